@@ -1,0 +1,36 @@
+//! `cloud_provisioned`: the desired state, at most one spec per resource.
+
+use sea_orm::entity::prelude::*;
+
+/// What operators asked for.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "cloud_provisioned")]
+pub struct Model {
+    /// UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Resource that the spec is about.
+    #[sea_orm(unique)]
+    pub resource_id: Uuid,
+    /// JSON object of the fields that are watched and the values that they must have.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub spec: Json,
+    /// 1, 2, 3, ... without gaps.
+    pub spec_version: i32,
+    /// Who owns the spec: `api`, `baseline`, `terraform:<lineage>`.
+    pub source: String,
+    /// Actor of the newest version.
+    pub recorded_by: String,
+    /// Time of the newest version.
+    pub recorded_at: DateTimeUtc,
+    /// Set when nothing is wanted any more; the row stays, so that versions go on without gaps.
+    pub retired_at: Option<DateTimeUtc>,
+    /// Time of version 1.
+    pub created_at: DateTimeUtc,
+    /// The resource.
+    #[sea_orm(belongs_to, from = "resource_id", to = "id")]
+    pub resource: BelongsTo<super::cloud_resources::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,58 @@
+//! `cloud_resource_events`: an append-only log per resource.
+
+use sea_orm::entity::prelude::*;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(32))",
+    rename_all = "snake_case"
+)]
+pub enum EventType {
+    /// A sweep opened a drift.
+    DriftDetected,
+    /// An open drift has another expected or actual value.
+    DriftChanged,
+    /// A drift was accepted.
+    DriftAccepted,
+    /// A drift closed because nothing differs any more.
+    DriftStale,
+    /// A spec was recorded.
+    SpecRecorded,
+    /// A spec was retired: nothing is wanted any more.
+    SpecRetired,
+    /// A listing had the resource for the first time, or again.
+    ResourceDiscovered,
+    /// A listing had other content.
+    ResourceChanged,
+    /// A complete listing lacked the resource.
+    ResourceGone,
+}
+
+/// One thing that happened to one resource.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "cloud_resource_events")]
+pub struct Model {
+    /// UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// Resource that it happened to.
+    pub resource_id: Uuid,
+    /// What happened.
+    #[sea_orm(column_name = "type")]
+    pub event_type: EventType,
+    /// Who did it: an operator, or the server itself.
+    pub actor: String,
+    /// JSON object with driftId, field, expected, actual, specVersion as they apply.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub data: Json,
+    /// When it happened.
+    pub occurred_at: DateTimeUtc,
+    /// The resource.
+    #[sea_orm(belongs_to, from = "resource_id", to = "id")]
+    pub resource: BelongsTo<super::cloud_resources::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,11 @@
+//! The tables as Rust types: columns, relations and the closed sets of values that columns hold.
+//!
+//! No rules and no API types live here, so that the pure rules, the services and the GraphQL edge can all
+//! speak of the same rows.
+
+pub mod cloud_drift;
+pub mod cloud_provisioned;
+pub mod cloud_resource_events;
+pub mod cloud_resources;
+pub mod inventory_kinds;
+pub mod job_runs;

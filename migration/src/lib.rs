@@ -1,0 +1,29 @@
+//! The database schema, one file a change. The same migrations run on SQLite and on PostgreSQL, and a
+//! file is never edited once it was released.
+
+pub use sea_orm_migration::prelude::*;
+
+mod m20261123_000001_create_cloud_resources;
+mod m20261123_000002_create_cloud_provisioned;
+mod m20261123_000003_create_cloud_drift;
+mod m20261123_000004_create_cloud_resource_events;
+mod m20261123_000005_create_inventory_kinds;
+mod m20261123_000006_create_job_runs;
+
+/// All migrations, oldest first.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_create_cloud_resources::Migration),
+            Box::new(m20261123_000002_create_cloud_provisioned::Migration),
+            Box::new(m20261123_000003_create_cloud_drift::Migration),
+            Box::new(m20261123_000004_create_cloud_resource_events::Migration),
+            Box::new(m20261123_000005_create_inventory_kinds::Migration),
+            Box::new(m20261123_000006_create_job_runs::Migration),
+        ]
+    }
+}

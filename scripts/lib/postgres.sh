@@ -1,0 +1,168 @@
+# shellcheck shell=bash disable=SC2034
+# A throwaway PostgreSQL server, for tests. Source this file, then:
+#
+#   pg_find     finds the server's programs, installing them when there are none; sets PG_PROGRAMS
+#   pg_start    starts a server in a folder of its own; sets PG_URL
+#   pg_stop     stops it and deletes the folder; safe to call at any time, more than once
+#
+# The caller calls pg_stop from its EXIT trap. Settings read: PG_BIN, the folder of initdb and postgres.
+
+PG_PROGRAMS=''
+PG_URL=''
+PG_FOLDER=''
+PG_AS=()
+
+pg_fail() {
+  printf 'postgres.sh: %s\n' "$*" >&2
+  return 1
+}
+
+# pg_as_root COMMAND...: runs it as root, or says that it could not.
+pg_as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif ! command -v sudo >/dev/null 2>&1; then
+    pg_fail "this needs root, and there is no sudo: $*"
+  elif [ -t 0 ] && [ -z "${CI:-}" ]; then
+    sudo "$@"
+  else
+    sudo -n "$@" || pg_fail "this needs root, and sudo refused or failed: $*"
+  fi
+}
+
+# pg_apt PACKAGE...: installs Debian packages without asking anything.
+pg_apt() {
+  command -v apt-get >/dev/null 2>&1 || { pg_fail "no apt-get here: please install by hand: $*"; return 1; }
+  pg_as_root apt-get update -q </dev/null || pg_fail 'apt-get update failed; going on with the package lists there are' || true
+  pg_as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null
+}
+
+# Prints the first folder that holds both programs. A postgres without its initdb is something else.
+pg_look() {
+  local folder program
+  if [ -n "${PG_BIN:-}" ]; then
+    if [ -x "$PG_BIN/initdb" ] && [ -x "$PG_BIN/postgres" ] && [ -x "$PG_BIN/pg_ctl" ]; then
+      printf '%s\n' "$PG_BIN"
+      return 0
+    fi
+    pg_fail "PG_BIN=$PG_BIN does not hold initdb, postgres and pg_ctl"
+    return 2
+  fi
+  # PATH first, then Debian's folders, the newest first.
+  while IFS= read -r folder; do
+    if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && [ -x "$folder/pg_ctl" ]; then
+      program=$(readlink -f "$folder/initdb")
+      if "$program" --version 2>/dev/null | grep -q 'PostgreSQL'; then
+        dirname "$program"
+        return 0
+      fi
+    fi
+  done < <(printf '%s\n' "$PATH" | tr ':' '\n'; printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV)
+  return 1
+}
+
+# Debian's package makes and starts a cluster of its own when it is installed. The drop-in, there only while the
+# package is being installed, tells it not to.
+pg_install() {
+  local drop_in=/etc/postgresql-common/createcluster.d/drift-inbox-test.conf installed=0
+  if command -v apt-get >/dev/null 2>&1; then
+    pg_as_root mkdir -p "${drop_in%/*}" || return 1
+    echo 'create_main_cluster = false' | pg_as_root tee "$drop_in" >/dev/null || return 1
+  fi
+  pg_apt postgresql || installed=$?
+  [ ! -e "$drop_in" ] || pg_as_root rm -f "$drop_in"
+  return "$installed"
+}
+
+pg_find() {
+  local found=0
+  PG_PROGRAMS=$(pg_look) || found=$?
+  [ "$found" != 0 ] || return 0
+  [ "$found" != 2 ] || return 1
+
+  echo 'PostgreSQL is not installed here; installing it with apt-get'
+  pg_install || { pg_fail 'no PostgreSQL: install it, or set PG_BIN or TEST_DATABASE_URL'; return 1; }
+  PG_PROGRAMS=$(pg_look) || pg_fail 'PostgreSQL was installed, but its initdb is nowhere to be found'
+}
+
+# pg_run COMMAND...: runs it in the server's folder, as the account that owns the server.
+pg_run() {
+  (cd "$PG_FOLDER" && exec env HOME="$PG_FOLDER" LC_ALL=C ${PG_AS[@]+"${PG_AS[@]}"} "$@")
+}
+
+# A port on which nothing answers. Somebody may take it before the server does: pg_start then tries another.
+pg_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 12000))
+    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      printf '%s\n' "$port"
+      return 0
+    fi
+  done
+}
+
+pg_start() {
+  [ -n "$PG_PROGRAMS" ] || pg_find || return 1
+  # What libpq would otherwise take from the caller's environment.
+  unset PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGPASSWORD PGPASSFILE PGSERVICE PGOPTIONS PGDATA \
+    PGSSLMODE PGSSLROOTCERT PGSSLCERT PGSSLKEY PGAPPNAME
+
+  # /tmp whatever TMPDIR says: the server's account must be able to reach it, and the path of a socket must be short.
+  PG_FOLDER=$(mktemp -d /tmp/drift-inbox-pg.XXXXXX) || return 1
+  PG_AS=()
+  if [ "$(id -u)" = 0 ]; then
+    # PostgreSQL refuses to run as root.
+    local account=postgres
+    id "$account" >/dev/null 2>&1 || account=nobody
+    chown "$account" "$PG_FOLDER" || return 1
+    PG_AS=(setpriv "--reuid=$(id -u "$account")" "--regid=$(id -g "$account")" --clear-groups)
+    pg_run test -x "$PG_PROGRAMS/initdb" || { pg_fail "the account $account cannot run $PG_PROGRAMS/initdb"; return 1; }
+  fi
+
+  local data=$PG_FOLDER/data log=$PG_FOLDER/log locale made=no
+  for locale in C.UTF-8 C; do
+    if pg_run "$PG_PROGRAMS/initdb" -D "$data" -U postgres -A trust -E UTF8 "--locale=$locale" --no-sync \
+      >"$PG_FOLDER/initdb.log" 2>&1 </dev/null; then
+      made=yes
+      break
+    fi
+  done
+  [ "$made" = yes ] || { cat "$PG_FOLDER/initdb.log" >&2; pg_fail 'initdb failed'; return 1; }
+
+  local port try
+  for try in 1 2 3 4 5; do
+    port=$(pg_port)
+    # Safe against nothing, therefore fast: the data dies with the run.
+    cat >"$data/postgresql.auto.conf" <<CONF
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$PG_FOLDER'
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 200
+shared_buffers = 64MB
+CONF
+    # pg_ctl gives the server a session of its own: a Ctrl-C meant for the caller does not reach it.
+    if pg_run "$PG_PROGRAMS/pg_ctl" start -D "$data" -w -t 60 -s -l "$log" >/dev/null 2>&1 </dev/null; then
+      PG_URL="postgres://postgres@127.0.0.1:$port/postgres"
+      return 0
+    fi
+    grep -q 'Address already in use' "$log" 2>/dev/null || break
+  done
+  cat "$log" >&2 || true
+  pg_fail "PostgreSQL did not start (attempt $try)"
+}
+
+pg_stop() {
+  [ -n "$PG_FOLDER" ] || return 0
+  local folder=$PG_FOLDER
+  if [ -e "$folder/data/postmaster.pid" ]; then
+    pg_run "$PG_PROGRAMS/pg_ctl" stop -D "$folder/data" -m immediate -w -t 20 -s >/dev/null 2>&1 </dev/null ||
+      [ ! -e "$folder/data/postmaster.pid" ] || pg_fail "could not stop the server in $folder/data" || true
+  fi
+  PG_FOLDER=''
+  PG_URL=''
+  rm -rf -- "$folder"
+}

@@ -1,0 +1,143 @@
+//! The outer form of a token: three parts, a signature over two of them, and a header.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
+
+use super::{InvalidToken, MAX_TOKEN_BYTES};
+
+/// Header fields that a token must not have.
+///
+/// The first four change what the other parts mean, and none of that is supported. The rest bring
+/// or point to a key, and a token never chooses the key it is checked against.
+const REFUSED_FIELDS: [&str; 8] = ["crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"];
+
+/// The types a signed token may declare, in lower case; it may also declare none.
+const TYPES: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
+
+/// The longest key id.
+const MAX_KEY_ID: usize = 256;
+
+/// A token in the compact form, taken apart.
+pub(super) struct Compact<'a> {
+    signed: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Compact<'a> {
+    /// Takes a token apart without decoding any part.
+    pub(super) fn split(token: &'a str) -> Result<Self, InvalidToken> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(InvalidToken::new("too long"));
+        }
+        let three = InvalidToken::new("not three parts");
+        let (signed, signature) = token.rsplit_once('.').ok_or(three)?;
+        let (header, payload) = signed.split_once('.').ok_or(three)?;
+        if payload.contains('.') {
+            return Err(three);
+        }
+        Ok(Self {
+            signed,
+            header,
+            payload,
+            signature,
+        })
+    }
+
+    /// Checks the signature. The algorithm is the caller's choice, whatever the header says.
+    pub(super) fn check_signature(
+        &self,
+        key: &DecodingKey,
+        algorithm: Algorithm,
+    ) -> Result<(), InvalidToken> {
+        match crypto::verify(self.signature, self.signed.as_bytes(), key, algorithm) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(InvalidToken::new("wrong signature")),
+        }
+    }
+
+    /// Checks that the header agrees with the algorithm, and that it asks for nothing special.
+    pub(super) fn check_header(&self, algorithm: &str) -> Result<(), InvalidToken> {
+        let header = object(self.header, "the header is not a JSON object")?;
+        if header.get("alg").and_then(Value::as_str) != Some(algorithm) {
+            return Err(InvalidToken::new("another algorithm in the header"));
+        }
+        if REFUSED_FIELDS.iter().any(|name| header.contains_key(*name)) {
+            return Err(InvalidToken::new("a header field that is not supported"));
+        }
+        if !header.get("typ").is_none_or(is_token_type) {
+            return Err(InvalidToken::new("the header declares another type"));
+        }
+        if !header.get("kid").is_none_or(is_key_id) {
+            return Err(InvalidToken::new("the header has a malformed key id"));
+        }
+        Ok(())
+    }
+
+    /// The claims. Only to be read once the signature is known to be right.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, InvalidToken> {
+        object(self.payload, "the payload is not a JSON object")
+    }
+}
+
+/// Whether the value is one of the types of a signed token.
+fn is_token_type(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| TYPES.contains(&text.to_ascii_lowercase().as_str()))
+}
+
+/// Whether the value could be a key's id. The alphabet leaves out what would matter to a file
+/// system, a database or an HTTP client, should an id ever be used with one.
+fn is_key_id(value: &Value) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=+".contains(&byte);
+    value.as_str().is_some_and(|id| {
+        (1..=MAX_KEY_ID).contains(&id.len()) && !id.contains("..") && id.bytes().all(is_plain)
+    })
+}
+
+/// Decodes one part of a token.
+fn object(part: &str, failure: &'static str) -> Result<Map<String, Value>, InvalidToken> {
+    let json = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| InvalidToken::new("a part is not base64url"))?;
+    serde_json::from_slice(&json)
+        .map(|Object(fields)| fields)
+        .map_err(|_| InvalidToken::new(failure))
+}
+
+/// A JSON object without repeated names. Which of two equal names counts differs between
+/// libraries, so a token with both could mean one thing to a gateway and another here.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+/// Collects the fields of an [`Object`].
+struct ObjectVisitor;
+
+impl<'de> de::Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object whose names are distinct")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut access: A) -> Result<Object, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, value)) = access.next_entry()? {
+            if fields.insert(name, value).is_some() {
+                return Err(de::Error::custom("a repeated name"));
+            }
+        }
+        Ok(Object(fields))
+    }
+}

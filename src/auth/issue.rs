@@ -1,0 +1,79 @@
+//! New tokens, signed with the shared secret.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{EncodingKey, Header, encode};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{MAX_TOKEN_BYTES, WeakSecret, claims::LAST_SECOND, strong};
+use crate::domain::actor::RolesClaim;
+
+/// What a new token says about its holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// Whose token it is.
+    pub subject: String,
+    /// The name its holder's decisions are recorded under.
+    pub email: Option<String>,
+    /// Any strings; only those the server knows as roles allow something.
+    pub roles: Vec<String>,
+    /// For how long it is valid.
+    pub ttl: Duration,
+}
+
+/// Why no token was issued.
+#[derive(Debug, Error)]
+pub enum IssueError {
+    /// The secret would be refused by the server as well.
+    #[error(transparent)]
+    WeakSecret(#[from] WeakSecret),
+    /// The token would expire after the last possible date.
+    #[error("the token would be valid for too long")]
+    TtlTooLong,
+    /// The token would be longer than the server takes.
+    #[error("the token would be longer than {MAX_TOKEN_BYTES} bytes")]
+    TooLong,
+    /// The token could not be signed.
+    #[error("the token could not be signed: {0}")]
+    Signing(#[from] jsonwebtoken::errors::Error),
+}
+
+/// A token signed by HS256, valid from `now`.
+///
+/// The roles go to the claim in which the server looks for them.
+///
+/// # Errors
+/// See [`IssueError`].
+pub fn issue(
+    secret: &SecretString,
+    issuer: &str,
+    audience: &str,
+    roles_claim: &RolesClaim,
+    new: NewToken,
+    now: DateTime<Utc>,
+) -> Result<String, IssueError> {
+    let key = EncodingKey::from_secret(strong(secret)?);
+    let expiry = i64::try_from(new.ttl.as_secs())
+        .ok()
+        .and_then(|ttl| now.timestamp().checked_add(ttl))
+        .filter(|expiry| *expiry <= LAST_SECOND)
+        .ok_or(IssueError::TtlTooLong)?;
+    // The roles first: should their claim bear a registered name, that claim keeps its meaning.
+    let mut claims = Map::from_iter([(roles_claim.as_str().to_owned(), Value::from(new.roles))]);
+    if let Some(email) = new.email {
+        claims.insert("email".to_owned(), email.into());
+    }
+    claims.insert("iss".to_owned(), issuer.into());
+    claims.insert("aud".to_owned(), audience.into());
+    claims.insert("sub".to_owned(), new.subject.into());
+    claims.insert("iat".to_owned(), now.timestamp().into());
+    claims.insert("exp".to_owned(), expiry.into());
+    let token = encode(&Header::default(), &claims, &key)?;
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(IssueError::TooLong);
+    }
+    Ok(token)
+}

@@ -1,0 +1,125 @@
+mod bearer;
+mod claims;
+mod form;
+mod header;
+mod issue;
+
+use super::*;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{EncodingKey, crypto};
+use serde_json::{Value, json};
+
+const SECRET: &str = "an-example-secret-of-forty-characters-ab";
+const ISSUER: &str = "drift-inbox";
+const NOW: i64 = 1_800_000_000;
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(NOW, 0).unwrap()
+}
+
+fn verifier() -> TokenVerifier {
+    let (claim, aliases) = (RolesClaim::default(), RoleAliases::default());
+    TokenVerifier::hs256(&SECRET.into(), ISSUER, ISSUER, claim, aliases).unwrap()
+}
+
+/// The claims of an administrator, with some replaced.
+fn claims(changes: Value) -> Value {
+    let mut claims = json!({
+        "iss": ISSUER, "aud": ISSUER, "sub": "u1", "email": "ada@example.com",
+        "exp": NOW + 3600, "roles": ["platform_admin"],
+    });
+    let fields = claims.as_object_mut().unwrap();
+    fields.extend(changes.as_object().unwrap().clone());
+    claims
+}
+
+/// The claims of an administrator without one.
+fn without(name: &str) -> Value {
+    let mut all = claims(json!({}));
+    all.as_object_mut().unwrap().remove(name).unwrap();
+    all
+}
+
+fn encoded(part: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(part)
+}
+
+fn signature(signed: &str, key: &[u8], algorithm: Algorithm) -> String {
+    crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(key), algorithm).unwrap()
+}
+
+/// A token of any two texts, signed with the right key.
+fn signed(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
+    let message = format!("{}.{}", encoded(header), encoded(payload));
+    let signature = signature(&message, SECRET.as_bytes(), Algorithm::HS256);
+    format!("{message}.{signature}")
+}
+
+/// A token with some header, and good otherwise.
+fn headed(header: Value) -> String {
+    signed(header.to_string(), claims(json!({})).to_string())
+}
+
+/// A token with some claims, and good otherwise.
+fn token(claims: Value) -> String {
+    signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.to_string())
+}
+
+fn verify(token: &str) -> Result<Actor, InvalidToken> {
+    verifier().verify(token, now())
+}
+
+/// Expects every token to be refused, and nothing of it to be told.
+fn refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
+    for (name, token) in cases {
+        let name = name.as_ref();
+        match verify(&token) {
+            Ok(actor) => panic!("{name}: taken as {actor:?}"),
+            Err(error) => assert_eq!(error.to_string(), MESSAGE, "{name}"),
+        }
+    }
+}
+
+const MESSAGE: &str = "the access token is missing or not valid";
+
+/// Expects every token to be an administrator's.
+fn taken<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
+    for (name, token) in cases {
+        let name = name.as_ref();
+        match verify(&token) {
+            Ok(actor) => assert!(actor.may_write(), "{name}: {actor:?}"),
+            Err(error) => panic!("{name}: {}", error.reason()),
+        }
+    }
+}
+
+#[test]
+fn a_short_secret_is_refused() {
+    let make = |secret: &str| {
+        let (claim, aliases) = (RolesClaim::default(), RoleAliases::default());
+        TokenVerifier::hs256(&secret.into(), ISSUER, ISSUER, claim, aliases).map(|_| ())
+    };
+    assert_eq!(make(&SECRET[..31]), Err(WeakSecret));
+    assert_eq!(make(""), Err(WeakSecret));
+    assert_eq!(make(&SECRET[..32]), Ok(()));
+    assert_eq!(WeakSecret.to_string(), "the secret is shorter than 32 bytes");
+}
+
+#[test]
+fn nothing_shows_the_secret() {
+    let shown = format!("{:?}", verifier());
+    let bytes = format!("{:?}", SECRET.as_bytes());
+    assert!(!shown.contains(SECRET), "{shown}");
+    assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
+}
+
+#[test]
+fn every_refusal_reads_the_same() {
+    let expired = verify(&token(claims(json!({"exp": 1})))).unwrap_err();
+    let garbage = verify("garbage").unwrap_err();
+    assert_eq!(expired.to_string(), garbage.to_string());
+    assert_eq!(
+        (expired.reason(), garbage.reason()),
+        ("expired", "not three parts")
+    );
+}

@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use super::*;
+
+fn new(roles: &[&str]) -> NewToken {
+    NewToken {
+        subject: "operator".to_owned(),
+        email: None,
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        ttl: Duration::from_secs(3600),
+    }
+}
+
+fn issued(new: NewToken) -> Result<String, IssueError> {
+    issue(&SECRET.into(), ISSUER, ISSUER, &RolesClaim::default(), new, now())
+}
+
+#[test]
+fn an_issued_token_is_taken_until_it_expires() {
+    let token = issued(NewToken {
+        email: Some("ada@example.com".to_owned()),
+        ..new(&["platform_viewer"])
+    })
+    .unwrap();
+    let actor = verify(&token).unwrap();
+    assert_eq!((actor.subject(), actor.name()), ("operator", "ada@example.com"));
+    assert!(actor.may_read() && !actor.may_write());
+    let later = now() + Duration::from_secs(3660);
+    assert_eq!(verifier().verify(&token, later).unwrap_err().reason(), "expired");
+}
+
+#[test]
+fn any_role_may_be_issued() {
+    let actor = verify(&issued(new(&["nobody", "platform admin"])).unwrap()).unwrap();
+    assert_eq!(actor.name(), "operator");
+    assert!(!actor.may_read());
+}
+
+#[test]
+fn roles_go_where_the_server_looks() {
+    for name in ["realm_access.roles", "https://example.com/roles"] {
+        let claim = RolesClaim::parse(name).unwrap();
+        let token = issue(&SECRET.into(), "i", "a", &claim, new(&["platform-admin"]), now()).unwrap();
+        let verifier = TokenVerifier::hs256(&SECRET.into(), "i", "a", claim, RoleAliases::default()).unwrap();
+        assert!(verifier.verify(&token, now()).unwrap().may_write(), "{name}");
+    }
+    let claim = RolesClaim::parse("exp").unwrap();
+    let token = issue(
+        &SECRET.into(),
+        ISSUER,
+        ISSUER,
+        &claim,
+        new(&["platform_admin"]),
+        now(),
+    )
+    .unwrap();
+    assert!(!verify(&token).unwrap().may_read());
+}
+
+#[test]
+fn what_the_server_would_refuse_is_not_issued() {
+    let weak = issue(
+        &"short".into(),
+        ISSUER,
+        ISSUER,
+        &RolesClaim::default(),
+        new(&[]),
+        now(),
+    );
+    assert!(matches!(weak, Err(IssueError::WeakSecret(WeakSecret))));
+    for ttl in [
+        Duration::MAX,
+        Duration::from_secs(i64::MAX as u64),
+        Duration::from_secs(300_000_000_000),
+    ] {
+        let long = issued(NewToken { ttl, ..new(&[]) });
+        assert!(matches!(long, Err(IssueError::TtlTooLong)), "{ttl:?}");
+    }
+    let many = vec!["platform_admin"; 2_000];
+    assert!(matches!(issued(new(&many)), Err(IssueError::TooLong)));
+}

@@ -1,0 +1,240 @@
+//! The connection to the database, and the one way to write to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, FromQueryResult, QueryResult, QueryTrait, RuntimeErr, Select, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::error::{Error, Result};
+
+/// How often a transaction is tried when others get in its way.
+const MAX_ATTEMPTS: u32 = 12;
+/// Largest number of rows in one INSERT: SQLite binds at most 32,766 variables, PostgreSQL 65,535.
+pub const ROWS_PER_INSERT: usize = 500;
+/// Any number, the same for all servers: the lock under which one of them migrates.
+const MIGRATION_LOCK: i64 = 7_236_541;
+
+/// A database. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+}
+
+impl Db {
+    /// Connects to `sqlite://PATH` or `postgres://...`. No error contains the address, which may hold a
+    /// password.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self> {
+        if is_sqlite(url) {
+            // Writers queue here, in order, and not at SQLite's lock, where the loser polls.
+            let write = Database::connect(sqlite_options(url, 1)?).await?;
+            let read = Database::connect(sqlite_options(url, max_connections)?).await?;
+            return Ok(Self { read, write });
+        }
+        if !is_postgres(url) {
+            return Err(Error::BadUserInput(
+                "DATABASE_URL must begin with sqlite:// or postgres://".to_owned(),
+            ));
+        }
+        let mut options = ConnectOptions::new(url);
+        // Migrating holds one connection for the lock and needs another for the work.
+        options
+            .max_connections(max_connections.max(2))
+            .min_connections(1)
+            .sqlx_logging(false);
+        options
+            .connect_timeout(Duration::from_secs(10))
+            .acquire_timeout(Duration::from_secs(30));
+        let pool = Database::connect(options).await?;
+        Ok(Self {
+            read: pool.clone(),
+            write: pool,
+        })
+    }
+
+    /// For queries. Nothing is written through it.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// Calls `observe` for every statement of the clones made from the result.
+    pub fn observed(
+        mut self,
+        observe: impl Fn(&sea_orm::metric::Info<'_>) + Send + Sync + Clone + 'static,
+    ) -> Self {
+        self.read.set_metric_callback(observe.clone());
+        self.write.set_metric_callback(observe);
+        self
+    }
+
+    /// Which database it is.
+    pub fn backend(&self) -> DbBackend {
+        self.read.get_database_backend()
+    }
+
+    /// Whether it answers and has every table.
+    pub async fn is_ready(&self) -> Result<bool> {
+        let pending = Migrator::get_pending_migrations_read_only(&self.read).await?;
+        Ok(pending.is_empty())
+    }
+
+    /// Runs the migrations that are missing. Any number of servers may do so at once.
+    pub async fn migrate(&self) -> Result<()> {
+        if self.backend() == DbBackend::Postgres {
+            let lock = begin(&self.write).await?;
+            lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                .await?;
+            Migrator::up(&self.write, None).await?;
+            lock.commit().await?;
+            return Ok(());
+        }
+        retry(|| async { Ok(Migrator::up(&self.write, None).await?) }).await
+    }
+
+    /// Runs `work` in a transaction that may write, and commits if it succeeds. When the database gives up
+    /// the transaction because of others (serialization failure, deadlock, busy), the whole of `work` runs
+    /// again, so it must read what it decides upon inside.
+    pub async fn write_txn<T, F, Fut>(&self, work: F) -> Result<T>
+    where
+        F: Fn(Arc<DatabaseTransaction>) -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
+        retry(|| async {
+            let txn = Arc::new(begin(&self.write).await?);
+            let outcome = work(Arc::clone(&txn)).await?;
+            let txn = Arc::into_inner(txn)
+                .ok_or_else(|| Error::Internal("a transaction outlived its work".to_owned()))?;
+            txn.commit().await?;
+            Ok(outcome)
+        })
+        .await
+    }
+
+    /// Closes all connections.
+    pub async fn close(self) -> Result<()> {
+        self.read.close_by_ref().await?;
+        self.write.close_by_ref().await?;
+        Ok(())
+    }
+}
+
+/// Whether `url` names an SQLite file.
+pub fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite://") || url.starts_with("sqlite:")
+}
+
+/// Whether `url` names a PostgreSQL server.
+pub fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+fn sqlite_options(url: &str, max_connections: u32) -> Result<ConnectOptions> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(Error::BadUserInput(
+            "DATABASE_URL: a database in memory is lost with its connection; name a file".to_owned(),
+        ));
+    }
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(max_connections)
+        .min_connections(1)
+        .sqlx_logging(false);
+    options.acquire_timeout(Duration::from_secs(30));
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+    });
+    Ok(options)
+}
+
+/// Immediate on SQLite: a transaction that begins by reading and then writes fails at once there when
+/// another one wrote in between, however long it would wait.
+async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    Ok(connection.begin_with_options(options).await?)
+}
+
+async fn retry<T, F, Fut>(attempt: F) -> Result<T>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let mut tried = 1;
+    loop {
+        match attempt().await {
+            Err(Error::Database(error)) if tried < MAX_ATTEMPTS && is_contention(&error) => {
+                tracing::debug!(%error, tried, "transaction is tried again");
+                tokio::time::sleep(pause(tried)).await;
+                tried += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Grows with every attempt, and is never the same for two that collided.
+fn pause(tried: u32) -> Duration {
+    let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) + 64;
+    Duration::from_micros((1_u64 << tried.min(8)) * spread * 8)
+}
+
+/// Whether the database gave up because of what others do at the same time.
+fn is_contention(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let Some(code) = error.as_database_error().and_then(|error| error.code()) else {
+        return false;
+    };
+    // PostgreSQL: serialization_failure, deadlock_detected. SQLite: BUSY and LOCKED with their extended codes.
+    matches!(
+        code.as_ref(),
+        "40001" | "40P01" | "5" | "6" | "261" | "262" | "517" | "773"
+    )
+}
+
+/// The rows of a query that decode, and how many do not. Other programs write to the tables too; one bad
+/// row must not end a page or a sweep.
+pub async fn decodable<E, C>(select: Select<E>, connection: &C) -> Result<(Vec<E::Model>, u64)>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let rows = connection
+        .query_all_raw(select.build(connection.get_database_backend()))
+        .await?;
+    let mut models = Vec::with_capacity(rows.len());
+    let mut skipped = 0;
+    for row in &rows {
+        match decode::<E::Model>(row, "") {
+            Some(model) => models.push(model),
+            None => skipped += 1,
+        }
+    }
+    Ok((models, skipped))
+}
+
+/// One row, or None and a line in the log if it does not decode.
+pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> {
+    M::from_query_result(row, prefix)
+        .inspect_err(|error| {
+            let id = row.try_get::<uuid::Uuid>(prefix, "id").ok();
+            tracing::warn!(table = std::any::type_name::<M>(), ?id, %error, "a row does not decode and is skipped");
+        })
+        .ok()
+}

@@ -1,0 +1,125 @@
+//! What may enter the database, the same for both: PostgreSQL refuses U+0000 where SQLite takes it, and JSON
+//! numbers beyond 64 bits would come back changed.
+
+use serde_json::Value;
+
+/// Largest spec, in bytes of compact JSON.
+pub const MAX_SPEC_BYTES: usize = 256 * 1024;
+/// Deepest spec; the object itself is level 1.
+pub const MAX_SPEC_LEVELS: usize = 32;
+/// Longest name of a field of a spec, in bytes.
+pub const MAX_FIELD_BYTES: usize = 256;
+/// Largest attributes of one resource, in bytes of compact JSON.
+pub const MAX_ATTRS_BYTES: usize = 1024 * 1024;
+/// Deepest attributes; the object itself is level 1.
+pub const MAX_ATTRS_LEVELS: usize = 64;
+/// Longest free text, such as a note or a name, in bytes.
+pub const MAX_TEXT_BYTES: usize = 4096;
+
+/// Why something may not enter, in words for whoever sent it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Inadmissible(String);
+
+impl Inadmissible {
+    /// With these words.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+/// Checks one text: no U+0000, at most `max_bytes`.
+pub fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), Inadmissible> {
+    if text.contains('\0') {
+        return Err(Inadmissible(format!("{what} contains the character U+0000")));
+    }
+    if text.len() > max_bytes {
+        return Err(Inadmissible(format!("{what} is longer than {max_bytes} bytes")));
+    }
+    Ok(())
+}
+
+/// Checks a desired state: a JSON object within the limits, whose keys can be names of fields.
+pub fn check_spec(spec: &Value) -> Result<(), Inadmissible> {
+    let Value::Object(fields) = spec else {
+        return Err(Inadmissible("spec must be a JSON object of fields".to_owned()));
+    };
+    for field in fields.keys() {
+        check_field_name(field)?;
+    }
+    check_json("spec", spec, MAX_SPEC_BYTES, MAX_SPEC_LEVELS)
+}
+
+fn check_field_name(field: &str) -> Result<(), Inadmissible> {
+    let why = if field.is_empty() {
+        "is empty"
+    } else if field.len() > MAX_FIELD_BYTES {
+        "is longer than 256 bytes"
+    } else if field.chars().any(char::is_control) {
+        "contains a control character"
+    } else if field == super::sweep::WHOLE_RESOURCE {
+        "stands for the whole resource and cannot be a field"
+    } else {
+        return Ok(());
+    };
+    let shown: String = field.chars().take(40).collect();
+    Err(Inadmissible(format!("spec: the field name {shown:?} {why}")))
+}
+
+/// Checks the attributes of a resource: a JSON object within the limits.
+pub fn check_attrs(attrs: &Value) -> Result<(), Inadmissible> {
+    if !attrs.is_object() {
+        return Err(Inadmissible("attrs must be a JSON object".to_owned()));
+    }
+    check_json("attrs", attrs, MAX_ATTRS_BYTES, MAX_ATTRS_LEVELS)
+}
+
+/// Walks a JSON value without recursion, so that depth is refused before anything recursive sees it.
+fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> Result<(), Inadmissible> {
+    let mut pending = vec![(root, 1)];
+    while let Some((value, level)) = pending.pop() {
+        let container = value.is_array() || value.is_object();
+        if container && level > max_levels {
+            return Err(Inadmissible(format!(
+                "{what} is nested deeper than {max_levels} levels"
+            )));
+        }
+        match value {
+            Value::String(text) => check_text(what, text, usize::MAX)?,
+            Value::Number(number) if is_beyond_64_bits(number) => {
+                return Err(Inadmissible(format!(
+                    "{what} contains an integer beyond 64 bits: {number}"
+                )));
+            }
+            Value::Array(items) => pending.extend(items.iter().map(|item| (item, level + 1))),
+            Value::Object(map) => {
+                for (key, member) in map {
+                    check_text(what, key, usize::MAX)?;
+                    pending.push((member, level + 1));
+                }
+            }
+            _ => {}
+        }
+    }
+    let bytes = serde_json::to_vec(root)
+        .map_err(|e| Inadmissible(format!("{what}: {e}")))?
+        .len();
+    if bytes > max_bytes {
+        return Err(Inadmissible(format!("{what} is larger than {max_bytes} bytes")));
+    }
+    Ok(())
+}
+
+/// Every float of this size is a whole number, and none of them is an i64 or u64. The parser makes floats
+/// of integers that are too large, so this is also where those are caught.
+fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
+    const I64_MIN: f64 = i64::MIN as f64;
+    const U64_END: f64 = u64::MAX as f64;
+    number.is_f64()
+        && number
+            .as_f64()
+            .is_some_and(|float| !(I64_MIN..U64_END).contains(&float))
+}
+
+#[cfg(test)]
+mod tests;

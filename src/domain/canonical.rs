@@ -1,0 +1,222 @@
+//! Loose equality: when do a desired and a live value mean the same?
+//!
+//! Each JSON value has one canonical form, and two values are loosely equal if and only if their forms are
+//! the same. That makes loose equality an equivalence relation by construction: a drift cannot depend on
+//! which side a value stands on, or on a value in between.
+//!
+//! - null, `""`, `[]`, `{}` and a missing field are all *unset*. A map loses its unset keys first.
+//! - A scalar is its text; a number has one text, without exponent: `25`, `25.0` and `"25"` are the same,
+//!   `"25.0"` is not, since a string is never read as a number.
+//! - A list is a set. A map is compared whole.
+
+use std::fmt::Write as _;
+
+use serde_json::{Number, Value};
+
+/// The canonical form of a JSON value.
+///
+/// It is one flat string in postfix notation (members before the list or map that holds them, each with its
+/// length or count), so that comparing, sorting and dropping forms never recurses, however deep the value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Canonical(String);
+
+const UNSET: &str = "-";
+
+impl Canonical {
+    /// The form of null, a missing field, `""`, `[]`, `{}`.
+    pub fn unset() -> Self {
+        Self(UNSET.to_owned())
+    }
+
+    /// Whether nothing is set.
+    pub fn is_unset(&self) -> bool {
+        self.0 == UNSET
+    }
+}
+
+/// The canonical form of `value`. Total, and without recursion.
+pub fn canonical(value: &Value) -> Canonical {
+    let mut open: Vec<Container> = Vec::new();
+    let mut next = Some(value);
+    loop {
+        let done = match next.take() {
+            Some(Value::Array(items)) => {
+                open.push(Container::List {
+                    items: items.iter(),
+                    forms: Vec::with_capacity(items.len()),
+                });
+                None
+            }
+            Some(Value::Object(map)) => {
+                open.push(Container::Map {
+                    entries: map.iter(),
+                    key: "",
+                    forms: Vec::new(),
+                });
+                None
+            }
+            Some(scalar) => Some(scalar_form(scalar)),
+            None => None,
+        };
+        if let Some(form) = done {
+            match open.last_mut() {
+                Some(container) => container.receive(form),
+                None => return Canonical(form),
+            }
+        }
+        // Either the next member of the innermost container, or the container itself is complete.
+        while let Some(container) = open.last_mut() {
+            next = container.next_member();
+            if next.is_some() {
+                break;
+            }
+            let Some(form) = open.pop().map(Container::close) else {
+                break;
+            };
+            match open.last_mut() {
+                Some(parent) => parent.receive(form),
+                None => return Canonical(form),
+            }
+        }
+    }
+}
+
+/// Whether two values mean the same.
+pub fn loosely_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        // Most fields are plain strings and booleans, whose forms are the same exactly when they are.
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::Null, Value::Null) => true,
+        _ => canonical(a) == canonical(b),
+    }
+}
+
+/// Whether a value counts as missing.
+pub fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty() || canonical(value).is_unset(),
+    }
+}
+
+/// A list or map whose members are being put into their forms.
+enum Container<'v> {
+    List {
+        items: std::slice::Iter<'v, Value>,
+        forms: Vec<String>,
+    },
+    Map {
+        entries: serde_json::map::Iter<'v>,
+        key: &'v str,
+        forms: Vec<(&'v str, String)>,
+    },
+}
+
+impl<'v> Container<'v> {
+    fn next_member(&mut self) -> Option<&'v Value> {
+        match self {
+            Self::List { items, .. } => items.next(),
+            Self::Map { entries, key, .. } => entries.next().map(|(name, value)| {
+                *key = name;
+                value
+            }),
+        }
+    }
+
+    fn receive(&mut self, form: String) {
+        match self {
+            Self::List { forms, .. } => forms.push(form),
+            Self::Map { key, forms, .. } => {
+                if form != UNSET {
+                    forms.push((key, form));
+                }
+            }
+        }
+    }
+
+    /// The form of the whole container. It grows the first member's string: a deep chain of single members
+    /// would cost quadratic time otherwise.
+    fn close(self) -> String {
+        match self {
+            Self::List { mut forms, .. } => {
+                forms.sort_unstable();
+                forms.dedup();
+                let count = forms.len();
+                match concatenated(forms.into_iter()) {
+                    Some(form) => suffixed(form, '[', count),
+                    None => UNSET.to_owned(),
+                }
+            }
+            Self::Map { mut forms, .. } => {
+                // Already in the order of keys unless some crate switches on serde_json's preserve_order.
+                forms.sort_unstable_by_key(|(key, _)| *key);
+                let count = forms.len();
+                let members = forms.into_iter().map(|(key, mut form)| {
+                    push_text(&mut form, 'k', key);
+                    form
+                });
+                match concatenated(members) {
+                    Some(form) => suffixed(form, '{', count),
+                    None => UNSET.to_owned(),
+                }
+            }
+        }
+    }
+}
+
+fn concatenated(mut forms: impl Iterator<Item = String>) -> Option<String> {
+    let mut all = forms.next()?;
+    for form in forms {
+        all.push_str(&form);
+    }
+    Some(all)
+}
+
+fn suffixed(mut form: String, mark: char, count: usize) -> String {
+    form.push(mark);
+    // Writing to a String cannot fail.
+    _ = write!(form, "{count};");
+    form
+}
+
+fn push_text(form: &mut String, mark: char, text: &str) {
+    form.push(mark);
+    _ = write!(form, "{}:", text.len());
+    form.push_str(text);
+}
+
+fn scalar_form(scalar: &Value) -> String {
+    let mut form = String::new();
+    match scalar {
+        Value::Bool(true) => push_text(&mut form, 's', "true"),
+        Value::Bool(false) => push_text(&mut form, 's', "false"),
+        Value::Number(number) => push_text(&mut form, 's', &number_text(number)),
+        Value::String(text) if !text.is_empty() => push_text(&mut form, 's', text),
+        _ => form.push_str(UNSET),
+    }
+    form
+}
+
+/// The one text of a number: plain decimal, never an exponent.
+fn number_text(number: &Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => {
+            // Shortest digits that read back as the same float; Display never prints an exponent. An
+            // integral float prints without a fraction, and zero has no sign here.
+            if float == 0.0 {
+                "0".to_owned()
+            } else {
+                float.to_string()
+            }
+        }
+        // i64 and u64, exactly.
+        _ => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! One spec against one live resource.
+
+use std::borrow::Cow;
+
+use entity::cloud_resources;
+use serde_json::{Map, Value};
+
+use super::canonical::{is_unset, loosely_equal};
+
+/// The columns of `cloud_resources` that a field of a spec may name. Every other name is looked up in
+/// `attrs`.
+pub const SCHEMA_FIELDS: [&str; 8] = [
+    "name",
+    "region",
+    "size_slug",
+    "status",
+    "tags",
+    "ip",
+    "vpc_uuid",
+    "project_id",
+];
+
+/// A field whose live value is not loosely equal to what the spec says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Name of the field.
+    pub field: String,
+    /// What the spec says.
+    pub expected: Value,
+    /// What the cloud has, null where it has nothing.
+    pub actual: Value,
+}
+
+/// The live value of `field`: the schema field of that name if it is set, else the attribute of that name.
+/// None where neither exists.
+pub fn live_value<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option<Cow<'r, Value>> {
+    let column = schema_field(resource, field).filter(|value| !is_unset(value));
+    column.or_else(|| resource.attrs.get(field).map(Cow::Borrowed))
+}
+
+fn schema_field<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option<Cow<'r, Value>> {
+    let text = match field {
+        "tags" => return Some(Cow::Borrowed(&resource.tags)),
+        "name" => Some(&resource.name),
+        "region" => resource.region.as_ref(),
+        "size_slug" => resource.size_slug.as_ref(),
+        "status" => resource.status.as_ref(),
+        "ip" => resource.ip.as_ref(),
+        "vpc_uuid" => resource.vpc_uuid.as_ref(),
+        "project_id" => resource.project_id.as_ref(),
+        _ => None,
+    };
+    text.map(|text| Cow::Owned(Value::String(text.clone())))
+}
+
+/// The fields of `spec` that differ from the live resource, in the order of their names. Live fields that
+/// the spec does not name are not looked at.
+pub fn differences(spec: &Map<String, Value>, resource: &cloud_resources::Model) -> Vec<Difference> {
+    let mut found: Vec<Difference> = spec
+        .iter()
+        .filter_map(|(field, expected)| {
+            let actual = live_value(resource, field).unwrap_or(Cow::Owned(Value::Null));
+            (!loosely_equal(expected, &actual)).then(|| Difference {
+                field: field.clone(),
+                expected: expected.clone(),
+                actual: actual.into_owned(),
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| a.field.cmp(&b.field));
+    found
+}
+
+#[cfg(test)]
+mod tests;

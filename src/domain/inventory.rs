@@ -1,0 +1,150 @@
+//! What a complete listing of one kind means for the inventory that is stored.
+
+use std::collections::BTreeMap;
+
+use entity::cloud_resources;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::canonical::loosely_equal;
+
+/// A resource as a listing has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedResource {
+    /// The provider's own id, unique within the kind.
+    pub provider_id: String,
+    /// Uniform name.
+    pub urn: String,
+    /// Name that operators gave it.
+    pub name: String,
+    /// Region slug.
+    pub region: Option<String>,
+    /// Size slug.
+    pub size_slug: Option<String>,
+    /// Status as the provider words it.
+    pub status: Option<String>,
+    /// Tags, in the order of the listing.
+    pub tags: Vec<String>,
+    /// Primary address.
+    pub ip: Option<String>,
+    /// Network that it belongs to.
+    pub vpc_uuid: Option<String>,
+    /// Project that it belongs to.
+    pub project_id: Option<String>,
+    /// Everything else that is compared.
+    pub attrs: Map<String, Value>,
+}
+
+/// A stored resource of the kind that was listed.
+#[derive(Clone, Debug)]
+pub struct StoredResource {
+    /// Its id here.
+    pub id: Uuid,
+    /// Its id at the provider.
+    pub provider_id: String,
+    /// The whole row; None where it does not decode, so that a listing heals it.
+    pub row: Option<cloud_resources::Model>,
+}
+
+/// One thing to write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InventoryChange {
+    /// Never heard of before.
+    Insert(ListedResource),
+    /// Known, and now listed for the first time or again.
+    Discover(Uuid, ListedResource),
+    /// Listed with other content.
+    Update {
+        /// The row.
+        id: Uuid,
+        /// Its content from now on.
+        listed: ListedResource,
+        /// What changed: schema fields by name, attributes as `attrs.NAME`.
+        fields: Vec<String>,
+    },
+    /// Not listed any more.
+    Gone(Uuid),
+}
+
+/// Decides what a complete listing of one kind changes. The ids in `listed` are distinct.
+pub fn plan_kind(stored: Vec<StoredResource>, listed: Vec<ListedResource>) -> Vec<InventoryChange> {
+    let mut listed: BTreeMap<String, ListedResource> = listed
+        .into_iter()
+        .map(|resource| (resource.provider_id.clone(), resource))
+        .collect();
+    let mut changes: Vec<InventoryChange> = stored
+        .into_iter()
+        .filter_map(|known| match listed.remove(&known.provider_id) {
+            Some(now) => change_of(known, now),
+            None if known.row.is_some_and(|row| row.gone_at.is_some()) => None,
+            None => Some(InventoryChange::Gone(known.id)),
+        })
+        .collect();
+    changes.extend(listed.into_values().map(InventoryChange::Insert));
+    changes
+}
+
+fn change_of(known: StoredResource, now: ListedResource) -> Option<InventoryChange> {
+    let Some(row) = known.row else {
+        return Some(InventoryChange::Update {
+            id: known.id,
+            listed: now,
+            fields: vec!["*".to_owned()],
+        });
+    };
+    if row.gone_at.is_some() || row.first_seen_at.is_none() {
+        return Some(InventoryChange::Discover(known.id, now));
+    }
+    let fields = changed_fields(&row, &now);
+    (!fields.is_empty()).then_some(InventoryChange::Update {
+        id: known.id,
+        listed: now,
+        fields,
+    })
+}
+
+/// Loosely, so that a provider that shuffles a set or a database that rewrites `1e3` costs no write.
+fn changed_fields(row: &cloud_resources::Model, now: &ListedResource) -> Vec<String> {
+    let texts = [
+        ("urn", Some(&row.urn), Some(&now.urn)),
+        ("name", Some(&row.name), Some(&now.name)),
+        ("region", row.region.as_ref(), now.region.as_ref()),
+        ("size_slug", row.size_slug.as_ref(), now.size_slug.as_ref()),
+        ("status", row.status.as_ref(), now.status.as_ref()),
+        ("ip", row.ip.as_ref(), now.ip.as_ref()),
+        ("vpc_uuid", row.vpc_uuid.as_ref(), now.vpc_uuid.as_ref()),
+        ("project_id", row.project_id.as_ref(), now.project_id.as_ref()),
+    ];
+    let mut changed: Vec<String> = texts
+        .into_iter()
+        .filter(|(_, before, after)| set(*before) != set(*after))
+        .map(|(name, ..)| name.to_owned())
+        .collect();
+    if !loosely_equal(&row.tags, &Value::from(now.tags.clone())) {
+        changed.push("tags".to_owned());
+    }
+    let none = Map::new();
+    let before = row.attrs.as_object().unwrap_or(&none);
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(now.attrs.keys()).collect();
+    let attr = |attrs: &Map<String, Value>, name: &str| attrs.get(name).cloned().unwrap_or(Value::Null);
+    changed.extend(
+        names
+            .into_iter()
+            .filter(|name| !loosely_equal(&attr(before, name), &attr(&now.attrs, name)))
+            .map(|name| format!("attrs.{name}")),
+    );
+    changed
+}
+
+fn set(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+/// How many resources of a kind may go in one run without somebody saying that it is meant: a wrong token
+/// or an emptied file must not look like a burnt-down cloud.
+pub fn is_mass_gone(gone: usize, present_before: usize) -> bool {
+    gone > 10 && gone * 2 > present_before
+}
+
+#[cfg(test)]
+mod tests;

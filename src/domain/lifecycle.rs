@@ -1,0 +1,109 @@
+//! Whether a drift may be accepted, and what that makes of the spec.
+//!
+//! Nobody accepts a value that he has not seen: the row must say what is true of the cloud and of the spec
+//! at this moment, and have the revision that the caller looked at.
+
+use entity::cloud_drift::{self, DriftKind, DriftStatus};
+use serde_json::Value;
+
+use super::canonical::loosely_equal;
+use super::compare::live_value;
+use super::sweep::{Change, Pair, plan, stored};
+
+/// What an accept does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acceptance {
+    /// The live value becomes the desired one: this is the spec from now on.
+    Adopt(Value),
+    /// The resource is gone for good: nothing is wanted any more.
+    Retire,
+}
+
+/// Why an accept is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// The row left the inbox before.
+    AlreadyResolved(DriftStatus),
+    /// The cloud, or the row, has moved on from what the caller saw.
+    LiveValueMoved {
+        /// The live value now.
+        actual: Value,
+        /// What makes the row say so, if it does not already.
+        refresh: Option<Change>,
+    },
+    /// The spec no longer says what the row expects.
+    SpecMoved,
+}
+
+/// Decides about accepting `drift`, whose spec and resource are `pair`.
+///
+/// `seen_revision` is the revision of the row that the caller looked at, if he says.
+pub fn decide_accept(
+    drift: &cloud_drift::Model,
+    pair: &Pair,
+    seen_revision: Option<i32>,
+) -> Result<Acceptance, Refusal> {
+    if drift.status != DriftStatus::Open {
+        return Err(Refusal::AlreadyResolved(drift.status));
+    }
+    let live = live_now(drift, pair);
+    let unseen = seen_revision.is_some_and(|seen| seen != drift.revision);
+    if unseen || has_moved(drift, pair, &live) {
+        return Err(Refusal::LiveValueMoved {
+            actual: live,
+            refresh: refresh(drift, pair),
+        });
+    }
+    let desired = desired_now(drift, pair).ok_or(Refusal::SpecMoved)?;
+    if !loosely_equal(desired, stored(&drift.expected)) {
+        return Err(Refusal::SpecMoved);
+    }
+    match (drift.kind, pair.spec.spec.as_object()) {
+        (DriftKind::Missing, _) => Ok(Acceptance::Retire),
+        (DriftKind::Changed, Some(spec)) => {
+            let mut spec = spec.clone();
+            // Null where the cloud has nothing: the field stays watched, and must stay unset.
+            spec.insert(drift.field.clone(), live);
+            Ok(Acceptance::Adopt(Value::Object(spec)))
+        }
+        (DriftKind::Changed, None) => Err(Refusal::SpecMoved),
+    }
+}
+
+fn live_now(drift: &cloud_drift::Model, pair: &Pair) -> Value {
+    if drift.kind == DriftKind::Missing || pair.resource.gone_at.is_some() {
+        return Value::Null;
+    }
+    live_value(&pair.resource, &drift.field).map_or(Value::Null, |value| value.into_owned())
+}
+
+fn has_moved(drift: &cloud_drift::Model, pair: &Pair, live: &Value) -> bool {
+    let gone = pair.resource.gone_at.is_some();
+    match drift.kind {
+        DriftKind::Missing => !gone,
+        // The field of a resource that is gone has no live value, not an unset one.
+        DriftKind::Changed => gone || !loosely_equal(stored(&drift.actual), live),
+    }
+}
+
+/// What the spec says now about the drift's field; None where it says nothing.
+fn desired_now<'p>(drift: &cloud_drift::Model, pair: &'p Pair) -> Option<&'p Value> {
+    if pair.spec.retired_at.is_some() {
+        return None;
+    }
+    match drift.kind {
+        DriftKind::Missing => Some(&pair.spec.spec),
+        DriftKind::Changed => pair.spec.spec.get(&drift.field),
+    }
+}
+
+/// What a sweep would do about this row now.
+fn refresh(drift: &cloud_drift::Model, pair: &Pair) -> Option<Change> {
+    plan(pair).changes.into_iter().find(|change| match change {
+        Change::Update { drift: id, .. } | Change::Close { drift: id, .. } => *id == drift.id,
+        Change::Open(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! The rules, pure and synchronous: what differs, what a sweep shall do about it, whether an accept may go
+//! through, who may do what.
+//!
+//! Functions here take rows and values and return decisions. They read no clock, touch no database and
+//! await nothing; services gather what they need and carry out what they decide.
+
+pub mod actor;
+pub mod admission;
+pub mod canonical;
+pub mod compare;
+pub mod inventory;
+pub mod lifecycle;
+pub mod sweep;

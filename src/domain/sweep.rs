@@ -1,0 +1,158 @@
+//! What a sweep shall do about one resource: decided here, carried out by the detection service.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::{self, DriftKind};
+use entity::{cloud_provisioned, cloud_resources};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::canonical::loosely_equal;
+use super::compare::differences;
+
+/// Name of the field in a drift that is about the whole resource.
+pub const WHOLE_RESOURCE: &str = "*";
+
+/// A spec, the resource that it is about, and the rows that are open for it.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The desired state.
+    pub spec: cloud_provisioned::Model,
+    /// The live state.
+    pub resource: cloud_resources::Model,
+    /// Open drift rows of the resource.
+    pub open: Vec<cloud_drift::Model>,
+}
+
+/// One thing to write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Open a row.
+    Open(Finding),
+    /// The row is still open but says something else now.
+    Update {
+        /// Row to update.
+        drift: Uuid,
+        /// Its revision from now on.
+        revision: i32,
+        /// What it has to say.
+        finding: Finding,
+    },
+    /// The row closes: nothing differs any more, or nobody asks any more.
+    Close {
+        /// Row to close.
+        drift: Uuid,
+        /// Its field.
+        field: String,
+    },
+}
+
+/// What differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// A changed field or a missing resource.
+    pub kind: DriftKind,
+    /// Name of the field, [`WHOLE_RESOURCE`] for a missing resource.
+    pub field: String,
+    /// What the spec says.
+    pub expected: Value,
+    /// What the cloud has, null where it has nothing.
+    pub actual: Value,
+}
+
+/// The plan for one pair.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Fields that were compared.
+    pub fields_compared: u64,
+    /// No listing ever had the resource, so there is nothing to compare with yet.
+    pub unsynced: bool,
+    /// What to write, closing rows first, then by field.
+    pub changes: Vec<Change>,
+}
+
+/// Decides what to do about one pair. A pair whose rows already say what is true yields no change, so a
+/// sweep over unchanged data writes nothing.
+pub fn plan(pair: &Pair) -> Plan {
+    let resource = &pair.resource;
+    if is_unsynced(resource.first_seen_at, resource.gone_at) && pair.spec.retired_at.is_none() {
+        return Plan {
+            unsynced: true,
+            ..Plan::default()
+        };
+    }
+    let mut plan = Plan::default();
+    let findings = findings(pair, &mut plan.fields_compared);
+    let mut open: BTreeMap<&str, &cloud_drift::Model> =
+        pair.open.iter().map(|row| (row.field.as_str(), row)).collect();
+    let changes: Vec<Change> = findings
+        .into_iter()
+        .filter_map(|finding| change_for(open.remove(finding.field.as_str()), finding))
+        .collect();
+    // Rows that no finding spoke for.
+    plan.changes = open
+        .values()
+        .map(|row| Change::Close {
+            drift: row.id,
+            field: row.field.clone(),
+        })
+        .collect();
+    plan.changes.extend(changes);
+    plan
+}
+
+/// A resource that only an import knows of: no listing had it, and no complete listing lacked it.
+fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<DateTime<Utc>>) -> bool {
+    first_seen_at.is_none() && gone_at.is_none()
+}
+
+/// Everything that differs now.
+fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
+    if pair.spec.retired_at.is_some() {
+        return Vec::new();
+    }
+    if pair.resource.gone_at.is_some() {
+        return vec![Finding {
+            kind: DriftKind::Missing,
+            field: WHOLE_RESOURCE.to_owned(),
+            expected: pair.spec.spec.clone(),
+            actual: Value::Null,
+        }];
+    }
+    let Some(spec) = pair.spec.spec.as_object() else {
+        return Vec::new();
+    };
+    *fields_compared = spec.len() as u64;
+    differences(spec, &pair.resource)
+        .into_iter()
+        .map(|d| Finding {
+            kind: DriftKind::Changed,
+            field: d.field,
+            expected: d.expected,
+            actual: d.actual,
+        })
+        .collect()
+}
+
+/// What a finding changes in the row that is open for its field, if anything.
+fn change_for(open: Option<&cloud_drift::Model>, finding: Finding) -> Option<Change> {
+    let Some(row) = open else {
+        return Some(Change::Open(finding));
+    };
+    let says_so = loosely_equal(stored(&row.expected), &finding.expected)
+        && loosely_equal(stored(&row.actual), &finding.actual);
+    (!says_so).then(|| Change::Update {
+        drift: row.id,
+        revision: row.revision.saturating_add(1),
+        finding,
+    })
+}
+
+/// A stored value, null where the column is null.
+pub fn stored(value: &Option<Value>) -> &Value {
+    value.as_ref().unwrap_or(&Value::Null)
+}
+
+#[cfg(test)]
+mod tests;

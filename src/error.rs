@@ -1,0 +1,116 @@
+//! What can go wrong with a use-case, in the words of the public contract.
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::DriftStatus;
+use sea_orm::DbErr;
+use serde_json::Value;
+
+use crate::domain::admission::Inadmissible;
+
+/// Result of a use-case.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a use-case was refused or failed. [`Error::code`] is what clients branch on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody is signed in.
+    #[error("sign in first: send a bearer token")]
+    Unauthenticated,
+    /// The caller lacks the role.
+    #[error("this needs the role {needed}")]
+    Forbidden {
+        /// Role that would do.
+        needed: &'static str,
+    },
+    /// No such thing.
+    #[error("there is no {0} with this id")]
+    NotFound(&'static str),
+    /// The request does not make sense, and says why.
+    #[error("{0}")]
+    BadUserInput(String),
+    /// The drift left the inbox before.
+    #[error("this drift is {} already", status_word(*.0))]
+    AlreadyResolved(DriftStatus),
+    /// The live value, or the row, is not what the caller saw.
+    #[error("the live value is not what you saw: look again")]
+    LiveValueMoved {
+        /// Live value now.
+        actual: Value,
+        /// Revision of the row now.
+        revision: i32,
+        /// Status of the row now: stale if nothing differs any more.
+        status: DriftStatus,
+    },
+    /// The spec says something else than the drift expects.
+    #[error("the spec no longer says what this drift expects: it was recorded anew")]
+    SpecMoved,
+    /// The spec is not at the version that the caller expects.
+    #[error("the spec is at version {current}")]
+    SpecVersionConflict {
+        /// Version now, 0 where nothing is recorded.
+        current: i32,
+    },
+    /// One sync runs at a time.
+    #[error("a run of this job is under way since {since}")]
+    JobAlreadyRunning {
+        /// When it began.
+        since: DateTime<Utc>,
+    },
+    /// The cloud, or the inventory file, does not answer as it should.
+    #[error("{0}")]
+    Upstream(String),
+    /// The database failed us.
+    #[error("database: {0}")]
+    Database(#[from] DbErr),
+    /// A bug, or the machine failed us.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The public code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden { .. } => "FORBIDDEN",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::BadUserInput(_) => "BAD_USER_INPUT",
+            Self::AlreadyResolved(_) => "ALREADY_RESOLVED",
+            Self::LiveValueMoved { .. } => "LIVE_VALUE_MOVED",
+            Self::SpecMoved => "SPEC_MOVED",
+            Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
+            Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
+            Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",
+            Self::Database(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+        }
+    }
+
+    /// The text for clients: internal text stays in the log.
+    pub fn public_message(&self) -> String {
+        match self {
+            Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
+            told => told.to_string(),
+        }
+    }
+
+    /// Whether the server is to blame, so that somebody should look at the log.
+    pub fn is_internal(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Internal(_))
+    }
+}
+
+impl From<Inadmissible> for Error {
+    fn from(why: Inadmissible) -> Self {
+        Self::BadUserInput(why.to_string())
+    }
+}
+
+/// The status in the lower-case words of the database and of REST.
+pub fn status_word(status: DriftStatus) -> &'static str {
+    match status {
+        DriftStatus::Open => "open",
+        DriftStatus::Accepted => "accepted",
+        DriftStatus::Reverted => "reverted",
+        DriftStatus::Stale => "stale",
+    }
+}

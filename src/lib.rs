@@ -1,0 +1,13 @@
+//! Drift Inbox: where does a cloud differ from what its operators asked for, and what shall they do about
+//! it?
+//!
+//! The modules in the order in which they may import each other: [`domain`] decides, [`services`] gather
+//! and carry out, [`app`] runs the jobs, [`graphql`] and [`http`] are the edges, [`cli`] starts it all.
+
+pub mod auth;
+pub mod clock;
+pub mod db;
+pub mod domain;
+pub mod error;
+pub mod provider;
+pub mod services;

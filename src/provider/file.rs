@@ -1,0 +1,110 @@
+//! An inventory in a file: any cloud, written by whatever can list it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{InventoryProvider, Listing};
+use crate::domain::inventory::ListedResource;
+use crate::error::{Error, Result};
+
+/// Largest file, in bytes.
+const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Lists what a JSON file says. The file is read anew, and checked as a whole, for every listing.
+#[derive(Clone, Debug)]
+pub struct InventoryFile {
+    path: PathBuf,
+}
+
+impl InventoryFile {
+    /// Of the file at `path`, which need not exist yet.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+        }
+    }
+
+    async fn read(&self, now: DateTime<Utc>) -> Result<Listing> {
+        let refused = |why: String| Error::Upstream(format!("inventory file {}: {why}", self.path.display()));
+        let size = tokio::fs::metadata(&self.path)
+            .await
+            .map_err(|e| refused(e.to_string()))?
+            .len();
+        if size > MAX_FILE_BYTES {
+            return Err(refused(format!(
+                "{size} bytes are more than the {MAX_FILE_BYTES} that are read"
+            )));
+        }
+        let text = tokio::fs::read(&self.path)
+            .await
+            .map_err(|e| refused(e.to_string()))?;
+        let listing = parse(&text, now).map_err(|e| refused(e.to_string()))?;
+        super::check_listing(&listing).map_err(|e| refused(e.to_string()))?;
+        Ok(listing)
+    }
+}
+
+impl InventoryProvider for InventoryFile {
+    fn list(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Listing>> {
+        self.read(now).boxed()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    provider: String,
+    resources: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Entry {
+    kind: String,
+    provider_id: String,
+    name: String,
+    urn: Option<String>,
+    region: Option<String>,
+    size_slug: Option<String>,
+    status: Option<String>,
+    tags: Option<Vec<String>>,
+    ip: Option<String>,
+    vpc_uuid: Option<String>,
+    project_id: Option<String>,
+    attrs: Option<Map<String, Value>>,
+}
+
+/// Reads a listing from the text of a file. Errors name the line and column, or the unknown key.
+pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
+    let file: File = serde_json::from_slice(text)?;
+    let mut kinds: BTreeMap<String, Vec<ListedResource>> = BTreeMap::new();
+    for entry in file.resources {
+        let urn = entry
+            .urn
+            .unwrap_or_else(|| format!("{}:{}:{}", file.provider, entry.kind, entry.provider_id));
+        kinds.entry(entry.kind).or_default().push(ListedResource {
+            provider_id: entry.provider_id,
+            urn,
+            name: entry.name,
+            region: entry.region,
+            size_slug: entry.size_slug,
+            status: entry.status,
+            tags: entry.tags.unwrap_or_default(),
+            ip: entry.ip,
+            vpc_uuid: entry.vpc_uuid,
+            project_id: entry.project_id,
+            attrs: entry.attrs.unwrap_or_default(),
+        });
+    }
+    Ok(Listing {
+        provider: file.provider,
+        started_at: now,
+        kinds,
+    })
+}

@@ -1,0 +1,96 @@
+//! The log of what happened to each resource.
+
+use chrono::{DateTime, Utc};
+use entity::cloud_resource_events::{self as events, EventType};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::page::{self, Key, Order, Page, PageRequest};
+use crate::db::ROWS_PER_INSERT;
+use crate::error::Result;
+
+/// The name under which the server itself appears in the log.
+pub const SYSTEM: &str = "system";
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// To which resource.
+    pub resource_id: Uuid,
+    /// What.
+    pub event_type: EventType,
+    /// Names what it is about; never a whole spec.
+    pub data: Value,
+}
+
+/// Appends to the log, all of it done by `actor` at `now`.
+pub async fn append_in_txn(
+    txn: &DatabaseTransaction,
+    happened: Vec<NewEvent>,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut rows = happened.into_iter().map(|event| events::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        resource_id: Set(event.resource_id),
+        event_type: Set(event.event_type),
+        actor: Set(actor.to_owned()),
+        data: Set(event.data),
+        occurred_at: Set(now),
+    });
+    loop {
+        let chunk: Vec<_> = rows.by_ref().take(ROWS_PER_INSERT).collect();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        events::Entity::insert_many(chunk)
+            .exec_without_returning(txn)
+            .await?;
+    }
+}
+
+/// Newest first.
+pub const NEWEST_FIRST: Order<events::Column> = Order {
+    time: Some(events::Column::OccurredAt),
+    id: events::Column::Id,
+    descending: true,
+};
+
+/// One page of the log for each of several resources, in one statement that reads no more than the pages.
+pub async fn pages_of<C: ConnectionTrait>(
+    connection: &C,
+    requests: &[(Uuid, PageRequest)],
+) -> Result<Vec<Page<events::Model>>> {
+    let selects = requests.iter().map(|(resource, request)| {
+        (
+            page::of_parent::<events::Entity>(events::Column::ResourceId, *resource),
+            request.clone(),
+        )
+    });
+    page::fetch_many(connection, selects.collect(), NEWEST_FIRST).await
+}
+
+/// How many events each resource has.
+pub async fn counts_of<C: ConnectionTrait>(connection: &C, resources: &[Uuid]) -> Result<Vec<(Uuid, i64)>> {
+    page::count_by_parent(
+        connection,
+        page::of_parents::<events::Entity>(events::Column::ResourceId, resources),
+        events::Column::ResourceId,
+    )
+    .await
+}
+
+/// The event of this id.
+pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<events::Model>> {
+    let (rows, _) = crate::db::decodable(events::Entity::find_by_id(id), connection).await?;
+    Ok(rows.into_iter().next())
+}
+
+/// Where an event stands in the order of the log.
+pub fn key(event: &events::Model) -> Key {
+    Key {
+        time: Some(event.occurred_at),
+        id: event.id,
+    }
+}

@@ -1,0 +1,206 @@
+//! Reading the inbox.
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
+use entity::cloud_resources as resources;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select};
+use uuid::Uuid;
+
+use super::page::{self, Key, Order, Page, PageRequest};
+use super::resources::contains_ignoring_ascii_case;
+use crate::db::decodable;
+use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_text};
+use crate::error::Result;
+
+/// Which drifts are wanted. Parts that are not set narrow nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DriftFilter {
+    /// Any of these.
+    pub status: Vec<DriftStatus>,
+    /// A changed field or a missing resource.
+    pub kind: Option<DriftKind>,
+    /// Name of the field.
+    pub field: Option<String>,
+    /// Resource that drifted.
+    pub resource_id: Option<Uuid>,
+    /// Kind of the resource.
+    pub resource_kind: Option<String>,
+    /// Region of the resource.
+    pub region: Option<String>,
+    /// Part of the resource's name, its provider id, or the field; ASCII letters match in either case.
+    pub search: Option<String>,
+    /// Detected at or after.
+    pub detected_after: Option<DateTime<Utc>>,
+    /// Detected before.
+    pub detected_before: Option<DateTime<Utc>>,
+}
+
+impl Default for DriftFilter {
+    /// What is open.
+    fn default() -> Self {
+        Self {
+            status: vec![DriftStatus::Open],
+            kind: None,
+            field: None,
+            resource_id: None,
+            resource_kind: None,
+            region: None,
+            search: None,
+            detected_after: None,
+            detected_before: None,
+        }
+    }
+}
+
+impl DriftFilter {
+    /// Whether its texts may go to a database.
+    pub fn check(&self) -> Result<(), Inadmissible> {
+        let texts = [
+            ("field", &self.field),
+            ("resourceKind", &self.resource_kind),
+            ("region", &self.region),
+            ("search", &self.search),
+        ];
+        texts.into_iter().try_for_each(|(what, text)| {
+            check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)
+        })
+    }
+}
+
+/// What the inbox is ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DriftTime {
+    /// When a sweep first saw it.
+    #[default]
+    DetectedAt,
+    /// When it left the inbox; rows that are open come after all others.
+    ResolvedAt,
+}
+
+/// The order of the inbox.
+pub fn order_by(time: DriftTime, descending: bool) -> Order<drift::Column> {
+    let time = match time {
+        DriftTime::DetectedAt => drift::Column::DetectedAt,
+        DriftTime::ResolvedAt => drift::Column::ResolvedAt,
+    };
+    Order {
+        time: Some(time),
+        id: drift::Column::Id,
+        descending,
+    }
+}
+
+/// One page of the inbox. BAD_USER_INPUT if the filter cannot be asked for.
+pub async fn list<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    order: Order<drift::Column>,
+    request: &PageRequest,
+) -> Result<Page<drift::Model>> {
+    filter.check()?;
+    page::fetch(connection, select(connection, filter), order, request).await
+}
+
+/// How many drifts the filter lets through.
+pub async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
+    filter.check()?;
+    page::count(connection, select(connection, filter), drift::Column::Id).await
+}
+
+/// One page for each of several resources, in one statement that reads no more than the pages. Newest first.
+pub async fn pages_of<C: ConnectionTrait>(
+    connection: &C,
+    requests: &[(Uuid, DriftFilter, PageRequest)],
+) -> Result<Vec<Page<drift::Model>>> {
+    let mut selects = Vec::with_capacity(requests.len());
+    for (resource, filter, request) in requests {
+        filter.check()?;
+        let select = select(connection, filter).filter(drift::Column::ResourceId.eq(*resource));
+        selects.push((select, request.clone()));
+    }
+    page::fetch_many(connection, selects, order_by(DriftTime::DetectedAt, true)).await
+}
+
+/// How many drifts of each resource the filter lets through.
+pub async fn counts_of<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    of: &[Uuid],
+) -> Result<Vec<(Uuid, i64)>> {
+    filter.check()?;
+    let select = select(connection, filter).filter(drift::Column::ResourceId.is_in(of.iter().copied()));
+    page::count_by_parent(connection, select, drift::Column::ResourceId).await
+}
+
+/// The drift of this id.
+pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<drift::Model>> {
+    Ok(decodable(drift::Entity::find_by_id(id), connection)
+        .await?
+        .0
+        .into_iter()
+        .next())
+}
+
+/// Where a drift stands in an order by `time`.
+pub fn key(drift: &drift::Model, time: DriftTime) -> Key {
+    let time = match time {
+        DriftTime::DetectedAt => Some(drift.detected_at),
+        DriftTime::ResolvedAt => drift.resolved_at,
+    };
+    Key { time, id: drift.id }
+}
+
+fn select<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Select<drift::Entity> {
+    let own = Condition::all()
+        .add(drift::Column::Status.is_in(filter.status.iter().copied()))
+        .add_option(filter.kind.map(|kind| drift::Column::Kind.eq(kind)))
+        .add_option(filter.field.as_ref().map(|field| drift::Column::Field.eq(field)))
+        .add_option(filter.resource_id.map(|id| drift::Column::ResourceId.eq(id)))
+        .add_option(filter.detected_after.map(|at| drift::Column::DetectedAt.gte(at)))
+        .add_option(filter.detected_before.map(|at| drift::Column::DetectedAt.lt(at)));
+    let mut select = drift::Entity::find().filter(own);
+    let of_resource = Condition::all()
+        .add_option(
+            filter
+                .resource_kind
+                .as_ref()
+                .map(|kind| resources::Column::Kind.eq(kind)),
+        )
+        .add_option(
+            filter
+                .region
+                .as_ref()
+                .map(|region| resources::Column::Region.eq(region)),
+        );
+    if !of_resource.is_empty() {
+        select = select.filter(resource_is(of_resource));
+    }
+    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
+        let backend = connection.get_database_backend();
+        let of_resource = Condition::any()
+            .add(contains_ignoring_ascii_case(
+                backend,
+                resources::Column::Name,
+                text,
+            ))
+            .add(contains_ignoring_ascii_case(
+                backend,
+                resources::Column::ProviderId,
+                text,
+            ));
+        let own = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
+        select = select.filter(Condition::any().add(own).add(resource_is(of_resource)));
+    }
+    select
+}
+
+/// The resource meets a condition.
+fn resource_is(condition: Condition) -> Expr {
+    let ids = Query::select()
+        .column((resources::Entity, resources::Column::Id))
+        .from(resources::Entity)
+        .cond_where(condition)
+        .take();
+    Expr::col((drift::Entity, drift::Column::ResourceId)).in_subquery(ids)
+}

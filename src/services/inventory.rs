@@ -1,0 +1,338 @@
+//! A sync: replace the inventory by what a provider lists.
+//!
+//! All kinds of one listing go in with one transaction, so that a listing that looks like a burnt-down cloud
+//! changes nothing at all. Each kind is replaced under a lock on its row of `inventory_kinds`, and only by a
+//! listing that began later than the one applied.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use entity::cloud_resource_events::EventType;
+use entity::cloud_resources as resources;
+use entity::inventory_kinds::{self as kinds, ListingOutcome};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::events::{self, NewEvent, SYSTEM};
+use crate::db::{Db, ROWS_PER_INSERT, decode};
+use crate::domain::inventory::{InventoryChange, ListedResource, StoredResource, is_mass_gone, plan_kind};
+use crate::error::{Error, Result};
+use crate::provider::{Listing, check_listing};
+
+/// What a sync did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SyncCounts {
+    /// Resources in the listing.
+    pub resources: u64,
+    /// Resources that were listed for the first time, or again.
+    pub discovered: u64,
+    /// Resources with other content.
+    pub changed: u64,
+    /// Resources that are not listed any more.
+    pub gone: u64,
+    /// Kinds that were left as they are, because a later listing of them was applied before.
+    pub superseded: u64,
+}
+
+/// How a sync goes about it.
+#[derive(Clone, Debug, Default)]
+pub struct SyncOptions {
+    /// Only these kinds; all of the provider when absent.
+    pub kinds: Option<BTreeSet<String>>,
+    /// Goes through with a listing that lacks more than half of a kind.
+    pub allow_mass_gone: bool,
+}
+
+/// Replaces the stored inventory by `listing`.
+///
+/// BAD_USER_INPUT if the options name a kind that nobody has heard of or the listing holds something that
+/// may not enter, UPSTREAM_UNAVAILABLE if it lacks more of a kind than is believable. Then nothing changes.
+pub async fn apply_listing(
+    db: &Db,
+    listing: &Listing,
+    options: &SyncOptions,
+    now: DateTime<Utc>,
+) -> Result<SyncCounts> {
+    check_listing(listing)?;
+    db.write_txn(|txn| async move { apply_in_txn(&txn, listing, options, now).await })
+        .await
+}
+
+async fn apply_in_txn(
+    txn: &DatabaseTransaction,
+    listing: &Listing,
+    options: &SyncOptions,
+    now: DateTime<Utc>,
+) -> Result<SyncCounts> {
+    let mut counts = SyncCounts::default();
+    let mut changes = Vec::new();
+    for kind in kinds_to_apply_in_txn(txn, listing, options).await? {
+        if !begin_kind_in_txn(txn, listing, &kind, now).await? {
+            counts.superseded += 1;
+            continue;
+        }
+        let listed = listing.kinds.get(&kind).cloned().unwrap_or_default();
+        counts.resources += listed.len() as u64;
+        let stored = stored_in_txn(txn, &listing.provider, &kind).await?;
+        let present = stored
+            .iter()
+            .filter(|known| known.row.as_ref().is_none_or(|row| row.gone_at.is_none()))
+            .count();
+        let plan = plan_kind(stored, listed);
+        let gone = plan
+            .iter()
+            .filter(|change| matches!(change, InventoryChange::Gone(_)))
+            .count();
+        if is_mass_gone(gone, present) && !options.allow_mass_gone {
+            return Err(Error::Upstream(format!(
+                "{gone} of {present} resources of the kind {kind} are not listed any more; nothing was changed. \
+                 If that is right, run: drift-inbox sync --allow-mass-gone"
+            )));
+        }
+        changes.extend(plan.into_iter().map(|change| (kind.clone(), change)));
+    }
+    write_in_txn(txn, &listing.provider, changes, now, &mut counts).await?;
+    Ok(counts)
+}
+
+/// The kinds of the listing and those that are stored: a kind that a complete listing lacks is empty.
+async fn kinds_to_apply_in_txn(
+    txn: &DatabaseTransaction,
+    listing: &Listing,
+    options: &SyncOptions,
+) -> Result<BTreeSet<String>> {
+    let mut known: BTreeSet<String> = resources::Entity::find()
+        .select_only()
+        .column(resources::Column::Kind)
+        .filter(resources::Column::Provider.eq(&listing.provider))
+        .distinct()
+        .into_tuple()
+        .all(txn)
+        .await?
+        .into_iter()
+        .collect();
+    known.extend(listing.kinds.keys().cloned());
+    let Some(wanted) = &options.kinds else {
+        return Ok(known);
+    };
+    match wanted.difference(&known).next() {
+        Some(unknown) => Err(Error::BadUserInput(format!(
+            "there is no kind {unknown:?} in the inventory"
+        ))),
+        None => Ok(wanted.clone()),
+    }
+}
+
+/// Locks the kind's row and stamps it. False if a later listing was applied before.
+async fn begin_kind_in_txn(
+    txn: &DatabaseTransaction,
+    listing: &Listing,
+    kind: &str,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let row = kinds::ActiveModel {
+        provider: Set(listing.provider.clone()),
+        kind: Set(kind.to_owned()),
+        ..Default::default()
+    };
+    kinds::Entity::insert(row)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(txn)
+        .await?;
+    let key = (listing.provider.clone(), kind.to_owned());
+    let applied: Option<DateTime<Utc>> = kinds::Entity::find_by_id(key.clone())
+        .select_only()
+        .column(kinds::Column::ListingStartedAt)
+        .lock_exclusive()
+        .into_tuple::<Option<DateTime<Utc>>>()
+        .one(txn)
+        .await?
+        .flatten();
+    if applied.is_some_and(|applied| applied >= listing.started_at) {
+        return Ok(false);
+    }
+    let stamp = kinds::ActiveModel {
+        listing_started_at: Set(Some(listing.started_at)),
+        completed_at: Set(Some(now)),
+        outcome: Set(Some(ListingOutcome::Complete)),
+        ..Default::default()
+    };
+    kinds::Entity::update_many()
+        .filter(kinds::Column::Provider.eq(key.0))
+        .filter(kinds::Column::Kind.eq(key.1))
+        .set(stamp)
+        .exec(txn)
+        .await?;
+    Ok(true)
+}
+
+/// Locks and reads what is stored of a kind, in the order of ids.
+async fn stored_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<Vec<StoredResource>> {
+    let select = resources::Entity::find()
+        .filter(resources::Column::Provider.eq(provider))
+        .filter(resources::Column::Kind.eq(kind))
+        .order_by_asc(resources::Column::Id)
+        .lock_exclusive();
+    let rows = txn
+        .query_all_raw(select.build(txn.get_database_backend()))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(StoredResource {
+                id: row.try_get("", "id")?,
+                provider_id: row.try_get("", "provider_id")?,
+                row: decode::<resources::Model>(row, ""),
+            })
+        })
+        .collect()
+}
+
+async fn write_in_txn(
+    txn: &DatabaseTransaction,
+    provider: &str,
+    changes: Vec<(String, InventoryChange)>,
+    now: DateTime<Utc>,
+    counts: &mut SyncCounts,
+) -> Result<()> {
+    let mut happened = Vec::with_capacity(changes.len());
+    let mut new_rows = Vec::new();
+    for (kind, change) in changes {
+        let (resource_id, event_type, data) = match change {
+            InventoryChange::Insert(listed) => {
+                let id = Uuid::now_v7();
+                new_rows.push(new_row(id, provider, &kind, listed, now));
+                (id, EventType::ResourceDiscovered, json!({}))
+            }
+            InventoryChange::Discover(id, listed) => {
+                let mut row = content(listed);
+                row.gone_at = Set(None);
+                update_in_txn(txn, id, row).await?;
+                seen_in_txn(txn, id, now).await?;
+                (id, EventType::ResourceDiscovered, json!({}))
+            }
+            InventoryChange::Update { id, listed, fields } => {
+                update_in_txn(txn, id, content(listed)).await?;
+                (id, EventType::ResourceChanged, json!({ "fields": fields }))
+            }
+            InventoryChange::Gone(id) => {
+                let row = resources::ActiveModel {
+                    gone_at: Set(Some(now)),
+                    ..Default::default()
+                };
+                update_in_txn(txn, id, row).await?;
+                (id, EventType::ResourceGone, json!({}))
+            }
+        };
+        counts.discovered += u64::from(event_type == EventType::ResourceDiscovered);
+        counts.changed += u64::from(event_type == EventType::ResourceChanged);
+        counts.gone += u64::from(event_type == EventType::ResourceGone);
+        happened.push(NewEvent {
+            resource_id,
+            event_type,
+            data,
+        });
+    }
+    for chunk in new_rows.chunks(ROWS_PER_INSERT) {
+        resources::Entity::insert_many(chunk.to_vec())
+            .exec_without_returning(txn)
+            .await?;
+    }
+    events::append_in_txn(txn, happened, SYSTEM, now).await
+}
+
+fn new_row(
+    id: Uuid,
+    provider: &str,
+    kind: &str,
+    listed: ListedResource,
+    now: DateTime<Utc>,
+) -> resources::ActiveModel {
+    let provider_id = listed.provider_id.clone();
+    resources::ActiveModel {
+        id: Set(id),
+        provider: Set(provider.to_owned()),
+        kind: Set(kind.to_owned()),
+        provider_id: Set(provider_id),
+        revision: Set(1),
+        first_seen_at: Set(Some(now)),
+        gone_at: Set(None),
+        settling_since: Set(None),
+        ..content(listed)
+    }
+}
+
+/// The columns that a listing decides.
+fn content(listed: ListedResource) -> resources::ActiveModel {
+    resources::ActiveModel {
+        id: NotSet,
+        urn: Set(listed.urn),
+        name: Set(listed.name),
+        region: Set(listed.region),
+        size_slug: Set(listed.size_slug),
+        status: Set(listed.status),
+        tags: Set(Value::from(listed.tags)),
+        ip: Set(listed.ip),
+        vpc_uuid: Set(listed.vpc_uuid),
+        project_id: Set(listed.project_id),
+        attrs: Set(Value::Object(listed.attrs)),
+        ..Default::default()
+    }
+}
+
+async fn update_in_txn(txn: &DatabaseTransaction, id: Uuid, row: resources::ActiveModel) -> Result<()> {
+    resources::Entity::update_many()
+        .set(row)
+        .col_expr(
+            resources::Column::Revision,
+            Expr::col(resources::Column::Revision).add(1),
+        )
+        .filter(resources::Column::Id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// The first listing that had it stays in the books when it comes back.
+async fn seen_in_txn(txn: &DatabaseTransaction, id: Uuid, now: DateTime<Utc>) -> Result<()> {
+    resources::Entity::update_many()
+        .set(resources::ActiveModel {
+            first_seen_at: Set(Some(now)),
+            ..Default::default()
+        })
+        .filter(resources::Column::Id.eq(id))
+        .filter(resources::Column::FirstSeenAt.is_null())
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// When each of these kinds was last listed as a whole, in one statement.
+pub async fn synced_at_of<C: ConnectionTrait>(
+    connection: &C,
+    wanted: &[(String, String)],
+) -> Result<BTreeMap<(String, String), DateTime<Utc>>> {
+    let names: BTreeSet<&String> = wanted.iter().map(|(_, kind)| kind).collect();
+    let rows = kinds::Entity::find()
+        .select_only()
+        .columns([
+            kinds::Column::Provider,
+            kinds::Column::Kind,
+            kinds::Column::CompletedAt,
+        ])
+        .filter(kinds::Column::Kind.is_in(names))
+        .into_tuple::<(String, String, Option<DateTime<Utc>>)>()
+        .all(connection)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(provider, kind, at)| Some(((provider, kind), at?)))
+        .collect())
+}

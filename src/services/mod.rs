@@ -1,0 +1,15 @@
+//! The use-cases, one noun a file: gather, let [`crate::domain`] decide, write.
+//!
+//! A function that is given a [`crate::db::Db`] owns its transactions. One that is given a transaction says
+//! so by `_in_txn` in its name. Locks are taken in one order everywhere: kind, resource, spec, drift.
+
+pub mod detection;
+pub mod events;
+pub mod inbox;
+pub mod inventory;
+pub mod job_runs;
+pub mod locks;
+pub mod page;
+pub mod provisioning;
+pub mod resources;
+pub mod triage;

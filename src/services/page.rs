@@ -1,0 +1,307 @@
+//! Pages by keyset: a page begins where the last row of the one before it stands, so that it costs the same
+//! anywhere in the list, and rows that come and go meanwhile shift nothing.
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{
+    Alias, Asterisk, Condition, Expr, ExprTrait, NullOrdering, Query, SelectStatement, UnionType,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, Iden, Order as Direction, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, QueryTrait, Select,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::db::decode;
+use crate::error::Result;
+
+/// SQLite joins at most 500 selects by UNION ALL.
+const PAGES_PER_STATEMENT: usize = 200;
+
+/// Where a row stands in an order. Times that are not set come after all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    /// The time that is ordered by, if the order has one and the row has it.
+    #[serde(rename = "t")]
+    pub time: Option<DateTime<Utc>>,
+    /// Breaks ties.
+    #[serde(rename = "i")]
+    pub id: Uuid,
+}
+
+/// What part of a list is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageRequest {
+    /// Most rows on the page.
+    pub limit: u64,
+    /// Whether the last rows are wanted and not the first.
+    pub backward: bool,
+    /// Only rows behind this one.
+    pub after: Option<Key>,
+    /// Only rows before this one.
+    pub before: Option<Key>,
+}
+
+impl PageRequest {
+    /// The first rows.
+    pub fn first(limit: u64) -> Self {
+        Self {
+            limit,
+            backward: false,
+            after: None,
+            before: None,
+        }
+    }
+}
+
+/// An order that has no ties: by a time, if one is given, and by id.
+#[derive(Clone, Copy, Debug)]
+pub struct Order<C> {
+    /// Column of the time; None orders by id alone.
+    pub time: Option<C>,
+    /// Column of the id.
+    pub id: C,
+    /// Newest first.
+    pub descending: bool,
+}
+
+/// A page of rows in the order of the list, whichever way it was asked for.
+#[derive(Clone, Debug)]
+pub struct Page<M> {
+    /// The rows with their places.
+    pub rows: Vec<(Key, M)>,
+    /// Place of the first row that was read, also if it did not decode.
+    pub start: Option<Key>,
+    /// Place of the last row that was read, also if it did not decode.
+    pub end: Option<Key>,
+    /// Whether rows follow.
+    pub has_next: bool,
+    /// Whether rows precede.
+    pub has_previous: bool,
+}
+
+/// Reads one page.
+pub async fn fetch<E, C>(
+    connection: &C,
+    select: Select<E>,
+    order: Order<E::Column>,
+    request: &PageRequest,
+) -> Result<Page<E::Model>>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let select = narrowed(select, order, request);
+    let rows = connection
+        .query_all_raw(select.build(connection.get_database_backend()))
+        .await?;
+    Ok(page_of::<E>(&rows, order, request))
+}
+
+/// Reads several pages of one table in as few statements as the database allows: one for up to 200 pages.
+/// The answer is in the order of the requests.
+pub async fn fetch_many<E, C>(
+    connection: &C,
+    requests: Vec<(Select<E>, PageRequest)>,
+    order: Order<E::Column>,
+) -> Result<Vec<Page<E::Model>>>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let mut pages = Vec::with_capacity(requests.len());
+    for chunk in requests.chunks(PAGES_PER_STATEMENT) {
+        let Some(statement) = union_of(chunk, order) else {
+            continue;
+        };
+        let rows = connection.query_all(&statement).await?;
+        let mut by_request: Vec<Vec<QueryResult>> = chunk.iter().map(|_| Vec::new()).collect();
+        for row in rows {
+            let number: i32 = row.try_get("", "request")?;
+            if let Some(of_request) = usize::try_from(number).ok().and_then(|n| by_request.get_mut(n)) {
+                of_request.push(row);
+            }
+        }
+        for ((_, request), mut rows) in chunk.iter().zip(by_request) {
+            // UNION ALL promises no order.
+            let reversed = order.descending != request.backward;
+            rows.sort_by(|a, b| {
+                let ordering = place(&key_of::<E>(a, order)).cmp(&place(&key_of::<E>(b, order)));
+                if reversed { ordering.reverse() } else { ordering }
+            });
+            pages.push(page_of::<E>(&rows, order, request));
+        }
+    }
+    Ok(pages)
+}
+
+/// How many rows there are.
+pub async fn count<E, C>(connection: &C, select: Select<E>, id: E::Column) -> Result<i64>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let count = select
+        .select_only()
+        .column_as(id.count(), "n")
+        .into_tuple::<i64>()
+        .one(connection)
+        .await?;
+    Ok(count.unwrap_or_default())
+}
+
+/// How many rows each parent has. Parents without any are not in the answer.
+pub async fn count_by_parent<E, C>(
+    connection: &C,
+    select: Select<E>,
+    parent: E::Column,
+) -> Result<Vec<(Uuid, i64)>>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let counts = select
+        .select_only()
+        .column(parent)
+        .column_as(Expr::col(Asterisk).count(), "n")
+        .group_by(parent)
+        .into_tuple::<(Uuid, i64)>()
+        .all(connection)
+        .await?;
+    Ok(counts)
+}
+
+/// All rows of one parent.
+pub fn of_parent<E: EntityTrait>(parent: E::Column, id: Uuid) -> Select<E> {
+    E::find().filter(parent.eq(id))
+}
+
+/// All rows of several parents.
+pub fn of_parents<E: EntityTrait>(parent: E::Column, ids: &[Uuid]) -> Select<E> {
+    E::find().filter(parent.is_in(ids.iter().copied()))
+}
+
+fn narrowed<E: EntityTrait>(
+    mut select: Select<E>,
+    order: Order<E::Column>,
+    request: &PageRequest,
+) -> Select<E> {
+    if let Some(key) = &request.after {
+        select = select.filter(beyond(order, key, !order.descending));
+    }
+    if let Some(key) = &request.before {
+        select = select.filter(beyond(order, key, order.descending));
+    }
+    // Times that are not set are the greatest, which is PostgreSQL's own order and the index's.
+    let (direction, nulls) = if order.descending == request.backward {
+        (Direction::Asc, NullOrdering::Last)
+    } else {
+        (Direction::Desc, NullOrdering::First)
+    };
+    if let Some(time) = order.time {
+        select = select.order_by_with_nulls(time, direction.clone(), nulls);
+    }
+    select.order_by(order.id, direction).limit(request.limit + 1)
+}
+
+/// Rows that stand beyond `key`, on the greater side or on the lesser. A row value, since both databases
+/// walk an index by it and not by the equivalent `a < x OR (a = x AND b < y)`.
+fn beyond<C: ColumnTrait>(order: Order<C>, key: &Key, greater: bool) -> Condition {
+    let id = Expr::col(order.id.as_column_ref());
+    let compared = |column: Expr, value: Expr| {
+        if greater {
+            column.gt(value)
+        } else {
+            column.lt(value)
+        }
+    };
+    let Some(time) = order.time else {
+        return Condition::all().add(compared(id, Expr::val(key.id)));
+    };
+    let unset = Expr::col(time.as_column_ref()).is_null();
+    match key.time {
+        Some(at) => {
+            let columns = Expr::tuple([Expr::col(time.as_column_ref()), id]);
+            let values = Expr::tuple([Expr::val(at), Expr::val(key.id)]);
+            let beyond = Condition::any().add(compared(columns, values));
+            if greater { beyond.add(unset) } else { beyond }
+        }
+        None if greater => Condition::all().add(unset).add(compared(id, Expr::val(key.id))),
+        None => Condition::any()
+            .add(unset.not())
+            .add(compared(id, Expr::val(key.id))),
+    }
+}
+
+fn union_of<E: EntityTrait>(
+    requests: &[(Select<E>, PageRequest)],
+    order: Order<E::Column>,
+) -> Option<SelectStatement> {
+    let mut numbered = requests.iter().enumerate().map(|(number, (select, request))| {
+        let rows = narrowed(select.clone(), order, request).into_query();
+        let number = i32::try_from(number).unwrap_or(i32::MAX);
+        Query::select()
+            .column(Asterisk)
+            .expr_as(Expr::Constant(number.into()), "request")
+            .from_subquery(rows, Alias::new("page"))
+            .to_owned()
+    });
+    let mut statement = numbered.next()?;
+    for select in numbered {
+        statement.union(UnionType::All, select);
+    }
+    Some(statement)
+}
+
+fn key_of<E: EntityTrait>(row: &QueryResult, order: Order<E::Column>) -> Option<Key> {
+    let time = match order.time {
+        Some(column) => row
+            .try_get::<Option<DateTime<Utc>>>("", &column.to_string())
+            .ok()?,
+        None => None,
+    };
+    Some(Key {
+        time,
+        id: row.try_get("", &order.id.to_string()).ok()?,
+    })
+}
+
+/// The place of a key for sorting: unset times last.
+fn place(key: &Option<Key>) -> Option<(bool, Option<DateTime<Utc>>, Uuid)> {
+    key.map(|key| (key.time.is_none(), key.time, key.id))
+}
+
+fn page_of<E: EntityTrait>(
+    rows: &[QueryResult],
+    order: Order<E::Column>,
+    request: &PageRequest,
+) -> Page<E::Model> {
+    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    let more = rows.len() > limit;
+    let mut keyed: Vec<(Key, Option<E::Model>)> = rows
+        .iter()
+        .take(limit)
+        .filter_map(|row| Some((key_of::<E>(row, order)?, decode::<E::Model>(row, ""))))
+        .collect();
+    if request.backward {
+        keyed.reverse();
+    }
+    Page {
+        start: keyed.first().map(|(key, _)| *key),
+        end: keyed.last().map(|(key, _)| *key),
+        has_next: if request.backward {
+            request.before.is_some()
+        } else {
+            more
+        },
+        has_previous: if request.backward {
+            more
+        } else {
+            request.after.is_some()
+        },
+        rows: keyed
+            .into_iter()
+            .filter_map(|(key, row)| Some((key, row?)))
+            .collect(),
+    }
+}

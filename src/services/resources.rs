@@ -1,0 +1,158 @@
+//! Reading the inventory.
+
+use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
+use uuid::Uuid;
+
+use super::page::{self, Order, Page, PageRequest};
+use crate::db::decodable;
+use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
+use crate::error::Result;
+
+/// Which resources are wanted. Parts that are not set narrow nothing.
+#[derive(Clone, Debug, Default)]
+pub struct ResourceFilter {
+    /// Cloud that answers for it.
+    pub provider: Option<String>,
+    /// Kind within the provider.
+    pub kind: Option<String>,
+    /// Region slug.
+    pub region: Option<String>,
+    /// Whether a spec is in force for it.
+    pub managed: Option<bool>,
+    /// Whether it has an open drift.
+    pub drifted: Option<bool>,
+    /// Whether the last complete listing lacked it.
+    pub gone: Option<bool>,
+    /// Part of the name or the provider id; ASCII letters match in either case.
+    pub search: Option<String>,
+}
+
+/// By id, which is the order in which they were first heard of.
+pub const BY_ID: Order<resources::Column> = Order {
+    time: None,
+    id: resources::Column::Id,
+    descending: false,
+};
+
+/// One page of the inventory. BAD_USER_INPUT if the filter cannot be asked for.
+pub async fn list<C: ConnectionTrait>(
+    connection: &C,
+    filter: &ResourceFilter,
+    request: &PageRequest,
+) -> Result<Page<resources::Model>> {
+    page::fetch(connection, select(connection, filter)?, BY_ID, request).await
+}
+
+/// How many resources the filter lets through.
+pub async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<i64> {
+    page::count(connection, select(connection, filter)?, resources::Column::Id).await
+}
+
+/// The resources of these ids, in one statement.
+pub async fn by_ids<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<Vec<resources::Model>> {
+    let select = resources::Entity::find().filter(resources::Column::Id.is_in(ids.iter().copied()));
+    Ok(decodable(select, connection).await?.0)
+}
+
+fn select<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<Select<resources::Entity>> {
+    let texts = [
+        ("provider", &filter.provider),
+        ("kind", &filter.kind),
+        ("region", &filter.region),
+        ("search", &filter.search),
+    ];
+    for (what, text) in texts {
+        check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)?;
+    }
+    let mut condition = Condition::all()
+        .add_option(
+            filter
+                .provider
+                .as_ref()
+                .map(|provider| resources::Column::Provider.eq(provider)),
+        )
+        .add_option(filter.kind.as_ref().map(|kind| resources::Column::Kind.eq(kind)))
+        .add_option(
+            filter
+                .region
+                .as_ref()
+                .map(|region| resources::Column::Region.eq(region)),
+        )
+        .add_option(filter.managed.map(|wanted| exists(active_spec(), wanted)))
+        .add_option(filter.drifted.map(|wanted| exists(open_drift(), wanted)))
+        .add_option(filter.gone.map(|gone| {
+            if gone {
+                resources::Column::GoneAt.is_not_null()
+            } else {
+                resources::Column::GoneAt.is_null()
+            }
+        }));
+    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
+        let backend = connection.get_database_backend();
+        condition = condition.add(
+            Condition::any()
+                .add(contains_ignoring_ascii_case(
+                    backend,
+                    resources::Column::Name,
+                    text,
+                ))
+                .add(contains_ignoring_ascii_case(
+                    backend,
+                    resources::Column::ProviderId,
+                    text,
+                )),
+        );
+    }
+    Ok(resources::Entity::find().filter(condition))
+}
+
+fn exists(rows: SelectStatement, wanted: bool) -> Expr {
+    let exists = Expr::exists(rows);
+    if wanted { exists } else { exists.not() }
+}
+
+fn active_spec() -> SelectStatement {
+    Query::select()
+        .expr(Expr::cust("1"))
+        .from(provisioned::Entity)
+        .and_where(
+            Expr::col((provisioned::Entity, provisioned::Column::ResourceId))
+                .equals((resources::Entity, resources::Column::Id)),
+        )
+        .and_where(provisioned::Column::RetiredAt.is_null())
+        .take()
+}
+
+fn open_drift() -> SelectStatement {
+    Query::select()
+        .expr(Expr::cust("1"))
+        .from(drift::Entity)
+        .and_where(
+            Expr::col((drift::Entity, drift::Column::ResourceId))
+                .equals((resources::Entity, resources::Column::Id)),
+        )
+        .and_where(drift::Column::Status.eq(DriftStatus::Open))
+        .take()
+}
+
+/// `text` is part of the column, whose ASCII letters match in either case and all others exactly: SQLite's
+/// lower() knows no other letters, PostgreSQL's does unless told by the collation. LIKE is avoided, so that
+/// `%` and `_` are letters like any other.
+pub(super) fn contains_ignoring_ascii_case<C: ColumnTrait>(
+    backend: DbBackend,
+    column: C,
+    text: &str,
+) -> Expr {
+    let column = Expr::col(column.as_column_ref());
+    let needle = text.to_ascii_lowercase();
+    let place = match backend {
+        DbBackend::Sqlite => Func::cust("instr").arg(Func::lower(column)).arg(needle),
+        _ => Func::cust("strpos")
+            .arg(Expr::cust_with_exprs(r#"lower($1 COLLATE "C")"#, [column]))
+            .arg(needle),
+    };
+    Expr::expr(place).gt(0)
+}
