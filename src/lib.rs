@@ -2,12 +2,16 @@
 //! it?
 //!
 //! The modules in the order in which they may import each other: [`domain`] decides, [`services`] gather
-//! and carry out, [`app`] runs the jobs, [`graphql`] and [`http`] are the edges, [`cli`] starts it all.
+//! and carry out, [`app`] runs the jobs, [`graphql`] and `http` are the edges, `cli` starts it all.
+#![warn(missing_docs)]
 
+pub mod app;
 pub mod auth;
 pub mod clock;
 pub mod db;
 pub mod domain;
 pub mod error;
+pub mod graphql;
 pub mod provider;
+pub mod scheduler;
 pub mod services;

@@ -1,0 +1,279 @@
+//! What a running server or command holds, and how it runs the jobs.
+//!
+//! Cron ticks, the command line and the mutations all call [`App::start`], so a job has one code path.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use entity::job_runs::{self, Job, JobOutcome};
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::provider::InventoryProvider;
+use crate::services::detection::{self, Scope, SweepCounts};
+use crate::services::inventory::{self, SyncOptions};
+use crate::services::job_runs::{Claim, Report, Trigger, abandon, claim, finish, heartbeat};
+
+/// How often a run says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Hears what a sweep has done so far.
+pub type Progress = Arc<dyn Fn(&SweepCounts) + Send + Sync>;
+
+/// Something to run.
+#[derive(Clone)]
+pub enum JobRequest {
+    /// Replace the inventory.
+    Sync(SyncOptions),
+    /// Compare.
+    Detect {
+        /// What to look at.
+        scope: Scope,
+        /// Hears how far it got.
+        progress: Option<Progress>,
+    },
+}
+
+impl JobRequest {
+    /// A sweep over every spec.
+    pub fn detect_all() -> Self {
+        Self::Detect {
+            scope: Scope::All,
+            progress: None,
+        }
+    }
+
+    /// What a tick of the schedule runs.
+    pub fn of_tick(job: Job) -> Self {
+        match job {
+            Job::SyncInventory => Self::Sync(SyncOptions::default()),
+            Job::DetectDrift => Self::detect_all(),
+        }
+    }
+
+    fn job(&self) -> Job {
+        match self {
+            Self::Sync(_) => Job::SyncInventory,
+            Self::Detect { .. } => Job::DetectDrift,
+        }
+    }
+}
+
+/// What became of asking for a run.
+#[derive(Debug)]
+pub enum Started {
+    /// It is under way.
+    Running(RunHandle),
+    /// It is left out, because another run of the job is under way.
+    Skipped,
+    /// Another server runs this tick.
+    Taken,
+}
+
+/// A run that is under way. Dropping the handle does not stop it.
+#[derive(Debug)]
+pub struct RunHandle {
+    run: job_runs::Model,
+    end: JoinHandle<Result<job_runs::Model>>,
+}
+
+impl RunHandle {
+    /// The row as it was at the start.
+    pub fn run(&self) -> &job_runs::Model {
+        &self.run
+    }
+
+    /// Waits for the end.
+    pub async fn wait(self) -> Result<job_runs::Model> {
+        self.end
+            .await
+            .map_err(|error| Error::Internal(format!("job: {error}")))?
+    }
+
+    /// Waits for the end, but no longer than this; then the row is that of the start, with no outcome.
+    pub async fn wait_at_most(self, limit: Duration) -> Result<job_runs::Model> {
+        let run = self.run.clone();
+        tokio::time::timeout(limit, self.wait()).await.unwrap_or(Ok(run))
+    }
+}
+
+/// A server, or a command. Clones share everything.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    inventory: Option<Arc<dyn InventoryProvider>>,
+    jobs: TaskTracker,
+    active: Mutex<BTreeSet<Uuid>>,
+}
+
+impl App {
+    /// On this database, with this inventory to sync from, if any.
+    pub fn new(db: Db, clock: Clock, inventory: Option<Arc<dyn InventoryProvider>>) -> Self {
+        let inner = Inner {
+            db,
+            clock,
+            inventory,
+            jobs: TaskTracker::new(),
+            active: Mutex::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Starts a job, unless the trigger leaves it to others. The run goes on by itself.
+    ///
+    /// JOB_ALREADY_RUNNING for a sync by hand beside another, UPSTREAM_UNAVAILABLE for a sync where there is
+    /// nothing to sync from.
+    pub async fn start(&self, request: JobRequest, trigger: Trigger) -> Result<Started> {
+        if matches!(request, JobRequest::Sync(_)) {
+            self.inventory()?;
+        }
+        let run = match claim(self.db(), request.job(), trigger, self.clock().now()).await? {
+            Claim::Run(run) => run,
+            Claim::Skipped(run) => {
+                tracing::info!(job = ?request.job(), run = ?run.map(|run| run.id), "job.skipped: another run is under way");
+                return Ok(Started::Skipped);
+            }
+            Claim::Taken => return Ok(Started::Taken),
+        };
+        self.active().insert(run.id);
+        let (app, id) = (self.clone(), run.id);
+        let end = self.inner.jobs.spawn(async move {
+            let end = app.execute(id, request).await;
+            app.active().remove(&id);
+            end
+        });
+        Ok(Started::Running(RunHandle { run, end }))
+    }
+
+    /// Starts a job by hand and waits for its end.
+    pub async fn run(&self, request: JobRequest) -> Result<job_runs::Model> {
+        match self.start(request, Trigger::Hand).await? {
+            Started::Running(handle) => handle.wait().await,
+            Started::Skipped | Started::Taken => {
+                Err(Error::Internal("a run by hand was left out".to_owned()))
+            }
+        }
+    }
+
+    /// Waits at most `limit` for the jobs that run, then writes off those that still do.
+    pub async fn drain(&self, limit: Duration) -> Result<()> {
+        self.inner.jobs.close();
+        if tokio::time::timeout(limit, self.inner.jobs.wait()).await.is_ok() {
+            return Ok(());
+        }
+        let given_up: Vec<Uuid> = self.active().iter().copied().collect();
+        tracing::warn!(?given_up, "jobs did not end in time and are given up");
+        abandon(self.db(), &given_up, self.clock().now()).await
+    }
+
+    fn inventory(&self) -> Result<Arc<dyn InventoryProvider>> {
+        self.inner.inventory.clone().ok_or_else(|| {
+            Error::Upstream("there is no inventory to sync from: set DRIFT_INVENTORY_FILE".to_owned())
+        })
+    }
+
+    fn active(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.inner.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn execute(&self, run: Uuid, request: JobRequest) -> Result<job_runs::Model> {
+        let job = request.job();
+        tracing::info!(?job, %run, "job.started");
+        let work = AssertUnwindSafe(self.work(request)).catch_unwind();
+        let worked = tokio::select! {
+            worked = work => worked,
+            never = self.beat(run) => match never {},
+        };
+        let report = match worked {
+            Ok(Ok(report)) => report,
+            Ok(Err(error)) => failed(&error),
+            Err(_panic) => failed(&Error::Internal("the job panicked".to_owned())),
+        };
+        let row = finish(self.db(), run, &report, self.clock().now()).await?;
+        tracing::info!(?job, %run, outcome = ?row.outcome, counts = %row.counts, error = row.error, "job.finished");
+        Ok(row)
+    }
+
+    async fn work(&self, request: JobRequest) -> Result<Report> {
+        match request {
+            JobRequest::Sync(options) => {
+                let listing = self.inventory()?.list(self.clock().now()).await?;
+                let counts =
+                    inventory::apply_listing(self.db(), &listing, &options, self.clock().now()).await?;
+                Ok(Report {
+                    outcome: JobOutcome::Succeeded,
+                    counts: to_json(&counts)?,
+                    error: None,
+                })
+            }
+            JobRequest::Detect { scope, progress } => {
+                let told = |counts: &SweepCounts| {
+                    if let Some(progress) = &progress {
+                        progress(counts);
+                    }
+                };
+                let counts = detection::detect_all(self.db(), self.clock(), &scope, told).await?;
+                // Rows that could not be read may hide a drift.
+                let outcome = if counts.skipped == 0 {
+                    JobOutcome::Succeeded
+                } else {
+                    JobOutcome::Partial
+                };
+                Ok(Report {
+                    outcome,
+                    counts: to_json(&counts)?,
+                    error: None,
+                })
+            }
+        }
+    }
+
+    async fn beat(&self, run: Uuid) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            if let Err(error) = heartbeat(self.db(), run, self.clock().now()).await {
+                tracing::warn!(%run, %error, "a run could not say that it is alive");
+            }
+        }
+    }
+}
+
+fn to_json(counts: &impl serde::Serialize) -> Result<Value> {
+    serde_json::to_value(counts).map_err(|error| Error::Internal(error.to_string()))
+}
+
+fn failed(error: &Error) -> Report {
+    if error.is_internal() {
+        tracing::error!(%error, "job.failed");
+    }
+    Report {
+        outcome: JobOutcome::Failed,
+        counts: json!({}),
+        error: Some(error.public_message()),
+    }
+}

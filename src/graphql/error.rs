@@ -1,0 +1,52 @@
+//! How an error of a use-case reaches a client: the only place that sets codes of our own.
+
+use std::sync::Arc;
+
+use async_graphql::ErrorExtensionValues;
+
+use crate::error::{Error, status_word};
+
+/// An error on its way to a client.
+///
+/// It has no Display on purpose: async-graphql turns everything that has one into an error without a code.
+#[derive(Clone, Debug)]
+pub struct ApiError(Arc<Error>);
+
+/// Result of a resolver.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+impl<E: Into<Error>> From<E> for ApiError {
+    fn from(error: E) -> Self {
+        Self(Arc::new(error.into()))
+    }
+}
+
+impl From<ApiError> for async_graphql::Error {
+    fn from(ApiError(error): ApiError) -> Self {
+        if error.is_internal() {
+            tracing::error!(%error, "a request failed");
+        }
+        let mut told = async_graphql::Error::new(error.public_message());
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code());
+        match &*error {
+            Error::AlreadyResolved(status) => {
+                extensions.set("currentStatus", status_word(*status).to_uppercase())
+            }
+            Error::LiveValueMoved {
+                actual,
+                revision,
+                status,
+            } => {
+                let actual = async_graphql::Value::from_json(actual.clone()).unwrap_or_default();
+                extensions.set("actual", actual);
+                extensions.set("revision", *revision);
+                extensions.set("currentStatus", status_word(*status).to_uppercase());
+            }
+            Error::SpecVersionConflict { current } => extensions.set("specVersion", *current),
+            _ => {}
+        }
+        told.extensions = Some(extensions);
+        told
+    }
+}

@@ -1,0 +1,202 @@
+//! Nested rows in batches: however many rows a page has, each kind of nesting is one statement.
+//!
+//! The loaders of a request are driven by the request itself. A spawned timer would race with the resolvers
+//! of a page and cut their keys into more batches the busier the machine is; here a batch goes out when
+//! every resolver that can run has run, and ends with the request.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use chrono::{DateTime, Utc};
+use entity::{cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resources};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use sea_orm::DatabaseConnection;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::error::ApiError;
+use crate::services::inbox::DriftFilter;
+use crate::services::page::{Page, PageRequest};
+use crate::services::{events, inbox, inventory, provisioning, resources};
+
+/// The loaders of one request.
+pub(super) type Loaders = DataLoader<Batches, HashMapCache>;
+
+/// Reads batches.
+pub(super) struct Batches(DatabaseConnection);
+
+/// The batches that a request has asked for.
+pub(super) struct Driver(mpsc::UnboundedReceiver<BoxFuture<'static, ()>>);
+
+/// Loaders for one request, and what drives them.
+pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
+    let (ask, asked) = mpsc::unbounded_channel();
+    let spawn = move |batch| {
+        // Fails only when the request is over, and then nobody waits for the batch.
+        _ = ask.send(batch);
+    };
+    let cache = HashMapCache::default();
+    (
+        DataLoader::with_cache(Batches(connection), spawn, cache).delay(Duration::ZERO),
+        Driver(asked),
+    )
+}
+
+impl Driver {
+    /// Runs `execution`, and its batches whenever it waits.
+    pub(super) async fn drive<F: Future>(mut self, execution: F) -> F::Output {
+        let mut execution = pin!(execution);
+        let mut batches = FuturesUnordered::new();
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(output) = execution.as_mut().poll(cx) {
+                    return Poll::Ready(output);
+                }
+                while let Poll::Ready(Some(batch)) = self.0.poll_recv(cx) {
+                    batches.push(batch);
+                }
+                match batches.poll_next_unpin(cx) {
+                    // A batch is there: resolvers can go on.
+                    Poll::Ready(Some(())) => {}
+                    Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// A resource by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ResourceById(pub(super) Uuid);
+
+/// The spec in force of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SpecOf(pub(super) Uuid);
+
+/// A page of the events of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct EventsOf(pub(super) Uuid, pub(super) PageRequest);
+
+/// How many events a resource has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct EventCountOf(pub(super) Uuid);
+
+/// A page of the drifts of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct DriftsOf(pub(super) Uuid, pub(super) DriftFilter, pub(super) PageRequest);
+
+/// How many drifts a resource has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct DriftCountOf(pub(super) Uuid, pub(super) DriftFilter);
+
+/// When a kind of a provider was last listed as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SyncedAt(pub(super) String, pub(super) String);
+
+impl Loader<ResourceById> for Batches {
+    type Value = cloud_resources::Model;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[ResourceById]) -> Result<HashMap<ResourceById, Self::Value>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = resources::by_ids(&self.0, &ids).await?;
+        Ok(rows.into_iter().map(|row| (ResourceById(row.id), row)).collect())
+    }
+}
+
+impl Loader<SpecOf> for Batches {
+    type Value = Option<cloud_provisioned::Model>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[SpecOf]) -> Result<HashMap<SpecOf, Self::Value>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = provisioning::active_specs_of(&self.0, &ids).await?;
+        // An entry for every key, or those without a spec would be asked for again.
+        let mut specs: HashMap<SpecOf, Self::Value> = keys.iter().map(|key| (*key, None)).collect();
+        specs.extend(rows.into_iter().map(|row| (SpecOf(row.resource_id), Some(row))));
+        Ok(specs)
+    }
+}
+
+impl Loader<EventsOf> for Batches {
+    type Value = Page<cloud_resource_events::Model>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[EventsOf]) -> Result<HashMap<EventsOf, Self::Value>, ApiError> {
+        let requests: Vec<(Uuid, PageRequest)> = keys.iter().map(|key| (key.0, key.1.clone())).collect();
+        let pages = events::pages_of(&self.0, &requests).await?;
+        Ok(keys.iter().cloned().zip(pages).collect())
+    }
+}
+
+impl Loader<EventCountOf> for Batches {
+    type Value = i64;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[EventCountOf]) -> Result<HashMap<EventCountOf, i64>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let counts: HashMap<Uuid, i64> = events::counts_of(&self.0, &ids).await?.into_iter().collect();
+        Ok(keys
+            .iter()
+            .map(|key| (*key, counts.get(&key.0).copied().unwrap_or_default()))
+            .collect())
+    }
+}
+
+impl Loader<DriftsOf> for Batches {
+    type Value = Page<cloud_drift::Model>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[DriftsOf]) -> Result<HashMap<DriftsOf, Self::Value>, ApiError> {
+        let requests: Vec<_> = keys
+            .iter()
+            .map(|key| (key.0, key.1.clone(), key.2.clone()))
+            .collect();
+        let pages = inbox::pages_of(&self.0, &requests).await?;
+        Ok(keys.iter().cloned().zip(pages).collect())
+    }
+}
+
+impl Loader<DriftCountOf> for Batches {
+    type Value = i64;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[DriftCountOf]) -> Result<HashMap<DriftCountOf, i64>, ApiError> {
+        let mut by_filter: HashMap<&DriftFilter, Vec<Uuid>> = HashMap::new();
+        for DriftCountOf(resource, filter) in keys {
+            by_filter.entry(filter).or_default().push(*resource);
+        }
+        let mut counts: HashMap<DriftCountOf, i64> = keys.iter().map(|key| (key.clone(), 0)).collect();
+        for (filter, of) in by_filter {
+            let counted = inbox::counts_of(&self.0, filter, &of).await?;
+            counts.extend(
+                counted
+                    .into_iter()
+                    .map(|(id, count)| (DriftCountOf(id, filter.clone()), count)),
+            );
+        }
+        Ok(counts)
+    }
+}
+
+impl Loader<SyncedAt> for Batches {
+    type Value = Option<DateTime<Utc>>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[SyncedAt]) -> Result<HashMap<SyncedAt, Self::Value>, ApiError> {
+        let wanted: Vec<(String, String)> = keys.iter().map(|key| (key.0.clone(), key.1.clone())).collect();
+        let mut times = inventory::synced_at_of(&self.0, &wanted).await?;
+        Ok(keys
+            .iter()
+            .cloned()
+            .zip(wanted.iter().map(|kind| times.remove(kind)))
+            .collect())
+    }
+}

@@ -1,0 +1,198 @@
+//! What can be decided.
+
+use std::time::Duration;
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use super::app;
+use super::error::ApiResult;
+use super::guard::{AtLeast, caller};
+use super::input::{not_empty, parse_id};
+use super::types::{Drift, JobRun, Json, ProvisionedSpec};
+use crate::app::{JobRequest, Started};
+use crate::domain::actor::Role;
+use crate::error::Error;
+use crate::services::detection::Scope;
+use crate::services::inventory::SyncOptions;
+use crate::services::job_runs::Trigger;
+use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
+use crate::services::triage::{self, AcceptDrift};
+
+/// How long a mutation waits for the job that it started.
+const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
+/// Most resources that one sweep by hand can be narrowed to.
+const MAX_RESOURCE_IDS: usize = 500;
+
+/// What to accept.
+#[derive(InputObject)]
+pub(super) struct AcceptDriftInput {
+    /// The drift.
+    drift_id: ID,
+    /// The revision that you saw. The accept is refused if the drift says something else by now.
+    revision: Option<i32>,
+    /// Why, for those who come later; at most 4096 bytes.
+    #[graphql(secret)]
+    note: Option<String>,
+}
+
+/// What an accept made of the drift and of the spec.
+#[derive(SimpleObject)]
+pub(super) struct AcceptDriftPayload {
+    /// The drift, accepted.
+    drift: Drift,
+    /// The spec from now on; null if the resource was missing and its spec is retired.
+    provisioned: Option<ProvisionedSpec>,
+}
+
+/// What to record.
+#[derive(InputObject)]
+pub(super) struct RecordSpecInput {
+    /// The resource.
+    resource_id: ID,
+    /// A JSON object: the fields to watch and the values that they must have; null means unset.
+    #[graphql(secret)]
+    spec: Json,
+    /// The version that you believe to replace, 0 for none. The record is refused if it is another.
+    expected_spec_version: Option<i32>,
+}
+
+/// What was recorded.
+#[derive(SimpleObject)]
+pub(super) struct RecordSpecPayload {
+    /// The spec in force.
+    provisioned: ProvisionedSpec,
+}
+
+/// What to compare.
+#[derive(Default, InputObject)]
+pub(super) struct DetectDriftInput {
+    /// Only these resources, at most 500; all when absent.
+    resource_ids: Option<Vec<ID>>,
+}
+
+/// The sweep.
+#[derive(SimpleObject)]
+pub(super) struct DetectDriftPayload {
+    /// The run; its outcome is null if it goes on.
+    run: JobRun,
+}
+
+/// What to sync.
+#[derive(Default, InputObject)]
+pub(super) struct SyncInventoryInput {
+    /// Only these kinds; all when absent.
+    kinds: Option<Vec<String>>,
+}
+
+/// The sync.
+#[derive(SimpleObject)]
+pub(super) struct SyncInventoryPayload {
+    /// The run; its outcome is null if it goes on.
+    run: JobRun,
+}
+
+/// What can be decided.
+pub struct Mutation;
+
+/// What can be decided. Needs the role platform_admin.
+#[Object]
+impl Mutation {
+    /// Makes the live value of a drift the desired one. For a missing resource: nothing is wanted any more.
+    /// Refused with ALREADY_RESOLVED, LIVE_VALUE_MOVED or SPEC_MOVED if it is not what you saw.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn accept_drift(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to accept.")] input: AcceptDriftInput,
+    ) -> ApiResult<Option<AcceptDriftPayload>> {
+        let app = app(ctx)?;
+        let accept = AcceptDrift {
+            drift_id: parse_id(&input.drift_id)?,
+            revision: input.revision,
+            note: input.note,
+        };
+        let accepted =
+            triage::accept_drift(app.db(), caller(ctx)?.name(), &accept, app.clock().now()).await?;
+        let provisioned = accepted.provisioned.map(ProvisionedSpec);
+        Ok(Some(AcceptDriftPayload {
+            drift: Drift(accepted.drift),
+            provisioned,
+        }))
+    }
+
+    /// Records the desired state of a resource. Refused with SPEC_VERSION_CONFLICT if another version is in
+    /// force than you expect.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn record_spec(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to record.")] input: RecordSpecInput,
+    ) -> ApiResult<Option<RecordSpecPayload>> {
+        let app = app(ctx)?;
+        let record = RecordSpec {
+            resource_id: parse_id(&input.resource_id)?,
+            spec: input.spec.0,
+            source: SOURCE_API.to_owned(),
+            expected_version: input.expected_spec_version,
+        };
+        let actor = caller(ctx)?.name();
+        let recorded = provisioning::record_provisioned(app.db(), actor, &record, app.clock().now()).await?;
+        Ok(Some(RecordSpecPayload {
+            provisioned: ProvisionedSpec(recorded),
+        }))
+    }
+
+    /// Compares specs with the inventory. Waits up to 25 seconds; then the run goes on by itself.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn detect_drift(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default, desc = "What to compare.")] input: DetectDriftInput,
+    ) -> ApiResult<Option<DetectDriftPayload>> {
+        let scope = match not_empty("resourceIds", input.resource_ids)? {
+            None => Scope::All,
+            Some(ids) if ids.len() > MAX_RESOURCE_IDS => {
+                return Err(
+                    Error::BadUserInput(format!("resourceIds names more than {MAX_RESOURCE_IDS}")).into(),
+                );
+            }
+            Some(ids) => Scope::Resources(ids.iter().map(parse_id).collect::<Result<_, _>>()?),
+        };
+        let run = run(
+            ctx,
+            JobRequest::Detect {
+                scope,
+                progress: None,
+            },
+        )
+        .await?;
+        Ok(Some(DetectDriftPayload { run }))
+    }
+
+    /// Replaces the inventory by what the cloud answers. Waits up to 25 seconds; then the run goes on by
+    /// itself. Refused with JOB_ALREADY_RUNNING beside another sync.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn sync_inventory(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default, desc = "What to sync.")] input: SyncInventoryInput,
+    ) -> ApiResult<Option<SyncInventoryPayload>> {
+        let kinds = not_empty("kinds", input.kinds)?.map(|kinds| kinds.into_iter().collect());
+        let options = SyncOptions {
+            kinds,
+            allow_mass_gone: false,
+        };
+        Ok(Some(SyncInventoryPayload {
+            run: run(ctx, JobRequest::Sync(options)).await?,
+        }))
+    }
+}
+
+async fn run(ctx: &Context<'_>, request: JobRequest) -> ApiResult<JobRun> {
+    match app(ctx)?.start(request, Trigger::Hand).await? {
+        Started::Running(handle) => Ok(JobRun(handle.wait_at_most(WAIT_FOR_JOB).await?)),
+        Started::Skipped | Started::Taken => {
+            Err(Error::Internal("a run by hand was left out".to_owned()).into())
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What can be read.
+
+use async_graphql::{Context, ID, Object};
+
+use super::error::ApiResult;
+use super::guard::{AtLeast, caller};
+use super::input::parse_id;
+use super::loader::ResourceById;
+use super::types::{
+    Connection, Drift, DriftFilterInput, DriftOrder, Job, JobRun, Node, PageArgs, ProvisionedSpec, Resource,
+    ResourceEvent, ResourceFilterInput, Total, Viewer, page_cost,
+};
+use super::{app, loaders};
+use crate::domain::actor::Role;
+use crate::services::{events, inbox, job_runs, provisioning, resources};
+
+/// What can be read.
+pub struct Query;
+
+/// What can be read. Needs the role platform_viewer or platform_admin.
+#[Object]
+impl Query {
+    /// The object of this id, whatever its type; null if there is none.
+    #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of any object.")] id: ID,
+    ) -> ApiResult<Option<Node>> {
+        let id = parse_id(&id)?;
+        let (app, loaders) = (app(ctx)?, loaders(ctx)?);
+        let db = app.db().reader();
+        if let Some(drift) = inbox::find(db, id).await? {
+            return Ok(Some(Node::Drift(Drift(drift))));
+        }
+        if let Some(resource) = loaders.load_one(ResourceById(id)).await? {
+            return Ok(Some(Node::Resource(Resource(resource))));
+        }
+        if let Some(spec) = provisioning::find_active(db, id).await? {
+            return Ok(Some(Node::ProvisionedSpec(ProvisionedSpec(spec))));
+        }
+        if let Some(event) = events::find(db, id).await? {
+            return Ok(Some(Node::ResourceEvent(ResourceEvent(event))));
+        }
+        let run = job_runs::find(db, id).await?;
+        Ok(run.map(|mut run| {
+            job_runs::present(&mut run, app.clock().now());
+            Node::JobRun(JobRun(run))
+        }))
+    }
+
+    /// Who asks.
+    #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
+    async fn viewer<'c>(&self, ctx: &Context<'c>) -> ApiResult<Viewer<'c>> {
+        Ok(Viewer(caller(ctx)?))
+    }
+
+    /// The inbox: drifts that are open, newest first, unless the arguments say otherwise.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    async fn drifts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which drifts.")] filter: Option<DriftFilterInput>,
+        #[graphql(desc = "In which order; newest detected first when absent.")] order_by: Option<DriftOrder>,
+        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<Drift>> {
+        let filter = filter.unwrap_or_default().parse()?;
+        let order = order_by.unwrap_or_default();
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request(order.name())?;
+        let (time, descending) = order.parse();
+        let rows = inbox::order_by(time, descending);
+        let page = inbox::list(app(ctx)?.db().reader(), &filter, rows, &request).await?;
+        Ok(Connection::new(page, order.name(), Total::Drifts(filter), Drift))
+    }
+
+    /// The drift of this id; null if there is none.
+    #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
+    async fn drift(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a drift.")] id: ID,
+    ) -> ApiResult<Option<Drift>> {
+        Ok(inbox::find(app(ctx)?.db().reader(), parse_id(&id)?)
+            .await?
+            .map(Drift))
+    }
+
+    /// The inventory, in the order in which resources were first heard of.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    async fn resources(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which resources.")] filter: Option<ResourceFilterInput>,
+        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<Resource>> {
+        let filter = filter.unwrap_or_default().into();
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request("i")?;
+        let page = resources::list(app(ctx)?.db().reader(), &filter, &request).await?;
+        Ok(Connection::new(page, "i", Total::Resources(filter), Resource))
+    }
+
+    /// The resource of this id; null if there is none.
+    #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
+    async fn resource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a resource.")] id: ID,
+    ) -> ApiResult<Option<Resource>> {
+        Ok(loaders(ctx)?
+            .load_one(ResourceById(parse_id(&id)?))
+            .await?
+            .map(Resource))
+    }
+
+    /// Runs of the jobs, newest first.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    async fn job_runs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only runs of this job.")] job: Option<Job>,
+        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<JobRun>> {
+        let job = job.map(Into::into);
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request("j")?;
+        let app = app(ctx)?;
+        let page = job_runs::list(app.db(), job, &request, app.clock().now()).await?;
+        Ok(Connection::new(page, "j", Total::JobRuns(job), JobRun))
+    }
+}

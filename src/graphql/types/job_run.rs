@@ -1,0 +1,80 @@
+//! A run of a job.
+
+use async_graphql::{Enum, ID, Object};
+use chrono::{DateTime, Utc};
+use entity::job_runs;
+
+use super::Json;
+
+/// What runs.
+#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[graphql(remote = "job_runs::Job")]
+pub(in crate::graphql) enum Job {
+    /// Replaces the inventory by what the cloud answers.
+    SyncInventory,
+    /// Compares every spec with the inventory.
+    DetectDrift,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[graphql(remote = "job_runs::JobOutcome")]
+pub(in crate::graphql) enum JobOutcome {
+    /// All of it was done.
+    Succeeded,
+    /// Some of it could not be done; the counts say what.
+    Partial,
+    /// It failed; the error says why.
+    Failed,
+    /// It did not start, because another run of the job was under way.
+    Skipped,
+    /// It stopped reporting.
+    Abandoned,
+}
+
+/// One run of a job.
+pub(in crate::graphql) struct JobRun(pub(in crate::graphql) job_runs::Model);
+
+/// One run of a job.
+#[Object]
+impl JobRun {
+    /// The id.
+    pub(in crate::graphql) async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// What ran.
+    async fn job(&self) -> Job {
+        self.0.job.into()
+    }
+
+    /// The tick that it ran for; null for a run by hand.
+    async fn scheduled_for(&self) -> Option<DateTime<Utc>> {
+        self.0.scheduled_for
+    }
+
+    /// When it began.
+    async fn started_at(&self) -> DateTime<Utc> {
+        self.0.started_at
+    }
+
+    /// When it ended; null while it runs.
+    async fn finished_at(&self) -> Option<DateTime<Utc>> {
+        self.0.finished_at
+    }
+
+    /// How it ended; null while it runs.
+    async fn outcome(&self) -> Option<JobOutcome> {
+        self.0.outcome.map(Into::into)
+    }
+
+    /// What it did, as numbers by name.
+    async fn counts(&self) -> Json {
+        Json(self.0.counts.clone())
+    }
+
+    /// Why it failed.
+    async fn error(&self) -> Option<&str> {
+        self.0.error.as_deref()
+    }
+}

@@ -1,0 +1,41 @@
+//! The types of the schema, one noun a file, each a thin view of a row.
+
+mod connection;
+mod drift;
+mod event;
+mod job_run;
+mod resource;
+mod scalars;
+mod spec;
+mod viewer;
+
+pub(super) use connection::{Connection, PageArgs, Total, page_cost};
+pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
+pub(super) use event::ResourceEvent;
+pub(super) use job_run::{Job, JobRun};
+pub(super) use resource::{Resource, ResourceFilterInput};
+pub(super) use scalars::Json;
+pub(super) use spec::ProvisionedSpec;
+pub(super) use viewer::Viewer;
+
+use async_graphql::{ID, Interface};
+
+/// Anything with an id. Ids are UUIDs and unique across all types.
+#[derive(Interface)]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "The id, a UUID that no other object of any type has."
+))]
+pub(super) enum Node {
+    /// A drift.
+    Drift(Drift),
+    /// A resource.
+    Resource(Resource),
+    /// A spec.
+    ProvisionedSpec(ProvisionedSpec),
+    /// An event.
+    ResourceEvent(ResourceEvent),
+    /// A run of a job.
+    JobRun(JobRun),
+}
