@@ -2,16 +2,20 @@
 //! it?
 //!
 //! The modules in the order in which they may import each other: [`domain`] decides, [`services`] gather
-//! and carry out, [`app`] runs the jobs, [`graphql`] and `http` are the edges, `cli` starts it all.
+//! and carry out, [`app`] runs the jobs, [`graphql`] and [`http`] are the edges, [`cli`] starts it all.
 #![warn(missing_docs)]
 
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod domain;
 pub mod error;
 pub mod graphql;
+pub mod http;
 pub mod provider;
 pub mod scheduler;
 pub mod services;
+pub mod telemetry;

@@ -1,15 +1,26 @@
 //! The GraphQL edge: parse, call one service, map. No rules and no SQL here.
 
+pub mod bounds;
+pub mod codes;
+mod cost;
+pub mod edge;
 pub mod error;
+mod fragments;
 mod guard;
 mod input;
 mod loader;
 mod mutation;
+mod nulls;
+pub mod operation;
 mod query;
+pub mod scan;
+mod typename;
 mod types;
+mod values;
 
 use async_graphql::{Context, EmptySubscription, Request, Response, SDLExportOptions, Schema};
 
+use self::bounds::Bounds;
 use crate::app::App;
 use crate::domain::actor::Actor;
 use crate::error::{Error, Result};
@@ -17,9 +28,9 @@ use crate::error::{Error, Result};
 /// The schema of this server.
 pub type AppSchema = Schema<query::Query, mutation::Mutation, EmptySubscription>;
 
-/// The schema over `app`.
-pub fn schema(app: App) -> AppSchema {
-    builder().data(app).finish()
+/// The schema over `app`, held to `bounds`.
+pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
+    edge::guarded(builder(), bounds, introspection).data(app).finish()
 }
 
 /// The printed schema: what `schema.graphql` holds. Needs no database.

@@ -1,0 +1,341 @@
+//! Settings: flags and environment variables, read and checked before anything starts.
+//!
+//! An empty variable is an unset one. A secret comes from its variable or from the file that `NAME_FILE`
+//! names, never from a flag, and no error shows a value of one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::auth::TokenVerifier;
+use crate::domain::actor::{RoleAliases, RolesClaim};
+use crate::scheduler::{Schedule, Schedules};
+
+/// Where tokens come from, and for whom they are, unless set.
+const DEFAULT_ISSUER: &str = "drift-inbox";
+const DEFAULT_DATABASE: &str = "sqlite://drift-inbox.db?mode=rwc";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_SYNC_CRON: &str = "0 15 * * * *";
+const DEFAULT_DETECT_CRON: &str = "0 20 * * * *";
+/// Turns a cron off.
+const OFF: &str = "off";
+
+/// A setting that makes no sense, by name.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {why}")]
+pub struct BadSetting {
+    name: &'static str,
+    why: String,
+}
+
+impl BadSetting {
+    /// About the setting of this name.
+    pub fn new(name: &'static str, why: impl ToString) -> Self {
+        Self {
+            name,
+            why: why.to_string(),
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, BadSetting>;
+
+/// Where the data is. The address itself is a secret: DATABASE_URL or DATABASE_URL_FILE.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DatabaseArgs {
+    /// Whether to run missing migrations first: on | off [default: on]
+    #[arg(long, env = "DRIFT_MIGRATE", hide_env_values = true, value_name = "on|off")]
+    pub migrate: Option<String>,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// `sqlite://...` or `postgres://...`.
+    pub url: SecretString,
+    /// Whether to run missing migrations first.
+    pub migrate: bool,
+}
+
+impl DatabaseArgs {
+    /// Reads and checks.
+    pub fn resolve(&self) -> Result<DatabaseConfig> {
+        let url = secret("DATABASE_URL", "DATABASE_URL_FILE")?.unwrap_or_else(|| DEFAULT_DATABASE.into());
+        let text = url.expose_secret();
+        if !crate::db::is_sqlite(text) && !crate::db::is_postgres(text) {
+            return Err(BadSetting::new(
+                "DATABASE_URL",
+                "must begin with sqlite:// or postgres://",
+            ));
+        }
+        if text.contains(":memory:") || text.contains("mode=memory") {
+            return Err(BadSetting::new(
+                "DATABASE_URL",
+                "a database in memory is lost with its connection; name a file",
+            ));
+        }
+        Ok(DatabaseConfig {
+            migrate: switch("DRIFT_MIGRATE", self.migrate.as_deref(), true)?,
+            url,
+        })
+    }
+}
+
+/// Where the inventory comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct InventoryArgs {
+    /// JSON file that lists the resources of an account
+    #[arg(
+        long,
+        env = "DRIFT_INVENTORY_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub inventory_file: Option<String>,
+}
+
+impl InventoryArgs {
+    /// The file, if there is one.
+    pub fn resolve(&self) -> Option<PathBuf> {
+        set(self.inventory_file.as_deref()).map(PathBuf::from)
+    }
+}
+
+/// How tokens are signed. The secret itself is DRIFT_JWT_SECRET or DRIFT_JWT_SECRET_FILE.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TokenArgs {
+    /// Issuer that tokens must name [default: drift-inbox]
+    #[arg(long, env = "DRIFT_JWT_ISSUER", hide_env_values = true, value_name = "NAME")]
+    pub jwt_issuer: Option<String>,
+    /// Audience that tokens must name [default: drift-inbox]
+    #[arg(long, env = "DRIFT_JWT_AUDIENCE", hide_env_values = true, value_name = "NAME")]
+    pub jwt_audience: Option<String>,
+    /// Claim that lists the roles, or a path to it such as realm_access.roles [default: roles]
+    #[arg(long, env = "DRIFT_ROLES_CLAIM", hide_env_values = true, value_name = "CLAIM")]
+    pub roles_claim: Option<String>,
+    /// More names for the two roles: ops=platform_admin,staff=platform_viewer
+    #[arg(
+        long,
+        env = "DRIFT_ROLE_ALIASES",
+        hide_env_values = true,
+        value_name = "ALIAS=ROLE,..."
+    )]
+    pub role_aliases: Option<String>,
+}
+
+/// How tokens are signed.
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// Shared secret, at least 32 bytes.
+    pub secret: SecretString,
+    /// Issuer.
+    pub issuer: String,
+    /// Audience.
+    pub audience: String,
+    /// Where the roles are.
+    pub roles_claim: RolesClaim,
+    /// More names for the roles.
+    pub aliases: RoleAliases,
+}
+
+impl TokenArgs {
+    /// Reads and checks.
+    pub fn resolve(&self) -> Result<TokenConfig> {
+        let secret = secret("DRIFT_JWT_SECRET", "DRIFT_JWT_SECRET_FILE")?.ok_or_else(|| {
+            BadSetting::new(
+                "DRIFT_JWT_SECRET",
+                "is not set; set it to a shared secret of at least 32 bytes",
+            )
+        })?;
+        self.with_secret(secret)
+    }
+
+    /// Reads and checks all but the secret.
+    pub fn with_secret(&self, secret: SecretString) -> Result<TokenConfig> {
+        let text = |value: &Option<String>| set(value.as_deref()).unwrap_or(DEFAULT_ISSUER).to_owned();
+        let claim = set(self.roles_claim.as_deref())
+            .map(RolesClaim::parse)
+            .transpose();
+        let aliases = set(self.role_aliases.as_deref())
+            .map(RoleAliases::parse)
+            .transpose();
+        let config = TokenConfig {
+            secret,
+            issuer: text(&self.jwt_issuer),
+            audience: text(&self.jwt_audience),
+            roles_claim: claim
+                .map_err(|why| BadSetting::new("DRIFT_ROLES_CLAIM", why))?
+                .unwrap_or_default(),
+            aliases: aliases
+                .map_err(|why| BadSetting::new("DRIFT_ROLE_ALIASES", why))?
+                .unwrap_or_default(),
+        };
+        config.verifier()?;
+        Ok(config)
+    }
+}
+
+impl TokenConfig {
+    /// What checks tokens.
+    pub fn verifier(&self) -> Result<TokenVerifier> {
+        let (claim, aliases) = (self.roles_claim.clone(), self.aliases.clone());
+        TokenVerifier::hs256(
+            &self.secret,
+            self.issuer.clone(),
+            self.audience.clone(),
+            claim,
+            aliases,
+        )
+        .map_err(|why| BadSetting::new("DRIFT_JWT_SECRET", why))
+    }
+}
+
+/// When the jobs run.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ScheduleArgs {
+    /// When to sync, in UTC: a cron with seconds first, or off [default: "0 15 * * * *"]
+    #[arg(long, env = "DRIFT_SYNC_CRON", hide_env_values = true, value_name = "CRON")]
+    pub sync_cron: Option<String>,
+    /// When to compare, in UTC: a cron with seconds first, or off [default: "0 20 * * * *"]
+    #[arg(long, env = "DRIFT_DETECT_CRON", hide_env_values = true, value_name = "CRON")]
+    pub detect_cron: Option<String>,
+}
+
+impl ScheduleArgs {
+    /// Reads and checks.
+    pub fn resolve(&self, now: DateTime<Utc>) -> Result<Schedules> {
+        Ok(Schedules {
+            sync: schedule(
+                "DRIFT_SYNC_CRON",
+                self.sync_cron.as_deref(),
+                DEFAULT_SYNC_CRON,
+                now,
+            )?,
+            detect: schedule(
+                "DRIFT_DETECT_CRON",
+                self.detect_cron.as_deref(),
+                DEFAULT_DETECT_CRON,
+                now,
+            )?,
+        })
+    }
+}
+
+fn schedule(
+    name: &'static str,
+    value: Option<&str>,
+    default: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<Schedule>> {
+    match set(value).unwrap_or(default) {
+        OFF => Ok(None),
+        cron => Schedule::parse(cron, now)
+            .map(Some)
+            .map_err(|why| BadSetting::new(name, why)),
+    }
+}
+
+/// Where to listen, and what to serve.
+#[derive(Args, Clone, Debug, Default)]
+pub struct HttpArgs {
+    /// Address to listen on; port 0 picks one [default: 127.0.0.1:8080]
+    #[arg(long, env = "DRIFT_LISTEN", hide_env_values = true, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// Whether the schema may be asked for: on | off [default: on]
+    #[arg(
+        long,
+        env = "DRIFT_INTROSPECTION",
+        hide_env_values = true,
+        value_name = "on|off"
+    )]
+    pub introspection: Option<String>,
+}
+
+impl HttpArgs {
+    /// Where to listen.
+    pub fn listen(&self) -> Result<SocketAddr> {
+        let text = set(self.listen.as_deref()).unwrap_or(DEFAULT_LISTEN);
+        text.parse()
+            .map_err(|_| BadSetting::new("DRIFT_LISTEN", format!("{text:?} is no address with a port")))
+    }
+
+    /// Whether the schema may be asked for.
+    pub fn introspection(&self) -> Result<bool> {
+        switch("DRIFT_INTROSPECTION", self.introspection.as_deref(), true)
+    }
+}
+
+/// How logs look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Reads and checks.
+    pub fn parse(value: Option<&str>) -> Result<Self> {
+        match set(value) {
+            None | Some("text") => Ok(Self::Text),
+            Some("json") => Ok(Self::Json),
+            Some(other) => Err(BadSetting::new(
+                "DRIFT_LOG_FORMAT",
+                format!("{other:?} is neither text nor json"),
+            )),
+        }
+    }
+}
+
+/// How long something lasts, such as `1h` or `30m`.
+pub fn duration(name: &'static str, text: &str) -> Result<Duration> {
+    humantime::parse_duration(text).map_err(|why| BadSetting::new(name, format!("{text:?}: {why}")))
+}
+
+fn set(value: Option<&str>) -> Option<&str> {
+    value.filter(|text| !text.is_empty())
+}
+
+fn switch(name: &'static str, value: Option<&str>, default: bool) -> Result<bool> {
+    match set(value) {
+        None => Ok(default),
+        Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => Err(BadSetting::new(name, format!("{other:?} is neither on nor off"))),
+    }
+}
+
+/// A secret from its variable, or from the file that another one names.
+fn secret(name: &'static str, file_name: &'static str) -> Result<Option<SecretString>> {
+    let read = |name| match std::env::var(name) {
+        Ok(text) if !text.is_empty() => Ok(Some(text)),
+        Ok(_) | Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(BadSetting::new(name, "is not UTF-8")),
+    };
+    match (read(name)?, read(file_name)?) {
+        (Some(_), Some(_)) => Err(BadSetting::new(
+            name,
+            format!("is set, and so is {file_name}; set one of them"),
+        )),
+        (Some(text), None) => Ok(Some(text.into())),
+        (None, None) => Ok(None),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|why| BadSetting::new(file_name, format!("{path}: {why}")))?;
+            let text = text.trim_end_matches(['\r', '\n']);
+            if text.is_empty() {
+                return Err(BadSetting::new(file_name, format!("{path} is empty")));
+            }
+            Ok(Some(text.into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+}
+
+#[test]
+fn an_empty_setting_is_an_unset_one() {
+    let args = ScheduleArgs {
+        sync_cron: Some(String::new()),
+        detect_cron: Some("off".to_owned()),
+    };
+    let schedules = args.resolve(now()).unwrap();
+    assert!(schedules.sync.is_some(), "the default");
+    assert!(schedules.detect.is_none());
+}
+
+#[test]
+fn bad_settings_are_refused_by_name() {
+    let cron = |text: &str| {
+        ScheduleArgs {
+            sync_cron: Some(text.to_owned()),
+            detect_cron: None,
+        }
+        .resolve(now())
+    };
+    for text in ["60 * * * * *", "@every 5m", "hourly", "* *", "0 0 3 31 2 *"] {
+        let error = cron(text).unwrap_err().to_string();
+        assert!(error.starts_with("DRIFT_SYNC_CRON: "), "{error}");
+    }
+    let listen = HttpArgs {
+        listen: Some("8080".to_owned()),
+        introspection: Some("yes".to_owned()),
+    };
+    assert!(
+        listen
+            .listen()
+            .unwrap_err()
+            .to_string()
+            .starts_with("DRIFT_LISTEN: ")
+    );
+    assert!(
+        listen
+            .introspection()
+            .unwrap_err()
+            .to_string()
+            .starts_with("DRIFT_INTROSPECTION: ")
+    );
+    let log = LogFormat::parse(Some("xml")).unwrap_err().to_string();
+    assert_eq!(log, "DRIFT_LOG_FORMAT: \"xml\" is neither text nor json");
+}
+
+#[test]
+fn a_cron_may_leave_the_seconds_out() {
+    let args = ScheduleArgs {
+        sync_cron: Some("*/5 * * * *".to_owned()),
+        detect_cron: None,
+    };
+    let tick = args
+        .resolve(now())
+        .unwrap()
+        .sync
+        .unwrap()
+        .newest_tick(now())
+        .unwrap();
+    assert_eq!(tick.timestamp() % 300, 0);
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let args = TokenArgs::default();
+    let error = args.with_secret("hunter2".into()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("DRIFT_JWT_SECRET: ") && !error.contains("hunter2"),
+        "{error}"
+    );
+    let config = args
+        .with_secret("hunter2-hunter2-hunter2-hunter2-hunter2".into())
+        .unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

@@ -1,0 +1,224 @@
+//! The one extension of the schema: judges a request before it runs, and its answer after.
+//!
+//! Everything is in a single extension because each extension costs a boxed future per field.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::{
+    ObjectType, Pos, Request, Response, SchemaBuilder, ServerError, ServerResult, SubscriptionType,
+    ValidationResult, Value, Variables,
+    extensions::{
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextPrepareRequest,
+        NextRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
+    },
+    futures_util::stream::{BoxStream, StreamExt},
+    parser::types::ExecutableDocument,
+    registry::Registry,
+};
+
+use super::{
+    bounds::Bounds,
+    codes::{
+        self, BAD_USER_INPUT, GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, INTROSPECTION_DISABLED,
+        OPERATION_RESOLUTION_FAILURE, QUERY_TOO_COSTLY,
+    },
+    cost,
+    nulls::Nulls,
+    operation,
+    scan::{self, Refusal},
+    typename, values,
+};
+
+/// Validation errors in one answer. A document can be wrong in thousands of places.
+const MAX_ERRORS: usize = 20;
+/// Bytes of the parser's message, which quotes the line it stopped at.
+const MAX_PARSE_MESSAGE: usize = 1_000;
+
+/// Puts a schema within its bounds, gives every error a code, and switches introspection off with
+/// an error instead of a silent null.
+pub fn guarded<Q, M, S>(
+    schema: SchemaBuilder<Q, M, S>,
+    bounds: &Bounds,
+    introspection: bool,
+) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    schema
+        .limit_depth(bounds.max_depth)
+        .limit_complexity(bounds.max_complexity)
+        .limit_directives(bounds.max_directives)
+        .disable_suggestions()
+        .extension(Edge {
+            bounds: bounds.clone(),
+            introspection,
+        })
+}
+
+/// Makes an [`EdgeRequest`] for each request.
+struct Edge {
+    bounds: Bounds,
+    introspection: bool,
+}
+
+impl ExtensionFactory for Edge {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(EdgeRequest {
+            bounds: self.bounds.clone(),
+            introspection: self.introspection,
+            arguments: Arc::default(),
+            nulls: Nulls::default(),
+        })
+    }
+}
+
+/// The extension as one request sees it.
+struct EdgeRequest {
+    bounds: Bounds,
+    introspection: bool,
+    /// Where the values of arguments stand in the document.
+    arguments: Arc<OnceLock<Vec<Pos>>>,
+    nulls: Nulls,
+}
+
+impl EdgeRequest {
+    fn judge(&self, registry: &Registry, request: &mut Request, variables: &Variables) -> ServerResult<()> {
+        scan::scan(&request.query, &self.bounds).map_err(|refusal| self.refused(refusal))?;
+        let name = request.operation_name.clone();
+        let document = request.parsed_query().map_err(parse_error)?;
+        let survey = cost::survey(document, variables, &self.bounds)?;
+        if let Some(pos) = survey.introspection.filter(|_| !self.introspection) {
+            let message = "introspection is switched off on this server";
+            return Err(codes::error(INTROSPECTION_DISABLED, message, Some(pos)));
+        }
+        // The cell is empty: this runs once per request.
+        let _ = self.arguments.set(survey.arguments);
+        let operation = operation::select(document, name.as_deref())
+            .map_err(|message| codes::error(OPERATION_RESOLUTION_FAILURE, message, None))?;
+        typename::check(registry, document)?;
+        values::check_variables(registry, &operation.node, variables)
+    }
+
+    fn refused(&self, refusal: Refusal) -> ServerError {
+        let (what, most) = match refusal {
+            Refusal::TooLong => ("bytes", self.bounds.max_query_bytes),
+            Refusal::TooDeep => ("levels of brackets", self.bounds.max_query_nesting),
+            Refusal::TooManyDirectives => ("directives", self.bounds.max_query_directives),
+            Refusal::UnfinishedString => {
+                return codes::error(GRAPHQL_PARSE_FAILED, "a string has no end", None);
+            }
+        };
+        let message = format!("the document has more than {most} {what}");
+        codes::error(QUERY_TOO_COSTLY, message, None)
+    }
+}
+
+#[async_graphql::async_trait::async_trait]
+impl Extension for EdgeRequest {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        let mut response = next.run(ctx).await;
+        codes::fill(&mut response, self.arguments.get().map_or(&[], Vec::as_slice));
+        response
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let arguments = Arc::clone(&self.arguments);
+        let filled = next.run(ctx, stream).map(move |mut response| {
+            codes::fill(&mut response, arguments.get().map_or(&[], Vec::as_slice));
+            response
+        });
+        filled.boxed()
+    }
+
+    /// The first hook, and the only one before the library's own walks over the document.
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        mut request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        // The document is borrowed from the request, so the variables are put aside meanwhile.
+        let variables = std::mem::take(&mut request.variables);
+        self.judge(&ctx.schema_env.registry, &mut request, &variables)?;
+        request.variables = variables;
+        next.run(ctx, request).await
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        // The document is parsed already; what can fail here are the library's limits.
+        let document = next.run(ctx, query, variables).await;
+        document.map_err(|error| codes::with_code(error, QUERY_TOO_COSTLY))
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        next.run(ctx).await.map_err(|mut errors| {
+            errors.truncate(MAX_ERRORS);
+            errors.into_iter().map(validation_error).collect()
+        })
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let mut response = next.run(ctx, operation_name).await;
+        self.nulls.finish(&mut response);
+        response
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let (path, ty) = (info.path_node, info.return_type);
+        let result = next.run(ctx, info).await;
+        Ok(self.nulls.settle(path, ty, result))
+    }
+}
+
+fn parse_error(mut error: ServerError) -> ServerError {
+    if error.message.len() > MAX_PARSE_MESSAGE {
+        error.message = match error.locations.first() {
+            Some(pos) => format!("syntax error at line {}, column {}", pos.line, pos.column),
+            None => "syntax error".to_owned(),
+        };
+    }
+    codes::with_code(error, GRAPHQL_PARSE_FAILED)
+}
+
+/// Tells the errors of validation apart.
+///
+/// Rules name the place they were broken at, limits do not. A field whose complexity depends on an
+/// argument reads that argument during validation, and fails with the text of the type's parser.
+fn validation_error(error: ServerError) -> ServerError {
+    let of_value = ["Failed to parse \"", "Expected input type \""];
+    let code = if error.locations.is_empty() {
+        QUERY_TOO_COSTLY
+    } else if of_value.iter().any(|start| error.message.starts_with(start)) {
+        BAD_USER_INPUT
+    } else {
+        GRAPHQL_VALIDATION_FAILED
+    };
+    codes::with_code(error, code)
+}

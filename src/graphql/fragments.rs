@@ -1,0 +1,104 @@
+//! Fragments in an order in which each one comes after those it spreads.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::{
+    Name, Positioned, ServerResult,
+    parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet},
+};
+
+use super::{
+    bounds::Bounds,
+    cost::{invalid, too_costly},
+};
+
+type Fragment<'a> = (&'a Name, &'a Positioned<FragmentDefinition>);
+
+/// Every fragment of the document, those it spreads first.
+///
+/// The number of fragments is bounded before anything follows a chain of them: the library's
+/// validation recurses along that chain, and 5,000 fragments overflow its stack.
+///
+/// # Errors
+/// Too many fragments, a chain that is too long, or a fragment that spreads itself. The last is an
+/// error of validation, found here because sums over a circle have no end.
+pub(crate) fn in_order<'a>(
+    document: &'a ExecutableDocument,
+    bounds: &Bounds,
+) -> ServerResult<Vec<Fragment<'a>>> {
+    let count = document.fragments.len();
+    if count > bounds.max_fragments {
+        return Err(too_costly("fragments", count, bounds.max_fragments, None));
+    }
+    let mut sort = Sort {
+        document,
+        bounds,
+        chains: HashMap::new(),
+        open: HashSet::new(),
+        order: Vec::new(),
+    };
+    for (name, fragment) in &document.fragments {
+        sort.visit(name, fragment)?;
+    }
+    Ok(sort.order)
+}
+
+struct Sort<'a, 'b> {
+    document: &'a ExecutableDocument,
+    bounds: &'b Bounds,
+    /// The longest chain that starts at a fragment which is in `order`.
+    chains: HashMap<&'a Name, usize>,
+    /// Fragments on the way from where the visit began to where it is.
+    open: HashSet<&'a Name>,
+    order: Vec<Fragment<'a>>,
+}
+
+impl<'a> Sort<'a, '_> {
+    /// Depth first. Recurses at most once per fragment, whose number is bounded.
+    fn visit(&mut self, name: &'a Name, fragment: &'a Positioned<FragmentDefinition>) -> ServerResult<usize> {
+        if let Some(&chain) = self.chains.get(name) {
+            return Ok(chain);
+        }
+        if !self.open.insert(name) {
+            return Err(invalid(
+                format!("fragment \"{name}\" spreads itself"),
+                fragment.pos,
+            ));
+        }
+        let mut spreads = HashSet::new();
+        collect(&fragment.node.selection_set, &mut spreads);
+        let mut chain = 0;
+        for name in spreads {
+            if let Some((name, next)) = self.document.fragments.get_key_value(name) {
+                chain = chain.max(self.visit(name, next)?);
+            }
+        }
+        chain += 1;
+        let most = self.bounds.max_fragment_chain;
+        if chain > most {
+            return Err(too_costly(
+                "fragments in a chain",
+                chain,
+                most,
+                Some(fragment.pos),
+            ));
+        }
+        self.open.remove(name);
+        self.chains.insert(name, chain);
+        self.order.push((name, fragment));
+        Ok(chain)
+    }
+}
+
+/// The names that a selection set spreads, at any level.
+fn collect<'a>(set: &'a Positioned<SelectionSet>, names: &mut HashSet<&'a Name>) {
+    for selection in &set.node.items {
+        match &selection.node {
+            Selection::Field(field) => collect(&field.node.selection_set, names),
+            Selection::InlineFragment(inline) => collect(&inline.node.selection_set, names),
+            Selection::FragmentSpread(spread) => {
+                names.insert(&spread.node.fragment_name.node);
+            }
+        }
+    }
+}

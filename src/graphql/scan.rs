@@ -1,0 +1,185 @@
+//! A look at the text of a document before anything parses it.
+//!
+//! The parser recurses once per open bracket in argument values and types, without a limit: 2,500
+//! of them (5 KB) overflow a thread's stack and end the process. So brackets are counted first.
+//!
+//! The count is only worth something if brackets cannot hide from it. It therefore cuts the text
+//! into strings, block strings and comments by the lexical rules of the GraphQL specification, and
+//! refuses a string that does not end instead of guessing where it might: the parser reads an
+//! unfinished `"""` as an empty string and goes on behind it.
+
+use super::bounds::Bounds;
+
+/// Why a text is not parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// More bytes than allowed.
+    TooLong,
+    /// Brackets nested deeper than allowed.
+    TooDeep,
+    /// More directives than allowed.
+    TooManyDirectives,
+    /// A string or block string without an end.
+    UnfinishedString,
+}
+
+/// Refuses a text that is beyond the bounds or hides where its strings end.
+///
+/// # Errors
+/// The first bound that the text breaks.
+pub fn scan(query: &str, bounds: &Bounds) -> Result<(), Refusal> {
+    if query.len() > bounds.max_query_bytes {
+        return Err(Refusal::TooLong);
+    }
+    let mut rest = query.as_bytes();
+    let mut depth = 0_usize;
+    let mut directives = 0_usize;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = match byte {
+            b'#' => after_comment(tail),
+            b'"' => after_string(rest).ok_or(Refusal::UnfinishedString)?,
+            _ => tail,
+        };
+        match byte {
+            b'{' | b'[' | b'(' => depth += 1,
+            // Brackets that do not match end the parse, so the kind of bracket does not matter.
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            b'@' => directives += 1,
+            _ => {}
+        }
+        if depth > bounds.max_query_nesting {
+            return Err(Refusal::TooDeep);
+        }
+        if directives > bounds.max_query_directives {
+            return Err(Refusal::TooManyDirectives);
+        }
+    }
+    Ok(())
+}
+
+/// What follows a comment, its line terminator included.
+fn after_comment(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    end.map_or(&[], |end| &text[end..])
+}
+
+/// What follows the string or block string at the start of `text`.
+fn after_string(text: &[u8]) -> Option<&[u8]> {
+    match text.strip_prefix(b"\"\"\"") {
+        Some(content) => after_block_string(content),
+        None => after_line_string(&text[1..]),
+    }
+}
+
+fn after_line_string(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        text = match text {
+            [b'"', rest @ ..] => return Some(rest),
+            [] | [b'\n' | b'\r', ..] | [b'\\', b'\n' | b'\r', ..] | [b'\\'] => return None,
+            [b'\\', _, rest @ ..] | [_, rest @ ..] => rest,
+        };
+    }
+}
+
+fn after_block_string(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        text = match text {
+            [b'\\', b'"', b'"', b'"', rest @ ..] => rest,
+            [b'"', b'"', b'"', rest @ ..] => return Some(rest),
+            [_, rest @ ..] => rest,
+            [] => return None,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nesting_of_three(query: &str) -> Result<(), Refusal> {
+        let bounds = Bounds {
+            max_query_nesting: 3,
+            max_query_directives: 2,
+            ..Bounds::default()
+        };
+        scan(query, &bounds)
+    }
+
+    #[test]
+    fn brackets_that_the_parser_sees_are_counted() {
+        let deep = [
+            "{a(b:[{c:1}])}",
+            "{{[(",
+            "\"\" {{{{",
+            "\"\"\"\"\"\"{{{{",
+            "\"a\\\"\"{{{{",
+            "\"\\\\\"{{{{",
+            "\"\\u0041\"{{{{",
+            "\"\"\"\\\"\"\"\"\"\"{{{{",
+            "\"\"\"\\\\\"\"\"\"\"\"{{{{",
+            "# comment\n{{{{",
+            "# \"\r{{{{",
+            "# \"\"\"\r\n{{{{",
+            "\"#\"{{{{",
+            "\"\"\"#\"\"\"{{{{",
+            "\"é\\é\"{{{{",
+            ")]}{{{{",
+            "}{}{{{{",
+        ];
+        for query in deep {
+            assert_eq!(nesting_of_three(query), Err(Refusal::TooDeep), "{query}");
+        }
+    }
+
+    #[test]
+    fn brackets_in_strings_and_comments_are_not() {
+        let flat = [
+            "{a(b:\"{{{{[[[[((((\")}",
+            "{a(b:\"\"\"{{{{\n\"{{{{\" \\\"\"\" {{{{\"\"\")}",
+            "{a # {{{{ \" \"\"\"\n}",
+            "{a(b:\"\\\"{{{{\")}",
+            "# {{{{",
+            "{a{b}} {a{b}} {a{b}}",
+            "",
+        ];
+        for query in flat {
+            assert_eq!(nesting_of_three(query), Ok(()), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_string_without_an_end_is_refused() {
+        let open = [
+            "\"",
+            "\"a\n\"",
+            "\"a\r\"",
+            "\"\\",
+            "\"\\\n\"",
+            "\"\\\"",
+            "\"\"\"",
+            "\"\"\"\\\"\"\"",
+            "\"\"\"\"\"",
+            "{a(b:\"\"\" {{{{)}",
+        ];
+        for query in open {
+            assert_eq!(nesting_of_three(query), Err(Refusal::UnfinishedString), "{query}");
+        }
+    }
+
+    #[test]
+    fn directives_are_counted_outside_strings() {
+        assert_eq!(nesting_of_three("{a @b @c}"), Ok(()));
+        assert_eq!(nesting_of_three("{a @b @c d(e:\"@@@\") #@\n}"), Ok(()));
+        assert_eq!(nesting_of_three("{a @b @c @d}"), Err(Refusal::TooManyDirectives));
+    }
+
+    #[test]
+    fn the_length_is_bounded() {
+        let bounds = Bounds::default();
+        assert_eq!(scan(&" ".repeat(bounds.max_query_bytes), &bounds), Ok(()));
+        assert_eq!(
+            scan(&" ".repeat(bounds.max_query_bytes + 1), &bounds),
+            Err(Refusal::TooLong)
+        );
+    }
+}

@@ -1,0 +1,193 @@
+//! How big values are, and whether the variables of a request are of the types it declares.
+
+use std::{collections::HashMap, convert::Infallible};
+
+use async_graphql::{
+    Name, ServerResult, Value, Variables,
+    indexmap::IndexMap,
+    parser::types::{Directive, Field, OperationDefinition},
+    registry::{MetaInputValue, MetaType, MetaTypeName, Registry},
+};
+
+use super::codes::{self, BAD_USER_INPUT};
+
+type Replace<'a> = &'a mut dyn FnMut(Name) -> Result<Value, Infallible>;
+
+/// Sizes of values in nodes. Each use of a variable makes the library copy its value, so a
+/// variable weighs as much as what was sent for it.
+pub(crate) struct Sizes<'a> {
+    variables: HashMap<&'a str, usize>,
+    total: usize,
+}
+
+impl<'a> Sizes<'a> {
+    pub(crate) fn new(variables: &'a Variables) -> Self {
+        let variables: HashMap<_, _> = variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), nodes(value)))
+            .collect();
+        let total = variables.values().sum();
+        Self { variables, total }
+    }
+
+    /// Nodes in all variables together.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Nodes in the arguments of a field.
+    pub(crate) fn of_field(&self, field: &Field) -> usize {
+        let values = field.arguments.iter().map(|(_, value)| &value.node);
+        values
+            .map(|value| self.of(|replace| value.clone().into_const_with(replace)))
+            .sum()
+    }
+
+    /// Nodes in the arguments of a directive.
+    pub(crate) fn of_directive(&self, directive: &Directive) -> usize {
+        let values = directive.arguments.iter().map(|(_, value)| &value.node);
+        values
+            .map(|value| self.of(|replace| value.clone().into_const_with(replace)))
+            .sum()
+    }
+
+    /// Nodes in one value of the document, whose type the library gives no public name.
+    fn of(&self, with_variables: impl FnOnce(Replace<'_>) -> Result<Value, Infallible>) -> usize {
+        let mut sent = 0_usize;
+        let Ok(literal) = with_variables(&mut |name| {
+            sent = sent.saturating_add(self.variables.get(name.as_str()).copied().unwrap_or(0));
+            Ok(Value::Null)
+        });
+        nodes(&literal).saturating_add(sent)
+    }
+}
+
+/// Nodes in a value that came as JSON, whose nesting the JSON parser bounded.
+fn nodes(value: &Value) -> usize {
+    match value {
+        Value::List(items) => 1 + items.iter().map(nodes).sum::<usize>(),
+        Value::Object(fields) => 1 + fields.values().map(nodes).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// Refuses variables that are not what the operation declares.
+///
+/// The library finds some of these during validation, some while a field runs and some never. The
+/// specification wants all of them found before anything runs.
+pub(crate) fn check_variables(
+    registry: &Registry,
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> ServerResult<()> {
+    for definition in &operation.variable_definitions {
+        let name = &definition.node.name.node;
+        let ty = definition.node.var_type.node.to_string();
+        let fault = match variables.get(name) {
+            Some(value) => check(registry, &ty, value, &mut Vec::new()),
+            None if definition.node.default_value.is_some() => None,
+            None => ty
+                .ends_with('!')
+                .then(|| format!("it is of type {ty} and was not given")),
+        };
+        if let Some(fault) = fault {
+            let message = format!("variable \"${name}\" cannot be used: {fault}");
+            return Err(codes::error(BAD_USER_INPUT, message, Some(definition.pos)));
+        }
+    }
+    Ok(())
+}
+
+/// Why `value` is not of type `ty`, if it is not. Types that the schema lacks are left to
+/// validation.
+pub(crate) fn check<'a>(
+    registry: &Registry,
+    ty: &str,
+    value: &'a Value,
+    path: &mut Vec<&'a str>,
+) -> Option<String> {
+    match (MetaTypeName::create(ty), value) {
+        (MetaTypeName::NonNull(_), Value::Null) => Some(expected(ty, path)),
+        (MetaTypeName::NonNull(inner), _) => check(registry, inner, value, path),
+        (_, Value::Null) => None,
+        (MetaTypeName::List(inner), Value::List(items)) => {
+            items.iter().find_map(|item| check(registry, inner, item, path))
+        }
+        // One value stands for a list of one.
+        (MetaTypeName::List(inner), _) => check(registry, inner, value, path),
+        (MetaTypeName::Named(name), _) => check_named(registry, name, value, path),
+    }
+}
+
+fn check_named<'a>(
+    registry: &Registry,
+    name: &str,
+    value: &'a Value,
+    path: &mut Vec<&'a str>,
+) -> Option<String> {
+    let fits = match (registry.types.get(name)?, value) {
+        // The library's own check lets 64 bits pass.
+        (MetaType::Scalar { .. }, Value::Number(number)) if name == "Int" => number
+            .as_i64()
+            .is_some_and(|number| i32::try_from(number).is_ok()),
+        (
+            MetaType::Scalar {
+                is_valid: Some(is_valid),
+                ..
+            },
+            _,
+        ) => is_valid(value),
+        (MetaType::Enum { enum_values, .. }, Value::String(text)) => enum_values.contains_key(text.as_str()),
+        (MetaType::Enum { enum_values, .. }, Value::Enum(text)) => enum_values.contains_key(text.as_str()),
+        (MetaType::Enum { .. }, _) => false,
+        (
+            MetaType::InputObject {
+                input_fields, oneof, ..
+            },
+            Value::Object(given),
+        ) => {
+            let just_one = given.len() == 1 && !given.values().any(|value| *value == Value::Null);
+            if *oneof && !just_one {
+                return Some(format!("exactly one field of {name} must be given"));
+            }
+            return check_fields(registry, input_fields, given, path);
+        }
+        (MetaType::InputObject { .. }, _) => false,
+        _ => true,
+    };
+    (!fits).then(|| expected(name, path))
+}
+
+fn check_fields<'a>(
+    registry: &Registry,
+    fields: &IndexMap<String, MetaInputValue>,
+    given: &'a IndexMap<Name, Value>,
+    path: &mut Vec<&'a str>,
+) -> Option<String> {
+    for (name, value) in given {
+        path.push(name);
+        let Some(field) = fields.get(name.as_str()) else {
+            return Some(format!("there is no field \"{}\"", path.join(".")));
+        };
+        let fault = check(registry, &field.ty, value, path);
+        path.pop();
+        if fault.is_some() {
+            return fault;
+        }
+    }
+    let required = |field: &&MetaInputValue| field.ty.ends_with('!') && field.default_value.is_none();
+    let missing = fields
+        .values()
+        .filter(required)
+        .find(|field| !given.contains_key(field.name.as_str()))?;
+    let place: String = path.iter().flat_map(|name| [*name, "."]).collect();
+    Some(format!("field \"{place}{}\" is missing", missing.name))
+}
+
+fn expected(ty: &str, path: &[&str]) -> String {
+    if path.is_empty() {
+        format!("a value of type {ty} is expected")
+    } else {
+        format!("a value of type {ty} is expected for \"{}\"", path.join("."))
+    }
+}

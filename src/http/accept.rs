@@ -1,0 +1,252 @@
+//! Content negotiation of the GraphQL endpoint: what the client can read, and what it sent.
+
+use axum::http::{
+    HeaderMap,
+    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE},
+};
+
+/// A media type that an answer can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/json`: a well-formed request is answered by 200 whatever its outcome, for
+    /// clients that cannot tell this server's answers from those of a proxy before it.
+    Json,
+    /// `application/graphql-response+json`: the status tells whether the request was executed.
+    GraphqlResponse,
+}
+
+impl MediaType {
+    /// The value of `Content-Type`.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        }
+    }
+
+    fn subtype(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::GraphqlResponse => "graphql-response+json",
+        }
+    }
+}
+
+/// The media type to answer with, or none if the client reads neither.
+///
+/// The higher quality wins, then the one that is named over the one that a wildcard covers. If
+/// both are equal: JSON where wildcards decide, the newer type where the client names both.
+pub fn negotiate(headers: &HeaderMap) -> Option<MediaType> {
+    let values: Vec<&str> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let accept = values.join(",");
+    if accept.trim().is_empty() {
+        return (values.len() == headers.get_all(ACCEPT).iter().count()).then_some(MediaType::Json);
+    }
+    let ranges: Vec<Range<'_>> = split(&accept, ',').filter_map(Range::parse).collect();
+    let best = |media_type: MediaType| {
+        let fitting = ranges
+            .iter()
+            .filter_map(|range| Some((range.fits(media_type)?, range.quality)));
+        fitting
+            .max_by_key(|&(precision, _)| precision)
+            .filter(|&(_, quality)| quality > 0)
+    };
+    let rank = |(precision, quality): (u8, u16)| (quality, precision);
+    match (best(MediaType::GraphqlResponse), best(MediaType::Json)) {
+        (None, None) => None,
+        (None, Some(_)) => Some(MediaType::Json),
+        (Some(_), None) => Some(MediaType::GraphqlResponse),
+        (Some(new), Some(old)) if rank(new) == rank(old) && new.0 < EXACT => Some(MediaType::Json),
+        (Some(new), Some(old)) if rank(new) >= rank(old) => Some(MediaType::GraphqlResponse),
+        _ => Some(MediaType::Json),
+    }
+}
+
+/// How precisely a range names a media type.
+const EXACT: u8 = 2;
+const SUBTYPE_WILDCARD: u8 = 1;
+const WILDCARD: u8 = 0;
+
+/// One media range of an `Accept` header.
+struct Range<'a> {
+    name: &'a str,
+    /// Thousandths.
+    quality: u16,
+}
+
+impl<'a> Range<'a> {
+    /// None for a range that is malformed or asks for another charset than UTF-8.
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = split(text, ';');
+        let name = parts.next()?.trim();
+        let mut quality = 1_000;
+        for parameter in parts {
+            let (key, value) = parameter.split_once('=')?;
+            match key.trim() {
+                key if key.eq_ignore_ascii_case("q") => {
+                    quality = thousandths(value.trim())?;
+                    // What follows the quality belongs to an extension that nobody uses.
+                    break;
+                }
+                key if key.eq_ignore_ascii_case("charset") && !is_utf8(value) => return None,
+                _ => {}
+            }
+        }
+        Some(Self { name, quality })
+    }
+
+    fn fits(&self, media_type: MediaType) -> Option<u8> {
+        let (main, subtype) = self.name.split_once('/')?;
+        let application = main.eq_ignore_ascii_case("application");
+        if application && subtype.eq_ignore_ascii_case(media_type.subtype()) {
+            Some(EXACT)
+        } else if application && subtype == "*" {
+            Some(SUBTYPE_WILDCARD)
+        } else {
+            (self.name == "*/*").then_some(WILDCARD)
+        }
+    }
+}
+
+/// `0` to `1` with at most three decimals, in thousandths.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = decimals.len() <= 3 && decimals.bytes().all(|byte| byte.is_ascii_digit());
+    match whole {
+        "0" if digits => format!("{decimals:0<3}").parse().ok(),
+        "1" if digits && decimals.bytes().all(|byte| byte == b'0') => Some(1_000),
+        _ => None,
+    }
+}
+
+/// Whether the body is JSON in UTF-8, said once and not compressed.
+///
+/// A browser lets a foreign page send text and forms without asking, so nothing but JSON is read
+/// as JSON: that keeps such a page from acting in the name of its reader.
+pub fn sends_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
+    let mut parts = split(value, ';');
+    let json = parts
+        .next()
+        .is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json"));
+    let utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((key, value)) => !key.trim().eq_ignore_ascii_case("charset") || is_utf8(value),
+        None => parameter.trim().is_empty(),
+    });
+    let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
+    json && utf8 && encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+fn is_utf8(charset: &str) -> bool {
+    charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+}
+
+/// Splits at a separator that is not inside a quoted string.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    text.split(move |character| {
+        let was_escaped = std::mem::take(&mut escaped);
+        match character {
+            '\\' if quoted && !was_escaped => escaped = true,
+            '"' if !was_escaped => quoted = !quoted,
+            _ => {}
+        }
+        character == separator && !quoted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn with(name: HeaderName, values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(&name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_answer_has_the_type_that_the_client_likes_best() {
+        let json = Some(MediaType::Json);
+        let new = Some(MediaType::GraphqlResponse);
+        let cases: [(&[&'static str], Option<MediaType>); 24] = [
+            (&[], json),
+            (&[""], json),
+            (&["*/*"], json),
+            (&["application/*"], json),
+            (&["application/json"], json),
+            (&["APPLICATION/JSON ; charset=UTF-8"], json),
+            (&["application/graphql-response+json"], new),
+            (&["application/graphql-response+json, application/json"], new),
+            (&["application/json, application/graphql-response+json"], new),
+            (
+                &["application/json, application/graphql-response+json;q=0.9"],
+                json,
+            ),
+            (&["application/graphql-response+json;q=0.9, */*"], json),
+            (&["application/graphql-response+json, */*;q=0.1"], new),
+            (&["*/*;q=0.1, application/graphql-response+json;q=0.001"], json),
+            (&["*/*, application/json;q=0"], new),
+            (&["text/html, application/xhtml+xml, */*;q=0.8"], json),
+            (&["text/event-stream, application/json;q=0.5"], json),
+            (&["text/html", "application/graphql-response+json"], new),
+            (&["text/event-stream"], None),
+            (&["text/html"], None),
+            (&["application/json;q=0"], None),
+            (&["application/json;charset=latin1"], None),
+            (&["application/json;q=2"], None),
+            (&["application/json;q=nan"], None),
+            (&["text/html;a=\", */*\""], None),
+        ];
+        for (accept, expected) in cases {
+            assert_eq!(negotiate(&with(ACCEPT, accept)), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn only_json_in_utf8_is_json() {
+        for value in [
+            "application/json",
+            "Application/JSON;charset=\"UTF-8\"",
+            "application/json; charset=utf-8;",
+            "application/json;x=y",
+        ] {
+            assert!(sends_json(&with(CONTENT_TYPE, &[value])), "{value}");
+        }
+        for value in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "application/json;charset=latin1",
+            "application/jsonp",
+            "text/plain; application/json",
+            "application/graphql",
+            "",
+        ] {
+            assert!(!sends_json(&with(CONTENT_TYPE, &[value])), "{value}");
+        }
+        assert!(!sends_json(&HeaderMap::new()));
+        assert!(!sends_json(&with(
+            CONTENT_TYPE,
+            &["application/json", "text/plain"]
+        )));
+        let mut zipped = with(CONTENT_TYPE, &["application/json"]);
+        zipped.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(!sends_json(&zipped));
+    }
+}

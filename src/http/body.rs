@@ -1,0 +1,60 @@
+//! Reading a request's body up to a bound.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, BodyDataStream},
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_LENGTH, EXPECT},
+    },
+};
+use futures_util::StreamExt;
+
+use super::reply::Refusal;
+
+/// What is still taken of a body that is too big, and for how long. A client that is cut off while
+/// it sends reads a broken connection and never the answer that would tell it why.
+const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
+
+/// The bytes of the body, if they are at most `limit`.
+pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let mut stream = body.into_data_stream();
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut bytes = Vec::new();
+    let mut too_big = announced.is_some_and(|length: usize| length > limit);
+    while !too_big && let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| broken())?;
+        too_big = bytes.len() + chunk.len() > limit;
+        if !too_big {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
+    if !too_big {
+        return Ok(bytes);
+    }
+    // A client that asks before it sends has sent nothing yet.
+    if !headers.contains_key(EXPECT) {
+        // Whether the rest came or the time ran out, the answer is the same.
+        let _ = tokio::time::timeout(MAX_DISCARD_TIME, discard(stream)).await;
+    }
+    let message = format!("the body of the request is larger than {limit} bytes");
+    Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message))
+}
+
+async fn discard(mut stream: BodyDataStream) {
+    let mut left = MAX_DISCARDED_BYTES;
+    while let Some(Ok(chunk)) = stream.next().await {
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            break;
+        }
+    }
+}
+
+fn broken() -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "the body of the request ended early")
+}

@@ -1,0 +1,102 @@
+//! The HTTP edge: routes, and the server that listens.
+
+pub mod accept;
+mod auth;
+mod body;
+pub mod graphql;
+mod health;
+mod pages;
+mod params;
+pub mod reply;
+mod rest;
+pub mod server;
+
+use std::sync::Arc;
+
+use async_graphql::{Request as GraphqlRequest, Response};
+use axum::Router;
+use axum::http::{HeaderMap, HeaderName, Request};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+use self::graphql::{GraphqlApi, Unauthenticated};
+use crate::app::App;
+use crate::auth::TokenVerifier;
+use crate::domain::actor::Actor;
+use crate::graphql::AppSchema;
+use crate::graphql::bounds::Bounds;
+
+/// Header that names a request in answers and in the log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Edge {
+    app: App,
+    schema: AppSchema,
+    bounds: Arc<Bounds>,
+    verifier: Arc<TokenVerifier>,
+}
+
+impl Edge {
+    /// Serves `app` to those whose tokens `verifier` accepts.
+    pub fn new(app: App, verifier: TokenVerifier, bounds: Bounds, introspection: bool) -> Self {
+        let schema = crate::graphql::schema(app.clone(), &bounds, introspection);
+        Self {
+            app,
+            schema,
+            bounds: Arc::new(bounds),
+            verifier: Arc::new(verifier),
+        }
+    }
+}
+
+impl GraphqlApi for Edge {
+    type Caller = Option<Actor>;
+
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Self::Caller, Unauthenticated> {
+        self.caller(headers).map_err(|_| Unauthenticated)
+    }
+
+    async fn execute(&self, caller: Self::Caller, request: GraphqlRequest) -> Response {
+        crate::graphql::execute(&self.schema, &self.app, caller, request).await
+    }
+
+    fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+}
+
+/// All routes.
+pub fn router(edge: Edge) -> Router {
+    let graphql = graphql::route(edge.clone());
+    Router::new()
+        .route("/", get(pages::home))
+        .route("/graphiql", get(pages::graphiql))
+        .route("/graphiql.js", get(pages::graphiql_script))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/api/v1/drift", get(rest::list_drift))
+        .route("/api/v1/drift/{id}/accept", post(rest::accept_drift))
+        .fallback(rest::not_found)
+        .method_not_allowed_fallback(rest::method_not_allowed)
+        .with_state(edge)
+        .route("/graphql", graphql)
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(reply::panicked))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+}
+
+/// The path without its query: it may hold a document with its values.
+fn span(request: &Request<axum::body::Body>) -> tracing::Span {
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok());
+    tracing::info_span!("http", method = %request.method(), path = request.uri().path(), request_id = id)
+}

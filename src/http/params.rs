@@ -1,0 +1,87 @@
+//! The parameters of a GraphQL request, from a JSON body or a query string.
+
+use async_graphql::{Extensions, Request, Variables};
+use axum::{
+    extract::Query,
+    http::{StatusCode, Uri},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::reply::Refusal;
+
+/// Unknown keys are ignored, as the specification leaves room for them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params {
+    query: String,
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Variables,
+    extensions: Option<Extensions>,
+}
+
+impl From<Params> for Request {
+    fn from(params: Params) -> Self {
+        let mut request = Self::new(params.query);
+        // Forms and query builders send an empty name where they have none.
+        request.operation_name = params.operation_name.filter(|name| !name.is_empty());
+        request.variables = params.variables;
+        request.extensions = params.extensions.unwrap_or_default();
+        request
+    }
+}
+
+/// Reads a POST's body.
+pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
+    // serde reads a list as the fields of a struct in order, so lists are turned away first.
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => {}
+        Some(b'[') => return Err(bad("batches of requests are not supported")),
+        Some(_) => return Err(bad("the body of the request is not a JSON object")),
+        None => return Err(bad("the request has no body")),
+    }
+    let params: Params =
+        serde_json::from_slice(body).map_err(|error| bad(format!("bad request body: {error}")))?;
+    Ok(params.into())
+}
+
+/// Reads a GET's query string.
+pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|_| bad("the query string cannot be decoded"))?;
+    let mut query = None;
+    let mut operation_name = None;
+    let mut variables = None;
+    let mut extensions = None;
+    for (name, value) in pairs {
+        let place = match name.as_str() {
+            "query" => &mut query,
+            "operationName" => &mut operation_name,
+            "variables" => &mut variables,
+            "extensions" => &mut extensions,
+            _ => continue,
+        };
+        if place.replace(value).is_some() {
+            return Err(bad(format!("\"{name}\" is given twice")));
+        }
+    }
+    let params = Params {
+        query: query.ok_or_else(|| bad("the parameter \"query\" is missing"))?,
+        operation_name,
+        variables: json("variables", variables)?.unwrap_or_default(),
+        extensions: json("extensions", extensions)?,
+    };
+    Ok(params.into())
+}
+
+/// A parameter that is JSON in the query string. An empty one is none.
+fn json<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Refusal> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    serde_json::from_str(&text).map_err(|error| bad(format!("bad \"{name}\": {error}")))
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, message)
+}

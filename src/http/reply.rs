@@ -1,0 +1,185 @@
+//! Answers of the GraphQL endpoint. Each one is a GraphQL response, also where nothing was run.
+
+use std::any::Any;
+
+use async_graphql::{Response as Outcome, ServerError, Value};
+use axum::{
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE},
+    },
+    response::Response,
+};
+use serde::Serialize;
+
+use super::accept::MediaType;
+use crate::graphql::codes::{
+    self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, REQUEST_TIMEOUT, UNAUTHENTICATED,
+};
+
+/// A request that the transport refuses, so that nothing of it was run.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Refusal {
+    /// A refusal with the code BAD_REQUEST.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: BAD_REQUEST,
+            message: message.into(),
+            header: None,
+        }
+    }
+
+    /// 405, with the methods that would be served.
+    pub fn method(allow: &'static str, message: impl Into<String>) -> Self {
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        Self {
+            header: Some((ALLOW, allow)),
+            ..refusal
+        }
+    }
+
+    /// 401. The same text for every reason: a forger learns nothing from it.
+    pub fn unauthenticated() -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            code: UNAUTHENTICATED,
+            message: "the bearer token is not valid".to_owned(),
+            header: Some((WWW_AUTHENTICATE, "Bearer")),
+        }
+    }
+
+    /// 408: the body did not arrive in time.
+    pub fn slow_body() -> Self {
+        let message = "the body of the request did not arrive in time";
+        Self {
+            code: REQUEST_TIMEOUT,
+            ..Self::new(StatusCode::REQUEST_TIMEOUT, message)
+        }
+    }
+
+    /// The HTTP response.
+    pub fn into_response(self, media_type: MediaType) -> Response {
+        let error = codes::error(self.code, self.message, None);
+        let mut response = encode(self.status, media_type, &Outcome::from_errors(vec![error]));
+        if let Some((name, value)) = self.header {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// An executed or refused GraphQL request as an HTTP response.
+pub fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
+    let status = match media_type {
+        MediaType::GraphqlResponse if is_request_error(&outcome) => status_of(&outcome),
+        _ => StatusCode::OK,
+    };
+    let mut response = encode(status, media_type, &outcome);
+    if status == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    for (name, value) in &outcome.http_headers {
+        response.headers_mut().append(name, value.clone());
+    }
+    response
+}
+
+/// What ran too long, as a request error.
+///
+/// The status is 504 under `application/graphql-response+json`, since the fault is not in the
+/// request, and 200 under `application/json` like that of every well-formed request there.
+pub fn timed_out(media_type: MediaType) -> Response {
+    let error = codes::error(
+        REQUEST_TIMEOUT,
+        "the request took too long and was given up",
+        None,
+    );
+    outcome(Outcome::from_errors(vec![error]), media_type)
+}
+
+/// The answer to a request whose handler panicked, for tower-http's `CatchPanicLayer::custom`.
+///
+/// The panic's text is for the log only.
+pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
+    tracing::error!(panic = text, "a request handler panicked");
+    let error = codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None);
+    let outcome = Outcome::from_errors(vec![error]);
+    encode(StatusCode::INTERNAL_SERVER_ERROR, MediaType::Json, &outcome)
+}
+
+/// Whether the request failed before its operation ran: an error of execution has a path, or data
+/// beside it.
+fn is_request_error(outcome: &Outcome) -> bool {
+    outcome.data == Value::Null
+        && !outcome.errors.is_empty()
+        && outcome.errors.iter().all(|error| error.path.is_empty())
+}
+
+fn status_of(outcome: &Outcome) -> StatusCode {
+    match outcome.errors.iter().find_map(codes::code_of) {
+        Some(INTERNAL_SERVER_ERROR) => StatusCode::INTERNAL_SERVER_ERROR,
+        Some(REQUEST_TIMEOUT) => StatusCode::GATEWAY_TIMEOUT,
+        Some(UNAUTHENTICATED) => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// A response as the specification writes it. The library writes `data: null` where nothing ran,
+/// and also where every field was skipped.
+#[derive(Serialize)]
+struct Wire<'a> {
+    #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
+    errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<&'a std::collections::BTreeMap<String, Value>>,
+}
+
+fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Response {
+    let nothing = Value::Object(Default::default());
+    let data = match &outcome.data {
+        Value::Null if outcome.errors.is_empty() => Some(&nothing),
+        data => (!is_request_error(outcome)).then_some(data),
+    };
+    let extensions = Some(&outcome.extensions).filter(|values| !values.is_empty());
+    let wire = Wire {
+        errors: &outcome.errors,
+        data,
+        extensions,
+    };
+    let (status, body) = match serde_json::to_vec(&wire) {
+        Ok(body) => (status, body),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written as JSON");
+            let body = format!(
+                r#"{{"errors":[{{"message":"{INTERNAL_TEXT}","extensions":{{"code":"{INTERNAL_SERVER_ERROR}"}}}}]}}"#
+            );
+            (StatusCode::INTERNAL_SERVER_ERROR, body.into_bytes())
+        }
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+    // Answers depend on who asks, and on when.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

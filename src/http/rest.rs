@@ -1,0 +1,207 @@
+//! The two REST routes that scripts rely on, over the services that GraphQL uses.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use entity::{cloud_drift, cloud_resources};
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Edge;
+use crate::domain::actor::{Actor, Role};
+use crate::error::{Error, Result, status_word};
+use crate::services::inbox::{self, DriftFilter, DriftTime};
+use crate::services::page::{Key, PageRequest};
+use crate::services::resources;
+use crate::services::triage::{self, AcceptDrift};
+
+/// Rows that are read, and held in memory, at a time.
+const BATCH: u64 = 500;
+
+/// An error as these routes word it.
+pub(super) struct RestError(Error);
+
+impl<E: Into<Error>> From<E> for RestError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        let (status, body) = match &self.0 {
+            Error::Unauthenticated => (StatusCode::UNAUTHORIZED, json!({ "error": "unauthenticated" })),
+            Error::Forbidden { .. } => (
+                StatusCode::FORBIDDEN,
+                json!({ "error": "platform_admin_required" }),
+            ),
+            Error::NotFound(_) => (StatusCode::NOT_FOUND, json!({ "error": "not_found" })),
+            Error::AlreadyResolved(status) => {
+                let body = json!({ "error": "already_resolved", "current_status": status_word(*status) });
+                (StatusCode::CONFLICT, body)
+            }
+            Error::LiveValueMoved { actual, .. } => (
+                StatusCode::CONFLICT,
+                json!({ "error": "live_value_moved", "actual": actual }),
+            ),
+            Error::SpecMoved => (StatusCode::CONFLICT, json!({ "error": "spec_moved" })),
+            Error::BadUserInput(why) => (
+                StatusCode::BAD_REQUEST,
+                json!({ "error": "bad_request", "message": why }),
+            ),
+            other => {
+                tracing::error!(error = %other, "a request failed");
+                (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    json!({ "error": "internal_error" }),
+                )
+            }
+        };
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The caller, who must be a platform_admin.
+fn admin(edge: &Edge, headers: &HeaderMap) -> Result<Actor> {
+    let caller = edge
+        .caller(headers)
+        .map_err(|_| Error::Unauthenticated)?
+        .ok_or(Error::Unauthenticated)?;
+    if caller.may_write() {
+        Ok(caller)
+    } else {
+        Err(Error::Forbidden {
+            needed: Role::PlatformAdmin.as_str(),
+        })
+    }
+}
+
+/// `GET /api/v1/drift`: everything that is open, newest first, streamed batch by batch.
+pub(super) async fn list_drift(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, RestError> {
+    admin(&edge, &headers)?;
+    // The first batch is read before the status goes out, so that a database that is down is a 500.
+    let (first, after) = batch(&edge, None).await?;
+    let rows = stream::try_unfold(Some((Some(first), after, 0_u64)), move |state| {
+        let edge = edge.clone();
+        async move {
+            let Some((ready, after, count)) = state else {
+                return Ok(None);
+            };
+            let (rows, after) = match (ready, after) {
+                (Some(rows), after) => (rows, after),
+                (None, Some(after)) => batch(&edge, Some(after)).await?,
+                (None, None) => {
+                    let tail = format!(r#"],"count":{count}}}"#);
+                    return Ok(Some((Bytes::from(tail), None)));
+                }
+            };
+            let text = joined(&rows, count == 0);
+            let count = count + rows.len() as u64;
+            Ok::<_, Error>(Some((Bytes::from(text), Some((None, after, count)))))
+        }
+    });
+    let head = stream::iter([Ok(Bytes::from_static(br#"{"drift":["#))]);
+    Ok((
+        [(CONTENT_TYPE, "application/json")],
+        Body::from_stream(head.chain(rows)),
+    )
+        .into_response())
+}
+
+fn joined(rows: &[Value], is_first: bool) -> String {
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        if number > 0 || !is_first {
+            text.push(',');
+        }
+        text.push_str(&row.to_string());
+    }
+    text
+}
+
+/// The next rows, and where the ones after them begin, if there are any.
+async fn batch(edge: &Edge, after: Option<Key>) -> Result<(Vec<Value>, Option<Key>)> {
+    let db = edge.app.db().reader();
+    let order = inbox::order_by(DriftTime::DetectedAt, true);
+    let request = PageRequest {
+        after,
+        ..PageRequest::first(BATCH)
+    };
+    let page = inbox::list(db, &DriftFilter::default(), order, &request).await?;
+    let mut ids: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.resource_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let resources: HashMap<Uuid, cloud_resources::Model> = resources::by_ids(db, &ids)
+        .await?
+        .into_iter()
+        .map(|resource| (resource.id, resource))
+        .collect();
+    let rows = page
+        .rows
+        .iter()
+        .map(|(_, drift)| to_json(drift, resources.get(&drift.resource_id)))
+        .collect();
+    Ok((rows, page.end.filter(|_| page.has_next)))
+}
+
+fn to_json(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>) -> Value {
+    json!({
+        "id": drift.id,
+        "resource_id": drift.resource_id,
+        "resource_name": resource.map(|resource| &resource.name),
+        "resource_kind": resource.map(|resource| &resource.kind),
+        "field": drift.field,
+        "expected": drift.expected,
+        "actual": drift.actual,
+        "status": status_word(drift.status),
+        "detected_at": drift.detected_at,
+    })
+}
+
+/// `POST /api/v1/drift/{id}/accept`; `?revision=` pins what the caller saw.
+pub(super) async fn accept_drift(
+    State(edge): State<Edge>,
+    Path(id): Path<String>,
+    Query(parameters): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, RestError> {
+    let actor = admin(&edge, &headers)?;
+    let drift_id = Uuid::try_parse(&id).map_err(|_| Error::NotFound("drift"))?;
+    let revision = parameters
+        .get("revision")
+        .map(|text| text.parse::<i32>())
+        .transpose();
+    let revision = revision.map_err(|_| Error::BadUserInput("revision must be a whole number".to_owned()))?;
+    let accept = AcceptDrift {
+        drift_id,
+        revision,
+        note: None,
+    };
+    triage::accept_drift(edge.app.db(), actor.name(), &accept, edge.app.clock().now()).await?;
+    Ok(Json(json!({ "status": "accepted", "drift_id": drift_id })))
+}
+
+/// There is nothing at this path.
+pub(super) async fn not_found() -> RestError {
+    RestError(Error::NotFound("page"))
+}
+
+/// The path is there, but not for this method.
+pub(super) async fn method_not_allowed() -> (StatusCode, Json<Value>) {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        Json(json!({ "error": "method_not_allowed" })),
+    )
+}
