@@ -6,15 +6,23 @@ use axum::{
     http::{HeaderMap, Request, StatusCode},
 };
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tower::ServiceExt;
 
-use crate::toy::Toy;
+use crate::{support::TestApp, toy::Toy};
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const GRAPHQL: &str = "application/graphql-response+json";
 
-/// The router under test, at its default bounds and with introspection.
-pub(crate) fn router() -> Router {
+/// The server's own router, at its default bounds and with introspection. These tests never get as far as the
+/// database, so they share one.
+pub(crate) async fn router() -> Router {
+    static ROUTER: OnceCell<Router> = OnceCell::const_new();
+    ROUTER.get_or_init(|| async { TestApp::new().await.router }).await.clone()
+}
+
+/// The endpoint over a schema that misbehaves in every way.
+pub(crate) fn toy_router() -> Router {
     Toy::new(Default::default(), true).router()
 }
 

@@ -34,7 +34,7 @@ async fn the_answer_is_of_the_type_that_was_asked_for() {
         if let Some(accept) = accept {
             request.headers_mut().insert("accept", accept.parse().unwrap());
         }
-        let reply = send(router(), request).await;
+        let reply = send(router().await, request).await;
         assert_eq!(reply.status, 200, "{accept:?}");
         assert_eq!(
             reply.header("content-type"),
@@ -58,7 +58,7 @@ async fn no_other_type_is_answered() {
             get(accept, &[]),
             get(accept, &[("query", "{__typename}")]),
         ] {
-            let reply = send(router(), request).await;
+            let reply = send(router().await, request).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.code()),
                 (406, "BAD_REQUEST"),
@@ -87,7 +87,7 @@ async fn only_json_is_read() {
                 .headers_mut()
                 .insert("content-type", content_type.parse().unwrap());
         }
-        let reply = send(router(), request).await;
+        let reply = send(router().await, request).await;
         assert_eq!(
             (reply.status.as_u16(), reply.code()),
             (415, "BAD_REQUEST"),
@@ -98,7 +98,7 @@ async fn only_json_is_read() {
     request
         .headers_mut()
         .insert("content-type", "application/json; charset=UTF-8".parse().unwrap());
-    assert_eq!(send(router(), request).await.status, 200);
+    assert_eq!(send(router().await, request).await.status, 200);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn other_methods_are_refused() {
             .uri("/graphql")
             .body(Body::empty())
             .unwrap();
-        let reply = send(router(), request).await;
+        let reply = send(router().await, request).await;
         assert_eq!(
             (reply.status.as_u16(), reply.code()),
             (405, "BAD_REQUEST"),
@@ -159,7 +159,7 @@ async fn a_body_of_the_wrong_shape_is_refused() {
     }
     for body in bodies {
         for accept in [JSON, GRAPHQL] {
-            let reply = send(router(), post(accept, body.clone())).await;
+            let reply = send(router().await, post(accept, body.clone())).await;
             let start: String = body.chars().take(80).collect();
             assert_eq!(
                 (reply.status.as_u16(), reply.code()),
@@ -170,7 +170,7 @@ async fn a_body_of_the_wrong_shape_is_refused() {
         }
     }
     let bytes = post(JSON, b"{\"query\":\"\xff\"}".to_vec());
-    assert_eq!(send(router(), bytes).await.status, 400);
+    assert_eq!(send(router().await, bytes).await.status, 400);
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn optional_parameters_may_be_null_and_unknown_ones_are_ignored() {
         let mut body = extra;
         body["query"] = json!("{__typename}");
         for accept in [JSON, GRAPHQL] {
-            let reply = run(router(), accept, &body).await;
+            let reply = run(router().await, accept, &body).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.body.get("errors")),
                 (200, None),
@@ -198,7 +198,7 @@ async fn optional_parameters_may_be_null_and_unknown_ones_are_ignored() {
 #[tokio::test]
 async fn a_query_can_be_sent_by_get() {
     let reply = send(
-        router(),
+        router().await,
         get(JSON, &[("query", "{ __typename }"), ("unknown", "x")]),
     )
     .await;
@@ -214,7 +214,7 @@ async fn a_query_can_be_sent_by_get() {
         ("variables", "{\"n\": \"String\"}"),
         ("extensions", "{}"),
     ];
-    let reply = send(router(), get(GRAPHQL, &named)).await;
+    let reply = send(router().await, get(GRAPHQL, &named)).await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body, json!({"data": {"b": {"name": "String"}}}));
 
@@ -224,7 +224,7 @@ async fn a_query_can_be_sent_by_get() {
         ("variables", ""),
         ("extensions", ""),
     ];
-    assert_eq!(send(router(), get(JSON, &empty)).await.status, 200);
+    assert_eq!(send(router().await, get(JSON, &empty)).await.status, 200);
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn a_get_of_the_wrong_shape_is_refused() {
         &[query, ("extensions", "1")],
     ];
     for parameters in cases {
-        let reply = send(router(), get("*/*", parameters)).await;
+        let reply = send(router().await, get("*/*", parameters)).await;
         assert_eq!(
             (reply.status.as_u16(), reply.code()),
             (400, "BAD_REQUEST"),
@@ -267,7 +267,7 @@ async fn a_mutation_is_not_run_by_get() {
     ];
     for parameters in cases {
         for accept in [JSON, GRAPHQL] {
-            let reply = send(router(), get(accept, parameters)).await;
+            let reply = send(router().await, get(accept, parameters)).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.code()),
                 (405, "BAD_REQUEST"),
@@ -278,13 +278,13 @@ async fn a_mutation_is_not_run_by_get() {
     }
     let mut head = get(JSON, cases[0]);
     *head.method_mut() = "HEAD".parse().unwrap();
-    assert_eq!(router().oneshot(head).await.unwrap().status(), 405);
+    assert_eq!(router().await.oneshot(head).await.unwrap().status(), 405);
     let other = [
         ("query", "query Q { __typename } mutation M { __typename }"),
         ("operationName", "Q"),
     ];
-    assert_eq!(send(router(), get(JSON, &other)).await.status, 200);
-    let reply = run(router(), GRAPHQL, &json!({"query": "mutation M { __typename }"})).await;
+    assert_eq!(send(router().await, get(JSON, &other)).await.status, 200);
+    let reply = run(router().await, GRAPHQL, &json!({"query": "mutation M { __typename }"})).await;
     assert_eq!(reply.status, 200);
 }
 
@@ -295,7 +295,7 @@ async fn a_subscription_needs_another_transport() {
             post(GRAPHQL, json!({"query": query}).to_string()),
             get(JSON, &[("query", query)]),
         ] {
-            let reply = send(router(), request).await;
+            let reply = send(router().await, request).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.code()),
                 (400, "BAD_REQUEST"),
@@ -320,13 +320,13 @@ async fn a_bad_token_is_refused_before_the_body_is_read() {
         get(JSON, &[("query", "{__typename}")]),
         get(JSON, &[]),
     ] {
-        let reply = send(router(), with(request)).await;
+        let reply = send(router().await, with(request)).await;
         assert_eq!((reply.status.as_u16(), reply.code()), (401, "UNAUTHENTICATED"));
         assert_eq!(reply.header("www-authenticate"), "Bearer");
         assert!(!reply.body.to_string().contains("garbage"));
     }
     assert_eq!(
-        send(router(), with(post("text/html", query.clone())))
+        send(router().await, with(post("text/html", query.clone())))
             .await
             .status,
         406
@@ -334,7 +334,7 @@ async fn a_bad_token_is_refused_before_the_body_is_read() {
     let mut text = post(JSON, query);
     text.headers_mut()
         .insert("content-type", "text/plain".parse().unwrap());
-    assert_eq!(send(router(), with(text)).await.status, 415);
+    assert_eq!(send(router().await, with(text)).await.status, 415);
 }
 
 #[tokio::test]
@@ -342,7 +342,7 @@ async fn a_large_body_is_refused() {
     let mebibyte = 1024 * 1024;
     let fits = json!({"query": "{__typename}"}).to_string();
     let fits = format!("{fits}{}", " ".repeat(mebibyte - fits.len()));
-    assert_eq!(send(router(), post(JSON, fits.clone())).await.status, 200);
+    assert_eq!(send(router().await, post(JSON, fits.clone())).await.status, 200);
     for size in [mebibyte + 1, 16 * mebibyte] {
         let text = format!("{fits}{}", " ".repeat(size - mebibyte));
         let chunks: Vec<Result<Vec<u8>, std::io::Error>> = text
@@ -354,7 +354,7 @@ async fn a_large_body_is_refused() {
         let mut announced = post(JSON, text);
         announced.headers_mut().insert("content-length", size.into());
         for request in [post(JSON, chunked), announced] {
-            let reply = send(router(), request).await;
+            let reply = send(router().await, request).await;
             assert_eq!((reply.status.as_u16(), reply.code()), (413, "BAD_REQUEST"));
         }
     }
@@ -410,7 +410,7 @@ async fn the_status_of_a_request_error_depends_on_the_type() {
     ];
     for (body, code) in cases {
         for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
-            let reply = run(router(), accept, &body).await;
+            let reply = run(router().await, accept, &body).await;
             assert_eq!((reply.status.as_u16(), reply.code()), (status, code), "{body}");
             assert_eq!(reply.body.get("data"), None, "{body}");
             assert!(reply.body.to_string().len() < 8_000);

@@ -71,7 +71,7 @@ async fn documents_made_to_hurt_are_refused() {
     ];
     for (what, query) in costly {
         for (accept, status) in [(JSON, 200), (GRAPHQL, 400)] {
-            let reply = run(router(), accept, &json!({"query": query})).await;
+            let reply = run(router().await, accept, &json!({"query": query})).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.code()),
                 (status, "QUERY_TOO_COSTLY"),
@@ -80,7 +80,7 @@ async fn documents_made_to_hurt_are_refused() {
             );
         }
         if query.len() < 20_000 {
-            let reply = send(router(), get(GRAPHQL, &[("query", &query)])).await;
+            let reply = send(router().await, get(GRAPHQL, &[("query", &query)])).await;
             assert_eq!(
                 (reply.status.as_u16(), reply.code()),
                 (400, "QUERY_TOO_COSTLY"),
@@ -110,7 +110,7 @@ async fn circles_and_unknown_names_are_errors_of_validation() {
         "query($a:Nothing){__type(name:$a){name}}",
     ];
     for query in invalid {
-        let reply = run(router(), GRAPHQL, &json!({"query": query})).await;
+        let reply = run(router().await, GRAPHQL, &json!({"query": query})).await;
         assert_eq!(
             (reply.status.as_u16(), reply.code()),
             (400, "GRAPHQL_VALIDATION_FAILED"),
@@ -119,7 +119,7 @@ async fn circles_and_unknown_names_are_errors_of_validation() {
     }
     let many = format!("{{{}}}", (0..300).map(|n| format!("x{n} ")).collect::<String>());
     let reply = run(
-        router(),
+        router().await,
         GRAPHQL,
         &json!({"query": format!("{{...F}} fragment F on Query{{__schema{many}}}")}),
     )
@@ -145,7 +145,7 @@ async fn what_is_just_within_the_bounds_is_served() {
         format!("{{__type(name:\"{}\"){{name}}}}", "[".repeat(60_000)),
     ];
     for query in fine {
-        let reply = run(router(), GRAPHQL, &json!({"query": query})).await;
+        let reply = run(router().await, GRAPHQL, &json!({"query": query})).await;
         let start: String = query.chars().take(80).collect();
         assert_eq!(
             (reply.status.as_u16(), reply.body.get("errors")),
@@ -186,7 +186,7 @@ fn introspection_query(full: bool) -> String {
 #[tokio::test]
 async fn the_standard_introspection_query_is_served() {
     for full in [false, true] {
-        let reply = run(router(), GRAPHQL, &json!({"query": introspection_query(full)})).await;
+        let reply = run(router().await, GRAPHQL, &json!({"query": introspection_query(full)})).await;
         assert_eq!((reply.status.as_u16(), reply.body.get("errors")), (200, None));
         assert!(reply.body["data"]["__schema"]["types"].as_array().unwrap().len() > 10);
     }

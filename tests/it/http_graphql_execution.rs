@@ -7,7 +7,7 @@ use drift_inbox::graphql::bounds::Bounds;
 use serde_json::{Value, json};
 
 use crate::{
-    http_client::{GRAPHQL, JSON, post, router, run, send},
+    http_client::{GRAPHQL, JSON, post, run, send, toy_router},
     toy::Toy,
 };
 
@@ -25,7 +25,7 @@ async fn an_error_of_a_field_is_no_error_of_the_request() {
     ];
     for (query, data, (code, message)) in cases {
         for accept in [JSON, GRAPHQL] {
-            let reply = run(router(), accept, &json!({"query": query})).await;
+            let reply = run(toy_router(), accept, &json!({"query": query})).await;
             assert_eq!((reply.status.as_u16(), reply.code()), (200, code), "{query}");
             assert_eq!(reply.body.get("data"), Some(&data));
             assert_eq!(reply.body["errors"][0]["message"], message);
@@ -73,7 +73,7 @@ async fn a_null_goes_up_to_where_it_may_be() {
         ),
     ];
     for (query, data, errors) in cases {
-        let reply = run(router(), GRAPHQL, &json!({"query": query})).await;
+        let reply = run(toy_router(), GRAPHQL, &json!({"query": query})).await;
         assert_eq!(reply.status, 200, "{query}");
         assert_eq!(reply.body.get("data"), Some(&data), "{query}");
         assert_eq!(reply.body["errors"].as_array().unwrap().len(), errors, "{query}");
@@ -89,7 +89,7 @@ async fn arguments_that_do_not_parse_are_the_clients_fault() {
         json!({"query": "{ node(id: \"a\") { ...F } add(a: 99999999999, b: 1) } fragment F on Node { name }"}),
     ];
     for body in cases {
-        let reply = run(router(), JSON, &body).await;
+        let reply = run(toy_router(), JSON, &body).await;
         assert_eq!(
             (reply.status.as_u16(), reply.code()),
             (200, "BAD_USER_INPUT"),
@@ -118,7 +118,7 @@ async fn variables_are_judged_before_anything_runs() {
         json!({"query": paint, "variables": {"c": "RED", "f": 3}}),
     ];
     for body in bad {
-        let reply = run(router(), GRAPHQL, &body).await;
+        let reply = run(toy_router(), GRAPHQL, &body).await;
         assert_eq!(
             (reply.status.as_u16(), reply.code()),
             (400, "BAD_USER_INPUT"),
@@ -130,7 +130,7 @@ async fn variables_are_judged_before_anything_runs() {
         "query": "query($c: Colour!, $f: Filter, $x: Int) { paint(colour: $c, filter: $f) add(a: 1, b: 2) @skip(if: true) page(first: $x) { id } }",
         "variables": {"c": "GREEN", "f": {"names": "one", "limit": null}, "x": 0, "unused": 1},
     });
-    let reply = run(router(), GRAPHQL, &good).await;
+    let reply = run(toy_router(), GRAPHQL, &good).await;
     assert_eq!(reply.body, json!({"data": {"paint": 1, "page": []}}));
 }
 
@@ -145,7 +145,7 @@ async fn a_variable_weighs_each_time_it_is_used() {
     };
     for (copies, code) in [(4, ""), (15, "QUERY_TOO_COSTLY")] {
         let reply = run(
-            router(),
+            toy_router(),
             JSON,
             &json!({"query": query(copies), "variables": {"v": list}}),
         )
@@ -166,7 +166,7 @@ async fn depth_and_complexity_are_bounded() {
         "query($n: Int!) { page(first: $n) { id } }",
     ] {
         let reply = run(
-            router(),
+            toy_router(),
             GRAPHQL,
             &json!({"query": query, "variables": {"n": 20_001}}),
         )
@@ -182,7 +182,7 @@ async fn depth_and_complexity_are_bounded() {
         (0..4).fold("{ id }".to_owned(), |inner, _| format!("{{ fields {inner} }}"))
     );
     assert_eq!(
-        run(router(), JSON, &json!({"query": deep})).await.code(),
+        run(toy_router(), JSON, &json!({"query": deep})).await.code(),
         "",
         "no introspection list"
     );
@@ -194,7 +194,7 @@ async fn numbers_stay_exact() {
         r#"{"query":"{ echo(value: [9007199254740993, 18446744073709551615, -9223372036854775808, 0.1]) }"}"#;
     let sent = r#"{"query":"query($v: JSON) { echo(value: $v) }","variables":{"v":[9007199254740993,18446744073709551615,-9223372036854775808,0.1]}}"#;
     for body in [literal, sent] {
-        let reply = send(router(), post(JSON, body)).await;
+        let reply = send(toy_router(), post(JSON, body)).await;
         assert_eq!(
             reply.body.to_string(),
             r#"{"data":{"echo":[9007199254740993,18446744073709551615,-9223372036854775808,0.1]}}"#
@@ -205,7 +205,7 @@ async fn numbers_stay_exact() {
 #[tokio::test]
 async fn nothing_selected_is_an_empty_object() {
     let reply = run(
-        router(),
+        toy_router(),
         JSON,
         &json!({"query": "{ add(a: 1, b: 1) @skip(if: true) }"}),
     )
@@ -215,7 +215,7 @@ async fn nothing_selected_is_an_empty_object() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer() {
-    let reply = run(router(), GRAPHQL, &json!({"query": "{ panics }"})).await;
+    let reply = run(toy_router(), GRAPHQL, &json!({"query": "{ panics }"})).await;
     assert_eq!(
         (reply.status.as_u16(), reply.code()),
         (500, "INTERNAL_SERVER_ERROR")
@@ -268,7 +268,7 @@ async fn the_caller_reaches_the_resolvers() {
         .headers_mut()
         .insert("authorization", "Bearer good".parse().unwrap());
     assert_eq!(
-        send(router(), request).await.body,
+        send(toy_router(), request).await.body,
         json!({"data": {"caller": "good"}})
     );
 }

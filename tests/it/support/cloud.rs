@@ -1,0 +1,110 @@
+//! A cloud that has what a test says.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use chrono::{DateTime, Utc};
+use drift_inbox::domain::inventory::ListedResource;
+use drift_inbox::error::{Error, Result};
+use drift_inbox::provider::{InventoryProvider, Listing};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value};
+
+/// A provider under the test's control.
+#[derive(Default)]
+pub(crate) struct Cloud {
+    resources: Mutex<Vec<Listed>>,
+    fault: Mutex<Option<String>>,
+    pause: tokio::sync::Mutex<()>,
+}
+
+impl Cloud {
+    /// It has exactly this from now on.
+    pub(crate) fn set(&self, resources: impl IntoIterator<Item = Listed>) {
+        *self.resources.lock().unwrap() = resources.into_iter().collect();
+    }
+
+    /// It answers every listing with this error, or again with what it has.
+    pub(crate) fn fail(&self, why: Option<&str>) {
+        *self.fault.lock().unwrap() = why.map(str::to_owned);
+    }
+
+    /// Listings hang until the guard is dropped.
+    pub(crate) async fn hang(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.pause.lock().await
+    }
+}
+
+impl InventoryProvider for Cloud {
+    fn list(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Listing>> {
+        async move {
+            drop(self.pause.lock().await);
+            if let Some(why) = self.fault.lock().unwrap().clone() {
+                return Err(Error::Upstream(why));
+            }
+            let mut kinds: BTreeMap<String, Vec<ListedResource>> = BTreeMap::new();
+            for Listed { kind, resource } in self.resources.lock().unwrap().clone() {
+                kinds.entry(kind).or_default().push(resource);
+            }
+            Ok(Listing { provider: "digitalocean".to_owned(), started_at: now, kinds })
+        }
+        .boxed()
+    }
+}
+
+/// One resource of a cloud.
+#[derive(Clone, Debug)]
+pub(crate) struct Listed {
+    pub(crate) kind: String,
+    pub(crate) resource: ListedResource,
+}
+
+/// A droplet of this name, small, in nyc3; its provider id is its name.
+pub(crate) fn droplet(name: &str) -> Listed {
+    Listed::new("droplet", name).region("nyc3").size("s-1vcpu-1gb").status("active")
+}
+
+impl Listed {
+    pub(crate) fn new(kind: &str, name: &str) -> Self {
+        let resource = ListedResource {
+            provider_id: name.to_owned(),
+            urn: format!("do:{kind}:{name}"),
+            name: name.to_owned(),
+            region: None,
+            size_slug: None,
+            status: None,
+            tags: Vec::new(),
+            ip: None,
+            vpc_uuid: None,
+            project_id: None,
+            attrs: Map::new(),
+        };
+        Self { kind: kind.to_owned(), resource }
+    }
+
+    pub(crate) fn region(mut self, region: &str) -> Self {
+        self.resource.region = Some(region.to_owned());
+        self
+    }
+
+    pub(crate) fn size(mut self, size: &str) -> Self {
+        self.resource.size_slug = Some(size.to_owned());
+        self
+    }
+
+    pub(crate) fn status(mut self, status: &str) -> Self {
+        self.resource.status = Some(status.to_owned());
+        self
+    }
+
+    pub(crate) fn tags<const N: usize>(mut self, tags: [&str; N]) -> Self {
+        self.resource.tags = tags.map(str::to_owned).to_vec();
+        self
+    }
+
+    pub(crate) fn attr(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.resource.attrs.insert(name.to_owned(), value.into());
+        self
+    }
+}

@@ -1,0 +1,86 @@
+//! A database for one test.
+
+use drift_inbox::db::Db;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database};
+use uuid::Uuid;
+
+/// An empty database that is gone when the test is.
+pub(crate) struct TestDb {
+    pub(crate) url: String,
+    place: Place,
+}
+
+enum Place {
+    Sqlite { _folder: tempfile::TempDir },
+    Postgres { server: String, name: String },
+}
+
+impl TestDb {
+    pub(crate) async fn create() -> Self {
+        match std::env::var("TEST_DATABASE_URL") {
+            Ok(server) if !server.is_empty() => {
+                let name = format!("drift_test_{}", Uuid::new_v4().simple());
+                execute(&server, format!("CREATE DATABASE {name}")).await;
+                Self { url: with_database(&server, &name), place: Place::Postgres { server, name } }
+            }
+            _ => {
+                let folder = tempfile::tempdir().unwrap();
+                let url = format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display());
+                Self { url, place: Place::Sqlite { _folder: folder } }
+            }
+        }
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.place, Place::Postgres { .. })
+    }
+
+    pub(crate) async fn connect(&self) -> Db {
+        Db::connect(&self.url, 16).await.unwrap()
+    }
+
+    pub(crate) async fn connect_and_migrate(&self) -> Db {
+        let db = self.connect().await;
+        db.migrate().await.unwrap();
+        db
+    }
+
+    /// Runs SQL as another program would, past everything of ours.
+    pub(crate) async fn execute(&self, sql: impl Into<String>) -> Result<u64, sea_orm::DbErr> {
+        let connection = Database::connect(&self.url).await.unwrap();
+        let done = connection.execute_unprepared(&sql.into()).await;
+        connection.close().await.unwrap();
+        done.map(|done| done.rows_affected())
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        if let Place::Postgres { server, name } = &self.place {
+            let (server, drop) = (server.clone(), format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+            // Drop is synchronous, and this thread may belong to a runtime already.
+            let dropped = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(execute(&server, drop));
+            });
+            _ = dropped.join();
+        }
+    }
+}
+
+async fn execute(server: &str, sql: String) {
+    let mut options = ConnectOptions::new(server);
+    options.max_connections(1).sqlx_logging(false);
+    let connection = Database::connect(options).await.unwrap();
+    connection.execute_unprepared(&sql).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// `postgres://user@host/old?x=y` with another database.
+fn with_database(server: &str, name: &str) -> String {
+    let (address, parameters) = server.split_once('?').unwrap_or((server, ""));
+    let (scheme, rest) = address.split_once("://").unwrap();
+    let authority = rest.split('/').next().unwrap();
+    let question = if parameters.is_empty() { "" } else { "?" };
+    format!("{scheme}://{authority}/{name}{question}{parameters}")
+}

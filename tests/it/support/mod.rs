@@ -1,0 +1,211 @@
+//! What tests are written in.
+
+pub(crate) mod cloud;
+pub(crate) mod db;
+pub(crate) mod graphql;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use drift_inbox::app::{App, JobRequest};
+use drift_inbox::auth::{NewToken, TokenVerifier, issue};
+use drift_inbox::clock::{Clock, ManualClock};
+use drift_inbox::db::Db;
+use drift_inbox::domain::actor::{RoleAliases, RolesClaim};
+use drift_inbox::error::Error;
+use drift_inbox::graphql::bounds::Bounds;
+use drift_inbox::http::{Edge, router};
+use drift_inbox::provider::InventoryProvider;
+use drift_inbox::services::detection::SweepCounts;
+use drift_inbox::services::inbox::{self, DriftFilter, DriftTime};
+use drift_inbox::services::inventory::SyncOptions;
+use drift_inbox::services::page::PageRequest;
+use drift_inbox::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
+use drift_inbox::services::triage::{self, AcceptDrift, Accepted};
+use entity::cloud_drift::{self, DriftStatus};
+use entity::job_runs::JobOutcome;
+use entity::{cloud_provisioned, cloud_resource_events, cloud_resources, job_runs};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use secrecy::SecretString;
+use serde_json::Value;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use self::cloud::{Cloud, Listed};
+use self::db::TestDb;
+
+pub(crate) const ADMIN: &str = "ada@example.com";
+const SECRET: &str = "a secret for tests, and long enough for them";
+
+/// A whole server without a socket: a real database of its own, a clock that stands still until told, and a
+/// cloud that has what the test says.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) clock: ManualClock,
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) router: Router,
+    // Last: dropped after everything that is connected to it.
+    pub(crate) database: TestDb,
+}
+
+impl TestApp {
+    /// With an empty, migrated database, on 1 January 2027, noon.
+    pub(crate) async fn new() -> Self {
+        let database = TestDb::create().await;
+        let db = database.connect_and_migrate().await;
+        Self::over(db, database)
+    }
+
+    /// Over a database that is connected to already.
+    pub(crate) fn over(db: Db, database: TestDb) -> Self {
+        let clock = ManualClock::at(DateTime::parse_from_rfc3339("2027-01-01T12:00:00Z").unwrap().into());
+        let cloud = Arc::new(Cloud::default());
+        let inventory = Arc::clone(&cloud) as Arc<dyn InventoryProvider>;
+        let app = App::new(db, Clock::Manual(clock.clone()), Some(inventory));
+        let router = router(Edge::new(app.clone(), verifier(), Bounds::default(), true));
+        Self { app, clock, cloud, router, database }
+    }
+
+    /// Another server on the same database, with the same clock and the same cloud.
+    pub(crate) async fn another_server(&self) -> App {
+        let inventory = Arc::clone(&self.cloud) as Arc<dyn InventoryProvider>;
+        App::new(self.database.connect().await, Clock::Manual(self.clock.clone()), Some(inventory))
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        self.app.db()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    pub(crate) fn later(&self, by: TimeDelta) {
+        self.clock.advance(by);
+    }
+
+    /// The cloud has exactly this from now on, and the inventory knows it.
+    pub(crate) async fn cloud_has(&self, resources: impl IntoIterator<Item = Listed>) {
+        self.cloud.set(resources);
+        let run = self.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
+    }
+
+    /// A sync by hand, a second later than whatever was before: a listing must begin later to count.
+    pub(crate) async fn sync(&self) -> job_runs::Model {
+        self.later(TimeDelta::seconds(1));
+        self.app.run(JobRequest::Sync(SyncOptions::default())).await.unwrap()
+    }
+
+    /// A sweep by hand over everything.
+    pub(crate) async fn sweep(&self) -> SweepCounts {
+        let run = self.app.run(JobRequest::detect_all()).await.unwrap();
+        assert!(run.error.is_none(), "{:?}", run.error);
+        serde_json::from_value(run.counts).unwrap()
+    }
+
+    /// The resource of this name.
+    pub(crate) async fn resource(&self, name: &str) -> cloud_resources::Model {
+        let named = cloud_resources::Entity::find().filter(cloud_resources::Column::Name.eq(name));
+        named.one(self.db().reader()).await.unwrap().expect("a resource of this name")
+    }
+
+    /// Records a spec for the resource of this name.
+    pub(crate) async fn asked_for(&self, name: &str, spec: Value) -> cloud_provisioned::Model {
+        self.try_asked_for(name, spec, None).await.unwrap()
+    }
+
+    pub(crate) async fn try_asked_for(
+        &self,
+        name: &str,
+        spec: Value,
+        expected_version: Option<i32>,
+    ) -> Result<cloud_provisioned::Model, Error> {
+        let resource_id = self.resource(name).await.id;
+        let record = RecordSpec { resource_id, spec, source: SOURCE_API.to_owned(), expected_version };
+        record_provisioned(self.db(), ADMIN, &record, self.now()).await
+    }
+
+    /// The spec of the resource of this name, retired or not.
+    pub(crate) async fn spec(&self, name: &str) -> cloud_provisioned::Model {
+        let id = self.resource(name).await.id;
+        let of_resource = cloud_provisioned::Column::ResourceId.eq(id);
+        cloud_provisioned::Entity::find().filter(of_resource).one(self.db().reader()).await.unwrap().unwrap()
+    }
+
+    /// Everything that is open, by resource and field.
+    pub(crate) async fn inbox(&self) -> Vec<cloud_drift::Model> {
+        let mut open = self.drifts().await;
+        open.retain(|drift| drift.status == DriftStatus::Open);
+        open
+    }
+
+    /// Every drift that ever was, by resource, field and id.
+    pub(crate) async fn drifts(&self) -> Vec<cloud_drift::Model> {
+        cloud_drift::Entity::find()
+            .order_by_asc(cloud_drift::Column::ResourceId)
+            .order_by_asc(cloud_drift::Column::Field)
+            .order_by_asc(cloud_drift::Column::Id)
+            .all(self.db().reader())
+            .await
+            .unwrap()
+    }
+
+    /// The one drift that is open for this field of the resource of this name.
+    pub(crate) async fn open_drift(&self, name: &str, field: &str) -> cloud_drift::Model {
+        let id = self.resource(name).await.id;
+        let filter =
+            DriftFilter { resource_id: Some(id), field: Some(field.to_owned()), ..DriftFilter::default() };
+        let order = inbox::order_by(DriftTime::DetectedAt, true);
+        let page = inbox::list(self.db().reader(), &filter, order, &PageRequest::first(2)).await.unwrap();
+        assert_eq!(page.rows.len(), 1, "one open drift of {name} {field}");
+        page.rows.into_iter().next().unwrap().1
+    }
+
+    /// Accepts a drift as the page does it: with the revision of the row that was looked at.
+    pub(crate) async fn accept(&self, drift: &cloud_drift::Model) -> Result<Accepted, Error> {
+        let accept = AcceptDrift { drift_id: drift.id, revision: Some(drift.revision), note: None };
+        triage::accept_drift(self.db(), ADMIN, &accept, self.now()).await
+    }
+
+    /// The types of the events of the resource of this name, oldest first.
+    pub(crate) async fn events(&self, name: &str) -> Vec<cloud_resource_events::EventType> {
+        self.event_rows(self.resource(name).await.id).await.into_iter().map(|event| event.event_type).collect()
+    }
+
+    pub(crate) async fn event_rows(&self, resource_id: Uuid) -> Vec<cloud_resource_events::Model> {
+        cloud_resource_events::Entity::find()
+            .filter(cloud_resource_events::Column::ResourceId.eq(resource_id))
+            .order_by_asc(cloud_resource_events::Column::OccurredAt)
+            .order_by_asc(cloud_resource_events::Column::Id)
+            .all(self.db().reader())
+            .await
+            .unwrap()
+    }
+
+    /// A token for somebody with these roles.
+    pub(crate) fn token(&self, email: Option<&str>, roles: &[&str]) -> String {
+        let new = NewToken {
+            subject: "user-1".to_owned(),
+            email: email.map(str::to_owned),
+            roles: roles.iter().map(ToString::to_string).collect(),
+            ttl: std::time::Duration::from_secs(3600),
+        };
+        let secret = SecretString::from(SECRET);
+        issue(&secret, "drift-inbox", "drift-inbox", &RolesClaim::default(), new, self.now()).unwrap()
+    }
+
+    /// Sends a request through the whole router.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+}
+
+pub(crate) fn verifier() -> TokenVerifier {
+    let secret = SecretString::from(SECRET);
+    let (claim, aliases) = (RolesClaim::default(), RoleAliases::default());
+    TokenVerifier::hs256(&secret, "drift-inbox", "drift-inbox", claim, aliases).unwrap()
+}
