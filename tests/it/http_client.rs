@@ -18,7 +18,10 @@ pub(crate) const GRAPHQL: &str = "application/graphql-response+json";
 /// database, so they share one.
 pub(crate) async fn router() -> Router {
     static ROUTER: OnceCell<Router> = OnceCell::const_new();
-    ROUTER.get_or_init(|| async { TestApp::new().await.router }).await.clone()
+    ROUTER
+        .get_or_init(|| async { TestApp::new().await.router })
+        .await
+        .clone()
 }
 
 /// The endpoint over a schema that misbehaves in every way.

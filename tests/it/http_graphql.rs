@@ -284,7 +284,12 @@ async fn a_mutation_is_not_run_by_get() {
         ("operationName", "Q"),
     ];
     assert_eq!(send(router().await, get(JSON, &other)).await.status, 200);
-    let reply = run(router().await, GRAPHQL, &json!({"query": "mutation M { __typename }"})).await;
+    let reply = run(
+        router().await,
+        GRAPHQL,
+        &json!({"query": "mutation M { __typename }"}),
+    )
+    .await;
     assert_eq!(reply.status, 200);
 }
 

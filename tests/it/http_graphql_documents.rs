@@ -186,7 +186,12 @@ fn introspection_query(full: bool) -> String {
 #[tokio::test]
 async fn the_standard_introspection_query_is_served() {
     for full in [false, true] {
-        let reply = run(router().await, GRAPHQL, &json!({"query": introspection_query(full)})).await;
+        let reply = run(
+            router().await,
+            GRAPHQL,
+            &json!({"query": introspection_query(full)}),
+        )
+        .await;
         assert_eq!((reply.status.as_u16(), reply.body.get("errors")), (200, None));
         assert!(reply.body["data"]["__schema"]["types"].as_array().unwrap().len() > 10);
     }

@@ -2,12 +2,35 @@
 //!
 //! On SQLite by default; on PostgreSQL where `TEST_DATABASE_URL` names a server. Every test has a database
 //! of its own.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
 
+mod commands;
+mod crashes;
+mod desired_state;
+mod detection;
+mod foreign_rows;
+mod guards;
 mod http_client;
 mod http_graphql;
 mod http_graphql_documents;
 mod http_graphql_execution;
+mod inbox_api;
+mod interleavings;
+mod inventory;
+mod job_runs;
+mod layering;
+mod migrations;
+mod mutations_api;
+mod rest;
+mod schedule;
+mod schema;
 mod smoke;
+mod statements;
+mod storms;
 mod support;
 mod toy;
+mod triage;

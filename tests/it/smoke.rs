@@ -11,15 +11,22 @@ use crate::support::{ADMIN, TestApp};
 async fn a_resized_droplet_is_flagged_accepted_and_then_as_wanted() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" })).await;
+    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" }))
+        .await;
 
     let counts = t.sweep().await;
-    assert_eq!((counts.resources, counts.fields_compared, counts.opened), (1, 2, 1));
+    assert_eq!(
+        (counts.resources, counts.fields_compared, counts.opened),
+        (1, 2, 1)
+    );
     let open = t.inbox().await;
     assert_eq!(open.len(), 1, "the region is right");
     let drift = &open[0];
     assert_eq!(drift.field, "size_slug");
-    assert_eq!((&drift.expected, &drift.actual), (&Some(json!("s-1vcpu-1gb")), &Some(json!("s-2vcpu-4gb"))));
+    assert_eq!(
+        (&drift.expected, &drift.actual),
+        (&Some(json!("s-1vcpu-1gb")), &Some(json!("s-2vcpu-4gb")))
+    );
     assert_eq!(t.events("web-1").await.last(), Some(&EventType::DriftDetected));
 
     let accepted = t.accept(drift).await.unwrap();

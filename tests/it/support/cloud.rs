@@ -47,7 +47,11 @@ impl InventoryProvider for Cloud {
             for Listed { kind, resource } in self.resources.lock().unwrap().clone() {
                 kinds.entry(kind).or_default().push(resource);
             }
-            Ok(Listing { provider: "digitalocean".to_owned(), started_at: now, kinds })
+            Ok(Listing {
+                provider: "digitalocean".to_owned(),
+                started_at: now,
+                kinds,
+            })
         }
         .boxed()
     }
@@ -62,7 +66,10 @@ pub(crate) struct Listed {
 
 /// A droplet of this name, small, in nyc3; its provider id is its name.
 pub(crate) fn droplet(name: &str) -> Listed {
-    Listed::new("droplet", name).region("nyc3").size("s-1vcpu-1gb").status("active")
+    Listed::new("droplet", name)
+        .region("nyc3")
+        .size("s-1vcpu-1gb")
+        .status("active")
 }
 
 impl Listed {
@@ -80,7 +87,10 @@ impl Listed {
             project_id: None,
             attrs: Map::new(),
         };
-        Self { kind: kind.to_owned(), resource }
+        Self {
+            kind: kind.to_owned(),
+            resource,
+        }
     }
 
     pub(crate) fn region(mut self, region: &str) -> Self {

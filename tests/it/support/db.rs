@@ -21,12 +21,18 @@ impl TestDb {
             Ok(server) if !server.is_empty() => {
                 let name = format!("drift_test_{}", Uuid::new_v4().simple());
                 execute(&server, format!("CREATE DATABASE {name}")).await;
-                Self { url: with_database(&server, &name), place: Place::Postgres { server, name } }
+                Self {
+                    url: with_database(&server, &name),
+                    place: Place::Postgres { server, name },
+                }
             }
             _ => {
                 let folder = tempfile::tempdir().unwrap();
                 let url = format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display());
-                Self { url, place: Place::Sqlite { _folder: folder } }
+                Self {
+                    url,
+                    place: Place::Sqlite { _folder: folder },
+                }
             }
         }
     }
@@ -57,10 +63,16 @@ impl TestDb {
 impl Drop for TestDb {
     fn drop(&mut self) {
         if let Place::Postgres { server, name } = &self.place {
-            let (server, drop) = (server.clone(), format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+            let (server, drop) = (
+                server.clone(),
+                format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+            );
             // Drop is synchronous, and this thread may belong to a runtime already.
             let dropped = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
                 runtime.block_on(execute(&server, drop));
             });
             _ = dropped.join();

@@ -12,7 +12,12 @@ use super::{ADMIN, TestApp};
 impl TestApp {
     /// Asks as an admin.
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
-        self.ask_as(Some(&self.token(Some(ADMIN), &["platform_admin"])), query, variables).await
+        self.ask_as(
+            Some(&self.token(Some(ADMIN), &["platform_admin"])),
+            query,
+            variables,
+        )
+        .await
     }
 
     /// Asks with this token, or with none.
@@ -37,8 +42,14 @@ impl TestApp {
 
 /// The codes of the errors in an answer.
 pub(crate) fn codes(answer: &Value) -> Vec<&str> {
-    let errors = answer.get("errors").and_then(Value::as_array).into_iter().flatten();
-    errors.map(|error| error["extensions"]["code"].as_str().unwrap_or("(none)")).collect()
+    let errors = answer
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    errors
+        .map(|error| error["extensions"]["code"].as_str().unwrap_or("(none)"))
+        .collect()
 }
 
 /// The answer with every UUID replaced by `id-1`, `id-2`, ... in the order of appearance, and every cursor by

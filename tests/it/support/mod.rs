@@ -61,18 +61,32 @@ impl TestApp {
 
     /// Over a database that is connected to already.
     pub(crate) fn over(db: Db, database: TestDb) -> Self {
-        let clock = ManualClock::at(DateTime::parse_from_rfc3339("2027-01-01T12:00:00Z").unwrap().into());
+        let clock = ManualClock::at(
+            DateTime::parse_from_rfc3339("2027-01-01T12:00:00Z")
+                .unwrap()
+                .into(),
+        );
         let cloud = Arc::new(Cloud::default());
         let inventory = Arc::clone(&cloud) as Arc<dyn InventoryProvider>;
         let app = App::new(db, Clock::Manual(clock.clone()), Some(inventory));
         let router = router(Edge::new(app.clone(), verifier(), Bounds::default(), true));
-        Self { app, clock, cloud, router, database }
+        Self {
+            app,
+            clock,
+            cloud,
+            router,
+            database,
+        }
     }
 
     /// Another server on the same database, with the same clock and the same cloud.
     pub(crate) async fn another_server(&self) -> App {
         let inventory = Arc::clone(&self.cloud) as Arc<dyn InventoryProvider>;
-        App::new(self.database.connect().await, Clock::Manual(self.clock.clone()), Some(inventory))
+        App::new(
+            self.database.connect().await,
+            Clock::Manual(self.clock.clone()),
+            Some(inventory),
+        )
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -97,7 +111,10 @@ impl TestApp {
     /// A sync by hand, a second later than whatever was before: a listing must begin later to count.
     pub(crate) async fn sync(&self) -> job_runs::Model {
         self.later(TimeDelta::seconds(1));
-        self.app.run(JobRequest::Sync(SyncOptions::default())).await.unwrap()
+        self.app
+            .run(JobRequest::Sync(SyncOptions::default()))
+            .await
+            .unwrap()
     }
 
     /// A sweep by hand over everything.
@@ -110,7 +127,11 @@ impl TestApp {
     /// The resource of this name.
     pub(crate) async fn resource(&self, name: &str) -> cloud_resources::Model {
         let named = cloud_resources::Entity::find().filter(cloud_resources::Column::Name.eq(name));
-        named.one(self.db().reader()).await.unwrap().expect("a resource of this name")
+        named
+            .one(self.db().reader())
+            .await
+            .unwrap()
+            .expect("a resource of this name")
     }
 
     /// Records a spec for the resource of this name.
@@ -125,7 +146,12 @@ impl TestApp {
         expected_version: Option<i32>,
     ) -> Result<cloud_provisioned::Model, Error> {
         let resource_id = self.resource(name).await.id;
-        let record = RecordSpec { resource_id, spec, source: SOURCE_API.to_owned(), expected_version };
+        let record = RecordSpec {
+            resource_id,
+            spec,
+            source: SOURCE_API.to_owned(),
+            expected_version,
+        };
         record_provisioned(self.db(), ADMIN, &record, self.now()).await
     }
 
@@ -133,7 +159,12 @@ impl TestApp {
     pub(crate) async fn spec(&self, name: &str) -> cloud_provisioned::Model {
         let id = self.resource(name).await.id;
         let of_resource = cloud_provisioned::Column::ResourceId.eq(id);
-        cloud_provisioned::Entity::find().filter(of_resource).one(self.db().reader()).await.unwrap().unwrap()
+        cloud_provisioned::Entity::find()
+            .filter(of_resource)
+            .one(self.db().reader())
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Everything that is open, by resource and field.
@@ -157,23 +188,36 @@ impl TestApp {
     /// The one drift that is open for this field of the resource of this name.
     pub(crate) async fn open_drift(&self, name: &str, field: &str) -> cloud_drift::Model {
         let id = self.resource(name).await.id;
-        let filter =
-            DriftFilter { resource_id: Some(id), field: Some(field.to_owned()), ..DriftFilter::default() };
+        let filter = DriftFilter {
+            resource_id: Some(id),
+            field: Some(field.to_owned()),
+            ..DriftFilter::default()
+        };
         let order = inbox::order_by(DriftTime::DetectedAt, true);
-        let page = inbox::list(self.db().reader(), &filter, order, &PageRequest::first(2)).await.unwrap();
+        let page = inbox::list(self.db().reader(), &filter, order, &PageRequest::first(2))
+            .await
+            .unwrap();
         assert_eq!(page.rows.len(), 1, "one open drift of {name} {field}");
         page.rows.into_iter().next().unwrap().1
     }
 
     /// Accepts a drift as the page does it: with the revision of the row that was looked at.
     pub(crate) async fn accept(&self, drift: &cloud_drift::Model) -> Result<Accepted, Error> {
-        let accept = AcceptDrift { drift_id: drift.id, revision: Some(drift.revision), note: None };
+        let accept = AcceptDrift {
+            drift_id: drift.id,
+            revision: Some(drift.revision),
+            note: None,
+        };
         triage::accept_drift(self.db(), ADMIN, &accept, self.now()).await
     }
 
     /// The types of the events of the resource of this name, oldest first.
     pub(crate) async fn events(&self, name: &str) -> Vec<cloud_resource_events::EventType> {
-        self.event_rows(self.resource(name).await.id).await.into_iter().map(|event| event.event_type).collect()
+        self.event_rows(self.resource(name).await.id)
+            .await
+            .into_iter()
+            .map(|event| event.event_type)
+            .collect()
     }
 
     pub(crate) async fn event_rows(&self, resource_id: Uuid) -> Vec<cloud_resource_events::Model> {
@@ -195,7 +239,15 @@ impl TestApp {
             ttl: std::time::Duration::from_secs(3600),
         };
         let secret = SecretString::from(SECRET);
-        issue(&secret, "drift-inbox", "drift-inbox", &RolesClaim::default(), new, self.now()).unwrap()
+        issue(
+            &secret,
+            "drift-inbox",
+            "drift-inbox",
+            &RolesClaim::default(),
+            new,
+            self.now(),
+        )
+        .unwrap()
     }
 
     /// Sends a request through the whole router.

@@ -1,0 +1,1 @@
+//! A process that dies at any moment loses nothing that it committed.

@@ -1,0 +1,1 @@
+//! What sweeps find, and what they leave alone.

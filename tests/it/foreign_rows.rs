@@ -1,0 +1,1 @@
+//! Rows that other programs wrote.

@@ -1,0 +1,1 @@
+//! Who may ask for what: every root field of the schema.

@@ -1,0 +1,1 @@
+//! Reading over GraphQL: pages, filters, nested rows.

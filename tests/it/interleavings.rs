@@ -1,0 +1,1 @@
+//! What happens between the moment a sweep looks and the moment it writes.

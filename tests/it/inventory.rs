@@ -1,0 +1,1 @@
+//! Syncs: what a listing makes of the inventory.

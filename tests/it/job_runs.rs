@@ -1,0 +1,1 @@
+//! Who runs a tick, who is still alive, how it ended.

@@ -1,0 +1,1 @@
+//! The schema, on an empty database and on a full one.

@@ -1,0 +1,1 @@
+//! Crons, catching up, draining.

@@ -1,0 +1,1 @@
+//! Many sweeps, syncs, records and accepts at once.

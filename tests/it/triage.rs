@@ -1,0 +1,1 @@
+//! Accepting a drift, and every way to be refused.
