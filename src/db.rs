@@ -158,6 +158,7 @@ fn sqlite_options(url: &str, max_connections: u32) -> Result<ConnectOptions> {
 
 /// Immediate on SQLite: a transaction that begins by reading and then writes fails at once there when
 /// another one wrote in between, however long it would wait.
+#[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
 async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),

@@ -1,12 +1,18 @@
 //! The log.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{BadSetting, LogFormat};
 
 /// What is logged unless RUST_LOG says otherwise. async-graphql's own spans would carry whole documents.
 const DEFAULT_FILTER: &str = "info,async_graphql::graphql=off,sqlx=warn,sea_orm_migration=warn";
+
+/// On a terminal, unless NO_COLOR is set to anything.
+fn wants_colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
 
 /// Starts logging to standard error. RUST_LOG filters.
 pub fn init(format: LogFormat) -> Result<(), BadSetting> {
@@ -19,7 +25,7 @@ pub fn init(format: LogFormat) -> Result<(), BadSetting> {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::NONE);
+        .with_ansi(wants_colours());
     match format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),

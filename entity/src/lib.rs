@@ -2,6 +2,10 @@
 //!
 //! No rules and no API types live here, so that the pure rules, the services and the GraphQL edge can all
 //! speak of the same rows.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the code that the entity macro writes; nobody calls it"
+)]
 
 pub mod cloud_drift;
 pub mod cloud_provisioned;

@@ -15,7 +15,6 @@ use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, HttpArgs, TokenArgs, TokenConfig};
 use crate::error::Error;
-use crate::graphql::bounds::Bounds;
 use crate::http::Edge;
 use crate::provider::file::InventoryFile;
 use crate::scheduler::Schedules;
@@ -66,7 +65,7 @@ pub(super) async fn run(args: &HttpArgs) -> Outcome {
     let edge = Edge::new(
         app.clone(),
         config.verifier()?,
-        Bounds::default(),
+        args.bounds()?,
         args.introspection()?,
     );
     serve::until_signal(app, edge, listener, &Schedules::default()).await

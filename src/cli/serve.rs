@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, Outcome, ServeArgs, connect, inventory};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::graphql::bounds::Bounds;
 use crate::http::{Edge, router, server};
 use crate::scheduler::{Scheduler, Schedules};
 
@@ -22,13 +21,13 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let now = Clock::System.now();
     let (database, listen) = (args.database.resolve()?, args.http.listen()?);
     let (verifier, mut schedules) = (args.token.resolve()?.verifier()?, args.schedule.resolve(now)?);
-    let introspection = args.http.introspection()?;
+    let (bounds, introspection) = (args.http.bounds()?, args.http.introspection()?);
     let inventory = inventory(&args.inventory);
     if inventory.is_none() && schedules.sync.take().is_some() {
         tracing::warn!("DRIFT_INVENTORY_FILE is not set: the inventory is not synced");
     }
     let app = App::new(connect(&database).await?, Clock::System, inventory);
-    let edge = Edge::new(app.clone(), verifier, Bounds::default(), introspection);
+    let edge = Edge::new(app.clone(), verifier, bounds, introspection);
     let listener = bind(listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
     until_signal(app, edge, listener, &schedules).await

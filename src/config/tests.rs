@@ -79,3 +79,32 @@ fn no_error_shows_a_secret() {
         .unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
 }
+
+#[test]
+fn every_bound_is_a_setting() {
+    let number = |text: &str| Some(text.to_owned());
+    let args = BoundsArgs {
+        max_page: number("50"),
+        request_timeout: number("5s"),
+        ..BoundsArgs::default()
+    };
+    let bounds = args.resolve().unwrap();
+    assert_eq!(
+        (bounds.max_page, bounds.request_timeout),
+        (50, Duration::from_secs(5))
+    );
+    assert_eq!(bounds.max_depth, Bounds::default().max_depth);
+    for text in ["0", "-1", "many", "1001", "1e3"] {
+        let args = BoundsArgs {
+            max_page: number(text),
+            ..BoundsArgs::default()
+        };
+        assert!(
+            args.resolve()
+                .unwrap_err()
+                .to_string()
+                .starts_with("DRIFT_MAX_PAGE: "),
+            "{text}"
+        );
+    }
+}

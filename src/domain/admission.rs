@@ -115,10 +115,11 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
 fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
     const I64_MIN: f64 = i64::MIN as f64;
     const U64_END: f64 = u64::MAX as f64;
+    // The float -2^63 itself may stand for an integer just below i64, which rounds to it.
     number.is_f64()
         && number
             .as_f64()
-            .is_some_and(|float| !(I64_MIN..U64_END).contains(&float))
+            .is_some_and(|float| float <= I64_MIN || float >= U64_END)
 }
 
 #[cfg(test)]

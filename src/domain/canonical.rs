@@ -203,18 +203,36 @@ fn scalar_form(scalar: &Value) -> String {
 
 /// The one text of a number: plain decimal, never an exponent.
 fn number_text(number: &Number) -> String {
-    match number.as_f64() {
-        Some(float) if number.is_f64() => {
-            // Shortest digits that read back as the same float; Display never prints an exponent. An
-            // integral float prints without a fraction, and zero has no sign here.
-            if float == 0.0 {
-                "0".to_owned()
-            } else {
-                float.to_string()
-            }
-        }
-        // i64 and u64, exactly.
-        _ => number.to_string(),
+    // i64 and u64 are printed exactly. A float has the shortest digits that read back as the same float, and
+    // the very digits that answers show.
+    let text = number.to_string();
+    if number.is_f64() {
+        plain_decimal(&text)
+    } else {
+        text
+    }
+}
+
+/// Writes out the exponent of a number and drops what says nothing: `1e3` is `1000`, `25.0` is `25`, `-0.0`
+/// is `0`.
+fn plain_decimal(text: &str) -> String {
+    let (sign, unsigned) = text
+        .strip_prefix('-')
+        .map_or(("", text), |unsigned| ("-", unsigned));
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let shift: isize = exponent.parse().unwrap_or_default();
+    // As many zeros on either side as the point moves over.
+    let left = "0".repeat(usize::try_from(-shift).unwrap_or_default());
+    let point = (left.len() + whole.len()).saturating_add_signed(shift);
+    let mut digits = [left.as_str(), whole, fraction].concat();
+    digits.push_str(&"0".repeat(point.saturating_sub(digits.len())));
+    let (whole, fraction) = digits.split_at(point);
+    match (whole.trim_start_matches('0'), fraction.trim_end_matches('0')) {
+        ("", "") => "0".to_owned(),
+        (whole, "") => format!("{sign}{whole}"),
+        ("", fraction) => format!("{sign}0.{fraction}"),
+        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
     }
 }
 

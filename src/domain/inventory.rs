@@ -42,6 +42,10 @@ pub struct StoredResource {
     pub id: Uuid,
     /// Its id at the provider.
     pub provider_id: String,
+    /// Whether a complete listing lacked it.
+    pub gone: bool,
+    /// Whether any listing ever had it.
+    pub seen: bool,
     /// The whole row; None where it does not decode, so that a listing heals it.
     pub row: Option<cloud_resources::Model>,
 }
@@ -76,7 +80,7 @@ pub fn plan_kind(stored: Vec<StoredResource>, listed: Vec<ListedResource>) -> Ve
         .into_iter()
         .filter_map(|known| match listed.remove(&known.provider_id) {
             Some(now) => change_of(known, now),
-            None if known.row.is_some_and(|row| row.gone_at.is_some()) => None,
+            None if known.gone => None,
             None => Some(InventoryChange::Gone(known.id)),
         })
         .collect();
@@ -85,6 +89,9 @@ pub fn plan_kind(stored: Vec<StoredResource>, listed: Vec<ListedResource>) -> Ve
 }
 
 fn change_of(known: StoredResource, now: ListedResource) -> Option<InventoryChange> {
+    if known.gone || !known.seen {
+        return Some(InventoryChange::Discover(known.id, now));
+    }
     let Some(row) = known.row else {
         return Some(InventoryChange::Update {
             id: known.id,
@@ -92,9 +99,6 @@ fn change_of(known: StoredResource, now: ListedResource) -> Option<InventoryChan
             fields: vec!["*".to_owned()],
         });
     };
-    if row.gone_at.is_some() || row.first_seen_at.is_none() {
-        return Some(InventoryChange::Discover(known.id, now));
-    }
     let fields = changed_fields(&row, &now);
     (!fields.is_empty()).then_some(InventoryChange::Update {
         id: known.id,

@@ -38,6 +38,10 @@ pub enum Refusal {
 /// Decides about accepting `drift`, whose spec and resource are `pair`.
 ///
 /// `seen_revision` is the revision of the row that the caller looked at, if he says.
+#[expect(
+    clippy::result_large_err,
+    reason = "one refusal per request, and it is looked at at once"
+)]
 pub fn decide_accept(
     drift: &cloud_drift::Model,
     pair: &Pair,

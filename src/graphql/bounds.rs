@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// No page has more rows than this, whatever the settings say.
+pub const LARGEST_PAGE: u64 = 1000;
+
 /// The bounds of one request. Every number is the largest value that is still served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -32,6 +35,8 @@ pub struct Bounds {
     /// Introspection lists (`fields`, `interfaces`, ...) inside each other: each level
     /// multiplies the answer by the size of the schema.
     pub max_introspection_lists: usize,
+    /// Rows of one page.
+    pub max_page: u64,
     /// Time from the request's head to the end of its execution.
     pub request_timeout: Duration,
 }
@@ -52,6 +57,7 @@ impl Default for Bounds {
             max_fragments: 100,
             max_fragment_chain: 20,
             max_introspection_lists: 2,
+            max_page: 200,
             request_timeout: Duration::from_secs(30),
         }
     }

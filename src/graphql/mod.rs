@@ -30,7 +30,10 @@ pub type AppSchema = Schema<query::Query, mutation::Mutation, EmptySubscription>
 
 /// The schema over `app`, held to `bounds`.
 pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
-    edge::guarded(builder(), bounds, introspection).data(app).finish()
+    edge::guarded(builder(), bounds, introspection)
+        .data(app)
+        .data(bounds.clone())
+        .finish()
 }
 
 /// The printed schema: what `schema.graphql` holds. Needs no database.
@@ -61,6 +64,12 @@ pub async fn execute(schema: &AppSchema, app: &App, caller: Option<Actor>, reque
 
 fn app<'c>(ctx: &Context<'c>) -> Result<&'c App> {
     ctx.data::<App>().map_err(|error| Error::Internal(error.message))
+}
+
+fn max_page(ctx: &Context<'_>) -> Result<u64> {
+    ctx.data::<Bounds>()
+        .map(|bounds| bounds.max_page)
+        .map_err(|error| Error::Internal(error.message))
 }
 
 fn loaders<'c>(ctx: &Context<'c>) -> Result<&'c loader::Loaders> {

@@ -79,7 +79,7 @@ impl Query {
             last,
             before,
         }
-        .request(order.name())?;
+        .request(ctx, order.name())?;
         let (time, descending) = order.parse();
         let rows = inbox::order_by(time, descending);
         let page = inbox::list(app(ctx)?.db().reader(), &filter, rows, &request).await?;
@@ -119,7 +119,7 @@ impl Query {
             last,
             before,
         }
-        .request("i")?;
+        .request(ctx, "i")?;
         let page = resources::list(app(ctx)?.db().reader(), &filter, &request).await?;
         Ok(Connection::new(page, "i", Total::Resources(filter), Resource))
     }
@@ -158,7 +158,7 @@ impl Query {
             last,
             before,
         }
-        .request("j")?;
+        .request(ctx, "j")?;
         let app = app(ctx)?;
         let page = job_runs::list(app.db(), job, &request, app.clock().now()).await?;
         Ok(Connection::new(page, "j", Total::JobRuns(job), JobRun))

@@ -13,8 +13,8 @@ use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, QueryTrait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -82,10 +82,7 @@ async fn apply_in_txn(
         let listed = listing.kinds.get(&kind).cloned().unwrap_or_default();
         counts.resources += listed.len() as u64;
         let stored = stored_in_txn(txn, &listing.provider, &kind).await?;
-        let present = stored
-            .iter()
-            .filter(|known| known.row.as_ref().is_none_or(|row| row.gone_at.is_none()))
-            .count();
+        let present = stored.iter().filter(|known| !known.gone).count();
         let plan = plan_kind(stored, listed);
         let gone = plan
             .iter()
@@ -189,10 +186,17 @@ async fn stored_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) ->
             Ok(StoredResource {
                 id: row.try_get("", "id")?,
                 provider_id: row.try_get("", "provider_id")?,
+                gone: is_set(row, "gone_at"),
+                seen: is_set(row, "first_seen_at"),
                 row: decode::<resources::Model>(row, ""),
             })
         })
         .collect()
+}
+
+/// Whether the column holds anything, be it a time that does not decode.
+fn is_set(row: &QueryResult, column: &str) -> bool {
+    !matches!(row.try_get::<Option<DateTime<Utc>>>("", column), Ok(None))
 }
 
 async fn write_in_txn(

@@ -1,1 +1,400 @@
+use chrono::{DateTime, Utc};
+use entity::{cloud_provisioned, cloud_resources};
+use proptest::collection::btree_map;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, json};
+use uuid::Uuid;
 
+use super::super::sweep::Finding;
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}
+
+fn resource(attrs: Value) -> cloud_resources::Model {
+    cloud_resources::Model {
+        id: Uuid::nil(),
+        provider: "digitalocean".to_owned(),
+        kind: "droplet".to_owned(),
+        provider_id: "1".to_owned(),
+        urn: "do:droplet:1".to_owned(),
+        name: "web-1".to_owned(),
+        region: Some("nyc3".to_owned()),
+        size_slug: None,
+        status: None,
+        tags: json!([]),
+        ip: None,
+        vpc_uuid: None,
+        project_id: None,
+        attrs,
+        revision: 1,
+        first_seen_at: Some(now()),
+        gone_at: None,
+        settling_since: None,
+    }
+}
+
+/// A spec and a resource with these attributes, and no open row.
+fn pair(wanted: Value, attrs: Value) -> Pair {
+    let spec = cloud_provisioned::Model {
+        id: Uuid::nil(),
+        resource_id: Uuid::nil(),
+        spec: wanted,
+        spec_version: 1,
+        source: "api".to_owned(),
+        recorded_by: "operator".to_owned(),
+        recorded_at: now(),
+        retired_at: None,
+        created_at: now(),
+    };
+    Pair {
+        spec,
+        resource: resource(attrs),
+        open: Vec::new(),
+    }
+}
+
+/// Opens a row of revision 3 for each finding of a sweep.
+fn swept(mut pair: Pair) -> Pair {
+    let opened = (1..).zip(plan(&pair).changes);
+    pair.open = opened
+        .map(|(id, change)| match change {
+            Change::Open(finding) => row(id, finding),
+            other => panic!("{other:?} without an open row"),
+        })
+        .collect();
+    pair
+}
+
+fn row(id: u128, finding: Finding) -> cloud_drift::Model {
+    cloud_drift::Model {
+        id: Uuid::from_u128(id),
+        resource_id: Uuid::nil(),
+        kind: finding.kind,
+        field: finding.field,
+        expected: Some(finding.expected),
+        actual: Some(finding.actual),
+        revision: 3,
+        status: DriftStatus::Open,
+        detected_at: now(),
+        resolved_at: None,
+        resolved_by: None,
+        resolution_note: None,
+    }
+}
+
+/// `size` was wanted to be 25 and is 30, which one open row says.
+fn drifted() -> Pair {
+    swept(pair(
+        json!({"size": 25, "ipv6": true}),
+        json!({"size": 30, "ipv6": true}),
+    ))
+}
+
+/// The resource is gone, which one open row says.
+fn vanished() -> Pair {
+    let mut pair = pair(json!({"size": 25, "ipv6": true}), json!({"size": 30, "*": 1}));
+    pair.resource.gone_at = Some(now());
+    swept(pair)
+}
+
+type Decision = Result<Acceptance, Box<Refusal>>;
+
+fn accept(pair: &Pair, seen_revision: Option<i32>) -> Decision {
+    assert_eq!(pair.open.len(), 1);
+    decide(&pair.open[0], pair, seen_revision)
+}
+
+fn decide(drift: &cloud_drift::Model, pair: &Pair, seen_revision: Option<i32>) -> Decision {
+    decide_accept(drift, pair, seen_revision).map_err(Box::new)
+}
+
+fn refused(why: Refusal) -> Decision {
+    Err(Box::new(why))
+}
+
+fn moved(actual: Value, refresh: Option<Change>) -> Decision {
+    refused(Refusal::LiveValueMoved { actual, refresh })
+}
+
+fn updated(kind: DriftKind, field: &str, expected: Value, actual: Value) -> Option<Change> {
+    Some(Change::Update {
+        drift: Uuid::from_u128(1),
+        revision: 4,
+        finding: Finding {
+            kind,
+            field: field.to_owned(),
+            expected,
+            actual,
+        },
+    })
+}
+
+fn closed(field: &str) -> Option<Change> {
+    Some(Change::Close {
+        drift: Uuid::from_u128(1),
+        field: field.to_owned(),
+    })
+}
+
+#[test]
+fn accepting_puts_the_live_value_into_the_spec_and_leaves_the_rest() {
+    let adopted = Ok(Acceptance::Adopt(json!({"size": 30, "ipv6": true})));
+    assert_eq!(accept(&drifted(), Some(3)), adopted);
+    assert_eq!(accept(&drifted(), None), adopted);
+}
+
+#[test]
+fn a_schema_field_is_adopted_like_any_other() {
+    let pair = swept(pair(json!({"region": "ams3"}), json!({"region": "hidden"})));
+    assert_eq!(
+        accept(&pair, Some(3)),
+        Ok(Acceptance::Adopt(json!({"region": "nyc3"})))
+    );
+}
+
+#[test]
+fn a_field_that_is_absent_is_adopted_as_null_and_stays_watched() {
+    let mut pair = swept(pair(json!({"size": 25, "tags": ["web"]}), json!({"size": 25})));
+    let adopted = json!({"size": 25, "tags": null});
+    assert_eq!(accept(&pair, Some(3)), Ok(Acceptance::Adopt(adopted.clone())));
+    pair.spec.spec = adopted;
+    pair.open.clear();
+    assert_eq!(plan(&pair).changes, []);
+    pair.resource.tags = json!(["web"]);
+    assert_eq!(swept(pair).open.len(), 1);
+}
+
+#[test]
+fn the_value_is_adopted_as_the_cloud_writes_it_now() {
+    let mut pair = swept(pair(json!({"ports": [1]}), json!({"ports": [22, 80]})));
+    let rewritten = json!(["80", "22", 22.0]);
+    pair.resource.attrs = json!({"ports": rewritten});
+    assert_eq!(
+        accept(&pair, Some(3)),
+        Ok(Acceptance::Adopt(json!({"ports": rewritten})))
+    );
+}
+
+#[test]
+fn a_row_and_a_spec_that_differ_in_writing_alone_are_no_reason_to_refuse() {
+    let mut pair = drifted();
+    pair.open[0].expected = Some(json!("25"));
+    pair.open[0].actual = Some(json!(30.0));
+    assert!(accept(&pair, Some(3)).is_ok());
+    let mut unset = swept(self::pair(json!({"size": null}), json!({"size": 30})));
+    unset.open[0].expected = None;
+    unset.spec.spec = json!({"size": ""});
+    assert_eq!(
+        accept(&unset, Some(3)),
+        Ok(Acceptance::Adopt(json!({"size": 30})))
+    );
+}
+
+#[test]
+fn what_happens_to_other_fields_is_no_reason_to_refuse() {
+    let mut pair = drifted();
+    pair.spec.spec = json!({"size": 25, "backups": true});
+    pair.spec.spec_version = 9;
+    pair.resource.attrs = json!({"size": 30, "ipv6": false});
+    pair.resource.revision = 9;
+    assert_eq!(
+        accept(&pair, Some(3)),
+        Ok(Acceptance::Adopt(json!({"size": 30, "backups": true})))
+    );
+}
+
+#[test]
+fn a_row_that_left_the_inbox_is_refused_whatever_else_is_wrong() {
+    for status in [DriftStatus::Accepted, DriftStatus::Reverted, DriftStatus::Stale] {
+        for mut pair in [drifted(), vanished()] {
+            pair.open[0].status = status;
+            let refused = refused(Refusal::AlreadyResolved(status));
+            assert_eq!(accept(&pair, Some(3)), refused);
+            pair.spec.spec = json!({"size": 26});
+            pair.spec.retired_at = Some(now());
+            pair.resource.attrs = json!({"size": 31});
+            assert_eq!(accept(&pair, Some(2)), refused);
+        }
+    }
+}
+
+#[test]
+fn a_live_value_that_moved_is_refused_and_the_row_is_refreshed() {
+    for seen in [None, Some(3), Some(2)] {
+        let mut pair = drifted();
+        pair.resource.attrs = json!({"size": 31, "ipv6": true});
+        let refresh = updated(DriftKind::Changed, "size", json!(25), json!(31));
+        assert_eq!(accept(&pair, seen), moved(json!(31), refresh));
+        pair.resource.attrs = json!({"ipv6": true});
+        let refresh = updated(DriftKind::Changed, "size", json!(25), json!(null));
+        assert_eq!(accept(&pair, seen), moved(json!(null), refresh));
+        pair.resource.attrs = json!({"size": "25", "ipv6": false});
+        assert_eq!(accept(&pair, seen), moved(json!("25"), closed("size")));
+    }
+}
+
+#[test]
+fn a_revision_that_is_not_the_rows_is_refused_even_if_nothing_needs_a_refresh() {
+    for seen in [0, 2, 4, i32::MIN] {
+        assert_eq!(accept(&drifted(), Some(seen)), moved(json!(30), None));
+        assert_eq!(accept(&vanished(), Some(seen)), moved(json!(null), None));
+    }
+}
+
+#[test]
+fn a_refresh_touches_the_accepted_row_alone() {
+    let mut pair = swept(pair(json!({"a": 1, "b": 1}), json!({"a": 2, "b": 2})));
+    pair.resource.attrs = json!({"a": 2, "b": 3});
+    let [a, b] = &pair.open[..] else {
+        panic!("two rows")
+    };
+    assert_eq!(decide(a, &pair, Some(1)), moved(json!(2), None));
+    let Err(Refusal::LiveValueMoved { refresh, .. }) = decide_accept(b, &pair, None) else {
+        panic!("b has moved");
+    };
+    assert!(matches!(refresh, Some(Change::Update { drift, .. }) if drift == b.id));
+}
+
+#[test]
+fn the_field_of_a_resource_that_is_gone_has_moved_even_if_it_was_absent() {
+    for live in [json!({"size": 30}), json!({})] {
+        let mut pair = swept(pair(json!({"size": 25}), live));
+        pair.resource.gone_at = Some(now());
+        for seen in [None, Some(3), Some(2)] {
+            assert_eq!(accept(&pair, seen), moved(json!(null), closed("size")));
+        }
+    }
+}
+
+#[test]
+fn a_spec_that_expects_something_else_by_now_is_refused() {
+    for wanted in [
+        json!({"size": 26, "ipv6": true}),
+        json!({"size": null}),
+        json!({"ipv6": true}),
+        json!({}),
+        json!("no object"),
+    ] {
+        let mut pair = drifted();
+        pair.spec.spec = wanted.clone();
+        assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved), "{wanted}");
+    }
+    let mut pair = drifted();
+    pair.spec.retired_at = Some(now());
+    assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved));
+}
+
+#[test]
+fn a_field_that_must_be_unset_is_not_a_field_that_left_the_spec() {
+    let mut pair = swept(pair(
+        json!({"size": null, "ipv6": true}),
+        json!({"size": 30, "ipv6": true}),
+    ));
+    assert_eq!(
+        accept(&pair, Some(3)),
+        Ok(Acceptance::Adopt(json!({"size": 30, "ipv6": true})))
+    );
+    pair.spec.spec = json!({"ipv6": true});
+    assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved));
+}
+
+#[test]
+fn a_moved_live_value_comes_before_a_moved_spec() {
+    let mut pair = drifted();
+    pair.spec.spec = json!({"size": 26});
+    let refresh = updated(DriftKind::Changed, "size", json!(26), json!(30));
+    assert_eq!(accept(&pair, Some(2)), moved(json!(30), refresh));
+    pair.resource.attrs = json!({"size": 31});
+    let refresh = updated(DriftKind::Changed, "size", json!(26), json!(31));
+    assert_eq!(accept(&pair, Some(3)), moved(json!(31), refresh));
+    pair.spec.spec = json!({});
+    assert_eq!(accept(&pair, Some(3)), moved(json!(31), closed("size")));
+}
+
+#[test]
+fn accepting_a_missing_resource_retires_its_spec() {
+    assert_eq!(accept(&vanished(), Some(3)), Ok(Acceptance::Retire));
+    assert_eq!(accept(&vanished(), None), Ok(Acceptance::Retire));
+    let mut imported = vanished();
+    imported.resource.first_seen_at = None;
+    imported.open[0].expected = Some(json!({"ipv6": "true", "size": "25", "note": null}));
+    assert_eq!(accept(&imported, Some(3)), Ok(Acceptance::Retire));
+}
+
+#[test]
+fn a_missing_resource_that_came_back_has_moved() {
+    for seen in [None, Some(3), Some(2)] {
+        let mut pair = vanished();
+        pair.resource.gone_at = None;
+        assert_eq!(accept(&pair, seen), moved(json!(null), closed("*")));
+        pair.spec.spec = json!({"size": 26});
+        assert_eq!(accept(&pair, seen), moved(json!(null), closed("*")));
+    }
+}
+
+#[test]
+fn a_missing_resource_whose_spec_changed_or_retired_is_refused() {
+    let mut pair = vanished();
+    pair.spec.spec = json!({"size": 25});
+    assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved));
+    let refresh = updated(DriftKind::Missing, "*", json!({"size": 25}), json!(null));
+    assert_eq!(accept(&pair, Some(2)), moved(json!(null), refresh));
+    let mut retired = vanished();
+    retired.spec.retired_at = Some(now());
+    assert_eq!(accept(&retired, Some(3)), refused(Refusal::SpecMoved));
+    assert_eq!(accept(&retired, Some(2)), moved(json!(null), closed("*")));
+}
+
+fn fields() -> impl Strategy<Value = Map<String, Value>> {
+    let values = json!([null, [], 1, "1", "2", false, ["a", "b"], {"k": 1}]);
+    let values = values.as_array().cloned().unwrap();
+    let names = select(vec!["a", "b", "c", "region", "tags", "ip"]).prop_map(str::to_owned);
+    btree_map(names, select(values), 0..6).prop_map(Map::from_iter)
+}
+
+proptest! {
+    #[test]
+    fn a_sweep_right_after_accepting_everything_finds_nothing(
+        wanted in fields(), live in fields(), gone in prop::bool::weighted(0.2), last_first in any::<bool>(),
+    ) {
+        let mut pair = pair(Value::Object(wanted), Value::Object(live));
+        pair.resource.gone_at = gone.then(now);
+        let mut pair = swept(pair);
+        while !pair.open.is_empty() {
+            let next = if last_first { pair.open.len() - 1 } else { 0 };
+            match decide_accept(&pair.open[next], &pair, Some(3)) {
+                Ok(Acceptance::Adopt(spec)) => pair.spec.spec = spec,
+                Ok(Acceptance::Retire) => pair.spec.retired_at = Some(now()),
+                Err(refusal) => panic!("{refusal:?}"),
+            }
+            pair.open.remove(next);
+            prop_assert_eq!(plan(&pair).changes, vec![]);
+        }
+    }
+
+    #[test]
+    fn after_a_refresh_the_accept_of_what_the_row_says_goes_through(
+        wanted in fields(), before in fields(), after in fields(),
+    ) {
+        let mut pair = swept(pair(Value::Object(wanted), Value::Object(before)));
+        pair.resource.attrs = Value::Object(after);
+        for mut row in std::mem::take(&mut pair.open) {
+            pair.open = vec![row.clone()];
+            match decide_accept(&row, &pair, Some(3)) {
+                Err(Refusal::LiveValueMoved { actual, refresh: Some(Change::Update { finding, .. }) }) => {
+                    prop_assert!(!loosely_equal(stored(&row.actual), &actual));
+                    row.actual = Some(finding.actual);
+                }
+                Err(Refusal::LiveValueMoved { actual, refresh: Some(Change::Close { .. }) }) => {
+                    prop_assert!(loosely_equal(&pair.spec.spec[&row.field], &actual));
+                    continue;
+                }
+                decision => prop_assert!(matches!(decision, Ok(Acceptance::Adopt(_))), "{decision:?}"),
+            }
+            prop_assert!(matches!(decide_accept(&row, &pair, Some(3)), Ok(Acceptance::Adopt(_))));
+        }
+    }
+}

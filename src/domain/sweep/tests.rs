@@ -1,1 +1,400 @@
+use std::collections::BTreeSet;
 
+use entity::cloud_drift::DriftStatus;
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, json};
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}
+
+fn resource(attrs: Value) -> cloud_resources::Model {
+    cloud_resources::Model {
+        id: Uuid::nil(),
+        provider: "digitalocean".to_owned(),
+        kind: "droplet".to_owned(),
+        provider_id: "1".to_owned(),
+        urn: "do:droplet:1".to_owned(),
+        name: "web-1".to_owned(),
+        region: Some("nyc3".to_owned()),
+        size_slug: None,
+        status: None,
+        tags: json!([]),
+        ip: None,
+        vpc_uuid: None,
+        project_id: None,
+        attrs,
+        revision: 1,
+        first_seen_at: Some(now()),
+        gone_at: None,
+        settling_since: None,
+    }
+}
+
+fn spec(spec: Value) -> cloud_provisioned::Model {
+    cloud_provisioned::Model {
+        id: Uuid::nil(),
+        resource_id: Uuid::nil(),
+        spec,
+        spec_version: 1,
+        source: "api".to_owned(),
+        recorded_by: "operator".to_owned(),
+        recorded_at: now(),
+        retired_at: None,
+        created_at: now(),
+    }
+}
+
+fn row(id: u128, finding: Finding) -> cloud_drift::Model {
+    cloud_drift::Model {
+        id: Uuid::from_u128(id),
+        resource_id: Uuid::nil(),
+        kind: finding.kind,
+        field: finding.field,
+        expected: Some(finding.expected),
+        actual: Some(finding.actual),
+        revision: 1,
+        status: DriftStatus::Open,
+        detected_at: now(),
+        resolved_at: None,
+        resolved_by: None,
+        resolution_note: None,
+    }
+}
+
+fn changed(field: &str, expected: Value, actual: Value) -> Finding {
+    Finding {
+        kind: DriftKind::Changed,
+        field: field.to_owned(),
+        expected,
+        actual,
+    }
+}
+
+/// The size is to be 25 and is 30.
+fn too_large() -> Finding {
+    changed("size", json!(25), json!(30))
+}
+
+fn missing(expected: Value) -> Finding {
+    Finding {
+        kind: DriftKind::Missing,
+        field: "*".to_owned(),
+        expected,
+        actual: Value::Null,
+    }
+}
+
+fn close(id: u128, field: &str) -> Change {
+    Change::Close {
+        drift: Uuid::from_u128(id),
+        field: field.to_owned(),
+    }
+}
+
+fn update(id: u128, revision: i32, finding: Finding) -> Change {
+    Change::Update {
+        drift: Uuid::from_u128(id),
+        revision,
+        finding,
+    }
+}
+
+/// A pair whose open rows have the ids 1, 2, 3, ...
+fn pair(wanted: Value, attrs: Value, open: &[Finding]) -> Pair {
+    let rows = (1..).zip(open);
+    Pair {
+        spec: spec(wanted),
+        resource: resource(attrs),
+        open: rows.map(|(id, finding)| row(id, finding.clone())).collect(),
+    }
+}
+
+#[test]
+fn what_differs_is_opened_and_what_does_not_is_left_alone() {
+    let wanted = json!({"size": 25, "region": "ams3", "ipv6": true, "tags": ["web"]});
+    let plan = plan(&pair(
+        wanted,
+        json!({"size": "25", "ipv6": false, "other": 1}),
+        &[],
+    ));
+    let opened = [
+        changed("ipv6", json!(true), json!(false)),
+        changed("region", json!("ams3"), json!("nyc3")),
+        changed("tags", json!(["web"]), json!(null)),
+    ];
+    assert_eq!(plan.changes, opened.map(Change::Open));
+    assert_eq!((plan.fields_compared, plan.unsynced), (4, false));
+}
+
+#[test]
+fn a_row_that_says_the_same_is_left_alone_however_it_is_written() {
+    let wanted = json!({"size": 25, "tags": ["a", "b"], "note": null});
+    let live = json!({"size": 30, "tags": [], "note": {"k": [1, 2]}});
+    for open in [
+        [
+            too_large(),
+            changed("tags", json!(["a", "b"]), json!([])),
+            changed("note", json!(null), json!({"k": [1, 2]})),
+        ],
+        [
+            changed("size", json!("25"), json!(30.0)),
+            changed("tags", json!(["b", "a", "a"]), json!(null)),
+            changed("note", json!(""), json!({"k": ["2", 1], "l": null})),
+        ],
+    ] {
+        assert_eq!(plan(&pair(wanted.clone(), live.clone(), &open)).changes, []);
+    }
+    let open = [changed("note", json!(null), json!({"k": [1, 2]}))];
+    let mut without = pair(json!({"note": null}), live, &open);
+    without.open[0].expected = None;
+    assert_eq!(plan(&without).changes, [], "a null column is null");
+}
+
+#[test]
+fn a_row_that_says_something_else_is_updated_to_its_next_revision() {
+    let finding = too_large();
+    for outdated in [
+        changed("size", json!(25), json!(31)),
+        changed("size", json!(26), json!(30)),
+        changed("size", json!(null), json!(null)),
+        changed("size", json!(30), json!(25)),
+    ] {
+        let mut pair = pair(json!({"size": 25}), json!({"size": 30}), &[outdated]);
+        assert_eq!(plan(&pair).changes, [update(1, 2, finding.clone())]);
+        pair.open[0].revision = 41;
+        assert_eq!(plan(&pair).changes, [update(1, 42, finding.clone())]);
+        pair.open[0].revision = i32::MAX;
+        assert_eq!(plan(&pair).changes, [update(1, i32::MAX, finding.clone())]);
+    }
+}
+
+#[test]
+fn a_row_closes_when_nothing_differs_or_its_field_left_the_spec() {
+    let open = [too_large()];
+    for (wanted, live) in [
+        (json!({"size": 25}), json!({"size": "25"})),
+        (json!({"size": 30}), json!({"size": 30})),
+        (json!({"ipv6": true}), json!({"size": 30, "ipv6": true})),
+        (json!({}), json!({"size": 30})),
+        (json!({"size": null}), json!({})),
+        (json!("no object"), json!({"size": 30})),
+    ] {
+        let plan = plan(&pair(wanted.clone(), live, &open));
+        assert_eq!(plan.changes, [close(1, "size")], "{wanted}");
+    }
+}
+
+#[test]
+fn rows_close_before_others_change_and_both_go_by_field() {
+    let open = ["z", "d", "b", "a"].map(|field| changed(field, json!(1), json!(2)));
+    let wanted = json!({"a": 1, "b": 1, "c": 1, "e": 1, "z": 1});
+    let plan = plan(&pair(
+        wanted,
+        json!({"a": 1, "b": 2, "c": 2, "d": 2, "e": 2, "z": 3}),
+        &open,
+    ));
+    assert_eq!(
+        plan.changes,
+        [
+            close(4, "a"),
+            close(2, "d"),
+            Change::Open(changed("c", json!(1), json!(2))),
+            Change::Open(changed("e", json!(1), json!(2))),
+            update(1, 2, changed("z", json!(1), json!(3))),
+        ]
+    );
+}
+
+#[test]
+fn a_gone_resource_is_one_missing_row_in_place_of_its_field_rows() {
+    let wanted = json!({"size": 25, "ipv6": true});
+    let open = [too_large(), changed("ipv6", json!(true), json!(false))];
+    let mut gone = pair(wanted.clone(), json!({"size": 30, "ipv6": false}), &open);
+    gone.resource.gone_at = Some(now());
+    let plan = plan(&gone);
+    assert_eq!(
+        plan.changes,
+        [close(2, "ipv6"), close(1, "size"), Change::Open(missing(wanted))]
+    );
+    assert_eq!((plan.fields_compared, plan.unsynced), (0, false));
+}
+
+#[test]
+fn a_missing_row_stays_until_the_resource_is_back() {
+    let wanted = json!({"size": 25});
+    let mut pair = pair(
+        wanted.clone(),
+        json!({"size": 30}),
+        &[missing(json!({"size": "25", "note": ""}))],
+    );
+    pair.resource.gone_at = Some(now());
+    assert_eq!(plan(&pair).changes, []);
+    pair.resource.gone_at = None;
+    let differs = too_large();
+    assert_eq!(plan(&pair).changes, [close(1, "*"), Change::Open(differs)]);
+    pair.resource.attrs = wanted;
+    assert_eq!(plan(&pair).changes, [close(1, "*")]);
+}
+
+#[test]
+fn a_spec_that_changes_while_its_resource_is_missing_updates_the_missing_row() {
+    let wanted = json!({"size": 50});
+    let mut pair = pair(wanted.clone(), json!({}), &[missing(json!({"size": 25}))]);
+    pair.resource.gone_at = Some(now());
+    assert_eq!(plan(&pair).changes, [update(1, 2, missing(wanted))]);
+}
+
+#[test]
+fn a_resource_that_no_listing_ever_had_is_not_compared() {
+    let mut imported = pair(json!({"size": 25}), json!({}), &[too_large()]);
+    imported.resource.first_seen_at = None;
+    let plan = plan(&imported);
+    assert_eq!((plan.fields_compared, plan.unsynced), (0, true));
+    assert_eq!(plan.changes, []);
+}
+
+#[test]
+fn an_imported_resource_that_a_complete_listing_lacks_is_missing() {
+    let mut imported = pair(json!({"size": 25}), json!({}), &[]);
+    imported.resource.first_seen_at = None;
+    imported.resource.gone_at = Some(now());
+    let plan = plan(&imported);
+    assert!(!plan.unsynced);
+    assert_eq!(plan.changes, [Change::Open(missing(json!({"size": 25})))]);
+}
+
+#[test]
+fn a_retired_spec_opens_nothing_and_closes_its_rows() {
+    for (seen, gone) in [(true, false), (true, true), (false, false), (false, true)] {
+        let open = [too_large(), missing(json!({"size": 25}))];
+        let mut pair = pair(json!({"size": 25, "ipv6": true}), json!({"size": 30}), &open);
+        pair.spec.retired_at = Some(now());
+        pair.resource.first_seen_at = seen.then(now);
+        pair.resource.gone_at = gone.then(now);
+        let plan = plan(&pair);
+        assert_eq!(plan.changes, [close(2, "*"), close(1, "size")]);
+        assert_eq!((plan.fields_compared, plan.unsynced), (0, false));
+    }
+}
+
+/// What is true at one moment.
+#[derive(Clone, Debug)]
+struct World {
+    wanted: Map<String, Value>,
+    live: Map<String, Value>,
+    seen: bool,
+    gone: bool,
+    retired: bool,
+}
+
+impl World {
+    /// The rows that must be open, by field; None where nothing may be decided.
+    fn truth(&self) -> Option<BTreeMap<String, (Value, Value)>> {
+        if self.retired {
+            return Some(BTreeMap::new());
+        }
+        if self.gone {
+            let whole = (Value::Object(self.wanted.clone()), Value::Null);
+            return Some(BTreeMap::from([("*".to_owned(), whole)]));
+        }
+        let live = |field: &String| self.live.get(field).cloned().unwrap_or_default();
+        let fields = self.wanted.iter();
+        let differing = fields.filter(|(field, expected)| !loosely_equal(expected, &live(field)));
+        let rows = differing.map(|(field, expected)| (field.clone(), (expected.clone(), live(field))));
+        self.seen.then(|| rows.collect())
+    }
+}
+
+/// Carries a plan out as the writer must, and refuses one that cannot be carried out.
+fn apply(open: &mut Vec<cloud_drift::Model>, changes: Vec<Change>, next_id: &mut u128) {
+    let find = |open: &[cloud_drift::Model], id| open.iter().position(|row| row.id == id).unwrap();
+    for change in changes {
+        match change {
+            Change::Open(finding) => {
+                assert!(open.iter().all(|row| row.field != finding.field));
+                *next_id += 1;
+                open.push(row(*next_id, finding));
+            }
+            Change::Update {
+                drift,
+                revision,
+                finding,
+            } => {
+                let position = find(open, drift);
+                let before = &mut open[position];
+                assert_eq!((&before.field, before.revision + 1), (&finding.field, revision));
+                before.kind = finding.kind;
+                before.revision = revision;
+                before.expected = Some(finding.expected);
+                before.actual = Some(finding.actual);
+            }
+            Change::Close { drift, field } => {
+                let closed = open.remove(find(open, drift));
+                assert_eq!(closed.field, field);
+            }
+        }
+    }
+}
+
+fn fields() -> impl Strategy<Value = Map<String, Value>> {
+    let values = json!([null, "", 1, "1", 2, false, ["a", "b"], ["b", "a", "a"], {"k": null}, {"k": 1}]);
+    let values = values.as_array().cloned().unwrap();
+    let names = select(vec!["a", "b", "c", "d"]).prop_map(str::to_owned);
+    btree_map(names, select(values), 0..5).prop_map(Map::from_iter)
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    let rarely = || prop::bool::weighted(0.2);
+    (fields(), fields(), prop::bool::weighted(0.8), rarely(), rarely()).prop_map(
+        |(wanted, live, seen, gone, retired)| World {
+            wanted,
+            live,
+            seen,
+            gone,
+            retired,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn after_a_sweep_the_open_rows_are_the_differences_and_another_finds_nothing_to_do(
+        stale in (fields(), fields()), history in vec(worlds(), 1..8),
+    ) {
+        let mut next_id = 0;
+        let mut pair = pair(json!({}), json!({}), &[]);
+        // Rows of which nothing is known but that they are open, one a field.
+        for (field, expected) in stale.0 {
+            let actual = stale.1.get(&field).cloned().unwrap_or_default();
+            apply(&mut pair.open, vec![Change::Open(changed(&field, expected, actual))], &mut next_id);
+        }
+        for world in history {
+            pair.spec.spec = Value::Object(world.wanted.clone());
+            pair.spec.retired_at = world.retired.then(now);
+            pair.resource.attrs = Value::Object(world.live.clone());
+            pair.resource.first_seen_at = world.seen.then(now);
+            pair.resource.gone_at = world.gone.then(now);
+            let first = plan(&pair);
+            let Some(truth) = world.truth() else {
+                prop_assert!(first.unsynced && first.changes.is_empty());
+                continue;
+            };
+            apply(&mut pair.open, first.changes, &mut next_id);
+            prop_assert_eq!(plan(&pair).changes, vec![]);
+            let open: BTreeSet<&String> = pair.open.iter().map(|row| &row.field).collect();
+            prop_assert_eq!(open.len(), pair.open.len());
+            prop_assert_eq!(open, truth.keys().collect());
+            for row in &pair.open {
+                let (expected, actual) = &truth[&row.field];
+                prop_assert!(loosely_equal(stored(&row.expected), expected));
+                prop_assert!(loosely_equal(stored(&row.actual), actual));
+                prop_assert_eq!(row.kind == DriftKind::Missing, row.field == "*");
+            }
+        }
+    }
+}

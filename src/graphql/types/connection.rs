@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::graphql::bounds::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftCountOf, EventCountOf};
 use crate::services::inbox::{self, DriftFilter};
@@ -18,13 +19,11 @@ use crate::services::resources::{self, ResourceFilter};
 
 /// Rows of a page when nobody says how many.
 const DEFAULT_PAGE: u64 = 50;
-/// Most rows of a page.
-pub(in crate::graphql) const MAX_PAGE: u64 = 200;
 
 /// Points that a page costs: what its rows cost together.
 pub(in crate::graphql) fn page_cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
     let rows = first.or(last).map_or(DEFAULT_PAGE, |rows| {
-        u64::try_from(rows).unwrap_or(0).min(MAX_PAGE)
+        u64::try_from(rows).unwrap_or(0).min(LARGEST_PAGE)
     });
     usize::try_from(rows)
         .unwrap_or(usize::MAX)
@@ -51,14 +50,15 @@ struct Cursor {
 
 impl PageArgs {
     /// The page that is asked for, in the order of this name. BAD_USER_INPUT for arguments that make none.
-    pub(in crate::graphql) fn request(&self, order: &str) -> Result<PageRequest> {
+    pub(in crate::graphql) fn request(&self, ctx: &Context<'_>, order: &str) -> Result<PageRequest> {
+        let max = crate::graphql::max_page(ctx)?;
         let (limit, backward) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
                 return Err(Error::BadUserInput("give first or last, not both".to_owned()));
             }
-            (Some(first), None) => (size("first", first)?, false),
-            (None, Some(last)) => (size("last", last)?, true),
-            (None, None) => (DEFAULT_PAGE, false),
+            (Some(first), None) => (size("first", first, max)?, false),
+            (None, Some(last)) => (size("last", last, max)?, true),
+            (None, None) => (DEFAULT_PAGE.min(max), false),
         };
         Ok(PageRequest {
             limit,
@@ -77,12 +77,10 @@ impl PageArgs {
     }
 }
 
-fn size(what: &str, rows: i32) -> Result<u64> {
+fn size(what: &str, rows: i32, max: u64) -> Result<u64> {
     match u64::try_from(rows) {
-        Ok(rows) if rows <= MAX_PAGE => Ok(rows),
-        _ => Err(Error::BadUserInput(format!(
-            "{what} must be from 0 to {MAX_PAGE}"
-        ))),
+        Ok(rows) if rows <= max => Ok(rows),
+        _ => Err(Error::BadUserInput(format!("{what} must be from 0 to {max}"))),
     }
 }
 

@@ -177,7 +177,7 @@ impl Resource {
             last,
             before,
         }
-        .request("d-")?;
+        .request(ctx, "d-")?;
         let page = DriftsOf(self.0.id, filter.clone(), request);
         let page = crate::graphql::loaders(ctx)?
             .load_one(page)
@@ -207,7 +207,7 @@ impl Resource {
             last,
             before,
         }
-        .request("e")?;
+        .request(ctx, "e")?;
         let page = crate::graphql::loaders(ctx)?
             .load_one(EventsOf(self.0.id, request))
             .await?;
