@@ -31,6 +31,7 @@ fn bad_settings_are_refused_by_name() {
     let listen = HttpArgs {
         listen: Some("8080".to_owned()),
         introspection: Some("yes".to_owned()),
+        ..HttpArgs::default()
     };
     assert!(
         listen
