@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{BadSetting, LogFormat};
 
 /// What is logged unless RUST_LOG says otherwise. async-graphql's own spans would carry whole documents.
-const DEFAULT_FILTER: &str = "info,async_graphql::graphql=off,sqlx=warn,sea_orm_migration=warn";
+const DEFAULT_FILTER: &str =
+    "info,async_graphql::graphql=off,sqlx=warn,sea_orm_migration=warn,tokio_cron_scheduler=warn";
 
 /// On a terminal, unless NO_COLOR is set to anything.
 fn wants_colours() -> bool {

@@ -171,13 +171,13 @@ async fn begin_kind_in_txn(
     Ok(true)
 }
 
-/// Locks and reads what is stored of a kind, in the order of ids.
+/// Reads what is stored of a kind, in the order of ids. The lock on the kind keeps other syncs out, so rows
+/// that did not change need none.
 async fn stored_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<Vec<StoredResource>> {
     let select = resources::Entity::find()
         .filter(resources::Column::Provider.eq(provider))
         .filter(resources::Column::Kind.eq(kind))
-        .order_by_asc(resources::Column::Id)
-        .lock_exclusive();
+        .order_by_asc(resources::Column::Id);
     let rows = txn
         .query_all_raw(select.build(txn.get_database_backend()))
         .await?;
