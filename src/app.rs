@@ -222,13 +222,15 @@ impl App {
     async fn work(&self, request: JobRequest) -> Result<Report> {
         match request {
             JobRequest::Sync(options) => {
-                let listing = self.inventory()?.list(self.clock().now()).await?;
-                let counts =
-                    inventory::apply_listing(self.db(), &listing, &options, self.clock().now()).await?;
+                let inventory = self.inventory()?;
+                let counts = inventory::sync(self.db(), &*inventory, &options, self.clock()).await?;
+                let outcome = counts.outcome();
+                let error = (outcome == JobOutcome::Failed)
+                    .then(|| "no kind of the inventory could be read".to_owned());
                 Ok(Report {
-                    outcome: JobOutcome::Succeeded,
+                    outcome,
                     counts: to_json(&counts)?,
-                    error: None,
+                    error,
                 })
             }
             JobRequest::Detect { scope, progress } => {

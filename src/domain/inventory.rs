@@ -33,6 +33,8 @@ pub struct ListedResource {
     pub project_id: Option<String>,
     /// Everything else that is compared.
     pub attrs: Map<String, Value>,
+    /// Whether the provider reports a passing state: new, creating, resizing, upgrading, ...
+    pub settling: bool,
 }
 
 /// A stored resource of the kind that was listed.
@@ -131,6 +133,9 @@ fn changed_fields(row: &cloud_resources::Model, now: &ListedResource) -> Vec<Str
     let before = row.attrs.as_object().unwrap_or(&none);
     let names: std::collections::BTreeSet<&String> = before.keys().chain(now.attrs.keys()).collect();
     let attr = |attrs: &Map<String, Value>, name: &str| attrs.get(name).cloned().unwrap_or(Value::Null);
+    if row.settling_since.is_some() != now.settling {
+        changed.push("settling".to_owned());
+    }
     changed.extend(
         names
             .into_iter()

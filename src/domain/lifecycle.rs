@@ -3,6 +3,7 @@
 //! Nobody accepts a value that he has not seen: the row must say what is true of the cloud and of the spec
 //! at this moment, and have the revision that the caller looked at.
 
+use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use serde_json::Value;
 
@@ -46,6 +47,7 @@ pub fn decide_accept(
     drift: &cloud_drift::Model,
     pair: &Pair,
     seen_revision: Option<i32>,
+    now: DateTime<Utc>,
 ) -> Result<Acceptance, Refusal> {
     if drift.status != DriftStatus::Open {
         return Err(Refusal::AlreadyResolved(drift.status));
@@ -55,7 +57,7 @@ pub fn decide_accept(
     if unseen || has_moved(drift, pair, &live) {
         return Err(Refusal::LiveValueMoved {
             actual: live,
-            refresh: refresh(drift, pair),
+            refresh: refresh(drift, pair, now),
         });
     }
     let desired = desired_now(drift, pair).ok_or(Refusal::SpecMoved)?;
@@ -102,8 +104,8 @@ fn desired_now<'p>(drift: &cloud_drift::Model, pair: &'p Pair) -> Option<&'p Val
 }
 
 /// What a sweep would do about this row now.
-fn refresh(drift: &cloud_drift::Model, pair: &Pair) -> Option<Change> {
-    plan(pair).changes.into_iter().find(|change| match change {
+fn refresh(drift: &cloud_drift::Model, pair: &Pair, now: DateTime<Utc>) -> Option<Change> {
+    plan(pair, now).changes.into_iter().find(|change| match change {
         Change::Update { drift: id, .. } | Change::Close { drift: id, .. } => *id == drift.id,
         Change::Open(_) => false,
     })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{self, DriftKind};
 use entity::{cloud_provisioned, cloud_resources};
 use serde_json::Value;
@@ -13,6 +13,12 @@ use super::compare::differences;
 
 /// Name of the field in a drift that is about the whole resource.
 pub const WHOLE_RESOURCE: &str = "*";
+
+/// How long a passing state is believed.
+pub const SETTLING_LIMIT: TimeDelta = TimeDelta::minutes(30);
+
+/// Kinds of which every difference counts at once.
+const NEVER_SETTLING: [&str; 4] = ["firewall", "database_firewall", "domain", "domain_record"];
 
 /// A spec, the resource that it is about, and the rows that are open for it.
 #[derive(Clone, Debug)]
@@ -68,17 +74,25 @@ pub struct Plan {
     pub fields_compared: u64,
     /// No listing ever had the resource, so there is nothing to compare with yet.
     pub unsynced: bool,
+    /// The resource is in a passing state: its rows are neither opened nor closed.
+    pub settling: bool,
     /// What to write, closing rows first, then by field.
     pub changes: Vec<Change>,
 }
 
 /// Decides what to do about one pair. A pair whose rows already say what is true yields no change, so a
 /// sweep over unchanged data writes nothing.
-pub fn plan(pair: &Pair) -> Plan {
+pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
     let resource = &pair.resource;
     if is_unsynced(resource.first_seen_at, resource.gone_at) && pair.spec.retired_at.is_none() {
         return Plan {
             unsynced: true,
+            ..Plan::default()
+        };
+    }
+    if is_settling(resource, now) && pair.spec.retired_at.is_none() {
+        return Plan {
+            settling: true,
             ..Plan::default()
         };
     }
@@ -100,6 +114,14 @@ pub fn plan(pair: &Pair) -> Plan {
         .collect();
     plan.changes.extend(changes);
     plan
+}
+
+/// In a passing state, and not for too long. Rules that let traffic in or send it somewhere are never passing.
+fn is_settling(resource: &cloud_resources::Model, now: DateTime<Utc>) -> bool {
+    let Some(since) = resource.settling_since.filter(|_| resource.gone_at.is_none()) else {
+        return false;
+    };
+    !NEVER_SETTLING.contains(&resource.kind.as_str()) && now - since < SETTLING_LIMIT
 }
 
 /// A resource that only an import knows of: no listing had it, and no complete listing lacked it.

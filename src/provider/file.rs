@@ -1,6 +1,6 @@
 //! An inventory in a file: any cloud, written by whatever can list it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{InventoryProvider, Listing};
+use super::{InventoryProvider, KindListing, Listing, Presence};
 use crate::domain::inventory::ListedResource;
 use crate::error::{Error, Result};
 
@@ -51,8 +51,17 @@ impl InventoryFile {
 }
 
 impl InventoryProvider for InventoryFile {
-    fn list(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Listing>> {
+    fn list<'a>(
+        &'a self,
+        _kinds: Option<&'a BTreeSet<String>>,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Listing>> {
         self.read(now).boxed()
+    }
+
+    fn confirm_gone<'a>(&'a self, _kind: &'a str, _provider_id: &'a str) -> BoxFuture<'a, Result<Presence>> {
+        // The file was read as a whole.
+        async { Ok(Presence::Gone) }.boxed()
     }
 }
 
@@ -100,11 +109,18 @@ pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
             vpc_uuid: entry.vpc_uuid,
             project_id: entry.project_id,
             attrs: entry.attrs.unwrap_or_default(),
+            settling: false,
         });
     }
+    let kinds = kinds
+        .into_iter()
+        .map(|(kind, listed)| (kind, KindListing::Complete(listed)))
+        .collect();
     Ok(Listing {
         provider: file.provider,
+        account: None,
         started_at: now,
         kinds,
+        exhaustive: true,
     })
 }

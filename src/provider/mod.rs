@@ -5,6 +5,7 @@ pub mod file;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_attrs, check_text};
@@ -15,21 +16,56 @@ use crate::error::Result;
 /// share one.
 const MAX_SLUG_BYTES: usize = 512;
 
-/// A complete listing of an account.
+/// A listing of an account.
 #[derive(Clone, Debug)]
 pub struct Listing {
     /// Cloud that was listed.
     pub provider: String,
+    /// Account that was listed, where the provider has accounts.
+    pub account: Option<String>,
     /// When the listing began.
     pub started_at: DateTime<Utc>,
-    /// Resources by kind; a stored kind that is not among them was listed empty.
-    pub kinds: BTreeMap<String, Vec<ListedResource>>,
+    /// What came of each kind.
+    pub kinds: BTreeMap<String, KindListing>,
+    /// Whether a stored kind that is not among them was listed empty.
+    pub exhaustive: bool,
+}
+
+/// What came of listing one kind.
+#[derive(Clone, Debug)]
+pub enum KindListing {
+    /// Everything that there is.
+    Complete(Vec<ListedResource>),
+    /// It could not be trusted to be everything, and why: the last inventory is kept.
+    Incomplete(String),
+    /// We are not let, and why: the last inventory is kept.
+    NotReadable(String),
+}
+
+/// Whether a resource that a complete listing lacks is there after all.
+#[derive(Clone, Debug)]
+pub enum Presence {
+    /// The provider says that it does not exist.
+    Gone,
+    /// It exists, like this.
+    There(Box<ListedResource>),
+    /// The provider does not say, and why.
+    Unknown(String),
 }
 
 /// Something that lists an account.
 pub trait InventoryProvider: Send + Sync {
-    /// Lists the whole account. Errors are UPSTREAM_UNAVAILABLE and say what to do about it.
-    fn list(&self, now: DateTime<Utc>) -> futures_util::future::BoxFuture<'_, Result<Listing>>;
+    /// Lists the account, or only these kinds of it. A kind that cannot be listed is no error but says so.
+    /// Errors are UPSTREAM_UNAVAILABLE for the listing as a whole, and say what to do about it.
+    fn list<'a>(
+        &'a self,
+        kinds: Option<&'a BTreeSet<String>>,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Listing>>;
+
+    /// Asks for one resource that a complete listing lacked: items that are deleted while pages are read can
+    /// hide others.
+    fn confirm_gone<'a>(&'a self, kind: &'a str, provider_id: &'a str) -> BoxFuture<'a, Result<Presence>>;
 }
 
 /// Checks a whole listing before any of it is applied: ids are distinct and everything may enter.
@@ -37,6 +73,9 @@ pub fn check_listing(listing: &Listing) -> Result<(), Inadmissible> {
     check_slug("provider", &listing.provider)?;
     for (kind, resources) in &listing.kinds {
         check_slug("kind", kind)?;
+        let KindListing::Complete(resources) = resources else {
+            continue;
+        };
         let mut ids = BTreeSet::new();
         for resource in resources {
             let named = |why: &str| Inadmissible::new(format!("{kind} {:?}: {why}", resource.provider_id));
@@ -49,7 +88,8 @@ pub fn check_listing(listing: &Listing) -> Result<(), Inadmissible> {
     Ok(())
 }
 
-fn check_resource(resource: &ListedResource) -> Result<(), Inadmissible> {
+/// Checks one resource: everything of it may enter.
+pub fn check_resource(resource: &ListedResource) -> Result<(), Inadmissible> {
     check_slug("providerId", &resource.provider_id)?;
     check_text("name", &resource.name, MAX_TEXT_BYTES)?;
     check_text("urn", &resource.urn, MAX_TEXT_BYTES)?;

@@ -58,6 +58,8 @@ pub struct SweepCounts {
     pub skipped: u64,
     /// Resources that no listing ever had.
     pub unsynced: u64,
+    /// Resources in a passing state, whose rows are left as they are.
+    pub settling: u64,
     /// Resources left to the next sweep, because somebody changed them while this one looked.
     pub moved: u64,
 }
@@ -71,6 +73,7 @@ impl std::ops::AddAssign for SweepCounts {
         self.staled += more.staled;
         self.skipped += more.skipped;
         self.unsynced += more.unsynced;
+        self.settling += more.settling;
         self.moved += more.moved;
     }
 }
@@ -209,9 +212,10 @@ pub async fn write(db: &Db, batch: &Batch, now: DateTime<Utc>) -> Result<SweepCo
     };
     let mut planned: Vec<(&Pair, Vec<Change>)> = Vec::new();
     for pair in &batch.pairs {
-        let plan = plan(pair);
+        let plan = plan(pair, now);
         counts.unsynced += u64::from(plan.unsynced);
-        counts.resources += u64::from(!plan.unsynced);
+        counts.settling += u64::from(plan.settling);
+        counts.resources += u64::from(!plan.unsynced && !plan.settling);
         counts.fields_compared += plan.fields_compared;
         if !plan.changes.is_empty() {
             planned.push((pair, plan.changes));

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
 use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
+use entity::job_runs::JobOutcome;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -21,10 +22,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
+use crate::clock::Clock;
 use crate::db::{Db, ROWS_PER_INSERT, decode};
 use crate::domain::inventory::{InventoryChange, ListedResource, StoredResource, is_mass_gone, plan_kind};
 use crate::error::{Error, Result};
-use crate::provider::{Listing, check_listing};
+use crate::provider::{InventoryProvider, KindListing, Listing, Presence, check_listing};
 
 /// What a sync did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,34 @@ pub struct SyncCounts {
     pub gone: u64,
     /// Kinds that were left as they are, because a later listing of them was applied before.
     pub superseded: u64,
+    /// What came of each kind.
+    pub kinds: BTreeMap<String, KindReport>,
+}
+
+/// What came of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindReport {
+    /// `complete`, `incomplete` or `not_readable`.
+    pub outcome: String,
+    /// Resources that were listed, if all were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<u64>,
+    /// Why not all could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl SyncCounts {
+    /// SUCCEEDED if every kind could be read, FAILED if none could, else PARTIAL.
+    pub fn outcome(&self) -> JobOutcome {
+        let complete = self.kinds.values().filter(|kind| kind.reason.is_none()).count();
+        match complete {
+            all if all == self.kinds.len() => JobOutcome::Succeeded,
+            0 => JobOutcome::Failed,
+            _ => JobOutcome::Partial,
+        }
+    }
 }
 
 /// How a sync goes about it.
@@ -51,72 +81,195 @@ pub struct SyncOptions {
     pub allow_mass_gone: bool,
 }
 
-/// Replaces the stored inventory by `listing`.
+/// Lists what the provider has and replaces the stored inventory by it, kind by kind: whole or not at all.
 ///
 /// BAD_USER_INPUT if the options name a kind that nobody has heard of or the listing holds something that
-/// may not enter, UPSTREAM_UNAVAILABLE if it lacks more of a kind than is believable. Then nothing changes.
+/// may not enter, UPSTREAM_UNAVAILABLE if the provider does not answer, answers for another account, or
+/// lacks more of a kind than is believable. Then nothing changes.
+pub async fn sync(
+    db: &Db,
+    provider: &dyn InventoryProvider,
+    options: &SyncOptions,
+    clock: &Clock,
+) -> Result<SyncCounts> {
+    let mut listing = provider.list(options.kinds.as_ref(), clock.now()).await?;
+    check_listing(&listing)?;
+    check_account(db, &listing).await?;
+    let confirmed = confirm_gone(db, provider, &mut listing, options).await?;
+    apply_listing(db, &listing, &confirmed, options, clock.now()).await
+}
+
+/// Another account's inventory would make everything of this one look gone.
+async fn check_account(db: &Db, listing: &Listing) -> Result<()> {
+    let Some(account) = &listing.account else {
+        return Ok(());
+    };
+    let other = kinds::Entity::find()
+        .select_only()
+        .column(kinds::Column::Account)
+        .filter(kinds::Column::Provider.eq(&listing.provider))
+        .filter(kinds::Column::Account.is_not_null())
+        .filter(kinds::Column::Account.ne(account))
+        .limit(1)
+        .into_tuple::<Option<String>>()
+        .one(db.reader())
+        .await?;
+    match other {
+        Some(other) => Err(Error::Upstream(format!(
+            "the token is of the account {account}, but this inventory is of the account {}; nothing was changed",
+            other.unwrap_or_default()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Asks the provider for every resource that a complete listing lacks, and returns those that it says are
+/// gone. One that is there joins the listing; one that cannot be asked for makes its kind incomplete.
+async fn confirm_gone(
+    db: &Db,
+    provider: &dyn InventoryProvider,
+    listing: &mut Listing,
+    options: &SyncOptions,
+) -> Result<BTreeSet<(String, String)>> {
+    let mut confirmed = BTreeSet::new();
+    for kind in kinds_to_apply(db.reader(), listing, options).await? {
+        let listed = match listing.kinds.get(&kind) {
+            Some(KindListing::Complete(listed)) => listed.clone(),
+            Some(_) => continue,
+            None => Vec::new(),
+        };
+        let stored = stored(db.reader(), &listing.provider, &kind).await?;
+        let here: BTreeSet<&str> = listed
+            .iter()
+            .map(|resource| resource.provider_id.as_str())
+            .collect();
+        let present = stored.iter().filter(|known| !known.gone).count();
+        let missing: Vec<String> = stored
+            .iter()
+            .filter(|known| !known.gone && !here.contains(known.provider_id.as_str()))
+            .map(|known| known.provider_id.clone())
+            .collect();
+        check_mass_gone(&kind, missing.len(), present, options)?;
+        let mut listed = listed;
+        let mut outcome = Ok(());
+        for id in missing {
+            match provider.confirm_gone(&kind, &id).await? {
+                Presence::Gone => {
+                    confirmed.insert((kind.clone(), id));
+                }
+                Presence::There(resource) => listed.push(*resource),
+                Presence::Unknown(why) => outcome = Err(why),
+            }
+        }
+        let came_of_it = match outcome {
+            Ok(()) => KindListing::Complete(listed),
+            Err(why) => KindListing::Incomplete(why),
+        };
+        listing.kinds.insert(kind, came_of_it);
+    }
+    Ok(confirmed)
+}
+
+fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOptions) -> Result<()> {
+    if !is_mass_gone(gone, present) || options.allow_mass_gone {
+        return Ok(());
+    }
+    Err(Error::Upstream(format!(
+        "{gone} of {present} resources of the kind {kind} are not listed any more; nothing was changed. \
+         If that is right, run: drift-inbox sync --allow-mass-gone"
+    )))
+}
+
+/// Replaces the stored inventory by `listing`. Of the resources that it lacks, those in `confirmed` go.
 pub async fn apply_listing(
     db: &Db,
     listing: &Listing,
+    confirmed: &BTreeSet<(String, String)>,
     options: &SyncOptions,
     now: DateTime<Utc>,
 ) -> Result<SyncCounts> {
-    check_listing(listing)?;
-    db.write_txn(|txn| async move { apply_in_txn(&txn, listing, options, now).await })
+    db.write_txn(|txn| async move { apply_in_txn(&txn, listing, confirmed, options, now).await })
         .await
 }
 
 async fn apply_in_txn(
     txn: &DatabaseTransaction,
     listing: &Listing,
+    confirmed: &BTreeSet<(String, String)>,
     options: &SyncOptions,
     now: DateTime<Utc>,
 ) -> Result<SyncCounts> {
     let mut counts = SyncCounts::default();
     let mut changes = Vec::new();
-    for kind in kinds_to_apply_in_txn(txn, listing, options).await? {
-        if !begin_kind_in_txn(txn, listing, &kind, now).await? {
+    for kind in kinds_to_apply(txn, listing, options).await? {
+        let none = KindListing::Complete(Vec::new());
+        let came_of_it = listing.kinds.get(&kind).unwrap_or(&none);
+        let report = report_of(came_of_it);
+        if !begin_kind_in_txn(txn, listing, &kind, came_of_it, now).await? {
             counts.superseded += 1;
             continue;
         }
-        let listed = listing.kinds.get(&kind).cloned().unwrap_or_default();
+        counts.kinds.insert(kind.clone(), report);
+        let KindListing::Complete(listed) = came_of_it else {
+            continue;
+        };
         counts.resources += listed.len() as u64;
-        let stored = stored_in_txn(txn, &listing.provider, &kind).await?;
+        let stored = stored(txn, &listing.provider, &kind).await?;
         let present = stored.iter().filter(|known| !known.gone).count();
-        let plan = plan_kind(stored, listed);
+        let ids: BTreeMap<Uuid, String> = stored
+            .iter()
+            .map(|known| (known.id, known.provider_id.clone()))
+            .collect();
+        let mut plan = plan_kind(stored, listed.clone());
+        // What came in since the provider was asked is left to the next sync.
+        plan.retain(|change| match change {
+            InventoryChange::Gone(id) => ids
+                .get(id)
+                .is_some_and(|provider_id| confirmed.contains(&(kind.clone(), provider_id.clone()))),
+            _ => true,
+        });
         let gone = plan
             .iter()
             .filter(|change| matches!(change, InventoryChange::Gone(_)))
             .count();
-        if is_mass_gone(gone, present) && !options.allow_mass_gone {
-            return Err(Error::Upstream(format!(
-                "{gone} of {present} resources of the kind {kind} are not listed any more; nothing was changed. \
-                 If that is right, run: drift-inbox sync --allow-mass-gone"
-            )));
-        }
+        check_mass_gone(&kind, gone, present, options)?;
         changes.extend(plan.into_iter().map(|change| (kind.clone(), change)));
     }
     write_in_txn(txn, &listing.provider, changes, now, &mut counts).await?;
     Ok(counts)
 }
 
-/// The kinds of the listing and those that are stored: a kind that a complete listing lacks is empty.
-async fn kinds_to_apply_in_txn(
-    txn: &DatabaseTransaction,
+fn report_of(came_of_it: &KindListing) -> KindReport {
+    let (outcome, resources, reason) = match came_of_it {
+        KindListing::Complete(listed) => ("complete", Some(listed.len() as u64), None),
+        KindListing::Incomplete(why) => ("incomplete", None, Some(why.clone())),
+        KindListing::NotReadable(why) => ("not_readable", None, Some(why.clone())),
+    };
+    KindReport {
+        outcome: outcome.to_owned(),
+        resources,
+        reason,
+    }
+}
+
+/// The kinds of the listing and, if it speaks for all, those that are stored: one that it lacks is empty.
+async fn kinds_to_apply<C: ConnectionTrait>(
+    connection: &C,
     listing: &Listing,
     options: &SyncOptions,
 ) -> Result<BTreeSet<String>> {
-    let mut known: BTreeSet<String> = resources::Entity::find()
-        .select_only()
-        .column(resources::Column::Kind)
-        .filter(resources::Column::Provider.eq(&listing.provider))
-        .distinct()
-        .into_tuple()
-        .all(txn)
-        .await?
-        .into_iter()
-        .collect();
-    known.extend(listing.kinds.keys().cloned());
+    let mut known: BTreeSet<String> = listing.kinds.keys().cloned().collect();
+    if listing.exhaustive {
+        let stored: Vec<String> = resources::Entity::find()
+            .select_only()
+            .column(resources::Column::Kind)
+            .filter(resources::Column::Provider.eq(&listing.provider))
+            .distinct()
+            .into_tuple()
+            .all(connection)
+            .await?;
+        known.extend(stored);
+    }
     let Some(wanted) = &options.kinds else {
         return Ok(known);
     };
@@ -133,6 +286,7 @@ async fn begin_kind_in_txn(
     txn: &DatabaseTransaction,
     listing: &Listing,
     kind: &str,
+    came_of_it: &KindListing,
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let row = kinds::ActiveModel {
@@ -156,11 +310,26 @@ async fn begin_kind_in_txn(
     if applied.is_some_and(|applied| applied >= listing.started_at) {
         return Ok(false);
     }
-    let stamp = kinds::ActiveModel {
-        listing_started_at: Set(Some(listing.started_at)),
-        completed_at: Set(Some(now)),
-        outcome: Set(Some(ListingOutcome::Complete)),
-        ..Default::default()
+    let stamp = match came_of_it {
+        KindListing::Complete(_) => kinds::ActiveModel {
+            account: listing
+                .account
+                .clone()
+                .map_or(NotSet, |account| Set(Some(account))),
+            listing_started_at: Set(Some(listing.started_at)),
+            completed_at: Set(Some(now)),
+            outcome: Set(Some(ListingOutcome::Complete)),
+            ..Default::default()
+        },
+        // The last inventory stands, and with it when it was complete.
+        KindListing::Incomplete(_) => kinds::ActiveModel {
+            outcome: Set(Some(ListingOutcome::Incomplete)),
+            ..Default::default()
+        },
+        KindListing::NotReadable(_) => kinds::ActiveModel {
+            outcome: Set(Some(ListingOutcome::NotReadable)),
+            ..Default::default()
+        },
     };
     kinds::Entity::update_many()
         .filter(kinds::Column::Provider.eq(key.0))
@@ -173,13 +342,17 @@ async fn begin_kind_in_txn(
 
 /// Reads what is stored of a kind, in the order of ids. The lock on the kind keeps other syncs out, so rows
 /// that did not change need none.
-async fn stored_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<Vec<StoredResource>> {
+async fn stored<C: ConnectionTrait>(
+    connection: &C,
+    provider: &str,
+    kind: &str,
+) -> Result<Vec<StoredResource>> {
     let select = resources::Entity::find()
         .filter(resources::Column::Provider.eq(provider))
         .filter(resources::Column::Kind.eq(kind))
         .order_by_asc(resources::Column::Id);
-    let rows = txn
-        .query_all_raw(select.build(txn.get_database_backend()))
+    let rows = connection
+        .query_all_raw(select.build(connection.get_database_backend()))
         .await?;
     rows.iter()
         .map(|row| {
@@ -216,14 +389,18 @@ async fn write_in_txn(
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Discover(id, listed) => {
+                let settling = listed.settling;
                 let mut row = content(listed);
                 row.gone_at = Set(None);
                 update_in_txn(txn, id, row).await?;
+                settle_in_txn(txn, id, settling, now).await?;
                 seen_in_txn(txn, id, now).await?;
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
+                let settling = listed.settling;
                 update_in_txn(txn, id, content(listed)).await?;
+                settle_in_txn(txn, id, settling, now).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
@@ -268,7 +445,7 @@ fn new_row(
         revision: Set(1),
         first_seen_at: Set(Some(now)),
         gone_at: Set(None),
-        settling_since: Set(None),
+        settling_since: Set(listed.settling.then_some(now)),
         ..content(listed)
     }
 }
@@ -301,6 +478,27 @@ async fn update_in_txn(txn: &DatabaseTransaction, id: Uuid, row: resources::Acti
         .filter(resources::Column::Id.eq(id))
         .exec(txn)
         .await?;
+    Ok(())
+}
+
+/// Notes the first listing that saw a passing state, until one sees none.
+async fn settle_in_txn(
+    txn: &DatabaseTransaction,
+    id: Uuid,
+    settling: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let since = settling.then_some(now);
+    let mut update = resources::Entity::update_many()
+        .set(resources::ActiveModel {
+            settling_since: Set(since),
+            ..Default::default()
+        })
+        .filter(resources::Column::Id.eq(id));
+    if settling {
+        update = update.filter(resources::Column::SettlingSince.is_null());
+    }
+    update.exec(txn).await?;
     Ok(())
 }
 

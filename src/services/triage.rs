@@ -83,7 +83,7 @@ async fn accept_in_txn(
         resource,
         open: vec![drift.clone()],
     };
-    let acceptance = match decide_accept(&drift, &pair, accept.revision) {
+    let acceptance = match decide_accept(&drift, &pair, accept.revision, now) {
         Ok(acceptance) => acceptance,
         Err(Refusal::AlreadyResolved(status)) => return Err(Error::AlreadyResolved(status)),
         Err(Refusal::SpecMoved) => return Err(Error::SpecMoved),

@@ -24,6 +24,7 @@ fn listed(provider_id: &str) -> ListedResource {
         vpc_uuid: text("vpc_uuid"),
         project_id: text("project_id"),
         attrs: attrs(json!({"size": 25, "ipv6": true})),
+        settling: false,
     }
 }
 
@@ -52,7 +53,7 @@ fn resource(listed: &ListedResource) -> cloud_resources::Model {
         revision: 1,
         first_seen_at: Some(now()),
         gone_at: None,
-        settling_since: None,
+        settling_since: listed.settling.then(now),
     }
 }
 

@@ -6,8 +6,17 @@ use proptest::sample::select;
 use serde_json::{Map, json};
 use uuid::Uuid;
 
-use super::super::sweep::Finding;
+use super::super::sweep::{Finding, Plan};
 use super::*;
+
+fn plan(pair: &Pair) -> Plan {
+    crate::domain::sweep::plan(pair, now())
+}
+
+#[expect(clippy::result_large_err, reason = "as the function itself")]
+fn decide_accept(drift: &cloud_drift::Model, pair: &Pair, seen: Option<i32>) -> Result<Acceptance, Refusal> {
+    super::decide_accept(drift, pair, seen, now())
+}
 
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH

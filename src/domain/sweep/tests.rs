@@ -8,6 +8,10 @@ use serde_json::{Map, json};
 
 use super::*;
 
+fn plan(pair: &Pair) -> Plan {
+    super::plan(pair, now())
+}
+
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
@@ -396,5 +400,38 @@ proptest! {
                 prop_assert_eq!(row.kind == DriftKind::Missing, row.field == "*");
             }
         }
+    }
+}
+
+#[test]
+fn a_passing_state_holds_everything_for_half_an_hour() {
+    let settling = |since, kind: &str| {
+        let mut pair = pair(json!({"size": 25}), json!({"size": 50}), &[]);
+        pair.resource.kind = kind.to_owned();
+        pair.resource.settling_since = Some(since);
+        pair
+    };
+    let lately = now() - TimeDelta::minutes(29);
+    let held = plan(&settling(lately, "droplet"));
+    assert_eq!(
+        (held.settling, held.fields_compared, held.changes),
+        (true, 0, vec![])
+    );
+    assert!(
+        !plan(&settling(now() - SETTLING_LIMIT, "droplet"))
+            .changes
+            .is_empty(),
+        "too long"
+    );
+    let gone = Pair {
+        resource: cloud_resources::Model {
+            gone_at: Some(now()),
+            ..settling(lately, "droplet").resource
+        },
+        ..settling(lately, "droplet")
+    };
+    assert!(!plan(&gone).changes.is_empty(), "gone is not passing");
+    for kind in NEVER_SETTLING {
+        assert!(!plan(&settling(lately, kind)).changes.is_empty(), "{kind}");
     }
 }

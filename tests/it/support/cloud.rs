@@ -1,12 +1,12 @@
 //! A cloud that has what a test says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
 use drift_inbox::domain::inventory::ListedResource;
 use drift_inbox::error::{Error, Result};
-use drift_inbox::provider::{InventoryProvider, Listing};
+use drift_inbox::provider::{InventoryProvider, KindListing, Listing, Presence};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -16,6 +16,9 @@ use serde_json::{Map, Value};
 pub(crate) struct Cloud {
     resources: Mutex<Vec<Listed>>,
     fault: Mutex<Option<String>>,
+    unread: Mutex<BTreeMap<String, KindListing>>,
+    hidden: Mutex<BTreeMap<(String, String), Presence>>,
+    account: Mutex<Option<String>>,
     pause: tokio::sync::Mutex<()>,
 }
 
@@ -30,6 +33,27 @@ impl Cloud {
         *self.fault.lock().unwrap() = why.map(str::to_owned);
     }
 
+    /// What comes of these kinds, whatever it has of them.
+    pub(crate) fn unread(&self, kinds: impl IntoIterator<Item = (&'static str, KindListing)>) {
+        *self.unread.lock().unwrap() = kinds
+            .into_iter()
+            .map(|(kind, what)| (kind.to_owned(), what))
+            .collect();
+    }
+
+    /// What it answers when asked for one resource that a listing lacks; else that it is gone.
+    pub(crate) fn hides(&self, kind: &str, provider_id: &str, presence: Presence) {
+        self.hidden
+            .lock()
+            .unwrap()
+            .insert((kind.to_owned(), provider_id.to_owned()), presence);
+    }
+
+    /// The account that it answers for.
+    pub(crate) fn is_account(&self, account: &str) {
+        *self.account.lock().unwrap() = Some(account.to_owned());
+    }
+
     /// Listings hang until the guard is dropped.
     pub(crate) async fn hang(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.pause.lock().await
@@ -37,7 +61,11 @@ impl Cloud {
 }
 
 impl InventoryProvider for Cloud {
-    fn list(&self, now: DateTime<Utc>) -> BoxFuture<'_, Result<Listing>> {
+    fn list<'a>(
+        &'a self,
+        _kinds: Option<&'a BTreeSet<String>>,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Listing>> {
         async move {
             drop(self.pause.lock().await);
             if let Some(why) = self.fault.lock().unwrap().clone() {
@@ -47,13 +75,31 @@ impl InventoryProvider for Cloud {
             for Listed { kind, resource } in self.resources.lock().unwrap().clone() {
                 kinds.entry(kind).or_default().push(resource);
             }
+            let mut kinds: BTreeMap<String, KindListing> = kinds
+                .into_iter()
+                .map(|(kind, listed)| (kind, KindListing::Complete(listed)))
+                .collect();
+            kinds.extend(self.unread.lock().unwrap().clone());
+            let (provider, account) = ("digitalocean".to_owned(), self.account.lock().unwrap().clone());
             Ok(Listing {
-                provider: "digitalocean".to_owned(),
+                provider,
+                account,
                 started_at: now,
                 kinds,
+                exhaustive: true,
             })
         }
         .boxed()
+    }
+
+    fn confirm_gone<'a>(&'a self, kind: &'a str, provider_id: &'a str) -> BoxFuture<'a, Result<Presence>> {
+        let hidden = self
+            .hidden
+            .lock()
+            .unwrap()
+            .get(&(kind.to_owned(), provider_id.to_owned()))
+            .cloned();
+        async { Ok(hidden.unwrap_or(Presence::Gone)) }.boxed()
     }
 }
 
@@ -86,6 +132,7 @@ impl Listed {
             vpc_uuid: None,
             project_id: None,
             attrs: Map::new(),
+            settling: false,
         };
         Self {
             kind: kind.to_owned(),
