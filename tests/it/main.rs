@@ -25,6 +25,7 @@ mod job_runs;
 mod layering;
 mod migrations;
 mod mutations_api;
+mod partial_listings;
 mod rest;
 mod schedule;
 mod schema;
