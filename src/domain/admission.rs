@@ -1,6 +1,7 @@
 //! What may enter the database, the same for both: PostgreSQL refuses U+0000 where SQLite takes it, and JSON
 //! numbers beyond 64 bits would come back changed.
 
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::Value;
 
 /// Largest spec, in bytes of compact JSON.
@@ -37,6 +38,18 @@ pub fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), Inadmi
         return Err(Inadmissible(format!("{what} is longer than {max_bytes} bytes")));
     }
     Ok(())
+}
+
+/// Checks one time: a year of four digits. PostgreSQL refuses some others, and SQLite, where a time is text,
+/// sorts them wrongly.
+pub fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), Inadmissible> {
+    if (0..=9999).contains(&time.year()) {
+        Ok(())
+    } else {
+        Err(Inadmissible(format!(
+            "{what} must be in a year from 0000 to 9999"
+        )))
+    }
 }
 
 /// Checks a desired state: a JSON object within the limits, whose keys can be names of fields.
