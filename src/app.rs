@@ -274,6 +274,7 @@ fn failed(error: &Error) -> Report {
     Report {
         outcome: JobOutcome::Failed,
         counts: json!({}),
-        error: Some(error.public_message()),
+        // What a cloud answers may be quoted in it, and PostgreSQL keeps no U+0000: the run would never end.
+        error: Some(error.public_message().replace('\0', "\u{fffd}")),
     }
 }
