@@ -219,3 +219,21 @@ async fn a_run_answers_its_own_questions_while_it_goes_on() {
         json!({ "job": "SYNC_INVENTORY", "outcome": null, "finishedAt": null, "error": Value::Null });
     assert_eq!(shown, wanted);
 }
+
+#[tokio::test]
+async fn a_run_that_began_ends_however_early_the_client_leaves() {
+    let t = two_drifted_droplets().await;
+    for pause in 0..80 {
+        let asked = t.ask(DETECT, json!({ "input": {} }));
+        _ = tokio::time::timeout(Duration::from_micros(100 * pause), asked).await;
+    }
+    wait_for(&t, |_| true).await;
+    for _ in 0..1_000 {
+        if runs(&t).await.iter().all(|run| run.outcome.is_some()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let open = runs(&t).await.into_iter().filter(|run| run.outcome.is_none());
+    panic!("nobody carries these out: {:?}", open.collect::<Vec<_>>());
+}
