@@ -131,6 +131,31 @@ async fn walking_backward_meets_every_drift_once_in_every_order() {
 }
 
 #[tokio::test]
+async fn the_newest_detected_come_first_unless_told_otherwise() {
+    let t = seven_drifts().await;
+    let query = "query($order: DriftOrder) { drifts(filter: { status: [OPEN, ACCEPTED] }, orderBy: $order) {
+        nodes { id } } }";
+    for (order, field, direction) in [
+        (json!(null), "DETECTED_AT", "DESC"),
+        (json!({}), "DETECTED_AT", "DESC"),
+        (json!({ "direction": "ASC" }), "DETECTED_AT", "ASC"),
+        (json!({ "field": "RESOLVED_AT" }), "RESOLVED_AT", "DESC"),
+    ] {
+        let page = t.data(query, json!({ "order": order })).await["drifts"].clone();
+        assert_eq!(ids(&page), in_order(&t, field, direction).await, "{order}");
+    }
+    for order in [
+        json!({ "field": "NAME" }),
+        json!({ "field": null }),
+        json!({ "direction": "up" }),
+        json!([]),
+    ] {
+        let order = json!({ "order": order });
+        assert_eq!(t.refusal(query, order.clone()).await, "BAD_USER_INPUT", "{order}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_lies_between_two_cursors() {
     let t = seven_drifts().await;
     for (field, direction) in ORDERS {
