@@ -149,6 +149,19 @@ impl App {
     /// JOB_ALREADY_RUNNING for a sync by hand beside another, UPSTREAM_UNAVAILABLE for a sync where there is
     /// nothing to sync from.
     pub async fn start(&self, request: JobRequest, trigger: Trigger) -> Result<Started> {
+        // In a task of its own: a caller that is dropped between the claim and the work would leave a row
+        // that nobody carries out and that keeps others from running.
+        let app = self.clone();
+        let begun = self
+            .inner
+            .jobs
+            .spawn(async move { app.begin(request, trigger).await });
+        begun
+            .await
+            .map_err(|error| Error::Internal(format!("job: {error}")))?
+    }
+
+    async fn begin(&self, request: JobRequest, trigger: Trigger) -> Result<Started> {
         if matches!(request, JobRequest::Sync(_)) {
             self.inventory()?;
         }
@@ -274,6 +287,7 @@ fn failed(error: &Error) -> Report {
     Report {
         outcome: JobOutcome::Failed,
         counts: json!({}),
-        error: Some(error.public_message()),
+        // What a cloud answers may be quoted in it, and PostgreSQL keeps no U+0000: the run would never end.
+        error: Some(error.public_message().replace('\0', "\u{fffd}")),
     }
 }

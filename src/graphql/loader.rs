@@ -48,6 +48,17 @@ pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
     )
 }
 
+/// Forgets what was read, where it is about to change.
+pub(super) fn forget(loaders: &Loaders) {
+    loaders.clear::<ResourceById>();
+    loaders.clear::<SpecOf>();
+    loaders.clear::<EventsOf>();
+    loaders.clear::<EventCountOf>();
+    loaders.clear::<DriftsOf>();
+    loaders.clear::<DriftCountOf>();
+    loaders.clear::<SyncedAt>();
+}
+
 impl Driver {
     /// Runs `execution`, and its batches whenever it waits.
     pub(super) async fn drive<F: Future>(mut self, execution: F) -> F::Output {

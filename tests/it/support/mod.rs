@@ -1,5 +1,6 @@
 //! What tests are written in.
 
+pub(crate) mod api;
 pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod graphql;
