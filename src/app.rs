@@ -147,8 +147,11 @@ impl App {
     /// Starts a job, unless the trigger leaves it to others. The run goes on by itself.
     ///
     /// JOB_ALREADY_RUNNING for a sync by hand beside another, UPSTREAM_UNAVAILABLE for a sync where there is
-    /// nothing to sync from.
+    /// nothing to sync from, NOT_FOUND for a sweep over a resource that does not exist.
     pub async fn start(&self, request: JobRequest, trigger: Trigger) -> Result<Started> {
+        if let JobRequest::Detect { scope, .. } = &request {
+            detection::check_known(self.db(), scope).await?;
+        }
         // In a task of its own: a caller that is dropped between the claim and the work would leave a row
         // that nobody carries out and that keeps others from running.
         let app = self.clone();

@@ -15,7 +15,7 @@ pub struct ListedResource {
     pub provider_id: String,
     /// Uniform name.
     pub urn: String,
-    /// Name that operators gave it.
+    /// Name that operators gave it, empty if it has none.
     pub name: String,
     /// Region slug.
     pub region: Option<String>,

@@ -87,17 +87,12 @@ pub struct Batch {
 }
 
 /// Compares every spec in scope. `progress` hears the counts so far after every batch.
-///
-/// NOT_FOUND if the scope names a resource that does not exist.
 pub async fn detect_all(
     db: &Db,
     clock: &Clock,
     scope: &Scope,
     mut progress: impl FnMut(&SweepCounts),
 ) -> Result<SweepCounts> {
-    if let Scope::Resources(ids) = scope {
-        check_known(db, ids).await?;
-    }
     let mut counts = SweepCounts::default();
     let mut after = None;
     while let Some(batch) = gather(db, scope, after).await? {
@@ -108,7 +103,11 @@ pub async fn detect_all(
     Ok(counts)
 }
 
-async fn check_known(db: &Db, ids: &[Uuid]) -> Result<()> {
+/// Whether every resource in scope exists. NOT_FOUND if one does not.
+pub async fn check_known(db: &Db, scope: &Scope) -> Result<()> {
+    let Scope::Resources(ids) = scope else {
+        return Ok(());
+    };
     let known =
         cloud_resources::Entity::find().filter(cloud_resources::Column::Id.is_in(ids.iter().copied()));
     let known = super::page::count(db.reader(), known, cloud_resources::Column::Id).await?;

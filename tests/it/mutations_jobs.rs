@@ -97,7 +97,7 @@ async fn a_sweep_of_nothing_of_too_much_or_of_malformed_ids_is_refused() {
 }
 
 #[tokio::test]
-async fn a_sweep_of_an_unknown_resource_fails_and_says_so() {
+async fn a_sweep_of_an_unknown_resource_is_refused() {
     let t = two_drifted_droplets().await;
     let ids = json!([
         t.resource("web-1").await.id,
