@@ -3,6 +3,7 @@
 pub(crate) mod api;
 pub(crate) mod cloud;
 pub(crate) mod db;
+pub(crate) mod fleet;
 pub(crate) mod graphql;
 
 use std::sync::Arc;
