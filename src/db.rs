@@ -94,7 +94,13 @@ impl Db {
             lock.commit().await?;
             return Ok(());
         }
-        retry(|| async { Ok(Migrator::up(&self.write, None).await?) }).await
+        // One transaction, and so one lock, around looking for what is missing and making it.
+        retry(|| async {
+            let txn = begin(&self.write).await?;
+            Migrator::up(&txn, None).await?;
+            Ok(txn.commit().await?)
+        })
+        .await
     }
 
     /// Runs `work` in a transaction that may write, and commits if it succeeds. When the database gives up
