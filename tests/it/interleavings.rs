@@ -214,7 +214,10 @@ async fn one_pair_that_moved_does_not_hold_up_the_others_of_its_batch() {
     assert_eq!((counts.opened, counts.moved), (2, 1));
     let counts = t.sweep().await;
     assert_eq!((counts.opened, counts.moved), (1, 0));
-    assert_eq!(t.open_drift("web-2", "size_slug").await.expected, Some(json!(HUGE)));
+    assert_eq!(
+        t.open_drift("web-2", "size_slug").await.expected,
+        Some(json!(HUGE))
+    );
 }
 
 /// The row of a resource, in the hands of a transaction that does nothing but hold it. What is started

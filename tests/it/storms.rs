@@ -9,8 +9,8 @@ use drift_inbox::clock::Clock;
 use drift_inbox::db::Db;
 use drift_inbox::error::Error;
 use drift_inbox::provider::InventoryProvider;
-use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::detection::one_open_row_per_field;
+use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::triage::{AcceptDrift, accept_drift};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_resource_events::EventType;
@@ -222,7 +222,10 @@ async fn nothing_unseen_is_accepted_in_a_storm_of_sweeps_accepts_and_syncs() {
         t.cloud.set(cloud(round));
         t.later(chrono::TimeDelta::seconds(1));
         let server = &servers[round % servers.len()];
-        let run = server.run(JobRequest::Sync(SyncOptions::default())).await.unwrap();
+        let run = server
+            .run(JobRequest::Sync(SyncOptions::default()))
+            .await
+            .unwrap();
         assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     }
     let successes = successes(accepts).await;
@@ -274,7 +277,11 @@ async fn the_upsert_of_an_open_row_runs_a_thousand_times_on_one_connection() {
     }
     connection.close().await.unwrap();
     assert_eq!(inserted, 1);
-    assert_eq!(t.inbox().await[0].expected, Some(json!(0)), "the first row is kept");
+    assert_eq!(
+        t.inbox().await[0].expected,
+        Some(json!(0)),
+        "the first row is kept"
+    );
 }
 
 #[tokio::test]
