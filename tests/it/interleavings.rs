@@ -1,7 +1,6 @@
 //! What happens between the reading and the writing of a sweep, and what two callers do at once.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use drift_inbox::error::{Error, Result};
 use drift_inbox::services::detection::{Batch, Scope, SweepCounts, gather, write};
@@ -11,12 +10,10 @@ use drift_inbox::services::triage::{self, AcceptDrift, Accepted};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned;
 use entity::cloud_resource_events::EventType;
-use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
 use crate::support::cloud::{Listed, droplet};
+use crate::support::together::together;
 use crate::support::{ADMIN, TestApp};
 
 const SMALL: &str = "s-1vcpu-1gb";
@@ -218,69 +215,6 @@ async fn one_pair_that_moved_does_not_hold_up_the_others_of_its_batch() {
         t.open_drift("web-2", "size_slug").await.expected,
         Some(json!(HUGE))
     );
-}
-
-/// The row of a resource, in the hands of a transaction that does nothing but hold it. What is started
-/// meanwhile runs into it, and goes on together with the rest once it is let go.
-struct Held {
-    release: oneshot::Sender<()>,
-    holder: JoinHandle<Result<()>>,
-}
-
-async fn hold(t: &TestApp, name: &str) -> Held {
-    let (db, resource) = (t.database.connect().await, t.resource(name).await.id);
-    let (held, is_held) = oneshot::channel();
-    let (release, released) = oneshot::channel();
-    let signals = Mutex::new(Some((held, released)));
-    let holder = tokio::spawn(async move {
-        let signals = &signals;
-        db.write_txn(|txn| async move {
-            locks::resource_in_txn(&txn, resource, Lock::Update).await?;
-            let (held, released) = signals.lock().unwrap().take().expect("it is held once");
-            held.send(()).unwrap();
-            released.await.unwrap();
-            Ok(())
-        })
-        .await
-    });
-    is_held.await.unwrap();
-    Held { release, holder }
-}
-
-/// Runs both at once: neither gets the resource before both have asked for it. SQLite has no way to say who
-/// waits for it, and lets in one writer after the other anyhow.
-async fn together<A, B>(
-    t: &TestApp,
-    name: &str,
-    a: impl Future<Output = A> + Send + 'static,
-    b: impl Future<Output = B> + Send + 'static,
-) -> (A, B)
-where
-    A: Send + 'static,
-    B: Send + 'static,
-{
-    let held = hold(t, name).await;
-    let (a, b) = (tokio::spawn(a), tokio::spawn(b));
-    if t.database.is_postgres() {
-        until_two_wait(t).await;
-    }
-    held.release.send(()).unwrap();
-    held.holder.await.unwrap().unwrap();
-    (a.await.unwrap(), b.await.unwrap())
-}
-
-async fn until_two_wait(t: &TestApp) {
-    let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    for _ in 0..2_000 {
-        let statement = Statement::from_string(t.db().backend(), waiting);
-        let row = t.db().reader().query_one_raw(statement).await.unwrap().unwrap();
-        if row.try_get::<i64>("", "n").unwrap() >= 2 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("they never ran into the lock");
 }
 
 /// An accept on a server of its own, as the page does it.

@@ -33,7 +33,8 @@ const ACCEPTS: usize = 64;
 fn cloud(round: usize) -> Vec<Listed> {
     (0..RESOURCES)
         .map(|n| {
-            droplet(&format!("web-{n}"))
+            let kind = ["droplet", "volume"][n % 2];
+            Listed::new(kind, &format!("web-{n}"))
                 .size(&format!("size-{round}"))
                 .region("ams3")
                 .attr("backups", false)
