@@ -242,7 +242,7 @@ impl App {
                 let counts =
                     inventory::apply_listing(self.db(), &listing, &options, self.clock().now()).await?;
                 Ok(Report {
-                    outcome: JobOutcome::Succeeded,
+                    outcome: outcome(counts.skipped),
                     counts: to_json(&counts)?,
                     error: None,
                 })
@@ -254,14 +254,8 @@ impl App {
                     }
                 };
                 let counts = detection::detect_all(self.db(), self.clock(), &scope, told).await?;
-                // Rows that could not be read may hide a drift.
-                let outcome = if counts.skipped == 0 {
-                    JobOutcome::Succeeded
-                } else {
-                    JobOutcome::Partial
-                };
                 Ok(Report {
-                    outcome,
+                    outcome: outcome(counts.skipped),
                     counts: to_json(&counts)?,
                     error: None,
                 })
@@ -276,6 +270,15 @@ impl App {
                 tracing::warn!(%run, %error, "a run could not say that it is alive");
             }
         }
+    }
+}
+
+/// Rows that could not be read may hide a drift.
+fn outcome(skipped: u64) -> JobOutcome {
+    if skipped == 0 {
+        JobOutcome::Succeeded
+    } else {
+        JobOutcome::Partial
     }
 }
 

@@ -123,6 +123,21 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
     Ok(())
 }
 
+/// Whether a stored spec, or the stored attributes of a resource, are what they must be to be compared: a
+/// JSON object whose integers came through as they are. Other programs may have left anything there.
+pub fn is_comparable(stored: &Value) -> bool {
+    let mut pending = vec![stored];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Number(number) if is_beyond_64_bits(number) => return false,
+            Value::Array(items) => pending.extend(items),
+            Value::Object(map) => pending.extend(map.values()),
+            _ => {}
+        }
+    }
+    stored.is_object()
+}
+
 /// Every float of this size is a whole number, and none of them is an i64 or u64 but the least i64 itself.
 /// The parser makes floats of integers that are too large, so this is also where those are caught; one that
 /// is just below the least i64 becomes that very float, hence the strict bound.

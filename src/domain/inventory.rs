@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use super::canonical::loosely_equal;
 
+/// Stands among the changed fields for the whole row, which did not decode.
+pub const WHOLE_ROW: &str = "*";
+
 /// A resource as a listing has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedResource {
@@ -63,7 +66,7 @@ pub enum InventoryChange {
         id: Uuid,
         /// Its content from now on.
         listed: ListedResource,
-        /// What changed: schema fields by name, attributes as `attrs.NAME`.
+        /// What changed: schema fields by name, attributes as `attrs.NAME`, [`WHOLE_ROW`].
         fields: Vec<String>,
     },
     /// Not listed any more.
@@ -96,7 +99,7 @@ fn change_of(known: StoredResource, now: ListedResource) -> Option<InventoryChan
         return Some(InventoryChange::Update {
             id: known.id,
             listed: now,
-            fields: vec!["*".to_owned()],
+            fields: vec![WHOLE_ROW.to_owned()],
         });
     };
     let fields = changed_fields(&row, &now);

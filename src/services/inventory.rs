@@ -21,8 +21,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
-use crate::db::{Db, ROWS_PER_INSERT, decode};
-use crate::domain::inventory::{InventoryChange, ListedResource, StoredResource, is_mass_gone, plan_kind};
+use crate::db::{Db, ROWS_PER_INSERT, column, decode};
+use crate::domain::admission::is_comparable;
+use crate::domain::inventory::{
+    InventoryChange, ListedResource, StoredResource, WHOLE_ROW, is_mass_gone, plan_kind,
+};
 use crate::error::{Error, Result};
 use crate::provider::{Listing, check_listing};
 
@@ -40,6 +43,8 @@ pub struct SyncCounts {
     pub gone: u64,
     /// Kinds that were left as they are, because a later listing of them was applied before.
     pub superseded: u64,
+    /// Resources left as they are, because the id of their row does not decode.
+    pub skipped: u64,
 }
 
 /// How a sync goes about it.
@@ -79,9 +84,11 @@ async fn apply_in_txn(
             counts.superseded += 1;
             continue;
         }
-        let listed = listing.kinds.get(&kind).cloned().unwrap_or_default();
+        let mut listed = listing.kinds.get(&kind).cloned().unwrap_or_default();
         counts.resources += listed.len() as u64;
-        let stored = stored_in_txn(txn, &listing.provider, &kind).await?;
+        let (stored, nameless) = stored_in_txn(txn, &listing.provider, &kind).await?;
+        counts.skipped += nameless.len() as u64;
+        listed.retain(|resource| !nameless.contains(&resource.provider_id));
         let present = stored.iter().filter(|known| !known.gone).count();
         let plan = plan_kind(stored, listed);
         let gone = plan
@@ -145,14 +152,16 @@ async fn begin_kind_in_txn(
         .exec_without_returning(txn)
         .await?;
     let key = (listing.provider.clone(), kind.to_owned());
-    let applied: Option<DateTime<Utc>> = kinds::Entity::find_by_id(key.clone())
+    let applied = kinds::Entity::find_by_id(key.clone())
         .select_only()
         .column(kinds::Column::ListingStartedAt)
         .lock_exclusive()
-        .into_tuple::<Option<DateTime<Utc>>>()
-        .one(txn)
+        .build(txn.get_database_backend());
+    // A time that does not decode is none, and gives way to this one.
+    let applied: Option<DateTime<Utc>> = txn
+        .query_one_raw(applied)
         .await?
-        .flatten();
+        .and_then(|row| column(&row, "", "listing_started_at").ok().flatten());
     if applied.is_some_and(|applied| applied >= listing.started_at) {
         return Ok(false);
     }
@@ -171,9 +180,14 @@ async fn begin_kind_in_txn(
     Ok(true)
 }
 
-/// Reads what is stored of a kind, in the order of ids. The lock on the kind keeps other syncs out, so rows
-/// that did not change need none.
-async fn stored_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<Vec<StoredResource>> {
+/// Reads what is stored of a kind, in the order of ids, and the provider's ids of rows whose own id does not
+/// decode, which nothing can be written to. The lock on the kind keeps other syncs out, so rows that did not
+/// change need none.
+async fn stored_in_txn(
+    txn: &DatabaseTransaction,
+    provider: &str,
+    kind: &str,
+) -> Result<(Vec<StoredResource>, BTreeSet<String>)> {
     let select = resources::Entity::find()
         .filter(resources::Column::Provider.eq(provider))
         .filter(resources::Column::Kind.eq(kind))
@@ -181,22 +195,27 @@ async fn stored_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) ->
     let rows = txn
         .query_all_raw(select.build(txn.get_database_backend()))
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(StoredResource {
-                id: row.try_get("", "id")?,
-                provider_id: row.try_get("", "provider_id")?,
+    let (mut stored, mut nameless) = (Vec::with_capacity(rows.len()), BTreeSet::new());
+    for row in &rows {
+        let provider_id = row.try_get("", "provider_id")?;
+        let whole = decode::<resources::Model>(row, "").filter(|row| is_comparable(&row.attrs));
+        match column(row, "", "id") {
+            Ok(id) => stored.push(StoredResource {
+                id,
+                provider_id,
                 gone: is_set(row, "gone_at"),
                 seen: is_set(row, "first_seen_at"),
-                row: decode::<resources::Model>(row, ""),
-            })
-        })
-        .collect()
+                row: whole,
+            }),
+            Err(_) => _ = nameless.insert(provider_id),
+        }
+    }
+    Ok((stored, nameless))
 }
 
 /// Whether the column holds anything, be it a time that does not decode.
-fn is_set(row: &QueryResult, column: &str) -> bool {
-    !matches!(row.try_get::<Option<DateTime<Utc>>>("", column), Ok(None))
+fn is_set(row: &QueryResult, name: &str) -> bool {
+    !matches!(column::<Option<DateTime<Utc>>>(row, "", name), Ok(None))
 }
 
 async fn write_in_txn(
@@ -223,7 +242,13 @@ async fn write_in_txn(
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
-                update_in_txn(txn, id, content(listed)).await?;
+                let mut row = content(listed);
+                if fields == [WHOLE_ROW] {
+                    // What no listing decides may be what is wrong with it.
+                    row.first_seen_at = Set(Some(now));
+                    row.settling_since = Set(None);
+                }
+                update_in_txn(txn, id, row).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
@@ -324,19 +349,23 @@ pub async fn synced_at_of<C: ConnectionTrait>(
     wanted: &[(String, String)],
 ) -> Result<BTreeMap<(String, String), DateTime<Utc>>> {
     let names: BTreeSet<&String> = wanted.iter().map(|(_, kind)| kind).collect();
-    let rows = kinds::Entity::find()
+    let select = kinds::Entity::find()
         .select_only()
         .columns([
             kinds::Column::Provider,
             kinds::Column::Kind,
             kinds::Column::CompletedAt,
         ])
-        .filter(kinds::Column::Kind.is_in(names))
-        .into_tuple::<(String, String, Option<DateTime<Utc>>)>()
-        .all(connection)
+        .filter(kinds::Column::Kind.is_in(names));
+    let rows = connection
+        .query_all_raw(select.build(connection.get_database_backend()))
         .await?;
+    let text = |row: &QueryResult, name| column::<String>(row, "", name).ok();
     Ok(rows
-        .into_iter()
-        .filter_map(|(provider, kind, at)| Some(((provider, kind), at?)))
+        .iter()
+        .filter_map(|row| {
+            let kind = (text(row, "provider")?, text(row, "kind")?);
+            Some((kind, column(row, "", "completed_at").ok().flatten()?))
+        })
         .collect())
 }

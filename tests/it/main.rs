@@ -12,6 +12,7 @@ mod commands;
 mod crashes;
 mod desired_state;
 mod detection;
+mod foreign_pages;
 mod foreign_rows;
 mod guards;
 mod http_client;
