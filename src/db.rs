@@ -1,5 +1,6 @@
 //! The connection to the database, and the one way to write to it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, FromQueryResult, QueryResult, QueryTrait, RuntimeErr, Select, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    TransactionOptions, TransactionTrait, TryGetable,
 };
 
 use crate::error::{Error, Result};
@@ -94,7 +95,13 @@ impl Db {
             lock.commit().await?;
             return Ok(());
         }
-        retry(|| async { Ok(Migrator::up(&self.write, None).await?) }).await
+        // One transaction, and so one lock, around looking for what is missing and making it.
+        retry(|| async {
+            let txn = begin(&self.write).await?;
+            Migrator::up(&txn, None).await?;
+            Ok(txn.commit().await?)
+        })
+        .await
     }
 
     /// Runs `work` in a transaction that may write, and commits if it succeeds. When the database gives up
@@ -232,10 +239,21 @@ where
 
 /// One row, or None and a line in the log if it does not decode.
 pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> {
-    M::from_query_result(row, prefix)
+    caught(|| M::from_query_result(row, prefix))
         .inspect_err(|error| {
-            let id = row.try_get::<uuid::Uuid>(prefix, "id").ok();
+            let id = column::<uuid::Uuid>(row, prefix, "id").ok();
             tracing::warn!(table = std::any::type_name::<M>(), ?id, %error, "a row does not decode and is skipped");
         })
         .ok()
+}
+
+/// One column of a row.
+pub fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Result<T, DbErr> {
+    caught(|| row.try_get(prefix, name))
+}
+
+/// The driver panics over times that PostgreSQL holds and Rust does not, such as `infinity`.
+fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
+    catch_unwind(AssertUnwindSafe(decoding))
+        .unwrap_or_else(|_| Err(DbErr::Type("a value that is out of range".to_owned())))
 }

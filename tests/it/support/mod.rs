@@ -1,8 +1,11 @@
 //! What tests are written in.
 
+pub(crate) mod api;
 pub(crate) mod cloud;
 pub(crate) mod db;
+pub(crate) mod fleet;
 pub(crate) mod graphql;
+pub(crate) mod together;
 
 use std::sync::Arc;
 
