@@ -111,14 +111,15 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
 }
 
 /// Every float of this size is a whole number, and none of them is an i64 or u64. The parser makes floats
-/// of integers that are too large, so this is also where those are caught.
+/// of integers that are too large, so this is also where those are caught; one that is just below the range
+/// becomes the float at its end.
 fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
     const I64_MIN: f64 = i64::MIN as f64;
     const U64_END: f64 = u64::MAX as f64;
     number.is_f64()
         && number
             .as_f64()
-            .is_some_and(|float| !(I64_MIN..U64_END).contains(&float))
+            .is_some_and(|float| float <= I64_MIN || float >= U64_END)
 }
 
 #[cfg(test)]
