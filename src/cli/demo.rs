@@ -41,6 +41,8 @@ struct SampleSpec {
 
 pub(super) async fn run(args: &HttpArgs) -> Outcome {
     let listener = serve::bind(args.listen()?).await?;
+    // Before there is a folder to remove.
+    let signals = serve::Signals::listen()?;
     let folder = tempfile::tempdir()?;
     let inventory = folder.path().join("inventory.json");
     std::fs::write(&inventory, INVENTORY)?;
@@ -69,7 +71,7 @@ pub(super) async fn run(args: &HttpArgs) -> Outcome {
         Bounds::default(),
         args.introspection()?,
     );
-    serve::until_signal(app, edge, listener, &Schedules::default()).await
+    serve::until_signal(app, edge, listener, &Schedules::default(), signals).await
 }
 
 async fn record_specs(app: &App) -> Result<(), Failure> {
