@@ -3,6 +3,8 @@
 pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod graphql;
+pub(crate) mod process;
+pub(crate) mod tables;
 
 use std::sync::Arc;
 
