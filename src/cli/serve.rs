@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, ServeArgs, connect, inventory};
+use super::{Failure, Outcome, ServeArgs, connect, inventory, say};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::graphql::bounds::Bounds;
@@ -32,7 +32,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let listener = bind(listen).await?;
     // Before the line that tells others that the server is up.
     let signals = Signals::listen()?;
-    println!("listening on http://{}", listener.local_addr()?);
+    say(format_args!("listening on http://{}", listener.local_addr()?))?;
     until_signal(app, edge, listener, &schedules, signals).await
 }
 

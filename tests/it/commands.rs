@@ -245,3 +245,29 @@ async fn a_table_of_what_differs_cannot_move_the_cursor() {
     assert!(!ended.out.contains(control), "{:?}", ended.out);
     assert!(ended.out.lines().all(|line| line.chars().count() < 250));
 }
+
+#[tokio::test]
+async fn output_that_nobody_reads_is_no_failure_and_output_that_is_lost_is_one() {
+    let t = with_a_resized_droplet().await;
+    let program = on(&t.database).with("DRIFT_JWT_SECRET", SECRET);
+    for arguments in [&["detect"][..], &["schema"], &["token"], &["migrate"]] {
+        let (reader, unread) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = program.start_into(unread, arguments).end();
+        assert_eq!(
+            (ended.code, ended.err.contains("panic")),
+            (Some(0), false),
+            "{}",
+            ended.err
+        );
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = program.start_into(full, arguments).end();
+        assert_eq!(
+            (ended.code, ended.err.contains("panic")),
+            (Some(1), false),
+            "{}",
+            ended.err
+        );
+        assert!(ended.err.contains("No space left"), "{}", ended.err);
+    }
+}

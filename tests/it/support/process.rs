@@ -49,19 +49,24 @@ impl Program {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_into(Stdio::piped(), arguments)
+    }
+
+    /// With its output going elsewhere.
+    pub(crate) fn start_into(&self, out: impl Into<Stdio>, arguments: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_drift-inbox"))
             .args(arguments)
             .current_dir(self.folder())
             .env_clear()
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(out)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (out, err) = (child.stdout.take(), child.stderr.take().unwrap());
         Running {
-            out: Heard::of(out),
+            out: out.map_or_else(|| Heard::of(std::io::empty()), Heard::of),
             err: Heard::of(err),
             child,
         }
