@@ -15,6 +15,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Value, json};
 
+use crate::schedule::eventually;
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
 
@@ -209,6 +210,26 @@ async fn a_heartbeat_keeps_a_run_alive() {
     assert_eq!(error.unwrap_err().code(), "JOB_ALREADY_RUNNING");
     assert_eq!(outcomes(&t).await, [Value::Null]);
     assert_eq!(done(&t, &alive).await.outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_run_that_works_for_long_says_so_by_itself() {
+    let t = TestApp::new().await;
+    let hanging = t.cloud.hang().await;
+    let started = t.app.start(sync(), Trigger::Hand).await.unwrap();
+    t.later(TimeDelta::seconds(29));
+    let alive_at = t.now();
+    eventually("a heartbeat", async || t.runs().await[0].heartbeat_at == alive_at).await;
+    t.later(TimeDelta::seconds(29));
+    let skipped = claim(t.db(), Job::SyncInventory, Trigger::CatchUp, t.now())
+        .await
+        .unwrap();
+    assert_eq!(skipped, Claim::Skipped(None), "58 seconds after its start");
+    drop(hanging);
+    let Started::Running(handle) = started else {
+        panic!("nothing else runs")
+    };
+    assert_eq!(handle.wait().await.unwrap().outcome, Some(JobOutcome::Succeeded));
 }
 
 #[tokio::test]

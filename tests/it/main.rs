@@ -12,6 +12,7 @@ mod commands;
 mod crashes;
 mod desired_state;
 mod detection;
+mod detection_gone;
 mod foreign_rows;
 mod guards;
 mod http_client;

@@ -205,7 +205,7 @@ async fn a_job_whose_last_run_failed_or_was_abandoned_is_run_at_the_start() {
 }
 
 /// Looks until it is true, but not for ever.
-async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl Fn() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl Fn() -> F) {
     let began = Instant::now();
     while !is_true().await {
         assert!(began.elapsed() < PATIENCE, "never: {what}");
