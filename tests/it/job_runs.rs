@@ -124,7 +124,7 @@ async fn a_second_sync_by_hand_is_refused_and_told_since_when_the_first_runs() {
     let error = t.app.start(sync(), Trigger::Hand).await.unwrap_err();
     assert_eq!(error.code(), "JOB_ALREADY_RUNNING");
     assert!(matches!(error, Error::JobAlreadyRunning { since } if since == first.started_at));
-    assert_eq!(t.runs().await, [first.clone()]);
+    assert_eq!(t.runs().await, std::slice::from_ref(&first));
     begun(&t, Job::DetectDrift, Trigger::Hand).await;
     done(&t, &first).await;
     t.app.run(sync()).await.unwrap();

@@ -5,10 +5,12 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use drift_inbox::http::server::{Limits, serve};
+use entity::job_runs::JobOutcome;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
+use crate::schedule::eventually;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
 use crate::support::process::{Ended, PATIENCE, Program, Running};
@@ -225,4 +227,20 @@ async fn a_demo_shows_what_differs_and_leaves_nothing_behind() {
         "{:?}",
         std::fs::read_dir(&folder).unwrap().collect::<Vec<_>>()
     );
+}
+
+#[tokio::test]
+async fn a_sync_that_never_ends_does_not_keep_a_server_from_ending() {
+    let t = TestApp::new().await;
+    let program = server(&t.database)
+        .with("DRIFT_SYNC_CRON", "0 0 0 1 1 *")
+        .with("DRIFT_INVENTORY_FILE", "pipe");
+    let pipe = program.folder().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let mut running = program.start(&["serve"]);
+    running.address();
+    eventually("a sync that runs", async || !t.runs().await.is_empty()).await;
+    stopped(running, "TERM");
+    assert_eq!(t.runs().await[0].outcome, Some(JobOutcome::Abandoned));
 }
