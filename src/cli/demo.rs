@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Failure, Outcome, connect, serve, table};
+use super::{Failure, Outcome, connect, say, serve, table};
 use crate::app::{App, JobRequest};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
@@ -40,6 +40,8 @@ struct SampleSpec {
 
 pub(super) async fn run(args: &HttpArgs) -> Outcome {
     let listener = serve::bind(args.listen()?).await?;
+    // Before there is a folder to remove.
+    let signals = serve::Signals::listen()?;
     let folder = tempfile::tempdir()?;
     let inventory = folder.path().join("inventory.json");
     std::fs::write(&inventory, INVENTORY)?;
@@ -56,19 +58,19 @@ pub(super) async fn run(args: &HttpArgs) -> Outcome {
     table::print_open(app.db(), app.clock().now()).await?;
     let config = token_config()?;
     let address = listener.local_addr()?;
-    println!("\nlistening on http://{address}");
-    println!(
-        "GraphiQL, signed in as {OPERATOR}:\n  http://{address}/graphiql#token={}",
-        token(&config, &app)?
-    );
-    println!("Ctrl-C ends the demo and removes its database.");
+    let token = token(&config, &app)?;
+    say(format_args!("\nlistening on http://{address}"))?;
+    say(format_args!(
+        "GraphiQL, signed in as {OPERATOR}:\n  http://{address}/graphiql#token={token}"
+    ))?;
+    say("Ctrl-C ends the demo and removes its database.")?;
     let edge = Edge::new(
         app.clone(),
         config.verifier()?,
         args.bounds()?,
         args.introspection()?,
     );
-    serve::until_signal(app, edge, listener, &Schedules::default()).await
+    serve::until_signal(app, edge, listener, &Schedules::default(), signals).await
 }
 
 async fn record_specs(app: &App) -> Result<(), Failure> {

@@ -4,6 +4,8 @@ mod demo;
 mod serve;
 mod table;
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -181,7 +183,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Detect(args) => detect(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => {
-            print!("{}", crate::graphql::sdl());
+            say(crate::graphql::sdl().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -193,7 +195,7 @@ async fn migrate() -> Outcome {
         ..DatabaseArgs::default().resolve()?
     };
     connect(&config).await?.close().await?;
-    println!("the database has every table");
+    say("the database has every table")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -211,7 +213,7 @@ async fn sync(args: SyncArgs) -> Outcome {
     };
     let app = App::new(db, Clock::System, Some(inventory));
     let run = app.run(JobRequest::Sync(options)).await?;
-    println!("sync: {}", summary(&run));
+    say(format_args!("sync: {}", summary(&run)))?;
     Ok(if succeeded(&run) {
         ExitCode::SUCCESS
     } else {
@@ -227,7 +229,7 @@ async fn detect(args: &DetectArgs) -> Outcome {
             progress: progress(),
         })
         .await?;
-    println!("detect: {}", summary(&run));
+    say(format_args!("detect: {}", summary(&run)))?;
     let open = inbox::count(app.db().reader(), &DriftFilter::default()).await?;
     table::print_open(app.db(), app.clock().now()).await?;
     Ok(match run.outcome {
@@ -256,8 +258,17 @@ fn token(args: NewTokenArgs) -> Outcome {
         new,
         now,
     );
-    println!("{}", token.map_err(|why| BadSetting::new("token", why))?);
+    say(token.map_err(|why| BadSetting::new("token", why))?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line, at once. It is fine if nobody reads it any more: `drift-inbox detect | head`.
+fn say(line: impl Display) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        said => said,
+    }
 }
 
 /// Connects, and migrates if that is wanted.

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, ServeArgs, connect, inventory};
+use super::{Failure, Outcome, ServeArgs, connect, inventory, say};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::http::{Edge, router, server};
@@ -29,8 +29,32 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let app = App::new(connect(&database).await?, Clock::System, inventory);
     let edge = Edge::new(app.clone(), verifier, bounds, introspection);
     let listener = bind(listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    until_signal(app, edge, listener, &schedules).await
+    // Before the line that tells others that the server is up.
+    let signals = Signals::listen()?;
+    say(format_args!("listening on http://{}", listener.local_addr()?))?;
+    until_signal(app, edge, listener, &schedules, signals).await
+}
+
+/// SIGINT and SIGTERM. Before there is one of these, they end the process on the spot.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
@@ -38,23 +62,24 @@ pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
     listener.map_err(|why| Failure::Failed(format!("DRIFT_LISTEN: cannot listen on {listen}: {why}")))
 }
 
-/// Serves until SIGINT or SIGTERM, then ends what is under way, within bounds.
+/// Serves until a signal, then ends what is under way, within bounds.
 pub(super) async fn until_signal(
     app: App,
     edge: Edge,
     listener: TcpListener,
     schedules: &Schedules,
+    mut signals: Signals,
 ) -> Outcome {
     let stop = CancellationToken::new();
     let scheduler = Scheduler::start(&app, schedules)
         .await
         .map_err(|why| Failure::Failed(why.to_string()))?;
-    let http = tokio::spawn(server::serve(listener, router(edge), stop.clone(), DRAIN));
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let limits = server::Limits {
+        drain: DRAIN,
+        ..server::Limits::default()
+    };
+    let http = tokio::spawn(server::serve(listener, router(edge), stop.clone(), limits));
+    signals.any().await;
     tracing::info!("stopping");
     stop.cancel();
     if let Err(error) = scheduler.stop().await {

@@ -7,8 +7,8 @@ use entity::cloud_drift;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::{Failure, say};
 use crate::db::Db;
-use crate::error::Result;
 use crate::services::inbox::{self, DriftFilter, DriftTime};
 use crate::services::page::PageRequest;
 use crate::services::resources;
@@ -19,7 +19,7 @@ const BATCH: u64 = 200;
 const MAX_CELL: usize = 48;
 
 /// Prints every open drift, newest first.
-pub(super) async fn print_open(db: &Db, now: DateTime<Utc>) -> Result<()> {
+pub(super) async fn print_open(db: &Db, now: DateTime<Utc>) -> Result<(), Failure> {
     let mut request = PageRequest::first(BATCH);
     loop {
         let order = inbox::order_by(DriftTime::DetectedAt, true);
@@ -35,7 +35,7 @@ pub(super) async fn print_open(db: &Db, now: DateTime<Utc>) -> Result<()> {
             .iter()
             .map(|(_, drift)| cells(drift, &names, now))
             .collect();
-        print_rows(&rows, request.after.is_none());
+        print_rows(&rows, request.after.is_none())?;
         match page.end.filter(|_| page.has_next) {
             Some(end) => request.after = Some(end),
             None => return Ok(()),
@@ -71,7 +71,7 @@ fn age(age: TimeDelta) -> String {
     }
 }
 
-fn print_rows(rows: &[[String; 5]], with_head: bool) {
+fn print_rows(rows: &[[String; 5]], with_head: bool) -> std::io::Result<()> {
     let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"].map(str::to_owned);
     let shortened: Vec<[String; 5]> = rows
         .iter()
@@ -90,8 +90,9 @@ fn print_rows(rows: &[[String; 5]], with_head: bool) {
             .zip(widths)
             .map(|(cell, width)| format!("{cell:<width$}"))
             .collect();
-        println!("{}", cells.join("  ").trim_end());
+        say(cells.join("  ").trim_end())?;
     }
+    Ok(())
 }
 
 /// One line of at most [`MAX_CELL`] characters, without what would move the cursor.
