@@ -32,5 +32,6 @@ mod smoke;
 mod statements;
 mod storms;
 mod support;
+mod terminal;
 mod toy;
 mod triage;
