@@ -57,7 +57,12 @@ pub(super) async fn play(
         if change.vanish {
             account.vanish(&change.what)?;
         }
-        run(&app, JobRequest::Sync(SyncOptions::default())).await?;
+        // Only what changed: the demo shall begin soon.
+        let options = SyncOptions {
+            kinds: Some([change.what.kind.clone()].into()),
+            ..SyncOptions::default()
+        };
+        run(&app, JobRequest::Sync(options)).await?;
         clock.advance(SYNC_TO_SWEEP);
         run(&app, JobRequest::detect_all()).await?;
     }
