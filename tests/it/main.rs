@@ -42,5 +42,6 @@ mod smoke;
 mod statements;
 mod storms;
 mod support;
+mod terminal;
 mod toy;
 mod triage;
