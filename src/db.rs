@@ -43,8 +43,10 @@ impl Db {
         check_address(url).map_err(|why| Error::BadUserInput(format!("DATABASE_URL: {why}")))?;
         if is_sqlite(url) {
             // Writers queue here, in order, and not at SQLite's lock, where the loser polls.
-            let write = Database::connect(sqlite_options(url, 1)).await?;
-            let read = Database::connect(sqlite_options(url, max_connections)).await?;
+            // The first connection to a file switches it to WAL, and does not wait for others that do so too.
+            let connect = async |options| Ok(Database::connect(options).await?);
+            let write = retry(|| connect(sqlite_options(url, 1))).await?;
+            let read = retry(|| connect(sqlite_options(url, max_connections))).await?;
             return Ok(Self { read, write });
         }
         let pool = postgres_pool(url, max_connections).await?;

@@ -1,4 +1,5 @@
-//! How far a long job got, on standard error: a bar where somebody watches, a line now and then elsewhere.
+//! How far a long job got, on standard error: a bar where somebody watches, a line of the log now and then
+//! elsewhere.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ pub(super) fn is_watched() -> bool {
 pub(super) fn of_sync() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if bar.is_hidden() {
-        eprintln!("listing the account");
+        tracing::info!("listing the account");
     } else {
         bar.set_style(style("{spinner} {msg} {elapsed}"));
         bar.set_message("listing the account");
@@ -35,7 +36,7 @@ pub(super) fn of_sync() -> ProgressBar {
 pub(super) fn of_sweep(specs: u64) -> (Progress, ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(specs), ProgressDrawTarget::stderr());
     if bar.is_hidden() {
-        eprintln!("comparing with {}", super::counted(specs, "spec"));
+        tracing::info!("comparing with {}", super::counted(specs, "spec"));
         return (in_lines(specs), bar);
     }
     bar.set_style(style("comparing [{bar:32}] {pos} of {len} resources, {eta} left"));
@@ -51,7 +52,7 @@ fn in_lines(specs: u64) -> Progress {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.elapsed() >= BETWEEN_LINES {
             *last = Instant::now();
-            eprintln!("compared {} of {specs} resources", looked_at(counts));
+            tracing::info!("compared {} of {specs} resources", looked_at(counts));
         }
     })
 }

@@ -257,9 +257,14 @@ async fn a_sweep_of_some_resources_leaves_the_others_alone() {
     );
     let found: Vec<Uuid> = t.inbox().await.iter().map(|drift| drift.resource_id).collect();
     assert_eq!(found, [a, c]);
-    let run = sweep_of(&t, vec![a, Uuid::now_v7()]).await;
-    assert_eq!(run.outcome, Some(JobOutcome::Failed));
-    assert_eq!(run.error.as_deref(), Some("there is no resource with this id"));
+    let runs = t.runs().await.len();
+    let scope = Scope::Resources(vec![a, Uuid::now_v7()]);
+    let unknown = JobRequest::Detect {
+        scope,
+        progress: None,
+    };
+    assert_eq!(t.app.run(unknown).await.unwrap_err().code(), "NOT_FOUND");
+    assert_eq!(t.runs().await.len(), runs, "it never began");
 }
 
 #[tokio::test]

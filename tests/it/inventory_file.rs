@@ -156,7 +156,7 @@ async fn an_unknown_missing_or_repeated_key_is_refused_by_name() {
     .await;
     f.refuses(r#"{"provider":"digitalocean"}"#, &["resources"]).await;
     f.refuses(r#"{"resources":[]}"#, &["provider"]).await;
-    for key in ["kind", "providerId", "name"] {
+    for key in ["kind", "providerId"] {
         let without = one(|entry| drop(entry.as_object_mut().unwrap().remove(key)));
         f.refuses(without, &["missing", key]).await;
         f.refuses(with(key, Value::Null), &["null", "line 1"]).await;
