@@ -5,6 +5,8 @@ pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod fleet;
 pub(crate) mod graphql;
+pub(crate) mod process;
+pub(crate) mod tables;
 pub(crate) mod together;
 
 use std::sync::Arc;
