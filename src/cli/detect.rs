@@ -74,6 +74,7 @@ fn did(run: &job_runs::Model) -> String {
     );
     let left_out = [
         (counts.skipped, "left out, because a row does not decode"),
+        (counts.settling, "left as they are while they settle"),
         (counts.unsynced, "not compared, because no sync has seen them yet"),
         (
             counts.moved,

@@ -45,6 +45,7 @@ fn did(run: &job_runs::Model) -> String {
         gone,
         superseded,
         skipped,
+        kinds,
     } = counts;
     let mut text = format!(
         "{}, {discovered} new, {changed} changed, {gone} gone",
@@ -58,6 +59,11 @@ fn did(run: &job_runs::Model) -> String {
     }
     if skipped > 0 {
         text += &format!("; {skipped} left out, because a row does not decode");
+    }
+    for (kind, report) in &kinds {
+        if let Some(reason) = &report.reason {
+            text += &format!("\n  {kind}: {}: {reason}", report.outcome.replace('_', " "));
+        }
     }
     text
 }

@@ -85,7 +85,9 @@ fn with(key: &str, value: Value) -> String {
 }
 
 async fn list(path: &Path) -> Result<Listing, Error> {
-    InventoryFile::new(path).list(TestApp::new().await.now()).await
+    InventoryFile::new(path)
+        .list(None, TestApp::new().await.now())
+        .await
 }
 
 /// `levels` objects, one in the other.

@@ -1,5 +1,6 @@
 //! Who runs a job, who is still alive, and how it ended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,7 +8,7 @@ use drift_inbox::app::{App, JobRequest, Started};
 use drift_inbox::clock::Clock;
 use drift_inbox::db::Db;
 use drift_inbox::error::{Error, Result};
-use drift_inbox::provider::{InventoryProvider, Listing};
+use drift_inbox::provider::{InventoryProvider, Listing, Presence};
 use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::job_runs::{Claim, Report, Trigger, claim, finish, heartbeat};
 use entity::job_runs::{self, Job, JobOutcome};
@@ -279,12 +280,20 @@ struct Broken {
 }
 
 impl InventoryProvider for Broken {
-    fn list(&self, _: DateTime<Utc>) -> BoxFuture<'_, Result<Listing>> {
+    fn list<'a>(
+        &'a self,
+        _: Option<&'a BTreeSet<String>>,
+        _: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Listing>> {
         async {
             assert!(!self.panics, "a secret of the machine");
             Err(Error::Internal("a secret of the machine".to_owned()))
         }
         .boxed()
+    }
+
+    fn confirm_gone<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Presence>> {
+        async { Ok(Presence::Gone) }.boxed()
     }
 }
 
