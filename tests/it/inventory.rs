@@ -14,6 +14,7 @@ use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 
 fn counts(run: &job_runs::Model) -> SyncCounts {
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     let counts = serde_json::from_value(run.counts.clone()).unwrap();
     // What came of each kind has tests of its own.
     SyncCounts {
