@@ -15,12 +15,14 @@ use crate::app::{App, JobRequest, Progress};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
 use crate::config::{
-    BadSetting, DatabaseArgs, DatabaseConfig, HttpArgs, InventoryArgs, LogFormat, ScheduleArgs, TokenArgs,
-    duration,
+    BadSetting, DatabaseArgs, DatabaseConfig, HttpArgs, InventoryArgs, InventoryConfig, LogFormat,
+    ScheduleArgs, TokenArgs, duration,
 };
 use crate::db::Db;
 use crate::error::Error;
-use crate::provider::{InventoryProvider, file::InventoryFile};
+use crate::provider::InventoryProvider;
+use crate::provider::digitalocean::{DigitalOcean, Limits};
+use crate::provider::file::InventoryFile;
 use crate::services::detection::Scope;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::inventory::SyncOptions;
@@ -33,8 +35,9 @@ const DRIFT_REMAINS: u8 = 3;
 /// What --help says at its end.
 const SECRETS: &str = "\
 Secrets are read from the environment, or from the file that NAME_FILE names:
-  DATABASE_URL      sqlite://PATH or postgres://... [default: sqlite://drift-inbox.db?mode=rwc]
-  DRIFT_JWT_SECRET  shared secret that signs tokens, at least 32 bytes
+  DATABASE_URL        sqlite://PATH or postgres://... [default: sqlite://drift-inbox.db?mode=rwc]
+  DRIFT_JWT_SECRET    shared secret that signs tokens, at least 32 bytes
+  DIGITALOCEAN_TOKEN  token of the account to sync; read scopes are enough
 The log goes to standard error; RUST_LOG filters it. An empty variable is an unset one.
 Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 drift remains (detect --exit-code).";
 
@@ -198,10 +201,10 @@ async fn migrate() -> Outcome {
 }
 
 async fn sync(args: SyncArgs) -> Outcome {
-    let inventory = inventory(&args.inventory).ok_or_else(|| {
+    let inventory = inventory(&args.inventory)?.ok_or_else(|| {
         BadSetting::new(
-            "DRIFT_INVENTORY_FILE",
-            "is not set; there is nothing to sync from",
+            "DIGITALOCEAN_TOKEN",
+            "is not set, nor is DRIFT_INVENTORY_FILE; there is nothing to sync from",
         )
     })?;
     let db = connect(&args.database.resolve()?).await?;
@@ -273,9 +276,15 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     Ok(db)
 }
 
-fn inventory(args: &InventoryArgs) -> Option<Arc<dyn InventoryProvider>> {
-    args.resolve()
-        .map(|path| Arc::new(InventoryFile::new(path)) as Arc<dyn InventoryProvider>)
+fn inventory(args: &InventoryArgs) -> Result<Option<Arc<dyn InventoryProvider>>, Failure> {
+    Ok(match args.resolve()? {
+        Some(InventoryConfig::File(path)) => Some(Arc::new(InventoryFile::new(path))),
+        Some(InventoryConfig::DigitalOcean(api, token)) => {
+            let account = DigitalOcean::new(api, &token, Limits::default(), Clock::System)?;
+            Some(Arc::new(account))
+        }
+        None => None,
+    })
 }
 
 /// One line that is written over and over, where somebody watches.

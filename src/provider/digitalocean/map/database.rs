@@ -1,0 +1,61 @@
+//! Database clusters and who may reach them.
+//!
+//! DigitalOcean's API reference, "Databases": connections and users come with passwords unless the token
+//! lacks `database:view_credentials`. None of them is named here.
+
+use serde_json::{Value, json};
+
+use super::{Context, Shape, items, named, resource, text};
+use crate::domain::inventory::ListedResource;
+use crate::provider::digitalocean::map::shape::{Field, as_set, pick};
+
+const DATABASE: &[Field] = &[
+    ("engine", Shape::Lower),
+    ("version", Shape::Plain),
+    ("num_nodes", Shape::Plain),
+    ("private_network_uuid", Shape::Lower),
+    ("storage_size_mib", Shape::Number),
+];
+
+pub(in super::super) fn database(item: &Value, _: &Context) -> Option<ListedResource> {
+    let mut database = named(item, "dbaas", DATABASE)?;
+    database.size_slug = super::lower(item, "/size");
+    let hour = text(item, "/maintenance_window/hour").map(|hour| with_seconds(&hour));
+    let window = json!({ "day": super::lower(item, "/maintenance_window/day"), "hour": hour });
+    let fields = Shape::Object(&[("day", Shape::Plain), ("hour", Shape::Plain)]);
+    if let Some(window) = pick(&window, &fields) {
+        database.with_attr("maintenance_window", window);
+    }
+    Some(database)
+}
+
+/// `13:00` and `13:00:00` are one time.
+fn with_seconds(hour: &str) -> String {
+    match hour.matches(':').count() {
+        1 => format!("{hour}:00"),
+        _ => hour.to_owned(),
+    }
+}
+
+/// The trusted sources of a cluster: `rules` is what its firewall answers.
+pub(in super::super) fn firewall(cluster: &str, name: Option<String>, rules: &[Value]) -> ListedResource {
+    let rules = json!({ "rules": rules });
+    let mut firewall = resource(&rules, "database_firewall", cluster, name);
+    firewall.with_attr(
+        "rules",
+        as_set(items(&rules, "/rules").iter().map(rule).collect()),
+    );
+    firewall
+}
+
+/// The id, the date and the description of a rule say nothing of who may come in.
+fn rule(item: &Value) -> Value {
+    let kind = super::lower(item, "/type").unwrap_or_default();
+    let value = item.get("value").and_then(super::id_text).unwrap_or_default();
+    let value = if kind == "tag" {
+        value.to_lowercase()
+    } else {
+        value
+    };
+    json!({ "type": kind, "value": value })
+}

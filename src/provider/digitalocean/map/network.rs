@@ -1,0 +1,221 @@
+//! Load balancers, firewalls, VPCs, certificates and the CDN.
+
+use serde_json::{Map, Value, json};
+
+use super::{Context, Shape, items, named, pick, resource, text};
+use crate::domain::inventory::ListedResource;
+use crate::provider::digitalocean::map::shape::{Field, as_set, pick_fields};
+
+const LOAD_BALANCER: &[Field] = &[
+    ("size_unit", Shape::Number),
+    ("type", Shape::Plain),
+    ("forwarding_rules", Shape::Object(FORWARDING_RULE)),
+    ("health_check", Shape::Object(HEALTH_CHECK)),
+    ("sticky_sessions", Shape::Object(STICKY_SESSIONS)),
+    ("droplet_ids", Shape::Number),
+    ("tag", Shape::Lower),
+    ("redirect_http_to_https", Shape::Plain),
+    ("enable_proxy_protocol", Shape::Plain),
+    ("enable_backend_keepalive", Shape::Plain),
+    ("disable_lets_encrypt_dns_records", Shape::Plain),
+    ("http_idle_timeout_seconds", Shape::Plain),
+    (
+        "firewall",
+        Shape::Object(&[("allow", Shape::Lower), ("deny", Shape::Lower)]),
+    ),
+    ("domains", Shape::Object(DOMAIN)),
+    ("glb_settings", Shape::Object(GLB_SETTINGS)),
+    ("target_load_balancer_ids", Shape::Lower),
+    ("network", Shape::Plain),
+    ("network_stack", Shape::Plain),
+    ("tls_cipher_policy", Shape::Plain),
+];
+
+const FORWARDING_RULE: &[Field] = &[
+    ("entry_protocol", Shape::Lower),
+    ("entry_port", Shape::Plain),
+    ("target_protocol", Shape::Lower),
+    ("target_port", Shape::Plain),
+    ("certificate_id", Shape::Plain),
+    ("tls_passthrough", Shape::Plain),
+];
+
+const HEALTH_CHECK: &[Field] = &[
+    ("protocol", Shape::Lower),
+    ("port", Shape::Plain),
+    ("path", Shape::Plain),
+    ("check_interval_seconds", Shape::Plain),
+    ("response_timeout_seconds", Shape::Plain),
+    ("healthy_threshold", Shape::Plain),
+    ("unhealthy_threshold", Shape::Plain),
+];
+
+const STICKY_SESSIONS: &[Field] = &[
+    ("type", Shape::Lower),
+    ("cookie_name", Shape::Plain),
+    ("cookie_ttl_seconds", Shape::Plain),
+];
+
+const DOMAIN: &[Field] = &[
+    ("name", Shape::Lower),
+    ("is_managed", Shape::Plain),
+    ("certificate_id", Shape::Plain),
+];
+
+const GLB_SETTINGS: &[Field] = &[
+    ("target_protocol", Shape::Lower),
+    ("target_port", Shape::Plain),
+    ("cdn", Shape::Object(&[("is_enabled", Shape::Plain)])),
+    ("region_priorities", Shape::Labels),
+    ("failover_threshold", Shape::Plain),
+];
+
+pub(in super::super) fn load_balancer(item: &Value, context: &Context) -> Option<ListedResource> {
+    let mut balancer = named(item, "loadbalancer", LOAD_BALANCER)?;
+    balancer.ip = text(item, "/ip");
+    balancer.tags.clear();
+    balancer.size_slug = match balancer.attrs.get("size_unit") {
+        Some(unit) => Some(unit.to_string()),
+        None => super::lower(item, "/size"),
+    };
+    // DigitalOcean's API reference, "Load Balancers": the old sizes are numbers of nodes.
+    if let Some(unit) = balancer.size_slug.as_deref().and_then(unit_of) {
+        balancer.with_attr("size_unit", unit);
+    }
+    // The members follow the tag.
+    if balancer.attrs.contains_key("tag") {
+        balancer.attrs.remove("droplet_ids");
+    }
+    if item
+        .pointer("/sticky_sessions/type")
+        .is_some_and(|kind| kind == "none")
+    {
+        balancer.attrs.remove("sticky_sessions");
+    }
+    for list in ["forwarding_rules", "domains"] {
+        if let Some(Value::Array(entries)) = balancer.attrs.get_mut(list) {
+            entries
+                .iter_mut()
+                .for_each(|entry| name_certificate(entry, context));
+            *entries = as_set(std::mem::take(entries));
+        }
+    }
+    Some(balancer)
+}
+
+fn unit_of(size: &str) -> Option<u64> {
+    match size {
+        "lb-small" => Some(1),
+        "lb-medium" => Some(3),
+        "lb-large" => Some(6),
+        _ => None,
+    }
+}
+
+/// The certificates, by id, that a load balancer or an endpoint of the CDN refers to.
+pub(in super::super) fn certificates_of(item: &Value) -> Vec<&str> {
+    let within = ["/forwarding_rules", "/domains"]
+        .into_iter()
+        .flat_map(|list| items(item, list));
+    std::iter::once(item)
+        .chain(within)
+        .filter_map(|entry| entry.get("certificate_id")?.as_str())
+        .filter(|id| !id.is_empty())
+        .collect()
+}
+
+fn name_certificate(entry: &mut Value, context: &Context) {
+    if let Some(id) = entry.get_mut("certificate_id") {
+        let name = id.as_str().and_then(|id| context.certificates.get(id));
+        if let Some(name) = name {
+            *id = Value::from(name.clone());
+        }
+    }
+}
+
+pub(in super::super) fn firewall(item: &Value, _: &Context) -> Option<ListedResource> {
+    let mut firewall = named(item, "firewall", &[("droplet_ids", Shape::Number)])?;
+    // What changes here counts at once.
+    firewall.settling = false;
+    for (rules, peers) in [("inbound_rules", "sources"), ("outbound_rules", "destinations")] {
+        let all = items(item, &format!("/{rules}"))
+            .iter()
+            .map(|item| firewall_rule(item, peers))
+            .collect();
+        firewall.with_attr(rules, as_set(all));
+    }
+    Some(firewall)
+}
+
+const PEERS: &[Field] = &[
+    ("addresses", Shape::Lower),
+    ("droplet_ids", Shape::Number),
+    ("load_balancer_uids", Shape::Lower),
+    ("kubernetes_ids", Shape::Lower),
+    ("tags", Shape::Lower),
+];
+
+/// DigitalOcean's Terraform provider reads ports `0` as all ports of tcp and udp, and as none of icmp.
+fn firewall_rule(item: &Value, peers: &str) -> Value {
+    let mut rule = Map::new();
+    let protocol = super::lower(item, "/protocol").unwrap_or_default();
+    let ports = item.get("ports").and_then(super::id_text).unwrap_or_default();
+    let ports = match (protocol.as_str(), ports.as_str()) {
+        ("icmp", _) => None,
+        (_, "0" | "all" | "") => Some("all".to_owned()),
+        (_, ports) => Some(ports.to_owned()),
+    };
+    rule.insert("protocol".to_owned(), protocol.into());
+    if let Some(ports) = ports {
+        rule.insert("ports".to_owned(), ports.into());
+    }
+    let all = item.get(peers).and_then(|item| pick(item, &Shape::Object(PEERS)));
+    if let Some(all) = all {
+        rule.insert(peers.to_owned(), all);
+    }
+    Value::Object(rule)
+}
+
+const VPC: &[Field] = &[
+    ("description", Shape::Plain),
+    ("ip_range", Shape::Plain),
+    ("default", Shape::Plain),
+];
+
+pub(in super::super) fn vpc(item: &Value, _: &Context) -> Option<ListedResource> {
+    let mut vpc = named(item, "vpc", VPC)?;
+    vpc.ip = text(item, "/ip_range");
+    Some(vpc)
+}
+
+/// Known by its name: the id and the dates change whenever Let's Encrypt renews it.
+pub(in super::super) fn certificate(item: &Value, _: &Context) -> Option<ListedResource> {
+    let name = text(item, "/name")?;
+    let mut certificate = resource(item, "certificate", &name, None);
+    certificate.status = text(item, "/state");
+    certificate.settling = certificate.status.as_deref().is_some_and(super::is_passing);
+    let fields: &[Field] = &[("type", Shape::Plain), ("dns_names", Shape::Lower)];
+    certificate.attrs = pick_fields(item, fields);
+    Some(certificate)
+}
+
+const CDN_ENDPOINT: &[Field] = &[
+    ("origin", Shape::Lower),
+    ("endpoint", Shape::Lower),
+    ("ttl", Shape::Plain),
+    ("custom_domain", Shape::Lower),
+    ("certificate_id", Shape::Plain),
+];
+
+pub(in super::super) fn cdn_endpoint(item: &Value, context: &Context) -> Option<ListedResource> {
+    let mut endpoint = named(item, "cdn_endpoint", CDN_ENDPOINT)?;
+    if let Some(name) = text(item, "/custom_domain").or_else(|| text(item, "/origin")) {
+        endpoint.name = name;
+    }
+    let mut attrs = json!(endpoint.attrs);
+    name_certificate(&mut attrs, context);
+    if let Value::Object(attrs) = attrs {
+        endpoint.attrs = attrs;
+    }
+    Some(endpoint)
+}
