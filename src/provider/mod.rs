@@ -1,7 +1,9 @@
 //! Where the inventory comes from.
 
+pub mod app_spec;
 pub mod digitalocean;
 pub mod file;
+pub mod normal;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,7 @@ const DROPLET: &[Field] = &[
         "image",
         Shape::Object(&[("id", Shape::Number), ("slug", Shape::Lower)]),
     ),
-    ("volume_ids", Shape::Lower),
+    ("volume_ids", Shape::Plain),
     (
         "gpu_info",
         Shape::Object(&[("count", Shape::Plain), ("model", Shape::Plain)]),

@@ -8,33 +8,28 @@ use serde_json::{Value, json};
 use super::{Context, Shape, items, named, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, as_set, pick};
+use crate::provider::normal;
 
 const DATABASE: &[Field] = &[
-    ("engine", Shape::Lower),
     ("version", Shape::Plain),
     ("num_nodes", Shape::Plain),
-    ("private_network_uuid", Shape::Lower),
+    ("private_network_uuid", Shape::Plain),
     ("storage_size_mib", Shape::Number),
 ];
 
 pub(in super::super) fn database(item: &Value, _: &Context) -> Option<ListedResource> {
     let mut database = named(item, "dbaas", DATABASE)?;
+    if let Some(engine) = text(item, "/engine") {
+        database.with_attr("engine", normal::engine(&engine));
+    }
     database.size_slug = super::lower(item, "/size");
-    let hour = text(item, "/maintenance_window/hour").map(|hour| with_seconds(&hour));
+    let hour = text(item, "/maintenance_window/hour").map(|hour| normal::hour(&hour));
     let window = json!({ "day": super::lower(item, "/maintenance_window/day"), "hour": hour });
     let fields = Shape::Object(&[("day", Shape::Plain), ("hour", Shape::Plain)]);
     if let Some(window) = pick(&window, &fields) {
         database.with_attr("maintenance_window", window);
     }
     Some(database)
-}
-
-/// `13:00` and `13:00:00` are one time.
-fn with_seconds(hour: &str) -> String {
-    match hour.matches(':').count() {
-        1 => format!("{hour}:00"),
-        _ => hour.to_owned(),
-    }
 }
 
 /// The trusted sources of a cluster: `rules` is what its firewall answers.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Context, Shape, flag, items, named, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::Field;
+use crate::provider::normal;
 
 const SWITCH: &[Field] = &[("enabled", Shape::Plain)];
 
@@ -22,14 +23,14 @@ const CLUSTER: &[Field] = &[
     ),
     (
         "control_plane_firewall",
-        Shape::Object(&[("enabled", Shape::Plain), ("allowed_addresses", Shape::Lower)]),
+        Shape::Object(&[("enabled", Shape::Plain), ("allowed_addresses", Shape::Plain)]),
     ),
     (
         "cluster_autoscaler_configuration",
         Shape::Object(&[
             ("scale_down_utilization_threshold", Shape::Plain),
             ("scale_down_unneeded_time", Shape::Plain),
-            ("expanders", Shape::Lower),
+            ("expanders", Shape::Plain),
         ]),
     ),
     (
@@ -55,7 +56,7 @@ pub(in super::super) fn cluster(item: &Value, _: &Context) -> Option<ListedResou
     cluster.status = text(item, "/status/state");
     cluster.settling = cluster.status.as_deref().is_some_and(super::is_passing);
     cluster.ip = text(item, "/ipv4");
-    cluster.tags.retain(|tag| is_of_users(tag));
+    cluster.tags = chosen_tags(item);
     Some(cluster)
 }
 
@@ -79,7 +80,7 @@ const POOL: &[Field] = &[
 pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResource> {
     let mut pool = named(item, "kubernetes_node_pool", POOL)?;
     pool.size_slug = super::lower(item, "/size");
-    pool.tags.retain(|tag| is_of_users(tag));
+    pool.tags = chosen_tags(item);
     // The autoscaler decides it.
     if flag(item, "/auto_scale") {
         pool.attrs.remove("count");
@@ -92,7 +93,6 @@ pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResour
     Some(pool)
 }
 
-/// DigitalOcean and its Terraform provider add tags of their own.
-fn is_of_users(tag: &str) -> bool {
-    tag != "k8s" && !tag.starts_with("k8s:") && !tag.starts_with("terraform:")
+fn chosen_tags(item: &Value) -> Vec<String> {
+    normal::kubernetes_tags(items(item, "/tags").iter().filter_map(Value::as_str))
 }

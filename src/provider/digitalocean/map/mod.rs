@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 
 use self::shape::{Field, Shape, pick, pick_fields};
 use crate::domain::inventory::ListedResource;
+use crate::provider::normal;
 
 /// States that pass by themselves, whatever the kind.
 const PASSING: [&str; 18] = [
@@ -78,16 +79,8 @@ fn items<'a>(item: &'a Value, pointer: &str) -> &'a [Value] {
         .map_or(&[], Vec::as_slice)
 }
 
-/// Sorted, without repetition, in lower case: DigitalOcean's tags are the same in either case.
 fn tags(item: &Value) -> Vec<String> {
-    let mut tags: Vec<String> = items(item, "/tags")
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_lowercase)
-        .collect();
-    tags.sort();
-    tags.dedup();
-    tags
+    normal::tags(items(item, "/tags").iter().filter_map(Value::as_str))
 }
 
 fn is_passing(status: &str) -> bool {

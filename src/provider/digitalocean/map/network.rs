@@ -1,13 +1,13 @@
 //! Load balancers, firewalls, VPCs, certificates and the CDN.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Context, Shape, items, named, pick, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, as_set, pick_fields};
+use crate::provider::normal;
 
 const LOAD_BALANCER: &[Field] = &[
-    ("size_unit", Shape::Number),
     ("type", Shape::Plain),
     ("forwarding_rules", Shape::Object(FORWARDING_RULE)),
     ("health_check", Shape::Object(HEALTH_CHECK)),
@@ -21,11 +21,11 @@ const LOAD_BALANCER: &[Field] = &[
     ("http_idle_timeout_seconds", Shape::Plain),
     (
         "firewall",
-        Shape::Object(&[("allow", Shape::Lower), ("deny", Shape::Lower)]),
+        Shape::Object(&[("allow", Shape::Plain), ("deny", Shape::Plain)]),
     ),
     ("domains", Shape::Object(DOMAIN)),
     ("glb_settings", Shape::Object(GLB_SETTINGS)),
-    ("target_load_balancer_ids", Shape::Lower),
+    ("target_load_balancer_ids", Shape::Plain),
     ("network", Shape::Plain),
     ("network_stack", Shape::Plain),
     ("tls_cipher_policy", Shape::Plain),
@@ -74,14 +74,8 @@ pub(in super::super) fn load_balancer(item: &Value, context: &Context) -> Option
     let mut balancer = named(item, "loadbalancer", LOAD_BALANCER)?;
     balancer.ip = text(item, "/ip");
     balancer.tags.clear();
-    balancer.size_slug = match balancer.attrs.get("size_unit") {
-        Some(unit) => Some(unit.to_string()),
-        None => super::lower(item, "/size"),
-    };
-    // DigitalOcean's API reference, "Load Balancers": the old sizes are numbers of nodes.
-    if let Some(unit) = balancer.size_slug.as_deref().and_then(unit_of) {
-        balancer.with_attr("size_unit", unit);
-    }
+    let size_unit = item.get("size_unit").and_then(Value::as_i64);
+    balancer.size_slug = normal::load_balancer_size(size_unit, text(item, "/size").as_deref());
     // The members follow the tag.
     if balancer.attrs.contains_key("tag") {
         balancer.attrs.remove("droplet_ids");
@@ -92,24 +86,22 @@ pub(in super::super) fn load_balancer(item: &Value, context: &Context) -> Option
     {
         balancer.attrs.remove("sticky_sessions");
     }
-    for list in ["forwarding_rules", "domains"] {
-        if let Some(Value::Array(entries)) = balancer.attrs.get_mut(list) {
-            entries
-                .iter_mut()
-                .for_each(|entry| name_certificate(entry, context));
-            *entries = as_set(std::mem::take(entries));
-        }
-    }
+    name_certificates(&mut balancer, "domains", context);
+    name_certificates(&mut balancer, "forwarding_rules", context);
     Some(balancer)
 }
 
-fn unit_of(size: &str) -> Option<u64> {
-    match size {
-        "lb-small" => Some(1),
-        "lb-medium" => Some(3),
-        "lb-large" => Some(6),
-        _ => None,
+fn name_certificates(balancer: &mut ListedResource, list: &str, context: &Context) {
+    let Some(Value::Array(entries)) = balancer.attrs.get_mut(list) else {
+        return;
+    };
+    for fields in entries.iter_mut().filter_map(Value::as_object_mut) {
+        name_certificate(fields, context);
+        if list == "forwarding_rules" {
+            fields.entry("tls_passthrough").or_insert(Value::Bool(false));
+        }
     }
+    *entries = as_set(std::mem::take(entries));
 }
 
 /// The certificates, by id, that a load balancer or an endpoint of the CDN refers to.
@@ -124,12 +116,14 @@ pub(in super::super) fn certificates_of(item: &Value) -> Vec<&str> {
         .collect()
 }
 
-fn name_certificate(entry: &mut Value, context: &Context) {
-    if let Some(id) = entry.get_mut("certificate_id") {
+/// The name of a certificate for its id; the id stands in where nobody knows the name.
+fn name_certificate(fields: &mut Map<String, Value>, context: &Context) {
+    if let Some(id) = fields.remove("certificate_id") {
         let name = id.as_str().and_then(|id| context.certificates.get(id));
-        if let Some(name) = name {
-            *id = Value::from(name.clone());
-        }
+        fields.insert(
+            "certificate_name".to_owned(),
+            name.map_or(id.clone(), |name| name.clone().into()),
+        );
     }
 }
 
@@ -148,27 +142,21 @@ pub(in super::super) fn firewall(item: &Value, _: &Context) -> Option<ListedReso
 }
 
 const PEERS: &[Field] = &[
-    ("addresses", Shape::Lower),
+    ("addresses", Shape::Plain),
     ("droplet_ids", Shape::Number),
-    ("load_balancer_uids", Shape::Lower),
-    ("kubernetes_ids", Shape::Lower),
+    ("load_balancer_uids", Shape::Plain),
+    ("kubernetes_ids", Shape::Plain),
     ("tags", Shape::Lower),
 ];
 
-/// DigitalOcean's Terraform provider reads ports `0` as all ports of tcp and udp, and as none of icmp.
 fn firewall_rule(item: &Value, peers: &str) -> Value {
-    let mut rule = Map::new();
     let protocol = super::lower(item, "/protocol").unwrap_or_default();
     let ports = item.get("ports").and_then(super::id_text).unwrap_or_default();
-    let ports = match (protocol.as_str(), ports.as_str()) {
-        ("icmp", _) => None,
-        (_, "0" | "all" | "") => Some("all".to_owned()),
-        (_, ports) => Some(ports.to_owned()),
-    };
-    rule.insert("protocol".to_owned(), protocol.into());
-    if let Some(ports) = ports {
+    let mut rule = Map::new();
+    if let Some(ports) = normal::ports(&protocol, &ports) {
         rule.insert("ports".to_owned(), ports.into());
     }
+    rule.insert("protocol".to_owned(), protocol.into());
     let all = item.get(peers).and_then(|item| pick(item, &Shape::Object(PEERS)));
     if let Some(all) = all {
         rule.insert(peers.to_owned(), all);
@@ -194,28 +182,24 @@ pub(in super::super) fn certificate(item: &Value, _: &Context) -> Option<ListedR
     let mut certificate = resource(item, "certificate", &name, None);
     certificate.status = text(item, "/state");
     certificate.settling = certificate.status.as_deref().is_some_and(super::is_passing);
-    let fields: &[Field] = &[("type", Shape::Plain), ("dns_names", Shape::Lower)];
+    let fields: &[Field] = &[("type", Shape::Plain), ("dns_names", Shape::Plain)];
     certificate.attrs = pick_fields(item, fields);
     Some(certificate)
 }
 
 const CDN_ENDPOINT: &[Field] = &[
-    ("origin", Shape::Lower),
-    ("endpoint", Shape::Lower),
+    ("origin", Shape::Plain),
+    ("endpoint", Shape::Plain),
     ("ttl", Shape::Plain),
-    ("custom_domain", Shape::Lower),
+    ("custom_domain", Shape::Plain),
     ("certificate_id", Shape::Plain),
 ];
 
 pub(in super::super) fn cdn_endpoint(item: &Value, context: &Context) -> Option<ListedResource> {
     let mut endpoint = named(item, "cdn_endpoint", CDN_ENDPOINT)?;
-    if let Some(name) = text(item, "/custom_domain").or_else(|| text(item, "/origin")) {
+    if let Some(name) = text(item, "/origin") {
         endpoint.name = name;
     }
-    let mut attrs = json!(endpoint.attrs);
-    name_certificate(&mut attrs, context);
-    if let Value::Object(attrs) = attrs {
-        endpoint.attrs = attrs;
-    }
+    name_certificate(&mut endpoint.attrs, context);
     Some(endpoint)
 }
