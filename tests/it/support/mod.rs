@@ -1,8 +1,10 @@
 //! What tests are written in.
 
+pub(crate) mod account;
 pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod graphql;
+pub(crate) mod stub_do;
 
 use std::sync::Arc;
 

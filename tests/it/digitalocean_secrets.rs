@@ -1,0 +1,1 @@
+//! No secret reaches the database, a log or an answer.
