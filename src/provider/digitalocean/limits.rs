@@ -1,6 +1,6 @@
 //! How much is asked of the API, and how long it is waited for.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -92,29 +92,42 @@ impl Pace {
     /// Waits for a slot and a share of the budget. None if the runtime is going down.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         let slot = self.slots.acquire().await.ok()?;
-        let at = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let saved_up = now.checked_sub(self.burst).unwrap_or(now);
-            let at = state.next.max(saved_up);
-            state.next = at + self.interval;
-            at
-        };
+        let at = self.next(Instant::now());
         tokio::time::sleep_until(at).await;
         Some(slot)
     }
 
+    /// When the request that comes now may go. What was not used is saved up, but no more than a burst.
+    fn next(&self, now: Instant) -> Instant {
+        let mut state = self.state();
+        let saved_up = now.checked_sub(self.burst).unwrap_or(now);
+        let share = state.next.max(saved_up);
+        state.next = share + self.interval;
+        share.max(now)
+    }
+
     /// Nobody asks for this long.
     pub(super) fn hold(&self, wait: Duration) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.held_until = state.held_until.max(Instant::now() + wait);
+        self.hold_at(wait, Instant::now());
+    }
+
+    fn hold_at(&self, wait: Duration, now: Instant) {
+        let mut state = self.state();
+        state.held_until = state.held_until.max(now + wait);
     }
 
     /// How long nobody may ask yet, if so.
     pub(super) fn held(&self) -> Option<Duration> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = state.held_until.saturating_duration_since(Instant::now());
+        self.held_at(Instant::now())
+    }
+
+    fn held_at(&self, now: Instant) -> Option<Duration> {
+        let left = self.state().held_until.saturating_duration_since(now);
         (!left.is_zero()).then_some(left)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,29 +135,28 @@ impl Pace {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn no_minute_sees_250_requests() {
+    #[test]
+    fn no_minute_sees_250_requests() {
         let limits = Limits::default();
         assert!(limits.per_minute + limits.burst < 250);
         let pace = Pace::new(&limits);
-        tokio::time::sleep(Duration::from_secs(3600)).await;
-        let start = Instant::now();
-        let mut within_a_minute = 0;
-        while start.elapsed() < Duration::from_secs(60) {
-            drop(pace.turn().await);
+        let start = Instant::now() + Duration::from_secs(3600);
+        let (mut now, mut within_a_minute) = (start, 0);
+        while now < start + Duration::from_secs(60) {
             within_a_minute += 1;
+            now = pace.next(now);
         }
         assert!((200..250).contains(&within_a_minute), "{within_a_minute}");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_hold_is_for_everybody_and_ends() {
+    #[test]
+    fn a_hold_is_for_everybody_and_ends() {
         let pace = Pace::new(&Limits::default());
-        assert_eq!(pace.held(), None);
-        pace.hold(Duration::from_secs(5));
-        pace.hold(Duration::from_secs(2));
-        assert_eq!(pace.held(), Some(Duration::from_secs(5)));
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(pace.held(), None);
+        let now = Instant::now() + Duration::from_secs(1);
+        assert_eq!(pace.held_at(now), None);
+        pace.hold_at(Duration::from_secs(5), now);
+        pace.hold_at(Duration::from_secs(2), now);
+        assert_eq!(pace.held_at(now), Some(Duration::from_secs(5)));
+        assert_eq!(pace.held_at(now + Duration::from_secs(5)), None);
     }
 }

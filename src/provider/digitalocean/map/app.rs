@@ -22,3 +22,31 @@ pub(in super::super) fn app(item: &Value, _: &Context) -> Option<ListedResource>
     }
     Some(app)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::shown;
+    use super::*;
+
+    #[test]
+    fn an_app_without_the_values_of_its_variables() {
+        let item = json!({
+            "id": "a-1", "project_id": "p-1", "region": { "slug": "ams" }, "tier_slug": "basic",
+            "live_url": "https://shop.example", "in_progress_deployment": { "id": "d-2" },
+            "active_deployment": { "id": "d-1", "phase": "ACTIVE", "cause": "hunter2" },
+            "spec": { "name": "shop", "services": [{ "name": "web", "instance_count": 2,
+                "envs": [{ "key": "API_KEY", "value": "hunter2", "type": "SECRET", "scope": "RUN_TIME" }] }] },
+        });
+        assert_eq!(
+            shown(app(&item, &Context::default())),
+            json!({
+                "id": "a-1", "urn": "do:app:a-1", "name": "shop", "region": "ams", "status": "ACTIVE",
+                "project_id": "p-1", "settling": true,
+                "attrs": { "spec": { "name": "shop", "services": [{ "name": "web", "instance_count": 2,
+                    "envs": [{ "key": "API_KEY", "type": "SECRET", "scope": "RUN_TIME" }] }] } },
+            })
+        );
+    }
+}

@@ -54,3 +54,49 @@ fn rule(item: &Value) -> Value {
     };
     json!({ "type": kind, "value": value })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::shown;
+    use super::*;
+
+    #[test]
+    fn a_database_without_its_credentials() {
+        let item = json!({
+            "id": "db-1", "name": "main", "engine": "redis", "version": "8", "semantic_version": "8.1.2",
+            "num_nodes": 2, "size": "db-s-1vcpu-1gb", "region": "nyc3", "status": "resizing",
+            "connection": { "password": "hunter2" }, "users": [{ "name": "doadmin", "password": "hunter2" }],
+            "private_network_uuid": "vpc-1", "tags": ["Prod"], "storage_size_mib": "61440", "project_id": "p-1",
+            "maintenance_window": { "day": "Monday", "hour": "13:00", "pending": true, "description": ["soon"] },
+        });
+        assert_eq!(
+            shown(database(&item, &Context::default())),
+            json!({
+                "id": "db-1", "urn": "do:dbaas:db-1", "name": "main", "region": "nyc3",
+                "size_slug": "db-s-1vcpu-1gb", "status": "resizing", "settling": true, "tags": ["prod"],
+                "project_id": "p-1",
+                "attrs": {
+                    "engine": "valkey", "version": "8", "num_nodes": 2, "private_network_uuid": "vpc-1",
+                    "storage_size_mib": 61440, "maintenance_window": { "day": "monday", "hour": "13:00:00" },
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn trusted_sources_are_a_set_that_never_settles() {
+        let rules = [
+            json!({ "uuid": "r-2", "type": "tag", "value": "Web", "created_at": "2026" }),
+            json!({ "uuid": "r-1", "type": "ip_addr", "value": "203.0.113.5", "description": "office" }),
+        ];
+        let all = firewall("db-1", Some("main".to_owned()), &rules);
+        assert_eq!(
+            shown(Some(all)),
+            json!({ "id": "db-1", "urn": "do:database_firewall:db-1", "name": "main",
+                    "attrs": { "rules": [{ "type": "ip_addr", "value": "203.0.113.5" },
+                                         { "type": "tag", "value": "web" }] } })
+        );
+    }
+}

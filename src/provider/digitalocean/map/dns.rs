@@ -45,3 +45,52 @@ pub(in super::super) fn record(item: &Value, domain: &str) -> Option<ListedResou
 pub(in super::super) fn is_kept(item: &Value) -> bool {
     !text(item, "/type").is_some_and(|kind| kind.eq_ignore_ascii_case("SOA"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::shown;
+    use super::*;
+
+    fn record_of(item: Value) -> Value {
+        shown(record(&item, "shop.example"))
+    }
+
+    #[test]
+    fn a_domain() {
+        let item = json!({ "name": "Shop.example", "ttl": 1800, "zone_file": "$ORIGIN shop.example." });
+        assert_eq!(
+            shown(domain(&item, &Context::default())),
+            json!({ "id": "shop.example", "urn": "do:domain:shop.example", "name": "shop.example",
+                    "attrs": { "ttl": 1800 } })
+        );
+    }
+
+    #[test]
+    fn records_are_relative_to_their_domain() {
+        let item = json!({ "id": 12, "type": "a", "name": "www.shop.example.", "data": "203.0.113.5", "ttl": 60,
+            "priority": null, "port": 0, "weight": null, "flags": 0, "tag": null });
+        assert_eq!(
+            record_of(item),
+            json!({ "id": "12", "urn": "do:domain_record:12", "name": "www",
+                    "attrs": { "type": "A", "data": "203.0.113.5", "ttl": 60, "domain": "shop.example" } })
+        );
+        let data = |kind: &str, data: &str| {
+            record_of(json!({ "id": 1, "type": kind, "name": "@", "data": data }))["attrs"]["data"].clone()
+        };
+        assert_eq!(data("CNAME", "@"), "shop.example");
+        assert_eq!(data("MX", "mail.shop.example."), "mail.shop.example");
+        assert_eq!(data("AAAA", "2001:DB8:0:0::1"), "2001:db8::1");
+        assert_eq!(data("TXT", "v=spf1 -all."), "v=spf1 -all.");
+    }
+
+    #[test]
+    fn only_the_soa_record_is_left_out() {
+        assert!(!is_kept(&json!({ "type": "SOA" })));
+        assert!(is_kept(
+            &json!({ "type": "NS", "name": "@", "data": "ns1.digitalocean.com" })
+        ));
+        assert!(is_kept(&json!({ "type": "NOVEL" })));
+    }
+}

@@ -96,3 +96,64 @@ pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResour
 fn chosen_tags(item: &Value) -> Vec<String> {
     normal::kubernetes_tags(items(item, "/tags").iter().filter_map(Value::as_str))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::shown;
+    use super::*;
+
+    #[test]
+    fn a_cluster_and_its_pool() {
+        let item = json!({
+            "id": "c-1", "name": "main", "region": "nyc1", "version": "1.33.1-do.0", "ipv4": "203.0.113.4",
+            "endpoint": "https://c-1.k8s.ondigitalocean.com", "ha": true, "auto_upgrade": false,
+            "status": { "state": "upgrading", "message": "soon" }, "vpc_uuid": "vpc-1",
+            "tags": ["k8s", "k8s:c-1", "terraform:x", "Prod"], "updated_at": "2026",
+            "maintenance_policy": { "start_time": "04:00", "day": "Any", "duration": "4h0m0s" },
+            "control_plane_firewall": { "enabled": true, "allowed_addresses": ["198.51.100.0/24"] },
+            "routing_agent": { "enabled": false }, "kubeconfig": "hunter2",
+        });
+        assert_eq!(
+            shown(cluster(&item, &Context::default())),
+            json!({
+                "id": "c-1", "urn": "do:kubernetes:c-1", "name": "main", "region": "nyc1",
+                "status": "upgrading", "settling": true, "ip": "203.0.113.4", "vpc_uuid": "vpc-1",
+                "tags": ["prod"],
+                "attrs": {
+                    "version": "1.33.1-do.0", "ha": true, "auto_upgrade": false,
+                    "maintenance_policy": { "start_time": "04:00", "day": "any" },
+                    "control_plane_firewall": { "enabled": true, "allowed_addresses": ["198.51.100.0/24"] },
+                    "routing_agent": { "enabled": false },
+                },
+            })
+        );
+        let item = json!({
+            "id": "p-1", "name": "workers", "size": "s-2vcpu-4gb", "count": 3, "auto_scale": false,
+            "min_nodes": 0, "max_nodes": 0, "labels": { "team": "web" }, "tags": ["k8s", "a"],
+            "taints": [{ "key": "k", "value": "v", "effect": "NoSchedule" }],
+            "nodes": [{ "id": "n-1", "status": { "state": "provisioning" }, "droplet_id": "42" }],
+        });
+        assert_eq!(
+            shown(pool(&item, "c-1")),
+            json!({
+                "id": "p-1", "urn": "do:kubernetes_node_pool:p-1", "name": "workers",
+                "size_slug": "s-2vcpu-4gb", "tags": ["a"], "settling": true,
+                "attrs": {
+                    "cluster_id": "c-1", "count": 3, "auto_scale": false, "min_nodes": 0, "max_nodes": 0,
+                    "labels": { "team": "web" }, "taints": [{ "key": "k", "value": "v", "effect": "NoSchedule" }],
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn the_autoscaler_decides_the_count() {
+        let item = json!({ "id": "p-1", "count": 4, "auto_scale": true, "min_nodes": 1, "max_nodes": 9 });
+        assert_eq!(
+            shown(pool(&item, "c-1"))["attrs"],
+            json!({ "cluster_id": "c-1", "auto_scale": true, "min_nodes": 1, "max_nodes": 9 })
+        );
+    }
+}

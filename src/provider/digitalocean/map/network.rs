@@ -203,3 +203,134 @@ pub(in super::super) fn cdn_endpoint(item: &Value, context: &Context) -> Option<
     name_certificate(&mut endpoint.attrs, context);
     Some(endpoint)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::shown;
+    use super::*;
+
+    fn certificates() -> Context {
+        Context {
+            certificates: [("id-1".to_owned(), "shop".to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn a_load_balancer() {
+        let item = json!({
+            "id": "lb-1", "name": "front", "ip": "203.0.113.3", "ipv6": "2001:db8::3", "size": "lb-small",
+            "size_unit": 3, "algorithm": "round_robin", "status": "active", "region": { "slug": "nyc3" },
+            "forwarding_rules": [
+                { "entry_protocol": "HTTPS", "entry_port": 443, "target_protocol": "http", "target_port": 80,
+                  "certificate_id": "id-1", "tls_passthrough": false },
+                { "entry_protocol": "http", "entry_port": 80, "target_protocol": "http", "target_port": 80,
+                  "certificate_id": "" },
+            ],
+            "health_check": { "protocol": "http", "port": 80, "path": "/", "novel": 1 },
+            "sticky_sessions": { "type": "none" }, "tag": "", "droplet_ids": [9, 3],
+            "redirect_http_to_https": true, "vpc_uuid": "vpc-1", "project_id": "p-1", "type": "REGIONAL",
+            "firewall": { "deny": ["ip:198.51.100.1"], "allow": [] }, "domains": [],
+        });
+        assert_eq!(
+            shown(load_balancer(&item, &certificates())),
+            json!({
+                "id": "lb-1", "urn": "do:loadbalancer:lb-1", "name": "front", "region": "nyc3",
+                "size_slug": "3", "status": "active", "ip": "203.0.113.3", "vpc_uuid": "vpc-1",
+                "project_id": "p-1",
+                "attrs": {
+                    "type": "REGIONAL", "redirect_http_to_https": true, "droplet_ids": [3, 9],
+                    "forwarding_rules": [
+                        { "entry_protocol": "https", "entry_port": 443, "target_protocol": "http",
+                          "target_port": 80, "tls_passthrough": false, "certificate_name": "shop" },
+                        { "entry_protocol": "http", "entry_port": 80, "target_protocol": "http",
+                          "target_port": 80, "tls_passthrough": false },
+                    ],
+                    "health_check": { "protocol": "http", "port": 80, "path": "/" },
+                    "firewall": { "deny": ["ip:198.51.100.1"] },
+                },
+            })
+        );
+        assert_eq!(certificates_of(&item), ["id-1"]);
+    }
+
+    #[test]
+    fn the_members_of_a_load_balancer_follow_its_tag() {
+        let item = json!({
+            "id": "lb-1", "status": "new", "size": "lb-medium", "tag": "Web", "droplet_ids": [1],
+            "sticky_sessions": { "type": "cookies", "cookie_name": "DO-LB", "cookie_ttl_seconds": 300 },
+        });
+        let balancer = load_balancer(&item, &Context::default()).unwrap();
+        assert!(balancer.settling);
+        assert_eq!(balancer.size_slug.as_deref(), Some("3"));
+        assert_eq!(
+            Value::Object(balancer.attrs),
+            json!({ "tag": "web", "sticky_sessions":
+                { "type": "cookies", "cookie_name": "DO-LB", "cookie_ttl_seconds": 300 } })
+        );
+    }
+
+    #[test]
+    fn a_firewall_is_sets_of_rules_and_never_settles() {
+        let item = json!({
+            "id": "fw-1", "name": "web", "status": "waiting", "pending_changes": [{ "droplet_id": 1 }],
+            "droplet_ids": [2, 1], "tags": ["Web"],
+            "inbound_rules": [
+                { "protocol": "tcp", "ports": "22", "sources": { "addresses": ["::/0", "0.0.0.0/0"], "tags": [] } },
+                { "protocol": "icmp", "ports": "0", "sources": { "tags": ["Ops"] } },
+            ],
+            "outbound_rules": [{ "protocol": "udp", "ports": "0", "destinations": { "droplet_ids": [7] } }],
+        });
+        let firewall = firewall(&item, &Context::default()).unwrap();
+        assert!(!firewall.settling);
+        assert_eq!(firewall.tags, ["web"]);
+        assert_eq!(
+            Value::Object(firewall.attrs),
+            json!({
+                "droplet_ids": [1, 2],
+                "inbound_rules": [
+                    { "protocol": "tcp", "ports": "22", "sources": { "addresses": ["0.0.0.0/0", "::/0"] } },
+                    { "protocol": "icmp", "sources": { "tags": ["ops"] } },
+                ],
+                "outbound_rules": [{ "protocol": "udp", "ports": "all", "destinations": { "droplet_ids": [7] } }],
+            })
+        );
+    }
+
+    #[test]
+    fn a_vpc() {
+        let item = json!({ "id": "vpc-1", "name": "main", "region": "NYC1", "ip_range": "10.1.0.0/20",
+            "description": "", "default": false, "created_at": "2026" });
+        assert_eq!(
+            shown(vpc(&item, &Context::default())),
+            json!({ "id": "vpc-1", "urn": "do:vpc:vpc-1", "name": "main", "region": "nyc1", "ip": "10.1.0.0/20",
+                    "attrs": { "ip_range": "10.1.0.0/20", "default": false } })
+        );
+    }
+
+    #[test]
+    fn a_certificate_is_known_by_its_name() {
+        let item = json!({ "id": "id-1", "name": "shop", "state": "pending", "type": "lets_encrypt",
+            "dns_names": ["www.shop.example", "shop.example"], "not_after": "2027", "sha1_fingerprint": "ab" });
+        assert_eq!(
+            shown(certificate(&item, &Context::default())),
+            json!({ "id": "shop", "urn": "do:certificate:shop", "name": "shop", "status": "pending",
+                    "settling": true,
+                    "attrs": { "type": "lets_encrypt", "dns_names": ["shop.example", "www.shop.example"] } })
+        );
+    }
+
+    #[test]
+    fn an_endpoint_of_the_cdn() {
+        let item = json!({ "id": "e-1", "origin": "b.nyc3.digitaloceanspaces.com", "ttl": 3600,
+            "endpoint": "b.nyc3.cdn.digitaloceanspaces.com", "certificate_id": "id-1", "custom_domain": "" });
+        let endpoint = cdn_endpoint(&item, &certificates()).unwrap();
+        assert_eq!(endpoint.name, "b.nyc3.digitaloceanspaces.com");
+        assert_eq!(
+            Value::Object(endpoint.attrs),
+            json!({ "origin": "b.nyc3.digitaloceanspaces.com", "endpoint": "b.nyc3.cdn.digitaloceanspaces.com",
+                    "ttl": 3600, "certificate_name": "shop" })
+        );
+    }
+}
