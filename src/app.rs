@@ -209,7 +209,10 @@ impl App {
 
     fn inventory(&self) -> Result<Arc<dyn InventoryProvider>> {
         self.inner.inventory.clone().ok_or_else(|| {
-            Error::Upstream("there is no inventory to sync from: set DRIFT_INVENTORY_FILE".to_owned())
+            Error::Upstream(
+                "there is no inventory to sync from: set DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE"
+                    .to_owned(),
+            )
         })
     }
 

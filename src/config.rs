@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::auth::TokenVerifier;
 use crate::domain::actor::{RoleAliases, RolesClaim};
 use crate::graphql::bounds::{Bounds, LARGEST_PAGE};
+use crate::provider::digitalocean::{ApiToken, ApiUrl};
 use crate::scheduler::{Schedule, Schedules};
 
 /// Where tokens come from, and for whom they are, unless set.
@@ -75,10 +76,11 @@ impl DatabaseArgs {
     }
 }
 
-/// Where the inventory comes from.
+/// Where the inventory comes from. The token itself is a secret: DIGITALOCEAN_TOKEN or
+/// DIGITALOCEAN_TOKEN_FILE.
 #[derive(Args, Clone, Debug, Default)]
 pub struct InventoryArgs {
-    /// JSON file that lists the resources of an account
+    /// JSON file that lists the resources of an account; or set DIGITALOCEAN_TOKEN
     #[arg(
         long,
         env = "DRIFT_INVENTORY_FILE",
@@ -86,12 +88,46 @@ pub struct InventoryArgs {
         value_name = "FILE"
     )]
     pub inventory_file: Option<String>,
+    /// Where DigitalOcean's API is; plain http for loopback only [default: https://api.digitalocean.com]
+    #[arg(
+        long,
+        env = "DIGITALOCEAN_API_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub digitalocean_api_url: Option<String>,
+}
+
+/// What to sync from.
+#[derive(Clone, Debug)]
+pub enum InventoryConfig {
+    /// A file.
+    File(PathBuf),
+    /// An account of DigitalOcean.
+    DigitalOcean(ApiUrl, ApiToken),
 }
 
 impl InventoryArgs {
-    /// The file, if there is one.
-    pub fn resolve(&self) -> Option<PathBuf> {
-        set(self.inventory_file.as_deref()).map(PathBuf::from)
+    /// Reads and checks. None if neither is set.
+    pub fn resolve(&self) -> Result<Option<InventoryConfig>> {
+        self.with_token(secret("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_TOKEN_FILE")?)
+    }
+
+    fn with_token(&self, token: Option<SecretString>) -> Result<Option<InventoryConfig>> {
+        let text = set(self.digitalocean_api_url.as_deref()).unwrap_or(ApiUrl::DEFAULT);
+        let api = ApiUrl::parse(text).map_err(|why| BadSetting::new("DIGITALOCEAN_API_URL", why))?;
+        let file = set(self.inventory_file.as_deref()).map(PathBuf::from);
+        match (file, token) {
+            (Some(_), Some(_)) => Err(BadSetting::new(
+                "DIGITALOCEAN_TOKEN",
+                "is set, and so is DRIFT_INVENTORY_FILE; set one of them",
+            )),
+            (Some(file), None) => Ok(Some(InventoryConfig::File(file))),
+            (None, Some(token)) => ApiToken::new(&token)
+                .map(|token| Some(InventoryConfig::DigitalOcean(api, token)))
+                .map_err(|why| BadSetting::new("DIGITALOCEAN_TOKEN", why)),
+            (None, None) => Ok(None),
+        }
     }
 }
 

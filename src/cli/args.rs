@@ -8,8 +8,9 @@ use crate::config::{DatabaseArgs, HttpArgs, InventoryArgs, ScheduleArgs, TokenAr
 /// What --help says at its end.
 const SECRETS: &str = "\
 Secrets are read from the environment, or from the file that NAME_FILE names:
-  DATABASE_URL      sqlite://PATH or postgres://... [default: sqlite://drift-inbox.db?mode=rwc]
-  DRIFT_JWT_SECRET  shared secret that signs tokens, at least 32 bytes
+  DATABASE_URL        sqlite://PATH or postgres://... [default: sqlite://drift-inbox.db?mode=rwc]
+  DIGITALOCEAN_TOKEN  token of the account to sync; read scopes are enough
+  DRIFT_JWT_SECRET    shared secret that signs tokens, at least 32 bytes
 The log goes to standard error; RUST_LOG filters it. An empty variable is an unset one.
 Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 drift remains (detect --exit-code).";
 

@@ -22,10 +22,14 @@ use secrecy::ExposeSecret as _;
 use self::args::{Cli, Command, NewTokenArgs};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
-use crate::config::{BadSetting, DatabaseArgs, DatabaseConfig, InventoryArgs, LogFormat, duration};
+use crate::config::{
+    BadSetting, DatabaseArgs, DatabaseConfig, InventoryArgs, InventoryConfig, LogFormat, duration,
+};
 use crate::db::Db;
 use crate::error::Error;
-use crate::provider::{InventoryProvider, file::InventoryFile};
+use crate::provider::InventoryProvider;
+use crate::provider::digitalocean::{DigitalOcean, Limits};
+use crate::provider::file::InventoryFile;
 use crate::telemetry;
 
 /// Connections of a server or command to its database.
@@ -170,9 +174,15 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     Ok(db)
 }
 
-fn inventory(args: &InventoryArgs) -> Option<Arc<dyn InventoryProvider>> {
-    args.resolve()
-        .map(|path| Arc::new(InventoryFile::new(path)) as Arc<dyn InventoryProvider>)
+fn inventory(args: &InventoryArgs) -> Result<Option<Arc<dyn InventoryProvider>>, Failure> {
+    Ok(match args.resolve()? {
+        Some(InventoryConfig::File(path)) => Some(Arc::new(InventoryFile::new(path))),
+        Some(InventoryConfig::DigitalOcean(api, token)) => {
+            let account = DigitalOcean::new(api, &token, Limits::default(), Clock::System)?;
+            Some(Arc::new(account))
+        }
+        None => None,
+    })
 }
 
 /// How a run ended, and what it did or why it failed.

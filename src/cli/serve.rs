@@ -26,9 +26,11 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let (database, listen) = (args.database.resolve()?, args.http.listen()?);
     let (verifier, mut schedules) = (args.token.resolve()?.verifier()?, args.schedule.resolve(now)?);
     let (bounds, introspection) = (args.http.bounds()?, args.http.introspection()?);
-    let inventory = inventory(&args.inventory);
+    let inventory = inventory(&args.inventory)?;
     if inventory.is_none() && schedules.sync.take().is_some() {
-        tracing::warn!("DRIFT_INVENTORY_FILE is not set: the inventory is not synced");
+        tracing::warn!(
+            "neither DIGITALOCEAN_TOKEN nor DRIFT_INVENTORY_FILE is set: the inventory is not synced"
+        );
     }
     let app = App::new(connect(&database).await?, Clock::System, inventory);
     let edge = Edge::new(app.clone(), verifier, bounds, introspection);

@@ -12,10 +12,10 @@ use crate::config::BadSetting;
 use crate::services::inventory::{SyncCounts, SyncOptions};
 
 pub(super) async fn run(args: SyncArgs) -> Outcome {
-    let inventory = inventory(&args.inventory).ok_or_else(|| {
+    let inventory = inventory(&args.inventory)?.ok_or_else(|| {
         BadSetting::new(
-            "DRIFT_INVENTORY_FILE",
-            "is not set; there is nothing to sync from",
+            "DIGITALOCEAN_TOKEN",
+            "is not set, nor is DRIFT_INVENTORY_FILE; there is nothing to sync from",
         )
     })?;
     let db = connect(&args.database.resolve()?).await?;

@@ -109,3 +109,32 @@ fn every_bound_is_a_setting() {
         );
     }
 }
+
+#[test]
+fn the_inventory_comes_from_a_file_or_from_an_account() {
+    let token = || Some(SecretString::from("dop_v1_hunter2"));
+    let args = |file: &str, url: &str| InventoryArgs {
+        inventory_file: Some(file.to_owned()),
+        digitalocean_api_url: Some(url.to_owned()),
+    };
+    assert!(args("", "").with_token(None).unwrap().is_none());
+    let file = args("inventory.json", "").with_token(None).unwrap();
+    assert!(matches!(file, Some(InventoryConfig::File(_))));
+    let account = args("", "").with_token(token()).unwrap();
+    assert!(matches!(account, Some(InventoryConfig::DigitalOcean(..))));
+    assert!(!format!("{account:?}").contains("hunter2"));
+
+    let refused = |args: InventoryArgs, token| args.with_token(token).unwrap_err().to_string();
+    let both = refused(args("inventory.json", ""), token());
+    assert_eq!(
+        both,
+        "DIGITALOCEAN_TOKEN: is set, and so is DRIFT_INVENTORY_FILE; set one of them"
+    );
+    let plain = refused(args("", "http://api.digitalocean.com"), token());
+    assert!(plain.starts_with("DIGITALOCEAN_API_URL: "), "{plain}");
+    let odd = refused(args("", ""), Some("hunter2 hunter2".into()));
+    assert!(
+        odd.starts_with("DIGITALOCEAN_TOKEN: ") && !odd.contains("hunter2"),
+        "{odd}"
+    );
+}

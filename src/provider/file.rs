@@ -59,7 +59,12 @@ impl InventoryProvider for InventoryFile {
         self.read(now).boxed()
     }
 
-    fn confirm_gone<'a>(&'a self, _kind: &'a str, _provider_id: &'a str) -> BoxFuture<'a, Result<Presence>> {
+    fn confirm_gone<'a>(
+        &'a self,
+        _kind: &'a str,
+        _provider_id: &'a str,
+        _last: &'a Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Presence>> {
         // The file was read as a whole.
         async { Ok(Presence::Gone) }.boxed()
     }

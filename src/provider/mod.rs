@@ -1,12 +1,15 @@
 //! Where the inventory comes from.
 
+pub mod app_spec;
+pub mod digitalocean;
 pub mod file;
+pub mod normal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_attrs, check_text};
 use crate::domain::inventory::ListedResource;
@@ -64,8 +67,14 @@ pub trait InventoryProvider: Send + Sync {
     ) -> BoxFuture<'a, Result<Listing>>;
 
     /// Asks for one resource that a complete listing lacked: items that are deleted while pages are read can
-    /// hide others.
-    fn confirm_gone<'a>(&'a self, kind: &'a str, provider_id: &'a str) -> BoxFuture<'a, Result<Presence>>;
+    /// hide others. `last` are its attributes when it was last listed: the way to it may lead through a
+    /// parent that they name.
+    fn confirm_gone<'a>(
+        &'a self,
+        kind: &'a str,
+        provider_id: &'a str,
+        last: &'a Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Presence>>;
 }
 
 /// Checks a whole listing before any of it is applied: ids are distinct and everything may enter.

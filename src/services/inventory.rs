@@ -18,7 +18,7 @@ use sea_orm::{
     QuerySelect, QueryTrait,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
@@ -149,21 +149,27 @@ async fn confirm_gone(
             .map(|resource| resource.provider_id.as_str())
             .collect();
         let present = stored.iter().filter(|known| !known.gone).count();
-        let missing: Vec<String> = stored
+        let missing: Vec<&StoredResource> = stored
             .iter()
             .filter(|known| !known.gone && !here.contains(known.provider_id.as_str()))
-            .map(|known| known.provider_id.clone())
             .collect();
         check_mass_gone(&kind, missing.len(), present, options)?;
         let mut listed = listed;
         let mut outcome = Ok(());
-        for id in missing {
-            match provider.confirm_gone(&kind, &id).await? {
+        let none = Map::new();
+        for known in missing {
+            let id = &known.provider_id;
+            let last = known.row.as_ref().and_then(|row| row.attrs.as_object());
+            match provider.confirm_gone(&kind, id, last.unwrap_or(&none)).await? {
                 Presence::Gone => {
-                    confirmed.insert((kind.clone(), id));
+                    confirmed.insert((kind.clone(), id.clone()));
                 }
                 Presence::There(resource) => listed.push(*resource),
-                Presence::Unknown(why) => outcome = Err(why),
+                // The kind cannot be complete any more; nobody has to wait for the others.
+                Presence::Unknown(why) => {
+                    outcome = Err(why);
+                    break;
+                }
             }
         }
         let came_of_it = match outcome {

@@ -14,7 +14,7 @@ use drift_inbox::services::job_runs::{Claim, Report, Trigger, claim, finish, hea
 use entity::job_runs::{self, Job, JobOutcome};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::schedule::eventually;
 use crate::support::TestApp;
@@ -292,7 +292,12 @@ impl InventoryProvider for Broken {
         .boxed()
     }
 
-    fn confirm_gone<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Presence>> {
+    fn confirm_gone<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Presence>> {
         async { Ok(Presence::Gone) }.boxed()
     }
 }

@@ -92,7 +92,12 @@ impl InventoryProvider for Cloud {
         .boxed()
     }
 
-    fn confirm_gone<'a>(&'a self, kind: &'a str, provider_id: &'a str) -> BoxFuture<'a, Result<Presence>> {
+    fn confirm_gone<'a>(
+        &'a self,
+        kind: &'a str,
+        provider_id: &'a str,
+        _last: &'a Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Presence>> {
         let hidden = self
             .hidden
             .lock()

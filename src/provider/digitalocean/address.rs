@@ -1,0 +1,136 @@
+//! Where the API is, and what may be sent there.
+
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Address of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiUrl(Url);
+
+impl ApiUrl {
+    /// DigitalOcean's own.
+    pub const DEFAULT: &str = "https://api.digitalocean.com";
+
+    /// Reads and checks. The token travels there, so plain http is for this machine only.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let url =
+            Url::parse(text).map_err(|_| "is no address; it looks like https://api.digitalocean.com")?;
+        let host = url.host_str().unwrap_or_default();
+        if host.is_empty() || url.query().is_some() || url.fragment().is_some() {
+            return Err("must be scheme, host and port only");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not hold a user or a password");
+        }
+        match url.scheme() {
+            "https" => Ok(Self(url)),
+            "http" if is_loopback(host) => Ok(Self(url)),
+            "http" => {
+                Err("must begin with https://, because the token goes there; http:// is for loopback only")
+            }
+            _ => Err("must begin with https://"),
+        }
+    }
+
+    /// The address of a path below it. Every segment is escaped.
+    pub(super) fn join<'a>(
+        &self,
+        segments: impl IntoIterator<Item = &'a str>,
+        query: &[(&str, &str)],
+    ) -> Url {
+        let mut url = self.0.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("v2").extend(segments);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// A token that can be sent in a header.
+#[derive(Clone, Debug)]
+pub struct ApiToken(HeaderValue);
+
+impl ApiToken {
+    /// Reads and checks. The reason does not show it.
+    pub fn new(token: &SecretString) -> Result<Self, &'static str> {
+        let text = token.expose_secret().trim();
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("is no token: it has characters that no token has");
+        }
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| "cannot be sent in a header")?;
+        // Neither Debug nor a log of headers shows it.
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    pub(super) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_goes_over_tls_or_stays_on_this_machine() {
+        for good in [
+            ApiUrl::DEFAULT,
+            "https://api.example.com:8443/",
+            "http://127.0.0.1:4010",
+            "http://localhost:4010",
+            "http://[::1]:4010",
+        ] {
+            assert!(ApiUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "api.digitalocean.com",
+            "http://api.digitalocean.com",
+            "http://127.0.0.1.example.com",
+            "http://10.0.0.1",
+            "ftp://127.0.0.1",
+            "https://user:secret@api.digitalocean.com",
+            "https://api.digitalocean.com?x=1",
+            "file:///etc/passwd",
+        ] {
+            assert!(ApiUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_cannot_leave_their_place_in_the_path() {
+        let api = ApiUrl::parse("https://api.example.com/").unwrap();
+        let url = |id| api.join(["domains", id], &[("page", "1")]).to_string();
+        assert_eq!(
+            url("example.com"),
+            "https://api.example.com/v2/domains/example.com?page=1"
+        );
+        assert_eq!(
+            url("a/../b?c#d"),
+            "https://api.example.com/v2/domains/a%2F..%2Fb%3Fc%23d?page=1"
+        );
+    }
+
+    #[test]
+    fn a_token_does_not_show() {
+        let token = ApiToken::new(&"dop_v1_hunter2\n".into()).unwrap();
+        assert!(!format!("{token:?}").contains("hunter2"));
+        for bad in ["", " ", "two words", "caf\u{e9}"] {
+            assert!(ApiToken::new(&bad.into()).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Asks the API, with patience and within bounds. GET only.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Response, StatusCode, Url, redirect};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::address::{ApiToken, ApiUrl};
+use super::limits::{Limits, Pace};
+use crate::clock::Clock;
+
+/// What is read of the body of an error, in bytes.
+const ERROR_BODY_BYTES: usize = 64 * 1024;
+/// What is shown of a text that others wrote, in bytes.
+const SHOWN_BYTES: usize = 60;
+
+/// Why there is no answer to use. None of the texts holds a token or a part of a body but the API's own word
+/// for the error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// 401: the token is bad or was revoked.
+    Unauthorized,
+    /// 403: the token lacks a scope.
+    Forbidden,
+    /// 404.
+    NotFound,
+    /// Anything else.
+    Failed(String),
+}
+
+/// Why one try failed.
+#[derive(Debug)]
+enum Failure {
+    /// Nothing will change that.
+    Final(Fault),
+    /// It may work in a moment.
+    Passing(String),
+    /// 429: it will work after this.
+    Limited(Duration),
+}
+
+/// Talks to one host with one token.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    api: ApiUrl,
+    pub(super) limits: Limits,
+    pace: Pace,
+    clock: Clock,
+}
+
+impl Client {
+    pub(super) fn new(api: ApiUrl, token: &ApiToken, limits: Limits, clock: Clock) -> reqwest::Result<Self> {
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, token.header()),
+            (ACCEPT, HeaderValue::from_static("application/json")),
+        ]);
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!("drift-inbox/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .timeout(limits.request_timeout)
+            .build()?;
+        let pace = Pace::new(&limits);
+        Ok(Self {
+            http,
+            api,
+            limits,
+            pace,
+            clock,
+        })
+    }
+
+    /// Asks for a path below /v2 until there is an answer, the bounds are reached, or it is `until`.
+    pub(super) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        until: Instant,
+    ) -> Result<Value, Fault> {
+        let url = self.api.join(path.iter().copied(), query);
+        let patient = tokio::time::timeout_at(until, self.patiently(&url));
+        patient.await.unwrap_or_else(|_| {
+            let limit = self.limits.listing.as_secs();
+            Err(Fault::Failed(format!("the listing took longer than {limit} s")))
+        })
+    }
+
+    /// Waiting out a 429 is no try: it has a bound of its own.
+    async fn patiently(&self, url: &Url) -> Result<Value, Fault> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let wait = match self.with_retries(url).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Final(fault)) => return Err(fault),
+                Err(Failure::Passing(why)) => return Err(Fault::Failed(why)),
+                Err(Failure::Limited(wait)) => wait.max(self.limits.first_pause),
+            };
+            waited += wait;
+            if waited > self.limits.wait_out {
+                let seconds = wait.as_secs();
+                return Err(Fault::Failed(format!(
+                    "the rate limit is used up (429), for another {seconds} s at least"
+                )));
+            }
+            tracing::info!(
+                path = url.path(),
+                ?wait,
+                "DigitalOcean's rate limit is waited out"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn with_retries(&self, url: &Url) -> Result<Value, Failure> {
+        let started = Instant::now();
+        let policy = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(self.limits.first_pause)
+            .with_max_delay(self.limits.longest_pause)
+            .without_max_times();
+        (|| self.once(url))
+            .retry(policy)
+            .when(|failure| {
+                matches!(failure, Failure::Passing(_)) && started.elapsed() < self.limits.retry_for
+            })
+            .notify(|failure, pause| {
+                tracing::info!(path = url.path(), ?failure, ?pause, "DigitalOcean is asked again");
+            })
+            .await
+    }
+
+    async fn once(&self, url: &Url) -> Result<Value, Failure> {
+        if let Some(wait) = self.pace.held() {
+            return Err(Failure::Limited(wait));
+        }
+        let stopping = || Failure::Final(Fault::Failed("the server is stopping".to_owned()));
+        let _turn = self.pace.turn().await.ok_or_else(stopping)?;
+        let response = self.http.get(url.clone()).send().await.map_err(broken)?;
+        let status = response.status();
+        tracing::debug!(
+            path = url.path(),
+            status = status.as_u16(),
+            "DigitalOcean answered"
+        );
+        if status == StatusCode::OK {
+            let body = read(response, self.limits.body_bytes).await?;
+            return serde_json::from_slice(&body)
+                .map_err(|_| Failure::Passing("the answer is no JSON, or was cut".to_owned()));
+        }
+        Err(self.refused(response).await)
+    }
+
+    async fn refused(&self, response: Response) -> Failure {
+        let status = response.status();
+        match status {
+            StatusCode::UNAUTHORIZED => return Failure::Final(Fault::Unauthorized),
+            StatusCode::FORBIDDEN => return Failure::Final(Fault::Forbidden),
+            StatusCode::NOT_FOUND => return Failure::Final(Fault::NotFound),
+            StatusCode::TOO_MANY_REQUESTS => {
+                let wait = self.wait_of(response.headers());
+                self.pace.hold(wait);
+                return Failure::Limited(wait);
+            }
+            _ => {}
+        }
+        let why = if status.is_redirection() {
+            format!(
+                "the answer is a redirect ({}), which is not followed",
+                status.as_u16()
+            )
+        } else {
+            format!("the answer is {}{}", status.as_u16(), word_of(response).await)
+        };
+        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            Failure::Passing(why)
+        } else {
+            Failure::Final(Fault::Failed(why))
+        }
+    }
+
+    /// DigitalOcean's API reference, "Rate Limit": a burst is answered with `retry-after`; the limit of the
+    /// hour is not, and `ratelimit-reset` says when it is over, in seconds since 1970.
+    fn wait_of(&self, headers: &HeaderMap) -> Duration {
+        let number =
+            |name: HeaderName| -> Option<i64> { headers.get(name)?.to_str().ok()?.trim().parse().ok() };
+        let seconds = number(HeaderName::from_static("retry-after")).or_else(|| {
+            number(HeaderName::from_static("ratelimit-reset"))
+                .map(|reset| reset.saturating_sub(self.clock.now().timestamp()))
+        });
+        seconds.map_or(self.limits.blind_wait, |seconds| {
+            Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+        })
+    }
+}
+
+fn broken(error: reqwest::Error) -> Failure {
+    let why = if error.is_timeout() {
+        "there was no answer in time"
+    } else if error.is_connect() {
+        "there is no connection"
+    } else {
+        "the connection broke"
+    };
+    Failure::Passing(match root_of(&error) {
+        Some(root) => format!("{why}: {root}"),
+        None => why.to_owned(),
+    })
+}
+
+/// The cause of the cause, of those that know nothing of bodies and headers.
+fn root_of(error: &reqwest::Error) -> Option<String> {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return Some(shown(&io.to_string()));
+        }
+        next = cause.source();
+    }
+    None
+}
+
+async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        if body.len() + chunk.len() > most {
+            let why = format!("the answer is larger than {most} bytes");
+            return Err(Failure::Final(Fault::Failed(why)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The API's word for its error, such as ` (unprocessable_entity)`, and nothing else of the body.
+async fn word_of(response: Response) -> String {
+    let Ok(body) = read(response, ERROR_BODY_BYTES).await else {
+        return String::new();
+    };
+    let error: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let word = error.get("id").and_then(Value::as_str).unwrap_or_default();
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    if !word.is_empty() && word.len() <= SHOWN_BYTES && word.bytes().all(is_word) {
+        format!(" ({word})")
+    } else {
+        String::new()
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(SHOWN_BYTES)
+        .collect()
+}

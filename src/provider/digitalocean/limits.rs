@@ -1,0 +1,162 @@
+//! How much is asked of the API, and how long it is waited for.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+/// A bound on everything. The default is for the real API.
+///
+/// DigitalOcean's API reference, "Rate Limit": 5,000 requests an hour and 250 a minute for each token.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Requests at the same time.
+    pub in_flight: usize,
+    /// Requests a minute, in the long run.
+    pub per_minute: u32,
+    /// Requests at once after a pause; together with `per_minute` below 250.
+    pub burst: u32,
+    /// Longest single request, its body included.
+    pub request_timeout: Duration,
+    /// How long a request is tried again that fails.
+    pub retry_for: Duration,
+    /// Pause before the second try; every further one is about twice as long.
+    pub first_pause: Duration,
+    /// Longest pause between two tries.
+    pub longest_pause: Duration,
+    /// Wait after a 429 that does not say how long.
+    pub blind_wait: Duration,
+    /// Longest that one request waits because of 429, in all.
+    pub wait_out: Duration,
+    /// Longest listing.
+    pub listing: Duration,
+    /// Most pages of one list.
+    pub pages: u64,
+    /// Largest body, in bytes, unpacked.
+    pub body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight: 4,
+            per_minute: 200,
+            burst: 40,
+            request_timeout: Duration::from_secs(20),
+            retry_for: Duration::from_secs(60),
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(10),
+            blind_wait: Duration::from_secs(10),
+            wait_out: Duration::from_secs(15 * 60),
+            listing: Duration::from_secs(50 * 60),
+            pages: 1000,
+            body_bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
+/// Lets requests through, one by one, for everybody who holds the token here.
+#[derive(Debug)]
+pub(super) struct Pace {
+    slots: Semaphore,
+    interval: Duration,
+    burst: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When the next request may go, had none been saved up.
+    next: Instant,
+    /// Nothing goes before this: the API said so.
+    held_until: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let interval = Duration::from_secs(60) / limits.per_minute.max(1);
+        let now = Instant::now();
+        let burst = interval * limits.burst;
+        Self {
+            slots: Semaphore::new(limits.in_flight),
+            interval,
+            burst,
+            state: Mutex::new(State {
+                next: now.checked_sub(burst).unwrap_or(now),
+                held_until: now,
+            }),
+        }
+    }
+
+    /// Waits for a slot and a share of the budget. None if the runtime is going down.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let slot = self.slots.acquire().await.ok()?;
+        let at = self.next(Instant::now());
+        tokio::time::sleep_until(at).await;
+        Some(slot)
+    }
+
+    /// When the request that comes now may go. What was not used is saved up, but no more than a burst.
+    fn next(&self, now: Instant) -> Instant {
+        let mut state = self.state();
+        let saved_up = now.checked_sub(self.burst).unwrap_or(now);
+        let share = state.next.max(saved_up);
+        state.next = share + self.interval;
+        share.max(now)
+    }
+
+    /// Nobody asks for this long.
+    pub(super) fn hold(&self, wait: Duration) {
+        self.hold_at(wait, Instant::now());
+    }
+
+    fn hold_at(&self, wait: Duration, now: Instant) {
+        let mut state = self.state();
+        state.held_until = state.held_until.max(now + wait);
+    }
+
+    /// How long nobody may ask yet, if so.
+    pub(super) fn held(&self) -> Option<Duration> {
+        self.held_at(Instant::now())
+    }
+
+    fn held_at(&self, now: Instant) -> Option<Duration> {
+        let left = self.state().held_until.saturating_duration_since(now);
+        (!left.is_zero()).then_some(left)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_minute_sees_250_requests() {
+        let limits = Limits::default();
+        assert!(limits.per_minute + limits.burst < 250);
+        let pace = Pace::new(&limits);
+        let start = Instant::now() + Duration::from_secs(3600);
+        let (mut now, mut within_a_minute) = (start, 0);
+        while now < start + Duration::from_secs(60) {
+            within_a_minute += 1;
+            now = pace.next(now);
+        }
+        assert!((200..250).contains(&within_a_minute), "{within_a_minute}");
+    }
+
+    #[test]
+    fn a_hold_is_for_everybody_and_ends() {
+        let pace = Pace::new(&Limits::default());
+        let now = Instant::now() + Duration::from_secs(1);
+        assert_eq!(pace.held_at(now), None);
+        pace.hold_at(Duration::from_secs(5), now);
+        pace.hold_at(Duration::from_secs(2), now);
+        assert_eq!(pace.held_at(now), Some(Duration::from_secs(5)));
+        assert_eq!(pace.held_at(now + Duration::from_secs(5)), None);
+    }
+}

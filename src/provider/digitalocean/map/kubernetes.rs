@@ -1,0 +1,159 @@
+//! Kubernetes clusters and their node pools.
+
+use serde_json::Value;
+
+use super::{Context, Shape, flag, items, named, text};
+use crate::domain::inventory::ListedResource;
+use crate::provider::digitalocean::map::shape::Field;
+use crate::provider::normal;
+
+const SWITCH: &[Field] = &[("enabled", Shape::Plain)];
+
+const CLUSTER: &[Field] = &[
+    ("version", Shape::Plain),
+    ("cluster_subnet", Shape::Plain),
+    ("service_subnet", Shape::Plain),
+    ("ha", Shape::Plain),
+    ("auto_upgrade", Shape::Plain),
+    ("surge_upgrade", Shape::Plain),
+    ("registry_enabled", Shape::Plain),
+    (
+        "maintenance_policy",
+        Shape::Object(&[("start_time", Shape::Plain), ("day", Shape::Lower)]),
+    ),
+    (
+        "control_plane_firewall",
+        Shape::Object(&[("enabled", Shape::Plain), ("allowed_addresses", Shape::Plain)]),
+    ),
+    (
+        "cluster_autoscaler_configuration",
+        Shape::Object(&[
+            ("scale_down_utilization_threshold", Shape::Plain),
+            ("scale_down_unneeded_time", Shape::Plain),
+            ("expanders", Shape::Plain),
+        ]),
+    ),
+    (
+        "sso",
+        Shape::Object(&[
+            ("enabled", Shape::Plain),
+            ("required", Shape::Plain),
+            ("issuer_url", Shape::Url),
+            ("client_id", Shape::Plain),
+        ]),
+    ),
+    ("routing_agent", Shape::Object(SWITCH)),
+    ("amd_gpu_device_plugin", Shape::Object(SWITCH)),
+    ("amd_gpu_device_metrics_exporter_plugin", Shape::Object(SWITCH)),
+    ("nvidia_gpu_device_plugin", Shape::Object(SWITCH)),
+    ("rdma_shared_dev_plugin", Shape::Object(SWITCH)),
+    ("coredns_autoscaler", Shape::Object(SWITCH)),
+    ("p2p_oci_registry_plugin", Shape::Object(SWITCH)),
+];
+
+pub(in super::super) fn cluster(item: &Value, _: &Context) -> Option<ListedResource> {
+    let mut cluster = named(item, "kubernetes", CLUSTER)?;
+    cluster.status = text(item, "/status/state");
+    cluster.settling = cluster.status.as_deref().is_some_and(super::is_passing);
+    cluster.ip = text(item, "/ipv4");
+    cluster.tags = chosen_tags(item);
+    Some(cluster)
+}
+
+const POOL: &[Field] = &[
+    ("count", Shape::Plain),
+    ("auto_scale", Shape::Plain),
+    ("min_nodes", Shape::Plain),
+    ("max_nodes", Shape::Plain),
+    ("labels", Shape::Labels),
+    (
+        "taints",
+        Shape::Object(&[
+            ("key", Shape::Plain),
+            ("value", Shape::Plain),
+            ("effect", Shape::Plain),
+        ]),
+    ),
+];
+
+/// A pool of the cluster with this id.
+pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResource> {
+    let mut pool = named(item, "kubernetes_node_pool", POOL)?;
+    pool.size_slug = super::lower(item, "/size");
+    pool.tags = chosen_tags(item);
+    // The autoscaler decides it.
+    if flag(item, "/auto_scale") {
+        pool.attrs.remove("count");
+    }
+    let states = items(item, "/nodes")
+        .iter()
+        .filter_map(|node| text(node, "/status/state"));
+    pool.settling = states.into_iter().any(|state| super::is_passing(&state));
+    pool.with_attr("cluster_id", cluster);
+    Some(pool)
+}
+
+fn chosen_tags(item: &Value) -> Vec<String> {
+    normal::kubernetes_tags(items(item, "/tags").iter().filter_map(Value::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::shown;
+    use super::*;
+
+    #[test]
+    fn a_cluster_and_its_pool() {
+        let item = json!({
+            "id": "c-1", "name": "main", "region": "nyc1", "version": "1.33.1-do.0", "ipv4": "203.0.113.4",
+            "endpoint": "https://c-1.k8s.ondigitalocean.com", "ha": true, "auto_upgrade": false,
+            "status": { "state": "upgrading", "message": "soon" }, "vpc_uuid": "vpc-1",
+            "tags": ["k8s", "k8s:c-1", "terraform:x", "Prod"], "updated_at": "2026",
+            "maintenance_policy": { "start_time": "04:00", "day": "Any", "duration": "4h0m0s" },
+            "control_plane_firewall": { "enabled": true, "allowed_addresses": ["198.51.100.0/24"] },
+            "routing_agent": { "enabled": false }, "kubeconfig": "hunter2",
+        });
+        assert_eq!(
+            shown(cluster(&item, &Context::default())),
+            json!({
+                "id": "c-1", "urn": "do:kubernetes:c-1", "name": "main", "region": "nyc1",
+                "status": "upgrading", "settling": true, "ip": "203.0.113.4", "vpc_uuid": "vpc-1",
+                "tags": ["prod"],
+                "attrs": {
+                    "version": "1.33.1-do.0", "ha": true, "auto_upgrade": false,
+                    "maintenance_policy": { "start_time": "04:00", "day": "any" },
+                    "control_plane_firewall": { "enabled": true, "allowed_addresses": ["198.51.100.0/24"] },
+                    "routing_agent": { "enabled": false },
+                },
+            })
+        );
+        let item = json!({
+            "id": "p-1", "name": "workers", "size": "s-2vcpu-4gb", "count": 3, "auto_scale": false,
+            "min_nodes": 0, "max_nodes": 0, "labels": { "team": "web" }, "tags": ["k8s", "a"],
+            "taints": [{ "key": "k", "value": "v", "effect": "NoSchedule" }],
+            "nodes": [{ "id": "n-1", "status": { "state": "provisioning" }, "droplet_id": "42" }],
+        });
+        assert_eq!(
+            shown(pool(&item, "c-1")),
+            json!({
+                "id": "p-1", "urn": "do:kubernetes_node_pool:p-1", "name": "workers",
+                "size_slug": "s-2vcpu-4gb", "tags": ["a"], "settling": true,
+                "attrs": {
+                    "cluster_id": "c-1", "count": 3, "auto_scale": false, "min_nodes": 0, "max_nodes": 0,
+                    "labels": { "team": "web" }, "taints": [{ "key": "k", "value": "v", "effect": "NoSchedule" }],
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn the_autoscaler_decides_the_count() {
+        let item = json!({ "id": "p-1", "count": 4, "auto_scale": true, "min_nodes": 1, "max_nodes": 9 });
+        assert_eq!(
+            shown(pool(&item, "c-1"))["attrs"],
+            json!({ "cluster_id": "c-1", "auto_scale": true, "min_nodes": 1, "max_nodes": 9 })
+        );
+    }
+}

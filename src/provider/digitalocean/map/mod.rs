@@ -1,0 +1,142 @@
+//! From the API's objects to resources: an allow-list for each kind.
+//!
+//! A field that is not named here does not come in, so that no password, key, token or user data can, not
+//! even one that the API invents tomorrow. Fields keep the API's names; objects within are cut to what can be
+//! asked for; nulls, empty texts and empty lists are left out; lists are sorted sets.
+
+pub(super) mod account;
+pub(super) mod app;
+pub(super) mod compute;
+pub(super) mod database;
+pub(super) mod dns;
+pub(super) mod kubernetes;
+pub(super) mod network;
+mod shape;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use self::shape::{Field, Shape, pick, pick_fields};
+use crate::domain::inventory::ListedResource;
+use crate::provider::normal;
+
+/// States that pass by themselves, whatever the kind.
+const PASSING: [&str; 18] = [
+    "new",
+    "creating",
+    "resizing",
+    "upgrading",
+    "migrating",
+    "waiting",
+    "provisioning",
+    "pending",
+    "forking",
+    "restoring",
+    "deleting",
+    "draining",
+    "configuring",
+    "pending_build",
+    "building",
+    "pending_deploy",
+    "deploying",
+    "updating",
+];
+
+/// What an object may have to be looked up elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Context {
+    /// Names of the certificates by id. Let's Encrypt renews a certificate under another id, so the name is
+    /// what is compared.
+    pub(super) certificates: BTreeMap<String, String>,
+}
+
+/// An id as text: the API has numbers, UUIDs and names.
+pub(super) fn id_text(id: &Value) -> Option<String> {
+    match id {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn text(item: &Value, pointer: &str) -> Option<String> {
+    let text = item.pointer(pointer)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn lower(item: &Value, pointer: &str) -> Option<String> {
+    text(item, pointer).map(|text| text.to_lowercase())
+}
+
+fn flag(item: &Value, pointer: &str) -> bool {
+    item.pointer(pointer).and_then(Value::as_bool).unwrap_or_default()
+}
+
+fn items<'a>(item: &'a Value, pointer: &str) -> &'a [Value] {
+    item.pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn tags(item: &Value) -> Vec<String> {
+    normal::tags(items(item, "/tags").iter().filter_map(Value::as_str))
+}
+
+fn is_passing(status: &str) -> bool {
+    PASSING.contains(&status.to_lowercase().as_str())
+}
+
+/// What most kinds have in common. `urn_type` is the word in DigitalOcean's uniform names, `do:TYPE:ID`.
+fn resource(item: &Value, urn_type: &str, id: &str, name: Option<String>) -> ListedResource {
+    let status = text(item, "/status");
+    ListedResource {
+        provider_id: id.to_owned(),
+        urn: format!("do:{urn_type}:{}", id.to_lowercase()),
+        name: name.unwrap_or_else(|| id.to_owned()),
+        region: lower(item, "/region/slug").or_else(|| lower(item, "/region")),
+        size_slug: None,
+        settling: status.as_deref().is_some_and(is_passing),
+        status,
+        tags: tags(item),
+        ip: None,
+        vpc_uuid: text(item, "/vpc_uuid"),
+        project_id: text(item, "/project_id"),
+        attrs: Map::new(),
+    }
+}
+
+/// The resource of an item that has `id` and `name`.
+fn named(item: &Value, urn_type: &str, fields: &[Field]) -> Option<ListedResource> {
+    let id = item.get("id").and_then(id_text)?;
+    let mut resource = resource(item, urn_type, &id, text(item, "/name"));
+    resource.attrs = pick_fields(item, fields);
+    Some(resource)
+}
+
+impl ListedResource {
+    fn with_attr(&mut self, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        if !shape::is_unset(&value) {
+            self.attrs.insert(name.to_owned(), value);
+        }
+    }
+}
+
+/// What came of an object, without what is unset.
+#[cfg(test)]
+fn shown(resource: Option<ListedResource>) -> Value {
+    let Some(r) = resource else {
+        return Value::Null;
+    };
+    let all = serde_json::json!({
+        "id": r.provider_id, "urn": r.urn, "name": r.name, "region": r.region, "size_slug": r.size_slug,
+        "status": r.status, "tags": r.tags, "ip": r.ip, "vpc_uuid": r.vpc_uuid, "project_id": r.project_id,
+        "attrs": r.attrs, "settling": r.settling,
+    });
+    let Value::Object(mut all) = all else {
+        return Value::Null;
+    };
+    all.retain(|_, value| !shape::is_unset(value) && *value != false);
+    Value::Object(all)
+}

@@ -1,0 +1,142 @@
+//! What of a JSON value comes in.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// The form in which a value comes in; anything of another form stays out. A list of values is a set of them.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// A text, a number or a boolean.
+    Plain,
+    /// The same, in lower case: tags, slugs, protocols.
+    Lower,
+    /// An id that is a number, also where the API writes it as a text.
+    Number,
+    /// An address, without the user and password that some put into one.
+    Url,
+    /// An object with these fields and no others.
+    Object(&'static [Field]),
+    /// An object with keys that users choose and plain values.
+    Labels,
+}
+
+/// A field that comes in, by its name.
+pub(super) type Field = (&'static str, Shape);
+
+/// What of `value` comes in. None if that is nothing.
+pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
+    if let Value::Array(items) = value {
+        let picked: Vec<Value> = items.iter().filter_map(|item| pick(item, shape)).collect();
+        return (!picked.is_empty()).then(|| Value::Array(as_set(picked)));
+    }
+    let picked = match (shape, value) {
+        (Shape::Object(fields), Value::Object(_)) => Value::Object(pick_fields(value, fields)),
+        (Shape::Labels, Value::Object(labels)) => {
+            let plain = |(key, value): (&String, &Value)| Some((key.clone(), pick(value, &Shape::Plain)?));
+            Value::Object(labels.iter().filter_map(plain).collect())
+        }
+        (Shape::Object(_) | Shape::Labels, _) | (_, Value::Object(_)) => return None,
+        (Shape::Lower, Value::String(text)) => text.to_lowercase().into(),
+        (Shape::Number, Value::String(text)) => match text.parse::<i64>() {
+            Ok(number) => number.into(),
+            Err(_) => value.clone(),
+        },
+        (Shape::Url, Value::String(text)) => without_user(text).into(),
+        _ => value.clone(),
+    };
+    (!is_unset(&picked)).then_some(picked)
+}
+
+/// The fields of an object that come in.
+pub(super) fn pick_fields(item: &Value, fields: &[Field]) -> Map<String, Value> {
+    fields
+        .iter()
+        .filter_map(|(name, shape)| Some(((*name).to_owned(), pick(item.get(name)?, shape)?)))
+        .collect()
+}
+
+/// Sorted and without repetition: numbers by value, others by text.
+pub(super) fn as_set(mut values: Vec<Value>) -> Vec<Value> {
+    values.sort_by_cached_key(|value| (value.as_i64(), value.to_string()));
+    let mut seen = BTreeSet::new();
+    values.retain(|value| seen.insert(value.to_string()));
+    values
+}
+
+pub(super) fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// `https://user:password@host/path` without the part before the `@`.
+fn without_user(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_comes_in() {
+        let shape = Shape::Object(&[
+            ("name", Shape::Plain),
+            ("port", Shape::Number),
+            ("tags", Shape::Lower),
+            ("labels", Shape::Labels),
+            ("inner", Shape::Object(&[("id", Shape::Plain)])),
+        ]);
+        let value = json!({
+            "name": { "password": "hunter2" }, "port": "25", "tags": ["B", "a", "A", null, ""],
+            "labels": { "team": "web", "deep": { "password": "hunter2" }, "none": null },
+            "inner": [{ "id": 2, "password": "hunter2" }, { "id": 1 }, { "id": 2 }, "hunter2"],
+            "password": "hunter2"
+        });
+        assert_eq!(
+            pick(&value, &shape),
+            Some(
+                json!({ "port": 25, "tags": ["a", "b"], "labels": { "team": "web" },
+                         "inner": [{ "id": 1 }, { "id": 2 }] })
+            )
+        );
+        assert_eq!(pick(&json!("hunter2"), &shape), None);
+        assert_eq!(pick(&json!([[], null, {}]), &Shape::Plain), None);
+        assert_eq!(pick(&json!(false), &Shape::Plain), Some(json!(false)));
+    }
+
+    #[test]
+    fn numbers_are_sorted_as_numbers() {
+        assert_eq!(
+            pick(&json!([10, 9, "9", 10]), &Shape::Number),
+            Some(json!([9, 10]))
+        );
+    }
+
+    #[test]
+    fn a_user_in_an_address_stays_out() {
+        for (before, after) in [
+            (
+                "https://ada:hunter2@git.example.com/a.git",
+                "https://git.example.com/a.git",
+            ),
+            ("https://hunter2@git.example.com", "https://git.example.com"),
+            ("https://example.com/@ada", "https://example.com/@ada"),
+            ("10.0.0.1", "10.0.0.1"),
+        ] {
+            assert_eq!(pick(&json!(before), &Shape::Url), Some(json!(after)));
+        }
+    }
+}

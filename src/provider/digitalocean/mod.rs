@@ -1,0 +1,139 @@
+//! Lists a DigitalOcean account over its API, with GET requests only.
+//!
+//! [`run`] lists kind by kind, [`paging`] decides whether a list is everything, [`client`] asks with patience
+//! and within [`Limits`], [`map`] lets in what is compared and nothing else.
+
+mod address;
+mod client;
+mod confirm;
+mod kinds;
+mod limits;
+mod map;
+mod paging;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, TryFutureExt as _, TryStreamExt as _};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+pub use self::address::{ApiToken, ApiUrl};
+use self::client::{Client, Fault};
+use self::kinds::KINDS;
+pub use self::limits::Limits;
+use self::run::{Run, TokenRefused};
+use super::{InventoryProvider, KindListing, Listing, Presence};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+
+/// Name of this provider.
+pub const DIGITALOCEAN: &str = "digitalocean";
+
+/// An account of DigitalOcean.
+#[derive(Debug)]
+pub struct DigitalOcean {
+    client: Client,
+    relisted: Mutex<BTreeMap<String, confirm::Relisted>>,
+}
+
+impl DigitalOcean {
+    /// The account that this token is of.
+    pub fn new(api: ApiUrl, token: &ApiToken, limits: Limits, clock: Clock) -> Result<Self> {
+        let client = Client::new(api, token, limits, clock)
+            .map_err(|why| Error::Internal(format!("the HTTP client: {why}")))?;
+        Ok(Self {
+            client,
+            relisted: Mutex::default(),
+        })
+    }
+
+    /// Whose inventory it is. Not to know it would be not to know whether the stored one is of another.
+    async fn account(&self) -> Result<String> {
+        let until = Instant::now() + self.client.limits.listing;
+        let why = match self.client.get(&["account"], &[], until).await {
+            Ok(answer) => match map::account::identity(&answer) {
+                Some(account) => return Ok(account),
+                None => "the answer does not say whose it is".to_owned(),
+            },
+            Err(Fault::Unauthorized) => return Err(TokenRefused.into()),
+            Err(Fault::Forbidden) => {
+                "the token may not read it (403): it needs the scope account:read".to_owned()
+            }
+            Err(Fault::NotFound) => "there is no such path (404)".to_owned(),
+            Err(Fault::Failed(why)) => why,
+        };
+        Err(Error::Upstream(format!(
+            "DigitalOcean does not say which account this is, so nothing was changed: /v2/account: {why}"
+        )))
+    }
+
+    async fn list_all(&self, kinds: Option<&BTreeSet<String>>, now: DateTime<Utc>) -> Result<Listing> {
+        self.relisted.lock().await.clear();
+        let account = self.account().await?;
+        let run = Run::new(&self.client);
+        // The client bounds the requests; to hold kinds back too would only leave it idle.
+        let mut under_way: FuturesUnordered<_> = KINDS
+            .iter()
+            .filter(|kind| kinds.is_none_or(|kinds| kinds.contains(kind.name)))
+            .map(|kind| run.list_kind(kind).map_ok(|listing| (kind.name, listing)))
+            .collect();
+        let mut listed = BTreeMap::new();
+        while let Some((kind, listing)) = under_way.try_next().await? {
+            log_kind(kind, &listing);
+            listed.insert(kind.to_owned(), listing);
+        }
+        Ok(Listing {
+            provider: DIGITALOCEAN.to_owned(),
+            account: Some(account),
+            started_at: now,
+            kinds: listed,
+            exhaustive: false,
+        })
+    }
+}
+
+fn log_kind(kind: &str, listing: &KindListing) {
+    match listing {
+        KindListing::Complete(listed) => tracing::debug!(kind, resources = listed.len(), "kind.listed"),
+        KindListing::Incomplete(why) => tracing::warn!(kind, why, "kind.incomplete"),
+        KindListing::NotReadable(why) => tracing::warn!(kind, why, "kind.not_readable"),
+    }
+}
+
+impl From<TokenRefused> for Error {
+    fn from(_: TokenRefused) -> Self {
+        Self::Upstream(
+            "DigitalOcean refused the token (401): it is wrong, has expired or was revoked; nothing was \
+             changed. Set another DIGITALOCEAN_TOKEN"
+                .to_owned(),
+        )
+    }
+}
+
+impl InventoryProvider for DigitalOcean {
+    fn list<'a>(
+        &'a self,
+        kinds: Option<&'a BTreeSet<String>>,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Listing>> {
+        self.list_all(kinds, now).boxed()
+    }
+
+    fn confirm_gone<'a>(
+        &'a self,
+        kind: &'a str,
+        provider_id: &'a str,
+        last: &'a Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Presence>> {
+        async move {
+            let mut relisted = self.relisted.lock().await;
+            Ok(confirm::presence(&self.client, kind, provider_id, last, &mut relisted).await?)
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,159 @@
+//! Lists that are everything, or nothing.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::client::{Client, Fault};
+use super::map::id_text;
+
+/// DigitalOcean's API reference, "Links & Pagination": at most 200 items a page.
+const PER_PAGE: u64 = 200;
+
+/// A list of the API.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source<'a> {
+    /// Path below /v2.
+    pub(super) path: &'a [&'a str],
+    /// Filters.
+    pub(super) query: &'a [(&'a str, &'a str)],
+    /// Where the items are in an answer.
+    pub(super) key: &'a str,
+    /// What tells two items apart.
+    pub(super) id: &'a str,
+    /// Whether the API cuts it into pages. If not, one answer is everything.
+    pub(super) paged: bool,
+}
+
+/// Why a list is not everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unlisted {
+    /// 401: nothing else will be answered either.
+    Unauthorized,
+    /// 403: the token lacks a scope.
+    Forbidden(String),
+    /// 404: there is no such list.
+    Absent(String),
+    /// It could not be had as a whole.
+    Incomplete(String),
+}
+
+impl Unlisted {
+    fn of(fault: Fault, path: &str) -> Self {
+        match fault {
+            Fault::Unauthorized => Self::Unauthorized,
+            Fault::Forbidden => Self::Forbidden(format!("{path}: the token may not read this (403)")),
+            Fault::NotFound => Self::Absent(format!("{path}: there is no such list (404)")),
+            Fault::Failed(why) => Self::Incomplete(format!("{path}: {why}")),
+        }
+    }
+}
+
+struct Page {
+    items: Vec<Value>,
+    total: Option<u64>,
+}
+
+/// Everything that the list has.
+///
+/// Pages are asked for by number, and no link in an answer is looked at: a `next` may be constant, or lead to
+/// another host. A paged list counts only if it has as many different items as its last page says there are.
+pub(super) async fn list(
+    client: &Client,
+    source: &Source<'_>,
+    until: Instant,
+) -> Result<Vec<Value>, Unlisted> {
+    let path = format!("/v2/{}", source.path.join("/"));
+    if !source.paged {
+        return Ok(ask(client, source, source.query, until, &path).await?.items);
+    }
+    let mut why = String::new();
+    // Whoever creates or deletes something while pages are read shifts the rest: once more.
+    for _ in 0..2 {
+        match list_pages(client, source, until, &path).await? {
+            Ok(items) => return Ok(items),
+            Err(doubt) => why = doubt,
+        }
+    }
+    Err(Unlisted::Incomplete(format!("{path}: {why}")))
+}
+
+async fn list_pages(
+    client: &Client,
+    source: &Source<'_>,
+    until: Instant,
+    path: &str,
+) -> Result<Result<Vec<Value>, String>, Unlisted> {
+    let first = page(client, source, 1, until, path).await?;
+    let Some(total) = first.total else {
+        return Ok(Err(
+            "the answer does not say how many there are (meta.total)".to_owned()
+        ));
+    };
+    let pages = total.div_ceil(PER_PAGE).max(1);
+    if pages > client.limits.pages {
+        let limit = client.limits.pages;
+        return Ok(Err(format!("{total} items are more than {limit} pages")));
+    }
+    let mut rest: Vec<Page> = stream::iter(2..=pages)
+        .map(|number| page(client, source, number, until, path))
+        .buffered(client.limits.in_flight)
+        .try_collect()
+        .await?;
+    let last = rest.last().map_or(Some(total), |page| page.total);
+    rest.insert(0, first);
+    let mut distinct = BTreeMap::new();
+    for item in rest.into_iter().flat_map(|page| page.items) {
+        let Some(id) = item.get(source.id).and_then(id_text) else {
+            return Ok(Err(format!("an item has no {}", source.id)));
+        };
+        distinct.insert(id, item);
+    }
+    let found = distinct.len() as u64;
+    Ok(match last {
+        Some(last) if last == found => Ok(distinct.into_values().collect()),
+        Some(last) => Err(format!(
+            "{found} different items came, but there are {last} (meta.total)"
+        )),
+        None => Err("the last page does not say how many there are (meta.total)".to_owned()),
+    })
+}
+
+async fn page(
+    client: &Client,
+    source: &Source<'_>,
+    number: u64,
+    until: Instant,
+    path: &str,
+) -> Result<Page, Unlisted> {
+    let (number, per_page) = (number.to_string(), PER_PAGE.to_string());
+    let mut query = source.query.to_vec();
+    query.extend([("page", number.as_str()), ("per_page", per_page.as_str())]);
+    ask(client, source, &query, until, path).await
+}
+
+async fn ask(
+    client: &Client,
+    source: &Source<'_>,
+    query: &[(&str, &str)],
+    until: Instant,
+    path: &str,
+) -> Result<Page, Unlisted> {
+    let mut answer = client
+        .get(source.path, query, until)
+        .await
+        .map_err(|fault| Unlisted::of(fault, path))?;
+    let total = answer.pointer("/meta/total").and_then(Value::as_u64);
+    let items = match answer.get_mut(source.key).map(Value::take) {
+        Some(Value::Array(items)) => items,
+        // What Go makes of an empty list.
+        Some(Value::Null) => Vec::new(),
+        _ => {
+            let why = format!("{path}: the answer has no list of {}", source.key);
+            return Err(Unlisted::Incomplete(why));
+        }
+    };
+    Ok(Page { items, total })
+}

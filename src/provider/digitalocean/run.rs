@@ -1,0 +1,212 @@
+//! One listing of the account: every list is asked for once, however many kinds need it.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use super::client::Client;
+use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, From, Kind, Lists};
+use super::map::{self, Context, id_text};
+use super::paging::{Source, Unlisted, list};
+use crate::domain::inventory::ListedResource;
+use crate::provider::{KindListing, check_resource};
+
+type Lazy = OnceCell<Result<Vec<Value>, Unlisted>>;
+
+/// The token is refused, so that nothing else will be answered.
+#[derive(Debug)]
+pub(super) struct TokenRefused;
+
+/// A listing under way.
+pub(super) struct Run<'a> {
+    client: &'a Client,
+    until: Instant,
+    domains: Lazy,
+    databases: Lazy,
+    clusters: Lazy,
+    certificates: Lazy,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(client: &'a Client) -> Self {
+        Self {
+            client,
+            until: Instant::now() + client.limits.listing,
+            domains: Lazy::new(),
+            databases: Lazy::new(),
+            clusters: Lazy::new(),
+            certificates: Lazy::new(),
+        }
+    }
+
+    /// What comes of a kind.
+    pub(super) async fn list_kind(&self, kind: &Kind) -> Result<KindListing, TokenRefused> {
+        let listed = match &kind.from {
+            From::Lists(lists) => self.of_lists(lists).await,
+            From::Domains => self.records().await,
+            From::Databases => self.database_firewalls().await,
+            From::Clusters => self.node_pools().await,
+        };
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(Unlisted::Unauthorized) => return Err(TokenRefused),
+            Err(Unlisted::Forbidden(why) | Unlisted::Absent(why)) => {
+                return Ok(KindListing::NotReadable(why));
+            }
+            Err(Unlisted::Incomplete(why)) => return Ok(KindListing::Incomplete(why)),
+        };
+        for resource in &listed {
+            if let Err(why) = check_resource(resource) {
+                let why = format!("{:?} cannot be kept: {why}", resource.provider_id);
+                return Ok(KindListing::Incomplete(why));
+            }
+        }
+        let distinct: BTreeMap<String, ListedResource> = listed
+            .into_iter()
+            .map(|resource| (resource.provider_id.clone(), resource))
+            .collect();
+        Ok(KindListing::Complete(distinct.into_values().collect()))
+    }
+
+    async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {
+        let all = try_join_all(lists.sources.iter().map(|source| self.items(source))).await?;
+        let mut items: Vec<Value> = all.into_iter().flatten().collect();
+        // Of two certificates of one name, the newer one is meant.
+        items.sort_by_cached_key(|item| item["created_at"].as_str().unwrap_or_default().to_owned());
+        let context = self.context_for(&items).await?;
+        let mapped: Option<Vec<_>> = items.iter().map(|item| (lists.map)(item, &context)).collect();
+        mapped.ok_or_else(|| {
+            let path = lists.sources.first().map_or(&[][..], |source| source.path);
+            Unlisted::Incomplete(format!("/v2/{}: an item has no id", path.join("/")))
+        })
+    }
+
+    /// The names of certificates, if these items refer to any.
+    pub(super) async fn context_for(&self, items: &[Value]) -> Result<Context, Unlisted> {
+        if items
+            .iter()
+            .all(|item| map::network::certificates_of(item).is_empty())
+        {
+            return Ok(Context::default());
+        }
+        let certificates = self.items(&CERTIFICATES).await.map_err(|why| match why {
+            Unlisted::Unauthorized => Unlisted::Unauthorized,
+            Unlisted::Forbidden(why) | Unlisted::Absent(why) | Unlisted::Incomplete(why) => {
+                Unlisted::Incomplete(format!("the names of their certificates are not known: {why}"))
+            }
+        })?;
+        let names = certificates.iter().filter_map(|certificate| {
+            let name = certificate["name"].as_str()?.to_owned();
+            Some((id_text(&certificate["id"])?, name))
+        });
+        Ok(Context {
+            certificates: names.collect(),
+        })
+    }
+
+    async fn records(&self) -> Result<Vec<ListedResource>, Unlisted> {
+        let domains = self.items(&DOMAINS).await?;
+        let names = domains.iter().filter_map(|domain| domain["name"].as_str());
+        self.of_parents(names.map(str::to_lowercase).collect(), |domain| async move {
+            let path = ["domains", &domain, "records"];
+            let source = Source {
+                path: &path,
+                query: &[],
+                key: "domain_records",
+                id: "id",
+                paged: true,
+            };
+            let items = list(self.client, &source, self.until).await?;
+            let kept = items.iter().filter(|item| map::dns::is_kept(item));
+            Ok(kept.filter_map(|item| map::dns::record(item, &domain)).collect())
+        })
+        .await
+    }
+
+    async fn database_firewalls(&self) -> Result<Vec<ListedResource>, Unlisted> {
+        let databases = self.items(&DATABASES).await?;
+        self.of_parents(databases, |database| async move {
+            let Some(id) = id_text(&database["id"]) else {
+                return Err(Unlisted::Incomplete(
+                    "/v2/databases: an item has no id".to_owned(),
+                ));
+            };
+            let name = database["name"].as_str().map(str::to_owned);
+            let rules = self.database_rules(&id).await?;
+            Ok(vec![map::database::firewall(&id, name, &rules)])
+        })
+        .await
+    }
+
+    pub(super) async fn database_rules(&self, cluster: &str) -> Result<Vec<Value>, Unlisted> {
+        let path = ["databases", cluster, "firewall"];
+        let source = Source {
+            path: &path,
+            query: &[],
+            key: "rules",
+            id: "uuid",
+            paged: false,
+        };
+        list(self.client, &source, self.until).await
+    }
+
+    async fn node_pools(&self) -> Result<Vec<ListedResource>, Unlisted> {
+        let clusters = self.items(&CLUSTERS).await?;
+        let mut all = Vec::new();
+        for item in &clusters {
+            let Some(cluster) = map::kubernetes::cluster(item, &Context::default()) else {
+                continue;
+            };
+            let pools = item["node_pools"].as_array().map_or(&[][..], Vec::as_slice);
+            for pool in pools {
+                let mapped = map::kubernetes::pool(pool, &cluster.provider_id);
+                let Some(mut pool) = mapped else {
+                    return Err(Unlisted::Incomplete("a node pool has no id".to_owned()));
+                };
+                pool.settling |= cluster.settling;
+                all.push(pool);
+            }
+        }
+        Ok(all)
+    }
+
+    /// One question for each parent; the first that fails ends them all, because the kind cannot be complete
+    /// any more.
+    async fn of_parents<P, F>(
+        &self,
+        parents: Vec<P>,
+        children: impl Fn(P) -> F,
+    ) -> Result<Vec<ListedResource>, Unlisted>
+    where
+        F: Future<Output = Result<Vec<ListedResource>, Unlisted>>,
+    {
+        let all: Vec<Vec<ListedResource>> = stream::iter(parents)
+            .map(children)
+            .buffer_unordered(self.client.limits.in_flight)
+            .try_collect()
+            .await
+            .map_err(|why| match why {
+                // The parent was deleted a moment ago.
+                Unlisted::Absent(why) => Unlisted::Incomplete(why),
+                why => why,
+            })?;
+        Ok(all.into_iter().flatten().collect())
+    }
+
+    /// The items of a list. Lists that several kinds need are asked for once.
+    async fn items(&self, source: &Source<'_>) -> Result<Vec<Value>, Unlisted> {
+        let ask = || list(self.client, source, self.until);
+        let shared = match source.path {
+            path if path == DOMAINS.path => &self.domains,
+            path if path == DATABASES.path => &self.databases,
+            path if path == CLUSTERS.path => &self.clusters,
+            path if path == CERTIFICATES.path => &self.certificates,
+            _ => return ask().await,
+        };
+        shared.get_or_init(ask).await.clone()
+    }
+}

@@ -1,0 +1,331 @@
+//! Syncs from DigitalOcean: every kind, in the fewest calls, of one account only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use drift_inbox::services::inventory::SyncOptions;
+use entity::job_runs::JobOutcome;
+use serde_json::{Value, json};
+
+use crate::support::account::{Account, counts, droplet};
+use crate::support::stub_do::{Asked, honest, response};
+
+fn numbered(count: u64, item: impl Fn(u64) -> Value) -> Vec<Value> {
+    (1..=count).map(item).collect()
+}
+
+/// A resource that has an id and a name.
+fn plain(kind: &str, number: u64) -> Value {
+    json!({ "id": format!("{kind}-{number}"), "name": format!("{kind} {number}") })
+}
+
+fn record(number: u64) -> Value {
+    json!({ "id": number, "type": "A", "name": format!("host{number}"), "data": "203.0.113.9", "ttl": 1800 })
+}
+
+/// 1,000 resources of every kind, children included.
+fn thousand(account: &Account) {
+    let stub = &account.stub;
+    stub.has("droplets", numbered(450, droplet));
+    stub.has("gpus", numbered(2, |number| droplet(1000 + number)));
+    stub.has("volumes", numbered(242, |number| plain("volume", number)));
+    stub.has("load_balancers", numbered(12, |number| plain("lb", number)));
+    stub.has("databases", numbered(10, |number| plain("db", number)));
+    stub.has("firewalls", numbered(20, |number| plain("firewall", number)));
+    stub.has("vpcs", numbered(8, |number| plain("vpc", number)));
+    stub.has(
+        "domains",
+        numbered(5, |number| json!({ "name": format!("d{number}.example") })),
+    );
+    stub.has("domains/d1.example/records", numbered(201, record));
+    stub.has("domains/d2.example/records", [record(901)]);
+    let cluster = json!({ "id": "c-1", "name": "main", "node_pools": [plain("pool", 1), plain("pool", 2)] });
+    stub.has("kubernetes/clusters", [cluster]);
+    stub.has("reserved_ips", [json!({ "ip": "203.0.113.1" })]);
+    stub.has("apps", [json!({ "id": "app-1", "spec": { "name": "shop" } })]);
+    stub.has("certificates", numbered(2, |number| plain("certificate", number)));
+    for kind in ["cdn/endpoints", "projects", "snapshots", "uptime/checks"] {
+        stub.has(kind, numbered(5, |number| plain(kind, number)));
+    }
+    stub.has(
+        "images",
+        numbered(11, |number| json!({ "id": number, "name": "image" })),
+    );
+    stub.has("registries", [json!({ "name": "registry" })]);
+}
+
+#[tokio::test]
+async fn a_thousand_resources_cost_the_fewest_calls() {
+    let account = Account::new().await;
+    thousand(&account);
+    let run = account.sync().await;
+    assert_eq!(
+        run.outcome,
+        Some(JobOutcome::Succeeded),
+        "{:?} {}",
+        run.error,
+        run.counts
+    );
+    assert_eq!(counts(&run).resources, 1000);
+    assert_eq!(counts(&run).kinds.len(), 20);
+
+    // The account; each list once, 200 items a page and an empty list being a page; droplets with a GPU are
+    // a list of their own, node pools come with their cluster; the records of each domain, and the trusted
+    // sources of each database.
+    let pages = |items: u64| items.div_ceil(200).max(1);
+    let paged = [450, 2, 242, 12, 20, 8, 5, 1, 1, 1, 2, 5, 5, 5, 11, 5];
+    let (databases_and_registries, records, databases) = (2, [201, 1, 0, 0, 0], 10);
+    let fewest = 1
+        + paged.into_iter().map(pages).sum::<u64>()
+        + databases_and_registries
+        + records.into_iter().map(pages).sum::<u64>()
+        + databases;
+    assert_eq!(account.stub.asked().len() as u64, fewest);
+    let asked = account.stub.asked();
+    assert!(asked.iter().all(|asked| asked.method == "GET"));
+    assert!(
+        asked
+            .iter()
+            .filter(|asked| asked.query.contains_key("page"))
+            .all(|asked| asked.query["per_page"] == "200")
+    );
+
+    // The same again, and nothing is written but the run.
+    account.stub.forget_asked();
+    let again = counts(&account.sync().await);
+    assert_eq!(
+        (again.resources, again.discovered, again.changed, again.gone),
+        (1000, 0, 0, 0)
+    );
+    assert_eq!(account.stub.asked().len() as u64, fewest);
+}
+
+#[tokio::test]
+async fn only_the_kinds_that_are_wanted_are_asked_for() {
+    let account = Account::new().await;
+    thousand(&account);
+    let wanted = |kinds: &[&str]| SyncOptions {
+        kinds: Some(kinds.iter().map(ToString::to_string).collect()),
+        ..SyncOptions::default()
+    };
+    let run = account.sync_with(wanted(&["vpc", "database_firewall"])).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
+    let paths: BTreeSet<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths.len(), 1 + 1 + 1 + 10, "{paths:?}");
+    let unknown = account.sync_with(wanted(&["vpc", "toaster"])).await;
+    assert_eq!(
+        unknown.error.as_deref(),
+        Some("there is no kind \"toaster\" in the inventory")
+    );
+}
+
+#[tokio::test]
+async fn what_is_gone_of_any_kind_is_asked_for_once_and_goes() {
+    let account = Account::new().await;
+    thousand(&account);
+    account.stub.has(
+        "databases/db-1/firewall",
+        [json!({ "type": "tag", "value": "web" })],
+    );
+    account.sync().await;
+    let lists = [
+        "droplets",
+        "gpus",
+        "volumes",
+        "load_balancers",
+        "databases",
+        "firewalls",
+        "vpcs",
+        "domains",
+        "reserved_ips",
+        "apps",
+        "certificates",
+        "cdn/endpoints",
+        "projects",
+        "snapshots",
+        "images",
+        "registries",
+        "uptime/checks",
+        "domains/d2.example/records",
+    ];
+    for list in lists {
+        // The last domain has no records; those of the others would go with it.
+        account.stub.delete(list, if list == "domains" { 4 } else { 0 });
+    }
+    account.stub.change("kubernetes/clusters", 0, |cluster| {
+        cluster["node_pools"].as_array_mut().unwrap().remove(0);
+    });
+    account.stub.forget_asked();
+    let run = account.sync().await;
+    assert_eq!(
+        run.outcome,
+        Some(JobOutcome::Succeeded),
+        "{:?} {}",
+        run.error,
+        run.counts
+    );
+    // With the database go its trusted sources, and a pool of the cluster.
+    assert_eq!(counts(&run).gone, lists.len() as u64 + 2, "{}", run.counts);
+    // One question each: for the certificate by its name.
+    let single = |asked: &&Asked| !asked.query.contains_key("page") || asked.query.contains_key("name");
+    let all = account.stub.asked();
+    let whole = 1 + 2 + 9;
+    assert_eq!(all.iter().filter(single).count(), lists.len() + 2 + whole);
+}
+
+#[tokio::test]
+async fn the_token_of_another_account_changes_nothing() {
+    let account = Account::new().await;
+    account.stub.has("droplets", numbered(3, droplet));
+    account.stub.is_account("ada", Some("team-1"));
+    assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
+    // A colleague's token of the same team.
+    account.stub.is_account("grace", Some("team-1"));
+    assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
+    // Her own account, and another team of hers.
+    for team in [None, Some("team-2")] {
+        account.stub.is_account("grace", team);
+        account.stub.has("droplets", [droplet(9)]);
+        let run = account.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Failed));
+        assert!(run.error.unwrap().starts_with("the token is of the account "));
+        assert_eq!(account.present("droplet").await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_stops_the_run_and_says_so() {
+    let account = Account::new().await;
+    account.stub.has("droplets", numbered(3, droplet));
+    account.sync().await;
+    for refused in ["account", "volumes"] {
+        account.stub.forget_asked();
+        account.stub.fault(move |asked, value| {
+            if asked.path == refused {
+                response(401, [], r#"{"id":"unauthorized"}"#)
+            } else {
+                honest(value)
+            }
+        });
+        let run = account.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Failed));
+        let error = run.error.unwrap();
+        assert!(
+            error.starts_with("DigitalOcean refused the token (401)"),
+            "{error}"
+        );
+        let tries = account
+            .stub
+            .asked()
+            .iter()
+            .filter(|asked| asked.path == refused)
+            .count();
+        assert_eq!(tries, 1, "a refused token is not tried again");
+        assert_eq!(account.present("droplet").await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_kind_that_may_not_be_read_keeps_its_inventory() {
+    let account = Account::new().await;
+    account.stub.has("droplets", numbered(3, droplet));
+    account.stub.has(
+        "domains",
+        [json!({ "name": "d1.example" }), json!({ "name": "d2.example" })],
+    );
+    account.stub.has("domains/d1.example/records", [record(1)]);
+    account.sync().await;
+    let outcomes = async |status: u16, path: &'static str| {
+        account.stub.fault(move |asked, value| {
+            if asked.path == path {
+                response(status, [], "{}")
+            } else {
+                honest(value)
+            }
+        });
+        let run = account.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Partial), "{path}");
+        assert_eq!(counts(&run).gone, 0);
+        assert_eq!(account.present("droplet").await.len(), 3);
+        assert_eq!(account.present("domain_record").await.len(), 1);
+        let unread = counts(&run)
+            .kinds
+            .into_iter()
+            .filter(|(_, kind)| kind.reason.is_some());
+        unread
+            .map(|(kind, report)| (kind, report.outcome))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let unread = |kinds: &[(&str, &str)]| -> BTreeMap<String, String> {
+        kinds
+            .iter()
+            .map(|(kind, outcome)| (kind.to_string(), outcome.to_string()))
+            .collect()
+    };
+    for status in [403, 404] {
+        assert_eq!(
+            outcomes(status, "droplets").await,
+            unread(&[("droplet", "not_readable")])
+        );
+    }
+    assert_eq!(
+        outcomes(403, "domains").await,
+        unread(&[("domain", "not_readable"), ("domain_record", "not_readable")])
+    );
+    // One child list makes its own kind incomplete and no other.
+    for status in [404, 500] {
+        let path = "domains/d2.example/records";
+        assert_eq!(
+            outcomes(status, path).await,
+            unread(&[("domain_record", "incomplete")])
+        );
+    }
+
+    account.stub.fault(|asked, value| {
+        if asked.path == "account" {
+            honest(value)
+        } else {
+            response(403, [], "{}")
+        }
+    });
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed), "none could be read");
+    account.stub.fault(|_, _| response(403, [], "{}"));
+    let run = account.sync().await;
+    assert!(run.error.unwrap().contains("it needs the scope account:read"));
+    assert_eq!(account.present("droplet").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_missing_resource_that_cannot_be_asked_for_is_not_gone() {
+    let account = Account::new().await;
+    account.stub.has("droplets", numbered(3, droplet));
+    account.sync().await;
+    account.stub.delete("droplets", 0);
+    for status in [403, 500, 302] {
+        account.stub.fault(move |asked, value| {
+            if asked.path == "droplets/1" {
+                response(status, [], "{}")
+            } else {
+                honest(value)
+            }
+        });
+        let run = account.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Partial), "{status}");
+        assert_eq!(counts(&run).kinds["droplet"].outcome, "incomplete");
+        assert_eq!(account.present("droplet").await.len(), 3);
+    }
+    // An answer about another one is none.
+    account.stub.fault(|asked, value| {
+        if asked.path == "droplets/1" {
+            honest(Some(json!({ "droplet": droplet(2) })))
+        } else {
+            honest(value)
+        }
+    });
+    assert_eq!(
+        counts(&account.sync().await).kinds["droplet"].outcome,
+        "incomplete"
+    );
+    account.stub.fault(|_, value| honest(value));
+    assert_eq!(counts(&account.sync().await).gone, 1);
+}

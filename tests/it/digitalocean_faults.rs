@@ -1,0 +1,416 @@
+//! Whatever the API, the network or the token does: the sync ends, says what it could not read, and nothing
+//! goes missing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use drift_inbox::provider::digitalocean::Limits;
+use entity::job_runs::{self, JobOutcome};
+use serde_json::{Value, json};
+
+use crate::support::account::{Account, counts, droplet, limits};
+use crate::support::stub_do::{Answer, Asked, StubDo, honest, response};
+
+const DROPLETS: usize = 450;
+
+/// An account with three pages of droplets, which the inventory knows.
+async fn account_with(limits: Limits) -> Account {
+    let account = Account::with(limits).await;
+    account.stub.has("droplets", (1..=DROPLETS as u64).map(droplet));
+    account.stub.has(
+        "volumes",
+        [json!({ "id": "v-1", "name": "data", "size_gigabytes": 10 })],
+    );
+    let run = account.sync().await;
+    assert_eq!(
+        run.outcome,
+        Some(JobOutcome::Succeeded),
+        "{:?} {}",
+        run.error,
+        run.counts
+    );
+    account.stub.forget_asked();
+    account
+}
+
+/// What came of droplets, after a sync with a fault: nothing is gone, and everything else was read.
+async fn sync_with(
+    account: &Account,
+    fault: impl Fn(&Asked, Option<Value>) -> Answer + Send + Sync + 'static,
+) -> (job_runs::Model, String) {
+    account.stub.fault(fault);
+    let run = account.sync().await;
+    assert_eq!(account.present("droplet").await.len(), DROPLETS);
+    assert_eq!(account.present("volume").await.len(), 1);
+    let droplets = counts(&run).kinds.remove("droplet");
+    let said = droplets.map(|kind| match kind.reason {
+        Some(reason) => format!("{}: {reason}", kind.outcome),
+        None => kind.outcome,
+    });
+    (run, said.unwrap_or_default())
+}
+
+/// A fault of page 2 for ever: droplets stay as they were, everything else is read.
+async fn page_2_answers(limits: Limits, answer: impl Fn() -> Answer + Send + Sync + 'static) -> String {
+    let account = account_with(limits).await;
+    account
+        .stub
+        .change("volumes", 0, |volume| volume["size_gigabytes"] = 20.into());
+    let (run, said) = sync_with(&account, move |asked, value| {
+        if asked.is_droplets(2) {
+            answer()
+        } else {
+            honest(value)
+        }
+    })
+    .await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial), "{:?}", run.error);
+    assert_eq!(counts(&run).changed, 1, "the volume");
+    assert_eq!(counts(&run).gone, 0);
+    said
+}
+
+/// Every page answers honestly but for this.
+async fn pages_with(
+    change: impl Fn(usize, &mut Value) + Send + Sync + 'static,
+) -> (Account, job_runs::Model, String) {
+    let account = account_with(limits()).await;
+    let (run, said) = sync_with(&account, move |asked, value| {
+        let mut value = value.unwrap_or_default();
+        if let Some(page) = (1..=9).find(|page| asked.is_droplets(*page)) {
+            change(page, &mut value);
+        }
+        honest(Some(value).filter(|value| !value.is_null()))
+    })
+    .await;
+    (account, run, said)
+}
+
+#[tokio::test]
+async fn a_500_on_page_2_for_ever() {
+    let said = page_2_answers(limits(), || {
+        response(500, [], r#"{"id":"server_error","message":"oops"}"#)
+    })
+    .await;
+    assert_eq!(said, "incomplete: /v2/droplets: the answer is 500 (server_error)");
+}
+
+#[tokio::test]
+async fn a_page_without_links() {
+    let (_, run, said) = pages_with(|_, page| {
+        page.as_object_mut().unwrap().remove("links");
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+}
+
+#[tokio::test]
+async fn a_total_that_is_too_high() {
+    let (_, run, said) = pages_with(|_, page| page["meta"]["total"] = 700.into()).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(
+        said,
+        "incomplete: /v2/droplets: 450 different items came, but there are 700 (meta.total)"
+    );
+}
+
+#[tokio::test]
+async fn a_total_that_lies_once_is_asked_for_again() {
+    let lies = AtomicUsize::new(1);
+    let (account, run, said) = pages_with(move |number, page| {
+        if number == 3 && lies.swap(0, Ordering::SeqCst) == 1 {
+            page["meta"]["total"] = 451.into();
+        }
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+    let asked = account.stub.asked();
+    let pages = asked
+        .iter()
+        .filter(|asked| (1..=3).any(|page| asked.is_droplets(page)));
+    assert_eq!(pages.count(), 6);
+}
+
+#[tokio::test]
+async fn a_total_that_is_too_low_hides_nothing() {
+    // 50 droplets are not listed, and each is asked for.
+    let (account, run, said) = pages_with(|_, page| page["meta"]["total"] = 400.into()).await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+    assert_eq!((counts(&run).gone, counts(&run).resources), (0, 451));
+    let single = account
+        .stub
+        .asked()
+        .iter()
+        .filter(|asked| asked.path.starts_with("droplets/"))
+        .count();
+    assert_eq!(single, 50);
+}
+
+#[tokio::test]
+async fn a_total_that_lacks_most_changes_nothing() {
+    let (_, run, _) = pages_with(|_, page| page["meta"]["total"] = 200.into()).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(
+        run.error
+            .unwrap()
+            .contains("250 of 450 resources of the kind droplet")
+    );
+}
+
+#[tokio::test]
+async fn no_total_at_all() {
+    let (_, run, said) = pages_with(|_, page| {
+        page.as_object_mut().unwrap().remove("meta");
+    })
+    .await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert!(
+        said.starts_with("incomplete: ") && said.contains("meta.total"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn an_empty_object_for_a_list() {
+    let (_, run, said) = pages_with(|_, page| *page = json!({})).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(
+        said,
+        "incomplete: /v2/droplets: the answer has no list of droplets"
+    );
+}
+
+#[tokio::test]
+async fn an_item_deleted_while_paging_hides_another_that_is_kept_and_refreshed() {
+    let account = account_with(limits()).await;
+    // The first of page 2 moves to page 1 when that has been read.
+    account.stub.change("droplets", 200, |hidden| {
+        hidden["size_slug"] = "s-8vcpu-16gb".into()
+    });
+    let (delete, deleted) = (account.stub.deleter("droplets", 3), AtomicUsize::new(0));
+    account.stub.fault(move |asked, value| {
+        if asked.is_droplets(1) && deleted.fetch_add(1, Ordering::SeqCst) == 0 {
+            delete();
+        }
+        honest(value)
+    });
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{}", run.counts);
+    assert_eq!(
+        (counts(&run).gone, counts(&run).resources),
+        (0, 451),
+        "and a volume"
+    );
+    let present = account.present("droplet").await;
+    assert_eq!(present.len(), DROPLETS);
+    let hidden = present
+        .iter()
+        .find(|droplet| droplet.provider_id == "201")
+        .unwrap();
+    assert_eq!(hidden.size_slug.as_deref(), Some("s-8vcpu-16gb"));
+
+    // The one that is gone was read before it went.
+    assert_eq!(counts(&account.sync().await).gone, 1);
+    let present = account.present("droplet").await;
+    assert!(present.len() == DROPLETS - 1 && present.iter().all(|droplet| droplet.provider_id != "4"));
+}
+
+#[tokio::test]
+async fn a_constant_next() {
+    let (account, run, said) = pages_with(|_, page| {
+        page["links"] = json!({ "pages": { "next": "https://api.digitalocean.com/v2/droplets?page=2" } });
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+    let asked = account.stub.asked();
+    let pages = asked
+        .iter()
+        .filter(|asked| asked.path == "droplets" && !asked.query.contains_key("type"));
+    assert_eq!(pages.count(), 3);
+}
+
+#[tokio::test]
+async fn a_next_on_another_host_is_not_followed() {
+    let other = StubDo::start().await;
+    let next = format!("{}/v2/droplets?page=2", other.url);
+    let (_, run, said) = pages_with(move |_, page| {
+        page["links"] = json!({ "pages": { "next": next, "last": next } });
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+    assert!(other.asked().is_empty(), "{:?}", other.asked());
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let other = StubDo::start().await;
+    for status in [301, 302, 307, 308] {
+        let to = format!("{}/v2/droplets?page=2", other.url);
+        let said = page_2_answers(limits(), move || {
+            response(status, [("location", to.as_str())], "")
+        })
+        .await;
+        assert_eq!(
+            said,
+            format!("incomplete: /v2/droplets: the answer is a redirect ({status}), which is not followed")
+        );
+    }
+    assert!(other.asked().is_empty(), "{:?}", other.asked());
+}
+
+#[tokio::test]
+async fn a_cut_answer() {
+    let cut = || {
+        response(
+            200,
+            [("content-type", "application/json")],
+            r#"{"droplets":[{"id":1,"name":"we"#,
+        )
+    };
+    let said = page_2_answers(limits(), cut).await;
+    assert_eq!(
+        said,
+        "incomplete: /v2/droplets: the answer is no JSON, or was cut"
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_a_proxy() {
+    for status in [200, 502] {
+        let html = move || {
+            let page = "<html>hunter2 502 Bad Gateway</html>";
+            response(status, [("content-type", "text/html")], page)
+        };
+        let said = page_2_answers(limits(), html).await;
+        assert!(
+            said.starts_with("incomplete: ") && !said.contains("hunter2"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hang() {
+    let short = Limits {
+        request_timeout: Duration::from_millis(700),
+        ..limits()
+    };
+    let said = page_2_answers(short, || Answer::Hang).await;
+    assert!(
+        said.starts_with("incomplete: /v2/droplets: there was no answer in time"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large() {
+    let large = || Answer::Json(json!({ "droplets": [], "padding": "x".repeat(1024 * 1024) }));
+    let said = page_2_answers(limits(), large).await;
+    assert_eq!(
+        said,
+        "incomplete: /v2/droplets: the answer is larger than 1048576 bytes"
+    );
+}
+
+#[tokio::test]
+async fn our_own_mistake_is_not_asked_again() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    let said = page_2_answers(limits(), move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        response(422, [], r#"{"id":"unprocessable_entity","message":"hunter2"}"#)
+    })
+    .await;
+    assert_eq!(
+        said,
+        "incomplete: /v2/droplets: the answer is 422 (unprocessable_entity)"
+    );
+    assert_eq!(tries.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_storm_of_429_for_ever() {
+    let said = page_2_answers(limits(), || response(429, [("Retry-After", "0")], "{}")).await;
+    assert!(said.contains("the rate limit is used up (429)"), "{said}");
+    // Nobody waits for an hour that a test, or a run, does not have.
+    let account = account_with(limits()).await;
+    let reset = (account.t.now().timestamp() + 3000).to_string();
+    let (run, said) = sync_with(&account, move |asked, value| match asked.path.as_str() {
+        "account" => honest(value),
+        _ => response(429, [("RateLimit-Reset", reset.as_str())], "{}"),
+    })
+    .await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(said.contains("the rate limit is used up (429)"), "{said}");
+}
+
+#[tokio::test]
+async fn a_429_is_waited_out_as_long_as_it_says() {
+    let patient = Limits {
+        wait_out: Duration::from_secs(30),
+        ..limits()
+    };
+    let account = account_with(patient).await;
+    let reset = (account.t.now().timestamp() + 2).to_string();
+    let (limited, by_header) = (
+        AtomicUsize::new(0),
+        [("retry-after", "1".to_owned()), ("ratelimit-reset", reset)],
+    );
+    let (run, said) = sync_with(&account, move |asked, value| {
+        if asked.is_droplets(2)
+            && let Some((name, wait)) = by_header.get(limited.fetch_add(1, Ordering::SeqCst))
+        {
+            return response(429, [(name, wait.as_str())], "{}");
+        }
+        honest(value)
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+}
+
+#[tokio::test]
+async fn faults_that_pass_are_waited_out() {
+    let account = account_with(Limits {
+        retry_for: Duration::from_secs(30),
+        ..limits()
+    })
+    .await;
+    let tries = AtomicUsize::new(0);
+    let (run, said) = sync_with(&account, move |asked, value| {
+        if !asked.is_droplets(2) {
+            return honest(value);
+        }
+        match tries.fetch_add(1, Ordering::SeqCst) {
+            0 => response(500, [], ""),
+            1 => response(200, [], "{"),
+            2 => response(503, [], "<html>"),
+            3 => response(200, [("content-length", "100000")], "{"),
+            4 => response(429, [], "{}"),
+            _ => honest(value),
+        }
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+}

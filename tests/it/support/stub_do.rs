@@ -1,0 +1,317 @@
+//! A server that behaves as DigitalOcean's API does, with an account and faults that a test says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub(crate) const TOKEN: &str = "dop_v1_token-of-the-test";
+
+/// One request that came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    /// Without `/v2/`.
+    pub(crate) path: String,
+    pub(crate) query: BTreeMap<String, String>,
+    pub(crate) token: Option<String>,
+}
+
+impl Asked {
+    fn page(&self) -> usize {
+        self.query.get("page").map_or(1, |page| page.parse().unwrap())
+    }
+
+    /// Whether it is for this page of the list of all droplets.
+    pub(crate) fn is_droplets(&self, page: usize) -> bool {
+        self.path == "droplets" && !self.query.contains_key("type") && self.page() == page
+    }
+}
+
+/// What happens to a request instead of, or to, the honest answer.
+type Fault = Box<dyn Fn(&Asked, Honest) -> Answer + Send + Sync>;
+/// The honest answer, where there is one.
+type Honest = Option<Value>;
+
+/// What a request is answered with.
+pub(crate) enum Answer {
+    /// 200 with this.
+    Json(Value),
+    /// Whatever else.
+    Other(Response),
+    /// Nothing, for ever.
+    Hang,
+}
+
+/// A response with a status, headers and a text.
+pub(crate) fn response<const N: usize>(status: u16, headers: [(&str, &str); N], body: &str) -> Answer {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    Answer::Other(response.body(Body::from(body.to_owned())).unwrap())
+}
+
+/// The honest answer, or 404.
+pub(crate) fn honest(value: Honest) -> Answer {
+    match value {
+        Some(value) => Answer::Json(value),
+        None => response(
+            404,
+            [],
+            r#"{"id":"not_found","message":"The resource you requested could not be found."}"#,
+        ),
+    }
+}
+
+#[derive(Default)]
+struct Account {
+    uuid: String,
+    team: Option<String>,
+    lists: BTreeMap<String, Vec<Value>>,
+    asked: Vec<Asked>,
+    fault: Option<Arc<Fault>>,
+}
+
+/// The server. It ends with the test.
+pub(crate) struct StubDo {
+    pub(crate) url: String,
+    account: Arc<Mutex<Account>>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for StubDo {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl StubDo {
+    pub(crate) async fn start() -> Self {
+        let account = Arc::new(Mutex::new(Account {
+            uuid: "account-1".to_owned(),
+            ..Account::default()
+        }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&account));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, account, server }
+    }
+
+    /// A list has exactly this from now on. Lists go by their path, that of droplets with a GPU by `gpus`.
+    pub(crate) fn has(&self, path: &str, items: impl IntoIterator<Item = Value>) {
+        let items = items.into_iter().collect();
+        self.account.lock().unwrap().lists.insert(path.to_owned(), items);
+    }
+
+    /// Deletes an item of a list, by its position.
+    pub(crate) fn delete(&self, path: &str, index: usize) -> Value {
+        delete(&self.account, path, index)
+    }
+
+    /// A deletion that a fault can do while it answers.
+    pub(crate) fn deleter(&self, path: &'static str, index: usize) -> impl Fn() + Send + Sync + 'static {
+        let account = Arc::clone(&self.account);
+        move || {
+            delete(&account, path, index);
+        }
+    }
+
+    /// Changes an item of a list.
+    pub(crate) fn change(&self, path: &str, index: usize, change: impl FnOnce(&mut Value)) {
+        change(&mut self.account.lock().unwrap().lists.get_mut(path).unwrap()[index]);
+    }
+
+    /// Whose token it is.
+    pub(crate) fn is_account(&self, uuid: &str, team: Option<&str>) {
+        let mut account = self.account.lock().unwrap();
+        account.uuid = uuid.to_owned();
+        account.team = team.map(str::to_owned);
+    }
+
+    /// What happens to every request from now on.
+    pub(crate) fn fault(&self, fault: impl Fn(&Asked, Honest) -> Answer + Send + Sync + 'static) {
+        self.account.lock().unwrap().fault = Some(Arc::new(Box::new(fault)));
+    }
+
+    /// Requests so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.account.lock().unwrap().asked.clone()
+    }
+
+    pub(crate) fn forget_asked(&self) {
+        self.account.lock().unwrap().asked.clear();
+    }
+}
+
+fn delete(account: &Mutex<Account>, path: &str, index: usize) -> Value {
+    account.lock().unwrap().lists.get_mut(path).unwrap().remove(index)
+}
+
+async fn answer(State(account): State<Arc<Mutex<Account>>>, request: Request) -> Response {
+    let asked = asked(&request);
+    let (honest_answer, fault) = {
+        let mut account = account.lock().unwrap();
+        account.asked.push(asked.clone());
+        if asked.token.as_deref() != Some(&format!("Bearer {TOKEN}")) {
+            let body = r#"{"id":"unauthorized","message":"Unable to authenticate you."}"#;
+            return (StatusCode::UNAUTHORIZED, body).into_response();
+        }
+        (account.answer(&asked), account.fault.clone())
+    };
+    let answer = match fault {
+        Some(fault) => fault(&asked, honest_answer),
+        None => honest(honest_answer),
+    };
+    match answer {
+        Answer::Json(value) => {
+            ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+        }
+        Answer::Other(response) => response,
+        Answer::Hang => std::future::pending().await,
+    }
+}
+
+fn asked(request: &Request) -> Asked {
+    let query = request.uri().query().unwrap_or_default();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let token = request.headers().get(header::AUTHORIZATION);
+    Asked {
+        method: request.method().to_string(),
+        path: request.uri().path().trim_start_matches("/v2/").to_owned(),
+        query: pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        token: token.map(|token| token.to_str().unwrap().to_owned()),
+    }
+}
+
+/// Path, list in an answer, single object in an answer, id, and whether it has pages.
+const LISTS: [(&str, &str, &str, &str, bool); 17] = [
+    ("droplets", "droplets", "droplet", "id", true),
+    ("volumes", "volumes", "volume", "id", true),
+    ("load_balancers", "load_balancers", "load_balancer", "id", true),
+    ("databases", "databases", "database", "id", false),
+    ("firewalls", "firewalls", "firewall", "id", true),
+    ("vpcs", "vpcs", "vpc", "id", true),
+    ("domains", "domains", "domain", "name", true),
+    ("records", "domain_records", "domain_record", "id", true),
+    (
+        "kubernetes/clusters",
+        "kubernetes_clusters",
+        "kubernetes_cluster",
+        "id",
+        true,
+    ),
+    ("reserved_ips", "reserved_ips", "reserved_ip", "ip", true),
+    ("apps", "apps", "app", "id", true),
+    ("certificates", "certificates", "certificate", "id", true),
+    ("cdn/endpoints", "endpoints", "endpoint", "id", true),
+    ("projects", "projects", "project", "id", true),
+    ("snapshots", "snapshots", "snapshot", "id", true),
+    ("images", "images", "image", "id", true),
+    ("uptime/checks", "checks", "check", "id", true),
+];
+
+impl Account {
+    fn answer(&self, asked: &Asked) -> Honest {
+        if asked.path == "account" {
+            let mut account = json!({ "uuid": self.uuid, "email": "ada@example.com", "status": "active" });
+            if let Some(team) = &self.team {
+                account["team"] = json!({ "uuid": team, "name": "Team" });
+            }
+            return Some(json!({ "account": account }));
+        }
+        if asked.path == "registries" {
+            return Some(json!({ "registries": self.items("registries") }));
+        }
+        if let Some(cluster) = asked.path.strip_suffix("/firewall") {
+            let known = cluster
+                .strip_prefix("databases/")
+                .filter(|id| self.find("databases", "id", id).is_some());
+            return known.map(|_| json!({ "rules": self.items(&asked.path) }));
+        }
+        let kind = |path: &str| {
+            LISTS
+                .into_iter()
+                .find(|(list, ..)| path == *list || path.ends_with("/records") && *list == "records")
+        };
+        if let Some((path, list, _, _, paged)) = kind(&asked.path) {
+            let parent = asked
+                .path
+                .strip_prefix("domains/")
+                .and_then(|path| path.strip_suffix("/records"));
+            if parent.is_some_and(|domain| self.find("domains", "name", domain).is_none()) {
+                return None;
+            }
+            let name = match asked.query.get("type").map(String::as_str) {
+                Some("gpus") => "gpus",
+                _ => asked.path.as_str(),
+            };
+            let mut items = self.items(name);
+            if let Some(name) = asked.query.get("name") {
+                items.retain(|item| item["name"] == **name);
+            }
+            return Some(if paged {
+                page(path, list, items, asked)
+            } else {
+                json!({ list: items })
+            });
+        }
+        let (parent, id) = asked.path.rsplit_once('/')?;
+        if let Some(cluster) = parent
+            .strip_prefix("kubernetes/clusters/")
+            .and_then(|path| path.strip_suffix("/node_pools"))
+        {
+            let pools = self.find("kubernetes/clusters", "id", cluster)?["node_pools"].clone();
+            let pool = pools.as_array()?.iter().find(|pool| pool["id"] == id)?.clone();
+            return Some(json!({ "node_pool": pool }));
+        }
+        let (_, _, one, key, _) = kind(parent)?;
+        let found = self
+            .find(parent, key, id)
+            .or_else(|| self.find("gpus", "id", id).filter(|_| parent == "droplets"));
+        found.map(|item| json!({ one: item }))
+    }
+
+    fn items(&self, path: &str) -> Vec<Value> {
+        self.lists.get(path).cloned().unwrap_or_default()
+    }
+
+    fn find(&self, path: &str, key: &str, id: &str) -> Option<Value> {
+        let matches = |item: &&Value| match &item[key] {
+            Value::String(text) => text == id,
+            other => other.to_string() == id,
+        };
+        self.lists.get(path)?.iter().find(matches).cloned()
+    }
+}
+
+fn page(path: &str, list: &str, items: Vec<Value>, asked: &Asked) -> Value {
+    let per_page: usize = asked
+        .query
+        .get("per_page")
+        .map_or(20, |size| size.parse().unwrap());
+    assert!(per_page <= 200, "{asked:?}");
+    let (total, page) = (items.len(), asked.page());
+    let here: Vec<Value> = items
+        .into_iter()
+        .skip((page - 1) * per_page)
+        .take(per_page)
+        .collect();
+    let link = |page| format!("https://api.digitalocean.com/v2/{path}?page={page}&per_page={per_page}");
+    let links = if page * per_page < total {
+        json!({ "pages": { "next": link(page + 1), "last": link(total.div_ceil(per_page)) } })
+    } else {
+        json!({})
+    };
+    json!({ list: here, "links": links, "meta": { "total": total } })
+}
