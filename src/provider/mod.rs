@@ -1,6 +1,8 @@
 //! Where the inventory comes from.
 
 pub mod file;
+pub mod normal;
+pub mod terraform;
 
 use std::collections::{BTreeMap, BTreeSet};
 
