@@ -8,6 +8,7 @@ pub mod actor;
 pub mod admission;
 pub mod canonical;
 pub mod compare;
+pub mod imports;
 pub mod inventory;
 pub mod lifecycle;
 pub mod sweep;

@@ -11,7 +11,7 @@ use entity::cloud_resource_events::EventType;
 use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::job_runs::JobOutcome;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryResult,
@@ -22,9 +22,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
+use super::locks;
 use crate::clock::Clock;
 use crate::db::{Db, ROWS_PER_INSERT, decode};
-use crate::domain::inventory::{InventoryChange, ListedResource, StoredResource, is_mass_gone, plan_kind};
+use crate::domain::inventory::{
+    InventoryChange, ListedResource, StoredResource, is_mass_gone, is_owned, plan_kind,
+};
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, Presence, check_listing};
 
@@ -289,24 +292,7 @@ async fn begin_kind_in_txn(
     came_of_it: &KindListing,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let row = kinds::ActiveModel {
-        provider: Set(listing.provider.clone()),
-        kind: Set(kind.to_owned()),
-        ..Default::default()
-    };
-    kinds::Entity::insert(row)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(txn)
-        .await?;
-    let key = (listing.provider.clone(), kind.to_owned());
-    let applied: Option<DateTime<Utc>> = kinds::Entity::find_by_id(key.clone())
-        .select_only()
-        .column(kinds::Column::ListingStartedAt)
-        .lock_exclusive()
-        .into_tuple::<Option<DateTime<Utc>>>()
-        .one(txn)
-        .await?
-        .flatten();
+    let applied = locks::kind_in_txn(txn, &listing.provider, kind).await?;
     if applied.is_some_and(|applied| applied >= listing.started_at) {
         return Ok(false);
     }
@@ -332,8 +318,8 @@ async fn begin_kind_in_txn(
         },
     };
     kinds::Entity::update_many()
-        .filter(kinds::Column::Provider.eq(key.0))
-        .filter(kinds::Column::Kind.eq(key.1))
+        .filter(kinds::Column::Provider.eq(&listing.provider))
+        .filter(kinds::Column::Kind.eq(kind))
         .set(stamp)
         .exec(txn)
         .await?;
@@ -390,7 +376,7 @@ async fn write_in_txn(
             }
             InventoryChange::Discover(id, listed) => {
                 let settling = listed.settling;
-                let mut row = content(listed);
+                let mut row = content(&kind, listed);
                 row.gone_at = Set(None);
                 update_in_txn(txn, id, row).await?;
                 settle_in_txn(txn, id, settling, now).await?;
@@ -399,7 +385,7 @@ async fn write_in_txn(
             }
             InventoryChange::Update { id, listed, fields } => {
                 let settling = listed.settling;
-                update_in_txn(txn, id, content(listed)).await?;
+                update_in_txn(txn, id, content(&kind, listed)).await?;
                 settle_in_txn(txn, id, settling, now).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
@@ -446,12 +432,13 @@ fn new_row(
         first_seen_at: Set(Some(now)),
         gone_at: Set(None),
         settling_since: Set(listed.settling.then_some(now)),
-        ..content(listed)
+        ..content(kind, listed)
     }
 }
 
 /// The columns that a listing decides.
-fn content(listed: ListedResource) -> resources::ActiveModel {
+fn content(kind: &str, listed: ListedResource) -> resources::ActiveModel {
+    let owned = is_owned(kind, &listed);
     resources::ActiveModel {
         id: NotSet,
         urn: Set(listed.urn),
@@ -464,6 +451,7 @@ fn content(listed: ListedResource) -> resources::ActiveModel {
         vpc_uuid: Set(listed.vpc_uuid),
         project_id: Set(listed.project_id),
         attrs: Set(Value::Object(listed.attrs)),
+        owned: Set(owned),
         ..Default::default()
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod detection;
 pub mod events;
+pub mod imports;
 pub mod inbox;
 pub mod inventory;
 pub mod job_runs;

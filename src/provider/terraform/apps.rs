@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Said;
 use super::fields::{Row, Take, block, desired, id, take, text};
 use super::file::Instance;
-use crate::provider::normal;
+use crate::provider::app_spec::app_spec;
 
 const APP: [Row; 1] = [("project_id", "project_id", Take::Known)];
 
@@ -47,7 +47,7 @@ pub(super) fn app(instance: &Instance) -> Option<Vec<Said>> {
         if let Some(name) = text(&shaped, "name") {
             spec.insert("name".to_owned(), name.into());
         }
-        spec.insert("spec".to_owned(), normal::app_spec(&shaped));
+        spec.insert("spec".to_owned(), app_spec(&shaped));
     }
     let id = id(attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "app", id, spec))])

@@ -1,0 +1,193 @@
+//! What of an app's spec is kept, the same for what is asked for and for what is there.
+
+use serde_json::{Map, Value};
+
+/// What an app's spec may keep, at whatever depth. Values of variables, credentials of registries, tokens of
+/// log destinations and hooks of alerts are not among it.
+const APP_FIELDS: [&str; 96] = [
+    "alerts",
+    "allow_credentials",
+    "allow_headers",
+    "allow_methods",
+    "allow_origins",
+    "archive",
+    "authority",
+    "autoscaling",
+    "bitbucket",
+    "branch",
+    "build_command",
+    "catchall_document",
+    "cluster_name",
+    "component",
+    "cors",
+    "cpu",
+    "databases",
+    "db_name",
+    "db_user",
+    "deploy_on_push",
+    "digest",
+    "disable_edge_cache",
+    "disable_email_obfuscation",
+    "disabled",
+    "dockerfile_path",
+    "domain",
+    "domains",
+    "drain_seconds",
+    "egress",
+    "enabled",
+    "engine",
+    "enhanced_threat_control_enabled",
+    "environment_slug",
+    "envs",
+    "error_document",
+    "exact",
+    "expose_headers",
+    "failure_threshold",
+    "features",
+    "functions",
+    "git",
+    "github",
+    "gitlab",
+    "grace_period_seconds",
+    "health_check",
+    "http_path",
+    "http_port",
+    "id",
+    "image",
+    "index_document",
+    "ingress",
+    "initial_delay_seconds",
+    "instance_count",
+    "instance_size_slug",
+    "internal_ports",
+    "jobs",
+    "kind",
+    "liveness_health_check",
+    "log_destinations",
+    "maintenance",
+    "match",
+    "max_age",
+    "max_instance_count",
+    "metrics",
+    "min_instance_count",
+    "name",
+    "operator",
+    "output_dir",
+    "path",
+    "percent",
+    "period_seconds",
+    "port",
+    "prefix",
+    "preserve_path_prefix",
+    "production",
+    "redirect",
+    "redirect_code",
+    "regex",
+    "region",
+    "registry",
+    "registry_type",
+    "repo",
+    "repository",
+    "rewrite",
+    "routes",
+    "rule",
+    "rules",
+    "run_command",
+    "scheme",
+    "services",
+    "source_dir",
+    "static_sites",
+    "success_threshold",
+    "tag",
+    "termination",
+    "type",
+];
+/// More of it; all of these are plain too.
+const MORE_APP_FIELDS: [&str; 10] = [
+    "timeout_seconds",
+    "uri",
+    "value",
+    "version",
+    "vpc",
+    "wildcard",
+    "window",
+    "workers",
+    "zone",
+    "offline_page_url",
+];
+/// Deepest level of an app's spec; the format itself has nine.
+const APP_LEVELS: usize = 16;
+
+/// The spec of an app in the API's own shape, cut to what may be kept. What is off, zero or empty is left out:
+/// the API leaves it out too, and Terraform writes it down.
+pub fn app_spec(spec: &Map<String, Value>) -> Value {
+    Value::Object(app_object("", spec, 0))
+}
+
+fn app_object(place: &str, object: &Map<String, Value>, level: usize) -> Map<String, Value> {
+    object
+        .iter()
+        .filter(|(field, _)| may_keep(place, field))
+        .filter_map(|(field, value)| Some((field.clone(), app_value(field, value, level + 1)?)))
+        .collect()
+}
+
+fn may_keep(place: &str, field: &str) -> bool {
+    match place {
+        "envs" => matches!(field, "key" | "scope" | "type"),
+        "log_destinations" => field == "name",
+        "alerts" => matches!(field, "rule" | "disabled" | "operator" | "value" | "window"),
+        _ => field != "value" && (APP_FIELDS.contains(&field) || MORE_APP_FIELDS.contains(&field)),
+    }
+}
+
+fn app_value(field: &str, value: &Value, level: usize) -> Option<Value> {
+    if level > APP_LEVELS {
+        return None;
+    }
+    match value {
+        Value::Null | Value::Bool(false) => None,
+        Value::Number(number) if number.as_f64() == Some(0.0) => None,
+        Value::String(text) if text.is_empty() || (field == "type" && text == "GENERAL") => None,
+        Value::Array(items) => {
+            let items: Vec<Value> = items
+                .iter()
+                .filter_map(|item| app_value(field, item, level + 1))
+                .collect();
+            (!items.is_empty()).then_some(Value::Array(items))
+        }
+        Value::Object(object) => {
+            let object = app_object(field, object, level);
+            (!object.is_empty()).then_some(Value::Object(object))
+        }
+        plain => Some(plain.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_apps_spec_keeps_no_secret_and_nothing_that_is_off() {
+        let spec = json!({
+            "name": "shop", "disable_edge_cache": false, "novel": {"token": "s3cret"},
+            "envs": [{"key": "A", "value": "s3cret", "type": "GENERAL", "scope": "RUN_TIME"}],
+            "services": [{"name": "web", "instance_count": 2, "http_port": 0,
+                "image": {"registry_type": "GHCR", "registry_credentials": "s3cret", "repository": "r"},
+                "log_destinations": [{"name": "logs", "logtail": {"token": "s3cret"}}],
+                "alerts": [{"rule": "CPU", "value": 80, "destinations": {"slack_webhooks": [{"url": "s3cret"}]}}]}],
+            "ingress": {"secure_header": {"key": "k", "value": "s3cret"}},
+        });
+        let kept = app_spec(spec.as_object().unwrap());
+        let expected = json!({
+            "name": "shop", "envs": [{"key": "A", "scope": "RUN_TIME"}],
+            "services": [{"name": "web", "instance_count": 2,
+                "image": {"registry_type": "GHCR", "repository": "r"},
+                "log_destinations": [{"name": "logs"}], "alerts": [{"rule": "CPU", "value": 80}]}],
+        });
+        assert_eq!(kept, expected);
+    }
+}
