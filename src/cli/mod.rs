@@ -1,6 +1,7 @@
 //! The command line.
 
 mod demo;
+mod import;
 mod serve;
 mod table;
 
@@ -71,6 +72,9 @@ enum Command {
     /// Compares every spec with the inventory, and prints what differs
     #[command(after_help = SECRETS)]
     Detect(DetectArgs),
+    /// Records what a Terraform or OpenTofu state asks for
+    #[command(after_help = SECRETS)]
+    ImportTerraform(import::ImportArgs),
     /// Prints a token that is signed with DRIFT_JWT_SECRET
     #[command(after_help = SECRETS)]
     Token(NewTokenArgs),
@@ -179,6 +183,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Migrate => migrate().await,
         Command::Sync(args) => sync(args).await,
         Command::Detect(args) => detect(&args).await,
+        Command::ImportTerraform(args) => import::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => {
             print!("{}", crate::graphql::sdl());

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod admission;
+pub mod baseline;
 pub mod canonical;
 pub mod compare;
 pub mod imports;
