@@ -17,6 +17,8 @@ pub(super) enum Take {
     Slug,
     /// A word that the API has in upper case.
     Upper,
+    /// An address, without the user and password that some put into one.
+    Url,
     /// Yes or no.
     Flag,
     /// A number, also where it is written as a text.
@@ -54,6 +56,7 @@ fn field(value: &Value, how: Take) -> Option<Value> {
             let text = value.as_str().filter(|text| !text.is_empty())?;
             Some(text.to_uppercase().into())
         }
+        Take::Url => Some(normal::without_user(value.as_str()?).into()),
         Take::Flag => Some(value.as_bool()?.into()),
         Take::Number => number(value),
         Take::Positive => number(value).filter(|number| number.as_f64().is_some_and(|number| number > 0.0)),
@@ -141,7 +144,7 @@ pub(super) fn desired(
     spec: Map<String, Value>,
 ) -> Desired {
     let urn = text(&instance.attributes, "urn").map_or_else(
-        || format!("{}:{kind}:{provider_id}", super::PROVIDER),
+        || format!("do:{kind}:{}", provider_id.to_lowercase()),
         str::to_owned,
     );
     let name = text(&spec, "name").map_or_else(|| provider_id.clone(), str::to_owned);

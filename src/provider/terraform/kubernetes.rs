@@ -45,10 +45,17 @@ const AUTOSCALER: [Row; 3] = [
     ("expanders", "expanders", Take::Texts),
 ];
 
+const SINGLE_SIGN_ON: [Row; 4] = [
+    ("enabled", "enabled", Take::Flag),
+    ("required", "required", Take::Flag),
+    ("issuer_url", "issuer_url", Take::Url),
+    ("client_id", "client_id", Take::Known),
+];
+
 const ENABLED: [Row; 1] = [("enabled", "enabled", Take::Flag)];
 
 /// Blocks that are objects in the API, under the name that they have there.
-const BLOCKS: [(&str, &str, &[Row]); 10] = [
+const BLOCKS: [(&str, &str, &[Row]); 11] = [
     ("maintenance_policy", "maintenance_policy", &MAINTENANCE),
     (
         "control_plane_firewall",
@@ -60,6 +67,7 @@ const BLOCKS: [(&str, &str, &[Row]); 10] = [
         "cluster_autoscaler_configuration",
         &AUTOSCALER,
     ),
+    ("sso", "sso", &SINGLE_SIGN_ON),
     ("routing_agent", "routing_agent", &ENABLED),
     ("amd_gpu_device_plugin", "amd_gpu_device_plugin", &ENABLED),
     (

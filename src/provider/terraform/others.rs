@@ -77,8 +77,8 @@ pub(super) fn registry(instance: &Instance) -> Option<Vec<Said>> {
 const UPTIME_CHECK: [Row; 5] = [
     ("name", "name", Take::Text),
     ("type", "type", Take::Slug),
-    ("target", "target", Take::Text),
-    ("regions", "regions", Take::Texts),
+    ("target", "target", Take::Url),
+    ("regions", "regions", Take::Tags),
     ("enabled", "enabled", Take::Flag),
 ];
 
