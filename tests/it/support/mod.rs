@@ -3,6 +3,7 @@
 pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod graphql;
+pub(crate) mod state;
 
 use std::sync::Arc;
 
