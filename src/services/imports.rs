@@ -13,7 +13,6 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QuerySelect,
 };
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::batch::{Batch, import_in_txn};
@@ -23,9 +22,13 @@ use crate::db::Db;
 use crate::domain::admission::check_text;
 use crate::domain::imports::is_mass_retire;
 use crate::error::{Error, Result};
-use crate::provider::terraform::{PROVIDER, Skipped, State};
+use crate::provider::terraform::{PROVIDER, State};
 
 mod batch;
+mod rows;
+mod summary;
+
+pub use self::summary::{Closing, ImportSummary, Refusal};
 
 /// Specs that one transaction writes.
 const BATCH: usize = 250;
@@ -41,57 +44,6 @@ pub struct ImportOptions {
     pub allow_mass_retire: bool,
     /// Says what would be done, and writes nothing.
     pub dry_run: bool,
-}
-
-/// What an import did, or would do.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ImportSummary {
-    /// The state.
-    pub lineage: String,
-    /// Its version, if the file says.
-    pub serial: Option<i64>,
-    /// Specs that were recorded for the first time, or again after they had been retired.
-    pub recorded: u64,
-    /// Specs that say something else now.
-    pub changed: u64,
-    /// Specs that say what they said.
-    pub unchanged: u64,
-    /// Specs that were retired, because their resources left the state.
-    pub retired: u64,
-    /// Resources that no listing has had yet.
-    pub unsynced: u64,
-    /// Instances of which nothing was changed, and why.
-    pub refused: Vec<Refusal>,
-    /// Open drifts that the next sweep closes, because what is asked for is now what is there.
-    pub closes: Vec<Closing>,
-    /// What was left out.
-    pub skipped: Skipped,
-}
-
-/// An instance that was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Where the state has it.
-    pub address: String,
-    /// Kind of the resource.
-    pub kind: String,
-    /// Its id at the cloud.
-    pub provider_id: String,
-    /// Why.
-    pub reason: String,
-}
-
-/// An open drift that the import would close.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Closing {
-    /// The drift.
-    pub drift_id: Uuid,
-    /// Kind of the resource.
-    pub kind: String,
-    /// Name of the resource.
-    pub name: String,
-    /// The field.
-    pub field: String,
 }
 
 /// An import under way.
@@ -128,13 +80,7 @@ pub async fn import_state(
         now,
     };
     let leaving = begin(db, &import, state, options).await?;
-    let mut summary = ImportSummary {
-        lineage: import.lineage.clone(),
-        serial: import.serial,
-        skipped: state.skipped.clone(),
-        refused: faults(state),
-        ..ImportSummary::default()
-    };
+    let mut summary = ImportSummary::of(&import, state);
     let total = state.desired.len() + leaving.len();
     let mut done = 0;
     for chunk in state.desired.chunks(BATCH) {
@@ -164,18 +110,6 @@ pub async fn import_state(
     Ok(summary)
 }
 
-impl ImportSummary {
-    fn add(&mut self, batch: Batch) {
-        self.recorded += batch.recorded;
-        self.changed += batch.changed;
-        self.unchanged += batch.unchanged;
-        self.retired += batch.retired;
-        self.unsynced += batch.unsynced;
-        self.refused.extend(batch.refused);
-        self.closes.extend(batch.closes);
-    }
-}
-
 /// The name of the state: what the file says, or else what the caller says.
 fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
     let given = options.lineage.as_ref().filter(|given| !given.is_empty());
@@ -202,21 +136,6 @@ fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
         ));
     }
     Ok(lineage.clone())
-}
-
-fn faults(state: &State) -> Vec<Refusal> {
-    let faulty = state
-        .held
-        .iter()
-        .filter_map(|held| Some((held, held.fault.as_ref()?)));
-    faulty
-        .map(|(held, fault)| Refusal {
-            address: held.address.clone(),
-            kind: held.kind.to_owned(),
-            provider_id: held.provider_id.clone(),
-            reason: fault.clone(),
-        })
-        .collect()
 }
 
 /// Checks the state as a whole and notes its version. Returns the resources that left it.
