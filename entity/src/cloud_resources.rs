@@ -46,6 +46,8 @@ pub struct Model {
     pub gone_at: Option<DateTimeUtc>,
     /// Since when the provider reports a passing state (creating, resizing, ...).
     pub settling_since: Option<DateTimeUtc>,
+    /// Whether something else of the cloud made it and looks after it, so that nobody has to ask for it.
+    pub owned: bool,
     /// What was asked for.
     #[sea_orm(has_one)]
     pub provisioned: HasOne<super::cloud_provisioned::Entity>,

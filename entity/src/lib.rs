@@ -13,3 +13,4 @@ pub mod cloud_resource_events;
 pub mod cloud_resources;
 pub mod inventory_kinds;
 pub mod job_runs;
+pub mod terraform_states;

@@ -9,6 +9,7 @@ mod m20261123_000003_create_cloud_drift;
 mod m20261123_000004_create_cloud_resource_events;
 mod m20261123_000005_create_inventory_kinds;
 mod m20261123_000006_create_job_runs;
+mod m20261124_000001_create_terraform_states;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000004_create_cloud_resource_events::Migration),
             Box::new(m20261123_000005_create_inventory_kinds::Migration),
             Box::new(m20261123_000006_create_job_runs::Migration),
+            Box::new(m20261124_000001_create_terraform_states::Migration),
         ]
     }
 }

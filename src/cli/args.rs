@@ -1,5 +1,6 @@
 //! What may be written on the command line.
 
+use super::import::ImportArgs;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -47,6 +48,9 @@ pub(super) enum Command {
     /// Compares every spec with the inventory, and prints what differs
     #[command(after_help = SECRETS)]
     Detect(DetectArgs),
+    /// Records what a Terraform or OpenTofu state asks for
+    #[command(after_help = SECRETS)]
+    ImportTerraform(ImportArgs),
     /// Prints a token that is signed with DRIFT_JWT_SECRET
     #[command(after_help = SECRETS)]
     Token(NewTokenArgs),

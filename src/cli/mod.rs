@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod detect;
 mod grid;
+mod import;
 mod progress;
 mod serve;
 mod sync;
@@ -96,6 +97,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Migrate => migrate().await,
         Command::Sync(args) => sync::run(args).await,
         Command::Detect(args) => detect::run(&args).await,
+        Command::ImportTerraform(args) => import::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {

@@ -6,7 +6,7 @@ use entity::cloud_resources;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::canonical::loosely_equal;
+use super::canonical::{is_unset, loosely_equal};
 
 /// Stands among the changed fields for the whole row, which did not decode.
 pub const WHOLE_ROW: &str = "*";
@@ -139,6 +139,10 @@ fn changed_fields(row: &cloud_resources::Model, now: &ListedResource) -> Vec<Str
     if row.settling_since.is_some() != now.settling {
         changed.push("settling".to_owned());
     }
+    // Rows that were listed before the rule was as it is now.
+    if row.owned != is_owned(&row.kind, now) {
+        changed.push("owned".to_owned());
+    }
     changed.extend(
         names
             .into_iter()
@@ -156,6 +160,53 @@ fn set(text: Option<&String>) -> Option<&str> {
 /// or an emptied file must not look like a burnt-down cloud.
 pub fn is_mass_gone(gone: usize, present_before: usize) -> bool {
     gone > 10 && gone * 2 > present_before
+}
+
+/// Whether something else of the cloud made the resource and looks after it, so that nobody has to ask for it:
+/// workers, disks and balancers of Kubernetes, members of autoscale pools, what every account or domain has from
+/// the beginning.
+pub fn is_owned(kind: &str, listed: &ListedResource) -> bool {
+    let attr = |name: &str| listed.attrs.get(name);
+    let is = |name: &str| attr(name).and_then(Value::as_bool).unwrap_or_default();
+    let says = |name: &str| attr(name).and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        "droplet" => {
+            is_of_kubernetes(listed) || attr("autoscale_pool_id").is_some_and(|pool| !is_unset(pool))
+        }
+        "load_balancer" => is_of_kubernetes(listed),
+        "volume" => is_of_kubernetes(listed) || listed.name.starts_with("pvc-"),
+        "vpc" => is("default") || is_default_network(listed),
+        "project" => is("is_default"),
+        "domain_record" => {
+            says("type") == "SOA" || is_given_name_server(&listed.name, says("type"), says("data"))
+        }
+        // Every database has one, which asks for nothing as long as it has no rule.
+        "database_firewall" => attr("rules").is_none_or(is_unset),
+        _ => false,
+    }
+}
+
+fn is_of_kubernetes(listed: &ListedResource) -> bool {
+    let mut tags = listed.tags.iter().map(|tag| tag.to_ascii_lowercase());
+    tags.any(|tag| tag == "k8s" || tag.starts_with("k8s:"))
+}
+
+/// There is one in each region, of this name.
+fn is_default_network(listed: &ListedResource) -> bool {
+    let region = listed.region.as_deref().filter(|region| !region.is_empty());
+    region.is_some_and(|region| listed.name.strip_prefix("default-") == Some(region))
+}
+
+fn is_given_name_server(name: &str, record_type: &str, data: &str) -> bool {
+    let server = data.trim_end_matches('.');
+    name == "@"
+        && record_type == "NS"
+        && [
+            "ns1.digitalocean.com",
+            "ns2.digitalocean.com",
+            "ns3.digitalocean.com",
+        ]
+        .contains(&server)
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 
 pub mod actor;
 pub mod admission;
+pub mod baseline;
 pub mod canonical;
 pub mod compare;
+pub mod imports;
 pub mod inventory;
 pub mod lifecycle;
 pub mod sweep;

@@ -8,11 +8,16 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::input::{not_empty, parse_id};
 use super::loader::forget;
-use super::types::{Drift, JobRun, Json, ProvisionedSpec};
+use super::types::{
+    Drift, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
+    RecordBaselineInput, RecordBaselinePayload,
+};
 use crate::app::{App, JobRequest, Started};
 use crate::domain::actor::Role;
 use crate::error::{Error, Result};
+use crate::services::baseline::record_baseline;
 use crate::services::detection::Scope;
+use crate::services::imports::import_state;
 use crate::services::inventory::SyncOptions;
 use crate::services::job_runs::Trigger;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
@@ -139,6 +144,41 @@ impl Mutation {
         let recorded = provisioning::record_provisioned(app.db(), actor, &record, app.clock().now()).await?;
         Ok(Some(RecordSpecPayload {
             provisioned: ProvisionedSpec(recorded),
+        }))
+    }
+
+    /// Records what a Terraform state asks for, with the source `terraform:` and the lineage of the state, and
+    /// retires the specs of resources that left it. Passwords, tokens and other secrets of the state are not kept.
+    /// A spec of another source is not touched, and its instance named in the summary.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn import_terraform_state(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to import.")] input: ImportTerraformStateInput,
+    ) -> ApiResult<Option<ImportTerraformStatePayload>> {
+        let app = app_anew(ctx)?;
+        let (state, options) = input.parse()?;
+        let (actor, now) = (caller(ctx)?.name(), app.clock().now());
+        let summary = import_state(app.db(), actor, &state, &options, now, |_, _| {}).await?;
+        Ok(Some(ImportTerraformStatePayload {
+            summary: summary.into(),
+        }))
+    }
+
+    /// Takes what is there as what is asked for: records, for resources that are there and unmanaged, a spec of
+    /// all columns that are set but status and ip, and of all attributes. A spec that is in force is never touched.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn record_baseline(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of which resources.")] input: RecordBaselineInput,
+    ) -> ApiResult<Option<RecordBaselinePayload>> {
+        let app = app_anew(ctx)?;
+        let (actor, now) = (caller(ctx)?.name(), app.clock().now());
+        let recorded = record_baseline(app.db(), actor, &input.filter.into(), now).await?;
+        Ok(Some(RecordBaselinePayload {
+            count: i32::try_from(recorded.len()).unwrap_or(i32::MAX),
+            recorded,
         }))
     }
 

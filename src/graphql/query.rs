@@ -7,12 +7,15 @@ use super::guard::{AtLeast, caller};
 use super::input::parse_id;
 use super::loader::ResourceById;
 use super::types::{
-    Connection, Drift, DriftFilterInput, DriftOrder, Job, JobRun, Node, PageArgs, ProvisionedSpec, Resource,
-    ResourceEvent, ResourceFilterInput, Total, Viewer, page_cost,
+    Connection, Drift, DriftFilterInput, DriftOrder, Job, JobRun, KindCoverage, Node, PageArgs,
+    ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Total, Viewer, page_cost,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;
-use crate::services::{events, inbox, job_runs, provisioning, resources};
+use crate::services::{coverage, events, inbox, job_runs, provisioning, resources};
+
+/// Kinds that a coverage is taken to cost: a cloud has about this many.
+const COVERED_KINDS: usize = 25;
 
 /// What can be read.
 pub struct Query;
@@ -142,6 +145,16 @@ impl Query {
             .load_one(ResourceById(parse_id(&id)?))
             .await?
             .map(Resource))
+    }
+
+    /// How much of the inventory is asked for: one entry for each kind of which there is something.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "COVERED_KINDS * child_complexity"
+    )]
+    async fn coverage(&self, ctx: &Context<'_>) -> ApiResult<Vec<KindCoverage>> {
+        let kinds = coverage::by_kind(app(ctx)?.db().reader()).await?;
+        Ok(kinds.into_iter().map(KindCoverage).collect())
     }
 
     /// Runs of the jobs, newest first.

@@ -4,6 +4,7 @@ pub mod app_spec;
 pub mod digitalocean;
 pub mod file;
 pub mod normal;
+pub mod terraform;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,11 +100,9 @@ pub fn check_listing(listing: &Listing) -> Result<(), Inadmissible> {
 
 /// Checks one resource: everything of it may enter.
 pub fn check_resource(resource: &ListedResource) -> Result<(), Inadmissible> {
-    check_slug("providerId", &resource.provider_id)?;
-    check_text("name", &resource.name, MAX_TEXT_BYTES)?;
-    check_text("urn", &resource.urn, MAX_TEXT_BYTES)?;
+    let region = resource.region.as_deref();
+    check_identity(&resource.provider_id, &resource.name, &resource.urn, region)?;
     let slugs = [
-        ("region", &resource.region),
         ("sizeSlug", &resource.size_slug),
         ("status", &resource.status),
         ("ip", &resource.ip),
@@ -124,4 +123,17 @@ fn check_slug(what: &str, text: &str) -> Result<(), Inadmissible> {
         return Err(Inadmissible::new(format!("{what} is empty")));
     }
     check_text(what, text, MAX_SLUG_BYTES)
+}
+
+/// Checks what a row is known by: everything of it may enter.
+pub fn check_identity(
+    provider_id: &str,
+    name: &str,
+    urn: &str,
+    region: Option<&str>,
+) -> Result<(), Inadmissible> {
+    check_slug("providerId", provider_id)?;
+    check_text("name", name, MAX_TEXT_BYTES)?;
+    check_text("urn", urn, MAX_TEXT_BYTES)?;
+    check_text("region", region.unwrap_or_default(), MAX_SLUG_BYTES)
 }

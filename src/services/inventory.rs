@@ -11,7 +11,7 @@ use entity::cloud_resource_events::EventType;
 use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::job_runs::JobOutcome;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryResult,
@@ -22,11 +22,12 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
+use super::locks;
 use crate::clock::Clock;
 use crate::db::{Db, ROWS_PER_INSERT, column, decode};
 use crate::domain::admission::is_comparable;
 use crate::domain::inventory::{
-    InventoryChange, ListedResource, StoredResource, WHOLE_ROW, is_mass_gone, plan_kind,
+    InventoryChange, ListedResource, StoredResource, WHOLE_ROW, is_mass_gone, is_owned, plan_kind,
 };
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, Presence, check_listing};
@@ -303,26 +304,7 @@ async fn begin_kind_in_txn(
     came_of_it: &KindListing,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let row = kinds::ActiveModel {
-        provider: Set(listing.provider.clone()),
-        kind: Set(kind.to_owned()),
-        ..Default::default()
-    };
-    kinds::Entity::insert(row)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(txn)
-        .await?;
-    let key = (listing.provider.clone(), kind.to_owned());
-    let applied = kinds::Entity::find_by_id(key.clone())
-        .select_only()
-        .column(kinds::Column::ListingStartedAt)
-        .lock_exclusive()
-        .build(txn.get_database_backend());
-    // A time that does not decode is none, and gives way to this one.
-    let applied: Option<DateTime<Utc>> = txn
-        .query_one_raw(applied)
-        .await?
-        .and_then(|row| column(&row, "", "listing_started_at").ok().flatten());
+    let applied = locks::kind_in_txn(txn, &listing.provider, kind).await?;
     if applied.is_some_and(|applied| applied >= listing.started_at) {
         return Ok(false);
     }
@@ -348,8 +330,8 @@ async fn begin_kind_in_txn(
         },
     };
     kinds::Entity::update_many()
-        .filter(kinds::Column::Provider.eq(key.0))
-        .filter(kinds::Column::Kind.eq(key.1))
+        .filter(kinds::Column::Provider.eq(&listing.provider))
+        .filter(kinds::Column::Kind.eq(kind))
         .set(stamp)
         .exec(txn)
         .await?;
@@ -412,7 +394,7 @@ async fn write_in_txn(
             }
             InventoryChange::Discover(id, listed) => {
                 let settling = listed.settling;
-                let mut row = content(listed);
+                let mut row = content(&kind, listed);
                 row.gone_at = Set(None);
                 update_in_txn(txn, id, row).await?;
                 settle_in_txn(txn, id, settling, now).await?;
@@ -421,7 +403,7 @@ async fn write_in_txn(
             }
             InventoryChange::Update { id, listed, fields } => {
                 let settling = listed.settling;
-                let mut row = content(listed);
+                let mut row = content(&kind, listed);
                 if fields == [WHOLE_ROW] {
                     // What no listing decides may be what is wrong with it.
                     row.first_seen_at = Set(Some(now));
@@ -474,12 +456,13 @@ fn new_row(
         first_seen_at: Set(Some(now)),
         gone_at: Set(None),
         settling_since: Set(listed.settling.then_some(now)),
-        ..content(listed)
+        ..content(kind, listed)
     }
 }
 
 /// The columns that a listing decides.
-fn content(listed: ListedResource) -> resources::ActiveModel {
+fn content(kind: &str, listed: ListedResource) -> resources::ActiveModel {
+    let owned = is_owned(kind, &listed);
     resources::ActiveModel {
         id: NotSet,
         urn: Set(listed.urn),
@@ -492,6 +475,7 @@ fn content(listed: ListedResource) -> resources::ActiveModel {
         vpc_uuid: Set(listed.vpc_uuid),
         project_id: Set(listed.project_id),
         attrs: Set(Value::Object(listed.attrs)),
+        owned: Set(owned),
         ..Default::default()
     }
 }

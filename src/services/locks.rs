@@ -1,10 +1,15 @@
 //! Row locks. They hold on PostgreSQL; SQLite has one writer at a time and needs none.
 
-use entity::{cloud_drift, cloud_provisioned, cloud_resources};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use chrono::{DateTime, Utc};
+use entity::{cloud_drift, cloud_provisioned, cloud_resources, inventory_kinds};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect, QueryTrait,
+};
 use uuid::Uuid;
 
-use crate::db::decodable;
+use crate::db::{column, decodable};
 use crate::error::{Error, Result};
 
 /// How a row is locked.
@@ -22,6 +27,32 @@ pub fn locked<S: QuerySelect>(select: S, lock: Lock) -> S {
         Lock::Share => select.lock_shared(),
         Lock::Update => select.lock_exclusive(),
     }
+}
+
+/// Locks a kind of the inventory, and returns when the listing began that was applied last. Under this lock rows
+/// of the kind are inserted.
+pub async fn kind_in_txn(
+    txn: &DatabaseTransaction,
+    provider: &str,
+    kind: &str,
+) -> Result<Option<DateTime<Utc>>> {
+    let row = inventory_kinds::ActiveModel {
+        provider: Set(provider.to_owned()),
+        kind: Set(kind.to_owned()),
+        ..Default::default()
+    };
+    inventory_kinds::Entity::insert(row)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(txn)
+        .await?;
+    let started = inventory_kinds::Entity::find_by_id((provider.to_owned(), kind.to_owned()))
+        .select_only()
+        .column(inventory_kinds::Column::ListingStartedAt)
+        .lock_exclusive()
+        .build(txn.get_database_backend());
+    // A time that does not decode is none, and gives way to the next listing.
+    let row = txn.query_one_raw(started).await?;
+    Ok(row.and_then(|row| column(&row, "", "listing_started_at").ok().flatten()))
 }
 
 /// Locks and reads one resource. NOT_FOUND if there is none.

@@ -3,8 +3,11 @@
 //! A function that is given a [`crate::db::Db`] owns its transactions. One that is given a transaction says
 //! so by `_in_txn` in its name. Locks are taken in one order everywhere: kind, resource, spec, drift.
 
+pub mod baseline;
+pub mod coverage;
 pub mod detection;
 pub mod events;
+pub mod imports;
 pub mod inbox;
 pub mod inventory;
 pub mod job_runs;

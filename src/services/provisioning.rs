@@ -1,8 +1,8 @@
 //! The desired state: recording a spec, and retiring it.
 
 use chrono::{DateTime, Utc};
+use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
-use entity::{cloud_provisioned as provisioned, cloud_resources};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
     IntoActiveModel, QueryFilter,
@@ -12,12 +12,16 @@ use uuid::Uuid;
 
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
-use crate::db::{Db, decodable};
+use crate::db::{Db, ROWS_PER_INSERT, decodable};
 use crate::domain::admission::check_spec;
 use crate::error::{Error, Result};
 
 /// Source of a spec that was recorded over the API.
 pub const SOURCE_API: &str = "api";
+/// Source of a spec that was taken from the live resource.
+pub const SOURCE_BASELINE: &str = "baseline";
+/// Source of a spec that a Terraform state has, before the lineage of the state.
+pub const SOURCE_TERRAFORM: &str = "terraform:";
 
 /// A spec to record.
 #[derive(Clone, Debug)]
@@ -56,50 +60,78 @@ pub async fn record_provisioned(
         {
             return Err(Error::SpecVersionConflict { current });
         }
-        let recorded = match before {
-            None => insert_in_txn(&txn, &resource, actor, record, now).await?,
-            Some(before) => {
-                let version = before.spec_version + 1;
-                let mut row = before.into_active_model();
-                row.spec = Set(record.spec.clone());
-                row.spec_version = Set(version);
-                row.source = Set(record.source.clone());
-                row.recorded_by = Set(actor.to_owned());
-                row.recorded_at = Set(now);
-                row.retired_at = Set(None);
-                row.update(&*txn).await?
-            }
-        };
-        let event = NewEvent {
+        let spec = NewSpec {
             resource_id: resource.id,
-            event_type: EventType::SpecRecorded,
-            data: json!({ "specVersion": recorded.spec_version, "source": recorded.source }),
+            before,
+            spec: record.spec.clone(),
+            source: record.source.clone(),
         };
-        events::append_in_txn(&txn, vec![event], actor, now).await?;
-        Ok(recorded)
+        let recorded = record_in_txn(&txn, vec![spec], actor, now).await?;
+        let none = || Error::Internal("a spec was recorded and is not there".to_owned());
+        recorded.into_iter().next().ok_or_else(none)
     })
     .await
 }
 
-async fn insert_in_txn(
+/// The next version of the spec of a resource that is locked.
+#[derive(Clone, Debug)]
+pub struct NewSpec {
+    /// The resource.
+    pub resource_id: Uuid,
+    /// Its spec now, in force or retired; it is locked too.
+    pub before: Option<provisioned::Model>,
+    /// JSON object of fields.
+    pub spec: Value,
+    /// Who owns it from now on.
+    pub source: String,
+}
+
+/// Records specs of resources that are locked, each with its event.
+pub async fn record_in_txn(
     txn: &DatabaseTransaction,
-    resource: &cloud_resources::Model,
+    specs: Vec<NewSpec>,
     actor: &str,
-    record: &RecordSpec,
     now: DateTime<Utc>,
-) -> Result<provisioned::Model> {
-    let row = provisioned::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        resource_id: Set(resource.id),
-        spec: Set(record.spec.clone()),
-        spec_version: Set(1),
-        source: Set(record.source.clone()),
-        recorded_by: Set(actor.to_owned()),
-        recorded_at: Set(now),
-        retired_at: Set(None),
-        created_at: Set(now),
-    };
-    Ok(row.insert(txn).await?)
+) -> Result<Vec<provisioned::Model>> {
+    let mut recorded = Vec::with_capacity(specs.len());
+    let mut first = Vec::new();
+    for new in specs {
+        check_spec(&new.spec)?;
+        let Some(before) = new.before else {
+            first.push(provisioned::ActiveModel {
+                id: Set(Uuid::now_v7()),
+                resource_id: Set(new.resource_id),
+                spec: Set(new.spec),
+                spec_version: Set(1),
+                source: Set(new.source),
+                recorded_by: Set(actor.to_owned()),
+                recorded_at: Set(now),
+                retired_at: Set(None),
+                created_at: Set(now),
+            });
+            continue;
+        };
+        let version = before.spec_version + 1;
+        let mut row = before.into_active_model();
+        row.spec = Set(new.spec);
+        row.spec_version = Set(version);
+        row.source = Set(new.source);
+        row.recorded_by = Set(actor.to_owned());
+        row.recorded_at = Set(now);
+        row.retired_at = Set(None);
+        recorded.push(row.update(txn).await?);
+    }
+    for chunk in first.chunks(ROWS_PER_INSERT) {
+        let insert = provisioned::Entity::insert_many(chunk.to_vec());
+        recorded.extend(insert.exec_with_returning(txn).await?);
+    }
+    let happened = recorded.iter().map(|spec| NewEvent {
+        resource_id: spec.resource_id,
+        event_type: EventType::SpecRecorded,
+        data: json!({ "specVersion": spec.spec_version, "source": spec.source }),
+    });
+    events::append_in_txn(txn, happened.collect(), actor, now).await?;
+    Ok(recorded)
 }
 
 /// Writes another version of a spec that is locked.

@@ -20,7 +20,7 @@ pub struct ResourceFilter {
     pub kind: Option<String>,
     /// Region slug.
     pub region: Option<String>,
-    /// Whether a spec is in force for it.
+    /// Whether a spec is in force for it. What something else of the cloud looks after is neither.
     pub managed: Option<bool>,
     /// Whether it has an open drift.
     pub drifted: Option<bool>,
@@ -57,7 +57,10 @@ pub async fn by_ids<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<
     Ok(decodable(select, connection).await?.0)
 }
 
-fn select<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<Select<resources::Entity>> {
+pub(super) fn select<C: ConnectionTrait>(
+    connection: &C,
+    filter: &ResourceFilter,
+) -> Result<Select<resources::Entity>> {
     let texts = [
         ("provider", &filter.provider),
         ("kind", &filter.kind),
@@ -81,7 +84,7 @@ fn select<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result
                 .as_ref()
                 .map(|region| resources::Column::Region.eq(region)),
         )
-        .add_option(filter.managed.map(|wanted| exists(active_spec(), wanted)))
+        .add_option(filter.managed.map(managed))
         .add_option(filter.drifted.map(|wanted| exists(open_drift(), wanted)))
         .add_option(filter.gone.map(|gone| {
             if gone {
@@ -114,7 +117,15 @@ fn exists(rows: SelectStatement, wanted: bool) -> Expr {
     if wanted { exists } else { exists.not() }
 }
 
-fn active_spec() -> SelectStatement {
+/// Asked for, or asked for by nobody.
+fn managed(wanted: bool) -> Condition {
+    let unowned = (!wanted).then(|| resources::Column::Owned.eq(false));
+    Condition::all()
+        .add(exists(active_spec(), wanted))
+        .add_option(unowned)
+}
+
+pub(super) fn active_spec() -> SelectStatement {
     Query::select()
         .expr(Expr::cust("1"))
         .from(provisioned::Entity)

@@ -8,7 +8,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod baseline;
 mod commands;
+mod coverage;
 mod crashes;
 mod desired_state;
 mod detection;
@@ -47,5 +49,8 @@ mod statements;
 mod storms;
 mod support;
 mod terminal;
+mod terraform;
+mod terraform_api;
+mod terraform_secrets;
 mod toy;
 mod triage;

@@ -25,6 +25,7 @@ fn resource(attrs: Value) -> cloud_resources::Model {
         first_seen_at: None,
         gone_at: None,
         settling_since: None,
+        owned: false,
     }
 }
 

@@ -34,6 +34,7 @@ fn attrs(value: Value) -> Map<String, Value> {
 
 /// The row that a listing leaves behind.
 fn resource(listed: &ListedResource) -> cloud_resources::Model {
+    let owned = is_owned("droplet", listed);
     let listed = listed.clone();
     cloud_resources::Model {
         id: id(&listed.provider_id),
@@ -54,6 +55,7 @@ fn resource(listed: &ListedResource) -> cloud_resources::Model {
         first_seen_at: Some(now()),
         gone_at: None,
         settling_since: listed.settling.then(now),
+        owned,
     }
 }
 
@@ -368,5 +370,74 @@ proptest! {
             let expected: Vec<&str> = listing.iter().map(|listed| listed.provider_id.as_str()).collect();
             prop_assert_eq!(present, expected);
         }
+    }
+}
+
+#[test]
+fn what_something_else_looks_after_is_owned() {
+    let named = |name: &str, region: Option<&str>, tags: &[&str], attributes: Value| ListedResource {
+        name: name.to_owned(),
+        region: region.map(str::to_owned),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        attrs: attrs(attributes),
+        ..listed("1")
+    };
+    let none = json!({});
+    let owned = [
+        ("droplet", named("pool-1", None, &["k8s"], none.clone())),
+        ("droplet", named("pool-1", None, &["K8S:abc"], none.clone())),
+        (
+            "droplet",
+            named("a", None, &[], json!({"autoscale_pool_id": "p"})),
+        ),
+        ("load_balancer", named("lb", None, &["k8s:abc"], none.clone())),
+        ("volume", named("pvc-1", None, &[], none.clone())),
+        ("vpc", named("default-nyc1", Some("nyc1"), &[], none.clone())),
+        ("vpc", named("mine", None, &[], json!({"default": true}))),
+        ("project", named("first", None, &[], json!({"is_default": true}))),
+        ("domain_record", named("@", None, &[], json!({"type": "SOA"}))),
+        (
+            "domain_record",
+            named(
+                "@",
+                None,
+                &[],
+                json!({"type": "NS", "data": "ns3.digitalocean.com."}),
+            ),
+        ),
+        ("database_firewall", named("db", None, &[], json!({"rules": []}))),
+    ];
+    for (kind, resource) in &owned {
+        assert!(is_owned(kind, resource), "{kind} {resource:?}");
+    }
+    let free = [
+        ("droplet", named("k8s-like", None, &["k8s-old"], none.clone())),
+        ("droplet", named("pvc-1", None, &[], none.clone())),
+        ("volume", named("data", None, &[], none.clone())),
+        (
+            "vpc",
+            named("default-nyc1", Some("nyc3"), &[], json!({"default": false})),
+        ),
+        (
+            "domain_record",
+            named("@", None, &[], json!({"type": "NS", "data": "ns1.example.net"})),
+        ),
+        (
+            "domain_record",
+            named(
+                "a",
+                None,
+                &[],
+                json!({"type": "NS", "data": "ns1.digitalocean.com"}),
+            ),
+        ),
+        (
+            "database_firewall",
+            named("db", None, &[], json!({"rules": [{"type": "tag", "value": "a"}]})),
+        ),
+        ("firewall", named("fw", None, &["k8s:abc"], none)),
+    ];
+    for (kind, resource) in &free {
+        assert!(!is_owned(kind, resource), "{kind} {resource:?}");
     }
 }

@@ -42,6 +42,7 @@ fn resource(attrs: Value) -> cloud_resources::Model {
         first_seen_at: Some(now()),
         gone_at: None,
         settling_since: None,
+        owned: false,
     }
 }
 

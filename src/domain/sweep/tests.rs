@@ -36,6 +36,7 @@ fn resource(attrs: Value) -> cloud_resources::Model {
         first_seen_at: Some(now()),
         gone_at: None,
         settling_since: None,
+        owned: false,
     }
 }
 

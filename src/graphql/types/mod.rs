@@ -1,8 +1,10 @@
 //! The types of the schema, one noun a file, each a thin view of a row.
 
 mod connection;
+mod coverage;
 mod drift;
 mod event;
+mod import;
 mod job_run;
 mod resource;
 mod scalars;
@@ -10,8 +12,12 @@ mod spec;
 mod viewer;
 
 pub(super) use connection::{Connection, PageArgs, Total, page_cost};
+pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
 pub(super) use event::ResourceEvent;
+pub(super) use import::{
+    ImportTerraformStateInput, ImportTerraformStatePayload, RecordBaselineInput, RecordBaselinePayload,
+};
 pub(super) use job_run::{Job, JobRun};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;

@@ -22,7 +22,8 @@ pub(in crate::graphql) struct ResourceFilterInput {
     kind: Option<String>,
     /// Region slug.
     region: Option<String>,
-    /// Whether a spec is in force for it.
+    /// Whether a spec is in force for it. `false` finds what nobody asked for: not what something else of the cloud
+    /// made and looks after, such as the workers of a Kubernetes cluster or the default network of a region.
     managed: Option<bool>,
     /// Whether it has an open drift.
     drifted: Option<bool>,
@@ -151,6 +152,12 @@ impl Resource {
     /// The complete listing that lacked it; null while it is there.
     async fn gone_at(&self) -> Option<DateTime<Utc>> {
         self.0.gone_at
+    }
+
+    /// Whether something else of the cloud made it and looks after it, so that nobody has to ask for it: workers,
+    /// disks and balancers of Kubernetes, default networks, the name servers of a domain.
+    async fn owned(&self) -> bool {
+        self.0.owned
     }
 
     /// What was asked for; null if nothing is.

@@ -42,6 +42,7 @@ pub(crate) async fn fleet(db: &Db, count: usize, now: DateTime<Utc>) -> Vec<Uuid
 
 fn live_row(number: usize, id: Uuid, now: DateTime<Utc>) -> resources::ActiveModel {
     resources::ActiveModel {
+        owned: Set(false),
         id: Set(id),
         provider: Set("digitalocean".to_owned()),
         kind: Set("droplet".to_owned()),

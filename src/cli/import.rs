@@ -1,0 +1,157 @@
+//! `import-terraform`.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, Outcome, connect, print};
+use crate::clock::Clock;
+use crate::config::DatabaseArgs;
+use crate::provider::terraform::{MAX_STATE_BYTES, State, parse};
+use crate::services::events::SYSTEM;
+use crate::services::imports::{ImportOptions, ImportSummary, import_state};
+
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// A state of version 4, or the output of `terraform show -json`; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Name of the state, the same every time: needed for the output of `show -json`, which does not say
+    #[arg(long, value_name = "NAME")]
+    lineage: Option<String>,
+    /// Go through with a state that more than half of its resources have left
+    #[arg(long)]
+    allow_mass_retire: bool,
+    /// Say what would be done, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Imports, and prints what came of it. An instance that is refused makes it a failure, after all the others are
+/// recorded.
+pub(super) async fn run(args: &ImportArgs) -> Outcome {
+    let state = read(&args.file)?;
+    let db = connect(&args.database.resolve()?).await?;
+    let options = ImportOptions {
+        lineage: args.lineage.clone(),
+        allow_mass_retire: args.allow_mass_retire,
+        dry_run: args.dry_run,
+    };
+    let watched = std::io::stderr().is_terminal();
+    let progress = |done: usize, total: usize| {
+        if watched {
+            eprint!("\rimported {done} of {total} resources");
+        }
+    };
+    let summary = import_state(&db, SYSTEM, &state, &options, Clock::System.now(), progress).await?;
+    if watched {
+        eprintln!();
+    }
+    print(told(&summary, args.dry_run).as_bytes())?;
+    db.close().await?;
+    Ok(if summary.refused.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn read(file: &Path) -> Result<State, Failure> {
+    let shown = if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let failed = |why: String| Failure::Failed(format!("{shown}: {why}"));
+    let mut text = Vec::new();
+    let bounded = MAX_STATE_BYTES + 1;
+    if file == Path::new("-") {
+        std::io::stdin().lock().take(bounded).read_to_end(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(bounded).read_to_end(&mut text))
+    }
+    .map_err(|error| failed(error.to_string()))?;
+    if text.len() as u64 > MAX_STATE_BYTES {
+        return Err(failed(format!("is larger than {MAX_STATE_BYTES} bytes")));
+    }
+    parse(&text).map_err(|why| failed(why.to_string()))
+}
+
+/// What came of an import, for a person.
+fn told(summary: &ImportSummary, dry_run: bool) -> String {
+    let mut lines = vec![format!(
+        "{}state {}{}: {} recorded, {} changed, {} unchanged, {} retired, {} refused",
+        if dry_run {
+            "dry run, nothing was written: "
+        } else {
+            ""
+        },
+        plain(&summary.lineage),
+        summary
+            .serial
+            .map_or_else(String::new, |serial| format!(" version {serial}")),
+        summary.recorded,
+        summary.changed,
+        summary.unchanged,
+        summary.retired,
+        summary.refused.len(),
+    )];
+    if summary.unsynced > 0 {
+        lines.push(format!(
+            "not synced yet: {} (they are compared once a sync has listed them)",
+            summary.unsynced
+        ));
+    }
+    lines.extend(skipped(summary));
+    for refusal in &summary.refused {
+        lines.push(format!(
+            "refused: {} ({} {}): {}",
+            plain(&refusal.address),
+            refusal.kind,
+            plain(&refusal.provider_id),
+            plain(&refusal.reason)
+        ));
+    }
+    for closing in &summary.closes {
+        lines.push(format!(
+            "closes with the next sweep: {} {} {}",
+            closing.kind,
+            plain(&closing.name),
+            plain(&closing.field)
+        ));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn skipped(summary: &ImportSummary) -> Option<String> {
+    let skipped = &summary.skipped;
+    let mut parts: Vec<String> = [
+        (skipped.data, "data sources"),
+        (skipped.tainted, "tainted"),
+        (skipped.deposed, "deposed"),
+        (skipped.foreign, "of other providers"),
+        (skipped.without_id, "without an id"),
+        (skipped.unattached, "attached to what is not in this state"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    parts.extend(
+        skipped
+            .unsupported
+            .iter()
+            .map(|(type_name, count)| format!("{count} of the type {}", plain(type_name))),
+    );
+    (!parts.is_empty()).then(|| format!("skipped: {}", parts.join(", ")))
+}
+
+/// Without what would move a terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}

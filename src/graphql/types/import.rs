@@ -1,0 +1,195 @@
+//! Desired state that comes from elsewhere: Terraform, and the cloud itself.
+
+use async_graphql::{ComplexObject, ID, InputObject, SimpleObject};
+use serde_json::Value;
+
+use super::{Json, ProvisionedSpec, ResourceFilterInput};
+use crate::error::Error;
+use crate::provider::terraform::{self, State};
+use crate::services::imports::{self, ImportOptions};
+
+/// Most specs that an answer shows.
+const MAX_SHOWN: usize = 200;
+
+/// What to import.
+#[derive(InputObject)]
+pub(in crate::graphql) struct ImportTerraformStateInput {
+    /// The state: a file of version 4 or the output of `terraform show -json`, as JSON or as a text that holds
+    /// JSON. A whole request may have 1 MiB, unless this server is set up otherwise; import larger states with
+    /// `drift-inbox import-terraform`.
+    #[graphql(secret)]
+    state: Json,
+    /// Name of the state, the same every time: needed for the output of `show -json`, which does not say.
+    lineage: Option<String>,
+    /// Go through with a state that more than half of its resources have left.
+    #[graphql(default)]
+    allow_mass_retire: bool,
+    /// Say what would be done, and write nothing.
+    #[graphql(default)]
+    dry_run: bool,
+}
+
+impl ImportTerraformStateInput {
+    pub(in crate::graphql) fn parse(self) -> Result<(State, ImportOptions), Error> {
+        let state = match self.state.0 {
+            Value::String(text) => terraform::parse(text.as_bytes()),
+            json => terraform::parse_value(json),
+        };
+        let options = ImportOptions {
+            lineage: self.lineage,
+            allow_mass_retire: self.allow_mass_retire,
+            dry_run: self.dry_run,
+        };
+        Ok((
+            state.map_err(|why| Error::BadUserInput(why.to_string()))?,
+            options,
+        ))
+    }
+}
+
+/// What an import did.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ImportTerraformStatePayload {
+    /// In numbers and names.
+    pub(in crate::graphql) summary: ImportSummary,
+}
+
+/// What an import did, or would do.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ImportSummary {
+    /// The state; its specs have the source `terraform:` and this.
+    lineage: String,
+    /// Version of the state; null where it does not say.
+    serial: Option<i64>,
+    /// Specs recorded for the first time, or again after they had been retired.
+    recorded: i32,
+    /// Specs that say something else now.
+    changed: i32,
+    /// Specs that say what they said: nothing was written.
+    unchanged: i32,
+    /// Specs retired, because their resources left the state.
+    retired: i32,
+    /// Resources that no listing has had yet.
+    unsynced: i32,
+    /// Instances of which nothing was changed.
+    refused: Vec<ImportRefusal>,
+    /// Open drifts that the next sweep closes, because what is asked for is now what is there.
+    closes: Vec<ImportClosing>,
+    /// Instances that were left out.
+    skipped: ImportSkipped,
+}
+
+/// An instance that was refused.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ImportRefusal {
+    /// Where the state has it.
+    address: String,
+    /// Kind of the resource.
+    kind: String,
+    /// Its id at the cloud.
+    provider_id: String,
+    /// Why.
+    reason: String,
+}
+
+/// An open drift that an import would close.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ImportClosing {
+    /// The drift.
+    drift_id: ID,
+    /// Kind of the resource.
+    kind: String,
+    /// Name of the resource.
+    name: String,
+    /// The field.
+    field: String,
+}
+
+/// How many instances were left out, and why.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ImportSkipped {
+    /// Data sources: they ask for nothing.
+    data: i32,
+    /// Tainted, to be replaced at the next apply. Their specs stay as they are.
+    tainted: i32,
+    /// Deposed, to be destroyed at the next apply.
+    deposed: i32,
+    /// Of other providers.
+    foreign: i32,
+    /// Without an id: their creation failed.
+    without_id: i32,
+    /// Attachments and assignments whose other end is in no resource of this state.
+    unattached: i32,
+    /// Of types that have no kind in the inventory.
+    unsupported: i32,
+}
+
+fn int(count: u64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+impl From<imports::ImportSummary> for ImportSummary {
+    fn from(summary: imports::ImportSummary) -> Self {
+        let refused = summary.refused.into_iter().map(|refusal| ImportRefusal {
+            address: refusal.address,
+            kind: refusal.kind,
+            provider_id: refusal.provider_id,
+            reason: refusal.reason,
+        });
+        let closes = summary.closes.into_iter().map(|closing| ImportClosing {
+            drift_id: closing.drift_id.into(),
+            kind: closing.kind,
+            name: closing.name,
+            field: closing.field,
+        });
+        Self {
+            lineage: summary.lineage,
+            serial: summary.serial,
+            recorded: int(summary.recorded),
+            changed: int(summary.changed),
+            unchanged: int(summary.unchanged),
+            retired: int(summary.retired),
+            unsynced: int(summary.unsynced),
+            refused: refused.collect(),
+            closes: closes.collect(),
+            skipped: ImportSkipped {
+                data: int(summary.skipped.data),
+                tainted: int(summary.skipped.tainted),
+                deposed: int(summary.skipped.deposed),
+                foreign: int(summary.skipped.foreign),
+                without_id: int(summary.skipped.without_id),
+                unattached: int(summary.skipped.unattached),
+                unsupported: int(summary.skipped.unsupported.values().sum()),
+            },
+        }
+    }
+}
+
+/// Of what to take a baseline.
+#[derive(InputObject)]
+pub(in crate::graphql) struct RecordBaselineInput {
+    /// Which resources, of those that are there and unmanaged; `{}` for all of them. More than 1000 at once are
+    /// refused.
+    pub(in crate::graphql) filter: ResourceFilterInput,
+}
+
+/// What was recorded.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub(in crate::graphql) struct RecordBaselinePayload {
+    /// How many specs were recorded.
+    pub(in crate::graphql) count: i32,
+    #[graphql(skip)]
+    pub(in crate::graphql) recorded: Vec<entity::cloud_provisioned::Model>,
+}
+
+/// What was recorded.
+#[ComplexObject]
+impl RecordBaselinePayload {
+    /// The specs, at most 200 of them.
+    #[graphql(complexity = "MAX_SHOWN * child_complexity")]
+    async fn provisioned(&self) -> Vec<ProvisionedSpec> {
+        let shown = self.recorded.iter().take(MAX_SHOWN).cloned();
+        shown.map(ProvisionedSpec).collect()
+    }
+}

@@ -1,0 +1,83 @@
+//! Droplets, volumes, snapshots and images.
+
+use super::Said;
+use super::fields::{Row, Take, desired, id, id_number, take};
+use super::file::Instance;
+use super::merge::Part;
+
+/// The image is left out: its slug moves from one image to the next, and the provider does not read it back.
+const DROPLET: [Row; 11] = [
+    ("name", "name", Take::Text),
+    ("region", "region", Take::Slug),
+    ("size", "size_slug", Take::Slug),
+    ("tags", "tags", Take::Tags),
+    ("vpc_uuid", "vpc_uuid", Take::Known),
+    ("backups", "backups", Take::Flag),
+    ("ipv6", "ipv6", Take::Flag),
+    ("monitoring", "monitoring", Take::Flag),
+    ("private_networking", "private_networking", Take::Flag),
+    ("public_networking", "public_networking", Take::Flag),
+    ("volume_ids", "volume_ids", Take::Texts),
+];
+
+pub(super) fn droplet(instance: &Instance) -> Option<Vec<Said>> {
+    let spec = take(&instance.attributes, &DROPLET);
+    let id = id(&instance.attributes, "id")?;
+    Some(vec![Said::Resource(desired(instance, "droplet", id, spec))])
+}
+
+/// Which droplets have it is computed; an attachment declares it.
+const VOLUME: [Row; 5] = [
+    ("name", "name", Take::Text),
+    ("region", "region", Take::Slug),
+    ("size", "size_gigabytes", Take::Number),
+    ("description", "description", Take::Text),
+    ("tags", "tags", Take::Tags),
+];
+
+pub(super) fn volume(instance: &Instance) -> Option<Vec<Said>> {
+    let spec = take(&instance.attributes, &VOLUME);
+    let id = id(&instance.attributes, "id")?;
+    Some(vec![Said::Resource(desired(instance, "volume", id, spec))])
+}
+
+pub(super) fn volume_attachment(instance: &Instance) -> Option<Vec<Said>> {
+    let volume = id(&instance.attributes, "volume_id")?;
+    let droplet = id_number(instance.attributes.get("droplet_id")?)?;
+    Some(vec![
+        Said::Part(Part {
+            kind: "droplet",
+            provider_id: droplet.to_string(),
+            field: "volume_ids",
+            value: volume.clone().into(),
+            optional: true,
+        }),
+        Said::Part(Part {
+            kind: "volume",
+            provider_id: volume,
+            field: "droplet_ids",
+            value: droplet.into(),
+            optional: false,
+        }),
+    ])
+}
+
+const SNAPSHOT: [Row; 2] = [("name", "name", Take::Text), ("tags", "tags", Take::Tags)];
+
+pub(super) fn snapshot(instance: &Instance) -> Option<Vec<Said>> {
+    let spec = take(&instance.attributes, &SNAPSHOT);
+    let id = id(&instance.attributes, "id")?;
+    Some(vec![Said::Resource(desired(instance, "snapshot", id, spec))])
+}
+
+const IMAGE: [Row; 3] = [
+    ("name", "name", Take::Text),
+    ("description", "description", Take::Text),
+    ("tags", "tags", Take::Tags),
+];
+
+pub(super) fn image(instance: &Instance) -> Option<Vec<Said>> {
+    let spec = take(&instance.attributes, &IMAGE);
+    let id = id(&instance.attributes, "image_id").or_else(|| id(&instance.attributes, "id"))?;
+    Some(vec![Said::Resource(desired(instance, "image", id, spec))])
+}

@@ -1,0 +1,141 @@
+//! Terraform and OpenTofu: the desired state, read from a state file or from `terraform show -json`.
+//!
+//! Everything here is pure. Attributes come in by allow-list, one table a type: what Terraform computes,
+//! writes and never reads back, or keeps secret has no way into a spec. Null is not declared and not watched.
+
+mod apps;
+mod compute;
+mod databases;
+mod fields;
+mod file;
+mod kubernetes;
+mod load_balancers;
+mod merge;
+mod network;
+mod others;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+pub use self::file::{MAX_STATE_BYTES, parse, parse_value};
+
+use self::file::Instance;
+
+/// The cloud that the states speak about.
+pub const PROVIDER: &str = "digitalocean";
+
+/// Why a file is no state that can be imported, in one line. It holds no text of the file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoState(pub(crate) String);
+
+/// What a state asks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Which state it is; `show -json` does not say.
+    pub lineage: Option<String>,
+    /// Which version of the state it is; `show -json` does not say.
+    pub serial: Option<i64>,
+    /// One entry a resource, in the order of kind and id.
+    pub desired: Vec<Desired>,
+    /// Resources that are in the state but ask for nothing now, and why: their specs stay as they are.
+    pub held: Vec<Held>,
+    /// What was left out.
+    pub skipped: Skipped,
+}
+
+/// The desired state of one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Kind, such as `droplet`.
+    pub kind: &'static str,
+    /// Its id at the cloud.
+    pub provider_id: String,
+    /// Where the state has it, such as `module.web.digitalocean_droplet.node[0]`.
+    pub address: String,
+    /// Uniform name.
+    pub urn: String,
+    /// Name that operators gave it.
+    pub name: String,
+    /// Region slug.
+    pub region: Option<String>,
+    /// The fields that are watched.
+    pub spec: Map<String, Value>,
+}
+
+/// A resource of the state that asks for nothing now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Kind.
+    pub kind: &'static str,
+    /// Its id at the cloud.
+    pub provider_id: String,
+    /// Where the state has it.
+    pub address: String,
+    /// Why, if that is a fault; tainted instances are none.
+    pub fault: Option<String>,
+}
+
+/// Instances that were left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Data sources: they ask for nothing.
+    pub data: u64,
+    /// To be replaced at the next apply.
+    pub tainted: u64,
+    /// To be destroyed at the next apply.
+    pub deposed: u64,
+    /// Of other providers.
+    pub foreign: u64,
+    /// Without an id: their creation failed.
+    pub without_id: u64,
+    /// Attachments and assignments whose other end is in no resource of this state.
+    pub unattached: u64,
+    /// Of types that have no kind in the inventory, by type.
+    pub unsupported: BTreeMap<String, u64>,
+}
+
+/// What one instance says.
+enum Said {
+    /// What a resource shall be.
+    Resource(Desired),
+    /// What is to be added to another resource.
+    Part(merge::Part),
+}
+
+/// What instances of one type say. None where the id is missing.
+type Mapping = fn(&Instance) -> Option<Vec<Said>>;
+
+/// How each type is read; None for one that has no kind.
+fn mapping(type_name: &str) -> Option<Mapping> {
+    Some(match type_name {
+        "digitalocean_droplet" => compute::droplet,
+        "digitalocean_volume" => compute::volume,
+        "digitalocean_volume_attachment" => compute::volume_attachment,
+        "digitalocean_droplet_snapshot" => compute::snapshot,
+        "digitalocean_volume_snapshot" => compute::snapshot,
+        "digitalocean_custom_image" => compute::image,
+        "digitalocean_loadbalancer" => load_balancers::load_balancer,
+        "digitalocean_database_cluster" => databases::cluster,
+        "digitalocean_database_firewall" => databases::firewall,
+        "digitalocean_firewall" => network::firewall,
+        "digitalocean_vpc" => network::vpc,
+        "digitalocean_domain" => network::domain,
+        "digitalocean_record" => network::record,
+        "digitalocean_reserved_ip" | "digitalocean_floating_ip" => network::reserved_ip,
+        "digitalocean_reserved_ip_assignment" | "digitalocean_floating_ip_assignment" => network::assignment,
+        "digitalocean_kubernetes_cluster" => kubernetes::cluster,
+        "digitalocean_kubernetes_node_pool" => kubernetes::node_pool,
+        "digitalocean_app" => apps::app,
+        "digitalocean_certificate" => others::certificate,
+        "digitalocean_cdn" => others::cdn_endpoint,
+        "digitalocean_project" => others::project,
+        "digitalocean_container_registry" => others::registry,
+        "digitalocean_uptime_check" => others::uptime_check,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

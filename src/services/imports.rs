@@ -1,0 +1,258 @@
+//! Importing the desired state from Terraform.
+//!
+//! A state goes in by batches, each in a transaction of its own: under the lock on the row of the state, so that
+//! an older version never goes over a newer one, then by kind, resource, spec as everywhere. What is recorded
+//! already costs no write. An import that is cut off is finished by importing the same state again.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources, terraform_states as states};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect,
+};
+use uuid::Uuid;
+
+use self::batch::{Batch, import_in_txn};
+use super::locks::{self, Lock};
+use super::provisioning::{self, SOURCE_TERRAFORM};
+use crate::db::Db;
+use crate::domain::admission::check_text;
+use crate::domain::imports::is_mass_retire;
+use crate::error::{Error, Result};
+use crate::provider::terraform::{PROVIDER, State};
+
+mod batch;
+mod rows;
+mod summary;
+
+pub use self::summary::{Closing, ImportSummary, Refusal};
+
+/// Specs that one transaction writes.
+const BATCH: usize = 250;
+/// Longest name of a lineage, in bytes; Terraform's own are UUIDs.
+const MAX_LINEAGE_BYTES: usize = 200;
+
+/// How an import goes about it.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// Name of the state, where the file does not say.
+    pub lineage: Option<String>,
+    /// Goes through with a state that more than half of its resources have left.
+    pub allow_mass_retire: bool,
+    /// Says what would be done, and writes nothing.
+    pub dry_run: bool,
+}
+
+/// An import under way.
+struct Import<'i> {
+    actor: &'i str,
+    lineage: String,
+    serial: Option<i64>,
+    source: String,
+    dry_run: bool,
+    now: DateTime<Utc>,
+}
+
+/// Records what a state asks for, and retires what it does not ask for any more. `progress` hears how many of
+/// how many resources are done.
+///
+/// BAD_USER_INPUT for a state without a lineage, with another one than the options name, with an older serial
+/// than was imported, or that more than half of its resources have left; then nothing changes. An instance whose
+/// spec another source owns, or that may not enter, is refused by itself.
+pub async fn import_state(
+    db: &Db,
+    actor: &str,
+    state: &State,
+    options: &ImportOptions,
+    now: DateTime<Utc>,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<ImportSummary> {
+    let lineage = lineage_of(state, options)?;
+    let import = Import {
+        actor,
+        source: format!("{SOURCE_TERRAFORM}{lineage}"),
+        serial: state.serial,
+        dry_run: options.dry_run,
+        lineage,
+        now,
+    };
+    let leaving = begin(db, &import, state, options).await?;
+    let mut summary = ImportSummary::of(&import, state);
+    let total = state.desired.len() + leaving.len();
+    let mut done = 0;
+    for chunk in state.desired.chunks(BATCH) {
+        let import = &import;
+        let batch = db
+            .write_txn(|txn| async move {
+                check_turn_in_txn(&txn, import).await?;
+                import_in_txn(&txn, import, chunk).await
+            })
+            .await?;
+        summary.add(batch);
+        done += chunk.len();
+        progress(done, total);
+    }
+    for chunk in leaving.chunks(BATCH) {
+        let import = &import;
+        let batch = db
+            .write_txn(|txn| async move {
+                check_turn_in_txn(&txn, import).await?;
+                retire_in_txn(&txn, import, chunk).await
+            })
+            .await?;
+        summary.add(batch);
+        done += chunk.len();
+        progress(done, total);
+    }
+    Ok(summary)
+}
+
+/// The name of the state: what the file says, or else what the caller says.
+fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
+    let given = options.lineage.as_ref().filter(|given| !given.is_empty());
+    let lineage = match (&state.lineage, given) {
+        (Some(own), Some(given)) if own != given => {
+            return Err(Error::BadUserInput(
+                "the state has another lineage than the one that is given: leave it out".to_owned(),
+            ));
+        }
+        (Some(own), _) => own,
+        (None, Some(given)) => given,
+        (None, None) => {
+            return Err(Error::BadUserInput(
+                "the output of `terraform show -json` does not say which state it is: give it a name of its own, \
+                 the same every time, with --lineage NAME (in the API: lineage)"
+                    .to_owned(),
+            ));
+        }
+    };
+    check_text("lineage", lineage, MAX_LINEAGE_BYTES)?;
+    if lineage.chars().any(char::is_control) {
+        return Err(Error::BadUserInput(
+            "lineage contains a control character".to_owned(),
+        ));
+    }
+    Ok(lineage.clone())
+}
+
+/// Checks the state as a whole and notes its version. Returns the resources that left it.
+async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOptions) -> Result<Vec<Uuid>> {
+    let here: BTreeSet<(&str, &str)> = state
+        .desired
+        .iter()
+        .map(|desired| (desired.kind, desired.provider_id.as_str()))
+        .chain(
+            state
+                .held
+                .iter()
+                .map(|held| (held.kind, held.provider_id.as_str())),
+        )
+        .collect();
+    let here = &here;
+    db.write_txn(|txn| async move {
+        note_version_in_txn(&txn, import).await?;
+        let owned = owned(&*txn, &import.source).await?;
+        let before = owned.len();
+        let leaving: Vec<Uuid> = owned
+            .into_iter()
+            .filter(|(_, kind, id)| !here.contains(&(kind.as_str(), id.as_str())))
+            .map(|(resource, ..)| resource)
+            .collect();
+        if is_mass_retire(leaving.len(), before) && !options.allow_mass_retire {
+            return Err(Error::BadUserInput(format!(
+                "{} of {before} resources have left this state; nothing was recorded. If that is right, import it \
+                 with --allow-mass-retire (in the API: allowMassRetire)",
+                leaving.len()
+            )));
+        }
+        Ok(leaving)
+    })
+    .await
+}
+
+/// Refuses a version that is older than the one before; writes only for a newer one.
+async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
+    let find = || states::Entity::find_by_id(import.lineage.clone());
+    let known = find().one(txn).await?;
+    check_serial(import.serial, known.as_ref())?;
+    let noted = known.is_some_and(|state| import.serial.is_none() || state.serial == import.serial);
+    if noted || import.dry_run {
+        return Ok(());
+    }
+    let row = states::ActiveModel {
+        lineage: Set(import.lineage.clone()),
+        serial: Set(import.serial),
+        imported_at: Set(import.now),
+        imported_by: Set(import.actor.to_owned()),
+    };
+    states::Entity::insert(row.clone())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(txn)
+        .await?;
+    // Somebody else may have begun with a newer version meanwhile.
+    let now = locks::locked(find(), Lock::Update).one(txn).await?;
+    check_serial(import.serial, now.as_ref())?;
+    states::Entity::update(row).exec(txn).await?;
+    Ok(())
+}
+
+fn check_serial(serial: Option<i64>, before: Option<&states::Model>) -> Result<()> {
+    match (serial, before.and_then(|state| state.serial)) {
+        (Some(now), Some(before)) if now < before => Err(Error::BadUserInput(format!(
+            "this is version {now} of the state, and version {before} was imported before; nothing was recorded"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody may begin with a newer version of the state while a batch of this one is written, and a batch of this
+/// one is not written once somebody has.
+async fn check_turn_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
+    let select = states::Entity::find_by_id(import.lineage.clone());
+    let state = locks::locked(select, Lock::Share).one(txn).await?;
+    match (import.serial, state.and_then(|state| state.serial)) {
+        (Some(own), Some(newest)) if newest > own => Err(Error::BadUserInput(format!(
+            "version {newest} of the state is being imported, and this is version {own}: the import was stopped"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The resources whose specs in force this source owns: id, kind, and id at the cloud.
+async fn owned<C: ConnectionTrait>(connection: &C, source: &str) -> Result<Vec<(Uuid, String, String)>> {
+    let rows = provisioned::Entity::find()
+        .select_only()
+        .column(provisioned::Column::ResourceId)
+        .column(resources::Column::Kind)
+        .column(resources::Column::ProviderId)
+        .inner_join(resources::Entity)
+        .filter(provisioned::Column::Source.eq(source))
+        .filter(provisioned::Column::RetiredAt.is_null())
+        .filter(resources::Column::Provider.eq(PROVIDER))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(rows)
+}
+
+/// Retires the specs of resources that left the state.
+async fn retire_in_txn(txn: &DatabaseTransaction, import: &Import<'_>, leaving: &[Uuid]) -> Result<Batch> {
+    let mut batch = Batch {
+        closes: batch::closed_by_leaving(txn, leaving).await?,
+        ..Batch::default()
+    };
+    for id in leaving {
+        locks::resource_in_txn(txn, *id, Lock::Share).await?;
+        let spec = locks::spec_in_txn(txn, *id, Lock::Update).await?;
+        let owned = spec.filter(|spec| spec.retired_at.is_none() && spec.source == import.source);
+        let Some(spec) = owned else { continue };
+        batch.retired += 1;
+        if !import.dry_run {
+            provisioning::retire_in_txn(txn, spec, import.actor, import.now).await?;
+        }
+    }
+    Ok(batch)
+}

@@ -1,0 +1,220 @@
+//! One batch of an import.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
+use sea_orm::DatabaseTransaction;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn, open_drifts, specs};
+use super::{Closing, Import, Refusal};
+use crate::domain::admission::{Inadmissible, check_spec};
+use crate::domain::imports::{Decision, decide};
+use crate::domain::sweep::{Change, Pair, plan};
+use crate::error::Result;
+use crate::provider::check_identity;
+use crate::provider::terraform::Desired;
+use crate::services::provisioning::{self, NewSpec};
+
+/// What a batch did, or would do.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) recorded: u64,
+    pub(super) changed: u64,
+    pub(super) unchanged: u64,
+    pub(super) retired: u64,
+    pub(super) unsynced: u64,
+    pub(super) refused: Vec<Refusal>,
+    pub(super) closes: Vec<Closing>,
+}
+
+/// Records one batch of what a state asks for.
+pub(super) async fn import_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    wanted: &[Desired],
+) -> Result<Batch> {
+    let mut batch = Batch::default();
+    let mut admitted = Vec::with_capacity(wanted.len());
+    for desired in wanted {
+        match check(desired) {
+            Ok(()) => admitted.push(desired),
+            Err(why) => batch.refuse(desired, why.to_string()),
+        }
+    }
+    let known = known_or_new_in_txn(txn, import, &admitted).await?;
+    let before = specs(txn, known.values().map(|row| row.id), None).await?;
+    // What is recorded already needs no lock.
+    let to_record: BTreeSet<Uuid> = admitted
+        .iter()
+        .filter_map(|desired| Some((*desired, known.get(&key(desired))?)))
+        .filter(|(desired, row)| decision(&before, row.id, desired, import) == Some(Decision::Record))
+        .map(|(_, row)| row.id)
+        .collect();
+    let now = lock_in_txn(txn, &to_record).await?;
+    let mut asked = Vec::with_capacity(admitted.len());
+    for desired in admitted {
+        match known.get(&key(desired)) {
+            Some(row) => {
+                let specs = if to_record.contains(&row.id) {
+                    &now
+                } else {
+                    &before
+                };
+                asked.extend(batch.judge(import, desired, row, specs));
+            }
+            None if import.dry_run => {
+                batch.recorded += 1;
+                batch.unsynced += 1;
+            }
+            None => batch.refuse(desired, "its row in the inventory does not decode".to_owned()),
+        }
+    }
+    batch.closes = closed_by(txn, import, &asked).await?;
+    if !import.dry_run {
+        let records = asked.into_iter().filter_map(|asked| asked.record(import));
+        provisioning::record_in_txn(txn, records.collect(), import.actor, import.now).await?;
+    }
+    Ok(batch)
+}
+
+/// What a state asks of a resource, and may ask.
+struct Asked<'a> {
+    row: &'a resources::Model,
+    desired: &'a Desired,
+    before: Option<provisioned::Model>,
+    record: bool,
+}
+
+impl Asked<'_> {
+    fn record(self, import: &Import<'_>) -> Option<NewSpec> {
+        self.record.then(|| NewSpec {
+            resource_id: self.row.id,
+            before: self.before,
+            spec: Value::Object(self.desired.spec.clone()),
+            source: import.source.clone(),
+        })
+    }
+}
+
+impl Batch {
+    /// Counts what becomes of one spec; None if nothing may.
+    fn judge<'a>(
+        &mut self,
+        import: &Import<'_>,
+        desired: &'a Desired,
+        row: &'a resources::Model,
+        specs: &Specs,
+    ) -> Option<Asked<'a>> {
+        let before = specs.get(&row.id).cloned().flatten();
+        let decision = decision(specs, row.id, desired, import);
+        match decision {
+            None => {
+                self.refuse(desired, "its spec does not decode".to_owned());
+                return None;
+            }
+            Some(Decision::Refuse) => {
+                let owner = before.map(|spec| spec.source).unwrap_or_default();
+                self.refuse(desired, format!("its spec belongs to {owner}"));
+                return None;
+            }
+            Some(Decision::Keep) => self.unchanged += 1,
+            Some(Decision::Record) => {
+                let active = before.as_ref().is_some_and(|spec| spec.retired_at.is_none());
+                *(if active {
+                    &mut self.changed
+                } else {
+                    &mut self.recorded
+                }) += 1;
+            }
+        }
+        self.unsynced += u64::from(row.first_seen_at.is_none() && row.gone_at.is_none());
+        Some(Asked {
+            row,
+            desired,
+            before,
+            record: decision == Some(Decision::Record),
+        })
+    }
+
+    fn refuse(&mut self, desired: &Desired, reason: String) {
+        self.refused.push(Refusal {
+            address: desired.address.clone(),
+            kind: desired.kind.to_owned(),
+            provider_id: desired.provider_id.clone(),
+            reason,
+        });
+    }
+}
+
+fn check(desired: &Desired) -> Result<(), Inadmissible> {
+    let region = desired.region.as_deref();
+    check_identity(&desired.provider_id, &desired.name, &desired.urn, region)?;
+    check_spec(&Value::Object(desired.spec.clone()))
+}
+
+/// None where the spec's row does not decode.
+fn decision(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_>) -> Option<Decision> {
+    let before = match specs.get(&resource) {
+        Some(None) => return None,
+        Some(Some(spec)) => Some(spec),
+        None => None,
+    };
+    let spec = Value::Object(desired.spec.clone());
+    Some(decide(before, &spec, &import.source))
+}
+
+/// The open drifts that a sweep closes once the specs say this.
+async fn closed_by(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    asked: &[Asked<'_>],
+) -> Result<Vec<Closing>> {
+    let ids: Vec<Uuid> = asked.iter().map(|asked| asked.row.id).collect();
+    let mut open: BTreeMap<Uuid, Vec<drift::Model>> = BTreeMap::new();
+    for row in open_drifts(txn, &ids).await? {
+        open.entry(row.resource_id).or_default().push(row);
+    }
+    let mut closes = Vec::new();
+    for asked in asked {
+        let (Some(open), Some(before)) = (open.remove(&asked.row.id), &asked.before) else {
+            continue;
+        };
+        let pair = Pair {
+            spec: provisioned::Model {
+                spec: Value::Object(asked.desired.spec.clone()),
+                retired_at: None,
+                ..before.clone()
+            },
+            resource: asked.row.clone(),
+            open,
+        };
+        for change in plan(&pair, import.now).changes {
+            if let Change::Close { drift, field } = change {
+                closes.push(closing(asked.row, drift, field));
+            }
+        }
+    }
+    Ok(closes)
+}
+
+/// The open drifts of resources that leave the state: nothing is wanted of them any more.
+pub(super) async fn closed_by_leaving(txn: &DatabaseTransaction, leaving: &[Uuid]) -> Result<Vec<Closing>> {
+    let rows = crate::services::resources::by_ids(txn, leaving).await?;
+    let rows: BTreeMap<Uuid, resources::Model> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let open = open_drifts(txn, leaving).await?;
+    Ok(open
+        .into_iter()
+        .filter_map(|open| Some(closing(rows.get(&open.resource_id)?, open.id, open.field)))
+        .collect())
+}
+
+fn closing(row: &resources::Model, drift_id: Uuid, field: String) -> Closing {
+    Closing {
+        drift_id,
+        kind: row.kind.clone(),
+        name: row.name.clone(),
+        field,
+    }
+}

@@ -1,0 +1,152 @@
+//! What an import reads and locks, and the rows of resources that nobody had heard of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
+use sea_orm::sea_query::{ExprTrait as _, OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QueryTrait,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Import;
+use crate::db::{ROWS_PER_INSERT, decodable, decode};
+use crate::error::Result;
+use crate::provider::terraform::{Desired, PROVIDER};
+use crate::services::locks::{self, Lock, locked};
+
+/// A spec of a resource; None where its row does not decode.
+pub(super) type Specs = BTreeMap<Uuid, Option<provisioned::Model>>;
+
+/// What a row is known by: kind and id at the cloud.
+pub(super) fn key(desired: &Desired) -> (String, String) {
+    (desired.kind.to_owned(), desired.provider_id.clone())
+}
+
+/// The rows of these resources. One that nobody has heard of gets its row, under the lock of its kind.
+pub(super) async fn known_or_new_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    wanted: &[&Desired],
+) -> Result<BTreeMap<(String, String), resources::Model>> {
+    let known = rows_of(txn, wanted).await?;
+    let new: Vec<&Desired> = wanted
+        .iter()
+        .copied()
+        .filter(|desired| !known.contains_key(&key(desired)))
+        .collect();
+    if new.is_empty() || import.dry_run {
+        return Ok(known);
+    }
+    let kinds: BTreeSet<&str> = new.iter().map(|desired| desired.kind).collect();
+    for kind in kinds {
+        locks::kind_in_txn(txn, PROVIDER, kind).await?;
+    }
+    let rows: Vec<resources::ActiveModel> = new.into_iter().map(unseen).collect();
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
+        resources::Entity::insert_many(chunk.to_vec())
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(txn)
+            .await?;
+    }
+    rows_of(txn, wanted).await
+}
+
+/// A row of which no listing knows.
+fn unseen(desired: &Desired) -> resources::ActiveModel {
+    resources::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        provider: Set(PROVIDER.to_owned()),
+        kind: Set(desired.kind.to_owned()),
+        provider_id: Set(desired.provider_id.clone()),
+        urn: Set(desired.urn.clone()),
+        name: Set(desired.name.clone()),
+        region: Set(desired.region.clone()),
+        size_slug: Set(None),
+        status: Set(None),
+        tags: Set(json!([])),
+        ip: Set(None),
+        vpc_uuid: Set(None),
+        project_id: Set(None),
+        attrs: Set(json!({})),
+        revision: Set(1),
+        first_seen_at: Set(None),
+        gone_at: Set(None),
+        settling_since: Set(None),
+        owned: Set(false),
+    }
+}
+
+async fn rows_of<C: ConnectionTrait>(
+    connection: &C,
+    wanted: &[&Desired],
+) -> Result<BTreeMap<(String, String), resources::Model>> {
+    let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for desired in wanted {
+        by_kind
+            .entry(desired.kind)
+            .or_default()
+            .push(&desired.provider_id);
+    }
+    if by_kind.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let any = by_kind.into_iter().fold(Condition::any(), |any, (kind, ids)| {
+        let of_kind = resources::Column::Kind.eq(kind);
+        any.add(of_kind.and(resources::Column::ProviderId.is_in(ids)))
+    });
+    let select = resources::Entity::find()
+        .filter(resources::Column::Provider.eq(PROVIDER))
+        .filter(any);
+    let (rows, _) = decodable(select, connection).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ((row.kind.clone(), row.provider_id.clone()), row))
+        .collect())
+}
+
+pub(super) async fn specs(
+    txn: &DatabaseTransaction,
+    resources: impl Iterator<Item = Uuid>,
+    lock: Option<Lock>,
+) -> Result<Specs> {
+    let mut select = provisioned::Entity::find()
+        .filter(provisioned::Column::ResourceId.is_in(resources))
+        .order_by_asc(provisioned::Column::ResourceId);
+    if let Some(lock) = lock {
+        select = locked(select, lock);
+    }
+    let rows = txn
+        .query_all_raw(select.build(txn.get_database_backend()))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "resource_id")?, decode(row, ""))))
+        .collect()
+}
+
+/// Locks resources and their specs, each in the order of ids, and reads the specs as they are now.
+pub(super) async fn lock_in_txn(txn: &DatabaseTransaction, ids: &BTreeSet<Uuid>) -> Result<Specs> {
+    if ids.is_empty() {
+        return Ok(Specs::new());
+    }
+    let rows = resources::Entity::find()
+        .filter(resources::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(resources::Column::Id);
+    let rows = locked(rows, Lock::Update);
+    txn.query_all_raw(rows.build(txn.get_database_backend())).await?;
+    specs(txn, ids.iter().copied(), Some(Lock::Update)).await
+}
+
+pub(super) async fn open_drifts<C: ConnectionTrait>(
+    connection: &C,
+    resources: &[Uuid],
+) -> Result<Vec<drift::Model>> {
+    let select = drift::Entity::find()
+        .filter(drift::Column::Status.eq(DriftStatus::Open))
+        .filter(drift::Column::ResourceId.is_in(resources.iter().copied()))
+        .order_by_asc(drift::Column::Id);
+    Ok(decodable(select, connection).await?.0)
+}

@@ -1,0 +1,97 @@
+//! What an import tells.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Import;
+use super::batch::Batch;
+use crate::provider::terraform::{Skipped, State};
+
+/// What an import did, or would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImportSummary {
+    /// The state.
+    pub lineage: String,
+    /// Its version, if the file says.
+    pub serial: Option<i64>,
+    /// Specs that were recorded for the first time, or again after they had been retired.
+    pub recorded: u64,
+    /// Specs that say something else now.
+    pub changed: u64,
+    /// Specs that say what they said.
+    pub unchanged: u64,
+    /// Specs that were retired, because their resources left the state.
+    pub retired: u64,
+    /// Resources that no listing has had yet.
+    pub unsynced: u64,
+    /// Instances of which nothing was changed, and why.
+    pub refused: Vec<Refusal>,
+    /// Open drifts that the next sweep closes, because what is asked for is now what is there.
+    pub closes: Vec<Closing>,
+    /// What was left out.
+    pub skipped: Skipped,
+}
+
+/// An instance that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where the state has it.
+    pub address: String,
+    /// Kind of the resource.
+    pub kind: String,
+    /// Its id at the cloud.
+    pub provider_id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// An open drift that the import would close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// The drift.
+    pub drift_id: Uuid,
+    /// Kind of the resource.
+    pub kind: String,
+    /// Name of the resource.
+    pub name: String,
+    /// The field.
+    pub field: String,
+}
+
+impl ImportSummary {
+    /// Of an import that begins.
+    pub(super) fn of(import: &Import<'_>, state: &State) -> Self {
+        Self {
+            lineage: import.lineage.clone(),
+            serial: import.serial,
+            skipped: state.skipped.clone(),
+            refused: faults(state),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn add(&mut self, batch: Batch) {
+        self.recorded += batch.recorded;
+        self.changed += batch.changed;
+        self.unchanged += batch.unchanged;
+        self.retired += batch.retired;
+        self.unsynced += batch.unsynced;
+        self.refused.extend(batch.refused);
+        self.closes.extend(batch.closes);
+    }
+}
+
+fn faults(state: &State) -> Vec<Refusal> {
+    let faulty = state
+        .held
+        .iter()
+        .filter_map(|held| Some((held, held.fault.as_ref()?)));
+    faulty
+        .map(|(held, fault)| Refusal {
+            address: held.address.clone(),
+            kind: held.kind.to_owned(),
+            provider_id: held.provider_id.clone(),
+            reason: fault.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! How much of the inventory is asked for.
+
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+use crate::support::graphql::codes;
+
+const COVERAGE: &str = "{ coverage { provider kind managed unmanaged owned drifted missing } }";
+
+#[tokio::test]
+async fn coverage_says_what_is_managed_unmanaged_drifted_and_missing() {
+    let t = TestApp::new().await;
+    let always = || {
+        [
+            droplet("drifted"),
+            droplet("fine"),
+            droplet("nobodys"),
+            droplet("worker").tags(["k8s", "k8s:abc"]),
+            Listed::new("volume", "pvc-1"),
+            Listed::new("vpc", "default-nyc3").region("nyc3"),
+            Listed::new("vpc", "mine").region("nyc3").attr("default", false),
+            Listed::new("domain_record", "@").attr("type", "SOA"),
+        ]
+    };
+    t.cloud_has(always().into_iter().chain([droplet("missing"), droplet("left")]))
+        .await;
+    for (name, region) in [("drifted", "ams3"), ("fine", "nyc3"), ("missing", "nyc3")] {
+        t.asked_for(name, json!({"region": region, "size_slug": "s-1vcpu-1gb"}))
+            .await;
+    }
+    t.cloud_has(always()).await;
+    t.sweep().await;
+    let data = t.data(COVERAGE, json!({})).await;
+    let kind = |kind: &str, counts: [u32; 5]| {
+        let [managed, unmanaged, owned, drifted, missing] = counts;
+        json!({"provider": "digitalocean", "kind": kind, "managed": managed, "unmanaged": unmanaged,
+            "owned": owned, "drifted": drifted, "missing": missing})
+    };
+    assert_eq!(
+        data["coverage"],
+        json!([
+            kind("domain_record", [0, 0, 1, 0, 0]),
+            kind("droplet", [3, 1, 1, 1, 1]),
+            kind("volume", [0, 0, 1, 0, 0]),
+            kind("vpc", [0, 1, 1, 0, 0]),
+        ])
+    );
+    let unmanaged =
+        "{ resources(filter: { managed: false, gone: false }) { totalCount nodes { name owned } } }";
+    let data = t.data(unmanaged, json!({})).await;
+    let mut names: Vec<&str> = data["resources"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["name"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["mine", "nobodys"]);
+    let viewer = t.token(None, &["platform_viewer"]);
+    assert!(codes(&t.ask_as(Some(&viewer), COVERAGE, json!({})).await).is_empty());
+    assert_eq!(
+        codes(&t.ask_as(None, COVERAGE, json!({})).await),
+        ["UNAUTHENTICATED"]
+    );
+}
+
+#[tokio::test]
+async fn a_resource_that_is_tagged_by_kubernetes_later_is_owned_from_then_on() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("a")]).await;
+    assert!(!t.resource("a").await.owned);
+    t.cloud_has([droplet("a").tags(["k8s"])]).await;
+    assert!(t.resource("a").await.owned);
+    t.cloud_has([droplet("a")]).await;
+    assert!(!t.resource("a").await.owned);
+    // A server of before the rule left it so.
+    t.database
+        .execute(if t.database.is_postgres() {
+            "UPDATE cloud_resources SET owned = true"
+        } else {
+            "UPDATE cloud_resources SET owned = 1"
+        })
+        .await
+        .unwrap();
+    t.cloud_has([droplet("a")]).await;
+    assert!(!t.resource("a").await.owned);
+}
