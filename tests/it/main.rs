@@ -14,6 +14,7 @@ mod desired_state;
 mod detection;
 mod digitalocean;
 mod digitalocean_faults;
+mod digitalocean_patience;
 mod digitalocean_secrets;
 mod foreign_rows;
 mod guards;

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod cloud;
 pub(crate) mod db;
+pub(crate) mod faults;
 pub(crate) mod graphql;
 pub(crate) mod stub_do;
 
