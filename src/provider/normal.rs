@@ -78,6 +78,16 @@ pub fn engine(text: &str) -> String {
     }
 }
 
+/// An address without the user and password that some put into one.
+pub fn without_user(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
+}
+
 /// The size of a load balancer: the number of its nodes, also where an old slug stands for it.
 pub fn load_balancer_size(size_unit: Option<i64>, size: Option<&str>) -> Option<String> {
     match (size_unit.filter(|unit| *unit > 0), size) {
@@ -127,6 +137,11 @@ mod tests {
             ("13:00:00", "08:45:12")
         );
         assert_eq!(engine("redis"), engine("valkey"));
+        assert_eq!(
+            without_user("https://ada:pw@example.com/@x"),
+            "https://example.com/@x"
+        );
+        assert_eq!(without_user("10.0.0.1"), "10.0.0.1");
         assert_eq!(load_balancer_size(None, Some("lb-medium")).as_deref(), Some("3"));
         assert_eq!(
             load_balancer_size(Some(2), Some("lb-small")).as_deref(),
