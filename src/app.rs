@@ -147,8 +147,24 @@ impl App {
     /// Starts a job, unless the trigger leaves it to others. The run goes on by itself.
     ///
     /// JOB_ALREADY_RUNNING for a sync by hand beside another, UPSTREAM_UNAVAILABLE for a sync where there is
-    /// nothing to sync from.
+    /// nothing to sync from, NOT_FOUND for a sweep over a resource that does not exist.
     pub async fn start(&self, request: JobRequest, trigger: Trigger) -> Result<Started> {
+        if let JobRequest::Detect { scope, .. } = &request {
+            detection::check_known(self.db(), scope).await?;
+        }
+        // In a task of its own: a caller that is dropped between the claim and the work would leave a row
+        // that nobody carries out and that keeps others from running.
+        let app = self.clone();
+        let begun = self
+            .inner
+            .jobs
+            .spawn(async move { app.begin(request, trigger).await });
+        begun
+            .await
+            .map_err(|error| Error::Internal(format!("job: {error}")))?
+    }
+
+    async fn begin(&self, request: JobRequest, trigger: Trigger) -> Result<Started> {
         if matches!(request, JobRequest::Sync(_)) {
             self.inventory()?;
         }
@@ -243,14 +259,8 @@ impl App {
                     }
                 };
                 let counts = detection::detect_all(self.db(), self.clock(), &scope, told).await?;
-                // Rows that could not be read may hide a drift.
-                let outcome = if counts.skipped == 0 {
-                    JobOutcome::Succeeded
-                } else {
-                    JobOutcome::Partial
-                };
                 Ok(Report {
-                    outcome,
+                    outcome: outcome(counts.skipped),
                     counts: to_json(&counts)?,
                     error: None,
                 })
@@ -268,6 +278,15 @@ impl App {
     }
 }
 
+/// Rows that could not be read may hide a drift.
+fn outcome(skipped: u64) -> JobOutcome {
+    if skipped == 0 {
+        JobOutcome::Succeeded
+    } else {
+        JobOutcome::Partial
+    }
+}
+
 fn to_json(counts: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_value(counts).map_err(|error| Error::Internal(error.to_string()))
 }
@@ -279,6 +298,7 @@ fn failed(error: &Error) -> Report {
     Report {
         outcome: JobOutcome::Failed,
         counts: json!({}),
-        error: Some(error.public_message()),
+        // What a cloud answers may be quoted in it, and PostgreSQL keeps no U+0000: the run would never end.
+        error: Some(error.public_message().replace('\0', "\u{fffd}")),
     }
 }

@@ -68,18 +68,7 @@ impl DatabaseArgs {
     pub fn resolve(&self) -> Result<DatabaseConfig> {
         let url = secret("DATABASE_URL", "DATABASE_URL_FILE")?.unwrap_or_else(|| DEFAULT_DATABASE.into());
         let text = url.expose_secret();
-        if !crate::db::is_sqlite(text) && !crate::db::is_postgres(text) {
-            return Err(BadSetting::new(
-                "DATABASE_URL",
-                "must begin with sqlite:// or postgres://",
-            ));
-        }
-        if text.contains(":memory:") || text.contains("mode=memory") {
-            return Err(BadSetting::new(
-                "DATABASE_URL",
-                "a database in memory is lost with its connection; name a file",
-            ));
-        }
+        crate::db::check_address(text).map_err(|why| BadSetting::new("DATABASE_URL", why))?;
         Ok(DatabaseConfig {
             migrate: switch("DRIFT_MIGRATE", self.migrate.as_deref(), true)?,
             url,

@@ -1,20 +1,29 @@
 //! The connection to the database, and the one way to write to it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, FromQueryResult, QueryResult, QueryTrait, RuntimeErr, Select, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    SqlxPostgresConnector, TransactionOptions, TransactionTrait, TryGetable,
 };
+use tracing::subscriber::NoSubscriber;
 
 use crate::error::{Error, Result};
 
 /// How often a transaction is tried when others get in its way.
 const MAX_ATTEMPTS: u32 = 12;
+/// How long a database may take to come up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before asking it again.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Largest number of rows in one INSERT: SQLite binds at most 32,766 variables, PostgreSQL 65,535.
 pub const ROWS_PER_INSERT: usize = 500;
 /// Any number, the same for all servers: the lock under which one of them migrates.
@@ -31,27 +40,16 @@ impl Db {
     /// Connects to `sqlite://PATH` or `postgres://...`. No error contains the address, which may hold a
     /// password.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self> {
+        check_address(url).map_err(|why| Error::BadUserInput(format!("DATABASE_URL: {why}")))?;
         if is_sqlite(url) {
             // Writers queue here, in order, and not at SQLite's lock, where the loser polls.
-            let write = Database::connect(sqlite_options(url, 1)?).await?;
-            let read = Database::connect(sqlite_options(url, max_connections)?).await?;
+            // The first connection to a file switches it to WAL, and does not wait for others that do so too.
+            let connect = async |options| Ok(Database::connect(options).await?);
+            let write = retry(|| connect(sqlite_options(url, 1))).await?;
+            let read = retry(|| connect(sqlite_options(url, max_connections))).await?;
             return Ok(Self { read, write });
         }
-        if !is_postgres(url) {
-            return Err(Error::BadUserInput(
-                "DATABASE_URL must begin with sqlite:// or postgres://".to_owned(),
-            ));
-        }
-        let mut options = ConnectOptions::new(url);
-        // Migrating holds one connection for the lock and needs another for the work.
-        options
-            .max_connections(max_connections.max(2))
-            .min_connections(1)
-            .sqlx_logging(false);
-        options
-            .connect_timeout(Duration::from_secs(10))
-            .acquire_timeout(Duration::from_secs(30));
-        let pool = Database::connect(options).await?;
+        let pool = postgres_pool(url, max_connections).await?;
         Ok(Self {
             read: pool.clone(),
             write: pool,
@@ -94,7 +92,13 @@ impl Db {
             lock.commit().await?;
             return Ok(());
         }
-        retry(|| async { Ok(Migrator::up(&self.write, None).await?) }).await
+        // One transaction, and so one lock, around looking for what is missing and making it.
+        retry(|| async {
+            let txn = begin(&self.write).await?;
+            Migrator::up(&txn, None).await?;
+            Ok(txn.commit().await?)
+        })
+        .await
     }
 
     /// Runs `work` in a transaction that may write, and commits if it succeeds. When the database gives up
@@ -134,12 +138,74 @@ pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-fn sqlite_options(url: &str, max_connections: u32) -> Result<ConnectOptions> {
-    if url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(Error::BadUserInput(
-            "DATABASE_URL: a database in memory is lost with its connection; name a file".to_owned(),
-        ));
+/// Why `url` cannot be the address of our database. Never quotes it: it may hold a password.
+pub fn check_address(url: &str) -> Result<(), &'static str> {
+    if is_sqlite(url) {
+        let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+        if path.is_empty() || path.starts_with('?') || url.contains(":memory:") || url.contains("mode=memory")
+        {
+            return Err("a database in memory is lost with its connection; name a file");
+        }
+        let read = SqliteConnectOptions::from_str(url);
+        return read
+            .map(drop)
+            .map_err(|_| "cannot be read; it looks like sqlite://PATH?mode=rwc");
     }
+    if is_postgres(url) {
+        return postgres_options(url).map(drop).map_err(|_| {
+            "cannot be read; it looks like postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters as %XX"
+        });
+    }
+    Err("must begin with sqlite:// or postgres://")
+}
+
+/// Silently: the parser logs parameters that it does not know, with their values.
+fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    tracing::subscriber::with_default(NoSubscriber::default(), || PgConnectOptions::from_str(url))
+        .map(PgConnectOptions::disable_statement_logging)
+}
+
+/// Not by `Database::connect`, whose tracing span holds the address with its password.
+async fn postgres_pool(url: &str, max_connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let failed = |error: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(error.into()));
+    let options = postgres_options(url).map_err(failed)?;
+    wait_for_postgres(&options).await.map_err(failed)?;
+    // Migrating holds one connection for the lock and needs another for the work.
+    let pool = PgPoolOptions::new()
+        .max_connections(max_connections.max(2))
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options)
+        .await
+        .map_err(failed)?;
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// Waits for a server that is starting up. The pool would wait as well, but it says neither that it waits
+/// nor, in the end, what for.
+async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let error = match tokio::time::timeout_at(end, options.connect()).await {
+            Ok(Ok(connection)) => return connection.close().await,
+            Ok(Err(error)) => error,
+            Err(_) => std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+        };
+        let starting_up = match &error {
+            sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+            // cannot_connect_now
+            sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+            _ => false,
+        };
+        if !starting_up || tokio::time::Instant::now() + PAUSE >= end {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the database does not answer yet");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn sqlite_options(url: &str, max_connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(max_connections)
@@ -153,7 +219,7 @@ fn sqlite_options(url: &str, max_connections: u32) -> Result<ConnectOptions> {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
     });
-    Ok(options)
+    options
 }
 
 /// Immediate on SQLite: a transaction that begins by reading and then writes fails at once there when
@@ -232,10 +298,21 @@ where
 
 /// One row, or None and a line in the log if it does not decode.
 pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> {
-    M::from_query_result(row, prefix)
+    caught(|| M::from_query_result(row, prefix))
         .inspect_err(|error| {
-            let id = row.try_get::<uuid::Uuid>(prefix, "id").ok();
+            let id = column::<uuid::Uuid>(row, prefix, "id").ok();
             tracing::warn!(table = std::any::type_name::<M>(), ?id, %error, "a row does not decode and is skipped");
         })
         .ok()
+}
+
+/// One column of a row.
+pub fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Result<T, DbErr> {
+    caught(|| row.try_get(prefix, name))
+}
+
+/// The driver panics over times that PostgreSQL holds and Rust does not, such as `infinity`.
+fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
+    catch_unwind(AssertUnwindSafe(decoding))
+        .unwrap_or_else(|_| Err(DbErr::Type("a value that is out of range".to_owned())))
 }

@@ -18,7 +18,7 @@ pub struct Model {
     pub provider_id: String,
     /// Uniform name, `provider:kind:providerId` unless the provider has its own.
     pub urn: String,
-    /// Name that operators gave it.
+    /// Name that operators gave it, empty if it has none.
     pub name: String,
     /// Region slug.
     pub region: Option<String>,

@@ -30,7 +30,7 @@ impl MigrationTrait for Migration {
                 .col(string("kind"))
                 .col(string("provider_id"))
                 .col(string("urn"))
-                .col(string("name"))
+                .col(string("name").default(""))
                 .col(string_null("region"))
                 .col(string_null("size_slug"))
                 .col(string_null("status"))

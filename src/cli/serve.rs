@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, Outcome, ServeArgs, connect, inventory};
+use super::args::ServeArgs;
+use super::{Failure, Outcome, connect, inventory, say};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::http::{Edge, router, server};
@@ -18,6 +21,7 @@ use crate::scheduler::{Scheduler, Schedules};
 const DRAIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
+    let mut signals = Signals::new()?;
     let now = Clock::System.now();
     let (database, listen) = (args.database.resolve()?, args.http.listen()?);
     let (verifier, mut schedules) = (args.token.resolve()?.verifier()?, args.schedule.resolve(now)?);
@@ -31,8 +35,8 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let app = App::new(connect(&database).await?, Clock::System, inventory);
     let edge = Edge::new(app.clone(), verifier, bounds, introspection);
     let listener = bind(listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    until_signal(app, edge, listener, &schedules).await
+    say(format_args!("listening on http://{}", listener.local_addr()?))?;
+    until(signals.received(), app, edge, listener, &schedules).await
 }
 
 pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
@@ -40,25 +44,52 @@ pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
     listener.map_err(|why| Failure::Failed(format!("DRIFT_LISTEN: cannot listen on {listen}: {why}")))
 }
 
-/// Serves until SIGINT or SIGTERM, then ends what is under way, within bounds.
-pub(super) async fn until_signal(
+/// What ends a server. Listened for from the start: a signal that nobody listens for ends the process at
+/// once, and one that came early is not forgotten.
+pub(super) struct Signals {
+    any: Vec<Signal>,
+}
+
+impl Signals {
+    /// SIGINT and SIGTERM.
+    pub(super) fn new() -> Result<Self, Failure> {
+        let any = vec![signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+        Ok(Self { any })
+    }
+
+    /// SIGHUP, too: the terminal is gone.
+    pub(super) fn or_hangup(mut self) -> Result<Self, Failure> {
+        self.any.push(signal(SignalKind::hangup())?);
+        Ok(self)
+    }
+
+    /// Waits for one of them.
+    pub(super) async fn received(&mut self) {
+        let waiting = self.any.iter_mut().map(|signal| signal.recv().boxed());
+        future::select_all(waiting).await;
+    }
+}
+
+/// Serves until `stop`, then ends what is under way, within bounds.
+pub(super) async fn until(
+    stop: impl Future<Output = ()>,
     app: App,
     edge: Edge,
     listener: TcpListener,
     schedules: &Schedules,
 ) -> Outcome {
-    let stop = CancellationToken::new();
+    let stopping = CancellationToken::new();
     let scheduler = Scheduler::start(&app, schedules)
         .await
         .map_err(|why| Failure::Failed(why.to_string()))?;
-    let http = tokio::spawn(server::serve(listener, router(edge), stop.clone(), DRAIN));
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let limits = server::Limits {
+        drain: DRAIN,
+        ..server::Limits::default()
+    };
+    let http = tokio::spawn(server::serve(listener, router(edge), stopping.clone(), limits));
+    stop.await;
     tracing::info!("stopping");
-    stop.cancel();
+    stopping.cancel();
     if let Err(error) = scheduler.stop().await {
         tracing::warn!(%error, "the scheduler did not stop");
     }

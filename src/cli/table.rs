@@ -1,13 +1,19 @@
 //! The inbox as a table.
 
 use std::collections::HashMap;
+use std::io::Write;
 
+use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::cloud_drift;
-use serde_json::Value;
+use entity::cloud_drift::{self, DriftKind};
+use entity::cloud_resources;
 use uuid::Uuid;
 
+use super::Failure;
+use super::grid::{Cell, Room, write_rows};
+use super::values;
 use crate::db::Db;
+use crate::domain::sweep::stored;
 use crate::error::Result;
 use crate::services::inbox::{self, DriftFilter, DriftTime};
 use crate::services::page::PageRequest;
@@ -15,94 +21,101 @@ use crate::services::resources;
 
 /// Rows that are read, and aligned with each other, at a time.
 const BATCH: u64 = 200;
-/// Widest cell, in characters.
-const MAX_CELL: usize = 48;
 
-/// Prints every open drift, newest first.
-pub(super) async fn print_open(db: &Db, now: DateTime<Utc>) -> Result<()> {
-    let mut request = PageRequest::first(BATCH);
-    loop {
-        let order = inbox::order_by(DriftTime::DetectedAt, true);
-        let page = inbox::list(db.reader(), &DriftFilter::default(), order, &request).await?;
+/// A drift and the resource that it is about; None if its row does not decode.
+pub(super) type OpenDrift = (cloud_drift::Model, Option<cloud_resources::Model>);
+
+/// Every open drift, newest first, a page at a time.
+pub(super) struct OpenDrifts<'d> {
+    db: &'d Db,
+    next: Option<PageRequest>,
+}
+
+impl<'d> OpenDrifts<'d> {
+    pub(super) fn new(db: &'d Db) -> Self {
+        let next = Some(PageRequest::first(BATCH));
+        Self { db, next }
+    }
+
+    /// The next page; None at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<OpenDrift>>> {
+        let Some(request) = self.next.take() else {
+            return Ok(None);
+        };
+        let (reader, order) = (self.db.reader(), inbox::order_by(DriftTime::DetectedAt, true));
+        let page = inbox::list(reader, &DriftFilter::default(), order, &request).await?;
         let ids: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.resource_id).collect();
-        let names: HashMap<Uuid, String> = resources::by_ids(db.reader(), &ids)
+        let known: HashMap<Uuid, cloud_resources::Model> = resources::by_ids(reader, &ids)
             .await?
             .into_iter()
-            .map(|resource| (resource.id, format!("{} {}", resource.kind, resource.name)))
+            .map(|resource| (resource.id, resource))
             .collect();
-        let rows: Vec<[String; 5]> = page
-            .rows
-            .iter()
-            .map(|(_, drift)| cells(drift, &names, now))
-            .collect();
-        print_rows(&rows, request.after.is_none());
-        match page.end.filter(|_| page.has_next) {
-            Some(end) => request.after = Some(end),
-            None => return Ok(()),
-        }
+        self.next = page.end.filter(|_| page.has_next).map(|end| PageRequest {
+            after: Some(end),
+            ..request
+        });
+        let rows = page.rows.into_iter().map(|(_, drift)| {
+            let resource = known.get(&drift.resource_id).cloned();
+            (drift, resource)
+        });
+        Ok(Some(rows.collect()))
     }
 }
 
-fn cells(drift: &cloud_drift::Model, names: &HashMap<Uuid, String>, now: DateTime<Utc>) -> [String; 5] {
-    let name = names.get(&drift.resource_id).cloned().unwrap_or_default();
+/// Writes every open drift, newest first. Nothing at all if there is none.
+pub(super) async fn print_open(
+    out: &mut impl Write,
+    db: &Db,
+    now: DateTime<Utc>,
+) -> std::result::Result<(), Failure> {
+    let bold = Style::new().bold();
+    let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"].map(|name| Cell::new(name, bold));
+    let mut head = Some(head);
+    let mut pages = OpenDrifts::new(db);
+    while let Some(page) = pages.next().await? {
+        if page.is_empty() {
+            continue;
+        }
+        let rows = page
+            .iter()
+            .map(|(drift, resource)| cells(drift, resource.as_ref(), now));
+        let rows: Vec<[Cell; 5]> = head.take().into_iter().chain(rows).collect();
+        write_rows(out, &rows, Room::of_stdout())?;
+    }
+    Ok(())
+}
+
+fn cells(
+    drift: &cloud_drift::Model,
+    resource: Option<&cloud_resources::Model>,
+    now: DateTime<Utc>,
+) -> [Cell; 5] {
+    let name = resource.map_or_else(
+        || drift.resource_id.to_string(),
+        |resource| format!("{} {}", resource.kind, resource.name),
+    );
+    let (expected, actual) = values::shown(drift.kind, stored(&drift.expected), stored(&drift.actual));
+    let loud = match drift.kind {
+        DriftKind::Missing => AnsiColor::Red,
+        DriftKind::Changed => AnsiColor::Yellow,
+    };
+    let plain = Style::new();
     [
-        name,
-        drift.field.clone(),
-        shown(&drift.expected),
-        shown(&drift.actual),
-        age(now - drift.detected_at),
+        Cell::new(&name, plain),
+        Cell::new(&drift.field, plain),
+        Cell::new(&expected, plain),
+        Cell::new(&actual, loud.on_default()),
+        Cell::new(&age(now - drift.detected_at), plain.dimmed()),
     ]
 }
 
-fn shown(value: &Option<Value>) -> String {
-    match value {
-        None => "(unset)".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    }
-}
-
 fn age(age: TimeDelta) -> String {
+    // Another server's clock may be ahead.
+    let age = age.max(TimeDelta::zero());
     match (age.num_days(), age.num_hours(), age.num_minutes()) {
         (0, 0, 0) => "now".to_owned(),
         (0, 0, minutes) => format!("{minutes}m"),
         (0, hours, _) => format!("{hours}h"),
         (days, ..) => format!("{days}d"),
     }
-}
-
-fn print_rows(rows: &[[String; 5]], with_head: bool) {
-    let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"].map(str::to_owned);
-    let shortened: Vec<[String; 5]> = rows
-        .iter()
-        .map(|row| row.clone().map(|cell| shorten(&cell)))
-        .collect();
-    let all = || shortened.iter().chain(with_head.then_some(&head));
-    let widths: [usize; 5] = std::array::from_fn(|column| {
-        all()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
-    });
-    for row in with_head.then_some(&head).into_iter().chain(&shortened) {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        println!("{}", cells.join("  ").trim_end());
-    }
-}
-
-/// One line of at most [`MAX_CELL`] characters, without what would move the cursor.
-fn shorten(cell: &str) -> String {
-    let mut text: String = cell
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_CELL + 1)
-        .collect();
-    if text.chars().count() > MAX_CELL {
-        text = text.chars().take(MAX_CELL - 1).chain(['…']).collect();
-    }
-    text
 }

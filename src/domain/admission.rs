@@ -1,6 +1,7 @@
 //! What may enter the database, the same for both: PostgreSQL refuses U+0000 where SQLite takes it, and JSON
 //! numbers beyond 64 bits would come back changed.
 
+use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::Value;
 
 /// Largest spec, in bytes of compact JSON.
@@ -37,6 +38,18 @@ pub fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), Inadmi
         return Err(Inadmissible(format!("{what} is longer than {max_bytes} bytes")));
     }
     Ok(())
+}
+
+/// Checks one time: a year of four digits. PostgreSQL refuses some others, and SQLite, where a time is text,
+/// sorts them wrongly.
+pub fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), Inadmissible> {
+    if (0..=9999).contains(&time.year()) {
+        Ok(())
+    } else {
+        Err(Inadmissible(format!(
+            "{what} must be in a year from 0000 to 9999"
+        )))
+    }
 }
 
 /// Checks a desired state: a JSON object within the limits, whose keys can be names of fields.
@@ -110,8 +123,24 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
     Ok(())
 }
 
-/// Every float of this size is a whole number, and none of them is an i64 or u64. The parser makes floats
-/// of integers that are too large, so this is also where those are caught.
+/// Whether a stored spec, or the stored attributes of a resource, are what they must be to be compared: a
+/// JSON object whose integers came through as they are. Other programs may have left anything there.
+pub fn is_comparable(stored: &Value) -> bool {
+    let mut pending = vec![stored];
+    while let Some(value) = pending.pop() {
+        match value {
+            Value::Number(number) if is_beyond_64_bits(number) => return false,
+            Value::Array(items) => pending.extend(items),
+            Value::Object(map) => pending.extend(map.values()),
+            _ => {}
+        }
+    }
+    stored.is_object()
+}
+
+/// Every float of this size is a whole number, and none of them is an i64 or u64 but the least i64 itself.
+/// The parser makes floats of integers that are too large, so this is also where those are caught; one that
+/// is just below the least i64 becomes that very float, hence the strict bound.
 fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
     const I64_MIN: f64 = i64::MIN as f64;
     const U64_END: f64 = u64::MAX as f64;

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use super::canonical::loosely_equal;
 
+/// Stands among the changed fields for the whole row, which did not decode.
+pub const WHOLE_ROW: &str = "*";
+
 /// A resource as a listing has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedResource {
@@ -15,7 +18,7 @@ pub struct ListedResource {
     pub provider_id: String,
     /// Uniform name.
     pub urn: String,
-    /// Name that operators gave it.
+    /// Name that operators gave it, empty if it has none.
     pub name: String,
     /// Region slug.
     pub region: Option<String>,
@@ -65,7 +68,7 @@ pub enum InventoryChange {
         id: Uuid,
         /// Its content from now on.
         listed: ListedResource,
-        /// What changed: schema fields by name, attributes as `attrs.NAME`.
+        /// What changed: schema fields by name, attributes as `attrs.NAME`, [`WHOLE_ROW`].
         fields: Vec<String>,
     },
     /// Not listed any more.
@@ -98,7 +101,7 @@ fn change_of(known: StoredResource, now: ListedResource) -> Option<InventoryChan
         return Some(InventoryChange::Update {
             id: known.id,
             listed: now,
-            fields: vec!["*".to_owned()],
+            fields: vec![WHOLE_ROW.to_owned()],
         });
     };
     let fields = changed_fields(&row, &now);

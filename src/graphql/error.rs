@@ -43,6 +43,7 @@ impl From<ApiError> for async_graphql::Error {
                 extensions.set("revision", *revision);
                 extensions.set("currentStatus", status_word(*status).to_uppercase());
             }
+            Error::JobAlreadyRunning { since } => extensions.set("since", since.to_rfc3339()),
             Error::SpecVersionConflict { current } => extensions.set("specVersion", *current),
             _ => {}
         }

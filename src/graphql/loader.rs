@@ -2,12 +2,16 @@
 //!
 //! The loaders of a request are driven by the request itself. A spawned timer would race with the resolvers
 //! of a page and cut their keys into more batches the busier the machine is; here a batch goes out when
-//! every resolver that can run has run, and ends with the request.
+//! every resolver that can run has run, and ends with the request. An execution that returns `Pending` has
+//! not always come to that: the lists and objects of async-graphql give way now and then in mid-course, and
+//! wake themselves.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
@@ -16,6 +20,7 @@ use entity::{cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resour
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::task::AtomicWaker;
 use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -48,15 +53,38 @@ pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
     )
 }
 
+/// Forgets what was read, where it is about to change.
+pub(super) fn forget(loaders: &Loaders) {
+    loaders.clear::<ResourceById>();
+    loaders.clear::<SpecOf>();
+    loaders.clear::<EventsOf>();
+    loaders.clear::<EventCountOf>();
+    loaders.clear::<DriftsOf>();
+    loaders.clear::<DriftCountOf>();
+    loaders.clear::<SyncedAt>();
+}
+
 impl Driver {
     /// Runs `execution`, and its batches whenever it waits.
     pub(super) async fn drive<F: Future>(mut self, execution: F) -> F::Output {
         let mut execution = pin!(execution);
         let mut batches = FuturesUnordered::new();
+        let woken = Arc::new(Woken {
+            flag: AtomicBool::new(true),
+            task: AtomicWaker::new(),
+        });
+        let waker = Waker::from(Arc::clone(&woken));
         poll_fn(|cx| {
+            woken.task.register(cx.waker());
             loop {
-                if let Poll::Ready(output) = execution.as_mut().poll(cx) {
+                if woken.flag.swap(false, Ordering::SeqCst)
+                    && let Poll::Ready(output) = execution.as_mut().poll(&mut Context::from_waker(&waker))
+                {
                     return Poll::Ready(output);
+                }
+                if woken.flag.load(Ordering::SeqCst) {
+                    // It merely gave way: more keys may come before anything has to be read.
+                    return Poll::Pending;
                 }
                 while let Poll::Ready(Some(batch)) = self.0.poll_recv(cx) {
                     batches.push(batch);
@@ -69,6 +97,23 @@ impl Driver {
             }
         })
         .await
+    }
+}
+
+/// Whether an execution can go on. Says so to its task as well.
+struct Woken {
+    flag: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.flag.store(true, Ordering::SeqCst);
+        self.task.wake();
     }
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
-use super::app;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::input::{not_empty, parse_id};
+use super::loader::forget;
 use super::types::{Drift, JobRun, Json, ProvisionedSpec};
-use crate::app::{JobRequest, Started};
+use crate::app::{App, JobRequest, Started};
 use crate::domain::actor::Role;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::services::detection::Scope;
 use crate::services::inventory::SyncOptions;
 use crate::services::job_runs::Trigger;
@@ -105,7 +105,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to accept.")] input: AcceptDriftInput,
     ) -> ApiResult<Option<AcceptDriftPayload>> {
-        let app = app(ctx)?;
+        let app = app_anew(ctx)?;
         let accept = AcceptDrift {
             drift_id: parse_id(&input.drift_id)?,
             revision: input.revision,
@@ -128,7 +128,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to record.")] input: RecordSpecInput,
     ) -> ApiResult<Option<RecordSpecPayload>> {
-        let app = app(ctx)?;
+        let app = app_anew(ctx)?;
         let record = RecordSpec {
             resource_id: parse_id(&input.resource_id)?,
             spec: input.spec.0,
@@ -188,8 +188,15 @@ impl Mutation {
     }
 }
 
+/// The server, for a mutation. The mutations of a document run one after the other: what is selected from the
+/// answer of one must not be what was read before it.
+fn app_anew<'c>(ctx: &Context<'c>) -> Result<&'c App> {
+    forget(super::loaders(ctx)?);
+    super::app(ctx)
+}
+
 async fn run(ctx: &Context<'_>, request: JobRequest) -> ApiResult<JobRun> {
-    match app(ctx)?.start(request, Trigger::Hand).await? {
+    match app_anew(ctx)?.start(request, Trigger::Hand).await? {
         Started::Running(handle) => Ok(JobRun(handle.wait_at_most(WAIT_FOR_JOB).await?)),
         Started::Skipped | Started::Taken => {
             Err(Error::Internal("a run by hand was left out".to_owned()).into())

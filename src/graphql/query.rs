@@ -82,7 +82,14 @@ impl Query {
         .request(ctx, order.name())?;
         let (time, descending) = order.parse();
         let rows = inbox::order_by(time, descending);
-        let page = inbox::list(app(ctx)?.db().reader(), &filter, rows, &request).await?;
+        let mut page = inbox::list(app(ctx)?.db().reader(), &filter, rows, &request).await?;
+        if shows_resources(ctx) {
+            // One whose resource does not decode would take the whole page with it.
+            let ids = page.rows.iter().map(|(_, drift)| ResourceById(drift.resource_id));
+            let decoded = loaders(ctx)?.load_many(ids).await?;
+            page.rows
+                .retain(|(_, drift)| decoded.contains_key(&ResourceById(drift.resource_id)));
+        }
         Ok(Connection::new(page, order.name(), Total::Drifts(filter), Drift))
     }
 
@@ -163,4 +170,12 @@ impl Query {
         let page = job_runs::list(app.db(), job, &request, app.clock().now()).await?;
         Ok(Connection::new(page, "j", Total::JobRuns(job), JobRun))
     }
+}
+
+/// Whether a page of drifts is asked for with their resources.
+fn shows_resources(ctx: &Context<'_>) -> bool {
+    let page = ctx.look_ahead();
+    [page.field("nodes"), page.field("edges").field("node")]
+        .iter()
+        .any(|drift| drift.field("resource").exists())
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
@@ -173,12 +174,14 @@ fn to_json(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>
 /// `POST /api/v1/drift/{id}/accept`; `?revision=` pins what the caller saw.
 pub(super) async fn accept_drift(
     State(edge): State<Edge>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     Query(parameters): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, RestError> {
     let actor = admin(&edge, &headers)?;
-    let drift_id = Uuid::try_parse(&id).map_err(|_| Error::NotFound("drift"))?;
+    // An id that is not even UTF-8 is malformed like any other.
+    let drift_id = id.ok().and_then(|Path(id)| Uuid::try_parse(&id).ok());
+    let drift_id = drift_id.ok_or(Error::NotFound("drift"))?;
     let revision = parameters
         .get("revision")
         .map(|text| text.parse::<i32>())

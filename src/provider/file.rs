@@ -82,7 +82,7 @@ struct File {
 struct Entry {
     kind: String,
     provider_id: String,
-    name: String,
+    name: Option<String>,
     urn: Option<String>,
     region: Option<String>,
     size_slug: Option<String>,
@@ -105,7 +105,7 @@ pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
         kinds.entry(entry.kind).or_default().push(ListedResource {
             provider_id: entry.provider_id,
             urn,
-            name: entry.name,
+            name: entry.name.unwrap_or_default(),
             region: entry.region,
             size_slug: entry.size_slug,
             status: entry.status,

@@ -14,7 +14,7 @@ use entity::{cloud_provisioned as provisioned, cloud_resources};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,7 +23,8 @@ use uuid::Uuid;
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{Lock, locked};
 use crate::clock::Clock;
-use crate::db::{Db, ROWS_PER_INSERT, decode};
+use crate::db::{Db, ROWS_PER_INSERT, column, decode};
+use crate::domain::admission::is_comparable;
 use crate::domain::sweep::{Change, Finding, Pair, WHOLE_RESOURCE, plan};
 use crate::error::{Error, Result};
 
@@ -85,33 +86,35 @@ pub struct Batch {
     pub pairs: Vec<Pair>,
     /// Pairs of which some row does not decode.
     pub skipped: u64,
-    /// Resource id of the last pair that was read.
-    pub last: Uuid,
+    /// Resource id of the last pair that was read; None if nothing follows.
+    pub last: Option<Uuid>,
 }
 
 /// Compares every spec in scope. `progress` hears the counts so far after every batch.
-///
-/// NOT_FOUND if the scope names a resource that does not exist.
 pub async fn detect_all(
     db: &Db,
     clock: &Clock,
     scope: &Scope,
     mut progress: impl FnMut(&SweepCounts),
 ) -> Result<SweepCounts> {
-    if let Scope::Resources(ids) = scope {
-        check_known(db, ids).await?;
-    }
     let mut counts = SweepCounts::default();
     let mut after = None;
     while let Some(batch) = gather(db, scope, after).await? {
-        after = Some(batch.last);
+        after = batch.last;
         counts += write(db, &batch, clock.now()).await?;
         progress(&counts);
+        if after.is_none() {
+            break;
+        }
     }
     Ok(counts)
 }
 
-async fn check_known(db: &Db, ids: &[Uuid]) -> Result<()> {
+/// Whether every resource in scope exists. NOT_FOUND if one does not.
+pub async fn check_known(db: &Db, scope: &Scope) -> Result<()> {
+    let Scope::Resources(ids) = scope else {
+        return Ok(());
+    };
     let known =
         cloud_resources::Entity::find().filter(cloud_resources::Column::Id.is_in(ids.iter().copied()));
     let known = super::page::count(db.reader(), known, cloud_resources::Column::Id).await?;
@@ -126,15 +129,16 @@ async fn check_known(db: &Db, ids: &[Uuid]) -> Result<()> {
 /// Reads the next batch behind the resource `after`; None at the end.
 pub async fn gather(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<Option<Batch>> {
     let reader = db.reader();
-    let select = batch_select(scope, after);
-    let rows = reader.query_all_raw(select.build(db.backend())).await?;
-    let Some(last) = rows.last() else { return Ok(None) };
-    let last: Uuid = last.try_get("A_", "resource_id")?;
+    let (rows, last) = read_batch(db, scope, after).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
     let mut skipped = 0;
     let mut pairs: BTreeMap<Uuid, Pair> = BTreeMap::new();
     for row in &rows {
-        let spec = decode::<provisioned::Model>(row, "A_").filter(|spec| spec.spec.is_object());
-        let resource = decode::<cloud_resources::Model>(row, "B_");
+        let spec = decode::<provisioned::Model>(row, "A_").filter(|spec| is_comparable(&spec.spec));
+        let resource =
+            decode::<cloud_resources::Model>(row, "B_").filter(|resource| is_comparable(&resource.attrs));
         match (spec, resource) {
             (Some(spec), Some(resource)) => {
                 pairs.insert(
@@ -170,6 +174,26 @@ pub async fn gather(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<Optio
     }))
 }
 
+/// The rows of a batch, and where the next one begins. A row whose id does not decode has no place to go on
+/// from: those at the end are left to the next batch, and if there is nothing else the batch grows.
+async fn read_batch(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<(Vec<QueryResult>, Option<Uuid>)> {
+    let mut limit = BATCH;
+    loop {
+        let select = batch_select(scope, after).limit(limit);
+        let mut rows = db.reader().query_all_raw(select.build(db.backend())).await?;
+        let place = |row: &QueryResult| column::<Uuid>(row, "A_", "resource_id").ok();
+        if let Some(last) = rows.iter().rposition(|row| place(row).is_some()) {
+            let id = place(&rows[last]);
+            rows.truncate(last + 1);
+            return Ok((rows, id));
+        }
+        if (rows.len() as u64) < limit {
+            return Ok((rows, None));
+        }
+        limit *= 2;
+    }
+}
+
 /// Specs in force with their resources, and retired ones that still have an open row.
 fn batch_select(
     scope: &Scope,
@@ -193,8 +217,7 @@ fn batch_select(
                 .add(provisioned::Column::RetiredAt.is_null())
                 .add(has_open_row),
         )
-        .order_by_asc(provisioned::Column::ResourceId)
-        .limit(BATCH);
+        .order_by_asc(provisioned::Column::ResourceId);
     if let Some(after) = after {
         select = select.filter(provisioned::Column::ResourceId.gt(after));
     }

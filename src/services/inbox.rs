@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::page::{self, Key, Order, Page, PageRequest};
 use super::resources::contains_ignoring_ascii_case;
 use crate::db::decodable;
-use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_text};
+use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_text, check_time};
 use crate::error::Result;
 
 /// Which drifts are wanted. Parts that are not set narrow nothing.
@@ -54,7 +54,7 @@ impl Default for DriftFilter {
 }
 
 impl DriftFilter {
-    /// Whether its texts may go to a database.
+    /// Whether its texts and times may go to a database.
     pub fn check(&self) -> Result<(), Inadmissible> {
         let texts = [
             ("field", &self.field),
@@ -64,7 +64,14 @@ impl DriftFilter {
         ];
         texts.into_iter().try_for_each(|(what, text)| {
             check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)
-        })
+        })?;
+        let times = [
+            ("detectedAfter", self.detected_after),
+            ("detectedBefore", self.detected_before),
+        ];
+        times
+            .into_iter()
+            .try_for_each(|(what, time)| time.map_or(Ok(()), |time| check_time(what, time)))
     }
 }
 

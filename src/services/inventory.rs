@@ -23,8 +23,11 @@ use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
 use crate::clock::Clock;
-use crate::db::{Db, ROWS_PER_INSERT, decode};
-use crate::domain::inventory::{InventoryChange, ListedResource, StoredResource, is_mass_gone, plan_kind};
+use crate::db::{Db, ROWS_PER_INSERT, column, decode};
+use crate::domain::admission::is_comparable;
+use crate::domain::inventory::{
+    InventoryChange, ListedResource, StoredResource, WHOLE_ROW, is_mass_gone, plan_kind,
+};
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, Presence, check_listing};
 
@@ -42,6 +45,8 @@ pub struct SyncCounts {
     pub gone: u64,
     /// Kinds that were left as they are, because a later listing of them was applied before.
     pub superseded: u64,
+    /// Resources left as they are, because the id of their row does not decode.
+    pub skipped: u64,
     /// What came of each kind.
     pub kinds: BTreeMap<String, KindReport>,
 }
@@ -61,12 +66,12 @@ pub struct KindReport {
 }
 
 impl SyncCounts {
-    /// SUCCEEDED if every kind could be read, FAILED if none could, else PARTIAL.
+    /// SUCCEEDED if every kind and every row could be read, FAILED if no kind could, else PARTIAL.
     pub fn outcome(&self) -> JobOutcome {
         let complete = self.kinds.values().filter(|kind| kind.reason.is_none()).count();
         match complete {
-            all if all == self.kinds.len() => JobOutcome::Succeeded,
-            0 => JobOutcome::Failed,
+            all if all == self.kinds.len() && self.skipped == 0 => JobOutcome::Succeeded,
+            0 if !self.kinds.is_empty() => JobOutcome::Failed,
             _ => JobOutcome::Partial,
         }
     }
@@ -138,7 +143,7 @@ async fn confirm_gone(
             Some(_) => continue,
             None => Vec::new(),
         };
-        let stored = stored(db.reader(), &listing.provider, &kind).await?;
+        let (stored, _) = stored(db.reader(), &listing.provider, &kind).await?;
         let here: BTreeSet<&str> = listed
             .iter()
             .map(|resource| resource.provider_id.as_str())
@@ -219,14 +224,17 @@ async fn apply_in_txn(
         let KindListing::Complete(listed) = came_of_it else {
             continue;
         };
+        let mut listed = listed.clone();
         counts.resources += listed.len() as u64;
-        let stored = stored(txn, &listing.provider, &kind).await?;
+        let (stored, nameless) = stored(txn, &listing.provider, &kind).await?;
+        counts.skipped += nameless.len() as u64;
+        listed.retain(|resource| !nameless.contains(&resource.provider_id));
         let present = stored.iter().filter(|known| !known.gone).count();
         let ids: BTreeMap<Uuid, String> = stored
             .iter()
             .map(|known| (known.id, known.provider_id.clone()))
             .collect();
-        let mut plan = plan_kind(stored, listed.clone());
+        let mut plan = plan_kind(stored, listed);
         // What came in since the provider was asked is left to the next sync.
         plan.retain(|change| match change {
             InventoryChange::Gone(id) => ids
@@ -305,14 +313,16 @@ async fn begin_kind_in_txn(
         .exec_without_returning(txn)
         .await?;
     let key = (listing.provider.clone(), kind.to_owned());
-    let applied: Option<DateTime<Utc>> = kinds::Entity::find_by_id(key.clone())
+    let applied = kinds::Entity::find_by_id(key.clone())
         .select_only()
         .column(kinds::Column::ListingStartedAt)
         .lock_exclusive()
-        .into_tuple::<Option<DateTime<Utc>>>()
-        .one(txn)
+        .build(txn.get_database_backend());
+    // A time that does not decode is none, and gives way to this one.
+    let applied: Option<DateTime<Utc>> = txn
+        .query_one_raw(applied)
         .await?
-        .flatten();
+        .and_then(|row| column(&row, "", "listing_started_at").ok().flatten());
     if applied.is_some_and(|applied| applied >= listing.started_at) {
         return Ok(false);
     }
@@ -346,13 +356,14 @@ async fn begin_kind_in_txn(
     Ok(true)
 }
 
-/// Reads what is stored of a kind, in the order of ids. The lock on the kind keeps other syncs out, so rows
-/// that did not change need none.
+/// Reads what is stored of a kind, in the order of ids, and the provider's ids of rows whose own id does not
+/// decode, which nothing can be written to. The lock on the kind keeps other syncs out, so rows that did not
+/// change need none.
 async fn stored<C: ConnectionTrait>(
     connection: &C,
     provider: &str,
     kind: &str,
-) -> Result<Vec<StoredResource>> {
+) -> Result<(Vec<StoredResource>, BTreeSet<String>)> {
     let select = resources::Entity::find()
         .filter(resources::Column::Provider.eq(provider))
         .filter(resources::Column::Kind.eq(kind))
@@ -360,22 +371,27 @@ async fn stored<C: ConnectionTrait>(
     let rows = connection
         .query_all_raw(select.build(connection.get_database_backend()))
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(StoredResource {
-                id: row.try_get("", "id")?,
-                provider_id: row.try_get("", "provider_id")?,
+    let (mut stored, mut nameless) = (Vec::with_capacity(rows.len()), BTreeSet::new());
+    for row in &rows {
+        let provider_id = row.try_get("", "provider_id")?;
+        let whole = decode::<resources::Model>(row, "").filter(|row| is_comparable(&row.attrs));
+        match column(row, "", "id") {
+            Ok(id) => stored.push(StoredResource {
+                id,
+                provider_id,
                 gone: is_set(row, "gone_at"),
                 seen: is_set(row, "first_seen_at"),
-                row: decode::<resources::Model>(row, ""),
-            })
-        })
-        .collect()
+                row: whole,
+            }),
+            Err(_) => _ = nameless.insert(provider_id),
+        }
+    }
+    Ok((stored, nameless))
 }
 
 /// Whether the column holds anything, be it a time that does not decode.
-fn is_set(row: &QueryResult, column: &str) -> bool {
-    !matches!(row.try_get::<Option<DateTime<Utc>>>("", column), Ok(None))
+fn is_set(row: &QueryResult, name: &str) -> bool {
+    !matches!(column::<Option<DateTime<Utc>>>(row, "", name), Ok(None))
 }
 
 async fn write_in_txn(
@@ -405,7 +421,13 @@ async fn write_in_txn(
             }
             InventoryChange::Update { id, listed, fields } => {
                 let settling = listed.settling;
-                update_in_txn(txn, id, content(listed)).await?;
+                let mut row = content(listed);
+                if fields == [WHOLE_ROW] {
+                    // What no listing decides may be what is wrong with it.
+                    row.first_seen_at = Set(Some(now));
+                    row.settling_since = Set(None);
+                }
+                update_in_txn(txn, id, row).await?;
                 settle_in_txn(txn, id, settling, now).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
@@ -528,19 +550,23 @@ pub async fn synced_at_of<C: ConnectionTrait>(
     wanted: &[(String, String)],
 ) -> Result<BTreeMap<(String, String), DateTime<Utc>>> {
     let names: BTreeSet<&String> = wanted.iter().map(|(_, kind)| kind).collect();
-    let rows = kinds::Entity::find()
+    let select = kinds::Entity::find()
         .select_only()
         .columns([
             kinds::Column::Provider,
             kinds::Column::Kind,
             kinds::Column::CompletedAt,
         ])
-        .filter(kinds::Column::Kind.is_in(names))
-        .into_tuple::<(String, String, Option<DateTime<Utc>>)>()
-        .all(connection)
+        .filter(kinds::Column::Kind.is_in(names));
+    let rows = connection
+        .query_all_raw(select.build(connection.get_database_backend()))
         .await?;
+    let text = |row: &QueryResult, name| column::<String>(row, "", name).ok();
     Ok(rows
-        .into_iter()
-        .filter_map(|(provider, kind, at)| Some(((provider, kind), at?)))
+        .iter()
+        .filter_map(|row| {
+            let kind = (text(row, "provider")?, text(row, "kind")?);
+            Some((kind, column(row, "", "completed_at").ok().flatten()?))
+        })
         .collect())
 }

@@ -12,7 +12,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::db::decode;
+use crate::db::{column, decode};
 use crate::error::Result;
 
 /// SQLite joins at most 500 selects by UNION ALL.
@@ -91,11 +91,30 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    let select = narrowed(select, order, request);
-    let rows = connection
-        .query_all_raw(select.build(connection.get_database_backend()))
-        .await?;
-    Ok(page_of::<E>(&rows, order, request))
+    // Rows without a place, which other programs left there: read, and nowhere to go on from.
+    let mut placeless = 0;
+    loop {
+        let limit = request.limit + 1 + placeless;
+        let select = narrowed(select.clone(), order, request).limit(limit);
+        let rows = connection
+            .query_all_raw(select.build(connection.get_database_backend()))
+            .await?;
+        if !is_cut_short::<E>(&rows, order, request, limit) {
+            return Ok(page_of::<E>(&rows, order, request));
+        }
+        placeless = 2 * (placeless + rows.len() as u64);
+    }
+}
+
+/// Whether rows that have no place took that of others.
+fn is_cut_short<E: EntityTrait>(
+    rows: &[QueryResult],
+    order: Order<E::Column>,
+    request: &PageRequest,
+    limit: u64,
+) -> bool {
+    let placed = rows.iter().filter(|row| key_of::<E>(row, order).is_some());
+    rows.len() as u64 >= limit && placed.count() as u64 <= request.limit
 }
 
 /// Reads several pages of one table in as few statements as the database allows: one for up to 200 pages.
@@ -122,7 +141,11 @@ where
                 of_request.push(row);
             }
         }
-        for ((_, request), mut rows) in chunk.iter().zip(by_request) {
+        for ((select, request), mut rows) in chunk.iter().zip(by_request) {
+            if is_cut_short::<E>(&rows, order, request, request.limit + 1) {
+                pages.push(fetch(connection, select.clone(), order, request).await?);
+                continue;
+            }
             // UNION ALL promises no order.
             let reversed = order.descending != request.backward;
             rows.sort_by(|a, b| {
@@ -201,7 +224,7 @@ fn narrowed<E: EntityTrait>(
     if let Some(time) = order.time {
         select = select.order_by_with_nulls(time, direction.clone(), nulls);
     }
-    select.order_by(order.id, direction).limit(request.limit + 1)
+    select.order_by(order.id, direction)
 }
 
 /// Rows that stand beyond `key`, on the greater side or on the lesser. A row value, since both databases
@@ -238,12 +261,12 @@ fn union_of<E: EntityTrait>(
     order: Order<E::Column>,
 ) -> Option<SelectStatement> {
     let mut numbered = requests.iter().enumerate().map(|(number, (select, request))| {
-        let rows = narrowed(select.clone(), order, request).into_query();
+        let rows = narrowed(select.clone(), order, request).limit(request.limit + 1);
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         Query::select()
             .column(Asterisk)
             .expr_as(Expr::Constant(number.into()), "request")
-            .from_subquery(rows, Alias::new("page"))
+            .from_subquery(rows.into_query(), Alias::new("page"))
             .to_owned()
     });
     let mut statement = numbered.next()?;
@@ -255,14 +278,12 @@ fn union_of<E: EntityTrait>(
 
 fn key_of<E: EntityTrait>(row: &QueryResult, order: Order<E::Column>) -> Option<Key> {
     let time = match order.time {
-        Some(column) => row
-            .try_get::<Option<DateTime<Utc>>>("", &column.to_string())
-            .ok()?,
+        Some(time) => column::<Option<DateTime<Utc>>>(row, "", &time.to_string()).ok()?,
         None => None,
     };
     Some(Key {
         time,
-        id: row.try_get("", &order.id.to_string()).ok()?,
+        id: column(row, "", &order.id.to_string()).ok()?,
     })
 }
 
@@ -277,12 +298,15 @@ fn page_of<E: EntityTrait>(
     request: &PageRequest,
 ) -> Page<E::Model> {
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    let mut keyed: Vec<(Key, Option<E::Model>)> = rows
+    let mut placed = rows
         .iter()
+        .filter_map(|row| Some((key_of::<E>(row, order)?, row)));
+    let mut keyed: Vec<(Key, Option<E::Model>)> = placed
+        .by_ref()
         .take(limit)
-        .filter_map(|row| Some((key_of::<E>(row, order)?, decode::<E::Model>(row, ""))))
+        .map(|(key, row)| (key, decode::<E::Model>(row, "")))
         .collect();
+    let more = placed.next().is_some();
     if request.backward {
         keyed.reverse();
     }

@@ -1,1 +1,273 @@
-//! The binary as a user runs it.
+//! The commands, as an operator runs them.
+
+use drift_inbox::domain::actor::{RoleAliases, RolesClaim};
+use drift_inbox::{auth::TokenVerifier, clock::Clock};
+use entity::job_runs::JobOutcome;
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::cloud::droplet;
+use crate::support::db::TestDb;
+use crate::support::process::{Ended, Program};
+
+const SECRET: &str = "the secret of a test that runs programs";
+
+/// The program on this database.
+fn on(database: &TestDb) -> Program {
+    Program::new().with("DATABASE_URL", &database.url)
+}
+
+/// An inventory of droplets that are named and sized like this.
+fn inventory(droplets: &[(&str, &str)]) -> String {
+    let resources: Vec<_> = droplets
+        .iter()
+        .map(|(name, size)| json!({ "kind": "droplet", "providerId": name, "name": name, "sizeSlug": size }))
+        .collect();
+    json!({ "provider": "digitalocean", "resources": resources }).to_string()
+}
+
+/// A database in which one droplet is larger than was asked for, and nobody has looked yet.
+async fn with_a_resized_droplet() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size("s-2vcpu-4gb"), droplet("web-2")])
+        .await;
+    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t
+}
+
+fn fine(ended: &Ended) {
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+}
+
+#[test]
+fn the_schema_that_is_printed_is_the_one_that_is_kept() {
+    let ended = Program::new().run(&["schema"]);
+    fine(&ended);
+    assert_eq!(ended.out, include_str!("../../schema.graphql"));
+}
+
+#[test]
+fn a_token_is_good_for_whom_it_says() {
+    let program = Program::new().with("DRIFT_JWT_SECRET", SECRET);
+    let verifier = |issuer: &str| {
+        let (claim, aliases) = (RolesClaim::default(), RoleAliases::default());
+        TokenVerifier::hs256(&SecretString::from(SECRET), issuer, "drift-inbox", claim, aliases).unwrap()
+    };
+    let ended = program.run(&["token", "--email", "ada@example.com", "--role", "platform-viewer"]);
+    fine(&ended);
+    let now = Clock::System.now();
+    let actor = verifier("drift-inbox").verify(ended.out.trim(), now).unwrap();
+    assert_eq!(actor.email(), Some("ada@example.com"));
+    assert!(verifier("another").verify(ended.out.trim(), now).is_err());
+    let ended = program.run(&["token", "--ttl", "30m"]);
+    let token = ended.out.trim();
+    assert_eq!(
+        verifier("drift-inbox").verify(token, now).unwrap().subject(),
+        "operator"
+    );
+    let late = now + chrono::TimeDelta::hours(1);
+    assert!(verifier("drift-inbox").verify(token, late).is_err());
+    let ended = program.run(&["token", "--jwt-issuer", "another"]);
+    assert!(verifier("another").verify(ended.out.trim(), now).is_ok());
+}
+
+#[test]
+fn a_token_needs_a_secret_that_is_long_enough() {
+    let short = "planted and too short";
+    for (program, why) in [
+        (Program::new(), "is not set"),
+        (Program::new().with("DRIFT_JWT_SECRET", ""), "is not set"),
+        (Program::new().with("DRIFT_JWT_SECRET", short), "32 bytes"),
+    ] {
+        let ended = program.run(&["token"]);
+        assert_eq!(ended.code, Some(2));
+        assert!(
+            ended.err.contains("DRIFT_JWT_SECRET") && ended.err.contains(why),
+            "{}",
+            ended.err
+        );
+        assert!(!ended.said().contains("planted"));
+    }
+    let ended = Program::new()
+        .with("DRIFT_JWT_SECRET", SECRET)
+        .run(&["token", "--ttl", "soon"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.err.contains("--ttl"), "{}", ended.err);
+}
+
+#[test]
+fn wrong_usage_ends_with_two() {
+    for arguments in [
+        &[][..],
+        &["sevre"],
+        &["serve", "--port", "1"],
+        &["detect", "extra"],
+        &["sync"],
+    ] {
+        let ended = Program::new().run(arguments);
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.said());
+        assert!(!ended.err.is_empty());
+    }
+    fine(&Program::new().run(&["--version"]));
+}
+
+#[tokio::test]
+async fn a_database_is_migrated_first_or_by_hand() {
+    let database = TestDb::create().await;
+    let program = on(&database)
+        .with("DRIFT_MIGRATE", "off")
+        .with("DRIFT_JWT_SECRET", SECRET);
+    for command in ["detect", "serve"] {
+        let ended = program.run(&[command]);
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        assert!(ended.err.contains("drift-inbox migrate"), "{}", ended.err);
+        assert!(ended.err.contains("DRIFT_MIGRATE"), "{}", ended.err);
+        assert!(!ended.out.contains("listening"));
+    }
+    let ended = on(&database).run(&["migrate"]);
+    fine(&ended);
+    assert!(!ended.out.is_empty());
+    fine(&on(&database).run(&["migrate"]));
+    fine(&program.run(&["detect"]));
+    let fresh = TestDb::create().await;
+    fine(&on(&fresh).run(&["detect"]));
+}
+
+#[test]
+fn the_database_is_a_file_in_the_folder_unless_it_is_set() {
+    let program = Program::new().with("DATABASE_URL", "").with("DRIFT_MIGRATE", "");
+    fine(&program.run(&["migrate"]));
+    assert!(program.folder().join("drift-inbox.db").exists());
+}
+
+#[tokio::test]
+async fn a_sync_takes_over_what_a_file_lists() {
+    let database = TestDb::create().await;
+    let good = inventory(&[("web-1", "small"), ("web-2", "small")]);
+    let program = on(&database).with_file("good.json", &good);
+    let program = program.with_file("half.json", &good[..good.len() / 2]);
+    let ended = program.run(&["sync"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.err.contains("DRIFT_INVENTORY_FILE"), "{}", ended.err);
+    let ended = program.run(&["sync", "--inventory-file", "good.json"]);
+    fine(&ended);
+    assert!(
+        ended.out.contains("succeeded: 2 resources, 2 new"),
+        "{}",
+        ended.out
+    );
+    let ended = program.run(&["sync", "--inventory-file", "half.json"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.said().contains("half.json") && ended.said().contains("line 1"),
+        "{}",
+        ended.said()
+    );
+    let ended = program.run(&[
+        "sync",
+        "--inventory-file",
+        "good.json",
+        "--kinds",
+        "droplet,vlume",
+    ]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.said().contains("vlume"), "{}", ended.said());
+    let program = program.with("DRIFT_INVENTORY_FILE", "good.json");
+    fine(&program.run(&["sync", "--kinds", "droplet"]));
+}
+
+#[tokio::test]
+async fn a_sync_that_lacks_most_of_a_kind_says_how_it_is_forced() {
+    let database = TestDb::create().await;
+    let names: Vec<String> = (0..12).map(|n| format!("web-{n}")).collect();
+    let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "small")).collect();
+    let program = on(&database).with("DRIFT_INVENTORY_FILE", "inventory.json");
+    let program = program.with_file("inventory.json", inventory(&all));
+    fine(&program.run(&["sync"]));
+    let program = program.with_file("inventory.json", inventory(&[]));
+    let ended = program.run(&["sync"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.said().contains("--allow-mass-gone"), "{}", ended.said());
+    let ended = program.run(&["sync", "--allow-mass-gone"]);
+    fine(&ended);
+    assert!(ended.out.contains("12 gone"), "{}", ended.out);
+}
+
+#[tokio::test]
+async fn detect_prints_what_differs_and_tells_a_pipeline_if_it_wants_to_know() {
+    let t = with_a_resized_droplet().await;
+    let program = on(&t.database);
+    let ended = program.run(&["detect"]);
+    fine(&ended);
+    for word in [
+        "RESOURCE",
+        "droplet web-1",
+        "size_slug",
+        "s-1vcpu-1gb",
+        "s-2vcpu-4gb",
+    ] {
+        assert!(ended.out.contains(word), "{word}: {}", ended.out);
+    }
+    assert!(!ended.out.contains("web-2"), "{}", ended.out);
+    assert_eq!(program.run(&["detect", "--exit-code"]).code, Some(3));
+    let drift = t.open_drift("web-1", "size_slug").await;
+    t.accept(&drift).await.unwrap();
+    fine(&program.run(&["detect", "--exit-code"]));
+}
+
+#[tokio::test]
+async fn two_processes_may_detect_at_once() {
+    let t = with_a_resized_droplet().await;
+    let program = on(&t.database);
+    let both = [program.start(&["detect"]), program.start(&["detect"])];
+    for running in both {
+        let ended = running.end();
+        fine(&ended);
+        assert!(ended.out.contains("web-1"), "{}", ended.out);
+    }
+    assert_eq!(t.inbox().await.len(), 1);
+    let sweeps = t.runs().await.into_iter().skip(1);
+    let outcomes: Vec<_> = sweeps.map(|run| run.outcome).collect();
+    assert_eq!(outcomes, [Some(JobOutcome::Succeeded); 2]);
+}
+
+#[tokio::test]
+async fn a_table_of_what_differs_cannot_move_the_cursor() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1\u{1b}[2J\r\n").attr("note", "a\u{7}b")])
+        .await;
+    t.asked_for("web-1\u{1b}[2J\r\n", json!({ "note": "x".repeat(500) }))
+        .await;
+    let ended = on(&t.database).run(&["detect"]);
+    fine(&ended);
+    let control = |c: char| c.is_control() && c != '\n';
+    assert!(!ended.out.contains(control), "{:?}", ended.out);
+    assert!(ended.out.lines().all(|line| line.chars().count() < 250));
+}
+
+#[tokio::test]
+async fn output_that_nobody_reads_is_no_failure_and_output_that_is_lost_is_one() {
+    let t = with_a_resized_droplet().await;
+    let program = on(&t.database).with("DRIFT_JWT_SECRET", SECRET);
+    for arguments in [&["detect"][..], &["schema"], &["token"], &["migrate"]] {
+        let (reader, unread) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = program.start_into(unread, arguments).end();
+        assert_eq!(
+            (ended.code, ended.err.contains("panic")),
+            (Some(0), false),
+            "{}",
+            ended.err
+        );
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = program.start_into(full, arguments).end();
+        assert_eq!(
+            (ended.code, ended.err.contains("panic")),
+            (Some(1), false),
+            "{}",
+            ended.err
+        );
+        assert!(ended.err.contains("No space left"), "{}", ended.err);
+    }
+}

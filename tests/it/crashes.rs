@@ -1,1 +1,235 @@
-//! A process that dies at any moment loses nothing that it committed.
+//! kill -9 at any moment loses nothing that was committed, and nothing is in the way of later runs.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use drift_inbox::clock::{Clock, ManualClock};
+use drift_inbox::db::Db;
+use drift_inbox::error::Error;
+use drift_inbox::services::job_runs::{self, Claim, Trigger, claim};
+use drift_inbox::services::page::PageRequest;
+use entity::cloud_resource_events::{self as events, EventType};
+use entity::job_runs::{Job, JobOutcome};
+use entity::{cloud_drift, cloud_resources};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::fleet::{FLEET_FIELDS, fleet};
+
+const RESOURCES: usize = 2_000;
+const ROWS: u64 = (RESOURCES * FLEET_FIELDS.len()) as u64;
+
+/// The real program, on the database of the test.
+fn program(t: &TestApp, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_drift-inbox"));
+    command
+        .args(arguments)
+        .env("DATABASE_URL", &t.database.url)
+        .env_remove("DATABASE_URL_FILE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// Asks until the answer is yes, while the program runs. False if it ended before.
+async fn until(child: &mut Child, mut asked: impl AsyncFnMut() -> bool) -> bool {
+    for _ in 0..30_000 {
+        if asked().await {
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it never came to that");
+}
+
+/// kill -9.
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+async fn rows(db: &Db) -> u64 {
+    cloud_drift::Entity::find().count(db.reader()).await.unwrap()
+}
+
+async fn events_of(db: &Db, of: EventType) -> Vec<events::Model> {
+    let of_type = events::Entity::find().filter(events::Column::EventType.eq(of));
+    of_type.all(db.reader()).await.unwrap()
+}
+
+/// The newest run of a job as it shows at this time.
+async fn newest_run(db: &Db, job: Job, now: DateTime<Utc>) -> entity::job_runs::Model {
+    let page = job_runs::list(db, Some(job), &PageRequest::first(1), now)
+        .await
+        .unwrap();
+    page.rows.into_iter().next().expect("a run").1
+}
+
+/// Starts a sweep and kills it when it has written some rows. Returns how many there are then.
+async fn sweep_killed_in_the_middle(t: &TestApp) -> u64 {
+    let before = rows(t.db()).await;
+    let mut child = program(t, &["detect"]).spawn().unwrap();
+    let began = until(&mut child, async || rows(t.db()).await > before).await;
+    kill(child);
+    let after = rows(t.db()).await;
+    assert!(
+        began && after < ROWS,
+        "it ended before it could be killed: {before} rows became {after}"
+    );
+    after
+}
+
+/// Each row is right, and was detected once.
+async fn everything_was_detected_once(t: &TestApp) {
+    let drifts = t.drifts().await;
+    assert_eq!(drifts.len() as u64, ROWS);
+    let mut fields: Vec<_> = drifts.iter().map(|row| (row.resource_id, &row.field)).collect();
+    fields.dedup();
+    assert_eq!(fields.len() as u64, ROWS, "one row per field");
+    for row in &drifts {
+        let (expected, actual) = match row.field.as_str() {
+            "backups" => (json!(true), json!(false)),
+            "region" => (json!("ams3"), json!("nyc3")),
+            _ => (json!("s-1vcpu-1gb"), json!("s-2vcpu-4gb")),
+        };
+        assert_eq!((&row.expected, &row.actual), (&Some(expected), &Some(actual)));
+    }
+    let mut logged: Vec<String> = events_of(t.db(), EventType::DriftDetected)
+        .await
+        .iter()
+        .map(|event| event.data["driftId"].as_str().unwrap().to_owned())
+        .collect();
+    let mut ids: Vec<String> = drifts.iter().map(|row| row.id.to_string()).collect();
+    logged.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(logged, ids, "one event per row");
+}
+
+#[tokio::test]
+async fn a_sweep_after_three_that_were_killed_finds_exactly_the_rest() {
+    let t = TestApp::new().await;
+    fleet(t.db(), RESOURCES, t.now()).await;
+    let mut rows_then = 0;
+    for _ in 0..3 {
+        let rows_now = sweep_killed_in_the_middle(&t).await;
+        assert!(rows_now > rows_then);
+        rows_then = rows_now;
+    }
+    let run = newest_run(t.db(), Job::DetectDrift, t.now()).await;
+    assert_eq!(run.finished_at, None, "nobody was left to say so");
+    let counts = t.sweep().await;
+    assert_eq!(counts.resources, RESOURCES as u64);
+    assert!(counts.opened > 0 && counts.opened <= ROWS - rows_then);
+    everything_was_detected_once(&t).await;
+    let counts = t.sweep().await;
+    assert_eq!((counts.opened, counts.changed, counts.staled), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_killed_run_is_abandoned_after_30_seconds_and_in_nobodys_way() {
+    let t = TestApp::new().await;
+    fleet(t.db(), RESOURCES, t.now()).await;
+    sweep_killed_in_the_middle(&t).await;
+    let killed = newest_run(t.db(), Job::DetectDrift, DateTime::UNIX_EPOCH).await;
+    let last_seen = killed.heartbeat_at;
+    let shown = newest_run(t.db(), Job::DetectDrift, last_seen + TimeDelta::seconds(30)).await;
+    assert_eq!(shown.outcome, None);
+    let later = last_seen + TimeDelta::seconds(31);
+    let shown = newest_run(t.db(), Job::DetectDrift, later).await;
+    assert_eq!(
+        (shown.id, shown.outcome),
+        (killed.id, Some(JobOutcome::Abandoned))
+    );
+
+    // A tick finds a run that may still live, and the next one finds that it does not.
+    let tick = Trigger::Tick(last_seen);
+    let skipped = claim(t.db(), Job::DetectDrift, tick, last_seen).await.unwrap();
+    assert!(matches!(skipped, Claim::Skipped(Some(_))), "{skipped:?}");
+    let tick = Trigger::Tick(later);
+    let claimed = claim(t.db(), Job::DetectDrift, tick, later).await.unwrap();
+    assert!(matches!(claimed, Claim::Run(_)), "{claimed:?}");
+    let written_off = job_runs::find(t.db().reader(), killed.id).await.unwrap().unwrap();
+    assert_eq!(written_off.outcome, Some(JobOutcome::Abandoned));
+    assert_eq!(written_off.finished_at, Some(later));
+}
+
+/// An inventory file of so many droplets.
+fn inventory_file(droplets: usize) -> tempfile::NamedTempFile {
+    let droplet =
+        |n| json!({ "kind": "droplet", "providerId": format!("p-{n}"), "name": format!("web-{n}") });
+    let resources: Vec<_> = (0..droplets).map(droplet).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = json!({ "provider": "digitalocean", "resources": resources }).to_string();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+/// Whether somebody is in the middle of writing the inventory.
+async fn inventory_is_being_written(t: &TestApp) -> bool {
+    if t.database.is_postgres() {
+        let sql = "SELECT count(*) AS n FROM pg_locks WHERE mode = 'RowExclusiveLock' \
+                   AND relation = 'cloud_resources'::regclass";
+        let statement = Statement::from_string(t.db().backend(), sql);
+        let row = t.db().reader().query_one_raw(statement).await.unwrap().unwrap();
+        return row.try_get::<i64>("", "n").unwrap() > 0;
+    }
+    // SQLite's log takes what does not fit into memory before it is committed.
+    let path = t
+        .database
+        .url
+        .trim_start_matches("sqlite://")
+        .replace("?mode=rwc", "-wal");
+    std::fs::metadata(path).is_ok_and(|log| log.len() > 1_500_000)
+}
+
+#[tokio::test]
+async fn a_killed_sync_changed_all_or_nothing_and_the_next_one_goes_through() {
+    const DROPLETS: u64 = 15_000;
+    let t = TestApp::new().await;
+    let file = inventory_file(15_000);
+    let arguments = ["sync", "--inventory-file", file.path().to_str().unwrap()];
+    let mut child = program(&t, &arguments).spawn().unwrap();
+    assert!(until(&mut child, async || inventory_is_being_written(&t).await).await);
+    kill(child);
+
+    let killed = newest_run(t.db(), Job::SyncInventory, DateTime::UNIX_EPOCH).await;
+    let last_seen = killed.heartbeat_at;
+    let refused = claim(t.db(), Job::SyncInventory, Trigger::Hand, last_seen).await;
+    assert!(
+        matches!(refused, Err(Error::JobAlreadyRunning { .. })),
+        "{refused:?}"
+    );
+
+    let clock = Clock::Manual(ManualClock::at(last_seen + TimeDelta::seconds(31)));
+    let from = drift_inbox::provider::file::InventoryFile::new(file.path());
+    let app = drift_inbox::app::App::new(t.db().clone(), clock, Some(std::sync::Arc::new(from)));
+    let known = cloud_resources::Entity::find()
+        .count(t.db().reader())
+        .await
+        .unwrap();
+    assert!([0, DROPLETS].contains(&known), "{known} of {DROPLETS}");
+    let discovered = events_of(t.db(), EventType::ResourceDiscovered).await.len() as u64;
+    assert_eq!(discovered, known);
+
+    let run = app
+        .run(drift_inbox::app::JobRequest::of_tick(Job::SyncInventory))
+        .await
+        .unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
+    assert_eq!(run.counts["resources"], DROPLETS);
+    let discovered = events_of(t.db(), EventType::ResourceDiscovered).await.len() as u64;
+    assert_eq!(discovered, DROPLETS);
+    let known = cloud_resources::Entity::find()
+        .count(t.db().reader())
+        .await
+        .unwrap();
+    assert_eq!(known, DROPLETS);
+    let written_off = job_runs::find(t.db().reader(), killed.id).await.unwrap().unwrap();
+    assert_eq!(written_off.outcome, Some(JobOutcome::Abandoned));
+}

@@ -1,1 +1,301 @@
-//! What sweeps find, and what they leave alone.
+//! A sweep compares every spec with its resource, and writes no more than what changed.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use drift_inbox::app::JobRequest;
+use drift_inbox::services::detection::{Scope, SweepCounts};
+use entity::cloud_drift::{DriftKind, DriftStatus};
+use entity::cloud_resource_events::EventType;
+use entity::job_runs::{self, JobOutcome};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+
+/// One droplet that is larger than was asked for.
+pub(crate) async fn a_resized_droplet() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size("large")]).await;
+    t.asked_for("web-1", json!({ "size_slug": "small", "region": "nyc3" }))
+        .await;
+    assert_eq!(t.sweep().await.opened, 1);
+    t.later(TimeDelta::hours(1));
+    t
+}
+
+pub(crate) fn looked_at(resources: u64, fields_compared: u64) -> SweepCounts {
+    SweepCounts {
+        resources,
+        fields_compared,
+        ..SweepCounts::default()
+    }
+}
+
+async fn sweep_of(t: &TestApp, ids: Vec<Uuid>) -> job_runs::Model {
+    let request = JobRequest::Detect {
+        scope: Scope::Resources(ids),
+        progress: None,
+    };
+    t.app.run(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_field_that_differs_is_one_row_and_fields_that_no_spec_names_are_none() {
+    let t = TestApp::new().await;
+    let web = droplet("web-1").tags(["web"]).attr("backups", false);
+    t.cloud_has([web.attr("ipv6", true).attr("region", "not looked at")])
+        .await;
+    let spec =
+        json!({ "region": "fra1", "tags": ["web", "prod"], "backups": true, "ip": null, "vpc_uuid": "net" });
+    t.asked_for("web-1", spec).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            opened: 4,
+            ..looked_at(1, 5)
+        }
+    );
+    let inbox = t.inbox().await;
+    let said: Vec<_> = inbox
+        .iter()
+        .map(|d| (d.field.as_str(), d.expected.clone(), d.actual.clone()))
+        .collect();
+    let expected = [
+        ("backups", Some(json!(true)), Some(json!(false))),
+        ("region", Some(json!("fra1")), Some(json!("nyc3"))),
+        ("tags", Some(json!(["web", "prod"])), Some(json!(["web"]))),
+        ("vpc_uuid", Some(json!("net")), None),
+    ];
+    assert_eq!(said, expected);
+    for drift in &inbox {
+        assert_eq!((drift.kind, drift.revision), (DriftKind::Changed, 1));
+        assert_eq!((drift.detected_at, drift.resolved_at), (t.now(), None));
+    }
+    let events = t.event_rows(inbox[0].resource_id).await;
+    let detected = events.iter().filter(|e| e.event_type == EventType::DriftDetected);
+    let data: Vec<&Value> = detected.map(|event| &event.data).collect();
+    assert_eq!(data.len(), 4);
+    let first = json!({ "driftId": inbox[0].id, "field": "backups", "expected": true, "actual": false });
+    assert!(data.contains(&&first));
+}
+
+#[tokio::test]
+async fn a_second_sweep_over_unchanged_data_writes_nothing_but_its_run() {
+    let (t, writes) = TestApp::watched().await;
+    t.cloud_has([droplet("web-1").size("large"), droplet("web-2"), droplet("lost")])
+        .await;
+    for name in ["web-1", "web-2", "lost"] {
+        t.asked_for(name, json!({ "size_slug": "small", "tags": [], "backups": 25.0 }))
+            .await;
+    }
+    t.imported("new").await;
+    t.asked_for("new", json!({ "region": "nyc3" })).await;
+    let cloud = [droplet("web-1").size("large"), droplet("web-2").size("small")];
+    t.cloud.set(cloud.into_iter().chain([droplet("new")]));
+    t.sync().await;
+    assert!(t.sweep().await.opened > 0);
+    assert!(writes.tables().contains(&"cloud_drift".to_owned()));
+    let (before, runs) = (t.tables().await, t.runs().await.len());
+    t.later(TimeDelta::days(1));
+    assert_eq!(t.sweep().await, looked_at(4, 7));
+    assert_eq!(writes.tables(), ["job_runs"]);
+    assert_eq!(t.tables().await, before);
+    assert_eq!(t.runs().await.len(), runs + 1);
+}
+
+#[tokio::test]
+async fn another_live_value_changes_the_open_row() {
+    let t = a_resized_droplet().await;
+    let before = t.open_drift("web-1", "size_slug").await;
+    t.cloud_has([droplet("web-1").size("huge")]).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            changed: 1,
+            ..looked_at(1, 2)
+        }
+    );
+    let after = t.open_drift("web-1", "size_slug").await;
+    assert_eq!((after.id, after.revision), (before.id, 2));
+    assert_eq!(after.actual, Some(json!("huge")));
+    assert_eq!(after.detected_at, before.detected_at);
+    let event = t.event_rows(after.resource_id).await.pop().unwrap();
+    assert_eq!(event.event_type, EventType::DriftChanged);
+    let data = json!({ "driftId": after.id, "field": "size_slug", "expected": "small", "actual": "huge" });
+    assert_eq!(event.data, data);
+}
+
+#[tokio::test]
+async fn another_spec_changes_the_open_row() {
+    let t = a_resized_droplet().await;
+    t.asked_for("web-1", json!({ "size_slug": "tiny" })).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            changed: 1,
+            ..looked_at(1, 1)
+        }
+    );
+    let drift = t.open_drift("web-1", "size_slug").await;
+    assert_eq!((drift.revision, drift.expected), (2, Some(json!("tiny"))));
+}
+
+#[tokio::test]
+async fn a_row_whose_values_only_look_different_stays_as_it_is() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").tags(["a", "b"])]).await;
+    t.asked_for("web-1", json!({ "tags": ["c", "d"] })).await;
+    t.sweep().await;
+    let before = t.inbox().await;
+    t.asked_for("web-1", json!({ "tags": ["d", "c", "c"] })).await;
+    t.cloud_has([droplet("web-1").tags(["b", "a"]).region("fra1")])
+        .await;
+    assert_eq!(t.sweep().await, looked_at(1, 1));
+    assert_eq!(t.inbox().await, before);
+}
+
+#[tokio::test]
+async fn a_row_goes_stale_when_the_cloud_is_as_wanted_again() {
+    let t = a_resized_droplet().await;
+    t.cloud_has([droplet("web-1").size("small")]).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            staled: 1,
+            ..looked_at(1, 2)
+        }
+    );
+    let drift = t.drifts().await.pop().unwrap();
+    assert_eq!(
+        (drift.status, drift.resolved_at),
+        (DriftStatus::Stale, Some(t.now()))
+    );
+    assert_eq!((drift.resolved_by, drift.revision), (None, 1));
+    assert_eq!(
+        drift.actual,
+        Some(json!("large")),
+        "history says what it was about"
+    );
+    let event = t.event_rows(drift.resource_id).await.pop().unwrap();
+    assert_eq!(event.event_type, EventType::DriftStale);
+    assert_eq!(event.data, json!({ "driftId": drift.id, "field": "size_slug" }));
+    t.cloud_has([droplet("web-1").size("large")]).await;
+    assert_eq!(t.sweep().await.opened, 1, "it differs again");
+    assert_eq!(t.drifts().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_row_goes_stale_when_its_field_leaves_the_spec() {
+    let t = a_resized_droplet().await;
+    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            staled: 1,
+            ..looked_at(1, 1)
+        }
+    );
+    assert_eq!(t.drifts().await[0].status, DriftStatus::Stale);
+}
+
+#[tokio::test]
+async fn a_fleet_of_several_batches_is_compared_whole() {
+    let t = TestApp::new().await;
+    let name = |n: usize| format!("web-{n:03}");
+    t.cloud_has((0..450).map(|n| droplet(&name(n)))).await;
+    for n in 0..450 {
+        t.asked_for(&name(n), json!({ "region": "fra1", "status": "active" }))
+            .await;
+    }
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hear = Arc::clone(&heard);
+    let request = JobRequest::Detect {
+        scope: Scope::All,
+        progress: Some(Arc::new(move |counts| hear.lock().unwrap().push(counts.opened))),
+    };
+    let run = t.app.run(request).await.unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
+    let counts: SweepCounts = serde_json::from_value(run.counts).unwrap();
+    assert_eq!(
+        counts,
+        SweepCounts {
+            opened: 450,
+            ..looked_at(450, 900)
+        }
+    );
+    let heard = heard.lock().unwrap().clone();
+    assert!(heard.len() > 1 && heard.is_sorted(), "{heard:?}");
+    assert_eq!(heard.last(), Some(&450));
+    let mut resources: Vec<Uuid> = t.inbox().await.iter().map(|drift| drift.resource_id).collect();
+    resources.dedup();
+    assert_eq!(resources.len(), 450);
+}
+
+#[tokio::test]
+async fn a_sweep_of_some_resources_leaves_the_others_alone() {
+    let t = TestApp::new().await;
+    t.cloud_has(["a", "b", "c"].map(droplet)).await;
+    for name in ["a", "b", "c"] {
+        t.asked_for(name, json!({ "region": "fra1" })).await;
+    }
+    let (a, c) = (t.resource("a").await.id, t.resource("c").await.id);
+    let run = sweep_of(&t, vec![c, a, c]).await;
+    let counts: SweepCounts = serde_json::from_value(run.counts).unwrap();
+    assert_eq!(
+        counts,
+        SweepCounts {
+            opened: 2,
+            ..looked_at(2, 2)
+        }
+    );
+    let found: Vec<Uuid> = t.inbox().await.iter().map(|drift| drift.resource_id).collect();
+    assert_eq!(found, [a, c]);
+    let runs = t.runs().await.len();
+    let scope = Scope::Resources(vec![a, Uuid::now_v7()]);
+    let unknown = JobRequest::Detect {
+        scope,
+        progress: None,
+    };
+    assert_eq!(t.app.run(unknown).await.unwrap_err().code(), "NOT_FOUND");
+    assert_eq!(t.runs().await.len(), runs, "it never began");
+}
+
+#[tokio::test]
+async fn what_differs_again_after_an_accept_is_a_new_row_of_its_own_time() {
+    let t = a_resized_droplet().await;
+    let first = t.open_drift("web-1", "size_slug").await;
+    let accepted = t.accept(&first).await.unwrap().drift;
+    assert_eq!(accepted.detected_at, first.detected_at);
+    t.later(TimeDelta::hours(1));
+    t.cloud_has([droplet("web-1").size("huge")]).await;
+    assert_eq!(t.sweep().await.opened, 1);
+    let second = t.open_drift("web-1", "size_slug").await;
+    assert_ne!(second.id, first.id);
+    assert_eq!((second.detected_at, second.revision), (t.now(), 1));
+    assert_eq!(second.expected, Some(json!("large")));
+    assert!(t.drifts().await.contains(&accepted), "history stays as it was");
+}
+
+#[tokio::test]
+async fn detected_at_never_changes() {
+    let t = a_resized_droplet().await;
+    let detected_at = t.open_drift("web-1", "size_slug").await.detected_at;
+    for size in ["huge", "tiny", "vast"] {
+        t.later(TimeDelta::hours(1));
+        t.cloud_has([droplet("web-1").size(size)]).await;
+        t.sweep().await;
+    }
+    t.cloud_has([Listed::new("droplet", "web-1").size("small")]).await;
+    t.sweep().await;
+    let drifts = t.drifts().await;
+    let drift = drifts.iter().find(|drift| drift.field == "size_slug").unwrap();
+    assert_eq!((drift.revision, drift.status), (4, DriftStatus::Stale));
+    assert_eq!(drift.detected_at, detected_at);
+}

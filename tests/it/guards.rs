@@ -1,1 +1,271 @@
-//! Who may ask for what: every root field of the schema.
+//! Who may ask for what. The fields are those of the printed schema, so that none can be forgotten.
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
+use axum::http::{StatusCode, header::WWW_AUTHENTICATE};
+use chrono::TimeDelta;
+use drift_inbox::auth::{NewToken, issue};
+use drift_inbox::domain::actor::RolesClaim;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::http_client::{GRAPHQL, JSON, Reply, get, post, send};
+use crate::support::graphql::codes;
+use crate::support::{ADMIN, TestApp};
+
+/// How to ask for each field at the top.
+const CALLS: &[(&str, &str, &str)] = &[
+    ("Query", "node", "node(id: $id) { id }"),
+    ("Query", "viewer", "viewer { id email roles }"),
+    ("Query", "drifts", "drifts { totalCount nodes { id } }"),
+    ("Query", "drift", "drift(id: $id) { id }"),
+    ("Query", "resources", "resources { totalCount nodes { id } }"),
+    ("Query", "resource", "resource(id: $id) { id }"),
+    ("Query", "jobRuns", "jobRuns { totalCount nodes { id } }"),
+    (
+        "Mutation",
+        "acceptDrift",
+        "acceptDrift(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "recordSpec",
+        "recordSpec(input: { resourceId: $id, spec: {} }) { provisioned { id } }",
+    ),
+    ("Mutation", "detectDrift", "detectDrift { run { id } }"),
+    ("Mutation", "syncInventory", "syncInventory { run { id } }"),
+];
+
+/// Every field of the root types, as `(type, field)`.
+fn root_fields() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for definition in parse_schema(drift_inbox::graphql::sdl()).unwrap().definitions {
+        let TypeSystemDefinition::Type(ty) = definition else {
+            continue;
+        };
+        let name = ty.node.name.node.to_string();
+        if let TypeKind::Object(object) = ty.node.kind
+            && ["Query", "Mutation", "Subscription"].contains(&name.as_str())
+        {
+            found.extend(
+                object
+                    .fields
+                    .into_iter()
+                    .map(|field| (name.clone(), field.node.name.node.to_string())),
+            );
+        }
+    }
+    found
+}
+
+/// The code of a call of this field, empty if there is no error.
+async fn code(t: &TestApp, token: Option<&str>, (root, field, call): (&str, &str, &str)) -> String {
+    let arguments = if call.contains("$id") { "($id: ID!)" } else { "" };
+    let query = format!("{}{arguments} {{ {call} }}", root.to_lowercase());
+    let id = json!({ "id": "00000000-0000-7000-8000-000000000000" });
+    let answer = t.ask_as(token, &query, id).await;
+    match codes(&answer)[..] {
+        [] => String::new(),
+        [code] => code.to_owned(),
+        _ => panic!("{root}.{field}: {answer:#}"),
+    }
+}
+
+#[test]
+fn every_field_at_the_top_has_a_call_here() {
+    let fields = root_fields();
+    assert!(fields.len() >= 11, "{fields:?}");
+    for (root, field) in &fields {
+        let has_call = CALLS.iter().any(|call| (call.0, call.1) == (root, field));
+        assert!(
+            has_call,
+            "say in CALLS how to ask for {root}.{field}, and guard it"
+        );
+    }
+    assert_eq!(
+        CALLS.len(),
+        fields.len(),
+        "CALLS has a field that is not there any more"
+    );
+}
+
+#[tokio::test]
+async fn nobody_gets_anything() {
+    let t = TestApp::new().await;
+    for call in CALLS {
+        assert_eq!(code(&t, None, *call).await, "UNAUTHENTICATED", "{call:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_gets_nothing() {
+    let t = TestApp::new().await;
+    let strangers = [
+        vec![],
+        vec!["billing_admin"],
+        vec![
+            "admin",
+            "Platform_Admin",
+            "platform_admin ",
+            "platform admin",
+            "platform_admins",
+            "*",
+        ],
+    ];
+    for roles in strangers {
+        let token = t.token(Some("eve@example.com"), &roles);
+        for call in CALLS {
+            assert_eq!(
+                code(&t, Some(&token), *call).await,
+                "FORBIDDEN",
+                "{roles:?} {call:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_may_look_and_not_decide() {
+    let t = TestApp::new().await;
+    for role in ["platform_viewer", "platform-viewer"] {
+        let token = t.token(None, &["other", role]);
+        for call in CALLS {
+            let wanted = if call.0 == "Mutation" { "FORBIDDEN" } else { "" };
+            assert_eq!(code(&t, Some(&token), *call).await, wanted, "{role} {call:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_admin_may_do_everything() {
+    let t = TestApp::new().await;
+    for roles in [vec!["platform_admin"], vec!["platform-viewer", "platform-admin"]] {
+        let token = t.token(Some(ADMIN), &roles);
+        for call in CALLS {
+            // The guard lets him pass; that the id is unknown is another matter.
+            let wanted = if call.0 == "Mutation" && call.2.contains("$id") {
+                "NOT_FOUND"
+            } else {
+                ""
+            };
+            assert_eq!(code(&t, Some(&token), *call).await, wanted, "{roles:?} {call:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_mutation_changes_nothing_and_starts_nothing() {
+    let t = TestApp::new().await;
+    let token = t.token(None, &["platform_viewer"]);
+    for call in CALLS.iter().filter(|call| call.0 == "Mutation") {
+        code(&t, Some(&token), *call).await;
+        code(&t, None, *call).await;
+    }
+    let data = t
+        .data("{ jobRuns { totalCount } resources { totalCount } }", json!({}))
+        .await;
+    assert_eq!(
+        data,
+        json!({ "jobRuns": { "totalCount": 0 }, "resources": { "totalCount": 0 } })
+    );
+}
+
+#[tokio::test]
+async fn anybody_may_read_the_schema() {
+    let t = TestApp::new().await;
+    let query = "{ __typename __schema { queryType { name } } __type(name: \"Drift\") { name } }";
+    let wanted = json!({ "__typename": "Query", "__schema": { "queryType": { "name": "Query" } },
+        "__type": { "name": "Drift" } });
+    assert_eq!(t.ask_as(None, query, json!({})).await, json!({ "data": wanted }));
+    let mutation = t.ask_as(None, "mutation { __typename }", json!({})).await;
+    assert_eq!(mutation, json!({ "data": { "__typename": "Mutation" } }));
+}
+
+#[tokio::test]
+async fn beside_what_anybody_may_read_the_rest_stays_closed() {
+    let t = TestApp::new().await;
+    let answer = t
+        .ask_as(None, "{ __typename drift(id: \"x\") { id } }", json!({}))
+        .await;
+    assert_eq!(codes(&answer), ["UNAUTHENTICATED"]);
+    assert_eq!(answer["data"], json!({ "__typename": "Query", "drift": null }));
+}
+
+/// Tokens that are none: garbage, of another secret, for another audience, expired.
+fn bad_tokens(t: &TestApp) -> Vec<(&'static str, String)> {
+    let signed = |secret: &str, issuer: &str, audience: &str| {
+        let new = NewToken {
+            subject: "user-1".to_owned(),
+            email: Some(ADMIN.to_owned()),
+            roles: vec!["platform_admin".to_owned()],
+            ttl: std::time::Duration::from_secs(36_000),
+        };
+        let claim = RolesClaim::default();
+        issue(
+            &SecretString::from(secret),
+            issuer,
+            audience,
+            &claim,
+            new,
+            t.now(),
+        )
+        .unwrap()
+    };
+    let secret = "a secret for tests, and long enough for them";
+    let good = signed(secret, "drift-inbox", "drift-inbox");
+    let expired = t.token(Some(ADMIN), &["platform_admin"]);
+    // The others are good for ten hours, this one was for one.
+    t.later(TimeDelta::hours(2));
+    vec![
+        ("garbage", "garbage".to_owned()),
+        ("empty", String::new()),
+        ("cut", good[..good.len() - 4].to_owned()),
+        ("no signature", good.rsplit_once('.').unwrap().0.to_owned() + "."),
+        (
+            "another secret",
+            signed(&"x".repeat(44), "drift-inbox", "drift-inbox"),
+        ),
+        ("another issuer", signed(secret, "elsewhere", "drift-inbox")),
+        ("another audience", signed(secret, "drift-inbox", "elsewhere")),
+        ("expired", expired),
+    ]
+}
+
+fn refused(reply: &Reply, body: &Value, what: &str) {
+    assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{what}: {}", reply.body);
+    assert_eq!(reply.headers[WWW_AUTHENTICATE], "Bearer", "{what}");
+    assert_eq!(
+        reply.body.pointer(body["at"].as_str().unwrap()),
+        Some(&body["is"]),
+        "{what}"
+    );
+    assert!(reply.body.get("data").is_none(), "{what}");
+}
+
+#[tokio::test]
+async fn a_bad_token_is_refused_everywhere_and_never_taken_for_nobody() {
+    let t = TestApp::new().await;
+    let code = json!({ "at": "/errors/0/extensions/code", "is": "UNAUTHENTICATED" });
+    let error = json!({ "at": "/error", "is": "unauthenticated" });
+    for (what, token) in bad_tokens(&t) {
+        for mut request in [
+            post(GRAPHQL, json!({ "query": "{ __typename }" }).to_string()),
+            post(JSON, json!({ "query": "{ viewer { id } }" }).to_string()),
+            get(GRAPHQL, &[("query", "{ __typename }")]),
+        ] {
+            let bearer = format!("Bearer {token}").parse().unwrap();
+            request.headers_mut().insert("authorization", bearer);
+            refused(&send(t.router.clone(), request).await, &code, what);
+        }
+        for (method, path) in [
+            ("GET", "/api/v1/drift"),
+            (
+                "POST",
+                "/api/v1/drift/00000000-0000-7000-8000-000000000000/accept",
+            ),
+            ("POST", "/api/v1/drift/x/accept?revision=x"),
+        ] {
+            refused(&t.call(method, path, Some(&token)).await, &error, what);
+        }
+    }
+}

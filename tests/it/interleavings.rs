@@ -1,1 +1,358 @@
-//! What happens between the moment a sweep looks and the moment it writes.
+//! What happens between the reading and the writing of a sweep, and what two callers do at once.
+
+use std::sync::Arc;
+
+use drift_inbox::error::{Error, Result};
+use drift_inbox::services::detection::{Batch, Scope, SweepCounts, gather, write};
+use drift_inbox::services::locks::{self, Lock};
+use drift_inbox::services::provisioning::{self, RecordSpec, SOURCE_API, record_provisioned};
+use drift_inbox::services::triage::{self, AcceptDrift, Accepted};
+use entity::cloud_drift::{self, DriftKind, DriftStatus};
+use entity::cloud_provisioned;
+use entity::cloud_resource_events::EventType;
+use serde_json::{Value, json};
+
+use crate::support::cloud::{Listed, droplet};
+use crate::support::together::together;
+use crate::support::{ADMIN, TestApp};
+
+const SMALL: &str = "s-1vcpu-1gb";
+const LARGE: &str = "s-2vcpu-4gb";
+const HUGE: &str = "s-8vcpu-16gb";
+
+/// One droplet that is large and was asked for small.
+async fn resized() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size(LARGE)]).await;
+    t.asked_for("web-1", json!({ "size_slug": SMALL })).await;
+    t
+}
+
+async fn gathered(t: &TestApp) -> Batch {
+    gather(t.db(), &Scope::All, None)
+        .await
+        .unwrap()
+        .expect("there are specs")
+}
+
+async fn written(t: &TestApp, batch: &Batch) -> SweepCounts {
+    write(t.db(), batch, t.now()).await.unwrap()
+}
+
+/// The whole batch is left to the next sweep.
+async fn moved(t: &TestApp, batch: &Batch) {
+    let before = t.drifts().await;
+    let counts = written(t, batch).await;
+    assert_eq!((counts.moved, done(&counts)), (1, 0), "{counts:?}");
+    assert_eq!(t.drifts().await, before);
+}
+
+/// What a sweep wrote.
+fn done(counts: &SweepCounts) -> u64 {
+    counts.opened + counts.changed + counts.staled
+}
+
+async fn finds_nothing(t: &TestApp) {
+    let counts = t.sweep().await;
+    assert_eq!((done(&counts), counts.moved), (0, 0), "{counts:?}");
+}
+
+async fn detected(t: &TestApp, name: &str) -> usize {
+    let events = t.events(name).await;
+    events
+        .iter()
+        .filter(|event| **event == EventType::DriftDetected)
+        .count()
+}
+
+#[tokio::test]
+async fn a_row_that_opened_and_was_accepted_meanwhile_is_not_opened_again() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    assert_eq!(t.sweep().await.opened, 1);
+    t.accept(&t.open_drift("web-1", "size_slug").await).await.unwrap();
+    moved(&t, &batch).await;
+    assert!(t.inbox().await.is_empty());
+    assert_eq!(t.drifts().await.len(), 1);
+    finds_nothing(&t).await;
+}
+
+#[tokio::test]
+async fn a_row_that_opened_meanwhile_is_left_alone() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    assert_eq!(t.sweep().await.opened, 1);
+    moved(&t, &batch).await;
+    assert_eq!(detected(&t, "web-1").await, 1);
+    finds_nothing(&t).await;
+}
+
+#[tokio::test]
+async fn a_value_that_a_sync_changed_meanwhile_is_left_to_the_next_sweep() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    t.cloud_has([droplet("web-1").size(HUGE)]).await;
+    moved(&t, &batch).await;
+    assert_eq!(t.sweep().await.opened, 1);
+    let drift = t.open_drift("web-1", "size_slug").await;
+    assert_eq!(drift.actual, Some(json!(HUGE)));
+}
+
+#[tokio::test]
+async fn a_value_that_a_sync_put_right_meanwhile_opens_nothing() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    t.cloud_has([droplet("web-1").size(SMALL)]).await;
+    moved(&t, &batch).await;
+    finds_nothing(&t).await;
+    assert!(t.drifts().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_spec_that_was_recorded_meanwhile_is_what_counts() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    t.asked_for("web-1", json!({ "size_slug": LARGE })).await;
+    moved(&t, &batch).await;
+    finds_nothing(&t).await;
+    assert!(t.drifts().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_spec_that_was_retired_meanwhile_opens_nothing() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    let (resource, now) = (t.resource("web-1").await.id, t.now());
+    t.db()
+        .write_txn(|txn| async move {
+            locks::resource_in_txn(&txn, resource, Lock::Share).await?;
+            let spec = locks::spec_in_txn(&txn, resource, Lock::Update).await?.unwrap();
+            provisioning::retire_in_txn(&txn, spec, ADMIN, now).await
+        })
+        .await
+        .unwrap();
+    moved(&t, &batch).await;
+    finds_nothing(&t).await;
+    assert!(t.drifts().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_resource_that_went_meanwhile_is_missing_in_the_next_sweep() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    t.cloud_has([]).await;
+    moved(&t, &batch).await;
+    assert_eq!(t.sweep().await.opened, 1);
+    assert_eq!(t.open_drift("web-1", "*").await.kind, DriftKind::Missing);
+}
+
+#[tokio::test]
+async fn a_resource_that_came_back_meanwhile_is_not_missing() {
+    let t = resized().await;
+    t.cloud_has([]).await;
+    let batch = gathered(&t).await;
+    t.cloud_has([droplet("web-1").size(LARGE)]).await;
+    moved(&t, &batch).await;
+    assert_eq!(t.sweep().await.opened, 1);
+    let open = t.inbox().await;
+    assert_eq!((open.len(), open[0].kind), (1, DriftKind::Changed));
+}
+
+#[tokio::test]
+async fn a_missing_resource_that_was_accepted_meanwhile_stays_accepted() {
+    let t = resized().await;
+    t.cloud_has([]).await;
+    t.sweep().await;
+    let missing = t.open_drift("web-1", "*").await;
+    t.cloud_has([droplet("web-1").size(LARGE)]).await;
+    // It would close the row and open another.
+    let batch = gathered(&t).await;
+    t.cloud_has([]).await;
+    t.accept(&missing).await.unwrap();
+    moved(&t, &batch).await;
+    finds_nothing(&t).await;
+    assert_eq!(t.drifts().await[0].status, DriftStatus::Accepted);
+}
+
+#[tokio::test]
+async fn a_row_that_a_refused_accept_refreshed_meanwhile_changes_once() {
+    let t = resized().await;
+    t.sweep().await;
+    let seen = t.open_drift("web-1", "size_slug").await;
+    t.cloud_has([droplet("web-1").size(HUGE)]).await;
+    let batch = gathered(&t).await;
+    let refused = t.accept(&seen).await.unwrap_err();
+    assert!(
+        matches!(refused, Error::LiveValueMoved { revision: 2, .. }),
+        "{refused:?}"
+    );
+    moved(&t, &batch).await;
+    assert_eq!(t.open_drift("web-1", "size_slug").await.revision, 2);
+    let events = t.events("web-1").await;
+    let changed = events
+        .iter()
+        .filter(|event| **event == EventType::DriftChanged)
+        .count();
+    assert_eq!(changed, 1);
+    finds_nothing(&t).await;
+}
+
+#[tokio::test]
+async fn one_pair_that_moved_does_not_hold_up_the_others_of_its_batch() {
+    let t = TestApp::new().await;
+    let names = ["web-1", "web-2", "web-3"];
+    t.cloud_has(names.map(|name| droplet(name).size(LARGE))).await;
+    for name in names {
+        t.asked_for(name, json!({ "size_slug": SMALL })).await;
+    }
+    let batch = gathered(&t).await;
+    t.asked_for("web-2", json!({ "size_slug": HUGE })).await;
+    let counts = written(&t, &batch).await;
+    assert_eq!((counts.opened, counts.moved), (2, 1));
+    let counts = t.sweep().await;
+    assert_eq!((counts.opened, counts.moved), (1, 0));
+    assert_eq!(
+        t.open_drift("web-2", "size_slug").await.expected,
+        Some(json!(HUGE))
+    );
+}
+
+/// An accept on a server of its own, as the page does it.
+async fn accepting(
+    t: &TestApp,
+    drift: &cloud_drift::Model,
+) -> impl Future<Output = Result<Accepted>> + Send + use<> {
+    let (db, now) = (t.database.connect().await, t.now());
+    let accept = AcceptDrift {
+        drift_id: drift.id,
+        revision: Some(drift.revision),
+        note: None,
+    };
+    async move { triage::accept_drift(&db, ADMIN, &accept, now).await }
+}
+
+/// A record on a server of its own.
+async fn recording(
+    t: &TestApp,
+    name: &str,
+    spec: Value,
+) -> impl Future<Output = Result<cloud_provisioned::Model>> + Send + use<> {
+    let (db, now) = (t.database.connect().await, t.now());
+    let record = RecordSpec {
+        resource_id: t.resource(name).await.id,
+        spec,
+        source: SOURCE_API.to_owned(),
+        expected_version: None,
+    };
+    async move { record_provisioned(&db, ADMIN, &record, now).await }
+}
+
+#[tokio::test]
+async fn two_sweeps_that_saw_the_same_open_one_row() {
+    let t = resized().await;
+    let (a, b) = (Arc::new(gathered(&t).await), Arc::new(gathered(&t).await));
+    let (one, other) = (t.database.connect().await, t.database.connect().await);
+    let now = t.now();
+    let (a, b) = together(
+        &t,
+        "web-1",
+        async move { write(&one, &a, now).await.unwrap() },
+        async move { write(&other, &b, now).await.unwrap() },
+    )
+    .await;
+    assert_eq!(a.opened + b.opened, 1, "{a:?} {b:?}");
+    assert_eq!(t.drifts().await.len(), 1);
+    assert_eq!(detected(&t, "web-1").await, 1);
+    finds_nothing(&t).await;
+}
+
+#[tokio::test]
+async fn two_fields_of_one_resource_are_accepted_at_once() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size(LARGE).region("ams3")]).await;
+    t.asked_for("web-1", json!({ "size_slug": SMALL, "region": "nyc3" }))
+        .await;
+    t.sweep().await;
+    let size = accepting(&t, &t.open_drift("web-1", "size_slug").await).await;
+    let region = accepting(&t, &t.open_drift("web-1", "region").await).await;
+    let (size, region) = together(&t, "web-1", size, region).await;
+    size.unwrap();
+    region.unwrap();
+    let spec = t.spec("web-1").await;
+    assert_eq!(spec.spec_version, 3);
+    assert_eq!(spec.spec, json!({ "size_slug": LARGE, "region": "ams3" }));
+    finds_nothing(&t).await;
+}
+
+#[tokio::test]
+async fn a_drift_is_accepted_by_one_of_two_who_try_at_once() {
+    let t = resized().await;
+    t.sweep().await;
+    let drift = t.open_drift("web-1", "size_slug").await;
+    let (a, b) = (accepting(&t, &drift).await, accepting(&t, &drift).await);
+    let (a, b) = together(&t, "web-1", a, b).await;
+    let (won, lost) = if a.is_ok() { (a, b) } else { (b, a) };
+    assert_eq!(won.unwrap().drift.status, DriftStatus::Accepted);
+    assert!(
+        matches!(lost, Err(Error::AlreadyResolved(DriftStatus::Accepted))),
+        "{lost:?}"
+    );
+    assert_eq!(t.spec("web-1").await.spec_version, 2);
+}
+
+#[tokio::test]
+async fn an_accept_beside_a_sync_takes_the_value_that_was_seen_or_none() {
+    let t = resized().await;
+    t.sweep().await;
+    let seen = t.open_drift("web-1", "size_slug").await;
+    t.cloud.set([droplet("web-1").size(HUGE)]);
+    let server = t.another_server().await;
+    t.later(chrono::TimeDelta::seconds(1));
+    let sync = async move {
+        let request = drift_inbox::app::JobRequest::of_tick(entity::job_runs::Job::SyncInventory);
+        server.run(request).await.unwrap()
+    };
+    let accept = accepting(&t, &seen).await;
+    let (accepted, run) = together(&t, "web-1", accept, sync).await;
+    assert_eq!(run.outcome, Some(entity::job_runs::JobOutcome::Succeeded));
+    let wanted = t.spec("web-1").await.spec["size_slug"].clone();
+    match accepted {
+        Ok(_) => assert_eq!(wanted, LARGE),
+        Err(Error::LiveValueMoved { actual, .. }) => {
+            assert_eq!((wanted, actual), (json!(SMALL), json!(HUGE)));
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+    t.sweep().await;
+    let open = t.inbox().await;
+    assert_eq!((open.len(), &open[0].actual), (1, &Some(json!(HUGE))));
+}
+
+#[tokio::test]
+async fn an_accept_beside_a_record_comes_before_it_or_is_refused() {
+    let t = resized().await;
+    t.sweep().await;
+    let accept = accepting(&t, &t.open_drift("web-1", "size_slug").await).await;
+    let record = recording(&t, "web-1", json!({ "size_slug": HUGE })).await;
+    let (accepted, recorded) = together(&t, "web-1", accept, record).await;
+    let version = match accepted {
+        Ok(_) => 3,
+        Err(Error::SpecMoved) => 2,
+        Err(other) => panic!("{other:?}"),
+    };
+    assert_eq!(recorded.unwrap().spec_version, version);
+    assert_eq!(t.spec("web-1").await.spec, json!({ "size_slug": HUGE }));
+}
+
+#[tokio::test]
+async fn two_first_records_of_one_resource_are_versions_1_and_2() {
+    let t = TestApp::new().await;
+    t.cloud_has([Listed::new("volume", "data")]).await;
+    let a = recording(&t, "data", json!({ "region": "nyc3" })).await;
+    let b = recording(&t, "data", json!({ "region": "ams3" })).await;
+    let (a, b) = together(&t, "data", a, b).await;
+    let (a, b) = (a.unwrap(), b.unwrap());
+    let newer = if a.spec_version > b.spec_version { &a } else { &b };
+    assert_eq!(a.spec_version + b.spec_version, 3);
+    assert_eq!(&t.spec("data").await, newer);
+}

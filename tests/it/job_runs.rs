@@ -1,1 +1,357 @@
-//! Who runs a tick, who is still alive, how it ended.
+//! Who runs a job, who is still alive, and how it ended.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use drift_inbox::app::{App, JobRequest, Started};
+use drift_inbox::clock::Clock;
+use drift_inbox::db::Db;
+use drift_inbox::error::{Error, Result};
+use drift_inbox::provider::{InventoryProvider, Listing, Presence};
+use drift_inbox::services::inventory::SyncOptions;
+use drift_inbox::services::job_runs::{Claim, Report, Trigger, claim, finish, heartbeat};
+use entity::job_runs::{self, Job, JobOutcome};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use serde_json::{Map, Value, json};
+
+use crate::schedule::eventually;
+use crate::support::TestApp;
+use crate::support::cloud::droplet;
+
+const JOBS: [Job; 2] = [Job::SyncInventory, Job::DetectDrift];
+
+fn sync() -> JobRequest {
+    JobRequest::Sync(SyncOptions::default())
+}
+
+/// A run that was begun, and of which nothing more is heard.
+async fn begun(t: &TestApp, job: Job, trigger: Trigger) -> job_runs::Model {
+    match claim(t.db(), job, trigger, t.now()).await.unwrap() {
+        Claim::Run(run) => run,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn done(t: &TestApp, run: &job_runs::Model) -> job_runs::Model {
+    let report = Report {
+        outcome: JobOutcome::Succeeded,
+        counts: json!({ "resources": 1 }),
+        error: None,
+    };
+    finish(t.db(), run.id, &report, t.now()).await.unwrap()
+}
+
+/// How runs look to those who ask, newest first.
+async fn outcomes(t: &TestApp) -> Vec<Value> {
+    let data = t.data("{ jobRuns { nodes { outcome } } }", json!({})).await;
+    let runs = data["jobRuns"]["nodes"].as_array().unwrap();
+    runs.iter().map(|run| run["outcome"].clone()).collect()
+}
+
+#[tokio::test]
+async fn one_tick_runs_once_however_many_servers_claim_it() {
+    let t = TestApp::new().await;
+    let servers: Vec<Db> = join_all((0..4).map(|_| t.database.connect())).await;
+    for job in JOBS {
+        let claims = (0..16).map(|n| {
+            let (db, now) = (servers[n % 4].clone(), t.now());
+            tokio::spawn(async move { claim(&db, job, Trigger::Tick(now), now).await })
+        });
+        let claims = join_all(claims)
+            .await
+            .into_iter()
+            .map(|claim| claim.unwrap().unwrap());
+        let (won, lost): (Vec<_>, Vec<_>) = claims.partition(|claim| matches!(claim, Claim::Run(_)));
+        assert_eq!(won.len(), 1);
+        assert!(lost.iter().all(|claim| *claim == Claim::Taken), "{lost:?}");
+    }
+    assert_eq!(t.runs().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_tick_beside_a_run_is_skipped_and_says_so() {
+    let t = TestApp::new().await;
+    for job in JOBS {
+        let alive = begun(&t, job, Trigger::Tick(t.now())).await;
+        t.later(TimeDelta::seconds(20));
+        let tick = Trigger::Tick(t.now());
+        let Claim::Skipped(Some(skipped)) = claim(t.db(), job, tick, t.now()).await.unwrap() else {
+            panic!("it must be skipped");
+        };
+        assert_eq!(skipped.outcome, Some(JobOutcome::Skipped));
+        assert_eq!(
+            (skipped.scheduled_for, skipped.finished_at),
+            (Some(t.now()), Some(t.now()))
+        );
+        let error = skipped.error.clone().unwrap();
+        assert!(error.contains(&alive.started_at.to_string()), "{error}");
+        let stored = t.runs().await;
+        assert!(stored.contains(&skipped) && stored.contains(&alive));
+        assert_eq!(claim(t.db(), job, tick, t.now()).await.unwrap(), Claim::Taken);
+        done(&t, &alive).await;
+        let again = claim(t.db(), job, tick, t.now()).await.unwrap();
+        assert_eq!(again, Claim::Taken, "what was skipped stays skipped");
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_is_not_run_beside_a_run_and_leaves_no_row() {
+    let t = TestApp::new().await;
+    for job in JOBS {
+        begun(&t, job, Trigger::Hand).await;
+        let before = t.runs().await;
+        let skipped = claim(t.db(), job, Trigger::CatchUp, t.now()).await.unwrap();
+        assert_eq!(skipped, Claim::Skipped(None));
+        assert_eq!(t.runs().await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_by_hand_always_runs() {
+    let t = TestApp::new().await;
+    for trigger in [Trigger::Tick(t.now()), Trigger::Hand, Trigger::Hand] {
+        begun(&t, Job::DetectDrift, trigger).await;
+    }
+    assert_eq!(outcomes(&t).await, [Value::Null, Value::Null, Value::Null]);
+}
+
+#[tokio::test]
+async fn a_second_sync_by_hand_is_refused_and_told_since_when_the_first_runs() {
+    let t = TestApp::new().await;
+    let first = begun(&t, Job::SyncInventory, Trigger::Tick(t.now())).await;
+    t.later(TimeDelta::seconds(7));
+    let error = t.app.start(sync(), Trigger::Hand).await.unwrap_err();
+    assert_eq!(error.code(), "JOB_ALREADY_RUNNING");
+    assert!(matches!(error, Error::JobAlreadyRunning { since } if since == first.started_at));
+    assert_eq!(t.runs().await, std::slice::from_ref(&first));
+    begun(&t, Job::DetectDrift, Trigger::Hand).await;
+    done(&t, &first).await;
+    t.app.run(sync()).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_syncs_that_are_asked_for_at_the_same_time_one_runs() {
+    let t = TestApp::new().await;
+    let servers = [t.database.connect().await, t.database.connect().await];
+    for _ in 0..10 {
+        let claims = servers.clone().map(|db| {
+            let now = t.now();
+            tokio::spawn(async move { claim(&db, Job::SyncInventory, Trigger::Hand, now).await })
+        });
+        let mut won = Vec::new();
+        for claim in join_all(claims).await {
+            match claim.unwrap() {
+                Ok(Claim::Run(run)) => won.push(run),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => assert_eq!(error.code(), "JOB_ALREADY_RUNNING", "{error}"),
+            }
+        }
+        assert_eq!(won.len(), 1);
+        done(&t, &won[0]).await;
+        t.later(TimeDelta::seconds(1));
+    }
+    assert_eq!(t.runs().await.len(), 10);
+}
+
+#[tokio::test]
+async fn a_run_that_is_silent_for_more_than_thirty_seconds_is_abandoned() {
+    let t = TestApp::new().await;
+    for job in JOBS {
+        let silent = begun(&t, job, Trigger::Hand).await;
+        t.later(TimeDelta::seconds(30));
+        let claimed = claim(t.db(), job, Trigger::CatchUp, t.now()).await.unwrap();
+        assert_eq!(
+            claimed,
+            Claim::Skipped(None),
+            "thirty seconds are not more than thirty"
+        );
+        assert_eq!(outcomes(&t).await[0], Value::Null);
+        t.later(TimeDelta::microseconds(1));
+        assert_eq!(outcomes(&t).await[0], "ABANDONED", "to those who look");
+        let next = begun(&t, job, Trigger::CatchUp).await;
+        let row = t
+            .runs()
+            .await
+            .into_iter()
+            .find(|run| run.id == silent.id)
+            .unwrap();
+        assert_eq!(row.outcome, Some(JobOutcome::Abandoned));
+        assert_eq!(row.finished_at, Some(t.now()));
+        assert_eq!(row.error.as_deref(), Some("the run stopped reporting"));
+        done(&t, &next).await;
+        t.later(TimeDelta::seconds(1));
+    }
+}
+
+#[tokio::test]
+async fn a_late_finish_cannot_overwrite_that_a_run_was_abandoned() {
+    let t = TestApp::new().await;
+    let silent = begun(&t, Job::SyncInventory, Trigger::Hand).await;
+    t.later(TimeDelta::seconds(31));
+    begun(&t, Job::SyncInventory, Trigger::Hand).await;
+    let abandoned = t.runs().await.remove(0);
+    t.later(TimeDelta::seconds(1));
+    assert_eq!(done(&t, &silent).await, abandoned);
+    heartbeat(t.db(), silent.id, t.now()).await.unwrap();
+    assert_eq!(t.runs().await[0], abandoned, "nor can a late heartbeat");
+}
+
+#[tokio::test]
+async fn a_heartbeat_keeps_a_run_alive() {
+    let t = TestApp::new().await;
+    let alive = begun(&t, Job::SyncInventory, Trigger::Hand).await;
+    for _ in 0..3 {
+        t.later(TimeDelta::seconds(25));
+        heartbeat(t.db(), alive.id, t.now()).await.unwrap();
+    }
+    t.later(TimeDelta::seconds(30));
+    let error = claim(t.db(), Job::SyncInventory, Trigger::Hand, t.now()).await;
+    assert_eq!(error.unwrap_err().code(), "JOB_ALREADY_RUNNING");
+    assert_eq!(outcomes(&t).await, [Value::Null]);
+    assert_eq!(done(&t, &alive).await.outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_run_that_works_for_long_says_so_by_itself() {
+    let t = TestApp::new().await;
+    let hanging = t.cloud.hang().await;
+    let started = t.app.start(sync(), Trigger::Hand).await.unwrap();
+    t.later(TimeDelta::seconds(29));
+    let alive_at = t.now();
+    eventually("a heartbeat", async || t.runs().await[0].heartbeat_at == alive_at).await;
+    t.later(TimeDelta::seconds(29));
+    let skipped = claim(t.db(), Job::SyncInventory, Trigger::CatchUp, t.now())
+        .await
+        .unwrap();
+    assert_eq!(skipped, Claim::Skipped(None), "58 seconds after its start");
+    drop(hanging);
+    let Started::Running(handle) = started else {
+        panic!("nothing else runs")
+    };
+    assert_eq!(handle.wait().await.unwrap().outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn the_row_keeps_how_a_run_ended() {
+    let t = TestApp::new().await;
+    let run = begun(&t, Job::DetectDrift, Trigger::Tick(t.now())).await;
+    assert_eq!((run.started_at, run.heartbeat_at), (t.now(), t.now()));
+    let started_at = t.now();
+    t.later(TimeDelta::seconds(3));
+    let report = Report {
+        outcome: JobOutcome::Partial,
+        counts: json!({ "skipped": 2 }),
+        error: Some("two rows".to_owned()),
+    };
+    let row = finish(t.db(), run.id, &report, t.now()).await.unwrap();
+    let expected = job_runs::Model {
+        heartbeat_at: t.now(),
+        finished_at: Some(t.now()),
+        outcome: Some(JobOutcome::Partial),
+        counts: json!({ "skipped": 2 }),
+        error: Some("two rows".to_owned()),
+        ..run
+    };
+    assert_eq!(row, expected);
+    assert_eq!(row.started_at, started_at);
+    assert_eq!(t.runs().await, [row]);
+}
+
+#[tokio::test]
+async fn a_sync_whose_cloud_fails_is_failed_with_its_words_and_the_next_one_runs() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    let before = t.tables().await;
+    t.cloud.fail(Some("the cloud is out for lunch"));
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert_eq!(run.error.as_deref(), Some("the cloud is out for lunch"));
+    assert_eq!(run.counts, json!({}));
+    assert_eq!(t.tables().await, before);
+    t.cloud.fail(None);
+    assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
+}
+
+/// Fails in a way that is nobody's business.
+struct Broken {
+    panics: bool,
+}
+
+impl InventoryProvider for Broken {
+    fn list<'a>(
+        &'a self,
+        _: Option<&'a BTreeSet<String>>,
+        _: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Listing>> {
+        async {
+            assert!(!self.panics, "a secret of the machine");
+            Err(Error::Internal("a secret of the machine".to_owned()))
+        }
+        .boxed()
+    }
+
+    fn confirm_gone<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Presence>> {
+        async { Ok(Presence::Gone) }.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_panics_is_failed_and_does_not_block_the_next() {
+    let t = TestApp::new().await;
+    for panics in [true, false, true] {
+        let broken: Arc<dyn InventoryProvider> = Arc::new(Broken { panics });
+        let app = App::new(t.db().clone(), Clock::Manual(t.clock.clone()), Some(broken));
+        let run = app.run(sync()).await.unwrap();
+        assert_eq!(run.outcome, Some(JobOutcome::Failed));
+        assert_eq!(run.error.as_deref(), Some("internal error"));
+        assert_eq!(run.finished_at, Some(t.now()));
+    }
+    assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn what_the_database_says_is_not_shown() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.database.execute("DROP TABLE cloud_drift").await.unwrap();
+    let run = t.app.run(JobRequest::detect_all()).await.unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert_eq!(run.error.as_deref(), Some("internal error"));
+    assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_server_without_an_inventory_refuses_to_sync_and_leaves_no_row() {
+    let t = TestApp::new().await;
+    let app = App::new(t.db().clone(), Clock::Manual(t.clock.clone()), None);
+    let error = app.run(sync()).await.unwrap_err();
+    assert_eq!(error.code(), "UPSTREAM_UNAVAILABLE");
+    assert!(error.public_message().contains("DRIFT_INVENTORY_FILE"));
+    assert!(t.runs().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_run_goes_on_when_nobody_waits_for_it() {
+    let t = TestApp::new().await;
+    t.cloud.set([droplet("web-1")]);
+    let hanging = t.cloud.hang().await;
+    let Started::Running(handle) = t.app.start(sync(), Trigger::Hand).await.unwrap() else {
+        panic!("nothing else runs");
+    };
+    let patience = std::time::Duration::from_millis(20);
+    let seen = handle.wait_at_most(patience).await.unwrap();
+    assert_eq!((seen.outcome, seen.finished_at), (None, None));
+    drop(hanging);
+    t.app.drain(crate::support::process::PATIENCE).await.unwrap();
+    let row = t.runs().await.remove(0);
+    assert_eq!((row.id, row.outcome), (seen.id, Some(JobOutcome::Succeeded)));
+    assert_eq!(t.resource("web-1").await.gone_at, None);
+}

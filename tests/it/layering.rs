@@ -1,1 +1,245 @@
-//! The direction of imports.
+//! Which module may know which: read from the sources, so that the order of the layers stays an order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module of `src` may import. The order is that of the layers, and every arrow is in use.
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
+    ("domain", &[]),
+    ("error", &["domain"]),
+    ("clock", &[]),
+    ("db", &["error"]),
+    ("auth", &["domain"]),
+    // The clock, because the API says by the time of day when its limit is over.
+    ("provider", &["clock", "domain", "error"]),
+    ("services", &["clock", "db", "domain", "error", "provider"]),
+    ("app", &["clock", "db", "error", "provider", "services"]),
+    ("scheduler", &["app", "error", "services"]),
+    ("graphql", &["app", "domain", "error", "services"]),
+    (
+        "config",
+        &["auth", "db", "domain", "graphql", "provider", "scheduler"],
+    ),
+    ("telemetry", &["config"]),
+    ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
+    (
+        "cli",
+        &[
+            "app",
+            "auth",
+            "clock",
+            "config",
+            "db",
+            "domain",
+            "error",
+            "graphql",
+            "http",
+            "provider",
+            "scheduler",
+            "services",
+            "telemetry",
+        ],
+    ),
+    ("main", &["cli"]),
+];
+
+/// One file of `src`, without its comments.
+struct Source {
+    path: String,
+    module: String,
+    /// How deep it is: `services/page.rs` is 2, `services/mod.rs` is 1.
+    depth: usize,
+    text: String,
+    first_line: String,
+}
+
+impl Source {
+    fn is_test(&self) -> bool {
+        self.path.ends_with("tests.rs") || self.path.contains("/tests/")
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    assert!(paths.len() > 40, "this reads the sources");
+    paths.iter().map(|path| source(&root, path)).collect()
+}
+
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+fn source(root: &Path, path: &Path) -> Source {
+    let raw = fs::read_to_string(path).unwrap();
+    let path = path.strip_prefix(root).unwrap().display().to_string();
+    let mut parts: Vec<&str> = path.strip_suffix(".rs").unwrap().split('/').collect();
+    if parts.len() > 1 {
+        parts.retain(|part| *part != "mod");
+    }
+    let code = raw.lines().filter(|line| !line.trim_start().starts_with("//"));
+    Source {
+        module: parts[0].to_owned(),
+        depth: parts.len(),
+        text: code.collect::<Vec<_>>().join("\n"),
+        first_line: raw.lines().next().unwrap_or_default().to_owned(),
+        path,
+    }
+}
+
+/// Whether `text` ends before the position with something that makes the word there a part of another.
+fn continues_a_name(text: &str, at: usize) -> bool {
+    text[..at]
+        .chars()
+        .next_back()
+        .is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+}
+
+/// The first name of each path that starts at the root of the crate: after `crate::`, after `drift_inbox::`, or
+/// after enough of `super::`.
+fn roots(source: &Source) -> BTreeSet<String> {
+    let from_below = "super::".repeat(source.depth);
+    let mut roots = BTreeSet::new();
+    for prefix in ["crate::", "drift_inbox::", from_below.as_str()] {
+        for (at, _) in source.text.match_indices(prefix) {
+            if continues_a_name(&source.text, at) {
+                continue;
+            }
+            let rest = &source.text[at + prefix.len()..];
+            let grouped = rest
+                .strip_prefix('{')
+                .map(|group| group.split('}').next().unwrap());
+            let names = grouped.map_or_else(|| vec![rest], |group| group.split(',').collect());
+            roots.extend(names.into_iter().map(first_name));
+        }
+    }
+    roots
+}
+
+fn first_name(path: &str) -> String {
+    let name = path.trim_start().chars();
+    name.take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn no_module_imports_one_of_a_layer_above() {
+    let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.into();
+    let mut used: BTreeSet<(String, String)> = BTreeSet::new();
+    for source in sources()
+        .iter()
+        .filter(|source| source.path != "lib.rs" && !source.is_test())
+    {
+        let targets = allowed.get(source.module.as_str());
+        let targets = targets.unwrap_or_else(|| panic!("{} belongs to no layer", source.path));
+        for target in roots(source) {
+            let known = allowed.contains_key(target.as_str());
+            if target != source.module && known {
+                assert!(
+                    targets.contains(&target.as_str()),
+                    "{} imports {target}",
+                    source.path
+                );
+                used.insert((source.module.clone(), target));
+            }
+        }
+    }
+    for (module, targets) in MAY_IMPORT {
+        for target in targets {
+            let arrow = (module.to_owned(), (*target).to_owned());
+            assert!(
+                used.contains(&arrow),
+                "no file of {module} imports {target}: take the arrow away"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_layers_are_an_order() {
+    for (n, (module, targets)) in MAY_IMPORT.iter().enumerate() {
+        let below: Vec<&str> = MAY_IMPORT[..n].iter().map(|(name, _)| *name).collect();
+        for target in *targets {
+            assert!(
+                below.contains(target),
+                "{module} imports {target}, which is not below it"
+            );
+        }
+    }
+}
+
+/// The first of these words that the code of the module has, with the file.
+fn mentions<'w>(module: &str, words: &[&'w str]) -> Option<(String, &'w str)> {
+    let sources = sources();
+    let files = sources
+        .iter()
+        .filter(|source| source.module == module && !source.is_test());
+    let mut found = files.flat_map(|source| {
+        let has = words.iter().filter(|word| has_word(&source.text, word));
+        has.map(|word| (source.path.clone(), *word))
+    });
+    found.next()
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let after = text[at + word.len()..].chars().next();
+        !text[..at].chars().next_back().is_some_and(is_name) && !after.is_some_and(is_name)
+    })
+}
+
+#[test]
+fn the_rules_are_pure_and_synchronous() {
+    let worldly = [
+        "sea_orm",
+        "sqlx",
+        "tokio",
+        "async",
+        "await",
+        "futures_util",
+        "async_graphql",
+        "axum",
+        "std::fs",
+        "std::env",
+        "std::net",
+        "tracing",
+        "ActiveModel",
+        "EntityTrait",
+    ];
+    assert_eq!(mentions("domain", &worldly), None);
+}
+
+#[test]
+fn services_know_neither_graphql_nor_http() {
+    for module in ["services", "app", "provider", "db", "error"] {
+        assert_eq!(mentions(module, &["async_graphql", "axum", "hyper"]), None);
+    }
+    assert_eq!(mentions("graphql", &["axum", "hyper", "sqlx"]), None);
+    assert_eq!(mentions("http", &["sea_orm", "sqlx"]), None);
+}
+
+#[test]
+fn only_the_clock_asks_what_time_it_is() {
+    let clocks = ["Utc::now", "Local::now", "SystemTime::now", "SystemTime"];
+    for source in sources().iter().filter(|source| source.path != "clock.rs") {
+        for clock in clocks {
+            assert!(!has_word(&source.text, clock), "{} asks {clock}", source.path);
+        }
+    }
+}
+
+#[test]
+fn every_module_begins_by_saying_what_it_is_for() {
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        assert!(source.first_line.starts_with("//! "), "{}", source.path);
+    }
+}

@@ -1,1 +1,324 @@
-//! The schema, on an empty database and on a full one.
+//! The tables: how they come to be, and what the database itself refuses.
+
+use std::collections::BTreeSet;
+
+use drift_inbox::db::Db;
+use migration::{Migrator, MigratorTrait as _};
+use sea_orm::{ConnectionTrait, Database, Statement};
+use serde_json::json;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::support::TestApp;
+use crate::support::db::TestDb;
+
+/// Every table with its columns.
+const TABLES: [(&str, &[&str]); 6] = [
+    (
+        "cloud_resources",
+        &[
+            "id",
+            "provider",
+            "kind",
+            "provider_id",
+            "urn",
+            "name",
+            "region",
+            "size_slug",
+            "status",
+            "tags",
+            "ip",
+            "vpc_uuid",
+            "project_id",
+            "attrs",
+            "revision",
+            "first_seen_at",
+            "gone_at",
+            "settling_since",
+        ],
+    ),
+    (
+        "cloud_provisioned",
+        &[
+            "id",
+            "resource_id",
+            "spec",
+            "spec_version",
+            "source",
+            "recorded_by",
+            "recorded_at",
+            "retired_at",
+            "created_at",
+        ],
+    ),
+    (
+        "cloud_drift",
+        &[
+            "id",
+            "resource_id",
+            "kind",
+            "field",
+            "expected",
+            "actual",
+            "revision",
+            "status",
+            "detected_at",
+            "resolved_at",
+            "resolved_by",
+            "resolution_note",
+        ],
+    ),
+    (
+        "cloud_resource_events",
+        &["id", "resource_id", "type", "actor", "data", "occurred_at"],
+    ),
+    (
+        "inventory_kinds",
+        &[
+            "provider",
+            "kind",
+            "account",
+            "listing_started_at",
+            "completed_at",
+            "outcome",
+        ],
+    ),
+    (
+        "job_runs",
+        &[
+            "id",
+            "job",
+            "scheduled_for",
+            "started_at",
+            "heartbeat_at",
+            "finished_at",
+            "outcome",
+            "counts",
+            "error",
+        ],
+    ),
+];
+
+async fn columns(db: &Db, is_postgres: bool, table: &str) -> BTreeSet<String> {
+    let sql = if is_postgres {
+        format!("SELECT column_name AS name FROM information_schema.columns WHERE table_name = '{table}'")
+    } else {
+        format!("SELECT name FROM pragma_table_info('{table}')")
+    };
+    let rows = db
+        .reader()
+        .query_all_raw(Statement::from_string(db.backend(), sql));
+    let names = rows.await.unwrap().into_iter();
+    names.map(|row| row.try_get("", "name").unwrap()).collect()
+}
+
+async fn has_every_table(db: &Db, is_postgres: bool) {
+    for (table, wanted) in TABLES {
+        let wanted: BTreeSet<String> = wanted.iter().map(ToString::to_string).collect();
+        assert_eq!(columns(db, is_postgres, table).await, wanted, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_migrated_database_has_every_table_with_its_columns() {
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    has_every_table(&db, database.is_postgres()).await;
+}
+
+#[tokio::test]
+async fn a_database_is_ready_once_it_is_migrated() {
+    let database = TestDb::create().await;
+    let db = database.connect().await;
+    assert!(!db.is_ready().await.unwrap());
+    for (table, _) in TABLES {
+        let asked = columns(&db, database.is_postgres(), table).await;
+        assert!(asked.is_empty(), "asking makes no table");
+    }
+    db.migrate().await.unwrap();
+    assert!(db.is_ready().await.unwrap());
+    db.migrate().await.unwrap();
+    assert!(db.is_ready().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn four_servers_migrate_one_empty_database_at_once() {
+    for round in 0..5 {
+        let database = TestDb::create().await;
+        let mut servers = JoinSet::new();
+        for _ in 0..4 {
+            let url = database.url.clone();
+            servers.spawn(async move {
+                let db = Db::connect(&url, 4).await?;
+                db.migrate().await?;
+                db.is_ready().await
+            });
+        }
+        for ready in servers.join_all().await {
+            assert!(ready.unwrap(), "round {round}");
+        }
+        has_every_table(&database.connect().await, database.is_postgres()).await;
+    }
+}
+
+#[tokio::test]
+async fn migrations_go_up_and_down_and_up_again() {
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    let connection = Database::connect(&database.url).await.unwrap();
+    Migrator::down(&connection, None).await.unwrap();
+    connection.close().await.unwrap();
+    assert!(!db.is_ready().await.unwrap());
+    for (table, _) in TABLES {
+        let left = columns(&db, database.is_postgres(), table).await;
+        assert!(left.is_empty(), "{table} is still there");
+    }
+    db.migrate().await.unwrap();
+    has_every_table(&db, database.is_postgres()).await;
+}
+
+/// An id as SQL.
+fn id(t: &TestApp, id: Uuid) -> String {
+    if t.database.is_postgres() {
+        format!("'{id}'")
+    } else {
+        format!("x'{}'", id.simple())
+    }
+}
+
+fn new_id(t: &TestApp) -> String {
+    id(t, Uuid::now_v7())
+}
+
+/// A resource that another program inserted, naming no more than it must. Returns its id as SQL.
+async fn foreign_resource(t: &TestApp) -> String {
+    let id = new_id(t);
+    let sql = format!(
+        "INSERT INTO cloud_resources (id, provider, kind, provider_id, urn, name) \
+         VALUES ({id}, 'digitalocean', 'droplet', 'p-1', 'do:droplet:p-1', 'web-1')"
+    );
+    t.database.execute(sql).await.unwrap();
+    id
+}
+
+const NOW: &str = "'2027-01-01T12:00:00+00:00'";
+
+/// Inserts a drift; `status`, `kind` and `revision` as SQL.
+async fn insert_drift(
+    t: &TestApp,
+    resource: &str,
+    [field, status, kind, revision]: [&str; 4],
+) -> Result<u64, sea_orm::DbErr> {
+    let id = new_id(t);
+    let sql = format!(
+        "INSERT INTO cloud_drift (id, resource_id, kind, field, status, revision, detected_at) \
+         VALUES ({id}, {resource}, '{kind}', '{field}', '{status}', {revision}, {NOW})"
+    );
+    t.database.execute(sql).await
+}
+
+async fn insert_run(t: &TestApp, job: &str, tick: &str, finished: &str) -> Result<u64, sea_orm::DbErr> {
+    let id = new_id(t);
+    let sql = format!(
+        "INSERT INTO job_runs (id, job, scheduled_for, started_at, heartbeat_at, finished_at) \
+         VALUES ({id}, '{job}', {tick}, {NOW}, {NOW}, {finished})"
+    );
+    t.database.execute(sql).await
+}
+
+/// The error of the database says that a rule was broken, and not that the statement makes no sense.
+fn refused(outcome: Result<u64, sea_orm::DbErr>) {
+    let error = outcome.unwrap_err().to_string().to_lowercase();
+    assert!(error.contains("constraint"), "{error}");
+}
+
+#[tokio::test]
+async fn the_database_refuses_a_second_open_row_for_one_field() {
+    let t = TestApp::new().await;
+    let resource = foreign_resource(&t).await;
+    insert_drift(&t, &resource, ["region", "open", "changed", "1"])
+        .await
+        .unwrap();
+    refused(insert_drift(&t, &resource, ["region", "open", "changed", "1"]).await);
+    for resolved in ["stale", "accepted", "reverted", "stale"] {
+        insert_drift(&t, &resource, ["region", resolved, "changed", "1"])
+            .await
+            .unwrap();
+    }
+    insert_drift(&t, &resource, ["size_slug", "open", "changed", "1"])
+        .await
+        .unwrap();
+    assert_eq!(t.inbox().await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_database_refuses_unknown_words_and_numbers_below_1() {
+    let t = TestApp::new().await;
+    let resource = foreign_resource(&t).await;
+    refused(insert_drift(&t, &resource, ["region", "snoozed", "changed", "1"]).await);
+    refused(insert_drift(&t, &resource, ["region", "OPEN", "changed", "1"]).await);
+    refused(insert_drift(&t, &resource, ["region", "open", "moved", "1"]).await);
+    refused(insert_drift(&t, &resource, ["region", "open", "changed", "0"]).await);
+    refused(insert_drift(&t, &new_id(&t), ["region", "open", "changed", "1"]).await);
+    let zero = format!("UPDATE cloud_resources SET revision = 0 WHERE id = {resource}");
+    refused(t.database.execute(zero).await);
+    for (version, may_enter) in [("0", false), ("-1", false), ("1", true), ("2", false)] {
+        let sql = format!(
+            "INSERT INTO cloud_provisioned (id, resource_id, spec, spec_version, recorded_by, recorded_at, created_at) \
+             VALUES ({}, {resource}, '{{}}', {version}, 'cron', {NOW}, {NOW})",
+            new_id(&t)
+        );
+        let outcome = t.database.execute(sql).await;
+        if may_enter {
+            assert_eq!(outcome.unwrap(), 1);
+        } else {
+            refused(outcome);
+        }
+    }
+    assert!(t.drifts().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_database_refuses_a_second_sync_under_way_and_a_second_run_of_a_tick() {
+    let t = TestApp::new().await;
+    insert_run(&t, "sync_inventory", "NULL", "NULL").await.unwrap();
+    refused(insert_run(&t, "sync_inventory", "NULL", "NULL").await);
+    refused(insert_run(&t, "sync_inventory", NOW, "NULL").await);
+    insert_run(&t, "sync_inventory", "NULL", NOW).await.unwrap();
+    insert_run(&t, "detect_drift", "NULL", "NULL").await.unwrap();
+    insert_run(&t, "detect_drift", "NULL", "NULL").await.unwrap();
+    insert_run(&t, "detect_drift", NOW, NOW).await.unwrap();
+    refused(insert_run(&t, "detect_drift", NOW, NOW).await);
+    insert_run(&t, "sync_inventory", NOW, NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_database_refuses_a_second_resource_of_one_name_at_its_provider() {
+    let t = TestApp::new().await;
+    foreign_resource(&t).await;
+    let same = format!(
+        "INSERT INTO cloud_resources (id, provider, kind, provider_id, urn, name) \
+         VALUES ({}, 'digitalocean', 'droplet', 'p-1', 'other', 'other')",
+        new_id(&t)
+    );
+    refused(t.database.execute(same).await);
+}
+
+#[tokio::test]
+async fn a_row_of_another_program_has_what_it_does_not_name() {
+    let t = TestApp::new().await;
+    let resource = foreign_resource(&t).await;
+    let row = t.resource("web-1").await;
+    assert_eq!((row.tags, row.attrs, row.revision), (json!([]), json!({}), 1));
+    assert!(row.first_seen_at.is_some(), "whoever inserts it has seen it");
+    assert_eq!((row.gone_at, row.settling_since), (None, None));
+    let sql = format!(
+        "INSERT INTO cloud_provisioned (id, resource_id, spec, spec_version, recorded_by, recorded_at, created_at) \
+         VALUES ({}, {resource}, '{{\"region\":\"nyc3\"}}', 1, 'cron', {NOW}, {NOW})",
+        new_id(&t)
+    );
+    t.database.execute(sql).await.unwrap();
+    assert_eq!(t.spec("web-1").await.source, "api");
+    let counts = t.sweep().await;
+    assert_eq!((counts.resources, counts.opened, counts.skipped), (1, 1, 0));
+}

@@ -1,1 +1,236 @@
-//! Deciding over GraphQL.
+//! What the mutations answer, and how they refuse.
+
+use chrono::TimeDelta;
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::cloud::droplet;
+use crate::support::graphql::{codes, stable};
+
+const ACCEPT: &str = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) {
+    drift { id field expected actual status revision detectedAt resolvedAt resolvedBy resolutionNote
+        resource { name provisioned { specVersion } events(first: 2) { nodes { type actor data } } } }
+    provisioned { id spec specVersion source recordedBy recordedAt } } }";
+const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $input) { provisioned {
+    id spec specVersion source recordedBy recordedAt resource { name provisioned { specVersion }
+        events(first: 1) { nodes { type actor data } } } } } }";
+
+/// web-1 is bigger than asked for and in another region; nothing was decided yet.
+async fn drifted() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
+    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "fra1" }))
+        .await;
+    t.sweep().await;
+    t.later(TimeDelta::minutes(1));
+    t
+}
+
+async fn accept_input(t: &TestApp, field: &str) -> Value {
+    let drift = t.open_drift("web-1", field).await;
+    json!({ "input": { "driftId": drift.id, "revision": drift.revision } })
+}
+
+#[tokio::test]
+async fn an_accepted_drift_comes_back_with_the_spec_that_it_made() {
+    let t = drifted().await;
+    let mut input = accept_input(&t, "size_slug").await;
+    input["input"]["note"] = json!("the shop needed it\n– Ada");
+    insta::assert_json_snapshot!(stable(t.ask(ACCEPT, input).await));
+}
+
+#[tokio::test]
+async fn an_accepted_missing_resource_comes_back_without_a_spec() {
+    let t = drifted().await;
+    t.cloud_has([]).await;
+    t.sweep().await;
+    let input = accept_input(&t, "*").await;
+    insta::assert_json_snapshot!(stable(t.ask(ACCEPT, input).await));
+}
+
+#[tokio::test]
+async fn a_recorded_spec_comes_back_with_its_version() {
+    let t = drifted().await;
+    let spec = json!({ "region": null, "tags": ["b", "a"], "n": 1.5, "deep": { "x": [{ "y": "é" }] } });
+    let input = json!({ "resourceId": t.resource("web-1").await.id, "spec": spec, "expectedSpecVersion": 1 });
+    insta::assert_json_snapshot!(stable(t.ask(RECORD, json!({ "input": input })).await));
+}
+
+#[tokio::test]
+async fn each_refusal_of_an_accept_says_what_there_is_to_know() {
+    let t = drifted().await;
+    let size = accept_input(&t, "size_slug").await;
+    let region = accept_input(&t, "region").await;
+    let mut refusals = serde_json::Map::new();
+    let mut refuse = |why: &str, answer: Value| {
+        assert_eq!(answer["data"], json!({ "acceptDrift": null }), "{why}");
+        refusals.insert(why.to_owned(), answer["errors"].clone());
+    };
+
+    let mut old = size.clone();
+    old["input"]["revision"] = json!(7);
+    refuse("another revision", t.ask(ACCEPT, old).await);
+    t.cloud_has([droplet("web-1").size("s-8vcpu-16gb")]).await;
+    refuse("the live value moved", t.ask(ACCEPT, size.clone()).await);
+    refuse("and the revision with it", t.ask(ACCEPT, size.clone()).await);
+    t.cloud_has([droplet("web-1").size("s-1vcpu-1gb")]).await;
+    let mut unpinned = size.clone();
+    unpinned["input"]["revision"] = Value::Null;
+    refuse("the live value is as wanted now", t.ask(ACCEPT, unpinned).await);
+    refuse("stale", t.ask(ACCEPT, size).await);
+    t.asked_for("web-1", json!({ "region": "ams3" })).await;
+    refuse("the spec moved", t.ask(ACCEPT, region).await);
+    t.sweep().await;
+    let region = accept_input(&t, "region").await;
+    t.data(ACCEPT, region.clone()).await;
+    refuse("accepted", t.ask(ACCEPT, region).await);
+    let unknown = json!({ "input": { "driftId": t.resource("web-1").await.id } });
+    refuse("unknown", t.ask(ACCEPT, unknown).await);
+    refuse(
+        "malformed",
+        t.ask(ACCEPT, json!({ "input": { "driftId": "x" } })).await,
+    );
+    insta::assert_json_snapshot!(stable(Value::Object(refusals)));
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_record_says_what_there_is_to_know() {
+    let t = drifted().await;
+    let id = t.resource("web-1").await.id;
+    let mut refusals = serde_json::Map::new();
+    for (why, input) in [
+        (
+            "another version",
+            json!({ "resourceId": id, "spec": {}, "expectedSpecVersion": 3 }),
+        ),
+        (
+            "not none",
+            json!({ "resourceId": id, "spec": {}, "expectedSpecVersion": 0 }),
+        ),
+        (
+            "unknown",
+            json!({ "resourceId": "00000000-0000-7000-8000-000000000000", "spec": {} }),
+        ),
+        ("malformed", json!({ "resourceId": "x", "spec": {} })),
+    ] {
+        let answer = t.ask(RECORD, json!({ "input": input })).await;
+        assert_eq!(answer["data"], json!({ "recordSpec": null }), "{why}");
+        refusals.insert(why.to_owned(), answer["errors"].clone());
+    }
+    insta::assert_json_snapshot!(stable(Value::Object(refusals)));
+    assert_eq!(t.spec("web-1").await.spec_version, 1);
+}
+
+#[tokio::test]
+async fn the_live_value_in_a_refusal_keeps_all_its_digits() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").attr("n", 1)]).await;
+    t.asked_for("web-1", json!({ "n": 2 })).await;
+    t.sweep().await;
+    t.cloud_has([droplet("web-1").attr("n", u64::MAX)]).await;
+    let answer = t.ask(ACCEPT, accept_input(&t, "n").await).await;
+    assert_eq!(answer["errors"][0]["extensions"]["actual"], u64::MAX);
+}
+
+#[tokio::test]
+async fn a_refused_mutation_leaves_the_data_of_the_other_alone() {
+    let t = drifted().await;
+    let (size, region) = (
+        accept_input(&t, "size_slug").await,
+        accept_input(&t, "region").await,
+    );
+    let query = "mutation($size: AcceptDriftInput!, $region: AcceptDriftInput!) {
+        first: acceptDrift(input: $size) { drift { field status } }
+        again: acceptDrift(input: $size) { drift { field status } }
+        other: acceptDrift(input: $region) { drift { field status } } }";
+    let variables = json!({ "size": size["input"], "region": region["input"] });
+    let answer = t.ask(query, variables).await;
+    assert_eq!(codes(&answer), ["ALREADY_RESOLVED"]);
+    assert_eq!(answer["errors"][0]["path"], json!(["again"]));
+    let wanted = json!({
+        "first": { "drift": { "field": "size_slug", "status": "ACCEPTED" } },
+        "again": null,
+        "other": { "drift": { "field": "region", "status": "ACCEPTED" } },
+    });
+    assert_eq!(answer["data"], wanted);
+}
+
+#[tokio::test]
+async fn each_mutation_of_a_document_shows_what_is_true_after_it() {
+    let t = drifted().await;
+    let (size, region) = (
+        accept_input(&t, "size_slug").await,
+        accept_input(&t, "region").await,
+    );
+    let query = "mutation($size: AcceptDriftInput!, $region: AcceptDriftInput!) {
+        a: acceptDrift(input: $size) { drift { resource { ...state } } }
+        b: acceptDrift(input: $region) { drift { resource { ...state } } } }
+        fragment state on Resource { provisioned { specVersion spec } drifts { totalCount nodes { field } }
+            events(first: 1) { totalCount nodes { data } } }";
+    let variables = json!({ "size": size["input"], "region": region["input"] });
+    let data = t.data(query, variables).await;
+    let state = |alias: &str| {
+        let state = &data[alias]["drift"]["resource"];
+        (
+            state["provisioned"]["specVersion"].clone(),
+            state["provisioned"]["spec"]["region"].clone(),
+            state["drifts"]["totalCount"].clone(),
+            state["drifts"]["nodes"].clone(),
+            state["events"]["totalCount"].clone(),
+            state["events"]["nodes"][0]["data"]["field"].clone(),
+        )
+    };
+    let left = json!([{ "field": "region" }]);
+    let size = (
+        json!(2),
+        json!("fra1"),
+        json!(1),
+        left,
+        json!(5),
+        json!("size_slug"),
+    );
+    assert_eq!(state("a"), size);
+    let region = (
+        json!(3),
+        json!("nyc3"),
+        json!(0),
+        json!([]),
+        json!(6),
+        json!("region"),
+    );
+    assert_eq!(state("b"), region);
+}
+
+#[tokio::test]
+async fn the_actor_is_the_email_of_the_token_or_operator() {
+    let t = drifted().await;
+    for (email, field, name) in [
+        (Some("grace@example.com"), "size_slug", "grace@example.com"),
+        (None, "region", "operator"),
+    ] {
+        let token = t.token(email, &["platform-admin"]);
+        let answer = t
+            .ask_as(Some(&token), ACCEPT, accept_input(&t, field).await)
+            .await;
+        let accepted = &answer["data"]["acceptDrift"];
+        assert_eq!(accepted["drift"]["resolvedBy"], name);
+        assert_eq!(accepted["provisioned"]["recordedBy"], name);
+        assert_eq!(accepted["drift"]["resource"]["events"]["nodes"][0]["actor"], name);
+    }
+}
+
+#[tokio::test]
+async fn a_spec_that_was_retired_counts_as_none() {
+    let t = drifted().await;
+    let spec = t.spec("web-1").await;
+    let mut row = spec.clone().into_active_model();
+    row.retired_at = Set(Some(t.now()));
+    row.update(t.db().reader()).await.unwrap();
+    let refused = t.ask(ACCEPT, accept_input(&t, "region").await).await;
+    assert_eq!(codes(&refused), ["SPEC_MOVED"]);
+    let input =
+        json!({ "resourceId": spec.resource_id, "spec": { "region": "nyc3" }, "expectedSpecVersion": 1 });
+    let refused = t.ask(RECORD, json!({ "input": input })).await;
+    assert_eq!(refused["errors"][0]["extensions"]["specVersion"], 0);
+}

@@ -1,1 +1,312 @@
-//! Crons, catching up, draining.
+//! When the jobs run: crons, what was missed, and how a server that stops ends them.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use drift_inbox::app::{App, JobRequest, Started};
+use drift_inbox::clock::Clock;
+use drift_inbox::scheduler::{Schedule, Scheduler, Schedules, catch_up, tick};
+use drift_inbox::services::detection::SweepCounts;
+use drift_inbox::services::inventory::SyncOptions;
+use drift_inbox::services::job_runs::Trigger;
+use entity::job_runs::{self, Job, JobOutcome};
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::cloud::droplet;
+use crate::support::process::PATIENCE;
+
+fn at(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).unwrap().into()
+}
+
+fn noon() -> DateTime<Utc> {
+    at("2027-01-01T12:00:00Z")
+}
+
+fn cron(text: &str) -> Schedule {
+    Schedule::parse(text, noon()).unwrap()
+}
+
+fn hourly() -> Schedules {
+    Schedules {
+        sync: Some(cron("0 15 * * * *")),
+        detect: Some(cron("0 20 * * * *")),
+    }
+}
+
+fn jobs(runs: &[job_runs::Model]) -> Vec<Job> {
+    runs.iter().map(|run| run.job).collect()
+}
+
+#[test]
+fn a_cron_has_six_fields_or_five() {
+    let newest = |text: &str| cron(text).newest_tick(noon()).unwrap();
+    assert_eq!(newest("0 20 * * * *"), at("2027-01-01T11:20:00Z"));
+    assert_eq!(newest("30 59 11 * * *"), at("2027-01-01T11:59:30Z"));
+    assert_eq!(newest("20 * * * *"), at("2027-01-01T11:20:00Z"), "no seconds: 0");
+    assert_eq!(
+        newest("*/15 * * * *"),
+        noon(),
+        "a tick at this very moment has come"
+    );
+    assert_eq!(newest("  0  0 * *  * * "), noon());
+    assert_eq!(newest("0 0 6 * * MON-FRI"), at("2027-01-01T06:00:00Z"));
+    let friday_the_13th = newest("0 0 0 13 * FRI");
+    assert_eq!(
+        friday_the_13th,
+        at("2026-11-13T00:00:00Z"),
+        "day and weekday, both"
+    );
+}
+
+#[test]
+fn what_is_no_cron_is_refused_with_its_text() {
+    let bad = [
+        "",
+        " ",
+        "off",
+        "hourly",
+        "* * *",
+        "* * * *",
+        "60 * * * * *",
+        "0 60 * * * *",
+        "0 0 24 * * *",
+        "0 0 0 32 * *",
+        "0 0 0 * 13 *",
+        "0 0 0 * * 8",
+        "a * * * * *",
+        "*/0 * * * * *",
+        "0 0 0 1 1 * 2027 9",
+        "5-1 * * * * *",
+    ];
+    for text in bad {
+        let error = Schedule::parse(text, noon()).expect_err(text);
+        assert!(error.contains(text.trim()), "{text:?}: {error}");
+    }
+    for text in ["0 0 0 31 2 *", "0 0 30 2 *"] {
+        let error = Schedule::parse(text, noon()).expect_err(text);
+        assert!(error.contains("never comes"), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn every_server_names_a_tick_alike_whenever_within_the_second_it_looks() {
+    let schedule = cron("*/10 * * * * *");
+    let tick = at("2027-01-01T12:00:20Z");
+    for micros in [0, 1, 1_000, 499_999, 999_999, 1_000_000, 9_999_999] {
+        assert_eq!(
+            schedule.newest_tick(tick + TimeDelta::microseconds(micros)),
+            Some(tick)
+        );
+    }
+    let before = schedule.newest_tick(tick - TimeDelta::microseconds(1));
+    assert_eq!(before, Some(tick - TimeDelta::seconds(10)));
+}
+
+#[test]
+fn a_job_is_overdue_when_its_last_run_is_older_than_its_interval() {
+    let (schedule, now) = (cron("0 20 * * * *"), noon());
+    assert!(schedule.is_overdue(None, now), "it never ran");
+    let minutes_ago = |minutes| Some(now - TimeDelta::minutes(minutes));
+    for fresh in [0, 40, 59, 60] {
+        assert!(!schedule.is_overdue(minutes_ago(fresh), now), "{fresh} minutes");
+    }
+    for old in [61, 24 * 60] {
+        assert!(schedule.is_overdue(minutes_ago(old), now), "{old} minutes");
+    }
+}
+
+#[tokio::test]
+async fn a_tick_of_three_servers_is_one_run() {
+    let t = TestApp::new().await;
+    let servers = [t.app.clone(), t.another_server().await, t.another_server().await];
+    for job in [Job::SyncInventory, Job::DetectDrift] {
+        let ticks = servers
+            .clone()
+            .map(|app| tokio::spawn(async move { tick(&app, job, &cron("0 0 * * * *")).await }));
+        join_all(ticks).await.into_iter().for_each(Result::unwrap);
+    }
+    for server in servers {
+        server.drain(PATIENCE).await.unwrap();
+    }
+    let runs = t.runs().await;
+    assert_eq!(jobs(&runs), [Job::SyncInventory, Job::DetectDrift]);
+    for run in runs {
+        assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
+        assert_eq!(run.scheduled_for, Some(noon()));
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_is_run_at_the_start_and_the_sweep_sees_the_fresh_inventory() {
+    let t = TestApp::new().await;
+    t.imported("web-1").await;
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.cloud.set([droplet("web-1")]);
+    catch_up(&t.app, &hourly()).await;
+    let runs = t.runs().await;
+    assert_eq!(jobs(&runs), [Job::SyncInventory, Job::DetectDrift]);
+    let counts: SweepCounts = serde_json::from_value(runs[1].counts.clone()).unwrap();
+    assert_eq!((counts.opened, counts.unsynced), (1, 0));
+    assert!(runs.iter().all(|run| run.scheduled_for.is_none()));
+}
+
+#[tokio::test]
+async fn what_ran_within_its_interval_is_not_run_at_the_start() {
+    let t = TestApp::new().await;
+    catch_up(&t.app, &hourly()).await;
+    t.later(TimeDelta::minutes(60));
+    catch_up(&t.app, &hourly()).await;
+    assert_eq!(t.runs().await.len(), 2);
+    t.later(TimeDelta::seconds(1));
+    catch_up(&t.app, &hourly()).await;
+    assert_eq!(t.runs().await.len(), 4);
+    catch_up(&t.app, &Schedules::default()).await;
+    t.later(TimeDelta::days(1));
+    let only_sweeps = Schedules {
+        sync: None,
+        ..hourly()
+    };
+    catch_up(&t.app, &only_sweeps).await;
+    let runs = t.runs().await;
+    assert_eq!((runs.len(), runs[4].job), (5, Job::DetectDrift));
+}
+
+#[tokio::test]
+async fn a_job_whose_last_run_failed_or_was_abandoned_is_run_at_the_start() {
+    let t = TestApp::new().await;
+    t.cloud.fail(Some("no"));
+    catch_up(&t.app, &hourly()).await;
+    let runs = t.runs().await;
+    assert_eq!(runs[0].outcome, Some(JobOutcome::Failed));
+    assert_eq!(
+        runs[1].outcome,
+        Some(JobOutcome::Succeeded),
+        "a sync that fails does not hold up the sweep"
+    );
+    catch_up(&t.app, &hourly()).await;
+    assert_eq!(t.runs().await[2].job, Job::SyncInventory);
+
+    t.cloud.fail(None);
+    let hanging = t.cloud.hang().await;
+    let started = t
+        .app
+        .start(JobRequest::Sync(SyncOptions::default()), Trigger::Hand);
+    assert!(matches!(started.await.unwrap(), Started::Running(_)));
+    t.app.drain(Duration::from_millis(20)).await.unwrap();
+    assert_eq!(t.runs().await[3].outcome, Some(JobOutcome::Abandoned));
+    drop(hanging);
+    catch_up(&t.another_server().await, &hourly()).await;
+    let runs = t.runs().await;
+    assert_eq!((runs.len(), runs[4].job), (5, Job::SyncInventory));
+    assert_eq!(runs[4].outcome, Some(JobOutcome::Succeeded));
+}
+
+/// Looks until it is true, but not for ever.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl Fn() -> F) {
+    let began = Instant::now();
+    while !is_true().await {
+        assert!(began.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn of_the_clock(runs: &[job_runs::Model]) -> usize {
+    let done =
+        |run: &&job_runs::Model| run.scheduled_for.is_some() && run.outcome == Some(JobOutcome::Succeeded);
+    runs.iter().filter(done).count()
+}
+
+#[tokio::test]
+async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
+    let t = TestApp::new().await;
+    let app = App::new(t.db().clone(), Clock::System, None);
+    let every_second = Schedules {
+        sync: None,
+        detect: Some(cron("* * * * * *")),
+    };
+    let scheduler = Scheduler::start(&app, &every_second).await.unwrap();
+    eventually("two ticks", async || of_the_clock(&t.runs().await) >= 2).await;
+    let runs = t.runs().await;
+    let mut ticks: Vec<_> = runs.iter().filter_map(|run| run.scheduled_for).collect();
+    ticks.dedup();
+    assert!(ticks.iter().all(|tick| tick.timestamp_subsec_nanos() == 0));
+    assert_eq!(
+        ticks.len(),
+        runs.iter().filter(|run| run.scheduled_for.is_some()).count()
+    );
+    assert_eq!(runs.len() - ticks.len(), 1, "and what was missed was run once");
+
+    scheduler.stop().await.unwrap();
+    app.drain(PATIENCE).await.unwrap();
+    let (stopped, began) = (t.runs().await.len(), Instant::now());
+    while began.elapsed() < Duration::from_millis(2_200) {
+        let one_under_way = stopped + 1;
+        assert!(t.runs().await.len() <= one_under_way, "the clock still runs");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn whatever_parses_can_be_started() {
+    let t = TestApp::new().await;
+    let now = Clock::System.now();
+    for text in [
+        "20 * * * *",
+        "0 20 * * * *",
+        " 0  20 *  * * * ",
+        "@daily",
+        "0 0 12 L * ?",
+        "0 0 9 * * MON#1",
+    ] {
+        let Ok(schedule) = Schedule::parse(text, now) else {
+            continue;
+        };
+        let schedules = Schedules {
+            sync: None,
+            detect: Some(schedule),
+        };
+        let scheduler = Scheduler::start(&t.app, &schedules).await;
+        assert!(scheduler.is_ok(), "{text:?} parses and does not start");
+        scheduler.unwrap().stop().await.unwrap();
+    }
+    t.app.drain(PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_stops_waits_for_a_run_that_ends_in_time() {
+    let t = TestApp::new().await;
+    let hanging = t.cloud.hang().await;
+    let started = t
+        .app
+        .start(JobRequest::Sync(SyncOptions::default()), Trigger::Hand);
+    assert!(matches!(started.await.unwrap(), Started::Running(_)));
+    let drain = t.app.drain(PATIENCE);
+    tokio::pin!(drain);
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut drain).await;
+    assert!(early.is_err(), "it must wait");
+    drop(hanging);
+    drain.await.unwrap();
+    assert_eq!(t.runs().await[0].outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_server_that_stops_gives_up_a_run_that_does_not_end() {
+    let t = TestApp::new().await;
+    t.cloud.set([droplet("web-1")]);
+    let hanging = t.cloud.hang().await;
+    let request = JobRequest::Sync(SyncOptions::default());
+    let Started::Running(handle) = t.app.start(request, Trigger::Hand).await.unwrap() else {
+        panic!("nothing else runs");
+    };
+    t.app.drain(Duration::from_millis(20)).await.unwrap();
+    let row = t.runs().await.remove(0);
+    assert_eq!(
+        (row.outcome, row.finished_at),
+        (Some(JobOutcome::Abandoned), Some(t.now()))
+    );
+    drop(hanging);
+    assert_eq!(handle.wait().await.unwrap(), row, "its end comes too late");
+}

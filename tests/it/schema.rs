@@ -1,1 +1,390 @@
-//! The printed schema.
+//! The printed schema: that it is the one in the repository, that it keeps to its conventions, and that it
+//! has what was promised.
+
+use std::collections::BTreeMap;
+
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Positioned, Value};
+use drift_inbox::graphql::sdl;
+
+type Types = BTreeMap<String, TypeDefinition>;
+
+fn types(sdl: &str) -> Types {
+    let definitions = parse_schema(sdl).unwrap().definitions.into_iter();
+    definitions
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(ty) => Some((ty.node.name.node.to_string(), ty.node)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The fields of an object or an interface.
+fn fields(ty: &TypeDefinition) -> impl Iterator<Item = &FieldDefinition> {
+    let fields = match &ty.kind {
+        TypeKind::Object(object) => object.fields.as_slice(),
+        TypeKind::Interface(interface) => interface.fields.as_slice(),
+        _ => &[],
+    };
+    fields.iter().map(|field| &field.node)
+}
+
+fn input_fields(ty: &TypeDefinition) -> impl Iterator<Item = &InputValueDefinition> {
+    let fields = match &ty.kind {
+        TypeKind::InputObject(input) => input.fields.as_slice(),
+        _ => &[],
+    };
+    fields.iter().map(|field| &field.node)
+}
+
+/// The values of an enum with their descriptions.
+fn values(ty: &TypeDefinition) -> impl Iterator<Item = (&str, &Option<Positioned<String>>)> {
+    let values = match &ty.kind {
+        TypeKind::Enum(of) => of.values.as_slice(),
+        _ => &[],
+    };
+    values
+        .iter()
+        .map(|value| (value.node.value.node.as_str(), &value.node.description))
+}
+
+fn implements_node(ty: &TypeDefinition) -> bool {
+    matches!(&ty.kind, TypeKind::Object(object) if object.implements.iter().any(|name| name.node == "Node"))
+}
+
+/// `[Drift!]!` is about `Drift`.
+fn base(ty: &str) -> &str {
+    ty.trim_matches(['[', ']', '!'])
+}
+
+#[test]
+fn the_schema_in_the_repository_is_the_one_that_is_served() {
+    let stored = include_str!("../../schema.graphql");
+    assert!(
+        stored.trim_end() == sdl().trim_end(),
+        "schema.graphql is not the schema of this code. Refresh it: cargo run -- schema > schema.graphql"
+    );
+}
+
+#[test]
+fn everything_has_a_description() {
+    let mut bare = Vec::new();
+    let mut look = |place: String, description: &Option<Positioned<String>>| {
+        if description
+            .as_ref()
+            .is_none_or(|text| text.node.trim().is_empty())
+        {
+            bare.push(place);
+        }
+    };
+    for (name, ty) in &types(&sdl()) {
+        look(name.clone(), &ty.description);
+        for field in fields(ty) {
+            look(format!("{name}.{}", field.name.node), &field.description);
+            for argument in &field.arguments {
+                let place = format!("{name}.{}({})", field.name.node, argument.node.name.node);
+                look(place, &argument.node.description);
+            }
+        }
+        for field in input_fields(ty) {
+            look(format!("{name}.{}", field.name.node), &field.description);
+        }
+        for (value, description) in values(ty) {
+            look(format!("{name}.{value}"), description);
+        }
+    }
+    assert_eq!(bare, [""; 0]);
+}
+
+fn is_pascal(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+fn is_camel(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+fn is_upper(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+#[test]
+fn names_are_written_as_their_kind_wants() {
+    let mut odd = Vec::new();
+    let mut look = |good: bool, name: &str| {
+        if !good {
+            odd.push(name.to_owned());
+        }
+    };
+    for (name, ty) in &types(&sdl()) {
+        look(is_pascal(name), name);
+        for field in fields(ty) {
+            look(is_camel(&field.name.node), &field.name.node);
+            for argument in &field.arguments {
+                look(is_camel(&argument.node.name.node), &argument.node.name.node);
+            }
+        }
+        for field in input_fields(ty) {
+            look(is_camel(&field.name.node), &field.name.node);
+        }
+        for (value, _) in values(ty) {
+            look(is_upper(value), value);
+        }
+    }
+    assert_eq!(odd, [""; 0]);
+}
+
+/// Names with types, as in the schema.
+fn signature<'a>(of: impl Iterator<Item = &'a FieldDefinition>) -> BTreeMap<String, String> {
+    of.map(|field| (field.name.node.to_string(), field.ty.node.to_string()))
+        .collect()
+}
+
+fn named<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
+    pairs.map(|(name, ty)| (name.to_owned(), ty)).into()
+}
+
+#[test]
+fn connections_are_those_of_relay() {
+    let types = types(&sdl());
+    let connections: Vec<_> = types
+        .iter()
+        .filter(|(name, _)| name.ends_with("Connection"))
+        .collect();
+    assert!(connections.len() >= 4);
+    for (name, ty) in connections {
+        let row = name.strip_suffix("Connection").unwrap();
+        let wanted = named([
+            ("edges", format!("[{row}Edge!]!")),
+            ("nodes", format!("[{row}!]!")),
+            ("pageInfo", "PageInfo!".to_owned()),
+            ("totalCount", "Int!".to_owned()),
+        ]);
+        assert_eq!(signature(fields(ty)), wanted, "{name}");
+        let edge = named([("cursor", "String!".to_owned()), ("node", format!("{row}!"))]);
+        assert_eq!(signature(fields(&types[&format!("{row}Edge")])), edge);
+        assert!(implements_node(&types[row]), "{row}");
+    }
+    let page_info = named([
+        ("hasNextPage", "Boolean!".to_owned()),
+        ("hasPreviousPage", "Boolean!".to_owned()),
+        ("startCursor", "String".to_owned()),
+        ("endCursor", "String".to_owned()),
+    ]);
+    assert_eq!(signature(fields(&types["PageInfo"])), page_info);
+}
+
+#[test]
+fn every_list_of_nodes_is_a_connection_with_all_page_arguments() {
+    let types = types(&sdl());
+    for (name, ty) in &types {
+        for field in fields(ty) {
+            let (place, returned) = (format!("{name}.{}", field.name.node), field.ty.node.to_string());
+            let of = base(&returned);
+            if returned.starts_with('[') && field.name.node != "nodes" {
+                assert!(
+                    !types.get(of).is_some_and(implements_node),
+                    "{place} is a plain list"
+                );
+            }
+            if of.ends_with("Connection") {
+                assert!(returned.ends_with('!'), "{place}");
+                for (argument, wanted) in [
+                    ("first", "Int"),
+                    ("after", "String"),
+                    ("last", "Int"),
+                    ("before", "String"),
+                ] {
+                    let given = field
+                        .arguments
+                        .iter()
+                        .find(|given| given.node.name.node == argument);
+                    let given = given.map(|given| given.node.ty.node.to_string());
+                    assert_eq!(given.as_deref(), Some(wanted), "{place}({argument})");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn mutations_take_one_input_and_return_a_payload_that_may_be_null() {
+    let types = types(&sdl());
+    for field in fields(&types["Mutation"]) {
+        let name = field.name.node.as_str();
+        let (first, rest) = name.split_at(1);
+        let pascal = format!("{}{rest}", first.to_uppercase());
+        let [input] = field.arguments.as_slice() else {
+            panic!("{name} has {} arguments", field.arguments.len());
+        };
+        assert_eq!(input.node.name.node, "input", "{name}");
+        assert_eq!(input.node.ty.node.to_string(), format!("{pascal}Input!"));
+        assert_eq!(field.ty.node.to_string(), format!("{pascal}Payload"));
+        assert!(matches!(
+            types[&format!("{pascal}Input")].kind,
+            TypeKind::InputObject(_)
+        ));
+        assert!(matches!(
+            types[&format!("{pascal}Payload")].kind,
+            TypeKind::Object(_)
+        ));
+    }
+}
+
+#[test]
+fn everything_with_an_id_is_a_node_but_the_viewer() {
+    for (name, ty) in &types(&sdl()) {
+        let id = fields(ty).find(|field| field.name.node == "id");
+        if let Some(id) = id {
+            assert_eq!(id.ty.node.to_string(), "ID!", "{name}");
+        }
+        let is_object = matches!(ty.kind, TypeKind::Object(_));
+        let wanted = is_object && id.is_some() && name != "Viewer";
+        assert_eq!(implements_node(ty), wanted, "{name}");
+    }
+}
+
+#[test]
+fn scalars_say_where_they_are_specified() {
+    let types = types(&sdl());
+    let scalars: Vec<_> = types
+        .values()
+        .filter(|ty| matches!(ty.kind, TypeKind::Scalar))
+        .collect();
+    assert_eq!(scalars.len(), 2);
+    for scalar in scalars {
+        let directive = scalar
+            .directives
+            .iter()
+            .find(|given| given.node.name.node == "specifiedBy");
+        let url = directive.and_then(|given| given.node.get_argument("url"));
+        let is_url =
+            matches!(url.map(|url| &url.node), Some(Value::String(url)) if url.starts_with("https://"));
+        assert!(is_url, "{}", scalar.name.node);
+    }
+}
+
+#[test]
+fn every_type_is_used() {
+    let types = types(&sdl());
+    let mut used = vec![
+        "Query".to_owned(),
+        "Mutation".to_owned(),
+        "Subscription".to_owned(),
+    ];
+    for ty in types.values() {
+        for field in fields(ty) {
+            used.push(base(&field.ty.node.to_string()).to_owned());
+            used.extend(
+                field
+                    .arguments
+                    .iter()
+                    .map(|a| base(&a.node.ty.node.to_string()).to_owned()),
+            );
+        }
+        used.extend(input_fields(ty).map(|field| base(&field.ty.node.to_string()).to_owned()));
+    }
+    let unused: Vec<_> = types.keys().filter(|name| !used.contains(name)).collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
+/// What clients were promised. There may be more, but not less and nothing else.
+const CONTRACT: &str = include_str!("contract.graphql");
+
+/// Every promise that the served schema breaks.
+fn broken(promised: &Types, served: &Types) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (name, ty) in promised {
+        let Some(now) = served.get(name) else {
+            broken.push(format!("{name} is gone"));
+            continue;
+        };
+        if std::mem::discriminant(&ty.kind) != std::mem::discriminant(&now.kind) {
+            broken.push(format!("{name} is of another kind"));
+        }
+        if implements_node(ty) != implements_node(now) {
+            broken.push(format!("{name}: Node"));
+        }
+        let have: Vec<_> = values(now).map(|(value, _)| value).collect();
+        let lost = values(ty).filter(|(value, _)| !have.contains(value));
+        broken.extend(lost.map(|(value, _)| format!("{name}.{value} is gone")));
+        for field in fields(ty) {
+            match fields(now).find(|now| now.name.node == field.name.node) {
+                Some(now) if keeps(&now.ty.node.to_string(), &field.ty.node.to_string()) => {
+                    let place = format!("{name}.{}", field.name.node);
+                    broken.extend(broken_inputs(
+                        &place,
+                        &borrowed(&field.arguments),
+                        &borrowed(&now.arguments),
+                    ));
+                }
+                _ => broken.push(format!("{name}.{}: {}", field.name.node, field.ty.node)),
+            }
+        }
+        let (was, is): (Vec<_>, Vec<_>) = (input_fields(ty).collect(), input_fields(now).collect());
+        broken.extend(broken_inputs(name, &was, &is));
+    }
+    broken
+}
+
+/// Whether every value of the type that is served is one of the type that was promised.
+fn keeps(served: &str, promised: &str) -> bool {
+    served == promised || served.strip_suffix('!') == Some(promised)
+}
+
+fn borrowed(all: &[Positioned<InputValueDefinition>]) -> Vec<&InputValueDefinition> {
+    all.iter().map(|one| &one.node).collect()
+}
+
+/// What was promised is there with its type, and what was added may be left out.
+fn broken_inputs(
+    place: &str,
+    promised: &[&InputValueDefinition],
+    served: &[&InputValueDefinition],
+) -> Vec<String> {
+    let find = |all: &[&InputValueDefinition], name: &str| {
+        let found = all.iter().find(|one| one.name.node == name);
+        found.map(|one| (one.ty.node.to_string(), one.default_value.is_some()))
+    };
+    let lost = promised.iter().filter(|one| {
+        let promised = Some((one.ty.node.to_string(), one.default_value.is_some()));
+        find(served, &one.name.node) != promised
+    });
+    let demanded = served.iter().filter(|one| {
+        let is_required = one.ty.node.to_string().ends_with('!') && one.default_value.is_none();
+        is_required && find(promised, &one.name.node).is_none()
+    });
+    lost.chain(demanded)
+        .map(|one| format!("{place}({}: {})", one.name.node, one.ty.node))
+        .collect()
+}
+
+#[test]
+fn what_clients_were_promised_is_there() {
+    let (promised, served) = (types(CONTRACT), types(&sdl()));
+    assert_eq!(broken(&promised, &served), [""; 0]);
+}
+
+#[test]
+fn a_broken_promise_is_noticed() {
+    let promised =
+        types("type A { a(x: Int, y: B! = {}): Int! b: Int! c: Int } input B { c: Int } enum C { D E }");
+    let served = types(
+        "type A { a(x: ID, y: B!, z: Int!): Int! b: Int c: Int! } input B { c: Int, d: Int! } enum C { D }",
+    );
+    let wanted = [
+        "A.a(x: Int)",
+        "A.a(y: B!)",
+        "A.a(z: Int!)",
+        "A.b: Int!",
+        "B(d: Int!)",
+        "C.E is gone",
+    ];
+    assert_eq!(broken(&promised, &served), wanted);
+}

@@ -1,1 +1,224 @@
-//! How many statements a page costs, and how many rows they read.
+//! What a page asks of the database: how many statements, and how many rows they read.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use entity::cloud_resource_events::{self as events, EventType};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, Statement};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::TestApp;
+use crate::support::db::TestDb;
+use crate::support::fleet::{FLEET_FIELDS, fleet};
+
+/// A page of the inbox with everything that it shows.
+const INBOX: &str = "query($first: Int, $after: String) { drifts(first: $first, after: $after) { totalCount
+    pageInfo { hasNextPage endCursor }
+    nodes { id kind field expected actual status revision detectedAt resolvedAt resolvedBy resolutionNote
+        resource { id provider kind providerId urn name region sizeSlug status ip vpcUuid projectId tags attrs
+            firstSeenAt syncedAt goneAt
+            provisioned { id spec specVersion recordedBy recordedAt }
+            events(first: 5) { nodes { id type actor data occurredAt } } } } } }";
+
+/// The statements that were run.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<Statement>>>);
+
+impl Log {
+    fn take(&self) -> Vec<Statement> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// A server whose statements are logged.
+async fn observed() -> (TestApp, Log) {
+    let database = TestDb::create().await;
+    let log = Log::default();
+    let seen = Arc::clone(&log.0);
+    let db = database
+        .connect_and_migrate()
+        .await
+        .observed(move |info| seen.lock().unwrap().push(info.statement.clone()));
+    (TestApp::over(db, database), log)
+}
+
+/// The statements of one page of the inbox, which has so many rows.
+async fn page_of(t: &TestApp, log: &Log, rows: usize) -> Vec<Statement> {
+    log.take();
+    let page = t.data(INBOX, json!({ "first": rows })).await;
+    let nodes = page["drifts"]["nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), rows);
+    for node in nodes {
+        let resource = &node["resource"];
+        assert_eq!(resource["provisioned"]["specVersion"], 1);
+        let events = resource["events"]["nodes"].as_array().unwrap();
+        assert_eq!(events.len(), FLEET_FIELDS.len());
+    }
+    log.take()
+}
+
+fn texts(statements: &[Statement]) -> Vec<&str> {
+    statements
+        .iter()
+        .map(|statement| statement.sql.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_page_of_50_costs_as_many_statements_as_a_page_of_5() {
+    let (t, log) = observed().await;
+    fleet(t.db(), 60, t.now()).await;
+    t.sweep().await;
+    let (few, many) = (page_of(&t, &log, 5).await, page_of(&t, &log, 50).await);
+    assert_eq!(few.len(), many.len(), "{:#?}\n{:#?}", texts(&few), texts(&many));
+    assert!(many.len() <= 6, "{:#?}", texts(&many));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_page_costs_the_same_every_time_on_many_threads_too() {
+    let (t, log) = observed().await;
+    fleet(t.db(), 60, t.now()).await;
+    t.sweep().await;
+    for time in 0..20 {
+        let rows = if time % 2 == 0 { 50 } else { 5 };
+        let statements = page_of(&t, &log, rows).await;
+        assert_eq!(statements.len(), 6, "{time}: {:#?}", texts(&statements));
+    }
+}
+
+/// How the database goes about a statement, with the very values that it was run with: one step a line on
+/// SQLite, one JSON document on PostgreSQL, where the statement is run.
+async fn plan_of(t: &TestApp, statement: &Statement) -> Plan {
+    let explain = match t.db().backend() {
+        DbBackend::Sqlite => "EXPLAIN QUERY PLAN",
+        _ => "EXPLAIN (ANALYZE, FORMAT JSON)",
+    };
+    let explained = Statement {
+        sql: format!("{explain} {}", statement.sql),
+        ..statement.clone()
+    };
+    let rows = t.db().reader().query_all_raw(explained).await.unwrap();
+    match t.db().backend() {
+        DbBackend::Sqlite => Plan::Steps(
+            rows.iter()
+                .map(|row| row.try_get("", "detail").unwrap())
+                .collect(),
+        ),
+        _ => Plan::Tree(rows[0].try_get::<Value>("", "QUERY PLAN").unwrap()[0]["Plan"].take()),
+    }
+}
+
+#[derive(Debug)]
+enum Plan {
+    Steps(Vec<String>),
+    Tree(Value),
+}
+
+impl Plan {
+    /// Walks `index`, sorts nothing and reads no more than `rows` of it at a time.
+    fn walks(&self, index: &str, rows: i64) {
+        match self {
+            Self::Steps(steps) => {
+                assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
+                assert!(
+                    !steps.iter().any(|step| step.contains("TEMP B-TREE")),
+                    "{steps:#?}"
+                );
+                let whole = |step: &&String| step.starts_with("SCAN cloud_") && !step.contains(" USING ");
+                assert_eq!(steps.iter().find(whole), None, "{steps:#?}");
+            }
+            Self::Tree(tree) => {
+                let mut nodes = vec![tree];
+                let mut walked = false;
+                while let Some(node) = nodes.pop() {
+                    walked |= node["Index Name"] == index;
+                    assert_ne!(node["Node Type"], "Sort", "{tree:#}");
+                    assert_ne!(node["Node Type"], "Seq Scan", "{tree:#}");
+                    let read = node["Actual Rows"].as_i64().unwrap();
+                    let dropped = node["Rows Removed by Filter"].as_i64().unwrap_or_default();
+                    assert!(read + dropped <= rows, "{node:#}");
+                    nodes.extend(node["Plans"].as_array().into_iter().flatten());
+                }
+                assert!(walked, "{tree:#}");
+            }
+        }
+    }
+}
+
+/// Puts so many events into the log of a resource, a second apart.
+async fn log_events(t: &TestApp, resource_id: Uuid, count: i64) {
+    let now = t.now();
+    let rows: Vec<_> = (0..count)
+        .map(|n| events::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            resource_id: Set(resource_id),
+            event_type: Set(EventType::ResourceChanged),
+            actor: Set("system".to_owned()),
+            data: Set(json!({ "n": n })),
+            occurred_at: Set(now - TimeDelta::seconds(count - n)),
+        })
+        .collect();
+    let rows = &rows;
+    t.db()
+        .write_txn(|txn| async move {
+            for chunk in rows.chunks(drift_inbox::db::ROWS_PER_INSERT) {
+                events::Entity::insert_many(chunk.to_vec())
+                    .exec_without_returning(&*txn)
+                    .await?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+fn about<'s>(statements: &'s [Statement], needle: &str) -> &'s Statement {
+    let found: Vec<_> = statements.iter().filter(|s| s.sql.contains(needle)).collect();
+    assert_eq!(found.len(), 1, "{:#?}", texts(statements));
+    found[0]
+}
+
+#[tokio::test]
+async fn a_resource_with_5000_events_is_read_no_further_than_its_page() {
+    let (t, log) = observed().await;
+    let ids = fleet(t.db(), 3, t.now()).await;
+    for id in &ids {
+        log_events(&t, *id, 5_000).await;
+    }
+    t.database.execute("ANALYZE").await.unwrap();
+    t.sweep().await;
+    log.take();
+    let page = t.data(INBOX, json!({ "first": 9 })).await;
+    for node in page["drifts"]["nodes"].as_array().unwrap() {
+        let newest = &node["resource"]["events"]["nodes"];
+        assert_eq!(newest[0]["type"], "DRIFT_DETECTED");
+        assert_eq!(newest[4]["data"]["n"], 4_998);
+    }
+    let statements = log.take();
+    let of_events = about(&statements, "\"cloud_resource_events\"");
+    // 5 and one more for each of 3 resources, gathered in one list.
+    let plan = plan_of(&t, of_events).await;
+    plan.walks("ix_cloud_resource_events_resource_id_occurred_at_id", 18);
+}
+
+#[tokio::test]
+async fn a_page_of_5000_drifts_walks_the_index_of_its_order() {
+    let (t, log) = observed().await;
+    fleet(t.db(), 1_700, t.now()).await;
+    t.sweep().await;
+    t.database.execute("ANALYZE").await.unwrap();
+    let mut after = Value::Null;
+    for page in 0..3 {
+        log.take();
+        let answer = t.data(INBOX, json!({ "first": 50, "after": after })).await;
+        let drifts = &answer["drifts"];
+        assert_eq!(drifts["totalCount"], 5_100);
+        assert_eq!(drifts["nodes"].as_array().unwrap().len(), 50);
+        after = drifts["pageInfo"]["endCursor"].clone();
+        let statements = log.take();
+        assert_eq!(statements.len(), 6, "page {page}");
+        let plan = plan_of(&t, about(&statements, "ORDER BY \"cloud_drift\"")).await;
+        plan.walks("ix_cloud_drift_status_detected_at_id", 51);
+    }
+}

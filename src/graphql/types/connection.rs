@@ -8,6 +8,7 @@ use entity::job_runs::Job;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::domain::admission::check_time;
 use crate::error::{Error, Result};
 use crate::graphql::bounds::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
@@ -86,7 +87,10 @@ fn size(what: &str, rows: i32, max: u64) -> Result<u64> {
 
 fn place(what: &str, cursor: &str, order: &str) -> Result<Key> {
     match OpaqueCursor::<Cursor>::decode_cursor(cursor) {
-        Ok(OpaqueCursor(cursor)) if cursor.order == order => Ok(cursor.key),
+        Ok(OpaqueCursor(cursor)) if cursor.order == order => {
+            cursor.key.time.map_or(Ok(()), |time| check_time(what, time))?;
+            Ok(cursor.key)
+        }
         Ok(_) => Err(Error::BadUserInput(format!(
             "{what}: this cursor is of a list in another order"
         ))),

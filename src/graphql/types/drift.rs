@@ -1,7 +1,7 @@
 //! A drift, and how to ask for drifts.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use entity::cloud_drift;
 
 use super::{Json, Resource};
@@ -60,11 +60,12 @@ pub(in crate::graphql) struct DriftFilterInput {
 }
 
 impl DriftFilterInput {
-    /// As the inbox service wants it. BAD_USER_INPUT for an empty list or a malformed id.
+    /// As the inbox service wants it. BAD_USER_INPUT for what cannot be asked for: found out here, one field
+    /// alone is refused and not all that are read in one batch with it.
     pub(in crate::graphql) fn parse(self) -> Result<DriftFilter> {
         let status = not_empty("filter.status", self.status)?;
         let defaults = DriftFilter::default();
-        Ok(DriftFilter {
+        let filter = DriftFilter {
             status: status.map_or(defaults.status, |status| {
                 status.into_iter().map(Into::into).collect()
             }),
@@ -74,9 +75,23 @@ impl DriftFilterInput {
             resource_kind: self.resource_kind,
             region: self.region,
             search: self.search,
-            detected_after: self.detected_after,
-            detected_before: self.detected_before,
-        })
+            detected_after: self.detected_after.map(up_to_micros),
+            detected_before: self.detected_before.map(up_to_micros),
+        };
+        filter.check()?;
+        Ok(filter)
+    }
+}
+
+/// The next whole microsecond. Rows have no finer times, and PostgreSQL would cut what is finer off.
+fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = time.trunc_subsecs(6);
+    if whole == time {
+        time
+    } else {
+        whole
+            .checked_add_signed(TimeDelta::microseconds(1))
+            .unwrap_or(whole)
     }
 }
 

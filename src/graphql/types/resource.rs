@@ -86,9 +86,9 @@ impl Resource {
         &self.0.urn
     }
 
-    /// Name that operators gave it.
-    async fn name(&self) -> &str {
-        &self.0.name
+    /// Name that operators gave it; null if it has none.
+    async fn name(&self) -> Option<&str> {
+        Some(self.0.name.as_str()).filter(|name| !name.is_empty())
     }
 
     /// Region slug.

@@ -160,6 +160,12 @@ impl Listed {
         self
     }
 
+    /// In a passing state.
+    pub(crate) fn settling(mut self) -> Self {
+        self.resource.settling = true;
+        self
+    }
+
     pub(crate) fn tags<const N: usize>(mut self, tags: [&str; N]) -> Self {
         self.resource.tags = tags.map(str::to_owned).to_vec();
         self

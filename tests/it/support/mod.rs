@@ -1,11 +1,16 @@
 //! What tests are written in.
 
 pub(crate) mod account;
+pub(crate) mod api;
 pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod faults;
+pub(crate) mod fleet;
 pub(crate) mod graphql;
+pub(crate) mod process;
 pub(crate) mod stub_do;
+pub(crate) mod tables;
+pub(crate) mod together;
 
 use std::sync::Arc;
 

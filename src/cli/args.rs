@@ -1,0 +1,155 @@
+//! What may be written on the command line.
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::{DatabaseArgs, HttpArgs, InventoryArgs, ScheduleArgs, TokenArgs};
+
+/// What --help says at its end.
+const SECRETS: &str = "\
+Secrets are read from the environment, or from the file that NAME_FILE names:
+  DATABASE_URL        sqlite://PATH or postgres://... [default: sqlite://drift-inbox.db?mode=rwc]
+  DIGITALOCEAN_TOKEN  token of the account to sync; read scopes are enough
+  DRIFT_JWT_SECRET    shared secret that signs tokens, at least 32 bytes
+The log goes to standard error; RUST_LOG filters it. An empty variable is an unset one.
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 drift remains (detect --exit-code).";
+
+/// Where does a cloud differ from what its operators asked for?
+#[derive(Debug, Parser)]
+#[command(name = "drift-inbox", version, about, after_help = SECRETS)]
+pub(super) struct Cli {
+    /// How the log looks: text | json [default: text]
+    #[arg(
+        long,
+        global = true,
+        env = "DRIFT_LOG_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT"
+    )]
+    pub(super) log_format: Option<String>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Shows a sample account with drift in it, and serves it until Ctrl-C
+    Demo(DemoArgs),
+    /// Serves the inbox, and runs the jobs on their schedules
+    #[command(after_help = SECRETS)]
+    Serve(Box<ServeArgs>),
+    /// Runs the migrations that are missing
+    #[command(after_help = SECRETS)]
+    Migrate,
+    /// Replaces the inventory by what the cloud has
+    #[command(after_help = SECRETS)]
+    Sync(SyncArgs),
+    /// Compares every spec with the inventory, and prints what differs
+    #[command(after_help = SECRETS)]
+    Detect(DetectArgs),
+    /// Prints a token that is signed with DRIFT_JWT_SECRET
+    #[command(after_help = SECRETS)]
+    Token(NewTokenArgs),
+    /// Prints the GraphQL schema
+    Schema,
+    /// Prints what makes a shell complete commands and flags
+    Completions {
+        /// Shell that it is for
+        shell: Shell,
+    },
+    /// Prints a manual page, of the program or of one command
+    Man {
+        /// Command that it is about
+        #[arg(value_name = "COMMAND")]
+        about: Option<String>,
+    },
+}
+
+impl Command {
+    /// Whether people watch it work, so that a log of every run would be in their way.
+    pub(super) fn reports_itself(&self) -> bool {
+        match self {
+            Self::Demo(_) => true,
+            Self::Sync(_) | Self::Detect(_) => super::progress::is_watched(),
+            _ => false,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DemoArgs {
+    /// Change something in the sample account every so often, every 45s unless told otherwise
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "45s")]
+    pub(super) live: Option<String>,
+    #[command(flatten)]
+    pub(super) http: HttpArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) inventory: InventoryArgs,
+    #[command(flatten)]
+    pub(super) http: HttpArgs,
+    #[command(flatten)]
+    pub(super) token: TokenArgs,
+    #[command(flatten)]
+    pub(super) schedule: ScheduleArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct SyncArgs {
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) inventory: InventoryArgs,
+    /// Only these kinds
+    #[arg(long, value_delimiter = ',', value_name = "KIND,...")]
+    pub(super) kinds: Option<Vec<String>>,
+    /// Go through with a listing that lacks more than half of a kind
+    #[arg(long)]
+    pub(super) allow_mass_gone: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DetectArgs {
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    /// How to print what differs
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(super) format: Format,
+    /// End with 3 when open drift remains
+    #[arg(long)]
+    pub(super) exit_code: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct NewTokenArgs {
+    #[command(flatten)]
+    pub(super) token: TokenArgs,
+    /// Who it is for; the subject is `operator` without
+    #[arg(long)]
+    pub(super) email: Option<String>,
+    /// Role that it carries, any text; may be given again
+    #[arg(long, default_value = "platform_admin")]
+    pub(super) role: Vec<String>,
+    /// How long it is good for
+    #[arg(long, default_value = "1h")]
+    pub(super) ttl: String,
+}
+
+/// How `detect` prints what differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people: as wide as the terminal.
+    Table,
+    /// For programs: one JSON document, its names those of the GraphQL schema.
+    Json,
+}
+
+/// The whole command line, for those who describe it.
+pub(super) fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,178 @@
+//! The account of the demo: what was asked for, and what was done to it since without asking.
+
+use std::path::{Path, PathBuf};
+
+use entity::cloud_resources;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cli::Failure;
+use crate::domain::compare::live_value;
+
+/// What a small company asked for.
+const ACCOUNT: &str = include_str!("../sample/account.json");
+/// What somebody did later.
+const CHANGES: &str = include_str!("../sample/changes.json");
+
+/// The account as it was set up.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Sample {
+    provider: String,
+    /// Which fields of each kind have a desired value.
+    watched: BTreeMap<String, BTreeSet<String>>,
+    /// Provider ids of resources that nobody asked for.
+    unmanaged: BTreeSet<String>,
+    /// As an inventory file has them.
+    resources: Vec<Map<String, Value>>,
+}
+
+/// A resource, by its provider's name for it.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Target {
+    pub(super) kind: String,
+    pub(super) provider_id: String,
+}
+
+/// A drift, by the resource and its field.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Suggested {
+    pub(super) what: Target,
+    pub(super) field: String,
+}
+
+/// Something that was done at some time in the past.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PastChange {
+    pub(super) minutes_ago: i64,
+    pub(super) what: Target,
+    /// Fields as an inventory file has them; of `attrs` only those that change.
+    pub(super) set: Option<Map<String, Value>>,
+    /// It was deleted.
+    #[serde(default)]
+    pub(super) vanish: bool,
+    /// Nothing was done to the resource; a drift of it was accepted.
+    pub(super) accept: Option<PastAccept>,
+}
+
+/// An accept in the past.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PastAccept {
+    pub(super) field: String,
+    pub(super) by: String,
+    pub(super) note: String,
+}
+
+/// Something that is done while the demo is watched.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LiveChange {
+    pub(super) says: String,
+    pub(super) what: Target,
+    pub(super) set: Map<String, Value>,
+}
+
+/// Everything that is done to the account.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Changes {
+    /// Oldest first.
+    pub(super) history: Vec<PastChange>,
+    /// One after the other, then from the start again: the last ones undo what the first ones did.
+    pub(super) live: Vec<LiveChange>,
+    /// The drift that the demo shows how to accept.
+    pub(super) suggested: Suggested,
+}
+
+impl Changes {
+    /// Of the sample.
+    pub(super) fn read() -> Result<Self, Failure> {
+        serde_json::from_str(CHANGES).map_err(|why| Failure::Failed(format!("sample changes: {why}")))
+    }
+}
+
+/// The account, and the inventory file that says what it has.
+pub(super) struct Account {
+    sample: Sample,
+    file: PathBuf,
+}
+
+impl Account {
+    /// As it was asked for, with its inventory file in `folder`.
+    pub(super) fn create(folder: &Path) -> Result<Self, Failure> {
+        let sample = serde_json::from_str(ACCOUNT);
+        let account = Self {
+            sample: sample.map_err(|why| Failure::Failed(format!("sample account: {why}")))?,
+            file: folder.join("inventory.json"),
+        };
+        account.save()?;
+        Ok(account)
+    }
+
+    /// The inventory file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What was asked for, if anything, of a resource as it is now.
+    pub(super) fn spec_of(&self, resource: &cloud_resources::Model) -> Option<Value> {
+        if self.sample.unmanaged.contains(&resource.provider_id) {
+            return None;
+        }
+        let fields = self.sample.watched.get(&resource.kind)?;
+        let spec: Map<String, Value> = fields
+            .iter()
+            .filter_map(|field| Some((field.clone(), live_value(resource, field)?.into_owned())))
+            .collect();
+        Some(Value::Object(spec))
+    }
+
+    /// Gives fields of a resource other values.
+    pub(super) fn set(&mut self, what: &Target, fields: &Map<String, Value>) -> Result<(), Failure> {
+        let found = self.sample.resources.iter_mut().find(|entry| is(entry, what));
+        let entry = found.ok_or_else(|| unknown(what))?;
+        for (field, value) in fields {
+            match (entry.get_mut(field), value) {
+                (Some(Value::Object(old)), Value::Object(new)) => old.extend(new.clone()),
+                _ => _ = entry.insert(field.clone(), value.clone()),
+            }
+        }
+        self.save()
+    }
+
+    /// Deletes a resource.
+    pub(super) fn vanish(&mut self, what: &Target) -> Result<(), Failure> {
+        let before = self.sample.resources.len();
+        self.sample.resources.retain(|entry| !is(entry, what));
+        if self.sample.resources.len() == before {
+            return Err(unknown(what));
+        }
+        self.save()
+    }
+
+    /// Whoever reads the file meanwhile sees all of the old or all of the new.
+    fn save(&self) -> Result<(), Failure> {
+        let (provider, resources) = (&self.sample.provider, &self.sample.resources);
+        let text = json!({ "provider": provider, "resources": resources }).to_string();
+        let unfinished = self.file.with_extension("new");
+        std::fs::write(&unfinished, text)?;
+        Ok(std::fs::rename(unfinished, &self.file)?)
+    }
+}
+
+fn is(entry: &Map<String, Value>, what: &Target) -> bool {
+    entry.get("kind").and_then(Value::as_str) == Some(&what.kind)
+        && entry.get("providerId").and_then(Value::as_str) == Some(&what.provider_id)
+}
+
+fn unknown(what: &Target) -> Failure {
+    Failure::Failed(format!(
+        "sample changes: there is no {} {:?}",
+        what.kind, what.provider_id
+    ))
+}

@@ -1,0 +1,122 @@
+//! What happened in the account before the demo began: the jobs and services of a server, run with a clock
+//! that stands in the past.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use entity::cloud_drift;
+use entity::job_runs::JobOutcome;
+
+use super::account::{Account, PastAccept, PastChange, Target};
+use crate::app::{App, JobRequest};
+use crate::cli::Failure;
+use crate::clock::{Clock, ManualClock};
+use crate::db::Db;
+use crate::error::Error;
+use crate::provider::InventoryProvider;
+use crate::services::inbox::{self, DriftFilter, DriftTime};
+use crate::services::inventory::SyncOptions;
+use crate::services::page::PageRequest;
+use crate::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
+use crate::services::resources::{self, ResourceFilter};
+use crate::services::triage::{AcceptDrift, accept_drift};
+
+/// When everything was as it was asked for.
+const BEGINNING: TimeDelta = TimeDelta::days(30);
+/// How long after a sync the sweep looks at what it brought.
+const SYNC_TO_SWEEP: TimeDelta = TimeDelta::seconds(2);
+/// Who asked.
+const OPERATOR: &str = "mira@example.com";
+/// More than the sample has.
+const ALL: u64 = 1000;
+
+/// Plays the past of the account into an empty database.
+pub(super) async fn play(
+    db: &Db,
+    inventory: Arc<dyn InventoryProvider>,
+    account: &mut Account,
+    past: &[PastChange],
+) -> Result<(), Failure> {
+    let today = Clock::System.now();
+    let clock = ManualClock::at(today - BEGINNING);
+    let app = App::new(db.clone(), Clock::Manual(clock.clone()), Some(inventory));
+    run(&app, JobRequest::Sync(SyncOptions::default())).await?;
+    record_specs(&app, account).await?;
+    clock.advance(SYNC_TO_SWEEP);
+    run(&app, JobRequest::detect_all()).await?;
+    for change in past {
+        let then = today - TimeDelta::minutes(change.minutes_ago);
+        clock.advance(then - clock.now());
+        if let Some(accept) = &change.accept {
+            self::accept(&app, &change.what, accept).await?;
+            continue;
+        }
+        if let Some(fields) = &change.set {
+            account.set(&change.what, fields)?;
+        }
+        if change.vanish {
+            account.vanish(&change.what)?;
+        }
+        // Only what changed: the demo shall begin soon.
+        let options = SyncOptions {
+            kinds: Some([change.what.kind.clone()].into()),
+            ..SyncOptions::default()
+        };
+        run(&app, JobRequest::Sync(options)).await?;
+        clock.advance(SYNC_TO_SWEEP);
+        run(&app, JobRequest::detect_all()).await?;
+    }
+    Ok(())
+}
+
+/// Runs a job to its end, which has to be a good one.
+pub(super) async fn run(app: &App, job: JobRequest) -> Result<serde_json::Value, Failure> {
+    let run = app.run(job).await?;
+    match run.outcome {
+        Some(JobOutcome::Succeeded) => Ok(run.counts),
+        _ => Err(Failure::Failed(run.error.unwrap_or_default())),
+    }
+}
+
+async fn record_specs(app: &App, account: &Account) -> Result<(), Failure> {
+    let request = PageRequest::first(ALL);
+    let known = resources::list(app.db().reader(), &ResourceFilter::default(), &request).await?;
+    for (_, resource) in known.rows {
+        let Some(spec) = account.spec_of(&resource) else {
+            continue;
+        };
+        let record = RecordSpec {
+            resource_id: resource.id,
+            spec,
+            source: SOURCE_API.to_owned(),
+            expected_version: None,
+        };
+        record_provisioned(app.db(), OPERATOR, &record, app.clock().now()).await?;
+    }
+    Ok(())
+}
+
+async fn accept(app: &App, what: &Target, accept: &PastAccept) -> Result<(), Failure> {
+    let drift = open_drift(app.db(), what, &accept.field).await?;
+    let order = AcceptDrift {
+        drift_id: drift.id,
+        revision: Some(drift.revision),
+        note: Some(accept.note.clone()),
+    };
+    accept_drift(app.db(), &accept.by, &order, app.clock().now()).await?;
+    Ok(())
+}
+
+/// The open drift of a field of a resource.
+pub(super) async fn open_drift(db: &Db, what: &Target, field: &str) -> Result<cloud_drift::Model, Failure> {
+    let filter = DriftFilter {
+        field: Some(field.to_owned()),
+        resource_kind: Some(what.kind.clone()),
+        search: Some(what.provider_id.clone()),
+        ..DriftFilter::default()
+    };
+    let order = inbox::order_by(DriftTime::DetectedAt, true);
+    let page = inbox::list(db.reader(), &filter, order, &PageRequest::first(1)).await?;
+    let first = page.rows.into_iter().next();
+    Ok(first.map(|(_, drift)| drift).ok_or(Error::NotFound("drift"))?)
+}

@@ -1,0 +1,42 @@
+//! `demo --live`: something happens in the account every so often.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use super::account::{Account, LiveChange};
+use super::history;
+use crate::app::{App, JobRequest};
+use crate::cli::Failure;
+use crate::services::detection::SweepCounts;
+use crate::services::inbox::{self, DriftFilter};
+use crate::services::inventory::SyncOptions;
+
+/// Does one thing after the other to the account, looks what the inbox makes of it, and says so.
+pub(super) async fn run(app: App, mut account: Account, changes: Vec<LiveChange>, every: Duration) {
+    for change in changes.iter().cycle() {
+        tokio::time::sleep(every).await;
+        let line = match step(&app, &mut account, change).await {
+            Ok(line) => line,
+            // Somebody may have started a sync by hand this very moment; the next one brings both changes.
+            Err(failure) => format!("{}, but: {failure}", change.says),
+        };
+        let now = app.clock().now().format("%H:%M:%S UTC");
+        // The server goes on when nobody reads this any more.
+        _ = writeln!(anstream::stdout(), "{now}  {line}");
+    }
+}
+
+async fn step(app: &App, account: &mut Account, change: &LiveChange) -> Result<String, Failure> {
+    account.set(&change.what, &change.set)?;
+    history::run(app, JobRequest::Sync(SyncOptions::default())).await?;
+    let counts = history::run(app, JobRequest::detect_all()).await?;
+    let counts: SweepCounts = serde_json::from_value(counts).unwrap_or_default();
+    let open = inbox::count(app.db().reader(), &DriftFilter::default()).await?;
+    let made = match (counts.opened, counts.changed, counts.staled) {
+        (1.., ..) => "a new drift",
+        (_, 1.., _) => "a drift changes",
+        (.., 1..) => "a drift heals",
+        _ => "no drift changes",
+    };
+    Ok(format!("{}: {made}, {open} are open", change.says))
+}

@@ -1,0 +1,172 @@
+//! `demo`: a sample account with a month of history, on a database that is gone when it ends.
+
+mod account;
+mod history;
+mod live;
+mod next_steps;
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use self::account::{Account, Changes, Suggested};
+use self::next_steps::NextSteps;
+use super::args::DemoArgs;
+use super::serve::{self, Signals};
+use super::{Failure, Outcome, connect, table};
+use crate::app::{App, JobRequest};
+use crate::auth::{NewToken, issue};
+use crate::clock::Clock;
+use crate::config::{BadSetting, DatabaseConfig, HttpArgs, TokenArgs, TokenConfig, duration};
+use crate::error::Error;
+use crate::http::Edge;
+use crate::provider::{InventoryProvider, file::InventoryFile};
+use crate::scheduler::Schedules;
+use crate::services::inbox::{self, DriftFilter};
+use crate::services::inventory::SyncOptions;
+use crate::services::resources::{self, ResourceFilter};
+
+/// Who looks at it.
+const OPERATOR: &str = "you@example.com";
+/// How long the printed token is good for.
+const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// How often something may happen in the account.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(args: &DemoArgs) -> Outcome {
+    // From here on a signal does not end the process, so that what is made is removed again.
+    let mut signals = Signals::new()?.or_hangup()?;
+    let live = args.live.as_deref().map(interval).transpose()?;
+    let (bounds, introspection) = (args.http.bounds()?, args.http.introspection()?);
+    let listener = bind(&args.http).await?;
+    let folder = tempfile::Builder::new().prefix("drift-inbox-demo-").tempdir()?;
+    let changes = Changes::read()?;
+    let mut account = Account::create(folder.path())?;
+    let app = prepare(folder.path(), &mut account, &changes).await?;
+    let config = token_config()?;
+    let token = token(&config, &app)?;
+    introduce(&app, &listener, &changes.suggested, &token).await?;
+    let edge = Edge::new(app.clone(), config.verifier()?, bounds, introspection);
+    let live = live.map(|every| tokio::spawn(live::run(app.clone(), account, changes.live, every)));
+    let stop = async {
+        signals.received().await;
+        if let Some(live) = live {
+            live.abort();
+            _ = live.await;
+        }
+    };
+    let ended = serve::until(stop, app.clone(), edge, listener, &Schedules::default()).await;
+    app.db().clone().close().await?;
+    folder.close()?;
+    ended
+}
+
+fn interval(text: &str) -> Result<Duration, BadSetting> {
+    match duration("--live", text)? {
+        every if every < SHORTEST_INTERVAL => {
+            Err(BadSetting::new("--live", format!("{text:?} is less than 1s")))
+        }
+        every => Ok(every),
+    }
+}
+
+/// Where it is told to, else at the usual port, or at any that is free if another program has that one.
+async fn bind(args: &HttpArgs) -> Result<TcpListener, Failure> {
+    let address = args.listen()?;
+    let told = args.listen.as_deref().is_some_and(|listen| !listen.is_empty());
+    if told {
+        return serve::bind(address).await;
+    }
+    match TcpListener::bind(address).await {
+        Err(why) if why.kind() == ErrorKind::AddrInUse => {
+            eprintln!("port {} is taken, so the demo takes another one", address.port());
+            serve::bind((address.ip(), 0).into()).await
+        }
+        Ok(listener) => Ok(listener),
+        Err(_) => serve::bind(address).await,
+    }
+}
+
+/// The account with its past, looked at just now.
+async fn prepare(folder: &Path, account: &mut Account, changes: &Changes) -> Result<App, Failure> {
+    let url = format!("sqlite://{}?mode=rwc", folder.join("demo.db").display());
+    let db = connect(&DatabaseConfig {
+        url: url.into(),
+        migrate: true,
+    })
+    .await?;
+    let inventory: Arc<dyn InventoryProvider> = Arc::new(InventoryFile::new(account.file()));
+    history::play(&db, Arc::clone(&inventory), account, &changes.history).await?;
+    let app = App::new(db, Clock::System, Some(inventory));
+    history::run(&app, JobRequest::Sync(SyncOptions::default())).await?;
+    history::run(&app, JobRequest::detect_all()).await?;
+    Ok(app)
+}
+
+async fn introduce(
+    app: &App,
+    listener: &TcpListener,
+    suggested: &Suggested,
+    token: &str,
+) -> Result<(), Failure> {
+    let (mut out, reader, address) = (anstream::stdout(), app.db().reader(), listener.local_addr()?);
+    let all = resources::count(reader, &present(None)).await?;
+    let managed = resources::count(reader, &present(Some(true))).await?;
+    let open = inbox::count(reader, &DriftFilter::default()).await?;
+    writeln!(
+        out,
+        "A sample account: {all} resources, {managed} with a spec, {open} differences in the inbox:\n"
+    )?;
+    table::print_open(&mut out, app.db(), app.clock().now()).await?;
+    writeln!(out, "\nlistening on http://{address}\n")?;
+    let drift = history::open_drift(app.db(), &suggested.what, &suggested.field).await?;
+    let resource = resources::by_ids(reader, &[drift.resource_id]).await?;
+    let steps = NextSteps {
+        address,
+        operator: OPERATOR,
+        token,
+        drift: &drift,
+        resource: resource.first().ok_or(Error::NotFound("resource"))?,
+    };
+    steps.write(&mut out)?;
+    writeln!(out, "Ctrl-C ends the demo and removes everything that it made.")?;
+    Ok(out.flush()?)
+}
+
+fn present(managed: Option<bool>) -> ResourceFilter {
+    ResourceFilter {
+        gone: Some(false),
+        managed,
+        ..ResourceFilter::default()
+    }
+}
+
+/// Signed with a secret that nobody else ever has.
+fn token_config() -> Result<TokenConfig, Failure> {
+    let secret = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
+    Ok(TokenArgs::default().with_secret(SecretString::from(secret))?)
+}
+
+fn token(config: &TokenConfig, app: &App) -> Result<String, Failure> {
+    let new = NewToken {
+        subject: OPERATOR.to_owned(),
+        email: Some(OPERATOR.to_owned()),
+        roles: vec!["platform_admin".to_owned()],
+        ttl: TOKEN_LIFE,
+    };
+    let now = app.clock().now();
+    let token = issue(
+        &config.secret,
+        &config.issuer,
+        &config.audience,
+        &config.roles_claim,
+        new,
+        now,
+    );
+    token.map_err(|why| Failure::Failed(why.to_string()))
+}

@@ -1,0 +1,80 @@
+//! What to do with the demo now that it runs.
+
+use std::io::{Result, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anstyle::Style;
+use entity::{cloud_drift, cloud_resources};
+use serde_json::json;
+
+use crate::cli::values;
+use crate::domain::sweep::stored;
+
+const ACCEPT: &str = "mutation ($input: AcceptDriftInput!) { acceptDrift(input: $input) { \
+    drift { field status resolvedBy } provisioned { specVersion } } }";
+
+/// Where the demo is, for whom, and the drift that it shows how to accept.
+pub(super) struct NextSteps<'a> {
+    pub(super) address: SocketAddr,
+    pub(super) operator: &'a str,
+    pub(super) token: &'a str,
+    pub(super) drift: &'a cloud_drift::Model,
+    pub(super) resource: &'a cloud_resources::Model,
+}
+
+impl NextSteps<'_> {
+    /// Writes them.
+    pub(super) fn write(&self, out: &mut impl Write) -> Result<()> {
+        let (server, bold) = (self.server(), Style::new().bold());
+        writeln!(
+            out,
+            "{bold}Look around{bold:#} in GraphiQL, signed in as {}:\n",
+            self.operator
+        )?;
+        writeln!(out, "  {server}/graphiql#token={}\n", self.token)?;
+        let (drift, resource) = (self.drift, self.resource);
+        let (expected, actual) = values::shown(drift.kind, stored(&drift.expected), stored(&drift.actual));
+        writeln!(
+            out,
+            "{bold}Accept a drift{bold:#}, such as that of the {} {}:\n",
+            resource.kind, resource.name
+        )?;
+        writeln!(
+            out,
+            "  {}: {expected} was asked for, {actual} is there",
+            drift.field
+        )?;
+        writeln!(out, "  drift {}, revision {}\n", drift.id, drift.revision)?;
+        writeln!(out, "{}\n", self.curl(&server))
+    }
+
+    fn curl(&self, server: &str) -> String {
+        let body = json!({
+            "query": ACCEPT,
+            "variables": { "input": {
+                "driftId": self.drift.id,
+                "revision": self.drift.revision,
+                "note": "resized on purpose",
+            } },
+        });
+        let argument = |text: String| format!("'{}'", text.replace('\'', r"'\''"));
+        let arguments = [
+            format!("curl -sS {server}/graphql"),
+            format!("-H {}", argument("Content-Type: application/json".to_owned())),
+            format!("-H {}", argument(format!("Authorization: Bearer {}", self.token))),
+            format!("-d {}", argument(body.to_string())),
+        ];
+        arguments.join(" \\\n  ")
+    }
+
+    /// As this machine reaches it: nobody can go to the address that stands for all addresses.
+    fn server(&self) -> String {
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{address}")
+    }
+}

@@ -1,0 +1,159 @@
+//! `detect`: a sweep, and what it leaves in the inbox, for people or for programs.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use entity::cloud_drift::{self, DriftKind};
+use entity::cloud_resources;
+use entity::job_runs::{self, Job, JobOutcome};
+use serde_json::{Value, json};
+
+use super::args::{DetectArgs, Format};
+use super::{Failure, Outcome, connect, counted, progress, summary, table};
+use crate::app::{App, JobRequest};
+use crate::clock::Clock;
+use crate::services::detection::{Scope, SweepCounts};
+use crate::services::inbox::{self, DriftFilter};
+use crate::services::resources::{self, ResourceFilter};
+
+/// What `detect --exit-code` ends with when something differs.
+const DRIFT_REMAINS: u8 = 3;
+
+pub(super) async fn run(args: &DetectArgs) -> Outcome {
+    let app = App::new(connect(&args.database.resolve()?).await?, Clock::System, None);
+    let managed = ResourceFilter {
+        managed: Some(true),
+        ..ResourceFilter::default()
+    };
+    let specs = resources::count(app.db().reader(), &managed).await?;
+    let (progress, watched) = progress::of_sweep(specs.unsigned_abs());
+    let request = JobRequest::Detect {
+        scope: Scope::All,
+        progress: Some(progress),
+    };
+    let run = app.run(request).await;
+    watched.finish_and_clear();
+    let run = run?;
+    let open = inbox::count(app.db().reader(), &DriftFilter::default()).await?;
+    let printed = match args.format {
+        Format::Table => print_table(&app, &run, open).await,
+        Format::Json => print_json(&app, &run, open).await,
+    };
+    match printed {
+        // Whoever reads no further still wants to know how it ended.
+        Ok(()) | Err(Failure::Unread) => {}
+        Err(failure) => return Err(failure),
+    }
+    Ok(match run.outcome {
+        Some(JobOutcome::Succeeded | JobOutcome::Partial) if args.exit_code && open > 0 => {
+            ExitCode::from(DRIFT_REMAINS)
+        }
+        Some(JobOutcome::Succeeded) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    writeln!(out, "detect: {}", summary(run, || did(run)))?;
+    if open == 0 {
+        writeln!(out, "nothing differs")?;
+    }
+    table::print_open(&mut out, app.db(), app.clock().now()).await?;
+    Ok(out.flush()?)
+}
+
+fn did(run: &job_runs::Model) -> String {
+    let counts: SweepCounts = serde_json::from_value(run.counts.clone()).unwrap_or_default();
+    let (changed, closed) = (counts.changed, counts.staled);
+    let mut text = format!(
+        "{} and {} compared, {} opened, {changed} changed, {closed} closed",
+        counted(counts.resources, "resource"),
+        counted(counts.fields_compared, "field"),
+        counted(counts.opened, "drift"),
+    );
+    let left_out = [
+        (counts.skipped, "left out, because a row does not decode"),
+        (counts.settling, "left as they are while they settle"),
+        (counts.unsynced, "not compared, because no sync has seen them yet"),
+        (
+            counts.moved,
+            "left to the next sweep, because they changed meanwhile",
+        ),
+    ];
+    for (number, why) in left_out.into_iter().filter(|(number, _)| *number > 0) {
+        text += &format!("; {number} {why}");
+    }
+    text
+}
+
+/// One document, written row by row, so that memory does not grow with the inbox.
+async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let (about, counts) = (json_run(run), &run.counts);
+    write!(
+        out,
+        "{{\"run\":{about},\n\"counts\":{counts},\n\"drifts\":{{\"totalCount\":{open},\"nodes\":["
+    )?;
+    let mut between = "\n";
+    let mut pages = table::OpenDrifts::new(app.db());
+    while let Some(rows) = pages.next().await? {
+        for (drift, resource) in &rows {
+            write!(out, "{between}{}", json_drift(drift, resource.as_ref()))?;
+            between = ",\n";
+        }
+    }
+    out.write_all(b"\n]}}\n")?;
+    Ok(out.flush()?)
+}
+
+fn json_run(run: &job_runs::Model) -> Value {
+    let outcome = run.outcome.map(|outcome| match outcome {
+        JobOutcome::Succeeded => "SUCCEEDED",
+        JobOutcome::Partial => "PARTIAL",
+        JobOutcome::Failed => "FAILED",
+        JobOutcome::Skipped => "SKIPPED",
+        JobOutcome::Abandoned => "ABANDONED",
+    });
+    let job = match run.job {
+        Job::SyncInventory => "SYNC_INVENTORY",
+        Job::DetectDrift => "DETECT_DRIFT",
+    };
+    json!({
+        "id": run.id,
+        "job": job,
+        "startedAt": run.started_at,
+        "finishedAt": run.finished_at,
+        "outcome": outcome,
+        "error": run.error,
+    })
+}
+
+fn json_drift(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>) -> Value {
+    let kind = match drift.kind {
+        DriftKind::Changed => "CHANGED",
+        DriftKind::Missing => "MISSING",
+    };
+    let resource = resource.map(|resource| {
+        json!({
+            "id": resource.id,
+            "provider": resource.provider,
+            "kind": resource.kind,
+            "providerId": resource.provider_id,
+            "urn": resource.urn,
+            "name": resource.name,
+            "region": resource.region,
+        })
+    });
+    json!({
+        "id": drift.id,
+        "kind": kind,
+        "field": drift.field,
+        "expected": drift.expected,
+        "actual": drift.actual,
+        "status": "OPEN",
+        "revision": drift.revision,
+        "detectedAt": drift.detected_at,
+        "resource": resource,
+    })
+}

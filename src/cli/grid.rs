@@ -1,0 +1,142 @@
+//! Columns that line up and fit where they are read.
+
+use std::io::{Result, Write};
+
+use anstyle::Style;
+use console::{Term, measure_text_width, truncate_str};
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+/// No column is made narrower than this to fit a terminal.
+const NARROWEST: usize = 8;
+/// Widest column where there is no terminal to fit.
+const WIDEST: usize = 60;
+
+/// Where a word that is too long is best broken: behind one of these.
+const SEPARATORS: [char; 7] = ['.', '_', ',', '/', ':', '=', '-'];
+
+/// A text and how it looks.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    /// Whatever could move the cursor, or turn the text around, becomes a blank.
+    pub(super) fn new(text: &str, style: Style) -> Self {
+        let text = text
+            .chars()
+            .map(|c| if is_harmless(c) { c } else { ' ' })
+            .collect();
+        Self { text, style }
+    }
+}
+
+fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Where a grid goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Columns of the terminal, if it is one.
+    width: Option<usize>,
+}
+
+impl Room {
+    /// Of standard output.
+    pub(super) fn of_stdout() -> Self {
+        let size = Term::stdout().size_checked();
+        Self {
+            width: size.map(|(_, columns)| usize::from(columns)),
+        }
+    }
+
+    /// Lines that one cell may take. A program that reads lines wants one.
+    fn lines(self) -> usize {
+        if self.width.is_some() { 2 } else { 1 }
+    }
+}
+
+/// Writes rows below each other. Columns that are wider than there is room for give way, the widest first.
+pub(super) fn write_rows<const N: usize>(out: &mut impl Write, rows: &[[Cell; N]], room: Room) -> Result<()> {
+    let widths = widths(rows, room);
+    for row in rows {
+        let mut columns: [std::vec::IntoIter<String>; N] =
+            std::array::from_fn(|i| wrap(&row[i].text, widths[i], room.lines()).into_iter());
+        let lines = columns.iter().map(ExactSizeIterator::len).max();
+        for _ in 0..lines.unwrap_or_default() {
+            write_line(out, row, &mut columns, &widths)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_line<const N: usize>(
+    out: &mut impl Write,
+    row: &[Cell; N],
+    columns: &mut [std::vec::IntoIter<String>; N],
+    widths: &[usize; N],
+) -> Result<()> {
+    // Blanks that are still owed are not written at the end of a line.
+    let mut owed = 0;
+    for ((cell, column), width) in row.iter().zip(columns).zip(widths) {
+        let text = column.next().unwrap_or_default();
+        if !text.is_empty() {
+            let style = cell.style;
+            write!(out, "{:owed$}{style}{text}{style:#}", "")?;
+            owed = 0;
+        }
+        owed += width.saturating_sub(measure_text_width(&text)) + GAP;
+    }
+    writeln!(out)
+}
+
+fn widths<const N: usize>(rows: &[[Cell; N]], room: Room) -> [usize; N] {
+    let widest = |column: usize| rows.iter().map(|row| measure_text_width(&row[column].text)).max();
+    let mut widths: [usize; N] = std::array::from_fn(|column| widest(column).unwrap_or_default());
+    let Some(width) = room.width else {
+        return widths.map(|width| width.min(WIDEST));
+    };
+    let available = width.saturating_sub(GAP * N.saturating_sub(1));
+    while widths.iter().sum::<usize>() > available {
+        // Of several the last: the first columns say what the row is about.
+        match widths.iter_mut().max_by_key(|width| **width) {
+            Some(width) if *width > NARROWEST => *width -= 1,
+            _ => break,
+        }
+    }
+    widths
+}
+
+/// At most so many lines of at most this width, broken at blanks or separators where there are any; the last
+/// is cut.
+fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut rest = text.trim();
+    while done.len() + 1 < lines && measure_text_width(rest) > width {
+        let fits = truncate_str(rest, width, "").len();
+        let (line, next) = rest.split_at(fits);
+        let at = if next.starts_with(' ') {
+            fits
+        } else {
+            let behind = |break_at: usize| break_at + 1;
+            let blank = line.rfind(' ');
+            blank
+                .or_else(|| line.rfind(SEPARATORS).map(behind))
+                .unwrap_or(fits)
+        };
+        if at == 0 {
+            break;
+        }
+        done.push(rest[..at].trim_end().to_owned());
+        rest = rest[at..].trim_start();
+    }
+    done.push(truncate_str(rest, width, "…").into_owned());
+    done
+}
+
+#[cfg(test)]
+mod tests;

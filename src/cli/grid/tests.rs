@@ -1,0 +1,63 @@
+use anstyle::Style;
+
+use super::{Cell, Room, wrap, write_rows};
+
+fn grid(width: Option<usize>, rows: &[[&str; 3]]) -> String {
+    let rows: Vec<[Cell; 3]> = rows
+        .iter()
+        .map(|row| row.map(|text| Cell::new(text, Style::new())))
+        .collect();
+    let mut out = Vec::new();
+    write_rows(&mut out, &rows, Room { width }).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn columns_line_up_and_lines_have_no_blanks_at_their_end() {
+    let text = grid(
+        None,
+        &[["NAME", "X", "AGE"], ["web-1", "", "3d"], ["日本", "1", ""]],
+    );
+    assert_eq!(text, "NAME   X  AGE\nweb-1     3d\n日本   1\n");
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let long = "a long text of many words that cannot possibly fit into what there is";
+    for width in [28, 40, 60, 80] {
+        let text = grid(
+            Some(width),
+            &[["NAME", "X", "AGE"], [long, &long.replace(' ', "_"), "3d"]],
+        );
+        for line in text.lines() {
+            assert!(console::measure_text_width(line) <= width, "{width}: {line:?}");
+        }
+        assert_eq!(text.lines().count(), 3, "the long row has two lines");
+        assert!(text.contains('…') && text.contains("3d"), "{text}");
+    }
+}
+
+#[test]
+fn where_there_is_no_terminal_a_row_is_one_line_and_a_cell_is_cut() {
+    let text = grid(None, &[[&"x".repeat(500), "y", "z"]]);
+    assert_eq!(text, format!("{}…  y  z\n", "x".repeat(59)));
+}
+
+#[test]
+fn text_breaks_at_blanks_then_behind_separators_then_anywhere() {
+    assert_eq!(wrap("one two three", 8, 2), ["one two", "three"]);
+    assert_eq!(wrap("one two", 3, 2), ["one", "two"]);
+    assert_eq!(
+        wrap("redirect_http_to_https", 18, 2),
+        ["redirect_http_to_", "https"]
+    );
+    assert_eq!(wrap("abcdefghij", 4, 2), ["abcd", "efg…"]);
+    assert_eq!(wrap("日本語", 1, 2), ["…"], "not even one letter fits");
+    assert_eq!(wrap("", 4, 2), [""]);
+}
+
+#[test]
+fn what_moves_the_cursor_or_turns_text_around_becomes_a_blank() {
+    let text = grid(None, &[["a\u{1b}[2Jb", "c\nd", "e\u{202e}f"]]);
+    assert_eq!(text, "a [2Jb  c d  e f\n");
+}

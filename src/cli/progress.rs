@@ -1,0 +1,68 @@
+//! How far a long job got, on standard error: a bar where somebody watches, a line of the log now and then
+//! elsewhere.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::app::Progress;
+use crate::services::detection::SweepCounts;
+
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(120);
+/// How long at least from one line to the next, where nobody watches.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// Whether standard error is a terminal that can draw.
+pub(super) fn is_watched() -> bool {
+    !ProgressDrawTarget::stderr().is_hidden()
+}
+
+/// Of a sync, of which nobody knows how long it takes.
+pub(super) fn of_sync() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if bar.is_hidden() {
+        tracing::info!("listing the account");
+    } else {
+        bar.set_style(style("{spinner} {msg} {elapsed}"));
+        bar.set_message("listing the account");
+        bar.enable_steady_tick(TICK);
+    }
+    bar
+}
+
+/// Of a sweep over this many specs: what hears of each batch, and the bar to end it with.
+pub(super) fn of_sweep(specs: u64) -> (Progress, ProgressBar) {
+    let bar = ProgressBar::with_draw_target(Some(specs), ProgressDrawTarget::stderr());
+    if bar.is_hidden() {
+        tracing::info!("comparing with {}", super::counted(specs, "spec"));
+        return (in_lines(specs), bar);
+    }
+    bar.set_style(style("comparing [{bar:32}] {pos} of {len} resources, {eta} left"));
+    bar.tick();
+    let moving = bar.clone();
+    let progress = Arc::new(move |counts: &SweepCounts| moving.set_position(looked_at(counts)));
+    (progress, bar)
+}
+
+fn in_lines(specs: u64) -> Progress {
+    let last = Mutex::new(Instant::now());
+    Arc::new(move |counts: &SweepCounts| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= BETWEEN_LINES {
+            *last = Instant::now();
+            tracing::info!("compared {} of {specs} resources", looked_at(counts));
+        }
+    })
+}
+
+fn looked_at(counts: &SweepCounts) -> u64 {
+    counts.resources + counts.unsynced + counts.skipped
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}

@@ -1,0 +1,69 @@
+//! `sync`: the inventory becomes what the cloud has.
+
+use std::process::ExitCode;
+
+use entity::job_runs::{self, JobOutcome};
+
+use super::args::SyncArgs;
+use super::{Outcome, connect, counted, inventory, progress, say, summary};
+use crate::app::{App, JobRequest};
+use crate::clock::Clock;
+use crate::config::BadSetting;
+use crate::services::inventory::{SyncCounts, SyncOptions};
+
+pub(super) async fn run(args: SyncArgs) -> Outcome {
+    let inventory = inventory(&args.inventory)?.ok_or_else(|| {
+        BadSetting::new(
+            "DIGITALOCEAN_TOKEN",
+            "is not set, nor is DRIFT_INVENTORY_FILE; there is nothing to sync from",
+        )
+    })?;
+    let db = connect(&args.database.resolve()?).await?;
+    let options = SyncOptions {
+        kinds: args.kinds.map(|kinds| kinds.into_iter().collect()),
+        allow_mass_gone: args.allow_mass_gone,
+    };
+    let app = App::new(db, Clock::System, Some(inventory));
+    let watched = progress::of_sync();
+    let run = app.run(JobRequest::Sync(options)).await;
+    watched.finish_and_clear();
+    let run = run?;
+    say(format_args!("sync: {}", summary(&run, || did(&run))))?;
+    Ok(if run.outcome == Some(JobOutcome::Succeeded) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn did(run: &job_runs::Model) -> String {
+    let counts: SyncCounts = serde_json::from_value(run.counts.clone()).unwrap_or_default();
+    let SyncCounts {
+        resources,
+        discovered,
+        changed,
+        gone,
+        superseded,
+        skipped,
+        kinds,
+    } = counts;
+    let mut text = format!(
+        "{}, {discovered} new, {changed} changed, {gone} gone",
+        counted(resources, "resource")
+    );
+    if superseded > 0 {
+        text += &format!(
+            "; {} left as they were, because a later listing was applied before",
+            counted(superseded, "kind")
+        );
+    }
+    if skipped > 0 {
+        text += &format!("; {skipped} left out, because a row does not decode");
+    }
+    for (kind, report) in &kinds {
+        if let Some(reason) = &report.reason {
+            text += &format!("\n  {kind}: {}: {reason}", report.outcome.replace('_', " "));
+        }
+    }
+    text
+}

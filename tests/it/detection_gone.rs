@@ -1,0 +1,140 @@
+//! A sweep over what is gone, was never there, or is not wanted any more.
+
+use chrono::TimeDelta;
+use drift_inbox::services::detection::SweepCounts;
+use drift_inbox::services::provisioning::retire_in_txn;
+use entity::cloud_drift::DriftKind;
+use serde_json::json;
+
+use crate::detection::{a_resized_droplet, looked_at};
+use crate::support::cloud::droplet;
+use crate::support::{ADMIN, TestApp};
+
+#[tokio::test]
+async fn a_resource_that_is_gone_is_one_row_about_the_whole_of_it_until_it_comes_back() {
+    let t = a_resized_droplet().await;
+    t.cloud_has([]).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            opened: 1,
+            staled: 1,
+            ..looked_at(1, 0)
+        }
+    );
+    let missing = t.open_drift("web-1", "*").await;
+    assert_eq!((missing.kind, missing.revision), (DriftKind::Missing, 1));
+    let spec = json!({ "size_slug": "small", "region": "nyc3" });
+    assert_eq!((&missing.expected, &missing.actual), (&Some(spec), &None));
+    assert_eq!(t.inbox().await.len(), 1);
+    assert_eq!(t.sweep().await, looked_at(1, 0));
+    t.asked_for("web-1", json!({ "size_slug": "large", "backups": true }))
+        .await;
+    assert_eq!(
+        t.sweep().await.changed,
+        1,
+        "it is still gone, and something else is wanted"
+    );
+    t.later(TimeDelta::hours(1));
+    t.cloud_has([droplet("web-1").size("large")]).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            opened: 1,
+            staled: 1,
+            ..looked_at(1, 2)
+        }
+    );
+    let now = t.inbox().await;
+    assert_eq!((now.len(), now[0].field.as_str()), (1, "backups"));
+    assert_eq!(now[0].detected_at, t.now());
+}
+
+#[tokio::test]
+async fn no_event_of_a_sweep_holds_a_whole_spec() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.asked_for(
+        "web-1",
+        json!({ "region": "nyc3", "user_data": "a word that nobody logs" }),
+    )
+    .await;
+    t.cloud_has([]).await;
+    t.sweep().await;
+    t.asked_for(
+        "web-1",
+        json!({ "user_data": "a word that nobody logs, changed" }),
+    )
+    .await;
+    t.sweep().await;
+    let missing = t.open_drift("web-1", "*").await;
+    assert_eq!(missing.revision, 2);
+    t.accept(&missing).await.unwrap();
+    let events = t.event_rows(missing.resource_id).await;
+    let about_it = json!({ "driftId": missing.id, "field": "*" });
+    let about = events.iter().filter(|event| event.data == about_it);
+    assert_eq!(about.count(), 3, "detected, changed, accepted");
+    for event in events {
+        let data = event.data.to_string();
+        assert!(!data.contains("nobody logs"), "{:?} {data}", event.event_type);
+    }
+}
+
+#[tokio::test]
+async fn a_resource_that_no_listing_ever_had_is_counted_and_not_compared() {
+    let t = TestApp::new().await;
+    t.imported("web-1").await;
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    let found = t.sweep().await;
+    assert_eq!(
+        found,
+        SweepCounts {
+            unsynced: 1,
+            ..SweepCounts::default()
+        }
+    );
+    assert!(t.drifts().await.is_empty());
+    t.cloud_has([droplet("web-1")]).await;
+    assert_eq!(
+        t.sweep().await,
+        SweepCounts {
+            opened: 1,
+            ..looked_at(1, 1)
+        }
+    );
+}
+
+#[tokio::test]
+async fn an_imported_resource_that_a_complete_listing_lacks_is_missing() {
+    let t = TestApp::new().await;
+    t.imported("web-1").await;
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.cloud_has([]).await;
+    assert_eq!(
+        t.sweep().await,
+        SweepCounts {
+            opened: 1,
+            ..looked_at(1, 0)
+        }
+    );
+    assert_eq!(t.inbox().await[0].kind, DriftKind::Missing);
+}
+
+#[tokio::test]
+async fn the_rows_of_a_spec_that_was_retired_go_stale() {
+    let t = a_resized_droplet().await;
+    t.cloud_has([droplet("web-1").size("large"), droplet("web-2")])
+        .await;
+    let (spec, now) = (t.spec("web-1").await, t.now());
+    let retired = t.db().write_txn(|txn| {
+        let spec = spec.clone();
+        async move { retire_in_txn(&txn, spec, ADMIN, now).await }
+    });
+    assert_eq!(retired.await.unwrap().retired_at, Some(now));
+    let found = t.sweep().await;
+    assert_eq!((found.staled, found.opened, found.fields_compared), (1, 0, 0));
+    assert!(t.inbox().await.is_empty());
+    assert_eq!(t.sweep().await, SweepCounts::default(), "nothing is wanted of it");
+}

@@ -1,0 +1,300 @@
+//! Narrowing lists down.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+
+const DRIFTS: &str = "query($filter: DriftFilter) {
+    drifts(filter: $filter) { totalCount nodes { field resource { name } } } }";
+
+/// `name field` of every drift that a filter lets through, sorted.
+async fn drifts(t: &TestApp, filter: Value) -> Vec<String> {
+    let page = t.data(DRIFTS, json!({ "filter": filter })).await["drifts"].clone();
+    let rows = page["nodes"].as_array().unwrap();
+    assert_eq!(page["totalCount"], rows.len(), "{filter}");
+    let mut found: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            let (name, field) = (&row["resource"]["name"], &row["field"]);
+            format!("{} {}", name.as_str().unwrap(), field.as_str().unwrap())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// At noon and two seconds web-1 drifts in two fields; an hour later data-1 in one and web-2 is missing; then
+/// the size of web-1 is accepted and its region put right.
+async fn drifted_cloud() -> TestApp {
+    let t = TestApp::new().await;
+    let data_1 = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 100);
+    let web_1 = droplet("web-1");
+    t.cloud_has([web_1.clone(), droplet("web-2"), data_1.clone()])
+        .await;
+    t.asked_for(
+        "web-1",
+        json!({ "size_slug": "big", "region": "fra1", "status": "off" }),
+    )
+    .await;
+    t.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    t.sweep().await;
+    t.later(TimeDelta::hours(1));
+    t.asked_for("data-1", json!({ "size_gigabytes": 50 })).await;
+    t.cloud_has([web_1.region("fra1"), data_1]).await;
+    t.sweep().await;
+    let size = t.open_drift("web-1", "size_slug").await;
+    t.accept(&size).await.unwrap();
+    t
+}
+
+const STATUS: &str = "web-1 status";
+const SIZE: &str = "web-1 size_slug";
+const REGION: &str = "web-1 region";
+const MISSING: &str = "web-2 *";
+const DATA: &str = "data-1 size_gigabytes";
+
+#[tokio::test]
+async fn each_part_of_a_filter_narrows_the_inbox() {
+    let t = drifted_cloud().await;
+    let id = t.resource("web-1").await.id;
+    let cases = [
+        (json!(null), vec![DATA, STATUS, MISSING]),
+        (json!({}), vec![DATA, STATUS, MISSING]),
+        (json!({ "status": null }), vec![DATA, STATUS, MISSING]),
+        (json!({ "status": ["OPEN"] }), vec![DATA, STATUS, MISSING]),
+        (json!({ "status": "ACCEPTED" }), vec![SIZE]),
+        (json!({ "status": ["STALE"] }), vec![REGION]),
+        (json!({ "status": ["REVERTED"] }), vec![]),
+        (
+            json!({ "status": ["STALE", "ACCEPTED", "STALE"] }),
+            vec![REGION, SIZE],
+        ),
+        (json!({ "kind": "MISSING" }), vec![MISSING]),
+        (json!({ "kind": "CHANGED" }), vec![DATA, STATUS]),
+        (json!({ "field": "status" }), vec![STATUS]),
+        (json!({ "field": "STATUS" }), vec![]),
+        (json!({ "field": "*" }), vec![MISSING]),
+        (json!({ "field": "" }), vec![]),
+        (json!({ "resourceId": id }), vec![STATUS]),
+        (
+            json!({ "resourceId": "00000000-0000-7000-8000-000000000000" }),
+            vec![],
+        ),
+        (json!({ "resourceKind": "volume" }), vec![DATA]),
+        (json!({ "resourceKind": "Volume" }), vec![]),
+        (json!({ "region": "fra1" }), vec![DATA, STATUS]),
+        (json!({ "region": "nyc3" }), vec![MISSING]),
+        (
+            json!({ "region": "fra1", "resourceKind": "droplet" }),
+            vec![STATUS],
+        ),
+        (json!({ "search": "WEB" }), vec![STATUS, MISSING]),
+        (json!({ "search": "" }), vec![DATA, STATUS, MISSING]),
+        (json!({ "search": "GIGA", "region": "fra1" }), vec![DATA]),
+        (
+            json!({ "kind": "CHANGED", "status": ["ACCEPTED"], "field": "size_slug" }),
+            vec![SIZE],
+        ),
+    ];
+    for (filter, wanted) in cases {
+        assert_eq!(drifts(&t, filter.clone()).await, wanted, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn detected_after_takes_its_moment_in_and_detected_before_leaves_it_out() {
+    let t = drifted_cloud().await;
+    let first = "2027-01-01T12:00:01Z";
+    let second = "2027-01-01T13:00:02Z";
+    let open_at_second = vec![DATA, MISSING];
+    let cases = [
+        (json!({ "detectedAfter": first }), vec![DATA, STATUS, MISSING]),
+        (
+            json!({ "detectedAfter": "2027-01-01T12:00:01.000000001Z" }),
+            open_at_second.clone(),
+        ),
+        (json!({ "detectedAfter": second }), open_at_second.clone()),
+        (
+            json!({ "detectedAfter": "2027-01-01T14:00:02+01:00" }),
+            open_at_second.clone(),
+        ),
+        (json!({ "detectedAfter": "2027-01-01T13:00:02.000001Z" }), vec![]),
+        (json!({ "detectedBefore": first }), vec![]),
+        (
+            json!({ "detectedBefore": "2027-01-01T12:00:01.000001Z" }),
+            vec![STATUS],
+        ),
+        (json!({ "detectedBefore": second }), vec![STATUS]),
+        (
+            json!({ "detectedBefore": "2027-01-01T11:00:02-02:00" }),
+            vec![STATUS],
+        ),
+        (
+            json!({ "detectedAfter": first, "detectedBefore": second }),
+            vec![STATUS],
+        ),
+        (
+            json!({ "detectedAfter": second, "detectedBefore": first }),
+            vec![],
+        ),
+        (
+            json!({ "detectedAfter": "0001-01-01T00:00:00Z" }),
+            vec![DATA, STATUS, MISSING],
+        ),
+        (
+            json!({ "detectedBefore": "9999-12-31T23:59:59Z" }),
+            vec![DATA, STATUS, MISSING],
+        ),
+    ];
+    for (filter, wanted) in cases {
+        assert_eq!(drifts(&t, filter.clone()).await, wanted, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn times_that_a_database_cannot_hold_are_refused() {
+    let t = TestApp::new().await;
+    for time in [
+        "-200000-01-01T00:00:00Z",
+        "+12000-01-01T00:00:00Z",
+        "+262142-12-31T23:59:59Z",
+        "yesterday",
+        "2027-01-01",
+        "2027-02-30T00:00:00Z",
+        "",
+    ] {
+        for field in ["detectedAfter", "detectedBefore"] {
+            let filter = json!({ "filter": { field: time } });
+            assert_eq!(
+                t.refusal(DRIFTS, filter).await,
+                "BAD_USER_INPUT",
+                "{field} {time}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_drifts_of_a_resource_are_open_ones_unless_the_filter_says_otherwise() {
+    let t = drifted_cloud().await;
+    let query = "query($id: ID!) { resource(id: $id) {
+        plain: drifts { totalCount nodes { field } }
+        empty: drifts(filter: {}) { totalCount nodes { field } }
+        null: drifts(filter: null) { totalCount nodes { field } }
+        other: drifts(filter: { kind: CHANGED }) { totalCount nodes { field } }
+        all: drifts(filter: { status: [OPEN, ACCEPTED, REVERTED, STALE] }) { totalCount nodes { field } } } }";
+    let id = t.resource("web-1").await.id;
+    let resource = t.data(query, json!({ "id": id })).await["resource"].clone();
+    let open = json!({ "totalCount": 1, "nodes": [{ "field": "status" }] });
+    for alias in ["plain", "empty", "null", "other"] {
+        assert_eq!(resource[alias], open, "{alias}");
+    }
+    assert_eq!(resource["all"]["totalCount"], 3);
+}
+
+#[tokio::test]
+async fn a_search_takes_ascii_letters_in_either_case_and_all_else_as_it_is() {
+    let t = TestApp::new().await;
+    let named = |provider_id: &str, name: &str| {
+        let mut listed = droplet(name);
+        listed.resource.provider_id = provider_id.to_owned();
+        listed
+    };
+    t.cloud_has([
+        named("ID-aé", "Éclair"),
+        named("1", "100%_sure"),
+        named("2", r"back\slash"),
+        named("3", "STRASSE straße"),
+        named("4", "o'clock \"x\""),
+    ])
+    .await;
+    let query = "query($text: String) { resources(filter: { search: $text }) { nodes { providerId } } }";
+    let cases = [
+        ("éclair", vec![]),
+        ("Éclair", vec!["ID-aé"]),
+        ("ÉCLAIR", vec!["ID-aé"]),
+        ("id-A", vec!["ID-aé"]),
+        ("Aé", vec!["ID-aé"]),
+        ("AÉ", vec![]),
+        ("%", vec!["1"]),
+        ("_", vec!["1"]),
+        ("0%_S", vec!["1"]),
+        ("\\", vec!["2"]),
+        ("K\\s", vec!["2"]),
+        ("strasse", vec!["3"]),
+        ("STRASSE STRASSE", vec![]),
+        ("'CLOCK \"", vec!["4"]),
+        ("*", vec![]),
+    ];
+    for (text, wanted) in cases {
+        let found = t.data(query, json!({ "text": text })).await["resources"]["nodes"].clone();
+        let wanted: Vec<Value> = wanted.iter().map(|id| json!({ "providerId": id })).collect();
+        assert_eq!(found, json!(wanted), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_of_the_inbox_looks_at_name_provider_id_and_field() {
+    let t = TestApp::new().await;
+    let mut web = droplet("web-1").attr("Größe_%", 1);
+    web.resource.provider_id = "316-X".to_owned();
+    t.cloud_has([web]).await;
+    t.asked_for("web-1", json!({ "Größe_%": 2, "region": "fra1" }))
+        .await;
+    t.sweep().await;
+    let (size, region) = ("web-1 Größe_%", "web-1 region");
+    let cases = [
+        ("WEB", vec![size, region]),
+        ("16-x", vec![size, region]),
+        ("GRöSSE", vec![]),
+        ("gRöß", vec![size]),
+        ("GRÖß", vec![]),
+        ("e_%", vec![size]),
+        ("REG", vec![region]),
+        ("nyc3", vec![]),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(drifts(&t, json!({ "search": text })).await, wanted, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn filters_that_make_no_sense_are_refused() {
+    let t = drifted_cloud().await;
+    let mut bad = vec![
+        json!({ "status": [] }),
+        json!({ "status": ["SNOOZED"] }),
+        json!({ "status": ["open"] }),
+        json!({ "status": [null] }),
+        json!({ "kind": "changed" }),
+        json!({ "resourceId": "web-1" }),
+        json!({ "resourceId": "" }),
+        json!({ "unheardOf": 1 }),
+    ];
+    for text in ["field", "resourceKind", "region", "search"] {
+        bad.push(json!({ text: "a\0b" }));
+        bad.push(json!({ text: "x".repeat(4097) }));
+    }
+    let nested = "query($filter: DriftFilter) { resources(first: 1) { nodes {
+        drifts(filter: $filter) { totalCount } } } }";
+    let counted = "query($filter: DriftFilter) { drifts(filter: $filter, first: 0) { totalCount } }";
+    for filter in bad {
+        let shown: String = filter.to_string().chars().take(60).collect();
+        for query in [DRIFTS, nested, counted] {
+            let filter = json!({ "filter": filter });
+            assert_eq!(t.refusal(query, filter).await, "BAD_USER_INPUT", "{shown}");
+        }
+    }
+    let resources =
+        "query($filter: ResourceFilter) { resources(filter: $filter) { totalCount nodes { id } } }";
+    for text in ["provider", "kind", "region", "search"] {
+        for value in ["\0".to_owned(), "x".repeat(4097)] {
+            let filter = json!({ "filter": { text: value } });
+            assert_eq!(t.refusal(resources, filter).await, "BAD_USER_INPUT", "{text}");
+        }
+    }
+}

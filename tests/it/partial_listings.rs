@@ -1,0 +1,181 @@
+//! Listings that do not tell everything: nothing that was not read goes missing.
+
+use chrono::TimeDelta;
+use drift_inbox::app::JobRequest;
+use drift_inbox::provider::{KindListing, Presence};
+use drift_inbox::services::inventory::SyncOptions;
+use entity::job_runs::JobOutcome;
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+
+fn incomplete() -> KindListing {
+    KindListing::Incomplete("page 2 of 3 could not be read".to_owned())
+}
+
+fn not_readable() -> KindListing {
+    KindListing::NotReadable("the token may not read it".to_owned())
+}
+
+#[tokio::test]
+async fn a_kind_that_could_not_be_read_keeps_its_inventory_and_makes_the_run_partial() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1"), Listed::new("volume", "data")])
+        .await;
+    let synced = t.now();
+    t.cloud.set([droplet("web-1").size("s-2vcpu-4gb")]);
+    for (unread, outcome) in [(incomplete(), "incomplete"), (not_readable(), "not_readable")] {
+        t.cloud.unread([("volume", unread)]);
+        let run = t.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Partial));
+        assert_eq!(run.counts["kinds"]["volume"]["outcome"], outcome);
+        assert!(run.counts["kinds"]["volume"]["reason"].is_string());
+        assert_eq!(
+            run.counts["kinds"]["droplet"],
+            json!({ "outcome": "complete", "resources": 1 })
+        );
+        assert_eq!(t.resource("data").await.gone_at, None);
+        assert_eq!(
+            t.resource("web-1").await.size_slug.as_deref(),
+            Some("s-2vcpu-4gb"),
+            "the rest goes on"
+        );
+    }
+    let query = r#"{ resources(filter: {kind: "volume"}) { nodes { syncedAt } } }"#;
+    let data = t.data(query, json!({})).await;
+    assert_eq!(
+        data["resources"]["nodes"][0]["syncedAt"],
+        synced.to_rfc3339(),
+        "when it was last read as a whole"
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_could_read_nothing_has_failed() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.cloud.unread([("droplet", not_readable())]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(run.error.is_some());
+    assert_eq!(t.resource("web-1").await.gone_at, None);
+}
+
+#[tokio::test]
+async fn what_a_listing_lacks_is_gone_only_if_the_provider_says_so() {
+    let t = TestApp::new().await;
+    t.cloud_has([
+        droplet("hidden"),
+        droplet("unclear"),
+        droplet("gone"),
+        Listed::new("volume", "lost"),
+    ])
+    .await;
+    let hidden = Box::new(droplet("hidden").size("s-8vcpu-16gb").resource);
+    t.cloud.hides("droplet", "hidden", Presence::There(hidden));
+    t.cloud.set([droplet("unclear"), Listed::new("volume", "other")]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
+    let hidden = t.resource("hidden").await;
+    assert_eq!(
+        (hidden.gone_at, hidden.size_slug.as_deref()),
+        (None, Some("s-8vcpu-16gb")),
+        "and refreshed"
+    );
+    assert!(t.resource("gone").await.gone_at.is_some());
+    assert!(t.resource("lost").await.gone_at.is_some());
+
+    t.cloud.hides(
+        "droplet",
+        "unclear",
+        Presence::Unknown("it answered 500".to_owned()),
+    );
+    t.cloud.set([]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(run.counts["kinds"]["droplet"]["reason"], "it answered 500");
+    assert_eq!(t.resource("unclear").await.gone_at, None);
+    assert!(t.resource("other").await.gone_at.is_some(), "other kinds go on");
+}
+
+#[tokio::test]
+async fn another_account_changes_nothing() {
+    let t = TestApp::new().await;
+    t.cloud.is_account("f81d4fae");
+    t.cloud_has([droplet("web-1")]).await;
+    t.cloud.is_account("00000000");
+    t.cloud.set([droplet("theirs")]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    let error = run.error.unwrap();
+    assert!(
+        error.contains("f81d4fae") && error.contains("00000000"),
+        "{error}"
+    );
+    assert_eq!(t.resource("web-1").await.gone_at, None);
+    t.cloud.is_account("f81d4fae");
+    t.cloud_has([droplet("web-1")]).await;
+}
+
+#[tokio::test]
+async fn a_mass_that_is_gone_needs_somebody_to_say_so() {
+    let t = TestApp::new().await;
+    let droplets = |count: usize| (0..count).map(|n| droplet(&format!("web-{n}")));
+    t.cloud_has(droplets(20).chain([Listed::new("volume", "data")]))
+        .await;
+    t.cloud.set(droplets(9).map(|listed| listed.size("s-8vcpu-16gb")));
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(run.error.unwrap().contains("11 of 20"));
+    assert_eq!(
+        t.resource("web-0").await.size_slug.as_deref(),
+        Some("s-1vcpu-1gb"),
+        "nothing at all changed"
+    );
+    assert_eq!(t.resource("data").await.gone_at, None);
+    t.later(TimeDelta::seconds(1));
+    let options = SyncOptions {
+        allow_mass_gone: true,
+        ..SyncOptions::default()
+    };
+    let run = t.app.run(JobRequest::Sync(options)).await.unwrap();
+    assert_eq!(
+        (run.outcome, &run.counts["gone"]),
+        (Some(JobOutcome::Succeeded), &json!(12))
+    );
+}
+
+#[tokio::test]
+async fn drift_of_a_resource_in_a_passing_state_waits_for_half_an_hour_in_all() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    let resizing = |size| droplet("web-1").size(size).status("resizing").settling();
+    t.cloud_has([resizing("s-2vcpu-4gb")]).await;
+    let counts = t.sweep().await;
+    assert_eq!((counts.settling, counts.opened), (1, 0));
+    t.later(TimeDelta::minutes(20));
+    t.cloud_has([resizing("s-4vcpu-8gb")]).await;
+    assert_eq!(t.sweep().await.opened, 0, "still passing");
+    t.later(TimeDelta::minutes(10));
+    t.cloud_has([resizing("s-4vcpu-8gb")]).await;
+    assert_eq!(
+        t.sweep().await.opened,
+        1,
+        "half an hour after the first sync that saw it, not the last"
+    );
+    t.cloud_has([droplet("web-1")]).await;
+    assert_eq!(t.resource("web-1").await.settling_since, None);
+    assert_eq!(t.sweep().await.staled, 1);
+}
+
+#[tokio::test]
+async fn drift_of_a_rule_never_waits() {
+    let t = TestApp::new().await;
+    let firewall = |ports: &str| Listed::new("firewall", "fw").attr("ports", ports);
+    t.cloud_has([firewall("443")]).await;
+    t.asked_for("fw", json!({ "ports": "443" })).await;
+    t.cloud_has([firewall("22").settling()]).await;
+    assert_eq!(t.sweep().await.opened, 1);
+}

@@ -1,0 +1,211 @@
+//! Bad settings are refused by name before anything starts, and no secret is ever shown.
+
+use crate::support::db::TestDb;
+use crate::support::process::{Ended, Program};
+
+const SECRET: &str = "planted-0123456789-0123456789-0123456789";
+
+/// `serve` that would work.
+fn serve() -> Program {
+    Program::new()
+        .with("DRIFT_JWT_SECRET", SECRET)
+        .with("DRIFT_LISTEN", "127.0.0.1:0")
+}
+
+fn refused(ended: &Ended, name: &str) {
+    assert_eq!(ended.code, Some(2), "{name}: {}", ended.said());
+    assert!(ended.err.contains(name), "{name}: {}", ended.err);
+    assert!(!ended.out.contains("listening"), "{name}");
+    assert!(!ended.said().contains("planted"), "{name}: {}", ended.said());
+    assert!(!ended.said().contains("panicked"), "{name}: {}", ended.said());
+}
+
+#[test]
+fn serve_refuses_each_bad_setting_by_name() {
+    let bad = [
+        ("DRIFT_LISTEN", "8080"),
+        ("DRIFT_LISTEN", "127.0.0.1"),
+        ("DRIFT_LISTEN", "localhost:http"),
+        ("DRIFT_LISTEN", "127.0.0.1:65536"),
+        ("DRIFT_SYNC_CRON", "hourly"),
+        ("DRIFT_SYNC_CRON", "0 0 0 31 2 *"),
+        ("DRIFT_DETECT_CRON", "60 * * * * *"),
+        ("DRIFT_DETECT_CRON", "OFF"),
+        ("DATABASE_URL", "mysql://root:planted@127.0.0.1/drift"),
+        ("DATABASE_URL", "drift-inbox.db"),
+        ("DATABASE_URL", "sqlite::memory:"),
+        ("DATABASE_URL", "sqlite://planted.db?mode=memory"),
+        ("DATABASE_URL", "sqlite://planted.db?mode=planted"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "postgres://u:planted@host:port/drift"),
+        ("DATABASE_URL", "postgres://u:plan ted#planted@/drift"),
+        ("DATABASE_URL", "postgres://u:planted@host/drift?sslmode=planted"),
+        ("DRIFT_MIGRATE", "yes"),
+        ("DRIFT_INTROSPECTION", "true"),
+        ("DRIFT_ROLES_CLAIM", "a..b"),
+        ("DRIFT_ROLE_ALIASES", "ops"),
+        ("DRIFT_ROLE_ALIASES", "ops=root"),
+        ("DRIFT_LOG_FORMAT", "xml"),
+        ("RUST_LOG", "drift_inbox=loud"),
+        ("DRIFT_JWT_SECRET", "planted"),
+        ("DRIFT_JWT_SECRET_FILE", "planted-by-both"),
+        ("DATABASE_URL_FILE", "missing"),
+    ];
+    for (name, value) in bad {
+        refused(&serve().with(name, value).run(&["serve"]), name);
+    }
+    let without = Program::new().with("DRIFT_LISTEN", "127.0.0.1:0");
+    let ended = without.run(&["serve"]);
+    refused(&ended, "DRIFT_JWT_SECRET");
+    assert!(
+        ended.err.contains("32 bytes"),
+        "it says what to set: {}",
+        ended.err
+    );
+}
+
+#[test]
+fn a_setting_is_refused_as_a_flag_as_well() {
+    for (flag, value, name) in [
+        ("--listen", "here", "DRIFT_LISTEN"),
+        ("--sync-cron", "hourly", "DRIFT_SYNC_CRON"),
+        ("--log-format", "xml", "DRIFT_LOG_FORMAT"),
+    ] {
+        refused(&serve().run(&["serve", flag, value]), name);
+    }
+    for flag in ["--jwt-secret", "--database-url"] {
+        let ended = serve().run(&["serve", flag, "x"]);
+        assert_eq!(ended.code, Some(2), "a secret is no flag");
+    }
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_but_not_from_both() {
+    let program = || {
+        Program::new()
+            .with_file("secret", format!("{SECRET}\r\n"))
+            .with_file("empty", "\n")
+    };
+    let ended = program().with("DRIFT_JWT_SECRET_FILE", "secret").run(&["token"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.out.trim().split('.').count(), 3);
+    let both = program()
+        .with("DRIFT_JWT_SECRET_FILE", "secret")
+        .with("DRIFT_JWT_SECRET", SECRET);
+    refused(&both.run(&["token"]), "DRIFT_JWT_SECRET_FILE");
+    for file in ["empty", "missing", "."] {
+        let ended = program().with("DRIFT_JWT_SECRET_FILE", file).run(&["token"]);
+        refused(&ended, "DRIFT_JWT_SECRET_FILE");
+        assert!(ended.err.contains(file), "{}", ended.err);
+    }
+    let database = program().with_file("url", "sqlite://from-file.db?mode=rwc\n");
+    let database = database.with("DATABASE_URL_FILE", "url");
+    assert_eq!(database.run(&["migrate"]).code, Some(0));
+    assert!(database.folder().join("from-file.db").exists());
+    let both = database.with("DATABASE_URL", "sqlite://planted.db");
+    refused(&both.run(&["migrate"]), "DATABASE_URL_FILE");
+}
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let names = "DATABASE_URL DATABASE_URL_FILE DRIFT_JWT_SECRET_FILE DRIFT_JWT_ISSUER DRIFT_JWT_AUDIENCE \
+        DRIFT_ROLES_CLAIM DRIFT_ROLE_ALIASES DRIFT_SYNC_CRON DRIFT_DETECT_CRON DRIFT_INVENTORY_FILE DRIFT_MIGRATE \
+        DIGITALOCEAN_TOKEN DIGITALOCEAN_TOKEN_FILE DIGITALOCEAN_API_URL \
+        DRIFT_INTROSPECTION DRIFT_LOG_FORMAT RUST_LOG";
+    let empty = names
+        .split_whitespace()
+        .fold(serve(), |program, name| program.with(name, ""));
+    let mut running = empty.start(&["serve"]);
+    running.address();
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+    let ended = Program::new().with("DRIFT_INVENTORY_FILE", "").run(&["sync"]);
+    refused(&ended, "DIGITALOCEAN_TOKEN");
+}
+
+#[test]
+fn no_help_shows_a_value_and_each_names_the_secrets() {
+    let settings = [
+        ("DRIFT_JWT_SECRET", SECRET),
+        ("DATABASE_URL", "postgres://u:planted@127.0.0.1:1/drift"),
+        ("DRIFT_JWT_ISSUER", "planted"),
+        ("DRIFT_ROLE_ALIASES", "planted=platform_admin"),
+        ("DRIFT_INVENTORY_FILE", "planted"),
+    ];
+    let program = settings
+        .into_iter()
+        .fold(Program::new(), |program, (name, value)| program.with(name, value));
+    for command in ["demo", "serve", "migrate", "sync", "detect", "token", "schema"] {
+        let ended = program.run(&[command, "--help"]);
+        assert_eq!(ended.code, Some(0));
+        assert!(!ended.said().contains("planted"), "{command}: {}", ended.said());
+        assert_eq!(
+            ended.out.contains("DATABASE_URL"),
+            !["demo", "schema"].contains(&command),
+            "{command}"
+        );
+    }
+    let ended = program.run(&["--help"]);
+    assert!(ended.out.contains("DRIFT_JWT_SECRET") && !ended.said().contains("planted"));
+}
+
+/// The loudest log there is.
+fn loud(program: Program) -> Program {
+    program.with("RUST_LOG", "trace")
+}
+
+#[test]
+fn the_password_of_a_database_that_cannot_be_reached_is_not_shown() {
+    // Nothing listens there.
+    let url = "postgres://operator:planted@127.0.0.1:1/drift?sslpassword=planted";
+    let program = loud(Program::new().with("DATABASE_URL", url));
+    let ended = program.run(&["detect"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert!(ended.err.contains("refused"), "it says why: {}", ended.err);
+    assert!(!ended.said().contains("planted"), "{}", ended.said());
+}
+
+#[tokio::test]
+async fn no_log_shows_a_secret() {
+    let database = TestDb::create().await;
+    let url = match database.url.split_once('@') {
+        Some((before, after)) if database.is_postgres() && before.matches(':').count() == 1 => {
+            format!("{before}:planted@{after}")
+        }
+        _ => database.url.clone(),
+    };
+    for format in ["text", "json"] {
+        let program = loud(serve())
+            .with("DATABASE_URL", &url)
+            .with("DRIFT_LOG_FORMAT", format);
+        let ended = program.run(&["detect"]);
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        assert!(ended.err.contains("job.started"), "the log is on");
+        assert!(!ended.said().contains("planted"));
+        let mut running = program.start(&["serve"]);
+        let address = running.address();
+        let bad = reqwest::Client::new()
+            .get(format!("http://{address}/graphql?query=%7B__typename%7D"))
+            .bearer_auth("bearer-of-nothing");
+        assert_eq!(bad.send().await.unwrap().status(), 401);
+        running.signal("TERM");
+        let ended = running.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.said());
+        assert!(!ended.said().contains("planted") && !ended.said().contains("bearer-of-nothing"));
+    }
+}
+
+#[test]
+fn a_log_in_json_is_one_object_a_line() {
+    let program = Program::new().with("DRIFT_LOG_FORMAT", "json");
+    let ended = program.run(&["detect"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert!(!ended.err.is_empty());
+    for line in ended.err.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(
+            entry["level"].is_string() && entry["timestamp"].is_string(),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! Two callers who meet at one row.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use drift_inbox::error::Result;
+use drift_inbox::services::locks::{self, Lock};
+use sea_orm::{ConnectionTrait, Statement};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::TestApp;
+
+/// The row of a resource, in the hands of a transaction that does nothing but hold it. What is started
+/// meanwhile runs into it, and goes on together with the rest once it is let go.
+struct Held {
+    release: oneshot::Sender<()>,
+    holder: JoinHandle<Result<()>>,
+}
+
+async fn hold(t: &TestApp, name: &str) -> Held {
+    let (db, resource) = (t.database.connect().await, t.resource(name).await.id);
+    let (held, is_held) = oneshot::channel();
+    let (release, released) = oneshot::channel();
+    let signals = Mutex::new(Some((held, released)));
+    let holder = tokio::spawn(async move {
+        let signals = &signals;
+        db.write_txn(|txn| async move {
+            locks::resource_in_txn(&txn, resource, Lock::Update).await?;
+            let (held, released) = signals.lock().unwrap().take().expect("it is held once");
+            held.send(()).unwrap();
+            released.await.unwrap();
+            Ok(())
+        })
+        .await
+    });
+    is_held.await.unwrap();
+    Held { release, holder }
+}
+
+/// Runs both at once: neither gets the resource before both have asked for it. SQLite has no way to say who
+/// waits for it, and lets in one writer after the other anyhow.
+pub(crate) async fn together<A, B>(
+    t: &TestApp,
+    name: &str,
+    a: impl Future<Output = A> + Send + 'static,
+    b: impl Future<Output = B> + Send + 'static,
+) -> (A, B)
+where
+    A: Send + 'static,
+    B: Send + 'static,
+{
+    let held = hold(t, name).await;
+    let (a, b) = (tokio::spawn(a), tokio::spawn(b));
+    if t.database.is_postgres() {
+        until_two_wait(t).await;
+    }
+    held.release.send(()).unwrap();
+    held.holder.await.unwrap().unwrap();
+    (a.await.unwrap(), b.await.unwrap())
+}
+
+async fn until_two_wait(t: &TestApp) {
+    let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..2_000 {
+        let statement = Statement::from_string(t.db().backend(), waiting);
+        let row = t.db().reader().query_one_raw(statement).await.unwrap().unwrap();
+        if row.try_get::<i64>("", "n").unwrap() >= 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("they never ran into the lock");
+}
