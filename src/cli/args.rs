@@ -38,7 +38,7 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Serves the inbox, and runs the jobs on their schedules
     #[command(after_help = SECRETS)]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Runs the migrations that are missing
     #[command(after_help = SECRETS)]
     Migrate,

@@ -168,6 +168,7 @@ async fn what_is_gone_of_any_kind_is_asked_for_once_and_goes() {
     // One question each: for the certificate by its name.
     let single = |asked: &&Asked| !asked.query.contains_key("page") || asked.query.contains_key("name");
     let all = account.stub.asked();
+    // The account, two lists without pages, and the trusted sources of nine databases.
     let whole = 1 + 2 + 9;
     assert_eq!(all.iter().filter(single).count(), lists.len() + 2 + whole);
 }

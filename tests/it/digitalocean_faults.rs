@@ -9,67 +9,9 @@ use drift_inbox::provider::digitalocean::Limits;
 use entity::job_runs::{self, JobOutcome};
 use serde_json::{Value, json};
 
-use crate::support::account::{Account, counts, droplet, limits};
-use crate::support::stub_do::{Answer, Asked, StubDo, honest, response};
-
-const DROPLETS: usize = 450;
-
-/// An account with three pages of droplets, which the inventory knows.
-async fn account_with(limits: Limits) -> Account {
-    let account = Account::with(limits).await;
-    account.stub.has("droplets", (1..=DROPLETS as u64).map(droplet));
-    account.stub.has(
-        "volumes",
-        [json!({ "id": "v-1", "name": "data", "size_gigabytes": 10 })],
-    );
-    let run = account.sync().await;
-    assert_eq!(
-        run.outcome,
-        Some(JobOutcome::Succeeded),
-        "{:?} {}",
-        run.error,
-        run.counts
-    );
-    account.stub.forget_asked();
-    account
-}
-
-/// What came of droplets, after a sync with a fault: nothing is gone, and everything else was read.
-async fn sync_with(
-    account: &Account,
-    fault: impl Fn(&Asked, Option<Value>) -> Answer + Send + Sync + 'static,
-) -> (job_runs::Model, String) {
-    account.stub.fault(fault);
-    let run = account.sync().await;
-    assert_eq!(account.present("droplet").await.len(), DROPLETS);
-    assert_eq!(account.present("volume").await.len(), 1);
-    let droplets = counts(&run).kinds.remove("droplet");
-    let said = droplets.map(|kind| match kind.reason {
-        Some(reason) => format!("{}: {reason}", kind.outcome),
-        None => kind.outcome,
-    });
-    (run, said.unwrap_or_default())
-}
-
-/// A fault of page 2 for ever: droplets stay as they were, everything else is read.
-async fn page_2_answers(limits: Limits, answer: impl Fn() -> Answer + Send + Sync + 'static) -> String {
-    let account = account_with(limits).await;
-    account
-        .stub
-        .change("volumes", 0, |volume| volume["size_gigabytes"] = 20.into());
-    let (run, said) = sync_with(&account, move |asked, value| {
-        if asked.is_droplets(2) {
-            answer()
-        } else {
-            honest(value)
-        }
-    })
-    .await;
-    assert_eq!(run.outcome, Some(JobOutcome::Partial), "{:?}", run.error);
-    assert_eq!(counts(&run).changed, 1, "the volume");
-    assert_eq!(counts(&run).gone, 0);
-    said
-}
+use crate::support::account::{Account, counts, limits};
+use crate::support::faults::{DROPLETS, account_with, page_2_answers, page_2_of, sync_with};
+use crate::support::stub_do::{Answer, StubDo, honest, response};
 
 /// Every page answers honestly but for this.
 async fn pages_with(
@@ -259,10 +201,10 @@ async fn a_next_on_another_host_is_not_followed() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let other = StubDo::start().await;
+    let (account, other) = (account_with(limits()).await, StubDo::start().await);
     for status in [301, 302, 307, 308] {
         let to = format!("{}/v2/droplets?page=2", other.url);
-        let said = page_2_answers(limits(), move || {
+        let said = page_2_of(&account, move || {
             response(status, [("location", to.as_str())], "")
         })
         .await;
@@ -292,12 +234,13 @@ async fn a_cut_answer() {
 
 #[tokio::test]
 async fn a_page_of_a_proxy() {
+    let account = account_with(limits()).await;
     for status in [200, 502] {
         let html = move || {
             let page = "<html>hunter2 502 Bad Gateway</html>";
             response(status, [("content-type", "text/html")], page)
         };
-        let said = page_2_answers(limits(), html).await;
+        let said = page_2_of(&account, html).await;
         assert!(
             said.starts_with("incomplete: ") && !said.contains("hunter2"),
             "{said}"
@@ -342,75 +285,4 @@ async fn our_own_mistake_is_not_asked_again() {
         "incomplete: /v2/droplets: the answer is 422 (unprocessable_entity)"
     );
     assert_eq!(tries.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn a_storm_of_429_for_ever() {
-    let said = page_2_answers(limits(), || response(429, [("Retry-After", "0")], "{}")).await;
-    assert!(said.contains("the rate limit is used up (429)"), "{said}");
-    // Nobody waits for an hour that a test, or a run, does not have.
-    let account = account_with(limits()).await;
-    let reset = (account.t.now().timestamp() + 3000).to_string();
-    let (run, said) = sync_with(&account, move |asked, value| match asked.path.as_str() {
-        "account" => honest(value),
-        _ => response(429, [("RateLimit-Reset", reset.as_str())], "{}"),
-    })
-    .await;
-    assert_eq!(run.outcome, Some(JobOutcome::Failed));
-    assert!(said.contains("the rate limit is used up (429)"), "{said}");
-}
-
-#[tokio::test]
-async fn a_429_is_waited_out_as_long_as_it_says() {
-    let patient = Limits {
-        wait_out: Duration::from_secs(30),
-        ..limits()
-    };
-    let account = account_with(patient).await;
-    let reset = (account.t.now().timestamp() + 2).to_string();
-    let (limited, by_header) = (
-        AtomicUsize::new(0),
-        [("retry-after", "1".to_owned()), ("ratelimit-reset", reset)],
-    );
-    let (run, said) = sync_with(&account, move |asked, value| {
-        if asked.is_droplets(2)
-            && let Some((name, wait)) = by_header.get(limited.fetch_add(1, Ordering::SeqCst))
-        {
-            return response(429, [(name, wait.as_str())], "{}");
-        }
-        honest(value)
-    })
-    .await;
-    assert_eq!(
-        (run.outcome, said.as_str()),
-        (Some(JobOutcome::Succeeded), "complete")
-    );
-}
-
-#[tokio::test]
-async fn faults_that_pass_are_waited_out() {
-    let account = account_with(Limits {
-        retry_for: Duration::from_secs(30),
-        ..limits()
-    })
-    .await;
-    let tries = AtomicUsize::new(0);
-    let (run, said) = sync_with(&account, move |asked, value| {
-        if !asked.is_droplets(2) {
-            return honest(value);
-        }
-        match tries.fetch_add(1, Ordering::SeqCst) {
-            0 => response(500, [], ""),
-            1 => response(200, [], "{"),
-            2 => response(503, [], "<html>"),
-            3 => response(200, [("content-length", "100000")], "{"),
-            4 => response(429, [], "{}"),
-            _ => honest(value),
-        }
-    })
-    .await;
-    assert_eq!(
-        (run.outcome, said.as_str()),
-        (Some(JobOutcome::Succeeded), "complete")
-    );
 }

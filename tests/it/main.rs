@@ -17,6 +17,7 @@ mod detection;
 mod detection_gone;
 mod digitalocean;
 mod digitalocean_faults;
+mod digitalocean_patience;
 mod digitalocean_secrets;
 mod foreign_pages;
 mod foreign_rows;

@@ -110,6 +110,7 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
 fn an_empty_variable_is_an_unset_one() {
     let names = "DATABASE_URL DATABASE_URL_FILE DRIFT_JWT_SECRET_FILE DRIFT_JWT_ISSUER DRIFT_JWT_AUDIENCE \
         DRIFT_ROLES_CLAIM DRIFT_ROLE_ALIASES DRIFT_SYNC_CRON DRIFT_DETECT_CRON DRIFT_INVENTORY_FILE DRIFT_MIGRATE \
+        DIGITALOCEAN_TOKEN DIGITALOCEAN_TOKEN_FILE DIGITALOCEAN_API_URL \
         DRIFT_INTROSPECTION DRIFT_LOG_FORMAT RUST_LOG";
     let empty = names
         .split_whitespace()
@@ -119,7 +120,7 @@ fn an_empty_variable_is_an_unset_one() {
     running.signal("TERM");
     assert_eq!(running.end().code, Some(0));
     let ended = Program::new().with("DRIFT_INVENTORY_FILE", "").run(&["sync"]);
-    refused(&ended, "DRIFT_INVENTORY_FILE");
+    refused(&ended, "DIGITALOCEAN_TOKEN");
 }
 
 #[test]

@@ -124,7 +124,7 @@ async fn certificate(client: &Client, name: &str) -> Result<ListedResource, Faul
     let context = Context::default();
     let mut all = items
         .iter()
-        .filter_map(|item| map::network::certificate(item, &context));
+        .filter_map(|item| map::certificates::certificate(item, &context));
     all.find(|certificate| certificate.provider_id == name)
         .ok_or(Fault::NotFound)
 }

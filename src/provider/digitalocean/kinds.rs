@@ -143,13 +143,13 @@ pub(super) const KINDS: &[Kind] = &[
     kind!(
         "certificate",
         "certificate",
-        map::network::certificate,
+        map::certificates::certificate,
         CERTIFICATES
     ),
     kind!(
         "cdn_endpoint",
         "endpoint",
-        map::network::cdn_endpoint,
+        map::certificates::cdn_endpoint,
         paged(&["cdn", "endpoints"], "endpoints", "id")
     ),
     kind!(

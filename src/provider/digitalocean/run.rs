@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
     pub(super) async fn context_for(&self, items: &[Value]) -> Result<Context, Unlisted> {
         if items
             .iter()
-            .all(|item| map::network::certificates_of(item).is_empty())
+            .all(|item| map::certificates::certificates_of(item).is_empty())
         {
             return Ok(Context::default());
         }

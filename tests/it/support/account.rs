@@ -33,7 +33,7 @@ pub(crate) fn limits() -> Limits {
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(10),
         blind_wait: Duration::from_millis(5),
-        wait_out: Duration::from_millis(200),
+        wait_out: Duration::from_millis(60),
         body_bytes: 1024 * 1024,
         ..Limits::default()
     }

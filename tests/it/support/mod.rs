@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod api;
 pub(crate) mod cloud;
 pub(crate) mod db;
+pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod graphql;
 pub(crate) mod process;

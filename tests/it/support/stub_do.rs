@@ -287,9 +287,12 @@ impl Account {
     }
 
     fn find(&self, path: &str, key: &str, id: &str) -> Option<Value> {
-        let matches = |item: &&Value| match &item[key] {
-            Value::String(text) => text == id,
-            other => other.to_string() == id,
+        let matches = |item: &&Value| {
+            let text = match &item[key] {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            text == id
         };
         self.lists.get(path)?.iter().find(matches).cloned()
     }

@@ -6,6 +6,7 @@
 
 pub(super) mod account;
 pub(super) mod app;
+pub(super) mod certificates;
 pub(super) mod compute;
 pub(super) mod database;
 pub(super) mod dns;

@@ -1,10 +1,11 @@
-//! Load balancers, firewalls, VPCs, certificates and the CDN.
+//! Load balancers, firewalls and VPCs.
 
 use serde_json::{Map, Value};
 
-use super::{Context, Shape, items, named, pick, resource, text};
+use super::certificates::name_certificate;
+use super::{Context, Shape, items, named, pick, text};
 use crate::domain::inventory::ListedResource;
-use crate::provider::digitalocean::map::shape::{Field, as_set, pick_fields};
+use crate::provider::digitalocean::map::shape::{Field, as_set};
 use crate::provider::normal;
 
 const LOAD_BALANCER: &[Field] = &[
@@ -104,29 +105,6 @@ fn name_certificates(balancer: &mut ListedResource, list: &str, context: &Contex
     *entries = as_set(std::mem::take(entries));
 }
 
-/// The certificates, by id, that a load balancer or an endpoint of the CDN refers to.
-pub(in super::super) fn certificates_of(item: &Value) -> Vec<&str> {
-    let within = ["/forwarding_rules", "/domains"]
-        .into_iter()
-        .flat_map(|list| items(item, list));
-    std::iter::once(item)
-        .chain(within)
-        .filter_map(|entry| entry.get("certificate_id")?.as_str())
-        .filter(|id| !id.is_empty())
-        .collect()
-}
-
-/// The name of a certificate for its id; the id stands in where nobody knows the name.
-fn name_certificate(fields: &mut Map<String, Value>, context: &Context) {
-    if let Some(id) = fields.remove("certificate_id") {
-        let name = id.as_str().and_then(|id| context.certificates.get(id));
-        fields.insert(
-            "certificate_name".to_owned(),
-            name.map_or(id.clone(), |name| name.clone().into()),
-        );
-    }
-}
-
 pub(in super::super) fn firewall(item: &Value, _: &Context) -> Option<ListedResource> {
     let mut firewall = named(item, "firewall", &[("droplet_ids", Shape::Number)])?;
     // What changes here counts at once.
@@ -174,34 +152,6 @@ pub(in super::super) fn vpc(item: &Value, _: &Context) -> Option<ListedResource>
     let mut vpc = named(item, "vpc", VPC)?;
     vpc.ip = text(item, "/ip_range");
     Some(vpc)
-}
-
-/// Known by its name: the id and the dates change whenever Let's Encrypt renews it.
-pub(in super::super) fn certificate(item: &Value, _: &Context) -> Option<ListedResource> {
-    let name = text(item, "/name")?;
-    let mut certificate = resource(item, "certificate", &name, None);
-    certificate.status = text(item, "/state");
-    certificate.settling = certificate.status.as_deref().is_some_and(super::is_passing);
-    let fields: &[Field] = &[("type", Shape::Plain), ("dns_names", Shape::Plain)];
-    certificate.attrs = pick_fields(item, fields);
-    Some(certificate)
-}
-
-const CDN_ENDPOINT: &[Field] = &[
-    ("origin", Shape::Plain),
-    ("endpoint", Shape::Plain),
-    ("ttl", Shape::Plain),
-    ("custom_domain", Shape::Plain),
-    ("certificate_id", Shape::Plain),
-];
-
-pub(in super::super) fn cdn_endpoint(item: &Value, context: &Context) -> Option<ListedResource> {
-    let mut endpoint = named(item, "cdn_endpoint", CDN_ENDPOINT)?;
-    if let Some(name) = text(item, "/origin") {
-        endpoint.name = name;
-    }
-    name_certificate(&mut endpoint.attrs, context);
-    Some(endpoint)
 }
 
 #[cfg(test)]
@@ -252,7 +202,7 @@ mod tests {
                 },
             })
         );
-        assert_eq!(certificates_of(&item), ["id-1"]);
+        assert_eq!(super::super::certificates::certificates_of(&item), ["id-1"]);
     }
 
     #[test]
@@ -306,31 +256,6 @@ mod tests {
             shown(vpc(&item, &Context::default())),
             json!({ "id": "vpc-1", "urn": "do:vpc:vpc-1", "name": "main", "region": "nyc1", "ip": "10.1.0.0/20",
                     "attrs": { "ip_range": "10.1.0.0/20", "default": false } })
-        );
-    }
-
-    #[test]
-    fn a_certificate_is_known_by_its_name() {
-        let item = json!({ "id": "id-1", "name": "shop", "state": "pending", "type": "lets_encrypt",
-            "dns_names": ["www.shop.example", "shop.example"], "not_after": "2027", "sha1_fingerprint": "ab" });
-        assert_eq!(
-            shown(certificate(&item, &Context::default())),
-            json!({ "id": "shop", "urn": "do:certificate:shop", "name": "shop", "status": "pending",
-                    "settling": true,
-                    "attrs": { "type": "lets_encrypt", "dns_names": ["shop.example", "www.shop.example"] } })
-        );
-    }
-
-    #[test]
-    fn an_endpoint_of_the_cdn() {
-        let item = json!({ "id": "e-1", "origin": "b.nyc3.digitaloceanspaces.com", "ttl": 3600,
-            "endpoint": "b.nyc3.cdn.digitaloceanspaces.com", "certificate_id": "id-1", "custom_domain": "" });
-        let endpoint = cdn_endpoint(&item, &certificates()).unwrap();
-        assert_eq!(endpoint.name, "b.nyc3.digitaloceanspaces.com");
-        assert_eq!(
-            Value::Object(endpoint.attrs),
-            json!({ "origin": "b.nyc3.digitaloceanspaces.com", "endpoint": "b.nyc3.cdn.digitaloceanspaces.com",
-                    "ttl": 3600, "certificate_name": "shop" })
         );
     }
 }

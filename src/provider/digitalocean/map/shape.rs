@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::provider::normal;
+
 /// The form in which a value comes in; anything of another form stays out. A list of values is a set of them.
 #[derive(Debug)]
 pub(super) enum Shape {
@@ -42,7 +44,7 @@ pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
             Ok(number) => number.into(),
             Err(_) => value.clone(),
         },
-        (Shape::Url, Value::String(text)) => without_user(text).into(),
+        (Shape::Url, Value::String(text)) => normal::without_user(text).into(),
         _ => value.clone(),
     };
     (!is_unset(&picked)).then_some(picked)
@@ -72,16 +74,6 @@ pub(super) fn is_unset(value: &Value) -> bool {
         Value::Object(fields) => fields.is_empty(),
         Value::Bool(_) | Value::Number(_) => false,
     }
-}
-
-/// `https://user:password@host/path` without the part before the `@`.
-fn without_user(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text.to_owned();
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
-    format!("{scheme}://{}", &rest[host..])
 }
 
 #[cfg(test)]

@@ -1,0 +1,82 @@
+//! Faults that pass, and limits that are used up: waited out, within bounds.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use drift_inbox::provider::digitalocean::Limits;
+use entity::job_runs::JobOutcome;
+
+use crate::support::account::limits;
+use crate::support::faults::{account_with, page_2_of, sync_with};
+use crate::support::stub_do::{honest, response};
+
+#[tokio::test]
+async fn a_storm_of_429_for_ever() {
+    let account = account_with(limits()).await;
+    let said = page_2_of(&account, || response(429, [("Retry-After", "0")], "{}")).await;
+    assert!(said.contains("the rate limit is used up (429)"), "{said}");
+    // Nobody waits for an hour that a test, or a run, does not have.
+    let reset = (account.t.now().timestamp() + 3000).to_string();
+    let (run, said) = sync_with(&account, move |asked, value| match asked.path.as_str() {
+        "account" => honest(value),
+        _ => response(429, [("RateLimit-Reset", reset.as_str())], "{}"),
+    })
+    .await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(said.contains("the rate limit is used up (429)"), "{said}");
+}
+
+#[tokio::test]
+async fn a_429_is_waited_out_as_long_as_it_says() {
+    let patient = Limits {
+        wait_out: Duration::from_secs(30),
+        ..limits()
+    };
+    let account = account_with(patient).await;
+    let reset = (account.t.now().timestamp() + 2).to_string();
+    let (limited, by_header) = (
+        AtomicUsize::new(0),
+        [("retry-after", "1".to_owned()), ("ratelimit-reset", reset)],
+    );
+    let (run, said) = sync_with(&account, move |asked, value| {
+        if asked.is_droplets(2)
+            && let Some((name, wait)) = by_header.get(limited.fetch_add(1, Ordering::SeqCst))
+        {
+            return response(429, [(name, wait.as_str())], "{}");
+        }
+        honest(value)
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+}
+
+#[tokio::test]
+async fn faults_that_pass_are_waited_out() {
+    let account = account_with(Limits {
+        retry_for: Duration::from_secs(30),
+        ..limits()
+    })
+    .await;
+    let tries = AtomicUsize::new(0);
+    let (run, said) = sync_with(&account, move |asked, value| {
+        if !asked.is_droplets(2) {
+            return honest(value);
+        }
+        match tries.fetch_add(1, Ordering::SeqCst) {
+            0 => response(500, [], ""),
+            1 => response(200, [], "{"),
+            2 => response(503, [], "<html>"),
+            3 => response(200, [("content-length", "100000")], "{"),
+            4 => response(429, [], "{}"),
+            _ => honest(value),
+        }
+    })
+    .await;
+    assert_eq!(
+        (run.outcome, said.as_str()),
+        (Some(JobOutcome::Succeeded), "complete")
+    );
+}

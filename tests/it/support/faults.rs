@@ -1,0 +1,76 @@
+//! Syncs of an account whose API has a fault.
+
+use drift_inbox::provider::digitalocean::Limits;
+use entity::job_runs::{self, JobOutcome};
+use serde_json::{Value, json};
+
+use super::account::{Account, counts, droplet};
+use super::stub_do::{Answer, Asked, honest};
+
+pub(crate) const DROPLETS: usize = 450;
+
+/// An account with three pages of droplets, which the inventory knows.
+pub(crate) async fn account_with(limits: Limits) -> Account {
+    let account = Account::with(limits).await;
+    account.stub.has("droplets", (1..=DROPLETS as u64).map(droplet));
+    account.stub.has(
+        "volumes",
+        [json!({ "id": "v-1", "name": "data", "size_gigabytes": 10 })],
+    );
+    let run = account.sync().await;
+    assert_eq!(
+        run.outcome,
+        Some(JobOutcome::Succeeded),
+        "{:?} {}",
+        run.error,
+        run.counts
+    );
+    account.stub.forget_asked();
+    account
+}
+
+/// What came of droplets, after a sync with a fault: nothing is gone, and everything else was read.
+pub(crate) async fn sync_with(
+    account: &Account,
+    fault: impl Fn(&Asked, Option<Value>) -> Answer + Send + Sync + 'static,
+) -> (job_runs::Model, String) {
+    account.stub.fault(fault);
+    let run = account.sync().await;
+    assert_eq!(account.present("droplet").await.len(), DROPLETS);
+    assert_eq!(account.present("volume").await.len(), 1);
+    let droplets = counts(&run).kinds.remove("droplet");
+    let said = droplets.map(|kind| match kind.reason {
+        Some(reason) => format!("{}: {reason}", kind.outcome),
+        None => kind.outcome,
+    });
+    (run, said.unwrap_or_default())
+}
+
+/// A fault of page 2 for ever: droplets stay as they were, everything else is read.
+pub(crate) async fn page_2_answers(
+    limits: Limits,
+    answer: impl Fn() -> Answer + Send + Sync + 'static,
+) -> String {
+    page_2_of(&account_with(limits).await, answer).await
+}
+
+pub(crate) async fn page_2_of(
+    account: &Account,
+    answer: impl Fn() -> Answer + Send + Sync + 'static,
+) -> String {
+    account.stub.change("volumes", 0, |volume| {
+        volume["size_gigabytes"] = (volume["size_gigabytes"].as_u64().unwrap() + 1).into();
+    });
+    let (run, said) = sync_with(account, move |asked, value| {
+        if asked.is_droplets(2) {
+            answer()
+        } else {
+            honest(value)
+        }
+    })
+    .await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial), "{:?}", run.error);
+    assert_eq!(counts(&run).changed, 1, "the volume");
+    assert_eq!(counts(&run).gone, 0);
+    said
+}
