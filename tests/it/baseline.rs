@@ -8,7 +8,7 @@ use crate::support::cloud::{Listed, droplet};
 use crate::support::graphql::codes;
 
 const RECORD: &str = "mutation($filter: ResourceFilter!) { recordBaseline(input: { filter: $filter }) {
-    count provisioned { source spec specVersion resource { name } } } }";
+    count nodes { source spec specVersion resource { name } } } }";
 
 #[tokio::test]
 async fn a_baseline_watches_what_nobody_asked_for() {

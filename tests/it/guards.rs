@@ -22,6 +22,18 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resources", "resources { totalCount nodes { id } }"),
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "jobRuns", "jobRuns { totalCount nodes { id } }"),
+    ("Query", "coverage", "coverage { kind }"),
+    (
+        "Mutation",
+        "importTerraformState",
+        "importTerraformState(input: { state: { version: 4, lineage: \"l\", serial: 1, resources: [] } })
+            { summary { __typename } }",
+    ),
+    (
+        "Mutation",
+        "recordBaseline",
+        "recordBaseline(input: { filter: {} }) { count }",
+    ),
     (
         "Mutation",
         "acceptDrift",

@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("services", &["clock", "db", "domain", "error", "provider"]),
     ("app", &["clock", "db", "error", "provider", "services"]),
     ("scheduler", &["app", "error", "services"]),
-    ("graphql", &["app", "domain", "error", "services"]),
+    ("graphql", &["app", "domain", "error", "provider", "services"]),
     (
         "config",
         &["auth", "db", "domain", "graphql", "provider", "scheduler"],

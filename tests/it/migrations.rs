@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Every table with its columns.
-const TABLES: [(&str, &[&str]); 6] = [
+const TABLES: [(&str, &[&str]); 7] = [
     (
         "cloud_resources",
         &[
@@ -35,6 +35,7 @@ const TABLES: [(&str, &[&str]); 6] = [
             "first_seen_at",
             "gone_at",
             "settling_since",
+            "owned",
         ],
     ),
     (
@@ -96,6 +97,10 @@ const TABLES: [(&str, &[&str]); 6] = [
             "counts",
             "error",
         ],
+    ),
+    (
+        "terraform_states",
+        &["lineage", "serial", "imported_at", "imported_by"],
     ),
 ];
 

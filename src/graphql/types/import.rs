@@ -188,7 +188,7 @@ pub(in crate::graphql) struct RecordBaselinePayload {
 impl RecordBaselinePayload {
     /// The specs, at most 200 of them.
     #[graphql(complexity = "MAX_SHOWN * child_complexity")]
-    async fn provisioned(&self) -> Vec<ProvisionedSpec> {
+    async fn nodes(&self) -> Vec<ProvisionedSpec> {
         let shown = self.recorded.iter().take(MAX_SHOWN).cloned();
         shown.map(ProvisionedSpec).collect()
     }

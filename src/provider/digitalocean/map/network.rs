@@ -74,7 +74,6 @@ const GLB_SETTINGS: &[Field] = &[
 pub(in super::super) fn load_balancer(item: &Value, context: &Context) -> Option<ListedResource> {
     let mut balancer = named(item, "loadbalancer", LOAD_BALANCER)?;
     balancer.ip = text(item, "/ip");
-    balancer.tags.clear();
     let size_unit = item.get("size_unit").and_then(Value::as_i64);
     balancer.size_slug = normal::load_balancer_size(size_unit, text(item, "/size").as_deref());
     // The members follow the tag.
