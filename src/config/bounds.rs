@@ -1,0 +1,106 @@
+//! The bounds of one request as settings.
+
+use clap::Args;
+
+use super::{BadSetting, Result, duration, set};
+use crate::graphql::bounds::{Bounds, LARGEST_PAGE};
+
+/// How much one request may ask for. Whoever raises a bound should know what it holds back.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Bounds of one request")]
+pub struct BoundsArgs {
+    /// Bytes of an HTTP body [default: 1048576]
+    #[arg(long, env = "DRIFT_MAX_BODY_BYTES", hide_env_values = true, value_name = "N")]
+    pub max_body_bytes: Option<String>,
+    /// Bytes of the text of a document [default: 65536]
+    #[arg(long, env = "DRIFT_MAX_QUERY_BYTES", hide_env_values = true, value_name = "N")]
+    pub max_query_bytes: Option<String>,
+    /// Levels of brackets in the text of a document [default: 40]
+    #[arg(
+        long,
+        env = "DRIFT_MAX_QUERY_NESTING",
+        hide_env_values = true,
+        value_name = "N"
+    )]
+    pub max_query_nesting: Option<String>,
+    /// Levels of fields; introspection needs 15 [default: 15]
+    #[arg(long, env = "DRIFT_MAX_DEPTH", hide_env_values = true, value_name = "N")]
+    pub max_depth: Option<String>,
+    /// Directives in one place [default: 3]
+    #[arg(long, env = "DRIFT_MAX_DIRECTIVES", hide_env_values = true, value_name = "N")]
+    pub max_directives: Option<String>,
+    /// Points of complexity: about one a field, times the rows of the pages around it [default: 20000]
+    #[arg(long, env = "DRIFT_MAX_COMPLEXITY", hide_env_values = true, value_name = "N")]
+    pub max_complexity: Option<String>,
+    /// Fields of a document with its fragments written out [default: 400]
+    #[arg(long, env = "DRIFT_MAX_FIELDS", hide_env_values = true, value_name = "N")]
+    pub max_fields: Option<String>,
+    /// Aliased fields of a document with its fragments written out [default: 30]
+    #[arg(long, env = "DRIFT_MAX_ALIASES", hide_env_values = true, value_name = "N")]
+    pub max_aliases: Option<String>,
+    /// Fields at the top of an operation [default: 20]
+    #[arg(long, env = "DRIFT_MAX_ROOT_FIELDS", hide_env_values = true, value_name = "N")]
+    pub max_root_fields: Option<String>,
+    /// Rows of one page, 1 to 1000 [default: 200]
+    #[arg(long, env = "DRIFT_MAX_PAGE", hide_env_values = true, value_name = "N")]
+    pub max_page: Option<String>,
+    /// Time that a request may take, such as 30s [default: 30s]
+    #[arg(
+        long,
+        env = "DRIFT_REQUEST_TIMEOUT",
+        hide_env_values = true,
+        value_name = "TIME"
+    )]
+    pub request_timeout: Option<String>,
+}
+
+impl BoundsArgs {
+    /// Reads and checks.
+    pub fn resolve(&self) -> Result<Bounds> {
+        let d = Bounds::default();
+        let timeout = match set(self.request_timeout.as_deref()) {
+            Some(text) => duration("DRIFT_REQUEST_TIMEOUT", text)?,
+            None => d.request_timeout,
+        };
+        Ok(Bounds {
+            max_body_bytes: bound("DRIFT_MAX_BODY_BYTES", &self.max_body_bytes, d.max_body_bytes)?,
+            max_query_bytes: bound("DRIFT_MAX_QUERY_BYTES", &self.max_query_bytes, d.max_query_bytes)?,
+            max_query_nesting: bound(
+                "DRIFT_MAX_QUERY_NESTING",
+                &self.max_query_nesting,
+                d.max_query_nesting,
+            )?,
+            max_depth: bound("DRIFT_MAX_DEPTH", &self.max_depth, d.max_depth)?,
+            max_directives: bound("DRIFT_MAX_DIRECTIVES", &self.max_directives, d.max_directives)?,
+            max_complexity: bound("DRIFT_MAX_COMPLEXITY", &self.max_complexity, d.max_complexity)?,
+            max_fields: bound("DRIFT_MAX_FIELDS", &self.max_fields, d.max_fields)?,
+            max_aliases: bound("DRIFT_MAX_ALIASES", &self.max_aliases, d.max_aliases)?,
+            max_root_fields: bound("DRIFT_MAX_ROOT_FIELDS", &self.max_root_fields, d.max_root_fields)?,
+            max_page: match bound("DRIFT_MAX_PAGE", &self.max_page, d.max_page)? {
+                rows if rows <= LARGEST_PAGE => rows,
+                rows => {
+                    return Err(BadSetting::new(
+                        "DRIFT_MAX_PAGE",
+                        format!("{rows} is more than {LARGEST_PAGE}"),
+                    ));
+                }
+            },
+            request_timeout: timeout,
+            ..d
+        })
+    }
+}
+
+fn bound<N>(name: &'static str, value: &Option<String>, default: N) -> Result<N>
+where
+    N: std::str::FromStr + PartialOrd + From<u8>,
+{
+    let Some(text) = set(value.as_deref()) else {
+        return Ok(default);
+    };
+    let wrong = || BadSetting::new(name, format!("{text:?} is no whole number above 0"));
+    text.parse()
+        .ok()
+        .filter(|number| *number >= N::from(1))
+        .ok_or_else(wrong)
+}
