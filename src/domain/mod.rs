@@ -9,6 +9,8 @@ pub mod admission;
 pub mod baseline;
 pub mod canonical;
 pub mod compare;
+#[cfg(test)]
+mod fixtures;
 pub mod imports;
 pub mod inventory;
 pub mod lifecycle;

@@ -1,33 +1,8 @@
 use entity::cloud_resources;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
+use super::super::fixtures::bare_resource as resource;
 use super::*;
-
-/// A resource whose schema fields are all unset.
-fn resource(attrs: Value) -> cloud_resources::Model {
-    cloud_resources::Model {
-        id: Uuid::nil(),
-        provider: "digitalocean".to_owned(),
-        kind: "droplet".to_owned(),
-        provider_id: "1".to_owned(),
-        urn: "do:droplet:1".to_owned(),
-        name: String::new(),
-        region: None,
-        size_slug: None,
-        status: None,
-        tags: json!([]),
-        ip: None,
-        vpc_uuid: None,
-        project_id: None,
-        attrs,
-        revision: 1,
-        first_seen_at: None,
-        gone_at: None,
-        settling_since: None,
-        owned: false,
-    }
-}
 
 /// The same with every schema field set to `NAME in its column`.
 fn full_resource(attrs: Value) -> cloud_resources::Model {

@@ -1,11 +1,10 @@
-use chrono::{DateTime, Utc};
-use entity::{cloud_provisioned, cloud_resources};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, json};
 use uuid::Uuid;
 
+use super::super::fixtures::{now, resource, spec};
 use super::super::sweep::{Finding, Plan};
 use super::*;
 
@@ -18,49 +17,10 @@ fn decide_accept(drift: &cloud_drift::Model, pair: &Pair, seen: Option<i32>) -> 
     super::decide_accept(drift, pair, seen, now())
 }
 
-fn now() -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH
-}
-
-fn resource(attrs: Value) -> cloud_resources::Model {
-    cloud_resources::Model {
-        id: Uuid::nil(),
-        provider: "digitalocean".to_owned(),
-        kind: "droplet".to_owned(),
-        provider_id: "1".to_owned(),
-        urn: "do:droplet:1".to_owned(),
-        name: "web-1".to_owned(),
-        region: Some("nyc3".to_owned()),
-        size_slug: None,
-        status: None,
-        tags: json!([]),
-        ip: None,
-        vpc_uuid: None,
-        project_id: None,
-        attrs,
-        revision: 1,
-        first_seen_at: Some(now()),
-        gone_at: None,
-        settling_since: None,
-        owned: false,
-    }
-}
-
 /// A spec and a resource with these attributes, and no open row.
 fn pair(wanted: Value, attrs: Value) -> Pair {
-    let spec = cloud_provisioned::Model {
-        id: Uuid::nil(),
-        resource_id: Uuid::nil(),
-        spec: wanted,
-        spec_version: 1,
-        source: "api".to_owned(),
-        recorded_by: "operator".to_owned(),
-        recorded_at: now(),
-        retired_at: None,
-        created_at: now(),
-    };
     Pair {
-        spec,
+        spec: spec(wanted),
         resource: resource(attrs),
         open: Vec::new(),
     }

@@ -6,52 +6,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, json};
 
+use super::super::fixtures::{now, resource, spec};
 use super::*;
 
 fn plan(pair: &Pair) -> Plan {
     super::plan(pair, now())
-}
-
-fn now() -> DateTime<Utc> {
-    DateTime::UNIX_EPOCH
-}
-
-fn resource(attrs: Value) -> cloud_resources::Model {
-    cloud_resources::Model {
-        id: Uuid::nil(),
-        provider: "digitalocean".to_owned(),
-        kind: "droplet".to_owned(),
-        provider_id: "1".to_owned(),
-        urn: "do:droplet:1".to_owned(),
-        name: "web-1".to_owned(),
-        region: Some("nyc3".to_owned()),
-        size_slug: None,
-        status: None,
-        tags: json!([]),
-        ip: None,
-        vpc_uuid: None,
-        project_id: None,
-        attrs,
-        revision: 1,
-        first_seen_at: Some(now()),
-        gone_at: None,
-        settling_since: None,
-        owned: false,
-    }
-}
-
-fn spec(spec: Value) -> cloud_provisioned::Model {
-    cloud_provisioned::Model {
-        id: Uuid::nil(),
-        resource_id: Uuid::nil(),
-        spec,
-        spec_version: 1,
-        source: "api".to_owned(),
-        recorded_by: "operator".to_owned(),
-        recorded_at: now(),
-        retired_at: None,
-        created_at: now(),
-    }
 }
 
 fn row(id: u128, finding: Finding) -> cloud_drift::Model {

@@ -1,0 +1,61 @@
+//! Rows that the tests of the rules begin with.
+
+use chrono::{DateTime, Utc};
+use entity::{cloud_provisioned, cloud_resources};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// When everything happens.
+pub(super) fn now() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}
+
+/// A droplet that has a name and a region, and these attributes.
+pub(super) fn resource(attrs: Value) -> cloud_resources::Model {
+    cloud_resources::Model {
+        name: "web-1".to_owned(),
+        region: Some("nyc3".to_owned()),
+        first_seen_at: Some(now()),
+        ..bare_resource(attrs)
+    }
+}
+
+/// A droplet whose schema fields are all unset.
+pub(super) fn bare_resource(attrs: Value) -> cloud_resources::Model {
+    cloud_resources::Model {
+        id: Uuid::nil(),
+        provider: "digitalocean".to_owned(),
+        kind: "droplet".to_owned(),
+        provider_id: "1".to_owned(),
+        urn: "do:droplet:1".to_owned(),
+        name: String::new(),
+        region: None,
+        size_slug: None,
+        status: None,
+        tags: json!([]),
+        ip: None,
+        vpc_uuid: None,
+        project_id: None,
+        attrs,
+        revision: 1,
+        first_seen_at: None,
+        gone_at: None,
+        settling_since: None,
+        owned: false,
+    }
+}
+
+/// Version 1 of what somebody asked for.
+pub(super) fn spec(spec: Value) -> cloud_provisioned::Model {
+    cloud_provisioned::Model {
+        id: Uuid::nil(),
+        resource_id: Uuid::nil(),
+        spec,
+        spec_version: 1,
+        source: "api".to_owned(),
+        recorded_by: "operator".to_owned(),
+        recorded_at: now(),
+        retired_at: None,
+        created_at: now(),
+    }
+}
