@@ -92,7 +92,7 @@ pub struct InventoryArgs {
         value_name = "FILE"
     )]
     pub inventory_file: Option<String>,
-    /// Where DigitalOcean's API is; plain http for loopback only [default: https://api.digitalocean.com]
+    /// Where DigitalOcean's API is; plain http for loopback only [default: `https://api.digitalocean.com`]
     #[arg(
         long,
         env = "DIGITALOCEAN_API_URL",

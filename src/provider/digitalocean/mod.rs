@@ -1,7 +1,7 @@
 //! Lists a DigitalOcean account over its API, with GET requests only.
 //!
-//! [`run`] lists kind by kind, [`paging`] decides whether a list is everything, [`client`] asks with patience
-//! and within [`Limits`], [`map`] lets in what is compared and nothing else.
+//! `run` lists kind by kind, `paging` decides whether a list is everything, `client` asks with patience
+//! and within `Limits`, `map` lets in what is compared and nothing else.
 
 mod address;
 mod client;
