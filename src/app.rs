@@ -25,6 +25,9 @@ use crate::services::job_runs::{Claim, Report, Trigger, abandon, claim, finish, 
 /// How often a run says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// How long a process that ends waits to say so.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+
 /// Hears what a sweep has done so far.
 pub type Progress = Arc<dyn Fn(&SweepCounts) + Send + Sync>;
 
@@ -204,7 +207,15 @@ impl App {
         }
         let given_up: Vec<Uuid> = self.active().iter().copied().collect();
         tracing::warn!(?given_up, "jobs did not end in time and are given up");
-        abandon(self.db(), &given_up, self.clock().now()).await
+        // Others write them off after a while if this does not get through in time.
+        let written = tokio::time::timeout(LAST_WRITE, abandon(self.db(), &given_up, self.clock().now()));
+        match written.await {
+            Ok(written) => written,
+            Err(_) => {
+                tracing::warn!("the database does not take the last write");
+                Ok(())
+            }
+        }
     }
 
     fn inventory(&self) -> Result<Arc<dyn InventoryProvider>> {

@@ -7,11 +7,12 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use entity::job_runs::Job;
+use tokio::task::JoinHandle;
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 
 use crate::app::{App, JobRequest, Started};
 use crate::error::Result;
-use crate::services::job_runs::{Trigger, last_success};
+use crate::services::job_runs::{HEARTBEAT_LIMIT, Trigger, last_success};
 
 /// When a job runs, in UTC.
 #[derive(Clone, Debug)]
@@ -69,7 +70,10 @@ pub struct Schedules {
 }
 
 /// The running clock.
-pub struct Scheduler(JobScheduler);
+pub struct Scheduler {
+    clock: JobScheduler,
+    catching_up: JoinHandle<()>,
+}
 
 impl Scheduler {
     /// Runs what was missed, sync before sweep, and starts the clock.
@@ -87,13 +91,20 @@ impl Scheduler {
         }
         clock.start().await?;
         let (app, schedules) = (app.clone(), schedules.clone());
-        tokio::spawn(async move { catch_up(&app, &schedules).await });
-        Ok(Self(clock))
+        let catching_up = tokio::spawn(async move {
+            if catch_up(&app, &schedules).await {
+                // The run in the way may be of a process that died a moment ago.
+                tokio::time::sleep(HEARTBEAT_LIMIT.to_std().unwrap_or_default()).await;
+                catch_up(&app, &schedules).await;
+            }
+        });
+        Ok(Self { clock, catching_up })
     }
 
     /// Stops the clock. Runs that are under way go on.
     pub async fn stop(mut self) -> Result<(), JobSchedulerError> {
-        self.0.shutdown().await
+        self.catching_up.abort();
+        self.clock.shutdown().await
     }
 }
 
@@ -120,22 +131,27 @@ pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
     }
 }
 
-/// Runs each job once that is overdue, one after the other.
-pub async fn catch_up(app: &App, schedules: &Schedules) {
+/// Runs each job once that is overdue, one after the other. True if one was left out, because another run of
+/// it was in the way.
+pub async fn catch_up(app: &App, schedules: &Schedules) -> bool {
+    let mut left_out = false;
     for (job, schedule) in in_order(schedules) {
-        if let Err(error) = catch_up_job(app, job, schedule).await {
-            tracing::error!(?job, %error, "a missed job could not be run");
+        match catch_up_job(app, job, schedule).await {
+            Ok(done) => left_out |= !done,
+            Err(error) => tracing::error!(?job, %error, "a missed job could not be run"),
         }
     }
+    left_out
 }
 
-async fn catch_up_job(app: &App, job: Job, schedule: &Schedule) -> Result<()> {
+/// False if the job is overdue and another run of it was in the way.
+async fn catch_up_job(app: &App, job: Job, schedule: &Schedule) -> Result<bool> {
     let last = last_success(app.db(), job).await?;
     if !schedule.is_overdue(last, app.clock().now()) {
-        return Ok(());
+        return Ok(true);
     }
-    if let Started::Running(run) = app.start(JobRequest::of_tick(job), Trigger::CatchUp).await? {
-        run.wait().await?;
+    match app.start(JobRequest::of_tick(job), Trigger::CatchUp).await? {
+        Started::Running(run) => run.wait().await.map(|_| true),
+        Started::Skipped | Started::Taken => Ok(false),
     }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use entity::{cloud_provisioned as provisioned, cloud_resources as resources, ter
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QuerySelect,
+    QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -232,6 +232,8 @@ async fn owned<C: ConnectionTrait>(connection: &C, source: &str) -> Result<Vec<(
         .filter(provisioned::Column::Source.eq(source))
         .filter(provisioned::Column::RetiredAt.is_null())
         .filter(resources::Column::Provider.eq(PROVIDER))
+        // Locks are taken in this order.
+        .order_by_asc(provisioned::Column::ResourceId)
         .into_tuple()
         .all(connection)
         .await?;

@@ -147,12 +147,12 @@ async fn confirm_gone(
             .iter()
             .map(|resource| resource.provider_id.as_str())
             .collect();
-        let present = stored.iter().filter(|known| !known.gone).count();
         let missing: Vec<&StoredResource> = stored
             .iter()
             .filter(|known| !known.gone && !here.contains(known.provider_id.as_str()))
             .collect();
-        check_mass_gone(&kind, missing.len(), present, options)?;
+        let was_there = missing.iter().filter(|known| known.seen).count();
+        check_mass_gone(&kind, was_there, there(&stored).count(), options)?;
         let mut listed = listed;
         let mut outcome = Ok(());
         let none = Map::new();
@@ -178,6 +178,12 @@ async fn confirm_gone(
         listing.kinds.insert(kind, came_of_it);
     }
     Ok(confirmed)
+}
+
+/// What an earlier listing had. What only an import knows of was never there, so that importing before the
+/// first sync is as good as after it.
+fn there(stored: &[StoredResource]) -> impl Iterator<Item = &StoredResource> {
+    stored.iter().filter(|known| known.seen && !known.gone)
 }
 
 fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOptions) -> Result<()> {
@@ -228,7 +234,7 @@ async fn apply_in_txn(
         let (stored, nameless) = stored(txn, &listing.provider, &kind).await?;
         counts.skipped += nameless.len() as u64;
         listed.retain(|resource| !nameless.contains(&resource.provider_id));
-        let present = stored.iter().filter(|known| !known.gone).count();
+        let there: BTreeSet<Uuid> = there(&stored).map(|known| known.id).collect();
         let ids: BTreeMap<Uuid, String> = stored
             .iter()
             .map(|known| (known.id, known.provider_id.clone()))
@@ -243,11 +249,18 @@ async fn apply_in_txn(
         });
         let gone = plan
             .iter()
-            .filter(|change| matches!(change, InventoryChange::Gone(_)))
+            .filter(|change| matches!(change, InventoryChange::Gone(id) if there.contains(id)))
             .count();
-        check_mass_gone(&kind, gone, present, options)?;
+        check_mass_gone(&kind, gone, there.len(), options)?;
         changes.extend(plan.into_iter().map(|change| (kind.clone(), change)));
     }
+    // Rows are locked in the order of ids, as everywhere; new ones come last.
+    changes.sort_by_key(|(_, change)| match change {
+        InventoryChange::Insert(_) => Uuid::max(),
+        InventoryChange::Discover(id, _) | InventoryChange::Update { id, .. } | InventoryChange::Gone(id) => {
+            *id
+        }
+    });
     write_in_txn(txn, &listing.provider, changes, now, &mut counts).await?;
     Ok(counts)
 }

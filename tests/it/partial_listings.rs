@@ -179,3 +179,15 @@ async fn drift_of_a_rule_never_waits() {
     t.cloud_has([firewall("22").settling()]).await;
     assert_eq!(t.sweep().await.opened, 1);
 }
+
+#[tokio::test]
+async fn what_only_an_import_knows_of_is_no_mass_that_went() {
+    let t = TestApp::new().await;
+    for number in 0..12 {
+        t.imported(&format!("imported-{number}")).await;
+    }
+    t.cloud.set([droplet("web-1")]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
+    assert_eq!(run.counts["gone"], 12, "a complete listing lacks them");
+}

@@ -136,11 +136,12 @@ impl Client {
     }
 
     async fn once(&self, url: &Url) -> Result<Value, Failure> {
+        let stopping = || Failure::Final(Fault::Failed("the server is stopping".to_owned()));
+        let _turn = self.pace.turn().await.ok_or_else(stopping)?;
+        // After the turn: while this one queued, another may have heard that it is too much.
         if let Some(wait) = self.pace.held() {
             return Err(Failure::Limited(wait));
         }
-        let stopping = || Failure::Final(Fault::Failed("the server is stopping".to_owned()));
-        let _turn = self.pace.turn().await.ok_or_else(stopping)?;
         let response = self.http.get(url.clone()).send().await.map_err(broken)?;
         let status = response.status();
         tracing::debug!(

@@ -104,7 +104,11 @@ async fn node_pool(client: &Client, cluster: &str, id: &str) -> Result<ListedRes
 
 async fn database_firewall(client: &Client, cluster: &str) -> Result<ListedResource, Fault> {
     let database = get(client, &["databases", cluster], "database").await?;
-    let rules = Run::new(client).database_rules(cluster).await.map_err(fault_of)?;
+    // The cluster is there, and with it its firewall, whatever the rules answer.
+    let rules = match Run::new(client).database_rules(cluster).await {
+        Err(Unlisted::Absent(why)) => return Err(Fault::Failed(why)),
+        listed => listed.map_err(fault_of)?,
+    };
     let name = database["name"].as_str().map(str::to_owned);
     Ok(map::database::firewall(cluster, name, &rules))
 }

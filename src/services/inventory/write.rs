@@ -58,6 +58,7 @@ pub(super) async fn write_in_txn(
             InventoryChange::Gone(id) => {
                 let row = resources::ActiveModel {
                     gone_at: Set(Some(now)),
+                    settling_since: Set(None),
                     ..Default::default()
                 };
                 update_in_txn(txn, id, row).await?;
