@@ -165,8 +165,9 @@ impl Mutation {
         }))
     }
 
-    /// Takes what is there as what is asked for: records, for resources that are there and unmanaged, a spec of
-    /// all columns that are set but status and ip, and of all attributes. A spec that is in force is never touched.
+    /// Takes what is there as what is asked for: records, for resources that are there, unmanaged and in no passing
+    /// state, a spec of all columns that are set and of all attributes, but for what changes by itself, such as
+    /// status and ip. A spec that is in force is never touched.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn record_baseline(
         &self,

@@ -50,6 +50,8 @@ async fn record_in_txn(
 ) -> Result<Vec<provisioned::Model>> {
     let ids: Vec<Uuid> = select(txn, unmanaged)?
         .filter(resources::Column::FirstSeenAt.is_not_null())
+        // What is half made is not what anybody wants.
+        .filter(resources::Column::SettlingSince.is_null())
         .select_only()
         .column(resources::Column::Id)
         .order_by_asc(resources::Column::Id)
