@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
@@ -118,17 +119,29 @@ struct Inner {
     db: Db,
     clock: Clock,
     inventory: Option<Arc<dyn InventoryProvider>>,
+    schedules: Schedules,
     jobs: TaskTracker,
     active: Mutex<BTreeSet<Uuid>>,
 }
 
 impl App {
-    /// On this database, with this inventory to sync from, if any.
+    /// On this database, with this inventory to sync from, if any. No job runs by itself.
     pub fn new(db: Db, clock: Clock, inventory: Option<Arc<dyn InventoryProvider>>) -> Self {
+        Self::scheduled(db, clock, inventory, Schedules::default())
+    }
+
+    /// The same, with jobs that run by themselves.
+    pub fn scheduled(
+        db: Db,
+        clock: Clock,
+        inventory: Option<Arc<dyn InventoryProvider>>,
+        schedules: Schedules,
+    ) -> Self {
         let inner = Inner {
             db,
             clock,
             inventory,
+            schedules,
             jobs: TaskTracker::new(),
             active: Mutex::default(),
         };
@@ -145,6 +158,11 @@ impl App {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// When jobs run by themselves.
+    pub fn schedules(&self) -> &Schedules {
+        &self.inner.schedules
     }
 
     /// Starts a job, unless the trigger leaves it to others. The run goes on by itself.

@@ -14,13 +14,10 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     // The clock, because the API says by the time of day when its limit is over.
     ("provider", &["clock", "domain", "error"]),
     ("services", &["clock", "db", "domain", "error", "provider"]),
-    ("app", &["clock", "db", "error", "provider", "services"]),
-    ("scheduler", &["app", "error", "services"]),
+    ("app", &["clock", "db", "domain", "error", "provider", "services"]),
+    ("scheduler", &["app", "domain", "error", "services"]),
     ("graphql", &["app", "domain", "error", "provider", "services"]),
-    (
-        "config",
-        &["auth", "db", "domain", "graphql", "provider", "scheduler"],
-    ),
+    ("config", &["auth", "db", "domain", "graphql", "provider"]),
     ("telemetry", &["config"]),
     ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
     (
