@@ -3,6 +3,7 @@
 pub mod accept;
 mod auth;
 mod body;
+mod graphiql;
 pub mod graphql;
 mod health;
 mod pages;
@@ -75,8 +76,8 @@ pub fn router(edge: Edge) -> Router {
     let graphql = graphql::route(edge.clone());
     Router::new()
         .route("/", get(pages::home))
-        .route("/graphiql", get(pages::graphiql))
-        .route("/graphiql.js", get(pages::graphiql_script))
+        .route("/graphiql", get(graphiql::page))
+        .route("/graphiql/{part}", get(graphiql::part))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/api/v1/drift", get(rest::list_drift))

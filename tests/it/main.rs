@@ -21,6 +21,7 @@ mod digitalocean_patience;
 mod digitalocean_secrets;
 mod foreign_pages;
 mod foreign_rows;
+mod graphiql;
 mod guards;
 mod http_client;
 mod http_graphql;

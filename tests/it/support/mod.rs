@@ -2,12 +2,14 @@
 
 pub(crate) mod account;
 pub(crate) mod api;
+pub(crate) mod browser;
 pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod graphql;
 pub(crate) mod process;
+pub(crate) mod served;
 pub(crate) mod state;
 pub(crate) mod stub_do;
 pub(crate) mod tables;
