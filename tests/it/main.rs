@@ -29,6 +29,7 @@ mod http_graphql_documents;
 mod http_graphql_execution;
 mod inbox_api;
 mod inbox_filters;
+mod inbox_page;
 mod inbox_pages;
 mod interleavings;
 mod inventory;
