@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::live::Live;
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
@@ -120,12 +121,14 @@ struct Inner {
     inventory: Option<Arc<dyn InventoryProvider>>,
     jobs: TaskTracker,
     active: Mutex<BTreeSet<Uuid>>,
+    live: Live,
 }
 
 impl App {
     /// On this database, with this inventory to sync from, if any.
     pub fn new(db: Db, clock: Clock, inventory: Option<Arc<dyn InventoryProvider>>) -> Self {
         let inner = Inner {
+            live: Live::new(db.clone(), clock.clone()),
             db,
             clock,
             inventory,
@@ -145,6 +148,11 @@ impl App {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// What becomes of drifts, for those who listen.
+    pub fn live(&self) -> &Live {
+        &self.inner.live
     }
 
     /// Starts a job, unless the trigger leaves it to others. The run goes on by itself.

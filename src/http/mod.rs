@@ -3,6 +3,7 @@
 pub mod accept;
 mod auth;
 mod body;
+mod connection;
 pub mod graphql;
 mod health;
 mod pages;
@@ -10,6 +11,7 @@ mod params;
 pub mod reply;
 mod rest;
 pub mod server;
+mod sse;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use async_graphql::{Request as GraphqlRequest, Response};
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, Request};
 use axum::routing::{get, post};
+use futures_util::stream::BoxStream;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -24,8 +27,7 @@ use tower_http::trace::{DefaultOnResponse, TraceLayer};
 
 use self::graphql::{GraphqlApi, Unauthenticated};
 use crate::app::App;
-use crate::auth::TokenVerifier;
-use crate::domain::actor::Actor;
+use crate::auth::{Session, TokenVerifier};
 use crate::graphql::AppSchema;
 use crate::graphql::bounds::Bounds;
 
@@ -55,14 +57,31 @@ impl Edge {
 }
 
 impl GraphqlApi for Edge {
-    type Caller = Option<Actor>;
+    type Caller = Option<Session>;
 
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Self::Caller, Unauthenticated> {
         self.caller(headers).map_err(|_| Unauthenticated)
     }
 
     async fn execute(&self, caller: Self::Caller, request: GraphqlRequest) -> Response {
-        crate::graphql::execute(&self.schema, &self.app, caller, request).await
+        let actor = caller.map(|session| session.actor);
+        crate::graphql::execute(&self.schema, &self.app, actor, request).await
+    }
+
+    async fn subscribe(&self, caller: Self::Caller, request: GraphqlRequest) -> BoxStream<'static, Response> {
+        let actor = caller.map(|session| session.actor);
+        crate::graphql::subscribe(&self.schema, &self.app, actor, request).await
+    }
+
+    fn expired(&self, caller: &Self::Caller) -> impl Future<Output = ()> + Send + 'static {
+        let clock = self.app.clock().clone();
+        let ends = caller.as_ref().map(|session| session.ends);
+        async move {
+            match ends {
+                Some(ends) => clock.reaches(ends).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     fn bounds(&self) -> &Bounds {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use async_graphql::{
     Context, Error, ErrorExtensions, ID, Json, Object, Schema, SimpleObject, Subscription,
-    futures_util::{Stream, StreamExt, stream},
+    futures_util::{
+        Stream, StreamExt,
+        stream::{self, BoxStream},
+    },
 };
 use axum::{Router, http::HeaderMap};
 use drift_inbox::{
@@ -213,6 +216,18 @@ impl GraphqlApi for Toy {
 
     async fn execute(&self, caller: String, request: async_graphql::Request) -> async_graphql::Response {
         self.schema.execute(request.data(caller)).await
+    }
+
+    async fn subscribe(
+        &self,
+        caller: String,
+        request: async_graphql::Request,
+    ) -> BoxStream<'static, async_graphql::Response> {
+        self.schema.execute_stream(request.data(caller))
+    }
+
+    fn expired(&self, _: &String) -> impl Future<Output = ()> + Send + 'static {
+        std::future::pending()
     }
 
     fn bounds(&self) -> &Bounds {
