@@ -19,6 +19,7 @@ use super::{
     connection::Connection,
     params,
     reply::{self, Refusal},
+    socket::{self, Sockets},
     sse,
 };
 use crate::graphql::{bounds::Bounds, operation, scan::scan};
@@ -54,6 +55,9 @@ pub trait GraphqlApi: Clone + Send + Sync + 'static {
 
     /// The bounds of one request.
     fn bounds(&self) -> &Bounds;
+
+    /// How sockets are dealt with.
+    fn sockets(&self) -> &Sockets;
 }
 
 /// The endpoint as a route. It answers every method itself.
@@ -67,6 +71,10 @@ where
 
 /// Answers one HTTP request.
 pub async fn handle<A: GraphqlApi>(api: &A, request: extract::Request) -> Response {
+    if request.method() == Method::GET && socket::is_wanted(request.headers()) {
+        let opened = socket::open(api, request).await;
+        return opened.unwrap_or_else(|refusal| refusal.into_response(MediaType::Json));
+    }
     let accepted = accept::negotiate(request.headers());
     let media_type = accepted.plain.unwrap_or(MediaType::Json);
     match answer(api, request, accepted).await {
@@ -162,7 +170,7 @@ pub(super) async fn outcomes<A: GraphqlApi>(
 /// will say what is wrong with it.
 ///
 /// Parsing needs the scan; the parsed document stays in the request.
-fn operation_of(request: &mut Request, bounds: &Bounds) -> Option<OperationType> {
+pub(super) fn operation_of(request: &mut Request, bounds: &Bounds) -> Option<OperationType> {
     scan(&request.query, bounds).ok()?;
     let name = request.operation_name.clone();
     let document = request.parsed_query().ok()?;

@@ -6,11 +6,13 @@ mod body;
 mod connection;
 pub mod graphql;
 mod health;
+pub mod origin;
 mod pages;
 mod params;
 pub mod reply;
 mod rest;
 pub mod server;
+pub mod socket;
 mod sse;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 
 use self::graphql::{GraphqlApi, Unauthenticated};
+use self::socket::Sockets;
 use crate::app::App;
 use crate::auth::{Session, TokenVerifier};
 use crate::graphql::AppSchema;
@@ -40,6 +43,7 @@ pub struct Edge {
     app: App,
     schema: AppSchema,
     bounds: Arc<Bounds>,
+    sockets: Arc<Sockets>,
     verifier: Arc<TokenVerifier>,
 }
 
@@ -51,7 +55,17 @@ impl Edge {
             app,
             schema,
             bounds: Arc::new(bounds),
+            sockets: Arc::default(),
             verifier: Arc::new(verifier),
+        }
+    }
+
+    /// With other settings for sockets.
+    #[must_use]
+    pub fn with_sockets(self, sockets: Sockets) -> Self {
+        Self {
+            sockets: Arc::new(sockets),
+            ..self
         }
     }
 }
@@ -86,6 +100,10 @@ impl GraphqlApi for Edge {
 
     fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    fn sockets(&self) -> &Sockets {
+        &self.sockets
     }
 }
 

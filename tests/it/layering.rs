@@ -21,12 +21,12 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         "graphql",
         &["app", "domain", "error", "live", "provider", "services"],
     ),
+    ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
     (
         "config",
-        &["auth", "db", "domain", "graphql", "provider", "scheduler"],
+        &["auth", "db", "domain", "graphql", "http", "provider", "scheduler"],
     ),
     ("telemetry", &["config"]),
-    ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
     (
         "cli",
         &[

@@ -12,7 +12,10 @@ use async_graphql::{
 use axum::{Router, http::HeaderMap};
 use drift_inbox::{
     graphql::{bounds::Bounds, edge},
-    http::graphql::{GraphqlApi, Unauthenticated, route},
+    http::{
+        graphql::{GraphqlApi, Unauthenticated, route},
+        socket::Sockets,
+    },
 };
 
 pub(crate) struct Query;
@@ -183,6 +186,7 @@ pub(crate) type ToySchema = Schema<Query, Mutation, Ticks>;
 pub(crate) struct Toy {
     pub(crate) schema: ToySchema,
     bounds: Bounds,
+    pub(crate) sockets: Sockets,
 }
 
 impl Toy {
@@ -191,6 +195,7 @@ impl Toy {
         Self {
             schema: schema.finish(),
             bounds,
+            sockets: Sockets::default(),
         }
     }
 
@@ -232,5 +237,9 @@ impl GraphqlApi for Toy {
 
     fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    fn sockets(&self) -> &Sockets {
+        &self.sockets
     }
 }
