@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
+use crate::live::Live;
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
@@ -122,6 +123,7 @@ struct Inner {
     schedules: Schedules,
     jobs: TaskTracker,
     active: Mutex<BTreeSet<Uuid>>,
+    live: Live,
 }
 
 impl App {
@@ -138,6 +140,7 @@ impl App {
         schedules: Schedules,
     ) -> Self {
         let inner = Inner {
+            live: Live::new(db.clone(), clock.clone()),
             db,
             clock,
             inventory,
@@ -163,6 +166,11 @@ impl App {
     /// When jobs run by themselves.
     pub fn schedules(&self) -> &Schedules {
         &self.inner.schedules
+    }
+
+    /// What becomes of drifts, for those who listen.
+    pub fn live(&self) -> &Live {
+        &self.inner.live
     }
 
     /// Starts a job, unless the trigger leaves it to others. The run goes on by itself.

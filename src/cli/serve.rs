@@ -25,7 +25,11 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let now = Clock::System.now();
     let (database, listen) = (args.database.resolve()?, args.http.listen()?);
     let (verifier, mut schedules) = (args.token.resolve()?.verifier()?, args.schedule.resolve(now)?);
-    let (bounds, introspection) = (args.http.bounds()?, args.http.introspection()?);
+    let (bounds, introspection, sockets) = (
+        args.http.bounds()?,
+        args.http.introspection()?,
+        args.http.sockets()?,
+    );
     let inventory = inventory(&args.inventory)?;
     if inventory.is_none() && schedules.sync.take().is_some() {
         tracing::warn!(
@@ -33,7 +37,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
         );
     }
     let app = App::scheduled(connect(&database).await?, Clock::System, inventory, schedules);
-    let edge = Edge::new(app.clone(), verifier, bounds, introspection);
+    let edge = Edge::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
     let listener = bind(listen).await?;
     say(format_args!("listening on http://{}", listener.local_addr()?))?;
     until(signals.received(), app, edge, listener).await

@@ -8,6 +8,7 @@ pub mod coverage;
 pub mod detection;
 pub mod events;
 pub mod facets;
+pub mod feed;
 pub mod imports;
 pub mod inbox;
 pub mod inventory;

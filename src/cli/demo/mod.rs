@@ -41,7 +41,11 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
     // From here on a signal does not end the process, so that what is made is removed again.
     let mut signals = Signals::new()?.or_hangup()?;
     let live = args.live.as_deref().map(interval).transpose()?;
-    let (bounds, introspection) = (args.http.bounds()?, args.http.introspection()?);
+    let (bounds, introspection, sockets) = (
+        args.http.bounds()?,
+        args.http.introspection()?,
+        args.http.sockets()?,
+    );
     let listener = bind(&args.http).await?;
     let folder = tempfile::Builder::new().prefix("drift-inbox-demo-").tempdir()?;
     let changes = Changes::read()?;
@@ -50,7 +54,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
     let config = token_config()?;
     let token = token(&config, &app)?;
     introduce(&app, &listener, &changes.suggested, &token).await?;
-    let edge = Edge::new(app.clone(), config.verifier()?, bounds, introspection);
+    let edge = Edge::new(app.clone(), config.verifier()?, bounds, introspection).with_sockets(sockets);
     let live = live.map(|every| tokio::spawn(live::run(app.clone(), account, changes.live, every)));
     let stop = async {
         signals.received().await;
