@@ -166,7 +166,11 @@ export class AcceptDialog {
     this.#show(now, true);
     const when = now.resolvedAt === null ? '' : timeElement(now.resolvedAt);
     const note = now.resolutionNote ? ` “${visible(now.resolutionNote)}”` : '';
-    this.#say(now.status === 'STALE' ? 'It no longer differs.' : 'Somebody was faster.', `This drift is ${visible(resolution(now))} `, when, '.', note, ' There is nothing to decide any more.');
+    if (now.status === 'STALE') {
+      this.#say('It no longer differs.', 'What is there is what is asked for: nothing is left to decide.');
+    } else {
+      this.#say('Somebody was faster.', `It was ${visible(resolution(now))} `, when, '.', note, ' Nothing is left to decide.');
+    }
     this.#cancel.focus();
   }
 

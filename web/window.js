@@ -173,6 +173,7 @@ export class ListWindow {
         this.#options.render(page);
       });
       this.#options.changed();
+      this.look();
     } catch (error) {
       if (!signal.aborted) this.#options.failed(error);
     } finally {

@@ -85,7 +85,11 @@ impl Part {
     /// What a policy that lets in this file and nothing more calls it. Single files of the CDN and not its host,
     /// which serves anybody's scripts.
     fn allowed(&self) -> &'static str {
-        if self.embedded.is_some() { "'self'" } else { self.url }
+        if self.embedded.is_some() {
+            "'self'"
+        } else {
+            self.url
+        }
     }
 }
 
@@ -172,7 +176,10 @@ mod tests {
         let html = html();
         assert!(!html.contains("{{"), "{html}");
         for part in &PARTS {
-            assert!(html.contains(part.integrity) && html.contains(&part.source()), "{html}");
+            assert!(
+                html.contains(part.integrity) && html.contains(&part.source()),
+                "{html}"
+            );
         }
         let policy = policy();
         assert_eq!(policy.contains("https:"), !EMBEDDED, "{policy}");

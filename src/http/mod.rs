@@ -1,6 +1,7 @@
 //! The HTTP edge: routes, and the server that listens.
 
 pub mod accept;
+mod assets;
 mod auth;
 mod body;
 mod connection;
@@ -8,7 +9,6 @@ mod graphiql;
 pub mod graphql;
 mod health;
 pub mod origin;
-mod pages;
 mod params;
 pub mod reply;
 mod rest;
@@ -112,7 +112,8 @@ impl GraphqlApi for Edge {
 pub fn router(edge: Edge) -> Router {
     let graphql = graphql::route(edge.clone());
     Router::new()
-        .route("/", get(pages::home))
+        .route("/", get(assets::page))
+        .route("/web/{*name}", get(assets::asset))
         .route("/graphiql", get(graphiql::page))
         .route("/graphiql/{part}", get(graphiql::part))
         .route("/healthz", get(health::live))

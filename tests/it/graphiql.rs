@@ -14,7 +14,8 @@ const RESULT: &str = ".result-window";
 async fn resized() -> Served {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-96vcpu-768gb" })).await;
+    t.asked_for("web-1", json!({ "size_slug": "s-96vcpu-768gb" }))
+        .await;
     Served::start(t).await
 }
 
@@ -40,7 +41,11 @@ async fn it_runs_a_query_with_the_token_of_its_link_and_asks_nobody_else() {
     let served = resized().await;
     served.sweep().await;
     let browser = signed_in(&served).await;
-    assert_eq!(browser.path().await, "/graphiql", "the token has left the address");
+    assert_eq!(
+        browser.path().await,
+        "/graphiql",
+        "the token has left the address"
+    );
     assert_eq!(
         browser.texts(".graphiql-tab-button").await,
         ["Inbox", "Accept", "Record"]
@@ -106,7 +111,9 @@ async fn it_keeps_the_token_in_the_tab_and_nowhere_else() {
     browser.click(EXECUTE).await;
     browser.see_text(RESULT, "typed@example.com").await;
     // GraphiQL writes what it keeps half a second after the last change.
-    browser.until("localStorage.getItem('graphiql:tabState')?.includes('viewer')").await;
+    browser
+        .until("localStorage.getItem('graphiql:tabState')?.includes('viewer')")
+        .await;
     let kept = browser.run("return JSON.stringify(localStorage)").await;
     assert!(!kept.to_string().contains("eyJ"), "{kept}");
     assert_eq!(browser.run("return document.cookie").await, json!(""));

@@ -41,6 +41,7 @@ mod migrations;
 mod mutations_api;
 mod mutations_bounds;
 mod mutations_jobs;
+mod page_files;
 mod partial_listings;
 mod rest;
 mod schedule;

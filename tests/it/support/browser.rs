@@ -59,17 +59,14 @@ impl Browser {
     /// The address without the origin.
     pub(crate) async fn path(&self) -> String {
         let url = self.driver.current_url().await.unwrap().to_string();
-        url.strip_prefix(&self.origin).expect("still on our server").to_owned()
+        url.strip_prefix(&self.origin)
+            .expect("still on our server")
+            .to_owned()
     }
 
     /// Evaluates the body of a function in the page.
     pub(crate) async fn run(&self, script: &str) -> Value {
-        self.driver
-            .execute(script, vec![])
-            .await
-            .unwrap()
-            .json()
-            .clone()
+        self.driver.execute(script, vec![]).await.unwrap().json().clone()
     }
 
     /// Waits until an expression is true in the page.
@@ -79,7 +76,11 @@ impl Browser {
             if began.elapsed() > PATIENCE {
                 self.shoot("gave-up").await;
                 let shown = self.run("return document.body.innerText").await;
-                panic!("never true: {expression}\n{}\n{:?}", shown.as_str().unwrap_or_default(), self.complaints().await);
+                panic!(
+                    "never true: {expression}\n{}\n{:?}",
+                    shown.as_str().unwrap_or_default(),
+                    self.complaints().await
+                );
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
@@ -168,7 +169,8 @@ impl Browser {
     pub(crate) async fn offline(&self, offline: bool) {
         let conditions =
             json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        self.devtools("Network.emulateNetworkConditions", conditions).await;
+        self.devtools("Network.emulateNetworkConditions", conditions)
+            .await;
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {
@@ -201,7 +203,12 @@ impl Browser {
             .map(|entry| serde_json::from_str::<Value>(&entry.message).unwrap());
         events
             .filter(|event| event["message"]["method"] == "Network.requestWillBeSent")
-            .map(|event| event["message"]["params"]["request"]["url"].as_str().unwrap().to_owned())
+            .map(|event| {
+                event["message"]["params"]["request"]["url"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
             .collect()
     }
 
@@ -279,8 +286,12 @@ fn program(variable: &str, name: &str) -> Option<PathBuf> {
 
 fn axe_source() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/node_modules/axe-core/axe.min.js");
-    std::fs::read_to_string(&file)
-        .unwrap_or_else(|why| panic!("{}: {why}: run `npm ci --prefix web`, as scripts/test does", file.display()))
+    std::fs::read_to_string(&file).unwrap_or_else(|why| {
+        panic!(
+            "{}: {why}: run `npm ci --prefix web`, as scripts/test does",
+            file.display()
+        )
+    })
 }
 
 /// A driver of its own for each browser, so that none waits for another.
@@ -312,10 +323,7 @@ impl Chromedriver {
         };
         // Read on, or it would wait for somebody to do so.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self {
-            process,
-            port,
-        }
+        Self { process, port }
     }
 
     fn url(&self) -> String {
