@@ -14,6 +14,11 @@ export class ExactNumber {
   toString() {
     return this.text;
   }
+
+  /** As it was sent; where the browser cannot write that, as a text. */
+  toJSON() {
+    return /** @type {any} */ (JSON).rawJSON?.(this.text) ?? this.text;
+  }
 }
 
 // Strings are matched too, so that digits inside of them are left alone.
