@@ -3,9 +3,8 @@
 use chrono::TimeDelta;
 use entity::cloud_drift::DriftStatus;
 use serde_json::{Value, json};
-use thirtyfour::Key;
 
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, ENTER, ESCAPE};
 use crate::support::cloud::{Listed, droplet};
 use crate::support::process::Program;
 use crate::support::served::Served;
@@ -26,7 +25,10 @@ async fn three_differences() -> Served {
         .attr("size_gigabytes", 100);
     t.cloud_has([droplet("web-1"), droplet("web-2"), data_1]).await;
     let asked_for = [
-        ("web-1", json!({ "size_slug": "s-96vcpu-768gb", "tags": ["prod", "web"] })),
+        (
+            "web-1",
+            json!({ "size_slug": "s-96vcpu-768gb", "tags": ["prod", "web"] }),
+        ),
         ("web-2", json!({ "region": "nyc3" })),
         ("data-1", json!({ "size_gigabytes": 50 })),
     ];
@@ -89,7 +91,7 @@ async fn somebody_signs_in_with_a_token_that_stays_in_the_tab() {
     browser
         .fill("[data-testid=token-input]", &format!("Bearer {token}"))
         .await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("[data-testid=who]", ADMIN).await;
     browser.see_text(TOTAL, "3").await;
     assert_eq!(browser.path().await, "/");
@@ -126,10 +128,10 @@ async fn the_demo_can_be_looked_through_and_decided_upon() {
     assert_eq!(browser.texts(TOTAL).await, [format!("{all} open")]);
     browser.shoot("inbox").await;
 
-    browser.click("[data-testid=filter-kind] option[value=firewall]").await;
     browser
-        .until("location.search.includes('kind=firewall')")
+        .click("[data-testid=filter-kind] option[value=firewall]")
         .await;
+    browser.until("location.search.includes('kind=firewall')").await;
     browser
         .until(&format!("document.querySelectorAll('{ROW}').length < {all}"))
         .await;
@@ -137,7 +139,7 @@ async fn the_demo_can_be_looked_through_and_decided_upon() {
     browser.shoot("inbox-firewalls").await;
 
     browser.press("j").await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("[data-testid=detail]", "bastion").await;
     browser.see_text("[data-testid=events]", "detected").await;
     browser.shoot("detail").await;
@@ -170,7 +172,9 @@ async fn filters_are_in_the_address_and_so_is_the_way_back() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
-    browser.click("[data-testid=filter-region] option[value=fra1]").await;
+    browser
+        .click("[data-testid=filter-region] option[value=fra1]")
+        .await;
     browser.see_text(TOTAL, "1 open").await;
     browser.run("history.back()").await;
     browser.see_text(TOTAL, "3 open").await;
@@ -193,7 +197,9 @@ async fn what_is_accepted_is_what_the_dialog_shows() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "web-1", "size_slug").await;
-    browser.see_text("[data-testid=accept-value]", "s-1vcpu-1gb").await;
+    browser
+        .see_text("[data-testid=accept-value]", "s-1vcpu-1gb")
+        .await;
     browser.see_text("[data-testid=accept-effect]", "1 → 2").await;
     browser.fill("[data-testid=note]", "on purpose").await;
     browser.click(CONFIRM).await;
@@ -208,7 +214,9 @@ async fn what_is_accepted_is_what_the_dialog_shows() {
         .unwrap();
     assert_eq!(accepted.resolved_by.as_deref(), Some(ADMIN));
     assert_eq!(accepted.resolution_note.as_deref(), Some("on purpose"));
-    browser.see_none(&format!("[data-drift-id='{}']", accepted.id)).await;
+    browser
+        .see_none(&format!("[data-drift-id='{}']", accepted.id))
+        .await;
 }
 
 #[tokio::test]
@@ -257,7 +265,9 @@ async fn nobody_accepts_a_value_that_he_has_not_seen() {
     browser.see_text(REFUSAL, "look again").await;
     browser.see_text("[data-testid=accept-value]", "250").await;
     browser.shoot("accept-value-moved").await;
-    let confirm = browser.run(&format!("return document.querySelector('{CONFIRM}').disabled")).await;
+    let confirm = browser
+        .run(&format!("return document.querySelector('{CONFIRM}').disabled"))
+        .await;
     assert_eq!(confirm, json!(true), "not before the new value was looked at");
     assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
 
@@ -273,7 +283,9 @@ async fn nobody_accepts_a_value_that_he_has_not_seen() {
         .await;
     served.sweep().await;
     browser.see_text(REFUSAL, "changed while you were looking").await;
-    browser.see_text("[data-testid=accept-value]", "s-8vcpu-16gb").await;
+    browser
+        .see_text("[data-testid=accept-value]", "s-8vcpu-16gb")
+        .await;
     browser.see(&format!("{CONFIRM}:disabled")).await;
 }
 
@@ -298,12 +310,16 @@ async fn drift_appears_changes_and_leaves_as_it_happens() {
         .await
         .unwrap();
     assert_eq!(run.error, None);
-    browser.see_text(&row(&served, "web-2", "region").await, "ams3").await;
+    browser
+        .see_text(&row(&served, "web-2", "region").await, "ams3")
+        .await;
     browser.see_text(TOTAL, "4 open").await;
     browser.shoot("inbox-live").await;
 
     let [web_1, web_2, data_1] = moved;
-    served.cloud_has([web_1.clone(), web_2.region("lon1"), data_1.clone()]).await;
+    served
+        .cloud_has([web_1.clone(), web_2.region("lon1"), data_1.clone()])
+        .await;
     let before = row(&served, "web-2", "region").await;
     served.sweep().await;
     browser.see_text(&before, "lon1").await;
@@ -330,7 +346,9 @@ async fn what_happened_while_the_connection_was_down_is_caught_up_with() {
     served.sweep().await;
     browser.offline(false).await;
     browser.see("[data-testid=connection][data-state=live]").await;
-    browser.see_text(&row(&served, "web-2", "region").await, "tor1").await;
+    browser
+        .see_text(&row(&served, "web-2", "region").await, "tor1")
+        .await;
     browser.see_none(&size).await;
     browser.see_text(TOTAL, "3 open").await;
 }
@@ -344,7 +362,7 @@ async fn who_may_only_look_is_shown_no_button() {
     browser.press("j").await;
     browser.press("a").await;
     browser.see_none(DIALOG).await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see("[data-testid=read-only]").await;
     assert_eq!(browser.count("[data-testid=accept]").await, 0);
 }
@@ -365,7 +383,7 @@ async fn a_session_that_has_ended_says_so_and_keeps_the_place() {
     browser.shoot("session-ended").await;
     let token = served.token(Some(ADMIN), &["platform_admin"]);
     browser.fill("[data-testid=token-input]", &token).await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("#view-title", "History").await;
 }
 
@@ -380,11 +398,17 @@ async fn jobs_are_shown_with_what_they_did_and_started_by_a_button() {
     served.later(TimeDelta::seconds(1));
     browser.click("[data-testid=sync-now]").await;
     browser
-        .until(&format!("document.querySelectorAll('[data-testid=run]').length === {}", before + 1))
+        .until(&format!(
+            "document.querySelectorAll('[data-testid=run]').length === {}",
+            before + 1
+        ))
         .await;
     browser.click("[data-testid=detect-now]").await;
     browser
-        .until(&format!("document.querySelectorAll('[data-testid=run]').length === {}", before + 2))
+        .until(&format!(
+            "document.querySelectorAll('[data-testid=run]').length === {}",
+            before + 2
+        ))
         .await;
     browser.see("[data-testid=schedule]").await;
     browser.shoot("runs").await;
@@ -403,31 +427,41 @@ async fn the_keyboard_is_enough() {
     let second = browser.run(&format!("return {focused}.dataset.driftId")).await;
     assert_ne!(first, second);
     browser.press("k").await;
-    assert_eq!(browser.run(&format!("return {focused}.dataset.driftId")).await, first);
+    assert_eq!(
+        browser.run(&format!("return {focused}.dataset.driftId")).await,
+        first
+    );
     browser.press("?").await;
     browser.see("[data-testid=help-dialog]").await;
-    browser.press(Key::Escape).await;
+    browser.press(ESCAPE).await;
     browser.see_none("[data-testid=help-dialog]").await;
     browser.press("o").await;
     browser.see("[data-testid=detail]").await;
     browser.press("a").await;
     browser.see(DIALOG).await;
     browser.press("jk/?").await;
-    let note = browser.run("return document.querySelector('[data-testid=note]').value").await;
+    let note = browser
+        .run("return document.querySelector('[data-testid=note]').value")
+        .await;
     assert_eq!(note, json!("jk/?"), "letters that are typed are letters");
-    browser.press(Key::Escape).await;
+    browser.press(ESCAPE).await;
     browser.see_none(DIALOG).await;
-    browser.press(Key::Escape).await;
+    browser.press(ESCAPE).await;
     browser.see_none("[data-testid=detail]").await;
-    assert_eq!(browser.run(&format!("return {focused}?.dataset.driftId")).await, first);
+    assert_eq!(
+        browser.run(&format!("return {focused}?.dataset.driftId")).await,
+        first
+    );
 }
 
 /// A quota beyond what JavaScript's numbers hold, and one that differs in the last digit.
 #[tokio::test]
 async fn numbers_are_shown_with_all_their_digits() {
     let t = TestApp::new().await;
-    t.cloud_has([droplet("web-1").attr("quota", 9_007_199_254_740_993_u64)]).await;
-    t.asked_for("web-1", json!({ "quota": 9_007_199_254_740_992_u64 })).await;
+    t.cloud_has([droplet("web-1").attr("quota", 9_007_199_254_740_993_u64)])
+        .await;
+    t.asked_for("web-1", json!({ "quota": 9_007_199_254_740_992_u64 }))
+        .await;
     t.sweep().await;
     let served = Served::start(t).await;
     let browser = signed_in(&served).await;
@@ -435,7 +469,9 @@ async fn numbers_are_shown_with_all_their_digits() {
     browser.see_text(&quota, "9007199254740992").await;
     browser.see_text(&quota, "9007199254740993").await;
     about_to_accept(&served, &browser, "web-1", "quota").await;
-    browser.see_text("[data-testid=accept-value]", "9007199254740993").await;
+    browser
+        .see_text("[data-testid=accept-value]", "9007199254740993")
+        .await;
 }
 
 /// Names that would be markup elsewhere are text here.
@@ -443,19 +479,28 @@ async fn numbers_are_shown_with_all_their_digits() {
 async fn what_the_cloud_says_is_never_taken_for_markup() {
     let t = TestApp::new().await;
     let name = "<img src=x onerror=\"window.hit=1\"><script>window.hit=1</script>";
-    t.cloud_has([droplet(name).attr("note", "</li><b>bold</b>")]).await;
-    t.asked_for(name, json!({ "note": "<i>\u{202e}gnp.exe</i>", "<svg onload=window.hit=1>": 1 }))
+    t.cloud_has([droplet(name).attr("note", "</li><b>bold</b>")])
         .await;
+    t.asked_for(
+        name,
+        json!({ "note": "<i>\u{202e}gnp.exe</i>", "<svg onload=window.hit=1>": 1 }),
+    )
+    .await;
     t.sweep().await;
     let served = Served::start(t).await;
     let browser = signed_in(&served).await;
     browser.see_text(ROW, "</li><b>bold</b>").await;
     browser.press("j").await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("[data-testid=detail]", name).await;
     browser.press("a").await;
     browser.see(DIALOG).await;
     assert_eq!(browser.run("return window.hit ?? null").await, Value::Null);
-    assert_eq!(browser.count("main img, main b, main script, main svg[onload]").await, 0);
+    assert_eq!(
+        browser
+            .count("main img, main b, main script, main svg[onload]")
+            .await,
+        0
+    );
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }

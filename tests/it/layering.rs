@@ -25,10 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         &["app", "domain", "error", "live", "provider", "services"],
     ),
     ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
-    (
-        "config",
-        &["auth", "db", "domain", "graphql", "http", "provider"],
-    ),
+    ("config", &["auth", "db", "domain", "graphql", "http", "provider"]),
     ("telemetry", &["config"]),
     (
         "cli",
