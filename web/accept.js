@@ -205,7 +205,7 @@ export class AcceptDialog {
   async #refused(drift, error) {
     const code = error instanceof ApiError ? error.code : '';
     if (code === 'UNAUTHENTICATED') return;
-    const now = ['ALREADY_RESOLVED', 'LIVE_VALUE_MOVED', 'NETWORK'].includes(code) ? await this.#lookUp(drift.id) : null;
+    const now = ['ALREADY_RESOLVED', 'LIVE_VALUE_MOVED', 'NETWORK', 'REQUEST_TIMEOUT'].includes(code) ? await this.#lookUp(drift.id) : null;
     // Closed, or already told by the row itself.
     if (!this.element.open || (now !== null && now.status !== 'OPEN')) return;
     switch (code) {
@@ -221,6 +221,7 @@ export class AcceptDialog {
         this.#say('Refused: your role may not accept.', 'Accepting needs the role platform_admin.');
         break;
       case 'NETWORK':
+      case 'REQUEST_TIMEOUT':
         this.#say(explain(error), now === null ? 'Whether the accept went through is not known; try again when the server is back.' : 'The drift is still open: try again.');
         break;
       default:

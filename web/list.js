@@ -127,7 +127,11 @@ export class ListView {
   async refresh() {
     // An answer that is on its way may be older than what made this necessary.
     await this.#loading;
-    if (this.#window.pages.length === 0) return;
+    if (this.#shown === '') return;
+    if (this.#window.stalled) {
+      this.#error = null;
+      await this.#window.loadNext();
+    }
     await this.#window.refresh();
     this.#countSoon(0);
   }
