@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
     IntoActiveModel, QueryFilter,
@@ -121,12 +121,14 @@ pub async fn record_in_txn(
     Ok(recorded)
 }
 
-/// All but the id and the time of the first version.
+/// All but the id and the time of the first version. The version counts on from what is stored: other programs
+/// write without our locks.
 fn over_the_version_before() -> OnConflict {
+    let version = Expr::col((provisioned::Entity, provisioned::Column::SpecVersion));
     OnConflict::column(provisioned::Column::ResourceId)
+        .value(provisioned::Column::SpecVersion, version.add(1))
         .update_columns([
             provisioned::Column::Spec,
-            provisioned::Column::SpecVersion,
             provisioned::Column::Source,
             provisioned::Column::RecordedBy,
             provisioned::Column::RecordedAt,

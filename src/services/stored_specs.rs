@@ -19,7 +19,7 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 pub enum StoredSpec {
     /// It decodes.
-    Whole(provisioned::Model),
+    Whole(Box<provisioned::Model>),
     /// It does not, but for this much.
     Broken {
         /// Its version, 0 if not even that can be read.
@@ -31,7 +31,10 @@ pub enum StoredSpec {
 
 impl StoredSpec {
     fn of(row: &QueryResult) -> Self {
-        decode(row, "").map_or_else(|| Self::broken(row), Self::Whole)
+        match decode(row, "") {
+            Some(spec) => Self::Whole(Box::new(spec)),
+            None => Self::broken(row),
+        }
     }
 
     fn broken(row: &QueryResult) -> Self {

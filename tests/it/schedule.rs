@@ -180,7 +180,7 @@ async fn a_run_of_a_part_is_no_run_of_the_job() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.asked_for("web-1", json!({ "region": "fra1" })).await;
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     t.later(TimeDelta::hours(2));
     let parts = [
         JobRequest::Sync(SyncOptions {
@@ -196,7 +196,7 @@ async fn a_run_of_a_part_is_no_run_of_the_job() {
         let run = t.app.run(part).await.unwrap();
         assert_eq!((run.outcome, run.narrowed), (Some(JobOutcome::Succeeded), true));
     }
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     let runs = t.runs().await;
     let whole: Vec<bool> = runs.iter().rev().take(4).map(|run| !run.narrowed).collect();
     assert_eq!(whole, [true, true, false, false], "both jobs were caught up on");
@@ -206,7 +206,7 @@ async fn a_run_of_a_part_is_no_run_of_the_job() {
     let shown = data["jobRuns"]["nodes"].as_array().unwrap();
     assert_eq!(shown.iter().filter(|run| run["narrowed"] == true).count(), 1);
     let before = runs.len();
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     assert_eq!(t.runs().await.len(), before);
 }
 
