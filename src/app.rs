@@ -22,7 +22,7 @@ use crate::live::Live;
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
-use crate::services::job_runs::{Claim, Report, Trigger, abandon, claim, finish, heartbeat};
+use crate::services::job_runs::{Claim, Report, Trigger, Wanted, abandon, claim, finish, heartbeat};
 
 /// How often a run says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -65,9 +65,19 @@ impl JobRequest {
     }
 
     fn job(&self) -> Job {
+        self.wanted().job
+    }
+
+    fn wanted(&self) -> Wanted {
         match self {
-            Self::Sync(_) => Job::SyncInventory,
-            Self::Detect { .. } => Job::DetectDrift,
+            Self::Sync(options) => Wanted {
+                job: Job::SyncInventory,
+                narrowed: options.kinds.is_some(),
+            },
+            Self::Detect { scope, .. } => Wanted {
+                job: Job::DetectDrift,
+                narrowed: !matches!(scope, Scope::All),
+            },
         }
     }
 }
@@ -197,7 +207,7 @@ impl App {
         if matches!(request, JobRequest::Sync(_)) {
             self.inventory()?;
         }
-        let run = match claim(self.db(), request.job(), trigger, self.clock().now()).await? {
+        let run = match claim(self.db(), request.wanted(), trigger, self.clock().now()).await? {
             Claim::Run(run) => run,
             Claim::Skipped(run) => {
                 tracing::info!(job = ?request.job(), run = ?run.map(|run| run.id), "job.skipped: another run is under way");
@@ -297,7 +307,7 @@ impl App {
                 };
                 let counts = detection::detect_all(self.db(), self.clock(), &scope, told).await?;
                 Ok(Report {
-                    outcome: outcome(counts.skipped),
+                    outcome: counts.outcome(),
                     counts: to_json(&counts)?,
                     error: None,
                 })
@@ -312,15 +322,6 @@ impl App {
                 tracing::warn!(%run, %error, "a run could not say that it is alive");
             }
         }
-    }
-}
-
-/// Rows that could not be read may hide a drift.
-fn outcome(skipped: u64) -> JobOutcome {
-    if skipped == 0 {
-        JobOutcome::Succeeded
-    } else {
-        JobOutcome::Partial
     }
 }
 

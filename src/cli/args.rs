@@ -74,7 +74,7 @@ impl Command {
     pub(super) fn reports_itself(&self) -> bool {
         match self {
             Self::Demo(_) => true,
-            Self::Sync(_) | Self::Detect(_) => super::progress::is_watched(),
+            Self::Sync(_) | Self::Detect(_) | Self::ImportTerraform(_) => super::progress::is_watched(),
             _ => false,
         }
     }

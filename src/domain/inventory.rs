@@ -163,8 +163,8 @@ pub fn is_mass_gone(gone: usize, present_before: usize) -> bool {
 }
 
 /// Whether something else of the cloud made the resource and looks after it, so that nobody has to ask for it:
-/// workers, disks and balancers of Kubernetes, members of autoscale pools, what every account or domain has from
-/// the beginning.
+/// workers, disks and balancers of Kubernetes, members of autoscale pools, backups, what every account or domain has
+/// from the beginning.
 pub fn is_owned(kind: &str, listed: &ListedResource) -> bool {
     let attr = |name: &str| listed.attrs.get(name);
     let is = |name: &str| attr(name).and_then(Value::as_bool).unwrap_or_default();
@@ -177,6 +177,8 @@ pub fn is_owned(kind: &str, listed: &ListedResource) -> bool {
         "volume" => is_of_kubernetes(listed) || listed.name.starts_with("pvc-"),
         "vpc" => is("default") || is_default_network(listed),
         "project" => is("is_default"),
+        // They come and go by themselves, a new one for the oldest.
+        "image" | "snapshot" => says("type") == "backup",
         "domain_record" => {
             says("type") == "SOA" || is_given_name_server(&listed.name, says("type"), says("data"))
         }

@@ -14,6 +14,7 @@ use super::detection::apply_in_txn;
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{self, Lock};
 use super::provisioning;
+use super::retirement::retire_in_txn;
 use crate::db::Db;
 use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
 use crate::domain::lifecycle::{Acceptance, Refusal, decide_accept};
@@ -96,7 +97,7 @@ async fn accept_in_txn(
             Some(provisioning::replace_in_txn(txn, pair.spec, desired, actor, now).await?)
         }
         Acceptance::Retire => {
-            provisioning::retire_in_txn(txn, pair.spec, actor, now).await?;
+            retire_in_txn(txn, &[pair.spec], actor, now).await?;
             None
         }
     };

@@ -395,6 +395,8 @@ fn what_something_else_looks_after_is_owned() {
         ("vpc", named("default-nyc1", Some("nyc1"), &[], none.clone())),
         ("vpc", named("mine", None, &[], json!({"default": true}))),
         ("project", named("first", None, &[], json!({"is_default": true}))),
+        ("image", named("2027-01-01", None, &[], json!({"type": "backup"}))),
+        ("snapshot", named("weekly", None, &[], json!({"type": "backup"}))),
         ("domain_record", named("@", None, &[], json!({"type": "SOA"}))),
         (
             "domain_record",
@@ -414,6 +416,8 @@ fn what_something_else_looks_after_is_owned() {
         ("droplet", named("k8s-like", None, &["k8s-old"], none.clone())),
         ("droplet", named("pvc-1", None, &[], none.clone())),
         ("volume", named("data", None, &[], none.clone())),
+        ("image", named("golden", None, &[], json!({"type": "custom"}))),
+        ("snapshot", named("before-upgrade", None, &[], none.clone())),
         (
             "vpc",
             named("default-nyc1", Some("nyc3"), &[], json!({"default": false})),
