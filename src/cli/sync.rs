@@ -64,6 +64,9 @@ fn did(run: &job_runs::Model) -> String {
         if let Some(reason) = &report.reason {
             text += &format!("\n  {kind}: {}: {reason}", report.outcome.replace('_', " "));
         }
+        if let Some(note) = &report.note {
+            text += &format!("\n  {kind}: {note}");
+        }
     }
     text
 }

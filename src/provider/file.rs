@@ -115,6 +115,7 @@ pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
             project_id: entry.project_id,
             attrs: entry.attrs.unwrap_or_default(),
             settling: false,
+            untold: BTreeSet::new(),
         });
     }
     let kinds = kinds
@@ -126,6 +127,7 @@ pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
         account: None,
         started_at: now,
         kinds,
+        notes: BTreeMap::new(),
         exhaustive: true,
     })
 }

@@ -31,6 +31,8 @@ pub struct Listing {
     pub started_at: DateTime<Utc>,
     /// What came of each kind.
     pub kinds: BTreeMap<String, KindListing>,
+    /// What is not known of a kind although it is complete, and why, in the words of the run's report.
+    pub notes: BTreeMap<String, String>,
     /// Whether a stored kind that is not among them was listed empty.
     pub exhaustive: bool,
 }

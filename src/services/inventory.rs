@@ -62,6 +62,9 @@ pub struct KindReport {
     /// Why not all could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is not known of them although all could be read, and why: it stays as it was last known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl SyncCounts {
@@ -220,7 +223,7 @@ async fn apply_in_txn(
     for kind in kinds_to_apply(txn, listing, options).await? {
         let none = KindListing::Complete(Vec::new());
         let came_of_it = listing.kinds.get(&kind).unwrap_or(&none);
-        let report = report_of(came_of_it);
+        let report = report_of(came_of_it, listing.notes.get(&kind));
         if !begin_kind_in_txn(txn, listing, &kind, came_of_it, now).await? {
             counts.superseded += 1;
             continue;
@@ -229,11 +232,12 @@ async fn apply_in_txn(
         let KindListing::Complete(listed) = came_of_it else {
             continue;
         };
-        let mut listed = listed.clone();
         counts.resources += listed.len() as u64;
         let (stored, nameless) = stored(txn, &listing.provider, &kind).await?;
         counts.skipped += nameless.len() as u64;
-        listed.retain(|resource| !nameless.contains(&resource.provider_id));
+        let listed = listed
+            .iter()
+            .filter(|resource| !nameless.contains(&resource.provider_id));
         let there: BTreeSet<Uuid> = there(&stored).map(|known| known.id).collect();
         let ids: BTreeMap<Uuid, String> = stored
             .iter()
@@ -265,7 +269,7 @@ async fn apply_in_txn(
     Ok(counts)
 }
 
-fn report_of(came_of_it: &KindListing) -> KindReport {
+fn report_of(came_of_it: &KindListing, note: Option<&String>) -> KindReport {
     let (outcome, resources, reason) = match came_of_it {
         KindListing::Complete(listed) => ("complete", Some(listed.len() as u64), None),
         KindListing::Incomplete(why) => ("incomplete", None, Some(why.clone())),
@@ -275,6 +279,7 @@ fn report_of(came_of_it: &KindListing) -> KindReport {
         outcome: outcome.to_owned(),
         resources,
         reason,
+        note: note.cloned(),
     }
 }
 

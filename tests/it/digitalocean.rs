@@ -70,15 +70,19 @@ async fn a_thousand_resources_cost_the_fewest_calls() {
 
     // The account; each list once, 200 items a page and an empty list being a page; droplets with a GPU are
     // a list of their own, node pools come with their cluster; the records of each domain, and the trusted
-    // sources of each database.
+    // sources of each database. Where a list does not say what its resources belong to: the autoscale pools, and the
+    // resources of each project.
     let pages = |items: u64| items.div_ceil(200).max(1);
     let paged = [450, 2, 242, 12, 20, 8, 5, 1, 1, 1, 2, 5, 5, 5, 11, 5];
     let (databases_and_registries, records, databases) = (2, [201, 1, 0, 0, 0], 10);
+    let (pools, projects) = (1, 5);
     let fewest = 1
         + paged.into_iter().map(pages).sum::<u64>()
         + databases_and_registries
         + records.into_iter().map(pages).sum::<u64>()
-        + databases;
+        + databases
+        + pools
+        + projects;
     assert_eq!(account.stub.asked().len() as u64, fewest);
     let asked = account.stub.asked();
     assert!(asked.iter().all(|asked| asked.method == "GET"));
@@ -107,11 +111,13 @@ async fn only_the_kinds_that_are_wanted_are_asked_for() {
         kinds: Some(kinds.iter().map(ToString::to_string).collect()),
         ..SyncOptions::default()
     };
-    let run = account.sync_with(wanted(&["vpc", "database_firewall"])).await;
+    let run = account
+        .sync_with(wanted(&["snapshot", "database_firewall"]))
+        .await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
     let paths: BTreeSet<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
     assert_eq!(paths.len(), 1 + 1 + 1 + 10, "{paths:?}");
-    let unknown = account.sync_with(wanted(&["vpc", "toaster"])).await;
+    let unknown = account.sync_with(wanted(&["snapshot", "toaster"])).await;
     assert_eq!(
         unknown.error.as_deref(),
         Some("there is no kind \"toaster\" in the inventory")

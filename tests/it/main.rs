@@ -16,6 +16,7 @@ mod desired_state;
 mod detection;
 mod detection_gone;
 mod digitalocean;
+mod digitalocean_belonging;
 mod digitalocean_faults;
 mod digitalocean_patience;
 mod digitalocean_secrets;

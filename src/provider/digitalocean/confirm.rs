@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::belonging::leave_untold;
 use super::client::{Client, Fault};
 use super::kinds::{CERTIFICATES, From, KINDS, Kind, Lists};
 use super::map::{self, Context};
@@ -30,7 +31,10 @@ pub(super) async fn presence(
     let parent = |name: &str| last.get(name).and_then(Value::as_str);
     let asked = match &kind.from {
         From::Lists(_) if kind.name == "certificate" => certificate(client, id).await,
-        From::Lists(lists) => single(client, lists, id).await,
+        From::Lists(lists) => single(client, lists, id).await.map(|mut resource| {
+            leave_untold(kind.name, &mut resource);
+            resource
+        }),
         From::Databases => database_firewall(client, id).await,
         From::Domains => match parent("domain") {
             Some(domain) => record(client, domain, id).await,
@@ -142,7 +146,7 @@ async fn again(
     relisted: &mut BTreeMap<String, Relisted>,
 ) -> Result<Presence, TokenRefused> {
     if !relisted.contains_key(kind.name) {
-        match Run::new(client).list_kind(kind).await? {
+        match Run::new(client).list_kind(kind).await?.listing {
             KindListing::Complete(listed) => {
                 let by_id = listed.into_iter().map(|one| (one.provider_id.clone(), one));
                 relisted.insert(kind.name.to_owned(), by_id.collect());

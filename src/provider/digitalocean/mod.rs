@@ -4,6 +4,7 @@
 //! and within `Limits`, `map` lets in what is compared and nothing else.
 
 mod address;
+mod belonging;
 mod client;
 mod confirm;
 mod kinds;
@@ -26,7 +27,7 @@ pub use self::address::{ApiToken, ApiUrl};
 use self::client::{Client, Fault};
 use self::kinds::KINDS;
 pub use self::limits::Limits;
-use self::run::{Run, TokenRefused};
+use self::run::{OfKind, Run, TokenRefused};
 use super::{InventoryProvider, KindListing, Listing, Presence};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -82,23 +83,28 @@ impl DigitalOcean {
             .filter(|kind| kinds.is_none_or(|kinds| kinds.contains(kind.name)))
             .map(|kind| run.list_kind(kind).map_ok(|listing| (kind.name, listing)))
             .collect();
-        let mut listed = BTreeMap::new();
-        while let Some((kind, listing)) = under_way.try_next().await? {
-            log_kind(kind, &listing);
-            listed.insert(kind.to_owned(), listing);
+        let (mut listed, mut notes) = (BTreeMap::new(), BTreeMap::new());
+        while let Some((kind, came_of_it)) = under_way.try_next().await? {
+            log_kind(kind, &came_of_it);
+            listed.insert(kind.to_owned(), came_of_it.listing);
+            notes.extend(came_of_it.note.map(|note| (kind.to_owned(), note)));
         }
         Ok(Listing {
             provider: DIGITALOCEAN.to_owned(),
             account: Some(account),
             started_at: now,
             kinds: listed,
+            notes,
             exhaustive: false,
         })
     }
 }
 
-fn log_kind(kind: &str, listing: &KindListing) {
-    match listing {
+fn log_kind(kind: &str, came_of_it: &OfKind) {
+    if let Some(why) = &came_of_it.note {
+        tracing::warn!(kind, why, "kind.untold");
+    }
+    match &came_of_it.listing {
         KindListing::Complete(listed) => tracing::debug!(kind, resources = listed.len(), "kind.listed"),
         KindListing::Incomplete(why) => tracing::warn!(kind, why, "kind.incomplete"),
         KindListing::NotReadable(why) => tracing::warn!(kind, why, "kind.not_readable"),

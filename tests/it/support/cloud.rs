@@ -86,6 +86,7 @@ impl InventoryProvider for Cloud {
                 account,
                 started_at: now,
                 kinds,
+                notes: BTreeMap::new(),
                 exhaustive: true,
             })
         }
@@ -138,6 +139,7 @@ impl Listed {
             project_id: None,
             attrs: Map::new(),
             settling: false,
+            untold: BTreeSet::new(),
         };
         Self {
             kind: kind.to_owned(),
