@@ -9,6 +9,7 @@
 )]
 
 mod baseline;
+mod both_sides;
 mod commands;
 mod coverage;
 mod crashes;

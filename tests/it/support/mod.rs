@@ -7,6 +7,7 @@ pub(crate) mod db;
 pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod graphql;
+pub(crate) mod one_account;
 pub(crate) mod process;
 pub(crate) mod state;
 pub(crate) mod stub_do;
