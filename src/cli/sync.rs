@@ -22,6 +22,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     let options = SyncOptions {
         kinds: args.kinds.map(|kinds| kinds.into_iter().collect()),
         allow_mass_gone: args.allow_mass_gone,
+        allow_other_account: args.allow_other_account,
     };
     let app = App::new(db, Clock::System, Some(inventory));
     let watched = progress::of_sync();

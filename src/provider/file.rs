@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{InventoryProvider, KindListing, Listing, Presence};
+use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::domain::inventory::ListedResource;
 use crate::error::{Error, Result};
 
@@ -51,6 +51,10 @@ impl InventoryFile {
 }
 
 impl InventoryProvider for InventoryFile {
+    fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
+        async { Ok(None) }.boxed()
+    }
+
     fn list<'a>(
         &'a self,
         _kinds: Option<&'a BTreeSet<String>>,

@@ -192,8 +192,11 @@ async fn the_token_of_another_account_changes_nothing() {
     for team in [None, Some("team-2")] {
         account.stub.is_account("grace", team);
         account.stub.has("droplets", [droplet(9)]);
+        account.stub.forget_asked();
         let run = account.sync().await;
         assert_eq!(run.outcome, Some(JobOutcome::Failed));
+        let asked: Vec<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
+        assert_eq!(asked, ["account"], "nothing of it is looked at");
         assert!(run.error.unwrap().starts_with("the token is of the account "));
         assert_eq!(account.present("droplet").await.len(), 3);
     }
@@ -229,6 +232,65 @@ async fn a_revoked_token_stops_the_run_and_says_so() {
         assert_eq!(tries, 1, "a refused token is not tried again");
         assert_eq!(account.present("droplet").await.len(), 3);
     }
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_late_leaves_word_of_each_kind() {
+    let account = Account::new().await;
+    account.stub.has("droplets", numbered(3, droplet));
+    account.sync().await;
+    account.stub.delete("droplets", 0);
+    account.stub.fault(|asked, value| match asked.path.as_str() {
+        "droplets/1" => response(401, [], "{}"),
+        "firewalls" => response(403, [], "{}"),
+        _ => honest(value),
+    });
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(
+        run.error
+            .as_deref()
+            .unwrap()
+            .starts_with("DigitalOcean refused the token (401)")
+    );
+    let kinds = counts(&run).kinds;
+    assert_eq!(kinds.len(), 20);
+    assert_eq!(
+        (kinds["droplet"].outcome.as_str(), &kinds["droplet"].reason),
+        ("incomplete", &run.error)
+    );
+    assert_eq!(kinds["firewall"].outcome, "not_readable");
+    assert_eq!(kinds["volume"].outcome, "complete");
+    assert_eq!(account.present("droplet").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_asked_for_singly_settles_with_its_cluster() {
+    let account = Account::new().await;
+    let cluster = |state: &str| {
+        json!({ "id": "c-1", "name": "main", "status": { "state": state },
+                "node_pools": [plain("pool", 1), plain("pool", 2)] })
+    };
+    account.stub.has("kubernetes/clusters", [cluster("running")]);
+    account.sync().await;
+    account.stub.has("kubernetes/clusters", [cluster("upgrading")]);
+    account.stub.fault(|asked, value| {
+        let mut value = value.unwrap_or_default();
+        if asked.path == "kubernetes/clusters" {
+            value["kubernetes_clusters"][0]["node_pools"]
+                .as_array_mut()
+                .unwrap()
+                .remove(0);
+        }
+        honest(Some(value).filter(|value| !value.is_null()))
+    });
+    let run = account.sync().await;
+    assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 0));
+    let pools = account.present("kubernetes_node_pool").await;
+    assert!(
+        pools.iter().all(|pool| pool.settling_since.is_some()),
+        "{pools:?}"
+    );
 }
 
 #[tokio::test]

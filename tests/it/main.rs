@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod accounts;
 mod baseline;
 mod both_sides;
 mod commands;

@@ -42,10 +42,11 @@ pub(super) struct OfKind {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(client: &'a Client) -> Self {
+    /// One that ends at a time, whatever it has by then.
+    pub(super) fn new(client: &'a Client, until: Instant) -> Self {
         Self {
             client,
-            until: Instant::now() + client.limits.listing,
+            until,
             domains: Lazy::new(),
             databases: Lazy::new(),
             clusters: Lazy::new(),
