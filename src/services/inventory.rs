@@ -127,7 +127,9 @@ pub async fn sync(
     }
     let mut listing = provider.list(options.kinds.as_ref(), clock.now()).await?;
     listing.account = account.map(|account| account.id);
-    let replaced = replace(db, provider, &mut listing, options, clock).await;
+    // Who names a kind that there is not asked for nothing.
+    let kinds = kinds_to_apply(db.reader(), &listing, options).await?;
+    let replaced = replace(db, provider, kinds, &mut listing, options, clock).await;
     replaced.map_err(|error| FailedSync {
         error,
         kinds: reports_of(&listing),
@@ -137,6 +139,7 @@ pub async fn sync(
 async fn replace(
     db: &Db,
     provider: &dyn InventoryProvider,
+    kinds: BTreeSet<String>,
     listing: &mut Listing,
     options: &SyncOptions,
     clock: &Clock,
@@ -150,7 +153,7 @@ async fn replace(
         options,
     )
     .await?;
-    let confirmed = confirm_gone(db, provider, listing, options).await?;
+    let confirmed = confirm_gone(db, provider, kinds, listing, options).await?;
     apply_listing(db, listing, &confirmed, options, clock.now()).await
 }
 

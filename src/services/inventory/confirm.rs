@@ -4,23 +4,24 @@ use std::collections::BTreeSet;
 
 use serde_json::Map;
 
-use super::{SyncOptions, check_mass_gone, kinds_to_apply, stored, there};
+use super::{SyncOptions, check_mass_gone, stored, there};
 use crate::db::Db;
 use crate::domain::inventory::{ListedResource, StoredResource};
 use crate::error::Result;
 use crate::provider::{InventoryProvider, KindListing, Listing, Presence};
 
-/// Asks the provider for every resource that a complete listing lacks, and returns those that it says are
+/// Asks the provider for every resource of these kinds that a complete listing lacks, and returns those that it says are
 /// gone, by kind and id. One that is there joins the listing; one that cannot be asked for makes its kind
 /// incomplete, and so does an error, so that the report of the run says where it was.
 pub(super) async fn confirm_gone(
     db: &Db,
     provider: &dyn InventoryProvider,
+    kinds: BTreeSet<String>,
     listing: &mut Listing,
     options: &SyncOptions,
 ) -> Result<BTreeSet<(String, String)>> {
     let mut confirmed = BTreeSet::new();
-    for kind in kinds_to_apply(db.reader(), listing, options).await? {
+    for kind in kinds {
         let listed = match listing.kinds.get_mut(&kind) {
             Some(KindListing::Complete(listed)) => std::mem::take(listed),
             Some(_) => continue,

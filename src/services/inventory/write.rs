@@ -49,19 +49,7 @@ pub(super) async fn write_in_txn(
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
-                let settling = listed.settling;
-                let mut row = content(&kind, listed);
-                if fields == [WHOLE_ROW] {
-                    // What no listing decides may be what is wrong with it.
-                    row.first_seen_at = Set(Some(now));
-                    row.settling_since = Set(settling.then_some(now));
-                    update(id, row).exec(txn).await?;
-                } else {
-                    update(id, row)
-                        .col_expr(resources::Column::SettlingSince, settling_since(settling, now))
-                        .exec(txn)
-                        .await?;
-                }
+                update_in_txn(txn, &kind, id, listed, fields == [WHOLE_ROW], now).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
@@ -132,7 +120,30 @@ fn content(kind: &str, listed: ListedResource) -> resources::ActiveModel {
     }
 }
 
-/// Other content, or none any more, for a row.
+/// Other content for a row; for the whole row where it did not decode.
+async fn update_in_txn(
+    txn: &DatabaseTransaction,
+    kind: &str,
+    id: Uuid,
+    listed: ListedResource,
+    whole_row: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let settling = listed.settling;
+    let mut row = content(kind, listed);
+    let update = if whole_row {
+        // What no listing decides may be what is wrong with it.
+        row.first_seen_at = Set(Some(now));
+        row.settling_since = Set(settling.then_some(now));
+        update(id, row)
+    } else {
+        update(id, row).col_expr(resources::Column::SettlingSince, settling_since(settling, now))
+    };
+    update.exec(txn).await?;
+    Ok(())
+}
+
+/// The statement that changes a row.
 fn update(id: Uuid, row: resources::ActiveModel) -> UpdateMany<resources::Entity> {
     resources::Entity::update_many()
         .set(row)
