@@ -53,6 +53,15 @@ impl InvalidToken {
 #[error("the secret is shorter than {MIN_SECRET_BYTES} bytes")]
 pub struct WeakSecret;
 
+/// What a token allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Whose token it is.
+    pub actor: Actor,
+    /// From when on it is refused, the difference of the clocks included.
+    pub ends: DateTime<Utc>,
+}
+
 /// Checks tokens and tells whose they are.
 #[derive(Debug, Clone)]
 pub struct TokenVerifier {
@@ -97,6 +106,14 @@ impl TokenVerifier {
     /// When anything about the token is wrong. A token without a known role is not wrong: its
     /// holder is known, and may do nothing.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Actor, InvalidToken> {
+        self.session(token, now).map(|session| session.actor)
+    }
+
+    /// Whose token this is, at the time `now`, and for how long it may be used.
+    ///
+    /// # Errors
+    /// See [`TokenVerifier::verify`].
+    pub fn session(&self, token: &str, now: DateTime<Utc>) -> Result<Session, InvalidToken> {
         let token = Compact::split(token)?;
         match &self.keys {
             // One key and one algorithm: nothing has to be read to check the signature, so no
@@ -106,7 +123,7 @@ impl TokenVerifier {
                 token.check_header("HS256")?;
             }
         }
-        self.policy.actor(token.claims()?, now)
+        self.policy.session(token.claims()?, now)
     }
 }
 

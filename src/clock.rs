@@ -5,8 +5,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+/// How long nobody looks at the clock who waits for a time.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Tells the time, in UTC, cut to microseconds: what PostgreSQL keeps, so that a time read back from either
 /// database equals the time that was written.
@@ -28,6 +32,13 @@ impl Clock {
                 now.trunc_subsecs(6)
             }
             Self::Manual(clock) => clock.now(),
+        }
+    }
+
+    /// Waits until it is `time`. It looks again and again: a clock may be set, and a machine may sleep.
+    pub async fn reaches(&self, time: DateTime<Utc>) {
+        while let Ok(left @ 1..) = u64::try_from((time - self.now()).num_milliseconds()) {
+            tokio::time::sleep(Duration::from_millis(left).min(LOOK_AGAIN)).await;
         }
     }
 }

@@ -15,11 +15,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::TokenVerifier;
 use crate::domain::actor::{RoleAliases, RolesClaim};
+use crate::domain::schedule::{Schedule, Schedules};
 use crate::graphql::bounds::Bounds;
+use crate::http::origin::Origin;
+use crate::http::socket::Sockets;
 
 pub use self::bounds::BoundsArgs;
 use crate::provider::digitalocean::{ApiToken, ApiUrl};
-use crate::scheduler::{Schedule, Schedules};
 
 /// Where tokens come from, and for whom they are, unless set.
 const DEFAULT_ISSUER: &str = "drift-inbox";
@@ -48,7 +50,7 @@ impl BadSetting {
     }
 }
 
-type Result<T> = std::result::Result<T, BadSetting>;
+type Result<T, E = BadSetting> = std::result::Result<T, E>;
 
 /// Where the data is. The address itself is a secret: DATABASE_URL or DATABASE_URL_FILE.
 #[derive(Args, Clone, Debug, Default)]
@@ -283,6 +285,14 @@ pub struct HttpArgs {
         value_name = "on|off"
     )]
     pub introspection: Option<String>,
+    /// Origins whose pages may open a WebSocket, beside those of this server
+    #[arg(
+        long,
+        env = "DRIFT_ALLOWED_ORIGINS",
+        hide_env_values = true,
+        value_name = "ORIGIN,..."
+    )]
+    pub allowed_origins: Option<String>,
     #[command(flatten)]
     bounds: BoundsArgs,
 }
@@ -298,6 +308,18 @@ impl HttpArgs {
     /// How much one request may ask for.
     pub fn bounds(&self) -> Result<Bounds> {
         self.bounds.resolve()
+    }
+
+    /// How sockets are dealt with.
+    pub fn sockets(&self) -> Result<Sockets> {
+        let origins = set(self.allowed_origins.as_deref()).map(|text| text.split(','));
+        let origins = origins.into_iter().flatten().map(str::trim).map(Origin::parse);
+        Ok(Sockets {
+            allowed_origins: origins
+                .collect::<Result<_, _>>()
+                .map_err(|why| BadSetting::new("DRIFT_ALLOWED_ORIGINS", why))?,
+            ..Sockets::default()
+        })
     }
 
     /// Whether the schema may be asked for.

@@ -14,6 +14,7 @@ use sea_orm::{
     EntityTrait, FromQueryResult, QueryResult, QueryTrait, RuntimeErr, Select, SqliteTransactionMode,
     SqlxPostgresConnector, TransactionOptions, TransactionTrait, TryGetable,
 };
+use tokio::sync::Notify;
 use tracing::subscriber::NoSubscriber;
 
 use crate::error::{Error, Result};
@@ -34,6 +35,7 @@ const MIGRATION_LOCK: i64 = 7_236_541;
 pub struct Db {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    committed: Arc<Notify>,
 }
 
 impl Db {
@@ -47,13 +49,24 @@ impl Db {
             let connect = async |options| Ok(Database::connect(options).await?);
             let write = retry(|| connect(sqlite_options(url, 1))).await?;
             let read = retry(|| connect(sqlite_options(url, max_connections))).await?;
-            return Ok(Self { read, write });
+            return Ok(Self::over(read, write));
         }
         let pool = postgres_pool(url, max_connections).await?;
-        Ok(Self {
-            read: pool.clone(),
-            write: pool,
-        })
+        Ok(Self::over(pool.clone(), pool))
+    }
+
+    fn over(read: DatabaseConnection, write: DatabaseConnection) -> Self {
+        Self {
+            read,
+            write,
+            committed: Arc::default(),
+        }
+    }
+
+    /// Waits until this process has written something since somebody last waited here. What other processes
+    /// write is not heard of, so this only ever spares waiting.
+    pub async fn committed(&self) {
+        self.committed.notified().await;
     }
 
     /// For queries. Nothing is written through it.
@@ -115,6 +128,7 @@ impl Db {
             let txn = Arc::into_inner(txn)
                 .ok_or_else(|| Error::Internal("a transaction outlived its work".to_owned()))?;
             txn.commit().await?;
+            self.committed.notify_one();
             Ok(outcome)
         })
         .await

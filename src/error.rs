@@ -56,6 +56,9 @@ pub enum Error {
         /// When it began.
         since: DateTime<Utc>,
     },
+    /// More is changing than this subscriber takes in.
+    #[error("more changed than was read in time: look at the inbox, and subscribe again")]
+    Lagged,
     /// The cloud, or the inventory file, does not answer as it should.
     #[error("{0}")]
     Upstream(String),
@@ -80,6 +83,7 @@ impl Error {
             Self::SpecMoved => "SPEC_MOVED",
             Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
             Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
+            Self::Lagged => "SUBSCRIPTION_LAGGED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",
             Self::Database(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
         }

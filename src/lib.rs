@@ -2,7 +2,8 @@
 //! it?
 //!
 //! The modules in the order in which they may import each other: [`domain`] decides, [`services`] gather
-//! and carry out, [`app`] runs the jobs, [`graphql`] and [`http`] are the edges, [`cli`] starts it all.
+//! and carry out, [`live`] tells those who listen what was committed, [`app`] runs the jobs, [`graphql`] and
+//! [`http`] are the edges, [`cli`] starts it all.
 #![warn(missing_docs)]
 
 pub mod app;
@@ -15,6 +16,7 @@ pub mod domain;
 pub mod error;
 pub mod graphql;
 pub mod http;
+pub mod live;
 pub mod provider;
 pub mod scheduler;
 pub mod services;

@@ -10,6 +10,7 @@ mod m20261123_000004_create_cloud_resource_events;
 mod m20261123_000005_create_inventory_kinds;
 mod m20261123_000006_create_job_runs;
 mod m20261124_000001_create_terraform_states;
+mod m20261125_000001_index_events_by_type;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000005_create_inventory_kinds::Migration),
             Box::new(m20261123_000006_create_job_runs::Migration),
             Box::new(m20261124_000001_create_terraform_states::Migration),
+            Box::new(m20261125_000001_index_events_by_type::Migration),
         ]
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::InvalidToken;
+use super::{InvalidToken, Session};
 use crate::domain::actor::{Actor, RoleAliases, RolesClaim, roles_from_claims};
 
 /// By how many seconds the issuer's clock and ours may differ.
@@ -24,12 +24,12 @@ pub(super) struct Policy {
 
 impl Policy {
     /// Whose token has these claims, if they hold at the time `now`.
-    pub(super) fn actor(
+    pub(super) fn session(
         &self,
         claims: Map<String, Value>,
         now: DateTime<Utc>,
-    ) -> Result<Actor, InvalidToken> {
-        check_times(&claims, now)?;
+    ) -> Result<Session, InvalidToken> {
+        let ends = check_times(&claims, now)?;
         if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
             return Err(InvalidToken::new("another issuer"));
         }
@@ -40,7 +40,10 @@ impl Policy {
         let email = text(&claims, "email");
         let claims = Value::Object(claims);
         let roles = roles_from_claims(&claims, &self.roles_claim, &self.aliases);
-        Ok(Actor::new(subject, email, roles))
+        Ok(Session {
+            actor: Actor::new(subject, email, roles),
+            ends,
+        })
     }
 
     /// Whether an audience, one string or a list of strings, includes ours.
@@ -56,8 +59,8 @@ impl Policy {
     }
 }
 
-/// Checks that the token is valid already and still, and was not issued in the future.
-fn check_times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), InvalidToken> {
+/// Checks that the token is valid already and still, and was not issued in the future. Returns when it ends.
+fn check_times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidToken> {
     let now = seconds(now);
     let expiry = date(claims, "exp")?.ok_or(InvalidToken::new("no expiry"))?;
     if now >= expiry + LEEWAY {
@@ -69,7 +72,9 @@ fn check_times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), In
     if date(claims, "iat")?.is_some_and(|issued| issued > now + LEEWAY) {
         return Err(InvalidToken::new("issued in the future"));
     }
-    Ok(())
+    // Up, so that nobody waits for it and still finds the token good.
+    let ends = ((expiry + LEEWAY) * 1000.0).ceil() as i64;
+    DateTime::from_timestamp_millis(ends).ok_or(InvalidToken::new("a time that is no date"))
 }
 
 /// A time as a token counts it, to the millisecond. A float holds that exactly enough for any

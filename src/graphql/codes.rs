@@ -19,6 +19,8 @@ pub const INTROSPECTION_DISABLED: &str = "INTROSPECTION_DISABLED";
 pub const OPERATION_RESOLUTION_FAILURE: &str = "OPERATION_RESOLUTION_FAILURE";
 /// The document is beyond a bound.
 pub const QUERY_TOO_COSTLY: &str = "QUERY_TOO_COSTLY";
+/// The client asks for too much at a time.
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
 /// The request took longer than it may.
 pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
 /// The caller's credentials are missing or bad.

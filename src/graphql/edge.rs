@@ -97,6 +97,7 @@ impl EdgeRequest {
         let _ = self.arguments.set(survey.arguments);
         let operation = operation::select(document, name.as_deref())
             .map_err(|message| codes::error(OPERATION_RESOLUTION_FAILURE, message, None))?;
+        operation::check_subscription(operation)?;
         typename::check(registry, document)?;
         values::check_variables(registry, &operation.node, variables)
     }

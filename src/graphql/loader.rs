@@ -5,12 +5,16 @@
 //! every resolver that can run has run, and ends with the request. An execution that returns `Pending` has
 //! not always come to that: the lists and objects of async-graphql give way now and then in mid-course, and
 //! wake themselves.
+//!
+//! Those of a subscription live as long as what was read together is being told, and are shared by all who are
+//! told of it: no single request could drive them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+use std::hash::Hash;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -30,11 +34,80 @@ use crate::services::inbox::DriftFilter;
 use crate::services::page::{Page, PageRequest};
 use crate::services::{events, inbox, inventory, provisioning, resources};
 
+/// How long the first who asks about a batch waits for the others, who heard of it at the same time.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// The loaders of one request.
 pub(super) type Loaders = DataLoader<Batches, HashMapCache>;
 
 /// Reads batches.
-pub(super) struct Batches(DatabaseConnection);
+pub(super) struct Batches {
+    connection: DatabaseConnection,
+    /// Resources that will be asked for as well, most likely: what is asked of one is read for all of them.
+    beside: Arc<[Uuid]>,
+}
+
+impl Batches {
+    fn new(connection: DatabaseConnection, beside: Arc<[Uuid]>) -> Self {
+        Self { connection, beside }
+    }
+
+    /// The keys, and the same questions about the resources beside.
+    fn with_beside<K: Clone + Eq + Hash>(&self, keys: &[K], about: impl Fn(&K, Uuid) -> K) -> Vec<K> {
+        let beside = keys
+            .iter()
+            .flat_map(|key| self.beside.iter().map(|resource| about(key, *resource)));
+        let all: HashSet<K> = keys.iter().cloned().chain(beside).collect();
+        all.into_iter().collect()
+    }
+}
+
+/// The loaders that a resolver may use.
+pub(super) struct Current(Mutex<Arc<Loaders>>);
+
+impl Current {
+    pub(super) fn new(loaders: Loaders) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Arc::new(loaders))))
+    }
+
+    pub(super) fn get(&self) -> Arc<Loaders> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set(&self, loaders: Arc<Loaders>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = loaders;
+    }
+}
+
+/// The loaders of what subscribers are told: all who hear of the same batch share them, and what one of them
+/// asks about one resource is read at once for every resource of the batch.
+pub(super) struct OfNews {
+    connection: DatabaseConnection,
+    in_use: Mutex<HashMap<u64, Weak<Loaders>>>,
+}
+
+impl OfNews {
+    pub(super) fn new(connection: DatabaseConnection) -> Arc<Self> {
+        Arc::new(Self {
+            connection,
+            in_use: Mutex::default(),
+        })
+    }
+
+    /// Those of this batch, which is about these resources.
+    pub(super) fn batch(&self, batch: u64, resources: &Arc<[Uuid]>) -> Arc<Loaders> {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaders) = in_use.get(&batch).and_then(Weak::upgrade) {
+            return loaders;
+        }
+        let batches = Batches::new(self.connection.clone(), Arc::clone(resources));
+        let loaders = DataLoader::with_cache(batches, tokio::spawn, HashMapCache::default()).delay(GATHER);
+        let loaders = Arc::new(loaders);
+        in_use.retain(|_, loaders| loaders.strong_count() > 0);
+        in_use.insert(batch, Arc::downgrade(&loaders));
+        loaders
+    }
+}
 
 /// The batches that a request has asked for.
 pub(super) struct Driver(mpsc::UnboundedReceiver<BoxFuture<'static, ()>>);
@@ -48,7 +121,7 @@ pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
     };
     let cache = HashMapCache::default();
     (
-        DataLoader::with_cache(Batches(connection), spawn, cache).delay(Duration::ZERO),
+        DataLoader::with_cache(Batches::new(connection, Arc::default()), spawn, cache).delay(Duration::ZERO),
         Driver(asked),
     )
 }
@@ -150,8 +223,9 @@ impl Loader<ResourceById> for Batches {
     type Error = ApiError;
 
     async fn load(&self, keys: &[ResourceById]) -> Result<HashMap<ResourceById, Self::Value>, ApiError> {
+        let keys = self.with_beside(keys, |_, id| ResourceById(id));
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let rows = resources::by_ids(&self.0, &ids).await?;
+        let rows = resources::by_ids(&self.connection, &ids).await?;
         Ok(rows.into_iter().map(|row| (ResourceById(row.id), row)).collect())
     }
 }
@@ -161,8 +235,9 @@ impl Loader<SpecOf> for Batches {
     type Error = ApiError;
 
     async fn load(&self, keys: &[SpecOf]) -> Result<HashMap<SpecOf, Self::Value>, ApiError> {
+        let keys = self.with_beside(keys, |_, id| SpecOf(id));
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let rows = provisioning::active_specs_of(&self.0, &ids).await?;
+        let rows = provisioning::active_specs_of(&self.connection, &ids).await?;
         // An entry for every key, or those without a spec would be asked for again.
         let mut specs: HashMap<SpecOf, Self::Value> = keys.iter().map(|key| (*key, None)).collect();
         specs.extend(rows.into_iter().map(|row| (SpecOf(row.resource_id), Some(row))));
@@ -175,8 +250,9 @@ impl Loader<EventsOf> for Batches {
     type Error = ApiError;
 
     async fn load(&self, keys: &[EventsOf]) -> Result<HashMap<EventsOf, Self::Value>, ApiError> {
+        let keys = self.with_beside(keys, |key, id| EventsOf(id, key.1.clone()));
         let requests: Vec<(Uuid, PageRequest)> = keys.iter().map(|key| (key.0, key.1.clone())).collect();
-        let pages = events::pages_of(&self.0, &requests).await?;
+        let pages = events::pages_of(&self.connection, &requests).await?;
         Ok(keys.iter().cloned().zip(pages).collect())
     }
 }
@@ -186,8 +262,12 @@ impl Loader<EventCountOf> for Batches {
     type Error = ApiError;
 
     async fn load(&self, keys: &[EventCountOf]) -> Result<HashMap<EventCountOf, i64>, ApiError> {
+        let keys = self.with_beside(keys, |_, id| EventCountOf(id));
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
-        let counts: HashMap<Uuid, i64> = events::counts_of(&self.0, &ids).await?.into_iter().collect();
+        let counts: HashMap<Uuid, i64> = events::counts_of(&self.connection, &ids)
+            .await?
+            .into_iter()
+            .collect();
         Ok(keys
             .iter()
             .map(|key| (*key, counts.get(&key.0).copied().unwrap_or_default()))
@@ -200,11 +280,12 @@ impl Loader<DriftsOf> for Batches {
     type Error = ApiError;
 
     async fn load(&self, keys: &[DriftsOf]) -> Result<HashMap<DriftsOf, Self::Value>, ApiError> {
+        let keys = self.with_beside(keys, |key, id| DriftsOf(id, key.1.clone(), key.2.clone()));
         let requests: Vec<_> = keys
             .iter()
             .map(|key| (key.0, key.1.clone(), key.2.clone()))
             .collect();
-        let pages = inbox::pages_of(&self.0, &requests).await?;
+        let pages = inbox::pages_of(&self.connection, &requests).await?;
         Ok(keys.iter().cloned().zip(pages).collect())
     }
 }
@@ -214,13 +295,14 @@ impl Loader<DriftCountOf> for Batches {
     type Error = ApiError;
 
     async fn load(&self, keys: &[DriftCountOf]) -> Result<HashMap<DriftCountOf, i64>, ApiError> {
+        let keys = self.with_beside(keys, |key, id| DriftCountOf(id, key.1.clone()));
         let mut by_filter: HashMap<&DriftFilter, Vec<Uuid>> = HashMap::new();
-        for DriftCountOf(resource, filter) in keys {
+        for DriftCountOf(resource, filter) in &keys {
             by_filter.entry(filter).or_default().push(*resource);
         }
         let mut counts: HashMap<DriftCountOf, i64> = keys.iter().map(|key| (key.clone(), 0)).collect();
         for (filter, of) in by_filter {
-            let counted = inbox::counts_of(&self.0, filter, &of).await?;
+            let counted = inbox::counts_of(&self.connection, filter, &of).await?;
             counts.extend(
                 counted
                     .into_iter()
@@ -237,7 +319,7 @@ impl Loader<SyncedAt> for Batches {
 
     async fn load(&self, keys: &[SyncedAt]) -> Result<HashMap<SyncedAt, Self::Value>, ApiError> {
         let wanted: Vec<(String, String)> = keys.iter().map(|key| (key.0.clone(), key.1.clone())).collect();
-        let mut times = inventory::synced_at_of(&self.0, &wanted).await?;
+        let mut times = inventory::synced_at_of(&self.connection, &wanted).await?;
         Ok(keys
             .iter()
             .cloned()

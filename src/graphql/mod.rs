@@ -14,11 +14,17 @@ mod nulls;
 pub mod operation;
 mod query;
 pub mod scan;
+mod subscription;
 mod typename;
 mod types;
 mod values;
 
-use async_graphql::{Context, EmptySubscription, Request, Response, SDLExportOptions, Schema};
+use std::sync::{Arc, Mutex};
+
+use async_graphql::futures_util::StreamExt as _;
+use async_graphql::futures_util::stream::{self, BoxStream};
+use async_graphql::{Context, Request, Response, SDLExportOptions, Schema};
+use tokio::sync::oneshot;
 
 use self::bounds::Bounds;
 use crate::app::App;
@@ -26,11 +32,12 @@ use crate::domain::actor::Actor;
 use crate::error::{Error, Result};
 
 /// The schema of this server.
-pub type AppSchema = Schema<query::Query, mutation::Mutation, EmptySubscription>;
+pub type AppSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
 
 /// The schema over `app`, held to `bounds`.
 pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
     edge::guarded(builder(), bounds, introspection)
+        .data(loader::OfNews::new(app.db().reader().clone()))
         .data(app)
         .data(bounds.clone())
         .finish()
@@ -47,20 +54,50 @@ pub fn sdl() -> String {
     builder().finish().sdl_with_options(options)
 }
 
-fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, EmptySubscription> {
-    Schema::build(query::Query, mutation::Mutation, EmptySubscription).register_output_type::<types::Node>()
+fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
+    Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
+        .register_output_type::<types::Node>()
 }
 
 /// Executes a request of this caller, or of nobody.
 pub async fn execute(schema: &AppSchema, app: &App, caller: Option<Actor>, request: Request) -> Response {
     let (loaders, driver) = loader::of_request(app.db().reader().clone());
-    let request = request.data(loaders);
+    let request = request.data(loader::Current::new(loaders));
     let request = match caller {
         Some(actor) => request.data(actor),
         None => request,
     };
     driver.drive(schema.execute(request)).await
 }
+
+/// Starts a subscription of this caller, or of nobody. It has begun, or failed, when this returns: what is
+/// committed from then on is in the stream.
+pub async fn subscribe(
+    schema: &AppSchema,
+    app: &App,
+    caller: Option<Actor>,
+    request: Request,
+) -> BoxStream<'static, Response> {
+    let (begun, has_begun) = oneshot::channel();
+    let (loaders, _) = loader::of_request(app.db().reader().clone());
+    let request = request
+        .data(loader::Current::new(loaders))
+        .data(Begun(Mutex::new(Some(begun))));
+    let request = match caller {
+        Some(actor) => request.data(actor),
+        None => request,
+    };
+    let mut answers = schema.execute_stream(request);
+    tokio::select! {
+        biased;
+        first = answers.next() => stream::iter(first).chain(answers).boxed(),
+        // Without a word it has ended, and the stream says how.
+        _ = has_begun => answers,
+    }
+}
+
+/// Hears when a subscription has begun.
+struct Begun(Mutex<Option<oneshot::Sender<()>>>);
 
 fn app<'c>(ctx: &Context<'c>) -> Result<&'c App> {
     ctx.data::<App>().map_err(|error| Error::Internal(error.message))
@@ -72,7 +109,8 @@ fn max_page(ctx: &Context<'_>) -> Result<u64> {
         .map_err(|error| Error::Internal(error.message))
 }
 
-fn loaders<'c>(ctx: &Context<'c>) -> Result<&'c loader::Loaders> {
-    ctx.data::<loader::Loaders>()
+fn loaders(ctx: &Context<'_>) -> Result<Arc<loader::Loaders>> {
+    ctx.data::<Arc<loader::Current>>()
+        .map(|current| current.get())
         .map_err(|error| Error::Internal(error.message))
 }

@@ -232,7 +232,7 @@ impl Mutation {
 /// The server, for a mutation. The mutations of a document run one after the other: what is selected from the
 /// answer of one must not be what was read before it.
 fn app_anew<'c>(ctx: &Context<'c>) -> Result<&'c App> {
-    forget(super::loaders(ctx)?);
+    forget(&*super::loaders(ctx)?);
     super::app(ctx)
 }
 

@@ -1,9 +1,11 @@
 //! Which operation of a document a request means.
 
 use async_graphql::{
-    Positioned,
-    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition},
+    Positioned, ServerResult,
+    parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection},
 };
+
+use super::codes::{self, GRAPHQL_VALIDATION_FAILED};
 
 /// The operation that runs, or why none does.
 ///
@@ -29,4 +31,34 @@ pub fn select<'a>(
             }
         }
     }
+}
+
+/// Refuses a subscription to anything but one field: what it sends is one answer after the other, each of one
+/// event. The library would listen to several at once, and not at all to those of a fragment.
+pub(crate) fn check_subscription(operation: &Positioned<OperationDefinition>) -> ServerResult<()> {
+    if operation.node.ty != OperationType::Subscription {
+        return Ok(());
+    }
+    let conditional = |name: &str| ["skip", "include"].contains(&name);
+    match &operation.node.selection_set.node.items[..] {
+        [item] => match &item.node {
+            Selection::Field(field)
+                if !field.node.name.node.starts_with("__")
+                    && !field
+                        .node
+                        .directives
+                        .iter()
+                        .any(|d| conditional(&d.node.name.node)) =>
+            {
+                Ok(())
+            }
+            _ => Err(one_field(item.pos)),
+        },
+        _ => Err(one_field(operation.node.selection_set.pos)),
+    }
+}
+
+fn one_field(pos: async_graphql::Pos) -> async_graphql::ServerError {
+    let message = "a subscription is to one field, written out and without conditions";
+    codes::error(GRAPHQL_VALIDATION_FAILED, message, Some(pos))
 }

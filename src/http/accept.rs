@@ -32,11 +32,32 @@ impl MediaType {
     }
 }
 
-/// The media type to answer with, or none if the client reads neither.
+/// What the client reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The type of an answer that comes at once, if it reads one.
+    pub plain: Option<MediaType>,
+    /// Whether it reads `text/event-stream`. Nobody means it by a wildcard.
+    pub events: Events,
+}
+
+/// Whether a client reads `text/event-stream`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Events {
+    /// It does not.
+    #[default]
+    Never,
+    /// It does, where there is no other way: some clients send one header for all operations.
+    IfNeeded,
+    /// It likes them best.
+    Always,
+}
+
+/// What to answer with.
 ///
 /// The higher quality wins, then the one that is named over the one that a wildcard covers. If
 /// both are equal: JSON where wildcards decide, the newer type where the client names both.
-pub fn negotiate(headers: &HeaderMap) -> Option<MediaType> {
+pub fn negotiate(headers: &HeaderMap) -> Accepted {
     let values: Vec<&str> = headers
         .get_all(ACCEPT)
         .iter()
@@ -44,7 +65,11 @@ pub fn negotiate(headers: &HeaderMap) -> Option<MediaType> {
         .collect();
     let accept = values.join(",");
     if accept.trim().is_empty() {
-        return (values.len() == headers.get_all(ACCEPT).iter().count()).then_some(MediaType::Json);
+        let readable = values.len() == headers.get_all(ACCEPT).iter().count();
+        return Accepted {
+            plain: readable.then_some(MediaType::Json),
+            events: Events::Never,
+        };
     }
     let ranges: Vec<Range<'_>> = split(&accept, ',').filter_map(Range::parse).collect();
     let best = |media_type: MediaType| {
@@ -55,8 +80,24 @@ pub fn negotiate(headers: &HeaderMap) -> Option<MediaType> {
             .max_by_key(|&(precision, _)| precision)
             .filter(|&(_, quality)| quality > 0)
     };
+    let (new, old) = (best(MediaType::GraphqlResponse), best(MediaType::Json));
+    let quality = |best: Option<(u8, u16)>| best.map_or(0, |(_, quality)| quality);
+    let events = ranges.iter().filter(|range| range.is_events());
+    let events = match events.map(|range| range.quality).max() {
+        None | Some(0) => Events::Never,
+        Some(events) if events > quality(new).max(quality(old)) => Events::Always,
+        Some(_) => Events::IfNeeded,
+    };
+    Accepted {
+        plain: plain(new, old),
+        events,
+    }
+}
+
+/// The type of an answer that comes at once, by how precisely and how much the client wants each.
+fn plain(new: Option<(u8, u16)>, old: Option<(u8, u16)>) -> Option<MediaType> {
     let rank = |(precision, quality): (u8, u16)| (quality, precision);
-    match (best(MediaType::GraphqlResponse), best(MediaType::Json)) {
+    match (new, old) {
         (None, None) => None,
         (None, Some(_)) => Some(MediaType::Json),
         (Some(_), None) => Some(MediaType::GraphqlResponse),
@@ -97,6 +138,10 @@ impl<'a> Range<'a> {
             }
         }
         Some(Self { name, quality })
+    }
+
+    fn is_events(&self) -> bool {
+        self.name.eq_ignore_ascii_case("text/event-stream")
     }
 
     fn fits(&self, media_type: MediaType) -> Option<u8> {
@@ -214,7 +259,26 @@ mod tests {
             (&["text/html;a=\", */*\""], None),
         ];
         for (accept, expected) in cases {
-            assert_eq!(negotiate(&with(ACCEPT, accept)), expected, "{accept:?}");
+            assert_eq!(negotiate(&with(ACCEPT, accept)).plain, expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn events_are_sent_to_whoever_names_them() {
+        let cases: [(&[&'static str], Events); 10] = [
+            (&[], Events::Never),
+            (&["*/*"], Events::Never),
+            (&["text/*"], Events::Never),
+            (&["application/json"], Events::Never),
+            (&["text/event-stream;q=0"], Events::Never),
+            (&["text/event-stream"], Events::Always),
+            (&["Text/Event-Stream, application/json;q=0.5"], Events::Always),
+            (&["text/event-stream", "*/*;q=0.1"], Events::Always),
+            (&["application/json, text/event-stream"], Events::IfNeeded),
+            (&["application/json, text/event-stream;q=0.9"], Events::IfNeeded),
+        ];
+        for (accept, expected) in cases {
+            assert_eq!(negotiate(&with(ACCEPT, accept)).events, expected, "{accept:?}");
         }
     }
 

@@ -3,15 +3,14 @@
 use axum::http::HeaderMap;
 
 use super::Edge;
-use crate::auth::{InvalidToken, bearer_token};
-use crate::domain::actor::Actor;
+use crate::auth::{InvalidToken, Session, bearer_token};
 
 impl Edge {
     /// Whoever the bearer token names; None without a token. A bad token is an error and never nobody.
-    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Actor>, InvalidToken> {
+    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Session>, InvalidToken> {
         let caller = bearer_token(headers).and_then(|token| {
             token
-                .map(|token| self.verifier.verify(token, self.app.clock().now()))
+                .map(|token| self.verifier.session(token, self.app.clock().now()))
                 .transpose()
         });
         caller.inspect_err(|error| tracing::info!(reason = error.reason(), "a token was refused"))

@@ -9,12 +9,18 @@ use axum::{
     response::Response,
     routing::{MethodRouter, any},
 };
+use futures_util::future;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    accept::{self, MediaType},
-    body, params,
+    accept::{self, Accepted, Events, MediaType},
+    body,
+    connection::Connection,
+    params,
     reply::{self, Refusal},
+    socket::{self, Sockets},
+    sse,
 };
 use crate::graphql::{bounds::Bounds, operation, scan::scan};
 
@@ -25,7 +31,7 @@ pub struct Unauthenticated;
 /// What is behind the endpoint.
 pub trait GraphqlApi: Clone + Send + Sync + 'static {
     /// Who asks; somebody without credentials too.
-    type Caller: Send + 'static;
+    type Caller: Clone + Send + Sync + 'static;
 
     /// Tells who asks.
     fn authenticate(
@@ -36,8 +42,22 @@ pub trait GraphqlApi: Clone + Send + Sync + 'static {
     /// Runs one request.
     fn execute(&self, caller: Self::Caller, request: Request) -> impl Future<Output = Outcome> + Send;
 
+    /// Starts a subscription. It has begun, or failed, when this returns: what happens from then on is in the
+    /// stream.
+    fn subscribe(
+        &self,
+        caller: Self::Caller,
+        request: Request,
+    ) -> impl Future<Output = BoxStream<'static, Outcome>> + Send;
+
+    /// Waits until the caller's credentials end, for ever where there are none.
+    fn expired(&self, caller: &Self::Caller) -> impl Future<Output = ()> + Send + 'static;
+
     /// The bounds of one request.
     fn bounds(&self) -> &Bounds;
+
+    /// How sockets are dealt with.
+    fn sockets(&self) -> &Sockets;
 }
 
 /// The endpoint as a route. It answers every method itself.
@@ -51,8 +71,12 @@ where
 
 /// Answers one HTTP request.
 pub async fn handle<A: GraphqlApi>(api: &A, request: extract::Request) -> Response {
+    if request.method() == Method::GET && socket::is_wanted(request.headers()) {
+        let opened = socket::open(api, request).await;
+        return opened.unwrap_or_else(|refusal| refusal.into_response(MediaType::Json));
+    }
     let accepted = accept::negotiate(request.headers());
-    let media_type = accepted.unwrap_or(MediaType::Json);
+    let media_type = accepted.plain.unwrap_or(MediaType::Json);
     match answer(api, request, accepted).await {
         Ok(response) => response,
         Err(refusal) => refusal.into_response(media_type),
@@ -63,7 +87,7 @@ pub async fn handle<A: GraphqlApi>(api: &A, request: extract::Request) -> Respon
 async fn answer<A: GraphqlApi>(
     api: &A,
     request: extract::Request,
-    accepted: Option<MediaType>,
+    accepted: Accepted,
 ) -> Result<Response, Refusal> {
     let deadline = Instant::now() + api.bounds().request_timeout;
     let post = match *request.method() {
@@ -71,16 +95,17 @@ async fn answer<A: GraphqlApi>(
         Method::GET | Method::HEAD => false,
         _ => return Err(Refusal::method("GET, POST", "use POST, or GET for queries")),
     };
-    let Some(media_type) = accepted else {
-        let offer = "answers are application/graphql-response+json or application/json";
+    if accepted.plain.is_none() && accepted.events == Events::Never {
+        let offer = "answers are application/graphql-response+json, application/json or text/event-stream";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, offer));
-    };
+    }
     if post && !accept::sends_json(request.headers()) {
         let want = "the content type must be application/json in UTF-8, not compressed";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, want));
     }
     let caller = api.authenticate(request.headers()).await;
     let caller = caller.map_err(|Unauthenticated| Refusal::unauthenticated())?;
+    let connection = Connection::of(request.extensions());
     let mut params = if post {
         let (head, body) = request.into_parts();
         let read = body::read(&head.headers, body, api.bounds().max_body_bytes);
@@ -91,7 +116,26 @@ async fn answer<A: GraphqlApi>(
     } else {
         params::from_uri(request.uri())?
     };
-    check_operation(&mut params, post, api.bounds())?;
+    let operation = operation_of(&mut params, api.bounds());
+    let subscribes = operation == Some(OperationType::Subscription);
+    if operation == Some(OperationType::Mutation) && !post {
+        return Err(Refusal::method("POST", "mutations must be sent by POST"));
+    }
+    if subscribes && accepted.events == Events::Never {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "subscriptions are not served by a plain request: open a WebSocket (graphql-transport-ws), or accept \
+             text/event-stream",
+        ));
+    }
+    let media_type = match accepted.plain {
+        Some(media_type) if !subscribes && accepted.events != Events::Always => media_type,
+        _ => {
+            let expired = api.expired(&caller);
+            let outcomes = outcomes(api, caller, params, deadline).await;
+            return Ok(sse::answer(outcomes, expired, connection));
+        }
+    };
     match timeout_at(deadline, api.execute(caller, params)).await {
         Ok(outcome) => Ok(reply::outcome(outcome, media_type)),
         Err(_) => {
@@ -101,26 +145,35 @@ async fn answer<A: GraphqlApi>(
     }
 }
 
-/// Refuses operations that this transport does not run.
-///
-/// A document that cannot be judged is left to the execution, which will say what is wrong with it.
-/// Parsing needs the scan; the parsed document stays in the request.
-fn check_operation(request: &mut Request, post: bool, bounds: &Bounds) -> Result<(), Refusal> {
-    if scan(&request.query, bounds).is_err() {
-        return Ok(());
-    }
-    let name = request.operation_name.clone();
-    let Ok(document) = request.parsed_query() else {
-        return Ok(());
-    };
-    match operation::select(document, name.as_deref()).map(|operation| operation.node.ty) {
-        Ok(OperationType::Mutation) if !post => {
-            Err(Refusal::method("POST", "mutations must be sent by POST"))
+/// Runs an operation of any type. Only what a subscription does after it has begun has no deadline.
+pub(super) async fn outcomes<A: GraphqlApi>(
+    api: &A,
+    caller: A::Caller,
+    mut request: Request,
+    deadline: Instant,
+) -> BoxStream<'static, Outcome> {
+    let work = async {
+        if operation_of(&mut request, api.bounds()) == Some(OperationType::Subscription) {
+            api.subscribe(caller, request).await
+        } else {
+            let outcome = api.execute(caller, request).await;
+            stream::once(future::ready(outcome)).boxed()
         }
-        Ok(OperationType::Subscription) => Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            "subscriptions are not served by a plain request; open a WebSocket",
-        )),
-        _ => Ok(()),
-    }
+    };
+    timeout_at(deadline, work).await.unwrap_or_else(|_| {
+        tracing::warn!("a GraphQL operation was given up because it took too long");
+        stream::once(future::ready(reply::timed_out_outcome())).boxed()
+    })
+}
+
+/// What the request wants to run. None for a document that cannot be judged: it is left to the execution, which
+/// will say what is wrong with it.
+///
+/// Parsing needs the scan; the parsed document stays in the request.
+pub(super) fn operation_of(request: &mut Request, bounds: &Bounds) -> Option<OperationType> {
+    scan(&request.query, bounds).ok()?;
+    let name = request.operation_name.clone();
+    let document = request.parsed_query().ok()?;
+    let operation = operation::select(document, name.as_deref()).ok()?;
+    Some(operation.node.ty)
 }

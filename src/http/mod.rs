@@ -1,15 +1,20 @@
 //! The HTTP edge: routes, and the server that listens.
 
 pub mod accept;
+mod assets;
 mod auth;
 mod body;
+mod connection;
+mod graphiql;
 pub mod graphql;
 mod health;
-mod pages;
+pub mod origin;
 mod params;
 pub mod reply;
 mod rest;
 pub mod server;
+pub mod socket;
+mod sse;
 
 use std::sync::Arc;
 
@@ -17,15 +22,16 @@ use async_graphql::{Request as GraphqlRequest, Response};
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, Request};
 use axum::routing::{get, post};
+use futures_util::stream::BoxStream;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 
 use self::graphql::{GraphqlApi, Unauthenticated};
+use self::socket::Sockets;
 use crate::app::App;
-use crate::auth::TokenVerifier;
-use crate::domain::actor::Actor;
+use crate::auth::{Session, TokenVerifier};
 use crate::graphql::AppSchema;
 use crate::graphql::bounds::Bounds;
 
@@ -38,6 +44,7 @@ pub struct Edge {
     app: App,
     schema: AppSchema,
     bounds: Arc<Bounds>,
+    sockets: Arc<Sockets>,
     verifier: Arc<TokenVerifier>,
 }
 
@@ -49,24 +56,55 @@ impl Edge {
             app,
             schema,
             bounds: Arc::new(bounds),
+            sockets: Arc::default(),
             verifier: Arc::new(verifier),
+        }
+    }
+
+    /// With other settings for sockets.
+    #[must_use]
+    pub fn with_sockets(self, sockets: Sockets) -> Self {
+        Self {
+            sockets: Arc::new(sockets),
+            ..self
         }
     }
 }
 
 impl GraphqlApi for Edge {
-    type Caller = Option<Actor>;
+    type Caller = Option<Session>;
 
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Self::Caller, Unauthenticated> {
         self.caller(headers).map_err(|_| Unauthenticated)
     }
 
     async fn execute(&self, caller: Self::Caller, request: GraphqlRequest) -> Response {
-        crate::graphql::execute(&self.schema, &self.app, caller, request).await
+        let actor = caller.map(|session| session.actor);
+        crate::graphql::execute(&self.schema, &self.app, actor, request).await
+    }
+
+    async fn subscribe(&self, caller: Self::Caller, request: GraphqlRequest) -> BoxStream<'static, Response> {
+        let actor = caller.map(|session| session.actor);
+        crate::graphql::subscribe(&self.schema, &self.app, actor, request).await
+    }
+
+    fn expired(&self, caller: &Self::Caller) -> impl Future<Output = ()> + Send + 'static {
+        let clock = self.app.clock().clone();
+        let ends = caller.as_ref().map(|session| session.ends);
+        async move {
+            match ends {
+                Some(ends) => clock.reaches(ends).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    fn sockets(&self) -> &Sockets {
+        &self.sockets
     }
 }
 
@@ -74,9 +112,10 @@ impl GraphqlApi for Edge {
 pub fn router(edge: Edge) -> Router {
     let graphql = graphql::route(edge.clone());
     Router::new()
-        .route("/", get(pages::home))
-        .route("/graphiql", get(pages::graphiql))
-        .route("/graphiql.js", get(pages::graphiql_script))
+        .route("/", get(assets::page))
+        .route("/web/{*name}", get(assets::asset))
+        .route("/graphiql", get(graphiql::page))
+        .route("/graphiql/{part}", get(graphiql::part))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/api/v1/drift", get(rest::list_drift))

@@ -6,6 +6,7 @@ use axum::{
     http::{StatusCode, Uri},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use super::reply::Refusal;
 
@@ -43,6 +44,11 @@ pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
     let params: Params =
         serde_json::from_slice(body).map_err(|error| bad(format!("bad request body: {error}")))?;
     Ok(params.into())
+}
+
+/// Reads the payload of a message.
+pub(super) fn from_object(payload: Map<String, Value>) -> Result<Request, serde_json::Error> {
+    serde_json::from_value::<Params>(Value::Object(payload)).map(Into::into)
 }
 
 /// Reads a GET's query string.

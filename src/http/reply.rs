@@ -102,23 +102,14 @@ pub fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
 /// The status is 504 under `application/graphql-response+json`, since the fault is not in the
 /// request, and 200 under `application/json` like that of every well-formed request there.
 pub fn timed_out(media_type: MediaType) -> Response {
-    let error = codes::error(
-        REQUEST_TIMEOUT,
-        "the request took too long and was given up",
-        None,
-    );
-    outcome(Outcome::from_errors(vec![error]), media_type)
+    outcome(timed_out_outcome(), media_type)
 }
 
 /// The answer to a request whose handler panicked, for tower-http's `CatchPanicLayer::custom`.
 ///
 /// The panic's text is for the log only.
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no text");
-    tracing::error!(panic = text, "a request handler panicked");
+    tracing::error!(panic = text_of(&*panic), "a request handler panicked");
     let error = codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None);
     let outcome = Outcome::from_errors(vec![error]);
     encode(StatusCode::INTERNAL_SERVER_ERROR, MediaType::Json, &outcome)
@@ -126,7 +117,7 @@ pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 
 /// Whether the request failed before its operation ran: an error of execution has a path, or data
 /// beside it.
-fn is_request_error(outcome: &Outcome) -> bool {
+pub(super) fn is_request_error(outcome: &Outcome) -> bool {
     outcome.data == Value::Null
         && !outcome.errors.is_empty()
         && outcome.errors.iter().all(|error| error.path.is_empty())
@@ -153,7 +144,38 @@ struct Wire<'a> {
     extensions: Option<&'a std::collections::BTreeMap<String, Value>>,
 }
 
-fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Response {
+/// The refusal of a request that wants a stream: an error of the request itself, before anything is streamed.
+pub(super) fn no_stream(outcome: &Outcome) -> Response {
+    encode(status_of(outcome), MediaType::Json, outcome)
+}
+
+/// The answer to an operation that panicked where no layer can catch it.
+pub(super) fn panicked_outcome(panic: &(dyn Any + Send)) -> Outcome {
+    tracing::error!(panic = text_of(panic), "an operation panicked");
+    Outcome::from_errors(vec![codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None)])
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+}
+
+/// What ran too long.
+pub(super) fn timed_out_outcome() -> Outcome {
+    let message = "the request took too long and was given up";
+    Outcome::from_errors(vec![codes::error(REQUEST_TIMEOUT, message, None)])
+}
+
+/// An outcome as JSON, on one line, whatever it holds.
+pub(super) fn to_json(outcome: &Outcome) -> String {
+    written(outcome).unwrap_or_else(|Unwritable(instead)| instead)
+}
+
+/// An outcome that is no JSON, and what to say instead.
+struct Unwritable(String);
+
+fn written(outcome: &Outcome) -> Result<String, Unwritable> {
     let nothing = Value::Object(Default::default());
     let data = match &outcome.data {
         Value::Null if outcome.errors.is_empty() => Some(&nothing),
@@ -165,15 +187,18 @@ fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Respo
         data,
         extensions,
     };
-    let (status, body) = match serde_json::to_vec(&wire) {
+    serde_json::to_string(&wire).map_err(|error| {
+        tracing::error!(%error, "an answer cannot be written as JSON");
+        Unwritable(format!(
+            r#"{{"errors":[{{"message":"{INTERNAL_TEXT}","extensions":{{"code":"{INTERNAL_SERVER_ERROR}"}}}}]}}"#
+        ))
+    })
+}
+
+fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Response {
+    let (status, body) = match written(outcome) {
         Ok(body) => (status, body),
-        Err(error) => {
-            tracing::error!(%error, "an answer cannot be written as JSON");
-            let body = format!(
-                r#"{{"errors":[{{"message":"{INTERNAL_TEXT}","extensions":{{"code":"{INTERNAL_SERVER_ERROR}"}}}}]}}"#
-            );
-            (StatusCode::INTERNAL_SERVER_ERROR, body.into_bytes())
-        }
+        Err(Unwritable(instead)) => (StatusCode::INTERNAL_SERVER_ERROR, instead),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -79,7 +79,8 @@ fn admin(edge: &Edge, headers: &HeaderMap) -> Result<Actor> {
     let caller = edge
         .caller(headers)
         .map_err(|_| Error::Unauthenticated)?
-        .ok_or(Error::Unauthenticated)?;
+        .ok_or(Error::Unauthenticated)?
+        .actor;
     if caller.may_write() {
         Ok(caller)
     } else {

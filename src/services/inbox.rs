@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Select};
 use uuid::Uuid;
 
 use super::page::{self, Key, Order, Page, PageRequest};
@@ -73,6 +73,64 @@ impl DriftFilter {
             .into_iter()
             .try_for_each(|(what, time)| time.map_or(Ok(()), |time| check_time(what, time)))
     }
+}
+
+/// What a filter asks of a resource.
+#[derive(Clone, Debug, FromQueryResult, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Id of the resource.
+    pub id: Uuid,
+    /// Its kind.
+    pub kind: String,
+    /// Its id at the provider.
+    pub provider_id: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its region slug.
+    pub region: Option<String>,
+}
+
+impl DriftFilter {
+    /// Whether a drift of this resource is wanted. The same rule as that of the queries here, for drifts that
+    /// many want to hear of at once, each by a filter of his own.
+    pub fn lets_through(&self, drift: &drift::Model, resource: &Whereabouts) -> bool {
+        let is = |wanted: &Option<String>, text: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| text == Some(wanted))
+        };
+        self.status.contains(&drift.status)
+            && self.kind.is_none_or(|kind| drift.kind == kind)
+            && is(&self.field, Some(&drift.field))
+            && self.resource_id.is_none_or(|id| drift.resource_id == id)
+            && is(&self.resource_kind, Some(&resource.kind))
+            && is(&self.region, resource.region.as_deref())
+            && self.detected_after.is_none_or(|at| drift.detected_at >= at)
+            && self.detected_before.is_none_or(|at| drift.detected_at < at)
+            && self.finds(drift, resource)
+    }
+
+    /// Whether the searched text, if any, is in the drift or in its resource.
+    fn finds(&self, drift: &drift::Model, resource: &Whereabouts) -> bool {
+        let Some(text) = self.search.as_ref().filter(|text| !text.is_empty()) else {
+            return true;
+        };
+        let needle = text.to_ascii_lowercase();
+        let texts = [
+            Some(&drift.field),
+            resource.name.as_ref(),
+            Some(&resource.provider_id),
+        ];
+        let mut texts = texts.into_iter().flatten();
+        texts.any(|text| text.to_ascii_lowercase().contains(&needle))
+    }
+}
+
+/// The drifts of these ids, in one statement.
+pub async fn by_ids<C: ConnectionTrait>(
+    connection: &C,
+    ids: impl IntoIterator<Item = Uuid>,
+) -> Result<Vec<drift::Model>> {
+    let select = drift::Entity::find().filter(drift::Column::Id.is_in(ids));
+    Ok(decodable(select, connection).await?.0)
 }
 
 /// What the inbox is ordered by.
@@ -158,7 +216,7 @@ pub fn key(drift: &drift::Model, time: DriftTime) -> Key {
     Key { time, id: drift.id }
 }
 
-fn select<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Select<drift::Entity> {
+pub(super) fn select<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Select<drift::Entity> {
     let own = Condition::all()
         .add(drift::Column::Status.is_in(filter.status.iter().copied()))
         .add_option(filter.kind.map(|kind| drift::Column::Kind.eq(kind)))

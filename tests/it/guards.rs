@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::http_client::{GRAPHQL, JSON, Reply, get, post, send};
 use crate::support::graphql::codes;
+use crate::support::live::Listener;
 use crate::support::{ADMIN, TestApp};
 
 /// How to ask for each field at the top.
@@ -23,6 +24,8 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "jobRuns", "jobRuns { totalCount nodes { id } }"),
     ("Query", "coverage", "coverage { kind }"),
+    ("Query", "driftFacets", "driftFacets { fields { value } }"),
+    ("Query", "jobSchedules", "jobSchedules { job }"),
     (
         "Mutation",
         "importTerraformState",
@@ -46,6 +49,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     ("Mutation", "detectDrift", "detectDrift { run { id } }"),
     ("Mutation", "syncInventory", "syncInventory { run { id } }"),
+    ("Subscription", "driftChanged", "driftChanged { id }"),
 ];
 
 /// Every field of the root types, as `(type, field)`.
@@ -75,7 +79,13 @@ async fn code(t: &TestApp, token: Option<&str>, (root, field, call): (&str, &str
     let arguments = if call.contains("$id") { "($id: ID!)" } else { "" };
     let query = format!("{}{arguments} {{ {call} }}", root.to_lowercase());
     let id = json!({ "id": "00000000-0000-7000-8000-000000000000" });
-    let answer = t.ask_as(token, &query, id).await;
+    let answer = if root == "Subscription" {
+        let mut listener = Listener::new(&t.router, token, &query, id).await;
+        // Refused at once, or silent as long as nothing happens.
+        listener.event_at_once().map_or(Value::Null, |(_, data)| data)
+    } else {
+        t.ask_as(token, &query, id).await
+    };
     match codes(&answer)[..] {
         [] => String::new(),
         [code] => code.to_owned(),

@@ -49,7 +49,7 @@ async fn the_answer_is_of_the_type_that_was_asked_for() {
 async fn no_other_type_is_answered() {
     for accept in [
         "text/html",
-        "text/event-stream",
+        "text/event-stream;q=0",
         "application/json;q=0",
         "image/*",
     ] {

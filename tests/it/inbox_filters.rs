@@ -298,3 +298,69 @@ async fn filters_that_make_no_sense_are_refused() {
         }
     }
 }
+
+/// The values of each facet with their counts.
+async fn facets(t: &TestApp, filter: Value) -> Value {
+    const FACETS: &str = "query($filter: DriftFilter) { driftFacets(filter: $filter) {
+        resourceKinds { value count } regions { value count } fields { value count } } }";
+    let answer = t.data(FACETS, json!({ "filter": filter })).await["driftFacets"].clone();
+    let brief = |list: &Value| -> Value {
+        let values = list.as_array().unwrap().iter();
+        values.map(|one| json!([one["value"], one["count"]])).collect()
+    };
+    json!([
+        brief(&answer["resourceKinds"]),
+        brief(&answer["regions"]),
+        brief(&answer["fields"])
+    ])
+}
+
+#[tokio::test]
+async fn facets_say_what_a_filter_could_narrow_to() {
+    let t = drifted_cloud().await;
+    // Open: web-1 status (a droplet in fra1), web-2 * (a droplet in nyc3), data-1 size (a volume in fra1).
+    let kinds = json!([["droplet", 2], ["volume", 1]]);
+    let regions = json!([["fra1", 2], ["nyc3", 1]]);
+    let fields = json!([["*", 1], ["size_gigabytes", 1], ["status", 1]]);
+    assert_eq!(facets(&t, json!(null)).await, json!([kinds, regions, fields]));
+
+    let of_droplets = facets(&t, json!({ "resourceKind": "droplet" })).await;
+    let narrowed = json!([kinds, [["fra1", 1], ["nyc3", 1]], [["*", 1], ["status", 1]]]);
+    assert_eq!(
+        of_droplets, narrowed,
+        "its own part narrows every list but its own"
+    );
+
+    let in_nyc3 = facets(&t, json!({ "region": "nyc3", "field": "status" })).await;
+    assert_eq!(in_nyc3, json!([[], [["fra1", 1]], [["*", 1]]]));
+
+    let resolved = facets(&t, json!({ "status": ["ACCEPTED", "STALE"] })).await;
+    let both = json!([["region", 1], ["size_slug", 1]]);
+    assert_eq!(resolved, json!([[["droplet", 2]], [["fra1", 2]], both]));
+    assert_eq!(
+        t.refusal(
+            "{ driftFacets(filter: { status: [] }) { fields { value } } }",
+            json!({})
+        )
+        .await,
+        "BAD_USER_INPUT"
+    );
+}
+
+#[tokio::test]
+async fn facets_name_the_hundred_most_frequent_values() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
+    let spec: Value = (0..103)
+        .map(|n| (format!("field_{n:03}"), json!(n)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    t.asked_for("web-1", spec).await;
+    t.asked_for("web-2", json!({ "field_102": 1, "region": "elsewhere" }))
+        .await;
+    t.sweep().await;
+    let fields = facets(&t, json!(null)).await[2].clone();
+    assert_eq!(fields.as_array().unwrap().len(), 100);
+    assert_eq!(fields[0], json!(["field_102", 2]));
+    assert_eq!(fields[1], json!(["field_000", 1]), "ties by name");
+}

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use async_graphql::{
     Context, Error, ErrorExtensions, ID, Json, Object, Schema, SimpleObject, Subscription,
-    futures_util::{Stream, StreamExt, stream},
+    futures_util::{
+        Stream, StreamExt,
+        stream::{self, BoxStream},
+    },
 };
 use axum::{Router, http::HeaderMap};
 use drift_inbox::{
     graphql::{bounds::Bounds, edge},
-    http::graphql::{GraphqlApi, Unauthenticated, route},
+    http::{
+        graphql::{GraphqlApi, Unauthenticated, route},
+        socket::Sockets,
+    },
 };
 
 pub(crate) struct Query;
@@ -180,6 +186,7 @@ pub(crate) type ToySchema = Schema<Query, Mutation, Ticks>;
 pub(crate) struct Toy {
     pub(crate) schema: ToySchema,
     bounds: Bounds,
+    pub(crate) sockets: Sockets,
 }
 
 impl Toy {
@@ -188,6 +195,7 @@ impl Toy {
         Self {
             schema: schema.finish(),
             bounds,
+            sockets: Sockets::default(),
         }
     }
 
@@ -215,7 +223,23 @@ impl GraphqlApi for Toy {
         self.schema.execute(request.data(caller)).await
     }
 
+    async fn subscribe(
+        &self,
+        caller: String,
+        request: async_graphql::Request,
+    ) -> BoxStream<'static, async_graphql::Response> {
+        self.schema.execute_stream(request.data(caller))
+    }
+
+    fn expired(&self, _: &String) -> impl Future<Output = ()> + Send + 'static {
+        std::future::pending()
+    }
+
     fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    fn sockets(&self) -> &Sockets {
+        &self.sockets
     }
 }

@@ -26,7 +26,6 @@ use crate::config::{BadSetting, DatabaseConfig, HttpArgs, TokenArgs, TokenConfig
 use crate::error::Error;
 use crate::http::Edge;
 use crate::provider::{InventoryProvider, file::InventoryFile};
-use crate::scheduler::Schedules;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::inventory::SyncOptions;
 use crate::services::resources::{self, ResourceFilter};
@@ -42,7 +41,11 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
     // From here on a signal does not end the process, so that what is made is removed again.
     let mut signals = Signals::new()?.or_hangup()?;
     let live = args.live.as_deref().map(interval).transpose()?;
-    let (bounds, introspection) = (args.http.bounds()?, args.http.introspection()?);
+    let (bounds, introspection, sockets) = (
+        args.http.bounds()?,
+        args.http.introspection()?,
+        args.http.sockets()?,
+    );
     let listener = bind(&args.http).await?;
     let folder = tempfile::Builder::new().prefix("drift-inbox-demo-").tempdir()?;
     let changes = Changes::read()?;
@@ -51,7 +54,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
     let config = token_config()?;
     let token = token(&config, &app)?;
     introduce(&app, &listener, &changes.suggested, &token).await?;
-    let edge = Edge::new(app.clone(), config.verifier()?, bounds, introspection);
+    let edge = Edge::new(app.clone(), config.verifier()?, bounds, introspection).with_sockets(sockets);
     let live = live.map(|every| tokio::spawn(live::run(app.clone(), account, changes.live, every)));
     let stop = async {
         signals.received().await;
@@ -60,7 +63,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
             _ = live.await;
         }
     };
-    let ended = serve::until(stop, app.clone(), edge, listener, &Schedules::default()).await;
+    let ended = serve::until(stop, app.clone(), edge, listener).await;
     app.db().clone().close().await?;
     folder.close()?;
     ended

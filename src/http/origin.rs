@@ -1,0 +1,114 @@
+//! Whose pages may open a WebSocket. A browser lets every page open one to anywhere, so the server has to ask.
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, Uri};
+
+/// Scheme, host and port of a page, such as `https://ops.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    scheme: String,
+    host: String,
+}
+
+impl Origin {
+    /// Reads what a browser sends as `Origin`, or an operator writes. The error says what is wanted.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wanted = || format!("{text:?} is no origin such as https://ops.example.com");
+        let uri: Uri = text.parse().map_err(|_| wanted())?;
+        let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
+        let authority = uri.authority().map(|authority| authority.as_str());
+        let bare = uri.path() == "/" && uri.query().is_none() && !text.ends_with('/');
+        match authority {
+            Some(host) if bare && !host.contains('@') && ["http", "https"].contains(&scheme.as_str()) => {
+                Ok(Self {
+                    host: without_default_port(host, &scheme),
+                    scheme,
+                })
+            }
+            _ => Err(wanted()),
+        }
+    }
+
+    /// Whether a page from here talks to the server that it came from. What is before the server may speak
+    /// another scheme than the browser.
+    fn is_of(&self, host: &str) -> bool {
+        without_default_port(host, &self.scheme) == self.host
+    }
+}
+
+fn without_default_port(host: &str, scheme: &str) -> String {
+    let port = if scheme == "https" { ":443" } else { ":80" };
+    host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase()
+}
+
+/// Whether whoever sends this may open a socket: a page of this server or of an origin on the list, or a program
+/// that is no browser and so sends no origin.
+pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[Origin]) -> bool {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let (origin, host) = match (origins.next(), origins.next(), headers.get(HOST)) {
+        (None, ..) => return true,
+        (Some(origin), None, Some(host)) => (origin.to_str(), host.to_str()),
+        _ => return false,
+    };
+    let (Ok(origin), Ok(host)) = (origin.map(Origin::parse), host) else {
+        return false;
+    };
+    origin.is_ok_and(|origin| origin.is_of(host) || allowed.contains(&origin))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn allowed(origins: &[&'static str], host: &'static str) -> bool {
+        let list = ["https://ops.example.com", "http://localhost:5173"];
+        let list: Vec<Origin> = list.iter().map(|text| Origin::parse(text).unwrap()).collect();
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static(host));
+        for origin in origins {
+            headers.append(ORIGIN, HeaderValue::from_static(origin));
+        }
+        is_allowed(&headers, &list)
+    }
+
+    #[test]
+    fn pages_of_this_server_and_of_those_on_the_list_are_let_in() {
+        let good = [
+            ("http://drift.test:8080", "drift.test:8080"),
+            ("http://Drift.Test", "drift.test"),
+            ("http://drift.test:80", "drift.test"),
+            ("https://drift.test", "drift.test:443"),
+            ("https://drift.test", "drift.test"),
+            ("https://ops.example.com", "drift.test"),
+            ("https://ops.example.com:443", "drift.test"),
+            ("http://localhost:5173", "127.0.0.1:8080"),
+        ];
+        for (origin, host) in good {
+            assert!(allowed(&[origin], host), "{origin} {host}");
+        }
+        assert!(allowed(&[], "drift.test"));
+    }
+
+    #[test]
+    fn other_pages_are_not() {
+        let bad = [
+            ("http://evil.test", "drift.test"),
+            ("http://drift.test:8081", "drift.test:8080"),
+            ("http://drift.test.evil.test", "drift.test"),
+            ("http://ops.example.com", "drift.test"),
+            ("https://ops.example.com.", "drift.test"),
+            ("https://ops.example.com/", "drift.test"),
+            ("https://x@drift.test", "drift.test"),
+            ("ftp://drift.test", "drift.test"),
+            ("null", "null"),
+            ("drift.test", "drift.test"),
+            ("", "drift.test"),
+        ];
+        for (origin, host) in bad {
+            assert!(!allowed(&[origin], host), "{origin} {host}");
+        }
+        assert!(!allowed(&["http://drift.test", "http://evil.test"], "drift.test"));
+    }
+}

@@ -1,0 +1,316 @@
+//! GraphQL over WebSocket: the protocol graphql-transport-ws, with its close codes.
+//!
+//! A socket's messages are taken in their order, and what comes after a subscription waits until it has begun:
+//! who subscribes and then asks, by a query or a ping, misses nothing between the two.
+
+mod message;
+mod operations;
+
+use std::time::Duration;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Response as Outcome};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{self, FromRequestParts as _};
+use axum::http::header::{AUTHORIZATION, HeaderValue, UPGRADE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use futures_util::future::{self, BoxFuture, FutureExt as _};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, interval, sleep, timeout};
+
+use self::message::Said;
+use self::operations::{Operations, Spoken, What};
+use super::connection::Connection;
+use super::graphql::{GraphqlApi, Unauthenticated, operation_of};
+use super::origin::{Origin, is_allowed};
+use super::reply::Refusal;
+use crate::graphql::codes::{self, RATE_LIMITED};
+
+const PROTOCOL: &str = "graphql-transport-ws";
+
+/// How long the other side may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Bytes of the reason in a close frame.
+const MAX_REASON: usize = 123;
+
+const GOING_AWAY: u16 = 1001;
+const TOO_BIG: u16 = 1009;
+const BAD_REQUEST: u16 = 4400;
+const UNAUTHORIZED: u16 = 4401;
+const FORBIDDEN: u16 = 4403;
+const NO_SUCH_PROTOCOL: u16 = 4406;
+const INIT_TIMEOUT: u16 = 4408;
+const SUBSCRIBER_EXISTS: u16 = 4409;
+const TOO_MANY_INITS: u16 = 4429;
+
+/// How sockets are dealt with.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    /// Whose pages may open one, beside those of this server.
+    pub allowed_origins: Vec<Origin>,
+    /// How long a client may take to say who it is.
+    pub init: Duration,
+    /// Between two pings.
+    pub ping: Duration,
+    /// How long a client may be silent, and how long it may take to read a message.
+    pub silence: Duration,
+    /// Operations at a time.
+    pub max_operations: usize,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            init: Duration::from_secs(3),
+            ping: Duration::from_secs(20),
+            silence: Duration::from_secs(50),
+            max_operations: 64,
+        }
+    }
+}
+
+/// Whether a request asks for a socket.
+pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(UPGRADE).map(HeaderValue::as_bytes);
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Opens a socket.
+pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> Result<Response, Refusal> {
+    if !is_allowed(request.headers(), &api.sockets().allowed_origins) {
+        let message = "pages of this origin may not open a socket here";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, message));
+    }
+    let caller = api.authenticate(request.headers()).await;
+    let caller = caller.map_err(|Unauthenticated| Refusal::unauthenticated())?;
+    let connection = Connection::of(request.extensions());
+    let (mut head, _) = request.into_parts();
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
+    let upgrade = upgrade.map_err(|refused| Refusal::new(refused.status(), refused.body_text()))?;
+    let most = api.bounds().max_body_bytes;
+    let upgrade = upgrade
+        .max_message_size(most)
+        .max_frame_size(most)
+        .protocols([PROTOCOL]);
+    let api = api.clone();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let speaks = socket.protocol().is_some();
+        let talk = Talk {
+            stop: connection.stopping().boxed().shared(),
+            operations: Operations::new(),
+            heard: Instant::now(),
+            ready: None,
+            expired: future::pending().boxed(),
+            named: caller,
+            caller: None,
+            socket,
+            api,
+        };
+        talk.hold(speaks).await;
+        drop(connection);
+    }))
+}
+
+/// Why it is over.
+enum End {
+    /// We say goodbye.
+    Close(u16, String),
+    /// The other side is not there any more.
+    Gone,
+}
+
+fn close<T>(code: u16, reason: impl Into<String>) -> Result<T, End> {
+    Err(End::Close(code, reason.into()))
+}
+
+/// A conversation.
+struct Talk<A: GraphqlApi> {
+    api: A,
+    socket: WebSocket,
+    /// Whom the request for the socket named, if anybody.
+    named: A::Caller,
+    /// Who it is, once said.
+    caller: Option<A::Caller>,
+    expired: BoxFuture<'static, ()>,
+    stop: future::Shared<BoxFuture<'static, ()>>,
+    operations: Operations,
+    /// While a subscription begins, nothing more is read.
+    ready: Option<oneshot::Receiver<()>>,
+    /// When the other side was last heard of.
+    heard: Instant,
+}
+
+impl<A: GraphqlApi> Talk<A> {
+    async fn hold(mut self, speaks: bool) {
+        let end = if speaks {
+            self.listen().await
+        } else {
+            close(NO_SUCH_PROTOCOL, format!("speak {PROTOCOL}"))
+        };
+        if let Err(End::Close(code, reason)) = end {
+            // Whether it is heard or not, it is over.
+            _ = timeout(GOODBYE, goodbye(&mut self.socket, code, reason)).await;
+        }
+    }
+
+    async fn listen(&mut self) -> Result<(), End> {
+        let (mut pings, init) = (interval(self.api.sockets().ping), sleep(self.api.sockets().init));
+        let (mut init, mut stop) = (std::pin::pin!(init), self.stop.clone());
+        loop {
+            tokio::select! {
+                () = &mut stop => return close(GOING_AWAY, "the server stops"),
+                () = &mut self.expired => return close(FORBIDDEN, "token expired"),
+                () = &mut init, if self.caller.is_none() => {
+                    return close(INIT_TIMEOUT, "connection_init did not come in time");
+                }
+                // Without a word it has ended, and says how.
+                _ = async { self.ready.as_mut()?.await.ok() }, if self.ready.is_some() => self.ready = None,
+                message = self.socket.recv(), if self.ready.is_none() => self.receive(message).await?,
+                spoken = self.operations.next() => self.speak(spoken).await?,
+                _ = pings.tick() => self.ping().await?,
+            }
+        }
+    }
+
+    async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.heard = Instant::now();
+        match message {
+            Some(Ok(Message::Text(text))) => match message::read(&text) {
+                Ok(said) => self.answer(said).await,
+                Err(reason) => close(BAD_REQUEST, reason),
+            },
+            Some(Ok(Message::Binary(_))) => close(BAD_REQUEST, "a message is text"),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Close(_))) | None => Err(End::Gone),
+            // The text is all that axum shows of the library's error.
+            Some(Err(error)) if error.to_string().contains("too long") => close(
+                TOO_BIG,
+                format!("a message has at most {} bytes", self.api.bounds().max_body_bytes),
+            ),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a socket broke");
+                close(BAD_REQUEST, "this cannot be read")
+            }
+        }
+    }
+
+    async fn answer(&mut self, said: Said) -> Result<(), End> {
+        match said {
+            Said::Init(payload) => self.init(payload).await,
+            Said::Ping(payload) => self.write(message::pong(payload)).await,
+            Said::Pong => Ok(()),
+            Said::Complete { id } => {
+                self.operations.stop(&id);
+                Ok(())
+            }
+            Said::Subscribe { id, request } => self.subscribe(id, *request).await,
+        }
+    }
+
+    async fn init(&mut self, payload: Option<Map<String, Value>>) -> Result<(), End> {
+        if self.caller.is_some() {
+            return close(TOO_MANY_INITS, "connection_init came twice");
+        }
+        let caller = match credentials(payload.unwrap_or_default()) {
+            Ok(None) => Ok(self.named.clone()),
+            Ok(Some(headers)) => self.api.authenticate(&headers).await,
+            Err(Unauthenticated) => Err(Unauthenticated),
+        };
+        let Ok(caller) = caller else {
+            return close(FORBIDDEN, "the bearer token is not valid");
+        };
+        self.expired = self.api.expired(&caller).boxed();
+        self.caller = Some(caller);
+        self.write(message::ack()).await
+    }
+
+    async fn subscribe(&mut self, id: String, mut request: Request) -> Result<(), End> {
+        let Some(caller) = self.caller.clone() else {
+            return close(UNAUTHORIZED, "say connection_init first");
+        };
+        if self.operations.runs(&id) {
+            return close(SUBSCRIBER_EXISTS, format!("there is an operation {id} already"));
+        }
+        let most = self.api.sockets().max_operations;
+        if self.operations.count() >= most {
+            let message = format!("a socket runs at most {most} operations at a time");
+            let error = codes::error(RATE_LIMITED, message, None);
+            let refused = message::error(&id, &Outcome::from_errors(vec![error]));
+            return self.write(refused).await;
+        }
+        let subscribes = operation_of(&mut request, self.api.bounds()) == Some(OperationType::Subscription);
+        let begun = self.operations.start(id, &self.api, caller, request);
+        self.ready = subscribes.then_some(begun);
+        Ok(())
+    }
+
+    async fn speak(&mut self, Spoken { id, what, .. }: Spoken) -> Result<(), End> {
+        self.write(match what {
+            What::Next(outcome) => message::next(&id, &outcome),
+            What::Refused(outcome) => message::error(&id, &outcome),
+            What::Done => message::complete(&id),
+        })
+        .await
+    }
+
+    /// A peer that is gone without a word is silent, however often it is asked.
+    async fn ping(&mut self) -> Result<(), End> {
+        if self.ready.is_none() && self.heard.elapsed() > self.api.sockets().silence {
+            return Err(End::Gone);
+        }
+        self.send(Message::Ping(Default::default())).await
+    }
+
+    async fn write(&mut self, text: String) -> Result<(), End> {
+        self.send(Message::Text(text.into())).await
+    }
+
+    /// Whoever does not read is not waited for, and less so when the server stops.
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        let (silence, stop) = (self.api.sockets().silence, self.stop.clone());
+        let stopped = async {
+            stop.await;
+            sleep(GOODBYE).await;
+        };
+        tokio::select! {
+            sent = self.socket.send(message) => sent.map_err(|_| End::Gone),
+            () = sleep(silence) => Err(End::Gone),
+            () = stopped => Err(End::Gone),
+        }
+    }
+}
+
+/// Waits for the answer, so that what was said last is not lost with the connection.
+async fn goodbye(socket: &mut WebSocket, code: u16, reason: String) {
+    let mut end = reason.len().min(MAX_REASON);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let frame = CloseFrame {
+        code,
+        reason: reason[..end].into(),
+    };
+    if socket.send(Message::Close(Some(frame))).await.is_err() {
+        return;
+    }
+    if code == TOO_BIG {
+        // What comes is the rest of what is too big.
+        return sleep(GOODBYE).await;
+    }
+    while let Some(Ok(_)) = socket.recv().await {}
+}
+
+/// The `Authorization` of the first message, whatever its case, as a request would bring it.
+fn credentials(payload: Map<String, Value>) -> Result<Option<HeaderMap>, Unauthenticated> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in payload {
+        if name.eq_ignore_ascii_case(AUTHORIZATION.as_str()) {
+            let value = value.as_str().and_then(|text| HeaderValue::from_str(text).ok());
+            headers.append(AUTHORIZATION, value.ok_or(Unauthenticated)?);
+        }
+    }
+    Ok((!headers.is_empty()).then_some(headers))
+}

@@ -1,0 +1,102 @@
+//! The messages of graphql-transport-ws.
+
+use async_graphql::{Request, Response as Outcome};
+use serde_json::{Map, Value, json};
+
+use crate::http::{params, reply};
+
+/// What a client says.
+pub(super) enum Said {
+    /// Hello, with who it is.
+    Init(Option<Map<String, Value>>),
+    /// Are you there?
+    Ping(Option<Map<String, Value>>),
+    /// I am.
+    Pong,
+    /// Run this.
+    Subscribe {
+        /// Its name for the operation.
+        id: String,
+        /// The operation.
+        request: Box<Request>,
+    },
+    /// Stop that.
+    Complete {
+        /// Which operation.
+        id: String,
+    },
+}
+
+/// Reads a message. The error is a reason to hang up.
+pub(super) fn read(text: &str) -> Result<Said, String> {
+    let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
+        return Err("a message is a JSON object".to_owned());
+    };
+    let Some(Value::String(kind)) = message.remove("type") else {
+        return Err("a message has a type".to_owned());
+    };
+    match kind.as_str() {
+        "connection_init" => Ok(Said::Init(details(&mut message)?)),
+        "ping" => Ok(Said::Ping(details(&mut message)?)),
+        "pong" => details(&mut message).map(|_| Said::Pong),
+        "complete" => Ok(Said::Complete {
+            id: id(&mut message)?,
+        }),
+        "subscribe" => {
+            let id = id(&mut message)?;
+            let Some(Value::Object(payload)) = message.remove("payload") else {
+                return Err("subscribe has a payload".to_owned());
+            };
+            let request = params::from_object(payload).map_err(|error| format!("bad payload: {error}"))?;
+            Ok(Said::Subscribe {
+                id,
+                request: Box::new(request),
+            })
+        }
+        _ => Err("this type of message is not of graphql-transport-ws".to_owned()),
+    }
+}
+
+fn id(message: &mut Map<String, Value>) -> Result<String, String> {
+    match message.remove("id") {
+        Some(Value::String(id)) if !id.is_empty() => Ok(id),
+        _ => Err("the message needs an id".to_owned()),
+    }
+}
+
+fn details(message: &mut Map<String, Value>) -> Result<Option<Map<String, Value>>, String> {
+    match message.remove("payload") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(payload)) => Ok(Some(payload)),
+        Some(_) => Err("the payload is not a JSON object".to_owned()),
+    }
+}
+
+/// Welcome.
+pub(super) fn ack() -> String {
+    json!({ "type": "connection_ack" }).to_string()
+}
+
+/// I am here.
+pub(super) fn pong(payload: Option<Map<String, Value>>) -> String {
+    match payload {
+        Some(payload) => json!({ "type": "pong", "payload": payload }).to_string(),
+        None => json!({ "type": "pong" }).to_string(),
+    }
+}
+
+/// A result.
+pub(super) fn next(id: &str, outcome: &Outcome) -> String {
+    let payload = reply::to_json(outcome);
+    format!(r#"{{"id":{},"type":"next","payload":{payload}}}"#, json!(id))
+}
+
+/// The operation was not run at all.
+pub(super) fn error(id: &str, outcome: &Outcome) -> String {
+    json!({ "id": id, "type": "error", "payload": outcome.errors }).to_string()
+}
+
+/// There is no more.
+pub(super) fn complete(id: &str) -> String {
+    json!({ "id": id, "type": "complete" }).to_string()
+}

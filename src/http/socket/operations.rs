@@ -1,0 +1,163 @@
+//! The operations of one socket: a task for each.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+
+use async_graphql::{Request, Response as Outcome};
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::http::graphql::{GraphqlApi, outcomes};
+use crate::http::reply;
+
+/// Results that wait to be written. An operation waits while they are so many.
+const WAITING: usize = 16;
+
+/// What an operation has to say.
+pub(super) struct Spoken {
+    pub(super) id: String,
+    number: u64,
+    pub(super) what: What,
+}
+
+/// What an operation has to say.
+pub(super) enum What {
+    /// A result.
+    Next(Outcome),
+    /// It was not run at all.
+    Refused(Outcome),
+    /// There is no more.
+    Done,
+}
+
+/// All operations that run.
+pub(super) struct Operations {
+    running: HashMap<String, Running>,
+    /// How many there ever were: an id may be used again, and what is still on its way is of the one before.
+    number: u64,
+    say: mpsc::Sender<Spoken>,
+    heard: mpsc::Receiver<Spoken>,
+}
+
+struct Running {
+    number: u64,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Operations {
+    pub(super) fn new() -> Self {
+        let (say, heard) = mpsc::channel(WAITING);
+        Self {
+            running: HashMap::new(),
+            number: 0,
+            say,
+            heard,
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    pub(super) fn runs(&self, id: &str) -> bool {
+        self.running.contains_key(id)
+    }
+
+    /// Starts one. The receiver hears when it has begun.
+    pub(super) fn start<A: GraphqlApi>(
+        &mut self,
+        id: String,
+        api: &A,
+        caller: A::Caller,
+        request: Request,
+    ) -> oneshot::Receiver<()> {
+        self.number += 1;
+        let (begun, has_begun) = oneshot::channel();
+        let voice = Voice {
+            id: id.clone(),
+            number: self.number,
+            say: self.say.clone(),
+        };
+        let api = api.clone();
+        let task = tokio::spawn(async move {
+            let deadline = Instant::now() + api.bounds().request_timeout;
+            let started = AssertUnwindSafe(outcomes(&api, caller, request, deadline)).catch_unwind();
+            let outcomes = started
+                .await
+                .unwrap_or_else(|panic| stream::iter([reply::panicked_outcome(&*panic)]).boxed());
+            // Nobody has to wait for it.
+            _ = begun.send(());
+            voice.tell(outcomes).await;
+        });
+        let running = Running {
+            number: self.number,
+            task: task.abort_handle(),
+        };
+        self.running.insert(id, running);
+        has_begun
+    }
+
+    /// Stops one, if it runs. Nothing of it is heard any more.
+    pub(super) fn stop(&mut self, id: &str) {
+        self.running.remove(id);
+    }
+
+    /// The next that is spoken by one that still runs.
+    pub(super) async fn next(&mut self) -> Spoken {
+        loop {
+            let Some(spoken) = self.heard.recv().await else {
+                // This value has a sender itself.
+                return std::future::pending().await;
+            };
+            let running = self.running.get(&spoken.id);
+            if running.is_some_and(|running| running.number == spoken.number) {
+                if !matches!(spoken.what, What::Next(_)) {
+                    self.running.remove(&spoken.id);
+                }
+                return spoken;
+            }
+        }
+    }
+}
+
+/// Through what one operation speaks.
+struct Voice {
+    id: String,
+    number: u64,
+    say: mpsc::Sender<Spoken>,
+}
+
+impl Voice {
+    async fn tell(self, outcomes: BoxStream<'static, Outcome>) {
+        let mut outcomes = AssertUnwindSafe(outcomes).catch_unwind().enumerate();
+        while let Some((place, outcome)) = outcomes.next().await {
+            let outcome = outcome.unwrap_or_else(|panic| reply::panicked_outcome(&*panic));
+            if place == 0 && reply::is_request_error(&outcome) {
+                self.say(What::Refused(outcome)).await;
+                return;
+            }
+            self.say(What::Next(outcome)).await;
+        }
+        self.say(What::Done).await;
+    }
+
+    async fn say(&self, what: What) {
+        let spoken = Spoken {
+            id: self.id.clone(),
+            number: self.number,
+            what,
+        };
+        // The socket is gone if nobody hears it, and this task with it.
+        _ = self.say.send(spoken).await;
+    }
+}

@@ -1,0 +1,88 @@
+//! GraphQL over server-sent events: each operation is a stream of its own, the "distinct connections mode" of
+//! the graphql-sse protocol.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use async_graphql::Response as Outcome;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::{BoxFuture, Either, FutureExt, select};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::time::sleep;
+
+use super::connection::Connection;
+use super::reply;
+
+/// Between two signs of life. Proxies cut off what is silent for longer, some from 15 seconds on.
+const KEEP_ALIVE: Duration = Duration::from_secs(12);
+
+/// Tells nginx not to gather the stream.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Streams what an operation has to say until it is done, the caller's credentials end or the server stops.
+///
+/// An operation that was not run at all is refused without a stream, as by the reference server.
+pub(super) fn answer(
+    mut outcomes: BoxStream<'static, Outcome>,
+    expired: impl Future<Output = ()> + Send + 'static,
+    connection: Connection,
+) -> Response {
+    let first = outcomes.next().now_or_never().flatten();
+    if let Some(refused) = first.as_ref().filter(|first| reply::is_request_error(first)) {
+        return reply::no_stream(refused);
+    }
+    let end = select(expired.boxed(), connection.stopping().boxed()).map(|_: Either<_, _>| ());
+    let events = Events {
+        outcomes: AssertUnwindSafe(stream::iter(first).chain(outcomes))
+            .catch_unwind()
+            .map(|outcome| outcome.unwrap_or_else(|panic| reply::panicked_outcome(&*panic)))
+            .boxed(),
+        end: end.boxed(),
+        done: false,
+        _connection: connection,
+    };
+    let body = stream::unfold(events, |mut events| async move {
+        let event = events.next().await?;
+        Some((Ok::<_, Infallible>(event), events))
+    });
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (X_ACCEL_BUFFERING, "no"),
+    ];
+    (headers, Body::from_stream(body)).into_response()
+}
+
+/// What is written.
+struct Events {
+    outcomes: BoxStream<'static, Outcome>,
+    end: BoxFuture<'static, ()>,
+    done: bool,
+    _connection: Connection,
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<String> {
+        if self.done {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = &mut self.end => Some(self.complete()),
+            outcome = self.outcomes.next() => Some(match outcome {
+                Some(outcome) => format!("event: next\ndata: {}\n\n", reply::to_json(&outcome)),
+                None => self.complete(),
+            }),
+            () = sleep(KEEP_ALIVE) => Some(":\n\n".to_owned()),
+        }
+    }
+
+    /// With a data line, empty as it is: without one a browser drops the event.
+    fn complete(&mut self) -> String {
+        self.done = true;
+        "event: complete\ndata:\n\n".to_owned()
+    }
+}

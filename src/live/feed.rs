@@ -1,0 +1,193 @@
+//! The task that looks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::cloud_drift;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::window::Window;
+use super::{Ask, News, Subscriber};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::error::{Error, Result};
+use crate::services::feed::{Changed, drifts_of, transitions_since};
+
+/// Events whose drifts are read at once.
+pub(super) const BATCH: usize = 100;
+/// Most events that one look takes in. Beyond it nobody is told one by one.
+const MOST_EVENTS: usize = 200_000;
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks, if this very process writes meanwhile.
+const SHORT_PAUSE: Duration = Duration::from_millis(50);
+/// A look waits at least so many times what the last one took: looking is never more than a small part of the
+/// work, also after a great many changes, which are looked at until they have left the window.
+const REST: u32 = 20;
+/// Between two looks while the database does not answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+pub(super) struct Feed {
+    db: Db,
+    clock: Clock,
+    subscribers: Vec<Subscriber>,
+    /// None while nobody listens.
+    window: Option<Window>,
+    batches: u64,
+    /// Looks that failed, one after the other.
+    failed: u32,
+    took: Duration,
+}
+
+impl Feed {
+    pub(super) fn new(db: Db, clock: Clock) -> Self {
+        Self {
+            db,
+            clock,
+            subscribers: Vec::new(),
+            window: None,
+            batches: 0,
+            failed: 0,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// Until nobody can ask any more.
+    pub(super) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
+        loop {
+            let mut new = Vec::new();
+            if self.subscribers.is_empty() {
+                self.window = None;
+                self.failed = 0;
+                match asks.recv().await {
+                    Some(ask) => new.push(ask),
+                    None => return,
+                }
+            } else {
+                tokio::select! {
+                    ask = asks.recv() => match ask {
+                        Some(ask) => new.push(ask),
+                        None => return,
+                    },
+                    () = self.pause() => {}
+                }
+            }
+            // All who ask at once wait for one look.
+            while let Ok(ask) = asks.try_recv() {
+                new.push(ask);
+            }
+            self.subscribers.retain(Subscriber::listens);
+            if !self.subscribers.is_empty() || !new.is_empty() {
+                self.serve(new).await;
+            }
+        }
+    }
+
+    async fn pause(&self) {
+        let rest = self.took.saturating_mul(REST);
+        if self.failed > 0 {
+            let patience = PAUSE.saturating_mul(1 << self.failed.min(5));
+            return sleep(patience.min(LONGEST_PAUSE)).await;
+        }
+        let woken = async {
+            sleep(SHORT_PAUSE.max(rest)).await;
+            self.db.committed().await;
+        };
+        tokio::select! {
+            () = sleep(PAUSE.max(rest)) => {}
+            () = woken => {}
+        }
+    }
+
+    /// Tells what is new to those who listen already, and lets the new ones in behind it.
+    async fn serve(&mut self, new: Vec<Ask>) {
+        let began = Instant::now();
+        let looked = self.look().await;
+        self.took = began.elapsed();
+        match &looked {
+            Ok(()) => {
+                if self.failed > 0 {
+                    tracing::info!("the feed of drifts goes on");
+                }
+                self.failed = 0;
+            }
+            Err(error) => {
+                if self.failed == 0 {
+                    tracing::warn!(%error, "the feed of drifts has to wait");
+                }
+                self.failed = self.failed.saturating_add(1);
+            }
+        }
+        for ask in new {
+            match &looked {
+                Ok(()) => self.admit(ask),
+                // Whoever does not wait for the answer any more needs none.
+                Err(Error::Lagged) => _ = ask.answer.send(Err(Error::Lagged)),
+                Err(error) => _ = ask.answer.send(Err(Error::Internal(error.to_string()))),
+            }
+        }
+    }
+
+    fn admit(&mut self, ask: Ask) {
+        let (subscriber, subscription) = Subscriber::new(ask.filter);
+        if ask.answer.send(Ok(subscription)).is_ok() {
+            self.subscribers.push(subscriber);
+        }
+    }
+
+    /// Tells everything that is new. What could not be read is new the next time.
+    async fn look(&mut self) -> Result<()> {
+        let now = self.clock.now();
+        let from = self
+            .window
+            .as_ref()
+            .map_or_else(|| Window::first(now), Window::next);
+        let there = transitions_since(self.db.reader(), from, MOST_EVENTS as u64 + 1).await?;
+        if there.len() > MOST_EVENTS {
+            for subscriber in self.subscribers.drain(..) {
+                subscriber.cut_off();
+            }
+            self.window = None;
+            return Err(Error::Lagged);
+        }
+        let Some(window) = &mut self.window else {
+            self.window = Some(Window::after(now, there));
+            return Ok(());
+        };
+        let unseen = window.unseen(from, there);
+        for events in unseen.chunks(BATCH) {
+            let changed = drifts_of(self.db.reader(), events).await?;
+            self.batches += 1;
+            tell(&mut self.subscribers, self.batches, changed);
+            window.told(events);
+        }
+        window.done(now);
+        Ok(())
+    }
+}
+
+/// One reading for all: each hears of what his filter lets through.
+fn tell(subscribers: &mut Vec<Subscriber>, batch: u64, changed: Vec<Changed>) {
+    let changed: Vec<_> = changed
+        .into_iter()
+        .map(|changed| (Arc::new(changed.drift), changed.resource))
+        .collect();
+    let mut resources: Vec<Uuid> = changed.iter().map(|(_, resource)| resource.id).collect();
+    resources.sort_unstable();
+    resources.dedup();
+    let resources: Arc<[Uuid]> = resources.into();
+    subscribers.retain(|subscriber| {
+        let wanted = changed
+            .iter()
+            .filter(|(drift, resource)| subscriber.filter.lets_through(drift, resource));
+        let drifts: Vec<Arc<cloud_drift::Model>> = wanted.map(|(drift, _)| Arc::clone(drift)).collect();
+        let news = News {
+            batch,
+            resources: Arc::clone(&resources),
+            drifts,
+        };
+        news.drifts.is_empty() || subscriber.tell(news)
+    });
+}

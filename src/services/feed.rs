@@ -1,0 +1,95 @@
+//! What became of drifts lately, whichever process did it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift as drift;
+use entity::cloud_resource_events::{self as events, EventType};
+use entity::cloud_resources as resources;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use uuid::Uuid;
+
+use super::inbox::{self, Whereabouts};
+use crate::db::{column, decodable, decode};
+use crate::error::Result;
+
+/// The events that tell of a drift. Each names it as `driftId`.
+pub const TRANSITIONS: [EventType; 4] = [
+    EventType::DriftDetected,
+    EventType::DriftChanged,
+    EventType::DriftAccepted,
+    EventType::DriftStale,
+];
+
+/// A drift that an event tells of, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The drift.
+    pub drift: drift::Model,
+    /// What a filter asks of its resource.
+    pub resource: Whereabouts,
+}
+
+/// Ids of the transitions that happened at `from` or later, in no order and at most `limit` of them. It reads
+/// the index and not the table.
+pub async fn transitions_since<C: ConnectionTrait>(
+    connection: &C,
+    from: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Uuid>> {
+    let select = events::Entity::find()
+        .select_only()
+        .column(events::Column::Id)
+        .filter(events::Column::EventType.is_in(TRANSITIONS))
+        .filter(events::Column::OccurredAt.gte(from))
+        .limit(limit)
+        .build(connection.get_database_backend());
+    let rows = connection.query_all_raw(select).await?;
+    // An id that does not decode is that of no event of ours.
+    Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
+}
+
+/// The drifts that these events tell of, each once and in the order of its last event, by three statements.
+/// One that does not decode, or whose resource does not, is left out: nobody could show it.
+pub async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) -> Result<Vec<Changed>> {
+    let told = events::Entity::find().filter(events::Column::Id.is_in(happened.iter().copied()));
+    let mut told = decodable(told, connection).await?.0;
+    told.sort_unstable_by_key(|event| (event.occurred_at, event.id));
+    let mut last: HashMap<Uuid, usize> = HashMap::new();
+    for (place, event) in told.iter().enumerate() {
+        let id = event.data.get("driftId").and_then(|id| id.as_str());
+        if let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()) {
+            last.insert(id, place);
+        }
+    }
+    let mut drifts = inbox::by_ids(connection, last.keys().copied()).await?;
+    drifts.sort_unstable_by_key(|drift| last.get(&drift.id).copied());
+    let resources = whereabouts(connection, &drifts).await?;
+    Ok(drifts
+        .into_iter()
+        .filter_map(|drift| {
+            let resource = resources.get(&drift.resource_id)?.clone();
+            Some(Changed { drift, resource })
+        })
+        .collect())
+}
+
+async fn whereabouts<C: ConnectionTrait>(
+    connection: &C,
+    drifts: &[drift::Model],
+) -> Result<HashMap<Uuid, Whereabouts>> {
+    let select = resources::Entity::find()
+        .select_only()
+        .columns([
+            resources::Column::Id,
+            resources::Column::Kind,
+            resources::Column::ProviderId,
+            resources::Column::Name,
+            resources::Column::Region,
+        ])
+        .filter(resources::Column::Id.is_in(drifts.iter().map(|drift| drift.resource_id)))
+        .build(connection.get_database_backend());
+    let rows = connection.query_all_raw(select).await?;
+    let decoded = rows.iter().filter_map(|row| decode::<Whereabouts>(row, ""));
+    Ok(decoded.map(|resource| (resource.id, resource)).collect())
+}

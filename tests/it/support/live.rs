@@ -1,0 +1,107 @@
+//! Those who listen to what becomes of drifts, over server-sent events.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, BodyDataStream};
+use axum::http::{HeaderMap, Request, StatusCode};
+use futures_util::{FutureExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::process::PATIENCE;
+
+/// What every listener here wants to know of a drift.
+pub(crate) const EVERYTHING: &str = "subscription($filter: DriftFilter) { driftChanged(filter: $filter) { id field status revision actual } }";
+
+/// Every status there is.
+pub(crate) fn any_status() -> Value {
+    json!({ "filter": { "status": ["OPEN", "ACCEPTED", "REVERTED", "STALE"] } })
+}
+
+/// A stream of events that a server answers with.
+pub(crate) struct Listener {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: BodyDataStream,
+    text: String,
+}
+
+impl Listener {
+    /// Has subscribed when this returns.
+    pub(crate) async fn new(router: &Router, token: Option<&str>, query: &str, variables: Value) -> Self {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let mut request = Request::post("/graphql")
+            .header("content-type", "application/json")
+            .header("accept", "text/event-stream")
+            .header("accept-encoding", "gzip");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request.body(Body::from(body)).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        Self {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.into_body().into_data_stream(),
+            text: String::new(),
+        }
+    }
+
+    /// The next event, as its name and its data. None at the end.
+    pub(crate) async fn event(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.text = rest;
+                if let Some(parsed) = parse(&event) {
+                    return Some(parsed);
+                }
+            } else {
+                let chunk = tokio::time::timeout(PATIENCE, self.body.next()).await;
+                let chunk = chunk.expect("nothing comes")?.unwrap();
+                self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        }
+    }
+
+    /// An event that is there already.
+    pub(crate) fn event_at_once(&mut self) -> Option<(String, Value)> {
+        self.event().now_or_never().flatten()
+    }
+
+    /// The next drift.
+    pub(crate) async fn drift(&mut self) -> Value {
+        let (name, mut data) = self.event().await.expect("the stream ended");
+        assert_eq!(name, "next", "{data}");
+        assert!(data.get("errors").is_none(), "{data}");
+        data["data"]["driftChanged"].take()
+    }
+
+    /// The next drift, as its field and its status.
+    pub(crate) async fn transition(&mut self) -> (String, String) {
+        let drift = self.drift().await;
+        let text = |key: &str| drift[key].as_str().unwrap().to_owned();
+        (text("field"), text("status"))
+    }
+
+    /// Nothing comes, for as long as it takes to look several times.
+    pub(crate) async fn hears_nothing(&mut self) {
+        let heard = tokio::time::timeout(Duration::from_millis(2_500), self.event()).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
+}
+
+/// None for a comment.
+fn parse(event: &str) -> Option<(String, Value)> {
+    let line = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+    let name = line("event: ")?.to_owned();
+    let data = match line("data:")
+        .expect("an event without data is dropped by browsers")
+        .trim()
+    {
+        "" => Value::Null,
+        json => serde_json::from_str(json).unwrap(),
+    };
+    Some((name, data))
+}
