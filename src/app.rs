@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
-use crate::services::inventory::{self, SyncOptions};
+use crate::services::inventory::{self, FailedSync, SyncCounts, SyncOptions};
 use crate::services::job_runs::{Claim, Report, Trigger, Wanted, abandon, claim, finish, heartbeat};
 
 /// How often a run says that it is alive.
@@ -289,7 +289,11 @@ impl App {
         match request {
             JobRequest::Sync(options) => {
                 let inventory = self.inventory()?;
-                let counts = inventory::sync(self.db(), &*inventory, &options, self.clock()).await?;
+                let synced = inventory::sync(self.db(), &*inventory, &options, self.clock()).await;
+                let counts = match synced {
+                    Ok(counts) => counts,
+                    Err(failure) => return failed_sync(failure),
+                };
                 let outcome = counts.outcome();
                 let error = (outcome == JobOutcome::Failed)
                     .then(|| "no kind of the inventory could be read".to_owned());
@@ -327,6 +331,18 @@ impl App {
 
 fn to_json(counts: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_value(counts).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// What had come of each kind is as good to know as why the run failed.
+fn failed_sync(failure: FailedSync) -> Result<Report> {
+    let mut report = failed(&failure.error);
+    if !failure.kinds.is_empty() {
+        report.counts = to_json(&SyncCounts {
+            kinds: failure.kinds,
+            ..SyncCounts::default()
+        })?;
+    }
+    Ok(report)
 }
 
 fn failed(error: &Error) -> Report {

@@ -260,7 +260,7 @@ impl Mutation {
         let kinds = not_empty("kinds", input.kinds)?.map(|kinds| kinds.into_iter().collect());
         let options = SyncOptions {
             kinds,
-            allow_mass_gone: false,
+            ..SyncOptions::default()
         };
         Ok(Some(SyncInventoryPayload {
             run: run(ctx, JobRequest::Sync(options)).await?,

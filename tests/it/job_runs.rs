@@ -8,7 +8,7 @@ use drift_inbox::app::{App, JobRequest, Started};
 use drift_inbox::clock::Clock;
 use drift_inbox::db::Db;
 use drift_inbox::error::{Error, Result};
-use drift_inbox::provider::{InventoryProvider, Listing, Presence};
+use drift_inbox::provider::{Account, InventoryProvider, Listing, Presence};
 use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::job_runs::{Claim, Report, Trigger, claim, finish, heartbeat};
 use entity::job_runs::{self, Job, JobOutcome};
@@ -284,6 +284,10 @@ struct Broken {
 }
 
 impl InventoryProvider for Broken {
+    fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
+        async { Ok(None) }.boxed()
+    }
+
     fn list<'a>(
         &'a self,
         _: Option<&'a BTreeSet<String>>,
