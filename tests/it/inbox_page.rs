@@ -10,14 +10,14 @@ use crate::support::process::Program;
 use crate::support::served::Served;
 use crate::support::{ADMIN, TestApp};
 
-const ROW: &str = "[data-testid=row]";
-const DIALOG: &str = "[data-testid=accept-dialog]";
+pub(crate) const ROW: &str = "[data-testid=row]";
+pub(crate) const DIALOG: &str = "[data-testid=accept-dialog]";
 const CONFIRM: &str = "[data-testid=confirm-accept]";
 const REFUSAL: &str = "[data-testid=refusal]";
-const TOTAL: &str = "[data-testid=total]";
+pub(crate) const TOTAL: &str = "[data-testid=total]";
 
 /// Two droplets and a volume. web-1 differs in size and in tags, data-1 in its size; web-2 is as wanted.
-async fn three_differences() -> Served {
+pub(crate) async fn three_differences() -> Served {
     let t = TestApp::new().await;
     t.later(drift_inbox::clock::Clock::System.now() - t.now());
     let data_1 = Listed::new("volume", "data-1")
@@ -48,7 +48,7 @@ async fn signed_in_as(served: &Served, roles: &[&str]) -> Browser {
     browser
 }
 
-async fn signed_in(served: &Served) -> Browser {
+pub(crate) async fn signed_in(served: &Served) -> Browser {
     let browser = signed_in_as(served, &["platform_admin"]).await;
     browser.see("[data-testid=connection][data-state=live]").await;
     browser
@@ -60,7 +60,7 @@ async fn row(served: &Served, name: &str, field: &str) -> String {
 }
 
 /// Opens the dialog that accepts a drift.
-async fn about_to_accept(served: &Served, browser: &Browser, name: &str, field: &str) {
+pub(crate) async fn about_to_accept(served: &Served, browser: &Browser, name: &str, field: &str) {
     let row = row(served, name, field).await;
     browser.click(&format!("{row} [data-testid=row-accept]")).await;
     browser.see(DIALOG).await;
@@ -128,9 +128,7 @@ async fn the_demo_can_be_looked_through_and_decided_upon() {
     assert_eq!(browser.texts(TOTAL).await, [format!("{all} open")]);
     browser.shoot("inbox").await;
 
-    browser
-        .click("[data-testid=filter-kind] option[value=firewall]")
-        .await;
+    browser.choose("[data-testid=filter-kind]", "firewall").await;
     browser.until("location.search.includes('kind=firewall')").await;
     browser
         .until(&format!("document.querySelectorAll('{ROW}').length < {all}"))
@@ -172,9 +170,7 @@ async fn filters_are_in_the_address_and_so_is_the_way_back() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
-    browser
-        .click("[data-testid=filter-region] option[value=fra1]")
-        .await;
+    browser.choose("[data-testid=filter-region]", "fra1").await;
     browser.see_text(TOTAL, "1 open").await;
     browser.run("history.back()").await;
     browser.see_text(TOTAL, "3 open").await;

@@ -34,6 +34,7 @@ mod inbox_api;
 mod inbox_filters;
 mod inbox_page;
 mod inbox_pages;
+mod inbox_views;
 mod interleavings;
 mod inventory;
 mod inventory_file;

@@ -92,7 +92,8 @@ impl Browser {
                 self.shoot("gave-up").await;
                 let shown = self.run("return document.body.innerText").await;
                 panic!(
-                    "never true: {expression}\n{}\n{:?}",
+                    "never true: {expression}\n{}\n{}\n{:?}",
+                    self.path().await,
                     shown.as_str().unwrap_or_default(),
                     self.complaints().await
                 );
@@ -140,6 +141,24 @@ impl Browser {
         let field = self.see(css).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+    }
+
+    /// Chooses from a list of options, once it has this one.
+    pub(crate) async fn choose(&self, css: &str, value: &str) {
+        self.until(&format!(
+            "document.querySelector({})?.querySelector('option[value={value}]')",
+            json!(css)
+        ))
+        .await;
+        // Not by clicks: chromedriver leaves the list open.
+        self.run(&format!(
+            "const list = document.querySelector({});
+             list.value = '{value}';
+             list.dispatchEvent(new Event('input', {{ bubbles: true }}));
+             list.dispatchEvent(new Event('change', {{ bubbles: true }}))",
+            json!(css)
+        ))
+        .await;
     }
 
     /// Presses keys one after the other, wherever the focus is.
@@ -218,7 +237,12 @@ impl Browser {
         assert!(!asked.is_empty(), "the log of requests is empty");
         asked
             .into_iter()
-            .filter(|url| !url.starts_with(&self.origin) && !url.starts_with("data:"))
+            // The browser's own first page is not the server's.
+            .filter(|url| {
+                ![&self.origin, "data:", "chrome:"]
+                    .iter()
+                    .any(|own| url.starts_with(*own))
+            })
             .collect()
     }
 
@@ -316,8 +340,6 @@ fn capabilities(profile: &Path) -> Capabilities {
         "--disable-sync",
         "--hide-scrollbars",
         "--window-size=1280,900",
-        // Not the page for new tabs, which asks for much.
-        "about:blank",
         format!("--user-data-dir={}", profile.display()),
     ] });
     if let Some(program) = program("CHROMIUM", "chromium") {

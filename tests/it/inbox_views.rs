@@ -1,0 +1,162 @@
+//! Every view of the page, as people with other eyes and other screens have it, and as large as it gets.
+
+use serde_json::{Value, json};
+
+use crate::inbox_page::{DIALOG, ROW, TOTAL, about_to_accept, signed_in, three_differences};
+use crate::support::TestApp;
+use crate::support::browser::{Browser, ESCAPE};
+use crate::support::cloud::droplet;
+use crate::support::served::Served;
+
+/// A phone, a laptop and a large screen.
+const WIDTHS: [u32; 3] = [360, 1280, 1920];
+
+/// Looks at what is shown in every width, light and dark: nothing may be hard to read or to reach, or lie beside the
+/// screen.
+async fn look_at(browser: &Browser, view: &str) {
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).await;
+        for width in WIDTHS {
+            browser.resize(width, 900).await;
+            let found = browser.axe().await;
+            assert!(found.is_empty(), "{view} at {width}, {scheme}: {found:#?}");
+            let wide = browser.run("return document.documentElement.scrollWidth").await;
+            assert!(
+                wide.as_u64().unwrap() <= width.into(),
+                "{view} is {wide} wide on {width}"
+            );
+            browser.shoot(&format!("{view}-{width}-{scheme}")).await;
+        }
+    }
+    browser.prefer("light").await;
+    browser.resize(1280, 900).await;
+}
+
+#[tokio::test]
+async fn lists_and_details_are_for_everybody() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    look_at(&browser, "view-inbox").await;
+    browser.press("j").await;
+    browser.press("o").await;
+    browser.see("[data-testid=events]").await;
+    look_at(&browser, "view-detail").await;
+    browser.press(ESCAPE).await;
+    about_to_accept(&served, &browser, "web-1", "tags").await;
+    look_at(&browser, "view-accept").await;
+    browser.press(ESCAPE).await;
+    browser.see_none(DIALOG).await;
+    let drift = served.open_drift("web-1", "tags").await;
+    served.accept(&drift).await.unwrap();
+    browser.go("/?view=history").await;
+    browser.see(ROW).await;
+    look_at(&browser, "view-history").await;
+}
+
+#[tokio::test]
+async fn all_other_views_are_for_everybody() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.go("/?view=runs").await;
+    browser.see("[data-testid=run]").await;
+    look_at(&browser, "view-runs").await;
+    browser.go("/?view=coverage").await;
+    browser.see_text("[data-testid=coverage]", "droplet").await;
+    look_at(&browser, "view-coverage").await;
+    browser.press("?").await;
+    browser.see("[data-testid=help-dialog]").await;
+    look_at(&browser, "view-help").await;
+    browser.press(ESCAPE).await;
+    browser.click("[data-testid=sign-out]").await;
+    browser.see("[data-testid=sign-in-form]").await;
+    look_at(&browser, "view-signed-out").await;
+}
+
+#[tokio::test]
+async fn an_empty_inbox_says_what_to_do() {
+    let served = Served::start(TestApp::new().await).await;
+    let browser = signed_in(&served).await;
+    browser.see_text("[data-testid=empty]", "drift-inbox sync").await;
+    look_at(&browser, "view-no-inventory").await;
+
+    served.cloud_has([droplet("web-1")]).await;
+    browser.go("/").await;
+    browser.see_text("[data-testid=empty]", "import-terraform").await;
+    look_at(&browser, "view-no-specs").await;
+
+    served.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    served.sweep().await;
+    browser.go("/").await;
+    browser.see_text("[data-testid=empty]", "Nothing differs").await;
+    look_at(&browser, "view-nothing-differs").await;
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_no_blank_page() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.offline(true).await;
+    browser.press("g").await;
+    browser.press("h").await;
+    browser.see("[data-testid=list-error]").await;
+    look_at(&browser, "view-unreachable").await;
+    browser.offline(false).await;
+    // By itself: nobody has to press the button.
+    browser.see("[data-testid=empty]").await;
+}
+
+#[tokio::test]
+async fn ten_thousand_differences_are_scrolled_through_without_holding_them_all() {
+    let t = TestApp::new().await;
+    let names: Vec<String> = (0..500).map(|n| format!("web-{n:04}")).collect();
+    t.cloud_has(names.iter().map(|name| droplet(name))).await;
+    let spec: Value = (0..20)
+        .map(|n| (format!("field_{n:02}"), json!(n)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    for name in &names {
+        t.asked_for(name, spec.clone()).await;
+    }
+    assert_eq!(t.sweep().await.opened, 10_000);
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "10,000 open").await;
+    let rows = format!("document.querySelectorAll('{ROW}').length");
+    let (mut seen, mut most) = (std::collections::BTreeSet::new(), 0);
+    // To the end, as fast as pages come.
+    loop {
+        let step = format!(
+            "const rows = [...document.querySelectorAll('{ROW}')].map((row) => row.dataset.driftId);
+             window.scrollTo(0, document.documentElement.scrollHeight);
+             return [rows, document.body.innerText.includes('That is all.')]"
+        );
+        let step = browser.run(&step).await;
+        let ids: Vec<String> = serde_json::from_value(step[0].clone()).unwrap();
+        most = most.max(ids.len());
+        seen.extend(ids);
+        if step[1] == json!(true) {
+            break;
+        }
+        browser
+            .until("document.querySelector('[data-testid=list]').ariaBusy === 'false'")
+            .await;
+    }
+    assert_eq!(seen.len(), 10_000, "each of them was there once");
+    assert!(most <= 800, "{most} rows at a time");
+    browser.shoot("ten-thousand-end").await;
+    browser
+        .run("window.scrollTo(0, document.documentElement.scrollHeight / 2)")
+        .await;
+    browser
+        .until(&format!(
+            "[...document.querySelectorAll('{ROW}')].some((row) => {{
+               const {{ top, bottom }} = row.getBoundingClientRect();
+               return bottom > 0 && top < innerHeight }})"
+        ))
+        .await;
+    browser.shoot("ten-thousand-middle").await;
+    browser.run("window.scrollTo(0, 0)").await;
+    browser.until(&format!("{rows} <= 500 && scrollY === 0")).await;
+    browser.see(ROW).await;
+}
