@@ -9,6 +9,7 @@ pub(crate) mod fleet;
 pub(crate) mod graphql;
 pub(crate) mod live;
 pub(crate) mod process;
+pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod stub_do;
 pub(crate) mod tables;
