@@ -10,6 +10,7 @@ use drift_inbox::http::socket::Sockets;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::support::graphql::codes;
 use crate::support::live::{EVERYTHING, any_status};
@@ -290,6 +291,18 @@ async fn a_peer_that_is_gone_without_a_word_is_noticed() {
         }
     };
     assert!(matches!(end, None | Some(Err(_))), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_goodbye_is_answered() {
+    let (_server, mut socket) = on_toy().await;
+    socket.subscribe("1", "{ slow }", json!({})).await;
+    let frame = CloseFrame {
+        code: 1000.into(),
+        reason: "done".into(),
+    };
+    socket.write(Message::Close(Some(frame))).await;
+    assert_eq!(socket.goodbye().await.code, 1000);
 }
 
 #[tokio::test]
