@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::provider::InventoryProvider;
@@ -119,19 +120,31 @@ struct Inner {
     db: Db,
     clock: Clock,
     inventory: Option<Arc<dyn InventoryProvider>>,
+    schedules: Schedules,
     jobs: TaskTracker,
     active: Mutex<BTreeSet<Uuid>>,
     live: Live,
 }
 
 impl App {
-    /// On this database, with this inventory to sync from, if any.
+    /// On this database, with this inventory to sync from, if any. No job runs by itself.
     pub fn new(db: Db, clock: Clock, inventory: Option<Arc<dyn InventoryProvider>>) -> Self {
+        Self::scheduled(db, clock, inventory, Schedules::default())
+    }
+
+    /// The same, with jobs that run by themselves.
+    pub fn scheduled(
+        db: Db,
+        clock: Clock,
+        inventory: Option<Arc<dyn InventoryProvider>>,
+        schedules: Schedules,
+    ) -> Self {
         let inner = Inner {
             live: Live::new(db.clone(), clock.clone()),
             db,
             clock,
             inventory,
+            schedules,
             jobs: TaskTracker::new(),
             active: Mutex::default(),
         };
@@ -148,6 +161,11 @@ impl App {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// When jobs run by themselves.
+    pub fn schedules(&self) -> &Schedules {
+        &self.inner.schedules
     }
 
     /// What becomes of drifts, for those who listen.

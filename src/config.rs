@@ -15,13 +15,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::TokenVerifier;
 use crate::domain::actor::{RoleAliases, RolesClaim};
+use crate::domain::schedule::{Schedule, Schedules};
 use crate::graphql::bounds::Bounds;
 use crate::http::origin::Origin;
 use crate::http::socket::Sockets;
 
 pub use self::bounds::BoundsArgs;
 use crate::provider::digitalocean::{ApiToken, ApiUrl};
-use crate::scheduler::{Schedule, Schedules};
 
 /// Where tokens come from, and for whom they are, unless set.
 const DEFAULT_ISSUER: &str = "drift-inbox";

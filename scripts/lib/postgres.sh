@@ -7,6 +7,9 @@
 #
 # The caller calls pg_stop from its EXIT trap. Settings read: PG_BIN, the folder of initdb and postgres.
 
+# shellcheck source=scripts/lib/apt.sh
+. "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
+
 PG_PROGRAMS=''
 PG_URL=''
 PG_FOLDER=''
@@ -15,26 +18,6 @@ PG_AS=()
 pg_fail() {
   printf 'postgres.sh: %s\n' "$*" >&2
   return 1
-}
-
-# pg_as_root COMMAND...: runs it as root, or says that it could not.
-pg_as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    "$@"
-  elif ! command -v sudo >/dev/null 2>&1; then
-    pg_fail "this needs root, and there is no sudo: $*"
-  elif [ -t 0 ] && [ -z "${CI:-}" ]; then
-    sudo "$@"
-  else
-    sudo -n "$@" || pg_fail "this needs root, and sudo refused or failed: $*"
-  fi
-}
-
-# pg_apt PACKAGE...: installs Debian packages without asking anything.
-pg_apt() {
-  command -v apt-get >/dev/null 2>&1 || { pg_fail "no apt-get here: please install by hand: $*"; return 1; }
-  pg_as_root apt-get update -q </dev/null || pg_fail 'apt-get update failed; going on with the package lists there are' || true
-  pg_as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null
 }
 
 # Prints the first folder that holds both programs. A postgres without its initdb is something else.
@@ -66,11 +49,11 @@ pg_look() {
 pg_install() {
   local drop_in=/etc/postgresql-common/createcluster.d/drift-inbox-test.conf installed=0
   if command -v apt-get >/dev/null 2>&1; then
-    pg_as_root mkdir -p "${drop_in%/*}" || return 1
-    echo 'create_main_cluster = false' | pg_as_root tee "$drop_in" >/dev/null || return 1
+    as_root mkdir -p "${drop_in%/*}" || return 1
+    echo 'create_main_cluster = false' | as_root tee "$drop_in" >/dev/null || return 1
   fi
-  pg_apt postgresql || installed=$?
-  [ ! -e "$drop_in" ] || pg_as_root rm -f "$drop_in"
+  apt_install postgresql || installed=$?
+  [ ! -e "$drop_in" ] || as_root rm -f "$drop_in"
   return "$installed"
 }
 

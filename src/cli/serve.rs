@@ -15,7 +15,7 @@ use super::{Failure, Outcome, connect, inventory, say};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::http::{Edge, router, server};
-use crate::scheduler::{Scheduler, Schedules};
+use crate::scheduler::Scheduler;
 
 /// How long jobs and requests may take to end after a signal. The process is gone within 10 seconds.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -36,11 +36,11 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
             "neither DIGITALOCEAN_TOKEN nor DRIFT_INVENTORY_FILE is set: the inventory is not synced"
         );
     }
-    let app = App::new(connect(&database).await?, Clock::System, inventory);
+    let app = App::scheduled(connect(&database).await?, Clock::System, inventory, schedules);
     let edge = Edge::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
     let listener = bind(listen).await?;
     say(format_args!("listening on http://{}", listener.local_addr()?))?;
-    until(signals.received(), app, edge, listener, &schedules).await
+    until(signals.received(), app, edge, listener).await
 }
 
 pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
@@ -80,10 +80,9 @@ pub(super) async fn until(
     app: App,
     edge: Edge,
     listener: TcpListener,
-    schedules: &Schedules,
 ) -> Outcome {
     let stopping = CancellationToken::new();
-    let scheduler = Scheduler::start(&app, schedules)
+    let scheduler = Scheduler::start(&app)
         .await
         .map_err(|why| Failure::Failed(why.to_string()))?;
     let limits = server::Limits {

@@ -14,4 +14,5 @@ mod fixtures;
 pub mod imports;
 pub mod inventory;
 pub mod lifecycle;
+pub mod schedule;
 pub mod sweep;

@@ -1,21 +1,25 @@
 //! What can be read.
 
 use async_graphql::{Context, ID, Object};
+use entity::job_runs::Job as JobKind;
 
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::input::parse_id;
 use super::loader::ResourceById;
 use super::types::{
-    Connection, Drift, DriftFilterInput, DriftOrder, Job, JobRun, KindCoverage, Node, PageArgs,
-    ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Total, Viewer, page_cost,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Job, JobRun, JobSchedule, KindCoverage,
+    Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Total, Viewer, page_cost,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;
-use crate::services::{coverage, events, inbox, job_runs, provisioning, resources};
+use crate::services::{coverage, events, facets, inbox, job_runs, provisioning, resources};
 
 /// Kinds that a coverage is taken to cost: a cloud has about this many.
 const COVERED_KINDS: usize = 25;
+
+/// Values that facets are taken to have in all.
+const FACET_VALUES: usize = 100;
 
 /// What can be read.
 pub struct Query;
@@ -108,6 +112,22 @@ impl Query {
             .map(Drift))
     }
 
+    /// By what the inbox can be narrowed: each value that drifts of the filter have, with how many have it. Each
+    /// list leaves out the part of the filter that it is about, so that it shows what else could be chosen.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "FACET_VALUES * child_complexity"
+    )]
+    async fn drift_facets(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of which drifts.")] filter: Option<DriftFilterInput>,
+    ) -> ApiResult<DriftFacets> {
+        let filter = filter.unwrap_or_default().parse()?;
+        let facets = facets::of(app(ctx)?.db().reader(), &filter).await?;
+        Ok(DriftFacets(facets))
+    }
+
     /// The inventory, in the order in which resources were first heard of.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
@@ -155,6 +175,18 @@ impl Query {
     async fn coverage(&self, ctx: &Context<'_>) -> ApiResult<Vec<KindCoverage>> {
         let kinds = coverage::by_kind(app(ctx)?.db().reader()).await?;
         Ok(kinds.into_iter().map(KindCoverage).collect())
+    }
+
+    /// When the jobs run by themselves: one entry for each.
+    #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
+    async fn job_schedules(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobSchedule>> {
+        let app = app(ctx)?;
+        let of = |job| JobSchedule {
+            job,
+            schedule: app.schedules().of(job).cloned(),
+            now: app.clock().now(),
+        };
+        Ok(vec![of(JobKind::SyncInventory), of(JobKind::DetectDrift)])
     }
 
     /// Runs of the jobs, newest first.

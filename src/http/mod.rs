@@ -1,13 +1,14 @@
 //! The HTTP edge: routes, and the server that listens.
 
 pub mod accept;
+mod assets;
 mod auth;
 mod body;
 mod connection;
+mod graphiql;
 pub mod graphql;
 mod health;
 pub mod origin;
-mod pages;
 mod params;
 pub mod reply;
 mod rest;
@@ -111,9 +112,10 @@ impl GraphqlApi for Edge {
 pub fn router(edge: Edge) -> Router {
     let graphql = graphql::route(edge.clone());
     Router::new()
-        .route("/", get(pages::home))
-        .route("/graphiql", get(pages::graphiql))
-        .route("/graphiql.js", get(pages::graphiql_script))
+        .route("/", get(assets::page))
+        .route("/web/{*name}", get(assets::asset))
+        .route("/graphiql", get(graphiql::page))
+        .route("/graphiql/{part}", get(graphiql::part))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/api/v1/drift", get(rest::list_drift))

@@ -216,7 +216,7 @@ pub fn key(drift: &drift::Model, time: DriftTime) -> Key {
     Key { time, id: drift.id }
 }
 
-fn select<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Select<drift::Entity> {
+pub(super) fn select<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Select<drift::Entity> {
     let own = Condition::all()
         .add(drift::Column::Status.is_in(filter.status.iter().copied()))
         .add_option(filter.kind.map(|kind| drift::Column::Kind.eq(kind)))

@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod coverage;
 pub mod detection;
 pub mod events;
+pub mod facets;
 pub mod feed;
 pub mod imports;
 pub mod inbox;

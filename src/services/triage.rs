@@ -88,7 +88,14 @@ async fn accept_in_txn(
         Err(Refusal::AlreadyResolved(status)) => return Err(Error::AlreadyResolved(status)),
         Err(Refusal::SpecMoved) => return Err(Error::SpecMoved),
         Err(Refusal::LiveValueMoved { actual, refresh }) => {
-            return Ok(Err(refresh_in_txn(txn, drift, refresh, actual, now).await?));
+            return Ok(Err(refresh_in_txn(
+                txn,
+                drift,
+                refresh.map(|change| *change),
+                actual,
+                now,
+            )
+            .await?));
         }
     };
     let provisioned = match acceptance {

@@ -13,7 +13,7 @@ fn chained(count: usize, body: impl Fn(usize) -> String, last: &str) -> String {
     for n in 0..count {
         text += &format!("fragment F{n} on Query {{ {} }} ", body(n + 1));
     }
-    text + &format!("fragment F{count} on Query {{ {last} }}")
+    format!("{text}fragment F{count} on Query {{ {last} }}")
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn documents_made_to_hurt_are_refused() {
         ("depth", format!("{{__schema{{types{{{}name{}}}}}}}", "ofType{".repeat(14), "}".repeat(14))),
         ("unused fragments in a chain", unused),
         ("fragments in a chain", chained(30, |n| format!("...F{n}"), "__typename")),
-        ("101 fragments", (0..101).fold("{__typename}".to_owned(), |text, n| text + &format!("fragment G{n} on Query{{__typename}}"))),
+        ("101 fragments", (0..101).fold("{__typename}".to_owned(), |text, n| format!("{text}fragment G{n} on Query{{__typename}}"))),
         ("doubling 12", levels(12)),
         ("doubling 19", levels(19)),
         ("doubling 20", levels(20)),

@@ -1,16 +1,7 @@
 //! Narrowing lists down.
 
 use chrono::TimeDelta;
-use drift_inbox::services::inbox::{self, DriftFilter, DriftTime, Whereabouts};
-use drift_inbox::services::page::PageRequest;
-use entity::cloud_drift::{DriftKind, DriftStatus};
-use entity::cloud_resources;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
-use proptest::test_runner::TestRunner;
-use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
@@ -308,127 +299,68 @@ async fn filters_that_make_no_sense_are_refused() {
     }
 }
 
-/// Drifts of every status and kind, of resources whose names are hard to compare.
-async fn odd_cloud() -> TestApp {
-    let t = TestApp::new().await;
-    let names = [
-        "web-1",
-        "WEB-1",
-        "straße",
-        "STRASSE",
-        "50%_off",
-        "İstanbul",
-        "a.b*c",
-    ];
-    let listed = |name: &str| {
-        let kind = if name.contains('-') { "droplet" } else { "volume" };
-        Listed::new(kind, name)
-            .region(if name.starts_with('W') { "NYC3" } else { "nyc3" })
-            .size("large")
+/// The values of each facet with their counts.
+async fn facets(t: &TestApp, filter: Value) -> Value {
+    const FACETS: &str = "query($filter: DriftFilter) { driftFacets(filter: $filter) {
+        resourceKinds { value count } regions { value count } fields { value count } } }";
+    let answer = t.data(FACETS, json!({ "filter": filter })).await["driftFacets"].clone();
+    let brief = |list: &Value| -> Value {
+        let values = list.as_array().unwrap().iter();
+        values.map(|one| json!([one["value"], one["count"]])).collect()
     };
-    t.cloud_has(names.map(listed)).await;
-    for name in names {
-        let spec = json!({ "size_slug": "small", "region": "fra1", "Größe": 1, "50%": true });
-        t.asked_for(name, spec).await;
-    }
-    t.sweep().await;
-    for (name, field) in [("web-1", "region"), ("straße", "50%"), ("a.b*c", "Größe")] {
-        let drift = t.open_drift(name, field).await;
-        t.accept(&drift).await.unwrap();
-        t.later(TimeDelta::microseconds(1));
-    }
-    t.later(TimeDelta::seconds(1));
-    t.cloud_has(names[1..].iter().copied().map(listed)).await;
-    t.sweep().await;
-    t
-}
-
-/// Any filter, made of values that are there and of some that are not.
-fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl Strategy<Value = DriftFilter> {
-    let statuses = [
-        DriftStatus::Open,
-        DriftStatus::Accepted,
-        DriftStatus::Reverted,
-        DriftStatus::Stale,
-    ];
-    let maybe = |texts: &'static [&'static str]| {
-        let text = prop::sample::select(texts).prop_map(str::to_owned);
-        prop::option::weighted(0.3, text)
-    };
-    let time = || prop::option::weighted(0.2, prop::sample::select(times.clone()));
-    (
-        prop::sample::subsequence(statuses.to_vec(), 1..=4),
-        prop::option::weighted(
-            0.2,
-            prop::sample::select(vec![DriftKind::Changed, DriftKind::Missing]),
-        ),
-        maybe(&["region", "Region", "größe", "Größe", "*", "50%", ""]),
-        prop::option::weighted(0.2, prop::sample::select(ids)),
-        maybe(&["droplet", "Droplet", "volume", ""]),
-        maybe(&["nyc3", "NYC3", "fra1", ""]),
-        maybe(&[
-            "web", "E-1", "SS", "ß", "SSE", "İ", "i", "%", "_", "50%_", "*", "GRÖSSE", "rö", "size", "",
-        ]),
-        time(),
-        time(),
-    )
-        .prop_map(
-            |(status, kind, field, resource_id, resource_kind, region, search, after, before)| DriftFilter {
-                status,
-                kind,
-                field,
-                resource_id,
-                resource_kind,
-                region,
-                search,
-                detected_after: after,
-                detected_before: before,
-            },
-        )
+    json!([
+        brief(&answer["resourceKinds"]),
+        brief(&answer["regions"]),
+        brief(&answer["fields"])
+    ])
 }
 
 #[tokio::test]
-async fn whoever_listens_hears_of_what_the_same_filter_would_list() {
-    let t = odd_cloud().await;
-    let drifts = t.drifts().await;
-    let resources = cloud_resources::Entity::find()
-        .all(t.db().reader())
-        .await
-        .unwrap();
-    let place = |id: Uuid| {
-        let row = resources.iter().find(|row| row.id == id).unwrap();
-        Whereabouts {
-            id,
-            kind: row.kind.clone(),
-            provider_id: row.provider_id.clone(),
-            name: row.name.clone().into(),
-            region: row.region.clone(),
-        }
-    };
-    let mut times: Vec<_> = drifts.iter().map(|drift| drift.detected_at).collect();
-    times.extend(
-        drifts
-            .iter()
-            .map(|drift| drift.detected_at + TimeDelta::microseconds(1)),
+async fn facets_say_what_a_filter_could_narrow_to() {
+    let t = drifted_cloud().await;
+    // Open: web-1 status (a droplet in fra1), web-2 * (a droplet in nyc3), data-1 size (a volume in fra1).
+    let kinds = json!([["droplet", 2], ["volume", 1]]);
+    let regions = json!([["fra1", 2], ["nyc3", 1]]);
+    let fields = json!([["*", 1], ["size_gigabytes", 1], ["status", 1]]);
+    assert_eq!(facets(&t, json!(null)).await, json!([kinds, regions, fields]));
+
+    let of_droplets = facets(&t, json!({ "resourceKind": "droplet" })).await;
+    let narrowed = json!([kinds, [["fra1", 1], ["nyc3", 1]], [["*", 1], ["status", 1]]]);
+    assert_eq!(
+        of_droplets, narrowed,
+        "its own part narrows every list but its own"
     );
-    let strategy = filters(resources.iter().map(|row| row.id).collect(), times);
-    let (mut runner, mut sizes) = (TestRunner::deterministic(), std::collections::BTreeSet::new());
-    for _ in 0..400 {
-        let filter = strategy.new_tree(&mut runner).unwrap().current();
-        let order = inbox::order_by(DriftTime::DetectedAt, true);
-        let page = inbox::list(t.db().reader(), &filter, order, &PageRequest::first(200))
-            .await
-            .unwrap();
-        let mut listed: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.id).collect();
-        let mut heard: Vec<Uuid> = drifts
-            .iter()
-            .filter(|drift| filter.lets_through(drift, &place(drift.resource_id)))
-            .map(|drift| drift.id)
-            .collect();
-        listed.sort();
-        heard.sort();
-        assert_eq!(listed, heard, "{filter:?}");
-        sizes.insert(heard.len());
-    }
-    assert!(sizes.len() > 8, "the filters tell something apart: {sizes:?}");
+
+    let in_nyc3 = facets(&t, json!({ "region": "nyc3", "field": "status" })).await;
+    assert_eq!(in_nyc3, json!([[], [["fra1", 1]], [["*", 1]]]));
+
+    let resolved = facets(&t, json!({ "status": ["ACCEPTED", "STALE"] })).await;
+    let both = json!([["region", 1], ["size_slug", 1]]);
+    assert_eq!(resolved, json!([[["droplet", 2]], [["fra1", 2]], both]));
+    assert_eq!(
+        t.refusal(
+            "{ driftFacets(filter: { status: [] }) { fields { value } } }",
+            json!({})
+        )
+        .await,
+        "BAD_USER_INPUT"
+    );
+}
+
+#[tokio::test]
+async fn facets_name_the_hundred_most_frequent_values() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
+    let spec: Value = (0..103)
+        .map(|n| (format!("field_{n:03}"), json!(n)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    t.asked_for("web-1", spec).await;
+    t.asked_for("web-2", json!({ "field_102": 1, "region": "elsewhere" }))
+        .await;
+    t.sweep().await;
+    let fields = facets(&t, json!(null)).await[2].clone();
+    assert_eq!(fields.as_array().unwrap().len(), 100);
+    assert_eq!(fields[0], json!(["field_102", 2]));
+    assert_eq!(fields[1], json!(["field_000", 1]), "ties by name");
 }

@@ -15,17 +15,17 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("provider", &["clock", "domain", "error"]),
     ("services", &["clock", "db", "domain", "error", "provider"]),
     ("live", &["clock", "db", "error", "services"]),
-    ("app", &["clock", "db", "error", "live", "provider", "services"]),
-    ("scheduler", &["app", "error", "services"]),
+    (
+        "app",
+        &["clock", "db", "domain", "error", "live", "provider", "services"],
+    ),
+    ("scheduler", &["app", "domain", "error", "services"]),
     (
         "graphql",
         &["app", "domain", "error", "live", "provider", "services"],
     ),
     ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
-    (
-        "config",
-        &["auth", "db", "domain", "graphql", "http", "provider", "scheduler"],
-    ),
+    ("config", &["auth", "db", "domain", "graphql", "http", "provider"]),
     ("telemetry", &["config"]),
     (
         "cli",

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::app::{App, JobRequest, Started};
 use drift_inbox::clock::Clock;
-use drift_inbox::scheduler::{Schedule, Scheduler, Schedules, catch_up, tick};
+use drift_inbox::domain::schedule::{Schedule, Schedules};
+use drift_inbox::scheduler::{Scheduler, catch_up, tick};
 use drift_inbox::services::detection::SweepCounts;
 use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::job_runs::Trigger;
@@ -145,7 +146,7 @@ async fn what_was_missed_is_run_at_the_start_and_the_sweep_sees_the_fresh_invent
     t.imported("web-1").await;
     t.asked_for("web-1", json!({ "region": "fra1" })).await;
     t.cloud.set([droplet("web-1")]);
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     let runs = t.runs().await;
     assert_eq!(jobs(&runs), [Job::SyncInventory, Job::DetectDrift]);
     let counts: SweepCounts = serde_json::from_value(runs[1].counts.clone()).unwrap();
@@ -156,20 +157,20 @@ async fn what_was_missed_is_run_at_the_start_and_the_sweep_sees_the_fresh_invent
 #[tokio::test]
 async fn what_ran_within_its_interval_is_not_run_at_the_start() {
     let t = TestApp::new().await;
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     t.later(TimeDelta::minutes(60));
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     assert_eq!(t.runs().await.len(), 2);
     t.later(TimeDelta::seconds(1));
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     assert_eq!(t.runs().await.len(), 4);
-    catch_up(&t.app, &Schedules::default()).await;
+    catch_up(&t.scheduled(Schedules::default())).await;
     t.later(TimeDelta::days(1));
     let only_sweeps = Schedules {
         sync: None,
         ..hourly()
     };
-    catch_up(&t.app, &only_sweeps).await;
+    catch_up(&t.scheduled(only_sweeps)).await;
     let runs = t.runs().await;
     assert_eq!((runs.len(), runs[4].job), (5, Job::DetectDrift));
 }
@@ -178,7 +179,7 @@ async fn what_ran_within_its_interval_is_not_run_at_the_start() {
 async fn a_job_whose_last_run_failed_or_was_abandoned_is_run_at_the_start() {
     let t = TestApp::new().await;
     t.cloud.fail(Some("no"));
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     let runs = t.runs().await;
     assert_eq!(runs[0].outcome, Some(JobOutcome::Failed));
     assert_eq!(
@@ -186,7 +187,7 @@ async fn a_job_whose_last_run_failed_or_was_abandoned_is_run_at_the_start() {
         Some(JobOutcome::Succeeded),
         "a sync that fails does not hold up the sweep"
     );
-    catch_up(&t.app, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     assert_eq!(t.runs().await[2].job, Job::SyncInventory);
 
     t.cloud.fail(None);
@@ -198,7 +199,7 @@ async fn a_job_whose_last_run_failed_or_was_abandoned_is_run_at_the_start() {
     t.app.drain(Duration::from_millis(20)).await.unwrap();
     assert_eq!(t.runs().await[3].outcome, Some(JobOutcome::Abandoned));
     drop(hanging);
-    catch_up(&t.another_server().await, &hourly()).await;
+    catch_up(&t.scheduled(hourly())).await;
     let runs = t.runs().await;
     assert_eq!((runs.len(), runs[4].job), (5, Job::SyncInventory));
     assert_eq!(runs[4].outcome, Some(JobOutcome::Succeeded));
@@ -222,12 +223,12 @@ fn of_the_clock(runs: &[job_runs::Model]) -> usize {
 #[tokio::test]
 async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
     let t = TestApp::new().await;
-    let app = App::new(t.db().clone(), Clock::System, None);
     let every_second = Schedules {
         sync: None,
         detect: Some(cron("* * * * * *")),
     };
-    let scheduler = Scheduler::start(&app, &every_second).await.unwrap();
+    let app = App::scheduled(t.db().clone(), Clock::System, None, every_second);
+    let scheduler = Scheduler::start(&app).await.unwrap();
     eventually("two ticks", async || of_the_clock(&t.runs().await) >= 2).await;
     let runs = t.runs().await;
     let mut ticks: Vec<_> = runs.iter().filter_map(|run| run.scheduled_for).collect();
@@ -268,11 +269,12 @@ async fn whatever_parses_can_be_started() {
             sync: None,
             detect: Some(schedule),
         };
-        let scheduler = Scheduler::start(&t.app, &schedules).await;
+        let app = t.scheduled(schedules);
+        let scheduler = Scheduler::start(&app).await;
         assert!(scheduler.is_ok(), "{text:?} parses and does not start");
         scheduler.unwrap().stop().await.unwrap();
+        app.drain(PATIENCE).await.unwrap();
     }
-    t.app.drain(PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
@@ -309,4 +311,25 @@ async fn a_server_that_stops_gives_up_a_run_that_does_not_end() {
     );
     drop(hanging);
     assert_eq!(handle.wait().await.unwrap(), row, "its end comes too late");
+}
+
+#[tokio::test]
+async fn the_api_says_when_jobs_run_next() {
+    const SCHEDULES: &str = "{ jobSchedules { job cron nextRunAt } }";
+    let t = TestApp::new().await;
+    let by_hand = json!([
+        { "job": "SYNC_INVENTORY", "cron": null, "nextRunAt": null },
+        { "job": "DETECT_DRIFT", "cron": null, "nextRunAt": null },
+    ]);
+    assert_eq!(t.data(SCHEDULES, json!({})).await["jobSchedules"], by_hand);
+
+    let mut hourly_sweeps = hourly();
+    hourly_sweeps.sync = None;
+    let t = t.served_by_itself(hourly_sweeps);
+    t.later(TimeDelta::minutes(20));
+    let at_a_tick = json!([
+        { "job": "SYNC_INVENTORY", "cron": null, "nextRunAt": null },
+        { "job": "DETECT_DRIFT", "cron": "0 20 * * * *", "nextRunAt": "2027-01-01T13:20:00+00:00" },
+    ]);
+    assert_eq!(t.data(SCHEDULES, json!({})).await["jobSchedules"], at_a_tick);
 }

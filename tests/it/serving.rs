@@ -236,7 +236,7 @@ async fn a_demo_shows_what_differs_and_leaves_nothing_behind() {
     let files = || std::fs::read_dir(&folder).unwrap().count();
     let mut running = program.start(&["demo"]);
     let address = running.address();
-    let link = running.says(&format!("  http://{address}/graphiql#token="));
+    let link = running.says(&format!("  http://{address}/#token="));
     assert_eq!(files(), 1, "its folder, and none of it elsewhere");
     let answer = ask(
         &address,

@@ -26,7 +26,6 @@ use crate::config::{BadSetting, DatabaseConfig, HttpArgs, TokenArgs, TokenConfig
 use crate::error::Error;
 use crate::http::Edge;
 use crate::provider::{InventoryProvider, file::InventoryFile};
-use crate::scheduler::Schedules;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::inventory::SyncOptions;
 use crate::services::resources::{self, ResourceFilter};
@@ -64,7 +63,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
             _ = live.await;
         }
     };
-    let ended = serve::until(stop, app.clone(), edge, listener, &Schedules::default()).await;
+    let ended = serve::until(stop, app.clone(), edge, listener).await;
     app.db().clone().close().await?;
     folder.close()?;
     ended

@@ -28,10 +28,10 @@ impl NextSteps<'_> {
         let (server, bold) = (self.server(), Style::new().bold());
         writeln!(
             out,
-            "{bold}Look around{bold:#} in GraphiQL, signed in as {}:\n",
+            "{bold}Open the inbox{bold:#}, signed in as {}; from there, GraphiQL is one click away:\n",
             self.operator
         )?;
-        writeln!(out, "  {server}/graphiql#token={}\n", self.token)?;
+        writeln!(out, "  {server}/#token={}\n", self.token)?;
         let (drift, resource) = (self.drift, self.resource);
         let (expected, actual) = values::shown(drift.kind, stored(&drift.expected), stored(&drift.actual));
         writeln!(

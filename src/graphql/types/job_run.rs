@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::job_runs;
 
 use super::Json;
+use crate::domain::schedule::Schedule;
 
 /// What runs.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
@@ -76,5 +77,34 @@ impl JobRun {
     /// Why it failed.
     async fn error(&self) -> Option<&str> {
         self.0.error.as_deref()
+    }
+}
+
+/// When a job runs by itself.
+pub(in crate::graphql) struct JobSchedule {
+    /// What runs.
+    pub(in crate::graphql) job: job_runs::Job,
+    /// When, unless only by hand.
+    pub(in crate::graphql) schedule: Option<Schedule>,
+    /// What time it is.
+    pub(in crate::graphql) now: DateTime<Utc>,
+}
+
+/// When a job runs by itself.
+#[Object]
+impl JobSchedule {
+    /// What runs.
+    async fn job(&self) -> Job {
+        self.job.into()
+    }
+
+    /// Seconds, minutes, hours, day of the month, month and day of the week, in UTC; null if it runs by hand only.
+    async fn cron(&self) -> Option<&str> {
+        self.schedule.as_ref().map(Schedule::text)
+    }
+
+    /// When it runs next, on one of the servers that share the database; null if it runs by hand only.
+    async fn next_run_at(&self) -> Option<DateTime<Utc>> {
+        self.schedule.as_ref()?.next_tick(self.now)
     }
 }

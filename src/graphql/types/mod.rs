@@ -4,6 +4,7 @@ mod connection;
 mod coverage;
 mod drift;
 mod event;
+mod facets;
 mod import;
 mod job_run;
 mod resource;
@@ -15,10 +16,11 @@ pub(super) use connection::{Connection, PageArgs, Total, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
 pub(super) use event::ResourceEvent;
+pub(super) use facets::DriftFacets;
 pub(super) use import::{
     ImportTerraformStateInput, ImportTerraformStatePayload, RecordBaselineInput, RecordBaselinePayload,
 };
-pub(super) use job_run::{Job, JobRun};
+pub(super) use job_run::{Job, JobRun, JobSchedule};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;
 pub(super) use spec::ProvisionedSpec;

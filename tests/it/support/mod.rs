@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod api;
+pub(crate) mod browser;
 pub(crate) mod cloud;
 pub(crate) mod db;
 pub(crate) mod faults;
@@ -9,6 +10,7 @@ pub(crate) mod fleet;
 pub(crate) mod graphql;
 pub(crate) mod live;
 pub(crate) mod process;
+pub(crate) mod served;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod stub_do;
@@ -26,6 +28,7 @@ use drift_inbox::auth::{NewToken, TokenVerifier, issue};
 use drift_inbox::clock::{Clock, ManualClock};
 use drift_inbox::db::Db;
 use drift_inbox::domain::actor::{RoleAliases, RolesClaim};
+use drift_inbox::domain::schedule::Schedules;
 use drift_inbox::error::Error;
 use drift_inbox::graphql::bounds::Bounds;
 use drift_inbox::http::{Edge, router};
@@ -98,6 +101,20 @@ impl TestApp {
             Clock::Manual(self.clock.clone()),
             Some(inventory),
         )
+    }
+
+    /// Another server on the same connections, with the same clock and the same cloud, that runs jobs by itself.
+    pub(crate) fn scheduled(&self, schedules: Schedules) -> App {
+        let inventory = Arc::clone(&self.cloud) as Arc<dyn InventoryProvider>;
+        let clock = Clock::Manual(self.clock.clone());
+        App::scheduled(self.db().clone(), clock, Some(inventory), schedules)
+    }
+
+    /// The same server, running jobs by itself.
+    pub(crate) fn served_by_itself(mut self, schedules: Schedules) -> Self {
+        self.app = self.scheduled(schedules);
+        self.router = router(Edge::new(self.app.clone(), verifier(), Bounds::default(), true));
+        self
     }
 
     pub(crate) fn db(&self) -> &Db {

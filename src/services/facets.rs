@@ -1,0 +1,84 @@
+//! By what an inbox can be narrowed.
+
+use entity::{cloud_drift as drift, cloud_resources as resources};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, FromQueryResult, Order, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
+};
+
+use super::inbox::{self, DriftFilter};
+use crate::error::Result;
+
+/// How many values a list has at most: what nobody would scroll through is better searched for.
+const MOST: u64 = 100;
+
+/// A value and how many drifts have it.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct FacetCount {
+    /// The value, as a filter takes it.
+    pub value: String,
+    /// How many drifts have it.
+    pub count: i64,
+}
+
+/// What the drifts of a filter are about, most frequent first, at most 100 of each.
+#[derive(Clone, Debug)]
+pub struct DriftFacets {
+    /// Kinds of their resources, whatever kind the filter names.
+    pub resource_kinds: Vec<FacetCount>,
+    /// Regions of their resources, whatever region the filter names.
+    pub regions: Vec<FacetCount>,
+    /// Their fields, whatever field the filter names.
+    pub fields: Vec<FacetCount>,
+}
+
+/// Counts them, in three statements. BAD_USER_INPUT if the filter cannot be asked for.
+pub async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<DriftFacets> {
+    filter.check()?;
+    let any_kind = DriftFilter {
+        resource_kind: None,
+        ..filter.clone()
+    };
+    let any_region = DriftFilter {
+        region: None,
+        ..filter.clone()
+    };
+    let any_field = DriftFilter {
+        field: None,
+        ..filter.clone()
+    };
+    let with_resource = |filter| inbox::select(connection, filter).inner_join(resources::Entity);
+    let in_a_region = with_resource(&any_region)
+        .filter(resources::Column::Region.is_not_null())
+        .filter(resources::Column::Region.ne(""));
+    Ok(DriftFacets {
+        resource_kinds: counted(connection, with_resource(&any_kind), resources::Column::Kind).await?,
+        regions: counted(connection, in_a_region, resources::Column::Region).await?,
+        fields: counted(
+            connection,
+            inbox::select(connection, &any_field),
+            drift::Column::Field,
+        )
+        .await?,
+    })
+}
+
+async fn counted<C: ConnectionTrait>(
+    connection: &C,
+    select: Select<drift::Entity>,
+    column: impl sea_orm::ColumnTrait,
+) -> Result<Vec<FacetCount>> {
+    let counts = select
+        .select_only()
+        .column_as(column, "value")
+        .column_as(Expr::col(Asterisk).count(), "count")
+        .group_by(column)
+        .order_by(Expr::col(Alias::new("count")), Order::Desc)
+        .order_by_asc(column)
+        .limit(MOST)
+        .into_model::<FacetCount>()
+        .all(connection)
+        .await?;
+    Ok(counts)
+}

@@ -1,0 +1,125 @@
+//! GraphiQL in a browser that reaches nothing but this server.
+
+use serde_json::json;
+
+use crate::support::browser::Browser;
+use crate::support::cloud::droplet;
+use crate::support::served::Served;
+use crate::support::{ADMIN, TestApp};
+
+const EXECUTE: &str = ".graphiql-execute-button";
+const RESULT: &str = ".result-window";
+
+/// One droplet whose size is not the one that was asked for.
+async fn resized() -> Served {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.asked_for("web-1", json!({ "size_slug": "s-96vcpu-768gb" }))
+        .await;
+    Served::start(t).await
+}
+
+async fn signed_in(served: &Served) -> Browser {
+    let browser = Browser::open(&served.address).await;
+    let token = served.token(Some(ADMIN), &["platform_admin"]);
+    browser.go(&format!("/graphiql#token={token}")).await;
+    browser.see(".graphiql-query-editor .CodeMirror").await;
+    browser
+}
+
+/// Puts a document into the editor, as somebody who pastes it.
+async fn write(browser: &Browser, document: &str) {
+    let script = format!(
+        "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue({})",
+        json!(document)
+    );
+    browser.run(&script).await;
+}
+
+#[tokio::test]
+async fn it_runs_a_query_with_the_token_of_its_link_and_asks_nobody_else() {
+    let served = resized().await;
+    served.sweep().await;
+    let browser = signed_in(&served).await;
+    assert_eq!(
+        browser.path().await,
+        "/graphiql",
+        "the token has left the address"
+    );
+    assert_eq!(
+        browser.texts(".graphiql-tab-button").await,
+        ["Inbox", "Accept", "Record"]
+    );
+    browser.click(EXECUTE).await;
+    browser.see_text(RESULT, "s-96vcpu-768gb").await;
+    browser.shoot("graphiql").await;
+
+    browser.click("[aria-label='Show Documentation Explorer']").await;
+    browser.see_text(".graphiql-doc-explorer", "Subscription").await;
+    browser.shoot("graphiql-docs").await;
+    assert_eq!(browser.strangers().await, Default::default());
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn it_shows_what_a_subscription_says_as_it_happens() {
+    let served = resized().await;
+    let browser = signed_in(&served).await;
+    write(
+        &browser,
+        "subscription Watch { driftChanged { field actual resource { name } } }",
+    )
+    .await;
+    browser.click(EXECUTE).await;
+    // The button stops it now.
+    browser.see(&format!("{EXECUTE}[aria-label^='Stop']")).await;
+    served.sweep().await;
+    browser.see_text(RESULT, "size_slug").await;
+    browser.shoot("graphiql-subscription").await;
+    browser.click(EXECUTE).await;
+    browser.see(&format!("{EXECUTE}[aria-label^='Execute']")).await;
+    assert_eq!(browser.strangers().await, Default::default());
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn it_shows_numbers_with_all_their_digits() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").attr("quota", 18_446_744_073_709_551_615_u64)])
+        .await;
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    write(&browser, "{ resources { nodes { attrs } } }").await;
+    browser.click(EXECUTE).await;
+    browser.see_text(RESULT, "18446744073709551615").await;
+}
+
+#[tokio::test]
+async fn it_keeps_the_token_in_the_tab_and_nowhere_else() {
+    let served = resized().await;
+    let browser = signed_in(&served).await;
+    let token = served.token(Some("typed@example.com"), &["platform_viewer"]);
+    let headers = json!({ "Authorization": format!("Bearer {token}") }).to_string();
+    browser.click("[data-name='headers']").await;
+    browser
+        .run(&format!(
+            "document.querySelector('.graphiql-editor-tool .graphiql-editor:not(.hidden) .CodeMirror').CodeMirror.setValue({})",
+            json!(headers)
+        ))
+        .await;
+    write(&browser, "{ viewer { email } }").await;
+    browser.click(EXECUTE).await;
+    browser.see_text(RESULT, "typed@example.com").await;
+    // GraphiQL writes what it keeps half a second after the last change.
+    browser
+        .until("localStorage.getItem('graphiql:tabState')?.includes('viewer')")
+        .await;
+    let kept = browser.run("return JSON.stringify(localStorage)").await;
+    assert!(!kept.to_string().contains("eyJ"), "{kept}");
+    assert_eq!(browser.run("return document.cookie").await, json!(""));
+
+    browser.click("#forget").await;
+    browser.see_text("#token-state", "No token").await;
+    let kept = browser.run("return JSON.stringify(sessionStorage)").await;
+    assert!(!kept.to_string().contains("eyJ"), "{kept}");
+}

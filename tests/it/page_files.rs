@@ -1,0 +1,147 @@
+//! The inbox page as it is served: every file of it, and nothing that could run beside it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use tower::ServiceExt as _;
+
+use crate::http_client::router;
+
+/// Files of the folder that are for those who work on the page.
+const NOT_SERVED: [&str; 4] = ["package-lock.json", "package.json", "tsconfig.json", "types.d.ts"];
+
+struct File {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl File {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+async fn get(router: Router, path: &str, known: Option<&str>) -> File {
+    let mut request = Request::get(path);
+    if let Some(tag) = known {
+        request = request.header("if-none-match", tag);
+    }
+    let response = router
+        .oneshot(request.body(Body::empty()).unwrap())
+        .await
+        .unwrap();
+    let (head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    File {
+        status: head.status,
+        headers: head.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+/// Path and content of every file that is served under `/web/`, and of the page.
+fn files() -> Vec<(String, String)> {
+    let mut files = files_of("");
+    files.extend(files_of("graphiql/"));
+    // The pages, which have addresses of their own.
+    for (path, _) in &mut files {
+        if path == "/web/index.html" {
+            "/".clone_into(path);
+        }
+    }
+    files.retain(|(path, _)| path != "/web/graphiql/index.html");
+    files
+}
+
+fn files_of(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+    let entries = fs::read_dir(root.join(folder)).unwrap().map(Result::unwrap);
+    entries
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
+        .filter(|(name, _)| !name.starts_with('.') && !NOT_SERVED.contains(&name.as_str()))
+        .map(|(name, path)| (format!("/web/{folder}{name}"), fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_file_of_the_page_is_served_as_what_it_is() {
+    let files = files();
+    assert!(files.len() > 15, "this reads the folder");
+    for (path, content) in files {
+        let file = get(router().await, &path, None).await;
+        assert_eq!(file.status, StatusCode::OK, "{path}");
+        assert_eq!(file.body, content, "{path}");
+        let expected = match path.rsplit('.').next() {
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            _ => "text/html; charset=utf-8",
+        };
+        assert_eq!(file.header("content-type"), expected, "{path}");
+        assert_eq!(file.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(file.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(file.header("cache-control"), "no-cache", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_known_is_not_sent_again() {
+    let mut tags = BTreeSet::new();
+    for (path, _) in files() {
+        let tag = get(router().await, &path, None).await.header("etag").to_owned();
+        for known in [tag.clone(), format!("\"another\", {tag}")] {
+            let file = get(router().await, &path, Some(&known)).await;
+            assert_eq!(file.status, StatusCode::NOT_MODIFIED, "{path}");
+            assert_eq!(
+                (file.body.as_str(), file.header("etag")),
+                ("", tag.as_str()),
+                "{path}"
+            );
+        }
+        let file = get(router().await, &path, Some("\"another\"")).await;
+        assert_eq!(file.status, StatusCode::OK, "{path}");
+        assert!(tags.insert(tag), "{path} has the tag of another file");
+    }
+}
+
+#[tokio::test]
+async fn the_page_may_run_its_own_files_and_nothing_else() {
+    let page = get(router().await, "/", None).await;
+    assert_eq!(
+        page.header("content-security-policy"),
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    assert!(!page.body.contains("style="), "no style beside the sheet");
+    assert_eq!(page.body.matches("<script").count(), 1);
+    assert!(
+        page.body
+            .contains("<script type=\"module\" src=\"/web/main.js\"></script>")
+    );
+    // The names of XML are no addresses.
+    for (path, content) in files_of("") {
+        let foreign = content.replace("http://www.w3.org/", "");
+        assert!(
+            !foreign.contains("http://") && !foreign.contains("https://"),
+            "{path} names another host"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_for_those_who_work_on_it_is_not_served() {
+    for name in NOT_SERVED
+        .iter()
+        .copied()
+        .chain(["", "test/diff.test.js", "../Cargo.toml", "nothing.js"])
+    {
+        let file = get(router().await, &format!("/web/{name}"), None).await;
+        assert_eq!(file.status, StatusCode::NOT_FOUND, "{name}");
+    }
+}

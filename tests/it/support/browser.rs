@@ -1,0 +1,341 @@
+//! The pages in a real browser: headless Chromium, driven through chromedriver.
+//!
+//! `scripts/test` installs both. What a test looked at is kept as pictures under `target/tmp/screenshots`.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+use thirtyfour::{Capabilities, LoggingPrefsLogLevel, TypingData};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::process::PATIENCE;
+
+/// Browsers at a time: each wants most of a core.
+static PLACES: Semaphore = Semaphore::const_new(2);
+
+/// The levels of the accessibility guidelines that the pages promise.
+const ACCESSIBILITY: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+/// A window of a browser that knows nobody, closed when dropped.
+pub(crate) struct Browser {
+    // Before its driver: dropping it closes the window, also when a test has failed.
+    driver: WebDriver,
+    _chromedriver: Chromedriver,
+    /// Where the server is, as `http://127.0.0.1:PORT`.
+    origin: String,
+    _profile: TempDir,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Browser {
+    /// A window of 1280 by 900 that shows nothing yet, for the server at `address`.
+    pub(crate) async fn open(address: &str) -> Self {
+        let place = PLACES.acquire().await.unwrap();
+        let profile = tempfile::tempdir().unwrap();
+        let chromedriver = Chromedriver::start();
+        let driver = WebDriver::new(&chromedriver.url(), capabilities(profile.path()))
+            .await
+            .expect("Chromium starts");
+        Self {
+            driver,
+            _chromedriver: chromedriver,
+            origin: format!("http://{address}"),
+            _profile: profile,
+            _place: place,
+        }
+    }
+
+    /// Shows a page of the server.
+    pub(crate) async fn go(&self, path: &str) {
+        self.driver.goto(format!("{}{path}", self.origin)).await.unwrap();
+    }
+
+    /// The address without the origin.
+    pub(crate) async fn path(&self) -> String {
+        let url = self.driver.current_url().await.unwrap().to_string();
+        url.strip_prefix(&self.origin)
+            .expect("still on our server")
+            .to_owned()
+    }
+
+    /// Evaluates the body of a function in the page.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.driver.execute(script, vec![]).await.unwrap().json().clone()
+    }
+
+    /// Waits until an expression is true in the page.
+    pub(crate) async fn until(&self, expression: &str) {
+        let began = Instant::now();
+        while self.run(&format!("return Boolean({expression})")).await != json!(true) {
+            if began.elapsed() > PATIENCE {
+                self.shoot("gave-up").await;
+                let shown = self.run("return document.body.innerText").await;
+                panic!(
+                    "never true: {expression}\n{}\n{:?}",
+                    shown.as_str().unwrap_or_default(),
+                    self.complaints().await
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Waits until something that this selector names is to be seen, and gives the first.
+    pub(crate) async fn see(&self, css: &str) -> WebElement {
+        self.until(&format!(
+            "[...document.querySelectorAll({})].some((found) => found.checkVisibility({{ visibilityProperty: true }}))",
+            json!(css)
+        ))
+        .await;
+        self.driver.find(By::Css(css)).await.unwrap()
+    }
+
+    /// Waits until something that this selector names has this text in it.
+    pub(crate) async fn see_text(&self, css: &str, text: &str) {
+        self.until(&format!(
+            "[...document.querySelectorAll({})].some((found) => found.innerText.includes({}))",
+            json!(css),
+            json!(text)
+        ))
+        .await;
+    }
+
+    /// Waits until there is nothing to be seen that this selector names.
+    pub(crate) async fn see_none(&self, css: &str) {
+        self.until(&format!(
+            "![...document.querySelectorAll({})].some((found) => found.checkVisibility())",
+            json!(css)
+        ))
+        .await;
+    }
+
+    /// Clicks once it can be seen, as somebody would: where something lies over it, this fails.
+    pub(crate) async fn click(&self, css: &str) {
+        self.see(css).await.click().await.unwrap();
+    }
+
+    /// Types into a field, in the place of what stands in it.
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
+        let field = self.see(css).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Presses keys, wherever the focus is.
+    pub(crate) async fn press(&self, keys: impl Into<TypingData>) {
+        self.driver
+            .action_chain()
+            .send_keys(keys)
+            .perform()
+            .await
+            .unwrap();
+    }
+
+    /// Everything that this selector names, as its text.
+    pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
+        let texts = self
+            .run(&format!(
+                "return [...document.querySelectorAll({})].map((found) => found.innerText)",
+                json!(css)
+            ))
+            .await;
+        serde_json::from_value(texts).unwrap()
+    }
+
+    /// How many things this selector names.
+    pub(crate) async fn count(&self, css: &str) -> usize {
+        self.texts(css).await.len()
+    }
+
+    /// A window of this width and height in pixels, as a device of that size has it.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+    }
+
+    /// What the person's system prefers: `light` or `dark`.
+    pub(crate) async fn prefer(&self, scheme: &str) {
+        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Cuts the connection to everything, or restores it.
+    pub(crate) async fn offline(&self, offline: bool) {
+        let conditions =
+            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.devtools("Network.emulateNetworkConditions", conditions)
+            .await;
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) {
+        self.driver.cdp().send_raw(command, parameters).await.unwrap();
+    }
+
+    /// Keeps a picture of what is shown.
+    pub(crate) async fn shoot(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        let picture = folder.join(format!("{name}.png"));
+        self.driver.screenshot(&picture).await.unwrap();
+    }
+
+    /// Hosts of everything that the pages have asked for so far, this server's own left out.
+    pub(crate) async fn strangers(&self) -> BTreeSet<String> {
+        let asked = self.asked_for().await;
+        assert!(!asked.is_empty(), "the log of requests is empty");
+        asked
+            .into_iter()
+            .filter(|url| !url.starts_with(&self.origin) && !url.starts_with("data:"))
+            .collect()
+    }
+
+    /// Addresses of everything that was asked for since this was last asked.
+    pub(crate) async fn asked_for(&self) -> Vec<String> {
+        let log = self.driver.handle().get_log("performance").await.unwrap();
+        let events = log
+            .iter()
+            .map(|entry| serde_json::from_str::<Value>(&entry.message).unwrap());
+        events
+            .filter(|event| event["message"]["method"] == "Network.requestWillBeSent")
+            .map(|event| {
+                event["message"]["params"]["request"]["url"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    }
+
+    /// What the console has complained about since this was last asked: scripts that failed, files that did not
+    /// come, what the content security policy refused.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.driver.handle().get_log("browser").await.unwrap();
+        let severe = log.into_iter().filter(|entry| entry.level == "SEVERE");
+        severe.map(|entry| entry.message).collect()
+    }
+
+    /// What axe has to say about what is shown: nothing, if all is well.
+    pub(crate) async fn axe(&self) -> Vec<String> {
+        self.run(&axe_source()).await;
+        let found = self
+            .driver
+            .execute_async(
+                &format!(
+                    "const done = arguments[arguments.length - 1];
+                     axe.run(document, {{ runOnly: {} }}).then(
+                       (found) => done(found.violations.flatMap((rule) => rule.nodes.map((node) =>
+                         `${{rule.id}}: ${{node.target.join(' ')}}: ${{node.failureSummary}}`))),
+                       (error) => done([String(error)]))",
+                    json!(ACCESSIBILITY)
+                ),
+                vec![],
+            )
+            .await
+            .unwrap();
+        serde_json::from_value(found.json().clone()).unwrap()
+    }
+}
+
+fn capabilities(profile: &Path) -> impl Into<Capabilities> {
+    let mut chrome = DesiredCapabilities::chrome();
+    let quiet = [
+        "--headless=new",
+        // Chromium's sandbox refuses to run as root, as tests do in containers.
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--hide-scrollbars",
+        "--window-size=1280,900",
+    ];
+    for argument in quiet {
+        chrome.add_arg(argument).unwrap();
+    }
+    chrome
+        .add_arg(&format!("--user-data-dir={}", profile.display()))
+        .unwrap();
+    if let Some(program) = program("CHROMIUM", "chromium") {
+        chrome.set_binary(&program.to_string_lossy()).unwrap();
+    }
+    for log in ["browser", "performance"] {
+        chrome.set_logging_prefs(log, LoggingPrefsLogLevel::All).unwrap();
+    }
+    chrome
+}
+
+/// What the variable names, else the program of this name on the PATH.
+fn program(variable: &str, name: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).filter(|value| !value.is_empty());
+    named.map(PathBuf::from).or_else(|| {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    })
+}
+
+fn axe_source() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/node_modules/axe-core/axe.min.js");
+    std::fs::read_to_string(&file).unwrap_or_else(|why| {
+        panic!(
+            "{}: {why}: run `npm ci --prefix web`, as scripts/test does",
+            file.display()
+        )
+    })
+}
+
+/// A driver of its own for each browser, so that none waits for another.
+struct Chromedriver {
+    process: Child,
+    port: u16,
+}
+
+impl Chromedriver {
+    fn start() -> Self {
+        let chromedriver = program("CHROMEDRIVER", "chromedriver")
+            .expect("chromedriver: install Debian's chromium-driver, as scripts/test does");
+        let mut process = Command::new(chromedriver)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        let port = loop {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "chromedriver ended");
+            let port = line.trim_end().trim_end_matches('.').rsplit_once("on port ");
+            if let Some(port) = port.and_then(|(_, port)| port.parse().ok()) {
+                break port;
+            }
+        };
+        // Read on, or it would wait for somebody to do so.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self { process, port }
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Chromedriver {
+    fn drop(&mut self) {
+        let ended = self.process.kill().and_then(|()| self.process.wait());
+        if let Err(why) = ended {
+            eprintln!("chromedriver may still run: {why}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A test's server on a real socket.
+
+use std::ops::Deref;
+
+use drift_inbox::clock::Clock;
+use drift_inbox::http::server::{self, Limits};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::TestApp;
+
+/// A server that listens, until it is dropped.
+pub(crate) struct Served {
+    t: TestApp,
+    /// Where, as `127.0.0.1:PORT`.
+    pub(crate) address: String,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Served {
+    /// Its clock starts at the real time: browsers have no other.
+    pub(crate) async fn start(t: TestApp) -> Self {
+        t.later(Clock::System.now() - t.now());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let stop = CancellationToken::new();
+        let serving = server::serve(listener, t.router.clone(), stop.clone(), Limits::default());
+        Self {
+            address,
+            serving: tokio::spawn(serving),
+            stop,
+            t,
+        }
+    }
+}
+
+impl Deref for Served {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.t
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.serving.abort();
+    }
+}

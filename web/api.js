@@ -1,0 +1,225 @@
+// Asks the server. The one place that knows HTTP.
+
+import { parseJson } from './json.js';
+import { EventParser } from './sse.js';
+/** @import { Session } from './session.js' */
+
+/** Longer than the server lets a request take. */
+const PATIENCE = 40_000;
+
+export class ApiError extends Error {
+  /**
+   * @param {string} code the server's, or NETWORK if there was no answer, or BAD_ANSWER
+   * @param {string} message
+   * @param {{ [name: string]: any }} [extensions]
+   */
+  constructor(code, message, extensions = {}) {
+    super(message);
+    this.name = 'ApiError';
+    this.code = code;
+    this.extensions = extensions;
+  }
+}
+
+export class Api {
+  #session;
+
+  /** @param {Session} session */
+  constructor(session) {
+    this.#session = session;
+  }
+
+  /**
+   * @param {string} query
+   * @param {{ [name: string]: unknown }} [variables]
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<any>} the data; errors are thrown
+   */
+  async ask(query, variables = {}, signal) {
+    const token = this.#session.token;
+    try {
+      return await askAs(token, query, variables, signal);
+    } catch (error) {
+      this.#noticed(error, token);
+      throw error;
+    }
+  }
+
+  /**
+   * Listens to a subscription over server-sent events, until it ends.
+   * @param {string} query
+   * @param {{ [name: string]: unknown }} variables
+   * @param {{ opened: () => void, heard: () => void, next: (data: any) => void }} listener `heard` is called at
+   *   every sign of life
+   * @param {AbortSignal} signal
+   */
+  async listen(query, variables, listener, signal) {
+    const token = this.#session.token;
+    try {
+      const response = await send(token, query, variables, 'text/event-stream', signal);
+      const type = response.headers.get('Content-Type') ?? '';
+      if (!response.ok || !type.startsWith('text/event-stream') || response.body === null) {
+        throw errorOf(response, await response.text());
+      }
+      listener.opened();
+      await readEvents(response.body, listener);
+    } catch (error) {
+      this.#noticed(error, token);
+      throw error;
+    }
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {string | null} token
+   */
+  #noticed(error, token) {
+    // Not if somebody signed in again meanwhile.
+    if (error instanceof ApiError && error.code === 'UNAUTHENTICATED' && this.#session.token === token) {
+      this.#session.end('Your session has ended: the token is not valid any more.');
+    }
+  }
+}
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @param {{ heard: () => void, next: (data: any) => void }} listener
+ */
+async function readEvents(body, listener) {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  const parser = new EventParser();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    listener.heard();
+    for (const event of parser.push(decoder.decode(value, { stream: true }))) {
+      if (event.event === 'complete') return;
+      if (event.event === 'next') listener.next(dataOf(parseJson(event.data)));
+    }
+  }
+}
+
+/**
+ * @param {string | null} token
+ * @param {string} query
+ * @param {{ [name: string]: unknown }} [variables]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function askAs(token, query, variables = {}, signal) {
+  const patience = AbortSignal.timeout(PATIENCE);
+  const either = signal === undefined ? patience : AbortSignal.any([signal, patience]);
+  const accept = 'application/graphql-response+json, application/json;q=0.9';
+  const response = await send(token, query, variables, accept, either);
+  /** @type {string} */
+  let text;
+  try {
+    text = await response.text();
+  } catch (error) {
+    throw unreachable(error);
+  }
+  return resultOf(response, text);
+}
+
+/**
+ * @param {string | null} token
+ * @param {string} query
+ * @param {{ [name: string]: unknown }} variables
+ * @param {string} accept
+ * @param {AbortSignal} signal
+ */
+async function send(token, query, variables, accept, signal) {
+  const headers = new Headers({ Accept: accept, 'Content-Type': 'application/json' });
+  try {
+    if (token !== null) headers.set('Authorization', `Bearer ${token}`);
+  } catch {
+    throw new ApiError('UNAUTHENTICATED', 'This is not a token: it has characters that no token has.');
+  }
+  try {
+    return await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
+  } catch (error) {
+    throw unreachable(error);
+  }
+}
+
+/** @param {unknown} error */
+function unreachable(error) {
+  if (error instanceof DOMException && error.name === 'AbortError') return error;
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new ApiError('NETWORK', 'The server did not answer in time.');
+  }
+  return new ApiError('NETWORK', 'The server cannot be reached.');
+}
+
+/**
+ * @param {Response} response
+ * @param {string} text
+ */
+function resultOf(response, text) {
+  const result = parsed(text);
+  if (result === null) throw errorOf(response, text);
+  return dataOf(result);
+}
+
+/**
+ * The data of a GraphQL answer; its first error is thrown.
+ * @param {{ data?: any, errors?: any }} result
+ */
+export function dataOf(result) {
+  const [error] = Array.isArray(result.errors) ? result.errors : [];
+  if (error !== undefined) {
+    throw new ApiError(String(error.extensions?.code ?? 'BAD_ANSWER'), String(error.message), error.extensions ?? {});
+  }
+  return result.data;
+}
+
+/**
+ * @param {Response} response
+ * @param {string} text
+ */
+function errorOf(response, text) {
+  const result = parsed(text);
+  const error = Array.isArray(result?.errors) ? result.errors[0] : undefined;
+  if (error !== undefined) return new ApiError(String(error.extensions?.code), String(error.message), error.extensions);
+  if (response.status === 401) return new ApiError('UNAUTHENTICATED', 'The token is not valid.');
+  return new ApiError('BAD_ANSWER', `The server answered ${response.status} ${response.statusText}, and not as expected.`);
+}
+
+/**
+ * @param {string} text
+ * @returns {{ data?: any, errors?: any } | null}
+ */
+function parsed(text) {
+  try {
+    const value = parseJson(text);
+    return value !== null && typeof value === 'object' ? value : null;
+  } catch {
+    // A page of a proxy on the way, say. Whoever asked says what the status was.
+    return null;
+  }
+}
+
+/**
+ * An error in a sentence for people.
+ * @param {unknown} error
+ */
+export function explain(error) {
+  if (!(error instanceof ApiError)) return `Something went wrong in this page: ${String(error)}`;
+  switch (error.code) {
+    case 'FORBIDDEN':
+      return 'Your role does not allow this.';
+    case 'INTERNAL_SERVER_ERROR':
+      return 'The server failed to answer. Its log says why.';
+    default:
+      return error.message.charAt(0).toUpperCase() + error.message.slice(1);
+  }
+}
+
+/**
+ * Whether a request was given up on purpose.
+ * @param {unknown} error
+ */
+export function isAbort(error) {
+  return error instanceof DOMException && error.name === 'AbortError';
+}

@@ -1,0 +1,94 @@
+// How much of the inventory is asked for.
+
+import { ApiError, explain } from './api.js';
+import { h } from './dom.js';
+import { kindName } from './format.js';
+import { skeleton } from './list.js';
+import { COVERAGE } from './queries.js';
+import { NO_FILTERS, routeUrl } from './router.js';
+/** @import { Context, KindCoverage } from './types.js' */
+
+export class CoverageView {
+  #context;
+  #visible = false;
+  #content = h('div', { testid: 'coverage' });
+
+  /** @param {Context} context */
+  constructor(context) {
+    this.#context = context;
+    this.element = h(
+      'section',
+      { class: 'pane wide-pane', 'aria-labelledby': 'coverage-title', hidden: true },
+      h('div', { class: 'pane-head' }, h('h2', { id: 'coverage-title', tabindex: '-1', text: 'Coverage' })),
+      h('p', { class: 'lead', text: 'How much of each kind is asked for. Nobody hears of drift on what is unmanaged.' }),
+      this.#content,
+    );
+  }
+
+  /** @param {boolean} visible */
+  show(visible) {
+    this.element.hidden = !visible;
+    if (visible && !this.#visible) void this.refresh();
+    this.#visible = visible;
+  }
+
+  focusTitle() {
+    const title = this.element.querySelector('h2');
+    title?.focus({ preventScroll: true });
+  }
+
+  clear() {
+    this.#visible = false;
+    this.#content.replaceChildren();
+  }
+
+  async refresh() {
+    if (this.#content.childElementCount === 0) this.#content.replaceChildren(skeleton(6));
+    try {
+      const { coverage } = await this.#context.api.ask(COVERAGE);
+      this.#content.replaceChildren(coverage.length === 0 ? nothing() : table(coverage));
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') return;
+      this.#content.replaceChildren(
+        h('div', { class: 'state problem', role: 'alert' }, h('p', { class: 'state-title', text: 'The coverage could not be loaded.' }), h('p', { text: explain(error) }), h('button', { type: 'button', text: 'Try again', on: { click: () => void this.refresh() } })),
+      );
+    }
+  }
+}
+
+function nothing() {
+  return h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'There is no inventory yet.' }), h('p', {}, 'Start a sync on ', h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' }), '.'));
+}
+
+/** @param {KindCoverage[]} kinds */
+function table(kinds) {
+  const heads = ['Kind', 'Managed', 'Unmanaged', 'Owned by others', 'Drifted', 'Missing'];
+  return h(
+    'div',
+    { class: 'table-place', tabindex: '0', role: 'region', 'aria-label': 'Coverage by kind' },
+    h(
+      'table',
+      {},
+      h('thead', {}, h('tr', {}, ...heads.map((text, at) => h('th', { scope: 'col', class: at === 0 ? undefined : 'number', text })))),
+      h('tbody', {}, ...kinds.map(row)),
+    ),
+  );
+}
+
+/** @param {KindCoverage} kind */
+function row(kind) {
+  const number = (/** @type {number} */ count) => h('td', { class: count === 0 ? 'number zero' : 'number', text: count.toLocaleString('en') });
+  const href = routeUrl({ view: 'inbox', filters: { ...NO_FILTERS, kind: kind.kind }, drift: null });
+  const drifted = kind.drifted + kind.missing > 0;
+  const name = kindName(kind.kind);
+  return h(
+    'tr',
+    {},
+    h('th', { scope: 'row' }, drifted ? h('a', { href, 'data-route': true, text: name }) : name),
+    number(kind.managed),
+    number(kind.unmanaged),
+    number(kind.owned),
+    number(kind.drifted),
+    number(kind.missing),
+  );
+}

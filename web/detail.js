@@ -1,0 +1,376 @@
+// One drift in full.
+
+import { ApiError, explain } from './api.js';
+import { announce, h, unseen } from './dom.js';
+import { STATUS, fieldName, kindName, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
+import { printJson } from './json.js';
+import { summary } from './diff.js';
+import { skeleton } from './list.js';
+import { DRIFT, MORE_EVENTS } from './queries.js';
+import { routeUrl } from './router.js';
+import { briefDifference, fullDifference, specFields, wholeValue } from './values.js';
+/** @import { Context, Drift, DriftDetail, ResourceDetail, ResourceEvent, SiblingDrift } from './types.js' */
+
+/** @type {{ [type: string]: string }} */
+const EVENTS = {
+  DRIFT_DETECTED: 'drift detected',
+  DRIFT_CHANGED: 'drift changed',
+  DRIFT_ACCEPTED: 'drift accepted',
+  DRIFT_STALE: 'no longer differs',
+  RESOURCE_CHANGED: 'resource changed',
+  RESOURCE_DISCOVERED: 'resource discovered',
+  RESOURCE_GONE: 'resource gone',
+  SPEC_RECORDED: 'spec recorded',
+  SPEC_RETIRED: 'spec retired',
+};
+
+export class DetailView {
+  #context;
+  #close;
+  /** @type {string | null} */
+  #id = null;
+  /** @type {DriftDetail | null} */
+  #drift = null;
+  #asking = new AbortController();
+
+  /**
+   * @param {Context} context
+   * @param {() => void} close
+   */
+  constructor(context, close) {
+    this.#context = context;
+    this.#close = close;
+    this.element = h('section', { class: 'pane detail-pane', testid: 'detail', 'aria-label': 'Drift', hidden: true });
+  }
+
+  /** @returns {Drift | null} */
+  get drift() {
+    return this.#drift;
+  }
+
+  /** @param {string | null} id */
+  show(id) {
+    this.element.hidden = id === null;
+    if (id === this.#id) return;
+    this.#id = id;
+    this.#drift = null;
+    this.#asking.abort();
+    if (id === null) {
+      this.element.replaceChildren();
+      return;
+    }
+    this.element.replaceChildren(this.#bar(), skeleton(6));
+    this.element.scrollTop = 0;
+    void this.refresh();
+  }
+
+  focus() {
+    const heading = this.element.querySelector('h2');
+    if (heading instanceof HTMLElement) heading.focus({ preventScroll: true });
+  }
+
+  /** Asks for it again. */
+  async refresh() {
+    const id = this.#id;
+    if (id === null) return;
+    this.#asking.abort();
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    try {
+      const { drift } = await this.#context.api.ask(DRIFT, { id }, signal);
+      if (signal.aborted) return;
+      if (drift === null) this.#say('There is no such drift.', 'The link may be of another server, or cut short.');
+      else this.#draw(drift);
+    } catch (error) {
+      if (signal.aborted || (error instanceof ApiError && error.code === 'UNAUTHENTICATED')) return;
+      if (error instanceof ApiError && error.code === 'BAD_USER_INPUT') this.#say('There is no such drift.', 'This is not an id of a drift.');
+      else this.#say('The drift could not be loaded.', explain(error), () => void this.refresh());
+    }
+  }
+
+  /** @param {Drift} drift */
+  hear(drift) {
+    const shown = this.#drift;
+    if (shown === null) return;
+    const same = drift.id === shown.id && drift.revision === shown.revision && drift.status === shown.status;
+    if (same || drift.resource.id !== shown.resource.id) return;
+    if (drift.id === shown.id) announce(drift.status === 'OPEN' ? 'The drift that you look at changed' : `The drift that you look at: ${resolution(drift)}`);
+    void this.refresh();
+  }
+
+  #bar() {
+    return h(
+      'div',
+      { class: 'detail-bar' },
+      h('button', { type: 'button', class: 'quiet', testid: 'copy-link', text: 'Copy link', on: { click: (event) => void this.#copyLink(event.currentTarget) } }),
+      h('button', { type: 'button', class: 'quiet', testid: 'close-detail', 'aria-keyshortcuts': 'Escape', text: 'Close', on: { click: this.#close } }),
+    );
+  }
+
+  /** @param {HTMLButtonElement} button */
+  async #copyLink(button) {
+    const link = `${location.origin}/?drift=${this.#id}`;
+    try {
+      await navigator.clipboard.writeText(link);
+      button.textContent = 'Copied';
+      announce('Link copied');
+      setTimeout(() => {
+        button.textContent = 'Copy link';
+      }, 2000);
+    } catch {
+      // Browsers refuse without https, or when asked to: then by hand.
+      const field = h('input', { class: 'link-field', type: 'text', readonly: true, value: link, 'aria-label': 'Link to this drift' });
+      button.replaceWith(field);
+      field.select();
+      field.focus();
+    }
+  }
+
+  /**
+   * @param {string} title
+   * @param {string} text
+   * @param {() => void} [retry]
+   */
+  #say(title, text, retry) {
+    this.element.replaceChildren(
+      this.#bar(),
+      h(
+        'div',
+        { class: 'state problem', role: 'alert', testid: 'detail-error' },
+        h('h2', { class: 'state-title', tabindex: '-1', text: title }),
+        h('p', { text }),
+        retry !== undefined && h('button', { type: 'button', text: 'Try again', on: { click: retry } }),
+      ),
+    );
+  }
+
+  /** @param {DriftDetail} drift */
+  #draw(drift) {
+    const first = this.#drift?.id !== drift.id;
+    const hadFocus = this.element.contains(document.activeElement);
+    const opened = new Set([...this.element.querySelectorAll('details[open]')].map((details) => details.className));
+    const scrolled = this.element.scrollTop;
+    this.#drift = drift;
+    const { resource } = drift;
+    this.element.replaceChildren(
+      this.#bar(),
+      this.#head(drift),
+      this.#decision(drift),
+      part('Difference', fullDifference(drift), drift.kind === 'MISSING' ? specFields(drift.expected) : both(drift)),
+      part('Spec', spec(drift)),
+      part('Resource', facts(resource), more('attrs', 'Attributes', wholeValue(resource.attrs, 'Attributes'))),
+      ...this.#others(drift),
+      part('Events', this.#events(resource)),
+    );
+    for (const details of this.element.querySelectorAll('details')) details.open = opened.has(details.className);
+    if (first || hadFocus) this.focus();
+    this.element.scrollTop = first ? 0 : scrolled;
+  }
+
+  /** @param {DriftDetail} drift */
+  #head(drift) {
+    const { resource } = drift;
+    return h(
+      'header',
+      { class: 'detail-head' },
+      h(
+        'p',
+        { class: 'crumbs' },
+        h('strong', { text: visibleLine(resourceName(resource)) }),
+        h('span', { class: 'kind', text: kindName(resource.kind) }),
+        resource.region !== null && h('span', { class: 'region', text: resource.region }),
+      ),
+      h('h2', { tabindex: '-1' }, visibleLine(fieldName(drift)), ' ', h('span', { class: `badge ${drift.status.toLowerCase()}`, testid: 'detail-status', text: STATUS[drift.status] })),
+      h('p', { class: 'when' }, 'Detected ', timeElement(drift.detectedAt), `, revision ${drift.revision}`),
+    );
+  }
+
+  /** @param {DriftDetail} drift */
+  #decision(drift) {
+    if (drift.status !== 'OPEN') return resolved(drift);
+    if (!this.#context.session.canDecide) {
+      return h('p', { class: 'note', testid: 'read-only', text: 'You may look but not decide: accepting needs the role platform_admin.' });
+    }
+    const word = drift.kind === 'MISSING' ? 'Accept: nothing is wanted any more…' : 'Accept the live value…';
+    return h(
+      'div',
+      { class: 'actions' },
+      h('button', { type: 'button', class: 'primary', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift) } }),
+      h('span', { class: 'hint', text: 'Or put the cloud back as it was: the row closes at the next sweep.' }),
+    );
+  }
+
+  /** @param {DriftDetail} drift */
+  #others(drift) {
+    const { open, resolved: past } = drift.resource;
+    const others = open.nodes.filter((other) => other.id !== drift.id);
+    const earlier = past.nodes.filter((other) => other.id !== drift.id);
+    return [
+      others.length > 0 && part(`Also open on this resource (${others.length}${open.pageInfo.hasNextPage ? '+' : ''})`, this.#siblings(others)),
+      earlier.length > 0 && part('Resolved before', this.#siblings(earlier)),
+    ].filter((section) => section !== false);
+  }
+
+  /** @param {SiblingDrift[]} drifts */
+  #siblings(drifts) {
+    const { router } = this.#context;
+    return h(
+      'ul',
+      { class: 'siblings' },
+      ...drifts.map((drift) =>
+        h(
+          'li',
+          {},
+          h('a', {
+            href: routeUrl({ ...router.route, drift: drift.id }),
+            text: visibleLine(fieldName(drift)),
+            'data-route': true,
+          }),
+          ' ',
+          briefDifference(drift),
+          drift.status !== 'OPEN' && h('span', { class: 'how' }, ` ${visibleLine(resolution(drift))}`, ...noted(drift)),
+          ' ',
+          timeElement(drift.resolvedAt ?? drift.detectedAt, { class: 'age' }),
+        ),
+      ),
+    );
+  }
+
+  /** @param {ResourceDetail} resource */
+  #events(resource) {
+    const list = h('ol', { class: 'events', testid: 'events' }, ...resource.events.nodes.map(eventItem));
+    const button = h('button', { type: 'button', class: 'quiet', text: 'Older events' });
+    const place = h('div', {}, list, resource.events.nodes.length === 0 && h('p', { text: 'Nothing has happened to it yet.' }), button);
+    let { hasNextPage, endCursor } = resource.events.pageInfo;
+    button.hidden = !hasNextPage;
+    button.addEventListener('click', async () => {
+      button.disabled = true;
+      try {
+        const answer = await this.#context.api.ask(MORE_EVENTS, { id: resource.id, after: endCursor });
+        const { nodes, pageInfo } = answer.resource.events;
+        list.append(...nodes.map(eventItem));
+        ({ hasNextPage, endCursor } = pageInfo);
+        button.textContent = 'Older events';
+      } catch (error) {
+        button.textContent = `${explain(error)} Try again`;
+      }
+      button.disabled = false;
+      button.hidden = !hasNextPage;
+    });
+    return place;
+  }
+}
+
+/**
+ * @param {string} title
+ * @param {...(HTMLElement | false)} content
+ */
+function part(title, ...content) {
+  return h('section', { class: 'part' }, h('h3', { text: title }), ...content);
+}
+
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {HTMLElement} content
+ */
+function more(name, title, content) {
+  return h('details', { class: name }, h('summary', { text: title }), content);
+}
+
+/** @param {DriftDetail} drift */
+function both(drift) {
+  return h(
+    'div',
+    { class: 'both' },
+    h('div', { class: 'side' }, h('h4', { text: 'Asked for' }), wholeValue(drift.expected, 'Asked for')),
+    h('div', { class: 'side', testid: 'live-value' }, h('h4', { text: 'Live' }), wholeValue(drift.actual, 'Live')),
+  );
+}
+
+/** @param {Pick<Drift, 'resolutionNote'>} drift */
+function noted({ resolutionNote }) {
+  return resolutionNote === null || resolutionNote === '' ? [] : [h('span', { class: 'quote', text: `: ${visible(resolutionNote)}` })];
+}
+
+/** @param {DriftDetail} drift */
+function resolved(drift) {
+  return h(
+    'div',
+    { class: 'note', testid: 'resolution' },
+    h('p', {}, h('strong', { text: sentence(resolution(drift)) }), ' ', drift.resolvedAt !== null && timeElement(drift.resolvedAt)),
+    drift.resolutionNote !== null && drift.resolutionNote !== '' && h('blockquote', { text: visible(drift.resolutionNote) }),
+  );
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return visible(text.charAt(0).toUpperCase() + text.slice(1));
+}
+
+/** @param {DriftDetail} drift */
+function spec({ resource: { provisioned } }) {
+  if (provisioned === null) return h('p', { text: 'No spec is in force: nothing is asked for.' });
+  return h(
+    'p',
+    { testid: 'spec' },
+    `Version ${provisioned.specVersion} from `,
+    h('code', { text: provisioned.source }),
+    `, recorded by ${visible(provisioned.recordedBy)} `,
+    timeElement(provisioned.recordedAt),
+  );
+}
+
+/** @param {ResourceDetail} resource */
+function facts(resource) {
+  /** @type {[string, string | HTMLElement | null][]} */
+  const rows = [
+    ['Provider', resource.provider],
+    ['Id', resource.providerId],
+    ['URN', resource.urn],
+    ['Region', resource.region],
+    ['Size', resource.sizeSlug],
+    ['Status', resource.status],
+    ['IP', resource.ip],
+    ['VPC', resource.vpcUuid],
+    ['Project', resource.projectId],
+    ['Tags', resource.tags.length === 0 ? null : resource.tags.join(', ')],
+    ['First seen', resource.firstSeenAt && timeElement(resource.firstSeenAt)],
+    ['Synced', resource.syncedAt && timeElement(resource.syncedAt)],
+    ['Gone since', resource.goneAt && timeElement(resource.goneAt)],
+  ];
+  return h(
+    'dl',
+    { class: 'facts' },
+    ...rows.map(([name, value]) =>
+      value === null || value === '' ? null : h('div', {}, h('dt', { text: name }), h('dd', {}, typeof value === 'string' ? visibleLine(value) : value)),
+    ),
+  );
+}
+
+/** @param {ResourceEvent} event */
+function eventItem(event) {
+  const { data } = event;
+  const field = typeof data['field'] === 'string' && data['field'] !== '*' ? data['field'] : null;
+  const version = data['specVersion'];
+  const compared = 'expected' in data || 'actual' in data;
+  return h(
+    'li',
+    {},
+    h('span', { class: 'event-type', text: EVENTS[event.type] ?? event.type.toLowerCase() }),
+    field !== null && h('code', { text: visibleLine(field) }),
+    field !== null &&
+      compared &&
+      h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), unseen(' was asked for, is '), visibleLine(short(summary(data['actual'])))),
+    version !== undefined && version !== null && h('span', { text: `spec version ${String(version)}` }),
+    h('span', { class: 'by', text: event.actor === 'system' ? '' : `by ${visible(event.actor)}` }),
+    timeElement(event.occurredAt, { class: 'age' }),
+    Object.keys(data).length > 0 && h('details', { class: `event-${event.id}` }, h('summary', {}, 'data', unseen(` of ${event.type.toLowerCase()}`)), h('pre', { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': 'Data of the event', text: visible(printJson(data)) })),
+  );
+}
+
+/** @param {string} text */
+function short(text) {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+

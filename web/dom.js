@@ -1,0 +1,74 @@
+// Makes elements. Texts are only ever texts here: nothing that came from anywhere is read as HTML.
+
+/**
+ * @typedef {Node | string | null | undefined | false} Child
+ * @typedef {{
+ *   class?: string | undefined,
+ *   id?: string,
+ *   text?: string,
+ *   testid?: string,
+ *   on?: { [event: string]: (event: any) => void },
+ *   [attribute: string]: any,
+ * }} Props
+ */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Props} [props]
+ * @param {...(Child | Child[])} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === 'on') {
+      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, /** @type {any} */ (listener));
+    } else if (name === 'text') element.textContent = String(value);
+    else if (name === 'testid') element.setAttribute('data-testid', value);
+    else element.setAttribute(name, value === true ? '' : String(value));
+  }
+  element.append(...children.flat().filter(isNode));
+  return element;
+}
+
+/**
+ * @param {Child} child
+ * @returns {child is Node | string}
+ */
+function isNode(child) {
+  return child !== null && child !== undefined && child !== false;
+}
+
+/**
+ * What only a screen reader says.
+ * @param {string} text
+ */
+export function unseen(text) {
+  return h('span', { class: 'unseen', text });
+}
+
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function byId(id, type) {
+  const element = document.getElementById(id);
+  if (!(element instanceof type)) throw new Error(`the page has no #${id}`);
+  return element;
+}
+
+let turn = false;
+
+/**
+ * Said by screen readers when they get to it.
+ * @param {string} text
+ */
+export function announce(text) {
+  // The same text twice would be no change, and not be said again.
+  turn = !turn;
+  byId('announcer', HTMLElement).textContent = turn ? text : `${text}\u00a0`;
+}

@@ -1,0 +1,168 @@
+// How times, names and texts are written.
+
+/** @import { Drift, DriftStatus, JobName, JobOutcome, ResourceHead } from './types.js' */
+import { h } from './dom.js';
+
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+const UNITS = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+];
+const SHORT = { year: 'y', month: 'mo', week: 'w', day: 'd', hour: 'h', minute: 'm' };
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+const exact = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' });
+
+/**
+ * `3 hours ago`
+ * @param {string} time
+ * @param {number} now
+ */
+export function relativeTime(time, now = Date.now()) {
+  const seconds = (Date.parse(time) - now) / 1000;
+  for (const [unit, length] of UNITS) {
+    if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);
+  }
+  return seconds > 5 ? 'in less than a minute' : 'just now';
+}
+
+/**
+ * `3h`
+ * @param {string} time
+ * @param {number} now
+ */
+export function shortAge(time, now = Date.now()) {
+  const seconds = (now - Date.parse(time)) / 1000;
+  for (const [unit, length] of UNITS) {
+    if (seconds >= length) return `${Math.trunc(seconds / length)}${SHORT[/** @type {keyof typeof SHORT} */ (unit)]}`;
+  }
+  return 'now';
+}
+
+/**
+ * The time of this place and of UTC: a cloud's log is in the one, a memory in the other.
+ * @param {string} time
+ */
+export function exactTime(time) {
+  const date = new Date(time);
+  return `${exact.format(date)} (${date.toISOString().replace(/\.\d+Z$/, 'Z')})`;
+}
+
+/**
+ * @param {string} time
+ * @param {{ short?: boolean, class?: string }} [how]
+ */
+export function timeElement(time, how = {}) {
+  const element = h('time', { datetime: time, title: exactTime(time), class: how.class, 'data-age': how.short ? 'short' : 'long' });
+  refreshTime(element);
+  return element;
+}
+
+/** @param {HTMLTimeElement} element */
+function refreshTime(element) {
+  const text = element.dataset.age === 'short' ? shortAge(element.dateTime) : relativeTime(element.dateTime);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Times on the page grow old by themselves. */
+export function refreshTimes() {
+  for (const element of document.querySelectorAll('time[data-age]')) {
+    if (element instanceof HTMLTimeElement) refreshTime(element);
+  }
+}
+
+/**
+ * @param {string} from
+ * @param {string} to
+ */
+export function duration(from, to) {
+  const ms = Math.max(Date.parse(to) - Date.parse(from), 0);
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/**
+ * @param {number} count
+ * @param {string} one
+ * @param {string} [many]
+ */
+export function plural(count, one, many = `${one}s`) {
+  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+}
+
+/**
+ * `load_balancer` is `load balancer`.
+ * @param {string} kind
+ */
+export function kindName(kind) {
+  return kind.replaceAll('_', ' ');
+}
+
+/** @param {ResourceHead} resource */
+export function resourceName(resource) {
+  return resource.name ?? resource.providerId;
+}
+
+/** @param {{ field: string, kind: string }} drift */
+export function fieldName(drift) {
+  return drift.kind === 'MISSING' ? 'missing' : drift.field;
+}
+
+/** @type {{ [status in DriftStatus]: string }} */
+export const STATUS = { OPEN: 'open', ACCEPTED: 'accepted', REVERTED: 'reverted', STALE: 'no longer differs' };
+/** @type {{ [job in JobName]: string }} */
+export const JOB = { SYNC_INVENTORY: 'Sync', DETECT_DRIFT: 'Sweep' };
+/** @type {{ [outcome in JobOutcome]: string }} */
+export const OUTCOME = {
+  SUCCEEDED: 'succeeded',
+  PARTIAL: 'partial',
+  FAILED: 'failed',
+  SKIPPED: 'skipped',
+  ABANDONED: 'abandoned',
+};
+
+/**
+ * How a drift left the inbox, in a few words.
+ * @param {Pick<Drift, 'status' | 'resolvedBy'>} drift
+ */
+export function resolution(drift) {
+  return drift.resolvedBy === null ? STATUS[drift.status] : `${STATUS[drift.status]} by ${drift.resolvedBy}`;
+}
+
+// Controls, marks of direction and characters without width: two values that look alike would not be the same.
+const INVISIBLE =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]/g;
+
+/**
+ * A text in which everything can be seen.
+ * @param {string} text
+ */
+export function visible(text) {
+  return text.replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/**
+ * The same in one line.
+ * @param {string} text
+ */
+export function inLine(text) {
+  return visible(text).replaceAll('\n', '⏎').replaceAll('\t', '⇥');
+}
+
+/**
+ * The same, where it is all of a text: spaces at its ends are shown too.
+ * @param {string} text
+ */
+export function visibleLine(text) {
+  const shown = inLine(text);
+  return /^\s|\s$/.test(shown) ? `“${shown}”` : shown;
+}
+
+/** @param {string} text */
+export function byteLength(text) {
+  return new TextEncoder().encode(text).length;
+}

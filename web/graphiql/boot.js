@@ -1,0 +1,186 @@
+// Starts GraphiQL on /graphiql, signed in as the inbox page is.
+
+import { parseJson } from '../json.js';
+import { Session } from '../session.js';
+import { EventParser } from '../sse.js';
+import { storageWithoutTokens } from './storage.js';
+import { TABS } from './tabs.js';
+
+/** @typedef {{ query: string, variables?: unknown, operationName?: string | null }} Parameters */
+/** @typedef {{ headers?: { [name: string]: unknown }, documentAST?: { definitions: readonly any[] } }} Options */
+
+const WITHOUT_GRAPHIQL = [
+  'The Drift Inbox server itself is fine, and any other GraphQL client can use it: send POST requests to /graphql with an Authorization header.',
+];
+/** How long the files of the page may take before it says so, in milliseconds. */
+const PATIENCE = 10_000;
+
+const session = new Session();
+
+/** @param {string} id */
+function byId(id) {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`the page has no ${id}`);
+  return found;
+}
+
+function showToken() {
+  const known = session.token !== null;
+  byId('token-state').textContent = known
+    ? 'Requests carry the token of this tab.'
+    : 'No token: sign in to the inbox in this tab, or enter {"Authorization": "Bearer …"} under Headers below.';
+  byId('forget').hidden = !known;
+}
+
+/** @param {string[]} lines */
+function explain(...lines) {
+  const paragraphs = lines.map((line) => {
+    const paragraph = document.createElement('p');
+    paragraph.textContent = line;
+    return paragraph;
+  });
+  const message = document.getElementById('message') ?? byId('graphiql');
+  message.setAttribute('role', 'alert');
+  message.replaceChildren(...paragraphs);
+}
+
+/**
+ * @param {Parameters} parameters
+ * @param {Options | undefined} options
+ */
+function isSubscription(parameters, options) {
+  const operations = (options?.documentAST?.definitions ?? []).filter(({ kind }) => kind === 'OperationDefinition');
+  const name = parameters.operationName ?? null;
+  const chosen = operations.find((operation) => name === null || operation.name?.value === name);
+  return chosen?.operation === 'subscription';
+}
+
+/**
+ * @param {Parameters} parameters
+ * @param {Options | undefined} options
+ * @param {string} accept
+ * @param {AbortSignal} [signal]
+ */
+async function post(parameters, options, accept, signal) {
+  const headers = new Headers({ Accept: accept, 'Content-Type': 'application/json' });
+  if (session.token !== null) headers.set('Authorization', `Bearer ${session.token}`);
+  // The headers editor has the last word.
+  for (const [name, value] of Object.entries(options?.headers ?? {})) headers.set(name, String(value));
+  try {
+    return await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify(parameters), signal: signal ?? null });
+  } catch (error) {
+    throw new Error(`The server cannot be reached: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** @param {Response} response */
+async function answer(response) {
+  const text = await response.text();
+  try {
+    return parseJson(text);
+  } catch {
+    throw new Error(`The server answered ${response.status} ${response.statusText} without JSON: ${text.slice(0, 200)}`);
+  }
+}
+
+/**
+ * The results of a subscription, until whoever reads them stops.
+ * @param {Parameters} parameters
+ * @param {Options | undefined} options
+ */
+async function* subscribe(parameters, options) {
+  const stop = new AbortController();
+  try {
+    const response = await post(parameters, options, 'text/event-stream', stop.signal);
+    const isStream = response.headers.get('Content-Type')?.startsWith('text/event-stream');
+    if (!isStream || response.body === null) {
+      yield await answer(response);
+      return;
+    }
+    const parser = new EventParser();
+    const decoder = new TextDecoder();
+    const reader = response.body.getReader();
+    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+      for (const { event, data } of parser.push(decoder.decode(value, { stream: true }))) {
+        if (event === 'complete') return;
+        if (event === 'next') yield parseJson(data);
+      }
+    }
+  } finally {
+    stop.abort();
+  }
+}
+
+/**
+ * @param {Parameters} parameters
+ * @param {Options} [options]
+ */
+async function fetcher(parameters, options) {
+  if (isSubscription(parameters, options)) return subscribe(parameters, options);
+  return answer(await post(parameters, options, 'application/graphql-response+json, application/json;q=0.9'));
+}
+
+function start() {
+  const { React, ReactDOM, GraphiQL } = /** @type {any} */ (window);
+  if (!React || !ReactDOM || !GraphiQL) {
+    explain(
+      'GraphiQL could not be loaded.',
+      `Its program comes from ${document.documentElement.dataset['from']}. This browser could not reach it, or something on the way blocked or changed the files.`,
+      ...WITHOUT_GRAPHIQL,
+    );
+    return;
+  }
+  byId('bar').hidden = false;
+
+  const container = byId('graphiql');
+  container.replaceChildren();
+  const root = ReactDOM.createRoot(container);
+  const storage = storageWithoutTokens(() => session.token);
+  // A new key makes a new GraphiQL, which reads the schema again: with another token there may be another answer.
+  let generation = 0;
+  const render = () => {
+    generation += 1;
+    showToken();
+    root.render(
+      React.createElement(GraphiQL, {
+        key: generation,
+        fetcher,
+        storage,
+        defaultTabs: TABS,
+        defaultEditorToolsVisibility: 'variables',
+        isHeadersEditorEnabled: true,
+        shouldPersistHeaders: false,
+        showPersistHeadersSettings: false,
+      }),
+    );
+  };
+  render();
+
+  byId('forget').addEventListener('click', () => {
+    session.end();
+    render();
+  });
+  window.addEventListener('hashchange', () => {
+    if (session.takeTokenFromAddress()) render();
+  });
+}
+
+let started = false;
+
+// Runs after the deferred scripts, whether they came or not.
+function begin() {
+  started = true;
+  try {
+    start();
+  } catch (error) {
+    console.error(error);
+    explain('GraphiQL could not be started.', String(error));
+  }
+}
+
+// At once: the token must not stay in the address while other scripts are on their way.
+session.takeTokenFromAddress();
+document.addEventListener('DOMContentLoaded', begin);
+setTimeout(() => {
+  if (!started) explain(`Still waiting for ${document.documentElement.dataset['from']}, from where GraphiQL comes.`, ...WITHOUT_GRAPHIQL);
+}, PATIENCE);

@@ -1,0 +1,76 @@
+// Where GraphiQL keeps tabs and history: the browser's local storage, without tokens.
+//
+// GraphiQL writes the headers of every history entry there, whatever shouldPersistHeaders says, and with them a token
+// typed into the headers editor. All headers are dropped here, and whole values that look as if they held a token
+// elsewhere.
+
+/**
+ * @param {unknown} value
+ * @returns {unknown}
+ */
+function withoutHeaders(value) {
+  if (Array.isArray(value)) return value.map(withoutHeaders);
+  if (value === null || typeof value !== 'object') return value;
+  // null and not left out: GraphiQL takes stored tabs without the key for broken ones.
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, key.toLowerCase() === 'headers' ? null : withoutHeaders(inner)]),
+  );
+}
+
+/** @param {string} text */
+function stripped(text) {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === 'object' ? JSON.stringify(withoutHeaders(value)) : text;
+  } catch {
+    // Not JSON: the name of an operation or a theme, a size.
+    return text;
+  }
+}
+
+/**
+ * What may be kept of a text; null if nothing may.
+ * @param {string} key
+ * @param {string} text
+ * @param {string | null} token the one in use, if any
+ */
+export function storable(key, text, token) {
+  if (/headers$/i.test(key)) return null;
+  // In a document or in variables, "headers" is the user's own word.
+  const kept = /:(query|variables)$/.test(key) ? text : stripped(text);
+  const looksSecret = /bearer\s+\S|eyJ[\w-]{8,}\./i.test(kept) || (token !== null && kept.includes(token));
+  return looksSecret ? null : kept;
+}
+
+/**
+ * @param {() => string | null} token gives the one in use
+ * @returns {Storage | null} null where the browser keeps nothing
+ */
+export function storageWithoutTokens(token) {
+  /** @type {Storage} */
+  let local;
+  try {
+    local = window.localStorage;
+    local.getItem('graphiql:theme');
+  } catch {
+    return null;
+  }
+  return {
+    get length() {
+      return local.length;
+    },
+    key: (index) => local.key(index),
+    getItem: (key) => local.getItem(key),
+    setItem(key, text) {
+      // What may not be stored leaves what was stored before: GraphiQL's keys stay consistent with each other.
+      const kept = storable(key, text, token());
+      if (kept !== null) local.setItem(key, kept);
+    },
+    removeItem: (key) => local.removeItem(key),
+    clear() {
+      for (const key of Object.keys(local)) {
+        if (key.startsWith('graphiql:')) local.removeItem(key);
+      }
+    },
+  };
+}

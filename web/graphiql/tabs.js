@@ -1,0 +1,73 @@
+// The operations that GraphiQL opens with.
+
+/** @param {unknown} value */
+const pretty = (value) => JSON.stringify(value, null, 2);
+
+export const TABS = [
+  {
+    query: `# The inbox: every field whose live value
+# is not what its spec says. Ctrl-Enter runs it.
+query Inbox {
+  drifts(first: 20) {
+    totalCount
+    nodes {
+      id
+      field
+      expected
+      actual
+      revision
+      resource {
+        name
+        kind
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Makes the live value of one drift the desired one.
+# Take id and revision from the inbox: the revision
+# says which value you saw, and so accept.
+mutation Accept($input: AcceptDriftInput!) {
+  acceptDrift(input: $input) {
+    drift {
+      id
+      status
+    }
+    provisioned {
+      specVersion
+      spec
+    }
+  }
+}
+`,
+    variables: pretty({ input: { driftId: 'ID OF A DRIFT', revision: 1, note: 'Resized on purpose' } }),
+  },
+  {
+    query: `# Writes down what a resource should be.
+# Only the fields of the spec are watched.
+# expectedSpecVersion: the version you read,
+# 0 if there is none yet.
+mutation Record($input: RecordSpecInput!) {
+  recordSpec(input: $input) {
+    provisioned {
+      specVersion
+      spec
+    }
+  }
+}
+`,
+    variables: pretty({
+      input: {
+        resourceId: 'ID OF A RESOURCE',
+        spec: { size_slug: 's-1vcpu-1gb', tags: ['web'] },
+        expectedSpecVersion: 0,
+      },
+    }),
+  },
+];

@@ -1,0 +1,455 @@
+// The list of drifts: the inbox, and what left it.
+
+import { ApiError, explain } from './api.js';
+import { announce, h, unseen } from './dom.js';
+import { FilterBar } from './filters.js';
+import { fieldName, kindName, plural, resolution, resourceName, timeElement, visibleLine } from './format.js';
+import { FACETS, PAGE, TOTAL } from './queries.js';
+import { filterInput, matches, routeUrl } from './router.js';
+import { emptyState } from './standing.js';
+import { briefDifference } from './values.js';
+import { ListWindow } from './window.js';
+/** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */
+
+/** How long a row that left the list is still shown. */
+const FAREWELL = 5000;
+/** How long after a change the numbers are asked for again. */
+const SETTLE = 1500;
+/** New rows that go in by themselves; of more, their number is shown. */
+const MOST_AT_ONCE = 30;
+/** Rows that the first page may have grown to before the list begins anew. */
+const MOST_ON_FIRST_PAGE = 250;
+
+export class ListView {
+  #context;
+  #filters;
+  /** @type {Route} */
+  #route;
+  /** @type {DriftFilterInput} */
+  #filter;
+  #shown = '';
+  #title = h('h2', { id: 'view-title', tabindex: '-1' });
+  #total = h('span', { class: 'total', testid: 'total' });
+  #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
+  #pages = h('div', { class: 'pages', testid: 'list', tabindex: '-1' });
+  #foot = h('div', { class: 'list-foot' });
+  /** Elements of rows; a row that changes is another object. @type {WeakMap<Drift, HTMLElement>} */
+  #elements = new WeakMap();
+  /** @type {Map<string, ReturnType<typeof setTimeout>>} */
+  #leaving = new Map();
+  /** @type {Map<string, Drift>} */
+  #heard = new Map();
+  /** @type {Set<string>} */
+  #unseenNew = new Set();
+  /** @type {unknown} */
+  #error = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #settling;
+  #numbers = new AbortController();
+
+  /** @param {Context} context */
+  constructor(context) {
+    this.#context = context;
+    this.#route = context.router.route;
+    this.#filter = filterInput(this.#route);
+    this.#filters = new FilterBar(this.#route, (view, filters) => context.router.go({ view, filters, drift: null }));
+    this.#window = new ListWindow(this.#pages, {
+      fetch: (range, signal) => this.#fetch(range, signal),
+      render: (page) => this.#render(page),
+      changed: () => this.#showFoot(),
+      failed: (error) => this.#failed(error),
+    });
+    this.element = h(
+      'section',
+      { class: 'pane list-pane', 'aria-labelledby': 'view-title' },
+      h('div', { class: 'pane-head' }, this.#title, this.#total),
+      this.#filters.element,
+      h('div', { class: 'pill-place' }, this.#pill),
+      this.#pages,
+      this.#foot,
+    );
+  }
+
+  /** @type {ListWindow<Drift>} */
+  #window;
+
+  /** @param {Route} route */
+  show(route) {
+    this.#route = route;
+    this.#filter = filterInput(route);
+    this.#filters.show(route);
+    this.#title.textContent = route.view === 'inbox' ? 'Inbox' : 'History';
+    const shown = JSON.stringify([route.view, route.filters]);
+    if (shown !== this.#shown) {
+      this.#shown = shown;
+      this.reload();
+    }
+    this.#markCurrent();
+  }
+
+  /** Begins at the top again. */
+  reload() {
+    for (const timer of this.#leaving.values()) clearTimeout(timer);
+    this.#leaving.clear();
+    this.#heard.clear();
+    this.#unseenNew.clear();
+    this.#pill.hidden = true;
+    this.#error = null;
+    this.#total.textContent = '';
+    this.#window.clear();
+    window.scrollTo({ top: 0, behavior: 'instant' });
+    void this.#window.loadNext().then(() => this.#countSoon(0));
+  }
+
+  /** Forgets what it shows: somebody else may sign in. */
+  clear() {
+    this.#shown = '';
+    this.#numbers.abort();
+    clearTimeout(this.#settling);
+    this.#window.clear();
+  }
+
+  /** Asks for what is shown again, where it is. */
+  async refresh() {
+    if (this.#window.pages.length === 0) return;
+    await this.#window.refresh();
+    this.#countSoon(0);
+  }
+
+  focusSearch() {
+    this.#filters.focusSearch();
+  }
+
+  focusTitle() {
+    this.#title.focus({ preventScroll: true });
+  }
+
+  /**
+   * @param {{ first: number, after: string | null, before: string | null }} range
+   * @param {AbortSignal} signal
+   */
+  async #fetch(range, signal) {
+    const field = this.#route.view === 'inbox' ? 'DETECTED_AT' : 'RESOLVED_AT';
+    const variables = { filter: this.#filter, orderBy: { field, direction: 'DESC' }, ...range };
+    const { drifts } = await this.#context.api.ask(PAGE, variables, signal);
+    this.#error = null;
+    return drifts;
+  }
+
+  // Counting is most of the cost of a page, so that it waits until there is one.
+  /** @param {number} wait */
+  #countSoon(wait = SETTLE) {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => void this.#count(), wait);
+  }
+
+  async #count() {
+    this.#numbers.abort();
+    this.#numbers = new AbortController();
+    const { signal } = this.#numbers;
+    const { api } = this.#context;
+    try {
+      const { drifts } = await api.ask(TOTAL, { filter: this.#filter }, signal);
+      this.#showTotal(drifts.totalCount);
+      const { driftFacets } = await api.ask(FACETS, { filter: this.#filter }, signal);
+      if (!signal.aborted) this.#filters.showFacets(driftFacets);
+    } catch (error) {
+      // The list is there without its numbers, and says by itself if the server is not.
+      if (!(error instanceof ApiError) && !signal.aborted) throw error;
+    }
+  }
+
+  /** @param {number} count */
+  #showTotal(count) {
+    const what = this.#route.view === 'inbox' ? 'open' : 'resolved';
+    this.#total.textContent = `${count.toLocaleString('en')} ${what}`;
+    if (this.#route.view === 'inbox' && !this.#filters.narrowed) this.#context.counted(count);
+  }
+
+  /** @param {import('./window.js').ListPage<Drift>} page */
+  #render(page) {
+    const focused = page.element.contains(document.activeElement) ? document.activeElement : null;
+    const id = focused?.closest('[data-drift-id]')?.getAttribute('data-drift-id');
+    /** @type {Map<string, Drift[]>} */
+    const groups = new Map();
+    for (const drift of page.rows ?? []) {
+      const group = groups.get(drift.resource.id);
+      if (group === undefined) groups.set(drift.resource.id, [drift]);
+      else group.push(drift);
+    }
+    page.element.replaceChildren(...[...groups.values()].map((drifts) => this.#group(drifts)));
+    this.#markCurrent();
+    if (id) linkOf(page.element, id)?.focus({ preventScroll: true });
+  }
+
+  /** @param {Drift[]} drifts */
+  #group(drifts) {
+    const [{ resource }] = /** @type {[Drift]} */ (drifts);
+    const name = visibleLine(resourceName(resource));
+    return h(
+      'section',
+      { class: 'group', testid: 'group', 'data-resource-id': resource.id },
+      h(
+        'header',
+        { class: 'group-head' },
+        h('h3', { text: name }),
+        h('span', { class: 'kind', text: kindName(resource.kind) }),
+        resource.region !== null && h('span', { class: 'region', text: resource.region }),
+        name !== resource.providerId && h('span', { class: 'provider-id', text: visibleLine(resource.providerId) }),
+        h('span', { class: 'group-count', text: plural(drifts.length, 'field') }),
+      ),
+      h('ul', { class: 'rows' }, ...drifts.map((drift) => this.#row(drift))),
+    );
+  }
+
+  /** @param {Drift} drift */
+  #row(drift) {
+    const known = this.#elements.get(drift);
+    if (known !== undefined) return known;
+    const { session } = this.#context;
+    const open = drift.status === 'OPEN';
+    const name = visibleLine(resourceName(drift.resource));
+    const field = visibleLine(fieldName(drift));
+    const element = h(
+      'li',
+      { class: `row ${drift.status.toLowerCase()}`, testid: 'row', 'data-drift-id': drift.id, 'data-status': drift.status },
+      h(
+        'a',
+        {
+          class: 'row-link',
+          href: routeUrl({ ...this.#route, drift: drift.id }),
+          on: { click: (/** @type {MouseEvent} */ event) => this.#open(event, drift) },
+        },
+        unseen(`${name}, `),
+        field,
+      ),
+      h('span', { class: 'row-difference' }, briefDifference(drift)),
+      !open && h('span', { class: `badge ${drift.status.toLowerCase()}`, text: visibleLine(resolution(drift)) }),
+      timeElement(drift.resolvedAt ?? drift.detectedAt, { short: true, class: 'age' }),
+      open &&
+        session.canDecide &&
+        h('button', {
+          type: 'button',
+          class: 'row-accept',
+          testid: 'row-accept',
+          'aria-label': `Accept ${field} of ${name}`,
+          text: 'Accept',
+          on: { click: () => this.#context.accept(drift) },
+        }),
+    );
+    this.#elements.set(drift, element);
+    return element;
+  }
+
+  /**
+   * @param {MouseEvent} event
+   * @param {Drift} drift
+   */
+  #open(event, drift) {
+    // Others open another tab.
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    this.#context.router.go({ drift: drift.id });
+  }
+
+  #markCurrent() {
+    for (const link of this.#pages.querySelectorAll('.row-link')) {
+      const id = link.closest('[data-drift-id]')?.getAttribute('data-drift-id');
+      if (id === this.#route.drift) link.setAttribute('aria-current', 'true');
+      else link.removeAttribute('aria-current');
+    }
+  }
+
+  #showFoot() {
+    const list = this.#window;
+    this.#pages.setAttribute('aria-busy', String(list.loadingNext));
+    const nothing = list.pages.every(({ rows }) => rows !== null && rows.length === 0);
+    if (this.#error !== null) return;
+    if (list.loadingNext) {
+      this.#foot.replaceChildren(skeleton(list.pages.length === 0 ? 8 : 2));
+    } else if (list.hasNext) {
+      this.#foot.replaceChildren(
+        h('button', { type: 'button', testid: 'load-more', text: 'Load more', on: { click: () => void list.loadNext() } }),
+      );
+    } else if (nothing) {
+      this.#foot.replaceChildren(emptyState(this.#context, this.#route.view, this.#filters.narrowed, () => this.#filters.clear()));
+    } else {
+      this.#foot.replaceChildren(h('p', { class: 'end', text: 'That is all.' }));
+    }
+  }
+
+  /** @param {unknown} error */
+  #failed(error) {
+    if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') return;
+    this.#error = error;
+    this.#pages.setAttribute('aria-busy', 'false');
+    const retry = () => {
+      this.#error = null;
+      if (this.#window.stalled) void this.#window.loadNext();
+      else {
+        this.#showFoot();
+        this.#window.look();
+      }
+    };
+    this.#foot.replaceChildren(
+      h(
+        'div',
+        { class: 'state problem', role: 'alert', testid: 'list-error' },
+        h('p', { class: 'state-title', text: 'The list could not be loaded.' }),
+        h('p', { text: explain(error) }),
+        h('button', { type: 'button', text: 'Try again', on: { click: retry } }),
+      ),
+    );
+  }
+
+  /**
+   * A drift as it is now.
+   * @param {Drift} drift
+   */
+  hear(drift) {
+    if (this.#heard.size === 0) setTimeout(() => this.#takeIn(), 100);
+    this.#heard.set(drift.id, drift);
+  }
+
+  #takeIn() {
+    const heard = [...this.#heard.values()];
+    this.#heard.clear();
+    if (this.#shown === '' || this.#window.pages.length === 0) return;
+    const fresh = heard.filter((drift) => !this.#update(drift) && this.#isNew(drift));
+    if (fresh.length > 0) this.#takeNew(fresh);
+    if (heard.length > 0) this.#countSoon();
+  }
+
+  /**
+   * @param {Drift} drift
+   * @returns {boolean} whether it was there
+   */
+  #update(drift) {
+    const found = this.#window.find(drift.id);
+    if (found === null) return false;
+    const { page, row } = found;
+    // Answers and events overtake each other.
+    if (drift.revision < row.revision || (row.status !== 'OPEN' && drift.status === 'OPEN')) return true;
+    const same = drift.revision === row.revision && drift.status === row.status;
+    if (same || page.rows === null) return true;
+    page.rows = page.rows.map((known) => (known.id === drift.id ? drift : known));
+    this.#window.redraw(page);
+    this.#elements.get(drift)?.classList.add('touched');
+    const name = `${fieldName(drift)} of ${resourceName(drift.resource)}`;
+    announce(drift.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(drift)}`);
+    if (!this.#filter.status.includes(drift.status)) this.#leave(drift.id);
+    return true;
+  }
+
+  /** @param {string} id */
+  #leave(id) {
+    if (this.#leaving.has(id)) return;
+    const timer = setTimeout(() => {
+      this.#leaving.delete(id);
+      this.#remove(id);
+    }, FAREWELL);
+    this.#leaving.set(id, timer);
+  }
+
+  /** @param {string} id */
+  #remove(id) {
+    const found = this.#window.find(id);
+    if (found === null) return;
+    const { page } = found;
+    const link = linkOf(this.#pages, id);
+    const next = link === document.activeElement ? (this.#neighbour(1) ?? this.#neighbour(-1)) : null;
+    page.rows = (page.rows ?? []).filter((row) => row.id !== id);
+    this.#window.redraw(page);
+    next?.focus({ preventScroll: true });
+    this.#showFoot();
+  }
+
+  /** @param {Drift} drift */
+  #isNew(drift) {
+    if (!matches(drift, this.#filter)) return false;
+    const time = (/** @type {Drift} */ row) => Date.parse(this.#route.view === 'inbox' ? row.detectedAt : (row.resolvedAt ?? ''));
+    const newest = this.#window.pages[0]?.rows?.[0];
+    // Where the top is not there, what is new cannot be told from what is old and far away but by its age.
+    return newest === undefined ? this.#window.pages[0]?.rows?.length === 0 || Date.now() - time(drift) < 60_000 : time(drift) >= time(newest);
+  }
+
+  /** @param {Drift[]} drifts */
+  #takeNew(drifts) {
+    const first = this.#window.pages[0];
+    if (first === undefined) return;
+    const atTop = this.element.offsetParent !== null && first.element.getBoundingClientRect().top >= 0;
+    if (atTop && first.rows !== null && drifts.length <= MOST_AT_ONCE && first.rows.length < MOST_ON_FIRST_PAGE) {
+      const known = new Set(first.rows.map((row) => row.id));
+      first.rows = [...drifts.filter((drift) => !known.has(drift.id)).reverse(), ...first.rows];
+      this.#render(first);
+      for (const drift of drifts) this.#elements.get(drift)?.classList.add('touched');
+      this.#showFoot();
+      announce(plural(drifts.length, 'new drift'));
+      return;
+    }
+    for (const drift of drifts) this.#unseenNew.add(drift.id);
+    this.#pill.textContent = `${this.#unseenNew.size.toLocaleString('en')} new`;
+    this.#pill.setAttribute('aria-label', `Show ${plural(this.#unseenNew.size, 'new drift')}`);
+    this.#pill.hidden = false;
+    announce(plural(this.#unseenNew.size, 'new drift'));
+  }
+
+  /** @returns {HTMLAnchorElement[]} */
+  get #links() {
+    return [...this.#pages.querySelectorAll('a.row-link')].filter((link) => link instanceof HTMLAnchorElement);
+  }
+
+  /** @param {1 | -1} step */
+  #neighbour(step) {
+    const links = this.#links;
+    const focused = links.findIndex((link) => link.closest('.row')?.contains(document.activeElement));
+    const at = focused === -1 ? links.findIndex((link) => link.hasAttribute('aria-current')) : focused;
+    return links[at === -1 ? 0 : at + step] ?? null;
+  }
+
+  /**
+   * To the next row or the one before.
+   * @param {1 | -1} step
+   */
+  move(step) {
+    const link = this.#neighbour(step);
+    if (link === null) return;
+    const id = link.closest('.row')?.getAttribute('data-drift-id');
+    if (this.#route.drift !== null && id) this.#context.router.go({ drift: id }, { replace: true });
+    link.focus({ preventScroll: true });
+    link.closest('.row')?.scrollIntoView({ block: 'nearest' });
+  }
+
+  /** The drift whose row has the focus. */
+  get focused() {
+    const id = document.activeElement?.closest('[data-drift-id]')?.getAttribute('data-drift-id');
+    return id ? (this.#window.find(id)?.row ?? null) : null;
+  }
+
+  /** @param {string} id */
+  focusRow(id) {
+    const link = linkOf(this.#pages, id);
+    if (link === null) this.focusTitle();
+    else link.focus({ preventScroll: true });
+  }
+}
+
+/**
+ * @param {HTMLElement} within
+ * @param {string} id
+ * @returns {HTMLElement | null}
+ */
+function linkOf(within, id) {
+  return within.querySelector(`[data-drift-id="${CSS.escape(id)}"] .row-link`);
+}
+
+/** @param {number} rows */
+export function skeleton(rows) {
+  return h(
+    'div',
+    { class: 'skeleton' },
+    unseen('Loading…'),
+    ...Array.from({ length: rows }, () => h('div', { class: 'skeleton-row', 'aria-hidden': 'true' })),
+  );
+}
+

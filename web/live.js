@@ -1,0 +1,139 @@
+// Hears of every drift that changes, and says so: 'drift' for each one, 'open' when the stream is open, so that
+// whoever shows something asks for it anew, 'state' when the connection changes.
+
+import { ApiError, isAbort } from './api.js';
+import { DRIFT_CHANGED } from './queries.js';
+/** @import { Api } from './api.js' */
+
+/** @typedef {'off' | 'connecting' | 'live' | 'reconnecting' | 'offline' | 'paused'} LiveState */
+
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 30_000;
+/** The server says something every few seconds; after this long without a word the connection is dead. */
+const SILENCE = 40_000;
+/** A browser has six connections to a server: tabs that nobody looks at give theirs back. */
+const HIDDEN = 60_000;
+const STATUSES = ['OPEN', 'ACCEPTED', 'REVERTED', 'STALE'];
+
+export class Live extends EventTarget {
+  /** @type {LiveState} */
+  state = 'off';
+  #api;
+  /** What `stop` ends. */
+  #run = new AbortController();
+  /** One connection of it. */
+  #attempt = new AbortController();
+  /** Ends the pause between two connections. */
+  #wake = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #hiding;
+
+  /** @param {Api} api */
+  constructor(api) {
+    super();
+    this.#api = api;
+    document.addEventListener('visibilitychange', () => this.#seen());
+    window.addEventListener('online', () => this.#wake());
+    window.addEventListener('offline', () => this.#attempt.abort());
+  }
+
+  start() {
+    this.#end('connecting');
+    this.#run = new AbortController();
+    void this.#keepOpen(this.#run.signal);
+  }
+
+  stop() {
+    this.#end('off');
+  }
+
+  /** @param {LiveState} state */
+  #end(state) {
+    clearTimeout(this.#hiding);
+    this.#run.abort();
+    this.#attempt.abort();
+    this.#wake();
+    this.#say(state);
+  }
+
+  #seen() {
+    clearTimeout(this.#hiding);
+    if (this.state === 'off') return;
+    if (document.hidden) this.#hiding = setTimeout(() => this.#end('paused'), HIDDEN);
+    else if (this.state === 'paused') this.start();
+    else this.#wake();
+  }
+
+  /** @param {LiveState} state */
+  #say(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.dispatchEvent(new Event('state'));
+  }
+
+  /** @param {AbortSignal} ended */
+  async #keepOpen(ended) {
+    let failures = 0;
+    while (!ended.aborted) {
+      try {
+        await this.#listen(() => {
+          failures = 0;
+        });
+      } catch (error) {
+        if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code)) {
+          if (!ended.aborted) this.#say('off');
+          return;
+        }
+        if (!isAbort(error) && !(error instanceof ApiError)) console.error(error);
+      }
+      if (ended.aborted) return;
+      this.#say(navigator.onLine ? 'reconnecting' : 'offline');
+      // Spread over time: after a restart of the server everybody comes at once otherwise.
+      await this.#pause(Math.min(FIRST_DELAY * 2 ** failures, LONGEST_DELAY) * (0.5 + Math.random()));
+      failures += 1;
+    }
+  }
+
+  /** @param {() => void} opened */
+  async #listen(opened) {
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    let silence = setTimeout(() => attempt.abort(), SILENCE);
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => attempt.abort(), SILENCE);
+    };
+    try {
+      await this.#api.listen(
+        DRIFT_CHANGED,
+        { filter: { status: STATUSES } },
+        {
+          heard,
+          opened: () => {
+            heard();
+            opened();
+            this.#say('live');
+            // Only now: what changes from here on is heard of, and what changed before is in the answers.
+            this.dispatchEvent(new Event('open'));
+          },
+          next: (data) => this.dispatchEvent(new CustomEvent('drift', { detail: data.driftChanged })),
+        },
+        attempt.signal,
+      );
+    } finally {
+      clearTimeout(silence);
+      attempt.abort();
+    }
+  }
+
+  /** @param {number} ms */
+  #pause(ms) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms, undefined);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(undefined);
+      };
+    });
+  }
+}

@@ -1,0 +1,263 @@
+// The page: puts the parts together.
+
+import { AcceptDialog } from './accept.js';
+import { Api, ApiError, askAs, explain } from './api.js';
+import { CoverageView } from './coverage.js';
+import { DetailView } from './detail.js';
+import { byId, h } from './dom.js';
+import { plural, refreshTimes } from './format.js';
+import { Keys } from './keys.js';
+import { ListView } from './list.js';
+import { Live } from './live.js';
+import { VIEWER } from './queries.js';
+import { NO_FILTERS, Router, parseRoute } from './router.js';
+import { RunsView } from './runs.js';
+import { Session } from './session.js';
+import { SignIn } from './signin.js';
+/** @import { Context, Drift, View } from './types.js' */
+
+const session = new Session();
+// At once, before anything else may fail.
+session.takeTokenFromAddress();
+
+const router = new Router();
+const api = new Api(session);
+const live = new Live(api);
+/** @type {{ [view in View]: string }} */
+const TITLES = { inbox: 'Inbox', history: 'History', runs: 'Runs', coverage: 'Coverage' };
+let openCount = 0;
+/** @type {string | null} */
+let shownDrift = null;
+let listScroll = 0;
+
+/** @type {Context} */
+const context = { api, router, session, accept: (drift) => dialog.open(drift), changed, counted };
+const signIn = new SignIn(session);
+const list = new ListView(context);
+const detail = new DetailView(context, closeDetail);
+const runs = new RunsView(context);
+const coverage = new CoverageView(context);
+const dialog = new AcceptDialog(context);
+
+const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, runs.element, coverage.element);
+byId('main', HTMLElement).append(signIn.element, workspace);
+const nav = byId('nav', HTMLElement);
+const account = byId('account', HTMLElement);
+const connection = byId('connection', HTMLElement);
+const banner = byId('banner', HTMLElement);
+
+/** @param {Drift} drift */
+function changed(drift) {
+  list.hear(drift);
+  detail.hear(drift);
+  dialog.hear(drift);
+}
+
+/** @param {number} count */
+function counted(count) {
+  openCount = count;
+  showTitle();
+}
+
+function showTitle() {
+  const count = openCount > 0 && session.viewer !== null ? `(${openCount.toLocaleString('en')}) ` : '';
+  document.title = `${count}${session.viewer === null ? 'Sign in' : TITLES[router.route.view]} · Drift Inbox`;
+}
+
+function isNarrow() {
+  return window.matchMedia('(max-width: 1099px)').matches;
+}
+
+function showRoute() {
+  const { route } = router;
+  if (session.viewer === null) return;
+  const isList = route.view === 'inbox' || route.view === 'history';
+  const opening = isList && route.drift !== null && shownDrift === null;
+  const closing = shownDrift !== null && (route.drift === null || !isList);
+  const closed = shownDrift;
+  // On a narrow screen the detail takes the list's place, and the list has to come back as it was.
+  if (opening) listScroll = window.scrollY;
+  shownDrift = isList ? route.drift : null;
+  workspace.classList.toggle('with-detail', shownDrift !== null);
+  list.element.hidden = !isList;
+  if (closing && isNarrow()) window.scrollTo({ top: listScroll, behavior: 'instant' });
+  if (isList) list.show(route);
+  detail.show(shownDrift);
+  if (shownDrift !== null && isNarrow()) window.scrollTo({ top: 0, behavior: 'instant' });
+  runs.show(route.view === 'runs');
+  coverage.show(route.view === 'coverage');
+  for (const link of nav.querySelectorAll('a[data-view]')) {
+    if (link.getAttribute('data-view') === route.view) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  showTitle();
+  if (closing && closed !== null && isList) list.focusRow(closed);
+}
+
+function closeDetail() {
+  router.go({ drift: null });
+}
+
+/** @param {View} view */
+function goTo(view) {
+  router.go({ view, filters: NO_FILTERS, drift: null });
+  const shown = view === 'runs' ? runs : view === 'coverage' ? coverage : list;
+  shown.focusTitle();
+}
+
+const keys = new Keys({
+  j: () => list.move(1),
+  k: () => list.move(-1),
+  o: openFocused,
+  a: acceptFocused,
+  Escape: () => {
+    if (shownDrift !== null) closeDetail();
+  },
+  '/': () => {
+    if (list.element.hidden) goTo('inbox');
+    list.focusSearch();
+  },
+  'g i': () => goTo('inbox'),
+  'g h': () => goTo('history'),
+  'g r': () => goTo('runs'),
+  'g c': () => goTo('coverage'),
+});
+document.body.append(dialog.element, keys.help);
+
+function openFocused() {
+  const drift = list.focused;
+  if (drift !== null) router.go({ drift: drift.id });
+}
+
+function acceptFocused() {
+  const drift = list.focused ?? detail.drift;
+  if (drift !== null && drift.status === 'OPEN' && session.canDecide) dialog.open(drift);
+}
+
+// Links within the page change what it shows and load nothing.
+document.addEventListener('click', (event) => {
+  const link = event.target instanceof Element ? event.target.closest('a[data-route]') : null;
+  if (!(link instanceof HTMLAnchorElement) || event.defaultPrevented) return;
+  if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  router.go(parseRoute(new URL(link.href).search));
+});
+
+/** @type {{ [state in import('./live.js').LiveState]: string }} */
+const CONNECTION = {
+  off: '',
+  connecting: 'connecting…',
+  live: 'live',
+  reconnecting: 'reconnecting…',
+  offline: 'offline',
+  paused: 'paused',
+};
+
+function showConnection() {
+  connection.dataset.state = live.state;
+  connection.textContent = CONNECTION[live.state];
+}
+
+function showAccount() {
+  const { viewer } = session;
+  if (viewer === null) {
+    account.replaceChildren();
+    return;
+  }
+  const role = session.canDecide ? 'may decide' : 'may look';
+  account.replaceChildren(
+    h('button', { type: 'button', class: 'quiet icon', 'aria-label': 'Keyboard help', testid: 'help', text: '?', on: { click: () => keys.openHelp() } }),
+    h('span', { class: 'who', testid: 'who', title: role, text: viewer.email ?? viewer.id }),
+    ...(session.canDecide ? [] : [h('span', { class: 'badge', text: 'viewer' })]),
+    h('button', { type: 'button', class: 'quiet', testid: 'sign-out', text: 'Sign out', on: { click: () => session.end() } }),
+  );
+}
+
+/** @param {string | null} reason */
+function showSignedOut(reason) {
+  live.stop();
+  dialog.close();
+  list.clear();
+  detail.show(null);
+  runs.clear();
+  coverage.clear();
+  shownDrift = null;
+  openCount = 0;
+  workspace.hidden = true;
+  nav.hidden = true;
+  banner.replaceChildren();
+  showAccount();
+  showTitle();
+  signIn.show(reason);
+}
+
+session.addEventListener('begin', () => {
+  signIn.hide();
+  workspace.hidden = false;
+  nav.hidden = false;
+  banner.replaceChildren();
+  showAccount();
+  showRoute();
+  live.start();
+});
+session.addEventListener('end', (event) => showSignedOut(event instanceof CustomEvent ? event.detail : null));
+session.addEventListener('expiring', () => {
+  const minutes = Math.max(Math.round(((session.expiresAt ?? 0) - Date.now()) / 60_000), 1);
+  banner.replaceChildren(
+    h('p', { testid: 'expiring' }, `Your session ends in ${plural(minutes, 'minute')}. `, h('button', { type: 'button', text: 'Sign in again', on: { click: () => session.end('Sign in with a new token; the page stays where it is.') } })),
+  );
+});
+// The clock of this machine says so; the server has the last word.
+session.addEventListener('expired', () => void api.ask(VIEWER).catch((error) => report(error)));
+
+router.addEventListener('change', showRoute);
+live.addEventListener('state', showConnection);
+live.addEventListener('drift', (event) => {
+  if (event instanceof CustomEvent) changed(event.detail);
+});
+live.addEventListener('open', () => {
+  void list.refresh();
+  void detail.refresh();
+});
+window.addEventListener('hashchange', () => {
+  if (session.takeTokenFromAddress()) void begin();
+});
+setInterval(refreshTimes, 30_000);
+
+/** @param {unknown} error */
+function report(error) {
+  // What the session does about it, it does by itself.
+  if (!(error instanceof ApiError)) console.error(error);
+}
+
+/** Signs in with the token that this tab has, if it has one. */
+async function begin() {
+  const { token } = session;
+  if (token === null) {
+    showSignedOut(null);
+    return;
+  }
+  try {
+    const { viewer } = await askAs(token, VIEWER);
+    session.begin(token, viewer);
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') {
+      showSignedOut('Your session has ended: the token is not valid any more.');
+    } else if (error instanceof ApiError && error.code === 'FORBIDDEN') {
+      showSignedOut('Your token has neither the role platform_viewer nor platform_admin, so that there is nothing to see.');
+    } else {
+      showUnreachable(error);
+    }
+  }
+}
+
+/** @param {unknown} error */
+function showUnreachable(error) {
+  const retry = () => {
+    banner.replaceChildren();
+    void begin();
+  };
+  banner.replaceChildren(h('p', { role: 'alert', testid: 'unreachable' }, `${explain(error)} `, h('button', { type: 'button', text: 'Try again', on: { click: retry } })));
+}
+
+void begin();

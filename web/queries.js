@@ -1,0 +1,72 @@
+// What the page asks the server for.
+
+const ROW = `
+  fragment Row on Drift {
+    id kind field expected actual status revision detectedAt resolvedAt resolvedBy resolutionNote
+    resource {
+      id kind name region providerId
+      provisioned { id specVersion source recordedBy recordedAt }
+    }
+  }`;
+
+const PAGE_INFO = 'pageInfo { hasNextPage hasPreviousPage startCursor endCursor }';
+const RUN = 'id job scheduledFor startedAt finishedAt outcome counts error';
+const SIBLING = 'id kind field expected actual status detectedAt resolvedAt resolvedBy resolutionNote';
+const EVENTS = `nodes { id type actor data occurredAt } ${PAGE_INFO}`;
+
+export const VIEWER = 'query Viewer { viewer { id email roles } }';
+
+export const PAGE = `query Page($filter: DriftFilter, $orderBy: DriftOrder, $first: Int, $after: String, $before: String) {
+  drifts(filter: $filter, orderBy: $orderBy, first: $first, after: $after, before: $before) {
+    nodes { ...Row } ${PAGE_INFO}
+  }
+}${ROW}`;
+
+export const TOTAL = 'query Total($filter: DriftFilter) { drifts(filter: $filter, first: 1) { totalCount } }';
+
+export const FACETS = `query Facets($filter: DriftFilter) {
+  driftFacets(filter: $filter) {
+    resourceKinds { value count } regions { value count } fields { value count }
+  }
+}`;
+
+export const DRIFT_ROW = `query DriftRow($id: ID!) { drift(id: $id) { ...Row } }${ROW}`;
+
+export const DRIFT = `query DriftDetail($id: ID!) {
+  drift(id: $id) {
+    ...Row
+    resource {
+      provider urn sizeSlug status ip vpcUuid projectId tags attrs firstSeenAt syncedAt goneAt
+      open: drifts(first: 50) { nodes { ${SIBLING} } ${PAGE_INFO} }
+      resolved: drifts(filter: { status: [ACCEPTED, REVERTED, STALE] }, first: 10) { nodes { ${SIBLING} } ${PAGE_INFO} }
+      events(first: 20) { ${EVENTS} }
+    }
+  }
+}${ROW}`;
+
+export const MORE_EVENTS = `query MoreEvents($id: ID!, $after: String) {
+  resource(id: $id) { events(first: 50, after: $after) { ${EVENTS} } }
+}`;
+
+export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
+  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } }
+}${ROW}`;
+
+export const DRIFT_CHANGED = `subscription DriftChanged($filter: DriftFilter) {
+  driftChanged(filter: $filter) { ...Row }
+}${ROW}`;
+
+export const RUNS = `query Runs($job: Job, $first: Int, $after: String) {
+  jobRuns(job: $job, first: $first, after: $after) { nodes { ${RUN} } ${PAGE_INFO} }
+}`;
+
+export const SCHEDULES = 'query Schedules { jobSchedules { job cron nextRunAt } }';
+export const RUN_BY_ID = `query Run($id: ID!) { node(id: $id) { ... on JobRun { ${RUN} } } }`;
+export const SYNC = `mutation Sync { syncInventory(input: {}) { run { ${RUN} } } }`;
+export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(input: $input) { run { ${RUN} } } }`;
+
+export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
+export const STANDING = `query Standing {
+  coverage { managed unmanaged }
+  jobRuns(job: DETECT_DRIFT, first: 1) { nodes { ${RUN} } }
+}`;

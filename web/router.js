@@ -1,0 +1,111 @@
+// What the address says. Everything that somebody may want to share or come back to is in it; the token never is.
+
+/** @import { DriftFilterInput, DriftStatus, Filters, Route, View } from './types.js' */
+
+/** @type {readonly DriftStatus[]} */
+export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
+/** @type {Filters} */
+export const NO_FILTERS = { kind: '', region: '', field: '', type: '', status: '', q: '' };
+
+/**
+ * @param {string} search
+ * @returns {Route}
+ */
+export function parseRoute(search) {
+  const query = new URLSearchParams(search);
+  const text = (/** @type {string} */ name) => (query.get(name) ?? '').trim();
+  const status = text('status').toUpperCase();
+  const resolved = RESOLVED.find((known) => known === status);
+  const type = text('type').toUpperCase();
+  const named = ['history', 'runs', 'coverage'].find((known) => known === text('view'));
+  return {
+    view: /** @type {View} */ (named ?? (resolved === undefined ? 'inbox' : 'history')),
+    filters: {
+      kind: text('kind'),
+      region: text('region'),
+      field: text('field'),
+      type: type === 'CHANGED' || type === 'MISSING' ? type : '',
+      status: resolved ?? '',
+      q: text('q'),
+    },
+    drift: text('drift') || null,
+  };
+}
+
+/** @param {Route} route */
+export function routeUrl(route) {
+  const query = new URLSearchParams();
+  if (route.view !== 'inbox') query.set('view', route.view);
+  if (route.view === 'inbox' || route.view === 'history') {
+    for (const [name, value] of Object.entries(route.filters)) {
+      if (value !== '') query.set(name, name === 'type' || name === 'status' ? value.toLowerCase() : value);
+    }
+  }
+  if (route.drift !== null) query.set('drift', route.drift);
+  const text = query.toString();
+  return text === '' ? '/' : `/?${text}`;
+}
+
+/**
+ * @param {Route} route
+ * @returns {DriftFilterInput}
+ */
+export function filterInput({ view, filters }) {
+  /** @type {DriftFilterInput} */
+  const input = {
+    status: view === 'inbox' ? ['OPEN'] : filters.status === '' ? [...RESOLVED] : [filters.status],
+  };
+  if (filters.kind !== '') input.resourceKind = filters.kind;
+  if (filters.region !== '') input.region = filters.region;
+  if (filters.field !== '') input.field = filters.field;
+  if (filters.type !== '') input.kind = filters.type;
+  if (filters.q !== '') input.search = filters.q;
+  return input;
+}
+
+/**
+ * Whether a drift passes a filter as the server reads it.
+ * @param {import('./types.js').Drift} drift
+ * @param {DriftFilterInput} filter
+ */
+export function matches(drift, filter) {
+  const { resource } = drift;
+  const lower = (/** @type {string | null} */ text) => (text ?? '').replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  const searched = lower(filter.search ?? '');
+  return (
+    filter.status.includes(drift.status) &&
+    (filter.resourceKind === undefined || filter.resourceKind === resource.kind) &&
+    (filter.region === undefined || filter.region === resource.region) &&
+    (filter.field === undefined || filter.field === drift.field) &&
+    (filter.kind === undefined || filter.kind === drift.kind) &&
+    [resource.name, resource.providerId, drift.field].some((text) => lower(text).includes(searched))
+  );
+}
+
+export class Router extends EventTarget {
+  route = parseRoute(location.search);
+
+  constructor() {
+    super();
+    window.addEventListener('popstate', () => this.#read());
+  }
+
+  #read() {
+    this.route = parseRoute(location.search);
+    this.dispatchEvent(new Event('change'));
+  }
+
+  /**
+   * @param {Partial<Route>} change
+   * @param {{ replace?: boolean }} [how]
+   */
+  go(change, how = {}) {
+    const route = { ...this.route, ...change };
+    const url = routeUrl(route);
+    if (url === location.pathname + location.search) return;
+    if (how.replace) history.replaceState(null, '', url);
+    else history.pushState(null, '', url);
+    this.route = route;
+    this.dispatchEvent(new Event('change'));
+  }
+}

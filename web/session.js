@@ -1,0 +1,123 @@
+// Who is signed in. The token lives in this tab only: in sessionStorage, under the key that GraphiQL's page has
+// too, and in no address, cookie or request but those to this server's API.
+
+/** @import { Viewer } from './types.js' */
+
+const TOKEN_KEY = 'drift-inbox:token';
+/** How long before its end a session says so. */
+const WARNING = 5 * 60_000;
+/** The longest time that setTimeout takes. */
+const LONGEST_TIMER = 2_147_483_647;
+
+export class Session extends EventTarget {
+  /** @type {string | null} */
+  #kept = null;
+  /** @type {Viewer | null} */
+  viewer = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @returns {string | null} */
+  get token() {
+    try {
+      return sessionStorage.getItem(TOKEN_KEY) ?? this.#kept;
+    } catch {
+      // Where the browser keeps nothing at all, a variable has to do.
+      return this.#kept;
+    }
+  }
+
+  /** @param {string | null} token */
+  #write(token) {
+    this.#kept = token;
+    try {
+      if (token === null) sessionStorage.removeItem(TOKEN_KEY);
+      else sessionStorage.setItem(TOKEN_KEY, token);
+    } catch {
+      // Kept in the variable.
+    }
+  }
+
+  /**
+   * Takes `#token=...` out of the address, so that it is in no bookmark, history entry or screenshot.
+   * @returns {boolean} whether there was one
+   */
+  takeTokenFromAddress() {
+    const given = new URLSearchParams(location.hash.slice(1)).get('token');
+    if (given === null) return false;
+    history.replaceState(history.state, '', location.pathname + location.search);
+    const token = cleanToken(given);
+    this.#write(token === '' ? null : token);
+    this.viewer = null;
+    return true;
+  }
+
+  get canDecide() {
+    return this.viewer?.roles.includes('PLATFORM_ADMIN') ?? false;
+  }
+
+  /**
+   * @param {string} token
+   * @param {Viewer} viewer
+   */
+  begin(token, viewer) {
+    this.#write(token);
+    this.viewer = viewer;
+    this.#watchExpiry();
+    this.dispatchEvent(new Event('begin'));
+  }
+
+  /**
+   * @param {string} [why] in words; absent when somebody signed out
+   */
+  end(why) {
+    if (this.token === null && this.viewer === null) return;
+    clearTimeout(this.#timer);
+    this.#write(null);
+    this.viewer = null;
+    this.dispatchEvent(new CustomEvent('end', { detail: why ?? null }));
+  }
+
+  /** When the token ends by its own account; null if it cannot be read. */
+  get expiresAt() {
+    return this.token === null ? null : expiryOf(this.token);
+  }
+
+  // Only a warning: whether a token holds is the server's word, and this clock may be wrong.
+  #watchExpiry() {
+    clearTimeout(this.#timer);
+    const expiresAt = this.expiresAt;
+    if (expiresAt === null) return;
+    const left = expiresAt - Date.now();
+    const next = left > WARNING ? left - WARNING : Math.max(left, 0) + 1000;
+    this.#timer = setTimeout(() => {
+      this.dispatchEvent(new Event(expiresAt > Date.now() ? 'expiring' : 'expired'));
+      if (expiresAt > Date.now()) this.#watchExpiry();
+    }, Math.min(next, LONGEST_TIMER));
+  }
+}
+
+/**
+ * The token of what somebody pasted.
+ * @param {string} text
+ */
+export function cleanToken(text) {
+  const trimmed = text.trim();
+  const link = /[#&]token=([^&\s]+)/.exec(trimmed);
+  return (link?.[1] ?? trimmed).replace(/^(?:authorization:\s*)?bearer\s+/i, '').trim();
+}
+
+/**
+ * @param {string} token
+ * @returns {number | null} milliseconds since 1970
+ */
+export function expiryOf(token) {
+  try {
+    const payload = token.split('.')[1] ?? '';
+    const claims = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
+    return typeof claims.exp === 'number' ? claims.exp * 1000 : null;
+  } catch {
+    // Not a token that can be read here; the server may still take it.
+    return null;
+  }
+}

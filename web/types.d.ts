@@ -1,0 +1,180 @@
+// What the server answers, as far as the page asks for it. Only the type checker reads this file.
+import type { ExactNumber } from './json.js';
+
+export type Json = null | boolean | number | string | ExactNumber | Json[] | { [key: string]: Json };
+
+export type DriftStatus = 'OPEN' | 'ACCEPTED' | 'REVERTED' | 'STALE';
+export type DriftKind = 'CHANGED' | 'MISSING';
+export type JobName = 'SYNC_INVENTORY' | 'DETECT_DRIFT';
+export type JobOutcome = 'SUCCEEDED' | 'PARTIAL' | 'FAILED' | 'SKIPPED' | 'ABANDONED';
+
+export interface SpecHead {
+  id: string;
+  specVersion: number;
+  source: string;
+  recordedBy: string;
+  recordedAt: string;
+}
+
+export interface ResourceHead {
+  id: string;
+  kind: string;
+  name: string | null;
+  region: string | null;
+  providerId: string;
+  provisioned: SpecHead | null;
+}
+
+export interface Drift {
+  id: string;
+  kind: DriftKind;
+  field: string;
+  expected: Json;
+  actual: Json;
+  status: DriftStatus;
+  revision: number;
+  detectedAt: string;
+  resolvedAt: string | null;
+  resolvedBy: string | null;
+  resolutionNote: string | null;
+  resource: ResourceHead;
+}
+
+export interface PageInfo {
+  hasNextPage: boolean;
+  hasPreviousPage: boolean;
+  startCursor: string | null;
+  endCursor: string | null;
+}
+
+export interface Connection<T> {
+  nodes: T[];
+  pageInfo: PageInfo;
+}
+
+export interface SiblingDrift {
+  id: string;
+  kind: DriftKind;
+  field: string;
+  expected: Json;
+  actual: Json;
+  status: DriftStatus;
+  detectedAt: string;
+  resolvedAt: string | null;
+  resolvedBy: string | null;
+  resolutionNote: string | null;
+}
+
+export interface ResourceEvent {
+  id: string;
+  type: string;
+  actor: string;
+  data: { [key: string]: Json };
+  occurredAt: string;
+}
+
+export interface ResourceDetail extends ResourceHead {
+  provider: string;
+  urn: string;
+  sizeSlug: string | null;
+  status: string | null;
+  ip: string | null;
+  vpcUuid: string | null;
+  projectId: string | null;
+  tags: string[];
+  attrs: { [key: string]: Json };
+  firstSeenAt: string | null;
+  syncedAt: string | null;
+  goneAt: string | null;
+  open: Connection<SiblingDrift>;
+  resolved: Connection<SiblingDrift>;
+  events: Connection<ResourceEvent>;
+}
+
+export interface DriftDetail extends Drift {
+  resource: ResourceDetail;
+}
+
+export interface JobRun {
+  id: string;
+  job: JobName;
+  scheduledFor: string | null;
+  startedAt: string;
+  finishedAt: string | null;
+  outcome: JobOutcome | null;
+  counts: { [key: string]: Json };
+  error: string | null;
+}
+
+export interface JobSchedule {
+  job: JobName;
+  cron: string | null;
+  nextRunAt: string | null;
+}
+
+export interface KindCoverage {
+  provider: string;
+  kind: string;
+  managed: number;
+  unmanaged: number;
+  drifted: number;
+  missing: number;
+  owned: number;
+}
+
+export interface FacetCount {
+  value: string;
+  count: number;
+}
+
+export interface Facets {
+  resourceKinds: FacetCount[];
+  regions: FacetCount[];
+  fields: FacetCount[];
+}
+
+export interface Viewer {
+  id: string;
+  email: string | null;
+  roles: ('PLATFORM_ADMIN' | 'PLATFORM_VIEWER')[];
+}
+
+export type View = 'inbox' | 'history' | 'runs' | 'coverage';
+
+export interface Filters {
+  kind: string;
+  region: string;
+  field: string;
+  type: '' | DriftKind;
+  /** Empty means all that the view shows. */
+  status: '' | DriftStatus;
+  q: string;
+}
+
+export interface Route {
+  view: View;
+  filters: Filters;
+  drift: string | null;
+}
+
+export interface DriftFilterInput {
+  status: DriftStatus[];
+  resourceKind?: string;
+  region?: string;
+  field?: string;
+  kind?: DriftKind;
+  search?: string;
+}
+
+/** What the parts of the page share. */
+export interface Context {
+  api: import('./api.js').Api;
+  router: import('./router.js').Router;
+  session: import('./session.js').Session;
+  /** Asks whether to accept a drift as it is shown. */
+  accept(drift: Drift): void;
+  /** Tells all parts what a drift is now. */
+  changed(drift: Drift): void;
+  /** How many drifts are open. */
+  counted(open: number): void;
+}

@@ -1,0 +1,215 @@
+// A long list of which only the part near the eye exists. Pages far above and below are let go, rows and elements
+// both, and asked for again by their cursors when somebody comes back; until then an empty element of the same
+// height keeps their place.
+
+/** @import { Connection } from './types.js' */
+
+/**
+ * @template Row
+ * @typedef {{
+ *   element: HTMLElement,
+ *   rows: Row[] | null,
+ *   start: string | null,
+ *   end: string | null,
+ *   loading: boolean,
+ * }} ListPage
+ */
+
+/** Rows of a page; at most five of them are there at a time. */
+export const PAGE_SIZE = 100;
+const MOST_PAGES = 5;
+/** Rows that a page may have grown to before the list begins anew. */
+const REFETCHED = 200;
+/** How far beyond the screen pages are wanted. */
+const MARGIN = 1200;
+
+/** @template {{ id: string }} Row */
+export class ListWindow {
+  /** @type {ListPage<Row>[]} */
+  pages = [];
+  hasNext = false;
+  loadingNext = false;
+  /** Whether the page that follows could not be had: then nobody asks again by scrolling. */
+  stalled = false;
+  #container;
+  #options;
+  #generation = new AbortController();
+  #asked = false;
+
+  /**
+   * @param {HTMLElement} container
+   * @param {{
+   *   fetch: (range: { first: number, after: string | null, before: string | null }, signal: AbortSignal) => Promise<Connection<Row>>,
+   *   render: (page: ListPage<Row>) => void,
+   *   changed: () => void,
+   *   failed: (error: unknown) => void,
+   * }} options
+   */
+  constructor(container, options) {
+    this.#container = container;
+    this.#options = options;
+    const look = () => this.look();
+    window.addEventListener('scroll', look, { passive: true });
+    window.addEventListener('resize', look, { passive: true });
+  }
+
+  get signal() {
+    return this.#generation.signal;
+  }
+
+  /** Lets go of everything. */
+  clear() {
+    this.#generation.abort();
+    this.#generation = new AbortController();
+    this.pages = [];
+    this.hasNext = false;
+    this.loadingNext = false;
+    this.stalled = false;
+    this.#container.replaceChildren();
+  }
+
+  /** @returns {Row[]} all that are in memory */
+  get rows() {
+    return this.pages.flatMap((page) => page.rows ?? []);
+  }
+
+  /**
+   * @param {string} id
+   * @returns {{ page: ListPage<Row>, row: Row } | null}
+   */
+  find(id) {
+    for (const page of this.pages) {
+      const row = page.rows?.find((candidate) => candidate.id === id);
+      if (row !== undefined) return { page, row };
+    }
+    return null;
+  }
+
+  /** Asks for the page that follows. */
+  async loadNext() {
+    if (this.loadingNext) return;
+    this.loadingNext = true;
+    this.stalled = false;
+    this.#options.changed();
+    const { signal } = this;
+    const after = this.pages.at(-1)?.end ?? null;
+    try {
+      const answer = await this.#options.fetch({ first: PAGE_SIZE, after, before: null }, signal);
+      if (signal.aborted) return;
+      this.hasNext = answer.pageInfo.hasNextPage;
+      this.loadingNext = false;
+      this.#append(answer);
+      this.#options.changed();
+      this.look();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.loadingNext = false;
+      this.stalled = true;
+      this.#options.failed(error);
+    }
+  }
+
+  /** @param {Connection<Row>} answer */
+  #append({ nodes, pageInfo }) {
+    const element = document.createElement('div');
+    element.className = 'page';
+    const page = { element, rows: nodes, start: pageInfo.startCursor, end: pageInfo.endCursor, loading: false };
+    this.pages.push(page);
+    this.#options.render(page);
+    this.#container.append(element);
+  }
+
+  /**
+   * Changes what may be above the eye without moving what is before it.
+   * @param {() => void} change
+   */
+  keepPlace(change) {
+    const anchor = [...this.#container.querySelectorAll('[data-drift-id]')].find(
+      (row) => row.getBoundingClientRect().bottom > 120,
+    );
+    const before = anchor?.getBoundingClientRect().top ?? 0;
+    change();
+    if (anchor === undefined || !anchor.isConnected || window.scrollY === 0) return;
+    const moved = anchor.getBoundingClientRect().top - before;
+    if (moved !== 0) window.scrollBy({ top: moved, behavior: 'instant' });
+  }
+
+  /**
+   * Draws a page again.
+   * @param {ListPage<Row>} page
+   */
+  redraw(page) {
+    this.keepPlace(() => this.#options.render(page));
+  }
+
+  /** Asks again for every page that is there. */
+  async refresh() {
+    const { signal } = this;
+    for (const page of this.pages.filter(({ rows }) => rows !== null)) {
+      await this.#reload(page);
+      if (signal.aborted) return;
+    }
+  }
+
+  /** @param {ListPage<Row>} page */
+  async #reload(page) {
+    if (page.loading) return;
+    page.loading = true;
+    const { signal } = this;
+    const at = this.pages.indexOf(page);
+    const after = at === 0 ? null : (this.pages[at - 1]?.end ?? null);
+    const before = this.pages[at + 1]?.start ?? null;
+    try {
+      const answer = await this.#options.fetch({ first: before === null ? PAGE_SIZE : REFETCHED, after, before }, signal);
+      if (signal.aborted) return;
+      this.keepPlace(() => {
+        page.rows = answer.nodes;
+        if (at === this.pages.length - 1) {
+          page.start = answer.pageInfo.startCursor ?? page.start;
+          page.end = answer.pageInfo.endCursor ?? page.end;
+          this.hasNext = answer.pageInfo.hasNextPage;
+        }
+        page.element.style.height = '';
+        this.#options.render(page);
+      });
+      this.#options.changed();
+      this.look();
+    } catch (error) {
+      if (!signal.aborted) this.#options.failed(error);
+    } finally {
+      page.loading = false;
+    }
+  }
+
+  /** Sees to it, once a frame, that what is near the eye is there, and that what is far is not. */
+  look() {
+    if (this.#asked) return;
+    this.#asked = true;
+    requestAnimationFrame(() => {
+      this.#asked = false;
+      // Not while another view is on the screen.
+      if (this.#container.offsetParent === null || this.pages.length === 0) return;
+      const boxes = this.pages.map((page) => ({ page, box: page.element.getBoundingClientRect() }));
+      const near = boxes.filter(({ box }) => box.bottom > -MARGIN && box.top < window.innerHeight + MARGIN);
+      for (const { page } of near) if (page.rows === null) void this.#reload(page);
+      const end = boxes.at(-1)?.box.bottom ?? 0;
+      if (this.hasNext && !this.stalled && end < window.innerHeight + MARGIN) void this.loadNext();
+      this.#letGo(boxes);
+    });
+  }
+
+  /** @param {{ page: ListPage<Row>, box: DOMRect }[]} boxes */
+  #letGo(boxes) {
+    const middle = window.innerHeight / 2;
+    const distance = (/** @type {DOMRect} */ box) => Math.max(box.top - middle, middle - box.bottom, 0);
+    const loaded = boxes
+      .filter(({ page }) => page.rows !== null)
+      .sort((a, b) => distance(a.box) - distance(b.box));
+    for (const { page, box } of loaded.slice(MOST_PAGES)) {
+      page.rows = null;
+      page.element.style.height = `${box.height}px`;
+      if (page.element.contains(document.activeElement)) this.#container.focus({ preventScroll: true });
+      page.element.replaceChildren();
+    }
+  }
+}
