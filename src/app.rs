@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
-use crate::services::inventory::{self, SyncOptions};
-use crate::services::job_runs::{Claim, Report, Trigger, abandon, claim, finish, heartbeat};
+use crate::services::inventory::{self, FailedSync, SyncCounts, SyncOptions};
+use crate::services::job_runs::{Claim, Report, Trigger, Wanted, abandon, claim, finish, heartbeat};
 
 /// How often a run says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -65,9 +65,19 @@ impl JobRequest {
     }
 
     fn job(&self) -> Job {
+        self.wanted().job
+    }
+
+    fn wanted(&self) -> Wanted {
         match self {
-            Self::Sync(_) => Job::SyncInventory,
-            Self::Detect { .. } => Job::DetectDrift,
+            Self::Sync(options) => Wanted {
+                job: Job::SyncInventory,
+                narrowed: options.kinds.is_some(),
+            },
+            Self::Detect { scope, .. } => Wanted {
+                job: Job::DetectDrift,
+                narrowed: !matches!(scope, Scope::All),
+            },
         }
     }
 }
@@ -197,7 +207,7 @@ impl App {
         if matches!(request, JobRequest::Sync(_)) {
             self.inventory()?;
         }
-        let run = match claim(self.db(), request.job(), trigger, self.clock().now()).await? {
+        let run = match claim(self.db(), request.wanted(), trigger, self.clock().now()).await? {
             Claim::Run(run) => run,
             Claim::Skipped(run) => {
                 tracing::info!(job = ?request.job(), run = ?run.map(|run| run.id), "job.skipped: another run is under way");
@@ -279,7 +289,11 @@ impl App {
         match request {
             JobRequest::Sync(options) => {
                 let inventory = self.inventory()?;
-                let counts = inventory::sync(self.db(), &*inventory, &options, self.clock()).await?;
+                let synced = inventory::sync(self.db(), &*inventory, &options, self.clock()).await;
+                let counts = match synced {
+                    Ok(counts) => counts,
+                    Err(failure) => return failed_sync(failure),
+                };
                 let outcome = counts.outcome();
                 let error = (outcome == JobOutcome::Failed)
                     .then(|| "no kind of the inventory could be read".to_owned());
@@ -297,7 +311,7 @@ impl App {
                 };
                 let counts = detection::detect_all(self.db(), self.clock(), &scope, told).await?;
                 Ok(Report {
-                    outcome: outcome(counts.skipped),
+                    outcome: counts.outcome(),
                     counts: to_json(&counts)?,
                     error: None,
                 })
@@ -315,17 +329,20 @@ impl App {
     }
 }
 
-/// Rows that could not be read may hide a drift.
-fn outcome(skipped: u64) -> JobOutcome {
-    if skipped == 0 {
-        JobOutcome::Succeeded
-    } else {
-        JobOutcome::Partial
-    }
-}
-
 fn to_json(counts: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_value(counts).map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// What had come of each kind is as good to know as why the run failed.
+fn failed_sync(failure: FailedSync) -> Result<Report> {
+    let mut report = failed(&failure.error);
+    if !failure.kinds.is_empty() {
+        report.counts = to_json(&SyncCounts {
+            kinds: failure.kinds,
+            ..SyncCounts::default()
+        })?;
+    }
+    Ok(report)
 }
 
 fn failed(error: &Error) -> Report {

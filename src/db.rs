@@ -1,13 +1,14 @@
 //! The connection to the database, and the one way to write to it.
 
+mod address;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -15,8 +16,9 @@ use sea_orm::{
     SqlxPostgresConnector, TransactionOptions, TransactionTrait, TryGetable,
 };
 use tokio::sync::Notify;
-use tracing::subscriber::NoSubscriber;
 
+use self::address::postgres_options;
+pub use self::address::{check_address, is_postgres, is_sqlite};
 use crate::error::{Error, Result};
 
 /// How often a transaction is tried when others get in its way.
@@ -140,43 +142,6 @@ impl Db {
         self.write.close_by_ref().await?;
         Ok(())
     }
-}
-
-/// Whether `url` names an SQLite file.
-pub fn is_sqlite(url: &str) -> bool {
-    url.starts_with("sqlite://") || url.starts_with("sqlite:")
-}
-
-/// Whether `url` names a PostgreSQL server.
-pub fn is_postgres(url: &str) -> bool {
-    url.starts_with("postgres://") || url.starts_with("postgresql://")
-}
-
-/// Why `url` cannot be the address of our database. Never quotes it: it may hold a password.
-pub fn check_address(url: &str) -> Result<(), &'static str> {
-    if is_sqlite(url) {
-        let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
-        if path.is_empty() || path.starts_with('?') || url.contains(":memory:") || url.contains("mode=memory")
-        {
-            return Err("a database in memory is lost with its connection; name a file");
-        }
-        let read = SqliteConnectOptions::from_str(url);
-        return read
-            .map(drop)
-            .map_err(|_| "cannot be read; it looks like sqlite://PATH?mode=rwc");
-    }
-    if is_postgres(url) {
-        return postgres_options(url).map(drop).map_err(|_| {
-            "cannot be read; it looks like postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters as %XX"
-        });
-    }
-    Err("must begin with sqlite:// or postgres://")
-}
-
-/// Silently: the parser logs parameters that it does not know, with their values.
-fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    tracing::subscriber::with_default(NoSubscriber::default(), || PgConnectOptions::from_str(url))
-        .map(PgConnectOptions::disable_statement_logging)
 }
 
 /// Not by `Database::connect`, whose tracing span holds the address with its password.

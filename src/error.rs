@@ -51,7 +51,7 @@ pub enum Error {
         current: i32,
     },
     /// One sync runs at a time.
-    #[error("a run of this job is under way since {since}")]
+    #[error("a run of this job is under way since {}", since.to_rfc3339())]
     JobAlreadyRunning {
         /// When it began.
         since: DateTime<Utc>,

@@ -88,22 +88,9 @@ export class AcceptDialog {
     this.#seen = seen;
     const { resource } = drift;
     const open = drift.status === 'OPEN';
-    const version = resource.provisioned?.specVersion;
-    const versions = version === undefined ? '' : `, spec version ${version} → ${version + 1}`;
     this.#content.replaceChildren(
       h('p', { class: 'crumbs' }, h('strong', { text: visibleLine(resourceName(resource)) }), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) })),
-      ...(drift.kind === 'MISSING'
-        ? [
-            h('p', { testid: 'accept-effect', text: `The resource is gone. Its spec will be retired: nothing is wanted any more${versions}.` }),
-            h('h3', { text: 'What will no longer be asked for' }),
-            specFields(drift.expected),
-          ]
-        : [
-            h('h3', { testid: 'accept-effect', text: `Will be asked for from now on${versions}` }),
-            h('div', { testid: 'accept-value' }, h('p', { class: 'desired-field' }, h('code', { text: visibleLine(drift.field) }), ':'), wholeValue(drift.actual, 'Value that will be asked for')),
-            h('h3', { text: 'What that changes' }),
-            fullDifference(drift),
-          ]),
+      ...(open ? effect(drift) : [h('h3', { text: 'What it was about' }), fullDifference(drift)]),
     );
     this.#noteField.hidden = !open;
     this.#confirm.hidden = !open;
@@ -218,7 +205,7 @@ export class AcceptDialog {
   async #refused(drift, error) {
     const code = error instanceof ApiError ? error.code : '';
     if (code === 'UNAUTHENTICATED') return;
-    const now = ['ALREADY_RESOLVED', 'LIVE_VALUE_MOVED', 'NETWORK'].includes(code) ? await this.#lookUp(drift.id) : null;
+    const now = ['ALREADY_RESOLVED', 'LIVE_VALUE_MOVED', 'NETWORK', 'REQUEST_TIMEOUT'].includes(code) ? await this.#lookUp(drift.id) : null;
     // Closed, or already told by the row itself.
     if (!this.element.open || (now !== null && now.status !== 'OPEN')) return;
     switch (code) {
@@ -234,6 +221,7 @@ export class AcceptDialog {
         this.#say('Refused: your role may not accept.', 'Accepting needs the role platform_admin.');
         break;
       case 'NETWORK':
+      case 'REQUEST_TIMEOUT':
         this.#say(explain(error), now === null ? 'Whether the accept went through is not known; try again when the server is back.' : 'The drift is still open: try again.');
         break;
       default:
@@ -256,4 +244,26 @@ export class AcceptDialog {
     });
     return button;
   }
+}
+
+/**
+ * Exactly what an accept would do.
+ * @param {Drift} drift
+ */
+function effect(drift) {
+  const version = drift.resource.provisioned?.specVersion;
+  const versions = version === undefined ? '' : `, spec version ${version} → ${version + 1}`;
+  if (drift.kind === 'MISSING') {
+    return [
+      h('p', { testid: 'accept-effect', text: `The resource is gone. Its spec will be retired: nothing is wanted any more${versions}.` }),
+      h('h3', { text: 'What will no longer be asked for' }),
+      specFields(drift.expected),
+    ];
+  }
+  return [
+    h('h3', { testid: 'accept-effect', text: `Will be asked for from now on${versions}` }),
+    h('div', { testid: 'accept-value' }, h('p', { class: 'desired-field' }, h('code', { text: visibleLine(drift.field) }), ':'), wholeValue(drift.actual, 'Value that will be asked for')),
+    h('h3', { text: 'What that changes' }),
+    fullDifference(drift),
+  ];
 }

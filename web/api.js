@@ -183,6 +183,7 @@ function errorOf(response, text) {
   const error = Array.isArray(result?.errors) ? result.errors[0] : undefined;
   if (error !== undefined) return new ApiError(String(error.extensions?.code), String(error.message), error.extensions);
   if (response.status === 401) return new ApiError('UNAUTHENTICATED', 'The token is not valid.');
+  if ([502, 503, 504].includes(response.status)) return new ApiError('NETWORK', `The server cannot be reached (${response.status}).`);
   return new ApiError('BAD_ANSWER', `The server answered ${response.status} ${response.statusText}, and not as expected.`);
 }
 

@@ -46,18 +46,21 @@ export class ListView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
   #numbers = new AbortController();
+  /** The first page. @type {Promise<void>} */
+  #loading = Promise.resolve();
 
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
     this.#route = context.router.route;
     this.#filter = filterInput(this.#route);
-    this.#filters = new FilterBar(this.#route, (view, filters) => context.router.go({ view, filters, drift: null }));
+    this.#filters = new FilterBar(this.#route, (view, filters) => this.#narrow(view, filters));
     this.#window = new ListWindow(this.#pages, {
       fetch: (range, signal) => this.#fetch(range, signal),
       render: (page) => this.#render(page),
       changed: () => this.#showFoot(),
       failed: (error) => this.#failed(error),
+      outgrown: () => this.reload(),
     });
     this.element = h(
       'section',
@@ -87,6 +90,17 @@ export class ListView {
     this.#markCurrent();
   }
 
+  /**
+   * @param {Route['view']} view
+   * @param {Route['filters']} filters
+   */
+  #narrow(view, filters) {
+    const before = this.#route.filters;
+    // One step back from a search, not one for each pause while it was typed.
+    const typed = before.q !== '' && filters.q !== '' && before.q !== filters.q;
+    this.#context.router.go({ view, filters, drift: null }, { replace: typed });
+  }
+
   /** Begins at the top again. */
   reload() {
     for (const timer of this.#leaving.values()) clearTimeout(timer);
@@ -98,7 +112,7 @@ export class ListView {
     this.#total.textContent = '';
     this.#window.clear();
     window.scrollTo({ top: 0, behavior: 'instant' });
-    void this.#window.loadNext().then(() => this.#countSoon(0));
+    this.#loading = this.#window.loadNext().then(() => this.#countSoon(0));
   }
 
   /** Forgets what it shows: somebody else may sign in. */
@@ -111,7 +125,13 @@ export class ListView {
 
   /** Asks for what is shown again, where it is. */
   async refresh() {
-    if (this.#window.pages.length === 0) return;
+    // An answer that is on its way may be older than what made this necessary.
+    await this.#loading;
+    if (this.#shown === '') return;
+    if (this.#window.stalled) {
+      this.#error = null;
+      await this.#window.loadNext();
+    }
     await this.#window.refresh();
     this.#countSoon(0);
   }

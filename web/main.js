@@ -208,7 +208,10 @@ session.addEventListener('expiring', () => {
   );
 });
 // The clock of this machine says so; the server has the last word.
-session.addEventListener('expired', () => void api.ask(VIEWER).catch((error) => report(error)));
+session.addEventListener('expired', () => {
+  banner.replaceChildren();
+  void api.ask(VIEWER).catch((error) => report(error));
+});
 
 router.addEventListener('change', showRoute);
 live.addEventListener('state', showConnection);

@@ -4,8 +4,9 @@
 /** @import { Viewer } from './types.js' */
 
 const TOKEN_KEY = 'drift-inbox:token';
+const MINUTE = 60_000;
 /** How long before its end a session says so. */
-const WARNING = 5 * 60_000;
+const WARNING = 5 * MINUTE;
 /** The longest time that setTimeout takes. */
 const LONGEST_TIMER = 2_147_483_647;
 
@@ -63,8 +64,8 @@ export class Session extends EventTarget {
   begin(token, viewer) {
     this.#write(token);
     this.viewer = viewer;
-    this.#watchExpiry();
     this.dispatchEvent(new Event('begin'));
+    this.#watchExpiry();
   }
 
   /**
@@ -89,11 +90,13 @@ export class Session extends EventTarget {
     const expiresAt = this.expiresAt;
     if (expiresAt === null) return;
     const left = expiresAt - Date.now();
-    const next = left > WARNING ? left - WARNING : Math.max(left, 0) + 1000;
-    this.#timer = setTimeout(() => {
-      this.dispatchEvent(new Event(expiresAt > Date.now() ? 'expiring' : 'expired'));
-      if (expiresAt > Date.now()) this.#watchExpiry();
-    }, Math.min(next, LONGEST_TIMER));
+    if (left <= 0) {
+      this.dispatchEvent(new Event('expired'));
+      return;
+    }
+    if (left <= WARNING) this.dispatchEvent(new Event('expiring'));
+    const next = left > WARNING ? left - WARNING : Math.min(left, MINUTE);
+    this.#timer = setTimeout(() => this.#watchExpiry(), Math.min(next, LONGEST_TIMER));
   }
 }
 

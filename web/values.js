@@ -13,6 +13,8 @@ const IN_A_ROW = 3;
 const SHORT = 160;
 /** Unchanged lines around a change of a text. */
 const CONTEXT = 3;
+/** What the whole difference shows of each: the values themselves stand below it. */
+const MOST_SHOWN = 500;
 /** Texts that read like a number, a word of JSON, or have an end that cannot be seen. */
 const LOOKS_OTHER = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|unset)$|^\s|\s$/i;
 
@@ -117,7 +119,7 @@ function valueParts({ before, after }, brief) {
  * @param {boolean} brief
  */
 function setParts({ added, removed, kept }, brief) {
-  const limit = brief ? IN_A_ROW : Infinity;
+  const limit = brief ? IN_A_ROW : MOST_SHOWN;
   const members = [
     ...removed.map((value) => ({ value, role: /** @type {const} */ ('removed'), sign: '−', word: 'lacks ' })),
     ...added.map((value) => ({ value, role: /** @type {const} */ ('added'), sign: '+', word: 'has also ' })),
@@ -151,7 +153,8 @@ export function fullDifference(drift) {
   return h(
     'ul',
     { class: 'full-difference' },
-    ...changes.map((change) => h('li', { class: `change ${change.form}` }, ...parts(change, false))),
+    ...changes.slice(0, MOST_SHOWN).map((change) => h('li', { class: `change ${change.form}` }, ...parts(change, false))),
+    changes.length > MOST_SHOWN && h('li', { class: 'more', text: `+${changes.length - MOST_SHOWN} more` }),
     changes.length === 0 && h('li', { text: 'The two mean the same.' }),
   );
 }
@@ -164,11 +167,11 @@ function textElement({ lines }) {
   const shown = h('div', { class: 'lines', role: 'group', 'aria-label': 'Changed lines' });
   let hidden = 0;
   const flush = () => {
-    if (hidden > 0) shown.append(h('div', { class: 'line skipped', text: plural(hidden, 'unchanged line') }));
+    if (hidden > 0) shown.append(h('div', { class: 'line skipped', text: plural(hidden, shown.childElementCount >= MOST_SHOWN ? 'more line' : 'unchanged line') }));
     hidden = 0;
   };
   lines.forEach(({ op, text }, at) => {
-    if (!near[at]) {
+    if (!near[at] || shown.childElementCount >= MOST_SHOWN) {
       hidden += 1;
       return;
     }

@@ -43,6 +43,7 @@ export class ListWindow {
    *   render: (page: ListPage<Row>) => void,
    *   changed: () => void,
    *   failed: (error: unknown) => void,
+   *   outgrown: () => void,
    * }} options
    */
   constructor(container, options) {
@@ -162,6 +163,11 @@ export class ListWindow {
     try {
       const answer = await this.#options.fetch({ first: before === null ? PAGE_SIZE : REFETCHED, after, before }, signal);
       if (signal.aborted) return;
+      if (before !== null && answer.nodes.length === REFETCHED) {
+        // More than fits between its neighbours: some of it would be nowhere.
+        this.#options.outgrown();
+        return;
+      }
       this.keepPlace(() => {
         page.rows = answer.nodes;
         if (at === this.pages.length - 1) {

@@ -35,7 +35,8 @@ pub struct Model {
     pub listing_started_at: Option<DateTimeUtc>,
     /// When a complete listing was last applied.
     pub completed_at: Option<DateTimeUtc>,
-    /// How the newest listing ended.
+    /// How the newest listing ended. No rule reads it: it is for whoever looks into the database, where a kind
+    /// that has not been readable for days stands out without a search through the runs.
     pub outcome: Option<ListingOutcome>,
 }
 

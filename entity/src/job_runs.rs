@@ -46,6 +46,8 @@ pub struct Model {
     pub id: Uuid,
     /// What ran.
     pub job: Job,
+    /// Whether it was asked to look at a part only: a sync of some kinds, a sweep of some resources.
+    pub narrowed: bool,
     /// Tick that it ran for; null for a run by hand.
     pub scheduled_for: Option<DateTimeUtc>,
     /// When it began.

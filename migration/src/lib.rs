@@ -11,6 +11,7 @@ mod m20261123_000005_create_inventory_kinds;
 mod m20261123_000006_create_job_runs;
 mod m20261124_000001_create_terraform_states;
 mod m20261125_000001_index_events_by_type;
+mod m20261125_000002_add_job_runs_narrowed;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000006_create_job_runs::Migration),
             Box::new(m20261124_000001_create_terraform_states::Migration),
             Box::new(m20261125_000001_index_events_by_type::Migration),
+            Box::new(m20261125_000002_add_job_runs_narrowed::Migration),
         ]
     }
 }

@@ -74,7 +74,7 @@ impl Command {
     pub(super) fn reports_itself(&self) -> bool {
         match self {
             Self::Demo(_) => true,
-            Self::Sync(_) | Self::Detect(_) => super::progress::is_watched(),
+            Self::Sync(_) | Self::Detect(_) | Self::ImportTerraform(_) => super::progress::is_watched(),
             _ => false,
         }
     }
@@ -115,6 +115,9 @@ pub(super) struct SyncArgs {
     /// Go through with a listing that lacks more than half of a kind
     #[arg(long)]
     pub(super) allow_mass_gone: bool,
+    /// Go through with a listing of another account, or of a file in the place of an account
+    #[arg(long)]
+    pub(super) allow_other_account: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,12 +1,12 @@
 //! `import-terraform`.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, Outcome, connect, print};
+use super::{Failure, Outcome, connect, print, progress};
 use crate::clock::Clock;
 use crate::config::DatabaseArgs;
 use crate::provider::terraform::{MAX_STATE_BYTES, State, parse};
@@ -26,6 +26,9 @@ pub(super) struct ImportArgs {
     /// Go through with a state that more than half of its resources have left
     #[arg(long)]
     allow_mass_retire: bool,
+    /// Take over specs that the API or a baseline owns; never those of another state
+    #[arg(long)]
+    take_over: bool,
     /// Say what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -39,18 +42,13 @@ pub(super) async fn run(args: &ImportArgs) -> Outcome {
     let options = ImportOptions {
         lineage: args.lineage.clone(),
         allow_mass_retire: args.allow_mass_retire,
+        take_over: args.take_over,
         dry_run: args.dry_run,
     };
-    let watched = std::io::stderr().is_terminal();
-    let progress = |done: usize, total: usize| {
-        if watched {
-            eprint!("\rimported {done} of {total} resources");
-        }
-    };
-    let summary = import_state(&db, SYSTEM, &state, &options, Clock::System.now(), progress).await?;
-    if watched {
-        eprintln!();
-    }
+    let (progress, watched) = progress::of_import();
+    let summary = import_state(&db, SYSTEM, &state, &options, Clock::System.now(), progress).await;
+    watched.finish_and_clear();
+    let summary = summary?;
     print(told(&summary, args.dry_run).as_bytes())?;
     db.close().await?;
     Ok(if summary.refused.is_empty() {
@@ -84,7 +82,7 @@ fn read(file: &Path) -> Result<State, Failure> {
 /// What came of an import, for a person.
 fn told(summary: &ImportSummary, dry_run: bool) -> String {
     let mut lines = vec![format!(
-        "{}state {}{}: {} recorded, {} changed, {} unchanged, {} retired, {} refused",
+        "{}state {}{}: {} recorded, {} changed, {} taken over, {} unchanged, {} retired, {} refused",
         if dry_run {
             "dry run, nothing was written: "
         } else {
@@ -96,6 +94,7 @@ fn told(summary: &ImportSummary, dry_run: bool) -> String {
             .map_or_else(String::new, |serial| format!(" version {serial}")),
         summary.recorded,
         summary.changed,
+        summary.taken_over.len(),
         summary.unchanged,
         summary.retired,
         summary.refused.len(),
@@ -107,6 +106,15 @@ fn told(summary: &ImportSummary, dry_run: bool) -> String {
         ));
     }
     lines.extend(skipped(summary));
+    for taken in &summary.taken_over {
+        lines.push(format!(
+            "taken over from {}: {} ({} {})",
+            plain(&taken.from),
+            plain(&taken.address),
+            taken.kind,
+            plain(&taken.provider_id)
+        ));
+    }
     for refusal in &summary.refused {
         lines.push(format!(
             "refused: {} ({} {}): {}",

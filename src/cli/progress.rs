@@ -32,6 +32,22 @@ pub(super) fn of_sync() -> ProgressBar {
     bar
 }
 
+/// Of an import, which says itself how much there is: what hears of each batch, and the bar to end it with.
+pub(super) fn of_import() -> (impl FnMut(usize, usize), ProgressBar) {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    bar.set_style(style("importing [{bar:32}] {pos} of {len} resources, {eta} left"));
+    let (moving, mut last) = (bar.clone(), Instant::now());
+    let progress = move |done: usize, total: usize| {
+        moving.set_length(total as u64);
+        moving.set_position(done as u64);
+        if moving.is_hidden() && last.elapsed() >= BETWEEN_LINES {
+            last = Instant::now();
+            tracing::info!("imported {done} of {total} resources");
+        }
+    };
+    (progress, bar)
+}
+
 /// Of a sweep over this many specs: what hears of each batch, and the bar to end it with.
 pub(super) fn of_sweep(specs: u64) -> (Progress, ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(specs), ProgressDrawTarget::stderr());
@@ -58,7 +74,7 @@ fn in_lines(specs: u64) -> Progress {
 }
 
 fn looked_at(counts: &SweepCounts) -> u64 {
-    counts.resources + counts.unsynced + counts.skipped
+    counts.resources + counts.unsynced + counts.skipped + counts.settling + counts.moved
 }
 
 fn style(template: &str) -> ProgressStyle {

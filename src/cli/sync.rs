@@ -22,6 +22,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     let options = SyncOptions {
         kinds: args.kinds.map(|kinds| kinds.into_iter().collect()),
         allow_mass_gone: args.allow_mass_gone,
+        allow_other_account: args.allow_other_account,
     };
     let app = App::new(db, Clock::System, Some(inventory));
     let watched = progress::of_sync();
@@ -63,6 +64,9 @@ fn did(run: &job_runs::Model) -> String {
     for (kind, report) in &kinds {
         if let Some(reason) = &report.reason {
             text += &format!("\n  {kind}: {}: {reason}", report.outcome.replace('_', " "));
+        }
+        if let Some(note) = &report.note {
+            text += &format!("\n  {kind}: {note}");
         }
     }
     text

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::canonical::is_unset;
 use super::compare::{SCHEMA_FIELDS, live_value};
+use super::inventory::AUTOSCALE_POOL_ID;
 
 /// The spec that a resource meets as it is: its schema fields that are set, and its attributes, but for what
 /// changes by itself.
@@ -28,6 +29,8 @@ fn changes_by_itself(resource: &cloud_resources::Model, name: &str) -> bool {
         (_, "status" | "ip") => true,
         // The slug of an image moves on to newer images, and the droplet keeps what it was made from.
         ("droplet", "image") => true,
+        // Its pool made it, and will end it.
+        ("droplet", AUTOSCALE_POOL_ID) => true,
         ("kubernetes_cluster", "version") => attr("auto_upgrade").is_some_and(|on| *on == true),
         // Caching engines are upgraded by the provider.
         ("database", "version") => {
@@ -47,7 +50,8 @@ mod tests {
 
     #[test]
     fn a_baseline_is_what_is_there_without_what_changes_by_itself() {
-        let attrs = json!({"backups": false, "volume_ids": [], "name": "other", "size_slug": "s-1", "image": {"id": 1}});
+        let attrs = json!({"backups": false, "volume_ids": [], "name": "other", "size_slug": "s-1", "image": {"id": 1},
+            "autoscale_pool_id": "p"});
         let resource = cloud_resources::Model {
             status: Some("active".to_owned()),
             tags: json!(["web"]),

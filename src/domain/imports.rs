@@ -5,6 +5,13 @@ use serde_json::Value;
 
 use super::canonical::loosely_equal;
 
+/// Source of a spec that was recorded over the API.
+pub const SOURCE_API: &str = "api";
+/// Source of a spec that was taken from the live resource.
+pub const SOURCE_BASELINE: &str = "baseline";
+/// Source of a spec that a Terraform state has, before the lineage of the state.
+pub const SOURCE_TERRAFORM: &str = "terraform:";
+
 /// What to do with one imported spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -12,23 +19,47 @@ pub enum Decision {
     Record,
     /// It says what is recorded already.
     Keep,
+    /// Record it in the place of one that people recorded, who want the state to own it from now on.
+    TakeOver,
     /// The spec in force belongs to another source, which alone may change it.
     Refuse,
 }
 
+impl Decision {
+    /// Whether another version is recorded.
+    pub fn records(self) -> bool {
+        matches!(self, Self::Record | Self::TakeOver)
+    }
+}
+
 /// Decides what becomes of a spec that `source` asks for, where `before` is recorded.
-pub fn decide(before: Option<&cloud_provisioned::Model>, spec: &Value, source: &str) -> Decision {
+pub fn decide(
+    before: Option<&cloud_provisioned::Model>,
+    spec: &Value,
+    source: &str,
+    take_over: bool,
+) -> Decision {
     let Some(active) = before.filter(|spec| spec.retired_at.is_none()) else {
         return Decision::Record;
     };
     if active.source != source {
-        return Decision::Refuse;
+        return if take_over && may_be_taken_over(&active.source) {
+            Decision::TakeOver
+        } else {
+            Decision::Refuse
+        };
     }
     if same_fields(&active.spec, spec) && loosely_equal(&active.spec, spec) {
         Decision::Keep
     } else {
         Decision::Record
     }
+}
+
+/// Whether a state may own a spec of this source from now on, if somebody says so. Another state's may never be
+/// taken: each import of one would undo that of the other.
+pub fn may_be_taken_over(source: &str) -> bool {
+    [SOURCE_API, SOURCE_BASELINE].contains(&source)
 }
 
 /// A field that must be unset is loosely the same as one that nobody watches, and yet it is watched.
@@ -70,19 +101,53 @@ mod tests {
     #[test]
     fn only_its_own_source_changes_a_spec_and_only_if_something_differs() {
         let spec = json!({"tags": ["a", "b"], "size": 25, "note": null});
-        assert_eq!(decide(None, &spec, "terraform:x"), Decision::Record);
+        assert_eq!(decide(None, &spec, "terraform:x", false), Decision::Record);
         let mut before = recorded(
             "terraform:x",
             json!({"size": "25", "tags": ["b", "a"], "note": ""}),
         );
-        assert_eq!(decide(Some(&before), &spec, "terraform:x"), Decision::Keep);
-        assert_eq!(decide(Some(&before), &spec, "terraform:y"), Decision::Refuse);
+        assert_eq!(decide(Some(&before), &spec, "terraform:x", false), Decision::Keep);
+        assert_eq!(
+            decide(Some(&before), &spec, "terraform:y", false),
+            Decision::Refuse
+        );
         let fewer = json!({"tags": ["a", "b"], "size": 25});
-        assert_eq!(decide(Some(&before), &fewer, "terraform:x"), Decision::Record);
+        assert_eq!(
+            decide(Some(&before), &fewer, "terraform:x", false),
+            Decision::Record
+        );
         before.retired_at = Some(DateTime::UNIX_EPOCH);
         for source in ["terraform:x", "terraform:y"] {
-            assert_eq!(decide(Some(&before), &spec, source), Decision::Record);
+            assert_eq!(decide(Some(&before), &spec, source, false), Decision::Record);
         }
+    }
+
+    #[test]
+    fn what_people_recorded_is_taken_over_if_they_say_so_and_what_another_state_has_never() {
+        let spec = json!({"size": 25});
+        for source in [SOURCE_API, SOURCE_BASELINE] {
+            let mut before = recorded(source, spec.clone());
+            assert_eq!(
+                decide(Some(&before), &spec, "terraform:x", false),
+                Decision::Refuse
+            );
+            assert_eq!(
+                decide(Some(&before), &spec, "terraform:x", true),
+                Decision::TakeOver
+            );
+            before.retired_at = Some(DateTime::UNIX_EPOCH);
+            assert_eq!(
+                decide(Some(&before), &spec, "terraform:x", true),
+                Decision::Record
+            );
+        }
+        let others = recorded("terraform:y", spec.clone());
+        assert_eq!(
+            decide(Some(&others), &spec, "terraform:x", true),
+            Decision::Refuse
+        );
+        let own = recorded("terraform:x", spec.clone());
+        assert_eq!(decide(Some(&own), &spec, "terraform:x", true), Decision::Keep);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a complete listing of one kind means for the inventory that is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::cloud_resources;
 use serde_json::{Map, Value};
@@ -10,6 +10,12 @@ use super::canonical::{is_unset, loosely_equal};
 
 /// Stands among the changed fields for the whole row, which did not decode.
 pub const WHOLE_ROW: &str = "*";
+
+/// The schema field that says which project a resource belongs to.
+pub const PROJECT_ID: &str = "project_id";
+
+/// The attribute of a droplet that an autoscale pool made: the pool.
+pub const AUTOSCALE_POOL_ID: &str = "autoscale_pool_id";
 
 /// A resource as a listing has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +44,27 @@ pub struct ListedResource {
     pub attrs: Map<String, Value>,
     /// Whether the provider reports a passing state: new, creating, resizing, upgrading, ...
     pub settling: bool,
+    /// What this listing could not tell, by the name of the schema field or attribute: it stays as it was
+    /// last known, so that a question without an answer never looks like a change.
+    pub untold: BTreeSet<&'static str>,
+}
+
+impl ListedResource {
+    /// With what is stored in the place of what the listing could not tell.
+    fn completed(mut self, row: Option<&cloud_resources::Model>) -> Self {
+        for field in std::mem::take(&mut self.untold) {
+            match (field, row) {
+                (PROJECT_ID, Some(row)) => self.project_id.clone_from(&row.project_id),
+                (_, Some(row)) => {
+                    if let Some(value) = row.attrs.get(field) {
+                        self.attrs.insert(field.to_owned(), value.clone());
+                    }
+                }
+                (_, None) => {}
+            }
+        }
+        self
+    }
 }
 
 /// A stored resource of the kind that was listed.
@@ -76,38 +103,42 @@ pub enum InventoryChange {
 }
 
 /// Decides what a complete listing of one kind changes. The ids in `listed` are distinct.
-pub fn plan_kind(stored: Vec<StoredResource>, listed: Vec<ListedResource>) -> Vec<InventoryChange> {
-    let mut listed: BTreeMap<String, ListedResource> = listed
+pub fn plan_kind<'l>(
+    stored: Vec<StoredResource>,
+    listed: impl IntoIterator<Item = &'l ListedResource>,
+) -> Vec<InventoryChange> {
+    let mut listed: BTreeMap<&str, &ListedResource> = listed
         .into_iter()
-        .map(|resource| (resource.provider_id.clone(), resource))
+        .map(|resource| (resource.provider_id.as_str(), resource))
         .collect();
     let mut changes: Vec<InventoryChange> = stored
         .into_iter()
-        .filter_map(|known| match listed.remove(&known.provider_id) {
+        .filter_map(|known| match listed.remove(known.provider_id.as_str()) {
             Some(now) => change_of(known, now),
             None if known.gone => None,
             None => Some(InventoryChange::Gone(known.id)),
         })
         .collect();
-    changes.extend(listed.into_values().map(InventoryChange::Insert));
+    let new = listed.into_values().map(|new| new.clone().completed(None));
+    changes.extend(new.map(InventoryChange::Insert));
     changes
 }
 
-fn change_of(known: StoredResource, now: ListedResource) -> Option<InventoryChange> {
+fn change_of(known: StoredResource, now: &ListedResource) -> Option<InventoryChange> {
+    let StoredResource { id, row, .. } = known;
+    let whole = || now.clone().completed(row.as_ref());
     if known.gone || !known.seen {
-        return Some(InventoryChange::Discover(known.id, now));
+        return Some(InventoryChange::Discover(id, whole()));
     }
-    let Some(row) = known.row else {
-        return Some(InventoryChange::Update {
-            id: known.id,
-            listed: now,
-            fields: vec![WHOLE_ROW.to_owned()],
-        });
+    let fields = match &row {
+        // Most rows are as they were: only what could not be told has to be looked up in a copy.
+        Some(row) if now.untold.is_empty() => changed_fields(row, now),
+        Some(row) => changed_fields(row, &whole()),
+        None => vec![WHOLE_ROW.to_owned()],
     };
-    let fields = changed_fields(&row, &now);
-    (!fields.is_empty()).then_some(InventoryChange::Update {
-        id: known.id,
-        listed: now,
+    (!fields.is_empty()).then(|| InventoryChange::Update {
+        id,
+        listed: whole(),
         fields,
     })
 }
@@ -134,7 +165,7 @@ fn changed_fields(row: &cloud_resources::Model, now: &ListedResource) -> Vec<Str
     }
     let none = Map::new();
     let before = row.attrs.as_object().unwrap_or(&none);
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(now.attrs.keys()).collect();
+    let names: BTreeSet<&String> = before.keys().chain(now.attrs.keys()).collect();
     let attr = |attrs: &Map<String, Value>, name: &str| attrs.get(name).cloned().unwrap_or(Value::Null);
     if row.settling_since.is_some() != now.settling {
         changed.push("settling".to_owned());
@@ -163,20 +194,20 @@ pub fn is_mass_gone(gone: usize, present_before: usize) -> bool {
 }
 
 /// Whether something else of the cloud made the resource and looks after it, so that nobody has to ask for it:
-/// workers, disks and balancers of Kubernetes, members of autoscale pools, what every account or domain has from
-/// the beginning.
+/// workers, disks and balancers of Kubernetes, members of autoscale pools, backups, what every account or domain has
+/// from the beginning.
 pub fn is_owned(kind: &str, listed: &ListedResource) -> bool {
     let attr = |name: &str| listed.attrs.get(name);
     let is = |name: &str| attr(name).and_then(Value::as_bool).unwrap_or_default();
     let says = |name: &str| attr(name).and_then(Value::as_str).unwrap_or_default();
     match kind {
-        "droplet" => {
-            is_of_kubernetes(listed) || attr("autoscale_pool_id").is_some_and(|pool| !is_unset(pool))
-        }
+        "droplet" => is_of_kubernetes(listed) || attr(AUTOSCALE_POOL_ID).is_some_and(|pool| !is_unset(pool)),
         "load_balancer" => is_of_kubernetes(listed),
         "volume" => is_of_kubernetes(listed) || listed.name.starts_with("pvc-"),
         "vpc" => is("default") || is_default_network(listed),
         "project" => is("is_default"),
+        // They come and go by themselves, a new one for the oldest.
+        "image" | "snapshot" => says("type") == "backup",
         "domain_record" => {
             says("type") == "SOA" || is_given_name_server(&listed.name, says("type"), says("data"))
         }

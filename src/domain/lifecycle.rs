@@ -30,7 +30,7 @@ pub enum Refusal {
         /// The live value now.
         actual: Value,
         /// What makes the row say so, if it does not already.
-        refresh: Option<Box<Change>>,
+        refresh: Option<Change>,
     },
     /// The spec no longer says what the row expects.
     SpecMoved,
@@ -39,6 +39,10 @@ pub enum Refusal {
 /// Decides about accepting `drift`, whose spec and resource are `pair`.
 ///
 /// `seen_revision` is the revision of the row that the caller looked at, if he says.
+#[expect(
+    clippy::result_large_err,
+    reason = "one refusal per request, and it is looked at at once"
+)]
 pub fn decide_accept(
     drift: &cloud_drift::Model,
     pair: &Pair,
@@ -53,7 +57,7 @@ pub fn decide_accept(
     if unseen || has_moved(drift, pair, &live) {
         return Err(Refusal::LiveValueMoved {
             actual: live,
-            refresh: refresh(drift, pair, now).map(Box::new),
+            refresh: refresh(drift, pair, now),
         });
     }
     let desired = desired_now(drift, pair).ok_or(Refusal::SpecMoved)?;

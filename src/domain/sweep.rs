@@ -125,7 +125,7 @@ fn is_settling(resource: &cloud_resources::Model, now: DateTime<Utc>) -> bool {
 }
 
 /// A resource that only an import knows of: no listing had it, and no complete listing lacked it.
-fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<DateTime<Utc>>) -> bool {
+pub fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<DateTime<Utc>>) -> bool {
     first_seen_at.is_none() && gone_at.is_none()
 }
 

@@ -10,7 +10,7 @@ use super::input::{not_empty, parse_id};
 use super::loader::forget;
 use super::types::{
     Drift, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
-    RecordBaselineInput, RecordBaselinePayload,
+    RecordBaselineInput, RecordBaselinePayload, Resource,
 };
 use crate::app::{App, JobRequest, Started};
 use crate::domain::actor::Role;
@@ -21,6 +21,7 @@ use crate::services::imports::import_state;
 use crate::services::inventory::SyncOptions;
 use crate::services::job_runs::Trigger;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
+use crate::services::retirement::{RetireSpec, retire_spec};
 use crate::services::triage::{self, AcceptDrift};
 
 /// How long a mutation waits for the job that it started.
@@ -66,6 +67,24 @@ pub(super) struct RecordSpecInput {
 pub(super) struct RecordSpecPayload {
     /// The spec in force.
     provisioned: ProvisionedSpec,
+}
+
+/// What to retire.
+#[derive(InputObject)]
+pub(super) struct RetireSpecInput {
+    /// The resource.
+    resource_id: ID,
+    /// The version that you saw. The spec is not retired if it is another by now.
+    expected_spec_version: i32,
+}
+
+/// What was retired.
+#[derive(SimpleObject)]
+pub(super) struct RetireSpecPayload {
+    /// The resource, of which nothing is wanted any more.
+    resource: Resource,
+    /// The version that says so; a spec that is recorded later goes on from it.
+    spec_version: i32,
 }
 
 /// What to compare.
@@ -147,9 +166,31 @@ impl Mutation {
         }))
     }
 
+    /// Retires a spec, whoever owns it: nothing is wanted of its resource any more, and its open drifts are stale from
+    /// then on. Refused with SPEC_VERSION_CONFLICT if it is not the version that you saw. An import of a state that
+    /// still has the resource records it again.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn retire_spec(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to retire.")] input: RetireSpecInput,
+    ) -> ApiResult<Option<RetireSpecPayload>> {
+        let app = app_anew(ctx)?;
+        let retire = RetireSpec {
+            resource_id: parse_id(&input.resource_id)?,
+            expected_version: input.expected_spec_version,
+        };
+        let retired = retire_spec(app.db(), caller(ctx)?.name(), retire, app.clock().now()).await?;
+        Ok(Some(RetireSpecPayload {
+            resource: Resource(retired.resource),
+            spec_version: retired.version,
+        }))
+    }
+
     /// Records what a Terraform state asks for, with the source `terraform:` and the lineage of the state, and
     /// retires the specs of resources that left it. Passwords, tokens and other secrets of the state are not kept.
-    /// A spec of another source is not touched, and its instance named in the summary.
+    /// A spec of another source is not touched, unless it is the API's or a baseline's and `takeOver` says so; its
+    /// instance is named in the summary.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn import_terraform_state(
         &self,
@@ -167,7 +208,8 @@ impl Mutation {
 
     /// Takes what is there as what is asked for: records, for resources that are there, unmanaged and in no passing
     /// state, a spec of all columns that are set and of all attributes, but for what changes by itself, such as
-    /// status and ip. A spec that is in force is never touched.
+    /// status and ip. A spec that is in force is never touched. A resource that cannot be watched as it is, such as
+    /// one beyond the limits of a spec, is skipped and named.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn record_baseline(
         &self,
@@ -176,11 +218,8 @@ impl Mutation {
     ) -> ApiResult<Option<RecordBaselinePayload>> {
         let app = app_anew(ctx)?;
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
-        let recorded = record_baseline(app.db(), actor, &input.filter.into(), now).await?;
-        Ok(Some(RecordBaselinePayload {
-            count: i32::try_from(recorded.len()).unwrap_or(i32::MAX),
-            recorded,
-        }))
+        let done = record_baseline(app.db(), actor, &input.filter.into(), now).await?;
+        Ok(Some(done.into()))
     }
 
     /// Compares specs with the inventory. Waits up to 25 seconds; then the run goes on by itself.
@@ -221,7 +260,7 @@ impl Mutation {
         let kinds = not_empty("kinds", input.kinds)?.map(|kinds| kinds.into_iter().collect());
         let options = SyncOptions {
             kinds,
-            allow_mass_gone: false,
+            ..SyncOptions::default()
         };
         Ok(Some(SyncInventoryPayload {
             run: run(ctx, JobRequest::Sync(options)).await?,

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::normal::without_user;
+
 /// What an app's spec may keep, at whatever depth. Values of variables, credentials of registries, tokens of
 /// log destinations and hooks of alerts are not among it.
 const APP_FIELDS: [&str; 96] = [
@@ -106,7 +108,7 @@ const APP_FIELDS: [&str; 96] = [
 const MORE_APP_FIELDS: [&str; 10] = [
     "timeout_seconds",
     "uri",
-    "value",
+    REPO_CLONE_URL,
     "version",
     "vpc",
     "wildcard",
@@ -115,6 +117,8 @@ const MORE_APP_FIELDS: [&str; 10] = [
     "zone",
     "offline_page_url",
 ];
+/// Where the code comes from; some put a password into it, which stays out.
+const REPO_CLONE_URL: &str = "repo_clone_url";
 /// Deepest level of an app's spec; the format itself has nine.
 const APP_LEVELS: usize = 16;
 
@@ -137,7 +141,7 @@ fn may_keep(place: &str, field: &str) -> bool {
         "envs" => matches!(field, "key" | "scope" | "type"),
         "log_destinations" => field == "name",
         "alerts" => matches!(field, "rule" | "disabled" | "operator" | "value" | "window"),
-        _ => field != "value" && (APP_FIELDS.contains(&field) || MORE_APP_FIELDS.contains(&field)),
+        _ => APP_FIELDS.contains(&field) || MORE_APP_FIELDS.contains(&field),
     }
 }
 
@@ -160,6 +164,7 @@ fn app_value(field: &str, value: &Value, level: usize) -> Option<Value> {
             let object = app_object(field, object, level);
             (!object.is_empty()).then_some(Value::Object(object))
         }
+        Value::String(url) if field == REPO_CLONE_URL => Some(without_user(url).into()),
         plain => Some(plain.clone()),
     }
 }
@@ -176,6 +181,7 @@ mod tests {
             "name": "shop", "disable_edge_cache": false, "novel": {"token": "s3cret"},
             "envs": [{"key": "A", "value": "s3cret", "type": "GENERAL", "scope": "RUN_TIME"}],
             "services": [{"name": "web", "instance_count": 2, "http_port": 0,
+                "git": {"repo_clone_url": "https://ci:s3cret@git.example.com/a.git", "branch": "main"},
                 "image": {"registry_type": "GHCR", "registry_credentials": "s3cret", "repository": "r"},
                 "log_destinations": [{"name": "logs", "logtail": {"token": "s3cret"}}],
                 "alerts": [{"rule": "CPU", "value": 80, "destinations": {"slack_webhooks": [{"url": "s3cret"}]}}]}],
@@ -185,6 +191,7 @@ mod tests {
         let expected = json!({
             "name": "shop", "envs": [{"key": "A", "scope": "RUN_TIME"}],
             "services": [{"name": "web", "instance_count": 2,
+                "git": {"repo_clone_url": "https://git.example.com/a.git", "branch": "main"},
                 "image": {"registry_type": "GHCR", "repository": "r"},
                 "log_destinations": [{"name": "logs"}], "alerts": [{"rule": "CPU", "value": 80}]}],
         });

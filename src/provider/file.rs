@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{InventoryProvider, KindListing, Listing, Presence};
+use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::domain::inventory::ListedResource;
 use crate::error::{Error, Result};
 
@@ -51,6 +51,10 @@ impl InventoryFile {
 }
 
 impl InventoryProvider for InventoryFile {
+    fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
+        async { Ok(None) }.boxed()
+    }
+
     fn list<'a>(
         &'a self,
         _kinds: Option<&'a BTreeSet<String>>,
@@ -115,6 +119,7 @@ pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
             project_id: entry.project_id,
             attrs: entry.attrs.unwrap_or_default(),
             settling: false,
+            untold: BTreeSet::new(),
         });
     }
     let kinds = kinds
@@ -126,6 +131,7 @@ pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
         account: None,
         started_at: now,
         kinds,
+        notes: BTreeMap::new(),
         exhaustive: true,
     })
 }

@@ -25,12 +25,14 @@ const MAX_SLUG_BYTES: usize = 512;
 pub struct Listing {
     /// Cloud that was listed.
     pub provider: String,
-    /// Account that was listed, where the provider has accounts.
+    /// Account that was listed, as [`InventoryProvider::account`] names it: whoever asked fills it in.
     pub account: Option<String>,
     /// When the listing began.
     pub started_at: DateTime<Utc>,
     /// What came of each kind.
     pub kinds: BTreeMap<String, KindListing>,
+    /// What is not known of a kind although it is complete, and why, in the words of the run's report.
+    pub notes: BTreeMap<String, String>,
     /// Whether a stored kind that is not among them was listed empty.
     pub exhaustive: bool,
 }
@@ -57,8 +59,21 @@ pub enum Presence {
     Unknown(String),
 }
 
+/// Whose inventory it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Cloud.
+    pub provider: String,
+    /// Its own id for the account.
+    pub id: String,
+}
+
 /// Something that lists an account.
 pub trait InventoryProvider: Send + Sync {
+    /// Whose inventory this is; None where the source does not name anybody. It is asked for before anything is
+    /// listed. UPSTREAM_UNAVAILABLE if nobody knows.
+    fn account(&self) -> BoxFuture<'_, Result<Option<Account>>>;
+
     /// Lists the account, or only these kinds of it. A kind that cannot be listed is no error but says so.
     /// Errors are UPSTREAM_UNAVAILABLE for the listing as a whole, and say what to do about it.
     fn list<'a>(

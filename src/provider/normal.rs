@@ -78,6 +78,12 @@ pub fn engine(text: &str) -> String {
     }
 }
 
+/// What a project is for. DigitalOcean's API reference, "Projects": a purpose of one's own is kept as
+/// `Other: PURPOSE`.
+pub fn purpose(text: &str) -> &str {
+    text.strip_prefix("Other: ").unwrap_or(text)
+}
+
 /// An address without the user and password that some put into one.
 pub fn without_user(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -137,6 +143,7 @@ mod tests {
             ("13:00:00", "08:45:12")
         );
         assert_eq!(engine("redis"), engine("valkey"));
+        assert_eq!(purpose("Other: selling shoes"), purpose("selling shoes"));
         assert_eq!(
             without_user("https://ada:pw@example.com/@x"),
             "https://example.com/@x"

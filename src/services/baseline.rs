@@ -2,30 +2,60 @@
 
 use chrono::{DateTime, Utc};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, QueryTrait,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::locks::{Lock, locked};
 use super::provisioning::{self, NewSpec, SOURCE_BASELINE};
 use super::resources::{ResourceFilter, select};
-use crate::db::{Db, decodable};
+use super::stored_specs::{StoredSpec, stored_in_txn};
+use crate::db::{Db, column, decode};
+use crate::domain::admission::check_spec;
 use crate::domain::baseline::baseline;
 use crate::error::{Error, Result};
 
 /// Most specs that one call records.
-pub const MAX_BASELINE: u64 = 1_000;
+pub const MAX_BASELINE: usize = 1_000;
 
-/// Records, for every resource that the filter lets through, that is there, and that nobody asked for, the spec
-/// that it meets now. In one transaction; a spec that is in force is never touched.
+/// What came of a baseline.
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    /// The specs that were recorded, at most [`MAX_BASELINE`].
+    pub recorded: Vec<provisioned::Model>,
+    /// Resources that cannot be watched as they are.
+    pub skipped: Vec<Skipped>,
+    /// Whether there are more, so that the same call again goes on.
+    pub more: bool,
+}
+
+/// A resource of which no spec was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The resource.
+    pub resource_id: Uuid,
+    /// Its kind, if that can be read.
+    pub kind: Option<String>,
+    /// Its name, if that can be read.
+    pub name: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Records, for every resource that the filter lets through, that is unmanaged and in no passing state, the spec
+/// that it meets now: in one transaction, and in the order in which they were first heard of, up to
+/// [`MAX_BASELINE`]. A spec that is in force is never touched.
 ///
-/// BAD_USER_INPUT for more than [`MAX_BASELINE`] resources, and for a filter that asks for managed or gone ones.
+/// BAD_USER_INPUT for a filter that asks for managed, drifted or gone resources.
 pub async fn record_baseline(
     db: &Db,
     actor: &str,
     filter: &ResourceFilter,
     now: DateTime<Utc>,
-) -> Result<Vec<provisioned::Model>> {
+) -> Result<Baseline> {
     if filter.managed == Some(true) || filter.gone == Some(true) || filter.drifted == Some(true) {
         return Err(Error::BadUserInput(
             "a baseline is of resources that are there and unmanaged: leave out managed, drifted and gone"
@@ -34,55 +64,105 @@ pub async fn record_baseline(
     }
     let unmanaged = ResourceFilter {
         managed: Some(false),
-        gone: Some(false),
         ..filter.clone()
     };
     let unmanaged = &unmanaged;
-    db.write_txn(|txn| async move { record_in_txn(&txn, actor, unmanaged, now).await })
+    db.write_txn(|txn| async move { baseline_in_txn(&txn, actor, unmanaged, now).await })
         .await
 }
 
-async fn record_in_txn(
+async fn baseline_in_txn(
     txn: &DatabaseTransaction,
     actor: &str,
     unmanaged: &ResourceFilter,
     now: DateTime<Utc>,
-) -> Result<Vec<provisioned::Model>> {
-    let ids: Vec<Uuid> = select(txn, unmanaged)?
-        .filter(resources::Column::FirstSeenAt.is_not_null())
+) -> Result<Baseline> {
+    let mut done = Baseline::default();
+    let mut after = None;
+    loop {
+        // Those that are skipped take no place from those that can be recorded, or a call would never get past them.
+        let room = MAX_BASELINE - done.recorded.len();
+        let mut ids = next_ids(txn, unmanaged, after, room + 1).await?;
+        done.more = ids.len() > room;
+        ids.truncate(room);
+        let Some(last) = ids.last() else {
+            return Ok(done);
+        };
+        after = Some(*last);
+        let specs = specs_in_txn(txn, &ids, &mut done.skipped).await?;
+        done.recorded
+            .extend(provisioning::record_in_txn(txn, specs, actor, now).await?);
+        if !done.more {
+            return Ok(done);
+        }
+    }
+}
+
+/// The next unmanaged resources, in the order in which they were first heard of.
+async fn next_ids(
+    txn: &DatabaseTransaction,
+    unmanaged: &ResourceFilter,
+    after: Option<Uuid>,
+    limit: usize,
+) -> Result<Vec<Uuid>> {
+    let mut next = select(txn, unmanaged)?
         // What is half made is not what anybody wants.
         .filter(resources::Column::SettlingSince.is_null())
         .select_only()
         .column(resources::Column::Id)
         .order_by_asc(resources::Column::Id)
-        .limit(MAX_BASELINE + 1)
-        .into_tuple()
-        .all(txn)
-        .await?;
-    if ids.len() as u64 > MAX_BASELINE {
-        return Err(Error::BadUserInput(format!(
-            "more than {MAX_BASELINE} resources are unmanaged: narrow the filter, by kind or region"
-        )));
+        .limit(limit as u64);
+    if let Some(after) = after {
+        next = next.filter(resources::Column::Id.gt(after));
     }
+    let rows = txn.query_all_raw(next.build(txn.get_database_backend())).await?;
+    // One that is no UUID cannot be named, let alone recorded.
+    Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
+}
+
+/// Locks the resources, and says which specs they meet.
+async fn specs_in_txn(
+    txn: &DatabaseTransaction,
+    ids: &[Uuid],
+    skipped: &mut Vec<Skipped>,
+) -> Result<Vec<NewSpec>> {
     let rows = resources::Entity::find()
         .filter(resources::Column::Id.is_in(ids.iter().copied()))
         .filter(resources::Column::GoneAt.is_null())
         .order_by_asc(resources::Column::Id);
-    let (rows, _) = decodable(locked(rows, Lock::Update), txn).await?;
-    let before = provisioned::Entity::find()
-        .filter(provisioned::Column::ResourceId.is_in(ids))
-        .order_by_asc(provisioned::Column::ResourceId);
-    let (before, _) = decodable(locked(before, Lock::Update), txn).await?;
-    let specs = rows.into_iter().filter_map(|row| {
-        let before = before.iter().find(|spec| spec.resource_id == row.id).cloned();
+    let rows = locked(rows, Lock::Update).build(txn.get_database_backend());
+    let rows = txn.query_all_raw(rows).await?;
+    let mut stored = stored_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await?;
+    let mut specs = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let resource_id = column(row, "", "id")?;
+        let before = stored.remove(&resource_id);
         // Somebody asked for it meanwhile.
-        let free = before.as_ref().is_none_or(|spec| spec.retired_at.is_some());
-        free.then(|| NewSpec {
-            resource_id: row.id,
-            before,
-            spec: Value::Object(baseline(&row)),
-            source: SOURCE_BASELINE.to_owned(),
-        })
-    });
-    provisioning::record_in_txn(txn, specs.collect(), actor, now).await
+        if before.as_ref().is_some_and(StoredSpec::is_active) {
+            continue;
+        }
+        match spec_of(row) {
+            Ok(spec) => specs.push(NewSpec {
+                resource_id,
+                before,
+                spec,
+                source: SOURCE_BASELINE.to_owned(),
+            }),
+            Err(reason) => skipped.push(Skipped {
+                resource_id,
+                kind: column(row, "", "kind").ok(),
+                name: column(row, "", "name").ok(),
+                reason,
+            }),
+        }
+    }
+    Ok(specs)
+}
+
+/// The spec that the resource of this row meets, or why it cannot be watched.
+fn spec_of(row: &QueryResult) -> Result<Value, String> {
+    let resource = decode::<resources::Model>(row, "").ok_or("its row does not decode")?;
+    let spec = Value::Object(baseline(&resource));
+    check_spec(&spec).map_err(|why| why.to_string())?;
+    Ok(spec)
 }

@@ -2,10 +2,10 @@
 
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, Query, SelectStatement};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, IntoCondition, Query, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryOrder, QuerySelect};
 
-use super::resources::active_spec;
+use super::resources::{asked_for, looked_after, unmanaged};
 use crate::error::Result;
 
 /// How much of one kind is asked for.
@@ -29,20 +29,12 @@ pub struct KindCoverage {
 
 /// Every kind of which there is something, in one statement.
 pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCoverage>> {
-    let managed = || Expr::exists(active_spec());
-    let there = || resources::Column::GoneAt.is_null();
-    let unmanaged = there()
-        .and(managed().not())
-        .and(resources::Column::Owned.eq(false));
-    let owned = there()
-        .and(managed().not())
-        .and(resources::Column::Owned.eq(true));
     let rows = resources::Entity::find()
         .select_only()
         .columns([resources::Column::Provider, resources::Column::Kind])
-        .column_as(how_many(managed()), "managed")
-        .column_as(how_many(unmanaged), "unmanaged")
-        .column_as(how_many(owned), "owned")
+        .column_as(how_many(asked_for()), "managed")
+        .column_as(how_many(unmanaged()), "unmanaged")
+        .column_as(how_many(looked_after()), "owned")
         .column_as(how_many(Expr::exists(open_drift(DriftKind::Changed))), "drifted")
         .column_as(how_many(Expr::exists(open_drift(DriftKind::Missing))), "missing")
         .group_by(resources::Column::Provider)
@@ -56,7 +48,7 @@ pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCover
     Ok(rows.into_iter().filter(says_something).collect())
 }
 
-fn how_many(condition: Expr) -> Expr {
+fn how_many(condition: impl IntoCondition) -> Expr {
     let one = CaseStatement::new().case(condition, 1);
     Expr::expr(one).count()
 }

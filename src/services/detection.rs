@@ -2,14 +2,15 @@
 //!
 //! Batches in the order of resource ids: [`gather`] reads, [`crate::domain::sweep::plan`] decides,
 //! [`write()`](write::write) locks, reads again what the decisions rest on, and drops every pair that moved meanwhile.
-//! Memory does not grow with the fleet, and nothing is held between batches, so accepts, syncs, records and
-//! other sweeps go on beside it.
+//! Those are gathered again, a few times. Memory does not grow with the fleet, and nothing is held between batches,
+//! so accepts, syncs, records and other sweeps go on beside it.
 
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::cloud_drift::{self, DriftStatus};
+use entity::job_runs::JobOutcome;
 use entity::{cloud_provisioned as provisioned, cloud_resources};
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
@@ -26,10 +27,12 @@ use crate::domain::sweep::Pair;
 use crate::error::{Error, Result};
 
 pub(crate) use self::write::apply_in_txn;
-pub use self::write::{one_open_row_per_field, write};
+pub use self::write::{Written, one_open_row_per_field, write};
 
 /// Pairs that one batch holds in memory and one transaction writes.
 const BATCH: u64 = 200;
+/// How often a batch is looked at, if somebody changes its pairs all the while.
+const ROUNDS: u32 = 3;
 
 /// What a sweep looks at.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +64,20 @@ pub struct SweepCounts {
     pub unsynced: u64,
     /// Resources in a passing state, whose rows are left as they are.
     pub settling: u64,
-    /// Resources left to the next sweep, because somebody changed them while this one looked.
+    /// Resources left to the next sweep, because somebody changed them whenever this one looked.
     pub moved: u64,
+}
+
+impl SweepCounts {
+    /// SUCCEEDED if everything in scope was compared that could be, else PARTIAL: a row that could not be read, or
+    /// did not hold still, may hide a drift.
+    pub fn outcome(&self) -> JobOutcome {
+        if self.skipped + self.moved == 0 {
+            JobOutcome::Succeeded
+        } else {
+            JobOutcome::Partial
+        }
+    }
 }
 
 impl std::ops::AddAssign for SweepCounts {
@@ -101,10 +116,32 @@ pub async fn detect_all(
     let mut after = None;
     while let Some(batch) = gather(db, scope, after).await? {
         after = batch.last;
-        counts += write(db, &batch, clock.now()).await?;
+        counts += write_until_still(db, clock, batch).await?;
         progress(&counts);
         if after.is_none() {
             break;
+        }
+    }
+    Ok(counts)
+}
+
+/// Writes a batch, and looks again at what somebody changed between the reading and the writing. What never holds
+/// still is left to the next sweep.
+async fn write_until_still(db: &Db, clock: &Clock, mut batch: Batch) -> Result<SweepCounts> {
+    let mut counts = SweepCounts::default();
+    for round in 1.. {
+        let written = write(db, &batch, clock.now()).await?;
+        counts += written.counts;
+        if written.moved.is_empty() {
+            break;
+        }
+        if round == ROUNDS {
+            counts.moved = written.moved.len() as u64;
+            break;
+        }
+        match gather(db, &Scope::Resources(written.moved), None).await? {
+            Some(again) => batch = again,
+            None => break,
         }
     }
     Ok(counts)

@@ -17,7 +17,9 @@ use uuid::Uuid;
 
 use self::batch::{Batch, import_in_txn};
 use super::locks::{self, Lock};
-use super::provisioning::{self, SOURCE_TERRAFORM};
+use super::provisioning::SOURCE_TERRAFORM;
+use super::retirement;
+use super::stored_specs::StoredSpec;
 use crate::db::Db;
 use crate::domain::admission::check_text;
 use crate::domain::imports::is_mass_retire;
@@ -28,7 +30,7 @@ mod batch;
 mod rows;
 mod summary;
 
-pub use self::summary::{Closing, ImportSummary, Refusal};
+pub use self::summary::{Closing, ImportSummary, Refusal, TakenOver};
 
 /// Specs that one transaction writes.
 const BATCH: usize = 250;
@@ -42,6 +44,8 @@ pub struct ImportOptions {
     pub lineage: Option<String>,
     /// Goes through with a state that more than half of its resources have left.
     pub allow_mass_retire: bool,
+    /// Takes over specs that the API or a baseline owns; never those of another state.
+    pub take_over: bool,
     /// Says what would be done, and writes nothing.
     pub dry_run: bool,
 }
@@ -52,6 +56,7 @@ struct Import<'i> {
     lineage: String,
     serial: Option<i64>,
     source: String,
+    take_over: bool,
     dry_run: bool,
     now: DateTime<Utc>,
 }
@@ -61,7 +66,7 @@ struct Import<'i> {
 ///
 /// BAD_USER_INPUT for a state without a lineage, with another one than the options name, with an older serial
 /// than was imported, or that more than half of its resources have left; then nothing changes. An instance whose
-/// spec another source owns, or that may not enter, is refused by itself.
+/// spec another source owns, unless it is taken over, or that may not enter, is refused by itself.
 pub async fn import_state(
     db: &Db,
     actor: &str,
@@ -75,6 +80,7 @@ pub async fn import_state(
         actor,
         source: format!("{SOURCE_TERRAFORM}{lineage}"),
         serial: state.serial,
+        take_over: options.take_over,
         dry_run: options.dry_run,
         lineage,
         now,
@@ -246,15 +252,16 @@ async fn retire_in_txn(txn: &DatabaseTransaction, import: &Import<'_>, leaving: 
         closes: batch::closed_by_leaving(txn, leaving).await?,
         ..Batch::default()
     };
-    for id in leaving {
-        locks::resource_in_txn(txn, *id, Lock::Share).await?;
-        let spec = locks::spec_in_txn(txn, *id, Lock::Update).await?;
-        let owned = spec.filter(|spec| spec.retired_at.is_none() && spec.source == import.source);
-        let Some(spec) = owned else { continue };
-        batch.retired += 1;
-        if !import.dry_run {
-            provisioning::retire_in_txn(txn, spec, import.actor, import.now).await?;
-        }
+    let stored = rows::lock_in_txn(txn, leaving.iter().copied(), Lock::Share).await?;
+    let owned: Vec<provisioned::Model> = stored
+        .into_values()
+        .filter(StoredSpec::is_active)
+        .filter_map(|stored| stored.whole().cloned())
+        .filter(|spec| spec.source == import.source)
+        .collect();
+    batch.retired = owned.len() as u64;
+    if !import.dry_run {
+        retirement::retire_in_txn(txn, &owned, import.actor, import.now).await?;
     }
     Ok(batch)
 }

@@ -4,6 +4,8 @@
 //! changes nothing at all. Each kind is replaced under a lock on its row of `inventory_kinds`, and only by a
 //! listing that began later than the one applied.
 
+mod account;
+mod confirm;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,14 +15,14 @@ use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::job_runs::JobOutcome;
 use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, QueryTrait,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect, QueryTrait,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 use uuid::Uuid;
 
+use self::account::{check_account, take_over_in_txn};
+use self::confirm::confirm_gone;
 use self::write::write_in_txn;
 use super::locks;
 use crate::clock::Clock;
@@ -28,7 +30,7 @@ use crate::db::{Db, column, decode};
 use crate::domain::admission::is_comparable;
 use crate::domain::inventory::{InventoryChange, StoredResource, is_mass_gone, plan_kind};
 use crate::error::{Error, Result};
-use crate::provider::{InventoryProvider, KindListing, Listing, Presence, check_listing};
+use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
 
 /// What a sync did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +64,9 @@ pub struct KindReport {
     /// Why not all could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is not known of them although all could be read, and why: it stays as it was last known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl SyncCounts {
@@ -83,6 +88,26 @@ pub struct SyncOptions {
     pub kinds: Option<BTreeSet<String>>,
     /// Goes through with a listing that lacks more than half of a kind.
     pub allow_mass_gone: bool,
+    /// Goes through with a listing of another account, or of none, than the stored inventory is of.
+    pub allow_other_account: bool,
+}
+
+/// A sync that failed and changed nothing.
+#[derive(Debug)]
+pub struct FailedSync {
+    /// Why.
+    pub error: Error,
+    /// What had come of each kind until then; empty if nothing was listed.
+    pub kinds: BTreeMap<String, KindReport>,
+}
+
+impl From<Error> for FailedSync {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            kinds: BTreeMap::new(),
+        }
+    }
 }
 
 /// Lists what the provider has and replaces the stored inventory by it, kind by kind: whole or not at all.
@@ -95,89 +120,41 @@ pub async fn sync(
     provider: &dyn InventoryProvider,
     options: &SyncOptions,
     clock: &Clock,
-) -> Result<SyncCounts> {
-    let mut listing = provider.list(options.kinds.as_ref(), clock.now()).await?;
-    check_listing(&listing)?;
-    check_account(db, &listing).await?;
-    let confirmed = confirm_gone(db, provider, &mut listing, options).await?;
-    apply_listing(db, &listing, &confirmed, options, clock.now()).await
-}
-
-/// Another account's inventory would make everything of this one look gone.
-async fn check_account(db: &Db, listing: &Listing) -> Result<()> {
-    let Some(account) = &listing.account else {
-        return Ok(());
-    };
-    let other = kinds::Entity::find()
-        .select_only()
-        .column(kinds::Column::Account)
-        .filter(kinds::Column::Provider.eq(&listing.provider))
-        .filter(kinds::Column::Account.is_not_null())
-        .filter(kinds::Column::Account.ne(account))
-        .limit(1)
-        .into_tuple::<Option<String>>()
-        .one(db.reader())
-        .await?;
-    match other {
-        Some(other) => Err(Error::Upstream(format!(
-            "the token is of the account {account}, but this inventory is of the account {}; nothing was changed",
-            other.unwrap_or_default()
-        ))),
-        None => Ok(()),
+) -> Result<SyncCounts, FailedSync> {
+    let account = provider.account().await?;
+    if let Some(account) = &account {
+        check_account(db.reader(), &account.provider, Some(&account.id), options).await?;
     }
+    let mut listing = provider.list(options.kinds.as_ref(), clock.now()).await?;
+    listing.account = account.map(|account| account.id);
+    // Who names a kind that there is not asked for nothing.
+    let kinds = kinds_to_apply(db.reader(), &listing, options).await?;
+    let replaced = replace(db, provider, kinds, &mut listing, options, clock).await;
+    replaced.map_err(|error| FailedSync {
+        error,
+        kinds: reports_of(&listing),
+    })
 }
 
-/// Asks the provider for every resource that a complete listing lacks, and returns those that it says are
-/// gone. One that is there joins the listing; one that cannot be asked for makes its kind incomplete.
-async fn confirm_gone(
+async fn replace(
     db: &Db,
     provider: &dyn InventoryProvider,
+    kinds: BTreeSet<String>,
     listing: &mut Listing,
     options: &SyncOptions,
-) -> Result<BTreeSet<(String, String)>> {
-    let mut confirmed = BTreeSet::new();
-    for kind in kinds_to_apply(db.reader(), listing, options).await? {
-        let listed = match listing.kinds.get(&kind) {
-            Some(KindListing::Complete(listed)) => listed.clone(),
-            Some(_) => continue,
-            None => Vec::new(),
-        };
-        let (stored, _) = stored(db.reader(), &listing.provider, &kind).await?;
-        let here: BTreeSet<&str> = listed
-            .iter()
-            .map(|resource| resource.provider_id.as_str())
-            .collect();
-        let missing: Vec<&StoredResource> = stored
-            .iter()
-            .filter(|known| !known.gone && !here.contains(known.provider_id.as_str()))
-            .collect();
-        let was_there = missing.iter().filter(|known| known.seen).count();
-        check_mass_gone(&kind, was_there, there(&stored).count(), options)?;
-        let mut listed = listed;
-        let mut outcome = Ok(());
-        let none = Map::new();
-        for known in missing {
-            let id = &known.provider_id;
-            let last = known.row.as_ref().and_then(|row| row.attrs.as_object());
-            match provider.confirm_gone(&kind, id, last.unwrap_or(&none)).await? {
-                Presence::Gone => {
-                    confirmed.insert((kind.clone(), id.clone()));
-                }
-                Presence::There(resource) => listed.push(*resource),
-                // The kind cannot be complete any more; nobody has to wait for the others.
-                Presence::Unknown(why) => {
-                    outcome = Err(why);
-                    break;
-                }
-            }
-        }
-        let came_of_it = match outcome {
-            Ok(()) => KindListing::Complete(listed),
-            Err(why) => KindListing::Incomplete(why),
-        };
-        listing.kinds.insert(kind, came_of_it);
-    }
-    Ok(confirmed)
+    clock: &Clock,
+) -> Result<SyncCounts> {
+    check_listing(listing)?;
+    // Before anybody is asked for what it lacks, which is everything if it is of another account.
+    check_account(
+        db.reader(),
+        &listing.provider,
+        listing.account.as_deref(),
+        options,
+    )
+    .await?;
+    let confirmed = confirm_gone(db, provider, kinds, listing, options).await?;
+    apply_listing(db, listing, &confirmed, options, clock.now()).await
 }
 
 /// What an earlier listing had. What only an import knows of was never there, so that importing before the
@@ -217,23 +194,35 @@ async fn apply_in_txn(
 ) -> Result<SyncCounts> {
     let mut counts = SyncCounts::default();
     let mut changes = Vec::new();
+    let mut applied = BTreeMap::new();
     for kind in kinds_to_apply(txn, listing, options).await? {
+        let began = locks::kind_in_txn(txn, &listing.provider, &kind).await?;
+        applied.insert(kind, began);
+    }
+    // Again, now that nobody else can apply a listing of these kinds.
+    check_account(txn, &listing.provider, listing.account.as_deref(), options).await?;
+    if options.allow_other_account {
+        take_over_in_txn(txn, listing).await?;
+    }
+    for (kind, applied) in applied {
         let none = KindListing::Complete(Vec::new());
         let came_of_it = listing.kinds.get(&kind).unwrap_or(&none);
-        let report = report_of(came_of_it);
-        if !begin_kind_in_txn(txn, listing, &kind, came_of_it, now).await? {
+        let report = report_of(came_of_it, listing.notes.get(&kind));
+        if applied.is_some_and(|applied| applied >= listing.started_at) {
             counts.superseded += 1;
             continue;
         }
+        stamp_kind_in_txn(txn, listing, &kind, came_of_it, now).await?;
         counts.kinds.insert(kind.clone(), report);
         let KindListing::Complete(listed) = came_of_it else {
             continue;
         };
-        let mut listed = listed.clone();
         counts.resources += listed.len() as u64;
         let (stored, nameless) = stored(txn, &listing.provider, &kind).await?;
         counts.skipped += nameless.len() as u64;
-        listed.retain(|resource| !nameless.contains(&resource.provider_id));
+        let listed = listed
+            .iter()
+            .filter(|resource| !nameless.contains(&resource.provider_id));
         let there: BTreeSet<Uuid> = there(&stored).map(|known| known.id).collect();
         let ids: BTreeMap<Uuid, String> = stored
             .iter()
@@ -265,7 +254,14 @@ async fn apply_in_txn(
     Ok(counts)
 }
 
-fn report_of(came_of_it: &KindListing) -> KindReport {
+fn reports_of(listing: &Listing) -> BTreeMap<String, KindReport> {
+    let report = |(kind, came_of_it): (&String, &KindListing)| {
+        (kind.clone(), report_of(came_of_it, listing.notes.get(kind)))
+    };
+    listing.kinds.iter().map(report).collect()
+}
+
+fn report_of(came_of_it: &KindListing, note: Option<&String>) -> KindReport {
     let (outcome, resources, reason) = match came_of_it {
         KindListing::Complete(listed) => ("complete", Some(listed.len() as u64), None),
         KindListing::Incomplete(why) => ("incomplete", None, Some(why.clone())),
@@ -275,6 +271,7 @@ fn report_of(came_of_it: &KindListing) -> KindReport {
         outcome: outcome.to_owned(),
         resources,
         reason,
+        note: note.cloned(),
     }
 }
 
@@ -307,24 +304,17 @@ async fn kinds_to_apply<C: ConnectionTrait>(
     }
 }
 
-/// Locks the kind's row and stamps it. False if a later listing was applied before.
-async fn begin_kind_in_txn(
+/// Says in the kind's row, which is locked, what came of it.
+async fn stamp_kind_in_txn(
     txn: &DatabaseTransaction,
     listing: &Listing,
     kind: &str,
     came_of_it: &KindListing,
     now: DateTime<Utc>,
-) -> Result<bool> {
-    let applied = locks::kind_in_txn(txn, &listing.provider, kind).await?;
-    if applied.is_some_and(|applied| applied >= listing.started_at) {
-        return Ok(false);
-    }
+) -> Result<()> {
     let stamp = match came_of_it {
         KindListing::Complete(_) => kinds::ActiveModel {
-            account: listing
-                .account
-                .clone()
-                .map_or(NotSet, |account| Set(Some(account))),
+            account: Set(listing.account.clone()),
             listing_started_at: Set(Some(listing.started_at)),
             completed_at: Set(Some(now)),
             outcome: Set(Some(ListingOutcome::Complete)),
@@ -346,7 +336,7 @@ async fn begin_kind_in_txn(
         .set(stamp)
         .exec(txn)
         .await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Reads what is stored of a kind, in the order of ids, and the provider's ids of rows whose own id does not

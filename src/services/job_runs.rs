@@ -20,6 +20,22 @@ use crate::error::{Error, Result};
 /// How long a run may be silent before it counts as dead.
 pub const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
 
+/// A job, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The job.
+    pub job: Job,
+    /// Whether a part is enough: a sync of some kinds, a sweep of some resources.
+    pub narrowed: bool,
+}
+
+impl From<Job> for Wanted {
+    fn from(job: Job) -> Self {
+        let narrowed = false;
+        Self { job, narrowed }
+    }
+}
+
 /// What makes a job run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -42,10 +58,16 @@ pub enum Claim {
     Taken,
 }
 
-/// Asks whether to run `job`. Runs that fell silent are written off first.
+/// Asks whether to run a job. Runs that fell silent are written off first.
 ///
 /// JOB_ALREADY_RUNNING for a sync by hand beside another sync.
-pub async fn claim(db: &Db, job: Job, trigger: Trigger, now: DateTime<Utc>) -> Result<Claim> {
+pub async fn claim(
+    db: &Db,
+    wanted: impl Into<Wanted>,
+    trigger: Trigger,
+    now: DateTime<Utc>,
+) -> Result<Claim> {
+    let Wanted { job, narrowed } = wanted.into();
     db.write_txn(|txn| async move {
         write_off_silent_in_txn(&txn, job, now).await?;
         let running = running_in_txn(&txn, job).await?;
@@ -57,6 +79,7 @@ pub async fn claim(db: &Db, job: Job, trigger: Trigger, now: DateTime<Utc>) -> R
         let row = runs::Model {
             id: Uuid::now_v7(),
             job,
+            narrowed,
             scheduled_for,
             started_at: now,
             heartbeat_at: now,
@@ -74,7 +97,7 @@ pub async fn claim(db: &Db, job: Job, trigger: Trigger, now: DateTime<Utc>) -> R
             Trigger::Hand => Err(Error::JobAlreadyRunning { since }),
             Trigger::CatchUp => Ok(Claim::Skipped(None)),
             Trigger::Tick(_) => {
-                let error = Some(format!("another run was under way since {since}"));
+                let error = Some(format!("another run was under way since {}", since.to_rfc3339()));
                 let row = runs::Model {
                     finished_at: Some(now),
                     outcome: Some(JobOutcome::Skipped),
@@ -98,6 +121,7 @@ async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<b
     let row = runs::ActiveModel {
         id: Set(row.id),
         job: Set(row.job),
+        narrowed: Set(row.narrowed),
         scheduled_for: Set(row.scheduled_for),
         started_at: Set(row.started_at),
         heartbeat_at: Set(row.heartbeat_at),
@@ -208,12 +232,13 @@ pub async fn abandon(db: &Db, given_up: &[Uuid], now: DateTime<Utc>) -> Result<(
     .await
 }
 
-/// When the newest run of `job` began that did its work.
+/// When the newest run of `job` began that did its work, all of it.
 pub async fn last_success(db: &Db, job: Job) -> Result<Option<DateTime<Utc>>> {
     let started = runs::Entity::find()
         .select_only()
         .column(runs::Column::StartedAt)
         .filter(runs::Column::Job.eq(job))
+        .filter(runs::Column::Narrowed.eq(false))
         .filter(runs::Column::Outcome.is_in([JobOutcome::Succeeded, JobOutcome::Partial]))
         .order_by_desc(runs::Column::StartedAt)
         .limit(1)

@@ -17,4 +17,6 @@ pub mod locks;
 pub mod page;
 pub mod provisioning;
 pub mod resources;
+pub mod retirement;
+pub mod stored_specs;
 pub mod triage;

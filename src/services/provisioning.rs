@@ -1,8 +1,9 @@
-//! The desired state: recording a spec, and retiring it.
+//! The desired state: recording a spec.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
     IntoActiveModel, QueryFilter,
@@ -12,16 +13,11 @@ use uuid::Uuid;
 
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
+use super::stored_specs::{StoredSpec, stored_in_txn, version_in_force};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
 use crate::domain::admission::check_spec;
+pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::error::{Error, Result};
-
-/// Source of a spec that was recorded over the API.
-pub const SOURCE_API: &str = "api";
-/// Source of a spec that was taken from the live resource.
-pub const SOURCE_BASELINE: &str = "baseline";
-/// Source of a spec that a Terraform state has, before the lineage of the state.
-pub const SOURCE_TERRAFORM: &str = "terraform:";
 
 /// A spec to record.
 #[derive(Clone, Debug)]
@@ -37,7 +33,7 @@ pub struct RecordSpec {
 }
 
 /// Records the desired state of a resource: version 1, or one more than the version before, whether that
-/// one was retired or not.
+/// one was retired or not, and whether it decodes or not.
 ///
 /// BAD_USER_INPUT for a spec that may not enter, NOT_FOUND for an unknown resource, SPEC_VERSION_CONFLICT
 /// if `expected_version` is not the version now.
@@ -51,9 +47,9 @@ pub async fn record_provisioned(
     db.write_txn(|txn| async move {
         // Exclusively: the spec may not exist yet, and then its row cannot be locked.
         let resource = locks::resource_in_txn(&txn, record.resource_id, Lock::Update).await?;
-        let before = locks::spec_in_txn(&txn, record.resource_id, Lock::Update).await?;
-        let active = before.as_ref().filter(|spec| spec.retired_at.is_none());
-        let current = active.map_or(0, |spec| spec.spec_version);
+        let mut stored = stored_in_txn(&txn, [resource.id], Some(Lock::Update)).await?;
+        let before = stored.remove(&resource.id);
+        let current = version_in_force(before.as_ref());
         if record
             .expected_version
             .is_some_and(|expected| expected != current)
@@ -79,7 +75,7 @@ pub struct NewSpec {
     /// The resource.
     pub resource_id: Uuid,
     /// Its spec now, in force or retired; it is locked too.
-    pub before: Option<provisioned::Model>,
+    pub before: Option<StoredSpec>,
     /// JSON object of fields.
     pub spec: Value,
     /// Who owns it from now on.
@@ -93,37 +89,28 @@ pub async fn record_in_txn(
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<Vec<provisioned::Model>> {
-    let mut recorded = Vec::with_capacity(specs.len());
-    let mut first = Vec::new();
-    for new in specs {
+    for new in &specs {
         check_spec(&new.spec)?;
-        let Some(before) = new.before else {
-            first.push(provisioned::ActiveModel {
-                id: Set(Uuid::now_v7()),
-                resource_id: Set(new.resource_id),
-                spec: Set(new.spec),
-                spec_version: Set(1),
-                source: Set(new.source),
-                recorded_by: Set(actor.to_owned()),
-                recorded_at: Set(now),
-                retired_at: Set(None),
-                created_at: Set(now),
-            });
-            continue;
-        };
-        let version = before.spec_version + 1;
-        let mut row = before.into_active_model();
-        row.spec = Set(new.spec);
-        row.spec_version = Set(version);
-        row.source = Set(new.source);
-        row.recorded_by = Set(actor.to_owned());
-        row.recorded_at = Set(now);
-        row.retired_at = Set(None);
-        recorded.push(row.update(txn).await?);
     }
-    for chunk in first.chunks(ROWS_PER_INSERT) {
-        let insert = provisioned::Entity::insert_many(chunk.to_vec());
-        recorded.extend(insert.exec_with_returning(txn).await?);
+    forget_broken_in_txn(txn, &specs).await?;
+    let rows: Vec<provisioned::ActiveModel> = specs
+        .into_iter()
+        .map(|new| provisioned::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            resource_id: Set(new.resource_id),
+            spec: Set(new.spec),
+            spec_version: Set(new.before.map_or(0, |before| before.version()) + 1),
+            source: Set(new.source),
+            recorded_by: Set(actor.to_owned()),
+            recorded_at: Set(now),
+            retired_at: Set(None),
+            created_at: Set(now),
+        })
+        .collect();
+    let mut recorded = Vec::with_capacity(rows.len());
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
+        let upsert = provisioned::Entity::insert_many(chunk.to_vec()).on_conflict(over_the_version_before());
+        recorded.extend(upsert.exec_with_returning(txn).await?);
     }
     let happened = recorded.iter().map(|spec| NewEvent {
         resource_id: spec.resource_id,
@@ -132,6 +119,38 @@ pub async fn record_in_txn(
     });
     events::append_in_txn(txn, happened.collect(), actor, now).await?;
     Ok(recorded)
+}
+
+/// All but the id and the time of the first version. The version counts on from what is stored: other programs
+/// write without our locks.
+fn over_the_version_before() -> OnConflict {
+    let version = Expr::col((provisioned::Entity, provisioned::Column::SpecVersion));
+    OnConflict::column(provisioned::Column::ResourceId)
+        .value(provisioned::Column::SpecVersion, version.add(1))
+        .update_columns([
+            provisioned::Column::Spec,
+            provisioned::Column::Source,
+            provisioned::Column::RecordedBy,
+            provisioned::Column::RecordedAt,
+            provisioned::Column::RetiredAt,
+        ])
+        .to_owned()
+}
+
+/// Makes room for new rows: any column may be what is wrong with those that do not decode.
+async fn forget_broken_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec]) -> Result<()> {
+    let broken: Vec<Uuid> = specs
+        .iter()
+        .filter(|new| matches!(new.before, Some(StoredSpec::Broken { .. })))
+        .map(|new| new.resource_id)
+        .collect();
+    if !broken.is_empty() {
+        provisioned::Entity::delete_many()
+            .filter(provisioned::Column::ResourceId.is_in(broken))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Writes another version of a spec that is locked.
@@ -150,32 +169,6 @@ pub async fn replace_in_txn(
     row.recorded_by = Set(actor.to_owned());
     row.recorded_at = Set(now);
     Ok(row.update(txn).await?)
-}
-
-/// Retires a spec that is locked: nothing is wanted any more. The version rises, so that a later spec of
-/// the resource goes on from it.
-pub async fn retire_in_txn(
-    txn: &DatabaseTransaction,
-    before: provisioned::Model,
-    actor: &str,
-    now: DateTime<Utc>,
-) -> Result<provisioned::Model> {
-    let version = before.spec_version + 1;
-    let resource_id = before.resource_id;
-    let mut row = before.into_active_model();
-    row.spec_version = Set(version);
-    row.recorded_by = Set(actor.to_owned());
-    row.recorded_at = Set(now);
-    row.retired_at = Set(Some(now));
-    let retired = row.update(txn).await?;
-    let data = json!({ "specVersion": version });
-    let event = NewEvent {
-        resource_id,
-        event_type: EventType::SpecRetired,
-        data,
-    };
-    events::append_in_txn(txn, vec![event], actor, now).await?;
-    Ok(retired)
 }
 
 /// The specs in force of these resources, in one statement.

@@ -20,7 +20,7 @@ pub struct ResourceFilter {
     pub kind: Option<String>,
     /// Region slug.
     pub region: Option<String>,
-    /// Whether a spec is in force for it. What something else of the cloud looks after is neither.
+    /// Whether a spec is in force for it, or it is [`unmanaged`]. Some are neither.
     pub managed: Option<bool>,
     /// Whether it has an open drift.
     pub drifted: Option<bool>,
@@ -85,7 +85,7 @@ pub(super) fn select<C: ConnectionTrait>(
                 .map(|region| resources::Column::Region.eq(region)),
         )
         .add_option(filter.managed.map(managed))
-        .add_option(filter.drifted.map(|wanted| exists(open_drift(), wanted)))
+        .add_option(filter.drifted.map(drifted))
         .add_option(filter.gone.map(|gone| {
             if gone {
                 resources::Column::GoneAt.is_not_null()
@@ -112,20 +112,44 @@ pub(super) fn select<C: ConnectionTrait>(
     Ok(resources::Entity::find().filter(condition))
 }
 
-fn exists(rows: SelectStatement, wanted: bool) -> Expr {
-    let exists = Expr::exists(rows);
+fn drifted(wanted: bool) -> Expr {
+    let exists = Expr::exists(open_drift());
     if wanted { exists } else { exists.not() }
 }
 
-/// Asked for, or asked for by nobody.
 fn managed(wanted: bool) -> Condition {
-    let unowned = (!wanted).then(|| resources::Column::Owned.eq(false));
-    Condition::all()
-        .add(exists(active_spec(), wanted))
-        .add_option(unowned)
+    if wanted {
+        Condition::all().add(asked_for())
+    } else {
+        unmanaged()
+    }
 }
 
-pub(super) fn active_spec() -> SelectStatement {
+/// The one rule for what nobody asked for: it is there, no spec is in force for it, and nothing else of the cloud
+/// looks after it.
+pub(super) fn unmanaged() -> Condition {
+    unasked_for().add(resources::Column::Owned.eq(false))
+}
+
+/// What is there without a spec in force, because something else of the cloud looks after it.
+pub(super) fn looked_after() -> Condition {
+    unasked_for().add(resources::Column::Owned.eq(true))
+}
+
+/// A listing had it, and no complete listing lacked it since. What only an import knows of may not exist at all.
+fn unasked_for() -> Condition {
+    Condition::all()
+        .add(resources::Column::FirstSeenAt.is_not_null())
+        .add(resources::Column::GoneAt.is_null())
+        .add(asked_for().not())
+}
+
+/// A spec is in force.
+pub(super) fn asked_for() -> Expr {
+    Expr::exists(active_spec())
+}
+
+fn active_spec() -> SelectStatement {
     Query::select()
         .expr(Expr::cust("1"))
         .from(provisioned::Entity)

@@ -14,6 +14,7 @@ use super::detection::apply_in_txn;
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{self, Lock};
 use super::provisioning;
+use super::retirement::retire_in_txn;
 use crate::db::Db;
 use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
 use crate::domain::lifecycle::{Acceptance, Refusal, decide_accept};
@@ -88,14 +89,7 @@ async fn accept_in_txn(
         Err(Refusal::AlreadyResolved(status)) => return Err(Error::AlreadyResolved(status)),
         Err(Refusal::SpecMoved) => return Err(Error::SpecMoved),
         Err(Refusal::LiveValueMoved { actual, refresh }) => {
-            return Ok(Err(refresh_in_txn(
-                txn,
-                drift,
-                refresh.map(|change| *change),
-                actual,
-                now,
-            )
-            .await?));
+            return Ok(Err(refresh_in_txn(txn, drift, refresh, actual, now).await?));
         }
     };
     let provisioned = match acceptance {
@@ -103,7 +97,7 @@ async fn accept_in_txn(
             Some(provisioning::replace_in_txn(txn, pair.spec, desired, actor, now).await?)
         }
         Acceptance::Retire => {
-            provisioning::retire_in_txn(txn, pair.spec, actor, now).await?;
+            retire_in_txn(txn, &[pair.spec], actor, now).await?;
             None
         }
     };

@@ -1,5 +1,6 @@
 //! Taking what is there as what is asked for.
 
+use drift_inbox::domain::admission::MAX_SPEC_BYTES;
 use entity::cloud_resource_events::EventType;
 use serde_json::json;
 
@@ -9,6 +10,9 @@ use crate::support::graphql::codes;
 
 const RECORD: &str = "mutation($filter: ResourceFilter!) { recordBaseline(input: { filter: $filter }) {
     count nodes { source spec specVersion resource { name } } } }";
+
+const MORE: &str = "mutation($filter: ResourceFilter!) { recordBaseline(input: { filter: $filter }) {
+    count more skippedCount skipped { resourceId kind name reason } } }";
 
 #[tokio::test]
 async fn a_baseline_watches_what_nobody_asked_for() {
@@ -68,12 +72,11 @@ async fn a_baseline_watches_what_nobody_asked_for() {
 }
 
 #[tokio::test]
-async fn a_baseline_is_bounded_and_only_of_what_is_there_and_unmanaged() {
+async fn a_baseline_is_only_of_what_is_there_and_unmanaged() {
     let t = TestApp::new().await;
-    let names: Vec<String> = (0..1_001).map(|n| format!("web-{n}")).collect();
-    t.cloud_has(names.iter().map(|name| droplet(name))).await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.imported("heard-of").await;
     for filter in [
-        json!({}),
         json!({"managed": true}),
         json!({"gone": true}),
         json!({"drifted": true}),
@@ -81,13 +84,127 @@ async fn a_baseline_is_bounded_and_only_of_what_is_there_and_unmanaged() {
         let answer = t.ask(RECORD, json!({"filter": filter})).await;
         assert_eq!(codes(&answer), ["BAD_USER_INPUT"], "{filter}");
     }
-    assert_eq!(
-        t.data("{ coverage { managed unmanaged } }", json!({})).await["coverage"],
-        json!([{"managed": 0, "unmanaged": 1001}])
-    );
-    let data = t.data(RECORD, json!({"filter": {"search": "web-10"}})).await;
-    assert_eq!(data["recordBaseline"]["count"], 12);
     let viewer = t.token(None, &["platform_viewer"]);
     let refused = t.ask_as(Some(&viewer), RECORD, json!({"filter": {}})).await;
     assert_eq!(codes(&refused), ["FORBIDDEN"]);
+    let data = t
+        .data(RECORD, json!({"filter": {"managed": false, "gone": false}}))
+        .await;
+    assert_eq!(data["recordBaseline"]["nodes"][0]["resource"]["name"], "web-1");
+    assert_eq!(data["recordBaseline"]["count"], 1);
+}
+
+#[tokio::test]
+async fn more_than_a_call_records_is_recorded_by_calling_again() {
+    let t = TestApp::new().await;
+    let names: Vec<String> = (0..1_203).map(|n| format!("web-{n:04}")).collect();
+    let large = "x".repeat(MAX_SPEC_BYTES);
+    t.cloud_has(names.iter().enumerate().map(|(n, name)| match n {
+        0 | 1_100 => droplet(name).attr("large", large.as_str()),
+        _ => droplet(name),
+    }))
+    .await;
+    assert_eq!(
+        t.data("{ coverage { managed unmanaged } }", json!({})).await["coverage"],
+        json!([{"managed": 0, "unmanaged": 1203}])
+    );
+    let mut calls = Vec::new();
+    for _ in 0..3 {
+        let done = t.data(MORE, json!({"filter": {}})).await["recordBaseline"].take();
+        let skipped = done["skipped"].as_array().unwrap().len();
+        assert_eq!(done["skippedCount"], skipped);
+        calls.push(json!([done["count"], skipped, done["more"]]));
+    }
+    assert_eq!(
+        json!(calls),
+        json!([[1_000, 1, true], [201, 2, false], [0, 2, false]]),
+        "the one that cannot be recorded does not stand in the way"
+    );
+    assert_eq!(
+        t.data("{ coverage { managed unmanaged } }", json!({})).await["coverage"],
+        json!([{"managed": 1201, "unmanaged": 2}])
+    );
+}
+
+#[tokio::test]
+async fn exactly_as_many_as_a_call_records_leave_no_more() {
+    let t = TestApp::new().await;
+    let names: Vec<String> = (0..1_000).map(|n| format!("web-{n}")).collect();
+    t.cloud_has(names.iter().map(|name| droplet(name))).await;
+    let done = t.data(MORE, json!({"filter": {}})).await["recordBaseline"].take();
+    assert_eq!((&done["count"], &done["more"]), (&json!(1_000), &json!(false)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_watched_as_it_is_is_skipped_and_named() {
+    let t = TestApp::new().await;
+    let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
+    t.cloud_has([
+        droplet("fine"),
+        droplet("large").attr("large", "x".repeat(MAX_SPEC_BYTES)),
+        Listed::new("app", "deep").attr("deep", deep),
+        droplet("broken"),
+    ])
+    .await;
+    let broken = if t.database.is_postgres() {
+        "UPDATE cloud_resources SET first_seen_at = 'infinity' WHERE name = 'broken'"
+    } else {
+        "UPDATE cloud_resources SET attrs = 'not json' WHERE name = 'broken'"
+    };
+    t.database.execute(broken).await.unwrap();
+    let done = t.data(MORE, json!({"filter": {}})).await["recordBaseline"].take();
+    assert_eq!((&done["count"], &done["more"]), (&json!(1), &json!(false)));
+    let mut skipped: Vec<[&str; 3]> = done["skipped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|skipped| ["kind", "name", "reason"].map(|field| skipped[field].as_str().unwrap()))
+        .collect();
+    skipped.sort_unstable();
+    let expected = [
+        ["app", "deep", "spec is nested deeper than 32 levels"],
+        ["droplet", "broken", "its row does not decode"],
+        ["droplet", "large", "spec is larger than 262144 bytes"],
+    ];
+    assert_eq!(skipped, expected);
+    assert_eq!(done["skipped"][0]["resourceId"].as_str().unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn backups_come_and_go_and_nobody_asks_for_them() {
+    let t = TestApp::new().await;
+    let image = |name: &str, type_name: &str| Listed::new("image", name).attr("type", type_name);
+    t.cloud_has([image("golden", "custom"), image("2027-01-01", "backup")])
+        .await;
+    assert_eq!(
+        t.data(RECORD, json!({"filter": {}})).await["recordBaseline"]["count"],
+        1
+    );
+    assert_eq!(
+        t.data("{ coverage { managed unmanaged owned } }", json!({}))
+            .await["coverage"],
+        json!([{"managed": 1, "unmanaged": 0, "owned": 1}])
+    );
+    t.cloud_has([image("golden", "custom"), image("2027-01-08", "backup")])
+        .await;
+    assert_eq!(t.sweep().await.opened, 0);
+}
+
+#[tokio::test]
+async fn a_retired_spec_that_does_not_decode_stands_in_no_baselines_way() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.asked_for("web-1", json!({"region": "ams3"})).await;
+    let broken = if t.database.is_postgres() {
+        "UPDATE cloud_provisioned SET retired_at = now(), created_at = 'infinity'"
+    } else {
+        "UPDATE cloud_provisioned SET retired_at = '2027-01-01 12:00:00+00:00', spec = 'not json'"
+    };
+    t.database.execute(broken).await.unwrap();
+    assert_eq!(
+        t.data(RECORD, json!({"filter": {}})).await["recordBaseline"]["count"],
+        1
+    );
+    let spec = t.spec("web-1").await;
+    assert_eq!((spec.spec_version, spec.source.as_str()), (2, "baseline"));
 }

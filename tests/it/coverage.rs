@@ -86,3 +86,56 @@ async fn a_resource_that_is_tagged_by_kubernetes_later_is_owned_from_then_on() {
     t.cloud_has([droplet("a")]).await;
     assert!(!t.resource("a").await.owned);
 }
+
+/// How many resources a filter lets through.
+async fn found(t: &TestApp, filter: &str) -> serde_json::Value {
+    let query = format!("{{ resources(filter: {filter}) {{ totalCount }} }}");
+    t.data(&query, json!({})).await["resources"]["totalCount"].take()
+}
+
+#[tokio::test]
+async fn unmanaged_means_the_same_wherever_it_is_asked_for() {
+    let t = TestApp::new().await;
+    let stays = || {
+        [
+            droplet("nobodys"),
+            droplet("asked"),
+            droplet("worker").tags(["k8s"]),
+        ]
+    };
+    t.cloud_has(stays().into_iter().chain([droplet("gone"), droplet("missing")]))
+        .await;
+    for name in ["asked", "missing"] {
+        t.asked_for(name, json!({"region": "nyc3"})).await;
+    }
+    t.cloud_has(stays()).await;
+    // After the syncs, which would find it gone.
+    t.imported("heard-of").await;
+    assert_eq!(
+        found(&t, "{ managed: false }").await,
+        1,
+        "there, and asked for by nobody"
+    );
+    assert_eq!(found(&t, "{ managed: false, gone: false }").await, 1);
+    assert_eq!(
+        found(&t, "{ managed: false, gone: true }").await,
+        0,
+        "gone is not there"
+    );
+    assert_eq!(found(&t, "{ managed: true }").await, 2);
+    assert_eq!(found(&t, "{ managed: true, gone: true }").await, 1);
+    assert_eq!(found(&t, "{ gone: true }").await, 2);
+    let data = t
+        .data("{ coverage { managed unmanaged owned missing } }", json!({}))
+        .await;
+    assert_eq!(
+        data["coverage"],
+        json!([{"managed": 2, "unmanaged": 1, "owned": 1, "missing": 0}])
+    );
+    let baseline = "mutation { recordBaseline(input: { filter: {} }) { nodes { resource { name } } } }";
+    assert_eq!(
+        t.data(baseline, json!({})).await["recordBaseline"]["nodes"],
+        json!([{"resource": {"name": "nobodys"}}])
+    );
+    assert_eq!(found(&t, "{ managed: false }").await, 0);
+}

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use drift_inbox::services::detection::SweepCounts;
-use drift_inbox::services::provisioning::retire_in_txn;
+use drift_inbox::services::retirement::retire_in_txn;
 use entity::cloud_drift::DriftKind;
 use serde_json::json;
 
@@ -130,9 +130,10 @@ async fn the_rows_of_a_spec_that_was_retired_go_stale() {
     let (spec, now) = (t.spec("web-1").await, t.now());
     let retired = t.db().write_txn(|txn| {
         let spec = spec.clone();
-        async move { retire_in_txn(&txn, spec, ADMIN, now).await }
+        async move { retire_in_txn(&txn, &[spec], ADMIN, now).await }
     });
-    assert_eq!(retired.await.unwrap().retired_at, Some(now));
+    retired.await.unwrap();
+    assert_eq!(t.spec("web-1").await.retired_at, Some(now));
     let found = t.sweep().await;
     assert_eq!((found.staled, found.opened, found.fields_compared), (1, 0, 0));
     assert!(t.inbox().await.is_empty());

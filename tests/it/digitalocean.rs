@@ -70,15 +70,19 @@ async fn a_thousand_resources_cost_the_fewest_calls() {
 
     // The account; each list once, 200 items a page and an empty list being a page; droplets with a GPU are
     // a list of their own, node pools come with their cluster; the records of each domain, and the trusted
-    // sources of each database.
+    // sources of each database. Where a list does not say what its resources belong to: the autoscale pools, and the
+    // resources of each project.
     let pages = |items: u64| items.div_ceil(200).max(1);
     let paged = [450, 2, 242, 12, 20, 8, 5, 1, 1, 1, 2, 5, 5, 5, 11, 5];
     let (databases_and_registries, records, databases) = (2, [201, 1, 0, 0, 0], 10);
+    let (pools, projects) = (1, 5);
     let fewest = 1
         + paged.into_iter().map(pages).sum::<u64>()
         + databases_and_registries
         + records.into_iter().map(pages).sum::<u64>()
-        + databases;
+        + databases
+        + pools
+        + projects;
     assert_eq!(account.stub.asked().len() as u64, fewest);
     let asked = account.stub.asked();
     assert!(asked.iter().all(|asked| asked.method == "GET"));
@@ -107,11 +111,13 @@ async fn only_the_kinds_that_are_wanted_are_asked_for() {
         kinds: Some(kinds.iter().map(ToString::to_string).collect()),
         ..SyncOptions::default()
     };
-    let run = account.sync_with(wanted(&["vpc", "database_firewall"])).await;
+    let run = account
+        .sync_with(wanted(&["snapshot", "database_firewall"]))
+        .await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
     let paths: BTreeSet<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
     assert_eq!(paths.len(), 1 + 1 + 1 + 10, "{paths:?}");
-    let unknown = account.sync_with(wanted(&["vpc", "toaster"])).await;
+    let unknown = account.sync_with(wanted(&["snapshot", "toaster"])).await;
     assert_eq!(
         unknown.error.as_deref(),
         Some("there is no kind \"toaster\" in the inventory")
@@ -186,8 +192,11 @@ async fn the_token_of_another_account_changes_nothing() {
     for team in [None, Some("team-2")] {
         account.stub.is_account("grace", team);
         account.stub.has("droplets", [droplet(9)]);
+        account.stub.forget_asked();
         let run = account.sync().await;
         assert_eq!(run.outcome, Some(JobOutcome::Failed));
+        let asked: Vec<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
+        assert_eq!(asked, ["account"], "nothing of it is looked at");
         assert!(run.error.unwrap().starts_with("the token is of the account "));
         assert_eq!(account.present("droplet").await.len(), 3);
     }
@@ -223,6 +232,65 @@ async fn a_revoked_token_stops_the_run_and_says_so() {
         assert_eq!(tries, 1, "a refused token is not tried again");
         assert_eq!(account.present("droplet").await.len(), 3);
     }
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_late_leaves_word_of_each_kind() {
+    let account = Account::new().await;
+    account.stub.has("droplets", numbered(3, droplet));
+    account.sync().await;
+    account.stub.delete("droplets", 0);
+    account.stub.fault(|asked, value| match asked.path.as_str() {
+        "droplets/1" => response(401, [], "{}"),
+        "firewalls" => response(403, [], "{}"),
+        _ => honest(value),
+    });
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(
+        run.error
+            .as_deref()
+            .unwrap()
+            .starts_with("DigitalOcean refused the token (401)")
+    );
+    let kinds = counts(&run).kinds;
+    assert_eq!(kinds.len(), 20);
+    assert_eq!(
+        (kinds["droplet"].outcome.as_str(), &kinds["droplet"].reason),
+        ("incomplete", &run.error)
+    );
+    assert_eq!(kinds["firewall"].outcome, "not_readable");
+    assert_eq!(kinds["volume"].outcome, "complete");
+    assert_eq!(account.present("droplet").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_pool_that_is_asked_for_singly_settles_with_its_cluster() {
+    let account = Account::new().await;
+    let cluster = |state: &str| {
+        json!({ "id": "c-1", "name": "main", "status": { "state": state },
+                "node_pools": [plain("pool", 1), plain("pool", 2)] })
+    };
+    account.stub.has("kubernetes/clusters", [cluster("running")]);
+    account.sync().await;
+    account.stub.has("kubernetes/clusters", [cluster("upgrading")]);
+    account.stub.fault(|asked, value| {
+        let mut value = value.unwrap_or_default();
+        if asked.path == "kubernetes/clusters" {
+            value["kubernetes_clusters"][0]["node_pools"]
+                .as_array_mut()
+                .unwrap()
+                .remove(0);
+        }
+        honest(Some(value).filter(|value| !value.is_null()))
+    });
+    let run = account.sync().await;
+    assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 0));
+    let pools = account.present("kubernetes_node_pool").await;
+    assert!(
+        pools.iter().all(|pool| pool.settling_since.is_some()),
+        "{pools:?}"
+    );
 }
 
 #[tokio::test]

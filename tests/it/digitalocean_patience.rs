@@ -1,14 +1,15 @@
 //! Faults that pass, and limits that are used up: waited out, within bounds.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drift_inbox::provider::digitalocean::Limits;
 use entity::job_runs::JobOutcome;
+use serde_json::Value;
 
-use crate::support::account::limits;
+use crate::support::account::{counts, limits};
 use crate::support::faults::{account_with, page_2_of, sync_with};
-use crate::support::stub_do::{honest, response};
+use crate::support::stub_do::{Answer, honest, response};
 
 #[tokio::test]
 async fn a_storm_of_429_for_ever() {
@@ -79,4 +80,60 @@ async fn faults_that_pass_are_waited_out() {
         (run.outcome, said.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
+}
+
+#[tokio::test]
+async fn no_request_is_tried_for_longer_than_it_may_take() {
+    let account = account_with(Limits {
+        request_timeout: Duration::from_secs(60),
+        retry_for: Duration::from_millis(500),
+        ..limits()
+    })
+    .await;
+    let tries = AtomicUsize::new(0);
+    let started = Instant::now();
+    let said = page_2_of(&account, move || match tries.fetch_add(1, Ordering::SeqCst) {
+        0 => response(500, [], ""),
+        // It begins in time, and would end a minute later.
+        _ => Answer::Hang,
+    })
+    .await;
+    assert_eq!(said, "incomplete: /v2/droplets: there was no answer in time");
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn what_is_not_listed_is_not_asked_for_without_end() {
+    let account = account_with(Limits {
+        request_timeout: Duration::from_secs(60),
+        confirming: Duration::from_millis(500),
+        ..limits()
+    })
+    .await;
+    account.stub.delete("volumes", 0);
+    let lost: Vec<Value> = (0..5).map(|_| account.stub.delete("droplets", 0)).collect();
+    let started = Instant::now();
+    let (run, said) = sync_with(&account, |asked, value| {
+        if asked.path.starts_with("droplets/1") || asked.path == "volumes/v-1" {
+            Answer::Hang
+        } else {
+            honest(value)
+        }
+    })
+    .await;
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert_eq!((run.outcome, lost.len()), (Some(JobOutcome::Partial), 5));
+    assert_eq!(
+        said,
+        "incomplete: droplet \"1\": the time for all questions together was over before there was an answer"
+    );
+    let why = counts(&run).kinds.remove("volume").unwrap().reason.unwrap();
+    assert!(
+        why.contains("to ask for what is not listed took longer than"),
+        "{why}"
+    );
+    // The next run has time of its own.
+    account.stub.fault(|_, value| honest(value));
+    let run = account.sync().await;
+    assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 6));
 }

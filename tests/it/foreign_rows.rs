@@ -164,6 +164,27 @@ async fn a_spec_that_does_not_decode_is_left_out() {
 }
 
 #[tokio::test]
+async fn a_spec_that_does_not_decode_is_recorded_anew() {
+    for number in 0.. {
+        let t = resized(1).await;
+        let Some(fault) = faults(&t, SPEC_FAULTS).get(number) else {
+            break;
+        };
+        if fault.starts_with("resource_id") {
+            // Nobody's spec any more.
+            continue;
+        }
+        spoil(&t, "cloud_provisioned", fault, &[1]).await;
+        let spec = t.asked_for(&name(1), json!({ "size_slug": "s-2vcpu-4gb" })).await;
+        let lost = fault.starts_with("spec_version =");
+        assert_eq!(spec.spec_version, if lost { 1 } else { 2 }, "{fault}");
+        assert_eq!(t.spec(&name(1)).await, spec, "{fault}");
+        assert_eq!(sweep(&t).await.0, Some(JobOutcome::Succeeded), "{fault}");
+        assert!(t.inbox().await.is_empty(), "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn more_specs_than_a_batch_that_do_not_decode_end_no_sweep() {
     let t = resized(3).await;
     let now = "'2027-01-01T12:00:00+00:00'";

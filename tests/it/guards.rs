@@ -47,6 +47,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "recordSpec",
         "recordSpec(input: { resourceId: $id, spec: {} }) { provisioned { id } }",
     ),
+    (
+        "Mutation",
+        "retireSpec",
+        "retireSpec(input: { resourceId: $id, expectedSpecVersion: 1 }) { specVersion }",
+    ),
     ("Mutation", "detectDrift", "detectDrift { run { id } }"),
     ("Mutation", "syncInventory", "syncInventory { run { id } }"),
     ("Subscription", "driftChanged", "driftChanged { id }"),

@@ -3,9 +3,8 @@
 use chrono::TimeDelta;
 use entity::cloud_drift::DriftStatus;
 use serde_json::{Value, json};
-use thirtyfour::Key;
 
-use crate::support::browser::Browser;
+use crate::support::browser::{Browser, ENTER, ESCAPE};
 use crate::support::cloud::{Listed, droplet};
 use crate::support::process::Program;
 use crate::support::served::Served;
@@ -92,7 +91,7 @@ async fn somebody_signs_in_with_a_token_that_stays_in_the_tab() {
     browser
         .fill("[data-testid=token-input]", &format!("Bearer {token}"))
         .await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("[data-testid=who]", ADMIN).await;
     browser.see_text(TOTAL, "3").await;
     assert_eq!(browser.path().await, "/");
@@ -140,7 +139,7 @@ async fn the_demo_can_be_looked_through_and_decided_upon() {
     browser.shoot("inbox-firewalls").await;
 
     browser.press("j").await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("[data-testid=detail]", "bastion").await;
     browser.see_text("[data-testid=events]", "detected").await;
     browser.shoot("detail").await;
@@ -363,7 +362,7 @@ async fn who_may_only_look_is_shown_no_button() {
     browser.press("j").await;
     browser.press("a").await;
     browser.see_none(DIALOG).await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see("[data-testid=read-only]").await;
     assert_eq!(browser.count("[data-testid=accept]").await, 0);
 }
@@ -384,7 +383,7 @@ async fn a_session_that_has_ended_says_so_and_keeps_the_place() {
     browser.shoot("session-ended").await;
     let token = served.token(Some(ADMIN), &["platform_admin"]);
     browser.fill("[data-testid=token-input]", &token).await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("#view-title", "History").await;
 }
 
@@ -434,7 +433,7 @@ async fn the_keyboard_is_enough() {
     );
     browser.press("?").await;
     browser.see("[data-testid=help-dialog]").await;
-    browser.press(Key::Escape).await;
+    browser.press(ESCAPE).await;
     browser.see_none("[data-testid=help-dialog]").await;
     browser.press("o").await;
     browser.see("[data-testid=detail]").await;
@@ -445,9 +444,9 @@ async fn the_keyboard_is_enough() {
         .run("return document.querySelector('[data-testid=note]').value")
         .await;
     assert_eq!(note, json!("jk/?"), "letters that are typed are letters");
-    browser.press(Key::Escape).await;
+    browser.press(ESCAPE).await;
     browser.see_none(DIALOG).await;
-    browser.press(Key::Escape).await;
+    browser.press(ESCAPE).await;
     browser.see_none("[data-testid=detail]").await;
     assert_eq!(
         browser.run(&format!("return {focused}?.dataset.driftId")).await,
@@ -492,7 +491,7 @@ async fn what_the_cloud_says_is_never_taken_for_markup() {
     let browser = signed_in(&served).await;
     browser.see_text(ROW, "</li><b>bold</b>").await;
     browser.press("j").await;
-    browser.press(Key::Enter).await;
+    browser.press(ENTER).await;
     browser.see_text("[data-testid=detail]", name).await;
     browser.press("a").await;
     browser.see(DIALOG).await;

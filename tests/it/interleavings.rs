@@ -1,11 +1,15 @@
 //! What happens between the reading and the writing of a sweep, and what two callers do at once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use drift_inbox::app::{App, JobRequest};
+use drift_inbox::clock::Clock;
 use drift_inbox::error::{Error, Result};
-use drift_inbox::services::detection::{Batch, Scope, SweepCounts, gather, write};
+use drift_inbox::services::detection::{Batch, Scope, SweepCounts, Written, gather, write};
 use drift_inbox::services::locks::{self, Lock};
-use drift_inbox::services::provisioning::{self, RecordSpec, SOURCE_API, record_provisioned};
+use drift_inbox::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
+use drift_inbox::services::retirement::{RetireSpec, retire_in_txn, retire_spec};
 use drift_inbox::services::triage::{self, AcceptDrift, Accepted};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned;
@@ -35,15 +39,19 @@ async fn gathered(t: &TestApp) -> Batch {
         .expect("there are specs")
 }
 
-async fn written(t: &TestApp, batch: &Batch) -> SweepCounts {
+async fn written(t: &TestApp, batch: &Batch) -> Written {
     write(t.db(), batch, t.now()).await.unwrap()
 }
 
-/// The whole batch is left to the next sweep.
+/// Nothing of the batch is written.
 async fn moved(t: &TestApp, batch: &Batch) {
     let before = t.drifts().await;
-    let counts = written(t, batch).await;
-    assert_eq!((counts.moved, done(&counts)), (1, 0), "{counts:?}");
+    let written = written(t, batch).await;
+    assert_eq!(
+        (written.moved.len(), done(&written.counts)),
+        (1, 0),
+        "{written:?}"
+    );
     assert_eq!(t.drifts().await, before);
 }
 
@@ -127,7 +135,7 @@ async fn a_spec_that_was_retired_meanwhile_opens_nothing() {
         .write_txn(|txn| async move {
             locks::resource_in_txn(&txn, resource, Lock::Share).await?;
             let spec = locks::spec_in_txn(&txn, resource, Lock::Update).await?.unwrap();
-            provisioning::retire_in_txn(&txn, spec, ADMIN, now).await
+            retire_in_txn(&txn, &[spec], ADMIN, now).await
         })
         .await
         .unwrap();
@@ -207,14 +215,115 @@ async fn one_pair_that_moved_does_not_hold_up_the_others_of_its_batch() {
     }
     let batch = gathered(&t).await;
     t.asked_for("web-2", json!({ "size_slug": HUGE })).await;
-    let counts = written(&t, &batch).await;
-    assert_eq!((counts.opened, counts.moved), (2, 1));
+    let written = written(&t, &batch).await;
+    assert_eq!((written.counts.opened, written.counts.resources), (2, 2));
+    assert_eq!(written.moved, [t.resource("web-2").await.id]);
     let counts = t.sweep().await;
     assert_eq!((counts.opened, counts.moved), (1, 0));
     assert_eq!(
         t.open_drift("web-2", "size_slug").await.expected,
         Some(json!(HUGE))
     );
+}
+
+/// A sweep on a server of its own, beside somebody who records another spec whenever it has read a batch, so many
+/// times.
+async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Model {
+    let (beside, resource_id, now) = (t.database.connect().await, t.resource("web-1").await.id, t.now());
+    let left = Arc::new(AtomicUsize::new(times));
+    let recorded = Arc::clone(&left);
+    let swept = t.database.connect().await.observed(move |info| {
+        let sql = &info.statement.sql;
+        // The last that a batch reads, and without the lock of those that write.
+        let has_read = sql.starts_with("SELECT")
+            && sql.contains(r#"FROM "cloud_drift""#)
+            && !sql.contains("cloud_provisioned")
+            && sql.contains(r#""actual""#);
+        let take = |left: usize| left.checked_sub(1);
+        let Ok(nth) = recorded.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            take(left).filter(|_| has_read)
+        }) else {
+            return;
+        };
+        let record = RecordSpec {
+            resource_id,
+            spec: json!({ "size_slug": format!("s-{nth}") }),
+            source: SOURCE_API.to_owned(),
+            expected_version: None,
+        };
+        tokio::task::block_in_place(|| {
+            let record = record_provisioned(&beside, ADMIN, &record, now);
+            tokio::runtime::Handle::current().block_on(record).unwrap();
+        });
+    });
+    let app = App::new(swept, Clock::Manual(t.clock.clone()), None);
+    let run = app.run(JobRequest::detect_all()).await.unwrap();
+    assert_eq!(left.load(Ordering::SeqCst), 0, "it was read {times} times");
+    run
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_moved_is_looked_at_again_in_the_same_sweep() {
+    for times in [1, 2] {
+        let t = resized().await;
+        let run = sweep_beside_records(&t, times).await;
+        let counts: SweepCounts = serde_json::from_value(run.counts).unwrap();
+        assert_eq!(
+            (counts.moved, counts.opened, counts.resources),
+            (0, 1, 1),
+            "{times}"
+        );
+        assert_eq!(run.outcome, Some(entity::job_runs::JobOutcome::Succeeded));
+        let drift = t.open_drift("web-1", "size_slug").await;
+        assert_eq!(drift.expected, Some(json!("s-1")), "what was recorded last");
+        finds_nothing(&t).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_never_holds_still_is_left_to_the_next_sweep_and_the_run_says_so() {
+    let t = resized().await;
+    let run = sweep_beside_records(&t, 3).await;
+    let counts: SweepCounts = serde_json::from_value(run.counts).unwrap();
+    assert_eq!((counts.moved, counts.opened, counts.resources), (1, 0, 0));
+    assert_eq!(run.outcome, Some(entity::job_runs::JobOutcome::Partial));
+    assert!(t.inbox().await.is_empty());
+    assert_eq!(t.sweep().await.opened, 1);
+}
+
+#[tokio::test]
+async fn a_spec_is_retired_by_one_of_two_who_try_at_once_and_its_sweep_opens_nothing() {
+    let t = resized().await;
+    t.sweep().await;
+    let batch = gathered(&t).await;
+    let (one, other, now) = (t.database.connect().await, t.database.connect().await, t.now());
+    let retire = RetireSpec {
+        resource_id: t.resource("web-1").await.id,
+        expected_version: 1,
+    };
+    let (a, b) = together(
+        &t,
+        "web-1",
+        async move { retire_spec(&one, ADMIN, retire, now).await },
+        async move { retire_spec(&other, ADMIN, retire, now).await },
+    )
+    .await;
+    let (won, lost) = if a.is_ok() { (a, b) } else { (b, a) };
+    assert_eq!(won.unwrap().version, 2);
+    assert!(
+        matches!(lost, Err(Error::SpecVersionConflict { current: 0 })),
+        "{lost:?}"
+    );
+    assert_eq!(
+        written(&t, &batch).await.counts,
+        SweepCounts {
+            resources: 1,
+            fields_compared: 1,
+            ..SweepCounts::default()
+        }
+    );
+    assert!(t.inbox().await.is_empty());
+    finds_nothing(&t).await;
 }
 
 /// An accept on a server of its own, as the page does it.
@@ -260,7 +369,7 @@ async fn two_sweeps_that_saw_the_same_open_one_row() {
         async move { write(&other, &b, now).await.unwrap() },
     )
     .await;
-    assert_eq!(a.opened + b.opened, 1, "{a:?} {b:?}");
+    assert_eq!(a.counts.opened + b.counts.opened, 1, "{a:?} {b:?}");
     assert_eq!(t.drifts().await.len(), 1);
     assert_eq!(detected(&t, "web-1").await, 1);
     finds_nothing(&t).await;

@@ -308,6 +308,13 @@ async fn a_listing_that_lacks_more_than_half_of_a_kind_fails_and_changes_nothing
     let error = run.error.unwrap();
     assert!(error.contains("11 of 20") && error.contains("droplet"), "{error}");
     assert!(error.contains("--allow-mass-gone"), "{error}");
+    let kinds = serde_json::from_value::<SyncCounts>(run.counts).unwrap().kinds;
+    assert_eq!(
+        kinds["droplet"].reason.as_ref(),
+        Some(&error),
+        "the run says which kind it was"
+    );
+    assert_eq!(kinds["volume"].reason, None);
     assert_eq!(t.tables().await, before);
     let allowed = SyncOptions {
         allow_mass_gone: true,

@@ -8,7 +8,7 @@ use drift_inbox::app::{App, JobRequest, Started};
 use drift_inbox::clock::Clock;
 use drift_inbox::db::Db;
 use drift_inbox::error::{Error, Result};
-use drift_inbox::provider::{InventoryProvider, Listing, Presence};
+use drift_inbox::provider::{Account, InventoryProvider, Listing, Presence};
 use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::job_runs::{Claim, Report, Trigger, claim, finish, heartbeat};
 use entity::job_runs::{self, Job, JobOutcome};
@@ -86,7 +86,7 @@ async fn a_tick_beside_a_run_is_skipped_and_says_so() {
             (Some(t.now()), Some(t.now()))
         );
         let error = skipped.error.clone().unwrap();
-        assert!(error.contains(&alive.started_at.to_string()), "{error}");
+        assert!(error.contains(&alive.started_at.to_rfc3339()), "{error}");
         let stored = t.runs().await;
         assert!(stored.contains(&skipped) && stored.contains(&alive));
         assert_eq!(claim(t.db(), job, tick, t.now()).await.unwrap(), Claim::Taken);
@@ -125,6 +125,10 @@ async fn a_second_sync_by_hand_is_refused_and_told_since_when_the_first_runs() {
     let error = t.app.start(sync(), Trigger::Hand).await.unwrap_err();
     assert_eq!(error.code(), "JOB_ALREADY_RUNNING");
     assert!(matches!(error, Error::JobAlreadyRunning { since } if since == first.started_at));
+    assert!(
+        error.to_string().ends_with(&first.started_at.to_rfc3339()),
+        "{error}"
+    );
     assert_eq!(t.runs().await, std::slice::from_ref(&first));
     begun(&t, Job::DetectDrift, Trigger::Hand).await;
     done(&t, &first).await;
@@ -280,6 +284,10 @@ struct Broken {
 }
 
 impl InventoryProvider for Broken {
+    fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
+        async { Ok(None) }.boxed()
+    }
+
     fn list<'a>(
         &'a self,
         _: Option<&'a BTreeSet<String>>,

@@ -8,7 +8,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod accounts;
 mod baseline;
+mod both_sides;
 mod commands;
 mod coverage;
 mod crashes;
@@ -16,6 +18,7 @@ mod desired_state;
 mod detection;
 mod detection_gone;
 mod digitalocean;
+mod digitalocean_belonging;
 mod digitalocean_faults;
 mod digitalocean_patience;
 mod digitalocean_secrets;

@@ -89,6 +89,7 @@ const TABLES: [(&str, &[&str]); 7] = [
         &[
             "id",
             "job",
+            "narrowed",
             "scheduled_for",
             "started_at",
             "heartbeat_at",

@@ -234,3 +234,90 @@ async fn a_spec_that_was_retired_counts_as_none() {
     let refused = t.ask(RECORD, json!({ "input": input })).await;
     assert_eq!(refused["errors"][0]["extensions"]["specVersion"], 0);
 }
+
+const RETIRE: &str = "mutation($input: RetireSpecInput!) { retireSpec(input: $input) { specVersion
+    resource { name provisioned { specVersion } drifts(filter: { status: [STALE] }) { nodes { field } }
+        events(first: 3) { nodes { type actor data } } } } }";
+
+fn retire_input(resource: uuid::Uuid, version: i32) -> Value {
+    json!({ "input": { "resourceId": resource, "expectedSpecVersion": version } })
+}
+
+#[tokio::test]
+async fn a_spec_that_was_a_mistake_is_retired_and_its_drift_is_stale() {
+    let t = drifted().await;
+    assert_eq!(t.inbox().await.len(), 2);
+    // In a passing state, in which no row of a spec in force would close.
+    t.cloud_has([droplet("web-1").size("s-2vcpu-4gb").settling()])
+        .await;
+    let id = t.resource("web-1").await.id;
+    let data = t.data(RETIRE, retire_input(id, 1)).await;
+    let retired = &data["retireSpec"];
+    assert_eq!(retired["specVersion"], 2);
+    assert_eq!(
+        (&retired["resource"]["name"], &retired["resource"]["provisioned"]),
+        (&json!("web-1"), &Value::Null)
+    );
+    assert_eq!(
+        retired["resource"]["drifts"]["nodes"].as_array().unwrap().len(),
+        2
+    );
+    let events = retired["resource"]["events"]["nodes"].as_array().unwrap();
+    let types: Vec<&str> = events
+        .iter()
+        .map(|event| event["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types, ["DRIFT_STALE", "DRIFT_STALE", "SPEC_RETIRED"]);
+    assert_eq!(
+        (&events[2]["actor"], &events[2]["data"]),
+        (&json!(crate::support::ADMIN), &json!({ "specVersion": 2 }))
+    );
+    assert!(t.inbox().await.is_empty());
+    assert_eq!(
+        t.sweep().await,
+        drift_inbox::services::detection::SweepCounts::default()
+    );
+    let again = t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    assert_eq!(
+        (again.spec_version, again.retired_at),
+        (3, None),
+        "recording goes on from there"
+    );
+}
+
+#[tokio::test]
+async fn a_spec_that_is_not_what_was_seen_is_not_retired() {
+    let t = drifted().await;
+    let id = t.resource("web-1").await.id;
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    let refused = async |id, version| {
+        let answer = t.ask(RETIRE, retire_input(id, version)).await;
+        assert_eq!(answer["data"], json!({ "retireSpec": null }));
+        let told = &answer["errors"][0]["extensions"];
+        (
+            told["code"].as_str().unwrap().to_owned(),
+            told["specVersion"].as_i64(),
+        )
+    };
+    for (version, now) in [(1, 2), (3, 2)] {
+        assert_eq!(
+            refused(id, version).await,
+            ("SPEC_VERSION_CONFLICT".to_owned(), Some(now))
+        );
+    }
+    for version in [0, -1] {
+        assert_eq!(refused(id, version).await, ("BAD_USER_INPUT".to_owned(), None));
+    }
+    assert_eq!(
+        refused(uuid::Uuid::nil(), 1).await,
+        ("NOT_FOUND".to_owned(), None)
+    );
+    assert_eq!(t.spec("web-1").await.retired_at, None);
+    t.data(RETIRE, retire_input(id, 2)).await;
+    for version in [2, 3] {
+        assert_eq!(
+            refused(id, version).await,
+            ("SPEC_VERSION_CONFLICT".to_owned(), Some(0))
+        );
+    }
+}

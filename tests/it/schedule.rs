@@ -7,7 +7,7 @@ use drift_inbox::app::{App, JobRequest, Started};
 use drift_inbox::clock::Clock;
 use drift_inbox::domain::schedule::{Schedule, Schedules};
 use drift_inbox::scheduler::{Scheduler, catch_up, tick};
-use drift_inbox::services::detection::SweepCounts;
+use drift_inbox::services::detection::{Scope, SweepCounts};
 use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::job_runs::Trigger;
 use entity::job_runs::{self, Job, JobOutcome};
@@ -173,6 +173,41 @@ async fn what_ran_within_its_interval_is_not_run_at_the_start() {
     catch_up(&t.scheduled(only_sweeps)).await;
     let runs = t.runs().await;
     assert_eq!((runs.len(), runs[4].job), (5, Job::DetectDrift));
+}
+
+#[tokio::test]
+async fn a_run_of_a_part_is_no_run_of_the_job() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    catch_up(&t.scheduled(hourly())).await;
+    t.later(TimeDelta::hours(2));
+    let parts = [
+        JobRequest::Sync(SyncOptions {
+            kinds: Some(["droplet".to_owned()].into()),
+            ..SyncOptions::default()
+        }),
+        JobRequest::Detect {
+            scope: Scope::Resources(vec![t.resource("web-1").await.id]),
+            progress: None,
+        },
+    ];
+    for part in parts {
+        let run = t.app.run(part).await.unwrap();
+        assert_eq!((run.outcome, run.narrowed), (Some(JobOutcome::Succeeded), true));
+    }
+    catch_up(&t.scheduled(hourly())).await;
+    let runs = t.runs().await;
+    let whole: Vec<bool> = runs.iter().rev().take(4).map(|run| !run.narrowed).collect();
+    assert_eq!(whole, [true, true, false, false], "both jobs were caught up on");
+    let data = t
+        .data("{ jobRuns(first: 3) { nodes { job narrowed } } }", json!({}))
+        .await;
+    let shown = data["jobRuns"]["nodes"].as_array().unwrap();
+    assert_eq!(shown.iter().filter(|run| run["narrowed"] == true).count(), 1);
+    let before = runs.len();
+    catch_up(&t.scheduled(hourly())).await;
+    assert_eq!(t.runs().await.len(), before);
 }
 
 #[tokio::test]

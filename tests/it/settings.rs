@@ -40,6 +40,8 @@ fn serve_refuses_each_bad_setting_by_name() {
         ("DATABASE_URL", "postgres://u:planted@host:port/drift"),
         ("DATABASE_URL", "postgres://u:plan ted#planted@/drift"),
         ("DATABASE_URL", "postgres://u:planted@host/drift?sslmode=planted"),
+        ("DATABASE_URL", "postgres://u:planted@host/drift?sslmod=planted"),
+        ("DATABASE_URL", "sqlite://nowhere/drift.db?mode=rwc"),
         ("DRIFT_MIGRATE", "yes"),
         ("DRIFT_INTROSPECTION", "true"),
         ("DRIFT_ALLOWED_ORIGINS", "ops.example.com"),
@@ -109,6 +111,20 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
 }
 
 #[test]
+fn a_database_address_that_will_not_do_is_refused_with_what_is_wrong() {
+    for (url, wrong) in [
+        ("postgres://u:planted@127.0.0.1:1/drift?sslmod=require", "sslmod"),
+        ("sqlite://nowhere/at-all/drift.db?mode=rwc", "nowhere/at-all"),
+    ] {
+        for command in ["migrate", "detect", "serve"] {
+            let ended = serve().with("DATABASE_URL", url).run(&[command]);
+            refused(&ended, "DATABASE_URL");
+            assert!(ended.err.contains(wrong), "{}", ended.err);
+        }
+    }
+}
+
+#[test]
 fn an_empty_variable_is_an_unset_one() {
     let names = "DATABASE_URL DATABASE_URL_FILE DRIFT_JWT_SECRET_FILE DRIFT_JWT_ISSUER DRIFT_JWT_AUDIENCE \
         DRIFT_ROLES_CLAIM DRIFT_ROLE_ALIASES DRIFT_SYNC_CRON DRIFT_DETECT_CRON DRIFT_INVENTORY_FILE DRIFT_MIGRATE \
@@ -159,7 +175,7 @@ fn loud(program: Program) -> Program {
 #[test]
 fn the_password_of_a_database_that_cannot_be_reached_is_not_shown() {
     // Nothing listens there.
-    let url = "postgres://operator:planted@127.0.0.1:1/drift?sslpassword=planted";
+    let url = "postgres://operator:planted@127.0.0.1:1/drift?password=planted";
     let program = loud(Program::new().with("DATABASE_URL", url));
     let ended = program.run(&["detect"]);
     assert_eq!(ended.code, Some(1), "{}", ended.said());

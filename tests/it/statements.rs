@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
 use crate::support::fleet::{FLEET_FIELDS, fleet};
+use crate::support::state::droplets;
 
 /// A page of the inbox with everything that it shows.
 const INBOX: &str = "query($first: Int, $after: String) { drifts(first: $first, after: $after) { totalCount
@@ -221,4 +222,31 @@ async fn a_page_of_5000_drifts_walks_the_index_of_its_order() {
         let plan = plan_of(&t, about(&statements, "ORDER BY \"cloud_drift\"")).await;
         plan.walks("ix_cloud_drift_status_detected_at_id", 51);
     }
+}
+
+/// The statements of an import of which so many droplets changed and so many left, of one batch.
+async fn import_of(droplets_each: usize) -> Vec<Statement> {
+    let (t, log) = observed().await;
+    let names: Vec<String> = (0..3 * droplets_each).map(|n| format!("web-{n}")).collect();
+    let sized = |size: &'static str| names.iter().map(move |name| (name.as_str(), size));
+    let before: Vec<_> = sized("s-1").collect();
+    t.import(&droplets("l-1", 1, &before)).await;
+    let after: Vec<_> = sized("s-2")
+        .take(droplets_each)
+        .chain(sized("s-1").skip(droplets_each).take(droplets_each))
+        .collect();
+    log.take();
+    let summary = t.import(&droplets("l-1", 2, &after)).await;
+    let each = droplets_each as u64;
+    assert_eq!(
+        (summary.changed, summary.unchanged, summary.retired),
+        (each, each, each)
+    );
+    log.take()
+}
+
+#[tokio::test]
+async fn an_import_of_many_changes_costs_as_many_statements_as_one_of_few() {
+    let (few, many) = (import_of(2).await, import_of(80).await);
+    assert_eq!(few.len(), many.len(), "{:#?}\n{:#?}", texts(&few), texts(&many));
 }

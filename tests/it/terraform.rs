@@ -186,12 +186,87 @@ async fn a_spec_of_another_source_is_refused_by_name_and_the_rest_goes_on() {
     assert_eq!(
         refused,
         [
-            ("digitalocean_droplet.api", "its spec belongs to api"),
+            (
+                "digitalocean_droplet.api",
+                "its spec belongs to api; import with --take-over (in the API: takeOver) to have this state own it \
+                 from now on"
+            ),
             ("digitalocean_droplet.other", "its spec belongs to terraform:l-2"),
         ]
     );
     assert_eq!(t.spec("other").await, before);
     assert_eq!(t.spec("api").await.spec, json!({"size_slug": LARGE}));
+}
+
+#[tokio::test]
+async fn what_people_recorded_is_taken_over_if_they_say_so() {
+    let t = TestApp::new().await;
+    t.cloud_has(["api", "base", "other", "new"].map(|name| droplet(name).size(LARGE)))
+        .await;
+    t.asked_for("api", json!({"size_slug": SMALL})).await;
+    let baseline = "mutation { recordBaseline(input: { filter: { search: \"base\" } }) { count } }";
+    assert_eq!(t.data(baseline, json!({})).await["recordBaseline"]["count"], 1);
+    t.import(&droplets("l-2", 1, &[("other", LARGE)])).await;
+    t.sweep().await;
+    assert_eq!(t.inbox().await.len(), 1);
+    let state = droplets(
+        "l-1",
+        1,
+        &[("api", LARGE), ("base", LARGE), ("new", LARGE), ("other", SMALL)],
+    );
+    let options = |dry_run: bool| ImportOptions {
+        take_over: true,
+        dry_run,
+        ..ImportOptions::default()
+    };
+    let before = written(&t).await;
+    let dry = t.try_import(&state, options(true)).await.unwrap();
+    assert_eq!(written(&t).await, before, "a dry run");
+    let summary = t.try_import(&state, options(false)).await.unwrap();
+    assert_eq!(dry, summary);
+    assert_eq!(counts(&summary), [1, 0, 0, 0]);
+    let taken: Vec<[&str; 3]> = summary
+        .taken_over
+        .iter()
+        .map(|taken| {
+            [
+                taken.address.as_str(),
+                taken.provider_id.as_str(),
+                taken.from.as_str(),
+            ]
+        })
+        .collect();
+    assert_eq!(
+        taken,
+        [
+            ["digitalocean_droplet.api", "api", "api"],
+            ["digitalocean_droplet.base", "base", "baseline"],
+        ]
+    );
+    let refused: Vec<&str> = summary
+        .refused
+        .iter()
+        .map(|refusal| refusal.reason.as_str())
+        .collect();
+    assert_eq!(refused, ["its spec belongs to terraform:l-2"]);
+    assert_eq!(summary.closes.len(), 1);
+    for (name, version) in [("api", 2), ("base", 2), ("new", 1)] {
+        let spec = t.spec(name).await;
+        assert_eq!(
+            (spec.source.as_str(), spec.spec_version),
+            ("terraform:l-1", version)
+        );
+    }
+    assert_eq!(t.spec("other").await.source, "terraform:l-2");
+    let events = t.event_rows(t.resource("api").await.id).await;
+    let last = events.last().unwrap();
+    assert_eq!(last.event_type, EventType::SpecRecorded);
+    assert_eq!(last.data, json!({"specVersion": 2, "source": "terraform:l-1"}));
+    // From now on it is the state's like any other.
+    let again = t.import(&state).await;
+    assert_eq!((counts(&again), again.taken_over.len()), ([0, 0, 3, 0], 0));
+    t.sweep().await;
+    assert!(t.inbox().await.is_empty());
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
 use crate::support::graphql::codes;
+use crate::support::process::Program;
 use crate::support::state::state_file;
 
 const IMPORT: &str = "mutation($input: ImportTerraformStateInput!) { importTerraformState(input: $input) { summary {
-    lineage serial recorded changed unchanged retired unsynced refused { address kind providerId reason }
+    lineage serial recorded changed takenOver { address kind providerId from } unchanged retired unsynced refused { address kind providerId reason }
     closes { driftId kind name field } skipped { data tainted deposed foreign withoutId unattached unsupported } } } }";
 
 fn web(serial: i64, size: &str) -> Value {
@@ -48,6 +49,32 @@ async fn a_state_is_imported_as_json_or_as_a_text() {
 }
 
 #[tokio::test]
+async fn a_spec_of_the_api_is_refused_with_the_way_out_and_then_taken_over() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size("s-2")]).await;
+    t.asked_for("web-1", json!({"size_slug": "s-1"})).await;
+    let mut input = json!({"input": {"state": web(1, "s-2")}});
+    let data = t.data(IMPORT, input.clone()).await;
+    let summary = &data["importTerraformState"]["summary"];
+    let reason = summary["refused"][0]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("--take-over") && reason.contains("takeOver"),
+        "{reason}"
+    );
+    assert_eq!(summary["takenOver"], json!([]));
+    input["input"]["takeOver"] = true.into();
+    let data = t.data(IMPORT, input).await;
+    let summary = &data["importTerraformState"]["summary"];
+    assert_eq!(
+        (&summary["takenOver"], &summary["refused"]),
+        (
+            &json!([{"address": "digitalocean_droplet.web", "kind": "droplet", "providerId": "web-1", "from": "api"}]),
+            &json!([])
+        )
+    );
+}
+
+#[tokio::test]
 async fn what_is_no_state_and_who_may_not_import_is_refused() {
     let t = TestApp::new().await;
     for bad in [
@@ -69,5 +96,39 @@ async fn what_is_no_state_and_who_may_not_import_is_refused() {
     assert_eq!(
         codes(&t.ask_as(Some(&viewer), IMPORT, input).await),
         ["FORBIDDEN"]
+    );
+}
+
+#[test]
+fn the_command_says_what_it_took_over_and_draws_nothing_where_nobody_watches() {
+    let inventory = json!({"provider": "digitalocean", "resources": [
+        {"kind": "droplet", "providerId": "web-1", "name": "web-1", "sizeSlug": "s-1", "region": "nyc3"}]});
+    let program = Program::new()
+        .with("DRIFT_INVENTORY_FILE", "inventory.json")
+        .with_file("inventory.json", inventory.to_string())
+        .with_file("l-1.tfstate", web(1, "s-1").to_string());
+    assert_eq!(program.run(&["sync"]).code, Some(0));
+    let ended = program.run(&["import-terraform", "l-1.tfstate", "--take-over"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert!(
+        ended.out.contains("1 recorded, 0 changed, 0 taken over"),
+        "{}",
+        ended.out
+    );
+    assert!(!ended.said().contains('\r'), "{}", ended.said());
+    // What one state owns is never another's.
+    let other = web(1, "s-1").to_string().replace("l-1", "l-2");
+    std::fs::write(program.folder().join("l-2.tfstate"), other).unwrap();
+    let ended = program.run(&["import-terraform", "l-2.tfstate", "--take-over"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert!(
+        ended.out.contains("refused: digitalocean_droplet.web"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        !ended.out.contains("--take-over"),
+        "it would not help: {}",
+        ended.out
     );
 }

@@ -25,6 +25,7 @@ fn listed(provider_id: &str) -> ListedResource {
         project_id: text("project_id"),
         attrs: attrs(json!({"size": 25, "ipv6": true})),
         settling: false,
+        untold: BTreeSet::new(),
     }
 }
 
@@ -78,7 +79,7 @@ fn stored(row: cloud_resources::Model) -> StoredResource {
 
 /// The names of the fields that change when `before` is listed as `after`.
 fn fields_changed(before: cloud_resources::Model, after: ListedResource) -> Vec<String> {
-    match plan_kind(vec![stored(before)], vec![after.clone()]).as_slice() {
+    match plan_kind(vec![stored(before)], [&after]).as_slice() {
         [] => Vec::new(),
         [
             InventoryChange::Update {
@@ -96,12 +97,12 @@ fn fields_changed(before: cloud_resources::Model, after: ListedResource) -> Vec<
 
 #[test]
 fn what_was_never_heard_of_is_inserted_in_the_order_of_ids() {
-    let plan = plan_kind(vec![], vec![listed("2"), listed("10"), listed("1")]);
+    let plan = plan_kind(vec![], &[listed("2"), listed("10"), listed("1")]);
     assert_eq!(
         plan,
         ["1", "10", "2"].map(|id| InventoryChange::Insert(listed(id)))
     );
-    assert_eq!(plan_kind(vec![], vec![]), []);
+    assert_eq!(plan_kind(vec![], &[]), []);
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn what_is_not_listed_any_more_is_gone_once() {
         imported_and_gone,
         resource(&listed("5")),
     ];
-    let plan = plan_kind(rows.map(stored).to_vec(), vec![listed("5")]);
+    let plan = plan_kind(rows.map(stored).to_vec(), &[listed("5")]);
     assert_eq!(
         plan,
         [InventoryChange::Gone(id("1")), InventoryChange::Gone(id("3"))]
@@ -205,7 +206,7 @@ fn what_comes_back_or_is_listed_for_the_first_time_is_discovered_changed_or_not(
         let mut other = listed("1");
         other.name.push('x');
         for now_listed in [listed("1"), other] {
-            let plan = plan_kind(vec![stored(row.clone())], vec![now_listed.clone()]);
+            let plan = plan_kind(vec![stored(row.clone())], [&now_listed]);
             assert_eq!(plan, [InventoryChange::Discover(id("1"), now_listed)]);
         }
     }
@@ -225,25 +226,53 @@ fn a_row_that_does_not_decode_is_healed_by_a_listing_and_gone_without_one() {
         listed: listed("1"),
         fields: vec!["*".to_owned()],
     };
-    assert_eq!(plan_kind(vec![broken()], vec![listed("1")]), [healed]);
-    assert_eq!(
-        plan_kind(vec![broken()], vec![]),
-        [InventoryChange::Gone(id("1"))]
-    );
+    assert_eq!(plan_kind(vec![broken()], &[listed("1")]), [healed]);
+    assert_eq!(plan_kind(vec![broken()], &[]), [InventoryChange::Gone(id("1"))]);
     let gone = || StoredResource {
         gone: true,
         ..broken()
     };
-    assert_eq!(plan_kind(vec![gone()], vec![]), []);
+    assert_eq!(plan_kind(vec![gone()], &[]), []);
     let back = InventoryChange::Discover(id("1"), listed("1"));
-    assert_eq!(plan_kind(vec![gone()], vec![listed("1")]), [back]);
+    assert_eq!(plan_kind(vec![gone()], &[listed("1")]), [back]);
+}
+
+#[test]
+fn what_a_listing_cannot_tell_stays_as_it_was() {
+    let mut before = resource(&listed("1"));
+    before.attrs = json!({"size": 25, "autoscale_pool_id": "pool-1"});
+    before.owned = true;
+    let mut after = listed("1");
+    after.attrs = attrs(json!({"size": 25}));
+    after.project_id = None;
+    after.untold = BTreeSet::from([PROJECT_ID, AUTOSCALE_POOL_ID]);
+    assert_eq!(plan_kind(vec![stored(before.clone())], [&after]), []);
+    after.attrs = attrs(json!({"size": 26}));
+    let plan = plan_kind(vec![stored(before.clone())], [&after]);
+    let [
+        InventoryChange::Update {
+            listed: kept, fields, ..
+        },
+    ] = plan.as_slice()
+    else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(fields, &["attrs.size"]);
+    assert_eq!(kept.project_id, before.project_id);
+    assert_eq!(kept.attrs["autoscale_pool_id"], "pool-1");
+    // Known now, and no more.
+    after.untold.clear();
+    assert_eq!(
+        fields_changed(before, after),
+        ["project_id", "owned", "attrs.autoscale_pool_id", "attrs.size"]
+    );
 }
 
 #[test]
 fn resources_are_told_apart_by_their_whole_id() {
     let plan = plan_kind(
         vec![stored(resource(&listed("web")))],
-        vec![listed("Web"), listed("web ")],
+        &[listed("Web"), listed("web ")],
     );
     assert_eq!(
         plan,
@@ -362,9 +391,9 @@ proptest! {
         for listing in history {
             let first = listing.first().and_then(|first| rows.get(&id(&first.provider_id)));
             let broken = first.filter(|_| breaks);
-            let plan = plan_kind(known(&rows, broken.map(|row| row.id)), listing.clone());
+            let plan = plan_kind(known(&rows, broken.map(|row| row.id)), &listing);
             apply(&mut rows, plan);
-            prop_assert_eq!(plan_kind(known(&rows, None), listing.clone()), vec![]);
+            prop_assert_eq!(plan_kind(known(&rows, None), &listing), &[]);
             let present = rows.values().filter(|row| row.gone_at.is_none());
             let present: Vec<&str> = present.map(|row| row.provider_id.as_str()).collect();
             let expected: Vec<&str> = listing.iter().map(|listed| listed.provider_id.as_str()).collect();
@@ -395,6 +424,8 @@ fn what_something_else_looks_after_is_owned() {
         ("vpc", named("default-nyc1", Some("nyc1"), &[], none.clone())),
         ("vpc", named("mine", None, &[], json!({"default": true}))),
         ("project", named("first", None, &[], json!({"is_default": true}))),
+        ("image", named("2027-01-01", None, &[], json!({"type": "backup"}))),
+        ("snapshot", named("weekly", None, &[], json!({"type": "backup"}))),
         ("domain_record", named("@", None, &[], json!({"type": "SOA"}))),
         (
             "domain_record",
@@ -414,6 +445,8 @@ fn what_something_else_looks_after_is_owned() {
         ("droplet", named("k8s-like", None, &["k8s-old"], none.clone())),
         ("droplet", named("pvc-1", None, &[], none.clone())),
         ("volume", named("data", None, &[], none.clone())),
+        ("image", named("golden", None, &[], json!({"type": "custom"}))),
+        ("snapshot", named("before-upgrade", None, &[], none.clone())),
         (
             "vpc",
             named("default-nyc1", Some("nyc3"), &[], json!({"default": false})),

@@ -1,15 +1,12 @@
-//! Desired state that comes from elsewhere: Terraform, and the cloud itself.
+//! Desired state that comes from Terraform.
 
-use async_graphql::{ComplexObject, ID, InputObject, SimpleObject};
+use async_graphql::{ID, InputObject, SimpleObject};
 use serde_json::Value;
 
-use super::{Json, ProvisionedSpec, ResourceFilterInput};
+use super::Json;
 use crate::error::Error;
 use crate::provider::terraform::{self, State};
 use crate::services::imports::{self, ImportOptions};
-
-/// Most specs that an answer shows.
-const MAX_SHOWN: usize = 200;
 
 /// What to import.
 #[derive(InputObject)]
@@ -24,6 +21,10 @@ pub(in crate::graphql) struct ImportTerraformStateInput {
     /// Go through with a state that more than half of its resources have left.
     #[graphql(default)]
     allow_mass_retire: bool,
+    /// Take over the specs that the API or a baseline owns: this state owns them from now on. Those of another state
+    /// are refused all the same.
+    #[graphql(default)]
+    take_over: bool,
     /// Say what would be done, and write nothing.
     #[graphql(default)]
     dry_run: bool,
@@ -38,6 +39,7 @@ impl ImportTerraformStateInput {
         let options = ImportOptions {
             lineage: self.lineage,
             allow_mass_retire: self.allow_mass_retire,
+            take_over: self.take_over,
             dry_run: self.dry_run,
         };
         Ok((
@@ -65,6 +67,8 @@ pub(in crate::graphql) struct ImportSummary {
     recorded: i32,
     /// Specs that say something else now.
     changed: i32,
+    /// Specs that the API or a baseline owned, and this state owns from now on. They are in no other number.
+    taken_over: Vec<ImportTakenOver>,
     /// Specs that say what they said: nothing was written.
     unchanged: i32,
     /// Specs retired, because their resources left the state.
@@ -77,6 +81,19 @@ pub(in crate::graphql) struct ImportSummary {
     closes: Vec<ImportClosing>,
     /// Instances that were left out.
     skipped: ImportSkipped,
+}
+
+/// An instance whose spec somebody else owned.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ImportTakenOver {
+    /// Where the state has it.
+    address: String,
+    /// Kind of the resource.
+    kind: String,
+    /// Its id at the cloud.
+    provider_id: String,
+    /// The source that owned it: `api` or `baseline`.
+    from: String,
 }
 
 /// An instance that was refused.
@@ -136,6 +153,12 @@ impl From<imports::ImportSummary> for ImportSummary {
             provider_id: refusal.provider_id,
             reason: refusal.reason,
         });
+        let taken_over = summary.taken_over.into_iter().map(|taken| ImportTakenOver {
+            address: taken.address,
+            kind: taken.kind,
+            provider_id: taken.provider_id,
+            from: taken.from,
+        });
         let closes = summary.closes.into_iter().map(|closing| ImportClosing {
             drift_id: closing.drift_id.into(),
             kind: closing.kind,
@@ -147,6 +170,7 @@ impl From<imports::ImportSummary> for ImportSummary {
             serial: summary.serial,
             recorded: int(summary.recorded),
             changed: int(summary.changed),
+            taken_over: taken_over.collect(),
             unchanged: int(summary.unchanged),
             retired: int(summary.retired),
             unsynced: int(summary.unsynced),
@@ -162,34 +186,5 @@ impl From<imports::ImportSummary> for ImportSummary {
                 unsupported: int(summary.skipped.unsupported.values().sum()),
             },
         }
-    }
-}
-
-/// Of what to take a baseline.
-#[derive(InputObject)]
-pub(in crate::graphql) struct RecordBaselineInput {
-    /// Which resources, of those that are there and unmanaged; `{}` for all of them. More than 1000 at once are
-    /// refused.
-    pub(in crate::graphql) filter: ResourceFilterInput,
-}
-
-/// What was recorded.
-#[derive(SimpleObject)]
-#[graphql(complex)]
-pub(in crate::graphql) struct RecordBaselinePayload {
-    /// How many specs were recorded.
-    pub(in crate::graphql) count: i32,
-    #[graphql(skip)]
-    pub(in crate::graphql) recorded: Vec<entity::cloud_provisioned::Model>,
-}
-
-/// What was recorded.
-#[ComplexObject]
-impl RecordBaselinePayload {
-    /// The specs, at most 200 of them.
-    #[graphql(complexity = "MAX_SHOWN * child_complexity")]
-    async fn nodes(&self) -> Vec<ProvisionedSpec> {
-        let shown = self.recorded.iter().take(MAX_SHOWN).cloned();
-        shown.map(ProvisionedSpec).collect()
     }
 }

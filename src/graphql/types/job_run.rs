@@ -49,6 +49,11 @@ impl JobRun {
         self.0.job.into()
     }
 
+    /// Whether it was asked to look at a part only: a sync of some kinds, or a sweep of some resources.
+    async fn narrowed(&self) -> bool {
+        self.0.narrowed
+    }
+
     /// The tick that it ran for; null for a run by hand.
     async fn scheduled_for(&self) -> Option<DateTime<Utc>> {
         self.0.scheduled_for

@@ -1,5 +1,6 @@
 //! The types of the schema, one noun a file, each a thin view of a row.
 
+mod baseline;
 mod connection;
 mod coverage;
 mod drift;
@@ -12,14 +13,13 @@ mod scalars;
 mod spec;
 mod viewer;
 
+pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use connection::{Connection, PageArgs, Total, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
 pub(super) use event::ResourceEvent;
 pub(super) use facets::DriftFacets;
-pub(super) use import::{
-    ImportTerraformStateInput, ImportTerraformStatePayload, RecordBaselineInput, RecordBaselinePayload,
-};
+pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;

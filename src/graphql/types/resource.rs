@@ -22,8 +22,10 @@ pub(in crate::graphql) struct ResourceFilterInput {
     kind: Option<String>,
     /// Region slug.
     region: Option<String>,
-    /// Whether a spec is in force for it. `false` finds what nobody asked for: not what something else of the cloud
-    /// made and looks after, such as the workers of a Kubernetes cluster or the default network of a region.
+    /// `true`: a spec is in force for it. `false`: it is there, and nobody asked for it. Neither of them is what is
+    /// gone without a spec, so that nothing is both `managed: false` and `gone: true`; what no listing has had yet;
+    /// and what something else of the cloud made and looks after, such as the workers of a Kubernetes cluster, the
+    /// default network of a region, or backups.
     managed: Option<bool>,
     /// Whether it has an open drift.
     drifted: Option<bool>,

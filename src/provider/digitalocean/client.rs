@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::address::{ApiToken, ApiUrl};
-use super::limits::{Limits, Pace};
+use super::limits::{Limits, Pace, Patience};
 use crate::clock::Clock;
 
 /// What is read of the body of an error, in bytes.
@@ -86,16 +86,16 @@ impl Client {
         let url = self.api.join(path.iter().copied(), query);
         let patient = tokio::time::timeout_at(until, self.patiently(&url));
         patient.await.unwrap_or_else(|_| {
-            let limit = self.limits.listing.as_secs();
-            Err(Fault::Failed(format!("the listing took longer than {limit} s")))
+            let why = "the time for all questions together was over before there was an answer";
+            Err(Fault::Failed(why.to_owned()))
         })
     }
 
     /// Waiting out a 429 is no try: it has a bound of its own.
     async fn patiently(&self, url: &Url) -> Result<Value, Fault> {
-        let mut waited = Duration::ZERO;
+        let (mut waited, patience) = (Duration::ZERO, Patience::new(&self.limits));
         loop {
-            let wait = match self.with_retries(url).await {
+            let wait = match self.with_retries(url, &patience).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(fault)) => return Err(fault),
                 Err(Failure::Passing(why)) => return Err(Fault::Failed(why)),
@@ -117,31 +117,40 @@ impl Client {
         }
     }
 
-    async fn with_retries(&self, url: &Url) -> Result<Value, Failure> {
-        let started = Instant::now();
+    async fn with_retries(&self, url: &Url, patience: &Patience) -> Result<Value, Failure> {
         let policy = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(self.limits.first_pause)
             .with_max_delay(self.limits.longest_pause)
             .without_max_times();
-        (|| self.once(url))
+        (|| self.once(url, patience))
             .retry(policy)
-            .when(|failure| {
-                matches!(failure, Failure::Passing(_)) && started.elapsed() < self.limits.retry_for
-            })
+            .when(|failure| matches!(failure, Failure::Passing(_)))
+            .adjust(|_, pause| patience.for_a_pause(pause?))
             .notify(|failure, pause| {
                 tracing::info!(path = url.path(), ?failure, ?pause, "DigitalOcean is asked again");
             })
             .await
     }
 
-    async fn once(&self, url: &Url) -> Result<Value, Failure> {
+    async fn once(&self, url: &Url, patience: &Patience) -> Result<Value, Failure> {
         let stopping = || Failure::Final(Fault::Failed("the server is stopping".to_owned()));
         let _turn = self.pace.turn().await.ok_or_else(stopping)?;
         // After the turn: while this one queued, another may have heard that it is too much.
         if let Some(wait) = self.pace.held() {
             return Err(Failure::Limited(wait));
         }
+        let started = Instant::now();
+        let tried = tokio::time::timeout(patience.for_a_try(), self.ask(url)).await;
+        let tried = tried.unwrap_or_else(|_| Err(Failure::Passing("there was no answer in time".to_owned())));
+        // To be told to wait is no try.
+        if !matches!(tried, Err(Failure::Limited(_))) {
+            patience.spend(started.elapsed());
+        }
+        tried
+    }
+
+    async fn ask(&self, url: &Url) -> Result<Value, Failure> {
         let response = self.http.get(url.clone()).send().await.map_err(broken)?;
         let status = response.status();
         tracing::debug!(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::belonging::leave_untold;
 use super::client::{Client, Fault};
 use super::kinds::{CERTIFICATES, From, KINDS, Kind, Lists};
 use super::map::{self, Context};
@@ -13,55 +14,87 @@ use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
 use crate::provider::{KindListing, Presence, check_resource};
 
-/// What was listed again because there is no other way to ask, by id.
-pub(super) type Relisted = BTreeMap<String, ListedResource>;
-
-/// Asks for one resource of a kind. `last` is what was last known of it.
-pub(super) async fn presence(
-    client: &Client,
-    kind: &str,
-    id: &str,
-    last: &Map<String, Value>,
-    relisted: &mut BTreeMap<String, Relisted>,
-) -> Result<Presence, TokenRefused> {
-    let Some(kind) = KINDS.iter().find(|known| known.name == kind) else {
-        return Ok(Presence::Unknown(format!("the kind {kind} is not synced")));
-    };
-    let parent = |name: &str| last.get(name).and_then(Value::as_str);
-    let asked = match &kind.from {
-        From::Lists(_) if kind.name == "certificate" => certificate(client, id).await,
-        From::Lists(lists) => single(client, lists, id).await,
-        From::Databases => database_firewall(client, id).await,
-        From::Domains => match parent("domain") {
-            Some(domain) => record(client, domain, id).await,
-            None => return again(client, kind, id, relisted).await,
-        },
-        From::Clusters => match parent("cluster_id") {
-            Some(cluster) => node_pool(client, cluster, id).await,
-            None => return again(client, kind, id, relisted).await,
-        },
-    };
-    let unknown = |why: String| Presence::Unknown(format!("{} {id:?}: {why}", kind.name));
-    Ok(match asked {
-        Ok(resource) if resource.provider_id != id => unknown("the answer is about another".to_owned()),
-        Ok(resource) => match check_resource(&resource) {
-            Ok(()) => Presence::There(Box::new(resource)),
-            Err(why) => unknown(why.to_string()),
-        },
-        Err(Fault::NotFound) => Presence::Gone,
-        Err(Fault::Unauthorized) => return Err(TokenRefused),
-        Err(Fault::Forbidden) => unknown("the token may not read this (403)".to_owned()),
-        Err(Fault::Failed(why)) => unknown(why),
-    })
+/// The single questions that follow one listing.
+#[derive(Debug, Default)]
+pub(super) struct Confirming {
+    /// When they end, from the first one on: a listing that lacks much must not keep a run busy for ever.
+    until: Option<Instant>,
+    /// What was listed again because there is no other way to ask, by kind and id.
+    relisted: BTreeMap<&'static str, BTreeMap<String, ListedResource>>,
 }
 
-async fn get(client: &Client, path: &[&str], key: &str) -> Result<Value, Fault> {
-    let mut answer = client
-        .get(path, &[], Instant::now() + client.limits.listing)
-        .await?;
-    match answer.get_mut(key).map(Value::take) {
-        Some(object @ Value::Object(_)) => Ok(object),
-        _ => Err(Fault::Failed(format!("the answer has no {key}"))),
+impl Confirming {
+    /// Asks for one resource of a kind. `last` is what was last known of it.
+    pub(super) async fn presence(
+        &mut self,
+        client: &Client,
+        kind: &str,
+        id: &str,
+        last: &Map<String, Value>,
+    ) -> Result<Presence, TokenRefused> {
+        let Some(kind) = KINDS.iter().find(|known| known.name == kind) else {
+            return Ok(Presence::Unknown(format!("the kind {kind} is not synced")));
+        };
+        let limit = client.limits.confirming;
+        let until = *self.until.get_or_insert_with(|| Instant::now() + limit);
+        let unknown = |why: &str| Presence::Unknown(format!("{} {id:?}: {why}", kind.name));
+        if Instant::now() >= until {
+            let limit = limit.as_secs();
+            return Ok(unknown(&format!(
+                "to ask for what is not listed took longer than {limit} s"
+            )));
+        }
+        let question = Question { client, until };
+        let parent = |name: &str| last.get(name).and_then(Value::as_str);
+        let asked = match &kind.from {
+            From::Lists(_) if kind.name == "certificate" => question.certificate(id).await,
+            From::Lists(lists) => question.single(kind.name, lists, id).await,
+            From::Databases => question.database_firewall(id).await,
+            From::Domains => match parent("domain") {
+                Some(domain) => question.record(domain, id).await,
+                None => return self.again(question, kind, id).await,
+            },
+            From::Clusters => match parent("cluster_id") {
+                Some(cluster) => question.node_pool(cluster, id).await,
+                None => return self.again(question, kind, id).await,
+            },
+        };
+        Ok(match asked {
+            Ok(resource) if resource.provider_id != id => unknown("the answer is about another"),
+            Ok(resource) => match check_resource(&resource) {
+                Ok(()) => Presence::There(Box::new(resource)),
+                Err(why) => unknown(&why.to_string()),
+            },
+            Err(Fault::NotFound) => Presence::Gone,
+            Err(Fault::Unauthorized) => return Err(TokenRefused),
+            Err(Fault::Forbidden) => unknown("the token may not read this (403)"),
+            Err(Fault::Failed(why)) => unknown(&why),
+        })
+    }
+
+    /// Lists the kind once more, where the way to a single one leads through a parent that is not known: an
+    /// import made the row, and no listing ever had it.
+    async fn again(
+        &mut self,
+        question: Question<'_>,
+        kind: &Kind,
+        id: &str,
+    ) -> Result<Presence, TokenRefused> {
+        if !self.relisted.contains_key(kind.name) {
+            match question.run().list_kind(kind).await?.listing {
+                KindListing::Complete(listed) => {
+                    let by_id = listed.into_iter().map(|one| (one.provider_id.clone(), one));
+                    self.relisted.insert(kind.name, by_id.collect());
+                }
+                KindListing::Incomplete(why) | KindListing::NotReadable(why) => {
+                    return Ok(Presence::Unknown(why));
+                }
+            }
+        }
+        let found = self.relisted.get(kind.name).and_then(|listed| listed.get(id));
+        Ok(found.map_or(Presence::Gone, |resource| {
+            Presence::There(Box::new(resource.clone()))
+        }))
     }
 }
 
@@ -78,82 +111,85 @@ fn fault_of(unlisted: Unlisted) -> Fault {
     }
 }
 
-async fn single(client: &Client, lists: &Lists, id: &str) -> Result<ListedResource, Fault> {
-    let mut path = lists
-        .sources
-        .first()
-        .map_or(Vec::new(), |source| source.path.to_vec());
-    path.push(id);
-    let item = get(client, &path, lists.one).await?;
-    let context = Run::new(client).context_for(std::slice::from_ref(&item)).await;
-    mapped((lists.map)(&item, &context.map_err(fault_of)?))
+/// That something is not there, where it has to be if another thing is.
+fn must_be_there(fault: Fault, what: &str) -> Fault {
+    match fault {
+        Fault::NotFound => Fault::Failed(format!("{what} is not there (404)")),
+        fault => fault,
+    }
 }
 
-async fn record(client: &Client, domain: &str, id: &str) -> Result<ListedResource, Fault> {
-    let item = get(client, &["domains", domain, "records", id], "domain_record").await?;
-    mapped(map::dns::record(&item, domain))
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    client: &'a Client,
+    until: Instant,
 }
 
-async fn node_pool(client: &Client, cluster: &str, id: &str) -> Result<ListedResource, Fault> {
-    let path = ["kubernetes", "clusters", cluster, "node_pools", id];
-    mapped(map::kubernetes::pool(
-        &get(client, &path, "node_pool").await?,
-        cluster,
-    ))
-}
+impl<'a> Question<'a> {
+    fn run(self) -> Run<'a> {
+        Run::new(self.client, self.until)
+    }
 
-async fn database_firewall(client: &Client, cluster: &str) -> Result<ListedResource, Fault> {
-    let database = get(client, &["databases", cluster], "database").await?;
-    // The cluster is there, and with it its firewall, whatever the rules answer.
-    let rules = match Run::new(client).database_rules(cluster).await {
-        Err(Unlisted::Absent(why)) => return Err(Fault::Failed(why)),
-        listed => listed.map_err(fault_of)?,
-    };
-    let name = database["name"].as_str().map(str::to_owned);
-    Ok(map::database::firewall(cluster, name, &rules))
-}
-
-/// By name: the id of a renewed certificate is another one.
-async fn certificate(client: &Client, name: &str) -> Result<ListedResource, Fault> {
-    let source = Source {
-        query: &[("name", name)],
-        ..CERTIFICATES
-    };
-    let until = Instant::now() + client.limits.listing;
-    let items = match list(client, &source, until).await {
-        // That a list is not there says nothing of the certificate.
-        Err(Unlisted::Absent(why)) => return Err(Fault::Failed(why)),
-        listed => listed.map_err(fault_of)?,
-    };
-    let context = Context::default();
-    let mut all = items
-        .iter()
-        .filter_map(|item| map::certificates::certificate(item, &context));
-    all.find(|certificate| certificate.provider_id == name)
-        .ok_or(Fault::NotFound)
-}
-
-/// Lists the kind once more, where the way to a single one leads through a parent that is not known: an
-/// import made the row, and no listing ever had it.
-async fn again(
-    client: &Client,
-    kind: &Kind,
-    id: &str,
-    relisted: &mut BTreeMap<String, Relisted>,
-) -> Result<Presence, TokenRefused> {
-    if !relisted.contains_key(kind.name) {
-        match Run::new(client).list_kind(kind).await? {
-            KindListing::Complete(listed) => {
-                let by_id = listed.into_iter().map(|one| (one.provider_id.clone(), one));
-                relisted.insert(kind.name.to_owned(), by_id.collect());
-            }
-            KindListing::Incomplete(why) | KindListing::NotReadable(why) => {
-                return Ok(Presence::Unknown(why));
-            }
+    async fn get(self, path: &[&str], key: &str) -> Result<Value, Fault> {
+        let mut answer = self.client.get(path, &[], self.until).await?;
+        match answer.get_mut(key).map(Value::take) {
+            Some(object @ Value::Object(_)) => Ok(object),
+            _ => Err(Fault::Failed(format!("the answer has no {key}"))),
         }
     }
-    let found = relisted.get(kind.name).and_then(|listed| listed.get(id));
-    Ok(found.map_or(Presence::Gone, |resource| {
-        Presence::There(Box::new(resource.clone()))
-    }))
+
+    async fn single(self, kind: &str, lists: &Lists, id: &str) -> Result<ListedResource, Fault> {
+        let path = lists.sources.first().map_or(&[][..], |source| source.path);
+        let item = self.get(&[path, &[id]].concat(), lists.one).await?;
+        let context = self.run().context_for(std::slice::from_ref(&item)).await;
+        let mut resource = mapped((lists.map)(&item, &context.map_err(fault_of)?))?;
+        leave_untold(kind, &mut resource);
+        Ok(resource)
+    }
+
+    async fn record(self, domain: &str, id: &str) -> Result<ListedResource, Fault> {
+        let item = self
+            .get(&["domains", domain, "records", id], "domain_record")
+            .await?;
+        mapped(map::dns::record(&item, domain))
+    }
+
+    /// A pool settles with its cluster, which its own answer does not tell.
+    async fn node_pool(self, cluster: &str, id: &str) -> Result<ListedResource, Fault> {
+        let path = ["kubernetes", "clusters", cluster];
+        let item = self
+            .get(&[&path[..], &["node_pools", id]].concat(), "node_pool")
+            .await?;
+        let mut pool = mapped(map::kubernetes::pool(&item, cluster))?;
+        let item = self.get(&path, "kubernetes_cluster").await;
+        let item = item.map_err(|fault| must_be_there(fault, "the cluster of the pool"))?;
+        pool.settling |= mapped(map::kubernetes::cluster(&item, &Context::default()))?.settling;
+        Ok(pool)
+    }
+
+    async fn database_firewall(self, cluster: &str) -> Result<ListedResource, Fault> {
+        let database = self.get(&["databases", cluster], "database").await?;
+        // The cluster is there, and with it its firewall, whatever the rules answer.
+        let rules = self.run().database_rules(cluster).await;
+        let rules = rules.map_err(|why| must_be_there(fault_of(why), "the firewall of the cluster"))?;
+        let name = database["name"].as_str().map(str::to_owned);
+        Ok(map::database::firewall(cluster, name, &rules))
+    }
+
+    /// By name: the id of a renewed certificate is another one.
+    async fn certificate(self, name: &str) -> Result<ListedResource, Fault> {
+        let source = Source {
+            query: &[("name", name)],
+            ..CERTIFICATES
+        };
+        // That a list is not there says nothing of the certificate.
+        let items = list(self.client, &source, self.until).await;
+        let items = items.map_err(|why| must_be_there(fault_of(why), "the list of certificates"))?;
+        let context = Context::default();
+        let mut all = items
+            .iter()
+            .filter_map(|item| map::certificates::certificate(item, &context));
+        all.find(|certificate| certificate.provider_id == name)
+            .ok_or(Fault::NotFound)
+    }
 }

@@ -67,6 +67,7 @@ const DROPLETS: Source<'static> = paged(&["droplets"], "droplets", "id");
 pub(super) const DOMAINS: Source<'static> = paged(&["domains"], "domains", "name");
 pub(super) const DATABASES: Source<'static> = whole(&["databases"], "databases", "id");
 pub(super) const CLUSTERS: Source<'static> = paged(&["kubernetes", "clusters"], "kubernetes_clusters", "id");
+pub(super) const PROJECTS: Source<'static> = paged(&["projects"], "projects", "id");
 pub(super) const CERTIFICATES: Source<'static> = paged(&["certificates"], "certificates", "id");
 
 macro_rules! kind {
@@ -152,12 +153,7 @@ pub(super) const KINDS: &[Kind] = &[
         map::certificates::cdn_endpoint,
         paged(&["cdn", "endpoints"], "endpoints", "id")
     ),
-    kind!(
-        "project",
-        "project",
-        map::account::project,
-        paged(&["projects"], "projects", "id")
-    ),
+    kind!("project", "project", map::account::project, PROJECTS),
     kind!(
         "snapshot",
         "snapshot",

@@ -19,7 +19,8 @@ pub struct Limits {
     pub burst: u32,
     /// Longest single request, its body included.
     pub request_timeout: Duration,
-    /// How long a request is tried again that fails.
+    /// Longest that one request is tried, pauses included, if its first try takes no longer. Waiting for its
+    /// turn or because of 429 does not count.
     pub retry_for: Duration,
     /// Pause before the second try; every further one is about twice as long.
     pub first_pause: Duration,
@@ -31,6 +32,8 @@ pub struct Limits {
     pub wait_out: Duration,
     /// Longest listing.
     pub listing: Duration,
+    /// Longest time in which what a listing lacks is asked for, in all.
+    pub confirming: Duration,
     /// Most pages of one list.
     pub pages: u64,
     /// Largest body, in bytes, unpacked.
@@ -50,9 +53,54 @@ impl Default for Limits {
             blind_wait: Duration::from_secs(10),
             wait_out: Duration::from_secs(15 * 60),
             listing: Duration::from_secs(50 * 60),
+            confirming: Duration::from_secs(15 * 60),
             pages: 1000,
             body_bytes: 32 * 1024 * 1024,
         }
+    }
+}
+
+/// What is left of the time for one request.
+#[derive(Debug)]
+pub(super) struct Patience {
+    request_timeout: Duration,
+    retry_for: Duration,
+    spent: Mutex<Duration>,
+}
+
+impl Patience {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            request_timeout: limits.request_timeout,
+            retry_for: limits.retry_for,
+            spent: Mutex::default(),
+        }
+    }
+
+    /// How long the next try may take. The first one may take its time.
+    pub(super) fn for_a_try(&self) -> Duration {
+        let spent = self.spent();
+        if spent.is_zero() {
+            self.request_timeout
+        } else {
+            self.request_timeout.min(self.retry_for.saturating_sub(*spent))
+        }
+    }
+
+    /// Takes a pause from what is left; None if nothing would be left after it.
+    pub(super) fn for_a_pause(&self, pause: Duration) -> Option<Duration> {
+        let mut spent = self.spent();
+        *spent = spent.saturating_add(pause);
+        (*spent < self.retry_for).then_some(pause)
+    }
+
+    pub(super) fn spend(&self, time: Duration) {
+        let mut spent = self.spent();
+        *spent = spent.saturating_add(time);
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Duration> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,6 +195,21 @@ mod tests {
             now = pace.next(now);
         }
         assert!((200..250).contains(&within_a_minute), "{within_a_minute}");
+    }
+
+    #[test]
+    fn no_try_ends_after_the_time_for_its_request() {
+        let patience = Patience::new(&Limits::default());
+        let seconds = Duration::from_secs;
+        assert_eq!(patience.for_a_try(), seconds(20));
+        patience.spend(seconds(20));
+        assert_eq!(patience.for_a_pause(seconds(10)), Some(seconds(10)));
+        assert_eq!(patience.for_a_try(), seconds(20));
+        patience.spend(seconds(12));
+        assert_eq!(patience.for_a_pause(seconds(10)), Some(seconds(10)));
+        assert_eq!(patience.for_a_try(), seconds(8), "not 20");
+        patience.spend(seconds(1));
+        assert_eq!(patience.for_a_pause(seconds(7)), None);
     }
 
     #[test]

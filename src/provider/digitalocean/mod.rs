@@ -4,6 +4,7 @@
 //! and within `Limits`, `map` lets in what is compared and nothing else.
 
 mod address;
+mod belonging;
 mod client;
 mod confirm;
 mod kinds;
@@ -24,10 +25,11 @@ use tokio::time::Instant;
 
 pub use self::address::{ApiToken, ApiUrl};
 use self::client::{Client, Fault};
+use self::confirm::Confirming;
 use self::kinds::KINDS;
 pub use self::limits::Limits;
-use self::run::{Run, TokenRefused};
-use super::{InventoryProvider, KindListing, Listing, Presence};
+use self::run::{OfKind, Run, TokenRefused};
+use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -38,7 +40,7 @@ pub const DIGITALOCEAN: &str = "digitalocean";
 #[derive(Debug)]
 pub struct DigitalOcean {
     client: Client,
-    relisted: Mutex<BTreeMap<String, confirm::Relisted>>,
+    confirming: Mutex<Confirming>,
 }
 
 impl DigitalOcean {
@@ -48,16 +50,21 @@ impl DigitalOcean {
             .map_err(|why| Error::Internal(format!("the HTTP client: {why}")))?;
         Ok(Self {
             client,
-            relisted: Mutex::default(),
+            confirming: Mutex::default(),
         })
     }
 
     /// Whose inventory it is. Not to know it would be not to know whether the stored one is of another.
-    async fn account(&self) -> Result<String> {
+    async fn whose(&self) -> Result<Account> {
         let until = Instant::now() + self.client.limits.listing;
         let why = match self.client.get(&["account"], &[], until).await {
             Ok(answer) => match map::account::identity(&answer) {
-                Some(account) => return Ok(account),
+                Some(id) => {
+                    return Ok(Account {
+                        provider: DIGITALOCEAN.to_owned(),
+                        id,
+                    });
+                }
                 None => "the answer does not say whose it is".to_owned(),
             },
             Err(Fault::Unauthorized) => return Err(TokenRefused.into()),
@@ -73,32 +80,36 @@ impl DigitalOcean {
     }
 
     async fn list_all(&self, kinds: Option<&BTreeSet<String>>, now: DateTime<Utc>) -> Result<Listing> {
-        self.relisted.lock().await.clear();
-        let account = self.account().await?;
-        let run = Run::new(&self.client);
+        *self.confirming.lock().await = Confirming::default();
+        let run = Run::new(&self.client, Instant::now() + self.client.limits.listing);
         // The client bounds the requests; to hold kinds back too would only leave it idle.
         let mut under_way: FuturesUnordered<_> = KINDS
             .iter()
             .filter(|kind| kinds.is_none_or(|kinds| kinds.contains(kind.name)))
             .map(|kind| run.list_kind(kind).map_ok(|listing| (kind.name, listing)))
             .collect();
-        let mut listed = BTreeMap::new();
-        while let Some((kind, listing)) = under_way.try_next().await? {
-            log_kind(kind, &listing);
-            listed.insert(kind.to_owned(), listing);
+        let (mut listed, mut notes) = (BTreeMap::new(), BTreeMap::new());
+        while let Some((kind, came_of_it)) = under_way.try_next().await? {
+            log_kind(kind, &came_of_it);
+            listed.insert(kind.to_owned(), came_of_it.listing);
+            notes.extend(came_of_it.note.map(|note| (kind.to_owned(), note)));
         }
         Ok(Listing {
             provider: DIGITALOCEAN.to_owned(),
-            account: Some(account),
+            account: None,
             started_at: now,
             kinds: listed,
+            notes,
             exhaustive: false,
         })
     }
 }
 
-fn log_kind(kind: &str, listing: &KindListing) {
-    match listing {
+fn log_kind(kind: &str, came_of_it: &OfKind) {
+    if let Some(why) = &came_of_it.note {
+        tracing::warn!(kind, why, "kind.untold");
+    }
+    match &came_of_it.listing {
         KindListing::Complete(listed) => tracing::debug!(kind, resources = listed.len(), "kind.listed"),
         KindListing::Incomplete(why) => tracing::warn!(kind, why, "kind.incomplete"),
         KindListing::NotReadable(why) => tracing::warn!(kind, why, "kind.not_readable"),
@@ -116,6 +127,10 @@ impl From<TokenRefused> for Error {
 }
 
 impl InventoryProvider for DigitalOcean {
+    fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
+        async { Ok(Some(self.whose().await?)) }.boxed()
+    }
+
     fn list<'a>(
         &'a self,
         kinds: Option<&'a BTreeSet<String>>,
@@ -131,8 +146,8 @@ impl InventoryProvider for DigitalOcean {
         last: &'a Map<String, Value>,
     ) -> BoxFuture<'a, Result<Presence>> {
         async move {
-            let mut relisted = self.relisted.lock().await;
-            Ok(confirm::presence(&self.client, kind, provider_id, last, &mut relisted).await?)
+            let mut confirming = self.confirming.lock().await;
+            Ok(confirming.presence(&self.client, kind, provider_id, last).await?)
         }
         .boxed()
     }

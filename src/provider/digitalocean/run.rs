@@ -8,8 +8,9 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use super::belonging::Owners;
 use super::client::Client;
-use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, From, Kind, Lists};
+use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, From, Kind, Lists, PROJECTS};
 use super::map::{self, Context, id_text};
 use super::paging::{Source, Unlisted, list};
 use crate::domain::inventory::ListedResource;
@@ -23,53 +24,59 @@ pub(super) struct TokenRefused;
 
 /// A listing under way.
 pub(super) struct Run<'a> {
-    client: &'a Client,
+    pub(super) client: &'a Client,
     until: Instant,
+    pub(super) owners_of_projects: OnceCell<Result<Owners, Unlisted>>,
     domains: Lazy,
     databases: Lazy,
     clusters: Lazy,
     certificates: Lazy,
+    projects: Lazy,
+}
+
+/// What came of a kind.
+pub(super) struct OfKind {
+    pub(super) listing: KindListing,
+    /// What is not known of it all the same, and why.
+    pub(super) note: Option<String>,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(client: &'a Client) -> Self {
+    /// One that ends at a time, whatever it has by then.
+    pub(super) fn new(client: &'a Client, until: Instant) -> Self {
         Self {
             client,
-            until: Instant::now() + client.limits.listing,
+            until,
             domains: Lazy::new(),
             databases: Lazy::new(),
             clusters: Lazy::new(),
             certificates: Lazy::new(),
+            projects: Lazy::new(),
+            owners_of_projects: OnceCell::new(),
         }
     }
 
     /// What comes of a kind.
-    pub(super) async fn list_kind(&self, kind: &Kind) -> Result<KindListing, TokenRefused> {
-        let listed = match &kind.from {
+    pub(super) async fn list_kind(&self, kind: &Kind) -> Result<OfKind, TokenRefused> {
+        let (listing, note) = match self.placed(kind).await {
+            Ok((listed, note)) => (believed(listed), note),
+            Err(Unlisted::Unauthorized) => return Err(TokenRefused),
+            Err(Unlisted::Forbidden(why) | Unlisted::Absent(why)) => (KindListing::NotReadable(why), None),
+            Err(Unlisted::Incomplete(why)) => (KindListing::Incomplete(why), None),
+        };
+        Ok(OfKind { listing, note })
+    }
+
+    /// All of a kind, with what they belong to.
+    async fn placed(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Option<String>), Unlisted> {
+        let mut listed = match &kind.from {
             From::Lists(lists) => self.of_lists(lists).await,
             From::Domains => self.records().await,
             From::Databases => self.database_firewalls().await,
             From::Clusters => self.node_pools().await,
-        };
-        let listed = match listed {
-            Ok(listed) => listed,
-            Err(Unlisted::Unauthorized) => return Err(TokenRefused),
-            Err(Unlisted::Forbidden(why) | Unlisted::Absent(why)) => {
-                return Ok(KindListing::NotReadable(why));
-            }
-            Err(Unlisted::Incomplete(why)) => return Ok(KindListing::Incomplete(why)),
-        };
-        for resource in &listed {
-            if let Err(why) = check_resource(resource) {
-                let why = format!("{:?} cannot be kept: {why}", resource.provider_id);
-                return Ok(KindListing::Incomplete(why));
-            }
-        }
-        let distinct: BTreeMap<String, ListedResource> = listed
-            .into_iter()
-            .map(|resource| (resource.provider_id.clone(), resource))
-            .collect();
-        Ok(KindListing::Complete(distinct.into_values().collect()))
+        }?;
+        let note = self.place(kind.name, &mut listed).await?;
+        Ok((listed, note))
     }
 
     async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {
@@ -198,15 +205,30 @@ impl<'a> Run<'a> {
     }
 
     /// The items of a list. Lists that several kinds need are asked for once.
-    async fn items(&self, source: &Source<'_>) -> Result<Vec<Value>, Unlisted> {
+    pub(super) async fn items(&self, source: &Source<'_>) -> Result<Vec<Value>, Unlisted> {
         let ask = || list(self.client, source, self.until);
         let shared = match source.path {
             path if path == DOMAINS.path => &self.domains,
             path if path == DATABASES.path => &self.databases,
             path if path == CLUSTERS.path => &self.clusters,
             path if path == CERTIFICATES.path => &self.certificates,
+            path if path == PROJECTS.path => &self.projects,
             _ => return ask().await,
         };
         shared.get_or_init(ask).await.clone()
     }
+}
+
+/// A kind of which everything may enter, each resource once.
+fn believed(listed: Vec<ListedResource>) -> KindListing {
+    for resource in &listed {
+        if let Err(why) = check_resource(resource) {
+            return KindListing::Incomplete(format!("{:?} cannot be kept: {why}", resource.provider_id));
+        }
+    }
+    let distinct: BTreeMap<String, ListedResource> = listed
+        .into_iter()
+        .map(|resource| (resource.provider_id.clone(), resource))
+        .collect();
+    KindListing::Complete(distinct.into_values().collect())
 }

@@ -131,6 +131,7 @@ fn mapping(type_name: &str) -> Option<Mapping> {
         "digitalocean_certificate" => others::certificate,
         "digitalocean_cdn" => others::cdn_endpoint,
         "digitalocean_project" => others::project,
+        "digitalocean_project_resources" => others::project_resources,
         "digitalocean_container_registry" => others::registry,
         "digitalocean_uptime_check" => others::uptime_check,
         _ => return None,

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use super::Said;
 use super::fields::{Row, Take, desired, id, take, text};
 use super::file::Instance;
+use super::merge::Part;
+use crate::domain::inventory::PROJECT_ID;
+use crate::provider::normal;
 
 const CERTIFICATE: [Row; 3] = [
     ("name", "name", Take::Text),
@@ -40,20 +43,58 @@ pub(super) fn cdn_endpoint(instance: &Instance) -> Option<Vec<Said>> {
     Some(vec![Said::Resource(endpoint)])
 }
 
-const PROJECT: [Row; 4] = [
+const PROJECT: [Row; 3] = [
     ("name", "name", Take::Text),
     ("description", "description", Take::Text),
-    ("purpose", "purpose", Take::Text),
     ("is_default", "is_default", Take::Flag),
 ];
 
 pub(super) fn project(instance: &Instance) -> Option<Vec<Said>> {
     let mut spec: Map<String, Value> = take(&instance.attributes, &PROJECT);
+    if let Some(purpose) = instance.attributes.get("purpose").and_then(Value::as_str) {
+        spec.insert("purpose".to_owned(), normal::purpose(purpose).into());
+    }
     if let Some(environment) = text(&instance.attributes, "environment") {
         spec.insert("environment".to_owned(), capitalised(environment).into());
     }
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "project", id, spec))])
+}
+
+/// What a project shall have, by uniform names. What a project itself says that it has is left out: that is
+/// what the cloud answered, declared or not.
+pub(super) fn project_resources(instance: &Instance) -> Option<Vec<Said>> {
+    let project = id(&instance.attributes, "project")?;
+    let names = instance.attributes.get("resources")?.as_array()?;
+    let parts = names.iter().filter_map(Value::as_str).filter_map(of_uniform_name);
+    let in_project = |(kind, provider_id)| {
+        Said::Part(Part {
+            kind,
+            provider_id,
+            field: PROJECT_ID,
+            value: project.clone().into(),
+            optional: false,
+        })
+    };
+    Some(parts.map(in_project).collect())
+}
+
+/// Kind and id, as far as there is a kind for it.
+fn of_uniform_name(name: &str) -> Option<(&'static str, String)> {
+    let (type_name, id) = name.strip_prefix("do:")?.split_once(':')?;
+    let kind = match type_name {
+        "droplet" => "droplet",
+        "volume" => "volume",
+        "loadbalancer" => "load_balancer",
+        "dbaas" => "database",
+        "kubernetes" => "kubernetes_cluster",
+        "domain" => "domain",
+        "reservedip" | "floatingip" => "reserved_ip",
+        "app" => "app",
+        "vpc" => "vpc",
+        _ => return None,
+    };
+    Some((kind, id.to_owned()))
 }
 
 /// As the API writes it, in whatever case it was declared.

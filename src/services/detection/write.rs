@@ -15,55 +15,69 @@ use uuid::Uuid;
 
 use super::{Batch, SweepCounts};
 use crate::db::{Db, ROWS_PER_INSERT};
-use crate::domain::sweep::{Change, Finding, Pair, WHOLE_RESOURCE, plan};
+use crate::domain::sweep::{Change, Finding, Pair, Plan, WHOLE_RESOURCE, plan};
 use crate::error::Result;
 use crate::services::events::{self, NewEvent, SYSTEM};
 use crate::services::locks::{Lock, locked};
 
+/// What came of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// What was done; resources that moved are not in it.
+    pub counts: SweepCounts,
+    /// Resources of which nothing was written, because they are not what they were when the batch was gathered.
+    pub moved: Vec<Uuid>,
+}
+
 /// Plans a batch and carries the plans out in one transaction, as far as they still hold.
-pub async fn write(db: &Db, batch: &Batch, now: DateTime<Utc>) -> Result<SweepCounts> {
-    let mut counts = SweepCounts {
-        skipped: batch.skipped,
-        ..SweepCounts::default()
-    };
-    let mut planned: Vec<(&Pair, Vec<Change>)> = Vec::new();
+pub async fn write(db: &Db, batch: &Batch, now: DateTime<Utc>) -> Result<Written> {
+    let mut written = Written::default();
+    written.counts.skipped = batch.skipped;
+    let mut planned: Vec<(&Pair, Plan)> = Vec::new();
     for pair in &batch.pairs {
         let plan = plan(pair, now);
-        counts.unsynced += u64::from(plan.unsynced);
-        counts.settling += u64::from(plan.settling);
-        counts.resources += u64::from(!plan.unsynced && !plan.settling);
-        counts.fields_compared += plan.fields_compared;
-        if !plan.changes.is_empty() {
-            planned.push((pair, plan.changes));
+        if plan.changes.is_empty() {
+            looked_at(&mut written.counts, &plan);
+        } else {
+            planned.push((pair, plan));
         }
     }
     if planned.is_empty() {
-        return Ok(counts);
+        return Ok(written);
     }
     let planned = &planned;
-    counts += db
+    let more = db
         .write_txn(|txn| async move { write_in_txn(&txn, planned, now).await })
         .await?;
-    Ok(counts)
+    written.counts += more.counts;
+    written.moved = more.moved;
+    Ok(written)
+}
+
+fn looked_at(counts: &mut SweepCounts, plan: &Plan) {
+    counts.unsynced += u64::from(plan.unsynced);
+    counts.settling += u64::from(plan.settling);
+    counts.resources += u64::from(!plan.unsynced && !plan.settling);
+    counts.fields_compared += plan.fields_compared;
 }
 
 async fn write_in_txn(
     txn: &DatabaseTransaction,
-    planned: &[(&Pair, Vec<Change>)],
+    planned: &[(&Pair, Plan)],
     now: DateTime<Utc>,
-) -> Result<SweepCounts> {
+) -> Result<Written> {
     let standing = still_standing_in_txn(txn, planned).await?;
-    let mut counts = SweepCounts {
-        moved: (planned.len() - standing.len()) as u64,
-        ..SweepCounts::default()
-    };
+    let mut counts = SweepCounts::default();
+    let mut moved = Vec::new();
     let mut happened = Vec::new();
     let mut found = Vec::new();
-    for (pair, changes) in planned
-        .iter()
-        .filter(|(pair, _)| standing.contains(&pair.resource.id))
-    {
-        for change in changes {
+    for (pair, plan) in planned {
+        if !standing.contains(&pair.resource.id) {
+            moved.push(pair.resource.id);
+            continue;
+        }
+        looked_at(&mut counts, plan);
+        for change in &plan.changes {
             match change {
                 Change::Open(finding) => found.push((pair.resource.id, finding)),
                 other => apply_in_txn(txn, pair.resource.id, other, now, &mut happened).await?,
@@ -78,13 +92,13 @@ async fn write_in_txn(
     counts.opened = opened.len() as u64;
     happened.extend(opened);
     events::append_in_txn(txn, happened, SYSTEM, now).await?;
-    Ok(counts)
+    Ok(Written { counts, moved })
 }
 
 /// Locks what the plans rest on, in the order of ids, and says which resources are still as they were read.
 async fn still_standing_in_txn(
     txn: &DatabaseTransaction,
-    planned: &[(&Pair, Vec<Change>)],
+    planned: &[(&Pair, Plan)],
 ) -> Result<BTreeSet<Uuid>> {
     let ids = || planned.iter().map(|(pair, _)| pair.resource.id);
     let resources = cloud_resources::Entity::find()

@@ -7,21 +7,24 @@ use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn, open_drifts, specs};
-use super::{Closing, Import, Refusal};
+use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn, open_drifts};
+use super::{Closing, Import, Refusal, TakenOver};
 use crate::domain::admission::{Inadmissible, check_spec};
-use crate::domain::imports::{Decision, decide};
-use crate::domain::sweep::{Change, Pair, plan};
+use crate::domain::imports::{Decision, decide, may_be_taken_over};
+use crate::domain::sweep::{Change, Pair, is_unsynced, plan};
 use crate::error::Result;
 use crate::provider::check_identity;
 use crate::provider::terraform::Desired;
+use crate::services::locks::Lock;
 use crate::services::provisioning::{self, NewSpec};
+use crate::services::stored_specs::{StoredSpec, stored_in_txn};
 
 /// What a batch did, or would do.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) recorded: u64,
     pub(super) changed: u64,
+    pub(super) taken_over: Vec<TakenOver>,
     pub(super) unchanged: u64,
     pub(super) retired: u64,
     pub(super) unsynced: u64,
@@ -44,15 +47,15 @@ pub(super) async fn import_in_txn(
         }
     }
     let known = known_or_new_in_txn(txn, import, &admitted).await?;
-    let before = specs(txn, known.values().map(|row| row.id), None).await?;
+    let before = stored_in_txn(txn, known.values().map(|row| row.id), None).await?;
     // What is recorded already needs no lock.
     let to_record: BTreeSet<Uuid> = admitted
         .iter()
         .filter_map(|desired| Some((*desired, known.get(&key(desired))?)))
-        .filter(|(desired, row)| decision(&before, row.id, desired, import) == Some(Decision::Record))
+        .filter(|(desired, row)| decision(&before, row.id, desired, import).is_some_and(Decision::records))
         .map(|(_, row)| row.id)
         .collect();
-    let now = lock_in_txn(txn, &to_record).await?;
+    let now = lock_in_txn(txn, to_record.iter().copied(), Lock::Update).await?;
     let mut asked = Vec::with_capacity(admitted.len());
     for desired in admitted {
         match known.get(&key(desired)) {
@@ -83,7 +86,7 @@ pub(super) async fn import_in_txn(
 struct Asked<'a> {
     row: &'a resources::Model,
     desired: &'a Desired,
-    before: Option<provisioned::Model>,
+    before: Option<StoredSpec>,
     record: bool,
 }
 
@@ -107,7 +110,11 @@ impl Batch {
         row: &'a resources::Model,
         specs: &Specs,
     ) -> Option<Asked<'a>> {
-        let before = specs.get(&row.id).cloned().flatten();
+        let before = specs.get(&row.id).cloned();
+        let owner = || {
+            let spec = before.as_ref().and_then(StoredSpec::whole);
+            spec.map(|spec| spec.source.clone()).unwrap_or_default()
+        };
         let decision = decision(specs, row.id, desired, import);
         match decision {
             None => {
@@ -115,13 +122,18 @@ impl Batch {
                 return None;
             }
             Some(Decision::Refuse) => {
-                let owner = before.map(|spec| spec.source).unwrap_or_default();
-                self.refuse(desired, format!("its spec belongs to {owner}"));
+                self.refuse(desired, belongs_to(&owner()));
                 return None;
             }
+            Some(Decision::TakeOver) => self.taken_over.push(TakenOver {
+                address: desired.address.clone(),
+                kind: desired.kind.to_owned(),
+                provider_id: desired.provider_id.clone(),
+                from: owner(),
+            }),
             Some(Decision::Keep) => self.unchanged += 1,
             Some(Decision::Record) => {
-                let active = before.as_ref().is_some_and(|spec| spec.retired_at.is_none());
+                let active = before.as_ref().is_some_and(StoredSpec::is_active);
                 *(if active {
                     &mut self.changed
                 } else {
@@ -129,12 +141,12 @@ impl Batch {
                 }) += 1;
             }
         }
-        self.unsynced += u64::from(row.first_seen_at.is_none() && row.gone_at.is_none());
+        self.unsynced += u64::from(is_unsynced(row.first_seen_at, row.gone_at));
         Some(Asked {
             row,
             desired,
             before,
-            record: decision == Some(Decision::Record),
+            record: decision.is_some_and(Decision::records),
         })
     }
 
@@ -148,6 +160,15 @@ impl Batch {
     }
 }
 
+fn belongs_to(owner: &str) -> String {
+    let way_out = if may_be_taken_over(owner) {
+        "; import with --take-over (in the API: takeOver) to have this state own it from now on"
+    } else {
+        ""
+    };
+    format!("its spec belongs to {owner}{way_out}")
+}
+
 fn check(desired: &Desired) -> Result<(), Inadmissible> {
     let region = desired.region.as_deref();
     check_identity(&desired.provider_id, &desired.name, &desired.urn, region)?;
@@ -157,12 +178,11 @@ fn check(desired: &Desired) -> Result<(), Inadmissible> {
 /// None where the spec's row does not decode.
 fn decision(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_>) -> Option<Decision> {
     let before = match specs.get(&resource) {
-        Some(None) => return None,
-        Some(Some(spec)) => Some(spec),
+        Some(stored) => Some(stored.whole()?),
         None => None,
     };
     let spec = Value::Object(desired.spec.clone());
-    Some(decide(before, &spec, &import.source))
+    Some(decide(before, &spec, &import.source, import.take_over))
 }
 
 /// The open drifts that a sweep closes once the specs say this.
@@ -178,7 +198,8 @@ async fn closed_by(
     }
     let mut closes = Vec::new();
     for asked in asked {
-        let (Some(open), Some(before)) = (open.remove(&asked.row.id), &asked.before) else {
+        let before = asked.before.as_ref().and_then(StoredSpec::whole);
+        let (Some(open), Some(before)) = (open.remove(&asked.row.id), before) else {
             continue;
         };
         let pair = Pair {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::cloud_drift::{self as drift, DriftStatus};
-use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
+use entity::cloud_resources as resources;
 use sea_orm::sea_query::{ExprTrait as _, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
@@ -13,13 +13,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Import;
-use crate::db::{ROWS_PER_INSERT, decodable, decode};
+use crate::db::{ROWS_PER_INSERT, decodable};
 use crate::error::Result;
 use crate::provider::terraform::{Desired, PROVIDER};
 use crate::services::locks::{self, Lock, locked};
+use crate::services::stored_specs::{StoredSpec, stored_in_txn};
 
-/// A spec of a resource; None where its row does not decode.
-pub(super) type Specs = BTreeMap<Uuid, Option<provisioned::Model>>;
+/// Specs by resource.
+pub(super) type Specs = BTreeMap<Uuid, StoredSpec>;
 
 /// What a row is known by: kind and id at the cloud.
 pub(super) fn key(desired: &Desired) -> (String, String) {
@@ -108,36 +109,21 @@ async fn rows_of<C: ConnectionTrait>(
         .collect())
 }
 
-pub(super) async fn specs(
-    txn: &DatabaseTransaction,
-    resources: impl Iterator<Item = Uuid>,
-    lock: Option<Lock>,
-) -> Result<Specs> {
-    let mut select = provisioned::Entity::find()
-        .filter(provisioned::Column::ResourceId.is_in(resources))
-        .order_by_asc(provisioned::Column::ResourceId);
-    if let Some(lock) = lock {
-        select = locked(select, lock);
-    }
-    let rows = txn
-        .query_all_raw(select.build(txn.get_database_backend()))
-        .await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "resource_id")?, decode(row, ""))))
-        .collect()
-}
-
 /// Locks resources and their specs, each in the order of ids, and reads the specs as they are now.
-pub(super) async fn lock_in_txn(txn: &DatabaseTransaction, ids: &BTreeSet<Uuid>) -> Result<Specs> {
-    if ids.is_empty() {
+pub(super) async fn lock_in_txn(
+    txn: &DatabaseTransaction,
+    ids: impl Iterator<Item = Uuid> + Clone,
+    lock: Lock,
+) -> Result<Specs> {
+    if ids.clone().next().is_none() {
         return Ok(Specs::new());
     }
     let rows = resources::Entity::find()
-        .filter(resources::Column::Id.is_in(ids.iter().copied()))
+        .filter(resources::Column::Id.is_in(ids.clone()))
         .order_by_asc(resources::Column::Id);
-    let rows = locked(rows, Lock::Update);
+    let rows = locked(rows, lock);
     txn.query_all_raw(rows.build(txn.get_database_backend())).await?;
-    specs(txn, ids.iter().copied(), Some(Lock::Update)).await
+    stored_in_txn(txn, ids, Some(Lock::Update)).await
 }
 
 pub(super) async fn open_drifts<C: ConnectionTrait>(

@@ -18,6 +18,8 @@ pub struct ImportSummary {
     pub recorded: u64,
     /// Specs that say something else now.
     pub changed: u64,
+    /// Specs that the API or a baseline owned, and this state owns from now on.
+    pub taken_over: Vec<TakenOver>,
     /// Specs that say what they said.
     pub unchanged: u64,
     /// Specs that were retired, because their resources left the state.
@@ -30,6 +32,19 @@ pub struct ImportSummary {
     pub closes: Vec<Closing>,
     /// What was left out.
     pub skipped: Skipped,
+}
+
+/// An instance whose spec somebody else owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// Where the state has it.
+    pub address: String,
+    /// Kind of the resource.
+    pub kind: String,
+    /// Its id at the cloud.
+    pub provider_id: String,
+    /// The source that owned it.
+    pub from: String,
 }
 
 /// An instance that was refused.
@@ -73,6 +88,7 @@ impl ImportSummary {
     pub(super) fn add(&mut self, batch: Batch) {
         self.recorded += batch.recorded;
         self.changed += batch.changed;
+        self.taken_over.extend(batch.taken_over);
         self.unchanged += batch.unchanged;
         self.retired += batch.retired;
         self.unsynced += batch.unsynced;

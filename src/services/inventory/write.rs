@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
 use entity::cloud_resources as resources;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Func};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, UpdateMany,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,24 +35,21 @@ pub(super) async fn write_in_txn(
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Discover(id, listed) => {
-                let settling = listed.settling;
+                let settling = settling_since(listed.settling, now);
                 let mut row = content(&kind, listed);
                 row.gone_at = Set(None);
-                update_in_txn(txn, id, row).await?;
-                settle_in_txn(txn, id, settling, now).await?;
-                seen_in_txn(txn, id, now).await?;
+                update(id, row)
+                    .col_expr(resources::Column::SettlingSince, settling)
+                    .col_expr(
+                        resources::Column::FirstSeenAt,
+                        first(resources::Column::FirstSeenAt, now),
+                    )
+                    .exec(txn)
+                    .await?;
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
-                let settling = listed.settling;
-                let mut row = content(&kind, listed);
-                if fields == [WHOLE_ROW] {
-                    // What no listing decides may be what is wrong with it.
-                    row.first_seen_at = Set(Some(now));
-                    row.settling_since = Set(None);
-                }
-                update_in_txn(txn, id, row).await?;
-                settle_in_txn(txn, id, settling, now).await?;
+                update_in_txn(txn, &kind, id, listed, fields == [WHOLE_ROW], now).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
@@ -61,7 +58,7 @@ pub(super) async fn write_in_txn(
                     settling_since: Set(None),
                     ..Default::default()
                 };
-                update_in_txn(txn, id, row).await?;
+                update(id, row).exec(txn).await?;
                 (id, EventType::ResourceGone, json!({}))
             }
         };
@@ -123,7 +120,31 @@ fn content(kind: &str, listed: ListedResource) -> resources::ActiveModel {
     }
 }
 
-async fn update_in_txn(txn: &DatabaseTransaction, id: Uuid, row: resources::ActiveModel) -> Result<()> {
+/// Other content for a row; for the whole row where it did not decode.
+async fn update_in_txn(
+    txn: &DatabaseTransaction,
+    kind: &str,
+    id: Uuid,
+    listed: ListedResource,
+    whole_row: bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let settling = listed.settling;
+    let mut row = content(kind, listed);
+    let update = if whole_row {
+        // What no listing decides may be what is wrong with it.
+        row.first_seen_at = Set(Some(now));
+        row.settling_since = Set(settling.then_some(now));
+        update(id, row)
+    } else {
+        update(id, row).col_expr(resources::Column::SettlingSince, settling_since(settling, now))
+    };
+    update.exec(txn).await?;
+    Ok(())
+}
+
+/// The statement that changes a row.
+fn update(id: Uuid, row: resources::ActiveModel) -> UpdateMany<resources::Entity> {
     resources::Entity::update_many()
         .set(row)
         .col_expr(
@@ -131,42 +152,18 @@ async fn update_in_txn(txn: &DatabaseTransaction, id: Uuid, row: resources::Acti
             Expr::col(resources::Column::Revision).add(1),
         )
         .filter(resources::Column::Id.eq(id))
-        .exec(txn)
-        .await?;
-    Ok(())
 }
 
-/// Notes the first listing that saw a passing state, until one sees none.
-async fn settle_in_txn(
-    txn: &DatabaseTransaction,
-    id: Uuid,
-    settling: bool,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let since = settling.then_some(now);
-    let mut update = resources::Entity::update_many()
-        .set(resources::ActiveModel {
-            settling_since: Set(since),
-            ..Default::default()
-        })
-        .filter(resources::Column::Id.eq(id));
+/// What the column has, or this where it has nothing: the first listing that saw something stays in the books.
+fn first(column: resources::Column, now: DateTime<Utc>) -> Expr {
+    Func::coalesce([Expr::col(column), Expr::val(now)]).into()
+}
+
+/// Since the first listing that saw a passing state, until one sees none.
+fn settling_since(settling: bool, now: DateTime<Utc>) -> Expr {
     if settling {
-        update = update.filter(resources::Column::SettlingSince.is_null());
+        first(resources::Column::SettlingSince, now)
+    } else {
+        Expr::val(None::<DateTime<Utc>>)
     }
-    update.exec(txn).await?;
-    Ok(())
-}
-
-/// The first listing that had it stays in the books when it comes back.
-async fn seen_in_txn(txn: &DatabaseTransaction, id: Uuid, now: DateTime<Utc>) -> Result<()> {
-    resources::Entity::update_many()
-        .set(resources::ActiveModel {
-            first_seen_at: Set(Some(now)),
-            ..Default::default()
-        })
-        .filter(resources::Column::Id.eq(id))
-        .filter(resources::Column::FirstSeenAt.is_null())
-        .exec(txn)
-        .await?;
-    Ok(())
 }

@@ -3,18 +3,30 @@
 //! `scripts/test` installs both. What a test looked at is kept as pictures under `target/tmp/screenshots`.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use axum::http::Method;
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
+use fantoccini::elements::Element;
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use thirtyfour::prelude::*;
-use thirtyfour::{Capabilities, LoggingPrefsLogLevel, TypingData};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use url::{ParseError, Url};
 
-use super::process::PATIENCE;
+/// The longest that the page may take to show something.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What WebDriver calls some keys.
+pub(crate) const ENTER: &str = "\u{e007}";
+pub(crate) const ESCAPE: &str = "\u{e00c}";
 
 /// Browsers at a time: each wants most of a core.
 static PLACES: Semaphore = Semaphore::const_new(2);
@@ -24,9 +36,9 @@ const ACCESSIBILITY: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "w
 
 /// A window of a browser that knows nobody, closed when dropped.
 pub(crate) struct Browser {
-    // Before its driver: dropping it closes the window, also when a test has failed.
-    driver: WebDriver,
-    _chromedriver: Chromedriver,
+    driver: Client,
+    chromedriver: Chromedriver,
+    session: String,
     /// Where the server is, as `http://127.0.0.1:PORT`.
     origin: String,
     _profile: TempDir,
@@ -39,12 +51,15 @@ impl Browser {
         let place = PLACES.acquire().await.unwrap();
         let profile = tempfile::tempdir().unwrap();
         let chromedriver = Chromedriver::start();
-        let driver = WebDriver::new(&chromedriver.url(), capabilities(profile.path()))
+        let driver = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(profile.path()))
+            .connect(&chromedriver.url())
             .await
             .expect("Chromium starts");
         Self {
+            session: driver.session_id().await.unwrap().unwrap(),
             driver,
-            _chromedriver: chromedriver,
+            chromedriver,
             origin: format!("http://{address}"),
             _profile: profile,
             _place: place,
@@ -53,7 +68,7 @@ impl Browser {
 
     /// Shows a page of the server.
     pub(crate) async fn go(&self, path: &str) {
-        self.driver.goto(format!("{}{path}", self.origin)).await.unwrap();
+        self.driver.goto(&format!("{}{path}", self.origin)).await.unwrap();
     }
 
     /// The address without the origin.
@@ -66,7 +81,7 @@ impl Browser {
 
     /// Evaluates the body of a function in the page.
     pub(crate) async fn run(&self, script: &str) -> Value {
-        self.driver.execute(script, vec![]).await.unwrap().json().clone()
+        self.driver.execute(script, vec![]).await.unwrap()
     }
 
     /// Waits until an expression is true in the page.
@@ -87,13 +102,13 @@ impl Browser {
     }
 
     /// Waits until something that this selector names is to be seen, and gives the first.
-    pub(crate) async fn see(&self, css: &str) -> WebElement {
+    pub(crate) async fn see(&self, css: &str) -> Element {
         self.until(&format!(
             "[...document.querySelectorAll({})].some((found) => found.checkVisibility({{ visibilityProperty: true }}))",
             json!(css)
         ))
         .await;
-        self.driver.find(By::Css(css)).await.unwrap()
+        self.driver.find(Locator::Css(css)).await.unwrap()
     }
 
     /// Waits until something that this selector names has this text in it.
@@ -127,14 +142,15 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
-    /// Presses keys, wherever the focus is.
-    pub(crate) async fn press(&self, keys: impl Into<TypingData>) {
-        self.driver
-            .action_chain()
-            .send_keys(keys)
-            .perform()
-            .await
-            .unwrap();
+    /// Presses keys one after the other, wherever the focus is.
+    pub(crate) async fn press(&self, keys: impl AsRef<str>) {
+        let mut actions = KeyActions::new("keyboard".to_owned());
+        for value in keys.as_ref().chars() {
+            actions = actions
+                .then(KeyAction::Down { value })
+                .then(KeyAction::Up { value });
+        }
+        self.driver.perform_actions(actions).await.unwrap();
     }
 
     /// Everything that this selector names, as its text.
@@ -174,15 +190,26 @@ impl Browser {
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {
-        self.driver.cdp().send_raw(command, parameters).await.unwrap();
+        let body = json!({ "cmd": command, "params": parameters });
+        self.chromes_own("goog/cdp/execute", body).await;
+    }
+
+    /// What WebDriver does not have and chromedriver does.
+    async fn chromes_own(&self, path: &'static str, body: Value) -> Value {
+        self.driver.issue_cmd(ChromesOwn { path, body }).await.unwrap()
+    }
+
+    async fn log(&self, which: &str) -> Vec<LogEntry> {
+        let entries = self.chromes_own("se/log", json!({ "type": which })).await;
+        serde_json::from_value(entries).unwrap()
     }
 
     /// Keeps a picture of what is shown.
     pub(crate) async fn shoot(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
-        let picture = folder.join(format!("{name}.png"));
-        self.driver.screenshot(&picture).await.unwrap();
+        let picture = self.driver.screenshot().await.unwrap();
+        std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
     /// Hosts of everything that the pages have asked for so far, this server's own left out.
@@ -197,7 +224,7 @@ impl Browser {
 
     /// Addresses of everything that was asked for since this was last asked.
     pub(crate) async fn asked_for(&self) -> Vec<String> {
-        let log = self.driver.handle().get_log("performance").await.unwrap();
+        let log = self.log("performance").await;
         let events = log
             .iter()
             .map(|entry| serde_json::from_str::<Value>(&entry.message).unwrap());
@@ -215,7 +242,7 @@ impl Browser {
     /// What the console has complained about since this was last asked: scripts that failed, files that did not
     /// come, what the content security policy refused.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.driver.handle().get_log("browser").await.unwrap();
+        let log = self.log("browser").await;
         let severe = log.into_iter().filter(|entry| entry.level == "SEVERE");
         severe.map(|entry| entry.message).collect()
     }
@@ -238,13 +265,45 @@ impl Browser {
             )
             .await
             .unwrap();
-        serde_json::from_value(found.json().clone()).unwrap()
+        serde_json::from_value(found).unwrap()
     }
 }
 
-fn capabilities(profile: &Path) -> impl Into<Capabilities> {
-    let mut chrome = DesiredCapabilities::chrome();
-    let quiet = [
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Without awaiting, as a test that has failed cannot: Chromium would outlive its driver.
+        if let Err(why) = self.chromedriver.close(&self.session) {
+            eprintln!("the browser may still be open: {why}");
+        }
+    }
+}
+
+/// An entry of one of Chromium's logs.
+#[derive(Deserialize)]
+struct LogEntry {
+    level: String,
+    message: String,
+}
+
+/// A command of chromedriver's own, under the path of the session.
+#[derive(Debug)]
+struct ChromesOwn {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for ChromesOwn {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}
+
+fn capabilities(profile: &Path) -> Capabilities {
+    let mut options = json!({ "args": [
         "--headless=new",
         // Chromium's sandbox refuses to run as root, as tests do in containers.
         "--no-sandbox",
@@ -257,20 +316,16 @@ fn capabilities(profile: &Path) -> impl Into<Capabilities> {
         "--disable-sync",
         "--hide-scrollbars",
         "--window-size=1280,900",
-    ];
-    for argument in quiet {
-        chrome.add_arg(argument).unwrap();
-    }
-    chrome
-        .add_arg(&format!("--user-data-dir={}", profile.display()))
-        .unwrap();
+        format!("--user-data-dir={}", profile.display()),
+    ] });
     if let Some(program) = program("CHROMIUM", "chromium") {
-        chrome.set_binary(&program.to_string_lossy()).unwrap();
+        options["binary"] = json!(program);
     }
-    for log in ["browser", "performance"] {
-        chrome.set_logging_prefs(log, LoggingPrefsLogLevel::All).unwrap();
-    }
-    chrome
+    let logs = json!({ "browser": "ALL", "performance": "ALL" });
+    Map::from_iter([
+        ("goog:chromeOptions".to_owned(), options),
+        ("goog:loggingPrefs".to_owned(), logs),
+    ])
 }
 
 /// What the variable names, else the program of this name on the PATH.
@@ -316,7 +371,10 @@ impl Chromedriver {
         let port = loop {
             line.clear();
             assert!(said.read_line(&mut line).unwrap() > 0, "chromedriver ended");
-            let port = line.trim_end().trim_end_matches('.').rsplit_once("on port ");
+            let port = line
+                .trim_end()
+                .trim_end_matches('.')
+                .split_once("started successfully on port ");
             if let Some(port) = port.and_then(|(_, port)| port.parse().ok()) {
                 break port;
             }
@@ -328,6 +386,18 @@ impl Chromedriver {
 
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn close(&self, session: &str) -> std::io::Result<()> {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port))?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        let head = format!(
+            "DELETE /session/{session} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+            self.port
+        );
+        connection.write_all(head.as_bytes())?;
+        connection.read_to_end(&mut Vec::new())?;
+        Ok(())
     }
 }
 

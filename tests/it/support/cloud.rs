@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use chrono::{DateTime, Utc};
 use drift_inbox::domain::inventory::ListedResource;
 use drift_inbox::error::{Error, Result};
-use drift_inbox::provider::{InventoryProvider, KindListing, Listing, Presence};
+use drift_inbox::provider::{Account, InventoryProvider, KindListing, Listing, Presence};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -51,7 +51,12 @@ impl Cloud {
 
     /// The account that it answers for.
     pub(crate) fn is_account(&self, account: &str) {
-        *self.account.lock().unwrap() = Some(account.to_owned());
+        self.is_of(Some(account));
+    }
+
+    /// The account that it answers for, or that it names none, as a file does.
+    pub(crate) fn is_of(&self, account: Option<&str>) {
+        *self.account.lock().unwrap() = account.map(str::to_owned);
     }
 
     /// Listings hang until the guard is dropped.
@@ -61,6 +66,12 @@ impl Cloud {
 }
 
 impl InventoryProvider for Cloud {
+    fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
+        let account = self.account.lock().unwrap().clone();
+        let provider = "digitalocean".to_owned();
+        async { Ok(account.map(|id| Account { provider, id })) }.boxed()
+    }
+
     fn list<'a>(
         &'a self,
         _kinds: Option<&'a BTreeSet<String>>,
@@ -80,12 +91,12 @@ impl InventoryProvider for Cloud {
                 .map(|(kind, listed)| (kind, KindListing::Complete(listed)))
                 .collect();
             kinds.extend(self.unread.lock().unwrap().clone());
-            let (provider, account) = ("digitalocean".to_owned(), self.account.lock().unwrap().clone());
             Ok(Listing {
-                provider,
-                account,
+                provider: "digitalocean".to_owned(),
+                account: None,
                 started_at: now,
                 kinds,
+                notes: BTreeMap::new(),
                 exhaustive: true,
             })
         }
@@ -138,6 +149,7 @@ impl Listed {
             project_id: None,
             attrs: Map::new(),
             settling: false,
+            untold: BTreeSet::new(),
         };
         Self {
             kind: kind.to_owned(),

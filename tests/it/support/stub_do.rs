@@ -239,6 +239,27 @@ impl Account {
                 .filter(|id| self.find("databases", "id", id).is_some());
             return known.map(|_| json!({ "rules": self.items(&asked.path) }));
         }
+        if asked.path == "droplets/autoscale" {
+            let pools = self.items(&asked.path);
+            return Some(page(&asked.path, "autoscale_pools", pools, asked));
+        }
+        // Who belongs to an owner that is there: members of pools, resources of projects.
+        for (owners, list, key) in [
+            ("droplets/autoscale", "members", "droplets"),
+            ("projects", "resources", "resources"),
+        ] {
+            let owner = asked
+                .path
+                .strip_suffix(list)
+                .and_then(|path| path.strip_suffix('/'));
+            if let Some((_, id)) = owner
+                .and_then(|path| path.rsplit_once('/'))
+                .filter(|(path, _)| *path == owners)
+            {
+                self.find(owners, "id", id)?;
+                return Some(page(&asked.path, key, self.items(&asked.path), asked));
+            }
+        }
         let kind = |path: &str| {
             LISTS
                 .into_iter()

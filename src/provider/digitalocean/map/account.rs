@@ -5,16 +5,20 @@ use serde_json::Value;
 use super::{Context, Shape, named, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::Field;
+use crate::provider::normal;
 
 const PROJECT: &[Field] = &[
     ("description", Shape::Plain),
-    ("purpose", Shape::Plain),
     ("environment", Shape::Plain),
     ("is_default", Shape::Plain),
 ];
 
 pub(in super::super) fn project(item: &Value, _: &Context) -> Option<ListedResource> {
-    named(item, "project", PROJECT)
+    let mut project = named(item, "project", PROJECT)?;
+    if let Some(purpose) = text(item, "/purpose") {
+        project.with_attr("purpose", normal::purpose(&purpose));
+    }
+    Some(project)
 }
 
 pub(in super::super) fn registry(item: &Value, _: &Context) -> Option<ListedResource> {

@@ -14,7 +14,7 @@ pub(super) mod kubernetes;
 pub(super) mod network;
 mod shape;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -104,6 +104,7 @@ fn resource(item: &Value, urn_type: &str, id: &str, name: Option<String>) -> Lis
         vpc_uuid: text(item, "/vpc_uuid"),
         project_id: text(item, "/project_id"),
         attrs: Map::new(),
+        untold: BTreeSet::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What of a JSON value comes in.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -58,12 +58,28 @@ pub(super) fn pick_fields(item: &Value, fields: &[Field]) -> Map<String, Value> 
         .collect()
 }
 
-/// Sorted and without repetition: numbers by value, others by text.
+/// Sorted and without repetition: numbers by value, others by text, in whatever order the keys of an object
+/// stand.
 pub(super) fn as_set(mut values: Vec<Value>) -> Vec<Value> {
-    values.sort_by_cached_key(|value| (value.as_i64(), value.to_string()));
-    let mut seen = BTreeSet::new();
-    values.retain(|value| seen.insert(value.to_string()));
+    let key = |value: &Value| (value.as_i64(), ordered(value));
+    values.sort_by_cached_key(key);
+    values.dedup_by_key(|value| key(value));
     values
+}
+
+/// A text that does not depend on the order of keys.
+fn ordered(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<&String, String> = fields
+                .iter()
+                .map(|(name, value)| (name, ordered(value)))
+                .collect();
+            format!("{fields:?}")
+        }
+        Value::Array(items) => format!("{:?}", items.iter().map(ordered).collect::<Vec<_>>()),
+        plain => plain.to_string(),
+    }
 }
 
 pub(super) fn is_unset(value: &Value) -> bool {

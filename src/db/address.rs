@@ -1,0 +1,164 @@
+//! Addresses of databases. What is wrong with one is told without quoting it: it may hold a password.
+
+use std::str::FromStr as _;
+
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::sqlx::{self, ConnectOptions as _};
+use tracing::subscriber::NoSubscriber;
+
+/// The parameters that the driver takes, and `options[NAME]`; it passes over all others in silence.
+const POSTGRES_PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+/// Longest name of a parameter that is told back.
+const MAX_NAME: usize = 40;
+
+/// Whether `url` names an SQLite file.
+pub fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite://") || url.starts_with("sqlite:")
+}
+
+/// Whether `url` names a PostgreSQL server.
+pub fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// Why `url` cannot be the address of our database.
+pub fn check_address(url: &str) -> Result<(), String> {
+    if is_sqlite(url) {
+        return check_sqlite(url);
+    }
+    if is_postgres(url) {
+        let looks_like =
+            "it looks like postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters as %XX";
+        postgres_options(url).map_err(|_| format!("cannot be read; {looks_like}"))?;
+        return check_parameters(url);
+    }
+    Err("must begin with sqlite:// or postgres://".to_owned())
+}
+
+fn check_sqlite(url: &str) -> Result<(), String> {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    if path.is_empty() || path.starts_with('?') || url.contains(":memory:") || url.contains("mode=memory") {
+        return Err("a database in memory is lost with its connection; name a file".to_owned());
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|_| "cannot be read; it looks like sqlite://PATH?mode=rwc".to_owned())?;
+    // SQLite itself would say no more than that it cannot open the file.
+    match options.get_filename().parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Err(format!("there is no folder {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A parameter that is misspelt would be as good as none: with `sslmod=require` passwords and data would travel in
+/// the clear.
+fn check_parameters(url: &str) -> Result<(), String> {
+    let Some((_, query)) = url.split_once('?') else {
+        return Ok(());
+    };
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
+    let mut names = query
+        .split('&')
+        .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+    let Some(unknown) = names.find(|name| !is_parameter(name)) else {
+        return Ok(());
+    };
+    // A password with a ? in it that was not written as %3F would end up here.
+    let tellable = |letter: char| letter.is_ascii_alphanumeric() || "_-[].".contains(letter);
+    let told = if query.contains('@') || unknown.len() > MAX_NAME || !unknown.chars().all(tellable) {
+        "a parameter".to_owned()
+    } else {
+        format!("the parameter {unknown:?}")
+    };
+    Err(format!(
+        "has {told} that is not known; there are {}, options[NAME]",
+        POSTGRES_PARAMETERS.join(", ")
+    ))
+}
+
+/// An empty one, as between two `&`, says nothing.
+fn is_parameter(name: &str) -> bool {
+    let of_the_server = name.starts_with("options[") && name.ends_with(']');
+    name.is_empty() || of_the_server || POSTGRES_PARAMETERS.contains(&name)
+}
+
+/// Silently: the parser logs parameters that it does not know, with their values.
+pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    tracing::subscriber::with_default(NoSubscriber::default(), || PgConnectOptions::from_str(url))
+        .map(PgConnectOptions::disable_statement_logging)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(url: &str) -> String {
+        let why = check_address(url).expect_err(url);
+        assert!(!why.contains("s3cret"), "{why}");
+        why
+    }
+
+    #[test]
+    fn a_parameter_that_the_driver_does_not_know_is_refused_by_name_and_never_by_value() {
+        for unknown in ["sslmod", "SSLMODE", "connect_timeout", "target-session-attrs"] {
+            let url = format!("postgres://u:s3cret@host/drift?sslmode=require&{unknown}=s3cret");
+            assert!(refused(&url).contains(&format!("{unknown:?}")), "{url}");
+        }
+        // Parts of a password that was not escaped.
+        for url in [
+            "postgres://u:1?s3cret=x@host/drift",
+            "postgres://u@host/drift?s3cret s3cret=1",
+            "postgres://u@host/drift?s3cret%41=1",
+        ] {
+            assert!(refused(url).contains("a parameter"), "{url}");
+        }
+        assert!(refused(&format!("postgres://u@host/drift?{}=1", "x".repeat(41))).contains("a parameter"));
+    }
+
+    #[test]
+    fn the_parameters_that_the_driver_knows_are_fine() {
+        for query in [
+            "",
+            "?",
+            "?sslmode=require",
+            "?ssl-mode=verify-full&sslrootcert=/ca.pem&",
+            "?host=/run/postgresql&port=5433&user=u&password=p&dbname=d&application_name=a",
+            "?options=-c%20a%3Db&options[search_path]=drift&statement-cache-capacity=10",
+        ] {
+            assert_eq!(
+                check_address(&format!("postgres://u:p@host/drift{query}")),
+                Ok(())
+            );
+        }
+    }
+
+    #[test]
+    fn an_sqlite_file_needs_a_folder_and_needs_none_where_it_runs() {
+        let why = refused("sqlite:///nowhere/at-all/drift.db?mode=rwc");
+        assert!(why.contains("/nowhere/at-all"), "{why}");
+        assert!(refused("sqlite://nowhere/drift.db").contains("nowhere"));
+        assert_eq!(check_address("sqlite://drift.db?mode=rwc"), Ok(()));
+        assert_eq!(check_address("sqlite:///tmp/drift.db"), Ok(()));
+    }
+}

@@ -1,0 +1,249 @@
+//! What resources belong to where their own lists do not say: a project, the pool that made a droplet.
+//!
+//! None of this decides what is there. Whatever cannot be told stays as it was last known, and the run says so.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::kinds::PROJECTS;
+use super::map::id_text;
+use super::paging::{Source, Unlisted};
+use super::run::Run;
+use crate::domain::inventory::{AUTOSCALE_POOL_ID, ListedResource, PROJECT_ID};
+
+/// Pools that make droplets of their own accord.
+///
+/// DigitalOcean's API reference, "Droplet Autoscale Pools": a pool tells how many droplets it has, and its list
+/// of members which ones; a droplet does not tell its pool. Both need `droplet:read`, as droplets do.
+const POOLS: Source<'static> = Source {
+    path: &["droplets", "autoscale"],
+    query: &[],
+    key: "autoscale_pools",
+    id: "id",
+    paged: true,
+};
+
+/// A list of what somebody owns, and what it tells.
+struct Owned {
+    /// Path before the owner's id, and after it.
+    before: &'static [&'static str],
+    after: &'static str,
+    key: &'static str,
+    /// What is owned.
+    id: &'static str,
+    /// Since when.
+    since: &'static str,
+}
+
+/// The API reference, "Project Resources": uniform names.
+const ASSIGNED: Owned = Owned {
+    before: &["projects"],
+    after: "resources",
+    key: "resources",
+    id: "urn",
+    since: "assigned_at",
+};
+
+/// The API reference, "List Members of an Autoscale Pool": numbers of droplets.
+const MEMBERS: Owned = Owned {
+    before: &["droplets", "autoscale"],
+    after: "members",
+    key: "droplets",
+    id: "droplet_id",
+    since: "created_at",
+};
+
+/// Kinds that live in a project, each resource in exactly one.
+const IN_A_PROJECT: [&str; 8] = [
+    "droplet",
+    "volume",
+    "load_balancer",
+    "database",
+    "domain",
+    "kubernetes_cluster",
+    "reserved_ip",
+    "app",
+];
+
+/// A kind that projects may list. The API reference, "Project Resources", has uniform names of networks too,
+/// but does not say that every network is in a project.
+fn may_be_in_a_project(kind: &str) -> bool {
+    kind == "vpc" || IN_A_PROJECT.contains(&kind)
+}
+
+/// Who owns what, as far as it was told.
+#[derive(Debug, Default)]
+pub(super) struct Owners {
+    /// Owner by what it owns.
+    of: BTreeMap<String, String>,
+    /// Owner of all: the only project there is.
+    of_all: Option<String>,
+    /// Why not everything was told.
+    doubt: Option<String>,
+}
+
+impl Owners {
+    fn doubted(why: String) -> Self {
+        Self {
+            doubt: Some(why),
+            ..Self::default()
+        }
+    }
+}
+
+/// Why a list could not be had; a token that is refused ends the run.
+fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
+    match unlisted {
+        Unlisted::Unauthorized => Err(Unlisted::Unauthorized),
+        Unlisted::Forbidden(why) | Unlisted::Absent(why) | Unlisted::Incomplete(why) => Ok(why),
+    }
+}
+
+/// What a single answer does not tell of a resource.
+pub(super) fn leave_untold(kind: &str, resource: &mut ListedResource) {
+    if may_be_in_a_project(kind) && resource.project_id.is_none() {
+        resource.untold.insert(PROJECT_ID);
+    }
+    if kind == "droplet" {
+        resource.untold.insert(AUTOSCALE_POOL_ID);
+    }
+}
+
+impl Run<'_> {
+    /// Says what each of these belongs to. The text is what could not be told, and why.
+    pub(super) async fn place(
+        &self,
+        kind: &str,
+        listed: &mut [ListedResource],
+    ) -> Result<Option<String>, Unlisted> {
+        let mut notes = Vec::new();
+        if may_be_in_a_project(kind) && listed.iter().any(|resource| resource.project_id.is_none()) {
+            let projects = self.owners_of_projects.get_or_init(|| self.list_projects()).await;
+            let projects = projects.as_ref().map_err(Clone::clone)?;
+            for resource in listed.iter_mut().filter(|resource| resource.project_id.is_none()) {
+                place_in_project(kind, projects, resource);
+            }
+            notes.extend(note(PROJECT_ID, projects));
+        }
+        if kind == "droplet" && !listed.is_empty() {
+            let pools = self.list_pools().await?;
+            for droplet in listed {
+                place_in_pool(&pools, droplet);
+            }
+            notes.extend(note(AUTOSCALE_POOL_ID, &pools));
+        }
+        Ok((!notes.is_empty()).then(|| notes.join("; ")))
+    }
+
+    /// One list for each project, but none where there is only one: whoever names no project is in that one.
+    async fn list_projects(&self) -> Result<Owners, Unlisted> {
+        match self.owner_ids(&PROJECTS).await? {
+            Ok(ids) => match ids.as_slice() {
+                [only] => Ok(Owners {
+                    of_all: Some(only.clone()),
+                    ..Owners::default()
+                }),
+                _ => self.owners(ids, &ASSIGNED).await,
+            },
+            Err(why) => Ok(Owners::doubted(why)),
+        }
+    }
+
+    async fn list_pools(&self) -> Result<Owners, Unlisted> {
+        match self.owner_ids(&POOLS).await? {
+            Ok(ids) => self.owners(ids, &MEMBERS).await,
+            Err(why) => Ok(Owners::doubted(why)),
+        }
+    }
+
+    async fn owner_ids(&self, source: &Source<'_>) -> Result<Result<Vec<String>, String>, Unlisted> {
+        match self.items(source).await {
+            Ok(items) => Ok(Ok(items.iter().filter_map(|item| id_text(&item["id"])).collect())),
+            Err(why) => reason(why).map(Err),
+        }
+    }
+
+    /// One list for each owner. One that cannot be had leaves the others as good as they are.
+    async fn owners(&self, ids: Vec<String>, owned: &Owned) -> Result<Owners, Unlisted> {
+        let mut lists = stream::iter(ids)
+            .map(|owner| async move {
+                let path = [owned.before, &[owner.as_str(), owned.after]].concat();
+                let source = Source {
+                    path: &path,
+                    query: &[],
+                    key: owned.key,
+                    id: owned.id,
+                    paged: true,
+                };
+                let listed = self.items(&source).await;
+                (owner, listed)
+            })
+            .buffered(self.client.limits.in_flight);
+        let (mut newest, mut doubts) = (BTreeMap::new(), Vec::new());
+        while let Some((owner, listed)) = lists.next().await {
+            match listed {
+                Ok(items) => {
+                    for item in items {
+                        let Some(id) = id_text(&item[owned.id]) else {
+                            continue;
+                        };
+                        let since = item[owned.since].as_str().unwrap_or_default().to_owned();
+                        // Who moved while the lists were read is in two of them: the later one holds.
+                        let known = newest.entry(uniform(&id)).or_default();
+                        *known = (since, owner.clone()).max(std::mem::take(known));
+                    }
+                }
+                Err(why) => doubts.push(reason(why)?),
+            }
+        }
+        Ok(Owners {
+            of: newest.into_iter().map(|(id, (_, owner))| (id, owner)).collect(),
+            of_all: None,
+            doubt: summed_up(doubts),
+        })
+    }
+}
+
+fn place_in_project(kind: &str, projects: &Owners, resource: &mut ListedResource) {
+    let of_all = projects.of_all.as_ref().filter(|_| IN_A_PROJECT.contains(&kind));
+    match projects.of.get(&uniform(&resource.urn)).or(of_all) {
+        Some(project) => resource.project_id = Some(project.clone()),
+        // Nothing leaves its project but for another one: who is in none was on the way between two lists.
+        None => _ = resource.untold.insert(PROJECT_ID),
+    }
+}
+
+fn place_in_pool(pools: &Owners, droplet: &mut ListedResource) {
+    match pools.of.get(&droplet.provider_id) {
+        Some(pool) => {
+            let pool = pool.clone().into();
+            droplet.attrs.insert(AUTOSCALE_POOL_ID.to_owned(), pool);
+        }
+        None if pools.doubt.is_some() => _ = droplet.untold.insert(AUTOSCALE_POOL_ID),
+        None => {}
+    }
+}
+
+fn note(field: &str, owners: &Owners) -> Option<String> {
+    let why = owners.doubt.as_ref()?;
+    Some(format!("{field} is as it was last known: {why}"))
+}
+
+fn summed_up(doubts: Vec<String>) -> Option<String> {
+    let more = doubts.len().saturating_sub(1);
+    let first = doubts.into_iter().next()?;
+    Some(match more {
+        0 => first,
+        more => format!("{first}; and {more} more like it"),
+    })
+}
+
+/// A uniform name in one spelling. A reserved address was called a floating one before.
+fn uniform(name: &str) -> String {
+    let name = name.to_lowercase();
+    match name.strip_prefix("do:floatingip:") {
+        Some(address) => format!("do:reservedip:{address}"),
+        None => name,
+    }
+}

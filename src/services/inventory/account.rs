@@ -1,0 +1,74 @@
+//! Whose inventory is stored: another one in its place would make everything look gone, or be there twice.
+
+use entity::inventory_kinds as kinds;
+use sea_orm::sea_query::IntoCondition as _;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect,
+};
+
+use super::SyncOptions;
+use crate::error::{Error, Result};
+use crate::provider::Listing;
+
+/// Checks that whatever is stored of a provider is of this account, or of none if this is none: a file names
+/// nobody. UPSTREAM_UNAVAILABLE if not.
+pub(super) async fn check_account<C: ConnectionTrait>(
+    connection: &C,
+    provider: &str,
+    account: Option<&str>,
+    options: &SyncOptions,
+) -> Result<()> {
+    if options.allow_other_account {
+        return Ok(());
+    }
+    let other = match account {
+        Some(account) => Condition::any()
+            .add(kinds::Column::Account.is_null())
+            .add(kinds::Column::Account.ne(account)),
+        None => kinds::Column::Account.is_not_null().into_condition(),
+    };
+    let other = kinds::Entity::find()
+        .select_only()
+        .column(kinds::Column::Account)
+        .filter(kinds::Column::Provider.eq(provider))
+        .filter(kinds::Column::CompletedAt.is_not_null())
+        .filter(other)
+        .limit(1)
+        .into_tuple::<Option<String>>()
+        .one(connection)
+        .await?;
+    match other {
+        Some(stored) => Err(refused(account, stored.as_deref())),
+        None => Ok(()),
+    }
+}
+
+fn refused(account: Option<&str>, stored: Option<&str>) -> Error {
+    let this = match account {
+        Some(account) => format!("the token is of the account {account}"),
+        None => "the inventory file names no account".to_owned(),
+    };
+    let that = match stored {
+        Some(stored) => format!("is of the account {stored}"),
+        None => "came from a file, which names none".to_owned(),
+    };
+    Error::Upstream(format!(
+        "{this}, but this inventory {that}; nothing was changed. Use another database, or, if the new one shall \
+         take the place of the old one, run: drift-inbox sync --allow-other-account"
+    ))
+}
+
+/// From now on everything that is stored of the provider is of the account of this listing, kinds included that
+/// it does not have.
+pub(super) async fn take_over_in_txn(txn: &DatabaseTransaction, listing: &Listing) -> Result<()> {
+    kinds::Entity::update_many()
+        .set(kinds::ActiveModel {
+            account: Set(listing.account.clone()),
+            ..Default::default()
+        })
+        .filter(kinds::Column::Provider.eq(&listing.provider))
+        .exec(txn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Retiring specs: nothing is wanted of their resources any more.
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::cloud_resource_events::EventType;
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
+use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::detection::apply_in_txn;
+use super::events::{self, NewEvent, SYSTEM};
+use super::locks::{self, Lock, locked};
+use super::stored_specs::{StoredSpec, stored_in_txn, version_in_force};
+use crate::db::{Db, decodable};
+use crate::domain::sweep::{Pair, plan};
+use crate::error::{Error, Result};
+
+/// Which spec to retire.
+#[derive(Clone, Copy, Debug)]
+pub struct RetireSpec {
+    /// Resource that it is about.
+    pub resource_id: Uuid,
+    /// The version that the caller looked at.
+    pub expected_version: i32,
+}
+
+/// What a retirement left.
+#[derive(Clone, Debug)]
+pub struct Retired {
+    /// The resource, of which nothing is wanted any more.
+    pub resource: resources::Model,
+    /// The version that says so.
+    pub version: i32,
+}
+
+/// Retires the spec of a resource by hand, whoever owns it. What is open of the resource is stale from then on, as
+/// a sweep would find.
+///
+/// NOT_FOUND for an unknown resource, SPEC_VERSION_CONFLICT if `expected_version` is not the version in force, or
+/// none is; BAD_USER_INPUT for what is no version, and for a spec whose row does not decode.
+pub async fn retire_spec(db: &Db, actor: &str, retire: RetireSpec, now: DateTime<Utc>) -> Result<Retired> {
+    if retire.expected_version < 1 {
+        return Err(Error::BadUserInput(
+            "expectedSpecVersion is the version to retire, 1 or more".to_owned(),
+        ));
+    }
+    db.write_txn(|txn| async move {
+        let resource = locks::resource_in_txn(&txn, retire.resource_id, Lock::Share).await?;
+        let stored = stored_in_txn(&txn, [resource.id], Some(Lock::Update)).await?;
+        let stored = stored.get(&resource.id);
+        let current = version_in_force(stored);
+        if current != retire.expected_version {
+            return Err(Error::SpecVersionConflict { current });
+        }
+        let spec = stored.and_then(StoredSpec::whole).cloned().ok_or_else(|| {
+            Error::BadUserInput("the row of this spec does not decode: record it anew first".to_owned())
+        })?;
+        let version = spec.spec_version + 1;
+        retire_in_txn(&txn, std::slice::from_ref(&spec), actor, now).await?;
+        close_in_txn(&txn, spec, resource.clone(), now).await?;
+        Ok(Retired { resource, version })
+    })
+    .await
+}
+
+/// Closes what is open of a resource whose spec has just been retired.
+async fn close_in_txn(
+    txn: &DatabaseTransaction,
+    spec: provisioned::Model,
+    resource: resources::Model,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let open = drift::Entity::find()
+        .filter(drift::Column::Status.eq(DriftStatus::Open))
+        .filter(drift::Column::ResourceId.eq(resource.id))
+        .order_by_asc(drift::Column::Field);
+    let (open, _) = decodable(locked(open, Lock::Update), txn).await?;
+    let id = resource.id;
+    let retired = provisioned::Model {
+        retired_at: Some(now),
+        ..spec
+    };
+    let pair = Pair {
+        spec: retired,
+        resource,
+        open,
+    };
+    let mut happened = Vec::new();
+    for change in plan(&pair, now).changes {
+        apply_in_txn(txn, id, &change, now, &mut happened).await?;
+    }
+    events::append_in_txn(txn, happened, SYSTEM, now).await
+}
+
+/// Retires specs that are locked, in as many statements for one as for many. Their versions rise, so that a later
+/// spec of the resource goes on from them.
+pub async fn retire_in_txn(
+    txn: &DatabaseTransaction,
+    specs: &[provisioned::Model],
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if specs.is_empty() {
+        return Ok(());
+    }
+    let row = provisioned::ActiveModel {
+        recorded_by: Set(actor.to_owned()),
+        recorded_at: Set(now),
+        retired_at: Set(Some(now)),
+        ..Default::default()
+    };
+    let risen = Expr::col(provisioned::Column::SpecVersion).add(1);
+    provisioned::Entity::update_many()
+        .set(row)
+        .col_expr(provisioned::Column::SpecVersion, risen)
+        .filter(provisioned::Column::ResourceId.is_in(specs.iter().map(|spec| spec.resource_id)))
+        .exec(txn)
+        .await?;
+    let happened = specs.iter().map(|spec| NewEvent {
+        resource_id: spec.resource_id,
+        event_type: EventType::SpecRetired,
+        data: json!({ "specVersion": spec.spec_version + 1 }),
+    });
+    events::append_in_txn(txn, happened.collect(), actor, now).await
+}

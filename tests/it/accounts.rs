@@ -1,0 +1,75 @@
+//! Whose inventory is stored: nobody else's takes its place unless somebody says so.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use drift_inbox::app::JobRequest;
+use drift_inbox::provider::InventoryProvider as _;
+use drift_inbox::services::inventory::{SyncOptions, apply_listing};
+use entity::job_runs::JobOutcome;
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+
+#[tokio::test]
+async fn an_account_that_another_sync_brought_in_meanwhile_changes_nothing() {
+    let t = TestApp::new().await;
+    t.cloud.set([droplet("ours")]);
+    t.later(TimeDelta::seconds(5));
+    let mut listing = t.cloud.list(None, t.now()).await.unwrap();
+    listing.account = Some("ours".to_owned());
+    t.later(TimeDelta::seconds(-5));
+    t.cloud.is_account("theirs");
+    t.cloud_has([droplet("theirs")]).await;
+    let options = SyncOptions::default();
+    let applied = apply_listing(t.db(), &listing, &BTreeSet::new(), &options, t.now()).await;
+    let refused = applied.unwrap_err().to_string();
+    assert!(refused.contains("is of the account theirs"), "{refused}");
+    assert_eq!(t.tables().await.resources.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_and_a_token_do_not_replace_each_other_unless_somebody_says_so() {
+    for (before, after, said) in [
+        (
+            None,
+            Some("ada"),
+            "the token is of the account ada, but this inventory came from a file",
+        ),
+        (
+            Some("ada"),
+            None,
+            "the inventory file names no account, but this inventory is of the account ada",
+        ),
+    ] {
+        let t = TestApp::new().await;
+        t.cloud.is_of(before);
+        t.cloud_has([droplet("web-1"), Listed::new("volume", "data")])
+            .await;
+        t.cloud.is_of(after);
+        t.cloud.set([droplet("web-2")]);
+        let tables = t.tables().await;
+        let run = t.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Failed));
+        let error = run.error.unwrap();
+        assert!(
+            error.starts_with(said) && error.contains("--allow-other-account"),
+            "{error}"
+        );
+        assert_eq!(t.tables().await, tables);
+        t.later(TimeDelta::seconds(1));
+        let options = SyncOptions {
+            allow_other_account: true,
+            kinds: Some(["droplet".to_owned()].into()),
+            ..SyncOptions::default()
+        };
+        let run = t.app.run(JobRequest::Sync(options)).await.unwrap();
+        assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
+        let kinds = t.tables().await.kinds;
+        assert!(
+            kinds.iter().all(|kind| kind.account.as_deref() == after),
+            "of every kind"
+        );
+        t.cloud_has([droplet("web-2")]).await;
+    }
+}

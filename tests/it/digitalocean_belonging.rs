@@ -1,0 +1,307 @@
+//! What resources belong to: the project, and the autoscale pool that made a droplet.
+
+use drift_inbox::services::coverage;
+use drift_inbox::services::inventory::SyncOptions;
+use entity::job_runs::{self, JobOutcome};
+use serde_json::{Value, json};
+
+use crate::support::account::{Account, counts, droplet};
+use crate::support::stub_do::{honest, response};
+
+fn member(droplet: u64) -> Value {
+    json!({ "droplet_id": droplet, "status": "active", "health_status": "HEALTHY", "created_at": "2026-01-01" })
+}
+
+fn assigned(urn: &str, at: &str) -> Value {
+    json!({ "urn": urn, "assigned_at": at, "status": "ok", "links": { "self": "https://elsewhere.example" } })
+}
+
+/// Pool and ownership of every droplet.
+async fn pools(account: &Account) -> Vec<(Option<String>, bool)> {
+    let droplets = account.present("droplet").await;
+    let pool = |attrs: &Value| attrs["autoscale_pool_id"].as_str().map(str::to_owned);
+    droplets.iter().map(|row| (pool(&row.attrs), row.owned)).collect()
+}
+
+async fn projects(account: &Account, kind: &str) -> Vec<Option<String>> {
+    let rows = account.present(kind).await;
+    rows.into_iter().map(|row| row.project_id).collect()
+}
+
+fn succeeded(run: &job_runs::Model) {
+    let why = (&run.error, &run.counts);
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{why:?}");
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+async fn account_with_pools() -> Account {
+    let account = Account::new().await;
+    account.stub.has("droplets", (1..=3).map(droplet));
+    account.stub.has(
+        "droplets/autoscale",
+        [json!({ "id": "p-1" }), json!({ "id": "p-2" })],
+    );
+    account.stub.has("droplets/autoscale/p-1/members", [member(1)]);
+    account.stub.has("droplets/autoscale/p-2/members", [member(2)]);
+    account
+}
+
+#[tokio::test]
+async fn nobody_has_to_ask_for_the_members_of_an_autoscale_pool() {
+    let account = account_with_pools().await;
+    succeeded(&account.sync().await);
+    let made = [(some("p-1"), true), (some("p-2"), true), (None, false)];
+    assert_eq!(pools(&account).await, made);
+    let kinds = coverage::by_kind(account.t.db().reader()).await.unwrap();
+    let droplets = kinds.iter().find(|kind| kind.kind == "droplet").unwrap();
+    assert_eq!((droplets.owned, droplets.unmanaged), (2, 1));
+    // The list of pools, and the members of each.
+    let asked = account.stub.asked();
+    let of_pools = asked
+        .iter()
+        .filter(|asked| asked.path.starts_with("droplets/autoscale"));
+    assert_eq!(of_pools.count(), 3);
+    // The pool lets one go.
+    account.stub.has("droplets/autoscale/p-2/members", []);
+    succeeded(&account.sync().await);
+    assert_eq!(pools(&account).await[1], (None, false));
+}
+
+#[tokio::test]
+async fn pools_that_cannot_be_listed_keep_their_members_and_the_run_says_so() {
+    let account = account_with_pools().await;
+    account.sync().await;
+    let before = pools(&account).await;
+    let faults = [
+        (
+            "droplets/autoscale",
+            403,
+            "/v2/droplets/autoscale: the token may not read this (403)",
+        ),
+        (
+            "droplets/autoscale",
+            404,
+            "/v2/droplets/autoscale: there is no such list (404)",
+        ),
+        (
+            "droplets/autoscale/p-2/members",
+            500,
+            "/v2/droplets/autoscale/p-2/members: the answer is 500",
+        ),
+        (
+            "droplets/autoscale/p-2/members",
+            404,
+            "/v2/droplets/autoscale/p-2/members: there is no such list (404)",
+        ),
+    ];
+    for (path, status, why) in faults {
+        account.stub.fault(move |asked, value| {
+            if asked.path == path {
+                response(status, [], "{}")
+            } else {
+                honest(value)
+            }
+        });
+        account.stub.change("droplets", 1, |droplet| {
+            droplet["name"] = format!("{path} {status}").into()
+        });
+        let run = account.sync().await;
+        succeeded(&run);
+        assert_eq!(counts(&run).changed, 1, "what else is known is applied");
+        let report = &counts(&run).kinds["droplet"];
+        assert_eq!(report.outcome, "complete");
+        let note = format!("autoscale_pool_id is as it was last known: {why}");
+        assert_eq!(report.note.as_deref(), Some(note.as_str()));
+        assert_eq!(pools(&account).await, before, "{why}");
+    }
+}
+
+/// Two projects, and something of every kind that lives in one.
+async fn account_with_projects() -> Account {
+    let account = Account::new().await;
+    let stub = &account.stub;
+    stub.has("droplets", (1..=2).map(droplet));
+    for (path, id) in [
+        ("volumes", "v-1"),
+        ("load_balancers", "lb-1"),
+        ("databases", "db-1"),
+        ("kubernetes/clusters", "k-1"),
+    ] {
+        stub.has(path, [json!({ "id": id, "name": id })]);
+    }
+    stub.has("domains", [json!({ "name": "d1.example" })]);
+    stub.has("vpcs", [json!({ "id": "vpc-1", "name": "main" })]);
+    stub.has("reserved_ips", [json!({ "ip": "203.0.113.1" })]);
+    stub.has(
+        "apps",
+        [json!({ "id": "a-1", "spec": { "name": "shop" }, "project_id": "p-2" })],
+    );
+    stub.has(
+        "projects",
+        ["p-1", "p-2"].map(|id| json!({ "id": id, "name": id, "is_default": id == "p-1" })),
+    );
+    let early = "2026-01-01T00:00:00Z";
+    let of_first = [
+        "do:droplet:1",
+        "do:volume:v-1",
+        "do:loadbalancer:lb-1",
+        "do:dbaas:db-1",
+        "do:kubernetes:k-1",
+        "do:space:files",
+    ];
+    stub.has("projects/p-1/resources", of_first.map(|urn| assigned(urn, early)));
+    let of_second = [
+        "do:droplet:2",
+        "do:domain:d1.example",
+        "do:floatingip:203.0.113.1",
+        "do:app:a-1",
+    ];
+    stub.has(
+        "projects/p-2/resources",
+        of_second.map(|urn| assigned(urn, early)),
+    );
+    account
+}
+
+#[tokio::test]
+async fn every_resource_has_the_project_that_it_is_in() {
+    let account = account_with_projects().await;
+    succeeded(&account.sync().await);
+    assert_eq!(projects(&account, "droplet").await, [some("p-1"), some("p-2")]);
+    for (kind, project) in [
+        ("volume", "p-1"),
+        ("load_balancer", "p-1"),
+        ("database", "p-1"),
+        ("kubernetes_cluster", "p-1"),
+        ("domain", "p-2"),
+        ("reserved_ip", "p-2"),
+        ("app", "p-2"),
+    ] {
+        assert_eq!(projects(&account, kind).await, [some(project)], "{kind}");
+    }
+    assert_eq!(projects(&account, "vpc").await, [None]);
+
+    // It moves while the lists are read, and is in both of them; and then in neither.
+    let moved = assigned("do:droplet:1", "2026-02-01T00:00:00Z");
+    account
+        .stub
+        .has("projects/p-2/resources", [assigned("do:droplet:2", ""), moved]);
+    succeeded(&account.sync().await);
+    assert_eq!(projects(&account, "droplet").await, [some("p-2"), some("p-2")]);
+    for project in ["projects/p-1/resources", "projects/p-2/resources"] {
+        account.stub.has(project, []);
+    }
+    let run = account.sync().await;
+    succeeded(&run);
+    assert_eq!(counts(&run).changed, 0);
+}
+
+#[tokio::test]
+async fn the_only_project_has_everything_and_is_not_asked() {
+    let account = account_with_projects().await;
+    account.stub.has(
+        "projects",
+        [json!({ "id": "p-9", "name": "all", "is_default": true })],
+    );
+    succeeded(&account.sync().await);
+    assert!(
+        account
+            .stub
+            .asked()
+            .iter()
+            .all(|asked| !asked.path.ends_with("/resources"))
+    );
+    assert_eq!(projects(&account, "droplet").await, [some("p-9"), some("p-9")]);
+    assert_eq!(
+        projects(&account, "app").await,
+        [some("p-2")],
+        "it says so itself"
+    );
+    assert_eq!(
+        projects(&account, "vpc").await,
+        [None],
+        "a network need not be in a project"
+    );
+}
+
+#[tokio::test]
+async fn a_project_that_cannot_be_listed_moves_nothing() {
+    let account = account_with_projects().await;
+    account.sync().await;
+    for refused in ["projects", "projects/p-1/resources"] {
+        for status in [403, 404, 500] {
+            account.stub.fault(move |asked, value| {
+                if asked.path == refused {
+                    response(status, [], "{}")
+                } else {
+                    honest(value)
+                }
+            });
+            let run = account.sync().await;
+            assert_eq!(
+                (counts(&run).changed, counts(&run).gone),
+                (0, 0),
+                "{refused} {status}"
+            );
+            let report = &counts(&run).kinds["volume"];
+            assert_eq!(report.outcome, "complete");
+            let note = report.note.as_deref().unwrap();
+            assert!(
+                note.starts_with(&format!("project_id is as it was last known: /v2/{refused}: ")),
+                "{note}"
+            );
+            let project = counts(&run).kinds["project"].outcome.clone();
+            assert_eq!(project == "complete", refused != "projects");
+        }
+    }
+    // A token that is refused there is refused everywhere.
+    account.stub.fault(|asked, value| {
+        if asked.path == "projects/p-1/resources" {
+            response(401, [], "{}")
+        } else {
+            honest(value)
+        }
+    });
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(
+        run.error
+            .unwrap()
+            .starts_with("DigitalOcean refused the token (401)")
+    );
+}
+
+#[tokio::test]
+async fn what_is_asked_for_singly_keeps_what_it_belongs_to() {
+    let account = account_with_pools().await;
+    account.stub.has(
+        "projects",
+        ["p-1", "p-2"].map(|id| json!({ "id": id, "name": id })),
+    );
+    account
+        .stub
+        .has("projects/p-1/resources", [assigned("do:droplet:1", "")]);
+    account.sync().await;
+    // The list lacks it, and it is there all the same.
+    account.stub.fault(|asked, value| {
+        if !asked.is_droplets(1) {
+            return honest(value);
+        }
+        let mut page = value.unwrap();
+        page["droplets"].as_array_mut().unwrap().remove(0);
+        page["meta"]["total"] = 2.into();
+        honest(Some(page))
+    });
+    let only_droplets = SyncOptions {
+        kinds: Some(["droplet".to_owned()].into()),
+        ..SyncOptions::default()
+    };
+    let run = account.sync_with(only_droplets).await;
+    succeeded(&run);
+    assert_eq!((counts(&run).changed, counts(&run).gone), (0, 0));
+    assert_eq!(pools(&account).await[0], (some("p-1"), true));
+    assert_eq!(projects(&account, "droplet").await[0], some("p-1"));
+}

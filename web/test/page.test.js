@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
+import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl } from '../router.js';
+import { cleanToken, expiryOf } from '../session.js';
+import { EventParser } from '../sse.js';
+
+test('an address says what is shown, and back', () => {
+  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
+  for (const url of routes) assert.equal(routeUrl(parseRoute(url.slice(1))), url);
+  assert.equal(parseRoute('?status=accepted').view, 'history');
+  assert.equal(parseRoute('?view=nothing&type=odd&status=odd').view, 'inbox');
+});
+
+test('an address never has a token', () => {
+  assert.equal(routeUrl(parseRoute('?token=secret&q=x')), '/?q=x');
+});
+
+test('a filter asks for what the view shows', () => {
+  assert.deepEqual(filterInput(parseRoute('?kind=droplet&q=web')), { status: ['OPEN'], resourceKind: 'droplet', search: 'web' });
+  assert.deepEqual(filterInput(parseRoute('?view=history')).status, ['ACCEPTED', 'REVERTED', 'STALE']);
+  assert.deepEqual(filterInput({ view: 'history', filters: { ...NO_FILTERS, status: 'STALE' }, drift: null }), { status: ['STALE'] });
+});
+
+test('a drift that is heard of passes the filter as on the server', () => {
+  const drift = { kind: 'CHANGED', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7' } };
+  const passes = (search) => matches(drift, filterInput(parseRoute(search)));
+  for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?field=size_slug&type=changed']) assert.ok(passes(search), search);
+  for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?view=history']) assert.ok(!passes(search), search);
+});
+
+test('events come in pieces', () => {
+  const parser = new EventParser();
+  assert.deepEqual(parser.push(':\n\nevent: ne'), []);
+  assert.deepEqual(parser.push('xt\r\ndata: {"a":\r'), []);
+  assert.deepEqual(parser.push('\ndata:1}\r\n'), []);
+  assert.deepEqual(parser.push('\r\nevent: complete\n\n'), [
+    { event: 'next', data: '{"a":\n1}' },
+    { event: 'complete', data: '' },
+  ]);
+});
+
+test('what somebody pastes is understood', () => {
+  for (const text of ['a.b.c', ' a.b.c\n', 'Bearer a.b.c', 'Authorization: bearer a.b.c', 'http://host/#token=a.b.c', 'http://host/?drift=1#token=a.b.c']) {
+    assert.equal(cleanToken(text), 'a.b.c', text);
+  }
+});
+
+test('the end of a token is read, if it has one', () => {
+  const token = (claims) => `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.y`;
+  assert.equal(expiryOf(token({ exp: 5, sub: 'ÿ~~~>>>' })), 5000);
+  assert.equal(expiryOf(token({ sub: 'x' })), null);
+  assert.equal(expiryOf('no token'), null);
+});
+
+test('what cannot be seen is shown', () => {
+  assert.equal(visible('b\u202egnp.exe\u200b'), 'b\\u202egnp.exe\\u200b');
+  assert.equal(visible('a\u0000\u00a0b'), 'a\\u0000\\u00a0b');
+  assert.equal(visible('a\nb\tc é 漢 🙂'), 'a\nb\tc é 漢 🙂');
+  assert.equal(visibleLine(' a\nb'), '“ a⏎b”');
+});
+
+test('times and sizes', () => {
+  const now = Date.parse('2026-01-02T00:00:00Z');
+  assert.equal(shortAge('2026-01-01T21:00:00Z', now), '3h');
+  assert.equal(shortAge('2026-01-02T00:00:10Z', now), 'now');
+  assert.equal(relativeTime('2026-01-02T00:15:00Z', now), 'in 15 minutes');
+  assert.equal(relativeTime('2025-12-31T00:00:00Z', now), '2 days ago');
+  assert.equal(duration('2026-01-01T00:00:00Z', '2026-01-01T00:02:05Z'), '2 min 5 s');
+  assert.equal(byteLength('é🙂'), 6);
+});
