@@ -148,3 +148,38 @@ impl Subscriber {
         self.lagged.store(true, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn news(batch: u64) -> News {
+        News {
+            batch,
+            resources: Arc::default(),
+            drifts: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_cut_off_behind_a_bounded_backlog() {
+        let (subscriber, mut subscription) = Subscriber::new(DriftFilter::default());
+        let backlog = BACKLOG as u64;
+        assert!((0..backlog).all(|batch| subscriber.tell(news(batch))));
+        assert!(!subscriber.tell(news(backlog)));
+        drop(subscriber);
+        for batch in 0..backlog {
+            let told = subscription.next().await.unwrap().unwrap();
+            assert_eq!(told.batch, batch);
+        }
+        assert!(matches!(subscription.next().await, Some(Err(Error::Lagged))));
+        assert!(subscription.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_subscription_ends_without_an_error_when_the_feed_does() {
+        let (subscriber, mut subscription) = Subscriber::new(DriftFilter::default());
+        drop(subscriber);
+        assert!(subscription.next().await.is_none());
+    }
+}

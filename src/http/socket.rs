@@ -118,6 +118,8 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
 enum End {
     /// We say goodbye.
     Close(u16, String),
+    /// The other side said goodbye.
+    Left,
     /// The other side is not there any more.
     Gone,
 }
@@ -150,10 +152,16 @@ impl<A: GraphqlApi> Talk<A> {
         } else {
             close(NO_SUCH_PROTOCOL, format!("speak {PROTOCOL}"))
         };
-        if let Err(End::Close(code, reason)) = end {
-            // Whether it is heard or not, it is over.
-            _ = timeout(GOODBYE, goodbye(&mut self.socket, code, reason)).await;
-        }
+        // Whether it is heard or not, it is over.
+        _ = timeout(GOODBYE, async {
+            match end {
+                Err(End::Close(code, reason)) => goodbye(&mut self.socket, code, reason).await,
+                // The library has an answer ready, and writes it while it reads.
+                Err(End::Left) => while let Some(Ok(_)) = self.socket.recv().await {},
+                Ok(()) | Err(End::Gone) => {}
+            }
+        })
+        .await;
     }
 
     async fn listen(&mut self) -> Result<(), End> {
@@ -184,7 +192,8 @@ impl<A: GraphqlApi> Talk<A> {
             },
             Some(Ok(Message::Binary(_))) => close(BAD_REQUEST, "a message is text"),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-            Some(Ok(Message::Close(_))) | None => Err(End::Gone),
+            Some(Ok(Message::Close(_))) => Err(End::Left),
+            None => Err(End::Gone),
             // The text is all that axum shows of the library's error.
             Some(Err(error)) if error.to_string().contains("too long") => close(
                 TOO_BIG,

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::schedule::eventually;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
+use crate::support::live::{EVERYTHING, any_status};
 use crate::support::process::{Ended, PATIENCE, Program, Running};
+use crate::support::socket::Socket;
 
 const SECRET: &str = "the secret of a test that runs servers";
 /// What a supervisor grants a server that it stops.
@@ -149,6 +151,32 @@ async fn half_a_request_does_not_keep_a_server_from_ending() {
     half_a_body.write_all(head).unwrap();
     assert_eq!(get(&address, "/healthz").await.0, 200);
     stopped(running, "TERM");
+}
+
+#[tokio::test]
+async fn sockets_and_streams_do_not_keep_a_server_from_ending() {
+    let database = TestDb::create().await;
+    let mut running = server(&database).start(&["serve"]);
+    let (address, token) = (running.address(), token());
+    let mut socket = Socket::of(&address, &token).await;
+    socket.listen("1", EVERYTHING, any_status()).await;
+    let stream = reqwest::Client::new()
+        .post(format!("http://{address}/graphql"))
+        .bearer_auth(&token)
+        .header("accept", "text/event-stream")
+        .json(&json!({ "query": EVERYTHING }));
+    let stream = stream.send().await.unwrap();
+    let ended = tokio::task::spawn_blocking(move || stopped(running, "TERM"));
+    assert_eq!(socket.goodbye().await.code, 1001);
+    assert!(
+        stream
+            .text()
+            .await
+            .unwrap()
+            .ends_with("event: complete\ndata:\n\n")
+    );
+    drop(socket);
+    ended.await.unwrap();
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ fn serve_refuses_each_bad_setting_by_name() {
         ("DATABASE_URL", "sqlite://nowhere/drift.db?mode=rwc"),
         ("DRIFT_MIGRATE", "yes"),
         ("DRIFT_INTROSPECTION", "true"),
+        ("DRIFT_ALLOWED_ORIGINS", "ops.example.com"),
+        ("DRIFT_ALLOWED_ORIGINS", "https://ops.example.com,*"),
         ("DRIFT_ROLES_CLAIM", "a..b"),
         ("DRIFT_ROLE_ALIASES", "ops"),
         ("DRIFT_ROLE_ALIASES", "ops=root"),
@@ -127,7 +129,7 @@ fn an_empty_variable_is_an_unset_one() {
     let names = "DATABASE_URL DATABASE_URL_FILE DRIFT_JWT_SECRET_FILE DRIFT_JWT_ISSUER DRIFT_JWT_AUDIENCE \
         DRIFT_ROLES_CLAIM DRIFT_ROLE_ALIASES DRIFT_SYNC_CRON DRIFT_DETECT_CRON DRIFT_INVENTORY_FILE DRIFT_MIGRATE \
         DIGITALOCEAN_TOKEN DIGITALOCEAN_TOKEN_FILE DIGITALOCEAN_API_URL \
-        DRIFT_INTROSPECTION DRIFT_LOG_FORMAT RUST_LOG";
+        DRIFT_ALLOWED_ORIGINS DRIFT_INTROSPECTION DRIFT_LOG_FORMAT RUST_LOG";
     let empty = names
         .split_whitespace()
         .fold(serve(), |program, name| program.with(name, ""));

@@ -12,6 +12,7 @@ pub(crate) mod live;
 pub(crate) mod one_account;
 pub(crate) mod process;
 pub(crate) mod served;
+pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod stub_do;
 pub(crate) mod tables;

@@ -1,0 +1,502 @@
+//! Who listens hears of every transition of a drift, whichever process commits it, once.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use chrono::{DateTime, TimeDelta, Utc};
+use drift_inbox::app::{App, JobRequest};
+use drift_inbox::clock::Clock;
+use drift_inbox::error::Result;
+use drift_inbox::graphql::bounds::Bounds;
+use drift_inbox::http::{Edge, router};
+use drift_inbox::services::events::{self, NewEvent, SYSTEM};
+use drift_inbox::services::triage::{self, AcceptDrift};
+use entity::cloud_drift;
+use entity::cloud_resource_events::EventType;
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::support::cloud::{Listed, droplet};
+use crate::support::db::TestDb;
+use crate::support::fleet::fleet;
+use crate::support::live::{EVERYTHING, Listener, any_status};
+use crate::support::process::{PATIENCE, Program};
+use crate::support::socket::{Server, Socket};
+use crate::support::{ADMIN, TestApp, verifier};
+
+/// Three fields that differ, and nobody who has looked.
+async fn drifted() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([web("large", "fra1"), droplet("web-2").region("ams3")])
+        .await;
+    t.asked_for("web-1", json!({ "size_slug": "small", "region": "nyc3" }))
+        .await;
+    t.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    t
+}
+
+fn web(size: &str, region: &str) -> Listed {
+    droplet("web-1").size(size).region(region)
+}
+
+fn viewer(t: &TestApp) -> String {
+    t.token(None, &["platform_viewer"])
+}
+
+async fn everything(t: &TestApp, router: &Router) -> Listener {
+    let listener = Listener::new(router, Some(&viewer(t)), EVERYTHING, any_status()).await;
+    assert_eq!(listener.status, 200);
+    listener
+}
+
+fn routes(app: &App) -> Router {
+    router(Edge::new(app.clone(), verifier(), Bounds::default(), true))
+}
+
+fn heard(field: &str, status: &str) -> (String, String) {
+    (field.to_owned(), status.to_owned())
+}
+
+/// The next transitions, in whatever order.
+async fn hears(listener: &mut Listener, wanted: &[(&str, &str)]) {
+    let mut found = Vec::new();
+    for _ in wanted {
+        found.push(listener.transition().await);
+    }
+    found.sort();
+    let mut wanted: Vec<_> = wanted
+        .iter()
+        .map(|(field, status)| heard(field, status))
+        .collect();
+    wanted.sort();
+    assert_eq!(found, wanted);
+}
+
+#[tokio::test]
+async fn what_one_server_commits_reaches_those_who_listen_at_another() {
+    let t = drifted().await;
+    let other = t.another_server().await;
+    let mut here = everything(&t, &t.router).await;
+    let mut there = everything(&t, &routes(&other)).await;
+    t.sweep().await;
+    let all = [("region", "OPEN"), ("region", "OPEN"), ("size_slug", "OPEN")];
+    hears(&mut here, &all).await;
+    hears(&mut there, &all).await;
+    // One changes, one heals.
+    t.cloud_has([web("huge", "nyc3"), droplet("web-2").region("ams3")])
+        .await;
+    other.run(JobRequest::detect_all()).await.unwrap();
+    for listener in [&mut here, &mut there] {
+        hears(listener, &[("size_slug", "OPEN"), ("region", "STALE")]).await;
+    }
+    let drift = t.open_drift("web-1", "size_slug").await;
+    let accept = AcceptDrift {
+        drift_id: drift.id,
+        revision: Some(drift.revision),
+        note: None,
+    };
+    triage::accept_drift(other.db(), ADMIN, &accept, t.now())
+        .await
+        .unwrap();
+    for listener in [&mut here, &mut there] {
+        let told = listener.drift().await;
+        assert_eq!(
+            (&told["status"], &told["actual"]),
+            (&json!("ACCEPTED"), &json!("huge"))
+        );
+    }
+    // Each of it once.
+    here.hears_nothing().await;
+    there.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn what_a_command_commits_reaches_those_who_listen() {
+    let database = TestDb::create().await;
+    let file = |size: &str| {
+        let droplet = json!({ "kind": "droplet", "providerId": "1", "name": "web-1", "sizeSlug": size });
+        json!({ "provider": "any", "resources": [droplet] }).to_string()
+    };
+    let program = Program::new()
+        .with("DATABASE_URL", &database.url)
+        .with("DRIFT_INVENTORY_FILE", "inventory.json")
+        .with_file("inventory.json", file("small"));
+    assert_eq!(program.run(&["sync"]).code, Some(0));
+    let t = TestApp::over(database.connect().await, database);
+    t.asked_for("web-1", json!({ "size_slug": "small" })).await;
+    // A command asks the machine what time it is.
+    t.later(Clock::System.now() - t.now());
+    let mut listener = everything(&t, &t.router).await;
+    let program = program.with_file("inventory.json", file("large"));
+    assert_eq!(program.run(&["sync"]).code, Some(0));
+    assert_eq!(program.run(&["detect"]).code, Some(0));
+    assert_eq!(listener.transition().await, heard("size_slug", "OPEN"));
+}
+
+#[tokio::test]
+async fn what_was_committed_before_is_not_told() {
+    let t = drifted().await;
+    t.sweep().await;
+    let mut first = everything(&t, &t.router).await;
+    let region = t.open_drift("web-2", "region").await;
+    t.accept(&region).await.unwrap();
+    // Whoever comes now hears of nothing that the other one has not heard of yet, perhaps.
+    let mut second = everything(&t, &t.router).await;
+    let size = t.open_drift("web-1", "size_slug").await;
+    t.accept(&size).await.unwrap();
+    hears(&mut first, &[("region", "ACCEPTED"), ("size_slug", "ACCEPTED")]).await;
+    hears(&mut second, &[("size_slug", "ACCEPTED")]).await;
+    second.hears_nothing().await;
+}
+
+/// A transaction that says of this drift that it changed at that time, and commits when it is told to.
+struct Late {
+    commit: oneshot::Sender<()>,
+    written: JoinHandle<Result<()>>,
+}
+
+async fn late(t: &TestApp, drift: &cloud_drift::Model, at: DateTime<Utc>) -> Late {
+    let db = t.database.connect().await;
+    let (commit, told) = oneshot::channel();
+    let (begun, has_begun) = oneshot::channel();
+    let signals = Mutex::new(Some((begun, told)));
+    let (resource_id, data) = (drift.resource_id, json!({ "driftId": drift.id }));
+    let written = tokio::spawn(async move {
+        let (signals, data) = (&signals, &data);
+        db.write_txn(|txn| async move {
+            let event = NewEvent {
+                resource_id,
+                event_type: EventType::DriftChanged,
+                data: data.clone(),
+            };
+            events::append_in_txn(&txn, vec![event], SYSTEM, at).await?;
+            let (begun, told) = signals.lock().unwrap().take().expect("it is written once");
+            begun.send(()).unwrap();
+            told.await.unwrap();
+            Ok(())
+        })
+        .await
+    });
+    has_begun.await.unwrap();
+    Late { commit, written }
+}
+
+impl Late {
+    async fn commits(self) {
+        self.commit.send(()).unwrap();
+        self.written.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_commits_late_is_told_all_the_same_and_once() {
+    let t = drifted().await;
+    t.sweep().await;
+    let mut listener = everything(&t, &t.router).await;
+    let (slow, fast) = (
+        t.open_drift("web-1", "size_slug").await,
+        t.open_drift("web-2", "region").await,
+    );
+    // SQLite has one writer at a time: there the slow one can only be of another clock.
+    let time = t.now() - TimeDelta::seconds(90);
+    let held = if t.database.is_postgres() {
+        Some(late(&t, &slow, time).await)
+    } else {
+        None
+    };
+    t.later(TimeDelta::seconds(20));
+    t.accept(&fast).await.unwrap();
+    assert_eq!(listener.transition().await, heard("region", "ACCEPTED"));
+    let held = match held {
+        Some(held) => held,
+        None => late(&t, &slow, time).await,
+    };
+    held.commits().await;
+    assert_eq!(listener.transition().await, heard("size_slug", "OPEN"));
+    listener.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn each_hears_of_what_his_filter_lets_through() {
+    let t = drifted().await;
+    let filters = [
+        (
+            json!({}),
+            vec![("region", "OPEN"), ("region", "OPEN"), ("size_slug", "OPEN")],
+        ),
+        (
+            json!({ "filter": { "region": "ams3" } }),
+            vec![("region", "OPEN")],
+        ),
+        (
+            json!({ "filter": { "search": "SIZE" } }),
+            vec![("size_slug", "OPEN")],
+        ),
+        (
+            json!({ "filter": { "status": ["ACCEPTED"] } }),
+            vec![("size_slug", "ACCEPTED")],
+        ),
+    ];
+    let mut listeners = Vec::new();
+    for (filter, wanted) in filters {
+        let listener = Listener::new(&t.router, Some(&viewer(&t)), EVERYTHING, filter).await;
+        listeners.push((listener, wanted));
+    }
+    t.sweep().await;
+    // The last one waits for it; the others are OPEN for the last time they are looked at.
+    for (listener, wanted) in &mut listeners[..3] {
+        hears(listener, wanted).await;
+    }
+    let size = t.open_drift("web-1", "size_slug").await;
+    t.accept(&size).await.unwrap();
+    for (listener, wanted) in &mut listeners[3..] {
+        hears(listener, wanted).await;
+    }
+    for (listener, _) in &mut listeners[..3] {
+        assert_eq!(listener.event_at_once(), None);
+    }
+    let bad = json!({ "filter": { "status": [] } });
+    let mut refused = Listener::new(&t.router, Some(&viewer(&t)), EVERYTHING, bad).await;
+    let (name, data) = refused.event().await.unwrap();
+    assert_eq!(
+        (name.as_str(), &data["errors"][0]["extensions"]["code"]),
+        ("next", &json!("BAD_USER_INPUT"))
+    );
+    assert_eq!(refused.event().await.unwrap().0, "complete");
+    assert_eq!(refused.event().await, None);
+}
+
+/// Everything that is nested in a drift.
+const NESTED: &str = "subscription { driftChanged { id field resource { name syncedAt
+    provisioned { specVersion } events(first: 2) { totalCount nodes { type } } drifts { totalCount } } } }";
+
+/// A server whose statements are counted, with so many drifts to be found.
+async fn counted(resources: usize) -> (TestApp, Arc<Mutex<Vec<String>>>) {
+    let database = TestDb::create().await;
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&log);
+    let db = database
+        .connect_and_migrate()
+        .await
+        .observed(move |info| seen.lock().unwrap().push(info.statement.sql.clone()));
+    let t = TestApp::over(db, database);
+    fleet(t.db(), resources, t.now()).await;
+    (t, log)
+}
+
+#[tokio::test]
+async fn many_who_listen_cost_no_more_statements_than_one() {
+    let mut reads = Vec::new();
+    for count in [1, 25] {
+        let (t, log) = counted(4).await;
+        let other = t.another_server().await;
+        let mut listeners = Vec::new();
+        for _ in 0..count {
+            listeners.push(Listener::new(&t.router, Some(&viewer(&t)), NESTED, json!({})).await);
+        }
+        log.lock().unwrap().clear();
+        other.run(JobRequest::detect_all()).await.unwrap();
+        for listener in &mut listeners {
+            for _ in 0..12 {
+                let drift = listener.drift().await;
+                assert_eq!(drift["resource"]["provisioned"]["specVersion"], 1);
+                assert_eq!(drift["resource"]["events"]["totalCount"], 3, "{drift}");
+                assert_eq!(drift["resource"]["drifts"]["totalCount"], 3);
+            }
+        }
+        let log = log.lock().unwrap();
+        // Looks that found nothing say no more than that the clock went on.
+        let look = |sql: &&String| !sql.contains("\"type\" IN");
+        reads.push(log.iter().filter(look).count());
+    }
+    // Three for the drifts, and one for each kind of nesting.
+    assert!(reads[0] <= 10, "{reads:?}");
+    assert!(reads[1] <= reads[0] + 3, "{reads:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_read_while_nobody_listens() {
+    let (t, log) = counted(1).await;
+    let looks = || {
+        log.lock()
+            .unwrap()
+            .iter()
+            .filter(|sql| sql.contains("\"type\" IN"))
+            .count()
+    };
+    t.sweep().await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(looks(), 0);
+    let listener = everything(&t, &t.router).await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!((2..=6).contains(&looks()), "{}", looks());
+    drop(listener);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let then = looks();
+    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    assert_eq!(looks(), then);
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_cut_off_and_nobody_waits_for_him() {
+    let t = TestApp::new().await;
+    fleet(t.db(), 4_500, t.now()).await;
+    let (mut slow, mut fast) = (everything(&t, &t.router).await, everything(&t, &t.router).await);
+    let reading = tokio::spawn(async move {
+        for _ in 0..13_500 {
+            fast.drift().await;
+        }
+        fast
+    });
+    t.sweep().await;
+    let mut fast = reading.await.unwrap();
+    assert_eq!(fast.event_at_once(), None);
+    let mut told = 0;
+    let error = loop {
+        match slow.event().await.unwrap() {
+            (name, data) if data.get("errors").is_none() => {
+                assert_eq!(name, "next");
+                told += 1;
+            }
+            (_, data) => break data,
+        }
+    };
+    assert_eq!(
+        error["errors"][0]["extensions"]["code"], "SUBSCRIPTION_LAGGED",
+        "{error}"
+    );
+    assert!((10_000..13_500).contains(&told), "{told}");
+    assert_eq!(slow.event().await.unwrap().0, "complete");
+    // Whoever subscribes again goes on.
+    let mut again = everything(&t, &t.router).await;
+    let drift = t.inbox().await.remove(0);
+    t.accept(&drift).await.unwrap();
+    assert_eq!(again.transition().await.1, "ACCEPTED");
+    assert_eq!(fast.transition().await.1, "ACCEPTED");
+}
+
+#[tokio::test]
+async fn what_is_committed_while_the_database_is_away_is_told_afterwards() {
+    let t = drifted().await;
+    t.sweep().await;
+    let mut listener = everything(&t, &t.router).await;
+    let away = "ALTER TABLE cloud_resource_events RENAME COLUMN occurred_at TO away";
+    t.database.execute(away).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    t.later(TimeDelta::minutes(10));
+    let back = "ALTER TABLE cloud_resource_events RENAME COLUMN away TO occurred_at";
+    t.database.execute(back).await.unwrap();
+    let region = t.open_drift("web-2", "region").await;
+    t.accept(&region).await.unwrap();
+    assert_eq!(listener.transition().await, heard("region", "ACCEPTED"));
+    listener.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn the_stream_of_events_is_what_its_protocol_says() {
+    let t = drifted().await;
+    let mut listener = everything(&t, &t.router).await;
+    let header = |listener: &Listener, name: &str| {
+        listener
+            .headers
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    let seen = [
+        "content-type",
+        "cache-control",
+        "x-accel-buffering",
+        "content-encoding",
+    ]
+    .map(|name| header(&listener, name));
+    let type_ = "text/event-stream; charset=utf-8";
+    assert_eq!(
+        seen,
+        [
+            Some(type_.to_owned()),
+            Some("no-store".to_owned()),
+            Some("no".to_owned()),
+            None
+        ]
+    );
+    t.sweep().await;
+    assert!(listener.drift().await["id"].is_string());
+    // A query is a stream of one.
+    let mut query = Listener::new(&t.router, Some(&viewer(&t)), "{ viewer { id } }", json!({})).await;
+    let wanted = json!({ "data": { "viewer": { "id": "user-1" } } });
+    assert_eq!(query.event().await, Some(("next".to_owned(), wanted)));
+    assert_eq!(query.event().await.unwrap().0, "complete");
+    assert_eq!(query.event().await, None);
+    // What is not run at all, and a bad token, are no stream.
+    let invalid = Listener::new(&t.router, None, "subscription { nothing }", json!({})).await;
+    assert_eq!(
+        (
+            invalid.status.as_u16(),
+            header(&invalid, "content-type").unwrap().as_str()
+        ),
+        (400, "application/json; charset=utf-8")
+    );
+    let stranger = Listener::new(&t.router, Some("garbage"), EVERYTHING, json!({})).await;
+    assert_eq!(stranger.status.as_u16(), 401);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token() {
+    let t = drifted().await;
+    let mut listener = everything(&t, &t.router).await;
+    t.later(TimeDelta::minutes(61));
+    assert_eq!(listener.event().await.unwrap().0, "complete");
+    assert_eq!(listener.event().await, None);
+}
+
+#[tokio::test]
+async fn a_socket_hears_of_drifts_and_a_query_behind_a_subscription_sees_what_was_before() {
+    let t = drifted().await;
+    let server = Server::of(&t.router).await;
+    let mut socket = Socket::of(server.address, &viewer(&t)).await;
+    socket.subscribe("live", EVERYTHING, any_status()).await;
+    socket
+        .subscribe("now", "{ drifts { totalCount } }", json!({}))
+        .await;
+    assert_eq!(socket.result("now").await["data"]["drifts"]["totalCount"], 0);
+    assert_eq!(socket.hear().await["type"], "complete");
+    t.sweep().await;
+    for _ in 0..3 {
+        assert_eq!(
+            socket.result("live").await["data"]["driftChanged"]["status"],
+            "OPEN"
+        );
+    }
+    socket.say(json!({ "type": "complete", "id": "live" })).await;
+    let size = t.open_drift("web-1", "size_slug").await;
+    t.accept(&size).await.unwrap();
+    socket.hears_nothing().await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_goodbye_to_all_who_listen() {
+    let t = drifted().await;
+    let server = Server::of(&t.router).await;
+    let mut socket = Socket::of(server.address, &viewer(&t)).await;
+    socket.listen("1", EVERYTHING, any_status()).await;
+    let mut unsaid = Socket::new(server.address).await;
+    // This one never reads, nor answers.
+    let _deaf = Socket::of(server.address, &viewer(&t)).await;
+    let stream = reqwest::Client::new()
+        .post(format!("http://{}/graphql", server.address))
+        .bearer_auth(viewer(&t))
+        .header("accept", "text/event-stream")
+        .json(&json!({ "query": EVERYTHING }))
+        .send()
+        .await
+        .unwrap();
+    let began = Instant::now();
+    server.stop();
+    assert_eq!(socket.goodbye().await.code, 1001);
+    assert_eq!(unsaid.goodbye().await.code, 1001);
+    assert_eq!(stream.text().await.unwrap(), "event: complete\ndata:\n\n");
+    tokio::time::timeout(PATIENCE, server.stopped()).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

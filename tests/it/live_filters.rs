@@ -1,0 +1,141 @@
+//! Who listens by a filter hears of what the same filter would list.
+
+use chrono::TimeDelta;
+use drift_inbox::services::inbox::{self, DriftFilter, DriftTime, Whereabouts};
+use drift_inbox::services::page::PageRequest;
+use entity::cloud_drift::{DriftKind, DriftStatus};
+use entity::cloud_resources;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use sea_orm::EntityTrait as _;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::TestApp;
+use crate::support::cloud::Listed;
+
+/// Drifts of every status and kind, of resources whose names are hard to compare.
+async fn odd_cloud() -> TestApp {
+    let t = TestApp::new().await;
+    let names = [
+        "web-1",
+        "WEB-1",
+        "straße",
+        "STRASSE",
+        "50%_off",
+        "İstanbul",
+        "a.b*c",
+    ];
+    let listed = |name: &str| {
+        let kind = if name.contains('-') { "droplet" } else { "volume" };
+        Listed::new(kind, name)
+            .region(if name.starts_with('W') { "NYC3" } else { "nyc3" })
+            .size("large")
+    };
+    t.cloud_has(names.map(listed)).await;
+    for name in names {
+        let spec = json!({ "size_slug": "small", "region": "fra1", "Größe": 1, "50%": true });
+        t.asked_for(name, spec).await;
+    }
+    t.sweep().await;
+    for (name, field) in [("web-1", "region"), ("straße", "50%"), ("a.b*c", "Größe")] {
+        let drift = t.open_drift(name, field).await;
+        t.accept(&drift).await.unwrap();
+        t.later(TimeDelta::microseconds(1));
+    }
+    t.later(TimeDelta::seconds(1));
+    t.cloud_has(names[1..].iter().copied().map(listed)).await;
+    t.sweep().await;
+    t
+}
+
+/// Any filter, made of values that are there and of some that are not.
+fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl Strategy<Value = DriftFilter> {
+    let statuses = [
+        DriftStatus::Open,
+        DriftStatus::Accepted,
+        DriftStatus::Reverted,
+        DriftStatus::Stale,
+    ];
+    let maybe = |texts: &'static [&'static str]| {
+        let text = prop::sample::select(texts).prop_map(str::to_owned);
+        prop::option::weighted(0.3, text)
+    };
+    let time = || prop::option::weighted(0.2, prop::sample::select(times.clone()));
+    (
+        prop::sample::subsequence(statuses.to_vec(), 1..=4),
+        prop::option::weighted(
+            0.2,
+            prop::sample::select(vec![DriftKind::Changed, DriftKind::Missing]),
+        ),
+        maybe(&["region", "Region", "größe", "Größe", "*", "50%", ""]),
+        prop::option::weighted(0.2, prop::sample::select(ids)),
+        maybe(&["droplet", "Droplet", "volume", ""]),
+        maybe(&["nyc3", "NYC3", "fra1", ""]),
+        maybe(&[
+            "web", "E-1", "SS", "ß", "SSE", "İ", "i", "%", "_", "50%_", "*", "GRÖSSE", "rö", "size", "",
+        ]),
+        time(),
+        time(),
+    )
+        .prop_map(
+            |(status, kind, field, resource_id, resource_kind, region, search, after, before)| DriftFilter {
+                status,
+                kind,
+                field,
+                resource_id,
+                resource_kind,
+                region,
+                search,
+                detected_after: after,
+                detected_before: before,
+            },
+        )
+}
+
+#[tokio::test]
+async fn whoever_listens_hears_of_what_the_same_filter_would_list() {
+    let t = odd_cloud().await;
+    let drifts = t.drifts().await;
+    let resources = cloud_resources::Entity::find()
+        .all(t.db().reader())
+        .await
+        .unwrap();
+    let place = |id: Uuid| {
+        let row = resources.iter().find(|row| row.id == id).unwrap();
+        Whereabouts {
+            id,
+            kind: row.kind.clone(),
+            provider_id: row.provider_id.clone(),
+            name: row.name.clone().into(),
+            region: row.region.clone(),
+        }
+    };
+    let mut times: Vec<_> = drifts.iter().map(|drift| drift.detected_at).collect();
+    times.extend(
+        drifts
+            .iter()
+            .map(|drift| drift.detected_at + TimeDelta::microseconds(1)),
+    );
+    let strategy = filters(resources.iter().map(|row| row.id).collect(), times);
+    let (mut runner, mut sizes) = (TestRunner::deterministic(), std::collections::BTreeSet::new());
+    for _ in 0..400 {
+        let filter = strategy.new_tree(&mut runner).unwrap().current();
+        let order = inbox::order_by(DriftTime::DetectedAt, true);
+        let page = inbox::list(t.db().reader(), &filter, order, &PageRequest::first(200))
+            .await
+            .unwrap();
+        let mut listed: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.id).collect();
+        let mut heard: Vec<Uuid> = drifts
+            .iter()
+            .filter(|drift| filter.lets_through(drift, &place(drift.resource_id)))
+            .map(|drift| drift.id)
+            .collect();
+        listed.sort();
+        heard.sort();
+        assert_eq!(listed, heard, "{filter:?}");
+        sizes.insert(heard.len());
+    }
+    assert!(sizes.len() > 8, "the filters tell something apart: {sizes:?}");
+}
