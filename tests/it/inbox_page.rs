@@ -178,6 +178,8 @@ async fn filters_are_in_the_address_and_so_is_the_way_back() {
     browser.see_text(TOTAL, "1 open").await;
     browser.click("[data-testid=clear-filters]").await;
     browser.see_text(TOTAL, "3 open").await;
+    browser.go("/").await;
+    browser.see(ROW).await;
     browser.press("/").await;
     browser.press("WEB-1").await;
     browser.see_text(TOTAL, "2 open").await;
@@ -371,16 +373,16 @@ async fn a_session_that_has_ended_says_so_and_keeps_the_place() {
     browser.go(&link).await;
     browser.see_text("[data-testid=detail]", "web-1").await;
     served.later(TimeDelta::hours(2));
-    browser.press("g").await;
-    browser.press("h").await;
     browser
         .see_text("[data-testid=sign-in-reason]", "session has ended")
         .await;
+    assert_eq!(browser.count(ROW).await, 0, "nothing is left for who comes next");
     browser.shoot("session-ended").await;
     let token = served.token(Some(ADMIN), &["platform_admin"]);
     browser.fill("[data-testid=token-input]", &token).await;
     browser.press(ENTER).await;
-    browser.see_text("#view-title", "History").await;
+    browser.see_text("[data-testid=detail]", "web-1").await;
+    assert_eq!(browser.path().await, link);
 }
 
 #[tokio::test]
