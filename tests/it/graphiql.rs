@@ -10,6 +10,10 @@ use crate::support::{ADMIN, TestApp};
 const EXECUTE: &str = ".graphiql-execute-button";
 const RESULT: &str = ".result-window";
 
+/// What axe finds in GraphiQL itself and no style can mend: tabs with a button in them, a small one, editors that are
+/// scrolled by the keyboard only from inside.
+const GRAPHIQLS_OWN: [&str; 3] = ["nested-interactive", "target-size", "scrollable-region-focusable"];
+
 /// One droplet whose size is not the one that was asked for.
 async fn resized() -> Served {
     let t = TestApp::new().await;
@@ -34,6 +38,10 @@ async fn write(browser: &Browser, document: &str) {
         json!(document)
     );
     browser.run(&script).await;
+    // Until then, the button runs the operation that the tab is named after, which is gone.
+    browser
+        .until("document.querySelector('.graphiql-tab-active').innerText.trim() !== 'Inbox'")
+        .await;
 }
 
 #[tokio::test]
@@ -53,6 +61,9 @@ async fn it_runs_a_query_with_the_token_of_its_link_and_asks_nobody_else() {
     browser.click(EXECUTE).await;
     browser.see_text(RESULT, "s-96vcpu-768gb").await;
     browser.shoot("graphiql").await;
+    let mut found = browser.axe().await;
+    found.retain(|violation| !GRAPHIQLS_OWN.iter().any(|rule| violation.starts_with(rule)));
+    assert_eq!(found, Vec::<String>::new());
 
     browser.click("[aria-label='Show Documentation Explorer']").await;
     browser.see_text(".graphiql-doc-explorer", "Subscription").await;

@@ -120,6 +120,15 @@ async function fetcher(parameters, options) {
   return answer(await post(parameters, options, 'application/graphql-response+json, application/json;q=0.9'));
 }
 
+// GraphiQL's editors have no names, so that a screen reader would not say which of them it is in.
+/** @param {HTMLElement} container */
+function nameEditors(container) {
+  for (const field of container.querySelectorAll('.CodeMirror textarea:not([aria-label])')) {
+    const part = field.closest('.graphiql-query-editor') ? 'Operation' : field.closest('.result-window') ? 'Answer' : 'Variables and headers';
+    field.setAttribute('aria-label', part);
+  }
+}
+
 function start() {
   const { React, ReactDOM, GraphiQL } = /** @type {any} */ (window);
   if (!React || !ReactDOM || !GraphiQL) {
@@ -135,6 +144,7 @@ function start() {
   const container = byId('graphiql');
   container.replaceChildren();
   const root = ReactDOM.createRoot(container);
+  new MutationObserver(() => nameEditors(container)).observe(container, { childList: true, subtree: true });
   const storage = storageWithoutTokens(() => session.token);
   // A new key makes a new GraphiQL, which reads the schema again: with another token there may be another answer.
   let generation = 0;
