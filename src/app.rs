@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::admission::keepable;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
 use crate::live::Live;
@@ -352,7 +353,6 @@ fn failed(error: &Error) -> Report {
     Report {
         outcome: JobOutcome::Failed,
         counts: json!({}),
-        // What a cloud answers may be quoted in it, and PostgreSQL keeps no U+0000: the run would never end.
-        error: Some(error.public_message().replace('\0', "\u{fffd}")),
+        error: Some(keepable(&error.public_message())),
     }
 }

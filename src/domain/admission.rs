@@ -151,5 +151,11 @@ fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
             .is_some_and(|float| float <= I64_MIN || float >= U64_END)
 }
 
+/// A text for the report of a run, which may quote what a cloud answered. PostgreSQL keeps no U+0000: the run would
+/// never end.
+pub fn keepable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use entity::cloud_resources;
 use serde_json::{Map, Value};
 
 use super::canonical::{is_unset, loosely_equal};
+use super::inventory::PROJECT_ID;
 
 /// The columns of `cloud_resources` that a field of a spec may name. Every other name is looked up in
 /// `attrs`.
@@ -17,8 +18,11 @@ pub const SCHEMA_FIELDS: [&str; 8] = [
     "tags",
     "ip",
     "vpc_uuid",
-    "project_id",
+    PROJECT_ID,
 ];
+
+/// A cloud in which whatever can be in a project is in exactly one.
+const ALL_IN_PROJECTS: &str = "digitalocean";
 
 /// A field whose live value is not loosely equal to what the spec says.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,10 +51,18 @@ fn schema_field<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option
         "status" => resource.status.as_ref(),
         "ip" => resource.ip.as_ref(),
         "vpc_uuid" => resource.vpc_uuid.as_ref(),
-        "project_id" => resource.project_id.as_ref(),
+        PROJECT_ID => resource.project_id.as_ref(),
         _ => None,
     };
     text.map(|text| Cow::Owned(Value::String(text.clone())))
+}
+
+/// Whether the field can be compared at all. Where everything is in a project, none means that nobody could tell
+/// which: the token may not read projects, or they were listed a moment too early. That is no difference.
+pub fn is_told(resource: &cloud_resources::Model, field: &str) -> bool {
+    field != PROJECT_ID
+        || resource.provider != ALL_IN_PROJECTS
+        || live_value(resource, field).is_some_and(|project| !is_unset(&project))
 }
 
 /// The fields of `spec` that differ from the live resource, in the order of their names. Live fields that
@@ -58,6 +70,7 @@ fn schema_field<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option
 pub fn differences(spec: &Map<String, Value>, resource: &cloud_resources::Model) -> Vec<Difference> {
     let mut found: Vec<Difference> = spec
         .iter()
+        .filter(|(field, _)| is_told(resource, field))
         .filter_map(|(field, expected)| {
             let actual = live_value(resource, field).unwrap_or(Cow::Owned(Value::Null));
             (!loosely_equal(expected, &actual)).then(|| Difference {

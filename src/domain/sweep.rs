@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::canonical::loosely_equal;
-use super::compare::differences;
+use super::compare::{differences, is_told};
 
 /// Name of the field in a drift that is about the whole resource.
 pub const WHOLE_RESOURCE: &str = "*";
@@ -145,7 +145,8 @@ fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
     let Some(spec) = pair.spec.spec.as_object() else {
         return Vec::new();
     };
-    *fields_compared = spec.len() as u64;
+    let told = spec.keys().filter(|field| is_told(&pair.resource, field));
+    *fields_compared = told.count() as u64;
     differences(spec, &pair.resource)
         .into_iter()
         .map(|d| Finding {

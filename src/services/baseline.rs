@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, QueryTrait,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, QueryFilter, QueryOrder, QueryResult, QuerySelect,
+    QueryTrait, Select,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -89,7 +89,7 @@ async fn baseline_in_txn(
             return Ok(done);
         };
         after = Some(*last);
-        let specs = specs_in_txn(txn, &ids, &mut done.skipped).await?;
+        let specs = specs_in_txn(txn, unmanaged, &ids, &mut done.skipped).await?;
         done.recorded
             .extend(provisioning::record_in_txn(txn, specs, actor, now).await?);
         if !done.more {
@@ -98,19 +98,24 @@ async fn baseline_in_txn(
     }
 }
 
-/// The next unmanaged resources, in the order in which they were first heard of.
+/// What may be recorded, in the order in which it was first heard of.
+fn recordable(txn: &DatabaseTransaction, unmanaged: &ResourceFilter) -> Result<Select<resources::Entity>> {
+    Ok(select(txn, unmanaged)?
+        // What is half made is not what anybody wants.
+        .filter(resources::Column::SettlingSince.is_null())
+        .order_by_asc(resources::Column::Id))
+}
+
+/// The next of them.
 async fn next_ids(
     txn: &DatabaseTransaction,
     unmanaged: &ResourceFilter,
     after: Option<Uuid>,
     limit: usize,
 ) -> Result<Vec<Uuid>> {
-    let mut next = select(txn, unmanaged)?
-        // What is half made is not what anybody wants.
-        .filter(resources::Column::SettlingSince.is_null())
+    let mut next = recordable(txn, unmanaged)?
         .select_only()
         .column(resources::Column::Id)
-        .order_by_asc(resources::Column::Id)
         .limit(limit as u64);
     if let Some(after) = after {
         next = next.filter(resources::Column::Id.gt(after));
@@ -120,16 +125,14 @@ async fn next_ids(
     Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
 }
 
-/// Locks the resources, and says which specs they meet.
+/// Locks the resources, and says which specs they meet. One that a sync changed meanwhile is looked at again.
 async fn specs_in_txn(
     txn: &DatabaseTransaction,
+    unmanaged: &ResourceFilter,
     ids: &[Uuid],
     skipped: &mut Vec<Skipped>,
 ) -> Result<Vec<NewSpec>> {
-    let rows = resources::Entity::find()
-        .filter(resources::Column::Id.is_in(ids.iter().copied()))
-        .filter(resources::Column::GoneAt.is_null())
-        .order_by_asc(resources::Column::Id);
+    let rows = recordable(txn, unmanaged)?.filter(resources::Column::Id.is_in(ids.iter().copied()));
     let rows = locked(rows, Lock::Update).build(txn.get_database_backend());
     let rows = txn.query_all_raw(rows).await?;
     let mut stored = stored_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await?;

@@ -27,7 +27,7 @@ use self::write::write_in_txn;
 use super::locks;
 use crate::clock::Clock;
 use crate::db::{Db, column, decode};
-use crate::domain::admission::is_comparable;
+use crate::domain::admission::{is_comparable, keepable};
 use crate::domain::inventory::{InventoryChange, StoredResource, is_mass_gone, plan_kind};
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
@@ -270,8 +270,8 @@ fn report_of(came_of_it: &KindListing, note: Option<&String>) -> KindReport {
     KindReport {
         outcome: outcome.to_owned(),
         resources,
-        reason,
-        note: note.cloned(),
+        reason: reason.as_deref().map(keepable),
+        note: note.map(String::as_str).map(keepable),
     }
 }
 

@@ -305,3 +305,25 @@ async fn what_is_asked_for_singly_keeps_what_it_belongs_to() {
     assert_eq!(pools(&account).await[0], (some("p-1"), true));
     assert_eq!(projects(&account, "droplet").await[0], some("p-1"));
 }
+
+/// What projects have comes of the configuration, and of the cloud only if the token may read it.
+#[tokio::test]
+async fn a_project_that_was_never_told_is_no_drift() {
+    let account = account_with_projects().await;
+    account.stub.fault(|asked, value| match asked.path.as_str() {
+        "projects" => response(403, [], "{}"),
+        _ => honest(value),
+    });
+    account.sync().await;
+    for (name, project) in [("web-1", "p-1"), ("web-2", "p-1"), ("main", "p-1")] {
+        account.t.asked_for(name, json!({ "project_id": project })).await;
+    }
+    let swept = account.t.sweep().await;
+    assert_eq!((swept.opened, swept.fields_compared), (0, 0));
+    account.stub.fault(|_, value| honest(value));
+    succeeded(&account.sync().await);
+    let swept = account.t.sweep().await;
+    assert_eq!((swept.opened, swept.fields_compared), (1, 2));
+    let drift = account.t.open_drift("web-2", "project_id").await;
+    assert_eq!(drift.actual, Some(json!("p-2")));
+}

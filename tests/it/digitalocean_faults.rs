@@ -286,3 +286,24 @@ async fn our_own_mistake_is_not_asked_again() {
     );
     assert_eq!(tries.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn a_reason_that_no_database_keeps_ends_the_run_all_the_same() {
+    let account = account_with(limits()).await;
+    account
+        .stub
+        .has("domains", [json!({ "name": "a\u{0}b.example" })]);
+    let (run, _) = sync_with(&account, |asked, value| match asked.path.as_str() {
+        path if path.ends_with("/records") => response(404, [], "{}"),
+        _ => honest(value),
+    })
+    .await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    let why = counts(&run)
+        .kinds
+        .remove("domain_record")
+        .unwrap()
+        .reason
+        .unwrap();
+    assert!(why.contains("/v2/domains/a\u{fffd}b.example/records"), "{why}");
+}

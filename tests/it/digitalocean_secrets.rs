@@ -21,6 +21,15 @@ fn plant(account: &Account) {
     web["image"]["novel"] = json!({ "password": secret("novel") });
     web["kernel"] = json!({ "name": secret("kernel") });
     stub.has("droplets", [web]);
+    let template = json!({ "user_data": secret("template"), "size": "s-1vcpu-1gb" });
+    stub.has(
+        "droplets/autoscale",
+        [json!({ "id": "p-1", "name": "pool", "droplet_template": template })],
+    );
+    stub.has(
+        "droplets/autoscale/p-1/members",
+        [json!({ "droplet_id": 1, "novel": secret("member") })],
+    );
     let connection = json!({ "uri": secret("uri"), "password": secret("password"), "host": "db.example" });
     stub.has(
         "databases",

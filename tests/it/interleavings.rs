@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use drift_inbox::app::{App, JobRequest};
 use drift_inbox::clock::Clock;
 use drift_inbox::error::{Error, Result};
+use drift_inbox::services::baseline::record_baseline;
 use drift_inbox::services::detection::{Batch, Scope, SweepCounts, Written, gather, write};
 use drift_inbox::services::locks::{self, Lock};
 use drift_inbox::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
+use drift_inbox::services::resources::ResourceFilter;
 use drift_inbox::services::retirement::{RetireSpec, retire_in_txn, retire_spec};
 use drift_inbox::services::triage::{self, AcceptDrift, Accepted};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
@@ -17,7 +19,7 @@ use entity::cloud_resource_events::EventType;
 use serde_json::{Value, json};
 
 use crate::support::cloud::{Listed, droplet};
-use crate::support::together::together;
+use crate::support::together::{behind, together};
 use crate::support::{ADMIN, TestApp};
 
 const SMALL: &str = "s-1vcpu-1gb";
@@ -464,4 +466,22 @@ async fn two_first_records_of_one_resource_are_versions_1_and_2() {
     let newer = if a.spec_version > b.spec_version { &a } else { &b };
     assert_eq!(a.spec_version + b.spec_version, 3);
     assert_eq!(&t.spec("data").await, newer);
+}
+
+#[tokio::test]
+async fn a_baseline_leaves_out_what_a_sync_changed_meanwhile() {
+    for change in [
+        "settling_since = CURRENT_TIMESTAMP",
+        "owned = TRUE",
+        "gone_at = CURRENT_TIMESTAMP",
+        "first_seen_at = NULL",
+    ] {
+        let t = TestApp::new().await;
+        t.cloud_has([droplet("web-1")]).await;
+        let (db, now) = (t.database.connect().await, t.now());
+        let baseline = async move { record_baseline(&db, ADMIN, &ResourceFilter::default(), now).await };
+        let change = format!("UPDATE cloud_resources SET {change}");
+        let done = behind(&t, "web-1", change, baseline).await.unwrap();
+        assert!(done.recorded.is_empty() && done.skipped.is_empty(), "{done:?}");
+    }
 }

@@ -219,3 +219,23 @@ fn differences_come_in_the_order_of_names_with_values_as_they_are_written() {
         ]
     );
 }
+
+#[test]
+fn a_project_that_was_never_told_is_not_compared_where_everything_is_in_one() {
+    let asked = spec(json!({"project_id": "p-1", "region": "nyc3"}));
+    let told = |resource: &cloud_resources::Model| {
+        let found = differences(&asked, resource);
+        found.iter().any(|difference| difference.field == PROJECT_ID)
+    };
+    let (untold, other) = (resource(json!({})), |project: &str, provider: &str| {
+        cloud_resources::Model {
+            project_id: Some(project.to_owned()),
+            provider: provider.to_owned(),
+            ..resource(json!({}))
+        }
+    });
+    assert!(!told(&untold) && !told(&other("", "digitalocean")));
+    assert!(told(&other("p-2", "digitalocean")));
+    assert!(told(&other("", "elsewhere")), "it may well be in none");
+    assert_eq!(differences(&asked, &untold).len(), 1, "the region is");
+}

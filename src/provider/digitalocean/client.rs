@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::address::{ApiToken, ApiUrl};
-use super::limits::{Limits, Pace, Patience};
+use super::limits::{Limits, NO_ANSWER, Pace, Patience};
 use crate::clock::Clock;
 
 /// What is read of the body of an error, in bytes.
@@ -140,9 +140,12 @@ impl Client {
         if let Some(wait) = self.pace.held() {
             return Err(Failure::Limited(wait));
         }
-        let started = Instant::now();
-        let tried = tokio::time::timeout(patience.for_a_try(), self.ask(url)).await;
-        let tried = tried.unwrap_or_else(|_| Err(Failure::Passing("there was no answer in time".to_owned())));
+        let (started, limit) = (Instant::now(), patience.for_a_try());
+        let tried = tokio::time::timeout(limit, self.ask(url)).await;
+        let tried = tried.unwrap_or_else(|_| Err(Failure::Passing(patience.why_none(limit))));
+        if let Err(Failure::Passing(why)) = &tried {
+            patience.hear(why);
+        }
         // To be told to wait is no try.
         if !matches!(tried, Err(Failure::Limited(_))) {
             patience.spend(started.elapsed());
@@ -211,7 +214,7 @@ impl Client {
 
 fn broken(error: reqwest::Error) -> Failure {
     let why = if error.is_timeout() {
-        "there was no answer in time"
+        NO_ANSWER
     } else if error.is_connect() {
         "there is no connection"
     } else {

@@ -6,6 +6,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+/// Why a request has failed that took too long.
+pub(super) const NO_ANSWER: &str = "there was no answer in time";
+
 /// A bound on everything. The default is for the real API.
 ///
 /// DigitalOcean's API reference, "Rate Limit": 5,000 requests an hour and 250 a minute for each token.
@@ -66,6 +69,8 @@ pub(super) struct Patience {
     request_timeout: Duration,
     retry_for: Duration,
     spent: Mutex<Duration>,
+    /// What came of the last try that had its time.
+    heard: Mutex<Option<String>>,
 }
 
 impl Patience {
@@ -74,6 +79,7 @@ impl Patience {
             request_timeout: limits.request_timeout,
             retry_for: limits.retry_for,
             spent: Mutex::default(),
+            heard: Mutex::default(),
         }
     }
 
@@ -97,6 +103,22 @@ impl Patience {
     pub(super) fn spend(&self, time: Duration) {
         let mut spent = self.spent();
         *spent = spent.saturating_add(time);
+    }
+
+    /// Keeps why a try failed.
+    pub(super) fn hear(&self, why: &str) {
+        *self.heard() = Some(why.to_owned());
+    }
+
+    /// Why there is no answer after a try of this length. One that had less than a request may take says nothing
+    /// new: it was cut off because those before it had failed.
+    pub(super) fn why_none(&self, tried_for: Duration) -> String {
+        let heard = self.heard().clone().filter(|_| tried_for < self.request_timeout);
+        heard.unwrap_or_else(|| NO_ANSWER.to_owned())
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Option<String>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spent(&self) -> MutexGuard<'_, Duration> {
@@ -210,6 +232,16 @@ mod tests {
         assert_eq!(patience.for_a_try(), seconds(8), "not 20");
         patience.spend(seconds(1));
         assert_eq!(patience.for_a_pause(seconds(7)), None);
+    }
+
+    #[test]
+    fn a_try_that_was_cut_short_leaves_the_reason_of_the_one_before() {
+        let patience = Patience::new(&Limits::default());
+        let seconds = Duration::from_secs;
+        assert_eq!(patience.why_none(seconds(8)), NO_ANSWER);
+        patience.hear("the answer is 500");
+        assert_eq!(patience.why_none(seconds(8)), "the answer is 500");
+        assert_eq!(patience.why_none(seconds(20)), NO_ANSWER);
     }
 
     #[test]

@@ -33,9 +33,8 @@ pub(super) async fn confirm_gone(
                 listing.kinds.insert(kind, came_of_it);
             }
             Err(error) => {
-                // PostgreSQL keeps no U+0000, whoever wrote it into an error.
-                let why = error.public_message().replace('\0', "\u{fffd}");
-                listing.kinds.insert(kind, KindListing::Incomplete(why));
+                let why = KindListing::Incomplete(error.public_message());
+                listing.kinds.insert(kind, why);
                 return Err(error);
             }
         }

@@ -11,22 +11,25 @@ use tokio::task::JoinHandle;
 
 use super::TestApp;
 
-/// The row of a resource, in the hands of a transaction that does nothing but hold it. What is started
+/// The row of a resource, in the hands of a transaction that holds it after a change, if any. What is started
 /// meanwhile runs into it, and goes on together with the rest once it is let go.
 struct Held {
     release: oneshot::Sender<()>,
     holder: JoinHandle<Result<()>>,
 }
 
-async fn hold(t: &TestApp, name: &str) -> Held {
+async fn hold(t: &TestApp, name: &str, change: Option<String>) -> Held {
     let (db, resource) = (t.database.connect().await, t.resource(name).await.id);
     let (held, is_held) = oneshot::channel();
     let (release, released) = oneshot::channel();
     let signals = Mutex::new(Some((held, released)));
     let holder = tokio::spawn(async move {
-        let signals = &signals;
+        let (signals, change) = (&signals, change.as_deref());
         db.write_txn(|txn| async move {
             locks::resource_in_txn(&txn, resource, Lock::Update).await?;
+            if let Some(change) = change {
+                txn.execute_unprepared(change).await?;
+            }
             let (held, released) = signals.lock().unwrap().take().expect("it is held once");
             held.send(()).unwrap();
             released.await.unwrap();
@@ -50,23 +53,40 @@ where
     A: Send + 'static,
     B: Send + 'static,
 {
-    let held = hold(t, name).await;
+    let held = hold(t, name, None).await;
     let (a, b) = (tokio::spawn(a), tokio::spawn(b));
     if t.database.is_postgres() {
-        until_two_wait(t).await;
+        until_they_wait(t, 2).await;
     }
     held.release.send(()).unwrap();
     held.holder.await.unwrap().unwrap();
     (a.await.unwrap(), b.await.unwrap())
 }
 
-async fn until_two_wait(t: &TestApp) {
+/// Runs into a transaction that has changed a resource, and goes on when that has committed.
+pub(crate) async fn behind<A: Send + 'static>(
+    t: &TestApp,
+    name: &str,
+    change: String,
+    a: impl Future<Output = A> + Send + 'static,
+) -> A {
+    let held = hold(t, name, Some(change)).await;
+    let a = tokio::spawn(a);
+    if t.database.is_postgres() {
+        until_they_wait(t, 1).await;
+    }
+    held.release.send(()).unwrap();
+    held.holder.await.unwrap().unwrap();
+    a.await.unwrap()
+}
+
+async fn until_they_wait(t: &TestApp, callers: i64) {
     let waiting = "SELECT count(*) AS n FROM pg_stat_activity \
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     for _ in 0..2_000 {
         let statement = Statement::from_string(t.db().backend(), waiting);
         let row = t.db().reader().query_one_raw(statement).await.unwrap().unwrap();
-        if row.try_get::<i64>("", "n").unwrap() >= 2 {
+        if row.try_get::<i64>("", "n").unwrap() >= callers {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
