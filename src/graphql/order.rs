@@ -51,7 +51,7 @@ impl Order {
             Value::List(items) => items.iter_mut().for_each(|item| self.put(item)),
             Value::Object(fields) => {
                 let place = |key: &Name| self.0.get_index_of(key);
-                if !fields.keys().is_sorted_by_key(|key| place(key)) {
+                if !fields.keys().is_sorted_by_key(place) {
                     fields.sort_by_cached_key(|key, _| place(key));
                 }
                 for (key, value) in fields {
