@@ -34,8 +34,10 @@ async fn write(browser: &Browser, document: &str) {
         json!(document)
     );
     browser.run(&script).await;
-    // Until GraphiQL has read it, it runs the operation of the document before. All that is written here has no name.
-    browser.see_text(".graphiql-tab-active", "<untitled>").await;
+    // Until GraphiQL has read it, it runs the operation of the document before.
+    browser
+        .until("!document.querySelector('.graphiql-tab-active').innerText.includes('Inbox')")
+        .await;
 }
 
 #[tokio::test]
