@@ -16,6 +16,8 @@ export class AcceptDialog {
   /** @type {Drift | null} */
   #drift = null;
   #busy = false;
+  /** How often it was opened: an answer may come when it is about another drift already. */
+  #opened = 0;
   /** Whether the value that is shown has been looked at since it came. */
   #seen = true;
   /** Notes that were not sent, by drift: a session may end while one is written. @type {Map<string, string>} */
@@ -51,6 +53,10 @@ export class AcceptDialog {
       ),
     );
     this.element.addEventListener('close', () => this.#closed());
+    // A key that is held would press one button after the other.
+    this.element.addEventListener('keydown', (event) => {
+      if (event.repeat && event.target instanceof HTMLButtonElement) event.preventDefault();
+    });
   }
 
   /**
@@ -58,6 +64,7 @@ export class AcceptDialog {
    */
   open(drift) {
     this.#busy = false;
+    this.#opened += 1;
     this.#message.replaceChildren();
     this.#note.value = this.#drafts.get(drift.id) ?? '';
     this.#show(drift, true);
@@ -182,18 +189,22 @@ export class AcceptDialog {
     this.#message.replaceChildren();
     const note = this.#note.value.trim();
     const input = { driftId: drift.id, revision: drift.revision, ...(note === '' ? {} : { note }) };
+    const opened = this.#opened;
     try {
       const { acceptDrift } = await this.#context.api.ask(ACCEPT, { input });
+      if (this.#opened === opened) {
+        this.#note.value = '';
+        this.#drift = null;
+        this.element.close();
+      }
       this.#drafts.delete(drift.id);
-      this.#note.value = '';
-      this.#drift = null;
-      this.element.close();
       this.#context.changed(acceptDrift.drift);
       announce(`Accepted ${fieldName(drift)} of ${resourceName(drift.resource)}`);
     } catch (error) {
-      this.#busy = false;
-      await this.#refused(drift, error);
+      if (this.#opened === opened) this.#busy = false;
+      await this.#refused(drift, error, () => this.element.open && this.#opened === opened);
     }
+    if (this.#opened !== opened) return;
     this.#busy = false;
     this.#typed();
   }
@@ -201,13 +212,14 @@ export class AcceptDialog {
   /**
    * @param {Drift} drift
    * @param {unknown} error
+   * @param {() => boolean} isShown whether the dialog is still about it
    */
-  async #refused(drift, error) {
+  async #refused(drift, error, isShown) {
     const code = error instanceof ApiError ? error.code : '';
     if (code === 'UNAUTHENTICATED') return;
     const now = ['ALREADY_RESOLVED', 'LIVE_VALUE_MOVED', 'NETWORK', 'REQUEST_TIMEOUT'].includes(code) ? await this.#lookUp(drift.id) : null;
     // Closed, or already told by the row itself.
-    if (!this.element.open || (now !== null && now.status !== 'OPEN')) return;
+    if (!isShown() || (now !== null && now.status !== 'OPEN')) return;
     switch (code) {
       case 'LIVE_VALUE_MOVED':
         this.#seen = false;

@@ -135,14 +135,20 @@ export function resolution(drift) {
 
 // Controls, marks of direction and characters without width: two values that look alike would not be the same.
 const INVISIBLE =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]/g;
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\ufff9-\ufffb\p{Default_Ignorable_Code_Point}\p{Surrogate}]/gu;
 
 /**
  * A text in which everything can be seen.
  * @param {string} text
  */
 export function visible(text) {
-  return text.replace(INVISIBLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(INVISIBLE, (character) => `\\u${codePoint(character)}`);
+}
+
+/** @param {string} character */
+function codePoint(character) {
+  const digits = (character.codePointAt(0) ?? 0).toString(16);
+  return digits.length > 4 ? `{${digits}}` : digits.padStart(4, '0');
 }
 
 /**

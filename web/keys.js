@@ -4,6 +4,8 @@
 import { h } from './dom.js';
 
 const OFF_KEY = 'drift-inbox:keys-off';
+/** Keys that may be held. */
+const REPEATED = ['j', 'k'];
 /** Time within which the second key of two has to come. */
 const SEQUENCE = 1200;
 
@@ -33,6 +35,8 @@ export class Keys {
   #actions;
   #off = areOff();
   #before = '';
+  /** The key that did something and is still down. */
+  #held = '';
   #beforeAt = 0;
 
   /**
@@ -42,6 +46,9 @@ export class Keys {
     this.#actions = { ...actions, '?': () => this.openHelp() };
     this.help = this.#helpDialog();
     document.addEventListener('keydown', (event) => this.#pressed(event));
+    document.addEventListener('keyup', () => {
+      this.#held = '';
+    });
   }
 
   openHelp() {
@@ -50,6 +57,11 @@ export class Keys {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
+    // Only to go on to the next row: what was opened by a key is not written into by it.
+    if (event.repeat && event.key === this.#held && !REPEATED.includes(event.key)) {
+      event.preventDefault();
+      return;
+    }
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (document.querySelector('dialog[open]') !== null) return;
     if (event.key === 'Escape') {
@@ -63,6 +75,7 @@ export class Keys {
     this.#beforeAt = event.timeStamp;
     if (action === undefined) return;
     this.#before = '';
+    this.#held = event.key;
     event.preventDefault();
     action();
   }

@@ -13,6 +13,8 @@ import { ListWindow } from './window.js';
 
 /** How long a row that left the list is still shown. */
 const FAREWELL = 5000;
+/** How much older than the newest row a new one may be: the server hears of what is up to two minutes late. */
+const LATEST = 180_000;
 /** How long after a change the numbers are asked for again. */
 const SETTLE = 1500;
 /** New rows that go in by themselves; of more, their number is shown. */
@@ -327,7 +329,8 @@ export class ListView {
    * @param {Drift} drift
    */
   hear(drift) {
-    if (this.#heard.size === 0) setTimeout(() => this.#takeIn(), 100);
+    // A first page that is on its way may be older.
+    if (this.#heard.size === 0) setTimeout(() => void this.#loading.then(() => this.#takeIn()), 100);
     this.#heard.set(drift.id, drift);
   }
 
@@ -385,12 +388,29 @@ export class ListView {
   }
 
   /** @param {Drift} drift */
+  #time(drift) {
+    return Date.parse(this.#route.view === 'inbox' ? drift.detectedAt : (drift.resolvedAt ?? ''));
+  }
+
+  /** @param {Drift} drift */
   #isNew(drift) {
     if (!matches(drift, this.#filter)) return false;
-    const time = (/** @type {Drift} */ row) => Date.parse(this.#route.view === 'inbox' ? row.detectedAt : (row.resolvedAt ?? ''));
+    // Such a one has come into the list just now, whatever the clock of whoever wrote it said.
+    if ((this.#route.view === 'history' || drift.revision === 1) && Date.now() - this.#time(drift) < LATEST) return true;
     const newest = this.#window.pages[0]?.rows?.[0];
     // Where the top is not there, what is new cannot be told from what is old and far away but by its age.
-    return newest === undefined ? this.#window.pages[0]?.rows?.length === 0 || Date.now() - time(drift) < 60_000 : time(drift) >= time(newest);
+    return newest === undefined ? this.#window.pages[0]?.rows?.length === 0 || Date.now() - this.#time(drift) < 60_000 : this.#time(drift) >= this.#time(newest);
+  }
+
+  /**
+   * Whether all of these have their place among the rows of the first page.
+   * @param {Drift[]} drifts
+   * @param {Drift[]} rows
+   */
+  #belongTo(drifts, rows) {
+    const last = rows.at(-1);
+    if (last === undefined || (this.#window.pages.length === 1 && !this.#window.hasNext)) return true;
+    return drifts.every((drift) => this.#time(drift) >= this.#time(last));
   }
 
   /** @param {Drift[]} drifts */
@@ -398,9 +418,10 @@ export class ListView {
     const first = this.#window.pages[0];
     if (first === undefined) return;
     const atTop = this.element.offsetParent !== null && first.element.getBoundingClientRect().top >= 0;
-    if (atTop && first.rows !== null && drifts.length <= MOST_AT_ONCE && first.rows.length < MOST_ON_FIRST_PAGE) {
+    if (atTop && first.rows !== null && drifts.length <= MOST_AT_ONCE && first.rows.length < MOST_ON_FIRST_PAGE && this.#belongTo(drifts, first.rows)) {
       const known = new Set(first.rows.map((row) => row.id));
-      first.rows = [...drifts.filter((drift) => !known.has(drift.id)).reverse(), ...first.rows];
+      const rows = [...drifts.filter((drift) => !known.has(drift.id)).reverse(), ...first.rows];
+      first.rows = rows.sort((a, b) => this.#time(b) - this.#time(a));
       this.#render(first);
       for (const drift of drifts) this.#elements.get(drift)?.classList.add('touched');
       this.#showFoot();

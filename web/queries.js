@@ -68,5 +68,6 @@ export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(
 export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
 export const STANDING = `query Standing {
   coverage { managed unmanaged }
-  jobRuns(job: DETECT_DRIFT, first: 1) { nodes { ${RUN} } }
+  sweeps: jobRuns(job: DETECT_DRIFT, first: 1) { nodes { ${RUN} } }
+  syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }
 }`;

@@ -158,13 +158,14 @@ export class RunsView {
   }
 
   #draw() {
+    const known = new Set([...this.#list.querySelectorAll('details')].map((details) => details.id));
     const opened = new Set([...this.#list.querySelectorAll('details[open]')].map((details) => details.id));
     const focused = this.#list.contains(document.activeElement) ? document.activeElement?.closest('details')?.id : undefined;
     const rows = this.#runs.map(runElement);
     this.#list.replaceChildren(
       rows.length === 0 ? h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'Nothing has run yet.' })) : h('ul', { class: 'run-list' }, ...rows),
     );
-    for (const details of this.#list.querySelectorAll('details')) if (opened.has(details.id)) details.open = true;
+    for (const details of this.#list.querySelectorAll('details')) if (known.has(details.id)) details.open = opened.has(details.id);
     const summary = focused ? this.#list.querySelector(`#${CSS.escape(focused)} summary`) : null;
     if (summary instanceof HTMLElement) summary.focus({ preventScroll: true });
     this.#more.hidden = !this.#hasNext;
@@ -182,11 +183,13 @@ export class RunsView {
     button.disabled = true;
     this.#say(`${JOB[job]} started…`);
     const soon = setTimeout(() => void this.refresh(), 300);
+    let begun = false;
     try {
       const answer = await (job === 'SYNC_INVENTORY' ? api.ask(SYNC) : api.ask(DETECT, { input: {} }));
+      begun = true;
       await this.#finished(job, (answer.syncInventory ?? answer.detectDrift).run);
     } catch (error) {
-      this.#say(refusal(job, error));
+      if (this.#context.session.viewer !== null) this.#say(begun ? `${explain(error)} The ${JOB[job].toLowerCase()} goes on, and shows below when it ends.` : refusal(job, error));
     }
     clearTimeout(soon);
     button.disabled = false;
@@ -216,6 +219,9 @@ export class RunsView {
 function refusal(job, error) {
   if (error instanceof ApiError && error.code === 'JOB_ALREADY_RUNNING') {
     return 'A sync is under way already, and one runs at a time. It shows below when it ends.';
+  }
+  if (error instanceof ApiError && ['NETWORK', 'REQUEST_TIMEOUT'].includes(error.code)) {
+    return `${explain(error)} Whether the ${JOB[job].toLowerCase()} began is not known: if it did, it shows below.`;
   }
   return `${JOB[job]} did not start: ${explain(error)}`;
 }

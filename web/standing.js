@@ -2,7 +2,7 @@
 
 import { explain } from './api.js';
 import { h } from './dom.js';
-import { plural, timeElement } from './format.js';
+import { plural, timeElement, visible } from './format.js';
 import { STANDING } from './queries.js';
 /** @import { Context, JobRun, KindCoverage, View } from './types.js' */
 
@@ -43,12 +43,12 @@ function state(title, content) {
  */
 async function describe(context, place) {
   try {
-    const { coverage, jobRuns } = await context.api.ask(STANDING);
+    const { coverage, sweeps, syncs } = await context.api.ask(STANDING);
     /** @type {Pick<KindCoverage, 'managed' | 'unmanaged'>[]} */
     const kinds = coverage;
     const managed = kinds.reduce((sum, kind) => sum + kind.managed, 0);
     const unmanaged = kinds.reduce((sum, kind) => sum + kind.unmanaged, 0);
-    place.replaceChildren(...standing(managed, unmanaged, jobRuns.nodes[0] ?? null));
+    place.replaceChildren(...standing(managed, unmanaged, sweeps.nodes[0] ?? null, syncs.nodes[0] ?? null));
   } catch (error) {
     place.append(h('p', { text: explain(error) }));
   }
@@ -57,10 +57,11 @@ async function describe(context, place) {
 /**
  * @param {number} managed
  * @param {number} unmanaged
- * @param {JobRun | null} sweep
+ * @param {JobRun | null} sweep the last one
+ * @param {JobRun | null} sync the last one
  * @returns {HTMLElement[]}
  */
-function standing(managed, unmanaged, sweep) {
+function standing(managed, unmanaged, sweep, sync) {
   const title = (/** @type {string} */ text) => h('p', { class: 'state-title', text });
   if (managed === 0 && unmanaged === 0) {
     return [
@@ -88,9 +89,31 @@ function standing(managed, unmanaged, sweep) {
     ];
   }
   const compared = Number(sweep.counts['resources'] ?? 0);
+  const runs = () => h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' });
+  const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} have no spec: ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' }));
+  const stale = sync !== null && failed(sync) ? [h('p', {}, `The last sync ${how(sync)}, so that the inventory may be old: `, runs())] : [];
+  if (failed(sweep) || compared < managed || stale.length > 0) {
+    return [
+      title('No difference is known.'),
+      h('p', {}, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still under way.' : `. It ${failed(sweep) ? `${how(sweep)}, and ` : ''}compared ${compared.toLocaleString('en')} of ${plural(managed, 'managed resource')}. `, runs()),
+      ...stale,
+      without,
+    ];
+  }
   return [
     title('Nothing differs.'),
     h('p', {}, `All of ${plural(managed, 'managed resource')} are as asked for. `, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still under way.' : ` and compared ${plural(compared, 'resource')}.`),
-    h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} have no spec: ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' })),
+    without,
   ];
+}
+
+/** @param {JobRun} run */
+function failed(run) {
+  return run.outcome !== null && run.outcome !== 'SUCCEEDED';
+}
+
+/** @param {JobRun} run */
+function how(run) {
+  const outcome = run.outcome === null ? '' : { FAILED: 'failed', PARTIAL: 'was partial', SKIPPED: 'was skipped', ABANDONED: 'was abandoned', SUCCEEDED: '' }[run.outcome];
+  return run.error === null ? outcome : `${outcome} (${visible(run.error)})`;
 }

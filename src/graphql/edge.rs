@@ -25,6 +25,7 @@ use super::{
     cost,
     nulls::Nulls,
     operation,
+    order::Order,
     scan::{self, Refusal},
     typename, values,
 };
@@ -69,6 +70,7 @@ impl ExtensionFactory for Edge {
             bounds: self.bounds.clone(),
             introspection: self.introspection,
             arguments: Arc::default(),
+            order: OnceLock::new(),
             nulls: Nulls::default(),
         })
     }
@@ -80,6 +82,8 @@ struct EdgeRequest {
     introspection: bool,
     /// Where the values of arguments stand in the document.
     arguments: Arc<OnceLock<Vec<Pos>>>,
+    /// In which the answer is written.
+    order: OnceLock<Order>,
     nulls: Nulls,
 }
 
@@ -93,11 +97,12 @@ impl EdgeRequest {
             let message = "introspection is switched off on this server";
             return Err(codes::error(INTROSPECTION_DISABLED, message, Some(pos)));
         }
-        // The cell is empty: this runs once per request.
+        // The cells are empty: this runs once per request.
         let _ = self.arguments.set(survey.arguments);
         let operation = operation::select(document, name.as_deref())
             .map_err(|message| codes::error(OPERATION_RESOLUTION_FAILURE, message, None))?;
         operation::check_subscription(operation)?;
+        let _ = self.order.set(Order::of(document, &operation.node));
         typename::check(registry, document)?;
         values::check_variables(registry, &operation.node, variables)
     }
@@ -183,6 +188,9 @@ impl Extension for EdgeRequest {
     ) -> Response {
         let mut response = next.run(ctx, operation_name).await;
         self.nulls.finish(&mut response);
+        if let Some(order) = self.order.get() {
+            order.put(&mut response.data);
+        }
         response
     }
 

@@ -12,6 +12,7 @@ mod loader;
 mod mutation;
 mod nulls;
 pub mod operation;
+mod order;
 mod query;
 pub mod scan;
 mod subscription;

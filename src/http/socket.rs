@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use self::message::Said;
-use self::operations::{Operations, Spoken, What};
+use self::operations::Operations;
 use super::connection::Connection;
 use super::graphql::{GraphqlApi, Unauthenticated, operation_of};
 use super::origin::{Origin, is_allowed};
@@ -177,7 +177,7 @@ impl<A: GraphqlApi> Talk<A> {
                 // Without a word it has ended, and says how.
                 _ = async { self.ready.as_mut()?.await.ok() }, if self.ready.is_some() => self.ready = None,
                 message = self.socket.recv(), if self.ready.is_none() => self.receive(message).await?,
-                spoken = self.operations.next() => self.speak(spoken).await?,
+                spoken = self.operations.next() => self.write(spoken.text).await?,
                 _ = pings.tick() => self.ping().await?,
             }
         }
@@ -254,15 +254,6 @@ impl<A: GraphqlApi> Talk<A> {
         let begun = self.operations.start(id, &self.api, caller, request);
         self.ready = subscribes.then_some(begun);
         Ok(())
-    }
-
-    async fn speak(&mut self, Spoken { id, what, .. }: Spoken) -> Result<(), End> {
-        self.write(match what {
-            What::Next(outcome) => message::next(&id, &outcome),
-            What::Refused(outcome) => message::error(&id, &outcome),
-            What::Done => message::complete(&id),
-        })
-        .await
     }
 
     /// A peer that is gone without a word is silent, however often it is asked.

@@ -20,7 +20,7 @@ pub struct ResourceFilter {
     pub kind: Option<String>,
     /// Region slug.
     pub region: Option<String>,
-    /// Whether a spec is in force for it, or it is [`unmanaged`]. Some are neither.
+    /// Whether a spec is in force for it, or it is unmanaged, as coverage counts it. Some are neither.
     pub managed: Option<bool>,
     /// Whether it has an open drift.
     pub drifted: Option<bool>,

@@ -502,3 +502,135 @@ async fn what_the_cloud_says_is_never_taken_for_markup() {
     );
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_key_that_is_held_decides_nothing() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see(ROW).await;
+    browser.press("j").await;
+    browser.hold("a", 65, "a").await;
+    browser.see(DIALOG).await;
+    let note = browser
+        .run("return document.querySelector('[data-testid=note]').value")
+        .await;
+    assert_eq!(note, json!(""), "what opened the dialog is not written into it");
+    browser.press(ESCAPE).await;
+    browser.see_none(DIALOG).await;
+
+    about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    let grown = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 250);
+    served
+        .cloud_has([droplet("web-1"), droplet("web-2"), grown])
+        .await;
+    served.sweep().await;
+    browser.see_text(REFUSAL, "changed while you were looking").await;
+    browser
+        .run("document.querySelector('[data-testid=accept-review]').focus()")
+        .await;
+    browser.hold("Enter", 13, "\r").await;
+    browser.see(&format!("{CONFIRM}:enabled")).await;
+    assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
+}
+
+#[tokio::test]
+async fn a_late_answer_is_about_the_drift_that_it_was_asked_for() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    let grown = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 250);
+    served
+        .cloud_has([droplet("web-1"), droplet("web-2"), grown])
+        .await;
+    browser.hold_back("mutation Accept").await;
+    browser.click(CONFIRM).await;
+    browser.until("window.letGo").await;
+    browser.press(ESCAPE).await;
+    browser.see_none(DIALOG).await;
+    about_to_accept(&served, &browser, "web-1", "size_slug").await;
+    browser.fill("[data-testid=note]", "on purpose").await;
+    browser.run("window.letGo()").await;
+    // The row is told of it, and the dialog is not.
+    browser
+        .see_text(&row(&served, "data-1", "size_gigabytes").await, "250")
+        .await;
+    browser.see_text(DIALOG, "web-1").await;
+    assert_eq!(browser.texts(REFUSAL).await, [""]);
+    let note = browser
+        .run("return document.querySelector('[data-testid=note]').value")
+        .await;
+    assert_eq!(note, json!("on purpose"));
+}
+
+#[tokio::test]
+async fn drift_of_a_clock_that_is_behind_appears_too() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    served.later(TimeDelta::seconds(-30));
+    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.sweep().await;
+    let late = row(&served, "web-2", "region").await;
+    browser.see_text(&late, "tor1").await;
+    // At its place by its time, below what is newer.
+    let last = format!("[...document.querySelectorAll('{ROW}')].at(-1).matches(\"{late}\")");
+    assert_eq!(browser.run(&format!("return {last}")).await, json!(true));
+}
+
+#[tokio::test]
+async fn drift_that_is_heard_of_before_the_first_page_comes_is_not_lost() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.hold_back("query Page").await;
+    browser.choose("[data-testid=filter-kind]", "droplet").await;
+    browser.until("window.letGo").await;
+    browser
+        .run(
+            "window.heard = 0; const decode = TextDecoder.prototype.decode;
+              TextDecoder.prototype.decode = function (...of) {
+                const text = decode.apply(this, of);
+                if (text.includes('tor1')) setTimeout(() => { window.heard = 1; }, 300);
+                return text;
+              };",
+        )
+        .await;
+    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.sweep().await;
+    browser.until("window.heard").await;
+    browser.run("window.letGo()").await;
+    browser
+        .see_text(&row(&served, "web-2", "region").await, "tor1")
+        .await;
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_watched_has_begun_all_the_same() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.go("/?view=runs").await;
+    browser.see("[data-testid=run]").await;
+    browser
+        .run(
+            "const ask = window.fetch;
+              window.fetch = async (address, options) => {
+                if (options.body.includes('query Run(')) throw new TypeError('cut off');
+                const answer = await ask(address, options);
+                if (!options.body.includes('mutation Sync')) return answer;
+                const text = await answer.text();
+                return new Response(text.replace('\"SUCCEEDED\"', 'null'), answer);
+              };",
+        )
+        .await;
+    browser.click("[data-testid=sync-now]").await;
+    browser
+        .see_text("[data-testid=run-message]", "cannot be reached")
+        .await;
+    let message = browser.texts("[data-testid=run-message]").await.concat();
+    assert!(message.contains("goes on"), "{message}");
+    assert!(!message.contains("did not start"), "{message}");
+}

@@ -1,5 +1,7 @@
 //! Every view of the page, as people with other eyes and other screens have it, and as large as it gets.
 
+use entity::job_runs::JobOutcome;
+use sea_orm::{ActiveModelTrait as _, IntoActiveModel as _, Set};
 use serde_json::{Value, json};
 
 use crate::inbox_page::{DIALOG, ROW, TOTAL, about_to_accept, signed_in, three_differences};
@@ -87,6 +89,30 @@ async fn an_empty_inbox_says_what_to_do() {
     browser.go("/").await;
     browser.see_text("[data-testid=empty]", "Nothing differs").await;
     look_at(&browser, "view-nothing-differs").await;
+
+    // Nobody has looked at the second one.
+    served.cloud_has([droplet("web-1"), droplet("web-2")]).await;
+    served.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    browser.go("/").await;
+    browser
+        .see_text("[data-testid=empty]", "1 of 2 managed resources")
+        .await;
+    served.sweep().await;
+    browser.go("/").await;
+    browser.see_text("[data-testid=empty]", "All of 2").await;
+    // What has failed has not found that nothing differs.
+    let mut sweep = served.runs().await.pop().unwrap().into_active_model();
+    sweep.outcome = Set(Some(JobOutcome::Failed));
+    sweep.error = Set(Some("the disk is full".to_owned()));
+    sweep.update(served.db().reader()).await.unwrap();
+    browser.go("/").await;
+    browser.see_text("[data-testid=empty]", "the disk is full").await;
+    let said = browser.texts("[data-testid=empty]").await.concat();
+    assert!(
+        !said.contains("Nothing differs") && !said.contains("All of"),
+        "{said}"
+    );
+    look_at(&browser, "view-sweep-failed").await;
 }
 
 #[tokio::test]

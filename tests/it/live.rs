@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::app::{App, JobRequest};
 use drift_inbox::clock::Clock;
@@ -499,4 +501,43 @@ async fn a_server_that_stops_says_goodbye_to_all_who_listen() {
     assert_eq!(stream.text().await.unwrap(), "event: complete\ndata:\n\n");
     tokio::time::timeout(PATIENCE, server.stopped()).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_fields_of_an_answer_are_in_the_order_of_the_selection() {
+    let t = drifted().await;
+    t.sweep().await;
+    // What waits for the database stands before what is there at once. Each key is a letter.
+    let drift = "b: resource { c: events(first: 1) { d: totalCount e: nodes { f: type } } ...more g: name } h: id \
+                 j: resource { k: kind }";
+    let more = "fragment more on Resource { l: provisioned { m: specVersion } }";
+    let query =
+        format!("{{ a: drifts {{ o: nodes {{ {drift} }} p: totalCount }} q: viewer {{ r: id }} }} {more}");
+    let subscription = format!("subscription {{ a: driftChanged {{ {drift} }} }} {more}");
+    let one = "bcdeflmghjk";
+    let all = format!("ao{}pqr", one.repeat(3));
+
+    let token = viewer(&t);
+    let request = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {token}"));
+    let body = json!({ "query": query }).to_string();
+    let response = t.send(request.body(Body::from(body)).unwrap()).await;
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(keys(std::str::from_utf8(&bytes).unwrap()), all);
+
+    let mut answer = Listener::new(&t.router, Some(&token), &query, json!({})).await;
+    assert_eq!(keys(&answer.block().await.unwrap()), all);
+    let mut listener = Listener::new(&t.router, Some(&token), &subscription, json!({})).await;
+    t.cloud_has([web("huge", "fra1"), droplet("web-2").region("ams3")])
+        .await;
+    t.sweep().await;
+    assert_eq!(keys(&listener.block().await.unwrap()), format!("a{one}"));
+}
+
+/// The keys of one letter, in the order in which they were written.
+fn keys(json: &str) -> String {
+    let quoted = json.split('"').zip(json.split('"').skip(1));
+    let keys = quoted.filter(|(key, after)| key.len() == 1 && after.starts_with(':'));
+    keys.map(|(key, _)| key).collect()
 }

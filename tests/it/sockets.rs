@@ -268,18 +268,18 @@ async fn a_message_that_is_too_big_closes_with_1009() {
 #[tokio::test]
 async fn a_peer_that_is_gone_without_a_word_is_noticed() {
     let router = toy(|sockets| {
-        sockets.ping = Duration::from_millis(20);
-        sockets.silence = Duration::from_millis(200);
+        sockets.ping = Duration::from_millis(50);
+        sockets.silence = Duration::from_secs(1);
     });
     let server = Server::of(&router).await;
-    let mut alive = Socket::new(server.address).await;
-    alive.init(json!({})).await;
-    alive.hear().await;
     let mut dead = Socket::new(server.address).await;
     dead.init(json!({})).await;
     dead.hear().await;
+    let mut alive = Socket::new(server.address).await;
+    alive.init(json!({})).await;
+    alive.hear().await;
     // One reads, and so answers pings; the other does not.
-    let reading = tokio::time::timeout(Duration::from_millis(600), alive.hear()).await;
+    let reading = tokio::time::timeout(Duration::from_secs(2), alive.hear()).await;
     assert!(reading.is_err(), "{reading:?}");
     alive.say(json!({ "type": "ping" })).await;
     assert_eq!(alive.hear().await["type"], "pong");

@@ -70,3 +70,15 @@ test('times and sizes', () => {
   assert.equal(duration('2026-01-01T00:00:00Z', '2026-01-01T00:02:05Z'), '2 min 5 s');
   assert.equal(byteLength('é🙂'), 6);
 });
+
+test('what has no width is shown, whatever plane it is of', () => {
+  for (const [text, shown] of [
+    ['a\u{e0061}b', 'a\\u{e0061}b'],
+    ['a\u{e0100}', 'a\\u{e0100}'],
+    ['a\u180b', 'a\\u180b'],
+    ['a\u2800', 'a\\u2800'],
+    ['a\u200bb\u00ad', 'a\\u200bb\\u00ad'],
+    ['a\ud800', 'a\\ud800'],
+    ['é ü 😀 漢\n', 'é ü 😀 漢\n'],
+  ]) assert.equal(visible(text), shown);
+});

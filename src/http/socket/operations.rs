@@ -11,27 +11,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::message;
 use crate::http::graphql::{GraphqlApi, outcomes};
 use crate::http::reply;
 
 /// Results that wait to be written. An operation waits while they are so many.
 const WAITING: usize = 16;
 
-/// What an operation has to say.
+/// What an operation has to say. A text already while it waits: an outcome takes up many times as much.
 pub(super) struct Spoken {
-    pub(super) id: String,
+    id: String,
     number: u64,
-    pub(super) what: What,
-}
-
-/// What an operation has to say.
-pub(super) enum What {
-    /// A result.
-    Next(Outcome),
-    /// It was not run at all.
-    Refused(Outcome),
-    /// There is no more.
-    Done,
+    pub(super) text: String,
+    is_last: bool,
 }
 
 /// All operations that run.
@@ -121,7 +113,7 @@ impl Operations {
             };
             let running = self.running.get(&spoken.id);
             if running.is_some_and(|running| running.number == spoken.number) {
-                if !matches!(spoken.what, What::Next(_)) {
+                if spoken.is_last {
                     self.running.remove(&spoken.id);
                 }
                 return spoken;
@@ -143,19 +135,22 @@ impl Voice {
         while let Some((place, outcome)) = outcomes.next().await {
             let outcome = outcome.unwrap_or_else(|panic| reply::panicked_outcome(&*panic));
             if place == 0 && reply::is_request_error(&outcome) {
-                self.say(What::Refused(outcome)).await;
+                self.say(message::error(&self.id, &outcome), true).await;
                 return;
             }
-            self.say(What::Next(outcome)).await;
+            let text = message::next(&self.id, &outcome);
+            drop(outcome);
+            self.say(text, false).await;
         }
-        self.say(What::Done).await;
+        self.say(message::complete(&self.id), true).await;
     }
 
-    async fn say(&self, what: What) {
+    async fn say(&self, text: String, is_last: bool) {
         let spoken = Spoken {
             id: self.id.clone(),
             number: self.number,
-            what,
+            text,
+            is_last,
         };
         // The socket is gone if nobody hears it, and this task with it.
         _ = self.say.send(spoken).await;

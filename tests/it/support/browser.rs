@@ -172,6 +172,33 @@ impl Browser {
         self.driver.perform_actions(actions).await.unwrap();
     }
 
+    /// Holds a key until it has repeated itself some times.
+    pub(crate) async fn hold(&self, key: &str, code: u32, text: &str) {
+        let event = |kind: &str, repeats: bool| json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code, "text": text, "autoRepeat": repeats });
+        self.devtools("Input.dispatchKeyEvent", event("keyDown", false))
+            .await;
+        for _ in 0..4 {
+            self.devtools("Input.dispatchKeyEvent", event("keyDown", true))
+                .await;
+        }
+        self.devtools("Input.dispatchKeyEvent", event("keyUp", false))
+            .await;
+    }
+
+    /// Keeps back the answers to the requests with this text in them, until `window.letGo` is called.
+    pub(crate) async fn hold_back(&self, text: &str) {
+        self.run(&format!(
+            "const ask = window.fetch;
+             window.fetch = async (address, options) => {{
+               const answer = await ask(address, options);
+               if (options.body.includes({})) await new Promise((resolve) => {{ window.letGo = resolve; }});
+               return answer;
+             }};",
+            json!(text)
+        ))
+        .await;
+    }
+
     /// Everything that this selector names, as its text.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
         let texts = self

@@ -51,17 +51,23 @@ impl Listener {
     /// The next event, as its name and its data. None at the end.
     pub(crate) async fn event(&mut self) -> Option<(String, Value)> {
         loop {
-            if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let (event, rest) = (event.to_owned(), rest.to_owned());
-                self.text = rest;
-                if let Some(parsed) = parse(&event) {
-                    return Some(parsed);
-                }
-            } else {
-                let chunk = tokio::time::timeout(PATIENCE, self.body.next()).await;
-                let chunk = chunk.expect("nothing comes")?.unwrap();
-                self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            if let Some(parsed) = parse(&self.block().await?) {
+                return Some(parsed);
             }
+        }
+    }
+
+    /// The next event or comment as it was sent. None at the end.
+    pub(crate) async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                return Some(block);
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.body.next()).await;
+            let chunk = chunk.expect("nothing comes")?.unwrap();
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
 
