@@ -4,10 +4,10 @@ use entity::job_runs::JobOutcome;
 use sea_orm::{ActiveModelTrait as _, IntoActiveModel as _, Set};
 use serde_json::{Value, json};
 
-use crate::inbox_page::{DIALOG, ROW, TOTAL, about_to_accept, signed_in, three_differences};
 use crate::support::TestApp;
 use crate::support::browser::{Browser, ESCAPE};
 use crate::support::cloud::droplet;
+use crate::support::page::{DIALOG, ROW, TOTAL, about_to_accept, signed_in, three_differences};
 use crate::support::served::Served;
 
 /// A phone, a laptop and a large screen; colours are the same on all of them.

@@ -10,6 +10,7 @@ pub(crate) mod fleet;
 pub(crate) mod graphql;
 pub(crate) mod live;
 pub(crate) mod one_account;
+pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod served;
 pub(crate) mod socket;

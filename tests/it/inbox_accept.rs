@@ -1,0 +1,206 @@
+//! Accepting on the page: what somebody decides is what he has seen.
+
+use entity::cloud_drift::DriftStatus;
+use serde_json::json;
+
+use crate::support::browser::{ENTER, ESCAPE};
+use crate::support::cloud::{Listed, droplet};
+use crate::support::page::{
+    CONFIRM, DIALOG, REFUSAL, ROW, TOTAL, about_to_accept, row, signed_in, signed_in_as, three_differences,
+};
+use crate::support::served::Served;
+use crate::support::{ADMIN, TestApp};
+
+#[tokio::test]
+async fn what_is_accepted_is_what_the_dialog_shows() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    about_to_accept(&served, &browser, "web-1", "size_slug").await;
+    browser
+        .see_text("[data-testid=accept-value]", "s-1vcpu-1gb")
+        .await;
+    browser.see_text("[data-testid=accept-effect]", "1 → 2").await;
+    browser.fill("[data-testid=note]", "on purpose").await;
+    browser.click(CONFIRM).await;
+    browser.see_none(DIALOG).await;
+    browser.see_text(TOTAL, "2 open").await;
+    let spec = served.spec("web-1").await;
+    assert_eq!(spec.spec["size_slug"], "s-1vcpu-1gb");
+    let drifts = served.drifts().await;
+    let accepted = drifts
+        .iter()
+        .find(|drift| drift.status == DriftStatus::Accepted)
+        .unwrap();
+    assert_eq!(accepted.resolved_by.as_deref(), Some(ADMIN));
+    assert_eq!(accepted.resolution_note.as_deref(), Some("on purpose"));
+    browser
+        .see_none(&format!("[data-drift-id='{}']", accepted.id))
+        .await;
+}
+
+#[tokio::test]
+async fn who_is_too_late_learns_who_was_faster() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    let drift = served.open_drift("data-1", "size_gigabytes").await;
+    served.accept(&drift).await.unwrap();
+    browser.see_text(REFUSAL, "Somebody was faster").await;
+    browser.see_text(REFUSAL, ADMIN).await;
+    browser.see_none(CONFIRM).await;
+    browser.shoot("accept-too-late").await;
+    browser.click("[data-testid=cancel-accept]").await;
+    browser.see_text(TOTAL, "2 open").await;
+}
+
+#[tokio::test]
+async fn the_loser_of_a_race_is_told_by_the_server_too() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    // What comes by itself is not read any more: the page learns of it from the refusal alone.
+    browser.run("TextDecoder.prototype.decode = () => ''").await;
+    let drift = served.open_drift("data-1", "size_gigabytes").await;
+    served.accept(&drift).await.unwrap();
+    browser.click(CONFIRM).await;
+    browser.see_text(REFUSAL, "Somebody was faster").await;
+    browser.see_none(CONFIRM).await;
+}
+
+#[tokio::test]
+async fn nobody_accepts_a_value_that_he_has_not_seen() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    browser.see_text("[data-testid=accept-value]", "100").await;
+    // Somebody resizes it once more, and the inventory has it before any sweep compares.
+    let grown = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 250);
+    served
+        .cloud_has([droplet("web-1"), droplet("web-2"), grown.clone()])
+        .await;
+    browser.click(CONFIRM).await;
+    browser.see_text(REFUSAL, "look again").await;
+    browser.see_text("[data-testid=accept-value]", "250").await;
+    browser.shoot("accept-value-moved").await;
+    let confirm = browser
+        .run(&format!("return document.querySelector('{CONFIRM}').disabled"))
+        .await;
+    assert_eq!(confirm, json!(true), "not before the new value was looked at");
+    assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
+
+    browser.click("[data-testid=accept-review]").await;
+    browser.click(CONFIRM).await;
+    browser.see_none(DIALOG).await;
+    assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 250);
+
+    // While the dialog is open, a sweep finds another value: the same.
+    about_to_accept(&served, &browser, "web-1", "size_slug").await;
+    served
+        .cloud_has([droplet("web-1").size("s-8vcpu-16gb"), droplet("web-2"), grown])
+        .await;
+    served.sweep().await;
+    browser.see_text(REFUSAL, "changed while you were looking").await;
+    browser
+        .see_text("[data-testid=accept-value]", "s-8vcpu-16gb")
+        .await;
+    browser.see(&format!("{CONFIRM}:disabled")).await;
+}
+
+#[tokio::test]
+async fn who_may_only_look_is_shown_no_button() {
+    let served = three_differences().await;
+    let browser = signed_in_as(&served, &["platform_viewer"]).await;
+    browser.see(ROW).await;
+    assert_eq!(browser.count("[data-testid=row-accept]").await, 0);
+    browser.press("j").await;
+    browser.press("a").await;
+    browser.see_none(DIALOG).await;
+    browser.press(ENTER).await;
+    browser.see("[data-testid=read-only]").await;
+    assert_eq!(browser.count("[data-testid=accept]").await, 0);
+}
+
+/// A quota beyond what JavaScript's numbers hold, and one that differs in the last digit.
+#[tokio::test]
+async fn numbers_are_shown_with_all_their_digits() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").attr("quota", 9_007_199_254_740_993_u64)])
+        .await;
+    t.asked_for("web-1", json!({ "quota": 9_007_199_254_740_992_u64 }))
+        .await;
+    t.sweep().await;
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    let quota = row(&served, "web-1", "quota").await;
+    browser.see_text(&quota, "9007199254740992").await;
+    browser.see_text(&quota, "9007199254740993").await;
+    about_to_accept(&served, &browser, "web-1", "quota").await;
+    browser
+        .see_text("[data-testid=accept-value]", "9007199254740993")
+        .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_held_decides_nothing() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see(ROW).await;
+    browser.press("j").await;
+    browser.hold("a", 65, "a").await;
+    browser.see(DIALOG).await;
+    let note = browser
+        .run("return document.querySelector('[data-testid=note]').value")
+        .await;
+    assert_eq!(note, json!(""), "what opened the dialog is not written into it");
+    browser.press(ESCAPE).await;
+    browser.see_none(DIALOG).await;
+
+    about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    let grown = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 250);
+    served
+        .cloud_has([droplet("web-1"), droplet("web-2"), grown])
+        .await;
+    served.sweep().await;
+    browser.see_text(REFUSAL, "changed while you were looking").await;
+    browser
+        .run("document.querySelector('[data-testid=accept-review]').focus()")
+        .await;
+    browser.hold("Enter", 13, "\r").await;
+    browser.see(&format!("{CONFIRM}:enabled")).await;
+    assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
+}
+
+#[tokio::test]
+async fn a_late_answer_is_about_the_drift_that_it_was_asked_for() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    let grown = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 250);
+    served
+        .cloud_has([droplet("web-1"), droplet("web-2"), grown])
+        .await;
+    browser.hold_back("mutation Accept").await;
+    browser.click(CONFIRM).await;
+    browser.until("window.letGo").await;
+    browser.press(ESCAPE).await;
+    browser.see_none(DIALOG).await;
+    about_to_accept(&served, &browser, "web-1", "size_slug").await;
+    browser.fill("[data-testid=note]", "on purpose").await;
+    browser.run("window.letGo()").await;
+    // The row is told of it, and the dialog is not.
+    browser
+        .see_text(&row(&served, "data-1", "size_gigabytes").await, "250")
+        .await;
+    browser.see_text(DIALOG, "web-1").await;
+    assert_eq!(browser.texts(REFUSAL).await, [""]);
+    let note = browser
+        .run("return document.querySelector('[data-testid=note]').value")
+        .await;
+    assert_eq!(note, json!("on purpose"));
+}

@@ -1,0 +1,113 @@
+//! The page as things happen: nothing is reloaded, and nothing is missed.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use crate::support::cloud::{Listed, droplet};
+use crate::support::page::{ROW, TOTAL, row, signed_in, three_differences};
+
+#[tokio::test]
+async fn drift_appears_changes_and_leaves_as_it_happens() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.run("window.notReloaded = true").await;
+    let other_server = served.another_server().await;
+
+    let moved = [
+        droplet("web-1"),
+        droplet("web-2").region("ams3"),
+        Listed::new("volume", "data-1")
+            .region("fra1")
+            .attr("size_gigabytes", 100),
+    ];
+    served.cloud_has(moved.clone()).await;
+    let run = other_server
+        .run(drift_inbox::app::JobRequest::detect_all())
+        .await
+        .unwrap();
+    assert_eq!(run.error, None);
+    browser
+        .see_text(&row(&served, "web-2", "region").await, "ams3")
+        .await;
+    browser.see_text(TOTAL, "4 open").await;
+    browser.shoot("inbox-live").await;
+
+    let [web_1, web_2, data_1] = moved;
+    served
+        .cloud_has([web_1.clone(), web_2.region("lon1"), data_1.clone()])
+        .await;
+    let before = row(&served, "web-2", "region").await;
+    served.sweep().await;
+    browser.see_text(&before, "lon1").await;
+
+    served.cloud_has([web_1, droplet("web-2"), data_1]).await;
+    served.sweep().await;
+    browser.see_none(&before).await;
+    browser.see_text(TOTAL, "3 open").await;
+    assert_eq!(browser.run("return window.notReloaded").await, json!(true));
+}
+
+#[tokio::test]
+async fn what_happened_while_the_connection_was_down_is_caught_up_with() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.offline(true).await;
+    browser
+        .see("[data-testid=connection]:not([data-state=live])")
+        .await;
+    let size = row(&served, "data-1", "size_gigabytes").await;
+    let drift = served.open_drift("data-1", "size_gigabytes").await;
+    served.accept(&drift).await.unwrap();
+    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.sweep().await;
+    browser.offline(false).await;
+    browser.see("[data-testid=connection][data-state=live]").await;
+    browser
+        .see_text(&row(&served, "web-2", "region").await, "tor1")
+        .await;
+    browser.see_none(&size).await;
+    browser.see_text(TOTAL, "3 open").await;
+}
+
+#[tokio::test]
+async fn drift_of_a_clock_that_is_behind_appears_too() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    served.later(TimeDelta::seconds(-30));
+    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.sweep().await;
+    let late = row(&served, "web-2", "region").await;
+    browser.see_text(&late, "tor1").await;
+    // At its place by its time, below what is newer.
+    let last = format!("[...document.querySelectorAll('{ROW}')].at(-1).matches(\"{late}\")");
+    assert_eq!(browser.run(&format!("return {last}")).await, json!(true));
+}
+
+#[tokio::test]
+async fn drift_that_is_heard_of_before_the_first_page_comes_is_not_lost() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.hold_back("query Page").await;
+    browser.choose("[data-testid=filter-kind]", "droplet").await;
+    browser.until("window.letGo").await;
+    browser
+        .run(
+            "window.heard = 0; const decode = TextDecoder.prototype.decode;
+              TextDecoder.prototype.decode = function (...of) {
+                const text = decode.apply(this, of);
+                if (text.includes('tor1')) setTimeout(() => { window.heard = 1; }, 300);
+                return text;
+              };",
+        )
+        .await;
+    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.sweep().await;
+    browser.until("window.heard").await;
+    browser.run("window.letGo()").await;
+    browser
+        .see_text(&row(&served, "web-2", "region").await, "tor1")
+        .await;
+}

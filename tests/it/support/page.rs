@@ -1,0 +1,64 @@
+//! What tests of the inbox page begin with.
+
+use serde_json::json;
+
+use super::browser::Browser;
+use super::cloud::{Listed, droplet};
+use super::served::Served;
+use super::{ADMIN, TestApp};
+
+pub(crate) const ROW: &str = "[data-testid=row]";
+pub(crate) const DIALOG: &str = "[data-testid=accept-dialog]";
+pub(crate) const CONFIRM: &str = "[data-testid=confirm-accept]";
+pub(crate) const REFUSAL: &str = "[data-testid=refusal]";
+pub(crate) const TOTAL: &str = "[data-testid=total]";
+
+/// Two droplets and a volume. web-1 differs in size and in tags, data-1 in its size; web-2 is as wanted.
+pub(crate) async fn three_differences() -> Served {
+    let t = TestApp::new().await;
+    t.later(drift_inbox::clock::Clock::System.now() - t.now());
+    let data_1 = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 100);
+    t.cloud_has([droplet("web-1"), droplet("web-2"), data_1]).await;
+    let asked_for = [
+        (
+            "web-1",
+            json!({ "size_slug": "s-96vcpu-768gb", "tags": ["prod", "web"] }),
+        ),
+        ("web-2", json!({ "region": "nyc3" })),
+        ("data-1", json!({ "size_gigabytes": 50 })),
+    ];
+    for (name, spec) in asked_for {
+        t.asked_for(name, spec).await;
+    }
+    t.sweep().await;
+    Served::start(t).await
+}
+
+/// The inbox, signed in with these roles by a link.
+pub(crate) async fn signed_in_as(served: &Served, roles: &[&str]) -> Browser {
+    let browser = Browser::open(&served.address).await;
+    let token = served.token(Some(ADMIN), roles);
+    browser.go(&format!("/#token={token}")).await;
+    browser.see("[data-testid=list]").await;
+    browser
+}
+
+pub(crate) async fn signed_in(served: &Served) -> Browser {
+    let browser = signed_in_as(served, &["platform_admin"]).await;
+    browser.see("[data-testid=connection][data-state=live]").await;
+    browser
+}
+
+/// The row of this drift.
+pub(crate) async fn row(served: &Served, name: &str, field: &str) -> String {
+    format!("[data-drift-id='{}']", served.open_drift(name, field).await.id)
+}
+
+/// Opens the dialog that accepts a drift.
+pub(crate) async fn about_to_accept(served: &Served, browser: &Browser, name: &str, field: &str) {
+    let row = row(served, name, field).await;
+    browser.click(&format!("{row} [data-testid=row-accept]")).await;
+    browser.see(DIALOG).await;
+}
