@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const ESCAPE: &str = "\u{e00c}";
 
-/// Browsers at a time: each wants most of a core.
+/// Browsers at a time: each waits for the server most of the time, and wants a core when it does not.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// The levels of the accessibility guidelines that the pages promise.
@@ -300,7 +300,9 @@ impl Browser {
 
     /// What axe has to say about what is shown: nothing, if all is well.
     pub(crate) async fn axe(&self) -> Vec<String> {
-        self.run(&axe_source()).await;
+        if self.run("return 'axe' in window").await == json!(false) {
+            self.run(&axe_source()).await;
+        }
         let found = self
             .driver
             .execute_async(
