@@ -3,10 +3,11 @@
 //! `scripts/test` installs both. What a test looked at is kept as pictures under `target/tmp/screenshots`.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
@@ -17,7 +18,6 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{ParseError, Url};
 
@@ -34,14 +34,17 @@ static PLACES: Semaphore = Semaphore::const_new(2);
 /// The levels of the accessibility guidelines that the pages promise.
 const ACCESSIBILITY: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
-/// A window of a browser that knows nobody, closed when dropped.
+/// Browsers that run and that no test has. They end with the process: see [`KEEPER`].
+static IDLE: Mutex<Vec<Running>> = Mutex::new(Vec::new());
+
+/// A window of a browser that knows nobody. It is lent from test to test, as starting one costs more than most tests;
+/// a server on another port is another origin to it, so that nothing is left of the test before.
 pub(crate) struct Browser {
     driver: Client,
-    chromedriver: Chromedriver,
-    session: String,
+    /// None only while it is given back.
+    running: Option<Running>,
     /// Where the server is, as `http://127.0.0.1:PORT`.
     origin: String,
-    _profile: TempDir,
     _place: SemaphorePermit<'static>,
 }
 
@@ -49,21 +52,35 @@ impl Browser {
     /// A window of 1280 by 900 that shows nothing yet, for the server at `address`.
     pub(crate) async fn open(address: &str) -> Self {
         let place = PLACES.acquire().await.unwrap();
-        let profile = tempfile::tempdir().unwrap();
-        let chromedriver = Chromedriver::start();
-        let driver = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(profile.path()))
-            .connect(&chromedriver.url())
-            .await
-            .expect("Chromium starts");
-        Self {
-            session: driver.session_id().await.unwrap().unwrap(),
+        let idle = IDLE.lock().unwrap().pop();
+        let (driver, running) = match idle {
+            Some(running) => (running.driver().await, running),
+            None => Running::start().await,
+        };
+        // The next test goes on with it.
+        driver.persist().await.unwrap();
+        let browser = Self {
             driver,
-            chromedriver,
+            running: Some(running),
             origin: format!("http://{address}"),
-            _profile: profile,
             _place: place,
-        }
+        };
+        browser.forget().await;
+        browser
+    }
+
+    /// As if it had just been started.
+    async fn forget(&self) {
+        self.driver.goto("about:blank").await.unwrap();
+        let data = json!({ "origin": self.origin, "storageTypes": "all" });
+        self.devtools("Storage.clearDataForOrigin", data).await;
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({}))
+            .await;
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": [] }))
+            .await;
+        self.offline(false).await;
+        self.log("browser").await;
+        self.log("performance").await;
     }
 
     /// Shows a page of the server.
@@ -324,9 +341,11 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Without awaiting, as a test that has failed cannot: Chromium would outlive its driver.
-        if let Err(why) = self.chromedriver.close(&self.session) {
-            eprintln!("the browser may still be open: {why}");
+        // After a failure nobody knows what it is in the middle of.
+        if let Some(running) = self.running.take()
+            && !std::thread::panicking()
+        {
+            IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(running);
         }
     }
 }
@@ -402,63 +421,92 @@ fn axe_source() -> String {
     })
 }
 
-/// A driver of its own for each browser, so that none waits for another.
-struct Chromedriver {
-    process: Child,
+/// Starts chromedriver, and ends it and its browser when nobody holds the other end of the standard input any more,
+/// also after a kill -9. They are in a process group of their own.
+const KEEPER: &str = r#"
+"$0" --port=0 &
+cat >/dev/null
+trap '' TERM
+kill -TERM 0
+wait
+# Chromium writes a last time.
+sleep 1
+rm -rf -- "$1"
+kill -KILL 0
+"#;
+
+/// A driver with its browser.
+struct Running {
+    keeper: Child,
     port: u16,
+    session: String,
 }
 
-impl Chromedriver {
-    fn start() -> Self {
+impl Running {
+    async fn start() -> (Client, Self) {
+        let profile = tempfile::tempdir().unwrap().keep();
         let chromedriver = program("CHROMEDRIVER", "chromedriver")
             .expect("chromedriver: install Debian's chromium-driver, as scripts/test does");
-        let mut process = Command::new(chromedriver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
+        let mut keeper = Command::new("sh")
+            .arg("-c")
+            .arg(KEEPER)
+            .arg(chromedriver)
+            .arg(&profile)
+            .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        let port = loop {
-            line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0, "chromedriver ended");
-            let port = line
-                .trim_end()
-                .trim_end_matches('.')
-                .split_once("started successfully on port ");
-            if let Some(port) = port.and_then(|(_, port)| port.parse().ok()) {
-                break port;
-            }
+        let port = port_of(keeper.stdout.take().unwrap());
+        let driver = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities(&profile))
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("Chromium starts");
+        let session = driver.session_id().await.unwrap().unwrap();
+        let running = Self {
+            keeper,
+            port,
+            session,
         };
-        // Read on, or it would wait for somebody to do so.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self { process, port }
+        (driver, running)
     }
 
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    fn close(&self, session: &str) -> std::io::Result<()> {
-        let mut connection = TcpStream::connect(("127.0.0.1", self.port))?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        let head = format!(
-            "DELETE /session/{session} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
-            self.port
-        );
-        connection.write_all(head.as_bytes())?;
-        // The answer comes when the browser is gone; chromedriver keeps the connection.
-        connection.read(&mut [0; 1024]).map(|_| ())
+    /// Each test has a runtime of its own, and so a client.
+    async fn driver(&self) -> Client {
+        let url = format!("http://127.0.0.1:{}", self.port);
+        Client::with_existing_session(&url, &self.session, HttpConnector::new())
+            .await
+            .unwrap()
     }
 }
 
-impl Drop for Chromedriver {
+impl Drop for Running {
     fn drop(&mut self) {
-        let ended = self.process.kill().and_then(|()| self.process.wait());
-        if let Err(why) = ended {
-            eprintln!("chromedriver may still run: {why}");
+        drop(self.keeper.stdin.take());
+        if let Err(why) = self.keeper.wait() {
+            eprintln!("the browser may still be open: {why}");
         }
     }
+}
+
+/// The port that chromedriver has chosen, as it says.
+fn port_of(output: ChildStdout) -> u16 {
+    let mut said = BufReader::new(output);
+    let mut line = String::new();
+    let port = loop {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "chromedriver ended");
+        let port = line
+            .trim_end()
+            .trim_end_matches('.')
+            .split_once("started successfully on port ");
+        if let Some(port) = port.and_then(|(_, port)| port.parse().ok()) {
+            break port;
+        }
+    };
+    // Read on, or it would wait for somebody to do so.
+    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    port
 }
