@@ -57,7 +57,19 @@ async fn who_is_too_late_learns_who_was_faster() {
 async fn the_loser_of_a_race_is_told_by_the_server_too() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
+    // The dialog looks the drift up when it opens: that answer must be of before.
+    browser
+        .run(
+            "const text = Response.prototype.text;
+             Response.prototype.text = async function () {
+               const answer = await text.call(this);
+               if (answer.startsWith('{\"data\":{\"drift\":')) setTimeout(() => { window.lookedUp = true }, 50);
+               return answer;
+             }",
+        )
+        .await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
+    browser.until("window.lookedUp").await;
     // What comes by itself is not read any more: the page learns of it from the refusal alone.
     browser.run("TextDecoder.prototype.decode = () => ''").await;
     let drift = served.open_drift("data-1", "size_gigabytes").await;
