@@ -126,7 +126,11 @@ impl Browser {
             json!(css)
         ))
         .await;
-        self.driver.find(Locator::Css(css)).await.unwrap()
+        // Here and gone again: the next look says what came of it.
+        match self.driver.find(Locator::Css(css)).await {
+            Ok(found) => found,
+            Err(_) => Box::pin(self.see(css)).await,
+        }
     }
 
     /// Waits until something that this selector names has this text in it.
@@ -150,7 +154,12 @@ impl Browser {
 
     /// Clicks once it can be seen, as somebody would: where something lies over it, this fails.
     pub(crate) async fn click(&self, css: &str) {
-        self.see(css).await.click().await.unwrap();
+        let began = Instant::now();
+        while let Err(why) = self.see(css).await.click().await {
+            // The page has drawn it again between the look and the click.
+            let redrawn = why.to_string().contains("stale element");
+            assert!(redrawn && began.elapsed() < PATIENCE, "{css}: {why}");
+        }
     }
 
     /// Types into a field, in the place of what stands in it.
