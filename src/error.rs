@@ -50,6 +50,15 @@ pub enum Error {
         /// Version now, 0 where nothing is recorded.
         current: i32,
     },
+    /// A Terraform state owns the spec.
+    #[error(
+        "{source_name} owns this spec: change its configuration and import the state, or record with takeOver: true \
+         to own the spec from now on"
+    )]
+    SpecOwnedByState {
+        /// The source that owns the spec: `terraform:` and the name of the state.
+        source_name: String,
+    },
     /// One sync runs at a time.
     #[error("a run of this job is under way since {}", since.to_rfc3339())]
     JobAlreadyRunning {
@@ -82,6 +91,7 @@ impl Error {
             Self::LiveValueMoved { .. } => "LIVE_VALUE_MOVED",
             Self::SpecMoved => "SPEC_MOVED",
             Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
+            Self::SpecOwnedByState { .. } => "SPEC_OWNED_BY_STATE",
             Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
             Self::Lagged => "SUBSCRIPTION_LAGGED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",

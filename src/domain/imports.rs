@@ -12,6 +12,12 @@ pub const SOURCE_BASELINE: &str = "baseline";
 /// Source of a spec that a Terraform state has, before the lineage of the state.
 pub const SOURCE_TERRAFORM: &str = "terraform:";
 
+/// The Terraform state that owns a spec in force, as the spec's source names it.
+pub fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
+    let owned = spec.retired_at.is_none() && spec.source.starts_with(SOURCE_TERRAFORM);
+    owned.then_some(spec.source.as_str())
+}
+
 /// What to do with one imported spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {

@@ -45,6 +45,7 @@ impl From<ApiError> for async_graphql::Error {
             }
             Error::JobAlreadyRunning { since } => extensions.set("since", since.to_rfc3339()),
             Error::SpecVersionConflict { current } => extensions.set("specVersion", *current),
+            Error::SpecOwnedByState { source_name } => extensions.set("source", source_name.as_str()),
             _ => {}
         }
         told.extensions = Some(extensions);

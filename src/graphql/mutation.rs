@@ -48,6 +48,10 @@ pub(super) struct AcceptDriftPayload {
     drift: Drift,
     /// The spec from now on; null if the resource was missing and its spec is retired.
     provisioned: Option<ProvisionedSpec>,
+    /// The Terraform state that owns the spec, as `terraform:` and the name of the state; null if no state owns it.
+    owned_by: Option<String>,
+    /// What will undo this accept, and how to keep it; null if nothing will.
+    warning: Option<String>,
 }
 
 /// What to record.
@@ -60,6 +64,10 @@ pub(super) struct RecordSpecInput {
     spec: Json,
     /// The version that you believe to replace, 0 for none. The record is refused if it is another.
     expected_spec_version: Option<i32>,
+    /// Record over a spec that a Terraform state owns. The API owns it from then on, and the next import of that state
+    /// refuses the resource by name.
+    #[graphql(default)]
+    take_over: bool,
 }
 
 /// What was recorded.
@@ -141,11 +149,14 @@ impl Mutation {
         Ok(Some(AcceptDriftPayload {
             drift: Drift(accepted.drift),
             provisioned,
+            warning: accepted.owned_by.as_deref().map(will_be_undone),
+            owned_by: accepted.owned_by,
         }))
     }
 
     /// Records the desired state of a resource. Refused with SPEC_VERSION_CONFLICT if another version is in
-    /// force than you expect.
+    /// force than you expect, and with SPEC_OWNED_BY_STATE if a Terraform state owns the spec, unless `takeOver` is
+    /// true.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn record_spec(
         &self,
@@ -158,6 +169,7 @@ impl Mutation {
             spec: input.spec.0,
             source: SOURCE_API.to_owned(),
             expected_version: input.expected_spec_version,
+            take_over: input.take_over,
         };
         let actor = caller(ctx)?.name();
         let recorded = provisioning::record_provisioned(app.db(), actor, &record, app.clock().now()).await?;
@@ -266,6 +278,12 @@ impl Mutation {
             run: run(ctx, JobRequest::Sync(options)).await?,
         }))
     }
+}
+
+fn will_be_undone(owner: &str) -> String {
+    format!(
+        "{owner} owns this spec: its next import undoes this accept unless the configuration is changed too"
+    )
 }
 
 /// The server, for a mutation. The mutations of a document run one after the other: what is selected from the

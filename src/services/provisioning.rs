@@ -16,6 +16,7 @@ use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_in_txn, version_in_force};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
 use crate::domain::admission::check_spec;
+use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::error::{Error, Result};
 
@@ -30,13 +31,17 @@ pub struct RecordSpec {
     pub source: String,
     /// The version that the caller believes to replace, 0 for none. None replaces any.
     pub expected_version: Option<i32>,
+    /// Records over a spec that a Terraform state owns; the next import of that state then refuses the resource.
+    pub take_over: bool,
 }
 
 /// Records the desired state of a resource: version 1, or one more than the version before, whether that
 /// one was retired or not, and whether it decodes or not.
 ///
+/// # Errors
 /// BAD_USER_INPUT for a spec that may not enter, NOT_FOUND for an unknown resource, SPEC_VERSION_CONFLICT
-/// if `expected_version` is not the version now.
+/// if `expected_version` is not the version now, SPEC_OWNED_BY_STATE if a Terraform state owns the spec and the
+/// caller does not take it over.
 pub async fn record_provisioned(
     db: &Db,
     actor: &str,
@@ -55,6 +60,14 @@ pub async fn record_provisioned(
             .is_some_and(|expected| expected != current)
         {
             return Err(Error::SpecVersionConflict { current });
+        }
+        if let Some(owner) = before.as_ref().and_then(StoredSpec::whole).and_then(owning_state)
+            && !record.take_over
+            && owner != record.source
+        {
+            return Err(Error::SpecOwnedByState {
+                source_name: owner.to_owned(),
+            });
         }
         let spec = NewSpec {
             resource_id: resource.id,

@@ -17,6 +17,7 @@ use super::provisioning;
 use super::retirement::retire_in_txn;
 use crate::db::Db;
 use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
+use crate::domain::imports::owning_state;
 use crate::domain::lifecycle::{Acceptance, Refusal, decide_accept};
 use crate::domain::sweep::{Change, Pair};
 use crate::error::{Error, Result};
@@ -39,6 +40,8 @@ pub struct Accepted {
     pub drift: cloud_drift::Model,
     /// The spec from now on; None if it was retired.
     pub provisioned: Option<provisioned::Model>,
+    /// The Terraform state that owns the spec, as the spec's source names it: its next import undoes the accept.
+    pub owned_by: Option<String>,
 }
 
 /// Accepts a drift in the name of `actor`.
@@ -92,6 +95,7 @@ async fn accept_in_txn(
             return Ok(Err(refresh_in_txn(txn, drift, refresh, actual, now).await?));
         }
     };
+    let owned_by = owning_state(&pair.spec).map(str::to_owned);
     let provisioned = match acceptance {
         Acceptance::Adopt(desired) => {
             Some(provisioning::replace_in_txn(txn, pair.spec, desired, actor, now).await?)
@@ -102,7 +106,11 @@ async fn accept_in_txn(
         }
     };
     let drift = close_in_txn(txn, drift, actor, accept, provisioned.as_ref(), now).await?;
-    Ok(Ok(Accepted { drift, provisioned }))
+    Ok(Ok(Accepted {
+        drift,
+        provisioned,
+        owned_by,
+    }))
 }
 
 async fn close_in_txn(

@@ -57,14 +57,15 @@ async fn a_record_is_logged_with_its_version_and_its_actor_but_not_its_spec() {
     let record = RecordSpec {
         resource_id: t.resource("web-1").await.id,
         spec: json!({ "secret": "value" }),
-        source: "terraform:abc".to_owned(),
+        source: "baseline".to_owned(),
         expected_version: None,
+        take_over: false,
     };
     let recorded = record_provisioned(t.db(), "grace", &record, t.now())
         .await
         .unwrap();
     assert_eq!(recorded.recorded_by, "grace");
-    assert_eq!(recorded.source, "terraform:abc");
+    assert_eq!(recorded.source, "baseline");
     t.asked_for("web-1", json!({})).await;
     let events = t.event_rows(record.resource_id).await;
     let logged: Vec<_> = events
@@ -75,7 +76,7 @@ async fn a_record_is_logged_with_its_version_and_its_actor_but_not_its_spec() {
     let wanted = [
         (
             "grace",
-            json!({ "specVersion": 1, "source": "terraform:abc" }),
+            json!({ "specVersion": 1, "source": "baseline" }),
             t.now(),
         ),
         (ADMIN, json!({ "specVersion": 2, "source": SOURCE_API }), t.now()),
@@ -173,6 +174,7 @@ async fn an_unknown_resource_is_not_found() {
         spec: json!({}),
         source: SOURCE_API.to_owned(),
         expected_version: Some(0),
+        take_over: false,
     };
     let refused = record_provisioned(t.db(), ADMIN, &record, t.now()).await;
     assert!(matches!(refused, Err(Error::NotFound("resource"))), "{refused:?}");

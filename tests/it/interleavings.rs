@@ -252,6 +252,7 @@ async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Mo
             spec: json!({ "size_slug": format!("s-{nth}") }),
             source: SOURCE_API.to_owned(),
             expected_version: None,
+            take_over: false,
         };
         tokio::task::block_in_place(|| {
             let record = record_provisioned(&beside, ADMIN, &record, now);
@@ -354,6 +355,7 @@ async fn recording(
         spec,
         source: SOURCE_API.to_owned(),
         expected_version: None,
+        take_over: false,
     };
     async move { record_provisioned(&db, ADMIN, &record, now).await }
 }

@@ -58,6 +58,7 @@ mod serving;
 mod settings;
 mod smoke;
 mod sockets;
+mod state_owned_specs;
 mod statements;
 mod storms;
 mod support;

@@ -90,6 +90,7 @@ async fn record_specs(app: &App, account: &Account) -> Result<(), Failure> {
             spec,
             source: SOURCE_API.to_owned(),
             expected_version: None,
+            take_over: false,
         };
         record_provisioned(app.db(), OPERATOR, &record, app.clock().now()).await?;
     }

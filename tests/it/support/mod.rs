@@ -181,6 +181,7 @@ impl TestApp {
             spec,
             source: SOURCE_API.to_owned(),
             expected_version,
+            take_over: false,
         };
         record_provisioned(self.db(), ADMIN, &record, self.now()).await
     }
