@@ -10,7 +10,7 @@ use crate::provider::normal;
 const PROJECT: &[Field] = &[
     ("description", Shape::Plain),
     ("environment", Shape::Plain),
-    ("is_default", Shape::Plain),
+    ("is_default", Shape::Switch),
 ];
 
 pub(in super::super) fn project(item: &Value, _: &Context) -> Option<ListedResource> {
@@ -34,7 +34,7 @@ const UPTIME_CHECK: &[Field] = &[
     ("type", Shape::Lower),
     ("target", Shape::Url),
     ("regions", Shape::Lower),
-    ("enabled", Shape::Plain),
+    ("enabled", Shape::Switch),
 ];
 
 pub(in super::super) fn uptime_check(item: &Value, _: &Context) -> Option<ListedResource> {

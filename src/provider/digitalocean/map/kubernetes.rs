@@ -7,15 +7,15 @@ use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::Field;
 use crate::provider::normal;
 
-const SWITCH: &[Field] = &[("enabled", Shape::Plain)];
+const SWITCH: &[Field] = &[("enabled", Shape::Switch)];
 
 const CLUSTER: &[Field] = &[
     ("version", Shape::Plain),
     ("cluster_subnet", Shape::Plain),
     ("service_subnet", Shape::Plain),
-    ("ha", Shape::Plain),
-    ("auto_upgrade", Shape::Plain),
-    ("surge_upgrade", Shape::Plain),
+    ("ha", Shape::Switch),
+    ("auto_upgrade", Shape::Switch),
+    ("surge_upgrade", Shape::Switch),
     ("registry_enabled", Shape::Plain),
     (
         "maintenance_policy",
@@ -23,7 +23,7 @@ const CLUSTER: &[Field] = &[
     ),
     (
         "control_plane_firewall",
-        Shape::Object(&[("enabled", Shape::Plain), ("allowed_addresses", Shape::Plain)]),
+        Shape::Switched(&[("enabled", Shape::Switch), ("allowed_addresses", Shape::Plain)]),
     ),
     (
         "cluster_autoscaler_configuration",
@@ -35,20 +35,20 @@ const CLUSTER: &[Field] = &[
     ),
     (
         "sso",
-        Shape::Object(&[
-            ("enabled", Shape::Plain),
-            ("required", Shape::Plain),
+        Shape::Switched(&[
+            ("enabled", Shape::Switch),
+            ("required", Shape::Switch),
             ("issuer_url", Shape::Url),
             ("client_id", Shape::Plain),
         ]),
     ),
-    ("routing_agent", Shape::Object(SWITCH)),
-    ("amd_gpu_device_plugin", Shape::Object(SWITCH)),
-    ("amd_gpu_device_metrics_exporter_plugin", Shape::Object(SWITCH)),
-    ("nvidia_gpu_device_plugin", Shape::Object(SWITCH)),
-    ("rdma_shared_dev_plugin", Shape::Object(SWITCH)),
-    ("coredns_autoscaler", Shape::Object(SWITCH)),
-    ("p2p_oci_registry_plugin", Shape::Object(SWITCH)),
+    ("routing_agent", Shape::Switched(SWITCH)),
+    ("amd_gpu_device_plugin", Shape::Switched(SWITCH)),
+    ("amd_gpu_device_metrics_exporter_plugin", Shape::Switched(SWITCH)),
+    ("nvidia_gpu_device_plugin", Shape::Switched(SWITCH)),
+    ("rdma_shared_dev_plugin", Shape::Switched(SWITCH)),
+    ("coredns_autoscaler", Shape::Switched(SWITCH)),
+    ("p2p_oci_registry_plugin", Shape::Switched(SWITCH)),
 ];
 
 pub(in super::super) fn cluster(item: &Value, _: &Context) -> Option<ListedResource> {
@@ -62,7 +62,7 @@ pub(in super::super) fn cluster(item: &Value, _: &Context) -> Option<ListedResou
 
 const POOL: &[Field] = &[
     ("count", Shape::Plain),
-    ("auto_scale", Shape::Plain),
+    ("auto_scale", Shape::Switch),
     ("min_nodes", Shape::Plain),
     ("max_nodes", Shape::Plain),
     ("labels", Shape::Labels),
@@ -122,10 +122,14 @@ mod tests {
                 "status": "upgrading", "settling": true, "ip": "203.0.113.4", "vpc_uuid": "vpc-1",
                 "tags": ["prod"],
                 "attrs": {
-                    "version": "1.33.1-do.0", "ha": true, "auto_upgrade": false,
+                    "version": "1.33.1-do.0", "ha": true, "auto_upgrade": false, "surge_upgrade": false,
                     "maintenance_policy": { "start_time": "04:00", "day": "any" },
                     "control_plane_firewall": { "enabled": true, "allowed_addresses": ["198.51.100.0/24"] },
-                    "routing_agent": { "enabled": false },
+                    "routing_agent": { "enabled": false }, "sso": { "enabled": false, "required": false },
+                    "amd_gpu_device_plugin": { "enabled": false }, "nvidia_gpu_device_plugin": { "enabled": false },
+                    "amd_gpu_device_metrics_exporter_plugin": { "enabled": false },
+                    "rdma_shared_dev_plugin": { "enabled": false }, "coredns_autoscaler": { "enabled": false },
+                    "p2p_oci_registry_plugin": { "enabled": false },
                 },
             })
         );

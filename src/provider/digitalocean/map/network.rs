@@ -15,10 +15,10 @@ const LOAD_BALANCER: &[Field] = &[
     ("sticky_sessions", Shape::Object(STICKY_SESSIONS)),
     ("droplet_ids", Shape::Number),
     ("tag", Shape::Lower),
-    ("redirect_http_to_https", Shape::Plain),
-    ("enable_proxy_protocol", Shape::Plain),
-    ("enable_backend_keepalive", Shape::Plain),
-    ("disable_lets_encrypt_dns_records", Shape::Plain),
+    ("redirect_http_to_https", Shape::Switch),
+    ("enable_proxy_protocol", Shape::Switch),
+    ("enable_backend_keepalive", Shape::Switch),
+    ("disable_lets_encrypt_dns_records", Shape::Switch),
     ("http_idle_timeout_seconds", Shape::Plain),
     (
         "firewall",
@@ -38,7 +38,7 @@ const FORWARDING_RULE: &[Field] = &[
     ("target_protocol", Shape::Lower),
     ("target_port", Shape::Plain),
     ("certificate_id", Shape::Plain),
-    ("tls_passthrough", Shape::Plain),
+    ("tls_passthrough", Shape::Switch),
 ];
 
 const HEALTH_CHECK: &[Field] = &[
@@ -59,14 +59,14 @@ const STICKY_SESSIONS: &[Field] = &[
 
 const DOMAIN: &[Field] = &[
     ("name", Shape::Lower),
-    ("is_managed", Shape::Plain),
+    ("is_managed", Shape::Switch),
     ("certificate_id", Shape::Plain),
 ];
 
 const GLB_SETTINGS: &[Field] = &[
     ("target_protocol", Shape::Lower),
     ("target_port", Shape::Plain),
-    ("cdn", Shape::Object(&[("is_enabled", Shape::Plain)])),
+    ("cdn", Shape::Switched(&[("is_enabled", Shape::Switch)])),
     ("region_priorities", Shape::Labels),
     ("failover_threshold", Shape::Plain),
 ];
@@ -97,9 +97,6 @@ fn name_certificates(balancer: &mut ListedResource, list: &str, context: &Contex
     };
     for fields in entries.iter_mut().filter_map(Value::as_object_mut) {
         name_certificate(fields, context);
-        if list == "forwarding_rules" {
-            fields.entry("tls_passthrough").or_insert(Value::Bool(false));
-        }
     }
     *entries = as_set(std::mem::take(entries));
 }
@@ -190,6 +187,8 @@ mod tests {
                 "project_id": "p-1",
                 "attrs": {
                     "type": "REGIONAL", "redirect_http_to_https": true, "droplet_ids": [3, 9],
+                    "enable_proxy_protocol": false, "enable_backend_keepalive": false,
+                    "disable_lets_encrypt_dns_records": false,
                     "forwarding_rules": [
                         { "entry_protocol": "https", "entry_port": 443, "target_protocol": "http",
                           "target_port": 80, "tls_passthrough": false, "certificate_name": "shop" },
@@ -216,7 +215,9 @@ mod tests {
         assert_eq!(
             Value::Object(balancer.attrs),
             json!({ "tag": "web", "sticky_sessions":
-                { "type": "cookies", "cookie_name": "DO-LB", "cookie_ttl_seconds": 300 } })
+                { "type": "cookies", "cookie_name": "DO-LB", "cookie_ttl_seconds": 300 },
+                "redirect_http_to_https": false, "enable_proxy_protocol": false,
+                "enable_backend_keepalive": false, "disable_lets_encrypt_dns_records": false })
         );
     }
 

@@ -15,10 +15,14 @@ pub(super) enum Shape {
     Lower,
     /// An id that is a number, also where the API writes it as a text.
     Number,
+    /// Yes or no. An answer that leaves it out means no.
+    Switch,
     /// An address, without the user and password that some put into one.
     Url,
     /// An object with these fields and no others.
     Object(&'static [Field]),
+    /// The same, where it switches something: an answer that leaves the object out means that all of it is off.
+    Switched(&'static [Field]),
     /// An object with keys that users choose and plain values.
     Labels,
 }
@@ -33,12 +37,14 @@ pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
         return (!picked.is_empty()).then(|| Value::Array(as_set(picked)));
     }
     let picked = match (shape, value) {
-        (Shape::Object(fields), Value::Object(_)) => Value::Object(pick_fields(value, fields)),
+        (Shape::Object(fields) | Shape::Switched(fields), Value::Object(_)) => {
+            Value::Object(pick_fields(value, fields))
+        }
         (Shape::Labels, Value::Object(labels)) => {
             let plain = |(key, value): (&String, &Value)| Some((key.clone(), pick(value, &Shape::Plain)?));
             Value::Object(labels.iter().filter_map(plain).collect())
         }
-        (Shape::Object(_) | Shape::Labels, _) | (_, Value::Object(_)) => return None,
+        (Shape::Object(_) | Shape::Switched(_) | Shape::Labels, _) | (_, Value::Object(_)) => return None,
         (Shape::Lower, Value::String(text)) => text.to_lowercase().into(),
         (Shape::Number, Value::String(text)) => match text.parse::<i64>() {
             Ok(number) => number.into(),
@@ -54,8 +60,20 @@ pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
 pub(super) fn pick_fields(item: &Value, fields: &[Field]) -> Map<String, Value> {
     fields
         .iter()
-        .filter_map(|(name, shape)| Some(((*name).to_owned(), pick(item.get(name)?, shape)?)))
+        .filter_map(|(name, shape)| Some(((*name).to_owned(), picked(item.get(name), shape)?)))
         .collect()
+}
+
+/// What of a field comes in, also where the answer leaves it out.
+fn picked(value: Option<&Value>, shape: &Shape) -> Option<Value> {
+    match value.and_then(|value| pick(value, shape)) {
+        Some(picked) => Some(picked),
+        None => match shape {
+            Shape::Switch => Some(Value::Bool(false)),
+            Shape::Switched(fields) => Some(Value::Object(pick_fields(&Value::Null, fields))),
+            _ => None,
+        },
+    }
 }
 
 /// Sorted and without repetition: numbers by value, others by text, in whatever order the keys of an object
@@ -123,6 +141,26 @@ mod tests {
         assert_eq!(pick(&json!("hunter2"), &shape), None);
         assert_eq!(pick(&json!([[], null, {}]), &Shape::Plain), None);
         assert_eq!(pick(&json!(false), &Shape::Plain), Some(json!(false)));
+    }
+
+    #[test]
+    fn a_switch_that_an_answer_leaves_out_is_off() {
+        const AGENT: &[Field] = &[("enabled", Shape::Switch), ("name", Shape::Plain)];
+        let fields: &[Field] = &[
+            ("ha", Shape::Switch),
+            ("agent", Shape::Switched(AGENT)),
+            ("note", Shape::Object(AGENT)),
+        ];
+        let off = json!({ "ha": false, "agent": { "enabled": false } });
+        for answer in [
+            json!({}),
+            json!({ "ha": null, "agent": null }),
+            json!({ "agent": {}, "note": null }),
+        ] {
+            assert_eq!(Value::Object(pick_fields(&answer, fields)), off, "{answer}");
+        }
+        let on = json!({ "ha": true, "agent": { "enabled": true } });
+        assert_eq!(Value::Object(pick_fields(&on, fields)), on);
     }
 
     #[test]
