@@ -3,6 +3,7 @@
 pub mod app_spec;
 pub mod digitalocean;
 pub mod file;
+pub mod json;
 pub mod normal;
 pub mod terraform;
 

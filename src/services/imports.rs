@@ -164,7 +164,10 @@ async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOpti
         let before = owned.len();
         let leaving: Vec<Uuid> = owned
             .into_iter()
-            .filter(|(_, kind, id)| !here.contains(&(kind.as_str(), id.as_str())))
+            .filter(|(_, kind, id)| {
+                // An instance whose id cannot be read may be any of its kind.
+                !here.contains(&(kind.as_str(), id.as_str())) && !here.contains(&(kind.as_str(), ""))
+            })
             .map(|(resource, ..)| resource)
             .collect();
         if is_mass_retire(leaving.len(), before) && !options.allow_mass_retire {

@@ -65,6 +65,7 @@ mod support;
 mod terminal;
 mod terraform;
 mod terraform_api;
+mod terraform_files;
 mod terraform_secrets;
 mod toy;
 mod triage;

@@ -1,11 +1,15 @@
 //! The formats: a state of version 4, and the output of `terraform show -json`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::merge::Merge;
-use super::{NoState, PROVIDER, Skipped, State, mapping};
+use super::{NoState, Refused, Said, Skipped, State, flat, kind_of, mapping, never_synced};
+use crate::provider::json::{Object, as_utf8};
 
 /// Largest state that is read, in bytes.
 pub const MAX_STATE_BYTES: u64 = 256 * 1024 * 1024;
@@ -17,75 +21,112 @@ pub(super) struct Instance {
 }
 
 #[derive(Deserialize)]
-struct File {
+struct File<'a> {
     version: Option<Value>,
     format_version: Option<Value>,
     lineage: Option<String>,
     serial: Option<i64>,
-    resources: Option<Vec<Resource>>,
-    values: Option<Values>,
+    #[serde(borrow)]
+    resources: Option<Vec<Object<Resource<'a>>>>,
+    #[serde(borrow)]
+    values: Option<Values<'a>>,
     encrypted_data: Option<IgnoredAny>,
     planned_values: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct Resource {
+struct Resource<'a> {
     module: Option<String>,
     mode: Option<String>,
     #[serde(rename = "type")]
     type_name: String,
     name: String,
-    provider: Option<String>,
-    #[serde(default)]
-    instances: Vec<StoredInstance>,
+    #[serde(borrow, default)]
+    instances: Vec<Object<StoredInstance<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct StoredInstance {
+struct StoredInstance<'a> {
     index_key: Option<Value>,
     status: Option<String>,
     deposed: Option<String>,
-    attributes: Option<Map<String, Value>>,
+    // Read one by one, so that a number that is too large refuses its instance and not the whole state.
+    #[serde(borrow)]
+    attributes: Option<&'a RawValue>,
+    #[serde(borrow)]
+    attributes_flat: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Values {
-    root_module: Option<Module>,
+struct Values<'a> {
+    #[serde(borrow)]
+    root_module: Option<Module<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Module {
-    #[serde(default)]
-    resources: Vec<Shown>,
-    #[serde(default)]
-    child_modules: Vec<Module>,
+struct Module<'a> {
+    #[serde(borrow, default)]
+    resources: Vec<Object<Shown<'a>>>,
+    #[serde(borrow, default)]
+    child_modules: Vec<Module<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Shown {
+struct Shown<'a> {
     address: String,
     mode: Option<String>,
     #[serde(rename = "type")]
     type_name: String,
-    provider_name: Option<String>,
-    values: Option<Map<String, Value>>,
+    #[serde(borrow)]
+    values: Option<&'a RawValue>,
     #[serde(default)]
     tainted: bool,
     deposed_key: Option<String>,
 }
 
 /// Reads a state from the text of a file. The parser refuses what is nested deeper than 128 levels.
+///
+/// # Errors
+/// Says in one line, without a text of the file, why it is no state.
 pub fn parse(text: &[u8]) -> Result<State, NoState> {
+    let text = as_utf8(text).map_err(|why| NoState(why.to_owned()))?;
     if text.iter().all(u8::is_ascii_whitespace) {
         return refused("the file is empty");
     }
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    read(serde_json::from_slice(text).map_err(|error| unreadable(&error))?)
+    match serde_json::from_slice::<Object<File<'_>>>(&text) {
+        Ok(Object(file)) => read(file),
+        Err(_) if has_lines_of_a_wrapper(&text) => refused(
+            "a CI wrapper wrote lines of its own around the JSON, such as [command]... or ::debug::...: switch the \
+             wrapper off (`terraform_wrapper: false` of setup-terraform), or call terraform itself (`terraform-bin`)",
+        ),
+        Err(error) => Err(unreadable(&error)),
+    }
 }
 
 /// Reads a state from JSON that is parsed already.
+///
+/// # Errors
+/// As [`parse`].
 pub fn parse_value(value: Value) -> Result<State, NoState> {
-    read(File::deserialize(value).map_err(|error| unreadable(&error))?)
+    match value {
+        Value::Object(_) => parse(value.to_string().as_bytes()),
+        _ => refused("this is JSON, but no Terraform state: it is no object"),
+    }
+}
+
+/// Whether lines begin as the commands and groups of a CI runner's log do.
+fn has_lines_of_a_wrapper(text: &[u8]) -> bool {
+    let is_of_a_runner = |line: &[u8]| {
+        // The first one may follow the last brace of the JSON.
+        let line = line.trim_ascii();
+        let line = line.strip_prefix(b"}").unwrap_or(line);
+        line.starts_with(b"[command]")
+            || line.starts_with(b"##[")
+            || line
+                .strip_prefix(b"::")
+                .is_some_and(|rest| rest.windows(2).any(|pair| pair == b"::"))
+    };
+    text.split(|byte| *byte == b'\n').any(is_of_a_runner)
 }
 
 /// Never the parser's own words, which may quote the file.
@@ -105,7 +146,7 @@ fn refused<T>(why: impl Into<String>) -> Result<T, NoState> {
     Err(NoState(why.into()))
 }
 
-fn read(file: File) -> Result<State, NoState> {
+fn read(file: File<'_>) -> Result<State, NoState> {
     if file.encrypted_data.is_some() {
         return refused("the state is encrypted: give the output of `tofu show -json` instead");
     }
@@ -129,7 +170,9 @@ fn read(file: File) -> Result<State, NoState> {
         return refused("the serial of the state is negative");
     }
     let mut reader = Reader::default();
-    resources.into_iter().for_each(|resource| reader.stored(resource));
+    for Object(resource) in resources {
+        reader.stored(resource);
+    }
     let mut state = reader.finish();
     state.lineage = Some(lineage).filter(|lineage| !lineage.is_empty());
     state.serial = Some(serial);
@@ -150,19 +193,19 @@ fn check_version(version: &Value) -> Result<(), NoState> {
 }
 
 /// Modules stand inside each other; a list of those to come needs no recursion.
-fn shown(values: Option<Values>) -> State {
+fn shown(values: Option<Values<'_>>) -> State {
     let mut reader = Reader::default();
-    let mut modules: Vec<Module> = values.and_then(|values| values.root_module).into_iter().collect();
+    let mut modules: Vec<Module<'_>> = values.and_then(|values| values.root_module).into_iter().collect();
     while let Some(module) = modules.pop() {
-        for resource in module.resources {
+        for Object(resource) in module.resources {
             reader.instance(Found {
                 address: resource.address,
                 managed: is_managed(resource.mode.as_deref()),
                 type_name: &resource.type_name,
-                provider: resource.provider_name.as_deref(),
                 tainted: resource.tainted,
                 deposed: resource.deposed_key.is_some(),
                 attributes: resource.values,
+                flat: None,
             });
         }
         modules.extend(module.child_modules);
@@ -179,10 +222,61 @@ struct Found<'r> {
     address: String,
     managed: bool,
     type_name: &'r str,
-    provider: Option<&'r str>,
     tainted: bool,
     deposed: bool,
-    attributes: Option<Map<String, Value>>,
+    attributes: Option<&'r RawValue>,
+    flat: Option<&'r RawValue>,
+}
+
+impl Found<'_> {
+    /// The attributes, and why they are not all of them.
+    fn read(&self) -> (Map<String, Value>, Option<String>) {
+        match (self.attributes, self.flat) {
+            (Some(attributes), _) => read_attributes(attributes),
+            (None, Some(flat)) => read_flat(self.type_name, flat),
+            (None, None) => (Map::new(), Some("the state has no attributes of it".to_owned())),
+        }
+    }
+}
+
+/// Those that can be read, and the name of one that cannot.
+fn read_attributes(text: &RawValue) -> (Map<String, Value>, Option<String>) {
+    if let Ok(attributes) = serde_json::from_str(text.get()) {
+        return (attributes, None);
+    }
+    let Ok(each) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text.get()) else {
+        return (Map::new(), Some("its attributes are no JSON object".to_owned()));
+    };
+    let (mut attributes, mut fault) = (Map::new(), None);
+    for (name, value) in each {
+        match serde_json::from_str(value.get()) {
+            Ok(value) => _ = attributes.insert(name, value),
+            Err(_) => {
+                fault = Some(format!(
+                    "its attribute {name:?} has a number that is too large, or is nested too deep"
+                ));
+            }
+        }
+    }
+    (attributes, fault)
+}
+
+fn read_flat(type_name: &str, text: &RawValue) -> (Map<String, Value>, Option<String>) {
+    let Ok(flat) = serde_json::from_str::<Map<String, Value>>(text.get()) else {
+        return (
+            Map::new(),
+            Some("its attributes_flat is no JSON object".to_owned()),
+        );
+    };
+    match flat::decode(type_name, &flat) {
+        Ok(attributes) => (attributes, None),
+        Err(why) => {
+            let fault = format!(
+                "its attributes_flat cannot be read ({why}): refresh the state with Terraform 0.12 or newer"
+            );
+            (flat, Some(fault))
+        }
+    }
 }
 
 /// Sorts instances, and hears those that count.
@@ -200,7 +294,7 @@ impl Reader {
             }
             _ => format!("{}.{}", resource.type_name, resource.name),
         };
-        for instance in resource.instances {
+        for Object(instance) in resource.instances {
             let address = match &instance.index_key {
                 None | Some(Value::Null) => base.clone(),
                 // JSON quotes a text as Terraform does.
@@ -210,10 +304,10 @@ impl Reader {
                 address,
                 managed: is_managed(resource.mode.as_deref()),
                 type_name: &resource.type_name,
-                provider: resource.provider.as_deref(),
                 tainted: instance.status.as_deref() == Some("tainted"),
                 deposed: instance.deposed.is_some(),
                 attributes: instance.attributes,
+                flat: instance.attributes_flat,
             });
         }
     }
@@ -223,7 +317,8 @@ impl Reader {
             self.skipped.data += 1;
             return;
         }
-        if !is_ours(found.type_name, found.provider) {
+        // The type says whose it is: providers have many addresses, in mirrors and forks and from older versions.
+        if !found.type_name.starts_with("digitalocean_") {
             self.skipped.foreign += 1;
             return;
         }
@@ -236,37 +331,64 @@ impl Reader {
             self.skipped.deposed += 1;
             return;
         }
+        let (attributes, fault) = found.read();
+        let has_id = super::fields::id(&attributes, "id").is_some();
         let instance = Instance {
             address: found.address,
-            attributes: found.attributes.unwrap_or_default(),
+            attributes,
         };
-        match mapping(&instance) {
-            None => self.skipped.without_id += 1,
-            Some(said) if found.tainted => {
+        let said = mapping(&instance);
+        let fault = fault.or_else(|| {
+            let nameless = said.is_none() && has_id;
+            nameless.then(|| "its attributes do not say which resource it is".to_owned())
+        });
+        match (said, fault) {
+            (said, Some(fault)) => self.faulty(found.type_name, instance.address, said, fault),
+            (None, None) => self.skipped.without_id += 1,
+            (Some(said), None) if found.tainted => {
                 self.skipped.tainted += 1;
-                self.merge.add_held(said);
+                self.merge.add_held(said, None);
             }
-            Some(said) => self.merge.add(said),
+            (Some(said), None) => match never_synced(found.type_name, &instance.attributes) {
+                Some(reason) => self.merge.refuse(said, reason),
+                None => self.merge.add(said),
+            },
+        }
+    }
+
+    /// An instance that cannot be read: what is recorded of its resource stays as it is.
+    fn faulty(&mut self, type_name: &str, address: String, said: Option<Vec<Said>>, fault: String) {
+        let kind = kind_of(type_name);
+        if kind == Some("kubernetes_cluster") {
+            // Its default pool is in the same instance.
+            self.merge
+                .hold_kind("kubernetes_node_pool", address.clone(), fault.clone());
+        }
+        match (said, kind) {
+            (Some(said), Some(_)) => self.merge.add_held(said, Some(&fault)),
+            // Any resource of the kind may be the one.
+            (None, Some(kind)) => self.merge.hold_kind(kind, address, fault),
+            (said, None) => {
+                self.merge.add_held(said.unwrap_or_default(), None);
+                self.merge.refused.push(Refused {
+                    kind: type_name.to_owned(),
+                    provider_id: String::new(),
+                    address,
+                    reason: fault,
+                });
+            }
         }
     }
 
     fn finish(mut self) -> State {
+        let refused = std::mem::take(&mut self.merge.refused);
         let (desired, held) = self.merge.finish(&mut self.skipped);
         State {
             desired,
             held,
+            refused,
             skipped: self.skipped,
             ..State::default()
         }
     }
-}
-
-/// Of DigitalOcean's own provider, from whatever registry, under whatever alias: the source address ends like
-/// this, and old states have only the name.
-fn is_ours(type_name: &str, provider: Option<&str>) -> bool {
-    let ours = provider.is_none_or(|provider| {
-        provider.contains(&format!("{PROVIDER}/{PROVIDER}"))
-            || provider.contains(&format!("provider.{PROVIDER}"))
-    });
-    ours && type_name.starts_with("digitalocean_")
 }

@@ -1,10 +1,10 @@
 //! From what instances say to one entry a resource.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{Desired, Held, Said, Skipped};
+use super::{Desired, Held, Refused, Said, Skipped};
 use crate::domain::canonical::loosely_equal;
 
 /// Something that one instance adds to the resource of another: an attachment, an assignment.
@@ -23,7 +23,9 @@ pub(super) struct Part {
 pub(super) struct Merge {
     desired: BTreeMap<(&'static str, String), Desired>,
     parts: Vec<Part>,
-    held: BTreeMap<(&'static str, String), Held>,
+    held: Vec<Held>,
+    /// Instances of which nothing is recorded.
+    pub(super) refused: Vec<Refused>,
 }
 
 impl Merge {
@@ -52,43 +54,68 @@ impl Merge {
         }
     }
 
-    /// An instance that is there but asks for nothing now.
-    pub(super) fn add_held(&mut self, said: Vec<Said>) {
+    /// An instance that is there but asks for nothing now, and why, if that is a fault.
+    pub(super) fn add_held(&mut self, said: Vec<Said>, fault: Option<&str>) {
         for said in said {
             if let Said::Resource(resource) = said {
-                self.hold(resource, None);
+                self.hold(resource, fault.map(str::to_owned));
+            }
+        }
+    }
+
+    /// An instance whose resource is not known: it may be any of the kind.
+    pub(super) fn hold_kind(&mut self, kind: &'static str, address: String, fault: String) {
+        self.held.push(Held {
+            kind,
+            provider_id: String::new(),
+            address,
+            fault: Some(fault),
+        });
+    }
+
+    /// An instance of which nothing is recorded.
+    pub(super) fn refuse(&mut self, said: Vec<Said>, reason: &str) {
+        for said in said {
+            if let Said::Resource(resource) = said {
+                self.refused.push(Refused {
+                    kind: resource.kind.to_owned(),
+                    provider_id: resource.provider_id,
+                    address: resource.address,
+                    reason: reason.to_owned(),
+                });
             }
         }
     }
 
     fn hold(&mut self, resource: Desired, fault: Option<String>) {
-        let key = (resource.kind, resource.provider_id.clone());
-        let held = Held {
+        self.held.push(Held {
             kind: resource.kind,
             provider_id: resource.provider_id,
             address: resource.address,
             fault,
-        };
-        self.held.insert(key, held);
+        });
     }
 
     /// One entry a resource, in order. One that is held asks for nothing, whatever other instances say.
     pub(super) fn finish(mut self, skipped: &mut Skipped) -> (Vec<Desired>, Vec<Held>) {
+        self.held
+            .sort_by(|a, b| (a.kind, &a.provider_id).cmp(&(b.kind, &b.provider_id)));
+        let held: BTreeSet<(&'static str, &str)> = self
+            .held
+            .iter()
+            .map(|held| (held.kind, held.provider_id.as_str()))
+            .collect();
         for part in std::mem::take(&mut self.parts) {
             let key = (part.kind, part.provider_id.clone());
             match self.desired.get_mut(&key) {
                 Some(resource) => part.add_to(&mut resource.spec),
-                None if part.optional || self.held.contains_key(&key) => {}
+                None if part.optional || held.contains(&(key.0, key.1.as_str())) => {}
                 None => skipped.unattached += 1,
             }
         }
-        for key in self.held.keys() {
-            self.desired.remove(key);
-        }
-        (
-            self.desired.into_values().collect(),
-            self.held.into_values().collect(),
-        )
+        self.desired
+            .retain(|(kind, provider_id), _| !held.contains(&(*kind, provider_id.as_str())));
+        (self.desired.into_values().collect(), self.held)
     }
 }
 

@@ -8,6 +8,7 @@ mod compute;
 mod databases;
 mod fields;
 mod file;
+mod flat;
 mod kubernetes;
 mod load_balancers;
 mod merge;
@@ -41,6 +42,8 @@ pub struct State {
     pub desired: Vec<Desired>,
     /// Resources that are in the state but ask for nothing now, and why: their specs stay as they are.
     pub held: Vec<Held>,
+    /// Instances of which nothing is recorded, and why.
+    pub refused: Vec<Refused>,
     /// What was left out.
     pub skipped: Skipped,
 }
@@ -69,12 +72,25 @@ pub struct Desired {
 pub struct Held {
     /// Kind.
     pub kind: &'static str,
-    /// Its id at the cloud.
+    /// Its id at the cloud; empty where the state does not say, and any resource of the kind may be meant.
     pub provider_id: String,
     /// Where the state has it.
     pub address: String,
     /// Why, if that is a fault; tainted instances are none.
     pub fault: Option<String>,
+}
+
+/// An instance of which nothing is recorded. What was recorded before leaves with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Kind, or the type where it has none.
+    pub kind: String,
+    /// Its id at the cloud, empty where the state does not say.
+    pub provider_id: String,
+    /// Where the state has it.
+    pub address: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Instances that were left out.
@@ -136,6 +152,42 @@ fn mapping(type_name: &str) -> Option<Mapping> {
         "digitalocean_uptime_check" => others::uptime_check,
         _ => return None,
     })
+}
+
+/// The kind of the resource that an instance of this type is; None where it is only part of others.
+fn kind_of(type_name: &str) -> Option<&'static str> {
+    Some(match type_name {
+        "digitalocean_droplet" => "droplet",
+        "digitalocean_volume" => "volume",
+        "digitalocean_droplet_snapshot" | "digitalocean_volume_snapshot" => "snapshot",
+        "digitalocean_custom_image" => "image",
+        "digitalocean_loadbalancer" => "load_balancer",
+        "digitalocean_database_cluster" => "database",
+        "digitalocean_database_firewall" => "database_firewall",
+        "digitalocean_firewall" => "firewall",
+        "digitalocean_vpc" => "vpc",
+        "digitalocean_domain" => "domain",
+        "digitalocean_record" => "domain_record",
+        "digitalocean_reserved_ip" | "digitalocean_floating_ip" => "reserved_ip",
+        "digitalocean_kubernetes_cluster" => "kubernetes_cluster",
+        "digitalocean_kubernetes_node_pool" => "kubernetes_node_pool",
+        "digitalocean_app" => "app",
+        "digitalocean_certificate" => "certificate",
+        "digitalocean_cdn" => "cdn_endpoint",
+        "digitalocean_project" => "project",
+        "digitalocean_container_registry" => "registry",
+        "digitalocean_uptime_check" => "uptime_check",
+        _ => return None,
+    })
+}
+
+/// Why no sync lists a resource, although it is of a kind that is listed.
+fn never_synced(type_name: &str, attributes: &Map<String, Value>) -> Option<&'static str> {
+    let record_type = attributes.get("type").and_then(Value::as_str)?;
+    let is_soa = type_name == "digitalocean_record" && record_type.eq_ignore_ascii_case("SOA");
+    is_soa.then_some(
+        "SOA records are not synced: DigitalOcean changes them with every other record of the domain",
+    )
 }
 
 #[cfg(test)]

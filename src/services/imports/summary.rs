@@ -102,12 +102,17 @@ fn faults(state: &State) -> Vec<Refusal> {
         .held
         .iter()
         .filter_map(|held| Some((held, held.fault.as_ref()?)));
-    faulty
-        .map(|(held, fault)| Refusal {
-            address: held.address.clone(),
-            kind: held.kind.to_owned(),
-            provider_id: held.provider_id.clone(),
-            reason: fault.clone(),
-        })
-        .collect()
+    let held = faulty.map(|(held, fault)| Refusal {
+        address: held.address.clone(),
+        kind: held.kind.to_owned(),
+        provider_id: held.provider_id.clone(),
+        reason: fault.clone(),
+    });
+    let refused = state.refused.iter().map(|refused| Refusal {
+        address: refused.address.clone(),
+        kind: refused.kind.clone(),
+        provider_id: refused.provider_id.clone(),
+        reason: refused.reason.clone(),
+    });
+    held.chain(refused).collect()
 }

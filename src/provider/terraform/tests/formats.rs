@@ -19,9 +19,7 @@ fn instances_that_do_not_count_are_skipped_and_counted() {
         with(droplet("deposed", json!("3")), |r| {
             r["instances"][0]["deposed"] = "abcd".into()
         }),
-        with(droplet("foreign", json!("4")), |r| {
-            r["provider"] = "provider[\"registry.terraform.io/hashicorp/aws\"]".into();
-        }),
+        resource("aws_instance", "foreign", json!({"id": "4"})),
         droplet("failed", json!(null)),
         resource("digitalocean_ssh_key", "key", json!({"id": "5"})),
         with(droplet("tofu", json!("6")), |r| {
@@ -139,6 +137,120 @@ fn what_is_no_state_is_refused_in_one_line_that_quotes_nothing() {
     assert!(!parse_value(wrong).unwrap_err().to_string().contains("s3cret"));
     let deep = format!("{{\"version\":{}", "[".repeat(100_000));
     assert!(why(&deep).contains("line 1"));
+}
+
+#[test]
+fn the_type_says_whose_a_resource_is_whatever_the_provider_is_called() {
+    let addresses = [
+        "provider[\"registry.terraform.io/digitalocean/digitalocean\"].east",
+        "provider[\"registry.terraform.io/-/digitalocean\"]",
+        "provider[\"registry.terraform.io/terraform-providers/digitalocean\"]",
+        "provider[\"mirror.example.com/digitalocean/digitalocean\"].eu",
+        "provider[\"registry.terraform.io/example/digitalocean-fork\"]",
+        "provider.digitalocean",
+        "module.x.provider.digitalocean",
+        "module.x.provider.digitalocean.east",
+    ];
+    let resources = (1..).zip(addresses).map(|(id, address)| {
+        let mut droplet = resource("digitalocean_droplet", "d", json!({"id": id, "name": "d"}));
+        droplet["provider"] = address.into();
+        droplet
+    });
+    let state = parse_value(file(resources.collect())).unwrap();
+    assert_eq!((state.desired.len(), state.skipped.foreign), (addresses.len(), 0));
+    let shown = json!({"format_version": "0.1", "values": {"root_module": {"resources": [
+        {"address": "digitalocean_droplet.d", "mode": "managed", "type": "digitalocean_droplet", "name": "d",
+         "provider_name": "digitalocean", "values": {"id": "1", "name": "d"}}]}}});
+    assert_eq!(parse_value(shown).unwrap().desired.len(), 1);
+}
+
+/// An instance whose attributes are this text.
+fn with_attributes(type_name: &str, attributes: &str) -> State {
+    let file = file(vec![resource(type_name, "a", json!("@"))]).to_string();
+    parse(file.replace("\"@\"", attributes).as_bytes()).unwrap()
+}
+
+#[test]
+fn an_instance_that_cannot_be_read_is_named_and_its_spec_stays() {
+    let held = |type_name: &str, attributes: &str| {
+        let state = with_attributes(type_name, attributes);
+        assert!(state.desired.is_empty(), "{attributes}");
+        let named = |held: &Held| {
+            let fault = held.fault.clone().expect("a fault");
+            (held.kind, held.provider_id.clone(), fault)
+        };
+        state.held.iter().map(named).collect::<Vec<_>>()
+    };
+    let too_large = held(
+        "digitalocean_droplet",
+        "{\"id\": \"1\", \"price_monthly\": 1e400}",
+    );
+    assert_eq!((too_large[0].0, too_large[0].1.as_str()), ("droplet", "1"));
+    assert!(too_large[0].2.contains("price_monthly"), "{too_large:?}");
+    let no_object = held("digitalocean_volume", "[]");
+    assert_eq!((no_object[0].0, no_object[0].1.as_str()), ("volume", ""));
+    let none = held("digitalocean_app", "null");
+    assert!(none[0].2.contains("no attributes"), "{none:?}");
+    let nameless = held("digitalocean_certificate", "{\"id\": \"c-1\"}");
+    assert!(nameless[0].2.contains("which resource"), "{nameless:?}");
+    let part = with_attributes("digitalocean_volume_attachment", "{\"id\": \"1-v\"}");
+    assert_eq!((part.refused.len(), part.skipped.without_id), (1, 0));
+    assert_eq!(part.refused[0].kind, "digitalocean_volume_attachment");
+    let mut flat = file(vec![resource("digitalocean_droplet", "a", json!(null))]);
+    let instance = &mut flat["resources"][0]["instances"][0];
+    instance["attributes_flat"] = json!({"id": "1", "name": "a", "tags.#": "3"});
+    let state = parse_value(flat).unwrap();
+    let fault = state.held[0].fault.as_ref().unwrap();
+    assert!(
+        fault.contains("attributes_flat") && fault.contains("tags"),
+        "{fault}"
+    );
+    assert_eq!(
+        (state.held[0].provider_id.as_str(), state.skipped.without_id),
+        ("1", 0)
+    );
+}
+
+#[test]
+fn an_soa_record_is_refused_by_name() {
+    let soa =
+        json!({"id": "1", "domain": "example.com", "type": "soa", "name": "@", "value": "1800", "ttl": 1800});
+    let state = state([("digitalocean_record", soa)]);
+    assert!(state.desired.is_empty() && state.held.is_empty());
+    let refused = &state.refused[0];
+    assert_eq!(
+        (refused.kind.as_str(), refused.provider_id.as_str()),
+        ("domain_record", "1")
+    );
+    assert!(refused.reason.contains("SOA"), "{}", refused.reason);
+}
+
+#[test]
+fn lines_of_a_ci_wrapper_are_named_as_such() {
+    let state = file(vec![resource("digitalocean_droplet", "a", json!({"id": "1"}))]);
+    let text = serde_json::to_string_pretty(&state).unwrap();
+    for wrapped in [
+        format!("[command]/opt/bin/terraform state pull\n{text}"),
+        format!("{text}\n::debug::Terraform exited with code 0.\n::set-output name=stdout::x\n"),
+        format!("{text}::debug::stdout: x"),
+        format!("##[group]state\r\n{text}"),
+    ] {
+        let wrapper = why(&wrapped);
+        assert!(
+            wrapper.contains("CI wrapper") && wrapper.contains("terraform_wrapper"),
+            "{wrapper}"
+        );
+    }
+}
+
+#[test]
+fn a_list_is_no_state() {
+    for list in ["[4, null, \"l-1\", 1, []]", "[]"] {
+        assert!(why(list).contains("no Terraform state"), "{list}");
+    }
+    let mut lists = file(vec![]);
+    lists["resources"] = json!([["", "managed", "digitalocean_droplet", "a", "p", []]]);
+    assert!(why(&lists.to_string()).contains("another type"));
 }
 
 fn anything() -> impl Strategy<Value = Value> {

@@ -1,0 +1,339 @@
+//! `attributes_flat`: the attributes of an instance as Terraform 0.11 wrote them, and as later versions keep them
+//! until the instance is refreshed. Every value is a text, and the keys are paths: `tags.#` is the number of tags,
+//! `tags.2577471110` is one of them, `labels.%` is the number of labels, and `rule.0.port` is a value in a block.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use serde_json::{Map, Value};
+
+/// Attributes whose texts are truth values. No type that is read has a text of these names.
+const FLAGS: [&str; 30] = [
+    "auto_scale",
+    "auto_upgrade",
+    "backups",
+    "default",
+    "deploy_on_push",
+    "disable_lets_encrypt_dns_records",
+    "disabled",
+    "droplet_agent",
+    "enable_backend_keepalive",
+    "enable_proxy_protocol",
+    "enabled",
+    "graceful_shutdown",
+    "ha",
+    "is_default",
+    "is_enabled",
+    "is_managed",
+    "locked",
+    "monitoring",
+    "preserve_path_prefix",
+    "private_networking",
+    "production",
+    "public",
+    "public_networking",
+    "redirect_http_to_https",
+    "registry_integration",
+    "required",
+    "resize_disk",
+    "surge_upgrade",
+    "tls_passthrough",
+    "wildcard",
+];
+
+/// Attributes whose texts are numbers. No type that is read has a text of these names.
+const NUMBERS: [&str; 37] = [
+    "actual_node_count",
+    "check_interval_seconds",
+    "cookie_ttl_seconds",
+    "disk",
+    "entry_port",
+    "failover_threshold",
+    "failure_threshold",
+    "flags",
+    "healthy_threshold",
+    "http_idle_timeout_seconds",
+    "http_port",
+    "image_id",
+    "initial_delay_seconds",
+    "instance_count",
+    "max_instance_count",
+    "max_nodes",
+    "memory",
+    "min_disk_size",
+    "min_instance_count",
+    "min_nodes",
+    "node_count",
+    "percent",
+    "period_seconds",
+    "port",
+    "price_hourly",
+    "price_monthly",
+    "priority",
+    "response_timeout_seconds",
+    "scale_down_utilization_threshold",
+    "size_unit",
+    "success_threshold",
+    "target_port",
+    "timeout_seconds",
+    "ttl",
+    "unhealthy_threshold",
+    "vcpus",
+    "weight",
+];
+
+/// Lists and sets of numbers.
+const LISTS_OF_NUMBERS: [&str; 4] = [
+    "destination_droplet_ids",
+    "droplet_ids",
+    "internal_ports",
+    "source_droplet_ids",
+];
+
+/// The attributes that a flat map stands for.
+///
+/// # Errors
+/// Names the attribute that does not have the shape that Terraform writes.
+pub(super) fn decode(type_name: &str, flat: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let texts: Option<BTreeMap<&str, &str>> = flat
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+        .collect();
+    let texts = texts.ok_or_else(|| "holds a value that is no text".to_owned())?;
+    let reader = Reader { type_name, texts };
+    reader.block("")
+}
+
+struct Reader<'a> {
+    type_name: &'a str,
+    texts: BTreeMap<&'a str, &'a str>,
+}
+
+impl Reader<'_> {
+    /// The attributes whose keys begin with `prefix`, which is empty or ends with a dot.
+    fn block(&self, prefix: &str) -> Result<Map<String, Value>, String> {
+        let mut names: Vec<&str> = self.after(prefix).map(head).collect();
+        names.dedup();
+        let mut block = Map::new();
+        for name in names {
+            block.insert(name.to_owned(), self.attribute(prefix, name)?);
+        }
+        Ok(block)
+    }
+
+    fn attribute(&self, prefix: &str, name: &str) -> Result<Value, String> {
+        let path = format!("{prefix}{name}");
+        let below = format!("{path}.");
+        let misshapen = || format!("{path} is neither a value nor a list nor a map");
+        if let Some(text) = self.texts.get(path.as_str()) {
+            return match self.after(&below).next() {
+                None => self
+                    .scalar(name, text)
+                    .ok_or_else(|| format!("{path} has another type")),
+                Some(_) => Err(misshapen()),
+            };
+        }
+        if let Some(count) = self.texts.get(format!("{below}#").as_str()) {
+            return self.list(name, &below, count);
+        }
+        match self.texts.get(format!("{below}%").as_str()) {
+            Some(count) => self.map(&below, count),
+            None => Err(misshapen()),
+        }
+    }
+
+    /// The members go by their positions, or by their hashes where the list is a set.
+    fn list(&self, name: &str, below: &str, count: &str) -> Result<Value, String> {
+        let mut members: Vec<&str> = self.after(below).filter(|rest| *rest != "#").map(head).collect();
+        members.dedup();
+        let mut numbered: Vec<(u64, &str)> = members
+            .into_iter()
+            // A member that was not known when the state was written has a hash that begins with this.
+            .map(|member| {
+                Ok((
+                    member
+                        .trim_start_matches('~')
+                        .parse()
+                        .map_err(|_| misplaced(below))?,
+                    member,
+                ))
+            })
+            .collect::<Result<_, String>>()?;
+        numbered.sort_unstable();
+        let values: Vec<Value> = numbered
+            .into_iter()
+            .map(|(_, member)| self.member(name, below, member))
+            .collect::<Result<_, _>>()?;
+        if count.parse() == Ok(values.len()) {
+            Ok(values.into())
+        } else {
+            Err(miscounted(below))
+        }
+    }
+
+    fn member(&self, name: &str, below: &str, member: &str) -> Result<Value, String> {
+        let path = format!("{below}{member}");
+        match self.texts.get(path.as_str()) {
+            Some(text) if LISTS_OF_NUMBERS.contains(&name) => {
+                number(text).ok_or_else(|| format!("{path} is no number"))
+            }
+            Some(text) => Ok((*text).into()),
+            None => Ok(self.block(&format!("{path}."))?.into()),
+        }
+    }
+
+    /// Everything after the prefix is the key, dots and all: the values of a map are texts.
+    fn map(&self, below: &str, count: &str) -> Result<Value, String> {
+        let map: Map<String, Value> = self
+            .after(below)
+            .filter(|key| *key != "%")
+            .filter_map(|key| {
+                Some((
+                    key.to_owned(),
+                    (*self.texts.get(format!("{below}{key}").as_str())?).into(),
+                ))
+            })
+            .collect();
+        if count.parse() == Ok(map.len()) {
+            Ok(map.into())
+        } else {
+            Err(miscounted(below))
+        }
+    }
+
+    /// None where the text is not of the attribute's type. An empty text is an unset flag or number.
+    fn scalar(&self, name: &str, text: &str) -> Option<Value> {
+        let is_flag = FLAGS.contains(&name) || self.of_droplet(name, "ipv6");
+        let is_number = NUMBERS.contains(&name) || self.is_size(name) || self.is_droplet(name);
+        match text {
+            "" if is_flag || is_number => Some(Value::Null),
+            "true" | "1" if is_flag => Some(true.into()),
+            "false" | "0" if is_flag => Some(false.into()),
+            _ if is_flag => None,
+            _ if is_number => number(text),
+            _ => Some(text.into()),
+        }
+    }
+
+    fn of_droplet(&self, name: &str, wanted: &str) -> bool {
+        name == wanted && self.type_name == "digitalocean_droplet"
+    }
+
+    fn is_size(&self, name: &str) -> bool {
+        let types = [
+            "digitalocean_volume",
+            "digitalocean_droplet_snapshot",
+            "digitalocean_volume_snapshot",
+        ];
+        name == "size" && types.contains(&self.type_name)
+    }
+
+    fn is_droplet(&self, name: &str) -> bool {
+        name == "droplet_id" && self.type_name != "digitalocean_droplet_snapshot"
+    }
+
+    /// What follows this prefix, in the order of keys, for every key that begins with it.
+    fn after<'s>(&'s self, prefix: &'s str) -> impl Iterator<Item = &'s str> {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let keys = self.texts.range::<str, _>(from).map(|(key, _)| *key);
+        keys.map_while(move |key| key.strip_prefix(prefix))
+    }
+}
+
+/// The first step of a path.
+fn head(path: &str) -> &str {
+    path.split_once('.').map_or(path, |(head, _)| head)
+}
+
+fn number(text: &str) -> Option<Value> {
+    match serde_json::from_str(text) {
+        Ok(number @ Value::Number(_)) => Some(number),
+        _ => None,
+    }
+}
+
+fn misplaced(below: &str) -> String {
+    format!("{} has a member without a place", below.trim_end_matches('.'))
+}
+
+fn miscounted(below: &str) -> String {
+    format!(
+        "{} has another number of members than it says",
+        below.trim_end_matches('.')
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(type_name: &str, flat: Value) -> Result<Value, String> {
+        decode(type_name, flat.as_object().unwrap()).map(Value::Object)
+    }
+
+    #[test]
+    fn flat_attributes_have_the_shape_of_the_others() {
+        let flat = json!({
+            "id": "101", "name": "true", "size": "s-1vcpu-1gb", "backups": "false", "ipv6": "true", "disk": "25",
+            "tags.#": "2", "tags.2577471110": "web", "tags.99": "1", "volume_ids.#": "0", "user_data": null,
+        });
+        assert_eq!(
+            of("digitalocean_droplet", flat),
+            Ok(
+                json!({"id": "101", "name": "true", "size": "s-1vcpu-1gb", "backups": false, "ipv6": true, "disk": 25,
+                "tags": ["1", "web"], "volume_ids": []})
+            )
+        );
+        let flat = json!({
+            "id": "fw", "droplet_ids.#": "1", "droplet_ids.7": "7", "inbound_rule.#": "1",
+            "inbound_rule.123.protocol": "tcp", "inbound_rule.123.source_addresses.#": "2",
+            "inbound_rule.123.source_addresses.0": "::/0", "inbound_rule.123.source_addresses.1": "0.0.0.0/0",
+        });
+        assert_eq!(
+            of("digitalocean_firewall", flat),
+            Ok(json!({"id": "fw", "droplet_ids": [7],
+                "inbound_rule": [{"protocol": "tcp", "source_addresses": ["::/0", "0.0.0.0/0"]}]}))
+        );
+        let flat = json!({"node_pool.#": "1", "node_pool.0.auto_scale": "", "node_pool.0.labels.%": "1",
+            "node_pool.0.labels.example.com/team": "web", "node_pool.0.size": "s-2"});
+        assert_eq!(
+            of("digitalocean_kubernetes_cluster", flat),
+            Ok(
+                json!({"node_pool": [{"auto_scale": null, "labels": {"example.com/team": "web"}, "size": "s-2"}]})
+            )
+        );
+        assert_eq!(
+            of(
+                "digitalocean_volume",
+                json!({"size": "100", "droplet_ids.#": "0"})
+            ),
+            Ok(json!({"size": 100, "droplet_ids": []}))
+        );
+        let many = Map::from_iter((0..12).map(|n| (format!("rule.{n}"), n.to_string().into())));
+        let mut many = Value::Object(many);
+        many["rule.#"] = "12".into();
+        let numbered: Vec<String> = (0..12).map(|n| n.to_string()).collect();
+        assert_eq!(of("digitalocean_app", many), Ok(json!({"rule": numbered})));
+    }
+
+    #[test]
+    fn a_shape_that_terraform_does_not_write_is_named() {
+        for (flat, named) in [
+            (json!({"tags.#": "2", "tags.1": "a"}), "tags"),
+            (json!({"tags.1": "a"}), "tags"),
+            (json!({"tags.#": "1", "tags.x": "a"}), "tags"),
+            (json!({"tags": "a", "tags.#": "1"}), "tags"),
+            (json!({"labels.%": "2", "labels.a": "b"}), "labels"),
+            (json!({"backups": "maybe"}), "backups"),
+            (json!({"ttl": "long"}), "ttl"),
+            (json!({"rule.#": "1", "rule.0.port.x": "1"}), "rule.0.port"),
+            (json!({"id": 1}), "no text"),
+        ] {
+            let why = of("digitalocean_droplet", flat.clone()).unwrap_err();
+            assert!(why.contains(named), "{flat}: {why}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! States as people have them: from old versions of Terraform, from mirrors, from PowerShell and CI.
+
+use drift_inbox::provider::terraform::{State, parse, parse_value};
+use serde_json::{Value, json};
+
+use crate::support::account::{Account, droplet};
+use crate::support::process::Program;
+use crate::support::state::state_file;
+
+/// A droplet of this number as a state has it.
+fn attributes(number: u64) -> Value {
+    json!({ "id": number.to_string(), "name": format!("web-{number}"), "region": "nyc3", "size": "s-1vcpu-1gb",
+            "tags": ["web"], "volume_ids": [], "monitoring": true, "backups": false, "ipv6": false })
+}
+
+/// Droplets 1 to 4 of as many provider addresses.
+fn of_old_addresses() -> State {
+    let instances = (1..=4).map(|number| ("digitalocean_droplet", format!("d{number}"), attributes(number)));
+    let mut file = state_file("l-1", 1, instances);
+    let addresses = [
+        "provider[\"registry.terraform.io/-/digitalocean\"]",
+        "provider[\"registry.terraform.io/terraform-providers/digitalocean\"]",
+        "module.shop.provider.digitalocean",
+        "provider[\"mirror.example.com/digitalocean/digitalocean\"].eu",
+    ];
+    for (place, address) in addresses.into_iter().enumerate() {
+        file["resources"][place]["provider"] = address.into();
+    }
+    parse_value(file).unwrap()
+}
+
+/// Provider id and field of everything that is open, in order.
+async fn open(account: &Account) -> Vec<(String, String)> {
+    let mut open = Vec::new();
+    for drift in account.t.inbox().await {
+        let rows = drift_inbox::services::resources::by_ids(account.t.db().reader(), &[drift.resource_id])
+            .await
+            .unwrap();
+        open.push((rows[0].provider_id.clone(), drift.field));
+    }
+    open.sort_unstable();
+    open
+}
+
+#[tokio::test]
+async fn provider_addresses_of_old_are_digitaloceans() {
+    let account = Account::new().await;
+    account.stub.has("droplets", (1..=4).map(droplet));
+    for place in 0..4 {
+        account
+            .stub
+            .change("droplets", place, |it| it["size_slug"] = "s-2vcpu-4gb".into());
+    }
+    account.sync().await;
+    let summary = account.t.import(&of_old_addresses()).await;
+    assert_eq!((summary.recorded, summary.skipped.foreign), (4, 0));
+    assert_eq!(summary.refused, []);
+    account.t.sweep().await;
+    let all = ["1", "2", "3", "4"].map(|id| (id.to_owned(), "size_slug".to_owned()));
+    assert_eq!(open(&account).await, all);
+}
+
+#[tokio::test]
+async fn attributes_flat_of_terraform_0_11_are_read() {
+    let account = Account::new().await;
+    account.stub.has("droplets", [droplet(1), droplet(2)]);
+    account
+        .stub
+        .change("droplets", 0, |it| it["size_slug"] = "s-2vcpu-4gb".into());
+    account.stub.has(
+        "reserved_ips",
+        [json!({ "ip": "198.51.100.9", "droplet": null, "region": { "slug": "nyc3" } })],
+    );
+    account.sync().await;
+    let instances = [
+        ("digitalocean_droplet", "old".to_owned(), json!(null)),
+        ("digitalocean_floating_ip", "vpn".to_owned(), json!(null)),
+        ("digitalocean_droplet", "new".to_owned(), attributes(2)),
+    ];
+    let mut file = state_file("l-1", 1, instances);
+    file["resources"][0]["instances"][0]["attributes_flat"] = json!({
+        "id": "1", "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "backups": "false", "ipv6": "false",
+        "monitoring": "true", "tags.#": "1", "tags.2577471110": "web", "volume_ids.#": "0", "status": "active",
+    });
+    file["resources"][1]["instances"][0]["attributes_flat"] =
+        json!({ "id": "198.51.100.9", "ip_address": "198.51.100.9", "region": "nyc3", "droplet_id": "1" });
+    let summary = account.t.import(&parse_value(file).unwrap()).await;
+    assert_eq!((summary.recorded, summary.skipped.without_id), (3, 0));
+    account.t.sweep().await;
+    let wanted = [("1", "size_slug"), ("198.51.100.9", "droplet_id")];
+    assert_eq!(
+        open(&account).await,
+        wanted.map(|(id, field)| (id.to_owned(), field.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_be_read_retires_nothing() {
+    let account = Account::new().await;
+    let two = || {
+        let instances =
+            (1..=2).map(|number| ("digitalocean_droplet", format!("d{number}"), attributes(number)));
+        state_file("l-1", 1, instances)
+    };
+    account.t.import(&parse_value(two()).unwrap()).await;
+    let mut file = two();
+    file["serial"] = 2.into();
+    let instance = &mut file["resources"][0]["instances"][0];
+    instance["attributes"] = json!(null);
+    instance["attributes_flat"] = json!({ "tags.#": "7" });
+    let summary = account.t.import(&parse_value(file).unwrap()).await;
+    assert_eq!(
+        (summary.unchanged, summary.retired, summary.skipped.without_id),
+        (1, 0, 0)
+    );
+    let refused: Vec<&str> = summary.refused.iter().map(|it| it.address.as_str()).collect();
+    assert_eq!(refused, ["digitalocean_droplet.d1"]);
+    assert!(summary.refused[0].reason.contains("attributes_flat"));
+    assert_eq!(account.t.spec("web-1").await.retired_at, None);
+}
+
+fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(bytes).collect()
+}
+
+#[test]
+fn a_state_from_powershell_is_read() {
+    let text = state_file(
+        "l-1",
+        1,
+        [("digitalocean_droplet", "a".to_owned(), attributes(1))],
+    )
+    .to_string();
+    let plain = parse(text.as_bytes()).unwrap();
+    let marked = format!("\u{feff}{text}");
+    for encoded in [
+        marked.clone().into_bytes(),
+        utf16(&marked, u16::to_le_bytes),
+        utf16(&marked, u16::to_be_bytes),
+        utf16(&text, u16::to_le_bytes),
+        utf16(&text, u16::to_be_bytes),
+    ] {
+        assert_eq!(parse(&encoded).unwrap(), plain);
+    }
+    let mut cut_off = utf16(&marked, u16::to_le_bytes);
+    cut_off.pop();
+    let program = Program::new().with_file("state.json", "");
+    std::fs::write(program.folder().join("state.json"), cut_off).unwrap();
+    let ended = program.run(&["import-terraform", "state.json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    for word in ["UTF-16", "PowerShell", "Out-File -Encoding utf8"] {
+        assert!(ended.said().contains(word), "{word}: {}", ended.said());
+    }
+    std::fs::write(
+        program.folder().join("state.json"),
+        utf16(&marked, u16::to_le_bytes),
+    )
+    .unwrap();
+    let ended = program.run(&["import-terraform", "state.json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert!(ended.out.contains("1 recorded"), "{}", ended.out);
+}
+
+#[test]
+fn lines_of_a_ci_wrapper_are_named_by_the_command() {
+    let text = state_file(
+        "l-1",
+        1,
+        [("digitalocean_droplet", "a".to_owned(), attributes(1))],
+    )
+    .to_string();
+    let wrapped =
+        format!("[command]/opt/bin/terraform state pull\n{text}\n::debug::Terraform exited with code 0.\n");
+    let program = Program::new().with_file("state.json", wrapped);
+    let ended = program.run(&["import-terraform", "state.json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert!(
+        ended.said().contains("terraform_wrapper: false"),
+        "{}",
+        ended.said()
+    );
+}
