@@ -17,8 +17,8 @@ use sea_orm::{
 };
 use tokio::sync::Notify;
 
-use self::address::postgres_options;
 pub use self::address::{check_address, is_postgres, is_sqlite};
+use self::address::{postgres_options, sqlite_file};
 use crate::error::{Error, Result};
 
 /// How often a transaction is tried when others get in its way.
@@ -55,6 +55,18 @@ impl Db {
         }
         let pool = postgres_pool(url, max_connections).await?;
         Ok(Self::over(pool.clone(), pool))
+    }
+
+    /// Connects as [`Db::connect`] does, but never makes an SQLite file: None where there is none.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub async fn open_existing(url: &str, max_connections: u32) -> Result<Option<Self>> {
+        check_address(url).map_err(|why| Error::BadUserInput(format!("DATABASE_URL: {why}")))?;
+        if is_sqlite(url) && !sqlite_file(url).is_some_and(|file| file.exists()) {
+            return Ok(None);
+        }
+        Self::connect(url, max_connections).await.map(Some)
     }
 
     fn over(read: DatabaseConnection, write: DatabaseConnection) -> Self {

@@ -1,5 +1,6 @@
 //! Addresses of databases. What is wrong with one is told without quoting it: it may hold a password.
 
+use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -69,6 +70,12 @@ fn check_sqlite(url: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// The file of an SQLite address.
+pub(super) fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    Some(options.get_filename().to_owned())
 }
 
 /// A parameter that is misspelt would be as good as none: with `sslmod=require` passwords and data would travel in
