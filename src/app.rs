@@ -295,13 +295,10 @@ impl App {
                     Ok(counts) => counts,
                     Err(failure) => return failed_sync(failure),
                 };
-                let outcome = counts.outcome();
-                let error = (outcome == JobOutcome::Failed)
-                    .then(|| "no kind of the inventory could be read".to_owned());
                 Ok(Report {
-                    outcome,
+                    outcome: counts.outcome(),
                     counts: to_json(&counts)?,
-                    error,
+                    error: counts.failure(),
                 })
             }
             JobRequest::Detect { scope, progress } => {

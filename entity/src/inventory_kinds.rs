@@ -31,13 +31,21 @@ pub struct Model {
     pub kind: String,
     /// Account that was listed, where the provider has accounts.
     pub account: Option<String>,
-    /// When the listing that was applied began; an older one is never applied over it.
+    /// When the listing that was applied last began, by the database's clock. A server of the release before
+    /// compares it; this one compares the number.
     pub listing_started_at: Option<DateTimeUtc>,
-    /// When a complete listing was last applied.
+    /// When everything that a complete listing had was last applied.
     pub completed_at: Option<DateTimeUtc>,
-    /// How the newest listing ended. No rule reads it: it is for whoever looks into the database, where a kind
-    /// that has not been readable for days stands out without a search through the runs.
+    /// How the newest listing ended; `incomplete` as well while it is being applied.
     pub outcome: Option<ListingOutcome>,
+    /// The number of the listing that was applied last, or is being applied; a lower one is never applied.
+    pub listing_number: Option<i64>,
+    /// `listing_started_at` as it was written together with the number. The two differ if a server of the
+    /// release before, which knows no numbers, has applied a listing since.
+    pub numbered_at: Option<DateTimeUtc>,
+    /// Resources that the newest complete listing lacked although an earlier one had them, and of which the
+    /// provider did not say that they are gone. Their rows may be out of date.
+    pub unconfirmed: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -12,5 +12,6 @@ pub mod cloud_provisioned;
 pub mod cloud_resource_events;
 pub mod cloud_resources;
 pub mod inventory_kinds;
+pub mod inventory_listings;
 pub mod job_runs;
 pub mod terraform_states;

@@ -12,6 +12,7 @@ mod m20261123_000006_create_job_runs;
 mod m20261124_000001_create_terraform_states;
 mod m20261125_000001_index_events_by_type;
 mod m20261125_000002_add_job_runs_narrowed;
+mod m20261125_000010_number_listings;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000001_create_terraform_states::Migration),
             Box::new(m20261125_000001_index_events_by_type::Migration),
             Box::new(m20261125_000002_add_job_runs_narrowed::Migration),
+            Box::new(m20261125_000010_number_listings::Migration),
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use entity::cloud_resources;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -185,6 +186,63 @@ fn changed_fields(row: &cloud_resources::Model, now: &ListedResource) -> Vec<Str
 
 fn set(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
+}
+
+/// Which listing of a kind was applied last, as the row of the kind says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastListing {
+    /// Its number; None if no listing with a number was ever applied.
+    pub number: Option<i64>,
+    /// When it began, as it was written together with the number.
+    pub numbered_at: Option<DateTime<Utc>>,
+    /// When it began. A release that knows no numbers writes only this.
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+impl LastListing {
+    /// Whether it is the listing of this number, and no release without numbers has applied another since.
+    pub fn is(&self, number: i64) -> bool {
+        self.number == Some(number) && self.numbered_at == self.started_at
+    }
+}
+
+/// The place of a listing in the order of all listings, which the database gives out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its number: the higher one began later.
+    pub number: i64,
+    /// When it began, by the database's clock.
+    pub began_at: DateTime<Utc>,
+}
+
+/// Whether a listing may be applied over the one that was applied last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precedence {
+    /// It began later.
+    Later,
+    /// It began earlier, or is the same.
+    Superseded,
+    /// The last one says that it began at a time that is still to come, which proves nothing. It gives way.
+    AheadOfTime(DateTime<Utc>),
+}
+
+/// Compares a listing with the one that was applied last. `now` is the database's time.
+pub fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) -> Precedence {
+    let later = |yes| {
+        if yes {
+            Precedence::Later
+        } else {
+            Precedence::Superseded
+        }
+    };
+    match last.number {
+        Some(number) if last.is(number) => later(number < place.number),
+        _ => match last.started_at {
+            Some(started) if started > now => Precedence::AheadOfTime(started),
+            Some(started) => later(started < place.began_at),
+            None => Precedence::Later,
+        },
+    }
 }
 
 /// How many resources of a kind may go in one run without somebody saying that it is meant: a wrong token

@@ -56,7 +56,7 @@ pub enum Presence {
     Gone,
     /// It exists, like this.
     There(Box<ListedResource>),
-    /// The provider does not say, and why.
+    /// The provider does not say, and why, in words that fit every such resource.
     Unknown(String),
 }
 
@@ -85,7 +85,7 @@ pub trait InventoryProvider: Send + Sync {
 
     /// Asks for one resource that a complete listing lacked: items that are deleted while pages are read can
     /// hide others. `last` are its attributes when it was last listed: the way to it may lead through a
-    /// parent that they name.
+    /// parent that they name. Several resources are asked for at the same time. An error ends all questions.
     fn confirm_gone<'a>(
         &'a self,
         kind: &'a str,

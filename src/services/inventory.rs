@@ -1,36 +1,39 @@
 //! A sync: replace the inventory by what a provider lists.
 //!
-//! All kinds of one listing go in with one transaction, so that a listing that looks like a burnt-down cloud
-//! changes nothing at all. Each kind is replaced under a lock on its row of `inventory_kinds`, and only by a
-//! listing that began later than the one applied.
+//! Before anything is written, all kinds are compared with what is stored, so that a listing that looks like a
+//! burnt-down cloud changes nothing at all. Then each kind is written in chunks, and only by a listing that began
+//! later than the one applied. What a complete listing lacks is asked for, and goes when the provider says so.
 
 mod account;
+mod apply;
 mod confirm;
+mod order;
+mod stored;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
-use entity::inventory_kinds::{self as kinds, ListingOutcome};
+use entity::inventory_kinds as kinds;
 use entity::job_runs::JobOutcome;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, QueryTrait,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use self::account::{check_account, take_over_in_txn};
-use self::confirm::confirm_gone;
-use self::write::write_in_txn;
-use super::locks;
+use self::account::check_account;
+use self::apply::{Applying, Claimed};
+use self::confirm::{Asking, Confirmed};
+pub use self::order::{database_now, draw};
+use self::stored::{Missing, Scan, scan};
 use crate::clock::Clock;
-use crate::db::{Db, column, decode};
-use crate::domain::admission::{is_comparable, keepable};
-use crate::domain::inventory::{InventoryChange, StoredResource, is_mass_gone, plan_kind};
+use crate::db::{Db, column};
+use crate::domain::admission::keepable;
+use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
+
+/// How often the inventory is compared with a listing, if other syncs change it meanwhile.
+const COMPARISONS: u32 = 5;
 
 /// What a sync did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,12 +59,16 @@ pub struct SyncCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KindReport {
-    /// `complete`, `incomplete` or `not_readable`.
+    /// `complete`, `incomplete`, `not_readable` or `superseded`.
     pub outcome: String,
     /// Resources that were listed, if all were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<u64>,
-    /// Why not all could be read.
+    /// Resources that are not listed and of which the provider did not say that they are gone: they stay as they
+    /// were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<u64>,
+    /// Why it is not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What is not known of them although all could be read, and why: it stays as it was last known.
@@ -70,14 +77,29 @@ pub struct KindReport {
 }
 
 impl SyncCounts {
-    /// SUCCEEDED if every kind and every row could be read, FAILED if no kind could, else PARTIAL.
+    /// SUCCEEDED if every kind and every row could be read, FAILED if no kind was written, else PARTIAL.
     pub fn outcome(&self) -> JobOutcome {
-        let complete = self.kinds.values().filter(|kind| kind.reason.is_none()).count();
-        match complete {
-            all if all == self.kinds.len() && self.skipped == 0 => JobOutcome::Succeeded,
-            0 if !self.kinds.is_empty() => JobOutcome::Failed,
-            _ => JobOutcome::Partial,
+        let complete = |kind: &&KindReport| kind.reason.is_none();
+        let written = |kind: &KindReport| kind.resources.is_some();
+        if self.skipped == 0 && self.kinds.values().filter(complete).count() == self.kinds.len() {
+            JobOutcome::Succeeded
+        } else if self.kinds.values().any(written) {
+            JobOutcome::Partial
+        } else {
+            JobOutcome::Failed
         }
+    }
+
+    /// Why the sync failed, if it did.
+    pub fn failure(&self) -> Option<String> {
+        let why = match self.outcome() {
+            JobOutcome::Failed if self.superseded > 0 => {
+                "no kind of the inventory was changed: later listings were applied before"
+            }
+            JobOutcome::Failed => "no kind of the inventory could be read",
+            _ => return None,
+        };
+        Some(why.to_owned())
     }
 }
 
@@ -92,7 +114,7 @@ pub struct SyncOptions {
     pub allow_other_account: bool,
 }
 
-/// A sync that failed and changed nothing.
+/// A sync that failed.
 #[derive(Debug)]
 pub struct FailedSync {
     /// Why.
@@ -110,11 +132,13 @@ impl From<Error> for FailedSync {
     }
 }
 
-/// Lists what the provider has and replaces the stored inventory by it, kind by kind: whole or not at all.
+/// Lists what the provider has and replaces the stored inventory by it, kind by kind.
 ///
-/// BAD_USER_INPUT if the options name a kind that nobody has heard of or the listing holds something that
-/// may not enter, UPSTREAM_UNAVAILABLE if the provider does not answer, answers for another account, or
-/// lacks more of a kind than is believable. Then nothing changes.
+/// # Errors
+///
+/// BAD_USER_INPUT if the options name an unknown kind or the listing holds something that may not enter,
+/// UPSTREAM_UNAVAILABLE if the provider does not answer, answers for another account, or lacks more of a kind
+/// than is believable: then nothing changes. A database that fails in the middle leaves what was written so far.
 pub async fn sync(
     db: &Db,
     provider: &dyn InventoryProvider,
@@ -125,27 +149,105 @@ pub async fn sync(
     if let Some(account) = &account {
         check_account(db.reader(), &account.provider, Some(&account.id), options).await?;
     }
-    let mut listing = provider.list(options.kinds.as_ref(), clock.now()).await?;
+    let place = draw(db, clock).await?;
+    let mut listing = provider.list(options.kinds.as_ref(), place.began_at).await?;
     listing.account = account.map(|account| account.id);
-    // Who names a kind that there is not asked for nothing.
-    let kinds = kinds_to_apply(db.reader(), &listing, options).await?;
-    let replaced = replace(db, provider, kinds, &mut listing, options, clock).await;
-    replaced.map_err(|error| FailedSync {
-        error,
-        kinds: reports_of(&listing),
-    })
+    apply_listing(db, provider, &listing, place, options, clock).await
 }
 
-async fn replace(
+/// Replaces the stored inventory by `listing`, which has this place in the order of listings. The provider is
+/// asked for each resource that the listing lacks.
+///
+/// # Errors
+///
+/// Those of [`sync`], but for the listing itself.
+pub async fn apply_listing(
     db: &Db,
     provider: &dyn InventoryProvider,
-    kinds: BTreeSet<String>,
-    listing: &mut Listing,
+    listing: &Listing,
+    place: Place,
     options: &SyncOptions,
     clock: &Clock,
+) -> Result<SyncCounts, FailedSync> {
+    let kinds = kinds_to_apply(db.reader(), listing, options).await?;
+    let applying = Applying {
+        db,
+        clock,
+        listing,
+        place,
+        options,
+    };
+    let mut reports = reports_of(listing, &kinds);
+    match apply(applying, provider, &kinds, &mut reports).await {
+        Ok(counts) => Ok(SyncCounts {
+            kinds: reports,
+            ..counts
+        }),
+        Err(error) => Err(FailedSync {
+            error,
+            kinds: reports,
+        }),
+    }
+}
+
+type Reports = BTreeMap<String, KindReport>;
+
+async fn apply(
+    applying: Applying<'_>,
+    provider: &dyn InventoryProvider,
+    kinds: &BTreeSet<String>,
+    reports: &mut Reports,
 ) -> Result<SyncCounts> {
+    let mut counts = SyncCounts::default();
+    let (mut scans, claims) = compare_and_claim(applying, kinds, reports).await?;
+    for (kind, claimed) in &claims {
+        match claimed {
+            Claimed::Yes => {}
+            Claimed::OverOneAheadOfTime(began) => note_ahead_of_time(kind, *began, reports),
+            Claimed::Superseded => {
+                scans.remove(kind);
+                supersede(kind, &mut counts, reports);
+            }
+        }
+    }
+    let mut unanswered = Vec::new();
+    for (kind, scan) in scans {
+        let Ok(listed) = listed_of(applying.listing, &kind) else {
+            continue;
+        };
+        counts.skipped += scan.nameless;
+        let written = applying.of_kind(&kind).write_listed(listed, &mut counts).await;
+        if !incomplete_on_error(&kind, written, reports)? {
+            supersede(&kind, &mut counts, reports);
+            continue;
+        }
+        counts.resources += listed.len() as u64;
+        unanswered.push((kind, scan.missing));
+    }
+    // The kind that lacks least comes first: none waits for one that takes all the time that there is.
+    unanswered.sort_by_key(|(_, missing)| missing.len());
+    let mut asking = Asking::new(provider);
+    for (kind, mut missing) in unanswered {
+        rotate(&mut missing, applying.place);
+        let confirmed = confirm_and_finish(applying, &mut asking, &kind, &missing, &mut counts).await;
+        match incomplete_on_error(&kind, confirmed, reports)? {
+            Some(confirmed) => report_confirmed(&kind, &confirmed, &mut counts, reports),
+            None => supersede(&kind, &mut counts, reports),
+        }
+    }
+    Ok(counts)
+}
+
+/// Compares every kind with what is stored, and claims all of them if nothing else was applied meanwhile.
+async fn compare_and_claim(
+    applying: Applying<'_>,
+    kinds: &BTreeSet<String>,
+    reports: &mut Reports,
+) -> Result<(BTreeMap<String, Scan>, BTreeMap<String, Claimed>)> {
+    let Applying {
+        db, listing, options, ..
+    } = applying;
     check_listing(listing)?;
-    // Before anybody is asked for what it lacks, which is everything if it is of another account.
     check_account(
         db.reader(),
         &listing.provider,
@@ -153,14 +255,132 @@ async fn replace(
         options,
     )
     .await?;
-    let confirmed = confirm_gone(db, provider, kinds, listing, options).await?;
-    apply_listing(db, listing, &confirmed, options, clock.now()).await
+    for _ in 0..COMPARISONS {
+        let seen = order::last_listings(db.reader(), &listing.provider).await?;
+        let scans = compare(applying, kinds, &seen, reports).await?;
+        if let Some(claims) = applying.claim(kinds, &seen).await? {
+            return Ok((scans, claims));
+        }
+    }
+    Err(Error::Upstream(
+        "other syncs changed the same kinds over and over; nothing was changed".to_owned(),
+    ))
 }
 
-/// What an earlier listing had. What only an import knows of was never there, so that importing before the
-/// first sync is as good as after it.
-fn there(stored: &[StoredResource]) -> impl Iterator<Item = &StoredResource> {
-    stored.iter().filter(|known| known.seen && !known.gone)
+/// What each complete kind would change. UPSTREAM_UNAVAILABLE if too much of one would go.
+async fn compare(
+    applying: Applying<'_>,
+    kinds: &BTreeSet<String>,
+    seen: &BTreeMap<String, LastListing>,
+    reports: &mut Reports,
+) -> Result<BTreeMap<String, Scan>> {
+    let Applying {
+        db, listing, options, ..
+    } = applying;
+    let now = database_now(db.reader(), applying.clock).await?;
+    let mut scans = BTreeMap::new();
+    for kind in kinds {
+        let last = seen.get(kind).copied().unwrap_or_default();
+        let superseded = precedence(&last, &applying.place, now) == Precedence::Superseded;
+        let Some(listed) = listed_of(listing, kind).ok().filter(|_| !superseded) else {
+            continue;
+        };
+        let scan = scan(db.reader(), &listing.provider, kind, listed).await?;
+        let guarded = check_mass_gone(kind, scan.missing_and_seen(), scan.present, options);
+        incomplete_on_error(kind, guarded, reports)?;
+        scans.insert(kind.clone(), scan);
+    }
+    Ok(scans)
+}
+
+/// None if a later listing has claimed the kind.
+async fn confirm_and_finish(
+    applying: Applying<'_>,
+    asking: &mut Asking<'_>,
+    kind: &str,
+    missing: &[Missing],
+    counts: &mut SyncCounts,
+) -> Result<Option<Confirmed>> {
+    let kind = applying.of_kind(kind);
+    let Some(confirmed) = asking.confirm(kind, missing, counts).await? else {
+        return Ok(None);
+    };
+    let is_whole = confirmed.unconfirmed() == 0;
+    let finished = kind.finish(is_whole, confirmed.unconfirmed_and_seen).await?;
+    Ok(finished.then_some(confirmed))
+}
+
+/// Begins elsewhere in every run, so that resources without an answer keep no others from being asked for.
+fn rotate(missing: &mut [Missing], place: Place) {
+    if let Some(first) = place
+        .number
+        .wrapping_mul(7_919)
+        .checked_rem_euclid(missing.len() as i64)
+    {
+        missing.rotate_left(first.unsigned_abs() as usize);
+    }
+}
+
+/// The resources of a kind, if all of them are listed; else what came of it.
+fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<&'l [ListedResource], &'l KindListing> {
+    match listing.kinds.get(kind) {
+        Some(KindListing::Complete(listed)) => Ok(listed),
+        Some(unread) => Err(unread),
+        // An exhaustive listing that lacks a stored kind says that there is nothing of it.
+        None => Ok(&[]),
+    }
+}
+
+fn supersede(kind: &str, counts: &mut SyncCounts, reports: &mut Reports) {
+    counts.superseded += 1;
+    let why = "a listing that began later was applied before".to_owned();
+    let report = KindReport {
+        outcome: "superseded".to_owned(),
+        resources: None,
+        unconfirmed: None,
+        reason: Some(why),
+        note: None,
+    };
+    reports.insert(kind.to_owned(), report);
+}
+
+/// The inventory must not freeze because the clock of one server was wrong once.
+fn note_ahead_of_time(kind: &str, began: DateTime<Utc>, reports: &mut Reports) {
+    tracing::warn!(kind, %began, "the last listing is stored with a time that is still to come");
+    if let Some(report) = reports.get_mut(kind) {
+        let note = format!(
+            "its last listing is stored as begun at {}, which is still to come: the clock of a server was wrong. \
+             It was replaced all the same",
+            began.to_rfc3339()
+        );
+        report.note = Some(match report.note.take() {
+            Some(before) => format!("{before}; {note}"),
+            None => note,
+        });
+    }
+}
+
+fn report_confirmed(kind: &str, confirmed: &Confirmed, counts: &mut SyncCounts, reports: &mut Reports) {
+    counts.resources += confirmed.there;
+    let Some(report) = reports.get_mut(kind) else {
+        return;
+    };
+    report.resources = report.resources.map(|listed| listed + confirmed.there);
+    if let Some(why) = confirmed.reason() {
+        tracing::warn!(kind, why, "kind.unconfirmed");
+        report.outcome = "incomplete".to_owned();
+        report.unconfirmed = Some(confirmed.unconfirmed());
+        report.reason = Some(keepable(&why));
+    }
+}
+
+/// An error that ends the run stands in the report of the kind where it was.
+fn incomplete_on_error<T>(kind: &str, done: Result<T>, reports: &mut Reports) -> Result<T> {
+    if let Err(error) = &done {
+        let why = KindListing::Incomplete(error.public_message());
+        reports.insert(kind.to_owned(), report_of(Err(&why), None));
+    }
+    done
 }
 
 fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOptions) -> Result<()> {
@@ -173,104 +393,26 @@ fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOption
     )))
 }
 
-/// Replaces the stored inventory by `listing`. Of the resources that it lacks, those in `confirmed` go.
-pub async fn apply_listing(
-    db: &Db,
-    listing: &Listing,
-    confirmed: &BTreeSet<(String, String)>,
-    options: &SyncOptions,
-    now: DateTime<Utc>,
-) -> Result<SyncCounts> {
-    db.write_txn(|txn| async move { apply_in_txn(&txn, listing, confirmed, options, now).await })
-        .await
-}
-
-async fn apply_in_txn(
-    txn: &DatabaseTransaction,
-    listing: &Listing,
-    confirmed: &BTreeSet<(String, String)>,
-    options: &SyncOptions,
-    now: DateTime<Utc>,
-) -> Result<SyncCounts> {
-    let mut counts = SyncCounts::default();
-    let mut changes = Vec::new();
-    let mut applied = BTreeMap::new();
-    for kind in kinds_to_apply(txn, listing, options).await? {
-        let began = locks::kind_in_txn(txn, &listing.provider, &kind).await?;
-        applied.insert(kind, began);
-    }
-    // Again, now that nobody else can apply a listing of these kinds.
-    check_account(txn, &listing.provider, listing.account.as_deref(), options).await?;
-    if options.allow_other_account {
-        take_over_in_txn(txn, listing).await?;
-    }
-    for (kind, applied) in applied {
-        let none = KindListing::Complete(Vec::new());
-        let came_of_it = listing.kinds.get(&kind).unwrap_or(&none);
-        let report = report_of(came_of_it, listing.notes.get(&kind));
-        if applied.is_some_and(|applied| applied >= listing.started_at) {
-            counts.superseded += 1;
-            continue;
-        }
-        stamp_kind_in_txn(txn, listing, &kind, came_of_it, now).await?;
-        counts.kinds.insert(kind.clone(), report);
-        let KindListing::Complete(listed) = came_of_it else {
-            continue;
-        };
-        counts.resources += listed.len() as u64;
-        let (stored, nameless) = stored(txn, &listing.provider, &kind).await?;
-        counts.skipped += nameless.len() as u64;
-        let listed = listed
-            .iter()
-            .filter(|resource| !nameless.contains(&resource.provider_id));
-        let there: BTreeSet<Uuid> = there(&stored).map(|known| known.id).collect();
-        let ids: BTreeMap<Uuid, String> = stored
-            .iter()
-            .map(|known| (known.id, known.provider_id.clone()))
-            .collect();
-        let mut plan = plan_kind(stored, listed);
-        // What came in since the provider was asked is left to the next sync.
-        plan.retain(|change| match change {
-            InventoryChange::Gone(id) => ids
-                .get(id)
-                .is_some_and(|provider_id| confirmed.contains(&(kind.clone(), provider_id.clone()))),
-            _ => true,
-        });
-        let gone = plan
-            .iter()
-            .filter(|change| matches!(change, InventoryChange::Gone(id) if there.contains(id)))
-            .count();
-        check_mass_gone(&kind, gone, there.len(), options)?;
-        changes.extend(plan.into_iter().map(|change| (kind.clone(), change)));
-    }
-    // Rows are locked in the order of ids, as everywhere; new ones come last.
-    changes.sort_by_key(|(_, change)| match change {
-        InventoryChange::Insert(_) => Uuid::max(),
-        InventoryChange::Discover(id, _) | InventoryChange::Update { id, .. } | InventoryChange::Gone(id) => {
-            *id
-        }
-    });
-    write_in_txn(txn, &listing.provider, changes, now, &mut counts).await?;
-    Ok(counts)
-}
-
-fn reports_of(listing: &Listing) -> BTreeMap<String, KindReport> {
-    let report = |(kind, came_of_it): (&String, &KindListing)| {
-        (kind.clone(), report_of(came_of_it, listing.notes.get(kind)))
+fn reports_of(listing: &Listing, kinds: &BTreeSet<String>) -> Reports {
+    let report = |kind: &String| {
+        let report = report_of(listed_of(listing, kind), listing.notes.get(kind));
+        (kind.clone(), report)
     };
-    listing.kinds.iter().map(report).collect()
+    kinds.iter().map(report).collect()
 }
 
-fn report_of(came_of_it: &KindListing, note: Option<&String>) -> KindReport {
+fn report_of(came_of_it: Result<&[ListedResource], &KindListing>, note: Option<&String>) -> KindReport {
     let (outcome, resources, reason) = match came_of_it {
-        KindListing::Complete(listed) => ("complete", Some(listed.len() as u64), None),
-        KindListing::Incomplete(why) => ("incomplete", None, Some(why.clone())),
-        KindListing::NotReadable(why) => ("not_readable", None, Some(why.clone())),
+        Ok(listed) => ("complete", Some(listed.len() as u64), None),
+        Err(KindListing::Complete(_)) => ("complete", None, None),
+        Err(KindListing::Incomplete(why)) => ("incomplete", None, Some(why)),
+        Err(KindListing::NotReadable(why)) => ("not_readable", None, Some(why)),
     };
     KindReport {
         outcome: outcome.to_owned(),
         resources,
-        reason: reason.as_deref().map(keepable),
+        unconfirmed: None,
+        reason: reason.map(|why| keepable(why)),
         note: note.map(String::as_str).map(keepable),
     }
 }
@@ -302,79 +444,6 @@ async fn kinds_to_apply<C: ConnectionTrait>(
         ))),
         None => Ok(wanted.clone()),
     }
-}
-
-/// Says in the kind's row, which is locked, what came of it.
-async fn stamp_kind_in_txn(
-    txn: &DatabaseTransaction,
-    listing: &Listing,
-    kind: &str,
-    came_of_it: &KindListing,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let stamp = match came_of_it {
-        KindListing::Complete(_) => kinds::ActiveModel {
-            account: Set(listing.account.clone()),
-            listing_started_at: Set(Some(listing.started_at)),
-            completed_at: Set(Some(now)),
-            outcome: Set(Some(ListingOutcome::Complete)),
-            ..Default::default()
-        },
-        // The last inventory stands, and with it when it was complete.
-        KindListing::Incomplete(_) => kinds::ActiveModel {
-            outcome: Set(Some(ListingOutcome::Incomplete)),
-            ..Default::default()
-        },
-        KindListing::NotReadable(_) => kinds::ActiveModel {
-            outcome: Set(Some(ListingOutcome::NotReadable)),
-            ..Default::default()
-        },
-    };
-    kinds::Entity::update_many()
-        .filter(kinds::Column::Provider.eq(&listing.provider))
-        .filter(kinds::Column::Kind.eq(kind))
-        .set(stamp)
-        .exec(txn)
-        .await?;
-    Ok(())
-}
-
-/// Reads what is stored of a kind, in the order of ids, and the provider's ids of rows whose own id does not
-/// decode, which nothing can be written to. The lock on the kind keeps other syncs out, so rows that did not
-/// change need none.
-async fn stored<C: ConnectionTrait>(
-    connection: &C,
-    provider: &str,
-    kind: &str,
-) -> Result<(Vec<StoredResource>, BTreeSet<String>)> {
-    let select = resources::Entity::find()
-        .filter(resources::Column::Provider.eq(provider))
-        .filter(resources::Column::Kind.eq(kind))
-        .order_by_asc(resources::Column::Id);
-    let rows = connection
-        .query_all_raw(select.build(connection.get_database_backend()))
-        .await?;
-    let (mut stored, mut nameless) = (Vec::with_capacity(rows.len()), BTreeSet::new());
-    for row in &rows {
-        let provider_id = row.try_get("", "provider_id")?;
-        let whole = decode::<resources::Model>(row, "").filter(|row| is_comparable(&row.attrs));
-        match column(row, "", "id") {
-            Ok(id) => stored.push(StoredResource {
-                id,
-                provider_id,
-                gone: is_set(row, "gone_at"),
-                seen: is_set(row, "first_seen_at"),
-                row: whole,
-            }),
-            Err(_) => _ = nameless.insert(provider_id),
-        }
-    }
-    Ok((stored, nameless))
-}
-
-/// Whether the column holds anything, be it a time that does not decode.
-fn is_set(row: &QueryResult, name: &str) -> bool {
-    !matches!(column::<Option<DateTime<Utc>>>(row, "", name), Ok(None))
 }
 
 /// When each of these kinds was last listed as a whole, in one statement.

@@ -5,11 +5,12 @@ use entity::{cloud_drift, cloud_provisioned, cloud_resources, inventory_kinds};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QuerySelect, QueryTrait,
+    QueryResult, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
 use crate::db::{column, decodable};
+use crate::domain::inventory::LastListing;
 use crate::error::{Error, Result};
 
 /// How a row is locked.
@@ -29,13 +30,9 @@ pub fn locked<S: QuerySelect>(select: S, lock: Lock) -> S {
     }
 }
 
-/// Locks a kind of the inventory, and returns when the listing began that was applied last. Under this lock rows
-/// of the kind are inserted.
-pub async fn kind_in_txn(
-    txn: &DatabaseTransaction,
-    provider: &str,
-    kind: &str,
-) -> Result<Option<DateTime<Utc>>> {
+/// Locks a kind of the inventory, and returns which listing was applied last. Under this lock rows of the kind
+/// are inserted.
+pub async fn kind_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<LastListing> {
     let row = inventory_kinds::ActiveModel {
         provider: Set(provider.to_owned()),
         kind: Set(kind.to_owned()),
@@ -45,14 +42,30 @@ pub async fn kind_in_txn(
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(txn)
         .await?;
-    let started = inventory_kinds::Entity::find_by_id((provider.to_owned(), kind.to_owned()))
+    let last = inventory_kinds::Entity::find_by_id((provider.to_owned(), kind.to_owned()))
         .select_only()
-        .column(inventory_kinds::Column::ListingStartedAt)
+        .columns(LAST_LISTING)
         .lock_exclusive()
         .build(txn.get_database_backend());
-    // A time that does not decode is none, and gives way to the next listing.
-    let row = txn.query_one_raw(started).await?;
-    Ok(row.and_then(|row| column(&row, "", "listing_started_at").ok().flatten()))
+    let row = txn.query_one_raw(last).await?;
+    Ok(row.as_ref().map(last_listing).unwrap_or_default())
+}
+
+/// The columns that [`last_listing`] reads.
+pub const LAST_LISTING: [inventory_kinds::Column; 3] = [
+    inventory_kinds::Column::ListingNumber,
+    inventory_kinds::Column::NumberedAt,
+    inventory_kinds::Column::ListingStartedAt,
+];
+
+/// Which listing was applied last. A value that does not decode is none, and gives way to the next listing.
+pub fn last_listing(row: &QueryResult) -> LastListing {
+    let time = |name| column::<Option<DateTime<Utc>>>(row, "", name).ok().flatten();
+    LastListing {
+        number: column(row, "", "listing_number").ok().flatten(),
+        numbered_at: time("numbered_at"),
+        started_at: time("listing_started_at"),
+    }
 }
 
 /// Locks and reads one resource. NOT_FOUND if there is none.

@@ -10,9 +10,10 @@ use drift_inbox::error::Error;
 use drift_inbox::services::job_runs::{self, Claim, Trigger, claim};
 use drift_inbox::services::page::PageRequest;
 use entity::cloud_resource_events::{self as events, EventType};
+use entity::inventory_kinds::ListingOutcome;
 use entity::job_runs::{Job, JobOutcome};
 use entity::{cloud_drift, cloud_resources};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -170,32 +171,18 @@ fn inventory_file(droplets: usize) -> tempfile::NamedTempFile {
     file
 }
 
-/// Whether somebody is in the middle of writing the inventory.
-async fn inventory_is_being_written(t: &TestApp) -> bool {
-    if t.database.is_postgres() {
-        let sql = "SELECT count(*) AS n FROM pg_locks WHERE mode = 'RowExclusiveLock' \
-                   AND relation = 'cloud_resources'::regclass";
-        let statement = Statement::from_string(t.db().backend(), sql);
-        let row = t.db().reader().query_one_raw(statement).await.unwrap().unwrap();
-        return row.try_get::<i64>("", "n").unwrap() > 0;
-    }
-    // SQLite's log takes what does not fit into memory before it is committed.
-    let path = t
-        .database
-        .url
-        .trim_start_matches("sqlite://")
-        .replace("?mode=rwc", "-wal");
-    std::fs::metadata(path).is_ok_and(|log| log.len() > 1_500_000)
+async fn resources(db: &Db) -> u64 {
+    cloud_resources::Entity::find().count(db.reader()).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_killed_sync_changed_all_or_nothing_and_the_next_one_goes_through() {
+async fn a_sync_that_was_killed_between_chunks_is_not_complete_and_the_next_one_does_the_rest() {
     const DROPLETS: u64 = 15_000;
     let t = TestApp::new().await;
     let file = inventory_file(15_000);
     let arguments = ["sync", "--inventory-file", file.path().to_str().unwrap()];
     let mut child = program(&t, &arguments).spawn().unwrap();
-    assert!(until(&mut child, async || inventory_is_being_written(&t).await).await);
+    assert!(until(&mut child, async || resources(t.db()).await > 0).await);
     kill(child);
 
     let killed = newest_run(t.db(), Job::SyncInventory, DateTime::UNIX_EPOCH).await;
@@ -209,13 +196,15 @@ async fn a_killed_sync_changed_all_or_nothing_and_the_next_one_goes_through() {
     let clock = Clock::Manual(ManualClock::at(last_seen + TimeDelta::seconds(31)));
     let from = drift_inbox::provider::file::InventoryFile::new(file.path());
     let app = drift_inbox::app::App::new(t.db().clone(), clock, Some(std::sync::Arc::new(from)));
-    let known = cloud_resources::Entity::find()
-        .count(t.db().reader())
-        .await
-        .unwrap();
-    assert!([0, DROPLETS].contains(&known), "{known} of {DROPLETS}");
+    let known = resources(t.db()).await;
+    assert!((1..DROPLETS).contains(&known), "{known} of {DROPLETS}");
     let discovered = events_of(t.db(), EventType::ResourceDiscovered).await.len() as u64;
-    assert_eq!(discovered, known);
+    assert_eq!(discovered, known, "a chunk and its events are one");
+    let droplets = t.tables().await.kinds.remove(0);
+    assert_eq!(
+        (droplets.completed_at, droplets.outcome),
+        (None, Some(ListingOutcome::Incomplete))
+    );
 
     let run = app
         .run(drift_inbox::app::JobRequest::of_tick(Job::SyncInventory))
@@ -223,13 +212,13 @@ async fn a_killed_sync_changed_all_or_nothing_and_the_next_one_goes_through() {
         .unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     assert_eq!(run.counts["resources"], DROPLETS);
+    assert_eq!(run.counts["discovered"], DROPLETS - known);
     let discovered = events_of(t.db(), EventType::ResourceDiscovered).await.len() as u64;
     assert_eq!(discovered, DROPLETS);
-    let known = cloud_resources::Entity::find()
-        .count(t.db().reader())
-        .await
-        .unwrap();
-    assert_eq!(known, DROPLETS);
+    assert_eq!(resources(t.db()).await, DROPLETS);
+    let droplets = t.tables().await.kinds.remove(0);
+    assert!(droplets.completed_at.is_some());
+    assert_eq!(droplets.outcome, Some(ListingOutcome::Complete));
     let written_off = job_runs::find(t.db().reader(), killed.id).await.unwrap().unwrap();
     assert_eq!(written_off.outcome, Some(JobOutcome::Abandoned));
 }

@@ -1,11 +1,14 @@
 //! A sync replaces the inventory by what the cloud lists, and writes no more than what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use drift_inbox::app::JobRequest;
-use drift_inbox::provider::InventoryProvider as _;
-use drift_inbox::services::inventory::{SyncCounts, SyncOptions, apply_listing};
+use drift_inbox::provider::{InventoryProvider as _, Listing};
+
+use drift_inbox::clock::Clock;
+use drift_inbox::domain::inventory::Place;
+use drift_inbox::services::inventory::{SyncCounts, SyncOptions, apply_listing, draw};
 use entity::cloud_resource_events::EventType::{ResourceChanged, ResourceDiscovered, ResourceGone};
 use entity::job_runs::{self, JobOutcome};
 use serde_json::{Value, json};
@@ -21,6 +24,19 @@ fn counts(run: &job_runs::Model) -> SyncCounts {
         kinds: BTreeMap::new(),
         ..counts
     }
+}
+
+/// A listing that begins now.
+async fn listed(t: &TestApp) -> (Listing, Place) {
+    let place = draw(t.db(), &Clock::Manual(t.clock.clone())).await.unwrap();
+    (t.cloud.list(None, place.began_at).await.unwrap(), place)
+}
+
+async fn applied(t: &TestApp, (listing, place): (Listing, Place)) -> SyncCounts {
+    let (options, clock) = (SyncOptions::default(), Clock::Manual(t.clock.clone()));
+    apply_listing(t.db(), &*t.cloud, &listing, place, &options, &clock)
+        .await
+        .unwrap()
 }
 
 fn droplets(count: usize) -> impl Iterator<Item = Listed> {
@@ -110,7 +126,10 @@ async fn an_unchanged_inventory_costs_no_write_to_any_resource() {
             ..SyncCounts::default()
         }
     );
-    assert_eq!(writes.tables(), ["inventory_kinds", "job_runs"]);
+    assert_eq!(
+        writes.tables(),
+        ["inventory_kinds", "inventory_listings", "job_runs"]
+    );
     let after = t.tables().await;
     assert_eq!(before.resources, after.resources);
     assert_eq!(before.events, after.events);
@@ -193,17 +212,9 @@ async fn only_resources_of_the_provider_that_was_listed_can_go() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.cloud.set([droplet("elsewhere")]);
-    let mut listing = t.cloud.list(None, t.now()).await.unwrap();
+    let (mut listing, place) = listed(&t).await;
     listing.provider = "hetzner".to_owned();
-    let found = apply_listing(
-        t.db(),
-        &listing,
-        &BTreeSet::new(),
-        &SyncOptions::default(),
-        t.now(),
-    )
-    .await
-    .unwrap();
+    let found = applied(&t, (listing, place)).await;
     assert_eq!((found.discovered, found.gone), (1, 0));
     assert_eq!(t.resource("web-1").await.gone_at, None);
     t.cloud_has([]).await;
@@ -250,31 +261,29 @@ async fn a_listing_that_began_earlier_never_overwrites_a_later_one() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), volume("data")]).await;
     t.cloud.set([droplet("web-1").size("old"), droplet("old")]);
-    let older = t.cloud.list(None, t.now()).await.unwrap();
+    let older = listed(&t).await;
     t.cloud_has([droplet("web-1").size("new"), volume("data")]).await;
     let before = t.tables().await;
     t.later(TimeDelta::seconds(1));
-    let options = SyncOptions::default();
-    let found = apply_listing(t.db(), &older, &BTreeSet::new(), &options, t.now())
-        .await
-        .unwrap();
-    let both_kinds = SyncCounts {
-        superseded: 2,
-        ..SyncCounts::default()
-    };
-    assert_eq!(found, both_kinds);
+    let found = applied(&t, older).await;
+    assert_eq!((found.superseded, found.resources), (2, 0));
+    assert_eq!(
+        found.outcome(),
+        JobOutcome::Failed,
+        "a run that changed nothing is no success"
+    );
+    assert!(found.failure().unwrap().contains("later listings were applied"));
     assert_eq!(t.tables().await, before);
     // A slow listing of one kind does not hold up the kinds of which nothing newer is known.
     t.later(TimeDelta::seconds(1));
     t.cloud
         .set([droplet("web-1").size("older"), volume("data").region("fra1")]);
-    let slow = t.cloud.list(None, t.now()).await.unwrap();
+    let slow = listed(&t).await;
     t.cloud.set([droplet("web-1").size("newer"), volume("data")]);
     counts(&sync_with(&t, only(["droplet"])).await);
-    let found = apply_listing(t.db(), &slow, &BTreeSet::new(), &options, t.now())
-        .await
-        .unwrap();
+    let found = applied(&t, slow).await;
     assert_eq!((found.superseded, found.changed), (1, 1));
+    assert_eq!(found.outcome(), JobOutcome::Partial);
     assert_eq!(t.resource("web-1").await.size_slug.as_deref(), Some("newer"));
     assert_eq!(t.resource("data").await.region.as_deref(), Some("fra1"));
 }

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Every table with its columns.
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: [(&str, &[&str]); 8] = [
     (
         "cloud_resources",
         &[
@@ -82,8 +82,12 @@ const TABLES: [(&str, &[&str]); 7] = [
             "listing_started_at",
             "completed_at",
             "outcome",
+            "listing_number",
+            "numbered_at",
+            "unconfirmed",
         ],
     ),
+    ("inventory_listings", &["id", "last_number"]),
     (
         "job_runs",
         &[

@@ -94,7 +94,16 @@ async fn what_a_listing_lacks_is_gone_only_if_the_provider_says_so() {
     t.cloud.set([]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
-    assert_eq!(run.counts["kinds"]["droplet"]["reason"], "it answered 500");
+    let droplets = &run.counts["kinds"]["droplet"];
+    assert_eq!(
+        (&droplets["outcome"], &droplets["unconfirmed"]),
+        (&json!("incomplete"), &json!(1))
+    );
+    let why = droplets["reason"].as_str().unwrap();
+    assert!(
+        why.ends_with("stays as it was: \"unclear\": it answered 500"),
+        "{why}"
+    );
     assert_eq!(t.resource("unclear").await.gone_at, None);
     assert!(t.resource("other").await.gone_at.is_some(), "other kinds go on");
 }

@@ -1,8 +1,10 @@
 //! Is a resource that a complete list lacks there after all?
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::belonging::leave_untold;
@@ -14,19 +16,24 @@ use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
 use crate::provider::{KindListing, Presence, check_resource};
 
-/// The single questions that follow one listing.
+/// The single questions that follow one listing, several of them at a time.
 #[derive(Debug, Default)]
 pub(super) struct Confirming {
     /// When they end, from the first one on: a listing that lacks much must not keep a run busy for ever.
-    until: Option<Instant>,
-    /// What was listed again because there is no other way to ask, by kind and id.
-    relisted: BTreeMap<&'static str, BTreeMap<String, ListedResource>>,
+    until: OnceLock<Instant>,
+    /// DNS records that were listed again.
+    records: Relisted,
+    /// Node pools that were listed again.
+    node_pools: Relisted,
 }
+
+/// What was listed again because there is no other way to ask, by id; or why it could not be.
+type Relisted = OnceCell<Result<BTreeMap<String, ListedResource>, String>>;
 
 impl Confirming {
     /// Asks for one resource of a kind. `last` is what was last known of it.
     pub(super) async fn presence(
-        &mut self,
+        &self,
         client: &Client,
         kind: &str,
         id: &str,
@@ -36,12 +43,12 @@ impl Confirming {
             return Ok(Presence::Unknown(format!("the kind {kind} is not synced")));
         };
         let limit = client.limits.confirming;
-        let until = *self.until.get_or_insert_with(|| Instant::now() + limit);
-        let unknown = |why: &str| Presence::Unknown(format!("{} {id:?}: {why}", kind.name));
+        let until = *self.until.get_or_init(|| Instant::now() + limit);
+        let unknown = |why: &str| Presence::Unknown(why.to_owned());
         if Instant::now() >= until {
             let limit = limit.as_secs();
-            return Ok(unknown(&format!(
-                "to ask for what is not listed took longer than {limit} s"
+            return Ok(Presence::Unknown(format!(
+                "to ask for what is not listed took longer than {limit} s, the next sync goes on"
             )));
         }
         let question = Question { client, until };
@@ -52,11 +59,11 @@ impl Confirming {
             From::Databases => question.database_firewall(id).await,
             From::Domains => match parent("domain") {
                 Some(domain) => question.record(domain, id).await,
-                None => return self.again(question, kind, id).await,
+                None => return again(&self.records, question, kind, id).await,
             },
             From::Clusters => match parent("cluster_id") {
                 Some(cluster) => question.node_pool(cluster, id).await,
-                None => return self.again(question, kind, id).await,
+                None => return again(&self.node_pools, question, kind, id).await,
             },
         };
         Ok(match asked {
@@ -71,31 +78,31 @@ impl Confirming {
             Err(Fault::Failed(why)) => unknown(&why),
         })
     }
+}
 
-    /// Lists the kind once more, where the way to a single one leads through a parent that is not known: an
-    /// import made the row, and no listing ever had it.
-    async fn again(
-        &mut self,
-        question: Question<'_>,
-        kind: &Kind,
-        id: &str,
-    ) -> Result<Presence, TokenRefused> {
-        if !self.relisted.contains_key(kind.name) {
-            match question.run().list_kind(kind).await?.listing {
-                KindListing::Complete(listed) => {
-                    let by_id = listed.into_iter().map(|one| (one.provider_id.clone(), one));
-                    self.relisted.insert(kind.name, by_id.collect());
-                }
-                KindListing::Incomplete(why) | KindListing::NotReadable(why) => {
-                    return Ok(Presence::Unknown(why));
-                }
+/// Lists the kind once more, where the way to a single one leads through a parent that is not known: an import
+/// made the row, and no listing ever had it.
+async fn again(
+    relisted: &Relisted,
+    question: Question<'_>,
+    kind: &Kind,
+    id: &str,
+) -> Result<Presence, TokenRefused> {
+    let list = || async {
+        Ok(match question.run().list_kind(kind).await?.listing {
+            KindListing::Complete(listed) => {
+                let by_id = listed.into_iter().map(|one| (one.provider_id.clone(), one));
+                Ok(by_id.collect())
             }
-        }
-        let found = self.relisted.get(kind.name).and_then(|listed| listed.get(id));
-        Ok(found.map_or(Presence::Gone, |resource| {
+            KindListing::Incomplete(why) | KindListing::NotReadable(why) => Err(why),
+        })
+    };
+    Ok(match relisted.get_or_try_init(list).await? {
+        Ok(listed) => listed.get(id).map_or(Presence::Gone, |resource| {
             Presence::There(Box::new(resource.clone()))
-        }))
-    }
+        }),
+        Err(why) => Presence::Unknown(why.clone()),
+    })
 }
 
 fn mapped(resource: Option<ListedResource>) -> Result<ListedResource, Fault> {

@@ -14,6 +14,7 @@ mod paging;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -40,7 +41,7 @@ pub const DIGITALOCEAN: &str = "digitalocean";
 #[derive(Debug)]
 pub struct DigitalOcean {
     client: Client,
-    confirming: Mutex<Confirming>,
+    confirming: Mutex<Arc<Confirming>>,
 }
 
 impl DigitalOcean {
@@ -80,7 +81,7 @@ impl DigitalOcean {
     }
 
     async fn list_all(&self, kinds: Option<&BTreeSet<String>>, now: DateTime<Utc>) -> Result<Listing> {
-        *self.confirming.lock().await = Confirming::default();
+        *self.confirming.lock().await = Arc::default();
         let run = Run::new(&self.client, Instant::now() + self.client.limits.listing);
         // The client bounds the requests; to hold kinds back too would only leave it idle.
         let mut under_way: FuturesUnordered<_> = KINDS
@@ -146,7 +147,7 @@ impl InventoryProvider for DigitalOcean {
         last: &'a Map<String, Value>,
     ) -> BoxFuture<'a, Result<Presence>> {
         async move {
-            let mut confirming = self.confirming.lock().await;
+            let confirming = Arc::clone(&*self.confirming.lock().await);
             Ok(confirming.presence(&self.client, kind, provider_id, last).await?)
         }
         .boxed()

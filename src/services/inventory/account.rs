@@ -32,7 +32,12 @@ pub(super) async fn check_account<C: ConnectionTrait>(
         .select_only()
         .column(kinds::Column::Account)
         .filter(kinds::Column::Provider.eq(provider))
-        .filter(kinds::Column::CompletedAt.is_not_null())
+        .filter(
+            // Or a listing of it was begun to be applied.
+            Condition::any()
+                .add(kinds::Column::CompletedAt.is_not_null())
+                .add(kinds::Column::ListingNumber.is_not_null()),
+        )
         .filter(other)
         .limit(1)
         .into_tuple::<Option<String>>()

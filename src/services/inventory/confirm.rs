@@ -1,76 +1,153 @@
-//! Is what a complete listing lacks gone? The provider is asked for each.
+//! Is what a complete listing lacks gone? The provider is asked for each, several at a time.
+//!
+//! What it answers is written batch by batch: a run that ends before all are answered leaves fewer questions to
+//! the next one, and none is asked twice. A resource without an answer stays as it is.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, stream};
 use serde_json::Map;
 
-use super::{SyncOptions, check_mass_gone, stored, there};
-use crate::db::Db;
-use crate::domain::inventory::{ListedResource, StoredResource};
+use super::SyncCounts;
+use super::apply::Kind;
+use super::stored::{Missing, of_ids, read};
+use crate::domain::inventory::StoredResource;
 use crate::error::Result;
-use crate::provider::{InventoryProvider, KindListing, Listing, Presence};
+use crate::provider::{InventoryProvider, Presence};
 
-/// Asks the provider for every resource of these kinds that a complete listing lacks, and returns those that it says are
-/// gone, by kind and id. One that is there joins the listing; one that cannot be asked for makes its kind
-/// incomplete, and so does an error, so that the report of the run says where it was.
-pub(super) async fn confirm_gone(
-    db: &Db,
-    provider: &dyn InventoryProvider,
-    kinds: BTreeSet<String>,
-    listing: &mut Listing,
-    options: &SyncOptions,
-) -> Result<BTreeSet<(String, String)>> {
-    let mut confirmed = BTreeSet::new();
-    for kind in kinds {
-        let listed = match listing.kinds.get_mut(&kind) {
-            Some(KindListing::Complete(listed)) => std::mem::take(listed),
-            Some(_) => continue,
-            None => Vec::new(),
-        };
-        match confirm_kind(db, provider, &listing.provider, &kind, listed, options).await {
-            Ok((came_of_it, gone)) => {
-                confirmed.extend(gone.into_iter().map(|id| (kind.clone(), id)));
-                listing.kinds.insert(kind, came_of_it);
-            }
-            Err(error) => {
-                let why = KindListing::Incomplete(error.public_message());
-                listing.kinds.insert(kind, why);
-                return Err(error);
-            }
-        }
-    }
-    Ok(confirmed)
+/// Questions whose answers are written together.
+const BATCH: usize = 100;
+/// Questions that are under way together. A provider with a limit of its own lets fewer through.
+const AT_ONCE: usize = 8;
+/// Reasons that a run names of one kind.
+const REASONS: usize = 3;
+
+/// What the provider said of a kind.
+#[derive(Debug, Default)]
+pub(super) struct Confirmed {
+    /// Resources that are there although the listing lacked them.
+    pub(super) there: u64,
+    /// How many of those that an earlier listing had are not confirmed to be gone.
+    pub(super) unconfirmed_and_seen: u64,
+    /// How often each reason kept a resource from being confirmed, and the id of one such resource.
+    reasons: BTreeMap<String, (u64, String)>,
 }
 
-async fn confirm_kind(
-    db: &Db,
-    provider: &dyn InventoryProvider,
-    cloud: &str,
-    kind: &str,
-    mut listed: Vec<ListedResource>,
-    options: &SyncOptions,
-) -> Result<(KindListing, Vec<String>)> {
-    let (stored, _) = stored(db.reader(), cloud, kind).await?;
-    let here: BTreeSet<&str> = listed
-        .iter()
-        .map(|resource| resource.provider_id.as_str())
-        .collect();
-    let missing: Vec<&StoredResource> = stored
-        .iter()
-        .filter(|known| !known.gone && !here.contains(known.provider_id.as_str()))
-        .collect();
-    let was_there = missing.iter().filter(|known| known.seen).count();
-    check_mass_gone(kind, was_there, there(&stored).count(), options)?;
-    let (mut gone, none) = (Vec::new(), Map::new());
-    for known in missing {
-        let id = &known.provider_id;
-        let last = known.row.as_ref().and_then(|row| row.attrs.as_object());
-        match provider.confirm_gone(kind, id, last.unwrap_or(&none)).await? {
-            Presence::Gone => gone.push(id.clone()),
-            Presence::There(resource) => listed.push(*resource),
-            // The kind cannot be complete any more; nobody has to wait for the others.
-            Presence::Unknown(why) => return Ok((KindListing::Incomplete(why), Vec::new())),
+impl Confirmed {
+    /// How many resources are neither listed nor confirmed to be gone.
+    pub(super) fn unconfirmed(&self) -> u64 {
+        self.reasons.values().map(|(times, _)| times).sum()
+    }
+
+    /// Why, if there are any.
+    pub(super) fn reason(&self) -> Option<String> {
+        let mut reasons: Vec<_> = self.reasons.iter().collect();
+        reasons.sort_by_key(|(_, (times, _))| std::cmp::Reverse(*times));
+        let mut texts: Vec<String> = reasons
+            .iter()
+            .take(REASONS)
+            .map(|(why, (times, id))| match times {
+                1 => format!("{id:?}: {why}"),
+                _ => format!("{id:?} and {} more: {why}", times - 1),
+            })
+            .collect();
+        if let Some(others @ 1..) = reasons.len().checked_sub(REASONS) {
+            texts.push(format!("and {others} more reasons"));
+        }
+        let resources = match self.unconfirmed() {
+            0 => return None,
+            1 => "1 resource that is not listed is not confirmed to be gone and stays as it was".to_owned(),
+            many => {
+                format!(
+                    "{many} resources that are not listed are not confirmed to be gone and stay as they were"
+                )
+            }
+        };
+        Some(format!("{resources}: {}", texts.join("; ")))
+    }
+
+    fn unknown(&mut self, known: &StoredResource, why: String) {
+        self.unconfirmed_and_seen += u64::from(known.seen);
+        self.reasons
+            .entry(why)
+            .or_insert_with(|| (0, known.provider_id.clone()))
+            .0 += 1;
+    }
+}
+
+/// Asks a provider during one sync.
+pub(super) struct Asking<'a> {
+    provider: &'a dyn InventoryProvider,
+    /// Why nothing more is asked, once the provider refused to answer at all.
+    refused: Option<String>,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(provider: &'a dyn InventoryProvider) -> Self {
+        Self {
+            provider,
+            refused: None,
         }
     }
-    Ok((KindListing::Complete(listed), gone))
+
+    /// Asks for each of the missing resources of a kind and writes the answers. None if a later listing has
+    /// claimed the kind.
+    pub(super) async fn confirm(
+        &mut self,
+        kind: Kind<'_>,
+        missing: &[Missing],
+        counts: &mut SyncCounts,
+    ) -> Result<Option<Confirmed>> {
+        let mut confirmed = Confirmed::default();
+        for batch in missing.chunks(BATCH) {
+            let ids = of_ids(batch.iter().map(|missing| missing.id));
+            let (mut stored, _) = read(kind.db().reader(), ids).await?;
+            stored.retain(|known| !known.gone);
+            let (mut gone, mut there) = (Vec::new(), Vec::new());
+            for (known, answer) in stored.iter().zip(self.ask_all(kind.kind, &stored).await) {
+                match answer {
+                    Presence::Gone => gone.push(known.id),
+                    Presence::There(resource) => there.push(*resource),
+                    Presence::Unknown(why) => confirmed.unknown(known, why),
+                }
+            }
+            confirmed.there += there.len() as u64;
+            if !kind.write_listed(&there, counts).await? || !kind.write_gone(&gone, counts).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(confirmed))
+    }
+
+    /// The answers, in the order of the questions.
+    async fn ask_all(&mut self, kind: &str, stored: &[StoredResource]) -> Vec<Presence> {
+        if let Some(why) = &self.refused {
+            return stored.iter().map(|_| Presence::Unknown(why.clone())).collect();
+        }
+        let none = Map::new();
+        let mut questions: Vec<BoxFuture<'_, Result<Presence>>> = Vec::with_capacity(stored.len());
+        for known in stored {
+            let last = known.row.as_ref().and_then(|row| row.attrs.as_object());
+            let question = self
+                .provider
+                .confirm_gone(kind, &known.provider_id, last.unwrap_or(&none));
+            questions.push(question);
+        }
+        let mut answers = Vec::with_capacity(stored.len());
+        let mut under_way = stream::iter(questions).buffered(AT_ONCE).boxed();
+        while let Some(answer) = under_way.next().await {
+            answers.push(answer.unwrap_or_else(|error| {
+                // What has been answered until now counts.
+                let why = error.public_message();
+                self.refused.get_or_insert_with(|| why.clone());
+                Presence::Unknown(why)
+            }));
+            if let Some(why) = &self.refused {
+                answers.resize(stored.len(), Presence::Unknown(why.clone()));
+                break;
+            }
+        }
+        answers
+    }
 }

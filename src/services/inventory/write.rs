@@ -17,26 +17,27 @@ use crate::domain::inventory::{InventoryChange, ListedResource, WHOLE_ROW, is_ow
 use crate::error::Result;
 use crate::services::events::{self, NewEvent, SYSTEM};
 
-/// Writes the changes of several kinds, with their events, and counts them.
+/// Writes changes of a kind, with their events, and counts them.
 pub(super) async fn write_in_txn(
     txn: &DatabaseTransaction,
     provider: &str,
-    changes: Vec<(String, InventoryChange)>,
+    kind: &str,
+    changes: Vec<InventoryChange>,
     now: DateTime<Utc>,
-    counts: &mut SyncCounts,
-) -> Result<()> {
+) -> Result<SyncCounts> {
+    let mut counts = SyncCounts::default();
     let mut happened = Vec::with_capacity(changes.len());
     let mut new_rows = Vec::new();
-    for (kind, change) in changes {
+    for change in changes {
         let (resource_id, event_type, data) = match change {
             InventoryChange::Insert(listed) => {
                 let id = Uuid::now_v7();
-                new_rows.push(new_row(id, provider, &kind, listed, now));
+                new_rows.push(new_row(id, provider, kind, listed, now));
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Discover(id, listed) => {
                 let settling = settling_since(listed.settling, now);
-                let mut row = content(&kind, listed);
+                let mut row = content(kind, listed);
                 row.gone_at = Set(None);
                 update(id, row)
                     .col_expr(resources::Column::SettlingSince, settling)
@@ -49,7 +50,7 @@ pub(super) async fn write_in_txn(
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
-                update_in_txn(txn, &kind, id, listed, fields == [WHOLE_ROW], now).await?;
+                update_in_txn(txn, kind, id, listed, fields == [WHOLE_ROW], now).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
@@ -76,7 +77,8 @@ pub(super) async fn write_in_txn(
             .exec_without_returning(txn)
             .await?;
     }
-    events::append_in_txn(txn, happened, SYSTEM, now).await
+    events::append_in_txn(txn, happened, SYSTEM, now).await?;
+    Ok(counts)
 }
 
 fn new_row(

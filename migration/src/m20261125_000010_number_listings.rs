@@ -1,0 +1,52 @@
+//! Numbers for listings, drawn from the database, so that no server's clock decides which of two is newer.
+//! A server of the release before writes none of the new columns and goes on comparing times.
+
+use sea_orm_migration::{prelude::*, schema::*};
+
+#[derive(Debug, DeriveMigrationName)]
+pub(crate) struct Migration;
+
+const COLUMNS: [&str; 3] = ["listing_number", "numbered_at", "unconfirmed"];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
+        m.create_table(
+            Table::create()
+                .table("inventory_listings")
+                .col(integer("id").primary_key())
+                .col(big_integer("last_number"))
+                .to_owned(),
+        )
+        .await?;
+        // SQLite adds one column with one statement.
+        for column in [
+            big_integer_null(COLUMNS[0]),
+            timestamp_with_time_zone_null(COLUMNS[1]),
+            big_integer_null(COLUMNS[2]),
+        ] {
+            let kinds = Table::alter()
+                .table("inventory_kinds")
+                .add_column(column)
+                .to_owned();
+            m.alter_table(kinds).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, m: &SchemaManager) -> Result<(), DbErr> {
+        for column in COLUMNS {
+            let kinds = Table::alter()
+                .table("inventory_kinds")
+                .drop_column(column)
+                .to_owned();
+            m.alter_table(kinds).await?;
+        }
+        m.drop_table(Table::drop().table("inventory_listings").to_owned())
+            .await
+    }
+}

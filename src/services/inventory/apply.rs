@@ -1,0 +1,286 @@
+//! Applying a listing: first all of its kinds are claimed, then each is written in chunks.
+//!
+//! A chunk has a transaction of its own, so that accepts and heartbeats get their turn in between. It is written
+//! only while the listing is still the newest that claimed the kind, so two syncs never mix. A kind counts as
+//! complete when its last chunk is written; what a crash leaves half done, the next sync does whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use entity::inventory_kinds::{self as kinds, ListingOutcome};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+};
+use uuid::Uuid;
+
+use super::account::{check_account, take_over_in_txn};
+use super::order::database_now;
+use super::stored::{of_ids, of_listed, read};
+use super::write::write_in_txn;
+use super::{SyncCounts, SyncOptions, listed_of};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::domain::inventory::{
+    InventoryChange, LastListing, ListedResource, Place, Precedence, plan_kind, precedence,
+};
+use crate::error::Result;
+use crate::provider::{KindListing, Listing};
+use crate::services::locks;
+
+/// Resources that one transaction writes.
+const CHUNK: usize = 500;
+
+/// Whether a listing may be applied to a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claimed {
+    /// It is the newest one.
+    Yes,
+    /// It is the newest one; the one before says that it began at this time, which is still to come.
+    OverOneAheadOfTime(DateTime<Utc>),
+    /// A later one was applied before.
+    Superseded,
+}
+
+/// A listing that is to be applied, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Applying<'a> {
+    pub(super) db: &'a Db,
+    pub(super) clock: &'a Clock,
+    pub(super) listing: &'a Listing,
+    pub(super) place: Place,
+    pub(super) options: &'a SyncOptions,
+}
+
+impl<'a> Applying<'a> {
+    /// Claims the kinds, all with one transaction. None if another listing was applied to one of them since
+    /// `seen` was read.
+    ///
+    /// # Errors
+    ///
+    /// UPSTREAM_UNAVAILABLE if the stored inventory is of another account.
+    pub(super) async fn claim(
+        self,
+        kinds: &BTreeSet<String>,
+        seen: &BTreeMap<String, LastListing>,
+    ) -> Result<Option<BTreeMap<String, Claimed>>> {
+        self.db
+            .write_txn(|txn| async move { self.claim_in_txn(&txn, kinds, seen).await })
+            .await
+    }
+
+    async fn claim_in_txn(
+        self,
+        txn: &DatabaseTransaction,
+        kinds: &BTreeSet<String>,
+        seen: &BTreeMap<String, LastListing>,
+    ) -> Result<Option<BTreeMap<String, Claimed>>> {
+        let mut last = BTreeMap::new();
+        for kind in kinds {
+            let locked = locks::kind_in_txn(txn, &self.listing.provider, kind).await?;
+            if locked != seen.get(kind).copied().unwrap_or_default() {
+                return Ok(None);
+            }
+            last.insert(kind.clone(), locked);
+        }
+        let Listing {
+            provider, account, ..
+        } = self.listing;
+        check_account(txn, provider, account.as_deref(), self.options).await?;
+        if self.options.allow_other_account {
+            take_over_in_txn(txn, self.listing).await?;
+        }
+        let now = database_now(txn, self.clock).await?;
+        let mut claims = BTreeMap::new();
+        for (kind, last) in last {
+            let claimed = match precedence(&last, &self.place, now) {
+                Precedence::Superseded => Claimed::Superseded,
+                Precedence::Later => Claimed::Yes,
+                Precedence::AheadOfTime(began) => Claimed::OverOneAheadOfTime(began),
+            };
+            if claimed != Claimed::Superseded {
+                self.stamp_in_txn(txn, &kind).await?;
+            }
+            claims.insert(kind, claimed);
+        }
+        Ok(Some(claims))
+    }
+
+    /// Says in the kind's row, which is locked, what will come of it.
+    async fn stamp_in_txn(self, txn: &DatabaseTransaction, kind: &str) -> Result<()> {
+        let outcome = match listed_of(self.listing, kind) {
+            Err(KindListing::NotReadable(_)) => ListingOutcome::NotReadable,
+            _ => ListingOutcome::Incomplete,
+        };
+        let mut stamp = kinds::ActiveModel {
+            outcome: Set(Some(outcome)),
+            ..Default::default()
+        };
+        // Else the last inventory stands, and with it which listing it came from.
+        if listed_of(self.listing, kind).is_ok() {
+            stamp.account = Set(self.listing.account.clone());
+            stamp.listing_number = Set(Some(self.place.number));
+            stamp.numbered_at = Set(Some(self.place.began_at));
+            stamp.listing_started_at = Set(Some(self.place.began_at));
+        }
+        update_in_txn(txn, &self.listing.provider, kind, stamp).await
+    }
+
+    /// The kind that was claimed.
+    pub(super) fn of_kind(self, kind: &'a str) -> Kind<'a> {
+        Kind { all: self, kind }
+    }
+}
+
+/// A kind that was claimed. Every function answers false as soon as a later listing has claimed it.
+#[derive(Clone, Copy)]
+pub(super) struct Kind<'a> {
+    all: Applying<'a>,
+    pub(super) kind: &'a str,
+}
+
+/// What one transaction writes.
+#[derive(Clone, Copy)]
+enum Chunk<'a> {
+    Listed(&'a [ListedResource]),
+    Gone(&'a [Uuid]),
+}
+
+impl Kind<'_> {
+    /// Writes what is listed.
+    pub(super) async fn write_listed(
+        self,
+        listed: &[ListedResource],
+        counts: &mut SyncCounts,
+    ) -> Result<bool> {
+        for chunk in listed.chunks(CHUNK) {
+            if !self.write(Chunk::Listed(chunk), counts).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes that these resources are gone, of which the provider said so.
+    pub(super) async fn write_gone(self, gone: &[Uuid], counts: &mut SyncCounts) -> Result<bool> {
+        for chunk in gone.chunks(CHUNK) {
+            if !self.write(Chunk::Gone(chunk), counts).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes that all that is listed was written. `unconfirmed` resources that an earlier listing had may be
+    /// gone or not.
+    pub(super) async fn finish(self, is_whole: bool, unconfirmed: u64) -> Result<bool> {
+        let outcome = if is_whole {
+            ListingOutcome::Complete
+        } else {
+            ListingOutcome::Incomplete
+        };
+        let unconfirmed = i64::try_from(unconfirmed).unwrap_or(i64::MAX);
+        self.db()
+            .write_txn(|txn| async move {
+                if !self.holds_in_txn(&txn).await? {
+                    return Ok(false);
+                }
+                let stamp = kinds::ActiveModel {
+                    completed_at: Set(Some(self.all.clock.now())),
+                    outcome: Set(Some(outcome)),
+                    unconfirmed: Set(Some(unconfirmed)),
+                    ..Default::default()
+                };
+                update_in_txn(&txn, self.provider(), self.kind, stamp).await?;
+                Ok(true)
+            })
+            .await
+    }
+
+    async fn write(self, chunk: Chunk<'_>, counts: &mut SyncCounts) -> Result<bool> {
+        // Most chunks are as they were: they need neither a lock nor a turn to write.
+        let (changes, nameless) = self.plan(self.db().reader(), chunk).await?;
+        counts.skipped += nameless;
+        if changes.is_empty() {
+            return Ok(true);
+        }
+        let written = self
+            .db()
+            .write_txn(|txn| async move {
+                if !self.holds_in_txn(&txn).await? {
+                    return Ok(None);
+                }
+                let (changes, _) = self.plan(&*txn, chunk).await?;
+                let now = self.all.clock.now();
+                let written = write_in_txn(&txn, self.provider(), self.kind, changes, now).await?;
+                Ok(Some(written))
+            })
+            .await?;
+        let Some(written) = written else {
+            return Ok(false);
+        };
+        counts.discovered += written.discovered;
+        counts.changed += written.changed;
+        counts.gone += written.gone;
+        Ok(true)
+    }
+
+    /// What the chunk changes, in the order of ids, and how many of its rows cannot be written to.
+    async fn plan<C: ConnectionTrait>(
+        self,
+        connection: &C,
+        chunk: Chunk<'_>,
+    ) -> Result<(Vec<InventoryChange>, u64)> {
+        let (mut changes, nameless) = match chunk {
+            Chunk::Listed(listed) => {
+                let (stored, nameless) =
+                    read(connection, of_listed(self.provider(), self.kind, listed)).await?;
+                let listed = listed
+                    .iter()
+                    .filter(|resource| !nameless.contains(&resource.provider_id));
+                (plan_kind(stored, listed), nameless.len() as u64)
+            }
+            Chunk::Gone(ids) => {
+                let (stored, _) = read(connection, of_ids(ids.iter().copied())).await?;
+                let there = stored.into_iter().filter(|known| !known.gone);
+                (there.map(|known| InventoryChange::Gone(known.id)).collect(), 0)
+            }
+        };
+        // Rows are locked in the order of ids, as everywhere; new ones come last.
+        changes.sort_by_key(|change| match change {
+            InventoryChange::Insert(_) => Uuid::max(),
+            InventoryChange::Discover(id, _)
+            | InventoryChange::Update { id, .. }
+            | InventoryChange::Gone(id) => *id,
+        });
+        Ok((changes, nameless))
+    }
+
+    /// Locks the kind, and says whether this is still the newest listing that claimed it.
+    async fn holds_in_txn(self, txn: &DatabaseTransaction) -> Result<bool> {
+        let last = locks::kind_in_txn(txn, self.provider(), self.kind).await?;
+        Ok(last.is(self.all.place.number))
+    }
+
+    pub(super) fn db(&self) -> &Db {
+        self.all.db
+    }
+
+    fn provider(&self) -> &str {
+        &self.all.listing.provider
+    }
+}
+
+async fn update_in_txn(
+    txn: &DatabaseTransaction,
+    provider: &str,
+    kind: &str,
+    stamp: kinds::ActiveModel,
+) -> Result<()> {
+    kinds::Entity::update_many()
+        .filter(kinds::Column::Provider.eq(provider))
+        .filter(kinds::Column::Kind.eq(kind))
+        .set(stamp)
+        .exec(txn)
+        .await?;
+    Ok(())
+}

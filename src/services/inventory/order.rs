@@ -1,0 +1,113 @@
+//! The order of listings. The database gives it out, so that no server's clock decides which of two is newer.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use entity::inventory_kinds as kinds;
+use entity::inventory_listings as counter;
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
+    QuerySelect, QueryTrait, Statement,
+};
+
+use crate::clock::Clock;
+use crate::db::{Db, column};
+use crate::domain::inventory::{LastListing, Place};
+use crate::error::{Error, Result};
+use crate::services::locks::{LAST_LISTING, last_listing};
+
+/// The id of the one row of the counter.
+const COUNTER: i32 = 1;
+
+/// Draws the place of a listing that begins now.
+///
+/// # Errors
+///
+/// A database that fails.
+pub async fn draw(db: &Db, clock: &Clock) -> Result<Place> {
+    db.write_txn(|txn| async move {
+        let began_at = database_now(&*txn, clock).await?;
+        let number = next_number_in_txn(&txn).await?;
+        Ok(Place { number, began_at })
+    })
+    .await
+}
+
+/// Higher than every number that was drawn or applied before, be it that the counter was lost.
+async fn next_number_in_txn(txn: &DatabaseTransaction) -> Result<i64> {
+    let next = Expr::col((counter::Entity, counter::Column::LastNumber)).add(1);
+    let drawn = counter::Entity::insert(counter::ActiveModel {
+        id: Set(COUNTER),
+        last_number: Set(1),
+    })
+    .on_conflict(
+        OnConflict::column(counter::Column::Id)
+            .value(counter::Column::LastNumber, next)
+            .to_owned(),
+    )
+    .exec_with_returning(txn)
+    .await?
+    .last_number;
+    let applied = kinds::Entity::find()
+        .select_only()
+        .column_as(kinds::Column::ListingNumber.max(), "applied")
+        .into_tuple::<Option<i64>>()
+        .one(txn)
+        .await?
+        .flatten();
+    match applied {
+        Some(applied) if applied >= drawn => {
+            tracing::warn!(
+                drawn,
+                applied,
+                "the counter of listings was behind and is put right"
+            );
+            counter::Entity::update_many()
+                .col_expr(counter::Column::LastNumber, Expr::val(applied + 1))
+                .exec(txn)
+                .await?;
+            Ok(applied + 1)
+        }
+        _ => Ok(drawn),
+    }
+}
+
+/// The time by the database's clock. A clock that a test moves stands in for it.
+///
+/// # Errors
+///
+/// A database that fails.
+pub async fn database_now<C: ConnectionTrait>(connection: &C, clock: &Clock) -> Result<DateTime<Utc>> {
+    if let Clock::Manual(clock) = clock {
+        return Ok(clock.now());
+    }
+    let backend = connection.get_database_backend();
+    let sql = match backend {
+        DbBackend::Sqlite => "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now') AS now",
+        _ => "SELECT clock_timestamp() AS now",
+    };
+    let row = connection
+        .query_one_raw(Statement::from_string(backend, sql))
+        .await?
+        .ok_or_else(|| Error::Internal("the database does not tell its time".to_owned()))?;
+    Ok(column::<DateTime<Utc>>(&row, "", "now")?.trunc_subsecs(6))
+}
+
+/// Which listing of each kind of a provider was applied last.
+pub(super) async fn last_listings<C: ConnectionTrait>(
+    connection: &C,
+    provider: &str,
+) -> Result<BTreeMap<String, LastListing>> {
+    let select = kinds::Entity::find()
+        .select_only()
+        .column(kinds::Column::Kind)
+        .columns(LAST_LISTING)
+        .filter(kinds::Column::Provider.eq(provider));
+    let rows = connection
+        .query_all_raw(select.build(connection.get_database_backend()))
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("", "kind")?, last_listing(row))))
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! Which of two listings is newer is decided by numbers of the database, and by no server's clock.
+
+use chrono::TimeDelta;
+use drift_inbox::app::{App, JobRequest};
+use drift_inbox::clock::{Clock, ManualClock};
+use drift_inbox::provider::InventoryProvider as _;
+use drift_inbox::services::inventory::{SyncOptions, apply_listing, draw, sync};
+use entity::inventory_listings;
+use entity::job_runs::JobOutcome;
+use sea_orm::EntityTrait as _;
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+
+async fn last_number(t: &TestApp) -> Option<i64> {
+    let row = inventory_listings::Entity::find().one(t.db().reader()).await;
+    row.unwrap().map(|row| row.last_number)
+}
+
+async fn size_of(t: &TestApp, name: &str) -> Option<String> {
+    t.resource(name).await.size_slug
+}
+
+#[tokio::test]
+async fn a_server_whose_clock_is_ahead_freezes_no_inventory() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    let ahead = Clock::Manual(ManualClock::at(t.now() + TimeDelta::days(400)));
+    t.cloud.set([droplet("web-1").size("s-2vcpu-4gb")]);
+    let of_ahead = sync(t.db(), &*t.cloud, &SyncOptions::default(), &ahead).await;
+    assert_eq!(of_ahead.unwrap().changed, 1);
+    t.cloud.set([droplet("web-1").size("s-4vcpu-8gb")]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{}", run.counts);
+    assert_eq!(run.counts["changed"], 1);
+    assert_eq!(size_of(&t, "web-1").await.as_deref(), Some("s-4vcpu-8gb"));
+}
+
+#[tokio::test]
+async fn a_listing_that_is_stored_with_a_time_to_come_is_replaced_and_the_run_says_so() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1"), Listed::new("volume", "data")])
+        .await;
+    // As the release before writes it, which knows no numbers.
+    for numbers in ["", ", listing_number = NULL, numbered_at = NULL"] {
+        let ahead = "UPDATE inventory_kinds SET listing_started_at = '2099-01-01T00:00:00+00:00'";
+        let sql = format!("{ahead}{numbers} WHERE kind = 'droplet'");
+        t.database.execute(sql).await.unwrap();
+        let size = format!("size-{}", numbers.len());
+        t.cloud
+            .set([droplet("web-1").size(&size), Listed::new("volume", "data")]);
+        let run = t.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{}", run.counts);
+        assert_eq!(size_of(&t, "web-1").await, Some(size));
+        let note = run.counts["kinds"]["droplet"]["note"].as_str().unwrap();
+        assert!(
+            note.contains("2099-01-01") && note.contains("still to come"),
+            "{note}"
+        );
+        assert!(run.counts["kinds"]["volume"]["note"].is_null());
+        let again = t.sync().await;
+        assert!(
+            again.counts["kinds"]["droplet"]["note"].is_null(),
+            "it is put right"
+        );
+        let kind = t.tables().await.kinds.remove(0);
+        assert_eq!(
+            (kind.listing_started_at, kind.numbered_at),
+            (Some(t.now()), Some(t.now()))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_listing_that_a_server_of_the_release_before_applied_meanwhile_is_not_overwritten() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    let (clock, options) = (Clock::Manual(t.clock.clone()), SyncOptions::default());
+    let place = draw(t.db(), &clock).await.unwrap();
+    t.cloud.set([droplet("web-1").size("older")]);
+    let listing = t.cloud.list(None, place.began_at).await.unwrap();
+    // It began later, and is applied first.
+    t.later(TimeDelta::seconds(1));
+    let sql = format!(
+        "UPDATE inventory_kinds SET listing_started_at = '{}'",
+        t.now().to_rfc3339()
+    );
+    t.database.execute(sql).await.unwrap();
+    t.later(TimeDelta::seconds(1));
+    let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options, &clock).await;
+    let counts = applied.unwrap();
+    assert_eq!((counts.superseded, counts.changed), (1, 0));
+    assert_eq!(counts.kinds["droplet"].outcome, "superseded");
+    assert_ne!(size_of(&t, "web-1").await.as_deref(), Some("older"));
+    // The next listing of this release goes on.
+    t.cloud_has([droplet("web-1").size("newer")]).await;
+    assert_eq!(size_of(&t, "web-1").await.as_deref(), Some("newer"));
+}
+
+#[tokio::test]
+async fn a_counter_that_was_lost_goes_on_above_what_was_applied() {
+    let t = TestApp::new().await;
+    for _ in 0..3 {
+        t.cloud_has([droplet("web-1")]).await;
+    }
+    t.database
+        .execute("DELETE FROM inventory_listings")
+        .await
+        .unwrap();
+    t.cloud_has([droplet("web-1").size("s-8vcpu-16gb")]).await;
+    assert_eq!(size_of(&t, "web-1").await.as_deref(), Some("s-8vcpu-16gb"));
+    assert_eq!(t.tables().await.kinds[0].listing_number, Some(4));
+}
+
+#[tokio::test]
+async fn numbers_rise_and_the_time_is_the_databases() {
+    let t = TestApp::new().await;
+    let other = t.database.connect().await;
+    let mut before = draw(t.db(), &Clock::System).await.unwrap();
+    for db in [&other, t.db(), &other] {
+        let next = draw(db, &Clock::System).await.unwrap();
+        assert_eq!(next.number, before.number + 1);
+        assert!(next.began_at >= before.began_at);
+        before = next;
+    }
+    let apart = before.began_at - Clock::System.now();
+    assert!(
+        apart.abs() < TimeDelta::hours(1),
+        "they run on one machine: {apart}"
+    );
+}
+
+#[tokio::test]
+async fn a_sync_that_another_overtakes_as_a_whole_has_failed() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    let gate = t.cloud.hang().await;
+    let slow = App::new(
+        t.db().clone(),
+        Clock::Manual(t.clock.clone()),
+        Some(t.cloud.clone()),
+    );
+    let slow = tokio::spawn(async move { slow.run(JobRequest::Sync(SyncOptions::default())).await });
+    // The slow one has its number when the counter says so.
+    while last_number(&t).await < Some(2) {
+        tokio::task::yield_now().await;
+    }
+    let sql = "UPDATE inventory_kinds SET listing_number = 99, numbered_at = listing_started_at";
+    t.database.execute(sql).await.unwrap();
+    drop(gate);
+    let run = slow.await.unwrap().unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(run.error.unwrap().contains("later listings were applied before"));
+    assert_eq!(run.counts["superseded"], 1);
+}

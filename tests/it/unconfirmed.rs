@@ -1,0 +1,288 @@
+//! What a listing lacks and the provider does not confirm: it alone stays as it was, and every run gets further.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use drift_inbox::clock::Clock;
+use drift_inbox::error::Result;
+use drift_inbox::provider::digitalocean::Limits;
+use drift_inbox::provider::{Account as Whose, InventoryProvider, Listing, Presence};
+use drift_inbox::services::inventory::{SyncOptions, sync};
+use entity::inventory_kinds::ListingOutcome;
+use entity::job_runs::JobOutcome;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value, json};
+use tokio::sync::Barrier;
+
+use crate::support::TestApp;
+use crate::support::account::{Account, counts, droplet, limits};
+use crate::support::cloud::{Cloud, droplet as named};
+use crate::support::stub_do::{Answer, honest, response};
+
+#[tokio::test]
+async fn a_resource_that_answers_neither_way_keeps_no_other_from_being_written() {
+    for (status, why) in [
+        (422, "the answer is 422"),
+        (403, "the token may not read this (403)"),
+        (500, "the answer is 500"),
+    ] {
+        let account = Account::new().await;
+        account.stub.has("droplets", (1..=4).map(droplet));
+        account.sync().await;
+        let before = account.present("droplet").await.remove(0);
+        account.stub.delete("droplets", 0);
+        account.stub.delete("droplets", 0);
+        account
+            .stub
+            .change("droplets", 0, |three| three["size_slug"] = "s-8vcpu-16gb".into());
+        account
+            .stub
+            .has("volumes", [json!({ "id": "v-1", "name": "data" })]);
+        account.stub.fault(move |asked, value| match asked.path.as_str() {
+            "droplets/1" => response(status, [], "{}"),
+            _ => honest(value),
+        });
+        let run = account.sync().await;
+        assert_eq!(run.outcome, Some(JobOutcome::Partial), "{}", run.counts);
+        let found = counts(&run);
+        assert_eq!((found.gone, found.changed, found.discovered), (1, 1, 1));
+        let report = &found.kinds["droplet"];
+        assert_eq!(
+            (report.outcome.as_str(), report.unconfirmed),
+            ("incomplete", Some(1))
+        );
+        let reason = report.reason.as_deref().unwrap();
+        assert!(reason.contains(why) && reason.contains("\"1\""), "{reason}");
+        let present = account.present("droplet").await;
+        assert_eq!(present[0], before, "exactly as it was");
+        let ids: Vec<&str> = present.iter().map(|row| row.provider_id.as_str()).collect();
+        assert_eq!(ids, ["1", "3", "4"]);
+        let kind = droplets(&account).await;
+        assert_eq!(
+            (kind.outcome, kind.unconfirmed, kind.completed_at),
+            (Some(ListingOutcome::Incomplete), Some(1), Some(account.t.now()))
+        );
+        account.stub.fault(|_, value| honest(value));
+        let run = account.sync().await;
+        assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 1));
+        let kind = droplets(&account).await;
+        assert_eq!(
+            (kind.outcome, kind.unconfirmed),
+            (Some(ListingOutcome::Complete), Some(0))
+        );
+    }
+}
+
+async fn droplets(account: &Account) -> entity::inventory_kinds::Model {
+    let mut kinds = account.t.tables().await.kinds;
+    kinds.retain(|kind| kind.kind == "droplet");
+    kinds.remove(0)
+}
+
+/// How long the API's hour is in this test: longer than any request waits.
+const HOUR: Duration = Duration::from_secs(1);
+
+/// Answers as many requests in an hour as the API does, and then says when the next one begins.
+fn hourly_limit(account: &Account, asked_for: &Arc<Mutex<BTreeMap<String, u64>>>) {
+    const AN_HOUR: usize = 5_000;
+    let (left, counted) = (AtomicUsize::new(AN_HOUR), Arc::clone(asked_for));
+    let next_hour = (account.t.now().timestamp() + 1 + HOUR.as_secs() as i64).to_string();
+    account.stub.fault(move |asked, value| {
+        let take = |left: usize| left.checked_sub(1);
+        if left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .is_err()
+        {
+            return response(429, [("ratelimit-reset", next_hour.as_str())], "{}");
+        }
+        if asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale" {
+            *counted.lock().unwrap().entry(asked.path.clone()).or_default() += 1;
+        }
+        honest(value)
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_that_are_gone_are_confirmed_over_runs_and_none_is_asked_for_twice() {
+    const GONE: u64 = 10_000;
+    let account = Account::new().await;
+    account.stub.has("droplets", (1..=GONE + 5).map(droplet));
+    assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
+    account.stub.has("droplets", (GONE + 1..=GONE + 5).map(droplet));
+    let refused = account.sync().await;
+    assert_eq!(
+        refused.outcome,
+        Some(JobOutcome::Failed),
+        "all of them are judged together"
+    );
+    let asked_for = Arc::default();
+    let (mut present, mut runs) = (GONE + 5, 0);
+    loop {
+        runs += 1;
+        assert!(runs <= 3, "an hour is enough for more than 4,900 questions");
+        hourly_limit(&account, &asked_for);
+        let allowed = SyncOptions {
+            allow_mass_gone: true,
+            ..SyncOptions::default()
+        };
+        let run = account.sync_with(allowed).await;
+        let now = account.present("droplet").await.len() as u64;
+        assert_eq!(counts(&run).gone, present - now);
+        assert!(now < present, "each run gets further");
+        present = now;
+        let report = counts(&run).kinds.remove("droplet").unwrap();
+        if run.outcome == Some(JobOutcome::Succeeded) {
+            assert_eq!((now, report.unconfirmed), (5, None));
+            break;
+        }
+        assert_eq!(run.outcome, Some(JobOutcome::Partial), "{:?}", run.error);
+        assert_eq!(report.unconfirmed, Some(now - 5));
+        let why = report.reason.unwrap();
+        assert!(why.contains("the rate limit is used up (429)"), "{why}");
+        // What was answered last holds every request back until the hour is over.
+        tokio::time::sleep(HOUR + Duration::from_millis(200)).await;
+    }
+    let asked_for = asked_for.lock().unwrap();
+    assert_eq!(asked_for.len() as u64, GONE);
+    assert!(asked_for.values().all(|times| *times == 1));
+}
+
+#[tokio::test]
+async fn a_mass_that_went_is_judged_before_any_is_asked_for_or_written() {
+    let account = Account::new().await;
+    account.stub.has("droplets", (1..=30).map(droplet));
+    account
+        .stub
+        .has("volumes", [json!({ "id": "v-1", "name": "data" })]);
+    account.sync().await;
+    let before = account.t.tables().await;
+    account.stub.has("droplets", (1..=14).map(droplet));
+    // Of a kind that comes later in every order.
+    account
+        .stub
+        .has("volumes", [json!({ "id": "v-1", "name": "renamed" })]);
+    account
+        .stub
+        .has("certificates", [json!({ "id": "c-1", "name": "new" })]);
+    account.stub.forget_asked();
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(
+        run.error
+            .unwrap()
+            .contains("16 of 30 resources of the kind droplet")
+    );
+    let single = |asked: &crate::support::stub_do::Asked| asked.path.starts_with("droplets/1");
+    assert!(!account.stub.asked().iter().any(single));
+    assert_eq!(account.t.tables().await, before);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_in_the_middle_keeps_what_was_answered() {
+    let account = Account::new().await;
+    account.stub.has("droplets", (1..=300).map(droplet));
+    account.sync().await;
+    account.stub.has("droplets", (121..=300).map(droplet));
+    let left = AtomicUsize::new(105);
+    account.stub.fault(move |asked, value| {
+        let single = asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale";
+        let take = |left: usize| left.checked_sub(1);
+        if single
+            && left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+                .is_err()
+        {
+            return response(401, [], "{}");
+        }
+        honest(value)
+    });
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    let gone = counts(&run).gone;
+    assert!((100..=105).contains(&gone), "{gone}");
+    let report = counts(&run).kinds.remove("droplet").unwrap();
+    assert_eq!(report.unconfirmed, Some(120 - gone));
+    assert!(report.reason.unwrap().contains("refused the token (401)"));
+}
+
+/// Answers a question only when four are under way.
+struct FourAtOnce {
+    cloud: Arc<Cloud>,
+    four: Barrier,
+}
+
+impl InventoryProvider for FourAtOnce {
+    fn account(&self) -> BoxFuture<'_, Result<Option<Whose>>> {
+        self.cloud.account()
+    }
+
+    fn list<'a>(
+        &'a self,
+        kinds: Option<&'a BTreeSet<String>>,
+        now: DateTime<Utc>,
+    ) -> BoxFuture<'a, Result<Listing>> {
+        self.cloud.list(kinds, now)
+    }
+
+    fn confirm_gone<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: &'a Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Presence>> {
+        async {
+            self.four.wait().await;
+            Ok(Presence::Gone)
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn several_are_asked_for_at_once() {
+    let t = TestApp::new().await;
+    t.cloud_has((0..8).map(|n| named(&format!("web-{n}")))).await;
+    t.cloud.set([]);
+    let provider = FourAtOnce {
+        cloud: Arc::clone(&t.cloud),
+        four: Barrier::new(4),
+    };
+    let (options, clock) = (SyncOptions::default(), Clock::Manual(t.clock.clone()));
+    let synced = sync(t.db(), &provider, &options, &clock);
+    let synced = tokio::time::timeout(Duration::from_secs(60), synced).await;
+    assert_eq!(
+        synced.expect("four questions wait for one another").unwrap().gone,
+        8
+    );
+}
+
+#[tokio::test]
+async fn no_more_are_asked_for_at_once_than_the_limits_say() {
+    let account = Account::with(Limits {
+        in_flight: 2,
+        confirming: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(60),
+        ..limits()
+    })
+    .await;
+    account.stub.has("droplets", (1..=30).map(droplet));
+    account.sync().await;
+    account.stub.has("droplets", (11..=30).map(droplet));
+    account.stub.forget_asked();
+    account.stub.fault(|asked, value| {
+        if asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale" {
+            return Answer::Hang;
+        }
+        honest(value)
+    });
+    let run = account.sync().await;
+    assert_eq!(counts(&run).kinds["droplet"].unconfirmed, Some(10));
+    let single = account.stub.asked().into_iter();
+    let single =
+        single.filter(|asked| asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale");
+    assert_eq!(single.count(), 2, "the others had no turn");
+}
