@@ -54,6 +54,7 @@ type Result<T, E = BadSetting> = std::result::Result<T, E>;
 
 /// Where the data is. The address itself is a secret: DATABASE_URL or DATABASE_URL_FILE.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
     /// Whether to run missing migrations first: on | off [default: on]
     #[arg(long, env = "DRIFT_MIGRATE", hide_env_values = true, value_name = "on|off")]
@@ -85,6 +86,7 @@ impl DatabaseArgs {
 /// Where the inventory comes from. The token itself is a secret: DIGITALOCEAN_TOKEN or
 /// DIGITALOCEAN_TOKEN_FILE.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Inventory")]
 pub struct InventoryArgs {
     /// JSON file that lists the resources of an account; or set DIGITALOCEAN_TOKEN
     #[arg(
@@ -139,6 +141,7 @@ impl InventoryArgs {
 
 /// How tokens are signed. The secret itself is DRIFT_JWT_SECRET or DRIFT_JWT_SECRET_FILE.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Tokens")]
 pub struct TokenArgs {
     /// Issuer that tokens must name [default: drift-inbox]
     #[arg(long, env = "DRIFT_JWT_ISSUER", hide_env_values = true, value_name = "NAME")]
@@ -228,6 +231,7 @@ impl TokenConfig {
 
 /// When the jobs run.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Schedules")]
 pub struct ScheduleArgs {
     /// When to sync, in UTC: a cron with seconds first, or off [default: "0 15 * * * *"]
     #[arg(long, env = "DRIFT_SYNC_CRON", hide_env_values = true, value_name = "CRON")]
@@ -273,6 +277,7 @@ fn schedule(
 
 /// Where to listen, and what to serve.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "HTTP server")]
 pub struct HttpArgs {
     /// Address to listen on; port 0 picks one [default: 127.0.0.1:8080]
     #[arg(long, env = "DRIFT_LISTEN", hide_env_values = true, value_name = "ADDR:PORT")]

@@ -80,6 +80,7 @@ impl Command {
     }
 }
 
+// Own flags come before flattened ones: the heading of a flattened group also covers the flags after it.
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
     /// Change something in the sample account every so often, every 45s unless told otherwise
@@ -105,10 +106,6 @@ pub(super) struct ServeArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct SyncArgs {
-    #[command(flatten)]
-    pub(super) database: DatabaseArgs,
-    #[command(flatten)]
-    pub(super) inventory: InventoryArgs,
     /// Only these kinds
     #[arg(long, value_delimiter = ',', value_name = "KIND,...")]
     pub(super) kinds: Option<Vec<String>>,
@@ -118,33 +115,37 @@ pub(super) struct SyncArgs {
     /// Go through with a listing of another account, or of a file in the place of an account
     #[arg(long)]
     pub(super) allow_other_account: bool,
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) inventory: InventoryArgs,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct DetectArgs {
-    #[command(flatten)]
-    pub(super) database: DatabaseArgs,
     /// How to print what differs
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(super) format: Format,
     /// End with 3 when open drift remains
     #[arg(long)]
     pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
 }
 
 #[derive(Args, Debug)]
 pub(super) struct NewTokenArgs {
-    #[command(flatten)]
-    pub(super) token: TokenArgs,
     /// Who it is for; the subject is `operator` without
     #[arg(long)]
     pub(super) email: Option<String>,
-    /// Role that it carries, any text; may be given again
-    #[arg(long, default_value = "platform_admin")]
+    /// Role that it carries: platform_admin, platform_viewer or an alias; may be given again
+    #[arg(long, required = true)]
     pub(super) role: Vec<String>,
     /// How long it is good for
     #[arg(long, default_value = "1h")]
     pub(super) ttl: String,
+    #[command(flatten)]
+    pub(super) token: TokenArgs,
 }
 
 /// How `detect` prints what differs.
@@ -159,4 +160,46 @@ pub(super) enum Format {
 /// The whole command line, for those who describe it.
 pub(super) fn command() -> clap::Command {
     Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heading_of(arg: &clap::Arg) -> Option<&'static str> {
+        let env = arg.get_env()?.to_str()?;
+        let has = |prefix: &str| env.starts_with(prefix);
+        Some(match env {
+            "DRIFT_REQUEST_TIMEOUT" => "Bounds of one request",
+            _ if has("DRIFT_MAX_BODY") || has("DRIFT_MAX_QUERY") => "Bounds of one request",
+            _ if has("DRIFT_JWT") || has("DRIFT_ROLE") => "Tokens",
+            _ if env.ends_with("_CRON") => "Schedules",
+            "DRIFT_LISTEN" | "DRIFT_INTROSPECTION" | "DRIFT_ALLOWED_ORIGINS" => "HTTP server",
+            "DRIFT_INVENTORY_FILE" | "DIGITALOCEAN_API_URL" => "Inventory",
+            "DRIFT_MIGRATE" => "Database",
+            _ => return None,
+        })
+    }
+
+    #[test]
+    fn each_flag_stands_under_its_own_heading() {
+        let mut command = command();
+        command.build();
+        let mut checked = 0;
+        for subcommand in command.get_subcommands() {
+            for arg in subcommand.get_arguments().filter(|arg| !arg.is_global_set()) {
+                let place = format!("{} {}", subcommand.get_name(), arg.get_id());
+                match (arg.get_env(), heading_of(arg)) {
+                    (None, _) => assert_eq!(arg.get_help_heading(), None, "{place}"),
+                    (Some(_), Some(heading)) => {
+                        assert_eq!(arg.get_help_heading(), Some(heading), "{place}");
+                        checked += 1;
+                    }
+                    (Some(_), None) => assert!(arg.get_help_heading().is_some(), "{place}"),
+                }
+                assert!(arg.get_help().is_some(), "{place} has no help text");
+            }
+        }
+        assert!(checked > 20, "{checked}");
+    }
 }

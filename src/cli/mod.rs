@@ -145,6 +145,13 @@ async fn migrate() -> Outcome {
 
 fn token(args: NewTokenArgs) -> Outcome {
     let config = args.token.resolve()?;
+    for role in args.role.iter().filter(|role| config.aliases.get(role).is_none()) {
+        // Other servers may have other aliases, so the token is issued all the same.
+        eprintln!(
+            "drift-inbox: {role:?} is not a role that these settings know: a token needs platform_admin or \
+             platform_viewer, or an alias of DRIFT_ROLE_ALIASES"
+        );
+    }
     let new = NewToken {
         subject: args.email.clone().unwrap_or_else(|| "operator".to_owned()),
         email: args.email,

@@ -17,6 +17,8 @@ pub const INTERNAL_SERVER_ERROR: &str = "INTERNAL_SERVER_ERROR";
 pub const INTROSPECTION_DISABLED: &str = "INTROSPECTION_DISABLED";
 /// The document does not say which of its operations to run, or names one it has not.
 pub const OPERATION_RESOLUTION_FAILURE: &str = "OPERATION_RESOLUTION_FAILURE";
+/// The request has only the hash of a document, and this server keeps none.
+pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
 /// The document is beyond a bound.
 pub const QUERY_TOO_COSTLY: &str = "QUERY_TOO_COSTLY";
 /// The client asks for too much at a time.

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::futures_util::stream::{self, BoxStream};
 use async_graphql::{Context, Request, Response, SDLExportOptions, Schema};
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use self::bounds::Bounds;
@@ -44,6 +45,10 @@ pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
         .finish()
 }
 
+/// What the schema says of times, in the place of the library's own words.
+const DATE_TIME: &str = "A time in UTC, as RFC 3339 text with at most microseconds: `2026-11-25T10:00:00.123456Z`. \
+                         Other offsets are read as well.";
+
 /// The printed schema: what `schema.graphql` holds. Needs no database.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new()
@@ -58,6 +63,7 @@ pub fn sdl() -> String {
 fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
     Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
         .register_output_type::<types::Node>()
+        .override_output_type_description::<DateTime<Utc>>(DATE_TIME)
 }
 
 /// Executes a request of this caller, or of nobody.

@@ -5,9 +5,7 @@
 //! loads the same files from a CDN, checked by the same hashes.
 
 use axum::extract::Path;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::response::{IntoResponse, Response};
 
 use super::rest;
@@ -98,7 +96,6 @@ pub(super) async fn page() -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
         (CONTENT_SECURITY_POLICY, policy()),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         (REFERRER_POLICY, "no-referrer".to_owned()),
         (CACHE_CONTROL, "no-cache".to_owned()),
     ];
@@ -121,7 +118,6 @@ pub(super) async fn part(Path(name): Path<String>) -> Response {
     };
     let headers = [
         (CONTENT_TYPE, media_type),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // The page names the hash: another file is never taken for this one.
         (CACHE_CONTROL, "public, max-age=86400"),
     ];

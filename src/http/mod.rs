@@ -20,7 +20,9 @@ use std::sync::Arc;
 
 use async_graphql::{Request as GraphqlRequest, Response};
 use axum::Router;
-use axum::http::{HeaderMap, HeaderName, Request};
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
+use axum::middleware::map_response;
 use axum::routing::{get, post};
 use futures_util::stream::BoxStream;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -124,6 +126,7 @@ pub fn router(edge: Edge) -> Router {
         .method_not_allowed_fallback(rest::method_not_allowed)
         .with_state(edge)
         .route("/graphql", graphql)
+        .layer(map_response(nosniff))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(reply::panicked))
         .layer(
@@ -133,6 +136,14 @@ pub fn router(edge: Edge) -> Router {
         )
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+}
+
+/// No browser may guess another type than the one that an answer names.
+async fn nosniff(mut response: axum::response::Response) -> axum::response::Response {
+    response
+        .headers_mut()
+        .insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// The path without its query: it may hold a document with its values.

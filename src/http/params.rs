@@ -14,21 +14,45 @@ use super::reply::Refusal;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Params {
-    query: String,
+    query: Option<String>,
     operation_name: Option<String>,
     #[serde(default)]
     variables: Variables,
     extensions: Option<Extensions>,
 }
 
-impl From<Params> for Request {
-    fn from(params: Params) -> Self {
-        let mut request = Self::new(params.query);
+impl Params {
+    fn into_request(self) -> Result<Request, NoDocument> {
+        let extensions = self.extensions.unwrap_or_default();
+        let query = match self.query {
+            Some(query) => query,
+            None if extensions.contains_key("persistedQuery") => return Err(NoDocument::Persisted),
+            None => return Err(NoDocument::Missing),
+        };
+        let mut request = Request::new(query);
         // Forms and query builders send an empty name where they have none.
-        request.operation_name = params.operation_name.filter(|name| !name.is_empty());
-        request.variables = params.variables;
-        request.extensions = params.extensions.unwrap_or_default();
-        request
+        request.operation_name = self.operation_name.filter(|name| !name.is_empty());
+        request.variables = self.variables;
+        request.extensions = extensions;
+        Ok(request)
+    }
+}
+
+/// Why a request holds no document.
+#[derive(Clone, Copy)]
+enum NoDocument {
+    /// It has neither a document nor a hash of one.
+    Missing,
+    /// It has only the hash of a document that the server should know already: an automatic persisted query.
+    Persisted,
+}
+
+impl From<NoDocument> for Refusal {
+    fn from(why: NoDocument) -> Self {
+        match why {
+            NoDocument::Missing => bad("the parameter \"query\" is missing"),
+            NoDocument::Persisted => Self::persisted_query(),
+        }
     }
 }
 
@@ -43,12 +67,14 @@ pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
     }
     let params: Params =
         serde_json::from_slice(body).map_err(|error| bad(format!("bad request body: {error}")))?;
-    Ok(params.into())
+    Ok(params.into_request()?)
 }
 
 /// Reads the payload of a message.
-pub(super) fn from_object(payload: Map<String, Value>) -> Result<Request, serde_json::Error> {
-    serde_json::from_value::<Params>(Value::Object(payload)).map(Into::into)
+pub(super) fn from_object(payload: Map<String, Value>) -> Result<Request, Refusal> {
+    let params: Params = serde_json::from_value(Value::Object(payload))
+        .map_err(|error| bad(format!("bad payload: {error}")))?;
+    Ok(params.into_request()?)
 }
 
 /// Reads a GET's query string.
@@ -72,12 +98,12 @@ pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
         }
     }
     let params = Params {
-        query: query.ok_or_else(|| bad("the parameter \"query\" is missing"))?,
+        query,
         operation_name,
         variables: json("variables", variables)?.unwrap_or_default(),
         extensions: json("extensions", extensions)?,
     };
-    Ok(params.into())
+    Ok(params.into_request()?)
 }
 
 /// A parameter that is JSON in the query string. An empty one is none.

@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use super::accept::MediaType;
 use crate::graphql::codes::{
-    self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, REQUEST_TIMEOUT, UNAUTHENTICATED,
+    self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, PERSISTED_QUERY_NOT_SUPPORTED, REQUEST_TIMEOUT,
+    UNAUTHENTICATED,
 };
 
 /// A request that the transport refuses, so that nothing of it was run.
@@ -55,6 +56,20 @@ impl Refusal {
             message: "the bearer token is not valid".to_owned(),
             header: Some((WWW_AUTHENTICATE, "Bearer")),
         }
+    }
+
+    /// 400: the request has only the hash of a document. The code and the message are those that clients of
+    /// automatic persisted queries (Apollo) look for, to send the document itself instead.
+    pub fn persisted_query() -> Self {
+        Self {
+            code: PERSISTED_QUERY_NOT_SUPPORTED,
+            ..Self::new(StatusCode::BAD_REQUEST, "PersistedQueryNotSupported")
+        }
+    }
+
+    /// The message for clients.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// 408: the body did not arrive in time.

@@ -1,13 +1,16 @@
 //! The two REST routes that scripts rely on, over the services that GraphQL uses.
 
+mod query;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use entity::{cloud_drift, cloud_resources};
 use futures_util::{StreamExt as _, stream};
@@ -90,20 +93,25 @@ fn admin(edge: &Edge, headers: &HeaderMap) -> Result<Actor> {
     }
 }
 
-/// `GET /api/v1/drift`: everything that is open, newest first, streamed batch by batch.
-pub(super) async fn list_drift(State(edge): State<Edge>, headers: HeaderMap) -> Result<Response, RestError> {
+/// `GET /api/v1/drift`: the drifts that the filter selects, newest first, streamed batch by batch.
+pub(super) async fn list_drift(
+    State(edge): State<Edge>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, RestError> {
     admin(&edge, &headers)?;
+    let filter = Arc::new(query::drift_filter(&uri)?);
     // The first batch is read before the status goes out, so that a database that is down is a 500.
-    let (first, after) = batch(&edge, None).await?;
+    let (first, after) = batch(&edge, &filter, None).await?;
     let rows = stream::try_unfold(Some((Some(first), after, 0_u64)), move |state| {
-        let edge = edge.clone();
+        let (edge, filter) = (edge.clone(), Arc::clone(&filter));
         async move {
             let Some((ready, after, count)) = state else {
                 return Ok(None);
             };
             let (rows, after) = match (ready, after) {
                 (Some(rows), after) => (rows, after),
-                (None, Some(after)) => batch(&edge, Some(after)).await?,
+                (None, Some(after)) => batch(&edge, &filter, Some(after)).await?,
                 (None, None) => {
                     let tail = format!(r#"],"count":{count}}}"#);
                     return Ok(Some((Bytes::from(tail), None)));
@@ -134,14 +142,14 @@ fn joined(rows: &[Value], is_first: bool) -> String {
 }
 
 /// The next rows, and where the ones after them begin, if there are any.
-async fn batch(edge: &Edge, after: Option<Key>) -> Result<(Vec<Value>, Option<Key>)> {
+async fn batch(edge: &Edge, filter: &DriftFilter, after: Option<Key>) -> Result<(Vec<Value>, Option<Key>)> {
     let db = edge.app.db().reader();
     let order = inbox::order_by(DriftTime::DetectedAt, true);
     let request = PageRequest {
         after,
         ..PageRequest::first(BATCH)
     };
-    let page = inbox::list(db, &DriftFilter::default(), order, &request).await?;
+    let page = inbox::list(db, filter, order, &request).await?;
     let mut ids: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.resource_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -176,18 +184,14 @@ fn to_json(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>
 pub(super) async fn accept_drift(
     State(edge): State<Edge>,
     id: Result<Path<String>, PathRejection>,
-    Query(parameters): Query<HashMap<String, String>>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Json<Value>, RestError> {
     let actor = admin(&edge, &headers)?;
     // An id that is not even UTF-8 is malformed like any other.
     let drift_id = id.ok().and_then(|Path(id)| Uuid::try_parse(&id).ok());
     let drift_id = drift_id.ok_or(Error::NotFound("drift"))?;
-    let revision = parameters
-        .get("revision")
-        .map(|text| text.parse::<i32>())
-        .transpose();
-    let revision = revision.map_err(|_| Error::BadUserInput("revision must be a whole number".to_owned()))?;
+    let revision = query::revision(&uri)?;
     let accept = AcceptDrift {
         drift_id,
         revision,

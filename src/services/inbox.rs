@@ -1,6 +1,6 @@
 //! Reading the inbox.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
@@ -72,6 +72,18 @@ impl DriftFilter {
         times
             .into_iter()
             .try_for_each(|(what, time)| time.map_or(Ok(()), |time| check_time(what, time)))
+    }
+}
+
+/// A bound of a filter, rounded up to a whole microsecond. Rows have no finer times, and PostgreSQL would cut what is finer off.
+pub fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = time.trunc_subsecs(6);
+    if whole == time {
+        time
+    } else {
+        whole
+            .checked_add_signed(TimeDelta::microseconds(1))
+            .unwrap_or(whole)
     }
 }
 

@@ -60,7 +60,7 @@ fn a_token_is_good_for_whom_it_says() {
     let actor = verifier("drift-inbox").verify(ended.out.trim(), now).unwrap();
     assert_eq!(actor.email(), Some("ada@example.com"));
     assert!(verifier("another").verify(ended.out.trim(), now).is_err());
-    let ended = program.run(&["token", "--ttl", "30m"]);
+    let ended = program.run(&["token", "--role", "platform_admin", "--ttl", "30m"]);
     let token = ended.out.trim();
     assert_eq!(
         verifier("drift-inbox").verify(token, now).unwrap().subject(),
@@ -68,7 +68,7 @@ fn a_token_is_good_for_whom_it_says() {
     );
     let late = now + chrono::TimeDelta::hours(1);
     assert!(verifier("drift-inbox").verify(token, late).is_err());
-    let ended = program.run(&["token", "--jwt-issuer", "another"]);
+    let ended = program.run(&["token", "--role", "platform_admin", "--jwt-issuer", "another"]);
     assert!(verifier("another").verify(ended.out.trim(), now).is_ok());
 }
 
@@ -80,7 +80,7 @@ fn a_token_needs_a_secret_that_is_long_enough() {
         (Program::new().with("DRIFT_JWT_SECRET", ""), "is not set"),
         (Program::new().with("DRIFT_JWT_SECRET", short), "32 bytes"),
     ] {
-        let ended = program.run(&["token"]);
+        let ended = program.run(&["token", "--role", "platform_admin"]);
         assert_eq!(ended.code, Some(2));
         assert!(
             ended.err.contains("DRIFT_JWT_SECRET") && ended.err.contains(why),
@@ -89,11 +89,29 @@ fn a_token_needs_a_secret_that_is_long_enough() {
         );
         assert!(!ended.said().contains("planted"));
     }
-    let ended = Program::new()
-        .with("DRIFT_JWT_SECRET", SECRET)
-        .run(&["token", "--ttl", "soon"]);
+    let ended = Program::new().with("DRIFT_JWT_SECRET", SECRET).run(&[
+        "token",
+        "--role",
+        "platform_admin",
+        "--ttl",
+        "soon",
+    ]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.err.contains("--ttl"), "{}", ended.err);
+}
+
+#[test]
+fn a_token_needs_a_role_and_an_unknown_one_is_warned_about() {
+    let program = Program::new().with("DRIFT_JWT_SECRET", SECRET);
+    let ended = program.run(&["token", "--email", "ada@example.com"]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
+    assert!(ended.err.contains("--role"), "{}", ended.err);
+    let ended = program.run(&["token", "--role", "platfrom_admin"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert!(ended.err.contains("\"platfrom_admin\""), "{}", ended.err);
+    let ended = program.run(&["token", "--role", "ops", "--role-aliases", "ops=platform_admin"]);
+    fine(&ended);
+    assert_eq!(ended.err, "");
 }
 
 #[test]
@@ -250,7 +268,12 @@ async fn a_table_of_what_differs_cannot_move_the_cursor() {
 async fn output_that_nobody_reads_is_no_failure_and_output_that_is_lost_is_one() {
     let t = with_a_resized_droplet().await;
     let program = on(&t.database).with("DRIFT_JWT_SECRET", SECRET);
-    for arguments in [&["detect"][..], &["schema"], &["token"], &["migrate"]] {
+    for arguments in [
+        &["detect"][..],
+        &["schema"],
+        &["token", "--role", "platform_admin"],
+        &["migrate"],
+    ] {
         let (reader, unread) = std::io::pipe().unwrap();
         drop(reader);
         let ended = program.start_into(unread, arguments).end();

@@ -52,6 +52,7 @@ mod mutations_bounds;
 mod mutations_jobs;
 mod page_files;
 mod partial_listings;
+mod request_shapes;
 mod rest;
 mod schedule;
 mod schema;

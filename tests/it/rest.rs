@@ -265,3 +265,71 @@ async fn other_paths_and_methods_are_told_so_in_json() {
         assert!(!reply.header("allow").is_empty(), "{method} {path}");
     }
 }
+
+async fn listed(t: &TestApp, query: &str) -> Vec<(String, String)> {
+    let reply = t.call_as_admin("GET", &format!("{LIST}?{query}")).await;
+    assert_eq!(reply.status, StatusCode::OK, "{query}: {}", reply.body);
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let rows = reply.body["drift"].as_array().unwrap();
+    let mut rows: Vec<_> = rows
+        .iter()
+        .map(|row| (text(row, "resource_name"), text(row, "field")))
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[tokio::test]
+async fn the_list_takes_the_filters_of_graphql() {
+    let t = drifted().await;
+    let region = t.open_drift("web-1", "region").await;
+    t.accept(&region).await.unwrap();
+    let pair = |name: &str, field: &str| (name.to_owned(), field.to_owned());
+    let (n, other) = (pair("web-1", "n"), pair("web-2", "region"));
+    let everything = [n.clone(), other.clone()];
+    let id = t.resource("web-2").await.id;
+    for (query, wanted) in [
+        ("region=nyc3&resource_kind=droplet", &everything[..]),
+        ("region=fra1", &[]),
+        ("field=n", &everything[..1]),
+        ("kind=changed", &everything),
+        ("kind=missing", &[]),
+        ("search=WEB-2", &everything[1..]),
+        (&format!("resource_id={id}"), &everything[1..]),
+        ("status=accepted", &[pair("web-1", "region")]),
+        (
+            "detected_after=2027-01-01T12:00:00Z&detected_before=2028-01-01T00:00:00Z",
+            &everything,
+        ),
+        ("detected_before=2027-01-01T00:00:00%2B01:00", &[]),
+    ] {
+        assert_eq!(listed(&t, query).await, wanted, "{query}");
+    }
+    assert_eq!(listed(&t, "status=open&status=ACCEPTED").await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_unknown_or_malformed_parameter_is_an_error_that_names_it() {
+    let t = drifted().await;
+    for (query, name) in [
+        ("regoin=fra1", "regoin"),
+        ("status=closed", "status"),
+        ("kind=new", "kind"),
+        ("resource_id=7", "resource_id"),
+        ("detected_after=yesterday", "detected_after"),
+        ("region=fra1&region=nyc3", "region"),
+        ("region=", "region"),
+        ("search=%00", "search"),
+    ] {
+        let reply = t.call_as_admin("GET", &format!("{LIST}?{query}")).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(reply.body["error"], "bad_request", "{query}");
+        let message = reply.body["message"].as_str().unwrap();
+        assert!(message.contains(name), "{query}: {message}");
+    }
+    // A misspelt revision must not accept a value that was not seen.
+    let path = accept_path(&t, "web-1", "n").await;
+    let reply = t.call_as_admin("POST", &format!("{path}?revison=7")).await;
+    assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+    assert_eq!(t.open_drift("web-1", "n").await.revision, 1);
+}

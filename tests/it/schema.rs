@@ -388,3 +388,40 @@ fn a_broken_promise_is_noticed() {
     ];
     assert_eq!(broken(&promised, &served), wanted);
 }
+
+/// Lists that no page argument bounds, and what bounds each.
+const SHORT_LISTS: [(&str, &str); 4] = [
+    ("Query.coverage", "one entry a kind"),
+    ("Query.jobSchedules", "one entry a job"),
+    ("Resource.tags", "at most 1 MiB a resource"),
+    ("Viewer.roles", "there are two roles"),
+];
+
+#[test]
+fn every_list_in_an_answer_is_bounded() {
+    let mut unbounded = Vec::new();
+    for (name, ty) in &types(&sdl()) {
+        let of_a_page = name.ends_with("Connection");
+        for field in fields(ty).filter(|field| field.ty.node.to_string().starts_with('[')) {
+            let place = format!("{name}.{}", field.name.node);
+            let description = field.description.as_ref().map_or("", |text| text.node.as_str());
+            let says = description.contains("t most ");
+            if !of_a_page && !says && !SHORT_LISTS.iter().any(|(known, _)| *known == place) {
+                unbounded.push(place);
+            }
+        }
+    }
+    assert_eq!(
+        unbounded, [""; 0],
+        "say how many there are at most, or give the list pages"
+    );
+}
+
+#[test]
+fn no_description_is_a_librarys_own() {
+    let sdl = sdl();
+    for words in ["Implement", "scalar type represents", "input/output", "RFC3339"] {
+        let ours = sdl.replace("@specifiedBy", "");
+        assert!(!ours.contains(words), "{words:?} are a library's words");
+    }
+}

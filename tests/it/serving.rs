@@ -32,7 +32,9 @@ fn server(database: &TestDb) -> Program {
 }
 
 fn token() -> String {
-    let ended = Program::new().with("DRIFT_JWT_SECRET", SECRET).run(&["token"]);
+    let ended = Program::new()
+        .with("DRIFT_JWT_SECRET", SECRET)
+        .run(&["token", "--role", "platform_admin"]);
     ended.out.trim().to_owned()
 }
 

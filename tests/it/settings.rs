@@ -90,15 +90,22 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
             .with_file("secret", format!("{SECRET}\r\n"))
             .with_file("empty", "\n")
     };
-    let ended = program().with("DRIFT_JWT_SECRET_FILE", "secret").run(&["token"]);
+    let ended = program()
+        .with("DRIFT_JWT_SECRET_FILE", "secret")
+        .run(&["token", "--role", "platform_admin"]);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert_eq!(ended.out.trim().split('.').count(), 3);
     let both = program()
         .with("DRIFT_JWT_SECRET_FILE", "secret")
         .with("DRIFT_JWT_SECRET", SECRET);
-    refused(&both.run(&["token"]), "DRIFT_JWT_SECRET_FILE");
+    refused(
+        &both.run(&["token", "--role", "platform_admin"]),
+        "DRIFT_JWT_SECRET_FILE",
+    );
     for file in ["empty", "missing", "."] {
-        let ended = program().with("DRIFT_JWT_SECRET_FILE", file).run(&["token"]);
+        let ended = program()
+            .with("DRIFT_JWT_SECRET_FILE", file)
+            .run(&["token", "--role", "platform_admin"]);
         refused(&ended, "DRIFT_JWT_SECRET_FILE");
         assert!(ended.err.contains(file), "{}", ended.err);
     }

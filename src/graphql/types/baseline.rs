@@ -2,11 +2,8 @@
 
 use async_graphql::{ComplexObject, ID, InputObject, SimpleObject};
 
-use super::{ProvisionedSpec, ResourceFilterInput};
+use super::{MAX_SHOWN, ProvisionedSpec, ResourceFilterInput};
 use crate::services::baseline::{Baseline, Skipped};
-
-/// Most specs, and most resources, that an answer shows.
-const MAX_SHOWN: usize = 200;
 
 /// Of what to take a baseline.
 #[derive(InputObject)]

@@ -1,7 +1,7 @@
 //! A drift, and how to ask for drifts.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object};
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use entity::cloud_drift;
 
 use super::{Json, Resource};
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::graphql::error::ApiResult;
 use crate::graphql::input::{not_empty, parse_id};
 use crate::graphql::loader::ResourceById;
-use crate::services::inbox::{DriftFilter, DriftTime};
+use crate::services::inbox::{DriftFilter, DriftTime, up_to_micros};
 
 /// Where a drift stands. Resolved ones are kept as history.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
@@ -80,18 +80,6 @@ impl DriftFilterInput {
         };
         filter.check()?;
         Ok(filter)
-    }
-}
-
-/// The next whole microsecond. Rows have no finer times, and PostgreSQL would cut what is finer off.
-fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
-    let whole = time.trunc_subsecs(6);
-    if whole == time {
-        time
-    } else {
-        whole
-            .checked_add_signed(TimeDelta::microseconds(1))
-            .unwrap_or(whole)
     }
 }
 

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputObject, SimpleObject};
 use serde_json::Value;
 
-use super::Json;
+use super::{Json, MAX_SHOWN};
 use crate::error::Error;
 use crate::provider::terraform::{self, State};
 use crate::services::imports::{self, ImportOptions};
@@ -67,18 +67,25 @@ pub(in crate::graphql) struct ImportSummary {
     recorded: i32,
     /// Specs that say something else now.
     changed: i32,
-    /// Specs that the API or a baseline owned, and this state owns from now on. They are in no other number.
+    /// Specs that the API or a baseline owned, and this state owns from now on, at most 200 of them. They are in no
+    /// other number than `takenOverCount`.
     taken_over: Vec<ImportTakenOver>,
+    /// How many specs were taken over.
+    taken_over_count: i32,
     /// Specs that say what they said: nothing was written.
     unchanged: i32,
     /// Specs retired, because their resources left the state.
     retired: i32,
     /// Resources that no listing has had yet.
     unsynced: i32,
-    /// Instances of which nothing was changed.
+    /// Instances of which nothing was changed, at most 200 of them.
     refused: Vec<ImportRefusal>,
-    /// Open drifts that the next sweep closes, because what is asked for is now what is there.
+    /// How many instances were refused.
+    refused_count: i32,
+    /// Open drifts that the next sweep closes, because the desired value is now the live one; at most 200 of them.
     closes: Vec<ImportClosing>,
+    /// How many open drifts the next sweep closes.
+    closes_count: i32,
     /// Instances that were left out.
     skipped: ImportSkipped,
 }
@@ -147,6 +154,12 @@ fn int(count: u64) -> i32 {
 
 impl From<imports::ImportSummary> for ImportSummary {
     fn from(summary: imports::ImportSummary) -> Self {
+        let number = |list: usize| int(list as u64);
+        let (taken_over_count, refused_count, closes_count) = (
+            number(summary.taken_over.len()),
+            number(summary.refused.len()),
+            number(summary.closes.len()),
+        );
         let refused = summary.refused.into_iter().map(|refusal| ImportRefusal {
             address: refusal.address,
             kind: refusal.kind,
@@ -170,12 +183,15 @@ impl From<imports::ImportSummary> for ImportSummary {
             serial: summary.serial,
             recorded: int(summary.recorded),
             changed: int(summary.changed),
-            taken_over: taken_over.collect(),
+            taken_over: taken_over.take(MAX_SHOWN).collect(),
+            taken_over_count,
             unchanged: int(summary.unchanged),
             retired: int(summary.retired),
             unsynced: int(summary.unsynced),
-            refused: refused.collect(),
-            closes: closes.collect(),
+            refused: refused.take(MAX_SHOWN).collect(),
+            refused_count,
+            closes: closes.take(MAX_SHOWN).collect(),
+            closes_count,
             skipped: ImportSkipped {
                 data: int(summary.skipped.data),
                 tainted: int(summary.skipped.tainted),

@@ -28,6 +28,9 @@ pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};
 
+/// Most entries of a list that has no pages. A count beside the list says how many there are.
+const MAX_SHOWN: usize = 200;
+
 /// Anything with an id. Ids are UUIDs and unique across all types.
 #[derive(Interface)]
 #[graphql(field(

@@ -84,7 +84,8 @@ impl Resource {
         &self.0.provider_id
     }
 
-    /// Uniform name, such as `do:droplet:3164444`.
+    /// Uniform resource name: the provider's own, such as `do:droplet:3164444`, or
+    /// `provider:kind:providerId` where it has none.
     async fn urn(&self) -> &str {
         &self.0.urn
     }

@@ -47,7 +47,7 @@ pub(super) fn read(text: &str) -> Result<Said, String> {
             let Some(Value::Object(payload)) = message.remove("payload") else {
                 return Err("subscribe has a payload".to_owned());
             };
-            let request = params::from_object(payload).map_err(|error| format!("bad payload: {error}"))?;
+            let request = params::from_object(payload).map_err(|refusal| refusal.message().to_owned())?;
             Ok(Said::Subscribe {
                 id,
                 request: Box::new(request),

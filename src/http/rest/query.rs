@@ -1,0 +1,118 @@
+//! The parameters of the REST routes. An unknown one is an error: a filter that is ignored shows rows that the
+//! caller did not want, and a misspelt `revision` accepts a value that the caller has not seen.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::Query;
+use axum::http::Uri;
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::{DriftKind, DriftStatus};
+
+use crate::error::{Error, Result, status_word};
+use crate::services::inbox::{DriftFilter, up_to_micros};
+
+const STATUSES: [DriftStatus; 4] = [
+    DriftStatus::Open,
+    DriftStatus::Accepted,
+    DriftStatus::Reverted,
+    DriftStatus::Stale,
+];
+
+/// The filter of `GET /api/v1/drift`: the parts of GraphQL's `DriftFilter`, by their names in snake case. `status`
+/// may be given more than once; open drifts are listed if it is not given.
+///
+/// # Errors
+/// BAD_USER_INPUT for a parameter that is unknown, given twice, empty, or of another form than it should have.
+pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
+    let mut filter = DriftFilter::default();
+    let mut statuses = Vec::new();
+    for (name, value) in pairs(uri)? {
+        match name.as_str() {
+            "status" => statuses.push(status(&value)?),
+            "kind" => set(&mut filter.kind, &name, kind(&value)?)?,
+            "field" => set(&mut filter.field, &name, value)?,
+            "resource_id" => set(&mut filter.resource_id, &name, parsed(&name, &value, "a UUID")?)?,
+            "resource_kind" => set(&mut filter.resource_kind, &name, value)?,
+            "region" => set(&mut filter.region, &name, value)?,
+            "search" => set(&mut filter.search, &name, value)?,
+            "detected_after" => set(&mut filter.detected_after, &name, time(&name, &value)?)?,
+            "detected_before" => set(&mut filter.detected_before, &name, time(&name, &value)?)?,
+            _ => {
+                return Err(unknown(
+                    &name,
+                    "status, kind, field, resource_id, resource_kind, region, search, detected_after and \
+                     detected_before",
+                ));
+            }
+        }
+    }
+    if !statuses.is_empty() {
+        filter.status = statuses;
+    }
+    filter.check()?;
+    Ok(filter)
+}
+
+/// The revision of `POST /api/v1/drift/{id}/accept`.
+///
+/// # Errors
+/// BAD_USER_INPUT for a parameter that is unknown, given twice, or no whole number.
+pub(super) fn revision(uri: &Uri) -> Result<Option<i32>> {
+    let mut revision = None;
+    for (name, value) in pairs(uri)? {
+        match name.as_str() {
+            "revision" => set(&mut revision, &name, parsed(&name, &value, "a whole number")?)?,
+            _ => return Err(unknown(&name, "revision")),
+        }
+    }
+    Ok(revision)
+}
+
+/// The parameters that have a value.
+fn pairs(uri: &Uri) -> Result<Vec<(String, String)>> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|_| Error::BadUserInput("the query string cannot be decoded".to_owned()))?;
+    match pairs.iter().find(|(_, value)| value.is_empty()) {
+        Some((name, _)) => Err(Error::BadUserInput(format!("{name:?} has no value"))),
+        None => Ok(pairs),
+    }
+}
+
+fn set<T>(place: &mut Option<T>, name: &str, value: T) -> Result<()> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Error::BadUserInput(format!("{name:?} is given twice"))),
+    }
+}
+
+fn unknown(name: &str, known: impl Display) -> Error {
+    Error::BadUserInput(format!(
+        "there is no parameter {name:?}; this route takes {known}"
+    ))
+}
+
+fn parsed<T: FromStr>(name: &str, value: &str, form: &str) -> Result<T> {
+    value
+        .parse()
+        .map_err(|_| Error::BadUserInput(format!("{name} must be {form}")))
+}
+
+fn status(value: &str) -> Result<DriftStatus> {
+    let found = STATUSES
+        .into_iter()
+        .find(|status| status_word(*status).eq_ignore_ascii_case(value));
+    found.ok_or_else(|| Error::BadUserInput("status must be open, accepted, reverted or stale".to_owned()))
+}
+
+fn kind(value: &str) -> Result<DriftKind> {
+    match value.to_ascii_lowercase().as_str() {
+        "changed" => Ok(DriftKind::Changed),
+        "missing" => Ok(DriftKind::Missing),
+        _ => Err(Error::BadUserInput("kind must be changed or missing".to_owned())),
+    }
+}
+
+fn time(name: &str, value: &str) -> Result<DateTime<Utc>> {
+    parsed(name, value, "a time such as 2026-11-25T10:00:00Z").map(up_to_micros)
+}
