@@ -29,6 +29,8 @@ pub struct Pair {
     pub resource: cloud_resources::Model,
     /// Open drift rows of the resource.
     pub open: Vec<cloud_drift::Model>,
+    /// When a complete listing of the kind was last applied, if that matters and is known.
+    pub listed_at: Option<DateTime<Utc>>,
 }
 
 /// One thing to write.
@@ -90,7 +92,7 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
             ..Plan::default()
         };
     }
-    if is_settling(resource, now) && pair.spec.retired_at.is_none() {
+    if is_settling(pair, now) && pair.spec.retired_at.is_none() {
         return Plan {
             settling: true,
             ..Plan::default()
@@ -117,11 +119,16 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
 }
 
 /// In a passing state, and not for too long. Rules that let traffic in or send it somewhere are never passing.
-fn is_settling(resource: &cloud_resources::Model, now: DateTime<Utc>) -> bool {
+///
+/// Time counts only as far as listings go: that nobody has looked for an hour does not mean that the state lasted
+/// for an hour.
+fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
+    let resource = &pair.resource;
     let Some(since) = resource.settling_since.filter(|_| resource.gone_at.is_none()) else {
         return false;
     };
-    !NEVER_SETTLING.contains(&resource.kind.as_str()) && now - since < SETTLING_LIMIT
+    let last_seen = pair.listed_at.map_or(since, |listed| listed.min(now));
+    !NEVER_SETTLING.contains(&resource.kind.as_str()) && last_seen - since < SETTLING_LIMIT
 }
 
 /// A resource that only an import knows of: no listing had it, and no complete listing lacked it.

@@ -20,6 +20,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::inventory;
 use crate::clock::Clock;
 use crate::db::{Db, column, decode};
 use crate::domain::admission::is_comparable;
@@ -184,6 +185,7 @@ pub async fn gather(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<Optio
                         spec,
                         resource,
                         open: Vec::new(),
+                        listed_at: None,
                     },
                 );
             }
@@ -204,6 +206,7 @@ pub async fn gather(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<Optio
             None => skipped += u64::from(pairs.remove(&resource).is_some()),
         }
     }
+    inventory::add_listed_at(reader, pairs.values_mut()).await?;
     Ok(Some(Batch {
         pairs: pairs.into_values().collect(),
         skipped,

@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::db::{Db, column};
 use crate::domain::admission::keepable;
 use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
+use crate::domain::sweep::Pair;
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
 
@@ -444,6 +445,51 @@ async fn kinds_to_apply<C: ConnectionTrait>(
         ))),
         None => Ok(wanted.clone()),
     }
+}
+
+/// Adds when the kind was last listed as a whole, where the resource is in a passing state: elsewhere it does not
+/// matter.
+///
+/// # Errors
+///
+/// A database that fails.
+pub async fn add_listed_at<'p, C: ConnectionTrait>(
+    connection: &C,
+    pairs: impl Iterator<Item = &'p mut Pair>,
+) -> Result<()> {
+    let mut settling: Vec<&mut Pair> = pairs
+        .filter(|pair| pair.resource.settling_since.is_some())
+        .collect();
+    if settling.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<(String, String)> = settling.iter().map(|pair| kind_of(&pair.resource)).collect();
+    let listed = synced_at_of(connection, &kinds).await?;
+    for pair in &mut settling {
+        pair.listed_at = listed.get(&kind_of(&pair.resource)).copied();
+    }
+    Ok(())
+}
+
+/// When the kind of a resource in a passing state was last listed as a whole.
+///
+/// # Errors
+///
+/// A database that fails.
+pub async fn listed_at<C: ConnectionTrait>(
+    connection: &C,
+    resource: &resources::Model,
+) -> Result<Option<DateTime<Utc>>> {
+    if resource.settling_since.is_none() {
+        return Ok(None);
+    }
+    let kind = kind_of(resource);
+    let mut listed = synced_at_of(connection, std::slice::from_ref(&kind)).await?;
+    Ok(listed.remove(&kind))
+}
+
+fn kind_of(resource: &resources::Model) -> (String, String) {
+    (resource.provider.clone(), resource.kind.clone())
 }
 
 /// When each of these kinds was last listed as a whole, in one statement.

@@ -86,6 +86,7 @@ async fn close_in_txn(
         spec: retired,
         resource,
         open,
+        listed_at: None,
     };
     let mut happened = Vec::new();
     for change in plan(&pair, now).changes {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::detection::apply_in_txn;
 use super::events::{self, NewEvent, SYSTEM};
+use super::inventory;
 use super::locks::{self, Lock};
 use super::provisioning;
 use super::retirement::retire_in_txn;
@@ -82,10 +83,12 @@ async fn accept_in_txn(
     let Some(spec) = spec else {
         return Err(Error::SpecMoved);
     };
+    let listed_at = inventory::listed_at(txn, &resource).await?;
     let pair = Pair {
         spec,
         resource,
         open: vec![drift.clone()],
+        listed_at,
     };
     let acceptance = match decide_accept(&drift, &pair, accept.revision, now) {
         Ok(acceptance) => acceptance,

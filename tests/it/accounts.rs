@@ -73,3 +73,19 @@ async fn a_file_and_a_token_do_not_replace_each_other_unless_somebody_says_so() 
         t.cloud_has([droplet("web-2")]).await;
     }
 }
+
+#[tokio::test]
+async fn a_first_sync_that_was_killed_does_not_let_another_account_in() {
+    let t = TestApp::new().await;
+    t.cloud.is_account("ours");
+    t.cloud_has([droplet("ours")]).await;
+    // What a kill between two chunks leaves.
+    let killed = "UPDATE inventory_kinds SET completed_at = NULL, outcome = 'incomplete'";
+    t.database.execute(killed).await.unwrap();
+    t.cloud.is_account("theirs");
+    t.cloud.set([droplet("theirs")]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(run.error.unwrap().contains("is of the account ours"));
+    assert_eq!(t.resource("ours").await.gone_at, None);
+}

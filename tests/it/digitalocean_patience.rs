@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use drift_inbox::provider::digitalocean::Limits;
-use entity::job_runs::JobOutcome;
+use drift_inbox::clock::Clock;
+use drift_inbox::provider::InventoryProvider as _;
+use drift_inbox::provider::digitalocean::{ApiToken, ApiUrl, DigitalOcean, Limits};
+use entity::job_runs::{self, JobOutcome};
 use serde_json::Value;
 
 use crate::support::account::{counts, limits};
 use crate::support::faults::{account_with, page_2_of, sync_with};
-use crate::support::stub_do::{Answer, honest, response};
+use crate::support::stub_do::{Answer, TOKEN, honest, response};
 
 #[tokio::test]
 async fn a_storm_of_429_for_ever() {
@@ -144,4 +146,66 @@ async fn what_is_not_listed_is_not_asked_for_without_end() {
     account.stub.fault(|_, value| honest(value));
     let run = account.sync().await;
     assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 6));
+}
+
+/// An account whose first request is answered by a gateway so many times in a row.
+async fn behind_a_gateway(times: usize, first_request: Duration) -> (job_runs::Model, usize) {
+    let account = account_with(Limits {
+        retry_for: Duration::from_millis(5),
+        first_request,
+        ..limits()
+    })
+    .await;
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    account.stub.fault(move |asked, value| {
+        if asked.path != "account" {
+            return honest(value);
+        }
+        let tried = counted.fetch_add(1, Ordering::SeqCst);
+        if tried < times {
+            response([502, 503, 504][tried % 3], [], "<html>Bad Gateway</html>")
+        } else {
+            honest(value)
+        }
+    });
+    let run = account.sync().await;
+    (run, tries.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn gateway_errors_in_a_row_on_the_first_request_are_waited_out() {
+    let (run, tries) = behind_a_gateway(12, Duration::from_secs(60)).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
+    assert_eq!(tries, 13);
+}
+
+#[tokio::test]
+async fn gateway_errors_without_end_end_the_run_and_are_named() {
+    let started = Instant::now();
+    let (run, tries) = behind_a_gateway(usize::MAX, Duration::from_millis(200)).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    let error = run.error.unwrap();
+    assert!(error.contains("/v2/account: the answer is 50"), "{error}");
+    assert!(tries > 7, "{tries}");
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_host_where_nothing_answers_is_not_waited_for_like_a_gateway() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let patient = Limits {
+        first_request: Duration::from_secs(3600),
+        ..limits()
+    };
+    let (api, token) = (
+        ApiUrl::parse(&url).unwrap(),
+        ApiToken::new(&TOKEN.into()).unwrap(),
+    );
+    let provider = DigitalOcean::new(api, &token, patient, Clock::System).unwrap();
+    let asked = tokio::time::timeout(Duration::from_secs(60), provider.account()).await;
+    let error = asked.expect("it ends").unwrap_err().to_string();
+    assert!(error.contains("there is no connection"), "{error}");
 }

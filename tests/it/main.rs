@@ -11,6 +11,7 @@
 mod accounts;
 mod baseline;
 mod both_sides;
+mod chunks;
 mod commands;
 mod coverage;
 mod crashes;

@@ -180,6 +180,31 @@ async fn drift_of_a_resource_in_a_passing_state_waits_for_half_an_hour_in_all() 
 }
 
 #[tokio::test]
+async fn a_snapshot_in_mid_resize_opens_no_drift_however_long_no_listing_comes() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" }))
+        .await;
+    let resizing = |size| droplet("web-1").size(size).status("off").settling();
+    t.cloud_has([resizing("s-2vcpu-4gb")]).await;
+    for minutes in [31, 600] {
+        t.later(TimeDelta::minutes(minutes));
+        // A listing that could not be read says nothing of it.
+        t.cloud.unread([("droplet", incomplete())]);
+        t.sync().await;
+        let counts = t.sweep().await;
+        assert_eq!((counts.settling, counts.opened), (1, 0), "{minutes}");
+    }
+    t.cloud.unread([]);
+    t.cloud_has([resizing("s-2vcpu-4gb")]).await;
+    assert_eq!(
+        t.sweep().await.opened,
+        1,
+        "a listing saw it again after half an hour"
+    );
+}
+
+#[tokio::test]
 async fn drift_of_a_rule_never_waits() {
     let t = TestApp::new().await;
     let firewall = |ports: &str| Listed::new("firewall", "fw").attr("ports", ports);

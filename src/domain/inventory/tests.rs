@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -472,5 +472,53 @@ fn what_something_else_looks_after_is_owned() {
     ];
     for (kind, resource) in &free {
         assert!(!is_owned(kind, resource), "{kind} {resource:?}");
+    }
+}
+
+#[test]
+fn numbers_decide_between_listings_and_times_only_where_there_are_none() {
+    let at = |minutes| Some(now() + TimeDelta::minutes(minutes));
+    let place = Place {
+        number: 7,
+        began_at: now(),
+    };
+    let now = now() + TimeDelta::minutes(10);
+    let over = |number, numbered_at, started_at| {
+        let last = LastListing {
+            number,
+            numbered_at,
+            started_at,
+        };
+        precedence(&last, &place, now)
+    };
+    assert_eq!(over(None, None, None), Precedence::Later);
+    for time in [-60, 5, 600] {
+        assert_eq!(over(Some(6), at(time), at(time)), Precedence::Later, "{time}");
+        assert_eq!(
+            over(Some(7), at(time), at(time)),
+            Precedence::Superseded,
+            "{time}"
+        );
+        assert_eq!(
+            over(Some(8), at(time), at(time)),
+            Precedence::Superseded,
+            "{time}"
+        );
+    }
+    // A release that knows no numbers applied a listing, first or last.
+    for (number, numbered_at) in [
+        (None, None),
+        (Some(6), at(-70)),
+        (Some(9), at(-70)),
+        (Some(9), None),
+    ] {
+        assert_eq!(over(number, numbered_at, at(-1)), Precedence::Later);
+        assert_eq!(over(number, numbered_at, at(0)), Precedence::Superseded);
+        assert_eq!(over(number, numbered_at, at(10)), Precedence::Superseded);
+        let ahead = now + TimeDelta::minutes(1);
+        assert_eq!(
+            over(number, numbered_at, Some(ahead)),
+            Precedence::AheadOfTime(ahead)
+        );
     }
 }

@@ -23,6 +23,7 @@ fn pair(wanted: Value, attrs: Value) -> Pair {
         spec: spec(wanted),
         resource: resource(attrs),
         open: Vec::new(),
+        listed_at: Some(now()),
     }
 }
 

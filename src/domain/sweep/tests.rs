@@ -75,6 +75,7 @@ fn pair(wanted: Value, attrs: Value, open: &[Finding]) -> Pair {
         spec: spec(wanted),
         resource: resource(attrs),
         open: rows.map(|(id, finding)| row(id, finding.clone())).collect(),
+        listed_at: Some(now()),
     }
 }
 
@@ -394,4 +395,27 @@ fn a_passing_state_holds_everything_for_half_an_hour() {
     for kind in NEVER_SETTLING {
         assert!(!plan(&settling(lately, kind)).changes.is_empty(), "{kind}");
     }
+}
+
+#[test]
+fn a_passing_state_lasts_no_longer_than_listings_saw_it() {
+    let settling = |listed_at| Pair {
+        resource: cloud_resources::Model {
+            settling_since: Some(now() - TimeDelta::hours(5)),
+            ..resource(json!({"size": 50}))
+        },
+        listed_at,
+        ..pair(json!({"size": 25}), json!({}), &[])
+    };
+    let hours_ago = |hours| Some(now() - TimeDelta::hours(hours));
+    for held in [hours_ago(5), None, hours_ago(6)] {
+        assert!(plan(&settling(held)).settling, "{held:?}");
+    }
+    // A listing that is stored as applied in the future saw it now at the latest.
+    for seen_again in [hours_ago(4), hours_ago(0), hours_ago(-9)] {
+        assert!(!plan(&settling(seen_again)).settling, "{seen_again:?}");
+    }
+    let mut soon = settling(hours_ago(-9));
+    soon.resource.settling_since = Some(now() - TimeDelta::minutes(29));
+    assert!(plan(&soon).settling);
 }

@@ -38,6 +38,8 @@ enum Failure {
     Final(Fault),
     /// It may work in a moment.
     Passing(String),
+    /// A gateway says that the API is not there: it may take longer than a moment.
+    Gateway(String),
     /// 429: it will work after this.
     Limited(Duration),
 }
@@ -83,8 +85,25 @@ impl Client {
         query: &[(&str, &str)],
         until: Instant,
     ) -> Result<Value, Fault> {
+        self.get_with(path, query, until, Patience::new(&self.limits))
+            .await
+    }
+
+    /// The first request of a run, which waits for the API to come back.
+    pub(super) async fn get_first(&self, path: &[&str], until: Instant) -> Result<Value, Fault> {
+        self.get_with(path, &[], until, Patience::of_the_first(&self.limits))
+            .await
+    }
+
+    async fn get_with(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        until: Instant,
+        patience: Patience,
+    ) -> Result<Value, Fault> {
         let url = self.api.join(path.iter().copied(), query);
-        let patient = tokio::time::timeout_at(until, self.patiently(&url));
+        let patient = tokio::time::timeout_at(until, self.patiently(&url, &patience));
         patient.await.unwrap_or_else(|_| {
             let why = "the time for all questions together was over before there was an answer";
             Err(Fault::Failed(why.to_owned()))
@@ -92,13 +111,13 @@ impl Client {
     }
 
     /// Waiting out a 429 is no try: it has a bound of its own.
-    async fn patiently(&self, url: &Url) -> Result<Value, Fault> {
-        let (mut waited, patience) = (Duration::ZERO, Patience::new(&self.limits));
+    async fn patiently(&self, url: &Url, patience: &Patience) -> Result<Value, Fault> {
+        let mut waited = Duration::ZERO;
         loop {
-            let wait = match self.with_retries(url, &patience).await {
+            let wait = match self.with_retries(url, patience).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(fault)) => return Err(fault),
-                Err(Failure::Passing(why)) => return Err(Fault::Failed(why)),
+                Err(Failure::Passing(why) | Failure::Gateway(why)) => return Err(Fault::Failed(why)),
                 Err(Failure::Limited(wait)) => wait.max(self.limits.first_pause),
             };
             waited += wait;
@@ -125,7 +144,7 @@ impl Client {
             .without_max_times();
         (|| self.once(url, patience))
             .retry(policy)
-            .when(|failure| matches!(failure, Failure::Passing(_)))
+            .when(|failure| matches!(failure, Failure::Passing(_) | Failure::Gateway(_)))
             .adjust(|_, pause| patience.for_a_pause(pause?))
             .notify(|failure, pause| {
                 tracing::info!(path = url.path(), ?failure, ?pause, "DigitalOcean is asked again");
@@ -143,8 +162,13 @@ impl Client {
         let (started, limit) = (Instant::now(), patience.for_a_try());
         let tried = tokio::time::timeout(limit, self.ask(url)).await;
         let tried = tried.unwrap_or_else(|_| Err(Failure::Passing(patience.why_none(limit))));
-        if let Err(Failure::Passing(why)) = &tried {
-            patience.hear(why);
+        match &tried {
+            Err(Failure::Passing(why)) => patience.hear(why),
+            Err(Failure::Gateway(why)) => {
+                patience.hear(why);
+                patience.hear_a_gateway();
+            }
+            _ => {}
         }
         // To be told to wait is no try.
         if !matches!(tried, Err(Failure::Limited(_))) {
@@ -190,7 +214,14 @@ impl Client {
         } else {
             format!("the answer is {}{}", status.as_u16(), word_of(response).await)
         };
-        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+        let gateway = [
+            StatusCode::BAD_GATEWAY,
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::GATEWAY_TIMEOUT,
+        ];
+        if gateway.contains(&status) {
+            Failure::Gateway(why)
+        } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
             Failure::Passing(why)
         } else {
             Failure::Final(Fault::Failed(why))

@@ -1,5 +1,6 @@
 //! How much is asked of the API, and how long it is waited for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub struct Limits {
     /// Longest that one request is tried, pauses included, if its first try takes no longer. Waiting for its
     /// turn or because of 429 does not count.
     pub retry_for: Duration,
+    /// Longest that the first request of a run is tried as long as a gateway answers that the API is not there (502,
+    /// 503, 504): without an answer to it the whole run fails, and its time would be lost.
+    pub first_request: Duration,
     /// Pause before the second try; every further one is about twice as long.
     pub first_pause: Duration,
     /// Longest pause between two tries.
@@ -33,7 +37,7 @@ pub struct Limits {
     pub blind_wait: Duration,
     /// Longest that one request waits because of 429, in all.
     pub wait_out: Duration,
-    /// Longest listing.
+    /// Longest listing, the first request of the run included.
     pub listing: Duration,
     /// Longest time in which what a listing lacks is asked for, in all.
     pub confirming: Duration,
@@ -51,6 +55,7 @@ impl Default for Limits {
             burst: 40,
             request_timeout: Duration::from_secs(20),
             retry_for: Duration::from_secs(60),
+            first_request: Duration::from_secs(30 * 60),
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(10),
             blind_wait: Duration::from_secs(10),
@@ -68,6 +73,9 @@ impl Default for Limits {
 pub(super) struct Patience {
     request_timeout: Duration,
     retry_for: Duration,
+    /// How long it is tried once a gateway has answered.
+    behind_a_gateway: Duration,
+    a_gateway_answered: AtomicBool,
     spent: Mutex<Duration>,
     /// What came of the last try that had its time.
     heard: Mutex<Option<String>>,
@@ -78,8 +86,31 @@ impl Patience {
         Self {
             request_timeout: limits.request_timeout,
             retry_for: limits.retry_for,
+            behind_a_gateway: limits.retry_for,
+            a_gateway_answered: AtomicBool::new(false),
             spent: Mutex::default(),
             heard: Mutex::default(),
+        }
+    }
+
+    /// For the first request of a run.
+    pub(super) fn of_the_first(limits: &Limits) -> Self {
+        Self {
+            behind_a_gateway: limits.first_request.max(limits.retry_for),
+            ..Self::new(limits)
+        }
+    }
+
+    /// A gateway answered: the host is the right one, and comes back.
+    pub(super) fn hear_a_gateway(&self) {
+        self.a_gateway_answered.store(true, Ordering::Relaxed);
+    }
+
+    fn retry_for(&self) -> Duration {
+        if self.a_gateway_answered.load(Ordering::Relaxed) {
+            self.behind_a_gateway
+        } else {
+            self.retry_for
         }
     }
 
@@ -89,7 +120,7 @@ impl Patience {
         if spent.is_zero() {
             self.request_timeout
         } else {
-            self.request_timeout.min(self.retry_for.saturating_sub(*spent))
+            self.request_timeout.min(self.retry_for().saturating_sub(*spent))
         }
     }
 
@@ -97,7 +128,7 @@ impl Patience {
     pub(super) fn for_a_pause(&self, pause: Duration) -> Option<Duration> {
         let mut spent = self.spent();
         *spent = spent.saturating_add(pause);
-        (*spent < self.retry_for).then_some(pause)
+        (*spent < self.retry_for()).then_some(pause)
     }
 
     pub(super) fn spend(&self, time: Duration) {
@@ -232,6 +263,29 @@ mod tests {
         assert_eq!(patience.for_a_try(), seconds(8), "not 20");
         patience.spend(seconds(1));
         assert_eq!(patience.for_a_pause(seconds(7)), None);
+    }
+
+    #[test]
+    fn the_first_request_is_tried_for_long_only_behind_a_gateway() {
+        let (limits, seconds) = (Limits::default(), Duration::from_secs);
+        let patience = Patience::of_the_first(&limits);
+        assert_eq!(patience.for_a_pause(seconds(59)), Some(seconds(59)));
+        assert_eq!(patience.for_a_pause(seconds(1)), None, "nothing has answered yet");
+        patience.hear_a_gateway();
+        assert_eq!(patience.for_a_pause(seconds(10)), Some(seconds(10)));
+        assert_eq!(patience.for_a_try(), seconds(20));
+        assert_eq!(
+            patience.for_a_pause(limits.first_request),
+            None,
+            "and not for ever"
+        );
+        assert!(
+            limits.first_request < limits.listing,
+            "there is time left for the listing"
+        );
+        let other = Patience::new(&limits);
+        other.hear_a_gateway();
+        assert_eq!(other.for_a_pause(seconds(60)), None);
     }
 
     #[test]

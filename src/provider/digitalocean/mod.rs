@@ -42,6 +42,8 @@ pub const DIGITALOCEAN: &str = "digitalocean";
 pub struct DigitalOcean {
     client: Client,
     confirming: Mutex<Arc<Confirming>>,
+    /// When the listing ends that follows the question whose account it is.
+    until: Mutex<Option<Instant>>,
 }
 
 impl DigitalOcean {
@@ -52,13 +54,15 @@ impl DigitalOcean {
         Ok(Self {
             client,
             confirming: Mutex::default(),
+            until: Mutex::default(),
         })
     }
 
     /// Whose inventory it is. Not to know it would be not to know whether the stored one is of another.
     async fn whose(&self) -> Result<Account> {
         let until = Instant::now() + self.client.limits.listing;
-        let why = match self.client.get(&["account"], &[], until).await {
+        *self.until.lock().await = Some(until);
+        let why = match self.client.get_first(&["account"], until).await {
             Ok(answer) => match map::account::identity(&answer) {
                 Some(id) => {
                     return Ok(Account {
@@ -82,7 +86,10 @@ impl DigitalOcean {
 
     async fn list_all(&self, kinds: Option<&BTreeSet<String>>, now: DateTime<Utc>) -> Result<Listing> {
         *self.confirming.lock().await = Arc::default();
-        let run = Run::new(&self.client, Instant::now() + self.client.limits.listing);
+        // One bound for both, so that patience with the first request never makes a run longer.
+        let until = self.until.lock().await.take();
+        let until = until.unwrap_or_else(|| Instant::now() + self.client.limits.listing);
+        let run = Run::new(&self.client, until);
         // The client bounds the requests; to hold kinds back too would only leave it idle.
         let mut under_way: FuturesUnordered<_> = KINDS
             .iter()

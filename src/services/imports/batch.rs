@@ -210,6 +210,8 @@ async fn closed_by(
             },
             resource: asked.row.clone(),
             open,
+            // A passing state closes nothing now; the next sweep decides.
+            listed_at: None,
         };
         for change in plan(&pair, import.now).changes {
             if let Change::Close { drift, field } = change {

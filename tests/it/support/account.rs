@@ -30,6 +30,7 @@ pub(crate) fn limits() -> Limits {
         burst: 1_000_000,
         request_timeout: Duration::from_secs(10),
         retry_for: Duration::from_millis(50),
+        first_request: Duration::from_millis(50),
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(10),
         blind_wait: Duration::from_millis(5),

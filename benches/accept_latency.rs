@@ -1,0 +1,143 @@
+//! How long an accept takes while a sync writes a large inventory.
+//!
+//! `DATABASE_URL` names an empty database, a temporary SQLite file when absent; `RESOURCES` says how many the sync
+//! writes, 200,000 when absent.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a program that measures, and stops at the first error"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use drift_inbox::app::{App, JobRequest};
+use drift_inbox::clock::Clock;
+use drift_inbox::db::Db;
+use drift_inbox::provider::file::InventoryFile;
+use drift_inbox::services::inventory::SyncOptions;
+use drift_inbox::services::triage::{AcceptDrift, accept_drift};
+use entity::cloud_drift::{self, DriftStatus};
+use entity::{cloud_provisioned, cloud_resources};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Drifts to accept.
+const DRIFTS: usize = 2_000;
+/// Between two accepts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+fn volumes() -> impl Iterator<Item = Value> {
+    (0..DRIFTS).map(|n| {
+        json!({ "kind": "volume", "providerId": format!("v-{n}"), "name": format!("data-{n}"), "region": "fra1" })
+    })
+}
+
+fn droplets(count: usize) -> impl Iterator<Item = Value> {
+    (0..count).map(|n| {
+        json!({ "kind": "droplet", "providerId": format!("{n}"), "name": format!("web-{n}"), "region": "nyc3",
+                "sizeSlug": "s-1vcpu-1gb", "status": "active", "tags": ["web"],
+                "attrs": { "backups": false, "ipv6": true, "monitoring": true, "image": "debian-13-x64" } })
+    })
+}
+
+fn write_inventory(path: &std::path::Path, resources: impl Iterator<Item = Value>) {
+    let resources: Vec<Value> = resources.collect();
+    let text = json!({ "provider": "digitalocean", "resources": resources }).to_string();
+    std::fs::write(path, text).unwrap();
+}
+
+/// A spec for each volume that asks for another region, and the drifts that this makes.
+async fn drifts(app: &App) -> Vec<cloud_drift::Model> {
+    let (db, now) = (app.db(), app.clock().now());
+    let stored = cloud_resources::Entity::find().all(db.reader()).await.unwrap();
+    let specs: Vec<_> = stored
+        .iter()
+        .map(|resource| cloud_provisioned::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            resource_id: Set(resource.id),
+            spec: Set(json!({ "region": "nyc3" })),
+            spec_version: Set(1),
+            source: Set("api".to_owned()),
+            recorded_by: Set("bench".to_owned()),
+            recorded_at: Set(now),
+            retired_at: Set(None),
+            created_at: Set(now),
+        })
+        .collect();
+    let specs = &specs;
+    db.write_txn(|txn| async move {
+        for chunk in specs.chunks(500) {
+            cloud_provisioned::Entity::insert_many(chunk.to_vec())
+                .exec_without_returning(&*txn)
+                .await?;
+        }
+        Ok(())
+    })
+    .await
+    .unwrap();
+    app.run(JobRequest::detect_all()).await.unwrap();
+    cloud_drift::Entity::find()
+        .filter(cloud_drift::Column::Status.eq(DriftStatus::Open))
+        .all(db.reader())
+        .await
+        .unwrap()
+}
+
+#[tokio::main]
+async fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = format!("sqlite://{}?mode=rwc", folder.path().join("bench.db").display());
+    let url = std::env::var("DATABASE_URL").unwrap_or(temporary);
+    let resources = std::env::var("RESOURCES").map_or(200_000, |count| count.parse().unwrap());
+    let db = Db::connect(&url, 16).await.unwrap();
+    db.migrate().await.unwrap();
+    let file = folder.path().join("inventory.json");
+    let app = App::new(db, Clock::System, Some(Arc::new(InventoryFile::new(&file))));
+    let sync = || JobRequest::Sync(SyncOptions::default());
+    write_inventory(&file, volumes());
+    app.run(sync()).await.unwrap();
+    let drifts = drifts(&app).await;
+    write_inventory(&file, volumes().chain(droplets(resources)));
+
+    let started = Instant::now();
+    let syncing = app.clone();
+    let syncing = tokio::spawn(async move { syncing.run(sync()).await });
+    let (mut took, mut failed) = (Vec::new(), Vec::new());
+    for drift in &drifts {
+        if syncing.is_finished() {
+            break;
+        }
+        let accept = AcceptDrift {
+            drift_id: drift.id,
+            revision: Some(drift.revision),
+            note: None,
+        };
+        let asked = Instant::now();
+        if let Err(error) = accept_drift(app.db(), "bench", &accept, app.clock().now()).await {
+            failed.push(error.to_string());
+        }
+        took.push(asked.elapsed());
+        tokio::time::sleep(PAUSE).await;
+    }
+    let run = syncing.await.unwrap().unwrap();
+    println!(
+        "sync of {resources}: {:?} in {:.1} s",
+        run.outcome,
+        started.elapsed().as_secs_f64()
+    );
+    took.sort_unstable();
+    let at = |part: usize| took.get((took.len() * part / 100).min(took.len().saturating_sub(1)));
+    println!(
+        "{} accepts, {} failed: p50 {:?}, p99 {:?}, max {:?}",
+        took.len(),
+        failed.len(),
+        at(50),
+        at(99),
+        took.last()
+    );
+    if let Some(error) = failed.first() {
+        println!("first failure: {error}");
+    }
+}

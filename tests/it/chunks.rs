@@ -1,0 +1,136 @@
+//! A sync writes in chunks: others get their turn in between, and two syncs never mix.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use drift_inbox::clock::Clock;
+use drift_inbox::services::inventory::{SyncOptions, sync};
+use entity::inventory_kinds::ListingOutcome;
+use entity::job_runs::JobOutcome;
+use futures_util::future::join;
+use serde_json::json;
+
+use crate::support::TestApp;
+use crate::support::cloud::{Cloud, Listed, droplet};
+
+/// Six chunks and more.
+const DROPLETS: usize = 3_200;
+/// Bounds a wait that ends at once unless something is wrong.
+const A_WHILE: Duration = Duration::from_secs(60);
+
+fn droplets(size: &str) -> Vec<Listed> {
+    (0..DROPLETS)
+        .map(|n| droplet(&format!("web-{n}")).size(size))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_accept_and_a_record_get_through_while_a_sync_writes() {
+    let t = TestApp::new().await;
+    let volume = || Listed::new("volume", "data").region("fra1");
+    t.cloud_has([volume(), Listed::new("vpc", "net")]).await;
+    t.asked_for("data", json!({ "region": "nyc3" })).await;
+    t.sweep().await;
+    let drift = t.open_drift("data", "region").await;
+
+    let (reached, mut second_chunk) = tokio::sync::mpsc::unbounded_channel();
+    let (queued, both_queued) = mpsc::channel();
+    let (ended, both_ended) = mpsc::channel();
+    let waits = Arc::new(Mutex::new((both_queued, both_ended)));
+    let (chunks, in_time) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let ended_in_time = Arc::clone(&in_time);
+    let syncing = t.db().clone().observed(move |info| {
+        if !info.statement.sql.starts_with(r#"INSERT INTO "cloud_resources""#) {
+            return;
+        }
+        // Each of them is in the middle of a transaction.
+        match chunks.fetch_add(1, Ordering::SeqCst) {
+            1 => {
+                reached.send(()).unwrap();
+                tokio::task::block_in_place(|| waits.lock().unwrap().0.recv_timeout(A_WHILE)).unwrap();
+            }
+            5 => {
+                let ended = tokio::task::block_in_place(|| waits.lock().unwrap().1.recv_timeout(A_WHILE));
+                ended_in_time.store(ended.is_ok(), Ordering::SeqCst);
+            }
+            _ => {}
+        }
+    });
+    t.later(TimeDelta::seconds(1));
+    t.cloud
+        .set([droplets("s-1vcpu-1gb"), vec![volume(), Listed::new("vpc", "net")]].concat());
+    let (cloud, clock) = (Arc::clone(&t.cloud), Clock::Manual(t.clock.clone()));
+    let synced = tokio::spawn(async move {
+        sync(&syncing, &*cloud, &SyncOptions::default(), &clock)
+            .await
+            .unwrap()
+    });
+
+    second_chunk.recv().await.unwrap();
+    let mut others = pin!(join(
+        t.accept(&drift),
+        t.asked_for("net", json!({ "region": "fra1" }))
+    ));
+    // They ask for their turn while the second chunk has it.
+    let asked = std::future::poll_fn(|context| Poll::Ready(others.as_mut().poll(context))).await;
+    queued.send(()).unwrap();
+    let (accepted, _) = match asked {
+        Poll::Ready(done) => done,
+        Poll::Pending => others.await,
+    };
+    ended.send(()).unwrap();
+    accepted.unwrap();
+    let counts = synced.await.unwrap();
+    assert!(
+        in_time.load(Ordering::SeqCst),
+        "they waited for the whole of the sync"
+    );
+    assert_eq!(counts.discovered, DROPLETS as u64);
+    assert_eq!(counts.outcome(), JobOutcome::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_another_overtakes_between_two_chunks_leaves_the_rest_to_it() {
+    let t = TestApp::new().await;
+    let (older, newer) = (Cloud::default(), Arc::new(Cloud::default()));
+    older.set(droplets("older"));
+    newer.set(droplets("newer"));
+    let clock = Clock::Manual(t.clock.clone());
+    let (beside, beside_clock) = (t.database.connect().await, clock.clone());
+    let (read, overtaken) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
+    let overtook = Arc::clone(&overtaken);
+    let read = Arc::new(read);
+    let slow = t.db().clone().observed(move |info| {
+        let sql = &info.statement.sql;
+        let reads_a_chunk = sql.starts_with("SELECT")
+            && sql.contains(r#"FROM "cloud_resources""#)
+            && sql.contains(r#""provider_id" IN"#);
+        // The first chunk is read twice, the second time under the lock; then comes the second, read without one.
+        if !reads_a_chunk || read.fetch_add(1, Ordering::SeqCst) != 2 {
+            return;
+        }
+        tokio::task::block_in_place(|| {
+            let options = SyncOptions::default();
+            let synced = sync(&beside, &*newer, &options, &beside_clock);
+            let counts = tokio::runtime::Handle::current().block_on(synced).unwrap();
+            assert_eq!(counts.outcome(), JobOutcome::Succeeded);
+            overtook.store(true, Ordering::SeqCst);
+        });
+    });
+    let counts = sync(&slow, &older, &SyncOptions::default(), &clock)
+        .await
+        .unwrap();
+    assert!(overtaken.load(Ordering::SeqCst));
+    assert_eq!((counts.superseded, counts.discovered), (1, 500), "one chunk");
+    assert_eq!(counts.outcome(), JobOutcome::Failed);
+    let tables = t.tables().await;
+    assert_eq!(tables.resources.len(), DROPLETS);
+    let of_newer = |size: &Option<String>| size.as_deref() == Some("newer");
+    assert!(tables.resources.iter().all(|row| of_newer(&row.size_slug)));
+    assert_eq!(tables.kinds[0].listing_number, Some(2));
+    assert_eq!(tables.kinds[0].outcome, Some(ListingOutcome::Complete));
+}
