@@ -8,6 +8,8 @@ import { ACCEPT, DETECT, DRIFT_ROW } from './queries.js';
 import { fullDifference, specFields, wholeValue } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
+/** How the source of a spec begins that a Terraform state owns; the name of the state follows. */
+const STATE_SOURCE = 'terraform:';
 /** Bytes that the server takes. */
 const LONGEST_NOTE = 4096;
 
@@ -263,6 +265,28 @@ export class AcceptDialog {
  * @param {Drift} drift
  */
 function effect(drift) {
+  return [...ownerWarning(drift), ...change(drift)];
+}
+
+/**
+ * An accept that the next import undoes must not come as a surprise.
+ * @param {Drift} drift
+ */
+function ownerWarning(drift) {
+  const source = drift.resource.provisioned?.source ?? '';
+  if (!source.startsWith(STATE_SOURCE)) return [];
+  const state = visibleLine(source.slice(STATE_SOURCE.length));
+  const remedy =
+    drift.kind === 'MISSING'
+      ? 'records the spec again, unless the resource is removed from that state first.'
+      : 'records its own value again, unless the configuration gets the live value first.';
+  return [
+    h('p', { class: 'warning', testid: 'accept-owner' }, h('strong', { text: 'This spec comes from a Terraform state.' }), ` The next import of “${state}” ${remedy}`),
+  ];
+}
+
+/** @param {Drift} drift */
+function change(drift) {
   const version = drift.resource.provisioned?.specVersion;
   const versions = version === undefined ? '' : `, spec version ${version} → ${version + 1}`;
   if (drift.kind === 'MISSING') {

@@ -48,6 +48,8 @@ export class ListView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
   #numbers = new AbortController();
+  /** The number at the head; null until it is known. @type {number | null} */
+  #counted = null;
   /** The first page. @type {Promise<void>} */
   #loading = Promise.resolve();
 
@@ -112,6 +114,7 @@ export class ListView {
     this.#pill.hidden = true;
     this.#error = null;
     this.#total.textContent = '';
+    this.#counted = null;
     this.#window.clear();
     window.scrollTo({ top: 0, behavior: 'instant' });
     this.#loading = this.#window.loadNext().then(() => this.#countSoon(0));
@@ -183,6 +186,7 @@ export class ListView {
 
   /** @param {number} count */
   #showTotal(count) {
+    this.#counted = count;
     const what = this.#route.view === 'inbox' ? 'open' : 'resolved';
     this.#total.textContent = `${count.toLocaleString('en')} ${what}`;
     if (this.#route.view === 'inbox' && !this.#filters.narrowed) this.#context.counted(count);
@@ -360,8 +364,22 @@ export class ListView {
     this.#elements.get(drift)?.classList.add('touched');
     const name = `${fieldName(drift)} of ${resourceName(drift.resource)}`;
     announce(drift.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(drift)}`);
-    if (!this.#filter.status.includes(drift.status)) this.#leave(drift.id);
+    if (!this.#filter.status.includes(drift.status)) {
+      this.#countOut(row);
+      this.#leave(drift.id);
+    }
     return true;
+  }
+
+  /**
+   * Takes a row out of the number at the head at once. The server's own number follows.
+   * @param {Drift} before the row as it was
+   */
+  #countOut(before) {
+    if (this.#counted === null || !this.#filter.status.includes(before.status)) return;
+    // A number that is on its way may be older than this.
+    this.#numbers.abort();
+    this.#showTotal(Math.max(this.#counted - 1, 0));
   }
 
   /** @param {string} id */

@@ -12,13 +12,13 @@ import { Live } from './live.js';
 import { VIEWER } from './queries.js';
 import { NO_FILTERS, Router, parseRoute } from './router.js';
 import { RunsView } from './runs.js';
-import { Session } from './session.js';
+import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
 /** @import { Context, Drift, View } from './types.js' */
 
 const session = new Session();
 // At once, before anything else may fail.
-session.takeTokenFromAddress();
+let tokenFromLink = session.takeTokenFromAddress();
 
 const router = new Router();
 const api = new Api(session);
@@ -223,7 +223,9 @@ live.addEventListener('open', () => {
   void detail.refresh();
 });
 window.addEventListener('hashchange', () => {
-  if (session.takeTokenFromAddress()) void begin();
+  if (!session.takeTokenFromAddress()) return;
+  tokenFromLink = true;
+  void begin();
 });
 setInterval(refreshTimes, 30_000);
 
@@ -242,16 +244,29 @@ async function begin() {
   }
   try {
     const { viewer } = await askAs(token, VIEWER);
+    tokenFromLink = false;
     session.begin(token, viewer);
   } catch (error) {
     if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') {
-      showSignedOut('Your session has ended: the token is not valid any more.');
+      // The token is forgotten, so that a reload does not give another reason.
+      session.end(tokenFromLink ? linkProblem(token) : 'Your session has ended: the token is not valid any more.');
+      tokenFromLink = false;
     } else if (error instanceof ApiError && error.code === 'FORBIDDEN') {
       showSignedOut('Your token has neither the role platform_viewer nor platform_admin, so that there is nothing to see.');
     } else {
       showUnreachable(error);
     }
   }
+}
+
+/**
+ * Why the server does not take the token of a link.
+ * @param {string} token
+ */
+function linkProblem(token) {
+  const expiresAt = expiryOf(token);
+  if (expiresAt !== null && expiresAt <= Date.now()) return 'The token in this link has expired. Ask for a new link, or paste a new token.';
+  return 'The token in this link is not valid for this server. Check that the link is complete, or paste a token.';
 }
 
 /** @param {unknown} error */

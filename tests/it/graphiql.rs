@@ -134,3 +134,40 @@ async fn it_keeps_the_token_in_the_tab_and_nowhere_else() {
     let kept = browser.run("return JSON.stringify(sessionStorage)").await;
     assert!(!kept.to_string().contains("eyJ"), "{kept}");
 }
+
+/// What GraphiQL marks as wrong.
+const MARKS: &str = "document.querySelectorAll('.CodeMirror-lint-mark-error, .CodeMirror-lint-mark-warning')";
+
+/// Lets GraphiQL check the operation and the variables of the tab that is shown.
+async fn check(browser: &Browser) {
+    browser
+        .run(
+            "const editors = [...document.querySelectorAll('.CodeMirror')].filter((editor) => editor.offsetParent !== null);
+             for (const { CodeMirror } of editors) if (CodeMirror.getOption('lint')) CodeMirror.performLint();
+             await new Promise((resolve) => setTimeout(resolve, 500));",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn it_marks_nothing_as_wrong_in_the_operations_that_it_opens_with() {
+    let served = resized().await;
+    let browser = signed_in(&served).await;
+    browser.click("[aria-label='Show Documentation Explorer']").await;
+    browser.see_text(".graphiql-doc-explorer", "Subscription").await;
+    for number in 1..=3 {
+        browser
+            .click(&format!(".graphiql-tab:nth-child({number}) .graphiql-tab-button"))
+            .await;
+        browser
+            .see(&format!(".graphiql-tab:nth-child({number}).graphiql-tab-active"))
+            .await;
+        check(&browser).await;
+        // A mark of the tab before may still be there for a moment; one of this tab stays.
+        browser.until(&format!("{MARKS}.length === 0")).await;
+    }
+    browser.shoot("graphiql-record").await;
+    // Its own check is on: what is wrong is marked.
+    write(&browser, "{ nowhere }").await;
+    browser.see(".CodeMirror-lint-mark-error").await;
+}

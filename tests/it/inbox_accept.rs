@@ -9,6 +9,7 @@ use crate::support::page::{
     CONFIRM, DIALOG, REFUSAL, ROW, TOTAL, about_to_accept, row, signed_in, signed_in_as, three_differences,
 };
 use crate::support::served::Served;
+use crate::support::state::droplets;
 use crate::support::{ADMIN, TestApp};
 
 #[tokio::test]
@@ -215,4 +216,47 @@ async fn a_late_answer_is_about_the_drift_that_it_was_asked_for() {
         .run("return document.querySelector('[data-testid=note]').value")
         .await;
     assert_eq!(note, json!("on purpose"));
+}
+
+#[tokio::test]
+async fn the_count_at_the_head_follows_an_accept_before_the_server_has_counted() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.hold_back("query Total").await;
+    about_to_accept(&served, &browser, "web-1", "size_slug").await;
+    browser.click(CONFIRM).await;
+    browser.see_none(DIALOG).await;
+    // Every answer with a number is held back: this one comes from the page itself.
+    browser.see_text(TOTAL, "2 open").await;
+    browser.until("document.title.startsWith('(2)')").await;
+    browser.until("typeof window.letGo === 'function'").await;
+    browser.run("window.letGo()").await;
+    browser.see_text(TOTAL, "2 open").await;
+}
+
+#[tokio::test]
+async fn the_dialog_warns_that_the_next_import_of_a_state_undoes_an_accept() {
+    let t = TestApp::new().await;
+    t.later(drift_inbox::clock::Clock::System.now() - t.now());
+    t.cloud_has([droplet("web-1").size("s-2"), droplet("web-2").size("s-2")])
+        .await;
+    t.import(&droplets("prod", 1, &[("web-1", "s-1")])).await;
+    t.asked_for("web-2", json!({ "size_slug": "s-1" })).await;
+    t.sweep().await;
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    about_to_accept(&served, &browser, "web-1", "size_slug").await;
+    browser
+        .see_text(
+            "[data-testid=accept-owner]",
+            "The next import of \u{201c}prod\u{201d} records its own value again",
+        )
+        .await;
+    browser.shoot("accept-owned-by-a-state").await;
+    browser.press(ESCAPE).await;
+    browser.see_none(DIALOG).await;
+    about_to_accept(&served, &browser, "web-2", "size_slug").await;
+    browser.see("[data-testid=accept-effect]").await;
+    browser.see_none("[data-testid=accept-owner]").await;
 }

@@ -278,3 +278,29 @@ async fn a_run_that_cannot_be_watched_has_begun_all_the_same() {
     assert!(message.contains("goes on"), "{message}");
     assert!(!message.contains("did not start"), "{message}");
 }
+
+#[tokio::test]
+async fn a_link_with_a_token_that_is_not_taken_says_what_is_wrong_with_the_token() {
+    let served = three_differences().await;
+    let reason = "[data-testid=sign-in-reason]";
+    let good = served.token(Some(ADMIN), &["platform_admin"]);
+    served.later(TimeDelta::hours(-3));
+    let expired = served.token(Some(ADMIN), &["platform_admin"]);
+    served.later(TimeDelta::hours(3));
+    let cut_off = &good[..good.len() - 10];
+    for (token, why) in [
+        (expired.as_str(), "has expired"),
+        (cut_off, "is not valid"),
+        ("rubbish", "is not valid"),
+    ] {
+        let browser = Browser::open(&served.address).await;
+        browser.go(&format!("/#token={token}")).await;
+        browser
+            .see_text(reason, &format!("The token in this link {why}"))
+            .await;
+        // The token is forgotten: a reload asks for one and gives no reason of its own.
+        browser.go("/").await;
+        browser.see("[data-testid=sign-in-form]").await;
+        browser.see_none(reason).await;
+    }
+}

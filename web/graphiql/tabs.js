@@ -51,10 +51,18 @@ mutation Accept($input: AcceptDriftInput!) {
   {
     query: `# Writes down what a resource should be.
 # Only the fields of the spec are watched.
-# expectedSpecVersion: the version you read,
+# version: the version of the spec that you read,
 # 0 if there is none yet.
-mutation Record($input: RecordSpecInput!) {
-  recordSpec(input: $input) {
+# The spec stands in the operation: GraphiQL marks
+# an object in a variable of the type JSON as wrong.
+mutation Record($resourceId: ID!, $version: Int) {
+  recordSpec(
+    input: {
+      resourceId: $resourceId
+      spec: { size_slug: "s-1vcpu-1gb", tags: ["web"] }
+      expectedSpecVersion: $version
+    }
+  ) {
     provisioned {
       specVersion
       spec
@@ -62,12 +70,6 @@ mutation Record($input: RecordSpecInput!) {
   }
 }
 `,
-    variables: pretty({
-      input: {
-        resourceId: 'ID OF A RESOURCE',
-        spec: { size_slug: 's-1vcpu-1gb', tags: ['web'] },
-        expectedSpecVersion: 0,
-      },
-    }),
+    variables: pretty({ resourceId: 'ID OF A RESOURCE', version: 0 }),
   },
 ];
