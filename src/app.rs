@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{Db, Patience};
 use crate::domain::admission::keepable;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
@@ -169,6 +169,11 @@ impl App {
         &self.inner.db
     }
 
+    /// The database for jobs: no caller waits for their transactions.
+    fn patient_db(&self) -> Db {
+        self.db().with_patience(Patience::JOB)
+    }
+
     /// The clock.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
@@ -281,7 +286,7 @@ impl App {
             Ok(Err(error)) => failed(&error),
             Err(_panic) => failed(&Error::Internal("the job panicked".to_owned())),
         };
-        let row = finish(self.db(), run, &report, self.clock().now()).await?;
+        let row = finish(&self.patient_db(), run, &report, self.clock().now()).await?;
         tracing::info!(?job, %run, outcome = ?row.outcome, counts = %row.counts, error = row.error, "job.finished");
         Ok(row)
     }
@@ -290,7 +295,7 @@ impl App {
         match request {
             JobRequest::Sync(options) => {
                 let inventory = self.inventory()?;
-                let synced = inventory::sync(self.db(), &*inventory, &options, self.clock()).await;
+                let synced = inventory::sync(&self.patient_db(), &*inventory, &options, self.clock()).await;
                 let counts = match synced {
                     Ok(counts) => counts,
                     Err(failure) => return failed_sync(failure),
@@ -307,7 +312,7 @@ impl App {
                         progress(counts);
                     }
                 };
-                let counts = detection::detect_all(self.db(), self.clock(), &scope, told).await?;
+                let counts = detection::detect_all(&self.patient_db(), self.clock(), &scope, told).await?;
                 Ok(Report {
                     outcome: counts.outcome(),
                     counts: to_json(&counts)?,

@@ -14,6 +14,7 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::TokenVerifier;
+use crate::db::Patience;
 use crate::domain::actor::{RoleAliases, RolesClaim};
 use crate::domain::schedule::{Schedule, Schedules};
 use crate::graphql::bounds::Bounds;
@@ -59,6 +60,17 @@ pub struct DatabaseArgs {
     /// Whether to run missing migrations first: on | off [default: on]
     #[arg(long, env = "DRIFT_MIGRATE", hide_env_values = true, value_name = "on|off")]
     pub migrate: Option<String>,
+    /// Time that a request waits for a lock in the database, such as 5s [default: 5s]
+    #[arg(long, env = "DRIFT_LOCK_TIMEOUT", hide_env_values = true, value_name = "TIME")]
+    pub lock_timeout: Option<String>,
+    /// Time that a statement of a request may take in PostgreSQL, such as 15s [default: 15s]
+    #[arg(
+        long,
+        env = "DRIFT_STATEMENT_TIMEOUT",
+        hide_env_values = true,
+        value_name = "TIME"
+    )]
+    pub statement_timeout: Option<String>,
 }
 
 /// Where the data is.
@@ -68,6 +80,8 @@ pub struct DatabaseConfig {
     pub url: SecretString,
     /// Whether to run missing migrations first.
     pub migrate: bool,
+    /// How long the transaction of a request may wait.
+    pub patience: Patience,
 }
 
 impl DatabaseArgs {
@@ -78,7 +92,28 @@ impl DatabaseArgs {
         crate::db::check_address(text).map_err(|why| BadSetting::new("DATABASE_URL", why))?;
         Ok(DatabaseConfig {
             migrate: switch("DRIFT_MIGRATE", self.migrate.as_deref(), true)?,
+            patience: self.patience()?,
             url,
+        })
+    }
+
+    fn patience(&self) -> Result<Patience> {
+        let default = Patience::REQUEST;
+        let or = |name, text: &Option<String>, default| match set(text.as_deref()) {
+            // Zero would be no bound at all to PostgreSQL.
+            Some(text) => match duration(name, text)? {
+                Duration::ZERO => Err(BadSetting::new(name, "must be more than nothing")),
+                time => Ok(time),
+            },
+            None => Ok(default),
+        };
+        Ok(Patience {
+            lock: or("DRIFT_LOCK_TIMEOUT", &self.lock_timeout, default.lock)?,
+            statement: or(
+                "DRIFT_STATEMENT_TIMEOUT",
+                &self.statement_timeout,
+                default.statement,
+            )?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::DriftStatus;
-use sea_orm::DbErr;
+use sea_orm::{ConnAcquireErr, DbErr};
 use serde_json::Value;
 
 use crate::domain::admission::Inadmissible;
@@ -71,9 +71,15 @@ pub enum Error {
     /// The cloud, or the inventory file, does not answer as it should.
     #[error("{0}")]
     Upstream(String),
+    /// Others hold what this needs in the database. The text is for the log.
+    #[error("the database is busy, try again: {0}")]
+    Busy(String),
+    /// The request took longer than it may.
+    #[error("the request took too long")]
+    TimedOut,
     /// The database failed us.
     #[error("database: {0}")]
-    Database(#[from] DbErr),
+    Database(DbErr),
     /// A bug, or the machine failed us.
     #[error("{0}")]
     Internal(String),
@@ -95,6 +101,8 @@ impl Error {
             Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
             Self::Lagged => "SUBSCRIPTION_LAGGED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",
+            Self::Busy(_) => "DATABASE_BUSY",
+            Self::TimedOut => "REQUEST_TIMEOUT",
             Self::Database(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
         }
     }
@@ -103,6 +111,7 @@ impl Error {
     pub fn public_message(&self) -> String {
         match self {
             Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
+            Self::Busy(_) => "the database is busy, try again".to_owned(),
             told => told.to_string(),
         }
     }
@@ -110,6 +119,17 @@ impl Error {
     /// Whether the server is to blame, so that somebody should look at the log.
     pub fn is_internal(&self) -> bool {
         matches!(self, Self::Database(_) | Self::Internal(_))
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        match error {
+            DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => {
+                Self::Busy("no connection was free in time, or the database does not answer".to_owned())
+            }
+            other => Self::Database(other),
+        }
     }
 }
 

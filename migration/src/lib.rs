@@ -13,6 +13,10 @@ mod m20261124_000001_create_terraform_states;
 mod m20261125_000001_index_events_by_type;
 mod m20261125_000002_add_job_runs_narrowed;
 mod m20261125_000010_number_listings;
+mod m20261125_000020_create_write_probe;
+mod newer;
+
+pub use newer::{is_pending, up};
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -32,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000001_index_events_by_type::Migration),
             Box::new(m20261125_000002_add_job_runs_narrowed::Migration),
             Box::new(m20261125_000010_number_listings::Migration),
+            Box::new(m20261125_000020_create_write_probe::Migration),
         ]
     }
 }

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::config::{
     BadSetting, DatabaseArgs, DatabaseConfig, InventoryArgs, InventoryConfig, LogFormat, duration,
 };
-use crate::db::Db;
+use crate::db::{Db, Patience};
 use crate::error::Error;
 use crate::provider::InventoryProvider;
 use crate::provider::digitalocean::{DigitalOcean, Limits};
@@ -173,6 +173,7 @@ fn token(args: NewTokenArgs) -> Outcome {
 /// Connects, and migrates if that is wanted.
 async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     let db = Db::connect(config.url.expose_secret(), MAX_CONNECTIONS).await?;
+    let db = db.with_patience(Patience::JOB);
     if config.migrate {
         db.migrate().await?;
     } else if !db.is_ready().await? {

@@ -36,7 +36,12 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
             "neither DIGITALOCEAN_TOKEN nor DRIFT_INVENTORY_FILE is set: the inventory is not synced"
         );
     }
-    let app = App::scheduled(connect(&database).await?, Clock::System, inventory, schedules);
+    let app = App::scheduled(
+        connect(&database).await?.with_patience(database.patience),
+        Clock::System,
+        inventory,
+        schedules,
+    );
     let edge = Edge::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
     let listener = bind(listen).await?;
     say(format_args!("listening on http://{}", listener.local_addr()?))?;

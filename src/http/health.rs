@@ -17,14 +17,14 @@ pub(super) async fn live() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The database answers and has every table.
+/// The database answers, has every table and takes writes.
 pub(super) async fn ready(State(edge): State<Edge>) -> (StatusCode, Json<Value>) {
-    let (status, database) = match tokio::time::timeout(PATIENCE, edge.app.db().is_ready()).await {
-        Ok(Ok(true)) => (StatusCode::OK, "ok"),
-        Ok(Ok(false)) => (StatusCode::SERVICE_UNAVAILABLE, "migrations are missing"),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "does not answer")
+    let checked = tokio::time::timeout(PATIENCE, edge.app.db().check_ready()).await;
+    let (status, database) = match checked {
+        Ok(Ok(())) => (StatusCode::OK, "ok"),
+        Ok(Err(not_ready)) => {
+            tracing::warn!(why = not_ready.why, "not ready: the database {}", not_ready.said);
+            (StatusCode::SERVICE_UNAVAILABLE, not_ready.said)
         }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "does not answer in time"),
     };

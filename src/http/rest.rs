@@ -27,6 +27,8 @@ use crate::services::triage::{self, AcceptDrift};
 
 /// Rows that are read, and held in memory, at a time.
 const BATCH: u64 = 500;
+/// Seconds after which a client may try again where the database was busy.
+const RETRY_AFTER: &str = "5";
 
 /// An error as these routes word it.
 pub(super) struct RestError(Error);
@@ -55,6 +57,17 @@ impl IntoResponse for RestError {
                 json!({ "error": "live_value_moved", "actual": actual }),
             ),
             Error::SpecMoved => (StatusCode::CONFLICT, json!({ "error": "spec_moved" })),
+            Error::Busy(why) => {
+                tracing::warn!(why, "a request was given up because the database is busy");
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    json!({ "error": "database_busy" }),
+                )
+            }
+            Error::TimedOut => {
+                tracing::warn!("a request was given up because it took too long");
+                (StatusCode::GATEWAY_TIMEOUT, json!({ "error": "request_timeout" }))
+            }
             Error::BadUserInput(why) => (
                 StatusCode::BAD_REQUEST,
                 json!({ "error": "bad_request", "message": why }),
@@ -73,8 +86,20 @@ impl IntoResponse for RestError {
                 .headers_mut()
                 .insert(WWW_AUTHENTICATE, axum::http::HeaderValue::from_static("Bearer"));
         }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let soon = axum::http::HeaderValue::from_static(RETRY_AFTER);
+            response
+                .headers_mut()
+                .insert(axum::http::header::RETRY_AFTER, soon);
+        }
         response
     }
+}
+
+/// What `work` comes to, within the time that a request may take.
+async fn in_time<T>(edge: &Edge, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let limited = tokio::time::timeout(edge.bounds.request_timeout, work).await;
+    limited.unwrap_or(Err(Error::TimedOut))
 }
 
 /// The caller, who must be a platform_admin.
@@ -102,7 +127,7 @@ pub(super) async fn list_drift(
     admin(&edge, &headers)?;
     let filter = Arc::new(query::drift_filter(&uri)?);
     // The first batch is read before the status goes out, so that a database that is down is a 500.
-    let (first, after) = batch(&edge, &filter, None).await?;
+    let (first, after) = in_time(&edge, batch(&edge, &filter, None)).await?;
     let rows = stream::try_unfold(Some((Some(first), after, 0_u64)), move |state| {
         let (edge, filter) = (edge.clone(), Arc::clone(&filter));
         async move {
@@ -111,7 +136,7 @@ pub(super) async fn list_drift(
             };
             let (rows, after) = match (ready, after) {
                 (Some(rows), after) => (rows, after),
-                (None, Some(after)) => batch(&edge, &filter, Some(after)).await?,
+                (None, Some(after)) => in_time(&edge, batch(&edge, &filter, Some(after))).await?,
                 (None, None) => {
                     let tail = format!(r#"],"count":{count}}}"#);
                     return Ok(Some((Bytes::from(tail), None)));
@@ -197,7 +222,9 @@ pub(super) async fn accept_drift(
         revision,
         note: None,
     };
-    triage::accept_drift(edge.app.db(), actor.name(), &accept, edge.app.clock().now()).await?;
+    let now = edge.app.clock().now();
+    let accepting = triage::accept_drift(edge.app.db(), actor.name(), &accept, now);
+    in_time(&edge, accepting).await?;
     Ok(Json(json!({ "status": "accepted", "drift_id": drift_id })))
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod browser;
 pub(crate) mod cloud;
 pub(crate) mod db;
+pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod graphql;

@@ -121,6 +121,25 @@ impl Running {
         self.says("listening on http://")
     }
 
+    /// Waits until its log holds this.
+    pub(crate) fn logs(&mut self, part: &str) {
+        let began = Instant::now();
+        while !self.err.text().contains(part) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && began.elapsed() < PATIENCE,
+                "it never logged {part:?} ({ended:?}):\n{}",
+                self.err.text()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")

@@ -1,0 +1,94 @@
+//! Migrations of newer releases.
+//!
+//! While servers are upgraded one after the other, the older ones work on a database that a newer one has
+//! migrated. Every migration is compatible with the release before it, so a migration that this release does not
+//! know is no reason to stop. SeaORM's migrator refuses such a database.
+
+use std::collections::BTreeSet;
+
+use sea_orm_migration::sea_orm::EntityTrait as _;
+use sea_orm_migration::{MigratorTraitSelf, prelude::*, seaql_migrations};
+
+use super::Migrator;
+
+/// Runs the migrations of this release that are missing.
+///
+/// # Errors
+/// A migration fails.
+pub async fn up<'c, C>(db: &'c C) -> Result<(), DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    let own = own();
+    let newer = applied(db).await?.into_iter().filter(|name| !own.contains(name));
+    let migrator = Tolerant {
+        newer: newer.collect(),
+    };
+    migrator.up(db, None).await
+}
+
+/// Whether a migration of this release is missing. Makes no table.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn is_pending<'c, C>(db: &'c C) -> Result<bool, DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    let applied = applied(db).await?;
+    Ok(own().iter().any(|name| !applied.contains(name)))
+}
+
+/// The migrations of this release, and the names of those that a newer one ran.
+struct Tolerant {
+    newer: Vec<String>,
+}
+
+impl MigratorTraitSelf for Tolerant {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        let mut all = <Migrator as MigratorTrait>::migrations();
+        for name in &self.newer {
+            all.push(Box::new(Newer(name.clone())));
+        }
+        all
+    }
+}
+
+/// A migration of a newer release. It has run.
+struct Newer(String);
+
+impl MigrationName for Newer {
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Newer {
+    async fn up(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Custom(format!("{} belongs to a newer release", self.0)))
+    }
+}
+
+fn own() -> BTreeSet<String> {
+    let migrations = <Migrator as MigratorTrait>::migrations();
+    migrations
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .collect()
+}
+
+/// The names of the migrations that ran.
+async fn applied<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    if !SchemaManager::new(db).has_table("seaql_migrations").await? {
+        return Ok(BTreeSet::new());
+    }
+    let rows = seaql_migrations::Entity::find().all(db).await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}

@@ -1,0 +1,161 @@
+//! What others do to the database at the same time, and how long work puts up with it.
+
+use std::time::Duration;
+
+use sea_orm::{DbErr, RuntimeErr};
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+
+/// How often a transaction is tried when others get in its way.
+const MAX_ATTEMPTS: u32 = 12;
+/// How often a long wait is logged.
+const LOGGED_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a transaction may take before it gives up with DATABASE_BUSY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a lock that another transaction holds.
+    pub lock: Duration,
+    /// For one statement; PostgreSQL only.
+    pub statement: Duration,
+}
+
+impl Patience {
+    /// For what somebody waits for: less than a request may take.
+    pub const REQUEST: Self = Self {
+        lock: Duration::from_secs(5),
+        statement: Duration::from_secs(15),
+    };
+    /// For jobs, commands and migrations.
+    pub const JOB: Self = Self {
+        lock: Duration::from_secs(30),
+        statement: Duration::from_secs(600),
+    };
+
+    /// For a connection, and for all attempts together: no attempt begins later.
+    pub(super) fn total(&self) -> Duration {
+        self.lock * 2
+    }
+
+    /// What bounds a transaction of PostgreSQL.
+    pub(super) fn as_sql(&self) -> String {
+        let (lock, statement) = (self.lock.as_millis(), self.statement.as_millis());
+        format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}")
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self::REQUEST
+    }
+}
+
+/// Why a statement did not go through, where the reason is another transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contention {
+    /// The database gave up this transaction in favour of another one. The next attempt may succeed at once.
+    Collision,
+    /// Another process holds SQLite's write lock.
+    WriteLock,
+    /// The time for a lock or a statement is over.
+    TimedOut,
+}
+
+impl Contention {
+    fn of(error: &DbErr) -> Option<Self> {
+        let (DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error))
+        | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+        else {
+            return None;
+        };
+        let code = error.as_database_error()?.code()?;
+        match code.as_ref() {
+            // PostgreSQL: serialization_failure, deadlock_detected. SQLite: a snapshot that is too old, a lock
+            // within the process, a recovery by another process.
+            "40001" | "40P01" | "517" | "262" | "261" | "6" | "773" => Some(Self::Collision),
+            // SQLite: BUSY.
+            "5" => Some(Self::WriteLock),
+            // PostgreSQL: lock_not_available, query_canceled.
+            "55P03" | "57014" => Some(Self::TimedOut),
+            _ => None,
+        }
+    }
+
+    /// Whether another attempt is worth it.
+    fn allows(self, tried: u32, waited: Duration, patience: &Patience) -> bool {
+        match self {
+            Self::Collision => tried < MAX_ATTEMPTS && waited < patience.total(),
+            Self::WriteLock => waited < patience.lock,
+            Self::TimedOut => false,
+        }
+    }
+}
+
+/// Runs `attempt` again while others get in its way, within `patience`. `database` is its name in the log.
+///
+/// # Errors
+/// DATABASE_BUSY when the time is over; what `attempt` failed with.
+pub(super) async fn retry<T, F, Fut>(patience: &Patience, database: &str, attempt: F) -> Result<T>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let began = Instant::now();
+    let (mut tried, mut logged) = (1, None::<Instant>);
+    loop {
+        let error = match attempt().await {
+            Err(Error::Database(error)) => error,
+            outcome => return outcome,
+        };
+        let Some(contention) = Contention::of(&error) else {
+            return Err(Error::Database(error));
+        };
+        let waited = began.elapsed();
+        if !contention.allows(tried, waited, patience) {
+            tracing::warn!(%error, database, ?waited, tried, "gave up a transaction because the database is busy");
+            return Err(Error::Busy(error.to_string()));
+        }
+        if contention == Contention::WriteLock && logged.is_none_or(|at| at.elapsed() >= LOGGED_EVERY) {
+            logged = Some(Instant::now());
+            let at_most = patience.lock;
+            tracing::warn!(
+                database,
+                ?at_most,
+                "waiting: another process holds the write lock of the database"
+            );
+        }
+        tracing::debug!(%error, tried, "transaction is tried again");
+        tokio::time::sleep(pause(tried)).await;
+        tried += 1;
+    }
+}
+
+/// Grows with every attempt, and is never the same for two that collided.
+fn pause(tried: u32) -> Duration {
+    let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) + 64;
+    Duration::from_micros((1_u64 << tried.min(8)) * spread * 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_attempt_begins_when_its_time_is_over() {
+        let (patience, soon) = (Patience::REQUEST, Duration::from_millis(1));
+        for contention in [Contention::Collision, Contention::WriteLock] {
+            assert!(contention.allows(1, soon, &patience));
+            assert!(!contention.allows(1, patience.total(), &patience));
+        }
+        assert!(!Contention::Collision.allows(MAX_ATTEMPTS, soon, &patience));
+        assert!(!Contention::TimedOut.allows(1, soon, &patience));
+    }
+
+    #[test]
+    fn a_request_gives_up_before_its_own_time_is_over() {
+        let longest = Patience::REQUEST.total() + Patience::REQUEST.statement;
+        assert!(longest < Duration::from_secs(30));
+    }
+}

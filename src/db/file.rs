@@ -1,0 +1,121 @@
+//! The file of an SQLite database: the same one for as long as the server runs.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
+use sea_orm::{DbErr, RuntimeErr};
+
+/// Device and inode: the same for two looks at one file, however it is named.
+type Identity = (u64, u64);
+
+/// An open database file.
+///
+/// A file that is removed or replaced stays open under its old connections, so writes to it succeed and are gone
+/// with the process. So every write looks first whether the path still leads to the file that was opened.
+#[derive(Debug)]
+pub(super) struct SqliteFile {
+    path: PathBuf,
+    /// The file, and its write-ahead log if there is one: each with what it was when it was opened.
+    opened: Vec<(PathBuf, Identity)>,
+    /// Never used again. SQLite removes the log when the last connection is closed, so the log stays the same
+    /// while this one is open.
+    anchor: Mutex<Option<SqliteConnection>>,
+}
+
+impl SqliteFile {
+    /// Opens the file. It is made if `options` say so.
+    ///
+    /// # Errors
+    /// The file cannot be opened, with its path.
+    pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self, DbErr> {
+        let path = options.get_filename().to_owned();
+        let mut anchor = options.connect().await.map_err(|error| unopened(&path, error))?;
+        // SQLite opens its log with the first statement that reads.
+        sqlx::raw_sql("SELECT count(*) FROM sqlite_schema")
+            .execute(&mut anchor)
+            .await
+            .map_err(|error| unopened(&path, error))?;
+        let real = path
+            .canonicalize()
+            .map_err(|error| unopened(&path, error.into()))?;
+        let mut log = real.into_os_string();
+        log.push("-wal");
+        let opened = [path.clone(), log.into()]
+            .into_iter()
+            .filter_map(|path| identity(&path).map(|identity| (path, identity)))
+            .collect();
+        Ok(Self {
+            path,
+            opened,
+            anchor: Mutex::new(Some(anchor)),
+        })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks whether the paths still lead to the files that were opened.
+    ///
+    /// # Errors
+    /// What is wrong, with the path.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (path, opened) in &self.opened {
+            let now = fs::metadata(path)
+                .map_err(|error| format!("the database file {} was removed: {error}", path.display()))?;
+            if (now.dev(), now.ino()) != *opened {
+                return Err(format!(
+                    "the database file {} was replaced: restart the server",
+                    path.display()
+                ));
+            }
+        }
+        // The file itself is never empty: its first page is written when it is made.
+        match fs::metadata(&self.path) {
+            Ok(file) if file.len() == 0 => {
+                Err(format!("the database file {} was emptied", self.path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes its connection.
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
+        let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match anchor {
+            Some(anchor) => anchor
+                .close()
+                .await
+                .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(error.into()))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let file = fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino()))
+}
+
+/// SQLite itself says no more than "unable to open database file" (code 14).
+fn unopened(path: &Path, error: sqlx::Error) -> DbErr {
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .unwrap_or_default();
+    // The extended code holds the code in its lowest byte.
+    let code = code.parse::<u32>().map_or(0, |code| code & 0xff);
+    if code != 14 {
+        return DbErr::Conn(RuntimeErr::SqlxError(error.into()));
+    }
+    DbErr::Custom(format!(
+        "cannot open the database file {}: {error}. The file and its folder must be writable: SQLite keeps a log \
+         beside the file",
+        path.display()
+    ))
+}

@@ -1,0 +1,219 @@
+//! The pools of connections. A connection whose state is not known is closed and never used again.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx::pool::PoolOptions;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
+
+use super::address::postgres_options;
+use super::file::SqliteFile;
+
+/// How long a database may take to come up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before asking it again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long SQLite itself waits for the write lock of another process. Short, so that what waits can be logged;
+/// whoever writes tries again.
+const BUSY_WRITER: Duration = Duration::from_secs(1);
+/// How long SQLite itself waits where a query meets a lock, as it may while another process recovers the file.
+const BUSY_READER: Duration = Duration::from_secs(5);
+/// How long a query waits for a connection.
+const READ_ACQUIRE: Duration = Duration::from_secs(10);
+/// The longest that anything waits for a connection to write. Whoever writes gives up earlier.
+const WRITE_ACQUIRE: Duration = Duration::from_secs(300);
+/// How long a query may run in PostgreSQL, so that those whose caller has left do not hold the connections.
+const READ_STATEMENT: &str = "SET statement_timeout = '60s'";
+
+/// The connections of one database.
+pub(super) struct Pools {
+    /// For queries.
+    pub(super) read: DatabaseConnection,
+    /// For transactions that write.
+    pub(super) write: DatabaseConnection,
+    /// For looking whether the database can be written to, whatever the others wait for.
+    pub(super) probe: DatabaseConnection,
+    /// The file of an SQLite database.
+    pub(super) file: Option<Arc<SqliteFile>>,
+}
+
+fn failed(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(error.into()))
+}
+
+/// Writers queue at the one connection of their pool, in order, and not at SQLite's lock, where the loser polls.
+pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbErr> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(failed)?
+        .disable_statement_logging()
+        .foreign_keys(true)
+        .busy_timeout(BUSY_WRITER)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal);
+    let file = Arc::new(SqliteFile::open(&options).await?);
+    // From here on a file that is missing was removed.
+    let options = options.create_if_missing(false);
+    let write = sqlite_pool(&file, 1, WRITE_ACQUIRE).after_release(|connection, _| {
+        Box::pin(async move {
+            let clean = is_clean_sqlite(connection).await;
+            if !clean {
+                tracing::warn!("a transaction ended badly: its connection to SQLite is closed and replaced");
+            }
+            Ok(clean)
+        })
+    });
+    let write = write.connect_with(options.clone()).await.map_err(failed)?;
+    let read = sqlite_pool(&file, max_connections, READ_ACQUIRE)
+        .connect_with(options.busy_timeout(BUSY_READER))
+        .await
+        .map_err(failed)?;
+    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write);
+    Ok(Pools {
+        read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
+        probe: write.clone(),
+        write,
+        file: Some(file),
+    })
+}
+
+/// A pool whose connections are all to this very file.
+fn sqlite_pool(file: &Arc<SqliteFile>, max_connections: u32, acquire: Duration) -> SqlitePoolOptions {
+    let (opened, idle) = (Arc::clone(file), Arc::clone(file));
+    PoolOptions::new()
+        .max_connections(max_connections)
+        .min_connections(1)
+        .acquire_timeout(acquire)
+        .after_connect(move |_, _| {
+            let checked = opened
+                .check()
+                .map_err(|why| sqlx::Error::Configuration(why.into()));
+            Box::pin(async move { checked })
+        })
+        .before_acquire(move |_, _| {
+            let same = idle.check().is_ok();
+            Box::pin(async move { Ok(same) })
+        })
+}
+
+/// Whether nothing is left of a transaction.
+///
+/// SQLite rolls back by itself when the disk is full. The driver's own ROLLBACK fails then, and its count of
+/// transactions stays at 1, so that it would begin the next one as a savepoint of one that nothing commits.
+/// So both must say that there is none: the driver's count and SQLite, which begins none within another.
+async fn is_clean_sqlite(connection: &mut SqliteConnection) -> bool {
+    // A rollback that was only queued runs before this is answered.
+    connection.ping().await.is_ok()
+        && !connection.is_in_transaction()
+        && sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection).await.is_ok()
+}
+
+/// Not by SeaORM's `Database::connect`, whose tracing span holds the address with its password.
+///
+/// Queries have connections of their own: writers that wait for a lock do not keep anything from being read.
+pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools, DbErr> {
+    let options = postgres_options(url).map_err(failed)?;
+    wait_for_postgres(&options).await.map_err(failed)?;
+    // Migrating holds one connection for the lock and needs another for the work.
+    let writers = (max_connections / 3).max(2);
+    let readers = max_connections.saturating_sub(writers).max(1);
+    let write = clean_postgres_pool(writers)
+        .min_connections(1)
+        .acquire_timeout(WRITE_ACQUIRE)
+        .connect_with(options.clone())
+        .await
+        .map_err(failed)?;
+    let read = PgPoolOptions::new()
+        .max_connections(readers)
+        .min_connections(1)
+        .acquire_timeout(READ_ACQUIRE)
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(READ_STATEMENT).execute(connection).await.map(drop) })
+        })
+        .connect_with(options.clone())
+        .await
+        .map_err(failed)?;
+    let probe = clean_postgres_pool(1)
+        .acquire_timeout(READ_ACQUIRE)
+        .connect_lazy_with(options);
+    Ok(Pools {
+        read: SqlxPostgresConnector::from_sqlx_postgres_pool(read),
+        write: SqlxPostgresConnector::from_sqlx_postgres_pool(write),
+        probe: SqlxPostgresConnector::from_sqlx_postgres_pool(probe),
+        file: None,
+    })
+}
+
+fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let clean = is_clean_postgres(connection).await;
+                if !clean {
+                    tracing::warn!(
+                        "a transaction ended badly: its connection to PostgreSQL is closed and replaced"
+                    );
+                }
+                Ok(clean)
+            })
+        })
+}
+
+/// Whether nothing is left of a transaction: the driver's count says so, and the server. There, time stands still
+/// within a transaction, and outside of one each statement is a transaction.
+async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
+    if connection.ping().await.is_err() || connection.is_in_transaction() {
+        return false;
+    }
+    let outside = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+    let row = outside.fetch_one(connection).await;
+    row.and_then(|row| sqlx::Row::try_get(&row, 0)).unwrap_or(false)
+}
+
+/// Waits for a server that is starting up. The pool would wait as well, but it says neither that it waits
+/// nor, in the end, what for.
+async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let end = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let error = match tokio::time::timeout_at(end, options.connect()).await {
+            Ok(Ok(connection)) => return connection.close().await,
+            Ok(Err(error)) => error,
+            Err(_) => std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+        };
+        let starting_up = match &error {
+            sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+            // cannot_connect_now
+            sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+            _ => false,
+        };
+        if !starting_up || tokio::time::Instant::now() + PAUSE >= end {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the database does not answer yet");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Connections that are closed: every use of one is an error at once.
+pub(super) async fn closed(of: &DatabaseConnection) -> Result<DatabaseConnection, DbErr> {
+    let closed = match of.get_database_backend() {
+        sea_orm::DbBackend::Sqlite => {
+            let options = SqliteConnectOptions::new().in_memory(true);
+            let pool = sqlx::Pool::<sqlx::Sqlite>::connect_lazy_with(options);
+            SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
+        }
+        _ => {
+            let pool =
+                sqlx::Pool::<sqlx::Postgres>::connect_lazy_with(PgConnectOptions::new_without_pgpass());
+            SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        }
+    };
+    closed.close_by_ref().await?;
+    Ok(closed)
+}

@@ -1,0 +1,51 @@
+//! Rows that other programs may have written.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QueryTrait, Select, TryGetable,
+};
+
+use crate::error::Result;
+
+/// The rows of a query that decode, and how many do not. Other programs write to the tables too; one bad
+/// row must not end a page or a sweep.
+pub async fn decodable<E, C>(select: Select<E>, connection: &C) -> Result<(Vec<E::Model>, u64)>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let rows = connection
+        .query_all_raw(select.build(connection.get_database_backend()))
+        .await?;
+    let mut models = Vec::with_capacity(rows.len());
+    let mut skipped = 0;
+    for row in &rows {
+        match decode::<E::Model>(row, "") {
+            Some(model) => models.push(model),
+            None => skipped += 1,
+        }
+    }
+    Ok((models, skipped))
+}
+
+/// One row, or None and a line in the log if it does not decode.
+pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> {
+    caught(|| M::from_query_result(row, prefix))
+        .inspect_err(|error| {
+            let id = column::<uuid::Uuid>(row, prefix, "id").ok();
+            tracing::warn!(table = std::any::type_name::<M>(), ?id, %error, "a row does not decode and is skipped");
+        })
+        .ok()
+}
+
+/// One column of a row.
+pub fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Result<T, DbErr> {
+    caught(|| row.try_get(prefix, name))
+}
+
+/// The driver panics over times that PostgreSQL holds and Rust does not, such as `infinity`.
+fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
+    catch_unwind(AssertUnwindSafe(decoding))
+        .unwrap_or_else(|_| Err(DbErr::Type("a value that is out of range".to_owned())))
+}

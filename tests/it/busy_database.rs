@@ -1,0 +1,286 @@
+//! What others hold in the database keeps nothing waiting for ever, and does not keep anything from being read.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use drift_inbox::db::{Db, Patience};
+use drift_inbox::error::Error;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait as _, Statement};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+use crate::schedule::eventually;
+use crate::support::cloud::droplet;
+use crate::support::db::TestDb;
+use crate::support::process::Program;
+use crate::support::{ADMIN, TestApp};
+
+const ACCEPTS: usize = 24;
+
+/// A server with one drift, whose requests wait so long for a lock.
+async fn server(lock: Duration) -> TestApp {
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    let patience = Patience {
+        lock,
+        ..Patience::REQUEST
+    };
+    let t = TestApp::over(db.with_patience(patience), database);
+    t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
+    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.sweep().await;
+    t
+}
+
+/// Another program, which holds the row on PostgreSQL and the write lock on SQLite.
+struct Holder(DatabaseConnection);
+
+impl Holder {
+    async fn of(database: &TestDb, rows: &str) -> Self {
+        let mut options = ConnectOptions::new(&database.url);
+        options.max_connections(1);
+        let connection = Database::connect(options).await.unwrap();
+        let begin = if database.is_postgres() {
+            format!("BEGIN; {rows} FOR UPDATE")
+        } else {
+            "BEGIN IMMEDIATE".to_owned()
+        };
+        connection.execute_unprepared(&begin).await.unwrap();
+        Self(connection)
+    }
+
+    async fn releases(self) {
+        self.0.execute_unprepared("ROLLBACK").await.unwrap();
+        self.0.close().await.unwrap();
+    }
+}
+
+fn post(t: &TestApp, path: &str, body: String) -> Request<Body> {
+    let token = t.token(Some(ADMIN), &["platform_admin"]);
+    Request::post(path)
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap()
+}
+
+async fn accept_request(t: &TestApp) -> Request<Body> {
+    let drift = t.open_drift("web-1", "size_slug").await;
+    let query = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) { drift { status } } }";
+    let variables = json!({ "input": { "driftId": drift.id, "revision": drift.revision } });
+    let body = json!({ "query": query, "variables": variables }).to_string();
+    post(t, "/graphql", body)
+}
+
+async fn body_of(response: axum::response::Response) -> Value {
+    let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    serde_json::from_slice(&bytes).unwrap()
+}
+
+/// Sends so many accepts of the one drift at once.
+async fn accepts(t: &TestApp, count: usize) -> JoinSet<Value> {
+    let mut accepts = JoinSet::new();
+    for _ in 0..count {
+        let (router, request) = (t.router.clone(), accept_request(t).await);
+        accepts.spawn(async move {
+            let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+            body_of(response).await
+        });
+    }
+    accepts
+}
+
+/// How many statements wait for a lock.
+async fn waiting(db: &Db) -> i64 {
+    let sql = "SELECT count(*) AS n FROM pg_locks l JOIN pg_database d ON d.oid = l.database OR l.database IS NULL \
+               WHERE NOT l.granted AND d.datname = current_database()";
+    let statement = Statement::from_string(db.backend(), sql);
+    let row = db.reader().query_one_raw(statement).await.unwrap().unwrap();
+    row.try_get("", "n").unwrap()
+}
+
+async fn get(t: &TestApp, path: &str) -> (StatusCode, Value) {
+    let response = t.send(Request::get(path).body(Body::empty()).unwrap()).await;
+    (response.status(), body_of(response).await)
+}
+
+#[tokio::test]
+async fn queries_go_on_while_24_accepts_wait_behind_one_lock() {
+    let t = server(Duration::from_secs(60)).await;
+    let holder = Holder::of(&t.database, "SELECT * FROM cloud_resources").await;
+    let mut accepts = accepts(&t, ACCEPTS).await;
+    if t.database.is_postgres() {
+        eventually("an accept waits for the row", async || waiting(t.db()).await > 0).await;
+        assert_eq!(get(&t, "/readyz").await.0, StatusCode::OK);
+    }
+    for _ in 0..20 {
+        let data = t.data("{ drifts { totalCount } }", json!({})).await;
+        assert_eq!(data["drifts"]["totalCount"], 1);
+    }
+    assert!(accepts.try_join_next().is_none(), "the row is held");
+    holder.releases().await;
+    let answers = accepts.join_all().await;
+    let accepted = answers
+        .iter()
+        .filter(|answer| answer["data"]["acceptDrift"].is_object());
+    assert_eq!(accepted.count(), 1, "{answers:?}");
+    assert_eq!(get(&t, "/readyz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_accept_behind_a_lock_that_is_never_released_is_answered_busy() {
+    let t = server(Duration::from_millis(300)).await;
+    let holder = Holder::of(&t.database, "SELECT * FROM cloud_resources").await;
+    let answers = accepts(&t, ACCEPTS).await.join_all().await;
+    for answer in &answers {
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["code"], "DATABASE_BUSY", "{answer}");
+        assert_eq!(error["message"], "the database is busy, try again");
+    }
+    let drift = t.open_drift("web-1", "size_slug").await;
+    let request = post(&t, &format!("/api/v1/drift/{}/accept", drift.id), String::new());
+    let response = t.send(request).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key("retry-after"));
+    assert_eq!(body_of(response).await, json!({ "error": "database_busy" }));
+    holder.releases().await;
+    t.accept(&drift).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_postgresql_gave_up_is_no_success() {
+    let t = server(Duration::from_secs(5)).await;
+    let outcome = t
+        .db()
+        .write_txn(|txn| async move {
+            // A mistake of a caller: the error is lost, and PostgreSQL answers COMMIT by rolling back.
+            let failed = txn
+                .execute_unprepared("INSERT INTO no_such_table VALUES (1)")
+                .await;
+            assert!(failed.is_err());
+            Ok(())
+        })
+        .await;
+    assert_eq!(outcome.is_err(), t.database.is_postgres(), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_rest_request_ends_when_its_time_is_over() {
+    let t = server(Duration::from_secs(60)).await;
+    let bounds = drift_inbox::graphql::bounds::Bounds {
+        request_timeout: Duration::from_millis(200),
+        ..Default::default()
+    };
+    let edge = drift_inbox::http::Edge::new(t.app.clone(), crate::support::verifier(), bounds, true);
+    let router = drift_inbox::http::router(edge);
+    let holder = Holder::of(&t.database, "SELECT * FROM cloud_resources").await;
+    let drift = t.open_drift("web-1", "size_slug").await;
+    let request = post(&t, &format!("/api/v1/drift/{}/accept", drift.id), String::new());
+    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    holder.releases().await;
+    t.accept(&drift).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_command_on_a_locked_database_waits_and_a_locked_file_is_named() {
+    let t = server(Duration::from_secs(5)).await;
+    let holder = Holder::of(&t.database, "SELECT * FROM cloud_drift").await;
+    let program = Program::new().with("DATABASE_URL", &t.database.url);
+    let mut running = program.start(&["detect"]);
+    if !t.database.is_postgres() {
+        running.logs("another process holds the write lock");
+        running.logs("test.db");
+    }
+    holder.releases().await;
+    let ended = running.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+}
+
+/// A write that loses its connection on PostgreSQL, as in a restart, and its transaction on SQLite.
+async fn interrupted_write(t: &TestApp) -> Result<(), Error> {
+    let interrupt = if t.database.is_postgres() {
+        "SELECT pg_terminate_backend(pg_backend_pid())"
+    } else {
+        "ROLLBACK"
+    };
+    let work = t.db().write_txn(|txn| async move {
+        txn.execute_unprepared("UPDATE cloud_resources SET revision = revision + 100")
+            .await?;
+        txn.execute_unprepared(interrupt).await?;
+        Ok(())
+    });
+    work.await
+}
+
+#[tokio::test]
+async fn a_connection_that_was_interrupted_is_replaced_however_often() {
+    let t = server(Duration::from_secs(5)).await;
+    let revision = t.resource("web-1").await.revision;
+    for failures in [1, 2, 20] {
+        for _ in 0..failures {
+            assert!(interrupted_write(&t).await.is_err());
+        }
+        let spec = json!({ "size_slug": format!("after-{failures}") });
+        t.asked_for("web-1", spec.clone()).await;
+        let another = t.database.connect().await;
+        let found = entity::cloud_provisioned::Entity::find()
+            .one(another.reader())
+            .await;
+        assert_eq!(found.unwrap().unwrap().spec, spec);
+        another.close().await.unwrap();
+    }
+    assert_eq!(t.resource("web-1").await.revision, revision);
+}
+
+/// A caller that leaves in the middle of a write, at any moment of it.
+#[tokio::test]
+async fn a_write_whose_caller_leaves_keeps_no_lock() {
+    let t = server(Duration::from_secs(5)).await;
+    for polls in 0..60 {
+        let write = t.db().write_txn(|txn| async move {
+            txn.execute_unprepared("UPDATE cloud_resources SET revision = revision + 100")
+                .await?;
+            Err::<(), _>(Error::NotFound("drift"))
+        });
+        let mut write = Box::pin(write);
+        for _ in 0..polls {
+            tokio::select! {
+                biased;
+                _ = &mut write => break,
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        drop(write);
+    }
+    let revision = t.resource("web-1").await.revision;
+    assert!(revision < 100, "{revision}");
+    t.asked_for("web-1", json!({ "size_slug": "after" })).await;
+    t.database
+        .execute("UPDATE cloud_resources SET revision = 7")
+        .await
+        .expect("no lock is left");
+    assert_eq!(t.resource("web-1").await.revision, 7);
+}
+
+#[tokio::test]
+async fn a_connection_of_a_command_that_only_reads_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none.db");
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    assert!(Db::open_existing(&url, 2).await.unwrap().is_none());
+    assert!(!file.exists());
+    let t = server(Duration::from_secs(5)).await;
+    let existing = Db::open_existing(&t.database.url, 2).await.unwrap();
+    assert!(existing.unwrap().is_ready().await.unwrap());
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_named() {
+    // Nothing can be made there, not even by root.
+    let program = Program::new().with("DATABASE_URL", "sqlite:///proc/drift.db?mode=rwc");
+    let ended = program.run(&["migrate"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert!(ended.err.contains("/proc/drift.db"), "{}", ended.err);
+    assert!(ended.err.contains("writable"), "{}", ended.err);
+}

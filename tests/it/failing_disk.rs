@@ -1,0 +1,279 @@
+//! What SQLite's disk does to a server: whatever fails, a write that was answered OK is in the file.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use futures_util::future::join_all;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::disk::{EIO, ENOSPC, Faults, OnDisk};
+
+/// What was answered OK: the last version of each spec.
+type Answered = BTreeMap<String, u64>;
+
+async fn record(server: &OnDisk, answered: &mut Answered, number: usize) -> bool {
+    let resource = &server.resources[number % server.resources.len()];
+    let version = server.record(resource, &format!("small-{number}")).await;
+    if let Some(version) = version {
+        answered.insert(resource.clone(), version);
+    }
+    version.is_some()
+}
+
+/// After a kill -9, everything that was answered OK is in the file.
+async fn nothing_is_lost(server: &mut OnDisk, answered: &Answered) {
+    server.kill();
+    let db = server.database().await;
+    let specs = entity::cloud_provisioned::Entity::find()
+        .all(db.reader())
+        .await
+        .unwrap();
+    let kept: BTreeMap<Uuid, u64> = specs
+        .iter()
+        .map(|spec| (spec.resource_id, u64::try_from(spec.spec_version).unwrap()))
+        .collect();
+    for (resource, version) in answered {
+        let kept = kept.get(&Uuid::parse_str(resource).unwrap()).copied();
+        assert!(
+            kept >= Some(*version),
+            "{resource}: version {version} was answered, {kept:?} is kept"
+        );
+    }
+    db.close().await.unwrap();
+}
+
+/// Another process writes, so that the server must read the file and not its memory.
+async fn another_process_writes(server: &OnDisk) {
+    let db = server.database().await;
+    db.write_txn(|txn| async move {
+        let sql = "UPDATE seaql_migrations SET applied_at = applied_at + 1";
+        Ok(txn.execute_unprepared(sql).await?)
+    })
+    .await
+    .expect("the server leaves no lock behind");
+    db.close().await.unwrap();
+}
+
+async fn nothing_is_lost_after(failures: i32) {
+    let once = |writes, reads, error| Faults { writes, reads, error };
+    for faults in [
+        once(failures, 0, ENOSPC),
+        once(failures, 0, EIO),
+        once(0, failures, EIO),
+    ] {
+        let mut server = OnDisk::with(4).await;
+        let mut answered = Answered::new();
+        for number in 0..4 {
+            assert!(record(&server, &mut answered, number).await);
+        }
+        another_process_writes(&server).await;
+        server.fail(faults);
+        for number in 4..200 {
+            record(&server, &mut answered, number).await;
+            if server.injected() >= failures {
+                break;
+            }
+            another_process_writes(&server).await;
+        }
+        assert_eq!(server.injected(), failures, "{faults:?}");
+        for number in 0..4 {
+            assert!(record(&server, &mut answered, number).await, "{faults:?}");
+        }
+        server.until_ready(true).await;
+        another_process_writes(&server).await;
+        nothing_is_lost(&mut server, &answered).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_lost_after_one_failure_of_the_disk() {
+    nothing_is_lost_after(1).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_after_two_failures_of_the_disk() {
+    nothing_is_lost_after(2).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_after_twenty_failures_of_the_disk() {
+    nothing_is_lost_after(20).await;
+}
+
+/// The drifts of a server, with their revisions.
+async fn drifts(server: &OnDisk) -> Vec<Value> {
+    let open = "{ drifts(first: 100) { nodes { id revision } } }";
+    let found = server.ask(open, json!({})).await;
+    found["data"]["drifts"]["nodes"].as_array().unwrap().clone()
+}
+
+async fn accept(server: &OnDisk, drift: &Value) -> Option<String> {
+    let mutation = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) { drift { id } } }";
+    let input = json!({ "input": { "driftId": drift["id"], "revision": drift["revision"] } });
+    let answer = server.ask(mutation, input).await;
+    let id = answer["data"]["acceptDrift"]["drift"]["id"].as_str()?;
+    Some(id.to_owned())
+}
+
+/// A server whose 60 droplets all differ from their specs.
+async fn with_drift_everywhere() -> OnDisk {
+    let server = OnDisk::with(60).await;
+    for resource in &server.resources {
+        assert!(server.record(resource, "small").await.is_some());
+    }
+    let swept = server.program().run(&["detect"]);
+    assert_eq!(swept.code, Some(0), "{}", swept.said());
+    server
+}
+
+async fn all_are_accepted(server: &mut OnDisk, accepted: &[String]) {
+    server.killed_and_started();
+    let left: Vec<Value> = drifts(server).await;
+    for id in accepted {
+        assert!(
+            left.iter().all(|drift| drift["id"] != id.as_str()),
+            "{id} is open again"
+        );
+    }
+    assert_eq!(left.len() + accepted.len(), 60, "what was not accepted is open");
+}
+
+/// What must be true however the disk is full.
+async fn every_accept_that_is_answered_ok_is_kept(fill: impl Fn(&OnDisk), free: impl Fn(&OnDisk)) {
+    let mut server = with_drift_everywhere().await;
+    let open = drifts(&server).await;
+    assert_eq!(open.len(), 60);
+    let mut accepted: Vec<String> = Vec::new();
+    accepted.extend(
+        join_all(open[..20].iter().map(|drift| accept(&server, drift)))
+            .await
+            .into_iter()
+            .flatten(),
+    );
+    assert_eq!(accepted.len(), 20);
+    fill(&server);
+    accepted.extend(
+        join_all(open[20..40].iter().map(|drift| accept(&server, drift)))
+            .await
+            .into_iter()
+            .flatten(),
+    );
+    // The room that is left may take a few.
+    let mut refused = 0;
+    for _ in 0..400 {
+        refused += u32::from(server.record(&server.resources[0], "small").await.is_none());
+        if refused == 5 {
+            break;
+        }
+    }
+    assert_eq!(refused, 5, "the disk is full");
+    server.until_ready(false).await;
+    assert_eq!(
+        drifts(&server).await.len() + accepted.len(),
+        60,
+        "reads go on, and tell the truth"
+    );
+    free(&server);
+    server.until_ready(true).await;
+    accepted.extend(
+        join_all(open[40..].iter().map(|drift| accept(&server, drift)))
+            .await
+            .into_iter()
+            .flatten(),
+    );
+    assert!(
+        accepted.len() >= 40,
+        "the server recovers by itself: {}",
+        accepted.len()
+    );
+    another_process_writes(&server).await;
+    all_are_accepted(&mut server, &accepted).await;
+}
+
+#[tokio::test]
+async fn every_accept_that_was_answered_ok_while_the_disk_filled_is_in_the_file() {
+    let full = Faults {
+        writes: -1,
+        error: ENOSPC,
+        ..Faults::default()
+    };
+    let fill = |server: &OnDisk| server.fail(full);
+    let free = |server: &OnDisk| server.fail(Faults::default());
+    every_accept_that_is_answered_ok_is_kept(fill, free).await;
+}
+
+/// Bounds the size of the files that a process may write.
+fn limit_files(pid: u32, bytes: &str) {
+    let limited = Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), &format!("--fsize={bytes}:unlimited")])
+        .status();
+    assert!(limited.unwrap().success());
+}
+
+#[tokio::test]
+async fn every_accept_that_was_answered_ok_before_files_may_not_grow_is_in_the_file() {
+    let fill = |server: &OnDisk| {
+        let log = server.file().with_extension("db-wal");
+        let room = std::fs::metadata(log).unwrap().len() + 40_000;
+        limit_files(server.pid(), &room.to_string());
+    };
+    let free = |server: &OnDisk| limit_files(server.pid(), "unlimited");
+    every_accept_that_is_answered_ok_is_kept(fill, free).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_under_the_server_takes_no_write() {
+    let server = OnDisk::with(2).await;
+    assert!(server.record(&server.resources[0], "small").await.is_some());
+    let aside = server.file().with_extension("aside");
+    std::fs::rename(server.file(), &aside).unwrap();
+    for _ in 0..3 {
+        assert_eq!(server.record(&server.resources[0], "small").await, None);
+        let read = server.ask("{ drifts { totalCount } }", json!({})).await;
+        assert_eq!(
+            read["errors"][0]["extensions"]["code"], "INTERNAL_SERVER_ERROR",
+            "{read}"
+        );
+    }
+    let said = server.until_ready(false).await;
+    assert!(said.contains("removed or replaced"), "{said}");
+    assert!(!server.file().exists(), "no new file is made in its place");
+    std::fs::rename(&aside, server.file()).unwrap();
+    server.until_ready(true).await;
+    assert_eq!(server.record(&server.resources[0], "small").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_under_the_server_takes_no_write() {
+    for part in ["", "-wal"] {
+        let server = OnDisk::with(2).await;
+        assert!(server.record(&server.resources[0], "small").await.is_some());
+        let path = format!("{}{part}", server.file().display());
+        std::fs::copy(&path, format!("{path}.copy")).unwrap();
+        std::fs::rename(format!("{path}.copy"), &path).unwrap();
+        assert_eq!(server.record(&server.resources[0], "small").await, None, "{part}");
+        server.until_ready(false).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_emptied_or_overwritten_is_noticed() {
+    for size in [0, 3 * 4096] {
+        let server = OnDisk::with(2).await;
+        assert!(server.record(&server.resources[0], "small").await.is_some());
+        // Its log goes into the file first, so that the file is all there is.
+        let db = server.database().await;
+        db.write_txn(|txn| async move { Ok(txn.execute_unprepared("DELETE FROM write_probe").await?) })
+            .await
+            .unwrap();
+        sea_orm::ConnectionTrait::execute_unprepared(db.reader(), "PRAGMA wal_checkpoint(TRUNCATE)")
+            .await
+            .unwrap();
+        db.close().await.unwrap();
+        std::fs::write(server.file(), vec![7; size]).unwrap();
+        let said = server.until_ready(false).await;
+        assert!(!said.contains("\"ok\""), "{said}");
+    }
+}

@@ -1,0 +1,91 @@
+//! A write that is answered OK is in the database, whatever went wrong before it.
+
+use drift_inbox::db::Db;
+use drift_inbox::error::Error;
+use sea_orm::{ConnectionTrait, Database, Statement};
+
+use crate::support::db::TestDb;
+
+/// A database with a table of its own for these tests.
+async fn database() -> (TestDb, Db) {
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    database
+        .execute("CREATE TABLE written (id INTEGER PRIMARY KEY)")
+        .await
+        .unwrap();
+    (database, db)
+}
+
+/// Writes one row.
+async fn write(db: &Db, id: u32) -> Result<(), Error> {
+    db.write_txn(|txn| async move {
+        txn.execute_unprepared(&format!("INSERT INTO written VALUES ({id})"))
+            .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Writes one row, and loses the transaction as SQLite does when the disk is full.
+async fn write_and_lose(db: &Db, id: u32) -> Result<(), Error> {
+    db.write_txn(|txn| async move {
+        txn.execute_unprepared(&format!("INSERT INTO written VALUES ({id})"))
+            .await?;
+        txn.execute_unprepared("ROLLBACK").await?;
+        Ok(())
+    })
+    .await
+}
+
+/// A write that is refused by a rule, as an accept of what moved is.
+async fn refused_write(db: &Db) {
+    let refused: Result<(), Error> = db.write_txn(|_txn| async { Err(Error::NotFound("drift")) }).await;
+    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+}
+
+/// What another process finds.
+async fn written(database: &TestDb) -> Vec<i32> {
+    let connection = Database::connect(&database.url).await.unwrap();
+    let sql = "SELECT id FROM written ORDER BY id";
+    let rows = connection
+        .query_all_raw(Statement::from_string(connection.get_database_backend(), sql))
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    rows.iter().map(|row| row.try_get("", "id").unwrap()).collect()
+}
+
+async fn nothing_is_lost_after(failures: u32) {
+    let (database, db) = database().await;
+    for n in 0..failures {
+        let outcome = write_and_lose(&db, 1_000 + n).await;
+        assert!(outcome.is_err(), "a transaction that is lost is no success");
+        refused_write(&db).await;
+    }
+    for id in 1..=3 {
+        write(&db, id).await.unwrap();
+    }
+    assert_eq!(written(&database).await, [1, 2, 3], "after {failures} failures");
+    database
+        .execute("INSERT INTO written VALUES (4)")
+        .await
+        .expect("no transaction is left open");
+    db.close().await.unwrap();
+    assert_eq!(written(&database).await, [1, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn nothing_is_lost_after_one_transaction_that_ended_under_its_work() {
+    nothing_is_lost_after(1).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_after_two_transactions_that_ended_under_their_work() {
+    nothing_is_lost_after(2).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_after_twenty_transactions_that_ended_under_their_work() {
+    nothing_is_lost_after(20).await;
+}

@@ -1,0 +1,210 @@
+//! A server whose disk fails.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use drift_inbox::db::Db;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::process::{PATIENCE, Program, Running};
+
+const SECRET: &str = "the secret of a test that runs servers";
+/// No space left on device.
+pub(crate) const ENOSPC: i32 = 28;
+/// Input/output error.
+pub(crate) const EIO: i32 = 5;
+
+/// Fails as often as the test says; -1 stands for always.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Faults {
+    pub(crate) writes: i32,
+    pub(crate) reads: i32,
+    pub(crate) error: i32,
+}
+
+/// A server on an SQLite file of its own, with an inventory of droplets.
+pub(crate) struct OnDisk {
+    program: Program,
+    running: Option<Running>,
+    pub(crate) address: String,
+    token: String,
+    client: Client,
+    /// The ids of the resources, by name.
+    pub(crate) resources: Vec<String>,
+}
+
+impl OnDisk {
+    /// With so many droplets in its inventory, larger than any spec of these tests says.
+    pub(crate) async fn with(droplets: usize) -> Self {
+        let droplet = |n| json!({ "kind": "droplet", "providerId": format!("{n:03}"), "name": format!("web-{n:03}"), "sizeSlug": "large" });
+        let listed: Vec<Value> = (0..droplets).map(droplet).collect();
+        let inventory = json!({ "provider": "digitalocean", "resources": listed }).to_string();
+        let program = Program::new();
+        let folder = program.folder().to_owned();
+        let program = program
+            .with("DATABASE_URL", url(&folder))
+            .with("DRIFT_JWT_SECRET", SECRET)
+            .with("DRIFT_LISTEN", "127.0.0.1:0")
+            .with("DRIFT_SYNC_CRON", "off")
+            .with("DRIFT_DETECT_CRON", "off")
+            .with("DRIFT_LOCK_TIMEOUT", "2s")
+            .with("RUST_LOG", "warn")
+            .with_file("inventory.json", inventory)
+            .with_file("faults", [0; 16]);
+        let synced = program.run(&["sync", "--inventory-file", "inventory.json"]);
+        assert_eq!(synced.code, Some(0), "{}", synced.said());
+        let faults = folder.join("faults").display().to_string();
+        let program = program
+            .with("LD_PRELOAD", faulty_disk().display().to_string())
+            .with("FAULTS", faults);
+        let token = program.run(&["token"]).out.trim().to_owned();
+        let mut server = Self {
+            program,
+            running: None,
+            address: String::new(),
+            token,
+            client: Client::new(),
+            resources: Vec::new(),
+        };
+        server.start();
+        let ids = "{ resources(first: 200) { nodes { id name } } }";
+        let found = server.ask(ids, json!({})).await;
+        let mut nodes = found["data"]["resources"]["nodes"].as_array().unwrap().clone();
+        nodes.sort_by_key(|node| node["name"].as_str().unwrap().to_owned());
+        server.resources = nodes
+            .iter()
+            .map(|node| node["id"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(server.resources.len(), droplets);
+        server
+    }
+
+    fn start(&mut self) {
+        let mut running = self.program.start(&["serve"]);
+        self.address = running.address();
+        self.running = Some(running);
+    }
+
+    /// kill -9, and a new start.
+    pub(crate) fn killed_and_started(&mut self) {
+        self.kill();
+        self.start();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let running = self.running.take().unwrap();
+        running.signal("KILL");
+        running.end();
+    }
+
+    /// The file of its database.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.program.folder().join("drift.db")
+    }
+
+    /// Its database, for another process.
+    pub(crate) async fn database(&self) -> Db {
+        Db::connect(&url(self.program.folder()), 2).await.unwrap()
+    }
+
+    /// Another command on its database.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.as_ref().unwrap().pid()
+    }
+
+    /// From now on its disk fails like this.
+    pub(crate) fn fail(&self, faults: Faults) {
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .open(self.faults())
+            .unwrap();
+        // The error first: it must be there when the first one fails.
+        file.write_all_at(&faults.error.to_ne_bytes(), 8).unwrap();
+        file.write_all_at(&0_i32.to_ne_bytes(), 12).unwrap();
+        file.write_all_at(&faults.writes.to_ne_bytes(), 0).unwrap();
+        file.write_all_at(&faults.reads.to_ne_bytes(), 4).unwrap();
+    }
+
+    /// How often it failed.
+    pub(crate) fn injected(&self) -> i32 {
+        let file = std::fs::read(self.faults()).unwrap();
+        i32::from_ne_bytes(file[12..16].try_into().unwrap())
+    }
+
+    fn faults(&self) -> PathBuf {
+        self.program.folder().join("faults")
+    }
+
+    /// Asks its GraphQL API.
+    pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
+        let request = self.client.post(format!("http://{}/graphql", self.address));
+        let request = request
+            .bearer_auth(&self.token)
+            .json(&json!({ "query": query, "variables": variables }));
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    pub(crate) async fn ready(&self) -> (u16, String) {
+        let answer = self.client.get(format!("http://{}/readyz", self.address));
+        let answer = answer.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Waits until it is ready, or is not.
+    pub(crate) async fn until_ready(&self, wanted: bool) -> String {
+        let began = Instant::now();
+        loop {
+            let (status, said) = self.ready().await;
+            if (status == 200) == wanted {
+                return said;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "ready is never {wanted}: {status} {said}"
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Records a spec for a resource. The version that it is answered with, None for an error.
+    pub(crate) async fn record(&self, resource: &str, size: &str) -> Option<u64> {
+        let mutation = "mutation($input: RecordSpecInput!) { recordSpec(input: $input) { provisioned { specVersion } } }";
+        let input = json!({ "input": { "resourceId": resource, "spec": { "size_slug": size } } });
+        let answer = self.ask(mutation, input).await;
+        answer["data"]["recordSpec"]["provisioned"]["specVersion"].as_u64()
+    }
+}
+
+fn url(folder: &Path) -> String {
+    format!("sqlite://{}?mode=rwc", folder.join("drift.db").display())
+}
+
+/// The library that makes the disk fail, compiled once.
+fn faulty_disk() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/faulty_disk.c");
+        let library =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faulty_disk.{}.so", std::process::id()));
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(&library)
+            .arg(&source)
+            .output()
+            .expect("a C compiler");
+        assert!(
+            compiled.status.success(),
+            "{}",
+            String::from_utf8_lossy(&compiled.stderr)
+        );
+        library
+    })
+}
