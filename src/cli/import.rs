@@ -15,8 +15,6 @@ use crate::services::imports::{ImportOptions, ImportSummary, import_state};
 
 #[derive(Args, Debug)]
 pub(super) struct ImportArgs {
-    #[command(flatten)]
-    database: DatabaseArgs,
     /// A state of version 4, or the output of `terraform show -json`; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -32,6 +30,8 @@ pub(super) struct ImportArgs {
     /// Say what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 /// Imports, and prints what came of it. An instance that is refused makes it a failure, after all the others are

@@ -61,7 +61,11 @@ impl OnDisk {
         let program = program
             .with("LD_PRELOAD", faulty_disk().display().to_string())
             .with("FAULTS", faults);
-        let token = program.run(&["token"]).out.trim().to_owned();
+        let token = program
+            .run(&["token", "--role", "platform_admin"])
+            .out
+            .trim()
+            .to_owned();
         let mut server = Self {
             program,
             running: None,
