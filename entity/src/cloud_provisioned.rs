@@ -28,6 +28,9 @@ pub struct Model {
     pub retired_at: Option<DateTimeUtc>,
     /// Time of version 1.
     pub created_at: DateTimeUtc,
+    /// Parts of fields that this version leaves open, so that they are not compared.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub not_compared: Option<Json>,
     /// The resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,

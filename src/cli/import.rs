@@ -106,6 +106,7 @@ fn told(summary: &ImportSummary, dry_run: bool) -> String {
         ));
     }
     lines.extend(skipped(summary));
+    lines.extend(not_compared(summary));
     for taken in &summary.taken_over {
         lines.push(format!(
             "taken over from {}: {} ({} {})",
@@ -157,6 +158,19 @@ fn skipped(summary: &ImportSummary) -> Option<String> {
             .map(|(type_name, count)| format!("{count} of the type {}", plain(type_name))),
     );
     (!parts.is_empty()).then(|| format!("skipped: {}", parts.join(", ")))
+}
+
+fn not_compared(summary: &ImportSummary) -> Option<String> {
+    let counts = summary.not_compared.iter();
+    let parts: Vec<String> = counts
+        .map(|(attribute, count)| format!("{attribute} ({count})"))
+        .collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "not compared, because the state leaves it open: {}",
+            parts.join(", ")
+        )
+    })
 }
 
 /// Without what would move a terminal's cursor.

@@ -64,7 +64,14 @@ mod tests {
             "name": "web-1", "region": "nyc3", "tags": ["web"], "backups": false, "size_slug": "s-1",
         });
         assert_eq!(Value::Object(spec.clone()), expected);
-        assert_eq!(differences(&spec, &resource), []);
+        assert_eq!(
+            differences(
+                &spec,
+                &super::super::not_compared::NotCompared::default(),
+                &resource
+            ),
+            []
+        );
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use entity::cloud_resources;
 use serde_json::{Map, Value};
 
-use super::canonical::{is_unset, loosely_equal};
+use super::canonical::is_unset;
 use super::inventory::PROJECT_ID;
+use super::not_compared::NotCompared;
 
 /// The columns of `cloud_resources` that a field of a spec may name. Every other name is looked up in
 /// `attrs`.
@@ -66,14 +67,18 @@ pub fn is_told(resource: &cloud_resources::Model, field: &str) -> bool {
 }
 
 /// The fields of `spec` that differ from the live resource, in the order of their names. Live fields that
-/// the spec does not name are not looked at.
-pub fn differences(spec: &Map<String, Value>, resource: &cloud_resources::Model) -> Vec<Difference> {
+/// the spec does not name are not looked at, and neither are the parts that it leaves open.
+pub fn differences(
+    spec: &Map<String, Value>,
+    open: &NotCompared,
+    resource: &cloud_resources::Model,
+) -> Vec<Difference> {
     let mut found: Vec<Difference> = spec
         .iter()
         .filter(|(field, _)| is_told(resource, field))
         .filter_map(|(field, expected)| {
             let actual = live_value(resource, field).unwrap_or(Cow::Owned(Value::Null));
-            (!loosely_equal(expected, &actual)).then(|| Difference {
+            (!open.are_equal(field, expected, &actual)).then(|| Difference {
                 field: field.clone(),
                 expected: expected.clone(),
                 actual: actual.into_owned(),

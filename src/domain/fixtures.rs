@@ -57,5 +57,6 @@ pub(super) fn spec(spec: Value) -> cloud_provisioned::Model {
         recorded_at: now(),
         retired_at: None,
         created_at: now(),
+        not_compared: None,
     }
 }

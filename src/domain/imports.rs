@@ -101,6 +101,7 @@ mod tests {
             recorded_at: DateTime::UNIX_EPOCH,
             retired_at: None,
             created_at: DateTime::UNIX_EPOCH,
+            not_compared: None,
         }
     }
 

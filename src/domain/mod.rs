@@ -14,5 +14,6 @@ mod fixtures;
 pub mod imports;
 pub mod inventory;
 pub mod lifecycle;
+pub mod not_compared;
 pub mod schedule;
 pub mod sweep;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::canonical::loosely_equal;
 use super::compare::{differences, is_told};
+use super::not_compared::NotCompared;
 
 /// Name of the field in a drift that is about the whole resource.
 pub const WHOLE_RESOURCE: &str = "*";
@@ -154,7 +155,7 @@ fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
     };
     let told = spec.keys().filter(|field| is_told(&pair.resource, field));
     *fields_compared = told.count() as u64;
-    differences(spec, &pair.resource)
+    differences(spec, &NotCompared::of(&pair.spec), &pair.resource)
         .into_iter()
         .map(|d| Finding {
             kind: DriftKind::Changed,

@@ -129,11 +129,39 @@ pub fn app_spec(spec: &Map<String, Value>) -> Value {
 }
 
 fn app_object(place: &str, object: &Map<String, Value>, level: usize) -> Map<String, Value> {
-    object
+    let mut kept: Map<String, Value> = object
         .iter()
         .filter(|(field, _)| may_keep(place, field))
         .filter_map(|(field, value)| Some((field.clone(), app_value(field, value, level + 1)?)))
-        .collect()
+        .collect();
+    fill_in(place, &mut kept);
+    kept
+}
+
+/// Writes down the defaults of the API, which an answer and a state may leave out or not.
+fn fill_in(place: &str, object: &mut Map<String, Value>) {
+    let (field, default) = match place {
+        "envs" => ("scope", Value::from("RUN_AND_BUILD_TIME")),
+        "image" if !object.contains_key("digest") => ("tag", "latest".into()),
+        // The autoscaler decides it.
+        "services" | "workers" | "jobs" if object.contains_key("autoscaling") => {
+            object.remove("instance_count");
+            return;
+        }
+        "services" | "workers" | "jobs" => ("instance_count", 1.into()),
+        _ => return,
+    };
+    if !object.is_empty() {
+        object.entry(field).or_insert(default);
+    }
+}
+
+/// A default that is left out, because most answers leave it out.
+fn is_default(field: &str, text: &str) -> bool {
+    matches!(
+        (field, text),
+        ("type", "GENERAL" | "AUTOASSIGN") | ("kind", "UNSPECIFIED")
+    )
 }
 
 fn may_keep(place: &str, field: &str) -> bool {
@@ -152,7 +180,7 @@ fn app_value(field: &str, value: &Value, level: usize) -> Option<Value> {
     match value {
         Value::Null | Value::Bool(false) => None,
         Value::Number(number) if number.as_f64() == Some(0.0) => None,
-        Value::String(text) if text.is_empty() || (field == "type" && text == "GENERAL") => None,
+        Value::String(text) if text.is_empty() || is_default(field, text) => None,
         Value::Array(items) => {
             let items: Vec<Value> = items
                 .iter()
@@ -192,7 +220,7 @@ mod tests {
             "name": "shop", "envs": [{"key": "A", "scope": "RUN_TIME"}],
             "services": [{"name": "web", "instance_count": 2,
                 "git": {"repo_clone_url": "https://git.example.com/a.git", "branch": "main"},
-                "image": {"registry_type": "GHCR", "repository": "r"},
+                "image": {"registry_type": "GHCR", "repository": "r", "tag": "latest"},
                 "log_destinations": [{"name": "logs"}], "alerts": [{"rule": "CPU", "value": 80}]}],
         });
         assert_eq!(kept, expected);

@@ -84,6 +84,16 @@ pub fn purpose(text: &str) -> &str {
     text.strip_prefix("Other: ").unwrap_or(text)
 }
 
+/// A word with a capital letter, as the API writes the environment of a project.
+pub fn capitalised(word: &str) -> String {
+    let word = word.to_lowercase();
+    let mut letters = word.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
 /// An address without the user and password that some put into one.
 pub fn without_user(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {

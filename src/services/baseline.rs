@@ -16,6 +16,7 @@ use super::stored_specs::{StoredSpec, stored_in_txn};
 use crate::db::{Db, column, decode};
 use crate::domain::admission::check_spec;
 use crate::domain::baseline::baseline;
+use crate::domain::not_compared::NotCompared;
 use crate::error::{Error, Result};
 
 /// Most specs that one call records.
@@ -150,6 +151,7 @@ async fn specs_in_txn(
                 before,
                 spec,
                 source: SOURCE_BASELINE.to_owned(),
+                not_compared: NotCompared::default(),
             }),
             Err(reason) => skipped.push(Skipped {
                 resource_id,

@@ -18,6 +18,7 @@ use crate::db::{Db, ROWS_PER_INSERT, decodable};
 use crate::domain::admission::check_spec;
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
+use crate::domain::not_compared::NotCompared;
 use crate::error::{Error, Result};
 
 /// A spec to record.
@@ -74,6 +75,7 @@ pub async fn record_provisioned(
             before,
             spec: record.spec.clone(),
             source: record.source.clone(),
+            not_compared: NotCompared::default(),
         };
         let recorded = record_in_txn(&txn, vec![spec], actor, now).await?;
         let none = || Error::Internal("a spec was recorded and is not there".to_owned());
@@ -93,6 +95,8 @@ pub struct NewSpec {
     pub spec: Value,
     /// Who owns it from now on.
     pub source: String,
+    /// What it leaves open.
+    pub not_compared: NotCompared,
 }
 
 /// Records specs of resources that are locked, each with its event.
@@ -108,16 +112,20 @@ pub async fn record_in_txn(
     forget_broken_in_txn(txn, &specs).await?;
     let rows: Vec<provisioned::ActiveModel> = specs
         .into_iter()
-        .map(|new| provisioned::ActiveModel {
-            id: Set(Uuid::now_v7()),
-            resource_id: Set(new.resource_id),
-            spec: Set(new.spec),
-            spec_version: Set(new.before.map_or(0, |before| before.version()) + 1),
-            source: Set(new.source),
-            recorded_by: Set(actor.to_owned()),
-            recorded_at: Set(now),
-            retired_at: Set(None),
-            created_at: Set(now),
+        .map(|new| {
+            let spec_version = new.before.map_or(0, |before| before.version()) + 1;
+            provisioned::ActiveModel {
+                id: Set(Uuid::now_v7()),
+                resource_id: Set(new.resource_id),
+                spec: Set(new.spec),
+                spec_version: Set(spec_version),
+                source: Set(new.source),
+                recorded_by: Set(actor.to_owned()),
+                recorded_at: Set(now),
+                retired_at: Set(None),
+                created_at: Set(now),
+                not_compared: Set(new.not_compared.stored(spec_version)),
+            }
         })
         .collect();
     let mut recorded = Vec::with_capacity(rows.len());
@@ -146,6 +154,7 @@ fn over_the_version_before() -> OnConflict {
             provisioned::Column::RecordedBy,
             provisioned::Column::RecordedAt,
             provisioned::Column::RetiredAt,
+            provisioned::Column::NotCompared,
         ])
         .to_owned()
 }
@@ -176,7 +185,9 @@ pub async fn replace_in_txn(
 ) -> Result<provisioned::Model> {
     check_spec(&spec)?;
     let version = before.spec_version + 1;
+    let open = NotCompared::of(&before).kept(&before.spec, &spec);
     let mut row = before.into_active_model();
+    row.not_compared = Set(open.stored(version));
     row.spec = Set(spec);
     row.spec_version = Set(version);
     row.recorded_by = Set(actor.to_owned());

@@ -63,6 +63,7 @@ mod schedule;
 mod schema;
 mod serving;
 mod settings;
+mod silences;
 mod smoke;
 mod sockets;
 mod state_owned_specs;

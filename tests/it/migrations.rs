@@ -50,6 +50,7 @@ const TABLES: [(&str, &[&str]); 8] = [
             "recorded_at",
             "retired_at",
             "created_at",
+            "not_compared",
         ],
     ),
     (

@@ -4,6 +4,11 @@ use serde_json::{Value, json};
 use super::super::fixtures::bare_resource as resource;
 use super::*;
 
+/// The differences where nothing is left open.
+fn differences(spec: &Map<String, Value>, resource: &cloud_resources::Model) -> Vec<Difference> {
+    super::differences(spec, &NotCompared::default(), resource)
+}
+
 /// The same with every schema field set to `NAME in its column`.
 fn full_resource(attrs: Value) -> cloud_resources::Model {
     let text = |field: &str| Some(format!("{field} in its column"));

@@ -88,6 +88,18 @@ pub(in crate::graphql) struct ImportSummary {
     closes_count: i32,
     /// Instances that were left out.
     skipped: ImportSkipped,
+    /// Attributes that are not compared, because the state leaves them open.
+    not_compared: Vec<ImportNotCompared>,
+}
+
+/// An attribute that is not compared: the state does not say whether it was set by the configuration or by the
+/// cloud.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ImportNotCompared {
+    /// The type and the attribute, such as `digitalocean_app.spec.ingress`.
+    attribute: String,
+    /// How many resources leave it open.
+    count: i32,
 }
 
 /// An instance whose spec somebody else owned.
@@ -178,6 +190,11 @@ impl From<imports::ImportSummary> for ImportSummary {
             name: closing.name,
             field: closing.field,
         });
+        let not_compared = summary.not_compared.into_iter();
+        let not_compared = not_compared.map(|(attribute, count)| ImportNotCompared {
+            attribute,
+            count: int(count),
+        });
         Self {
             lineage: summary.lineage,
             serial: summary.serial,
@@ -201,6 +218,7 @@ impl From<imports::ImportSummary> for ImportSummary {
                 unattached: int(summary.skipped.unattached),
                 unsupported: int(summary.skipped.unsupported.values().sum()),
             },
+            not_compared: not_compared.collect(),
         }
     }
 }

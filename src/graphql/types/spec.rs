@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::cloud_provisioned;
 
 use super::{Json, Resource};
+use crate::domain::not_compared::NotCompared;
 use crate::error::Error;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::ResourceById;
@@ -33,6 +34,12 @@ impl ProvisionedSpec {
     /// The fields that are watched and the values that they must have; null means unset.
     async fn spec(&self) -> Json {
         Json(self.0.spec.clone())
+    }
+
+    /// Parts of these fields that the spec leaves open, so that they are not compared, such as
+    /// `spec.services[name=web].http_port`.
+    async fn not_compared(&self) -> Vec<String> {
+        NotCompared::of(&self.0).texts()
     }
 
     /// 1, 2, 3, ... without gaps.

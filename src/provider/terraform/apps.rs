@@ -1,30 +1,32 @@
 //! Apps: Terraform's blocks in the shape that the API gives them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Said;
-use super::fields::{Row, Take, block, desired, id, take, text};
+use super::fields::{Block, Meaning, Row, Take, desired, id, take, text};
 use super::file::Instance;
+use super::schema;
 use crate::provider::app_spec::app_spec;
 
 const APP: [Row; 1] = [("project_id", "project_id", Take::Known)];
 
-/// Blocks that are lists in the API, under the name that they have there.
-const LISTS: [(&str, &str); 11] = [
-    ("service", "services"),
-    ("static_site", "static_sites"),
-    ("worker", "workers"),
-    ("job", "jobs"),
-    ("function", "functions"),
-    ("database", "databases"),
-    ("domain", "domains"),
-    ("alert", "alerts"),
-    ("env", "envs"),
-    ("log_destination", "log_destinations"),
-    ("rule", "rules"),
+/// Blocks that are lists in the API: their name there, and what tells their members apart. Where nothing does, a
+/// member is known by all that it says.
+const LISTS: [(&str, &str, Option<&str>); 11] = [
+    ("service", "services", Some("name")),
+    ("static_site", "static_sites", Some("name")),
+    ("worker", "workers", Some("name")),
+    ("job", "jobs", Some("name")),
+    ("function", "functions", Some("name")),
+    ("database", "databases", Some("name")),
+    ("domain", "domains", Some("domain")),
+    ("alert", "alerts", Some("rule")),
+    ("env", "envs", Some("key")),
+    ("log_destination", "log_destinations", Some("name")),
+    ("rule", "rules", None),
 ];
 
-/// Lists of blocks that are lists in the API under the same name.
+/// Lists that have the same name in the API.
 const SAME_LISTS: [&str; 8] = [
     "routes",
     "allow_origins",
@@ -40,52 +42,136 @@ const SAME_LISTS: [&str; 8] = [
 const LEVELS: usize = 16;
 
 pub(super) fn app(instance: &Instance) -> Option<Vec<Said>> {
-    let attributes = &instance.attributes;
-    let mut spec = take(attributes, &APP);
-    if let Some(declared) = block(attributes, "spec") {
-        let shaped = shape(declared, 0);
-        if let Some(name) = text(&shaped, "name") {
-            spec.insert("name".to_owned(), name.into());
+    let root = Block::of(instance);
+    let mut reading = take(&root, &APP);
+    if let Some(declared) = root.blocks("spec").next() {
+        let attributes = with_domains(declared.attributes);
+        let shaped = shape(
+            &Block {
+                attributes: &attributes,
+                ..declared
+            },
+            0,
+        );
+        if let Some(name) = text(&shaped.fields, "name") {
+            reading.set("name", name);
         }
-        spec.insert("spec".to_owned(), app_spec(&shaped));
+        reading.set("spec", app_spec(&shaped.fields));
+        reading.open_parts("spec", shaped.open, shaped.attributes);
     }
-    let id = id(attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "app", id, spec))])
+    let id = id(&instance.attributes, "id")?;
+    Some(vec![Said::Resource(desired(instance, "app", id, reading))])
 }
 
-fn shape(block: &Map<String, Value>, level: usize) -> Map<String, Value> {
-    if level > LEVELS {
-        return Map::new();
+/// The domains, as blocks. The provider always writes their names, and writes blocks only where the configuration
+/// has blocks; those say more.
+fn with_domains(declared: &Map<String, Value>) -> Map<String, Value> {
+    let mut attributes = declared.clone();
+    let names = attributes.remove("domains");
+    if schema::is_silent(attributes.get("domain"))
+        && let Some(Value::Array(names)) = names
+        && !names.is_empty()
+    {
+        let blocks = names.into_iter().map(|name| json!({ "name": name }));
+        attributes.insert("domain".to_owned(), blocks.collect());
     }
-    let mut shaped = Map::new();
-    for (name, value) in block {
-        let Value::Array(items) = value else {
-            shaped.insert(name.clone(), value.clone());
+    attributes
+}
+
+/// A block in the API's shape.
+#[derive(Default)]
+struct Shaped {
+    fields: Map<String, Value>,
+    /// Paths of what is left open, in the API's shape.
+    open: Vec<Vec<Value>>,
+    /// The attributes that leave it open.
+    attributes: Vec<String>,
+}
+
+impl Shaped {
+    /// Takes over what is open in a part.
+    fn open_in(&mut self, steps: &[Value], part: &mut Self) {
+        let paths = part.open.drain(..);
+        self.open.extend(paths.map(|path| [steps, &path].concat()));
+        self.attributes.append(&mut part.attributes);
+    }
+}
+
+fn shape(block: &Block<'_>, level: usize) -> Shaped {
+    let mut shaped = Shaped::default();
+    if level > LEVELS {
+        return shaped;
+    }
+    let known = schema::attributes(block.type_name, &block.path);
+    let known = known.iter().map(|attribute| attribute.name);
+    let known: Vec<&str> = known
+        .filter(|name| !block.attributes.contains_key(*name))
+        .collect();
+    for name in block.attributes.keys().map(String::as_str).chain(known) {
+        // It is in the blocks.
+        if name == "domains" && block.path == "spec" {
             continue;
-        };
-        let objects = || items.iter().filter_map(Value::as_object);
-        if let Some((_, plural)) = LISTS.iter().find(|(singular, _)| singular == name) {
-            let items = objects().map(|item| Value::Object(renamed(plural, shape(item, level + 1))));
-            shaped.insert((*plural).to_owned(), items.collect());
-        } else if SAME_LISTS.contains(&name.as_str()) {
-            let items = items.iter().map(|item| match item {
-                Value::Object(item) => Value::Object(shape(item, level + 1)),
-                plain => plain.clone(),
-            });
-            shaped.insert(name.clone(), items.collect());
-        } else if let Some(only) = objects().next() {
-            shaped.insert(name.clone(), Value::Object(shape(only, level + 1)));
+        }
+        match block.meaning(name) {
+            Meaning::Says(value) => member(&mut shaped, block, name, value, level),
+            Meaning::Open => {
+                shaped.open.push(vec![api_name(name).into()]);
+                shaped.attributes.push(block.attribute(name));
+            }
+            // Both sides get their defaults later.
+            Meaning::Unset(_) | Meaning::Default(_) | Meaning::Nothing => {}
         }
     }
     shaped
 }
 
-/// A domain's name is called so only here.
-fn renamed(list: &str, mut item: Map<String, Value>) -> Map<String, Value> {
-    if list == "domains"
-        && let Some(name) = item.remove("name")
-    {
-        item.insert("domain".to_owned(), name);
+fn member(shaped: &mut Shaped, block: &Block<'_>, name: &str, value: &Value, level: usize) {
+    let Value::Array(items) = value else {
+        // A domain's name is called so only in Terraform.
+        let is_domain = name == "name" && block.path == "spec.domain";
+        let name = if is_domain { "domain" } else { name };
+        shaped.fields.insert(name.to_owned(), value.clone());
+        return;
+    };
+    let list = LISTS.iter().find(|(singular, ..)| *singular == name);
+    if list.is_some() || SAME_LISTS.contains(&name) {
+        let (plural, key) = list.map_or((name, None), |(_, plural, key)| (*plural, *key));
+        let mut members: Vec<Value> = Vec::with_capacity(items.len());
+        for mut item in block.blocks(name).map(|item| shape(&item, level + 1)) {
+            let chosen = chosen(&item.fields, key);
+            shaped.open_in(&[plural.into(), chosen], &mut item);
+            members.push(item.fields.into());
+        }
+        members.extend(items.iter().filter(|item| !item.is_object()).cloned());
+        shaped.fields.insert(plural.to_owned(), members.into());
+    } else if let Some(mut only) = block.blocks(name).next().map(|only| shape(&only, level + 1)) {
+        shaped.open_in(&[name.into()], &mut only);
+        shaped.fields.insert(name.to_owned(), only.fields.into());
     }
-    item
+}
+
+/// What chooses a member of a list, as it stands in the spec.
+fn chosen(member: &Map<String, Value>, key: Option<&str>) -> Value {
+    match key.and_then(|key| Some((key, member.get(key)?))) {
+        Some((key, value)) => json!({ key: value }),
+        None => without_lists(&app_spec(member)),
+    }
+}
+
+/// A list may have open parts of its own.
+fn without_lists(value: &Value) -> Value {
+    let Value::Object(map) = value else {
+        return value.clone();
+    };
+    let plain = map.iter().filter(|(_, value)| !value.is_array());
+    let plain = plain.map(|(key, value)| (key.clone(), without_lists(value)));
+    Value::Object(plain.collect())
+}
+
+/// The API's name of an attribute that is left open.
+fn api_name(name: &str) -> &str {
+    LISTS
+        .iter()
+        .find(|(singular, ..)| *singular == name)
+        .map_or(name, |(_, plural, _)| plural)
 }

@@ -1,7 +1,7 @@
 //! Droplets, volumes, snapshots and images.
 
 use super::Said;
-use super::fields::{Row, Take, desired, id, id_number, take};
+use super::fields::{Block, Row, Take, desired, id, id_number, take};
 use super::file::Instance;
 use super::merge::Part;
 
@@ -11,7 +11,7 @@ const DROPLET: [Row; 11] = [
     ("region", "region", Take::Slug),
     ("size", "size_slug", Take::Slug),
     ("tags", "tags", Take::Tags),
-    ("vpc_uuid", "vpc_uuid", Take::Known),
+    ("vpc_uuid", "vpc_uuid", Take::Text),
     ("backups", "backups", Take::Flag),
     ("ipv6", "ipv6", Take::Flag),
     ("monitoring", "monitoring", Take::Flag),
@@ -21,7 +21,7 @@ const DROPLET: [Row; 11] = [
 ];
 
 pub(super) fn droplet(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &DROPLET);
+    let spec = take(&Block::of(instance), &DROPLET);
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "droplet", id, spec))])
 }
@@ -36,7 +36,7 @@ const VOLUME: [Row; 5] = [
 ];
 
 pub(super) fn volume(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &VOLUME);
+    let spec = take(&Block::of(instance), &VOLUME);
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "volume", id, spec))])
 }
@@ -65,19 +65,20 @@ pub(super) fn volume_attachment(instance: &Instance) -> Option<Vec<Said>> {
 const SNAPSHOT: [Row; 2] = [("name", "name", Take::Text), ("tags", "tags", Take::Tags)];
 
 pub(super) fn snapshot(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &SNAPSHOT);
+    let spec = take(&Block::of(instance), &SNAPSHOT);
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "snapshot", id, spec))])
 }
 
-const IMAGE: [Row; 3] = [
+const IMAGE: [Row; 4] = [
     ("name", "name", Take::Text),
     ("description", "description", Take::Text),
+    ("distribution", "distribution", Take::Text),
     ("tags", "tags", Take::Tags),
 ];
 
 pub(super) fn image(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &IMAGE);
+    let spec = take(&Block::of(instance), &IMAGE);
     let id = id(&instance.attributes, "image_id").or_else(|| id(&instance.attributes, "id"))?;
     Some(vec![Said::Resource(desired(instance, "image", id, spec))])
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Said;
-use super::fields::{Row, Take, block, blocks, desired, id, take, text};
+use super::fields::{Block, Reading, Row, Take, desired, id, take, text};
 use super::file::Instance;
 use crate::provider::normal;
 
@@ -12,36 +12,39 @@ const CLUSTER: [Row; 9] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),
     ("size", "size_slug", Take::Slug),
-    ("version", "version", Take::Known),
+    ("version", "version", Take::Text),
     ("node_count", "num_nodes", Take::Number),
     ("tags", "tags", Take::Tags),
-    ("private_network_uuid", "private_network_uuid", Take::Known),
+    ("private_network_uuid", "private_network_uuid", Take::Text),
     ("project_id", "project_id", Take::Known),
     ("storage_size_mib", "storage_size_mib", Take::Positive),
 ];
 
 pub(super) fn cluster(instance: &Instance) -> Option<Vec<Said>> {
-    let attributes = &instance.attributes;
-    let mut spec = take(attributes, &CLUSTER);
+    let (root, attributes) = (Block::of(instance), &instance.attributes);
+    let mut reading = take(&root, &CLUSTER);
     if let Some(engine) = text(attributes, "engine").map(normal::engine) {
         // The cloud upgrades caches by itself.
         if engine == "valkey" {
-            spec.remove("version");
+            reading.fields.remove("version");
         }
-        spec.insert("engine".to_owned(), engine.into());
+        reading.set("engine", engine);
     }
-    if block(attributes, "storage_autoscale").is_some_and(is_enabled) {
-        spec.remove("storage_size_mib");
+    if root
+        .blocks("storage_autoscale")
+        .any(|block| is_enabled(block.attributes))
+    {
+        reading.fields.remove("storage_size_mib");
     }
-    if let Some(window) = block(attributes, "maintenance_window") {
-        let mut declared = take(window, &[("day", "day", Take::Slug)]);
-        if let Some(hour) = text(window, "hour") {
-            declared.insert("hour".to_owned(), normal::hour(hour).into());
+    if let Some(window) = reading.block(&root, "maintenance_window", "maintenance_window") {
+        let mut declared = take(&window, &[("day", "day", Take::Slug)]);
+        if let Some(hour) = text(window.attributes, "hour") {
+            declared.set("hour", normal::hour(hour));
         }
-        spec.insert("maintenance_window".to_owned(), declared.into());
+        reading.object("maintenance_window", declared);
     }
     let id = id(attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "database", id, spec))])
+    Some(vec![Said::Resource(desired(instance, "database", id, reading))])
 }
 
 fn is_enabled(block: &Map<String, Value>) -> bool {
@@ -52,19 +55,18 @@ const RULE: [Row; 2] = [("type", "type", Take::Slug), ("value", "value", Take::T
 
 /// There is one for each cluster, whose id it goes by.
 pub(super) fn firewall(instance: &Instance) -> Option<Vec<Said>> {
-    let attributes = &instance.attributes;
-    let rules: Vec<Value> = blocks(attributes, "rule").map(rule).collect();
-    let spec = Map::from_iter([("rules".to_owned(), rules.into())]);
-    let cluster = id(attributes, "cluster_id")?;
-    let resource = desired(instance, "database_firewall", cluster, spec);
+    let mut reading = Reading::default();
+    reading.members("rules", Block::of(instance).blocks("rule").map(rule).collect());
+    let cluster = id(&instance.attributes, "cluster_id")?;
+    let resource = desired(instance, "database_firewall", cluster, reading);
     Some(vec![Said::Resource(resource)])
 }
 
-fn rule(block: &Map<String, Value>) -> Value {
-    let mut rule = take(block, &RULE);
-    if let (Some("tag"), Some(tag)) = (text(&rule, "type"), text(&rule, "value")) {
+fn rule(block: Block<'_>) -> Reading {
+    let mut rule = take(&block, &RULE);
+    if let (Some("tag"), Some(tag)) = (text(&rule.fields, "type"), text(&rule.fields, "value")) {
         let tag = normal::slug(tag);
-        rule.insert("value".to_owned(), tag.into());
+        rule.set("value", tag);
     }
-    rule.into()
+    rule
 }

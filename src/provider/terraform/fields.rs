@@ -4,26 +4,36 @@ use serde_json::{Map, Number, Value};
 
 use super::Desired;
 use super::file::Instance;
+use super::schema::{Silence, is_silent, silence_of};
+use crate::domain::canonical::is_unset;
+use crate::domain::not_compared::NotCompared;
 use crate::provider::normal;
 
-/// How an attribute becomes a field. Null, and what has another type than it should, becomes none.
+/// The default pool of a cluster stands in a block, and is a resource of its own all the same.
+pub(super) const DEFAULT_POOL: &str = "node_pool";
+
+/// How an attribute becomes a field. A value of another type than it should have becomes none.
 #[derive(Clone, Copy)]
 pub(super) enum Take {
-    /// A text as it is; empty means that it must be unset.
+    /// A text as it is.
     Text,
-    /// A text that the cloud fills in where nobody declares it: empty means not known.
+    /// A text, of which an empty one says nothing.
     Known,
     /// A slug, in lower case.
     Slug,
     /// A word that the API has in upper case.
     Upper,
+    /// A word that the API has with a capital letter.
+    Capitalised,
+    /// What a project is for.
+    Purpose,
     /// An address, without the user and password that some put into one.
     Url,
     /// Yes or no.
     Flag,
     /// A number, also where it is written as a text.
     Number,
-    /// A number of which zero means not declared.
+    /// A number of which zero says nothing, also where it is written as a text.
     Positive,
     /// Tags.
     Tags,
@@ -35,27 +45,209 @@ pub(super) enum Take {
     Ids,
     /// A map of texts.
     Labels,
+    /// A map of numbers by region.
+    Priorities,
 }
 
 /// Attribute, field, and how one becomes the other.
 pub(super) type Row = (&'static str, &'static str, Take);
 
+/// A block of an instance; the instance itself is the block without a path.
+#[derive(Clone)]
+pub(super) struct Block<'a> {
+    pub(super) type_name: &'a str,
+    /// Names of the blocks that it is in, and its own.
+    pub(super) path: String,
+    pub(super) attributes: &'a Map<String, Value>,
+}
+
+/// What an attribute says.
+pub(super) enum Meaning<'a> {
+    /// This value.
+    Says(&'a Value),
+    /// That the value must be unset; the value is how it says so.
+    Unset(Option<&'a Value>),
+    /// The default.
+    Default(&'static Value),
+    /// That the value is not compared.
+    Open,
+    /// Nothing, and nothing is to be said about that.
+    Nothing,
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn of(instance: &'a Instance) -> Self {
+        Self {
+            type_name: &instance.type_name,
+            path: String::new(),
+            attributes: &instance.attributes,
+        }
+    }
+
+    /// The path of an attribute of this block.
+    pub(super) fn attribute(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    /// The blocks of a name in this one.
+    pub(super) fn blocks(&self, name: &str) -> impl Iterator<Item = Block<'a>> {
+        let (type_name, path) = (self.type_name, self.attribute(name));
+        let blocks = self.attributes.get(name).and_then(Value::as_array);
+        let blocks = blocks.into_iter().flatten().filter_map(Value::as_object);
+        blocks.map(move |attributes| Block {
+            type_name,
+            path: path.clone(),
+            attributes,
+        })
+    }
+
+    /// What an attribute says, by the table.
+    pub(super) fn meaning(&self, name: &str) -> Meaning<'a> {
+        let value = self.attributes.get(name);
+        let of_resource = self.path.is_empty() || self.path == DEFAULT_POOL;
+        match silence_of(self.type_name, &self.path, name) {
+            Silence::Nothing => match value {
+                None | Some(Value::Null) => Meaning::Nothing,
+                Some(value) => Meaning::Says(value),
+            },
+            silence => match value {
+                Some(value) if !is_silent(Some(value)) => Meaning::Says(value),
+                None if of_resource => Meaning::Open,
+                _ => match silence {
+                    Silence::Unset => Meaning::Unset(value),
+                    Silence::Default(default) => Meaning::Default(default),
+                    Silence::Open | Silence::Nothing => Meaning::Open,
+                },
+            },
+        }
+    }
+}
+
+/// The fields that a block declares.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) fields: Map<String, Value>,
+    /// Fields that the block leaves open.
+    keys: Vec<&'static str>,
+    /// Attributes that the block leaves open, in it and in the blocks inside.
+    open: Vec<String>,
+    /// Open parts of the fields.
+    not_compared: NotCompared,
+}
+
 /// The declared fields among these.
-pub(super) fn take(attributes: &Map<String, Value>, rows: &[Row]) -> Map<String, Value> {
-    rows.iter()
-        .filter_map(|(from, to, how)| Some(((*to).to_owned(), field(attributes.get(*from)?, *how)?)))
-        .collect()
+pub(super) fn take(block: &Block<'_>, rows: &[Row]) -> Reading {
+    let mut reading = Reading::default();
+    for (from, to, how) in rows {
+        let value = match block.meaning(from) {
+            Meaning::Says(value) => match field(value, *how) {
+                Some(value) => value,
+                // A number that is written as a text, of which zero says nothing.
+                None if matches!(how, Take::Positive) => {
+                    reading.leave_open(block, from, to);
+                    continue;
+                }
+                None => continue,
+            },
+            Meaning::Unset(value) => value
+                .and_then(|value| field(value, *how))
+                .filter(is_unset)
+                .unwrap_or_default(),
+            Meaning::Default(value) => value.clone(),
+            Meaning::Open => {
+                reading.leave_open(block, from, to);
+                continue;
+            }
+            Meaning::Nothing => continue,
+        };
+        reading.fields.insert((*to).to_owned(), value);
+    }
+    reading
+}
+
+impl Reading {
+    /// Notes that an attribute says nothing that could be compared.
+    pub(super) fn leave_open(&mut self, block: &Block<'_>, attribute: &str, field: &'static str) {
+        self.keys.push(field);
+        self.open.push(block.attribute(attribute));
+    }
+
+    /// Adds the fields of the same block that another reading has.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.fields.extend(more.fields);
+        self.keys.extend(more.keys);
+        self.open.extend(more.open);
+    }
+
+    /// Sets a field.
+    pub(super) fn set(&mut self, field: &str, value: impl Into<Value>) {
+        self.fields.insert(field.to_owned(), value.into());
+    }
+
+    /// The only block of a name. Without one, the field says what the table says.
+    pub(super) fn block<'a>(&mut self, of: &Block<'a>, name: &str, field: &'static str) -> Option<Block<'a>> {
+        let block = of.blocks(name).next();
+        if block.is_none() {
+            match of.meaning(name) {
+                Meaning::Open => self.leave_open(of, name, field),
+                Meaning::Unset(_) => self.set(field, Value::Null),
+                Meaning::Says(_) | Meaning::Default(_) | Meaning::Nothing => {}
+            }
+        }
+        block
+    }
+
+    /// A field that is an object. One of which nothing is known is open as a whole.
+    pub(super) fn object(&mut self, field: &'static str, inside: Self) {
+        self.open.extend(inside.open);
+        if inside.fields.is_empty() && !inside.keys.is_empty() {
+            self.keys.push(field);
+            return;
+        }
+        for key in inside.keys {
+            self.not_compared.add(field, vec![key.into()]);
+        }
+        self.set(field, inside.fields);
+    }
+
+    /// A field that is a list of objects.
+    pub(super) fn members(&mut self, field: &'static str, members: Vec<Self>) {
+        let mut list = Vec::with_capacity(members.len());
+        for member in members {
+            let mut chosen = member.fields.clone();
+            chosen.retain(|_, value| !is_unset(value));
+            for key in member.keys {
+                let path = vec![chosen.clone().into(), key.into()];
+                self.not_compared.add(field, path);
+            }
+            self.open.extend(member.open);
+            list.push(member.fields.into());
+        }
+        self.set(field, Value::Array(list));
+    }
+
+    /// Open parts that a reader of its own has found, by paths in the field, and the attributes that say nothing.
+    pub(super) fn open_parts(&mut self, field: &str, paths: Vec<Vec<Value>>, attributes: Vec<String>) {
+        for path in paths {
+            self.not_compared.add(field, path);
+        }
+        self.open.extend(attributes);
+    }
 }
 
 fn field(value: &Value, how: Take) -> Option<Value> {
+    let text = || value.as_str().filter(|text| !text.is_empty());
     match how {
         Take::Text => Some(value.as_str()?.into()),
-        Take::Known => Some(value.as_str().filter(|text| !text.is_empty())?.into()),
-        Take::Slug => Some(normal::slug(value.as_str().filter(|text| !text.is_empty())?).into()),
-        Take::Upper => {
-            let text = value.as_str().filter(|text| !text.is_empty())?;
-            Some(text.to_uppercase().into())
-        }
+        Take::Known => Some(text()?.into()),
+        Take::Slug => Some(normal::slug(text()?).into()),
+        Take::Upper => Some(text()?.to_uppercase().into()),
+        Take::Capitalised => Some(normal::capitalised(text()?).into()),
+        Take::Purpose => Some(normal::purpose(text()?).into()),
         Take::Url => Some(normal::without_user(value.as_str()?).into()),
         Take::Flag => Some(value.as_bool()?.into()),
         Take::Number => number(value),
@@ -69,15 +261,16 @@ fn field(value: &Value, how: Take) -> Option<Value> {
             Some(texts.into())
         }
         Take::Ids => ids(value),
-        Take::Labels => {
-            let labels = value.as_object()?.iter().filter(|(_, label)| label.is_string());
-            Some(Value::Object(
-                labels
-                    .map(|(name, label)| (name.clone(), label.clone()))
-                    .collect(),
-            ))
-        }
+        Take::Labels => map(value, str::to_owned, Value::is_string),
+        Take::Priorities => map(value, normal::slug, Value::is_number),
     }
+}
+
+fn map(value: &Value, key: fn(&str) -> String, may_be: fn(&Value) -> bool) -> Option<Value> {
+    let entries = value.as_object()?.iter().filter(|(_, value)| may_be(value));
+    Some(Value::Object(
+        entries.map(|(name, value)| (key(name), value.clone())).collect(),
+    ))
 }
 
 fn number(value: &Value) -> Option<Value> {
@@ -108,20 +301,6 @@ pub(super) fn id_number(value: &Value) -> Option<i64> {
     }
 }
 
-/// The blocks of a name; none where it is null.
-pub(super) fn blocks<'a>(
-    attributes: &'a Map<String, Value>,
-    name: &str,
-) -> impl Iterator<Item = &'a Map<String, Value>> {
-    let blocks = attributes.get(name).and_then(Value::as_array);
-    blocks.into_iter().flatten().filter_map(Value::as_object)
-}
-
-/// The only block of a name.
-pub(super) fn block<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a Map<String, Value>> {
-    blocks(attributes, name).next()
-}
-
 /// A text that says something.
 pub(super) fn text<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     attributes.get(name)?.as_str().filter(|text| !text.is_empty())
@@ -141,13 +320,15 @@ pub(super) fn desired(
     instance: &Instance,
     kind: &'static str,
     provider_id: String,
-    spec: Map<String, Value>,
+    reading: Reading,
 ) -> Desired {
     let urn = text(&instance.attributes, "urn").map_or_else(
         || format!("do:{kind}:{}", provider_id.to_lowercase()),
         str::to_owned,
     );
+    let spec = reading.fields;
     let name = text(&spec, "name").map_or_else(|| provider_id.clone(), str::to_owned);
+    let type_name = &instance.type_name;
     Desired {
         kind,
         address: instance.address.clone(),
@@ -155,6 +336,10 @@ pub(super) fn desired(
         name,
         region: text(&spec, "region").map(str::to_owned),
         provider_id,
+        open: (reading.open.iter())
+            .map(|attribute| format!("{type_name}.{attribute}"))
+            .collect(),
+        not_compared: reading.not_compared,
         spec,
     }
 }

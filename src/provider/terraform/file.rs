@@ -17,6 +17,7 @@ pub const MAX_STATE_BYTES: u64 = 256 * 1024 * 1024;
 /// What an instance has: attributes that are read, and where it stands.
 pub(super) struct Instance {
     pub(super) address: String,
+    pub(super) type_name: String,
     pub(super) attributes: Map<String, Value>,
 }
 
@@ -335,6 +336,7 @@ impl Reader {
         let has_id = super::fields::id(&attributes, "id").is_some();
         let instance = Instance {
             address: found.address,
+            type_name: found.type_name.to_owned(),
             attributes,
         };
         let said = mapping(&instance);

@@ -1,20 +1,20 @@
 //! Kubernetes clusters and node pools. The default pool stands inside its cluster; the others are resources of
 //! their own.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Said;
-use super::fields::{Row, Take, block, blocks, desired, id, take, text};
+use super::fields::{Block, DEFAULT_POOL, Row, Take, desired, id, take, text};
 use super::file::Instance;
 
 /// The kubeconfig has no row.
 const CLUSTER: [Row; 10] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),
-    ("version", "version", Take::Known),
-    ("vpc_uuid", "vpc_uuid", Take::Known),
-    ("cluster_subnet", "cluster_subnet", Take::Known),
-    ("service_subnet", "service_subnet", Take::Known),
+    ("version", "version", Take::Text),
+    ("vpc_uuid", "vpc_uuid", Take::Text),
+    ("cluster_subnet", "cluster_subnet", Take::Text),
+    ("service_subnet", "service_subnet", Take::Text),
     ("ha", "ha", Take::Flag),
     ("auto_upgrade", "auto_upgrade", Take::Flag),
     ("surge_upgrade", "surge_upgrade", Take::Flag),
@@ -23,7 +23,7 @@ const CLUSTER: [Row; 10] = [
 
 const MAINTENANCE: [Row; 2] = [
     ("day", "day", Take::Slug),
-    ("start_time", "start_time", Take::Known),
+    ("start_time", "start_time", Take::Text),
 ];
 
 const CONTROL_PLANE_FIREWALL: [Row; 2] = [
@@ -37,11 +37,7 @@ const AUTOSCALER: [Row; 3] = [
         "scale_down_utilization_threshold",
         Take::Positive,
     ),
-    (
-        "scale_down_unneeded_time",
-        "scale_down_unneeded_time",
-        Take::Known,
-    ),
+    ("scale_down_unneeded_time", "scale_down_unneeded_time", Take::Text),
     ("expanders", "expanders", Take::Texts),
 ];
 
@@ -49,7 +45,7 @@ const SINGLE_SIGN_ON: [Row; 4] = [
     ("enabled", "enabled", Take::Flag),
     ("required", "required", Take::Flag),
     ("issuer_url", "issuer_url", Take::Url),
-    ("client_id", "client_id", Take::Known),
+    ("client_id", "client_id", Take::Text),
 ];
 
 const ENABLED: [Row; 1] = [("enabled", "enabled", Take::Flag)];
@@ -82,40 +78,37 @@ const BLOCKS: [(&str, &str, &[Row]); 11] = [
 ];
 
 pub(super) fn cluster(instance: &Instance) -> Option<Vec<Said>> {
-    let attributes = &instance.attributes;
-    let mut spec = take(attributes, &CLUSTER);
+    let root = Block::of(instance);
+    let mut reading = take(&root, &CLUSTER);
     // The cloud moves the patch version then.
-    if spec.get("auto_upgrade") == Some(&Value::Bool(true)) {
-        spec.remove("version");
+    if reading.fields.get("auto_upgrade") == Some(&Value::Bool(true)) {
+        reading.fields.remove("version");
     }
     for (from, to, rows) in BLOCKS {
-        if let Some(block) = block(attributes, from) {
-            spec.insert(to.to_owned(), take(block, rows).into());
+        if let Some(block) = reading.block(&root, from, to) {
+            reading.object(to, take(&block, rows));
         }
     }
-    let id = id(attributes, "id")?;
-    let cluster = desired(instance, "kubernetes_cluster", id, spec);
+    let id = id(&instance.attributes, "id")?;
+    let cluster = desired(instance, "kubernetes_cluster", id, reading);
     let mut said = vec![Said::Resource(cluster)];
-    for (index, pool) in blocks(attributes, "node_pool").enumerate() {
+    for (index, pool) in root.blocks(DEFAULT_POOL).enumerate() {
         let inside = Instance {
-            address: format!("{}.node_pool[{index}]", instance.address),
-            attributes: pool.clone(),
+            address: format!("{}.{DEFAULT_POOL}[{index}]", instance.address),
+            type_name: instance.type_name.clone(),
+            attributes: pool.attributes.clone(),
         };
-        said.extend(node_pool(&inside).unwrap_or_default());
+        said.extend(pool_of(&inside, &pool));
     }
     Some(said)
 }
 
-const POOL: [Row; 5] = [
+const POOL: [Row; 7] = [
     ("name", "name", Take::Text),
     ("size", "size_slug", Take::Slug),
     ("tags", "tags", Take::KubernetesTags),
     ("auto_scale", "auto_scale", Take::Flag),
     ("labels", "labels", Take::Labels),
-];
-
-/// Between these two the cluster decides how many nodes there are.
-const SCALED: [Row; 2] = [
     ("min_nodes", "min_nodes", Take::Number),
     ("max_nodes", "max_nodes", Take::Number),
 ];
@@ -129,18 +122,24 @@ const TAINT: [Row; 3] = [
 ];
 
 pub(super) fn node_pool(instance: &Instance) -> Option<Vec<Said>> {
-    let attributes: &Map<String, Value> = &instance.attributes;
-    let mut spec = take(attributes, &POOL);
-    let scaled = spec.get("auto_scale") == Some(&Value::Bool(true));
-    let counts: &[Row] = if scaled { &SCALED } else { &FIXED };
-    spec.extend(take(attributes, counts));
-    if attributes.get("taint").is_some_and(Value::is_array) {
-        let taints: Vec<Value> = blocks(attributes, "taint")
-            .map(|taint| take(taint, &TAINT).into())
-            .collect();
-        spec.insert("taints".to_owned(), taints.into());
+    Some(vec![pool_of(instance, &Block::of(instance))?])
+}
+
+fn pool_of(instance: &Instance, block: &Block<'_>) -> Option<Said> {
+    let mut reading = take(block, &POOL);
+    // Else the cluster decides how many nodes there are, between the bounds.
+    if reading.fields.get("auto_scale") != Some(&Value::Bool(true)) {
+        reading.extend(take(block, &FIXED));
     }
-    let id = text(attributes, "id")?.to_owned();
-    let pool = desired(instance, "kubernetes_node_pool", id, spec);
-    Some(vec![Said::Resource(pool)])
+    if reading.block(block, "taint", "taints").is_some() {
+        let taints = block.blocks("taint").map(|taint| take(&taint, &TAINT));
+        reading.members("taints", taints.collect());
+    }
+    let id = text(block.attributes, "id")?.to_owned();
+    Some(Said::Resource(desired(
+        instance,
+        "kubernetes_node_pool",
+        id,
+        reading,
+    )))
 }

@@ -1,17 +1,17 @@
 //! Load balancers.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Said;
-use super::fields::{Row, Take, block, blocks, desired, id, id_number, take, text};
+use super::fields::{Block, Reading, Row, Take, desired, id, id_number, take, text};
 use super::file::Instance;
 use crate::provider::normal;
 
-const LOAD_BALANCER: [Row; 12] = [
+const LOAD_BALANCER: [Row; 13] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),
     ("type", "type", Take::Upper),
-    ("vpc_uuid", "vpc_uuid", Take::Known),
+    ("vpc_uuid", "vpc_uuid", Take::Text),
     ("project_id", "project_id", Take::Known),
     ("redirect_http_to_https", "redirect_http_to_https", Take::Flag),
     ("enable_proxy_protocol", "enable_proxy_protocol", Take::Flag),
@@ -32,6 +32,7 @@ const LOAD_BALANCER: [Row; 12] = [
         Take::Texts,
     ),
     ("droplet_ids", "droplet_ids", Take::Ids),
+    ("droplet_tag", "tag", Take::Slug),
 ];
 
 /// Certificates by name: their ids change with every renewal.
@@ -41,7 +42,7 @@ const FORWARDING_RULE: [Row; 6] = [
     ("target_protocol", "target_protocol", Take::Slug),
     ("target_port", "target_port", Take::Number),
     ("tls_passthrough", "tls_passthrough", Take::Flag),
-    ("certificate_name", "certificate_name", Take::Known),
+    ("certificate_name", "certificate_name", Take::Text),
 ];
 
 const HEALTH_CHECK: [Row; 7] = [
@@ -60,7 +61,7 @@ const HEALTH_CHECK: [Row; 7] = [
 
 const STICKY_SESSIONS: [Row; 3] = [
     ("type", "type", Take::Slug),
-    ("cookie_name", "cookie_name", Take::Known),
+    ("cookie_name", "cookie_name", Take::Text),
     ("cookie_ttl_seconds", "cookie_ttl_seconds", Take::Positive),
 ];
 
@@ -69,87 +70,71 @@ const FIREWALL: [Row; 2] = [("allow", "allow", Take::Texts), ("deny", "deny", Ta
 const DOMAIN: [Row; 3] = [
     ("name", "name", Take::Slug),
     ("is_managed", "is_managed", Take::Flag),
-    ("certificate_name", "certificate_name", Take::Known),
+    ("certificate_name", "certificate_name", Take::Text),
 ];
 
-const GLOBAL: [Row; 3] = [
+const GLOBAL: [Row; 4] = [
     ("target_protocol", "target_protocol", Take::Slug),
     ("target_port", "target_port", Take::Number),
     ("failover_threshold", "failover_threshold", Take::Positive),
+    ("region_priorities", "region_priorities", Take::Priorities),
 ];
 
+const CDN: [Row; 1] = [("is_enabled", "is_enabled", Take::Flag)];
+
 pub(super) fn load_balancer(instance: &Instance) -> Option<Vec<Said>> {
-    let attributes = &instance.attributes;
-    let mut spec = take(attributes, &LOAD_BALANCER);
+    let (root, attributes) = (Block::of(instance), &instance.attributes);
+    let mut reading = take(&root, &LOAD_BALANCER);
     let size_unit = attributes.get("size_unit").and_then(id_number);
-    if let Some(size) = normal::load_balancer_size(size_unit, text(attributes, "size")) {
-        spec.insert("size_slug".to_owned(), size.into());
+    match normal::load_balancer_size(size_unit, text(attributes, "size")) {
+        Some(size) => reading.set("size_slug", size),
+        None => reading.leave_open(&root, "size_unit", "size_slug"),
     }
     // A tag chooses the droplets: which they are is not declared.
-    if let Some(tag) = text(attributes, "droplet_tag") {
-        spec.remove("droplet_ids");
-        spec.insert("tag".to_owned(), normal::slug(tag).into());
+    if text(&reading.fields, "tag").is_some() {
+        reading.fields.remove("droplet_ids");
     }
-    if text(&spec, "type") == Some("GLOBAL") {
-        spec.remove("region");
+    if text(&reading.fields, "type") == Some("GLOBAL") {
+        reading.fields.remove("region");
     }
-    let rules = blocks(attributes, "forwarding_rule")
-        .map(forwarding_rule)
-        .collect();
-    spec.insert("forwarding_rules".to_owned(), Value::Array(rules));
-    if let Some(check) = block(attributes, "healthcheck") {
-        spec.insert("health_check".to_owned(), take(check, &HEALTH_CHECK).into());
+    let rules = root
+        .blocks("forwarding_rule")
+        .map(|rule| take(&rule, &FORWARDING_RULE));
+    reading.members("forwarding_rules", rules.collect());
+    if let Some(check) = reading.block(&root, "healthcheck", "health_check") {
+        reading.object("health_check", take(&check, &HEALTH_CHECK));
     }
-    if let Some(sticky) = block(attributes, "sticky_sessions") {
-        spec.insert("sticky_sessions".to_owned(), sticky_sessions(sticky));
+    if let Some(sticky) = reading.block(&root, "sticky_sessions", "sticky_sessions") {
+        sticky_sessions(&mut reading, take(&sticky, &STICKY_SESSIONS));
     }
-    if let Some(firewall) = attributes.get("firewall").filter(|firewall| firewall.is_array()) {
-        let rules = firewall.as_array().and_then(|blocks| blocks.first()?.as_object());
-        let rules = rules.map(|rules| take(rules, &FIREWALL)).unwrap_or_default();
-        spec.insert("firewall".to_owned(), rules.into());
+    if let Some(firewall) = reading.block(&root, "firewall", "firewall") {
+        reading.object("firewall", take(&firewall, &FIREWALL));
     }
-    let domains: Vec<Value> = blocks(attributes, "domains")
-        .map(|domain| take(domain, &DOMAIN).into())
-        .collect();
-    if !domains.is_empty() {
-        spec.insert("domains".to_owned(), domains.into());
+    if reading.block(&root, "domains", "domains").is_some() {
+        let domains = root.blocks("domains").map(|domain| take(&domain, &DOMAIN));
+        reading.members("domains", domains.collect());
     }
-    if let Some(global) = block(attributes, "glb_settings") {
-        spec.insert("glb_settings".to_owned(), global_settings(global));
+    if let Some(global) = reading.block(&root, "glb_settings", "glb_settings") {
+        let mut settings = take(&global, &GLOBAL);
+        if let Some(cdn) = settings.block(&global, "cdn", "cdn") {
+            settings.object("cdn", take(&cdn, &CDN));
+        }
+        reading.object("glb_settings", settings);
     }
     let id = id(attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "load_balancer", id, spec))])
-}
-
-/// `tls_passthrough` is always there in the API.
-fn forwarding_rule(rule: &Map<String, Value>) -> Value {
-    let mut rule = take(rule, &FORWARDING_RULE);
-    rule.entry("tls_passthrough").or_insert(Value::Bool(false));
-    rule.into()
+    Some(vec![Said::Resource(desired(
+        instance,
+        "load_balancer",
+        id,
+        reading,
+    ))])
 }
 
 /// None is a type of its own, and the same as no block.
-fn sticky_sessions(block: &Map<String, Value>) -> Value {
-    let sticky = take(block, &STICKY_SESSIONS);
-    match text(&sticky, "type") {
-        None | Some("none") => Value::Null,
-        Some(_) => sticky.into(),
+fn sticky_sessions(reading: &mut Reading, sticky: Reading) {
+    if text(&sticky.fields, "type") == Some("none") {
+        reading.set("sticky_sessions", Value::Null);
+    } else {
+        reading.object("sticky_sessions", sticky);
     }
-}
-
-fn global_settings(settings: &Map<String, Value>) -> Value {
-    let mut global = take(settings, &GLOBAL);
-    if let Some(priorities) = settings.get("region_priorities").and_then(Value::as_object) {
-        let priorities = priorities
-            .iter()
-            .filter(|(_, priority)| priority.is_number())
-            .map(|(region, priority)| (normal::slug(region), priority.clone()))
-            .collect();
-        global.insert("region_priorities".to_owned(), Value::Object(priorities));
-    }
-    if let Some(cdn) = block(settings, "cdn") {
-        let cdn = take(cdn, &[("is_enabled", "is_enabled", Take::Flag)]);
-        global.insert("cdn".to_owned(), cdn.into());
-    }
-    global.into()
 }

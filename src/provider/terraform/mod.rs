@@ -1,7 +1,7 @@
 //! Terraform and OpenTofu: the desired state, read from a state file or from `terraform show -json`.
 //!
 //! Everything here is pure. Attributes come in by allow-list, one table a type: what Terraform computes,
-//! writes and never reads back, or keeps secret has no way into a spec. Null is not declared and not watched.
+//! writes and never reads back, or keeps secret has no way into a spec. What null means is said by [`schema`].
 
 mod apps;
 mod compute;
@@ -14,14 +14,16 @@ mod load_balancers;
 mod merge;
 mod network;
 mod others;
+pub(in crate::provider) mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 pub use self::file::{MAX_STATE_BYTES, parse, parse_value};
 
 use self::file::Instance;
+use crate::domain::not_compared::NotCompared;
 
 /// The cloud that the states speak about.
 pub const PROVIDER: &str = "digitalocean";
@@ -65,6 +67,24 @@ pub struct Desired {
     pub region: Option<String>,
     /// The fields that are watched.
     pub spec: Map<String, Value>,
+    /// The parts of these fields that are left open.
+    pub not_compared: NotCompared,
+    /// The attributes about which the state is silent where silence cannot be compared, with their types: fields and
+    /// parts of fields that are left open.
+    pub open: Vec<String>,
+}
+
+impl State {
+    /// How many resources leave an attribute open, so that it is not compared: by type and attribute.
+    pub fn not_compared(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for desired in &self.desired {
+            for attribute in desired.open.iter().collect::<BTreeSet<_>>() {
+                *counts.entry(attribute.clone()).or_default() += 1;
+            }
+        }
+        counts
+    }
 }
 
 /// A resource of the state that asks for nothing now.

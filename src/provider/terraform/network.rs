@@ -1,11 +1,12 @@
 //! Firewalls, networks, names and addresses.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Said;
-use super::fields::{Row, Take, blocks, desired, id, id_number, take, text};
+use super::fields::{Block, Reading, Row, Take, desired, id, id_number, take, text};
 use super::file::Instance;
 use super::merge::Part;
+use crate::domain::canonical::is_unset;
 use crate::provider::normal;
 
 const FIREWALL: [Row; 3] = [
@@ -35,87 +36,82 @@ const DESTINATIONS: [Row; 5] = [
 ];
 
 pub(super) fn firewall(instance: &Instance) -> Option<Vec<Said>> {
-    let attributes = &instance.attributes;
-    let mut spec = take(attributes, &FIREWALL);
+    let root = Block::of(instance);
+    let mut reading = take(&root, &FIREWALL);
     let sides = [
         ("inbound_rule", "inbound_rules", "sources", &SOURCES),
         ("outbound_rule", "outbound_rules", "destinations", &DESTINATIONS),
     ];
     for (from, to, peers, rows) in sides {
-        let rules: Vec<Value> = blocks(attributes, from)
-            .map(|block| rule(block, peers, rows))
-            .collect();
-        spec.insert(to.to_owned(), rules.into());
+        let rules = root.blocks(from).map(|block| rule(&block, peers, rows));
+        reading.members(to, rules.collect());
     }
-    let id = id(attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "firewall", id, spec))])
+    let id = id(&instance.attributes, "id")?;
+    Some(vec![Said::Resource(desired(instance, "firewall", id, reading))])
 }
 
-fn rule(block: &Map<String, Value>, peers: &str, rows: &[Row]) -> Value {
+fn rule(block: &Block<'_>, peers: &'static str, rows: &[Row]) -> Reading {
     let mut rule = take(block, &[("protocol", "protocol", Take::Slug)]);
-    let protocol = text(&rule, "protocol").unwrap_or_default();
-    if let Some(ports) = normal::ports(protocol, text(block, "port_range").unwrap_or_default()) {
-        rule.insert("ports".to_owned(), ports.into());
+    let protocol = text(&rule.fields, "protocol").unwrap_or_default();
+    let range = text(block.attributes, "port_range").unwrap_or_default();
+    if let Some(ports) = normal::ports(protocol, range) {
+        rule.set("ports", ports);
     }
     let mut named = take(block, rows);
-    named.retain(|_, list| list.as_array().is_some_and(|list| !list.is_empty()));
-    rule.insert(peers.to_owned(), named.into());
-    rule.into()
+    named.fields.retain(|_, list| !is_unset(list));
+    rule.object(peers, named);
+    rule
 }
 
 const VPC: [Row; 4] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),
     ("description", "description", Take::Text),
-    ("ip_range", "ip_range", Take::Known),
+    ("ip_range", "ip_range", Take::Text),
 ];
 
 pub(super) fn vpc(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &VPC);
+    let spec = take(&Block::of(instance), &VPC);
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "vpc", id, spec))])
 }
 
 pub(super) fn domain(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &[("name", "name", Take::Slug)]);
-    let id = text(&spec, "name")
+    let spec = take(&Block::of(instance), &[("name", "name", Take::Slug)]);
+    let id = text(&spec.fields, "name")
         .map(str::to_owned)
         .or_else(|| id(&instance.attributes, "id"))?;
     Some(vec![Said::Resource(desired(instance, "domain", id, spec))])
 }
 
-const RECORD: [Row; 2] = [("type", "type", Take::Upper), ("ttl", "ttl", Take::Positive)];
+const RECORD: [Row; 7] = [
+    ("type", "type", Take::Upper),
+    ("ttl", "ttl", Take::Number),
+    ("priority", "priority", Take::Number),
+    ("port", "port", Take::Number),
+    ("weight", "weight", Take::Number),
+    ("flags", "flags", Take::Number),
+    ("tag", "tag", Take::Text),
+];
 
 pub(super) fn record(instance: &Instance) -> Option<Vec<Said>> {
     let attributes = &instance.attributes;
-    let mut spec = take(attributes, &RECORD);
+    let mut reading = take(&Block::of(instance), &RECORD);
     let domain = text(attributes, "domain").unwrap_or_default();
-    let record_type = text(&spec, "type").unwrap_or_default().to_owned();
+    let record_type = text(&reading.fields, "type").unwrap_or_default().to_owned();
     if let Some(name) = attributes.get("name").and_then(Value::as_str) {
-        spec.insert("name".to_owned(), normal::record_name(name, domain).into());
+        reading.set("name", normal::record_name(name, domain));
     }
     if let Some(value) = attributes.get("value").and_then(Value::as_str) {
-        let data = normal::record_data(&record_type, value, domain);
-        spec.insert("data".to_owned(), data.into());
-    }
-    // The state has zeros and empty texts where the type has no such field, and where it is zero.
-    let own: &[&str] = match record_type.as_str() {
-        "MX" => &["priority"],
-        "SRV" => &["priority", "port", "weight"],
-        "CAA" => &["flags", "tag"],
-        _ => &[],
-    };
-    for field in own {
-        if let Some(value) = attributes.get(*field).filter(|value| !value.is_null()) {
-            let zero = value.as_i64() == Some(0);
-            spec.insert(
-                (*field).to_owned(),
-                if zero { Value::Null } else { value.clone() },
-            );
-        }
+        reading.set("data", normal::record_data(&record_type, value, domain));
     }
     let id = id(attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "domain_record", id, spec))])
+    Some(vec![Said::Resource(desired(
+        instance,
+        "domain_record",
+        id,
+        reading,
+    ))])
 }
 
 const RESERVED_IP: [Row; 2] = [
@@ -124,7 +120,7 @@ const RESERVED_IP: [Row; 2] = [
 ];
 
 pub(super) fn reserved_ip(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &RESERVED_IP);
+    let spec = take(&Block::of(instance), &RESERVED_IP);
     let address = id(&instance.attributes, "ip_address").or_else(|| id(&instance.attributes, "id"))?;
     let resource = desired(instance, "reserved_ip", address, spec);
     Some(vec![Said::Resource(resource)])

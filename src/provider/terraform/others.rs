@@ -1,13 +1,12 @@
 //! Certificates, CDN endpoints, projects, registries and uptime checks.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Said;
-use super::fields::{Row, Take, desired, id, take, text};
+use super::fields::{Block, Row, Take, desired, id, take, text};
 use super::file::Instance;
 use super::merge::Part;
 use crate::domain::inventory::PROJECT_ID;
-use crate::provider::normal;
 
 const CERTIFICATE: [Row; 3] = [
     ("name", "name", Take::Text),
@@ -17,12 +16,12 @@ const CERTIFICATE: [Row; 3] = [
 
 /// Certificates go by name: their ids change with every renewal.
 pub(super) fn certificate(instance: &Instance) -> Option<Vec<Said>> {
-    let mut spec = take(&instance.attributes, &CERTIFICATE);
+    let mut spec = take(&Block::of(instance), &CERTIFICATE);
     // Those of a certificate of one's own are in the certificate.
-    if text(&spec, "type") == Some("custom") {
-        spec.remove("dns_names");
+    if text(&spec.fields, "type") == Some("custom") {
+        spec.fields.remove("dns_names");
     }
-    let name = text(&spec, "name")?.to_owned();
+    let name = text(&spec.fields, "name")?.to_owned();
     Some(vec![Said::Resource(desired(instance, "certificate", name, spec))])
 }
 
@@ -30,11 +29,11 @@ const CDN: [Row; 4] = [
     ("origin", "origin", Take::Text),
     ("ttl", "ttl", Take::Positive),
     ("custom_domain", "custom_domain", Take::Text),
-    ("certificate_name", "certificate_name", Take::Known),
+    ("certificate_name", "certificate_name", Take::Text),
 ];
 
 pub(super) fn cdn_endpoint(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &CDN);
+    let spec = take(&Block::of(instance), &CDN);
     let id = id(&instance.attributes, "id")?;
     let mut endpoint = desired(instance, "cdn_endpoint", id, spec);
     if let Some(origin) = text(&endpoint.spec, "origin") {
@@ -43,20 +42,16 @@ pub(super) fn cdn_endpoint(instance: &Instance) -> Option<Vec<Said>> {
     Some(vec![Said::Resource(endpoint)])
 }
 
-const PROJECT: [Row; 3] = [
+const PROJECT: [Row; 5] = [
     ("name", "name", Take::Text),
     ("description", "description", Take::Text),
+    ("purpose", "purpose", Take::Purpose),
+    ("environment", "environment", Take::Capitalised),
     ("is_default", "is_default", Take::Flag),
 ];
 
 pub(super) fn project(instance: &Instance) -> Option<Vec<Said>> {
-    let mut spec: Map<String, Value> = take(&instance.attributes, &PROJECT);
-    if let Some(purpose) = instance.attributes.get("purpose").and_then(Value::as_str) {
-        spec.insert("purpose".to_owned(), normal::purpose(purpose).into());
-    }
-    if let Some(environment) = text(&instance.attributes, "environment") {
-        spec.insert("environment".to_owned(), capitalised(environment).into());
-    }
+    let spec = take(&Block::of(instance), &PROJECT);
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "project", id, spec))])
 }
@@ -97,21 +92,11 @@ fn of_uniform_name(name: &str) -> Option<(&'static str, String)> {
     Some((kind, id.to_owned()))
 }
 
-/// As the API writes it, in whatever case it was declared.
-fn capitalised(word: &str) -> String {
-    let word = word.to_lowercase();
-    let mut letters = word.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect())
-        .unwrap_or_default()
-}
-
 const REGISTRY: [Row; 2] = [("name", "name", Take::Text), ("region", "region", Take::Slug)];
 
 pub(super) fn registry(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &REGISTRY);
-    let name = text(&spec, "name")?.to_owned();
+    let spec = take(&Block::of(instance), &REGISTRY);
+    let name = text(&spec.fields, "name")?.to_owned();
     Some(vec![Said::Resource(desired(instance, "registry", name, spec))])
 }
 
@@ -124,7 +109,7 @@ const UPTIME_CHECK: [Row; 5] = [
 ];
 
 pub(super) fn uptime_check(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&instance.attributes, &UPTIME_CHECK);
+    let spec = take(&Block::of(instance), &UPTIME_CHECK);
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "uptime_check", id, spec))])
 }

@@ -11,6 +11,7 @@ use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn, open_drifts};
 use super::{Closing, Import, Refusal, TakenOver};
 use crate::domain::admission::{Inadmissible, check_spec};
 use crate::domain::imports::{Decision, decide, may_be_taken_over};
+use crate::domain::not_compared::NotCompared;
 use crate::domain::sweep::{Change, Pair, is_unsynced, plan};
 use crate::error::Result;
 use crate::provider::check_identity;
@@ -97,6 +98,7 @@ impl Asked<'_> {
             before: self.before,
             spec: Value::Object(self.desired.spec.clone()),
             source: import.source.clone(),
+            not_compared: self.desired.not_compared.clone(),
         })
     }
 }
@@ -182,7 +184,12 @@ fn decision(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_
         None => None,
     };
     let spec = Value::Object(desired.spec.clone());
-    Some(decide(before, &spec, &import.source, import.take_over))
+    let decision = decide(before, &spec, &import.source, import.take_over);
+    let same_parts = before.is_some_and(|before| NotCompared::of(before) == desired.not_compared);
+    Some(match decision {
+        Decision::Keep if !same_parts => Decision::Record,
+        decision => decision,
+    })
 }
 
 /// The open drifts that a sweep closes once the specs say this.
@@ -206,6 +213,7 @@ async fn closed_by(
             spec: provisioned::Model {
                 spec: Value::Object(asked.desired.spec.clone()),
                 retired_at: None,
+                not_compared: asked.desired.not_compared.stored(before.spec_version),
                 ..before.clone()
             },
             resource: asked.row.clone(),

@@ -1,5 +1,7 @@
 //! What an import tells.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -32,6 +34,8 @@ pub struct ImportSummary {
     pub closes: Vec<Closing>,
     /// What was left out.
     pub skipped: Skipped,
+    /// How many resources are not compared in an attribute, because the state leaves it open: by type and attribute.
+    pub not_compared: BTreeMap<String, u64>,
 }
 
 /// An instance whose spec somebody else owned.
@@ -80,6 +84,7 @@ impl ImportSummary {
             lineage: import.lineage.clone(),
             serial: import.serial,
             skipped: state.skipped.clone(),
+            not_compared: state.not_compared(),
             refused: faults(state),
             ..Self::default()
         }

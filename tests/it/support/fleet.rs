@@ -75,5 +75,6 @@ fn wanted_row(resource_id: Uuid, now: DateTime<Utc>) -> provisioned::ActiveModel
         recorded_at: Set(now),
         retired_at: Set(None),
         created_at: Set(now),
+        not_compared: Set(None),
     }
 }

@@ -40,6 +40,7 @@ const UPTIME_CHECK: &[Field] = &[
 pub(in super::super) fn uptime_check(item: &Value, _: &Context) -> Option<ListedResource> {
     let mut check = named(item, "uptime_check", UPTIME_CHECK)?;
     check.settling = false;
+    check.attrs.entry("type").or_insert_with(|| "https".into());
     Some(check)
 }
 

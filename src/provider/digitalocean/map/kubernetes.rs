@@ -28,7 +28,7 @@ const CLUSTER: &[Field] = &[
     (
         "cluster_autoscaler_configuration",
         Shape::Object(&[
-            ("scale_down_utilization_threshold", Shape::Plain),
+            ("scale_down_utilization_threshold", Shape::Positive),
             ("scale_down_unneeded_time", Shape::Plain),
             ("expanders", Shape::Plain),
         ]),
@@ -89,6 +89,10 @@ pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResour
         .iter()
         .filter_map(|node| text(node, "/status/state"));
     pool.settling = states.into_iter().any(|state| super::is_passing(&state));
+    // Without an autoscaler there are no bounds, which the provider reads as zero.
+    for bound in ["min_nodes", "max_nodes"] {
+        pool.attrs.entry(bound).or_insert_with(|| 0.into());
+    }
     pool.with_attr("cluster_id", cluster);
     Some(pool)
 }

@@ -13,6 +13,8 @@ pub(super) mod dns;
 pub(super) mod kubernetes;
 pub(super) mod network;
 mod shape;
+#[cfg(test)]
+mod silences;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Lower,
     /// An id that is a number, also where the API writes it as a text.
     Number,
+    /// A number of which zero says that there is none.
+    Positive,
     /// Yes or no. An answer that leaves it out means no.
     Switch,
     /// An address, without the user and password that some put into one.
@@ -50,6 +52,7 @@ pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
             Ok(number) => number.into(),
             Err(_) => value.clone(),
         },
+        (Shape::Positive, Value::Number(number)) if number.as_f64() == Some(0.0) => return None,
         (Shape::Url, Value::String(text)) => normal::without_user(text).into(),
         _ => value.clone(),
     };

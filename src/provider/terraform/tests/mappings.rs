@@ -13,7 +13,7 @@ fn a_droplet_is_its_declared_fields() {
     });
     let expected = json!({
         "name": "web-1", "region": "nyc3", "size_slug": "s-1vcpu-1gb", "tags": ["env:prod", "web"],
-        "backups": true, "ipv6": false, "private_networking": true, "public_networking": true,
+        "backups": true, "ipv6": false, "monitoring": false, "private_networking": true, "public_networking": true,
         "vpc_uuid": "v-1", "volume_ids": ["a", "b"],
     });
     assert_eq!(
@@ -44,7 +44,7 @@ fn an_attachment_is_part_of_the_volume_and_of_the_droplet() {
         specs,
         [
             json!({"name": "web-1", "volume_ids": ["other", "vol"]}),
-            json!({"name": "data", "region": "nyc1", "size_gigabytes": 50, "description": "", "droplet_ids": [7]}),
+            json!({"name": "data", "region": "nyc1", "size_gigabytes": 50, "description": "", "tags": null, "droplet_ids": [7]}),
         ]
     );
     assert_eq!(state.skipped.unattached, 1);
@@ -70,7 +70,7 @@ fn a_load_balancer_has_the_shape_of_the_api() {
         "forwarding_rules": [{"entry_protocol": "https", "entry_port": 443, "target_protocol": "http",
             "target_port": 80, "tls_passthrough": false, "certificate_name": "cert-1"}],
         "health_check": {"protocol": "http", "port": 80, "path": "/", "check_interval_seconds": 10},
-        "sticky_sessions": null, "firewall": {"allow": ["ip:1", "ip:2"]},
+        "sticky_sessions": null, "tag": null, "firewall": {"allow": ["ip:1", "ip:2"]},
     });
     assert_eq!(
         one("digitalocean_loadbalancer", attributes),
@@ -157,7 +157,7 @@ fn a_firewall_has_the_shape_of_the_api() {
 fn networks_names_and_addresses() {
     let vpc = json!({"id": "v", "name": "prod", "region": "nyc1", "description": null, "ip_range": "10.0.0.0/24",
         "default": false, "created_at": "2020-03-13 19:20:47 +0000 UTC"});
-    let expected = json!({"name": "prod", "region": "nyc1", "ip_range": "10.0.0.0/24"});
+    let expected = json!({"name": "prod", "region": "nyc1", "description": null, "ip_range": "10.0.0.0/24"});
     assert_eq!(one("digitalocean_vpc", vpc), ("vpc", "v".to_owned(), expected));
     let domain = json!({"id": "example.com", "name": "example.com", "ttl": 1800, "ip_address": "192.0.2.1"});
     assert_eq!(
@@ -166,7 +166,8 @@ fn networks_names_and_addresses() {
     );
     let apex = json!({"id": "1", "domain": "example.com", "type": "NS", "name": "@", "value": "ns1.example.net.",
         "ttl": 1800, "priority": 0, "port": 0, "weight": 0, "flags": 0, "tag": "", "fqdn": "example.com"});
-    let expected = json!({"type": "NS", "name": "@", "data": "ns1.example.net", "ttl": 1800});
+    let expected = json!({"type": "NS", "name": "@", "data": "ns1.example.net", "ttl": 1800, "priority": null,
+        "port": null, "weight": null, "flags": null, "tag": ""});
     assert_eq!(
         one("digitalocean_record", apex),
         ("domain_record", "1".to_owned(), expected)
@@ -238,12 +239,13 @@ fn the_default_pool_of_a_cluster_is_a_pool_like_any_other() {
             ),
             (
                 "digitalocean_kubernetes_cluster.r0.node_pool[0]",
-                json!({"name": "default", "size_slug": "s-2vcpu-2gb", "count": 3, "auto_scale": false,
+                json!({"name": "default", "size_slug": "s-2vcpu-2gb", "count": 3, "auto_scale": false, "min_nodes": 0, "max_nodes": 0,
                     "labels": {"a": "b"}, "tags": [], "taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]})
             ),
             (
                 "digitalocean_kubernetes_node_pool.r1",
-                json!({"name": "more", "size_slug": "s", "auto_scale": true, "min_nodes": 1, "max_nodes": 5})
+                json!({"name": "more", "size_slug": "s", "auto_scale": true, "min_nodes": 1, "max_nodes": 5, "labels": null,
+                    "tags": null})
             ),
         ]
     );
@@ -342,7 +344,7 @@ fn the_other_kinds() {
         (
             "digitalocean_custom_image",
             json!({"id": "7", "image_id": 7, "name": "img", "url": "https://x/?token=s3cret", "tags": null}),
-            ("image", "7", json!({"name": "img"})),
+            ("image", "7", json!({"name": "img", "tags": null})),
         ),
     ];
     for (type_name, attributes, (kind, id, spec)) in cases {

@@ -1,0 +1,33 @@
+//! Which parts of a spec are left open. The specs of before leave nothing open, as they always did.
+
+use sea_orm_migration::{prelude::*, schema::*};
+
+#[derive(Debug, DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
+        m.alter_table(
+            Table::alter()
+                .table("cloud_provisioned")
+                .add_column(json_binary_null("not_compared"))
+                .to_owned(),
+        )
+        .await
+    }
+
+    async fn down(&self, m: &SchemaManager) -> Result<(), DbErr> {
+        m.alter_table(
+            Table::alter()
+                .table("cloud_provisioned")
+                .drop_column("not_compared")
+                .to_owned(),
+        )
+        .await
+    }
+}

@@ -1,0 +1,234 @@
+//! Parts of a field that a spec leaves open: they are not compared, while all of the rest is.
+//!
+//! A field is compared whole, so that a firewall rule that gained an address is seen. A source of specs may not be
+//! able to tell every part of such a value: a Terraform state does not say on which port an app listens if the
+//! configuration left that to the cloud. Which parts are open cannot be seen in the value itself, because a missing
+//! key means "must be unset" in a spec that was taken from the live resource. So the spec carries the paths of
+//! its open parts, and both sides are compared without them. An accept makes the whole live value the desired one,
+//! and then nothing of that field is open any more.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use entity::cloud_provisioned;
+use serde_json::{Map, Value, json};
+
+use super::canonical::loosely_equal;
+
+/// The open parts of a spec, by field.
+///
+/// A path is a list of steps. A text is a key of an object; an object chooses those members of a list that have
+/// the same values at all of its keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotCompared(BTreeMap<String, Vec<Value>>);
+
+impl NotCompared {
+    /// The open parts of a stored spec. They belong to one version of it: a program that does not know of them
+    /// replaces the spec and leaves them behind.
+    pub fn of(spec: &cloud_provisioned::Model) -> Self {
+        let Some(Value::Object(stored)) = &spec.not_compared else {
+            return Self::default();
+        };
+        if stored.get("specVersion").and_then(Value::as_i64) != Some(spec.spec_version.into()) {
+            return Self::default();
+        }
+        let fields = stored.get("paths").and_then(Value::as_object);
+        let paths = |(field, paths): (&String, &Value)| Some((field.clone(), paths.as_array()?.clone()));
+        Self(fields.into_iter().flatten().filter_map(paths).collect())
+    }
+
+    /// Leaves a part of a field open.
+    pub fn add(&mut self, field: &str, path: Vec<Value>) {
+        let paths = self.0.entry(field.to_owned()).or_default();
+        let path = Value::Array(path);
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+
+    /// As it is stored with this version of the spec; None if nothing is open.
+    pub fn stored(&self, spec_version: i32) -> Option<Value> {
+        (!self.0.is_empty()).then(|| json!({ "specVersion": spec_version, "paths": self.0 }))
+    }
+
+    /// The same, but for the fields that say something else in the next version of the spec.
+    pub fn kept(mut self, before: &Value, after: &Value) -> Self {
+        self.0
+            .retain(|field, _| after.get(field).is_some() && before.get(field) == after.get(field));
+        self
+    }
+
+    /// The paths as texts, such as `spec.services[name=web].http_port`.
+    pub fn texts(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .flat_map(|(field, paths)| paths.iter().map(move |path| text(field, path)))
+            .collect()
+    }
+
+    /// Whether two values of a field mean the same, but for its open parts.
+    pub fn are_equal(&self, field: &str, a: &Value, b: &Value) -> bool {
+        match self.0.get(field) {
+            None => loosely_equal(a, b),
+            Some(paths) => loosely_equal(&without(a, paths), &without(b, paths)),
+        }
+    }
+}
+
+fn text(field: &str, path: &Value) -> String {
+    let mut text = field.to_owned();
+    for step in path.as_array().into_iter().flatten() {
+        match step {
+            Value::String(key) => {
+                text.push('.');
+                text.push_str(key);
+            }
+            Value::Object(chosen) => {
+                let named: Vec<String> = chosen
+                    .iter()
+                    .map(|(key, value)| format!("{key}={}", plain(value)))
+                    .collect();
+                text.push_str(&format!("[{}]", named.join(",")));
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+fn plain(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+fn without<'v>(value: &'v Value, paths: &[Value]) -> Cow<'v, Value> {
+    if !value.is_object() && !value.is_array() {
+        return Cow::Borrowed(value);
+    }
+    let mut value = value.clone();
+    for path in paths.iter().filter_map(Value::as_array) {
+        remove(&mut value, path);
+    }
+    Cow::Owned(value)
+}
+
+/// Removes what a path leads to. It goes as deep as the path is long.
+fn remove(value: &mut Value, path: &[Value]) {
+    match (path, value) {
+        ([Value::String(key)], Value::Object(map)) => _ = map.remove(key),
+        ([Value::String(key), rest @ ..], Value::Object(map)) => {
+            if let Some(value) = map.get_mut(key) {
+                remove(value, rest);
+            }
+        }
+        ([Value::Object(chosen), rest @ ..], Value::Array(members)) if !rest.is_empty() => {
+            for member in members.iter_mut().filter(|member| has(member, chosen)) {
+                remove(member, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a member of a list has all of these values, objects within them alike.
+fn has(member: &Value, chosen: &Map<String, Value>) -> bool {
+    chosen
+        .iter()
+        .all(|(key, wanted)| match (member.get(key), wanted) {
+            (Some(inner @ Value::Object(_)), Value::Object(wanted)) => has(inner, wanted),
+            (Some(value), wanted) => loosely_equal(value, wanted),
+            (None, _) => false,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixtures::spec;
+
+    fn app() -> NotCompared {
+        let mut open = NotCompared::default();
+        open.add("spec", vec!["features".into()]);
+        open.add(
+            "spec",
+            vec!["services".into(), json!({"name": "web"}), "http_port".into()],
+        );
+        open.add(
+            "spec",
+            vec!["rules".into(), json!({"match": {"path": "/"}}), "redirect".into()],
+        );
+        open
+    }
+
+    #[test]
+    fn an_open_part_is_not_compared_and_the_rest_is_whole() {
+        let open = app();
+        let expected = json!({"services": [{"name": "web"}], "rules": [{"match": {"path": "/"}}]});
+        let live = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080}],
+            "rules": [{"match": {"path": "/", "host": "x"}, "redirect": {"uri": "/b"}}]});
+        assert!(
+            !open.are_equal("spec", &expected, &live),
+            "a match that gained a host"
+        );
+        let live = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080}],
+            "rules": [{"match": {"path": "/"}, "redirect": {"uri": "/b"}}]});
+        assert!(open.are_equal("spec", &expected, &live) && open.are_equal("spec", &live, &expected));
+        for (path, value) in [
+            ("/services/0/env", json!("x")),
+            ("/services/1", json!({"name": "web-2", "http_port": 8080})),
+            ("/rules/0/component", json!("web")),
+        ] {
+            let mut changed = live.clone();
+            let (parent, key) = path.rsplit_once('/').unwrap();
+            match changed.pointer_mut(parent).unwrap() {
+                Value::Array(list) => list.push(value),
+                parent => parent[key] = value,
+            }
+            assert!(!open.are_equal("spec", &expected, &changed), "{path}");
+        }
+        assert!(
+            !open.are_equal("other", &expected, &live),
+            "another field has no open parts"
+        );
+    }
+
+    #[test]
+    fn open_parts_belong_to_one_version_and_end_with_the_value_of_their_field() {
+        let open = app();
+        let mut row = spec(json!({"spec": 1, "name": "shop"}));
+        row.not_compared = open.stored(1);
+        assert_eq!(NotCompared::of(&row), open);
+        row.spec_version = 2;
+        assert_eq!(NotCompared::of(&row), NotCompared::default());
+        assert_eq!(NotCompared::default().stored(1), None);
+        let renamed = json!({"spec": 1, "name": "store"});
+        assert_eq!(open.clone().kept(&row.spec, &renamed), open);
+        let accepted = json!({"spec": 2, "name": "shop"});
+        assert_eq!(open.clone().kept(&row.spec, &accepted), NotCompared::default());
+        assert_eq!(
+            open.texts(),
+            [
+                "spec.features",
+                "spec.services[name=web].http_port",
+                "spec.rules[match={\"path\":\"/\"}].redirect"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_path_removes_nothing() {
+        for stored in [
+            json!(7),
+            json!([[]]),
+            json!({"specVersion": 1, "paths": {"a": [[], [1], ["b", {}], 3]}}),
+        ] {
+            let mut row = spec(json!({"a": {"b": [1]}}));
+            row.not_compared = Some(stored);
+            let open = NotCompared::of(&row);
+            assert!(!open.are_equal("a", &json!({"b": [1]}), &json!({"b": [2]})));
+            assert!(open.are_equal("a", &json!({"b": [1]}), &json!({"b": [1]})));
+        }
+    }
+}
