@@ -64,6 +64,7 @@ async fn drifts(app: &App) -> Vec<cloud_drift::Model> {
             recorded_at: Set(now),
             retired_at: Set(None),
             created_at: Set(now),
+            not_compared: Set(None),
         })
         .collect();
     let specs = &specs;

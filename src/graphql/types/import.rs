@@ -88,7 +88,8 @@ pub(in crate::graphql) struct ImportSummary {
     closes_count: i32,
     /// Instances that were left out.
     skipped: ImportSkipped,
-    /// Attributes that are not compared, because the state leaves them open.
+    /// Attributes that are not compared, because the state leaves them open: at most one entry for each attribute of
+    /// the types that are read.
     not_compared: Vec<ImportNotCompared>,
 }
 
