@@ -96,8 +96,11 @@ async fn an_accept_and_a_record_get_through_while_a_sync_writes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_that_another_overtakes_between_two_chunks_leaves_the_rest_to_it() {
     let t = TestApp::new().await;
+    t.cloud_has(droplets("old")).await;
     let (older, newer) = (Cloud::default(), Arc::new(Cloud::default()));
-    older.set(droplets("older"));
+    // The first chunk has changes, the others are as they were.
+    let changed = droplets("older").into_iter().take(500);
+    older.set(changed.chain(droplets("old").into_iter().skip(500)));
     newer.set(droplets("newer"));
     let clock = Clock::Manual(t.clock.clone());
     let (beside, beside_clock) = (t.database.connect().await, clock.clone());
@@ -109,8 +112,9 @@ async fn a_sync_that_another_overtakes_between_two_chunks_leaves_the_rest_to_it(
         let reads_a_chunk = sql.starts_with("SELECT")
             && sql.contains(r#"FROM "cloud_resources""#)
             && sql.contains(r#""provider_id" IN"#);
-        // The first chunk is read twice, the second time under the lock; then comes the second, read without one.
-        if !reads_a_chunk || read.fetch_add(1, Ordering::SeqCst) != 2 {
+        // The first chunk is read twice, the second time under the lock; the second is read under the lock, because the
+        // first had changes; the third is read without one.
+        if !reads_a_chunk || read.fetch_add(1, Ordering::SeqCst) != 3 {
             return;
         }
         tokio::task::block_in_place(|| {
@@ -125,12 +129,12 @@ async fn a_sync_that_another_overtakes_between_two_chunks_leaves_the_rest_to_it(
         .await
         .unwrap();
     assert!(overtaken.load(Ordering::SeqCst));
-    assert_eq!((counts.superseded, counts.discovered), (1, 500), "one chunk");
+    assert_eq!((counts.superseded, counts.changed), (1, 500), "one chunk");
     assert_eq!(counts.outcome(), JobOutcome::Failed);
     let tables = t.tables().await;
     assert_eq!(tables.resources.len(), DROPLETS);
     let of_newer = |size: &Option<String>| size.as_deref() == Some("newer");
     assert!(tables.resources.iter().all(|row| of_newer(&row.size_slug)));
-    assert_eq!(tables.kinds[0].listing_number, Some(2));
+    assert_eq!(tables.kinds[0].listing_number, Some(3));
     assert_eq!(tables.kinds[0].outcome, Some(ListingOutcome::Complete));
 }

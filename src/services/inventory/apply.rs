@@ -152,9 +152,20 @@ impl Kind<'_> {
         listed: &[ListedResource],
         counts: &mut SyncCounts,
     ) -> Result<bool> {
-        for chunk in listed.chunks(CHUNK) {
-            if !self.write(Chunk::Listed(chunk), counts).await? {
-                return Ok(false);
+        let mut changes_before = false;
+        for chunk in listed.chunks(CHUNK).map(Chunk::Listed) {
+            // Most chunks are as they were: they need neither a lock nor a turn to write. Where the one before was
+            // not, to look twice would cost more than it spares.
+            if !changes_before {
+                let (changes, nameless) = self.plan(self.db().reader(), chunk).await?;
+                if changes.is_empty() {
+                    counts.skipped += nameless;
+                    continue;
+                }
+            }
+            match self.write(chunk, counts).await? {
+                Some(changes) => changes_before = changes > 0,
+                None => return Ok(false),
             }
         }
         Ok(true)
@@ -163,7 +174,7 @@ impl Kind<'_> {
     /// Writes that these resources are gone, of which the provider said so.
     pub(super) async fn write_gone(self, gone: &[Uuid], counts: &mut SyncCounts) -> Result<bool> {
         for chunk in gone.chunks(CHUNK) {
-            if !self.write(Chunk::Gone(chunk), counts).await? {
+            if self.write(Chunk::Gone(chunk), counts).await?.is_none() {
                 return Ok(false);
             }
         }
@@ -196,32 +207,28 @@ impl Kind<'_> {
             .await
     }
 
-    async fn write(self, chunk: Chunk<'_>, counts: &mut SyncCounts) -> Result<bool> {
-        // Most chunks are as they were: they need neither a lock nor a turn to write.
-        let (changes, nameless) = self.plan(self.db().reader(), chunk).await?;
-        counts.skipped += nameless;
-        if changes.is_empty() {
-            return Ok(true);
-        }
+    /// Writes a chunk, and answers how much it changed; None if a later listing has claimed the kind.
+    async fn write(self, chunk: Chunk<'_>, counts: &mut SyncCounts) -> Result<Option<u64>> {
         let written = self
             .db()
             .write_txn(|txn| async move {
                 if !self.holds_in_txn(&txn).await? {
                     return Ok(None);
                 }
-                let (changes, _) = self.plan(&*txn, chunk).await?;
+                let (changes, nameless) = self.plan(&*txn, chunk).await?;
                 let now = self.all.clock.now();
                 let written = write_in_txn(&txn, self.provider(), self.kind, changes, now).await?;
-                Ok(Some(written))
+                Ok(Some((written, nameless)))
             })
             .await?;
-        let Some(written) = written else {
-            return Ok(false);
+        let Some((written, nameless)) = written else {
+            return Ok(None);
         };
+        counts.skipped += nameless;
         counts.discovered += written.discovered;
         counts.changed += written.changed;
         counts.gone += written.gone;
-        Ok(true)
+        Ok(Some(written.discovered + written.changed + written.gone))
     }
 
     /// What the chunk changes, in the order of ids, and how many of its rows cannot be written to.
