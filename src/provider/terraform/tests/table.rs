@@ -1,0 +1,71 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+const TABLE: &str = include_str!("../schema.tsv");
+
+/// Type, attribute, form, flags (required, optional, computed) and what silence means.
+fn rows() -> Vec<[&'static str; 5]> {
+    let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.split('\t').collect::<Vec<_>>().try_into().unwrap())
+        .collect()
+}
+
+#[test]
+fn every_attribute_of_every_type_that_is_read_has_a_decision() {
+    let rows = rows();
+    let types: BTreeSet<&str> = rows.iter().map(|[of, ..]| *of).collect();
+    assert_eq!(
+        (types.len(), rows.len()),
+        (24, 859),
+        "types and attributes of the provider's schema"
+    );
+    for of in types {
+        assert!(mapping(&format!("digitalocean_{of}")).is_some(), "{of}");
+    }
+    let named: BTreeSet<(&str, &str)> = rows.iter().map(|[of, path, ..]| (*of, *path)).collect();
+    assert_eq!(named.len(), rows.len(), "no attribute has two decisions");
+    let words = [
+        "required",
+        "identity",
+        "computed",
+        "never",
+        "unlisted",
+        "elsewhere",
+        "twin",
+        "secret",
+        "unset",
+        "open",
+        "inside",
+        "told",
+    ];
+    for [of, path, form, _, word] in rows {
+        assert!(
+            word.starts_with('=') || words.contains(&word),
+            "{of} {path}: {word}"
+        );
+        let block = path.rsplit_once('.').map(|(block, _)| (of, block));
+        assert!(
+            block.is_none_or(|block| named.contains(&block)),
+            "{of} {path} is in no block"
+        );
+        let forms = ["string", "number", "bool", "list", "set", "map", "block"];
+        assert!(forms.contains(&form), "{of} {path}: {form}");
+    }
+}
+
+#[test]
+fn a_decision_follows_from_required_optional_and_computed() {
+    for [of, path, _, flags, word] in rows() {
+        let may_be = match flags {
+            "r" => word == "required",
+            "c" => word == "computed",
+            "oc" => ["open", "inside"].contains(&word),
+            "o" => word == "unset" || word.starts_with('=') || ["inside", "told"].contains(&word),
+            other => panic!("{of} {path}: {other}"),
+        };
+        let is_out = ["identity", "never", "unlisted", "elsewhere", "twin", "secret"].contains(&word);
+        assert!(may_be || is_out, "{of} {path}: {flags} {word}");
+    }
+}
