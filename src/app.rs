@@ -11,17 +11,20 @@ use entity::job_runs::{self, Job, JobOutcome};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::{Db, Patience};
 use crate::domain::admission::keepable;
+use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::provider::InventoryProvider;
-use crate::services::detection::{self, Scope, SweepCounts};
+use crate::services::detection::{self, Scope, SweepCounts, SweepReport};
+use crate::services::freshness::{self, Freshness};
 use crate::services::inventory::{self, FailedSync, SyncCounts, SyncOptions};
 use crate::services::job_runs::{Claim, Report, Trigger, Wanted, abandon, claim, finish, heartbeat};
 
@@ -66,19 +69,17 @@ impl JobRequest {
     }
 
     fn job(&self) -> Job {
-        self.wanted().job
+        match self {
+            Self::Sync(_) => Job::SyncInventory,
+            Self::Detect { .. } => Job::DetectDrift,
+        }
     }
 
-    fn wanted(&self) -> Wanted {
+    /// Whether it is about a part only.
+    fn is_narrowed(&self) -> bool {
         match self {
-            Self::Sync(options) => Wanted {
-                job: Job::SyncInventory,
-                narrowed: options.kinds.is_some(),
-            },
-            Self::Detect { scope, .. } => Wanted {
-                job: Job::DetectDrift,
-                narrowed: !matches!(scope, Scope::All),
-            },
+            Self::Sync(options) => options.kinds.is_some(),
+            Self::Detect { scope, .. } => !matches!(scope, Scope::All),
         }
     }
 }
@@ -121,6 +122,15 @@ impl RunHandle {
     }
 }
 
+/// What the settings say about the inventory.
+#[derive(Clone, Debug, Default)]
+pub struct SourceSettings {
+    /// Name of the source, unless it has the provider's own.
+    pub source: Option<String>,
+    /// How old the last complete listing of a kind may be for a sweep to rely on it.
+    pub max_age: MaxAge,
+}
+
 /// A server, or a command. Clones share everything.
 #[derive(Clone)]
 pub struct App {
@@ -131,6 +141,8 @@ struct Inner {
     db: Db,
     clock: Clock,
     inventory: Option<Arc<dyn InventoryProvider>>,
+    source: Option<String>,
+    max_age: MaxAge,
     schedules: Schedules,
     jobs: TaskTracker,
     active: Mutex<BTreeSet<Uuid>>,
@@ -150,10 +162,28 @@ impl App {
         inventory: Option<Arc<dyn InventoryProvider>>,
         schedules: Schedules,
     ) -> Self {
+        let settings = SourceSettings {
+            max_age: schedules.sync.clone().map(MaxAge::TwiceTheInterval).unwrap_or_default(),
+            ..SourceSettings::default()
+        };
+        Self::with_settings(db, clock, inventory, schedules, settings)
+    }
+
+    /// The same, with a name of the source and a maximum age of the inventory.
+    pub fn with_settings(
+        db: Db,
+        clock: Clock,
+        inventory: Option<Arc<dyn InventoryProvider>>,
+        schedules: Schedules,
+        settings: SourceSettings,
+    ) -> Self {
+        let own_name = inventory.as_ref().map(|inventory| inventory.source());
         let inner = Inner {
             live: Live::new(db.clone(), clock.clone()),
             db,
             clock,
+            source: settings.source.or(own_name),
+            max_age: settings.max_age,
             inventory,
             schedules,
             jobs: TaskTracker::new(),
@@ -182,6 +212,24 @@ impl App {
     /// When jobs run by themselves.
     pub fn schedules(&self) -> &Schedules {
         &self.inner.schedules
+    }
+
+    /// Name of the source that this server or command syncs from, if it has one.
+    pub fn source(&self) -> Option<&str> {
+        self.inner.source.as_deref()
+    }
+
+    /// How far the inventory can be relied on, for every spec.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn freshness(&self) -> Result<Freshness> {
+        freshness::of_scope(self.db(), &Scope::All, &self.inner.max_age).await
+    }
+
+    /// How old the last complete listing of a kind may be for a sweep to rely on it.
+    pub fn max_age(&self) -> &MaxAge {
+        &self.inner.max_age
     }
 
     /// What becomes of drifts, for those who listen.
@@ -213,7 +261,7 @@ impl App {
         if matches!(request, JobRequest::Sync(_)) {
             self.inventory()?;
         }
-        let run = match claim(self.db(), request.wanted(), trigger, self.clock().now()).await? {
+        let run = match claim(self.db(), self.wanted(&request), trigger).await? {
             Claim::Run(run) => run,
             Claim::Skipped(run) => {
                 tracing::info!(job = ?request.job(), run = ?run.map(|run| run.id), "job.skipped: another run is under way");
@@ -229,6 +277,15 @@ impl App {
             end
         });
         Ok(Started::Running(RunHandle { run, end }))
+    }
+
+    fn wanted(&self, request: &JobRequest) -> Wanted {
+        let is_sync = matches!(request, JobRequest::Sync(_));
+        Wanted {
+            job: request.job(),
+            narrowed: request.is_narrowed(),
+            source: self.inner.source.clone().filter(|_| is_sync),
+        }
     }
 
     /// Starts a job by hand and waits for its end.
@@ -250,7 +307,7 @@ impl App {
         let given_up: Vec<Uuid> = self.active().iter().copied().collect();
         tracing::warn!(?given_up, "jobs did not end in time and are given up");
         // Others write them off after a while if this does not get through in time.
-        let written = tokio::time::timeout(LAST_WRITE, abandon(self.db(), &given_up, self.clock().now()));
+        let written = tokio::time::timeout(LAST_WRITE, abandon(self.db(), &given_up));
         match written.await {
             Ok(written) => written,
             Err(_) => {
@@ -276,17 +333,23 @@ impl App {
     async fn execute(&self, run: Uuid, request: JobRequest) -> Result<job_runs::Model> {
         let job = request.job();
         tracing::info!(?job, %run, "job.started");
+        // In a task of its own, so that work that keeps a thread busy does not silence it.
+        let stop = CancellationToken::new();
+        let mut beating = tokio::spawn(beat(self.db().clone(), run, stop.clone()));
         let work = AssertUnwindSafe(self.work(request)).catch_unwind();
-        let worked = tokio::select! {
-            worked = work => worked,
-            never = self.beat(run) => match never {},
+        let report = tokio::select! {
+            worked = work => match worked {
+                Ok(Ok(report)) => report,
+                Ok(Err(error)) => failed(&error),
+                Err(_panic) => failed(&Error::Internal("the job panicked".to_owned())),
+            },
+            _ = &mut beating => {
+                tracing::error!(?job, %run, "the run was written off, so its work ends");
+                written_off()
+            }
         };
-        let report = match worked {
-            Ok(Ok(report)) => report,
-            Ok(Err(error)) => failed(&error),
-            Err(_panic) => failed(&Error::Internal("the job panicked".to_owned())),
-        };
-        let row = finish(&self.patient_db(), run, &report, self.clock().now()).await?;
+        stop.cancel();
+        let row = finish(&self.patient_db(), run, &report).await?;
         tracing::info!(?job, %run, outcome = ?row.outcome, counts = %row.counts, error = row.error, "job.finished");
         Ok(row)
     }
@@ -312,24 +375,41 @@ impl App {
                         progress(counts);
                     }
                 };
+                // Before the sweep: what is listed while it runs may come too late for it.
+                let freshness = freshness::of_scope(self.db(), &scope, &self.inner.max_age).await?;
                 let counts = detection::detect_all(&self.patient_db(), self.clock(), &scope, told).await?;
-                Ok(Report {
-                    outcome: counts.outcome(),
-                    counts: to_json(&counts)?,
-                    error: None,
-                })
+                swept(counts, freshness)
             }
         }
     }
+}
 
-    async fn beat(&self, run: Uuid) -> std::convert::Infallible {
-        loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            if let Err(error) = heartbeat(self.db(), run, self.clock().now()).await {
-                tracing::warn!(%run, %error, "a run could not say that it is alive");
-            }
+/// Says that a run is alive until it is stopped, or the run is written off.
+async fn beat(db: Db, run: Uuid, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        match heartbeat(&db, run).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%run, %error, "a run could not say that it is alive"),
         }
     }
+}
+
+/// A sweep is as good as what it rests on: PARTIAL if that cannot be relied on.
+fn swept(counts: SweepCounts, freshness: Freshness) -> Result<Report> {
+    let mut outcome = counts.outcome();
+    if !freshness.is_vouched() {
+        outcome = JobOutcome::Partial;
+    }
+    Ok(Report {
+        outcome,
+        error: freshness.problem().as_deref().map(keepable),
+        counts: to_json(&SweepReport { counts, freshness })?,
+    })
 }
 
 fn to_json(counts: &impl serde::Serialize) -> Result<Value> {
@@ -346,6 +426,15 @@ fn failed_sync(failure: FailedSync) -> Result<Report> {
         })?;
     }
     Ok(report)
+}
+
+/// The row of such a run says why, and keeps what it says.
+fn written_off() -> Report {
+    Report {
+        outcome: JobOutcome::Abandoned,
+        counts: json!({}),
+        error: Some("the run was written off".to_owned()),
+    }
 }
 
 fn failed(error: &Error) -> Report {

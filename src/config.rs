@@ -9,13 +9,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::TokenVerifier;
 use crate::db::Patience;
 use crate::domain::actor::{RoleAliases, RolesClaim};
+use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::{Schedule, Schedules};
 use crate::graphql::bounds::Bounds;
 use crate::http::origin::Origin;
@@ -30,6 +31,8 @@ const DEFAULT_DATABASE: &str = "sqlite://drift-inbox.db?mode=rwc";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_SYNC_CRON: &str = "0 15 * * * *";
 const DEFAULT_DETECT_CRON: &str = "0 20 * * * *";
+/// Longest name of a source.
+const MAX_SOURCE_BYTES: usize = 200;
 /// Turns a cron off.
 const OFF: &str = "off";
 
@@ -139,6 +142,9 @@ pub struct InventoryArgs {
         value_name = "URL"
     )]
     pub digitalocean_api_url: Option<String>,
+    /// Name of the source, the same on every server that syncs from it [default: digitalocean, or file:PATH]
+    #[arg(long, env = "DRIFT_SOURCE", hide_env_values = true, value_name = "NAME")]
+    pub source: Option<String>,
 }
 
 /// What to sync from.
@@ -151,6 +157,21 @@ pub enum InventoryConfig {
 }
 
 impl InventoryArgs {
+    /// The name of the source, if one is set.
+    ///
+    /// # Errors
+    /// If it is too long, or holds control characters.
+    pub fn source(&self) -> Result<Option<String>> {
+        let Some(name) = set(self.source.as_deref()) else {
+            return Ok(None);
+        };
+        if name.len() > MAX_SOURCE_BYTES || name.contains(char::is_control) {
+            let why = format!("has more than {MAX_SOURCE_BYTES} bytes, or control characters");
+            return Err(BadSetting::new("DRIFT_SOURCE", why));
+        }
+        Ok(Some(name.to_owned()))
+    }
+
     /// Reads and checks. None if neither is set.
     pub fn resolve(&self) -> Result<Option<InventoryConfig>> {
         self.with_token(secret("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_TOKEN_FILE")?)
@@ -276,7 +297,39 @@ pub struct ScheduleArgs {
     pub detect_cron: Option<String>,
 }
 
+/// How old the inventory may be.
+#[derive(Args, Clone, Debug, Default)]
+pub struct MaxAgeArgs {
+    /// How old the last complete listing of a kind may be for a sweep to rely on it, such as 90m [default: twice the
+    /// interval of syncs]
+    #[arg(long, env = "DRIFT_MAX_AGE", hide_env_values = true, value_name = "TIME")]
+    pub max_age: Option<String>,
+}
+
+impl MaxAgeArgs {
+    /// Reads and checks. `sync` is when syncs run.
+    ///
+    /// # Errors
+    /// If it is no time.
+    pub fn resolve(&self, sync: Option<&Schedule>) -> Result<MaxAge> {
+        let Some(text) = set(self.max_age.as_deref()) else {
+            return Ok(sync.cloned().map(MaxAge::TwiceTheInterval).unwrap_or_default());
+        };
+        let age = duration("DRIFT_MAX_AGE", text)?;
+        let age = TimeDelta::from_std(age).map_err(|why| BadSetting::new("DRIFT_MAX_AGE", why))?;
+        Ok(MaxAge::Fixed(age))
+    }
+}
+
 impl ScheduleArgs {
+    /// When to sync, for a command that runs nothing by itself.
+    ///
+    /// # Errors
+    /// If it is no cron.
+    pub fn sync_schedule(cron: Option<&str>, now: DateTime<Utc>) -> Result<Option<Schedule>> {
+        schedule("DRIFT_SYNC_CRON", cron, DEFAULT_SYNC_CRON, now)
+    }
+
     /// Reads and checks.
     pub fn resolve(&self, now: DateTime<Utc>) -> Result<Schedules> {
         Ok(Schedules {

@@ -6,6 +6,7 @@ mod file;
 mod pools;
 mod probe;
 mod rows;
+mod time;
 
 use std::sync::Arc;
 
@@ -16,14 +17,14 @@ use sea_orm::{
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, timeout};
 
-use self::address::sqlite_file;
-pub use self::address::{check_address, is_postgres, is_sqlite};
+pub use self::address::{check_address, is_postgres, is_sqlite, sqlite_file};
 pub use self::contention::Patience;
 use self::contention::retry;
 use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
 pub use self::rows::{column, decodable, decode};
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 
 /// Largest number of rows in one INSERT: SQLite binds at most 32,766 variables, PostgreSQL 65,535.
@@ -48,6 +49,7 @@ pub struct Db {
     committed: Arc<Notify>,
     last_commit: Arc<watch::Sender<Option<Instant>>>,
     probing: Arc<Mutex<()>>,
+    time: Clock,
 }
 
 impl Db {
@@ -90,6 +92,7 @@ impl Db {
             file: pools.file,
             patience: Patience::default(),
             committed: Arc::default(),
+            time: Clock::System,
             last_commit: Arc::new(watch::Sender::new(None)),
             probing: Arc::default(),
         })

@@ -51,7 +51,8 @@ impl Scheduler {
     }
 }
 
-/// Runs one tick of a job, if no other server has it and no other run is under way.
+/// Runs one tick of a job, if no other server has it and no other run is under way. The tick is named by the clock of
+/// this server, on which it fired: by the database's clock, one that is a moment behind, it would be the tick before.
 pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
     let Some(tick) = schedule.newest_tick(app.clock().now()) else {
         return;
@@ -77,8 +78,9 @@ pub async fn catch_up(app: &App) -> bool {
 
 /// False if the job is overdue and another run of it was in the way.
 async fn catch_up_job(app: &App, job: Job, schedule: &Schedule) -> Result<bool> {
-    let last = last_success(app.db(), job).await?;
-    if !schedule.is_overdue(last, app.clock().now()) {
+    let source = app.source().filter(|_| job == Job::SyncInventory);
+    let last = last_success(app.db(), job, source).await?;
+    if !schedule.is_overdue(last, app.db().time(app.db().reader()).await?) {
         return Ok(true);
     }
     match app.start(JobRequest::of_tick(job), Trigger::CatchUp).await? {

@@ -10,7 +10,7 @@ const ROW = `
   }`;
 
 const PAGE_INFO = 'pageInfo { hasNextPage hasPreviousPage startCursor endCursor }';
-const RUN = 'id job scheduledFor startedAt finishedAt outcome counts error';
+const RUN = 'id job source trigger scheduledFor startedAt finishedAt outcome counts error';
 const SIBLING = 'id kind field expected actual status detectedAt resolvedAt resolvedBy resolutionNote';
 const EVENTS = `nodes { id type actor data occurredAt } ${PAGE_INFO}`;
 
@@ -68,6 +68,6 @@ export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(
 export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
 export const STANDING = `query Standing {
   coverage { managed unmanaged }
-  sweeps: jobRuns(job: DETECT_DRIFT, first: 1) { nodes { ${RUN} } }
+  freshness { vouched neverSynced neverListed sweepOverdue stale { provider kind completedAt reason } lastSweep { ${RUN} } }
   syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }
 }`;

@@ -247,14 +247,21 @@ function runElement(run) {
       { class: 'run-line' },
       h('span', { class: `badge run-${outcome}`, text: run.outcome === null ? 'running' : OUTCOME[run.outcome] }),
       h('strong', { text: JOB[run.job] }),
-      h('span', { class: 'run-counts', text: countsText(run) }),
-      h('span', { class: 'run-how', text: run.scheduledFor === null ? 'by hand' : 'scheduled' }),
+      h('span', { class: 'run-counts' }, countsText(run), run.source !== null && ` from ${visible(run.source)}`),
+      h('span', { class: 'run-how', text: trigger(run) }),
       h('span', { class: 'run-took', text: run.finishedAt === null ? '' : duration(run.startedAt, run.finishedAt) }),
       timeElement(run.startedAt, { class: 'age' }),
     ),
     run.error !== null && h('p', { class: 'run-error', text: visible(run.error) }),
     kindsElement(run),
   );
+}
+
+/** @param {JobRun} run */
+function trigger(run) {
+  const known = { TICK: 'scheduled', CATCH_UP: 'catch-up', HAND: 'by hand' };
+  if (run.trigger !== null) return known[run.trigger];
+  return run.scheduledFor === null ? 'by hand' : 'scheduled';
 }
 
 /** @param {JobRun} run */

@@ -2,9 +2,9 @@
 
 import { explain } from './api.js';
 import { h } from './dom.js';
-import { plural, timeElement, visible } from './format.js';
+import { kindName, plural, timeElement, visible } from './format.js';
 import { STANDING } from './queries.js';
-/** @import { Context, JobRun, KindCoverage, View } from './types.js' */
+/** @import { Context, Freshness, JobRun, KindCoverage, View } from './types.js' */
 
 /**
  * @param {Context} context
@@ -24,7 +24,8 @@ export function emptyState(context, view, narrowed, clear) {
       h('p', { text: 'Accepted drift, and drift that went away by itself, is kept here for ever.' }),
     ]);
   }
-  const place = state('Nothing differs.', []);
+  // Not that nothing differs: that has yet to be proved.
+  const place = state('No difference is known.', []);
   void describe(context, place);
   return place;
 }
@@ -43,12 +44,12 @@ function state(title, content) {
  */
 async function describe(context, place) {
   try {
-    const { coverage, sweeps, syncs } = await context.api.ask(STANDING);
+    const { coverage, freshness, syncs } = await context.api.ask(STANDING);
     /** @type {Pick<KindCoverage, 'managed' | 'unmanaged'>[]} */
     const kinds = coverage;
     const managed = kinds.reduce((sum, kind) => sum + kind.managed, 0);
     const unmanaged = kinds.reduce((sum, kind) => sum + kind.unmanaged, 0);
-    place.replaceChildren(...standing(managed, unmanaged, sweeps.nodes[0] ?? null, syncs.nodes[0] ?? null));
+    place.replaceChildren(...standing(managed, unmanaged, freshness, syncs.nodes[0] ?? null));
   } catch (error) {
     place.append(h('p', { text: explain(error) }));
   }
@@ -57,11 +58,12 @@ async function describe(context, place) {
 /**
  * @param {number} managed
  * @param {number} unmanaged
- * @param {JobRun | null} sweep the last one
+ * @param {Freshness} freshness
  * @param {JobRun | null} sync the last one
  * @returns {HTMLElement[]}
  */
-function standing(managed, unmanaged, sweep, sync) {
+function standing(managed, unmanaged, freshness, sync) {
+  const sweep = freshness.lastSweep;
   const title = (/** @type {string} */ text) => h('p', { class: 'state-title', text });
   if (managed === 0 && unmanaged === 0) {
     return [
@@ -91,20 +93,45 @@ function standing(managed, unmanaged, sweep, sync) {
   const compared = Number(sweep.counts['resources'] ?? 0);
   const runs = () => h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' });
   const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} have no spec: ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' }));
-  const stale = sync !== null && failed(sync) ? [h('p', {}, `The last sync ${how(sync)}, so that the inventory may be old: `, runs())] : [];
-  if (failed(sweep) || compared < managed || stale.length > 0) {
+  const doubts = doubtsOf(freshness, sync);
+  if (!freshness.vouched || compared < managed || failed(sweep) || doubts.length > 0) {
     return [
       title('No difference is known.'),
       h('p', {}, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still under way.' : `. It ${failed(sweep) ? `${how(sweep)}, and ` : ''}compared ${compared.toLocaleString('en')} of ${plural(managed, 'managed resource')}. `, runs()),
-      ...stale,
+      doubts.length > 0 && h('p', { text: 'There may be differences that are not known:' }),
+      doubts.length > 0 && h('ul', { class: 'ways', testid: 'doubts' }, ...doubts),
       without,
-    ];
+    ].filter((element) => element !== false);
   }
   return [
     title('Nothing differs.'),
-    h('p', {}, `All of ${plural(managed, 'managed resource')} are as asked for. `, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still under way.' : ` and compared ${plural(compared, 'resource')}.`),
+    h('p', {}, `All of ${plural(managed, 'managed resource')} are as asked for. `, 'The last sweep was ', timeElement(sweep.startedAt), ` and compared ${plural(compared, 'resource')}.`),
     without,
   ];
+}
+
+const WHY = {
+  NEVER_LISTED: 'has never been listed',
+  INCOMPLETE: 'was not listed completely by the newest sync',
+  NOT_READABLE: 'could not be read by the newest sync',
+  OVERDUE: 'was last listed too long ago',
+  IN_THE_FUTURE: 'was last listed at a time that is in the future: a clock is wrong',
+};
+
+/**
+ * Why an empty inbox does not mean that nothing differs.
+ * @param {Freshness} freshness
+ * @param {JobRun | null} sync
+ */
+function doubtsOf(freshness, sync) {
+  const doubts = freshness.stale.map(({ kind, reason, completedAt }) =>
+    h('li', {}, `${kindName(kind)} ${WHY[reason]}`, completedAt !== null && ' (complete ', completedAt !== null && timeElement(completedAt), completedAt !== null && ')'),
+  );
+  if (freshness.neverSynced) doubts.push(h('li', { text: 'No sync has completed yet, so that nothing can be compared.' }));
+  if (freshness.neverListed > 0) doubts.push(h('li', { text: `${plural(freshness.neverListed, 'resource')} with a spec: no sync has listed ${freshness.neverListed === 1 ? 'it' : 'them'} yet.` }));
+  if (freshness.sweepOverdue) doubts.push(h('li', { text: 'The last sweep is too old.' }));
+  if (sync !== null && failed(sync)) doubts.push(h('li', { text: `The last sync ${how(sync)}, so that the inventory may be old.` }));
+  return doubts;
 }
 
 /** @param {JobRun} run */

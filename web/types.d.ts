@@ -98,12 +98,30 @@ export interface DriftDetail extends Drift {
 export interface JobRun {
   id: string;
   job: JobName;
+  source: string | null;
+  trigger: 'TICK' | 'CATCH_UP' | 'HAND' | null;
   scheduledFor: string | null;
   startedAt: string;
   finishedAt: string | null;
   outcome: JobOutcome | null;
   counts: { [key: string]: Json };
   error: string | null;
+}
+
+export interface StaleKind {
+  provider: string;
+  kind: string;
+  completedAt: string | null;
+  reason: 'NEVER_LISTED' | 'INCOMPLETE' | 'NOT_READABLE' | 'OVERDUE' | 'IN_THE_FUTURE';
+}
+
+export interface Freshness {
+  vouched: boolean;
+  neverSynced: boolean;
+  neverListed: number;
+  sweepOverdue: boolean;
+  stale: StaleKind[];
+  lastSweep: JobRun | null;
 }
 
 export interface JobSchedule {

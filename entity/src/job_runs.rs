@@ -36,6 +36,22 @@ pub enum JobOutcome {
     Abandoned,
 }
 
+/// Why a run began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "snake_case"
+)]
+pub enum RunTrigger {
+    /// A tick of the schedule.
+    Tick,
+    /// The start of a server, because a tick was missed.
+    CatchUp,
+    /// A user or a program, by the API or the command line.
+    Hand,
+}
+
 /// One run of a job.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -48,6 +64,10 @@ pub struct Model {
     pub job: Job,
     /// Whether it was asked to look at a part only: a sync of some kinds, a sweep of some resources.
     pub narrowed: bool,
+    /// Source that a sync lists; null for a sweep, and for the runs of older servers.
+    pub source: Option<String>,
+    /// Why it began; null for the runs of older servers.
+    pub trigger: Option<RunTrigger>,
     /// Tick that it ran for; null for a run by hand.
     pub scheduled_for: Option<DateTimeUtc>,
     /// When it began.

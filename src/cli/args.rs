@@ -4,7 +4,7 @@ use super::import::ImportArgs;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::{DatabaseArgs, HttpArgs, InventoryArgs, ScheduleArgs, TokenArgs};
+use crate::config::{DatabaseArgs, HttpArgs, InventoryArgs, MaxAgeArgs, ScheduleArgs, TokenArgs};
 
 /// What --help says at its end.
 const SECRETS: &str = "\
@@ -13,7 +13,8 @@ Secrets are read from the environment, or from the file that NAME_FILE names:
   DIGITALOCEAN_TOKEN  token of the account to sync; read scopes are enough
   DRIFT_JWT_SECRET    shared secret that signs tokens, at least 32 bytes
 The log goes to standard error; RUST_LOG filters it. An empty variable is an unset one.
-Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 drift remains (detect --exit-code).";
+Exit codes: 0 fine, 1 failed or incomplete, 2 wrong usage; with detect --exit-code also 3 drift remains,
+4 no drift is known, but the inventory is missing, incomplete or too old to say that nothing differs.";
 
 /// Where does a cloud differ from what its operators asked for?
 #[derive(Debug, Parser)]
@@ -70,13 +71,9 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Whether people watch it work, so that a log of every run would be in their way.
+    /// Whether it prints by itself what it did, so that a log of every run would be in the way.
     pub(super) fn reports_itself(&self) -> bool {
-        match self {
-            Self::Demo(_) => true,
-            Self::Sync(_) | Self::Detect(_) | Self::ImportTerraform(_) => super::progress::is_watched(),
-            _ => false,
-        }
+        !matches!(self, Self::Serve(_))
     }
 }
 
@@ -102,6 +99,8 @@ pub(super) struct ServeArgs {
     pub(super) token: TokenArgs,
     #[command(flatten)]
     pub(super) schedule: ScheduleArgs,
+    #[command(flatten)]
+    pub(super) max_age: MaxAgeArgs,
 }
 
 #[derive(Args, Debug)]
@@ -126,9 +125,14 @@ pub(super) struct DetectArgs {
     /// How to print what differs
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(super) format: Format,
-    /// End with 3 when open drift remains
+    /// End with 3 when open drift remains, and else with 4 when that nothing differs cannot be vouched for
     #[arg(long)]
     pub(super) exit_code: bool,
+    #[command(flatten)]
+    pub(super) max_age: MaxAgeArgs,
+    /// When syncs run, of which twice the interval is the default of --max-age [default: "0 15 * * * *"]
+    #[arg(long, env = "DRIFT_SYNC_CRON", hide_env_values = true, value_name = "CRON")]
+    pub(super) sync_cron: Option<String>,
     #[command(flatten)]
     pub(super) database: DatabaseArgs,
 }

@@ -9,18 +9,33 @@ use entity::job_runs::{self, Job, JobOutcome};
 use serde_json::{Value, json};
 
 use super::args::{DetectArgs, Format};
-use super::{Failure, Outcome, connect, counted, progress, summary, table};
-use crate::app::{App, JobRequest};
+use super::{Failure, Outcome, connect, counted, missing_database, no_database, progress, summary, table};
+use crate::app::{App, JobRequest, SourceSettings};
 use crate::clock::Clock;
+use crate::config::ScheduleArgs;
+use crate::domain::schedule::Schedules;
 use crate::services::detection::{Scope, SweepCounts};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::resources::{self, ResourceFilter};
 
 /// What `detect --exit-code` ends with when something differs.
 const DRIFT_REMAINS: u8 = 3;
+/// What `detect --exit-code` ends with when no difference is known, and there may be one.
+const CANNOT_VOUCH: u8 = 4;
 
 pub(super) async fn run(args: &DetectArgs) -> Outcome {
-    let app = App::new(connect(&args.database.resolve()?).await?, Clock::System, None);
+    let sync = ScheduleArgs::sync_schedule(args.sync_cron.as_deref(), Clock::System.now())?;
+    let settings = SourceSettings {
+        source: None,
+        max_age: args.max_age.resolve(sync.as_ref())?,
+    };
+    let database = args.database.resolve()?;
+    if let Some(missing) = missing_database(&database) {
+        eprintln!("drift-inbox: {}", no_database(&missing));
+        return Ok(cannot_vouch(args));
+    }
+    let db = connect(&database).await?;
+    let app = App::with_settings(db, Clock::System, None, Schedules::default(), settings);
     let managed = ResourceFilter {
         managed: Some(true),
         ..ResourceFilter::default()
@@ -49,15 +64,26 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
             ExitCode::from(DRIFT_REMAINS)
         }
         Some(JobOutcome::Succeeded) => ExitCode::SUCCESS,
+        Some(JobOutcome::Partial) => cannot_vouch(args),
         _ => ExitCode::FAILURE,
     })
+}
+
+fn cannot_vouch(args: &DetectArgs) -> ExitCode {
+    if args.exit_code {
+        ExitCode::from(CANNOT_VOUCH)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = anstream::stdout();
     writeln!(out, "detect: {}", summary(run, || did(run)))?;
-    if open == 0 {
-        writeln!(out, "nothing differs")?;
+    match run.outcome {
+        Some(JobOutcome::Succeeded) if open == 0 => writeln!(out, "nothing differs")?,
+        _ if open == 0 => writeln!(out, "no difference is known, but not everything could be compared")?,
+        _ => {}
     }
     table::print_open(&mut out, app.db(), app.clock().now()).await?;
     Ok(out.flush()?)

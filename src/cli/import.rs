@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, Outcome, connect, print, progress};
+use super::{Failure, Outcome, connect, missing_database, print, progress, say};
 use crate::clock::Clock;
-use crate::config::DatabaseArgs;
+use crate::config::{DatabaseArgs, DatabaseConfig};
 use crate::provider::terraform::{MAX_STATE_BYTES, State, parse};
 use crate::services::events::SYSTEM;
+use crate::services::freshness::was_ever_synced;
 use crate::services::imports::{ImportOptions, ImportSummary, import_state};
 
 #[derive(Args, Debug)]
@@ -38,7 +39,21 @@ pub(super) struct ImportArgs {
 /// recorded.
 pub(super) async fn run(args: &ImportArgs) -> Outcome {
     let state = read(&args.file)?;
-    let db = connect(&args.database.resolve()?).await?;
+    let database = args.database.resolve()?;
+    let (db, scratch) = match missing_database(&database) {
+        // A dry run makes no database: it says what an empty one would get.
+        Some(_) if args.dry_run => {
+            let folder = tempfile::tempdir()?;
+            let url = format!("sqlite://{}?mode=rwc", folder.path().join("empty.db").display());
+            let empty = DatabaseConfig {
+                url: url.into(),
+                migrate: true,
+                patience: database.patience,
+            };
+            (connect(&empty).await?, Some(folder))
+        }
+        _ => (connect(&database).await?, None),
+    };
     let options = ImportOptions {
         lineage: args.lineage.clone(),
         allow_mass_retire: args.allow_mass_retire,
@@ -50,7 +65,11 @@ pub(super) async fn run(args: &ImportArgs) -> Outcome {
     watched.finish_and_clear();
     let summary = summary?;
     print(told(&summary, args.dry_run).as_bytes())?;
+    if !was_ever_synced(&db).await? {
+        say("no sync so far: nothing is compared until drift-inbox sync has listed the cloud")?;
+    }
     db.close().await?;
+    drop(scratch);
     Ok(if summary.refused.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -13,6 +13,7 @@ mod values;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use crate::clock::Clock;
 use crate::config::{
     BadSetting, DatabaseArgs, DatabaseConfig, InventoryArgs, InventoryConfig, LogFormat, duration,
 };
-use crate::db::{Db, Patience};
+use crate::db::{Db, Patience, sqlite_file};
 use crate::error::Error;
 use crate::provider::InventoryProvider;
 use crate::provider::digitalocean::{DigitalOcean, Limits};
@@ -184,6 +185,18 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     Ok(db)
 }
 
+/// The file of an SQLite database that does not exist: a command that only reads must not make one.
+fn missing_database(config: &DatabaseConfig) -> Option<PathBuf> {
+    sqlite_file(config.url.expose_secret()).filter(|path| !path.exists())
+}
+
+fn no_database(path: &Path) -> String {
+    format!(
+        "there is no database at {}: run drift-inbox sync first, or set DATABASE_URL",
+        path.display()
+    )
+}
+
 fn inventory(args: &InventoryArgs) -> Result<Option<Arc<dyn InventoryProvider>>, Failure> {
     Ok(match args.resolve()? {
         Some(InventoryConfig::File(path)) => Some(Arc::new(InventoryFile::new(path))),
@@ -205,9 +218,10 @@ fn summary(run: &job_runs::Model, did: impl FnOnce() -> String) -> String {
         Some(JobOutcome::Abandoned) => "abandoned",
         None => "still runs",
     };
-    match &run.error {
-        Some(error) => format!("{outcome}: {error}"),
-        None => format!("{outcome}: {}", did()),
+    match (&run.error, run.outcome) {
+        (Some(error), Some(JobOutcome::Partial)) => format!("{outcome}: {}\n{error}", did()),
+        (Some(error), _) => format!("{outcome}: {error}"),
+        (None, _) => format!("{outcome}: {}", did()),
     }
 }
 

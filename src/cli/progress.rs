@@ -14,11 +14,6 @@ const TICK: Duration = Duration::from_millis(120);
 /// How long at least from one line to the next, where nobody watches.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Whether standard error is a terminal that can draw.
-pub(super) fn is_watched() -> bool {
-    !ProgressDrawTarget::stderr().is_hidden()
-}
-
 /// Of a sync, of which nobody knows how long it takes.
 pub(super) fn of_sync() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
 use super::{Failure, Outcome, connect, inventory, say};
-use crate::app::App;
+use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
+use crate::config::ScheduleArgs;
 use crate::http::{Edge, router, server};
 use crate::scheduler::Scheduler;
 
@@ -25,6 +26,8 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let now = Clock::System.now();
     let (database, listen) = (args.database.resolve()?, args.http.listen()?);
     let (verifier, mut schedules) = (args.token.resolve()?.verifier()?, args.schedule.resolve(now)?);
+    let sync = ScheduleArgs::sync_schedule(None, now)?;
+    let max_age = args.max_age.resolve(schedules.sync.as_ref().or(sync.as_ref()))?;
     let (bounds, introspection, sockets) = (
         args.http.bounds()?,
         args.http.introspection()?,
@@ -36,12 +39,12 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
             "neither DIGITALOCEAN_TOKEN nor DRIFT_INVENTORY_FILE is set: the inventory is not synced"
         );
     }
-    let app = App::scheduled(
-        connect(&database).await?.with_patience(database.patience),
-        Clock::System,
-        inventory,
-        schedules,
-    );
+    let settings = SourceSettings {
+        source: args.inventory.source()?,
+        max_age,
+    };
+    let db = connect(&database).await?.with_patience(database.patience);
+    let app = App::with_settings(db, Clock::System, inventory, schedules, settings);
     let edge = Edge::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
     let listener = bind(listen).await?;
     say(format_args!("listening on http://{}", listener.local_addr()?))?;

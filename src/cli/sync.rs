@@ -6,9 +6,10 @@ use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
 use super::{Outcome, connect, counted, inventory, progress, say, summary};
-use crate::app::{App, JobRequest};
+use crate::app::{App, JobRequest, SourceSettings};
 use crate::clock::Clock;
 use crate::config::BadSetting;
+use crate::domain::schedule::Schedules;
 use crate::services::inventory::{SyncCounts, SyncOptions};
 
 pub(super) async fn run(args: SyncArgs) -> Outcome {
@@ -24,12 +25,17 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
         allow_mass_gone: args.allow_mass_gone,
         allow_other_account: args.allow_other_account,
     };
-    let app = App::new(db, Clock::System, Some(inventory));
+    let settings = SourceSettings {
+        source: args.inventory.source()?,
+        ..SourceSettings::default()
+    };
+    let app = App::with_settings(db, Clock::System, Some(inventory), Schedules::default(), settings);
     let watched = progress::of_sync();
     let run = app.run(JobRequest::Sync(options)).await;
     watched.finish_and_clear();
     let run = run?;
-    say(format_args!("sync: {}", summary(&run, || did(&run))))?;
+    let source = run.source.as_deref().unwrap_or_default();
+    say(format_args!("sync: {} [{source}]", summary(&run, || did(&run))))?;
     Ok(if run.outcome == Some(JobOutcome::Succeeded) {
         ExitCode::SUCCESS
     } else {

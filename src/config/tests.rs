@@ -116,6 +116,7 @@ fn the_inventory_comes_from_a_file_or_from_an_account() {
     let args = |file: &str, url: &str| InventoryArgs {
         inventory_file: Some(file.to_owned()),
         digitalocean_api_url: Some(url.to_owned()),
+        source: None,
     };
     assert!(args("", "").with_token(None).unwrap().is_none());
     let file = args("inventory.json", "").with_token(None).unwrap();

@@ -37,6 +37,14 @@ pub fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite://") || url.starts_with("sqlite:")
 }
 
+/// The file that `url` names, if it names an SQLite file.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let options = SqliteConnectOptions::from_str(url).ok();
+    options
+        .filter(|_| is_sqlite(url))
+        .map(|options| options.get_filename().to_owned())
+}
+
 /// Whether `url` names a PostgreSQL server.
 pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
@@ -70,12 +78,6 @@ fn check_sqlite(url: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-/// The file of an SQLite address.
-pub(super) fn sqlite_file(url: &str) -> Option<PathBuf> {
-    let options = SqliteConnectOptions::from_str(url).ok()?;
-    Some(options.get_filename().to_owned())
 }
 
 /// A parameter that is misspelt would be as good as none: with `sslmod=require` passwords and data would travel in

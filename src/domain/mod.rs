@@ -11,6 +11,7 @@ pub mod canonical;
 pub mod compare;
 #[cfg(test)]
 mod fixtures;
+pub mod freshness;
 pub mod imports;
 pub mod inventory;
 pub mod lifecycle;

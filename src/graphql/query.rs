@@ -8,7 +8,7 @@ use super::guard::{AtLeast, caller};
 use super::input::parse_id;
 use super::loader::ResourceById;
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Job, JobRun, JobSchedule, KindCoverage,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Freshness, Job, JobRun, JobSchedule, KindCoverage,
     Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Total, Viewer, page_cost,
 };
 use super::{app, loaders};
@@ -49,11 +49,8 @@ impl Query {
         if let Some(event) = events::find(db, id).await? {
             return Ok(Some(Node::ResourceEvent(ResourceEvent(event))));
         }
-        let run = job_runs::find(db, id).await?;
-        Ok(run.map(|mut run| {
-            job_runs::present(&mut run, app.clock().now());
-            Node::JobRun(JobRun(run))
-        }))
+        let run = job_runs::shown(app.db(), id).await?;
+        Ok(run.map(|run| Node::JobRun(JobRun(run))))
     }
 
     /// Who asks.
@@ -177,6 +174,24 @@ impl Query {
         Ok(kinds.into_iter().map(KindCoverage).collect())
     }
 
+    /// Whether the newest sweep vouches for the inbox: that the inventory is complete and recent for every spec, and
+    /// that the sweep compared all of it. An empty inbox means that nothing differs only if it does.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "COVERED_KINDS * child_complexity"
+    )]
+    async fn freshness(&self, ctx: &Context<'_>) -> ApiResult<Freshness> {
+        let app = app(ctx)?;
+        let db = app.db();
+        Ok(Freshness {
+            inventory: app.freshness().await?,
+            sweep: job_runs::last_sweep(db).await?,
+            never_listed: resources::never_listed(db.reader()).await?,
+            max_age: app.max_age().clone(),
+            now: db.time(db.reader()).await?,
+        })
+    }
+
     /// When the jobs run by themselves: one entry for each.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn job_schedules(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobSchedule>> {
@@ -212,7 +227,7 @@ impl Query {
         }
         .request(ctx, "j")?;
         let app = app(ctx)?;
-        let page = job_runs::list(app.db(), job, &request, app.clock().now()).await?;
+        let page = job_runs::list(app.db(), job, &request).await?;
         Ok(Connection::new(page, "j", Total::JobRuns(job), JobRun))
     }
 }

@@ -51,6 +51,12 @@ impl InventoryFile {
 }
 
 impl InventoryProvider for InventoryFile {
+    /// `file:` and the absolute path.
+    fn source(&self) -> String {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        format!("file:{}", path.display())
+    }
+
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
         async { Ok(None) }.boxed()
     }

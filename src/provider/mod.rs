@@ -71,6 +71,9 @@ pub struct Account {
 
 /// Something that lists an account.
 pub trait InventoryProvider: Send + Sync {
+    /// Stable name of the source, unless the settings give it one. Runs of one source know of each other.
+    fn source(&self) -> String;
+
     /// Whose inventory this is; None where the source does not name anybody. It is asked for before anything is
     /// listed. UPSTREAM_UNAVAILABLE if nobody knows.
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>>;

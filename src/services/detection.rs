@@ -20,6 +20,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::freshness::Freshness;
 use super::inventory;
 use crate::clock::Clock;
 use crate::db::{Db, column, decode};
@@ -69,11 +70,22 @@ pub struct SweepCounts {
     pub moved: u64,
 }
 
+/// What the row of a sweep says that it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepReport {
+    /// What it did.
+    #[serde(flatten)]
+    pub counts: SweepCounts,
+    /// What of the inventory it could not rely on.
+    #[serde(flatten)]
+    pub freshness: Freshness,
+}
+
 impl SweepCounts {
-    /// SUCCEEDED if everything in scope was compared that could be, else PARTIAL: a row that could not be read, or
-    /// did not hold still, may hide a drift.
+    /// SUCCEEDED if everything in scope was compared, else PARTIAL: a row that could not be read or did not hold
+    /// still, or a resource that no listing ever had, may hide a drift.
     pub fn outcome(&self) -> JobOutcome {
-        if self.skipped + self.moved == 0 {
+        if self.skipped + self.moved + self.unsynced == 0 {
             JobOutcome::Succeeded
         } else {
             JobOutcome::Partial

@@ -1,38 +1,50 @@
 //! Runs of the jobs: who runs a tick, who is still alive, how it ended.
 //!
-//! A row with a tick in `scheduled_for` can exist once, so that of any number of servers one runs the tick.
-//! Keeping runs apart saves work; nothing relies on it to be correct.
+//! A row with a tick in `scheduled_for` can exist once for each source, so that of any number of servers one runs
+//! the tick. Keeping runs apart saves work; nothing relies on it to be correct. All times are those of the
+//! database's clock; only the name of a tick comes from the clock of the server that it fired on.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::job_runs::{self as runs, Job, JobOutcome};
-use sea_orm::sea_query::OnConflict;
+use entity::job_runs::{self as runs, Job, JobOutcome, RunTrigger};
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, Select,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::page::{self, Key, Order, Page, PageRequest};
 use crate::db::{Db, decodable};
+use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::{Error, Result};
 
 /// How long a run may be silent before it counts as dead.
 pub const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
 
+const STOPPED: &str = "the run stopped reporting";
+const AHEAD: &str = "the last sign of life of the run is in the future: the clock of its server was wrong";
+const STARTED_AHEAD: &str =
+    "the start of this run is in the future: the clock of its server was wrong, so that the run counts for nothing";
+
 /// A job, and how much of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The job.
     pub job: Job,
     /// Whether a part is enough: a sync of some kinds, a sweep of some resources.
     pub narrowed: bool,
+    /// The source that a sync lists. Runs of different sources do not know of each other.
+    pub source: Option<String>,
 }
 
 impl From<Job> for Wanted {
     fn from(job: Job) -> Self {
-        let narrowed = false;
-        Self { job, narrowed }
+        Self {
+            job,
+            narrowed: false,
+            source: None,
+        }
     }
 }
 
@@ -45,6 +57,16 @@ pub enum Trigger {
     CatchUp,
     /// An operator.
     Hand,
+}
+
+impl Trigger {
+    fn stored(self) -> RunTrigger {
+        match self {
+            Self::Tick(_) => RunTrigger::Tick,
+            Self::CatchUp => RunTrigger::CatchUp,
+            Self::Hand => RunTrigger::Hand,
+        }
+    }
 }
 
 /// Answer to asking whether to run.
@@ -60,34 +82,16 @@ pub enum Claim {
 
 /// Asks whether to run a job. Runs that fell silent are written off first.
 ///
-/// JOB_ALREADY_RUNNING for a sync by hand beside another sync.
-pub async fn claim(
-    db: &Db,
-    wanted: impl Into<Wanted>,
-    trigger: Trigger,
-    now: DateTime<Utc>,
-) -> Result<Claim> {
-    let Wanted { job, narrowed } = wanted.into();
+/// # Errors
+/// JOB_ALREADY_RUNNING for a sync by hand beside another sync of the same source.
+pub async fn claim(db: &Db, wanted: impl Into<Wanted>, trigger: Trigger) -> Result<Claim> {
+    let wanted = &wanted.into();
     db.write_txn(|txn| async move {
-        write_off_silent_in_txn(&txn, job, now).await?;
-        let running = running_in_txn(&txn, job).await?;
-        let alone = job == Job::SyncInventory || trigger != Trigger::Hand;
-        let scheduled_for = match trigger {
-            Trigger::Tick(tick) => Some(tick),
-            Trigger::CatchUp | Trigger::Hand => None,
-        };
-        let row = runs::Model {
-            id: Uuid::now_v7(),
-            job,
-            narrowed,
-            scheduled_for,
-            started_at: now,
-            heartbeat_at: now,
-            finished_at: None,
-            outcome: None,
-            counts: json!({}),
-            error: None,
-        };
+        let now = db.time(&*txn).await?;
+        write_off_in_txn(&txn, runs::Column::Job.eq(wanted.job), now).await?;
+        let running = running_in_txn(&txn, wanted).await?;
+        let alone = wanted.job == Job::SyncInventory || trigger != Trigger::Hand;
+        let row = new_run(wanted, trigger, now);
         if !(alone && running.is_some()) && insert_in_txn(&txn, &row).await? {
             return Ok(Claim::Run(row));
         }
@@ -116,12 +120,34 @@ pub async fn claim(
     .await
 }
 
-/// False if the tick is taken, or a sync is under way.
+fn new_run(wanted: &Wanted, trigger: Trigger, now: DateTime<Utc>) -> runs::Model {
+    runs::Model {
+        id: Uuid::now_v7(),
+        job: wanted.job,
+        narrowed: wanted.narrowed,
+        source: wanted.source.clone(),
+        trigger: Some(trigger.stored()),
+        scheduled_for: match trigger {
+            Trigger::Tick(tick) => Some(tick),
+            Trigger::CatchUp | Trigger::Hand => None,
+        },
+        started_at: now,
+        heartbeat_at: now,
+        finished_at: None,
+        outcome: None,
+        counts: json!({}),
+        error: None,
+    }
+}
+
+/// False if the tick is taken, or a sync of the source is under way.
 async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<bool> {
     let row = runs::ActiveModel {
         id: Set(row.id),
         job: Set(row.job),
         narrowed: Set(row.narrowed),
+        source: Set(row.source.clone()),
+        trigger: Set(row.trigger),
         scheduled_for: Set(row.scheduled_for),
         started_at: Set(row.started_at),
         heartbeat_at: Set(row.heartbeat_at),
@@ -137,39 +163,63 @@ async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<b
     Ok(inserted == 1)
 }
 
-async fn running_in_txn(txn: &DatabaseTransaction, job: Job) -> Result<Option<runs::Model>> {
-    let select = runs::Entity::find()
-        .filter(runs::Column::Job.eq(job))
+/// A run of the job that is under way, of the same source. One of an older server, which stores no source, may be.
+async fn running_in_txn(txn: &DatabaseTransaction, wanted: &Wanted) -> Result<Option<runs::Model>> {
+    let mut select = runs::Entity::find()
+        .filter(runs::Column::Job.eq(wanted.job))
         .filter(runs::Column::FinishedAt.is_null())
         .order_by_asc(runs::Column::StartedAt)
         .limit(1);
+    if let Some(source) = &wanted.source {
+        let same = Condition::any()
+            .add(runs::Column::Source.eq(source))
+            .add(runs::Column::Source.is_null());
+        select = select.filter(same);
+    }
     Ok(decodable(select, txn).await?.0.into_iter().next())
 }
 
-async fn write_off_silent_in_txn(txn: &DatabaseTransaction, job: Job, now: DateTime<Utc>) -> Result<()> {
-    runs::Entity::update_many()
-        .set(abandoned(now))
-        .filter(runs::Column::Job.eq(job))
-        .filter(runs::Column::FinishedAt.is_null())
-        .filter(runs::Column::HeartbeatAt.lt(now - HEARTBEAT_LIMIT))
-        .exec(txn)
-        .await?;
+/// Writes off those of these runs that are under way and gave no sign of life for too long, or one that cannot be.
+async fn write_off_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
+    let dead = [
+        (runs::Column::HeartbeatAt.lt(now - HEARTBEAT_LIMIT), STOPPED),
+        (runs::Column::HeartbeatAt.gt(now + HEARTBEAT_LIMIT), AHEAD),
+    ];
+    for (dead, why) in dead {
+        let written = runs::Entity::update_many()
+            .set(abandoned(now, why))
+            .filter(which.clone())
+            .filter(runs::Column::FinishedAt.is_null())
+            .filter(dead)
+            .exec(txn)
+            .await?
+            .rows_affected;
+        if written > 0 {
+            tracing::warn!(runs = written, why, "runs are written off");
+        }
+    }
     Ok(())
 }
 
-fn abandoned(now: DateTime<Utc>) -> runs::ActiveModel {
+fn abandoned(now: DateTime<Utc>, why: &str) -> runs::ActiveModel {
     runs::ActiveModel {
         finished_at: Set(Some(now)),
         outcome: Set(Some(JobOutcome::Abandoned)),
-        error: Set(Some("the run stopped reporting".to_owned())),
+        error: Set(Some(why.to_owned())),
         ..Default::default()
     }
 }
 
-/// Says that these runs are alive.
-pub async fn heartbeat(db: &Db, run: Uuid, now: DateTime<Utc>) -> Result<()> {
+/// Says that a run is alive. False if it is written off, or was silent for so long that it is written off now: then
+/// its work must end.
+///
+/// # Errors
+/// When the database does not take it.
+pub async fn heartbeat(db: &Db, run: Uuid) -> Result<bool> {
     db.write_txn(|txn| async move {
-        runs::Entity::update_many()
+        let now = db.time(&*txn).await?;
+        write_off_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
+        let alive = runs::Entity::update_many()
             .set(runs::ActiveModel {
                 heartbeat_at: Set(now),
                 ..Default::default()
@@ -178,7 +228,7 @@ pub async fn heartbeat(db: &Db, run: Uuid, now: DateTime<Utc>) -> Result<()> {
             .filter(runs::Column::FinishedAt.is_null())
             .exec(&*txn)
             .await?;
-        Ok(())
+        Ok(alive.rows_affected == 1)
     })
     .await
 }
@@ -190,13 +240,19 @@ pub struct Report {
     pub outcome: JobOutcome,
     /// What it did.
     pub counts: Value,
-    /// Why it failed.
+    /// Why it failed, or why it was not complete.
     pub error: Option<String>,
 }
 
-/// Writes down how a run ended, and returns the row. A run that was written off stays so.
-pub async fn finish(db: &Db, run: Uuid, report: &Report, now: DateTime<Utc>) -> Result<runs::Model> {
+/// Writes down how a run ended, and returns the row. A run that was written off stays so, and one that was silent
+/// for so long that readers saw it as abandoned is written off.
+///
+/// # Errors
+/// NOT_FOUND if there is no such run.
+pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> {
     db.write_txn(|txn| async move {
+        let now = db.time(&*txn).await?;
+        write_off_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
         let row = runs::ActiveModel {
             heartbeat_at: Set(now),
             finished_at: Set(Some(now)),
@@ -218,10 +274,14 @@ pub async fn finish(db: &Db, run: Uuid, report: &Report, now: DateTime<Utc>) -> 
 }
 
 /// Writes off runs that this process gives up.
-pub async fn abandon(db: &Db, given_up: &[Uuid], now: DateTime<Utc>) -> Result<()> {
+///
+/// # Errors
+/// When the database does not take it.
+pub async fn abandon(db: &Db, given_up: &[Uuid]) -> Result<()> {
     db.write_txn(|txn| async move {
+        let now = db.time(&*txn).await?;
         let update = runs::Entity::update_many()
-            .set(abandoned(now))
+            .set(abandoned(now, STOPPED))
             .filter(runs::Column::FinishedAt.is_null());
         update
             .filter(runs::Column::Id.is_in(given_up.iter().copied()))
@@ -232,20 +292,70 @@ pub async fn abandon(db: &Db, given_up: &[Uuid], now: DateTime<Utc>) -> Result<(
     .await
 }
 
-/// When the newest run of `job` began that did its work, all of it.
-pub async fn last_success(db: &Db, job: Job) -> Result<Option<DateTime<Utc>>> {
-    let started = runs::Entity::find()
+/// When the newest run of `job`, of this source if one is named, began that did its work, all of it. One that began
+/// in the future counts for nothing: a warning says so.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn last_success(db: &Db, job: Job, source: Option<&str>) -> Result<Option<DateTime<Utc>>> {
+    let limit = db.time(db.reader()).await? + CLOCK_TOLERANCE;
+    let mut select = successes(job).order_by_desc(runs::Column::StartedAt);
+    if let Some(source) = source {
+        select = select.filter(runs::Column::Source.eq(source));
+    }
+    let ahead = select.clone().filter(runs::Column::StartedAt.gt(limit));
+    if let Some(started) = newest_start(ahead, db).await? {
+        tracing::warn!(?job, source, %started, "{STARTED_AHEAD}");
+    }
+    newest_start(select.filter(runs::Column::StartedAt.lte(limit)), db).await
+}
+
+async fn newest_start(select: Select<runs::Entity>, db: &Db) -> Result<Option<DateTime<Utc>>> {
+    let started = select
         .select_only()
         .column(runs::Column::StartedAt)
-        .filter(runs::Column::Job.eq(job))
-        .filter(runs::Column::Narrowed.eq(false))
-        .filter(runs::Column::Outcome.is_in([JobOutcome::Succeeded, JobOutcome::Partial]))
-        .order_by_desc(runs::Column::StartedAt)
         .limit(1)
         .into_tuple::<DateTime<Utc>>()
         .one(db.reader())
         .await?;
     Ok(started)
+}
+
+fn successes(job: Job) -> Select<runs::Entity> {
+    runs::Entity::find()
+        .filter(runs::Column::Job.eq(job))
+        .filter(runs::Column::Narrowed.eq(false))
+        .filter(runs::Column::Outcome.is_in([JobOutcome::Succeeded, JobOutcome::Partial]))
+}
+
+/// Whether any sync of any source did its work.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn any_sync(db: &Db) -> Result<bool> {
+    Ok(newest_start(successes(Job::SyncInventory), db).await?.is_some())
+}
+
+/// The newest sweep over everything that began, however it ended.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn last_sweep(db: &Db) -> Result<Option<runs::Model>> {
+    let now = db.time(db.reader()).await?;
+    let select = runs::Entity::find()
+        .filter(runs::Column::Job.eq(Job::DetectDrift))
+        .filter(runs::Column::Narrowed.eq(false))
+        .filter(runs::Column::StartedAt.lte(now + CLOCK_TOLERANCE))
+        .filter(
+            Condition::any()
+                .add(runs::Column::Outcome.is_null())
+                .add(runs::Column::Outcome.ne(JobOutcome::Skipped)),
+        )
+        .order_by_desc(runs::Column::StartedAt)
+        .limit(1);
+    let mut newest = decodable(select, db.reader()).await?.0;
+    newest.iter_mut().for_each(|run| present(run, now));
+    Ok(newest.pop())
 }
 
 /// Newest first.
@@ -256,12 +366,8 @@ pub const NEWEST_FIRST: Order<runs::Column> = Order {
 };
 
 /// One page of the runs.
-pub async fn list(
-    db: &Db,
-    job: Option<Job>,
-    request: &PageRequest,
-    now: DateTime<Utc>,
-) -> Result<Page<runs::Model>> {
+pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Page<runs::Model>> {
+    let now = db.time(db.reader()).await?;
     let mut page = page::fetch(db.reader(), of_job(job), NEWEST_FIRST, request).await?;
     page.rows.iter_mut().for_each(|(_, run)| present(run, now));
     Ok(page)
@@ -272,7 +378,7 @@ pub async fn count(db: &Db, job: Option<Job>) -> Result<i64> {
     page::count(db.reader(), of_job(job), runs::Column::Id).await
 }
 
-fn of_job(job: Option<Job>) -> sea_orm::Select<runs::Entity> {
+fn of_job(job: Option<Job>) -> Select<runs::Entity> {
     runs::Entity::find().filter(Condition::all().add_option(job.map(|job| runs::Column::Job.eq(job))))
 }
 
@@ -285,11 +391,32 @@ pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option
         .next())
 }
 
-/// Shows a silent run as what it is, although nobody has written it off yet.
-pub fn present(run: &mut runs::Model, now: DateTime<Utc>) {
-    if run.finished_at.is_none() && run.heartbeat_at < now - HEARTBEAT_LIMIT {
+/// The run of this id, as readers see it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn shown(db: &Db, id: Uuid) -> Result<Option<runs::Model>> {
+    let Some(mut run) = find(db.reader(), id).await? else {
+        return Ok(None);
+    };
+    present(&mut run, db.time(db.reader()).await?);
+    Ok(Some(run))
+}
+
+/// Shows a silent run as abandoned, although no server has written it off yet: none can finish any more. Says of a
+/// run whose time is in the future that it counts for nothing.
+fn present(run: &mut runs::Model, now: DateTime<Utc>) {
+    let dead = match run.heartbeat_at - now {
+        ahead if ahead > HEARTBEAT_LIMIT => Some(AHEAD),
+        ahead if ahead < -HEARTBEAT_LIMIT => Some(STOPPED),
+        _ => None,
+    };
+    if let Some(why) = dead.filter(|_| run.finished_at.is_none()) {
         run.outcome = Some(JobOutcome::Abandoned);
-        run.error = Some("the run stopped reporting".to_owned());
+        run.error = Some(why.to_owned());
+    } else if run.started_at - now > CLOCK_TOLERANCE {
+        let error = run.error.take();
+        run.error = Some(error.map_or_else(|| STARTED_AHEAD.to_owned(), |error| format!("{error}; {STARTED_AHEAD}")));
     }
 }
 

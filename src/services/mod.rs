@@ -9,6 +9,7 @@ pub mod detection;
 pub mod events;
 pub mod facets;
 pub mod feed;
+pub mod freshness;
 pub mod imports;
 pub mod inbox;
 pub mod inventory;

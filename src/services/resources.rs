@@ -51,6 +51,18 @@ pub async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) 
     page::count(connection, select(connection, filter)?, resources::Column::Id).await
 }
 
+/// How many resources have a spec in force although no listing ever had them and none lacked them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn never_listed<C: ConnectionTrait>(connection: &C) -> Result<i64> {
+    let never = resources::Entity::find()
+        .filter(resources::Column::FirstSeenAt.is_null())
+        .filter(resources::Column::GoneAt.is_null())
+        .filter(asked_for());
+    page::count(connection, never, resources::Column::Id).await
+}
+
 /// The resources of these ids, in one statement.
 pub async fn by_ids<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<Vec<resources::Model>> {
     let select = resources::Entity::find().filter(resources::Column::Id.is_in(ids.iter().copied()));

@@ -29,7 +29,7 @@ fn inventory(droplets: &[(&str, &str)]) -> String {
 
 /// A database in which one droplet is larger than was asked for, and nobody has looked yet.
 async fn with_a_resized_droplet() -> TestApp {
-    let t = TestApp::new().await;
+    let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb"), droplet("web-2")])
         .await;
     t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
@@ -133,6 +133,8 @@ fn wrong_usage_ends_with_two() {
 #[tokio::test]
 async fn a_database_is_migrated_first_or_by_hand() {
     let database = TestDb::create().await;
+    // On SQLite this makes the file.
+    database.execute("SELECT 1").await.unwrap();
     let program = on(&database)
         .with("DRIFT_MIGRATE", "off")
         .with("DRIFT_JWT_SECRET", SECRET);
@@ -147,9 +149,12 @@ async fn a_database_is_migrated_first_or_by_hand() {
     fine(&ended);
     assert!(!ended.out.is_empty());
     fine(&on(&database).run(&["migrate"]));
-    fine(&program.run(&["detect"]));
+    let ended = program.run(&["detect"]);
+    assert!(ended.out.contains("no sync has completed"), "{}", ended.said());
     let fresh = TestDb::create().await;
-    fine(&on(&fresh).run(&["detect"]));
+    fresh.execute("SELECT 1").await.unwrap();
+    let ended = on(&fresh).run(&["detect"]);
+    assert!(ended.out.contains("no sync has completed"), "{}", ended.said());
 }
 
 #[test]
@@ -252,7 +257,7 @@ async fn two_processes_may_detect_at_once() {
 
 #[tokio::test]
 async fn a_table_of_what_differs_cannot_move_the_cursor() {
-    let t = TestApp::new().await;
+    let t = TestApp::today().await;
     t.cloud_has([droplet("web-1\u{1b}[2J\r\n").attr("note", "a\u{7}b")])
         .await;
     t.asked_for("web-1\u{1b}[2J\r\n", json!({ "note": "x".repeat(500) }))

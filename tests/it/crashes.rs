@@ -64,9 +64,15 @@ async fn events_of(db: &Db, of: EventType) -> Vec<events::Model> {
     of_type.all(db.reader()).await.unwrap()
 }
 
+/// The database at this time.
+fn at(t: &TestApp, time: DateTime<Utc>) -> Db {
+    t.db().clone().with_time(ManualClock::at(time))
+}
+
 /// The newest run of a job as it shows at this time.
 async fn newest_run(db: &Db, job: Job, now: DateTime<Utc>) -> entity::job_runs::Model {
-    let page = job_runs::list(db, Some(job), &PageRequest::first(1), now)
+    let db = db.clone().with_time(ManualClock::at(now));
+    let page = job_runs::list(&db, Some(job), &PageRequest::first(1))
         .await
         .unwrap();
     page.rows.into_iter().next().expect("a run").1
@@ -150,10 +156,10 @@ async fn a_killed_run_is_abandoned_after_30_seconds_and_in_nobodys_way() {
 
     // A tick finds a run that may still live, and the next one finds that it does not.
     let tick = Trigger::Tick(last_seen);
-    let skipped = claim(t.db(), Job::DetectDrift, tick, last_seen).await.unwrap();
+    let skipped = claim(&at(&t, last_seen), Job::DetectDrift, tick).await.unwrap();
     assert!(matches!(skipped, Claim::Skipped(Some(_))), "{skipped:?}");
     let tick = Trigger::Tick(later);
-    let claimed = claim(t.db(), Job::DetectDrift, tick, later).await.unwrap();
+    let claimed = claim(&at(&t, later), Job::DetectDrift, tick).await.unwrap();
     assert!(matches!(claimed, Claim::Run(_)), "{claimed:?}");
     let written_off = job_runs::find(t.db().reader(), killed.id).await.unwrap().unwrap();
     assert_eq!(written_off.outcome, Some(JobOutcome::Abandoned));
@@ -187,15 +193,16 @@ async fn a_sync_that_was_killed_between_chunks_is_not_complete_and_the_next_one_
 
     let killed = newest_run(t.db(), Job::SyncInventory, DateTime::UNIX_EPOCH).await;
     let last_seen = killed.heartbeat_at;
-    let refused = claim(t.db(), Job::SyncInventory, Trigger::Hand, last_seen).await;
+    let refused = claim(&at(&t, last_seen), Job::SyncInventory, Trigger::Hand).await;
     assert!(
         matches!(refused, Err(Error::JobAlreadyRunning { .. })),
         "{refused:?}"
     );
 
-    let clock = Clock::Manual(ManualClock::at(last_seen + TimeDelta::seconds(31)));
+    let later = last_seen + TimeDelta::seconds(31);
+    let clock = Clock::Manual(ManualClock::at(later));
     let from = drift_inbox::provider::file::InventoryFile::new(file.path());
-    let app = drift_inbox::app::App::new(t.db().clone(), clock, Some(std::sync::Arc::new(from)));
+    let app = drift_inbox::app::App::new(at(&t, later), clock, Some(std::sync::Arc::new(from)));
     let known = resources(t.db()).await;
     assert!((1..DROPLETS).contains(&known), "{known} of {DROPLETS}");
     let discovered = events_of(t.db(), EventType::ResourceDiscovered).await.len() as u64;

@@ -28,7 +28,7 @@ fn sync() -> JobRequest {
 
 /// A run that was begun, and of which nothing more is heard.
 async fn begun(t: &TestApp, job: Job, trigger: Trigger) -> job_runs::Model {
-    match claim(t.db(), job, trigger, t.now()).await.unwrap() {
+    match claim(t.db(), job, trigger).await.unwrap() {
         Claim::Run(run) => run,
         other => panic!("{other:?}"),
     }
@@ -40,7 +40,7 @@ async fn done(t: &TestApp, run: &job_runs::Model) -> job_runs::Model {
         counts: json!({ "resources": 1 }),
         error: None,
     };
-    finish(t.db(), run.id, &report, t.now()).await.unwrap()
+    finish(t.db(), run.id, &report).await.unwrap()
 }
 
 /// How runs look to those who ask, newest first.
@@ -53,11 +53,11 @@ async fn outcomes(t: &TestApp) -> Vec<Value> {
 #[tokio::test]
 async fn one_tick_runs_once_however_many_servers_claim_it() {
     let t = TestApp::new().await;
-    let servers: Vec<Db> = join_all((0..4).map(|_| t.database.connect())).await;
+    let servers: Vec<Db> = join_all((0..4).map(|_| t.connect())).await;
     for job in JOBS {
         let claims = (0..16).map(|n| {
             let (db, now) = (servers[n % 4].clone(), t.now());
-            tokio::spawn(async move { claim(&db, job, Trigger::Tick(now), now).await })
+            tokio::spawn(async move { claim(&db, job, Trigger::Tick(now)).await })
         });
         let claims = join_all(claims)
             .await
@@ -77,7 +77,7 @@ async fn a_tick_beside_a_run_is_skipped_and_says_so() {
         let alive = begun(&t, job, Trigger::Tick(t.now())).await;
         t.later(TimeDelta::seconds(20));
         let tick = Trigger::Tick(t.now());
-        let Claim::Skipped(Some(skipped)) = claim(t.db(), job, tick, t.now()).await.unwrap() else {
+        let Claim::Skipped(Some(skipped)) = claim(t.db(), job, tick).await.unwrap() else {
             panic!("it must be skipped");
         };
         assert_eq!(skipped.outcome, Some(JobOutcome::Skipped));
@@ -89,9 +89,9 @@ async fn a_tick_beside_a_run_is_skipped_and_says_so() {
         assert!(error.contains(&alive.started_at.to_rfc3339()), "{error}");
         let stored = t.runs().await;
         assert!(stored.contains(&skipped) && stored.contains(&alive));
-        assert_eq!(claim(t.db(), job, tick, t.now()).await.unwrap(), Claim::Taken);
+        assert_eq!(claim(t.db(), job, tick).await.unwrap(), Claim::Taken);
         done(&t, &alive).await;
-        let again = claim(t.db(), job, tick, t.now()).await.unwrap();
+        let again = claim(t.db(), job, tick).await.unwrap();
         assert_eq!(again, Claim::Taken, "what was skipped stays skipped");
     }
 }
@@ -102,7 +102,7 @@ async fn what_was_missed_is_not_run_beside_a_run_and_leaves_no_row() {
     for job in JOBS {
         begun(&t, job, Trigger::Hand).await;
         let before = t.runs().await;
-        let skipped = claim(t.db(), job, Trigger::CatchUp, t.now()).await.unwrap();
+        let skipped = claim(t.db(), job, Trigger::CatchUp).await.unwrap();
         assert_eq!(skipped, Claim::Skipped(None));
         assert_eq!(t.runs().await, before);
     }
@@ -138,12 +138,11 @@ async fn a_second_sync_by_hand_is_refused_and_told_since_when_the_first_runs() {
 #[tokio::test]
 async fn of_two_syncs_that_are_asked_for_at_the_same_time_one_runs() {
     let t = TestApp::new().await;
-    let servers = [t.database.connect().await, t.database.connect().await];
+    let servers = [t.connect().await, t.connect().await];
     for _ in 0..10 {
-        let claims = servers.clone().map(|db| {
-            let now = t.now();
-            tokio::spawn(async move { claim(&db, Job::SyncInventory, Trigger::Hand, now).await })
-        });
+        let claims = servers
+            .clone()
+            .map(|db| tokio::spawn(async move { claim(&db, Job::SyncInventory, Trigger::Hand).await }));
         let mut won = Vec::new();
         for claim in join_all(claims).await {
             match claim.unwrap() {
@@ -165,7 +164,7 @@ async fn a_run_that_is_silent_for_more_than_thirty_seconds_is_abandoned() {
     for job in JOBS {
         let silent = begun(&t, job, Trigger::Hand).await;
         t.later(TimeDelta::seconds(30));
-        let claimed = claim(t.db(), job, Trigger::CatchUp, t.now()).await.unwrap();
+        let claimed = claim(t.db(), job, Trigger::CatchUp).await.unwrap();
         assert_eq!(
             claimed,
             Claim::Skipped(None),
@@ -198,7 +197,7 @@ async fn a_late_finish_cannot_overwrite_that_a_run_was_abandoned() {
     let abandoned = t.runs().await.remove(0);
     t.later(TimeDelta::seconds(1));
     assert_eq!(done(&t, &silent).await, abandoned);
-    heartbeat(t.db(), silent.id, t.now()).await.unwrap();
+    heartbeat(t.db(), silent.id).await.unwrap();
     assert_eq!(t.runs().await[0], abandoned, "nor can a late heartbeat");
 }
 
@@ -208,10 +207,10 @@ async fn a_heartbeat_keeps_a_run_alive() {
     let alive = begun(&t, Job::SyncInventory, Trigger::Hand).await;
     for _ in 0..3 {
         t.later(TimeDelta::seconds(25));
-        heartbeat(t.db(), alive.id, t.now()).await.unwrap();
+        heartbeat(t.db(), alive.id).await.unwrap();
     }
     t.later(TimeDelta::seconds(30));
-    let error = claim(t.db(), Job::SyncInventory, Trigger::Hand, t.now()).await;
+    let error = claim(t.db(), Job::SyncInventory, Trigger::Hand).await;
     assert_eq!(error.unwrap_err().code(), "JOB_ALREADY_RUNNING");
     assert_eq!(outcomes(&t).await, [Value::Null]);
     assert_eq!(done(&t, &alive).await.outcome, Some(JobOutcome::Succeeded));
@@ -226,9 +225,7 @@ async fn a_run_that_works_for_long_says_so_by_itself() {
     let alive_at = t.now();
     eventually("a heartbeat", async || t.runs().await[0].heartbeat_at == alive_at).await;
     t.later(TimeDelta::seconds(29));
-    let skipped = claim(t.db(), Job::SyncInventory, Trigger::CatchUp, t.now())
-        .await
-        .unwrap();
+    let skipped = claim(t.db(), Job::SyncInventory, Trigger::CatchUp).await.unwrap();
     assert_eq!(skipped, Claim::Skipped(None), "58 seconds after its start");
     drop(hanging);
     let Started::Running(handle) = started else {
@@ -249,7 +246,7 @@ async fn the_row_keeps_how_a_run_ended() {
         counts: json!({ "skipped": 2 }),
         error: Some("two rows".to_owned()),
     };
-    let row = finish(t.db(), run.id, &report, t.now()).await.unwrap();
+    let row = finish(t.db(), run.id, &report).await.unwrap();
     let expected = job_runs::Model {
         heartbeat_at: t.now(),
         finished_at: Some(t.now()),
@@ -284,6 +281,10 @@ struct Broken {
 }
 
 impl InventoryProvider for Broken {
+    fn source(&self) -> String {
+        "broken".to_owned()
+    }
+
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
         async { Ok(None) }.boxed()
     }

@@ -9,7 +9,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("error", &["domain"]),
     ("clock", &[]),
-    ("db", &["error"]),
+    ("db", &["clock", "error"]),
     ("auth", &["domain"]),
     // The clock, because the API says by the time of day when its limit is over.
     ("provider", &["clock", "domain", "error"]),

@@ -95,6 +95,8 @@ const TABLES: [(&str, &[&str]); 8] = [
             "id",
             "job",
             "narrowed",
+            "source",
+            "trigger",
             "scheduled_for",
             "started_at",
             "heartbeat_at",
@@ -201,7 +203,7 @@ fn new_id(t: &TestApp) -> String {
     id(t, Uuid::now_v7())
 }
 
-/// A resource that another program inserted, naming no more than it must. Returns its id as SQL.
+/// A resource that another program inserted, settings no more than it must. Returns its id as SQL.
 async fn foreign_resource(t: &TestApp) -> String {
     let id = new_id(t);
     let sql = format!(

@@ -188,7 +188,7 @@ fn a_live_demo_says_what_happens_in_the_account() {
 
 /// A database in which one tag is gone, and `detect` on it.
 async fn detect(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    let t = TestApp::new().await;
+    let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").tags(["web"])]).await;
     t.asked_for("web-1", json!({ "tags": ["env:prod", "web"], "name": "web-1" }))
         .await;
@@ -203,7 +203,7 @@ async fn detect(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 
 #[tokio::test]
 async fn detect_prints_a_table_and_keeps_its_progress_to_standard_error() {
-    let output = detect(&["--exit-code"], &[]).await;
+    let output = detect(&["--exit-code"], &[("RUST_LOG", "info")]).await;
     assert_eq!(output.status.code(), Some(3));
     let (out, err) = text_of(&output);
     let expected = "\

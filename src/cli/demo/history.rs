@@ -8,10 +8,12 @@ use entity::cloud_drift;
 use entity::job_runs::JobOutcome;
 
 use super::account::{Account, PastAccept, PastChange, Target};
-use crate::app::{App, JobRequest};
+use crate::app::{App, JobRequest, SourceSettings};
 use crate::cli::Failure;
 use crate::clock::{Clock, ManualClock};
 use crate::db::Db;
+use crate::domain::freshness::MaxAge;
+use crate::domain::schedule::Schedules;
 use crate::error::Error;
 use crate::provider::InventoryProvider;
 use crate::services::inbox::{self, DriftFilter, DriftTime};
@@ -39,7 +41,18 @@ pub(super) async fn play(
 ) -> Result<(), Failure> {
     let today = Clock::System.now();
     let clock = ManualClock::at(today - BEGINNING);
-    let app = App::new(db.clone(), Clock::Manual(clock.clone()), Some(inventory));
+    // Most syncs of the past are of one kind only.
+    let settings = SourceSettings {
+        source: None,
+        max_age: MaxAge::Fixed(BEGINNING * 2),
+    };
+    let app = App::with_settings(
+        db.clone().with_time(clock.clone()),
+        Clock::Manual(clock.clone()),
+        Some(inventory),
+        Schedules::default(),
+        settings,
+    );
     run(&app, JobRequest::Sync(SyncOptions::default())).await?;
     record_specs(&app, account).await?;
     clock.advance(SYNC_TO_SWEEP);

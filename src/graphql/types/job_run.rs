@@ -33,6 +33,18 @@ pub(in crate::graphql) enum JobOutcome {
     Abandoned,
 }
 
+/// Why a run began.
+#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[graphql(remote = "job_runs::RunTrigger")]
+pub(in crate::graphql) enum RunTrigger {
+    /// A tick of the schedule.
+    Tick,
+    /// The start of a server, because a tick was missed.
+    CatchUp,
+    /// A user or a program, by the API or the command line.
+    Hand,
+}
+
 /// One run of a job.
 pub(in crate::graphql) struct JobRun(pub(in crate::graphql) job_runs::Model);
 
@@ -54,7 +66,17 @@ impl JobRun {
         self.0.narrowed
     }
 
-    /// The tick that it ran for; null for a run by hand.
+    /// Name of the source that a sync listed; null for a sweep, and for runs of before sources had names.
+    async fn source(&self) -> Option<&str> {
+        self.0.source.as_deref()
+    }
+
+    /// Why it began; null for runs of before this was kept.
+    async fn trigger(&self) -> Option<RunTrigger> {
+        self.0.trigger.map(Into::into)
+    }
+
+    /// The tick that it ran for; null for a run that no tick started.
     async fn scheduled_for(&self) -> Option<DateTime<Utc>> {
         self.0.scheduled_for
     }
@@ -79,7 +101,7 @@ impl JobRun {
         Json(self.0.counts.clone())
     }
 
-    /// Why it failed.
+    /// Why it failed, or what it could not rely on.
     async fn error(&self) -> Option<&str> {
         self.0.error.as_deref()
     }

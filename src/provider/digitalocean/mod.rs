@@ -135,6 +135,11 @@ impl From<TokenRefused> for Error {
 }
 
 impl InventoryProvider for DigitalOcean {
+    /// `digitalocean`: that all tokens of one database are of one account is checked before each sync.
+    fn source(&self) -> String {
+        "digitalocean".to_owned()
+    }
+
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
         async { Ok(Some(self.whose().await?)) }.boxed()
     }

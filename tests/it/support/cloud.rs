@@ -66,6 +66,10 @@ impl Cloud {
 }
 
 impl InventoryProvider for Cloud {
+    fn source(&self) -> String {
+        "cloud".to_owned()
+    }
+
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
         let account = self.account.lock().unwrap().clone();
         let provider = "digitalocean".to_owned();

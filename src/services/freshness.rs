@@ -1,0 +1,165 @@
+//! What a sweep rests on, and how far it can be relied on.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::inventory_kinds::{self as kinds, ListingOutcome};
+use entity::cloud_resources as resources;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use serde::{Deserialize, Serialize};
+
+use super::detection::Scope;
+use super::job_runs;
+use super::resources::asked_for;
+use crate::db::{Db, column};
+use crate::domain::freshness::{MaxAge, StaleReason, stale_reason};
+use crate::error::Result;
+
+/// Kinds that an error names; the counts of a run have the rest.
+const NAMED: usize = 10;
+/// Kinds that are listed at most.
+pub const MOST_KINDS: usize = 100;
+
+/// A kind with a spec in force that cannot be relied on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StaleKind {
+    /// Cloud that answers for it.
+    pub provider: String,
+    /// Kind within the provider.
+    pub kind: String,
+    /// When its last complete listing was applied.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Why it cannot be relied on.
+    pub reason: StaleReason,
+}
+
+/// What the specs are compared with, and what of it cannot be relied on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Freshness {
+    /// No sync ever completed anything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub never_synced: bool,
+    /// Kinds with a spec in force that cannot be relied on, by provider and kind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<StaleKind>,
+    /// How many such kinds there are, if they are more than are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_kinds: Option<u64>,
+}
+
+impl Freshness {
+    /// Whether everything that the specs are compared with can be relied on.
+    pub fn is_vouched(&self) -> bool {
+        !self.never_synced && self.stale.is_empty()
+    }
+
+    /// What cannot be relied on, and why, as one sentence; None if everything can.
+    pub fn problem(&self) -> Option<String> {
+        if self.never_synced {
+            return Some("no sync has completed yet, so that nothing can be compared".to_owned());
+        }
+        let named: Vec<String> = self
+            .stale
+            .iter()
+            .take(NAMED)
+            .map(|stale| {
+                let since = stale
+                    .completed_at
+                    .map_or_else(String::new, |at| format!(" (complete at {})", at.to_rfc3339()));
+                format!("{} of {} {}{since}", stale.kind, stale.provider, stale.reason.text())
+            })
+            .collect();
+        let all = self.stale_kinds.unwrap_or(self.stale.len() as u64);
+        let more = all.saturating_sub(named.len() as u64);
+        let more = (more > 0).then(|| format!("; and {more} more kinds"));
+        (!named.is_empty()).then(|| {
+            format!(
+                "the inventory cannot be relied on: {}{}",
+                named.join("; "),
+                more.unwrap_or_default()
+            )
+        })
+    }
+}
+
+/// How far the inventory can be relied on for the specs in scope, by the database's clock.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result<Freshness> {
+    let reader = db.reader();
+    let now = db.time(reader).await?;
+    let known = listed_kinds(reader).await?;
+    let mut stale = Vec::new();
+    for (provider, kind) in kinds_with_specs(reader, scope).await? {
+        let row = known.get(&(provider.clone(), kind.clone()));
+        let (completed_at, newest) = row.copied().unwrap_or_default();
+        if let Some(reason) = stale_reason(completed_at, newest, max_age, now) {
+            stale.push(StaleKind {
+                provider,
+                kind,
+                completed_at,
+                reason,
+            });
+        }
+    }
+    let never_synced = !was_synced(db, &known).await?;
+    let all = stale.len();
+    stale.truncate(MOST_KINDS);
+    Ok(Freshness {
+        never_synced,
+        stale_kinds: (all > MOST_KINDS).then_some(all as u64),
+        stale,
+    })
+}
+
+/// Whether any sync ever completed anything.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn was_ever_synced(db: &Db) -> Result<bool> {
+    was_synced(db, &listed_kinds(db.reader()).await?).await
+}
+
+/// An account that has nothing has no kinds: then its syncs say that it was listed.
+async fn was_synced(db: &Db, known: &BTreeMap<(String, String), Known>) -> Result<bool> {
+    Ok(known.values().any(|(completed_at, _)| completed_at.is_some()) || job_runs::any_sync(db).await?)
+}
+
+type Known = (Option<DateTime<Utc>>, Option<ListingOutcome>);
+
+/// What the row of each kind says. A time that does not decode counts as none.
+async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(String, String), Known>> {
+    let rows = connection
+        .query_all_raw(kinds::Entity::find().build(connection.get_database_backend()))
+        .await?;
+    let text = |row, name| column::<String>(row, "", name).ok();
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            let kind = (text(row, "provider")?, text(row, "kind")?);
+            let completed_at = column(row, "", "completed_at").ok().flatten();
+            let newest = column(row, "", "outcome").ok().flatten();
+            Some((kind, (completed_at, newest)))
+        })
+        .collect())
+}
+
+async fn kinds_with_specs<C: ConnectionTrait>(
+    connection: &C,
+    scope: &Scope,
+) -> Result<Vec<(String, String)>> {
+    let mut select = resources::Entity::find()
+        .select_only()
+        .columns([resources::Column::Provider, resources::Column::Kind])
+        .filter(asked_for())
+        .distinct()
+        .order_by_asc(resources::Column::Provider)
+        .order_by_asc(resources::Column::Kind);
+    if let Scope::Resources(ids) = scope {
+        select = select.filter(resources::Column::Id.is_in(ids.iter().copied()));
+    }
+    Ok(select.into_tuple().all(connection).await?)
+}
