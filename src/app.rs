@@ -163,7 +163,11 @@ impl App {
         schedules: Schedules,
     ) -> Self {
         let settings = SourceSettings {
-            max_age: schedules.sync.clone().map(MaxAge::TwiceTheInterval).unwrap_or_default(),
+            max_age: schedules
+                .sync
+                .clone()
+                .map(MaxAge::TwiceTheInterval)
+                .unwrap_or_default(),
             ..SourceSettings::default()
         };
         Self::with_settings(db, clock, inventory, schedules, settings)

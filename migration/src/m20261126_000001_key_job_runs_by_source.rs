@@ -60,7 +60,10 @@ impl MigrationTrait for Migration {
         m.create_index(tick.col("job").col("scheduled_for").unique().to_owned())
             .await?;
         let mut running = Index::create();
-        running.name("uq_job_runs_running_sync").table("job_runs").col("job");
+        running
+            .name("uq_job_runs_running_sync")
+            .table("job_runs")
+            .col("job");
         m.create_index(
             running
                 .unique()

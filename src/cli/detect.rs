@@ -82,7 +82,10 @@ async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), 
     writeln!(out, "detect: {}", summary(run, || did(run)))?;
     match run.outcome {
         Some(JobOutcome::Succeeded) if open == 0 => writeln!(out, "nothing differs")?,
-        _ if open == 0 => writeln!(out, "no difference is known, but not everything could be compared")?,
+        _ if open == 0 => writeln!(
+            out,
+            "no difference is known, but not everything could be compared"
+        )?,
         _ => {}
     }
     table::print_open(&mut out, app.db(), app.clock().now()).await?;

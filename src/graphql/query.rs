@@ -8,8 +8,9 @@ use super::guard::{AtLeast, caller};
 use super::input::parse_id;
 use super::loader::ResourceById;
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Freshness, Job, JobRun, JobSchedule, KindCoverage,
-    Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Total, Viewer, page_cost,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Freshness, Job, JobRun, JobSchedule,
+    KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Total,
+    Viewer, page_cost,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::cloud_resources as resources;
+use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,12 @@ impl Freshness {
                 let since = stale
                     .completed_at
                     .map_or_else(String::new, |at| format!(" (complete at {})", at.to_rfc3339()));
-                format!("{} of {} {}{since}", stale.kind, stale.provider, stale.reason.text())
+                format!(
+                    "{} of {} {}{since}",
+                    stale.kind,
+                    stale.provider,
+                    stale.reason.text()
+                )
             })
             .collect();
         let all = self.stale_kinds.unwrap_or(self.stale.len() as u64);

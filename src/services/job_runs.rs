@@ -24,8 +24,7 @@ pub const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
 
 const STOPPED: &str = "the run stopped reporting";
 const AHEAD: &str = "the last sign of life of the run is in the future: the clock of its server was wrong";
-const STARTED_AHEAD: &str =
-    "the start of this run is in the future: the clock of its server was wrong, so that the run counts for nothing";
+const STARTED_AHEAD: &str = "the start of this run is in the future: the clock of its server was wrong, so that the run counts for nothing";
 
 /// A job, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -416,7 +415,10 @@ fn present(run: &mut runs::Model, now: DateTime<Utc>) {
         run.error = Some(why.to_owned());
     } else if run.started_at - now > CLOCK_TOLERANCE {
         let error = run.error.take();
-        run.error = Some(error.map_or_else(|| STARTED_AHEAD.to_owned(), |error| format!("{error}; {STARTED_AHEAD}")));
+        run.error = Some(error.map_or_else(
+            || STARTED_AHEAD.to_owned(),
+            |error| format!("{error}; {STARTED_AHEAD}"),
+        ));
     }
 }
 

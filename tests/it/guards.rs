@@ -24,6 +24,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "jobRuns", "jobRuns { totalCount nodes { id } }"),
     ("Query", "coverage", "coverage { kind }"),
+    ("Query", "freshness", "freshness { vouched }"),
     ("Query", "driftFacets", "driftFacets { fields { value } }"),
     ("Query", "jobSchedules", "jobSchedules { job }"),
     (

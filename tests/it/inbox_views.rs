@@ -116,6 +116,39 @@ async fn an_empty_inbox_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_empty_inbox_never_says_that_all_is_well_when_the_inventory_is_old_or_incomplete() {
+    let served = Served::start(TestApp::new().await).await;
+    served.cloud_has([droplet("web-1")]).await;
+    served.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    served.sweep().await;
+    let browser = signed_in(&served).await;
+    browser.see_text("[data-testid=empty]", "Nothing differs").await;
+
+    let doubts = "[data-testid=doubts]";
+    served.later(chrono::TimeDelta::hours(3));
+    browser.go("/").await;
+    browser.see_text(doubts, "was last listed too long ago").await;
+    let said = browser.texts("[data-testid=empty]").await.concat();
+    assert!(
+        !said.contains("Nothing differs") && !said.contains("All of"),
+        "{said}"
+    );
+    look_at(&browser, "view-overdue").await;
+
+    let unread = drift_inbox::provider::KindListing::NotReadable("no scope".to_owned());
+    served.cloud.unread([("droplet", unread)]);
+    served.sync().await;
+    served.sweep().await;
+    browser.go("/").await;
+    browser.see_text(doubts, "could not be read").await;
+    let said = browser.texts("[data-testid=empty]").await.concat();
+    assert!(
+        !said.contains("Nothing differs") && !said.contains("All of"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_be_reached_is_no_blank_page() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;

@@ -231,10 +231,10 @@ async fn one_pair_that_moved_does_not_hold_up_the_others_of_its_batch() {
 /// A sweep on a server of its own, beside somebody who records another spec whenever it has read a batch, so many
 /// times.
 async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Model {
-    let (beside, resource_id, now) = (t.database.connect().await, t.resource("web-1").await.id, t.now());
+    let (beside, resource_id, now) = (t.connect().await, t.resource("web-1").await.id, t.now());
     let left = Arc::new(AtomicUsize::new(times));
     let recorded = Arc::clone(&left);
-    let swept = t.database.connect().await.observed(move |info| {
+    let swept = t.connect().await.observed(move |info| {
         let sql = &info.statement.sql;
         // The last that a batch reads, and without the lock of those that write.
         let has_read = sql.starts_with("SELECT")
@@ -299,7 +299,7 @@ async fn a_spec_is_retired_by_one_of_two_who_try_at_once_and_its_sweep_opens_not
     let t = resized().await;
     t.sweep().await;
     let batch = gathered(&t).await;
-    let (one, other, now) = (t.database.connect().await, t.database.connect().await, t.now());
+    let (one, other, now) = (t.connect().await, t.connect().await, t.now());
     let retire = RetireSpec {
         resource_id: t.resource("web-1").await.id,
         expected_version: 1,
@@ -334,7 +334,7 @@ async fn accepting(
     t: &TestApp,
     drift: &cloud_drift::Model,
 ) -> impl Future<Output = Result<Accepted>> + Send + use<> {
-    let (db, now) = (t.database.connect().await, t.now());
+    let (db, now) = (t.connect().await, t.now());
     let accept = AcceptDrift {
         drift_id: drift.id,
         revision: Some(drift.revision),
@@ -349,7 +349,7 @@ async fn recording(
     name: &str,
     spec: Value,
 ) -> impl Future<Output = Result<cloud_provisioned::Model>> + Send + use<> {
-    let (db, now) = (t.database.connect().await, t.now());
+    let (db, now) = (t.connect().await, t.now());
     let record = RecordSpec {
         resource_id: t.resource(name).await.id,
         spec,
@@ -364,7 +364,7 @@ async fn recording(
 async fn two_sweeps_that_saw_the_same_open_one_row() {
     let t = resized().await;
     let (a, b) = (Arc::new(gathered(&t).await), Arc::new(gathered(&t).await));
-    let (one, other) = (t.database.connect().await, t.database.connect().await);
+    let (one, other) = (t.connect().await, t.connect().await);
     let now = t.now();
     let (a, b) = together(
         &t,
@@ -480,7 +480,7 @@ async fn a_baseline_leaves_out_what_a_sync_changed_meanwhile() {
     ] {
         let t = TestApp::new().await;
         t.cloud_has([droplet("web-1")]).await;
-        let (db, now) = (t.database.connect().await, t.now());
+        let (db, now) = (t.connect().await, t.now());
         let baseline = async move { record_baseline(&db, ADMIN, &ResourceFilter::default(), now).await };
         let change = format!("UPDATE cloud_resources SET {change}");
         let done = behind(&t, "web-1", change, baseline).await.unwrap();

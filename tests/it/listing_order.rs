@@ -115,7 +115,7 @@ async fn a_counter_that_was_lost_goes_on_above_what_was_applied() {
 #[tokio::test]
 async fn numbers_rise_and_the_time_is_the_databases() {
     let t = TestApp::new().await;
-    let other = t.database.connect().await;
+    let other = t.connect().await;
     let mut before = draw(t.db(), &Clock::System).await.unwrap();
     for db in [&other, t.db(), &other] {
         let next = draw(db, &Clock::System).await.unwrap();

@@ -217,6 +217,10 @@ struct FourAtOnce {
 }
 
 impl InventoryProvider for FourAtOnce {
+    fn source(&self) -> String {
+        self.cloud.source()
+    }
+
     fn account(&self) -> BoxFuture<'_, Result<Option<Whose>>> {
         self.cloud.account()
     }

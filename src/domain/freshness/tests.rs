@@ -24,7 +24,10 @@ fn a_kind_is_overdue_after_twice_the_interval_of_syncs() {
 fn a_schedule_that_rests_at_the_weekend_is_overdue_when_two_syncs_were_due() {
     let office = twice("0 15 9-17 * * MON-FRI");
     let friday = at("2027-01-01T17:16:00Z");
-    assert!(!office.is_exceeded(friday, at("2027-01-04T10:15:00Z")), "the second is due");
+    assert!(
+        !office.is_exceeded(friday, at("2027-01-04T10:15:00Z")),
+        "the second is due"
+    );
     assert!(office.is_exceeded(friday, at("2027-01-04T10:15:01Z")));
 }
 

@@ -1,0 +1,284 @@
+//! What a sweep vouches for: that nothing differs is said only of an inventory that is complete and recent.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use drift_inbox::app::JobRequest;
+use drift_inbox::provider::KindListing;
+use entity::inventory_kinds;
+use entity::job_runs::{self, JobOutcome};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+use crate::support::db::TestDb;
+use crate::support::process::Program;
+
+async fn swept(t: &TestApp) -> job_runs::Model {
+    t.app.run(JobRequest::detect_all()).await.unwrap()
+}
+
+/// One droplet and one volume, both as their specs say.
+async fn in_order(t: &TestApp) {
+    t.cloud_has([droplet("web-1"), Listed::new("volume", "data-1")])
+        .await;
+    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.asked_for("data-1", json!({ "name": "data-1" })).await;
+}
+
+/// Which kinds a sweep could not rely on, and why.
+fn stale(run: &job_runs::Model) -> Vec<(String, String)> {
+    let stale = run.counts["stale"].as_array().cloned().unwrap_or_default();
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+    stale
+        .iter()
+        .map(|entry| (text(entry, "kind"), text(entry, "reason")))
+        .collect()
+}
+
+fn named(kind: &str, reason: &str) -> (String, String) {
+    (kind.to_owned(), reason.to_owned())
+}
+
+async fn listed_at(t: &TestApp, kind: &str, at: DateTime<Utc>) {
+    inventory_kinds::Entity::update_many()
+        .col_expr(inventory_kinds::Column::CompletedAt, Expr::value(at))
+        .filter(inventory_kinds::Column::Kind.eq(kind))
+        .exec(t.db().reader())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_over_an_inventory_that_is_too_old_is_partial_and_names_its_kinds() {
+    let t = TestApp::new().await;
+    in_order(&t).await;
+    t.later(TimeDelta::minutes(120));
+    assert_eq!(swept(&t).await.outcome, Some(JobOutcome::Succeeded));
+    t.later(TimeDelta::seconds(1));
+    let run = swept(&t).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(
+        stale(&run),
+        [named("droplet", "overdue"), named("volume", "overdue")]
+    );
+    let error = run.error.unwrap();
+    assert!(
+        error.contains("droplet of digitalocean") && error.contains("2027-01-01T12:00:01"),
+        "{error}"
+    );
+    assert_eq!(run.counts["resources"], 2, "it compares all the same");
+    t.sync().await;
+    assert_eq!(swept(&t).await.outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_sweep_over_a_kind_that_the_newest_sync_could_not_read_is_partial() {
+    let t = TestApp::new().await;
+    in_order(&t).await;
+    let unread = [
+        (
+            "volume",
+            KindListing::NotReadable("no scope".to_owned()),
+            "not_readable",
+        ),
+        (
+            "volume",
+            KindListing::Incomplete("a page is missing".to_owned()),
+            "incomplete",
+        ),
+    ];
+    for (kind, listing, reason) in unread {
+        t.cloud.unread([(kind, listing)]);
+        t.sync().await;
+        let run = swept(&t).await;
+        assert_eq!(run.outcome, Some(JobOutcome::Partial), "{reason}");
+        assert_eq!(stale(&run), [named("volume", reason)]);
+    }
+    // A kind that no spec is about hides no drift.
+    t.cloud
+        .unread([("snapshot", KindListing::NotReadable("no scope".to_owned()))]);
+    t.sync().await;
+    assert_eq!(swept(&t).await.outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_sweep_before_any_sync_is_partial_and_one_over_resources_that_no_sync_listed_is_too() {
+    let t = TestApp::new().await;
+    let run = swept(&t).await;
+    assert_eq!(
+        run.outcome,
+        Some(JobOutcome::Partial),
+        "there is nothing to compare with"
+    );
+    assert_eq!(run.counts["neverSynced"], true);
+    t.cloud_has([Listed::new("volume", "data-1")]).await;
+    assert_eq!(
+        swept(&t).await.outcome,
+        Some(JobOutcome::Succeeded),
+        "no spec, no doubt"
+    );
+    t.imported("web-1").await;
+    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    let run = swept(&t).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(stale(&run), [named("droplet", "never_listed")]);
+    assert_eq!(run.counts["unsynced"], 1);
+}
+
+#[tokio::test]
+async fn a_listing_at_a_time_in_the_future_is_named_and_not_taken_for_fresh() {
+    let t = TestApp::new().await;
+    in_order(&t).await;
+    listed_at(&t, "droplet", t.now() + TimeDelta::hours(1)).await;
+    let run = swept(&t).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(stale(&run), [named("droplet", "in_the_future")]);
+}
+
+const FRESHNESS: &str = "{ freshness { vouched neverSynced neverListed sweepOverdue
+    stale { provider kind completedAt reason } lastSweep { outcome } } }";
+
+#[tokio::test]
+async fn the_api_says_whether_an_empty_inbox_can_be_relied_on() {
+    let t = TestApp::new().await;
+    let freshness = async || t.data(FRESHNESS, json!({})).await["freshness"].clone();
+    let never = freshness().await;
+    assert_eq!(
+        (&never["vouched"], &never["neverSynced"]),
+        (&json!(false), &json!(true))
+    );
+    in_order(&t).await;
+    assert_eq!(freshness().await["vouched"], false, "no sweep has looked");
+    swept(&t).await;
+    let good = json!({ "vouched": true, "neverSynced": false, "neverListed": 0, "sweepOverdue": false,
+        "stale": [], "lastSweep": { "outcome": "SUCCEEDED" } });
+    assert_eq!(freshness().await, good);
+
+    t.later(TimeDelta::hours(3));
+    let old = freshness().await;
+    assert_eq!(
+        (&old["vouched"], &old["sweepOverdue"]),
+        (&json!(false), &json!(true))
+    );
+    assert_eq!(old["stale"][0]["reason"], "OVERDUE");
+    assert_eq!(old["stale"][0]["completedAt"], "2027-01-01T12:00:01+00:00");
+    t.sync().await;
+    assert_eq!(
+        freshness().await["vouched"],
+        false,
+        "the sweep is older than the inventory may be"
+    );
+    swept(&t).await;
+    assert_eq!(freshness().await, good);
+    t.imported("web-2").await;
+    t.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    let unseen = freshness().await;
+    assert_eq!(
+        (&unseen["vouched"], &unseen["neverListed"]),
+        (&json!(false), &json!(1))
+    );
+}
+
+fn on(database: &TestDb) -> Program {
+    Program::new().with("DATABASE_URL", &database.url)
+}
+
+#[tokio::test]
+async fn detect_with_exit_code_ends_with_4_when_it_cannot_vouch_and_with_3_when_drift_is_open() {
+    let t = TestApp::today().await;
+    in_order(&t).await;
+    let program = on(&t.database);
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert!(ended.out.contains("nothing differs"), "{}", ended.out);
+
+    listed_at(&t, "volume", t.now() - TimeDelta::days(21)).await;
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert!(
+        ended
+            .out
+            .contains("volume of digitalocean was last listed too long ago"),
+        "{}",
+        ended.out
+    );
+    assert!(!ended.out.contains("nothing differs"), "{}", ended.out);
+    assert_eq!(program.run(&["detect"]).code, Some(1));
+    let ended = program.run(&["detect", "--exit-code", "--max-age", "30days"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    let ended = program.run(&["detect", "--exit-code", "--max-age", "soon"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.said());
+
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.said());
+    assert!(
+        ended.out.contains("too long ago") && ended.out.contains("fra1"),
+        "both: {}",
+        ended.out
+    );
+}
+
+/// The smallest state that names a resource.
+fn state() -> String {
+    json!({ "version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": "one", "outputs": {},
+        "resources": [{ "mode": "managed", "type": "digitalocean_tag", "name": "t",
+            "provider": "provider[\"registry.terraform.io/digitalocean/digitalocean\"]",
+            "instances": [{ "schema_version": 0, "attributes": { "id": "prod", "name": "prod" } }] }] })
+    .to_string()
+}
+
+#[test]
+fn commands_that_only_read_make_no_database_and_detect_without_one_vouches_for_nothing() {
+    let program = Program::new().with_file("state.json", state());
+    let entries = || std::fs::read_dir(program.folder()).unwrap().count();
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert!(
+        ended.err.contains("there is no database at drift-inbox.db"),
+        "{}",
+        ended.err
+    );
+    assert!(!ended.out.contains("nothing differs"), "{}", ended.out);
+    assert_eq!(program.run(&["detect"]).code, Some(1));
+    let ended = program.run(&["import-terraform", "--dry-run", "state.json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    program.run(&["schema"]);
+    assert_eq!(entries(), 1, "only the state");
+}
+
+#[test]
+fn an_import_before_any_sync_says_that_nothing_is_compared_yet() {
+    let program = Program::new().with_file("state.json", state());
+    let ended = program.run(&["import-terraform", "state.json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert!(ended.out.contains("nothing is compared until"), "{}", ended.out);
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert!(ended.out.contains("no sync has completed"), "{}", ended.out);
+}
+
+#[test]
+fn a_command_prints_its_one_useful_line_and_logs_nothing_beside_it() {
+    let inventory = json!({ "provider": "digitalocean",
+        "resources": [{ "kind": "droplet", "providerId": "1", "name": "web-1" }] });
+    let program = Program::new().with_file("inventory.json", inventory.to_string());
+    let ended = program.run(&["sync", "--inventory-file", "inventory.json"]);
+    assert_eq!(
+        (ended.code, ended.err.as_str()),
+        (Some(0), ""),
+        "{}",
+        ended.said()
+    );
+    assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
+    let ended = program.run(&["detect"]);
+    assert_eq!(
+        (ended.code, ended.err.as_str()),
+        (Some(0), ""),
+        "{}",
+        ended.said()
+    );
+    let ended = program.with("RUST_LOG", "info").run(&["detect"]);
+    assert!(ended.err.contains("job.started"), "{}", ended.err);
+}
