@@ -166,7 +166,7 @@ impl App {
             max_age: schedules
                 .sync
                 .clone()
-                .map(MaxAge::TwiceTheInterval)
+                .map(MaxAge::twice_the_interval)
                 .unwrap_or_default(),
             ..SourceSettings::default()
         };

@@ -299,6 +299,7 @@ pub struct ScheduleArgs {
 
 /// How old the inventory may be.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Schedules")]
 pub struct MaxAgeArgs {
     /// How old the last complete listing of a kind may be for a sweep to rely on it, such as 90m [default: twice the
     /// interval of syncs]
@@ -313,7 +314,7 @@ impl MaxAgeArgs {
     /// If it is no time.
     pub fn resolve(&self, sync: Option<&Schedule>) -> Result<MaxAge> {
         let Some(text) = set(self.max_age.as_deref()) else {
-            return Ok(sync.cloned().map(MaxAge::TwiceTheInterval).unwrap_or_default());
+            return Ok(sync.cloned().map(MaxAge::twice_the_interval).unwrap_or_default());
         };
         let age = duration("DRIFT_MAX_AGE", text)?;
         let age = TimeDelta::from_std(age).map_err(|why| BadSetting::new("DRIFT_MAX_AGE", why))?;

@@ -15,7 +15,7 @@ pub enum MaxAge {
     /// As old as this.
     Fixed(TimeDelta),
     /// Twice the interval of the syncs: until two of them were due.
-    TwiceTheInterval(Schedule),
+    TwiceTheInterval(Box<Schedule>),
 }
 
 impl Default for MaxAge {
@@ -26,6 +26,11 @@ impl Default for MaxAge {
 }
 
 impl MaxAge {
+    /// Twice the interval of the syncs of this schedule.
+    pub fn twice_the_interval(schedule: Schedule) -> Self {
+        Self::TwiceTheInterval(Box::new(schedule))
+    }
+
     /// Whether something of the time `at` is too old now.
     pub fn is_exceeded(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let limit = match self {

@@ -1,7 +1,9 @@
 //! Every view of the page, as people with other eyes and other screens have it, and as large as it gets.
 
+use entity::inventory_kinds;
 use entity::job_runs::JobOutcome;
-use sea_orm::{ActiveModelTrait as _, IntoActiveModel as _, Set};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, Set};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -125,7 +127,12 @@ async fn an_empty_inbox_never_says_that_all_is_well_when_the_inventory_is_old_or
     browser.see_text("[data-testid=empty]", "Nothing differs").await;
 
     let doubts = "[data-testid=doubts]";
-    served.later(chrono::TimeDelta::hours(3));
+    let three_hours_ago = served.now() - chrono::TimeDelta::hours(3);
+    inventory_kinds::Entity::update_many()
+        .col_expr(inventory_kinds::Column::CompletedAt, Expr::value(three_hours_ago))
+        .exec(served.db().reader())
+        .await
+        .unwrap();
     browser.go("/").await;
     browser.see_text(doubts, "was last listed too long ago").await;
     let said = browser.texts("[data-testid=empty]").await.concat();

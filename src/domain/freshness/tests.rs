@@ -5,7 +5,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn twice(cron: &str) -> MaxAge {
-    MaxAge::TwiceTheInterval(Schedule::parse(cron, at("2027-01-01T00:00:00Z")).unwrap())
+    MaxAge::twice_the_interval(Schedule::parse(cron, at("2027-01-01T00:00:00Z")).unwrap())
 }
 
 #[test]
