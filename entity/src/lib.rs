@@ -14,4 +14,5 @@ pub mod cloud_resources;
 pub mod inventory_kinds;
 pub mod inventory_listings;
 pub mod job_runs;
+pub mod terraform_declarations;
 pub mod terraform_states;

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::actor::actor;
 use super::{Failure, Outcome, connect, missing_database, print, progress, say};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, DatabaseConfig};
 use crate::provider::terraform::{MAX_STATE_BYTES, State, parse};
-use crate::services::events::SYSTEM;
 use crate::services::freshness::was_ever_synced;
 use crate::services::imports::{ImportOptions, ImportSummary, import_state};
 
@@ -19,7 +19,8 @@ pub(super) struct ImportArgs {
     /// A state of version 4, or the output of `terraform show -json`; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Name of the state, the same every time: needed for the output of `show -json`, which does not say
+    /// Name of the state, the same every time: needed for the output of `show -json`, and for the second of two
+    /// states that have one lineage; any other state goes by the lineage in its file
     #[arg(long, value_name = "NAME")]
     lineage: Option<String>,
     /// Go through with a state that more than half of its resources have left
@@ -31,6 +32,9 @@ pub(super) struct ImportArgs {
     /// Say what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Who imports, as the history of specs names it; the user and the host where it is not given
+    #[arg(long = "as", value_name = "EMAIL")]
+    actor: Option<String>,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -38,6 +42,7 @@ pub(super) struct ImportArgs {
 /// Imports, and prints what came of it. An instance that is refused makes it a failure, after all the others are
 /// recorded.
 pub(super) async fn run(args: &ImportArgs) -> Outcome {
+    let actor = actor(args.actor.as_deref())?;
     let state = read(&args.file)?;
     let database = args.database.resolve()?;
     let (db, scratch) = match missing_database(&database) {
@@ -61,7 +66,7 @@ pub(super) async fn run(args: &ImportArgs) -> Outcome {
         dry_run: args.dry_run,
     };
     let (progress, watched) = progress::of_import();
-    let summary = import_state(&db, SYSTEM, &state, &options, Clock::System.now(), progress).await;
+    let summary = import_state(&db, &actor, &state, &options, Clock::System.now(), progress).await;
     watched.finish_and_clear();
     let summary = summary?;
     print(told(&summary, args.dry_run).as_bytes())?;
@@ -101,13 +106,17 @@ fn read(file: &Path) -> Result<State, Failure> {
 /// What came of an import, for a person.
 fn told(summary: &ImportSummary, dry_run: bool) -> String {
     let mut lines = vec![format!(
-        "{}state {}{}: {} recorded, {} changed, {} taken over, {} unchanged, {} retired, {} refused",
+        "{}state {}{}{}: {} recorded, {} changed, {} taken over, {} unchanged, {} retired, {} refused",
         if dry_run {
             "dry run, nothing was written: "
         } else {
             ""
         },
         plain(&summary.lineage),
+        summary
+            .own_lineage
+            .as_ref()
+            .map_or_else(String::new, |own| format!(" (its own lineage is {})", plain(own))),
         summary
             .serial
             .map_or_else(String::new, |serial| format!(" version {serial}")),
@@ -122,6 +131,12 @@ fn told(summary: &ImportSummary, dry_run: bool) -> String {
         lines.push(format!(
             "not synced yet: {} (they are compared once a sync has listed them)",
             summary.unsynced
+        ));
+    }
+    if summary.changed_elsewhere > 0 {
+        lines.push(format!(
+            "changed in other states: {} (this state declares their project or what is attached to them)",
+            summary.changed_elsewhere
         ));
     }
     lines.extend(skipped(summary));
@@ -164,7 +179,10 @@ fn skipped(summary: &ImportSummary) -> Option<String> {
         (skipped.deposed, "deposed"),
         (skipped.foreign, "of other providers"),
         (skipped.without_id, "without an id"),
-        (skipped.unattached, "attached to what is not in this state"),
+        (
+            skipped.unattached,
+            "named by attachments or projects and in no imported state",
+        ),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)

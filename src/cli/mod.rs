@@ -1,5 +1,6 @@
 //! The command line: what each command does, and how it ends.
 
+mod actor;
 mod args;
 mod demo;
 mod detect;

@@ -16,6 +16,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use self::batch::{Batch, import_in_txn};
+use self::declarations::Declared;
+use self::rows::Key;
 use super::locks::{self, Lock};
 use super::provisioning::SOURCE_TERRAFORM;
 use super::retirement;
@@ -27,6 +29,7 @@ use crate::error::{Error, Result};
 use crate::provider::terraform::{PROVIDER, State};
 
 mod batch;
+mod declarations;
 mod rows;
 mod summary;
 
@@ -40,7 +43,7 @@ const MAX_LINEAGE_BYTES: usize = 200;
 /// How an import goes about it.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// Name of the state, where the file does not say.
+    /// Name of the state. Without one, it goes by the lineage that its file names.
     pub lineage: Option<String>,
     /// Goes through with a state that more than half of its resources have left.
     pub allow_mass_retire: bool,
@@ -56,6 +59,9 @@ struct Import<'i> {
     lineage: String,
     serial: Option<i64>,
     source: String,
+    declared: Declared,
+    /// Kind and id of every resource that the state has, wanted or held.
+    here: BTreeSet<Key>,
     take_over: bool,
     dry_run: bool,
     now: DateTime<Utc>,
@@ -64,8 +70,7 @@ struct Import<'i> {
 /// Records what a state asks for, and retires what it does not ask for any more. `progress` hears how many of
 /// how many resources are done.
 ///
-/// BAD_USER_INPUT for a state without a lineage, with another one than the options name, with an older serial
-/// than was imported, or that more than half of its resources have left; then nothing changes. An instance whose
+/// BAD_USER_INPUT for a state without a lineage or a name, with an older serial than was imported, or that more than half of its resources have left; then nothing changes. An instance whose
 /// spec another source owns, unless it is taken over, or that may not enter, is refused by itself.
 pub async fn import_state(
     db: &Db,
@@ -76,9 +81,12 @@ pub async fn import_state(
     mut progress: impl FnMut(usize, usize),
 ) -> Result<ImportSummary> {
     let lineage = lineage_of(state, options)?;
+    let (declared, inadmissible) = declarations::of_state(state);
     let import = Import {
         actor,
         source: format!("{SOURCE_TERRAFORM}{lineage}"),
+        declared,
+        here: here(state),
         serial: state.serial,
         take_over: options.take_over,
         dry_run: options.dry_run,
@@ -87,6 +95,17 @@ pub async fn import_state(
     };
     let leaving = begin(db, &import, state, options).await?;
     let mut summary = ImportSummary::of(&import, state);
+    summary.refused.extend(inadmissible);
+    for chunk in declarations::subjects(db, &import).await?.chunks(BATCH) {
+        let import = &import;
+        let batch = db
+            .write_txn(|txn| async move {
+                check_turn_in_txn(&txn, import).await?;
+                declarations::declare_in_txn(&txn, import, chunk).await
+            })
+            .await?;
+        summary.add(batch);
+    }
     let total = state.desired.len() + leaving.len();
     let mut done = 0;
     for chunk in state.desired.chunks(BATCH) {
@@ -116,24 +135,15 @@ pub async fn import_state(
     Ok(summary)
 }
 
-/// The name of the state: what the file says, or else what the caller says.
+/// The name of the state: what the caller says, or else the lineage that the file names.
 fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
     let given = options.lineage.as_ref().filter(|given| !given.is_empty());
-    let lineage = match (&state.lineage, given) {
-        (Some(own), Some(given)) if own != given => {
-            return Err(Error::BadUserInput(
-                "the state has another lineage than the one that is given: leave it out".to_owned(),
-            ));
-        }
-        (Some(own), _) => own,
-        (None, Some(given)) => given,
-        (None, None) => {
-            return Err(Error::BadUserInput(
-                "the output of `terraform show -json` does not say which state it is: give it a name of its own, \
-                 the same every time, with --lineage NAME (in the API: lineage)"
-                    .to_owned(),
-            ));
-        }
+    let Some(lineage) = given.or(state.lineage.as_ref()) else {
+        return Err(Error::BadUserInput(
+            "the output of `terraform show -json` does not say which state it is: give it a name of its own, \
+             the same every time, with --lineage NAME (in the API: lineage)"
+                .to_owned(),
+        ));
     };
     check_text("lineage", lineage, MAX_LINEAGE_BYTES)?;
     if lineage.chars().any(char::is_control) {
@@ -144,20 +154,23 @@ fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
     Ok(lineage.clone())
 }
 
+/// What to do about a state that may be another one of the same lineage.
+const ANOTHER_STATE: &str = "If this file is the state of another environment that has the same lineage, import it \
+                             under a name of its own, the same every time: --lineage NAME (in the API: lineage)";
+
+/// Kind and id of every resource that a state has, wanted or held.
+fn here(state: &State) -> BTreeSet<Key> {
+    let wanted = state.desired.iter().map(rows::key);
+    let held = state
+        .held
+        .iter()
+        .map(|held| (held.kind.to_owned(), held.provider_id.clone()));
+    wanted.chain(held).collect()
+}
+
 /// Checks the state as a whole and notes its version. Returns the resources that left it.
 async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOptions) -> Result<Vec<Uuid>> {
-    let here: BTreeSet<(&str, &str)> = state
-        .desired
-        .iter()
-        .map(|desired| (desired.kind, desired.provider_id.as_str()))
-        .chain(
-            state
-                .held
-                .iter()
-                .map(|held| (held.kind, held.provider_id.as_str())),
-        )
-        .collect();
-    let here = &here;
+    let here = |kind: &str, id: &str| import.here.contains(&(kind.to_owned(), id.to_owned()));
     db.write_txn(|txn| async move {
         note_version_in_txn(&txn, import).await?;
         let owned = owned(&*txn, &import.source).await?;
@@ -166,14 +179,19 @@ async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOpti
             .into_iter()
             .filter(|(_, kind, id)| {
                 // An instance whose id cannot be read may be any of its kind.
-                !here.contains(&(kind.as_str(), id.as_str())) && !here.contains(&(kind.as_str(), ""))
+                !here(kind, id) && !here(kind, "")
             })
             .map(|(resource, ..)| resource)
             .collect();
         if is_mass_retire(leaving.len(), before) && !options.allow_mass_retire {
+            let advice = if leaving.len() == before && state.lineage.is_some() {
+                format!(". {ANOTHER_STATE}")
+            } else {
+                String::new()
+            };
             return Err(Error::BadUserInput(format!(
                 "{} of {before} resources have left this state; nothing was recorded. If that is right, import it \
-                 with --allow-mass-retire (in the API: allowMassRetire)",
+                 with --allow-mass-retire (in the API: allowMassRetire){advice}",
                 leaving.len()
             )));
         }
@@ -211,7 +229,8 @@ async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
 fn check_serial(serial: Option<i64>, before: Option<&states::Model>) -> Result<()> {
     match (serial, before.and_then(|state| state.serial)) {
         (Some(now), Some(before)) if now < before => Err(Error::BadUserInput(format!(
-            "this is version {now} of the state, and version {before} was imported before; nothing was recorded"
+            "this is version {now} of the state, and version {before} was imported before; nothing was recorded. \
+             {ANOTHER_STATE}"
         ))),
         _ => Ok(()),
     }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::{cloud_drift, cloud_provisioned, cloud_resources, inventory_kinds};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
     QueryResult, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
@@ -66,6 +66,23 @@ pub fn last_listing(row: &QueryResult) -> LastListing {
         numbered_at: time("numbered_at"),
         started_at: time("listing_started_at"),
     }
+}
+
+/// Number of the lock on what states declare about each other's resources.
+const DECLARATIONS: i64 = 0x6472_6966_7464_6563;
+
+/// Locks what states declare about each other's resources, before anything else but the row of a state. Whoever
+/// writes declarations locks for update; whoever derives a spec from them, to share.
+pub async fn declarations_in_txn(txn: &DatabaseTransaction, lock: Lock) -> Result<()> {
+    if txn.get_database_backend() == DbBackend::Postgres {
+        let shared = match lock {
+            Lock::Share => "_shared",
+            Lock::Update => "",
+        };
+        txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock{shared}({DECLARATIONS})"))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Locks and reads one resource. NOT_FOUND if there is none.

@@ -75,6 +75,7 @@ mod terminal;
 mod terraform;
 mod terraform_api;
 mod terraform_files;
+mod terraform_membership;
 mod terraform_secrets;
 mod toy;
 mod triage;

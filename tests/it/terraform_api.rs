@@ -1,5 +1,6 @@
 //! Importing over GraphQL, and from the command line.
 
+use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -131,4 +132,29 @@ fn the_command_says_what_it_took_over_and_draws_nothing_where_nobody_watches() {
         "it would not help: {}",
         ended.out
     );
+}
+
+#[test]
+fn an_import_on_the_command_line_is_recorded_under_the_name_of_who_ran_it() {
+    let program = Program::new()
+        .with_file("1.tfstate", web(1, "s-1").to_string())
+        .with_file("2.tfstate", web(2, "s-2").to_string());
+    let recorded_by = |program: &Program| {
+        let path = program.folder().join("drift-inbox.db");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let url = format!("sqlite://{}?mode=ro", path.display());
+            let db = sea_orm::Database::connect(url).await.unwrap();
+            let spec = entity::cloud_provisioned::Entity::find().one(&db).await.unwrap();
+            spec.unwrap().recorded_by
+        })
+    };
+    let ended = program.run(&["import-terraform", "1.tfstate", "--as", "ada@example.com"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(recorded_by(&program), "ada@example.com");
+    assert_eq!(program.run(&["import-terraform", "2.tfstate"]).code, Some(0));
+    let by = recorded_by(&program);
+    assert!(by.contains('@') && by != "ada@example.com", "{by}");
+    let ended = program.run(&["import-terraform", "2.tfstate", "--as", "system"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.said());
 }

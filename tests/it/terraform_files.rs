@@ -1,11 +1,13 @@
 //! States as people have them: from old versions of Terraform, from mirrors, from PowerShell and CI.
 
 use drift_inbox::provider::terraform::{State, parse, parse_value};
+use drift_inbox::services::imports::ImportOptions;
 use serde_json::{Value, json};
 
+use crate::support::TestApp;
 use crate::support::account::{Account, droplet};
 use crate::support::process::Program;
-use crate::support::state::state_file;
+use crate::support::state::{droplets, state_file};
 
 /// A droplet of this number as a state has it.
 fn attributes(number: u64) -> Value {
@@ -179,4 +181,33 @@ fn lines_of_a_ci_wrapper_are_named_by_the_command() {
         "{}",
         ended.said()
     );
+}
+
+#[tokio::test]
+async fn two_environments_of_one_lineage_are_owned_side_by_side_under_names_of_their_own() {
+    let t = TestApp::new().await;
+    let small = |names: [&'static str; 2]| names.map(|name| (name, "s-1"));
+    let prod = droplets("l-1", 41, &small(["prod-0", "prod-1"]));
+    t.import(&prod).await;
+    let older = droplets("l-1", 12, &small(["staging-0", "staging-1"]));
+    let newer = droplets("l-1", 99, &small(["staging-0", "staging-1"]));
+    for staging in [&older, &newer] {
+        let refused = t.try_import(staging, ImportOptions::default()).await.unwrap_err();
+        assert!(refused.to_string().contains("--lineage NAME"), "{refused}");
+    }
+    assert_eq!(t.spec("prod-0").await.retired_at, None);
+    let named = || ImportOptions {
+        lineage: Some("staging".to_owned()),
+        ..ImportOptions::default()
+    };
+    let summary = t.try_import(&older, named()).await.unwrap();
+    assert_eq!((summary.recorded, summary.lineage.as_str()), (2, "staging"));
+    assert_eq!(summary.own_lineage.as_deref(), Some("l-1"));
+    assert_eq!(t.spec("staging-0").await.source, "terraform:staging");
+    let again = t.import(&prod).await;
+    assert_eq!((again.unchanged, again.retired, again.own_lineage), (2, 0, None));
+    assert_eq!(t.try_import(&older, named()).await.unwrap().unchanged, 2);
+    for name in ["prod-0", "prod-1", "staging-0", "staging-1"] {
+        assert_eq!(t.spec(name).await.retired_at, None, "{name}");
+    }
 }

@@ -16,7 +16,8 @@ pub(in crate::graphql) struct ImportTerraformStateInput {
     /// `drift-inbox import-terraform`.
     #[graphql(secret)]
     state: Json,
-    /// Name of the state, the same every time: needed for the output of `show -json`, which does not say.
+    /// Name of the state, the same every time. The output of `show -json` needs one; any other state goes by the
+    /// lineage in its file unless a name is given, which tells two states of one lineage apart.
     lineage: Option<String>,
     /// Go through with a state that more than half of its resources have left.
     #[graphql(default)]
@@ -61,6 +62,8 @@ pub(in crate::graphql) struct ImportTerraformStatePayload {
 pub(in crate::graphql) struct ImportSummary {
     /// The state; its specs have the source `terraform:` and this.
     lineage: String,
+    /// The lineage in the file of the state, where the state goes by another name; else null.
+    own_lineage: Option<String>,
     /// Version of the state; null where it does not say.
     serial: Option<i64>,
     /// Specs recorded for the first time, or again after they had been retired.
@@ -76,6 +79,8 @@ pub(in crate::graphql) struct ImportSummary {
     unchanged: i32,
     /// Specs retired, because their resources left the state.
     retired: i32,
+    /// Specs of other states that changed, because this one declares their project or what is attached to them.
+    changed_elsewhere: i32,
     /// Resources that no listing has had yet.
     unsynced: i32,
     /// Instances of which nothing was changed, at most 200 of them.
@@ -155,7 +160,7 @@ pub(in crate::graphql) struct ImportSkipped {
     foreign: i32,
     /// Without an id: their creation failed.
     without_id: i32,
-    /// Attachments and assignments whose other end is in no resource of this state.
+    /// Resources that attachments, assignments or `digitalocean_project_resources` name and that no imported state has.
     unattached: i32,
     /// Of types that have no kind in the inventory.
     unsupported: i32,
@@ -198,6 +203,7 @@ impl From<imports::ImportSummary> for ImportSummary {
         });
         Self {
             lineage: summary.lineage,
+            own_lineage: summary.own_lineage,
             serial: summary.serial,
             recorded: int(summary.recorded),
             changed: int(summary.changed),
@@ -205,6 +211,7 @@ impl From<imports::ImportSummary> for ImportSummary {
             taken_over_count,
             unchanged: int(summary.unchanged),
             retired: int(summary.retired),
+            changed_elsewhere: int(summary.changed_elsewhere),
             unsynced: int(summary.unsynced),
             refused: refused.take(MAX_SHOWN).collect(),
             refused_count,

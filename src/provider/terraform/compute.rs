@@ -1,9 +1,9 @@
 //! Droplets, volumes, snapshots and images.
 
-use super::Said;
 use super::fields::{Block, Row, Take, desired, id, id_number, take};
 use super::file::Instance;
 use super::merge::Part;
+use super::{Said, Strength};
 
 /// The image is left out: its slug moves from one image to the next, and the provider does not read it back.
 const DROPLET: [Row; 11] = [
@@ -50,14 +50,16 @@ pub(super) fn volume_attachment(instance: &Instance) -> Option<Vec<Said>> {
             provider_id: droplet.to_string(),
             field: "volume_ids",
             value: volume.clone().into(),
-            optional: true,
+            strength: Strength::Declared,
+            address: instance.address.clone(),
         }),
         Said::Part(Part {
             kind: "volume",
             provider_id: volume,
             field: "droplet_ids",
             value: droplet.into(),
-            optional: false,
+            strength: Strength::Declared,
+            address: instance.address.clone(),
         }),
     ])
 }

@@ -382,15 +382,10 @@ impl Reader {
         }
     }
 
-    fn finish(mut self) -> State {
-        let refused = std::mem::take(&mut self.merge.refused);
-        let (desired, held) = self.merge.finish(&mut self.skipped);
+    fn finish(self) -> State {
         State {
-            desired,
-            held,
-            refused,
             skipped: self.skipped,
-            ..State::default()
+            ..self.merge.finish()
         }
     }
 }

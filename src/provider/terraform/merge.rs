@@ -4,25 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::{Desired, Held, Refused, Said, Skipped};
+use super::declared::{self, Declaration, Strength};
+use super::{Desired, Held, Refused, Said, State};
 use crate::domain::canonical::loosely_equal;
 
-/// Something that one instance adds to the resource of another: an attachment, an assignment.
+/// Something that one instance declares about the resource of another: an attachment, an assignment, a project.
 pub(super) struct Part {
     pub(super) kind: &'static str,
     pub(super) provider_id: String,
     pub(super) field: &'static str,
     /// A member of the field if that is a list, else its value.
     pub(super) value: Value,
-    /// Whether it may be lost: the other end of the attachment says the same.
-    pub(super) optional: bool,
+    pub(super) strength: Strength,
+    pub(super) address: String,
 }
 
 /// Collects what the instances of a state say.
 #[derive(Default)]
 pub(super) struct Merge {
     desired: BTreeMap<(&'static str, String), Desired>,
-    parts: Vec<Part>,
+    declared: Vec<Declaration>,
     held: Vec<Held>,
     /// Instances of which nothing is recorded.
     pub(super) refused: Vec<Refused>,
@@ -33,10 +34,27 @@ impl Merge {
     pub(super) fn add(&mut self, said: Vec<Said>) {
         for said in said {
             match said {
-                Said::Part(part) => self.parts.push(part),
-                Said::Resource(resource) => self.add_resource(resource),
+                Said::Part(part) => self.declared.push(part.declaration()),
+                Said::Resource(resource) => {
+                    let resource = self.without_shared(resource);
+                    self.add_resource(resource);
+                }
             }
         }
+    }
+
+    /// Notes what the resource declares of fields that others may declare, too.
+    fn without_shared(&mut self, mut resource: Desired) -> Desired {
+        let Desired {
+            kind,
+            provider_id,
+            address,
+            spec,
+            ..
+        } = &mut resource;
+        self.declared
+            .extend(declared::own(kind, provider_id, address, spec));
+        resource
     }
 
     /// Two addresses that ask for the same are one; two that ask for different things cannot both be right.
@@ -57,8 +75,15 @@ impl Merge {
     /// An instance that is there but asks for nothing now, and why, if that is a fault.
     pub(super) fn add_held(&mut self, said: Vec<Said>, fault: Option<&str>) {
         for said in said {
-            if let Said::Resource(resource) = said {
-                self.hold(resource, fault.map(str::to_owned));
+            match said {
+                Said::Resource(resource) => {
+                    let resource = self.without_shared(resource);
+                    self.hold(resource, fault.map(str::to_owned));
+                }
+                Said::Part(part) => self.declared.push(Declaration {
+                    strength: Strength::Open,
+                    ..part.declaration()
+                }),
             }
         }
     }
@@ -97,7 +122,7 @@ impl Merge {
     }
 
     /// One entry a resource, in order. One that is held asks for nothing, whatever other instances say.
-    pub(super) fn finish(mut self, skipped: &mut Skipped) -> (Vec<Desired>, Vec<Held>) {
+    pub(super) fn finish(mut self) -> State {
         self.held
             .sort_by(|a, b| (a.kind, &a.provider_id).cmp(&(b.kind, &b.provider_id)));
         let held: BTreeSet<(&'static str, &str)> = self
@@ -105,32 +130,40 @@ impl Merge {
             .iter()
             .map(|held| (held.kind, held.provider_id.as_str()))
             .collect();
-        for part in std::mem::take(&mut self.parts) {
-            let key = (part.kind, part.provider_id.clone());
-            match self.desired.get_mut(&key) {
-                Some(resource) => part.add_to(&mut resource.spec),
-                None if part.optional || held.contains(&(key.0, key.1.as_str())) => {}
-                None => skipped.unattached += 1,
-            }
-        }
         self.desired
             .retain(|(kind, provider_id), _| !held.contains(&(*kind, provider_id.as_str())));
-        (self.desired.into_values().collect(), self.held)
+        // Of equal ones the strongest, in an order that does not depend on that of the file.
+        self.declared
+            .sort_by(|a, b| (a.key(), b.strength, &a.address).cmp(&(b.key(), a.strength, &b.address)));
+        self.declared.dedup_by(|a, b| a.key() == b.key());
+        let mut about: BTreeMap<(&str, &str), Vec<(&str, &Declaration)>> = BTreeMap::new();
+        for declared in &self.declared {
+            let subject = (declared.kind.as_str(), declared.provider_id.as_str());
+            about.entry(subject).or_default().push(("this state", declared));
+        }
+        for ((kind, provider_id), desired) in &mut self.desired {
+            let about = about.get(&(*kind, provider_id.as_str()));
+            declared::put_into(kind, &mut desired.spec, about.map_or(&[][..], Vec::as_slice));
+        }
+        State {
+            desired: self.desired.into_values().collect(),
+            declared: self.declared,
+            held: self.held,
+            refused: self.refused,
+            ..State::default()
+        }
     }
 }
 
 impl Part {
-    fn add_to(self, spec: &mut Map<String, Value>) {
-        if !self.field.ends_with("_ids") {
-            spec.insert(self.field.to_owned(), self.value);
-            return;
-        }
-        let list = spec.entry(self.field).or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(members) = list
-            && !members.contains(&self.value)
-        {
-            members.push(self.value);
-            members.sort_by_key(|member| (member.as_i64(), member.as_str().map(str::to_owned)));
+    fn declaration(self) -> Declaration {
+        Declaration {
+            kind: self.kind.to_owned(),
+            provider_id: self.provider_id,
+            field: self.field.to_owned(),
+            value: self.value,
+            strength: self.strength,
+            address: self.address,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod apps;
 mod compute;
 mod databases;
+mod declared;
 mod fields;
 mod file;
 mod flat;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+pub use self::declared::{Declaration, Strength, put_into, shared_fields};
 pub use self::file::{MAX_STATE_BYTES, parse, parse_value};
 
 use self::file::Instance;
@@ -42,6 +44,9 @@ pub struct State {
     pub serial: Option<i64>,
     /// One entry a resource, in the order of kind and id.
     pub desired: Vec<Desired>,
+    /// What it declares about fields that more than one state may declare. The specs of `desired` have them as if this
+    /// were the only state.
+    pub declared: Vec<Declaration>,
     /// Resources that are in the state but ask for nothing now, and why: their specs stay as they are.
     pub held: Vec<Held>,
     /// Instances of which nothing is recorded, and why.
@@ -126,7 +131,7 @@ pub struct Skipped {
     pub foreign: u64,
     /// Without an id: their creation failed.
     pub without_id: u64,
-    /// Attachments and assignments whose other end is in no resource of this state.
+    /// Resources that attachments, assignments or projects name and that no imported state has.
     pub unattached: u64,
     /// Of types that have no kind in the inventory, by type.
     pub unsupported: BTreeMap<String, u64>,

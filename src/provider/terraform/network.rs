@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::Said;
 use super::fields::{Block, Reading, Row, Take, desired, id, id_number, take, text};
 use super::file::Instance;
 use super::merge::Part;
+use super::{Said, Strength};
 use crate::domain::canonical::is_unset;
 use crate::provider::normal;
 
@@ -133,6 +133,7 @@ pub(super) fn assignment(instance: &Instance) -> Option<Vec<Said>> {
         provider_id: id(&instance.attributes, "ip_address")?,
         field: "droplet_id",
         value: droplet.into(),
-        optional: false,
+        strength: Strength::Declared,
+        address: instance.address.clone(),
     })])
 }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::Said;
 use super::fields::{Block, Row, Take, desired, id, take, text};
 use super::file::Instance;
 use super::merge::Part;
+use super::{Said, Strength};
 use crate::domain::inventory::PROJECT_ID;
 
 const CERTIFICATE: [Row; 3] = [
@@ -53,25 +53,40 @@ const PROJECT: [Row; 5] = [
 pub(super) fn project(instance: &Instance) -> Option<Vec<Said>> {
     let spec = take(&Block::of(instance), &PROJECT);
     let id = id(&instance.attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "project", id, spec))])
+    let is_default = instance.attributes.get("is_default").and_then(Value::as_bool);
+    let strength = match is_default {
+        Some(true) => Strength::Default,
+        _ => Strength::Own,
+    };
+    let mut said: Vec<Said> = in_project(instance, &id, strength).collect();
+    said.push(Said::Resource(desired(instance, "project", id, spec)));
+    Some(said)
 }
 
-/// What a project shall have, by uniform names. What a project itself says that it has is left out: that is
-/// what the cloud answered, declared or not.
+/// What a project shall have, by uniform names.
 pub(super) fn project_resources(instance: &Instance) -> Option<Vec<Said>> {
     let project = id(&instance.attributes, "project")?;
-    let names = instance.attributes.get("resources")?.as_array()?;
-    let parts = names.iter().filter_map(Value::as_str).filter_map(of_uniform_name);
-    let in_project = |(kind, provider_id)| {
+    instance.attributes.get("resources")?.as_array()?;
+    Some(in_project(instance, &project, Strength::Declared).collect())
+}
+
+fn in_project<'i>(
+    instance: &'i Instance,
+    project: &'i str,
+    strength: Strength,
+) -> impl Iterator<Item = Said> + use<'i> {
+    let names = instance.attributes.get("resources").and_then(Value::as_array);
+    let named = names.into_iter().flatten().filter_map(Value::as_str);
+    named.filter_map(of_uniform_name).map(move |(kind, provider_id)| {
         Said::Part(Part {
             kind,
             provider_id,
             field: PROJECT_ID,
-            value: project.clone().into(),
-            optional: false,
+            value: project.into(),
+            strength,
+            address: instance.address.clone(),
         })
-    };
-    Some(parts.map(in_project).collect())
+    })
 }
 
 /// Kind and id, as far as there is a kind for it.
@@ -89,7 +104,15 @@ fn of_uniform_name(name: &str) -> Option<(&'static str, String)> {
         "vpc" => "vpc",
         _ => return None,
     };
-    Some((kind, id.to_owned()))
+    // Names of domains are in lower case, as the inventory has them.
+    Some((
+        kind,
+        if kind == "domain" {
+            id.to_lowercase()
+        } else {
+            id.to_owned()
+        },
+    ))
 }
 
 const REGISTRY: [Row; 2] = [("name", "name", Take::Text), ("region", "region", Take::Slug)];

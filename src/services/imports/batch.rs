@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::DatabaseTransaction;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn, open_drifts};
-use super::{Closing, Import, Refusal, TakenOver};
+use super::{Closing, Import, Refusal, TakenOver, declarations};
 use crate::domain::admission::{Inadmissible, check_spec};
 use crate::domain::imports::{Decision, decide, may_be_taken_over};
 use crate::domain::not_compared::NotCompared;
@@ -16,7 +17,7 @@ use crate::domain::sweep::{Change, Pair, is_unsynced, plan};
 use crate::error::Result;
 use crate::provider::check_identity;
 use crate::provider::terraform::Desired;
-use crate::services::locks::Lock;
+use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
 use crate::services::stored_specs::{StoredSpec, stored_in_txn};
 
@@ -29,6 +30,8 @@ pub(super) struct Batch {
     pub(super) unchanged: u64,
     pub(super) retired: u64,
     pub(super) unsynced: u64,
+    pub(super) changed_elsewhere: u64,
+    pub(super) unattached: u64,
     pub(super) refused: Vec<Refusal>,
     pub(super) closes: Vec<Closing>,
 }
@@ -40,8 +43,9 @@ pub(super) async fn import_in_txn(
     wanted: &[Desired],
 ) -> Result<Batch> {
     let mut batch = Batch::default();
+    let wanted = with_declarations_in_txn(txn, import, wanted, &mut batch).await?;
     let mut admitted = Vec::with_capacity(wanted.len());
-    for desired in wanted {
+    for desired in &wanted {
         match check(desired) {
             Ok(()) => admitted.push(desired),
             Err(why) => batch.refuse(desired, why.to_string()),
@@ -75,12 +79,42 @@ pub(super) async fn import_in_txn(
             None => batch.refuse(desired, "its row in the inventory does not decode".to_owned()),
         }
     }
-    batch.closes = closed_by(txn, import, &asked).await?;
+    let changed = asked.iter().filter_map(|asked| {
+        let before = asked.before.as_ref()?.whole()?;
+        Some(Wanted {
+            row: asked.row,
+            spec: &asked.desired.spec,
+            not_compared: asked.desired.not_compared.stored(before.spec_version),
+            before,
+        })
+    });
+    batch.closes = closed_by(txn, import.now, changed.collect()).await?;
     if !import.dry_run {
         let records = asked.into_iter().filter_map(|asked| asked.record(import));
         provisioning::record_in_txn(txn, records.collect(), import.actor, import.now).await?;
     }
     Ok(batch)
+}
+
+/// What a state wants of these resources, with what other states declare about them. What they disagree about is not
+/// compared, and said.
+async fn with_declarations_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    wanted: &[Desired],
+    batch: &mut Batch,
+) -> Result<Vec<Desired>> {
+    locks::declarations_in_txn(txn, Lock::Share).await?;
+    let keys: Vec<_> = wanted.iter().map(key).collect();
+    let others = declarations::of_others(txn, import, &keys).await?;
+    let mut wanted = wanted.to_vec();
+    for (desired, key) in wanted.iter_mut().zip(&keys) {
+        let disagreements = declarations::put(import, &others, key, &mut desired.spec);
+        for reason in disagreements {
+            batch.refuse(desired, reason);
+        }
+    }
+    Ok(wanted)
 }
 
 /// What a state asks of a resource, and may ask.
@@ -192,38 +226,46 @@ fn decision(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_
     })
 }
 
+/// What a spec in force says from now on.
+pub(super) struct Wanted<'a> {
+    pub(super) row: &'a resources::Model,
+    pub(super) spec: &'a Map<String, Value>,
+    /// The parts that are left open, as a row of this version keeps them.
+    pub(super) not_compared: Option<Value>,
+    pub(super) before: &'a provisioned::Model,
+}
+
 /// The open drifts that a sweep closes once the specs say this.
-async fn closed_by(
+pub(super) async fn closed_by(
     txn: &DatabaseTransaction,
-    import: &Import<'_>,
-    asked: &[Asked<'_>],
+    now: DateTime<Utc>,
+    wanted: Vec<Wanted<'_>>,
 ) -> Result<Vec<Closing>> {
-    let ids: Vec<Uuid> = asked.iter().map(|asked| asked.row.id).collect();
+    let ids: Vec<Uuid> = wanted.iter().map(|wanted| wanted.row.id).collect();
     let mut open: BTreeMap<Uuid, Vec<drift::Model>> = BTreeMap::new();
     for row in open_drifts(txn, &ids).await? {
         open.entry(row.resource_id).or_default().push(row);
     }
     let mut closes = Vec::new();
-    for asked in asked {
-        let before = asked.before.as_ref().and_then(StoredSpec::whole);
-        let (Some(open), Some(before)) = (open.remove(&asked.row.id), before) else {
+    for wanted in wanted {
+        let Some(open) = open.remove(&wanted.row.id) else {
             continue;
         };
         let pair = Pair {
             spec: provisioned::Model {
-                spec: Value::Object(asked.desired.spec.clone()),
+                spec: Value::Object(wanted.spec.clone()),
                 retired_at: None,
-                not_compared: asked.desired.not_compared.stored(before.spec_version),
-                ..before.clone()
+                not_compared: wanted.not_compared.clone(),
+                ..wanted.before.clone()
             },
-            resource: asked.row.clone(),
+            resource: wanted.row.clone(),
             open,
             // A passing state closes nothing now; the next sweep decides.
             listed_at: None,
         };
-        for change in plan(&pair, import.now).changes {
+        for change in plan(&pair, now).changes {
             if let Change::Close { drift, field } = change {
-                closes.push(closing(asked.row, drift, field));
+                closes.push(closing(wanted.row, drift, field));
             }
         }
     }

@@ -23,7 +23,10 @@ use crate::services::stored_specs::{StoredSpec, stored_in_txn};
 pub(super) type Specs = BTreeMap<Uuid, StoredSpec>;
 
 /// What a row is known by: kind and id at the cloud.
-pub(super) fn key(desired: &Desired) -> (String, String) {
+pub(super) type Key = (String, String);
+
+/// Kind and id at the cloud.
+pub(super) fn key(desired: &Desired) -> Key {
     (desired.kind.to_owned(), desired.provider_id.clone())
 }
 
@@ -33,7 +36,8 @@ pub(super) async fn known_or_new_in_txn(
     import: &Import<'_>,
     wanted: &[&Desired],
 ) -> Result<BTreeMap<(String, String), resources::Model>> {
-    let known = rows_of(txn, wanted).await?;
+    let keys: Vec<Key> = wanted.iter().map(|desired| key(desired)).collect();
+    let known = rows_of(txn, &keys).await?;
     let new: Vec<&Desired> = wanted
         .iter()
         .copied()
@@ -53,7 +57,7 @@ pub(super) async fn known_or_new_in_txn(
             .exec_without_returning(txn)
             .await?;
     }
-    rows_of(txn, wanted).await
+    rows_of(txn, &keys).await
 }
 
 /// A row of which no listing knows.
@@ -81,16 +85,14 @@ fn unseen(desired: &Desired) -> resources::ActiveModel {
     }
 }
 
-async fn rows_of<C: ConnectionTrait>(
+/// The rows that there are of these.
+pub(super) async fn rows_of<C: ConnectionTrait>(
     connection: &C,
-    wanted: &[&Desired],
-) -> Result<BTreeMap<(String, String), resources::Model>> {
+    wanted: &[Key],
+) -> Result<BTreeMap<Key, resources::Model>> {
     let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for desired in wanted {
-        by_kind
-            .entry(desired.kind)
-            .or_default()
-            .push(&desired.provider_id);
+    for (kind, id) in wanted {
+        by_kind.entry(kind).or_default().push(id);
     }
     if by_kind.is_empty() {
         return Ok(BTreeMap::new());

@@ -12,8 +12,10 @@ use crate::provider::terraform::{Skipped, State};
 /// What an import did, or would do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportSummary {
-    /// The state.
+    /// The name of the state.
     pub lineage: String,
+    /// The lineage that its file names, if it was imported under another name.
+    pub own_lineage: Option<String>,
     /// Its version, if the file says.
     pub serial: Option<i64>,
     /// Specs that were recorded for the first time, or again after they had been retired.
@@ -26,6 +28,8 @@ pub struct ImportSummary {
     pub unchanged: u64,
     /// Specs that were retired, because their resources left the state.
     pub retired: u64,
+    /// Specs of other states that changed, because this one declares their project or what is attached to them.
+    pub changed_elsewhere: u64,
     /// Resources that no listing has had yet.
     pub unsynced: u64,
     /// Instances of which nothing was changed, and why.
@@ -82,6 +86,7 @@ impl ImportSummary {
     pub(super) fn of(import: &Import<'_>, state: &State) -> Self {
         Self {
             lineage: import.lineage.clone(),
+            own_lineage: state.lineage.clone().filter(|own| *own != import.lineage),
             serial: import.serial,
             skipped: state.skipped.clone(),
             not_compared: state.not_compared(),
@@ -97,6 +102,8 @@ impl ImportSummary {
         self.unchanged += batch.unchanged;
         self.retired += batch.retired;
         self.unsynced += batch.unsynced;
+        self.changed_elsewhere += batch.changed_elsewhere;
+        self.skipped.unattached += batch.unattached;
         self.refused.extend(batch.refused);
         self.closes.extend(batch.closes);
     }

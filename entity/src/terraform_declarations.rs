@@ -1,0 +1,30 @@
+//! `terraform_declarations`: what each Terraform state declares about resources that another state may have.
+
+use sea_orm::entity::prelude::*;
+
+/// The value of one field of one resource, or one member of it, as one state declares it.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "terraform_declarations")]
+pub struct Model {
+    /// UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// The state that declares it.
+    pub lineage: String,
+    /// Kind of the resource that it is about.
+    pub kind: String,
+    /// Id of that resource at the cloud.
+    pub provider_id: String,
+    /// The field.
+    pub field: String,
+    /// Its value, or one member if the field is a list.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub value: Json,
+    /// How much it counts beside other declarations of the field: the strongest decide.
+    pub strength: i32,
+    /// Where the state has what declares it.
+    pub address: String,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

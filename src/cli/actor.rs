@@ -1,0 +1,70 @@
+//! Who decides something on the command line.
+
+use super::Failure;
+use crate::config::BadSetting;
+use crate::domain::admission::check_text;
+
+/// Longest name of an actor, in bytes.
+const MAX_BYTES: usize = 256;
+/// The name under which the server's own jobs act.
+const SYSTEM: &str = "system";
+
+/// The name that is given with `--as`, or else the user and the host, such as `ada@laptop`.
+pub(super) fn actor(given: Option<&str>) -> Result<String, Failure> {
+    let Some(given) = given else {
+        return Ok(user_and_host());
+    };
+    let refused = |why: &str| Err(BadSetting::new("--as", why).into());
+    let given = given.trim();
+    if given.is_empty() {
+        return refused("is blank: give an email address or another name");
+    }
+    if given == SYSTEM {
+        return refused("system is the name of the server's own jobs");
+    }
+    if given.chars().any(char::is_control) {
+        return refused("contains a control character");
+    }
+    check_text("--as", given, MAX_BYTES).map_err(|why| BadSetting::new("--as", why))?;
+    Ok(given.to_owned())
+}
+
+/// What the environment and the system say, without a dependency that asks each platform in its own way.
+fn user_and_host() -> String {
+    let of_environment = |names: &[&str]| {
+        let mut values = names.iter().filter_map(|name| std::env::var(name).ok());
+        values.find(|value| !value.trim().is_empty())
+    };
+    let user = of_environment(&["USER", "LOGNAME", "USERNAME"]);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| of_environment(&["HOSTNAME", "COMPUTERNAME"]));
+    let named = |name: Option<String>| {
+        let name = name.map(|name| name.trim().to_owned());
+        name.filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "unknown".to_owned())
+    };
+    let name = format!("{}@{}", named(user), named(host));
+    name.chars()
+        .filter(|letter| !letter.is_control())
+        .take(MAX_BYTES / 4)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_is_the_one_given_or_the_user_at_the_host() {
+        assert_eq!(actor(Some(" ada@example.com ")).unwrap(), "ada@example.com");
+        let (user, host) = user_and_host()
+            .split_once('@')
+            .map(|(a, b)| (a.len(), b.len()))
+            .unwrap();
+        assert!(user > 0 && host > 0);
+        for bad in ["", " ", "system", "a\nb", &"x".repeat(300)] {
+            assert!(actor(Some(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What states declare about resources of each other: projects and attachments.
+//!
+//! Each state's declarations are kept. The spec of a resource has what all of them declare about it, whichever
+//! state was imported first; a state whose declarations change changes the specs of other states, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::{
+    cloud_provisioned as provisioned, cloud_resources as resources, terraform_declarations as table,
+};
+use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect,
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::batch::{Batch, Wanted, closed_by};
+use super::rows::{Key, lock_in_txn, rows_of};
+use super::{Import, Refusal};
+use crate::db::{Db, ROWS_PER_INSERT, decodable};
+use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_text};
+use crate::domain::imports::{Decision, decide, owning_state};
+use crate::domain::not_compared::NotCompared;
+use crate::error::Result;
+use crate::provider::check_identity;
+use crate::provider::terraform::{Declaration, State, Strength, put_into};
+use crate::services::locks::{self, Lock};
+use crate::services::provisioning::{self, NewSpec};
+use crate::services::stored_specs::{StoredSpec, stored_in_txn};
+
+/// Declarations by the resource that they are about.
+pub(super) type Declared = BTreeMap<Key, Vec<Declaration>>;
+
+/// Declarations of other states, each with the name of its state, by the resource that they are about.
+type OfOthers = BTreeMap<Key, Vec<(String, Declaration)>>;
+
+/// What a state declares, and what of it cannot be kept.
+pub(super) fn of_state(state: &State) -> (Declared, Vec<Refusal>) {
+    let (mut declared, mut refused) = (Declared::new(), Vec::new());
+    for declaration in &state.declared {
+        match check(declaration) {
+            Ok(()) => {
+                let subject = (declaration.kind.clone(), declaration.provider_id.clone());
+                declared.entry(subject).or_default().push(declaration.clone());
+            }
+            Err(why) => refused.push(refusal(declaration, why.to_string())),
+        }
+    }
+    (declared, refused)
+}
+
+fn check(declaration: &Declaration) -> Result<(), Inadmissible> {
+    check_identity(&declaration.provider_id, "", "", None)?;
+    check_text("address", &declaration.address, MAX_TEXT_BYTES)?;
+    check_text(
+        "value",
+        declaration.value.as_str().unwrap_or_default(),
+        MAX_TEXT_BYTES,
+    )
+}
+
+fn refusal(declaration: &Declaration, reason: String) -> Refusal {
+    Refusal {
+        address: declaration.address.clone(),
+        kind: declaration.kind.clone(),
+        provider_id: declaration.provider_id.clone(),
+        reason,
+    }
+}
+
+/// The resources about which this state declares something, or did when it was imported last.
+pub(super) async fn subjects(db: &Db, import: &Import<'_>) -> Result<Vec<Key>> {
+    let before: Vec<Key> = table::Entity::find()
+        .select_only()
+        .columns([table::Column::Kind, table::Column::ProviderId])
+        .filter(table::Column::Lineage.eq(&import.lineage))
+        .distinct()
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    let all: BTreeSet<Key> = import.declared.keys().cloned().chain(before).collect();
+    Ok(all.into_iter().collect())
+}
+
+/// What all states declare about these resources, as this import leaves it.
+pub(super) async fn of_others<C: ConnectionTrait>(
+    connection: &C,
+    import: &Import<'_>,
+    subjects: &[Key],
+) -> Result<OfOthers> {
+    let mut others = OfOthers::new();
+    for row in stored_about(connection, subjects).await? {
+        if row.lineage != import.lineage {
+            let subject = (row.kind.clone(), row.provider_id.clone());
+            let (state, declaration) = (row.lineage.clone(), declaration_of(row));
+            others.entry(subject).or_default().push((state, declaration));
+        }
+    }
+    Ok(others)
+}
+
+/// Puts what all states declare about a resource into its spec. Returns what they disagree about.
+pub(super) fn put(
+    import: &Import<'_>,
+    others: &OfOthers,
+    subject: &Key,
+    spec: &mut Map<String, Value>,
+) -> Vec<String> {
+    let own = import.declared.get(subject).into_iter().flatten();
+    let own = own.map(|declared| (import.lineage.as_str(), declared));
+    let others = others.get(subject).into_iter().flatten();
+    let others = others.map(|(state, declared)| (state.as_str(), declared));
+    let all: Vec<(&str, &Declaration)> = own.chain(others).collect();
+    put_into(&subject.0, spec, &all)
+}
+
+async fn stored_about<C: ConnectionTrait>(connection: &C, subjects: &[Key]) -> Result<Vec<table::Model>> {
+    let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (kind, id) in subjects {
+        by_kind.entry(kind).or_default().push(id);
+    }
+    if by_kind.is_empty() {
+        return Ok(Vec::new());
+    }
+    let any = by_kind.into_iter().fold(Condition::any(), |any, (kind, ids)| {
+        any.add(
+            table::Column::Kind
+                .eq(kind)
+                .and(table::Column::ProviderId.is_in(ids)),
+        )
+    });
+    Ok(decodable(table::Entity::find().filter(any), connection).await?.0)
+}
+
+fn declaration_of(row: table::Model) -> Declaration {
+    Declaration {
+        kind: row.kind,
+        provider_id: row.provider_id,
+        field: row.field,
+        value: row.value,
+        strength: Strength::of(row.strength),
+        address: row.address,
+    }
+}
+
+/// Keeps what this state declares about these resources, and changes the specs of other states that it is about.
+/// The specs of this state follow with their own batches.
+pub(super) async fn declare_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    subjects: &[Key],
+) -> Result<Batch> {
+    locks::declarations_in_txn(txn, Lock::Update).await?;
+    let stored = stored_about(txn, subjects).await?;
+    let (mine, others): (Vec<table::Model>, Vec<table::Model>) =
+        stored.into_iter().partition(|row| row.lineage == import.lineage);
+    if !import.dry_run {
+        replace_in_txn(txn, import, subjects, mine).await?;
+    }
+    let mut of_others = OfOthers::new();
+    for row in others {
+        let subject = (row.kind.clone(), row.provider_id.clone());
+        let state = row.lineage.clone();
+        of_others
+            .entry(subject)
+            .or_default()
+            .push((state, declaration_of(row)));
+    }
+    change_specs_in_txn(txn, import, subjects, &of_others).await
+}
+
+/// Writes only where something differs.
+async fn replace_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    subjects: &[Key],
+    before: Vec<table::Model>,
+) -> Result<()> {
+    let now: Vec<&Declaration> = subjects
+        .iter()
+        .filter_map(|subject| import.declared.get(subject))
+        .flatten()
+        .collect();
+    let mut gone = Vec::new();
+    let mut kept = BTreeSet::new();
+    for row in before {
+        let (id, stored) = (row.id, declaration_of(row));
+        match now.iter().position(|declared| **declared == stored) {
+            Some(place) if kept.insert(place) => {}
+            _ => gone.push(id),
+        }
+    }
+    if !gone.is_empty() {
+        table::Entity::delete_many()
+            .filter(table::Column::Id.is_in(gone))
+            .exec(txn)
+            .await?;
+    }
+    let new = now.iter().enumerate().filter(|(place, _)| !kept.contains(place));
+    let new: Vec<table::ActiveModel> = new.map(|(_, declared)| row_of(import, declared)).collect();
+    for chunk in new.chunks(ROWS_PER_INSERT) {
+        table::Entity::insert_many(chunk.to_vec())
+            .exec_without_returning(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+fn row_of(import: &Import<'_>, declared: &Declaration) -> table::ActiveModel {
+    table::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        lineage: Set(import.lineage.clone()),
+        kind: Set(declared.kind.clone()),
+        provider_id: Set(declared.provider_id.clone()),
+        field: Set(declared.field.clone()),
+        value: Set(declared.value.clone()),
+        strength: Set(declared.strength as i32),
+        address: Set(declared.address.clone()),
+    }
+}
+
+/// A spec of another state, and what it says from now on.
+struct OfAnother<'a> {
+    row: &'a resources::Model,
+    spec: Map<String, Value>,
+    before: StoredSpec,
+}
+
+async fn change_specs_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    subjects: &[Key],
+    others: &OfOthers,
+) -> Result<Batch> {
+    let mut batch = Batch::default();
+    let known = rows_of(txn, subjects).await?;
+    let stored = stored_in_txn(txn, known.values().map(|row| row.id), None).await?;
+    let mut to_change = BTreeSet::new();
+    for subject in subjects {
+        let spec = known.get(subject).and_then(|row| stored.get(&row.id));
+        let owned = spec
+            .and_then(StoredSpec::whole)
+            .filter(|spec| owning_state(spec).is_some());
+        let Some(spec) = owned else {
+            batch.unattached += u64::from(names_a_stranger(import, subject));
+            continue;
+        };
+        // The specs of this state follow with their own batches.
+        if spec.source == import.source {
+            continue;
+        }
+        if let Some((now, disagreements)) = derived(import, others, subject, spec) {
+            let declared = import.declared.get(subject).and_then(|declared| declared.first());
+            let declared =
+                declared.map(|declared| disagreements.into_iter().map(|why| refusal(declared, why)));
+            batch.refused.extend(declared.into_iter().flatten());
+            if changes(spec, &now) {
+                to_change.insert(spec.resource_id);
+            }
+        }
+    }
+    if to_change.is_empty() {
+        return Ok(batch);
+    }
+    let locked = lock_in_txn(txn, to_change.iter().copied(), Lock::Update).await?;
+    let mut changed = Vec::new();
+    for (subject, row) in &known {
+        let before = locked.get(&row.id);
+        let whole = before
+            .and_then(StoredSpec::whole)
+            .filter(|spec| owning_state(spec).is_some());
+        if let (Some(before), Some(spec)) = (before, whole)
+            && let Some((now, _)) = derived(import, others, subject, spec)
+            && changes(spec, &now)
+        {
+            let before = before.clone();
+            changed.push(OfAnother {
+                row,
+                spec: now,
+                before,
+            });
+        }
+    }
+    record_in_txn(txn, import, changed, &mut batch).await?;
+    Ok(batch)
+}
+
+async fn record_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    changed: Vec<OfAnother<'_>>,
+    batch: &mut Batch,
+) -> Result<()> {
+    batch.changed_elsewhere = changed.len() as u64;
+    let wanted = changed.iter().filter_map(|changed| {
+        let before = changed.before.whole()?;
+        Some(Wanted {
+            row: changed.row,
+            spec: &changed.spec,
+            not_compared: NotCompared::of(before).stored(before.spec_version),
+            before,
+        })
+    });
+    batch.closes = closed_by(txn, import.now, wanted.collect()).await?;
+    if import.dry_run {
+        return Ok(());
+    }
+    let records = changed.into_iter().filter_map(|changed| {
+        let before = changed.before.whole()?;
+        let (source, not_compared) = (before.source.clone(), NotCompared::of(before));
+        let spec = Value::Object(changed.spec);
+        Some(NewSpec {
+            resource_id: changed.row.id,
+            not_compared: not_compared.kept(&before.spec, &spec),
+            before: Some(changed.before),
+            spec,
+            source,
+        })
+    });
+    provisioning::record_in_txn(txn, records.collect(), import.actor, import.now).await?;
+    Ok(())
+}
+
+/// The spec with what all states declare; None if it is no object.
+fn derived(
+    import: &Import<'_>,
+    others: &OfOthers,
+    subject: &Key,
+    spec: &provisioned::Model,
+) -> Option<(Map<String, Value>, Vec<String>)> {
+    let mut now = spec.spec.as_object()?.clone();
+    let disagreements = put(import, others, subject, &mut now);
+    Some((now, disagreements))
+}
+
+fn changes(spec: &provisioned::Model, now: &Map<String, Value>) -> bool {
+    let now = Value::Object(now.clone());
+    decide(Some(spec), &now, &spec.source, false) == Decision::Record
+}
+
+/// Whether an attachment or a project of this state names a resource that neither this state nor another has.
+fn names_a_stranger(import: &Import<'_>, subject: &Key) -> bool {
+    let mut declared = import.declared.get(subject).into_iter().flatten();
+    // Of an attachment, the volume counts: its droplet says the same again.
+    let names = declared.any(|one| one.strength == Strength::Declared && one.field != "volume_ids");
+    names && !import.here.contains(subject)
+}

@@ -1,0 +1,321 @@
+//! What a resource belongs to and what is attached to it is declared by projects and attachments, across all states.
+
+use drift_inbox::provider::terraform::parse_value;
+use drift_inbox::services::imports::{ImportOptions, ImportSummary};
+use entity::{cloud_provisioned, cloud_resources};
+use sea_orm::EntityTrait;
+use serde_json::{Value, json};
+
+use crate::support::account::{Account, droplet};
+use crate::support::state::state_file;
+
+const FIRST: &str = "p-1";
+const SHOP: &str = "p-2";
+
+type Instances = Vec<(&'static str, Value)>;
+
+/// A cluster that was created in the first project, as its state keeps it.
+fn cluster() -> Instances {
+    vec![(
+        "digitalocean_database_cluster",
+        json!({ "id": "db-1", "name": "main", "engine": "pg", "version": "16", "size": "db-s-1vcpu-1gb",
+                "region": "nyc3", "node_count": 1, "tags": [], "project_id": FIRST }),
+    )]
+}
+
+fn project(id: &str, resources: Value) -> Instances {
+    vec![(
+        "digitalocean_project",
+        json!({ "id": id, "name": id, "description": "", "purpose": "Web Application", "environment": "Production",
+                "is_default": id == FIRST, "resources": resources }),
+    )]
+}
+
+fn project_resources(project: &str) -> Instances {
+    vec![(
+        "digitalocean_project_resources",
+        json!({ "id": project, "project": project, "resources": ["do:dbaas:db-1"] }),
+    )]
+}
+
+/// An account with a cluster in the project of this id.
+async fn account_in(project: &str) -> Account {
+    let account = Account::new().await;
+    account.stub.has(
+        "databases",
+        [json!({ "id": "db-1", "name": "main", "engine": "pg", "version": "16", "num_nodes": 1, "region": "nyc3",
+                 "size": "db-s-1vcpu-1gb", "status": "online", "tags": [], "project_id": project })],
+    );
+    account.stub.has("databases/db-1/firewall", []);
+    account.stub.has(
+        "projects",
+        [FIRST, SHOP].map(|id| {
+            json!({ "id": id, "name": id, "description": "", "purpose": "Web Application",
+                    "environment": "Production", "is_default": id == FIRST })
+        }),
+    );
+    account
+}
+
+async fn import(account: &Account, lineage: &str, serial: i64, instances: &[Instances]) -> ImportSummary {
+    let named = instances.iter().flatten().enumerate();
+    let named = named.map(|(place, (type_name, it))| (*type_name, format!("r{place}"), it.clone()));
+    let state = parse_value(state_file(lineage, serial, named)).unwrap();
+    let meant = ImportOptions {
+        allow_mass_retire: true,
+        ..ImportOptions::default()
+    };
+    account.t.try_import(&state, meant).await.unwrap()
+}
+
+/// The spec of the cluster; its trusted sources have the same name.
+async fn cluster_spec(account: &Account) -> cloud_provisioned::Model {
+    let specs = cloud_provisioned::Entity::find().find_also_related(cloud_resources::Entity);
+    let specs = specs.all(account.t.db().reader()).await.unwrap();
+    let mut of_clusters = specs
+        .into_iter()
+        .filter(|(_, row)| row.as_ref().is_some_and(|row| row.kind == "database"));
+    of_clusters.next().unwrap().0
+}
+
+/// Field, expected and live value of everything that is open, after a sync and a sweep.
+async fn open(account: &Account) -> Vec<Value> {
+    account.sync().await;
+    account.t.sweep().await;
+    let drifts = account.t.inbox().await;
+    drifts
+        .into_iter()
+        .map(|drift| json!([drift.field, drift.expected, drift.actual]))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_project_with_inline_resources_declares_the_project_of_its_members() {
+    let account = account_in(SHOP).await;
+    let members = project(SHOP, json!(["do:dbaas:db-1"]));
+    import(&account, "l-1", 1, &[cluster(), members]).await;
+    assert_eq!(open(&account).await, Vec::<Value>::new());
+    account
+        .stub
+        .change("databases", 0, |it| it["project_id"] = FIRST.into());
+    assert_eq!(open(&account).await, [json!(["project_id", SHOP, FIRST])]);
+}
+
+#[tokio::test]
+async fn a_project_in_another_state_declares_it_whichever_is_imported_first() {
+    for project_first in [true, false] {
+        let account = account_in(SHOP).await;
+        let order = if project_first { [1, 0] } else { [0, 1] };
+        for part in order {
+            let changed = match part {
+                0 => import(&account, "l-cluster", 1, &[cluster()]).await.recorded,
+                _ => {
+                    let summary = import(&account, "l-project", 1, &[project_resources(SHOP)]).await;
+                    assert_eq!(summary.skipped.unattached, u64::from(project_first));
+                    summary.changed_elsewhere
+                }
+            };
+            assert_eq!(
+                changed,
+                u64::from(!(project_first && part == 1)),
+                "{project_first} {part}"
+            );
+        }
+        assert_eq!(open(&account).await, Vec::<Value>::new());
+        assert_eq!(cluster_spec(&account).await.source, "terraform:l-cluster");
+        account
+            .stub
+            .change("databases", 0, |it| it["project_id"] = FIRST.into());
+        assert_eq!(open(&account).await, [json!(["project_id", SHOP, FIRST])]);
+        // Once more, nothing changes.
+        let version = cluster_spec(&account).await.spec_version;
+        assert_eq!(import(&account, "l-cluster", 1, &[cluster()]).await.unchanged, 1);
+        let again = import(&account, "l-project", 1, &[project_resources(SHOP)]).await;
+        assert_eq!(again.changed_elsewhere, 0);
+        assert_eq!(cluster_spec(&account).await.spec_version, version);
+    }
+}
+
+#[tokio::test]
+async fn where_no_project_declares_a_member_its_project_is_not_compared() {
+    let account = account_in(SHOP).await;
+    import(&account, "l-cluster", 1, &[cluster()]).await;
+    assert_eq!(open(&account).await, Vec::<Value>::new());
+    import(&account, "l-project", 1, &[project_resources(FIRST)]).await;
+    assert_eq!(open(&account).await, [json!(["project_id", FIRST, SHOP])]);
+    // The declaration goes, and with it the comparison.
+    let summary = import(&account, "l-project", 2, &[]).await;
+    assert_eq!((summary.changed_elsewhere, summary.closes.len()), (1, 1));
+    assert_eq!(open(&account).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_default_project_that_still_lists_a_member_does_not_contradict_its_project() {
+    let account = account_in(SHOP).await;
+    let both = [
+        cluster(),
+        project(FIRST, json!(["do:dbaas:db-1"])),
+        project(SHOP, json!(["do:dbaas:db-1"])),
+    ];
+    let summary = import(&account, "l-1", 1, &both).await;
+    assert_eq!(summary.refused, []);
+    assert_eq!(open(&account).await, Vec::<Value>::new());
+    assert_eq!(cluster_spec(&account).await.spec["project_id"], SHOP);
+}
+
+#[tokio::test]
+async fn two_states_that_declare_two_projects_are_named_and_the_project_is_not_compared() {
+    let account = account_in(SHOP).await;
+    import(&account, "l-cluster", 1, &[cluster()]).await;
+    import(&account, "l-a", 1, &[project_resources(SHOP)]).await;
+    let summary = import(&account, "l-b", 1, &[project_resources(FIRST)]).await;
+    let said = |summary: &ImportSummary| -> Vec<String> {
+        let reasons = summary.refused.iter().map(|refusal| refusal.reason.clone());
+        reasons
+            .filter(|reason| reason.contains("l-a") && reason.contains("l-b"))
+            .collect()
+    };
+    assert_eq!(said(&summary).len(), 1, "{summary:?}");
+    assert_eq!(summary.refused[0].provider_id, "db-1");
+    assert_eq!(open(&account).await, Vec::<Value>::new());
+    // The owner says so, too, until one of the two is gone.
+    assert_eq!(
+        said(&import(&account, "l-cluster", 1, &[cluster()]).await).len(),
+        1
+    );
+    assert_eq!(cluster_spec(&account).await.spec.get("project_id"), None);
+    import(&account, "l-a", 2, &[]).await;
+    assert_eq!(open(&account).await, [json!(["project_id", FIRST, SHOP])]);
+}
+
+#[tokio::test]
+async fn a_dry_run_keeps_no_declaration_and_says_what_it_would_change() {
+    let account = account_in(SHOP).await;
+    import(&account, "l-cluster", 1, &[cluster()]).await;
+    let before = account.t.tables().await;
+    let instances = project_resources(SHOP)
+        .into_iter()
+        .map(|(type_name, it)| (type_name, "r".to_owned(), it));
+    let state = parse_value(state_file("l-project", 1, instances)).unwrap();
+    let dry = ImportOptions {
+        dry_run: true,
+        ..ImportOptions::default()
+    };
+    let summary = account.t.try_import(&state, dry).await.unwrap();
+    assert_eq!((summary.changed_elsewhere, account.t.tables().await), (1, before));
+}
+
+/// A droplet, a volume and an address as the states of their owners have them.
+fn machine() -> Instances {
+    vec![(
+        "digitalocean_droplet",
+        json!({ "id": "1", "name": "web-1", "region": "nyc3", "size": "s-1vcpu-1gb", "tags": ["web"], "volume_ids": [] }),
+    )]
+}
+
+fn storage() -> Instances {
+    vec![
+        (
+            "digitalocean_volume",
+            json!({ "id": "v-1", "name": "data", "region": "nyc3", "size": 10, "description": "", "tags": [] }),
+        ),
+        (
+            "digitalocean_reserved_ip",
+            json!({ "id": "198.51.100.9", "ip_address": "198.51.100.9", "region": "nyc3" }),
+        ),
+    ]
+}
+
+fn attachments() -> Instances {
+    vec![
+        (
+            "digitalocean_volume_attachment",
+            json!({ "id": "1-v-1", "droplet_id": 1, "volume_id": "v-1" }),
+        ),
+        (
+            "digitalocean_reserved_ip_assignment",
+            json!({ "id": "1-198.51.100.9", "droplet_id": 1, "ip_address": "198.51.100.9" }),
+        ),
+    ]
+}
+
+async fn account_with_attachments(attached: bool) -> Account {
+    let account = Account::new().await;
+    let mut machine = droplet(1);
+    let (volumes, droplets) = if attached {
+        (json!(["v-1"]), json!([1]))
+    } else {
+        (json!([]), json!([]))
+    };
+    machine["volume_ids"] = volumes;
+    account.stub.has("droplets", [machine]);
+    account.stub.has(
+        "volumes",
+        [json!({ "id": "v-1", "name": "data", "region": { "slug": "nyc3" }, "size_gigabytes": 10, "description": "",
+                 "tags": [], "droplet_ids": droplets })],
+    );
+    let holder = if attached { json!({ "id": 1 }) } else { Value::Null };
+    account.stub.has(
+        "reserved_ips",
+        [json!({ "ip": "198.51.100.9", "droplet": holder, "region": { "slug": "nyc3" } })],
+    );
+    account
+}
+
+#[tokio::test]
+async fn attachments_in_another_state_are_declared_by_it_in_any_order() {
+    let parts = [machine(), storage(), attachments()];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        for attached in [true, false] {
+            let account = account_with_attachments(attached).await;
+            for part in order {
+                import(&account, &format!("l-{part}"), 1, &parts[part..=part]).await;
+            }
+            let mut fields: Vec<Value> = open(&account).await.into_iter().map(|it| it[0].clone()).collect();
+            fields.sort_by_key(Value::to_string);
+            let wanted: &[&str] = if attached {
+                &[]
+            } else {
+                &["droplet_id", "droplet_ids", "volume_ids"]
+            };
+            assert_eq!(fields, wanted, "{order:?} {attached}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn volumes_that_nothing_attaches_are_not_compared() {
+    for attached in [true, false] {
+        let account = account_with_attachments(attached).await;
+        import(&account, "l-0", 1, &[machine()]).await;
+        assert_eq!(open(&account).await, Vec::<Value>::new(), "{attached}");
+    }
+}
+
+#[tokio::test]
+async fn a_tainted_attachment_leaves_what_is_attached_open() {
+    let account = account_with_attachments(true).await;
+    let attached = attachments().remove(0);
+    let instances = [machine(), storage(), vec![attached]].concat();
+    let named = instances.into_iter().enumerate();
+    let named = named.map(|(place, (type_name, it))| (type_name, format!("r{place}"), it));
+    let mut file = state_file("l-1", 1, named);
+    file["resources"][3]["instances"][0]["status"] = "tainted".into();
+    account.t.import(&parse_value(file).unwrap()).await;
+    assert_eq!(account.t.spec("web-1").await.spec.get("volume_ids"), None);
+    assert_eq!(account.t.spec("data").await.spec.get("droplet_ids"), None);
+}
+
+#[tokio::test]
+async fn two_states_that_are_imported_at_once_lose_no_declaration() {
+    for _ in 0..5 {
+        let account = account_in(FIRST).await;
+        let (cluster, project) = (cluster(), project_resources(SHOP));
+        let (owner, member) = ([cluster], [project]);
+        tokio::join!(
+            import(&account, "l-cluster", 1, &owner),
+            import(&account, "l-project", 1, &member)
+        );
+        assert_eq!(cluster_spec(&account).await.spec["project_id"], SHOP);
+    }
+}
