@@ -27,6 +27,7 @@ use crate::services::detection::{self, Scope, SweepCounts, SweepReport};
 use crate::services::freshness::{self, Freshness};
 use crate::services::inventory::{self, FailedSync, SyncCounts, SyncOptions};
 use crate::services::job_runs::{Claim, Report, Trigger, Wanted, abandon, claim, finish, heartbeat};
+use crate::services::retention;
 
 /// How often a run says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -276,8 +277,12 @@ impl App {
         self.active().insert(run.id);
         let (app, id) = (self.clone(), run.id);
         let end = self.inner.jobs.spawn(async move {
+            let whole_sweep = request.wanted() == Wanted::from(Job::DetectDrift);
             let end = app.execute(id, request).await;
             app.active().remove(&id);
+            if whole_sweep {
+                app.purge_beside();
+            }
             end
         });
         Ok(Started::Running(RunHandle { run, end }))
@@ -328,6 +333,24 @@ impl App {
                     .to_owned(),
             )
         })
+    }
+
+    /// Deletes old rows if it is time to, beside whatever else runs.
+    fn purge_beside(&self) {
+        let Some(keep) = self.inner.schedules.retention else {
+            return;
+        };
+        if self.inner.jobs.is_closed() {
+            return;
+        }
+        let app = self.clone();
+        self.inner.jobs.spawn(async move {
+            match retention::purge_if_due(app.db(), &keep, app.clock()).await {
+                Ok(Some(purged)) => tracing::info!(?purged, "retention.purged"),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "old rows could not be deleted"),
+            }
+        });
     }
 
     fn active(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {

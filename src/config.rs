@@ -4,6 +4,7 @@
 //! names, never from a flag, and no error shows a value of one.
 
 mod bounds;
+mod retention;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::http::origin::Origin;
 use crate::http::socket::Sockets;
 
 pub use self::bounds::BoundsArgs;
+pub use self::retention::RetentionArgs;
 use crate::provider::digitalocean::{ApiToken, ApiUrl};
 
 /// Where tokens come from, and for whom they are, unless set.
@@ -346,6 +348,7 @@ impl ScheduleArgs {
                 DEFAULT_DETECT_CRON,
                 now,
             )?,
+            retention: None,
         })
     }
 }

@@ -6,6 +6,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use serde_json::Value;
 
 use crate::domain::admission::Inadmissible;
+use crate::domain::retention::Unforgettable;
 
 /// Result of a use-case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -59,6 +60,9 @@ pub enum Error {
         /// The source that owns the spec: `terraform:` and the name of the state.
         source_name: String,
     },
+    /// The resource may not be deleted.
+    #[error("{}", unforgettable(.0))]
+    NotForgettable(Unforgettable),
     /// One sync runs at a time.
     #[error("a run of this job is under way since {}", since.to_rfc3339())]
     JobAlreadyRunning {
@@ -98,6 +102,7 @@ impl Error {
             Self::SpecMoved => "SPEC_MOVED",
             Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
             Self::SpecOwnedByState { .. } => "SPEC_OWNED_BY_STATE",
+            Self::NotForgettable(_) => "NOT_FORGETTABLE",
             Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
             Self::Lagged => "SUBSCRIPTION_LAGGED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",
@@ -136,6 +141,19 @@ impl From<DbErr> for Error {
 impl From<Inadmissible> for Error {
     fn from(why: Inadmissible) -> Self {
         Self::BadUserInput(why.to_string())
+    }
+}
+
+fn unforgettable(why: &Unforgettable) -> String {
+    match why {
+        Unforgettable::StillThere => {
+            "the cloud has this resource: only one that is gone or was never listed can be forgotten"
+                .to_owned()
+        }
+        Unforgettable::SpecInForce => "a spec of this resource is in force: retire it first".to_owned(),
+        Unforgettable::Decisions(decisions) => format!(
+            "{decisions} decisions of people are about this resource: say includeHistory: true to delete them too"
+        ),
     }
 }
 

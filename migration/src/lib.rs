@@ -16,6 +16,7 @@ mod m20261125_000010_number_listings;
 mod m20261125_000020_create_write_probe;
 mod m20261125_000021_create_terraform_declarations;
 mod m20261125_000030_add_cloud_provisioned_not_compared;
+mod m20261125_000040_create_forgotten_resources;
 mod m20261126_000001_key_job_runs_by_source;
 mod newer;
 
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000020_create_write_probe::Migration),
             Box::new(m20261125_000021_create_terraform_declarations::Migration),
             Box::new(m20261125_000030_add_cloud_provisioned_not_compared::Migration),
+            Box::new(m20261125_000040_create_forgotten_resources::Migration),
             Box::new(m20261126_000001_key_job_runs_by_source::Migration),
         ]
     }

@@ -4,7 +4,9 @@ use super::import::ImportArgs;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::{DatabaseArgs, HttpArgs, InventoryArgs, MaxAgeArgs, ScheduleArgs, TokenArgs};
+use crate::config::{
+    DatabaseArgs, HttpArgs, InventoryArgs, MaxAgeArgs, RetentionArgs, ScheduleArgs, TokenArgs,
+};
 
 /// What --help says at its end.
 const SECRETS: &str = "\
@@ -52,6 +54,9 @@ pub(super) enum Command {
     /// Records what a Terraform or OpenTofu state asks for
     #[command(after_help = SECRETS)]
     ImportTerraform(ImportArgs),
+    /// Deletes rows that are older than the settings say, as serve does once a day
+    #[command(after_help = SECRETS)]
+    Purge(PurgeArgs),
     /// Prints a token that is signed with DRIFT_JWT_SECRET
     #[command(after_help = SECRETS)]
     Token(NewTokenArgs),
@@ -101,6 +106,8 @@ pub(super) struct ServeArgs {
     pub(super) schedule: ScheduleArgs,
     #[command(flatten)]
     pub(super) max_age: MaxAgeArgs,
+    #[command(flatten)]
+    pub(super) retention: RetentionArgs,
 }
 
 #[derive(Args, Debug)]
@@ -135,6 +142,14 @@ pub(super) struct DetectArgs {
     pub(super) sync_cron: Option<String>,
     #[command(flatten)]
     pub(super) database: DatabaseArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct PurgeArgs {
+    #[command(flatten)]
+    pub(super) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(super) retention: RetentionArgs,
 }
 
 #[derive(Args, Debug)]

@@ -7,6 +7,7 @@ mod detect;
 mod grid;
 mod import;
 mod progress;
+mod purge;
 mod serve;
 mod sync;
 mod table;
@@ -100,6 +101,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Sync(args) => sync::run(args).await,
         Command::Detect(args) => detect::run(&args).await,
         Command::ImportTerraform(args) => import::run(&args).await,
+        Command::Purge(args) => purge::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {

@@ -28,6 +28,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let (verifier, mut schedules) = (args.token.resolve()?.verifier()?, args.schedule.resolve(now)?);
     let sync = ScheduleArgs::sync_schedule(None, now)?;
     let max_age = args.max_age.resolve(schedules.sync.as_ref().or(sync.as_ref()))?;
+    schedules.retention = Some(args.retention.resolve()?);
     let (bounds, introspection, sockets) = (
         args.http.bounds()?,
         args.http.introspection()?,

@@ -73,8 +73,9 @@ impl Contention {
         let code = error.as_database_error()?.code()?;
         match code.as_ref() {
             // PostgreSQL: serialization_failure, deadlock_detected. SQLite: a snapshot that is too old, a lock
-            // within the process, a recovery by another process.
-            "40001" | "40P01" | "517" | "262" | "261" | "6" | "773" => Some(Self::Collision),
+            // within the process, a recovery by another process. And foreign_key_violation: a resource that was read
+            // without a lock was deleted meanwhile.
+            "40001" | "40P01" | "23503" | "517" | "262" | "261" | "6" | "773" => Some(Self::Collision),
             // SQLite: BUSY.
             "5" => Some(Self::WriteLock),
             // PostgreSQL: lock_not_available, query_canceled.

@@ -16,5 +16,6 @@ pub mod imports;
 pub mod inventory;
 pub mod lifecycle;
 pub mod not_compared;
+pub mod retention;
 pub mod schedule;
 pub mod sweep;

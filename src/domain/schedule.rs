@@ -5,6 +5,8 @@ use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use entity::job_runs::Job;
 
+use super::retention::Retention;
+
 /// When a job runs, in UTC.
 #[derive(Clone, Debug)]
 pub struct Schedule {
@@ -67,6 +69,8 @@ pub struct Schedules {
     pub sync: Option<Schedule>,
     /// Of the sweep.
     pub detect: Option<Schedule>,
+    /// How long rows are kept: a server deletes older ones once a day, after a sweep. None deletes nothing.
+    pub retention: Option<Retention>,
 }
 
 impl Schedules {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::ErrorExtensionValues;
 
+use crate::domain::retention::Unforgettable;
 use crate::error::{Error, status_word};
 
 /// An error on its way to a client.
@@ -45,10 +46,19 @@ impl From<ApiError> for async_graphql::Error {
             }
             Error::JobAlreadyRunning { since } => extensions.set("since", since.to_rfc3339()),
             Error::SpecVersionConflict { current } => extensions.set("specVersion", *current),
+            Error::NotForgettable(why) => extensions.set("reason", reason(why)),
             Error::SpecOwnedByState { source_name } => extensions.set("source", source_name.as_str()),
             _ => {}
         }
         told.extensions = Some(extensions);
         told
+    }
+}
+
+fn reason(why: &Unforgettable) -> &'static str {
+    match why {
+        Unforgettable::StillThere => "STILL_THERE",
+        Unforgettable::SpecInForce => "SPEC_IN_FORCE",
+        Unforgettable::Decisions(_) => "HAS_DECISIONS",
     }
 }

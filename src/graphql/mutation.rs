@@ -9,14 +9,15 @@ use super::guard::{AtLeast, caller};
 use super::input::{not_empty, parse_id};
 use super::loader::forget;
 use super::types::{
-    Drift, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
-    RecordBaselineInput, RecordBaselinePayload, Resource,
+    Drift, ForgottenResource, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json,
+    ProvisionedSpec, RecordBaselineInput, RecordBaselinePayload, Resource,
 };
 use crate::app::{App, JobRequest, Started};
 use crate::domain::actor::Role;
 use crate::error::{Error, Result};
 use crate::services::baseline::record_baseline;
 use crate::services::detection::Scope;
+use crate::services::forgetting::{Forget, forget_resource};
 use crate::services::imports::import_state;
 use crate::services::inventory::SyncOptions;
 use crate::services::job_runs::Trigger;
@@ -93,6 +94,26 @@ pub(super) struct RetireSpecPayload {
     resource: Resource,
     /// The version that says so; a spec that is recorded later goes on from it.
     spec_version: i32,
+}
+
+/// What to forget.
+#[derive(InputObject)]
+pub(super) struct ForgetResourceInput {
+    /// The resource: one that is gone or was never listed, and that no spec in force is about.
+    resource_id: ID,
+    /// Reason, for later readers; at most 4096 bytes.
+    #[graphql(secret)]
+    note: Option<String>,
+    /// Whether the decisions that people made about it are deleted too.
+    #[graphql(default)]
+    include_history: bool,
+}
+
+/// What remains.
+#[derive(SimpleObject)]
+pub(super) struct ForgetResourcePayload {
+    /// What remains of the resource.
+    forgotten: ForgottenResource,
 }
 
 /// What to compare.
@@ -196,6 +217,27 @@ impl Mutation {
         Ok(Some(RetireSpecPayload {
             resource: Resource(retired.resource),
             spec_version: retired.version,
+        }))
+    }
+
+    /// Deletes a resource from the inventory, with its retired spec, its drifts and its events. Refused with
+    /// NOT_FORGETTABLE and a `reason`: STILL_THERE if the cloud has it, SPEC_IN_FORCE, or HAS_DECISIONS if people
+    /// decided about it and `includeHistory` is false. If a later listing has the resource, it is discovered again.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn forget_resource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to forget.")] input: ForgetResourceInput,
+    ) -> ApiResult<Option<ForgetResourcePayload>> {
+        let app = app_anew(ctx)?;
+        let forget = Forget {
+            resource_id: parse_id(&input.resource_id)?,
+            note: input.note,
+            include_history: input.include_history,
+        };
+        let forgotten = forget_resource(app.db(), caller(ctx)?.name(), &forget, app.clock().now()).await?;
+        Ok(Some(ForgetResourcePayload {
+            forgotten: ForgottenResource(forgotten),
         }))
     }
 

@@ -8,13 +8,13 @@ use super::guard::{AtLeast, caller};
 use super::input::parse_id;
 use super::loader::ResourceById;
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Freshness, Job, JobRun, JobSchedule,
-    KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Total,
-    Viewer, page_cost,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, Job, JobRun,
+    JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput,
+    Total, Viewer, page_cost,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;
-use crate::services::{coverage, events, facets, inbox, job_runs, provisioning, resources};
+use crate::services::{coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources};
 
 /// Kinds that a coverage is taken to cost: a cloud has about this many.
 const COVERED_KINDS: usize = 25;
@@ -49,6 +49,9 @@ impl Query {
         }
         if let Some(event) = events::find(db, id).await? {
             return Ok(Some(Node::ResourceEvent(ResourceEvent(event))));
+        }
+        if let Some(forgotten) = forgetting::find(db, id).await? {
+            return Ok(Some(Node::ForgottenResource(ForgottenResource(forgotten))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))
@@ -163,6 +166,30 @@ impl Query {
             .load_one(ResourceById(parse_id(&id)?))
             .await?
             .map(Resource))
+    }
+
+    /// What remains of resources that operators had deleted from the inventory, newest first.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    async fn forgotten_resources(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<ForgottenResource>> {
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request(ctx, "f")?;
+        let page = forgetting::list(app(ctx)?.db().reader(), &request).await?;
+        Ok(Connection::new(page, "f", Total::Forgotten, ForgottenResource))
     }
 
     /// How much of the inventory is asked for: one entry for each kind of which there is something.

@@ -283,7 +283,8 @@ async fn retire_in_txn(txn: &DatabaseTransaction, import: &Import<'_>, leaving: 
         .collect();
     batch.retired = owned.len() as u64;
     if !import.dry_run {
-        retirement::retire_in_txn(txn, &owned, import.actor, import.now).await?;
+        let state = Some(import.source.as_str());
+        retirement::retire_for_in_txn(txn, &owned, state, import.actor, import.now).await?;
     }
     Ok(batch)
 }

@@ -229,7 +229,7 @@ fn narrowed<E: EntityTrait>(
 
 /// Rows that stand beyond `key`, on the greater side or on the lesser. A row value, since both databases
 /// walk an index by it and not by the equivalent `a < x OR (a = x AND b < y)`.
-fn beyond<C: ColumnTrait>(order: Order<C>, key: &Key, greater: bool) -> Condition {
+pub(super) fn beyond<C: ColumnTrait>(order: Order<C>, key: &Key, greater: bool) -> Condition {
     let id = Expr::col(order.id.as_column_ref());
     let compared = |column: Expr, value: Expr| {
         if greater {

@@ -103,6 +103,18 @@ pub async fn retire_in_txn(
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    retire_for_in_txn(txn, specs, None, actor, now).await
+}
+
+/// Retires specs that are locked. The events name `state` as the source if the resources left that state: then no
+/// person decided here.
+pub(super) async fn retire_for_in_txn(
+    txn: &DatabaseTransaction,
+    specs: &[provisioned::Model],
+    state: Option<&str>,
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     if specs.is_empty() {
         return Ok(());
     }
@@ -119,10 +131,16 @@ pub async fn retire_in_txn(
         .filter(provisioned::Column::ResourceId.is_in(specs.iter().map(|spec| spec.resource_id)))
         .exec(txn)
         .await?;
-    let happened = specs.iter().map(|spec| NewEvent {
-        resource_id: spec.resource_id,
-        event_type: EventType::SpecRetired,
-        data: json!({ "specVersion": spec.spec_version + 1 }),
+    let happened = specs.iter().map(|spec| {
+        let version = spec.spec_version + 1;
+        NewEvent {
+            resource_id: spec.resource_id,
+            event_type: EventType::SpecRetired,
+            data: match state {
+                Some(state) => json!({ "specVersion": version, "source": state }),
+                None => json!({ "specVersion": version }),
+            },
+        }
     });
     events::append_in_txn(txn, happened.collect(), actor, now).await
 }

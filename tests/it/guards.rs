@@ -23,6 +23,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resources", "resources { totalCount nodes { id } }"),
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "jobRuns", "jobRuns { totalCount nodes { id } }"),
+    (
+        "Query",
+        "forgottenResources",
+        "forgottenResources { totalCount nodes { kind } }",
+    ),
     ("Query", "coverage", "coverage { kind }"),
     ("Query", "freshness", "freshness { vouched }"),
     ("Query", "driftFacets", "driftFacets { fields { value } }"),
@@ -52,6 +57,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "Mutation",
         "retireSpec",
         "retireSpec(input: { resourceId: $id, expectedSpecVersion: 1 }) { specVersion }",
+    ),
+    (
+        "Mutation",
+        "forgetResource",
+        "forgetResource(input: { resourceId: $id }) { forgotten { kind } }",
     ),
     ("Mutation", "detectDrift", "detectDrift { run { id } }"),
     ("Mutation", "syncInventory", "syncInventory { run { id } }"),

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Every table with its columns.
-const TABLES: [(&str, &[&str]); 8] = [
+const TABLES: [(&str, &[&str]); 10] = [
     (
         "cloud_resources",
         &[
@@ -106,6 +106,22 @@ const TABLES: [(&str, &[&str]); 8] = [
             "error",
         ],
     ),
+    (
+        "forgotten_resources",
+        &[
+            "id",
+            "resource_id",
+            "provider",
+            "kind",
+            "provider_id",
+            "name",
+            "decisions",
+            "forgotten_at",
+            "forgotten_by",
+            "note",
+        ],
+    ),
+    ("upkeep", &["task", "started_at", "finished_at"]),
     (
         "terraform_states",
         &["lineage", "serial", "imported_at", "imported_by"],

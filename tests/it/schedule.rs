@@ -34,6 +34,7 @@ fn hourly() -> Schedules {
     Schedules {
         sync: Some(cron("0 15 * * * *")),
         detect: Some(cron("0 20 * * * *")),
+        ..Schedules::default()
     }
 }
 
@@ -264,6 +265,7 @@ async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
     let every_second = Schedules {
         sync: None,
         detect: Some(cron("* * * * * *")),
+        ..Schedules::default()
     };
     let app = App::scheduled(t.db().clone(), Clock::System, None, every_second);
     let scheduler = Scheduler::start(&app).await.unwrap();
@@ -306,6 +308,7 @@ async fn whatever_parses_can_be_started() {
         let schedules = Schedules {
             sync: None,
             detect: Some(schedule),
+            ..Schedules::default()
         };
         let app = t.scheduled(schedules);
         let scheduler = Scheduler::start(&app).await;

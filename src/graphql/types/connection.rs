@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::graphql::bounds::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftCountOf, EventCountOf};
+use crate::services::forgetting;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
 use crate::services::page::{Key, Page, PageRequest};
@@ -155,6 +156,8 @@ pub(in crate::graphql) enum Total {
     Resources(ResourceFilter),
     /// Of the events of a resource.
     EventsOf(Uuid),
+    /// Of forgotten resources.
+    Forgotten,
     /// Of the runs of a job, or of all.
     JobRuns(Option<Job>),
 }
@@ -197,6 +200,7 @@ impl<T: OutputType> Connection<T> {
         let count = match &self.total {
             Total::Drifts(filter) => inbox::count(db.reader(), filter).await?,
             Total::Resources(filter) => resources::count(db.reader(), filter).await?,
+            Total::Forgotten => forgetting::count(db.reader()).await?,
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
             Total::DriftsOf(id, filter) => loaders
                 .load_one(DriftCountOf(*id, filter.clone()))

@@ -6,6 +6,7 @@ mod coverage;
 mod drift;
 mod event;
 mod facets;
+mod forgotten;
 mod freshness;
 mod import;
 mod job_run;
@@ -20,6 +21,7 @@ pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
 pub(super) use event::ResourceEvent;
 pub(super) use facets::DriftFacets;
+pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
@@ -51,4 +53,6 @@ pub(super) enum Node {
     ResourceEvent(ResourceEvent),
     /// A run of a job.
     JobRun(JobRun),
+    /// What remains of a forgotten resource.
+    ForgottenResource(ForgottenResource),
 }

@@ -1,0 +1,29 @@
+//! `purge`: old rows are deleted.
+
+use super::args::PurgeArgs;
+use super::{Outcome, connect, counted, say};
+use crate::clock::Clock;
+use crate::services::retention::{Purged, purge};
+
+pub(super) async fn run(args: &PurgeArgs) -> Outcome {
+    let (database, keep) = (args.database.resolve()?, args.retention.resolve()?);
+    let db = connect(&database).await?;
+    let Purged {
+        resources,
+        specs,
+        drifts,
+        events,
+        job_runs,
+        forgotten,
+    } = purge(&db, &keep, &Clock::System).await?;
+    db.close().await?;
+    say(format_args!(
+        "purge: deleted {}, {}, {}, {}, {} and {}",
+        counted(resources, "resource"),
+        counted(specs, "spec"),
+        counted(drifts, "drift"),
+        counted(events, "event"),
+        counted(job_runs, "run"),
+        counted(forgotten, "record") + " of forgotten resources",
+    ))
+}

@@ -1,0 +1,116 @@
+//! How long rows are kept, as settings.
+
+use chrono::TimeDelta;
+use clap::Args;
+
+use super::{BadSetting, OFF, Result, duration, set};
+use crate::domain::retention::Retention;
+
+/// The shortest time that may be set.
+const SHORTEST: TimeDelta = TimeDelta::days(1);
+
+/// How long rows are kept: a time such as 90d, or off to keep them for ever.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "How long rows are kept")]
+pub struct RetentionArgs {
+    /// Resources that are gone and have no spec in force [default: 90d]
+    #[arg(
+        long,
+        env = "DRIFT_KEEP_GONE_RESOURCES",
+        hide_env_values = true,
+        value_name = "TIME|off"
+    )]
+    pub keep_gone_resources: Option<String>,
+    /// Events that report what the cloud had, and drifts that closed by themselves [default: 400d]
+    #[arg(
+        long,
+        env = "DRIFT_KEEP_EVENTS",
+        hide_env_values = true,
+        value_name = "TIME|off"
+    )]
+    pub keep_events: Option<String>,
+    /// Runs of syncs and sweeps; the newest with each outcome always stay [default: 90d]
+    #[arg(
+        long,
+        env = "DRIFT_KEEP_JOB_RUNS",
+        hide_env_values = true,
+        value_name = "TIME|off"
+    )]
+    pub keep_job_runs: Option<String>,
+    /// Decisions of people: accepted drifts, recorded and retired specs, forgotten resources [default: off]
+    #[arg(
+        long,
+        env = "DRIFT_KEEP_DECISIONS",
+        hide_env_values = true,
+        value_name = "TIME|off"
+    )]
+    pub keep_decisions: Option<String>,
+}
+
+impl RetentionArgs {
+    /// Reads and checks.
+    ///
+    /// # Errors
+    /// Names the setting that is no time, or shorter than a day.
+    pub fn resolve(&self) -> Result<Retention> {
+        let default = Retention::default();
+        let keep = |name, value: &Option<String>, default| keep(name, value.as_deref(), default);
+        Ok(Retention {
+            gone_resources: keep(
+                "DRIFT_KEEP_GONE_RESOURCES",
+                &self.keep_gone_resources,
+                default.gone_resources,
+            )?,
+            events: keep("DRIFT_KEEP_EVENTS", &self.keep_events, default.events)?,
+            job_runs: keep("DRIFT_KEEP_JOB_RUNS", &self.keep_job_runs, default.job_runs)?,
+            decisions: keep("DRIFT_KEEP_DECISIONS", &self.keep_decisions, default.decisions)?,
+        })
+    }
+}
+
+fn keep(name: &'static str, value: Option<&str>, default: Option<TimeDelta>) -> Result<Option<TimeDelta>> {
+    let text = match set(value) {
+        None => return Ok(default),
+        Some(OFF) => return Ok(None),
+        Some(text) => text,
+    };
+    match TimeDelta::from_std(duration(name, text)?) {
+        Ok(time) if time >= SHORTEST => Ok(Some(time)),
+        Ok(_) => Err(BadSetting::new(name, format!("{text:?} is shorter than a day"))),
+        Err(_) => Err(BadSetting::new(name, format!("{text:?} is too long; say off"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(events: &str) -> Result<Retention> {
+        RetentionArgs {
+            keep_events: Some(events.to_owned()),
+            ..RetentionArgs::default()
+        }
+        .resolve()
+    }
+
+    #[test]
+    fn what_is_not_set_is_kept_as_long_as_the_defaults_say() {
+        assert_eq!(RetentionArgs::default().resolve(), Ok(Retention::default()));
+        assert_eq!(with(""), Ok(Retention::default()));
+    }
+
+    #[test]
+    fn off_keeps_for_ever_and_a_time_is_kept() {
+        assert_eq!(with("off").unwrap().events, None);
+        assert_eq!(with("30d").unwrap().events, Some(TimeDelta::days(30)));
+        assert_eq!(with("1d").unwrap().events, Some(TimeDelta::days(1)));
+    }
+
+    #[test]
+    fn a_time_that_would_delete_what_is_in_use_is_refused_by_name() {
+        for bad in ["0s", "23h", "soon", "OFF", "-1d", "600000000000y"] {
+            let error = with(bad).unwrap_err().to_string();
+            assert!(error.starts_with("DRIFT_KEEP_EVENTS: "), "{error}");
+        }
+    }
+}

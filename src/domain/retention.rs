@@ -1,0 +1,320 @@
+//! What may be deleted: how long rows are kept, and which resources an operator may have forgotten.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::cloud_drift::DriftStatus;
+use entity::cloud_resource_events::EventType;
+use serde_json::Value;
+
+/// Prefix of the source of specs that a Terraform state owns.
+const STATE: &str = "terraform:";
+
+/// How long each sort of row is kept; None keeps it for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Resources that are gone and that no spec in force is about.
+    pub gone_resources: Option<TimeDelta>,
+    /// Events that report what the cloud had, and drifts that closed by themselves.
+    pub events: Option<TimeDelta>,
+    /// Runs of jobs that have ended.
+    pub job_runs: Option<TimeDelta>,
+    /// Decisions of people.
+    pub decisions: Option<TimeDelta>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            gone_resources: Some(TimeDelta::days(90)),
+            events: Some(TimeDelta::days(400)),
+            job_runs: Some(TimeDelta::days(90)),
+            decisions: None,
+        }
+    }
+}
+
+impl Retention {
+    /// Whether every row is kept for ever.
+    pub fn keeps_everything(&self) -> bool {
+        let kept = [self.gone_resources, self.events, self.job_runs, self.decisions];
+        kept.iter().all(Option::is_none)
+    }
+}
+
+/// Rows that are older than this may go; None keeps all of them.
+pub fn cutoff(keep: Option<TimeDelta>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    now.checked_sub_signed(keep?)
+}
+
+/// How often old rows are deleted.
+const EVERY: TimeDelta = TimeDelta::hours(24);
+
+/// How long after a start that did not end well the next one comes.
+const AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
+
+/// Whether old rows are to be deleted now: once a day, and an hour after a time that failed. A stored time that is
+/// later than now holds nothing up.
+pub fn is_due(
+    started_at: Option<DateTime<Utc>>,
+    finished_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> bool {
+    let within =
+        |time: Option<DateTime<Utc>>, span| time.is_some_and(|time| time <= now && now - time < span);
+    !within(finished_at, EVERY) && !within(started_at, AGAIN_AFTER)
+}
+
+/// What an event is worth after years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It reports about the resource alone.
+    OfResource,
+    /// It reports about a drift, and is kept as long as the row of that drift.
+    OfDrift,
+    /// It reports what a person decided, unless an import of a state or the server did it.
+    Decision,
+}
+
+/// What an event of this type is worth.
+pub fn worth(event_type: EventType) -> Worth {
+    match event_type {
+        EventType::ResourceDiscovered | EventType::ResourceChanged | EventType::ResourceGone => {
+            Worth::OfResource
+        }
+        EventType::DriftDetected | EventType::DriftChanged | EventType::DriftStale => Worth::OfDrift,
+        EventType::DriftAccepted | EventType::SpecRecorded | EventType::SpecRetired => Worth::Decision,
+    }
+}
+
+/// Whether an event of the worth [`Worth::Decision`] reports what a person decided. What an import of a state
+/// records or retires was decided where that state is kept.
+pub fn is_decision(event_type: EventType, by_server: bool, data: &Value) -> bool {
+    let source = data.get("source").and_then(Value::as_str).unwrap_or_default();
+    match event_type {
+        EventType::DriftAccepted => true,
+        _ => worth(event_type) == Worth::Decision && !by_server && !source.starts_with(STATE),
+    }
+}
+
+/// Whether a drift with this status left the inbox because a person decided.
+pub fn is_decided(status: DriftStatus) -> bool {
+    match status {
+        DriftStatus::Accepted | DriftStatus::Reverted => true,
+        DriftStatus::Open | DriftStatus::Stale => false,
+    }
+}
+
+/// What is known about a resource that may be deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// First listing that had it.
+    pub first_seen_at: Option<DateTime<Utc>>,
+    /// Complete listing that lacked it.
+    pub gone_at: Option<DateTime<Utc>>,
+    /// Whether a spec is in force.
+    pub has_spec: bool,
+    /// When its spec was retired, if it had one.
+    pub retired_at: Option<DateTime<Utc>>,
+    /// Whether a drift of it is open.
+    pub has_open_drift: bool,
+    /// How many decisions people made about it.
+    pub decisions: u64,
+}
+
+/// Why a resource may not be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unforgettable {
+    /// The cloud has it.
+    StillThere,
+    /// A spec is in force.
+    SpecInForce,
+    /// People decided about it, and the operator did not say that this history may go.
+    Decisions(u64),
+}
+
+/// Decides whether an operator may have a resource forgotten.
+///
+/// # Errors
+/// Says what keeps the resource.
+pub fn decide_forget(remains: &Remains, include_history: bool) -> Result<(), Unforgettable> {
+    if remains.first_seen_at.is_some() && remains.gone_at.is_none() {
+        return Err(Unforgettable::StillThere);
+    }
+    if remains.has_spec {
+        return Err(Unforgettable::SpecInForce);
+    }
+    match remains.decisions {
+        0 => Ok(()),
+        _ if include_history => Ok(()),
+        decisions => Err(Unforgettable::Decisions(decisions)),
+    }
+}
+
+/// Whether a resource may be deleted because it has been gone, and without a spec, since before `cutoff`. One
+/// that was never listed counts as gone since its spec was retired.
+pub fn is_expired(remains: &Remains, cutoff: DateTime<Utc>) -> bool {
+    let long_ago = |time: DateTime<Utc>| time < cutoff;
+    let gone = match (remains.first_seen_at, remains.gone_at) {
+        (_, Some(gone_at)) => long_ago(gone_at),
+        (None, None) => remains.retired_at.is_some(),
+        (Some(_), None) => false,
+    };
+    gone && remains.retired_at.is_none_or(long_ago)
+        && !remains.has_open_drift
+        && decide_forget(remains, false).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn day(day: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(day * 86_400, 0).unwrap()
+    }
+
+    fn gone(at: i64) -> Remains {
+        Remains {
+            first_seen_at: Some(day(1)),
+            gone_at: Some(day(at)),
+            ..Remains::default()
+        }
+    }
+
+    #[test]
+    fn a_time_that_keeps_for_ever_has_no_cutoff() {
+        assert_eq!(cutoff(None, day(100)), None);
+        assert_eq!(cutoff(Some(TimeDelta::days(90)), day(100)), Some(day(10)));
+        assert_eq!(cutoff(Some(TimeDelta::MAX), day(100)), None);
+    }
+
+    #[test]
+    fn old_rows_are_deleted_once_a_day_and_an_hour_after_a_failure() {
+        let (start, end) = (day(10), day(10) + TimeDelta::minutes(1));
+        let due = |finished, hours| is_due(Some(start), finished, start + TimeDelta::hours(hours));
+        assert!(is_due(None, None, start));
+        assert!(!due(Some(end), 2) && !due(Some(end), 24) && due(Some(end), 25));
+        assert!(!due(None, 0) && due(None, 1));
+        assert!(due(Some(end - TimeDelta::days(3)), 1));
+        assert!(is_due(Some(end), Some(end), start), "times that lie ahead");
+        assert!(is_due(None, Some(start), start + TimeDelta::days(1)));
+    }
+
+    #[test]
+    fn only_a_retention_without_any_limit_keeps_everything() {
+        let none = Retention {
+            gone_resources: None,
+            events: None,
+            job_runs: None,
+            decisions: None,
+        };
+        assert!(none.keeps_everything());
+        assert!(!Retention::default().keeps_everything());
+        let only = Some(TimeDelta::days(1));
+        assert!(
+            !Retention {
+                decisions: only,
+                ..none
+            }
+            .keeps_everything()
+        );
+    }
+
+    #[test]
+    fn a_resource_is_forgotten_only_without_the_cloud_and_without_a_spec() {
+        let there = Remains {
+            gone_at: None,
+            ..gone(2)
+        };
+        assert_eq!(decide_forget(&there, true), Err(Unforgettable::StillThere));
+        let wanted = Remains {
+            has_spec: true,
+            ..gone(2)
+        };
+        assert_eq!(decide_forget(&wanted, true), Err(Unforgettable::SpecInForce));
+        assert_eq!(decide_forget(&Remains::default(), false), Ok(()));
+        assert_eq!(decide_forget(&gone(2), false), Ok(()));
+    }
+
+    #[test]
+    fn decisions_go_only_when_the_operator_says_so() {
+        let decided = Remains {
+            decisions: 2,
+            ..gone(2)
+        };
+        assert_eq!(decide_forget(&decided, false), Err(Unforgettable::Decisions(2)));
+        assert_eq!(decide_forget(&decided, true), Ok(()));
+        assert!(!is_expired(&decided, day(50)));
+    }
+
+    #[test]
+    fn a_gone_resource_expires_after_the_cutoff_and_not_at_it() {
+        assert!(is_expired(&gone(9), day(10)));
+        assert!(!is_expired(&gone(10), day(10)));
+        let there = Remains {
+            gone_at: None,
+            ..gone(2)
+        };
+        assert!(!is_expired(&there, day(50)));
+    }
+
+    #[test]
+    fn a_resource_expires_no_sooner_than_its_retired_spec() {
+        let retired = |at| Remains {
+            retired_at: Some(day(at)),
+            ..gone(2)
+        };
+        assert!(is_expired(&retired(9), day(10)));
+        assert!(!is_expired(&retired(10), day(10)));
+        let in_force = Remains {
+            has_spec: true,
+            ..gone(2)
+        };
+        assert!(!is_expired(&in_force, day(50)));
+        let open = Remains {
+            has_open_drift: true,
+            ..gone(2)
+        };
+        assert!(!is_expired(&open, day(50)));
+    }
+
+    #[test]
+    fn a_resource_that_was_never_listed_expires_with_its_retired_spec() {
+        assert!(!is_expired(&Remains::default(), day(50)));
+        let retired = Remains {
+            retired_at: Some(day(3)),
+            ..Remains::default()
+        };
+        assert!(is_expired(&retired, day(50)));
+        assert!(!is_expired(&retired, day(3)));
+    }
+
+    #[test]
+    fn what_a_person_records_is_a_decision_and_what_an_import_records_is_not() {
+        let api = json!({ "source": "api" });
+        let state = json!({ "source": "terraform:prod" });
+        for event_type in [EventType::SpecRecorded, EventType::SpecRetired] {
+            assert!(is_decision(event_type, false, &api));
+            assert!(is_decision(event_type, false, &json!({})));
+            assert!(!is_decision(event_type, true, &api));
+            assert!(!is_decision(event_type, false, &state));
+        }
+        assert!(is_decision(EventType::DriftAccepted, true, &state));
+        assert!(!is_decision(EventType::ResourceGone, false, &api));
+        assert!(!is_decision(EventType::DriftStale, false, &api));
+    }
+
+    #[test]
+    fn only_accepted_and_reverted_drifts_were_decided() {
+        assert!(is_decided(DriftStatus::Accepted));
+        assert!(is_decided(DriftStatus::Reverted));
+        assert!(!is_decided(DriftStatus::Open));
+        assert!(!is_decided(DriftStatus::Stale));
+    }
+
+    #[test]
+    fn events_of_drifts_are_kept_with_their_drift() {
+        assert_eq!(worth(EventType::DriftDetected), Worth::OfDrift);
+        assert_eq!(worth(EventType::ResourceChanged), Worth::OfResource);
+        assert_eq!(worth(EventType::SpecRecorded), Worth::Decision);
+    }
+}

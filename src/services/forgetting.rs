@@ -1,0 +1,246 @@
+//! Deleting a resource with everything that is stored about it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::cloud_resource_events::{self as events, EventType};
+use entity::{
+    cloud_provisioned as provisioned, cloud_resources as resources, forgotten_resources as forgotten,
+};
+use sea_orm::{
+    ActiveEnum as _, ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
+    DatabaseTransaction, EntityTrait, Iterable as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
+use uuid::Uuid;
+
+use super::events::SYSTEM;
+use super::locks::{self, Lock, locked};
+use super::page::{self, Order, Page, PageRequest};
+use super::stored_specs::{StoredSpec, stored_in_txn};
+use crate::db::{Db, column, decodable, decode};
+use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
+use crate::domain::retention::{Remains, Worth, decide_forget, is_decided, is_decision, worth};
+use crate::error::{Error, Result};
+
+/// Which resource to forget.
+#[derive(Clone, Debug)]
+pub struct Forget {
+    /// The resource.
+    pub resource_id: Uuid,
+    /// Reason, for later readers.
+    pub note: Option<String>,
+    /// Whether the decisions that people made about it go too.
+    pub include_history: bool,
+}
+
+/// How many rows were deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Resources.
+    pub resources: u64,
+    /// Specs, all of them retired.
+    pub specs: u64,
+    /// Drifts.
+    pub drifts: u64,
+    /// Events.
+    pub events: u64,
+}
+
+/// Deletes a resource that is gone or was never listed, with its retired spec, its drifts and its events, in the
+/// name of `actor`. The row that is returned is what remains.
+///
+/// # Errors
+/// NOT_FOUND for an unknown resource; NOT_FORGETTABLE if the cloud has it, a spec is in force, or people decided
+/// about it and `include_history` is false; BAD_USER_INPUT for a note that may not enter.
+pub async fn forget_resource(
+    db: &Db,
+    actor: &str,
+    forget: &Forget,
+    now: DateTime<Utc>,
+) -> Result<forgotten::Model> {
+    if let Some(note) = &forget.note {
+        check_text("note", note, MAX_TEXT_BYTES)?;
+    }
+    db.write_txn(|txn| async move {
+        let (provider, kind) = resources::Entity::find_by_id(forget.resource_id)
+            .select_only()
+            .columns([resources::Column::Provider, resources::Column::Kind])
+            .into_tuple::<(String, String)>()
+            .one(&*txn)
+            .await?
+            .ok_or(Error::NotFound("resource"))?;
+        // A sync that reads the rows of this kind must not find one that goes meanwhile.
+        locks::kind_in_txn(&txn, &provider, &kind).await?;
+        let resource = locks::resource_in_txn(&txn, forget.resource_id, Lock::Update).await?;
+        let mut remains = remains_in_txn(&txn, &[resource.id]).await?;
+        let remains = remains.remove(&resource.id).ok_or(Error::NotFound("resource"))?;
+        decide_forget(&remains, forget.include_history).map_err(Error::NotForgettable)?;
+        remove_in_txn(&txn, &[resource.id]).await?;
+        let row = forgotten::ActiveModel {
+            id: Set(Uuid::now_v7()),
+            resource_id: Set(resource.id),
+            provider: Set(resource.provider),
+            kind: Set(resource.kind),
+            provider_id: Set(resource.provider_id),
+            name: Set(resource.name),
+            decisions: Set(i64::try_from(remains.decisions).unwrap_or(i64::MAX)),
+            forgotten_at: Set(now),
+            forgotten_by: Set(actor.to_owned()),
+            note: Set(forget.note.clone()),
+        };
+        Ok(row.insert(&*txn).await?)
+    })
+    .await
+}
+
+/// Locks resources of kinds that are locked, and their specs, each in the order of ids, and reads what decides
+/// whether they may be deleted. A resource that does not exist is not in the answer.
+pub(super) async fn remains_in_txn(
+    txn: &DatabaseTransaction,
+    ids: &[Uuid],
+) -> Result<BTreeMap<Uuid, Remains>> {
+    let rows = resources::Entity::find()
+        .select_only()
+        .columns([
+            resources::Column::Id,
+            resources::Column::FirstSeenAt,
+            resources::Column::GoneAt,
+        ])
+        .filter(resources::Column::Id.is_in(ids.iter().copied()))
+        .order_by_asc(resources::Column::Id);
+    let rows = locked(rows, Lock::Update).build(txn.get_database_backend());
+    let mut remains = BTreeMap::new();
+    for row in txn.query_all_raw(rows).await? {
+        let time = |name| column::<Option<DateTime<Utc>>>(&row, "", name);
+        // Times that do not decode say nothing, so the resource stays.
+        if let (Ok(id), Ok(first_seen_at), Ok(gone_at)) = (
+            column::<Uuid>(&row, "", "id"),
+            time("first_seen_at"),
+            time("gone_at"),
+        ) {
+            let known = Remains {
+                first_seen_at,
+                gone_at,
+                ..Remains::default()
+            };
+            remains.insert(id, known);
+        }
+    }
+    for (id, spec) in stored_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await? {
+        let Some(of_resource) = remains.get_mut(&id) else {
+            continue;
+        };
+        of_resource.retired_at = spec.whole().and_then(|spec| spec.retired_at);
+        // Of a row that does not decode it is not known when it was retired.
+        of_resource.has_spec = spec.is_active() || matches!(spec, StoredSpec::Broken { .. });
+    }
+    count_decisions_in_txn(txn, ids, &mut remains).await?;
+    Ok(remains)
+}
+
+async fn count_decisions_in_txn(
+    txn: &DatabaseTransaction,
+    ids: &[Uuid],
+    remains: &mut BTreeMap<Uuid, Remains>,
+) -> Result<()> {
+    let mut decided: BTreeMap<Uuid, u64> = BTreeMap::new();
+    let rows = drift::Entity::find()
+        .select_only()
+        .columns([drift::Column::ResourceId, drift::Column::Status])
+        .filter(drift::Column::ResourceId.is_in(ids.iter().copied()))
+        .filter(drift::Column::Status.ne(DriftStatus::Stale));
+    for row in txn.query_all_raw(rows.build(txn.get_database_backend())).await? {
+        let resource: Uuid = column(&row, "", "resource_id")?;
+        match column::<DriftStatus>(&row, "", "status") {
+            Ok(status) if is_decided(status) => *decided.entry(resource).or_default() += 1,
+            // A status that this version does not know is no reason to delete the row.
+            Ok(_) | Err(_) => {
+                if let Some(remains) = remains.get_mut(&resource) {
+                    remains.has_open_drift = true;
+                }
+            }
+        }
+    }
+    let mut accepted: BTreeMap<Uuid, u64> = BTreeMap::new();
+    let rows = events::Entity::find()
+        .filter(events::Column::ResourceId.is_in(ids.iter().copied()))
+        .filter(unless_observed());
+    for row in txn.query_all_raw(rows.build(txn.get_database_backend())).await? {
+        let resource: Uuid = column(&row, "", "resource_id")?;
+        let event = decode::<events::Model>(&row, "");
+        let by_person = event
+            .as_ref()
+            .is_none_or(|event| is_decision(event.event_type, event.actor == SYSTEM, &event.data));
+        if event.is_some_and(|event| event.event_type == EventType::DriftAccepted) {
+            *accepted.entry(resource).or_default() += 1;
+        } else if by_person && let Some(remains) = remains.get_mut(&resource) {
+            remains.decisions += 1;
+        }
+    }
+    for (id, remains) in remains {
+        let of = |counts: &BTreeMap<Uuid, u64>| counts.get(id).copied().unwrap_or_default();
+        remains.decisions += of(&decided).max(of(&accepted));
+    }
+    Ok(())
+}
+
+/// All events but those that report what was observed: also those of types that only a newer version knows.
+fn unless_observed() -> Condition {
+    let observed = EventType::iter().filter(|event_type| worth(*event_type) != Worth::Decision);
+    Condition::all()
+        .add(events::Column::EventType.is_not_in(observed.map(|event_type| event_type.to_value())))
+}
+
+/// Deletes resources that are locked, with everything that refers to them.
+pub(super) async fn remove_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Result<Removed> {
+    if ids.is_empty() {
+        return Ok(Removed::default());
+    }
+    let ids = || ids.iter().copied();
+    let specs = provisioned::Entity::delete_many().filter(provisioned::Column::ResourceId.is_in(ids()));
+    let drifts = drift::Entity::delete_many().filter(drift::Column::ResourceId.is_in(ids()));
+    let events = events::Entity::delete_many().filter(events::Column::ResourceId.is_in(ids()));
+    let rows = resources::Entity::delete_many().filter(resources::Column::Id.is_in(ids()));
+    Ok(Removed {
+        specs: specs.exec(txn).await?.rows_affected,
+        drifts: drifts.exec(txn).await?.rows_affected,
+        events: events.exec(txn).await?.rows_affected,
+        resources: rows.exec(txn).await?.rows_affected,
+    })
+}
+
+/// Newest first.
+pub const NEWEST_FIRST: Order<forgotten::Column> = Order {
+    time: Some(forgotten::Column::ForgottenAt),
+    id: forgotten::Column::Id,
+    descending: true,
+};
+
+/// One page of what remains of forgotten resources.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list<C: ConnectionTrait>(
+    connection: &C,
+    request: &PageRequest,
+) -> Result<Page<forgotten::Model>> {
+    page::fetch(connection, forgotten::Entity::find(), NEWEST_FIRST, request).await
+}
+
+/// How many resources operators had forgotten.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count<C: ConnectionTrait>(connection: &C) -> Result<i64> {
+    page::count(connection, forgotten::Entity::find(), forgotten::Column::Id).await
+}
+
+/// What remains under this id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<forgotten::Model>> {
+    let (rows, _) = decodable(forgotten::Entity::find_by_id(id), connection).await?;
+    Ok(rows.into_iter().next())
+}

@@ -1,0 +1,369 @@
+//! Deleting old rows, so that no table grows for ever. Every transaction deletes a bounded number of rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::cloud_resource_events::{self as events, EventType};
+use entity::{cloud_resources as resources, forgotten_resources as forgotten, job_runs as runs, upkeep};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query, SelectStatement};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable as _, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::forgetting::{remains_in_txn, remove_in_txn};
+use super::inventory::database_now;
+use super::locks::{self, Lock, locked};
+use super::page::{self, Key, Order, PageRequest};
+use crate::clock::Clock;
+use crate::db::{Db, column};
+use crate::domain::retention::{Retention, Worth, cutoff, is_due, is_expired, worth};
+use crate::error::Result;
+
+/// Most rows of one table that one transaction deletes.
+const BATCH: u64 = 500;
+
+/// Most resources that one transaction deletes: each has events of its own.
+const RESOURCES: u64 = 50;
+
+/// The name of this work in the table of upkeep.
+const TASK: &str = "retention";
+
+/// How many rows were deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Purged {
+    /// Resources that were gone.
+    pub resources: u64,
+    /// Specs that were retired.
+    pub specs: u64,
+    /// Drifts that were closed.
+    pub drifts: u64,
+    /// Events.
+    pub events: u64,
+    /// Runs of jobs that had ended.
+    pub job_runs: u64,
+    /// Records of what operators had forgotten.
+    pub forgotten: u64,
+}
+
+/// Deletes old rows if it is time to, and if no other server does so; None if not.
+///
+/// # Errors
+/// If the database fails. The next try is an hour later.
+pub async fn purge_if_due(db: &Db, keep: &Retention, clock: &Clock) -> Result<Option<Purged>> {
+    if keep.keeps_everything() {
+        return Ok(None);
+    }
+    let now = database_now(db.reader(), clock).await?;
+    if !claim(db, now).await? {
+        return Ok(None);
+    }
+    let purged = purge(db, keep, clock).await?;
+    db.write_txn(|txn| async move {
+        let done = upkeep::ActiveModel {
+            finished_at: Set(Some(now)),
+            ..Default::default()
+        };
+        let update = upkeep::Entity::update_many().set(done);
+        update.filter(upkeep::Column::Task.eq(TASK)).exec(&*txn).await?;
+        Ok(())
+    })
+    .await?;
+    Ok(Some(purged))
+}
+
+/// Whether this server is the one to begin now.
+async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
+    db.write_txn(|txn| async move {
+        let row = upkeep::ActiveModel {
+            task: Set(TASK.to_owned()),
+            ..Default::default()
+        };
+        upkeep::Entity::insert(row)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(&*txn)
+            .await?;
+        let row = locked(upkeep::Entity::find_by_id(TASK.to_owned()), Lock::Update);
+        let row = txn.query_one_raw(row.build(txn.get_database_backend())).await?;
+        // A time that does not decode holds nothing up.
+        let time = |name| row.as_ref().and_then(|row| column(row, "", name).ok().flatten());
+        if !is_due(time("started_at"), time("finished_at"), now) {
+            return Ok(false);
+        }
+        let begun = upkeep::ActiveModel {
+            started_at: Set(Some(now)),
+            ..Default::default()
+        };
+        let update = upkeep::Entity::update_many().set(begun);
+        update.filter(upkeep::Column::Task.eq(TASK)).exec(&*txn).await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Deletes what is older than `keep` says, batch by batch. It may run beside anything else, itself included.
+///
+/// # Errors
+/// If the database fails; the batches before stay deleted.
+pub async fn purge(db: &Db, keep: &Retention, clock: &Clock) -> Result<Purged> {
+    let mut purged = Purged::default();
+    // A clock that is ahead must not make rows look old.
+    let now = Ord::min(database_now(db.reader(), clock).await?, clock.now());
+    if let Some(before) = cutoff(keep.decisions, now) {
+        purge_decisions(db, before, &mut purged).await?;
+    }
+    if let Some(before) = cutoff(keep.gone_resources, now) {
+        for gone in [true, false] {
+            purge_resources(db, gone, before, &mut purged).await?;
+        }
+    }
+    if let Some(before) = cutoff(keep.events, now) {
+        purged.drifts += purge_drifts(db, DriftStatus::Stale, before).await?;
+        for event_type in EventType::iter() {
+            purged.events += match worth(event_type) {
+                Worth::OfResource => purge_events(db, event_type, before).await?,
+                Worth::OfDrift => purge_events_of_drifts(db, event_type, before).await?,
+                Worth::Decision => 0,
+            };
+        }
+    }
+    if let Some(before) = cutoff(keep.job_runs, now) {
+        purged.job_runs += purge_runs(db, before).await?;
+    }
+    Ok(purged)
+}
+
+async fn purge_decisions(db: &Db, before: DateTime<Utc>, purged: &mut Purged) -> Result<()> {
+    for status in [DriftStatus::Accepted, DriftStatus::Reverted] {
+        purged.drifts += purge_drifts(db, status, before).await?;
+    }
+    for event_type in EventType::iter().filter(|event_type| worth(*event_type) == Worth::Decision) {
+        purged.events += purge_events(db, event_type, before).await?;
+    }
+    let old = forgotten::Entity::find()
+        .filter(forgotten::Column::ForgottenAt.lt(before))
+        .order_by_asc(forgotten::Column::ForgottenAt);
+    purged.forgotten += delete(db, forgotten::Column::Id, &old).await?;
+    Ok(())
+}
+
+/// Deletes the rows of a query, batch by batch.
+async fn delete<E: EntityTrait>(db: &Db, id: E::Column, old: &Select<E>) -> Result<u64> {
+    let mut deleted = 0;
+    loop {
+        let batch = old.clone().select_only().column(id).limit(BATCH).into_query();
+        let rows = db
+            .write_txn(|txn| {
+                let batch = E::delete_many().filter(id.in_subquery(batch.clone()));
+                async move { Ok(batch.exec(&*txn).await?.rows_affected) }
+            })
+            .await?;
+        deleted += rows;
+        if rows < BATCH {
+            return Ok(deleted);
+        }
+    }
+}
+
+async fn purge_drifts(db: &Db, status: DriftStatus, before: DateTime<Utc>) -> Result<u64> {
+    let old = drift::Entity::find()
+        .filter(drift::Column::Status.eq(status))
+        .filter(drift::Column::ResolvedAt.lt(before))
+        .order_by_asc(drift::Column::ResolvedAt);
+    delete(db, drift::Column::Id, &old).await
+}
+
+fn events_before(event_type: EventType, before: DateTime<Utc>) -> Select<events::Entity> {
+    events::Entity::find()
+        .filter(events::Column::EventType.eq(event_type))
+        .filter(events::Column::OccurredAt.lt(before))
+}
+
+async fn purge_events(db: &Db, event_type: EventType, before: DateTime<Utc>) -> Result<u64> {
+    let old = events_before(event_type, before).order_by_asc(events::Column::OccurredAt);
+    delete(db, events::Column::Id, &old).await
+}
+
+/// Deletes events of drifts that are deleted: those of a decision, or of an open drift, stay with it.
+async fn purge_events_of_drifts(db: &Db, event_type: EventType, before: DateTime<Utc>) -> Result<u64> {
+    let oldest_first = Order {
+        descending: false,
+        ..super::events::NEWEST_FIRST
+    };
+    let mut deleted = 0;
+    let mut request = PageRequest::first(BATCH);
+    loop {
+        let old = events_before(event_type, before);
+        let page = page::fetch(db.reader(), old, oldest_first, &request).await?;
+        let told: Vec<(Uuid, Option<Uuid>)> = page
+            .rows
+            .iter()
+            .map(|(_, event)| (event.id, drift_of(event)))
+            .collect();
+        deleted += delete_events_without_drift(db, &told).await?;
+        match page.end {
+            Some(end) if page.has_next => request.after = Some(end),
+            _ => return Ok(deleted),
+        }
+    }
+}
+
+fn drift_of(event: &events::Model) -> Option<Uuid> {
+    Uuid::try_parse(event.data.get("driftId")?.as_str()?).ok()
+}
+
+async fn delete_events_without_drift(db: &Db, told: &[(Uuid, Option<Uuid>)]) -> Result<u64> {
+    let drifts: BTreeSet<Uuid> = told.iter().filter_map(|(_, drift)| *drift).collect();
+    let rows = drift::Entity::find()
+        .select_only()
+        .column(drift::Column::Id)
+        .filter(drift::Column::Id.is_in(drifts));
+    let kept: BTreeSet<Uuid> = rows
+        .into_tuple::<Uuid>()
+        .all(db.reader())
+        .await?
+        .into_iter()
+        .collect();
+    let old: Vec<Uuid> = told
+        .iter()
+        .filter(|(_, drift)| drift.is_none_or(|drift| !kept.contains(&drift)))
+        .map(|(event, _)| *event)
+        .collect();
+    if old.is_empty() {
+        return Ok(0);
+    }
+    let old = &old;
+    db.write_txn(|txn| async move {
+        let delete = events::Entity::delete_many().filter(events::Column::Id.is_in(old.iter().copied()));
+        Ok(delete.exec(&*txn).await?.rows_affected)
+    })
+    .await
+}
+
+/// Deletes runs that have ended, but never the newest of a job with its outcome: the schedule goes by it.
+async fn purge_runs(db: &Db, before: DateTime<Utc>) -> Result<u64> {
+    let old = runs::Entity::find()
+        .filter(runs::Column::StartedAt.lt(before))
+        .filter(runs::Column::FinishedAt.lt(before))
+        .filter(runs::Column::Outcome.is_not_null())
+        .filter(Expr::exists(newer_run()))
+        .order_by_asc(runs::Column::StartedAt);
+    delete(db, runs::Column::Id, &old).await
+}
+
+/// A newer run of the same job and scope that ended in the same way.
+fn newer_run() -> SelectStatement {
+    let newer = Alias::new("newer");
+    let same = |column| Expr::col((newer.clone(), column)).equals((runs::Entity, column));
+    let started = Expr::col((newer.clone(), runs::Column::StartedAt));
+    Query::select()
+        .expr(Expr::cust("1"))
+        .from_as(runs::Entity, newer.clone())
+        .and_where(same(runs::Column::Job))
+        .and_where(same(runs::Column::Narrowed))
+        .and_where(same(runs::Column::Outcome))
+        .and_where(started.gt(Expr::col((runs::Entity, runs::Column::StartedAt))))
+        .take()
+}
+
+/// Deletes resources that are gone, or that were never listed, for long enough.
+async fn purge_resources(db: &Db, gone: bool, before: DateTime<Utc>, purged: &mut Purged) -> Result<()> {
+    let order = Order {
+        time: gone.then_some(resources::Column::GoneAt),
+        id: resources::Column::Id,
+        descending: false,
+    };
+    let mut after = None;
+    loop {
+        let (kinds, end) = candidates(db, order, before, after).await?;
+        for ((provider, kind), ids) in &kinds {
+            purge_kind(db, (provider, kind), ids, before, purged).await?;
+        }
+        match end {
+            Some(end) => after = Some(end),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Ids of resources, by provider and kind.
+type ByKind = BTreeMap<(String, String), Vec<Uuid>>;
+
+/// Resources that may be old enough, and where the next of them begin.
+async fn candidates(
+    db: &Db,
+    order: Order<resources::Column>,
+    before: DateTime<Utc>,
+    after: Option<Key>,
+) -> Result<(ByKind, Option<Key>)> {
+    let (old, columns) = match order.time {
+        Some(gone_at) => (Condition::all().add(gone_at.lt(before)), vec![gone_at]),
+        None => (
+            Condition::all()
+                .add(resources::Column::FirstSeenAt.is_null())
+                .add(resources::Column::GoneAt.is_null()),
+            Vec::new(),
+        ),
+    };
+    let mut select = resources::Entity::find()
+        .select_only()
+        .columns([
+            resources::Column::Id,
+            resources::Column::Provider,
+            resources::Column::Kind,
+        ])
+        .columns(columns)
+        .filter(old)
+        .limit(RESOURCES);
+    if let Some(after) = &after {
+        select = select.filter(page::beyond(order, after, true));
+    }
+    if let Some(time) = order.time {
+        select = select.order_by_asc(time);
+    }
+    let select = select.order_by_asc(order.id).build(db.backend());
+    let rows = db.reader().query_all_raw(select).await?;
+    let (mut kinds, mut end) = (ByKind::new(), None);
+    for row in &rows {
+        // Nothing can be deleted by an id that does not decode.
+        let Ok(id) = column::<Uuid>(row, "", "id") else {
+            continue;
+        };
+        let time = column(row, "", "gone_at").ok();
+        if order.time.is_none() || time.is_some() {
+            end = Some(Key { time, id });
+        }
+        let kind = (column(row, "", "provider")?, column(row, "", "kind")?);
+        kinds.entry(kind).or_default().push(id);
+    }
+    let more = rows.len() as u64 == RESOURCES;
+    Ok((kinds, end.filter(|_| more)))
+}
+
+/// Deletes those of these resources of one kind that have expired, in one transaction.
+async fn purge_kind(
+    db: &Db,
+    (provider, kind): (&str, &str),
+    ids: &[Uuid],
+    before: DateTime<Utc>,
+    purged: &mut Purged,
+) -> Result<()> {
+    let removed = db
+        .write_txn(|txn| async move {
+            // A sync that reads the rows of this kind must not find one that goes meanwhile.
+            locks::kind_in_txn(&txn, provider, kind).await?;
+            let remains = remains_in_txn(&txn, ids).await?;
+            let expired = remains.iter().filter(|(_, remains)| is_expired(remains, before));
+            let expired: Vec<Uuid> = expired.map(|(id, _)| *id).collect();
+            remove_in_txn(&txn, &expired).await
+        })
+        .await?;
+    purged.resources += removed.resources;
+    purged.specs += removed.specs;
+    purged.drifts += removed.drifts;
+    purged.events += removed.events;
+    Ok(())
+}
