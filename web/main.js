@@ -5,12 +5,12 @@ import { Api, ApiError, askAs, explain } from './api.js';
 import { CoverageView } from './coverage.js';
 import { DetailView } from './detail.js';
 import { byId, h } from './dom.js';
-import { plural, refreshTimes } from './format.js';
+import { plural, refreshTimes, visibleLine } from './format.js';
 import { Keys } from './keys.js';
 import { ListView } from './list.js';
 import { Live } from './live.js';
 import { VIEWER } from './queries.js';
-import { NO_FILTERS, Router, parseRoute } from './router.js';
+import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
 import { RunsView } from './runs.js';
 import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
@@ -45,6 +45,7 @@ const nav = byId('nav', HTMLElement);
 const account = byId('account', HTMLElement);
 const connection = byId('connection', HTMLElement);
 const banner = byId('banner', HTMLElement);
+const unread = h('p', { testid: 'unread-parameters', hidden: true });
 
 /** @param {Drift} drift */
 function changed(drift) {
@@ -96,6 +97,13 @@ function showRoute() {
 
 function closeDetail() {
   router.go({ drift: null });
+}
+
+/** A misspelt filter in a link must not pass for one that nothing matches, or that everything does. */
+function showUnreadParameters() {
+  const names = unreadParameters(location.search).map((name) => `“${visibleLine(name)}”`);
+  unread.hidden = names.length === 0;
+  unread.textContent = `This page cannot use ${names.join(', ')} of its address, so that the list is not narrowed by it.`;
 }
 
 /** @param {View} view */
@@ -195,7 +203,8 @@ session.addEventListener('begin', () => {
   signIn.hide();
   workspace.hidden = false;
   nav.hidden = false;
-  banner.replaceChildren();
+  banner.replaceChildren(unread);
+  showUnreadParameters();
   showAccount();
   showRoute();
   live.start();
@@ -214,6 +223,7 @@ session.addEventListener('expired', () => {
 });
 
 router.addEventListener('change', showRoute);
+router.addEventListener('change', showUnreadParameters);
 live.addEventListener('state', showConnection);
 live.addEventListener('drift', (event) => {
   if (event instanceof CustomEvent) changed(event.detail);

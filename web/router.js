@@ -32,6 +32,23 @@ export function parseRoute(search) {
   };
 }
 
+/**
+ * Names of the parameters of an address that change nothing of what is shown: unknown names, unknown values, and
+ * values that follow another one of the same name.
+ * @param {string} search
+ */
+export function unreadParameters(search) {
+  const route = parseRoute(search);
+  const read = new URLSearchParams(routeUrl(route).slice(1));
+  if (route.view === 'inbox') {
+    read.set('view', 'inbox');
+    read.set('status', 'open');
+  }
+  const same = (/** @type {string} */ one, /** @type {string} */ other) => one.trim().toLowerCase() === other.trim().toLowerCase();
+  const unread = [...new URLSearchParams(search)].filter(([name, value]) => value.trim() !== '' && !same(value, read.get(name) ?? ''));
+  return [...new Set(unread.map(([name]) => name))];
+}
+
 /** @param {Route} route */
 export function routeUrl(route) {
   const query = new URLSearchParams();

@@ -113,7 +113,7 @@ impl GraphqlApi for Edge {
 /// All routes.
 pub fn router(edge: Edge) -> Router {
     let graphql = graphql::route(edge.clone());
-    Router::new()
+    let routes = Router::new()
         .route("/", get(assets::page))
         .route("/web/{*name}", get(assets::asset))
         .route("/graphiql", get(graphiql::page))
@@ -125,10 +125,16 @@ pub fn router(edge: Edge) -> Router {
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .with_state(edge)
-        .route("/graphql", graphql)
-        .layer(map_response(nosniff))
+        .route("/graphql", graphql);
+    with_layers(routes)
+}
+
+/// What every answer goes through, whichever route or layer makes it. The last layer is the outermost.
+fn with_layers(routes: Router) -> Router {
+    routes
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(reply::panicked))
+        .layer(map_response(nosniff))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -153,4 +159,22 @@ fn span(request: &Request<axum::body::Body>) -> tracing::Span {
         .get::<RequestId>()
         .and_then(|id| id.header_value().to_str().ok());
     tracing::info_span!("http", method = %request.method(), path = request.uri().path(), request_id = id)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_answer_to_a_request_whose_handler_panics_has_every_header_too() {
+        let routes = Router::new().route("/", get(|| async { panic!("on purpose") as () }));
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let response = with_layers(routes).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert!(response.headers().contains_key("x-request-id"));
+    }
 }

@@ -304,3 +304,20 @@ async fn a_link_with_a_token_that_is_not_taken_says_what_is_wrong_with_the_token
         browser.see_none(reason).await;
     }
 }
+
+#[tokio::test]
+async fn a_misspelt_filter_in_the_address_is_named() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    let notice = "[data-testid=unread-parameters]";
+    browser.see_text(TOTAL, "3 open").await;
+    browser.see_none(&format!("{notice}:not([hidden])")).await;
+    browser.go("/?regoin=fra1").await;
+    browser
+        .see_text(notice, "cannot use \u{201c}regoin\u{201d}")
+        .await;
+    browser.shoot("unread-parameters").await;
+    // The address of a view that is chosen has only what the page can use.
+    browser.click("a[data-view=history]").await;
+    browser.see_none(&format!("{notice}:not([hidden])")).await;
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
-import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl } from '../router.js';
+import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
 import { cleanToken, expiryOf } from '../session.js';
 import { EventParser } from '../sse.js';
 
@@ -11,6 +11,13 @@ test('an address says what is shown, and back', () => {
   for (const url of routes) assert.equal(routeUrl(parseRoute(url.slice(1))), url);
   assert.equal(parseRoute('?status=accepted').view, 'history');
   assert.equal(parseRoute('?view=nothing&type=odd&status=odd').view, 'inbox');
+});
+
+test('a parameter of the address that changes nothing is named', () => {
+  const unread = ['?regoin=fra1', '?status=closed', '?type=odd', '?view=nothing', '?kind=droplet&kind=volume', '?view=history&status=open', '?view=runs&kind=droplet'];
+  assert.deepEqual(unread.map(unreadParameters), [['regoin'], ['status'], ['type'], ['view'], ['kind'], ['status'], ['kind']]);
+  const read = ['', '?kind=droplet&region=fra1&field=tags&type=MISSING&q=+web+&drift=x', '?view=inbox&status=open', '?status=STALE', '?view=runs', '?kind='];
+  for (const search of read) assert.deepEqual(unreadParameters(search), [], search);
 });
 
 test('an address never has a token', () => {
