@@ -90,7 +90,7 @@ impl Freshness {
         self.inventory.never_synced
     }
 
-    /// Kinds with a spec in force whose inventory cannot be relied on, by provider and kind: the first hundred.
+    /// Kinds with a spec in force whose inventory cannot be relied on, by provider and kind: at most 100.
     async fn stale(&self) -> Vec<StaleKind> {
         self.inventory.stale.iter().cloned().map(StaleKind).collect()
     }
