@@ -277,7 +277,7 @@ impl App {
         self.active().insert(run.id);
         let (app, id) = (self.clone(), run.id);
         let end = self.inner.jobs.spawn(async move {
-            let whole_sweep = request.wanted() == Wanted::from(Job::DetectDrift);
+            let whole_sweep = request.job() == Job::DetectDrift && !request.is_narrowed();
             let end = app.execute(id, request).await;
             app.active().remove(&id);
             if whole_sweep {

@@ -164,4 +164,24 @@ mod tests {
         assert!(is_mass_retire(6, 10));
         assert!(is_mass_retire(1, 1));
     }
+
+    #[test]
+    fn a_decision_records_unless_it_keeps_or_refuses() {
+        assert!(Decision::Record.records() && Decision::TakeOver.records());
+        assert!(!Decision::Keep.records() && !Decision::Refuse.records());
+    }
+
+    #[test]
+    fn as_many_fields_are_the_same_fields_only_by_name() {
+        let before = recorded("terraform:x", json!({ "tags": null, "region": "nyc3" }));
+        for spec in [
+            json!({ "region": "nyc3", "vpc_uuid": null }),
+            json!({ "region": "nyc3" }),
+        ] {
+            assert_eq!(
+                decide(Some(&before), &spec, "terraform:x", false),
+                Decision::Record
+            );
+        }
+    }
 }

@@ -243,7 +243,7 @@ async fn delete_events_without_drift(db: &Db, told: &[(Uuid, Option<Uuid>)]) -> 
     .await
 }
 
-/// Deletes runs that have ended, but never the newest of a job with its outcome: the schedule goes by it.
+/// Deletes runs that have ended, but never the newest of a job and a source with its outcome: the schedule goes by it.
 async fn purge_runs(db: &Db, before: DateTime<Utc>) -> Result<u64> {
     let old = runs::Entity::find()
         .filter(runs::Column::StartedAt.lt(before))
@@ -254,7 +254,7 @@ async fn purge_runs(db: &Db, before: DateTime<Utc>) -> Result<u64> {
     delete(db, runs::Column::Id, &old).await
 }
 
-/// A newer run of the same job and scope that ended in the same way.
+/// A newer run of the same job, source and scope that ended in the same way.
 fn newer_run() -> SelectStatement {
     let newer = Alias::new("newer");
     let same = |column| Expr::col((newer.clone(), column)).equals((runs::Entity, column));
@@ -263,6 +263,13 @@ fn newer_run() -> SelectStatement {
         .expr(Expr::cust("1"))
         .from_as(runs::Entity, newer.clone())
         .and_where(same(runs::Column::Job))
+        .cond_where(
+            Condition::any().add(same(runs::Column::Source)).add(
+                Condition::all()
+                    .add(Expr::col((newer.clone(), runs::Column::Source)).is_null())
+                    .add(Expr::col((runs::Entity, runs::Column::Source)).is_null()),
+            ),
+        )
         .and_where(same(runs::Column::Narrowed))
         .and_where(same(runs::Column::Outcome))
         .and_where(started.gt(Expr::col((runs::Entity, runs::Column::StartedAt))))

@@ -209,11 +209,11 @@ async fn the_runs_that_the_schedule_goes_by_are_never_deleted() {
     for _ in 0..3 {
         t.sync().await;
     }
-    let last = job_runs::last_success(t.db(), Job::SyncInventory).await.unwrap();
-    t.later(TimeDelta::days(500));
-    let under_way = claim(t.db(), Job::DetectDrift, Trigger::Hand, t.now())
+    let last = job_runs::last_success(t.db(), Job::SyncInventory, None)
         .await
         .unwrap();
+    t.later(TimeDelta::days(500));
+    let under_way = claim(t.db(), Job::DetectDrift, Trigger::Hand).await.unwrap();
     t.later(TimeDelta::days(500));
     let purged = t.purge(KEEP).await;
     assert_eq!(purged.job_runs, 3);
@@ -223,7 +223,9 @@ async fn the_runs_that_the_schedule_goes_by_are_never_deleted() {
         "a success, a failure and {under_way:?}"
     );
     assert_eq!(
-        job_runs::last_success(t.db(), Job::SyncInventory).await.unwrap(),
+        job_runs::last_success(t.db(), Job::SyncInventory, None)
+            .await
+            .unwrap(),
         last
     );
     assert!(last.is_some());

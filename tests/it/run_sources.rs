@@ -32,6 +32,7 @@ fn hourly(t: &TestApp) -> Schedules {
     Schedules {
         sync: cron("0 15 * * * *"),
         detect: cron("0 20 * * * *"),
+        ..Schedules::default()
     }
 }
 

@@ -193,3 +193,11 @@ fn nobody_passes_for_the_system() {
     assert!(!forged.is_system());
     assert_ne!(forged, system);
 }
+
+#[test]
+fn a_claim_and_an_actor_show_what_they_were_made_of() {
+    let path = RolesClaim::parse("realm_access.roles").unwrap();
+    assert_eq!(path.as_str(), "realm_access.roles");
+    let held = std::collections::BTreeSet::from([Role::PlatformViewer]);
+    assert_eq!(Actor::new("user-1", None, held.clone()).roles(), &held);
+}

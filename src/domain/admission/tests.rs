@@ -265,3 +265,44 @@ fn an_integer_just_below_64_bits_is_refused() {
     let number: Value = serde_json::from_str("-9223372036854775809").unwrap();
     assert!(check_spec(&json!({ "a": number })).is_err());
 }
+
+#[test]
+fn a_time_outside_the_years_of_four_digits_is_refused() {
+    for (seconds, admitted) in [(0, true), (253_402_300_799, true), (253_402_300_800, false)] {
+        let time = DateTime::from_timestamp(seconds, 0).unwrap();
+        assert_eq!(check_time("after", time).is_ok(), admitted, "{time}");
+    }
+    let before_0000 = DateTime::from_timestamp(-62_167_219_201, 0).unwrap();
+    assert_eq!(
+        why(check_time("after", before_0000)),
+        "after must be in a year from 0000 to 9999"
+    );
+}
+
+#[test]
+fn only_an_object_whose_integers_came_through_is_comparable() {
+    for stored in [
+        json!({}),
+        json!({ "a": [1, { "b": -1.5 }] }),
+        json!({ "a": u64::MAX }),
+    ] {
+        assert!(is_comparable(&stored), "{stored}");
+    }
+    let beyond = json!(1e300);
+    for stored in [
+        json!([]),
+        json!("text"),
+        json!(null),
+        json!({ "a": beyond }),
+        json!({ "a": [beyond] }),
+        json!({ "a": { "b": beyond } }),
+    ] {
+        assert!(!is_comparable(&stored), "{stored}");
+    }
+}
+
+#[test]
+fn a_text_that_is_kept_has_no_null_character() {
+    assert_eq!(keepable("HTTP 502"), "HTTP 502");
+    assert_eq!(keepable("a\0b"), "a\u{fffd}b");
+}
