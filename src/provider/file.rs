@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
@@ -9,24 +10,35 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::json::{Object, as_utf8};
 use super::{Account, InventoryProvider, KindListing, Listing, Presence};
+use crate::domain::admission::is_comparable;
 use crate::domain::inventory::ListedResource;
 use crate::error::{Error, Result};
 
 /// Largest file, in bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
+/// Why a resource with such a number is refused.
+const BEYOND_64_BITS: &str = "attrs contains an integer beyond 64 bits";
+
 /// Lists what a JSON file says. The file is read anew, and checked as a whole, for every listing.
 #[derive(Clone, Debug)]
 pub struct InventoryFile {
     path: PathBuf,
+    /// Why resources of the last listing were refused, by kind and id.
+    refused: Arc<Mutex<Refused>>,
 }
+
+/// Why resources are refused, by kind and id.
+type Refused = BTreeMap<(String, String), String>;
 
 impl InventoryFile {
     /// Of the file at `path`, which need not exist yet.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
+            refused: Arc::default(),
         }
     }
 
@@ -44,9 +56,15 @@ impl InventoryFile {
         let text = tokio::fs::read(&self.path)
             .await
             .map_err(|e| refused(e.to_string()))?;
-        let listing = parse(&text, now).map_err(|e| refused(e.to_string()))?;
+        let text = as_utf8(&text).map_err(|why| refused(why.to_owned()))?;
+        let (listing, left_out) = parse(&text, now).map_err(|e| refused(e.to_string()))?;
         super::check_listing(&listing).map_err(|e| refused(e.to_string()))?;
+        *self.left_out() = left_out;
         Ok(listing)
+    }
+
+    fn left_out(&self) -> MutexGuard<'_, Refused> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,12 +89,16 @@ impl InventoryProvider for InventoryFile {
 
     fn confirm_gone<'a>(
         &'a self,
-        _kind: &'a str,
-        _provider_id: &'a str,
+        kind: &'a str,
+        provider_id: &'a str,
         _last: &'a Map<String, Value>,
     ) -> BoxFuture<'a, Result<Presence>> {
-        // The file was read as a whole.
-        async { Ok(Presence::Gone) }.boxed()
+        // The file was read as a whole: what it does not name is gone, what was refused is not.
+        let refused = self
+            .left_out()
+            .get(&(kind.to_owned(), provider_id.to_owned()))
+            .cloned();
+        async { Ok(refused.map_or(Presence::Gone, Presence::Unknown)) }.boxed()
     }
 }
 
@@ -84,7 +106,7 @@ impl InventoryProvider for InventoryFile {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
     provider: String,
-    resources: Vec<Entry>,
+    resources: Vec<Object<Entry>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,11 +126,22 @@ struct Entry {
     attrs: Option<Map<String, Value>>,
 }
 
-/// Reads a listing from the text of a file. Errors name the line and column, or the unknown key.
-pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
-    let file: File = serde_json::from_slice(text)?;
+/// Reads a listing from the text of a file, and which of its resources are refused: a number that no database
+/// keeps as it is must not hide all the others.
+///
+/// # Errors
+/// Names the line and column, or the unknown key.
+fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<(Listing, Refused)> {
+    let Object(file): Object<File> = serde_json::from_slice(text)?;
     let mut kinds: BTreeMap<String, Vec<ListedResource>> = BTreeMap::new();
-    for entry in file.resources {
+    let mut refused = Refused::new();
+    for Object(entry) in file.resources {
+        let attrs = Value::Object(entry.attrs.clone().unwrap_or_default());
+        if !is_comparable(&attrs) {
+            kinds.entry(entry.kind.clone()).or_default();
+            refused.insert((entry.kind, entry.provider_id), BEYOND_64_BITS.to_owned());
+            continue;
+        }
         let urn = entry
             .urn
             .unwrap_or_else(|| format!("{}:{}:{}", file.provider, entry.kind, entry.provider_id));
@@ -128,16 +161,25 @@ pub fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<Listing> {
             untold: BTreeSet::new(),
         });
     }
+    let mut notes: BTreeMap<String, String> = BTreeMap::new();
+    for ((kind, id), why) in &refused {
+        let note = format!("{id:?} was refused and stays as it was: {why}");
+        notes
+            .entry(kind.clone())
+            .and_modify(|notes| *notes = format!("{notes}; {note}"))
+            .or_insert(note);
+    }
     let kinds = kinds
         .into_iter()
         .map(|(kind, listed)| (kind, KindListing::Complete(listed)))
         .collect();
-    Ok(Listing {
+    let listing = Listing {
         provider: file.provider,
         account: None,
         started_at: now,
         kinds,
-        notes: BTreeMap::new(),
+        notes,
         exhaustive: true,
-    })
+    };
+    Ok((listing, refused))
 }

@@ -138,8 +138,9 @@ pub fn check_resource(resource: &ListedResource) -> Result<(), Inadmissible> {
 }
 
 fn check_slug(what: &str, text: &str) -> Result<(), Inadmissible> {
-    if text.is_empty() {
-        return Err(Inadmissible::new(format!("{what} is empty")));
+    if text.trim().is_empty() {
+        let why = if text.is_empty() { "empty" } else { "blank" };
+        return Err(Inadmissible::new(format!("{what} is {why}")));
     }
     check_text(what, text, MAX_SLUG_BYTES)
 }

@@ -2,6 +2,7 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use drift_inbox::clock::Clock;
 use drift_inbox::db::{Db, Patience};
 use drift_inbox::error::Error;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait as _, Statement};
@@ -26,6 +27,8 @@ async fn server(lock: Duration) -> TestApp {
         ..Patience::REQUEST
     };
     let t = TestApp::over(db.with_patience(patience), database);
+    // Commands that a test runs beside it go by the time of the machine.
+    t.later(Clock::System.now() - t.now());
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
     t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
     t.sweep().await;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use drift_inbox::app::{App, JobRequest};
 use drift_inbox::clock::Clock;
 use drift_inbox::error::Error;
-use drift_inbox::provider::file::{InventoryFile, parse};
+use drift_inbox::provider::file::InventoryFile;
 use drift_inbox::provider::{InventoryProvider, Listing};
 use drift_inbox::services::inventory::SyncOptions;
 use entity::job_runs::{self, JobOutcome};
@@ -85,9 +85,7 @@ fn with(key: &str, value: Value) -> String {
 }
 
 async fn list(path: &Path) -> Result<Listing, Error> {
-    InventoryFile::new(path)
-        .list(None, TestApp::new().await.now())
-        .await
+    InventoryFile::new(path).list(None, DateTime::UNIX_EPOCH).await
 }
 
 /// `levels` objects, one in the other.
@@ -223,10 +221,8 @@ async fn what_may_not_enter_the_database_is_refused_with_the_resource_that_has_i
         &[droplet, "attrs"],
     )
     .await;
-    for number in ["18446744073709551616", "-9223372036854775809", "1e300"] {
-        let text = with("attrs", json!({ "a": "NUMBER" })).replace("\"NUMBER\"", number);
-        f.refuses(text, &[droplet, "64 bits"]).await;
-    }
+    f.refuses(with("providerId", json!(" \t")), &["providerId", "blank"])
+        .await;
     let run = f.sync(with("attrs", nested(64))).await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
 }
@@ -255,7 +251,6 @@ async fn a_file_that_is_not_json_is_refused() {
     f.refuses("", &["line 1"]).await;
     f.refuses(" \n\n", &["line"]).await;
     f.refuses("provider: digitalocean\n", &["line 1"]).await;
-    f.refuses(format!("\u{feff}{good}"), &["line 1"]).await;
     f.refuses(format!("{good}\n{good}"), &["line 2"]).await;
     f.refuses(
         good.replace("web-1", "NaN").replace("\"NaN\"", "NaN"),
@@ -269,8 +264,9 @@ async fn a_file_that_is_not_json_is_refused() {
         .map(|b| if b == b'?' { 0xfc } else { b })
         .collect();
     f.refuses(latin, &["line 1"]).await;
-    let utf16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    f.refuses(utf16, &["line 1"]).await;
+    let mut half: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    half.pop();
+    f.refuses(half, &["UTF-16", "PowerShell"]).await;
 }
 
 #[tokio::test]
@@ -283,7 +279,8 @@ async fn a_half_written_file_is_never_a_partial_listing() {
     let text = serde_json::to_vec_pretty(&text).unwrap();
     assert_eq!(f.sync(&text).await.outcome, Some(JobOutcome::Succeeded));
     for end in 0..text.len() {
-        let error = parse(&text[..end], f.t.now()).expect_err("half a file");
+        std::fs::write(&f.path, &text[..end]).unwrap();
+        let error = list(&f.path).await.expect_err("half a file");
         assert!(error.to_string().contains("line "), "{end}: {error}");
     }
     for end in (0..text.len()).step_by(37).chain([text.len() - 1]) {
@@ -314,4 +311,55 @@ async fn a_refusal_is_the_clouds_fault_and_not_ours() {
     }
     std::fs::write(&f.path, with("name", json!("\0"))).unwrap();
     assert_eq!(list(&f.path).await.unwrap_err().code(), "UPSTREAM_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn a_number_beyond_64_bits_refuses_its_resource_and_not_the_file() {
+    for number in ["18446744073709551616", "-9223372036854775809", "1e300"] {
+        let f = FromFile::new().await;
+        f.sync(one(|_| {})).await;
+        let before = f.t.resource("web-1").await;
+        let text = json!({ "provider": "digitalocean", "resources": [
+            { "kind": "droplet", "providerId": "1", "name": "renamed", "attrs": { "a": "NUMBER" } },
+            { "kind": "droplet", "providerId": "2", "name": "web-2" },
+        ] });
+        let run = f.sync(text.to_string().replace("\"NUMBER\"", number)).await;
+        assert_eq!(run.outcome, Some(JobOutcome::Partial), "{run:?}");
+        let droplets = &run.counts["kinds"]["droplet"];
+        assert_eq!(droplets["unconfirmed"], 1, "{droplets}");
+        for words in ["reason", "note"] {
+            assert!(
+                droplets[words].as_str().unwrap().contains("64 bits"),
+                "{droplets}"
+            );
+        }
+        assert_eq!(f.t.resource("web-1").await, before, "it stays as it was");
+        assert_eq!(f.t.resource("web-2").await.provider_id, "2");
+    }
+}
+
+#[tokio::test]
+async fn lists_in_the_place_of_objects_are_no_inventory() {
+    let f = FromFile::new().await;
+    f.sync(one(|_| {})).await;
+    f.refuses(r#"["digitalocean", []]"#, &["object", "line 1"]).await;
+    f.refuses(
+        r#"{"provider": "digitalocean", "resources": [["droplet", "1", "web-1"]]}"#,
+        &["object", "line 1"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_with_a_byte_order_mark_or_in_utf_16_is_read() {
+    let text = one(|_| {});
+    let utf16: Vec<u8> = format!("\u{feff}{text}")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for bytes in [format!("\u{feff}{text}").into_bytes(), utf16] {
+        let f = FromFile::new().await;
+        assert_eq!(f.sync(bytes).await.outcome, Some(JobOutcome::Succeeded));
+        assert_eq!(f.t.resource("web-1").await.provider_id, "1");
+    }
 }

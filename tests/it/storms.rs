@@ -59,7 +59,10 @@ async fn servers(t: &TestApp) -> Vec<App> {
     let mut servers = Vec::new();
     for _ in 0..SERVERS {
         let inventory = Arc::clone(&t.cloud) as Arc<dyn InventoryProvider>;
-        let db = Db::connect(&t.database.url, 5).await.unwrap();
+        let db = Db::connect(&t.database.url, 5)
+            .await
+            .unwrap()
+            .with_time(t.clock.clone());
         servers.push(App::new(db, Clock::Manual(t.clock.clone()), Some(inventory)));
     }
     servers

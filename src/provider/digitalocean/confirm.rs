@@ -175,12 +175,22 @@ impl<'a> Question<'a> {
     }
 
     async fn database_firewall(self, cluster: &str) -> Result<ListedResource, Fault> {
-        let database = self.get(&["databases", cluster], "database").await?;
+        let database = match self.get(&["databases", cluster], "database").await {
+            Err(Fault::NotFound) => return self.replica_firewall(cluster).await,
+            database => database?,
+        };
         // The cluster is there, and with it its firewall, whatever the rules answer.
         let rules = self.run().database_rules(cluster).await;
         let rules = rules.map_err(|why| must_be_there(fault_of(why), "the firewall of the cluster"))?;
         let name = database["name"].as_str().map(str::to_owned);
         Ok(map::database::firewall(cluster, name, &rules))
+    }
+
+    /// The trusted sources of a read-only replica, which no list of clusters has: they are answered under its own
+    /// id. DigitalOcean's Terraform provider takes such an id as `cluster_id` of a database firewall.
+    async fn replica_firewall(self, replica: &str) -> Result<ListedResource, Fault> {
+        let rules = self.run().database_rules(replica).await.map_err(fault_of)?;
+        Ok(map::database::firewall(replica, None, &rules))
     }
 
     /// By name: the id of a renewed certificate is another one.

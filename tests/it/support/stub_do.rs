@@ -234,9 +234,11 @@ impl Account {
             return Some(json!({ "registries": self.items("registries") }));
         }
         if let Some(cluster) = asked.path.strip_suffix("/firewall") {
-            let known = cluster
-                .strip_prefix("databases/")
-                .filter(|id| self.find("databases", "id", id).is_some());
+            let known = cluster.strip_prefix("databases/").filter(|id| {
+                ["databases", "replicas"]
+                    .iter()
+                    .any(|list| self.find(list, "id", id).is_some())
+            });
             return known.map(|_| json!({ "rules": self.items(&asked.path) }));
         }
         if asked.path == "droplets/autoscale" {
