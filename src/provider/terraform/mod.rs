@@ -1,7 +1,7 @@
 //! Terraform and OpenTofu: the desired state, read from a state file or from `terraform show -json`.
 //!
 //! Everything here is pure. Attributes come in by allow-list, one table a type: what Terraform computes,
-//! writes and never reads back, or keeps secret has no way into a spec. What null means is said by [`schema`].
+//! writes and never reads back, or keeps secret has no way into a spec. What null means is said by `schema.tsv`.
 
 mod apps;
 mod compute;
