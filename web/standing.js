@@ -21,7 +21,7 @@ export function emptyState(context, view, narrowed, clear) {
   }
   if (view === 'history') {
     return state('Nothing has been resolved yet.', [
-      h('p', { text: 'Accepted drift, and drift that went away by itself, is kept here for ever.' }),
+      h('p', { text: 'Accepted drift, and drift that went away by itself, is kept here for as long as the settings say.' }),
     ]);
   }
   // Not that nothing differs: that has yet to be proved.
