@@ -385,7 +385,7 @@ impl App {
         match request {
             JobRequest::Sync(options) => {
                 let inventory = self.inventory()?;
-                let synced = inventory::sync(&self.patient_db(), &*inventory, &options, self.clock()).await;
+                let synced = inventory::sync(&self.patient_db(), &*inventory, &options).await;
                 let counts = match synced {
                     Ok(counts) => counts,
                     Err(failure) => return failed_sync(failure),

@@ -116,6 +116,7 @@ const WHY = {
   NOT_READABLE: 'could not be read by the newest sync',
   OVERDUE: 'was last listed too long ago',
   IN_THE_FUTURE: 'was last listed at a time that is in the future: a clock is wrong',
+  FIELDS_NOT_READABLE: 'has fields that the newest sync could not read',
 };
 
 /**
@@ -124,8 +125,8 @@ const WHY = {
  * @param {JobRun | null} sync
  */
 function doubtsOf(freshness, sync) {
-  const doubts = freshness.stale.map(({ kind, reason, completedAt }) =>
-    h('li', {}, `${kindName(kind)} ${WHY[reason]}`, completedAt !== null && ' (complete ', completedAt !== null && timeElement(completedAt), completedAt !== null && ')'),
+  const doubts = freshness.stale.map(({ kind, reason, completedAt, fields }) =>
+    h('li', {}, `${kindName(kind)} ${WHY[reason]}${fields.length > 0 ? `: ${fields.map(visible).join(', ')}` : ''}`, completedAt !== null && ' (complete ', completedAt !== null && timeElement(completedAt), completedAt !== null && ')'),
   );
   if (freshness.neverSynced) doubts.push(h('li', { text: 'No sync has completed yet, so that nothing can be compared.' }));
   if (freshness.neverListed > 0) doubts.push(h('li', { text: `${plural(freshness.neverListed, 'resource')} with a spec: no sync has listed ${freshness.neverListed === 1 ? 'it' : 'them'} yet.` }));

@@ -112,7 +112,8 @@ export interface StaleKind {
   provider: string;
   kind: string;
   completedAt: string | null;
-  reason: 'NEVER_LISTED' | 'INCOMPLETE' | 'NOT_READABLE' | 'OVERDUE' | 'IN_THE_FUTURE';
+  reason: 'NEVER_LISTED' | 'INCOMPLETE' | 'NOT_READABLE' | 'OVERDUE' | 'IN_THE_FUTURE' | 'FIELDS_NOT_READABLE';
+  fields: string[];
 }
 
 export interface Freshness {

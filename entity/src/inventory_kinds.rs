@@ -46,6 +46,9 @@ pub struct Model {
     /// Resources that the newest complete listing lacked although an earlier one had them, and of which the
     /// provider did not say that they are gone. Their rows may be out of date.
     pub unconfirmed: Option<i64>,
+    /// Fields that the newest complete listing could not read: they are stored as they were last known. Null if it
+    /// read all of them.
+    pub unread_fields: Option<Json>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -18,6 +18,7 @@ mod m20261125_000021_create_terraform_declarations;
 mod m20261125_000030_add_cloud_provisioned_not_compared;
 mod m20261125_000040_create_forgotten_resources;
 mod m20261126_000001_key_job_runs_by_source;
+mod m20261126_000010_add_inventory_kinds_unread_fields;
 mod newer;
 
 pub use newer::{is_pending, up};
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000030_add_cloud_provisioned_not_compared::Migration),
             Box::new(m20261125_000040_create_forgotten_resources::Migration),
             Box::new(m20261126_000001_key_job_runs_by_source::Migration),
+            Box::new(m20261126_000010_add_inventory_kinds_unread_fields::Migration),
         ]
     }
 }

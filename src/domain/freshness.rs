@@ -63,6 +63,8 @@ pub enum StaleReason {
     Overdue,
     /// The time of its last complete listing is in the future, so that its age is not known.
     InTheFuture,
+    /// A field that specs set could not be read by the newest listing.
+    FieldsNotReadable,
 }
 
 impl StaleReason {
@@ -74,6 +76,7 @@ impl StaleReason {
             Self::NotReadable => "could not be read by the newest sync",
             Self::Overdue => "was last listed too long ago",
             Self::InTheFuture => "was last listed at a time that is in the future",
+            Self::FieldsNotReadable => "has fields that the newest sync could not read",
         }
     }
 }

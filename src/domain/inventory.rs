@@ -197,6 +197,8 @@ pub struct LastListing {
     pub numbered_at: Option<DateTime<Utc>>,
     /// When it began. A release that knows no numbers writes only this.
     pub started_at: Option<DateTime<Utc>>,
+    /// Whether all of it was applied. If not, a sync may still be writing it.
+    pub applied: bool,
 }
 
 impl LastListing {

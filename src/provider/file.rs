@@ -179,6 +179,7 @@ fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<(Listing, Refuse
         started_at: now,
         kinds,
         notes,
+        unread_fields: BTreeMap::new(),
         exhaustive: true,
     };
     Ok((listing, refused))

@@ -34,6 +34,8 @@ pub struct Listing {
     pub kinds: BTreeMap<String, KindListing>,
     /// What is not known of a kind although it is complete, and why, in the words of the run's report.
     pub notes: BTreeMap<String, String>,
+    /// Fields that specs may set and that could not be read of a complete kind: they stay as they were last known.
+    pub unread_fields: BTreeMap<String, BTreeSet<&'static str>>,
     /// Whether a stored kind that is not among them was listed empty.
     pub exhaustive: bool,
 }

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
 
 use super::detection::Scope;
 use super::job_runs;
-use super::resources::asked_for;
+use super::resources::{asked_for, spec_sets};
 use crate::db::{Db, column};
 use crate::domain::freshness::{MaxAge, StaleReason, stale_reason};
 use crate::error::Result;
@@ -32,6 +36,23 @@ pub struct StaleKind {
     pub completed_at: Option<DateTime<Utc>>,
     /// Why it cannot be relied on.
     pub reason: StaleReason,
+    /// The fields that could not be read, if that is why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+}
+
+impl StaleKind {
+    fn problem(&self) -> String {
+        let fields = match self.fields.as_slice() {
+            [] => String::new(),
+            fields => format!(": {}", fields.join(", ")),
+        };
+        let since = self
+            .completed_at
+            .map_or_else(String::new, |at| format!(" (complete at {})", at.to_rfc3339()));
+        let reason = self.reason.text();
+        format!("{} of {} {reason}{fields}{since}", self.kind, self.provider)
+    }
 }
 
 /// What the specs are compared with, and what of it cannot be relied on.
@@ -60,22 +81,7 @@ impl Freshness {
         if self.never_synced {
             return Some("no sync has completed yet, so that nothing can be compared".to_owned());
         }
-        let named: Vec<String> = self
-            .stale
-            .iter()
-            .take(NAMED)
-            .map(|stale| {
-                let since = stale
-                    .completed_at
-                    .map_or_else(String::new, |at| format!(" (complete at {})", at.to_rfc3339()));
-                format!(
-                    "{} of {} {}{since}",
-                    stale.kind,
-                    stale.provider,
-                    stale.reason.text()
-                )
-            })
-            .collect();
+        let named: Vec<String> = self.stale.iter().take(NAMED).map(StaleKind::problem).collect();
         let all = self.stale_kinds.unwrap_or(self.stale.len() as u64);
         let more = all.saturating_sub(named.len() as u64);
         let more = (more > 0).then(|| format!("; and {more} more kinds"));
@@ -98,15 +104,23 @@ pub async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result<Freshn
     let now = db.time(reader).await?;
     let known = listed_kinds(reader).await?;
     let mut stale = Vec::new();
+    let nothing = Known::default();
     for (provider, kind) in kinds_with_specs(reader, scope).await? {
-        let row = known.get(&(provider.clone(), kind.clone()));
-        let (completed_at, newest) = row.copied().unwrap_or_default();
-        if let Some(reason) = stale_reason(completed_at, newest, max_age, now) {
+        let row = known.get(&(provider.clone(), kind.clone())).unwrap_or(&nothing);
+        let completed_at = row.completed_at;
+        let mut fields = Vec::new();
+        let mut reason = stale_reason(completed_at, row.newest, max_age, now);
+        if reason.is_none() {
+            fields = set_fields(reader, scope, &provider, &kind, &row.unread_fields).await?;
+            reason = (!fields.is_empty()).then_some(StaleReason::FieldsNotReadable);
+        }
+        if let Some(reason) = reason {
             stale.push(StaleKind {
                 provider,
                 kind,
                 completed_at,
                 reason,
+                fields,
             });
         }
     }
@@ -130,10 +144,16 @@ pub async fn was_ever_synced(db: &Db) -> Result<bool> {
 
 /// An account that has nothing has no kinds: then its syncs say that it was listed.
 async fn was_synced(db: &Db, known: &BTreeMap<(String, String), Known>) -> Result<bool> {
-    Ok(known.values().any(|(completed_at, _)| completed_at.is_some()) || job_runs::any_sync(db).await?)
+    Ok(known.values().any(|kind| kind.completed_at.is_some()) || job_runs::any_sync(db).await?)
 }
 
-type Known = (Option<DateTime<Utc>>, Option<ListingOutcome>);
+/// What the row of a kind says.
+#[derive(Default)]
+struct Known {
+    completed_at: Option<DateTime<Utc>>,
+    newest: Option<ListingOutcome>,
+    unread_fields: Vec<String>,
+}
 
 /// What the row of each kind says. A time that does not decode counts as none.
 async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(String, String), Known>> {
@@ -145,26 +165,61 @@ async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(St
         .iter()
         .filter_map(|row| {
             let kind = (text(row, "provider")?, text(row, "kind")?);
-            let completed_at = column(row, "", "completed_at").ok().flatten();
-            let newest = column(row, "", "outcome").ok().flatten();
-            Some((kind, (completed_at, newest)))
+            let unread: Option<Value> = column(row, "", "unread_fields").ok().flatten();
+            let known = Known {
+                completed_at: column(row, "", "completed_at").ok().flatten(),
+                newest: column(row, "", "outcome").ok().flatten(),
+                unread_fields: unread
+                    .and_then(|names| serde_json::from_value(names).ok())
+                    .unwrap_or_default(),
+            };
+            Some((kind, known))
         })
         .collect())
+}
+
+/// Which of these fields a spec in force of the kind sets.
+async fn set_fields<C: ConnectionTrait>(
+    connection: &C,
+    scope: &Scope,
+    provider: &str,
+    kind: &str,
+    fields: &[String],
+) -> Result<Vec<String>> {
+    let mut set = Vec::new();
+    for field in fields {
+        let select = with_specs(scope)
+            .select_only()
+            .column(resources::Column::Id)
+            .filter(resources::Column::Provider.eq(provider))
+            .filter(resources::Column::Kind.eq(kind))
+            .filter(spec_sets(field, connection.get_database_backend()))
+            .limit(1);
+        if select.into_tuple::<Uuid>().one(connection).await?.is_some() {
+            set.push(field.clone());
+        }
+    }
+    Ok(set)
 }
 
 async fn kinds_with_specs<C: ConnectionTrait>(
     connection: &C,
     scope: &Scope,
 ) -> Result<Vec<(String, String)>> {
-    let mut select = resources::Entity::find()
+    let select = with_specs(scope)
         .select_only()
         .columns([resources::Column::Provider, resources::Column::Kind])
-        .filter(asked_for())
         .distinct()
         .order_by_asc(resources::Column::Provider)
         .order_by_asc(resources::Column::Kind);
-    if let Scope::Resources(ids) = scope {
-        select = select.filter(resources::Column::Id.is_in(ids.iter().copied()));
-    }
     Ok(select.into_tuple().all(connection).await?)
+}
+
+/// The resources in scope with a spec in force.
+fn with_specs(scope: &Scope) -> Select<resources::Entity> {
+    let select = resources::Entity::find().filter(asked_for());
+    match scope {
+        Scope::Resources(ids) => select.filter(resources::Column::Id.is_in(ids.iter().copied())),
+        Scope::All => select,
+    }
 }

@@ -23,9 +23,8 @@ use serde::{Deserialize, Serialize};
 use self::account::check_account;
 use self::apply::{Applying, Claimed};
 use self::confirm::{Asking, Confirmed};
-pub use self::order::{database_now, draw};
+pub use self::order::draw;
 use self::stored::{Missing, Scan, scan};
-use crate::clock::Clock;
 use crate::db::{Db, column};
 use crate::domain::admission::keepable;
 use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
@@ -75,12 +74,16 @@ pub struct KindReport {
     /// What is not known of them although all could be read, and why: it stays as it was last known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Fields that specs may set and that could not be read of any or some of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_fields: Vec<String>,
 }
 
 impl SyncCounts {
-    /// SUCCEEDED if every kind and every row could be read, FAILED if no kind was written, else PARTIAL.
+    /// SUCCEEDED if every kind, every field that specs may set, and every row could be read; FAILED if no kind was
+    /// written; else PARTIAL.
     pub fn outcome(&self) -> JobOutcome {
-        let complete = |kind: &&KindReport| kind.reason.is_none();
+        let complete = |kind: &&KindReport| kind.reason.is_none() && kind.unread_fields.is_empty();
         let written = |kind: &KindReport| kind.resources.is_some();
         if self.skipped == 0 && self.kinds.values().filter(complete).count() == self.kinds.len() {
             JobOutcome::Succeeded
@@ -144,16 +147,15 @@ pub async fn sync(
     db: &Db,
     provider: &dyn InventoryProvider,
     options: &SyncOptions,
-    clock: &Clock,
 ) -> Result<SyncCounts, FailedSync> {
     let account = provider.account().await?;
     if let Some(account) = &account {
         check_account(db.reader(), &account.provider, Some(&account.id), options).await?;
     }
-    let place = draw(db, clock).await?;
+    let place = draw(db).await?;
     let mut listing = provider.list(options.kinds.as_ref(), place.began_at).await?;
     listing.account = account.map(|account| account.id);
-    apply_listing(db, provider, &listing, place, options, clock).await
+    apply_listing(db, provider, &listing, place, options).await
 }
 
 /// Replaces the stored inventory by `listing`, which has this place in the order of listings. The provider is
@@ -168,12 +170,10 @@ pub async fn apply_listing(
     listing: &Listing,
     place: Place,
     options: &SyncOptions,
-    clock: &Clock,
 ) -> Result<SyncCounts, FailedSync> {
     let kinds = kinds_to_apply(db.reader(), listing, options).await?;
     let applying = Applying {
         db,
-        clock,
         listing,
         place,
         options,
@@ -258,8 +258,9 @@ async fn compare_and_claim(
     .await?;
     for _ in 0..COMPARISONS {
         let seen = order::last_listings(db.reader(), &listing.provider).await?;
-        let scans = compare(applying, kinds, &seen, reports).await?;
+        let mut scans = compare(applying, kinds, &seen, reports).await?;
         if let Some(claims) = applying.claim(kinds, &seen).await? {
+            compare_again(applying, &mut scans, &seen, reports).await?;
             return Ok((scans, claims));
         }
     }
@@ -275,10 +276,8 @@ async fn compare(
     seen: &BTreeMap<String, LastListing>,
     reports: &mut Reports,
 ) -> Result<BTreeMap<String, Scan>> {
-    let Applying {
-        db, listing, options, ..
-    } = applying;
-    let now = database_now(db.reader(), applying.clock).await?;
+    let Applying { db, listing, .. } = applying;
+    let now = db.time(db.reader()).await?;
     let mut scans = BTreeMap::new();
     for kind in kinds {
         let last = seen.get(kind).copied().unwrap_or_default();
@@ -286,12 +285,40 @@ async fn compare(
         let Some(listed) = listed_of(listing, kind).ok().filter(|_| !superseded) else {
             continue;
         };
-        let scan = scan(db.reader(), &listing.provider, kind, listed).await?;
-        let guarded = check_mass_gone(kind, scan.missing_and_seen(), scan.present, options);
-        incomplete_on_error(kind, guarded, reports)?;
-        scans.insert(kind.clone(), scan);
+        let scanned = guarded_scan(applying, kind, listed).await;
+        scans.insert(kind.clone(), incomplete_on_error(kind, scanned, reports)?);
     }
     Ok(scans)
+}
+
+/// Replaces the scans of kinds to which an earlier sync could still write until they were claimed: what it wrote
+/// between scan and claim may be resources that this listing lacks.
+async fn compare_again(
+    applying: Applying<'_>,
+    scans: &mut BTreeMap<String, Scan>,
+    seen: &BTreeMap<String, LastListing>,
+    reports: &mut Reports,
+) -> Result<()> {
+    for (kind, scan) in scans {
+        if seen.get(kind).is_none_or(|last| last.applied) {
+            continue;
+        }
+        if let Ok(listed) = listed_of(applying.listing, kind) {
+            let scanned = guarded_scan(applying, kind, listed).await;
+            *scan = incomplete_on_error(kind, scanned, reports)?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares a kind with what is stored. UPSTREAM_UNAVAILABLE if too much of it would go.
+async fn guarded_scan(applying: Applying<'_>, kind: &str, listed: &[ListedResource]) -> Result<Scan> {
+    let Applying {
+        db, listing, options, ..
+    } = applying;
+    let scan = scan(db.reader(), &listing.provider, kind, listed).await?;
+    check_mass_gone(kind, scan.missing_and_seen(), scan.present, options)?;
+    Ok(scan)
 }
 
 /// None if a later listing has claimed the kind.
@@ -341,6 +368,7 @@ fn supersede(kind: &str, counts: &mut SyncCounts, reports: &mut Reports) {
         unconfirmed: None,
         reason: Some(why),
         note: None,
+        unread_fields: Vec::new(),
     };
     reports.insert(kind.to_owned(), report);
 }
@@ -396,7 +424,9 @@ fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOption
 
 fn reports_of(listing: &Listing, kinds: &BTreeSet<String>) -> Reports {
     let report = |kind: &String| {
-        let report = report_of(listed_of(listing, kind), listing.notes.get(kind));
+        let mut report = report_of(listed_of(listing, kind), listing.notes.get(kind));
+        let unread = listing.unread_fields.get(kind).into_iter().flatten();
+        report.unread_fields = unread.map(|&field| field.to_owned()).collect();
         (kind.clone(), report)
     };
     kinds.iter().map(report).collect()
@@ -415,6 +445,7 @@ fn report_of(came_of_it: Result<&[ListedResource], &KindListing>, note: Option<&
         unconfirmed: None,
         reason: reason.map(|why| keepable(why)),
         note: note.map(String::as_str).map(keepable),
+        unread_fields: Vec::new(),
     }
 }
 

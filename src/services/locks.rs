@@ -1,6 +1,7 @@
 //! Row locks. They hold on PostgreSQL; SQLite has one writer at a time and needs none.
 
 use chrono::{DateTime, Utc};
+use entity::inventory_kinds::ListingOutcome;
 use entity::{cloud_drift, cloud_provisioned, cloud_resources, inventory_kinds};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -52,10 +53,11 @@ pub async fn kind_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) 
 }
 
 /// The columns that [`last_listing`] reads.
-pub const LAST_LISTING: [inventory_kinds::Column; 3] = [
+pub const LAST_LISTING: [inventory_kinds::Column; 4] = [
     inventory_kinds::Column::ListingNumber,
     inventory_kinds::Column::NumberedAt,
     inventory_kinds::Column::ListingStartedAt,
+    inventory_kinds::Column::Outcome,
 ];
 
 /// Which listing was applied last. A value that does not decode is none, and gives way to the next listing.
@@ -65,6 +67,7 @@ pub fn last_listing(row: &QueryResult) -> LastListing {
         number: column(row, "", "listing_number").ok().flatten(),
         numbered_at: time("numbered_at"),
         started_at: time("listing_started_at"),
+        applied: column(row, "", "outcome").ok().flatten() == Some(ListingOutcome::Complete),
     }
 }
 

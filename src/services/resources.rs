@@ -161,6 +161,18 @@ pub(super) fn asked_for() -> Expr {
     Expr::exists(active_spec())
 }
 
+/// A spec is in force and sets this top-level field.
+pub(super) fn spec_sets(field: &str, backend: DbBackend) -> Expr {
+    let spec = Expr::col((provisioned::Entity, provisioned::Column::Spec));
+    let value = match backend {
+        DbBackend::Sqlite => {
+            Expr::cust_with_exprs("json_type(?, ?)", [spec, Expr::val(format!("$.\"{field}\""))])
+        }
+        _ => Expr::cust_with_exprs("$1 -> $2", [spec, Expr::val(field)]),
+    };
+    Expr::exists(active_spec().and_where(value.is_not_null()).to_owned())
+}
+
 fn active_spec() -> SelectStatement {
     Query::select()
         .expr(Expr::cust("1"))

@@ -15,7 +15,6 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::forgetting::{remains_in_txn, remove_in_txn};
-use super::inventory::database_now;
 use super::locks::{self, Lock, locked};
 use super::page::{self, Key, Order, PageRequest};
 use crate::clock::Clock;
@@ -57,7 +56,7 @@ pub async fn purge_if_due(db: &Db, keep: &Retention, clock: &Clock) -> Result<Op
     if keep.keeps_everything() {
         return Ok(None);
     }
-    let now = database_now(db.reader(), clock).await?;
+    let now = db.time(db.reader()).await?;
     if !claim(db, now).await? {
         return Ok(None);
     }
@@ -111,7 +110,7 @@ async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
 pub async fn purge(db: &Db, keep: &Retention, clock: &Clock) -> Result<Purged> {
     let mut purged = Purged::default();
     // A clock that is ahead must not make rows look old.
-    let now = Ord::min(database_now(db.reader(), clock).await?, clock.now());
+    let now = Ord::min(db.time(db.reader()).await?, clock.now());
     if let Some(before) = cutoff(keep.decisions, now) {
         purge_decisions(db, before, &mut purged).await?;
     }

@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use drift_inbox::app::JobRequest;
-use drift_inbox::clock::Clock;
 use drift_inbox::provider::InventoryProvider as _;
 use drift_inbox::services::inventory::{SyncOptions, apply_listing, draw};
 use entity::job_runs::JobOutcome;
@@ -20,9 +19,9 @@ async fn an_account_that_another_sync_brought_in_meanwhile_changes_nothing() {
     t.later(TimeDelta::seconds(-5));
     t.cloud.is_account("theirs");
     t.cloud_has([droplet("theirs")]).await;
-    let (options, clock) = (SyncOptions::default(), Clock::Manual(t.clock.clone()));
-    let place = draw(t.db(), &clock).await.unwrap();
-    let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options, &clock).await;
+    let options = SyncOptions::default();
+    let place = draw(t.db()).await.unwrap();
+    let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options).await;
     let refused = applied.unwrap_err().error.to_string();
     assert!(refused.contains("is of the account theirs"), "{refused}");
     assert_eq!(t.tables().await.resources.len(), 1);

@@ -7,11 +7,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use drift_inbox::clock::Clock;
 use drift_inbox::services::inventory::{SyncOptions, sync};
 use entity::inventory_kinds::ListingOutcome;
 use entity::job_runs::JobOutcome;
 use futures_util::future::join;
+use sea_orm::{Statement, Value};
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -63,12 +63,8 @@ async fn an_accept_and_a_record_get_through_while_a_sync_writes() {
     t.later(TimeDelta::seconds(1));
     t.cloud
         .set([droplets("s-1vcpu-1gb"), vec![volume(), Listed::new("vpc", "net")]].concat());
-    let (cloud, clock) = (Arc::clone(&t.cloud), Clock::Manual(t.clock.clone()));
-    let synced = tokio::spawn(async move {
-        sync(&syncing, &*cloud, &SyncOptions::default(), &clock)
-            .await
-            .unwrap()
-    });
+    let cloud = Arc::clone(&t.cloud);
+    let synced = tokio::spawn(async move { sync(&syncing, &*cloud, &SyncOptions::default()).await.unwrap() });
 
     second_chunk.recv().await.unwrap();
     let mut others = pin!(join(
@@ -102,32 +98,25 @@ async fn a_sync_that_another_overtakes_between_two_chunks_leaves_the_rest_to_it(
     let changed = droplets("older").into_iter().take(500);
     older.set(changed.chain(droplets("old").into_iter().skip(500)));
     newer.set(droplets("newer"));
-    let clock = Clock::Manual(t.clock.clone());
-    let (beside, beside_clock) = (t.database.connect().await, clock.clone());
+    let beside = t.connect().await;
     let (read, overtaken) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
     let overtook = Arc::clone(&overtaken);
     let read = Arc::new(read);
     let slow = t.db().clone().observed(move |info| {
-        let sql = &info.statement.sql;
-        let reads_a_chunk = sql.starts_with("SELECT")
-            && sql.contains(r#"FROM "cloud_resources""#)
-            && sql.contains(r#""provider_id" IN"#);
         // The first chunk is read twice, the second time under the lock; the second is read under the lock, because the
         // first had changes; the third is read without one.
-        if !reads_a_chunk || read.fetch_add(1, Ordering::SeqCst) != 3 {
+        if !reads_a_chunk(&info.statement.sql) || read.fetch_add(1, Ordering::SeqCst) != 3 {
             return;
         }
         tokio::task::block_in_place(|| {
             let options = SyncOptions::default();
-            let synced = sync(&beside, &*newer, &options, &beside_clock);
+            let synced = sync(&beside, &*newer, &options);
             let counts = tokio::runtime::Handle::current().block_on(synced).unwrap();
             assert_eq!(counts.outcome(), JobOutcome::Succeeded);
             overtook.store(true, Ordering::SeqCst);
         });
     });
-    let counts = sync(&slow, &older, &SyncOptions::default(), &clock)
-        .await
-        .unwrap();
+    let counts = sync(&slow, &older, &SyncOptions::default()).await.unwrap();
     assert!(overtaken.load(Ordering::SeqCst));
     assert_eq!((counts.superseded, counts.changed), (1, 500), "one chunk");
     assert_eq!(counts.outcome(), JobOutcome::Failed);
@@ -137,4 +126,80 @@ async fn a_sync_that_another_overtakes_between_two_chunks_leaves_the_rest_to_it(
     assert!(tables.resources.iter().all(|row| of_newer(&row.size_slug)));
     assert_eq!(tables.kinds[0].listing_number, Some(3));
     assert_eq!(tables.kinds[0].outcome, Some(ListingOutcome::Complete));
+}
+
+/// Whether the statement reads the rows of a chunk.
+fn reads_a_chunk(sql: &str) -> bool {
+    sql.starts_with("SELECT")
+        && sql.contains(r#"FROM "cloud_resources""#)
+        && sql.contains(r#""provider_id" IN"#)
+}
+
+/// Whether the statement compares this kind with a listing.
+fn scans(statement: &Statement, kind: &str) -> bool {
+    let is_of_kind = || {
+        let values = statement.values.iter().flat_map(|values| &values.0);
+        values
+            .into_iter()
+            .any(|value| matches!(value, Value::String(Some(text)) if text.as_str() == kind))
+    };
+    statement.sql.contains(r#""gone_at" IS NULL"#) && is_of_kind()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_an_older_sync_writes_after_the_scan_of_a_newer_one_goes_with_it() {
+    let t = TestApp::new().await;
+    let volume = || Listed::new("volume", "data");
+    t.cloud_has([droplet("web-1"), volume()]).await;
+    let (older, newer) = (Cloud::default(), Cloud::default());
+    older.set([droplet("web-1"), droplet("extra"), volume()]);
+    newer.set([droplet("web-1"), volume()]);
+
+    let wait = |signal: mpsc::Receiver<()>| {
+        let signal = Arc::new(Mutex::new(signal));
+        move || tokio::task::block_in_place(|| signal.lock().unwrap().recv_timeout(A_WHILE)).unwrap()
+    };
+    let ((claimed, is_claimed), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
+    let ((wrote, has_written), (end, may_end)) = (mpsc::channel(), mpsc::channel());
+    let (until_it_may_go_on, until_it_may_end) = (wait(may_go_on), wait(may_end));
+    // It reads the droplets, reads them again under the lock, and reads the volumes.
+    let reads = Arc::new(AtomicUsize::new(0));
+    let of_older = t.db().clone().observed(move |info| {
+        if !reads_a_chunk(&info.statement.sql) {
+            return;
+        }
+        match reads.fetch_add(1, Ordering::SeqCst) {
+            0 => {
+                claimed.send(()).unwrap();
+                until_it_may_go_on();
+            }
+            2 => {
+                wrote.send(()).unwrap();
+                until_it_may_end();
+            }
+            _ => {}
+        }
+    });
+    let older = tokio::spawn(async move { sync(&of_older, &older, &SyncOptions::default()).await.unwrap() });
+    wait(is_claimed)();
+
+    let (until_it_has_written, scanned) = (wait(has_written), Arc::new(AtomicUsize::new(0)));
+    let of_newer = t.connect().await.observed(move |info| {
+        // The droplets were scanned before.
+        if scans(info.statement, "volume") && scanned.fetch_add(1, Ordering::SeqCst) == 0 {
+            go_on.send(()).unwrap();
+            until_it_has_written();
+        }
+    });
+    let counts = sync(&of_newer, &newer, &SyncOptions::default()).await.unwrap();
+    end.send(()).unwrap();
+    assert_eq!(older.await.unwrap().discovered, 1, "the older sync wrote it");
+    assert_eq!((counts.gone, counts.outcome()), (1, JobOutcome::Succeeded));
+    assert!(t.resource("extra").await.gone_at.is_some());
+    let kinds = t.tables().await.kinds;
+    assert!(
+        kinds
+            .iter()
+            .all(|kind| kind.outcome == Some(ListingOutcome::Complete))
+    );
 }

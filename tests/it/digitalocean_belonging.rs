@@ -1,5 +1,6 @@
 //! What resources belong to: the project, and the autoscale pool that made a droplet.
 
+use drift_inbox::app::JobRequest;
 use drift_inbox::services::coverage;
 use drift_inbox::services::inventory::SyncOptions;
 use entity::job_runs::{self, JobOutcome};
@@ -246,8 +247,10 @@ async fn a_project_that_cannot_be_listed_moves_nothing() {
                 (0, 0),
                 "{refused} {status}"
             );
+            assert_eq!(run.outcome, Some(JobOutcome::Partial), "{refused} {status}");
             let report = &counts(&run).kinds["volume"];
             assert_eq!(report.outcome, "complete");
+            assert_eq!(report.unread_fields, ["project_id"]);
             let note = report.note.as_deref().unwrap();
             assert!(
                 note.starts_with(&format!("project_id is as it was last known: /v2/{refused}: ")),
@@ -320,10 +323,37 @@ async fn a_project_that_was_never_told_is_no_drift() {
     }
     let swept = account.t.sweep().await;
     assert_eq!((swept.opened, swept.fields_compared), (0, 0));
+    let run = account.t.app.run(JobRequest::detect_all()).await.unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Partial), "it cannot compare them");
     account.stub.fault(|_, value| honest(value));
     succeeded(&account.sync().await);
     let swept = account.t.sweep().await;
     assert_eq!((swept.opened, swept.fields_compared), (1, 2));
     let drift = account.t.open_drift("web-2", "project_id").await;
     assert_eq!(drift.actual, Some(json!("p-2")));
+}
+
+#[tokio::test]
+async fn a_move_out_of_a_project_that_cannot_be_listed_is_not_vouched_for() {
+    let account = account_with_projects().await;
+    succeeded(&account.sync().await);
+    account.t.asked_for("web-1", json!({ "project_id": "p-1" })).await;
+    let detect = || account.t.app.run(JobRequest::detect_all());
+    succeeded(&detect().await.unwrap());
+    // It moves to the other project, whose list cannot be read.
+    account.stub.has("projects/p-1/resources", []);
+    account.stub.fault(|asked, value| match asked.path.as_str() {
+        "projects/p-2/resources" => response(500, [], "{}"),
+        _ => honest(value),
+    });
+    let run = account.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    let run = detect().await.unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(run.counts["opened"], 0);
+    let why = run.error.unwrap();
+    assert!(
+        why.contains("droplet of digitalocean has fields that the newest sync could not read: project_id"),
+        "{why}"
+    );
 }

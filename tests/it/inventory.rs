@@ -6,7 +6,6 @@ use chrono::TimeDelta;
 use drift_inbox::app::JobRequest;
 use drift_inbox::provider::{InventoryProvider as _, Listing};
 
-use drift_inbox::clock::Clock;
 use drift_inbox::domain::inventory::Place;
 use drift_inbox::services::inventory::{SyncCounts, SyncOptions, apply_listing, draw};
 use entity::cloud_resource_events::EventType::{ResourceChanged, ResourceDiscovered, ResourceGone};
@@ -28,13 +27,13 @@ fn counts(run: &job_runs::Model) -> SyncCounts {
 
 /// A listing that begins now.
 async fn listed(t: &TestApp) -> (Listing, Place) {
-    let place = draw(t.db(), &Clock::Manual(t.clock.clone())).await.unwrap();
+    let place = draw(t.db()).await.unwrap();
     (t.cloud.list(None, place.began_at).await.unwrap(), place)
 }
 
 async fn applied(t: &TestApp, (listing, place): (Listing, Place)) -> SyncCounts {
-    let (options, clock) = (SyncOptions::default(), Clock::Manual(t.clock.clone()));
-    apply_listing(t.db(), &*t.cloud, &listing, place, &options, &clock)
+    let options = SyncOptions::default();
+    apply_listing(t.db(), &*t.cloud, &listing, place, &options)
         .await
         .unwrap()
 }

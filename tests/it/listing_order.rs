@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use drift_inbox::app::{App, JobRequest};
 use drift_inbox::clock::{Clock, ManualClock};
 use drift_inbox::provider::InventoryProvider as _;
-use drift_inbox::services::inventory::{SyncOptions, apply_listing, draw, sync};
+use drift_inbox::services::inventory::{SyncOptions, apply_listing, draw};
 use entity::inventory_listings;
 use entity::job_runs::JobOutcome;
 use sea_orm::EntityTrait as _;
@@ -27,8 +27,11 @@ async fn a_server_whose_clock_is_ahead_freezes_no_inventory() {
     t.cloud_has([droplet("web-1")]).await;
     let ahead = Clock::Manual(ManualClock::at(t.now() + TimeDelta::days(400)));
     t.cloud.set([droplet("web-1").size("s-2vcpu-4gb")]);
-    let of_ahead = sync(t.db(), &*t.cloud, &SyncOptions::default(), &ahead).await;
-    assert_eq!(of_ahead.unwrap().changed, 1);
+    let server = App::new(t.db().clone(), ahead, Some(t.cloud.clone()));
+    let of_ahead = server.run(JobRequest::Sync(SyncOptions::default())).await;
+    assert_eq!(of_ahead.unwrap().counts["changed"], 1);
+    let kind = t.tables().await.kinds.remove(0);
+    assert_eq!(kind.completed_at, Some(t.now()), "the time is the database's");
     t.cloud.set([droplet("web-1").size("s-4vcpu-8gb")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{}", run.counts);
@@ -75,8 +78,8 @@ async fn a_listing_that_is_stored_with_a_time_to_come_is_replaced_and_the_run_sa
 async fn a_listing_that_a_server_of_the_release_before_applied_meanwhile_is_not_overwritten() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    let (clock, options) = (Clock::Manual(t.clock.clone()), SyncOptions::default());
-    let place = draw(t.db(), &clock).await.unwrap();
+    let options = SyncOptions::default();
+    let place = draw(t.db()).await.unwrap();
     t.cloud.set([droplet("web-1").size("older")]);
     let listing = t.cloud.list(None, place.began_at).await.unwrap();
     // It began later, and is applied first.
@@ -87,7 +90,7 @@ async fn a_listing_that_a_server_of_the_release_before_applied_meanwhile_is_not_
     );
     t.database.execute(sql).await.unwrap();
     t.later(TimeDelta::seconds(1));
-    let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options, &clock).await;
+    let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options).await;
     let counts = applied.unwrap();
     assert_eq!((counts.superseded, counts.changed), (1, 0));
     assert_eq!(counts.kinds["droplet"].outcome, "superseded");
@@ -115,10 +118,10 @@ async fn a_counter_that_was_lost_goes_on_above_what_was_applied() {
 #[tokio::test]
 async fn numbers_rise_and_the_time_is_the_databases() {
     let t = TestApp::new().await;
-    let other = t.connect().await;
-    let mut before = draw(t.db(), &Clock::System).await.unwrap();
-    for db in [&other, t.db(), &other] {
-        let next = draw(db, &Clock::System).await.unwrap();
+    let (one, other) = (t.database.connect().await, t.database.connect().await);
+    let mut before = draw(&one).await.unwrap();
+    for db in [&other, &one, &other] {
+        let next = draw(db).await.unwrap();
         assert_eq!(next.number, before.number + 1);
         assert!(next.began_at >= before.began_at);
         before = next;

@@ -86,6 +86,7 @@ const TABLES: [(&str, &[&str]); 10] = [
             "listing_number",
             "numbered_at",
             "unconfirmed",
+            "unread_fields",
         ],
     ),
     ("inventory_listings", &["id", "last_number"]),

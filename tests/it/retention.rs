@@ -255,7 +255,7 @@ async fn of_several_servers_one_deletes_old_rows_once_a_day() {
     for _ in 0..2 {
         let mut servers = tokio::task::JoinSet::new();
         for _ in 0..4 {
-            let (db, clock) = (t.database.connect().await, clock.clone());
+            let (db, clock) = (t.connect().await, clock.clone());
             servers.spawn(async move { purge_if_due(&db, &KEEP, &clock).await.unwrap() });
         }
         let did = servers.join_all().await.into_iter().flatten().count();

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use drift_inbox::clock::Clock;
 use drift_inbox::error::Result;
 use drift_inbox::provider::digitalocean::Limits;
 use drift_inbox::provider::{Account as Whose, InventoryProvider, Listing, Presence};
@@ -256,8 +255,8 @@ async fn several_are_asked_for_at_once() {
         cloud: Arc::clone(&t.cloud),
         four: Barrier::new(4),
     };
-    let (options, clock) = (SyncOptions::default(), Clock::Manual(t.clock.clone()));
-    let synced = sync(t.db(), &provider, &options, &clock);
+    let options = SyncOptions::default();
+    let synced = sync(t.db(), &provider, &options);
     let synced = tokio::time::timeout(Duration::from_secs(60), synced).await;
     assert_eq!(
         synced.expect("four questions wait for one another").unwrap().gone,

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::app::JobRequest;
 use drift_inbox::provider::KindListing;
+use drift_inbox::services::detection::Scope;
 use entity::inventory_kinds;
 use entity::job_runs::{self, JobOutcome};
 use sea_orm::sea_query::Expr;
@@ -99,6 +100,47 @@ async fn a_sweep_over_a_kind_that_the_newest_sync_could_not_read_is_partial() {
     t.cloud
         .unread([("snapshot", KindListing::NotReadable("no scope".to_owned()))]);
     t.sync().await;
+    assert_eq!(swept(&t).await.outcome, Some(JobOutcome::Succeeded));
+}
+
+#[tokio::test]
+async fn a_sweep_is_partial_if_a_field_that_a_spec_sets_could_not_be_read() {
+    let t = TestApp::new().await;
+    in_order(&t).await;
+    t.cloud
+        .hides_fields([("droplet", "region"), ("droplet", "tags"), ("volume", "tags")]);
+    let run = t.sync().await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(
+        run.counts["kinds"]["droplet"]["unreadFields"],
+        json!(["region", "tags"])
+    );
+    let run = swept(&t).await;
+    assert_eq!(run.outcome, Some(JobOutcome::Partial));
+    assert_eq!(stale(&run), [named("droplet", "fields_not_readable")]);
+    assert_eq!(
+        run.counts["stale"][0]["fields"],
+        json!(["region"]),
+        "no spec sets tags"
+    );
+    let query = "{ freshness { vouched stale { kind reason fields } } }";
+    assert_eq!(
+        t.ask(query, json!({})).await["data"]["freshness"],
+        json!({
+            "vouched": false,
+            "stale": [{ "kind": "droplet", "reason": "FIELDS_NOT_READABLE", "fields": ["region"] }],
+        })
+    );
+    // Only the specs in scope count.
+    let volume = t.resource("data-1").await.id;
+    let only_volume = JobRequest::Detect {
+        scope: Scope::Resources(vec![volume]),
+        progress: None,
+    };
+    let narrowed = t.app.run(only_volume).await.unwrap();
+    assert_eq!(narrowed.outcome, Some(JobOutcome::Succeeded));
+    t.cloud.hides_fields([]);
+    assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
     assert_eq!(swept(&t).await.outcome, Some(JobOutcome::Succeeded));
 }
 

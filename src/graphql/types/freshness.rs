@@ -8,6 +8,9 @@ use super::JobRun;
 use crate::domain::freshness::{self as rules, MaxAge};
 use crate::services::freshness;
 
+/// Fields of a kind that an answer lists at most.
+const MOST_FIELDS: usize = 100;
+
 /// Why the inventory of a kind cannot be relied on.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "rules::StaleReason")]
@@ -22,6 +25,8 @@ pub(in crate::graphql) enum StaleReason {
     Overdue,
     /// Its last complete listing has a time in the future, so that its age is not known.
     InTheFuture,
+    /// The newest sync could not read a field that specs set, so that its stored value may be old.
+    FieldsNotReadable,
 }
 
 /// A kind with a spec in force whose inventory cannot be relied on.
@@ -48,6 +53,11 @@ impl StaleKind {
     /// Why it cannot be relied on.
     async fn reason(&self) -> StaleReason {
         self.0.reason.into()
+    }
+
+    /// Fields that specs set and that the newest sync could not read, at most 100. Empty if that is not the reason.
+    async fn fields(&self) -> &[String] {
+        self.0.fields.get(..MOST_FIELDS).unwrap_or(&self.0.fields)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! None of this decides what is there. Whatever cannot be told stays as it was last known, and the run says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
 
@@ -92,6 +92,22 @@ impl Owners {
     }
 }
 
+/// What could not be read of the owners of a kind: it stays as it was last known.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    /// Fields that specs may set.
+    pub(super) fields: BTreeSet<&'static str>,
+    /// Why, for each field or attribute.
+    notes: Vec<String>,
+}
+
+impl Unknown {
+    /// All of it in one line, if there is any.
+    pub(super) fn note(&self) -> Option<String> {
+        (!self.notes.is_empty()).then(|| self.notes.join("; "))
+    }
+}
+
 /// Why a list could not be had; a token that is refused ends the run.
 fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
     match unlisted {
@@ -111,29 +127,29 @@ pub(super) fn leave_untold(kind: &str, resource: &mut ListedResource) {
 }
 
 impl Run<'_> {
-    /// Says what each of these belongs to. The text is what could not be told, and why.
-    pub(super) async fn place(
-        &self,
-        kind: &str,
-        listed: &mut [ListedResource],
-    ) -> Result<Option<String>, Unlisted> {
-        let mut notes = Vec::new();
+    /// Says what each of these belongs to, and what of that could not be read.
+    pub(super) async fn place(&self, kind: &str, listed: &mut [ListedResource]) -> Result<Unknown, Unlisted> {
+        let mut unknown = Unknown::default();
         if may_be_in_a_project(kind) && listed.iter().any(|resource| resource.project_id.is_none()) {
             let projects = self.owners_of_projects.get_or_init(|| self.list_projects()).await;
             let projects = projects.as_ref().map_err(Clone::clone)?;
             for resource in listed.iter_mut().filter(|resource| resource.project_id.is_none()) {
                 place_in_project(kind, projects, resource);
             }
-            notes.extend(note(PROJECT_ID, projects));
+            if let Some(note) = note(PROJECT_ID, projects) {
+                unknown.fields.insert(PROJECT_ID);
+                unknown.notes.push(note);
+            }
         }
         if kind == "droplet" && !listed.is_empty() {
             let pools = self.list_pools().await?;
             for droplet in listed {
                 place_in_pool(&pools, droplet);
             }
-            notes.extend(note(AUTOSCALE_POOL_ID, &pools));
+            // The pool decides who looks after a droplet, and is compared with nothing.
+            unknown.notes.extend(note(AUTOSCALE_POOL_ID, &pools));
         }
-        Ok((!notes.is_empty()).then(|| notes.join("; ")))
+        Ok(unknown)
     }
 
     /// One list for each project, but none where there is only one: whoever names no project is in that one.

@@ -96,11 +96,14 @@ impl DigitalOcean {
             .filter(|kind| kinds.is_none_or(|kinds| kinds.contains(kind.name)))
             .map(|kind| run.list_kind(kind).map_ok(|listing| (kind.name, listing)))
             .collect();
-        let (mut listed, mut notes) = (BTreeMap::new(), BTreeMap::new());
+        let (mut listed, mut notes, mut unread_fields) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         while let Some((kind, came_of_it)) = under_way.try_next().await? {
             log_kind(kind, &came_of_it);
             listed.insert(kind.to_owned(), came_of_it.listing);
             notes.extend(came_of_it.note.map(|note| (kind.to_owned(), note)));
+            if !came_of_it.unread_fields.is_empty() {
+                unread_fields.insert(kind.to_owned(), came_of_it.unread_fields);
+            }
         }
         Ok(Listing {
             provider: DIGITALOCEAN.to_owned(),
@@ -108,6 +111,7 @@ impl DigitalOcean {
             started_at: now,
             kinds: listed,
             notes,
+            unread_fields,
             exhaustive: false,
         })
     }

@@ -1,6 +1,6 @@
 //! One listing of the account: every list is asked for once, however many kinds need it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::belonging::Owners;
+use super::belonging::{Owners, Unknown};
 use super::client::Client;
 use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, From, Kind, Lists, PROJECTS};
 use super::map::{self, Context, id_text};
@@ -39,6 +39,8 @@ pub(super) struct OfKind {
     pub(super) listing: KindListing,
     /// What is not known of it all the same, and why.
     pub(super) note: Option<String>,
+    /// Fields that specs may set and that could not be read.
+    pub(super) unread_fields: BTreeSet<&'static str>,
 }
 
 impl<'a> Run<'a> {
@@ -58,25 +60,31 @@ impl<'a> Run<'a> {
 
     /// What comes of a kind.
     pub(super) async fn list_kind(&self, kind: &Kind) -> Result<OfKind, TokenRefused> {
-        let (listing, note) = match self.placed(kind).await {
-            Ok((listed, note)) => (believed(listed), note),
+        let (listing, unknown) = match self.placed(kind).await {
+            Ok((listed, unknown)) => (believed(listed), unknown),
             Err(Unlisted::Unauthorized) => return Err(TokenRefused),
-            Err(Unlisted::Forbidden(why) | Unlisted::Absent(why)) => (KindListing::NotReadable(why), None),
-            Err(Unlisted::Incomplete(why)) => (KindListing::Incomplete(why), None),
+            Err(Unlisted::Forbidden(why) | Unlisted::Absent(why)) => {
+                (KindListing::NotReadable(why), Unknown::default())
+            }
+            Err(Unlisted::Incomplete(why)) => (KindListing::Incomplete(why), Unknown::default()),
         };
-        Ok(OfKind { listing, note })
+        Ok(OfKind {
+            listing,
+            note: unknown.note(),
+            unread_fields: unknown.fields,
+        })
     }
 
     /// All of a kind, with what they belong to.
-    async fn placed(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Option<String>), Unlisted> {
+    async fn placed(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Unknown), Unlisted> {
         let mut listed = match &kind.from {
             From::Lists(lists) => self.of_lists(lists).await,
             From::Domains => self.records().await,
             From::Databases => self.database_firewalls().await,
             From::Clusters => self.node_pools().await,
         }?;
-        let note = self.place(kind.name, &mut listed).await?;
-        Ok((listed, note))
+        let unknown = self.place(kind.name, &mut listed).await?;
+        Ok((listed, unknown))
     }
 
     async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {

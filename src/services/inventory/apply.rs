@@ -11,14 +11,13 @@ use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::account::{check_account, take_over_in_txn};
-use super::order::database_now;
 use super::stored::{of_ids, of_listed, read};
 use super::write::write_in_txn;
 use super::{SyncCounts, SyncOptions, listed_of};
-use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::inventory::{
     InventoryChange, LastListing, ListedResource, Place, Precedence, plan_kind, precedence,
@@ -45,7 +44,6 @@ pub(super) enum Claimed {
 #[derive(Clone, Copy)]
 pub(super) struct Applying<'a> {
     pub(super) db: &'a Db,
-    pub(super) clock: &'a Clock,
     pub(super) listing: &'a Listing,
     pub(super) place: Place,
     pub(super) options: &'a SyncOptions,
@@ -89,7 +87,7 @@ impl<'a> Applying<'a> {
         if self.options.allow_other_account {
             take_over_in_txn(txn, self.listing).await?;
         }
-        let now = database_now(txn, self.clock).await?;
+        let now = self.db.time(txn).await?;
         let mut claims = BTreeMap::new();
         for (kind, last) in last {
             let claimed = match precedence(&last, &self.place, now) {
@@ -190,15 +188,19 @@ impl Kind<'_> {
             ListingOutcome::Incomplete
         };
         let unconfirmed = i64::try_from(unconfirmed).unwrap_or(i64::MAX);
+        let unread = self.all.listing.unread_fields.get(self.kind);
+        let unread_fields: Option<Value> = unread.map(|fields| fields.iter().copied().collect());
+        let unread_fields = &unread_fields;
         self.db()
             .write_txn(|txn| async move {
                 if !self.holds_in_txn(&txn).await? {
                     return Ok(false);
                 }
                 let stamp = kinds::ActiveModel {
-                    completed_at: Set(Some(self.all.clock.now())),
+                    completed_at: Set(Some(self.db().time(&*txn).await?)),
                     outcome: Set(Some(outcome)),
                     unconfirmed: Set(Some(unconfirmed)),
+                    unread_fields: Set(unread_fields.clone()),
                     ..Default::default()
                 };
                 update_in_txn(&txn, self.provider(), self.kind, stamp).await?;
@@ -216,7 +218,7 @@ impl Kind<'_> {
                     return Ok(None);
                 }
                 let (changes, nameless) = self.plan(&*txn, chunk).await?;
-                let now = self.all.clock.now();
+                let now = self.db().time(&*txn).await?;
                 let written = write_in_txn(&txn, self.provider(), self.kind, changes, now).await?;
                 Ok(Some((written, nameless)))
             })

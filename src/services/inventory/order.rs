@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SubsecRound, Utc};
 use entity::inventory_kinds as kinds;
 use entity::inventory_listings as counter;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QuerySelect, QueryTrait, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QuerySelect, QueryTrait,
 };
 
-use crate::clock::Clock;
-use crate::db::{Db, column};
+use crate::db::Db;
 use crate::domain::inventory::{LastListing, Place};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::services::locks::{LAST_LISTING, last_listing};
 
 /// The id of the one row of the counter.
@@ -25,9 +23,9 @@ const COUNTER: i32 = 1;
 /// # Errors
 ///
 /// A database that fails.
-pub async fn draw(db: &Db, clock: &Clock) -> Result<Place> {
+pub async fn draw(db: &Db) -> Result<Place> {
     db.write_txn(|txn| async move {
-        let began_at = database_now(&*txn, clock).await?;
+        let began_at = db.time(&*txn).await?;
         let number = next_number_in_txn(&txn).await?;
         Ok(Place { number, began_at })
     })
@@ -71,27 +69,6 @@ async fn next_number_in_txn(txn: &DatabaseTransaction) -> Result<i64> {
         }
         _ => Ok(drawn),
     }
-}
-
-/// The time by the database's clock. A clock that a test moves stands in for it.
-///
-/// # Errors
-///
-/// A database that fails.
-pub async fn database_now<C: ConnectionTrait>(connection: &C, clock: &Clock) -> Result<DateTime<Utc>> {
-    if let Clock::Manual(clock) = clock {
-        return Ok(clock.now());
-    }
-    let backend = connection.get_database_backend();
-    let sql = match backend {
-        DbBackend::Sqlite => "SELECT strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now') AS now",
-        _ => "SELECT clock_timestamp() AS now",
-    };
-    let row = connection
-        .query_one_raw(Statement::from_string(backend, sql))
-        .await?
-        .ok_or_else(|| Error::Internal("the database does not tell its time".to_owned()))?;
-    Ok(column::<DateTime<Utc>>(&row, "", "now")?.trunc_subsecs(6))
 }
 
 /// Which listing of each kind of a provider was applied last.

@@ -17,6 +17,7 @@ pub(crate) struct Cloud {
     resources: Mutex<Vec<Listed>>,
     fault: Mutex<Option<String>>,
     unread: Mutex<BTreeMap<String, KindListing>>,
+    unread_fields: Mutex<BTreeMap<String, BTreeSet<&'static str>>>,
     hidden: Mutex<BTreeMap<(String, String), Presence>>,
     account: Mutex<Option<String>>,
     pause: tokio::sync::Mutex<()>,
@@ -39,6 +40,15 @@ impl Cloud {
             .into_iter()
             .map(|(kind, what)| (kind.to_owned(), what))
             .collect();
+    }
+
+    /// Fields of these kinds that it does not let be read.
+    pub(crate) fn hides_fields(&self, fields: impl IntoIterator<Item = (&'static str, &'static str)>) {
+        let mut unread: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+        for (kind, field) in fields {
+            unread.entry(kind.to_owned()).or_default().insert(field);
+        }
+        *self.unread_fields.lock().unwrap() = unread;
     }
 
     /// What it answers when asked for one resource that a listing lacks; else that it is gone.
@@ -101,6 +111,7 @@ impl InventoryProvider for Cloud {
                 started_at: now,
                 kinds,
                 notes: BTreeMap::new(),
+                unread_fields: self.unread_fields.lock().unwrap().clone(),
                 exhaustive: true,
             })
         }
