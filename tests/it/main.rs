@@ -24,6 +24,7 @@ mod digitalocean_belonging;
 mod digitalocean_faults;
 mod digitalocean_patience;
 mod digitalocean_secrets;
+mod docs;
 mod docs_settings;
 mod failing_disk;
 mod foreign_pages;
