@@ -56,9 +56,10 @@ impl InventoryFile {
         let text = tokio::fs::read(&self.path)
             .await
             .map_err(|e| refused(e.to_string()))?;
-        let text = as_utf8(&text).map_err(|why| refused(why.to_owned()))?;
-        let (listing, left_out) = parse(&text, now).map_err(|e| refused(e.to_string()))?;
-        super::check_listing(&listing).map_err(|e| refused(e.to_string()))?;
+        // A large file takes seconds, in which the heartbeat of the run must get through.
+        let parsed = tokio::task::spawn_blocking(move || believed(&text, now)).await;
+        let parsed = parsed.map_err(|_| Error::Internal("reading the inventory file panicked".to_owned()))?;
+        let (listing, left_out) = parsed.map_err(refused)?;
         *self.left_out() = left_out;
         Ok(listing)
     }
@@ -124,6 +125,17 @@ struct Entry {
     vpc_uuid: Option<String>,
     project_id: Option<String>,
     attrs: Option<Map<String, Value>>,
+}
+
+/// Reads and checks a listing.
+///
+/// # Errors
+/// Names the line and column, the unknown key, or the resource that may not enter.
+fn believed(text: &[u8], now: DateTime<Utc>) -> Result<(Listing, Refused), String> {
+    let text = as_utf8(text).map_err(str::to_owned)?;
+    let (listing, left_out) = parse(&text, now).map_err(|e| e.to_string())?;
+    super::check_listing(&listing).map_err(|e| e.to_string())?;
+    Ok((listing, left_out))
 }
 
 /// Reads a listing from the text of a file, and which of its resources are refused: a number that no database

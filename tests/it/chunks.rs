@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use drift_inbox::services::inventory::{SyncOptions, sync};
+use drift_inbox::services::job_runs::{self, Claim, Trigger};
 use entity::inventory_kinds::ListingOutcome;
-use entity::job_runs::JobOutcome;
-use futures_util::future::join;
+use entity::job_runs::{Job, JobOutcome};
+use futures_util::future::join3;
 use sea_orm::{Statement, Value};
 use serde_json::json;
 
@@ -29,13 +30,19 @@ fn droplets(size: &str) -> Vec<Listed> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_accept_and_a_record_get_through_while_a_sync_writes() {
+async fn an_accept_a_record_and_a_heartbeat_get_through_while_a_sync_writes() {
     let t = TestApp::new().await;
     let volume = || Listed::new("volume", "data").region("fra1");
     t.cloud_has([volume(), Listed::new("vpc", "net")]).await;
     t.asked_for("data", json!({ "region": "nyc3" })).await;
     t.sweep().await;
     let drift = t.open_drift("data", "region").await;
+    let claimed = job_runs::claim(t.db(), Job::SyncInventory, Trigger::Hand)
+        .await
+        .unwrap();
+    let Claim::Run(run) = claimed else {
+        panic!("nothing else runs: {claimed:?}")
+    };
 
     let (reached, mut second_chunk) = tokio::sync::mpsc::unbounded_channel();
     let (queued, both_queued) = mpsc::channel();
@@ -67,19 +74,21 @@ async fn an_accept_and_a_record_get_through_while_a_sync_writes() {
     let synced = tokio::spawn(async move { sync(&syncing, &*cloud, &SyncOptions::default()).await.unwrap() });
 
     second_chunk.recv().await.unwrap();
-    let mut others = pin!(join(
+    let mut others = pin!(join3(
         t.accept(&drift),
-        t.asked_for("net", json!({ "region": "fra1" }))
+        t.asked_for("net", json!({ "region": "fra1" })),
+        job_runs::heartbeat(t.db(), run.id),
     ));
     // They ask for their turn while the second chunk has it.
     let asked = std::future::poll_fn(|context| Poll::Ready(others.as_mut().poll(context))).await;
     queued.send(()).unwrap();
-    let (accepted, _) = match asked {
+    let (accepted, _, is_running) = match asked {
         Poll::Ready(done) => done,
         Poll::Pending => others.await,
     };
     ended.send(()).unwrap();
     accepted.unwrap();
+    assert!(is_running.unwrap());
     let counts = synced.await.unwrap();
     assert!(
         in_time.load(Ordering::SeqCst),
