@@ -55,7 +55,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         .foreign_keys(true)
         .busy_timeout(BUSY_WRITER)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal);
+        .synchronous(SqliteSynchronous::Full);
     let file = Arc::new(SqliteFile::open(&options).await?);
     // From here on a file that is missing was removed.
     let options = options.create_if_missing(false);

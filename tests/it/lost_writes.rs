@@ -89,3 +89,19 @@ async fn nothing_is_lost_after_two_transactions_that_ended_under_their_work() {
 async fn nothing_is_lost_after_twenty_transactions_that_ended_under_their_work() {
     nothing_is_lost_after(20).await;
 }
+
+/// SQLite loses the last commits in a power cut unless it syncs its log at each. On PostgreSQL the server decides.
+#[tokio::test]
+async fn a_commit_to_sqlite_is_synced_to_the_disk_before_it_is_answered() {
+    const FULL: i32 = 2;
+    let (database, db) = database().await;
+    if database.is_postgres() {
+        return;
+    }
+    let setting = db.write_txn(|txn| async move {
+        let pragma = Statement::from_string(txn.get_database_backend(), "PRAGMA synchronous");
+        let row = txn.query_one_raw(pragma).await?.expect("SQLite has this setting");
+        Ok(row.try_get_by_index::<i32>(0)?)
+    });
+    assert_eq!(setting.await.unwrap(), FULL);
+}
