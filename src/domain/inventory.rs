@@ -199,6 +199,8 @@ pub struct LastListing {
     pub started_at: Option<DateTime<Utc>>,
     /// Whether all of it was applied. If not, a sync may still be writing it.
     pub applied: bool,
+    /// Resources that it lacked and that were not confirmed to be gone: it was let to lack them.
+    pub unconfirmed: usize,
 }
 
 impl LastListing {

@@ -285,7 +285,7 @@ async fn compare(
         let Some(listed) = listed_of(listing, kind).ok().filter(|_| !superseded) else {
             continue;
         };
-        let scanned = guarded_scan(applying, kind, listed).await;
+        let scanned = guarded_scan(applying, kind, listed, &last).await;
         scans.insert(kind.clone(), incomplete_on_error(kind, scanned, reports)?);
     }
     Ok(scans)
@@ -300,11 +300,11 @@ async fn compare_again(
     reports: &mut Reports,
 ) -> Result<()> {
     for (kind, scan) in scans {
-        if seen.get(kind).is_none_or(|last| last.applied) {
+        let Some(last) = seen.get(kind).filter(|last| !last.applied) else {
             continue;
-        }
+        };
         if let Ok(listed) = listed_of(applying.listing, kind) {
-            let scanned = guarded_scan(applying, kind, listed).await;
+            let scanned = guarded_scan(applying, kind, listed, last).await;
             *scan = incomplete_on_error(kind, scanned, reports)?;
         }
     }
@@ -312,12 +312,19 @@ async fn compare_again(
 }
 
 /// Compares a kind with what is stored. UPSTREAM_UNAVAILABLE if too much of it would go.
-async fn guarded_scan(applying: Applying<'_>, kind: &str, listed: &[ListedResource]) -> Result<Scan> {
+async fn guarded_scan(
+    applying: Applying<'_>,
+    kind: &str,
+    listed: &[ListedResource],
+    last: &LastListing,
+) -> Result<Scan> {
     let Applying {
         db, listing, options, ..
     } = applying;
     let scan = scan(db.reader(), &listing.provider, kind, listed).await?;
-    check_mass_gone(kind, scan.missing_and_seen(), scan.present, options)?;
+    // What the listing before was let to lack needs no second permission: to confirm it may take several syncs.
+    let newly_missing = scan.missing_and_seen().saturating_sub(last.unconfirmed);
+    check_mass_gone(kind, newly_missing, scan.present, options)?;
     Ok(scan)
 }
 

@@ -53,21 +53,26 @@ pub async fn kind_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) 
 }
 
 /// The columns that [`last_listing`] reads.
-pub const LAST_LISTING: [inventory_kinds::Column; 4] = [
+pub const LAST_LISTING: [inventory_kinds::Column; 5] = [
     inventory_kinds::Column::ListingNumber,
     inventory_kinds::Column::NumberedAt,
     inventory_kinds::Column::ListingStartedAt,
     inventory_kinds::Column::Outcome,
+    inventory_kinds::Column::Unconfirmed,
 ];
 
 /// Which listing was applied last. A value that does not decode is none, and gives way to the next listing.
 pub fn last_listing(row: &QueryResult) -> LastListing {
     let time = |name| column::<Option<DateTime<Utc>>>(row, "", name).ok().flatten();
+    let unconfirmed: Option<i64> = column(row, "", "unconfirmed").ok().flatten();
     LastListing {
         number: column(row, "", "listing_number").ok().flatten(),
         numbered_at: time("numbered_at"),
         started_at: time("listing_started_at"),
         applied: column(row, "", "outcome").ok().flatten() == Some(ListingOutcome::Complete),
+        unconfirmed: unconfirmed
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(0),
     }
 }
 

@@ -152,6 +152,39 @@ async fn ten_thousand_that_are_gone_are_confirmed_over_runs_and_none_is_asked_fo
 }
 
 #[tokio::test]
+async fn a_mass_that_was_let_go_is_confirmed_by_later_syncs_without_another_permission() {
+    let account = Account::new().await;
+    account.stub.has("droplets", (1..=40).map(droplet));
+    account.sync().await;
+    account.stub.has("droplets", (1..=10).map(droplet));
+    account.stub.fault(|asked, value| match asked.path.as_str() {
+        "droplets/autoscale" => honest(value),
+        path if path.starts_with("droplets/") => response(500, [], "{}"),
+        _ => honest(value),
+    });
+    let allowed = SyncOptions {
+        allow_mass_gone: true,
+        ..SyncOptions::default()
+    };
+    let run = account.sync_with(allowed).await;
+    assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Partial), 0));
+    assert_eq!(droplets(&account).await.unconfirmed, Some(30));
+    account.stub.fault(|_, value| honest(value));
+    let run = account.sync().await;
+    assert_eq!(
+        (run.outcome, counts(&run).gone),
+        (Some(JobOutcome::Succeeded), 30)
+    );
+    // The next mass needs a permission of its own.
+    account.stub.has("droplets", []);
+    account.t.later(chrono::TimeDelta::seconds(1));
+    account.stub.has("droplets", (11..=40).map(droplet));
+    account.sync().await;
+    account.stub.has("droplets", (1..=1).map(droplet));
+    assert_eq!(account.sync().await.outcome, Some(JobOutcome::Failed));
+}
+
+#[tokio::test]
 async fn a_mass_that_went_is_judged_before_any_is_asked_for_or_written() {
     let account = Account::new().await;
     account.stub.has("droplets", (1..=30).map(droplet));
