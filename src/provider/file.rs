@@ -196,3 +196,6 @@ fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<(Listing, Refuse
     };
     Ok((listing, refused))
 }
+
+#[cfg(test)]
+mod tests;

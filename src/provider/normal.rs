@@ -37,10 +37,8 @@ pub fn record_name(name: &str, domain: &str) -> String {
     if name.is_empty() || name == "@" || name == domain {
         return "@".to_owned();
     }
-    match name.strip_suffix(&domain).and_then(|rest| rest.strip_suffix('.')) {
-        Some(relative) if !domain.is_empty() => relative.to_owned(),
-        _ => name,
-    }
+    let relative = name.strip_suffix(&domain).and_then(|rest| rest.strip_suffix('.'));
+    relative.unwrap_or(&name).to_owned()
 }
 
 /// The data of a DNS record: names without the dot at their end and in lower case, addresses in their short

@@ -169,3 +169,6 @@ impl InventoryProvider for DigitalOcean {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests;

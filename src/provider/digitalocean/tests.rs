@@ -1,0 +1,34 @@
+//! What the parts of this provider make of the API's answers, each with a small server on loopback.
+
+mod account;
+mod belonging;
+mod client;
+mod confirm;
+mod paging;
+mod run;
+mod server;
+
+use std::time::Duration;
+
+use super::*;
+
+/// Far enough away for every test, and the end of one that would never end.
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(20)
+}
+
+/// Limits under which nothing waits for longer than a few milliseconds.
+fn quick() -> Limits {
+    Limits {
+        per_minute: 6_000_000,
+        burst: 1_000_000,
+        request_timeout: Duration::from_secs(10),
+        retry_for: Duration::from_millis(5),
+        first_request: Duration::from_millis(5),
+        first_pause: Duration::from_millis(1),
+        longest_pause: Duration::from_millis(2),
+        blind_wait: Duration::from_millis(1),
+        wait_out: Duration::from_millis(5),
+        ..Limits::default()
+    }
+}

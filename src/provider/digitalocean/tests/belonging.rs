@@ -1,0 +1,264 @@
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::super::belonging::leave_untold;
+use super::run::{complete, kind};
+use super::server::{Answer, Server, list, not_found, status};
+use super::*;
+use crate::domain::inventory::{AUTOSCALE_POOL_ID, ListedResource, PROJECT_ID};
+
+/// An account that answers these besides one droplet, 1, which has a volume and a network.
+async fn account<const N: usize>(more: [(&'static str, Answer); N]) -> Server {
+    let mut answers = BTreeMap::from([
+        ("droplets", list("droplets", json!([{ "id": 1 }]))),
+        ("droplets?type=gpus", list("droplets", json!([]))),
+        ("droplets/autoscale", list("autoscale_pools", json!([]))),
+        ("volumes", list("volumes", json!([{ "id": "v-1" }]))),
+        ("vpcs", list("vpcs", json!([{ "id": "vpc-1" }]))),
+        ("firewalls", list("firewalls", json!([{ "id": "f-1" }]))),
+        ("projects", list("projects", json!([{ "id": "p-1" }]))),
+    ]);
+    answers.extend(more);
+    Server::start(move |asked| {
+        let path = asked.split("page=1&per_page=200").next().unwrap();
+        let path = path.trim_end_matches(['?', '&']);
+        answers.get(path).cloned().unwrap_or_else(not_found)
+    })
+    .await
+}
+
+/// The only resource of a kind, and what is not known of it.
+async fn only(server: &Server, name: &str) -> (ListedResource, Option<String>) {
+    let client = server.client(quick());
+    let of_kind = Run::new(&client, soon()).list_kind(kind(name)).await.unwrap();
+    let mut listed = complete(of_kind.listing);
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    (listed.remove(0), of_kind.note)
+}
+
+fn projects(ids: &[&str]) -> Answer {
+    let all = ids.iter().map(|id| json!({ "id": id })).collect();
+    list("projects", all)
+}
+
+/// The resources of a project, each since the beginning of a month of 2026.
+fn resources(all: &[(&str, u32)]) -> Answer {
+    let all = all
+        .iter()
+        .map(|(urn, month)| json!({ "urn": urn, "assigned_at": format!("2026-{month:02}-01T00:00:00Z") }));
+    list("resources", all.collect())
+}
+
+fn members(droplets: &[u32]) -> Answer {
+    let all = droplets.iter().map(|id| json!({ "droplet_id": id }));
+    list("droplets", all.collect())
+}
+
+#[tokio::test]
+async fn where_there_is_one_project_everything_is_in_it() {
+    let server = account([]).await;
+    for name in ["droplet", "volume"] {
+        let (resource, note) = only(&server, name).await;
+        assert_eq!(
+            (resource.project_id.as_deref(), note),
+            (Some("p-1"), None),
+            "{name}"
+        );
+        assert!(resource.untold.is_empty(), "{name}: {resource:?}");
+    }
+    let (network, note) = only(&server, "vpc").await;
+    assert_eq!(
+        (network.project_id, note),
+        (None, None),
+        "not every network is in a project"
+    );
+    assert!(network.untold.contains(PROJECT_ID));
+    assert_eq!(server.times("projects/p-1/resources"), 0);
+}
+
+#[tokio::test]
+async fn projects_are_asked_for_only_where_they_can_tell_something() {
+    let server = account([(
+        "volumes",
+        list("volumes", json!([{ "id": "v-1", "project_id": "p-7" }])),
+    )])
+    .await;
+    let (volume, _) = only(&server, "volume").await;
+    assert_eq!(volume.project_id.as_deref(), Some("p-7"));
+    let (firewall, _) = only(&server, "firewall").await;
+    assert_eq!((firewall.project_id, firewall.untold.len()), (None, 0));
+    assert_eq!(server.times("projects"), 0);
+    assert_eq!(server.times("droplets/autoscale"), 0);
+}
+
+#[tokio::test]
+async fn without_droplets_no_pool_is_asked_for() {
+    let server = account([("droplets", list("droplets", json!([])))]).await;
+    let client = server.client(quick());
+    let of_kind = Run::new(&client, soon()).list_kind(kind("droplet")).await;
+    assert_eq!(complete(of_kind.unwrap().listing), []);
+    assert_eq!(server.times("droplets/autoscale"), 0);
+}
+
+#[tokio::test]
+async fn of_several_projects_the_one_that_lists_a_resource_has_it() {
+    let server = account([
+        ("projects", projects(&["p-1", "p-2"])),
+        ("projects/p-1/resources", resources(&[("do:droplet:2", 1)])),
+        (
+            "projects/p-2/resources",
+            resources(&[("do:droplet:1", 1), ("do:VPC:vpc-1", 1)]),
+        ),
+    ])
+    .await;
+    for name in ["droplet", "vpc"] {
+        let (resource, _) = only(&server, name).await;
+        assert_eq!(resource.project_id.as_deref(), Some("p-2"), "{name}");
+    }
+    let (volume, note) = only(&server, "volume").await;
+    assert_eq!((volume.project_id, note), (None, None));
+    assert!(
+        volume.untold.contains(PROJECT_ID),
+        "it was on the way between two lists"
+    );
+}
+
+#[tokio::test]
+async fn a_resource_that_moves_while_projects_are_read_is_where_it_came_last() {
+    for (first, second, holder) in [(1, 2, "p-2"), (2, 1, "p-1")] {
+        let server = account([
+            ("projects", projects(&["p-1", "p-2"])),
+            ("projects/p-1/resources", resources(&[("do:droplet:1", first)])),
+            ("projects/p-2/resources", resources(&[("do:droplet:1", second)])),
+        ])
+        .await;
+        let (droplet, _) = only(&server, "droplet").await;
+        assert_eq!(droplet.project_id.as_deref(), Some(holder));
+    }
+}
+
+#[tokio::test]
+async fn a_project_may_call_a_reserved_address_a_floating_one() {
+    let server = account([
+        (
+            "reserved_ips",
+            list("reserved_ips", json!([{ "ip": "203.0.113.5" }])),
+        ),
+        ("projects", projects(&["p-1", "p-2"])),
+        (
+            "projects/p-1/resources",
+            resources(&[("do:floatingip:203.0.113.5", 1)]),
+        ),
+        ("projects/p-2/resources", resources(&[])),
+    ])
+    .await;
+    let (address, _) = only(&server, "reserved_ip").await;
+    assert_eq!(address.project_id.as_deref(), Some("p-1"));
+}
+
+#[tokio::test]
+async fn projects_that_cannot_be_read_leave_the_last_known_one_and_say_so() {
+    let server = account([("projects", status(403, ""))]).await;
+    let (volume, note) = only(&server, "volume").await;
+    assert!(volume.untold.contains(PROJECT_ID));
+    assert_eq!(
+        note.unwrap(),
+        "project_id is as it was last known: /v2/projects: the token may not read this (403)"
+    );
+    // Of three projects one is readable.
+    let server = account([
+        ("projects", projects(&["p-1", "p-2", "p-3"])),
+        ("projects/p-2/resources", resources(&[("do:volume:v-1", 1)])),
+    ])
+    .await;
+    let (volume, note) = only(&server, "volume").await;
+    assert_eq!(
+        volume.project_id.as_deref(),
+        Some("p-2"),
+        "it is told all the same"
+    );
+    assert_eq!(
+        note.unwrap(),
+        "project_id is as it was last known: /v2/projects/p-1/resources: there is no such list (404); \
+         and 1 more like it"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_projects_refuse_ends_the_run() {
+    for more in [
+        ("projects", status(401, "")),
+        ("droplets/autoscale", status(401, "")),
+    ] {
+        let server = account([more]).await;
+        let client = server.client(quick());
+        let run = Run::new(&client, soon());
+        assert!(run.list_kind(kind("droplet")).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_droplet_names_the_pool_that_made_it() {
+    let pools = || list("autoscale_pools", json!([{ "id": "pool-1" }, { "id": "pool-2" }]));
+    let server = account([
+        ("droplets/autoscale", pools()),
+        ("droplets/autoscale/pool-1/members", members(&[7])),
+        ("droplets/autoscale/pool-2/members", members(&[1])),
+    ])
+    .await;
+    let (droplet, note) = only(&server, "droplet").await;
+    assert_eq!(droplet.attrs[AUTOSCALE_POOL_ID], "pool-2");
+    assert_eq!((droplet.untold.len(), note), (0, None));
+
+    let server = account([
+        ("droplets/autoscale", pools()),
+        ("droplets/autoscale/pool-1/members", members(&[7])),
+        ("droplets/autoscale/pool-2/members", members(&[8])),
+    ])
+    .await;
+    let (droplet, _) = only(&server, "droplet").await;
+    assert!(!droplet.attrs.contains_key(AUTOSCALE_POOL_ID));
+    assert!(droplet.untold.is_empty(), "no pool made it");
+}
+
+#[tokio::test]
+async fn a_droplet_is_untold_its_pool_where_a_pool_cannot_be_read() {
+    let server = account([
+        ("projects", status(403, "")),
+        (
+            "droplets/autoscale",
+            list("autoscale_pools", json!([{ "id": "pool-1" }])),
+        ),
+        ("droplets/autoscale/pool-1/members", status(403, "")),
+    ])
+    .await;
+    let (droplet, note) = only(&server, "droplet").await;
+    assert_eq!(droplet.untold, [AUTOSCALE_POOL_ID, PROJECT_ID].into());
+    assert_eq!(
+        note.unwrap(),
+        "project_id is as it was last known: /v2/projects: the token may not read this (403); \
+         autoscale_pool_id is as it was last known: /v2/droplets/autoscale/pool-1/members: the token may not \
+         read this (403)"
+    );
+}
+
+#[tokio::test]
+async fn a_single_answer_leaves_untold_what_only_lists_tell() {
+    let server = account([]).await;
+    let (mut resource, _) = only(&server, "firewall").await;
+    for (kind, project, untold) in [
+        ("droplet", None, &[AUTOSCALE_POOL_ID, PROJECT_ID][..]),
+        ("droplet", Some("p-1"), &[AUTOSCALE_POOL_ID]),
+        ("volume", None, &[PROJECT_ID]),
+        ("volume", Some("p-1"), &[]),
+        ("vpc", None, &[PROJECT_ID]),
+        ("firewall", None, &[]),
+    ] {
+        resource.project_id = project.map(str::to_owned);
+        resource.untold.clear();
+        leave_untold(kind, &mut resource);
+        let said: Vec<&str> = resource.untold.iter().copied().collect();
+        assert_eq!(said, untold, "{kind} in {project:?}");
+    }
+}

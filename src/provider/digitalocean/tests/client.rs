@@ -1,0 +1,278 @@
+use serde_json::json;
+
+use super::server::{Answer, Server, client_of, status, time, with_header};
+use super::*;
+
+/// What comes of asking for the volumes.
+async fn asked(server: &Server, limits: Limits) -> std::result::Result<Value, Fault> {
+    server.client(limits).get(&["volumes"], &[], soon()).await
+}
+
+/// Why asking for the volumes fails.
+async fn why(server: &Server, limits: Limits) -> String {
+    match asked(server, limits).await {
+        Err(Fault::Failed(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a single answer comes to.
+async fn comes_of(answer: Answer) -> std::result::Result<Value, Fault> {
+    asked(&Server::in_turn([answer]).await, quick()).await
+}
+
+fn good() -> Answer {
+    server::json(json!({ "volumes": [1] }))
+}
+
+#[tokio::test]
+async fn an_answer_is_read_whole() {
+    let server = Server::in_turn([good()]).await;
+    let client = server.client(quick());
+    let answer = Ok(json!({ "volumes": [1] }));
+    assert_eq!(client.get(&["volumes"], &[("name", "a b")], soon()).await, answer);
+    assert_eq!(client.get_first(&["account"], soon()).await, answer);
+    assert_eq!(server.asked(), ["volumes?name=a+b", "account"]);
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_and_not_repeated() {
+    for (code, fault) in [
+        (401, Fault::Unauthorized),
+        (403, Fault::Forbidden),
+        (404, Fault::NotFound),
+    ] {
+        let server = Server::in_turn([status(code, "{}"), good()]).await;
+        assert_eq!(asked(&server, quick()).await, Err(fault), "{code}");
+    }
+    let server = Server::in_turn([status(422, r#"{"id":"unprocessable_entity"}"#), good()]).await;
+    assert_eq!(
+        why(&server, quick()).await,
+        "the answer is 422 (unprocessable_entity)"
+    );
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let server = Server::start(|asked| match asked {
+        "volumes" => with_header(302, "location", "/v2/droplets", ""),
+        _ => good(),
+    })
+    .await;
+    assert_eq!(
+        why(&server, quick()).await,
+        "the answer is a redirect (302), which is not followed"
+    );
+    assert_eq!(server.asked(), ["volumes"]);
+}
+
+#[tokio::test]
+async fn a_fault_that_passes_is_asked_again() {
+    let patient = Limits {
+        retry_for: Duration::from_secs(10),
+        ..quick()
+    };
+    for fault in [
+        status(500, ""),
+        status(408, ""),
+        status(503, ""),
+        status(200, "{"),
+        with_header(200, "content-length", 1000, "{"),
+    ] {
+        let server = Server::in_turn([fault.clone(), good()]).await;
+        assert!(asked(&server, patient.clone()).await.is_ok(), "{fault:?}");
+        assert_eq!(server.asked().len(), 2, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_stays_is_named() {
+    let impatient = || Limits {
+        retry_for: Duration::ZERO,
+        ..quick()
+    };
+    for (fault, named) in [
+        (
+            status(500, r#"{"id":"server_error"}"#),
+            "the answer is 500 (server_error)",
+        ),
+        (status(503, "<html>"), "the answer is 503"),
+        (status(200, "{"), "the answer is no JSON, or was cut"),
+    ] {
+        let server = Server::in_turn([fault]).await;
+        assert_eq!(why(&server, impatient()).await, named);
+    }
+    let cut = Server::in_turn([with_header(200, "content-length", 1000, "{")]).await;
+    let why = why(&cut, impatient()).await;
+    assert!(why.starts_with("the connection broke"), "{why}");
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_listen_is_named_with_the_reason_of_the_system() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client_of(&format!("http://{}", closed.local_addr().unwrap()), quick());
+    drop(closed);
+    let Err(Fault::Failed(why)) = client.get(&["volumes"], &[], soon()).await else {
+        panic!("nothing listens there");
+    };
+    assert!(
+        why.starts_with("there is no connection: ") && why.contains("refused"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn a_try_that_is_cut_short_says_why_the_one_before_it_failed() {
+    for code in [500, 503] {
+        let server = Server::in_turn([status(code, ""), Answer::Never]).await;
+        let limits = Limits {
+            retry_for: Duration::from_millis(100),
+            ..quick()
+        };
+        assert_eq!(why(&server, limits).await, format!("the answer is {code}"));
+    }
+}
+
+#[tokio::test]
+async fn time_that_tries_take_counts_and_not_only_pauses() {
+    let server = Server::in_turn([Answer::Never]).await;
+    let limits = Limits {
+        request_timeout: Duration::from_millis(60),
+        retry_for: Duration::from_millis(70),
+        ..quick()
+    };
+    assert_eq!(why(&server, limits).await, "there was no answer in time");
+    // The second one has the few milliseconds that the first one left.
+    assert!(server.asked().len() <= 2, "{:?}", server.asked());
+}
+
+#[tokio::test]
+async fn questions_end_when_their_common_time_is_over() {
+    let server = Server::in_turn([Answer::Never]).await;
+    let client = server.client(quick());
+    let until = Instant::now() + Duration::from_millis(20);
+    assert_eq!(
+        client.get(&["volumes"], &[], until).await,
+        Err(Fault::Failed(
+            "the time for all questions together was over before there was an answer".to_owned()
+        ))
+    );
+}
+
+#[tokio::test]
+async fn only_the_first_request_of_a_run_waits_for_the_gateway() {
+    let limits = Limits {
+        retry_for: Duration::ZERO,
+        first_request: Duration::from_secs(10),
+        ..quick()
+    };
+    let answers = [502, 503, 504].map(|code| status(code, "<html>"));
+    let server = Server::in_turn(answers.into_iter().chain([good()])).await;
+    let client = server.client(limits.clone());
+    assert!(client.get_first(&["account"], soon()).await.is_ok());
+    assert_eq!(server.asked().len(), 4);
+    let server = Server::in_turn([status(502, ""), good()]).await;
+    assert_eq!(why(&server, limits.clone()).await, "the answer is 502");
+    let server = Server::in_turn([status(500, ""), good()]).await;
+    let answer = server.client(limits).get_first(&["account"], soon()).await;
+    assert_eq!(answer, Err(Fault::Failed("the answer is 500".to_owned())));
+}
+
+#[tokio::test]
+async fn a_429_is_waited_out_but_not_for_longer_than_the_limit_in_all() {
+    let limits = Limits {
+        first_pause: Duration::from_millis(10),
+        wait_out: Duration::from_millis(30),
+        ..quick()
+    };
+    let at_once = || with_header(429, "retry-after", 0, "{}");
+    let server = Server::in_turn([at_once(), at_once(), at_once(), good()]).await;
+    assert!(asked(&server, limits.clone()).await.is_ok(), "three waits fit");
+    let server = Server::in_turn([at_once()]).await;
+    let why = why(&server, limits).await;
+    assert!(why.starts_with("the rate limit is used up (429)"), "{why}");
+    assert_eq!(server.asked().len(), 4, "after three waits nothing is left");
+}
+
+#[tokio::test]
+async fn the_wait_is_as_long_as_the_answer_says() {
+    let reset = |seconds: i64| (time().timestamp() + seconds).to_string();
+    let blind = Limits {
+        blind_wait: Duration::from_secs(77),
+        ..quick()
+    };
+    for (answer, seconds) in [
+        (with_header(429, "retry-after", 3000, ""), 3000),
+        (with_header(429, "ratelimit-reset", reset(1200), ""), 1200),
+        (status(429, ""), 77),
+        (with_header(429, "retry-after", "tomorrow", ""), 77),
+    ] {
+        let server = Server::in_turn([answer.clone()]).await;
+        assert_eq!(
+            why(&server, blind.clone()).await,
+            format!("the rate limit is used up (429), for another {seconds} s at least"),
+            "{answer:?}"
+        );
+    }
+    let passed = Server::in_turn([with_header(429, "ratelimit-reset", reset(-60), ""), good()]).await;
+    assert!(asked(&passed, blind).await.is_ok(), "the limit is over already");
+}
+
+#[tokio::test]
+async fn after_a_429_no_other_request_is_sent() {
+    let server = Server::in_turn([with_header(429, "retry-after", 3000, ""), good()]).await;
+    let client = server.client(quick());
+    for path in ["volumes", "droplets"] {
+        let answer = client.get(&[path], &[], soon()).await;
+        let Err(Fault::Failed(why)) = answer else {
+            panic!("{path}: {answer:?}");
+        };
+        assert!(why.contains("(429)"), "{path}: {why}");
+    }
+    assert_eq!(server.asked(), ["volumes"]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_not_read() {
+    let body = json!({ "volumes": ["v"] }).to_string();
+    let most = |body_bytes| Limits {
+        body_bytes,
+        ..quick()
+    };
+    let server = Server::in_turn([status(200, &body)]).await;
+    assert!(asked(&server, most(body.len())).await.is_ok());
+    assert_eq!(
+        why(&server, most(body.len() - 1)).await,
+        format!("the answer is larger than {} bytes", body.len() - 1)
+    );
+    assert_eq!(server.asked().len(), 2, "it would be as large again");
+}
+
+#[tokio::test]
+async fn of_an_error_only_the_word_of_the_api_is_shown() {
+    let word = |length: usize| "w".repeat(length);
+    let long_message = json!({ "id": "bad_request", "message": "m".repeat(8000) }).to_string();
+    let longest = format!(r#"{{"id":"{}"}}"#, word(60));
+    let too_long = format!(r#"{{"id":"{}"}}"#, word(61));
+    for (body, shown) in [
+        (
+            r#"{"id":"bad_request","message":"dop_v1_secret"}"#,
+            " (bad_request)",
+        ),
+        (&long_message, " (bad_request)"),
+        (&longest, &format!(" ({})", word(60))),
+        (&too_long, ""),
+        (r#"{"id":""}"#, ""),
+        (r#"{"id":"dop_v1_secret"}"#, ""),
+        (r#"{"id":7}"#, ""),
+        ("<html>", ""),
+        ("", ""),
+    ] {
+        assert_eq!(
+            comes_of(status(400, body)).await,
+            Err(Fault::Failed(format!("the answer is 400{shown}"))),
+            "{body}"
+        );
+    }
+}
