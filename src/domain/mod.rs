@@ -8,6 +8,7 @@ pub mod actor;
 pub mod admission;
 pub mod baseline;
 pub mod canonical;
+pub mod changes;
 pub mod compare;
 #[cfg(test)]
 mod fixtures;

@@ -68,10 +68,14 @@ impl NotCompared {
 
     /// Whether two values of a field mean the same, but for its open parts.
     pub fn are_equal(&self, field: &str, a: &Value, b: &Value) -> bool {
-        match self.0.get(field) {
-            None => loosely_equal(a, b),
-            Some(paths) => loosely_equal(&without(a, paths), &without(b, paths)),
-        }
+        loosely_equal(&self.compared_part(field, a), &self.compared_part(field, b))
+    }
+
+    /// A value of a field without the parts that the spec leaves open.
+    pub fn compared_part<'v>(&self, field: &str, value: &'v Value) -> Cow<'v, Value> {
+        self.0
+            .get(field)
+            .map_or(Cow::Borrowed(value), |paths| without(value, paths))
     }
 }
 

@@ -26,6 +26,7 @@ mod digitalocean_patience;
 mod digitalocean_secrets;
 mod docs;
 mod docs_settings;
+mod drift_changes;
 mod failing_disk;
 mod foreign_pages;
 mod foreign_rows;

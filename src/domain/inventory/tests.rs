@@ -488,6 +488,7 @@ fn numbers_decide_between_listings_and_times_only_where_there_are_none() {
             number,
             numbered_at,
             started_at,
+            ..LastListing::default()
         };
         precedence(&last, &place, now)
     };

@@ -3,12 +3,15 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use entity::cloud_drift;
+use serde_json::Value;
 
-use super::{Json, Resource};
+use super::{Json, Resource, ValueChange};
+use crate::domain::changes::{Changes, changes};
+use crate::domain::not_compared::NotCompared;
 use crate::error::{Error, Result};
 use crate::graphql::error::ApiResult;
 use crate::graphql::input::{not_empty, parse_id};
-use crate::graphql::loader::ResourceById;
+use crate::graphql::loader::{ResourceById, SpecOf};
 use crate::services::inbox::{DriftFilter, DriftTime, up_to_micros};
 
 /// Where a drift stands. Resolved ones are kept as history.
@@ -135,6 +138,34 @@ impl DriftOrder {
 /// One field of one resource whose live value is not what its spec says, now or at some time in the past.
 pub(in crate::graphql) struct Drift(pub(in crate::graphql) cloud_drift::Model);
 
+impl Drift {
+    async fn compared(&self, ctx: &Context<'_>) -> ApiResult<Changes> {
+        let drift = &self.0;
+        if drift.kind == cloud_drift::DriftKind::Missing {
+            return Ok(Changes::default());
+        }
+        let none = Value::Null;
+        let (expected, actual) = (
+            drift.expected.as_ref().unwrap_or(&none),
+            drift.actual.as_ref().unwrap_or(&none),
+        );
+        // Only a list or a map can have parts that the spec leaves open.
+        let has_parts = expected.is_object() || expected.is_array();
+        let mut open = NotCompared::default();
+        if has_parts && drift.status == cloud_drift::DriftStatus::Open {
+            let spec = crate::graphql::loaders(ctx)?
+                .load_one(SpecOf(drift.resource_id))
+                .await?
+                .flatten();
+            open = spec.as_ref().map(NotCompared::of).unwrap_or_default();
+        }
+        Ok(changes(
+            &open.compared_part(&drift.field, expected),
+            &open.compared_part(&drift.field, actual),
+        ))
+    }
+}
+
 /// One field of one resource whose live value is not what its spec says, now or at some time in the past.
 #[Object]
 impl Drift {
@@ -171,6 +202,19 @@ impl Drift {
     /// What the cloud has; null if the field is unset or the resource is missing.
     async fn actual(&self) -> Option<Json> {
         self.0.actual.clone().map(Json)
+    }
+
+    /// The values inside the field that differ, in the order of their paths: at most 200. List members of the same
+    /// name are compared with each other, texts of several lines line by line. Parts that the spec leaves open are
+    /// left out. Empty for a missing resource.
+    async fn changes(&self, ctx: &Context<'_>) -> ApiResult<Vec<ValueChange>> {
+        let found = self.compared(ctx).await?;
+        Ok(found.list.into_iter().map(ValueChange).collect())
+    }
+
+    /// Whether `changes` has more than 200 entries, of which the first 200 are listed.
+    async fn changes_truncated(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        Ok(self.compared(ctx).await?.truncated)
     }
 
     /// Where it stands.

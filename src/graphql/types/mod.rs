@@ -1,6 +1,7 @@
 //! The types of the schema, one noun a file, each a thin view of a row.
 
 mod baseline;
+mod change;
 mod connection;
 mod coverage;
 mod drift;
@@ -16,6 +17,7 @@ mod spec;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
+pub(super) use change::ValueChange;
 pub(super) use connection::{Connection, PageArgs, Total, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};

@@ -1,0 +1,250 @@
+//! What differs inside a field: the single values that were added, removed or changed.
+//!
+//! [`changes`] is empty if and only if the two values are loosely equal. It follows the same rules: a list is a
+//! set, and unset keys do not count. Members of a list that have a name on both sides, such as the services of an
+//! app or the rules of a port, are compared with each other. Long texts are compared line by line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+use similar::{Algorithm, DiffTag, capture_diff_slices};
+
+use super::canonical::{Canonical, canonical, is_unset, loosely_equal};
+
+/// Maximum number of changes of one field.
+pub const MAX_CHANGES: usize = 200;
+
+/// Texts longer than this many characters, or with more than one line, are compared line by line.
+const LONG_TEXT: usize = 120;
+
+/// Maximum product of the numbers of lines of two texts for which the shortest edit is computed. Beyond it, all
+/// lines between the common start and the common end count as removed and added.
+const MAX_LINE_PAIRS: usize = 4_000_000;
+
+const NULL: &Value = &Value::Null;
+
+/// Keys that name a member of a list, in order of preference.
+const NAMES: [&str; 6] = ["name", "id", "uuid", "key", "slug", "domain"];
+
+/// Pairs of keys that name a member of a list together: the rules of a firewall and of a load balancer.
+const PAIRED_NAMES: [[&str; 2]; 2] = [["protocol", "ports"], ["entry_protocol", "entry_port"]];
+
+/// The kind of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The live value has it, the expected value does not.
+    Added,
+    /// The expected value has it, the live value does not.
+    Removed,
+    /// Both have it, with different values.
+    Changed,
+}
+
+/// One value inside a field that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueChange {
+    /// Path inside the field, such as `services[web].instance_count`. A path that ends in `[]` means a member of
+    /// the list. Empty if the field itself differs.
+    pub path: String,
+    /// Line number, from 1, if this is one line of a text: in the expected text if the line was removed, in the
+    /// live text if it was added.
+    pub line: Option<usize>,
+    /// Whether it was added, removed or changed.
+    pub kind: ChangeKind,
+    /// The expected value; null if it was added.
+    pub before: Value,
+    /// The live value; null if it was removed.
+    pub after: Value,
+}
+
+/// The changes of one field.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// The first [`MAX_CHANGES`] of them, in the order of paths.
+    pub list: Vec<ValueChange>,
+    /// Whether there are more.
+    pub truncated: bool,
+}
+
+/// Compares the expected and the live value of a field.
+pub fn changes(expected: &Value, actual: &Value) -> Changes {
+    let mut found = Changes::default();
+    found.compare("", expected, actual);
+    found
+}
+
+impl Changes {
+    fn push(&mut self, path: &str, kind: ChangeKind, before: &Value, after: &Value) {
+        if self.list.len() == MAX_CHANGES {
+            self.truncated = true;
+            return;
+        }
+        self.list.push(ValueChange {
+            path: path.to_owned(),
+            line: None,
+            kind,
+            before: before.clone(),
+            after: after.clone(),
+        });
+    }
+
+    fn compare(&mut self, path: &str, before: &Value, after: &Value) {
+        if self.truncated || loosely_equal(before, after) {
+            return;
+        }
+        let (no_map, no_list) = (Map::new(), Vec::new());
+        match (before, after) {
+            (Value::Object(before), Value::Object(after)) => self.compare_maps(path, before, after),
+            (Value::Object(before), after) if is_unset(after) => self.compare_maps(path, before, &no_map),
+            (before, Value::Object(after)) if is_unset(before) => self.compare_maps(path, &no_map, after),
+            (Value::Array(before), Value::Array(after)) => self.compare_lists(path, before, after),
+            (Value::Array(before), after) if is_unset(after) => self.compare_lists(path, before, &no_list),
+            (before, Value::Array(after)) if is_unset(before) => self.compare_lists(path, &no_list, after),
+            (before, after) if is_unset(before) => self.push(path, ChangeKind::Added, NULL, after),
+            (before, after) if is_unset(after) => self.push(path, ChangeKind::Removed, before, NULL),
+            (Value::String(before), Value::String(after)) if is_long(before) || is_long(after) => {
+                self.compare_texts(path, before, after);
+            }
+            (before, after) => self.push(path, ChangeKind::Changed, before, after),
+        }
+    }
+
+    fn compare_maps(&mut self, path: &str, before: &Map<String, Value>, after: &Map<String, Value>) {
+        let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for key in keys {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            let (before, after) = (before.get(key).unwrap_or(NULL), after.get(key).unwrap_or(NULL));
+            self.compare(&path, before, after);
+        }
+    }
+
+    fn compare_lists(&mut self, path: &str, before: &[Value], after: &[Value]) {
+        let (removed, added) = members_of_one(before, after);
+        let (names_before, names_after) = (by_name(&removed), by_name(&added));
+        let mut paired = BTreeSet::new();
+        for (name, before) in names_before {
+            if let Some(after) = names_after.get(&name) {
+                self.compare(&format!("{path}[{name}]"), before, after);
+                paired.insert(name);
+            }
+        }
+        let unpaired = |member: &&&Value| name_of(member).is_none_or(|name| !paired.contains(&name));
+        let path = format!("{path}[]");
+        for member in removed.iter().filter(unpaired) {
+            self.push(&path, ChangeKind::Removed, member, NULL);
+        }
+        for member in added.iter().filter(unpaired) {
+            self.push(&path, ChangeKind::Added, NULL, member);
+        }
+    }
+
+    fn compare_texts(&mut self, path: &str, before: &str, after: &str) {
+        let (old, new): (Vec<&str>, Vec<&str>) = (before.split('\n').collect(), after.split('\n').collect());
+        for (of_old, of_new) in edits(&old, &new) {
+            for (number, line) in numbered(&old, of_old) {
+                self.push(path, ChangeKind::Removed, &line.into(), NULL);
+                self.is_line(number);
+            }
+            for (number, line) in numbered(&new, of_new) {
+                self.push(path, ChangeKind::Added, NULL, &line.into());
+                self.is_line(number);
+            }
+        }
+    }
+
+    /// Sets the line number of the change that was pushed last.
+    fn is_line(&mut self, number: usize) {
+        if let Some(last) = self.list.last_mut().filter(|_| !self.truncated) {
+            last.line = Some(number);
+        }
+    }
+}
+
+fn is_long(text: &str) -> bool {
+    text.contains('\n') || text.chars().nth(LONG_TEXT).is_some()
+}
+
+/// The members that only one of two lists has, each once, in the order of its list.
+fn members_of_one<'v>(before: &'v [Value], after: &'v [Value]) -> (Vec<&'v Value>, Vec<&'v Value>) {
+    let forms = |list: &[Value]| -> BTreeSet<Canonical> { list.iter().map(canonical).collect() };
+    let (was, is) = (forms(before), forms(after));
+    let only_in = |list: &'v [Value], others: &BTreeSet<Canonical>| -> Vec<&'v Value> {
+        let mut seen = BTreeSet::new();
+        list.iter()
+            .filter(|member| {
+                let form = canonical(member);
+                !others.contains(&form) && seen.insert(form)
+            })
+            .collect()
+    };
+    (only_in(before, &is), only_in(after, &was))
+}
+
+/// The members that have a name which no other member has.
+fn by_name<'v>(members: &[&'v Value]) -> BTreeMap<String, &'v Value> {
+    let mut found = BTreeMap::new();
+    let mut ambiguous = BTreeSet::new();
+    for &member in members {
+        let Some(name) = name_of(member) else { continue };
+        if found.insert(name.clone(), member).is_some() {
+            ambiguous.insert(name);
+        }
+    }
+    found.retain(|name, _| !ambiguous.contains(name));
+    found
+}
+
+/// What names a member of a list.
+fn name_of(member: &Value) -> Option<String> {
+    let member = member.as_object()?;
+    let text = |key: &str| match member.get(key)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    NAMES.into_iter().find_map(text).or_else(|| {
+        PAIRED_NAMES
+            .into_iter()
+            .find_map(|[first, second]| Some(format!("{} {}", text(first)?, text(second)?)))
+    })
+}
+
+type Lines = std::ops::Range<usize>;
+
+/// The ranges of lines that differ, in the old and in the new text.
+fn edits(old: &[&str], new: &[&str]) -> Vec<(Lines, Lines)> {
+    let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (old_rest, new_rest) = (old.len() - start, new.len() - start);
+    if old_rest.saturating_mul(new_rest) > MAX_LINE_PAIRS {
+        let ends = old.iter().rev().zip(new.iter().rev());
+        let end = ends.take_while(|(old, new)| old == new).count();
+        let end = end.min(old_rest).min(new_rest);
+        return vec![(start..old.len() - end, start..new.len() - end)];
+    }
+    // The lengths are right; the start of a range on the side that has no lines may not be.
+    let (mut at_old, mut at_new) = (0, 0);
+    let mut found = Vec::new();
+    for edit in capture_diff_slices(Algorithm::Myers, old, new) {
+        let ranges = (
+            at_old..at_old + edit.old_range().len(),
+            at_new..at_new + edit.new_range().len(),
+        );
+        (at_old, at_new) = (ranges.0.end, ranges.1.end);
+        if edit.tag() != DiffTag::Equal {
+            found.push(ranges);
+        }
+    }
+    found
+}
+
+fn numbered<'t>(lines: &[&'t str], range: Lines) -> impl Iterator<Item = (usize, &'t str)> {
+    let of_range = lines.get(range.clone()).unwrap_or_default();
+    (range.start + 1..).zip(of_range.to_vec())
+}
+
+#[cfg(test)]
+mod tests;
