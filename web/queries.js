@@ -68,6 +68,6 @@ export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(
 export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
 export const STANDING = `query Standing {
   coverage { managed unmanaged }
-  freshness { vouched neverSynced neverListed sweepOverdue stale { provider kind completedAt reason fields } lastSweep { ${RUN} } }
+  freshness { vouched neverSynced neverListed settling sweepOverdue stale { provider kind completedAt reason fields } lastSweep { ${RUN} } }
   syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }
 }`;

@@ -130,6 +130,7 @@ function doubtsOf(freshness, sync) {
   );
   if (freshness.neverSynced) doubts.push(h('li', { text: 'No sync has completed yet, so that nothing can be compared.' }));
   if (freshness.neverListed > 0) doubts.push(h('li', { text: `${plural(freshness.neverListed, 'resource')} with a spec: no sync has listed ${freshness.neverListed === 1 ? 'it' : 'them'} yet.` }));
+  if (freshness.settling > 0) doubts.push(h('li', { text: `${plural(freshness.settling, 'resource')} with a spec: the last sweep did not compare ${freshness.settling === 1 ? 'it, because it is' : 'them, because they are'} settling.` }));
   if (freshness.sweepOverdue) doubts.push(h('li', { text: 'The last sweep is too old.' }));
   if (sync !== null && failed(sync)) doubts.push(h('li', { text: `The last sync ${how(sync)}, so that the inventory may be old.` }));
   return doubts;

@@ -120,6 +120,7 @@ export interface Freshness {
   vouched: boolean;
   neverSynced: boolean;
   neverListed: number;
+  settling: number;
   sweepOverdue: boolean;
   stale: StaleKind[];
   lastSweep: JobRun | null;

@@ -16,7 +16,8 @@ Secrets are read from the environment, or from the file that NAME_FILE names:
   DRIFT_JWT_SECRET    shared secret that signs tokens, at least 32 bytes
 The log goes to standard error; RUST_LOG filters it. An empty variable is an unset one.
 Exit codes: 0 fine, 1 failed or incomplete, 2 wrong usage; with detect --exit-code also 3 drift remains,
-4 no drift is known, but the inventory is missing, incomplete or too old to say that nothing differs.";
+4 no drift is known, but that nothing differs cannot be said: the inventory is missing, incomplete or too old,
+resources are settling, or no resource has a spec.";
 
 /// Where does a cloud differ from what its operators asked for?
 #[derive(Debug, Parser)]

@@ -63,6 +63,7 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
         Some(JobOutcome::Succeeded | JobOutcome::Partial) if args.exit_code && open > 0 => {
             ExitCode::from(DRIFT_REMAINS)
         }
+        Some(JobOutcome::Succeeded) if args.exit_code && !vouches(&run) => cannot_vouch(args),
         Some(JobOutcome::Succeeded) => ExitCode::SUCCESS,
         Some(JobOutcome::Partial) => cannot_vouch(args),
         _ => ExitCode::FAILURE,
@@ -77,23 +78,45 @@ fn cannot_vouch(args: &DetectArgs) -> ExitCode {
     }
 }
 
+/// Whether the sweep compared everything that has a spec, and that there is such a thing.
+fn vouches(run: &job_runs::Model) -> bool {
+    run.outcome == Some(JobOutcome::Succeeded) && counts(run).compared_everything()
+}
+
+fn counts(run: &job_runs::Model) -> SweepCounts {
+    serde_json::from_value(run.counts.clone()).unwrap_or_default()
+}
+
 async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = anstream::stdout();
     writeln!(out, "detect: {}", summary(run, || did(run)))?;
-    match run.outcome {
-        Some(JobOutcome::Succeeded) if open == 0 => writeln!(out, "nothing differs")?,
-        _ if open == 0 => writeln!(
-            out,
-            "no difference is known, but not everything could be compared"
-        )?,
-        _ => {}
+    if open == 0 {
+        writeln!(out, "{}", standing(run))?;
     }
     table::print_open(&mut out, app.db(), app.clock().now()).await?;
     Ok(out.flush()?)
 }
 
+/// What it means that no drift is open.
+fn standing(run: &job_runs::Model) -> String {
+    let counts = counts(run);
+    match (run.outcome, counts.settling) {
+        (Some(JobOutcome::Succeeded | JobOutcome::Partial), _) if counts.looked_at() == 0 => {
+            "no resource has a spec yet, so nothing was compared".to_owned()
+        }
+        (Some(JobOutcome::Succeeded), 0) => "nothing differs".to_owned(),
+        (Some(JobOutcome::Succeeded), 1) => {
+            "no difference is known, but 1 resource is settling and was not compared".to_owned()
+        }
+        (Some(JobOutcome::Succeeded), settling) => {
+            format!("no difference is known, but {settling} resources are settling and were not compared")
+        }
+        _ => "no difference is known, but not everything could be compared".to_owned(),
+    }
+}
+
 fn did(run: &job_runs::Model) -> String {
-    let counts: SweepCounts = serde_json::from_value(run.counts.clone()).unwrap_or_default();
+    let counts = counts(run);
     let (changed, closed) = (counts.changed, counts.staled);
     let mut text = format!(
         "{} and {} compared, {} opened, {changed} changed, {closed} closed",
@@ -119,10 +142,10 @@ fn did(run: &job_runs::Model) -> String {
 /// One document, written row by row, so that memory does not grow with the inbox.
 async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let (about, counts) = (json_run(run), &run.counts);
+    let (about, counts, vouched) = (json_run(run), &run.counts, vouches(run));
     write!(
         out,
-        "{{\"run\":{about},\n\"counts\":{counts},\n\"drifts\":{{\"totalCount\":{open},\"nodes\":["
+        "{{\"run\":{about},\n\"counts\":{counts},\n\"vouched\":{vouched},\n\"drifts\":{{\"totalCount\":{open},\"nodes\":["
     )?;
     let mut between = "\n";
     let mut pages = table::OpenDrifts::new(app.db());

@@ -69,7 +69,7 @@ fn in_lines(specs: u64) -> Progress {
 }
 
 fn looked_at(counts: &SweepCounts) -> u64 {
-    counts.resources + counts.unsynced + counts.skipped + counts.settling + counts.moved
+    counts.looked_at()
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -93,6 +93,19 @@ impl SweepCounts {
     }
 }
 
+impl SweepCounts {
+    /// Resources with a spec in scope.
+    pub fn looked_at(&self) -> u64 {
+        self.resources + self.skipped + self.unsynced + self.settling + self.moved
+    }
+
+    /// Whether there was something to compare and all of it was compared: only then does an empty inbox mean that
+    /// nothing differs. A sweep that left settling resources alone SUCCEEDED all the same, because that is its work.
+    pub fn compared_everything(&self) -> bool {
+        self.resources > 0 && self.looked_at() == self.resources
+    }
+}
+
 impl std::ops::AddAssign for SweepCounts {
     fn add_assign(&mut self, more: Self) {
         self.resources += more.resources;

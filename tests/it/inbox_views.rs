@@ -156,6 +156,25 @@ async fn an_empty_inbox_never_says_that_all_is_well_when_the_inventory_is_old_or
 }
 
 #[tokio::test]
+async fn an_empty_inbox_says_that_settling_resources_were_not_compared() {
+    let served = Served::start(TestApp::new().await).await;
+    served
+        .cloud_has([droplet("web-1"), droplet("web-2").status("resizing").settling()])
+        .await;
+    served.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    served.asked_for("web-2", json!({ "region": "fra1" })).await;
+    served.sweep().await;
+    let browser = signed_in(&served).await;
+    let not_compared = "1 resource with a spec: the last sweep did not compare it, because it is settling";
+    browser.see_text("[data-testid=doubts]", not_compared).await;
+    let said = browser.texts("[data-testid=empty]").await.concat();
+    assert!(
+        !said.contains("Nothing differs") && !said.contains("All of"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_be_reached_is_no_blank_page() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;

@@ -262,6 +262,68 @@ async fn detect_with_exit_code_ends_with_4_when_it_cannot_vouch_and_with_3_when_
     );
 }
 
+#[tokio::test]
+async fn settling_resources_are_not_vouched_for() {
+    let t = TestApp::today().await;
+    in_order(&t).await;
+    let web_2 = droplet("web-2").status("resizing").settling();
+    t.cloud_has([droplet("web-1"), Listed::new("volume", "data-1"), web_2])
+        .await;
+    t.asked_for("web-2", json!({ "region": "fra1" })).await;
+    let program = on(&t.database);
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert!(
+        ended.out.contains("1 resource is settling and was not compared"),
+        "{}",
+        ended.out
+    );
+    assert!(!ended.out.contains("nothing differs"), "{}", ended.out);
+    assert_eq!(
+        program.run(&["detect"]).code,
+        Some(0),
+        "the sweep itself did its work"
+    );
+    let ended = program.run(&["detect", "--format", "json"]);
+    let document: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(
+        (&document["vouched"], &document["counts"]["settling"]),
+        (&json!(false), &json!(1))
+    );
+    let asked = "{ freshness { vouched settling stale { kind } } }";
+    let freshness = t.data(asked, json!({})).await["freshness"].clone();
+    assert_eq!(freshness, json!({ "vouched": false, "settling": 1, "stale": [] }));
+
+    // Other drift is named first.
+    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.said());
+    assert!(
+        ended.out.contains("left as they are while they settle"),
+        "{}",
+        ended.out
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_vouched_for_where_no_resource_has_a_spec() {
+    let t = TestApp::today().await;
+    t.cloud_has([droplet("web-1")]).await;
+    let program = on(&t.database);
+    let ended = program.run(&["detect", "--exit-code"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert!(
+        ended
+            .out
+            .contains("no resource has a spec yet, so nothing was compared"),
+        "{}",
+        ended.out
+    );
+    assert!(!ended.out.contains("nothing differs"), "{}", ended.out);
+    let freshness = t.data("{ freshness { vouched } }", json!({})).await;
+    assert_eq!(freshness["freshness"]["vouched"], false);
+}
+
 /// The smallest state that names a resource.
 fn state() -> String {
     json!({ "version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": "one", "outputs": {},

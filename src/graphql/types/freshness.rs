@@ -6,6 +6,7 @@ use entity::job_runs::{self, JobOutcome};
 
 use super::JobRun;
 use crate::domain::freshness::{self as rules, MaxAge};
+use crate::services::detection::SweepCounts;
 use crate::services::freshness;
 
 /// Fields of a kind that an answer lists at most.
@@ -81,18 +82,28 @@ impl Freshness {
             .as_ref()
             .is_none_or(|sweep| self.max_age.is_exceeded(sweep.started_at, self.now))
     }
+
+    /// What the newest sweep did.
+    fn counts(&self) -> SweepCounts {
+        let counts = self.sweep.as_ref().map(|sweep| sweep.counts.clone());
+        counts
+            .and_then(|counts| serde_json::from_value(counts).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// How far an empty inbox can be relied on.
 #[Object]
 impl Freshness {
-    /// Whether everything below is well: only then does an empty inbox mean that nothing differs.
+    /// Whether everything below is well, and the newest sweep compared every resource with a spec, of which there is
+    /// at least one: only then does an empty inbox mean that nothing differs.
     async fn vouched(&self) -> bool {
         let succeeded = |sweep: &job_runs::Model| sweep.outcome == Some(JobOutcome::Succeeded);
         self.inventory.is_vouched()
             && self.never_listed == 0
             && !self.is_sweep_overdue()
             && self.sweep.as_ref().is_some_and(succeeded)
+            && self.counts().compared_everything()
     }
 
     /// Whether no sync ever completed, so that there is nothing to compare with.
@@ -108,6 +119,11 @@ impl Freshness {
     /// Resources with a spec in force that no listing ever had, so that they are not compared.
     async fn never_listed(&self) -> i64 {
         self.never_listed
+    }
+
+    /// Resources with a spec in force that the newest sweep did not compare, because they are settling.
+    async fn settling(&self) -> u64 {
+        self.counts().settling
     }
 
     /// The newest sweep over everything that was not skipped; null if there was none.
