@@ -345,7 +345,7 @@ impl App {
         }
         let app = self.clone();
         self.inner.jobs.spawn(async move {
-            match retention::purge_if_due(app.db(), &keep, app.clock()).await {
+            match retention::purge_if_due(&app.patient_db(), &keep, app.clock()).await {
                 Ok(Some(purged)) => tracing::info!(?purged, "retention.purged"),
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, "old rows could not be deleted"),

@@ -130,7 +130,7 @@ pub async fn purge(db: &Db, keep: &Retention, clock: &Clock) -> Result<Purged> {
         }
     }
     if let Some(before) = cutoff(keep.job_runs, now) {
-        purged.job_runs += purge_runs(db, before).await?;
+        purged.job_runs += purge_runs(db, before, now).await?;
     }
     Ok(purged)
 }
@@ -243,18 +243,19 @@ async fn delete_events_without_drift(db: &Db, told: &[(Uuid, Option<Uuid>)]) -> 
 }
 
 /// Deletes runs that have ended, but never the newest of a job and a source with its outcome: the schedule goes by it.
-async fn purge_runs(db: &Db, before: DateTime<Utc>) -> Result<u64> {
+async fn purge_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64> {
     let old = runs::Entity::find()
         .filter(runs::Column::StartedAt.lt(before))
         .filter(runs::Column::FinishedAt.lt(before))
         .filter(runs::Column::Outcome.is_not_null())
-        .filter(Expr::exists(newer_run()))
+        .filter(Expr::exists(newer_run(now)))
         .order_by_asc(runs::Column::StartedAt);
     delete(db, runs::Column::Id, &old).await
 }
 
-/// A newer run of the same job, source and scope that ended in the same way.
-fn newer_run() -> SelectStatement {
+/// A newer run of the same job, source and scope that ended in the same way. One that starts in the future, by a clock
+/// that was wrong, is none: the schedule does not go by it.
+fn newer_run(now: DateTime<Utc>) -> SelectStatement {
     let newer = Alias::new("newer");
     let same = |column| Expr::col((newer.clone(), column)).equals((runs::Entity, column));
     let started = Expr::col((newer.clone(), runs::Column::StartedAt));
@@ -271,6 +272,7 @@ fn newer_run() -> SelectStatement {
         )
         .and_where(same(runs::Column::Narrowed))
         .and_where(same(runs::Column::Outcome))
+        .and_where(started.clone().lte(now))
         .and_where(started.gt(Expr::col((runs::Entity, runs::Column::StartedAt))))
         .take()
 }

@@ -2,8 +2,12 @@
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use chrono::TimeDelta;
+use drift_inbox::app::JobRequest;
 use drift_inbox::clock::Clock;
 use drift_inbox::db::{Db, Patience};
+use drift_inbox::domain::retention::Retention;
+use drift_inbox::domain::schedule::Schedules;
 use drift_inbox::error::Error;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait as _, Statement};
 use serde_json::{Value, json};
@@ -286,4 +290,32 @@ fn a_file_that_cannot_be_opened_is_named() {
     assert_eq!(ended.code, Some(1), "{}", ended.said());
     assert!(ended.err.contains("/proc/drift.db"), "{}", ended.err);
     assert!(ended.err.contains("writable"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn a_purge_waits_longer_for_a_lock_than_a_request() {
+    let t = server(Duration::from_millis(300)).await;
+    // SQLite has one lock for everything, so that the sweep before the purge would wait for it as well.
+    if !t.database.is_postgres() {
+        return;
+    }
+    t.cloud_has([]).await;
+    t.later(TimeDelta::days(3));
+    let keep = Retention {
+        gone_resources: Some(TimeDelta::days(2)),
+        events: None,
+        job_runs: Some(TimeDelta::days(2)),
+        decisions: None,
+    };
+    let server = t.scheduled(Schedules {
+        retention: Some(keep),
+        ..Schedules::default()
+    });
+    let holder = Holder::of(&t.database, "SELECT * FROM job_runs").await;
+    server.run(JobRequest::detect_all()).await.unwrap();
+    eventually("the purge waits", async || waiting(t.db()).await > 0).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(waiting(t.db()).await > 0, "it waits on");
+    holder.releases().await;
+    server.drain(Duration::from_secs(60)).await.unwrap();
 }

@@ -17,7 +17,8 @@ use drift_inbox::services::retention::{Purged, purge, purge_if_due};
 use entity::cloud_drift::DriftStatus;
 use entity::cloud_resource_events::EventType;
 use entity::job_runs::{Job, JobOutcome};
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, Statement};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
@@ -232,6 +233,39 @@ async fn the_runs_that_the_schedule_goes_by_are_never_deleted() {
 }
 
 #[tokio::test]
+async fn a_run_in_the_future_does_not_let_the_last_real_one_be_deleted() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    let last = job_runs::last_success(t.db(), Job::SyncInventory, None)
+        .await
+        .unwrap();
+    assert!(last.is_some());
+    t.sync().await;
+    // As a server leaves it whose clock is ahead.
+    let ahead = t.now() + TimeDelta::days(400);
+    let newest = t
+        .runs()
+        .await
+        .into_iter()
+        .max_by_key(|run| run.started_at)
+        .unwrap();
+    entity::job_runs::Entity::update_many()
+        .col_expr(entity::job_runs::Column::StartedAt, Expr::value(ahead))
+        .filter(entity::job_runs::Column::Id.eq(newest.id))
+        .exec(t.db().reader())
+        .await
+        .unwrap();
+    t.later(TimeDelta::days(10));
+    assert_eq!(t.purge(KEEP).await.job_runs, 0);
+    assert_eq!(
+        job_runs::last_success(t.db(), Job::SyncInventory, None)
+            .await
+            .unwrap(),
+        last
+    );
+}
+
+#[tokio::test]
 async fn off_deletes_nothing() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
@@ -281,6 +315,42 @@ async fn a_server_deletes_old_rows_after_a_sweep() {
     while rows(&t, "cloud_resources").await > 0 {
         assert!(tokio::time::Instant::now() < end, "nothing was deleted");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_purge_refuses_no_accept_and_no_sweep_beside_it_and_keeps_their_decisions() {
+    let t = TestApp::new().await;
+    t.cloud_has_only((0..300).map(|n| droplet(&format!("old-{n}"))))
+        .await;
+    let names: Vec<String> = (0..20).map(|n| format!("web-{n}")).collect();
+    t.cloud_has_only(names.iter().map(|name| droplet(name).size("s-2")))
+        .await;
+    for name in &names {
+        t.asked_for(name, json!({ "size_slug": "s-1" })).await;
+    }
+    t.sweep().await;
+    t.later(TimeDelta::days(3));
+    let server: App = t.scheduled(Schedules {
+        retention: Some(KEEP),
+        ..Schedules::default()
+    });
+    // Its end starts the purge, beside which the others run.
+    server.run(JobRequest::detect_all()).await.unwrap();
+    let accept_all = async {
+        for drift in t.inbox().await {
+            t.accept(&drift).await.expect("the purge refuses no accept");
+        }
+    };
+    let (sweep, ()) = tokio::join!(t.app.run(JobRequest::detect_all()), accept_all);
+    sweep.expect("the purge refuses no sweep");
+    server.drain(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(rows(&t, "cloud_resources").await, 20, "the old ones are deleted");
+    let drifts = t.drifts().await;
+    assert_eq!(drifts.len(), 20);
+    assert!(drifts.iter().all(|drift| drift.status == DriftStatus::Accepted));
+    for name in &names {
+        assert!(t.events(name).await.contains(&EventType::DriftAccepted), "{name}");
     }
 }
 
