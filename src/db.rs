@@ -179,7 +179,8 @@ impl Db {
     /// again, so it must read what it decides upon inside.
     ///
     /// # Errors
-    /// DATABASE_BUSY if others hold what it needs for longer than its patience; what `work` failed with. Success
+    /// DATABASE_BUSY if others hold what it needs for longer than its patience; DATABASE_READ_ONLY if the database
+    /// takes no writes; what `work` failed with. Success
     /// means that the database confirmed the commit.
     pub async fn write_txn<T, F, Fut>(&self, work: F) -> Result<T>
     where
@@ -199,7 +200,11 @@ impl Db {
             self.check_file()?;
             Ok(outcome)
         };
-        let outcome = retry(&self.patience, &self.name(), attempt).await?;
+        let outcome = retry(&self.patience, &self.name(), attempt).await;
+        if let Some(file) = &self.file {
+            file.set_read_only(matches!(outcome, Err(Error::ReadOnly(_))));
+        }
+        let outcome = outcome?;
         self.last_commit.send_replace(Some(Instant::now()));
         self.committed.notify_one();
         Ok(outcome)

@@ -78,6 +78,9 @@ pub enum Error {
     /// Others hold what this needs in the database. The text is for the log.
     #[error("the database is busy, try again: {0}")]
     Busy(String),
+    /// The database takes no writes now, as a standby. The text is for the log.
+    #[error("the database is read-only: {0}")]
+    ReadOnly(String),
     /// The request took longer than it may.
     #[error("the request took too long")]
     TimedOut,
@@ -107,6 +110,7 @@ impl Error {
             Self::Lagged => "SUBSCRIPTION_LAGGED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",
             Self::Busy(_) => "DATABASE_BUSY",
+            Self::ReadOnly(_) => "DATABASE_READ_ONLY",
             Self::TimedOut => "REQUEST_TIMEOUT",
             Self::Database(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
         }
@@ -117,6 +121,7 @@ impl Error {
         match self {
             Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
             Self::Busy(_) => "the database is busy, try again".to_owned(),
+            Self::ReadOnly(_) => "the database is read-only now, so nothing can be written".to_owned(),
             told => told.to_string(),
         }
     }

@@ -111,7 +111,12 @@ where
             outcome => return outcome,
         };
         let Some(contention) = Contention::of(&error) else {
-            return Err(Error::Database(error));
+            return Err(if is_read_only(&error) {
+                tracing::warn!(%error, database, "the database takes no writes: it is read-only");
+                Error::ReadOnly(error.to_string())
+            } else {
+                Error::Database(error)
+            });
         };
         let waited = began.elapsed();
         if !contention.allows(tried, waited, patience) {
@@ -131,6 +136,18 @@ where
         tokio::time::sleep(pause(tried)).await;
         tried += 1;
     }
+}
+
+/// PostgreSQL: read_only_sql_transaction, as on a standby. SQLite: READONLY with its extended codes.
+fn is_read_only(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == "25006" || code.parse().is_ok_and(|code: u32| code & 0xff == 8))
 }
 
 /// Grows with every attempt, and is never the same for two that collided.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -24,6 +25,8 @@ pub(super) struct SqliteFile {
     /// Never used again. SQLite removes the log when the last connection is closed, so the log stays the same
     /// while this one is open.
     anchor: Mutex<Option<SqliteConnection>>,
+    /// Whether the last write was refused because its connection is read-only.
+    read_only: AtomicBool,
 }
 
 impl SqliteFile {
@@ -52,6 +55,7 @@ impl SqliteFile {
             path,
             opened,
             anchor: Mutex::new(Some(anchor)),
+            read_only: AtomicBool::new(false),
         })
     }
 
@@ -82,6 +86,19 @@ impl SqliteFile {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Notes whether a write was refused because its connection is read-only.
+    ///
+    /// SQLite opens a file read-only where it cannot open it for writing, and such a connection stays read-only for
+    /// ever. So none is used again after that.
+    pub(super) fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Relaxed);
+    }
+
+    /// Whether a connection that is open may be used for writing.
+    pub(super) fn may_be_written_to(&self) -> bool {
+        self.check().is_ok() && !self.read_only.load(Ordering::Relaxed)
     }
 
     /// Closes its connection.

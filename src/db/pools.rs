@@ -59,7 +59,12 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
     let file = Arc::new(SqliteFile::open(&options).await?);
     // From here on a file that is missing was removed.
     let options = options.create_if_missing(false);
-    let write = sqlite_pool(&file, 1, WRITE_ACQUIRE).after_release(|connection, _| {
+    let idle = Arc::clone(&file);
+    let write = sqlite_pool(&file, 1, WRITE_ACQUIRE).before_acquire(move |_, _| {
+        let usable = idle.may_be_written_to();
+        Box::pin(async move { Ok(usable) })
+    });
+    let write = write.after_release(|connection, _| {
         Box::pin(async move {
             let clean = is_clean_sqlite(connection).await;
             if !clean {
@@ -157,7 +162,8 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
                 let clean = is_clean_postgres(connection).await;
                 if !clean {
                     tracing::warn!(
-                        "a transaction ended badly: its connection to PostgreSQL is closed and replaced"
+                        "a transaction ended badly or could not write: its connection to PostgreSQL is closed and \
+                         replaced"
                     );
                 }
                 Ok(clean)
@@ -166,12 +172,15 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
 }
 
 /// Whether nothing is left of a transaction: the driver's count says so, and the server. There, time stands still
-/// within a transaction, and outside of one each statement is a transaction.
+/// within a transaction, and outside of one each statement is a transaction. And whether it takes writes: one that was
+/// opened while the database was set to be read-only stays so for ever.
 async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
     if connection.ping().await.is_err() || connection.is_in_transaction() {
         return false;
     }
-    let outside = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+    let outside = sqlx::raw_sql(
+        "SELECT now() = statement_timestamp() AND current_setting('transaction_read_only') = 'off'",
+    );
     let row = outside.fetch_one(connection).await;
     row.and_then(|row| sqlx::Row::try_get(&row, 0)).unwrap_or(false)
 }

@@ -113,18 +113,8 @@ async fn read_back(file: &SqliteFile) -> Result<i64, DbErr> {
 fn refused(error: &Error) -> NotReady {
     let said = match error {
         Error::Busy(_) => "is busy",
-        Error::Database(error) if is_read_only(error) => "is read-only",
+        Error::ReadOnly(_) => "is read-only",
         _ => "cannot be written to",
     };
     NotReady::new(said, error)
-}
-
-/// PostgreSQL: read_only_sql_transaction, as on a standby. SQLite: READONLY with its extended codes.
-fn is_read_only(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
-    else {
-        return false;
-    };
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code == "25006" || code.parse().is_ok_and(|code: u32| code & 0xff == 8))
 }

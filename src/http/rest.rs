@@ -64,6 +64,10 @@ impl IntoResponse for RestError {
                     json!({ "error": "database_busy" }),
                 )
             }
+            Error::ReadOnly(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                json!({ "error": "database_read_only" }),
+            ),
             Error::TimedOut => {
                 tracing::warn!("a request was given up because it took too long");
                 (StatusCode::GATEWAY_TIMEOUT, json!({ "error": "request_timeout" }))

@@ -292,6 +292,57 @@ fn a_file_that_cannot_be_opened_is_named() {
     assert!(ended.err.contains("writable"), "{}", ended.err);
 }
 
+/// Sets a setting of the database itself, and ends its connections, so that they begin anew with it.
+async fn set(t: &TestApp, setting: &str) {
+    let name = t.database.url.rsplit('/').next().unwrap().to_owned();
+    // This transaction writes, whatever the database says.
+    let alter = format!("BEGIN READ WRITE; ALTER DATABASE {name} {setting}; COMMIT");
+    t.database.execute(alter).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_only_postgresql_refuses_writes_answers_reads_and_is_written_to_again_without_a_restart() {
+    let t = server(Duration::from_secs(5)).await;
+    if !t.database.is_postgres() {
+        return;
+    }
+    set(&t, "SET default_transaction_read_only = on").await;
+    let end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    t.database.execute(end_others).await.unwrap();
+    let answer = |answers: Vec<Value>| answers[0]["errors"][0].clone();
+    eventually("the database is read-only", async || {
+        let error = answer(accepts(&t, 1).await.join_all().await);
+        error["extensions"]["code"] == "DATABASE_READ_ONLY"
+    })
+    .await;
+    for _ in 0..5 {
+        let error = answer(accepts(&t, 1).await.join_all().await);
+        assert_eq!(error["extensions"]["code"], "DATABASE_READ_ONLY", "{error}");
+        let data = t.data("{ drifts { totalCount } }", json!({})).await;
+        assert_eq!(data["drifts"]["totalCount"], 1);
+    }
+    let drift = t.open_drift("web-1", "size_slug").await;
+    let path = format!("/api/v1/drift/{}/accept", drift.id);
+    let response = t.send(post(&t, &path, String::new())).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    eventually("it is not ready, and says why", async || {
+        let (status, said) = get(&t, "/readyz").await;
+        status == StatusCode::SERVICE_UNAVAILABLE && said.to_string().contains("is read-only")
+    })
+    .await;
+
+    set(&t, "RESET default_transaction_read_only").await;
+    eventually("it is ready again", async || {
+        get(&t, "/readyz").await.0 == StatusCode::OK
+    })
+    .await;
+    eventually("the accept gets through", async || {
+        accepts(&t, 1).await.join_all().await[0]["errors"].is_null()
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_purge_waits_longer_for_a_lock_than_a_request() {
     let t = server(Duration::from_millis(300)).await;

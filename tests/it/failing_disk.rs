@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::disk::{EIO, ENOSPC, Faults, OnDisk};
+use crate::support::disk::{EIO, ENOSPC, EROFS, Faults, OnDisk};
 use crate::support::process::PATIENCE;
 
 /// What was answered OK: the last version of each spec.
@@ -240,6 +240,36 @@ async fn every_accept_that_was_answered_ok_before_files_may_not_grow_is_in_the_f
     };
     let free = |server: &OnDisk| limit_files(server.pid(), "unlimited");
     every_accept_that_is_answered_ok_is_kept(fill, free).await;
+}
+
+#[tokio::test]
+async fn a_file_system_that_is_read_only_for_a_while_refuses_writes_and_answers_reads() {
+    let mut server = OnDisk::with(2).await;
+    let mut answered = Answered::new();
+    assert!(record(&server, &mut answered, 0).await);
+    let read_only = Faults {
+        writes: -1,
+        error: EROFS,
+        ..Faults::default()
+    };
+    server.fail(read_only);
+    for number in 1..20 {
+        assert!(!record(&server, &mut answered, number).await);
+        let read = server.ask("{ resources { totalCount } }", json!({})).await;
+        assert_eq!(read["data"]["resources"]["totalCount"], 2, "{read}");
+    }
+    let said = server.until_ready(false).await;
+    assert!(
+        said.contains("is read-only") || said.contains("cannot be written to"),
+        "{said}"
+    );
+    server.fail(Faults::default());
+    server.until_ready(true).await;
+    for number in 1..4 {
+        assert!(record(&server, &mut answered, number).await, "{number}");
+    }
+    another_process_writes(&server).await;
+    nothing_is_lost(&mut server, &answered).await;
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ const SECRET: &str = "the secret of a test that runs servers";
 pub(crate) const ENOSPC: i32 = 28;
 /// Input/output error.
 pub(crate) const EIO: i32 = 5;
+/// Read-only file system. While all writes fail with it, no file can be opened for writing either.
+pub(crate) const EROFS: i32 = 30;
 
 /// Fails as often as the test says; -1 stands for always.
 #[derive(Clone, Copy, Debug, Default)]
