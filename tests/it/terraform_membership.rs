@@ -292,6 +292,45 @@ async fn volumes_that_nothing_attaches_are_not_compared() {
     }
 }
 
+/// The droplet as its state has it after a refresh while the volume was attached.
+fn machine_with_volume() -> Instances {
+    let mut machine = machine();
+    machine[0].1["volume_ids"] = json!(["v-1"]);
+    machine
+}
+
+#[tokio::test]
+async fn a_list_of_volumes_is_not_compared_once_the_last_attachment_is_removed() {
+    for droplet in [machine, machine_with_volume] {
+        for droplet_first in [true, false] {
+            let account = account_with_attachments(false).await;
+            let (owner, attached) = ([droplet()], [attachments()]);
+            import(&account, "l-droplet", 1, &owner).await;
+            import(&account, "l-attachments", 1, &attached).await;
+            assert_eq!(account.t.spec("web-1").await.spec["volume_ids"], json!(["v-1"]));
+            if droplet_first {
+                import(&account, "l-droplet", 2, &owner).await;
+                import(&account, "l-attachments", 2, &[]).await;
+            } else {
+                import(&account, "l-attachments", 2, &[]).await;
+                import(&account, "l-droplet", 2, &owner).await;
+            }
+            assert_eq!(account.t.spec("web-1").await.spec.get("volume_ids"), None);
+            assert_eq!(open(&account).await, Vec::<Value>::new(), "{droplet_first}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn volumes_that_the_configuration_of_a_droplet_refers_to_are_compared() {
+    let account = account_with_attachments(false).await;
+    let (type_name, droplet) = machine_with_volume().remove(0);
+    let mut file = state_file("l-1", 1, [(type_name, "web".to_owned(), droplet)]);
+    file["resources"][0]["instances"][0]["dependencies"] = json!(["module.data.digitalocean_volume.data"]);
+    account.t.import(&parse_value(file).unwrap()).await;
+    assert_eq!(open(&account).await, [json!(["volume_ids", ["v-1"], null])]);
+}
+
 #[tokio::test]
 async fn a_tainted_attachment_leaves_what_is_attached_open() {
     let account = account_with_attachments(true).await;

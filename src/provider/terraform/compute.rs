@@ -21,7 +21,12 @@ const DROPLET: [Row; 11] = [
 ];
 
 pub(super) fn droplet(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&Block::of(instance), &DROPLET);
+    let mut spec = take(&Block::of(instance), &DROPLET);
+    // Without a reference to a volume, the provider filled the list in from an attachment, which declares it by itself
+    // and may be gone since.
+    if !instance.refers_to_volume {
+        spec.fields.remove("volume_ids");
+    }
     let id = id(&instance.attributes, "id")?;
     Some(vec![Said::Resource(desired(instance, "droplet", id, spec))])
 }

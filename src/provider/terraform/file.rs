@@ -19,6 +19,8 @@ pub(super) struct Instance {
     pub(super) address: String,
     pub(super) type_name: String,
     pub(super) attributes: Map<String, Value>,
+    /// Whether its configuration refers to a volume.
+    pub(super) refers_to_volume: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +58,7 @@ struct StoredInstance<'a> {
     attributes: Option<&'a RawValue>,
     #[serde(borrow)]
     attributes_flat: Option<&'a RawValue>,
+    dependencies: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +86,7 @@ struct Shown<'a> {
     #[serde(default)]
     tainted: bool,
     deposed_key: Option<String>,
+    depends_on: Option<Value>,
 }
 
 /// Reads a state from the text of a file. The parser refuses what is nested deeper than 128 levels.
@@ -207,6 +211,7 @@ fn shown(values: Option<Values<'_>>) -> State {
                 deposed: resource.deposed_key.is_some(),
                 attributes: resource.values,
                 flat: None,
+                refers_to_volume: names_volume(resource.depends_on.as_ref()),
             });
         }
         modules.extend(module.child_modules);
@@ -227,6 +232,15 @@ struct Found<'r> {
     deposed: bool,
     attributes: Option<&'r RawValue>,
     flat: Option<&'r RawValue>,
+    refers_to_volume: bool,
+}
+
+/// Whether these addresses, which an instance depends on, name a volume.
+fn names_volume(dependencies: Option<&Value>) -> bool {
+    let addresses = dependencies.and_then(Value::as_array).into_iter().flatten();
+    addresses
+        .filter_map(Value::as_str)
+        .any(|address| address.split('.').any(|part| part == "digitalocean_volume"))
 }
 
 impl Found<'_> {
@@ -309,6 +323,7 @@ impl Reader {
                 deposed: instance.deposed.is_some(),
                 attributes: instance.attributes,
                 flat: instance.attributes_flat,
+                refers_to_volume: names_volume(instance.dependencies.as_ref()),
             });
         }
     }
@@ -338,6 +353,7 @@ impl Reader {
             address: found.address,
             type_name: found.type_name.to_owned(),
             attributes,
+            refers_to_volume: found.refers_to_volume,
         };
         let said = mapping(&instance);
         let fault = fault.or_else(|| {

@@ -97,6 +97,7 @@ pub(super) fn cluster(instance: &Instance) -> Option<Vec<Said>> {
             address: format!("{}.{DEFAULT_POOL}[{index}]", instance.address),
             type_name: instance.type_name.clone(),
             attributes: pool.attributes.clone(),
+            refers_to_volume: false,
         };
         said.extend(pool_of(&inside, &pool));
     }

@@ -14,7 +14,7 @@ fn a_droplet_is_its_declared_fields() {
     let expected = json!({
         "name": "web-1", "region": "nyc3", "size_slug": "s-1vcpu-1gb", "tags": ["env:prod", "web"],
         "backups": true, "ipv6": false, "monitoring": false, "private_networking": true, "public_networking": true,
-        "vpc_uuid": "v-1", "volume_ids": ["a", "b"],
+        "vpc_uuid": "v-1",
     });
     assert_eq!(
         one("digitalocean_droplet", attributes),
