@@ -19,6 +19,7 @@ mod m20261125_000030_add_cloud_provisioned_not_compared;
 mod m20261125_000040_create_forgotten_resources;
 mod m20261126_000001_key_job_runs_by_source;
 mod m20261126_000010_add_inventory_kinds_unread_fields;
+mod m20261126_000020_index_job_runs_by_source;
 mod newer;
 
 pub use newer::{is_pending, up};
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000040_create_forgotten_resources::Migration),
             Box::new(m20261126_000001_key_job_runs_by_source::Migration),
             Box::new(m20261126_000010_add_inventory_kinds_unread_fields::Migration),
+            Box::new(m20261126_000020_index_job_runs_by_source::Migration),
         ]
     }
 }

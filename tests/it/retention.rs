@@ -479,3 +479,34 @@ async fn old_rows_are_found_by_an_index_and_deleted_in_batches() {
         assert!(sql.contains("LIMIT") || sql.contains(" IN "), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn runs_of_a_source_and_runs_under_way_are_found_by_an_index() {
+    let (t, log) = observed().await;
+    log.lock().unwrap().clear();
+    claim(t.db(), Job::DetectDrift, Trigger::Hand).await.unwrap();
+    job_runs::last_success(t.db(), Job::SyncInventory, Some("one"))
+        .await
+        .unwrap();
+    let statements = std::mem::take(&mut *log.lock().unwrap());
+    // An empty table is all the same to PostgreSQL: there, either index finds what is under way.
+    let under_way = match t.db().backend() {
+        DbBackend::Sqlite => "ix_job_runs_unfinished_job_started_at",
+        _ => "ix_job_runs_",
+    };
+    let wanted = [
+        ("\"finished_at\" IS NULL", under_way),
+        ("\"source\" = ", "ix_job_runs_job_source_started_at"),
+    ];
+    for (about, index) in wanted {
+        let about: Vec<_> = statements
+            .iter()
+            .filter(|statement| statement.sql.starts_with("SELECT") && statement.sql.contains(about))
+            .collect();
+        assert!(!about.is_empty(), "{statements:#?}");
+        for statement in about {
+            let plan = plan_of(&t, statement).await;
+            assert!(plan.contains(index), "{}\n{plan}", statement.sql);
+        }
+    }
+}
