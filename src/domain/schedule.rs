@@ -39,9 +39,9 @@ impl Schedule {
         &self.text
     }
 
-    /// The next tick after `now`.
+    /// The next tick after `now`. Whole seconds: the parser would carry the fraction of `now` into it.
     pub fn next_tick(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.cron.find_next_occurrence(&now, false).ok()
+        self.cron.find_next_occurrence(&now.trunc_subsecs(0), false).ok()
     }
 
     /// The newest tick at or before `now`. Whole seconds, so that every server names it alike.
@@ -89,3 +89,6 @@ impl Schedules {
             .filter_map(|job| self.of(job).map(|schedule| (job, schedule)))
     }
 }
+
+#[cfg(test)]
+mod tests;

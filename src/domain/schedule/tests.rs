@@ -1,0 +1,83 @@
+use super::*;
+
+fn at(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).unwrap().into()
+}
+
+fn noon() -> DateTime<Utc> {
+    at("2027-01-01T12:00:00Z")
+}
+
+fn cron(text: &str) -> Schedule {
+    Schedule::parse(text, noon()).unwrap()
+}
+
+fn why(text: &str) -> String {
+    Schedule::parse(text, noon()).unwrap_err()
+}
+
+#[test]
+fn a_cron_of_five_fields_ticks_at_second_zero() {
+    let schedule = cron("20 * * * *");
+    assert_eq!(schedule.text(), "0 20 * * * *");
+    assert_eq!(schedule.newest_tick(noon()), Some(at("2027-01-01T11:20:00Z")));
+    assert_eq!(schedule.next_tick(noon()), Some(at("2027-01-01T12:20:00Z")));
+    let schedule = cron("30 20 * * * *");
+    assert_eq!(schedule.text(), "30 20 * * * *");
+    assert_eq!(schedule.newest_tick(noon()), Some(at("2027-01-01T11:20:30Z")));
+}
+
+#[test]
+fn a_cron_that_cannot_be_read_or_never_comes_is_refused_as_it_was_given() {
+    for text in ["", "hourly", "* * * *", "0 0 0 0 0 0 0 0", "61 * * * * *"] {
+        let why = why(text);
+        assert!(why.starts_with(&format!("{text:?} is no cron: ")), "{why}");
+    }
+    assert_eq!(why("0 0 0 31 2 *"), "\"0 0 0 31 2 *\" never comes");
+}
+
+#[test]
+fn a_tick_at_this_very_second_has_come() {
+    let hourly = cron("0 0 * * * *");
+    for now in [noon(), at("2027-01-01T12:00:00.750Z")] {
+        assert_eq!(hourly.newest_tick(now), Some(noon()));
+        assert_eq!(hourly.next_tick(now), Some(at("2027-01-01T13:00:00Z")));
+    }
+    let before = at("2027-01-01T11:59:59.999Z");
+    assert_eq!(hourly.newest_tick(before), Some(at("2027-01-01T11:00:00Z")));
+    assert_eq!(hourly.next_tick(before), Some(noon()));
+}
+
+#[test]
+fn a_job_is_overdue_once_its_last_run_is_older_than_the_interval() {
+    let hourly = cron("0 0 * * * *");
+    let now = at("2027-01-01T12:30:00Z");
+    assert!(hourly.is_overdue(None, now), "it never ran");
+    assert!(hourly.is_overdue(Some(at("2027-01-01T11:29:59Z")), now));
+    assert!(!hourly.is_overdue(Some(at("2027-01-01T11:30:00Z")), now));
+    assert!(!hourly.is_overdue(Some(now), now));
+}
+
+#[test]
+fn the_sync_goes_before_the_sweep() {
+    let (sync, detect) = (cron("0 15 * * * *"), cron("0 20 * * * *"));
+    let jobs = |schedules: &Schedules| -> Vec<String> {
+        let all = schedules.in_order();
+        all.map(|(job, schedule)| format!("{job:?} at {}", schedule.text()))
+            .collect()
+    };
+    let only_sweeps = Schedules {
+        detect: Some(detect),
+        ..Schedules::default()
+    };
+    assert_eq!(jobs(&only_sweeps), ["DetectDrift at 0 20 * * * *"]);
+    let both = Schedules {
+        sync: Some(sync),
+        ..only_sweeps
+    };
+    assert_eq!(
+        jobs(&both),
+        ["SyncInventory at 0 15 * * * *", "DetectDrift at 0 20 * * * *"]
+    );
+    assert!(jobs(&Schedules::default()).is_empty());
+}
