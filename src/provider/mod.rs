@@ -159,3 +159,6 @@ pub fn check_identity(
     check_text("urn", urn, MAX_TEXT_BYTES)?;
     check_text("region", region.unwrap_or_default(), MAX_SLUG_BYTES)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::server::{Answer, Server, json, list, not_found, status, time};
 use super::*;
+use crate::domain::inventory::PROJECT_ID;
 
 /// Whose account it is by this answer, or why it is not known.
 async fn whose(answer: Answer) -> std::result::Result<String, String> {
@@ -80,6 +81,11 @@ async fn a_listing_has_the_kinds_that_are_asked_for() {
         .collect();
     assert_eq!(said, ["firewall: f-1", "snapshot: not readable", "volume: v-1"]);
     assert_eq!(listing.notes.keys().collect::<Vec<_>>(), ["volume"]);
+    assert_eq!(
+        listing.unread_fields,
+        [("volume".to_owned(), [PROJECT_ID].into())].into(),
+        "specs that set it cannot be vouched for"
+    );
 }
 
 #[tokio::test]

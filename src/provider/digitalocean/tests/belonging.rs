@@ -233,13 +233,25 @@ async fn a_droplet_is_untold_its_pool_where_a_pool_cannot_be_read() {
         ("droplets/autoscale/pool-1/members", status(403, "")),
     ])
     .await;
-    let (droplet, note) = only(&server, "droplet").await;
+    let client = server.client(quick());
+    let of_kind = Run::new(&client, soon())
+        .list_kind(kind("droplet"))
+        .await
+        .unwrap();
+    let [droplet] = &complete(of_kind.listing)[..] else {
+        panic!("there is one droplet");
+    };
     assert_eq!(droplet.untold, [AUTOSCALE_POOL_ID, PROJECT_ID].into());
     assert_eq!(
-        note.unwrap(),
+        of_kind.note.unwrap(),
         "project_id is as it was last known: /v2/projects: the token may not read this (403); \
          autoscale_pool_id is as it was last known: /v2/droplets/autoscale/pool-1/members: the token may not \
          read this (403)"
+    );
+    assert_eq!(
+        of_kind.unread_fields,
+        [PROJECT_ID].into(),
+        "no spec can set the pool"
     );
 }
 

@@ -120,6 +120,7 @@ fn what_is_no_state_is_refused_in_one_line_that_quotes_nothing() {
     assert!(why("{\"version\": 5}").contains("version 5"));
     assert!(why("{\"version\": \"4\"}").contains("no number"));
     assert!(why("{\"version\": 4}").contains("no whole state"));
+    assert!(why(&whole.replace("\"serial\":3", "\"serial\":-1")).contains("negative"));
     assert!(why("{\"format_version\": \"2.0\"}").contains("not known"));
     assert!(
         why("{\"meta\": {}, \"encrypted_data\": \"abc\", \"encryption_version\": \"v0\"}")
@@ -209,6 +210,46 @@ fn an_instance_that_cannot_be_read_is_named_and_its_spec_stays() {
         (state.held[0].provider_id.as_str(), state.skipped.without_id),
         ("1", 0)
     );
+}
+
+#[test]
+fn an_instance_without_attributes_may_be_any_resource_of_its_kind() {
+    for (type_name, kind) in [
+        ("droplet", "droplet"),
+        ("volume", "volume"),
+        ("droplet_snapshot", "snapshot"),
+        ("volume_snapshot", "snapshot"),
+        ("custom_image", "image"),
+        ("loadbalancer", "load_balancer"),
+        ("database_cluster", "database"),
+        ("database_firewall", "database_firewall"),
+        ("firewall", "firewall"),
+        ("vpc", "vpc"),
+        ("domain", "domain"),
+        ("record", "domain_record"),
+        ("reserved_ip", "reserved_ip"),
+        ("floating_ip", "reserved_ip"),
+        ("kubernetes_node_pool", "kubernetes_node_pool"),
+        ("app", "app"),
+        ("certificate", "certificate"),
+        ("cdn", "cdn_endpoint"),
+        ("project", "project"),
+        ("container_registry", "registry"),
+        ("uptime_check", "uptime_check"),
+    ] {
+        let state = with_attributes(&format!("digitalocean_{type_name}"), "null");
+        let held: Vec<(&str, &str)> = state
+            .held
+            .iter()
+            .map(|held| (held.kind, held.provider_id.as_str()))
+            .collect();
+        assert_eq!(held, [(kind, "")], "{type_name}");
+        assert!(state.refused.is_empty(), "{type_name}");
+    }
+    // The default pool of a cluster is in the same instance.
+    let cluster = with_attributes("digitalocean_kubernetes_cluster", "null");
+    let held: Vec<&str> = cluster.held.iter().map(|held| held.kind).collect();
+    assert_eq!(held, ["kubernetes_cluster", "kubernetes_node_pool"]);
 }
 
 #[test]

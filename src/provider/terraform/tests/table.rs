@@ -69,3 +69,30 @@ fn a_decision_follows_from_required_optional_and_computed() {
         assert!(may_be || is_out, "{of} {path}: {flags} {word}");
     }
 }
+
+#[test]
+fn attributes_that_a_state_leaves_open_are_counted_by_resource() {
+    let droplet = |id: &str, more: Value| {
+        let mut droplet = json!({"id": id, "name": "web", "size": "s-1", "backups": false, "ipv6": false,
+            "monitoring": false, "public_networking": true, "private_networking": true, "tags": [], "vpc_uuid": "v-1", "region": "nyc3"});
+        droplet
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        ("digitalocean_droplet", droplet)
+    };
+    let counts = |state: State| state.not_compared().into_iter().collect::<Vec<_>>();
+    assert_eq!(counts(state([droplet("1", json!({}))])), []);
+    let silent = state([
+        droplet("1", json!({"region": null, "vpc_uuid": null})),
+        droplet("2", json!({"vpc_uuid": null})),
+    ]);
+    let expected = [
+        ("digitalocean_droplet.region", 1),
+        ("digitalocean_droplet.vpc_uuid", 2),
+    ];
+    assert_eq!(
+        counts(silent),
+        expected.map(|(attribute, resources)| (attribute.to_owned(), resources))
+    );
+}
