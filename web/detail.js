@@ -4,7 +4,7 @@ import { ApiError, explain } from './api.js';
 import { announce, h, unseen } from './dom.js';
 import { STATUS, fieldName, kindName, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { printJson } from './json.js';
-import { summary } from './diff.js';
+import { summary } from './changes.js';
 import { skeleton } from './list.js';
 import { DRIFT, MORE_EVENTS } from './queries.js';
 import { routeUrl } from './router.js';

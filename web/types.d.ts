@@ -25,12 +25,23 @@ export interface ResourceHead {
   provisioned: SpecHead | null;
 }
 
+/** A value inside a drifted field that was added, removed or changed. */
+export interface ValueChange {
+  path: string;
+  line: number | null;
+  kind: 'ADDED' | 'REMOVED' | 'CHANGED';
+  before: Json;
+  after: Json;
+}
+
 export interface Drift {
   id: string;
   kind: DriftKind;
   field: string;
   expected: Json;
   actual: Json;
+  changes: ValueChange[];
+  changesTruncated: boolean;
   status: DriftStatus;
   revision: number;
   detectedAt: string;
@@ -58,6 +69,8 @@ export interface SiblingDrift {
   field: string;
   expected: Json;
   actual: Json;
+  changes: ValueChange[];
+  changesTruncated: boolean;
   status: DriftStatus;
   detectedAt: string;
   resolvedAt: string | null;

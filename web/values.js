@@ -1,11 +1,13 @@
 // Shows values and what differs between them.
 
 import { ExactNumber, isMap, printJson } from './json.js';
-import { differences, inlineDiff, isUnset, pathText, summary } from './diff.js';
+import { grouped, inlineDiff, isUnset, summary } from './changes.js';
 import { h, unseen } from './dom.js';
 import { inLine, plural, visible, visibleLine } from './format.js';
-/** @import { Change, Line, SetChange, TextChange, ValueChange } from './diff.js' */
-/** @import { DriftKind, Json } from './types.js' */
+/** @import { Change, ChangedLine, ChangedSet, ChangedText, ChangedValue } from './changes.js' */
+/** @import { Drift, Json } from './types.js' */
+/** @typedef {Pick<Drift, 'kind' | 'expected' | 'actual' | 'changes' | 'changesTruncated'>} Difference */
+/** @typedef {ChangedLine | { op: 'same', text: string }} Line */
 
 /** Changes, and members of a set, that a row of the list shows. */
 const IN_A_ROW = 3;
@@ -35,7 +37,7 @@ function valueElement(value, role, brief) {
 }
 
 /**
- * @param {{ expected: Json, actual: Json, kind: DriftKind }} drift
+ * @param {Difference} drift
  * @returns {HTMLElement} in a line or two
  */
 export function briefDifference(drift) {
@@ -48,24 +50,25 @@ export function briefDifference(drift) {
       h('span', { class: 'value plain', text: shortened(visibleLine(summary(drift.expected))) }),
     );
   }
-  const changes = differences(drift.expected, drift.actual);
-  const shown = changes.slice(0, IN_A_ROW).map((change) => h('span', { class: 'change' }, ...parts(change, true)));
+  const changes = grouped(drift.changes);
+  const shown = changes.slice(0, IN_A_ROW).map((change) => h('span', { class: 'change' }, ...parts(change, null)));
   const more = changes.length - shown.length;
   return h(
     'span',
     { class: 'difference' },
     ...(shown.length === 0 ? [h('span', { class: 'value plain', text: 'means the same' })] : shown),
-    more > 0 && h('span', { class: 'more', text: `+${more} more` }),
+    more > 0 && h('span', { class: 'more', text: `+${more}${drift.changesTruncated ? '+' : ''} more` }),
   );
 }
 
 /**
  * @param {Change} change
- * @param {boolean} brief
+ * @param {Difference | null} whole the drift, if everything is to be shown
  * @returns {(HTMLElement | string | false)[]}
  */
-function parts(change, brief) {
-  const path = change.path.length > 0 && h('span', { class: 'path', text: `${visibleLine(pathText(change.path))} ` });
+function parts(change, whole) {
+  const brief = whole === null;
+  const path = change.path !== '' && h('span', { class: 'path', text: `${visibleLine(change.path)} ` });
   switch (change.form) {
     case 'value':
       return [path, ...valueParts(change, brief)];
@@ -73,13 +76,13 @@ function parts(change, brief) {
       return [path, ...setParts(change, brief)];
     case 'text': {
       const count = (/** @type {Line['op']} */ op) => change.lines.filter((line) => line.op === op).length;
-      return brief ? [path, ...textParts(change, count('removed'), count('added'))] : [path, textElement(change)];
+      return brief ? [path, ...textParts(change, count('removed'), count('added'))] : [path, textElement(withContext(change, whole))];
     }
   }
 }
 
 /**
- * @param {TextChange} change
+ * @param {ChangedText} change
  * @param {number} removed
  * @param {number} added
  */
@@ -95,7 +98,7 @@ function textParts(change, removed, added) {
 }
 
 /**
- * @param {ValueChange} change
+ * @param {ChangedValue} change
  * @param {boolean} brief
  */
 function valueParts({ before, after }, brief) {
@@ -115,10 +118,10 @@ function valueParts({ before, after }, brief) {
 }
 
 /**
- * @param {SetChange} change
+ * @param {ChangedSet} change
  * @param {boolean} brief
  */
-function setParts({ added, removed, kept }, brief) {
+function setParts({ added, removed }, brief) {
   const limit = brief ? IN_A_ROW : MOST_SHOWN;
   const members = [
     ...removed.map((value) => ({ value, role: /** @type {const} */ ('removed'), sign: '−', word: 'lacks ' })),
@@ -137,30 +140,53 @@ function setParts({ added, removed, kept }, brief) {
   return [
     ...shown,
     more > 0 && h('span', { class: 'more', text: `+${more} more` }),
-    !brief && kept > 0 && h('span', { class: 'more', text: `${plural(kept, 'member')} as asked for` }),
   ];
 }
 
 /**
  * The whole difference.
- * @param {{ expected: Json, actual: Json, kind: DriftKind }} drift
+ * @param {Difference} drift
  */
 export function fullDifference(drift) {
   if (drift.kind === 'MISSING') {
     return h('p', { class: 'full-difference' }, 'A complete listing of the cloud lacks this resource. This is what was asked for:');
   }
-  const changes = differences(drift.expected, drift.actual);
+  const changes = grouped(drift.changes);
   return h(
     'ul',
     { class: 'full-difference' },
-    ...changes.slice(0, MOST_SHOWN).map((change) => h('li', { class: `change ${change.form}` }, ...parts(change, false))),
-    changes.length > MOST_SHOWN && h('li', { class: 'more', text: `+${changes.length - MOST_SHOWN} more` }),
+    ...changes.map((change) => h('li', { class: `change ${change.form}` }, ...parts(change, drift))),
+    drift.changesTruncated && h('li', { class: 'more', text: `Only the first ${drift.changes.length} changes are listed.` }),
     changes.length === 0 && h('li', { text: 'The two mean the same.' }),
   );
 }
 
-/** @param {TextChange} change */
-function textElement({ lines }) {
+/**
+ * The changed lines between the lines that are the same, where the texts are at hand.
+ * @param {ChangedText} change
+ * @param {Difference} drift
+ * @returns {Line[]}
+ */
+function withContext({ lines, path }, { expected, actual, changesTruncated }) {
+  if (path !== '' || changesTruncated || typeof expected !== 'string' || typeof actual !== 'string') return lines;
+  const numbers = (/** @type {'removed' | 'added'} */ op) => new Set(lines.filter((line) => line.op === op).map(({ number }) => number));
+  const [removed, added] = [numbers('removed'), numbers('added')];
+  const [before, after] = [expected.split('\n'), actual.split('\n')];
+  /** @type {Line[]} */
+  const all = [];
+  for (let [left, right] = [1, 1]; left <= before.length || right <= after.length; ) {
+    if (removed.has(left)) all.push({ number: left, op: 'removed', text: before[left - 1] ?? '' });
+    else if (added.has(right)) all.push({ number: right, op: 'added', text: after[right - 1] ?? '' });
+    else all.push({ op: 'same', text: after[right - 1] ?? '' });
+    const { op } = /** @type {Line} */ (all.at(-1));
+    left += op === 'added' ? 0 : 1;
+    right += op === 'removed' ? 0 : 1;
+  }
+  return all;
+}
+
+/** @param {Line[]} lines */
+function textElement(lines) {
   const near = lines.map((_, at) =>
     lines.slice(Math.max(at - CONTEXT, 0), at + CONTEXT + 1).some((line) => line.op !== 'same'),
   );

@@ -50,9 +50,9 @@ const PAGE: Asset = Asset {
 const ASSETS: &[Asset] = &assets! {
     "accept.js" JAVASCRIPT,
     "api.js" JAVASCRIPT,
+    "changes.js" JAVASCRIPT,
     "coverage.js" JAVASCRIPT,
     "detail.js" JAVASCRIPT,
-    "diff.js" JAVASCRIPT,
     "dom.js" JAVASCRIPT,
     "favicon.svg" SVG,
     "filters.js" JAVASCRIPT,
