@@ -1,4 +1,4 @@
-//! The GraphQL edge: parse, call one service, map. No rules and no SQL here.
+//! The GraphQL API: resolvers parse their input, call one service and map the result. They contain no rules and no SQL.
 
 pub mod bounds;
 pub mod codes;
@@ -36,7 +36,7 @@ use crate::error::{Error, Result};
 /// The schema of this server.
 pub type AppSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
 
-/// The schema over `app`, held to `bounds`.
+/// Builds the schema that serves `app` within `bounds`.
 pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
     edge::guarded(builder(), bounds, introspection)
         .data(loader::OfNews::new(app.db().reader().clone()))
@@ -45,11 +45,11 @@ pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
         .finish()
 }
 
-/// What the schema says of times, in the place of the library's own words.
-const DATE_TIME: &str = "A time in UTC, as RFC 3339 text with at most microseconds: `2026-11-25T10:00:00.123456Z`. \
-                         Other offsets are read as well.";
+/// The description of times, which replaces the one of the library.
+const DATE_TIME: &str = "A time in UTC in RFC 3339 format, with a precision of at most microseconds: \
+                         `2026-11-25T10:00:00.123456Z`. Input may have any offset.";
 
-/// The printed schema: what `schema.graphql` holds. Needs no database.
+/// Returns the schema in SDL, as in `schema.graphql`. Needs no database.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new()
         .sorted_fields()
@@ -66,7 +66,7 @@ fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, s
         .override_output_type_description::<DateTime<Utc>>(DATE_TIME)
 }
 
-/// Executes a request of this caller, or of nobody.
+/// Executes a request. `caller` is `None` if it is not authenticated.
 pub async fn execute(schema: &AppSchema, app: &App, caller: Option<Actor>, request: Request) -> Response {
     let (loaders, driver) = loader::of_request(app.db().reader().clone());
     let request = request.data(loader::Current::new(loaders));
@@ -77,8 +77,8 @@ pub async fn execute(schema: &AppSchema, app: &App, caller: Option<Actor>, reque
     driver.drive(schema.execute(request)).await
 }
 
-/// Starts a subscription of this caller, or of nobody. It has begun, or failed, when this returns: what is
-/// committed from then on is in the stream.
+/// Starts a subscription. `caller` is `None` if it is not authenticated. When this returns, the subscription has
+/// begun or failed: the stream contains everything that is committed from then on.
 pub async fn subscribe(
     schema: &AppSchema,
     app: &App,
@@ -98,12 +98,12 @@ pub async fn subscribe(
     tokio::select! {
         biased;
         first = answers.next() => stream::iter(first).chain(answers).boxed(),
-        // Without a word it has ended, and the stream says how.
+        // The sender is also dropped when the subscription ends; the stream then has the reason.
         _ = has_begun => answers,
     }
 }
 
-/// Hears when a subscription has begun.
+/// Receives the signal that a subscription has begun.
 struct Begun(Mutex<Option<oneshot::Sender<()>>>);
 
 fn app<'c>(ctx: &Context<'c>) -> Result<&'c App> {

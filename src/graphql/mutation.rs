@@ -1,4 +1,4 @@
-//! What can be decided.
+//! The mutations.
 
 use std::time::Duration;
 
@@ -25,138 +25,143 @@ use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
 use crate::services::triage::{self, AcceptDrift};
 
-/// How long a mutation waits for the job that it started.
+/// How long a mutation waits for the run that it started.
 const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
-/// Most resources that one sweep by hand can be narrowed to.
+/// Maximum number of resources in the input of `detectDrift`.
 const MAX_RESOURCE_IDS: usize = 500;
 
-/// What to accept.
+/// Input of `acceptDrift`.
 #[derive(InputObject)]
 pub(super) struct AcceptDriftInput {
-    /// The drift.
+    /// The id of the drift.
     drift_id: ID,
-    /// The revision that you saw. The accept is refused if the drift says something else by now.
+    /// The revision that you have seen. If the drift has another revision, the accept fails with
+    /// LIVE_VALUE_MOVED.
     revision: Option<i32>,
-    /// Why, for those who come later; at most 4096 bytes.
+    /// The reason for the decision, at most 4096 bytes.
     #[graphql(secret)]
     note: Option<String>,
 }
 
-/// What an accept made of the drift and of the spec.
+/// Result of `acceptDrift`.
 #[derive(SimpleObject)]
 pub(super) struct AcceptDriftPayload {
-    /// The drift, accepted.
+    /// The accepted drift.
     drift: Drift,
-    /// The spec from now on; null if the resource was missing and its spec is retired.
+    /// The new version of the spec; null if the resource was missing and its spec was retired.
     provisioned: Option<ProvisionedSpec>,
-    /// The Terraform state that owns the spec, as `terraform:` and the name of the state; null if no state owns it.
+    /// The source of the spec if a Terraform state owns it: `terraform:` and the name of the state. Otherwise
+    /// null.
     owned_by: Option<String>,
-    /// What will undo this accept, and how to keep it; null if nothing will.
+    /// A warning that the next import of the Terraform state will undo this accept; null if no state owns the
+    /// spec.
     warning: Option<String>,
 }
 
-/// What to record.
+/// Input of `recordSpec`.
 #[derive(InputObject)]
 pub(super) struct RecordSpecInput {
-    /// The resource.
+    /// The id of the resource.
     resource_id: ID,
-    /// A JSON object: the fields to watch and the values that they must have; null means unset.
+    /// The expected values: a JSON object that maps fields to values. Null means that the field must be unset.
     #[graphql(secret)]
     spec: Json,
-    /// The version that you believe to replace, 0 for none. The record is refused if it is another.
+    /// The version of the spec that you expect to replace; 0 if you expect no spec. If it differs, the call fails
+    /// with SPEC_VERSION_CONFLICT.
     expected_spec_version: Option<i32>,
-    /// Record over a spec that a Terraform state owns. The API owns it from then on, and the next import of that state
-    /// refuses the resource by name.
+    /// Whether to take over a spec that a Terraform state owns. Later imports of that state then refuse the
+    /// resource.
     #[graphql(default)]
     take_over: bool,
 }
 
-/// What was recorded.
+/// Result of `recordSpec`.
 #[derive(SimpleObject)]
 pub(super) struct RecordSpecPayload {
     /// The spec in force.
     provisioned: ProvisionedSpec,
 }
 
-/// What to retire.
+/// Input of `retireSpec`.
 #[derive(InputObject)]
 pub(super) struct RetireSpecInput {
-    /// The resource.
+    /// The id of the resource.
     resource_id: ID,
-    /// The version that you saw. The spec is not retired if it is another by now.
+    /// The version of the spec that you have seen. If it differs, the call fails with SPEC_VERSION_CONFLICT.
     expected_spec_version: i32,
 }
 
-/// What was retired.
+/// Result of `retireSpec`.
 #[derive(SimpleObject)]
 pub(super) struct RetireSpecPayload {
-    /// The resource, of which nothing is wanted any more.
+    /// The resource, which has no spec in force any more.
     resource: Resource,
-    /// The version that says so; a spec that is recorded later goes on from it.
+    /// The version of the retired spec. A spec recorded later gets the next version.
     spec_version: i32,
 }
 
-/// What to forget.
+/// Input of `forgetResource`.
 #[derive(InputObject)]
 pub(super) struct ForgetResourceInput {
-    /// The resource: one that is gone or was never listed, and that no spec in force is about.
+    /// The id of a resource that is gone or unsynced and has no spec in force.
     resource_id: ID,
-    /// Reason, for later readers; at most 4096 bytes.
+    /// The reason for the deletion, at most 4096 bytes.
     #[graphql(secret)]
     note: Option<String>,
-    /// Whether the decisions that people made about it are deleted too.
+    /// Whether to delete a resource that has decisions, together with these decisions.
     #[graphql(default)]
     include_history: bool,
 }
 
-/// What remains.
+/// Result of `forgetResource`.
 #[derive(SimpleObject)]
 pub(super) struct ForgetResourcePayload {
-    /// What remains of the resource.
+    /// The record of the deleted resource.
     forgotten: ForgottenResource,
 }
 
-/// What to compare.
+/// Input of `detectDrift`.
 #[derive(Default, InputObject)]
 pub(super) struct DetectDriftInput {
-    /// Only these resources, at most 500; all when absent.
+    /// The ids of the resources to compare, at most 500; all resources if absent.
     resource_ids: Option<Vec<ID>>,
 }
 
-/// The sweep.
+/// Result of `detectDrift`.
 #[derive(SimpleObject)]
 pub(super) struct DetectDriftPayload {
-    /// The run; its outcome is null if it goes on.
+    /// The run. Its outcome is null if the run is still active.
     run: JobRun,
 }
 
-/// What to sync.
+/// Input of `syncInventory`.
 #[derive(Default, InputObject)]
 pub(super) struct SyncInventoryInput {
-    /// Only these kinds; all when absent.
+    /// The kinds to sync; all kinds if absent.
     kinds: Option<Vec<String>>,
 }
 
-/// The sync.
+/// Result of `syncInventory`.
 #[derive(SimpleObject)]
 pub(super) struct SyncInventoryPayload {
-    /// The run; its outcome is null if it goes on.
+    /// The run. Its outcome is null if the run is still active.
     run: JobRun,
 }
 
-/// What can be decided.
+/// The mutations.
 pub struct Mutation;
 
-/// What can be decided. Needs the role platform_admin.
+/// Write operations. They require the role `platform_admin`.
 #[Object]
 impl Mutation {
-    /// Makes the live value of a drift the desired one. For a missing resource: nothing is wanted any more.
-    /// Refused with ALREADY_RESOLVED, LIVE_VALUE_MOVED or SPEC_MOVED if it is not what you saw.
+    /// Accepts a drift: makes the live value the expected one. For a missing resource, retires the spec. Fails
+    /// with ALREADY_RESOLVED if the drift is not open, with LIVE_VALUE_MOVED if the live value or the revision
+    /// has changed, and with SPEC_MOVED if the spec has changed.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn accept_drift(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to accept.")] input: AcceptDriftInput,
+        #[graphql(desc = "The drift to accept.")] input: AcceptDriftInput,
     ) -> ApiResult<Option<AcceptDriftPayload>> {
         let app = app_anew(ctx)?;
         let accept = AcceptDrift {
@@ -175,14 +180,13 @@ impl Mutation {
         }))
     }
 
-    /// Records the desired state of a resource. Refused with SPEC_VERSION_CONFLICT if another version is in
-    /// force than you expect, and with SPEC_OWNED_BY_STATE if a Terraform state owns the spec, unless `takeOver` is
-    /// true.
+    /// Records the spec of a resource. Fails with SPEC_VERSION_CONFLICT if the version in force is not the
+    /// expected one, and with SPEC_OWNED_BY_STATE if a Terraform state owns the spec and `takeOver` is false.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn record_spec(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to record.")] input: RecordSpecInput,
+        #[graphql(desc = "The spec to record.")] input: RecordSpecInput,
     ) -> ApiResult<Option<RecordSpecPayload>> {
         let app = app_anew(ctx)?;
         let record = RecordSpec {
@@ -199,14 +203,14 @@ impl Mutation {
         }))
     }
 
-    /// Retires a spec, whoever owns it: nothing is wanted of its resource any more, and its open drifts are stale from
-    /// then on. Refused with SPEC_VERSION_CONFLICT if it is not the version that you saw. An import of a state that
-    /// still has the resource records it again.
+    /// Retires a spec of any source. The open drifts of the resource become STALE, and the resource is no longer
+    /// compared. Fails with SPEC_VERSION_CONFLICT if the version in force is not the expected one. If a Terraform
+    /// state still contains the resource, its next import records the spec again.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn retire_spec(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to retire.")] input: RetireSpecInput,
+        #[graphql(desc = "The spec to retire.")] input: RetireSpecInput,
     ) -> ApiResult<Option<RetireSpecPayload>> {
         let app = app_anew(ctx)?;
         let retire = RetireSpec {
@@ -220,14 +224,15 @@ impl Mutation {
         }))
     }
 
-    /// Deletes a resource from the inventory, with its retired spec, its drifts and its events. Refused with
-    /// NOT_FORGETTABLE and a `reason`: STILL_THERE if the cloud has it, SPEC_IN_FORCE, or HAS_DECISIONS if people
-    /// decided about it and `includeHistory` is false. If a later listing has the resource, it is discovered again.
+    /// Deletes a resource from the inventory, with its retired spec, its drifts and its events. Fails with
+    /// NOT_FORGETTABLE and a `reason`: STILL_THERE if the resource exists, SPEC_IN_FORCE if it has a spec in
+    /// force, or HAS_DECISIONS if it has decisions and `includeHistory` is false. If a later listing contains the
+    /// resource, it is stored as a new resource.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn forget_resource(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to forget.")] input: ForgetResourceInput,
+        #[graphql(desc = "The resource to delete.")] input: ForgetResourceInput,
     ) -> ApiResult<Option<ForgetResourcePayload>> {
         let app = app_anew(ctx)?;
         let forget = Forget {
@@ -241,15 +246,15 @@ impl Mutation {
         }))
     }
 
-    /// Records what a Terraform state asks for, with the source `terraform:` and the lineage of the state, and
-    /// retires the specs of resources that left it. Passwords, tokens and other secrets of the state are not kept.
-    /// A spec of another source is not touched, unless it is the API's or a baseline's and `takeOver` says so; its
-    /// instance is named in the summary.
+    /// Imports a Terraform state: records the specs of its resources with the source `terraform:` and the name of
+    /// the state, and retires the specs of resources that left it. Passwords, tokens and other secrets are not
+    /// stored. A spec of another source does not change and its instance is refused, except that `takeOver` takes
+    /// over specs of `api` and `baseline`.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn import_terraform_state(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to import.")] input: ImportTerraformStateInput,
+        #[graphql(desc = "The state to import.")] input: ImportTerraformStateInput,
     ) -> ApiResult<Option<ImportTerraformStatePayload>> {
         let app = app_anew(ctx)?;
         let (state, options) = input.parse()?;
@@ -260,15 +265,16 @@ impl Mutation {
         }))
     }
 
-    /// Takes what is there as what is asked for: records, for resources that are there, unmanaged and in no passing
-    /// state, a spec of all columns that are set and of all attributes, but for what changes by itself, such as
-    /// status and ip. A spec that is in force is never touched. A resource that cannot be watched as it is, such as
-    /// one beyond the limits of a spec, is skipped and named.
+    /// Records the live values of unmanaged resources as their specs, with the source `baseline`. A spec contains
+    /// all schema fields that are set and all attributes, except values that change by themselves, such as
+    /// `status` and `ip`. Settling resources are left out. Specs in force do not change. A resource of which no
+    /// valid spec can be made, such as one that exceeds the limits of a spec, is skipped and returned in
+    /// `skipped`.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn record_baseline(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which resources.")] input: RecordBaselineInput,
+        #[graphql(desc = "The resources to record.")] input: RecordBaselineInput,
     ) -> ApiResult<Option<RecordBaselinePayload>> {
         let app = app_anew(ctx)?;
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
@@ -276,12 +282,13 @@ impl Mutation {
         Ok(Some(done.into()))
     }
 
-    /// Compares specs with the inventory. Waits up to 25 seconds; then the run goes on by itself.
+    /// Starts a sweep: compares specs with the inventory and updates the drifts. Waits at most 25 seconds for the
+    /// run to end; after that, the run continues in the background.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn detect_drift(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default, desc = "What to compare.")] input: DetectDriftInput,
+        #[graphql(default, desc = "The resources to compare.")] input: DetectDriftInput,
     ) -> ApiResult<Option<DetectDriftPayload>> {
         let scope = match not_empty("resourceIds", input.resource_ids)? {
             None => Scope::All,
@@ -303,13 +310,14 @@ impl Mutation {
         Ok(Some(DetectDriftPayload { run }))
     }
 
-    /// Replaces the inventory by what the cloud answers. Waits up to 25 seconds; then the run goes on by
-    /// itself. Refused with JOB_ALREADY_RUNNING beside another sync.
+    /// Starts a sync: lists the source of the inventory and stores the result. Waits at most 25 seconds for the
+    /// run to end; after that, the run continues in the background. Fails with JOB_ALREADY_RUNNING if a sync of
+    /// the same source is active.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn sync_inventory(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default, desc = "What to sync.")] input: SyncInventoryInput,
+        #[graphql(default, desc = "The kinds to sync.")] input: SyncInventoryInput,
     ) -> ApiResult<Option<SyncInventoryPayload>> {
         let kinds = not_empty("kinds", input.kinds)?.map(|kinds| kinds.into_iter().collect());
         let options = SyncOptions {
@@ -328,8 +336,8 @@ fn will_be_undone(owner: &str) -> String {
     )
 }
 
-/// The server, for a mutation. The mutations of a document run one after the other: what is selected from the
-/// answer of one must not be what was read before it.
+/// Returns the server and clears the loaders. The mutations of a document run one after the other, and the result
+/// of each must not contain rows that were loaded before it.
 fn app_anew<'c>(ctx: &Context<'c>) -> Result<&'c App> {
     forget(&*super::loaders(ctx)?);
     super::app(ctx)

@@ -1,4 +1,4 @@
-//! What can be read.
+//! The queries.
 
 use async_graphql::{Context, ID, Object};
 use entity::job_runs::Job as JobKind;
@@ -16,24 +16,24 @@ use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::services::{coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources};
 
-/// Kinds that a coverage is taken to cost: a cloud has about this many.
+/// Number of kinds used to compute the complexity of `coverage`: a cloud has about this many.
 const COVERED_KINDS: usize = 25;
 
-/// Values that facets are taken to have in all.
+/// Number of values used to compute the complexity of `driftFacets`.
 const FACET_VALUES: usize = 100;
 
-/// What can be read.
+/// The queries.
 pub struct Query;
 
-/// What can be read. Needs the role platform_viewer or platform_admin.
+/// Read operations. They require the role `platform_viewer` or `platform_admin`.
 #[Object]
 impl Query {
-    /// The object of this id, whatever its type; null if there is none.
+    /// Returns the object with this id, of any type; null if there is none.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of any object.")] id: ID,
+        #[graphql(desc = "The id of an object of any type.")] id: ID,
     ) -> ApiResult<Option<Node>> {
         let id = parse_id(&id)?;
         let (app, loaders) = (app(ctx)?, loaders(ctx)?);
@@ -57,13 +57,13 @@ impl Query {
         Ok(run.map(|run| Node::JobRun(JobRun(run))))
     }
 
-    /// Who asks.
+    /// Returns the authenticated user.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn viewer<'c>(&self, ctx: &Context<'c>) -> ApiResult<Viewer<'c>> {
         Ok(Viewer(caller(ctx)?))
     }
 
-    /// The inbox: drifts that are open, newest first, unless the arguments say otherwise.
+    /// Lists drifts. By default the open ones, newest first.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
@@ -72,12 +72,15 @@ impl Query {
     async fn drifts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which drifts.")] filter: Option<DriftFilterInput>,
-        #[graphql(desc = "In which order; newest detected first when absent.")] order_by: Option<DriftOrder>,
-        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
-        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects the drifts.")] filter: Option<DriftFilterInput>,
+        #[graphql(desc = "The order of the list. Default: `DETECTED_AT`, newest first.")] order_by: Option<
+            DriftOrder,
+        >,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Drift>> {
         let filter = filter.unwrap_or_default().parse()?;
         let order = order_by.unwrap_or_default();
@@ -101,7 +104,7 @@ impl Query {
         Ok(Connection::new(page, order.name(), Total::Drifts(filter), Drift))
     }
 
-    /// The drift of this id; null if there is none.
+    /// Returns the drift with this id; null if there is none.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn drift(
         &self,
@@ -113,8 +116,8 @@ impl Query {
             .map(Drift))
     }
 
-    /// By what the inbox can be narrowed: each value that drifts of the filter have, with how many have it. Each
-    /// list leaves out the part of the filter that it is about, so that it shows what else could be chosen.
+    /// Lists the kinds, regions and fields of the selected drifts, with counts. Each list ignores the filter's
+    /// condition on its own value, so that it contains the other possible choices.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "FACET_VALUES * child_complexity"
@@ -122,14 +125,14 @@ impl Query {
     async fn drift_facets(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Of which drifts.")] filter: Option<DriftFilterInput>,
+        #[graphql(desc = "Selects the drifts.")] filter: Option<DriftFilterInput>,
     ) -> ApiResult<DriftFacets> {
         let filter = filter.unwrap_or_default().parse()?;
         let facets = facets::of(app(ctx)?.db().reader(), &filter).await?;
         Ok(DriftFacets(facets))
     }
 
-    /// The inventory, in the order in which resources were first heard of.
+    /// Lists the resources of the inventory, in the order in which they were added.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
@@ -137,11 +140,12 @@ impl Query {
     async fn resources(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which resources.")] filter: Option<ResourceFilterInput>,
-        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
-        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects the resources.")] filter: Option<ResourceFilterInput>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Resource>> {
         let filter = filter.unwrap_or_default().into();
         let request = PageArgs {
@@ -155,7 +159,7 @@ impl Query {
         Ok(Connection::new(page, "i", Total::Resources(filter), Resource))
     }
 
-    /// The resource of this id; null if there is none.
+    /// Returns the resource with this id; null if there is none.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn resource(
         &self,
@@ -168,7 +172,7 @@ impl Query {
             .map(Resource))
     }
 
-    /// What remains of resources that operators had deleted from the inventory, newest first.
+    /// Lists the records of resources that were deleted with `forgetResource`, newest first.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
@@ -176,10 +180,11 @@ impl Query {
     async fn forgotten_resources(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
-        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ForgottenResource>> {
         let request = PageArgs {
             first,
@@ -192,7 +197,7 @@ impl Query {
         Ok(Connection::new(page, "f", Total::Forgotten, ForgottenResource))
     }
 
-    /// How much of the inventory is asked for: one entry for each kind of which there is something.
+    /// Returns how many resources of each kind are managed: one entry for each kind that has resources.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "COVERED_KINDS * child_complexity"
@@ -202,8 +207,7 @@ impl Query {
         Ok(kinds.into_iter().map(KindCoverage).collect())
     }
 
-    /// Whether the newest sweep vouches for the inbox: that the inventory is complete and recent for every spec, and
-    /// that the sweep compared all of it. An empty inbox means that nothing differs only if it does.
+    /// Returns whether the inbox is up to date. Only then does an empty inbox mean that nothing differs.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "COVERED_KINDS * child_complexity"
@@ -220,7 +224,7 @@ impl Query {
         })
     }
 
-    /// When the jobs run by themselves: one entry for each.
+    /// Returns the schedules of the jobs, one entry for each job.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn job_schedules(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobSchedule>> {
         let app = app(ctx)?;
@@ -232,7 +236,7 @@ impl Query {
         Ok(vec![of(JobKind::SyncInventory), of(JobKind::DetectDrift)])
     }
 
-    /// Runs of the jobs, newest first.
+    /// Lists runs of the jobs, newest first.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
@@ -240,11 +244,12 @@ impl Query {
     async fn job_runs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only runs of this job.")] job: Option<Job>,
-        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
-        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns only runs of this job.")] job: Option<Job>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<JobRun>> {
         let job = job.map(Into::into);
         let request = PageArgs {
@@ -260,7 +265,7 @@ impl Query {
     }
 }
 
-/// Whether a page of drifts is asked for with their resources.
+/// Whether the query selects the resources of a page of drifts.
 fn shows_resources(ctx: &Context<'_>) -> bool {
     let page = ctx.look_ahead();
     [page.field("nodes"), page.field("edges").field("node")]

@@ -1,4 +1,4 @@
-//! What can be listened to.
+//! The subscriptions.
 
 use std::any::Any;
 use std::sync::{Arc, PoisonError};
@@ -17,21 +17,21 @@ use crate::domain::actor::Role;
 use crate::error::Error;
 use crate::live;
 
-/// What can be listened to.
+/// The subscriptions.
 pub struct Subscription;
 
-/// What can be listened to, over a WebSocket (graphql-transport-ws) or server-sent events. Needs the role
-/// platform_viewer or platform_admin.
+/// Subscriptions over WebSocket (`graphql-transport-ws`) or server-sent events. They require the role
+/// `platform_viewer` or `platform_admin`.
 #[Subscription]
 impl Subscription {
-    /// Each drift that is detected, changes, is accepted or goes stale, as it is then: OPEN ones, unless the
-    /// filter says otherwise. Whoever does not read in time is cut off with SUBSCRIPTION_LAGGED, and finds in
-    /// `drifts` what was missed.
+    /// Returns each drift that is detected, changed, accepted or becomes stale, with its values after the change.
+    /// Without a status filter, open drifts only. Slow readers are disconnected with SUBSCRIPTION_LAGGED; they
+    /// can query `drifts` to catch up.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn drift_changed(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which drifts.")] filter: Option<DriftFilterInput>,
+        #[graphql(desc = "Selects the drifts.")] filter: Option<DriftFilterInput>,
     ) -> Result<impl Stream<Item = ApiResult<Drift>>, ApiError> {
         let filter = filter.unwrap_or_default().parse()?;
         let told = Told {
@@ -52,7 +52,7 @@ fn data<'c, D: Any + Send + Sync>(ctx: &Context<'c>) -> Result<&'c D, Error> {
     ctx.data().map_err(|error| Error::Internal(error.message))
 }
 
-/// Lets whoever waits for it know that nothing is missed from now on.
+/// Signals that the subscription has begun: no later event is missed.
 fn begun(ctx: &Context<'_>) {
     let Some(begun) = ctx.data_opt::<Begun>() else {
         return;
@@ -62,7 +62,7 @@ fn begun(ctx: &Context<'_>) {
     _ = sender.map(|sender| sender.send(()));
 }
 
-/// A subscription, one drift at a time.
+/// A subscription that returns one drift at a time.
 struct Told {
     subscription: live::Subscription,
     waiting: std::vec::IntoIter<Arc<cloud_drift::Model>>,
@@ -71,8 +71,8 @@ struct Told {
 }
 
 impl Told {
-    /// The next drift. Its nested fields are resolved before the next one is asked for, by the loaders of its
-    /// batch.
+    /// Returns the next drift. Its nested fields are resolved by the loaders of its batch before the next drift
+    /// is requested.
     async fn next(&mut self) -> Option<ApiResult<Drift>> {
         loop {
             if let Some(drift) = self.waiting.next() {

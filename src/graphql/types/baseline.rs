@@ -1,43 +1,42 @@
-//! What is there, taken as what is asked for.
+//! Baselines.
 
 use async_graphql::{ComplexObject, ID, InputObject, SimpleObject};
 
 use super::{MAX_SHOWN, ProvisionedSpec, ResourceFilterInput};
 use crate::services::baseline::{Baseline, Skipped};
 
-/// Of what to take a baseline.
+/// Input of `recordBaseline`.
 #[derive(InputObject)]
 pub(in crate::graphql) struct RecordBaselineInput {
-    /// Which resources, of those that are there and unmanaged; `{}` for all of them. One call records 1000 specs at
-    /// most.
+    /// Selects among the unmanaged resources; `{}` selects all of them. One call records at most 1000 specs.
     pub(in crate::graphql) filter: ResourceFilterInput,
 }
 
-/// What was recorded.
+/// Result of `recordBaseline`.
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub(in crate::graphql) struct RecordBaselinePayload {
-    /// How many specs were recorded.
+    /// Number of specs recorded.
     count: i32,
-    /// How many resources were skipped, because they cannot be watched as they are.
+    /// Number of resources skipped because no valid spec can be made of their live values.
     skipped_count: i32,
-    /// Whether more resources remain: the same call again goes on with them.
+    /// Whether further resources remain. Repeat the call to record them.
     more: bool,
     #[graphql(skip)]
     done: Baseline,
 }
 
-/// What was recorded.
+/// Result of `recordBaseline`.
 #[ComplexObject]
 impl RecordBaselinePayload {
-    /// The specs, at most 200 of them.
+    /// The recorded specs, at most 200.
     #[graphql(complexity = "MAX_SHOWN * child_complexity")]
     async fn nodes(&self) -> Vec<ProvisionedSpec> {
         let shown = self.done.recorded.iter().take(MAX_SHOWN).cloned();
         shown.map(ProvisionedSpec).collect()
     }
 
-    /// The resources that were skipped, at most 200 of them.
+    /// The skipped resources, at most 200.
     #[graphql(complexity = "MAX_SHOWN * child_complexity")]
     async fn skipped(&self) -> Vec<BaselineSkipped> {
         let shown = self.done.skipped.iter().take(MAX_SHOWN).cloned();
@@ -57,16 +56,16 @@ impl From<Baseline> for RecordBaselinePayload {
     }
 }
 
-/// A resource of which no spec was recorded.
+/// A resource that `recordBaseline` skipped.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct BaselineSkipped {
-    /// Id of the resource.
+    /// The id of the resource.
     resource_id: ID,
-    /// Its kind; null if that cannot be read.
+    /// The kind of the resource; null if the stored value cannot be read.
     kind: Option<String>,
-    /// Its name; null if that cannot be read.
+    /// The name of the resource; null if the stored value cannot be read.
     name: Option<String>,
-    /// Why.
+    /// Why the resource was skipped.
     reason: String,
 }
 

@@ -19,10 +19,10 @@ use crate::services::job_runs;
 use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
 
-/// Rows of a page when nobody says how many.
+/// Number of rows of a page without `first` and `last`.
 const DEFAULT_PAGE: u64 = 50;
 
-/// Points that a page costs: what its rows cost together.
+/// The complexity of a page: the sum of its rows.
 pub(in crate::graphql) fn page_cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
     let rows = first.or(last).map_or(DEFAULT_PAGE, |rows| {
         u64::try_from(rows).unwrap_or(0).min(LARGEST_PAGE)
@@ -41,7 +41,7 @@ pub(in crate::graphql) struct PageArgs {
     pub(in crate::graphql) before: Option<String>,
 }
 
-/// What a cursor holds: a place, and the order in which it is one.
+/// The contents of a cursor: a position, and the order that it belongs to.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
     #[serde(rename = "o")]
@@ -51,7 +51,11 @@ struct Cursor {
 }
 
 impl PageArgs {
-    /// The page that is asked for, in the order of this name. BAD_USER_INPUT for arguments that make none.
+    /// Converts the arguments into a page request for the order with this name.
+    ///
+    /// # Errors
+    ///
+    /// BAD_USER_INPUT if the arguments are not valid together.
     pub(in crate::graphql) fn request(&self, ctx: &Context<'_>, order: &str) -> Result<PageRequest> {
         let max = crate::graphql::max_page(ctx)?;
         let (limit, backward) = match (self.first, self.last) {
@@ -107,20 +111,20 @@ fn cursor(key: Key, order: &str) -> String {
     .encode_cursor()
 }
 
-/// Where a page stands in its list.
+/// The position of a page in its list.
 #[derive(Clone, SimpleObject)]
 pub(in crate::graphql) struct PageInfo {
-    /// Whether rows follow this page.
+    /// Whether the list has rows after this page.
     has_next_page: bool,
-    /// Whether rows precede this page.
+    /// Whether the list has rows before this page.
     has_previous_page: bool,
-    /// Cursor of the first row; give it to `before` for the page that precedes.
+    /// The cursor of the first row. Pass it as `before` to get the previous page.
     start_cursor: Option<String>,
-    /// Cursor of the last row; give it to `after` for the page that follows.
+    /// The cursor of the last row. Pass it as `after` to get the next page.
     end_cursor: Option<String>,
 }
 
-/// One row of a page.
+/// A row of a page and its cursor.
 pub(in crate::graphql) struct Edge<T> {
     cursor: String,
     node: T,
@@ -132,10 +136,10 @@ impl<T: OutputType> TypeName for Edge<T> {
     }
 }
 
-/// One row of a page.
+/// A row of a page and its cursor.
 #[Object(name_type)]
 impl<T: OutputType> Edge<T> {
-    /// Place of the row in the list.
+    /// The position of the row in the list, for `after` and `before`.
     async fn cursor(&self) -> &str {
         &self.cursor
     }
@@ -146,23 +150,23 @@ impl<T: OutputType> Edge<T> {
     }
 }
 
-/// What counts the rows of a list, if somebody asks.
+/// The list whose rows `totalCount` counts.
 pub(in crate::graphql) enum Total {
-    /// Of the inbox.
+    /// Drifts.
     Drifts(DriftFilter),
-    /// Of the drifts of a resource.
+    /// Drifts of a resource.
     DriftsOf(Uuid, DriftFilter),
-    /// Of the inventory.
+    /// Resources.
     Resources(ResourceFilter),
-    /// Of the events of a resource.
+    /// Events of a resource.
     EventsOf(Uuid),
-    /// Of forgotten resources.
+    /// Forgotten resources.
     Forgotten,
-    /// Of the runs of a job, or of all.
+    /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
 }
 
-/// One page of a list.
+/// A page of a list.
 pub(in crate::graphql) struct Connection<T> {
     edges: Vec<Edge<T>>,
     page_info: PageInfo,
@@ -175,25 +179,26 @@ impl<T: OutputType> TypeName for Connection<T> {
     }
 }
 
-/// One page of a list.
+/// A page of a list.
 #[Object(name_type)]
 impl<T: OutputType> Connection<T> {
-    /// The rows with their cursors.
+    /// The rows of the page with their cursors.
     async fn edges(&self) -> &[Edge<T>] {
         &self.edges
     }
 
-    /// Where the page stands in the list.
+    /// The position of the page in the list.
     async fn page_info(&self) -> &PageInfo {
         &self.page_info
     }
 
-    /// The rows without their cursors.
+    /// The rows of the page without their cursors.
     async fn nodes(&self) -> Vec<&T> {
         self.edges.iter().map(|edge| &edge.node).collect()
     }
 
-    /// How many rows the whole list has. Counting is most of the cost of a page: ask for it when you show it.
+    /// The number of rows in the whole list. Counting is slow on long lists: request this field only if you need
+    /// it.
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         let db = crate::graphql::app(ctx)?.db();
         let loaders = crate::graphql::loaders(ctx)?;
@@ -213,7 +218,7 @@ impl<T: OutputType> Connection<T> {
 }
 
 impl<T> Connection<T> {
-    /// A page of rows, each shown as `view` does.
+    /// Builds a page; `view` converts each row.
     pub(in crate::graphql) fn new<M>(
         page: Page<M>,
         order: &str,

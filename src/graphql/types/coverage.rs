@@ -1,46 +1,46 @@
-//! How much of the inventory is asked for.
+//! Coverage: how many resources of each kind are managed.
 
 use async_graphql::Object;
 
 use crate::services::coverage;
 
-/// How much of one kind is asked for.
+/// How many resources of one kind are managed.
 pub(in crate::graphql) struct KindCoverage(pub(in crate::graphql) coverage::KindCoverage);
 
-/// How much of one kind is asked for.
+/// How many resources of one kind are managed.
 #[Object]
 impl KindCoverage {
-    /// Cloud that answers for it.
+    /// The cloud provider, such as `digitalocean`.
     async fn provider(&self) -> &str {
         &self.0.provider
     }
 
-    /// Kind within the provider, such as `droplet`.
+    /// The kind within the provider, such as `droplet`.
     async fn kind(&self) -> &str {
         &self.0.kind
     }
 
-    /// Resources with a spec in force, there or missing.
+    /// Number of resources with a spec in force, including missing resources.
     async fn managed(&self) -> i64 {
         self.0.managed
     }
 
-    /// Resources that are there and that nobody asked for.
+    /// Number of resources that exist, have no spec in force and are not owned.
     async fn unmanaged(&self) -> i64 {
         self.0.unmanaged
     }
 
-    /// Resources without a spec that something else of the cloud made and looks after.
+    /// Number of owned resources without a spec in force.
     async fn owned(&self) -> i64 {
         self.0.owned
     }
 
-    /// Managed resources with an open drift of a field.
+    /// Number of managed resources with an open drift of kind CHANGED.
     async fn drifted(&self) -> i64 {
         self.0.drifted
     }
 
-    /// Managed resources with an open drift of the kind MISSING.
+    /// Number of managed resources with an open drift of kind MISSING.
     async fn missing(&self) -> i64 {
         self.0.missing
     }

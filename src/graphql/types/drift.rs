@@ -1,4 +1,4 @@
-//! A drift, and how to ask for drifts.
+//! Drifts and their filters.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
@@ -14,57 +14,61 @@ use crate::graphql::input::{not_empty, parse_id};
 use crate::graphql::loader::{ResourceById, SpecOf};
 use crate::services::inbox::{DriftFilter, DriftTime, up_to_micros};
 
-/// Where a drift stands. Resolved ones are kept as history.
+/// The status of a drift.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "cloud_drift::DriftStatus")]
 pub(in crate::graphql) enum DriftStatus {
-    /// It differs and nobody has decided.
+    /// The values differ, and no decision has been recorded.
     Open,
-    /// The live value became the desired one.
+    /// The live value was made the expected value.
     Accepted,
-    /// The live value was put back on purpose.
+    /// The live value was put back on purpose. Reserved: no operation sets this status yet.
     Reverted,
-    /// It no longer differs, or is no longer watched.
+    /// The drift was closed without a decision: the values no longer differ, or the field is no longer compared.
     Stale,
 }
 
-/// What differs.
+/// What kind of difference a drift is.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "cloud_drift::DriftKind")]
 pub(in crate::graphql) enum DriftKind {
-    /// One field has another value.
+    /// The live value of one field differs from the expected value.
     Changed,
-    /// The whole resource is gone.
+    /// The resource is gone, and a spec is in force for it.
     Missing,
 }
 
-/// Which drifts are wanted. Parts that are absent narrow nothing, but for `status`.
+/// Selects drifts that match every condition. Absent fields do not restrict the selection, except `status`.
 #[derive(Default, InputObject)]
 #[graphql(name = "DriftFilter")]
 pub(in crate::graphql) struct DriftFilterInput {
-    /// Any of these; OPEN when absent.
+    /// Drifts with one of these statuses; `[OPEN]` if absent.
     status: Option<Vec<DriftStatus>>,
-    /// A changed field or a missing resource.
+    /// Changed fields only, or missing resources only.
     kind: Option<DriftKind>,
-    /// Name of the field.
+    /// The name of the field.
     field: Option<String>,
-    /// Resource that drifted.
+    /// The id of the resource.
     resource_id: Option<ID>,
-    /// Kind of the resource, such as `droplet`.
+    /// The kind of the resource, such as `droplet`.
     resource_kind: Option<String>,
-    /// Region slug of the resource.
+    /// The region slug of the resource.
     region: Option<String>,
-    /// Part of the resource's name, its provider id, or the field; ASCII letters match in either case.
+    /// A substring of the resource's name, its provider id or the field name. ASCII letters match in either case.
     search: Option<String>,
-    /// Detected at this time or later.
+    /// Detected at or after this time.
     detected_after: Option<DateTime<Utc>>,
     /// Detected before this time.
     detected_before: Option<DateTime<Utc>>,
 }
 
 impl DriftFilterInput {
-    /// As the inbox service wants it. BAD_USER_INPUT for what cannot be asked for: found out here, one field
-    /// alone is refused and not all that are read in one batch with it.
+    /// Converts the filter for the inbox service. Checking it here makes only this field fail, and not all fields
+    /// that are loaded in the same batch.
+    ///
+    /// # Errors
+    ///
+    /// BAD_USER_INPUT if a condition is not valid.
     pub(in crate::graphql) fn parse(self) -> Result<DriftFilter> {
         let status = not_empty("filter.status", self.status)?;
         let defaults = DriftFilter::default();
@@ -86,18 +90,18 @@ impl DriftFilterInput {
     }
 }
 
-/// What a list of drifts is ordered by.
+/// The field that a list of drifts is ordered by.
 #[derive(Clone, Copy, Default, Enum, PartialEq, Eq)]
 #[graphql(remote = "DriftTime")]
 pub(in crate::graphql) enum DriftOrderField {
-    /// When a sweep first saw it.
+    /// The time at which a sweep first detected the drift.
     #[default]
     DetectedAt,
-    /// When it was resolved; open ones count as later than all others.
+    /// The time at which the drift was closed. Open drifts count as later than all others.
     ResolvedAt,
 }
 
-/// A direction.
+/// The direction of an order.
 #[derive(Clone, Copy, Default, Enum, PartialEq, Eq)]
 pub(in crate::graphql) enum OrderDirection {
     /// Oldest first.
@@ -107,24 +111,24 @@ pub(in crate::graphql) enum OrderDirection {
     Desc,
 }
 
-/// The order of a list of drifts. Ties are broken by id.
+/// The order of a list of drifts. Drifts with equal times are ordered by id.
 #[derive(Clone, Copy, Default, InputObject)]
 pub(in crate::graphql) struct DriftOrder {
-    /// What to order by.
+    /// The field to order by.
     #[graphql(default)]
     field: DriftOrderField,
-    /// Which end comes first.
+    /// Whether the newest or the oldest drifts come first.
     #[graphql(default)]
     direction: OrderDirection,
 }
 
 impl DriftOrder {
-    /// What to order by, and whether the newest come first.
+    /// The field to order by, and whether the newest come first.
     pub(in crate::graphql) fn parse(self) -> (DriftTime, bool) {
         (self.field.into(), self.direction == OrderDirection::Desc)
     }
 
-    /// Name of the order in cursors.
+    /// The name of the order in cursors.
     pub(in crate::graphql) fn name(self) -> &'static str {
         match (self.field, self.direction) {
             (DriftOrderField::DetectedAt, OrderDirection::Desc) => "d-",
@@ -135,7 +139,8 @@ impl DriftOrder {
     }
 }
 
-/// One field of one resource whose live value is not what its spec says, now or at some time in the past.
+/// A difference between a spec and the inventory: a field whose live value differs from the expected value, or a
+/// missing resource.
 pub(in crate::graphql) struct Drift(pub(in crate::graphql) cloud_drift::Model);
 
 impl Drift {
@@ -166,15 +171,16 @@ impl Drift {
     }
 }
 
-/// One field of one resource whose live value is not what its spec says, now or at some time in the past.
+/// A difference between a spec and the inventory: a field whose live value differs from the expected value, or a
+/// missing resource.
 #[Object]
 impl Drift {
-    /// The id.
+    /// The unique id of the drift.
     pub(in crate::graphql) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// The resource that drifted.
+    /// The resource that differs from its spec.
     async fn resource(&self, ctx: &Context<'_>) -> ApiResult<Resource> {
         let row = crate::graphql::loaders(ctx)?
             .load_one(ResourceById(self.0.resource_id))
@@ -189,61 +195,62 @@ impl Drift {
         self.0.kind.into()
     }
 
-    /// Name of the field; `*` for a missing resource.
+    /// The name of the field; `*` for a missing resource.
     async fn field(&self) -> &str {
         &self.0.field
     }
 
-    /// What the spec says; null if the field must be unset, the whole spec for a missing resource.
+    /// The value that the spec has for the field; null if the field must be unset. For a missing resource, the
+    /// whole spec.
     async fn expected(&self) -> Option<Json> {
         self.0.expected.clone().map(Json)
     }
 
-    /// What the cloud has; null if the field is unset or the resource is missing.
+    /// The live value; null if the field is unset or the resource is missing.
     async fn actual(&self) -> Option<Json> {
         self.0.actual.clone().map(Json)
     }
 
-    /// The values inside the field that differ, in the order of their paths: at most 200. List members of the same
-    /// name are compared with each other, texts of several lines line by line. Parts that the spec leaves open are
-    /// left out. Empty for a missing resource.
+    /// The differences inside the field, ordered by path; at most 200. List items with the same name are compared
+    /// with each other, and texts with several lines are compared line by line. Parts that the spec leaves open
+    /// are omitted. Empty for a missing resource.
     async fn changes(&self, ctx: &Context<'_>) -> ApiResult<Vec<ValueChange>> {
         let found = self.compared(ctx).await?;
         Ok(found.list.into_iter().map(ValueChange).collect())
     }
 
-    /// Whether `changes` has more than 200 entries, of which the first 200 are listed.
+    /// Whether there are more differences than the 200 in `changes`.
     async fn changes_truncated(&self, ctx: &Context<'_>) -> ApiResult<bool> {
         Ok(self.compared(ctx).await?.truncated)
     }
 
-    /// Where it stands.
+    /// The status of the drift.
     async fn status(&self) -> DriftStatus {
         self.0.status.into()
     }
 
-    /// Rises with every change of `expected` or `actual`. Give it to `acceptDrift`, so that you accept what
-    /// you have seen.
+    /// A number that rises with each change of `expected` or `actual`. Pass it to `acceptDrift` to accept only
+    /// the values that you have seen.
     async fn revision(&self) -> i32 {
         self.0.revision
     }
 
-    /// When a sweep first saw it.
+    /// The time at which a sweep first detected the drift.
     async fn detected_at(&self) -> DateTime<Utc> {
         self.0.detected_at
     }
 
-    /// When it was resolved; null while it is open.
+    /// When the drift was closed; null while it is open.
     async fn resolved_at(&self) -> Option<DateTime<Utc>> {
         self.0.resolved_at
     }
 
-    /// Who resolved it; null while it is open, and where nobody had to.
+    /// The user who closed the drift; null if it is open or was closed without a decision.
     async fn resolved_by(&self) -> Option<&str> {
         self.0.resolved_by.as_deref()
     }
 
-    /// What that person had to say.
+    /// The note of the user who closed the drift; null if there is none.
     async fn resolution_note(&self) -> Option<&str> {
         self.0.resolution_note.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Something that happened to a resource.
+//! An entry in the log of a resource.
 
 use async_graphql::{Enum, ID, Object};
 use chrono::{DateTime, Utc};
@@ -6,37 +6,37 @@ use entity::cloud_resource_events;
 
 use super::Json;
 
-/// What happened to a resource.
+/// The type of an event.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "cloud_resource_events::EventType")]
 pub(in crate::graphql) enum ResourceEventType {
-    /// A sweep opened a drift.
+    /// A sweep detected a drift.
     DriftDetected,
-    /// An open drift has another expected or actual value.
+    /// The expected or the live value of an open drift changed.
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
-    /// A drift closed because nothing differs any more.
+    /// A drift was closed without a decision.
     DriftStale,
-    /// A spec was recorded.
+    /// A new version of the spec was recorded.
     SpecRecorded,
-    /// A spec was retired: nothing is wanted any more.
+    /// The spec was retired.
     SpecRetired,
-    /// A listing had the resource for the first time, or again.
+    /// A listing contained the resource for the first time, or again after it was gone.
     ResourceDiscovered,
-    /// A listing had other content.
+    /// A listing contained other values than the previous one.
     ResourceChanged,
-    /// A complete listing lacked the resource.
+    /// A complete listing lacked the resource, and the provider confirmed its absence.
     ResourceGone,
 }
 
-/// Something that happened to a resource.
+/// An entry in the log of a resource.
 pub(in crate::graphql) struct ResourceEvent(pub(in crate::graphql) cloud_resource_events::Model);
 
-/// Something that happened to a resource.
+/// An entry in the log of a resource.
 #[Object]
 impl ResourceEvent {
-    /// The id.
+    /// The unique id of the event.
     pub(in crate::graphql) async fn id(&self) -> ID {
         self.0.id.into()
     }
@@ -47,17 +47,18 @@ impl ResourceEvent {
         self.0.event_type.into()
     }
 
-    /// Who did it; `system` is the server itself.
+    /// The user or program that caused the event; `system` for the server itself.
     async fn actor(&self) -> &str {
         &self.0.actor
     }
 
-    /// Names driftId, field, expected, actual, specVersion as they apply.
+    /// Details of the event: a JSON object with `driftId`, `field`, `expected`, `actual` and `specVersion` where
+    /// they apply.
     async fn data(&self) -> Json {
         Json(self.0.data.clone())
     }
 
-    /// When it happened.
+    /// When the event occurred.
     async fn occurred_at(&self) -> DateTime<Utc> {
         self.0.occurred_at
     }

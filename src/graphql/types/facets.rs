@@ -1,43 +1,47 @@
-//! By what an inbox can be narrowed.
+//! Facets: the values that drifts have, with counts.
 
 use async_graphql::Object;
 
 use crate::services::facets;
 
-/// What the drifts of a filter are about, and how often. Most frequent first, at most 100 of each.
+/// The values that the selected drifts have, with counts. Each list has at most 100 values, the most frequent
+/// first.
 pub(in crate::graphql) struct DriftFacets(pub(in crate::graphql) facets::DriftFacets);
 
-/// What the drifts of a filter are about, and how often. Most frequent first, at most 100 of each.
+/// The values that the selected drifts have, with counts. Each list has at most 100 values, the most frequent
+/// first.
 #[Object]
 impl DriftFacets {
-    /// Kinds of their resources. The filter's own `resourceKind` does not narrow these. At most 100, the most frequent first.
+    /// Kinds of the resources, at most 100, the most frequent first. The `resourceKind` of the filter is ignored
+    /// here.
     async fn resource_kinds(&self) -> Vec<FacetCount<'_>> {
         self.0.resource_kinds.iter().map(FacetCount).collect()
     }
 
-    /// Regions of their resources, where they have one. The filter's own `region` does not narrow these. At most 100, the most frequent first.
+    /// Regions of the resources that have one, at most 100, the most frequent first. The `region` of the filter
+    /// is ignored here.
     async fn regions(&self) -> Vec<FacetCount<'_>> {
         self.0.regions.iter().map(FacetCount).collect()
     }
 
-    /// Their fields. The filter's own `field` does not narrow these. At most 100, the most frequent first.
+    /// Names of the fields, at most 100, the most frequent first. The `field` of the filter is ignored here.
     async fn fields(&self) -> Vec<FacetCount<'_>> {
         self.0.fields.iter().map(FacetCount).collect()
     }
 }
 
-/// A value and how many drifts have it.
+/// A value and the number of drifts that have it.
 pub(in crate::graphql) struct FacetCount<'a>(&'a facets::FacetCount);
 
-/// A value and how many drifts have it.
+/// A value and the number of drifts that have it.
 #[Object]
 impl FacetCount<'_> {
-    /// The value, as a filter takes it.
+    /// The value, in the form that `DriftFilter` accepts.
     async fn value(&self) -> &str {
         &self.0.value
     }
 
-    /// How many drifts have it.
+    /// The number of drifts with this value.
     async fn count(&self) -> i64 {
         self.0.count
     }

@@ -1,4 +1,4 @@
-//! How far an empty inbox can be relied on.
+//! Whether the inbox is up to date, and if not, why.
 
 use async_graphql::{Enum, Object};
 use chrono::{DateTime, Utc};
@@ -9,70 +9,71 @@ use crate::domain::freshness::{self as rules, MaxAge};
 use crate::services::detection::SweepCounts;
 use crate::services::freshness;
 
-/// Fields of a kind that an answer lists at most.
+/// Maximum number of fields listed for one kind.
 const MOST_FIELDS: usize = 100;
 
-/// Why the inventory of a kind cannot be relied on.
+/// Why the inventory of a kind is not up to date.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "rules::StaleReason")]
 pub(in crate::graphql) enum StaleReason {
-    /// No listing of it was ever complete.
+    /// No listing of the kind was ever complete.
     NeverListed,
-    /// The newest listing of it is incomplete.
+    /// The newest listing of the kind is incomplete.
     Incomplete,
-    /// The newest sync could not read it.
+    /// The newest sync could not read the kind, because the token lacks a scope.
     NotReadable,
-    /// Its last complete listing is older than the maximum age.
+    /// The last complete listing of the kind is older than the maximum age.
     Overdue,
-    /// Its last complete listing has a time in the future, so that its age is not known.
+    /// The time of the last complete listing is in the future, so its age is unknown.
     InTheFuture,
-    /// The newest sync could not read a field that specs set, so that its stored value may be old.
+    /// The newest sync could not read a field that specs contain, so its stored value may be outdated.
     FieldsNotReadable,
 }
 
-/// A kind with a spec in force whose inventory cannot be relied on.
+/// A kind with a spec in force whose inventory is not up to date.
 pub(in crate::graphql) struct StaleKind(freshness::StaleKind);
 
-/// A kind with a spec in force whose inventory cannot be relied on.
+/// A kind with a spec in force whose inventory is not up to date.
 #[Object]
 impl StaleKind {
-    /// Cloud that answers for it.
+    /// The cloud provider, such as `digitalocean`.
     async fn provider(&self) -> &str {
         &self.0.provider
     }
 
-    /// Kind within the provider, such as `droplet`.
+    /// The kind within the provider, such as `droplet`.
     async fn kind(&self) -> &str {
         &self.0.kind
     }
 
-    /// When its last complete listing was applied; null if none ever was.
+    /// When the last complete listing of the kind was applied; null if there was none.
     async fn completed_at(&self) -> Option<DateTime<Utc>> {
         self.0.completed_at
     }
 
-    /// Why it cannot be relied on.
+    /// Why the inventory of the kind is not up to date.
     async fn reason(&self) -> StaleReason {
         self.0.reason.into()
     }
 
-    /// Fields that specs set and that the newest sync could not read, at most 100. Empty if that is not the reason.
+    /// Fields that specs contain and that the newest sync could not read, at most 100. Empty unless the reason is
+    /// FIELDS_NOT_READABLE.
     async fn fields(&self) -> &[String] {
         self.0.fields.get(..MOST_FIELDS).unwrap_or(&self.0.fields)
     }
 }
 
-/// How far an empty inbox can be relied on.
+/// Whether the inbox is up to date, and if not, why.
 pub(in crate::graphql) struct Freshness {
-    /// What of the inventory cannot be relied on.
+    /// The kinds whose inventory is not up to date.
     pub(in crate::graphql) inventory: freshness::Freshness,
-    /// The newest sweep over everything.
+    /// The newest sweep that was not narrowed or skipped.
     pub(in crate::graphql) sweep: Option<job_runs::Model>,
-    /// Resources with a spec that no listing ever had.
+    /// Number of unsynced resources with a spec in force.
     pub(in crate::graphql) never_listed: i64,
-    /// How old a sweep may be.
+    /// The maximum age of a sweep.
     pub(in crate::graphql) max_age: MaxAge,
-    /// What time it is.
+    /// The current time.
     pub(in crate::graphql) now: DateTime<Utc>,
 }
 
@@ -83,7 +84,7 @@ impl Freshness {
             .is_none_or(|sweep| self.max_age.is_exceeded(sweep.started_at, self.now))
     }
 
-    /// What the newest sweep did.
+    /// The counts of the newest sweep.
     fn counts(&self) -> SweepCounts {
         let counts = self.sweep.as_ref().map(|sweep| sweep.counts.clone());
         counts
@@ -92,11 +93,12 @@ impl Freshness {
     }
 }
 
-/// How far an empty inbox can be relied on.
+/// Whether the inbox is up to date, and if not, why.
 #[Object]
 impl Freshness {
-    /// Whether everything below is well, and the newest sweep compared every resource with a spec, of which there is
-    /// at least one: only then does an empty inbox mean that nothing differs.
+    /// Whether the inbox is up to date: the newest sweep succeeded, is recent and compared every resource with a
+    /// spec in force, and the inventory of every kind with a spec in force is complete and not overdue. False if
+    /// no spec is in force. Only if true does an empty inbox mean that nothing differs.
     async fn vouched(&self) -> bool {
         let succeeded = |sweep: &job_runs::Model| sweep.outcome == Some(JobOutcome::Succeeded);
         self.inventory.is_vouched()
@@ -106,32 +108,33 @@ impl Freshness {
             && self.counts().compared_everything()
     }
 
-    /// Whether no sync ever completed, so that there is nothing to compare with.
+    /// Whether no sync has completed yet, so that there is no inventory to compare with.
     async fn never_synced(&self) -> bool {
         self.inventory.never_synced
     }
 
-    /// Kinds with a spec in force whose inventory cannot be relied on, by provider and kind: at most 100.
+    /// Kinds with a spec in force whose inventory is not up to date, ordered by provider and kind; at most 100.
     async fn stale(&self) -> Vec<StaleKind> {
         self.inventory.stale.iter().cloned().map(StaleKind).collect()
     }
 
-    /// Resources with a spec in force that no listing ever had, so that they are not compared.
+    /// Number of unsynced resources with a spec in force: no listing has contained them yet, so they are not
+    /// compared.
     async fn never_listed(&self) -> i64 {
         self.never_listed
     }
 
-    /// Resources with a spec in force that the newest sweep did not compare, because they are settling.
+    /// Number of resources with a spec in force that the newest sweep did not compare because they are settling.
     async fn settling(&self) -> u64 {
         self.counts().settling
     }
 
-    /// The newest sweep over everything that was not skipped; null if there was none.
+    /// The newest sweep that was neither narrowed nor skipped; null if there was none.
     async fn last_sweep(&self) -> Option<JobRun> {
         self.sweep.clone().map(JobRun)
     }
 
-    /// Whether the newest sweep is older than the inventory may be, or there was none.
+    /// Whether the newest sweep is older than the maximum age, or no sweep has run.
     async fn sweep_overdue(&self) -> bool {
         self.is_sweep_overdue()
     }

@@ -1,4 +1,4 @@
-//! Desired state that comes from Terraform.
+//! Imports of Terraform states.
 
 use async_graphql::{ID, InputObject, SimpleObject};
 use serde_json::Value;
@@ -8,25 +8,26 @@ use crate::error::Error;
 use crate::provider::terraform::{self, State};
 use crate::services::imports::{self, ImportOptions};
 
-/// What to import.
+/// Input of `importTerraformState`.
 #[derive(InputObject)]
 pub(in crate::graphql) struct ImportTerraformStateInput {
-    /// The state: a file of version 4 or the output of `terraform show -json`, as JSON or as a text that holds
-    /// JSON. A whole request may have 1 MiB, unless this server is set up otherwise; import larger states with
-    /// `drift-inbox import-terraform`.
+    /// The state: a state file of version 4 or the output of `terraform show -json`, as JSON or as a string that
+    /// contains JSON. A request may have at most 1 MiB by default; import larger states with `drift-inbox
+    /// import-terraform`.
     #[graphql(secret)]
     state: Json,
-    /// Name of the state, the same every time. The output of `show -json` needs one; any other state goes by the
-    /// lineage in its file unless a name is given, which tells two states of one lineage apart.
+    /// The name of the state. Use the same name for each import of the state. Required for the output of `show
+    /// -json`. For a state file, the default is the lineage in the file; give a name to distinguish two states
+    /// with the same lineage.
     lineage: Option<String>,
-    /// Go through with a state that more than half of its resources have left.
+    /// Whether to import a state even if more than half of its resources have left it.
     #[graphql(default)]
     allow_mass_retire: bool,
-    /// Take over the specs that the API or a baseline owns: this state owns them from now on. Those of another state
-    /// are refused all the same.
+    /// Whether to take over specs with the source `api` or `baseline`. Specs of another state are never taken
+    /// over.
     #[graphql(default)]
     take_over: bool,
-    /// Say what would be done, and write nothing.
+    /// Whether to return the summary without writing anything.
     #[graphql(default)]
     dry_run: bool,
 }
@@ -50,119 +51,120 @@ impl ImportTerraformStateInput {
     }
 }
 
-/// What an import did.
+/// Result of `importTerraformState`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportTerraformStatePayload {
-    /// In numbers and names.
+    /// The summary of the import.
     pub(in crate::graphql) summary: ImportSummary,
 }
 
-/// What an import did, or would do.
+/// The summary of an import. After a dry run, what the import would do.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportSummary {
-    /// The state; its specs have the source `terraform:` and this.
+    /// The name of the state. Its specs have the source `terraform:` and this name.
     lineage: String,
-    /// The lineage in the file of the state, where the state goes by another name; else null.
+    /// The lineage in the state file, if the state was imported under another name; otherwise null.
     own_lineage: Option<String>,
-    /// Version of the state; null where it does not say.
+    /// The serial of the state; null if the state has none.
     serial: Option<i64>,
-    /// Specs recorded for the first time, or again after they had been retired.
+    /// Number of specs recorded for the first time, or again after they were retired.
     recorded: i32,
-    /// Specs that say something else now.
+    /// Number of specs of this state that changed.
     changed: i32,
-    /// Specs that the API or a baseline owned, and this state owns from now on, at most 200 of them. They are in no
-    /// other number than `takenOverCount`.
+    /// Specs taken over from the source `api` or `baseline`, at most 200. They are counted in `takenOverCount`
+    /// only.
     taken_over: Vec<ImportTakenOver>,
-    /// How many specs were taken over.
+    /// Number of specs taken over.
     taken_over_count: i32,
-    /// Specs that say what they said: nothing was written.
+    /// Number of specs that did not change.
     unchanged: i32,
-    /// Specs retired, because their resources left the state.
+    /// Number of specs retired because their resources left the state.
     retired: i32,
-    /// Specs of other states that changed, because this one declares their project or what is attached to them.
+    /// Number of specs of other states that changed because of declarations in this state.
     changed_elsewhere: i32,
-    /// Resources that no listing has had yet.
+    /// Number of resources that no listing has contained yet.
     unsynced: i32,
-    /// Instances of which nothing was changed, at most 200 of them.
+    /// Instances that were refused, at most 200.
     refused: Vec<ImportRefusal>,
-    /// How many instances were refused.
+    /// Number of instances refused.
     refused_count: i32,
-    /// Open drifts that the next sweep closes, because the desired value is now the live one; at most 200 of them.
+    /// Open drifts that the next sweep closes because the expected value now equals the live value, at most 200.
     closes: Vec<ImportClosing>,
-    /// How many open drifts the next sweep closes.
+    /// Number of open drifts that the next sweep closes.
     closes_count: i32,
-    /// Instances that were left out.
+    /// Number of instances skipped, by reason.
     skipped: ImportSkipped,
-    /// Attributes that are not compared, because the state leaves them open: at most one entry for each attribute of
-    /// the types that are read.
+    /// Attributes that are not compared, because the state leaves them open; at most one entry for each
+    /// attribute.
     not_compared: Vec<ImportNotCompared>,
 }
 
-/// An attribute that is not compared: the state does not say whether it was set by the configuration or by the
-/// cloud.
+/// An attribute that is not compared, because the state does not say whether the configuration or the cloud chose
+/// its value.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportNotCompared {
-    /// The type and the attribute, such as `digitalocean_app.spec.ingress`.
+    /// The Terraform type and the attribute, such as `digitalocean_app.spec.ingress`.
     attribute: String,
-    /// How many resources leave it open.
+    /// Number of resources that leave the attribute open.
     count: i32,
 }
 
-/// An instance whose spec somebody else owned.
+/// An instance whose spec was taken over.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportTakenOver {
-    /// Where the state has it.
+    /// The address of the instance in the state.
     address: String,
-    /// Kind of the resource.
+    /// The kind of the resource.
     kind: String,
-    /// Its id at the cloud.
+    /// The provider's id of the resource.
     provider_id: String,
-    /// The source that owned it: `api` or `baseline`.
+    /// The previous source of the spec: `api` or `baseline`.
     from: String,
 }
 
-/// An instance that was refused.
+/// An instance that was refused. Its spec did not change.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportRefusal {
-    /// Where the state has it.
+    /// The address of the instance in the state.
     address: String,
-    /// Kind of the resource.
+    /// The kind of the resource.
     kind: String,
-    /// Its id at the cloud.
+    /// The provider's id of the resource.
     provider_id: String,
-    /// Why.
+    /// Why the instance was refused.
     reason: String,
 }
 
-/// An open drift that an import would close.
+/// An open drift that the next sweep closes.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportClosing {
-    /// The drift.
+    /// The id of the drift.
     drift_id: ID,
-    /// Kind of the resource.
+    /// The kind of the resource.
     kind: String,
-    /// Name of the resource.
+    /// The name of the resource.
     name: String,
-    /// The field.
+    /// The name of the field.
     field: String,
 }
 
-/// How many instances were left out, and why.
+/// The number of instances skipped, by reason.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportSkipped {
-    /// Data sources: they ask for nothing.
+    /// Data sources.
     data: i32,
-    /// Tainted, to be replaced at the next apply. Their specs stay as they are.
+    /// Tainted instances, which the next apply replaces. Their specs do not change.
     tainted: i32,
-    /// Deposed, to be destroyed at the next apply.
+    /// Deposed instances, which the next apply destroys.
     deposed: i32,
-    /// Of other providers.
+    /// Instances of other providers.
     foreign: i32,
-    /// Without an id: their creation failed.
+    /// Instances without an id, because their creation failed.
     without_id: i32,
-    /// Resources that attachments, assignments or `digitalocean_project_resources` name and that no imported state has.
+    /// Resources that attachments, assignments or `digitalocean_project_resources` refer to and that no imported
+    /// state contains.
     unattached: i32,
-    /// Of types that have no kind in the inventory.
+    /// Instances of types without a kind in the inventory.
     unsupported: i32,
 }
 

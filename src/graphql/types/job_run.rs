@@ -7,130 +7,132 @@ use entity::job_runs;
 use super::Json;
 use crate::domain::schedule::Schedule;
 
-/// What runs.
+/// A job.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "job_runs::Job")]
 pub(in crate::graphql) enum Job {
-    /// Replaces the inventory by what the cloud answers.
+    /// The sync: lists the source of the inventory and stores the result.
     SyncInventory,
-    /// Compares every spec with the inventory.
+    /// The sweep: compares specs with the inventory and updates the drifts.
     DetectDrift,
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "job_runs::JobOutcome")]
 pub(in crate::graphql) enum JobOutcome {
-    /// All of it was done.
+    /// The run completed.
     Succeeded,
-    /// Some of it could not be done; the counts say what.
+    /// Part of the work could not be done. `counts` and `error` have details.
     Partial,
-    /// It failed; the error says why.
+    /// The run failed. `error` has the reason.
     Failed,
-    /// It did not start, because another run of the job was under way.
+    /// The run did not start, because another run was active.
     Skipped,
-    /// It stopped reporting.
+    /// The process of the run stopped sending heartbeats.
     Abandoned,
 }
 
-/// Why a run began.
+/// What started a run.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "job_runs::RunTrigger")]
 pub(in crate::graphql) enum RunTrigger {
     /// A tick of the schedule.
     Tick,
-    /// The start of a server, because a tick was missed.
+    /// A server that started after a tick was missed.
     CatchUp,
-    /// A user or a program, by the API or the command line.
+    /// A user or program, through the API or the command line.
     Hand,
 }
 
-/// One run of a job.
+/// A run of a job.
 pub(in crate::graphql) struct JobRun(pub(in crate::graphql) job_runs::Model);
 
-/// One run of a job.
+/// A run of a job.
 #[Object]
 impl JobRun {
-    /// The id.
+    /// The unique id of the run.
     pub(in crate::graphql) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// What ran.
+    /// The job.
     async fn job(&self) -> Job {
         self.0.job.into()
     }
 
-    /// Whether it was asked to look at a part only: a sync of some kinds, or a sweep of some resources.
+    /// Whether the run covers a part only: a sync of some kinds, or a sweep of some resources.
     async fn narrowed(&self) -> bool {
         self.0.narrowed
     }
 
-    /// Name of the source that a sync listed; null for a sweep, and for runs of before sources had names.
+    /// The name of the source that a sync listed; null for a sweep, and for runs older than this field.
     async fn source(&self) -> Option<&str> {
         self.0.source.as_deref()
     }
 
-    /// Why it began; null for runs of before this was kept.
+    /// What started the run; null for runs older than this field.
     async fn trigger(&self) -> Option<RunTrigger> {
         self.0.trigger.map(Into::into)
     }
 
-    /// The tick that it ran for; null for a run that no tick started.
+    /// The tick that started the run; null if no tick did.
     async fn scheduled_for(&self) -> Option<DateTime<Utc>> {
         self.0.scheduled_for
     }
 
-    /// When it began.
+    /// When the run started.
     async fn started_at(&self) -> DateTime<Utc> {
         self.0.started_at
     }
 
-    /// When it ended; null while it runs.
+    /// When the run ended; null while it is active.
     async fn finished_at(&self) -> Option<DateTime<Utc>> {
         self.0.finished_at
     }
 
-    /// How it ended; null while it runs.
+    /// The outcome; null while the run is active.
     async fn outcome(&self) -> Option<JobOutcome> {
         self.0.outcome.map(Into::into)
     }
 
-    /// What it did, as numbers by name.
+    /// Counts of what the run did: a JSON object that maps names to numbers.
     async fn counts(&self) -> Json {
         Json(self.0.counts.clone())
     }
 
-    /// Why it failed, or what it could not rely on.
+    /// Why the run failed, or what part of the work could not be done; null if it succeeded.
     async fn error(&self) -> Option<&str> {
         self.0.error.as_deref()
     }
 }
 
-/// When a job runs by itself.
+/// The schedule of a job.
 pub(in crate::graphql) struct JobSchedule {
-    /// What runs.
+    /// A job.
     pub(in crate::graphql) job: job_runs::Job,
-    /// When, unless only by hand.
+    /// The schedule; `None` if the job has none.
     pub(in crate::graphql) schedule: Option<Schedule>,
-    /// What time it is.
+    /// The current time.
     pub(in crate::graphql) now: DateTime<Utc>,
 }
 
-/// When a job runs by itself.
+/// The schedule of a job.
 #[Object]
 impl JobSchedule {
-    /// What runs.
+    /// A job.
     async fn job(&self) -> Job {
         self.job.into()
     }
 
-    /// Seconds, minutes, hours, day of the month, month and day of the week, in UTC; null if it runs by hand only.
+    /// The cron expression in UTC: second, minute, hour, day of month, month, day of week. Null if the job has no
+    /// schedule.
     async fn cron(&self) -> Option<&str> {
         self.schedule.as_ref().map(Schedule::text)
     }
 
-    /// When it runs next, on one of the servers that share the database; null if it runs by hand only.
+    /// The next tick of the schedule; null if the job has no schedule. One of the servers that share the database
+    /// runs it.
     async fn next_run_at(&self) -> Option<DateTime<Utc>> {
         self.schedule.as_ref()?.next_tick(self.now)
     }

@@ -34,16 +34,12 @@ pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};
 
-/// Most entries of a list that has no pages. A count beside the list says how many there are.
+/// Maximum number of entries of a list without pages. A count beside the list has the total.
 const MAX_SHOWN: usize = 200;
 
-/// Anything with an id. Ids are UUIDs and unique across all types.
+/// An object with an id.
 #[derive(Interface)]
-#[graphql(field(
-    name = "id",
-    ty = "ID",
-    desc = "The id, a UUID that no other object of any type has."
-))]
+#[graphql(field(name = "id", ty = "ID", desc = "The id: a UUID, unique across all types."))]
 pub(super) enum Node {
     /// A drift.
     Drift(Drift),
@@ -55,6 +51,6 @@ pub(super) enum Node {
     ResourceEvent(ResourceEvent),
     /// A run of a job.
     JobRun(JobRun),
-    /// What remains of a forgotten resource.
+    /// The record of a forgotten resource.
     ForgottenResource(ForgottenResource),
 }

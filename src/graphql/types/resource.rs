@@ -1,4 +1,4 @@
-//! A resource, and how to ask for resources.
+//! Resources and their filters.
 
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
@@ -12,26 +12,25 @@ use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftsOf, EventsOf, SpecOf, SyncedAt};
 use crate::services::resources::ResourceFilter;
 
-/// Which resources are wanted. Parts that are absent narrow nothing.
+/// Selects resources that match every condition. Absent fields do not restrict the selection.
 #[derive(Default, InputObject)]
 #[graphql(name = "ResourceFilter")]
 pub(in crate::graphql) struct ResourceFilterInput {
-    /// Cloud that answers for it, such as `digitalocean`.
+    /// The cloud provider, such as `digitalocean`.
     provider: Option<String>,
-    /// Kind within the provider, such as `droplet`.
+    /// The kind within the provider, such as `droplet`.
     kind: Option<String>,
-    /// Region slug.
+    /// The region slug, such as `nyc3`.
     region: Option<String>,
-    /// `true`: a spec is in force for it. `false`: it is there, and nobody asked for it. Neither of them is what is
-    /// gone without a spec, so that nothing is both `managed: false` and `gone: true`; what no listing has had yet;
-    /// and what something else of the cloud made and looks after, such as the workers of a Kubernetes cluster, the
-    /// default network of a region, or backups.
+    /// `true`: only managed resources, which have a spec in force. `false`: only unmanaged resources, which
+    /// exist, have no spec in force and are not owned. Resources without a spec in force that are gone, unsynced
+    /// or owned match neither value.
     managed: Option<bool>,
-    /// Whether it has an open drift.
+    /// `true`: only resources with an open drift. `false`: only resources without one.
     drifted: Option<bool>,
-    /// Whether the last complete listing lacked it.
+    /// `true`: only gone resources. `false`: only resources that are not gone.
     gone: Option<bool>,
-    /// Part of the name or the provider id; ASCII letters match in either case.
+    /// A substring of the name or the provider id. ASCII letters match in either case.
     search: Option<String>,
 }
 
@@ -58,74 +57,74 @@ impl From<ResourceFilterInput> for ResourceFilter {
     }
 }
 
-/// One thing in the cloud's inventory, as the last listing had it.
+/// An object in a cloud account, as the last listing returned it.
 pub(in crate::graphql) struct Resource(pub(in crate::graphql) cloud_resources::Model);
 
-/// One thing in the cloud's inventory, as the last listing had it.
+/// An object in a cloud account, as the last listing returned it.
 #[Object]
 impl Resource {
-    /// The id.
+    /// The unique id of the resource.
     pub(in crate::graphql) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// Cloud that answers for it, such as `digitalocean`.
+    /// The cloud provider, such as `digitalocean`.
     async fn provider(&self) -> &str {
         &self.0.provider
     }
 
-    /// Kind within the provider, such as `droplet`.
+    /// The kind within the provider, such as `droplet`.
     async fn kind(&self) -> &str {
         &self.0.kind
     }
 
-    /// The provider's own id.
+    /// The provider's id, unique within the kind.
     async fn provider_id(&self) -> &str {
         &self.0.provider_id
     }
 
-    /// Uniform resource name: the provider's own, such as `do:droplet:3164444`, or
-    /// `provider:kind:providerId` where it has none.
+    /// The provider's uniform resource name, such as `do:droplet:3164444`, or `provider:kind:providerId` if the
+    /// provider has none.
     async fn urn(&self) -> &str {
         &self.0.urn
     }
 
-    /// Name that operators gave it; null if it has none.
+    /// The name of the resource; null if it has none.
     async fn name(&self) -> Option<&str> {
         Some(self.0.name.as_str()).filter(|name| !name.is_empty())
     }
 
-    /// Region slug.
+    /// The region slug, such as `nyc3`.
     async fn region(&self) -> Option<&str> {
         self.0.region.as_deref()
     }
 
-    /// Size slug.
+    /// The size slug, such as `s-1vcpu-1gb`; null if the resource has none.
     async fn size_slug(&self) -> Option<&str> {
         self.0.size_slug.as_deref()
     }
 
-    /// Status as the provider words it.
+    /// The status that the provider reports; null if it reports none.
     async fn status(&self) -> Option<&str> {
         self.0.status.as_deref()
     }
 
-    /// Primary address.
+    /// The primary IP address; null if the resource has none.
     async fn ip(&self) -> Option<&str> {
         self.0.ip.as_deref()
     }
 
-    /// Network that it belongs to.
+    /// The id of the VPC that the resource is in; null if it is in none.
     async fn vpc_uuid(&self) -> Option<&str> {
         self.0.vpc_uuid.as_deref()
     }
 
-    /// Project that it belongs to.
+    /// The id of the project that the resource is in; null if it is in none or the project is not known.
     async fn project_id(&self) -> Option<&str> {
         self.0.project_id.as_deref()
     }
 
-    /// Tags.
+    /// The tags of the resource.
     async fn tags(&self) -> Vec<&str> {
         self.0
             .tags
@@ -136,49 +135,50 @@ impl Resource {
             .collect()
     }
 
-    /// Everything else that a spec can name.
+    /// All attributes of the resource: a JSON object with the fields that have no field of their own here.
     async fn attrs(&self) -> Json {
         Json(self.0.attrs.clone())
     }
 
-    /// First listing that had it; null while only an import knows of it.
+    /// When a listing first contained the resource; null if it is known from an import only.
     async fn first_seen_at(&self) -> Option<DateTime<Utc>> {
         self.0.first_seen_at
     }
 
-    /// When its kind was last listed as a whole.
+    /// When the last complete listing of the resource's kind was applied; null if there was none.
     async fn synced_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
         let kind = SyncedAt(self.0.provider.clone(), self.0.kind.clone());
         Ok(crate::graphql::loaders(ctx)?.load_one(kind).await?.flatten())
     }
 
-    /// The complete listing that lacked it; null while it is there.
+    /// The time of the complete listing that lacked the resource; null if the resource is not gone.
     async fn gone_at(&self) -> Option<DateTime<Utc>> {
         self.0.gone_at
     }
 
-    /// Whether something else of the cloud made it and looks after it, so that nobody has to ask for it: workers,
-    /// disks and balancers of Kubernetes, default networks, the name servers of a domain.
+    /// Whether another part of the cloud created and maintains the resource, such as a worker of a Kubernetes
+    /// cluster, a default network or the name servers of a domain. An owned resource needs no spec.
     async fn owned(&self) -> bool {
         self.0.owned
     }
 
-    /// What was asked for; null if nothing is.
+    /// The spec in force; null if there is none.
     async fn provisioned(&self, ctx: &Context<'_>) -> ApiResult<Option<ProvisionedSpec>> {
         let spec = crate::graphql::loaders(ctx)?.load_one(SpecOf(self.0.id)).await?;
         Ok(spec.flatten().map(ProvisionedSpec))
     }
 
-    /// Its drifts, newest first; those that are open unless the filter says otherwise.
+    /// Drifts of the resource, newest first. Without a status filter, open drifts only.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn drifts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which drifts.")] filter: Option<DriftFilterInput>,
-        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
-        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Selects the drifts.")] filter: Option<DriftFilterInput>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Drift>> {
         let filter = filter.unwrap_or_default().parse()?;
         let request = PageArgs {
@@ -201,15 +201,16 @@ impl Resource {
         ))
     }
 
-    /// What happened to it, newest first.
+    /// Events of the resource, newest first.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning.")] first: Option<i32>,
-        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end.")] last: Option<i32>,
-        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ResourceEvent>> {
         let request = PageArgs {
             first,

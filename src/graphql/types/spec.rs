@@ -16,12 +16,12 @@ pub(in crate::graphql) struct ProvisionedSpec(pub(in crate::graphql) cloud_provi
 /// The desired state of one resource.
 #[Object]
 impl ProvisionedSpec {
-    /// The id.
+    /// The unique id of the spec.
     pub(in crate::graphql) async fn id(&self) -> ID {
         self.0.id.into()
     }
 
-    /// The resource that it is about.
+    /// The resource that the spec describes.
     async fn resource(&self, ctx: &Context<'_>) -> ApiResult<Resource> {
         let row = crate::graphql::loaders(ctx)?
             .load_one(ResourceById(self.0.resource_id))
@@ -31,30 +31,30 @@ impl ProvisionedSpec {
         })?))
     }
 
-    /// The fields that are watched and the values that they must have; null means unset.
+    /// The expected values: a JSON object that maps fields to values. Null means that the field must be unset.
     async fn spec(&self) -> Json {
         Json(self.0.spec.clone())
     }
 
-    /// Parts of these fields that the spec leaves open, so that they are not compared, such as
-    /// `spec.services[name=web].http_port`; at most 200 of them.
+    /// Parts of fields that the spec leaves open and that are not compared, such as
+    /// `spec.services[name=web].http_port`; at most 200.
     async fn not_compared(&self) -> Vec<String> {
         let mut open = NotCompared::of(&self.0).texts();
         open.truncate(200);
         open
     }
 
-    /// 1, 2, 3, ... without gaps.
+    /// The version of the spec: 1, 2, 3 and so on.
     async fn spec_version(&self) -> i32 {
         self.0.spec_version
     }
 
-    /// Who owns the spec: `api`, `baseline`, or `terraform:` and the lineage of a state.
+    /// The owner of the spec: `api`, `baseline`, or `terraform:` and the name of a Terraform state.
     async fn source(&self) -> &str {
         &self.0.source
     }
 
-    /// Who recorded this version.
+    /// The user who recorded this version.
     async fn recorded_by(&self) -> &str {
         &self.0.recorded_by
     }

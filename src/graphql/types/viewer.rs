@@ -1,23 +1,23 @@
-//! Who asks.
+//! The authenticated user.
 
 use async_graphql::{Enum, ID, Object};
 
 use crate::domain::actor::{self, Actor};
 
-/// What somebody may do.
+/// A role of a user.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "actor::Role")]
 pub(in crate::graphql) enum Role {
-    /// May look.
+    /// Read access.
     PlatformViewer,
-    /// May look and decide.
+    /// Read and write access.
     PlatformAdmin,
 }
 
-/// Who asks.
+/// The authenticated user.
 pub(in crate::graphql) struct Viewer<'a>(pub(in crate::graphql) &'a Actor);
 
-/// Who asks.
+/// The authenticated user.
 #[Object]
 impl Viewer<'_> {
     /// The subject of the token.
@@ -25,12 +25,12 @@ impl Viewer<'_> {
         self.0.subject().into()
     }
 
-    /// The email of the token.
+    /// The email claim of the token; null if it has none.
     async fn email(&self) -> Option<&str> {
         self.0.email()
     }
 
-    /// The roles that count here.
+    /// The roles of the user that this server knows.
     async fn roles(&self) -> Vec<Role> {
         self.0.roles().iter().map(|role| (*role).into()).collect()
     }
