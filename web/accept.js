@@ -1,5 +1,5 @@
-// Asks before a live value becomes the desired one. What is accepted is what the dialog shows, at the revision
-// that it shows; whenever that changes under it, somebody has to look again first.
+// The dialog that confirms an accept. The accept applies to the value and the revision that the dialog shows; if they
+// change while it is open, the user has to confirm that they have seen the new value.
 
 import { ApiError, explain } from './api.js';
 import { announce, h } from './dom.js';
@@ -8,9 +8,9 @@ import { ACCEPT, DETECT, DRIFT_ROW } from './queries.js';
 import { fullDifference, specFields, wholeValue } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
-/** How the source of a spec begins that a Terraform state owns; the name of the state follows. */
+/** The prefix of the source of a spec that a Terraform state owns. The name of the state follows. */
 const STATE_SOURCE = 'terraform:';
-/** Bytes that the server takes. */
+/** Maximum length of a note in bytes. */
 const LONGEST_NOTE = 4096;
 
 export class AcceptDialog {
@@ -18,20 +18,20 @@ export class AcceptDialog {
   /** @type {Drift | null} */
   #drift = null;
   #busy = false;
-  /** How often it was opened: an answer may come when it is about another drift already. */
+  /** How often the dialog was opened. A response may arrive after it was opened for another drift. */
   #opened = 0;
-  /** Whether the value that is shown has been looked at since it came. */
+  /** Whether the user has seen the value that is shown. */
   #seen = true;
-  /** Notes that were not sent, by drift: a session may end while one is written. @type {Map<string, string>} */
+  /** Unsent notes by drift: a session may end while the user writes one. @type {Map<string, string>} */
   #drafts = new Map();
   #content = h('div', { class: 'accept-content' });
   #message = h('div', { class: 'refusal', testid: 'refusal', role: 'alert' });
   #note = h('textarea', { id: 'accept-note', testid: 'note', rows: '3', 'aria-describedby': 'accept-note-size', on: { input: () => this.#typed() } });
   #size = h('span', { id: 'accept-note-size', class: 'hint' });
-  #review = h('button', { type: 'button', testid: 'accept-review', hidden: true, text: 'I have looked at the new value', on: { click: () => this.#looked() } });
+  #review = h('button', { type: 'button', testid: 'accept-review', hidden: true, text: 'I have reviewed the new value', on: { click: () => this.#looked() } });
   #confirm = h('button', { type: 'submit', class: 'primary', testid: 'confirm-accept' });
   #cancel = h('button', { type: 'button', testid: 'cancel-accept', on: { click: () => this.element.close() } });
-  #noteField = h('div', { class: 'field' }, h('label', { for: 'accept-note', text: 'Note, for those who come later (optional)' }), this.#note, this.#size);
+  #noteField = h('div', { class: 'field' }, h('label', { for: 'accept-note', text: 'Note (optional)' }), this.#note, this.#size);
 
   /** @param {Context} context */
   constructor(context) {
@@ -49,20 +49,20 @@ export class AcceptDialog {
             },
           },
         },
-        h('h2', { id: 'accept-title', text: 'Accept what is there' }),
+        h('h2', { id: 'accept-title', text: 'Accept drift' }),
         h('div', { class: 'dialog-body' }, this.#message, this.#content, this.#noteField),
         h('div', { class: 'dialog-foot' }, this.#review, this.#cancel, this.#confirm),
       ),
     );
     this.element.addEventListener('close', () => this.#closed());
-    // A key that is held would press one button after the other.
+    // A key that is held down must not press several buttons.
     this.element.addEventListener('keydown', (event) => {
       if (event.repeat && event.target instanceof HTMLButtonElement) event.preventDefault();
     });
   }
 
   /**
-   * @param {Drift} drift as it is on the screen
+   * @param {Drift} drift as shown on the screen
    */
   open(drift) {
     this.#busy = false;
@@ -72,11 +72,11 @@ export class AcceptDialog {
     this.#show(drift, true);
     this.element.showModal();
     this.#note.focus();
-    // What is on the screen may be a while old.
+    // The row on the screen may be outdated.
     void this.#lookUp(drift.id);
   }
 
-  /** Closes it without a word, such as when the session has ended. */
+  /** Closes the dialog, for example when the session has ended. */
   close() {
     if (this.element.open) this.element.close();
   }
@@ -99,7 +99,7 @@ export class AcceptDialog {
     const open = drift.status === 'OPEN';
     this.#content.replaceChildren(
       h('p', { class: 'crumbs' }, h('strong', { text: visibleLine(resourceName(resource)) }), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) })),
-      ...(open ? effect(drift) : [h('h3', { text: 'What it was about' }), fullDifference(drift)]),
+      ...(open ? effect(drift) : [h('h3', { text: 'Difference' }), fullDifference(drift)]),
     );
     this.#noteField.hidden = !open;
     this.#confirm.hidden = !open;
@@ -139,7 +139,7 @@ export class AcceptDialog {
   }
 
   /**
-   * Somebody else may have changed what the dialog is about.
+   * Shows a drift that another user or a sweep changed.
    * @param {Drift} now
    */
   hear(now) {
@@ -151,7 +151,7 @@ export class AcceptDialog {
     }
     if (now.revision > shown.revision) {
       this.#show(now, false);
-      this.#say('This changed while you were looking.', 'Below is what is there now: look again before you accept.');
+      this.#say('The drift changed while the dialog was open.', 'Review the current value below before you accept.');
     } else if (now.resource.provisioned?.specVersion !== shown.resource.provisioned?.specVersion && now.revision === shown.revision) {
       this.#show(now, this.#seen);
     }
@@ -163,9 +163,9 @@ export class AcceptDialog {
     const when = now.resolvedAt === null ? '' : timeElement(now.resolvedAt);
     const note = now.resolutionNote ? ` “${visible(now.resolutionNote)}”` : '';
     if (now.status === 'STALE') {
-      this.#say('It no longer differs.', 'What is there is what is asked for: nothing is left to decide.');
+      this.#say('This drift is stale.', 'It was closed without a decision, so it cannot be accepted.');
     } else {
-      this.#say('Somebody was faster.', `It was ${visible(resolution(now))} `, when, '.', note, ' Nothing is left to decide.');
+      this.#say('This drift is already closed.', `It was ${visible(resolution(now))} `, when, '.', note);
     }
     this.#cancel.focus();
   }
@@ -177,7 +177,7 @@ export class AcceptDialog {
       if (drift !== null) this.#context.changed(drift);
       return drift;
     } catch (error) {
-      // The accept itself says what is wrong, if it still is by then.
+      // The accept itself reports the error if it persists.
       if (error instanceof ApiError) return null;
       throw error;
     }
@@ -214,29 +214,29 @@ export class AcceptDialog {
   /**
    * @param {Drift} drift
    * @param {unknown} error
-   * @param {() => boolean} isShown whether the dialog is still about it
+   * @param {() => boolean} isShown whether the dialog still shows this drift
    */
   async #refused(drift, error, isShown) {
     const code = error instanceof ApiError ? error.code : '';
     if (code === 'UNAUTHENTICATED') return;
     const now = ['ALREADY_RESOLVED', 'LIVE_VALUE_MOVED', 'NETWORK', 'REQUEST_TIMEOUT'].includes(code) ? await this.#lookUp(drift.id) : null;
-    // Closed, or already told by the row itself.
+    // The dialog is closed, or the updated row has already shown a message.
     if (!isShown() || (now !== null && now.status !== 'OPEN')) return;
     switch (code) {
       case 'LIVE_VALUE_MOVED':
         this.#seen = false;
         if (now !== null) this.#show(now, false);
-        this.#say('Refused: the live value moved.', 'Below is what is there now: look again before you accept.');
+        this.#say('Not accepted: the live value has changed.', 'Review the current value below before you accept.');
         break;
       case 'SPEC_MOVED':
-        this.#say('Refused: the spec was recorded anew since.', 'What this drift compares with is no longer what is asked for. ', this.#compareAgain(drift));
+        this.#say('Not accepted: the spec has changed.', 'This drift was detected with an older version of the spec. ', this.#compareAgain(drift));
         break;
       case 'FORBIDDEN':
-        this.#say('Refused: your role may not accept.', 'Accepting needs the role platform_admin.');
+        this.#say('Not accepted: your role does not allow it.', 'Accepting requires the role platform_admin.');
         break;
       case 'NETWORK':
       case 'REQUEST_TIMEOUT':
-        this.#say(explain(error), now === null ? 'Whether the accept went through is not known; try again when the server is back.' : 'The drift is still open: try again.');
+        this.#say(explain(error), now === null ? 'It is not known whether the drift was accepted. Try again when the server is available.' : 'The drift is still open. Try again.');
         break;
       default:
         this.#say('Not accepted.', explain(error));
@@ -245,13 +245,13 @@ export class AcceptDialog {
 
   /** @param {Drift} drift */
   #compareAgain(drift) {
-    const button = h('button', { type: 'button', text: 'Compare again now' });
+    const button = h('button', { type: 'button', text: 'Compare again' });
     button.addEventListener('click', async () => {
       button.disabled = true;
       try {
         await this.#context.api.ask(DETECT, { input: { resourceIds: [drift.resource.id] } });
         const now = await this.#lookUp(drift.id);
-        if (now?.status === 'OPEN' && now.revision === drift.revision) this.#say('Compared again.', 'Nothing changed.');
+        if (now?.status === 'OPEN' && now.revision === drift.revision) this.#say('Compared again.', 'The drift did not change.');
       } catch (error) {
         this.#say('Not compared.', explain(error));
       }
@@ -261,7 +261,7 @@ export class AcceptDialog {
 }
 
 /**
- * Exactly what an accept would do.
+ * Describes what an accept does.
  * @param {Drift} drift
  */
 function effect(drift) {
@@ -269,7 +269,7 @@ function effect(drift) {
 }
 
 /**
- * An accept that the next import undoes must not come as a surprise.
+ * Warns if the next import of a Terraform state will undo the accept.
  * @param {Drift} drift
  */
 function ownerWarning(drift) {
@@ -278,10 +278,10 @@ function ownerWarning(drift) {
   const state = visibleLine(source.slice(STATE_SOURCE.length));
   const remedy =
     drift.kind === 'MISSING'
-      ? 'records the spec again, unless the resource is removed from that state first.'
-      : 'records its own value again, unless the configuration gets the live value first.';
+      ? 'records the spec again unless you remove the resource from that state first.'
+      : 'restores its own value unless you change the Terraform configuration to the live value first.';
   return [
-    h('p', { class: 'warning', testid: 'accept-owner' }, h('strong', { text: 'This spec comes from a Terraform state.' }), ` The next import of “${state}” ${remedy}`),
+    h('p', { class: 'warning', testid: 'accept-owner' }, h('strong', { text: 'A Terraform state owns this spec.' }), ` The next import of “${state}” ${remedy}`),
   ];
 }
 
@@ -291,15 +291,15 @@ function change(drift) {
   const versions = version === undefined ? '' : `, spec version ${version} → ${version + 1}`;
   if (drift.kind === 'MISSING') {
     return [
-      h('p', { testid: 'accept-effect', text: `The resource is gone. Its spec will be retired: nothing is wanted any more${versions}.` }),
-      h('h3', { text: 'What will no longer be asked for' }),
+      h('p', { testid: 'accept-effect', text: `The resource is gone. Accepting retires its spec${versions}.` }),
+      h('h3', { text: 'Spec to be retired' }),
       specFields(drift.expected),
     ];
   }
   return [
-    h('h3', { testid: 'accept-effect', text: `Will be asked for from now on${versions}` }),
-    h('div', { testid: 'accept-value' }, h('p', { class: 'desired-field' }, h('code', { text: visibleLine(drift.field) }), ':'), wholeValue(drift.actual, 'Value that will be asked for')),
-    h('h3', { text: 'What that changes' }),
+    h('h3', { testid: 'accept-effect', text: `New expected value${versions}` }),
+    h('div', { testid: 'accept-value' }, h('p', { class: 'desired-field' }, h('code', { text: visibleLine(drift.field) }), ':'), wholeValue(drift.actual, 'New expected value')),
+    h('h3', { text: 'Difference' }),
     fullDifference(drift),
   ];
 }

@@ -1,10 +1,10 @@
-// Asks the server. The one place that knows HTTP.
+// Sends requests to the server. The only place that uses HTTP.
 
 import { parseJson } from './json.js';
 import { EventParser } from './sse.js';
 /** @import { Session } from './session.js' */
 
-/** Longer than the server lets a request take. */
+/** Longer than the request timeout of the server. */
 const PATIENCE = 40_000;
 
 export class ApiError extends Error {
@@ -46,11 +46,11 @@ export class Api {
   }
 
   /**
-   * Listens to a subscription over server-sent events, until it ends.
+   * Runs a subscription over server-sent events until it ends.
    * @param {string} query
    * @param {{ [name: string]: unknown }} variables
-   * @param {{ opened: () => void, heard: () => void, next: (data: any) => void }} listener `heard` is called at
-   *   every sign of life
+   * @param {{ opened: () => void, heard: () => void, next: (data: any) => void }} listener `heard` is called whenever
+   *   data arrives
    * @param {AbortSignal} signal
    */
   async listen(query, variables, listener, signal) {
@@ -74,9 +74,9 @@ export class Api {
    * @param {string | null} token
    */
   #noticed(error, token) {
-    // Not if somebody signed in again meanwhile.
+    // Not if the user has signed in again in the meantime.
     if (error instanceof ApiError && error.code === 'UNAUTHENTICATED' && this.#session.token === token) {
-      this.#session.end('Your session has ended: the token is not valid any more.');
+      this.#session.end('Your session has ended, because the token is no longer valid.');
     }
   }
 }
@@ -134,7 +134,7 @@ async function send(token, query, variables, accept, signal) {
   try {
     if (token !== null) headers.set('Authorization', `Bearer ${token}`);
   } catch {
-    throw new ApiError('UNAUTHENTICATED', 'This is not a token: it has characters that no token has.');
+    throw new ApiError('UNAUTHENTICATED', 'This is not a token. It contains invalid characters.');
   }
   try {
     return await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
@@ -184,7 +184,7 @@ function errorOf(response, text) {
   if (error !== undefined) return new ApiError(String(error.extensions?.code), String(error.message), error.extensions);
   if (response.status === 401) return new ApiError('UNAUTHENTICATED', 'The token is not valid.');
   if ([502, 503, 504].includes(response.status)) return new ApiError('NETWORK', `The server cannot be reached (${response.status}).`);
-  return new ApiError('BAD_ANSWER', `The server answered ${response.status} ${response.statusText}, and not as expected.`);
+  return new ApiError('BAD_ANSWER', `Unexpected response from the server: ${response.status} ${response.statusText}`);
 }
 
 /**
@@ -196,29 +196,29 @@ function parsed(text) {
     const value = parseJson(text);
     return value !== null && typeof value === 'object' ? value : null;
   } catch {
-    // A page of a proxy on the way, say. Whoever asked says what the status was.
+    // For example the error page of a proxy. The caller reports the status.
     return null;
   }
 }
 
 /**
- * An error in a sentence for people.
+ * Describes an error for users.
  * @param {unknown} error
  */
 export function explain(error) {
-  if (!(error instanceof ApiError)) return `Something went wrong in this page: ${String(error)}`;
+  if (!(error instanceof ApiError)) return `The page failed: ${String(error)}`;
   switch (error.code) {
     case 'FORBIDDEN':
       return 'Your role does not allow this.';
     case 'INTERNAL_SERVER_ERROR':
-      return 'The server failed to answer. Its log says why.';
+      return 'The server failed. Its log has the reason.';
     default:
       return error.message.charAt(0).toUpperCase() + error.message.slice(1);
   }
 }
 
 /**
- * Whether a request was given up on purpose.
+ * Whether a request was aborted on purpose.
  * @param {unknown} error
  */
 export function isAbort(error) {

@@ -1,4 +1,4 @@
-// How much of the inventory is asked for.
+// The coverage view: how many resources of each kind are managed.
 
 import { ApiError, explain } from './api.js';
 import { h } from './dom.js';
@@ -20,7 +20,7 @@ export class CoverageView {
       'section',
       { class: 'pane wide-pane', 'aria-labelledby': 'coverage-title', hidden: true },
       h('div', { class: 'pane-head' }, h('h2', { id: 'coverage-title', tabindex: '-1', text: 'Coverage' })),
-      h('p', { class: 'lead', text: 'How much of each kind is asked for. Nobody hears of drift on what is unmanaged.' }),
+      h('p', { class: 'lead', text: 'How many resources of each kind have a spec. Unmanaged resources are not compared, so they never drift.' }),
       this.#content,
     );
   }
@@ -62,7 +62,7 @@ function nothing() {
 
 /** @param {KindCoverage[]} kinds */
 function table(kinds) {
-  const heads = ['Kind', 'Managed', 'Unmanaged', 'Owned by others', 'Drifted', 'Missing'];
+  const heads = ['Kind', 'Managed', 'Unmanaged', 'Owned', 'Drifted', 'Missing'];
   return h(
     'div',
     { class: 'table-place', tabindex: '0', role: 'region', 'aria-label': 'Coverage by kind' },

@@ -1,4 +1,4 @@
-// One drift in full.
+// The detail view of one drift.
 
 import { ApiError, explain } from './api.js';
 import { announce, h, unseen } from './dom.js';
@@ -16,7 +16,7 @@ const EVENTS = {
   DRIFT_DETECTED: 'drift detected',
   DRIFT_CHANGED: 'drift changed',
   DRIFT_ACCEPTED: 'drift accepted',
-  DRIFT_STALE: 'no longer differs',
+  DRIFT_STALE: 'drift became stale',
   RESOURCE_CHANGED: 'resource changed',
   RESOURCE_DISCOVERED: 'resource discovered',
   RESOURCE_GONE: 'resource gone',
@@ -69,7 +69,7 @@ export class DetailView {
     if (heading instanceof HTMLElement) heading.focus({ preventScroll: true });
   }
 
-  /** Asks for it again. */
+  /** Loads the drift again. */
   async refresh() {
     const id = this.#id;
     if (id === null) return;
@@ -79,11 +79,11 @@ export class DetailView {
     try {
       const { drift } = await this.#context.api.ask(DRIFT, { id }, signal);
       if (signal.aborted) return;
-      if (drift === null) this.#say('There is no such drift.', 'The link may be of another server, or cut short.');
+      if (drift === null) this.#say('This drift does not exist.', 'The link may be incomplete or belong to another server, or the drift may have been deleted.');
       else this.#draw(drift);
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.code === 'UNAUTHENTICATED')) return;
-      if (error instanceof ApiError && error.code === 'BAD_USER_INPUT') this.#say('There is no such drift.', 'This is not an id of a drift.');
+      if (error instanceof ApiError && error.code === 'BAD_USER_INPUT') this.#say('This drift does not exist.', 'The id in the link is not valid.');
       else this.#say('The drift could not be loaded.', explain(error), () => void this.refresh());
     }
   }
@@ -94,7 +94,7 @@ export class DetailView {
     if (shown === null) return;
     const same = drift.id === shown.id && drift.revision === shown.revision && drift.status === shown.status;
     if (same || drift.resource.id !== shown.resource.id) return;
-    if (drift.id === shown.id) announce(drift.status === 'OPEN' ? 'The drift that you look at changed' : `The drift that you look at: ${resolution(drift)}`);
+    if (drift.id === shown.id) announce(drift.status === 'OPEN' ? 'The open drift changed' : `The drift was closed: ${resolution(drift)}`);
     void this.refresh();
   }
 
@@ -118,7 +118,7 @@ export class DetailView {
         button.textContent = 'Copy link';
       }, 2000);
     } catch {
-      // Browsers refuse without https, or when asked to: then by hand.
+      // Browsers refuse without HTTPS or permission. The user can then copy the link from a field.
       const field = h('input', { class: 'link-field', type: 'text', readonly: true, value: link, 'aria-label': 'Link to this drift' });
       button.replaceWith(field);
       field.select();
@@ -189,14 +189,14 @@ export class DetailView {
   #decision(drift) {
     if (drift.status !== 'OPEN') return resolved(drift);
     if (!this.#context.session.canDecide) {
-      return h('p', { class: 'note', testid: 'read-only', text: 'You may look but not decide: accepting needs the role platform_admin.' });
+      return h('p', { class: 'note', testid: 'read-only', text: 'You have read access only. Accepting requires the role platform_admin.' });
     }
-    const word = drift.kind === 'MISSING' ? 'Accept: nothing is wanted any more…' : 'Accept the live value…';
+    const word = drift.kind === 'MISSING' ? 'Accept and retire the spec…' : 'Accept the live value…';
     return h(
       'div',
       { class: 'actions' },
       h('button', { type: 'button', class: 'primary', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift) } }),
-      h('span', { class: 'hint', text: 'Or put the cloud back as it was: the row closes at the next sweep.' }),
+      h('span', { class: 'hint', text: 'Or restore the expected value in the cloud: the next sweep then closes this drift.' }),
     );
   }
 
@@ -206,8 +206,8 @@ export class DetailView {
     const others = open.nodes.filter((other) => other.id !== drift.id);
     const earlier = past.nodes.filter((other) => other.id !== drift.id);
     return [
-      others.length > 0 && part(`Also open on this resource (${others.length}${open.pageInfo.hasNextPage ? '+' : ''})`, this.#siblings(others)),
-      earlier.length > 0 && part('Resolved before', this.#siblings(earlier)),
+      others.length > 0 && part(`Other open drifts of this resource (${others.length}${open.pageInfo.hasNextPage ? '+' : ''})`, this.#siblings(others)),
+      earlier.length > 0 && part('Closed drifts', this.#siblings(earlier)),
     ].filter((section) => section !== false);
   }
 
@@ -240,7 +240,7 @@ export class DetailView {
   #events(resource) {
     const list = h('ol', { class: 'events', testid: 'events' }, ...resource.events.nodes.map(eventItem));
     const button = h('button', { type: 'button', class: 'quiet', text: 'Older events' });
-    const place = h('div', {}, list, resource.events.nodes.length === 0 && h('p', { text: 'Nothing has happened to it yet.' }), button);
+    const place = h('div', {}, list, resource.events.nodes.length === 0 && h('p', { text: 'There are no events yet.' }), button);
     let { hasNextPage, endCursor } = resource.events.pageInfo;
     button.hidden = !hasNextPage;
     button.addEventListener('click', async () => {
@@ -283,8 +283,8 @@ function both(drift) {
   return h(
     'div',
     { class: 'both' },
-    h('div', { class: 'side' }, h('h4', { text: 'Asked for' }), wholeValue(drift.expected, 'Asked for')),
-    h('div', { class: 'side', testid: 'live-value' }, h('h4', { text: 'Live' }), wholeValue(drift.actual, 'Live')),
+    h('div', { class: 'side' }, h('h4', { text: 'Expected' }), wholeValue(drift.expected, 'Expected value')),
+    h('div', { class: 'side', testid: 'live-value' }, h('h4', { text: 'Live' }), wholeValue(drift.actual, 'Live value')),
   );
 }
 
@@ -310,7 +310,7 @@ function sentence(text) {
 
 /** @param {DriftDetail} drift */
 function spec({ resource: { provisioned } }) {
-  if (provisioned === null) return h('p', { text: 'No spec is in force: nothing is asked for.' });
+  if (provisioned === null) return h('p', { text: 'No spec is in force for this resource.' });
   return h(
     'p',
     { testid: 'spec' },
@@ -326,7 +326,7 @@ function facts(resource) {
   /** @type {[string, string | HTMLElement | null][]} */
   const rows = [
     ['Provider', resource.provider],
-    ['Id', resource.providerId],
+    ['ID', resource.providerId],
     ['URN', resource.urn],
     ['Region', resource.region],
     ['Size', resource.sizeSlug],
@@ -361,7 +361,7 @@ function eventItem(event) {
     field !== null && h('code', { text: visibleLine(field) }),
     field !== null &&
       compared &&
-      h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), unseen(' was asked for, is '), visibleLine(short(summary(data['actual'])))),
+      h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), unseen(' expected, live value '), visibleLine(short(summary(data['actual'])))),
     version !== undefined && version !== null && h('span', { text: `spec version ${String(version)}` }),
     h('span', { class: 'by', text: event.actor === 'system' ? '' : `by ${visible(event.actor)}` }),
     timeElement(event.occurredAt, { class: 'age' }),

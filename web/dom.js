@@ -1,4 +1,4 @@
-// Makes elements. Texts are only ever texts here: nothing that came from anywhere is read as HTML.
+// Creates elements. Texts are set as text, never parsed as HTML.
 
 /**
  * @typedef {Node | string | null | undefined | false} Child
@@ -42,7 +42,7 @@ function isNode(child) {
 }
 
 /**
- * What only a screen reader says.
+ * A text for screen readers only.
  * @param {string} text
  */
 export function unseen(text) {
@@ -64,11 +64,11 @@ export function byId(id, type) {
 let turn = false;
 
 /**
- * Said by screen readers when they get to it.
+ * Announces a text to screen readers.
  * @param {string} text
  */
 export function announce(text) {
-  // The same text twice would be no change, and not be said again.
+  // Screen readers do not announce an unchanged text again.
   turn = !turn;
   byId('announcer', HTMLElement).textContent = turn ? text : `${text}\u00a0`;
 }

@@ -1,11 +1,11 @@
-// The controls above the list: what to look for, with how often there is any of it.
+// The filters above the list, with the number of drifts for each value.
 
 import { h } from './dom.js';
 import { kindName } from './format.js';
 import { NO_FILTERS } from './router.js';
 /** @import { Facets, FacetCount, Filters, Route, View } from './types.js' */
 
-/** Time after the last key that a search begins. */
+/** Time between the last key and the start of a search. */
 const TYPING = 250;
 
 /** @typedef {'kind' | 'region' | 'field'} FacetName */
@@ -58,7 +58,7 @@ export class FilterBar {
       {
         role: 'search',
         class: 'filters',
-        'aria-label': 'Filter drift',
+        'aria-label': 'Filter drifts',
         on: {
           submit: (event) => {
             event.preventDefault();
@@ -80,10 +80,10 @@ export class FilterBar {
     ]);
     options(this.#selects.status, [
       ['OPEN', 'Open'],
-      ['', 'Resolved, all'],
+      ['', 'All closed'],
       ['ACCEPTED', 'Accepted'],
       ['REVERTED', 'Reverted'],
-      ['STALE', 'No longer differs'],
+      ['STALE', 'Stale'],
     ]);
     this.showFacets(null);
   }
@@ -166,7 +166,7 @@ function options(select, entries) {
 }
 
 /**
- * Chooses a value, also one that there is nothing of.
+ * Selects a value, even if no drift has it.
  * @param {HTMLSelectElement} select
  * @param {string} value
  */

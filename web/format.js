@@ -1,4 +1,4 @@
-// How times, names and texts are written.
+// Formats times, names and texts.
 
 /** @import { Drift, DriftStatus, JobName, JobOutcome, ResourceHead } from './types.js' */
 import { h } from './dom.js';
@@ -43,7 +43,7 @@ export function shortAge(time, now = Date.now()) {
 }
 
 /**
- * The time of this place and of UTC: a cloud's log is in the one, a memory in the other.
+ * The local time, and UTC for comparison with logs of the cloud.
  * @param {string} time
  */
 export function exactTime(time) {
@@ -67,7 +67,7 @@ function refreshTime(element) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Times on the page grow old by themselves. */
+/** Updates the relative times on the page. */
 export function refreshTimes() {
   for (const element of document.querySelectorAll('time[data-age]')) {
     if (element instanceof HTMLTimeElement) refreshTime(element);
@@ -113,7 +113,7 @@ export function fieldName(drift) {
 }
 
 /** @type {{ [status in DriftStatus]: string }} */
-export const STATUS = { OPEN: 'open', ACCEPTED: 'accepted', REVERTED: 'reverted', STALE: 'no longer differs' };
+export const STATUS = { OPEN: 'open', ACCEPTED: 'accepted', REVERTED: 'reverted', STALE: 'stale' };
 /** @type {{ [job in JobName]: string }} */
 export const JOB = { SYNC_INVENTORY: 'Sync', DETECT_DRIFT: 'Sweep' };
 /** @type {{ [outcome in JobOutcome]: string }} */
@@ -126,19 +126,19 @@ export const OUTCOME = {
 };
 
 /**
- * How a drift left the inbox, in a few words.
+ * How a drift was closed.
  * @param {Pick<Drift, 'status' | 'resolvedBy'>} drift
  */
 export function resolution(drift) {
   return drift.resolvedBy === null ? STATUS[drift.status] : `${STATUS[drift.status]} by ${drift.resolvedBy}`;
 }
 
-// Controls, marks of direction and characters without width: two values that look alike would not be the same.
+// Control characters, direction marks and characters without width: two different values could look the same.
 const INVISIBLE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\ufff9-\ufffb\p{Default_Ignorable_Code_Point}\p{Surrogate}]/gu;
 
 /**
- * A text in which everything can be seen.
+ * Replaces invisible characters by their codes.
  * @param {string} text
  */
 export function visible(text) {
@@ -152,7 +152,7 @@ function codePoint(character) {
 }
 
 /**
- * The same in one line.
+ * Like `visible`, in one line.
  * @param {string} text
  */
 export function inLine(text) {
@@ -160,7 +160,7 @@ export function inLine(text) {
 }
 
 /**
- * The same, where it is all of a text: spaces at its ends are shown too.
+ * Like `inLine`, with quotes around a text that starts or ends with a space.
  * @param {string} text
  */
 export function visibleLine(text) {

@@ -1,9 +1,9 @@
-// JSON whose numbers keep all their digits. `JSON.parse` rounds what is beyond 2^53 and drops the zero of 25.0,
-// and nobody may be shown another value than the one that he accepts.
+// JSON whose numbers keep all their digits. `JSON.parse` rounds numbers beyond 2^53 and drops the zero of 25.0, but
+// users must see exactly the value that they accept.
 
 /** @import { Json } from './types.js' */
 
-/** A number that JavaScript would write differently: its text, as it was sent. */
+/** The text of a number that JavaScript would write differently. */
 export class ExactNumber {
   /** @param {string} text */
   constructor(text) {
@@ -15,15 +15,15 @@ export class ExactNumber {
     return this.text;
   }
 
-  /** As it was sent; where the browser cannot write that, as a text. */
+  /** The number as it was sent; a string if the browser cannot write such numbers. */
   toJSON() {
     return /** @type {any} */ (JSON).rawJSON?.(this.text) ?? this.text;
   }
 }
 
-// Strings are matched too, so that digits inside of them are left alone.
+// Strings are matched too, so that digits inside them do not change.
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-// The server lets no U+0000 into any key, so that no value can look like this.
+// The server allows no U+0000 in keys, so no value can look like this.
 const MARK = '\u0000number';
 
 /**
@@ -37,7 +37,7 @@ export function parseJson(text) {
     inexact = true;
     return `{"\\u0000number":"${token}"}`;
   });
-  // Also where the text is no JSON: the error should be about what was sent.
+  // Also if the text is not JSON: the error then refers to the text that was sent.
   if (!inexact) return JSON.parse(text);
   return JSON.parse(marked, (_key, value) =>
     value !== null && typeof value === 'object' && typeof value[MARK] === 'string'

@@ -1,23 +1,23 @@
-// Keys of one letter, and the dialog that explains them. They can be switched off: who speaks to the computer, or
-// hits keys by accident, would trigger them without wanting to.
+// Single-key shortcuts, and the dialog that lists them. They can be switched off, because speech input and accidental
+// key presses would trigger them.
 
 import { h } from './dom.js';
 
 const OFF_KEY = 'drift-inbox:keys-off';
-/** Keys that may be held. */
+/** Keys that repeat while they are held down. */
 const REPEATED = ['j', 'k'];
-/** Time within which the second key of two has to come. */
+/** Maximum time between the two keys of a sequence. */
 const SEQUENCE = 1200;
 
 /** @type {[string[], string][]} */
 const HELP = [
-  [['j', 'k'], 'Next and previous drift'],
-  [['Enter', 'o'], 'Open'],
-  [['a'], 'Accept'],
-  [['Esc'], 'Close'],
-  [['/'], 'Search'],
-  [['g i', 'g h', 'g r', 'g c'], 'Inbox, History, Runs, Coverage'],
-  [['?'], 'This help'],
+  [['j', 'k'], 'Go to the next or previous drift'],
+  [['Enter', 'o'], 'Open the drift'],
+  [['a'], 'Accept the drift'],
+  [['Esc'], 'Close the drift or dialog'],
+  [['/'], 'Search drifts'],
+  [['g i', 'g h', 'g r', 'g c'], 'Go to Inbox, History, Runs or Coverage'],
+  [['?'], 'Show this help'],
 ];
 
 /** @returns {boolean} */
@@ -25,7 +25,7 @@ function areOff() {
   try {
     return localStorage.getItem(OFF_KEY) === 'yes';
   } catch {
-    // Nothing can be kept in this browser.
+    // This browser has no storage.
     return false;
   }
 }
@@ -35,7 +35,7 @@ export class Keys {
   #actions;
   #off = areOff();
   #before = '';
-  /** The key that did something and is still down. */
+  /** The key that triggered an action and is still held down. */
   #held = '';
   #beforeAt = 0;
 
@@ -57,7 +57,7 @@ export class Keys {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    // Only to go on to the next row: what was opened by a key is not written into by it.
+    // The key that opened a dialog must not type into it.
     if (event.repeat && event.key === this.#held && !REPEATED.includes(event.key)) {
       event.preventDefault();
       return;
@@ -88,18 +88,18 @@ export class Keys {
         if (this.#off) localStorage.setItem(OFF_KEY, 'yes');
         else localStorage.removeItem(OFF_KEY);
       } catch {
-        // Holds until the page is loaded again.
+        // The setting lasts until the page is reloaded.
       }
     });
     const dialog = h(
       'dialog',
       { class: 'dialog help', testid: 'help-dialog', 'aria-labelledby': 'help-title' },
-      h('h2', { id: 'help-title', text: 'Keyboard' }),
+      h('h2', { id: 'help-title', text: 'Keyboard shortcuts' }),
       h(
         'div',
         { class: 'dialog-body' },
         h('dl', { class: 'keys' }, ...HELP.map(([keys, what]) => h('div', {}, h('dt', {}, ...keys.map((key) => h('kbd', { text: key }))), h('dd', { text: what })))),
-        h('p', { class: 'check' }, box, h('label', { for: 'keys-on', text: 'Keys of one letter are on' })),
+        h('p', { class: 'check' }, box, h('label', { for: 'keys-on', text: 'Enable single-key shortcuts' })),
       ),
       h('div', { class: 'dialog-foot' }, h('button', { type: 'button', class: 'primary', text: 'Close', on: { click: () => dialog.close() } })),
     );

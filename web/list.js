@@ -1,4 +1,4 @@
-// The list of drifts: the inbox, and what left it.
+// The list of drifts: the inbox and the history.
 
 import { ApiError, explain } from './api.js';
 import { announce, h, unseen } from './dom.js';
@@ -11,15 +11,15 @@ import { briefDifference } from './values.js';
 import { ListWindow } from './window.js';
 /** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */
 
-/** How long a row that left the list is still shown. */
+/** How long a closed row stays in the list. */
 const FAREWELL = 5000;
-/** How much older than the newest row a new one may be: the server hears of what is up to two minutes late. */
+/** Maximum age of a new row: the server sends changes at most two minutes late. */
 const LATEST = 180_000;
-/** How long after a change the numbers are asked for again. */
+/** How long after a change the counts are loaded again. */
 const SETTLE = 1500;
-/** New rows that go in by themselves; of more, their number is shown. */
+/** Maximum number of new rows that are inserted at once. Of more rows, only their number is shown. */
 const MOST_AT_ONCE = 30;
-/** Rows that the first page may have grown to before the list begins anew. */
+/** Maximum number of rows of the first page. */
 const MOST_ON_FIRST_PAGE = 250;
 
 export class ListView {
@@ -105,7 +105,7 @@ export class ListView {
     this.#context.router.go({ view, filters, drift: null }, { replace: typed });
   }
 
-  /** Begins at the top again. */
+  /** Loads the list again from the top. */
   reload() {
     for (const timer of this.#leaving.values()) clearTimeout(timer);
     this.#leaving.clear();
@@ -120,7 +120,7 @@ export class ListView {
     this.#loading = this.#window.loadNext().then(() => this.#countSoon(0));
   }
 
-  /** Forgets what it shows: somebody else may sign in. */
+  /** Clears the list, because another user may sign in. */
   clear() {
     this.#shown = '';
     this.#numbers.abort();
@@ -128,9 +128,9 @@ export class ListView {
     this.#window.clear();
   }
 
-  /** Asks for what is shown again, where it is. */
+  /** Loads the visible rows again and keeps the position. */
   async refresh() {
-    // An answer that is on its way may be older than what made this necessary.
+    // A pending response may be older than the change.
     await this.#loading;
     if (this.#shown === '') return;
     if (this.#window.stalled) {
@@ -161,7 +161,7 @@ export class ListView {
     return drifts;
   }
 
-  // Counting is most of the cost of a page, so that it waits until there is one.
+  // Counting is slow, so it starts after the page has loaded.
   /** @param {number} wait */
   #countSoon(wait = SETTLE) {
     clearTimeout(this.#settling);
@@ -179,7 +179,7 @@ export class ListView {
       const { driftFacets } = await api.ask(FACETS, { filter: this.#filter }, signal);
       if (!signal.aborted) this.#filters.showFacets(driftFacets);
     } catch (error) {
-      // The list is there without its numbers, and says by itself if the server is not.
+      // The list works without counts and reports an unreachable server itself.
       if (!(error instanceof ApiError) && !signal.aborted) throw error;
     }
   }
@@ -187,7 +187,7 @@ export class ListView {
   /** @param {number} count */
   #showTotal(count) {
     this.#counted = count;
-    const what = this.#route.view === 'inbox' ? 'open' : 'resolved';
+    const what = this.#route.view === 'inbox' ? 'open' : 'closed';
     this.#total.textContent = `${count.toLocaleString('en')} ${what}`;
     if (this.#route.view === 'inbox' && !this.#filters.narrowed) this.#context.counted(count);
   }
@@ -272,7 +272,7 @@ export class ListView {
    * @param {Drift} drift
    */
   #open(event, drift) {
-    // Others open another tab.
+    // Other clicks open a new tab.
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     this.#context.router.go({ drift: drift.id });
@@ -300,7 +300,7 @@ export class ListView {
     } else if (nothing) {
       this.#foot.replaceChildren(emptyState(this.#context, this.#route.view, this.#filters.narrowed, () => this.#filters.clear()));
     } else {
-      this.#foot.replaceChildren(h('p', { class: 'end', text: 'That is all.' }));
+      this.#foot.replaceChildren(h('p', { class: 'end', text: 'End of list.' }));
     }
   }
 
@@ -329,11 +329,11 @@ export class ListView {
   }
 
   /**
-   * A drift as it is now.
+   * Handles a drift that changed.
    * @param {Drift} drift
    */
   hear(drift) {
-    // A first page that is on its way may be older.
+    // A pending first page may be older.
     if (this.#heard.size === 0) setTimeout(() => void this.#loading.then(() => this.#takeIn()), 100);
     this.#heard.set(drift.id, drift);
   }
@@ -349,13 +349,13 @@ export class ListView {
 
   /**
    * @param {Drift} drift
-   * @returns {boolean} whether it was there
+   * @returns {boolean} whether the list contained it
    */
   #update(drift) {
     const found = this.#window.find(drift.id);
     if (found === null) return false;
     const { page, row } = found;
-    // Answers and events overtake each other.
+    // Responses and events may arrive out of order.
     if (drift.revision < row.revision || (row.status !== 'OPEN' && drift.status === 'OPEN')) return true;
     const same = drift.revision === row.revision && drift.status === row.status;
     if (same || page.rows === null) return true;
@@ -372,12 +372,12 @@ export class ListView {
   }
 
   /**
-   * Takes a row out of the number at the head at once. The server's own number follows.
+   * Decreases the count at once. The count of the server follows.
    * @param {Drift} before the row as it was
    */
   #countOut(before) {
     if (this.#counted === null || !this.#filter.status.includes(before.status)) return;
-    // A number that is on its way may be older than this.
+    // A pending count may be older.
     this.#numbers.abort();
     this.#showTotal(Math.max(this.#counted - 1, 0));
   }
@@ -413,15 +413,15 @@ export class ListView {
   /** @param {Drift} drift */
   #isNew(drift) {
     if (!matches(drift, this.#filter)) return false;
-    // Such a one has come into the list just now, whatever the clock of whoever wrote it said.
+    // It has just entered the list, even if the clock of its writer is wrong.
     if ((this.#route.view === 'history' || drift.revision === 1) && Date.now() - this.#time(drift) < LATEST) return true;
     const newest = this.#window.pages[0]?.rows?.[0];
-    // Where the top is not there, what is new cannot be told from what is old and far away but by its age.
+    // If the top is not loaded, only the age distinguishes new rows from old ones.
     return newest === undefined ? this.#window.pages[0]?.rows?.length === 0 || Date.now() - this.#time(drift) < 60_000 : this.#time(drift) >= this.#time(newest);
   }
 
   /**
-   * Whether all of these have their place among the rows of the first page.
+   * Whether all of these drifts belong to the first page.
    * @param {Drift[]} drifts
    * @param {Drift[]} rows
    */
@@ -467,7 +467,7 @@ export class ListView {
   }
 
   /**
-   * To the next row or the one before.
+   * Moves the focus to the next or the previous row.
    * @param {1 | -1} step
    */
   move(step) {

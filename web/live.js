@@ -1,5 +1,5 @@
-// Hears of every drift that changes, and says so: 'drift' for each one, 'open' when the stream is open, so that
-// whoever shows something asks for it anew, 'state' when the connection changes.
+// Subscribes to drift changes. Dispatches 'drift' for each changed drift, 'open' when the stream is open, so that views
+// load their data again, and 'state' when the connection changes.
 
 import { ApiError, isAbort } from './api.js';
 import { DRIFT_CHANGED } from './queries.js';
@@ -9,9 +9,9 @@ import { DRIFT_CHANGED } from './queries.js';
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
-/** The server says something every few seconds; after this long without a word the connection is dead. */
+/** The server sends data every few seconds. After this time without data the connection is considered dead. */
 const SILENCE = 40_000;
-/** A browser has six connections to a server: tabs that nobody looks at give theirs back. */
+/** A browser allows six connections to a server, so hidden tabs close theirs. */
 const HIDDEN = 60_000;
 const STATUSES = ['OPEN', 'ACCEPTED', 'REVERTED', 'STALE'];
 
@@ -88,7 +88,7 @@ export class Live extends EventTarget {
       }
       if (ended.aborted) return;
       this.#say(navigator.onLine ? 'reconnecting' : 'offline');
-      // Spread over time: after a restart of the server everybody comes at once otherwise.
+      // Random delays keep all clients from reconnecting at once after a restart of the server.
       await this.#pause(Math.min(FIRST_DELAY * 2 ** failures, LONGEST_DELAY) * (0.5 + Math.random()));
       failures += 1;
     }
@@ -113,7 +113,7 @@ export class Live extends EventTarget {
             heard();
             opened();
             this.#say('live');
-            // Only now: what changes from here on is heard of, and what changed before is in the answers.
+            // Only now: later changes arrive as events, and earlier ones are in the responses.
             this.dispatchEvent(new Event('open'));
           },
           next: (data) => this.dispatchEvent(new CustomEvent('drift', { detail: data.driftChanged })),

@@ -1,4 +1,4 @@
-// The page: puts the parts together.
+// The page: creates and connects its parts.
 
 import { AcceptDialog } from './accept.js';
 import { Api, ApiError, askAs, explain } from './api.js';
@@ -17,7 +17,7 @@ import { SignIn } from './signin.js';
 /** @import { Context, Drift, View } from './types.js' */
 
 const session = new Session();
-// At once, before anything else may fail.
+// First, before anything else can fail.
 let tokenFromLink = session.takeTokenFromAddress();
 
 const router = new Router();
@@ -76,7 +76,7 @@ function showRoute() {
   const opening = isList && route.drift !== null && shownDrift === null;
   const closing = shownDrift !== null && (route.drift === null || !isList);
   const closed = shownDrift;
-  // On a narrow screen the detail takes the list's place, and the list has to come back as it was.
+  // On a narrow screen the detail replaces the list, whose scroll position has to be restored.
   if (opening) listScroll = window.scrollY;
   shownDrift = isList ? route.drift : null;
   workspace.classList.toggle('with-detail', shownDrift !== null);
@@ -99,11 +99,11 @@ function closeDetail() {
   router.go({ drift: null });
 }
 
-/** A misspelt filter in a link must not pass for one that nothing matches, or that everything does. */
+/** Reports unknown filters in a link, so that they do not seem to match everything or nothing. */
 function showUnreadParameters() {
   const names = unreadParameters(location.search).map((name) => `“${visibleLine(name)}”`);
   unread.hidden = names.length === 0;
-  unread.textContent = `This page cannot use ${names.join(', ')} of its address, so that the list is not narrowed by it.`;
+  unread.textContent = `These parameters of the address are not valid and do not filter the list: ${names.join(', ')}.`;
 }
 
 /** @param {View} view */
@@ -172,9 +172,9 @@ function showAccount() {
     account.replaceChildren();
     return;
   }
-  const role = session.canDecide ? 'may decide' : 'may look';
+  const role = session.canDecide ? 'Read and write access' : 'Read access';
   account.replaceChildren(
-    h('button', { type: 'button', class: 'quiet icon', 'aria-label': 'Keyboard help', testid: 'help', text: '?', on: { click: () => keys.openHelp() } }),
+    h('button', { type: 'button', class: 'quiet icon', 'aria-label': 'Keyboard shortcuts', testid: 'help', text: '?', on: { click: () => keys.openHelp() } }),
     h('span', { class: 'who', testid: 'who', title: role, text: viewer.email ?? viewer.id }),
     ...(session.canDecide ? [] : [h('span', { class: 'badge', text: 'viewer' })]),
     h('button', { type: 'button', class: 'quiet', testid: 'sign-out', text: 'Sign out', on: { click: () => session.end() } }),
@@ -213,10 +213,10 @@ session.addEventListener('end', (event) => showSignedOut(event instanceof Custom
 session.addEventListener('expiring', () => {
   const minutes = Math.max(Math.round(((session.expiresAt ?? 0) - Date.now()) / 60_000), 1);
   banner.replaceChildren(
-    h('p', { testid: 'expiring' }, `Your session ends in ${plural(minutes, 'minute')}. `, h('button', { type: 'button', text: 'Sign in again', on: { click: () => session.end('Sign in with a new token; the page stays where it is.') } })),
+    h('p', { testid: 'expiring' }, `Your session ends in ${plural(minutes, 'minute')}. `, h('button', { type: 'button', text: 'Sign in again', on: { click: () => session.end('Sign in with a new token. You return to the same page.') } })),
   );
 });
-// The clock of this machine says so; the server has the last word.
+// The clock of this machine may be wrong, so the server decides.
 session.addEventListener('expired', () => {
   banner.replaceChildren();
   void api.ask(VIEWER).catch((error) => report(error));
@@ -241,11 +241,11 @@ setInterval(refreshTimes, 30_000);
 
 /** @param {unknown} error */
 function report(error) {
-  // What the session does about it, it does by itself.
+  // The session handles API errors.
   if (!(error instanceof ApiError)) console.error(error);
 }
 
-/** Signs in with the token that this tab has, if it has one. */
+/** Signs in with the token of this tab, if there is one. */
 async function begin() {
   const { token } = session;
   if (token === null) {
@@ -258,11 +258,11 @@ async function begin() {
     session.begin(token, viewer);
   } catch (error) {
     if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') {
-      // The token is forgotten, so that a reload does not give another reason.
-      session.end(tokenFromLink ? linkProblem(token) : 'Your session has ended: the token is not valid any more.');
+      // The token is removed, so that a reload does not show another reason.
+      session.end(tokenFromLink ? linkProblem(token) : 'Your session has ended, because the token is no longer valid.');
       tokenFromLink = false;
     } else if (error instanceof ApiError && error.code === 'FORBIDDEN') {
-      showSignedOut('Your token has neither the role platform_viewer nor platform_admin, so that there is nothing to see.');
+      showSignedOut('Access requires the role platform_viewer or platform_admin, and your token has neither.');
     } else {
       showUnreachable(error);
     }
@@ -270,13 +270,13 @@ async function begin() {
 }
 
 /**
- * Why the server does not take the token of a link.
+ * Why the server rejects the token of a link.
  * @param {string} token
  */
 function linkProblem(token) {
   const expiresAt = expiryOf(token);
-  if (expiresAt !== null && expiresAt <= Date.now()) return 'The token in this link has expired. Ask for a new link, or paste a new token.';
-  return 'The token in this link is not valid for this server. Check that the link is complete, or paste a token.';
+  if (expiresAt !== null && expiresAt <= Date.now()) return 'The token in this link has expired. Request a new link or paste a new token.';
+  return 'The token in this link is not valid for this server. Check that the link is complete or paste a token.';
 }
 
 /** @param {unknown} error */

@@ -1,4 +1,4 @@
-// What the page asks the server for.
+// The GraphQL operations of the page.
 
 const CHANGES = 'changes { path line kind before after } changesTruncated';
 const ROW = `

@@ -1,4 +1,4 @@
-// What the address says. Everything that somebody may want to share or come back to is in it; the token never is.
+// The address of the page. It contains everything that a user may want to share or bookmark, and never the token.
 
 /** @import { DriftFilterInput, DriftStatus, Filters, Route, View } from './types.js' */
 
@@ -33,8 +33,7 @@ export function parseRoute(search) {
 }
 
 /**
- * Names of the parameters of an address that change nothing of what is shown: unknown names, unknown values, and
- * values that follow another one of the same name.
+ * Names of the parameters of an address that have no effect: unknown names, unknown values, and repeated names.
  * @param {string} search
  */
 export function unreadParameters(search) {
@@ -81,7 +80,7 @@ export function filterInput({ view, filters }) {
 }
 
 /**
- * Whether a drift passes a filter as the server reads it.
+ * Whether a drift matches a filter, by the rules of the server.
  * @param {import('./types.js').Drift} drift
  * @param {DriftFilterInput} filter
  */

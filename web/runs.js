@@ -1,4 +1,4 @@
-// What the jobs did, and when they run next.
+// The runs view: schedules and runs of the jobs.
 
 import { ApiError, explain } from './api.js';
 import { announce, h, unseen } from './dom.js';
@@ -9,7 +9,7 @@ import { DETECT, RUNS, RUN_BY_ID, SCHEDULES, SYNC } from './queries.js';
 /** @import { Context, JobName, JobRun, JobSchedule, Json } from './types.js' */
 
 const PAGE = 25;
-/** Time between two looks at a run that is under way, and at the list. */
+/** Time between two requests for an active run, and for the list. */
 const POLL = 1500;
 const REFRESH = 15_000;
 
@@ -24,11 +24,11 @@ const COUNTS = {
   opened: 'opened',
   staled: 'closed',
   skipped: 'skipped',
-  unsynced: 'never synced',
+  unsynced: 'unsynced',
   settling: 'settling',
   moved: 'left to the next sweep',
 };
-/** Shown also if they are zero. */
+/** Counts that are shown even if they are zero. */
 const ALWAYS = ['resources', 'fieldsCompared', 'opened', 'changed'];
 
 export class RunsView {
@@ -147,9 +147,9 @@ export class RunsView {
         'div',
         { class: 'schedule', testid: 'schedule' },
         h('h3', { text: job === 'SYNC_INVENTORY' ? 'Sync the inventory' : 'Detect drift' }),
-        h('p', {}, nextRunAt === null ? 'Runs by hand only.' : 'Next ', nextRunAt !== null && timeElement(nextRunAt), cron !== null && h('code', { text: cron, title: 'Seconds first, in UTC' })),
-        h('p', {}, last === undefined ? 'Has not run yet.' : 'Last ', last !== undefined && timeElement(last.startedAt), last !== undefined && `, ${last.outcome === null ? 'under way' : OUTCOME[last.outcome]}`),
-        this.#context.session.canDecide ? button : h('p', { class: 'hint', text: 'Starting a run needs the role platform_admin.' }),
+        h('p', {}, nextRunAt === null ? 'No schedule.' : 'Next ', nextRunAt !== null && timeElement(nextRunAt), cron !== null && h('code', { text: cron, title: 'Cron expression in UTC, with seconds first' })),
+        h('p', {}, last === undefined ? 'No run yet.' : 'Last ', last !== undefined && timeElement(last.startedAt), last !== undefined && `, ${last.outcome === null ? 'running' : OUTCOME[last.outcome]}`),
+        this.#context.session.canDecide ? button : h('p', { class: 'hint', text: 'Starting a run requires the role platform_admin.' }),
       );
     });
     const focused = [this.#sync, this.#detect].find((button) => button === document.activeElement);
@@ -163,7 +163,7 @@ export class RunsView {
     const focused = this.#list.contains(document.activeElement) ? document.activeElement?.closest('details')?.id : undefined;
     const rows = this.#runs.map(runElement);
     this.#list.replaceChildren(
-      rows.length === 0 ? h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'Nothing has run yet.' })) : h('ul', { class: 'run-list' }, ...rows),
+      rows.length === 0 ? h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'No job has run yet.' })) : h('ul', { class: 'run-list' }, ...rows),
     );
     for (const details of this.#list.querySelectorAll('details')) if (known.has(details.id)) details.open = opened.has(details.id);
     const summary = focused ? this.#list.querySelector(`#${CSS.escape(focused)} summary`) : null;
@@ -189,7 +189,7 @@ export class RunsView {
       begun = true;
       await this.#finished(job, (answer.syncInventory ?? answer.detectDrift).run);
     } catch (error) {
-      if (this.#context.session.viewer !== null) this.#say(begun ? `${explain(error)} The ${JOB[job].toLowerCase()} goes on, and shows below when it ends.` : refusal(job, error));
+      if (this.#context.session.viewer !== null) this.#say(begun ? `${explain(error)} The ${JOB[job].toLowerCase()} continues on the server. Its result appears below when it ends.` : refusal(job, error));
     }
     clearTimeout(soon);
     button.disabled = false;
@@ -218,10 +218,10 @@ export class RunsView {
  */
 function refusal(job, error) {
   if (error instanceof ApiError && error.code === 'JOB_ALREADY_RUNNING') {
-    return 'A sync is under way already, and one runs at a time. It shows below when it ends.';
+    return 'A sync of this source is already running. Its result appears below when it ends.';
   }
   if (error instanceof ApiError && ['NETWORK', 'REQUEST_TIMEOUT'].includes(error.code)) {
-    return `${explain(error)} Whether the ${JOB[job].toLowerCase()} began is not known: if it did, it shows below.`;
+    return `${explain(error)} It is not known whether the ${JOB[job].toLowerCase()} started. If it did, it appears below.`;
   }
   return `${JOB[job]} did not start: ${explain(error)}`;
 }
@@ -259,9 +259,9 @@ function runElement(run) {
 
 /** @param {JobRun} run */
 function trigger(run) {
-  const known = { TICK: 'scheduled', CATCH_UP: 'catch-up', HAND: 'by hand' };
+  const known = { TICK: 'scheduled', CATCH_UP: 'catch-up', HAND: 'manual' };
   if (run.trigger !== null) return known[run.trigger];
-  return run.scheduledFor === null ? 'by hand' : 'scheduled';
+  return run.scheduledFor === null ? 'manual' : 'scheduled';
 }
 
 /** @param {JobRun} run */
@@ -270,7 +270,7 @@ function kindsElement(run) {
   if (!isMap(kinds) || Object.keys(kinds).length === 0) return null;
   const entries = Object.keys(kinds).sort().map((kind) => ({ kind, report: reportOf(kinds[kind]) }));
   const partial = entries.filter(({ report }) => report.outcome !== 'complete');
-  const label = partial.length === 0 ? `${plural(entries.length, 'kind')}, all complete` : `${plural(entries.length, 'kind')}, ${partial.length} not complete`;
+  const label = partial.length === 0 ? `${plural(entries.length, 'kind')}, all complete` : `${plural(entries.length, 'kind')}, ${partial.length} incomplete or not readable`;
   return h(
     'details',
     { class: 'kinds', id: `kinds-${run.id}`, open: partial.length > 0 },

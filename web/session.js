@@ -1,13 +1,13 @@
-// Who is signed in. The token lives in this tab only: in sessionStorage, under the key that GraphiQL's page has
-// too, and in no address, cookie or request but those to this server's API.
+// The session of the signed-in user. The token is stored in this tab only, in sessionStorage under the key that the
+// GraphiQL page uses too. It is in no address or cookie, and is sent only to the API of this server.
 
 /** @import { Viewer } from './types.js' */
 
 const TOKEN_KEY = 'drift-inbox:token';
 const MINUTE = 60_000;
-/** How long before its end a session says so. */
+/** How long before its end a session warns the user. */
 const WARNING = 5 * MINUTE;
-/** The longest time that setTimeout takes. */
+/** Maximum delay of setTimeout. */
 const LONGEST_TIMER = 2_147_483_647;
 
 export class Session extends EventTarget {
@@ -23,7 +23,7 @@ export class Session extends EventTarget {
     try {
       return sessionStorage.getItem(TOKEN_KEY) ?? this.#kept;
     } catch {
-      // Where the browser keeps nothing at all, a variable has to do.
+      // Without browser storage the token is kept in a variable.
       return this.#kept;
     }
   }
@@ -35,13 +35,13 @@ export class Session extends EventTarget {
       if (token === null) sessionStorage.removeItem(TOKEN_KEY);
       else sessionStorage.setItem(TOKEN_KEY, token);
     } catch {
-      // Kept in the variable.
+      // The variable keeps it.
     }
   }
 
   /**
-   * Takes `#token=...` out of the address, so that it is in no bookmark, history entry or screenshot.
-   * @returns {boolean} whether there was one
+   * Removes `#token=...` from the address, so that it is in no bookmark, history entry or screenshot.
+   * @returns {boolean} whether the address had a token
    */
   takeTokenFromAddress() {
     const given = new URLSearchParams(location.hash.slice(1)).get('token');
@@ -69,7 +69,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * @param {string} [why] in words; absent when somebody signed out
+   * @param {string} [why] the reason to show; absent if the user signed out
    */
   end(why) {
     if (this.token === null && this.viewer === null) return;
@@ -79,12 +79,12 @@ export class Session extends EventTarget {
     this.dispatchEvent(new CustomEvent('end', { detail: why ?? null }));
   }
 
-  /** When the token ends by its own account; null if it cannot be read. */
+  /** The expiry time in the token; null if it cannot be read. */
   get expiresAt() {
     return this.token === null ? null : expiryOf(this.token);
   }
 
-  // Only a warning: whether a token holds is the server's word, and this clock may be wrong.
+  // Only a warning: this clock may be wrong, and the server decides whether a token is valid.
   #watchExpiry() {
     clearTimeout(this.#timer);
     const expiresAt = this.expiresAt;
@@ -101,7 +101,7 @@ export class Session extends EventTarget {
 }
 
 /**
- * The token of what somebody pasted.
+ * The token in a pasted text.
  * @param {string} text
  */
 export function cleanToken(text) {
@@ -120,7 +120,7 @@ export function expiryOf(token) {
     const claims = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')));
     return typeof claims.exp === 'number' ? claims.exp * 1000 : null;
   } catch {
-    // Not a token that can be read here; the server may still take it.
+    // The page cannot read this token, but the server may accept it.
     return null;
   }
 }

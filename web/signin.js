@@ -1,4 +1,4 @@
-// Sign-in: a token is pasted. What a person without one has to know is here too.
+// The sign-in form: the user pastes a token. It also explains how to get one.
 
 import { ApiError, askAs, explain } from './api.js';
 import { h } from './dom.js';
@@ -43,22 +43,22 @@ export class SignIn {
         this.#reason,
         h('label', { for: 'token', text: 'Token' }),
         this.#input,
-        h('p', { id: 'token-hint', class: 'hint', text: 'A JSON Web Token of your identity provider or of the server itself. It stays in this tab, and goes to this server only.' }),
+        h('p', { id: 'token-hint', class: 'hint', text: 'A JSON Web Token issued by your identity provider or by this server. It is stored in this tab only and sent to this server only.' }),
         this.#error,
         this.#button,
         h(
           'details',
           { class: 'no-token' },
-          h('summary', { text: 'Where do I get one?' }),
-          h('p', { text: 'Whoever runs the server, with its DRIFT_JWT_SECRET, makes one by' }),
+          h('summary', { text: 'How do I get a token?' }),
+          h('p', { text: 'An operator of the server, who has its DRIFT_JWT_SECRET, creates one with this command:' }),
           h('pre', { tabindex: '0', role: 'region', 'aria-label': 'Command', text: 'drift-inbox token --email you@example.com \\\n  --role platform_admin --ttl 8h' }),
-          h('p', { text: 'The role platform_viewer may look, platform_admin may decide too. The demo prints a link that is signed in already.' }),
+          h('p', { text: 'The role platform_viewer has read access, platform_admin also has write access. The demo prints a link that signs you in.' }),
         ),
       ),
     );
   }
 
-  /** @param {string | null} reason why somebody who was signed in is not any more */
+  /** @param {string | null} reason why the session ended; null if there was none */
   show(reason) {
     this.element.hidden = false;
     this.#error.textContent = '';
@@ -108,7 +108,7 @@ export class SignIn {
 /** @param {unknown} error */
 function reasonOf(error) {
   if (!(error instanceof ApiError)) return explain(error);
-  if (error.code === 'UNAUTHENTICATED') return 'The server does not take this token: it is wrong, or has expired.';
-  if (error.code === 'FORBIDDEN') return 'This token is fine but has neither the role platform_viewer nor platform_admin, so that there is nothing to see.';
+  if (error.code === 'UNAUTHENTICATED') return 'The server does not accept this token. It is not valid or has expired.';
+  if (error.code === 'FORBIDDEN') return 'This token is valid, but access requires the role platform_viewer or platform_admin, and it has neither.';
   return explain(error);
 }

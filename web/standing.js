@@ -1,4 +1,4 @@
-// What an empty list means: that all is well, that nothing is asked for yet, or that nobody has looked.
+// The empty states of the list: nothing differs, no specs yet, no sweep yet, or the inbox is not up to date.
 
 import { explain } from './api.js';
 import { h } from './dom.js';
@@ -14,18 +14,18 @@ import { STANDING } from './queries.js';
  */
 export function emptyState(context, view, narrowed, clear) {
   if (narrowed) {
-    return state('Nothing matches these filters.', [
-      h('p', { text: 'No drift of this list has all of what you chose.' }),
+    return state('No drifts match these filters.', [
+      h('p', { text: 'Change the filters or clear them.' }),
       h('button', { type: 'button', text: 'Clear filters', on: { click: clear } }),
     ]);
   }
   if (view === 'history') {
-    return state('Nothing has been resolved yet.', [
-      h('p', { text: 'Accepted drift, and drift that went away by itself, is kept here for as long as the settings say.' }),
+    return state('No drift has been closed yet.', [
+      h('p', { text: 'Accepted and stale drifts are listed here until the retention settings delete them.' }),
     ]);
   }
-  // Not that nothing differs: that has yet to be proved.
-  const place = state('No difference is known.', []);
+  // Whether nothing differs is not known yet.
+  const place = state('No drift is known.', []);
   void describe(context, place);
   return place;
 }
@@ -73,66 +73,66 @@ function standing(managed, unmanaged, freshness, sync) {
   }
   if (managed === 0) {
     return [
-      title('Nothing is asked for yet.'),
-      h('p', { text: `The inventory has ${plural(unmanaged, 'resource')}, and no spec says what any of them should be. Drift is a difference between the two.` }),
+      title('No specs have been recorded yet.'),
+      h('p', { text: `The inventory has ${plural(unmanaged, 'resource')} without a spec. Drift is a difference between a resource and its spec.` }),
       h(
         'ul',
         { class: 'ways' },
         h('li', {}, 'From Terraform: ', h('code', { text: 'drift-inbox import-terraform terraform.tfstate' })),
-        h('li', {}, 'From what is there now: the mutation ', h('code', { text: 'recordBaseline' }), ' in ', h('a', { href: '/graphiql', text: 'GraphiQL' })),
-        h('li', {}, 'One by one: the mutation ', h('code', { text: 'recordSpec' })),
+        h('li', {}, 'From the live values: the mutation ', h('code', { text: 'recordBaseline' }), ' in ', h('a', { href: '/graphiql', text: 'GraphiQL' })),
+        h('li', {}, 'For one resource: the mutation ', h('code', { text: 'recordSpec' })),
       ),
     ];
   }
   if (sweep === null) {
     return [
-      title('Nobody has looked yet.'),
-      h('p', {}, `${plural(managed, 'resource')} with a spec, and no sweep so far. `, h('a', { href: '/?view=runs', 'data-route': true, text: 'Start one' }), '.'),
+      title('No sweep has run yet.'),
+      h('p', {}, `${plural(managed, 'resource')} ${managed === 1 ? 'has a spec that has' : 'have specs that have'} not been compared yet. `, h('a', { href: '/?view=runs', 'data-route': true, text: 'Start a sweep' }), '.'),
     ];
   }
   const compared = Number(sweep.counts['resources'] ?? 0);
   const runs = () => h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' });
-  const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} have no spec: ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' }));
+  const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} ${unmanaged === 1 ? 'has' : 'have'} no spec. ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' }));
   const doubts = doubtsOf(freshness, sync);
   if (!freshness.vouched || compared < managed || failed(sweep) || doubts.length > 0) {
     return [
-      title('No difference is known.'),
-      h('p', {}, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still under way.' : `. It ${failed(sweep) ? `${how(sweep)}, and ` : ''}compared ${compared.toLocaleString('en')} of ${plural(managed, 'managed resource')}. `, runs()),
-      doubts.length > 0 && h('p', { text: 'There may be differences that are not known:' }),
+      title('No drift is known.'),
+      h('p', {}, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still running.' : `. It ${failed(sweep) ? `${how(sweep)}, and ` : ''}compared ${compared.toLocaleString('en')} of ${plural(managed, 'managed resource')}. `, runs()),
+      doubts.length > 0 && h('p', { text: 'There may be differences that have not been detected:' }),
       doubts.length > 0 && h('ul', { class: 'ways', testid: 'doubts' }, ...doubts),
       without,
     ].filter((element) => element !== false);
   }
   return [
     title('Nothing differs.'),
-    h('p', {}, `All of ${plural(managed, 'managed resource')} are as asked for. `, 'The last sweep was ', timeElement(sweep.startedAt), ` and compared ${plural(compared, 'resource')}.`),
+    h('p', {}, `${managed === 1 ? 'The 1 managed resource matches its spec' : `All ${plural(managed, 'managed resource')} match their specs`}. `, 'The last sweep was ', timeElement(sweep.startedAt), ` and compared ${plural(compared, 'resource')}.`),
     without,
   ];
 }
 
 const WHY = {
   NEVER_LISTED: 'has never been listed',
-  INCOMPLETE: 'was not listed completely by the newest sync',
-  NOT_READABLE: 'could not be read by the newest sync',
+  INCOMPLETE: 'was not listed completely by the last sync',
+  NOT_READABLE: 'could not be read by the last sync',
   OVERDUE: 'was last listed too long ago',
-  IN_THE_FUTURE: 'was last listed at a time that is in the future: a clock is wrong',
-  FIELDS_NOT_READABLE: 'has fields that the newest sync could not read',
+  IN_THE_FUTURE: 'was last listed at a time in the future, so a clock is wrong',
+  FIELDS_NOT_READABLE: 'has fields that the last sync could not read',
 };
 
 /**
- * Why an empty inbox does not mean that nothing differs.
+ * Why the inbox is not up to date.
  * @param {Freshness} freshness
  * @param {JobRun | null} sync
  */
 function doubtsOf(freshness, sync) {
   const doubts = freshness.stale.map(({ kind, reason, completedAt, fields }) =>
-    h('li', {}, `${kindName(kind)} ${WHY[reason]}${fields.length > 0 ? `: ${fields.map(visible).join(', ')}` : ''}`, completedAt !== null && ' (complete ', completedAt !== null && timeElement(completedAt), completedAt !== null && ')'),
+    h('li', {}, `${kindName(kind)} ${WHY[reason]}${fields.length > 0 ? `: ${fields.map(visible).join(', ')}` : ''}`, completedAt !== null && ' (last complete listing ', completedAt !== null && timeElement(completedAt), completedAt !== null && ')'),
   );
-  if (freshness.neverSynced) doubts.push(h('li', { text: 'No sync has completed yet, so that nothing can be compared.' }));
+  if (freshness.neverSynced) doubts.push(h('li', { text: 'No sync has completed yet, so nothing can be compared.' }));
   if (freshness.neverListed > 0) doubts.push(h('li', { text: `${plural(freshness.neverListed, 'resource')} with a spec: no sync has listed ${freshness.neverListed === 1 ? 'it' : 'them'} yet.` }));
   if (freshness.settling > 0) doubts.push(h('li', { text: `${plural(freshness.settling, 'resource')} with a spec: the last sweep did not compare ${freshness.settling === 1 ? 'it, because it is' : 'them, because they are'} settling.` }));
-  if (freshness.sweepOverdue) doubts.push(h('li', { text: 'The last sweep is too old.' }));
-  if (sync !== null && failed(sync)) doubts.push(h('li', { text: `The last sync ${how(sync)}, so that the inventory may be old.` }));
+  if (freshness.sweepOverdue) doubts.push(h('li', { text: 'The last sweep is older than the maximum age.' }));
+  if (sync !== null && failed(sync)) doubts.push(h('li', { text: `The last sync ${how(sync)}, so the inventory may be outdated.` }));
   return doubts;
 }
 

@@ -1,4 +1,4 @@
-// What the server answers, as far as the page asks for it. Only the type checker reads this file.
+// The types of the responses that the page uses. Only the type checker reads this file.
 import type { ExactNumber } from './json.js';
 
 export type Json = null | boolean | number | string | ExactNumber | Json[] | { [key: string]: Json };

@@ -46,7 +46,7 @@ export function briefDifference(drift) {
       'span',
       { class: 'difference' },
       h('span', { class: 'value gone', text: 'resource is gone' }),
-      h('span', { class: 'path', text: ' asked for ' }),
+      h('span', { class: 'path', text: ' expected ' }),
       h('span', { class: 'value plain', text: shortened(visibleLine(summary(drift.expected))) }),
     );
   }
@@ -56,7 +56,7 @@ export function briefDifference(drift) {
   return h(
     'span',
     { class: 'difference' },
-    ...(shown.length === 0 ? [h('span', { class: 'value plain', text: 'means the same' })] : shown),
+    ...(shown.length === 0 ? [h('span', { class: 'value plain', text: 'no difference' })] : shown),
     more > 0 && h('span', { class: 'more', text: `+${more}${drift.changesTruncated ? '+' : ''} more` }),
   );
 }
@@ -104,7 +104,7 @@ function textParts(change, removed, added) {
 function valueParts({ before, after }, brief) {
   const texts = typeof before === 'string' && typeof after === 'string';
   const shared = texts ? inlineDiff(before, after) : null;
-  const arrow = [h('span', { class: 'arrow', 'aria-hidden': 'true', text: ' → ' }), unseen(' was asked for, is ')];
+  const arrow = [h('span', { class: 'arrow', 'aria-hidden': 'true', text: ' → ' }), unseen(' expected, live value ')];
   if (shared === null) return [valueElement(before, 'removed', brief), ...arrow, valueElement(after, 'added', brief)];
   const whole = (/** @type {'removed' | 'added'} */ role, /** @type {string} */ middle) =>
     h(
@@ -124,8 +124,8 @@ function valueParts({ before, after }, brief) {
 function setParts({ added, removed }, brief) {
   const limit = brief ? IN_A_ROW : MOST_SHOWN;
   const members = [
-    ...removed.map((value) => ({ value, role: /** @type {const} */ ('removed'), sign: '−', word: 'lacks ' })),
-    ...added.map((value) => ({ value, role: /** @type {const} */ ('added'), sign: '+', word: 'has also ' })),
+    ...removed.map((value) => ({ value, role: /** @type {const} */ ('removed'), sign: '−', word: 'removed ' })),
+    ...added.map((value) => ({ value, role: /** @type {const} */ ('added'), sign: '+', word: 'added ' })),
   ];
   const shown = members.slice(0, limit).map(({ value, role, sign, word }) =>
     h(
@@ -149,7 +149,7 @@ function setParts({ added, removed }, brief) {
  */
 export function fullDifference(drift) {
   if (drift.kind === 'MISSING') {
-    return h('p', { class: 'full-difference' }, 'A complete listing of the cloud lacks this resource. This is what was asked for:');
+    return h('p', { class: 'full-difference' }, 'The resource is gone. Its spec is:');
   }
   const changes = grouped(drift.changes);
   return h(
@@ -157,7 +157,7 @@ export function fullDifference(drift) {
     { class: 'full-difference' },
     ...changes.map((change) => h('li', { class: `change ${change.form}` }, ...parts(change, drift))),
     drift.changesTruncated && h('li', { class: 'more', text: `Only the first ${drift.changes.length} changes are listed.` }),
-    changes.length === 0 && h('li', { text: 'The two mean the same.' }),
+    changes.length === 0 && h('li', { text: 'The values do not differ.' }),
   );
 }
 
@@ -202,7 +202,7 @@ function textElement(lines) {
       return;
     }
     flush();
-    const [sign, word] = { same: [' ', ''], removed: ['−', 'asked for: '], added: ['+', 'live: '] }[op];
+    const [sign, word] = { same: [' ', ''], removed: ['−', 'expected: '], added: ['+', 'live: '] }[op];
     shown.append(
       h('div', { class: `line ${op}` }, h('span', { 'aria-hidden': 'true', class: 'sign', text: sign }), word !== '' && unseen(word), visible(text)),
     );

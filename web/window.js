@@ -1,6 +1,6 @@
-// A long list of which only the part near the eye exists. Pages far above and below are let go, rows and elements
-// both, and asked for again by their cursors when somebody comes back; until then an empty element of the same
-// height keeps their place.
+// A long list of which only the pages near the visible part are loaded. Pages far above and below are dropped, and
+// loaded again by their cursors when the user scrolls back. Until then an empty element of the same height replaces
+// them.
 
 /** @import { Connection } from './types.js' */
 
@@ -15,12 +15,12 @@
  * }} ListPage
  */
 
-/** Rows of a page; at most five of them are there at a time. */
+/** Rows of a page, and the maximum number of loaded pages. */
 export const PAGE_SIZE = 100;
 const MOST_PAGES = 5;
-/** Rows that a page may have grown to before the list begins anew. */
+/** Maximum number of rows of a page that is loaded again. */
 const REFETCHED = 200;
-/** How far beyond the screen pages are wanted. */
+/** How far beyond the screen pages are loaded, in pixels. */
 const MARGIN = 1200;
 
 /** @template {{ id: string }} Row */
@@ -29,7 +29,7 @@ export class ListWindow {
   pages = [];
   hasNext = false;
   loadingNext = false;
-  /** Whether the page that follows could not be had: then nobody asks again by scrolling. */
+  /** Whether the next page failed to load. Scrolling then does not load it again. */
   stalled = false;
   #container;
   #options;
@@ -58,7 +58,7 @@ export class ListWindow {
     return this.#generation.signal;
   }
 
-  /** Lets go of everything. */
+  /** Drops all pages. */
   clear() {
     this.#generation.abort();
     this.#generation = new AbortController();
@@ -69,7 +69,7 @@ export class ListWindow {
     this.#container.replaceChildren();
   }
 
-  /** @returns {Row[]} all that are in memory */
+  /** @returns {Row[]} all loaded rows */
   get rows() {
     return this.pages.flatMap((page) => page.rows ?? []);
   }
@@ -86,7 +86,7 @@ export class ListWindow {
     return null;
   }
 
-  /** Asks for the page that follows. */
+  /** Loads the next page. */
   async loadNext() {
     if (this.loadingNext) return;
     this.loadingNext = true;
@@ -121,7 +121,7 @@ export class ListWindow {
   }
 
   /**
-   * Changes what may be above the eye without moving what is before it.
+   * Changes rows above the visible part without moving the visible rows.
    * @param {() => void} change
    */
   keepPlace(change) {
@@ -143,7 +143,7 @@ export class ListWindow {
     this.keepPlace(() => this.#options.render(page));
   }
 
-  /** Asks again for every page that is there. */
+  /** Loads all loaded pages again. */
   async refresh() {
     const { signal } = this;
     for (const page of this.pages.filter(({ rows }) => rows !== null)) {
@@ -164,7 +164,7 @@ export class ListWindow {
       const answer = await this.#options.fetch({ first: before === null ? PAGE_SIZE : REFETCHED, after, before }, signal);
       if (signal.aborted) return;
       if (before !== null && answer.nodes.length === REFETCHED) {
-        // More than fits between its neighbours: some of it would be nowhere.
+        // There are more rows between the neighbouring pages than one page can hold.
         this.#options.outgrown();
         return;
       }
@@ -187,13 +187,13 @@ export class ListWindow {
     }
   }
 
-  /** Sees to it, once a frame, that what is near the eye is there, and that what is far is not. */
+  /** Loads pages near the visible part and drops distant ones, at most once per frame. */
   look() {
     if (this.#asked) return;
     this.#asked = true;
     requestAnimationFrame(() => {
       this.#asked = false;
-      // Not while another view is on the screen.
+      // The list is hidden while another view is shown.
       if (this.#container.offsetParent === null || this.pages.length === 0) return;
       const boxes = this.pages.map((page) => ({ page, box: page.element.getBoundingClientRect() }));
       const near = boxes.filter(({ box }) => box.bottom > -MARGIN && box.top < window.innerHeight + MARGIN);

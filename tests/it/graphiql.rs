@@ -14,7 +14,7 @@ const RESULT: &str = ".result-window";
 /// scrolled by the keyboard only from inside.
 const GRAPHIQLS_OWN: [&str; 3] = ["nested-interactive", "target-size", "scrollable-region-focusable"];
 
-/// One droplet whose size is not the one that was asked for.
+/// One droplet whose size differs from its spec.
 async fn resized() -> Served {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;

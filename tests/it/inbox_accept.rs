@@ -46,7 +46,7 @@ async fn who_is_too_late_learns_who_was_faster() {
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
     let drift = served.open_drift("data-1", "size_gigabytes").await;
     served.accept(&drift).await.unwrap();
-    browser.see_text(REFUSAL, "Somebody was faster").await;
+    browser.see_text(REFUSAL, "already closed").await;
     browser.see_text(REFUSAL, ADMIN).await;
     browser.see_none(CONFIRM).await;
     browser.shoot("accept-too-late").await;
@@ -76,7 +76,7 @@ async fn the_loser_of_a_race_is_told_by_the_server_too() {
     let drift = served.open_drift("data-1", "size_gigabytes").await;
     served.accept(&drift).await.unwrap();
     browser.click(CONFIRM).await;
-    browser.see_text(REFUSAL, "Somebody was faster").await;
+    browser.see_text(REFUSAL, "already closed").await;
     browser.see_none(CONFIRM).await;
 }
 
@@ -94,13 +94,13 @@ async fn nobody_accepts_a_value_that_he_has_not_seen() {
         .cloud_has([droplet("web-1"), droplet("web-2"), grown.clone()])
         .await;
     browser.click(CONFIRM).await;
-    browser.see_text(REFUSAL, "look again").await;
+    browser.see_text(REFUSAL, "Review the current value").await;
     browser.see_text("[data-testid=accept-value]", "250").await;
     browser.shoot("accept-value-moved").await;
     let confirm = browser
         .run(&format!("return document.querySelector('{CONFIRM}').disabled"))
         .await;
-    assert_eq!(confirm, json!(true), "not before the new value was looked at");
+    assert_eq!(confirm, json!(true), "not before the new value was reviewed");
     assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
 
     browser.click("[data-testid=accept-review]").await;
@@ -114,7 +114,9 @@ async fn nobody_accepts_a_value_that_he_has_not_seen() {
         .cloud_has([droplet("web-1").size("s-8vcpu-16gb"), droplet("web-2"), grown])
         .await;
     served.sweep().await;
-    browser.see_text(REFUSAL, "changed while you were looking").await;
+    browser
+        .see_text(REFUSAL, "changed while the dialog was open")
+        .await;
     browser
         .see_text("[data-testid=accept-value]", "s-8vcpu-16gb")
         .await;
@@ -178,7 +180,9 @@ async fn a_key_that_is_held_decides_nothing() {
         .cloud_has([droplet("web-1"), droplet("web-2"), grown])
         .await;
     served.sweep().await;
-    browser.see_text(REFUSAL, "changed while you were looking").await;
+    browser
+        .see_text(REFUSAL, "changed while the dialog was open")
+        .await;
     browser
         .run("document.querySelector('[data-testid=accept-review]').focus()")
         .await;
@@ -250,7 +254,7 @@ async fn the_dialog_warns_that_the_next_import_of_a_state_undoes_an_accept() {
     browser
         .see_text(
             "[data-testid=accept-owner]",
-            "The next import of \u{201c}prod\u{201d} records its own value again",
+            "The next import of \u{201c}prod\u{201d} restores its own value",
         )
         .await;
     browser.shoot("accept-owned-by-a-state").await;

@@ -19,7 +19,7 @@ async fn somebody_signs_in_with_a_token_that_stays_in_the_tab() {
     browser.fill("[data-testid=token-input]", "no token at all").await;
     browser.click("[data-testid=sign-in]").await;
     browser
-        .see_text("[data-testid=sign-in-error]", "does not take this token")
+        .see_text("[data-testid=sign-in-error]", "does not accept this token")
         .await;
     let refused = browser.complaints().await;
     assert!(refused.iter().all(|line| line.contains("401")), "{refused:?}");
@@ -275,7 +275,7 @@ async fn a_run_that_cannot_be_watched_has_begun_all_the_same() {
         .see_text("[data-testid=run-message]", "cannot be reached")
         .await;
     let message = browser.texts("[data-testid=run-message]").await.concat();
-    assert!(message.contains("goes on"), "{message}");
+    assert!(message.contains("continues"), "{message}");
     assert!(!message.contains("did not start"), "{message}");
 }
 
@@ -314,7 +314,7 @@ async fn a_misspelt_filter_in_the_address_is_named() {
     browser.see_none(&format!("{notice}:not([hidden])")).await;
     browser.go("/?regoin=fra1").await;
     browser
-        .see_text(notice, "cannot use \u{201c}regoin\u{201d}")
+        .see_text(notice, "do not filter the list: \u{201c}regoin\u{201d}")
         .await;
     browser.shoot("unread-parameters").await;
     // The address of a view that is chosen has only what the page can use.

@@ -92,7 +92,7 @@ async fn an_empty_inbox_says_what_to_do() {
     browser.see_text("[data-testid=empty]", "Nothing differs").await;
     look_at(&browser, "view-nothing-differs").await;
 
-    // Nobody has looked at the second one.
+    // The second one has not been compared.
     served.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     served.asked_for("web-2", json!({ "region": "nyc3" })).await;
     browser.go("/").await;
@@ -101,7 +101,9 @@ async fn an_empty_inbox_says_what_to_do() {
         .await;
     served.sweep().await;
     browser.go("/").await;
-    browser.see_text("[data-testid=empty]", "All of 2").await;
+    browser
+        .see_text("[data-testid=empty]", "All 2 managed resources match their specs")
+        .await;
     // What has failed has not found that nothing differs.
     let mut sweep = served.runs().await.pop().unwrap().into_active_model();
     sweep.outcome = Set(Some(JobOutcome::Failed));
@@ -111,7 +113,7 @@ async fn an_empty_inbox_says_what_to_do() {
     browser.see_text("[data-testid=empty]", "the disk is full").await;
     let said = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("All of"),
+        !said.contains("Nothing differs") && !said.contains("match their specs"),
         "{said}"
     );
     look_at(&browser, "view-sweep-failed").await;
@@ -137,7 +139,7 @@ async fn an_empty_inbox_never_says_that_all_is_well_when_the_inventory_is_old_or
     browser.see_text(doubts, "was last listed too long ago").await;
     let said = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("All of"),
+        !said.contains("Nothing differs") && !said.contains("match their specs"),
         "{said}"
     );
     look_at(&browser, "view-overdue").await;
@@ -150,7 +152,7 @@ async fn an_empty_inbox_never_says_that_all_is_well_when_the_inventory_is_old_or
     browser.see_text(doubts, "could not be read").await;
     let said = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("All of"),
+        !said.contains("Nothing differs") && !said.contains("match their specs"),
         "{said}"
     );
 }
@@ -169,7 +171,7 @@ async fn an_empty_inbox_says_that_settling_resources_were_not_compared() {
     browser.see_text("[data-testid=doubts]", not_compared).await;
     let said = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("All of"),
+        !said.contains("Nothing differs") && !said.contains("match their specs"),
         "{said}"
     );
 }
@@ -211,7 +213,7 @@ async fn ten_thousand_differences_are_scrolled_through_without_holding_them_all(
         let step = format!(
             "const rows = [...document.querySelectorAll('{ROW}')].map((row) => row.dataset.driftId);
              window.scrollTo(0, document.documentElement.scrollHeight);
-             return [rows, document.body.innerText.includes('That is all.')]"
+             return [rows, document.body.innerText.includes('End of list.')]"
         );
         let step = browser.run(&step).await;
         let ids: Vec<String> = serde_json::from_value(step[0].clone()).unwrap();

@@ -1,4 +1,4 @@
-// Starts GraphiQL on /graphiql, signed in as the inbox page is.
+// Starts GraphiQL on /graphiql with the session of the inbox page.
 
 import { parseJson } from '../json.js';
 import { Session } from '../session.js';
@@ -10,9 +10,9 @@ import { TABS } from './tabs.js';
 /** @typedef {{ headers?: { [name: string]: unknown }, documentAST?: { definitions: readonly any[] } }} Options */
 
 const WITHOUT_GRAPHIQL = [
-  'The Drift Inbox server itself is fine, and any other GraphQL client can use it: send POST requests to /graphql with an Authorization header.',
+  'The Drift Inbox server is available. Use any other GraphQL client: send POST requests to /graphql with an Authorization header.',
 ];
-/** How long the files of the page may take before it says so, in milliseconds. */
+/** Time in milliseconds after which the page reports that its files have not loaded. */
 const PATIENCE = 10_000;
 
 const session = new Session();
@@ -27,8 +27,8 @@ function byId(id) {
 function showToken() {
   const known = session.token !== null;
   byId('token-state').textContent = known
-    ? 'Requests carry the token of this tab.'
-    : 'No token: sign in to the inbox in this tab, or enter {"Authorization": "Bearer …"} under Headers below.';
+    ? 'Requests are sent with the token of this tab.'
+    : 'No token. Sign in to the inbox in this tab, or enter {"Authorization": "Bearer …"} under Headers below.';
   byId('forget').hidden = !known;
 }
 
@@ -64,7 +64,7 @@ function isSubscription(parameters, options) {
 async function post(parameters, options, accept, signal) {
   const headers = new Headers({ Accept: accept, 'Content-Type': 'application/json' });
   if (session.token !== null) headers.set('Authorization', `Bearer ${session.token}`);
-  // The headers editor has the last word.
+  // The headers editor overrides these headers.
   for (const [name, value] of Object.entries(options?.headers ?? {})) headers.set(name, String(value));
   try {
     return await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify(parameters), signal: signal ?? null });
@@ -79,12 +79,12 @@ async function answer(response) {
   try {
     return parseJson(text);
   } catch {
-    throw new Error(`The server answered ${response.status} ${response.statusText} without JSON: ${text.slice(0, 200)}`);
+    throw new Error(`The response ${response.status} ${response.statusText} is not JSON: ${text.slice(0, 200)}`);
   }
 }
 
 /**
- * The results of a subscription, until whoever reads them stops.
+ * The results of a subscription, until the reader stops.
  * @param {Parameters} parameters
  * @param {Options | undefined} options
  */
@@ -120,11 +120,11 @@ async function fetcher(parameters, options) {
   return answer(await post(parameters, options, 'application/graphql-response+json, application/json;q=0.9'));
 }
 
-// GraphiQL's editors have no names, so that a screen reader would not say which of them it is in.
+// GraphiQL's editors have no labels, so a screen reader could not name them.
 /** @param {HTMLElement} container */
 function nameEditors(container) {
   for (const field of container.querySelectorAll('.CodeMirror textarea:not([aria-label])')) {
-    const part = field.closest('.graphiql-query-editor') ? 'Operation' : field.closest('.result-window') ? 'Answer' : 'Variables and headers';
+    const part = field.closest('.graphiql-query-editor') ? 'Operation' : field.closest('.result-window') ? 'Response' : 'Variables and headers';
     field.setAttribute('aria-label', part);
   }
 }
@@ -134,7 +134,7 @@ function start() {
   if (!React || !ReactDOM || !GraphiQL) {
     explain(
       'GraphiQL could not be loaded.',
-      `Its program comes from ${document.documentElement.dataset['from']}. This browser could not reach it, or something on the way blocked or changed the files.`,
+      `Its files are loaded from ${document.documentElement.dataset['from']}. The browser could not load them, or they were blocked or modified.`,
       ...WITHOUT_GRAPHIQL,
     );
     return;
@@ -146,7 +146,7 @@ function start() {
   const root = ReactDOM.createRoot(container);
   new MutationObserver(() => nameEditors(container)).observe(container, { childList: true, subtree: true });
   const storage = storageWithoutTokens(() => session.token);
-  // A new key makes a new GraphiQL, which reads the schema again: with another token there may be another answer.
+  // A new key creates a new GraphiQL, which loads the schema again with the new token.
   let generation = 0;
   const render = () => {
     generation += 1;
@@ -177,7 +177,7 @@ function start() {
 
 let started = false;
 
-// Runs after the deferred scripts, whether they came or not.
+// Runs after the deferred scripts, whether or not they loaded.
 function begin() {
   started = true;
   try {
@@ -188,9 +188,9 @@ function begin() {
   }
 }
 
-// At once: the token must not stay in the address while other scripts are on their way.
+// At once: the token must not stay in the address while other scripts load.
 session.takeTokenFromAddress();
 document.addEventListener('DOMContentLoaded', begin);
 setTimeout(() => {
-  if (!started) explain(`Still waiting for ${document.documentElement.dataset['from']}, from where GraphiQL comes.`, ...WITHOUT_GRAPHIQL);
+  if (!started) explain(`Still loading GraphiQL from ${document.documentElement.dataset['from']}.`, ...WITHOUT_GRAPHIQL);
 }, PATIENCE);

@@ -1,4 +1,4 @@
-// Where GraphiQL keeps tabs and history: the browser's local storage, without tokens.
+// The storage of GraphiQL's tabs and history: the browser's local storage, without tokens.
 //
 // GraphiQL writes the headers of every history entry there, whatever shouldPersistHeaders says, and with them a token
 // typed into the headers editor. All headers are dropped here, and whole values that look as if they held a token
@@ -11,7 +11,7 @@
 function withoutHeaders(value) {
   if (Array.isArray(value)) return value.map(withoutHeaders);
   if (value === null || typeof value !== 'object') return value;
-  // null and not left out: GraphiQL takes stored tabs without the key for broken ones.
+  // Null instead of absent: GraphiQL treats stored tabs without the key as broken.
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [key, key.toLowerCase() === 'headers' ? null : withoutHeaders(inner)]),
   );
@@ -29,14 +29,14 @@ function stripped(text) {
 }
 
 /**
- * What may be kept of a text; null if nothing may.
+ * The part of a text that may be stored; null if none.
  * @param {string} key
  * @param {string} text
  * @param {string | null} token the one in use, if any
  */
 export function storable(key, text, token) {
   if (/headers$/i.test(key)) return null;
-  // In a document or in variables, "headers" is the user's own word.
+  // In a document or in variables, "headers" is a name that the user chose.
   const kept = /:(query|variables)$/.test(key) ? text : stripped(text);
   const looksSecret = /bearer\s+\S|eyJ[\w-]{8,}\./i.test(kept) || (token !== null && kept.includes(token));
   return looksSecret ? null : kept;
@@ -44,7 +44,7 @@ export function storable(key, text, token) {
 
 /**
  * @param {() => string | null} token gives the one in use
- * @returns {Storage | null} null where the browser keeps nothing
+ * @returns {Storage | null} null if the browser has no storage
  */
 export function storageWithoutTokens(token) {
   /** @type {Storage} */
@@ -62,7 +62,7 @@ export function storageWithoutTokens(token) {
     key: (index) => local.key(index),
     getItem: (key) => local.getItem(key),
     setItem(key, text) {
-      // What may not be stored leaves what was stored before: GraphiQL's keys stay consistent with each other.
+      // If a text may not be stored, the previous one stays: GraphiQL's keys stay consistent with each other.
       const kept = storable(key, text, token());
       if (kept !== null) local.setItem(key, kept);
     },

@@ -1,12 +1,12 @@
-// The operations that GraphiQL opens with.
+// The operations in the initial tabs of GraphiQL.
 
 /** @param {unknown} value */
 const pretty = (value) => JSON.stringify(value, null, 2);
 
 export const TABS = [
   {
-    query: `# The inbox: every field whose live value
-# is not what its spec says. Ctrl-Enter runs it.
+    query: `# The inbox: open drifts, newest first.
+# Press Ctrl-Enter to run the query.
 query Inbox {
   drifts(first: 20) {
     totalCount
@@ -30,9 +30,10 @@ query Inbox {
 `,
   },
   {
-    query: `# Makes the live value of one drift the desired one.
-# Take id and revision from the inbox: the revision
-# says which value you saw, and so accept.
+    query: `# Accepts a drift: makes the live value the
+# expected one. Copy id and revision from the
+# inbox. The accept fails if the drift has changed
+# since that revision.
 mutation Accept($input: AcceptDriftInput!) {
   acceptDrift(input: $input) {
     drift {
@@ -49,12 +50,13 @@ mutation Accept($input: AcceptDriftInput!) {
     variables: pretty({ input: { driftId: 'ID OF A DRIFT', revision: 1, note: 'Resized on purpose' } }),
   },
   {
-    query: `# Writes down what a resource should be.
-# Only the fields of the spec are watched.
-# version: the version of the spec that you read,
-# 0 if there is none yet.
-# The spec stands in the operation: GraphiQL marks
-# an object in a variable of the type JSON as wrong.
+    query: `# Records the spec of a resource. Only the fields
+# of the spec are compared.
+# version: the current version of the spec, 0 if
+# the resource has none.
+# The spec is part of the operation, because
+# GraphiQL reports an object in a JSON variable as
+# an error.
 mutation Record($resourceId: ID!, $version: Int) {
   recordSpec(
     input: {

@@ -46,7 +46,7 @@ test('null, empty texts, lists and maps are unset', () => {
   }
 });
 
-test('what two short texts share is told apart', () => {
+test('the shared parts of two short texts are separated', () => {
   assert.deepEqual(inlineDiff('v=spf1 -all', 'v=spf1 mx -all'), { head: 'v=spf1 ', before: '', after: 'mx ', tail: '-all' });
   assert.equal(inlineDiff('abc', 'xyz'), null);
 });

@@ -48,7 +48,7 @@ test('events come in pieces', () => {
   ]);
 });
 
-test('what somebody pastes is understood', () => {
+test('the token is extracted from pasted text', () => {
   for (const text of ['a.b.c', ' a.b.c\n', 'Bearer a.b.c', 'Authorization: bearer a.b.c', 'http://host/#token=a.b.c', 'http://host/?drift=1#token=a.b.c']) {
     assert.equal(cleanToken(text), 'a.b.c', text);
   }
