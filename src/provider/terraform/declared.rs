@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn a_strength_is_read_as_it_was_written_and_an_unknown_one_leaves_the_field_open() {
+        for strength in [
+            Strength::Default,
+            Strength::Own,
+            Strength::Declared,
+            Strength::Open,
+        ] {
+            assert_eq!(Strength::of(strength as i32), strength);
+        }
+        assert_eq!(Strength::of(4), Strength::Open, "of a later release");
+    }
+
+    #[test]
     fn the_strongest_declaration_decides_and_none_leaves_the_field_out() {
         let (spec, none) = put("database", json!({"project_id": "old", "name": "a"}), &[]);
         assert_eq!((spec, none.len()), (json!({"name": "a"}), 0));

@@ -1,5 +1,6 @@
 mod formats;
 mod mappings;
+mod open;
 mod table;
 
 use serde_json::json;

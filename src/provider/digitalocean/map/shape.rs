@@ -175,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn a_zero_that_says_nothing_stays_out() {
+        assert_eq!(pick(&json!(0), &Shape::Positive), None);
+        assert_eq!(pick(&json!(0.0), &Shape::Positive), None);
+        assert_eq!(pick(&json!(60), &Shape::Positive), Some(json!(60)));
+        assert_eq!(pick(&json!(0), &Shape::Plain), Some(json!(0)));
+    }
+
+    #[test]
     fn a_user_in_an_address_stays_out() {
         for (before, after) in [
             (

@@ -21,6 +21,7 @@ fn instances_that_do_not_count_are_skipped_and_counted() {
         }),
         resource("aws_instance", "foreign", json!({"id": "4"})),
         droplet("failed", json!(null)),
+        droplet("failed too", json!("")),
         resource("digitalocean_ssh_key", "key", json!({"id": "5"})),
         with(droplet("tofu", json!("6")), |r| {
             r["provider"] =
@@ -47,7 +48,7 @@ fn instances_that_do_not_count_are_skipped_and_counted() {
         tainted: 1,
         deposed: 1,
         foreign: 1,
-        without_id: 1,
+        without_id: 2,
         unattached: 0,
         unsupported: BTreeMap::from([("digitalocean_ssh_key".to_owned(), 1)]),
     };
