@@ -320,6 +320,18 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_looks_like_a_flag_or_like_nothing_stays_a_text() {
+        let flat =
+            json!({"name": "0", "image": "1", "region": "", "backups": "0", "monitoring": "1", "disk": ""});
+        assert_eq!(
+            of("digitalocean_droplet", flat),
+            Ok(
+                json!({"name": "0", "image": "1", "region": "", "backups": false, "monitoring": true, "disk": null})
+            )
+        );
+    }
+
+    #[test]
     fn a_shape_that_terraform_does_not_write_is_named() {
         for (flat, named) in [
             (json!({"tags.#": "2", "tags.1": "a"}), "tags"),

@@ -30,7 +30,8 @@ fn instances_that_do_not_count_are_skipped_and_counted() {
             r["instances"][0]["index_key"] = "k\"1".into();
         }),
         with(droplet("counted", json!("7")), |r| {
-            r["instances"][0]["index_key"] = 2.into()
+            r["module"] = "".into();
+            r["instances"][0]["index_key"] = 2.into();
         }),
     ];
     let state = parse_value(file(resources)).unwrap();
