@@ -1,4 +1,4 @@
-//! Who may ask for a field.
+//! Roles that a field requires.
 
 use async_graphql::{Context, Guard};
 
@@ -6,7 +6,7 @@ use super::error::ApiError;
 use crate::domain::actor::{Actor, Role};
 use crate::error::{Error, Result};
 
-/// Lets callers of this role, or of one that may do more, pass. Every root field carries one.
+/// Requires this role or a more powerful one. Every root field has this guard.
 pub(super) struct AtLeast(pub(super) Role);
 
 impl Guard for AtLeast {
@@ -29,7 +29,11 @@ fn check(caller: &Actor, needed: Role) -> Result<()> {
     }
 }
 
-/// Who asks. UNAUTHENTICATED for nobody.
+/// Returns the authenticated caller.
+///
+/// # Errors
+///
+/// UNAUTHENTICATED if there is none.
 pub(super) fn caller<'c>(ctx: &Context<'c>) -> Result<&'c Actor> {
     ctx.data_opt::<Actor>().ok_or(Error::Unauthenticated)
 }

@@ -1,16 +1,24 @@
-//! What clients send, as the services want it.
+//! Converts the input of clients for the services.
 
 use async_graphql::ID;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
-/// The UUID in an id. BAD_USER_INPUT if it is none.
+/// Parses an id as a UUID.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the id is not a UUID.
 pub(super) fn parse_id(id: &ID) -> Result<Uuid> {
     Uuid::try_parse(id).map_err(|_| Error::BadUserInput("an id here is a UUID".to_owned()))
 }
 
-/// A list that is absent, or names something. BAD_USER_INPUT for an empty one, which could mean all or none.
+/// Rejects an empty list, which could mean all or none.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the list is empty.
 pub(super) fn not_empty<T>(what: &str, list: Option<Vec<T>>) -> Result<Option<Vec<T>>> {
     match list {
         Some(list) if list.is_empty() => Err(Error::BadUserInput(format!(

@@ -70,7 +70,7 @@ pub(super) struct RecordSpecInput {
     /// with SPEC_VERSION_CONFLICT.
     expected_spec_version: Option<i32>,
     /// Whether to take over a spec that a Terraform state owns. Later imports of that state then refuse the
-    /// resource.
+    /// resource unless they use `takeOver`.
     #[graphql(default)]
     take_over: bool,
 }

@@ -116,8 +116,8 @@ impl Query {
             .map(Drift))
     }
 
-    /// Lists the kinds, regions and fields of the selected drifts, with counts. Each list ignores the filter's
-    /// condition on its own value, so that it contains the other possible choices.
+    /// Lists the kinds, regions and fields of the selected drifts, with counts. The list of kinds ignores the
+    /// `resourceKind` of the filter, the list of regions its `region` and the list of fields its `field`.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "FACET_VALUES * child_complexity"

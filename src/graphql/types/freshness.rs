@@ -108,7 +108,7 @@ impl Freshness {
             && self.counts().compared_everything()
     }
 
-    /// Whether no sync has completed yet, so that there is no inventory to compare with.
+    /// Whether no sync has completed yet. Without an inventory nothing can be compared.
     async fn never_synced(&self) -> bool {
         self.inventory.never_synced
     }
