@@ -1,6 +1,6 @@
 //! Settings: flags and environment variables, read and checked before anything starts.
 //!
-//! An empty variable is an unset one. A secret comes from its variable or from the file that `NAME_FILE`
+//! An empty variable counts as unset. A secret comes from its variable or from the file that `NAME_FILE`
 //! names, never from a flag, and no error shows a value of one.
 
 mod bounds;
@@ -58,17 +58,17 @@ impl BadSetting {
 
 type Result<T, E = BadSetting> = std::result::Result<T, E>;
 
-/// Where the data is. The address itself is a secret: DATABASE_URL or DATABASE_URL_FILE.
+/// Database settings. The address itself is a secret: DATABASE_URL or DATABASE_URL_FILE.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
-    /// Whether to run missing migrations first: on | off [default: on]
+    /// Run missing migrations at start; off makes them an error [default: on]
     #[arg(long, env = "DRIFT_MIGRATE", hide_env_values = true, value_name = "on|off")]
     pub migrate: Option<String>,
-    /// Time that a request waits for a lock in the database, such as 5s [default: 5s]
+    /// Longest wait of a request for a database lock [default: 5s]
     #[arg(long, env = "DRIFT_LOCK_TIMEOUT", hide_env_values = true, value_name = "TIME")]
     pub lock_timeout: Option<String>,
-    /// Time that a statement of a request may take in PostgreSQL, such as 15s [default: 15s]
+    /// Longest statement in a writing transaction of a request, on PostgreSQL [default: 15s]
     #[arg(
         long,
         env = "DRIFT_STATEMENT_TIMEOUT",
@@ -123,12 +123,12 @@ impl DatabaseArgs {
     }
 }
 
-/// Where the inventory comes from. The token itself is a secret: DIGITALOCEAN_TOKEN or
+/// Inventory settings. The token itself is a secret: DIGITALOCEAN_TOKEN or
 /// DIGITALOCEAN_TOKEN_FILE.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Inventory")]
 pub struct InventoryArgs {
-    /// JSON file that lists the resources of an account; or set DIGITALOCEAN_TOKEN
+    /// JSON file that lists the resources of an account, instead of DIGITALOCEAN_TOKEN
     #[arg(
         long,
         env = "DRIFT_INVENTORY_FILE",
@@ -136,7 +136,7 @@ pub struct InventoryArgs {
         value_name = "FILE"
     )]
     pub inventory_file: Option<String>,
-    /// Where DigitalOcean's API is; plain http for loopback only [default: `https://api.digitalocean.com`]
+    /// Address of DigitalOcean's API; http for loopback addresses only [default: `https://api.digitalocean.com`]
     #[arg(
         long,
         env = "DIGITALOCEAN_API_URL",
@@ -144,7 +144,8 @@ pub struct InventoryArgs {
         value_name = "URL"
     )]
     pub digitalocean_api_url: Option<String>,
-    /// Name of the source, the same on every server that syncs from it [default: digitalocean, or file:PATH]
+    /// Name of the source, the same on each server that syncs it; at most 200 bytes [default: digitalocean, or
+    /// file:PATH]
     #[arg(long, env = "DRIFT_SOURCE", hide_env_values = true, value_name = "NAME")]
     pub source: Option<String>,
 }
@@ -201,16 +202,16 @@ impl InventoryArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Tokens")]
 pub struct TokenArgs {
-    /// Issuer that tokens must name [default: drift-inbox]
+    /// Value of the claim iss [default: drift-inbox]
     #[arg(long, env = "DRIFT_JWT_ISSUER", hide_env_values = true, value_name = "NAME")]
     pub jwt_issuer: Option<String>,
-    /// Audience that tokens must name [default: drift-inbox]
+    /// Value of the claim aud [default: drift-inbox]
     #[arg(long, env = "DRIFT_JWT_AUDIENCE", hide_env_values = true, value_name = "NAME")]
     pub jwt_audience: Option<String>,
-    /// Claim that lists the roles, or a path to it such as realm_access.roles [default: roles]
+    /// Claim with the list of roles, or a path such as realm_access.roles [default: roles]
     #[arg(long, env = "DRIFT_ROLES_CLAIM", hide_env_values = true, value_name = "CLAIM")]
     pub roles_claim: Option<String>,
-    /// More names for the two roles: ops=platform_admin,staff=platform_viewer
+    /// Further names of the roles, such as ops=platform_admin,staff=platform_viewer
     #[arg(
         long,
         env = "DRIFT_ROLE_ALIASES",
@@ -287,24 +288,24 @@ impl TokenConfig {
     }
 }
 
-/// When the jobs run.
+/// Schedules of the jobs.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Schedules")]
 pub struct ScheduleArgs {
-    /// When to sync, in UTC: a cron with seconds first, or off [default: "0 15 * * * *"]
+    /// Schedule of syncs: cron expression in UTC, seconds first, or off [default: "0 15 * * * *"]
     #[arg(long, env = "DRIFT_SYNC_CRON", hide_env_values = true, value_name = "CRON")]
     pub sync_cron: Option<String>,
-    /// When to compare, in UTC: a cron with seconds first, or off [default: "0 20 * * * *"]
+    /// Schedule of sweeps: cron expression in UTC, seconds first, or off [default: "0 20 * * * *"]
     #[arg(long, env = "DRIFT_DETECT_CRON", hide_env_values = true, value_name = "CRON")]
     pub detect_cron: Option<String>,
 }
 
-/// How old the inventory may be.
+/// Maximum age of the inventory.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Schedules")]
 pub struct MaxAgeArgs {
-    /// How old the last complete listing of a kind may be for a sweep to rely on it, such as 90m [default: twice the
-    /// interval of syncs]
+    /// Maximum age of the last complete listing of a kind, such as 90m; a sweep over an older one is partial
+    /// [default: twice the interval of syncs]
     #[arg(long, env = "DRIFT_MAX_AGE", hide_env_values = true, value_name = "TIME")]
     pub max_age: Option<String>,
 }
@@ -371,10 +372,10 @@ fn schedule(
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "HTTP server")]
 pub struct HttpArgs {
-    /// Address to listen on; port 0 picks one [default: 127.0.0.1:8080]
+    /// Address and port to listen on; port 0 selects a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "DRIFT_LISTEN", hide_env_values = true, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
-    /// Whether the schema may be asked for: on | off [default: on]
+    /// Allow introspection of the GraphQL schema [default: on]
     #[arg(
         long,
         env = "DRIFT_INTROSPECTION",
@@ -382,7 +383,7 @@ pub struct HttpArgs {
         value_name = "on|off"
     )]
     pub introspection: Option<String>,
-    /// Origins whose pages may open a WebSocket, beside those of this server
+    /// Other origins whose pages may open a WebSocket, such as `https://ops.example.com`
     #[arg(
         long,
         env = "DRIFT_ALLOWED_ORIGINS",
@@ -419,13 +420,13 @@ impl HttpArgs {
         })
     }
 
-    /// Whether the schema may be asked for.
+    /// Whether introspection is allowed.
     pub fn introspection(&self) -> Result<bool> {
         switch("DRIFT_INTROSPECTION", self.introspection.as_deref(), true)
     }
 }
 
-/// How logs look.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.

@@ -1,5 +1,5 @@
-//! Drift Inbox: where does a cloud differ from what its operators asked for, and what shall they do about
-//! it?
+//! Drift Inbox: reports where a cloud account differs from its desired state, and records the decisions about
+//! each difference.
 //!
 //! The modules in the order in which they may import each other: [`domain`] decides, [`services`] gather
 //! and carry out, [`live`] tells those who listen what was committed, [`app`] runs the jobs, [`graphql`] and

@@ -1,4 +1,4 @@
-//! What may be written on the command line.
+//! Commands and flags.
 
 use super::import::ImportArgs;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -8,22 +8,27 @@ use crate::config::{
     DatabaseArgs, HttpArgs, InventoryArgs, MaxAgeArgs, RetentionArgs, ScheduleArgs, TokenArgs,
 };
 
-/// What --help says at its end.
+/// The end of each help text.
 const SECRETS: &str = "\
 Secrets are read from the environment, or from the file that NAME_FILE names:
   DATABASE_URL        sqlite://PATH or postgres://... [default: sqlite://drift-inbox.db?mode=rwc]
-  DIGITALOCEAN_TOKEN  token of the account to sync; read scopes are enough
-  DRIFT_JWT_SECRET    shared secret that signs tokens, at least 32 bytes
-The log goes to standard error; RUST_LOG filters it. An empty variable is an unset one.
-Exit codes: 0 fine, 1 failed or incomplete, 2 wrong usage; with detect --exit-code also 3 drift remains,
-4 no drift is known, but that nothing differs cannot be said: the inventory is missing, incomplete or too old,
-resources are settling, or no resource has a spec.";
+  DIGITALOCEAN_TOKEN  Token of the DigitalOcean account to sync; read scopes are enough
+  DRIFT_JWT_SECRET    HS256 secret that signs tokens, at least 32 bytes
+An empty variable counts as unset. The log goes to standard error; RUST_LOG filters it.
 
-/// Where does a cloud differ from what its operators asked for?
+Exit codes:
+  0  Success
+  1  Failed or incomplete
+  2  Wrong usage or invalid setting
+  3  Only with detect --exit-code: drift is open
+  4  Only with detect --exit-code: no drift is open, but the inbox is not up to date: the inventory is missing,
+     incomplete or too old, resources are settling, or no resource has a spec";
+
+/// Reports where a cloud account differs from its desired state
 #[derive(Debug, Parser)]
 #[command(name = "drift-inbox", version, about, after_help = SECRETS)]
 pub(super) struct Cli {
-    /// How the log looks: text | json [default: text]
+    /// Format of the log: text or json [default: text]
     #[arg(
         long,
         global = true,
@@ -38,46 +43,46 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Shows a sample account with drift in it, and serves it until Ctrl-C
+    /// Serve a sample account with drift from a temporary database, until Ctrl-C
     Demo(DemoArgs),
-    /// Serves the inbox, and runs the jobs on their schedules
+    /// Serve the page and the API, and run the scheduled jobs
     #[command(after_help = SECRETS)]
     Serve(Box<ServeArgs>),
-    /// Runs the migrations that are missing
+    /// Run the missing migrations
     #[command(after_help = SECRETS)]
     Migrate,
-    /// Replaces the inventory by what the cloud has
+    /// List the account and store the result as the inventory
     #[command(after_help = SECRETS)]
     Sync(SyncArgs),
-    /// Compares every spec with the inventory, and prints what differs
+    /// Compare every spec with the inventory, and print the open drifts
     #[command(after_help = SECRETS)]
     Detect(DetectArgs),
-    /// Records what a Terraform or OpenTofu state asks for
+    /// Record the desired state from a Terraform or OpenTofu state
     #[command(after_help = SECRETS)]
     ImportTerraform(ImportArgs),
-    /// Deletes rows that are older than the settings say, as serve does once a day
+    /// Delete rows older than the retention settings, as the server does once a day
     #[command(after_help = SECRETS)]
     Purge(PurgeArgs),
-    /// Prints a token that is signed with DRIFT_JWT_SECRET
+    /// Print a token signed with DRIFT_JWT_SECRET
     #[command(after_help = SECRETS)]
     Token(NewTokenArgs),
-    /// Prints the GraphQL schema
+    /// Print the GraphQL schema
     Schema,
-    /// Prints what makes a shell complete commands and flags
+    /// Print a completion script for a shell
     Completions {
-        /// Shell that it is for
+        /// Shell to complete in
         shell: Shell,
     },
-    /// Prints a manual page, of the program or of one command
+    /// Print the manual page of the program, or of one command
     Man {
-        /// Command that it is about
+        /// Command to print the manual page of
         #[arg(value_name = "COMMAND")]
         about: Option<String>,
     },
 }
 
 impl Command {
-    /// Whether it prints by itself what it did, so that a log of every run would be in the way.
+    /// Whether the command prints its own result, so that log lines about each run would only repeat it.
     pub(super) fn reports_itself(&self) -> bool {
         !matches!(self, Self::Serve(_))
     }
@@ -86,7 +91,7 @@ impl Command {
 // Own flags come before flattened ones: the heading of a flattened group also covers the flags after it.
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
-    /// Change something in the sample account every so often, every 45s unless told otherwise
+    /// Change something in the sample account at this interval; without a value, every 45s
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "45s")]
     pub(super) live: Option<String>,
     #[command(flatten)]
@@ -113,13 +118,13 @@ pub(super) struct ServeArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct SyncArgs {
-    /// Only these kinds
+    /// Sync only these kinds, such as droplet,volume
     #[arg(long, value_delimiter = ',', value_name = "KIND,...")]
     pub(super) kinds: Option<Vec<String>>,
-    /// Go through with a listing that lacks more than half of a kind
+    /// Accept a listing that lacks more than half of the resources of a kind
     #[arg(long)]
     pub(super) allow_mass_gone: bool,
-    /// Go through with a listing of another account, or of a file in the place of an account
+    /// Replace the inventory even if the listing is of another account, or of a file instead of an account
     #[arg(long)]
     pub(super) allow_other_account: bool,
     #[command(flatten)]
@@ -130,15 +135,15 @@ pub(super) struct SyncArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct DetectArgs {
-    /// How to print what differs
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(super) format: Format,
-    /// End with 3 when open drift remains, and else with 4 when that nothing differs cannot be vouched for
+    /// Exit with 3 if drift is open, and otherwise with 4 if the inbox is not up to date
     #[arg(long)]
     pub(super) exit_code: bool,
     #[command(flatten)]
     pub(super) max_age: MaxAgeArgs,
-    /// When syncs run, of which twice the interval is the default of --max-age [default: "0 15 * * * *"]
+    /// Schedule of syncs; --max-age defaults to twice its interval [default: "0 15 * * * *"]
     #[arg(long, env = "DRIFT_SYNC_CRON", hide_env_values = true, value_name = "CRON")]
     pub(super) sync_cron: Option<String>,
     #[command(flatten)]
@@ -155,29 +160,29 @@ pub(super) struct PurgeArgs {
 
 #[derive(Args, Debug)]
 pub(super) struct NewTokenArgs {
-    /// Who it is for; the subject is `operator` without
+    /// Subject of the token [default: operator]
     #[arg(long)]
     pub(super) email: Option<String>,
-    /// Role that it carries: platform_admin, platform_viewer or an alias; may be given again
+    /// Role: platform_admin, platform_viewer or an alias; may be repeated
     #[arg(long, required = true)]
     pub(super) role: Vec<String>,
-    /// How long it is good for
+    /// Lifetime of the token, such as 30m or 8h
     #[arg(long, default_value = "1h")]
     pub(super) ttl: String,
     #[command(flatten)]
     pub(super) token: TokenArgs,
 }
 
-/// How `detect` prints what differs.
+/// Output format of `detect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people: as wide as the terminal.
+    /// Table as wide as the terminal.
     Table,
-    /// For programs: one JSON document, its names those of the GraphQL schema.
+    /// One JSON document with the names of the GraphQL schema.
     Json,
 }
 
-/// The whole command line, for those who describe it.
+/// The command line, for completions and manual pages.
 pub(super) fn command() -> clap::Command {
     Cli::command()
 }
@@ -190,8 +195,8 @@ mod tests {
         let env = arg.get_env()?.to_str()?;
         let has = |prefix: &str| env.starts_with(prefix);
         Some(match env {
-            "DRIFT_REQUEST_TIMEOUT" => "Bounds of one request",
-            _ if has("DRIFT_MAX_BODY") || has("DRIFT_MAX_QUERY") => "Bounds of one request",
+            "DRIFT_REQUEST_TIMEOUT" => "Limits of one request",
+            _ if has("DRIFT_MAX_BODY") || has("DRIFT_MAX_QUERY") => "Limits of one request",
             _ if has("DRIFT_JWT") || has("DRIFT_ROLE") => "Tokens",
             _ if env.ends_with("_CRON") => "Schedules",
             "DRIFT_LISTEN" | "DRIFT_INTROSPECTION" | "DRIFT_ALLOWED_ORIGINS" => "HTTP server",

@@ -16,23 +16,23 @@ use crate::services::imports::{ImportOptions, ImportSummary, import_state};
 
 #[derive(Args, Debug)]
 pub(super) struct ImportArgs {
-    /// A state of version 4, or the output of `terraform show -json`; - is standard input
+    /// Terraform state of version 4, or output of `terraform show -json`; - reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Name of the state, the same every time: needed for the output of `show -json`, and for the second of two
-    /// states that have one lineage; any other state goes by the lineage in its file
+    /// Name of the state in this database, the same for each import. Required for output of `show -json`, and if two
+    /// states have the same lineage [default: lineage in the file]
     #[arg(long, value_name = "NAME")]
     lineage: Option<String>,
-    /// Go through with a state that more than half of its resources have left
+    /// Accept a state that lacks more than half of the resources of the last import
     #[arg(long)]
     allow_mass_retire: bool,
-    /// Take over specs that the API or a baseline owns; never those of another state
+    /// Take over specs of the API and of baselines; specs of other states are never taken over
     #[arg(long)]
     take_over: bool,
-    /// Say what would be done, and write nothing
+    /// Print what would change, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Who imports, as the history of specs names it; the user and the host where it is not given
+    /// Actor to record in the history of specs [default: USER@HOST]
     #[arg(long = "as", value_name = "EMAIL")]
     actor: Option<String>,
     #[command(flatten)]

@@ -1,21 +1,21 @@
-//! The bounds of one request as settings.
+//! Settings of the limits of one request.
 
 use clap::Args;
 
 use super::{BadSetting, Result, duration, set};
 use crate::graphql::bounds::{Bounds, LARGEST_PAGE};
 
-/// How much one request may ask for. Whoever raises a bound should know what it holds back.
+/// Limits of one request.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Bounds of one request")]
+#[command(next_help_heading = "Limits of one request")]
 pub struct BoundsArgs {
-    /// Bytes of an HTTP body [default: 1048576]
+    /// Bytes of an HTTP body, and of a message on a WebSocket [default: 1048576]
     #[arg(long, env = "DRIFT_MAX_BODY_BYTES", hide_env_values = true, value_name = "N")]
     pub max_body_bytes: Option<String>,
-    /// Bytes of the text of a document [default: 65536]
+    /// Bytes of the text of a document, without variables [default: 65536]
     #[arg(long, env = "DRIFT_MAX_QUERY_BYTES", hide_env_values = true, value_name = "N")]
     pub max_query_bytes: Option<String>,
-    /// Levels of brackets in the text of a document [default: 40]
+    /// Nesting of brackets in the text of a document [default: 40]
     #[arg(
         long,
         env = "DRIFT_MAX_QUERY_NESTING",
@@ -23,28 +23,28 @@ pub struct BoundsArgs {
         value_name = "N"
     )]
     pub max_query_nesting: Option<String>,
-    /// Levels of fields; introspection needs 15 [default: 15]
+    /// Nesting of fields; the introspection query needs 15 [default: 15]
     #[arg(long, env = "DRIFT_MAX_DEPTH", hide_env_values = true, value_name = "N")]
     pub max_depth: Option<String>,
     /// Directives in one place [default: 3]
     #[arg(long, env = "DRIFT_MAX_DIRECTIVES", hide_env_values = true, value_name = "N")]
     pub max_directives: Option<String>,
-    /// Points of complexity: about one a field, times the rows of the pages around it [default: 20000]
+    /// Complexity: about 1 for each field, multiplied by the rows of the pages around it [default: 20000]
     #[arg(long, env = "DRIFT_MAX_COMPLEXITY", hide_env_values = true, value_name = "N")]
     pub max_complexity: Option<String>,
-    /// Fields of a document with its fragments written out [default: 400]
+    /// Fields of a document after fragments are expanded [default: 400]
     #[arg(long, env = "DRIFT_MAX_FIELDS", hide_env_values = true, value_name = "N")]
     pub max_fields: Option<String>,
-    /// Aliased fields of a document with its fragments written out [default: 30]
+    /// Aliased fields of a document after fragments are expanded [default: 30]
     #[arg(long, env = "DRIFT_MAX_ALIASES", hide_env_values = true, value_name = "N")]
     pub max_aliases: Option<String>,
     /// Fields at the top of an operation [default: 20]
     #[arg(long, env = "DRIFT_MAX_ROOT_FIELDS", hide_env_values = true, value_name = "N")]
     pub max_root_fields: Option<String>,
-    /// Rows of one page, 1 to 1000 [default: 200]
+    /// Rows of one page, from 1 to 1000 [default: 200]
     #[arg(long, env = "DRIFT_MAX_PAGE", hide_env_values = true, value_name = "N")]
     pub max_page: Option<String>,
-    /// Time that a request may take, such as 30s [default: 30s]
+    /// Time for one request [default: 30s]
     #[arg(
         long,
         env = "DRIFT_REQUEST_TIMEOUT",

@@ -1,4 +1,4 @@
-//! How long rows are kept, as settings.
+//! Settings of the retention of rows.
 
 use chrono::TimeDelta;
 use clap::Args;
@@ -9,11 +9,11 @@ use crate::domain::retention::Retention;
 /// The shortest time that may be set.
 const SHORTEST: TimeDelta = TimeDelta::days(1);
 
-/// How long rows are kept: a time such as 90d, or off to keep them for ever.
+/// Retention of rows: a time of at least one day, or off to keep them forever.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "How long rows are kept")]
+#[command(next_help_heading = "Retention")]
 pub struct RetentionArgs {
-    /// Resources that are gone and have no spec in force [default: 90d]
+    /// How long to keep resources that are gone and have no spec in force [default: 90d]
     #[arg(
         long,
         env = "DRIFT_KEEP_GONE_RESOURCES",
@@ -21,7 +21,7 @@ pub struct RetentionArgs {
         value_name = "TIME|off"
     )]
     pub keep_gone_resources: Option<String>,
-    /// Events that report what the cloud had, and drifts that closed by themselves [default: 400d]
+    /// How long to keep events of resources, and stale drifts with their events [default: 400d]
     #[arg(
         long,
         env = "DRIFT_KEEP_EVENTS",
@@ -29,7 +29,7 @@ pub struct RetentionArgs {
         value_name = "TIME|off"
     )]
     pub keep_events: Option<String>,
-    /// Runs of syncs and sweeps; the newest with each outcome always stay [default: 90d]
+    /// How long to keep runs of syncs and sweeps; the newest run with each outcome is always kept [default: 90d]
     #[arg(
         long,
         env = "DRIFT_KEEP_JOB_RUNS",
@@ -37,7 +37,7 @@ pub struct RetentionArgs {
         value_name = "TIME|off"
     )]
     pub keep_job_runs: Option<String>,
-    /// Decisions of people: accepted drifts, recorded and retired specs, forgotten resources [default: off]
+    /// How long to keep accepted drifts, recorded and retired specs, and records of forgotten resources [default: off]
     #[arg(
         long,
         env = "DRIFT_KEEP_DECISIONS",
