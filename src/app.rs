@@ -269,7 +269,7 @@ impl App {
         let run = match claim(self.db(), self.wanted(&request), trigger).await? {
             Claim::Run(run) => run,
             Claim::Skipped(run) => {
-                tracing::info!(job = ?request.job(), run = ?run.map(|run| run.id), "job.skipped: another run is under way");
+                tracing::info!(job = ?request.job(), run = ?run.map(|run| run.id), "job.skipped: another run is active");
                 return Ok(Started::Skipped);
             }
             Claim::Taken => return Ok(Started::Taken),
@@ -301,9 +301,7 @@ impl App {
     pub async fn run(&self, request: JobRequest) -> Result<job_runs::Model> {
         match self.start(request, Trigger::Hand).await? {
             Started::Running(handle) => handle.wait().await,
-            Started::Skipped | Started::Taken => {
-                Err(Error::Internal("a run by hand was left out".to_owned()))
-            }
+            Started::Skipped | Started::Taken => Err(Error::Internal("a manual run was skipped".to_owned())),
         }
     }
 
@@ -314,13 +312,13 @@ impl App {
             return Ok(());
         }
         let given_up: Vec<Uuid> = self.active().iter().copied().collect();
-        tracing::warn!(?given_up, "jobs did not end in time and are given up");
+        tracing::warn!(?given_up, "jobs did not end in time and are aborted");
         // Others write them off after a while if this does not get through in time.
         let written = tokio::time::timeout(LAST_WRITE, abandon(self.db(), &given_up));
         match written.await {
             Ok(written) => written,
             Err(_) => {
-                tracing::warn!("the database does not take the last write");
+                tracing::warn!("the final write to the database failed");
                 Ok(())
             }
         }
@@ -329,8 +327,7 @@ impl App {
     fn inventory(&self) -> Result<Arc<dyn InventoryProvider>> {
         self.inner.inventory.clone().ok_or_else(|| {
             Error::Upstream(
-                "there is no inventory to sync from: set DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE"
-                    .to_owned(),
+                "no source is configured: set DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE".to_owned(),
             )
         })
     }
@@ -348,7 +345,7 @@ impl App {
             match retention::purge_if_due(&app.patient_db(), &keep, app.clock()).await {
                 Ok(Some(purged)) => tracing::info!(?purged, "retention.purged"),
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "old rows could not be deleted"),
+                Err(error) => tracing::error!(%error, "deleting old rows failed"),
             }
         });
     }
@@ -371,7 +368,7 @@ impl App {
                 Err(_panic) => failed(&Error::Internal("the job panicked".to_owned())),
             },
             _ = &mut beating => {
-                tracing::error!(?job, %run, "the run was written off, so its work ends");
+                tracing::error!(?job, %run, "the run was marked as abandoned and is stopped");
                 written_off()
             }
         };
@@ -421,7 +418,7 @@ async fn beat(db: Db, run: Uuid, stop: CancellationToken) {
         match heartbeat(&db, run).await {
             Ok(true) => {}
             Ok(false) => return,
-            Err(error) => tracing::warn!(%run, %error, "a run could not say that it is alive"),
+            Err(error) => tracing::warn!(%run, %error, "writing the heartbeat of a run failed"),
         }
     }
 }
@@ -460,7 +457,7 @@ fn written_off() -> Report {
     Report {
         outcome: JobOutcome::Abandoned,
         counts: json!({}),
-        error: Some("the run was written off".to_owned()),
+        error: Some("the run was marked as abandoned".to_owned()),
     }
 }
 

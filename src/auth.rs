@@ -32,7 +32,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The message is the same for every cause, so that it can be sent to a client without telling an
 /// attacker how far a forged token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the access token is missing or not valid")]
+#[error("the access token is missing or invalid")]
 pub struct InvalidToken {
     reason: &'static str,
 }

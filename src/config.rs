@@ -107,7 +107,7 @@ impl DatabaseArgs {
         let or = |name, text: &Option<String>, default| match set(text.as_deref()) {
             // Zero would be no bound at all to PostgreSQL.
             Some(text) => match duration(name, text)? {
-                Duration::ZERO => Err(BadSetting::new(name, "must be more than nothing")),
+                Duration::ZERO => Err(BadSetting::new(name, "must be more than 0s")),
                 time => Ok(time),
             },
             None => Ok(default),
@@ -169,7 +169,7 @@ impl InventoryArgs {
             return Ok(None);
         };
         if name.len() > MAX_SOURCE_BYTES || name.contains(char::is_control) {
-            let why = format!("has more than {MAX_SOURCE_BYTES} bytes, or control characters");
+            let why = format!("must have at most {MAX_SOURCE_BYTES} bytes and no control characters");
             return Err(BadSetting::new("DRIFT_SOURCE", why));
         }
         Ok(Some(name.to_owned()))
@@ -187,7 +187,7 @@ impl InventoryArgs {
         match (file, token) {
             (Some(_), Some(_)) => Err(BadSetting::new(
                 "DIGITALOCEAN_TOKEN",
-                "is set, and so is DRIFT_INVENTORY_FILE; set one of them",
+                "cannot be combined with DRIFT_INVENTORY_FILE: unset one of them",
             )),
             (Some(file), None) => Ok(Some(InventoryConfig::File(file))),
             (None, Some(token)) => ApiToken::new(&token)
@@ -399,8 +399,12 @@ impl HttpArgs {
     /// Where to listen.
     pub fn listen(&self) -> Result<SocketAddr> {
         let text = set(self.listen.as_deref()).unwrap_or(DEFAULT_LISTEN);
-        text.parse()
-            .map_err(|_| BadSetting::new("DRIFT_LISTEN", format!("{text:?} is no address with a port")))
+        text.parse().map_err(|_| {
+            BadSetting::new(
+                "DRIFT_LISTEN",
+                format!("{text:?} is not an address with a port, such as {DEFAULT_LISTEN}"),
+            )
+        })
     }
 
     /// How much one request may ask for.
@@ -444,7 +448,7 @@ impl LogFormat {
             Some("json") => Ok(Self::Json),
             Some(other) => Err(BadSetting::new(
                 "DRIFT_LOG_FORMAT",
-                format!("{other:?} is neither text nor json"),
+                format!("{other:?} is not text or json"),
             )),
         }
     }
@@ -464,7 +468,7 @@ fn switch(name: &'static str, value: Option<&str>, default: bool) -> Result<bool
         None => Ok(default),
         Some("on") => Ok(true),
         Some("off") => Ok(false),
-        Some(other) => Err(BadSetting::new(name, format!("{other:?} is neither on nor off"))),
+        Some(other) => Err(BadSetting::new(name, format!("{other:?} is not on or off"))),
     }
 }
 
@@ -478,7 +482,7 @@ fn secret(name: &'static str, file_name: &'static str) -> Result<Option<SecretSt
     match (read(name)?, read(file_name)?) {
         (Some(_), Some(_)) => Err(BadSetting::new(
             name,
-            format!("is set, and so is {file_name}; set one of them"),
+            format!("cannot be combined with {file_name}: unset one of them"),
         )),
         (Some(text), None) => Ok(Some(text.into())),
         (None, None) => Ok(None),

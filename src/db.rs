@@ -119,7 +119,7 @@ impl Db {
         match self.check_file() {
             Ok(()) => &self.read,
             Err(error) => {
-                tracing::error!(%error, "queries are refused");
+                tracing::error!(%error, "queries are blocked");
                 &self.closed
             }
         }
@@ -191,8 +191,9 @@ impl Db {
             self.check_file()?;
             let txn = Arc::new(self.begin().await?);
             let outcome = work(Arc::clone(&txn)).await?;
-            let txn = Arc::into_inner(txn)
-                .ok_or_else(|| Error::Internal("a transaction outlived its work".to_owned()))?;
+            let txn = Arc::into_inner(txn).ok_or_else(|| {
+                Error::Internal("a transaction was still open after its work ended".to_owned())
+            })?;
             if self.backend() == DbBackend::Postgres {
                 txn.execute_unprepared(PROVE_OPEN).await?;
             }
@@ -224,7 +225,7 @@ impl Db {
             tracing::warn!(
                 database = self.name(),
                 ?limit,
-                "gave up waiting for the writers before"
+                "timed out waiting for earlier writers"
             );
             Error::Busy("no connection was free for writing".to_owned())
         })??;

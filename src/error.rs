@@ -15,25 +15,25 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nobody is signed in.
-    #[error("sign in first: send a bearer token")]
+    #[error("authentication is required: send a bearer token")]
     Unauthenticated,
     /// The caller lacks the role.
-    #[error("this needs the role {needed}")]
+    #[error("the role {needed} is required")]
     Forbidden {
         /// Role that would do.
         needed: &'static str,
     },
     /// No such thing.
-    #[error("there is no {0} with this id")]
+    #[error("{0} not found")]
     NotFound(&'static str),
     /// The request does not make sense, and says why.
     #[error("{0}")]
     BadUserInput(String),
     /// The drift left the inbox before.
-    #[error("this drift is {} already", status_word(*.0))]
+    #[error("the drift is already {}", status_word(*.0))]
     AlreadyResolved(DriftStatus),
     /// The live value, or the row, is not what the caller saw.
-    #[error("the live value is not what you saw: look again")]
+    #[error("the live value has changed: reload the drift and decide again")]
     LiveValueMoved {
         /// Live value now.
         actual: Value,
@@ -43,18 +43,21 @@ pub enum Error {
         status: DriftStatus,
     },
     /// The spec says something else than the drift expects.
-    #[error("the spec no longer says what this drift expects: it was recorded anew")]
+    #[error(
+        "the spec was changed and no longer has the value that this drift expects: run a sweep, and decide \
+     again"
+    )]
     SpecMoved,
     /// The spec is not at the version that the caller expects.
-    #[error("the spec is at version {current}")]
+    #[error("the spec is at version {current}: reload it and try again")]
     SpecVersionConflict {
         /// Version now, 0 where nothing is recorded.
         current: i32,
     },
     /// A Terraform state owns the spec.
     #[error(
-        "{source_name} owns this spec: change its configuration and import the state, or record with takeOver: true \
-         to own the spec from now on"
+        "{source_name} owns this spec: change its configuration and import the state, or set takeOver: \
+         true to take over the spec"
     )]
     SpecOwnedByState {
         /// The source that owns the spec: `terraform:` and the name of the state.
@@ -64,19 +67,22 @@ pub enum Error {
     #[error("{}", unforgettable(.0))]
     NotForgettable(Unforgettable),
     /// One sync runs at a time.
-    #[error("a run of this job is under way since {}", since.to_rfc3339())]
+    #[error("another run of this job has been active since {}", since.to_rfc3339())]
     JobAlreadyRunning {
         /// When it began.
         since: DateTime<Utc>,
     },
     /// More is changing than this subscriber takes in.
-    #[error("more changed than was read in time: look at the inbox, and subscribe again")]
+    #[error(
+        "the subscription ended because its messages were read too slowly: reload the inbox and subscribe \
+     again"
+    )]
     Lagged,
     /// The cloud, or the inventory file, does not answer as it should.
     #[error("{0}")]
     Upstream(String),
     /// Others hold what this needs in the database. The text is for the log.
-    #[error("the database is busy, try again: {0}")]
+    #[error("the database is busy: {0}")]
     Busy(String),
     /// The database takes no writes now, as a standby. The text is for the log.
     #[error("the database is read-only: {0}")]
@@ -120,8 +126,8 @@ impl Error {
     pub fn public_message(&self) -> String {
         match self {
             Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
-            Self::Busy(_) => "the database is busy, try again".to_owned(),
-            Self::ReadOnly(_) => "the database is read-only now, so nothing can be written".to_owned(),
+            Self::Busy(_) => "the database is busy: try again".to_owned(),
+            Self::ReadOnly(_) => "the database is read-only: try again later".to_owned(),
             told => told.to_string(),
         }
     }
@@ -136,7 +142,7 @@ impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match error {
             DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => {
-                Self::Busy("no connection was free in time, or the database does not answer".to_owned())
+                Self::Busy("no connection was free in time, or the database does not respond".to_owned())
             }
             other => Self::Database(other),
         }
@@ -152,12 +158,13 @@ impl From<Inadmissible> for Error {
 fn unforgettable(why: &Unforgettable) -> String {
     match why {
         Unforgettable::StillThere => {
-            "the cloud has this resource: only one that is gone or was never listed can be forgotten"
+            "the resource exists in the cloud: only a resource that is gone or was never listed can be \
+             forgotten"
                 .to_owned()
         }
-        Unforgettable::SpecInForce => "a spec of this resource is in force: retire it first".to_owned(),
+        Unforgettable::SpecInForce => "the resource has a spec in force: retire it first".to_owned(),
         Unforgettable::Decisions(decisions) => format!(
-            "{decisions} decisions of people are about this resource: say includeHistory: true to delete them too"
+            "the resource has {decisions} recorded decisions: set includeHistory: true to delete them too"
         ),
     }
 }

@@ -62,11 +62,11 @@ impl Live {
     /// Listens. What is committed after this returns is told, and what was seen to be committed before is not.
     pub async fn subscribe(&self, filter: DriftFilter) -> Result<Subscription> {
         filter.check()?;
-        let gone = |_| Error::Internal("the feed ended".to_owned());
+        let gone = |_| Error::Internal("the feed of drifts ended".to_owned());
         let (answer, answered) = oneshot::channel();
         self.feed()
             .send(Ask { filter, answer })
-            .map_err(|_| Error::Internal("the feed ended".to_owned()))?;
+            .map_err(|_| Error::Internal("the feed of drifts ended".to_owned()))?;
         answered.await.map_err(gone)?
     }
 

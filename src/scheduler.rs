@@ -59,7 +59,7 @@ pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
     };
     match app.start(JobRequest::of_tick(job), Trigger::Tick(tick)).await {
         Ok(started) => tracing::debug!(?job, %tick, ?started, "tick"),
-        Err(error) => tracing::error!(?job, %tick, %error, "a tick could not start its job"),
+        Err(error) => tracing::error!(?job, %tick, %error, "starting a job at its tick failed"),
     }
 }
 
@@ -70,7 +70,7 @@ pub async fn catch_up(app: &App) -> bool {
     for (job, schedule) in app.schedules().in_order() {
         match catch_up_job(app, job, schedule).await {
             Ok(done) => left_out |= !done,
-            Err(error) => tracing::error!(?job, %error, "a missed job could not be run"),
+            Err(error) => tracing::error!(?job, %error, "running a missed job failed"),
         }
     }
     left_out

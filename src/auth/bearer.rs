@@ -28,17 +28,17 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, InvalidToken> {
 /// # Errors
 /// When the text is anything but the scheme, in any case, and one token.
 pub fn parse_bearer(value: &str) -> Result<&str, InvalidToken> {
-    let (scheme, token) = value
-        .split_once(' ')
-        .ok_or(InvalidToken::new("no scheme and token"))?;
+    let (scheme, token) = value.split_once(' ').ok_or(InvalidToken::new(
+        "the Authorization header has no scheme and token",
+    ))?;
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(InvalidToken::new("not the Bearer scheme"));
+        return Err(InvalidToken::new("the scheme is not Bearer"));
     }
     let token = token.trim_matches(' ');
     let whole = !token.is_empty() && token.bytes().all(is_token_byte);
-    whole
-        .then_some(token)
-        .ok_or(InvalidToken::new("not one token after the scheme"))
+    whole.then_some(token).ok_or(InvalidToken::new(
+        "the scheme is not followed by exactly one token",
+    ))
 }
 
 /// The characters of a bearer token in RFC 6750. A space or a comma, which would begin a second

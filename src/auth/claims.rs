@@ -31,12 +31,12 @@ impl Policy {
     ) -> Result<Session, InvalidToken> {
         let ends = check_times(&claims, now)?;
         if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
-            return Err(InvalidToken::new("another issuer"));
+            return Err(InvalidToken::new("the claim iss has another issuer"));
         }
         if !claims.get("aud").is_some_and(|aud| self.is_for_us(aud)) {
-            return Err(InvalidToken::new("another audience"));
+            return Err(InvalidToken::new("the claim aud has another audience"));
         }
-        let subject = text(&claims, "sub").ok_or(InvalidToken::new("no subject"))?;
+        let subject = text(&claims, "sub").ok_or(InvalidToken::new("the claim sub is missing"))?;
         let email = text(&claims, "email");
         let claims = Value::Object(claims);
         let roles = roles_from_claims(&claims, &self.roles_claim, &self.aliases);
@@ -62,19 +62,19 @@ impl Policy {
 /// Checks that the token is valid already and still, and was not issued in the future. Returns when it ends.
 fn check_times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidToken> {
     let now = seconds(now);
-    let expiry = date(claims, "exp")?.ok_or(InvalidToken::new("no expiry"))?;
+    let expiry = date(claims, "exp")?.ok_or(InvalidToken::new("the claim exp is missing"))?;
     if now >= expiry + LEEWAY {
         return Err(InvalidToken::new("expired"));
     }
     if date(claims, "nbf")?.is_some_and(|start| start > now + LEEWAY) {
-        return Err(InvalidToken::new("not valid yet"));
+        return Err(InvalidToken::new("the token is not valid yet"));
     }
     if date(claims, "iat")?.is_some_and(|issued| issued > now + LEEWAY) {
-        return Err(InvalidToken::new("issued in the future"));
+        return Err(InvalidToken::new("the claim iat is in the future"));
     }
     // Up, so that nobody waits for it and still finds the token good.
     let ends = ((expiry + LEEWAY) * 1000.0).ceil() as i64;
-    DateTime::from_timestamp_millis(ends).ok_or(InvalidToken::new("a time that is no date"))
+    DateTime::from_timestamp_millis(ends).ok_or(InvalidToken::new("a claim is not a valid time"))
 }
 
 /// A time as a token counts it, to the millisecond. A float holds that exactly enough for any
@@ -92,7 +92,7 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, InvalidT
         .as_f64()
         .filter(|date| (0.0..=LAST_SECOND as f64).contains(date))
         .map(Some)
-        .ok_or(InvalidToken::new("a time that is no date"))
+        .ok_or(InvalidToken::new("a claim is not a valid time"))
 }
 
 /// A claim that is a text fit for a name: not blank, and without control characters, which a

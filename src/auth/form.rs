@@ -35,7 +35,7 @@ impl<'a> Compact<'a> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(InvalidToken::new("too long"));
         }
-        let three = InvalidToken::new("not three parts");
+        let three = InvalidToken::new("the token does not have three parts");
         let (signed, signature) = token.rsplit_once('.').ok_or(three)?;
         let (header, payload) = signed.split_once('.').ok_or(three)?;
         if payload.contains('.') {
@@ -57,7 +57,7 @@ impl<'a> Compact<'a> {
     ) -> Result<(), InvalidToken> {
         match crypto::verify(self.signature, self.signed.as_bytes(), key, algorithm) {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(InvalidToken::new("wrong signature")),
+            Ok(false) | Err(_) => Err(InvalidToken::new("the signature is wrong")),
         }
     }
 
@@ -65,16 +65,16 @@ impl<'a> Compact<'a> {
     pub(super) fn check_header(&self, algorithm: &str) -> Result<(), InvalidToken> {
         let header = object(self.header, "the header is not a JSON object")?;
         if header.get("alg").and_then(Value::as_str) != Some(algorithm) {
-            return Err(InvalidToken::new("another algorithm in the header"));
+            return Err(InvalidToken::new("the header names another algorithm"));
         }
         if REFUSED_FIELDS.iter().any(|name| header.contains_key(*name)) {
-            return Err(InvalidToken::new("a header field that is not supported"));
+            return Err(InvalidToken::new("the header has an unsupported field"));
         }
         if !header.get("typ").is_none_or(is_token_type) {
-            return Err(InvalidToken::new("the header declares another type"));
+            return Err(InvalidToken::new("the header names another type"));
         }
         if !header.get("kid").is_none_or(is_key_id) {
-            return Err(InvalidToken::new("the header has a malformed key id"));
+            return Err(InvalidToken::new("the header has an invalid key id"));
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ fn is_key_id(value: &Value) -> bool {
 fn object(part: &str, failure: &'static str) -> Result<Map<String, Value>, InvalidToken> {
     let json = URL_SAFE_NO_PAD
         .decode(part)
-        .map_err(|_| InvalidToken::new("a part is not base64url"))?;
+        .map_err(|_| InvalidToken::new("a part of the token is not base64url"))?;
     serde_json::from_slice(&json)
         .map(|Object(fields)| fields)
         .map_err(|_| InvalidToken::new(failure))
@@ -128,14 +128,14 @@ impl<'de> de::Visitor<'de> for ObjectVisitor {
     type Value = Object;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object whose names are distinct")
+        f.write_str("an object with distinct names")
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut access: A) -> Result<Object, A::Error> {
         let mut fields = Map::new();
         while let Some((name, value)) = access.next_entry()? {
             if fields.insert(name, value).is_some() {
-                return Err(de::Error::custom("a repeated name"));
+                return Err(de::Error::custom("repeated name"));
             }
         }
         Ok(Object(fields))

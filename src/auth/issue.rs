@@ -31,10 +31,10 @@ pub enum IssueError {
     #[error(transparent)]
     WeakSecret(#[from] WeakSecret),
     /// The token would expire after the last possible date.
-    #[error("the token would be valid for too long")]
+    #[error("the lifetime of the token is too long")]
     TtlTooLong,
     /// The token would be longer than the server takes.
-    #[error("the token would be longer than {MAX_TOKEN_BYTES} bytes")]
+    #[error("the token would have more than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
     /// The token could not be signed.
     #[error("the token could not be signed: {0}")]

@@ -80,7 +80,7 @@ fn refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
     }
 }
 
-const MESSAGE: &str = "the access token is missing or not valid";
+const MESSAGE: &str = "the access token is missing or invalid";
 
 /// Expects every token to be an administrator's.
 fn taken<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
@@ -120,6 +120,6 @@ fn every_refusal_reads_the_same() {
     assert_eq!(expired.to_string(), garbage.to_string());
     assert_eq!(
         (expired.reason(), garbage.reason()),
-        ("expired", "not three parts")
+        ("expired", "the token does not have three parts")
     );
 }

@@ -17,10 +17,10 @@ pub(super) fn actor(given: Option<&str>) -> Result<String, Failure> {
     let refused = |why: &str| Err(BadSetting::new("--as", why).into());
     let given = given.trim();
     if given.is_empty() {
-        return refused("is blank: give an email address or another name");
+        return refused("is blank: set it to an email address or another name");
     }
     if given == SYSTEM {
-        return refused("system is the name of the server's own jobs");
+        return refused("system is reserved for the jobs of the server: use another name");
     }
     if given.chars().any(char::is_control) {
         return refused("contains a control character");

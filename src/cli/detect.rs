@@ -102,16 +102,16 @@ fn standing(run: &job_runs::Model) -> String {
     let counts = counts(run);
     match (run.outcome, counts.settling) {
         (Some(JobOutcome::Succeeded | JobOutcome::Partial), _) if counts.looked_at() == 0 => {
-            "no resource has a spec yet, so nothing was compared".to_owned()
+            "no resource has a spec: nothing was compared".to_owned()
         }
-        (Some(JobOutcome::Succeeded), 0) => "nothing differs".to_owned(),
+        (Some(JobOutcome::Succeeded), 0) => "no drift".to_owned(),
         (Some(JobOutcome::Succeeded), 1) => {
-            "no difference is known, but 1 resource is settling and was not compared".to_owned()
+            "no open drift, but 1 resource is settling and was not compared".to_owned()
         }
         (Some(JobOutcome::Succeeded), settling) => {
-            format!("no difference is known, but {settling} resources are settling and were not compared")
+            format!("no open drift, but {settling} resources are settling and were not compared")
         }
-        _ => "no difference is known, but not everything could be compared".to_owned(),
+        _ => "no open drift, but not everything could be compared".to_owned(),
     }
 }
 
@@ -125,12 +125,15 @@ fn did(run: &job_runs::Model) -> String {
         counted(counts.opened, "drift"),
     );
     let left_out = [
-        (counts.skipped, "left out, because a row does not decode"),
-        (counts.settling, "left as they are while they settle"),
-        (counts.unsynced, "not compared, because no sync has seen them yet"),
+        (counts.skipped, "skipped, because their rows cannot be read"),
+        (counts.settling, "settling and not compared"),
+        (
+            counts.unsynced,
+            "not compared, because no sync has listed them yet",
+        ),
         (
             counts.moved,
-            "left to the next sweep, because they changed meanwhile",
+            "left to the next sweep, because they changed during this one",
         ),
     ];
     for (number, why) in left_out.into_iter().filter(|(number, _)| *number > 0) {

@@ -71,7 +71,7 @@ pub(super) async fn run(args: &ImportArgs) -> Outcome {
     let summary = summary?;
     print(told(&summary, args.dry_run).as_bytes())?;
     if !was_ever_synced(&db).await? {
-        say("no sync so far: nothing is compared until drift-inbox sync has listed the cloud")?;
+        say("no sync has completed yet: run drift-inbox sync before drift-inbox detect")?;
     }
     db.close().await?;
     drop(scratch);
@@ -98,7 +98,9 @@ fn read(file: &Path) -> Result<State, Failure> {
     }
     .map_err(|error| failed(error.to_string()))?;
     if text.len() as u64 > MAX_STATE_BYTES {
-        return Err(failed(format!("is larger than {MAX_STATE_BYTES} bytes")));
+        return Err(failed(format!(
+            "the state is larger than {MAX_STATE_BYTES} bytes"
+        )));
     }
     parse(&text).map_err(|why| failed(why.to_string()))
 }
@@ -116,7 +118,10 @@ fn told(summary: &ImportSummary, dry_run: bool) -> String {
         summary
             .own_lineage
             .as_ref()
-            .map_or_else(String::new, |own| format!(" (its own lineage is {})", plain(own))),
+            .map_or_else(String::new, |own| format!(
+                " (lineage in the file: {})",
+                plain(own)
+            )),
         summary
             .serial
             .map_or_else(String::new, |serial| format!(" version {serial}")),
@@ -129,13 +134,13 @@ fn told(summary: &ImportSummary, dry_run: bool) -> String {
     )];
     if summary.unsynced > 0 {
         lines.push(format!(
-            "not synced yet: {} (they are compared once a sync has listed them)",
+            "not synced yet: {} (compared after the next sync lists them)",
             summary.unsynced
         ));
     }
     if summary.changed_elsewhere > 0 {
         lines.push(format!(
-            "changed in other states: {} (this state declares their project or what is attached to them)",
+            "changed in other states: {} (this state declares their project or their attachments)",
             summary.changed_elsewhere
         ));
     }
@@ -177,11 +182,11 @@ fn skipped(summary: &ImportSummary) -> Option<String> {
         (skipped.data, "data sources"),
         (skipped.tainted, "tainted"),
         (skipped.deposed, "deposed"),
-        (skipped.foreign, "of other providers"),
+        (skipped.foreign, "from other providers"),
         (skipped.without_id, "without an id"),
         (
             skipped.unattached,
-            "named by attachments or projects and in no imported state",
+            "declared only by attachments or projects, and in no imported state",
         ),
     ]
     .into_iter()
@@ -192,7 +197,7 @@ fn skipped(summary: &ImportSummary) -> Option<String> {
         skipped
             .unsupported
             .iter()
-            .map(|(type_name, count)| format!("{count} of the type {}", plain(type_name))),
+            .map(|(type_name, count)| format!("{count} of type {}", plain(type_name))),
     );
     (!parts.is_empty()).then(|| format!("skipped: {}", parts.join(", ")))
 }
@@ -204,7 +209,8 @@ fn not_compared(summary: &ImportSummary) -> Option<String> {
         .collect();
     (!parts.is_empty()).then(|| {
         format!(
-            "not compared, because the state leaves it open: {}",
+            "not compared, because the state does not say whether the configuration or the cloud chose \
+             the value: {}",
             parts.join(", ")
         )
     })

@@ -49,7 +49,7 @@ enum Failure {
     #[error("{0}")]
     Failed(String),
     /// Whoever read what it prints has read enough.
-    #[error("nobody reads on")]
+    #[error("the reader of standard output has closed it")]
     Unread,
 }
 
@@ -130,7 +130,12 @@ fn man(about: Option<&str>) -> Outcome {
     command.build();
     if let Some(name) = about {
         let found = command.find_subcommand(name).cloned();
-        let found = found.ok_or_else(|| BadSetting::new("man", format!("there is no command {name:?}")))?;
+        let found = found.ok_or_else(|| {
+            BadSetting::new(
+                "man",
+                format!("unknown command {name:?}: run drift-inbox --help for the list"),
+            )
+        })?;
         command = found;
     }
     let mut page = Vec::new();
@@ -144,7 +149,7 @@ async fn migrate() -> Outcome {
         ..DatabaseArgs::default().resolve()?
     };
     connect(&config).await?.close().await?;
-    say("the database has every table")
+    say("the database schema is up to date")
 }
 
 fn token(args: NewTokenArgs) -> Outcome {
@@ -152,8 +157,8 @@ fn token(args: NewTokenArgs) -> Outcome {
     for role in args.role.iter().filter(|role| config.aliases.get(role).is_none()) {
         // Other servers may have other aliases, so the token is issued all the same.
         eprintln!(
-            "drift-inbox: {role:?} is not a role that these settings know: a token needs platform_admin or \
-             platform_viewer, or an alias of DRIFT_ROLE_ALIASES"
+            "drift-inbox: warning: unknown role {role:?}: the server accepts platform_admin, \
+             platform_viewer and the aliases in DRIFT_ROLE_ALIASES"
         );
     }
     let new = NewToken {
@@ -182,7 +187,7 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
         db.migrate().await?;
     } else if !db.is_ready().await? {
         return Err(Error::BadUserInput(
-            "migrations are missing, and DRIFT_MIGRATE is off: run drift-inbox migrate".to_owned(),
+            "migrations are missing and DRIFT_MIGRATE is off: run drift-inbox migrate".to_owned(),
         ));
     }
     Ok(db)
@@ -195,7 +200,7 @@ fn missing_database(config: &DatabaseConfig) -> Option<PathBuf> {
 
 fn no_database(path: &Path) -> String {
     format!(
-        "there is no database at {}: run drift-inbox sync first, or set DATABASE_URL",
+        "database {} not found: run drift-inbox sync first, or set DATABASE_URL",
         path.display()
     )
 }
@@ -219,7 +224,7 @@ fn summary(run: &job_runs::Model, did: impl FnOnce() -> String) -> String {
         Some(JobOutcome::Failed) => "failed",
         Some(JobOutcome::Skipped) => "skipped",
         Some(JobOutcome::Abandoned) => "abandoned",
-        None => "still runs",
+        None => "running",
     };
     match (&run.error, run.outcome) {
         (Some(error), Some(JobOutcome::Partial)) => format!("{outcome}: {}\n{error}", did()),

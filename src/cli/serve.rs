@@ -37,7 +37,8 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let inventory = inventory(&args.inventory)?;
     if inventory.is_none() && schedules.sync.take().is_some() {
         tracing::warn!(
-            "neither DIGITALOCEAN_TOKEN nor DRIFT_INVENTORY_FILE is set: the inventory is not synced"
+            "no source is configured, so the server does not sync: set DIGITALOCEAN_TOKEN or \
+             DRIFT_INVENTORY_FILE"
         );
     }
     let settings = SourceSettings {

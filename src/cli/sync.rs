@@ -16,7 +16,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     let inventory = inventory(&args.inventory)?.ok_or_else(|| {
         BadSetting::new(
             "DIGITALOCEAN_TOKEN",
-            "is not set, nor is DRIFT_INVENTORY_FILE; there is nothing to sync from",
+            "no source is configured: set DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE",
         )
     })?;
     let db = connect(&args.database.resolve()?).await?;
@@ -60,12 +60,12 @@ fn did(run: &job_runs::Model) -> String {
     );
     if superseded > 0 {
         text += &format!(
-            "; {} left as they were, because a later listing was applied before",
+            "; {} not replaced, because a later listing is already stored",
             counted(superseded, "kind")
         );
     }
     if skipped > 0 {
-        text += &format!("; {skipped} left out, because a row does not decode");
+        text += &format!("; {skipped} skipped, because their rows cannot be read");
     }
     for (kind, report) in &kinds {
         if let Some(reason) = &report.reason {

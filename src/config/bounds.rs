@@ -81,7 +81,7 @@ impl BoundsArgs {
                 rows => {
                     return Err(BadSetting::new(
                         "DRIFT_MAX_PAGE",
-                        format!("{rows} is more than {LARGEST_PAGE}"),
+                        format!("{rows} is more than the maximum of {LARGEST_PAGE}"),
                     ));
                 }
             },
@@ -98,7 +98,7 @@ where
     let Some(text) = set(value.as_deref()) else {
         return Ok(default);
     };
-    let wrong = || BadSetting::new(name, format!("{text:?} is no whole number above 0"));
+    let wrong = || BadSetting::new(name, format!("{text:?} is not a whole number above 0"));
     text.parse()
         .ok()
         .filter(|number| *number >= N::from(1))

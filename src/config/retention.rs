@@ -76,8 +76,14 @@ fn keep(name: &'static str, value: Option<&str>, default: Option<TimeDelta>) -> 
     };
     match TimeDelta::from_std(duration(name, text)?) {
         Ok(time) if time >= SHORTEST => Ok(Some(time)),
-        Ok(_) => Err(BadSetting::new(name, format!("{text:?} is shorter than a day"))),
-        Err(_) => Err(BadSetting::new(name, format!("{text:?} is too long; say off"))),
+        Ok(_) => Err(BadSetting::new(
+            name,
+            format!("{text:?} is shorter than the minimum of 1d"),
+        )),
+        Err(_) => Err(BadSetting::new(
+            name,
+            format!("{text:?} is too long: use off to keep the rows forever"),
+        )),
     }
 }
 

@@ -48,7 +48,7 @@ fn bad_settings_are_refused_by_name() {
             .starts_with("DRIFT_INTROSPECTION: ")
     );
     let log = LogFormat::parse(Some("xml")).unwrap_err().to_string();
-    assert_eq!(log, "DRIFT_LOG_FORMAT: \"xml\" is neither text nor json");
+    assert_eq!(log, "DRIFT_LOG_FORMAT: \"xml\" is not text or json");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn the_inventory_comes_from_a_file_or_from_an_account() {
     let both = refused(args("inventory.json", ""), token());
     assert_eq!(
         both,
-        "DIGITALOCEAN_TOKEN: is set, and so is DRIFT_INVENTORY_FILE; set one of them"
+        "DIGITALOCEAN_TOKEN: cannot be combined with DRIFT_INVENTORY_FILE: unset one of them"
     );
     let plain = refused(args("", "http://api.digitalocean.com"), token());
     assert!(plain.starts_with("DIGITALOCEAN_API_URL: "), "{plain}");

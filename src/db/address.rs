@@ -57,8 +57,8 @@ pub fn check_address(url: &str) -> Result<(), String> {
     }
     if is_postgres(url) {
         let looks_like =
-            "it looks like postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters as %XX";
-        postgres_options(url).map_err(|_| format!("cannot be read; {looks_like}"))?;
+            "the form is postgres://USER:PASSWORD@HOST:PORT/NAME, with special characters as %XX";
+        postgres_options(url).map_err(|_| format!("is not a valid address; {looks_like}"))?;
         return check_parameters(url);
     }
     Err("must begin with sqlite:// or postgres://".to_owned())
@@ -67,14 +67,14 @@ pub fn check_address(url: &str) -> Result<(), String> {
 fn check_sqlite(url: &str) -> Result<(), String> {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     if path.is_empty() || path.starts_with('?') || url.contains(":memory:") || url.contains("mode=memory") {
-        return Err("a database in memory is lost with its connection; name a file".to_owned());
+        return Err("must name a file: a database in memory is lost with its connection".to_owned());
     }
     let options = SqliteConnectOptions::from_str(url)
-        .map_err(|_| "cannot be read; it looks like sqlite://PATH?mode=rwc".to_owned())?;
+        .map_err(|_| "is not a valid address; the form is sqlite://PATH?mode=rwc".to_owned())?;
     // SQLite itself would say no more than that it cannot open the file.
     match options.get_filename().parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Err(format!("there is no folder {}", folder.display()))
+            Err(format!("folder {} not found", folder.display()))
         }
         _ => Ok(()),
     }
@@ -101,7 +101,7 @@ fn check_parameters(url: &str) -> Result<(), String> {
         format!("the parameter {unknown:?}")
     };
     Err(format!(
-        "has {told} that is not known; there are {}, options[NAME]",
+        "has {told} that is not supported; supported are {}, options[NAME]",
         POSTGRES_PARAMETERS.join(", ")
     ))
 }

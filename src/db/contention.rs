@@ -112,7 +112,7 @@ where
         };
         let Some(contention) = Contention::of(&error) else {
             return Err(if is_read_only(&error) {
-                tracing::warn!(%error, database, "the database takes no writes: it is read-only");
+                tracing::warn!(%error, database, "the database is read-only");
                 Error::ReadOnly(error.to_string())
             } else {
                 Error::Database(error)
@@ -129,10 +129,10 @@ where
             tracing::warn!(
                 database,
                 ?at_most,
-                "waiting: another process holds the write lock of the database"
+                "waiting for the write lock of the database, which another process holds"
             );
         }
-        tracing::debug!(%error, tried, "transaction is tried again");
+        tracing::debug!(%error, tried, "retrying a transaction");
         tokio::time::sleep(pause(tried)).await;
         tried += 1;
     }

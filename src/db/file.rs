@@ -81,9 +81,10 @@ impl SqliteFile {
         }
         // The file itself is never empty: its first page is written when it is made.
         match fs::metadata(&self.path) {
-            Ok(file) if file.len() == 0 => {
-                Err(format!("the database file {} was emptied", self.path.display()))
-            }
+            Ok(file) if file.len() == 0 => Err(format!(
+                "the database file {} was emptied: restart the server",
+                self.path.display()
+            )),
             _ => Ok(()),
         }
     }

@@ -68,7 +68,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         Box::pin(async move {
             let clean = is_clean_sqlite(connection).await;
             if !clean {
-                tracing::warn!("a transaction ended badly: its connection to SQLite is closed and replaced");
+                tracing::warn!("a transaction failed to end: replacing its SQLite connection");
             }
             Ok(clean)
         })
@@ -162,8 +162,7 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
                 let clean = is_clean_postgres(connection).await;
                 if !clean {
                     tracing::warn!(
-                        "a transaction ended badly or could not write: its connection to PostgreSQL is closed and \
-                         replaced"
+                        "a transaction failed to end or to write: replacing its PostgreSQL connection"
                     );
                 }
                 Ok(clean)
@@ -204,7 +203,7 @@ async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error
         if !starting_up || tokio::time::Instant::now() + PAUSE >= end {
             return Err(error);
         }
-        tracing::warn!(%error, "the database does not answer yet");
+        tracing::warn!(%error, "the database does not respond yet");
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -51,7 +51,7 @@ impl Db {
         match self.is_ready().await {
             Ok(true) => {}
             Ok(false) => return Err(NotReady::new("migrations are missing", "migrations are missing")),
-            Err(error) => return Err(NotReady::new("does not answer", error)),
+            Err(error) => return Err(NotReady::new("does not respond", error)),
         }
         // One probe at a time; who waited for it profits from it.
         let _turn = self.probing.lock().await;

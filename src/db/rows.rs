@@ -34,7 +34,7 @@ pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> 
     caught(|| M::from_query_result(row, prefix))
         .inspect_err(|error| {
             let id = column::<uuid::Uuid>(row, prefix, "id").ok();
-            tracing::warn!(table = std::any::type_name::<M>(), ?id, %error, "a row does not decode and is skipped");
+            tracing::warn!(table = std::any::type_name::<M>(), ?id, %error, "skipping a row that cannot be read");
         })
         .ok()
 }
@@ -47,5 +47,5 @@ pub fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Res
 /// The driver panics over times that PostgreSQL holds and Rust does not, such as `infinity`.
 fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
     catch_unwind(AssertUnwindSafe(decoding))
-        .unwrap_or_else(|_| Err(DbErr::Type("a value that is out of range".to_owned())))
+        .unwrap_or_else(|_| Err(DbErr::Type("value out of range".to_owned())))
 }

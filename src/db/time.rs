@@ -31,7 +31,7 @@ impl Db {
         // Not now(), which is the time at which the transaction began: it may have waited for a lock since.
         let select = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
         let row = Now::find_by_statement(select).one(connection).await?;
-        let now = row.ok_or_else(|| Error::Internal("the database does not say the time".to_owned()))?;
+        let now = row.ok_or_else(|| Error::Internal("the database returned no time".to_owned()))?;
         Ok(now.now.trunc_subsecs(6))
     }
 }

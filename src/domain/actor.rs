@@ -71,15 +71,17 @@ impl RoleAliases {
                 part: part.trim().to_owned(),
                 problem,
             };
-            let (alias, role) = part.rsplit_once('=').ok_or_else(|| bad("is not `alias=role`"))?;
+            let (alias, role) = part
+                .rsplit_once('=')
+                .ok_or_else(|| bad("is not of the form alias=role"))?;
             let alias = alias.trim();
             if alias.is_empty() {
-                return Err(bad("has no alias before the `=`"));
+                return Err(bad("has no alias before ="));
             }
             let role = Role::built_in(role.trim())
-                .ok_or_else(|| bad("names neither platform_admin nor platform_viewer"))?;
+                .ok_or_else(|| bad("has an unknown role: use platform_admin or platform_viewer"))?;
             if aliases.get(alias).is_some_and(|known| known != role) {
-                return Err(bad("gives a second role to the same string"));
+                return Err(bad("gives a second role to the same alias"));
             }
             aliases.extra.insert(alias.to_owned(), role);
         }
@@ -160,7 +162,7 @@ pub struct BadRolesClaim(String);
 
 impl fmt::Display for BadRolesClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is neither a claim nor a path to one", self.0)
+        write!(f, "{:?} is not a claim or a path to a claim", self.0)
     }
 }
 

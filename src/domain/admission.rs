@@ -55,7 +55,7 @@ pub fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), Inadmissible> {
 /// Checks a desired state: a JSON object within the limits, whose keys can be names of fields.
 pub fn check_spec(spec: &Value) -> Result<(), Inadmissible> {
     let Value::Object(fields) = spec else {
-        return Err(Inadmissible("spec must be a JSON object of fields".to_owned()));
+        return Err(Inadmissible("spec must be a JSON object".to_owned()));
     };
     for field in fields.keys() {
         check_field_name(field)?;
@@ -71,7 +71,7 @@ fn check_field_name(field: &str) -> Result<(), Inadmissible> {
     } else if field.chars().any(char::is_control) {
         "contains a control character"
     } else if field == super::sweep::WHOLE_RESOURCE {
-        "stands for the whole resource and cannot be a field"
+        "is reserved for the whole resource"
     } else {
         return Ok(());
     };

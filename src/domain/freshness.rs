@@ -74,8 +74,8 @@ impl StaleReason {
             Self::NeverListed => "has never been listed",
             Self::Incomplete => "was not listed completely by the newest sync",
             Self::NotReadable => "could not be read by the newest sync",
-            Self::Overdue => "was last listed too long ago",
-            Self::InTheFuture => "was last listed at a time that is in the future",
+            Self::Overdue => "is overdue",
+            Self::InTheFuture => "has a listing time in the future",
             Self::FieldsNotReadable => "has fields that the newest sync could not read",
         }
     }

@@ -27,10 +27,10 @@ impl Schedule {
             .build();
         let cron = parser
             .parse(&text)
-            .map_err(|error| format!("{text:?} is no cron: {error}"))?;
+            .map_err(|error| format!("{text:?} is not a cron expression: {error}"))?;
         // 31 February parses, and would wait for ever.
         cron.find_next_occurrence(&now, false)
-            .map_err(|_| format!("{text:?} never comes"))?;
+            .map_err(|_| format!("{text:?} never matches a time"))?;
         Ok(Self { text, cron })
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn fill(response: &mut Response, arguments: &[Pos]) {
 /// Logs an unforeseen error and takes its text away.
 fn hide(error: &mut ServerError) {
     let path = format!("{:?}", error.path);
-    tracing::error!(error = %error.message, path, "a resolver failed");
+    tracing::error!(error = %error.message, path, "resolver failed");
     INTERNAL_TEXT.clone_into(&mut error.message);
     let mut values = ErrorExtensionValues::default();
     values.set("code", INTERNAL_SERVER_ERROR);

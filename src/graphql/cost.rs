@@ -201,7 +201,7 @@ impl<'a> Walk<'a> {
 
 /// The refusal of a document that is beyond a bound.
 pub(crate) fn too_costly(what: &str, count: usize, most: usize, pos: Option<Pos>) -> ServerError {
-    let message = format!("the document has {count} {what}, at most {most} are allowed");
+    let message = format!("the document has {count} {what}; at most {most} are allowed");
     codes::error(QUERY_TOO_COSTLY, message, pos)
 }
 

@@ -94,7 +94,7 @@ impl EdgeRequest {
         let document = request.parsed_query().map_err(parse_error)?;
         let survey = cost::survey(document, variables, &self.bounds)?;
         if let Some(pos) = survey.introspection.filter(|_| !self.introspection) {
-            let message = "introspection is switched off on this server";
+            let message = "introspection is disabled on this server";
             return Err(codes::error(INTROSPECTION_DISABLED, message, Some(pos)));
         }
         // The cells are empty: this runs once per request.
@@ -113,7 +113,7 @@ impl EdgeRequest {
             Refusal::TooDeep => ("levels of brackets", self.bounds.max_query_nesting),
             Refusal::TooManyDirectives => ("directives", self.bounds.max_query_directives),
             Refusal::UnfinishedString => {
-                return codes::error(GRAPHQL_PARSE_FAILED, "a string has no end", None);
+                return codes::error(GRAPHQL_PARSE_FAILED, "unterminated string", None);
             }
         };
         let message = format!("the document has more than {most} {what}");

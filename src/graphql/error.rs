@@ -25,7 +25,7 @@ impl<E: Into<Error>> From<E> for ApiError {
 impl From<ApiError> for async_graphql::Error {
     fn from(ApiError(error): ApiError) -> Self {
         if error.is_internal() {
-            tracing::error!(%error, "a request failed");
+            tracing::error!(%error, "request failed");
         }
         let mut told = async_graphql::Error::new(error.public_message());
         let mut extensions = ErrorExtensionValues::default();

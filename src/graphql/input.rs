@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 ///
 /// BAD_USER_INPUT if the id is not a UUID.
 pub(super) fn parse_id(id: &ID) -> Result<Uuid> {
-    Uuid::try_parse(id).map_err(|_| Error::BadUserInput("an id here is a UUID".to_owned()))
+    Uuid::try_parse(id).map_err(|_| Error::BadUserInput("the id is not a UUID".to_owned()))
 }
 
 /// Rejects an empty list, which could mean all or none.
@@ -22,7 +22,7 @@ pub(super) fn parse_id(id: &ID) -> Result<Uuid> {
 pub(super) fn not_empty<T>(what: &str, list: Option<Vec<T>>) -> Result<Option<Vec<T>>> {
     match list {
         Some(list) if list.is_empty() => Err(Error::BadUserInput(format!(
-            "{what} is empty: leave it out, or name at least one"
+            "{what} is empty: omit it, or list at least one"
         ))),
         list => Ok(list),
     }

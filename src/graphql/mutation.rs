@@ -294,7 +294,7 @@ impl Mutation {
             None => Scope::All,
             Some(ids) if ids.len() > MAX_RESOURCE_IDS => {
                 return Err(
-                    Error::BadUserInput(format!("resourceIds names more than {MAX_RESOURCE_IDS}")).into(),
+                    Error::BadUserInput(format!("resourceIds has more than {MAX_RESOURCE_IDS} ids")).into(),
                 );
             }
             Some(ids) => Scope::Resources(ids.iter().map(parse_id).collect::<Result<_, _>>()?),
@@ -332,7 +332,8 @@ impl Mutation {
 
 fn will_be_undone(owner: &str) -> String {
     format!(
-        "{owner} owns this spec: its next import undoes this accept unless the configuration is changed too"
+        "{owner} owns this spec: its next import reverts this accept unless the configuration is changed \
+         too"
     )
 }
 
@@ -347,7 +348,7 @@ async fn run(ctx: &Context<'_>, request: JobRequest) -> ApiResult<JobRun> {
     match app_anew(ctx)?.start(request, Trigger::Hand).await? {
         Started::Running(handle) => Ok(JobRun(handle.wait_at_most(WAIT_FOR_JOB).await?)),
         Started::Skipped | Started::Taken => {
-            Err(Error::Internal("a run by hand was left out".to_owned()).into())
+            Err(Error::Internal("a manual run was skipped".to_owned()).into())
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn select<'a>(
             let mut operations = all.values();
             match (operations.next(), operations.next()) {
                 (Some(operation), None) => Ok(operation),
-                _ => Err("operationName must say which operation of the document to run".to_owned()),
+                _ => Err("the document has several operations: set operationName".to_owned()),
             }
         }
     }
@@ -59,6 +59,6 @@ pub(crate) fn check_subscription(operation: &Positioned<OperationDefinition>) ->
 }
 
 fn one_field(pos: async_graphql::Pos) -> async_graphql::ServerError {
-    let message = "a subscription is to one field, written out and without conditions";
+    let message = "a subscription must select exactly one field, without fragments, @skip or @include";
     codes::error(GRAPHQL_VALIDATION_FAILED, message, Some(pos))
 }

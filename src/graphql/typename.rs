@@ -92,7 +92,10 @@ fn check_arguments(
     });
     match missing {
         Some(argument) => {
-            let message = format!("directive \"@{}\" wants \"{}\"", meta.name, argument.name);
+            let message = format!(
+                "directive \"@{}\" requires the argument \"{}\"",
+                meta.name, argument.name
+            );
             Err(invalid(message, directive.pos))
         }
         None => Ok(()),

@@ -88,7 +88,7 @@ pub(crate) fn check_variables(
             None if definition.node.default_value.is_some() => None,
             None => ty
                 .ends_with('!')
-                .then(|| format!("it is of type {ty} and was not given")),
+                .then(|| format!("the type is {ty} and no value was given")),
         };
         if let Some(fault) = fault {
             let message = format!("variable \"${name}\" cannot be used: {fault}");
@@ -167,7 +167,7 @@ fn check_fields<'a>(
     for (name, value) in given {
         path.push(name);
         let Some(field) = fields.get(name.as_str()) else {
-            return Some(format!("there is no field \"{}\"", path.join(".")));
+            return Some(format!("unknown field \"{}\"", path.join(".")));
         };
         let fault = check(registry, &field.ty, value, path);
         path.pop();

@@ -13,6 +13,6 @@ impl Edge {
                 .map(|token| self.verifier.session(token, self.app.clock().now()))
                 .transpose()
         });
-        caller.inspect_err(|error| tracing::info!(reason = error.reason(), "a token was refused"))
+        caller.inspect_err(|error| tracing::info!(reason = error.reason(), "a token was rejected"))
     }
 }

@@ -93,10 +93,16 @@ async fn answer<A: GraphqlApi>(
     let post = match *request.method() {
         Method::POST => true,
         Method::GET | Method::HEAD => false,
-        _ => return Err(Refusal::method("GET, POST", "use POST, or GET for queries")),
+        _ => {
+            return Err(Refusal::method(
+                "GET, POST",
+                "method not allowed: use POST, or GET for queries",
+            ));
+        }
     };
     if accepted.plain.is_none() && accepted.events == Events::Never {
-        let offer = "answers are application/graphql-response+json, application/json or text/event-stream";
+        let offer = "not acceptable: responses are application/graphql-response+json, application/json or \
+         text/event-stream";
         return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, offer));
     }
     if post && !accept::sends_json(request.headers()) {
@@ -124,8 +130,7 @@ async fn answer<A: GraphqlApi>(
     if subscribes && accepted.events == Events::Never {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
-            "subscriptions are not served by a plain request: open a WebSocket (graphql-transport-ws), or accept \
-             text/event-stream",
+            "subscriptions need a WebSocket (graphql-transport-ws) or Accept: text/event-stream",
         ));
     }
     let media_type = match accepted.plain {
@@ -139,7 +144,7 @@ async fn answer<A: GraphqlApi>(
     match timeout_at(deadline, api.execute(caller, params)).await {
         Ok(outcome) => Ok(reply::outcome(outcome, media_type)),
         Err(_) => {
-            tracing::warn!("a GraphQL request was given up because it took too long");
+            tracing::warn!("a GraphQL request timed out");
             Ok(reply::timed_out(media_type))
         }
     }
@@ -161,7 +166,7 @@ pub(super) async fn outcomes<A: GraphqlApi>(
         }
     };
     timeout_at(deadline, work).await.unwrap_or_else(|_| {
-        tracing::warn!("a GraphQL operation was given up because it took too long");
+        tracing::warn!("a GraphQL operation timed out");
         stream::once(future::ready(reply::timed_out_outcome())).boxed()
     })
 }

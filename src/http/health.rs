@@ -26,7 +26,7 @@ pub(super) async fn ready(State(edge): State<Edge>) -> (StatusCode, Json<Value>)
             tracing::warn!(why = not_ready.why, "not ready: the database {}", not_ready.said);
             (StatusCode::SERVICE_UNAVAILABLE, not_ready.said)
         }
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "does not answer in time"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "does not respond in time"),
     };
     (status, Json(json!({ "database": database })))
 }

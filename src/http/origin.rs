@@ -13,7 +13,7 @@ pub struct Origin {
 impl Origin {
     /// Reads what a browser sends as `Origin`, or an operator writes. The error says what is wanted.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wanted = || format!("{text:?} is no origin such as https://ops.example.com");
+        let wanted = || format!("{text:?} is not an origin such as https://ops.example.com");
         let uri: Uri = text.parse().map_err(|_| wanted())?;
         let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
         let authority = uri.authority().map(|authority| authority.as_str());

@@ -61,19 +61,19 @@ pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
     // serde reads a list as the fields of a struct in order, so lists are turned away first.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
-        Some(b'[') => return Err(bad("batches of requests are not supported")),
+        Some(b'[') => return Err(bad("batched requests are not supported")),
         Some(_) => return Err(bad("the body of the request is not a JSON object")),
         None => return Err(bad("the request has no body")),
     }
     let params: Params =
-        serde_json::from_slice(body).map_err(|error| bad(format!("bad request body: {error}")))?;
+        serde_json::from_slice(body).map_err(|error| bad(format!("invalid request body: {error}")))?;
     Ok(params.into_request()?)
 }
 
 /// Reads the payload of a message.
 pub(super) fn from_object(payload: Map<String, Value>) -> Result<Request, Refusal> {
     let params: Params = serde_json::from_value(Value::Object(payload))
-        .map_err(|error| bad(format!("bad payload: {error}")))?;
+        .map_err(|error| bad(format!("invalid payload: {error}")))?;
     Ok(params.into_request()?)
 }
 
@@ -94,7 +94,7 @@ pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
             _ => continue,
         };
         if place.replace(value).is_some() {
-            return Err(bad(format!("\"{name}\" is given twice")));
+            return Err(bad(format!("\"{name}\" appears twice")));
         }
     }
     let params = Params {
@@ -111,7 +111,7 @@ fn json<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    serde_json::from_str(&text).map_err(|error| bad(format!("bad \"{name}\": {error}")))
+    serde_json::from_str(&text).map_err(|error| bad(format!("invalid \"{name}\": {error}")))
 }
 
 fn bad(message: impl Into<String>) -> Refusal {

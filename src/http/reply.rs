@@ -53,7 +53,7 @@ impl Refusal {
         Self {
             status: StatusCode::UNAUTHORIZED,
             code: UNAUTHENTICATED,
-            message: "the bearer token is not valid".to_owned(),
+            message: "the bearer token is invalid".to_owned(),
             header: Some((WWW_AUTHENTICATE, "Bearer")),
         }
     }
@@ -166,7 +166,7 @@ pub(super) fn no_stream(outcome: &Outcome) -> Response {
 
 /// The answer to an operation that panicked where no layer can catch it.
 pub(super) fn panicked_outcome(panic: &(dyn Any + Send)) -> Outcome {
-    tracing::error!(panic = text_of(panic), "an operation panicked");
+    tracing::error!(panic = text_of(panic), "a GraphQL operation panicked");
     Outcome::from_errors(vec![codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None)])
 }
 
@@ -178,7 +178,7 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 
 /// What ran too long.
 pub(super) fn timed_out_outcome() -> Outcome {
-    let message = "the request took too long and was given up";
+    let message = "the request took too long";
     Outcome::from_errors(vec![codes::error(REQUEST_TIMEOUT, message, None)])
 }
 
@@ -203,7 +203,7 @@ fn written(outcome: &Outcome) -> Result<String, Unwritable> {
         extensions,
     };
     serde_json::to_string(&wire).map_err(|error| {
-        tracing::error!(%error, "an answer cannot be written as JSON");
+        tracing::error!(%error, "a response cannot be serialized");
         Unwritable(format!(
             r#"{{"errors":[{{"message":"{INTERNAL_TEXT}","extensions":{{"code":"{INTERNAL_SERVER_ERROR}"}}}}]}}"#
         ))

@@ -58,7 +58,7 @@ impl IntoResponse for RestError {
             ),
             Error::SpecMoved => (StatusCode::CONFLICT, json!({ "error": "spec_moved" })),
             Error::Busy(why) => {
-                tracing::warn!(why, "a request was given up because the database is busy");
+                tracing::warn!(why, "a request failed because the database is busy");
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
                     json!({ "error": "database_busy" }),
@@ -69,7 +69,7 @@ impl IntoResponse for RestError {
                 json!({ "error": "database_read_only" }),
             ),
             Error::TimedOut => {
-                tracing::warn!("a request was given up because it took too long");
+                tracing::warn!("a request timed out");
                 (StatusCode::GATEWAY_TIMEOUT, json!({ "error": "request_timeout" }))
             }
             Error::BadUserInput(why) => (

@@ -50,7 +50,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     drop(listener);
     open.close();
     if tokio::time::timeout(limits.drain, open.wait()).await.is_err() {
-        tracing::warn!("requests did not end in time and are cut off");
+        tracing::warn!("requests did not end in time: closing their connections");
     }
 }
 
@@ -99,7 +99,7 @@ async fn next(
             Ok((stream, _)) => return Some((stream, place)),
             Err(error) => {
                 // Out of file descriptors, most likely: others have to end first.
-                tracing::warn!(%error, "a connection could not be accepted");
+                tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

@@ -81,7 +81,7 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 /// Opens a socket.
 pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> Result<Response, Refusal> {
     if !is_allowed(request.headers(), &api.sockets().allowed_origins) {
-        let message = "pages of this origin may not open a socket here";
+        let message = "the origin is not allowed to open a WebSocket: add it to DRIFT_ALLOWED_ORIGINS";
         return Err(Refusal::new(StatusCode::FORBIDDEN, message));
     }
     let caller = api.authenticate(request.headers()).await;
@@ -150,7 +150,7 @@ impl<A: GraphqlApi> Talk<A> {
         let end = if speaks {
             self.listen().await
         } else {
-            close(NO_SUCH_PROTOCOL, format!("speak {PROTOCOL}"))
+            close(NO_SUCH_PROTOCOL, format!("the subprotocol must be {PROTOCOL}"))
         };
         // Whether it is heard or not, it is over.
         _ = timeout(GOODBYE, async {
@@ -169,10 +169,10 @@ impl<A: GraphqlApi> Talk<A> {
         let (mut init, mut stop) = (std::pin::pin!(init), self.stop.clone());
         loop {
             tokio::select! {
-                () = &mut stop => return close(GOING_AWAY, "the server stops"),
+                () = &mut stop => return close(GOING_AWAY, "the server is stopping"),
                 () = &mut self.expired => return close(FORBIDDEN, "token expired"),
                 () = &mut init, if self.caller.is_none() => {
-                    return close(INIT_TIMEOUT, "connection_init did not come in time");
+                    return close(INIT_TIMEOUT, "no connection_init in time");
                 }
                 // Without a word it has ended, and says how.
                 _ = async { self.ready.as_mut()?.await.ok() }, if self.ready.is_some() => self.ready = None,
@@ -190,18 +190,21 @@ impl<A: GraphqlApi> Talk<A> {
                 Ok(said) => self.answer(said).await,
                 Err(reason) => close(BAD_REQUEST, reason),
             },
-            Some(Ok(Message::Binary(_))) => close(BAD_REQUEST, "a message is text"),
+            Some(Ok(Message::Binary(_))) => close(BAD_REQUEST, "messages must be text"),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_))) => Err(End::Left),
             None => Err(End::Gone),
             // The text is all that axum shows of the library's error.
             Some(Err(error)) if error.to_string().contains("too long") => close(
                 TOO_BIG,
-                format!("a message has at most {} bytes", self.api.bounds().max_body_bytes),
+                format!(
+                    "messages may have at most {} bytes",
+                    self.api.bounds().max_body_bytes
+                ),
             ),
             Some(Err(error)) => {
-                tracing::debug!(%error, "a socket broke");
-                close(BAD_REQUEST, "this cannot be read")
+                tracing::debug!(%error, "a WebSocket failed");
+                close(BAD_REQUEST, "invalid WebSocket frame")
             }
         }
     }
@@ -221,7 +224,7 @@ impl<A: GraphqlApi> Talk<A> {
 
     async fn init(&mut self, payload: Option<Map<String, Value>>) -> Result<(), End> {
         if self.caller.is_some() {
-            return close(TOO_MANY_INITS, "connection_init came twice");
+            return close(TOO_MANY_INITS, "connection_init was sent twice");
         }
         let caller = match credentials(payload.unwrap_or_default()) {
             Ok(None) => Ok(self.named.clone()),
@@ -229,7 +232,7 @@ impl<A: GraphqlApi> Talk<A> {
             Err(Unauthenticated) => Err(Unauthenticated),
         };
         let Ok(caller) = caller else {
-            return close(FORBIDDEN, "the bearer token is not valid");
+            return close(FORBIDDEN, "the bearer token is invalid");
         };
         self.expired = self.api.expired(&caller).boxed();
         self.caller = Some(caller);
@@ -238,14 +241,14 @@ impl<A: GraphqlApi> Talk<A> {
 
     async fn subscribe(&mut self, id: String, mut request: Request) -> Result<(), End> {
         let Some(caller) = self.caller.clone() else {
-            return close(UNAUTHORIZED, "say connection_init first");
+            return close(UNAUTHORIZED, "connection_init must come first");
         };
         if self.operations.runs(&id) {
-            return close(SUBSCRIBER_EXISTS, format!("there is an operation {id} already"));
+            return close(SUBSCRIBER_EXISTS, format!("operation {id} already exists"));
         }
         let most = self.api.sockets().max_operations;
         if self.operations.count() >= most {
-            let message = format!("a socket runs at most {most} operations at a time");
+            let message = format!("at most {most} operations may run at a time");
             let error = codes::error(RATE_LIMITED, message, None);
             let refused = message::error(&id, &Outcome::from_errors(vec![error]));
             return self.write(refused).await;

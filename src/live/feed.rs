@@ -109,13 +109,13 @@ impl Feed {
         match &looked {
             Ok(()) => {
                 if self.failed > 0 {
-                    tracing::info!("the feed of drifts goes on");
+                    tracing::info!("the feed of drifts continues");
                 }
                 self.failed = 0;
             }
             Err(error) => {
                 if self.failed == 0 {
-                    tracing::warn!(%error, "the feed of drifts has to wait");
+                    tracing::warn!(%error, "reading the feed of drifts failed: retrying");
                 }
                 self.failed = self.failed.saturating_add(1);
             }

@@ -50,7 +50,7 @@ impl InventoryFile {
             .len();
         if size > MAX_FILE_BYTES {
             return Err(refused(format!(
-                "{size} bytes are more than the {MAX_FILE_BYTES} that are read"
+                "the file has {size} bytes; at most {MAX_FILE_BYTES} are allowed"
             )));
         }
         let text = tokio::fs::read(&self.path)
@@ -175,7 +175,7 @@ fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<(Listing, Refuse
     }
     let mut notes: BTreeMap<String, String> = BTreeMap::new();
     for ((kind, id), why) in &refused {
-        let note = format!("{id:?} was refused and stays as it was: {why}");
+        let note = format!("{id:?} was rejected and keeps its stored values: {why}");
         notes
             .entry(kind.clone())
             .and_modify(|notes| *notes = format!("{notes}; {note}"))

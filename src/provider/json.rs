@@ -15,7 +15,7 @@ const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Says why text in UTF-16 or UTF-32 cannot be read, and what to do about it.
 pub fn as_utf8(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     match text {
-        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err("the text is in UTF-32: save it as UTF-8"),
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err("the file is in UTF-32: save it as UTF-8"),
         [0xff, 0xfe, rest @ ..] => from_utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => from_utf16(rest, u16::from_be_bytes),
         // JSON begins with an ASCII letter: a zero beside it is half of one in UTF-16.
@@ -26,8 +26,8 @@ pub fn as_utf8(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
 }
 
 fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, [u8]>, &'static str> {
-    const BROKEN: &str = "the text is in UTF-16, as PowerShell writes it with >, and damaged: write it again with \
-                          `Out-File -Encoding utf8`, or let `cmd` or a POSIX shell redirect it";
+    const BROKEN: &str = "the file is in UTF-16, as PowerShell's > writes it, and damaged: write it again with `Out-File \
+     -Encoding utf8`, or redirect in `cmd` or a POSIX shell";
     let pairs = bytes.chunks_exact(2);
     if !pairs.remainder().is_empty() {
         return Err(BROKEN);

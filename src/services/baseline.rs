@@ -59,7 +59,7 @@ pub async fn record_baseline(
 ) -> Result<Baseline> {
     if filter.managed == Some(true) || filter.gone == Some(true) || filter.drifted == Some(true) {
         return Err(Error::BadUserInput(
-            "a baseline is of resources that are there and unmanaged: leave out managed, drifted and gone"
+            "a baseline records unmanaged resources only: omit managed, drifted and gone from the filter"
                 .to_owned(),
         ));
     }
@@ -166,7 +166,7 @@ async fn specs_in_txn(
 
 /// The spec that the resource of this row meets, or why it cannot be watched.
 fn spec_of(row: &QueryResult) -> Result<Value, String> {
-    let resource = decode::<resources::Model>(row, "").ok_or("its row does not decode")?;
+    let resource = decode::<resources::Model>(row, "").ok_or("its row cannot be read")?;
     let spec = Value::Object(baseline(&resource));
     check_spec(&spec).map_err(|why| why.to_string())?;
     Ok(spec)

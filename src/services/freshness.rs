@@ -47,9 +47,9 @@ impl StaleKind {
             [] => String::new(),
             fields => format!(": {}", fields.join(", ")),
         };
-        let since = self
-            .completed_at
-            .map_or_else(String::new, |at| format!(" (complete at {})", at.to_rfc3339()));
+        let since = self.completed_at.map_or_else(String::new, |at| {
+            format!(" (last complete listing: {})", at.to_rfc3339())
+        });
         let reason = self.reason.text();
         format!("{} of {} {reason}{fields}{since}", self.kind, self.provider)
     }
@@ -79,7 +79,7 @@ impl Freshness {
     /// What cannot be relied on, and why, as one sentence; None if everything can.
     pub fn problem(&self) -> Option<String> {
         if self.never_synced {
-            return Some("no sync has completed yet, so that nothing can be compared".to_owned());
+            return Some("no sync has completed yet: run a sync first".to_owned());
         }
         let named: Vec<String> = self.stale.iter().take(NAMED).map(StaleKind::problem).collect();
         let all = self.stale_kinds.unwrap_or(self.stale.len() as u64);
@@ -87,7 +87,7 @@ impl Freshness {
         let more = (more > 0).then(|| format!("; and {more} more kinds"));
         (!named.is_empty()).then(|| {
             format!(
-                "the inventory cannot be relied on: {}{}",
+                "the inventory may be out of date: {}{}",
                 named.join("; "),
                 more.unwrap_or_default()
             )

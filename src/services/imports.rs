@@ -140,8 +140,8 @@ fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
     let given = options.lineage.as_ref().filter(|given| !given.is_empty());
     let Some(lineage) = given.or(state.lineage.as_ref()) else {
         return Err(Error::BadUserInput(
-            "the output of `terraform show -json` does not say which state it is: give it a name of its own, \
-             the same every time, with --lineage NAME (in the API: lineage)"
+            "the output of `terraform show -json` has no lineage: set a name that is the same for each \
+             import of this state, with --lineage NAME (in the API: lineage)"
                 .to_owned(),
         ));
     };
@@ -155,8 +155,8 @@ fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
 }
 
 /// What to do about a state that may be another one of the same lineage.
-const ANOTHER_STATE: &str = "If this file is the state of another environment that has the same lineage, import it \
-                             under a name of its own, the same every time: --lineage NAME (in the API: lineage)";
+const ANOTHER_STATE: &str = "If this file is the state of another environment with the same lineage, set a name that is the same for \
+ each import of this state: --lineage NAME (in the API: lineage)";
 
 /// Kind and id of every resource that a state has, wanted or held.
 fn here(state: &State) -> BTreeSet<Key> {
@@ -190,8 +190,9 @@ async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOpti
                 String::new()
             };
             return Err(Error::BadUserInput(format!(
-                "{} of {before} resources have left this state; nothing was recorded. If that is right, import it \
-                 with --allow-mass-retire (in the API: allowMassRetire){advice}",
+                "{} of {before} resources of the last import are missing from this state; nothing was \
+                 recorded. If that is intended, import it with --allow-mass-retire (in the API: \
+                 allowMassRetire){advice}",
                 leaving.len()
             )));
         }
@@ -229,7 +230,7 @@ async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
 fn check_serial(serial: Option<i64>, before: Option<&states::Model>) -> Result<()> {
     match (serial, before.and_then(|state| state.serial)) {
         (Some(now), Some(before)) if now < before => Err(Error::BadUserInput(format!(
-            "this is version {now} of the state, and version {before} was imported before; nothing was recorded. \
+            "the state has serial {now}, but serial {before} was already imported; nothing was recorded. \
              {ANOTHER_STATE}"
         ))),
         _ => Ok(()),
@@ -243,7 +244,8 @@ async fn check_turn_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Re
     let state = locks::locked(select, Lock::Share).one(txn).await?;
     match (import.serial, state.and_then(|state| state.serial)) {
         (Some(own), Some(newest)) if newest > own => Err(Error::BadUserInput(format!(
-            "version {newest} of the state is being imported, and this is version {own}: the import was stopped"
+            "the import of serial {own} was stopped, because serial {newest} of the same state is being \
+             imported"
         ))),
         _ => Ok(()),
     }

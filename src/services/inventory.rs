@@ -98,9 +98,9 @@ impl SyncCounts {
     pub fn failure(&self) -> Option<String> {
         let why = match self.outcome() {
             JobOutcome::Failed if self.superseded > 0 => {
-                "no kind of the inventory was changed: later listings were applied before"
+                "no kind was changed: later listings are already stored"
             }
-            JobOutcome::Failed => "no kind of the inventory could be read",
+            JobOutcome::Failed => "no kind could be listed",
             _ => return None,
         };
         Some(why.to_owned())
@@ -265,7 +265,7 @@ async fn compare_and_claim(
         }
     }
     Err(Error::Upstream(
-        "other syncs changed the same kinds over and over; nothing was changed".to_owned(),
+        "other syncs kept changing the same kinds; nothing was changed".to_owned(),
     ))
 }
 
@@ -368,7 +368,7 @@ fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<&'l [ListedResource
 
 fn supersede(kind: &str, counts: &mut SyncCounts, reports: &mut Reports) {
     counts.superseded += 1;
-    let why = "a listing that began later was applied before".to_owned();
+    let why = "a later listing is already stored".to_owned();
     let report = KindReport {
         outcome: "superseded".to_owned(),
         resources: None,
@@ -382,11 +382,11 @@ fn supersede(kind: &str, counts: &mut SyncCounts, reports: &mut Reports) {
 
 /// The inventory must not freeze because the clock of one server was wrong once.
 fn note_ahead_of_time(kind: &str, began: DateTime<Utc>, reports: &mut Reports) {
-    tracing::warn!(kind, %began, "the last listing is stored with a time that is still to come");
+    tracing::warn!(kind, %began, "the stored listing began in the future and is replaced");
     if let Some(report) = reports.get_mut(kind) {
         let note = format!(
-            "its last listing is stored as begun at {}, which is still to come: the clock of a server was wrong. \
-             It was replaced all the same",
+            "its last listing was stored with a start in the future, {}, because the clock of a server \
+             was wrong; it was replaced",
             began.to_rfc3339()
         );
         report.note = Some(match report.note.take() {
@@ -424,8 +424,8 @@ fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOption
         return Ok(());
     }
     Err(Error::Upstream(format!(
-        "{gone} of {present} resources of the kind {kind} are not listed any more; nothing was changed. \
-         If that is right, run: drift-inbox sync --allow-mass-gone"
+        "{gone} of {present} resources of the kind {kind} are no longer listed; nothing was changed. If \
+         that is intended, run: drift-inbox sync --allow-mass-gone"
     )))
 }
 
@@ -478,9 +478,7 @@ async fn kinds_to_apply<C: ConnectionTrait>(
         return Ok(known);
     };
     match wanted.difference(&known).next() {
-        Some(unknown) => Err(Error::BadUserInput(format!(
-            "there is no kind {unknown:?} in the inventory"
-        ))),
+        Some(unknown) => Err(Error::BadUserInput(format!("unknown kind {unknown:?}"))),
         None => Ok(wanted.clone()),
     }
 }

@@ -22,9 +22,10 @@ use crate::error::{Error, Result};
 /// How long a run may be silent before it counts as dead.
 pub const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
 
-const STOPPED: &str = "the run stopped reporting";
-const AHEAD: &str = "the last sign of life of the run is in the future: the clock of its server was wrong";
-const STARTED_AHEAD: &str = "the start of this run is in the future: the clock of its server was wrong, so that the run counts for nothing";
+const STOPPED: &str = "the run stopped sending heartbeats";
+const AHEAD: &str = "the last heartbeat of the run is in the future: the clock of its server was wrong";
+const STARTED_AHEAD: &str =
+    "the start of this run is in the future, because the clock of its server was wrong: the run is ignored";
 
 /// A job, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +101,10 @@ pub async fn claim(db: &Db, wanted: impl Into<Wanted>, trigger: Trigger) -> Resu
             Trigger::Hand => Err(Error::JobAlreadyRunning { since }),
             Trigger::CatchUp => Ok(Claim::Skipped(None)),
             Trigger::Tick(_) => {
-                let error = Some(format!("another run was under way since {}", since.to_rfc3339()));
+                let error = Some(format!(
+                    "another run has been active since {}",
+                    since.to_rfc3339()
+                ));
                 let row = runs::Model {
                     finished_at: Some(now),
                     outcome: Some(JobOutcome::Skipped),
@@ -194,7 +198,7 @@ async fn write_off_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<
             .await?
             .rows_affected;
         if written > 0 {
-            tracing::warn!(runs = written, why, "runs are written off");
+            tracing::warn!(runs = written, why, "marking silent runs as abandoned");
         }
     }
     Ok(())

@@ -122,7 +122,7 @@ pub async fn drift_in_txn(txn: &DatabaseTransaction, id: Uuid) -> Result<cloud_d
 
 fn one<M>((rows, skipped): (Vec<M>, u64), noun: &str) -> Result<Option<M>> {
     if skipped > 0 {
-        return Err(Error::Internal(format!("the row of this {noun} does not decode")));
+        return Err(Error::Internal(format!("the row of this {noun} cannot be read")));
     }
     Ok(rows.into_iter().next())
 }

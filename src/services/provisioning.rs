@@ -78,7 +78,7 @@ pub async fn record_provisioned(
             not_compared: NotCompared::default(),
         };
         let recorded = record_in_txn(&txn, vec![spec], actor, now).await?;
-        let none = || Error::Internal("a spec was recorded and is not there".to_owned());
+        let none = || Error::Internal("a recorded spec was not found".to_owned());
         recorded.into_iter().next().ok_or_else(none)
     })
     .await

@@ -43,7 +43,7 @@ pub struct Retired {
 pub async fn retire_spec(db: &Db, actor: &str, retire: RetireSpec, now: DateTime<Utc>) -> Result<Retired> {
     if retire.expected_version < 1 {
         return Err(Error::BadUserInput(
-            "expectedSpecVersion is the version to retire, 1 or more".to_owned(),
+            "expectedSpecVersion must be 1 or more".to_owned(),
         ));
     }
     db.write_txn(|txn| async move {
@@ -55,7 +55,7 @@ pub async fn retire_spec(db: &Db, actor: &str, retire: RetireSpec, now: DateTime
             return Err(Error::SpecVersionConflict { current });
         }
         let spec = stored.and_then(StoredSpec::whole).cloned().ok_or_else(|| {
-            Error::BadUserInput("the row of this spec does not decode: record it anew first".to_owned())
+            Error::BadUserInput("the row of this spec cannot be read: record the spec again first".to_owned())
         })?;
         let version = spec.spec_version + 1;
         retire_in_txn(&txn, std::slice::from_ref(&spec), actor, now).await?;

@@ -23,7 +23,7 @@ async fn an_account_that_another_sync_brought_in_meanwhile_changes_nothing() {
     let place = draw(t.db()).await.unwrap();
     let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options).await;
     let refused = applied.unwrap_err().error.to_string();
-    assert!(refused.contains("is of the account theirs"), "{refused}");
+    assert!(refused.contains("belongs to account theirs"), "{refused}");
     assert_eq!(t.tables().await.resources.len(), 1);
 }
 
@@ -33,12 +33,12 @@ async fn a_file_and_a_token_do_not_replace_each_other_unless_somebody_says_so() 
         (
             None,
             Some("ada"),
-            "the token is of the account ada, but this inventory came from a file",
+            "the token belongs to account ada, but the stored inventory came from a file",
         ),
         (
             Some("ada"),
             None,
-            "the inventory file names no account, but this inventory is of the account ada",
+            "the inventory file names no account, but the stored inventory belongs to account ada",
         ),
     ] {
         let t = TestApp::new().await;
@@ -85,6 +85,6 @@ async fn a_first_sync_that_was_killed_does_not_let_another_account_in() {
     t.cloud.set([droplet("theirs")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
-    assert!(run.error.unwrap().contains("is of the account ours"));
+    assert!(run.error.unwrap().contains("belongs to account ours"));
     assert_eq!(t.resource("ours").await.gone_at, None);
 }

@@ -163,7 +163,7 @@ async fn what_cannot_be_watched_as_it_is_is_skipped_and_named() {
     skipped.sort_unstable();
     let expected = [
         ["app", "deep", "spec is nested deeper than 32 levels"],
-        ["droplet", "broken", "its row does not decode"],
+        ["droplet", "broken", "its row cannot be read"],
         ["droplet", "large", "spec is larger than 262144 bytes"],
     ];
     assert_eq!(skipped, expected);

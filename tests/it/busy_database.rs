@@ -142,7 +142,7 @@ async fn an_accept_behind_a_lock_that_is_never_released_is_answered_busy() {
     for answer in &answers {
         let error = &answer["errors"][0];
         assert_eq!(error["extensions"]["code"], "DATABASE_BUSY", "{answer}");
-        assert_eq!(error["message"], "the database is busy, try again");
+        assert_eq!(error["message"], "the database is busy: try again");
     }
     let drift = t.open_drift("web-1", "size_slug").await;
     let request = post(&t, &format!("/api/v1/drift/{}/accept", drift.id), String::new());
@@ -196,7 +196,7 @@ async fn a_command_on_a_locked_database_waits_and_a_locked_file_is_named() {
     let program = Program::new().with("DATABASE_URL", &t.database.url);
     let mut running = program.start(&["detect"]);
     if !t.database.is_postgres() {
-        running.logs("another process holds the write lock");
+        running.logs("waiting for the write lock");
         running.logs("test.db");
     }
     holder.releases().await;

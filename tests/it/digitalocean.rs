@@ -118,10 +118,7 @@ async fn only_the_kinds_that_are_wanted_are_asked_for() {
     let paths: BTreeSet<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
     assert_eq!(paths.len(), 1 + 1 + 1 + 10, "{paths:?}");
     let unknown = account.sync_with(wanted(&["snapshot", "toaster"])).await;
-    assert_eq!(
-        unknown.error.as_deref(),
-        Some("there is no kind \"toaster\" in the inventory")
-    );
+    assert_eq!(unknown.error.as_deref(), Some("unknown kind \"toaster\""));
 }
 
 #[tokio::test]
@@ -198,7 +195,7 @@ async fn the_token_of_another_account_changes_nothing() {
         assert_eq!(run.outcome, Some(JobOutcome::Failed));
         let asked: Vec<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
         assert_eq!(asked, ["account"], "nothing of it is looked at");
-        assert!(run.error.unwrap().starts_with("the token is of the account "));
+        assert!(run.error.unwrap().starts_with("the token belongs to account "));
         assert_eq!(account.present("droplet").await.len(), 3);
     }
 }
@@ -221,7 +218,7 @@ async fn a_revoked_token_stops_the_run_and_says_so() {
         assert_eq!(run.outcome, Some(JobOutcome::Failed));
         let error = run.error.unwrap();
         assert!(
-            error.starts_with("DigitalOcean refused the token (401)"),
+            error.starts_with("DigitalOcean rejected the token (401)"),
             "{error}"
         );
         let tries = account
@@ -252,7 +249,7 @@ async fn a_token_that_is_revoked_late_leaves_word_of_each_kind() {
     assert_eq!(kinds.len(), 20);
     assert_eq!(kinds["droplet"].outcome, "incomplete");
     let why = kinds["droplet"].reason.as_deref().unwrap();
-    assert!(why.contains("DigitalOcean refused the token (401)"), "{why}");
+    assert!(why.contains("DigitalOcean rejected the token (401)"), "{why}");
     assert_eq!(kinds["firewall"].outcome, "not_readable");
     assert_eq!(kinds["volume"].outcome, "complete");
     assert_eq!(account.present("droplet").await.len(), 3);
@@ -351,7 +348,7 @@ async fn a_kind_that_may_not_be_read_keeps_its_inventory() {
         }
     });
     let run = account.sync().await;
-    assert_eq!(run.outcome, Some(JobOutcome::Failed), "none could be read");
+    assert_eq!(run.outcome, Some(JobOutcome::Failed), "no kind could be listed");
     account.stub.fault(|_, _| response(403, [], "{}"));
     let run = account.sync().await;
     assert!(run.error.unwrap().contains("it needs the scope account:read"));

@@ -80,22 +80,22 @@ async fn pools_that_cannot_be_listed_keep_their_members_and_the_run_says_so() {
         (
             "droplets/autoscale",
             403,
-            "/v2/droplets/autoscale: the token may not read this (403)",
+            "/v2/droplets/autoscale: the token may not read it (403)",
         ),
         (
             "droplets/autoscale",
             404,
-            "/v2/droplets/autoscale: there is no such list (404)",
+            "/v2/droplets/autoscale: not found (404)",
         ),
         (
             "droplets/autoscale/p-2/members",
             500,
-            "/v2/droplets/autoscale/p-2/members: the answer is 500",
+            "/v2/droplets/autoscale/p-2/members: the response status is 500",
         ),
         (
             "droplets/autoscale/p-2/members",
             404,
-            "/v2/droplets/autoscale/p-2/members: there is no such list (404)",
+            "/v2/droplets/autoscale/p-2/members: not found (404)",
         ),
     ];
     for (path, status, why) in faults {
@@ -114,7 +114,7 @@ async fn pools_that_cannot_be_listed_keep_their_members_and_the_run_says_so() {
         assert_eq!(counts(&run).changed, 1, "what else is known is applied");
         let report = &counts(&run).kinds["droplet"];
         assert_eq!(report.outcome, "complete");
-        let note = format!("autoscale_pool_id is as it was last known: {why}");
+        let note = format!("autoscale_pool_id keeps its last known value: {why}");
         assert_eq!(report.note.as_deref(), Some(note.as_str()));
         assert_eq!(pools(&account).await, before, "{why}");
     }
@@ -253,7 +253,7 @@ async fn a_project_that_cannot_be_listed_moves_nothing() {
             assert_eq!(report.unread_fields, ["project_id"]);
             let note = report.note.as_deref().unwrap();
             assert!(
-                note.starts_with(&format!("project_id is as it was last known: /v2/{refused}: ")),
+                note.starts_with(&format!("project_id keeps its last known value: /v2/{refused}: ")),
                 "{note}"
             );
             let project = counts(&run).kinds["project"].outcome.clone();
@@ -273,7 +273,7 @@ async fn a_project_that_cannot_be_listed_moves_nothing() {
     assert!(
         run.error
             .unwrap()
-            .starts_with("DigitalOcean refused the token (401)")
+            .starts_with("DigitalOcean rejected the token (401)")
     );
 }
 

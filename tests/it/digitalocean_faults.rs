@@ -35,7 +35,10 @@ async fn a_500_on_page_2_for_ever() {
         response(500, [], r#"{"id":"server_error","message":"oops"}"#)
     })
     .await;
-    assert_eq!(said, "incomplete: /v2/droplets: the answer is 500 (server_error)");
+    assert_eq!(
+        said,
+        "incomplete: /v2/droplets: the response status is 500 (server_error)"
+    );
 }
 
 #[tokio::test]
@@ -56,7 +59,7 @@ async fn a_total_that_is_too_high() {
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
         said,
-        "incomplete: /v2/droplets: 450 different items came, but there are 700 (meta.total)"
+        "incomplete: /v2/droplets: 450 different items were returned, but the total is 700 (meta.total)"
     );
 }
 
@@ -128,7 +131,7 @@ async fn an_empty_object_for_a_list() {
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
         said,
-        "incomplete: /v2/droplets: the answer has no list of droplets"
+        "incomplete: /v2/droplets: the response has no list of droplets"
     );
 }
 
@@ -210,7 +213,7 @@ async fn a_redirect_is_not_followed() {
         .await;
         assert_eq!(
             said,
-            format!("incomplete: /v2/droplets: the answer is a redirect ({status}), which is not followed")
+            format!("incomplete: /v2/droplets: the response is a redirect ({status}), which is not followed")
         );
     }
     assert!(other.asked().is_empty(), "{:?}", other.asked());
@@ -228,7 +231,7 @@ async fn a_cut_answer() {
     let said = page_2_answers(limits(), cut).await;
     assert_eq!(
         said,
-        "incomplete: /v2/droplets: the answer is no JSON, or was cut"
+        "incomplete: /v2/droplets: the response is not JSON, or is incomplete"
     );
 }
 
@@ -256,7 +259,7 @@ async fn a_hang() {
     };
     let said = page_2_answers(short, || Answer::Hang).await;
     assert!(
-        said.starts_with("incomplete: /v2/droplets: there was no answer in time"),
+        said.starts_with("incomplete: /v2/droplets: no response in time"),
         "{said}"
     );
 }
@@ -267,7 +270,7 @@ async fn an_answer_that_is_too_large() {
     let said = page_2_answers(limits(), large).await;
     assert_eq!(
         said,
-        "incomplete: /v2/droplets: the answer is larger than 1048576 bytes"
+        "incomplete: /v2/droplets: the response is larger than 1048576 bytes"
     );
 }
 
@@ -282,7 +285,7 @@ async fn our_own_mistake_is_not_asked_again() {
     .await;
     assert_eq!(
         said,
-        "incomplete: /v2/droplets: the answer is 422 (unprocessable_entity)"
+        "incomplete: /v2/droplets: the response status is 422 (unprocessable_entity)"
     );
     assert_eq!(tries.load(Ordering::SeqCst), 1);
 }

@@ -18,7 +18,7 @@ use crate::support::stub_do::{Answer, TOKEN, honest, response};
 async fn a_storm_of_429_for_ever() {
     let account = account_with(limits()).await;
     let said = page_2_of(&account, || response(429, [("Retry-After", "0")], "{}")).await;
-    assert!(said.contains("the rate limit is used up (429)"), "{said}");
+    assert!(said.contains("the rate limit is exhausted (429)"), "{said}");
     // Nobody waits for an hour that a test, or a run, does not have.
     let reset = (account.t.now().timestamp() + 3000).to_string();
     let (run, said) = sync_with(&account, move |asked, value| match asked.path.as_str() {
@@ -27,7 +27,7 @@ async fn a_storm_of_429_for_ever() {
     })
     .await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
-    assert!(said.contains("the rate limit is used up (429)"), "{said}");
+    assert!(said.contains("the rate limit is exhausted (429)"), "{said}");
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn no_request_is_tried_for_longer_than_it_may_take() {
     .await;
     assert_eq!(tries.load(Ordering::SeqCst), 2);
     assert_eq!(
-        said, "incomplete: /v2/droplets: the answer is 500",
+        said, "incomplete: /v2/droplets: the response status is 500",
         "a try that was cut short says nothing new"
     );
     assert!(started.elapsed() < Duration::from_secs(30));
@@ -134,12 +134,12 @@ async fn what_is_not_listed_is_not_asked_for_without_end() {
     // The kind that lacks least is asked for first.
     let why = counts(&run).kinds.remove("volume").unwrap().reason.unwrap();
     assert!(
-        why.contains("the time for all questions together was over before there was an answer"),
+        why.contains("the time limit of all requests together was reached before a response arrived"),
         "{why}"
     );
     assert!(
         said.starts_with("incomplete: 5 resources")
-            && said.contains("to ask for what is not listed took longer than"),
+            && said.contains("confirming unlisted resources took longer than"),
         "{said}"
     );
     // The next run has time of its own.
@@ -186,7 +186,10 @@ async fn gateway_errors_without_end_end_the_run_and_are_named() {
     let (run, tries) = behind_a_gateway(usize::MAX, Duration::from_millis(200)).await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
     let error = run.error.unwrap();
-    assert!(error.contains("/v2/account: the answer is 50"), "{error}");
+    assert!(
+        error.contains("/v2/account: the response status is 50"),
+        "{error}"
+    );
     assert!(tries > 7, "{tries}");
     assert!(started.elapsed() < Duration::from_secs(60));
 }
@@ -207,5 +210,5 @@ async fn a_host_where_nothing_answers_is_not_waited_for_like_a_gateway() {
     let provider = DigitalOcean::new(api, &token, patient, Clock::System).unwrap();
     let asked = tokio::time::timeout(Duration::from_secs(60), provider.account()).await;
     let error = asked.expect("it ends").unwrap_err().to_string();
-    assert!(error.contains("there is no connection"), "{error}");
+    assert!(error.contains("connecting failed"), "{error}");
 }

@@ -214,7 +214,7 @@ async fn bodies_of_errors_are_found_nowhere() {
     account.stub.fault(|_, _| response(401, [], PLANTED));
     let log = sync_at_trace(&account).await;
     assert!(
-        log.contains("sync: failed: DigitalOcean refused the token (401)"),
+        log.contains("sync: failed: DigitalOcean rejected the token (401)"),
         "{log}"
     );
     assert_clean("the log", &log);

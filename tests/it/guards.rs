@@ -263,8 +263,14 @@ fn bad_tokens(t: &TestApp) -> Vec<(&'static str, String)> {
             "another secret",
             signed(&"x".repeat(44), "drift-inbox", "drift-inbox"),
         ),
-        ("another issuer", signed(secret, "elsewhere", "drift-inbox")),
-        ("another audience", signed(secret, "drift-inbox", "elsewhere")),
+        (
+            "the claim iss has another issuer",
+            signed(secret, "elsewhere", "drift-inbox"),
+        ),
+        (
+            "the claim aud has another audience",
+            signed(secret, "drift-inbox", "elsewhere"),
+        ),
         ("expired", expired),
     ]
 }

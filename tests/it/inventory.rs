@@ -271,7 +271,12 @@ async fn a_listing_that_began_earlier_never_overwrites_a_later_one() {
         JobOutcome::Failed,
         "a run that changed nothing is no success"
     );
-    assert!(found.failure().unwrap().contains("later listings were applied"));
+    assert!(
+        found
+            .failure()
+            .unwrap()
+            .contains("later listings are already stored")
+    );
     assert_eq!(t.tables().await, before);
     // A slow listing of one kind does not hold up the kinds of which nothing newer is known.
     t.later(TimeDelta::seconds(1));

@@ -182,7 +182,7 @@ async fn a_run_that_is_silent_for_more_than_thirty_seconds_is_abandoned() {
             .unwrap();
         assert_eq!(row.outcome, Some(JobOutcome::Abandoned));
         assert_eq!(row.finished_at, Some(t.now()));
-        assert_eq!(row.error.as_deref(), Some("the run stopped reporting"));
+        assert_eq!(row.error.as_deref(), Some("the run stopped sending heartbeats"));
         done(&t, &next).await;
         t.later(TimeDelta::seconds(1));
     }

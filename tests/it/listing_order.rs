@@ -57,7 +57,7 @@ async fn a_listing_that_is_stored_with_a_time_to_come_is_replaced_and_the_run_sa
         assert_eq!(size_of(&t, "web-1").await, Some(size));
         let note = run.counts["kinds"]["droplet"]["note"].as_str().unwrap();
         assert!(
-            note.contains("2099-01-01") && note.contains("still to come"),
+            note.contains("2099-01-01") && note.contains("start in the future"),
             "{note}"
         );
         assert!(run.counts["kinds"]["volume"]["note"].is_null());
@@ -153,6 +153,6 @@ async fn a_sync_that_another_overtakes_as_a_whole_has_failed() {
     drop(gate);
     let run = slow.await.unwrap().unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
-    assert!(run.error.unwrap().contains("later listings were applied before"));
+    assert!(run.error.unwrap().contains("later listings are already stored"));
     assert_eq!(run.counts["superseded"], 1);
 }

@@ -101,7 +101,7 @@ async fn what_a_listing_lacks_is_gone_only_if_the_provider_says_so() {
     );
     let why = droplets["reason"].as_str().unwrap();
     assert!(
-        why.ends_with("stays as it was: \"unclear\": it answered 500"),
+        why.ends_with("keeps its last known values: \"unclear\": it answered 500"),
         "{why}"
     );
     assert_eq!(t.resource("unclear").await.gone_at, None);

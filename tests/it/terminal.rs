@@ -62,7 +62,7 @@ impl Demo {
     }
 
     fn read_all_of_the_introduction(&mut self) -> String {
-        self.read_to("Ctrl-C ends the demo")
+        self.read_to("Press Ctrl-C to end the demo")
     }
 
     fn left(&self) -> Vec<std::path::PathBuf> {

@@ -188,8 +188,7 @@ async fn a_spec_of_another_source_is_refused_by_name_and_the_rest_goes_on() {
         [
             (
                 "digitalocean_droplet.api",
-                "its spec belongs to api; import with --take-over (in the API: takeOver) to have this state own it \
-                 from now on"
+                "its spec belongs to api; import with --take-over (in the API: takeOver) to take it over"
             ),
             ("digitalocean_droplet.other", "its spec belongs to terraform:l-2"),
         ]

@@ -26,9 +26,9 @@ use crate::support::stub_do::{Answer, honest, response};
 #[tokio::test]
 async fn a_resource_that_answers_neither_way_keeps_no_other_from_being_written() {
     for (status, why) in [
-        (422, "the answer is 422"),
-        (403, "the token may not read this (403)"),
-        (500, "the answer is 500"),
+        (422, "the response status is 422"),
+        (403, "the token may not read it (403)"),
+        (500, "the response status is 500"),
     ] {
         let account = Account::new().await;
         account.stub.has("droplets", (1..=4).map(droplet));
@@ -142,7 +142,7 @@ async fn ten_thousand_that_are_gone_are_confirmed_over_runs_and_none_is_asked_fo
         assert_eq!(run.outcome, Some(JobOutcome::Partial), "{:?}", run.error);
         assert_eq!(report.unconfirmed, Some(now));
         let why = report.reason.unwrap();
-        assert!(why.contains("the rate limit is used up (429)"), "{why}");
+        assert!(why.contains("the rate limit is exhausted (429)"), "{why}");
         // What was answered last holds every request back until the hour is over.
         tokio::time::sleep(HOUR + Duration::from_millis(200)).await;
     }
@@ -239,7 +239,7 @@ async fn a_token_that_is_refused_in_the_middle_keeps_what_was_answered() {
     assert!((100..=105).contains(&gone), "{gone}");
     let report = counts(&run).kinds.remove("droplet").unwrap();
     assert_eq!(report.unconfirmed, Some(120 - gone));
-    assert!(report.reason.unwrap().contains("refused the token (401)"));
+    assert!(report.reason.unwrap().contains("rejected the token (401)"));
 }
 
 /// Answers a question only when four are under way.

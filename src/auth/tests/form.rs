@@ -88,7 +88,7 @@ fn parts_are_counted_even_if_all_are_signed() {
     ] {
         let signature = signature(&message, SECRET.as_bytes(), Algorithm::HS256);
         let error = verify(&format!("{message}.{signature}")).unwrap_err();
-        assert_eq!(error.reason(), "not three parts", "{message}");
+        assert_eq!(error.reason(), "the token does not have three parts", "{message}");
     }
 }
 

@@ -172,7 +172,7 @@ fn is(entry: &Map<String, Value>, what: &Target) -> bool {
 
 fn unknown(what: &Target) -> Failure {
     Failure::Failed(format!(
-        "sample changes: there is no {} {:?}",
+        "sample changes: unknown {} {:?}",
         what.kind, what.provider_id
     ))
 }

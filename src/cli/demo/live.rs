@@ -18,7 +18,7 @@ pub(super) async fn run(app: App, mut account: Account, changes: Vec<LiveChange>
         let line = match step(&app, &mut account, change).await {
             Ok(line) => line,
             // Somebody may have started a sync by hand this very moment; the next one brings both changes.
-            Err(failure) => format!("{}, but: {failure}", change.says),
+            Err(failure) => format!("{}. Error: {failure}", change.says),
         };
         let now = app.clock().now().format("%H:%M:%S UTC");
         // The server goes on when nobody reads this any more.
@@ -33,10 +33,10 @@ async fn step(app: &App, account: &mut Account, change: &LiveChange) -> Result<S
     let counts: SweepCounts = serde_json::from_value(counts).unwrap_or_default();
     let open = inbox::count(app.db().reader(), &DriftFilter::default()).await?;
     let made = match (counts.opened, counts.changed, counts.staled) {
-        (1.., ..) => "a new drift",
-        (_, 1.., _) => "a drift changes",
-        (.., 1..) => "a drift heals",
-        _ => "no drift changes",
+        (1.., ..) => "new drift",
+        (_, 1.., _) => "drift changed",
+        (.., 1..) => "drift closed",
+        _ => "no change of drifts",
     };
-    Ok(format!("{}: {made}, {open} are open", change.says))
+    Ok(format!("{}: {made}, {open} open", change.says))
 }

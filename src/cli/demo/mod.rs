@@ -72,9 +72,10 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
 
 fn interval(text: &str) -> Result<Duration, BadSetting> {
     match duration("--live", text)? {
-        every if every < SHORTEST_INTERVAL => {
-            Err(BadSetting::new("--live", format!("{text:?} is less than 1s")))
-        }
+        every if every < SHORTEST_INTERVAL => Err(BadSetting::new(
+            "--live",
+            format!("{text:?} is less than the minimum of 1s"),
+        )),
         every => Ok(every),
     }
 }
@@ -88,7 +89,7 @@ async fn bind(args: &HttpArgs) -> Result<TcpListener, Failure> {
     }
     match TcpListener::bind(address).await {
         Err(why) if why.kind() == ErrorKind::AddrInUse => {
-            eprintln!("port {} is taken, so the demo takes another one", address.port());
+            eprintln!("port {} is in use: using another one", address.port());
             serve::bind((address.ip(), 0).into()).await
         }
         Ok(listener) => Ok(listener),
@@ -129,7 +130,7 @@ async fn introduce(
     let open = inbox::count(reader, &DriftFilter::default()).await?;
     writeln!(
         out,
-        "A sample account: {all} resources, {managed} with a spec, {open} differences in the inbox:\n"
+        "Sample account: {all} resources, {managed} with a spec, {open} open drifts:\n"
     )?;
     table::print_open(&mut out, app.db(), app.clock().now()).await?;
     writeln!(out, "\nlistening on http://{address}\n")?;
@@ -143,7 +144,7 @@ async fn introduce(
         resource: resource.first().ok_or(Error::NotFound("resource"))?,
     };
     steps.write(&mut out)?;
-    writeln!(out, "Ctrl-C ends the demo and removes everything that it made.")?;
+    writeln!(out, "Press Ctrl-C to end the demo and delete its files.")?;
     Ok(out.flush()?)
 }
 

@@ -28,7 +28,7 @@ impl NextSteps<'_> {
         let (server, bold) = (self.server(), Style::new().bold());
         writeln!(
             out,
-            "{bold}Open the inbox{bold:#}, signed in as {}; from there, GraphiQL is one click away:\n",
+            "{bold}Open the inbox{bold:#}, signed in as {}. The page links to GraphiQL:\n",
             self.operator
         )?;
         writeln!(out, "  {server}/#token={}\n", self.token)?;
@@ -36,14 +36,10 @@ impl NextSteps<'_> {
         let (expected, actual) = values::shown(drift.kind, stored(&drift.expected), stored(&drift.actual));
         writeln!(
             out,
-            "{bold}Accept a drift{bold:#}, such as that of the {} {}:\n",
+            "{bold}Accept a drift{bold:#}, such as this one of the {} {}:\n",
             resource.kind, resource.name
         )?;
-        writeln!(
-            out,
-            "  {}: {expected} was asked for, {actual} is there",
-            drift.field
-        )?;
+        writeln!(out, "  {}: expected {expected}, live {actual}", drift.field)?;
         writeln!(out, "  drift {}, revision {}\n", drift.id, drift.revision)?;
         writeln!(out, "{}\n", self.curl(&server))
     }

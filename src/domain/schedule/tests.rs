@@ -31,9 +31,12 @@ fn a_cron_of_five_fields_ticks_at_second_zero() {
 fn a_cron_that_cannot_be_read_or_never_comes_is_refused_as_it_was_given() {
     for text in ["", "hourly", "* * * *", "0 0 0 0 0 0 0 0", "61 * * * * *"] {
         let why = why(text);
-        assert!(why.starts_with(&format!("{text:?} is no cron: ")), "{why}");
+        assert!(
+            why.starts_with(&format!("{text:?} is not a cron expression: ")),
+            "{why}"
+        );
     }
-    assert_eq!(why("0 0 0 31 2 *"), "\"0 0 0 31 2 *\" never comes");
+    assert_eq!(why("0 0 0 31 2 *"), "\"0 0 0 31 2 *\" never matches a time");
 }
 
 #[test]

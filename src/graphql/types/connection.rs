@@ -60,7 +60,9 @@ impl PageArgs {
         let max = crate::graphql::max_page(ctx)?;
         let (limit, backward) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
-                return Err(Error::BadUserInput("give first or last, not both".to_owned()));
+                return Err(Error::BadUserInput(
+                    "first and last cannot be combined: use one of them".to_owned(),
+                ));
             }
             (Some(first), None) => (size("first", first, max)?, false),
             (None, Some(last)) => (size("last", last, max)?, true),
@@ -97,9 +99,9 @@ fn place(what: &str, cursor: &str, order: &str) -> Result<Key> {
             Ok(cursor.key)
         }
         Ok(_) => Err(Error::BadUserInput(format!(
-            "{what}: this cursor is of a list in another order"
+            "{what}: this cursor belongs to a list with another order"
         ))),
-        Err(_) => Err(Error::BadUserInput(format!("{what} is not a cursor"))),
+        Err(_) => Err(Error::BadUserInput(format!("{what} is not a valid cursor"))),
     }
 }
 

@@ -186,7 +186,7 @@ impl Drift {
             .load_one(ResourceById(self.0.resource_id))
             .await?;
         Ok(Resource(row.ok_or_else(|| {
-            Error::Internal("a drift's resource does not decode".to_owned())
+            Error::Internal("the resource of a drift cannot be read".to_owned())
         })?))
     }
 

@@ -232,5 +232,5 @@ impl Resource {
 }
 
 fn no_page() -> Error {
-    Error::Internal("a loader left out a page".to_owned())
+    Error::Internal("a loader returned no page".to_owned())
 }

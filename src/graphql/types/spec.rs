@@ -27,7 +27,7 @@ impl ProvisionedSpec {
             .load_one(ResourceById(self.0.resource_id))
             .await?;
         Ok(Resource(row.ok_or_else(|| {
-            Error::Internal("a spec's resource does not decode".to_owned())
+            Error::Internal("the resource of a spec cannot be read".to_owned())
         })?))
     }
 

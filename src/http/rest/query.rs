@@ -82,14 +82,12 @@ fn pairs(uri: &Uri) -> Result<Vec<(String, String)>> {
 fn set<T>(place: &mut Option<T>, name: &str, value: T) -> Result<()> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(Error::BadUserInput(format!("{name:?} is given twice"))),
+        Some(_) => Err(Error::BadUserInput(format!("{name:?} appears twice"))),
     }
 }
 
 fn unknown(name: &str, known: impl Display) -> Error {
-    Error::BadUserInput(format!(
-        "there is no parameter {name:?}; this route takes {known}"
-    ))
+    Error::BadUserInput(format!("unknown parameter {name:?}: use {known}"))
 }
 
 fn parsed<T: FromStr>(name: &str, value: &str, form: &str) -> Result<T> {

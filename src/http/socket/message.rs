@@ -30,10 +30,10 @@ pub(super) enum Said {
 /// Reads a message. The error is a reason to hang up.
 pub(super) fn read(text: &str) -> Result<Said, String> {
     let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
-        return Err("a message is a JSON object".to_owned());
+        return Err("a message must be a JSON object".to_owned());
     };
     let Some(Value::String(kind)) = message.remove("type") else {
-        return Err("a message has a type".to_owned());
+        return Err("a message must have a type".to_owned());
     };
     match kind.as_str() {
         "connection_init" => Ok(Said::Init(details(&mut message)?)),
@@ -45,7 +45,7 @@ pub(super) fn read(text: &str) -> Result<Said, String> {
         "subscribe" => {
             let id = id(&mut message)?;
             let Some(Value::Object(payload)) = message.remove("payload") else {
-                return Err("subscribe has a payload".to_owned());
+                return Err("subscribe needs a payload".to_owned());
             };
             let request = params::from_object(payload).map_err(|refusal| refusal.message().to_owned())?;
             Ok(Said::Subscribe {
@@ -53,7 +53,7 @@ pub(super) fn read(text: &str) -> Result<Said, String> {
                 request: Box::new(request),
             })
         }
-        _ => Err("this type of message is not of graphql-transport-ws".to_owned()),
+        _ => Err("unknown message type".to_owned()),
     }
 }
 

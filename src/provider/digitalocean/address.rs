@@ -14,21 +14,21 @@ impl ApiUrl {
 
     /// Reads and checks. The token travels there, so plain http is for this machine only.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let url =
-            Url::parse(text).map_err(|_| "is no address; it looks like https://api.digitalocean.com")?;
+        let url = Url::parse(text).map_err(|_| "is not an address such as https://api.digitalocean.com")?;
         let host = url.host_str().unwrap_or_default();
         if host.is_empty() || url.query().is_some() || url.fragment().is_some() {
-            return Err("must be scheme, host and port only");
+            return Err("must have a scheme, a host and a port only");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not hold a user or a password");
+            return Err("must not contain a user or a password");
         }
         match url.scheme() {
             "https" => Ok(Self(url)),
             "http" if is_loopback(host) => Ok(Self(url)),
-            "http" => {
-                Err("must begin with https://, because the token goes there; http:// is for loopback only")
-            }
+            "http" => Err(
+                "must begin with https://, because the token is sent there; http:// is for loopback \
+                 addresses only",
+            ),
             _ => Err("must begin with https://"),
         }
     }
@@ -67,7 +67,7 @@ impl ApiToken {
     pub fn new(token: &SecretString) -> Result<Self, &'static str> {
         let text = token.expose_secret().trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("is no token: it has characters that no token has");
+            return Err("is not a token: it has characters that tokens do not have");
         }
         let mut value =
             HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| "cannot be sent in a header")?;

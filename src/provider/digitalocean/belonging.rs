@@ -243,7 +243,7 @@ fn place_in_pool(pools: &Owners, droplet: &mut ListedResource) {
 
 fn note(field: &str, owners: &Owners) -> Option<String> {
     let why = owners.doubt.as_ref()?;
-    Some(format!("{field} is as it was last known: {why}"))
+    Some(format!("{field} keeps its last known value: {why}"))
 }
 
 fn summed_up(doubts: Vec<String>) -> Option<String> {
@@ -251,7 +251,7 @@ fn summed_up(doubts: Vec<String>) -> Option<String> {
     let first = doubts.into_iter().next()?;
     Some(match more {
         0 => first,
-        more => format!("{first}; and {more} more like it"),
+        more => format!("{first}; and {more} more"),
     })
 }
 

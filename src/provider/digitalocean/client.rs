@@ -105,7 +105,7 @@ impl Client {
         let url = self.api.join(path.iter().copied(), query);
         let patient = tokio::time::timeout_at(until, self.patiently(&url, &patience));
         patient.await.unwrap_or_else(|_| {
-            let why = "the time for all questions together was over before there was an answer";
+            let why = "the time limit of all requests together was reached before a response arrived";
             Err(Fault::Failed(why.to_owned()))
         })
     }
@@ -124,14 +124,10 @@ impl Client {
             if waited > self.limits.wait_out {
                 let seconds = wait.as_secs();
                 return Err(Fault::Failed(format!(
-                    "the rate limit is used up (429), for another {seconds} s at least"
+                    "the rate limit is exhausted (429) for at least another {seconds} s"
                 )));
             }
-            tracing::info!(
-                path = url.path(),
-                ?wait,
-                "DigitalOcean's rate limit is waited out"
-            );
+            tracing::info!(path = url.path(), ?wait, "waiting for DigitalOcean's rate limit");
             tokio::time::sleep(wait).await;
         }
     }
@@ -147,7 +143,12 @@ impl Client {
             .when(|failure| matches!(failure, Failure::Passing(_) | Failure::Gateway(_)))
             .adjust(|_, pause| patience.for_a_pause(pause?))
             .notify(|failure, pause| {
-                tracing::info!(path = url.path(), ?failure, ?pause, "DigitalOcean is asked again");
+                tracing::info!(
+                    path = url.path(),
+                    ?failure,
+                    ?pause,
+                    "retrying a request to DigitalOcean"
+                );
             })
             .await
     }
@@ -183,12 +184,12 @@ impl Client {
         tracing::debug!(
             path = url.path(),
             status = status.as_u16(),
-            "DigitalOcean answered"
+            "response from DigitalOcean"
         );
         if status == StatusCode::OK {
             let body = read(response, self.limits.body_bytes).await?;
             return serde_json::from_slice(&body)
-                .map_err(|_| Failure::Passing("the answer is no JSON, or was cut".to_owned()));
+                .map_err(|_| Failure::Passing("the response is not JSON, or is incomplete".to_owned()));
         }
         Err(self.refused(response).await)
     }
@@ -208,11 +209,15 @@ impl Client {
         }
         let why = if status.is_redirection() {
             format!(
-                "the answer is a redirect ({}), which is not followed",
+                "the response is a redirect ({}), which is not followed",
                 status.as_u16()
             )
         } else {
-            format!("the answer is {}{}", status.as_u16(), word_of(response).await)
+            format!(
+                "the response status is {}{}",
+                status.as_u16(),
+                word_of(response).await
+            )
         };
         let gateway = [
             StatusCode::BAD_GATEWAY,
@@ -247,9 +252,9 @@ fn broken(error: reqwest::Error) -> Failure {
     let why = if error.is_timeout() {
         NO_ANSWER
     } else if error.is_connect() {
-        "there is no connection"
+        "connecting failed"
     } else {
-        "the connection broke"
+        "the connection was lost"
     };
     Failure::Passing(match root_of(&error) {
         Some(root) => format!("{why}: {root}"),
@@ -273,7 +278,7 @@ async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > most {
-            let why = format!("the answer is larger than {most} bytes");
+            let why = format!("the response is larger than {most} bytes");
             return Err(Failure::Final(Fault::Failed(why)));
         }
         body.extend_from_slice(&chunk);

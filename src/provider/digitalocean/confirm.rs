@@ -40,7 +40,7 @@ impl Confirming {
         last: &Map<String, Value>,
     ) -> Result<Presence, TokenRefused> {
         let Some(kind) = KINDS.iter().find(|known| known.name == kind) else {
-            return Ok(Presence::Unknown(format!("the kind {kind} is not synced")));
+            return Ok(Presence::Unknown(format!("unknown kind {kind:?}")));
         };
         let limit = client.limits.confirming;
         let until = *self.until.get_or_init(|| Instant::now() + limit);
@@ -48,7 +48,7 @@ impl Confirming {
         if Instant::now() >= until {
             let limit = limit.as_secs();
             return Ok(Presence::Unknown(format!(
-                "to ask for what is not listed took longer than {limit} s, the next sync goes on"
+                "confirming unlisted resources took longer than {limit} s; the next sync continues"
             )));
         }
         let question = Question { client, until };
@@ -67,14 +67,14 @@ impl Confirming {
             },
         };
         Ok(match asked {
-            Ok(resource) if resource.provider_id != id => unknown("the answer is about another"),
+            Ok(resource) if resource.provider_id != id => unknown("the response is about another resource"),
             Ok(resource) => match check_resource(&resource) {
                 Ok(()) => Presence::There(Box::new(resource)),
                 Err(why) => unknown(&why.to_string()),
             },
             Err(Fault::NotFound) => Presence::Gone,
             Err(Fault::Unauthorized) => return Err(TokenRefused),
-            Err(Fault::Forbidden) => unknown("the token may not read this (403)"),
+            Err(Fault::Forbidden) => unknown("the token may not read it (403)"),
             Err(Fault::Failed(why)) => unknown(&why),
         })
     }
@@ -106,7 +106,7 @@ async fn again(
 }
 
 fn mapped(resource: Option<ListedResource>) -> Result<ListedResource, Fault> {
-    resource.ok_or_else(|| Fault::Failed("the answer has no id".to_owned()))
+    resource.ok_or_else(|| Fault::Failed("the response has no id".to_owned()))
 }
 
 fn fault_of(unlisted: Unlisted) -> Fault {
@@ -121,7 +121,7 @@ fn fault_of(unlisted: Unlisted) -> Fault {
 /// That something is not there, where it has to be if another thing is.
 fn must_be_there(fault: Fault, what: &str) -> Fault {
     match fault {
-        Fault::NotFound => Fault::Failed(format!("{what} is not there (404)")),
+        Fault::NotFound => Fault::Failed(format!("{what} was not found (404)")),
         fault => fault,
     }
 }
@@ -141,7 +141,7 @@ impl<'a> Question<'a> {
         let mut answer = self.client.get(path, &[], self.until).await?;
         match answer.get_mut(key).map(Value::take) {
             Some(object @ Value::Object(_)) => Ok(object),
-            _ => Err(Fault::Failed(format!("the answer has no {key}"))),
+            _ => Err(Fault::Failed(format!("the response has no {key}"))),
         }
     }
 

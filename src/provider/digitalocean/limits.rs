@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 /// Why a request has failed that took too long.
-pub(super) const NO_ANSWER: &str = "there was no answer in time";
+pub(super) const NO_ANSWER: &str = "no response in time";
 
 /// A bound on everything. The default is for the real API.
 ///
@@ -293,8 +293,8 @@ mod tests {
         let patience = Patience::new(&Limits::default());
         let seconds = Duration::from_secs;
         assert_eq!(patience.why_none(seconds(8)), NO_ANSWER);
-        patience.hear("the answer is 500");
-        assert_eq!(patience.why_none(seconds(8)), "the answer is 500");
+        patience.hear("the response status is 500");
+        assert_eq!(patience.why_none(seconds(8)), "the response status is 500");
         assert_eq!(patience.why_none(seconds(20)), NO_ANSWER);
     }
 

@@ -70,17 +70,17 @@ impl DigitalOcean {
                         id,
                     });
                 }
-                None => "the answer does not say whose it is".to_owned(),
+                None => "the response has no account id".to_owned(),
             },
             Err(Fault::Unauthorized) => return Err(TokenRefused.into()),
             Err(Fault::Forbidden) => {
                 "the token may not read it (403): it needs the scope account:read".to_owned()
             }
-            Err(Fault::NotFound) => "there is no such path (404)".to_owned(),
+            Err(Fault::NotFound) => "not found (404)".to_owned(),
             Err(Fault::Failed(why)) => why,
         };
         Err(Error::Upstream(format!(
-            "DigitalOcean does not say which account this is, so nothing was changed: /v2/account: {why}"
+            "reading the account id failed, so nothing was changed: /v2/account: {why}"
         )))
     }
 
@@ -119,7 +119,7 @@ impl DigitalOcean {
 
 fn log_kind(kind: &str, came_of_it: &OfKind) {
     if let Some(why) = &came_of_it.note {
-        tracing::warn!(kind, why, "kind.untold");
+        tracing::warn!(kind, why, "kind.fields_not_readable");
     }
     match &came_of_it.listing {
         KindListing::Complete(listed) => tracing::debug!(kind, resources = listed.len(), "kind.listed"),
@@ -131,8 +131,8 @@ fn log_kind(kind: &str, came_of_it: &OfKind) {
 impl From<TokenRefused> for Error {
     fn from(_: TokenRefused) -> Self {
         Self::Upstream(
-            "DigitalOcean refused the token (401): it is wrong, has expired or was revoked; nothing was \
-             changed. Set another DIGITALOCEAN_TOKEN"
+            "DigitalOcean rejected the token (401): it is wrong, expired or revoked; nothing was changed. \
+              Set another DIGITALOCEAN_TOKEN"
                 .to_owned(),
         )
     }

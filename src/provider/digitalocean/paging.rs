@@ -44,8 +44,8 @@ impl Unlisted {
     fn of(fault: Fault, path: &str) -> Self {
         match fault {
             Fault::Unauthorized => Self::Unauthorized,
-            Fault::Forbidden => Self::Forbidden(format!("{path}: the token may not read this (403)")),
-            Fault::NotFound => Self::Absent(format!("{path}: there is no such list (404)")),
+            Fault::Forbidden => Self::Forbidden(format!("{path}: the token may not read it (403)")),
+            Fault::NotFound => Self::Absent(format!("{path}: not found (404)")),
             Fault::Failed(why) => Self::Incomplete(format!("{path}: {why}")),
         }
     }
@@ -88,14 +88,12 @@ async fn list_pages(
 ) -> Result<Result<Vec<Value>, String>, Unlisted> {
     let first = page(client, source, 1, until, path).await?;
     let Some(total) = first.total else {
-        return Ok(Err(
-            "the answer does not say how many there are (meta.total)".to_owned()
-        ));
+        return Ok(Err("the response has no total (meta.total)".to_owned()));
     };
     let pages = total.div_ceil(PER_PAGE).max(1);
     if pages > client.limits.pages {
         let limit = client.limits.pages;
-        return Ok(Err(format!("{total} items are more than {limit} pages")));
+        return Ok(Err(format!("{total} items need more than {limit} pages")));
     }
     let mut rest: Vec<Page> = stream::iter(2..=pages)
         .map(|number| page(client, source, number, until, path))
@@ -115,9 +113,9 @@ async fn list_pages(
     Ok(match last {
         Some(last) if last == found => Ok(distinct.into_values().collect()),
         Some(last) => Err(format!(
-            "{found} different items came, but there are {last} (meta.total)"
+            "{found} different items were returned, but the total is {last} (meta.total)"
         )),
-        None => Err("the last page does not say how many there are (meta.total)".to_owned()),
+        None => Err("the last page has no total (meta.total)".to_owned()),
     })
 }
 
@@ -151,7 +149,7 @@ async fn ask(
         // What Go makes of an empty list.
         Some(Value::Null) => Vec::new(),
         _ => {
-            let why = format!("{path}: the answer has no list of {}", source.key);
+            let why = format!("{path}: the response has no list of {}", source.key);
             return Err(Unlisted::Incomplete(why));
         }
     };

@@ -111,7 +111,7 @@ impl<'a> Run<'a> {
         let certificates = self.items(&CERTIFICATES).await.map_err(|why| match why {
             Unlisted::Unauthorized => Unlisted::Unauthorized,
             Unlisted::Forbidden(why) | Unlisted::Absent(why) | Unlisted::Incomplete(why) => {
-                Unlisted::Incomplete(format!("the names of their certificates are not known: {why}"))
+                Unlisted::Incomplete(format!("the names of certificates could not be read: {why}"))
             }
         })?;
         let names = certificates.iter().filter_map(|certificate| {
@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
 fn believed(listed: Vec<ListedResource>) -> KindListing {
     for resource in &listed {
         if let Err(why) = check_resource(resource) {
-            return KindListing::Incomplete(format!("{:?} cannot be kept: {why}", resource.provider_id));
+            return KindListing::Incomplete(format!("{:?} cannot be stored: {why}", resource.provider_id));
         }
     }
     let distinct: BTreeMap<String, ListedResource> = listed

@@ -60,7 +60,7 @@ async fn a_number_beyond_64_bits_refuses_its_resource_and_no_other() {
     let listing = file.list(None, DateTime::UNIX_EPOCH).await.unwrap();
     let ids = complete(&listing, "server").iter().map(|one| &one.provider_id);
     assert_eq!(ids.collect::<Vec<_>>(), ["3"]);
-    let why = "was refused and stays as it was: attrs contains an integer beyond 64 bits";
+    let why = "was rejected and keeps its stored values: attrs contains an integer beyond 64 bits";
     assert_eq!(listing.notes["server"], format!("\"1\" {why}; \"2\" {why}"));
     for (id, gone) in [("1", false), ("2", false), ("3", true), ("4", true)] {
         let presence = file.confirm_gone("server", id, &Map::new()).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_file_is_read_up_to_256_mib() {
         .unwrap_err()
         .to_string();
     assert!(
-        why.contains("268435457 bytes are more than the 268435456 that are read"),
+        why.contains("the file has 268435457 bytes; at most 268435456 are allowed"),
         "{why}"
     );
 }

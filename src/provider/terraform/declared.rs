@@ -153,7 +153,7 @@ fn disagreement(field: &str, declared: &[&(&str, &Declaration)]) -> String {
         .map(|(state, declared)| format!("{} in {} ({})", declared.value, declared.address, state))
         .collect();
     format!(
-        "{field} is declared in several ways and is not compared: {}",
+        "{field} has conflicting declarations and is not compared: {}",
         each.join(", ")
     )
 }

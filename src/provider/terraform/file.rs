@@ -101,8 +101,9 @@ pub fn parse(text: &[u8]) -> Result<State, NoState> {
     match serde_json::from_slice::<Object<File<'_>>>(&text) {
         Ok(Object(file)) => read(file),
         Err(_) if has_lines_of_a_wrapper(&text) => refused(
-            "a CI wrapper wrote lines of its own around the JSON, such as [command]... or ::debug::...: switch the \
-             wrapper off (`terraform_wrapper: false` of setup-terraform), or call terraform itself (`terraform-bin`)",
+            "a CI wrapper added lines around the JSON, such as [command]... or ::debug::...: disable the \
+             wrapper (`terraform_wrapper: false` of setup-terraform), or call terraform directly \
+             (`terraform-bin`)",
         ),
         Err(error) => Err(unreadable(&error)),
     }
@@ -115,7 +116,7 @@ pub fn parse(text: &[u8]) -> Result<State, NoState> {
 pub fn parse_value(value: Value) -> Result<State, NoState> {
     match value {
         Value::Object(_) => parse(value.to_string().as_bytes()),
-        _ => refused("this is JSON, but no Terraform state: it is no object"),
+        _ => refused("this is JSON, but not a Terraform state: it is not an object"),
     }
 }
 
@@ -139,11 +140,11 @@ fn unreadable(error: &serde_json::Error) -> NoState {
     use serde_json::error::Category;
     let (line, column) = (error.line(), error.column());
     NoState(match error.classify() {
-        Category::Eof => format!("the file ends too early, at line {line}: it is cut off"),
-        Category::Data => format!(
-            "this is no Terraform state: something has another type than it should at line {line}, column {column}"
-        ),
-        _ => format!("this is no JSON: line {line}, column {column}"),
+        Category::Eof => format!("the file is incomplete: it ends at line {line}"),
+        Category::Data => {
+            format!("this is not a Terraform state: unexpected type at line {line}, column {column}")
+        }
+        _ => format!("this is not JSON: line {line}, column {column}"),
     })
 }
 
@@ -153,11 +154,11 @@ fn refused<T>(why: impl Into<String>) -> Result<T, NoState> {
 
 fn read(file: File<'_>) -> Result<State, NoState> {
     if file.encrypted_data.is_some() {
-        return refused("the state is encrypted: give the output of `tofu show -json` instead");
+        return refused("the state is encrypted: import the output of `tofu show -json` instead");
     }
     if file.planned_values.is_some() {
         return refused(
-            "this is a plan: give the state, or the output of `terraform show -json` without a plan",
+            "this is a plan: import the state, or the output of `terraform show -json` without a plan",
         );
     }
     match (&file.version, &file.format_version) {
@@ -165,11 +166,11 @@ fn read(file: File<'_>) -> Result<State, NoState> {
         (None, Some(Value::String(format))) if format.starts_with("1.") || format.starts_with("0.") => {
             return Ok(shown(file.values));
         }
-        (None, Some(_)) => return refused("this format of `terraform show -json` is not known"),
-        (None, None) => return refused("this is JSON, but no Terraform state"),
+        (None, Some(_)) => return refused("unknown format version of `terraform show -json`"),
+        (None, None) => return refused("this is JSON, but not a Terraform state"),
     }
     let (Some(lineage), Some(serial), Some(resources)) = (file.lineage, file.serial, file.resources) else {
-        return refused("this is no whole state: it lacks lineage, serial or resources");
+        return refused("the state is incomplete: lineage, serial or resources is missing");
     };
     if serial < 0 {
         return refused("the serial of the state is negative");
@@ -188,12 +189,12 @@ fn check_version(version: &Value) -> Result<(), NoState> {
     match version.as_i64() {
         Some(4) => Ok(()),
         Some(old @ ..=3) => refused(format!(
-            "the state has version {old}: let Terraform 0.12 or newer write it anew, to version 4"
+            "the state has version {old}: upgrade it to version 4 with Terraform 0.12 or newer"
         )),
         Some(new) => refused(format!(
-            "the state has version {new}; version 4 is what can be read"
+            "the state has version {new}; only version 4 is supported"
         )),
-        None => refused("this is JSON, but no Terraform state: its version is no number"),
+        None => refused("this is JSON, but not a Terraform state: its version is not a number"),
     }
 }
 
@@ -249,7 +250,10 @@ impl Found<'_> {
         match (self.attributes, self.flat) {
             (Some(attributes), _) => read_attributes(attributes),
             (None, Some(flat)) => read_flat(self.type_name, flat),
-            (None, None) => (Map::new(), Some("the state has no attributes of it".to_owned())),
+            (None, None) => (
+                Map::new(),
+                Some("the instance has no attributes in the state".to_owned()),
+            ),
         }
     }
 }
@@ -260,7 +264,10 @@ fn read_attributes(text: &RawValue) -> (Map<String, Value>, Option<String>) {
         return (attributes, None);
     }
     let Ok(each) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text.get()) else {
-        return (Map::new(), Some("its attributes are no JSON object".to_owned()));
+        return (
+            Map::new(),
+            Some("its attributes are not a JSON object".to_owned()),
+        );
     };
     let (mut attributes, mut fault) = (Map::new(), None);
     for (name, value) in each {
@@ -280,7 +287,7 @@ fn read_flat(type_name: &str, text: &RawValue) -> (Map<String, Value>, Option<St
     let Ok(flat) = serde_json::from_str::<Map<String, Value>>(text.get()) else {
         return (
             Map::new(),
-            Some("its attributes_flat is no JSON object".to_owned()),
+            Some("its attributes_flat is not a JSON object".to_owned()),
         );
     };
     match flat::decode(type_name, &flat) {
@@ -358,7 +365,7 @@ impl Reader {
         let said = mapping(&instance);
         let fault = fault.or_else(|| {
             let nameless = said.is_none() && has_id;
-            nameless.then(|| "its attributes do not say which resource it is".to_owned())
+            nameless.then(|| "its attributes do not identify the resource".to_owned())
         });
         match (said, fault) {
             (said, Some(fault)) => self.faulty(found.type_name, instance.address, said, fault),

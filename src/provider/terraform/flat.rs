@@ -100,7 +100,7 @@ pub(super) fn decode(type_name: &str, flat: &Map<String, Value>) -> Result<Map<S
         .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| Some((key.as_str(), value.as_str()?)))
         .collect();
-    let texts = texts.ok_or_else(|| "holds a value that is no text".to_owned())?;
+    let texts = texts.ok_or_else(|| "contains a value that is not a string".to_owned())?;
     let reader = Reader { type_name, texts };
     reader.block("")
 }
@@ -176,7 +176,7 @@ impl Reader<'_> {
         let path = format!("{below}{member}");
         match self.texts.get(path.as_str()) {
             Some(text) if LISTS_OF_NUMBERS.contains(&name) => {
-                number(text).ok_or_else(|| format!("{path} is no number"))
+                number(text).ok_or_else(|| format!("{path} is not a number"))
             }
             Some(text) => Ok((*text).into()),
             None => Ok(self.block(&format!("{path}."))?.into()),
@@ -254,12 +254,12 @@ fn number(text: &str) -> Option<Value> {
 }
 
 fn misplaced(below: &str) -> String {
-    format!("{} has a member without a place", below.trim_end_matches('.'))
+    format!("{} has a member without an index", below.trim_end_matches('.'))
 }
 
 fn miscounted(below: &str) -> String {
     format!(
-        "{} has another number of members than it says",
+        "{} has another number of members than its count",
         below.trim_end_matches('.')
     )
 }
@@ -342,7 +342,7 @@ mod tests {
             (json!({"backups": "maybe"}), "backups"),
             (json!({"ttl": "long"}), "ttl"),
             (json!({"rule.#": "1", "rule.0.port.x": "1"}), "rule.0.port"),
-            (json!({"id": 1}), "no text"),
+            (json!({"id": 1}), "not a string"),
         ] {
             let why = of("digitalocean_droplet", flat.clone()).unwrap_err();
             assert!(why.contains(named), "{flat}: {why}");

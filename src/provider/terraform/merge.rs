@@ -66,7 +66,7 @@ impl Merge {
             }
             Some(other) if same(&other.spec, &resource.spec) => {}
             Some(other) => {
-                let fault = format!("{} asks for something else", other.address);
+                let fault = format!("{} declares another value", other.address);
                 self.hold(resource, Some(fault));
             }
         }

@@ -76,7 +76,7 @@ pub(super) async fn import_in_txn(
                 batch.recorded += 1;
                 batch.unsynced += 1;
             }
-            None => batch.refuse(desired, "its row in the inventory does not decode".to_owned()),
+            None => batch.refuse(desired, "its row in the inventory cannot be read".to_owned()),
         }
     }
     let changed = asked.iter().filter_map(|asked| {
@@ -154,7 +154,7 @@ impl Batch {
         let decision = decision(specs, row.id, desired, import);
         match decision {
             None => {
-                self.refuse(desired, "its spec does not decode".to_owned());
+                self.refuse(desired, "its spec cannot be read".to_owned());
                 return None;
             }
             Some(Decision::Refuse) => {
@@ -198,7 +198,7 @@ impl Batch {
 
 fn belongs_to(owner: &str) -> String {
     let way_out = if may_be_taken_over(owner) {
-        "; import with --take-over (in the API: takeOver) to have this state own it from now on"
+        "; import with --take-over (in the API: takeOver) to take it over"
     } else {
         ""
     };

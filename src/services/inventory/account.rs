@@ -51,16 +51,16 @@ pub(super) async fn check_account<C: ConnectionTrait>(
 
 fn refused(account: Option<&str>, stored: Option<&str>) -> Error {
     let this = match account {
-        Some(account) => format!("the token is of the account {account}"),
+        Some(account) => format!("the token belongs to account {account}"),
         None => "the inventory file names no account".to_owned(),
     };
     let that = match stored {
-        Some(stored) => format!("is of the account {stored}"),
-        None => "came from a file, which names none".to_owned(),
+        Some(stored) => format!("belongs to account {stored}"),
+        None => "came from a file without an account".to_owned(),
     };
     Error::Upstream(format!(
-        "{this}, but this inventory {that}; nothing was changed. Use another database, or, if the new one shall \
-         take the place of the old one, run: drift-inbox sync --allow-other-account"
+        "{this}, but the stored inventory {that}; nothing was changed. Use another database, or, to \
+         replace the stored inventory, run: drift-inbox sync --allow-other-account"
     ))
 }
 

@@ -57,10 +57,12 @@ impl Confirmed {
         }
         let resources = match self.unconfirmed() {
             0 => return None,
-            1 => "1 resource that is not listed is not confirmed to be gone and stays as it was".to_owned(),
+            1 => "1 resource is no longer listed, but not confirmed as gone, and keeps its last known values"
+                .to_owned(),
             many => {
                 format!(
-                    "{many} resources that are not listed are not confirmed to be gone and stay as they were"
+                    "{many} resources are no longer listed, but not confirmed as gone, and keep their \
+                     last known values"
                 )
             }
         };

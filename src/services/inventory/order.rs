@@ -59,7 +59,7 @@ async fn next_number_in_txn(txn: &DatabaseTransaction) -> Result<i64> {
             tracing::warn!(
                 drawn,
                 applied,
-                "the counter of listings was behind and is put right"
+                "the counter of listings was behind and was corrected"
             );
             counter::Entity::update_many()
                 .col_expr(counter::Column::LastNumber, Expr::val(applied + 1))

@@ -33,13 +33,10 @@ async fn an_account_is_named_by_its_team_or_its_user() {
 #[tokio::test]
 async fn an_account_that_is_not_known_says_why_and_what_to_do() {
     for (answer, said) in [
-        (
-            json(json!({ "account": {} })),
-            "the answer does not say whose it is",
-        ),
+        (json(json!({ "account": {} })), "the response has no account id"),
         (status(403, ""), "it needs the scope account:read"),
-        (not_found(), "there is no such path (404)"),
-        (status(422, ""), "the answer is 422"),
+        (not_found(), "not found (404)"),
+        (status(422, ""), "the response status is 422"),
     ] {
         let why = whose(answer).await.unwrap_err();
         assert!(
@@ -49,7 +46,7 @@ async fn an_account_that_is_not_known_says_why_and_what_to_do() {
     }
     let why = whose(status(401, "")).await.unwrap_err();
     assert!(
-        why.contains("refused the token (401)") && why.contains("Set another DIGITALOCEAN_TOKEN"),
+        why.contains("rejected the token (401)") && why.contains("Set another DIGITALOCEAN_TOKEN"),
         "{why}"
     );
 }
@@ -96,7 +93,7 @@ async fn a_listing_of_everything_has_every_kind() {
     let server = Server::in_turn([status(401, "")]).await;
     let refused = server.account(quick()).list(None, time()).await;
     let why = refused.unwrap_err().to_string();
-    assert!(why.contains("refused the token (401)"), "{why}");
+    assert!(why.contains("rejected the token (401)"), "{why}");
 }
 
 #[tokio::test]
@@ -153,8 +150,16 @@ async fn the_log_says_why_a_kind_is_not_listed_whole() {
     drop(to_the_log);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for (event, kind, why) in [
-        ("kind.untold", "volume", "/v2/projects: the token may not read"),
-        ("kind.incomplete", "snapshot", "/v2/snapshots: the answer is 422"),
+        (
+            "kind.fields_not_readable",
+            "volume",
+            "/v2/projects: the token may not read",
+        ),
+        (
+            "kind.incomplete",
+            "snapshot",
+            "/v2/snapshots: the response status is 422",
+        ),
         (
             "kind.not_readable",
             "project",

@@ -164,7 +164,7 @@ async fn projects_that_cannot_be_read_leave_the_last_known_one_and_say_so() {
     assert!(volume.untold.contains(PROJECT_ID));
     assert_eq!(
         note.unwrap(),
-        "project_id is as it was last known: /v2/projects: the token may not read this (403)"
+        "project_id keeps its last known value: /v2/projects: the token may not read it (403)"
     );
     // Of three projects one is readable.
     let server = account([
@@ -180,8 +180,7 @@ async fn projects_that_cannot_be_read_leave_the_last_known_one_and_say_so() {
     );
     assert_eq!(
         note.unwrap(),
-        "project_id is as it was last known: /v2/projects/p-1/resources: there is no such list (404); \
-         and 1 more like it"
+        "project_id keeps its last known value: /v2/projects/p-1/resources: not found (404); and 1 more"
     );
 }
 
@@ -244,9 +243,9 @@ async fn a_droplet_is_untold_its_pool_where_a_pool_cannot_be_read() {
     assert_eq!(droplet.untold, [AUTOSCALE_POOL_ID, PROJECT_ID].into());
     assert_eq!(
         of_kind.note.unwrap(),
-        "project_id is as it was last known: /v2/projects: the token may not read this (403); \
-         autoscale_pool_id is as it was last known: /v2/droplets/autoscale/pool-1/members: the token may not \
-         read this (403)"
+        "project_id keeps its last known value: /v2/projects: the token may not read it (403); \
+         autoscale_pool_id keeps its last known value: /v2/droplets/autoscale/pool-1/members: the token may \
+         not read it (403)"
     );
     assert_eq!(
         of_kind.unread_fields,

@@ -48,7 +48,7 @@ async fn refusals_are_told_apart_and_not_repeated() {
     let server = Server::in_turn([status(422, r#"{"id":"unprocessable_entity"}"#), good()]).await;
     assert_eq!(
         why(&server, quick()).await,
-        "the answer is 422 (unprocessable_entity)"
+        "the response status is 422 (unprocessable_entity)"
     );
     assert_eq!(server.asked().len(), 1);
 }
@@ -62,7 +62,7 @@ async fn a_redirect_is_not_followed() {
     .await;
     assert_eq!(
         why(&server, quick()).await,
-        "the answer is a redirect (302), which is not followed"
+        "the response is a redirect (302), which is not followed"
     );
     assert_eq!(server.asked(), ["volumes"]);
 }
@@ -95,17 +95,17 @@ async fn a_fault_that_stays_is_named() {
     for (fault, named) in [
         (
             status(500, r#"{"id":"server_error"}"#),
-            "the answer is 500 (server_error)",
+            "the response status is 500 (server_error)",
         ),
-        (status(503, "<html>"), "the answer is 503"),
-        (status(200, "{"), "the answer is no JSON, or was cut"),
+        (status(503, "<html>"), "the response status is 503"),
+        (status(200, "{"), "the response is not JSON, or is incomplete"),
     ] {
         let server = Server::in_turn([fault]).await;
         assert_eq!(why(&server, impatient()).await, named);
     }
     let cut = Server::in_turn([with_header(200, "content-length", 1000, "{")]).await;
     let why = why(&cut, impatient()).await;
-    assert!(why.starts_with("the connection broke"), "{why}");
+    assert!(why.starts_with("the connection was lost"), "{why}");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn a_host_that_does_not_listen_is_named_with_the_reason_of_the_system() {
         panic!("nothing listens there");
     };
     assert!(
-        why.starts_with("there is no connection: ") && why.contains("refused"),
+        why.starts_with("connecting failed: ") && why.contains("refused"),
         "{why}"
     );
 }
@@ -130,7 +130,10 @@ async fn a_try_that_is_cut_short_says_why_the_one_before_it_failed() {
             retry_for: Duration::from_millis(100),
             ..quick()
         };
-        assert_eq!(why(&server, limits).await, format!("the answer is {code}"));
+        assert_eq!(
+            why(&server, limits).await,
+            format!("the response status is {code}")
+        );
     }
 }
 
@@ -142,7 +145,7 @@ async fn time_that_tries_take_counts_and_not_only_pauses() {
         retry_for: Duration::from_millis(70),
         ..quick()
     };
-    assert_eq!(why(&server, limits).await, "there was no answer in time");
+    assert_eq!(why(&server, limits).await, "no response in time");
     // The second one has the few milliseconds that the first one left.
     assert!(server.asked().len() <= 2, "{:?}", server.asked());
 }
@@ -155,7 +158,7 @@ async fn questions_end_when_their_common_time_is_over() {
     assert_eq!(
         client.get(&["volumes"], &[], until).await,
         Err(Fault::Failed(
-            "the time for all questions together was over before there was an answer".to_owned()
+            "the time limit of all requests together was reached before a response arrived".to_owned()
         ))
     );
 }
@@ -173,10 +176,13 @@ async fn only_the_first_request_of_a_run_waits_for_the_gateway() {
     assert!(client.get_first(&["account"], soon()).await.is_ok());
     assert_eq!(server.asked().len(), 4);
     let server = Server::in_turn([status(502, ""), good()]).await;
-    assert_eq!(why(&server, limits.clone()).await, "the answer is 502");
+    assert_eq!(why(&server, limits.clone()).await, "the response status is 502");
     let server = Server::in_turn([status(500, ""), good()]).await;
     let answer = server.client(limits).get_first(&["account"], soon()).await;
-    assert_eq!(answer, Err(Fault::Failed("the answer is 500".to_owned())));
+    assert_eq!(
+        answer,
+        Err(Fault::Failed("the response status is 500".to_owned()))
+    );
 }
 
 #[tokio::test]
@@ -191,7 +197,7 @@ async fn a_429_is_waited_out_but_not_for_longer_than_the_limit_in_all() {
     assert!(asked(&server, limits.clone()).await.is_ok(), "three waits fit");
     let server = Server::in_turn([at_once()]).await;
     let why = why(&server, limits).await;
-    assert!(why.starts_with("the rate limit is used up (429)"), "{why}");
+    assert!(why.starts_with("the rate limit is exhausted (429)"), "{why}");
     assert_eq!(server.asked().len(), 4, "after three waits nothing is left");
 }
 
@@ -211,7 +217,7 @@ async fn the_wait_is_as_long_as_the_answer_says() {
         let server = Server::in_turn([answer.clone()]).await;
         assert_eq!(
             why(&server, blind.clone()).await,
-            format!("the rate limit is used up (429), for another {seconds} s at least"),
+            format!("the rate limit is exhausted (429) for at least another {seconds} s"),
             "{answer:?}"
         );
     }
@@ -244,7 +250,7 @@ async fn a_body_that_is_too_large_is_not_read() {
     assert!(asked(&server, most(body.len())).await.is_ok());
     assert_eq!(
         why(&server, most(body.len() - 1)).await,
-        format!("the answer is larger than {} bytes", body.len() - 1)
+        format!("the response is larger than {} bytes", body.len() - 1)
     );
     assert_eq!(server.asked().len(), 2, "it would be as large again");
 }
@@ -271,7 +277,7 @@ async fn of_an_error_only_the_word_of_the_api_is_shown() {
     ] {
         assert_eq!(
             comes_of(status(400, body)).await,
-            Err(Fault::Failed(format!("the answer is 400{shown}"))),
+            Err(Fault::Failed(format!("the response status is 400{shown}"))),
             "{body}"
         );
     }

@@ -47,11 +47,11 @@ async fn a_droplet_is_there_gone_or_unknown() {
     );
     assert!(is_gone(&of(not_found()).await));
     for (answer, why) in [
-        (droplet(2), "the answer is about another"),
-        (status(403, ""), "the token may not read this (403)"),
-        (status(422, ""), "the answer is 422"),
-        (json(json!({ "droplet": null })), "the answer has no droplet"),
-        (json(json!({ "droplet": {} })), "the answer has no id"),
+        (droplet(2), "the response is about another resource"),
+        (status(403, ""), "the token may not read it (403)"),
+        (status(422, ""), "the response status is 422"),
+        (json(json!({ "droplet": null })), "the response has no droplet"),
+        (json(json!({ "droplet": {} })), "the response has no id"),
     ] {
         assert_eq!(unknown(of(answer).await), why);
     }
@@ -79,7 +79,7 @@ async fn a_refused_token_ends_all_questions() {
 async fn a_kind_that_is_not_synced_is_unknown() {
     let server = Server::in_turn([not_found()]).await;
     let answer = presence(&server, "spaces_bucket", "b-1", json!({})).await;
-    assert_eq!(unknown(answer), "the kind spaces_bucket is not synced");
+    assert_eq!(unknown(answer), "unknown kind \"spaces_bucket\"");
     assert_eq!(server.asked().len(), 0);
 }
 
@@ -94,7 +94,7 @@ async fn questions_that_come_too_late_are_not_asked() {
     let answer = confirming.presence(&client, "droplet", "1", &last).await;
     assert_eq!(
         unknown(answer.unwrap()),
-        "to ask for what is not listed took longer than 0 s, the next sync goes on"
+        "confirming unlisted resources took longer than 0 s; the next sync continues"
     );
     assert_eq!(server.asked().len(), 0);
 }
@@ -113,7 +113,7 @@ async fn a_single_endpoint_names_its_certificate() {
     let server = Server::with([("cdn/endpoints/cdn-1", endpoint)]).await;
     let why = unknown(presence(&server, "cdn_endpoint", "cdn-1", json!({})).await);
     assert!(
-        why.starts_with("the names of their certificates are not known"),
+        why.starts_with("the names of certificates could not be read"),
         "that the certificates cannot be listed says nothing of the endpoint: {why}"
     );
 }
@@ -135,7 +135,7 @@ async fn a_certificate_is_asked_for_by_its_name() {
     assert!(is_gone(&of(certificates(&["shop-2"])).await));
     assert_eq!(
         unknown(of(not_found()).await),
-        "the list of certificates is not there (404)"
+        "the list of certificates was not found (404)"
     );
 }
 
@@ -175,7 +175,7 @@ async fn records_without_a_known_domain_are_listed_once_for_all_questions() {
     let closed = Server::with([("domains", status(403, ""))]).await;
     assert_eq!(
         unknown(presence(&closed, "domain_record", "12", json!({})).await),
-        "/v2/domains: the token may not read this (403)"
+        "/v2/domains: the token may not read it (403)"
     );
 }
 
@@ -203,7 +203,7 @@ async fn a_node_pool_settles_with_its_cluster() {
     }
     assert_eq!(
         unknown(of(not_found()).await),
-        "the cluster of the pool is not there (404)"
+        "the cluster of the pool was not found (404)"
     );
 }
 
@@ -232,7 +232,7 @@ async fn a_database_firewall_is_there_as_long_as_its_cluster() {
     );
     assert_eq!(
         unknown(of(database(), not_found()).await),
-        "the firewall of the cluster is not there (404)"
+        "the firewall of the cluster was not found (404)"
     );
     let of_a_replica = there(of(not_found(), rules()).await);
     assert_eq!(
@@ -240,5 +240,8 @@ async fn a_database_firewall_is_there_as_long_as_its_cluster() {
         ("db-1", "db-1")
     );
     assert!(is_gone(&of(not_found(), not_found()).await));
-    assert_eq!(unknown(of(status(422, ""), rules()).await), "the answer is 422");
+    assert_eq!(
+        unknown(of(status(422, ""), rules()).await),
+        "the response status is 422"
+    );
 }

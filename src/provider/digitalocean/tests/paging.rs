@@ -69,11 +69,11 @@ async fn an_empty_list_is_complete() {
 async fn a_list_that_lacks_items_is_incomplete() {
     assert_eq!(
         comes_of([page(0..3, 4)]).await,
-        incomplete("3 different items came, but there are 4 (meta.total)")
+        incomplete("3 different items were returned, but the total is 4 (meta.total)")
     );
     assert_eq!(
         comes_of([page(0..200, 300), page(100..200, 300)]).await,
-        incomplete("200 different items came, but there are 300 (meta.total)")
+        incomplete("200 different items were returned, but the total is 300 (meta.total)")
     );
     // Something was created while the pages were read: the total of the last one holds.
     assert_eq!(comes_of([page(0..200, 300), page(200..301, 301)]).await, Ok(301));
@@ -83,15 +83,15 @@ async fn a_list_that_lacks_items_is_incomplete() {
 async fn a_list_that_does_not_say_how_many_there_are_is_incomplete() {
     assert_eq!(
         comes_of([page(0..3, Value::Null)]).await,
-        incomplete("the answer does not say how many there are (meta.total)")
+        incomplete("the response has no total (meta.total)")
     );
     assert_eq!(
         comes_of([page(0..200, 201), page(200..201, Value::Null)]).await,
-        incomplete("the last page does not say how many there are (meta.total)")
+        incomplete("the last page has no total (meta.total)")
     );
     assert_eq!(
         comes_of([server::json(json!({ "meta": { "total": 0 } }))]).await,
-        incomplete("the answer has no list of volumes")
+        incomplete("the response has no list of volumes")
     );
     let nameless = json!({ "volumes": [{ "name": "v" }], "meta": { "total": 1 } });
     assert_eq!(
@@ -122,7 +122,7 @@ async fn a_list_has_at_most_so_many_pages() {
     assert_eq!(
         listed(&server, two_pages()).await,
         Err(Unlisted::Incomplete(
-            "/v2/volumes: 401 items are more than 2 pages".to_owned()
+            "/v2/volumes: 401 items need more than 2 pages".to_owned()
         ))
     );
 }
@@ -146,15 +146,15 @@ async fn why_a_list_cannot_be_had_names_its_path() {
         (status(401, ""), Unlisted::Unauthorized),
         (
             status(403, ""),
-            Unlisted::Forbidden(text("/v2/volumes: the token may not read this (403)")),
+            Unlisted::Forbidden(text("/v2/volumes: the token may not read it (403)")),
         ),
         (
             not_found(),
-            Unlisted::Absent(text("/v2/volumes: there is no such list (404)")),
+            Unlisted::Absent(text("/v2/volumes: not found (404)")),
         ),
         (
             status(422, ""),
-            Unlisted::Incomplete(text("/v2/volumes: the answer is 422")),
+            Unlisted::Incomplete(text("/v2/volumes: the response status is 422")),
         ),
     ] {
         let server = Server::in_turn([answer]).await;

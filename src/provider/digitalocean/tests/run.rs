@@ -119,8 +119,8 @@ async fn what_a_kind_comes_to_says_why_it_is_not_complete() {
     let client = server.client(quick());
     let run = Run::new(&client, soon());
     for (name, why) in [
-        ("firewall", "/v2/firewalls: the token may not read this (403)"),
-        ("registry", "/v2/registries: there is no such list (404)"),
+        ("firewall", "/v2/firewalls: the token may not read it (403)"),
+        ("registry", "/v2/registries: not found (404)"),
     ] {
         match run.list_kind(kind(name)).await.unwrap().listing {
             KindListing::NotReadable(said) => assert_eq!(said, why),
@@ -128,7 +128,7 @@ async fn what_a_kind_comes_to_says_why_it_is_not_complete() {
         }
     }
     let snapshots = run.list_kind(kind("snapshot")).await.unwrap().listing;
-    assert_eq!(incomplete(snapshots), "/v2/snapshots: the answer is 422");
+    assert_eq!(incomplete(snapshots), "/v2/snapshots: the response status is 422");
     assert!(
         run.list_kind(kind("image")).await.is_err(),
         "a refused token ends the run"
@@ -183,7 +183,7 @@ async fn a_resource_that_cannot_be_kept_leaves_its_kind_incomplete() {
     let server = Server::with([("firewalls", list("firewalls", volumes))]).await;
     let why = incomplete(comes_of(&server, "firewall").await);
     assert!(
-        why.starts_with("\"v-2\" cannot be kept: ") && why.contains("region"),
+        why.starts_with("\"v-2\" cannot be stored: ") && why.contains("region"),
         "{why}"
     );
 }
@@ -225,7 +225,7 @@ async fn certificates_are_named_and_asked_for_only_where_one_is_used() {
     let server = Server::with([("cdn/endpoints", endpoints("cert-1"))]).await;
     assert_eq!(
         incomplete(comes_of(&server, "cdn_endpoint").await),
-        "the names of their certificates are not known: /v2/certificates: there is no such list (404)"
+        "the names of certificates could not be read: /v2/certificates: not found (404)"
     );
 }
 
@@ -270,7 +270,7 @@ async fn a_domain_that_is_deleted_meanwhile_leaves_the_records_incomplete() {
     .await;
     assert_eq!(
         incomplete(comes_of(&server, "domain_record").await),
-        "/v2/domains/shop.example/records: there is no such list (404)"
+        "/v2/domains/shop.example/records: not found (404)"
     );
 }
 

@@ -75,7 +75,7 @@ fn two_addresses_of_one_resource_are_one_if_they_agree() {
     assert!(torn.desired.is_empty());
     assert_eq!(
         torn.held[0].fault.as_deref(),
-        Some("digitalocean_droplet.r0 asks for something else")
+        Some("digitalocean_droplet.r0 declares another value")
     );
 }
 
@@ -114,16 +114,16 @@ fn show_json_says_the_same_as_the_state() {
 fn what_is_no_state_is_refused_in_one_line_that_quotes_nothing() {
     assert_eq!(why(""), "the file is empty");
     let whole = file(vec![resource("digitalocean_droplet", "a", json!({"id": "1"}))]).to_string();
-    assert!(why(&whole[..whole.len() / 2]).contains("cut off"));
-    assert!(why("resource \"digitalocean_droplet\" \"web\" {").contains("no JSON"));
-    assert!(why("[1]").contains("no Terraform state"));
-    assert!(why("{\"a\": 1}").contains("no Terraform state"));
+    assert!(why(&whole[..whole.len() / 2]).contains("incomplete"));
+    assert!(why("resource \"digitalocean_droplet\" \"web\" {").contains("not JSON"));
+    assert!(why("[1]").contains("not a Terraform state"));
+    assert!(why("{\"a\": 1}").contains("not a Terraform state"));
     assert!(why("{\"version\": 3, \"serial\": 1, \"modules\": []}").contains("version 3"));
     assert!(why("{\"version\": 5}").contains("version 5"));
-    assert!(why("{\"version\": \"4\"}").contains("no number"));
-    assert!(why("{\"version\": 4}").contains("no whole state"));
+    assert!(why("{\"version\": \"4\"}").contains("not a number"));
+    assert!(why("{\"version\": 4}").contains("the state is incomplete"));
     assert!(why(&whole.replace("\"serial\":3", "\"serial\":-1")).contains("negative"));
-    assert!(why("{\"format_version\": \"2.0\"}").contains("not known"));
+    assert!(why("{\"format_version\": \"2.0\"}").contains("unknown format"));
     assert!(
         why("{\"meta\": {}, \"encrypted_data\": \"abc\", \"encryption_version\": \"v0\"}")
             .contains("encrypted")
@@ -134,7 +134,7 @@ fn what_is_no_state_is_refused_in_one_line_that_quotes_nothing() {
     ]);
     let told = why(&wrong.to_string());
     assert!(
-        told.contains("another type") && !told.contains("s3cret"),
+        told.contains("unexpected type") && !told.contains("s3cret"),
         "{told}"
     );
     assert!(!parse_value(wrong).unwrap_err().to_string().contains("s3cret"));
@@ -195,7 +195,10 @@ fn an_instance_that_cannot_be_read_is_named_and_its_spec_stays() {
     let none = held("digitalocean_app", "null");
     assert!(none[0].2.contains("no attributes"), "{none:?}");
     let nameless = held("digitalocean_certificate", "{\"id\": \"c-1\"}");
-    assert!(nameless[0].2.contains("which resource"), "{nameless:?}");
+    assert!(
+        nameless[0].2.contains("do not identify the resource"),
+        "{nameless:?}"
+    );
     let part = with_attributes("digitalocean_volume_attachment", "{\"id\": \"1-v\"}");
     assert_eq!((part.refused.len(), part.skipped.without_id), (1, 0));
     assert_eq!(part.refused[0].kind, "digitalocean_volume_attachment");
@@ -289,11 +292,11 @@ fn lines_of_a_ci_wrapper_are_named_as_such() {
 #[test]
 fn a_list_is_no_state() {
     for list in ["[4, null, \"l-1\", 1, []]", "[]"] {
-        assert!(why(list).contains("no Terraform state"), "{list}");
+        assert!(why(list).contains("not a Terraform state"), "{list}");
     }
     let mut lists = file(vec![]);
     lists["resources"] = json!([["", "managed", "digitalocean_droplet", "a", "p", []]]);
-    assert!(why(&lists.to_string()).contains("another type"));
+    assert!(why(&lists.to_string()).contains("unexpected type"));
 }
 
 fn anything() -> impl Strategy<Value = Value> {
