@@ -1,4 +1,4 @@
-//! What can go wrong with a use-case, in the words of the public contract.
+//! Errors of use cases, with their public codes and messages.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::DriftStatus;
@@ -8,31 +8,31 @@ use serde_json::Value;
 use crate::domain::admission::Inadmissible;
 use crate::domain::retention::Unforgettable;
 
-/// Result of a use-case.
+/// Result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a use-case was refused or failed. [`Error::code`] is what clients branch on.
+/// Why a use case was refused or failed. Clients branch on [`Error::code`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody is signed in.
+    /// The request has no valid token.
     #[error("authentication is required: send a bearer token")]
     Unauthenticated,
     /// The caller lacks the role.
     #[error("the role {needed} is required")]
     Forbidden {
-        /// Role that would do.
+        /// Required role.
         needed: &'static str,
     },
-    /// No such thing.
+    /// The object does not exist.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// The request does not make sense, and says why.
+    /// The request is invalid.
     #[error("{0}")]
     BadUserInput(String),
-    /// The drift left the inbox before.
+    /// The drift is not open any more.
     #[error("the drift is already {}", status_word(*.0))]
     AlreadyResolved(DriftStatus),
-    /// The live value, or the row, is not what the caller saw.
+    /// The live value or the drift changed since the caller read it.
     #[error("the live value has changed: reload the drift and decide again")]
     LiveValueMoved {
         /// Live value now.
@@ -42,16 +42,16 @@ pub enum Error {
         /// Status of the row now: stale if nothing differs any more.
         status: DriftStatus,
     },
-    /// The spec says something else than the drift expects.
+    /// The spec changed and no longer has the expected value of the drift.
     #[error(
         "the spec was changed and no longer has the value that this drift expects: run a sweep, and decide \
      again"
     )]
     SpecMoved,
-    /// The spec is not at the version that the caller expects.
+    /// The spec has another version than the caller expects.
     #[error("the spec is at version {current}: reload it and try again")]
     SpecVersionConflict {
-        /// Version now, 0 where nothing is recorded.
+        /// Current version, 0 if no spec is recorded.
         current: i32,
     },
     /// A Terraform state owns the spec.
@@ -63,7 +63,7 @@ pub enum Error {
         /// The source that owns the spec: `terraform:` and the name of the state.
         source_name: String,
     },
-    /// The resource may not be deleted.
+    /// The resource cannot be forgotten.
     #[error("{}", unforgettable(.0))]
     NotForgettable(Unforgettable),
     /// One sync runs at a time.
@@ -72,28 +72,28 @@ pub enum Error {
         /// When it began.
         since: DateTime<Utc>,
     },
-    /// More is changing than this subscriber takes in.
+    /// The subscriber reads too slowly.
     #[error(
         "the subscription ended because its messages were read too slowly: reload the inbox and subscribe \
      again"
     )]
     Lagged,
-    /// The cloud, or the inventory file, does not answer as it should.
+    /// The provider failed, or its listing is refused.
     #[error("{0}")]
     Upstream(String),
-    /// Others hold what this needs in the database. The text is for the log.
+    /// A lock or connection of the database was not free in time. The text is for the log.
     #[error("the database is busy: {0}")]
     Busy(String),
-    /// The database takes no writes now, as a standby. The text is for the log.
+    /// The database is read-only, such as a standby. The text is for the log.
     #[error("the database is read-only: {0}")]
     ReadOnly(String),
-    /// The request took longer than it may.
+    /// The request exceeded its time limit.
     #[error("the request took too long")]
     TimedOut,
-    /// The database failed us.
+    /// The database failed.
     #[error("database: {0}")]
     Database(DbErr),
-    /// A bug, or the machine failed us.
+    /// An unexpected failure.
     #[error("{0}")]
     Internal(String),
 }
@@ -122,7 +122,7 @@ impl Error {
         }
     }
 
-    /// The text for clients: internal text stays in the log.
+    /// The message for clients, without internal details.
     pub fn public_message(&self) -> String {
         match self {
             Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
@@ -132,7 +132,7 @@ impl Error {
         }
     }
 
-    /// Whether the server is to blame, so that somebody should look at the log.
+    /// Whether the server caused the error, so that it belongs in the log.
     pub fn is_internal(&self) -> bool {
         matches!(self, Self::Database(_) | Self::Internal(_))
     }

@@ -39,7 +39,7 @@ pub(super) struct ImportArgs {
     database: DatabaseArgs,
 }
 
-/// Imports, and prints what came of it. An instance that is refused makes it a failure, after all the others are
+/// Imports, and prints the summary. An instance that is refused makes it a failure, after all the others are
 /// recorded.
 pub(super) async fn run(args: &ImportArgs) -> Outcome {
     let actor = actor(args.actor.as_deref())?;
@@ -105,7 +105,7 @@ fn read(file: &Path) -> Result<State, Failure> {
     parse(&text).map_err(|why| failed(why.to_string()))
 }
 
-/// What came of an import, for a person.
+/// The summary of an import as text.
 fn told(summary: &ImportSummary, dry_run: bool) -> String {
     let mut lines = vec![format!(
         "{}state {}{}{}: {} recorded, {} changed, {} taken over, {} unchanged, {} retired, {} refused",

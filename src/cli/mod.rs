@@ -48,7 +48,7 @@ enum Failure {
     /// It went wrong.
     #[error("{0}")]
     Failed(String),
-    /// Whoever read what it prints has read enough.
+    /// The reader of standard output closed it, as `head` does.
     #[error("the reader of standard output has closed it")]
     Unread,
 }

@@ -11,10 +11,10 @@ use crate::services::detection::SweepCounts;
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(120);
-/// How long at least from one line to the next, where nobody watches.
+/// Shortest time between two lines if standard error is not a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Of a sync, of which nobody knows how long it takes.
+/// Progress of a sync, without an estimate.
 pub(super) fn of_sync() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if bar.is_hidden() {

@@ -1,4 +1,4 @@
-//! `sync`: the inventory becomes what the cloud has.
+//! `sync`: lists the account and stores the result as the inventory.
 
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ const UNSET: &str = "(unset)";
 /// What stands for the live state of a resource that is gone.
 const MISSING: &str = "missing";
 
-/// What was asked for, and what is there.
+/// The expected and the live value.
 pub(super) fn shown(kind: DriftKind, expected: &Value, actual: &Value) -> (String, String) {
     if kind == DriftKind::Missing {
         return (schema_fields_first(expected), MISSING.to_owned());

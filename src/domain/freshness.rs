@@ -81,7 +81,7 @@ impl StaleReason {
     }
 }
 
-/// Why a kind cannot be relied on, from what its row says; None if it can.
+/// Why the inventory of a kind may be out of date, from its row; None if it is up to date.
 pub fn stale_reason(
     completed_at: Option<DateTime<Utc>>,
     newest: Option<ListingOutcome>,

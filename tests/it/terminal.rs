@@ -181,7 +181,7 @@ fn a_live_demo_says_what_happens_in_the_account() {
     let mut line = String::new();
     demo.out.read_line(&mut line).unwrap();
     assert!(
-        line.contains("somebody") && line.ends_with("a new drift, 18 are open\n"),
+        line.contains("web-sgp1-2 was resized") && line.ends_with("new drift, 18 open\n"),
         "{line:?}"
     );
 }

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cli::Failure;
 use crate::domain::compare::live_value;
 
-/// What a small company asked for.
+/// Desired state of a sample company.
 const ACCOUNT: &str = include_str!("../sample/account.json");
-/// What somebody did later.
+/// Changes made afterwards.
 const CHANGES: &str = include_str!("../sample/changes.json");
 
 /// The account as it was set up.
@@ -22,7 +22,7 @@ struct Sample {
     provider: String,
     /// Which fields of each kind have a desired value.
     watched: BTreeMap<String, BTreeSet<String>>,
-    /// Provider ids of resources that nobody asked for.
+    /// Provider ids of resources without a spec.
     unmanaged: BTreeSet<String>,
     /// As an inventory file has them.
     resources: Vec<Map<String, Value>>,

@@ -34,7 +34,7 @@ pub struct ImportSummary {
     pub unsynced: u64,
     /// Instances of which nothing was changed, and why.
     pub refused: Vec<Refusal>,
-    /// Open drifts that the next sweep closes, because what is asked for is now what is there.
+    /// Open drifts that the next sweep closes, because the expected value is now the live value.
     pub closes: Vec<Closing>,
     /// What was left out.
     pub skipped: Skipped,
@@ -42,7 +42,7 @@ pub struct ImportSummary {
     pub not_compared: BTreeMap<String, u64>,
 }
 
-/// An instance whose spec somebody else owned.
+/// An instance whose spec had another source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenOver {
     /// Where the state has it.
