@@ -118,7 +118,7 @@ fn the_demo_shows_drift_of_many_kinds_in_a_table_without_escape_sequences() {
 fn the_curl_command_that_the_demo_prints_accepts_the_drift_that_it_names() {
     let mut demo = Demo::start(&[]);
     let text = demo.read_all_of_the_introduction();
-    let command = &text[text.find("\ncurl").unwrap()..text.find("\n\nCtrl-C").unwrap()];
+    let command = &text[text.find("\ncurl").unwrap()..text.find("\n\nPress Ctrl-C").unwrap()];
     let curl = |command: &str| {
         let output = Command::new("sh").args(["-c", command]).output().unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap()

@@ -152,7 +152,7 @@ async fn an_older_version_is_refused_as_a_whole() {
     let older = droplets("l-1", 6, &[("web-1", LARGE), ("web-2", SMALL)]);
     let refused = t.try_import(&older, ImportOptions::default()).await.unwrap_err();
     assert_eq!(refused.code(), "BAD_USER_INPUT");
-    assert!(refused.to_string().contains("version 6") && refused.to_string().contains("version 7"));
+    assert!(refused.to_string().contains("serial 6") && refused.to_string().contains("serial 7"));
     assert_eq!(written(&t).await, before);
     t.import(&droplets("l-2", 1, &[("web-2", SMALL)])).await;
     assert_eq!(t.spec("web-2").await.source, "terraform:l-2");
