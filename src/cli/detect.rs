@@ -153,8 +153,12 @@ async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), F
     let mut between = "\n";
     let mut pages = table::OpenDrifts::new(app.db());
     while let Some(rows) = pages.next().await? {
-        for (drift, resource) in &rows {
-            write!(out, "{between}{}", json_drift(drift, resource.as_ref()))?;
+        for open in &rows {
+            write!(
+                out,
+                "{between}{}",
+                json_drift(&open.drift, open.resource.as_ref())
+            )?;
             between = ",\n";
         }
     }

@@ -6,24 +6,30 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{self, DriftKind};
-use entity::cloud_resources;
+use entity::{cloud_provisioned, cloud_resources};
 use uuid::Uuid;
 
 use super::Failure;
 use super::grid::{Cell, Room, write_rows};
 use super::values;
 use crate::db::Db;
-use crate::domain::sweep::stored;
+use crate::domain::changes::{Changes, changes_of};
 use crate::error::Result;
 use crate::services::inbox::{self, DriftFilter, DriftTime};
 use crate::services::page::PageRequest;
-use crate::services::resources;
+use crate::services::{provisioning, resources};
 
 /// Rows that are read, and aligned with each other, at a time.
 const BATCH: u64 = 200;
 
-/// A drift and the resource that it is about; None if its row does not decode.
-pub(super) type OpenDrift = (cloud_drift::Model, Option<cloud_resources::Model>);
+/// An open drift.
+pub(super) struct OpenDrift {
+    pub(super) drift: cloud_drift::Model,
+    /// The changes inside its field.
+    pub(super) changes: Changes,
+    /// Its resource; None if that row does not decode.
+    pub(super) resource: Option<cloud_resources::Model>,
+}
 
 /// Every open drift, newest first, a page at a time.
 pub(super) struct OpenDrifts<'d> {
@@ -54,9 +60,15 @@ impl<'d> OpenDrifts<'d> {
             after: Some(end),
             ..request
         });
-        let rows = page.rows.into_iter().map(|(_, drift)| {
-            let resource = known.get(&drift.resource_id).cloned();
-            (drift, resource)
+        let specs: HashMap<Uuid, cloud_provisioned::Model> = provisioning::active_specs_of(reader, &ids)
+            .await?
+            .into_iter()
+            .map(|spec| (spec.resource_id, spec))
+            .collect();
+        let rows = page.rows.into_iter().map(|(_, drift)| OpenDrift {
+            changes: changes_of(&drift, specs.get(&drift.resource_id)),
+            resource: known.get(&drift.resource_id).cloned(),
+            drift,
         });
         Ok(Some(rows.collect()))
     }
@@ -76,25 +88,20 @@ pub(super) async fn print_open(
         if page.is_empty() {
             continue;
         }
-        let rows = page
-            .iter()
-            .map(|(drift, resource)| cells(drift, resource.as_ref(), now));
+        let rows = page.iter().map(|open| cells(open, now));
         let rows: Vec<[Cell; 5]> = head.take().into_iter().chain(rows).collect();
         write_rows(out, &rows, Room::of_stdout())?;
     }
     Ok(())
 }
 
-fn cells(
-    drift: &cloud_drift::Model,
-    resource: Option<&cloud_resources::Model>,
-    now: DateTime<Utc>,
-) -> [Cell; 5] {
-    let name = resource.map_or_else(
+fn cells(open: &OpenDrift, now: DateTime<Utc>) -> [Cell; 5] {
+    let drift = &open.drift;
+    let name = open.resource.as_ref().map_or_else(
         || drift.resource_id.to_string(),
         |resource| format!("{} {}", resource.kind, resource.name),
     );
-    let (expected, actual) = values::shown(drift.kind, stored(&drift.expected), stored(&drift.actual));
+    let (expected, actual) = values::columns(drift, &open.changes);
     let loud = match drift.kind {
         DriftKind::Missing => AnsiColor::Red,
         DriftKind::Changed => AnsiColor::Yellow,

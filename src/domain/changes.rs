@@ -6,10 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use entity::cloud_drift::{self, DriftKind, DriftStatus};
+use entity::cloud_provisioned;
 use serde_json::{Map, Value};
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 use super::canonical::{Canonical, canonical, is_unset, loosely_equal};
+use super::not_compared::NotCompared;
+use super::sweep::stored;
 
 /// Maximum number of changes of one field.
 pub const MAX_CHANGES: usize = 200;
@@ -64,6 +68,20 @@ pub struct Changes {
     pub list: Vec<ValueChange>,
     /// Whether there are more.
     pub truncated: bool,
+}
+
+/// The changes inside a drifted field. Parts that the spec leaves open are left out while the drift is open. Empty for
+/// a missing resource.
+pub fn changes_of(drift: &cloud_drift::Model, spec: Option<&cloud_provisioned::Model>) -> Changes {
+    if drift.kind == DriftKind::Missing {
+        return Changes::default();
+    }
+    let spec = spec.filter(|_| drift.status == DriftStatus::Open);
+    let open = spec.map(NotCompared::of).unwrap_or_default();
+    changes(
+        &open.compared_part(&drift.field, stored(&drift.expected)),
+        &open.compared_part(&drift.field, stored(&drift.actual)),
+    )
 }
 
 /// Compares the expected and the live value of a field.

@@ -8,7 +8,7 @@ use entity::{cloud_drift, cloud_resources};
 use serde_json::json;
 
 use crate::cli::values;
-use crate::domain::sweep::stored;
+use crate::domain::changes::changes_of;
 
 const ACCEPT: &str = "mutation ($input: AcceptDriftInput!) { acceptDrift(input: $input) { \
     drift { field status resolvedBy } provisioned { specVersion } } }";
@@ -33,7 +33,7 @@ impl NextSteps<'_> {
         )?;
         writeln!(out, "  {server}/#token={}\n", self.token)?;
         let (drift, resource) = (self.drift, self.resource);
-        let (expected, actual) = values::shown(drift.kind, stored(&drift.expected), stored(&drift.actual));
+        let (expected, actual) = values::columns(drift, &changes_of(drift, None));
         writeln!(
             out,
             "{bold}Accept a drift{bold:#}, such as this one of the {} {}:\n",

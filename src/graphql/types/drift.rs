@@ -6,8 +6,7 @@ use entity::cloud_drift;
 use serde_json::Value;
 
 use super::{Json, Resource, ValueChange};
-use crate::domain::changes::{Changes, changes};
-use crate::domain::not_compared::NotCompared;
+use crate::domain::changes::{Changes, changes_of};
 use crate::error::{Error, Result};
 use crate::graphql::error::ApiResult;
 use crate::graphql::input::{not_empty, parse_id};
@@ -146,28 +145,14 @@ pub(in crate::graphql) struct Drift(pub(in crate::graphql) cloud_drift::Model);
 impl Drift {
     async fn compared(&self, ctx: &Context<'_>) -> ApiResult<Changes> {
         let drift = &self.0;
-        if drift.kind == cloud_drift::DriftKind::Missing {
-            return Ok(Changes::default());
-        }
-        let none = Value::Null;
-        let (expected, actual) = (
-            drift.expected.as_ref().unwrap_or(&none),
-            drift.actual.as_ref().unwrap_or(&none),
-        );
         // Only a list or a map can have parts that the spec leaves open.
-        let has_parts = expected.is_object() || expected.is_array();
-        let mut open = NotCompared::default();
+        let has_parts = matches!(drift.expected, Some(Value::Object(_) | Value::Array(_)));
+        let mut spec = None;
         if has_parts && drift.status == cloud_drift::DriftStatus::Open {
-            let spec = crate::graphql::loaders(ctx)?
-                .load_one(SpecOf(drift.resource_id))
-                .await?
-                .flatten();
-            open = spec.as_ref().map(NotCompared::of).unwrap_or_default();
+            let loaders = crate::graphql::loaders(ctx)?;
+            spec = loaders.load_one(SpecOf(drift.resource_id)).await?.flatten();
         }
-        Ok(changes(
-            &open.compared_part(&drift.field, expected),
-            &open.compared_part(&drift.field, actual),
-        ))
+        Ok(changes_of(drift, spec.as_ref()))
     }
 }
 
