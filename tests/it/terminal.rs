@@ -208,8 +208,8 @@ async fn detect_prints_a_table_and_keeps_its_progress_to_standard_error() {
     let (out, err) = text_of(&output);
     let expected = "\
 detect: succeeded: 1 resource and 2 fields compared, 1 drift opened, 0 changed, 0 closed
-RESOURCE       FIELD  EXPECTED       ACTUAL      AGE
-droplet web-1  tags   env:prod, web  - env:prod  now
+RESOURCE       FIELD  EXPECTED  ACTUAL      AGE
+droplet web-1  tags   env:prod  - env:prod  now
 ";
     assert_eq!(out, expected);
     assert!(err.contains("comparing with 1 spec"), "{err}");
