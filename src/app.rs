@@ -16,10 +16,10 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::db::{Db, Patience};
-use crate::domain::admission::keepable;
+use crate::db::{Db, WaitLimits};
 use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
+use crate::domain::validation::storable;
 use crate::error::{Error, Result};
 use crate::live::Live;
 use crate::provider::InventoryProvider;
@@ -205,8 +205,8 @@ impl App {
     }
 
     /// The database for jobs: no caller waits for their transactions.
-    fn patient_db(&self) -> Db {
-        self.db().with_patience(Patience::JOB)
+    fn job_db(&self) -> Db {
+        self.db().with_wait_limits(WaitLimits::JOB)
     }
 
     /// The clock.
@@ -342,7 +342,7 @@ impl App {
         }
         let app = self.clone();
         self.inner.jobs.spawn(async move {
-            match retention::purge_if_due(&app.patient_db(), &keep, app.clock()).await {
+            match retention::purge_if_due(&app.job_db(), &keep, app.clock()).await {
                 Ok(Some(purged)) => tracing::info!(?purged, "retention.purged"),
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, "deleting old rows failed"),
@@ -373,7 +373,7 @@ impl App {
             }
         };
         stop.cancel();
-        let row = finish(&self.patient_db(), run, &report).await?;
+        let row = finish(&self.job_db(), run, &report).await?;
         tracing::info!(?job, %run, outcome = ?row.outcome, counts = %row.counts, error = row.error, "job.finished");
         Ok(row)
     }
@@ -382,7 +382,7 @@ impl App {
         match request {
             JobRequest::Sync(options) => {
                 let inventory = self.inventory()?;
-                let synced = inventory::sync(&self.patient_db(), &*inventory, &options).await;
+                let synced = inventory::sync(&self.job_db(), &*inventory, &options).await;
                 let counts = match synced {
                     Ok(counts) => counts,
                     Err(failure) => return failed_sync(failure),
@@ -401,7 +401,7 @@ impl App {
                 };
                 // Before the sweep: what is listed while it runs may come too late for it.
                 let freshness = freshness::of_scope(self.db(), &scope, &self.inner.max_age).await?;
-                let counts = detection::detect_all(&self.patient_db(), self.clock(), &scope, told).await?;
+                let counts = detection::detect_all(&self.job_db(), self.clock(), &scope, told).await?;
                 swept(counts, freshness)
             }
         }
@@ -431,7 +431,7 @@ fn swept(counts: SweepCounts, freshness: Freshness) -> Result<Report> {
     }
     Ok(Report {
         outcome,
-        error: freshness.problem().as_deref().map(keepable),
+        error: freshness.problem().as_deref().map(storable),
         counts: to_json(&SweepReport { counts, freshness })?,
     })
 }
@@ -468,6 +468,6 @@ fn failed(error: &Error) -> Report {
     Report {
         outcome: JobOutcome::Failed,
         counts: json!({}),
-        error: Some(keepable(&error.public_message())),
+        error: Some(storable(&error.public_message())),
     }
 }

@@ -15,7 +15,7 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::auth::TokenVerifier;
-use crate::db::Patience;
+use crate::db::WaitLimits;
 use crate::domain::actor::{RoleAliases, RolesClaim};
 use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::{Schedule, Schedules};
@@ -86,7 +86,7 @@ pub struct DatabaseConfig {
     /// Whether to run missing migrations first.
     pub migrate: bool,
     /// How long the transaction of a request may wait.
-    pub patience: Patience,
+    pub patience: WaitLimits,
 }
 
 impl DatabaseArgs {
@@ -102,8 +102,8 @@ impl DatabaseArgs {
         })
     }
 
-    fn patience(&self) -> Result<Patience> {
-        let default = Patience::REQUEST;
+    fn patience(&self) -> Result<WaitLimits> {
+        let default = WaitLimits::REQUEST;
         let or = |name, text: &Option<String>, default| match set(text.as_deref()) {
             // Zero would be no bound at all to PostgreSQL.
             Some(text) => match duration(name, text)? {
@@ -112,7 +112,7 @@ impl DatabaseArgs {
             },
             None => Ok(default),
         };
-        Ok(Patience {
+        Ok(WaitLimits {
             lock: or("DRIFT_LOCK_TIMEOUT", &self.lock_timeout, default.lock)?,
             statement: or(
                 "DRIFT_STATEMENT_TIMEOUT",

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, timeout};
 
 pub use self::address::{check_address, is_postgres, is_sqlite, sqlite_file};
-pub use self::contention::Patience;
+pub use self::contention::WaitLimits;
 use self::contention::retry;
 use self::file::SqliteFile;
 use self::pools::Pools;
@@ -45,7 +45,7 @@ pub struct Db {
     /// In the place of `read` while the file is not the one that was opened.
     closed: DatabaseConnection,
     file: Option<Arc<SqliteFile>>,
-    patience: Patience,
+    patience: WaitLimits,
     committed: Arc<Notify>,
     last_commit: Arc<watch::Sender<Option<Instant>>>,
     probing: Arc<Mutex<()>>,
@@ -64,7 +64,7 @@ impl Db {
             let path = sqlite_file(url).unwrap_or_default().display().to_string();
             // The first connection to a file switches it to WAL, and does not wait for others that do so too.
             let connect = || async { Ok(pools::sqlite(url, max_connections).await?) };
-            retry(&Patience::JOB, &path, connect).await?
+            retry(&WaitLimits::JOB, &path, connect).await?
         } else {
             pools::postgres(url, max_connections).await?
         };
@@ -90,7 +90,7 @@ impl Db {
             write: pools.write,
             probe: pools.probe,
             file: pools.file,
-            patience: Patience::default(),
+            patience: WaitLimits::default(),
             committed: Arc::default(),
             time: Clock::System,
             last_commit: Arc::new(watch::Sender::new(None)),
@@ -100,7 +100,7 @@ impl Db {
 
     /// The same database, for work that may wait so long.
     #[must_use]
-    pub fn with_patience(&self, patience: Patience) -> Self {
+    pub fn with_wait_limits(&self, patience: WaitLimits) -> Self {
         Self {
             patience,
             ..self.clone()
@@ -157,7 +157,7 @@ impl Db {
         if self.is_ready().await? {
             return Ok(());
         }
-        let db = self.with_patience(Patience::JOB);
+        let db = self.with_wait_limits(WaitLimits::JOB);
         if self.backend() == DbBackend::Postgres {
             let lock = db.begin().await?;
             // Another server may migrate for longer than any patience.

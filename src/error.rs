@@ -5,8 +5,8 @@ use entity::cloud_drift::DriftStatus;
 use sea_orm::{ConnAcquireErr, DbErr};
 use serde_json::Value;
 
-use crate::domain::admission::Inadmissible;
 use crate::domain::retention::Unforgettable;
+use crate::domain::validation::InvalidInput;
 
 /// Result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -149,8 +149,8 @@ impl From<DbErr> for Error {
     }
 }
 
-impl From<Inadmissible> for Error {
-    fn from(why: Inadmissible) -> Self {
+impl From<InvalidInput> for Error {
+    fn from(why: InvalidInput) -> Self {
         Self::BadUserInput(why.to_string())
     }
 }

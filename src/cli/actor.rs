@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::BadSetting;
-use crate::domain::admission::check_text;
+use crate::domain::validation::check_text;
 
 /// Longest name of an actor, in bytes.
 const MAX_BYTES: usize = 256;

@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::config::{
     BadSetting, DatabaseArgs, DatabaseConfig, InventoryArgs, InventoryConfig, LogFormat, duration,
 };
-use crate::db::{Db, Patience, sqlite_file};
+use crate::db::{Db, WaitLimits, sqlite_file};
 use crate::error::Error;
 use crate::provider::InventoryProvider;
 use crate::provider::digitalocean::{DigitalOcean, Limits};
@@ -182,7 +182,7 @@ fn token(args: NewTokenArgs) -> Outcome {
 /// Connects, and migrates if that is wanted.
 async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     let db = Db::connect(config.url.expose_secret(), MAX_CONNECTIONS).await?;
-    let db = db.with_patience(Patience::JOB);
+    let db = db.with_wait_limits(WaitLimits::JOB);
     if config.migrate {
         db.migrate().await?;
     } else if !db.is_ready().await? {

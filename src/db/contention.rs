@@ -14,14 +14,14 @@ const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a transaction may take before it gives up with DATABASE_BUSY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct WaitLimits {
     /// For a lock that another transaction holds.
     pub lock: Duration,
     /// For one statement; PostgreSQL only.
     pub statement: Duration,
 }
 
-impl Patience {
+impl WaitLimits {
     /// For what somebody waits for: less than a request may take.
     pub const REQUEST: Self = Self {
         lock: Duration::from_secs(5),
@@ -45,7 +45,7 @@ impl Patience {
     }
 }
 
-impl Default for Patience {
+impl Default for WaitLimits {
     fn default() -> Self {
         Self::REQUEST
     }
@@ -85,7 +85,7 @@ impl Contention {
     }
 
     /// Whether another attempt is worth it.
-    fn allows(self, tried: u32, waited: Duration, patience: &Patience) -> bool {
+    fn allows(self, tried: u32, waited: Duration, patience: &WaitLimits) -> bool {
         match self {
             Self::Collision => tried < MAX_ATTEMPTS && waited < patience.total(),
             Self::WriteLock => waited < patience.lock,
@@ -98,7 +98,7 @@ impl Contention {
 ///
 /// # Errors
 /// DATABASE_BUSY when the time is over; what `attempt` failed with.
-pub(super) async fn retry<T, F, Fut>(patience: &Patience, database: &str, attempt: F) -> Result<T>
+pub(super) async fn retry<T, F, Fut>(patience: &WaitLimits, database: &str, attempt: F) -> Result<T>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T>>,
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn no_attempt_begins_when_its_time_is_over() {
-        let (patience, soon) = (Patience::REQUEST, Duration::from_millis(1));
+        let (patience, soon) = (WaitLimits::REQUEST, Duration::from_millis(1));
         for contention in [Contention::Collision, Contention::WriteLock] {
             assert!(contention.allows(1, soon, &patience));
             assert!(!contention.allows(1, patience.total(), &patience));
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_request_gives_up_before_its_own_time_is_over() {
-        let longest = Patience::REQUEST.total() + Patience::REQUEST.statement;
+        let longest = WaitLimits::REQUEST.total() + WaitLimits::REQUEST.statement;
         assert!(longest < Duration::from_secs(30));
     }
 }

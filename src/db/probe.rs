@@ -8,13 +8,13 @@ use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement};
 use tokio::time::Instant;
 
 use super::file::SqliteFile;
-use super::{Db, Patience};
+use super::{Db, WaitLimits};
 use crate::error::{Error, Result};
 
 /// For how long a commit proves that the next one is possible. Spares the database a write for every question.
 const PROVES_FOR: Duration = Duration::from_secs(3);
 /// A probe gives up sooner than any write: its caller waits two seconds.
-const PATIENCE: Patience = Patience {
+const PATIENCE: WaitLimits = WaitLimits {
     lock: Duration::from_millis(1_500),
     statement: Duration::from_millis(1_500),
 };

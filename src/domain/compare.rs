@@ -60,7 +60,7 @@ fn schema_field<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option
 
 /// Whether the field can be compared at all. Where everything is in a project, none means that nobody could tell
 /// which: the token may not read projects, or they were listed a moment too early. That is no difference.
-pub fn is_told(resource: &cloud_resources::Model, field: &str) -> bool {
+pub fn is_known(resource: &cloud_resources::Model, field: &str) -> bool {
     field != PROJECT_ID
         || resource.provider != ALL_IN_PROJECTS
         || live_value(resource, field).is_some_and(|project| !is_unset(&project))
@@ -75,7 +75,7 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found: Vec<Difference> = spec
         .iter()
-        .filter(|(field, _)| is_told(resource, field))
+        .filter(|(field, _)| is_known(resource, field))
         .filter_map(|(field, expected)| {
             let actual = live_value(resource, field).unwrap_or(Cow::Owned(Value::Null));
             (!open.are_equal(field, expected, &actual)).then(|| Difference {

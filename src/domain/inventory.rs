@@ -47,13 +47,13 @@ pub struct ListedResource {
     pub settling: bool,
     /// What this listing could not tell, by the name of the schema field or attribute: it stays as it was
     /// last known, so that a question without an answer never looks like a change.
-    pub untold: BTreeSet<&'static str>,
+    pub unread_fields: BTreeSet<&'static str>,
 }
 
 impl ListedResource {
     /// With what is stored in the place of what the listing could not tell.
     fn completed(mut self, row: Option<&cloud_resources::Model>) -> Self {
-        for field in std::mem::take(&mut self.untold) {
+        for field in std::mem::take(&mut self.unread_fields) {
             match (field, row) {
                 (PROJECT_ID, Some(row)) => self.project_id.clone_from(&row.project_id),
                 (_, Some(row)) => {
@@ -133,7 +133,7 @@ fn change_of(known: StoredResource, now: &ListedResource) -> Option<InventoryCha
     }
     let fields = match &row {
         // Most rows are as they were: only what could not be told has to be looked up in a copy.
-        Some(row) if now.untold.is_empty() => changed_fields(row, now),
+        Some(row) if now.unread_fields.is_empty() => changed_fields(row, now),
         Some(row) => changed_fields(row, &whole()),
         None => vec![WHOLE_ROW.to_owned()],
     };

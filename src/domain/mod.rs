@@ -4,8 +4,8 @@
 //! Functions here take rows and values and return decisions. They read no clock, touch no database and
 //! await nothing; services gather what they need and carry out what they decide.
 
+pub mod acceptance;
 pub mod actor;
-pub mod admission;
 pub mod baseline;
 pub mod canonical;
 pub mod changes;
@@ -15,8 +15,8 @@ mod fixtures;
 pub mod freshness;
 pub mod imports;
 pub mod inventory;
-pub mod lifecycle;
 pub mod not_compared;
 pub mod retention;
 pub mod schedule;
 pub mod sweep;
+pub mod validation;

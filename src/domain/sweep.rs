@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::canonical::loosely_equal;
-use super::compare::{differences, is_told};
+use super::compare::{differences, is_known};
 use super::not_compared::NotCompared;
 
 /// Name of the field in a drift that is about the whole resource.
@@ -153,7 +153,7 @@ fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
     let Some(spec) = pair.spec.spec.as_object() else {
         return Vec::new();
     };
-    let told = spec.keys().filter(|field| is_told(&pair.resource, field));
+    let told = spec.keys().filter(|field| is_known(&pair.resource, field));
     *fields_compared = told.count() as u64;
     differences(spec, &NotCompared::of(&pair.spec), &pair.resource)
         .into_iter()

@@ -81,12 +81,12 @@ impl Current {
 
 /// The loaders of what subscribers are told: all who hear of the same batch share them, and what one of them
 /// asks about one resource is read at once for every resource of the batch.
-pub(super) struct OfNews {
+pub(super) struct BatchLoaders {
     connection: DatabaseConnection,
     in_use: Mutex<HashMap<u64, Weak<Loaders>>>,
 }
 
-impl OfNews {
+impl BatchLoaders {
     pub(super) fn new(connection: DatabaseConnection) -> Arc<Self> {
         Arc::new(Self {
             connection,

@@ -39,7 +39,7 @@ pub type AppSchema = Schema<query::Query, mutation::Mutation, subscription::Subs
 /// Builds the schema that serves `app` within `bounds`.
 pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
     edge::guarded(builder(), bounds, introspection)
-        .data(loader::OfNews::new(app.db().reader().clone()))
+        .data(loader::BatchLoaders::new(app.db().reader().clone()))
         .data(app)
         .data(bounds.clone())
         .finish()

@@ -15,6 +15,7 @@ use super::types::{
 use crate::app::{App, JobRequest, Started};
 use crate::domain::actor::Role;
 use crate::error::{Error, Result};
+use crate::services::acceptance::{self, AcceptDrift};
 use crate::services::baseline::record_baseline;
 use crate::services::detection::Scope;
 use crate::services::forgetting::{Forget, forget_resource};
@@ -23,7 +24,6 @@ use crate::services::inventory::SyncOptions;
 use crate::services::job_runs::Trigger;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
-use crate::services::triage::{self, AcceptDrift};
 
 /// How long a mutation waits for the run that it started.
 const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
@@ -163,14 +163,14 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The drift to accept.")] input: AcceptDriftInput,
     ) -> ApiResult<Option<AcceptDriftPayload>> {
-        let app = app_anew(ctx)?;
+        let app = app_with_fresh_loaders(ctx)?;
         let accept = AcceptDrift {
             drift_id: parse_id(&input.drift_id)?,
             revision: input.revision,
             note: input.note,
         };
         let accepted =
-            triage::accept_drift(app.db(), caller(ctx)?.name(), &accept, app.clock().now()).await?;
+            acceptance::accept_drift(app.db(), caller(ctx)?.name(), &accept, app.clock().now()).await?;
         let provisioned = accepted.provisioned.map(ProvisionedSpec);
         Ok(Some(AcceptDriftPayload {
             drift: Drift(accepted.drift),
@@ -188,7 +188,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The spec to record.")] input: RecordSpecInput,
     ) -> ApiResult<Option<RecordSpecPayload>> {
-        let app = app_anew(ctx)?;
+        let app = app_with_fresh_loaders(ctx)?;
         let record = RecordSpec {
             resource_id: parse_id(&input.resource_id)?,
             spec: input.spec.0,
@@ -212,7 +212,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The spec to retire.")] input: RetireSpecInput,
     ) -> ApiResult<Option<RetireSpecPayload>> {
-        let app = app_anew(ctx)?;
+        let app = app_with_fresh_loaders(ctx)?;
         let retire = RetireSpec {
             resource_id: parse_id(&input.resource_id)?,
             expected_version: input.expected_spec_version,
@@ -234,7 +234,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The resource to delete.")] input: ForgetResourceInput,
     ) -> ApiResult<Option<ForgetResourcePayload>> {
-        let app = app_anew(ctx)?;
+        let app = app_with_fresh_loaders(ctx)?;
         let forget = Forget {
             resource_id: parse_id(&input.resource_id)?,
             note: input.note,
@@ -256,7 +256,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The state to import.")] input: ImportTerraformStateInput,
     ) -> ApiResult<Option<ImportTerraformStatePayload>> {
-        let app = app_anew(ctx)?;
+        let app = app_with_fresh_loaders(ctx)?;
         let (state, options) = input.parse()?;
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
         let summary = import_state(app.db(), actor, &state, &options, now, |_, _| {}).await?;
@@ -276,7 +276,7 @@ impl Mutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The resources to record.")] input: RecordBaselineInput,
     ) -> ApiResult<Option<RecordBaselinePayload>> {
-        let app = app_anew(ctx)?;
+        let app = app_with_fresh_loaders(ctx)?;
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
         let done = record_baseline(app.db(), actor, &input.filter.into(), now).await?;
         Ok(Some(done.into()))
@@ -339,13 +339,13 @@ fn will_be_undone(owner: &str) -> String {
 
 /// Returns the server and clears the loaders. The mutations of a document run one after the other, and the result
 /// of each must not contain rows that were loaded before it.
-fn app_anew<'c>(ctx: &Context<'c>) -> Result<&'c App> {
+fn app_with_fresh_loaders<'c>(ctx: &Context<'c>) -> Result<&'c App> {
     forget(&*super::loaders(ctx)?);
     super::app(ctx)
 }
 
 async fn run(ctx: &Context<'_>, request: JobRequest) -> ApiResult<JobRun> {
-    match app_anew(ctx)?.start(request, Trigger::Hand).await? {
+    match app_with_fresh_loaders(ctx)?.start(request, Trigger::Hand).await? {
         Started::Running(handle) => Ok(JobRun(handle.wait_at_most(WAIT_FOR_JOB).await?)),
         Started::Skipped | Started::Taken => {
             Err(Error::Internal("a manual run was skipped".to_owned()).into())

@@ -10,7 +10,7 @@ use entity::cloud_drift;
 
 use super::error::{ApiError, ApiResult};
 use super::guard::AtLeast;
-use super::loader::{Current, OfNews};
+use super::loader::{BatchLoaders, Current};
 use super::types::{Drift, DriftFilterInput};
 use super::{Begun, app};
 use crate::domain::actor::Role;
@@ -34,16 +34,16 @@ impl Subscription {
         #[graphql(desc = "Selects the drifts.")] filter: Option<DriftFilterInput>,
     ) -> Result<impl Stream<Item = ApiResult<Drift>>, ApiError> {
         let filter = filter.unwrap_or_default().parse()?;
-        let told = Told {
+        let drifts = DriftStream {
             subscription: app(ctx)?.live().subscribe(filter).await?,
             waiting: Vec::new().into_iter(),
-            of_news: Arc::clone(data(ctx)?),
+            batch_loaders: Arc::clone(data(ctx)?),
             current: Arc::clone(data(ctx)?),
         };
         begun(ctx);
-        Ok(stream::unfold(told, |mut told| async move {
-            let drift = told.next().await?;
-            Some((drift, told))
+        Ok(stream::unfold(drifts, |mut drifts| async move {
+            let drift = drifts.next().await?;
+            Some((drift, drifts))
         }))
     }
 }
@@ -63,14 +63,14 @@ fn begun(ctx: &Context<'_>) {
 }
 
 /// A subscription that returns one drift at a time.
-struct Told {
+struct DriftStream {
     subscription: live::Subscription,
     waiting: std::vec::IntoIter<Arc<cloud_drift::Model>>,
-    of_news: Arc<OfNews>,
+    batch_loaders: Arc<BatchLoaders>,
     current: Arc<Current>,
 }
 
-impl Told {
+impl DriftStream {
     /// Returns the next drift. Its nested fields are resolved by the loaders of its batch before the next drift
     /// is requested.
     async fn next(&mut self) -> Option<ApiResult<Drift>> {
@@ -80,7 +80,8 @@ impl Told {
             }
             match self.subscription.next().await? {
                 Ok(news) => {
-                    self.current.set(self.of_news.batch(news.batch, &news.resources));
+                    self.current
+                        .set(self.batch_loaders.batch(news.batch, &news.resources));
                     self.waiting = news.drifts.into_iter();
                 }
                 Err(error) => return Some(Err(ApiError::from(error))),

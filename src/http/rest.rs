@@ -20,10 +20,10 @@ use uuid::Uuid;
 use super::Edge;
 use crate::domain::actor::{Actor, Role};
 use crate::error::{Error, Result, status_word};
+use crate::services::acceptance::{self, AcceptDrift};
 use crate::services::inbox::{self, DriftFilter, DriftTime};
 use crate::services::page::{Key, PageRequest};
 use crate::services::resources;
-use crate::services::triage::{self, AcceptDrift};
 
 /// Rows that are read, and held in memory, at a time.
 const BATCH: u64 = 500;
@@ -227,7 +227,7 @@ pub(super) async fn accept_drift(
         note: None,
     };
     let now = edge.app.clock().now();
-    let accepting = triage::accept_drift(edge.app.db(), actor.name(), &accept, now);
+    let accepting = acceptance::accept_drift(edge.app.db(), actor.name(), &accept, now);
     in_time(&edge, accepting).await?;
     Ok(Json(json!({ "status": "accepted", "drift_id": drift_id })))
 }

@@ -181,7 +181,7 @@ fn tell(subscribers: &mut Vec<Subscriber>, batch: u64, changed: Vec<Changed>) {
     subscribers.retain(|subscriber| {
         let wanted = changed
             .iter()
-            .filter(|(drift, resource)| subscriber.filter.lets_through(drift, resource));
+            .filter(|(drift, resource)| subscriber.filter.matches(drift, resource));
         let drifts: Vec<Arc<cloud_drift::Model>> = wanted.map(|(drift, _)| Arc::clone(drift)).collect();
         let news = News {
             batch,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::normal::without_user;
+use super::normalize::without_user;
 
 /// What an app's spec may keep, at whatever depth. Values of variables, credentials of registries, tokens of
 /// log destinations and hooks of alerts are not among it.

@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use super::json::{Object, as_utf8};
 use super::{Account, InventoryProvider, KindListing, Listing, Presence};
-use crate::domain::admission::is_comparable;
 use crate::domain::inventory::ListedResource;
+use crate::domain::validation::is_comparable;
 use crate::error::{Error, Result};
 
 /// Largest file, in bytes.
@@ -170,7 +170,7 @@ fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<(Listing, Refuse
             project_id: entry.project_id,
             attrs: entry.attrs.unwrap_or_default(),
             settling: false,
-            untold: BTreeSet::new(),
+            unread_fields: BTreeSet::new(),
         });
     }
     let mut notes: BTreeMap<String, String> = BTreeMap::new();

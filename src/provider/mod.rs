@@ -4,7 +4,7 @@ pub mod app_spec;
 pub mod digitalocean;
 pub mod file;
 pub mod json;
-pub mod normal;
+pub mod normalize;
 pub mod terraform;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
-use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_attrs, check_text};
 use crate::domain::inventory::ListedResource;
+use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_attrs, check_text};
 use crate::error::Result;
 
 /// Longest id, kind or slug, in bytes. PostgreSQL's index entries hold 2,700 bytes, and several of these
@@ -100,7 +100,7 @@ pub trait InventoryProvider: Send + Sync {
 }
 
 /// Checks a whole listing before any of it is applied: ids are distinct and everything may enter.
-pub fn check_listing(listing: &Listing) -> Result<(), Inadmissible> {
+pub fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
     check_slug("provider", &listing.provider)?;
     for (kind, resources) in &listing.kinds {
         check_slug("kind", kind)?;
@@ -109,7 +109,7 @@ pub fn check_listing(listing: &Listing) -> Result<(), Inadmissible> {
         };
         let mut ids = BTreeSet::new();
         for resource in resources {
-            let named = |why: &str| Inadmissible::new(format!("{kind} {:?}: {why}", resource.provider_id));
+            let named = |why: &str| InvalidInput::new(format!("{kind} {:?}: {why}", resource.provider_id));
             if !ids.insert(&resource.provider_id) {
                 return Err(named("is listed twice"));
             }
@@ -120,7 +120,7 @@ pub fn check_listing(listing: &Listing) -> Result<(), Inadmissible> {
 }
 
 /// Checks one resource: everything of it may enter.
-pub fn check_resource(resource: &ListedResource) -> Result<(), Inadmissible> {
+pub fn check_resource(resource: &ListedResource) -> Result<(), InvalidInput> {
     let region = resource.region.as_deref();
     check_identity(&resource.provider_id, &resource.name, &resource.urn, region)?;
     let slugs = [
@@ -139,10 +139,10 @@ pub fn check_resource(resource: &ListedResource) -> Result<(), Inadmissible> {
     check_attrs(&Value::Object(resource.attrs.clone()))
 }
 
-fn check_slug(what: &str, text: &str) -> Result<(), Inadmissible> {
+fn check_slug(what: &str, text: &str) -> Result<(), InvalidInput> {
     if text.trim().is_empty() {
         let why = if text.is_empty() { "empty" } else { "blank" };
-        return Err(Inadmissible::new(format!("{what} is {why}")));
+        return Err(InvalidInput::new(format!("{what} is {why}")));
     }
     check_text(what, text, MAX_SLUG_BYTES)
 }
@@ -153,7 +153,7 @@ pub fn check_identity(
     name: &str,
     urn: &str,
     region: Option<&str>,
-) -> Result<(), Inadmissible> {
+) -> Result<(), InvalidInput> {
     check_slug("providerId", provider_id)?;
     check_text("name", name, MAX_TEXT_BYTES)?;
     check_text("urn", urn, MAX_TEXT_BYTES)?;

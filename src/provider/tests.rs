@@ -16,7 +16,7 @@ fn resource(id: &str) -> ListedResource {
         project_id: None,
         attrs: Map::new(),
         settling: false,
-        untold: BTreeSet::new(),
+        unread_fields: BTreeSet::new(),
     }
 }
 

@@ -14,9 +14,9 @@ use super::provisioning::{self, NewSpec, SOURCE_BASELINE};
 use super::resources::{ResourceFilter, select};
 use super::stored_specs::{StoredSpec, stored_in_txn};
 use crate::db::{Db, column, decode};
-use crate::domain::admission::check_spec;
 use crate::domain::baseline::baseline;
 use crate::domain::not_compared::NotCompared;
+use crate::domain::validation::check_spec;
 use crate::error::{Error, Result};
 
 /// Most specs that one call records.

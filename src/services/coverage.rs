@@ -5,7 +5,7 @@ use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, IntoCondition, Query, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryOrder, QuerySelect};
 
-use super::resources::{asked_for, looked_after, unmanaged};
+use super::resources::{has_spec, owned, unmanaged};
 use crate::error::Result;
 
 /// How much of one kind is asked for.
@@ -32,9 +32,9 @@ pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCover
     let rows = resources::Entity::find()
         .select_only()
         .columns([resources::Column::Provider, resources::Column::Kind])
-        .column_as(how_many(asked_for()), "managed")
+        .column_as(how_many(has_spec()), "managed")
         .column_as(how_many(unmanaged()), "unmanaged")
-        .column_as(how_many(looked_after()), "owned")
+        .column_as(how_many(owned()), "owned")
         .column_as(how_many(Expr::exists(open_drift(DriftKind::Changed))), "drifted")
         .column_as(how_many(Expr::exists(open_drift(DriftKind::Missing))), "missing")
         .group_by(resources::Column::Provider)

@@ -24,8 +24,8 @@ use super::freshness::Freshness;
 use super::inventory;
 use crate::clock::Clock;
 use crate::db::{Db, column, decode};
-use crate::domain::admission::is_comparable;
 use crate::domain::sweep::Pair;
+use crate::domain::validation::is_comparable;
 use crate::error::{Error, Result};
 
 pub(crate) use self::write::apply_in_txn;

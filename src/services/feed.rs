@@ -9,7 +9,7 @@ use entity::cloud_resources as resources;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
-use super::inbox::{self, Whereabouts};
+use super::inbox::{self, FilteredResource};
 use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
@@ -27,7 +27,7 @@ pub struct Changed {
     /// The drift.
     pub drift: drift::Model,
     /// What a filter asks of its resource.
-    pub resource: Whereabouts,
+    pub resource: FilteredResource,
 }
 
 /// Ids of the transitions that happened at `from` or later, in no order and at most `limit` of them. It reads
@@ -77,7 +77,7 @@ pub async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) ->
 async fn whereabouts<C: ConnectionTrait>(
     connection: &C,
     drifts: &[drift::Model],
-) -> Result<HashMap<Uuid, Whereabouts>> {
+) -> Result<HashMap<Uuid, FilteredResource>> {
     let select = resources::Entity::find()
         .select_only()
         .columns([
@@ -90,6 +90,6 @@ async fn whereabouts<C: ConnectionTrait>(
         .filter(resources::Column::Id.is_in(drifts.iter().map(|drift| drift.resource_id)))
         .build(connection.get_database_backend());
     let rows = connection.query_all_raw(select).await?;
-    let decoded = rows.iter().filter_map(|row| decode::<Whereabouts>(row, ""));
+    let decoded = rows.iter().filter_map(|row| decode::<FilteredResource>(row, ""));
     Ok(decoded.map(|resource| (resource.id, resource)).collect())
 }

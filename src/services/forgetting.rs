@@ -19,8 +19,8 @@ use super::locks::{self, Lock, locked};
 use super::page::{self, Order, Page, PageRequest};
 use super::stored_specs::{StoredSpec, stored_in_txn};
 use crate::db::{Db, column, decodable, decode};
-use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
 use crate::domain::retention::{Remains, Worth, decide_forget, is_decided, is_decision, worth};
+use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
 /// Which resource to forget.

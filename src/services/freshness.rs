@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::detection::Scope;
 use super::job_runs;
-use super::resources::{asked_for, spec_sets};
+use super::resources::{has_spec, spec_sets};
 use crate::db::{Db, column};
 use crate::domain::freshness::{MaxAge, StaleReason, stale_reason};
 use crate::error::Result;
@@ -217,7 +217,7 @@ async fn kinds_with_specs<C: ConnectionTrait>(
 
 /// The resources in scope with a spec in force.
 fn with_specs(scope: &Scope) -> Select<resources::Entity> {
-    let select = resources::Entity::find().filter(asked_for());
+    let select = resources::Entity::find().filter(has_spec());
     match scope {
         Scope::Resources(ids) => select.filter(resources::Column::Id.is_in(ids.iter().copied())),
         Scope::All => select,

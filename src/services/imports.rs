@@ -23,8 +23,8 @@ use super::provisioning::SOURCE_TERRAFORM;
 use super::retirement;
 use super::stored_specs::StoredSpec;
 use crate::db::Db;
-use crate::domain::admission::check_text;
 use crate::domain::imports::is_mass_retire;
+use crate::domain::validation::check_text;
 use crate::error::{Error, Result};
 use crate::provider::terraform::{PROVIDER, State};
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::page::{self, Key, Order, Page, PageRequest};
 use super::resources::contains_ignoring_ascii_case;
 use crate::db::decodable;
-use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_text, check_time};
+use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
 use crate::error::Result;
 
 /// Which drifts are wanted. Parts that are not set narrow nothing.
@@ -55,7 +55,7 @@ impl Default for DriftFilter {
 
 impl DriftFilter {
     /// Whether its texts and times may go to a database.
-    pub fn check(&self) -> Result<(), Inadmissible> {
+    pub fn check(&self) -> Result<(), InvalidInput> {
         let texts = [
             ("field", &self.field),
             ("resourceKind", &self.resource_kind),
@@ -89,7 +89,7 @@ pub fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
 
 /// What a filter asks of a resource.
 #[derive(Clone, Debug, FromQueryResult, PartialEq, Eq)]
-pub struct Whereabouts {
+pub struct FilteredResource {
     /// Id of the resource.
     pub id: Uuid,
     /// Its kind.
@@ -105,7 +105,7 @@ pub struct Whereabouts {
 impl DriftFilter {
     /// Whether a drift of this resource is wanted. The same rule as that of the queries here, for drifts that
     /// many want to hear of at once, each by a filter of his own.
-    pub fn lets_through(&self, drift: &drift::Model, resource: &Whereabouts) -> bool {
+    pub fn matches(&self, drift: &drift::Model, resource: &FilteredResource) -> bool {
         let is = |wanted: &Option<String>, text: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| text == Some(wanted))
         };
@@ -117,11 +117,11 @@ impl DriftFilter {
             && is(&self.region, resource.region.as_deref())
             && self.detected_after.is_none_or(|at| drift.detected_at >= at)
             && self.detected_before.is_none_or(|at| drift.detected_at < at)
-            && self.finds(drift, resource)
+            && self.matches_search(drift, resource)
     }
 
     /// Whether the searched text, if any, is in the drift or in its resource.
-    fn finds(&self, drift: &drift::Model, resource: &Whereabouts) -> bool {
+    fn matches_search(&self, drift: &drift::Model, resource: &FilteredResource) -> bool {
         let Some(text) = self.search.as_ref().filter(|text| !text.is_empty()) else {
             return true;
         };

@@ -26,9 +26,9 @@ use self::confirm::{Asking, Confirmed};
 pub use self::order::draw;
 use self::stored::{Missing, Scan, scan};
 use crate::db::{Db, column};
-use crate::domain::admission::keepable;
 use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
 use crate::domain::sweep::Pair;
+use crate::domain::validation::storable;
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
 
@@ -406,7 +406,7 @@ fn report_confirmed(kind: &str, confirmed: &Confirmed, counts: &mut SyncCounts, 
         tracing::warn!(kind, why, "kind.unconfirmed");
         report.outcome = "incomplete".to_owned();
         report.unconfirmed = Some(confirmed.unconfirmed());
-        report.reason = Some(keepable(&why));
+        report.reason = Some(storable(&why));
     }
 }
 
@@ -439,8 +439,8 @@ fn reports_of(listing: &Listing, kinds: &BTreeSet<String>) -> Reports {
     kinds.iter().map(report).collect()
 }
 
-fn report_of(came_of_it: Result<&[ListedResource], &KindListing>, note: Option<&String>) -> KindReport {
-    let (outcome, resources, reason) = match came_of_it {
+fn report_of(result: Result<&[ListedResource], &KindListing>, note: Option<&String>) -> KindReport {
+    let (outcome, resources, reason) = match result {
         Ok(listed) => ("complete", Some(listed.len() as u64), None),
         Err(KindListing::Complete(_)) => ("complete", None, None),
         Err(KindListing::Incomplete(why)) => ("incomplete", None, Some(why)),
@@ -450,8 +450,8 @@ fn report_of(came_of_it: Result<&[ListedResource], &KindListing>, note: Option<&
         outcome: outcome.to_owned(),
         resources,
         unconfirmed: None,
-        reason: reason.map(|why| keepable(why)),
-        note: note.map(String::as_str).map(keepable),
+        reason: reason.map(|why| storable(why)),
+        note: note.map(String::as_str).map(storable),
         unread_fields: Vec::new(),
     }
 }

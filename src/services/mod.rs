@@ -3,6 +3,7 @@
 //! A function that is given a [`crate::db::Db`] owns its transactions. One that is given a transaction says
 //! so by `_in_txn` in its name. Locks are taken in one order everywhere: kind, resource, spec, drift.
 
+pub mod acceptance;
 pub mod baseline;
 pub mod coverage;
 pub mod detection;
@@ -22,4 +23,3 @@ pub mod resources;
 pub mod retention;
 pub mod retirement;
 pub mod stored_specs;
-pub mod triage;

@@ -15,10 +15,10 @@ use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_in_txn, version_in_force};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
-use crate::domain::admission::check_spec;
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::domain::not_compared::NotCompared;
+use crate::domain::validation::check_spec;
 use crate::error::{Error, Result};
 
 /// A spec to record.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::page::{self, Order, Page, PageRequest};
 use crate::db::decodable;
-use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
+use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
 
 /// Which resources are wanted. Parts that are not set narrow nothing.
@@ -59,7 +59,7 @@ pub async fn never_listed<C: ConnectionTrait>(connection: &C) -> Result<i64> {
     let never = resources::Entity::find()
         .filter(resources::Column::FirstSeenAt.is_null())
         .filter(resources::Column::GoneAt.is_null())
-        .filter(asked_for());
+        .filter(has_spec());
     page::count(connection, never, resources::Column::Id).await
 }
 
@@ -131,7 +131,7 @@ fn drifted(wanted: bool) -> Expr {
 
 fn managed(wanted: bool) -> Condition {
     if wanted {
-        Condition::all().add(asked_for())
+        Condition::all().add(has_spec())
     } else {
         unmanaged()
     }
@@ -140,24 +140,24 @@ fn managed(wanted: bool) -> Condition {
 /// The one rule for what nobody asked for: it is there, no spec is in force for it, and nothing else of the cloud
 /// looks after it.
 pub(super) fn unmanaged() -> Condition {
-    unasked_for().add(resources::Column::Owned.eq(false))
+    without_spec().add(resources::Column::Owned.eq(false))
 }
 
 /// What is there without a spec in force, because something else of the cloud looks after it.
-pub(super) fn looked_after() -> Condition {
-    unasked_for().add(resources::Column::Owned.eq(true))
+pub(super) fn owned() -> Condition {
+    without_spec().add(resources::Column::Owned.eq(true))
 }
 
 /// A listing had it, and no complete listing lacked it since. What only an import knows of may not exist at all.
-fn unasked_for() -> Condition {
+fn without_spec() -> Condition {
     Condition::all()
         .add(resources::Column::FirstSeenAt.is_not_null())
         .add(resources::Column::GoneAt.is_null())
-        .add(asked_for().not())
+        .add(has_spec().not())
 }
 
 /// A spec is in force.
-pub(super) fn asked_for() -> Expr {
+pub(super) fn has_spec() -> Expr {
     Expr::exists(active_spec())
 }
 

@@ -1,6 +1,6 @@
 //! Taking what is there as what is asked for.
 
-use drift_inbox::domain::admission::MAX_SPEC_BYTES;
+use drift_inbox::domain::validation::MAX_SPEC_BYTES;
 use entity::cloud_resource_events::EventType;
 use serde_json::json;
 

@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode};
 use chrono::TimeDelta;
 use drift_inbox::app::JobRequest;
 use drift_inbox::clock::Clock;
-use drift_inbox::db::{Db, Patience};
+use drift_inbox::db::{Db, WaitLimits};
 use drift_inbox::domain::retention::Retention;
 use drift_inbox::domain::schedule::Schedules;
 use drift_inbox::error::Error;
@@ -26,11 +26,11 @@ const ACCEPTS: usize = 24;
 async fn server(lock: Duration) -> TestApp {
     let database = TestDb::create().await;
     let db = database.connect_and_migrate().await;
-    let patience = Patience {
+    let patience = WaitLimits {
         lock,
-        ..Patience::REQUEST
+        ..WaitLimits::REQUEST
     };
-    let t = TestApp::over(db.with_patience(patience), database);
+    let t = TestApp::over(db.with_wait_limits(patience), database);
     // Commands that a test runs beside it go by the time of the machine.
     t.later(Clock::System.now() - t.now());
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;

@@ -1,7 +1,7 @@
 //! Walking through lists by cursors.
 
 use chrono::TimeDelta;
-use drift_inbox::services::triage::{AcceptDrift, accept_drift};
+use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use entity::cloud_drift;
 use serde_json::{Value, json};
 

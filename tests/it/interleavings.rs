@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use drift_inbox::app::{App, JobRequest};
 use drift_inbox::clock::Clock;
 use drift_inbox::error::{Error, Result};
+use drift_inbox::services::acceptance::{self, AcceptDrift, Accepted};
 use drift_inbox::services::baseline::record_baseline;
 use drift_inbox::services::detection::{Batch, Scope, SweepCounts, Written, gather, write};
 use drift_inbox::services::locks::{self, Lock};
 use drift_inbox::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
 use drift_inbox::services::resources::ResourceFilter;
 use drift_inbox::services::retirement::{RetireSpec, retire_in_txn, retire_spec};
-use drift_inbox::services::triage::{self, AcceptDrift, Accepted};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned;
 use entity::cloud_resource_events::EventType;
@@ -340,7 +340,7 @@ async fn accepting(
         revision: Some(drift.revision),
         note: None,
     };
-    async move { triage::accept_drift(&db, ADMIN, &accept, now).await }
+    async move { acceptance::accept_drift(&db, ADMIN, &accept, now).await }
 }
 
 /// A record on a server of its own.

@@ -12,8 +12,8 @@ use drift_inbox::clock::Clock;
 use drift_inbox::error::Result;
 use drift_inbox::graphql::bounds::Bounds;
 use drift_inbox::http::{Edge, router};
+use drift_inbox::services::acceptance::{self, AcceptDrift};
 use drift_inbox::services::events::{self, NewEvent, SYSTEM};
-use drift_inbox::services::triage::{self, AcceptDrift};
 use entity::cloud_drift;
 use entity::cloud_resource_events::EventType;
 use serde_json::json;
@@ -99,7 +99,7 @@ async fn what_one_server_commits_reaches_those_who_listen_at_another() {
         revision: Some(drift.revision),
         note: None,
     };
-    triage::accept_drift(other.db(), ADMIN, &accept, t.now())
+    acceptance::accept_drift(other.db(), ADMIN, &accept, t.now())
         .await
         .unwrap();
     for listener in [&mut here, &mut there] {

@@ -1,7 +1,7 @@
 //! Who listens by a filter hears of what the same filter would list.
 
 use chrono::TimeDelta;
-use drift_inbox::services::inbox::{self, DriftFilter, DriftTime, Whereabouts};
+use drift_inbox::services::inbox::{self, DriftFilter, DriftTime, FilteredResource};
 use drift_inbox::services::page::PageRequest;
 use entity::cloud_drift::{DriftKind, DriftStatus};
 use entity::cloud_resources;
@@ -104,7 +104,7 @@ async fn whoever_listens_hears_of_what_the_same_filter_would_list() {
         .unwrap();
     let place = |id: Uuid| {
         let row = resources.iter().find(|row| row.id == id).unwrap();
-        Whereabouts {
+        FilteredResource {
             id,
             kind: row.kind.clone(),
             provider_id: row.provider_id.clone(),
@@ -129,7 +129,7 @@ async fn whoever_listens_hears_of_what_the_same_filter_would_list() {
         let mut listed: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.id).collect();
         let mut heard: Vec<Uuid> = drifts
             .iter()
-            .filter(|drift| filter.lets_through(drift, &place(drift.resource_id)))
+            .filter(|drift| filter.matches(drift, &place(drift.resource_id)))
             .map(|drift| drift.id)
             .collect();
         listed.sort();

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod acceptance;
 mod accounts;
 mod baseline;
 mod both_sides;
@@ -20,8 +21,8 @@ mod desired_state;
 mod detection;
 mod detection_gone;
 mod digitalocean;
-mod digitalocean_belonging;
 mod digitalocean_faults;
+mod digitalocean_ownership;
 mod digitalocean_patience;
 mod digitalocean_secrets;
 mod docs;
@@ -84,6 +85,5 @@ mod terraform_files;
 mod terraform_membership;
 mod terraform_secrets;
 mod toy;
-mod triage;
 mod unconfirmed;
 mod vouching;

@@ -1,6 +1,6 @@
 //! What a Terraform state leaves open, and what it says by saying nothing: seen from the outside.
 
-use drift_inbox::services::triage::{AcceptDrift, accept_drift};
+use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use serde_json::{Value, json};
 
 use crate::support::account::{Account, droplet};

@@ -16,12 +16,12 @@ use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
 use crate::error::Error;
 use crate::provider::InventoryProvider;
+use crate::services::acceptance::{AcceptDrift, accept_drift};
 use crate::services::inbox::{self, DriftFilter, DriftTime};
 use crate::services::inventory::SyncOptions;
 use crate::services::page::PageRequest;
 use crate::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
 use crate::services::resources::{self, ResourceFilter};
-use crate::services::triage::{AcceptDrift, accept_drift};
 
 /// When everything was as it was asked for.
 const BEGINNING: TimeDelta = TimeDelta::days(30);

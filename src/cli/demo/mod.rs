@@ -23,7 +23,7 @@ use crate::app::{App, JobRequest};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
 use crate::config::{BadSetting, DatabaseConfig, HttpArgs, TokenArgs, TokenConfig, duration};
-use crate::db::Patience;
+use crate::db::WaitLimits;
 use crate::error::Error;
 use crate::http::Edge;
 use crate::provider::{InventoryProvider, file::InventoryFile};
@@ -103,13 +103,13 @@ async fn prepare(folder: &Path, account: &mut Account, changes: &Changes) -> Res
     let db = connect(&DatabaseConfig {
         url: url.into(),
         migrate: true,
-        patience: Patience::REQUEST,
+        patience: WaitLimits::REQUEST,
     })
     .await?;
     let inventory: Arc<dyn InventoryProvider> = Arc::new(InventoryFile::new(account.file()));
     history::play(&db, Arc::clone(&inventory), account, &changes.history).await?;
     let app = App::new(
-        db.with_patience(Patience::REQUEST),
+        db.with_wait_limits(WaitLimits::REQUEST),
         Clock::System,
         Some(inventory),
     );

@@ -232,15 +232,15 @@ fn a_project_that_was_never_told_is_not_compared_where_everything_is_in_one() {
         let found = differences(&asked, resource);
         found.iter().any(|difference| difference.field == PROJECT_ID)
     };
-    let (untold, other) = (resource(json!({})), |project: &str, provider: &str| {
+    let (unread_fields, other) = (resource(json!({})), |project: &str, provider: &str| {
         cloud_resources::Model {
             project_id: Some(project.to_owned()),
             provider: provider.to_owned(),
             ..resource(json!({}))
         }
     });
-    assert!(!told(&untold) && !told(&other("", "digitalocean")));
+    assert!(!told(&unread_fields) && !told(&other("", "digitalocean")));
     assert!(told(&other("p-2", "digitalocean")));
     assert!(told(&other("", "elsewhere")), "it may well be in none");
-    assert_eq!(differences(&asked, &untold).len(), 1, "the region is");
+    assert_eq!(differences(&asked, &unread_fields).len(), 1, "the region is");
 }

@@ -25,7 +25,7 @@ fn listed(provider_id: &str) -> ListedResource {
         project_id: text("project_id"),
         attrs: attrs(json!({"size": 25, "ipv6": true})),
         settling: false,
-        untold: BTreeSet::new(),
+        unread_fields: BTreeSet::new(),
     }
 }
 
@@ -245,7 +245,7 @@ fn what_a_listing_cannot_tell_stays_as_it_was() {
     let mut after = listed("1");
     after.attrs = attrs(json!({"size": 25}));
     after.project_id = None;
-    after.untold = BTreeSet::from([PROJECT_ID, AUTOSCALE_POOL_ID]);
+    after.unread_fields = BTreeSet::from([PROJECT_ID, AUTOSCALE_POOL_ID]);
     assert_eq!(plan_kind(vec![stored(before.clone())], [&after]), []);
     after.attrs = attrs(json!({"size": 26}));
     let plan = plan_kind(vec![stored(before.clone())], [&after]);
@@ -261,7 +261,7 @@ fn what_a_listing_cannot_tell_stays_as_it_was() {
     assert_eq!(kept.project_id, before.project_id);
     assert_eq!(kept.attrs["autoscale_pool_id"], "pool-1");
     // Known now, and no more.
-    after.untold.clear();
+    after.unread_fields.clear();
     assert_eq!(
         fields_changed(before, after),
         ["project_id", "owned", "attrs.autoscale_pool_id", "attrs.size"]

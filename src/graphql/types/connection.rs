@@ -8,7 +8,7 @@ use entity::job_runs::Job;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::admission::check_time;
+use crate::domain::validation::check_time;
 use crate::error::{Error, Result};
 use crate::graphql::bounds::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;

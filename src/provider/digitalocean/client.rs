@@ -1,4 +1,4 @@
-//! Asks the API, with patience and within bounds. GET only.
+//! Sends GET requests to the API, with retries, timeouts and rate limits.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::address::{ApiToken, ApiUrl};
-use super::limits::{Limits, NO_ANSWER, Pace, Patience};
+use super::limits::{Limits, NO_ANSWER, Pace, RetryBudget};
 use crate::clock::Clock;
 
 /// What is read of the body of an error, in bytes.
@@ -85,13 +85,13 @@ impl Client {
         query: &[(&str, &str)],
         until: Instant,
     ) -> Result<Value, Fault> {
-        self.get_with(path, query, until, Patience::new(&self.limits))
+        self.get_with(path, query, until, RetryBudget::new(&self.limits))
             .await
     }
 
     /// The first request of a run, which waits for the API to come back.
     pub(super) async fn get_first(&self, path: &[&str], until: Instant) -> Result<Value, Fault> {
-        self.get_with(path, &[], until, Patience::of_the_first(&self.limits))
+        self.get_with(path, &[], until, RetryBudget::of_first_request(&self.limits))
             .await
     }
 
@@ -100,10 +100,10 @@ impl Client {
         path: &[&str],
         query: &[(&str, &str)],
         until: Instant,
-        patience: Patience,
+        budget: RetryBudget,
     ) -> Result<Value, Fault> {
         let url = self.api.join(path.iter().copied(), query);
-        let patient = tokio::time::timeout_at(until, self.patiently(&url, &patience));
+        let patient = tokio::time::timeout_at(until, self.within_budget(&url, &budget));
         patient.await.unwrap_or_else(|_| {
             let why = "the time limit of all requests together was reached before a response arrived";
             Err(Fault::Failed(why.to_owned()))
@@ -111,10 +111,10 @@ impl Client {
     }
 
     /// Waiting out a 429 is no try: it has a bound of its own.
-    async fn patiently(&self, url: &Url, patience: &Patience) -> Result<Value, Fault> {
+    async fn within_budget(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Fault> {
         let mut waited = Duration::ZERO;
         loop {
-            let wait = match self.with_retries(url, patience).await {
+            let wait = match self.with_retries(url, budget).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(fault)) => return Err(fault),
                 Err(Failure::Passing(why) | Failure::Gateway(why)) => return Err(Fault::Failed(why)),
@@ -132,16 +132,16 @@ impl Client {
         }
     }
 
-    async fn with_retries(&self, url: &Url, patience: &Patience) -> Result<Value, Failure> {
+    async fn with_retries(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Failure> {
         let policy = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(self.limits.first_pause)
             .with_max_delay(self.limits.longest_pause)
             .without_max_times();
-        (|| self.once(url, patience))
+        (|| self.once(url, budget))
             .retry(policy)
             .when(|failure| matches!(failure, Failure::Passing(_) | Failure::Gateway(_)))
-            .adjust(|_, pause| patience.for_a_pause(pause?))
+            .adjust(|_, pause| budget.pause(pause?))
             .notify(|failure, pause| {
                 tracing::info!(
                     path = url.path(),
@@ -153,27 +153,27 @@ impl Client {
             .await
     }
 
-    async fn once(&self, url: &Url, patience: &Patience) -> Result<Value, Failure> {
+    async fn once(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Failure> {
         let stopping = || Failure::Final(Fault::Failed("the server is stopping".to_owned()));
         let _turn = self.pace.turn().await.ok_or_else(stopping)?;
         // After the turn: while this one queued, another may have heard that it is too much.
         if let Some(wait) = self.pace.held() {
             return Err(Failure::Limited(wait));
         }
-        let (started, limit) = (Instant::now(), patience.for_a_try());
+        let (started, limit) = (Instant::now(), budget.try_timeout());
         let tried = tokio::time::timeout(limit, self.ask(url)).await;
-        let tried = tried.unwrap_or_else(|_| Err(Failure::Passing(patience.why_none(limit))));
+        let tried = tried.unwrap_or_else(|_| Err(Failure::Passing(budget.timeout_reason(limit))));
         match &tried {
-            Err(Failure::Passing(why)) => patience.hear(why),
+            Err(Failure::Passing(why)) => budget.note_failure(why),
             Err(Failure::Gateway(why)) => {
-                patience.hear(why);
-                patience.hear_a_gateway();
+                budget.note_failure(why);
+                budget.note_gateway_error();
             }
             _ => {}
         }
         // To be told to wait is no try.
         if !matches!(tried, Err(Failure::Limited(_))) {
-            patience.spend(started.elapsed());
+            budget.spend(started.elapsed());
         }
         tried
     }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::belonging::leave_untold;
 use super::client::{Client, Fault};
 use super::kinds::{CERTIFICATES, From, KINDS, Kind, Lists};
 use super::map::{self, Context};
+use super::ownership::mark_unread;
 use super::paging::{Source, Unlisted, list};
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
@@ -150,7 +150,7 @@ impl<'a> Question<'a> {
         let item = self.get(&[path, &[id]].concat(), lists.one).await?;
         let context = self.run().context_for(std::slice::from_ref(&item)).await;
         let mut resource = mapped((lists.map)(&item, &context.map_err(fault_of)?))?;
-        leave_untold(kind, &mut resource);
+        mark_unread(kind, &mut resource);
         Ok(resource)
     }
 

@@ -70,7 +70,7 @@ impl Default for Limits {
 
 /// What is left of the time for one request.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct RetryBudget {
     request_timeout: Duration,
     retry_for: Duration,
     /// How long it is tried once a gateway has answered.
@@ -81,7 +81,7 @@ pub(super) struct Patience {
     heard: Mutex<Option<String>>,
 }
 
-impl Patience {
+impl RetryBudget {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             request_timeout: limits.request_timeout,
@@ -94,7 +94,7 @@ impl Patience {
     }
 
     /// For the first request of a run.
-    pub(super) fn of_the_first(limits: &Limits) -> Self {
+    pub(super) fn of_first_request(limits: &Limits) -> Self {
         Self {
             behind_a_gateway: limits.first_request.max(limits.retry_for),
             ..Self::new(limits)
@@ -102,7 +102,7 @@ impl Patience {
     }
 
     /// A gateway answered: the host is the right one, and comes back.
-    pub(super) fn hear_a_gateway(&self) {
+    pub(super) fn note_gateway_error(&self) {
         self.a_gateway_answered.store(true, Ordering::Relaxed);
     }
 
@@ -115,7 +115,7 @@ impl Patience {
     }
 
     /// How long the next try may take. The first one may take its time.
-    pub(super) fn for_a_try(&self) -> Duration {
+    pub(super) fn try_timeout(&self) -> Duration {
         let spent = self.spent();
         if spent.is_zero() {
             self.request_timeout
@@ -125,7 +125,7 @@ impl Patience {
     }
 
     /// Takes a pause from what is left; None if nothing would be left after it.
-    pub(super) fn for_a_pause(&self, pause: Duration) -> Option<Duration> {
+    pub(super) fn pause(&self, pause: Duration) -> Option<Duration> {
         let mut spent = self.spent();
         *spent = spent.saturating_add(pause);
         (*spent < self.retry_for()).then_some(pause)
@@ -137,13 +137,13 @@ impl Patience {
     }
 
     /// Keeps why a try failed.
-    pub(super) fn hear(&self, why: &str) {
+    pub(super) fn note_failure(&self, why: &str) {
         *self.heard() = Some(why.to_owned());
     }
 
     /// Why there is no answer after a try of this length. One that had less than a request may take says nothing
     /// new: it was cut off because those before it had failed.
-    pub(super) fn why_none(&self, tried_for: Duration) -> String {
+    pub(super) fn timeout_reason(&self, tried_for: Duration) -> String {
         let heard = self.heard().clone().filter(|_| tried_for < self.request_timeout);
         heard.unwrap_or_else(|| NO_ANSWER.to_owned())
     }
@@ -252,50 +252,46 @@ mod tests {
 
     #[test]
     fn no_try_ends_after_the_time_for_its_request() {
-        let patience = Patience::new(&Limits::default());
+        let budget = RetryBudget::new(&Limits::default());
         let seconds = Duration::from_secs;
-        assert_eq!(patience.for_a_try(), seconds(20));
-        patience.spend(seconds(20));
-        assert_eq!(patience.for_a_pause(seconds(10)), Some(seconds(10)));
-        assert_eq!(patience.for_a_try(), seconds(20));
-        patience.spend(seconds(12));
-        assert_eq!(patience.for_a_pause(seconds(10)), Some(seconds(10)));
-        assert_eq!(patience.for_a_try(), seconds(8), "not 20");
-        patience.spend(seconds(1));
-        assert_eq!(patience.for_a_pause(seconds(7)), None);
+        assert_eq!(budget.try_timeout(), seconds(20));
+        budget.spend(seconds(20));
+        assert_eq!(budget.pause(seconds(10)), Some(seconds(10)));
+        assert_eq!(budget.try_timeout(), seconds(20));
+        budget.spend(seconds(12));
+        assert_eq!(budget.pause(seconds(10)), Some(seconds(10)));
+        assert_eq!(budget.try_timeout(), seconds(8), "not 20");
+        budget.spend(seconds(1));
+        assert_eq!(budget.pause(seconds(7)), None);
     }
 
     #[test]
     fn the_first_request_is_tried_for_long_only_behind_a_gateway() {
         let (limits, seconds) = (Limits::default(), Duration::from_secs);
-        let patience = Patience::of_the_first(&limits);
-        assert_eq!(patience.for_a_pause(seconds(59)), Some(seconds(59)));
-        assert_eq!(patience.for_a_pause(seconds(1)), None, "nothing has answered yet");
-        patience.hear_a_gateway();
-        assert_eq!(patience.for_a_pause(seconds(10)), Some(seconds(10)));
-        assert_eq!(patience.for_a_try(), seconds(20));
-        assert_eq!(
-            patience.for_a_pause(limits.first_request),
-            None,
-            "and not for ever"
-        );
+        let budget = RetryBudget::of_first_request(&limits);
+        assert_eq!(budget.pause(seconds(59)), Some(seconds(59)));
+        assert_eq!(budget.pause(seconds(1)), None, "nothing has answered yet");
+        budget.note_gateway_error();
+        assert_eq!(budget.pause(seconds(10)), Some(seconds(10)));
+        assert_eq!(budget.try_timeout(), seconds(20));
+        assert_eq!(budget.pause(limits.first_request), None, "and not for ever");
         assert!(
             limits.first_request < limits.listing,
             "there is time left for the listing"
         );
-        let other = Patience::new(&limits);
-        other.hear_a_gateway();
-        assert_eq!(other.for_a_pause(seconds(60)), None);
+        let other = RetryBudget::new(&limits);
+        other.note_gateway_error();
+        assert_eq!(other.pause(seconds(60)), None);
     }
 
     #[test]
     fn a_try_that_was_cut_short_leaves_the_reason_of_the_one_before() {
-        let patience = Patience::new(&Limits::default());
+        let budget = RetryBudget::new(&Limits::default());
         let seconds = Duration::from_secs;
-        assert_eq!(patience.why_none(seconds(8)), NO_ANSWER);
-        patience.hear("the response status is 500");
-        assert_eq!(patience.why_none(seconds(8)), "the response status is 500");
-        assert_eq!(patience.why_none(seconds(20)), NO_ANSWER);
+        assert_eq!(budget.timeout_reason(seconds(8)), NO_ANSWER);
+        budget.note_failure("the response status is 500");
+        assert_eq!(budget.timeout_reason(seconds(8)), "the response status is 500");
+        assert_eq!(budget.timeout_reason(seconds(20)), NO_ANSWER);
     }
 
     #[test]

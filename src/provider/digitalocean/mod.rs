@@ -1,15 +1,15 @@
 //! Lists a DigitalOcean account over its API, with GET requests only.
 //!
-//! `run` lists kind by kind, `paging` decides whether a list is everything, `client` asks with patience
+//! `run` lists kind by kind, `paging` decides whether a list is everything, `client` sends requests and retries
 //! and within `Limits`, `map` lets in what is compared and nothing else.
 
 mod address;
-mod belonging;
 mod client;
 mod confirm;
 mod kinds;
 mod limits;
 mod map;
+mod ownership;
 mod paging;
 mod run;
 
@@ -29,7 +29,7 @@ use self::client::{Client, Fault};
 use self::confirm::Confirming;
 use self::kinds::KINDS;
 pub use self::limits::Limits;
-use self::run::{OfKind, Run, TokenRefused};
+use self::run::{KindResult, Run, TokenRefused};
 use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -86,7 +86,7 @@ impl DigitalOcean {
 
     async fn list_all(&self, kinds: Option<&BTreeSet<String>>, now: DateTime<Utc>) -> Result<Listing> {
         *self.confirming.lock().await = Arc::default();
-        // One bound for both, so that patience with the first request never makes a run longer.
+        // One deadline for both, so that retries of the first request never make a run longer.
         let until = self.until.lock().await.take();
         let until = until.unwrap_or_else(|| Instant::now() + self.client.limits.listing);
         let run = Run::new(&self.client, until);
@@ -97,12 +97,12 @@ impl DigitalOcean {
             .map(|kind| run.list_kind(kind).map_ok(|listing| (kind.name, listing)))
             .collect();
         let (mut listed, mut notes, mut unread_fields) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        while let Some((kind, came_of_it)) = under_way.try_next().await? {
-            log_kind(kind, &came_of_it);
-            listed.insert(kind.to_owned(), came_of_it.listing);
-            notes.extend(came_of_it.note.map(|note| (kind.to_owned(), note)));
-            if !came_of_it.unread_fields.is_empty() {
-                unread_fields.insert(kind.to_owned(), came_of_it.unread_fields);
+        while let Some((kind, result)) = under_way.try_next().await? {
+            log_kind(kind, &result);
+            listed.insert(kind.to_owned(), result.listing);
+            notes.extend(result.note.map(|note| (kind.to_owned(), note)));
+            if !result.unread_fields.is_empty() {
+                unread_fields.insert(kind.to_owned(), result.unread_fields);
             }
         }
         Ok(Listing {
@@ -117,11 +117,11 @@ impl DigitalOcean {
     }
 }
 
-fn log_kind(kind: &str, came_of_it: &OfKind) {
-    if let Some(why) = &came_of_it.note {
+fn log_kind(kind: &str, result: &KindResult) {
+    if let Some(why) = &result.note {
         tracing::warn!(kind, why, "kind.fields_not_readable");
     }
-    match &came_of_it.listing {
+    match &result.listing {
         KindListing::Complete(listed) => tracing::debug!(kind, resources = listed.len(), "kind.listed"),
         KindListing::Incomplete(why) => tracing::warn!(kind, why, "kind.incomplete"),
         KindListing::NotReadable(why) => tracing::warn!(kind, why, "kind.not_readable"),

@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::belonging::{Owners, Unknown};
 use super::client::Client;
 use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, From, Kind, Lists, PROJECTS};
 use super::map::{self, Context, id_text};
+use super::ownership::{Owners, Unknown};
 use super::paging::{Source, Unlisted, list};
 use crate::domain::inventory::ListedResource;
 use crate::provider::{KindListing, check_resource};
@@ -35,7 +35,7 @@ pub(super) struct Run<'a> {
 }
 
 /// What came of a kind.
-pub(super) struct OfKind {
+pub(super) struct KindResult {
     pub(super) listing: KindListing,
     /// What is not known of it all the same, and why.
     pub(super) note: Option<String>,
@@ -59,7 +59,7 @@ impl<'a> Run<'a> {
     }
 
     /// What comes of a kind.
-    pub(super) async fn list_kind(&self, kind: &Kind) -> Result<OfKind, TokenRefused> {
+    pub(super) async fn list_kind(&self, kind: &Kind) -> Result<KindResult, TokenRefused> {
         let (listing, unknown) = match self.placed(kind).await {
             Ok((listed, unknown)) => (believed(listed), unknown),
             Err(Unlisted::Unauthorized) => return Err(TokenRefused),
@@ -68,7 +68,7 @@ impl<'a> Run<'a> {
             }
             Err(Unlisted::Incomplete(why)) => (KindListing::Incomplete(why), Unknown::default()),
         };
-        Ok(OfKind {
+        Ok(KindResult {
             listing,
             note: unknown.note(),
             unread_fields: unknown.fields,

@@ -1,9 +1,9 @@
 //! What the parts of this provider make of the API's answers, each with a small server on loopback.
 
 mod account;
-mod belonging;
 mod client;
 mod confirm;
+mod ownership;
 mod paging;
 mod run;
 mod server;

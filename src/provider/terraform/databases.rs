@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Said;
 use super::fields::{Block, Reading, Row, Take, desired, id, take, text};
 use super::file::Instance;
-use crate::provider::normal;
+use crate::provider::normalize;
 
 /// Passwords, addresses and users have no row here, and so have what other endpoints tell.
 const CLUSTER: [Row; 9] = [
@@ -23,7 +23,7 @@ const CLUSTER: [Row; 9] = [
 pub(super) fn cluster(instance: &Instance) -> Option<Vec<Said>> {
     let (root, attributes) = (Block::of(instance), &instance.attributes);
     let mut reading = take(&root, &CLUSTER);
-    if let Some(engine) = text(attributes, "engine").map(normal::engine) {
+    if let Some(engine) = text(attributes, "engine").map(normalize::engine) {
         // The cloud upgrades caches by itself.
         if engine == "valkey" {
             reading.fields.remove("version");
@@ -39,7 +39,7 @@ pub(super) fn cluster(instance: &Instance) -> Option<Vec<Said>> {
     if let Some(window) = reading.block(&root, "maintenance_window", "maintenance_window") {
         let mut declared = take(&window, &[("day", "day", Take::Slug)]);
         if let Some(hour) = text(window.attributes, "hour") {
-            declared.set("hour", normal::hour(hour));
+            declared.set("hour", normalize::hour(hour));
         }
         reading.object("maintenance_window", declared);
     }
@@ -65,7 +65,7 @@ pub(super) fn firewall(instance: &Instance) -> Option<Vec<Said>> {
 fn rule(block: Block<'_>) -> Reading {
     let mut rule = take(&block, &RULE);
     if let (Some("tag"), Some(tag)) = (text(&rule.fields, "type"), text(&rule.fields, "value")) {
-        let tag = normal::slug(tag);
+        let tag = normalize::slug(tag);
         rule.set("value", tag);
     }
     rule

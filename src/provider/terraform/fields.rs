@@ -7,7 +7,7 @@ use super::file::Instance;
 use super::schema::{Silence, is_silent, silence_of};
 use crate::domain::canonical::is_unset;
 use crate::domain::not_compared::NotCompared;
-use crate::provider::normal;
+use crate::provider::normalize;
 
 /// The default pool of a cluster stands in a block, and is a resource of its own all the same.
 pub(super) const DEFAULT_POOL: &str = "node_pool";
@@ -244,16 +244,16 @@ fn field(value: &Value, how: Take) -> Option<Value> {
     match how {
         Take::Text => Some(value.as_str()?.into()),
         Take::Known => Some(text()?.into()),
-        Take::Slug => Some(normal::slug(text()?).into()),
+        Take::Slug => Some(normalize::slug(text()?).into()),
         Take::Upper => Some(text()?.to_uppercase().into()),
-        Take::Capitalised => Some(normal::capitalised(text()?).into()),
-        Take::Purpose => Some(normal::purpose(text()?).into()),
-        Take::Url => Some(normal::without_user(value.as_str()?).into()),
+        Take::Capitalised => Some(normalize::capitalised(text()?).into()),
+        Take::Purpose => Some(normalize::purpose(text()?).into()),
+        Take::Url => Some(normalize::without_user(value.as_str()?).into()),
         Take::Flag => Some(value.as_bool()?.into()),
         Take::Number => number(value),
         Take::Positive => number(value).filter(|number| number.as_f64().is_some_and(|number| number > 0.0)),
-        Take::Tags => Some(normal::tags(texts(value)?).into()),
-        Take::KubernetesTags => Some(normal::kubernetes_tags(texts(value)?).into()),
+        Take::Tags => Some(normalize::tags(texts(value)?).into()),
+        Take::KubernetesTags => Some(normalize::kubernetes_tags(texts(value)?).into()),
         Take::Texts => {
             let mut texts = texts(value)?;
             texts.sort_unstable();
@@ -262,7 +262,7 @@ fn field(value: &Value, how: Take) -> Option<Value> {
         }
         Take::Ids => ids(value),
         Take::Labels => map(value, str::to_owned, Value::is_string),
-        Take::Priorities => map(value, normal::slug, Value::is_number),
+        Take::Priorities => map(value, normalize::slug, Value::is_number),
     }
 }
 

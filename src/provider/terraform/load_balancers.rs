@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Said;
 use super::fields::{Block, Reading, Row, Take, desired, id, id_number, take, text};
 use super::file::Instance;
-use crate::provider::normal;
+use crate::provider::normalize;
 
 const LOAD_BALANCER: [Row; 13] = [
     ("name", "name", Take::Text),
@@ -86,7 +86,7 @@ pub(super) fn load_balancer(instance: &Instance) -> Option<Vec<Said>> {
     let (root, attributes) = (Block::of(instance), &instance.attributes);
     let mut reading = take(&root, &LOAD_BALANCER);
     let size_unit = attributes.get("size_unit").and_then(id_number);
-    match normal::load_balancer_size(size_unit, text(attributes, "size")) {
+    match normalize::load_balancer_size(size_unit, text(attributes, "size")) {
         Some(size) => reading.set("size_slug", size),
         None => reading.leave_open(&root, "size_unit", "size_slug"),
     }

@@ -7,7 +7,7 @@ use super::file::Instance;
 use super::merge::Part;
 use super::{Said, Strength};
 use crate::domain::canonical::is_unset;
-use crate::provider::normal;
+use crate::provider::normalize;
 
 const FIREWALL: [Row; 3] = [
     ("name", "name", Take::Text),
@@ -54,7 +54,7 @@ fn rule(block: &Block<'_>, peers: &'static str, rows: &[Row]) -> Reading {
     let mut rule = take(block, &[("protocol", "protocol", Take::Slug)]);
     let protocol = text(&rule.fields, "protocol").unwrap_or_default();
     let range = text(block.attributes, "port_range").unwrap_or_default();
-    if let Some(ports) = normal::ports(protocol, range) {
+    if let Some(ports) = normalize::ports(protocol, range) {
         rule.set("ports", ports);
     }
     let mut named = take(block, rows);
@@ -100,10 +100,10 @@ pub(super) fn record(instance: &Instance) -> Option<Vec<Said>> {
     let domain = text(attributes, "domain").unwrap_or_default();
     let record_type = text(&reading.fields, "type").unwrap_or_default().to_owned();
     if let Some(name) = attributes.get("name").and_then(Value::as_str) {
-        reading.set("name", normal::record_name(name, domain));
+        reading.set("name", normalize::record_name(name, domain));
     }
     if let Some(value) = attributes.get("value").and_then(Value::as_str) {
-        reading.set("data", normal::record_data(&record_type, value, domain));
+        reading.set("data", normalize::record_data(&record_type, value, domain));
     }
     let id = id(attributes, "id")?;
     Some(vec![Said::Resource(desired(

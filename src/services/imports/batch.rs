@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn, open_drifts};
 use super::{Closing, Import, Refusal, TakenOver, declarations};
-use crate::domain::admission::{Inadmissible, check_spec};
 use crate::domain::imports::{Decision, decide, may_be_taken_over};
 use crate::domain::not_compared::NotCompared;
 use crate::domain::sweep::{Change, Pair, is_unsynced, plan};
+use crate::domain::validation::{InvalidInput, check_spec};
 use crate::error::Result;
 use crate::provider::check_identity;
 use crate::provider::terraform::Desired;
@@ -205,7 +205,7 @@ fn belongs_to(owner: &str) -> String {
     format!("its spec belongs to {owner}{way_out}")
 }
 
-fn check(desired: &Desired) -> Result<(), Inadmissible> {
+fn check(desired: &Desired) -> Result<(), InvalidInput> {
     let region = desired.region.as_deref();
     check_identity(&desired.provider_id, &desired.name, &desired.urn, region)?;
     check_spec(&Value::Object(desired.spec.clone()))

@@ -20,9 +20,9 @@ use super::batch::{Batch, Wanted, closed_by};
 use super::rows::{Key, lock_in_txn, rows_of};
 use super::{Import, Refusal};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
-use crate::domain::admission::{Inadmissible, MAX_TEXT_BYTES, check_text};
 use crate::domain::imports::{Decision, decide, owning_state};
 use crate::domain::not_compared::NotCompared;
+use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
 use crate::provider::check_identity;
 use crate::provider::terraform::{Declaration, State, Strength, put_into};
@@ -51,7 +51,7 @@ pub(super) fn of_state(state: &State) -> (Declared, Vec<Refusal>) {
     (declared, refused)
 }
 
-fn check(declaration: &Declaration) -> Result<(), Inadmissible> {
+fn check(declaration: &Declaration) -> Result<(), InvalidInput> {
     check_identity(&declaration.provider_id, "", "", None)?;
     check_text("address", &declaration.address, MAX_TEXT_BYTES)?;
     check_text(

@@ -12,8 +12,8 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::db::{column, decode};
-use crate::domain::admission::is_comparable;
 use crate::domain::inventory::{ListedResource, StoredResource};
+use crate::domain::validation::is_comparable;
 use crate::error::Result;
 
 /// A stored resource that a complete listing lacks.

@@ -23,7 +23,7 @@ pub(crate) struct Account {
     pub(crate) t: TestApp,
 }
 
-/// Patience for tests: as little as possible, but enough for a loaded machine.
+/// WaitLimits for tests: as little as possible, but enough for a loaded machine.
 pub(crate) fn limits() -> Limits {
     Limits {
         per_minute: 6_000_000,

@@ -164,7 +164,7 @@ impl Listed {
             project_id: None,
             attrs: Map::new(),
             settling: false,
-            untold: BTreeSet::new(),
+            unread_fields: BTreeSet::new(),
         };
         Self {
             kind: kind.to_owned(),

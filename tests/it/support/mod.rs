@@ -36,12 +36,12 @@ use drift_inbox::error::Error;
 use drift_inbox::graphql::bounds::Bounds;
 use drift_inbox::http::{Edge, router};
 use drift_inbox::provider::InventoryProvider;
+use drift_inbox::services::acceptance::{self, AcceptDrift, Accepted};
 use drift_inbox::services::detection::SweepCounts;
 use drift_inbox::services::inbox::{self, DriftFilter, DriftTime};
 use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::page::PageRequest;
 use drift_inbox::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
-use drift_inbox::services::triage::{self, AcceptDrift, Accepted};
 use entity::cloud_drift::{self, DriftStatus};
 use entity::job_runs::JobOutcome;
 use entity::{cloud_provisioned, cloud_resource_events, cloud_resources, job_runs};
@@ -258,7 +258,7 @@ impl TestApp {
             revision: Some(drift.revision),
             note: None,
         };
-        triage::accept_drift(self.db(), ADMIN, &accept, self.now()).await
+        acceptance::accept_drift(self.db(), ADMIN, &accept, self.now()).await
     }
 
     /// The types of the events of the resource of this name, oldest first.

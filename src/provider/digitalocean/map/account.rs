@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Context, Shape, named, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::Field;
-use crate::provider::normal;
+use crate::provider::normalize;
 
 const PROJECT: &[Field] = &[
     ("description", Shape::Plain),
@@ -16,7 +16,7 @@ const PROJECT: &[Field] = &[
 pub(in super::super) fn project(item: &Value, _: &Context) -> Option<ListedResource> {
     let mut project = named(item, "project", PROJECT)?;
     if let Some(purpose) = text(item, "/purpose") {
-        project.with_attr("purpose", normal::purpose(&purpose));
+        project.with_attr("purpose", normalize::purpose(&purpose));
     }
     Some(project)
 }

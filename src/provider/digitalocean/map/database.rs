@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Context, Shape, items, named, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, as_set, pick};
-use crate::provider::normal;
+use crate::provider::normalize;
 
 const DATABASE: &[Field] = &[
     ("version", Shape::Plain),
@@ -20,10 +20,10 @@ const DATABASE: &[Field] = &[
 pub(in super::super) fn database(item: &Value, _: &Context) -> Option<ListedResource> {
     let mut database = named(item, "dbaas", DATABASE)?;
     if let Some(engine) = text(item, "/engine") {
-        database.with_attr("engine", normal::engine(&engine));
+        database.with_attr("engine", normalize::engine(&engine));
     }
     database.size_slug = super::lower(item, "/size");
-    let hour = text(item, "/maintenance_window/hour").map(|hour| normal::hour(&hour));
+    let hour = text(item, "/maintenance_window/hour").map(|hour| normalize::hour(&hour));
     let window = json!({ "day": super::lower(item, "/maintenance_window/day"), "hour": hour });
     let fields = Shape::Object(&[("day", Shape::Plain), ("hour", Shape::Plain)]);
     if let Some(window) = pick(&window, &fields) {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Context, Shape, id_text, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, pick_fields};
-use crate::provider::normal;
+use crate::provider::normalize;
 
 pub(in super::super) fn domain(item: &Value, _: &Context) -> Option<ListedResource> {
     let name = text(item, "/name")?.to_lowercase();
@@ -27,14 +27,14 @@ const RECORD: &[Field] = &[
 pub(in super::super) fn record(item: &Value, domain: &str) -> Option<ListedResource> {
     let id = item.get("id").and_then(id_text)?;
     let kind = text(item, "/type").unwrap_or_default().to_uppercase();
-    let name = normal::record_name(&text(item, "/name").unwrap_or_default(), domain);
+    let name = normalize::record_name(&text(item, "/name").unwrap_or_default(), domain);
     let mut record = resource(item, "domain_record", &id, Some(name));
     record.attrs = pick_fields(item, RECORD);
     // Zero, where Terraform cannot tell it from unset.
     record.attrs.retain(|_, value| *value != 0);
     record.settling = false;
     if let Some(data) = text(item, "/data") {
-        record.with_attr("data", normal::record_data(&kind, &data, domain));
+        record.with_attr("data", normalize::record_data(&kind, &data, domain));
     }
     record.with_attr("type", kind);
     record.with_attr("domain", domain);

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Context, Shape, flag, items, named, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::Field;
-use crate::provider::normal;
+use crate::provider::normalize;
 
 const SWITCH: &[Field] = &[("enabled", Shape::Switch)];
 
@@ -98,7 +98,7 @@ pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResour
 }
 
 fn chosen_tags(item: &Value) -> Vec<String> {
-    normal::kubernetes_tags(items(item, "/tags").iter().filter_map(Value::as_str))
+    normalize::kubernetes_tags(items(item, "/tags").iter().filter_map(Value::as_str))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 
 use self::shape::{Field, Shape, pick, pick_fields};
 use crate::domain::inventory::ListedResource;
-use crate::provider::normal;
+use crate::provider::normalize;
 
 /// States that pass by themselves, whatever the kind.
 const PASSING: [&str; 18] = [
@@ -83,7 +83,7 @@ fn items<'a>(item: &'a Value, pointer: &str) -> &'a [Value] {
 }
 
 fn tags(item: &Value) -> Vec<String> {
-    normal::tags(items(item, "/tags").iter().filter_map(Value::as_str))
+    normalize::tags(items(item, "/tags").iter().filter_map(Value::as_str))
 }
 
 fn is_passing(status: &str) -> bool {
@@ -106,7 +106,7 @@ fn resource(item: &Value, urn_type: &str, id: &str, name: Option<String>) -> Lis
         vpc_uuid: text(item, "/vpc_uuid"),
         project_id: text(item, "/project_id"),
         attrs: Map::new(),
-        untold: BTreeSet::new(),
+        unread_fields: BTreeSet::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::certificates::name_certificate;
 use super::{Context, Shape, items, named, pick, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, as_set};
-use crate::provider::normal;
+use crate::provider::normalize;
 
 const LOAD_BALANCER: &[Field] = &[
     ("type", Shape::Plain),
@@ -75,7 +75,7 @@ pub(in super::super) fn load_balancer(item: &Value, context: &Context) -> Option
     let mut balancer = named(item, "loadbalancer", LOAD_BALANCER)?;
     balancer.ip = text(item, "/ip");
     let size_unit = item.get("size_unit").and_then(Value::as_i64);
-    balancer.size_slug = normal::load_balancer_size(size_unit, text(item, "/size").as_deref());
+    balancer.size_slug = normalize::load_balancer_size(size_unit, text(item, "/size").as_deref());
     // The members follow the tag.
     if balancer.attrs.contains_key("tag") {
         balancer.attrs.remove("droplet_ids");
@@ -127,7 +127,7 @@ fn firewall_rule(item: &Value, peers: &str) -> Value {
     let protocol = super::lower(item, "/protocol").unwrap_or_default();
     let ports = item.get("ports").and_then(super::id_text).unwrap_or_default();
     let mut rule = Map::new();
-    if let Some(ports) = normal::ports(&protocol, &ports) {
+    if let Some(ports) = normalize::ports(&protocol, &ports) {
         rule.insert("ports".to_owned(), ports.into());
     }
     rule.insert("protocol".to_owned(), protocol.into());

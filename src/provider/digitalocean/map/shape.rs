@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::provider::normal;
+use crate::provider::normalize;
 
 /// The form in which a value comes in; anything of another form stays out. A list of values is a set of them.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
             Err(_) => value.clone(),
         },
         (Shape::Positive, Value::Number(number)) if number.as_f64() == Some(0.0) => return None,
-        (Shape::Url, Value::String(text)) => normal::without_user(text).into(),
+        (Shape::Url, Value::String(text)) => normalize::without_user(text).into(),
         _ => value.clone(),
     };
     (!is_unset(&picked)).then_some(picked)

@@ -255,9 +255,9 @@ fn app_answer(state: &Map<String, Value>) -> Value {
     let blocks = state.get("spec").and_then(|spec| spec[0].as_object());
     let mut spec = blocks.map_or(Value::Null, |spec| object(spec, &APP_LISTS, &lists));
     let names = blocks.and_then(|spec| spec.get("domains")?.as_array());
-    let is_told = |block: &Value| block.as_array().is_some_and(|blocks| !blocks.is_empty());
+    let is_known = |block: &Value| block.as_array().is_some_and(|blocks| !blocks.is_empty());
     if let Some(all) = spec.as_object_mut() {
-        if blocks.and_then(|spec| spec.get("domain")).is_some_and(is_told) {
+        if blocks.and_then(|spec| spec.get("domain")).is_some_and(is_known) {
             for domain in all["domains"].as_array_mut().into_iter().flatten() {
                 domain["domain"] = domain["name"].take();
             }

@@ -70,7 +70,7 @@ async fn a_listing_has_the_kinds_that_are_asked_for() {
     let said: Vec<String> = listing
         .kinds
         .iter()
-        .map(|(kind, came_of_it)| match came_of_it {
+        .map(|(kind, result)| match result {
             KindListing::Complete(listed) => format!("{kind}: {}", listed[0].provider_id),
             KindListing::Incomplete(_) => format!("{kind}: incomplete"),
             KindListing::NotReadable(_) => format!("{kind}: not readable"),

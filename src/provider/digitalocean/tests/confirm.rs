@@ -41,7 +41,7 @@ async fn a_droplet_is_there_gone_or_unknown() {
     let found = there(of(droplet(1)).await);
     assert_eq!((found.provider_id.as_str(), found.name.as_str()), ("1", "web-1"));
     assert_eq!(
-        found.untold,
+        found.unread_fields,
         [AUTOSCALE_POOL_ID, PROJECT_ID].into(),
         "what only lists tell stays as it was"
     );

@@ -17,10 +17,10 @@ use super::locks::{self, Lock};
 use super::provisioning;
 use super::retirement::retire_in_txn;
 use crate::db::Db;
-use crate::domain::admission::{MAX_TEXT_BYTES, check_text};
+use crate::domain::acceptance::{Acceptance, Refusal, decide_accept};
 use crate::domain::imports::owning_state;
-use crate::domain::lifecycle::{Acceptance, Refusal, decide_accept};
 use crate::domain::sweep::{Change, Pair};
+use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
 /// What to accept.

@@ -20,9 +20,9 @@ pub const MAX_TEXT_BYTES: usize = 4096;
 /// Why something may not enter, in words for whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Inadmissible(String);
+pub struct InvalidInput(String);
 
-impl Inadmissible {
+impl InvalidInput {
     /// With these words.
     pub fn new(why: impl Into<String>) -> Self {
         Self(why.into())
@@ -30,32 +30,32 @@ impl Inadmissible {
 }
 
 /// Checks one text: no U+0000, at most `max_bytes`.
-pub fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), Inadmissible> {
+pub fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), InvalidInput> {
     if text.contains('\0') {
-        return Err(Inadmissible(format!("{what} contains the character U+0000")));
+        return Err(InvalidInput(format!("{what} contains the character U+0000")));
     }
     if text.len() > max_bytes {
-        return Err(Inadmissible(format!("{what} is longer than {max_bytes} bytes")));
+        return Err(InvalidInput(format!("{what} is longer than {max_bytes} bytes")));
     }
     Ok(())
 }
 
 /// Checks one time: a year of four digits. PostgreSQL refuses some others, and SQLite, where a time is text,
 /// sorts them wrongly.
-pub fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), Inadmissible> {
+pub fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), InvalidInput> {
     if (0..=9999).contains(&time.year()) {
         Ok(())
     } else {
-        Err(Inadmissible(format!(
+        Err(InvalidInput(format!(
             "{what} must be in a year from 0000 to 9999"
         )))
     }
 }
 
 /// Checks a desired state: a JSON object within the limits, whose keys can be names of fields.
-pub fn check_spec(spec: &Value) -> Result<(), Inadmissible> {
+pub fn check_spec(spec: &Value) -> Result<(), InvalidInput> {
     let Value::Object(fields) = spec else {
-        return Err(Inadmissible("spec must be a JSON object".to_owned()));
+        return Err(InvalidInput("spec must be a JSON object".to_owned()));
     };
     for field in fields.keys() {
         check_field_name(field)?;
@@ -63,7 +63,7 @@ pub fn check_spec(spec: &Value) -> Result<(), Inadmissible> {
     check_json("spec", spec, MAX_SPEC_BYTES, MAX_SPEC_LEVELS)
 }
 
-fn check_field_name(field: &str) -> Result<(), Inadmissible> {
+fn check_field_name(field: &str) -> Result<(), InvalidInput> {
     let why = if field.is_empty() {
         "is empty"
     } else if field.len() > MAX_FIELD_BYTES {
@@ -76,31 +76,31 @@ fn check_field_name(field: &str) -> Result<(), Inadmissible> {
         return Ok(());
     };
     let shown: String = field.chars().take(40).collect();
-    Err(Inadmissible(format!("spec: the field name {shown:?} {why}")))
+    Err(InvalidInput(format!("spec: the field name {shown:?} {why}")))
 }
 
 /// Checks the attributes of a resource: a JSON object within the limits.
-pub fn check_attrs(attrs: &Value) -> Result<(), Inadmissible> {
+pub fn check_attrs(attrs: &Value) -> Result<(), InvalidInput> {
     if !attrs.is_object() {
-        return Err(Inadmissible("attrs must be a JSON object".to_owned()));
+        return Err(InvalidInput("attrs must be a JSON object".to_owned()));
     }
     check_json("attrs", attrs, MAX_ATTRS_BYTES, MAX_ATTRS_LEVELS)
 }
 
 /// Walks a JSON value without recursion, so that depth is refused before anything recursive sees it.
-fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> Result<(), Inadmissible> {
+fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> Result<(), InvalidInput> {
     let mut pending = vec![(root, 1)];
     while let Some((value, level)) = pending.pop() {
         let container = value.is_array() || value.is_object();
         if container && level > max_levels {
-            return Err(Inadmissible(format!(
+            return Err(InvalidInput(format!(
                 "{what} is nested deeper than {max_levels} levels"
             )));
         }
         match value {
             Value::String(text) => check_text(what, text, usize::MAX)?,
             Value::Number(number) if is_beyond_64_bits(number) => {
-                return Err(Inadmissible(format!(
+                return Err(InvalidInput(format!(
                     "{what} contains an integer beyond 64 bits: {number}"
                 )));
             }
@@ -115,10 +115,10 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
         }
     }
     let bytes = serde_json::to_vec(root)
-        .map_err(|e| Inadmissible(format!("{what}: {e}")))?
+        .map_err(|e| InvalidInput(format!("{what}: {e}")))?
         .len();
     if bytes > max_bytes {
-        return Err(Inadmissible(format!("{what} is larger than {max_bytes} bytes")));
+        return Err(InvalidInput(format!("{what} is larger than {max_bytes} bytes")));
     }
     Ok(())
 }
@@ -153,7 +153,7 @@ fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
 
 /// A text for the report of a run, which may quote what a cloud answered. PostgreSQL keeps no U+0000: the run would
 /// never end.
-pub fn keepable(text: &str) -> String {
+pub fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

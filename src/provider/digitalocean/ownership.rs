@@ -117,12 +117,12 @@ fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
 }
 
 /// What a single answer does not tell of a resource.
-pub(super) fn leave_untold(kind: &str, resource: &mut ListedResource) {
+pub(super) fn mark_unread(kind: &str, resource: &mut ListedResource) {
     if may_be_in_a_project(kind) && resource.project_id.is_none() {
-        resource.untold.insert(PROJECT_ID);
+        resource.unread_fields.insert(PROJECT_ID);
     }
     if kind == "droplet" {
-        resource.untold.insert(AUTOSCALE_POOL_ID);
+        resource.unread_fields.insert(AUTOSCALE_POOL_ID);
     }
 }
 
@@ -226,7 +226,7 @@ fn place_in_project(kind: &str, projects: &Owners, resource: &mut ListedResource
     match projects.of.get(&uniform(&resource.urn)).or(of_all) {
         Some(project) => resource.project_id = Some(project.clone()),
         // Nothing leaves its project but for another one: who is in none was on the way between two lists.
-        None => _ = resource.untold.insert(PROJECT_ID),
+        None => _ = resource.unread_fields.insert(PROJECT_ID),
     }
 }
 
@@ -236,7 +236,7 @@ fn place_in_pool(pools: &Owners, droplet: &mut ListedResource) {
             let pool = pool.clone().into();
             droplet.attrs.insert(AUTOSCALE_POOL_ID.to_owned(), pool);
         }
-        None if pools.doubt.is_some() => _ = droplet.untold.insert(AUTOSCALE_POOL_ID),
+        None if pools.doubt.is_some() => _ = droplet.unread_fields.insert(AUTOSCALE_POOL_ID),
         None => {}
     }
 }

@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 
-fn why(result: Result<(), Inadmissible>) -> String {
+fn why(result: Result<(), InvalidInput>) -> String {
     result.unwrap_err().to_string()
 }
 
@@ -250,7 +250,7 @@ fn texts_are_limited_in_bytes() {
         Ok(())
     );
     assert!(check_text("note", &"x".repeat(MAX_TEXT_BYTES + 1), MAX_TEXT_BYTES).is_err());
-    assert_eq!(Inadmissible::new("because").to_string(), "because");
+    assert_eq!(InvalidInput::new("because").to_string(), "because");
 }
 
 #[test]
@@ -296,6 +296,6 @@ fn only_an_object_whose_integers_came_through_is_comparable() {
 
 #[test]
 fn a_text_that_is_kept_has_no_null_character() {
-    assert_eq!(keepable("HTTP 502"), "HTTP 502");
-    assert_eq!(keepable("a\0b"), "a\u{fffd}b");
+    assert_eq!(storable("HTTP 502"), "HTTP 502");
+    assert_eq!(storable("a\0b"), "a\u{fffd}b");
 }

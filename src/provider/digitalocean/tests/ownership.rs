@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::belonging::leave_untold;
+use super::super::ownership::mark_unread;
 use super::run::{complete, kind};
 use super::server::{Answer, Server, list, not_found, status};
 use super::*;
@@ -65,7 +65,7 @@ async fn where_there_is_one_project_everything_is_in_it() {
             (Some("p-1"), None),
             "{name}"
         );
-        assert!(resource.untold.is_empty(), "{name}: {resource:?}");
+        assert!(resource.unread_fields.is_empty(), "{name}: {resource:?}");
     }
     let (network, note) = only(&server, "vpc").await;
     assert_eq!(
@@ -73,7 +73,7 @@ async fn where_there_is_one_project_everything_is_in_it() {
         (None, None),
         "not every network is in a project"
     );
-    assert!(network.untold.contains(PROJECT_ID));
+    assert!(network.unread_fields.contains(PROJECT_ID));
     assert_eq!(server.times("projects/p-1/resources"), 0);
 }
 
@@ -87,7 +87,7 @@ async fn projects_are_asked_for_only_where_they_can_tell_something() {
     let (volume, _) = only(&server, "volume").await;
     assert_eq!(volume.project_id.as_deref(), Some("p-7"));
     let (firewall, _) = only(&server, "firewall").await;
-    assert_eq!((firewall.project_id, firewall.untold.len()), (None, 0));
+    assert_eq!((firewall.project_id, firewall.unread_fields.len()), (None, 0));
     assert_eq!(server.times("projects"), 0);
     assert_eq!(server.times("droplets/autoscale"), 0);
 }
@@ -119,7 +119,7 @@ async fn of_several_projects_the_one_that_lists_a_resource_has_it() {
     let (volume, note) = only(&server, "volume").await;
     assert_eq!((volume.project_id, note), (None, None));
     assert!(
-        volume.untold.contains(PROJECT_ID),
+        volume.unread_fields.contains(PROJECT_ID),
         "it was on the way between two lists"
     );
 }
@@ -161,7 +161,7 @@ async fn a_project_may_call_a_reserved_address_a_floating_one() {
 async fn projects_that_cannot_be_read_leave_the_last_known_one_and_say_so() {
     let server = account([("projects", status(403, ""))]).await;
     let (volume, note) = only(&server, "volume").await;
-    assert!(volume.untold.contains(PROJECT_ID));
+    assert!(volume.unread_fields.contains(PROJECT_ID));
     assert_eq!(
         note.unwrap(),
         "project_id keeps its last known value: /v2/projects: the token may not read it (403)"
@@ -208,7 +208,7 @@ async fn a_droplet_names_the_pool_that_made_it() {
     .await;
     let (droplet, note) = only(&server, "droplet").await;
     assert_eq!(droplet.attrs[AUTOSCALE_POOL_ID], "pool-2");
-    assert_eq!((droplet.untold.len(), note), (0, None));
+    assert_eq!((droplet.unread_fields.len(), note), (0, None));
 
     let server = account([
         ("droplets/autoscale", pools()),
@@ -218,11 +218,11 @@ async fn a_droplet_names_the_pool_that_made_it() {
     .await;
     let (droplet, _) = only(&server, "droplet").await;
     assert!(!droplet.attrs.contains_key(AUTOSCALE_POOL_ID));
-    assert!(droplet.untold.is_empty(), "no pool made it");
+    assert!(droplet.unread_fields.is_empty(), "no pool made it");
 }
 
 #[tokio::test]
-async fn a_droplet_is_untold_its_pool_where_a_pool_cannot_be_read() {
+async fn the_pool_of_a_droplet_is_unread_if_a_pool_cannot_be_read() {
     let server = account([
         ("projects", status(403, "")),
         (
@@ -240,7 +240,7 @@ async fn a_droplet_is_untold_its_pool_where_a_pool_cannot_be_read() {
     let [droplet] = &complete(of_kind.listing)[..] else {
         panic!("there is one droplet");
     };
-    assert_eq!(droplet.untold, [AUTOSCALE_POOL_ID, PROJECT_ID].into());
+    assert_eq!(droplet.unread_fields, [AUTOSCALE_POOL_ID, PROJECT_ID].into());
     assert_eq!(
         of_kind.note.unwrap(),
         "project_id keeps its last known value: /v2/projects: the token may not read it (403); \
@@ -255,10 +255,10 @@ async fn a_droplet_is_untold_its_pool_where_a_pool_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_single_answer_leaves_untold_what_only_lists_tell() {
+async fn fields_that_only_lists_contain_are_unread_in_a_single_answer() {
     let server = account([]).await;
     let (mut resource, _) = only(&server, "firewall").await;
-    for (kind, project, untold) in [
+    for (kind, project, unread_fields) in [
         ("droplet", None, &[AUTOSCALE_POOL_ID, PROJECT_ID][..]),
         ("droplet", Some("p-1"), &[AUTOSCALE_POOL_ID]),
         ("volume", None, &[PROJECT_ID]),
@@ -267,9 +267,9 @@ async fn a_single_answer_leaves_untold_what_only_lists_tell() {
         ("firewall", None, &[]),
     ] {
         resource.project_id = project.map(str::to_owned);
-        resource.untold.clear();
-        leave_untold(kind, &mut resource);
-        let said: Vec<&str> = resource.untold.iter().copied().collect();
-        assert_eq!(said, untold, "{kind} in {project:?}");
+        resource.unread_fields.clear();
+        mark_unread(kind, &mut resource);
+        let said: Vec<&str> = resource.unread_fields.iter().copied().collect();
+        assert_eq!(said, unread_fields, "{kind} in {project:?}");
     }
 }

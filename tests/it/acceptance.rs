@@ -1,7 +1,7 @@
 //! Accepting a drift: every way it can go.
 
 use drift_inbox::error::Error;
-use drift_inbox::services::triage::{AcceptDrift, accept_drift};
+use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use entity::cloud_drift::{self, DriftStatus};
 use entity::cloud_resource_events::EventType;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, EntityTrait as _, IntoActiveModel as _};
