@@ -15,7 +15,7 @@ use crate::support::{ADMIN, TestApp};
 async fn swept(live: Listed, spec: Value) -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([live]).await;
-    t.asked_for("web-1", spec).await;
+    t.record_spec("web-1", spec).await;
     t.sweep().await;
     t
 }
@@ -41,7 +41,7 @@ async fn last_events<const N: usize>(t: &TestApp) -> [EventType; N] {
 }
 
 #[tokio::test]
-async fn the_live_value_becomes_the_desired_one_as_it_is() {
+async fn accepting_makes_the_live_value_the_expected_value_unchanged() {
     let live = droplet("web-1").attr("rules", json!([{ "port": 80, "from": [] }, { "port": 22 }]));
     let t = swept(live, json!({ "rules": [{ "port": 22 }], "region": "nyc3" })).await;
     let drift = t.open_drift("web-1", "rules").await;
@@ -72,7 +72,7 @@ async fn the_live_value_becomes_the_desired_one_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_absent_live_value_is_accepted_as_null_and_stays_watched() {
+async fn an_absent_live_value_is_accepted_as_null_and_stays_compared() {
     let t = swept(droplet("web-1"), json!({ "backups": true })).await;
     let drift = t.open_drift("web-1", "backups").await;
     assert_eq!(drift.actual, None);
@@ -85,7 +85,7 @@ async fn an_absent_live_value_is_accepted_as_null_and_stays_watched() {
 }
 
 #[tokio::test]
-async fn the_note_is_kept() {
+async fn the_note_of_an_accept_is_stored() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1" })).await;
     let drift = t.open_drift("web-1", "region").await;
     let accept = AcceptDrift {
@@ -119,7 +119,7 @@ async fn accepting_a_missing_resource_retires_its_spec() {
         .await;
     assert_eq!(read["resources"]["nodes"], json!([{ "provisioned": null }]));
     assert_eq!(t.sweep().await.opened, 0, "nothing is wanted any more");
-    let recorded = t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    let recorded = t.record_spec("web-1", json!({ "region": "fra1" })).await;
     assert_eq!((recorded.spec_version, recorded.retired_at), (3, None));
     assert_eq!(t.sweep().await.opened, 1, "it is missing once more");
 }
@@ -149,22 +149,22 @@ async fn a_missing_resource_that_came_back_is_not_accepted() {
 }
 
 #[tokio::test]
-async fn a_missing_resource_whose_spec_was_recorded_anew_is_not_accepted() {
+async fn a_missing_resource_with_a_newer_spec_is_not_accepted() {
     let t = swept(droplet("web-1"), json!({ "region": "nyc3" })).await;
     t.cloud_has([]).await;
     t.sweep().await;
     let missing = t.open_drift("web-1", "*").await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let refused = t.accept(&missing).await.unwrap_err();
     assert!(matches!(refused, Error::SpecMoved), "{refused:?}");
     // The same again in other words is the same.
-    t.asked_for("web-1", json!({ "region": "nyc3", "tags": [] }))
+    t.record_spec("web-1", json!({ "region": "nyc3", "tags": [] }))
         .await;
     t.accept(&missing).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_was_resolved_is_not_resolved_again() {
+async fn a_closed_drift_cannot_be_accepted_again() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1", "status": "off" })).await;
     let region = t.open_drift("web-1", "region").await;
     let status = t.open_drift("web-1", "status").await;
@@ -190,7 +190,7 @@ async fn what_was_resolved_is_not_resolved_again() {
 }
 
 #[tokio::test]
-async fn a_live_value_that_moved_is_refused_and_the_row_refreshed() {
+async fn an_accept_of_a_changed_live_value_is_refused_and_updates_the_drift() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1" })).await;
     let seen = t.open_drift("web-1", "region").await;
     t.cloud_has([droplet("web-1").region("ams3")]).await;
@@ -227,7 +227,7 @@ async fn a_live_value_that_moved_is_refused_and_the_row_refreshed() {
 }
 
 #[tokio::test]
-async fn a_live_value_that_is_as_wanted_by_now_makes_the_row_stale() {
+async fn a_live_value_that_equals_the_expected_value_again_makes_the_drift_stale() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1" })).await;
     let seen = t.open_drift("web-1", "region").await;
     t.cloud_has([droplet("web-1").region("fra1")]).await;
@@ -243,7 +243,7 @@ async fn a_live_value_that_is_as_wanted_by_now_makes_the_row_stale() {
 }
 
 #[tokio::test]
-async fn a_live_value_in_other_words_is_the_same() {
+async fn a_loosely_equal_live_value_does_not_prevent_an_accept() {
     let t = swept(
         droplet("web-1").attr("ports", json!([80, 443])),
         json!({ "ports": [22] }),
@@ -257,7 +257,7 @@ async fn a_live_value_in_other_words_is_the_same() {
 }
 
 #[tokio::test]
-async fn another_revision_than_the_row_has_is_refused_and_changes_nothing() {
+async fn an_accept_with_another_revision_is_refused_and_changes_nothing() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1" })).await;
     let seen = t.open_drift("web-1", "region").await;
     for revision in [0, 2, -1, i32::MAX] {
@@ -275,7 +275,7 @@ async fn another_revision_than_the_row_has_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_field_whose_resource_is_gone_is_refused_and_goes_stale() {
+async fn a_field_drift_of_a_gone_resource_is_refused_and_becomes_stale() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1" })).await;
     let seen = t.open_drift("web-1", "region").await;
     t.cloud_has([]).await;
@@ -298,7 +298,7 @@ async fn a_field_whose_resource_is_gone_is_refused_and_goes_stale() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_gone_with_its_resource_is_refused_even_if_it_was_unset() {
+async fn an_unset_field_of_a_gone_resource_is_refused() {
     let t = swept(droplet("web-1"), json!({ "backups": true })).await;
     let seen = t.open_drift("web-1", "backups").await;
     t.cloud_has([]).await;
@@ -308,7 +308,7 @@ async fn a_field_that_is_gone_with_its_resource_is_refused_even_if_it_was_unset(
 }
 
 #[tokio::test]
-async fn a_spec_that_says_something_else_about_the_field_is_a_reason_to_refuse() {
+async fn an_accept_is_refused_if_the_spec_changed_the_field() {
     for spec in [
         json!({ "region": "ams3" }),
         json!({ "size_slug": "s-1vcpu-1gb" }),
@@ -316,7 +316,7 @@ async fn a_spec_that_says_something_else_about_the_field_is_a_reason_to_refuse()
     ] {
         let t = swept(droplet("web-1"), json!({ "region": "fra1" })).await;
         let seen = t.open_drift("web-1", "region").await;
-        t.asked_for("web-1", spec.clone()).await;
+        t.record_spec("web-1", spec.clone()).await;
         let refused = t.accept(&seen).await.unwrap_err();
         assert!(matches!(refused, Error::SpecMoved), "{spec} {refused:?}");
         assert_eq!(row(&t, seen.id).await, seen);
@@ -325,7 +325,7 @@ async fn a_spec_that_says_something_else_about_the_field_is_a_reason_to_refuse()
 }
 
 #[tokio::test]
-async fn a_spec_that_was_retired_is_a_reason_to_refuse() {
+async fn an_accept_is_refused_if_the_spec_was_retired() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1" })).await;
     let seen = t.open_drift("web-1", "region").await;
     let mut spec = t.spec("web-1").await.into_active_model();
@@ -336,12 +336,12 @@ async fn a_spec_that_was_retired_is_a_reason_to_refuse() {
 }
 
 #[tokio::test]
-async fn a_spec_that_says_something_else_about_another_field_is_none() {
+async fn an_accept_is_not_refused_if_the_spec_changed_another_field() {
     let t = swept(droplet("web-1"), json!({ "region": "fra1", "status": "off" })).await;
     let region = t.open_drift("web-1", "region").await;
     let status = t.open_drift("web-1", "status").await;
     t.accept(&status).await.unwrap();
-    t.asked_for("web-1", json!({ "region": "fra1", "backups": false }))
+    t.record_spec("web-1", json!({ "region": "fra1", "backups": false }))
         .await;
     t.accept(&region).await.unwrap();
     let spec = t.spec("web-1").await;
@@ -350,7 +350,7 @@ async fn a_spec_that_says_something_else_about_another_field_is_none() {
 }
 
 #[tokio::test]
-async fn a_spec_that_would_get_too_large_is_refused_and_nothing_changes() {
+async fn an_accept_that_makes_the_spec_too_large_is_refused_and_changes_nothing() {
     let live = droplet("web-1").attr("big", "x".repeat(200 * 1024));
     let t = swept(live, json!({ "other": "y".repeat(100 * 1024), "big": "small" })).await;
     let seen = t.open_drift("web-1", "big").await;

@@ -10,7 +10,7 @@ use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 
 #[tokio::test]
-async fn an_account_that_another_sync_brought_in_meanwhile_changes_nothing() {
+async fn a_sync_changes_nothing_if_a_concurrent_sync_stored_another_account() {
     let t = TestApp::new().await;
     t.cloud.set([droplet("ours")]);
     t.later(TimeDelta::seconds(5));
@@ -28,7 +28,7 @@ async fn an_account_that_another_sync_brought_in_meanwhile_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_and_a_token_do_not_replace_each_other_unless_somebody_says_so() {
+async fn a_file_and_a_token_replace_each_other_only_if_permitted() {
     for (before, after, said) in [
         (
             None,
@@ -74,7 +74,7 @@ async fn a_file_and_a_token_do_not_replace_each_other_unless_somebody_says_so() 
 }
 
 #[tokio::test]
-async fn a_first_sync_that_was_killed_does_not_let_another_account_in() {
+async fn after_a_killed_first_sync_another_account_is_still_refused() {
     let t = TestApp::new().await;
     t.cloud.is_account("ours");
     t.cloud_has([droplet("ours")]).await;

@@ -15,7 +15,7 @@ const MORE: &str = "mutation($filter: ResourceFilter!) { recordBaseline(input: {
     count more skippedCount skipped { resourceId kind name reason } } }";
 
 #[tokio::test]
-async fn a_baseline_watches_what_nobody_asked_for() {
+async fn a_baseline_records_live_values_and_later_changes_are_drift() {
     let t = TestApp::new().await;
     t.cloud_has([
         droplet("web-1").tags(["web"]).attr("backups", true),
@@ -34,7 +34,7 @@ async fn a_baseline_watches_what_nobody_asked_for() {
         Listed::new("volume", "data").attr("size_gigabytes", 10),
     ])
     .await;
-    t.asked_for("asked", json!({"region": "ams3"})).await;
+    t.record_spec("asked", json!({"region": "ams3"})).await;
     let data = t.data(RECORD, json!({"filter": {"kind": "droplet"}})).await;
     assert_eq!(data["recordBaseline"]["count"], 2);
     let spec = t.spec("web-1").await;
@@ -72,7 +72,7 @@ async fn a_baseline_watches_what_nobody_asked_for() {
 }
 
 #[tokio::test]
-async fn a_baseline_is_only_of_what_is_there_and_unmanaged() {
+async fn a_baseline_covers_only_existing_unmanaged_resources() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.imported("heard-of").await;
@@ -95,7 +95,7 @@ async fn a_baseline_is_only_of_what_is_there_and_unmanaged() {
 }
 
 #[tokio::test]
-async fn more_than_a_call_records_is_recorded_by_calling_again() {
+async fn repeated_calls_record_more_resources_than_one_call_can() {
     let t = TestApp::new().await;
     let names: Vec<String> = (0..1_203).map(|n| format!("web-{n:04}")).collect();
     let large = "x".repeat(MAX_SPEC_BYTES);
@@ -127,7 +127,7 @@ async fn more_than_a_call_records_is_recorded_by_calling_again() {
 }
 
 #[tokio::test]
-async fn exactly_as_many_as_a_call_records_leave_no_more() {
+async fn a_call_that_records_exactly_its_limit_reports_no_more_resources() {
     let t = TestApp::new().await;
     let names: Vec<String> = (0..1_000).map(|n| format!("web-{n}")).collect();
     t.cloud_has(names.iter().map(|name| droplet(name))).await;
@@ -136,7 +136,7 @@ async fn exactly_as_many_as_a_call_records_leave_no_more() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_watched_as_it_is_is_skipped_and_named() {
+async fn resources_that_cannot_be_compared_are_skipped_and_named() {
     let t = TestApp::new().await;
     let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
     t.cloud_has([
@@ -171,7 +171,7 @@ async fn what_cannot_be_watched_as_it_is_is_skipped_and_named() {
 }
 
 #[tokio::test]
-async fn backups_come_and_go_and_nobody_asks_for_them() {
+async fn backups_are_not_part_of_a_baseline() {
     let t = TestApp::new().await;
     let image = |name: &str, type_name: &str| Listed::new("image", name).attr("type", type_name);
     t.cloud_has([image("golden", "custom"), image("2027-01-01", "backup")])
@@ -191,10 +191,10 @@ async fn backups_come_and_go_and_nobody_asks_for_them() {
 }
 
 #[tokio::test]
-async fn a_retired_spec_that_does_not_decode_stands_in_no_baselines_way() {
+async fn a_retired_spec_that_does_not_decode_does_not_prevent_a_baseline() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({"region": "ams3"})).await;
+    t.record_spec("web-1", json!({"region": "ams3"})).await;
     let broken = if t.database.is_postgres() {
         "UPDATE cloud_provisioned SET retired_at = now(), created_at = 'infinity'"
     } else {

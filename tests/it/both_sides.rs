@@ -55,7 +55,7 @@ async fn imported(account: &Account) {
 }
 
 #[tokio::test]
-async fn an_account_that_is_as_its_state_says_has_no_drift() {
+async fn an_account_that_matches_its_state_has_no_drift() {
     for import_first in [true, false] {
         let account = Account::new().await;
         one_account::fill(&account.stub);
@@ -242,7 +242,7 @@ const CHANGES: [Change; 25] = [
 ];
 
 #[tokio::test]
-async fn one_change_of_each_kind_is_exactly_that_drift() {
+async fn one_change_per_kind_opens_exactly_one_drift_each() {
     let account = Account::new().await;
     one_account::fill(&account.stub);
     imported(&account).await;

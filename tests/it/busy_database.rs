@@ -34,7 +34,8 @@ async fn server(lock: Duration) -> TestApp {
     // Commands that a test runs beside it go by the time of the machine.
     t.later(Clock::System.now() - t.now());
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
     t.sweep().await;
     t
 }
@@ -135,7 +136,7 @@ async fn queries_go_on_while_24_accepts_wait_behind_one_lock() {
 }
 
 #[tokio::test]
-async fn an_accept_behind_a_lock_that_is_never_released_is_answered_busy() {
+async fn an_accept_that_waits_for_a_lock_in_vain_is_answered_busy() {
     let t = server(Duration::from_millis(300)).await;
     let holder = Holder::of(&t.database, "SELECT * FROM cloud_resources").await;
     let answers = accepts(&t, ACCEPTS).await.join_all().await;
@@ -155,7 +156,7 @@ async fn an_accept_behind_a_lock_that_is_never_released_is_answered_busy() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_postgresql_gave_up_is_no_success() {
+async fn a_transaction_that_postgresql_aborted_is_not_reported_as_success() {
     let t = server(Duration::from_secs(5)).await;
     let outcome = t
         .db()
@@ -172,7 +173,7 @@ async fn a_transaction_that_postgresql_gave_up_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_rest_request_ends_when_its_time_is_over() {
+async fn a_rest_request_ends_at_its_time_limit() {
     let t = server(Duration::from_secs(60)).await;
     let bounds = drift_inbox::graphql::bounds::Bounds {
         request_timeout: Duration::from_millis(200),
@@ -221,7 +222,7 @@ async fn interrupted_write(t: &TestApp) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_interrupted_is_replaced_however_often() {
+async fn interrupted_connections_are_replaced_every_time() {
     let t = server(Duration::from_secs(5)).await;
     let revision = t.resource("web-1").await.revision;
     for failures in [1, 2, 20] {
@@ -229,7 +230,7 @@ async fn a_connection_that_was_interrupted_is_replaced_however_often() {
             assert!(interrupted_write(&t).await.is_err());
         }
         let spec = json!({ "size_slug": format!("after-{failures}") });
-        t.asked_for("web-1", spec.clone()).await;
+        t.record_spec("web-1", spec.clone()).await;
         let another = t.database.connect().await;
         let found = entity::cloud_provisioned::Entity::find()
             .one(another.reader())
@@ -242,7 +243,7 @@ async fn a_connection_that_was_interrupted_is_replaced_however_often() {
 
 /// A caller that leaves in the middle of a write, at any moment of it.
 #[tokio::test]
-async fn a_write_whose_caller_leaves_keeps_no_lock() {
+async fn a_write_whose_caller_disconnects_keeps_no_lock() {
     let t = server(Duration::from_secs(5)).await;
     for polls in 0..60 {
         let write = t.db().write_txn(|txn| async move {
@@ -262,7 +263,7 @@ async fn a_write_whose_caller_leaves_keeps_no_lock() {
     }
     let revision = t.resource("web-1").await.revision;
     assert!(revision < 100, "{revision}");
-    t.asked_for("web-1", json!({ "size_slug": "after" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "after" })).await;
     t.database
         .execute("UPDATE cloud_resources SET revision = 7")
         .await
@@ -271,7 +272,7 @@ async fn a_write_whose_caller_leaves_keeps_no_lock() {
 }
 
 #[tokio::test]
-async fn a_connection_of_a_command_that_only_reads_makes_no_file() {
+async fn a_read_only_command_creates_no_database_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none.db");
     let url = format!("sqlite://{}?mode=rwc", file.display());
@@ -301,7 +302,7 @@ async fn set(t: &TestApp, setting: &str) {
 }
 
 #[tokio::test]
-async fn a_read_only_postgresql_refuses_writes_answers_reads_and_is_written_to_again_without_a_restart() {
+async fn a_read_only_postgresql_answers_reads_and_takes_writes_again_without_a_restart() {
     let t = server(Duration::from_secs(5)).await;
     if !t.database.is_postgres() {
         return;

@@ -30,11 +30,11 @@ fn droplets(size: &str) -> Vec<Listed> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_accept_a_record_and_a_heartbeat_get_through_while_a_sync_writes() {
+async fn other_writes_are_not_blocked_while_a_sync_writes() {
     let t = TestApp::new().await;
     let volume = || Listed::new("volume", "data").region("fra1");
     t.cloud_has([volume(), Listed::new("vpc", "net")]).await;
-    t.asked_for("data", json!({ "region": "nyc3" })).await;
+    t.record_spec("data", json!({ "region": "nyc3" })).await;
     t.sweep().await;
     let drift = t.open_drift("data", "region").await;
     let claimed = job_runs::claim(t.db(), Job::SyncInventory, Trigger::Hand)
@@ -76,7 +76,7 @@ async fn an_accept_a_record_and_a_heartbeat_get_through_while_a_sync_writes() {
     second_chunk.recv().await.unwrap();
     let mut others = pin!(join3(
         t.accept(&drift),
-        t.asked_for("net", json!({ "region": "fra1" })),
+        t.record_spec("net", json!({ "region": "fra1" })),
         job_runs::heartbeat(t.db(), run.id),
     ));
     // They ask for their turn while the second chunk has it.
@@ -99,7 +99,7 @@ async fn an_accept_a_record_and_a_heartbeat_get_through_while_a_sync_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sync_that_another_overtakes_between_two_chunks_leaves_the_rest_to_it() {
+async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync() {
     let t = TestApp::new().await;
     t.cloud_has(droplets("old")).await;
     let (older, newer) = (Cloud::default(), Arc::new(Cloud::default()));
@@ -156,7 +156,7 @@ fn scans(statement: &Statement, kind: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_an_older_sync_writes_after_the_scan_of_a_newer_one_goes_with_it() {
+async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_gone() {
     let t = TestApp::new().await;
     let volume = || Listed::new("volume", "data");
     t.cloud_has([droplet("web-1"), volume()]).await;

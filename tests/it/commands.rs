@@ -32,7 +32,8 @@ async fn with_a_resized_droplet() -> TestApp {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb"), droplet("web-2")])
         .await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
     t
 }
 
@@ -41,14 +42,14 @@ fn fine(ended: &Ended) {
 }
 
 #[test]
-fn the_schema_that_is_printed_is_the_one_that_is_kept() {
+fn the_printed_schema_equals_the_file_in_the_repository() {
     let ended = Program::new().run(&["schema"]);
     fine(&ended);
     assert_eq!(ended.out, include_str!("../../schema.graphql"));
 }
 
 #[test]
-fn a_token_is_good_for_whom_it_says() {
+fn an_issued_token_has_the_given_subject_and_roles() {
     let program = Program::new().with("DRIFT_JWT_SECRET", SECRET);
     let verifier = |issuer: &str| {
         let (claim, aliases) = (RolesClaim::default(), RoleAliases::default());
@@ -115,7 +116,7 @@ fn a_token_needs_a_role_and_an_unknown_one_is_warned_about() {
 }
 
 #[test]
-fn wrong_usage_ends_with_two() {
+fn wrong_usage_exits_with_code_2() {
     for arguments in [
         &[][..],
         &["sevre"],
@@ -131,7 +132,7 @@ fn wrong_usage_ends_with_two() {
 }
 
 #[tokio::test]
-async fn a_database_is_migrated_first_or_by_hand() {
+async fn a_database_is_migrated_before_a_command_or_by_migrate() {
     let database = TestDb::create().await;
     // On SQLite this makes the file.
     database.execute("SELECT 1").await.unwrap();
@@ -158,14 +159,14 @@ async fn a_database_is_migrated_first_or_by_hand() {
 }
 
 #[test]
-fn the_database_is_a_file_in_the_folder_unless_it_is_set() {
+fn the_default_database_is_a_file_in_the_working_directory() {
     let program = Program::new().with("DATABASE_URL", "").with("DRIFT_MIGRATE", "");
     fine(&program.run(&["migrate"]));
     assert!(program.folder().join("drift-inbox.db").exists());
 }
 
 #[tokio::test]
-async fn a_sync_takes_over_what_a_file_lists() {
+async fn a_sync_stores_the_resources_of_an_inventory_file() {
     let database = TestDb::create().await;
     let good = inventory(&[("web-1", "small"), ("web-2", "small")]);
     let program = on(&database).with_file("good.json", &good);
@@ -201,7 +202,7 @@ async fn a_sync_takes_over_what_a_file_lists() {
 }
 
 #[tokio::test]
-async fn a_sync_that_lacks_most_of_a_kind_says_how_it_is_forced() {
+async fn a_sync_that_lacks_most_of_a_kind_names_the_flag_that_permits_it() {
     let database = TestDb::create().await;
     let names: Vec<String> = (0..12).map(|n| format!("web-{n}")).collect();
     let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "small")).collect();
@@ -218,7 +219,7 @@ async fn a_sync_that_lacks_most_of_a_kind_says_how_it_is_forced() {
 }
 
 #[tokio::test]
-async fn detect_prints_what_differs_and_tells_a_pipeline_if_it_wants_to_know() {
+async fn detect_prints_drifts_and_signals_them_by_its_exit_code_on_request() {
     let t = with_a_resized_droplet().await;
     let program = on(&t.database);
     let ended = program.run(&["detect"]);
@@ -240,7 +241,7 @@ async fn detect_prints_what_differs_and_tells_a_pipeline_if_it_wants_to_know() {
 }
 
 #[tokio::test]
-async fn two_processes_may_detect_at_once() {
+async fn two_processes_can_detect_at_the_same_time() {
     let t = with_a_resized_droplet().await;
     let program = on(&t.database);
     let both = [program.start(&["detect"]), program.start(&["detect"])];
@@ -256,11 +257,11 @@ async fn two_processes_may_detect_at_once() {
 }
 
 #[tokio::test]
-async fn a_table_of_what_differs_cannot_move_the_cursor() {
+async fn control_characters_in_the_drift_table_are_not_printed() {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1\u{1b}[2J\r\n").attr("note", "a\u{7}b")])
         .await;
-    t.asked_for("web-1\u{1b}[2J\r\n", json!({ "note": "x".repeat(500) }))
+    t.record_spec("web-1\u{1b}[2J\r\n", json!({ "note": "x".repeat(500) }))
         .await;
     let ended = on(&t.database).run(&["detect"]);
     fine(&ended);
@@ -270,7 +271,7 @@ async fn a_table_of_what_differs_cannot_move_the_cursor() {
 }
 
 #[tokio::test]
-async fn output_that_nobody_reads_is_no_failure_and_output_that_is_lost_is_one() {
+async fn a_closed_output_pipe_is_not_a_failure_but_lost_output_is() {
     let t = with_a_resized_droplet().await;
     let program = on(&t.database).with("DRIFT_JWT_SECRET", SECRET);
     for arguments in [

@@ -9,7 +9,7 @@ use crate::support::graphql::codes;
 const COVERAGE: &str = "{ coverage { provider kind managed unmanaged owned drifted missing } }";
 
 #[tokio::test]
-async fn coverage_says_what_is_managed_unmanaged_drifted_and_missing() {
+async fn coverage_counts_managed_unmanaged_drifted_and_missing_resources() {
     let t = TestApp::new().await;
     let always = || {
         [
@@ -26,7 +26,7 @@ async fn coverage_says_what_is_managed_unmanaged_drifted_and_missing() {
     t.cloud_has(always().into_iter().chain([droplet("missing"), droplet("left")]))
         .await;
     for (name, region) in [("drifted", "ams3"), ("fine", "nyc3"), ("missing", "nyc3")] {
-        t.asked_for(name, json!({"region": region, "size_slug": "s-1vcpu-1gb"}))
+        t.record_spec(name, json!({"region": region, "size_slug": "s-1vcpu-1gb"}))
             .await;
     }
     t.cloud_has(always()).await;
@@ -66,7 +66,7 @@ async fn coverage_says_what_is_managed_unmanaged_drifted_and_missing() {
 }
 
 #[tokio::test]
-async fn a_resource_that_is_tagged_by_kubernetes_later_is_owned_from_then_on() {
+async fn a_resource_becomes_owned_when_kubernetes_tags_it() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("a")]).await;
     assert!(!t.resource("a").await.owned);
@@ -94,7 +94,7 @@ async fn found(t: &TestApp, filter: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn unmanaged_means_the_same_wherever_it_is_asked_for() {
+async fn coverage_filters_and_baseline_agree_on_unmanaged_resources() {
     let t = TestApp::new().await;
     let stays = || {
         [
@@ -106,7 +106,7 @@ async fn unmanaged_means_the_same_wherever_it_is_asked_for() {
     t.cloud_has(stays().into_iter().chain([droplet("gone"), droplet("missing")]))
         .await;
     for name in ["asked", "missing"] {
-        t.asked_for(name, json!({"region": "nyc3"})).await;
+        t.record_spec(name, json!({"region": "nyc3"})).await;
     }
     t.cloud_has(stays()).await;
     // After the syncs, which would find it gone.

@@ -119,7 +119,7 @@ async fn everything_was_detected_once(t: &TestApp) {
 }
 
 #[tokio::test]
-async fn a_sweep_after_three_that_were_killed_finds_exactly_the_rest() {
+async fn a_sweep_after_three_killed_sweeps_opens_exactly_the_remaining_drifts() {
     let t = TestApp::new().await;
     fleet(t.db(), RESOURCES, t.now()).await;
     let mut rows_then = 0;
@@ -139,7 +139,7 @@ async fn a_sweep_after_three_that_were_killed_finds_exactly_the_rest() {
 }
 
 #[tokio::test]
-async fn a_killed_run_is_abandoned_after_30_seconds_and_in_nobodys_way() {
+async fn a_killed_run_is_abandoned_after_30_seconds_and_blocks_no_other_run() {
     let t = TestApp::new().await;
     fleet(t.db(), RESOURCES, t.now()).await;
     sweep_killed_in_the_middle(&t).await;
@@ -182,7 +182,7 @@ async fn resources(db: &Db) -> u64 {
 }
 
 #[tokio::test]
-async fn a_sync_that_was_killed_between_chunks_is_not_complete_and_the_next_one_does_the_rest() {
+async fn a_sync_killed_between_chunks_is_incomplete_and_the_next_sync_completes_it() {
     const DROPLETS: u64 = 15_000;
     let t = TestApp::new().await;
     let file = inventory_file(15_000);

@@ -16,9 +16,9 @@ async fn with_a_droplet() -> TestApp {
 }
 
 #[tokio::test]
-async fn versions_count_from_one_without_gaps() {
+async fn spec_versions_count_from_one_without_gaps() {
     let t = with_a_droplet().await;
-    let first = t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    let first = t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     let (mut wanted, created_at) = (first.clone(), t.now());
     assert_eq!((first.spec_version, first.created_at), (1, created_at));
     for version in 2..=4 {
@@ -27,24 +27,24 @@ async fn versions_count_from_one_without_gaps() {
         wanted.spec = spec.clone();
         wanted.spec_version = version;
         wanted.recorded_at = t.now();
-        assert_eq!(t.asked_for("web-1", spec).await, wanted);
+        assert_eq!(t.record_spec("web-1", spec).await, wanted);
         assert_eq!(t.spec("web-1").await, wanted);
     }
     let refused = t.try_asked_for("web-1", json!({ "*": 1 }), None).await;
     assert!(refused.is_err());
     assert_eq!(
-        t.asked_for("web-1", json!({})).await.spec_version,
+        t.record_spec("web-1", json!({})).await.spec_version,
         5,
         "a refusal is no version"
     );
 }
 
 #[tokio::test]
-async fn the_same_spec_again_is_a_version_too() {
+async fn recording_the_same_spec_again_adds_a_version() {
     let t = with_a_droplet().await;
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     assert_eq!(
-        t.asked_for("web-1", json!({ "region": "nyc3" }))
+        t.record_spec("web-1", json!({ "region": "nyc3" }))
             .await
             .spec_version,
         2
@@ -66,7 +66,7 @@ async fn a_record_is_logged_with_its_version_and_its_actor_but_not_its_spec() {
         .unwrap();
     assert_eq!(recorded.recorded_by, "grace");
     assert_eq!(recorded.source, "baseline");
-    t.asked_for("web-1", json!({})).await;
+    t.record_spec("web-1", json!({})).await;
     let events = t.event_rows(record.resource_id).await;
     let logged: Vec<_> = events
         .iter()
@@ -116,9 +116,9 @@ async fn a_record_that_expects_another_version_is_refused() {
 }
 
 #[tokio::test]
-async fn after_retiring_none_is_expected_again_and_versions_go_on() {
+async fn after_retiring_no_version_is_expected_and_numbering_continues() {
     let t = with_a_droplet().await;
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     t.cloud_has([]).await;
     t.sweep().await;
     t.accept(&t.open_drift("web-1", "*").await).await.unwrap();
@@ -139,11 +139,11 @@ async fn after_retiring_none_is_expected_again_and_versions_go_on() {
 }
 
 #[tokio::test]
-async fn what_is_wanted_of_a_resource_that_is_gone_makes_it_missing() {
+async fn a_spec_for_a_gone_resource_opens_a_missing_drift() {
     let t = with_a_droplet().await;
     t.cloud_has([]).await;
     let spec = json!({ "region": "nyc3" });
-    assert_eq!(t.asked_for("web-1", spec.clone()).await.spec_version, 1);
+    assert_eq!(t.record_spec("web-1", spec.clone()).await.spec_version, 1);
     assert_eq!(t.sweep().await.opened, 1);
     assert_eq!(t.open_drift("web-1", "*").await.expected, Some(spec));
     t.cloud_has([droplet("web-1")]).await;
@@ -152,16 +152,16 @@ async fn what_is_wanted_of_a_resource_that_is_gone_makes_it_missing() {
 }
 
 #[tokio::test]
-async fn a_field_that_left_the_spec_leaves_the_inbox() {
+async fn drift_of_a_field_removed_from_the_spec_leaves_the_inbox() {
     let t = with_a_droplet().await;
-    t.asked_for("web-1", json!({ "region": "fra1", "status": "off" }))
+    t.record_spec("web-1", json!({ "region": "fra1", "status": "off" }))
         .await;
     t.sweep().await;
-    t.asked_for("web-1", json!({ "status": "off" })).await;
+    t.record_spec("web-1", json!({ "status": "off" })).await;
     let counts = t.sweep().await;
     assert_eq!((counts.staled, counts.opened, counts.changed), (1, 0, 0));
     assert_eq!(t.inbox().await.len(), 1);
-    t.asked_for("web-1", json!({ "status": "archived" })).await;
+    t.record_spec("web-1", json!({ "status": "archived" })).await;
     assert_eq!(t.sweep().await.changed, 1);
     assert_eq!(t.open_drift("web-1", "status").await.revision, 2);
 }
@@ -181,7 +181,7 @@ async fn an_unknown_resource_is_not_found() {
 }
 
 #[tokio::test]
-async fn what_may_not_enter_is_refused_before_anything_is_read() {
+async fn an_invalid_spec_is_refused_before_the_database_is_read() {
     let t = with_a_droplet().await;
     let deep = (0..32).fold(json!(1), |inner, _| json!([inner]));
     let beyond: Value = serde_json::from_str("-9223372036854775809").unwrap();
@@ -213,7 +213,7 @@ async fn what_may_not_enter_is_refused_before_anything_is_read() {
 }
 
 #[tokio::test]
-async fn two_records_at_once_are_two_versions_and_one_of_two_that_expect_the_same_loses() {
+async fn concurrent_records_get_two_versions_or_one_is_refused_for_its_expected_version() {
     let t = with_a_droplet().await;
     let (a, b) = tokio::join!(
         t.try_asked_for("web-1", json!({ "n": 1 }), None),

@@ -18,7 +18,7 @@ use crate::support::cloud::{Listed, droplet};
 pub(crate) async fn a_resized_droplet() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("large")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "small", "region": "nyc3" }))
+    t.record_spec("web-1", json!({ "size_slug": "small", "region": "nyc3" }))
         .await;
     assert_eq!(t.sweep().await.opened, 1);
     t.later(TimeDelta::hours(1));
@@ -42,14 +42,14 @@ async fn sweep_of(t: &TestApp, ids: Vec<Uuid>) -> job_runs::Model {
 }
 
 #[tokio::test]
-async fn every_field_that_differs_is_one_row_and_fields_that_no_spec_names_are_none() {
+async fn each_differing_field_is_one_drift_and_fields_outside_the_spec_are_none() {
     let t = TestApp::new().await;
     let web = droplet("web-1").tags(["web"]).attr("backups", false);
     t.cloud_has([web.attr("ipv6", true).attr("region", "not looked at")])
         .await;
     let spec =
         json!({ "region": "fra1", "tags": ["web", "prod"], "backups": true, "ip": null, "vpc_uuid": "net" });
-    t.asked_for("web-1", spec).await;
+    t.record_spec("web-1", spec).await;
     let found = t.sweep().await;
     assert_eq!(
         found,
@@ -83,16 +83,16 @@ async fn every_field_that_differs_is_one_row_and_fields_that_no_spec_names_are_n
 }
 
 #[tokio::test]
-async fn a_second_sweep_over_unchanged_data_writes_nothing_but_its_run() {
+async fn a_second_sweep_over_unchanged_data_writes_only_its_run() {
     let (t, writes) = TestApp::watched().await;
     t.cloud_has([droplet("web-1").size("large"), droplet("web-2"), droplet("lost")])
         .await;
     for name in ["web-1", "web-2", "lost"] {
-        t.asked_for(name, json!({ "size_slug": "small", "tags": [], "backups": 25.0 }))
+        t.record_spec(name, json!({ "size_slug": "small", "tags": [], "backups": 25.0 }))
             .await;
     }
     t.imported("new").await;
-    t.asked_for("new", json!({ "region": "nyc3" })).await;
+    t.record_spec("new", json!({ "region": "nyc3" })).await;
     let cloud = [droplet("web-1").size("large"), droplet("web-2").size("small")];
     t.cloud.set(cloud.into_iter().chain([droplet("new")]));
     t.sync().await;
@@ -107,7 +107,7 @@ async fn a_second_sweep_over_unchanged_data_writes_nothing_but_its_run() {
 }
 
 #[tokio::test]
-async fn another_live_value_changes_the_open_row() {
+async fn a_new_live_value_updates_the_open_drift() {
     let t = a_resized_droplet().await;
     let before = t.open_drift("web-1", "size_slug").await;
     t.cloud_has([droplet("web-1").size("huge")]).await;
@@ -130,9 +130,9 @@ async fn another_live_value_changes_the_open_row() {
 }
 
 #[tokio::test]
-async fn another_spec_changes_the_open_row() {
+async fn a_new_spec_updates_the_open_drift() {
     let t = a_resized_droplet().await;
-    t.asked_for("web-1", json!({ "size_slug": "tiny" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "tiny" })).await;
     let found = t.sweep().await;
     assert_eq!(
         found,
@@ -146,13 +146,13 @@ async fn another_spec_changes_the_open_row() {
 }
 
 #[tokio::test]
-async fn a_row_whose_values_only_look_different_stays_as_it_is() {
+async fn a_drift_with_loosely_equal_new_values_is_unchanged() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").tags(["a", "b"])]).await;
-    t.asked_for("web-1", json!({ "tags": ["c", "d"] })).await;
+    t.record_spec("web-1", json!({ "tags": ["c", "d"] })).await;
     t.sweep().await;
     let before = t.inbox().await;
-    t.asked_for("web-1", json!({ "tags": ["d", "c", "c"] })).await;
+    t.record_spec("web-1", json!({ "tags": ["d", "c", "c"] })).await;
     t.cloud_has([droplet("web-1").tags(["b", "a"]).region("fra1")])
         .await;
     assert_eq!(t.sweep().await, looked_at(1, 1));
@@ -160,7 +160,7 @@ async fn a_row_whose_values_only_look_different_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_row_goes_stale_when_the_cloud_is_as_wanted_again() {
+async fn a_drift_becomes_stale_when_the_live_value_equals_the_expected_value() {
     let t = a_resized_droplet().await;
     t.cloud_has([droplet("web-1").size("small")]).await;
     let found = t.sweep().await;
@@ -191,9 +191,9 @@ async fn a_row_goes_stale_when_the_cloud_is_as_wanted_again() {
 }
 
 #[tokio::test]
-async fn a_row_goes_stale_when_its_field_leaves_the_spec() {
+async fn a_drift_becomes_stale_when_its_field_leaves_the_spec() {
     let t = a_resized_droplet().await;
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     let found = t.sweep().await;
     assert_eq!(
         found,
@@ -206,12 +206,12 @@ async fn a_row_goes_stale_when_its_field_leaves_the_spec() {
 }
 
 #[tokio::test]
-async fn a_fleet_of_several_batches_is_compared_whole() {
+async fn a_fleet_of_several_batches_is_compared_completely() {
     let t = TestApp::new().await;
     let name = |n: usize| format!("web-{n:03}");
     t.cloud_has((0..450).map(|n| droplet(&name(n)))).await;
     for n in 0..450 {
-        t.asked_for(&name(n), json!({ "region": "fra1", "status": "active" }))
+        t.record_spec(&name(n), json!({ "region": "fra1", "status": "active" }))
             .await;
     }
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -239,11 +239,11 @@ async fn a_fleet_of_several_batches_is_compared_whole() {
 }
 
 #[tokio::test]
-async fn a_sweep_of_some_resources_leaves_the_others_alone() {
+async fn a_sweep_of_some_resources_does_not_change_drifts_of_others() {
     let t = TestApp::new().await;
     t.cloud_has(["a", "b", "c"].map(droplet)).await;
     for name in ["a", "b", "c"] {
-        t.asked_for(name, json!({ "region": "fra1" })).await;
+        t.record_spec(name, json!({ "region": "fra1" })).await;
     }
     let (a, c) = (t.resource("a").await.id, t.resource("c").await.id);
     let run = sweep_of(&t, vec![c, a, c]).await;
@@ -268,7 +268,7 @@ async fn a_sweep_of_some_resources_leaves_the_others_alone() {
 }
 
 #[tokio::test]
-async fn what_differs_again_after_an_accept_is_a_new_row_of_its_own_time() {
+async fn a_new_difference_after_an_accept_is_a_new_drift_with_its_own_time() {
     let t = a_resized_droplet().await;
     let first = t.open_drift("web-1", "size_slug").await;
     let accepted = t.accept(&first).await.unwrap().drift;

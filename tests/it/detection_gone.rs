@@ -11,7 +11,7 @@ use crate::support::cloud::droplet;
 use crate::support::{ADMIN, TestApp};
 
 #[tokio::test]
-async fn a_resource_that_is_gone_is_one_row_about_the_whole_of_it_until_it_comes_back() {
+async fn a_gone_resource_has_one_missing_drift_until_it_returns() {
     let t = a_resized_droplet().await;
     t.cloud_has([]).await;
     let found = t.sweep().await;
@@ -29,7 +29,7 @@ async fn a_resource_that_is_gone_is_one_row_about_the_whole_of_it_until_it_comes
     assert_eq!((&missing.expected, &missing.actual), (&Some(spec), &None));
     assert_eq!(t.inbox().await.len(), 1);
     assert_eq!(t.sweep().await, looked_at(1, 0));
-    t.asked_for("web-1", json!({ "size_slug": "large", "backups": true }))
+    t.record_spec("web-1", json!({ "size_slug": "large", "backups": true }))
         .await;
     assert_eq!(
         t.sweep().await.changed,
@@ -53,17 +53,17 @@ async fn a_resource_that_is_gone_is_one_row_about_the_whole_of_it_until_it_comes
 }
 
 #[tokio::test]
-async fn no_event_of_a_sweep_holds_a_whole_spec() {
+async fn no_event_of_a_sweep_contains_a_whole_spec() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for(
+    t.record_spec(
         "web-1",
         json!({ "region": "nyc3", "user_data": "a word that nobody logs" }),
     )
     .await;
     t.cloud_has([]).await;
     t.sweep().await;
-    t.asked_for(
+    t.record_spec(
         "web-1",
         json!({ "user_data": "a word that nobody logs, changed" }),
     )
@@ -83,10 +83,10 @@ async fn no_event_of_a_sweep_holds_a_whole_spec() {
 }
 
 #[tokio::test]
-async fn a_resource_that_no_listing_ever_had_is_counted_and_not_compared() {
+async fn an_unsynced_resource_is_counted_and_not_compared() {
     let t = TestApp::new().await;
     t.imported("web-1").await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let found = t.sweep().await;
     assert_eq!(
         found,
@@ -110,7 +110,7 @@ async fn a_resource_that_no_listing_ever_had_is_counted_and_not_compared() {
 async fn an_imported_resource_that_a_complete_listing_lacks_is_missing() {
     let t = TestApp::new().await;
     t.imported("web-1").await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     t.cloud_has([]).await;
     assert_eq!(
         t.sweep().await,
@@ -123,7 +123,7 @@ async fn an_imported_resource_that_a_complete_listing_lacks_is_missing() {
 }
 
 #[tokio::test]
-async fn the_rows_of_a_spec_that_was_retired_go_stale() {
+async fn drifts_of_a_retired_spec_become_stale() {
     let t = a_resized_droplet().await;
     t.cloud_has([droplet("web-1").size("large"), droplet("web-2")])
         .await;

@@ -54,7 +54,7 @@ fn thousand(account: &Account) {
 }
 
 #[tokio::test]
-async fn a_thousand_resources_cost_the_fewest_calls() {
+async fn a_thousand_resources_per_kind_are_listed_in_the_fewest_calls() {
     let account = Account::new().await;
     thousand(&account);
     let run = account.sync().await;
@@ -104,7 +104,7 @@ async fn a_thousand_resources_cost_the_fewest_calls() {
 }
 
 #[tokio::test]
-async fn only_the_kinds_that_are_wanted_are_asked_for() {
+async fn a_narrowed_sync_requests_only_its_kinds() {
     let account = Account::new().await;
     thousand(&account);
     let wanted = |kinds: &[&str]| SyncOptions {
@@ -122,7 +122,7 @@ async fn only_the_kinds_that_are_wanted_are_asked_for() {
 }
 
 #[tokio::test]
-async fn what_is_gone_of_any_kind_is_asked_for_once_and_goes() {
+async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
     let account = Account::new().await;
     thousand(&account);
     account.stub.has(
@@ -201,7 +201,7 @@ async fn the_token_of_another_account_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_stops_the_run_and_says_so() {
+async fn a_revoked_token_ends_the_run_with_a_message() {
     let account = Account::new().await;
     account.stub.has("droplets", numbered(3, droplet));
     account.sync().await;
@@ -233,7 +233,7 @@ async fn a_revoked_token_stops_the_run_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_revoked_late_leaves_word_of_each_kind() {
+async fn a_token_revoked_during_a_sync_gives_every_kind_a_reason() {
     let account = Account::new().await;
     account.stub.has("droplets", numbered(3, droplet));
     account.sync().await;
@@ -256,7 +256,7 @@ async fn a_token_that_is_revoked_late_leaves_word_of_each_kind() {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_asked_for_singly_settles_with_its_cluster() {
+async fn a_node_pool_that_is_read_singly_settles_with_its_cluster() {
     let account = Account::new().await;
     let cluster = |state: &str| {
         json!({ "id": "c-1", "name": "main", "status": { "state": state },
@@ -285,7 +285,7 @@ async fn a_pool_that_is_asked_for_singly_settles_with_its_cluster() {
 }
 
 #[tokio::test]
-async fn a_kind_that_may_not_be_read_keeps_its_inventory() {
+async fn a_kind_that_is_not_readable_keeps_its_inventory() {
     let account = Account::new().await;
     account.stub.has("droplets", numbered(3, droplet));
     account.stub.has(
@@ -356,7 +356,7 @@ async fn a_kind_that_may_not_be_read_keeps_its_inventory() {
 }
 
 #[tokio::test]
-async fn a_missing_resource_that_cannot_be_asked_for_is_not_gone() {
+async fn a_resource_whose_absence_cannot_be_confirmed_is_not_gone() {
     let account = Account::new().await;
     account.stub.has("droplets", numbered(3, droplet));
     account.sync().await;

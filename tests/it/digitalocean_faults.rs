@@ -30,7 +30,7 @@ async fn pages_with(
 }
 
 #[tokio::test]
-async fn a_500_on_page_2_for_ever() {
+async fn a_lasting_500_on_page_2_keeps_the_inventory() {
     let said = page_2_answers(limits(), || {
         response(500, [], r#"{"id":"server_error","message":"oops"}"#)
     })
@@ -42,7 +42,7 @@ async fn a_500_on_page_2_for_ever() {
 }
 
 #[tokio::test]
-async fn a_page_without_links() {
+async fn a_page_without_links_keeps_the_inventory() {
     let (_, run, said) = pages_with(|_, page| {
         page.as_object_mut().unwrap().remove("links");
     })
@@ -54,7 +54,7 @@ async fn a_page_without_links() {
 }
 
 #[tokio::test]
-async fn a_total_that_is_too_high() {
+async fn a_total_that_is_too_high_keeps_the_inventory() {
     let (_, run, said) = pages_with(|_, page| page["meta"]["total"] = 700.into()).await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
@@ -64,7 +64,7 @@ async fn a_total_that_is_too_high() {
 }
 
 #[tokio::test]
-async fn a_total_that_lies_once_is_asked_for_again() {
+async fn a_list_with_one_wrong_total_is_requested_again() {
     let lies = AtomicUsize::new(1);
     let (account, run, said) = pages_with(move |number, page| {
         if number == 3 && lies.swap(0, Ordering::SeqCst) == 1 {
@@ -102,7 +102,7 @@ async fn a_total_that_is_too_low_hides_nothing() {
 }
 
 #[tokio::test]
-async fn a_total_that_lacks_most_changes_nothing() {
+async fn a_total_that_is_far_too_low_changes_nothing() {
     let (_, run, _) = pages_with(|_, page| page["meta"]["total"] = 200.into()).await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
     assert!(
@@ -113,7 +113,7 @@ async fn a_total_that_lacks_most_changes_nothing() {
 }
 
 #[tokio::test]
-async fn no_total_at_all() {
+async fn a_list_without_a_total_keeps_the_inventory() {
     let (_, run, said) = pages_with(|_, page| {
         page.as_object_mut().unwrap().remove("meta");
     })
@@ -126,7 +126,7 @@ async fn no_total_at_all() {
 }
 
 #[tokio::test]
-async fn an_empty_object_for_a_list() {
+async fn an_empty_object_instead_of_a_list_keeps_the_inventory() {
     let (_, run, said) = pages_with(|_, page| *page = json!({})).await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
@@ -171,7 +171,7 @@ async fn an_item_deleted_while_paging_hides_another_that_is_kept_and_refreshed()
 }
 
 #[tokio::test]
-async fn a_constant_next() {
+async fn a_next_link_that_never_changes_keeps_the_inventory() {
     let (account, run, said) = pages_with(|_, page| {
         page["links"] = json!({ "pages": { "next": "https://api.digitalocean.com/v2/droplets?page=2" } });
     })
@@ -220,7 +220,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_cut_answer() {
+async fn a_truncated_answer_keeps_the_inventory() {
     let cut = || {
         response(
             200,
@@ -236,7 +236,7 @@ async fn a_cut_answer() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_proxy() {
+async fn an_html_page_of_a_proxy_keeps_the_inventory() {
     let account = account_with(limits()).await;
     for status in [200, 502] {
         let html = move || {
@@ -252,7 +252,7 @@ async fn a_page_of_a_proxy() {
 }
 
 #[tokio::test]
-async fn a_hang() {
+async fn a_request_without_an_answer_keeps_the_inventory() {
     let short = Limits {
         request_timeout: Duration::from_millis(700),
         ..limits()
@@ -265,7 +265,7 @@ async fn a_hang() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large() {
+async fn an_answer_that_is_too_large_keeps_the_inventory() {
     let large = || Answer::Json(json!({ "droplets": [], "padding": "x".repeat(1024 * 1024) }));
     let said = page_2_answers(limits(), large).await;
     assert_eq!(
@@ -275,7 +275,7 @@ async fn an_answer_that_is_too_large() {
 }
 
 #[tokio::test]
-async fn our_own_mistake_is_not_asked_again() {
+async fn a_client_error_is_not_retried() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
     let said = page_2_answers(limits(), move || {
@@ -291,7 +291,7 @@ async fn our_own_mistake_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_reason_that_no_database_keeps_ends_the_run_all_the_same() {
+async fn a_reason_with_characters_that_cannot_be_stored_still_ends_the_run() {
     let account = account_with(limits()).await;
     account
         .stub

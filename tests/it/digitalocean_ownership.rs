@@ -51,7 +51,7 @@ async fn account_with_pools() -> Account {
 }
 
 #[tokio::test]
-async fn nobody_has_to_ask_for_the_members_of_an_autoscale_pool() {
+async fn members_of_an_autoscale_pool_need_no_spec() {
     let account = account_with_pools().await;
     succeeded(&account.sync().await);
     let made = [(some("p-1"), true), (some("p-2"), true), (None, false)];
@@ -72,7 +72,7 @@ async fn nobody_has_to_ask_for_the_members_of_an_autoscale_pool() {
 }
 
 #[tokio::test]
-async fn pools_that_cannot_be_listed_keep_their_members_and_the_run_says_so() {
+async fn pools_that_cannot_be_listed_keep_their_members_and_make_the_run_partial() {
     let account = account_with_pools().await;
     account.sync().await;
     let before = pools(&account).await;
@@ -168,7 +168,7 @@ async fn account_with_projects() -> Account {
 }
 
 #[tokio::test]
-async fn every_resource_has_the_project_that_it_is_in() {
+async fn every_resource_has_its_project() {
     let account = account_with_projects().await;
     succeeded(&account.sync().await);
     assert_eq!(projects(&account, "droplet").await, [some("p-1"), some("p-2")]);
@@ -201,7 +201,7 @@ async fn every_resource_has_the_project_that_it_is_in() {
 }
 
 #[tokio::test]
-async fn the_only_project_has_everything_and_is_not_asked() {
+async fn the_only_project_contains_every_resource_and_is_not_listed() {
     let account = account_with_projects().await;
     account.stub.has(
         "projects",
@@ -229,7 +229,7 @@ async fn the_only_project_has_everything_and_is_not_asked() {
 }
 
 #[tokio::test]
-async fn a_project_that_cannot_be_listed_moves_nothing() {
+async fn a_project_that_cannot_be_listed_changes_no_membership() {
     let account = account_with_projects().await;
     account.sync().await;
     for refused in ["projects", "projects/p-1/resources"] {
@@ -278,7 +278,7 @@ async fn a_project_that_cannot_be_listed_moves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_singly_keeps_what_it_belongs_to() {
+async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
     let account = account_with_pools().await;
     account.stub.has(
         "projects",
@@ -311,7 +311,7 @@ async fn what_is_asked_for_singly_keeps_what_it_belongs_to() {
 
 /// What projects have comes of the configuration, and of the cloud only if the token may read it.
 #[tokio::test]
-async fn a_project_that_was_never_told_is_no_drift() {
+async fn an_unknown_project_membership_is_not_drift() {
     let account = account_with_projects().await;
     account.stub.fault(|asked, value| match asked.path.as_str() {
         "projects" => response(403, [], "{}"),
@@ -319,7 +319,10 @@ async fn a_project_that_was_never_told_is_no_drift() {
     });
     account.sync().await;
     for (name, project) in [("web-1", "p-1"), ("web-2", "p-1"), ("main", "p-1")] {
-        account.t.asked_for(name, json!({ "project_id": project })).await;
+        account
+            .t
+            .record_spec(name, json!({ "project_id": project }))
+            .await;
     }
     let swept = account.t.sweep().await;
     assert_eq!((swept.opened, swept.fields_compared), (0, 0));
@@ -334,10 +337,13 @@ async fn a_project_that_was_never_told_is_no_drift() {
 }
 
 #[tokio::test]
-async fn a_move_out_of_a_project_that_cannot_be_listed_is_not_vouched_for() {
+async fn a_move_out_of_a_project_that_cannot_be_listed_makes_the_sweep_partial() {
     let account = account_with_projects().await;
     succeeded(&account.sync().await);
-    account.t.asked_for("web-1", json!({ "project_id": "p-1" })).await;
+    account
+        .t
+        .record_spec("web-1", json!({ "project_id": "p-1" }))
+        .await;
     let detect = || account.t.app.run(JobRequest::detect_all());
     succeeded(&detect().await.unwrap());
     // It moves to the other project, whose list cannot be read.

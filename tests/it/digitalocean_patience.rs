@@ -15,7 +15,7 @@ use crate::support::faults::{account_with, page_2_of, sync_with};
 use crate::support::stub_do::{Answer, TOKEN, honest, response};
 
 #[tokio::test]
-async fn a_storm_of_429_for_ever() {
+async fn a_sync_ends_although_429_never_stops() {
     let account = account_with(limits()).await;
     let said = page_2_of(&account, || response(429, [("Retry-After", "0")], "{}")).await;
     assert!(said.contains("the rate limit is exhausted (429)"), "{said}");
@@ -31,7 +31,7 @@ async fn a_storm_of_429_for_ever() {
 }
 
 #[tokio::test]
-async fn a_429_is_waited_out_as_long_as_it_says() {
+async fn a_429_is_waited_out_for_the_time_that_the_answer_names() {
     let patient = Limits {
         wait_out: Duration::from_secs(30),
         ..limits()
@@ -58,7 +58,7 @@ async fn a_429_is_waited_out_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn faults_that_pass_are_waited_out() {
+async fn temporary_faults_are_waited_out() {
     let account = account_with(Limits {
         retry_for: Duration::from_secs(30),
         ..limits()
@@ -86,7 +86,7 @@ async fn faults_that_pass_are_waited_out() {
 }
 
 #[tokio::test]
-async fn no_request_is_tried_for_longer_than_it_may_take() {
+async fn no_request_is_retried_beyond_its_time_limit() {
     let account = account_with(Limits {
         request_timeout: Duration::from_secs(60),
         retry_for: Duration::from_secs(1),
@@ -111,7 +111,7 @@ async fn no_request_is_tried_for_longer_than_it_may_take() {
 }
 
 #[tokio::test]
-async fn what_is_not_listed_is_not_asked_for_without_end() {
+async fn confirmations_of_unlisted_resources_have_a_time_limit() {
     let account = account_with(Limits {
         request_timeout: Duration::from_secs(60),
         confirming: Duration::from_millis(500),
@@ -181,7 +181,7 @@ async fn gateway_errors_in_a_row_on_the_first_request_are_waited_out() {
 }
 
 #[tokio::test]
-async fn gateway_errors_without_end_end_the_run_and_are_named() {
+async fn lasting_gateway_errors_end_the_run_and_are_named() {
     let started = Instant::now();
     let (run, tries) = behind_a_gateway(usize::MAX, Duration::from_millis(200)).await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
@@ -195,7 +195,7 @@ async fn gateway_errors_without_end_end_the_run_and_are_named() {
 }
 
 #[tokio::test]
-async fn a_host_where_nothing_answers_is_not_waited_for_like_a_gateway() {
+async fn an_unreachable_host_is_not_waited_for_like_a_gateway_error() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);

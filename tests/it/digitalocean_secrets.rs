@@ -168,7 +168,7 @@ async fn answers(account: &Account) -> String {
 }
 
 #[tokio::test]
-async fn planted_secrets_are_found_nowhere() {
+async fn planted_secrets_reach_no_table_log_or_answer() {
     let account = Account::new().await;
     plant(&account);
     let log = sync_at_trace(&account).await;
@@ -186,7 +186,7 @@ async fn planted_secrets_are_found_nowhere() {
 }
 
 #[tokio::test]
-async fn bodies_of_errors_are_found_nowhere() {
+async fn bodies_of_error_answers_reach_no_table_log_or_answer() {
     let account = Account::new().await;
     plant(&account);
     account.stub.fault(|asked, value| {

@@ -137,7 +137,7 @@ fn of_the_page(text: &str) -> BTreeMap<String, Setting> {
 }
 
 #[test]
-fn the_page_has_each_setting_with_its_flag_and_its_default() {
+fn the_settings_page_lists_each_setting_with_its_flag_and_default() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
     let text = fs::read_to_string(path).unwrap();
     let (program, page) = (of_the_program(), of_the_page(&text));

@@ -31,7 +31,7 @@ fn change(path: &str, kind: &str, before: Value, after: Value) -> Value {
 async fn drifted(kind: &str, field: &str, expected: Value, actual: Value) -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([Listed::new(kind, "one").attr(field, actual)]).await;
-    t.asked_for("one", json!({ field: expected })).await;
+    t.record_spec("one", json!({ field: expected })).await;
     assert_eq!(t.sweep().await.opened, 1);
     t
 }
@@ -59,7 +59,7 @@ async fn an_address_that_was_added_to_a_firewall_rule_is_one_change() {
 }
 
 #[tokio::test]
-async fn lines_of_a_text_have_their_numbers() {
+async fn changed_lines_of_a_text_have_their_line_numbers() {
     let t = drifted("droplet", "user_data", json!("a\nb\nc"), json!("a\nc\nd")).await;
     let line = |line, kind, before, after| json!({ "path": "", "line": line, "kind": kind, "before": before, "after": after });
     let removed = line(2, "REMOVED", json!("b"), json!(null));
@@ -68,7 +68,7 @@ async fn lines_of_a_text_have_their_numbers() {
 }
 
 #[tokio::test]
-async fn at_most_200_changes_are_listed_and_the_answer_says_that_there_are_more() {
+async fn at_most_200_changes_are_listed_and_further_changes_are_indicated() {
     let members: Vec<String> = (0..201).map(|n| format!("tag-{n:03}")).collect();
     let t = drifted("droplet", "labels", json!([]), json!(members)).await;
     let (changes, truncated) = changes_of(&t, "one").await;
@@ -79,7 +79,7 @@ async fn at_most_200_changes_are_listed_and_the_answer_says_that_there_are_more(
 async fn a_missing_resource_has_no_changes_inside() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     t.cloud_has([]).await;
     assert_eq!(t.sweep().await.opened, 1);
     assert_eq!(changes_of(&t, "web-1").await, (json!([]), false));
@@ -91,7 +91,8 @@ async fn parts_that_the_spec_leaves_open_are_not_among_the_changes() {
     let t = TestApp::new().await;
     t.cloud_has([Listed::new("app", "shop").attr("spec", app(json!(8080), 4))])
         .await;
-    t.asked_for("shop", json!({ "spec": app(json!(null), 2) })).await;
+    t.record_spec("shop", json!({ "spec": app(json!(null), 2) }))
+        .await;
     let open =
         json!({ "specVersion": 1, "paths": { "spec": [["services", { "name": "web" }, "http_port"]] } });
     let sql = format!("UPDATE cloud_provisioned SET not_compared = '{open}'");

@@ -90,17 +90,17 @@ async fn nothing_is_lost_after(failures: i32) {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_after_one_failure_of_the_disk() {
+async fn no_write_is_lost_after_one_failure_of_the_disk() {
     nothing_is_lost_after(1).await;
 }
 
 #[tokio::test]
-async fn nothing_is_lost_after_two_failures_of_the_disk() {
+async fn no_write_is_lost_after_two_failures_of_the_disk() {
     nothing_is_lost_after(2).await;
 }
 
 #[tokio::test]
-async fn nothing_is_lost_after_twenty_failures_of_the_disk() {
+async fn no_write_is_lost_after_twenty_failures_of_the_disk() {
     nothing_is_lost_after(20).await;
 }
 
@@ -195,7 +195,7 @@ async fn every_accept_that_is_answered_ok_is_kept(fill: impl AsyncFn(&OnDisk), f
 }
 
 #[tokio::test]
-async fn every_accept_that_was_answered_ok_while_the_disk_filled_is_in_the_file() {
+async fn accepts_confirmed_while_the_disk_fills_are_in_the_file() {
     let full = Faults {
         writes: -1,
         error: ENOSPC,
@@ -231,7 +231,7 @@ fn limit_files(pid: u32, bytes: &str) {
 }
 
 #[tokio::test]
-async fn every_accept_that_was_answered_ok_before_files_may_not_grow_is_in_the_file() {
+async fn accepts_confirmed_before_a_file_size_limit_are_in_the_file() {
     // SQLite writes its log from the start again once the file has what is in it, which happens after 1,000 pages.
     // Where the log may be longer than that, it never needs more room, and no write is refused. So here it is empty.
     let fill = async |server: &OnDisk| {
@@ -243,7 +243,7 @@ async fn every_accept_that_was_answered_ok_before_files_may_not_grow_is_in_the_f
 }
 
 #[tokio::test]
-async fn a_file_system_that_is_read_only_for_a_while_refuses_writes_and_answers_reads() {
+async fn a_temporarily_read_only_file_system_refuses_writes_and_answers_reads() {
     let mut server = OnDisk::with(2).await;
     let mut answered = Answered::new();
     assert!(record(&server, &mut answered, 0).await);
@@ -273,7 +273,7 @@ async fn a_file_system_that_is_read_only_for_a_while_refuses_writes_and_answers_
 }
 
 #[tokio::test]
-async fn a_file_that_is_removed_under_the_server_takes_no_write() {
+async fn writes_to_a_removed_database_file_are_refused() {
     let server = OnDisk::with(2).await;
     assert!(server.record(&server.resources[0], "small").await.is_some());
     let aside = server.file().with_extension("aside");
@@ -295,7 +295,7 @@ async fn a_file_that_is_removed_under_the_server_takes_no_write() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_replaced_under_the_server_takes_no_write() {
+async fn writes_to_a_replaced_database_file_are_refused() {
     for part in ["", "-wal"] {
         let server = OnDisk::with(2).await;
         assert!(server.record(&server.resources[0], "small").await.is_some());
@@ -308,7 +308,7 @@ async fn a_file_that_is_replaced_under_the_server_takes_no_write() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_emptied_or_overwritten_is_noticed() {
+async fn an_emptied_or_overwritten_database_file_is_detected() {
     for size in [0, 3 * 4096] {
         let server = OnDisk::with(2).await;
         assert!(server.record(&server.resources[0], "small").await.is_some());

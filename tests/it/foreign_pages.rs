@@ -57,7 +57,7 @@ const INBOX: &str = "{ drifts($page) { totalCount nodes { id field resource { na
 const SPOILT: [usize; 4] = [1, 2, 5, 9];
 
 #[tokio::test]
-async fn pages_of_the_inbox_go_past_rows_that_do_not_decode() {
+async fn pages_of_the_inbox_skip_rows_that_do_not_decode() {
     for number in 0.. {
         let t = resized(9).await;
         let Some(fault) = faults(&t, DRIFT_FAULTS).get(number) else {
@@ -88,7 +88,7 @@ const RESOURCE_FAULTS: Faults = [
 ];
 
 #[tokio::test]
-async fn pages_go_past_resources_that_do_not_decode() {
+async fn pages_skip_resources_that_do_not_decode() {
     let resources = "{ resources($page) { nodes { name }
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
     for number in 0.. {
@@ -125,12 +125,12 @@ const EVENT_FAULTS: Faults = [
 ];
 
 #[tokio::test]
-async fn pages_of_events_go_past_rows_that_do_not_decode() {
+async fn pages_of_events_skip_rows_that_do_not_decode() {
     for number in 0.. {
         let t = resized(1).await;
         for version in 2..=9 {
             let spec = json!({ "size_slug": WANTED, "n": version });
-            assert_eq!(t.asked_for("web-1", spec).await.spec_version, version);
+            assert_eq!(t.record_spec("web-1", spec).await.spec_version, version);
         }
         let Some(fault) = faults(&t, EVENT_FAULTS).get(number) else {
             break;

@@ -26,7 +26,7 @@ pub(crate) async fn resized(droplets: usize) -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has(cloud(droplets)).await;
     for n in 1..=droplets {
-        t.asked_for(&name(n), json!({ "size_slug": WANTED })).await;
+        t.record_spec(&name(n), json!({ "size_slug": WANTED })).await;
     }
     t
 }
@@ -105,7 +105,7 @@ const LIVE_FAULTS: Faults = [
 ];
 
 #[tokio::test]
-async fn a_resource_that_does_not_decode_is_left_out_until_a_sync_heals_it() {
+async fn a_resource_that_does_not_decode_is_skipped_until_a_sync_repairs_it() {
     for number in 0.. {
         let t = resized(3).await;
         let Some(fault) = faults(&t, LIVE_FAULTS).get(number) else {
@@ -152,7 +152,7 @@ const SPEC_FAULTS: Faults = [
 ];
 
 #[tokio::test]
-async fn a_spec_that_does_not_decode_is_left_out() {
+async fn a_spec_that_does_not_decode_is_skipped() {
     for number in 0.. {
         let t = resized(3).await;
         let Some(fault) = faults(&t, SPEC_FAULTS).get(number) else {
@@ -164,7 +164,7 @@ async fn a_spec_that_does_not_decode_is_left_out() {
 }
 
 #[tokio::test]
-async fn a_spec_that_does_not_decode_is_recorded_anew() {
+async fn a_spec_that_does_not_decode_can_be_recorded_again() {
     for number in 0.. {
         let t = resized(1).await;
         let Some(fault) = faults(&t, SPEC_FAULTS).get(number) else {
@@ -175,7 +175,9 @@ async fn a_spec_that_does_not_decode_is_recorded_anew() {
             continue;
         }
         spoil(&t, "cloud_provisioned", fault, &[1]).await;
-        let spec = t.asked_for(&name(1), json!({ "size_slug": "s-2vcpu-4gb" })).await;
+        let spec = t
+            .record_spec(&name(1), json!({ "size_slug": "s-2vcpu-4gb" }))
+            .await;
         let lost = fault.starts_with("spec_version =");
         assert_eq!(spec.spec_version, if lost { 1 } else { 2 }, "{fault}");
         assert_eq!(t.spec(&name(1)).await, spec, "{fault}");
@@ -185,7 +187,7 @@ async fn a_spec_that_does_not_decode_is_recorded_anew() {
 }
 
 #[tokio::test]
-async fn more_specs_than_a_batch_that_do_not_decode_end_no_sweep() {
+async fn more_than_a_batch_of_undecodable_specs_does_not_end_a_sweep() {
     let t = resized(3).await;
     let now = "'2027-01-01T12:00:00+00:00'";
     let (id, resource, spec) = if t.database.is_postgres() {
@@ -235,7 +237,7 @@ pub(crate) const DRIFT_FAULTS: Faults = [
 ];
 
 #[tokio::test]
-async fn an_open_row_that_does_not_decode_leaves_its_resource_out() {
+async fn a_resource_whose_open_drift_does_not_decode_is_skipped() {
     for number in 0.. {
         let t = resized(3).await;
         let Some(fault) = faults(&t, DRIFT_FAULTS).get(number) else {
@@ -243,7 +245,8 @@ async fn an_open_row_that_does_not_decode_leaves_its_resource_out() {
         };
         sweep(&t).await;
         spoil(&t, "cloud_drift", fault, &[2]).await;
-        t.asked_for("web-3", json!({ "size_slug": "s-4vcpu-8gb" })).await;
+        t.record_spec("web-3", json!({ "size_slug": "s-4vcpu-8gb" }))
+            .await;
         let (outcome, counts) = sweep(&t).await;
         assert_eq!(outcome, Some(JobOutcome::Partial), "{fault}");
         let seen = (counts.skipped, counts.resources, counts.opened, counts.changed);
@@ -252,7 +255,7 @@ async fn an_open_row_that_does_not_decode_leaves_its_resource_out() {
 }
 
 #[tokio::test]
-async fn a_kind_whose_row_does_not_decode_ends_no_page_and_no_sync() {
+async fn a_kind_whose_row_does_not_decode_fails_no_page_and_no_sync() {
     for column in ["listing_started_at", "completed_at"] {
         let t = resized(2).await;
         let fault = if t.database.is_postgres() {
@@ -278,7 +281,7 @@ async fn a_kind_whose_row_does_not_decode_ends_no_page_and_no_sync() {
 }
 
 #[tokio::test]
-async fn a_resource_whose_id_is_none_is_left_alone_by_a_sync() {
+async fn a_sync_does_not_change_a_resource_whose_id_is_not_a_uuid() {
     let t = resized(3).await;
     if t.database.is_postgres() {
         // An id is an id there, whatever other programs do.

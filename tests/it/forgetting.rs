@@ -45,7 +45,7 @@ fn refused(answer: &Value, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_gone_resource_is_forgotten_and_who_did_it_remains() {
+async fn a_gone_resource_is_forgotten_and_the_actor_is_kept() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     t.cloud_has([droplet("web-2")]).await;
@@ -89,11 +89,11 @@ async fn a_forgotten_resource_that_comes_back_is_discovered_again() {
 }
 
 #[tokio::test]
-async fn what_the_cloud_has_and_what_is_wanted_is_not_forgotten() {
+async fn existing_and_managed_resources_are_not_forgotten() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     refused(&t.forget("web-1", true).await, "STILL_THERE");
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     refused(&t.forget("web-1", true).await, "STILL_THERE");
     t.cloud_has([]).await;
     refused(&t.forget("web-1", true).await, "SPEC_IN_FORCE");
@@ -105,10 +105,10 @@ async fn what_the_cloud_has_and_what_is_wanted_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn decisions_are_deleted_only_when_the_operator_says_so() {
+async fn decisions_are_deleted_only_on_explicit_request() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     t.cloud_has([]).await;
     t.sweep().await;
     let missing = t.open_drift("web-1", "*").await;
@@ -124,7 +124,7 @@ async fn decisions_are_deleted_only_when_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn a_resource_that_was_never_synced_is_forgotten_once_its_state_lets_it_go() {
+async fn an_unsynced_resource_can_be_forgotten_once_its_spec_is_retired() {
     let t = TestApp::new().await;
     t.import(&droplets("l-1", 1, &[("web-1", "s-1"), ("web-2", "s-1")]))
         .await;
@@ -142,7 +142,7 @@ async fn a_resource_that_was_never_synced_is_forgotten_once_its_state_lets_it_go
 }
 
 #[tokio::test]
-async fn a_note_that_is_too_long_is_refused_and_nothing_goes() {
+async fn a_note_that_is_too_long_is_refused_and_nothing_is_deleted() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.cloud_has([]).await;

@@ -18,7 +18,7 @@ const GRAPHIQLS_OWN: [&str; 3] = ["nested-interactive", "target-size", "scrollab
 async fn resized() -> Served {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-96vcpu-768gb" }))
+    t.record_spec("web-1", json!({ "size_slug": "s-96vcpu-768gb" }))
         .await;
     Served::start(t).await
 }
@@ -45,7 +45,7 @@ async fn write(browser: &Browser, document: &str) {
 }
 
 #[tokio::test]
-async fn it_runs_a_query_with_the_token_of_its_link_and_asks_nobody_else() {
+async fn graphiql_runs_a_query_with_the_token_of_its_link_and_contacts_no_other_host() {
     let served = resized().await;
     served.sweep().await;
     let browser = signed_in(&served).await;
@@ -73,7 +73,7 @@ async fn it_runs_a_query_with_the_token_of_its_link_and_asks_nobody_else() {
 }
 
 #[tokio::test]
-async fn it_shows_what_a_subscription_says_as_it_happens() {
+async fn graphiql_shows_subscription_results_as_they_arrive() {
     let served = resized().await;
     let browser = signed_in(&served).await;
     write(
@@ -94,7 +94,7 @@ async fn it_shows_what_a_subscription_says_as_it_happens() {
 }
 
 #[tokio::test]
-async fn it_shows_numbers_with_all_their_digits() {
+async fn graphiql_shows_numbers_with_all_their_digits() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").attr("quota", 18_446_744_073_709_551_615_u64)])
         .await;
@@ -106,7 +106,7 @@ async fn it_shows_numbers_with_all_their_digits() {
 }
 
 #[tokio::test]
-async fn it_keeps_the_token_in_the_tab_and_nowhere_else() {
+async fn graphiql_keeps_the_token_in_the_tab_only() {
     let served = resized().await;
     let browser = signed_in(&served).await;
     let token = served.token(Some("typed@example.com"), &["platform_viewer"]);
@@ -150,7 +150,7 @@ async fn check(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn it_marks_nothing_as_wrong_in_the_operations_that_it_opens_with() {
+async fn graphiql_marks_no_error_in_its_initial_operations() {
     let served = resized().await;
     let browser = signed_in(&served).await;
     browser.click("[aria-label='Show Documentation Explorer']").await;

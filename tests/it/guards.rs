@@ -110,7 +110,7 @@ async fn code(t: &TestApp, token: Option<&str>, (root, field, call): (&str, &str
 }
 
 #[test]
-fn every_field_at_the_top_has_a_call_here() {
+fn every_root_field_has_a_call_in_these_tests() {
     let fields = root_fields();
     assert!(fields.len() >= 11, "{fields:?}");
     for (root, field) in &fields {
@@ -128,7 +128,7 @@ fn every_field_at_the_top_has_a_call_here() {
 }
 
 #[tokio::test]
-async fn nobody_gets_anything() {
+async fn anonymous_is_rejected() {
     let t = TestApp::new().await;
     for call in CALLS {
         assert_eq!(code(&t, None, *call).await, "UNAUTHENTICATED", "{call:?}");
@@ -136,7 +136,7 @@ async fn nobody_gets_anything() {
 }
 
 #[tokio::test]
-async fn a_stranger_gets_nothing() {
+async fn a_token_without_a_known_role_is_rejected() {
     let t = TestApp::new().await;
     let strangers = [
         vec![],
@@ -163,7 +163,7 @@ async fn a_stranger_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_viewer_may_look_and_not_decide() {
+async fn a_viewer_may_read_but_not_change_anything() {
     let t = TestApp::new().await;
     for role in ["platform_viewer", "platform-viewer"] {
         let token = t.token(None, &["other", role]);
@@ -209,7 +209,7 @@ async fn a_refused_mutation_changes_nothing_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn anybody_may_read_the_schema() {
+async fn anonymous_may_read_the_schema() {
     let t = TestApp::new().await;
     let query = "{ __typename __schema { queryType { name } } __type(name: \"Drift\") { name } }";
     let wanted = json!({ "__typename": "Query", "__schema": { "queryType": { "name": "Query" } },
@@ -220,7 +220,7 @@ async fn anybody_may_read_the_schema() {
 }
 
 #[tokio::test]
-async fn beside_what_anybody_may_read_the_rest_stays_closed() {
+async fn public_fields_do_not_open_the_other_fields_of_a_document() {
     let t = TestApp::new().await;
     let answer = t
         .ask_as(None, "{ __typename drift(id: \"x\") { id } }", json!({}))
@@ -287,7 +287,7 @@ fn refused(reply: &Reply, body: &Value, what: &str) {
 }
 
 #[tokio::test]
-async fn a_bad_token_is_refused_everywhere_and_never_taken_for_nobody() {
+async fn a_bad_token_is_rejected_everywhere_and_not_treated_as_anonymous() {
     let t = TestApp::new().await;
     let code = json!({ "at": "/errors/0/extensions/code", "is": "UNAUTHENTICATED" });
     let error = json!({ "at": "/error", "is": "unauthenticated" });

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use crate::http_client::{GRAPHQL, JSON, get, post, router, run, send};
 
 #[tokio::test]
-async fn the_answer_is_of_the_type_that_was_asked_for() {
+async fn the_answer_has_the_accepted_media_type() {
     let cases = [
         (None, JSON),
         (Some("*/*"), JSON),
@@ -46,7 +46,7 @@ async fn the_answer_is_of_the_type_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn no_other_type_is_answered() {
+async fn unsupported_media_types_are_not_acceptable() {
     for accept in [
         "text/html",
         "text/event-stream;q=0",
@@ -69,7 +69,7 @@ async fn no_other_type_is_answered() {
 }
 
 #[tokio::test]
-async fn only_json_is_read() {
+async fn only_json_bodies_are_accepted() {
     let types = [
         None,
         Some("text/plain"),
@@ -294,7 +294,7 @@ async fn a_mutation_is_not_run_by_get() {
 }
 
 #[tokio::test]
-async fn a_subscription_needs_another_transport() {
+async fn a_subscription_over_plain_http_is_refused() {
     for query in ["subscription { x }", "subscription S { x }"] {
         for request in [
             post(GRAPHQL, json!({"query": query}).to_string()),

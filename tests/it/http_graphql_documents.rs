@@ -17,7 +17,7 @@ fn chained(count: usize, body: impl Fn(usize) -> String, last: &str) -> String {
 }
 
 #[tokio::test]
-async fn documents_made_to_hurt_are_refused() {
+async fn malicious_documents_are_refused() {
     let nest = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
     let levels = |n| chained(n, |next| format!("...F{next} ...F{next}"), "__typename");
     let types = |n: usize| {
@@ -91,7 +91,7 @@ async fn documents_made_to_hurt_are_refused() {
 }
 
 #[tokio::test]
-async fn circles_and_unknown_names_are_errors_of_validation() {
+async fn fragment_cycles_and_unknown_names_are_validation_errors() {
     let invalid = [
         "{...A} fragment A on Query{...A}",
         "{...A} fragment A on Query{...B ...B} fragment B on Query{...A ...A}",
@@ -129,7 +129,7 @@ async fn circles_and_unknown_names_are_errors_of_validation() {
 }
 
 #[tokio::test]
-async fn what_is_just_within_the_bounds_is_served() {
+async fn documents_just_within_the_bounds_are_executed() {
     let fine = [
         "{__typename @skip(if:false) @include(if:true)}".to_owned(),
         format!("{{{}}}", "__typename ".repeat(20)),

@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn an_error_of_a_field_is_no_error_of_the_request() {
+async fn a_field_error_is_not_a_request_error() {
     let hidden = ("INTERNAL_SERVER_ERROR", "internal error");
     let cases = [
         ("{ secret }", json!({"secret": null}), hidden),
@@ -35,7 +35,7 @@ async fn an_error_of_a_field_is_no_error_of_the_request() {
 }
 
 #[tokio::test]
-async fn a_null_goes_up_to_where_it_may_be() {
+async fn a_null_propagates_to_the_nearest_nullable_field() {
     let cases = [
         ("{ secret add(a: 1, b: 1) }", json!({"secret": null, "add": 2}), 1),
         ("{ secretRequired add(a: 1, b: 1) }", json!(null), 1),
@@ -81,7 +81,7 @@ async fn a_null_goes_up_to_where_it_may_be() {
 }
 
 #[tokio::test]
-async fn arguments_that_do_not_parse_are_the_clients_fault() {
+async fn arguments_that_do_not_parse_are_client_errors() {
     let cases = [
         json!({"query": "{ add(a: 1, b: 99999999999) }"}),
         json!({"query": "{ limited(n: 6) }"}),
@@ -99,7 +99,7 @@ async fn arguments_that_do_not_parse_are_the_clients_fault() {
 }
 
 #[tokio::test]
-async fn variables_are_judged_before_anything_runs() {
+async fn variables_are_validated_before_execution() {
     let add = "query($a: Int!) { add(a: $a, b: 1) secret }";
     let paint = "query($c: Colour!, $f: Filter) { paint(colour: $c, filter: $f) secret }";
     let bad = [
@@ -135,7 +135,7 @@ async fn variables_are_judged_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn a_variable_weighs_each_time_it_is_used() {
+async fn a_variable_counts_each_time_it_is_used() {
     let list: Vec<Value> = (0..50_000).map(|n| json!(n)).collect();
     let query = |copies| {
         format!(
@@ -189,7 +189,7 @@ async fn depth_and_complexity_are_bounded() {
 }
 
 #[tokio::test]
-async fn numbers_stay_exact() {
+async fn numbers_are_returned_exactly() {
     let literal =
         r#"{"query":"{ echo(value: [9007199254740993, 18446744073709551615, -9223372036854775808, 0.1]) }"}"#;
     let sent = r#"{"query":"query($v: JSON) { echo(value: $v) }","variables":{"v":[9007199254740993,18446744073709551615,-9223372036854775808,0.1]}}"#;
@@ -203,7 +203,7 @@ async fn numbers_stay_exact() {
 }
 
 #[tokio::test]
-async fn nothing_selected_is_an_empty_object() {
+async fn an_empty_selection_returns_an_empty_object() {
     let reply = run(
         toy_router(),
         JSON,
@@ -214,7 +214,7 @@ async fn nothing_selected_is_an_empty_object() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_answer() {
+async fn a_panic_is_answered_with_an_error() {
     let reply = run(toy_router(), GRAPHQL, &json!({"query": "{ panics }"})).await;
     assert_eq!(
         (reply.status.as_u16(), reply.code()),
@@ -224,7 +224,7 @@ async fn a_panic_is_an_answer() {
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_given_up() {
+async fn a_request_that_takes_too_long_is_cancelled() {
     let bounds = Bounds {
         request_timeout: Duration::from_millis(20),
         ..Bounds::default()
@@ -274,7 +274,7 @@ async fn the_caller_reaches_the_resolvers() {
 }
 
 #[tokio::test]
-async fn subscriptions_are_judged_alike() {
+async fn subscriptions_are_validated_like_queries() {
     let toy = Toy::new(Bounds::default(), true);
     let events: Vec<_> = toy
         .schema

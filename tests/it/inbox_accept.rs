@@ -13,7 +13,7 @@ use crate::support::state::droplets;
 use crate::support::{ADMIN, TestApp};
 
 #[tokio::test]
-async fn what_is_accepted_is_what_the_dialog_shows() {
+async fn the_dialog_accepts_the_value_that_it_shows() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "web-1", "size_slug").await;
@@ -40,7 +40,7 @@ async fn what_is_accepted_is_what_the_dialog_shows() {
 }
 
 #[tokio::test]
-async fn who_is_too_late_learns_who_was_faster() {
+async fn a_second_accept_shows_who_accepted_first() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
@@ -55,7 +55,7 @@ async fn who_is_too_late_learns_who_was_faster() {
 }
 
 #[tokio::test]
-async fn the_loser_of_a_race_is_told_by_the_server_too() {
+async fn a_concurrent_accept_is_refused_by_the_server_with_the_name_of_the_first() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     // The dialog looks the drift up when it opens: that answer must be of before.
@@ -81,7 +81,7 @@ async fn the_loser_of_a_race_is_told_by_the_server_too() {
 }
 
 #[tokio::test]
-async fn nobody_accepts_a_value_that_he_has_not_seen() {
+async fn a_value_that_was_not_shown_is_not_accepted() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
@@ -124,7 +124,7 @@ async fn nobody_accepts_a_value_that_he_has_not_seen() {
 }
 
 #[tokio::test]
-async fn who_may_only_look_is_shown_no_button() {
+async fn a_viewer_sees_no_accept_button() {
     let served = three_differences().await;
     let browser = signed_in_as(&served, &["platform_viewer"]).await;
     browser.see(ROW).await;
@@ -143,7 +143,7 @@ async fn numbers_are_shown_with_all_their_digits() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").attr("quota", 9_007_199_254_740_993_u64)])
         .await;
-    t.asked_for("web-1", json!({ "quota": 9_007_199_254_740_992_u64 }))
+    t.record_spec("web-1", json!({ "quota": 9_007_199_254_740_992_u64 }))
         .await;
     t.sweep().await;
     let served = Served::start(t).await;
@@ -158,7 +158,7 @@ async fn numbers_are_shown_with_all_their_digits() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_held_decides_nothing() {
+async fn a_held_key_accepts_nothing() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see(ROW).await;
@@ -192,7 +192,7 @@ async fn a_key_that_is_held_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_late_answer_is_about_the_drift_that_it_was_asked_for() {
+async fn a_late_answer_applies_to_the_drift_of_its_request() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
@@ -223,7 +223,7 @@ async fn a_late_answer_is_about_the_drift_that_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn the_count_at_the_head_follows_an_accept_before_the_server_has_counted() {
+async fn the_count_in_the_header_drops_with_an_accept_before_the_server_answers() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
@@ -246,7 +246,7 @@ async fn the_dialog_warns_that_the_next_import_of_a_state_undoes_an_accept() {
     t.cloud_has([droplet("web-1").size("s-2"), droplet("web-2").size("s-2")])
         .await;
     t.import(&droplets("prod", 1, &[("web-1", "s-1")])).await;
-    t.asked_for("web-2", json!({ "size_slug": "s-1" })).await;
+    t.record_spec("web-2", json!({ "size_slug": "s-1" })).await;
     t.sweep().await;
     let served = Served::start(t).await;
     let browser = signed_in(&served).await;

@@ -58,8 +58,8 @@ async fn lived_in_cloud() -> TestApp {
     t.cloud_has([web_1.clone(), droplet("web-2"), data_1.clone()])
         .await;
     let spec = json!({ "size_slug": "s-1vcpu-1gb", "backups": null, "tags": ["eu", "web"] });
-    t.asked_for("web-1", spec).await;
-    t.asked_for("web-2", json!({ "region": "nyc3", "size_slug": "s-1vcpu-1gb" }))
+    t.record_spec("web-1", spec).await;
+    t.record_spec("web-2", json!({ "region": "nyc3", "size_slug": "s-1vcpu-1gb" }))
         .await;
     t.later(TimeDelta::minutes(5));
     t.sweep().await;
@@ -74,7 +74,7 @@ async fn lived_in_cloud() -> TestApp {
 }
 
 #[tokio::test]
-async fn the_inbox_page_with_everything_selected() {
+async fn the_inbox_query_returns_all_selected_fields() {
     let t = lived_in_cloud().await;
     let query = whole(
         "{ drifts(first: 10) { totalCount pageInfo { ...page } nodes { id }
@@ -86,7 +86,7 @@ async fn the_inbox_page_with_everything_selected() {
 }
 
 #[tokio::test]
-async fn a_resource_with_its_spec_its_drifts_and_its_events() {
+async fn a_resource_is_returned_with_its_spec_drifts_and_events() {
     let t = lived_in_cloud().await;
     let query = whole(
         "query($id: ID!) { resource(id: $id) { ...resource provisioned { ...spec }
@@ -99,7 +99,7 @@ async fn a_resource_with_its_spec_its_drifts_and_its_events() {
 }
 
 #[tokio::test]
-async fn the_drift_of_a_missing_resource() {
+async fn the_drift_of_a_missing_resource_is_returned() {
     let t = lived_in_cloud().await;
     let query = whole(
         "query($id: ID!) { drift(id: $id) { ...drift resource { ...resource
@@ -110,7 +110,7 @@ async fn the_drift_of_a_missing_resource() {
 }
 
 #[tokio::test]
-async fn the_runs_of_the_jobs() {
+async fn the_runs_of_the_jobs_are_returned() {
     let t = lived_in_cloud().await;
     let query = whole(
         "{ jobRuns { totalCount pageInfo { ...page } edges { cursor node { ...run } } }
@@ -120,7 +120,7 @@ async fn the_runs_of_the_jobs() {
 }
 
 #[tokio::test]
-async fn whoever_asks_is_told_who_he_is() {
+async fn viewer_returns_the_name_and_role_of_the_caller() {
     let t = TestApp::new().await;
     let query = "{ viewer { __typename id email roles } }";
     let admin = t.ask(query, json!({})).await;
@@ -155,7 +155,7 @@ async fn every_type_with_an_id_is_a_node() {
 }
 
 #[tokio::test]
-async fn an_unknown_id_is_null_and_a_malformed_one_an_error() {
+async fn an_unknown_id_is_null_and_a_malformed_id_is_an_error() {
     let t = TestApp::new().await;
     for field in ["node", "drift", "resource"] {
         let query = format!("query($id: ID!) {{ it: {field}(id: $id) {{ id }} }}");
@@ -172,7 +172,7 @@ async fn an_unknown_id_is_null_and_a_malformed_one_an_error() {
 }
 
 #[tokio::test]
-async fn the_resources_that_each_filter_lets_through() {
+async fn each_resource_filter_returns_the_matching_resources() {
     let t = lived_in_cloud().await;
     let filters = [
         json!(null),
@@ -209,7 +209,7 @@ async fn the_resources_that_each_filter_lets_through() {
 }
 
 #[tokio::test]
-async fn numbers_beyond_the_doubles_come_back_exact() {
+async fn numbers_beyond_double_precision_are_returned_exactly() {
     let t = TestApp::new().await;
     let numbers = json!({
         "odd": 9_007_199_254_740_993_i64, "least": i64::MIN, "most": u64::MAX, "tenth": 0.1, "tiny": 5e-324
@@ -236,7 +236,7 @@ async fn numbers_beyond_the_doubles_come_back_exact() {
         (&numbers, &numbers)
     );
 
-    t.asked_for(
+    t.record_spec(
         "web-1",
         json!({ "odd": 9_007_199_254_740_992_i64, "most": u64::MAX - 1 }),
     )
@@ -269,7 +269,7 @@ async fn a_full_page_with_resources_specs_and_events_is_within_the_bounds() {
 }
 
 #[tokio::test]
-async fn nested_pages_with_different_arguments_keep_apart() {
+async fn nested_pages_with_different_arguments_are_independent() {
     let t = lived_in_cloud().await;
     let query =
         "query($filter: DriftFilter) { resources(filter: { kind: \"droplet\" }, first: 5) { nodes { name
@@ -284,7 +284,7 @@ async fn nested_pages_with_different_arguments_keep_apart() {
 }
 
 #[tokio::test]
-async fn a_bad_filter_in_one_place_leaves_the_other_places_alone() {
+async fn an_invalid_filter_of_one_field_does_not_affect_other_fields() {
     let t = lived_in_cloud().await;
     let query = "query($id: ID!, $other: ID!, $filter: DriftFilter) {
         bad: resource(id: $id) { drifts(filter: $filter) { nodes { id } } }
@@ -303,7 +303,7 @@ async fn a_bad_filter_in_one_place_leaves_the_other_places_alone() {
 }
 
 #[tokio::test]
-async fn a_retired_spec_is_no_node() {
+async fn a_retired_spec_is_not_a_node() {
     let t = lived_in_cloud().await;
     let spec = t.spec("web-2").await;
     let missing = t.open_drift("web-2", "*").await;

@@ -35,15 +35,15 @@ async fn drifted_cloud() -> TestApp {
     let web_1 = droplet("web-1");
     t.cloud_has([web_1.clone(), droplet("web-2"), data_1.clone()])
         .await;
-    t.asked_for(
+    t.record_spec(
         "web-1",
         json!({ "size_slug": "big", "region": "fra1", "status": "off" }),
     )
     .await;
-    t.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-2", json!({ "region": "nyc3" })).await;
     t.sweep().await;
     t.later(TimeDelta::hours(1));
-    t.asked_for("data-1", json!({ "size_gigabytes": 50 })).await;
+    t.record_spec("data-1", json!({ "size_gigabytes": 50 })).await;
     t.cloud_has([web_1.region("fra1"), data_1]).await;
     t.sweep().await;
     let size = t.open_drift("web-1", "size_slug").await;
@@ -106,7 +106,7 @@ async fn each_part_of_a_filter_narrows_the_inbox() {
 }
 
 #[tokio::test]
-async fn detected_after_takes_its_moment_in_and_detected_before_leaves_it_out() {
+async fn detected_after_is_inclusive_and_detected_before_is_exclusive() {
     let t = drifted_cloud().await;
     let first = "2027-01-01T12:00:01Z";
     let second = "2027-01-01T13:00:02Z";
@@ -179,7 +179,7 @@ async fn times_that_a_database_cannot_hold_are_refused() {
 }
 
 #[tokio::test]
-async fn the_drifts_of_a_resource_are_open_ones_unless_the_filter_says_otherwise() {
+async fn drifts_of_a_resource_are_the_open_ones_by_default() {
     let t = drifted_cloud().await;
     let query = "query($id: ID!) { resource(id: $id) {
         plain: drifts { totalCount nodes { field } }
@@ -197,7 +197,7 @@ async fn the_drifts_of_a_resource_are_open_ones_unless_the_filter_says_otherwise
 }
 
 #[tokio::test]
-async fn a_search_takes_ascii_letters_in_either_case_and_all_else_as_it_is() {
+async fn a_search_ignores_the_case_of_ascii_letters_only() {
     let t = TestApp::new().await;
     let named = |provider_id: &str, name: &str| {
         let mut listed = droplet(name);
@@ -238,12 +238,12 @@ async fn a_search_takes_ascii_letters_in_either_case_and_all_else_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_search_of_the_inbox_looks_at_name_provider_id_and_field() {
+async fn a_search_of_the_inbox_matches_name_provider_id_and_field() {
     let t = TestApp::new().await;
     let mut web = droplet("web-1").attr("Größe_%", 1);
     web.resource.provider_id = "316-X".to_owned();
     t.cloud_has([web]).await;
-    t.asked_for("web-1", json!({ "Größe_%": 2, "region": "fra1" }))
+    t.record_spec("web-1", json!({ "Größe_%": 2, "region": "fra1" }))
         .await;
     t.sweep().await;
     let (size, region) = ("web-1 Größe_%", "web-1 region");
@@ -263,7 +263,7 @@ async fn a_search_of_the_inbox_looks_at_name_provider_id_and_field() {
 }
 
 #[tokio::test]
-async fn filters_that_make_no_sense_are_refused() {
+async fn invalid_filters_are_refused() {
     let t = drifted_cloud().await;
     let mut bad = vec![
         json!({ "status": [] }),
@@ -316,7 +316,7 @@ async fn facets(t: &TestApp, filter: Value) -> Value {
 }
 
 #[tokio::test]
-async fn facets_say_what_a_filter_could_narrow_to() {
+async fn facets_list_the_values_that_a_filter_can_have() {
     let t = drifted_cloud().await;
     // Open: web-1 status (a droplet in fra1), web-2 * (a droplet in nyc3), data-1 size (a volume in fra1).
     let kinds = json!([["droplet", 2], ["volume", 1]]);
@@ -355,8 +355,8 @@ async fn facets_name_the_hundred_most_frequent_values() {
         .map(|n| (format!("field_{n:03}"), json!(n)))
         .collect::<serde_json::Map<_, _>>()
         .into();
-    t.asked_for("web-1", spec).await;
-    t.asked_for("web-2", json!({ "field_102": 1, "region": "elsewhere" }))
+    t.record_spec("web-1", spec).await;
+    t.record_spec("web-2", json!({ "field_102": 1, "region": "elsewhere" }))
         .await;
     t.sweep().await;
     let fields = facets(&t, json!(null)).await[2].clone();

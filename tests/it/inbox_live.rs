@@ -7,7 +7,7 @@ use crate::support::cloud::{Listed, droplet};
 use crate::support::page::{ROW, TOTAL, row, signed_in, three_differences};
 
 #[tokio::test]
-async fn drift_appears_changes_and_leaves_as_it_happens() {
+async fn drifts_appear_change_and_disappear_without_a_reload() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
@@ -49,7 +49,7 @@ async fn drift_appears_changes_and_leaves_as_it_happens() {
 }
 
 #[tokio::test]
-async fn what_happened_while_the_connection_was_down_is_caught_up_with() {
+async fn changes_during_a_lost_connection_are_shown_after_reconnecting() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.offline(true).await;
@@ -59,7 +59,7 @@ async fn what_happened_while_the_connection_was_down_is_caught_up_with() {
     let size = row(&served, "data-1", "size_gigabytes").await;
     let drift = served.open_drift("data-1", "size_gigabytes").await;
     served.accept(&drift).await.unwrap();
-    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.record_spec("web-2", json!({ "region": "tor1" })).await;
     served.sweep().await;
     browser.offline(false).await;
     browser.see("[data-testid=connection][data-state=live]").await;
@@ -71,12 +71,12 @@ async fn what_happened_while_the_connection_was_down_is_caught_up_with() {
 }
 
 #[tokio::test]
-async fn drift_of_a_clock_that_is_behind_appears_too() {
+async fn drift_of_a_server_whose_clock_is_behind_appears() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
     served.later(TimeDelta::seconds(-30));
-    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.record_spec("web-2", json!({ "region": "tor1" })).await;
     served.sweep().await;
     let late = row(&served, "web-2", "region").await;
     browser.see_text(&late, "tor1").await;
@@ -86,7 +86,7 @@ async fn drift_of_a_clock_that_is_behind_appears_too() {
 }
 
 #[tokio::test]
-async fn drift_that_is_heard_of_before_the_first_page_comes_is_not_lost() {
+async fn drift_that_is_announced_before_the_first_page_is_not_lost() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
@@ -103,7 +103,7 @@ async fn drift_that_is_heard_of_before_the_first_page_comes_is_not_lost() {
               };",
         )
         .await;
-    served.asked_for("web-2", json!({ "region": "tor1" })).await;
+    served.record_spec("web-2", json!({ "region": "tor1" })).await;
     served.sweep().await;
     browser.until("window.heard").await;
     browser.run("window.letGo()").await;

@@ -11,7 +11,7 @@ use crate::support::served::Served;
 use crate::support::{ADMIN, TestApp};
 
 #[tokio::test]
-async fn somebody_signs_in_with_a_token_that_stays_in_the_tab() {
+async fn the_token_of_a_sign_in_stays_in_the_tab() {
     let served = three_differences().await;
     let browser = Browser::open(&served.address).await;
     browser.go("/").await;
@@ -56,7 +56,7 @@ async fn somebody_signs_in_with_a_token_that_stays_in_the_tab() {
 }
 
 #[tokio::test]
-async fn the_demo_can_be_looked_through_and_decided_upon() {
+async fn drifts_of_the_demo_can_be_viewed_and_accepted() {
     let program = Program::new().with("DRIFT_LISTEN", "127.0.0.1:0");
     let folder = program.folder().display().to_string();
     let program = program.with("TMPDIR", folder);
@@ -110,7 +110,7 @@ async fn the_demo_can_be_looked_through_and_decided_upon() {
 }
 
 #[tokio::test]
-async fn filters_are_in_the_address_and_so_is_the_way_back() {
+async fn the_address_contains_the_filters_and_the_back_button_restores_them() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
@@ -135,7 +135,7 @@ async fn filters_are_in_the_address_and_so_is_the_way_back() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_ended_says_so_and_keeps_the_place() {
+async fn an_expired_session_shows_a_message_and_keeps_the_view() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     let link = format!("/?drift={}", served.open_drift("web-1", "tags").await.id);
@@ -155,7 +155,7 @@ async fn a_session_that_has_ended_says_so_and_keeps_the_place() {
 }
 
 #[tokio::test]
-async fn jobs_are_shown_with_what_they_did_and_started_by_a_button() {
+async fn jobs_show_their_results_and_are_started_by_a_button() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.press("g").await;
@@ -183,7 +183,7 @@ async fn jobs_are_shown_with_what_they_did_and_started_by_a_button() {
 }
 
 #[tokio::test]
-async fn the_keyboard_is_enough() {
+async fn the_page_can_be_used_with_the_keyboard_alone() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see(ROW).await;
@@ -223,12 +223,12 @@ async fn the_keyboard_is_enough() {
 
 /// Names that would be markup elsewhere are text here.
 #[tokio::test]
-async fn what_the_cloud_says_is_never_taken_for_markup() {
+async fn names_from_the_cloud_are_never_interpreted_as_markup() {
     let t = TestApp::new().await;
     let name = "<img src=x onerror=\"window.hit=1\"><script>window.hit=1</script>";
     t.cloud_has([droplet(name).attr("note", "</li><b>bold</b>")])
         .await;
-    t.asked_for(
+    t.record_spec(
         name,
         json!({ "note": "<i>\u{202e}gnp.exe</i>", "<svg onload=window.hit=1>": 1 }),
     )
@@ -253,7 +253,7 @@ async fn what_the_cloud_says_is_never_taken_for_markup() {
 }
 
 #[tokio::test]
-async fn a_run_that_cannot_be_watched_has_begun_all_the_same() {
+async fn a_run_is_reported_as_started_even_if_it_cannot_be_followed() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.go("/?view=runs").await;
@@ -280,7 +280,7 @@ async fn a_run_that_cannot_be_watched_has_begun_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_link_with_a_token_that_is_not_taken_says_what_is_wrong_with_the_token() {
+async fn a_link_with_a_rejected_token_shows_why_it_is_rejected() {
     let served = three_differences().await;
     let reason = "[data-testid=sign-in-reason]";
     let good = served.token(Some(ADMIN), &["platform_admin"]);

@@ -30,7 +30,7 @@ async fn seven_drifts() -> TestApp {
     t.cloud_has(NAMES.map(droplet)).await;
     for names in [&NAMES[..3], &NAMES[3..4], &NAMES[4..6], &NAMES[6..]] {
         for name in names {
-            t.asked_for(name, json!({ "region": "fra1" })).await;
+            t.record_spec(name, json!({ "region": "fra1" })).await;
         }
         t.later(TimeDelta::microseconds(1_500_000));
         t.sweep().await;
@@ -82,7 +82,7 @@ fn check(page: &Value, has_previous: bool, has_next: bool) {
 }
 
 #[tokio::test]
-async fn walking_forward_meets_every_drift_once_in_every_order() {
+async fn paging_forward_returns_every_drift_once_in_every_order() {
     let t = seven_drifts().await;
     for (field, direction) in ORDERS {
         let wanted = in_order(&t, field, direction).await;
@@ -107,7 +107,7 @@ async fn walking_forward_meets_every_drift_once_in_every_order() {
 }
 
 #[tokio::test]
-async fn walking_backward_meets_every_drift_once_in_every_order() {
+async fn paging_backward_returns_every_drift_once_in_every_order() {
     let t = seven_drifts().await;
     for (field, direction) in ORDERS {
         let wanted = in_order(&t, field, direction).await;
@@ -131,7 +131,7 @@ async fn walking_backward_meets_every_drift_once_in_every_order() {
 }
 
 #[tokio::test]
-async fn the_newest_detected_come_first_unless_told_otherwise() {
+async fn the_newest_drifts_come_first_by_default() {
     let t = seven_drifts().await;
     let query = "query($order: DriftOrder) { drifts(filter: { status: [OPEN, ACCEPTED] }, orderBy: $order) {
         nodes { id } } }";
@@ -177,7 +177,7 @@ async fn a_page_lies_between_two_cursors() {
 }
 
 #[tokio::test]
-async fn an_empty_page_says_whether_there_is_more() {
+async fn an_empty_page_reports_whether_there_are_more_rows() {
     let t = seven_drifts().await;
     for (size, has_previous, has_next) in [("first", false, true), ("last", true, false)] {
         let place = json!({ "field": "DETECTED_AT", "direction": "DESC", size: 0 });
@@ -194,7 +194,7 @@ async fn an_empty_page_says_whether_there_is_more() {
 }
 
 #[tokio::test]
-async fn rows_that_come_and_go_meanwhile_shift_nothing() {
+async fn rows_added_or_removed_between_pages_do_not_shift_pages() {
     let t = seven_drifts().await;
     let wanted = in_order(&t, "DETECTED_AT", "DESC").await;
     let place = json!({ "field": "DETECTED_AT", "direction": "DESC", "first": 3 });
@@ -202,7 +202,7 @@ async fn rows_that_come_and_go_meanwhile_shift_nothing() {
     assert_eq!(ids(&page), wanted[..3]);
     t.cloud_has(NAMES.map(droplet).into_iter().chain([droplet("new")]))
         .await;
-    t.asked_for("new", json!({ "region": "fra1" })).await;
+    t.record_spec("new", json!({ "region": "fra1" })).await;
     t.sweep().await;
     // The row that the cursor was made of leaves the list, and the cursor still holds.
     let last = t
@@ -224,12 +224,12 @@ async fn rows_that_come_and_go_meanwhile_shift_nothing() {
 }
 
 #[tokio::test]
-async fn resources_events_runs_and_nested_drifts_are_walked_both_ways() {
+async fn resources_events_runs_and_nested_drifts_are_paged_both_ways() {
     let t = TestApp::new().await;
     t.cloud_has(NAMES.map(droplet)).await;
     let spec =
         json!({ "status": "off", "region": "x", "size_slug": "y", "tags": "z", "ip": "1", "p": 1, "q": 2 });
-    t.asked_for("a", spec).await;
+    t.record_spec("a", spec).await;
     t.sweep().await;
     for _ in 0..5 {
         t.sync().await;
@@ -281,7 +281,7 @@ async fn walk_both_ways(t: &TestApp, query: &str, at: &str, wanted: &[Value]) {
 }
 
 #[tokio::test]
-async fn pages_that_cannot_be_are_refused() {
+async fn invalid_page_arguments_are_refused() {
     let t = seven_drifts().await;
     let oldest = "{ drifts(orderBy: { direction: ASC }) { pageInfo { endCursor } }
         resources { nodes { events { pageInfo { endCursor } } } } }";
@@ -322,7 +322,7 @@ async fn pages_that_cannot_be_are_refused() {
 }
 
 #[tokio::test]
-async fn a_forged_cursor_is_refused_or_leads_somewhere_but_breaks_nothing() {
+async fn a_forged_cursor_is_refused_or_harmless() {
     let t = seven_drifts().await;
     let id = "00000000-0000-7000-8000-000000000000";
     for time in [
@@ -341,7 +341,7 @@ async fn a_forged_cursor_is_refused_or_leads_somewhere_but_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn a_page_has_fifty_rows_unless_told_otherwise() {
+async fn a_page_has_fifty_rows_by_default() {
     let t = TestApp::new().await;
     let many = (0..60).map(|number| Listed::new("volume", &format!("v-{number:02}")));
     t.cloud_has(many).await;

@@ -34,7 +34,7 @@ async fn look_at(browser: &Browser, view: &str) {
 }
 
 #[tokio::test]
-async fn lists_and_details_are_for_everybody() {
+async fn lists_and_details_are_accessible() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
@@ -56,7 +56,7 @@ async fn lists_and_details_are_for_everybody() {
 }
 
 #[tokio::test]
-async fn all_other_views_are_for_everybody() {
+async fn all_other_views_are_accessible() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.go("/?view=runs").await;
@@ -75,7 +75,7 @@ async fn all_other_views_are_for_everybody() {
 }
 
 #[tokio::test]
-async fn an_empty_inbox_says_what_to_do() {
+async fn an_empty_inbox_explains_the_next_step() {
     let served = Served::start(TestApp::new().await).await;
     let browser = signed_in(&served).await;
     browser.see_text("[data-testid=empty]", "drift-inbox sync").await;
@@ -86,7 +86,7 @@ async fn an_empty_inbox_says_what_to_do() {
     browser.see_text("[data-testid=empty]", "import-terraform").await;
     look_at(&browser, "view-no-specs").await;
 
-    served.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    served.record_spec("web-1", json!({ "region": "nyc3" })).await;
     served.sweep().await;
     browser.go("/").await;
     browser.see_text("[data-testid=empty]", "Nothing differs").await;
@@ -94,7 +94,7 @@ async fn an_empty_inbox_says_what_to_do() {
 
     // The second one has not been compared.
     served.cloud_has([droplet("web-1"), droplet("web-2")]).await;
-    served.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    served.record_spec("web-2", json!({ "region": "nyc3" })).await;
     browser.go("/").await;
     browser
         .see_text("[data-testid=empty]", "1 of 2 managed resources")
@@ -120,10 +120,10 @@ async fn an_empty_inbox_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_empty_inbox_never_says_that_all_is_well_when_the_inventory_is_old_or_incomplete() {
+async fn an_empty_inbox_warns_if_the_inventory_is_overdue_or_incomplete() {
     let served = Served::start(TestApp::new().await).await;
     served.cloud_has([droplet("web-1")]).await;
-    served.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    served.record_spec("web-1", json!({ "region": "nyc3" })).await;
     served.sweep().await;
     let browser = signed_in(&served).await;
     browser.see_text("[data-testid=empty]", "Nothing differs").await;
@@ -163,8 +163,8 @@ async fn an_empty_inbox_says_that_settling_resources_were_not_compared() {
     served
         .cloud_has([droplet("web-1"), droplet("web-2").status("resizing").settling()])
         .await;
-    served.asked_for("web-1", json!({ "region": "nyc3" })).await;
-    served.asked_for("web-2", json!({ "region": "fra1" })).await;
+    served.record_spec("web-1", json!({ "region": "nyc3" })).await;
+    served.record_spec("web-2", json!({ "region": "fra1" })).await;
     served.sweep().await;
     let browser = signed_in(&served).await;
     let not_compared = "1 resource with a spec: the last sweep did not compare it, because it is settling";
@@ -177,7 +177,7 @@ async fn an_empty_inbox_says_that_settling_resources_were_not_compared() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_no_blank_page() {
+async fn an_unreachable_server_does_not_leave_a_blank_page() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.offline(true).await;
@@ -191,7 +191,7 @@ async fn a_server_that_cannot_be_reached_is_no_blank_page() {
 }
 
 #[tokio::test]
-async fn ten_thousand_differences_are_scrolled_through_without_holding_them_all() {
+async fn ten_thousand_changes_scroll_without_rendering_them_all() {
     let t = TestApp::new().await;
     let names: Vec<String> = (0..100).map(|n| format!("web-{n:04}")).collect();
     t.cloud_has(names.iter().map(|name| droplet(name))).await;
@@ -200,7 +200,7 @@ async fn ten_thousand_differences_are_scrolled_through_without_holding_them_all(
         .collect::<serde_json::Map<_, _>>()
         .into();
     for name in &names {
-        t.asked_for(name, spec.clone()).await;
+        t.record_spec(name, spec.clone()).await;
     }
     assert_eq!(t.sweep().await.opened, 10_000);
     let served = Served::start(t).await;

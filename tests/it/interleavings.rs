@@ -30,7 +30,7 @@ const HUGE: &str = "s-8vcpu-16gb";
 async fn resized() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size(LARGE)]).await;
-    t.asked_for("web-1", json!({ "size_slug": SMALL })).await;
+    t.record_spec("web-1", json!({ "size_slug": SMALL })).await;
     t
 }
 
@@ -76,7 +76,7 @@ async fn detected(t: &TestApp, name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_row_that_opened_and_was_accepted_meanwhile_is_not_opened_again() {
+async fn a_drift_that_is_concurrently_opened_and_accepted_is_not_opened_again() {
     let t = resized().await;
     let batch = gathered(&t).await;
     assert_eq!(t.sweep().await.opened, 1);
@@ -88,7 +88,7 @@ async fn a_row_that_opened_and_was_accepted_meanwhile_is_not_opened_again() {
 }
 
 #[tokio::test]
-async fn a_row_that_opened_meanwhile_is_left_alone() {
+async fn a_drift_that_is_concurrently_opened_is_not_changed() {
     let t = resized().await;
     let batch = gathered(&t).await;
     assert_eq!(t.sweep().await.opened, 1);
@@ -98,7 +98,7 @@ async fn a_row_that_opened_meanwhile_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_value_that_a_sync_changed_meanwhile_is_left_to_the_next_sweep() {
+async fn a_value_that_a_sync_changes_during_a_sweep_is_compared_by_the_next_sweep() {
     let t = resized().await;
     let batch = gathered(&t).await;
     t.cloud_has([droplet("web-1").size(HUGE)]).await;
@@ -109,7 +109,7 @@ async fn a_value_that_a_sync_changed_meanwhile_is_left_to_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn a_value_that_a_sync_put_right_meanwhile_opens_nothing() {
+async fn a_value_that_a_sync_corrects_during_a_sweep_opens_no_drift() {
     let t = resized().await;
     let batch = gathered(&t).await;
     t.cloud_has([droplet("web-1").size(SMALL)]).await;
@@ -119,17 +119,17 @@ async fn a_value_that_a_sync_put_right_meanwhile_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_spec_that_was_recorded_meanwhile_is_what_counts() {
+async fn a_spec_recorded_during_a_sweep_is_the_one_compared() {
     let t = resized().await;
     let batch = gathered(&t).await;
-    t.asked_for("web-1", json!({ "size_slug": LARGE })).await;
+    t.record_spec("web-1", json!({ "size_slug": LARGE })).await;
     moved(&t, &batch).await;
     finds_nothing(&t).await;
     assert!(t.drifts().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_spec_that_was_retired_meanwhile_opens_nothing() {
+async fn a_spec_retired_during_a_sweep_opens_no_drift() {
     let t = resized().await;
     let batch = gathered(&t).await;
     let (resource, now) = (t.resource("web-1").await.id, t.now());
@@ -147,7 +147,7 @@ async fn a_spec_that_was_retired_meanwhile_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_resource_that_went_meanwhile_is_missing_in_the_next_sweep() {
+async fn a_resource_that_becomes_gone_during_a_sweep_is_missing_in_the_next_sweep() {
     let t = resized().await;
     let batch = gathered(&t).await;
     t.cloud_has([]).await;
@@ -157,7 +157,7 @@ async fn a_resource_that_went_meanwhile_is_missing_in_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn a_resource_that_came_back_meanwhile_is_not_missing() {
+async fn a_resource_that_returns_during_a_sweep_is_not_missing() {
     let t = resized().await;
     t.cloud_has([]).await;
     let batch = gathered(&t).await;
@@ -169,7 +169,7 @@ async fn a_resource_that_came_back_meanwhile_is_not_missing() {
 }
 
 #[tokio::test]
-async fn a_missing_resource_that_was_accepted_meanwhile_stays_accepted() {
+async fn a_missing_resource_accepted_during_a_sweep_stays_accepted() {
     let t = resized().await;
     t.cloud_has([]).await;
     t.sweep().await;
@@ -185,7 +185,7 @@ async fn a_missing_resource_that_was_accepted_meanwhile_stays_accepted() {
 }
 
 #[tokio::test]
-async fn a_row_that_a_refused_accept_refreshed_meanwhile_changes_once() {
+async fn a_drift_that_a_refused_accept_updates_during_a_sweep_changes_once() {
     let t = resized().await;
     t.sweep().await;
     let seen = t.open_drift("web-1", "size_slug").await;
@@ -208,15 +208,15 @@ async fn a_row_that_a_refused_accept_refreshed_meanwhile_changes_once() {
 }
 
 #[tokio::test]
-async fn one_pair_that_moved_does_not_hold_up_the_others_of_its_batch() {
+async fn one_concurrently_changed_resource_does_not_delay_the_rest_of_its_batch() {
     let t = TestApp::new().await;
     let names = ["web-1", "web-2", "web-3"];
     t.cloud_has(names.map(|name| droplet(name).size(LARGE))).await;
     for name in names {
-        t.asked_for(name, json!({ "size_slug": SMALL })).await;
+        t.record_spec(name, json!({ "size_slug": SMALL })).await;
     }
     let batch = gathered(&t).await;
-    t.asked_for("web-2", json!({ "size_slug": HUGE })).await;
+    t.record_spec("web-2", json!({ "size_slug": HUGE })).await;
     let written = written(&t, &batch).await;
     assert_eq!((written.counts.opened, written.counts.resources), (2, 2));
     assert_eq!(written.moved, [t.resource("web-2").await.id]);
@@ -266,7 +266,7 @@ async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Mo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_moved_is_looked_at_again_in_the_same_sweep() {
+async fn resources_that_change_during_a_sweep_are_compared_again_in_it() {
     for times in [1, 2] {
         let t = resized().await;
         let run = sweep_beside_records(&t, times).await;
@@ -284,7 +284,7 @@ async fn what_moved_is_looked_at_again_in_the_same_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_never_holds_still_is_left_to_the_next_sweep_and_the_run_says_so() {
+async fn a_resource_that_keeps_changing_is_left_to_the_next_sweep_and_reported() {
     let t = resized().await;
     let run = sweep_beside_records(&t, 3).await;
     let counts: SweepCounts = serde_json::from_value(run.counts).unwrap();
@@ -295,7 +295,7 @@ async fn what_never_holds_still_is_left_to_the_next_sweep_and_the_run_says_so() 
 }
 
 #[tokio::test]
-async fn a_spec_is_retired_by_one_of_two_who_try_at_once_and_its_sweep_opens_nothing() {
+async fn two_concurrent_retires_succeed_once_and_the_sweep_opens_no_drift() {
     let t = resized().await;
     t.sweep().await;
     let batch = gathered(&t).await;
@@ -361,7 +361,7 @@ async fn recording(
 }
 
 #[tokio::test]
-async fn two_sweeps_that_saw_the_same_open_one_row() {
+async fn two_concurrent_sweeps_open_one_drift() {
     let t = resized().await;
     let (a, b) = (Arc::new(gathered(&t).await), Arc::new(gathered(&t).await));
     let (one, other) = (t.connect().await, t.connect().await);
@@ -380,10 +380,10 @@ async fn two_sweeps_that_saw_the_same_open_one_row() {
 }
 
 #[tokio::test]
-async fn two_fields_of_one_resource_are_accepted_at_once() {
+async fn two_fields_of_one_resource_are_accepted_concurrently() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size(LARGE).region("ams3")]).await;
-    t.asked_for("web-1", json!({ "size_slug": SMALL, "region": "nyc3" }))
+    t.record_spec("web-1", json!({ "size_slug": SMALL, "region": "nyc3" }))
         .await;
     t.sweep().await;
     let size = accepting(&t, &t.open_drift("web-1", "size_slug").await).await;
@@ -398,7 +398,7 @@ async fn two_fields_of_one_resource_are_accepted_at_once() {
 }
 
 #[tokio::test]
-async fn a_drift_is_accepted_by_one_of_two_who_try_at_once() {
+async fn two_concurrent_accepts_of_one_drift_succeed_once() {
     let t = resized().await;
     t.sweep().await;
     let drift = t.open_drift("web-1", "size_slug").await;
@@ -414,7 +414,7 @@ async fn a_drift_is_accepted_by_one_of_two_who_try_at_once() {
 }
 
 #[tokio::test]
-async fn an_accept_beside_a_sync_takes_the_value_that_was_seen_or_none() {
+async fn an_accept_during_a_sync_records_the_seen_value_or_is_refused() {
     let t = resized().await;
     t.sweep().await;
     let seen = t.open_drift("web-1", "size_slug").await;
@@ -442,7 +442,7 @@ async fn an_accept_beside_a_sync_takes_the_value_that_was_seen_or_none() {
 }
 
 #[tokio::test]
-async fn an_accept_beside_a_record_comes_before_it_or_is_refused() {
+async fn an_accept_during_a_record_precedes_it_or_is_refused() {
     let t = resized().await;
     t.sweep().await;
     let accept = accepting(&t, &t.open_drift("web-1", "size_slug").await).await;
@@ -458,7 +458,7 @@ async fn an_accept_beside_a_record_comes_before_it_or_is_refused() {
 }
 
 #[tokio::test]
-async fn two_first_records_of_one_resource_are_versions_1_and_2() {
+async fn two_first_specs_of_one_resource_are_versions_1_and_2() {
     let t = TestApp::new().await;
     t.cloud_has([Listed::new("volume", "data")]).await;
     let a = recording(&t, "data", json!({ "region": "nyc3" })).await;
@@ -471,7 +471,7 @@ async fn two_first_records_of_one_resource_are_versions_1_and_2() {
 }
 
 #[tokio::test]
-async fn a_baseline_leaves_out_what_a_sync_changed_meanwhile() {
+async fn a_baseline_skips_resources_that_a_sync_changes_during_it() {
     for change in [
         "settling_since = CURRENT_TIMESTAMP",
         "owned = TRUE",

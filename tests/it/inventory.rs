@@ -112,7 +112,7 @@ async fn a_change_raises_the_revision_and_its_event_names_the_fields() {
 }
 
 #[tokio::test]
-async fn an_unchanged_inventory_costs_no_write_to_any_resource() {
+async fn an_unchanged_inventory_writes_no_resource() {
     let (t, writes) = TestApp::watched().await;
     t.cloud_has(droplets(30).chain([volume("data")])).await;
     assert!(writes.tables().contains(&"cloud_resources".to_owned()));
@@ -135,7 +135,7 @@ async fn an_unchanged_inventory_costs_no_write_to_any_resource() {
 }
 
 #[tokio::test]
-async fn the_same_content_in_other_words_is_no_change() {
+async fn loosely_equal_content_is_not_a_change() {
     let t = TestApp::new().await;
     let numbers: Value =
         serde_json::from_str("[1e3, 25.0, 1.50, -0.0, 1e19, 1152921504606846976.0, 1e-7, 5e-324]").unwrap();
@@ -160,7 +160,7 @@ async fn the_same_content_in_other_words_is_no_change() {
 }
 
 #[tokio::test]
-async fn a_resource_that_is_not_listed_any_more_is_gone_once() {
+async fn a_resource_that_is_no_longer_listed_becomes_gone_once() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     t.cloud.set([droplet("web-2")]);
@@ -174,7 +174,7 @@ async fn a_resource_that_is_not_listed_any_more_is_gone_once() {
 }
 
 #[tokio::test]
-async fn a_resource_that_comes_back_is_discovered_again_and_keeps_its_first_sight() {
+async fn a_returning_resource_is_discovered_again_and_keeps_first_seen_at() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let before = t.resource("web-1").await;
@@ -193,7 +193,7 @@ async fn a_resource_that_comes_back_is_discovered_again_and_keeps_its_first_sigh
 }
 
 #[tokio::test]
-async fn a_kind_that_is_absent_whole_was_listed_empty() {
+async fn a_kind_without_resources_counts_as_listed_empty() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), volume("data")]).await;
     t.cloud.set([droplet("web-1")]);
@@ -207,7 +207,7 @@ async fn a_kind_that_is_absent_whole_was_listed_empty() {
 }
 
 #[tokio::test]
-async fn only_resources_of_the_provider_that_was_listed_can_go() {
+async fn only_resources_of_the_listed_provider_become_gone() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.cloud.set([droplet("elsewhere")]);
@@ -222,7 +222,7 @@ async fn only_resources_of_the_provider_that_was_listed_can_go() {
 }
 
 #[tokio::test]
-async fn only_the_kinds_that_were_asked_for_are_replaced() {
+async fn a_narrowed_sync_replaces_only_its_kinds() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), volume("data")]).await;
     let before = t.tables().await;
@@ -244,7 +244,7 @@ async fn only_the_kinds_that_were_asked_for_are_replaced() {
 }
 
 #[tokio::test]
-async fn a_kind_that_nobody_has_heard_of_is_refused_by_name() {
+async fn an_unknown_kind_is_refused_by_name() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let before = t.tables().await;
@@ -256,7 +256,7 @@ async fn a_kind_that_nobody_has_heard_of_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_listing_that_began_earlier_never_overwrites_a_later_one() {
+async fn an_older_listing_never_overwrites_a_newer_one() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), volume("data")]).await;
     t.cloud.set([droplet("web-1").size("old"), droplet("old")]);
@@ -293,7 +293,7 @@ async fn a_listing_that_began_earlier_never_overwrites_a_later_one() {
 }
 
 #[tokio::test]
-async fn ten_resources_may_go_at_once_even_if_they_are_all() {
+async fn ten_resources_may_become_gone_at_once_even_if_there_are_no_others() {
     let t = TestApp::new().await;
     t.cloud_has(droplets(10)).await;
     t.cloud.set([]);
@@ -338,7 +338,7 @@ async fn a_listing_that_lacks_more_than_half_of_a_kind_fails_and_changes_nothing
 }
 
 #[tokio::test]
-async fn those_that_went_before_do_not_count_towards_the_half() {
+async fn resources_that_are_already_gone_do_not_count_towards_the_half() {
     let t = TestApp::new().await;
     t.cloud_has(droplets(26)).await;
     t.cloud_has(droplets(22)).await;
@@ -383,7 +383,7 @@ async fn an_imported_resource_is_gone_when_a_complete_listing_lacks_it() {
 }
 
 #[tokio::test]
-async fn synced_at_is_when_the_kind_was_last_listed_as_a_whole() {
+async fn synced_at_is_the_time_of_the_last_complete_listing() {
     let t = TestApp::new().await;
     let seen = "{ resources { nodes { name firstSeenAt syncedAt } } }";
     t.imported("web-1").await;

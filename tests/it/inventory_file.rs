@@ -94,7 +94,7 @@ fn nested(levels: usize) -> Value {
 }
 
 #[tokio::test]
-async fn every_key_of_the_format_is_kept() {
+async fn every_key_of_the_format_is_stored() {
     let f = FromFile::new().await;
     let text = json!({ "provider": "hetzner", "resources": [{
         "kind": "server", "providerId": "3164444", "name": "web-1", "urn": "hz:server:3164444", "region": "nbg1",
@@ -121,7 +121,7 @@ async fn every_key_of_the_format_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_optional_may_be_null_or_absent() {
+async fn optional_keys_may_be_null_or_absent() {
     let f = FromFile::new().await;
     let absent = one(|_| {});
     assert_eq!(f.sync(&absent).await.outcome, Some(JobOutcome::Succeeded));
@@ -183,7 +183,7 @@ async fn a_value_of_the_wrong_type_is_refused_with_its_line() {
 }
 
 #[tokio::test]
-async fn what_may_not_enter_the_database_is_refused_with_the_resource_that_has_it() {
+async fn values_that_cannot_be_stored_are_refused_with_the_name_of_the_resource() {
     let f = FromFile::new().await;
     f.sync(one(|_| {})).await;
     let droplet = "droplet \"1\"";
@@ -270,7 +270,7 @@ async fn a_file_that_is_not_json_is_refused() {
 }
 
 #[tokio::test]
-async fn a_half_written_file_is_never_a_partial_listing() {
+async fn a_truncated_file_is_never_an_incomplete_listing() {
     let f = FromFile::new().await;
     let text = json!({ "provider": "digitalocean", "resources": [
         { "kind": "droplet", "providerId": "1", "name": "w\u{fc}b", "tags": ["a"], "attrs": { "n": 25.5 } },
@@ -303,7 +303,7 @@ async fn a_file_that_cannot_be_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_the_clouds_fault_and_not_ours() {
+async fn a_refused_file_is_a_provider_error_and_not_an_internal_one() {
     let f = FromFile::new().await;
     std::fs::write(&f.path, "{").unwrap();
     for path in [f.path.as_path(), Path::new("/nowhere/inventory.json")] {
@@ -314,7 +314,7 @@ async fn a_refusal_is_the_clouds_fault_and_not_ours() {
 }
 
 #[tokio::test]
-async fn a_number_beyond_64_bits_refuses_its_resource_and_not_the_file() {
+async fn a_number_beyond_64_bits_rejects_its_resource_and_not_the_file() {
     for number in ["18446744073709551616", "-9223372036854775809", "1e300"] {
         let f = FromFile::new().await;
         f.sync(one(|_| {})).await;
@@ -339,7 +339,7 @@ async fn a_number_beyond_64_bits_refuses_its_resource_and_not_the_file() {
 }
 
 #[tokio::test]
-async fn lists_in_the_place_of_objects_are_no_inventory() {
+async fn lists_instead_of_objects_are_refused() {
     let f = FromFile::new().await;
     f.sync(one(|_| {})).await;
     f.refuses(r#"["digitalocean", []]"#, &["object", "line 1"]).await;

@@ -51,7 +51,7 @@ async fn outcomes(t: &TestApp) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn one_tick_runs_once_however_many_servers_claim_it() {
+async fn a_tick_that_many_servers_claim_runs_once() {
     let t = TestApp::new().await;
     let servers: Vec<Db> = join_all((0..4).map(|_| t.connect())).await;
     for job in JOBS {
@@ -71,7 +71,7 @@ async fn one_tick_runs_once_however_many_servers_claim_it() {
 }
 
 #[tokio::test]
-async fn a_tick_beside_a_run_is_skipped_and_says_so() {
+async fn a_tick_during_another_run_is_skipped_and_recorded() {
     let t = TestApp::new().await;
     for job in JOBS {
         let alive = begun(&t, job, Trigger::Tick(t.now())).await;
@@ -97,7 +97,7 @@ async fn a_tick_beside_a_run_is_skipped_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_not_run_beside_a_run_and_leaves_no_row() {
+async fn catch_up_during_another_run_starts_nothing_and_leaves_no_row() {
     let t = TestApp::new().await;
     for job in JOBS {
         begun(&t, job, Trigger::Hand).await;
@@ -109,7 +109,7 @@ async fn what_was_missed_is_not_run_beside_a_run_and_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn a_sweep_by_hand_always_runs() {
+async fn a_manual_sweep_always_runs() {
     let t = TestApp::new().await;
     for trigger in [Trigger::Tick(t.now()), Trigger::Hand, Trigger::Hand] {
         begun(&t, Job::DetectDrift, trigger).await;
@@ -118,7 +118,7 @@ async fn a_sweep_by_hand_always_runs() {
 }
 
 #[tokio::test]
-async fn a_second_sync_by_hand_is_refused_and_told_since_when_the_first_runs() {
+async fn a_second_manual_sync_is_refused_with_the_start_time_of_the_first() {
     let t = TestApp::new().await;
     let first = begun(&t, Job::SyncInventory, Trigger::Tick(t.now())).await;
     t.later(TimeDelta::seconds(7));
@@ -136,7 +136,7 @@ async fn a_second_sync_by_hand_is_refused_and_told_since_when_the_first_runs() {
 }
 
 #[tokio::test]
-async fn of_two_syncs_that_are_asked_for_at_the_same_time_one_runs() {
+async fn only_one_of_two_concurrent_syncs_runs() {
     let t = TestApp::new().await;
     let servers = [t.connect().await, t.connect().await];
     for _ in 0..10 {
@@ -159,7 +159,7 @@ async fn of_two_syncs_that_are_asked_for_at_the_same_time_one_runs() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_silent_for_more_than_thirty_seconds_is_abandoned() {
+async fn a_run_without_a_heartbeat_for_thirty_seconds_is_abandoned() {
     let t = TestApp::new().await;
     for job in JOBS {
         let silent = begun(&t, job, Trigger::Hand).await;
@@ -189,7 +189,7 @@ async fn a_run_that_is_silent_for_more_than_thirty_seconds_is_abandoned() {
 }
 
 #[tokio::test]
-async fn a_late_finish_cannot_overwrite_that_a_run_was_abandoned() {
+async fn a_late_finish_does_not_change_an_abandoned_run() {
     let t = TestApp::new().await;
     let silent = begun(&t, Job::SyncInventory, Trigger::Hand).await;
     t.later(TimeDelta::seconds(31));
@@ -217,7 +217,7 @@ async fn a_heartbeat_keeps_a_run_alive() {
 }
 
 #[tokio::test]
-async fn a_run_that_works_for_long_says_so_by_itself() {
+async fn a_long_run_sends_heartbeats_by_itself() {
     let t = TestApp::new().await;
     let hanging = t.cloud.hang().await;
     let started = t.app.start(sync(), Trigger::Hand).await.unwrap();
@@ -235,7 +235,7 @@ async fn a_run_that_works_for_long_says_so_by_itself() {
 }
 
 #[tokio::test]
-async fn the_row_keeps_how_a_run_ended() {
+async fn the_outcome_of_a_run_is_stored() {
     let t = TestApp::new().await;
     let run = begun(&t, Job::DetectDrift, Trigger::Tick(t.now())).await;
     assert_eq!((run.started_at, run.heartbeat_at), (t.now(), t.now()));
@@ -261,7 +261,7 @@ async fn the_row_keeps_how_a_run_ended() {
 }
 
 #[tokio::test]
-async fn a_sync_whose_cloud_fails_is_failed_with_its_words_and_the_next_one_runs() {
+async fn a_sync_fails_with_the_providers_message_and_the_next_sync_runs() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let before = t.tables().await;
@@ -326,10 +326,10 @@ async fn a_job_that_panics_is_failed_and_does_not_block_the_next() {
 }
 
 #[tokio::test]
-async fn what_the_database_says_is_not_shown() {
+async fn messages_of_the_database_are_not_shown() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     t.database.execute("DROP TABLE cloud_drift").await.unwrap();
     let run = t.app.run(JobRequest::detect_all()).await.unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
@@ -348,7 +348,7 @@ async fn a_server_without_an_inventory_refuses_to_sync_and_leaves_no_row() {
 }
 
 #[tokio::test]
-async fn a_run_goes_on_when_nobody_waits_for_it() {
+async fn a_run_continues_if_its_caller_stops_waiting() {
     let t = TestApp::new().await;
     t.cloud.set([droplet("web-1")]);
     let hanging = t.cloud.hang().await;

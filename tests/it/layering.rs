@@ -135,7 +135,7 @@ fn first_name(path: &str) -> String {
 }
 
 #[test]
-fn no_module_imports_one_of_a_layer_above() {
+fn no_module_imports_a_module_of_a_higher_layer() {
     let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.into();
     let mut used: BTreeSet<(String, String)> = BTreeSet::new();
     for source in sources()
@@ -168,7 +168,7 @@ fn no_module_imports_one_of_a_layer_above() {
 }
 
 #[test]
-fn the_layers_are_an_order() {
+fn the_layers_are_strictly_ordered() {
     for (n, (module, targets)) in MAY_IMPORT.iter().enumerate() {
         let below: Vec<&str> = MAY_IMPORT[..n].iter().map(|(name, _)| *name).collect();
         for target in *targets {
@@ -202,7 +202,7 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 #[test]
-fn the_rules_are_pure_and_synchronous() {
+fn the_domain_is_pure_and_synchronous() {
     let worldly = [
         "sea_orm",
         "sqlx",
@@ -223,7 +223,7 @@ fn the_rules_are_pure_and_synchronous() {
 }
 
 #[test]
-fn services_know_neither_graphql_nor_http() {
+fn services_use_neither_graphql_nor_http() {
     for module in ["services", "live", "app", "provider", "db", "error"] {
         assert_eq!(mentions(module, &["async_graphql", "axum", "hyper"]), None);
     }
@@ -232,7 +232,7 @@ fn services_know_neither_graphql_nor_http() {
 }
 
 #[test]
-fn only_the_clock_asks_what_time_it_is() {
+fn only_the_clock_reads_the_system_time() {
     let clocks = ["Utc::now", "Local::now", "SystemTime::now", "SystemTime"];
     for source in sources().iter().filter(|source| source.path != "clock.rs") {
         for clock in clocks {
@@ -242,7 +242,7 @@ fn only_the_clock_asks_what_time_it_is() {
 }
 
 #[test]
-fn every_module_begins_by_saying_what_it_is_for() {
+fn every_module_begins_with_a_doc_comment() {
     for source in sources().iter().filter(|source| !source.is_test()) {
         assert!(source.first_line.starts_with("//! "), "{}", source.path);
     }

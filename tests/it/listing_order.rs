@@ -22,7 +22,7 @@ async fn size_of(t: &TestApp, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_server_whose_clock_is_ahead_freezes_no_inventory() {
+async fn a_server_whose_clock_is_ahead_does_not_block_later_listings() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let ahead = Clock::Manual(ManualClock::at(t.now() + TimeDelta::days(400)));
@@ -40,7 +40,7 @@ async fn a_server_whose_clock_is_ahead_freezes_no_inventory() {
 }
 
 #[tokio::test]
-async fn a_listing_that_is_stored_with_a_time_to_come_is_replaced_and_the_run_says_so() {
+async fn a_listing_stored_with_a_future_time_is_replaced_and_reported() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), Listed::new("volume", "data")])
         .await;
@@ -75,7 +75,7 @@ async fn a_listing_that_is_stored_with_a_time_to_come_is_replaced_and_the_run_sa
 }
 
 #[tokio::test]
-async fn a_listing_that_a_server_of_the_release_before_applied_meanwhile_is_not_overwritten() {
+async fn a_concurrent_listing_of_the_previous_release_is_not_overwritten() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let options = SyncOptions::default();
@@ -101,7 +101,7 @@ async fn a_listing_that_a_server_of_the_release_before_applied_meanwhile_is_not_
 }
 
 #[tokio::test]
-async fn a_counter_that_was_lost_goes_on_above_what_was_applied() {
+async fn a_lost_counter_continues_above_the_applied_numbers() {
     let t = TestApp::new().await;
     for _ in 0..3 {
         t.cloud_has([droplet("web-1")]).await;
@@ -116,7 +116,7 @@ async fn a_counter_that_was_lost_goes_on_above_what_was_applied() {
 }
 
 #[tokio::test]
-async fn numbers_rise_and_the_time_is_the_databases() {
+async fn listing_numbers_rise_and_use_the_time_of_the_database() {
     let t = TestApp::new().await;
     let (one, other) = (t.database.connect().await, t.database.connect().await);
     let mut before = draw(&one).await.unwrap();
@@ -134,7 +134,7 @@ async fn numbers_rise_and_the_time_is_the_databases() {
 }
 
 #[tokio::test]
-async fn a_sync_that_another_overtakes_as_a_whole_has_failed() {
+async fn a_sync_that_is_overtaken_completely_fails() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let gate = t.cloud.hang().await;

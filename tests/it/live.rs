@@ -33,9 +33,9 @@ async fn drifted() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([web("large", "fra1"), droplet("web-2").region("ams3")])
         .await;
-    t.asked_for("web-1", json!({ "size_slug": "small", "region": "nyc3" }))
+    t.record_spec("web-1", json!({ "size_slug": "small", "region": "nyc3" }))
         .await;
-    t.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-2", json!({ "region": "nyc3" })).await;
     t
 }
 
@@ -77,7 +77,7 @@ async fn hears(listener: &mut Listener, wanted: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn what_one_server_commits_reaches_those_who_listen_at_another() {
+async fn a_commit_of_one_server_reaches_subscribers_of_another() {
     let t = drifted().await;
     let other = t.another_server().await;
     let mut here = everything(&t, &t.router).await;
@@ -115,7 +115,7 @@ async fn what_one_server_commits_reaches_those_who_listen_at_another() {
 }
 
 #[tokio::test]
-async fn what_a_command_commits_reaches_those_who_listen() {
+async fn a_commit_of_a_command_reaches_subscribers() {
     let database = TestDb::create().await;
     let file = |size: &str| {
         let droplet = json!({ "kind": "droplet", "providerId": "1", "name": "web-1", "sizeSlug": size });
@@ -127,7 +127,7 @@ async fn what_a_command_commits_reaches_those_who_listen() {
         .with_file("inventory.json", file("small"));
     assert_eq!(program.run(&["sync"]).code, Some(0));
     let t = TestApp::over(database.connect().await, database);
-    t.asked_for("web-1", json!({ "size_slug": "small" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "small" })).await;
     // A command asks the machine what time it is.
     t.later(Clock::System.now() - t.now());
     let mut listener = everything(&t, &t.router).await;
@@ -138,7 +138,7 @@ async fn what_a_command_commits_reaches_those_who_listen() {
 }
 
 #[tokio::test]
-async fn what_was_committed_before_is_not_told() {
+async fn earlier_commits_are_not_sent_to_new_subscribers() {
     let t = drifted().await;
     t.sweep().await;
     let mut first = everything(&t, &t.router).await;
@@ -193,7 +193,7 @@ impl Late {
 }
 
 #[tokio::test]
-async fn a_transaction_that_commits_late_is_told_all_the_same_and_once() {
+async fn a_transaction_that_commits_late_is_sent_once() {
     let t = drifted().await;
     t.sweep().await;
     let mut listener = everything(&t, &t.router).await;
@@ -221,7 +221,7 @@ async fn a_transaction_that_commits_late_is_told_all_the_same_and_once() {
 }
 
 #[tokio::test]
-async fn each_hears_of_what_his_filter_lets_through() {
+async fn each_subscriber_receives_the_drifts_that_match_its_filter() {
     let t = drifted().await;
     let filters = [
         (
@@ -289,7 +289,7 @@ async fn counted(resources: usize) -> (TestApp, Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test]
-async fn many_who_listen_cost_no_more_statements_than_one() {
+async fn many_subscribers_cost_no_more_statements_than_one() {
     let mut reads = Vec::new();
     for count in [1, 25] {
         let (t, log) = counted(4).await;
@@ -319,7 +319,7 @@ async fn many_who_listen_cost_no_more_statements_than_one() {
 }
 
 #[tokio::test]
-async fn nothing_is_read_while_nobody_listens() {
+async fn without_subscribers_nothing_is_read() {
     let (t, log) = counted(1).await;
     let looks = || {
         log.lock()
@@ -342,7 +342,7 @@ async fn nothing_is_read_while_nobody_listens() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_is_cut_off_and_nobody_waits_for_him() {
+async fn slow_readers_are_disconnected() {
     let t = TestApp::new().await;
     fleet(t.db(), 4_500, t.now()).await;
     let (mut slow, mut fast) = (everything(&t, &t.router).await, everything(&t, &t.router).await);
@@ -380,7 +380,7 @@ async fn who_does_not_read_is_cut_off_and_nobody_waits_for_him() {
 }
 
 #[tokio::test]
-async fn what_is_committed_while_the_database_is_away_is_told_afterwards() {
+async fn commits_during_a_database_outage_are_sent_afterwards() {
     let t = drifted().await;
     t.sweep().await;
     let mut listener = everything(&t, &t.router).await;
@@ -397,7 +397,7 @@ async fn what_is_committed_while_the_database_is_away_is_told_afterwards() {
 }
 
 #[tokio::test]
-async fn the_stream_of_events_is_what_its_protocol_says() {
+async fn the_event_stream_conforms_to_its_protocol() {
     let t = drifted().await;
     let mut listener = everything(&t, &t.router).await;
     let header = |listener: &Listener, name: &str| {
@@ -445,7 +445,7 @@ async fn the_stream_of_events_is_what_its_protocol_says() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_its_token() {
+async fn a_stream_ends_when_its_token_expires() {
     let t = drifted().await;
     let mut listener = everything(&t, &t.router).await;
     t.later(TimeDelta::minutes(61));
@@ -454,7 +454,7 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
-async fn a_socket_hears_of_drifts_and_a_query_behind_a_subscription_sees_what_was_before() {
+async fn a_socket_receives_drifts_and_runs_queries_beside_the_subscription() {
     let t = drifted().await;
     let server = Server::of(&t.router).await;
     let mut socket = Socket::of(server.address, &viewer(&t)).await;
@@ -478,7 +478,7 @@ async fn a_socket_hears_of_drifts_and_a_query_behind_a_subscription_sees_what_wa
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_goodbye_to_all_who_listen() {
+async fn a_stopping_server_ends_every_subscription_properly() {
     let t = drifted().await;
     let server = Server::of(&t.router).await;
     let mut socket = Socket::of(server.address, &viewer(&t)).await;
@@ -504,7 +504,7 @@ async fn a_server_that_stops_says_goodbye_to_all_who_listen() {
 }
 
 #[tokio::test]
-async fn the_fields_of_an_answer_are_in_the_order_of_the_selection() {
+async fn fields_of_an_answer_are_in_the_order_of_the_selection() {
     let t = drifted().await;
     t.sweep().await;
     // What waits for the database stands before what is there at once. Each key is a letter.

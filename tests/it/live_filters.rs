@@ -36,7 +36,7 @@ async fn odd_cloud() -> TestApp {
     t.cloud_has(names.map(listed)).await;
     for name in names {
         let spec = json!({ "size_slug": "small", "region": "fra1", "Größe": 1, "50%": true });
-        t.asked_for(name, spec).await;
+        t.record_spec(name, spec).await;
     }
     t.sweep().await;
     for (name, field) in [("web-1", "region"), ("straße", "50%"), ("a.b*c", "Größe")] {
@@ -95,7 +95,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
 }
 
 #[tokio::test]
-async fn whoever_listens_hears_of_what_the_same_filter_would_list() {
+async fn a_subscription_sends_exactly_what_its_filter_would_list() {
     let t = odd_cloud().await;
     let drifts = t.drifts().await;
     let resources = cloud_resources::Entity::find()

@@ -71,12 +71,12 @@ fn live(attrs: Map<String, Value>) -> Listed {
 }
 
 #[tokio::test]
-async fn values_that_mean_the_same_are_no_drift_either_way_round() {
+async fn loosely_equal_values_are_no_drift_in_either_direction() {
     let t = TestApp::new().await;
     for swapped in [false, true] {
         let side = |left: bool| fields(SAME.iter().map(|(a, b)| if left == swapped { *b } else { *a }));
         t.cloud_has([live(side(false))]).await;
-        t.asked_for("web-1", Value::Object(side(true))).await;
+        t.record_spec("web-1", Value::Object(side(true))).await;
         let counts = t.sweep().await;
         assert_eq!(counts.opened, 0, "{:?}", t.inbox().await);
         assert_eq!(counts.fields_compared, SAME.len() as u64);
@@ -88,20 +88,20 @@ async fn a_live_field_that_is_absent_is_unset() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let unset = json!({ "a": null, "b": "", "c": [], "d": {}, "e": { "f": [] }, "ip": null, "vpc_uuid": "" });
-    t.asked_for("web-1", unset).await;
+    t.record_spec("web-1", unset).await;
     assert_eq!(t.sweep().await.opened, 0);
-    t.asked_for("web-1", json!({ "a": false, "b": 0, "c": [0] }))
+    t.record_spec("web-1", json!({ "a": false, "b": 0, "c": [0] }))
         .await;
     assert_eq!(t.sweep().await.opened, 3);
 }
 
 #[tokio::test]
-async fn values_that_differ_are_drift_and_are_kept_as_they_are() {
+async fn values_that_differ_are_drift_and_are_stored_unchanged() {
     let t = TestApp::new().await;
     t.cloud_has([live(fields(DIFFERENT.iter().map(|(_, live)| *live)))])
         .await;
     let spec = fields(DIFFERENT.iter().map(|(desired, _)| *desired));
-    t.asked_for("web-1", Value::Object(spec)).await;
+    t.record_spec("web-1", Value::Object(spec)).await;
     assert_eq!(t.sweep().await.opened, DIFFERENT.len() as u64);
     for (drift, (desired, live)) in t.inbox().await.iter().zip(DIFFERENT) {
         assert_eq!(drift.expected.clone().unwrap_or_default(), json_of(desired));
@@ -110,7 +110,7 @@ async fn values_that_differ_are_drift_and_are_kept_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_open_row_of_numbers_that_a_database_rewrites_stays_quiet() {
+async fn an_open_drift_whose_numbers_the_database_rewrites_does_not_change() {
     let t = TestApp::new().await;
     let numbers = [
         "1e3",
@@ -129,7 +129,7 @@ async fn an_open_row_of_numbers_that_a_database_rewrites_stays_quiet() {
     let mut desired = numbers;
     desired.rotate_left(1);
     let spec = Value::Object(fields(desired.into_iter()));
-    t.asked_for("web-1", spec.clone()).await;
+    t.record_spec("web-1", spec.clone()).await;
     assert_eq!(t.sweep().await.opened, numbers.len() as u64);
     let before = t.tables().await;
     assert_eq!(t.sweep().await.changed, 0);

@@ -76,17 +76,17 @@ async fn nothing_is_lost_after(failures: u32) {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_after_one_transaction_that_ended_under_its_work() {
+async fn no_write_is_lost_after_one_aborted_transaction() {
     nothing_is_lost_after(1).await;
 }
 
 #[tokio::test]
-async fn nothing_is_lost_after_two_transactions_that_ended_under_their_work() {
+async fn no_write_is_lost_after_two_aborted_transactions() {
     nothing_is_lost_after(2).await;
 }
 
 #[tokio::test]
-async fn nothing_is_lost_after_twenty_transactions_that_ended_under_their_work() {
+async fn no_write_is_lost_after_twenty_aborted_transactions() {
     nothing_is_lost_after(20).await;
 }
 

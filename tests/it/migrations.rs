@@ -309,7 +309,7 @@ async fn the_database_refuses_unknown_words_and_numbers_below_1() {
 }
 
 #[tokio::test]
-async fn the_database_refuses_a_second_sync_under_way_and_a_second_run_of_a_tick() {
+async fn the_database_refuses_a_second_active_sync_and_a_second_run_of_a_tick() {
     let t = TestApp::new().await;
     insert_run(&t, "sync_inventory", "NULL", "NULL").await.unwrap();
     refused(insert_run(&t, "sync_inventory", "NULL", "NULL").await);
@@ -335,7 +335,7 @@ async fn the_database_refuses_a_second_resource_of_one_name_at_its_provider() {
 }
 
 #[tokio::test]
-async fn a_row_of_another_program_has_what_it_does_not_name() {
+async fn a_row_inserted_by_another_program_gets_the_column_defaults() {
     let t = TestApp::new().await;
     let resource = foreign_resource(&t).await;
     let row = t.resource("web-1").await;

@@ -20,7 +20,7 @@ const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $in
 async fn drifted() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "fra1" }))
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "fra1" }))
         .await;
     t.sweep().await;
     t.later(TimeDelta::minutes(1));
@@ -33,7 +33,7 @@ async fn accept_input(t: &TestApp, field: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_accepted_drift_comes_back_with_the_spec_that_it_made() {
+async fn an_accepted_drift_is_returned_with_its_new_spec() {
     let t = drifted().await;
     let mut input = accept_input(&t, "size_slug").await;
     input["input"]["note"] = json!("the shop needed it\n– Ada");
@@ -41,7 +41,7 @@ async fn an_accepted_drift_comes_back_with_the_spec_that_it_made() {
 }
 
 #[tokio::test]
-async fn an_accepted_missing_resource_comes_back_without_a_spec() {
+async fn an_accepted_missing_resource_is_returned_without_a_spec() {
     let t = drifted().await;
     t.cloud_has([]).await;
     t.sweep().await;
@@ -50,7 +50,7 @@ async fn an_accepted_missing_resource_comes_back_without_a_spec() {
 }
 
 #[tokio::test]
-async fn a_recorded_spec_comes_back_with_its_version() {
+async fn a_recorded_spec_is_returned_with_its_version() {
     let t = drifted().await;
     let spec = json!({ "region": null, "tags": ["b", "a"], "n": 1.5, "deep": { "x": [{ "y": "é" }] } });
     let input = json!({ "resourceId": t.resource("web-1").await.id, "spec": spec, "expectedSpecVersion": 1 });
@@ -58,7 +58,7 @@ async fn a_recorded_spec_comes_back_with_its_version() {
 }
 
 #[tokio::test]
-async fn each_refusal_of_an_accept_says_what_there_is_to_know() {
+async fn each_refused_accept_returns_its_details() {
     let t = drifted().await;
     let size = accept_input(&t, "size_slug").await;
     let region = accept_input(&t, "region").await;
@@ -79,7 +79,7 @@ async fn each_refusal_of_an_accept_says_what_there_is_to_know() {
     unpinned["input"]["revision"] = Value::Null;
     refuse("the live value is as wanted now", t.ask(ACCEPT, unpinned).await);
     refuse("stale", t.ask(ACCEPT, size).await);
-    t.asked_for("web-1", json!({ "region": "ams3" })).await;
+    t.record_spec("web-1", json!({ "region": "ams3" })).await;
     refuse("the spec moved", t.ask(ACCEPT, region).await);
     t.sweep().await;
     let region = accept_input(&t, "region").await;
@@ -95,7 +95,7 @@ async fn each_refusal_of_an_accept_says_what_there_is_to_know() {
 }
 
 #[tokio::test]
-async fn each_refusal_of_a_record_says_what_there_is_to_know() {
+async fn each_refused_record_returns_its_details() {
     let t = drifted().await;
     let id = t.resource("web-1").await.id;
     let mut refusals = serde_json::Map::new();
@@ -126,7 +126,7 @@ async fn each_refusal_of_a_record_says_what_there_is_to_know() {
 async fn the_live_value_in_a_refusal_keeps_all_its_digits() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").attr("n", 1)]).await;
-    t.asked_for("web-1", json!({ "n": 2 })).await;
+    t.record_spec("web-1", json!({ "n": 2 })).await;
     t.sweep().await;
     t.cloud_has([droplet("web-1").attr("n", u64::MAX)]).await;
     let answer = t.ask(ACCEPT, accept_input(&t, "n").await).await;
@@ -134,7 +134,7 @@ async fn the_live_value_in_a_refusal_keeps_all_its_digits() {
 }
 
 #[tokio::test]
-async fn a_refused_mutation_leaves_the_data_of_the_other_alone() {
+async fn a_refused_mutation_does_not_affect_the_data_of_another() {
     let t = drifted().await;
     let (size, region) = (
         accept_input(&t, "size_slug").await,
@@ -157,7 +157,7 @@ async fn a_refused_mutation_leaves_the_data_of_the_other_alone() {
 }
 
 #[tokio::test]
-async fn each_mutation_of_a_document_shows_what_is_true_after_it() {
+async fn each_mutation_of_a_document_returns_the_state_after_it() {
     let t = drifted().await;
     let (size, region) = (
         accept_input(&t, "size_slug").await,
@@ -221,7 +221,7 @@ async fn the_actor_is_the_email_of_the_token_or_operator() {
 }
 
 #[tokio::test]
-async fn a_spec_that_was_retired_counts_as_none() {
+async fn a_retired_spec_counts_as_no_spec() {
     let t = drifted().await;
     let spec = t.spec("web-1").await;
     let mut row = spec.clone().into_active_model();
@@ -244,7 +244,7 @@ fn retire_input(resource: uuid::Uuid, version: i32) -> Value {
 }
 
 #[tokio::test]
-async fn a_spec_that_was_a_mistake_is_retired_and_its_drift_is_stale() {
+async fn retiring_a_spec_makes_its_drift_stale() {
     let t = drifted().await;
     assert_eq!(t.inbox().await.len(), 2);
     // In a passing state, in which no row of a spec in force would close.
@@ -277,7 +277,7 @@ async fn a_spec_that_was_a_mistake_is_retired_and_its_drift_is_stale() {
         t.sweep().await,
         drift_inbox::services::detection::SweepCounts::default()
     );
-    let again = t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    let again = t.record_spec("web-1", json!({ "region": "fra1" })).await;
     assert_eq!(
         (again.spec_version, again.retired_at),
         (3, None),
@@ -286,10 +286,10 @@ async fn a_spec_that_was_a_mistake_is_retired_and_its_drift_is_stale() {
 }
 
 #[tokio::test]
-async fn a_spec_that_is_not_what_was_seen_is_not_retired() {
+async fn a_retire_with_another_spec_version_is_refused() {
     let t = drifted().await;
     let id = t.resource("web-1").await.id;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let refused = async |id, version| {
         let answer = t.ask(RETIRE, retire_input(id, version)).await;
         assert_eq!(answer["data"], json!({ "retireSpec": null }));

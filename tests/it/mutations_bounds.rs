@@ -14,7 +14,7 @@ const ACCEPT: &str =
 async fn one_drift() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     t.sweep().await;
     t
 }
@@ -86,7 +86,7 @@ async fn a_spec_beyond_the_limits_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_spec_at_the_limits_is_taken_and_comes_back_as_it_was() {
+async fn a_spec_at_the_limits_is_accepted_and_returned_unchanged() {
     let t = one_drift().await;
     let long = "é".repeat(128);
     let good = [
@@ -134,7 +134,7 @@ async fn an_integer_beyond_64_bits_is_refused_as_variable_and_as_literal() {
 }
 
 #[tokio::test]
-async fn a_number_that_no_double_holds_is_an_error_of_the_document() {
+async fn a_number_beyond_double_range_is_an_error_of_the_document() {
     let t = one_drift().await;
     let id = t.resource("web-1").await.id;
     let literal = format!(
@@ -149,7 +149,7 @@ async fn a_number_that_no_double_holds_is_an_error_of_the_document() {
 }
 
 #[tokio::test]
-async fn a_spec_as_a_literal_is_the_same_as_in_a_variable() {
+async fn a_spec_literal_equals_the_same_spec_in_a_variable() {
     let t = one_drift().await;
     let id = t.resource("web-1").await.id;
     let literal = format!(

@@ -20,7 +20,7 @@ async fn two_drifted_droplets() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     for name in ["web-1", "web-2"] {
-        t.asked_for(name, json!({ "region": "fra1", "status": "active" }))
+        t.record_spec(name, json!({ "region": "fra1", "status": "active" }))
             .await;
     }
     t.later(TimeDelta::minutes(1));
@@ -44,7 +44,7 @@ async fn wait_for(t: &TestApp, is_so: impl Fn(&job_runs::Model) -> bool) -> job_
 }
 
 #[tokio::test]
-async fn a_sweep_over_everything_answers_with_its_run() {
+async fn a_sweep_of_everything_returns_its_run() {
     let t = two_drifted_droplets().await;
     let answer = t.ask(DETECT, json!({ "input": {} })).await;
     assert_eq!(t.inbox().await.len(), 2);
@@ -66,7 +66,7 @@ async fn a_sweep_can_be_narrowed_to_some_resources() {
 }
 
 #[tokio::test]
-async fn the_input_of_a_job_may_be_left_out() {
+async fn the_input_of_a_job_may_be_omitted() {
     let t = two_drifted_droplets().await;
     let query = "mutation { syncInventory { run { outcome } } detectDrift { run { outcome } } }";
     let wanted = json!({
@@ -80,7 +80,7 @@ async fn the_input_of_a_job_may_be_left_out() {
 }
 
 #[tokio::test]
-async fn a_sweep_of_nothing_of_too_much_or_of_malformed_ids_is_refused() {
+async fn a_sweep_of_no_too_many_or_malformed_ids_is_refused() {
     let t = two_drifted_droplets().await;
     let before = runs(&t).await.len();
     let id = t.resource("web-1").await.id;
@@ -109,7 +109,7 @@ async fn a_sweep_of_an_unknown_resource_is_refused() {
 }
 
 #[tokio::test]
-async fn a_sync_answers_with_its_run() {
+async fn a_sync_returns_its_run() {
     let t = two_drifted_droplets().await;
     t.cloud.set([
         droplet("web-1").region("fra1"),
@@ -131,7 +131,7 @@ async fn a_sync_can_be_narrowed_to_some_kinds() {
 }
 
 #[tokio::test]
-async fn a_sync_of_no_kind_is_refused_and_one_of_an_unknown_kind_changes_nothing() {
+async fn a_sync_of_no_or_unknown_kinds_is_refused_and_changes_nothing() {
     let t = two_drifted_droplets().await;
     assert_eq!(
         t.refusal(SYNC, json!({ "input": { "kinds": [] } })).await,
@@ -147,14 +147,14 @@ async fn a_sync_of_no_kind_is_refused_and_one_of_an_unknown_kind_changes_nothing
 }
 
 #[tokio::test]
-async fn a_sync_from_a_cloud_that_does_not_answer_fails_and_says_why() {
+async fn a_sync_from_an_unreachable_cloud_fails_with_a_reason() {
     let t = two_drifted_droplets().await;
     t.cloud.fail(Some("the cloud answered 503: try again later"));
     insta::assert_json_snapshot!(stable(t.ask(SYNC, json!({ "input": {} })).await));
 }
 
 #[tokio::test]
-async fn the_reason_of_a_failure_is_kept_whatever_is_in_it() {
+async fn the_reason_of_a_failure_is_stored_whatever_characters_it_has() {
     let t = two_drifted_droplets().await;
     t.cloud.fail(Some("the cloud answered \"a\0b\""));
     let run = t.data(SYNC, json!({ "input": {} })).await["syncInventory"]["run"].clone();
@@ -183,7 +183,7 @@ async fn a_second_sync_is_refused_while_the_first_runs() {
 }
 
 #[tokio::test]
-async fn a_run_goes_on_when_the_client_leaves() {
+async fn a_run_continues_when_the_client_disconnects() {
     let t = two_drifted_droplets().await;
     t.cloud
         .set([droplet("web-1"), droplet("web-2"), droplet("web-3")]);
@@ -202,7 +202,7 @@ async fn a_run_goes_on_when_the_client_leaves() {
 }
 
 #[tokio::test]
-async fn a_run_answers_its_own_questions_while_it_goes_on() {
+async fn an_active_run_can_be_queried() {
     let t = two_drifted_droplets().await;
     let hanging = t.cloud.hang().await;
     let token = t.token(Some(ADMIN), &["platform_admin"]);
@@ -221,7 +221,7 @@ async fn a_run_answers_its_own_questions_while_it_goes_on() {
 }
 
 #[tokio::test]
-async fn a_run_that_began_ends_however_early_the_client_leaves() {
+async fn a_started_run_ends_however_early_the_client_disconnects() {
     let t = two_drifted_droplets().await;
     for pause in 0..80 {
         let asked = t.ask(DETECT, json!({ "input": {} }));

@@ -70,7 +70,7 @@ fn files_of(folder: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn every_file_of_the_page_is_served_as_what_it_is() {
+async fn every_file_of_the_page_is_served_with_its_content_type() {
     let files = files();
     assert!(files.len() > 15, "this reads the folder");
     for (path, content) in files {
@@ -91,7 +91,7 @@ async fn every_file_of_the_page_is_served_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_known_is_not_sent_again() {
+async fn a_file_that_the_client_has_is_not_sent_again() {
     let mut tags = BTreeSet::new();
     for (path, _) in files() {
         let tag = get(router().await, &path, None).await.header("etag").to_owned();
@@ -111,7 +111,7 @@ async fn a_file_that_is_known_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn the_page_may_run_its_own_files_and_nothing_else() {
+async fn the_page_may_run_only_its_own_scripts() {
     let page = get(router().await, "/", None).await;
     assert_eq!(
         page.header("content-security-policy"),
@@ -135,7 +135,7 @@ async fn the_page_may_run_its_own_files_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_for_those_who_work_on_it_is_not_served() {
+async fn development_files_are_not_served() {
     for name in NOT_SERVED
         .iter()
         .copied()

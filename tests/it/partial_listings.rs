@@ -52,7 +52,7 @@ async fn a_kind_that_could_not_be_read_keeps_its_inventory_and_makes_the_run_par
 }
 
 #[tokio::test]
-async fn a_run_that_could_read_nothing_has_failed() {
+async fn a_run_that_cannot_read_any_kind_fails() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.cloud.unread([("droplet", not_readable())]);
@@ -63,7 +63,7 @@ async fn a_run_that_could_read_nothing_has_failed() {
 }
 
 #[tokio::test]
-async fn what_a_listing_lacks_is_gone_only_if_the_provider_says_so() {
+async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
     let t = TestApp::new().await;
     t.cloud_has([
         droplet("hidden"),
@@ -109,7 +109,7 @@ async fn what_a_listing_lacks_is_gone_only_if_the_provider_says_so() {
 }
 
 #[tokio::test]
-async fn another_account_changes_nothing() {
+async fn a_sync_of_another_account_changes_nothing() {
     let t = TestApp::new().await;
     t.cloud.is_account("f81d4fae");
     t.cloud_has([droplet("web-1")]).await;
@@ -128,7 +128,7 @@ async fn another_account_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_mass_that_is_gone_needs_somebody_to_say_so() {
+async fn a_mass_disappearance_needs_permission() {
     let t = TestApp::new().await;
     let droplets = |count: usize| (0..count).map(|n| droplet(&format!("web-{n}")));
     t.cloud_has(droplets(20).chain([Listed::new("volume", "data")]))
@@ -156,10 +156,11 @@ async fn a_mass_that_is_gone_needs_somebody_to_say_so() {
 }
 
 #[tokio::test]
-async fn drift_of_a_resource_in_a_passing_state_waits_for_half_an_hour_in_all() {
+async fn drift_of_a_settling_resource_waits_for_at_most_30_minutes() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
     let resizing = |size| droplet("web-1").size(size).status("resizing").settling();
     t.cloud_has([resizing("s-2vcpu-4gb")]).await;
     let counts = t.sweep().await;
@@ -180,10 +181,10 @@ async fn drift_of_a_resource_in_a_passing_state_waits_for_half_an_hour_in_all() 
 }
 
 #[tokio::test]
-async fn a_snapshot_in_mid_resize_opens_no_drift_however_long_no_listing_comes() {
+async fn a_listing_made_during_a_resize_opens_no_drift_until_the_next_listing() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" }))
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" }))
         .await;
     let resizing = |size| droplet("web-1").size(size).status("off").settling();
     t.cloud_has([resizing("s-2vcpu-4gb")]).await;
@@ -205,17 +206,17 @@ async fn a_snapshot_in_mid_resize_opens_no_drift_however_long_no_listing_comes()
 }
 
 #[tokio::test]
-async fn drift_of_a_rule_never_waits() {
+async fn drift_of_a_firewall_rule_never_waits() {
     let t = TestApp::new().await;
     let firewall = |ports: &str| Listed::new("firewall", "fw").attr("ports", ports);
     t.cloud_has([firewall("443")]).await;
-    t.asked_for("fw", json!({ "ports": "443" })).await;
+    t.record_spec("fw", json!({ "ports": "443" })).await;
     t.cloud_has([firewall("22").settling()]).await;
     assert_eq!(t.sweep().await.opened, 1);
 }
 
 #[tokio::test]
-async fn what_only_an_import_knows_of_is_no_mass_that_went() {
+async fn unsynced_resources_do_not_count_as_a_mass_disappearance() {
     let t = TestApp::new().await;
     for number in 0..12 {
         t.imported(&format!("imported-{number}")).await;

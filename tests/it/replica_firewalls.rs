@@ -63,7 +63,7 @@ async fn trusted_sources_of_a_replica_are_compared_and_never_missing() {
 }
 
 #[tokio::test]
-async fn trusted_sources_of_a_replica_that_is_deleted_are_missing() {
+async fn trusted_sources_of_a_deleted_replica_are_missing() {
     let account = with_a_replica().await;
     account.sync().await;
     account.stub.has("replicas", []);

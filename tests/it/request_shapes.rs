@@ -19,7 +19,7 @@ async fn app() -> TestApp {
         droplet("a\\b"),
     ])
     .await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     t.sweep().await;
     t
 }
@@ -76,7 +76,7 @@ async fn a_parameter_that_is_null_or_empty_is_absent() {
 }
 
 #[tokio::test]
-async fn a_hash_without_a_document_is_answered_so_that_the_client_sends_the_document() {
+async fn a_persisted_query_hash_is_answered_with_persisted_query_not_supported() {
     let t = app().await;
     let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": HASH } });
     let by_get = format!(
@@ -101,7 +101,7 @@ async fn a_hash_without_a_document_is_answered_so_that_the_client_sends_the_docu
 }
 
 #[tokio::test]
-async fn a_page_of_no_rows_has_the_total() {
+async fn a_page_of_zero_rows_has_the_total_count() {
     let t = app().await;
     let page =
         "{ drifts(first: 0) { totalCount edges { cursor } pageInfo { hasNextPage startCursor endCursor } } }";
@@ -112,7 +112,7 @@ async fn a_page_of_no_rows_has_the_total() {
 }
 
 #[tokio::test]
-async fn search_takes_percent_underscore_and_backslash_as_themselves() {
+async fn search_matches_percent_underscore_and_backslash_literally() {
     let t = app().await;
     assert_eq!(t.finds("%").await, ["50%"]);
     assert_eq!(t.finds("web_1").await, [""; 0]);
@@ -122,7 +122,7 @@ async fn search_takes_percent_underscore_and_backslash_as_themselves() {
 }
 
 #[tokio::test]
-async fn every_answer_forbids_guessing_its_type() {
+async fn every_answer_forbids_content_type_sniffing() {
     let t = app().await;
     for (method, path) in [
         ("GET", "/graphql?query=%7B__typename%7D"),

@@ -13,8 +13,8 @@ async fn drifted() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").attr("n", u64::MAX), droplet("web-2")])
         .await;
-    t.asked_for("web-1", json!({ "n": 7, "region": "fra1" })).await;
-    t.asked_for("web-2", json!({ "region": null })).await;
+    t.record_spec("web-1", json!({ "n": 7, "region": "fra1" })).await;
+    t.record_spec("web-2", json!({ "region": null })).await;
     t.sweep().await;
     t
 }
@@ -52,7 +52,7 @@ async fn the_list_has_every_open_drift() {
 }
 
 #[tokio::test]
-async fn an_empty_list_is_a_list() {
+async fn an_empty_inbox_is_an_empty_list() {
     let t = TestApp::new().await;
     let reply = t.call_as_admin("GET", LIST).await;
     assert_eq!(
@@ -62,12 +62,12 @@ async fn an_empty_list_is_a_list() {
 }
 
 #[tokio::test]
-async fn a_long_list_is_whole_and_in_order() {
+async fn a_long_list_is_complete_and_in_order() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     for (name, fields) in [("web-1", 720), ("web-2", 480)] {
         let spec: Map<String, Value> = (0..fields).map(|n| (format!("f{n}"), json!(n + 1))).collect();
-        t.asked_for(name, Value::Object(spec)).await;
+        t.record_spec(name, Value::Object(spec)).await;
         t.later(TimeDelta::milliseconds(1));
         t.sweep().await;
     }
@@ -84,11 +84,11 @@ async fn a_long_list_is_whole_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_list_of_exactly_one_batch_ends_well() {
+async fn a_list_of_exactly_one_batch_is_complete() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let spec: Map<String, Value> = (0..500).map(|n| (format!("f{n}"), json!(n + 1))).collect();
-    t.asked_for("web-1", Value::Object(spec)).await;
+    t.record_spec("web-1", Value::Object(spec)).await;
     t.sweep().await;
     let body = t.call_as_admin("GET", LIST).await.body;
     assert_eq!(
@@ -98,7 +98,7 @@ async fn a_list_of_exactly_one_batch_ends_well() {
 }
 
 #[tokio::test]
-async fn an_accept_says_which_drift_it_accepted() {
+async fn an_accept_returns_the_accepted_drift() {
     let t = drifted().await;
     let drift = t.open_drift("web-1", "region").await;
     let path = accept_path(&t, "web-1", "region").await;
@@ -130,7 +130,7 @@ async fn the_actor_without_an_email_is_operator() {
 }
 
 #[tokio::test]
-async fn a_revision_pins_what_the_caller_saw() {
+async fn an_accept_with_an_outdated_revision_is_refused() {
     let t = drifted().await;
     let path = accept_path(&t, "web-1", "region").await;
     for bad in ["", "x", "1.0", "2147483648", "%201", "1%00"] {
@@ -155,7 +155,7 @@ async fn a_revision_pins_what_the_caller_saw() {
 }
 
 #[tokio::test]
-async fn an_accept_of_what_moved_is_a_conflict() {
+async fn an_accept_of_a_changed_live_value_is_a_conflict() {
     let t = drifted().await;
     let n = accept_path(&t, "web-1", "n").await;
     let region = accept_path(&t, "web-1", "region").await;
@@ -164,13 +164,13 @@ async fn an_accept_of_what_moved_is_a_conflict() {
     let moved = t.call_as_admin("POST", &n).await;
     let wanted = json!({ "error": "live_value_moved", "actual": u64::MAX - 1 });
     assert_eq!((moved.status, moved.body), (StatusCode::CONFLICT, wanted));
-    t.asked_for("web-1", json!({ "n": 7, "region": "ams3" })).await;
+    t.record_spec("web-1", json!({ "n": 7, "region": "ams3" })).await;
     let moved = t.call_as_admin("POST", &region).await;
     assert_eq!(
         (moved.status, moved.body),
         (StatusCode::CONFLICT, json!({ "error": "spec_moved" }))
     );
-    t.asked_for("web-1", json!({ "n": 7 })).await;
+    t.record_spec("web-1", json!({ "n": 7 })).await;
     t.sweep().await;
     let stale = t.call_as_admin("POST", &region).await;
     let wanted = json!({ "error": "already_resolved", "current_status": "stale" });
@@ -232,7 +232,7 @@ async fn both_routes_are_for_admins_only() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_told_so_in_json() {
+async fn unknown_paths_and_methods_are_refused_in_json() {
     let t = TestApp::new().await;
     for path in [
         "/nowhere",
@@ -280,7 +280,7 @@ async fn listed(t: &TestApp, query: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_list_takes_the_filters_of_graphql() {
+async fn the_list_supports_the_filters_of_graphql() {
     let t = drifted().await;
     let region = t.open_drift("web-1", "region").await;
     t.accept(&region).await.unwrap();

@@ -94,7 +94,7 @@ async fn a_thousand_autoscaled_droplets_a_day_do_not_grow_a_table() {
 }
 
 #[tokio::test]
-async fn a_fleet_that_a_state_declares_does_not_grow_a_table_either() {
+async fn a_fleet_declared_by_a_state_does_not_grow_a_table() {
     let t = TestApp::new().await;
     let mut counts = Vec::new();
     for day in 0..8_i64 {
@@ -125,7 +125,8 @@ async fn a_fleet_that_a_state_declares_does_not_grow_a_table_either() {
 async fn a_drift_that_comes_and_goes_does_not_grow_a_table() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
     let mut counts = Vec::new();
     for _ in 0..8 {
         for size in ["s-2", "s-1vcpu-1gb"] {
@@ -144,10 +145,10 @@ async fn a_drift_that_comes_and_goes_does_not_grow_a_table() {
 }
 
 #[tokio::test]
-async fn decisions_stay_with_the_events_of_their_drifts_until_a_setting_of_their_own_says_otherwise() {
+async fn decisions_and_events_of_their_drifts_are_kept_unless_their_own_setting_is_set() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-9" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-9" })).await;
     t.sweep().await;
     t.accept(&t.open_drift("web-1", "size_slug").await).await.unwrap();
     t.cloud_has([]).await;
@@ -185,11 +186,11 @@ async fn decisions_stay_with_the_events_of_their_drifts_until_a_setting_of_their
 }
 
 #[tokio::test]
-async fn what_is_in_use_stays_however_old_it_is() {
+async fn rows_in_use_are_kept_however_old_they_are() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-9" })).await;
-    t.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-9" })).await;
+    t.record_spec("web-2", json!({ "region": "nyc3" })).await;
     t.cloud_has([droplet("web-1")]).await;
     t.sweep().await;
     t.later(TimeDelta::days(1_000));
@@ -202,7 +203,7 @@ async fn what_is_in_use_stays_however_old_it_is() {
 }
 
 #[tokio::test]
-async fn the_runs_that_the_schedule_goes_by_are_never_deleted() {
+async fn runs_that_the_schedule_depends_on_are_never_deleted() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.cloud_has([droplet("web-1")]).await;
@@ -233,7 +234,7 @@ async fn the_runs_that_the_schedule_goes_by_are_never_deleted() {
 }
 
 #[tokio::test]
-async fn a_run_in_the_future_does_not_let_the_last_real_one_be_deleted() {
+async fn the_last_real_run_is_kept_beside_a_run_in_the_future() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let last = job_runs::last_success(t.db(), Job::SyncInventory, None)
@@ -266,7 +267,7 @@ async fn a_run_in_the_future_does_not_let_the_last_real_one_be_deleted() {
 }
 
 #[tokio::test]
-async fn off_deletes_nothing() {
+async fn retention_off_deletes_nothing() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.cloud_has([]).await;
@@ -283,7 +284,7 @@ async fn off_deletes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_several_servers_one_deletes_old_rows_once_a_day() {
+async fn only_one_of_several_servers_deletes_old_rows_once_a_day() {
     let t = TestApp::new().await;
     let clock = Clock::Manual(t.clock.clone());
     for _ in 0..2 {
@@ -319,7 +320,7 @@ async fn a_server_deletes_old_rows_after_a_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_purge_refuses_no_accept_and_no_sweep_beside_it_and_keeps_their_decisions() {
+async fn a_purge_does_not_disturb_concurrent_accepts_and_sweeps() {
     let t = TestApp::new().await;
     t.cloud_has_only((0..300).map(|n| droplet(&format!("old-{n}"))))
         .await;
@@ -327,7 +328,7 @@ async fn a_purge_refuses_no_accept_and_no_sweep_beside_it_and_keeps_their_decisi
     t.cloud_has_only(names.iter().map(|name| droplet(name).size("s-2")))
         .await;
     for name in &names {
-        t.asked_for(name, json!({ "size_slug": "s-1" })).await;
+        t.record_spec(name, json!({ "size_slug": "s-1" })).await;
     }
     t.sweep().await;
     t.later(TimeDelta::days(3));
@@ -355,7 +356,7 @@ async fn a_purge_refuses_no_accept_and_no_sweep_beside_it_and_keeps_their_decisi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_sync_that_finds_a_resource_again_beside_a_purge_keeps_it() {
+async fn a_resource_that_returns_during_a_purge_is_kept() {
     let t = TestApp::new().await;
     for round in 0..12 {
         let names: Vec<String> = (0..20).map(|n| format!("round-{round}-{n}")).collect();
@@ -374,7 +375,7 @@ async fn a_sync_that_finds_a_resource_again_beside_a_purge_keeps_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_import_of_a_resource_that_is_deleted_meanwhile_records_it() {
+async fn an_import_records_a_resource_that_a_purge_concurrently_deletes() {
     let t = TestApp::new().await;
     for round in 0..12_i64 {
         t.cloud_has_only([droplet("web-1")]).await;
@@ -481,7 +482,7 @@ async fn old_rows_are_found_by_an_index_and_deleted_in_batches() {
 }
 
 #[tokio::test]
-async fn runs_of_a_source_and_runs_under_way_are_found_by_an_index() {
+async fn runs_of_a_source_and_active_runs_are_found_by_an_index() {
     let (t, log) = observed().await;
     log.lock().unwrap().clear();
     claim(t.db(), Job::DetectDrift, Trigger::Hand).await.unwrap();

@@ -32,7 +32,7 @@ async fn applied(db: &Db) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_migration_of_a_newer_release_is_no_reason_to_stop() {
+async fn a_server_starts_despite_a_migration_of_a_newer_release() {
     let t = upgraded().await;
     assert!(t.db().is_ready().await.unwrap());
     t.db().check_ready().await.unwrap();
@@ -41,14 +41,15 @@ async fn a_migration_of_a_newer_release_is_no_reason_to_stop() {
     assert_eq!(applied(t.db()).await, before, "no row is changed");
     assert!(before.contains(&NEWER.to_owned()));
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
     assert_eq!(t.sweep().await.opened, 1);
     let accepted = t.accept(&t.inbox().await[0]).await.unwrap();
     assert_eq!(accepted.drift.resolved_by.as_deref(), Some(ADMIN));
 }
 
 #[tokio::test]
-async fn a_migration_of_this_release_that_is_missing_is_run_beside_a_newer_one() {
+async fn a_missing_migration_of_this_release_runs_despite_a_newer_one() {
     let t = upgraded().await;
     let own = applied(t.db())
         .await

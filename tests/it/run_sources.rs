@@ -62,7 +62,7 @@ fn wanted(source: &str) -> Wanted {
 }
 
 #[tokio::test]
-async fn two_sources_on_one_database_do_not_keep_each_other_from_running() {
+async fn syncs_of_two_sources_do_not_block_each_other() {
     let t = TestApp::new().await;
     let (ours, theirs) = (Arc::clone(&t.cloud), Arc::new(Cloud::default()));
     let (one, other) = (server(&t, &ours, "team-a"), server(&t, &theirs, "team-b"));
@@ -98,7 +98,7 @@ async fn two_sources_on_one_database_do_not_keep_each_other_from_running() {
 }
 
 #[tokio::test]
-async fn a_success_of_another_source_does_not_switch_catch_up_off() {
+async fn a_success_of_another_source_does_not_prevent_catch_up() {
     let t = TestApp::new().await;
     let other = Arc::new(Cloud::default());
     server(&t, &other, "team-b").run(sync()).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_success_of_another_source_does_not_switch_catch_up_off() {
 }
 
 #[tokio::test]
-async fn the_first_runs_of_a_server_show_as_catch_up_and_not_as_by_hand() {
+async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
     let t = TestApp::new().await;
     catch_up(&t.scheduled(hourly(&t))).await;
     t.app.run(JobRequest::detect_all()).await.unwrap();
@@ -161,7 +161,7 @@ async fn stored(t: &TestApp, at: DateTime<Utc>, outcome: Option<JobOutcome>) -> 
 }
 
 #[tokio::test]
-async fn a_heartbeat_one_hour_ahead_blocks_no_sync_and_its_run_says_what_is_wrong() {
+async fn a_heartbeat_one_hour_ahead_blocks_no_sync_and_is_reported() {
     let t = TestApp::new().await;
     let ahead = stored(&t, t.now() + TimeDelta::hours(1), None).await;
     assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
@@ -175,7 +175,7 @@ async fn a_heartbeat_one_hour_ahead_blocks_no_sync_and_its_run_says_what_is_wron
 }
 
 #[tokio::test]
-async fn a_last_success_in_the_future_does_not_switch_catch_up_off_and_shows_as_a_fault() {
+async fn a_last_success_in_the_future_does_not_prevent_catch_up_and_is_reported() {
     let t = TestApp::new().await;
     stored(&t, t.now() + TimeDelta::hours(1), Some(JobOutcome::Succeeded)).await;
     catch_up(&t.scheduled(hourly(&t))).await;
@@ -195,7 +195,7 @@ async fn a_last_success_in_the_future_does_not_switch_catch_up_off_and_shows_as_
 }
 
 #[tokio::test]
-async fn servers_whose_clocks_differ_by_two_hours_agree_on_which_run_is_alive() {
+async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
     let t = TestApp::new().await;
     // The clock of the database is that of the test; those of the servers are not.
     let wrong = |by: TimeDelta| {
@@ -223,7 +223,7 @@ async fn servers_whose_clocks_differ_by_two_hours_agree_on_which_run_is_alive() 
 }
 
 #[tokio::test]
-async fn a_run_that_was_seen_as_abandoned_cannot_come_back_as_succeeded() {
+async fn an_abandoned_run_cannot_become_succeeded() {
     let t = TestApp::new().await;
     let Claim::Run(run) = claim(t.db(), wanted("cloud"), Trigger::Hand).await.unwrap() else {
         panic!("nothing else runs");
@@ -245,7 +245,7 @@ async fn a_run_that_was_seen_as_abandoned_cannot_come_back_as_succeeded() {
 }
 
 #[tokio::test]
-async fn the_work_of_a_run_that_was_written_off_ends() {
+async fn the_work_of_an_abandoned_run_ends() {
     let t = TestApp::new().await;
     t.cloud.set([droplet("web-1")]);
     let hanging = t.cloud.hang().await;

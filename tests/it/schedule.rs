@@ -64,7 +64,7 @@ fn a_cron_has_six_fields_or_five() {
 }
 
 #[test]
-fn what_is_no_cron_is_refused_with_its_text() {
+fn an_invalid_cron_is_refused_with_its_text() {
     let bad = [
         "",
         " ",
@@ -94,7 +94,7 @@ fn what_is_no_cron_is_refused_with_its_text() {
 }
 
 #[test]
-fn every_server_names_a_tick_alike_whenever_within_the_second_it_looks() {
+fn all_servers_give_a_tick_the_same_name() {
     let schedule = cron("*/10 * * * * *");
     let tick = at("2027-01-01T12:00:20Z");
     for micros in [0, 1, 1_000, 499_999, 999_999, 1_000_000, 9_999_999] {
@@ -144,10 +144,10 @@ async fn a_tick_of_three_servers_is_one_run() {
 }
 
 #[tokio::test]
-async fn what_was_missed_is_run_at_the_start_and_the_sweep_sees_the_fresh_inventory() {
+async fn missed_jobs_run_at_start_and_the_sweep_uses_the_new_inventory() {
     let t = TestApp::new().await;
     t.imported("web-1").await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     t.cloud.set([droplet("web-1")]);
     catch_up(&t.scheduled(hourly())).await;
     let runs = t.runs().await;
@@ -158,7 +158,7 @@ async fn what_was_missed_is_run_at_the_start_and_the_sweep_sees_the_fresh_invent
 }
 
 #[tokio::test]
-async fn what_ran_within_its_interval_is_not_run_at_the_start() {
+async fn a_job_that_ran_within_its_interval_does_not_run_at_start() {
     let t = TestApp::new().await;
     catch_up(&t.scheduled(hourly())).await;
     t.later(TimeDelta::minutes(60));
@@ -179,10 +179,10 @@ async fn what_ran_within_its_interval_is_not_run_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_run_of_a_part_is_no_run_of_the_job() {
+async fn a_narrowed_run_does_not_count_as_a_run_of_the_job() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     catch_up(&t.scheduled(hourly())).await;
     t.later(TimeDelta::hours(2));
     let parts = [
@@ -214,7 +214,7 @@ async fn a_run_of_a_part_is_no_run_of_the_job() {
 }
 
 #[tokio::test]
-async fn a_job_whose_last_run_failed_or_was_abandoned_is_run_at_the_start() {
+async fn a_job_whose_last_run_failed_or_was_abandoned_runs_at_start() {
     let t = TestApp::new().await;
     t.cloud.fail(Some("no"));
     catch_up(&t.scheduled(hourly())).await;
@@ -291,7 +291,7 @@ async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
 }
 
 #[tokio::test]
-async fn whatever_parses_can_be_started() {
+async fn every_valid_cron_can_be_started() {
     let t = TestApp::new().await;
     let now = Clock::System.now();
     for text in [
@@ -319,7 +319,7 @@ async fn whatever_parses_can_be_started() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_waits_for_a_run_that_ends_in_time() {
+async fn a_stopping_server_waits_for_a_run_that_ends_in_time() {
     let t = TestApp::new().await;
     let hanging = t.cloud.hang().await;
     let started = t
@@ -336,7 +336,7 @@ async fn a_server_that_stops_waits_for_a_run_that_ends_in_time() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_gives_up_a_run_that_does_not_end() {
+async fn a_stopping_server_abandons_a_run_that_does_not_end() {
     let t = TestApp::new().await;
     t.cloud.set([droplet("web-1")]);
     let hanging = t.cloud.hang().await;
@@ -355,7 +355,7 @@ async fn a_server_that_stops_gives_up_a_run_that_does_not_end() {
 }
 
 #[tokio::test]
-async fn the_api_says_when_jobs_run_next() {
+async fn the_api_returns_when_jobs_run_next() {
     const SCHEDULES: &str = "{ jobSchedules { job cron nextRunAt } }";
     let t = TestApp::new().await;
     let by_hand = json!([

@@ -61,7 +61,7 @@ fn base(ty: &str) -> &str {
 }
 
 #[test]
-fn the_schema_in_the_repository_is_the_one_that_is_served() {
+fn the_schema_in_the_repository_equals_the_served_one() {
     let stored = include_str!("../../schema.graphql");
     assert!(
         stored.trim_end() == sdl().trim_end(),
@@ -115,7 +115,7 @@ fn is_upper(name: &str) -> bool {
 }
 
 #[test]
-fn names_are_written_as_their_kind_wants() {
+fn names_follow_the_conventions_of_their_kind() {
     let mut odd = Vec::new();
     let mut look = |good: bool, name: &str| {
         if !good {
@@ -151,7 +151,7 @@ fn named<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String>
 }
 
 #[test]
-fn connections_are_those_of_relay() {
+fn connections_conform_to_relay() {
     let types = types(&sdl());
     let connections: Vec<_> = types
         .iter()
@@ -238,7 +238,7 @@ fn mutations_take_one_input_and_return_a_payload_that_may_be_null() {
 }
 
 #[test]
-fn everything_with_an_id_is_a_node_but_the_viewer() {
+fn every_type_with_an_id_except_viewer_is_a_node() {
     for (name, ty) in &types(&sdl()) {
         let id = fields(ty).find(|field| field.name.node == "id");
         if let Some(id) = id {
@@ -251,7 +251,7 @@ fn everything_with_an_id_is_a_node_but_the_viewer() {
 }
 
 #[test]
-fn scalars_say_where_they_are_specified() {
+fn custom_scalars_name_their_specification() {
     let types = types(&sdl());
     let scalars: Vec<_> = types
         .values()
@@ -366,13 +366,13 @@ fn broken_inputs(
 }
 
 #[test]
-fn what_clients_were_promised_is_there() {
+fn the_schema_keeps_every_promise_to_clients() {
     let (promised, served) = (types(CONTRACT), types(&sdl()));
     assert_eq!(broken(&promised, &served), [""; 0]);
 }
 
 #[test]
-fn a_broken_promise_is_noticed() {
+fn a_broken_promise_is_detected() {
     let promised =
         types("type A { a(x: Int, y: B! = {}): Int! b: Int! c: Int } input B { c: Int } enum C { D E }");
     let served = types(
@@ -418,7 +418,7 @@ fn every_list_in_an_answer_is_bounded() {
 }
 
 #[test]
-fn no_description_is_a_librarys_own() {
+fn no_description_comes_from_a_library() {
     let sdl = sdl();
     for words in ["Implement", "scalar type represents", "input/output", "RFC3339"] {
         let ours = sdl.replace("@specifiedBy", "");

@@ -64,7 +64,7 @@ fn stopped(running: Running, signal: &str) -> Ended {
 }
 
 #[tokio::test]
-async fn a_server_says_where_it_listens_and_answers_there() {
+async fn a_server_prints_its_address_and_answers_there() {
     let database = TestDb::create().await;
     let mut running = server(&database).start(&["serve"]);
     let address = running.address();
@@ -83,7 +83,7 @@ async fn a_server_says_where_it_listens_and_answers_there() {
 }
 
 #[tokio::test]
-async fn a_server_syncs_and_sweeps_at_its_start() {
+async fn a_server_syncs_and_sweeps_at_start() {
     let database = TestDb::create().await;
     let program = server(&database)
         .with("DRIFT_SYNC_CRON", "0 0 0 1 1 *")
@@ -108,7 +108,7 @@ async fn a_server_syncs_and_sweeps_at_its_start() {
 }
 
 #[tokio::test]
-async fn a_server_without_an_inventory_says_that_it_does_not_sync() {
+async fn a_server_without_an_inventory_reports_that_it_does_not_sync() {
     let database = TestDb::create().await;
     let program = server(&database).with("DRIFT_SYNC_CRON", "");
     let mut running = program.start(&["serve"]);
@@ -118,7 +118,7 @@ async fn a_server_without_an_inventory_says_that_it_does_not_sync() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_keep_a_server_from_ending() {
+async fn an_idle_connection_does_not_delay_shutdown() {
     let database = TestDb::create().await;
     for signal in ["TERM", "INT"] {
         let mut running = server(&database).start(&["serve"]);
@@ -135,7 +135,7 @@ async fn an_idle_connection_does_not_keep_a_server_from_ending() {
 }
 
 #[tokio::test]
-async fn half_a_request_does_not_keep_a_server_from_ending() {
+async fn an_incomplete_request_does_not_delay_shutdown() {
     let database = TestDb::create().await;
     let mut running = server(&database).start(&["serve"]);
     let address = running.address();
@@ -150,7 +150,7 @@ async fn half_a_request_does_not_keep_a_server_from_ending() {
 }
 
 #[tokio::test]
-async fn sockets_and_streams_do_not_keep_a_server_from_ending() {
+async fn sockets_and_streams_do_not_delay_shutdown() {
     let database = TestDb::create().await;
     let mut running = server(&database).start(&["serve"]);
     let (address, token) = (running.address(), token());
@@ -176,7 +176,7 @@ async fn sockets_and_streams_do_not_keep_a_server_from_ending() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_named() {
+async fn an_address_in_use_is_named() {
     let database = TestDb::create().await;
     let mut running = server(&database).start(&["serve"]);
     let address = running.address();
@@ -191,7 +191,7 @@ async fn an_address_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_finish_the_head_of_its_request_is_cut_off() {
+async fn a_client_with_an_incomplete_request_head_is_disconnected() {
     let t = TestApp::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -225,7 +225,7 @@ async fn a_client_that_does_not_finish_the_head_of_its_request_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_demo_shows_what_differs_and_leaves_nothing_behind() {
+async fn a_demo_shows_drift_and_leaves_no_files_behind() {
     let program = Program::new().with("DRIFT_LISTEN", "127.0.0.1:0");
     let folder = program.folder().to_owned();
     let program = program.with("TMPDIR", folder.display().to_string());
@@ -257,7 +257,7 @@ async fn a_demo_shows_what_differs_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_sync_that_never_ends_does_not_keep_a_server_from_ending() {
+async fn a_sync_that_never_ends_does_not_prevent_shutdown() {
     let t = TestApp::new().await;
     let program = server(&t.database)
         .with("DRIFT_SYNC_CRON", "0 0 0 1 1 *")

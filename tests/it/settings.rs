@@ -73,7 +73,7 @@ fn serve_refuses_each_bad_setting_by_name() {
 }
 
 #[test]
-fn a_setting_is_refused_as_a_flag_as_well() {
+fn a_bad_setting_is_refused_as_a_flag_too() {
     for (flag, value, name) in [
         ("--listen", "here", "DRIFT_LISTEN"),
         ("--sync-cron", "hourly", "DRIFT_SYNC_CRON"),
@@ -122,7 +122,7 @@ fn a_secret_may_come_from_a_file_but_not_from_both() {
 }
 
 #[test]
-fn a_database_address_that_will_not_do_is_refused_with_what_is_wrong() {
+fn an_invalid_database_address_is_refused_with_a_reason() {
     for (url, wrong) in [
         ("postgres://u:planted@127.0.0.1:1/drift?sslmod=require", "sslmod"),
         ("sqlite://nowhere/at-all/drift.db?mode=rwc", "nowhere/at-all"),
@@ -136,7 +136,7 @@ fn a_database_address_that_will_not_do_is_refused_with_what_is_wrong() {
 }
 
 #[test]
-fn an_empty_variable_is_an_unset_one() {
+fn an_empty_variable_counts_as_unset() {
     let names = "DATABASE_URL DATABASE_URL_FILE DRIFT_JWT_SECRET_FILE DRIFT_JWT_ISSUER DRIFT_JWT_AUDIENCE \
         DRIFT_ROLES_CLAIM DRIFT_ROLE_ALIASES DRIFT_SYNC_CRON DRIFT_DETECT_CRON DRIFT_INVENTORY_FILE DRIFT_MIGRATE \
         DIGITALOCEAN_TOKEN DIGITALOCEAN_TOKEN_FILE DIGITALOCEAN_API_URL \
@@ -153,7 +153,7 @@ fn an_empty_variable_is_an_unset_one() {
 }
 
 #[test]
-fn no_help_shows_a_value_and_each_names_the_secrets() {
+fn help_shows_no_values_and_names_the_secrets() {
     let settings = [
         ("DRIFT_JWT_SECRET", SECRET),
         ("DATABASE_URL", "postgres://u:planted@127.0.0.1:1/drift"),

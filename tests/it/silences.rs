@@ -69,7 +69,7 @@ fn live_app() -> Value {
 }
 
 #[tokio::test]
-async fn an_app_that_names_its_domains_as_of_old_stays_clean_and_a_third_domain_is_seen() {
+async fn an_app_with_deprecated_domains_has_no_drift_until_a_domain_is_added() {
     for import_first in [true, false] {
         let account = Account::new().await;
         account.stub.has("apps", [live_app()]);
@@ -89,7 +89,7 @@ async fn an_app_that_names_its_domains_as_of_old_stays_clean_and_a_third_domain_
 }
 
 #[tokio::test]
-async fn what_an_app_tells_stays_compared_whole_beside_what_it_leaves_open() {
+async fn declared_fields_of_an_app_are_compared_beside_undeclared_ones() {
     let account = Account::new().await;
     account.stub.has("apps", [live_app()]);
     let summary = import(&account, app(1)).await;
@@ -125,7 +125,7 @@ async fn what_an_app_tells_stays_compared_whole_beside_what_it_leaves_open() {
 }
 
 #[tokio::test]
-async fn an_accept_makes_the_whole_value_the_desired_one_and_the_next_import_leaves_it_open_again() {
+async fn an_accept_compares_the_whole_value_until_the_next_import() {
     let account = Account::new().await;
     account.stub.has("apps", [live_app()]);
     import(&account, app(1)).await;
@@ -192,7 +192,7 @@ async fn a_tag_on_a_droplet_that_declares_none_is_drift() {
 }
 
 #[tokio::test]
-async fn a_switch_that_the_answer_leaves_out_is_off_and_is_seen_when_it_is_on() {
+async fn a_flag_absent_from_the_answer_is_off_and_turning_it_on_is_drift() {
     let account = Account::new().await;
     account.stub.has(
         "load_balancers",
@@ -223,7 +223,7 @@ async fn a_switch_that_the_answer_leaves_out_is_off_and_is_seen_when_it_is_on() 
 }
 
 #[tokio::test]
-async fn a_node_count_that_was_never_set_is_not_compared_and_the_bounds_of_the_pool_are() {
+async fn an_undeclared_node_count_is_not_compared_but_the_pool_bounds_are() {
     let account = Account::new().await;
     let pool = json!({ "id": "p-1", "name": "default", "size": "s-2vcpu-2gb", "count": 4, "auto_scale": false,
         "tags": ["k8s", "k8s:k-1"], "labels": null, "taints": [] });
@@ -265,7 +265,7 @@ async fn a_node_count_that_was_never_set_is_not_compared_and_the_bounds_of_the_p
 }
 
 #[tokio::test]
-async fn every_kind_stays_clean_with_an_import_before_and_after_the_sync_twice() {
+async fn no_kind_has_drift_with_imports_before_and_after_two_syncs() {
     for import_first in [true, false] {
         let account = Account::new().await;
         one_account::fill(&account.stub);

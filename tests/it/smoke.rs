@@ -8,10 +8,10 @@ use crate::support::cloud::droplet;
 use crate::support::{ADMIN, TestApp};
 
 #[tokio::test]
-async fn a_resized_droplet_is_flagged_accepted_and_then_as_wanted() {
+async fn a_resized_droplet_is_drift_until_it_is_accepted() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" }))
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" }))
         .await;
 
     let counts = t.sweep().await;
@@ -43,10 +43,11 @@ async fn a_resized_droplet_is_flagged_accepted_and_then_as_wanted() {
 }
 
 #[tokio::test]
-async fn the_inbox_is_asked_for_and_a_drift_accepted_over_graphql() {
+async fn the_inbox_is_queried_and_a_drift_is_accepted_over_graphql() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
     t.sweep().await;
     let inbox = "{ drifts { totalCount nodes { id revision field expected actual status resource { name
         provisioned { specVersion } events(first: 5) { nodes { type actor } } } } } }";

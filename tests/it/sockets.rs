@@ -66,7 +66,7 @@ async fn queries_mutations_and_subscriptions_run_over_a_socket() {
 }
 
 #[tokio::test]
-async fn an_operation_that_is_not_run_at_all_is_an_error_and_not_a_result() {
+async fn an_operation_that_is_not_executed_gets_an_error_message() {
     let (_server, mut socket) = on_toy().await;
     let deep = format!("{{ add(a: {}1{}, b: 2) }}", "[".repeat(5_000), "]".repeat(5_000));
     for (query, code) in [
@@ -104,7 +104,7 @@ async fn an_operation_that_is_not_run_at_all_is_an_error_and_not_a_result() {
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_with_what_it_brought() {
+async fn a_pong_repeats_the_payload_of_its_ping() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
     // Also before anything else was said.
@@ -119,7 +119,7 @@ async fn a_ping_is_answered_with_what_it_brought() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_none_of_the_protocol_closes_with_4400() {
+async fn an_invalid_message_closes_with_4400() {
     let bad = [
         "",
         "{",
@@ -157,7 +157,7 @@ async fn a_message_that_is_none_of_the_protocol_closes_with_4400() {
 }
 
 #[tokio::test]
-async fn a_reason_fits_into_its_frame() {
+async fn a_close_reason_fits_into_its_frame() {
     let (_server, mut socket) = on_toy().await;
     let id = "ä".repeat(200);
     for _ in 0..2 {
@@ -169,7 +169,7 @@ async fn a_reason_fits_into_its_frame() {
 }
 
 #[tokio::test]
-async fn a_client_says_first_who_it_is_and_just_once() {
+async fn connection_init_must_come_first_and_only_once() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
     socket.subscribe("1", "{ __typename }", json!({})).await;
@@ -180,7 +180,7 @@ async fn a_client_says_first_who_it_is_and_just_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_say_who_it_is_is_cut_off() {
+async fn a_client_without_connection_init_is_disconnected() {
     let router = toy(|sockets| sockets.init = Duration::from_millis(50));
     let server = Server::of(&router).await;
     let mut silent = Socket::new(server.address).await;
@@ -188,7 +188,7 @@ async fn a_client_that_does_not_say_who_it_is_is_cut_off() {
 }
 
 #[tokio::test]
-async fn two_operations_of_one_id_close_with_4409() {
+async fn two_operations_with_one_id_close_with_4409() {
     let (_server, mut socket) = on_toy().await;
     socket.subscribe("1", "{ slow }", json!({})).await;
     socket.subscribe("2", "{ add(a: 1, b: 1) }", json!({})).await;
@@ -199,7 +199,7 @@ async fn two_operations_of_one_id_close_with_4409() {
 }
 
 #[tokio::test]
-async fn a_completed_operation_is_heard_of_no_more() {
+async fn a_completed_operation_sends_no_more_messages() {
     let (_server, mut socket) = on_toy().await;
     socket.subscribe("1", "{ slow }", json!({})).await;
     socket.say(json!({ "type": "complete", "id": "1" })).await;
@@ -210,7 +210,7 @@ async fn a_completed_operation_is_heard_of_no_more() {
 }
 
 #[tokio::test]
-async fn a_socket_runs_so_many_operations_at_a_time_and_no_more() {
+async fn the_number_of_concurrent_operations_of_a_socket_is_limited() {
     let server = Server::of(&toy(|sockets| sockets.max_operations = 2)).await;
     let mut socket = Socket::new(server.address).await;
     socket.init(json!({})).await;
@@ -227,7 +227,7 @@ async fn a_socket_runs_so_many_operations_at_a_time_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_operation_that_takes_too_long_is_given_up() {
+async fn an_operation_that_takes_too_long_is_cancelled() {
     let bounds = Bounds {
         request_timeout: Duration::from_millis(50),
         ..Bounds::default()
@@ -245,7 +245,7 @@ async fn an_operation_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_big_closes_with_1009() {
+async fn a_message_that_is_too_large_closes_with_1009() {
     let (_server, socket) = on_toy().await;
     let (mut write, mut read) = socket.into_inner().split();
     // It goes on sending while it reads, as browsers do.
@@ -266,7 +266,7 @@ async fn a_message_that_is_too_big_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_gone_without_a_word_is_noticed() {
+async fn a_silently_lost_peer_is_detected() {
     let router = toy(|sockets| {
         sockets.ping = Duration::from_millis(50);
         sockets.silence = Duration::from_secs(1);
@@ -294,7 +294,7 @@ async fn a_peer_that_is_gone_without_a_word_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_goodbye_is_answered() {
+async fn a_close_frame_is_answered() {
     let (_server, mut socket) = on_toy().await;
     socket.subscribe("1", "{ slow }", json!({})).await;
     let frame = CloseFrame {
@@ -306,7 +306,7 @@ async fn a_goodbye_is_answered() {
 }
 
 #[tokio::test]
-async fn another_protocol_is_refused() {
+async fn another_subprotocol_is_refused() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::open(server.address, &[]).await.unwrap();
     assert_eq!(socket.goodbye().await.code, 4406);
@@ -315,7 +315,7 @@ async fn another_protocol_is_refused() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_opens_no_socket() {
+async fn a_page_of_another_origin_cannot_open_a_socket() {
     let router =
         toy(|sockets| sockets.allowed_origins = vec![Origin::parse("https://ops.example.com").unwrap()]);
     let server = Server::of(&router).await;
@@ -332,7 +332,7 @@ async fn a_page_of_another_origin_opens_no_socket() {
 }
 
 #[tokio::test]
-async fn who_asks_over_a_socket_is_judged_as_over_http() {
+async fn a_socket_has_the_same_access_rules_as_http() {
     let (t, server) = server().await;
     let viewer = t.token(None, &["platform_viewer"]);
     for (payload, code) in [
@@ -372,7 +372,7 @@ async fn who_asks_over_a_socket_is_judged_as_over_http() {
 }
 
 #[tokio::test]
-async fn a_bad_token_closes_with_4403_and_is_never_taken_for_nobody() {
+async fn a_bad_token_closes_with_4403_and_is_not_treated_as_anonymous() {
     let (t, server) = server().await;
     let good = admin(&t);
     for payload in [
@@ -405,7 +405,7 @@ async fn a_bad_token_closes_with_4403_and_is_never_taken_for_nobody() {
 }
 
 #[tokio::test]
-async fn a_socket_ends_with_its_token() {
+async fn a_socket_closes_when_its_token_expires() {
     let (t, server) = server().await;
     let mut socket = Socket::of(server.address, &admin(&t)).await;
     socket.listen("1", EVERYTHING, any_status()).await;

@@ -30,7 +30,7 @@ async fn record(t: &TestApp, take_over: bool) -> Value {
 }
 
 #[tokio::test]
-async fn a_spec_that_a_state_owns_is_recorded_over_only_with_take_over() {
+async fn a_spec_of_a_state_is_replaced_only_with_take_over() {
     let t = with_a_state().await;
     let before = t.spec("web-1").await;
     let refused = record(&t, false).await;
@@ -55,7 +55,7 @@ async fn a_spec_that_a_state_owns_is_recorded_over_only_with_take_over() {
 }
 
 #[tokio::test]
-async fn a_spec_that_left_its_state_is_recorded_without_take_over() {
+async fn a_spec_that_left_its_state_is_replaced_without_take_over() {
     let t = with_a_state().await;
     let meant = ImportOptions {
         allow_mass_retire: true,
@@ -70,9 +70,9 @@ async fn a_spec_that_left_its_state_is_recorded_without_take_over() {
 }
 
 #[tokio::test]
-async fn an_accept_says_that_the_next_import_of_the_owning_state_undoes_it() {
+async fn an_accept_warns_that_the_next_import_of_the_state_undoes_it() {
     let t = with_a_state().await;
-    t.asked_for("web-2", json!({ "size_slug": "s-1" })).await;
+    t.record_spec("web-2", json!({ "size_slug": "s-1" })).await;
     t.sweep().await;
     let accept = async |name: &str| {
         let drift = t.open_drift(name, "size_slug").await;

@@ -77,7 +77,7 @@ async fn a_page_of_50_costs_as_many_statements_as_a_page_of_5() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_page_costs_the_same_every_time_on_many_threads_too() {
+async fn a_page_always_costs_the_same_statements_on_many_threads() {
     let (t, log) = observed().await;
     fleet(t.db(), 60, t.now()).await;
     t.sweep().await;
@@ -181,7 +181,7 @@ fn about<'s>(statements: &'s [Statement], needle: &str) -> &'s Statement {
 }
 
 #[tokio::test]
-async fn a_resource_with_5000_events_is_read_no_further_than_its_page() {
+async fn a_page_of_a_resource_with_5000_events_reads_only_its_rows() {
     let (t, log) = observed().await;
     let ids = fleet(t.db(), 3, t.now()).await;
     for id in &ids {
@@ -204,7 +204,7 @@ async fn a_resource_with_5000_events_is_read_no_further_than_its_page() {
 }
 
 #[tokio::test]
-async fn a_page_of_5000_drifts_walks_the_index_of_its_order() {
+async fn a_page_of_5000_drifts_uses_the_index_of_its_order() {
     let (t, log) = observed().await;
     fleet(t.db(), 1_700, t.now()).await;
     t.sweep().await;

@@ -48,7 +48,7 @@ async fn before_the_storm() -> TestApp {
     t.cloud_has(cloud(0)).await;
     for n in 0..RESOURCES {
         let spec = json!({ "size_slug": "size-wanted", "region": "nyc3", "backups": true });
-        t.asked_for(&format!("web-{n}"), spec).await;
+        t.record_spec(&format!("web-{n}"), spec).await;
     }
     assert_eq!(t.sweep().await.opened, (RESOURCES * FIELDS) as u64);
     t
@@ -198,7 +198,7 @@ async fn the_second_sweep_finds_nothing(t: &TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_drift_is_accepted_once_in_a_storm_of_sweeps_and_accepts() {
+async fn many_concurrent_sweeps_and_accepts_accept_every_drift_once() {
     let t = before_the_storm().await;
     let servers = servers(&t).await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -222,7 +222,7 @@ async fn every_drift_is_accepted_once_in_a_storm_of_sweeps_and_accepts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_unseen_is_accepted_in_a_storm_of_sweeps_accepts_and_syncs() {
+async fn many_concurrent_sweeps_accepts_and_syncs_accept_no_unseen_value() {
     let t = before_the_storm().await;
     let servers = servers(&t).await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -300,7 +300,8 @@ async fn the_upsert_of_an_open_row_runs_a_thousand_times_on_one_connection() {
 async fn a_thousand_sweeps_in_a_row_open_a_thousand_rows() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
-    t.asked_for("web-1", json!({ "size_slug": "s-1vcpu-1gb" })).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
     // So few connections that each of them plans the statement once and for all.
     let db = Db::connect(&t.database.url, 1).await.unwrap();
     let (clock, scope) = (Clock::Manual(t.clock.clone()), Default::default());

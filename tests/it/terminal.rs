@@ -151,7 +151,7 @@ fn an_interrupted_demo_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_demo_that_is_interrupted_while_it_begins_leaves_nothing_behind() {
+fn a_demo_interrupted_during_its_start_leaves_nothing_behind() {
     let mut demo = Demo::start(&[]);
     while demo.left().is_empty() {
         std::thread::yield_now();
@@ -161,7 +161,7 @@ fn a_demo_that_is_interrupted_while_it_begins_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_demo_on_a_taken_port_says_so_and_leaves_nothing_behind() {
+fn a_demo_on_a_port_in_use_reports_it_and_leaves_nothing_behind() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let temporary = tempfile::tempdir().unwrap();
@@ -175,7 +175,7 @@ fn a_demo_on_a_taken_port_says_so_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_live_demo_says_what_happens_in_the_account() {
+fn a_live_demo_prints_the_changes_in_the_account() {
     let mut demo = Demo::start(&["--live=1s"]);
     demo.read_all_of_the_introduction();
     let mut line = String::new();
@@ -190,7 +190,7 @@ fn a_live_demo_says_what_happens_in_the_account() {
 async fn detect(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").tags(["web"])]).await;
-    t.asked_for("web-1", json!({ "tags": ["env:prod", "web"], "name": "web-1" }))
+    t.record_spec("web-1", json!({ "tags": ["env:prod", "web"], "name": "web-1" }))
         .await;
     let mut command = drift_inbox(&[&["detect"], arguments].concat());
     command
@@ -202,7 +202,7 @@ async fn detect(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 }
 
 #[tokio::test]
-async fn detect_prints_a_table_and_keeps_its_progress_to_standard_error() {
+async fn detect_prints_a_table_and_its_progress_to_standard_error() {
     let output = detect(&["--exit-code"], &[("RUST_LOG", "info")]).await;
     assert_eq!(output.status.code(), Some(3));
     let (out, err) = text_of(&output);
@@ -217,7 +217,7 @@ droplet web-1  tags   env:prod  - env:prod  now
 }
 
 #[tokio::test]
-async fn detect_prints_one_json_document_in_the_names_of_the_schema() {
+async fn detect_prints_one_json_document_with_the_names_of_the_schema() {
     let output = detect(&["--format", "json"], &[]).await;
     assert!(output.status.success());
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -249,7 +249,7 @@ async fn detect_prints_one_json_document_in_the_names_of_the_schema() {
 }
 
 #[tokio::test]
-async fn colours_are_for_terminals_and_for_those_who_insist_but_never_with_no_color() {
+async fn colours_are_used_on_terminals_or_on_request_but_never_with_no_color() {
     let insists = ("CLICOLOR_FORCE", "1");
     let output = detect(&[], &[insists]).await;
     assert!(output.stdout.contains(&0x1b));
@@ -258,7 +258,7 @@ async fn colours_are_for_terminals_and_for_those_who_insist_but_never_with_no_co
 }
 
 #[test]
-fn shells_complete_and_man_explains_every_command() {
+fn completions_and_man_pages_cover_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = drift_inbox(&["completions", shell]).output().unwrap();
         let (script, _) = text_of(&output);

@@ -50,7 +50,7 @@ fn counts(summary: &drift_inbox::services::imports::ImportSummary) -> [u64; 4] {
 }
 
 #[tokio::test]
-async fn what_a_state_asks_for_is_compared_with_what_is_there() {
+async fn specs_of_a_state_are_compared_with_live_values() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size(LARGE), droplet("web-2")])
         .await;
@@ -78,7 +78,7 @@ async fn what_a_state_asks_for_is_compared_with_what_is_there() {
 }
 
 #[tokio::test]
-async fn importing_before_the_first_sync_gives_the_same_as_after_it() {
+async fn importing_before_or_after_the_first_sync_gives_the_same_result() {
     let state = droplets("l-1", 1, &[("web-1", SMALL), ("web-2", LARGE), ("gone", SMALL)]);
     let cloud = || [droplet("web-1").tags(["a"]), droplet("web-2")];
     let mut ends = Vec::new();
@@ -145,7 +145,7 @@ async fn importing_twice_writes_nothing() {
 }
 
 #[tokio::test]
-async fn an_older_version_is_refused_as_a_whole() {
+async fn an_older_serial_of_a_state_is_refused_completely() {
     let t = TestApp::new().await;
     t.import(&droplets("l-1", 7, &[("web-1", SMALL)])).await;
     let before = written(&t).await;
@@ -164,10 +164,10 @@ async fn an_older_version_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn a_spec_of_another_source_is_refused_by_name_and_the_rest_goes_on() {
+async fn a_spec_of_another_source_is_refused_by_name_and_the_rest_is_imported() {
     let t = TestApp::new().await;
     t.cloud_has(["api", "base", "other", "mine"].map(droplet)).await;
-    t.asked_for("api", json!({"size_slug": LARGE})).await;
+    t.record_spec("api", json!({"size_slug": LARGE})).await;
     t.import(&droplets("l-2", 1, &[("other", LARGE)])).await;
     let before = t.spec("other").await;
     let summary = t
@@ -198,11 +198,11 @@ async fn a_spec_of_another_source_is_refused_by_name_and_the_rest_goes_on() {
 }
 
 #[tokio::test]
-async fn what_people_recorded_is_taken_over_if_they_say_so() {
+async fn specs_of_the_api_are_taken_over_only_with_take_over() {
     let t = TestApp::new().await;
     t.cloud_has(["api", "base", "other", "new"].map(|name| droplet(name).size(LARGE)))
         .await;
-    t.asked_for("api", json!({"size_slug": SMALL})).await;
+    t.record_spec("api", json!({"size_slug": SMALL})).await;
     let baseline = "mutation { recordBaseline(input: { filter: { search: \"base\" } }) { count } }";
     assert_eq!(t.data(baseline, json!({})).await["recordBaseline"]["count"], 1);
     t.import(&droplets("l-2", 1, &[("other", LARGE)])).await;
@@ -269,7 +269,7 @@ async fn what_people_recorded_is_taken_over_if_they_say_so() {
 }
 
 #[tokio::test]
-async fn specs_retire_with_the_instances_that_left_their_state_only() {
+async fn only_specs_whose_instances_left_their_state_are_retired() {
     let t = TestApp::new().await;
     t.import(&droplets("l-2", 1, &[("other", SMALL)])).await;
     t.import(&droplets("l-1", 1, &[("a", SMALL), ("b", SMALL), ("c", SMALL)]))
@@ -308,7 +308,7 @@ async fn a_tainted_instance_keeps_its_spec() {
 }
 
 #[tokio::test]
-async fn the_summary_says_which_drifts_it_closes() {
+async fn the_summary_lists_the_drifts_that_the_import_closes() {
     let t = TestApp::new().await;
     t.cloud_has([
         droplet("web-1").size(LARGE),
@@ -343,7 +343,7 @@ async fn the_summary_says_which_drifts_it_closes() {
 }
 
 #[tokio::test]
-async fn what_show_json_prints_needs_a_name_of_its_own() {
+async fn output_of_terraform_show_json_needs_a_lineage() {
     let t = TestApp::new().await;
     let mut shown: State = droplets("l-1", 1, &[("a", SMALL)]);
     (shown.lineage, shown.serial) = (None, None);
@@ -370,7 +370,7 @@ async fn what_show_json_prints_needs_a_name_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_may_not_enter_is_refused_by_name() {
+async fn values_that_cannot_be_stored_are_refused_by_name() {
     let t = TestApp::new().await;
     let tags: Vec<String> = (0..20_000).map(|n| format!("tag-number-{n:06}")).collect();
     let instances = [
@@ -416,7 +416,7 @@ async fn what_may_not_enter_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn many_instances_go_in_by_batches_beside_a_sync() {
+async fn many_instances_are_imported_in_batches_during_a_sync() {
     let t = TestApp::new().await;
     let names: Vec<String> = (0..1_200).map(|n| format!("web-{n:04}")).collect();
     let state = droplets(
@@ -444,7 +444,7 @@ async fn many_instances_go_in_by_batches_beside_a_sync() {
 }
 
 #[tokio::test]
-async fn one_state_imported_many_times_at_once_ends_at_its_newest_version() {
+async fn concurrent_imports_of_one_state_end_at_its_newest_version() {
     let t = TestApp::new().await;
     let sizes = ["s-1", "s-2", "s-3", "s-4", "s-5", "s-6"];
     let states: Vec<State> = (1..)

@@ -23,7 +23,7 @@ fn web(serial: i64, size: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_state_is_imported_as_json_or_as_a_text() {
+async fn a_state_is_imported_as_json_or_as_text() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2")]).await;
     let data = t.data(IMPORT, json!({"input": {"state": web(1, "s-1")}})).await;
@@ -50,10 +50,10 @@ async fn a_state_is_imported_as_json_or_as_a_text() {
 }
 
 #[tokio::test]
-async fn a_spec_of_the_api_is_refused_with_the_way_out_and_then_taken_over() {
+async fn a_spec_of_the_api_is_refused_with_a_hint_and_then_taken_over() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2")]).await;
-    t.asked_for("web-1", json!({"size_slug": "s-1"})).await;
+    t.record_spec("web-1", json!({"size_slug": "s-1"})).await;
     let mut input = json!({"input": {"state": web(1, "s-2")}});
     let data = t.data(IMPORT, input.clone()).await;
     let summary = &data["importTerraformState"]["summary"];
@@ -76,7 +76,7 @@ async fn a_spec_of_the_api_is_refused_with_the_way_out_and_then_taken_over() {
 }
 
 #[tokio::test]
-async fn what_is_no_state_and_who_may_not_import_is_refused() {
+async fn an_invalid_state_and_an_unauthorized_import_are_refused() {
     let t = TestApp::new().await;
     for bad in [
         json!("resource {"),
@@ -101,7 +101,7 @@ async fn what_is_no_state_and_who_may_not_import_is_refused() {
 }
 
 #[test]
-fn the_command_says_what_it_took_over_and_draws_nothing_where_nobody_watches() {
+fn the_command_lists_taken_over_specs_and_shows_no_progress_without_a_terminal() {
     let inventory = json!({"provider": "digitalocean", "resources": [
         {"kind": "droplet", "providerId": "web-1", "name": "web-1", "sizeSlug": "s-1", "region": "nyc3"}]});
     let program = Program::new()
@@ -135,7 +135,7 @@ fn the_command_says_what_it_took_over_and_draws_nothing_where_nobody_watches() {
 }
 
 #[test]
-fn an_import_on_the_command_line_is_recorded_under_the_name_of_who_ran_it() {
+fn an_import_on_the_command_line_is_recorded_under_the_name_of_its_user() {
     let program = Program::new()
         .with_file("1.tfstate", web(1, "s-1").to_string())
         .with_file("2.tfstate", web(2, "s-2").to_string());

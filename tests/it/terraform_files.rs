@@ -45,7 +45,7 @@ async fn open(account: &Account) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn provider_addresses_of_old_are_digitaloceans() {
+async fn legacy_provider_addresses_are_recognized_as_digitalocean() {
     let account = Account::new().await;
     account.stub.has("droplets", (1..=4).map(droplet));
     for place in 0..4 {
@@ -63,7 +63,7 @@ async fn provider_addresses_of_old_are_digitaloceans() {
 }
 
 #[tokio::test]
-async fn attributes_flat_of_terraform_0_11_are_read() {
+async fn flat_attributes_of_terraform_0_11_are_read() {
     let account = Account::new().await;
     account.stub.has("droplets", [droplet(1), droplet(2)]);
     account
@@ -164,7 +164,7 @@ fn a_state_from_powershell_is_read() {
 }
 
 #[test]
-fn lines_of_a_ci_wrapper_are_named_by_the_command() {
+fn lines_of_a_ci_wrapper_are_reported_by_the_command() {
     let text = state_file(
         "l-1",
         1,
@@ -184,7 +184,7 @@ fn lines_of_a_ci_wrapper_are_named_by_the_command() {
 }
 
 #[tokio::test]
-async fn two_environments_of_one_lineage_are_owned_side_by_side_under_names_of_their_own() {
+async fn two_environments_of_one_lineage_are_kept_apart_by_given_names() {
     let t = TestApp::new().await;
     let small = |names: [&'static str; 2]| names.map(|name| (name, "s-1"));
     let prod = droplets("l-1", 41, &small(["prod-0", "prod-1"]));

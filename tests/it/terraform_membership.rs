@@ -102,7 +102,7 @@ async fn a_project_with_inline_resources_declares_the_project_of_its_members() {
 }
 
 #[tokio::test]
-async fn a_project_in_another_state_declares_it_whichever_is_imported_first() {
+async fn a_project_in_another_state_declares_membership_in_any_import_order() {
     for project_first in [true, false] {
         let account = account_in(SHOP).await;
         let order = if project_first { [1, 0] } else { [0, 1] };
@@ -137,7 +137,7 @@ async fn a_project_in_another_state_declares_it_whichever_is_imported_first() {
 }
 
 #[tokio::test]
-async fn where_no_project_declares_a_member_its_project_is_not_compared() {
+async fn the_project_of_an_undeclared_member_is_not_compared() {
     let account = account_in(SHOP).await;
     import(&account, "l-cluster", 1, &[cluster()]).await;
     assert_eq!(open(&account).await, Vec::<Value>::new());
@@ -164,7 +164,7 @@ async fn a_default_project_that_still_lists_a_member_does_not_contradict_its_pro
 }
 
 #[tokio::test]
-async fn two_states_that_declare_two_projects_are_named_and_the_project_is_not_compared() {
+async fn contradicting_states_are_named_and_the_project_is_not_compared() {
     let account = account_in(SHOP).await;
     import(&account, "l-cluster", 1, &[cluster()]).await;
     import(&account, "l-a", 1, &[project_resources(SHOP)]).await;
@@ -189,7 +189,7 @@ async fn two_states_that_declare_two_projects_are_named_and_the_project_is_not_c
 }
 
 #[tokio::test]
-async fn a_dry_run_keeps_no_declaration_and_says_what_it_would_change() {
+async fn a_dry_run_stores_no_declaration_and_lists_what_it_would_change() {
     let account = account_in(SHOP).await;
     import(&account, "l-cluster", 1, &[cluster()]).await;
     let before = account.t.tables().await;
@@ -263,7 +263,7 @@ async fn account_with_attachments(attached: bool) -> Account {
 }
 
 #[tokio::test]
-async fn attachments_in_another_state_are_declared_by_it_in_any_order() {
+async fn attachments_in_another_state_are_declared_in_any_import_order() {
     let parts = [machine(), storage(), attachments()];
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
         for attached in [true, false] {
@@ -284,7 +284,7 @@ async fn attachments_in_another_state_are_declared_by_it_in_any_order() {
 }
 
 #[tokio::test]
-async fn volumes_that_nothing_attaches_are_not_compared() {
+async fn volumes_without_a_declared_attachment_are_not_compared() {
     for attached in [true, false] {
         let account = account_with_attachments(attached).await;
         import(&account, "l-0", 1, &[machine()]).await;
@@ -300,7 +300,7 @@ fn machine_with_volume() -> Instances {
 }
 
 #[tokio::test]
-async fn a_list_of_volumes_is_not_compared_once_the_last_attachment_is_removed() {
+async fn volumes_are_not_compared_once_the_last_attachment_is_removed() {
     for droplet in [machine, machine_with_volume] {
         for droplet_first in [true, false] {
             let account = account_with_attachments(false).await;
@@ -332,7 +332,7 @@ async fn volumes_that_the_configuration_of_a_droplet_refers_to_are_compared() {
 }
 
 #[tokio::test]
-async fn a_tainted_attachment_leaves_what_is_attached_open() {
+async fn attachments_are_not_compared_beside_a_tainted_attachment() {
     let account = account_with_attachments(true).await;
     let attached = attachments().remove(0);
     let instances = [machine(), storage(), vec![attached]].concat();
@@ -346,7 +346,7 @@ async fn a_tainted_attachment_leaves_what_is_attached_open() {
 }
 
 #[tokio::test]
-async fn two_states_that_are_imported_at_once_lose_no_declaration() {
+async fn two_concurrent_imports_lose_no_declaration() {
     for _ in 0..5 {
         let account = account_in(FIRST).await;
         let (cluster, project) = (cluster(), project_resources(SHOP));

@@ -24,7 +24,7 @@ use crate::support::fleet::fleet;
 use crate::support::stub_do::{Answer, honest, response};
 
 #[tokio::test]
-async fn a_resource_that_answers_neither_way_keeps_no_other_from_being_written() {
+async fn an_unconfirmed_resource_does_not_prevent_writing_others() {
     for (status, why) in [
         (422, "the response status is 422"),
         (403, "the token may not read it (403)"),
@@ -107,7 +107,7 @@ fn hourly_limit(account: &Account, asked_for: &Arc<Mutex<BTreeMap<String, u64>>>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_that_are_gone_are_confirmed_over_runs_and_none_is_asked_for_twice() {
+async fn ten_thousand_deleted_resources_are_confirmed_once_each_over_several_runs() {
     const GONE: u64 = 10_000;
     let account = Account::new().await;
     fleet(account.t.db(), GONE as usize, account.t.now()).await;
@@ -152,7 +152,7 @@ async fn ten_thousand_that_are_gone_are_confirmed_over_runs_and_none_is_asked_fo
 }
 
 #[tokio::test]
-async fn a_mass_that_was_let_go_is_confirmed_by_later_syncs_without_another_permission() {
+async fn a_permitted_mass_disappearance_is_confirmed_by_later_syncs_without_permission() {
     let account = Account::new().await;
     account.stub.has("droplets", (1..=40).map(droplet));
     account.sync().await;
@@ -185,7 +185,7 @@ async fn a_mass_that_was_let_go_is_confirmed_by_later_syncs_without_another_perm
 }
 
 #[tokio::test]
-async fn a_mass_that_went_is_judged_before_any_is_asked_for_or_written() {
+async fn a_mass_disappearance_is_refused_before_confirmations_and_writes() {
     let account = Account::new().await;
     account.stub.has("droplets", (1..=30).map(droplet));
     account
@@ -215,7 +215,7 @@ async fn a_mass_that_went_is_judged_before_any_is_asked_for_or_written() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_in_the_middle_keeps_what_was_answered() {
+async fn confirmations_before_a_token_is_refused_are_kept() {
     let account = Account::new().await;
     account.stub.has("droplets", (1..=300).map(droplet));
     account.sync().await;
@@ -280,7 +280,7 @@ impl InventoryProvider for FourAtOnce {
 }
 
 #[tokio::test]
-async fn several_are_asked_for_at_once() {
+async fn confirmations_are_requested_concurrently() {
     let t = TestApp::new().await;
     t.cloud_has((0..8).map(|n| named(&format!("web-{n}")))).await;
     t.cloud.set([]);
@@ -298,7 +298,7 @@ async fn several_are_asked_for_at_once() {
 }
 
 #[tokio::test]
-async fn no_more_are_asked_for_at_once_than_the_limits_say() {
+async fn the_number_of_concurrent_confirmations_is_limited() {
     let account = Account::with(Limits {
         in_flight: 2,
         confirming: Duration::from_secs(2),

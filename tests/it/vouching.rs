@@ -23,8 +23,8 @@ async fn swept(t: &TestApp) -> job_runs::Model {
 async fn in_order(t: &TestApp) {
     t.cloud_has([droplet("web-1"), Listed::new("volume", "data-1")])
         .await;
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
-    t.asked_for("data-1", json!({ "name": "data-1" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("data-1", json!({ "name": "data-1" })).await;
 }
 
 /// Which kinds a sweep could not rely on, and why.
@@ -51,7 +51,7 @@ async fn listed_at(t: &TestApp, kind: &str, at: DateTime<Utc>) {
 }
 
 #[tokio::test]
-async fn a_sweep_over_an_inventory_that_is_too_old_is_partial_and_names_its_kinds() {
+async fn a_sweep_over_overdue_kinds_is_partial_and_names_them() {
     let t = TestApp::new().await;
     in_order(&t).await;
     t.later(TimeDelta::minutes(120));
@@ -74,7 +74,7 @@ async fn a_sweep_over_an_inventory_that_is_too_old_is_partial_and_names_its_kind
 }
 
 #[tokio::test]
-async fn a_sweep_over_a_kind_that_the_newest_sync_could_not_read_is_partial() {
+async fn a_sweep_over_a_kind_that_is_not_readable_is_partial() {
     let t = TestApp::new().await;
     in_order(&t).await;
     let unread = [
@@ -104,7 +104,7 @@ async fn a_sweep_over_a_kind_that_the_newest_sync_could_not_read_is_partial() {
 }
 
 #[tokio::test]
-async fn a_sweep_is_partial_if_a_field_that_a_spec_sets_could_not_be_read() {
+async fn a_sweep_is_partial_if_a_field_of_a_spec_is_unread() {
     let t = TestApp::new().await;
     in_order(&t).await;
     t.cloud
@@ -145,7 +145,7 @@ async fn a_sweep_is_partial_if_a_field_that_a_spec_sets_could_not_be_read() {
 }
 
 #[tokio::test]
-async fn a_sweep_before_any_sync_is_partial_and_one_over_resources_that_no_sync_listed_is_too() {
+async fn a_sweep_before_any_sync_or_over_unsynced_resources_is_partial() {
     let t = TestApp::new().await;
     let run = swept(&t).await;
     assert_eq!(
@@ -161,7 +161,7 @@ async fn a_sweep_before_any_sync_is_partial_and_one_over_resources_that_no_sync_
         "no spec, no doubt"
     );
     t.imported("web-1").await;
-    t.asked_for("web-1", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     let run = swept(&t).await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(stale(&run), [named("droplet", "never_listed")]);
@@ -169,7 +169,7 @@ async fn a_sweep_before_any_sync_is_partial_and_one_over_resources_that_no_sync_
 }
 
 #[tokio::test]
-async fn a_listing_at_a_time_in_the_future_is_named_and_not_taken_for_fresh() {
+async fn a_listing_with_a_future_time_is_reported_and_not_taken_for_recent() {
     let t = TestApp::new().await;
     in_order(&t).await;
     listed_at(&t, "droplet", t.now() + TimeDelta::hours(1)).await;
@@ -214,7 +214,7 @@ async fn the_api_says_whether_an_empty_inbox_can_be_relied_on() {
     swept(&t).await;
     assert_eq!(freshness().await, good);
     t.imported("web-2").await;
-    t.asked_for("web-2", json!({ "region": "nyc3" })).await;
+    t.record_spec("web-2", json!({ "region": "nyc3" })).await;
     let unseen = freshness().await;
     assert_eq!(
         (&unseen["vouched"], &unseen["neverListed"]),
@@ -227,7 +227,7 @@ fn on(database: &TestDb) -> Program {
 }
 
 #[tokio::test]
-async fn detect_with_exit_code_ends_with_4_when_it_cannot_vouch_and_with_3_when_drift_is_open() {
+async fn detect_exits_with_4_if_the_inbox_is_not_up_to_date_and_with_3_on_drift() {
     let t = TestApp::today().await;
     in_order(&t).await;
     let program = on(&t.database);
@@ -250,7 +250,7 @@ async fn detect_with_exit_code_ends_with_4_when_it_cannot_vouch_and_with_3_when_
     let ended = program.run(&["detect", "--exit-code", "--max-age", "soon"]);
     assert_eq!(ended.code, Some(2), "{}", ended.said());
 
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let ended = program.run(&["detect", "--exit-code"]);
     assert_eq!(ended.code, Some(3), "{}", ended.said());
     assert!(
@@ -261,13 +261,13 @@ async fn detect_with_exit_code_ends_with_4_when_it_cannot_vouch_and_with_3_when_
 }
 
 #[tokio::test]
-async fn settling_resources_are_not_vouched_for() {
+async fn with_settling_resources_the_inbox_is_not_up_to_date() {
     let t = TestApp::today().await;
     in_order(&t).await;
     let web_2 = droplet("web-2").status("resizing").settling();
     t.cloud_has([droplet("web-1"), Listed::new("volume", "data-1"), web_2])
         .await;
-    t.asked_for("web-2", json!({ "region": "fra1" })).await;
+    t.record_spec("web-2", json!({ "region": "fra1" })).await;
     let program = on(&t.database);
     let ended = program.run(&["detect", "--exit-code"]);
     assert_eq!(ended.code, Some(4), "{}", ended.said());
@@ -293,14 +293,14 @@ async fn settling_resources_are_not_vouched_for() {
     assert_eq!(freshness, json!({ "vouched": false, "settling": 1, "stale": [] }));
 
     // Other drift is named first.
-    t.asked_for("web-1", json!({ "region": "fra1" })).await;
+    t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let ended = program.run(&["detect", "--exit-code"]);
     assert_eq!(ended.code, Some(3), "{}", ended.said());
     assert!(ended.out.contains("settling and not compared"), "{}", ended.out);
 }
 
 #[tokio::test]
-async fn nothing_is_vouched_for_where_no_resource_has_a_spec() {
+async fn without_any_spec_the_inbox_is_not_up_to_date() {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1")]).await;
     let program = on(&t.database);
@@ -326,7 +326,7 @@ fn state() -> String {
 }
 
 #[test]
-fn commands_that_only_read_make_no_database_and_detect_without_one_vouches_for_nothing() {
+fn read_only_commands_create_no_database_and_detect_without_one_reports_so() {
     let program = Program::new().with_file("state.json", state());
     let entries = || std::fs::read_dir(program.folder()).unwrap().count();
     let ended = program.run(&["detect", "--exit-code"]);
@@ -345,7 +345,7 @@ fn commands_that_only_read_make_no_database_and_detect_without_one_vouches_for_n
 }
 
 #[test]
-fn an_import_before_any_sync_says_that_nothing_is_compared_yet() {
+fn an_import_before_any_sync_reports_that_nothing_is_compared_yet() {
     let program = Program::new().with_file("state.json", state());
     let ended = program.run(&["import-terraform", "state.json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.said());
@@ -356,7 +356,7 @@ fn an_import_before_any_sync_says_that_nothing_is_compared_yet() {
 }
 
 #[test]
-fn a_command_prints_its_one_useful_line_and_logs_nothing_beside_it() {
+fn a_command_prints_its_result_line_and_logs_nothing() {
     let inventory = json!({ "provider": "digitalocean",
         "resources": [{ "kind": "droplet", "providerId": "1", "name": "web-1" }] });
     let program = Program::new().with_file("inventory.json", inventory.to_string());

@@ -286,7 +286,7 @@ impl Browser {
 
     /// Hosts of everything that the pages have asked for so far, this server's own left out.
     pub(crate) async fn strangers(&self) -> BTreeSet<String> {
-        let asked = self.asked_for().await;
+        let asked = self.requested_urls().await;
         assert!(!asked.is_empty(), "the log of requests is empty");
         asked
             .into_iter()
@@ -300,7 +300,7 @@ impl Browser {
     }
 
     /// Addresses of everything that was asked for since this was last asked.
-    pub(crate) async fn asked_for(&self) -> Vec<String> {
+    pub(crate) async fn requested_urls(&self) -> Vec<String> {
         let log = self.log("performance").await;
         let events = log
             .iter()

@@ -184,7 +184,7 @@ impl TestApp {
     }
 
     /// Records a spec for the resource of this name.
-    pub(crate) async fn asked_for(&self, name: &str, spec: Value) -> cloud_provisioned::Model {
+    pub(crate) async fn record_spec(&self, name: &str, spec: Value) -> cloud_provisioned::Model {
         self.try_asked_for(name, spec, None).await.unwrap()
     }
 

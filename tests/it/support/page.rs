@@ -30,7 +30,7 @@ pub(crate) async fn three_differences() -> Served {
         ("data-1", json!({ "size_gigabytes": 50 })),
     ];
     for (name, spec) in asked_for {
-        t.asked_for(name, spec).await;
+        t.record_spec(name, spec).await;
     }
     t.sweep().await;
     Served::start(t).await
