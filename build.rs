@@ -1,8 +1,8 @@
-//! Puts GraphiQL's files into the binary where `scripts/graphiql` has fetched them.
+//! Embeds the files of GraphiQL in the binary if `scripts/graphiql` has fetched them.
 
 use std::path::Path;
 
-/// What `src/http/graphiql.rs` embeds.
+/// The files that `src/http/graphiql.rs` embeds.
 const FILES: [&str; 4] = [
     "react.production.min.js",
     "react-dom.production.min.js",
@@ -11,7 +11,7 @@ const FILES: [&str; 4] = [
 ];
 
 fn main() {
-    // The folder above, because cargo takes one that is missing for one that has changed.
+    // Watch the parent folder: cargo treats a missing path as changed and would rebuild every time.
     println!("cargo::rerun-if-changed=web/graphiql");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(graphiql_embedded)");

@@ -1,6 +1,6 @@
-//! What a running server or command holds, and how it runs the jobs.
+//! The shared state of a server or command, and the execution of jobs.
 //!
-//! Cron ticks, the command line and the mutations all call [`App::start`], so a job has one code path.
+//! Schedules, the command line and mutations all call [`App::start`], so each job has one code path.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -29,31 +29,31 @@ use crate::services::inventory::{self, FailedSync, SyncCounts, SyncOptions};
 use crate::services::job_runs::{Claim, Report, Trigger, Wanted, abandon, claim, finish, heartbeat};
 use crate::services::retention;
 
-/// How often a run says that it is alive.
+/// Interval between the heartbeats of a run.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// How long a process that ends waits to say so.
+/// Maximum time to record abandoned runs when the process ends.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
-/// Hears what a sweep has done so far.
+/// Receives the counts of a sweep as it progresses.
 pub type Progress = Arc<dyn Fn(&SweepCounts) + Send + Sync>;
 
-/// Something to run.
+/// A job to run, with its options.
 #[derive(Clone)]
 pub enum JobRequest {
-    /// Replace the inventory.
+    /// A sync of the inventory.
     Sync(SyncOptions),
-    /// Compare.
+    /// A sweep.
     Detect {
-        /// What to look at.
+        /// The resources to compare.
         scope: Scope,
-        /// Hears how far it got.
+        /// Receives the progress.
         progress: Option<Progress>,
     },
 }
 
 impl JobRequest {
-    /// A sweep over every spec.
+    /// Returns a sweep of all specs.
     pub fn detect_all() -> Self {
         Self::Detect {
             scope: Scope::All,
@@ -61,7 +61,7 @@ impl JobRequest {
         }
     }
 
-    /// What a tick of the schedule runs.
+    /// Returns the request that a tick of the schedule starts.
     pub fn of_tick(job: Job) -> Self {
         match job {
             Job::SyncInventory => Self::Sync(SyncOptions::default()),
@@ -76,7 +76,7 @@ impl JobRequest {
         }
     }
 
-    /// Whether it is about a part only.
+    /// Returns whether the run is narrowed.
     fn is_narrowed(&self) -> bool {
         match self {
             Self::Sync(options) => options.kinds.is_some(),
@@ -85,18 +85,18 @@ impl JobRequest {
     }
 }
 
-/// What became of asking for a run.
+/// The result of a request to start a run.
 #[derive(Debug)]
 pub enum Started {
-    /// It is under way.
+    /// The run has started.
     Running(RunHandle),
-    /// It is left out, because another run of the job is under way.
+    /// The run was skipped because another run of the job is active.
     Skipped,
     /// Another server runs this tick.
     Taken,
 }
 
-/// A run that is under way. Dropping the handle does not stop it.
+/// A run in progress. Dropping the handle does not stop the run.
 #[derive(Debug)]
 pub struct RunHandle {
     run: job_runs::Model,
@@ -104,35 +104,36 @@ pub struct RunHandle {
 }
 
 impl RunHandle {
-    /// The row as it was at the start.
+    /// Returns the row of the run as it was at the start.
     pub fn run(&self) -> &job_runs::Model {
         &self.run
     }
 
-    /// Waits for the end.
+    /// Waits until the run ends.
     pub async fn wait(self) -> Result<job_runs::Model> {
         self.end
             .await
             .map_err(|error| Error::Internal(format!("job: {error}")))?
     }
 
-    /// Waits for the end, but no longer than this; then the row is that of the start, with no outcome.
+    /// Waits until the run ends or `limit` has passed. On timeout, returns the row as it was at the start, without an
+    /// outcome.
     pub async fn wait_at_most(self, limit: Duration) -> Result<job_runs::Model> {
         let run = self.run.clone();
         tokio::time::timeout(limit, self.wait()).await.unwrap_or(Ok(run))
     }
 }
 
-/// What the settings say about the inventory.
+/// Settings of the source of the inventory.
 #[derive(Clone, Debug, Default)]
 pub struct SourceSettings {
-    /// Name of the source, unless it has the provider's own.
+    /// Name of the source; by default the name of the provider.
     pub source: Option<String>,
-    /// How old the last complete listing of a kind may be for a sweep to rely on it.
+    /// Maximum age of a kind's last complete listing.
     pub max_age: MaxAge,
 }
 
-/// A server, or a command. Clones share everything.
+/// A server or command. Clones share their state.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
@@ -151,12 +152,12 @@ struct Inner {
 }
 
 impl App {
-    /// On this database, with this inventory to sync from, if any. No job runs by itself.
+    /// Creates an app without schedules. `inventory` is the source of syncs, if there is one.
     pub fn new(db: Db, clock: Clock, inventory: Option<Arc<dyn InventoryProvider>>) -> Self {
         Self::scheduled(db, clock, inventory, Schedules::default())
     }
 
-    /// The same, with jobs that run by themselves.
+    /// Creates an app with schedules.
     pub fn scheduled(
         db: Db,
         clock: Clock,
@@ -174,7 +175,7 @@ impl App {
         Self::with_settings(db, clock, inventory, schedules, settings)
     }
 
-    /// The same, with a name of the source and a maximum age of the inventory.
+    /// Creates an app with schedules and settings of the source.
     pub fn with_settings(
         db: Db,
         clock: Clock,
@@ -199,59 +200,62 @@ impl App {
         }
     }
 
-    /// The database.
+    /// Returns the database.
     pub fn db(&self) -> &Db {
         &self.inner.db
     }
 
-    /// The database for jobs: no caller waits for their transactions.
+    /// Returns the database with the wait limits of jobs.
     fn job_db(&self) -> Db {
         self.db().with_wait_limits(WaitLimits::JOB)
     }
 
-    /// The clock.
+    /// Returns the clock.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
     }
 
-    /// When jobs run by themselves.
+    /// Returns the schedules of the jobs.
     pub fn schedules(&self) -> &Schedules {
         &self.inner.schedules
     }
 
-    /// Name of the source that this server or command syncs from, if it has one.
+    /// Returns the name of the source that this server or command syncs, if it has one.
     pub fn source(&self) -> Option<&str> {
         self.inner.source.as_deref()
     }
 
-    /// How far the inventory can be relied on, for every spec.
+    /// Returns the freshness of the inventory for all specs.
     ///
     /// # Errors
-    /// When the database does not answer.
+    ///
+    /// The database is unavailable.
     pub async fn freshness(&self) -> Result<Freshness> {
         freshness::of_scope(self.db(), &Scope::All, &self.inner.max_age).await
     }
 
-    /// How old the last complete listing of a kind may be for a sweep to rely on it.
+    /// Returns the maximum age of a kind's last complete listing.
     pub fn max_age(&self) -> &MaxAge {
         &self.inner.max_age
     }
 
-    /// What becomes of drifts, for those who listen.
+    /// Returns the feed of committed drift changes.
     pub fn live(&self) -> &Live {
         &self.inner.live
     }
 
-    /// Starts a job, unless the trigger leaves it to others. The run goes on by itself.
+    /// Starts a job. The run continues in a task of its own.
     ///
-    /// JOB_ALREADY_RUNNING for a sync by hand beside another, UPSTREAM_UNAVAILABLE for a sync where there is
-    /// nothing to sync from, NOT_FOUND for a sweep over a resource that does not exist.
+    /// # Errors
+    ///
+    /// JOB_ALREADY_RUNNING if another sync is active when a sync is started by hand; UPSTREAM_UNAVAILABLE if there is
+    /// no source to sync from; NOT_FOUND if the sweep names a resource that does not exist.
     pub async fn start(&self, request: JobRequest, trigger: Trigger) -> Result<Started> {
         if let JobRequest::Detect { scope, .. } = &request {
             detection::check_known(self.db(), scope).await?;
         }
-        // In a task of its own: a caller that is dropped between the claim and the work would leave a row
-        // that nobody carries out and that keeps others from running.
+        // Runs in a task of its own: if the caller were dropped between the claim and the work, the claimed row would
+        // block other runs until it is abandoned.
         let app = self.clone();
         let begun = self
             .inner
@@ -297,7 +301,7 @@ impl App {
         }
     }
 
-    /// Starts a job by hand and waits for its end.
+    /// Starts a job by hand and waits until it ends.
     pub async fn run(&self, request: JobRequest) -> Result<job_runs::Model> {
         match self.start(request, Trigger::Hand).await? {
             Started::Running(handle) => handle.wait().await,
@@ -305,7 +309,7 @@ impl App {
         }
     }
 
-    /// Waits at most `limit` for the jobs that run, then writes off those that still do.
+    /// Waits at most `limit` for active runs, then abandons those that are still active.
     pub async fn drain(&self, limit: Duration) -> Result<()> {
         self.inner.jobs.close();
         if tokio::time::timeout(limit, self.inner.jobs.wait()).await.is_ok() {
@@ -313,7 +317,7 @@ impl App {
         }
         let given_up: Vec<Uuid> = self.active().iter().copied().collect();
         tracing::warn!(?given_up, "jobs did not end in time and are aborted");
-        // Others write them off after a while if this does not get through in time.
+        // If this write fails, other servers abandon the runs once their heartbeats are missing.
         let written = tokio::time::timeout(LAST_WRITE, abandon(self.db(), &given_up));
         match written.await {
             Ok(written) => written,
@@ -332,7 +336,7 @@ impl App {
         })
     }
 
-    /// Deletes old rows if it is time to, beside whatever else runs.
+    /// Purges old rows in the background when a purge is due.
     fn purge_beside(&self) {
         let Some(keep) = self.inner.schedules.retention else {
             return;
@@ -357,7 +361,7 @@ impl App {
     async fn execute(&self, run: Uuid, request: JobRequest) -> Result<job_runs::Model> {
         let job = request.job();
         tracing::info!(?job, %run, "job.started");
-        // In a task of its own, so that work that keeps a thread busy does not silence it.
+        // Runs in a task of its own, so that work that blocks a thread does not stop the heartbeats.
         let stop = CancellationToken::new();
         let mut beating = tokio::spawn(beat(self.db().clone(), run, stop.clone()));
         let work = AssertUnwindSafe(self.work(request)).catch_unwind();
@@ -399,7 +403,7 @@ impl App {
                         progress(counts);
                     }
                 };
-                // Before the sweep: what is listed while it runs may come too late for it.
+                // Read before the sweep: a listing that completes during the sweep may not be included in it.
                 let freshness = freshness::of_scope(self.db(), &scope, &self.inner.max_age).await?;
                 let counts = detection::detect_all(&self.job_db(), self.clock(), &scope, told).await?;
                 swept(counts, freshness)
@@ -408,7 +412,7 @@ impl App {
     }
 }
 
-/// Says that a run is alive until it is stopped, or the run is written off.
+/// Sends heartbeats of a run until it is stopped or the run is abandoned.
 async fn beat(db: Db, run: Uuid, stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -423,7 +427,7 @@ async fn beat(db: Db, run: Uuid, stop: CancellationToken) {
     }
 }
 
-/// A sweep is as good as what it rests on: PARTIAL if that cannot be relied on.
+/// Builds the report of a sweep. It is PARTIAL if the inventory that it used is not up to date.
 fn swept(counts: SweepCounts, freshness: Freshness) -> Result<Report> {
     let mut outcome = counts.outcome();
     if !freshness.is_vouched() {
@@ -440,7 +444,7 @@ fn to_json(counts: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_value(counts).map_err(|error| Error::Internal(error.to_string()))
 }
 
-/// What had come of each kind is as good to know as why the run failed.
+/// Builds the report of a failed sync, which includes the results of each kind.
 fn failed_sync(failure: FailedSync) -> Result<Report> {
     let mut report = failed(&failure.error);
     if !failure.kinds.is_empty() {
@@ -452,7 +456,7 @@ fn failed_sync(failure: FailedSync) -> Result<Report> {
     Ok(report)
 }
 
-/// The row of such a run says why, and keeps what it says.
+/// Returns the report of an abandoned run. Its row already has the reason, and keeps it.
 fn written_off() -> Report {
     Report {
         outcome: JobOutcome::Abandoned,

@@ -1,7 +1,6 @@
 //! The only place that reads the time of day.
 //!
-//! Everything else takes `now` as an argument, or a [`Clock`] where it has to wait, so that a test decides
-//! what time it is.
+//! Everything else takes `now` as an argument, or a [`Clock`] if it has to wait, so that tests control the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,21 +8,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-/// How long nobody looks at the clock who waits for a time.
+/// Interval at which a waiting task checks the clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Tells the time, in UTC, cut to microseconds: what PostgreSQL keeps, so that a time read back from either
-/// database equals the time that was written.
+/// A clock in UTC with microsecond precision, which is the precision of PostgreSQL: a time read from either database
+/// equals the time that was written.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The system clock.
     System,
-    /// A clock that moves only when told to.
+    /// A clock that changes only when a test advances it.
     Manual(ManualClock),
 }
 
 impl Clock {
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System => {
@@ -35,7 +34,7 @@ impl Clock {
         }
     }
 
-    /// Waits until it is `time`. It looks again and again: a clock may be set, and a machine may sleep.
+    /// Waits until `time`. Checks repeatedly, because the clock may be changed and the machine may sleep.
     pub async fn reaches(&self, time: DateTime<Utc>) {
         while let Ok(left @ 1..) = u64::try_from((time - self.now()).num_milliseconds()) {
             tokio::time::sleep(Duration::from_millis(left).min(LOOK_AGAIN)).await;
@@ -48,17 +47,17 @@ impl Clock {
 pub struct ManualClock(Arc<AtomicI64>);
 
 impl ManualClock {
-    /// A clock that stands at `start`.
+    /// Creates a clock that is set to `start`.
     pub fn at(start: DateTime<Utc>) -> Self {
         Self(Arc::new(AtomicI64::new(start.timestamp_micros())))
     }
 
-    /// The time that it stands at.
+    /// Returns the current time of this clock.
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap_or_default()
     }
 
-    /// Moves it forward.
+    /// Advances the clock.
     pub fn advance(&self, by: TimeDelta) {
         self.0
             .fetch_add(by.num_microseconds().unwrap_or_default(), Ordering::SeqCst);

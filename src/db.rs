@@ -1,4 +1,4 @@
-//! The connection to the database, and the one way to write to it.
+//! The connection to the database and its write transactions.
 
 mod address;
 mod contention;
@@ -27,9 +27,9 @@ pub use self::rows::{column, decodable, decode};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
-/// Largest number of rows in one INSERT: SQLite binds at most 32,766 variables, PostgreSQL 65,535.
+/// Maximum number of rows in one INSERT: SQLite binds at most 32,766 variables, PostgreSQL 65,535.
 pub const ROWS_PER_INSERT: usize = 500;
-/// Any number, the same for all servers: the lock under which one of them migrates.
+/// Key of the advisory lock for migrations. Arbitrary, but the same on all servers.
 const MIGRATION_LOCK: i64 = 7_236_541;
 /// Fails where no transaction is open, or one that PostgreSQL has given up. Its COMMIT of such a one is a
 /// rollback that is answered without an error.
@@ -40,9 +40,9 @@ const PROVE_OPEN: &str = "SAVEPOINT before_commit";
 pub struct Db {
     read: DatabaseConnection,
     write: DatabaseConnection,
-    /// To prove that writing works, while the other writers wait.
+    /// Checks that writes work, without waiting for the other writers.
     probe: DatabaseConnection,
-    /// In the place of `read` while the file is not the one that was opened.
+    /// Replaces `read` while the path leads to another file than the one that was opened.
     closed: DatabaseConnection,
     file: Option<Arc<SqliteFile>>,
     patience: WaitLimits,
@@ -53,16 +53,18 @@ pub struct Db {
 }
 
 impl Db {
-    /// Connects to `sqlite://PATH` or `postgres://...`. No error contains the address, which may hold a
+    /// Connects to `sqlite://PATH` or `postgres://...`. Errors never contain the address, because it may hold a
     /// password.
     ///
     /// # Errors
-    /// The address is none, or what it names does not answer; DATABASE_BUSY.
+    ///
+    /// The address is invalid or the database does not respond; DATABASE_BUSY.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self> {
         check_address(url).map_err(|why| Error::BadUserInput(format!("DATABASE_URL: {why}")))?;
         let pools = if is_sqlite(url) {
             let path = sqlite_file(url).unwrap_or_default().display().to_string();
-            // The first connection to a file switches it to WAL, and does not wait for others that do so too.
+            // The first connection to a file switches it to WAL mode, and SQLite does not wait for others that do the
+            // same.
             let connect = || async { Ok(pools::sqlite(url, max_connections).await?) };
             retry(&WaitLimits::JOB, &path, connect).await?
         } else {
@@ -71,10 +73,11 @@ impl Db {
         Self::over(pools).await
     }
 
-    /// Connects as [`Db::connect`] does, but never makes an SQLite file: None where there is none.
+    /// Connects like [`Db::connect`], but never creates an SQLite file. Returns `None` if the file does not exist.
     ///
     /// # Errors
-    /// As `connect`.
+    ///
+    /// The same as `connect`.
     pub async fn open_existing(url: &str, max_connections: u32) -> Result<Option<Self>> {
         check_address(url).map_err(|why| Error::BadUserInput(format!("DATABASE_URL: {why}")))?;
         if is_sqlite(url) && !sqlite_file(url).is_some_and(|file| file.exists()) {
@@ -98,7 +101,7 @@ impl Db {
         })
     }
 
-    /// The same database, for work that may wait so long.
+    /// Returns the same database with other wait limits.
     #[must_use]
     pub fn with_wait_limits(&self, patience: WaitLimits) -> Self {
         Self {
@@ -107,14 +110,14 @@ impl Db {
         }
     }
 
-    /// Waits until this process has written something since somebody last waited here. What other processes
-    /// write is not heard of, so this only ever spares waiting.
+    /// Waits until this process has committed a write since the last call. Writes of other processes are not
+    /// reported, so callers must also poll.
     pub async fn committed(&self) {
         self.committed.notified().await;
     }
 
-    /// For queries. Nothing is written through it. It is closed while the database file is not the one that was
-    /// opened: what the old file says is not true any more.
+    /// Returns the connection for queries. It must not be used for writes. It is closed while the path leads to
+    /// another file than the one that was opened, because the contents of the old file are outdated.
     pub fn reader(&self) -> &DatabaseConnection {
         match self.check_file() {
             Ok(()) => &self.read,
@@ -125,7 +128,7 @@ impl Db {
         }
     }
 
-    /// Calls `observe` for every statement of the clones made from the result.
+    /// Calls `observe` for each statement of the returned database and its clones.
     pub fn observed(
         mut self,
         observe: impl Fn(&sea_orm::metric::Info<'_>) + Send + Sync + Clone + 'static,
@@ -135,32 +138,34 @@ impl Db {
         self
     }
 
-    /// Which database it is.
+    /// Returns the type of the database.
     pub fn backend(&self) -> DbBackend {
         self.read.get_database_backend()
     }
 
-    /// Whether it answers and has every table that this release needs.
+    /// Returns whether the database responds and has every table that this release needs.
     ///
     /// # Errors
-    /// It does not answer.
+    ///
+    /// The database is unavailable.
     pub async fn is_ready(&self) -> Result<bool> {
         Ok(!migration::is_pending(self.reader()).await?)
     }
 
-    /// Runs the migrations that are missing. Any number of servers may do so at once.
+    /// Applies pending migrations. Several servers may call this at the same time.
     ///
     /// # Errors
+    ///
     /// A migration fails; DATABASE_BUSY.
     pub async fn migrate(&self) -> Result<()> {
-        // A database that needs nothing is not locked.
+        // A database without pending migrations is not locked.
         if self.is_ready().await? {
             return Ok(());
         }
         let db = self.with_wait_limits(WaitLimits::JOB);
         if self.backend() == DbBackend::Postgres {
             let lock = db.begin().await?;
-            // Another server may migrate for longer than any patience.
+            // Another server may migrate for longer than any wait limit.
             lock.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
                 .await?;
             lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
@@ -169,19 +174,19 @@ impl Db {
             lock.commit().await?;
             return Ok(());
         }
-        // One transaction, and so one lock, around looking for what is missing and making it.
+        // One transaction, and so one lock, covers both the check for pending migrations and their execution.
         db.write_txn(|txn| async move { Ok(migration::up(&*txn).await?) })
             .await
     }
 
-    /// Runs `work` in a transaction that may write, and commits if it succeeds. When the database gives up
-    /// the transaction because of others (serialization failure, deadlock, busy), the whole of `work` runs
-    /// again, so it must read what it decides upon inside.
+    /// Runs `work` in a write transaction and commits if it succeeds. If the database aborts the transaction because
+    /// of concurrent ones (serialization failure, deadlock, busy), `work` runs again from the start, so it must read
+    /// inside the transaction whatever it decides on. Success means that the database confirmed the commit.
     ///
     /// # Errors
-    /// DATABASE_BUSY if others hold what it needs for longer than its patience; DATABASE_READ_ONLY if the database
-    /// takes no writes; what `work` failed with. Success
-    /// means that the database confirmed the commit.
+    ///
+    /// DATABASE_BUSY if concurrent transactions hold a lock for longer than the wait limits; DATABASE_READ_ONLY if
+    /// the database accepts no writes; the error of `work`.
     pub async fn write_txn<T, F, Fut>(&self, work: F) -> Result<T>
     where
         F: Fn(Arc<DatabaseTransaction>) -> Fut,
@@ -211,8 +216,8 @@ impl Db {
         Ok(outcome)
     }
 
-    /// Immediate on SQLite: a transaction that begins by reading and then writes fails at once there when
-    /// another one wrote in between, however long it would wait.
+    /// Begins a write transaction, with BEGIN IMMEDIATE on SQLite: a transaction that reads first and then writes
+    /// fails there at once if another one has written in between, regardless of the timeout.
     #[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
     async fn begin(&self) -> Result<DatabaseTransaction> {
         let options = TransactionOptions {
@@ -242,7 +247,7 @@ impl Db {
         }
     }
 
-    /// What the log calls it.
+    /// Returns the name of the database for the log.
     fn name(&self) -> String {
         match &self.file {
             Some(file) => file.path().display().to_string(),
@@ -253,7 +258,8 @@ impl Db {
     /// Closes all connections.
     ///
     /// # Errors
-    /// One does not close.
+    ///
+    /// A connection cannot be closed.
     pub async fn close(self) -> Result<()> {
         self.read.close_by_ref().await?;
         self.write.close_by_ref().await?;

@@ -1,9 +1,9 @@
 //! Drift Inbox: reports where a cloud account differs from its desired state, and records the decisions about
 //! each difference.
 //!
-//! The modules in the order in which they may import each other: [`domain`] decides, [`services`] gather
-//! and carry out, [`live`] tells those who listen what was committed, [`app`] runs the jobs, [`graphql`] and
-//! [`http`] are the edges, [`cli`] starts it all.
+//! The modules, in the order in which they may import each other: [`domain`] decides, [`services`] read and write,
+//! [`live`] publishes committed changes, [`app`] runs the jobs, [`graphql`] and [`http`] serve the API, [`cli`] is
+//! the command line.
 #![warn(missing_docs)]
 
 pub mod app;

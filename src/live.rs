@@ -1,8 +1,8 @@
-//! Tells whoever listens what becomes of drifts, whichever process committed it.
+//! Publishes committed changes of drifts to subscribers, regardless of which process committed them.
 //!
-//! There is no message between servers: one task a server looks at the log of events every second, as long as
-//! somebody listens, and shares what it finds among all of them. It finds what other servers and commands
-//! commit as well as what this one does, on both databases, and through whatever stands before them.
+//! Servers do not exchange messages. While a server has subscribers, one task polls the log of events every second
+//! and shares the results with all of them. It thus also finds the changes of other servers and commands, on both
+//! databases and through any connection pooler.
 
 mod feed;
 mod window;
@@ -20,22 +20,22 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::inbox::DriftFilter;
 
-/// News that may wait for a subscriber. Each has at most [`feed::BATCH`] drifts, and all who are as late share
-/// them, so that a sweep which opens ten thousand drifts reaches everybody who reads at all.
+/// Maximum number of batches queued for a subscriber. Each has at most [`feed::BATCH`] drifts, and the queues share
+/// them, so that a sweep that opens ten thousand drifts reaches every subscriber that keeps reading.
 const BACKLOG: usize = 128;
 
-/// What is told at once.
+/// A batch of changes for one subscriber.
 #[derive(Clone, Debug)]
 pub struct News {
-    /// The same for all who hear of what was read together.
+    /// Number of the batch; the same for all subscribers.
     pub batch: u64,
-    /// The resources of everything that was read together, whoever wants to hear of it.
+    /// All resources of the batch, including those that the filter excludes.
     pub resources: Arc<[Uuid]>,
-    /// The drifts that this subscriber wants to hear of, in the order of what happened to them.
+    /// The drifts that match the filter, in the order of their changes.
     pub drifts: Vec<Arc<cloud_drift::Model>>,
 }
 
-/// A server's feed. It reads nothing while nobody listens.
+/// The feed of a server. It does not poll without subscribers.
 #[derive(Debug)]
 pub struct Live {
     db: Db,
@@ -43,14 +43,14 @@ pub struct Live {
     feed: Mutex<Option<mpsc::UnboundedSender<Ask>>>,
 }
 
-/// Somebody wants to listen.
+/// A request to subscribe.
 struct Ask {
     filter: DriftFilter,
     answer: oneshot::Sender<Result<Subscription>>,
 }
 
 impl Live {
-    /// Of this database.
+    /// Creates the feed of this database.
     pub fn new(db: Db, clock: Clock) -> Self {
         Self {
             db,
@@ -59,7 +59,7 @@ impl Live {
         }
     }
 
-    /// Listens. What is committed after this returns is told, and what was seen to be committed before is not.
+    /// Subscribes. Delivers changes that are committed after this returns, and none that were observed before.
     pub async fn subscribe(&self, filter: DriftFilter) -> Result<Subscription> {
         filter.check()?;
         let gone = |_| Error::Internal("the feed of drifts ended".to_owned());
@@ -70,7 +70,7 @@ impl Live {
         answered.await.map_err(gone)?
     }
 
-    /// The task that reads. It ends with this value.
+    /// Returns the task that polls, starting it if needed. The task ends when this value is dropped.
     fn feed(&self) -> mpsc::UnboundedSender<Ask> {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*feed {
@@ -84,7 +84,7 @@ impl Live {
     }
 }
 
-/// What one subscriber hears.
+/// The receiving end of one subscriber.
 #[derive(Debug)]
 pub struct Subscription {
     news: mpsc::Receiver<News>,
@@ -92,7 +92,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// The next news. An error is the last: the subscriber was cut off. None when the server stops.
+    /// Returns the next batch. An error is final: the subscriber was disconnected. `None` if the server stops.
     pub async fn next(&mut self) -> Option<Result<News>> {
         match self.news.recv().await {
             Some(news) => Some(Ok(news)),
@@ -104,7 +104,7 @@ impl Subscription {
     }
 }
 
-/// The other end of a [`Subscription`].
+/// The sending end of a [`Subscription`].
 struct Subscriber {
     filter: DriftFilter,
     news: mpsc::Sender<News>,
@@ -131,7 +131,7 @@ impl Subscriber {
         !self.news.is_closed()
     }
 
-    /// False if it is gone or cut off. Nobody waits for a slow one.
+    /// Sends a batch. Returns false if the subscriber is gone or disconnected. Slow subscribers are not waited for.
     fn tell(&self, news: News) -> bool {
         match self.news.try_send(news) {
             Ok(()) => true,
@@ -143,7 +143,7 @@ impl Subscriber {
         }
     }
 
-    /// It hears why, once it has read what it was told before.
+    /// Disconnects the subscriber. It receives the reason after the batches that are already queued.
     fn cut_off(&self) {
         self.lagged.store(true, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! Addresses of databases. What is wrong with one is told without quoting it: it may hold a password.
+//! Database addresses. Errors never quote an address, because it may hold a password.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -8,7 +8,7 @@ use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::sqlx::{self, ConnectOptions as _};
 use tracing::subscriber::NoSubscriber;
 
-/// The parameters that the driver takes, and `options[NAME]`; it passes over all others in silence.
+/// The parameters that the driver supports, besides `options[NAME]`; it silently ignores all others.
 const POSTGRES_PARAMETERS: [&str; 18] = [
     "sslmode",
     "ssl-mode",
@@ -29,15 +29,15 @@ const POSTGRES_PARAMETERS: [&str; 18] = [
     "application_name",
     "options",
 ];
-/// Longest name of a parameter that is told back.
+/// Maximum length of a parameter name in an error.
 const MAX_NAME: usize = 40;
 
-/// Whether `url` names an SQLite file.
+/// Returns whether `url` names an SQLite file.
 pub fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite://") || url.starts_with("sqlite:")
 }
 
-/// The file that `url` names, if it names an SQLite file.
+/// Returns the file that `url` names, if it is an SQLite address.
 pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     let options = SqliteConnectOptions::from_str(url).ok();
     options
@@ -45,12 +45,12 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
         .map(|options| options.get_filename().to_owned())
 }
 
-/// Whether `url` names a PostgreSQL server.
+/// Returns whether `url` names a PostgreSQL server.
 pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// Why `url` cannot be the address of our database.
+/// Checks the address of a database. The error says why it is invalid.
 pub fn check_address(url: &str) -> Result<(), String> {
     if is_sqlite(url) {
         return check_sqlite(url);
@@ -71,7 +71,7 @@ fn check_sqlite(url: &str) -> Result<(), String> {
     }
     let options = SqliteConnectOptions::from_str(url)
         .map_err(|_| "is not a valid address; the form is sqlite://PATH?mode=rwc".to_owned())?;
-    // SQLite itself would say no more than that it cannot open the file.
+    // SQLite itself reports only that it cannot open the file.
     match options.get_filename().parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             Err(format!("folder {} not found", folder.display()))
@@ -80,8 +80,8 @@ fn check_sqlite(url: &str) -> Result<(), String> {
     }
 }
 
-/// A parameter that is misspelt would be as good as none: with `sslmod=require` passwords and data would travel in
-/// the clear.
+/// Rejects unknown parameters, because the driver ignores them: with `sslmod=require`, passwords and data would be
+/// sent unencrypted.
 fn check_parameters(url: &str) -> Result<(), String> {
     let Some((_, query)) = url.split_once('?') else {
         return Ok(());
@@ -93,7 +93,7 @@ fn check_parameters(url: &str) -> Result<(), String> {
     let Some(unknown) = names.find(|name| !is_parameter(name)) else {
         return Ok(());
     };
-    // A password with a ? in it that was not written as %3F would end up here.
+    // The rest of a password that contains an unescaped `?` (not written as %3F) would appear here.
     let tellable = |letter: char| letter.is_ascii_alphanumeric() || "_-[].".contains(letter);
     let told = if query.contains('@') || unknown.len() > MAX_NAME || !unknown.chars().all(tellable) {
         "a parameter".to_owned()
@@ -106,13 +106,13 @@ fn check_parameters(url: &str) -> Result<(), String> {
     ))
 }
 
-/// An empty one, as between two `&`, says nothing.
+/// Returns whether this is a parameter. An empty one, as between two `&`, is ignored.
 fn is_parameter(name: &str) -> bool {
     let of_the_server = name.starts_with("options[") && name.ends_with(']');
     name.is_empty() || of_the_server || POSTGRES_PARAMETERS.contains(&name)
 }
 
-/// Silently: the parser logs parameters that it does not know, with their values.
+/// Parses an address without logging: the parser logs unknown parameters with their values.
 pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     tracing::subscriber::with_default(NoSubscriber::default(), || PgConnectOptions::from_str(url))
         .map(PgConnectOptions::disable_statement_logging)
@@ -134,7 +134,7 @@ mod tests {
             let url = format!("postgres://u:s3cret@host/drift?sslmode=require&{unknown}=s3cret");
             assert!(refused(&url).contains(&format!("{unknown:?}")), "{url}");
         }
-        // Parts of a password that was not escaped.
+        // Parts of an unescaped password.
         for url in [
             "postgres://u:1?s3cret=x@host/drift",
             "postgres://u@host/drift?s3cret s3cret=1",

@@ -1,4 +1,4 @@
-//! What others do to the database at the same time, and how long work puts up with it.
+//! Retries and wait limits for concurrent transactions.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 
-/// How often a transaction is tried when others get in its way.
+/// Maximum number of attempts of a transaction that conflicts with others.
 const MAX_ATTEMPTS: u32 = 12;
-/// How often a long wait is logged.
+/// Interval at which a long wait is logged.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
-/// How long a transaction may take before it gives up with DATABASE_BUSY.
+/// Maximum time that a transaction waits before it fails with DATABASE_BUSY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitLimits {
-    /// For a lock that another transaction holds.
+    /// Limit for a lock that another transaction holds.
     pub lock: Duration,
-    /// For one statement; PostgreSQL only.
+    /// Limit for one statement; PostgreSQL only.
     pub statement: Duration,
 }
 
 impl WaitLimits {
-    /// For what somebody waits for: less than a request may take.
+    /// For requests: shorter than the request timeout.
     pub const REQUEST: Self = Self {
         lock: Duration::from_secs(5),
         statement: Duration::from_secs(15),
@@ -33,12 +33,12 @@ impl WaitLimits {
         statement: Duration::from_secs(600),
     };
 
-    /// For a connection, and for all attempts together: no attempt begins later.
+    /// Returns the limit for a connection and for all attempts together. No attempt begins later.
     pub(super) fn total(&self) -> Duration {
         self.lock * 2
     }
 
-    /// What bounds a transaction of PostgreSQL.
+    /// Returns the SQL that sets the limits of a PostgreSQL transaction.
     pub(super) fn as_sql(&self) -> String {
         let (lock, statement) = (self.lock.as_millis(), self.statement.as_millis());
         format!("SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}")
@@ -51,14 +51,14 @@ impl Default for WaitLimits {
     }
 }
 
-/// Why a statement did not go through, where the reason is another transaction.
+/// Why a statement failed because of another transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contention {
-    /// The database gave up this transaction in favour of another one. The next attempt may succeed at once.
+    /// The database aborted this transaction in favour of another one. A retry may succeed at once.
     Collision,
     /// Another process holds SQLite's write lock.
     WriteLock,
-    /// The time for a lock or a statement is over.
+    /// The lock or statement timeout has passed.
     TimedOut,
 }
 
@@ -72,9 +72,9 @@ impl Contention {
         };
         let code = error.as_database_error()?.code()?;
         match code.as_ref() {
-            // PostgreSQL: serialization_failure, deadlock_detected. SQLite: a snapshot that is too old, a lock
-            // within the process, a recovery by another process. And foreign_key_violation: a resource that was read
-            // without a lock was deleted meanwhile.
+            // PostgreSQL: serialization_failure, deadlock_detected. SQLite: an outdated snapshot, a lock within the
+            // process, a recovery by another process. Also foreign_key_violation: a resource that was read without a
+            // lock has been deleted since.
             "40001" | "40P01" | "23503" | "517" | "262" | "261" | "6" | "773" => Some(Self::Collision),
             // SQLite: BUSY.
             "5" => Some(Self::WriteLock),
@@ -84,7 +84,7 @@ impl Contention {
         }
     }
 
-    /// Whether another attempt is worth it.
+    /// Returns whether to retry.
     fn allows(self, tried: u32, waited: Duration, patience: &WaitLimits) -> bool {
         match self {
             Self::Collision => tried < MAX_ATTEMPTS && waited < patience.total(),
@@ -94,10 +94,11 @@ impl Contention {
     }
 }
 
-/// Runs `attempt` again while others get in its way, within `patience`. `database` is its name in the log.
+/// Retries `attempt` after conflicts with other transactions, within `patience`. `database` is its name in the log.
 ///
 /// # Errors
-/// DATABASE_BUSY when the time is over; what `attempt` failed with.
+///
+/// DATABASE_BUSY if the limits are exceeded; the error of `attempt`.
 pub(super) async fn retry<T, F, Fut>(patience: &WaitLimits, database: &str, attempt: F) -> Result<T>
 where
     F: Fn() -> Fut,
@@ -138,7 +139,8 @@ where
     }
 }
 
-/// PostgreSQL: read_only_sql_transaction, as on a standby. SQLite: READONLY with its extended codes.
+/// Returns whether the database is read-only. PostgreSQL: read_only_sql_transaction, as on a standby. SQLite:
+/// READONLY with its extended codes.
 fn is_read_only(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(error))
     | DbErr::Query(RuntimeErr::SqlxError(error))
@@ -150,7 +152,8 @@ fn is_read_only(error: &DbErr) -> bool {
     code.is_some_and(|code| code == "25006" || code.parse().is_ok_and(|code: u32| code & 0xff == 8))
 }
 
-/// Grows with every attempt, and is never the same for two that collided.
+/// Returns the delay before the next attempt. It grows with each attempt and is randomized, so that two colliding
+/// transactions do not retry together.
 fn pause(tried: u32) -> Duration {
     let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) + 64;
     Duration::from_micros((1_u64 << tried.min(8)) * spread * 8)

@@ -1,4 +1,4 @@
-//! The file of an SQLite database: the same one for as long as the server runs.
+//! The file of an SQLite database, which must stay the same while the server runs.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,30 +10,30 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{DbErr, RuntimeErr};
 
-/// Device and inode: the same for two looks at one file, however it is named.
+/// Device and inode, which identify a file regardless of its path.
 type Identity = (u64, u64);
 
 /// An open database file.
 ///
-/// A file that is removed or replaced stays open under its old connections, so writes to it succeed and are gone
-/// with the process. So every write looks first whether the path still leads to the file that was opened.
+/// A file that is removed or replaced stays open in existing connections, so writes to it succeed and are lost when
+/// the process ends. Therefore each write first checks that the path still leads to the file that was opened.
 #[derive(Debug)]
 pub(super) struct SqliteFile {
     path: PathBuf,
-    /// The file, and its write-ahead log if there is one: each with what it was when it was opened.
+    /// The file and its write-ahead log, if there is one, each with its identity when it was opened.
     opened: Vec<(PathBuf, Identity)>,
-    /// Never used again. SQLite removes the log when the last connection is closed, so the log stays the same
-    /// while this one is open.
+    /// Never used for queries. SQLite deletes the log when the last connection closes, so this connection keeps it.
     anchor: Mutex<Option<SqliteConnection>>,
-    /// Whether the last write was refused because its connection is read-only.
+    /// Whether the last write failed because its connection is read-only.
     read_only: AtomicBool,
 }
 
 impl SqliteFile {
-    /// Opens the file. It is made if `options` say so.
+    /// Opens the file. Creates it if `options` say so.
     ///
     /// # Errors
-    /// The file cannot be opened, with its path.
+    ///
+    /// The file cannot be opened. The error contains its path.
     pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self, DbErr> {
         let path = options.get_filename().to_owned();
         let mut anchor = options.connect().await.map_err(|error| unopened(&path, error))?;
@@ -59,15 +59,16 @@ impl SqliteFile {
         })
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Looks whether the paths still lead to the files that were opened.
+    /// Checks that the paths still lead to the files that were opened.
     ///
     /// # Errors
-    /// What is wrong, with the path.
+    ///
+    /// The problem, with the path.
     pub(super) fn check(&self) -> Result<(), String> {
         for (path, opened) in &self.opened {
             let now = fs::metadata(path)
@@ -79,7 +80,7 @@ impl SqliteFile {
                 ));
             }
         }
-        // The file itself is never empty: its first page is written when it is made.
+        // The database file is never empty: its first page is written when it is created.
         match fs::metadata(&self.path) {
             Ok(file) if file.len() == 0 => Err(format!(
                 "the database file {} was emptied: restart the server",
@@ -89,15 +90,15 @@ impl SqliteFile {
         }
     }
 
-    /// Notes whether a write was refused because its connection is read-only.
+    /// Records whether a write failed because its connection is read-only.
     ///
-    /// SQLite opens a file read-only where it cannot open it for writing, and such a connection stays read-only for
-    /// ever. So none is used again after that.
+    /// SQLite opens a file read-only if it cannot open it for writing, and such a connection stays read-only. So
+    /// existing connections are not used again after that.
     pub(super) fn set_read_only(&self, read_only: bool) {
         self.read_only.store(read_only, Ordering::Relaxed);
     }
 
-    /// Whether a connection that is open may be used for writing.
+    /// Returns whether an open connection may be used for writes.
     pub(super) fn may_be_written_to(&self) -> bool {
         self.check().is_ok() && !self.read_only.load(Ordering::Relaxed)
     }
@@ -120,13 +121,13 @@ fn identity(path: &Path) -> Option<Identity> {
     Some((file.dev(), file.ino()))
 }
 
-/// SQLite itself says no more than "unable to open database file" (code 14).
+/// Builds the error of a file that cannot be opened. SQLite reports only "unable to open database file" (code 14).
 fn unopened(path: &Path, error: sqlx::Error) -> DbErr {
     let code = error
         .as_database_error()
         .and_then(|error| error.code())
         .unwrap_or_default();
-    // The extended code holds the code in its lowest byte.
+    // The lowest byte of an extended code is the primary code.
     let code = code.parse::<u32>().map_or(0, |code| code & 0xff);
     if code != 14 {
         return DbErr::Conn(RuntimeErr::SqlxError(error.into()));

@@ -1,4 +1,4 @@
-//! The pools of connections. A connection whose state is not known is closed and never used again.
+//! Connection pools. A connection in an unknown state is closed and never used again.
 
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -15,29 +15,29 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, Sqlx
 use super::address::postgres_options;
 use super::file::SqliteFile;
 
-/// How long a database may take to come up.
+/// Maximum time to wait for a database to start.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long to wait before asking it again.
+/// Delay before the next attempt to connect.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long SQLite itself waits for the write lock of another process. Short, so that what waits can be logged;
-/// whoever writes tries again.
+/// How long SQLite itself waits for the write lock of another process. Short, so that long waits can be logged; the
+/// transaction is retried.
 const BUSY_WRITER: Duration = Duration::from_secs(1);
-/// How long SQLite itself waits where a query meets a lock, as it may while another process recovers the file.
+/// How long SQLite itself waits when a query meets a lock, as during the recovery of the file by another process.
 const BUSY_READER: Duration = Duration::from_secs(5);
 /// How long a query waits for a connection.
 const READ_ACQUIRE: Duration = Duration::from_secs(10);
-/// The longest that anything waits for a connection to write. Whoever writes gives up earlier.
+/// Maximum time to wait for a write connection. Write transactions give up earlier.
 const WRITE_ACQUIRE: Duration = Duration::from_secs(300);
-/// How long a query may run in PostgreSQL, so that those whose caller has left do not hold the connections.
+/// Maximum time of a query in PostgreSQL, so that queries of disconnected callers release their connections.
 const READ_STATEMENT: &str = "SET statement_timeout = '60s'";
 
-/// The connections of one database.
+/// The connection pools of one database.
 pub(super) struct Pools {
     /// For queries.
     pub(super) read: DatabaseConnection,
-    /// For transactions that write.
+    /// For write transactions.
     pub(super) write: DatabaseConnection,
-    /// For looking whether the database can be written to, whatever the others wait for.
+    /// For checks that the database accepts writes, independent of the other pools.
     pub(super) probe: DatabaseConnection,
     /// The file of an SQLite database.
     pub(super) file: Option<Arc<SqliteFile>>,
@@ -47,7 +47,8 @@ fn failed(error: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(error.into()))
 }
 
-/// Writers queue at the one connection of their pool, in order, and not at SQLite's lock, where the loser polls.
+/// Opens an SQLite database. Writers queue in order for the one write connection instead of polling for SQLite's
+/// lock.
 pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbErr> {
     let options = SqliteConnectOptions::from_str(url)
         .map_err(failed)?
@@ -57,7 +58,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let file = Arc::new(SqliteFile::open(&options).await?);
-    // From here on a file that is missing was removed.
+    // From here on, a missing file means that it was removed.
     let options = options.create_if_missing(false);
     let idle = Arc::clone(&file);
     let write = sqlite_pool(&file, 1, WRITE_ACQUIRE).before_acquire(move |_, _| {
@@ -87,7 +88,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
     })
 }
 
-/// A pool whose connections are all to this very file.
+/// Builds a pool whose connections all lead to this file.
 fn sqlite_pool(file: &Arc<SqliteFile>, max_connections: u32, acquire: Duration) -> SqlitePoolOptions {
     let (opened, idle) = (Arc::clone(file), Arc::clone(file));
     PoolOptions::new()
@@ -106,25 +107,26 @@ fn sqlite_pool(file: &Arc<SqliteFile>, max_connections: u32, acquire: Duration) 
         })
 }
 
-/// Whether nothing is left of a transaction.
+/// Returns whether no transaction is open.
 ///
-/// SQLite rolls back by itself when the disk is full. The driver's own ROLLBACK fails then, and its count of
-/// transactions stays at 1, so that it would begin the next one as a savepoint of one that nothing commits.
-/// So both must say that there is none: the driver's count and SQLite, which begins none within another.
+/// SQLite rolls back automatically when the disk is full. The driver's own ROLLBACK then fails, and its transaction
+/// count stays at 1, so that it would begin the next transaction as a savepoint of one that is never committed. So
+/// both are checked: the count of the driver, and SQLite, which cannot begin a transaction within another.
 async fn is_clean_sqlite(connection: &mut SqliteConnection) -> bool {
-    // A rollback that was only queued runs before this is answered.
+    // A queued rollback runs before this returns.
     connection.ping().await.is_ok()
         && !connection.is_in_transaction()
         && sqlx::raw_sql("BEGIN; ROLLBACK").execute(connection).await.is_ok()
 }
 
-/// Not by SeaORM's `Database::connect`, whose tracing span holds the address with its password.
+/// Opens the pools of a PostgreSQL database. Does not use SeaORM's `Database::connect`, whose tracing span contains
+/// the address with its password.
 ///
-/// Queries have connections of their own: writers that wait for a lock do not keep anything from being read.
+/// Queries have a pool of their own, so that writers waiting for a lock never block reads.
 pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools, DbErr> {
     let options = postgres_options(url).map_err(failed)?;
     wait_for_postgres(&options).await.map_err(failed)?;
-    // Migrating holds one connection for the lock and needs another for the work.
+    // A migration holds one connection for the lock and needs another for the work.
     let writers = (max_connections / 3).max(2);
     let readers = max_connections.saturating_sub(writers).max(1);
     let write = clean_postgres_pool(writers)
@@ -170,9 +172,9 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
         })
 }
 
-/// Whether nothing is left of a transaction: the driver's count says so, and the server. There, time stands still
-/// within a transaction, and outside of one each statement is a transaction. And whether it takes writes: one that was
-/// opened while the database was set to be read-only stays so for ever.
+/// Returns whether no transaction is open and the connection accepts writes. The count of the driver and the server
+/// are both checked: within a transaction the server's time does not advance, and outside of one each statement is a
+/// transaction. A connection that was opened while the database was read-only stays read-only.
 async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
     if connection.ping().await.is_err() || connection.is_in_transaction() {
         return false;
@@ -184,8 +186,7 @@ async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
     row.and_then(|row| sqlx::Row::try_get(&row, 0)).unwrap_or(false)
 }
 
-/// Waits for a server that is starting up. The pool would wait as well, but it says neither that it waits
-/// nor, in the end, what for.
+/// Waits for a server that is starting. The pool would wait too, but it reports neither the wait nor its reason.
 async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let end = tokio::time::Instant::now() + PATIENCE;
     loop {
@@ -208,7 +209,7 @@ async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error
     }
 }
 
-/// Connections that are closed: every use of one is an error at once.
+/// Returns closed connections: each use fails at once.
 pub(super) async fn closed(of: &DatabaseConnection) -> Result<DatabaseConnection, DbErr> {
     let closed = match of.get_database_backend() {
         sea_orm::DbBackend::Sqlite => {

@@ -1,4 +1,4 @@
-//! Whether the database can be written to: proved by a write that is committed.
+//! The readiness check of the database: it must commit a write.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::file::SqliteFile;
 use super::{Db, WaitLimits};
 use crate::error::{Error, Result};
 
-/// For how long a commit proves that the next one is possible. Spares the database a write for every question.
+/// How long a commit counts as proof that the database accepts writes. Avoids a write for each check.
 const PROVES_FOR: Duration = Duration::from_secs(3);
-/// A probe gives up sooner than any write: its caller waits two seconds.
+/// Limits of a probe. They are shorter than those of other writes, because its caller waits only two seconds.
 const PATIENCE: WaitLimits = WaitLimits {
     lock: Duration::from_millis(1_500),
     statement: Duration::from_millis(1_500),
@@ -23,12 +23,12 @@ const COUNT_UP: &str = "INSERT INTO write_probe (id, writes) VALUES (1, 1) \
     ON CONFLICT (id) DO UPDATE SET writes = write_probe.writes + 1 RETURNING writes";
 const COUNT: &str = "SELECT writes FROM write_probe WHERE id = 1";
 
-/// Why a server cannot work with its database.
+/// Why the database is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotReady {
-    /// In a few words, for everyone.
+    /// A short, public description.
     pub said: &'static str,
-    /// The whole reason, for the log.
+    /// The full reason, for the log.
     pub why: String,
 }
 
@@ -40,11 +40,12 @@ impl NotReady {
 }
 
 impl Db {
-    /// Proves that the database has every table and that a write to it is committed: by a commit of this process
-    /// in the last seconds, or by one that is made now.
+    /// Checks that the database has every table and commits writes. A commit of this process in the last seconds
+    /// counts as proof; otherwise a write is committed now.
     ///
     /// # Errors
-    /// Why it is not so.
+    ///
+    /// The reason why the database is not ready.
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         self.check_file()
             .map_err(|error| NotReady::new("the file was removed or replaced", error))?;
@@ -53,7 +54,7 @@ impl Db {
             Ok(false) => return Err(NotReady::new("migrations are missing", "migrations are missing")),
             Err(error) => return Err(NotReady::new("does not respond", error)),
         }
-        // One probe at a time; who waited for it profits from it.
+        // One probe at a time; callers that waited reuse its result.
         let _turn = self.probing.lock().await;
         if self.last_commit().is_some_and(|at| at.elapsed() < PROVES_FOR) {
             return Ok(());
@@ -72,7 +73,7 @@ impl Db {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        // What a new connection reads is in the file, and the file is a database still.
+        // A new connection reads what is in the file, and checks that the file is still a database.
         let seen = read_back(file).await;
         let seen = seen.map_err(|error| NotReady::new("cannot be read", error))?;
         if seen < counted {
@@ -109,7 +110,7 @@ async fn read_back(file: &SqliteFile) -> Result<i64, DbErr> {
     read.map_err(failed)
 }
 
-/// What a probe that failed says about the database.
+/// Builds the reason from a failed probe.
 fn refused(error: &Error) -> NotReady {
     let said = match error {
         Error::Busy(_) => "is busy",

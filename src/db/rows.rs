@@ -8,8 +8,8 @@ use sea_orm::{
 
 use crate::error::Result;
 
-/// The rows of a query that decode, and how many do not. Other programs write to the tables too; one bad
-/// row must not end a page or a sweep.
+/// Returns the rows of a query that can be decoded, and the number of those that cannot. Other programs may write to
+/// the tables, and one invalid row must not fail a page or a sweep.
 pub async fn decodable<E, C>(select: Select<E>, connection: &C) -> Result<(Vec<E::Model>, u64)>
 where
     E: EntityTrait,
@@ -29,7 +29,7 @@ where
     Ok((models, skipped))
 }
 
-/// One row, or None and a line in the log if it does not decode.
+/// Decodes one row. Logs the error and returns `None` if that fails.
 pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> {
     caught(|| M::from_query_result(row, prefix))
         .inspect_err(|error| {
@@ -39,12 +39,12 @@ pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> 
         .ok()
 }
 
-/// One column of a row.
+/// Decodes one column of a row.
 pub fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Result<T, DbErr> {
     caught(|| row.try_get(prefix, name))
 }
 
-/// The driver panics over times that PostgreSQL holds and Rust does not, such as `infinity`.
+/// Catches panics of the driver, which panics on times that Rust cannot represent, such as `infinity`.
 fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
     catch_unwind(AssertUnwindSafe(decoding))
         .unwrap_or_else(|_| Err(DbErr::Type("value out of range".to_owned())))

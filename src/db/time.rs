@@ -1,4 +1,4 @@
-//! The time by which processes that share a database order what they write.
+//! The time by which processes that share a database order their writes.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
@@ -13,22 +13,23 @@ struct Now {
 }
 
 impl Db {
-    /// The same database, with a manual clock as its clock: for tests and for the history of the demo.
+    /// Uses a manual clock as the clock of the database, for tests and for the history of the demo.
     pub fn with_time(mut self, clock: ManualClock) -> Self {
         self.time = Clock::Manual(clock);
         self
     }
 
-    /// The time by the database's clock. Two servers whose own clocks differ still agree on it.
+    /// Returns the time of the database's clock, so that servers with different clocks agree.
     ///
     /// # Errors
-    /// When the database does not answer.
+    ///
+    /// The database is unavailable.
     pub async fn time<C: ConnectionTrait>(&self, connection: &C) -> Result<DateTime<Utc>> {
-        // SQLite has no clock but that of the machine, and all its processes run on one machine.
+        // SQLite has no clock of its own, and all its processes run on one machine.
         if matches!(self.time, Clock::Manual(_)) || self.backend() != DbBackend::Postgres {
             return Ok(self.time.now());
         }
-        // Not now(), which is the time at which the transaction began: it may have waited for a lock since.
+        // Not now(), which is the start of the transaction: the transaction may have waited for a lock since.
         let select = Statement::from_string(DbBackend::Postgres, "SELECT clock_timestamp() AS now");
         let row = Now::find_by_statement(select).one(connection).await?;
         let now = row.ok_or_else(|| Error::Internal("the database returned no time".to_owned()))?;

@@ -1,4 +1,4 @@
-//! The task that looks.
+//! The task that polls the log of events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::feed::{Changed, drifts_of, transitions_since};
 
-/// Events whose drifts are read at once.
+/// Number of events whose drifts are read at once.
 pub(super) const BATCH: usize = 100;
-/// Most events that one look takes in. Beyond it nobody is told one by one.
+/// Maximum number of events per poll. If there are more, they are not published individually.
 const MOST_EVENTS: usize = 200_000;
-/// Between two looks.
+/// Interval between polls.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two looks, if this very process writes meanwhile.
+/// Interval between polls while this process writes.
 const SHORT_PAUSE: Duration = Duration::from_millis(50);
 /// A look waits at least so many times what the last one took: looking is never more than a small part of the
 /// work, also after a great many changes, which are looked at until they have left the window.
 const REST: u32 = 20;
-/// Between two looks while the database does not answer.
+/// Maximum interval between polls while the database is unavailable.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) struct Feed {
     db: Db,
     clock: Clock,
     subscribers: Vec<Subscriber>,
-    /// None while nobody listens.
+    /// `None` without subscribers.
     window: Option<Window>,
     batches: u64,
-    /// Looks that failed, one after the other.
+    /// Number of consecutive failed polls.
     failed: u32,
     took: Duration,
 }
@@ -54,7 +54,7 @@ impl Feed {
         }
     }
 
-    /// Until nobody can ask any more.
+    /// Runs until no more requests can arrive.
     pub(super) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
         loop {
             let mut new = Vec::new();
@@ -74,7 +74,7 @@ impl Feed {
                     () = self.pause() => {}
                 }
             }
-            // All who ask at once wait for one look.
+            // All requests that arrive together share one poll.
             while let Ok(ask) = asks.try_recv() {
                 new.push(ask);
             }
@@ -101,7 +101,7 @@ impl Feed {
         }
     }
 
-    /// Tells what is new to those who listen already, and lets the new ones in behind it.
+    /// Publishes new changes to existing subscribers, then adds the new ones.
     async fn serve(&mut self, new: Vec<Ask>) {
         let began = Instant::now();
         let looked = self.look().await;
