@@ -31,8 +31,8 @@ use crate::error::{Error, Result};
 pub const ROWS_PER_INSERT: usize = 500;
 /// Key of the advisory lock for migrations. Arbitrary, but the same on all servers.
 const MIGRATION_LOCK: i64 = 7_236_541;
-/// Fails where no transaction is open, or one that PostgreSQL has given up. Its COMMIT of such a one is a
-/// rollback that is answered without an error.
+/// Fails if no transaction is open, or if PostgreSQL has aborted it. PostgreSQL answers the COMMIT of an aborted
+/// transaction with a rollback and no error.
 const PROVE_OPEN: &str = "SAVEPOINT before_commit";
 
 /// A database. Clones share its connections.

@@ -1,4 +1,4 @@
-//! Starts the program.
+//! The entry point of the program.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(drift_inbox::cli::run());
-    // Does not wait for threads that read a file which never ends.
+    // Does not wait for threads that are blocked on reading a file.
     runtime.shutdown_background();
     code
 }

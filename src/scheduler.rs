@@ -1,7 +1,7 @@
-//! Crons start jobs.
+//! Starts jobs on their schedules.
 //!
-//! tokio-cron-scheduler is the clock and nothing more: it would overlap runs, run them on every server and
-//! not wait for them at shutdown, so the runs of the jobs decide all that.
+//! tokio-cron-scheduler only provides the timer. It would overlap runs, run them on every server and not wait for
+//! them at shutdown, so the runs themselves handle all of that.
 
 use entity::job_runs::Job;
 use tokio::task::JoinHandle;
@@ -12,20 +12,20 @@ use crate::domain::schedule::Schedule;
 use crate::error::Result;
 use crate::services::job_runs::{HEARTBEAT_LIMIT, Trigger, last_success};
 
-/// The running clock.
+/// The running scheduler.
 pub struct Scheduler {
     clock: JobScheduler,
     catching_up: JoinHandle<()>,
 }
 
 impl Scheduler {
-    /// Runs what was missed, sync before sweep, and starts the clock.
+    /// Starts overdue jobs, the sync before the sweep, and then the schedules.
     pub async fn start(app: &App) -> Result<Self, JobSchedulerError> {
         let clock = JobScheduler::new().await?;
         for (job, schedule) in app.schedules().in_order() {
             let app = app.clone();
             let ticked = schedule.clone();
-            // Nothing outside the async block: a panic there would stop the job's clock for good.
+            // All code is inside the async block: a panic outside of it would stop the job's schedule permanently.
             let tick = tokio_cron_scheduler::Job::new_async(schedule.text(), move |_, _| {
                 let (app, schedule) = (app.clone(), ticked.clone());
                 Box::pin(async move { tick(&app, job, &schedule).await })
@@ -36,7 +36,7 @@ impl Scheduler {
         let app = app.clone();
         let catching_up = tokio::spawn(async move {
             if catch_up(&app).await {
-                // The run in the way may be of a process that died a moment ago.
+                // The active run may belong to a process that has just died.
                 tokio::time::sleep(HEARTBEAT_LIMIT.to_std().unwrap_or_default()).await;
                 catch_up(&app).await;
             }
@@ -44,15 +44,15 @@ impl Scheduler {
         Ok(Self { clock, catching_up })
     }
 
-    /// Stops the clock. Runs that are under way go on.
+    /// Stops the schedules. Active runs continue.
     pub async fn stop(mut self) -> Result<(), JobSchedulerError> {
         self.catching_up.abort();
         self.clock.shutdown().await
     }
 }
 
-/// Runs one tick of a job, if no other server has it and no other run is under way. The tick is named by the clock of
-/// this server, on which it fired: by the database's clock, one that is a moment behind, it would be the tick before.
+/// Runs one tick of a job, unless another server has claimed it or another run is active. The tick is identified by
+/// this server's clock, which fired it: a database clock that is slightly behind would identify the previous tick.
 pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
     let Some(tick) = schedule.newest_tick(app.clock().now()) else {
         return;
@@ -63,8 +63,7 @@ pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
     }
 }
 
-/// Runs each job once that is overdue, one after the other. True if one was left out, because another run of
-/// it was in the way.
+/// Runs each overdue job once, in order. Returns true if one was skipped because another run of it was active.
 pub async fn catch_up(app: &App) -> bool {
     let mut left_out = false;
     for (job, schedule) in app.schedules().in_order() {
@@ -76,7 +75,7 @@ pub async fn catch_up(app: &App) -> bool {
     left_out
 }
 
-/// False if the job is overdue and another run of it was in the way.
+/// Returns false if the job is overdue and another run of it was active.
 async fn catch_up_job(app: &App, job: Job, schedule: &Schedule) -> Result<bool> {
     let source = app.source().filter(|_| job == Job::SyncInventory);
     let last = last_success(app.db(), job, source).await?;

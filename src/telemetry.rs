@@ -1,17 +1,17 @@
-//! The log.
+//! Logging.
 
 use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{BadSetting, LogFormat};
 
-/// What is logged unless RUST_LOG says otherwise. async-graphql's own spans would carry whole documents.
+/// The default log filter. async-graphql's own spans would contain whole documents.
 pub const USUAL: &str =
     "info,async_graphql::graphql=off,sqlx=warn,sea_orm_migration=warn,tokio_cron_scheduler=warn";
-/// What is logged, unless RUST_LOG says otherwise, where people watch and the command itself says what it does.
+/// The default log filter of commands that report to the terminal themselves.
 pub const WARNINGS: &str = "warn,async_graphql::graphql=off";
 
-/// Starts logging to standard error. RUST_LOG filters, `usual` where it is not set.
+/// Starts logging to standard error, filtered by RUST_LOG or, if it is unset, by `usual`.
 pub fn init(format: LogFormat, usual: &str) -> Result<(), BadSetting> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => {
@@ -19,7 +19,7 @@ pub fn init(format: LogFormat, usual: &str) -> Result<(), BadSetting> {
         }
         _ => EnvFilter::new(usual),
     };
-    // Not in a pipe, on a dumb terminal, or where NO_COLOR is set to anything.
+    // No colours in a pipe, on a dumb terminal, or if NO_COLOR is set.
     let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,41 +1,41 @@
-//! How much one request may ask for.
+//! The limits of one request.
 
 use std::time::Duration;
 
-/// No page has more rows than this, whatever the settings say.
+/// Maximum rows per page, regardless of the settings.
 pub const LARGEST_PAGE: u64 = 1000;
 
-/// The bounds of one request. Every number is the largest value that is still served.
+/// The limits of one request. Each value is the largest that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Bytes of an HTTP body.
+    /// Size of an HTTP body in bytes.
     pub max_body_bytes: usize,
-    /// Bytes of the text of a document, variables not included.
+    /// Size of a document in bytes, without variables.
     pub max_query_bytes: usize,
-    /// Levels of braces, brackets and parentheses in the text of a document.
+    /// Nesting of braces, brackets and parentheses in a document.
     pub max_query_nesting: usize,
-    /// `@` signs in the text of a document, counted outside strings and comments.
+    /// Number of `@` signs in a document, outside strings and comments.
     pub max_query_directives: usize,
-    /// Levels of fields. The standard introspection query of graphql-js 16 has exactly 15.
+    /// Depth of fields. The standard introspection query of graphql-js 16 has exactly 15.
     pub max_depth: usize,
-    /// Directives in one place: a field, a spread, a definition.
+    /// Directives at one location: a field, a spread, a definition.
     pub max_directives: usize,
-    /// Points of complexity, as the schema's fields count them.
+    /// Complexity, as the fields of the schema declare it.
     pub max_complexity: usize,
-    /// Fields of one definition once its fragments are written out.
+    /// Fields of one definition with its fragments expanded.
     pub max_fields: usize,
-    /// Aliased fields of one definition once its fragments are written out.
+    /// Aliased fields of one definition with its fragments expanded.
     pub max_aliases: usize,
-    /// Fields at the top of one operation once its fragments are written out.
+    /// Root fields of one operation with its fragments expanded.
     pub max_root_fields: usize,
-    /// Fragment definitions in one document, used or not.
+    /// Fragment definitions in one document, whether used or not.
     pub max_fragments: usize,
-    /// Fragments that spread each other in a chain.
+    /// Length of a chain of fragments that spread each other.
     pub max_fragment_chain: usize,
-    /// Introspection lists (`fields`, `interfaces`, ...) inside each other: each level
-    /// multiplies the answer by the size of the schema.
+    /// Depth of nested introspection lists (`fields`, `interfaces`, ...): each level multiplies the size of the
+    /// response by the size of the schema.
     pub max_introspection_lists: usize,
-    /// Rows of one page.
+    /// Rows per page.
     pub max_page: u64,
     /// Time from the request's head to the end of its execution.
     pub request_timeout: Duration,

@@ -1,42 +1,42 @@
-//! The codes that the edge itself puts into `extensions.code`, and the last look at every answer:
-//! no error leaves without a code, and none that nobody foresaw leaves with its text.
+//! The values of `extensions.code` that the API layer sets itself, and the final check of each response: every error
+//! gets a code, and unexpected errors lose their message.
 
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 
-/// The transport refused the request: method, media type, size or shape.
+/// The transport rejected the request: method, media type, size or shape.
 pub const BAD_REQUEST: &str = "BAD_REQUEST";
-/// A value that the client sent cannot be used.
+/// A value sent by the client is invalid.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
-/// The document is not GraphQL.
+/// The document is not valid GraphQL syntax.
 pub const GRAPHQL_PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
-/// The document does not fit the schema.
+/// The document does not match the schema.
 pub const GRAPHQL_VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
-/// Something went wrong that is not the client's doing.
+/// An error that the client did not cause.
 pub const INTERNAL_SERVER_ERROR: &str = "INTERNAL_SERVER_ERROR";
-/// The schema may not be read.
+/// Introspection is disabled.
 pub const INTROSPECTION_DISABLED: &str = "INTROSPECTION_DISABLED";
-/// The document does not say which of its operations to run, or names one it has not.
+/// The document has several operations and the request names none of them, or names an unknown one.
 pub const OPERATION_RESOLUTION_FAILURE: &str = "OPERATION_RESOLUTION_FAILURE";
-/// The request has only the hash of a document, and this server keeps none.
+/// The request has only the hash of a document, and this server does not store documents.
 pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
-/// The document is beyond a bound.
+/// The document exceeds a limit.
 pub const QUERY_TOO_COSTLY: &str = "QUERY_TOO_COSTLY";
-/// The client asks for too much at a time.
+/// The client sends too many requests at a time.
 pub const RATE_LIMITED: &str = "RATE_LIMITED";
-/// The request took longer than it may.
+/// The request exceeded the timeout.
 pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
-/// The caller's credentials are missing or bad.
+/// The credentials are missing or invalid.
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 
-/// What a client reads in the place of a text that is not meant for it.
+/// The message that replaces that of an internal error.
 pub const INTERNAL_TEXT: &str = "internal error";
 
-/// An error of the request itself, with its code.
+/// Creates a request error with its code.
 pub(crate) fn error(code: &str, message: impl Into<String>, pos: Option<Pos>) -> ServerError {
     with_code(ServerError::new(message, pos), code)
 }
 
-/// The same error, with `code` unless it has one already.
+/// Adds `code` to an error that has none.
 pub(crate) fn with_code(mut error: ServerError, code: &str) -> ServerError {
     if code_of(&error).is_none() {
         let values = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
@@ -45,7 +45,7 @@ pub(crate) fn with_code(mut error: ServerError, code: &str) -> ServerError {
     error
 }
 
-/// The `extensions.code` of an error.
+/// Returns the `extensions.code` of an error.
 pub fn code_of(error: &ServerError) -> Option<&str> {
     match error.extensions.as_ref()?.get("code")? {
         Value::String(code) => Some(code),
@@ -53,12 +53,12 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
     }
 }
 
-/// Gives a code to every error of an answer that has none.
+/// Adds a code to each error of a response that has none.
 ///
-/// Documents and variables were judged before execution, so what is left is an argument that did
-/// not parse or a failure nobody gave a code. The library puts the place of the argument's value
-/// on the first kind and the place of the field on the second, hence `arguments`: the places of
-/// all argument values in the document.
+/// Documents and variables were validated before execution, so the remaining errors are arguments that could not be
+/// parsed, and failures without a code. The library reports the first kind at the position of the argument's value
+/// and the second at the position of the field. `arguments` has the positions of all argument values in the document,
+/// to distinguish the two.
 pub(crate) fn fill(response: &mut Response, arguments: &[Pos]) {
     for error in &mut response.errors {
         if code_of(error).is_some() {
@@ -76,7 +76,7 @@ pub(crate) fn fill(response: &mut Response, arguments: &[Pos]) {
     }
 }
 
-/// Logs an unforeseen error and takes its text away.
+/// Logs an unexpected error and replaces its message.
 fn hide(error: &mut ServerError) {
     let path = format!("{:?}", error.path);
     tracing::error!(error = %error.message, path, "resolver failed");

@@ -1,8 +1,8 @@
-//! What a document would cost, found out without writing it out.
+//! Computes the cost of a document without expanding its fragments.
 //!
-//! The library's own limits walk a document as if every fragment stood where it is spread: 24
-//! fragments that each spread the next one twice (900 bytes) keep a core busy for 17 seconds. Here
-//! each definition is walked once, and a spread adds the sum that its fragment already has.
+//! The library's own limits walk a document as if every fragment were expanded: 24 fragments that each spread the
+//! next one twice (900 bytes) keep a core busy for 17 seconds. Here each definition is walked once, and a spread adds
+//! the sum already computed for its fragment.
 
 use std::collections::HashMap;
 
@@ -18,25 +18,24 @@ use super::{
     values::Sizes,
 };
 
-/// Lists of the introspection schema that lead back to types, hence into themselves.
+/// Lists of the introspection schema that lead back to types, and so can be nested without end.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 
-/// Spreads, inline fragments and values cost time too, so they are bounded by multiples of what is
-/// bounded by a setting.
+/// Spreads, inline fragments and values cost time too. Their limits are multiples of the configured ones.
 const SELECTIONS_PER_FIELD: usize = 4;
 const REREADS_OF_VALUES: usize = 4;
 const VALUES_FREE: usize = 65_536;
 
-/// What the walk learnt about a document that is within its bounds.
+/// The findings about a document within its limits.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    /// Where the values of arguments stand.
+    /// Positions of argument values.
     pub(crate) arguments: Vec<Pos>,
-    /// A place where the document asks for `__schema` or `__type`.
+    /// A position at which the document selects `__schema` or `__type`.
     pub(crate) introspection: Option<Pos>,
 }
 
-/// Sums over a selection set with all its fragments written out.
+/// Sums over a selection set with all its fragments expanded.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     fields: usize,
@@ -45,9 +44,9 @@ struct Sums {
     top: usize,
     /// Fields, spreads and inline fragments.
     selections: usize,
-    /// Nodes of argument values, variables included.
+    /// Nodes of argument values, including variables.
     values: usize,
-    /// Introspection lists inside each other.
+    /// Depth of nested introspection lists.
     lists: usize,
 }
 
@@ -62,9 +61,9 @@ impl Sums {
     }
 }
 
-/// Walks a document that [`scan`](super::scan::scan) let pass, which bounds the recursion here.
+/// Measures a document that [`scan`](super::scan::scan) accepted, which limits the recursion here.
 ///
-/// Unknown fragments count nothing: validation reports them.
+/// Unknown fragments count as zero: validation reports them.
 pub(crate) fn survey(
     document: &ExecutableDocument,
     variables: &Variables,
@@ -101,13 +100,13 @@ struct Walk<'a> {
     bounds: &'a Bounds,
     sizes: Sizes<'a>,
     done: HashMap<&'a Name, Sums>,
-    /// Selections as they stand in the text.
+    /// Selections in the text, with no fragment expanded.
     written: usize,
     survey: Survey,
 }
 
 impl<'a> Walk<'a> {
-    /// One definition. Fragments that nothing spreads are judged alike: validation reads them too.
+    /// Measures one definition. Unused fragments are measured too, because validation reads them.
     fn definition(&mut self, set: &'a Positioned<SelectionSet>) -> ServerResult<Sums> {
         let sums = self.set(set)?;
         let max_values = self
@@ -168,13 +167,13 @@ impl<'a> Walk<'a> {
                 most,
                 field.pos,
             )?;
-            // A list of ours that has the name of an introspection list is none.
+            // A list of this schema that has the name of an introspection list does not count.
             sums.lists = 0;
         }
         Ok(sums)
     }
 
-    /// Bounds the directives of one place and counts the values of their arguments.
+    /// Checks the number of directives at one location and counts the values of their arguments.
     fn directives(&self, directives: &[Positioned<Directive>]) -> ServerResult<usize> {
         let Some(first) = directives.first() else {
             return Ok(0);
@@ -199,13 +198,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The refusal of a document that is beyond a bound.
+/// Creates the error for a document that exceeds a limit.
 pub(crate) fn too_costly(what: &str, count: usize, most: usize, pos: Option<Pos>) -> ServerError {
     let message = format!("the document has {count} {what}; at most {most} are allowed");
     codes::error(QUERY_TOO_COSTLY, message, pos)
 }
 
-/// The refusal of a document that does not fit the schema.
+/// Creates the error for a document that does not match the schema.
 pub(crate) fn invalid(message: String, pos: Pos) -> ServerError {
     codes::error(GRAPHQL_VALIDATION_FAILED, message, Some(pos))
 }

@@ -1,6 +1,6 @@
-//! The one extension of the schema: judges a request before it runs, and its answer after.
+//! The extension of the schema that checks each request before its execution and each response after it.
 //!
-//! Everything is in a single extension because each extension costs a boxed future per field.
+//! There is only one extension, because each extension costs a boxed future per field.
 
 use std::sync::{Arc, OnceLock};
 
@@ -30,13 +30,13 @@ use super::{
     typename, values,
 };
 
-/// Validation errors in one answer. A document can be wrong in thousands of places.
+/// Maximum number of validation errors in a response. A document can have thousands.
 const MAX_ERRORS: usize = 20;
-/// Bytes of the parser's message, which quotes the line it stopped at.
+/// Maximum size in bytes of the parser's message, which quotes the line with the error.
 const MAX_PARSE_MESSAGE: usize = 1_000;
 
-/// Puts a schema within its bounds, gives every error a code, and switches introspection off with
-/// an error instead of a silent null.
+/// Builds a schema with limits. Every error gets a code, and disabled introspection is an error instead of a silent
+/// null.
 pub fn guarded<Q, M, S>(
     schema: SchemaBuilder<Q, M, S>,
     bounds: &Bounds,
@@ -58,7 +58,7 @@ where
         })
 }
 
-/// Makes an [`EdgeRequest`] for each request.
+/// Creates an [`EdgeRequest`] for each request.
 struct Edge {
     bounds: Bounds,
     introspection: bool,
@@ -76,13 +76,13 @@ impl ExtensionFactory for Edge {
     }
 }
 
-/// The extension as one request sees it.
+/// The state of the extension for one request.
 struct EdgeRequest {
     bounds: Bounds,
     introspection: bool,
-    /// Where the values of arguments stand in the document.
+    /// Positions of argument values in the document.
     arguments: Arc<OnceLock<Vec<Pos>>>,
-    /// In which the answer is written.
+    /// The order of the fields in the response.
     order: OnceLock<Order>,
     nulls: Nulls,
 }
@@ -97,7 +97,7 @@ impl EdgeRequest {
             let message = "introspection is disabled on this server";
             return Err(codes::error(INTROSPECTION_DISABLED, message, Some(pos)));
         }
-        // The cells are empty: this runs once per request.
+        // The cells are empty, because this runs once per request.
         let _ = self.arguments.set(survey.arguments);
         let operation = operation::select(document, name.as_deref())
             .map_err(|message| codes::error(OPERATION_RESOLUTION_FAILURE, message, None))?;
@@ -143,14 +143,14 @@ impl Extension for EdgeRequest {
         filled.boxed()
     }
 
-    /// The first hook, and the only one before the library's own walks over the document.
+    /// The first hook, and the only one that runs before the library walks the document.
     async fn prepare_request(
         &self,
         ctx: &ExtensionContext<'_>,
         mut request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        // The document is borrowed from the request, so the variables are put aside meanwhile.
+        // The document is borrowed from the request, so the variables are moved out for the time.
         let variables = std::mem::take(&mut request.variables);
         self.judge(&ctx.schema_env.registry, &mut request, &variables)?;
         request.variables = variables;
@@ -164,7 +164,7 @@ impl Extension for EdgeRequest {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
-        // The document is parsed already; what can fail here are the library's limits.
+        // The document is already parsed; the remaining failures here are the library's limits.
         let document = next.run(ctx, query, variables).await;
         document.map_err(|error| codes::with_code(error, QUERY_TOO_COSTLY))
     }
@@ -216,10 +216,10 @@ fn parse_error(mut error: ServerError) -> ServerError {
     codes::with_code(error, GRAPHQL_PARSE_FAILED)
 }
 
-/// Tells the errors of validation apart.
+/// Classifies a validation error.
 ///
-/// Rules name the place they were broken at, limits do not. A field whose complexity depends on an
-/// argument reads that argument during validation, and fails with the text of the type's parser.
+/// Errors of rules have a position, errors of limits have none. A field whose complexity depends on an argument
+/// parses that argument during validation, and fails with the message of the type's parser.
 fn validation_error(error: ServerError) -> ServerError {
     let of_value = ["Failed to parse \"", "Expected input type \""];
     let code = if error.locations.is_empty() {

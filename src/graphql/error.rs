@@ -1,4 +1,4 @@
-//! How an error of a use-case reaches a client: the only place that sets codes of our own.
+//! Maps the errors of services to GraphQL errors. No other module sets codes of this API.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use async_graphql::ErrorExtensionValues;
 use crate::domain::retention::Unforgettable;
 use crate::error::{Error, status_word};
 
-/// An error on its way to a client.
+/// An error that is returned to a client.
 ///
-/// It has no Display on purpose: async-graphql turns everything that has one into an error without a code.
+/// It does not implement `Display`, because async-graphql converts every type that does into an error without a code.
 #[derive(Clone, Debug)]
 pub struct ApiError(Arc<Error>);
 
-/// Result of a resolver.
+/// The result of a resolver.
 pub type ApiResult<T> = Result<T, ApiError>;
 
 impl<E: Into<Error>> From<E> for ApiError {

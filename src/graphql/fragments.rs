@@ -1,4 +1,4 @@
-//! Fragments in an order in which each one comes after those it spreads.
+//! Topological order of fragments.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,14 +14,15 @@ use super::{
 
 type Fragment<'a> = (&'a Name, &'a Positioned<FragmentDefinition>);
 
-/// Every fragment of the document, those it spreads first.
+/// Returns all fragments of the document, each after those that it spreads.
 ///
-/// The number of fragments is bounded before anything follows a chain of them: the library's
-/// validation recurses along that chain, and 5,000 fragments overflow its stack.
+/// The number of fragments is checked before any chain of them is followed: the library's validation recurses along
+/// that chain, and 5,000 fragments overflow its stack.
 ///
 /// # Errors
-/// Too many fragments, a chain that is too long, or a fragment that spreads itself. The last is an
-/// error of validation, found here because sums over a circle have no end.
+///
+/// Too many fragments, a chain that is too long, or a fragment that spreads itself. The last is a validation error.
+/// It is detected here because the sums over a cycle would never end.
 pub(crate) fn in_order<'a>(
     document: &'a ExecutableDocument,
     bounds: &Bounds,
@@ -46,15 +47,15 @@ pub(crate) fn in_order<'a>(
 struct Sort<'a, 'b> {
     document: &'a ExecutableDocument,
     bounds: &'b Bounds,
-    /// The longest chain that starts at a fragment which is in `order`.
+    /// Length of the longest chain that starts at each fragment in `order`.
     chains: HashMap<&'a Name, usize>,
-    /// Fragments on the way from where the visit began to where it is.
+    /// Fragments on the current path of the search.
     open: HashSet<&'a Name>,
     order: Vec<Fragment<'a>>,
 }
 
 impl<'a> Sort<'a, '_> {
-    /// Depth first. Recurses at most once per fragment, whose number is bounded.
+    /// Depth-first search. Recurses at most once per fragment, and their number is limited.
     fn visit(&mut self, name: &'a Name, fragment: &'a Positioned<FragmentDefinition>) -> ServerResult<usize> {
         if let Some(&chain) = self.chains.get(name) {
             return Ok(chain);
@@ -90,7 +91,7 @@ impl<'a> Sort<'a, '_> {
     }
 }
 
-/// The names that a selection set spreads, at any level.
+/// Collects the names of fragments that a selection set spreads, at any depth.
 fn collect<'a>(set: &'a Positioned<SelectionSet>, names: &mut HashSet<&'a Name>) {
     for selection in &set.node.items {
         match &selection.node {

@@ -1,13 +1,13 @@
-//! Nested rows in batches: however many rows a page has, each kind of nesting is one statement.
+//! Loads nested rows in batches: each kind of nesting takes one statement, regardless of the number of rows on a
+//! page.
 //!
-//! The loaders of a request are driven by the request itself. A spawned timer would race with the resolvers
-//! of a page and cut their keys into more batches the busier the machine is; here a batch goes out when
-//! every resolver that can run has run, and ends with the request. An execution that returns `Pending` has
-//! not always come to that: the lists and objects of async-graphql give way now and then in mid-course, and
-//! wake themselves.
+//! The request itself drives its loaders. A spawned timer would race with the resolvers of a page and split their
+//! keys into more batches the busier the machine is. Here, a batch is read once every resolver that can run has run,
+//! and it ends with the request. A `Pending` execution is not always at that point: the lists and objects of
+//! async-graphql sometimes yield and wake themselves.
 //!
-//! Those of a subscription live as long as what was read together is being told, and are shared by all who are
-//! told of it: no single request could drive them.
+//! The loaders of a subscription live while a batch of changes is delivered, and all its subscribers share them, so
+//! no single request could drive them.
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -34,7 +34,7 @@ use crate::services::inbox::DriftFilter;
 use crate::services::page::{Page, PageRequest};
 use crate::services::{events, inbox, inventory, provisioning, resources};
 
-/// How long the first who asks about a batch waits for the others, who heard of it at the same time.
+/// How long the first subscriber that loads from a batch waits for the others, which received it at the same time.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// The loaders of one request.
@@ -43,7 +43,7 @@ pub(super) type Loaders = DataLoader<Batches, HashMapCache>;
 /// Reads batches.
 pub(super) struct Batches {
     connection: DatabaseConnection,
-    /// Resources that will be asked for as well, most likely: what is asked of one is read for all of them.
+    /// Other resources that are probably needed too: whatever is loaded for one resource is loaded for all of them.
     beside: Arc<[Uuid]>,
 }
 
@@ -52,7 +52,7 @@ impl Batches {
         Self { connection, beside }
     }
 
-    /// The keys, and the same questions about the resources beside.
+    /// Returns the keys, and the corresponding keys of the related resources.
     fn with_beside<K: Clone + Eq + Hash>(&self, keys: &[K], about: impl Fn(&K, Uuid) -> K) -> Vec<K> {
         let beside = keys
             .iter()
@@ -62,7 +62,7 @@ impl Batches {
     }
 }
 
-/// The loaders that a resolver may use.
+/// The loaders that a resolver uses.
 pub(super) struct Current(Mutex<Arc<Loaders>>);
 
 impl Current {
@@ -79,8 +79,8 @@ impl Current {
     }
 }
 
-/// The loaders of what subscribers are told: all who hear of the same batch share them, and what one of them
-/// asks about one resource is read at once for every resource of the batch.
+/// The loaders of subscriptions. All subscribers that receive a batch share them, and whatever one of them loads for
+/// a resource is read at once for all resources of the batch.
 pub(super) struct BatchLoaders {
     connection: DatabaseConnection,
     in_use: Mutex<HashMap<u64, Weak<Loaders>>>,
@@ -94,7 +94,7 @@ impl BatchLoaders {
         })
     }
 
-    /// Those of this batch, which is about these resources.
+    /// Returns the loaders of this batch, which contains these resources.
     pub(super) fn batch(&self, batch: u64, resources: &Arc<[Uuid]>) -> Arc<Loaders> {
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaders) = in_use.get(&batch).and_then(Weak::upgrade) {
@@ -109,14 +109,14 @@ impl BatchLoaders {
     }
 }
 
-/// The batches that a request has asked for.
+/// The batches that a request has to read.
 pub(super) struct Driver(mpsc::UnboundedReceiver<BoxFuture<'static, ()>>);
 
-/// Loaders for one request, and what drives them.
+/// Creates the loaders of one request and their driver.
 pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
     let (ask, asked) = mpsc::unbounded_channel();
     let spawn = move |batch| {
-        // Fails only when the request is over, and then nobody waits for the batch.
+        // This fails only if the request has ended, and the batch is no longer needed.
         _ = ask.send(batch);
     };
     let cache = HashMapCache::default();
@@ -126,7 +126,7 @@ pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
     )
 }
 
-/// Forgets what was read, where it is about to change.
+/// Clears the loaded values before data changes.
 pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<ResourceById>();
     loaders.clear::<SpecOf>();
@@ -138,7 +138,7 @@ pub(super) fn forget(loaders: &Loaders) {
 }
 
 impl Driver {
-    /// Runs `execution`, and its batches whenever it waits.
+    /// Polls `execution`, and reads its batches whenever it waits.
     pub(super) async fn drive<F: Future>(mut self, execution: F) -> F::Output {
         let mut execution = pin!(execution);
         let mut batches = FuturesUnordered::new();
@@ -156,14 +156,14 @@ impl Driver {
                     return Poll::Ready(output);
                 }
                 if woken.flag.load(Ordering::SeqCst) {
-                    // It merely gave way: more keys may come before anything has to be read.
+                    // The execution only yielded: more keys may follow before a read is necessary.
                     return Poll::Pending;
                 }
                 while let Poll::Ready(Some(batch)) = self.0.poll_recv(cx) {
                     batches.push(batch);
                 }
                 match batches.poll_next_unpin(cx) {
-                    // A batch is there: resolvers can go on.
+                    // A batch has been read: resolvers can continue.
                     Poll::Ready(Some(())) => {}
                     Poll::Ready(None) | Poll::Pending => return Poll::Pending,
                 }
@@ -173,7 +173,7 @@ impl Driver {
     }
 }
 
-/// Whether an execution can go on. Says so to its task as well.
+/// Whether an execution can continue. Also wakes its task.
 struct Woken {
     flag: AtomicBool,
     task: AtomicWaker,
@@ -190,31 +190,31 @@ impl Wake for Woken {
     }
 }
 
-/// A resource by id.
+/// Key of a resource by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ResourceById(pub(super) Uuid);
 
-/// The spec in force of a resource.
+/// Key of a resource's spec in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SpecOf(pub(super) Uuid);
 
-/// A page of the events of a resource.
+/// Key of a page of a resource's events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct EventsOf(pub(super) Uuid, pub(super) PageRequest);
 
-/// How many events a resource has.
+/// Key of the number of a resource's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct EventCountOf(pub(super) Uuid);
 
-/// A page of the drifts of a resource.
+/// Key of a page of a resource's drifts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DriftsOf(pub(super) Uuid, pub(super) DriftFilter, pub(super) PageRequest);
 
-/// How many drifts a resource has.
+/// Key of the number of a resource's drifts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DriftCountOf(pub(super) Uuid, pub(super) DriftFilter);
 
-/// When a kind of a provider was last listed as a whole.
+/// Key of the last complete listing of a provider's kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SyncedAt(pub(super) String, pub(super) String);
 
@@ -238,7 +238,7 @@ impl Loader<SpecOf> for Batches {
         let keys = self.with_beside(keys, |_, id| SpecOf(id));
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let rows = provisioning::active_specs_of(&self.connection, &ids).await?;
-        // An entry for every key, or those without a spec would be asked for again.
+        // Every key needs an entry, or those without a spec would be loaded again.
         let mut specs: HashMap<SpecOf, Self::Value> = keys.iter().map(|key| (*key, None)).collect();
         specs.extend(rows.into_iter().map(|row| (SpecOf(row.resource_id), Some(row))));
         Ok(specs)

@@ -1,6 +1,6 @@
-//! Where a field fails, the specification wants a null: at the field if its type allows that, else
-//! at the closest place above it that does. The library leaves the field out instead, so that a
-//! client misses a key which it was promised, and never nulls anything above.
+//! Null propagation. The specification requires null for a failed field if its type allows that, and otherwise at the
+//! closest nullable parent. The library omits the field instead, so that a promised key is missing, and never
+//! propagates the null.
 
 use std::{
     mem::take,
@@ -17,7 +17,7 @@ use async_graphql::{
 /// The failures of one execution.
 #[derive(Debug, Default)]
 pub(crate) struct Nulls {
-    /// Whether anything failed yet, so that a clean execution takes no lock.
+    /// Whether any field has failed, so that an execution without failures takes no lock.
     failed: AtomicBool,
     found: Mutex<Found>,
 }
@@ -27,15 +27,14 @@ type Path = Vec<PathSegment>;
 #[derive(Debug, Default)]
 struct Found {
     errors: Vec<ServerError>,
-    /// Objects and items of lists that must be null, until the field they belong to takes note.
-    /// The empty path is the whole answer.
+    /// Paths of objects and list items that must be null, until the field that contains them handles it. The empty
+    /// path is the whole response.
     holes: Vec<Path>,
 }
 
 impl Nulls {
-    /// The value of a place, which is a field or an item of a list, once all below it is done.
-    /// `ty` is the type of the place if it is a field; that of an item cannot be relied on, as the
-    /// library calls every item non-null.
+    /// Returns the value at a path, a field or a list item, after everything below it has completed. `ty` is the type
+    /// of a field; for list items it is not reliable, because the library treats every item as non-null.
     pub(crate) fn settle(
         &self,
         place: &QueryPathNode<'_>,
@@ -75,7 +74,7 @@ impl Nulls {
         })
     }
 
-    /// Adds what was found to the answer.
+    /// Applies the remaining nulls to the response.
     pub(crate) fn finish(&self, response: &mut Response) {
         if self.failed.swap(false, Ordering::Relaxed) {
             let found = take(&mut *self.lock());
@@ -104,11 +103,11 @@ fn segment(node: &QueryPathNode<'_>) -> PathSegment {
     }
 }
 
-/// A null where the type has none.
+/// A null at a non-null type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Forbidden;
 
-/// `value` with a null at `place`, or at the closest place above it where `ty` allows one.
+/// Returns `value` with null at `place`, or at the closest parent that `ty` allows to be null.
 fn null_at(mut value: Value, ty: &str, place: &[PathSegment]) -> Result<Value, Forbidden> {
     let bare = ty.strip_suffix('!').unwrap_or(ty);
     let item_type = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -119,7 +118,7 @@ fn null_at(mut value: Value, ty: &str, place: &[PathSegment]) -> Result<Value, F
                 None => Ok(()),
             }
         }
-        // Nulled already, for another failure.
+        // Already null because of another failure.
         ([_, ..], _, Value::Null) => Ok(()),
         _ => Err(Forbidden),
     };

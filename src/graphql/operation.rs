@@ -1,4 +1,4 @@
-//! Which operation of a document a request means.
+//! Selects the operation of a document to execute.
 
 use async_graphql::{
     Positioned, ServerResult,
@@ -7,13 +7,14 @@ use async_graphql::{
 
 use super::codes::{self, GRAPHQL_VALIDATION_FAILED};
 
-/// The operation that runs, or why none does.
+/// Returns the operation to execute.
 ///
-/// A document with a single *named* operation is `Multiple` to the parser; whoever looks at
-/// `Single` alone takes `mutation M { .. }` for no mutation.
+/// The parser represents a document with a single *named* operation as `Multiple`, so code that handles only `Single`
+/// would miss `mutation M { .. }`.
 ///
 /// # Errors
-/// A text for the client: the name is unknown, or missing where there is a choice.
+///
+/// A message for the client: the name is unknown, or missing although there are several operations.
 pub fn select<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
@@ -33,8 +34,8 @@ pub fn select<'a>(
     }
 }
 
-/// Refuses a subscription to anything but one field: what it sends is one answer after the other, each of one
-/// event. The library would listen to several at once, and not at all to those of a fragment.
+/// Rejects a subscription that does not have exactly one root field, as the specification requires. The library would
+/// subscribe to several fields at once, and ignore fields in a fragment.
 pub(crate) fn check_subscription(operation: &Positioned<OperationDefinition>) -> ServerResult<()> {
     if operation.node.ty != OperationType::Subscription {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The order of fields in an answer. The specification wants that of the selection; the library writes down each
-//! field when it is done, so that one which waits for the database comes after those that do not.
+//! The order of fields in a response. The specification requires the order of the selection. The library writes each
+//! field when it completes, so that fields that wait for the database come last.
 
 use async_graphql::{
     Name, Value,
@@ -7,17 +7,17 @@ use async_graphql::{
     parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 
-/// The keys of an object in their order, each with those of the objects below it. Nothing below a leaf: the keys
-/// of a JSON value are nobody's selection.
+/// The keys of an object in order, each with the keys of the objects below it. Leaves have none: the keys of a JSON
+/// value are not selected.
 ///
-/// Types are not looked at. Where fragments on two types select the same keys in two orders, the first one holds
-/// for both.
+/// Types are ignored. If fragments on two types select the same keys in different orders, the first order applies to
+/// both.
 #[derive(Debug, Default)]
 pub(crate) struct Order(IndexMap<Name, Order>);
 
 impl Order {
-    /// That of an operation, all of whose fragments are written out: only for a document that
-    /// [`survey`](super::cost::survey) let pass.
+    /// Returns the order of an operation. Its fragments are expanded, so the document must have passed
+    /// [`survey`](super::cost::survey).
     pub(crate) fn of(document: &ExecutableDocument, operation: &OperationDefinition) -> Self {
         let mut order = Self::default();
         order.add(document, &operation.selection_set.node);
@@ -42,7 +42,7 @@ impl Order {
         }
     }
 
-    /// Puts an answer into this order.
+    /// Sorts the fields of a response.
     pub(crate) fn put(&self, value: &mut Value) {
         if self.0.is_empty() {
             return;

@@ -95,7 +95,7 @@ impl Query {
         let rows = inbox::order_by(time, descending);
         let mut page = inbox::list(app(ctx)?.db().reader(), &filter, rows, &request).await?;
         if shows_resources(ctx) {
-            // One whose resource does not decode would take the whole page with it.
+            // A drift whose resource cannot be decoded would fail the whole page.
             let ids = page.rows.iter().map(|(_, drift)| ResourceById(drift.resource_id));
             let decoded = loaders(ctx)?.load_many(ids).await?;
             page.rows

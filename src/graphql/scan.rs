@@ -1,12 +1,11 @@
-//! A look at the text of a document before anything parses it.
+//! Checks the text of a document before it is parsed.
 //!
-//! The parser recurses once per open bracket in argument values and types, without a limit: 2,500
-//! of them (5 KB) overflow a thread's stack and end the process. So brackets are counted first.
+//! The parser recurses once per open bracket in argument values and types, without a limit: 2,500 of them (5 KB)
+//! overflow a thread's stack and end the process. So brackets are counted first.
 //!
-//! The count is only worth something if brackets cannot hide from it. It therefore cuts the text
-//! into strings, block strings and comments by the lexical rules of the GraphQL specification, and
-//! refuses a string that does not end instead of guessing where it might: the parser reads an
-//! unfinished `"""` as an empty string and goes on behind it.
+//! The count must not miss any bracket. Therefore the text is split into strings, block strings and comments by the
+//! lexical rules of the GraphQL specification, and an unterminated string is rejected: the parser reads an
+//! unterminated `"""` as an empty string and continues after it.
 
 use super::bounds::Bounds;
 
@@ -19,14 +18,15 @@ pub enum Refusal {
     TooDeep,
     /// More directives than allowed.
     TooManyDirectives,
-    /// A string or block string without an end.
+    /// An unterminated string or block string.
     UnfinishedString,
 }
 
-/// Refuses a text that is beyond the bounds or hides where its strings end.
+/// Rejects a text that exceeds the limits or has an unterminated string.
 ///
 /// # Errors
-/// The first bound that the text breaks.
+///
+/// The first limit that the text exceeds.
 pub fn scan(query: &str, bounds: &Bounds) -> Result<(), Refusal> {
     if query.len() > bounds.max_query_bytes {
         return Err(Refusal::TooLong);
@@ -42,7 +42,7 @@ pub fn scan(query: &str, bounds: &Bounds) -> Result<(), Refusal> {
         };
         match byte {
             b'{' | b'[' | b'(' => depth += 1,
-            // Brackets that do not match end the parse, so the kind of bracket does not matter.
+            // Mismatched brackets end the parse, so the kind of bracket does not matter.
             b'}' | b']' | b')' => depth = depth.saturating_sub(1),
             b'@' => directives += 1,
             _ => {}
@@ -57,13 +57,13 @@ pub fn scan(query: &str, bounds: &Bounds) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What follows a comment, its line terminator included.
+/// Returns the text after a comment and its line terminator.
 fn after_comment(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
     end.map_or(&[], |end| &text[end..])
 }
 
-/// What follows the string or block string at the start of `text`.
+/// Returns the text after the string or block string at the start of `text`.
 fn after_string(text: &[u8]) -> Option<&[u8]> {
     match text.strip_prefix(b"\"\"\"") {
         Some(content) => after_block_string(content),

@@ -58,7 +58,7 @@ fn begun(ctx: &Context<'_>) {
         return;
     };
     let sender = begun.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    // Nobody has to wait for it.
+    // The caller may have stopped waiting.
     _ = sender.map(|sender| sender.send(()));
 }
 

@@ -1,5 +1,5 @@
-//! What the library's validation overlooks at `__typename`: its visitor passes such a field by, so
-//! that unknown and repeated directives, arguments and sub-selections get an answer.
+//! Validates `__typename` fields. The library's validation skips them, so that unknown and repeated directives,
+//! arguments and sub-selections would be accepted.
 
 use async_graphql::{
     Positioned, ServerResult, Value,
@@ -9,7 +9,7 @@ use async_graphql::{
 
 use super::{cost::invalid, values};
 
-/// Validates every `__typename` of a document that the scan let pass.
+/// Validates every `__typename` of a document that passed the scan.
 pub(crate) fn check(registry: &Registry, document: &ExecutableDocument) -> ServerResult<()> {
     let operations = document
         .operations
@@ -79,7 +79,7 @@ fn check_arguments(
             let message = format!("directive \"@{}\" has no argument \"{}\"", meta.name, name.node);
             return Err(invalid(message, name.pos));
         };
-        // A value with variables in it is left to their types.
+        // A value that contains variables is checked through their types.
         let literal: Option<Value> = value.node.clone().into_const();
         let fault = literal.and_then(|value| values::check(registry, &argument.ty, &value, &mut Vec::new()));
         if let Some(fault) = fault {

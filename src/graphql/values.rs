@@ -1,4 +1,4 @@
-//! How big values are, and whether the variables of a request are of the types it declares.
+//! The size of values, and the types of a request's variables.
 
 use std::{collections::HashMap, convert::Infallible};
 
@@ -13,8 +13,8 @@ use super::codes::{self, BAD_USER_INPUT};
 
 type Replace<'a> = &'a mut dyn FnMut(Name) -> Result<Value, Infallible>;
 
-/// Sizes of values in nodes. Each use of a variable makes the library copy its value, so a
-/// variable weighs as much as what was sent for it.
+/// Sizes of values in nodes. The library copies the value of a variable at each use, so a variable counts with the
+/// size of the value that was sent.
 pub(crate) struct Sizes<'a> {
     variables: HashMap<&'a str, usize>,
     total: usize,
@@ -30,12 +30,12 @@ impl<'a> Sizes<'a> {
         Self { variables, total }
     }
 
-    /// Nodes in all variables together.
+    /// Returns the number of nodes in all variables.
     pub(crate) fn total(&self) -> usize {
         self.total
     }
 
-    /// Nodes in the arguments of a field.
+    /// Returns the number of nodes in the arguments of a field.
     pub(crate) fn of_field(&self, field: &Field) -> usize {
         let values = field.arguments.iter().map(|(_, value)| &value.node);
         values
@@ -43,7 +43,7 @@ impl<'a> Sizes<'a> {
             .sum()
     }
 
-    /// Nodes in the arguments of a directive.
+    /// Returns the number of nodes in the arguments of a directive.
     pub(crate) fn of_directive(&self, directive: &Directive) -> usize {
         let values = directive.arguments.iter().map(|(_, value)| &value.node);
         values
@@ -51,7 +51,8 @@ impl<'a> Sizes<'a> {
             .sum()
     }
 
-    /// Nodes in one value of the document, whose type the library gives no public name.
+    /// Returns the number of nodes in one value of the document. The library does not export the type of such a
+    /// value.
     fn of(&self, with_variables: impl FnOnce(Replace<'_>) -> Result<Value, Infallible>) -> usize {
         let mut sent = 0_usize;
         let Ok(literal) = with_variables(&mut |name| {
@@ -62,7 +63,7 @@ impl<'a> Sizes<'a> {
     }
 }
 
-/// Nodes in a value that came as JSON, whose nesting the JSON parser bounded.
+/// Returns the number of nodes in a JSON value, whose nesting the JSON parser limited.
 fn nodes(value: &Value) -> usize {
     match value {
         Value::List(items) => 1 + items.iter().map(nodes).sum::<usize>(),
@@ -71,10 +72,10 @@ fn nodes(value: &Value) -> usize {
     }
 }
 
-/// Refuses variables that are not what the operation declares.
+/// Rejects variables that do not match their declared types.
 ///
-/// The library finds some of these during validation, some while a field runs and some never. The
-/// specification wants all of them found before anything runs.
+/// The library detects some of these errors during validation, some during the execution of a field and some never.
+/// The specification requires all of them before execution.
 pub(crate) fn check_variables(
     registry: &Registry,
     operation: &OperationDefinition,
@@ -98,8 +99,7 @@ pub(crate) fn check_variables(
     Ok(())
 }
 
-/// Why `value` is not of type `ty`, if it is not. Types that the schema lacks are left to
-/// validation.
+/// Returns why `value` is not of type `ty`, if it is not. Types that the schema lacks are left to validation.
 pub(crate) fn check<'a>(
     registry: &Registry,
     ty: &str,
@@ -113,7 +113,7 @@ pub(crate) fn check<'a>(
         (MetaTypeName::List(inner), Value::List(items)) => {
             items.iter().find_map(|item| check(registry, inner, item, path))
         }
-        // One value stands for a list of one.
+        // A single value is coerced to a list of one.
         (MetaTypeName::List(inner), _) => check(registry, inner, value, path),
         (MetaTypeName::Named(name), _) => check_named(registry, name, value, path),
     }
@@ -126,7 +126,7 @@ fn check_named<'a>(
     path: &mut Vec<&'a str>,
 ) -> Option<String> {
     let fits = match (registry.types.get(name)?, value) {
-        // The library's own check lets 64 bits pass.
+        // The library's own check accepts 64 bits.
         (MetaType::Scalar { .. }, Value::Number(number)) if name == "Int" => number
             .as_i64()
             .is_some_and(|number| i32::try_from(number).is_ok()),

@@ -23,8 +23,8 @@ const MOST_EVENTS: usize = 200_000;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Interval between polls while this process writes.
 const SHORT_PAUSE: Duration = Duration::from_millis(50);
-/// A look waits at least so many times what the last one took: looking is never more than a small part of the
-/// work, also after a great many changes, which are looked at until they have left the window.
+/// Minimum delay before the next poll, as a multiple of the last poll's duration. It keeps polling a small part of
+/// the load, also after many changes, which are read again until they have left the window.
 const REST: u32 = 20;
 /// Maximum interval between polls while the database is unavailable.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -123,7 +123,7 @@ impl Feed {
         for ask in new {
             match &looked {
                 Ok(()) => self.admit(ask),
-                // Whoever does not wait for the answer any more needs none.
+                // The send fails if the subscriber has left, which needs no handling.
                 Err(Error::Lagged) => _ = ask.answer.send(Err(Error::Lagged)),
                 Err(error) => _ = ask.answer.send(Err(Error::Internal(error.to_string()))),
             }
@@ -137,7 +137,7 @@ impl Feed {
         }
     }
 
-    /// Tells everything that is new. What could not be read is new the next time.
+    /// Publishes all new events. Those that could not be read are published by a later poll.
     async fn look(&mut self) -> Result<()> {
         let now = self.clock.now();
         let from = self
@@ -168,7 +168,7 @@ impl Feed {
     }
 }
 
-/// One reading for all: each hears of what his filter lets through.
+/// Sends the drifts of one batch to each subscriber whose filter they match.
 fn tell(subscribers: &mut Vec<Subscriber>, batch: u64, changed: Vec<Changed>) {
     let changed: Vec<_> = changed
         .into_iter()

@@ -1,30 +1,30 @@
-//! Which events are new.
+//! Determines which events are new.
 //!
-//! Neither the id nor the time of an event says when it was committed: both are made by the writer, by a clock
-//! that may be some seconds off, before a transaction that may have to wait. So everything that is not older
-//! than [`OVERLAP`] is looked at again and again, and what was seen before is dropped.
+//! Neither the id nor the time of an event shows when it was committed: the writer sets both before a transaction
+//! that may have to wait, by a clock that may be some seconds off. So each poll reads all events that are not older
+//! than [`OVERLAP`], and drops those that were seen before.
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-/// How much later than its time an event may become visible and still be told. It holds the longest write
-/// that is tried again and again, and the difference of two clocks.
+/// How long after its time an event may become visible and still be published. It covers the longest write with its
+/// retries, and the difference between two clocks.
 pub(super) const OVERLAP: TimeDelta = TimeDelta::minutes(2);
 
-/// What was seen.
+/// The events that were seen.
 #[derive(Debug)]
 pub(super) struct Window {
     from: DateTime<Utc>,
-    /// When everything was seen that could be.
+    /// The time of the last complete poll.
     looked_at: DateTime<Utc>,
-    /// What was told, or was there before anybody listened. Nothing that has left the window.
+    /// Events within the window that were published, or that existed before the first subscriber.
     seen: HashSet<Uuid>,
 }
 
 impl Window {
-    /// What begins now, with these events as its past.
+    /// Creates a window that starts now, with `past` as the events already seen.
     pub(super) fn after(now: DateTime<Utc>, past: impl IntoIterator<Item = Uuid>) -> Self {
         Self {
             from: start(now),
@@ -33,19 +33,19 @@ impl Window {
         }
     }
 
-    /// Where the first look begins.
+    /// Returns where the first poll begins.
     pub(super) fn first(now: DateTime<Utc>) -> DateTime<Utc> {
         start(now)
     }
 
-    /// Where the next look begins: as far back from the last one that succeeded, so that nothing is lost while
-    /// the database or the machine is away, and never earlier than before, whatever a clock does: what has left
-    /// the window is forgotten.
+    /// Returns where the next poll begins: [`OVERLAP`] before the last successful one, so that nothing is lost while
+    /// the database or the machine is unavailable. It never moves back, even if the clock does, because events that
+    /// left the window are no longer known.
     pub(super) fn next(&self) -> DateTime<Utc> {
         self.from.max(start(self.looked_at))
     }
 
-    /// What is new among all that there is since `from`, in the order of ids.
+    /// Returns the new events among those since `from`, ordered by id.
     pub(super) fn unseen(&mut self, from: DateTime<Utc>, there: Vec<Uuid>) -> Vec<Uuid> {
         self.from = from;
         let there: HashSet<Uuid> = there.into_iter().collect();
@@ -55,12 +55,12 @@ impl Window {
         unseen
     }
 
-    /// These need not be told again.
+    /// Marks events as published.
     pub(super) fn told(&mut self, events: &[Uuid]) {
         self.seen.extend(events);
     }
 
-    /// All that was there at this time is told.
+    /// Marks everything up to this time as published.
     pub(super) fn done(&mut self, now: DateTime<Utc>) {
         self.looked_at = now;
     }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(window.unseen(from, vec![second, old, first]), [first, second]);
         window.told(&[first]);
         window.done(at(1));
-        // It could not be told, so it is new again.
+        // It could not be published, so it is new again.
         let from = window.next();
         assert_eq!(window.unseen(from, vec![second, old, first]), [second]);
         window.told(&[second]);
@@ -105,7 +105,7 @@ mod tests {
     fn the_window_waits_for_a_look_that_succeeds_and_never_goes_back() {
         let mut window = Window::after(at(0), []);
         assert_eq!(window.next(), at(-120));
-        // Ten minutes without an answer: none of them is skipped.
+        // After ten minutes without a response, no event is skipped.
         assert_eq!(window.next(), at(-120));
         let from = window.next();
         window.unseen(from, vec![]);
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(window.next(), at(480));
         let from = window.next();
         window.unseen(from, vec![]);
-        // The clock was put back by a minute.
+        // The clock was set back by a minute.
         window.done(at(540));
         assert_eq!(window.next(), at(480));
     }
