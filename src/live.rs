@@ -131,7 +131,7 @@ impl Subscriber {
         !self.news.is_closed()
     }
 
-    /// Sends a batch. Returns false if the subscriber is gone or disconnected. Slow subscribers are not waited for.
+    /// Sends a batch. Returns false if the subscriber is gone, or is disconnected because its queue is full.
     fn tell(&self, news: News) -> bool {
         match self.news.try_send(news) {
             Ok(()) => true,

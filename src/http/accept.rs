@@ -1,22 +1,22 @@
-//! Content negotiation of the GraphQL endpoint: what the client can read, and what it sent.
+//! Content negotiation of the GraphQL endpoint: the types that the client accepts, and the type of its body.
 
 use axum::http::{
     HeaderMap,
     header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE},
 };
 
-/// A media type that an answer can have.
+/// The media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
-    /// `application/json`: a well-formed request is answered by 200 whatever its outcome, for
-    /// clients that cannot tell this server's answers from those of a proxy before it.
+    /// `application/json`: well-formed requests are answered with status 200 regardless of their outcome, for clients
+    /// that cannot distinguish the responses of this server from those of a proxy.
     Json,
-    /// `application/graphql-response+json`: the status tells whether the request was executed.
+    /// `application/graphql-response+json`: the status shows whether the request was executed.
     GraphqlResponse,
 }
 
 impl MediaType {
-    /// The value of `Content-Type`.
+    /// Returns the value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json; charset=utf-8",
@@ -32,31 +32,31 @@ impl MediaType {
     }
 }
 
-/// What the client reads.
+/// The types that the client accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
-    /// The type of an answer that comes at once, if it reads one.
+    /// The type of a single response, if the client accepts one.
     pub plain: Option<MediaType>,
-    /// Whether it reads `text/event-stream`. Nobody means it by a wildcard.
+    /// Whether the client accepts `text/event-stream`. Wildcards do not include it.
     pub events: Events,
 }
 
-/// Whether a client reads `text/event-stream`.
+/// Whether a client accepts `text/event-stream`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Events {
-    /// It does not.
+    /// Not accepted.
     #[default]
     Never,
-    /// It does, where there is no other way: some clients send one header for all operations.
+    /// Accepted, but used only for subscriptions: some clients send one header for all operations.
     IfNeeded,
-    /// It likes them best.
+    /// Preferred.
     Always,
 }
 
-/// What to answer with.
+/// Chooses the type of the response.
 ///
-/// The higher quality wins, then the one that is named over the one that a wildcard covers. If
-/// both are equal: JSON where wildcards decide, the newer type where the client names both.
+/// The higher quality wins, then the type that is named over the one that matches a wildcard. If both are equal, JSON
+/// wins for wildcards, and the newer type if the client names both.
 pub fn negotiate(headers: &HeaderMap) -> Accepted {
     let values: Vec<&str> = headers
         .get_all(ACCEPT)
@@ -94,7 +94,7 @@ pub fn negotiate(headers: &HeaderMap) -> Accepted {
     }
 }
 
-/// The type of an answer that comes at once, by how precisely and how much the client wants each.
+/// Chooses the type of a single response by the specificity and quality of the client's ranges.
 fn plain(new: Option<(u8, u16)>, old: Option<(u8, u16)>) -> Option<MediaType> {
     let rank = |(precision, quality): (u8, u16)| (quality, precision);
     match (new, old) {
@@ -107,7 +107,7 @@ fn plain(new: Option<(u8, u16)>, old: Option<(u8, u16)>) -> Option<MediaType> {
     }
 }
 
-/// How precisely a range names a media type.
+/// Specificity of a range that names the media type exactly.
 const EXACT: u8 = 2;
 const SUBTYPE_WILDCARD: u8 = 1;
 const WILDCARD: u8 = 0;
@@ -115,12 +115,12 @@ const WILDCARD: u8 = 0;
 /// One media range of an `Accept` header.
 struct Range<'a> {
     name: &'a str,
-    /// Thousandths.
+    /// Quality in thousandths.
     quality: u16,
 }
 
 impl<'a> Range<'a> {
-    /// None for a range that is malformed or asks for another charset than UTF-8.
+    /// Parses a range. `None` if it is malformed or requires a charset other than UTF-8.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = split(text, ';');
         let name = parts.next()?.trim();
@@ -130,7 +130,7 @@ impl<'a> Range<'a> {
             match key.trim() {
                 key if key.eq_ignore_ascii_case("q") => {
                     quality = thousandths(value.trim())?;
-                    // What follows the quality belongs to an extension that nobody uses.
+                    // Parameters after the quality are extensions that are not in use.
                     break;
                 }
                 key if key.eq_ignore_ascii_case("charset") && !is_utf8(value) => return None,
@@ -157,7 +157,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// `0` to `1` with at most three decimals, in thousandths.
+/// Parses a number from `0` to `1` with at most three decimals, in thousandths.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let digits = decimals.len() <= 3 && decimals.bytes().all(|byte| byte.is_ascii_digit());
@@ -168,10 +168,10 @@ fn thousandths(text: &str) -> Option<u16> {
     }
 }
 
-/// Whether the body is JSON in UTF-8, said once and not compressed.
+/// Returns whether the headers declare an uncompressed JSON body in UTF-8, exactly once.
 ///
-/// A browser lets a foreign page send text and forms without asking, so nothing but JSON is read
-/// as JSON: that keeps such a page from acting in the name of its reader.
+/// Browsers let pages of other origins send text and forms without a preflight request. Requiring the JSON media type
+/// prevents such pages from acting on behalf of the user (CSRF).
 pub fn sends_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
@@ -196,7 +196,7 @@ fn is_utf8(charset: &str) -> bool {
     charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
 }
 
-/// Splits at a separator that is not inside a quoted string.
+/// Splits at separators that are not inside a quoted string.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     let mut escaped = false;

@@ -1,5 +1,5 @@
-//! The inbox page, its files and those of the GraphiQL page, as they are in the folder `web`: embedded, so that
-//! the binary is all that is needed.
+//! Serves the inbox page, its files and those of the GraphiQL page. The folder `web` is embedded, so that the binary
+//! needs no other files.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -12,8 +12,8 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::rest;
 
-/// Exactly what the page needs: its own files and this server. The token of an admin is in it, so that no
-/// foreign or inline script may be.
+/// Content security policy: only the page's own files and this server. The page holds an admin's token, so foreign
+/// and inline scripts are forbidden.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -29,7 +29,7 @@ struct Asset {
     content: &'static str,
 }
 
-/// The table of files: each with its name and what it holds.
+/// Builds the table of files, each with its name and content.
 macro_rules! assets {
     ($($name:literal $content_type:ident,)*) => {
         [$(Asset {
@@ -46,7 +46,7 @@ const PAGE: Asset = Asset {
     content: include_str!("../../web/index.html"),
 };
 
-/// What is served under `/web/`.
+/// The files served under `/web/`.
 const ASSETS: &[Asset] = &assets! {
     "accept.js" JAVASCRIPT,
     "api.js" JAVASCRIPT,
@@ -78,12 +78,12 @@ const ASSETS: &[Asset] = &assets! {
     "window.js" JAVASCRIPT,
 };
 
-/// The inbox.
+/// Serves the inbox page.
 pub(super) async fn page(headers: HeaderMap) -> Response {
     answer(&PAGE, &headers)
 }
 
-/// A file of the inbox.
+/// Serves a file of the inbox page.
 pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match ASSETS.iter().find(|asset| asset.name == name) {
         Some(asset) => answer(asset, &headers),
@@ -110,21 +110,21 @@ fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
         sent.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
     }
     for (name, value) in [
-        // Asked for again each time, so that a new server comes with a new page; mostly the answer is short.
+        // Revalidated on each load, so that an updated server serves its new page. Most responses are 304.
         (CACHE_CONTROL, "no-cache"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "no-referrer"),
     ] {
         sent.insert(name, HeaderValue::from_static(value));
     }
-    // Digits in quotes: always a header's value.
+    // Digits in quotes are always a valid header value.
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         sent.insert(ETAG, tag);
     }
     response
 }
 
-/// Weak, because the bytes on the wire may be compressed.
+/// Returns a weak entity tag, because the response may be compressed.
 fn entity_tag(content: &str) -> String {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! Who sends a request.
+//! Authentication of requests.
 
 use axum::http::HeaderMap;
 
@@ -6,7 +6,8 @@ use super::Edge;
 use crate::auth::{InvalidToken, Session, bearer_token};
 
 impl Edge {
-    /// Whoever the bearer token names; None without a token. A bad token is an error and never nobody.
+    /// Returns the session of the bearer token, or `None` without a token. An invalid token is an error, never an
+    /// anonymous caller.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Session>, InvalidToken> {
         let caller = bearer_token(headers).and_then(|token| {
             token

@@ -1,4 +1,4 @@
-//! Reading a request's body up to a bound.
+//! Reads request bodies up to a limit.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use futures_util::StreamExt;
 
 use super::reply::Refusal;
 
-/// What is still taken of a body that is too big, and for how long. A client that is cut off while
-/// it sends reads a broken connection and never the answer that would tell it why.
+/// Limits for discarding the rest of a body that is too large. A client that is disconnected while it sends sees a
+/// broken connection instead of the error response.
 const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
 
-/// The bytes of the body, if they are at most `limit`.
+/// Returns the body if it has at most `limit` bytes.
 pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
     let mut stream = body.into_data_stream();
     let announced = headers
@@ -36,9 +36,9 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     if !too_big {
         return Ok(bytes);
     }
-    // A client that asks before it sends has sent nothing yet.
+    // A client that sends `Expect` has not sent its body yet.
     if !headers.contains_key(EXPECT) {
-        // Whether the rest came or the time ran out, the answer is the same.
+        // The response is the same whether the rest arrived or the time ran out.
         let _ = tokio::time::timeout(MAX_DISCARD_TIME, discard(stream)).await;
     }
     let message = format!("the body of the request is larger than {limit} bytes");

@@ -1,4 +1,4 @@
-//! The connection that a request came by, for answers that go on.
+//! The connection of a request, for responses that continue after the handler has returned.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// A connection, or what it was upgraded to: the server counts it until the last clone is gone.
+/// A connection, or what it was upgraded to. The server counts it until the last clone is dropped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
     stop: CancellationToken,
     _held: Option<Arc<Held>>,
 }
 
-/// What a connection takes up.
+/// The resources that a connection holds.
 #[derive(Debug)]
 struct Held {
     _place: OwnedSemaphorePermit,
@@ -22,7 +22,7 @@ struct Held {
 }
 
 impl Connection {
-    /// Takes up this place, and delays the end of the server.
+    /// Creates a connection that holds its place, and delays the shutdown of the server until it is dropped.
     pub(super) fn new(stop: CancellationToken, place: OwnedSemaphorePermit, end: TaskTrackerToken) -> Self {
         Self {
             stop,
@@ -33,12 +33,12 @@ impl Connection {
         }
     }
 
-    /// Of a request. One that no server took, as in tests of the routes, never stops.
+    /// Returns the connection of a request. Without a server, as in tests of the routes, it never stops.
     pub(super) fn of(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// Waits until the server stops. Whatever goes on has to come to an end then.
+    /// Waits until the server stops. Open streams must end then.
     pub(super) fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
         self.stop.clone().cancelled_owned()
     }

@@ -10,18 +10,18 @@ use axum::response::{IntoResponse, Response};
 
 use super::rest;
 
-/// One file of GraphiQL's program.
+/// One file of GraphiQL.
 struct Part {
     name: &'static str,
-    /// Where the CDN has it.
+    /// The file's URL on the CDN.
     url: &'static str,
-    /// SHA-384 of its bytes, as browsers check it.
+    /// SHA-384 of the file, for subresource integrity.
     integrity: &'static str,
-    /// The file itself, unless it was not there when this was built.
+    /// The content of the file, if it was present at build time.
     embedded: Option<&'static [u8]>,
 }
 
-/// A file of `web/graphiql/vendor`, if the build has found it.
+/// A file of `web/graphiql/vendor`, if it was present at build time.
 macro_rules! vendored {
     ($name:literal) => {{
         #[cfg(graphiql_embedded)]
@@ -35,8 +35,8 @@ macro_rules! vendored {
     }};
 }
 
-/// In the order in which they must be run. Versions and sums are those of `scripts/graphiql`: 4.1.2 is the last
-/// release of GraphiQL that has a file for browsers as they are.
+/// The files in the order in which they must be loaded. Versions and hashes match `scripts/graphiql`: 4.1.2 is the
+/// last release of GraphiQL that has a file for direct use in browsers.
 const PARTS: [Part; 4] = [
     Part {
         name: "react.production.min.js",
@@ -64,7 +64,7 @@ const PARTS: [Part; 4] = [
     },
 ];
 
-/// Whether this binary has GraphiQL's program in it.
+/// Whether this binary contains GraphiQL.
 const EMBEDDED: bool = cfg!(graphiql_embedded);
 
 impl Part {
@@ -72,7 +72,7 @@ impl Part {
         self.name.ends_with(".css")
     }
 
-    /// From where the page loads it.
+    /// Returns the URL from which the page loads the file.
     fn source(&self) -> String {
         match self.embedded {
             Some(_) => format!("/graphiql/{}", self.name),
@@ -80,8 +80,8 @@ impl Part {
         }
     }
 
-    /// What a policy that lets in this file and nothing more calls it. Single files of the CDN and not its host,
-    /// which serves anybody's scripts.
+    /// Returns the source expression of this file for the content security policy. It names single files of the CDN
+    /// instead of its host, which serves scripts of any publisher.
     fn allowed(&self) -> &'static str {
         if self.embedded.is_some() {
             "'self'"
@@ -91,7 +91,7 @@ impl Part {
     }
 }
 
-/// The page.
+/// Serves the page.
 pub(super) async fn page() -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
@@ -102,7 +102,7 @@ pub(super) async fn page() -> impl IntoResponse {
     (headers, html())
 }
 
-/// A file of GraphiQL's program.
+/// Serves a file of GraphiQL.
 pub(super) async fn part(Path(name): Path<String>) -> Response {
     let found = PARTS
         .iter()
@@ -118,13 +118,13 @@ pub(super) async fn part(Path(name): Path<String>) -> Response {
     };
     let headers = [
         (CONTENT_TYPE, media_type),
-        // The page names the hash: another file is never taken for this one.
+        // The page has the hash of each file, so an outdated copy is never used.
         (CACHE_CONTROL, "public, max-age=86400"),
     ];
     (headers, bytes).into_response()
 }
 
-/// Exactly what the page needs. GraphiQL sets styles in the document, hence 'unsafe-inline' for those.
+/// Returns the content security policy. GraphiQL sets inline styles, hence 'unsafe-inline' for styles.
 fn policy() -> String {
     let allowed = |style: bool| {
         let mut sources: Vec<&str> = PARTS

@@ -1,4 +1,4 @@
-//! GraphQL over HTTP, as its specification's draft says.
+//! GraphQL over HTTP, according to the draft specification.
 
 use std::future::Future;
 
@@ -24,43 +24,43 @@ use super::{
 };
 use crate::graphql::{bounds::Bounds, operation, scan::scan};
 
-/// The caller's credentials are present and bad.
+/// The credentials of a request are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unauthenticated;
 
-/// What is behind the endpoint.
+/// The API behind the endpoint.
 pub trait GraphqlApi: Clone + Send + Sync + 'static {
-    /// Who asks; somebody without credentials too.
+    /// The caller of a request, which may be anonymous.
     type Caller: Clone + Send + Sync + 'static;
 
-    /// Tells who asks.
+    /// Authenticates the caller.
     fn authenticate(
         &self,
         headers: &HeaderMap,
     ) -> impl Future<Output = Result<Self::Caller, Unauthenticated>> + Send;
 
-    /// Runs one request.
+    /// Executes one request.
     fn execute(&self, caller: Self::Caller, request: Request) -> impl Future<Output = Outcome> + Send;
 
-    /// Starts a subscription. It has begun, or failed, when this returns: what happens from then on is in the
-    /// stream.
+    /// Starts a subscription. When this returns, the subscription has begun or failed: the stream contains everything
+    /// that happens from then on.
     fn subscribe(
         &self,
         caller: Self::Caller,
         request: Request,
     ) -> impl Future<Output = BoxStream<'static, Outcome>> + Send;
 
-    /// Waits until the caller's credentials end, for ever where there are none.
+    /// Waits until the caller's credentials expire; forever if there are none.
     fn expired(&self, caller: &Self::Caller) -> impl Future<Output = ()> + Send + 'static;
 
-    /// The bounds of one request.
+    /// Returns the limits of one request.
     fn bounds(&self) -> &Bounds;
 
-    /// How sockets are dealt with.
+    /// Returns the settings of sockets.
     fn sockets(&self) -> &Sockets;
 }
 
-/// The endpoint as a route. It answers every method itself.
+/// Returns the route of the endpoint. It handles every method itself.
 pub fn route<A, S>(api: A) -> MethodRouter<S>
 where
     A: GraphqlApi,
@@ -69,7 +69,7 @@ where
     any(move |request: extract::Request| async move { handle(&api, request).await })
 }
 
-/// Answers one HTTP request.
+/// Handles one HTTP request.
 pub async fn handle<A: GraphqlApi>(api: &A, request: extract::Request) -> Response {
     if request.method() == Method::GET && socket::is_wanted(request.headers()) {
         let opened = socket::open(api, request).await;
@@ -83,7 +83,7 @@ pub async fn handle<A: GraphqlApi>(api: &A, request: extract::Request) -> Respon
     }
 }
 
-/// The order of the checks is the cheapest first; no body is read for a caller with a bad token.
+/// Checks and answers a request. The cheapest checks come first, and the body is not read if the token is invalid.
 async fn answer<A: GraphqlApi>(
     api: &A,
     request: extract::Request,
@@ -150,7 +150,8 @@ async fn answer<A: GraphqlApi>(
     }
 }
 
-/// Runs an operation of any type. Only what a subscription does after it has begun has no deadline.
+/// Executes an operation of any type. The timeout applies to everything except the events of a subscription after it
+/// has begun.
 pub(super) async fn outcomes<A: GraphqlApi>(
     api: &A,
     caller: A::Caller,
@@ -171,10 +172,9 @@ pub(super) async fn outcomes<A: GraphqlApi>(
     })
 }
 
-/// What the request wants to run. None for a document that cannot be judged: it is left to the execution, which
-/// will say what is wrong with it.
+/// Returns the type of the operation. `None` if the document is invalid; execution then reports the error.
 ///
-/// Parsing needs the scan; the parsed document stays in the request.
+/// The text is scanned before it is parsed. The parsed document stays in the request.
 pub(super) fn operation_of(request: &mut Request, bounds: &Bounds) -> Option<OperationType> {
     scan(&request.query, bounds).ok()?;
     let name = request.operation_name.clone();

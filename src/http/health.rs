@@ -1,4 +1,4 @@
-//! Whether the server lives, and whether it can work.
+//! Liveness and readiness checks.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::Edge;
 
-/// How long the database may take to answer.
+/// Maximum time for the database to respond.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The process answers.
+/// Liveness: the process responds.
 pub(super) async fn live() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The database answers, has every table and takes writes.
+/// Readiness: the database responds, has every table and accepts writes.
 pub(super) async fn ready(State(edge): State<Edge>) -> (StatusCode, Json<Value>) {
     let checked = tokio::time::timeout(PATIENCE, edge.app.db().check_ready()).await;
     let (status, database) = match checked {

@@ -1,4 +1,4 @@
-//! The HTTP edge: routes, and the server that listens.
+//! The HTTP server and its routes.
 
 pub mod accept;
 mod assets;
@@ -37,10 +37,10 @@ use crate::auth::{Session, TokenVerifier};
 use crate::graphql::AppSchema;
 use crate::graphql::bounds::Bounds;
 
-/// Header that names a request in answers and in the log.
+/// The header with the id of a request, which responses and the log contain.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone)]
 pub struct Edge {
     app: App,
@@ -51,7 +51,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Serves `app` to those whose tokens `verifier` accepts.
+    /// Creates the state that serves `app` to callers whose tokens `verifier` accepts.
     pub fn new(app: App, verifier: TokenVerifier, bounds: Bounds, introspection: bool) -> Self {
         let schema = crate::graphql::schema(app.clone(), &bounds, introspection);
         Self {
@@ -63,7 +63,7 @@ impl Edge {
         }
     }
 
-    /// With other settings for sockets.
+    /// Replaces the settings of sockets.
     #[must_use]
     pub fn with_sockets(self, sockets: Sockets) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl GraphqlApi for Edge {
     }
 }
 
-/// All routes.
+/// Returns all routes.
 pub fn router(edge: Edge) -> Router {
     let graphql = graphql::route(edge.clone());
     let routes = Router::new()
@@ -129,7 +129,7 @@ pub fn router(edge: Edge) -> Router {
     with_layers(routes)
 }
 
-/// What every answer goes through, whichever route or layer makes it. The last layer is the outermost.
+/// Adds the layers that apply to every response, including those of other layers. The last layer is the outermost.
 fn with_layers(routes: Router) -> Router {
     routes
         .layer(CompressionLayer::new())
@@ -144,7 +144,7 @@ fn with_layers(routes: Router) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }
 
-/// No browser may guess another type than the one that an answer names.
+/// Forbids browsers to guess a media type other than the declared one.
 async fn nosniff(mut response: axum::response::Response) -> axum::response::Response {
     response
         .headers_mut()
@@ -152,7 +152,8 @@ async fn nosniff(mut response: axum::response::Response) -> axum::response::Resp
     response
 }
 
-/// The path without its query: it may hold a document with its values.
+/// Creates the tracing span of a request. It has the path without the query, which may contain a document and its
+/// values.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
     let id = request
         .extensions()

@@ -1,4 +1,5 @@
-//! Whose pages may open a WebSocket. A browser lets every page open one to anywhere, so the server has to ask.
+//! Origins that may open a WebSocket. Browsers let any page open one to any server, so the server must check the
+//! origin.
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Uri};
@@ -11,7 +12,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Reads what a browser sends as `Origin`, or an operator writes. The error says what is wanted.
+    /// Parses an `Origin` header or a setting. The error describes the expected format.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wanted = || format!("{text:?} is not an origin such as https://ops.example.com");
         let uri: Uri = text.parse().map_err(|_| wanted())?;
@@ -29,8 +30,8 @@ impl Origin {
         }
     }
 
-    /// Whether a page from here talks to the server that it came from. What is before the server may speak
-    /// another scheme than the browser.
+    /// Returns whether this is the origin of the server itself. The scheme is ignored, because a proxy may use
+    /// another one than the browser.
     fn is_of(&self, host: &str) -> bool {
         without_default_port(host, &self.scheme) == self.host
     }
@@ -41,8 +42,8 @@ fn without_default_port(host: &str, scheme: &str) -> String {
     host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase()
 }
 
-/// Whether whoever sends this may open a socket: a page of this server or of an origin on the list, or a program
-/// that is no browser and so sends no origin.
+/// Returns whether the request may open a socket: its origin is this server or on the list, or it has none, because
+/// the client is not a browser.
 pub(super) fn is_allowed(headers: &HeaderMap, allowed: &[Origin]) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let (origin, host) = match (origins.next(), origins.next(), headers.get(HOST)) {

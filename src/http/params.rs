@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::reply::Refusal;
 
-/// Unknown keys are ignored, as the specification leaves room for them.
+/// The parameters. Unknown keys are ignored, because the specification reserves them for extensions.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Params {
@@ -30,7 +30,7 @@ impl Params {
             None => return Err(NoDocument::Missing),
         };
         let mut request = Request::new(query);
-        // Forms and query builders send an empty name where they have none.
+        // Forms and query builders send an empty name if there is none.
         request.operation_name = self.operation_name.filter(|name| !name.is_empty());
         request.variables = self.variables;
         request.extensions = extensions;
@@ -38,12 +38,12 @@ impl Params {
     }
 }
 
-/// Why a request holds no document.
+/// Why a request has no document.
 #[derive(Clone, Copy)]
 enum NoDocument {
-    /// It has neither a document nor a hash of one.
+    /// It has neither a document nor a hash.
     Missing,
-    /// It has only the hash of a document that the server should know already: an automatic persisted query.
+    /// It has only the hash of a document (an automatic persisted query).
     Persisted,
 }
 
@@ -56,9 +56,9 @@ impl From<NoDocument> for Refusal {
     }
 }
 
-/// Reads a POST's body.
+/// Parses the body of a POST request.
 pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
-    // serde reads a list as the fields of a struct in order, so lists are turned away first.
+    // serde would read a list as the fields of a struct in order, so lists are rejected first.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
         Some(b'[') => return Err(bad("batched requests are not supported")),
@@ -70,14 +70,14 @@ pub(super) fn from_body(body: &[u8]) -> Result<Request, Refusal> {
     Ok(params.into_request()?)
 }
 
-/// Reads the payload of a message.
+/// Parses the payload of a socket message.
 pub(super) fn from_object(payload: Map<String, Value>) -> Result<Request, Refusal> {
     let params: Params = serde_json::from_value(Value::Object(payload))
         .map_err(|error| bad(format!("invalid payload: {error}")))?;
     Ok(params.into_request()?)
 }
 
-/// Reads a GET's query string.
+/// Parses the query string of a GET request.
 pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| bad("the query string cannot be decoded"))?;
@@ -106,7 +106,7 @@ pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
     Ok(params.into_request()?)
 }
 
-/// A parameter that is JSON in the query string. An empty one is none.
+/// Parses a JSON parameter of the query string. An empty one counts as absent.
 fn json<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Refusal> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);

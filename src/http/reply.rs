@@ -1,4 +1,4 @@
-//! Answers of the GraphQL endpoint. Each one is a GraphQL response, also where nothing was run.
+//! Responses of the GraphQL endpoint. Each is a GraphQL response, even if nothing was executed.
 
 use std::any::Any;
 
@@ -19,7 +19,7 @@ use crate::graphql::codes::{
     UNAUTHENTICATED,
 };
 
-/// A request that the transport refuses, so that nothing of it was run.
+/// A request that was rejected before execution.
 #[derive(Debug)]
 pub struct Refusal {
     status: StatusCode,
@@ -29,7 +29,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with the code BAD_REQUEST.
+    /// Creates a rejection with the code BAD_REQUEST.
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -39,7 +39,7 @@ impl Refusal {
         }
     }
 
-    /// 405, with the methods that would be served.
+    /// Status 405, with the supported methods.
     pub fn method(allow: &'static str, message: impl Into<String>) -> Self {
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
         Self {
@@ -48,7 +48,7 @@ impl Refusal {
         }
     }
 
-    /// 401. The same text for every reason: a forger learns nothing from it.
+    /// Status 401. The message is the same for every reason, so that it reveals nothing to an attacker.
     pub fn unauthenticated() -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
@@ -58,8 +58,8 @@ impl Refusal {
         }
     }
 
-    /// 400: the request has only the hash of a document. The code and the message are those that clients of
-    /// automatic persisted queries (Apollo) look for, to send the document itself instead.
+    /// Status 400: the request has only the hash of a document. Clients of automatic persisted queries (Apollo)
+    /// recognize this code and message, and then send the document itself.
     pub fn persisted_query() -> Self {
         Self {
             code: PERSISTED_QUERY_NOT_SUPPORTED,
@@ -67,12 +67,12 @@ impl Refusal {
         }
     }
 
-    /// The message for clients.
+    /// Returns the message for clients.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// 408: the body did not arrive in time.
+    /// Status 408: the body did not arrive in time.
     pub fn slow_body() -> Self {
         let message = "the body of the request did not arrive in time";
         Self {
@@ -81,7 +81,7 @@ impl Refusal {
         }
     }
 
-    /// The HTTP response.
+    /// Returns the HTTP response.
     pub fn into_response(self, media_type: MediaType) -> Response {
         let error = codes::error(self.code, self.message, None);
         let mut response = encode(self.status, media_type, &Outcome::from_errors(vec![error]));
@@ -94,7 +94,7 @@ impl Refusal {
     }
 }
 
-/// An executed or refused GraphQL request as an HTTP response.
+/// Returns an executed or rejected GraphQL request as an HTTP response.
 pub fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
     let status = match media_type {
         MediaType::GraphqlResponse if is_request_error(&outcome) => status_of(&outcome),
@@ -112,17 +112,17 @@ pub fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
     response
 }
 
-/// What ran too long, as a request error.
+/// Returns the response to a request that exceeded the timeout, as a request error.
 ///
-/// The status is 504 under `application/graphql-response+json`, since the fault is not in the
-/// request, and 200 under `application/json` like that of every well-formed request there.
+/// The status is 504 under `application/graphql-response+json`, because the request is not at fault, and 200 under
+/// `application/json`, like that of every well-formed request.
 pub fn timed_out(media_type: MediaType) -> Response {
     outcome(timed_out_outcome(), media_type)
 }
 
-/// The answer to a request whose handler panicked, for tower-http's `CatchPanicLayer::custom`.
+/// Returns the response to a request whose handler panicked, for tower-http's `CatchPanicLayer::custom`.
 ///
-/// The panic's text is for the log only.
+/// The message of the panic is only logged.
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!(panic = text_of(&*panic), "a request handler panicked");
     let error = codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None);
@@ -130,8 +130,8 @@ pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     encode(StatusCode::INTERNAL_SERVER_ERROR, MediaType::Json, &outcome)
 }
 
-/// Whether the request failed before its operation ran: an error of execution has a path, or data
-/// beside it.
+/// Returns whether the request failed before its operation was executed: execution errors have a path, or come with
+/// data.
 pub(super) fn is_request_error(outcome: &Outcome) -> bool {
     outcome.data == Value::Null
         && !outcome.errors.is_empty()
@@ -147,8 +147,8 @@ fn status_of(outcome: &Outcome) -> StatusCode {
     }
 }
 
-/// A response as the specification writes it. The library writes `data: null` where nothing ran,
-/// and also where every field was skipped.
+/// A response in the format of the specification. The library writes `data: null` both if nothing was executed and if
+/// every field was skipped.
 #[derive(Serialize)]
 struct Wire<'a> {
     #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
@@ -159,12 +159,12 @@ struct Wire<'a> {
     extensions: Option<&'a std::collections::BTreeMap<String, Value>>,
 }
 
-/// The refusal of a request that wants a stream: an error of the request itself, before anything is streamed.
+/// Rejects a request for a stream that failed before the stream began.
 pub(super) fn no_stream(outcome: &Outcome) -> Response {
     encode(status_of(outcome), MediaType::Json, outcome)
 }
 
-/// The answer to an operation that panicked where no layer can catch it.
+/// Returns the outcome of an operation that panicked outside of the layer that catches panics.
 pub(super) fn panicked_outcome(panic: &(dyn Any + Send)) -> Outcome {
     tracing::error!(panic = text_of(panic), "a GraphQL operation panicked");
     Outcome::from_errors(vec![codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None)])
@@ -176,18 +176,18 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
-/// What ran too long.
+/// Returns the outcome of an operation that exceeded the timeout.
 pub(super) fn timed_out_outcome() -> Outcome {
     let message = "the request took too long";
     Outcome::from_errors(vec![codes::error(REQUEST_TIMEOUT, message, None)])
 }
 
-/// An outcome as JSON, on one line, whatever it holds.
+/// Serializes an outcome as JSON on one line.
 pub(super) fn to_json(outcome: &Outcome) -> String {
     written(outcome).unwrap_or_else(|Unwritable(instead)| instead)
 }
 
-/// An outcome that is no JSON, and what to say instead.
+/// An outcome that cannot be serialized; the text describes the error.
 struct Unwritable(String);
 
 fn written(outcome: &Outcome) -> Result<String, Unwritable> {
@@ -219,7 +219,7 @@ fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Respo
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
-    // Answers depend on who asks, and on when.
+    // Responses depend on the caller and on the time.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,4 +1,4 @@
-//! The two REST routes that scripts rely on, over the services that GraphQL uses.
+//! The two REST routes for scripts. They use the same services as GraphQL.
 
 mod query;
 
@@ -25,12 +25,12 @@ use crate::services::inbox::{self, DriftFilter, DriftTime};
 use crate::services::page::{Key, PageRequest};
 use crate::services::resources;
 
-/// Rows that are read, and held in memory, at a time.
+/// Number of rows that are read and held in memory at a time.
 const BATCH: u64 = 500;
-/// Seconds after which a client may try again where the database was busy.
+/// Value of `Retry-After` in seconds if the database was busy.
 const RETRY_AFTER: &str = "5";
 
-/// An error as these routes word it.
+/// An error in the format of these routes.
 pub(super) struct RestError(Error);
 
 impl<E: Into<Error>> From<E> for RestError {
@@ -100,13 +100,13 @@ impl IntoResponse for RestError {
     }
 }
 
-/// What `work` comes to, within the time that a request may take.
+/// Runs `work` with the request timeout.
 async fn in_time<T>(edge: &Edge, work: impl Future<Output = Result<T>>) -> Result<T> {
     let limited = tokio::time::timeout(edge.bounds.request_timeout, work).await;
     limited.unwrap_or(Err(Error::TimedOut))
 }
 
-/// The caller, who must be a platform_admin.
+/// Returns the caller, who must be a platform_admin.
 fn admin(edge: &Edge, headers: &HeaderMap) -> Result<Actor> {
     let caller = edge
         .caller(headers)
@@ -122,7 +122,7 @@ fn admin(edge: &Edge, headers: &HeaderMap) -> Result<Actor> {
     }
 }
 
-/// `GET /api/v1/drift`: the drifts that the filter selects, newest first, streamed batch by batch.
+/// `GET /api/v1/drift`: streams the drifts that match the filter in batches, newest first.
 pub(super) async fn list_drift(
     State(edge): State<Edge>,
     uri: Uri,
@@ -130,7 +130,7 @@ pub(super) async fn list_drift(
 ) -> Result<Response, RestError> {
     admin(&edge, &headers)?;
     let filter = Arc::new(query::drift_filter(&uri)?);
-    // The first batch is read before the status goes out, so that a database that is down is a 500.
+    // The first batch is read before the status is sent, so that an unavailable database results in status 500.
     let (first, after) = in_time(&edge, batch(&edge, &filter, None)).await?;
     let rows = stream::try_unfold(Some((Some(first), after, 0_u64)), move |state| {
         let (edge, filter) = (edge.clone(), Arc::clone(&filter));
@@ -170,7 +170,7 @@ fn joined(rows: &[Value], is_first: bool) -> String {
     text
 }
 
-/// The next rows, and where the ones after them begin, if there are any.
+/// Returns the next rows, and the start of the batch after them, if there is one.
 async fn batch(edge: &Edge, filter: &DriftFilter, after: Option<Key>) -> Result<(Vec<Value>, Option<Key>)> {
     let db = edge.app.db().reader();
     let order = inbox::order_by(DriftTime::DetectedAt, true);
@@ -209,7 +209,7 @@ fn to_json(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>
     })
 }
 
-/// `POST /api/v1/drift/{id}/accept`; `?revision=` pins what the caller saw.
+/// `POST /api/v1/drift/{id}/accept`. `?revision=` is the revision that the caller has seen.
 pub(super) async fn accept_drift(
     State(edge): State<Edge>,
     id: Result<Path<String>, PathRejection>,
@@ -217,7 +217,7 @@ pub(super) async fn accept_drift(
     headers: HeaderMap,
 ) -> Result<Json<Value>, RestError> {
     let actor = admin(&edge, &headers)?;
-    // An id that is not even UTF-8 is malformed like any other.
+    // An id that is not UTF-8 is rejected like any other malformed id.
     let drift_id = id.ok().and_then(|Path(id)| Uuid::try_parse(&id).ok());
     let drift_id = drift_id.ok_or(Error::NotFound("drift"))?;
     let revision = query::revision(&uri)?;
@@ -232,12 +232,12 @@ pub(super) async fn accept_drift(
     Ok(Json(json!({ "status": "accepted", "drift_id": drift_id })))
 }
 
-/// There is nothing at this path.
+/// Status 404 for unknown paths.
 pub(super) async fn not_found() -> RestError {
     RestError(Error::NotFound("page"))
 }
 
-/// The path is there, but not for this method.
+/// Status 405 for methods that a path does not support.
 pub(super) async fn method_not_allowed() -> (StatusCode, Json<Value>) {
     (
         StatusCode::METHOD_NOT_ALLOWED,

@@ -1,4 +1,4 @@
-//! The listening socket. Not `axum::serve`, which waits for the head of a request for ever.
+//! The listening server. It does not use `axum::serve`, which has no timeout for the head of a request.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
 
-/// Connections at a time; more wait to be accepted.
+/// Maximum number of connections; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// How long clients may take.
+/// Time limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// To send the head of a request.
     pub head: Duration,
-    /// To be done with what is under way when the server stops.
+    /// To finish active requests when the server stops.
     pub drain: Duration,
 }
 
@@ -39,8 +39,7 @@ impl Default for Limits {
     }
 }
 
-/// Serves until `stop`, then lets requests that are under way end, within limits. What goes on by itself, such
-/// as sockets and streams of events, is told to end.
+/// Serves until `stop`, then waits for active requests within `limits`. Sockets and event streams are asked to end.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, limits: Limits) {
     let (open, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
     while let Some((stream, place)) = next(&listener, &places, &stop).await {
@@ -54,8 +53,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     }
 }
 
-/// One connection, to its end or until it is upgraded to something else. Not watched by hyper-util's
-/// GracefulShutdown, which takes no connection that can be upgraded.
+/// Serves one connection until it ends or is upgraded. It does not use hyper-util's GracefulShutdown, which does not
+/// support connections that can be upgraded.
 async fn carry(stream: TcpStream, router: Router, connection: Connection, head: Duration) {
     let (service, stopping) = (TowerToHyperService::new(router), connection.stopping());
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -80,7 +79,7 @@ async fn carry(stream: TcpStream, router: Router, connection: Connection, head: 
     }
 }
 
-/// The next connection, and its place; None when it is time to stop.
+/// Accepts the next connection when a place is free. `None` when the server stops.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -98,7 +97,7 @@ async fn next(
         match accepted {
             Ok((stream, _)) => return Some((stream, place)),
             Err(error) => {
-                // Out of file descriptors, most likely: others have to end first.
+                // Most likely out of file descriptors: other connections must end first.
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

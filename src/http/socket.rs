@@ -1,7 +1,7 @@
 //! GraphQL over WebSocket: the protocol graphql-transport-ws, with its close codes.
 //!
-//! A socket's messages are taken in their order, and what comes after a subscription waits until it has begun:
-//! who subscribes and then asks, by a query or a ping, misses nothing between the two.
+//! The messages of a socket are handled in order, and those after a subscription wait until it has begun: a client
+//! that subscribes and then sends a query or a ping misses no event between the two.
 
 mod message;
 mod operations;
@@ -30,9 +30,9 @@ use crate::graphql::codes::{self, RATE_LIMITED};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 
-/// How long the other side may take to say goodbye.
+/// Maximum time for the closing handshake.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// Bytes of the reason in a close frame.
+/// Maximum size in bytes of the reason in a close frame.
 const MAX_REASON: usize = 123;
 
 const GOING_AWAY: u16 = 1001;
@@ -45,18 +45,18 @@ const INIT_TIMEOUT: u16 = 4408;
 const SUBSCRIBER_EXISTS: u16 = 4409;
 const TOO_MANY_INITS: u16 = 4429;
 
-/// How sockets are dealt with.
+/// Settings of sockets.
 #[derive(Clone, Debug)]
 pub struct Sockets {
-    /// Whose pages may open one, beside those of this server.
+    /// Origins that may open a socket, in addition to this server.
     pub allowed_origins: Vec<Origin>,
-    /// How long a client may take to say who it is.
+    /// Maximum time until a client sends `connection_init`.
     pub init: Duration,
-    /// Between two pings.
+    /// Interval between pings.
     pub ping: Duration,
-    /// How long a client may be silent, and how long it may take to read a message.
+    /// Maximum time without a message from the client, and maximum time to write a message to it.
     pub silence: Duration,
-    /// Operations at a time.
+    /// Maximum number of concurrent operations.
     pub max_operations: usize,
 }
 
@@ -72,7 +72,7 @@ impl Default for Sockets {
     }
 }
 
-/// Whether a request asks for a socket.
+/// Returns whether the request is a WebSocket upgrade.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(UPGRADE).map(HeaderValue::as_bytes);
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"websocket"))
@@ -114,13 +114,13 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
     }))
 }
 
-/// Why it is over.
+/// Why a socket ends.
 enum End {
-    /// We say goodbye.
+    /// The server closes it.
     Close(u16, String),
-    /// The other side said goodbye.
+    /// The client closed it.
     Left,
-    /// The other side is not there any more.
+    /// The client is unreachable.
     Gone,
 }
 
@@ -128,20 +128,20 @@ fn close<T>(code: u16, reason: impl Into<String>) -> Result<T, End> {
     Err(End::Close(code, reason.into()))
 }
 
-/// A conversation.
+/// The state of one socket.
 struct Talk<A: GraphqlApi> {
     api: A,
     socket: WebSocket,
-    /// Whom the request for the socket named, if anybody.
+    /// The caller that the upgrade request authenticated, which may be anonymous.
     named: A::Caller,
-    /// Who it is, once said.
+    /// The authenticated caller, after `connection_init`.
     caller: Option<A::Caller>,
     expired: BoxFuture<'static, ()>,
     stop: future::Shared<BoxFuture<'static, ()>>,
     operations: Operations,
-    /// While a subscription begins, nothing more is read.
+    /// Set while a subscription begins. Nothing is read until then.
     ready: Option<oneshot::Receiver<()>>,
-    /// When the other side was last heard of.
+    /// When the last message of the client arrived.
     heard: Instant,
 }
 
@@ -152,11 +152,11 @@ impl<A: GraphqlApi> Talk<A> {
         } else {
             close(NO_SUCH_PROTOCOL, format!("the subprotocol must be {PROTOCOL}"))
         };
-        // Whether it is heard or not, it is over.
+        // The socket ends whether the client receives the close frame or not.
         _ = timeout(GOODBYE, async {
             match end {
                 Err(End::Close(code, reason)) => goodbye(&mut self.socket, code, reason).await,
-                // The library has an answer ready, and writes it while it reads.
+                // The library has queued its close frame, and writes it while reading.
                 Err(End::Left) => while let Some(Ok(_)) = self.socket.recv().await {},
                 Ok(()) | Err(End::Gone) => {}
             }
@@ -174,7 +174,7 @@ impl<A: GraphqlApi> Talk<A> {
                 () = &mut init, if self.caller.is_none() => {
                     return close(INIT_TIMEOUT, "no connection_init in time");
                 }
-                // Without a word it has ended, and says how.
+                // If the sender is dropped, the operation has ended and reports why.
                 _ = async { self.ready.as_mut()?.await.ok() }, if self.ready.is_some() => self.ready = None,
                 message = self.socket.recv(), if self.ready.is_none() => self.receive(message).await?,
                 spoken = self.operations.next() => self.write(spoken.text).await?,
@@ -194,7 +194,7 @@ impl<A: GraphqlApi> Talk<A> {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_))) => Err(End::Left),
             None => Err(End::Gone),
-            // The text is all that axum shows of the library's error.
+            // axum exposes only the message of the library's error.
             Some(Err(error)) if error.to_string().contains("too long") => close(
                 TOO_BIG,
                 format!(
@@ -259,7 +259,8 @@ impl<A: GraphqlApi> Talk<A> {
         Ok(())
     }
 
-    /// A peer that is gone without a word is silent, however often it is asked.
+    /// Sends a ping, or ends the socket if the client has been silent for too long: an unreachable client never
+    /// answers.
     async fn ping(&mut self) -> Result<(), End> {
         if self.ready.is_none() && self.heard.elapsed() > self.api.sockets().silence {
             return Err(End::Gone);
@@ -271,7 +272,7 @@ impl<A: GraphqlApi> Talk<A> {
         self.send(Message::Text(text.into())).await
     }
 
-    /// Whoever does not read is not waited for, and less so when the server stops.
+    /// Sends a message. Slow readers are disconnected, and sooner when the server stops.
     async fn send(&mut self, message: Message) -> Result<(), End> {
         let (silence, stop) = (self.api.sockets().silence, self.stop.clone());
         let stopped = async {
@@ -286,7 +287,8 @@ impl<A: GraphqlApi> Talk<A> {
     }
 }
 
-/// Waits for the answer, so that what was said last is not lost with the connection.
+/// Closes the socket and waits for the client's close frame, so that the last messages are not lost with the
+/// connection.
 async fn goodbye(socket: &mut WebSocket, code: u16, reason: String) {
     let mut end = reason.len().min(MAX_REASON);
     while !reason.is_char_boundary(end) {
@@ -300,13 +302,13 @@ async fn goodbye(socket: &mut WebSocket, code: u16, reason: String) {
         return;
     }
     if code == TOO_BIG {
-        // What comes is the rest of what is too big.
+        // The incoming data is the rest of the message that is too large.
         return sleep(GOODBYE).await;
     }
     while let Some(Ok(_)) = socket.recv().await {}
 }
 
-/// The `Authorization` of the first message, whatever its case, as a request would bring it.
+/// Returns the `Authorization` of `connection_init`, in any case, as a request header.
 fn credentials(payload: Map<String, Value>) -> Result<Option<HeaderMap>, Unauthenticated> {
     let mut headers = HeaderMap::new();
     for (name, value) in payload {

@@ -1,5 +1,5 @@
-//! GraphQL over server-sent events: each operation is a stream of its own, the "distinct connections mode" of
-//! the graphql-sse protocol.
+//! GraphQL over server-sent events: each operation has a stream of its own, the "distinct connections mode" of the
+//! graphql-sse protocol.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -16,15 +16,15 @@ use tokio::time::sleep;
 use super::connection::Connection;
 use super::reply;
 
-/// Between two signs of life. Proxies cut off what is silent for longer, some from 15 seconds on.
+/// Interval between keep-alive messages. Proxies close idle connections, some after 15 seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
 
-/// Tells nginx not to gather the stream.
+/// Disables the buffering of the stream in nginx.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Streams what an operation has to say until it is done, the caller's credentials end or the server stops.
+/// Streams the results of an operation until it ends, the credentials expire or the server stops.
 ///
-/// An operation that was not run at all is refused without a stream, as by the reference server.
+/// An operation that failed before execution is rejected without a stream, as in the reference server.
 pub(super) fn answer(
     mut outcomes: BoxStream<'static, Outcome>,
     expired: impl Future<Output = ()> + Send + 'static,
@@ -56,7 +56,7 @@ pub(super) fn answer(
     (headers, Body::from_stream(body)).into_response()
 }
 
-/// What is written.
+/// The events to write.
 struct Events {
     outcomes: BoxStream<'static, Outcome>,
     end: BoxFuture<'static, ()>,
@@ -80,7 +80,7 @@ impl Events {
         }
     }
 
-    /// With a data line, empty as it is: without one a browser drops the event.
+    /// Returns the event with an empty data line: browsers discard events without data.
     fn complete(&mut self) -> String {
         self.done = true;
         "event: complete\ndata:\n\n".to_owned()

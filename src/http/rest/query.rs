@@ -1,5 +1,5 @@
-//! The parameters of the REST routes. An unknown one is an error: a filter that is ignored shows rows that the
-//! caller did not want, and a misspelt `revision` accepts a value that the caller has not seen.
+//! The parameters of the REST routes. Unknown ones are errors: an ignored filter would return unwanted rows, and a
+//! misspelt `revision` would accept a value that the caller has not seen.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -19,11 +19,12 @@ const STATUSES: [DriftStatus; 4] = [
     DriftStatus::Stale,
 ];
 
-/// The filter of `GET /api/v1/drift`: the parts of GraphQL's `DriftFilter`, by their names in snake case. `status`
-/// may be given more than once; open drifts are listed if it is not given.
+/// Parses the filter of `GET /api/v1/drift`: the fields of GraphQL's `DriftFilter` in snake case. `status` may be
+/// repeated; the default is open drifts.
 ///
 /// # Errors
-/// BAD_USER_INPUT for a parameter that is unknown, given twice, empty, or of another form than it should have.
+///
+/// BAD_USER_INPUT if a parameter is unknown, repeated, empty or malformed.
 pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
     let mut filter = DriftFilter::default();
     let mut statuses = Vec::new();
@@ -54,10 +55,11 @@ pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
     Ok(filter)
 }
 
-/// The revision of `POST /api/v1/drift/{id}/accept`.
+/// Parses the revision of `POST /api/v1/drift/{id}/accept`.
 ///
 /// # Errors
-/// BAD_USER_INPUT for a parameter that is unknown, given twice, or no whole number.
+///
+/// BAD_USER_INPUT if a parameter is unknown, repeated, or not an integer.
 pub(super) fn revision(uri: &Uri) -> Result<Option<i32>> {
     let mut revision = None;
     for (name, value) in pairs(uri)? {
@@ -69,7 +71,7 @@ pub(super) fn revision(uri: &Uri) -> Result<Option<i32>> {
     Ok(revision)
 }
 
-/// The parameters that have a value.
+/// Returns the parameters that have a value.
 fn pairs(uri: &Uri) -> Result<Vec<(String, String)>> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| Error::BadUserInput("the query string cannot be decoded".to_owned()))?;

@@ -5,29 +5,29 @@ use serde_json::{Map, Value, json};
 
 use crate::http::{params, reply};
 
-/// What a client says.
+/// A message of a client.
 pub(super) enum Said {
-    /// Hello, with who it is.
+    /// `connection_init`, with its payload.
     Init(Option<Map<String, Value>>),
-    /// Are you there?
+    /// `ping`, with its payload.
     Ping(Option<Map<String, Value>>),
-    /// I am.
+    /// `pong`.
     Pong,
-    /// Run this.
+    /// `subscribe`: starts an operation.
     Subscribe {
-        /// Its name for the operation.
+        /// The client's id of the operation.
         id: String,
-        /// The operation.
+        /// The request to execute.
         request: Box<Request>,
     },
-    /// Stop that.
+    /// `complete`: stops an operation.
     Complete {
-        /// Which operation.
+        /// The id of the operation.
         id: String,
     },
 }
 
-/// Reads a message. The error is a reason to hang up.
+/// Parses a message. The error is the reason to close the socket.
 pub(super) fn read(text: &str) -> Result<Said, String> {
     let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
         return Err("a message must be a JSON object".to_owned());
@@ -72,12 +72,12 @@ fn details(message: &mut Map<String, Value>) -> Result<Option<Map<String, Value>
     }
 }
 
-/// Welcome.
+/// Returns `connection_ack`.
 pub(super) fn ack() -> String {
     json!({ "type": "connection_ack" }).to_string()
 }
 
-/// I am here.
+/// Returns `pong`.
 pub(super) fn pong(payload: Option<Map<String, Value>>) -> String {
     match payload {
         Some(payload) => json!({ "type": "pong", "payload": payload }).to_string(),
@@ -85,18 +85,18 @@ pub(super) fn pong(payload: Option<Map<String, Value>>) -> String {
     }
 }
 
-/// A result.
+/// Returns `next`: a result of an operation.
 pub(super) fn next(id: &str, outcome: &Outcome) -> String {
     let payload = reply::to_json(outcome);
     format!(r#"{{"id":{},"type":"next","payload":{payload}}}"#, json!(id))
 }
 
-/// The operation was not run at all.
+/// Returns `error`: the operation was not executed.
 pub(super) fn error(id: &str, outcome: &Outcome) -> String {
     json!({ "id": id, "type": "error", "payload": outcome.errors }).to_string()
 }
 
-/// There is no more.
+/// Returns `complete`: the operation has ended.
 pub(super) fn complete(id: &str) -> String {
     json!({ "id": id, "type": "complete" }).to_string()
 }

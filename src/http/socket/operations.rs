@@ -1,4 +1,4 @@
-//! The operations of one socket: a task for each.
+//! The operations of one socket. Each runs in a task of its own.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -15,10 +15,10 @@ use super::message;
 use crate::http::graphql::{GraphqlApi, outcomes};
 use crate::http::reply;
 
-/// Results that wait to be written. An operation waits while they are so many.
+/// Number of results that can wait to be written. Operations pause when it is reached.
 const WAITING: usize = 16;
 
-/// What an operation has to say. A text already while it waits: an outcome takes up many times as much.
+/// A message of an operation. It is serialized before it waits, because an outcome takes many times as much memory.
 pub(super) struct Spoken {
     id: String,
     number: u64,
@@ -26,7 +26,7 @@ pub(super) struct Spoken {
     is_last: bool,
 }
 
-/// All operations that run.
+/// The active operations.
 pub(super) struct Operations {
     running: HashMap<String, Running>,
     /// How many there ever were: an id may be used again, and what is still on its way is of the one before.
@@ -65,7 +65,7 @@ impl Operations {
         self.running.contains_key(id)
     }
 
-    /// Starts one. The receiver hears when it has begun.
+    /// Starts an operation. The receiver is notified when it has begun.
     pub(super) fn start<A: GraphqlApi>(
         &mut self,
         id: String,
@@ -87,7 +87,7 @@ impl Operations {
             let outcomes = started
                 .await
                 .unwrap_or_else(|panic| stream::iter([reply::panicked_outcome(&*panic)]).boxed());
-            // Nobody has to wait for it.
+            // The receiver may have been dropped.
             _ = begun.send(());
             voice.tell(outcomes).await;
         });
@@ -99,16 +99,16 @@ impl Operations {
         has_begun
     }
 
-    /// Stops one, if it runs. Nothing of it is heard any more.
+    /// Stops an operation if it is active. Its pending messages are discarded.
     pub(super) fn stop(&mut self, id: &str) {
         self.running.remove(id);
     }
 
-    /// The next that is spoken by one that still runs.
+    /// Returns the next message of an active operation.
     pub(super) async fn next(&mut self) -> Spoken {
         loop {
             let Some(spoken) = self.heard.recv().await else {
-                // This value has a sender itself.
+                // Unreachable, because this value holds a sender itself.
                 return std::future::pending().await;
             };
             let running = self.running.get(&spoken.id);
@@ -122,7 +122,7 @@ impl Operations {
     }
 }
 
-/// Through what one operation speaks.
+/// The sending end of one operation.
 struct Voice {
     id: String,
     number: u64,
@@ -152,7 +152,7 @@ impl Voice {
             text,
             is_last,
         };
-        // The socket is gone if nobody hears it, and this task with it.
+        // If the receiver is gone, the socket has ended, and this task with it.
         _ = self.say.send(spoken).await;
     }
 }
