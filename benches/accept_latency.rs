@@ -1,7 +1,7 @@
-//! How long an accept takes while a sync writes a large inventory.
+//! Measures how long an accept takes while a sync writes a large inventory.
 //!
-//! `DATABASE_URL` names an empty database, a temporary SQLite file when absent; `RESOURCES` says how many the sync
-//! writes, 200,000 when absent.
+//! `DATABASE_URL` names an empty database; the default is a temporary SQLite file. `RESOURCES` is the number of
+//! resources that the sync writes; the default is 200,000.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -23,9 +23,9 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Drifts to accept.
+/// Number of drifts to accept.
 const DRIFTS: usize = 2_000;
-/// Between two accepts.
+/// Delay between two accepts.
 const PAUSE: Duration = Duration::from_millis(100);
 
 fn volumes() -> impl Iterator<Item = Value> {
@@ -48,7 +48,7 @@ fn write_inventory(path: &std::path::Path, resources: impl Iterator<Item = Value
     std::fs::write(path, text).unwrap();
 }
 
-/// A spec for each volume that asks for another region, and the drifts that this makes.
+/// Records a spec with another region for each volume, and returns the resulting drifts.
 async fn drifts(app: &App) -> Vec<cloud_drift::Model> {
     let (db, now) = (app.db(), app.clock().now());
     let stored = cloud_resources::Entity::find().all(db.reader()).await.unwrap();

@@ -20,7 +20,7 @@ pg_fail() {
   return 1
 }
 
-# Prints the first folder that holds both programs. A postgres without its initdb is something else.
+# Prints the first folder that has both programs. A postgres without initdb is not a server installation.
 pg_look() {
   local folder program
   if [ -n "${PG_BIN:-}" ]; then
@@ -31,7 +31,7 @@ pg_look() {
     pg_fail "PG_BIN=$PG_BIN does not hold initdb, postgres and pg_ctl"
     return 2
   fi
-  # PATH first, then Debian's folders, the newest first.
+  # PATH first, then Debian's folders, newest version first.
   while IFS= read -r folder; do
     if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && [ -x "$folder/pg_ctl" ]; then
       program=$(readlink -f "$folder/initdb")
@@ -44,8 +44,8 @@ pg_look() {
   return 1
 }
 
-# Debian's package makes and starts a cluster of its own when it is installed. The drop-in, there only while the
-# package is being installed, tells it not to.
+# Debian's package creates and starts a cluster when it is installed. The drop-in, which exists only during the
+# installation of the package, disables that.
 pg_install() {
   local drop_in=/etc/postgresql-common/createcluster.d/drift-inbox-test.conf installed=0
   if command -v apt-get >/dev/null 2>&1; then
@@ -73,7 +73,7 @@ pg_run() {
   (cd "$PG_FOLDER" && exec env HOME="$PG_FOLDER" LC_ALL=C ${PG_AS[@]+"${PG_AS[@]}"} "$@")
 }
 
-# A port on which nothing answers. Somebody may take it before the server does: pg_start then tries another.
+# Prints a free port. Another process may take it before the server does: pg_start then tries another one.
 pg_port() {
   local port
   while :; do
@@ -87,11 +87,12 @@ pg_port() {
 
 pg_start() {
   [ -n "$PG_PROGRAMS" ] || pg_find || return 1
-  # What libpq would otherwise take from the caller's environment.
+  # Variables that libpq would otherwise read from the caller's environment.
   unset PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGPASSWORD PGPASSFILE PGSERVICE PGOPTIONS PGDATA \
     PGSSLMODE PGSSLROOTCERT PGSSLCERT PGSSLKEY PGAPPNAME
 
-  # /tmp whatever TMPDIR says: the server's account must be able to reach it, and the path of a socket must be short.
+  # Always in /tmp, regardless of TMPDIR: the server's account must have access, and the path of a socket must be
+  # short.
   PG_FOLDER=$(mktemp -d /tmp/drift-inbox-pg.XXXXXX) || return 1
   PG_AS=()
   if [ "$(id -u)" = 0 ]; then
@@ -116,7 +117,7 @@ pg_start() {
   local port try
   for try in 1 2 3 4 5; do
     port=$(pg_port)
-    # Safe against nothing, therefore fast: the data dies with the run.
+    # No durability, and therefore fast: the data is deleted after the run.
     cat >"$data/postgresql.auto.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
@@ -127,7 +128,7 @@ full_page_writes = off
 max_connections = 200
 shared_buffers = 64MB
 CONF
-    # pg_ctl gives the server a session of its own: a Ctrl-C meant for the caller does not reach it.
+    # pg_ctl starts the server in a session of its own, so that a Ctrl-C for the caller does not reach it.
     if pg_run "$PG_PROGRAMS/pg_ctl" start -D "$data" -w -t 60 -s -l "$log" >/dev/null 2>&1 </dev/null; then
       PG_URL="postgres://postgres@127.0.0.1:$port/postgres"
       return 0

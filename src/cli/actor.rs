@@ -1,15 +1,15 @@
-//! Who decides something on the command line.
+//! The actor of changes made on the command line.
 
 use super::Failure;
 use crate::config::BadSetting;
 use crate::domain::validation::check_text;
 
-/// Longest name of an actor, in bytes.
+/// Maximum length of an actor in bytes.
 const MAX_BYTES: usize = 256;
-/// The name under which the server's own jobs act.
+/// The actor of the server's own jobs.
 const SYSTEM: &str = "system";
 
-/// The name that is given with `--as`, or else the user and the host, such as `ada@laptop`.
+/// Returns the actor given with `--as`, or else the user and the host, such as `ada@laptop`.
 pub(super) fn actor(given: Option<&str>) -> Result<String, Failure> {
     let Some(given) = given else {
         return Ok(user_and_host());
@@ -29,7 +29,7 @@ pub(super) fn actor(given: Option<&str>) -> Result<String, Failure> {
     Ok(given.to_owned())
 }
 
-/// What the environment and the system say, without a dependency that asks each platform in its own way.
+/// Reads user and host from the environment and the system, without a dependency for each platform's API.
 fn user_and_host() -> String {
     let of_environment = |names: &[&str]| {
         let mut values = names.iter().filter_map(|name| std::env::var(name).ok());

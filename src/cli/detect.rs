@@ -1,4 +1,4 @@
-//! `detect`: a sweep, and what it leaves in the inbox, for people or for programs.
+//! `detect`: runs a sweep and prints the inbox, as a table or as JSON.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -18,9 +18,9 @@ use crate::services::detection::{Scope, SweepCounts};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::resources::{self, ResourceFilter};
 
-/// What `detect --exit-code` ends with when something differs.
+/// Exit code of `detect --exit-code` if the inbox contains drifts.
 const DRIFT_REMAINS: u8 = 3;
-/// What `detect --exit-code` ends with when no difference is known, and there may be one.
+/// Exit code of `detect --exit-code` if the inbox is empty but not up to date.
 const CANNOT_VOUCH: u8 = 4;
 
 pub(super) async fn run(args: &DetectArgs) -> Outcome {
@@ -55,7 +55,7 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
         Format::Json => print_json(&app, &run, open).await,
     };
     match printed {
-        // Whoever reads no further still wants to know how it ended.
+        // The result is printed even if the reader of standard output has closed it.
         Ok(()) | Err(Failure::Unread) => {}
         Err(failure) => return Err(failure),
     }
@@ -78,7 +78,7 @@ fn cannot_vouch(args: &DetectArgs) -> ExitCode {
     }
 }
 
-/// Whether the sweep compared everything that has a spec, and that there is such a thing.
+/// Returns whether the sweep compared every resource with a spec, and there is at least one.
 fn vouches(run: &job_runs::Model) -> bool {
     run.outcome == Some(JobOutcome::Succeeded) && counts(run).compared_everything()
 }
@@ -97,7 +97,7 @@ async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), 
     Ok(out.flush()?)
 }
 
-/// What it means that no drift is open.
+/// Returns what an empty inbox means after this sweep.
 fn standing(run: &job_runs::Model) -> String {
     let counts = counts(run);
     match (run.outcome, counts.settling) {
@@ -142,7 +142,7 @@ fn did(run: &job_runs::Model) -> String {
     text
 }
 
-/// One document, written row by row, so that memory does not grow with the inbox.
+/// Prints one JSON document row by row, so that memory use does not grow with the inbox.
 async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let (about, counts, vouched) = (json_run(run), &run.counts, vouches(run));

@@ -1,21 +1,21 @@
-//! Columns that line up and fit where they are read.
+//! Aligned columns that fit the terminal.
 
 use std::io::{Result, Write};
 
 use anstyle::Style;
 use console::{Term, measure_text_width, truncate_str};
 
-/// Blanks between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// No column is made narrower than this to fit a terminal.
+/// Minimum width of a column when the grid is fitted to a terminal.
 const NARROWEST: usize = 8;
-/// Widest column where there is no terminal to fit.
+/// Maximum width of a column without a terminal.
 const WIDEST: usize = 60;
 
-/// Where a word that is too long is best broken: behind one of these.
+/// Characters after which a long word may be broken.
 const SEPARATORS: [char; 7] = ['.', '_', ',', '/', ':', '=', '-'];
 
-/// A text and how it looks.
+/// A text with its style.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     text: String,
@@ -23,7 +23,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Whatever could move the cursor, or turn the text around, becomes a blank.
+    /// Creates a cell. Replaces control and bidirectional characters by spaces.
     pub(super) fn new(text: &str, style: Style) -> Self {
         let text = text
             .chars()
@@ -38,15 +38,15 @@ fn is_harmless(c: char) -> bool {
         && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Where a grid goes.
+/// The space available for a grid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
-    /// Columns of the terminal, if it is one.
+    /// Width of the terminal in columns; `None` if there is no terminal.
     width: Option<usize>,
 }
 
 impl Room {
-    /// Of standard output.
+    /// Returns the space of standard output.
     pub(super) fn of_stdout() -> Self {
         let size = Term::stdout().size_checked();
         Self {
@@ -54,13 +54,13 @@ impl Room {
         }
     }
 
-    /// Lines that one cell may take. A program that reads lines wants one.
+    /// Returns the maximum number of lines per cell. Programs that read line by line need one.
     fn lines(self) -> usize {
         if self.width.is_some() { 2 } else { 1 }
     }
 }
 
-/// Writes rows below each other. Columns that are wider than there is room for give way, the widest first.
+/// Writes rows of aligned columns. If they do not fit, the widest columns are narrowed first.
 pub(super) fn write_rows<const N: usize>(out: &mut impl Write, rows: &[[Cell; N]], room: Room) -> Result<()> {
     let widths = widths(rows, room);
     for row in rows {
@@ -80,7 +80,7 @@ fn write_line<const N: usize>(
     columns: &mut [std::vec::IntoIter<String>; N],
     widths: &[usize; N],
 ) -> Result<()> {
-    // Blanks that are still owed are not written at the end of a line.
+    // Pending spaces are not written at the end of a line.
     let mut owed = 0;
     for ((cell, column), width) in row.iter().zip(columns).zip(widths) {
         let text = column.next().unwrap_or_default();
@@ -102,7 +102,7 @@ fn widths<const N: usize>(rows: &[[Cell; N]], room: Room) -> [usize; N] {
     };
     let available = width.saturating_sub(GAP * N.saturating_sub(1));
     while widths.iter().sum::<usize>() > available {
-        // Of several the last: the first columns say what the row is about.
+        // Of several widest columns, the last: the first columns identify the row.
         match widths.iter_mut().max_by_key(|width| **width) {
             Some(width) if *width > NARROWEST => *width -= 1,
             _ => break,
@@ -111,8 +111,7 @@ fn widths<const N: usize>(rows: &[[Cell; N]], room: Room) -> [usize; N] {
     widths
 }
 
-/// At most so many lines of at most this width, broken at blanks or separators where there are any; the last
-/// is cut.
+/// Wraps a text at spaces or separators, up to a number of lines of a width. The last line is truncated.
 fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
     let mut done = Vec::new();
     let mut rest = text.trim();

@@ -39,14 +39,14 @@ pub(super) struct ImportArgs {
     database: DatabaseArgs,
 }
 
-/// Imports, and prints the summary. An instance that is refused makes it a failure, after all the others are
+/// Imports a Terraform state and prints the summary. Rejected instances make the command fail after all others are
 /// recorded.
 pub(super) async fn run(args: &ImportArgs) -> Outcome {
     let actor = actor(args.actor.as_deref())?;
     let state = read(&args.file)?;
     let database = args.database.resolve()?;
     let (db, scratch) = match missing_database(&database) {
-        // A dry run makes no database: it says what an empty one would get.
+        // A dry run does not create a database: it reports what an empty one would receive.
         Some(_) if args.dry_run => {
             let folder = tempfile::tempdir()?;
             let url = format!("sqlite://{}?mode=rwc", folder.path().join("empty.db").display());
@@ -105,7 +105,7 @@ fn read(file: &Path) -> Result<State, Failure> {
     parse(&text).map_err(|why| failed(why.to_string()))
 }
 
-/// The summary of an import as text.
+/// Returns the summary of an import as text.
 fn told(summary: &ImportSummary, dry_run: bool) -> String {
     let mut lines = vec![format!(
         "{}state {}{}{}: {} recorded, {} changed, {} taken over, {} unchanged, {} retired, {} refused",
@@ -216,7 +216,7 @@ fn not_compared(summary: &ImportSummary) -> Option<String> {
     })
 }
 
-/// Without what would move a terminal's cursor.
+/// Removes characters that could move the terminal's cursor.
 fn plain(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
 }

@@ -1,4 +1,4 @@
-//! The command line: what each command does, and how it ends.
+//! The command line: the commands and their exit codes.
 
 mod actor;
 mod args;
@@ -36,16 +36,16 @@ use crate::provider::digitalocean::{DigitalOcean, Limits};
 use crate::provider::file::InventoryFile;
 use crate::telemetry;
 
-/// Connections of a server or command to its database.
+/// Maximum number of connections to the database.
 const MAX_CONNECTIONS: u32 = 16;
 
-/// Why a command ends.
+/// Why a command fails.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    /// It cannot begin.
+    /// The arguments or settings are invalid.
     #[error("{0}")]
     Usage(#[from] BadSetting),
-    /// It went wrong.
+    /// The command failed while running.
     #[error("{0}")]
     Failed(String),
     /// The reader of standard output closed it, as `head` does.
@@ -70,7 +70,7 @@ impl From<std::io::Error> for Failure {
 
 type Outcome = Result<ExitCode, Failure>;
 
-/// Runs what the command line asks for.
+/// Parses the command line and runs the command.
 pub async fn run() -> ExitCode {
     let failure = match dispatch(Cli::parse()).await {
         Ok(code) => return code,
@@ -120,7 +120,7 @@ fn print(text: &[u8]) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a line, at once.
+/// Prints a line and flushes it.
 fn say(line: impl Display) -> Outcome {
     print(format!("{line}\n").as_bytes())
 }
@@ -155,7 +155,7 @@ async fn migrate() -> Outcome {
 fn token(args: NewTokenArgs) -> Outcome {
     let config = args.token.resolve()?;
     for role in args.role.iter().filter(|role| config.aliases.get(role).is_none()) {
-        // Other servers may have other aliases, so the token is issued all the same.
+        // Other servers may have other aliases, so the token is issued anyway.
         eprintln!(
             "drift-inbox: warning: unknown role {role:?}: the server accepts platform_admin, \
              platform_viewer and the aliases in DRIFT_ROLE_ALIASES"
@@ -179,7 +179,7 @@ fn token(args: NewTokenArgs) -> Outcome {
     say(token.map_err(|why| BadSetting::new("token", why))?)
 }
 
-/// Connects, and migrates if that is wanted.
+/// Connects to the database, and migrates it if configured.
 async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     let db = Db::connect(config.url.expose_secret(), MAX_CONNECTIONS).await?;
     let db = db.with_wait_limits(WaitLimits::JOB);
@@ -193,7 +193,7 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     Ok(db)
 }
 
-/// The file of an SQLite database that does not exist: a command that only reads must not make one.
+/// Returns the path of an SQLite database that does not exist: a read-only command must not create it.
 fn missing_database(config: &DatabaseConfig) -> Option<PathBuf> {
     sqlite_file(config.url.expose_secret()).filter(|path| !path.exists())
 }
@@ -216,7 +216,7 @@ fn inventory(args: &InventoryArgs) -> Result<Option<Arc<dyn InventoryProvider>>,
     })
 }
 
-/// How a run ended, and what it did or why it failed.
+/// Returns the outcome of a run, with its results or the reason why it failed.
 fn summary(run: &job_runs::Model, did: impl FnOnce() -> String) -> String {
     let outcome = match run.outcome {
         Some(JobOutcome::Succeeded) => "succeeded",
@@ -233,7 +233,7 @@ fn summary(run: &job_runs::Model, did: impl FnOnce() -> String) -> String {
     }
 }
 
-/// `1 resource`, `2 resources`.
+/// Returns a number with its noun: `1 resource`, `2 resources`.
 fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

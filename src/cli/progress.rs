@@ -1,5 +1,4 @@
-//! How far a long job got, on standard error: a bar where somebody watches, a line of the log now and then
-//! elsewhere.
+//! Progress of long jobs on standard error: a bar on a terminal, otherwise a log line now and then.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,12 +8,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::app::Progress;
 use crate::services::detection::SweepCounts;
 
-/// How often a spinner turns.
+/// Interval between the frames of a spinner.
 const TICK: Duration = Duration::from_millis(120);
-/// Shortest time between two lines if standard error is not a terminal.
+/// Minimum interval between two lines if standard error is not a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Progress of a sync, without an estimate.
+/// Returns the progress of a sync, without an estimate.
 pub(super) fn of_sync() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if bar.is_hidden() {
@@ -27,7 +26,7 @@ pub(super) fn of_sync() -> ProgressBar {
     bar
 }
 
-/// Of an import, which says itself how much there is: what hears of each batch, and the bar to end it with.
+/// Returns the progress of an import: a callback for each batch, which gets the total, and the bar to finish.
 pub(super) fn of_import() -> (impl FnMut(usize, usize), ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
     bar.set_style(style("importing [{bar:32}] {pos} of {len} resources, {eta} left"));
@@ -43,7 +42,7 @@ pub(super) fn of_import() -> (impl FnMut(usize, usize), ProgressBar) {
     (progress, bar)
 }
 
-/// Of a sweep over this many specs: what hears of each batch, and the bar to end it with.
+/// Returns the progress of a sweep of this many specs: a callback for each batch, and the bar to finish.
 pub(super) fn of_sweep(specs: u64) -> (Progress, ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(specs), ProgressDrawTarget::stderr());
     if bar.is_hidden() {

@@ -1,4 +1,4 @@
-//! `purge`: old rows are deleted.
+//! `purge`: deletes old rows.
 
 use super::args::PurgeArgs;
 use super::{Outcome, connect, counted, say};

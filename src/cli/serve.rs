@@ -1,4 +1,4 @@
-//! `serve`: the HTTP server and the schedules, until a signal.
+//! `serve`: runs the HTTP server and the schedules until a signal arrives.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ use crate::config::ScheduleArgs;
 use crate::http::{Edge, router, server};
 use crate::scheduler::Scheduler;
 
-/// How long jobs and requests may take to end after a signal. The process is gone within 10 seconds.
+/// Maximum time for jobs and requests to end after a signal. The process ends within 10 seconds.
 const DRAIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
@@ -58,33 +58,33 @@ pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
     listener.map_err(|why| Failure::Failed(format!("DRIFT_LISTEN: cannot listen on {listen}: {why}")))
 }
 
-/// What ends a server. Listened for from the start: a signal that nobody listens for ends the process at
-/// once, and one that came early is not forgotten.
+/// The signals that stop a server. Their handlers are installed at the start: without them a signal would end the
+/// process at once, and an early signal would be lost.
 pub(super) struct Signals {
     any: Vec<Signal>,
 }
 
 impl Signals {
-    /// SIGINT and SIGTERM.
+    /// Handles SIGINT and SIGTERM.
     pub(super) fn new() -> Result<Self, Failure> {
         let any = vec![signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         Ok(Self { any })
     }
 
-    /// SIGHUP, too: the terminal is gone.
+    /// Also handles SIGHUP, which is sent when the terminal closes.
     pub(super) fn or_hangup(mut self) -> Result<Self, Failure> {
         self.any.push(signal(SignalKind::hangup())?);
         Ok(self)
     }
 
-    /// Waits for one of them.
+    /// Waits for one of the signals.
     pub(super) async fn received(&mut self) {
         let waiting = self.any.iter_mut().map(|signal| signal.recv().boxed());
         future::select_all(waiting).await;
     }
 }
 
-/// Serves until `stop`, then ends what is under way, within bounds.
+/// Serves until `stop`, then waits for active jobs and requests within the time limits.
 pub(super) async fn until(
     stop: impl Future<Output = ()>,
     app: App,

@@ -19,19 +19,19 @@ use crate::services::inbox::{self, DriftFilter, DriftTime};
 use crate::services::page::PageRequest;
 use crate::services::{provisioning, resources};
 
-/// Rows that are read, and aligned with each other, at a time.
+/// Number of rows that are read, and aligned with each other, at a time.
 const BATCH: u64 = 200;
 
 /// An open drift.
 pub(super) struct OpenDrift {
     pub(super) drift: cloud_drift::Model,
-    /// The changes inside its field.
+    /// The changes inside the drifted field.
     pub(super) changes: Changes,
-    /// Its resource; None if that row does not decode.
+    /// The resource; `None` if its row cannot be decoded.
     pub(super) resource: Option<cloud_resources::Model>,
 }
 
-/// Every open drift, newest first, a page at a time.
+/// All open drifts in pages, newest first.
 pub(super) struct OpenDrifts<'d> {
     db: &'d Db,
     next: Option<PageRequest>,
@@ -43,7 +43,7 @@ impl<'d> OpenDrifts<'d> {
         Self { db, next }
     }
 
-    /// The next page; None at the end.
+    /// Returns the next page; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<OpenDrift>>> {
         let Some(request) = self.next.take() else {
             return Ok(None);
@@ -74,7 +74,7 @@ impl<'d> OpenDrifts<'d> {
     }
 }
 
-/// Writes every open drift, newest first. Nothing at all if there is none.
+/// Prints all open drifts, newest first. Prints nothing if there are none.
 pub(super) async fn print_open(
     out: &mut impl Write,
     db: &Db,
@@ -117,7 +117,7 @@ fn cells(open: &OpenDrift, now: DateTime<Utc>) -> [Cell; 5] {
 }
 
 fn age(age: TimeDelta) -> String {
-    // Another server's clock may be ahead.
+    // The clock of another server may be ahead.
     let age = age.max(TimeDelta::zero());
     match (age.num_days(), age.num_hours(), age.num_minutes()) {
         (0, 0, 0) => "now".to_owned(),

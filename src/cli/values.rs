@@ -1,4 +1,4 @@
-//! A drift in two columns: what the spec expects, and what is different now.
+//! The expected and live values of a drift, in two columns.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::domain::changes::{ChangeKind, Changes, ValueChange};
 use crate::domain::compare::SCHEMA_FIELDS;
 use crate::domain::sweep::stored;
 
-/// What stands for a value that is not set.
+/// Text for an unset value.
 const UNSET: &str = "(unset)";
-/// What stands for the live state of a resource that is gone.
+/// Text for the live value of a missing resource.
 const MISSING: &str = "missing";
 
-/// The expected and the live value of a drift, reduced to what differs.
+/// Returns the expected and the live value of a drift, reduced to what differs.
 pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String, String) {
     let expected = stored(&drift.expected);
     if drift.kind == DriftKind::Missing {
@@ -23,7 +23,7 @@ pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String,
     }
     let (before, after): (Vec<_>, Vec<_>) = changes.list.iter().map(cells).unzip();
     let before: Vec<String> = before.into_iter().flatten().collect();
-    // Where members were only added, all of the expected value is still there.
+    // If members were only added, the whole expected value is shown.
     let before = if before.is_empty() {
         text(expected)
     } else {
@@ -33,7 +33,7 @@ pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String,
     (before, after.join(", ") + more)
 }
 
-/// The two cells of one change; the first is None for a member that was added.
+/// Returns the two cells of one change; the first is `None` for an added member.
 fn cells(change: &ValueChange) -> (Option<String>, String) {
     let (before, after) = (text(&change.before), text(&change.after));
     let place = match (change.line, change.path.strip_suffix("[]")) {
@@ -56,7 +56,7 @@ fn cells(change: &ValueChange) -> (Option<String>, String) {
     }
 }
 
-/// A whole spec, whose end may be cut off: the schema fields come first, because they say most.
+/// Formats a spec with the schema fields first, because they are the most informative and the end may be truncated.
 fn schema_fields_first(spec: &Value) -> String {
     let Some(spec) = spec.as_object() else {
         return text(spec);
@@ -71,7 +71,7 @@ fn schema_fields_first(spec: &Value) -> String {
     fields.join(" ")
 }
 
-/// A value on one line.
+/// Formats a value on one line.
 fn text(value: &Value) -> String {
     match value {
         value if is_unset(value) => UNSET.to_owned(),
@@ -82,7 +82,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Every value in a map with its path, but for those that are unset.
+/// Formats every value in a map with its path, except unset ones.
 fn pairs(map: &Map<String, Value>) -> String {
     let mut found = BTreeMap::new();
     collect(map, "", &mut found);

@@ -1,8 +1,8 @@
 //! The GraphiQL page.
 //!
-//! Its program is not part of the sources: `scripts/graphiql` fetches it, and a build that finds the files embeds
-//! them, so that the page needs nothing but this server. A binary that was built without them serves a page that
-//! loads the same files from a CDN, checked by the same hashes.
+//! Its scripts are not part of the repository: `scripts/graphiql` fetches them, and a build that finds the files
+//! embeds them, so that the page needs nothing but this server. A binary without them serves a page that loads the
+//! same files from a CDN, verified by the same hashes.
 
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};

@@ -1,4 +1,4 @@
-//! The account of the demo: what was asked for, and what was done to it since without asking.
+//! The account of the demo: its desired state, and the changes made to it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,25 +10,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cli::Failure;
 use crate::domain::compare::live_value;
 
-/// Desired state of a sample company.
+/// The desired state of a sample company.
 const ACCOUNT: &str = include_str!("../sample/account.json");
-/// Changes made afterwards.
+/// The changes made afterwards.
 const CHANGES: &str = include_str!("../sample/changes.json");
 
-/// The account as it was set up.
+/// The account in its initial state.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Sample {
     provider: String,
-    /// Which fields of each kind have a desired value.
+    /// The fields of each kind that a spec contains.
     watched: BTreeMap<String, BTreeSet<String>>,
-    /// Provider ids of resources without a spec.
+    /// Provider ids of unmanaged resources.
     unmanaged: BTreeSet<String>,
-    /// As an inventory file has them.
+    /// The resources in the format of an inventory file.
     resources: Vec<Map<String, Value>>,
 }
 
-/// A resource, by its provider's name for it.
+/// A resource, identified by its kind and provider id.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Target {
@@ -36,7 +36,7 @@ pub(super) struct Target {
     pub(super) provider_id: String,
 }
 
-/// A drift, by the resource and its field.
+/// A drift, identified by the resource and its field.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Suggested {
@@ -44,18 +44,18 @@ pub(super) struct Suggested {
     pub(super) field: String,
 }
 
-/// Something that was done at some time in the past.
+/// A change in the past.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PastChange {
     pub(super) minutes_ago: i64,
     pub(super) what: Target,
-    /// Fields as an inventory file has them; of `attrs` only those that change.
+    /// Changed fields in the format of an inventory file; of `attrs` only those that change.
     pub(super) set: Option<Map<String, Value>>,
-    /// It was deleted.
+    /// Whether the resource was deleted.
     #[serde(default)]
     pub(super) vanish: bool,
-    /// Nothing was done to the resource; a drift of it was accepted.
+    /// An accept of a drift, instead of a change of the resource.
     pub(super) accept: Option<PastAccept>,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct PastAccept {
     pub(super) note: String,
 }
 
-/// Something that is done while the demo is watched.
+/// A change made while the demo runs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LiveChange {
@@ -77,33 +77,33 @@ pub(super) struct LiveChange {
     pub(super) set: Map<String, Value>,
 }
 
-/// Everything that is done to the account.
+/// All changes to the account.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
-    /// Oldest first.
+    /// Past changes, oldest first.
     pub(super) history: Vec<PastChange>,
-    /// One after the other, then from the start again: the last ones undo what the first ones did.
+    /// Changes made in order, then from the start again: the last ones undo the first ones.
     pub(super) live: Vec<LiveChange>,
-    /// The drift that the demo shows how to accept.
+    /// The drift used in the example of how to accept one.
     pub(super) suggested: Suggested,
 }
 
 impl Changes {
-    /// Of the sample.
+    /// Reads the changes of the sample.
     pub(super) fn read() -> Result<Self, Failure> {
         serde_json::from_str(CHANGES).map_err(|why| Failure::Failed(format!("sample changes: {why}")))
     }
 }
 
-/// The account, and the inventory file that says what it has.
+/// The account and its inventory file.
 pub(super) struct Account {
     sample: Sample,
     file: PathBuf,
 }
 
 impl Account {
-    /// As it was asked for, with its inventory file in `folder`.
+    /// Creates the account in its desired state, with its inventory file in `folder`.
     pub(super) fn create(folder: &Path) -> Result<Self, Failure> {
         let sample = serde_json::from_str(ACCOUNT);
         let account = Self {
@@ -114,12 +114,12 @@ impl Account {
         Ok(account)
     }
 
-    /// The inventory file.
+    /// Returns the path of the inventory file.
     pub(super) fn file(&self) -> &Path {
         &self.file
     }
 
-    /// What was asked for, if anything, of a resource as it is now.
+    /// Returns the spec of a resource, if it has one.
     pub(super) fn spec_of(&self, resource: &cloud_resources::Model) -> Option<Value> {
         if self.sample.unmanaged.contains(&resource.provider_id) {
             return None;
@@ -132,7 +132,7 @@ impl Account {
         Some(Value::Object(spec))
     }
 
-    /// Gives fields of a resource other values.
+    /// Changes fields of a resource.
     pub(super) fn set(&mut self, what: &Target, fields: &Map<String, Value>) -> Result<(), Failure> {
         let found = self.sample.resources.iter_mut().find(|entry| is(entry, what));
         let entry = found.ok_or_else(|| unknown(what))?;
@@ -155,7 +155,7 @@ impl Account {
         self.save()
     }
 
-    /// Whoever reads the file meanwhile sees all of the old or all of the new.
+    /// Writes the inventory file atomically: a concurrent reader sees either the old or the new contents.
     fn save(&self) -> Result<(), Failure> {
         let (provider, resources) = (&self.sample.provider, &self.sample.resources);
         let text = json!({ "provider": provider, "resources": resources }).to_string();

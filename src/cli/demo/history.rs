@@ -1,5 +1,5 @@
-//! What happened in the account before the demo began: the jobs and services of a server, run with a clock
-//! that stands in the past.
+//! The history of the account before the demo starts. It uses the jobs and services of the server, with a clock set
+//! to the past.
 
 use std::sync::Arc;
 
@@ -23,16 +23,16 @@ use crate::services::page::PageRequest;
 use crate::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
 use crate::services::resources::{self, ResourceFilter};
 
-/// When everything was as it was asked for.
+/// Age of the history: all live values equalled the desired state then.
 const BEGINNING: TimeDelta = TimeDelta::days(30);
-/// How long after a sync the sweep looks at what it brought.
+/// Time between a sync and the sweep that follows it.
 const SYNC_TO_SWEEP: TimeDelta = TimeDelta::seconds(2);
-/// Who asked.
+/// The actor of the past decisions.
 const OPERATOR: &str = "mira@example.com";
-/// More than the sample has.
+/// A page size larger than the number of rows in the sample.
 const ALL: u64 = 1000;
 
-/// Plays the past of the account into an empty database.
+/// Plays the history of the account into an empty database.
 pub(super) async fn play(
     db: &Db,
     inventory: Arc<dyn InventoryProvider>,
@@ -41,7 +41,7 @@ pub(super) async fn play(
 ) -> Result<(), Failure> {
     let today = Clock::System.now();
     let clock = ManualClock::at(today - BEGINNING);
-    // Most syncs of the past are of one kind only.
+    // Most syncs of the history are narrowed to one kind.
     let settings = SourceSettings {
         source: None,
         max_age: MaxAge::Fixed(BEGINNING * 2),
@@ -70,7 +70,7 @@ pub(super) async fn play(
         if change.vanish {
             account.vanish(&change.what)?;
         }
-        // Only what changed: the demo shall begin soon.
+        // Syncs only the kind that changed, so that the demo starts quickly.
         let options = SyncOptions {
             kinds: Some([change.what.kind.clone()].into()),
             ..SyncOptions::default()
@@ -82,7 +82,7 @@ pub(super) async fn play(
     Ok(())
 }
 
-/// Runs a job to its end, which has to be a good one.
+/// Runs a job until it ends. A run that does not succeed is an error.
 pub(super) async fn run(app: &App, job: JobRequest) -> Result<serde_json::Value, Failure> {
     let run = app.run(job).await?;
     match run.outcome {
@@ -121,7 +121,7 @@ async fn accept(app: &App, what: &Target, accept: &PastAccept) -> Result<(), Fai
     Ok(())
 }
 
-/// The open drift of a field of a resource.
+/// Returns the open drift of a resource's field.
 pub(super) async fn open_drift(db: &Db, what: &Target, field: &str) -> Result<cloud_drift::Model, Failure> {
     let filter = DriftFilter {
         field: Some(field.to_owned()),

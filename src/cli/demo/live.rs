@@ -1,4 +1,4 @@
-//! `demo --live`: something happens in the account every so often.
+//! `demo --live`: the account changes at an interval.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::services::detection::SweepCounts;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::inventory::SyncOptions;
 
-/// Does one thing after the other to the account, looks what the inbox makes of it, and says so.
+/// Applies one change after the other, updates the inbox and prints the result.
 pub(super) async fn run(app: App, mut account: Account, changes: Vec<LiveChange>, every: Duration) {
     for change in changes.iter().cycle() {
         tokio::time::sleep(every).await;
         let line = match step(&app, &mut account, change).await {
             Ok(line) => line,
-            // Somebody may have started a sync by hand this very moment; the next one brings both changes.
+            // Another sync may have been started by hand at this moment; the next one includes both changes.
             Err(failure) => format!("{}. Error: {failure}", change.says),
         };
         let now = app.clock().now().format("%H:%M:%S UTC");
-        // The server goes on when nobody reads this any more.
+        // The server continues if standard output is closed.
         _ = writeln!(anstream::stdout(), "{now}  {line}");
     }
 }

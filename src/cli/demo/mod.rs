@@ -1,4 +1,4 @@
-//! `demo`: a sample account with a month of history, on a database that is gone when it ends.
+//! `demo`: a sample account with a month of history, in a database that is deleted at the end.
 
 mod account;
 mod history;
@@ -31,15 +31,15 @@ use crate::services::inbox::{self, DriftFilter};
 use crate::services::inventory::SyncOptions;
 use crate::services::resources::{self, ResourceFilter};
 
-/// Who looks at it.
+/// The user of the demo.
 const OPERATOR: &str = "you@example.com";
-/// How long the printed token is good for.
+/// How long the printed token is valid.
 const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
-/// How often something may happen in the account.
+/// Minimum interval between changes of the account.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: &DemoArgs) -> Outcome {
-    // From here on a signal does not end the process, so that what is made is removed again.
+    // From here on, a signal does not end the process, so that the temporary files are deleted.
     let mut signals = Signals::new()?.or_hangup()?;
     let live = args.live.as_deref().map(interval).transpose()?;
     let (bounds, introspection, sockets) = (
@@ -80,7 +80,7 @@ fn interval(text: &str) -> Result<Duration, BadSetting> {
     }
 }
 
-/// Where it is told to, else at the usual port, or at any that is free if another program has that one.
+/// Binds the configured address, or else the default port, or any free port if the default one is in use.
 async fn bind(args: &HttpArgs) -> Result<TcpListener, Failure> {
     let address = args.listen()?;
     let told = args.listen.as_deref().is_some_and(|listen| !listen.is_empty());
@@ -97,7 +97,7 @@ async fn bind(args: &HttpArgs) -> Result<TcpListener, Failure> {
     }
 }
 
-/// The account with its past, looked at just now.
+/// Creates the account with its history, up to the present.
 async fn prepare(folder: &Path, account: &mut Account, changes: &Changes) -> Result<App, Failure> {
     let url = format!("sqlite://{}?mode=rwc", folder.join("demo.db").display());
     let db = connect(&DatabaseConfig {
@@ -156,7 +156,7 @@ fn present(managed: Option<bool>) -> ResourceFilter {
     }
 }
 
-/// Signed with a secret that nobody else ever has.
+/// Creates the configuration of tokens, with a random secret that is used by this process only.
 fn token_config() -> Result<TokenConfig, Failure> {
     let secret = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
     Ok(TokenArgs::default().with_secret(SecretString::from(secret))?)

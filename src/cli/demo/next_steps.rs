@@ -1,4 +1,4 @@
-//! What to do with the demo now that it runs.
+//! The instructions that the demo prints after its start.
 
 use std::io::{Result, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,7 +13,7 @@ use crate::domain::changes::changes_of;
 const ACCEPT: &str = "mutation ($input: AcceptDriftInput!) { acceptDrift(input: $input) { \
     drift { field status resolvedBy } provisioned { specVersion } } }";
 
-/// Where the demo is, for whom, and the drift that it shows how to accept.
+/// The address of the demo, its user and the drift used in the example of how to accept one.
 pub(super) struct NextSteps<'a> {
     pub(super) address: SocketAddr,
     pub(super) operator: &'a str,
@@ -23,7 +23,7 @@ pub(super) struct NextSteps<'a> {
 }
 
 impl NextSteps<'_> {
-    /// Writes them.
+    /// Writes the instructions.
     pub(super) fn write(&self, out: &mut impl Write) -> Result<()> {
         let (server, bold) = (self.server(), Style::new().bold());
         writeln!(
@@ -63,7 +63,8 @@ impl NextSteps<'_> {
         arguments.join(" \\\n  ")
     }
 
-    /// As this machine reaches it: nobody can go to the address that stands for all addresses.
+    /// Returns the server's address for clients on this machine: the unspecified address cannot be used as a
+    /// destination.
     fn server(&self) -> String {
         let mut address = self.address;
         match address.ip() {

@@ -29,7 +29,8 @@ pub(super) struct Spoken {
 /// The active operations.
 pub(super) struct Operations {
     running: HashMap<String, Running>,
-    /// How many there ever were: an id may be used again, and what is still on its way is of the one before.
+    /// Number of operations started so far. Ids may be reused; this number identifies the pending messages of earlier
+    /// ones.
     number: u64,
     say: mpsc::Sender<Spoken>,
     heard: mpsc::Receiver<Spoken>,
