@@ -55,7 +55,7 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
         Format::Json => print_json(&app, &run, open).await,
     };
     match printed {
-        // The result is printed even if the reader of standard output has closed it.
+        // If the reader of standard output has closed it, the exit code still reports the result.
         Ok(()) | Err(Failure::Unread) => {}
         Err(failure) => return Err(failure),
     }

@@ -47,7 +47,7 @@ pub enum Events {
     /// Not accepted.
     #[default]
     Never,
-    /// Accepted, but used only for subscriptions: some clients send one header for all operations.
+    /// Accepted, but used only if the operation needs a stream: some clients send one header for all operations.
     IfNeeded,
     /// Preferred.
     Always,

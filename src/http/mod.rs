@@ -144,7 +144,7 @@ fn with_layers(routes: Router) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }
 
-/// Forbids browsers to guess a media type other than the declared one.
+/// Prevents browsers from guessing a media type other than the declared one.
 async fn nosniff(mut response: axum::response::Response) -> axum::response::Response {
     response
         .headers_mut()

@@ -34,7 +34,7 @@ pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};
 
-/// Maximum number of entries of a list without pages. A count beside the list has the total.
+/// Maximum number of entries of a list without pages. A separate count field has the total.
 const MAX_SHOWN: usize = 200;
 
 /// An object with an id.
