@@ -1,7 +1,7 @@
-//! Settings: flags and environment variables, read and checked before anything starts.
+//! Settings: flags and environment variables, validated before the program starts.
 //!
-//! An empty variable counts as unset. A secret comes from its variable or from the file that `NAME_FILE`
-//! names, never from a flag, and no error shows a value of one.
+//! An empty variable counts as unset. A secret is read from its variable or from the file that `NAME_FILE` names,
+//! never from a flag, and errors never contain its value.
 
 mod bounds;
 mod retention;
@@ -27,18 +27,18 @@ pub use self::bounds::BoundsArgs;
 pub use self::retention::RetentionArgs;
 use crate::provider::digitalocean::{ApiToken, ApiUrl};
 
-/// Where tokens come from, and for whom they are, unless set.
+/// Default issuer of tokens, and their default audience.
 const DEFAULT_ISSUER: &str = "drift-inbox";
 const DEFAULT_DATABASE: &str = "sqlite://drift-inbox.db?mode=rwc";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_SYNC_CRON: &str = "0 15 * * * *";
 const DEFAULT_DETECT_CRON: &str = "0 20 * * * *";
-/// Longest name of a source.
+/// Maximum length of a source's name in bytes.
 const MAX_SOURCE_BYTES: usize = 200;
-/// Turns a cron off.
+/// The value that disables a schedule.
 const OFF: &str = "off";
 
-/// A setting that makes no sense, by name.
+/// An invalid setting, with its name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {why}")]
 pub struct BadSetting {
@@ -47,7 +47,7 @@ pub struct BadSetting {
 }
 
 impl BadSetting {
-    /// About the setting of this name.
+    /// Creates an error about the setting `name`.
     pub fn new(name: &'static str, why: impl ToString) -> Self {
         Self {
             name,
@@ -78,7 +78,7 @@ pub struct DatabaseArgs {
     pub statement_timeout: Option<String>,
 }
 
-/// Where the data is.
+/// The validated settings of the database.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     /// `sqlite://...` or `postgres://...`.
@@ -90,7 +90,7 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseArgs {
-    /// Reads and checks.
+    /// Reads and validates the settings.
     pub fn resolve(&self) -> Result<DatabaseConfig> {
         let url = secret("DATABASE_URL", "DATABASE_URL_FILE")?.unwrap_or_else(|| DEFAULT_DATABASE.into());
         let text = url.expose_secret();
@@ -105,7 +105,7 @@ impl DatabaseArgs {
     fn patience(&self) -> Result<WaitLimits> {
         let default = WaitLimits::REQUEST;
         let or = |name, text: &Option<String>, default| match set(text.as_deref()) {
-            // Zero would be no bound at all to PostgreSQL.
+            // PostgreSQL treats zero as no limit.
             Some(text) => match duration(name, text)? {
                 Duration::ZERO => Err(BadSetting::new(name, "must be more than 0s")),
                 time => Ok(time),
@@ -150,20 +150,20 @@ pub struct InventoryArgs {
     pub source: Option<String>,
 }
 
-/// What to sync from.
+/// The source to sync.
 #[derive(Clone, Debug)]
 pub enum InventoryConfig {
-    /// A file.
+    /// An inventory file.
     File(PathBuf),
-    /// An account of DigitalOcean.
+    /// A DigitalOcean account.
     DigitalOcean(ApiUrl, ApiToken),
 }
 
 impl InventoryArgs {
-    /// The name of the source, if one is set.
+    /// Returns the name of the source, if it is set.
     ///
     /// # Errors
-    /// If it is too long, or holds control characters.
+    /// The name is too long or contains control characters.
     pub fn source(&self) -> Result<Option<String>> {
         let Some(name) = set(self.source.as_deref()) else {
             return Ok(None);
@@ -175,7 +175,7 @@ impl InventoryArgs {
         Ok(Some(name.to_owned()))
     }
 
-    /// Reads and checks. None if neither is set.
+    /// Reads and validates the settings. `None` if no source is configured.
     pub fn resolve(&self) -> Result<Option<InventoryConfig>> {
         self.with_token(secret("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_TOKEN_FILE")?)
     }
@@ -221,7 +221,7 @@ pub struct TokenArgs {
     pub role_aliases: Option<String>,
 }
 
-/// How tokens are signed.
+/// The validated settings of tokens.
 #[derive(Clone, Debug)]
 pub struct TokenConfig {
     /// Shared secret, at least 32 bytes.
@@ -237,7 +237,7 @@ pub struct TokenConfig {
 }
 
 impl TokenArgs {
-    /// Reads and checks.
+    /// Reads and validates the settings.
     pub fn resolve(&self) -> Result<TokenConfig> {
         let secret = secret("DRIFT_JWT_SECRET", "DRIFT_JWT_SECRET_FILE")?.ok_or_else(|| {
             BadSetting::new(
@@ -248,7 +248,7 @@ impl TokenArgs {
         self.with_secret(secret)
     }
 
-    /// Reads and checks all but the secret.
+    /// Validates the settings and combines them with the secret.
     pub fn with_secret(&self, secret: SecretString) -> Result<TokenConfig> {
         let text = |value: &Option<String>| set(value.as_deref()).unwrap_or(DEFAULT_ISSUER).to_owned();
         let claim = set(self.roles_claim.as_deref())
@@ -274,7 +274,7 @@ impl TokenArgs {
 }
 
 impl TokenConfig {
-    /// What checks tokens.
+    /// Returns the verifier of tokens.
     pub fn verifier(&self) -> Result<TokenVerifier> {
         let (claim, aliases) = (self.roles_claim.clone(), self.aliases.clone());
         TokenVerifier::hs256(
@@ -311,10 +311,10 @@ pub struct MaxAgeArgs {
 }
 
 impl MaxAgeArgs {
-    /// Reads and checks. `sync` is when syncs run.
+    /// Reads and validates the maximum age. `sync` is the schedule of syncs.
     ///
     /// # Errors
-    /// If it is no time.
+    /// The maximum age is not a duration.
     pub fn resolve(&self, sync: Option<&Schedule>) -> Result<MaxAge> {
         let Some(text) = set(self.max_age.as_deref()) else {
             return Ok(sync.cloned().map(MaxAge::twice_the_interval).unwrap_or_default());
@@ -326,15 +326,15 @@ impl MaxAgeArgs {
 }
 
 impl ScheduleArgs {
-    /// When to sync, for a command that runs nothing by itself.
+    /// Parses the schedule of syncs, for commands that do not run schedules themselves.
     ///
     /// # Errors
-    /// If it is no cron.
+    /// The schedule is not a cron expression.
     pub fn sync_schedule(cron: Option<&str>, now: DateTime<Utc>) -> Result<Option<Schedule>> {
         schedule("DRIFT_SYNC_CRON", cron, DEFAULT_SYNC_CRON, now)
     }
 
-    /// Reads and checks.
+    /// Reads and validates the schedules.
     pub fn resolve(&self, now: DateTime<Utc>) -> Result<Schedules> {
         Ok(Schedules {
             sync: schedule(
@@ -396,7 +396,7 @@ pub struct HttpArgs {
 }
 
 impl HttpArgs {
-    /// Where to listen.
+    /// Returns the address to listen on.
     pub fn listen(&self) -> Result<SocketAddr> {
         let text = set(self.listen.as_deref()).unwrap_or(DEFAULT_LISTEN);
         text.parse().map_err(|_| {
@@ -407,12 +407,12 @@ impl HttpArgs {
         })
     }
 
-    /// How much one request may ask for.
+    /// Returns the limits of one request.
     pub fn bounds(&self) -> Result<Bounds> {
         self.bounds.resolve()
     }
 
-    /// How sockets are dealt with.
+    /// Returns the settings of sockets.
     pub fn sockets(&self) -> Result<Sockets> {
         let origins = set(self.allowed_origins.as_deref()).map(|text| text.split(','));
         let origins = origins.into_iter().flatten().map(str::trim).map(Origin::parse);
@@ -424,7 +424,7 @@ impl HttpArgs {
         })
     }
 
-    /// Whether introspection is allowed.
+    /// Returns whether introspection is enabled.
     pub fn introspection(&self) -> Result<bool> {
         switch("DRIFT_INTROSPECTION", self.introspection.as_deref(), true)
     }
@@ -441,7 +441,7 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// Reads and checks.
+    /// Parses the format. The default applies if `value` is not set.
     pub fn parse(value: Option<&str>) -> Result<Self> {
         match set(value) {
             None | Some("text") => Ok(Self::Text),
@@ -454,7 +454,7 @@ impl LogFormat {
     }
 }
 
-/// How long something lasts, such as `1h` or `30m`.
+/// Parses a duration such as `1h` or `30m`.
 pub fn duration(name: &'static str, text: &str) -> Result<Duration> {
     humantime::parse_duration(text).map_err(|why| BadSetting::new(name, format!("{text:?}: {why}")))
 }
@@ -472,7 +472,7 @@ fn switch(name: &'static str, value: Option<&str>, default: bool) -> Result<bool
     }
 }
 
-/// A secret from its variable, or from the file that another one names.
+/// Reads a secret from its variable, or from the file that another variable names.
 fn secret(name: &'static str, file_name: &'static str) -> Result<Option<SecretString>> {
     let read = |name| match std::env::var(name) {
         Ok(text) if !text.is_empty() => Ok(Some(text)),
