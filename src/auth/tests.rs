@@ -106,7 +106,7 @@ fn a_short_secret_is_refused() {
 }
 
 #[test]
-fn nothing_shows_the_secret() {
+fn no_output_shows_the_secret() {
     let shown = format!("{:?}", verifier());
     let bytes = format!("{:?}", SECRET.as_bytes());
     assert!(!shown.contains(SECRET), "{shown}");

@@ -5,7 +5,7 @@ fn now() -> DateTime<Utc> {
 }
 
 #[test]
-fn an_empty_setting_is_an_unset_one() {
+fn an_empty_setting_counts_as_unset() {
     let args = ScheduleArgs {
         sync_cron: Some(String::new()),
         detect_cron: Some("off".to_owned()),
@@ -52,7 +52,7 @@ fn bad_settings_are_refused_by_name() {
 }
 
 #[test]
-fn a_cron_may_leave_the_seconds_out() {
+fn a_cron_may_omit_the_seconds() {
     let args = ScheduleArgs {
         sync_cron: Some("*/5 * * * *".to_owned()),
         detect_cron: None,

@@ -63,7 +63,7 @@ fn blank_ids_and_kinds_are_rejected() {
 }
 
 #[test]
-fn a_text_that_no_index_can_hold_is_rejected_by_its_field() {
+fn a_text_too_long_for_an_index_is_rejected_with_its_field() {
     let long = || Some("x".repeat(MAX_SLUG_BYTES + 1));
     let with = |change: fn(&mut ListedResource, Option<String>)| {
         let mut resource = resource("1");
@@ -89,7 +89,7 @@ fn a_text_that_no_index_can_hold_is_rejected_by_its_field() {
 }
 
 #[test]
-fn a_text_that_no_database_keeps_is_rejected() {
+fn a_text_that_cannot_be_stored_is_rejected() {
     let with = |change: fn(&mut ListedResource)| {
         let mut resource = resource("1");
         change(&mut resource);

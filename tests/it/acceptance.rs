@@ -1,4 +1,4 @@
-//! Accepting a drift: every way it can go.
+//! Accepting a drift: success and every refusal.
 
 use drift_inbox::error::Error;
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::support::cloud::{Listed, droplet};
 use crate::support::{ADMIN, TestApp};
 
-/// web-1 is as the cloud says, and these are its wishes; a sweep has looked.
+/// web-1 as the cloud lists it, with this spec, after a sweep.
 async fn swept(live: Listed, spec: Value) -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([live]).await;
@@ -25,7 +25,7 @@ async fn row(t: &TestApp, id: Uuid) -> cloud_drift::Model {
     row.unwrap().unwrap()
 }
 
-/// Accepts without saying which revision was seen.
+/// Accepts without a revision.
 async fn accept_blindly(t: &TestApp, drift: &cloud_drift::Model) -> Result<(), Error> {
     let accept = AcceptDrift {
         drift_id: drift.id,
@@ -157,7 +157,7 @@ async fn a_missing_resource_with_a_newer_spec_is_not_accepted() {
     t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let refused = t.accept(&missing).await.unwrap_err();
     assert!(matches!(refused, Error::SpecMoved), "{refused:?}");
-    // The same again in other words is the same.
+    // A loosely equal value is the same.
     t.record_spec("web-1", json!({ "region": "nyc3", "tags": [] }))
         .await;
     t.accept(&missing).await.unwrap();

@@ -1,4 +1,4 @@
-//! Whose inventory is stored: nobody else's takes its place unless somebody says so.
+//! The account of the inventory: another account replaces it only with permission.
 
 use chrono::TimeDelta;
 use drift_inbox::app::JobRequest;
@@ -78,7 +78,7 @@ async fn after_a_killed_first_sync_another_account_is_still_refused() {
     let t = TestApp::new().await;
     t.cloud.is_account("ours");
     t.cloud_has([droplet("ours")]).await;
-    // What a kill between two chunks leaves.
+    // The state after a kill between two chunks.
     let killed = "UPDATE inventory_kinds SET completed_at = NULL, outcome = 'incomplete'";
     t.database.execute(killed).await.unwrap();
     t.cloud.is_account("theirs");

@@ -1,4 +1,4 @@
-//! Taking what is there as what is asked for.
+//! Baselines: live values recorded as specs.
 
 use drift_inbox::domain::validation::MAX_SPEC_BYTES;
 use entity::cloud_resource_events::EventType;

@@ -1,5 +1,5 @@
 //! One account, seen through its API and through the Terraform state that made it: both sides give every field
-//! the same shape, so that nothing differs until somebody changes something.
+//! the same shape, so that there is no drift until something changes.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn state() -> State {
     parse_value(state_file("l-1", 1, named)).unwrap()
 }
 
-/// Kind, id and field of everything that is open.
+/// Kind, id and field of every open drift.
 async fn open(account: &Account) -> BTreeSet<(String, String, String)> {
     let rows = cloud_resources::Entity::find()
         .all(account.t.db().reader())
@@ -252,7 +252,7 @@ async fn one_change_per_kind_opens_exactly_one_drift_each() {
         account.stub.change(list, index, change);
         expected.insert((kind.to_owned(), id.to_owned(), field.to_owned()));
     }
-    // A registry is what it was when it was made, and a domain has nothing that a state declares: one is another
+    // A registry never changes, and a domain has no field that a state declares: one is another
     // now, the other is in another project.
     account
         .stub

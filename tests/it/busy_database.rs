@@ -1,4 +1,4 @@
-//! What others hold in the database keeps nothing waiting for ever, and does not keep anything from being read.
+//! Locks of other programs block no request for ever, and block no reads.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -22,7 +22,7 @@ use crate::support::{ADMIN, TestApp};
 
 const ACCEPTS: usize = 24;
 
-/// A server with one drift, whose requests wait so long for a lock.
+/// A server with one drift, whose requests wait this long for a lock.
 async fn server(lock: Duration) -> TestApp {
     let database = TestDb::create().await;
     let db = database.connect_and_migrate().await;
@@ -31,7 +31,7 @@ async fn server(lock: Duration) -> TestApp {
         ..WaitLimits::REQUEST
     };
     let t = TestApp::over(db.with_wait_limits(patience), database);
-    // Commands that a test runs beside it go by the time of the machine.
+    // Commands that a test runs beside it use the time of the machine.
     t.later(Clock::System.now() - t.now());
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
     t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
@@ -85,7 +85,7 @@ async fn body_of(response: axum::response::Response) -> Value {
     serde_json::from_slice(&bytes).unwrap()
 }
 
-/// Sends so many accepts of the one drift at once.
+/// Sends this many concurrent accepts of the one drift.
 async fn accepts(t: &TestApp, count: usize) -> JoinSet<Value> {
     let mut accepts = JoinSet::new();
     for _ in 0..count {
@@ -241,7 +241,7 @@ async fn interrupted_connections_are_replaced_every_time() {
     assert_eq!(t.resource("web-1").await.revision, revision);
 }
 
-/// A caller that leaves in the middle of a write, at any moment of it.
+/// A caller that disconnects during a write, at any moment.
 #[tokio::test]
 async fn a_write_whose_caller_disconnects_keeps_no_lock() {
     let t = server(Duration::from_secs(5)).await;
@@ -293,7 +293,7 @@ fn a_file_that_cannot_be_opened_is_named() {
     assert!(ended.err.contains("writable"), "{}", ended.err);
 }
 
-/// Sets a setting of the database itself, and ends its connections, so that they begin anew with it.
+/// Sets a setting of the database itself, and ends its connections, so that new ones use it.
 async fn set(t: &TestApp, setting: &str) {
     let name = t.database.url.rsplit('/').next().unwrap().to_owned();
     // This transaction writes, whatever the database says.

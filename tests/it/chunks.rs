@@ -1,4 +1,4 @@
-//! A sync writes in chunks: others get their turn in between, and two syncs never mix.
+//! A sync writes in chunks: other writes run in between, and two syncs never mix.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,9 +18,9 @@ use serde_json::json;
 use crate::support::TestApp;
 use crate::support::cloud::{Cloud, Listed, droplet};
 
-/// Six chunks and more.
+/// More than six chunks.
 const DROPLETS: usize = 3_200;
-/// Bounds a wait that ends at once unless something is wrong.
+/// Time limit of a wait that ends immediately unless there is a fault.
 const A_WHILE: Duration = Duration::from_secs(60);
 
 fn droplets(size: &str) -> Vec<Listed> {
@@ -79,7 +79,7 @@ async fn other_writes_are_not_blocked_while_a_sync_writes() {
         t.record_spec("net", json!({ "region": "fra1" })),
         job_runs::heartbeat(t.db(), run.id),
     ));
-    // They ask for their turn while the second chunk has it.
+    // They wait for the lock while the second chunk holds it.
     let asked = std::future::poll_fn(|context| Poll::Ready(others.as_mut().poll(context))).await;
     queued.send(()).unwrap();
     let (accepted, _, is_running) = match asked {
@@ -103,7 +103,7 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     let t = TestApp::new().await;
     t.cloud_has(droplets("old")).await;
     let (older, newer) = (Cloud::default(), Arc::new(Cloud::default()));
-    // The first chunk has changes, the others are as they were.
+    // The first chunk has changes, the others have none.
     let changed = droplets("older").into_iter().take(500);
     older.set(changed.chain(droplets("old").into_iter().skip(500)));
     newer.set(droplets("newer"));

@@ -18,7 +18,7 @@ fn on(database: &TestDb) -> Program {
     Program::new().with("DATABASE_URL", &database.url)
 }
 
-/// An inventory of droplets that are named and sized like this.
+/// An inventory of droplets with these names and sizes.
 fn inventory(droplets: &[(&str, &str)]) -> String {
     let resources: Vec<_> = droplets
         .iter()
@@ -27,7 +27,7 @@ fn inventory(droplets: &[(&str, &str)]) -> String {
     json!({ "provider": "digitalocean", "resources": resources }).to_string()
 }
 
-/// A database in which one droplet is larger than was asked for, and nobody has looked yet.
+/// A database in which one droplet is larger than its spec says, before any sweep.
 async fn with_a_resized_droplet() -> TestApp {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb"), droplet("web-2")])

@@ -1,4 +1,4 @@
-//! How much of the inventory is asked for.
+//! Coverage: how much of the inventory is managed.
 
 use serde_json::json;
 
@@ -74,7 +74,7 @@ async fn a_resource_becomes_owned_when_kubernetes_tags_it() {
     assert!(t.resource("a").await.owned);
     t.cloud_has([droplet("a")]).await;
     assert!(!t.resource("a").await.owned);
-    // A server of before the rule left it so.
+    // A server without the rule stored it like this.
     t.database
         .execute(if t.database.is_postgres() {
             "UPDATE cloud_resources SET owned = true"
@@ -87,7 +87,7 @@ async fn a_resource_becomes_owned_when_kubernetes_tags_it() {
     assert!(!t.resource("a").await.owned);
 }
 
-/// How many resources a filter lets through.
+/// How many resources match a filter.
 async fn found(t: &TestApp, filter: &str) -> serde_json::Value {
     let query = format!("{{ resources(filter: {filter}) {{ totalCount }} }}");
     t.data(&query, json!({})).await["resources"]["totalCount"].take()

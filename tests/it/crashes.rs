@@ -1,4 +1,4 @@
-//! kill -9 at any moment loses nothing that was committed, and nothing is in the way of later runs.
+//! kill -9 at any moment loses no committed data and blocks no later runs.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn program(t: &TestApp, arguments: &[&str]) -> Command {
     command
 }
 
-/// Asks until the answer is yes, while the program runs. False if it ended before.
+/// Polls until the condition is true, while the program runs. False if it ended before.
 async fn until(child: &mut Child, mut asked: impl AsyncFnMut() -> bool) -> bool {
     for _ in 0..30_000 {
         if asked().await {

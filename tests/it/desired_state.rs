@@ -1,4 +1,4 @@
-//! Recording what is wanted.
+//! Recording specs.
 
 use drift_inbox::error::Error;
 use drift_inbox::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
@@ -30,7 +30,7 @@ async fn spec_versions_count_from_one_without_gaps() {
         assert_eq!(t.record_spec("web-1", spec).await, wanted);
         assert_eq!(t.spec("web-1").await, wanted);
     }
-    let refused = t.try_asked_for("web-1", json!({ "*": 1 }), None).await;
+    let refused = t.try_record_spec("web-1", json!({ "*": 1 }), None).await;
     assert!(refused.is_err());
     assert_eq!(
         t.record_spec("web-1", json!({})).await.spec_version,
@@ -87,7 +87,7 @@ async fn a_record_is_logged_with_its_version_and_its_actor_but_not_its_spec() {
 #[tokio::test]
 async fn a_record_that_expects_another_version_is_refused() {
     let t = with_a_droplet().await;
-    let conflict = async |expected: i32| match t.try_asked_for("web-1", json!({}), Some(expected)).await {
+    let conflict = async |expected: i32| match t.try_record_spec("web-1", json!({}), Some(expected)).await {
         Err(Error::SpecVersionConflict { current }) => current,
         other => panic!("{expected}: {other:?}"),
     };
@@ -95,7 +95,7 @@ async fn a_record_that_expects_another_version_is_refused() {
         assert_eq!(conflict(expected).await, 0);
     }
     assert_eq!(
-        t.try_asked_for("web-1", json!({}), Some(0))
+        t.try_record_spec("web-1", json!({}), Some(0))
             .await
             .unwrap()
             .spec_version,
@@ -105,7 +105,7 @@ async fn a_record_that_expects_another_version_is_refused() {
         assert_eq!(conflict(expected).await, 1);
     }
     assert_eq!(
-        t.try_asked_for("web-1", json!({}), Some(1))
+        t.try_record_spec("web-1", json!({}), Some(1))
             .await
             .unwrap()
             .spec_version,
@@ -123,15 +123,15 @@ async fn after_retiring_no_version_is_expected_and_numbering_continues() {
     t.sweep().await;
     t.accept(&t.open_drift("web-1", "*").await).await.unwrap();
     for expected in [1, 2] {
-        let refused = t.try_asked_for("web-1", json!({}), Some(expected)).await;
+        let refused = t.try_record_spec("web-1", json!({}), Some(expected)).await;
         assert!(
             matches!(refused, Err(Error::SpecVersionConflict { current: 0 })),
             "{refused:?}"
         );
     }
-    let recorded = t.try_asked_for("web-1", json!({}), Some(0)).await.unwrap();
+    let recorded = t.try_record_spec("web-1", json!({}), Some(0)).await.unwrap();
     assert_eq!((recorded.spec_version, recorded.retired_at), (3, None));
-    let refused = t.try_asked_for("web-1", json!({}), Some(0)).await;
+    let refused = t.try_record_spec("web-1", json!({}), Some(0)).await;
     assert!(
         matches!(refused, Err(Error::SpecVersionConflict { current: 3 })),
         "{refused:?}"
@@ -199,7 +199,7 @@ async fn an_invalid_spec_is_refused_before_the_database_is_read() {
     ];
     for spec in bad {
         let shown: String = spec.to_string().chars().take(40).collect();
-        let refused = t.try_asked_for("web-1", spec, Some(0)).await;
+        let refused = t.try_record_spec("web-1", spec, Some(0)).await;
         assert!(
             matches!(refused, Err(Error::BadUserInput(_))),
             "{shown} {refused:?}"
@@ -207,7 +207,7 @@ async fn an_invalid_spec_is_refused_before_the_database_is_read() {
     }
     let events = t.events("web-1").await;
     assert_eq!(events, [EventType::ResourceDiscovered]);
-    t.try_asked_for("web-1", json!({ "a": 1 }), Some(0))
+    t.try_record_spec("web-1", json!({ "a": 1 }), Some(0))
         .await
         .unwrap();
 }
@@ -216,15 +216,15 @@ async fn an_invalid_spec_is_refused_before_the_database_is_read() {
 async fn concurrent_records_get_two_versions_or_one_is_refused_for_its_expected_version() {
     let t = with_a_droplet().await;
     let (a, b) = tokio::join!(
-        t.try_asked_for("web-1", json!({ "n": 1 }), None),
-        t.try_asked_for("web-1", json!({ "n": 2 }), None)
+        t.try_record_spec("web-1", json!({ "n": 1 }), None),
+        t.try_record_spec("web-1", json!({ "n": 2 }), None)
     );
     let mut versions = [a.unwrap().spec_version, b.unwrap().spec_version];
     versions.sort_unstable();
     assert_eq!(versions, [1, 2]);
     let (a, b) = tokio::join!(
-        t.try_asked_for("web-1", json!({ "n": 3 }), Some(2)),
-        t.try_asked_for("web-1", json!({ "n": 4 }), Some(2))
+        t.try_record_spec("web-1", json!({ "n": 3 }), Some(2)),
+        t.try_record_spec("web-1", json!({ "n": 4 }), Some(2))
     );
     let (won, lost) = if a.is_ok() { (a, b) } else { (b, a) };
     assert_eq!(won.unwrap().spec_version, 3);

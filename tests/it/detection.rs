@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 
-/// One droplet that is larger than was asked for.
+/// One droplet that is larger than its spec says.
 pub(crate) async fn a_resized_droplet() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("large")]).await;

@@ -1,4 +1,4 @@
-//! A sweep over what is gone, was never there, or is not wanted any more.
+//! Sweeps over gone resources, unsynced resources and retired specs.
 
 use chrono::TimeDelta;
 use drift_inbox::services::detection::SweepCounts;

@@ -93,7 +93,7 @@ async fn a_thousand_resources_per_kind_are_listed_in_the_fewest_calls() {
             .all(|asked| asked.query["per_page"] == "200")
     );
 
-    // The same again, and nothing is written but the run.
+    // The same account again: only the run is written.
     account.stub.forget_asked();
     let again = counts(&account.sync().await);
     assert_eq!(
@@ -168,7 +168,7 @@ async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
     );
     // With the database go its trusted sources, and a pool of the cluster.
     assert_eq!(counts(&run).gone, lists.len() as u64 + 2, "{}", run.counts);
-    // One question each, for the certificate by its name. A database that is gone is asked for its trusted sources
+    // One request each, for the certificate by its name. Of a database that is gone, the trusted sources are requested
     // as well: a read-only replica has some although no list has the replica.
     let single = |asked: &&Asked| !asked.query.contains_key("page") || asked.query.contains_key("name");
     let all = account.stub.asked();
@@ -183,10 +183,10 @@ async fn the_token_of_another_account_changes_nothing() {
     account.stub.has("droplets", numbered(3, droplet));
     account.stub.is_account("ada", Some("team-1"));
     assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
-    // A colleague's token of the same team.
+    // The token of another user of the same team.
     account.stub.is_account("grace", Some("team-1"));
     assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
-    // Her own account, and another team of hers.
+    // That user's own account, and another team.
     for team in [None, Some("team-2")] {
         account.stub.is_account("grace", team);
         account.stub.has("droplets", [droplet(9)]);
@@ -233,7 +233,7 @@ async fn a_revoked_token_ends_the_run_with_a_message() {
 }
 
 #[tokio::test]
-async fn a_token_revoked_during_a_sync_gives_every_kind_a_reason() {
+async fn a_token_revoked_during_a_sync_keeps_the_result_of_each_kind() {
     let account = Account::new().await;
     account.stub.has("droplets", numbered(3, droplet));
     account.sync().await;
@@ -374,7 +374,7 @@ async fn a_resource_whose_absence_cannot_be_confirmed_is_not_gone() {
         assert_eq!(counts(&run).kinds["droplet"].outcome, "incomplete");
         assert_eq!(account.present("droplet").await.len(), 3);
     }
-    // An answer about another one is none.
+    // An answer about another resource does not count.
     account.stub.fault(|asked, value| {
         if asked.path == "droplets/1" {
             honest(Some(json!({ "droplet": droplet(2) })))

@@ -1,4 +1,4 @@
-//! Whatever the API, the network or the token does: the sync ends, says what it could not read, and nothing
+//! Faults of the API, the network or the token: the sync ends, reports what it could not read, and nothing
 //! goes missing.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::support::account::{Account, counts, limits};
 use crate::support::faults::{DROPLETS, account_with, page_2_answers, page_2_of, sync_with};
 use crate::support::stub_do::{Answer, StubDo, honest, response};
 
-/// Every page answers honestly but for this.
+/// Every page is answered correctly except for this change.
 async fn pages_with(
     change: impl Fn(usize, &mut Value) + Send + Sync + 'static,
 ) -> (Account, job_runs::Model, String) {
@@ -42,7 +42,7 @@ async fn a_lasting_500_on_page_2_keeps_the_inventory() {
 }
 
 #[tokio::test]
-async fn a_page_without_links_keeps_the_inventory() {
+async fn a_page_without_links_does_not_make_the_list_incomplete() {
     let (_, run, said) = pages_with(|_, page| {
         page.as_object_mut().unwrap().remove("links");
     })
@@ -54,7 +54,7 @@ async fn a_page_without_links_keeps_the_inventory() {
 }
 
 #[tokio::test]
-async fn a_total_that_is_too_high_keeps_the_inventory() {
+async fn a_total_that_is_too_high_makes_the_kind_incomplete() {
     let (_, run, said) = pages_with(|_, page| page["meta"]["total"] = 700.into()).await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
@@ -85,7 +85,7 @@ async fn a_list_with_one_wrong_total_is_requested_again() {
 
 #[tokio::test]
 async fn a_total_that_is_too_low_hides_nothing() {
-    // 50 droplets are not listed, and each is asked for.
+    // 50 droplets are not listed, and the absence of each is checked.
     let (account, run, said) = pages_with(|_, page| page["meta"]["total"] = 400.into()).await;
     assert_eq!(
         (run.outcome, said.as_str()),
@@ -113,7 +113,7 @@ async fn a_total_that_is_far_too_low_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_list_without_a_total_keeps_the_inventory() {
+async fn a_list_without_a_total_is_incomplete() {
     let (_, run, said) = pages_with(|_, page| {
         page.as_object_mut().unwrap().remove("meta");
     })
@@ -164,14 +164,14 @@ async fn an_item_deleted_while_paging_hides_another_that_is_kept_and_refreshed()
         .unwrap();
     assert_eq!(hidden.size_slug.as_deref(), Some("s-8vcpu-16gb"));
 
-    // The one that is gone was read before it went.
+    // The deleted droplet was read before its deletion.
     assert_eq!(counts(&account.sync().await).gone, 1);
     let present = account.present("droplet").await;
     assert!(present.len() == DROPLETS - 1 && present.iter().all(|droplet| droplet.provider_id != "4"));
 }
 
 #[tokio::test]
-async fn a_next_link_that_never_changes_keeps_the_inventory() {
+async fn a_next_link_that_never_changes_does_no_harm() {
     let (account, run, said) = pages_with(|_, page| {
         page["links"] = json!({ "pages": { "next": "https://api.digitalocean.com/v2/droplets?page=2" } });
     })

@@ -65,7 +65,7 @@ async fn members_of_an_autoscale_pool_need_no_spec() {
         .iter()
         .filter(|asked| asked.path.starts_with("droplets/autoscale"));
     assert_eq!(of_pools.count(), 3);
-    // The pool lets one go.
+    // One droplet leaves the pool.
     account.stub.has("droplets/autoscale/p-2/members", []);
     succeeded(&account.sync().await);
     assert_eq!(pools(&account).await[1], (None, false));
@@ -288,7 +288,7 @@ async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
         .stub
         .has("projects/p-1/resources", [assigned("do:droplet:1", "")]);
     account.sync().await;
-    // The list lacks it, and it is there all the same.
+    // The list lacks it, but it exists.
     account.stub.fault(|asked, value| {
         if !asked.is_droplets(1) {
             return honest(value);

@@ -1,4 +1,4 @@
-//! Faults that pass, and limits that are used up: waited out, within bounds.
+//! Temporary faults and exhausted rate limits are waited out, within time limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ async fn a_sync_ends_although_429_never_stops() {
     let account = account_with(limits()).await;
     let said = page_2_of(&account, || response(429, [("Retry-After", "0")], "{}")).await;
     assert!(said.contains("the rate limit is exhausted (429)"), "{said}");
-    // Nobody waits for an hour that a test, or a run, does not have.
+    // The wait of an hour exceeds the time limit of the run, so it is not begun.
     let reset = (account.t.now().timestamp() + 3000).to_string();
     let (run, said) = sync_with(&account, move |asked, value| match asked.path.as_str() {
         "account" => honest(value),
@@ -131,7 +131,7 @@ async fn confirmations_of_unlisted_resources_have_a_time_limit() {
     .await;
     assert!(started.elapsed() < Duration::from_secs(30));
     assert_eq!((run.outcome, lost.len()), (Some(JobOutcome::Partial), 5));
-    // The kind that lacks least is asked for first.
+    // The kind with the fewest unlisted resources is confirmed first.
     let why = counts(&run).kinds.remove("volume").unwrap().reason.unwrap();
     assert!(
         why.contains("the time limit of all requests together was reached before a response arrived"),
@@ -148,7 +148,7 @@ async fn confirmations_of_unlisted_resources_have_a_time_limit() {
     assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 6));
 }
 
-/// An account whose first request is answered by a gateway so many times in a row.
+/// An account whose first request gets this many gateway errors in a row.
 async fn behind_a_gateway(times: usize, first_request: Duration) -> (job_runs::Model, usize) {
     let account = account_with(Limits {
         retry_for: Duration::from_millis(5),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::account::{Account, droplet};
 use crate::support::stub_do::{TOKEN, honest, response};
 
-/// Every planted secret has it in it.
+/// Every planted secret contains this text.
 const PLANTED: &str = "hunter2";
 
 /// An account where a secret is wherever the API has one, and in fields that it does not have yet.
@@ -89,7 +89,7 @@ fn plant(account: &Account) {
     );
 }
 
-/// `drift-inbox sync`, which logs everything that there is to log.
+/// `drift-inbox sync` at the most detailed log level.
 async fn sync_at_trace(account: &Account) -> String {
     let (url, database) = (account.stub.url.clone(), account.t.database.url.clone());
     let output: Output = tokio::task::spawn_blocking(move || {
@@ -125,7 +125,7 @@ fn assert_clean(what: &str, text: &str) {
     }
 }
 
-/// Everything that the database holds, in whatever table.
+/// The content of all tables.
 async fn everything_in(account: &Account) -> String {
     let database = &account.t.database;
     if !database.is_postgres() {

@@ -1,4 +1,4 @@
-//! The tables of `docs/settings.md` against what the program says of its settings.
+//! The tables of `docs/settings.md` agree with the settings of the program.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ const COMMANDS: [&str; 8] = [
     "token",
     "migrate",
 ];
-/// Variables that are no secrets and have no flag.
+/// Variables that are not secrets and have no flag.
 const NO_FLAG: [&str; 1] = ["RUST_LOG"];
 
 /// A setting: its flag, if it has one, and its default.

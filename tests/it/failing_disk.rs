@@ -1,4 +1,4 @@
-//! What SQLite's disk does to a server: whatever fails, a write that was answered OK is in the file.
+//! Failures of SQLite's disk: a write that was answered OK is in the file, whatever fails.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::disk::{EIO, ENOSPC, EROFS, Faults, OnDisk};
 use crate::support::process::PATIENCE;
 
-/// What was answered OK: the last version of each spec.
+/// Confirmed writes: the last version of each spec.
 type Answered = BTreeMap<String, u64>;
 
 async fn record(server: &OnDisk, answered: &mut Answered, number: usize) -> bool {
@@ -172,7 +172,7 @@ async fn every_accept_that_is_answered_ok_is_kept(fill: impl AsyncFn(&OnDisk), f
             .into_iter()
             .flatten(),
     );
-    // The room that is left may take a few.
+    // The remaining space may be enough for a few.
     let mut refused = 0;
     for _ in 0..400 {
         refused += u32::from(server.record(&server.resources[0], "small").await.is_none());
@@ -312,7 +312,7 @@ async fn an_emptied_or_overwritten_database_file_is_detected() {
     for size in [0, 3 * 4096] {
         let server = OnDisk::with(2).await;
         assert!(server.record(&server.resources[0], "small").await.is_some());
-        // Its log goes into the file first, so that the file is all there is.
+        // Its log is written into the file first, so that the file has all data.
         let db = server.database().await;
         db.write_txn(|txn| async move { Ok(txn.execute_unprepared("DELETE FROM write_probe").await?) })
             .await

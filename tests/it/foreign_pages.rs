@@ -1,4 +1,4 @@
-//! Pages go past rows of other programs that do not decode: every other row once, from either end.
+//! Pages skip rows of other programs that do not decode: every other row appears once, from either end.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};

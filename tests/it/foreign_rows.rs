@@ -15,7 +15,7 @@ pub(crate) fn name(number: usize) -> String {
     format!("web-{number}")
 }
 
-/// So many droplets, each of them too large.
+/// This many droplets, each larger than its spec says.
 fn cloud(droplets: usize) -> Vec<Listed> {
     (1..=droplets)
         .map(|n| droplet(&name(n)).size("s-2vcpu-4gb").tags(["web"]).attr("n", n))
@@ -48,7 +48,7 @@ pub(crate) async fn spoil(t: &TestApp, table: &str, fault: &str, numbers: &[usiz
     } else {
         "resource_id"
     };
-    // Programs that know nothing of foreign keys are the rule on SQLite.
+    // On SQLite most programs do not enforce foreign keys.
     let unchecked = if t.database.is_postgres() {
         ""
     } else {
@@ -171,7 +171,7 @@ async fn a_spec_that_does_not_decode_can_be_recorded_again() {
             break;
         };
         if fault.starts_with("resource_id") {
-            // Nobody's spec any more.
+            // The spec belongs to no resource any more.
             continue;
         }
         spoil(&t, "cloud_provisioned", fault, &[1]).await;
@@ -195,7 +195,7 @@ async fn more_than_a_batch_of_undecodable_specs_does_not_end_a_sweep() {
     } else {
         ("'id-' || n", "'nonsense-' || n", "{}")
     };
-    // PostgreSQL holds ids to be ids: there the rows have resources, and no object in them.
+    // PostgreSQL enforces UUIDs: there the rows have resources, but no JSON object.
     let resources = if t.database.is_postgres() {
         "INSERT INTO cloud_resources (id, provider, kind, provider_id, urn, name) \
          SELECT gen_random_uuid(), 'other', 'thing', n, 'urn', 'thing' FROM generate_series(1, 450) n;"
@@ -284,7 +284,7 @@ async fn a_kind_whose_row_does_not_decode_fails_no_page_and_no_sync() {
 async fn a_sync_does_not_change_a_resource_whose_id_is_not_a_uuid() {
     let t = resized(3).await;
     if t.database.is_postgres() {
-        // An id is an id there, whatever other programs do.
+        // PostgreSQL enforces UUIDs.
         let sql = "UPDATE cloud_resources SET id = 'nonsense' WHERE name = 'web-2'";
         t.database.execute(sql).await.unwrap_err();
         return;

@@ -1,4 +1,4 @@
-//! Forgetting a resource: when it is allowed, what goes, and what remains.
+//! Forgetting a resource: when it is allowed, what is deleted, and what is kept.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ async fn an_unsynced_resource_can_be_forgotten_once_its_spec_is_retired() {
     refused(&t.forget("web-1", true).await, "SPEC_IN_FORCE");
     t.import(&droplets("l-1", 2, &[("web-2", "s-1")])).await;
     let answer = t.forget("web-1", false).await;
-    // The state decided, and no person in the inbox.
+    // The state retired the spec: that is not a decision of a person.
     assert_eq!(
         answer["data"]["forgetResource"]["forgotten"]["decisions"], 0,
         "{answer:#}"

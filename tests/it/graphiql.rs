@@ -10,7 +10,7 @@ use crate::support::{ADMIN, TestApp};
 const EXECUTE: &str = ".graphiql-execute-button";
 const RESULT: &str = ".result-window";
 
-/// What axe finds in GraphiQL itself and no style can mend: tabs with a button in them, a small one, editors that are
+/// What axe finds in GraphiQL itself and no style can fix: tabs with a button in them, a small one, editors that are
 /// scrolled by the keyboard only from inside.
 const GRAPHIQLS_OWN: [&str; 3] = ["nested-interactive", "target-size", "scrollable-region-focusable"];
 
@@ -31,7 +31,7 @@ async fn signed_in(served: &Served) -> Browser {
     browser
 }
 
-/// Puts a document into the editor, as somebody who pastes it.
+/// Pastes a document into the editor.
 async fn write(browser: &Browser, document: &str) {
     let script = format!(
         "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue({})",
@@ -135,7 +135,7 @@ async fn graphiql_keeps_the_token_in_the_tab_only() {
     assert!(!kept.to_string().contains("eyJ"), "{kept}");
 }
 
-/// What GraphiQL marks as wrong.
+/// What GraphiQL marks as an error.
 const MARKS: &str = "document.querySelectorAll('.CodeMirror-lint-mark-error, .CodeMirror-lint-mark-warning')";
 
 /// Lets GraphiQL check the operation and the variables of the tab that is shown.

@@ -1,4 +1,4 @@
-//! Who may ask for what. The fields are those of the printed schema, so that none can be forgotten.
+//! Access rights of every field. The fields are those of the printed schema, so that none can be forgotten.
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
@@ -14,7 +14,7 @@ use crate::support::graphql::codes;
 use crate::support::live::Listener;
 use crate::support::{ADMIN, TestApp};
 
-/// How to ask for each field at the top.
+/// A call of each root field.
 const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "node", "node(id: $id) { id }"),
     ("Query", "viewer", "viewer { id email roles }"),
@@ -180,7 +180,7 @@ async fn an_admin_may_do_everything() {
     for roles in [vec!["platform_admin"], vec!["platform-viewer", "platform-admin"]] {
         let token = t.token(Some(ADMIN), &roles);
         for call in CALLS {
-            // The guard lets him pass; that the id is unknown is another matter.
+            // The guard permits it; the unknown id is a separate error.
             let wanted = if call.0 == "Mutation" && call.2.contains("$id") {
                 "NOT_FOUND"
             } else {
@@ -229,7 +229,7 @@ async fn public_fields_do_not_open_the_other_fields_of_a_document() {
     assert_eq!(answer["data"], json!({ "__typename": "Query", "drift": null }));
 }
 
-/// Tokens that are none: garbage, of another secret, for another audience, expired.
+/// Invalid tokens: malformed, of another secret, for another audience, expired.
 fn bad_tokens(t: &TestApp) -> Vec<(&'static str, String)> {
     let signed = |secret: &str, issuer: &str, audience: &str| {
         let new = NewToken {

@@ -1,4 +1,4 @@
-//! What the tests of GraphQL over HTTP are spoken in.
+//! The client of the tests of GraphQL over HTTP.
 
 use axum::{
     Router,

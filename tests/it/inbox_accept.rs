@@ -1,4 +1,4 @@
-//! Accepting on the page: what somebody decides is what he has seen.
+//! Accepting on the page: only values that were shown are accepted.
 
 use entity::cloud_drift::DriftStatus;
 use serde_json::json;
@@ -55,10 +55,10 @@ async fn a_second_accept_shows_who_accepted_first() {
 }
 
 #[tokio::test]
-async fn a_concurrent_accept_is_refused_by_the_server_with_the_name_of_the_first() {
+async fn the_server_refuses_the_later_of_two_accepts() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
-    // The dialog looks the drift up when it opens: that answer must be of before.
+    // The dialog queries the drift when it opens: that answer must precede the other accept.
     browser
         .run(
             "const text = Response.prototype.text;
@@ -71,7 +71,7 @@ async fn a_concurrent_accept_is_refused_by_the_server_with_the_name_of_the_first
         .await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
     browser.until("window.lookedUp").await;
-    // What comes by itself is not read any more: the page learns of it from the refusal alone.
+    // Events are no longer read: the page learns of the other accept from the refusal only.
     browser.run("TextDecoder.prototype.decode = () => ''").await;
     let drift = served.open_drift("data-1", "size_gigabytes").await;
     served.accept(&drift).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_value_that_was_not_shown_is_not_accepted() {
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
     browser.see_text("[data-testid=accept-value]", "100").await;
-    // Somebody resizes it once more, and the inventory has it before any sweep compares.
+    // The droplet is resized again, and a sync stores it before any sweep compares.
     let grown = Listed::new("volume", "data-1")
         .region("fra1")
         .attr("size_gigabytes", 250);
@@ -108,7 +108,7 @@ async fn a_value_that_was_not_shown_is_not_accepted() {
     browser.see_none(DIALOG).await;
     assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 250);
 
-    // While the dialog is open, a sweep finds another value: the same.
+    // While the dialog is open, a sweep finds another value, and the dialog reports it.
     about_to_accept(&served, &browser, "web-1", "size_slug").await;
     served
         .cloud_has([droplet("web-1").size("s-8vcpu-16gb"), droplet("web-2"), grown])
@@ -137,7 +137,7 @@ async fn a_viewer_sees_no_accept_button() {
     assert_eq!(browser.count("[data-testid=accept]").await, 0);
 }
 
-/// A quota beyond what JavaScript's numbers hold, and one that differs in the last digit.
+/// A quota beyond the exact range of JavaScript numbers, and one that differs in the last digit.
 #[tokio::test]
 async fn numbers_are_shown_with_all_their_digits() {
     let t = TestApp::new().await;
@@ -210,7 +210,7 @@ async fn a_late_answer_applies_to_the_drift_of_its_request() {
     about_to_accept(&served, &browser, "web-1", "size_slug").await;
     browser.fill("[data-testid=note]", "on purpose").await;
     browser.run("window.letGo()").await;
-    // The row is told of it, and the dialog is not.
+    // The row shows the answer, and the dialog does not.
     browser
         .see_text(&row(&served, "data-1", "size_gigabytes").await, "250")
         .await;
@@ -223,7 +223,7 @@ async fn a_late_answer_applies_to_the_drift_of_its_request() {
 }
 
 #[tokio::test]
-async fn the_count_in_the_header_drops_with_an_accept_before_the_server_answers() {
+async fn the_count_in_the_header_drops_before_the_server_returns_the_new_count() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;

@@ -1,4 +1,4 @@
-//! What the API answers: whole answers, as clients see them.
+//! Whole answers of the API, as clients see them.
 
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! Narrowing lists down.
+//! Filters of lists.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::cloud::{Listed, droplet};
 const DRIFTS: &str = "query($filter: DriftFilter) {
     drifts(filter: $filter) { totalCount nodes { field resource { name } } } }";
 
-/// `name field` of every drift that a filter lets through, sorted.
+/// `name field` of every drift that matches a filter, sorted.
 async fn drifts(t: &TestApp, filter: Value) -> Vec<String> {
     let page = t.data(DRIFTS, json!({ "filter": filter })).await["drifts"].clone();
     let rows = page["nodes"].as_array().unwrap();
@@ -26,7 +26,7 @@ async fn drifts(t: &TestApp, filter: Value) -> Vec<String> {
 }
 
 /// At noon and two seconds web-1 drifts in two fields; an hour later data-1 in one and web-2 is missing; then
-/// the size of web-1 is accepted and its region put right.
+/// the size of web-1 is accepted and its region is corrected in the cloud.
 async fn drifted_cloud() -> TestApp {
     let t = TestApp::new().await;
     let data_1 = Listed::new("volume", "data-1")

@@ -1,4 +1,4 @@
-//! The page as things happen: nothing is reloaded, and nothing is missed.
+//! Live updates of the page: nothing is reloaded, and nothing is missed.
 
 use chrono::TimeDelta;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The inbox page in a browser: a real server, a real database, and somebody who looks and clicks.
+//! The inbox page in a real browser, with a real server and a real database.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn the_token_of_a_sign_in_stays_in_the_tab() {
         .await;
     assert!(!kept.to_string().contains(&token), "{kept}");
 
-    // The same tab knows it after a reload, another one does not, and nobody does after signing out.
+    // The token is kept in the same tab after a reload, not in another tab, and in none after signing out.
     browser.go("/").await;
     browser.see_text(TOTAL, "3").await;
     browser.click("[data-testid=sign-out]").await;
@@ -221,7 +221,7 @@ async fn the_page_can_be_used_with_the_keyboard_alone() {
     );
 }
 
-/// Names that would be markup elsewhere are text here.
+/// Names that look like markup are shown as text.
 #[tokio::test]
 async fn names_from_the_cloud_are_never_interpreted_as_markup() {
     let t = TestApp::new().await;

@@ -1,4 +1,4 @@
-//! Walking through lists by cursors.
+//! Paging through lists by cursors.
 
 use chrono::TimeDelta;
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
@@ -65,7 +65,7 @@ fn ids(page: &Value) -> Vec<Value> {
     nodes.iter().map(|node| node["id"].clone()).collect()
 }
 
-/// Checks what a page says about itself.
+/// Checks the page information of a page.
 fn check(page: &Value, has_previous: bool, has_next: bool) {
     let edges = page["edges"].as_array().unwrap();
     let info = &page["pageInfo"];
@@ -354,7 +354,7 @@ async fn a_page_has_fifty_rows_by_default() {
     );
 }
 
-/// A cursor as somebody would forge it who has looked into one.
+/// A forged cursor in the format of a real one.
 fn cursor(inside: &str) -> String {
     use async_graphql::connection::{CursorType, OpaqueCursor};
     let inside: Value = serde_json::from_str(inside).unwrap();

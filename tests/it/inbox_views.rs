@@ -104,7 +104,7 @@ async fn an_empty_inbox_explains_the_next_step() {
     browser
         .see_text("[data-testid=empty]", "All 2 managed resources match their specs")
         .await;
-    // What has failed has not found that nothing differs.
+    // A failed sweep does not show that nothing differs.
     let mut sweep = served.runs().await.pop().unwrap().into_active_model();
     sweep.outcome = Set(Some(JobOutcome::Failed));
     sweep.error = Set(Some("the disk is full".to_owned()));
@@ -186,7 +186,7 @@ async fn an_unreachable_server_does_not_leave_a_blank_page() {
     browser.see("[data-testid=list-error]").await;
     look_at(&browser, "view-unreachable").await;
     browser.offline(false).await;
-    // By itself: nobody has to press the button.
+    // The page reconnects without a click.
     browser.see("[data-testid=empty]").await;
 }
 
@@ -208,7 +208,7 @@ async fn ten_thousand_changes_scroll_without_rendering_them_all() {
     browser.see_text(TOTAL, "10,000 open").await;
     let rows = format!("document.querySelectorAll('{ROW}').length");
     let (mut seen, mut most) = (std::collections::BTreeSet::new(), 0);
-    // To the end, as fast as pages come.
+    // To the end, as fast as pages arrive.
     loop {
         let step = format!(
             "const rows = [...document.querySelectorAll('{ROW}')].map((row) => row.dataset.driftId);

@@ -1,4 +1,4 @@
-//! What happens between the reading and the writing of a sweep, and what two callers do at once.
+//! Changes between the reading and the writing of a sweep, and concurrent callers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,7 +26,7 @@ const SMALL: &str = "s-1vcpu-1gb";
 const LARGE: &str = "s-2vcpu-4gb";
 const HUGE: &str = "s-8vcpu-16gb";
 
-/// One droplet that is large and was asked for small.
+/// One droplet that is larger than its spec says.
 async fn resized() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size(LARGE)]).await;
@@ -228,7 +228,7 @@ async fn one_concurrently_changed_resource_does_not_delay_the_rest_of_its_batch(
     );
 }
 
-/// A sweep on a server of its own, beside somebody who records another spec whenever it has read a batch, so many
+/// A sweep on a server of its own, while another spec is recorded each time it has read a batch, this many
 /// times.
 async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Model {
     let (beside, resource_id, now) = (t.connect().await, t.resource("web-1").await.id, t.now());

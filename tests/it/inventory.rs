@@ -1,4 +1,4 @@
-//! A sync replaces the inventory by what the cloud lists, and writes no more than what changed.
+//! A sync replaces the inventory by the listing of the cloud, and writes only what changed.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::support::cloud::{Listed, droplet};
 fn counts(run: &job_runs::Model) -> SyncCounts {
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     let counts = serde_json::from_value(run.counts.clone()).unwrap();
-    // What came of each kind has tests of its own.
+    // The results of each kind have tests of their own.
     SyncCounts {
         kinds: BTreeMap::new(),
         ..counts
@@ -46,7 +46,7 @@ fn volume(name: &str) -> Listed {
     Listed::new("volume", name)
 }
 
-/// A sync by hand, a second later.
+/// A manual sync, a second later.
 async fn sync_with(t: &TestApp, options: SyncOptions) -> job_runs::Model {
     t.later(TimeDelta::seconds(1));
     t.app.run(JobRequest::Sync(options)).await.unwrap()

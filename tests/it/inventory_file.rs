@@ -1,4 +1,4 @@
-//! The inventory file: what it may say, and what becomes of one that does not make sense.
+//! The inventory file: its format, and refusals of invalid files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

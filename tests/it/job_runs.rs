@@ -1,4 +1,4 @@
-//! Who runs a job, who is still alive, and how it ended.
+//! Runs of jobs: which server runs them, whether they are alive, and how they end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn sync() -> JobRequest {
     JobRequest::Sync(SyncOptions::default())
 }
 
-/// A run that was begun, and of which nothing more is heard.
+/// A run that started and sends no heartbeats.
 async fn begun(t: &TestApp, job: Job, trigger: Trigger) -> job_runs::Model {
     match claim(t.db(), job, trigger).await.unwrap() {
         Claim::Run(run) => run,
@@ -43,7 +43,7 @@ async fn done(t: &TestApp, run: &job_runs::Model) -> job_runs::Model {
     finish(t.db(), run.id, &report).await.unwrap()
 }
 
-/// How runs look to those who ask, newest first.
+/// Runs as the API returns them, newest first.
 async fn outcomes(t: &TestApp) -> Vec<Value> {
     let data = t.data("{ jobRuns { nodes { outcome } } }", json!({})).await;
     let runs = data["jobRuns"]["nodes"].as_array().unwrap();
@@ -275,7 +275,7 @@ async fn a_sync_fails_with_the_providers_message_and_the_next_sync_runs() {
     assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
 }
 
-/// Fails in a way that is nobody's business.
+/// Fails with an error whose text must not be shown.
 struct Broken {
     panics: bool,
 }

@@ -1,4 +1,4 @@
-//! Which module may know which: read from the sources, so that the order of the layers stays an order.
+//! Which module may import which, checked in the sources, so that the layers stay ordered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("clock", &[]),
     ("db", &["clock", "error"]),
     ("auth", &["domain"]),
-    // The clock, because the API says by the time of day when its limit is over.
+    // The clock, because the API gives the end of its rate limit as a time of day.
     ("provider", &["clock", "domain", "error"]),
     ("services", &["clock", "db", "domain", "error", "provider"]),
     ("live", &["clock", "db", "error", "services"]),

@@ -1,4 +1,4 @@
-//! Which of two listings is newer is decided by numbers of the database, and by no server's clock.
+//! Numbers of the database, not clocks of servers, decide which of two listings is newer.
 
 use chrono::TimeDelta;
 use drift_inbox::app::{App, JobRequest};
@@ -44,7 +44,7 @@ async fn a_listing_stored_with_a_future_time_is_replaced_and_reported() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), Listed::new("volume", "data")])
         .await;
-    // As the release before writes it, which knows no numbers.
+    // As the previous release writes it, without numbers.
     for numbers in ["", ", listing_number = NULL, numbered_at = NULL"] {
         let ahead = "UPDATE inventory_kinds SET listing_started_at = '2099-01-01T00:00:00+00:00'";
         let sql = format!("{ahead}{numbers} WHERE kind = 'droplet'");
@@ -144,7 +144,7 @@ async fn a_sync_that_is_overtaken_completely_fails() {
         Some(t.cloud.clone()),
     );
     let slow = tokio::spawn(async move { slow.run(JobRequest::Sync(SyncOptions::default())).await });
-    // The slow one has its number when the counter says so.
+    // The slow listing has its number when the counter has risen.
     while last_number(&t).await < Some(2) {
         tokio::task::yield_now().await;
     }

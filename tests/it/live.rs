@@ -1,4 +1,4 @@
-//! Who listens hears of every transition of a drift, whichever process commits it, once.
+//! A subscriber receives every transition of a drift once, whichever process commits it.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ use crate::support::process::{PATIENCE, Program};
 use crate::support::socket::{Server, Socket};
 use crate::support::{ADMIN, TestApp, verifier};
 
-/// Three fields that differ, and nobody who has looked.
+/// Three fields that differ, before any sweep.
 async fn drifted() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([web("large", "fra1"), droplet("web-2").region("ams3")])
@@ -86,7 +86,7 @@ async fn a_commit_of_one_server_reaches_subscribers_of_another() {
     let all = [("region", "OPEN"), ("region", "OPEN"), ("size_slug", "OPEN")];
     hears(&mut here, &all).await;
     hears(&mut there, &all).await;
-    // One changes, one heals.
+    // One drift changes, one becomes stale.
     t.cloud_has([web("huge", "nyc3"), droplet("web-2").region("ams3")])
         .await;
     other.run(JobRequest::detect_all()).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_commit_of_one_server_reaches_subscribers_of_another() {
             (&json!("ACCEPTED"), &json!("huge"))
         );
     }
-    // Each of it once.
+    // Each transition once.
     here.hears_nothing().await;
     there.hears_nothing().await;
 }
@@ -128,7 +128,7 @@ async fn a_commit_of_a_command_reaches_subscribers() {
     assert_eq!(program.run(&["sync"]).code, Some(0));
     let t = TestApp::over(database.connect().await, database);
     t.record_spec("web-1", json!({ "size_slug": "small" })).await;
-    // A command asks the machine what time it is.
+    // A command uses the time of the machine.
     t.later(Clock::System.now() - t.now());
     let mut listener = everything(&t, &t.router).await;
     let program = program.with_file("inventory.json", file("large"));
@@ -144,7 +144,7 @@ async fn earlier_commits_are_not_sent_to_new_subscribers() {
     let mut first = everything(&t, &t.router).await;
     let region = t.open_drift("web-2", "region").await;
     t.accept(&region).await.unwrap();
-    // Whoever comes now hears of nothing that the other one has not heard of yet, perhaps.
+    // A new subscriber receives nothing that was committed before, even if the first one has not received it yet.
     let mut second = everything(&t, &t.router).await;
     let size = t.open_drift("web-1", "size_slug").await;
     t.accept(&size).await.unwrap();
@@ -153,7 +153,7 @@ async fn earlier_commits_are_not_sent_to_new_subscribers() {
     second.hears_nothing().await;
 }
 
-/// A transaction that says of this drift that it changed at that time, and commits when it is told to.
+/// A transaction that changes this drift at that time, and commits on a signal.
 struct Late {
     commit: oneshot::Sender<()>,
     written: JoinHandle<Result<()>>,
@@ -274,7 +274,7 @@ async fn each_subscriber_receives_the_drifts_that_match_its_filter() {
 const NESTED: &str = "subscription { driftChanged { id field resource { name syncedAt
     provisioned { specVersion } events(first: 2) { totalCount nodes { type } } drifts { totalCount } } } }";
 
-/// A server whose statements are counted, with so many drifts to be found.
+/// A server whose statements are counted, with this many drifts to be found.
 async fn counted(resources: usize) -> (TestApp, Arc<Mutex<Vec<String>>>) {
     let database = TestDb::create().await;
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -309,7 +309,7 @@ async fn many_subscribers_cost_no_more_statements_than_one() {
             }
         }
         let log = log.lock().unwrap();
-        // Looks that found nothing say no more than that the clock went on.
+        // Polls without a result only record that the clock advanced.
         let look = |sql: &&String| !sql.contains("\"type\" IN");
         reads.push(log.iter().filter(look).count());
     }
@@ -371,7 +371,7 @@ async fn slow_readers_are_disconnected() {
     );
     assert!((10_000..13_500).contains(&told), "{told}");
     assert_eq!(slow.event().await.unwrap().0, "complete");
-    // Whoever subscribes again goes on.
+    // A new subscription receives later changes.
     let mut again = everything(&t, &t.router).await;
     let drift = t.inbox().await.remove(0);
     t.accept(&drift).await.unwrap();
@@ -431,7 +431,7 @@ async fn the_event_stream_conforms_to_its_protocol() {
     assert_eq!(query.event().await, Some(("next".to_owned(), wanted)));
     assert_eq!(query.event().await.unwrap().0, "complete");
     assert_eq!(query.event().await, None);
-    // What is not run at all, and a bad token, are no stream.
+    // Operations that are not executed and bad tokens get no stream.
     let invalid = Listener::new(&t.router, None, "subscription { nothing }", json!({})).await;
     assert_eq!(
         (
@@ -484,7 +484,7 @@ async fn a_stopping_server_ends_every_subscription_properly() {
     let mut socket = Socket::of(server.address, &viewer(&t)).await;
     socket.listen("1", EVERYTHING, any_status()).await;
     let mut unsaid = Socket::new(server.address).await;
-    // This one never reads, nor answers.
+    // This client never reads and never answers.
     let _deaf = Socket::of(server.address, &viewer(&t)).await;
     let stream = reqwest::Client::new()
         .post(format!("http://{}/graphql", server.address))
@@ -507,7 +507,7 @@ async fn a_stopping_server_ends_every_subscription_properly() {
 async fn fields_of_an_answer_are_in_the_order_of_the_selection() {
     let t = drifted().await;
     t.sweep().await;
-    // What waits for the database stands before what is there at once. Each key is a letter.
+    // Fields that wait for the database precede fields that are available immediately. Each key is a letter.
     let drift = "b: resource { c: events(first: 1) { d: totalCount e: nodes { f: type } } ...more g: name } h: id \
                  j: resource { k: kind }";
     let more = "fragment more on Resource { l: provisioned { m: specVersion } }";

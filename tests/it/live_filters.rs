@@ -1,4 +1,4 @@
-//! Who listens by a filter hears of what the same filter would list.
+//! A subscription with a filter sends what the same filter would list.
 
 use chrono::TimeDelta;
 use drift_inbox::services::inbox::{self, DriftFilter, DriftTime, FilteredResource};
@@ -50,7 +50,7 @@ async fn odd_cloud() -> TestApp {
     t
 }
 
-/// Any filter, made of values that are there and of some that are not.
+/// Any filter, made of values that occur and of some that do not.
 fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl Strategy<Value = DriftFilter> {
     let statuses = [
         DriftStatus::Open,

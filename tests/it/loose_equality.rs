@@ -1,4 +1,4 @@
-//! Loose equality from the listing to the inbox: what only looks different is quiet, what differs is not.
+//! Loose equality from the listing to the inbox: loosely equal values are no drift, different values are.
 
 use drift_inbox::services::detection::SweepCounts;
 use serde_json::{Map, Value, json};
@@ -34,7 +34,7 @@ const SAME: [(&str, &str); 24] = [
     ("{\"b\":1,\"a\":2}", "{\"a\":2,\"b\":1}"),
 ];
 
-/// Values that must not pass for each other.
+/// Values that must not be equal.
 const DIFFERENT: [(&str, &str); 14] = [
     ("25", "\"25.0\""),
     ("\"1.10\"", "\"1.1\""),

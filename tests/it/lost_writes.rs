@@ -1,4 +1,4 @@
-//! A write that is answered OK is in the database, whatever went wrong before it.
+//! A write that is answered OK is in the database, whatever failed before it.
 
 use drift_inbox::db::Db;
 use drift_inbox::error::Error;
@@ -44,7 +44,7 @@ async fn refused_write(db: &Db) {
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
-/// What another process finds.
+/// The rows that another process reads.
 async fn written(database: &TestDb) -> Vec<i32> {
     let connection = Database::connect(&database.url).await.unwrap();
     let sql = "SELECT id FROM written ORDER BY id";

@@ -1,4 +1,4 @@
-//! The integration tests: one binary, spoken in the words of the domain over a `TestApp`.
+//! The integration tests: one binary, written in the terms of the domain on top of a `TestApp`.
 //!
 //! On SQLite by default; on PostgreSQL where `TEST_DATABASE_URL` names a server. Every test has a database
 //! of its own.

@@ -1,4 +1,4 @@
-//! The tables: how they come to be, and what the database itself refuses.
+//! The tables: their migrations, and what the database itself refuses.
 
 use std::collections::BTreeSet;
 
@@ -220,7 +220,7 @@ fn new_id(t: &TestApp) -> String {
     id(t, Uuid::now_v7())
 }
 
-/// A resource that another program inserted, settings no more than it must. Returns its id as SQL.
+/// A resource that another program inserted with the required columns only. Returns its id as SQL.
 async fn foreign_resource(t: &TestApp) -> String {
     let id = new_id(t);
     let sql = format!(
@@ -256,7 +256,7 @@ async fn insert_run(t: &TestApp, job: &str, tick: &str, finished: &str) -> Resul
     t.database.execute(sql).await
 }
 
-/// The error of the database says that a rule was broken, and not that the statement makes no sense.
+/// The error of the database is a violated constraint, and not an invalid statement.
 fn refused(outcome: Result<u64, sea_orm::DbErr>) {
     let error = outcome.unwrap_err().to_string().to_lowercase();
     assert!(error.contains("constraint"), "{error}");

@@ -1,4 +1,4 @@
-//! What the mutations answer, and how they refuse.
+//! Answers and refusals of the mutations.
 
 use chrono::TimeDelta;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
@@ -16,7 +16,7 @@ const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $in
     id spec specVersion source recordedBy recordedAt resource { name provisioned { specVersion }
         events(first: 1) { nodes { type actor data } } } } } }";
 
-/// web-1 is bigger than asked for and in another region; nothing was decided yet.
+/// web-1 is larger than its spec says and in another region; both drifts are open.
 async fn drifted() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
@@ -247,7 +247,7 @@ fn retire_input(resource: uuid::Uuid, version: i32) -> Value {
 async fn retiring_a_spec_makes_its_drift_stale() {
     let t = drifted().await;
     assert_eq!(t.inbox().await.len(), 2);
-    // In a passing state, in which no row of a spec in force would close.
+    // Settling: no drift of a spec in force would close now.
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb").settling()])
         .await;
     let id = t.resource("web-1").await.id;

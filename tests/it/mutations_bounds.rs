@@ -1,4 +1,4 @@
-//! What may not enter, and changes nothing: the same on both databases.
+//! Invalid input is refused and changes nothing, in the same way on both databases.
 
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ async fn one_drift() -> TestApp {
     t
 }
 
-/// Everything that a refused mutation must leave alone.
+/// Everything that a refused mutation must not change.
 async fn state(t: &TestApp) -> impl PartialEq + std::fmt::Debug + use<> {
     let id = t.resource("web-1").await.id;
     (t.spec("web-1").await, t.drifts().await, t.event_rows(id).await)

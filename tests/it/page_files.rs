@@ -1,4 +1,4 @@
-//! The inbox page as it is served: every file of it, and nothing that could run beside it.
+//! The inbox page as it is served: every file of it, and no other script.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 
 use crate::http_client::router;
 
-/// Files of the folder that are for those who work on the page.
+/// Files of the folder that are for development only.
 const NOT_SERVED: [&str; 4] = ["package-lock.json", "package.json", "tsconfig.json", "types.d.ts"];
 
 struct File {

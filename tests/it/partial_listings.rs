@@ -1,4 +1,4 @@
-//! Listings that do not tell everything: nothing that was not read goes missing.
+//! Incomplete listings: resources that were not read do not become missing.
 
 use chrono::TimeDelta;
 use drift_inbox::app::JobRequest;
@@ -190,7 +190,7 @@ async fn a_listing_made_during_a_resize_opens_no_drift_until_the_next_listing() 
     t.cloud_has([resizing("s-2vcpu-4gb")]).await;
     for minutes in [31, 600] {
         t.later(TimeDelta::minutes(minutes));
-        // A listing that could not be read says nothing of it.
+        // An incomplete listing does not update the resource.
         t.cloud.unread([("droplet", incomplete())]);
         t.sync().await;
         let counts = t.sweep().await;

@@ -1,4 +1,4 @@
-//! Trusted sources of a read-only replica: no list of clusters has the replica, and its firewall is answered all the
+//! Trusted sources of a read-only replica: no list of clusters has the replica, but its firewall can be read all the
 //! same.
 
 use drift_inbox::provider::terraform;

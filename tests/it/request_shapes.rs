@@ -1,4 +1,4 @@
-//! The requests that GraphQL clients and editors send, beside those of the specification's examples.
+//! Requests that GraphQL clients and editors send in addition to the examples of the specification.
 
 use axum::body::Body;
 use axum::http::Request;

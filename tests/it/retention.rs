@@ -242,7 +242,7 @@ async fn the_last_real_run_is_kept_beside_a_run_in_the_future() {
         .unwrap();
     assert!(last.is_some());
     t.sync().await;
-    // As a server leaves it whose clock is ahead.
+    // As a server whose clock is ahead stores it.
     let ahead = t.now() + TimeDelta::days(400);
     let newest = t
         .runs()

@@ -147,7 +147,7 @@ async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
     );
 }
 
-/// A run of before, at this time.
+/// An earlier run, at this time.
 async fn stored(t: &TestApp, at: DateTime<Utc>, outcome: Option<JobOutcome>) -> job_runs::Model {
     let Claim::Run(run) = claim(t.db(), wanted("cloud"), Trigger::Hand).await.unwrap() else {
         panic!("nothing else runs");
@@ -214,7 +214,7 @@ async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
         assert_eq!((run.started_at, run.finished_at), (t.now(), Some(t.now())));
         t.later(TimeDelta::seconds(1));
     }
-    // Nor does either think that the other's success is not one.
+    // Each server also recognizes the success of the other.
     let before = t.runs().await.len();
     catch_up(&fast).await;
     catch_up(&slow).await;

@@ -1,4 +1,4 @@
-//! When the jobs run: crons, what was missed, and how a server that stops ends them.
+//! When jobs run: crons, catch-up of missed runs, and the end of runs when a server stops.
 
 use std::time::{Duration, Instant};
 
@@ -243,7 +243,7 @@ async fn a_job_whose_last_run_failed_or_was_abandoned_runs_at_start() {
     assert_eq!(runs[4].outcome, Some(JobOutcome::Succeeded));
 }
 
-/// Looks until it is true, but not for ever.
+/// Polls until the condition is true, up to a time limit.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl Fn() -> F) {
     let began = Instant::now();
     while !is_true().await {

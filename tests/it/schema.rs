@@ -294,7 +294,7 @@ fn every_type_is_used() {
     assert!(unused.is_empty(), "{unused:?}");
 }
 
-/// What clients were promised. There may be more, but not less and nothing else.
+/// Fields and types promised to clients. The schema may have more, but must keep all of these.
 const CONTRACT: &str = include_str!("contract.graphql");
 
 /// Every promise that the served schema breaks.
@@ -342,7 +342,7 @@ fn borrowed(all: &[Positioned<InputValueDefinition>]) -> Vec<&InputValueDefiniti
     all.iter().map(|one| &one.node).collect()
 }
 
-/// What was promised is there with its type, and what was added may be left out.
+/// Every promised field exists with its type, and added arguments are optional.
 fn broken_inputs(
     place: &str,
     promised: &[&InputValueDefinition],

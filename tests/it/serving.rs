@@ -1,4 +1,4 @@
-//! The server as others see it: its address, its answers, its end.
+//! The server seen from outside: its address, its answers, its shutdown.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ use crate::support::process::{Ended, PATIENCE, Program, Running};
 use crate::support::socket::Socket;
 
 const SECRET: &str = "the secret of a test that runs servers";
-/// What a supervisor grants a server that it stops.
+/// How long a supervisor waits for a server that it stops.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A server on this database, without schedules.

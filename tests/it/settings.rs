@@ -5,7 +5,7 @@ use crate::support::process::{Ended, Program};
 
 const SECRET: &str = "planted-0123456789-0123456789-0123456789";
 
-/// `serve` that would work.
+/// `serve` with valid settings.
 fn serve() -> Program {
     Program::new()
         .with("DRIFT_JWT_SECRET", SECRET)
@@ -178,7 +178,7 @@ fn help_shows_no_values_and_names_the_secrets() {
     assert!(ended.out.contains("DRIFT_JWT_SECRET") && !ended.said().contains("planted"));
 }
 
-/// The loudest log there is.
+/// The most detailed log level.
 fn loud(program: Program) -> Program {
     program.with("RUST_LOG", "trace")
 }

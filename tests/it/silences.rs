@@ -1,4 +1,4 @@
-//! What a Terraform state leaves open, and what it says by saying nothing: seen from the outside.
+//! Parts that a Terraform state leaves open, and defaults that it declares implicitly, tested over the whole server.
 
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ async fn import(account: &Account, state: Value) -> drift_inbox::services::impor
     summary
 }
 
-/// Field, expected and actual value of all that is open after a sync and a sweep.
+/// Field, expected and live value of every open drift after a sync and a sweep.
 async fn drift(account: &Account) -> Vec<Value> {
     let run = account.sync().await;
     assert!(run.error.is_none(), "{:?} {}", run.error, run.counts);
@@ -143,12 +143,12 @@ async fn an_accept_compares_the_whole_value_until_the_next_import() {
         .await
         .unwrap();
     assert_eq!(drift(&account).await, none());
-    // All of it was accepted, so a feature that is gone is seen.
+    // The whole value was accepted, so a removed feature is drift.
     account
         .stub
         .change("apps", 0, |app| app["spec"]["features"] = json!([]));
     assert_eq!(fields(&account).await, ["spec"]);
-    // Not even the features are the state's to tell; the switch is, and the state says that it is off.
+    // The state does not declare the features; it does declare the flag, which is off.
     import(&account, app(2)).await;
     assert_eq!(fields(&account).await, ["spec"]);
     account

@@ -1,4 +1,4 @@
-//! graphql-transport-ws: every message, and every reason to hang up.
+//! graphql-transport-ws: every message, and every reason to close the socket.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ async fn an_operation_that_is_not_executed_gets_an_error_message() {
 async fn a_pong_repeats_the_payload_of_its_ping() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
-    // Also before anything else was said.
+    // Also before any other message.
     socket.say(json!({ "type": "ping", "payload": { "n": 1 } })).await;
     assert_eq!(
         socket.hear().await,

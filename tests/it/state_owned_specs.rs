@@ -1,4 +1,4 @@
-//! Specs that a Terraform state owns, and what people decide about them over the API.
+//! Specs that a Terraform state owns, and decisions about them over the API.
 
 use drift_inbox::services::imports::ImportOptions;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ async fn an_accept_warns_that_the_next_import_of_the_state_undoes_it() {
     assert_eq!((&free["ownedBy"], &free["warning"]), (&Value::Null, &Value::Null));
     t.sweep().await;
     assert!(t.inbox().await.is_empty());
-    // The import says what the warning said.
+    // The import does what the warning announced.
     t.import(&droplets("l-1", 2, &[("web-1", "s-1")])).await;
     t.sweep().await;
     assert_eq!(t.inbox().await.len(), 1);

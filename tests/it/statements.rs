@@ -1,4 +1,4 @@
-//! What a page asks of the database: how many statements, and how many rows they read.
+//! What a page costs the database: how many statements, and how many rows they read.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use crate::support::db::TestDb;
 use crate::support::fleet::{FLEET_FIELDS, fleet};
 use crate::support::state::droplets;
 
-/// A page of the inbox with everything that it shows.
+/// A page of the inbox with all fields that the page shows.
 const INBOX: &str = "query($first: Int, $after: String) { drifts(first: $first, after: $after) { totalCount
     pageInfo { hasNextPage endCursor }
     nodes { id kind field expected actual status revision detectedAt resolvedAt resolvedBy resolutionNote
@@ -44,7 +44,7 @@ async fn observed() -> (TestApp, Log) {
     (TestApp::over(db, database), log)
 }
 
-/// The statements of one page of the inbox, which has so many rows.
+/// The statements of one page of the inbox with this many rows.
 async fn page_of(t: &TestApp, log: &Log, rows: usize) -> Vec<Statement> {
     log.take();
     let page = t.data(INBOX, json!({ "first": rows })).await;
@@ -88,7 +88,7 @@ async fn a_page_always_costs_the_same_statements_on_many_threads() {
     }
 }
 
-/// How the database goes about a statement, with the very values that it was run with: one step a line on
+/// The plan of the database for a statement with the values that it was run with: one step a line on
 /// SQLite, one JSON document on PostgreSQL, where the statement is run.
 async fn plan_of(t: &TestApp, statement: &Statement) -> Plan {
     let explain = match t.db().backend() {
@@ -147,7 +147,7 @@ impl Plan {
     }
 }
 
-/// Puts so many events into the log of a resource, a second apart.
+/// Adds this many events to the log of a resource, a second apart.
 async fn log_events(t: &TestApp, resource_id: Uuid, count: i64) {
     let now = t.now();
     let rows: Vec<_> = (0..count)

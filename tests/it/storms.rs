@@ -1,4 +1,4 @@
-//! Everybody at once, on several servers: the inbox holds what it promises at every moment.
+//! Many concurrent operations on several servers: the inbox is correct at every moment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const SERVERS: usize = 4;
 const SWEEPS: usize = 8;
 const ACCEPTS: usize = 64;
 
-/// The cloud of a storm; a later round has other sizes.
+/// The cloud of these tests; a later round has other sizes.
 fn cloud(round: usize) -> Vec<Listed> {
     (0..RESOURCES)
         .map(|n| {
@@ -54,7 +54,7 @@ async fn before_the_storm() -> TestApp {
     t
 }
 
-/// Servers with few connections each: several storms share one PostgreSQL.
+/// Servers with few connections each: several of these tests share one PostgreSQL.
 async fn servers(t: &TestApp) -> Vec<App> {
     let mut servers = Vec::new();
     for _ in 0..SERVERS {
@@ -68,7 +68,7 @@ async fn servers(t: &TestApp) -> Vec<App> {
     servers
 }
 
-/// Counts, over and over until told to stop, fields with more than one open row. Returns how often.
+/// Counts fields with more than one open drift, repeatedly until it is stopped. Returns how often it counted.
 fn watch(db: Db, stop: Arc<AtomicBool>) -> JoinHandle<u64> {
     tokio::spawn(async move {
         let mut looked = 0;
@@ -90,7 +90,7 @@ async fn twice_open(db: &Db) -> usize {
     db.reader().query_all_raw(statement).await.unwrap().len()
 }
 
-/// Accepts of every open drift in turn, [`ACCEPTS`] in all, each as somebody who looked at the inbox now.
+/// Accepts every open drift in turn, [`ACCEPTS`] in all, each with the revision that the inbox has now.
 async fn start_accepts(t: &TestApp, servers: &[App]) -> JoinSet<(Uuid, Result<(), Error>)> {
     let open = t.inbox().await;
     let mut accepts = JoinSet::new();
@@ -130,7 +130,7 @@ fn start_sweeps(servers: &[App]) -> JoinSet<()> {
     sweeps
 }
 
-/// How many accepts of each drift succeeded. No error but the refusals of the domain.
+/// How many accepts of each drift succeeded. All errors must be refusals of the domain.
 async fn successes(accepts: JoinSet<(Uuid, Result<(), Error>)>) -> BTreeMap<Uuid, usize> {
     let mut successes = BTreeMap::new();
     for (drift, outcome) in accepts.join_all().await {
@@ -246,7 +246,7 @@ async fn many_concurrent_sweeps_accepts_and_syncs_accept_no_unseen_value() {
     assert!(watch.await.unwrap() > 0);
 
     one_success_for_each_accepted_row(&t, &successes).await;
-    // Whoever succeeded had seen the first round.
+    // Every accept that succeeded had read the first round.
     for n in 0..RESOURCES {
         let wanted = t.spec(&format!("web-{n}")).await.spec["size_slug"].clone();
         assert!(wanted == "size-wanted" || wanted == "size-0", "{wanted}");

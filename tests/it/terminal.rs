@@ -1,4 +1,4 @@
-//! What the binary prints, where and how.
+//! The output of the binary: what, where and how.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};

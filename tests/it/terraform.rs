@@ -261,7 +261,7 @@ async fn specs_of_the_api_are_taken_over_only_with_take_over() {
     let last = events.last().unwrap();
     assert_eq!(last.event_type, EventType::SpecRecorded);
     assert_eq!(last.data, json!({"specVersion": 2, "source": "terraform:l-1"}));
-    // From now on it is the state's like any other.
+    // From now on the state owns it like any other spec.
     let again = t.import(&state).await;
     assert_eq!((counts(&again), again.taken_over.len()), ([0, 0, 3, 0], 0));
     t.sweep().await;

@@ -117,7 +117,7 @@ fn the_command_lists_taken_over_specs_and_shows_no_progress_without_a_terminal()
         ended.out
     );
     assert!(!ended.said().contains('\r'), "{}", ended.said());
-    // What one state owns is never another's.
+    // A spec of one state is never taken over by another state.
     let other = web(1, "s-1").to_string().replace("l-1", "l-2");
     std::fs::write(program.folder().join("l-2.tfstate"), other).unwrap();
     let ended = program.run(&["import-terraform", "l-2.tfstate", "--take-over"]);

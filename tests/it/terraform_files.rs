@@ -1,4 +1,4 @@
-//! States as people have them: from old versions of Terraform, from mirrors, from PowerShell and CI.
+//! States as found in practice: from old versions of Terraform, from mirrors, from PowerShell and CI.
 
 use drift_inbox::provider::terraform::{State, parse, parse_value};
 use drift_inbox::services::imports::ImportOptions;
@@ -31,7 +31,7 @@ fn of_old_addresses() -> State {
     parse_value(file).unwrap()
 }
 
-/// Provider id and field of everything that is open, in order.
+/// Provider id and field of every open drift, in order.
 async fn open(account: &Account) -> Vec<(String, String)> {
     let mut open = Vec::new();
     for drift in account.t.inbox().await {

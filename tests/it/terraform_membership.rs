@@ -143,7 +143,7 @@ async fn the_project_of_an_undeclared_member_is_not_compared() {
     assert_eq!(open(&account).await, Vec::<Value>::new());
     import(&account, "l-project", 1, &[project_resources(FIRST)]).await;
     assert_eq!(open(&account).await, [json!(["project_id", FIRST, SHOP])]);
-    // The declaration goes, and with it the comparison.
+    // The declaration is removed, and the field is no longer compared.
     let summary = import(&account, "l-project", 2, &[]).await;
     assert_eq!((summary.changed_elsewhere, summary.closes.len()), (1, 1));
     assert_eq!(open(&account).await, Vec::<Value>::new());

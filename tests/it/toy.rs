@@ -1,4 +1,4 @@
-//! A small schema that can do everything the endpoint has to cope with.
+//! A small schema with every behaviour that the endpoint has to handle.
 
 use std::time::Duration;
 

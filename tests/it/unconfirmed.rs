@@ -175,7 +175,7 @@ async fn a_permitted_mass_disappearance_is_confirmed_by_later_syncs_without_perm
         (run.outcome, counts(&run).gone),
         (Some(JobOutcome::Succeeded), 30)
     );
-    // The next mass needs a permission of its own.
+    // The next mass disappearance needs a new permission.
     account.stub.has("droplets", []);
     account.t.later(chrono::TimeDelta::seconds(1));
     account.stub.has("droplets", (11..=40).map(droplet));

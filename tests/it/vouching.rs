@@ -1,4 +1,4 @@
-//! What a sweep vouches for: that nothing differs is said only of an inventory that is complete and recent.
+//! An empty inbox is up to date only if the inventory is complete and recent.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::app::JobRequest;
@@ -19,7 +19,7 @@ async fn swept(t: &TestApp) -> job_runs::Model {
     t.app.run(JobRequest::detect_all()).await.unwrap()
 }
 
-/// One droplet and one volume, both as their specs say.
+/// One droplet and one volume, both equal to their specs.
 async fn in_order(t: &TestApp) {
     t.cloud_has([droplet("web-1"), Listed::new("volume", "data-1")])
         .await;
@@ -96,7 +96,7 @@ async fn a_sweep_over_a_kind_that_is_not_readable_is_partial() {
         assert_eq!(run.outcome, Some(JobOutcome::Partial), "{reason}");
         assert_eq!(stale(&run), [named("volume", reason)]);
     }
-    // A kind that no spec is about hides no drift.
+    // A kind without specs hides no drift.
     t.cloud
         .unread([("snapshot", KindListing::NotReadable("no scope".to_owned()))]);
     t.sync().await;

@@ -51,7 +51,7 @@ test('the shared parts of two short texts are separated', () => {
   assert.equal(inlineDiff('abc', 'xyz'), null);
 });
 
-test('values in one line', () => {
+test('values are shown in one line', () => {
   const cases = [
     [null, 'unset'],
     [{ a: { b: null } }, 'unset'],

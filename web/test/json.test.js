@@ -12,12 +12,12 @@ test('numbers that JavaScript would round keep their digits', () => {
   assert.equal(String(value.d), '1e3');
 });
 
-test('numbers that it can hold stay numbers', () => {
+test('numbers that JavaScript holds exactly stay numbers', () => {
   const value = parseJson('{"a": 1, "b": -2.5, "c": 0, "d": 9007199254740993}');
   assert.deepEqual([value.a, value.b, value.c], [1, -2.5, 0]);
 });
 
-test('digits inside of strings and keys are left alone', () => {
+test('digits inside of strings and keys are unchanged', () => {
   const text = '{"9007199254740993": "id \\"9007199254740993\\" \\\\", "n": 9007199254740993}';
   const value = parseJson(text);
   assert.equal(value['9007199254740993'], 'id "9007199254740993" \\');
@@ -28,18 +28,18 @@ test('a top level number is exact', () => {
   assert.equal(String(parseJson('9007199254740993')), '9007199254740993');
 });
 
-test('a long string is no trouble', () => {
+test('a long string is read', () => {
   const text = JSON.stringify({ long: 'a\\"b'.repeat(1_000_000), n: 1 });
   assert.equal(parseJson(text.replace('"n":1', '"n":1.0')).long.length, 4_000_000);
 });
 
-test('what is no JSON is refused', () => {
+test('invalid JSON is refused', () => {
   for (const text of ['', '{', '<html>12345678901234567890</html>', '01', '{"a":1}}']) {
     assert.throws(() => parseJson(text), SyntaxError, text);
   }
 });
 
-test('printed JSON is in the order of keys and exact', () => {
+test('printed JSON is exact and ordered by keys', () => {
   const value = parseJson('{"b": [1, {"c": 9007199254740993}], "a": "x", "e": {}, "f": []}');
   assert.equal(
     printJson(value),

@@ -6,7 +6,7 @@ import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl, unreadParameter
 import { cleanToken, expiryOf } from '../session.js';
 import { EventParser } from '../sse.js';
 
-test('an address says what is shown, and back', () => {
+test('an address is made from the view and read back', () => {
   const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
   for (const url of routes) assert.equal(routeUrl(parseRoute(url.slice(1))), url);
   assert.equal(parseRoute('?status=accepted').view, 'history');
@@ -24,20 +24,20 @@ test('an address never has a token', () => {
   assert.equal(routeUrl(parseRoute('?token=secret&q=x')), '/?q=x');
 });
 
-test('a filter asks for what the view shows', () => {
+test('a filter matches the shown view', () => {
   assert.deepEqual(filterInput(parseRoute('?kind=droplet&q=web')), { status: ['OPEN'], resourceKind: 'droplet', search: 'web' });
   assert.deepEqual(filterInput(parseRoute('?view=history')).status, ['ACCEPTED', 'REVERTED', 'STALE']);
   assert.deepEqual(filterInput({ view: 'history', filters: { ...NO_FILTERS, status: 'STALE' }, drift: null }), { status: ['STALE'] });
 });
 
-test('a drift that is heard of passes the filter as on the server', () => {
+test('a drift from an event is filtered as on the server', () => {
   const drift = { kind: 'CHANGED', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7' } };
   const passes = (search) => matches(drift, filterInput(parseRoute(search)));
   for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?field=size_slug&type=changed']) assert.ok(passes(search), search);
   for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?view=history']) assert.ok(!passes(search), search);
 });
 
-test('events come in pieces', () => {
+test('events that arrive in pieces are joined', () => {
   const parser = new EventParser();
   assert.deepEqual(parser.push(':\n\nevent: ne'), []);
   assert.deepEqual(parser.push('xt\r\ndata: {"a":\r'), []);
@@ -61,14 +61,14 @@ test('the end of a token is read, if it has one', () => {
   assert.equal(expiryOf('no token'), null);
 });
 
-test('what cannot be seen is shown', () => {
+test('invisible characters are shown', () => {
   assert.equal(visible('b\u202egnp.exe\u200b'), 'b\\u202egnp.exe\\u200b');
   assert.equal(visible('a\u0000\u00a0b'), 'a\\u0000\\u00a0b');
   assert.equal(visible('a\nb\tc é 漢 🙂'), 'a\nb\tc é 漢 🙂');
   assert.equal(visibleLine(' a\nb'), '“ a⏎b”');
 });
 
-test('times and sizes', () => {
+test('times and sizes are formatted', () => {
   const now = Date.parse('2026-01-02T00:00:00Z');
   assert.equal(shortAge('2026-01-01T21:00:00Z', now), '3h');
   assert.equal(shortAge('2026-01-02T00:00:10Z', now), 'now');
@@ -78,7 +78,7 @@ test('times and sizes', () => {
   assert.equal(byteLength('é🙂'), 6);
 });
 
-test('what has no width is shown, whatever plane it is of', () => {
+test('characters without width are shown in every Unicode plane', () => {
   for (const [text, shown] of [
     ['a\u{e0061}b', 'a\\u{e0061}b'],
     ['a\u{e0100}', 'a\\u{e0100}'],

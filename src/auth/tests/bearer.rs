@@ -37,7 +37,7 @@ fn the_scheme_may_be_in_any_case() {
 }
 
 #[test]
-fn anything_else_is_refused() {
+fn other_schemes_and_forms_are_refused() {
     for values in [
         &[&b""[..]] as &[&[u8]],
         &[b" "],

@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn good_tokens_are_taken() {
+fn valid_tokens_are_accepted() {
     taken([
         ("plain", token(claims(json!({})))),
         ("aud as a list", token(claims(json!({"aud": ["other", ISSUER]})))),
@@ -31,7 +31,7 @@ fn good_tokens_are_taken() {
 }
 
 #[test]
-fn a_token_tells_who_it_is() {
+fn a_token_identifies_its_subject() {
     let actor = verify(&token(claims(json!({})))).unwrap();
     assert_eq!((actor.subject(), actor.name()), ("u1", "ada@example.com"));
     assert_eq!(verify(&token(without("email"))).unwrap().name(), "operator");
@@ -50,7 +50,7 @@ fn a_token_tells_who_it_is() {
 }
 
 #[test]
-fn without_a_known_role_nothing_is_allowed() {
+fn a_token_without_a_known_role_allows_nothing() {
     let viewer = verify(&token(claims(json!({"roles": ["platform_viewer"]})))).unwrap();
     assert!(viewer.may_read() && !viewer.may_write());
     let mut cases = vec![without("roles")];
@@ -81,7 +81,7 @@ fn without_a_known_role_nothing_is_allowed() {
 }
 
 #[test]
-fn many_roles_do_no_harm() {
+fn many_roles_are_accepted() {
     let many = |count: usize| {
         let mut roles: Vec<String> = (0..count).map(|i| format!("role-{i}")).collect();
         roles.push("platform_admin".to_owned());
@@ -92,7 +92,7 @@ fn many_roles_do_no_harm() {
 }
 
 #[test]
-fn roles_may_be_elsewhere_and_have_aliases() {
+fn roles_may_be_in_another_claim_and_have_aliases() {
     let claim = RolesClaim::parse("realm_access.roles").unwrap();
     let aliases = RoleAliases::parse("ops=platform_admin").unwrap();
     let verifier = TokenVerifier::hs256(&SECRET.into(), "i", "a", claim, aliases).unwrap();
@@ -144,7 +144,7 @@ fn wrong_times_are_refused() {
 }
 
 #[test]
-fn time_is_the_time_given() {
+fn times_are_compared_with_the_given_time() {
     let token = token(claims(json!({"nbf": NOW, "exp": NOW + 10})));
     let at = |seconds| verifier().verify(&token, DateTime::from_timestamp(seconds, 0).unwrap());
     for (seconds, valid) in [(-61, false), (-60, true), (0, true), (69, true), (70, false)] {

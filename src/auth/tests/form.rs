@@ -9,7 +9,7 @@ fn parts() -> (String, String, String) {
 }
 
 #[test]
-fn other_keys_are_refused() {
+fn tokens_signed_with_other_keys_are_refused() {
     let (header, payload, _) = parts();
     let message = format!("{header}.{payload}");
     let padded = format!("{SECRET} ");
@@ -55,7 +55,7 @@ fn broken_signatures_are_refused() {
 }
 
 #[test]
-fn broken_forms_are_refused() {
+fn malformed_tokens_are_refused() {
     let (header, payload, signature) = parts();
     let whole = format!("{header}.{payload}.{signature}");
     refused([
@@ -131,7 +131,7 @@ fn broken_payloads_are_refused() {
 }
 
 #[test]
-fn the_longest_token_is_taken_and_one_byte_more_is_not() {
+fn the_longest_token_is_accepted_and_one_byte_more_is_refused() {
     let sized = |length: usize| token(claims(json!({ "x": "y".repeat(length) })));
     let base = (0..16_384)
         .rev()
@@ -159,7 +159,7 @@ fn no_bit_can_be_changed() {
 }
 
 #[test]
-fn no_character_can_be_changed_added_or_left_out() {
+fn no_character_can_be_changed_added_or_removed() {
     let whole = token(claims(json!({})));
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+/= ";
     for at in 0..whole.len() {

@@ -8,7 +8,7 @@ fn header(changes: Value) -> Value {
 }
 
 #[test]
-fn good_headers_are_taken() {
+fn valid_headers_are_accepted() {
     let unusual = json!({"typ": "at+JWT", "kid": "b4b7-f31a_2.x=", "cty": "JWT", "x": {"y": []}});
     taken([
         ("no typ", headed(json!({"alg": "HS256"}))),
@@ -62,7 +62,7 @@ fn the_right_key_with_another_hash_is_refused() {
 }
 
 #[test]
-fn tokens_that_bring_a_key_are_refused() {
+fn tokens_that_contain_a_key_are_refused() {
     let jwk = json!({"kty": "oct", "k": encoded("secret")});
     let values = [
         jwk,

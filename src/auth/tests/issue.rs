@@ -16,7 +16,7 @@ fn issued(new: NewToken) -> Result<String, IssueError> {
 }
 
 #[test]
-fn an_issued_token_is_taken_until_it_expires() {
+fn an_issued_token_is_accepted_until_it_expires() {
     let token = issued(NewToken {
         email: Some("ada@example.com".to_owned()),
         ..new(&["platform_viewer"])
@@ -37,7 +37,7 @@ fn any_role_may_be_issued() {
 }
 
 #[test]
-fn roles_go_where_the_server_looks() {
+fn roles_are_issued_in_the_configured_claim() {
     for name in ["realm_access.roles", "https://example.com/roles"] {
         let claim = RolesClaim::parse(name).unwrap();
         let token = issue(&SECRET.into(), "i", "a", &claim, new(&["platform-admin"]), now()).unwrap();
@@ -58,7 +58,7 @@ fn roles_go_where_the_server_looks() {
 }
 
 #[test]
-fn what_the_server_would_refuse_is_not_issued() {
+fn tokens_that_the_server_would_refuse_are_not_issued() {
     let weak = issue(
         &"short".into(),
         ISSUER,

@@ -38,7 +38,7 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn where_there_is_no_terminal_a_row_is_one_line_and_a_cell_is_cut() {
+fn without_a_terminal_a_row_is_one_line_and_long_cells_are_cut() {
     let text = grid(None, &[[&"x".repeat(500), "y", "z"]]);
     assert_eq!(text, format!("{}…  y  z\n", "x".repeat(59)));
 }
@@ -57,7 +57,7 @@ fn text_breaks_at_blanks_then_behind_separators_then_anywhere() {
 }
 
 #[test]
-fn what_moves_the_cursor_or_turns_text_around_becomes_a_blank() {
+fn control_and_bidirectional_characters_become_blanks() {
     let text = grid(None, &[["a\u{1b}[2Jb", "c\nd", "e\u{202e}f"]]);
     assert_eq!(text, "a [2Jb  c d  e f\n");
 }

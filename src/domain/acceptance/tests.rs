@@ -64,7 +64,7 @@ fn drifted() -> Pair {
     ))
 }
 
-/// The resource is gone, which one open row says.
+/// The resource is gone, and has one open missing drift.
 fn vanished() -> Pair {
     let mut pair = pair(json!({"size": 25, "ipv6": true}), json!({"size": 30, "*": 1}));
     pair.resource.gone_at = Some(now());
@@ -111,14 +111,14 @@ fn closed(field: &str) -> Option<Change> {
 }
 
 #[test]
-fn accepting_puts_the_live_value_into_the_spec_and_leaves_the_rest() {
+fn accepting_puts_the_live_value_into_the_spec_and_changes_nothing_else() {
     let adopted = Ok(Acceptance::Adopt(json!({"size": 30, "ipv6": true})));
     assert_eq!(accept(&drifted(), Some(3)), adopted);
     assert_eq!(accept(&drifted(), None), adopted);
 }
 
 #[test]
-fn a_schema_field_is_adopted_like_any_other() {
+fn a_schema_field_is_accepted_like_an_attribute() {
     let pair = swept(pair(json!({"region": "ams3"}), json!({"region": "hidden"})));
     assert_eq!(
         accept(&pair, Some(3)),
@@ -127,7 +127,7 @@ fn a_schema_field_is_adopted_like_any_other() {
 }
 
 #[test]
-fn a_field_that_is_absent_is_adopted_as_null_and_stays_watched() {
+fn an_absent_field_is_accepted_as_null_and_stays_compared() {
     let mut pair = swept(pair(json!({"size": 25, "tags": ["web"]}), json!({"size": 25})));
     let adopted = json!({"size": 25, "tags": null});
     assert_eq!(accept(&pair, Some(3)), Ok(Acceptance::Adopt(adopted.clone())));
@@ -139,7 +139,7 @@ fn a_field_that_is_absent_is_adopted_as_null_and_stays_watched() {
 }
 
 #[test]
-fn the_value_is_adopted_as_the_cloud_writes_it_now() {
+fn the_value_is_accepted_in_its_current_notation() {
     let mut pair = swept(pair(json!({"ports": [1]}), json!({"ports": [22, 80]})));
     let rewritten = json!(["80", "22", 22.0]);
     pair.resource.attrs = json!({"ports": rewritten});
@@ -150,7 +150,7 @@ fn the_value_is_adopted_as_the_cloud_writes_it_now() {
 }
 
 #[test]
-fn a_row_and_a_spec_that_differ_in_writing_alone_are_no_reason_to_refuse() {
+fn loosely_equal_values_are_no_reason_to_refuse() {
     let mut pair = drifted();
     pair.open[0].expected = Some(json!("25"));
     pair.open[0].actual = Some(json!(30.0));
@@ -165,7 +165,7 @@ fn a_row_and_a_spec_that_differ_in_writing_alone_are_no_reason_to_refuse() {
 }
 
 #[test]
-fn what_happens_to_other_fields_is_no_reason_to_refuse() {
+fn changes_of_other_fields_are_no_reason_to_refuse() {
     let mut pair = drifted();
     pair.spec.spec = json!({"size": 25, "backups": true});
     pair.spec.spec_version = 9;
@@ -178,7 +178,7 @@ fn what_happens_to_other_fields_is_no_reason_to_refuse() {
 }
 
 #[test]
-fn a_row_that_left_the_inbox_is_refused_whatever_else_is_wrong() {
+fn a_closed_drift_is_refused_before_any_other_reason() {
     for status in [DriftStatus::Accepted, DriftStatus::Reverted, DriftStatus::Stale] {
         for mut pair in [drifted(), vanished()] {
             pair.open[0].status = status;
@@ -193,7 +193,7 @@ fn a_row_that_left_the_inbox_is_refused_whatever_else_is_wrong() {
 }
 
 #[test]
-fn a_live_value_that_moved_is_refused_and_the_row_is_refreshed() {
+fn a_changed_live_value_is_refused_and_updates_the_drift() {
     for seen in [None, Some(3), Some(2)] {
         let mut pair = drifted();
         pair.resource.attrs = json!({"size": 31, "ipv6": true});
@@ -208,7 +208,7 @@ fn a_live_value_that_moved_is_refused_and_the_row_is_refreshed() {
 }
 
 #[test]
-fn a_revision_that_is_not_the_rows_is_refused_even_if_nothing_needs_a_refresh() {
+fn another_revision_is_refused_even_if_the_drift_needs_no_update() {
     for seen in [0, 2, 4, i32::MIN] {
         assert_eq!(accept(&drifted(), Some(seen)), moved(json!(30), None));
         assert_eq!(accept(&vanished(), Some(seen)), moved(json!(null), None));
@@ -216,7 +216,7 @@ fn a_revision_that_is_not_the_rows_is_refused_even_if_nothing_needs_a_refresh() 
 }
 
 #[test]
-fn a_refresh_touches_the_accepted_row_alone() {
+fn an_update_changes_only_the_drift_of_the_accept() {
     let mut pair = swept(pair(json!({"a": 1, "b": 1}), json!({"a": 2, "b": 2})));
     pair.resource.attrs = json!({"a": 2, "b": 3});
     let [a, b] = &pair.open[..] else {
@@ -230,7 +230,7 @@ fn a_refresh_touches_the_accepted_row_alone() {
 }
 
 #[test]
-fn the_field_of_a_resource_that_is_gone_has_moved_even_if_it_was_absent() {
+fn a_field_of_a_gone_resource_is_refused_as_changed_even_if_it_was_absent() {
     for live in [json!({"size": 30}), json!({})] {
         let mut pair = swept(pair(json!({"size": 25}), live));
         pair.resource.gone_at = Some(now());
@@ -241,7 +241,7 @@ fn the_field_of_a_resource_that_is_gone_has_moved_even_if_it_was_absent() {
 }
 
 #[test]
-fn a_spec_that_expects_something_else_by_now_is_refused() {
+fn a_changed_expected_value_is_refused() {
     for wanted in [
         json!({"size": 26, "ipv6": true}),
         json!({"size": null}),
@@ -259,7 +259,7 @@ fn a_spec_that_expects_something_else_by_now_is_refused() {
 }
 
 #[test]
-fn a_field_that_must_be_unset_is_not_a_field_that_left_the_spec() {
+fn a_field_expected_to_be_unset_is_still_in_the_spec() {
     let mut pair = swept(pair(
         json!({"size": null, "ipv6": true}),
         json!({"size": 30, "ipv6": true}),
@@ -273,7 +273,7 @@ fn a_field_that_must_be_unset_is_not_a_field_that_left_the_spec() {
 }
 
 #[test]
-fn a_moved_live_value_comes_before_a_moved_spec() {
+fn a_changed_live_value_is_reported_before_a_changed_spec() {
     let mut pair = drifted();
     pair.spec.spec = json!({"size": 26});
     let refresh = updated(DriftKind::Changed, "size", json!(26), json!(30));
@@ -296,7 +296,7 @@ fn accepting_a_missing_resource_retires_its_spec() {
 }
 
 #[test]
-fn a_missing_resource_that_came_back_has_moved() {
+fn a_missing_resource_that_returned_is_refused_as_changed() {
     for seen in [None, Some(3), Some(2)] {
         let mut pair = vanished();
         pair.resource.gone_at = None;
@@ -347,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn after_a_refresh_the_accept_of_what_the_row_says_goes_through(
+    fn after_an_update_the_new_values_of_the_drift_can_be_accepted(
         wanted in fields(), before in fields(), after in fields(),
     ) {
         let mut pair = swept(pair(Value::Object(wanted), Value::Object(before)));

@@ -22,7 +22,7 @@ fn both_spellings_are_the_same_role() {
 }
 
 #[test]
-fn look_alikes_are_no_role() {
+fn similar_names_are_not_roles() {
     for name in [
         "",
         "Platform_Admin",
@@ -96,7 +96,7 @@ fn roles_are_found_by_name_and_by_path() {
 }
 
 #[test]
-fn the_whole_name_goes_before_the_path() {
+fn a_claim_with_the_whole_name_precedes_a_path() {
     let both = json!({"a.b": ["platform_viewer"], "a": {"b": ["platform_admin"]}});
     assert_eq!(roles(&both, "a.b"), ["platform_viewer"]);
     let useless = json!({"a.b": "platform_viewer", "a": {"b": ["platform_admin"]}});
@@ -116,7 +116,7 @@ fn a_claim_must_have_a_name() {
 }
 
 #[test]
-fn only_a_list_of_strings_counts() {
+fn only_a_list_of_strings_is_a_list_of_roles() {
     for value in [
         json!(null),
         json!("platform_admin"),
@@ -146,7 +146,7 @@ fn only_a_list_of_strings_counts() {
 }
 
 #[test]
-fn a_role_elsewhere_is_no_role() {
+fn a_role_in_another_claim_does_not_count() {
     for name in [
         "role",
         "groups",
@@ -162,7 +162,7 @@ fn a_role_elsewhere_is_no_role() {
 }
 
 #[test]
-fn an_actor_may_what_its_highest_role_may() {
+fn an_actor_has_the_rights_of_its_highest_role() {
     use Role::{PlatformAdmin, PlatformViewer};
     for (held, read, write) in [
         (vec![], false, false),
@@ -184,7 +184,7 @@ fn an_actor_has_a_name() {
 }
 
 #[test]
-fn nobody_passes_for_the_system() {
+fn no_subject_can_pose_as_the_system() {
     let system = Actor::system();
     assert_eq!(
         (system.name(), system.subject(), system.email()),
@@ -198,7 +198,7 @@ fn nobody_passes_for_the_system() {
 }
 
 #[test]
-fn a_claim_and_an_actor_show_what_they_were_made_of() {
+fn claims_and_actors_print_their_input() {
     let path = RolesClaim::parse("realm_access.roles").unwrap();
     assert_eq!(path.as_str(), "realm_access.roles");
     let held = std::collections::BTreeSet::from([Role::PlatformViewer]);

@@ -82,7 +82,7 @@ fn readings(text: &str) -> Vec<Value> {
     all
 }
 
-/// `value` written another way that means the same, as the dice decide.
+/// `value` in another notation with the same meaning, chosen at random.
 fn rewritten(value: &Value, dice: &mut impl FnMut(usize) -> usize) -> Value {
     let plain = plainest(value);
     match (value, plain) {
@@ -191,14 +191,14 @@ proptest! {
     }
 
     #[test]
-    fn the_plainest_writing_of_a_value_has_the_same_form(value in any_value()) {
+    fn the_plainest_notation_of_a_value_has_the_same_form(value in any_value()) {
         let plain = plainest(&value);
         prop_assert_eq!(canonical(&plain), canonical(&value));
         prop_assert_eq!(plainest(&plain), plain);
     }
 
     #[test]
-    fn other_ways_to_write_a_value_are_equal_in_every_direction(
+    fn other_notations_of_a_value_are_equal_in_both_directions(
         value in any_value(), first in throws(), second in throws(),
     ) {
         let other = rewritten(&value, &mut dice_of(first));
@@ -218,12 +218,12 @@ proptest! {
     }
 
     #[test]
-    fn equality_is_what_the_plainest_writings_say(a in any_value(), b in any_value()) {
+    fn equality_is_equality_of_the_plainest_notations(a in any_value(), b in any_value()) {
         prop_assert_eq!(loosely_equal(&a, &b), plainest(&a) == plainest(&b));
     }
 
     #[test]
-    fn one_change_deep_inside_is_seen(value in look_alikes(), before in look_alikes(), after in look_alikes()) {
+    fn one_deeply_nested_change_is_detected(value in look_alikes(), before in look_alikes(), after in look_alikes()) {
         let around = |inner: Value| json!({"k1:": [value, {"-": inner, "same": [value]}], "a": value});
         let (before, after) = (around(before), around(after));
         prop_assert_eq!(loosely_equal(&before, &after), plainest(&before) == plainest(&after));
@@ -236,7 +236,7 @@ proptest! {
     }
 
     #[test]
-    fn scalars_take_the_short_way_to_the_same_answer(
+    fn the_shortcut_for_scalars_gives_the_same_result(
         a in select(NASTY.to_vec()), b in select(NASTY.to_vec()), c in any::<bool>(), d in any::<bool>(),
     ) {
         for (x, y) in [(json!(a), json!(b)), (json!(c), json!(d)), (json!(a), json!(d)), (json!(a), json!(null))] {
@@ -246,7 +246,7 @@ proptest! {
 }
 
 #[test]
-fn every_listed_case_holds_both_ways() {
+fn every_listed_case_holds_in_both_directions() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("cases.json")).unwrap();
     assert_eq!(cases.len(), 42);
     for case in &cases {
@@ -301,7 +301,7 @@ fn a_large_float_is_its_shortest_digits_and_not_the_integer_it_was_rounded_to() 
 }
 
 #[test]
-fn values_that_look_alike_when_flattened_stay_apart() {
+fn values_that_are_alike_when_flattened_are_different() {
     let mut apart: Vec<Value> = NASTY[1..].iter().map(|text| json!(text)).collect();
     apart.extend(NASTY[1..].iter().map(|text| json!([text])));
     apart.extend(NASTY.iter().map(|key| json!({*key: "a"})));

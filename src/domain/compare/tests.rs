@@ -96,7 +96,7 @@ fn an_unset_schema_field_falls_through_to_the_attributes() {
 }
 
 #[test]
-fn what_is_nowhere_has_no_live_value() {
+fn a_field_that_is_neither_column_nor_attribute_has_no_live_value() {
     for nowhere in [
         resource(json!({})),
         hollow_resource(json!({})),
@@ -197,7 +197,7 @@ fn null_in_a_spec_means_that_the_field_must_be_unset() {
 }
 
 #[test]
-fn a_field_that_is_wanted_and_missing_differs_from_null() {
+fn a_missing_field_with_an_expected_value_is_a_difference() {
     let wanted = spec(json!({"size": 25, "name": "web-1", "tags": ["web"]}));
     assert_eq!(
         differences(&wanted, &resource(json!({}))),
@@ -210,7 +210,7 @@ fn a_field_that_is_wanted_and_missing_differs_from_null() {
 }
 
 #[test]
-fn differences_come_in_the_order_of_names_with_values_as_they_are_written() {
+fn differences_are_ordered_by_name_and_keep_the_notation_of_values() {
     let wanted = spec(json!({"z": "1", "b": 1.0, "status": "on", "a": [2, 1, 1], "B": 1}));
     let found = differences(&wanted, &resource(json!({"a": [3, 1], "z": {"k": null, "l": 1}})));
     assert_eq!(
@@ -226,7 +226,7 @@ fn differences_come_in_the_order_of_names_with_values_as_they_are_written() {
 }
 
 #[test]
-fn a_project_that_was_never_told_is_not_compared_where_everything_is_in_one() {
+fn an_unknown_project_is_not_compared() {
     let asked = spec(json!({"project_id": "p-1", "region": "nyc3"}));
     let told = |resource: &cloud_resources::Model| {
         let found = differences(&asked, resource);

@@ -21,7 +21,7 @@ fn a_kind_is_overdue_after_twice_the_interval_of_syncs() {
 }
 
 #[test]
-fn a_schedule_that_rests_at_the_weekend_is_overdue_when_two_syncs_were_due() {
+fn a_schedule_with_a_weekend_break_is_overdue_after_two_due_syncs() {
     let office = twice("0 15 9-17 * * MON-FRI");
     let friday = at("2027-01-01T17:16:00Z");
     assert!(

@@ -96,7 +96,7 @@ fn fields_changed(before: cloud_resources::Model, after: ListedResource) -> Vec<
 }
 
 #[test]
-fn what_was_never_heard_of_is_inserted_in_the_order_of_ids() {
+fn new_resources_are_inserted_in_the_order_of_ids() {
     let plan = plan_kind(vec![], &[listed("2"), listed("10"), listed("1")]);
     assert_eq!(
         plan,
@@ -106,12 +106,12 @@ fn what_was_never_heard_of_is_inserted_in_the_order_of_ids() {
 }
 
 #[test]
-fn what_is_listed_unchanged_costs_nothing() {
+fn unchanged_resources_are_not_written() {
     assert_eq!(fields_changed(resource(&listed("1")), listed("1")), [""; 0]);
 }
 
 #[test]
-fn what_only_looks_different_costs_nothing() {
+fn loosely_equal_resources_are_not_written() {
     let mut before = resource(&listed("1"));
     before.tags = json!(["prod", "web", "prod"]);
     before.attrs = json!({"size": "25", "ipv6": "true", "note": "", "rules": [{"b": 1}, {"a": [1, 2]}]});
@@ -168,14 +168,14 @@ fn every_field_that_changed_is_named() {
 }
 
 #[test]
-fn attributes_that_are_no_object_are_none() {
+fn attributes_that_are_not_an_object_count_as_empty() {
     let mut before = resource(&listed("1"));
     before.attrs = json!(["size", "ipv6"]);
     assert_eq!(fields_changed(before, listed("1")), ["attrs.ipv6", "attrs.size"]);
 }
 
 #[test]
-fn what_is_not_listed_any_more_is_gone_once() {
+fn a_resource_that_is_no_longer_listed_becomes_gone_once() {
     let mut gone = resource(&listed("2"));
     gone.gone_at = Some(now());
     let mut imported = resource(&listed("3"));
@@ -198,7 +198,7 @@ fn what_is_not_listed_any_more_is_gone_once() {
 }
 
 #[test]
-fn what_comes_back_or_is_listed_for_the_first_time_is_discovered_changed_or_not() {
+fn returning_and_unsynced_resources_are_discovered_even_if_unchanged() {
     for (seen, gone) in [(true, true), (false, false), (false, true)] {
         let mut row = resource(&listed("1"));
         row.first_seen_at = seen.then(now);
@@ -213,7 +213,7 @@ fn what_comes_back_or_is_listed_for_the_first_time_is_discovered_changed_or_not(
 }
 
 #[test]
-fn a_row_that_does_not_decode_is_healed_by_a_listing_and_gone_without_one() {
+fn a_row_that_does_not_decode_is_repaired_if_listed_and_gone_otherwise() {
     let broken = || StoredResource {
         id: id("1"),
         provider_id: "1".to_owned(),
@@ -238,7 +238,7 @@ fn a_row_that_does_not_decode_is_healed_by_a_listing_and_gone_without_one() {
 }
 
 #[test]
-fn what_a_listing_cannot_tell_stays_as_it_was() {
+fn unread_fields_keep_their_last_value() {
     let mut before = resource(&listed("1"));
     before.attrs = json!({"size": 25, "autoscale_pool_id": "pool-1"});
     before.owned = true;
@@ -269,7 +269,7 @@ fn what_a_listing_cannot_tell_stays_as_it_was() {
 }
 
 #[test]
-fn resources_are_told_apart_by_their_whole_id() {
+fn resources_are_distinguished_by_provider_kind_and_id() {
     let plan = plan_kind(
         vec![stored(resource(&listed("web")))],
         &[listed("Web"), listed("web ")],
@@ -285,7 +285,7 @@ fn resources_are_told_apart_by_their_whole_id() {
 }
 
 #[test]
-fn more_than_ten_and_more_than_half_going_at_once_is_a_mass() {
+fn losing_more_than_ten_and_more_than_half_is_a_mass_disappearance() {
     for (gone, before, mass) in [
         (0, 0, false),
         (10, 10, false),
@@ -311,7 +311,7 @@ fn known(rows: &Rows, broken: Option<Uuid>) -> Vec<StoredResource> {
     rows.values().map(decoded).collect()
 }
 
-/// Carries a plan out as the writer does.
+/// Applies a plan as the writer does.
 fn apply(rows: &mut Rows, changes: Vec<InventoryChange>) {
     for change in changes {
         match change {
@@ -380,7 +380,7 @@ fn listings() -> impl Strategy<Value = Vec<ListedResource>> {
 
 proptest! {
     #[test]
-    fn a_listing_that_was_applied_changes_nothing_when_it_comes_again(
+    fn applying_a_listing_twice_changes_nothing(
         history in prop::collection::vec(listings(), 1..6), imported in any::<bool>(), breaks in any::<bool>(),
     ) {
         let mut rows = Rows::new();
@@ -403,7 +403,7 @@ proptest! {
 }
 
 #[test]
-fn what_something_else_looks_after_is_owned() {
+fn resources_maintained_by_another_part_of_the_cloud_are_owned() {
     let named = |name: &str, region: Option<&str>, tags: &[&str], attributes: Value| ListedResource {
         name: name.to_owned(),
         region: region.map(str::to_owned),
@@ -476,7 +476,7 @@ fn what_something_else_looks_after_is_owned() {
 }
 
 #[test]
-fn numbers_decide_between_listings_and_times_only_where_there_are_none() {
+fn listings_are_ordered_by_number_or_by_time_without_numbers() {
     let at = |minutes| Some(now() + TimeDelta::minutes(minutes));
     let place = Place {
         number: 7,

@@ -28,7 +28,7 @@ fn a_cron_of_five_fields_ticks_at_second_zero() {
 }
 
 #[test]
-fn a_cron_that_cannot_be_read_or_never_comes_is_refused_as_it_was_given() {
+fn an_invalid_or_never_due_cron_is_refused_with_its_text() {
     for text in ["", "hourly", "* * * *", "0 0 0 0 0 0 0 0", "61 * * * * *"] {
         let why = why(text);
         assert!(
@@ -40,7 +40,7 @@ fn a_cron_that_cannot_be_read_or_never_comes_is_refused_as_it_was_given() {
 }
 
 #[test]
-fn a_tick_at_this_very_second_has_come() {
+fn a_tick_at_the_current_second_is_due() {
     let hourly = cron("0 0 * * * *");
     for now in [noon(), at("2027-01-01T12:00:00.750Z")] {
         assert_eq!(hourly.newest_tick(now), Some(noon()));
@@ -62,7 +62,7 @@ fn a_job_is_overdue_once_its_last_run_is_older_than_the_interval() {
 }
 
 #[test]
-fn the_sync_goes_before_the_sweep() {
+fn the_sync_runs_before_the_sweep() {
     let (sync, detect) = (cron("0 15 * * * *"), cron("0 20 * * * *"));
     let jobs = |schedules: &Schedules| -> Vec<String> {
         let all = schedules.in_order();

@@ -39,7 +39,7 @@ fn changed(field: &str, expected: Value, actual: Value) -> Finding {
     }
 }
 
-/// The size is to be 25 and is 30.
+/// The expected size is 25 and the live size is 30.
 fn too_large() -> Finding {
     changed("size", json!(25), json!(30))
 }
@@ -80,7 +80,7 @@ fn pair(wanted: Value, attrs: Value, open: &[Finding]) -> Pair {
 }
 
 #[test]
-fn what_differs_is_opened_and_what_does_not_is_left_alone() {
+fn differing_fields_open_drifts_and_equal_fields_do_not() {
     let wanted = json!({"size": 25, "region": "ams3", "ipv6": true, "tags": ["web"]});
     let plan = plan(&pair(
         wanted,
@@ -97,7 +97,7 @@ fn what_differs_is_opened_and_what_does_not_is_left_alone() {
 }
 
 #[test]
-fn a_row_that_says_the_same_is_left_alone_however_it_is_written() {
+fn a_drift_with_loosely_equal_values_is_not_changed() {
     let wanted = json!({"size": 25, "tags": ["a", "b"], "note": null});
     let live = json!({"size": 30, "tags": [], "note": {"k": [1, 2]}});
     for open in [
@@ -121,7 +121,7 @@ fn a_row_that_says_the_same_is_left_alone_however_it_is_written() {
 }
 
 #[test]
-fn a_row_that_says_something_else_is_updated_to_its_next_revision() {
+fn a_drift_with_other_values_is_updated_to_its_next_revision() {
     let finding = too_large();
     for outdated in [
         changed("size", json!(25), json!(31)),
@@ -139,7 +139,7 @@ fn a_row_that_says_something_else_is_updated_to_its_next_revision() {
 }
 
 #[test]
-fn a_row_closes_when_nothing_differs_or_its_field_left_the_spec() {
+fn a_drift_closes_when_values_agree_or_its_field_left_the_spec() {
     let open = [too_large()];
     for (wanted, live) in [
         (json!({"size": 25}), json!({"size": "25"})),
@@ -155,7 +155,7 @@ fn a_row_closes_when_nothing_differs_or_its_field_left_the_spec() {
 }
 
 #[test]
-fn rows_close_before_others_change_and_both_go_by_field() {
+fn drifts_close_before_others_change_each_in_order_of_fields() {
     let open = ["z", "d", "b", "a"].map(|field| changed(field, json!(1), json!(2)));
     let wanted = json!({"a": 1, "b": 1, "c": 1, "e": 1, "z": 1});
     let plan = plan(&pair(
@@ -176,7 +176,7 @@ fn rows_close_before_others_change_and_both_go_by_field() {
 }
 
 #[test]
-fn a_gone_resource_is_one_missing_row_in_place_of_its_field_rows() {
+fn a_gone_resource_has_one_missing_drift_instead_of_field_drifts() {
     let wanted = json!({"size": 25, "ipv6": true});
     let open = [too_large(), changed("ipv6", json!(true), json!(false))];
     let mut gone = pair(wanted.clone(), json!({"size": 30, "ipv6": false}), &open);
@@ -190,7 +190,7 @@ fn a_gone_resource_is_one_missing_row_in_place_of_its_field_rows() {
 }
 
 #[test]
-fn a_missing_row_stays_until_the_resource_is_back() {
+fn a_missing_drift_stays_open_until_the_resource_returns() {
     let wanted = json!({"size": 25});
     let mut pair = pair(
         wanted.clone(),
@@ -207,7 +207,7 @@ fn a_missing_row_stays_until_the_resource_is_back() {
 }
 
 #[test]
-fn a_spec_that_changes_while_its_resource_is_missing_updates_the_missing_row() {
+fn a_new_spec_of_a_missing_resource_updates_its_missing_drift() {
     let wanted = json!({"size": 50});
     let mut pair = pair(wanted.clone(), json!({}), &[missing(json!({"size": 25}))]);
     pair.resource.gone_at = Some(now());
@@ -215,7 +215,7 @@ fn a_spec_that_changes_while_its_resource_is_missing_updates_the_missing_row() {
 }
 
 #[test]
-fn a_resource_that_no_listing_ever_had_is_not_compared() {
+fn an_unsynced_resource_is_not_compared() {
     let mut imported = pair(json!({"size": 25}), json!({}), &[too_large()]);
     imported.resource.first_seen_at = None;
     let plan = plan(&imported);
@@ -234,7 +234,7 @@ fn an_imported_resource_that_a_complete_listing_lacks_is_missing() {
 }
 
 #[test]
-fn a_retired_spec_opens_nothing_and_closes_its_rows() {
+fn a_retired_spec_opens_no_drift_and_closes_its_drifts() {
     for (seen, gone) in [(true, false), (true, true), (false, false), (false, true)] {
         let open = [too_large(), missing(json!({"size": 25}))];
         let mut pair = pair(json!({"size": 25, "ipv6": true}), json!({"size": 30}), &open);
@@ -275,7 +275,7 @@ impl World {
     }
 }
 
-/// Carries a plan out as the writer must, and refuses one that cannot be carried out.
+/// Applies a plan as the writer must, and refuses one that cannot be applied.
 fn apply(open: &mut Vec<cloud_drift::Model>, changes: Vec<Change>, next_id: &mut u128) {
     let find = |open: &[cloud_drift::Model], id| open.iter().position(|row| row.id == id).unwrap();
     for change in changes {
@@ -328,7 +328,7 @@ fn worlds() -> impl Strategy<Value = World> {
 
 proptest! {
     #[test]
-    fn after_a_sweep_the_open_rows_are_the_differences_and_another_finds_nothing_to_do(
+    fn a_sweep_opens_exactly_the_differences_and_a_second_one_changes_nothing(
         stale in (fields(), fields()), history in vec(worlds(), 1..8),
     ) {
         let mut next_id = 0;
@@ -365,7 +365,7 @@ proptest! {
 }
 
 #[test]
-fn a_passing_state_holds_everything_for_half_an_hour() {
+fn settling_delays_all_drifts_for_30_minutes() {
     let settling = |since, kind: &str| {
         let mut pair = pair(json!({"size": 25}), json!({"size": 50}), &[]);
         pair.resource.kind = kind.to_owned();
@@ -398,7 +398,7 @@ fn a_passing_state_holds_everything_for_half_an_hour() {
 }
 
 #[test]
-fn a_passing_state_lasts_no_longer_than_listings_saw_it() {
+fn settling_lasts_only_as_long_as_listings_report_it() {
     let settling = |listed_at| Pair {
         resource: cloud_resources::Model {
             settling_since: Some(now() - TimeDelta::hours(5)),

@@ -28,7 +28,7 @@ fn parsed(text: &str) -> Value {
 }
 
 #[test]
-fn ordinary_values_may_enter() {
+fn ordinary_values_are_valid() {
     for value in [
         json!({}),
         json!({"name": "web-1", "tags": ["web", "\u{e9}\u{1f600}"], "size": 25, "nothing": null, "a b.c/d": [{}]}),
@@ -112,7 +112,7 @@ fn a_very_deep_value_is_refused_and_not_walked_by_recursion() {
 }
 
 #[test]
-fn the_character_nul_is_refused_in_every_text_at_every_depth() {
+fn nul_characters_are_refused_in_every_text_at_every_depth() {
     let around = [
         |inner: Value| json!({"a": inner}),
         |inner: Value| json!({"z": 1, "a": [1, [inner, "b"]]}),
@@ -143,7 +143,7 @@ fn the_character_nul_is_refused_in_every_text_at_every_depth() {
 }
 
 #[test]
-fn numbers_within_64_bits_may_enter() {
+fn numbers_within_64_bits_are_valid() {
     for number in [
         "0",
         "-0",
@@ -224,7 +224,7 @@ fn names_of_fields_are_limited() {
 }
 
 #[test]
-fn names_of_attributes_are_free() {
+fn names_of_attributes_are_not_limited() {
     assert_eq!(
         check_attrs(&json!({"": 1, "*": 2, "a\nb": 3, "x".repeat(1000): 4})),
         Ok(())
@@ -273,7 +273,7 @@ fn a_time_outside_the_years_of_four_digits_is_refused() {
 }
 
 #[test]
-fn only_an_object_whose_integers_came_through_is_comparable() {
+fn only_an_object_with_exact_integers_is_comparable() {
     for stored in [
         json!({}),
         json!({ "a": [1, { "b": -1.5 }] }),
@@ -295,7 +295,7 @@ fn only_an_object_whose_integers_came_through_is_comparable() {
 }
 
 #[test]
-fn a_text_that_is_kept_has_no_null_character() {
+fn nul_characters_are_replaced_in_stored_texts() {
     assert_eq!(storable("HTTP 502"), "HTTP 502");
     assert_eq!(storable("a\0b"), "a\u{fffd}b");
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn an_apps_spec_keeps_no_secret_and_nothing_that_is_off() {
+fn an_app_spec_keeps_no_secrets_and_no_disabled_features() {
     let spec = json!({
         "name": "shop", "disable_edge_cache": false, "novel": {"token": "s3cret"},
         "envs": [{"key": "A", "value": "s3cret", "type": "GENERAL", "scope": "RUN_TIME"}],
@@ -73,7 +73,7 @@ fn an_image_has_a_digest_or_a_tag() {
 }
 
 #[test]
-fn a_variable_is_for_building_and_running_unless_it_says_otherwise() {
+fn a_variable_is_for_build_and_run_time_by_default() {
     assert_eq!(
         kept(json!({ "envs": [{"key": "A", "value": "s3cret", "type": "SECRET"}] })),
         json!({ "envs": [{"key": "A", "type": "SECRET", "scope": "RUN_AND_BUILD_TIME"}] })
@@ -81,7 +81,7 @@ fn a_variable_is_for_building_and_running_unless_it_says_otherwise() {
 }
 
 #[test]
-fn what_says_nothing_is_left_out_and_gets_no_defaults() {
+fn empty_parts_are_omitted_and_get_no_defaults() {
     let spec = json!({
         "name": "shop", "region": "", "features": [], "maintenance": {"archive": false, "enabled": null},
         "services": [{}], "envs": [{"value": "s3cret"}],
@@ -100,7 +100,7 @@ fn what_says_nothing_is_left_out_and_gets_no_defaults() {
 }
 
 #[test]
-fn an_alert_says_when_it_rings_and_not_whom_it_tells() {
+fn an_alert_keeps_its_condition_and_not_its_recipients() {
     let alert = json!({"rule": "CPU", "operator": "GREATER_THAN", "value": 80, "window": "FIVE_MINUTES", "disabled": true});
     let mut spec = json!({ "alerts": [alert] });
     spec["alerts"][0]["slack_webhooks"] = json!([{"url": "s3cret"}]);
@@ -109,7 +109,7 @@ fn an_alert_says_when_it_rings_and_not_whom_it_tells() {
 }
 
 #[test]
-fn only_the_address_of_the_code_loses_its_password() {
+fn passwords_are_removed_from_source_addresses_only() {
     let command = "pg_dump postgres://app@db.internal/shop";
     assert_eq!(
         kept(json!({ "static_sites": [{"run_command": command}] })),

@@ -1,4 +1,4 @@
-//! What the parts of this provider make of the API's answers, each with a small server on loopback.
+//! The parts of this provider with answers of the API, each with a small server on loopback.
 
 mod account;
 mod client;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// Far enough away for every test, and the end of one that would never end.
+/// A deadline that is late enough for every test, and ends a test that hangs.
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A file of this text, which is there as long as the folder.
+/// A file of this text, which exists as long as the folder.
 fn file(text: impl AsRef<[u8]>) -> (InventoryFile, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inventory.json");
@@ -23,7 +23,7 @@ fn complete<'l>(listing: &'l Listing, kind: &str) -> &'l [ListedResource] {
 }
 
 #[tokio::test]
-async fn a_listing_is_everything_that_the_file_names() {
+async fn a_listing_contains_every_resource_of_the_file() {
     let text = json!({ "provider": "hetzner", "resources": [
         { "kind": "server", "providerId": "1", "name": "web-1", "attrs": { "backups": true } },
         { "kind": "volume", "providerId": "2", "urn": "hz:volume:2", "tags": ["db"] },
@@ -50,7 +50,7 @@ async fn a_listing_is_everything_that_the_file_names() {
 }
 
 #[tokio::test]
-async fn a_number_beyond_64_bits_refuses_its_resource_and_no_other() {
+async fn a_number_beyond_64_bits_rejects_only_its_resource() {
     let text = r#"{ "provider": "hetzner", "resources": [
         { "kind": "server", "providerId": "1", "attrs": { "serial": 36893488147419103232 } },
         { "kind": "server", "providerId": "2", "attrs": { "serial": 36893488147419103232 } },
@@ -74,7 +74,7 @@ async fn a_number_beyond_64_bits_refuses_its_resource_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_file_that_makes_no_sense_is_refused_by_name() {
+async fn an_invalid_file_is_refused_by_name() {
     let twice = json!({ "provider": "hetzner", "resources": [
         { "kind": "server", "providerId": "1" }, { "kind": "server", "providerId": "1" },
     ]});
@@ -116,7 +116,7 @@ async fn a_file_is_read_up_to_256_mib() {
 }
 
 #[tokio::test]
-async fn a_source_is_named_by_its_absolute_path_and_is_of_no_account() {
+async fn a_source_is_named_by_its_absolute_path_and_has_no_account() {
     assert_eq!(
         InventoryFile::new("/srv/cloud.json").source(),
         "file:/srv/cloud.json"

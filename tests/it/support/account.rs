@@ -65,7 +65,7 @@ impl Account {
         self.app.run(JobRequest::Sync(options)).await.unwrap()
     }
 
-    /// Everything of a kind that is there, by provider id.
+    /// Every resource of a kind that is not gone, by provider id.
     pub(crate) async fn present(&self, kind: &str) -> Vec<cloud_resources::Model> {
         cloud_resources::Entity::find()
             .filter(cloud_resources::Column::Kind.eq(kind))

@@ -37,7 +37,7 @@ const ACCESSIBILITY: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "w
 /// Browsers that run and that no test has. They end with the process: see [`KEEPER`].
 static IDLE: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
-/// A window of a browser that knows nobody. It is lent from test to test, as starting one costs more than most tests;
+/// A window of a browser that is signed out. It is lent from test to test, as starting one costs more than most tests;
 /// a server on another port is another origin to it, so that nothing is left of the test before.
 pub(crate) struct Browser {
     driver: Client,
@@ -126,7 +126,7 @@ impl Browser {
             json!(css)
         ))
         .await;
-        // Here and gone again: the next look says what came of it.
+        // It disappeared again: the next poll decides.
         match self.driver.find(Locator::Css(css)).await {
             Ok(found) => found,
             Err(_) => Box::pin(self.see(css)).await,
@@ -152,11 +152,11 @@ impl Browser {
         .await;
     }
 
-    /// Clicks once it can be seen, as somebody would: where something lies over it, this fails.
+    /// Clicks an element once it is visible. Fails if another element covers it.
     pub(crate) async fn click(&self, css: &str) {
         let began = Instant::now();
         while let Err(why) = self.see(css).await.click().await {
-            // The page has drawn it again between the look and the click.
+            // The page has rendered it again between the poll and the click.
             let redrawn = why.to_string().contains("stale element");
             assert!(redrawn && began.elapsed() < PATIENCE, "{css}: {why}");
         }
@@ -284,7 +284,7 @@ impl Browser {
         std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
-    /// Hosts of everything that the pages have asked for so far, this server's own left out.
+    /// Hosts of all requests of the pages so far, except this server.
     pub(crate) async fn strangers(&self) -> BTreeSet<String> {
         let asked = self.requested_urls().await;
         assert!(!asked.is_empty(), "the log of requests is empty");
@@ -299,7 +299,7 @@ impl Browser {
             .collect()
     }
 
-    /// Addresses of everything that was asked for since this was last asked.
+    /// Addresses of all requests since the last call.
     pub(crate) async fn requested_urls(&self) -> Vec<String> {
         let log = self.log("performance").await;
         let events = log
@@ -324,7 +324,7 @@ impl Browser {
         severe.map(|entry| entry.message).collect()
     }
 
-    /// What axe has to say about what is shown: nothing, if all is well.
+    /// Violations that axe finds in the page: none, if all is well.
     pub(crate) async fn axe(&self) -> Vec<String> {
         if self.run("return 'axe' in window").await == json!(false) {
             self.run(&axe_source()).await;
@@ -350,7 +350,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // After a failure nobody knows what it is in the middle of.
+        // After a failure its state is unknown.
         if let Some(running) = self.running.take()
             && !std::thread::panicking()
         {
@@ -430,7 +430,7 @@ fn axe_source() -> String {
     })
 }
 
-/// Starts chromedriver, and ends it and its browser when nobody holds the other end of the standard input any more,
+/// Starts chromedriver, and ends it and its browser when the other end of the standard input is closed,
 /// also after a kill -9. They are in a process group of their own.
 const KEEPER: &str = r#"
 "$0" --port=0 &
@@ -515,7 +515,7 @@ fn port_of(output: ChildStdout) -> u16 {
             break port;
         }
     };
-    // Read on, or it would wait for somebody to do so.
+    // Keep reading, or it would block on a full pipe.
     std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
     port
 }

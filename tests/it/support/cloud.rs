@@ -34,7 +34,7 @@ impl Cloud {
         *self.fault.lock().unwrap() = why.map(str::to_owned);
     }
 
-    /// What comes of these kinds, whatever it has of them.
+    /// The results of listing these kinds, whatever resources it has.
     pub(crate) fn unread(&self, kinds: impl IntoIterator<Item = (&'static str, KindListing)>) {
         *self.unread.lock().unwrap() = kinds
             .into_iter()
@@ -42,7 +42,7 @@ impl Cloud {
             .collect();
     }
 
-    /// Fields of these kinds that it does not let be read.
+    /// Unread fields of these kinds.
     pub(crate) fn hides_fields(&self, fields: impl IntoIterator<Item = (&'static str, &'static str)>) {
         let mut unread: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
         for (kind, field) in fields {
@@ -51,7 +51,7 @@ impl Cloud {
         *self.unread_fields.lock().unwrap() = unread;
     }
 
-    /// What it answers when asked for one resource that a listing lacks; else that it is gone.
+    /// Its answer when the absence of one resource is checked; by default that it is gone.
     pub(crate) fn hides(&self, kind: &str, provider_id: &str, presence: Presence) {
         self.hidden
             .lock()
@@ -187,7 +187,7 @@ impl Listed {
         self
     }
 
-    /// In a passing state.
+    /// Settling.
     pub(crate) fn settling(mut self) -> Self {
         self.resource.settling = true;
         self

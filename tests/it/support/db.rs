@@ -4,7 +4,7 @@ use drift_inbox::db::Db;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use uuid::Uuid;
 
-/// An empty database that is gone when the test is.
+/// An empty database that is deleted when the test ends.
 pub(crate) struct TestDb {
     pub(crate) url: String,
     place: Place,
@@ -51,7 +51,7 @@ impl TestDb {
         db
     }
 
-    /// Runs SQL as another program would, past everything of ours.
+    /// Runs SQL as another program would, without any code of the server.
     pub(crate) async fn execute(&self, sql: impl Into<String>) -> Result<u64, sea_orm::DbErr> {
         let connection = Database::connect(&self.url).await.unwrap();
         let done = connection.execute_unprepared(&sql.into()).await;

@@ -29,7 +29,7 @@ pub(crate) async fn account_with(limits: Limits) -> Account {
     account
 }
 
-/// What came of droplets, after a sync with a fault: nothing is gone, and everything else was read.
+/// The result for droplets after a sync with a fault: nothing is gone, and everything else was read.
 pub(crate) async fn sync_with(
     account: &Account,
     fault: impl Fn(&Asked, Option<Value>) -> Answer + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! More resources than anybody wants to type, written straight into the tables.
+//! Many resources, written directly into the tables.
 
 use chrono::{DateTime, Utc};
 use drift_inbox::db::{Db, ROWS_PER_INSERT};

@@ -1,4 +1,4 @@
-//! Those who listen to what becomes of drifts, over server-sent events.
+//! Subscribers to changes of drifts over server-sent events.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tower::ServiceExt as _;
 
 use super::process::PATIENCE;
 
-/// What every listener here wants to know of a drift.
+/// The fields that every subscriber here selects.
 pub(crate) const EVERYTHING: &str = "subscription($filter: DriftFilter) { driftChanged(filter: $filter) { id field status revision actual } }";
 
 /// Every status there is.
@@ -71,7 +71,7 @@ impl Listener {
         }
     }
 
-    /// An event that is there already.
+    /// An event that has already arrived.
     pub(crate) fn event_at_once(&mut self) -> Option<(String, Value)> {
         self.event().now_or_never().flatten()
     }
@@ -91,7 +91,7 @@ impl Listener {
         (text("field"), text("status"))
     }
 
-    /// Nothing comes, for as long as it takes to look several times.
+    /// Nothing arrives during the time of several polls.
     pub(crate) async fn hears_nothing(&mut self) {
         let heard = tokio::time::timeout(Duration::from_millis(2_500), self.event()).await;
         assert!(heard.is_err(), "{heard:?}");

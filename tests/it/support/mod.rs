@@ -1,4 +1,4 @@
-//! What tests are written in.
+//! The base of all tests.
 
 pub(crate) mod account;
 pub(crate) mod api;
@@ -57,7 +57,7 @@ use self::db::TestDb;
 pub(crate) const ADMIN: &str = "ada@example.com";
 const SECRET: &str = "a secret for tests, and long enough for them";
 
-/// A whole server without a socket: a real database of its own, a clock that stands still until told, and a
+/// A whole server without a socket: a real database of its own, a clock that the test sets, and a
 /// cloud that has what the test says.
 pub(crate) struct TestApp {
     pub(crate) app: App,
@@ -156,7 +156,7 @@ impl TestApp {
         assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     }
 
-    /// A sync by hand, a second later than whatever was before: a listing must begin later to count.
+    /// A manual sync, a second later than everything before: a listing must begin later to count.
     pub(crate) async fn sync(&self) -> job_runs::Model {
         self.later(TimeDelta::seconds(1));
         self.app
@@ -165,7 +165,7 @@ impl TestApp {
             .unwrap()
     }
 
-    /// A sweep by hand over everything.
+    /// A manual sweep of everything.
     pub(crate) async fn sweep(&self) -> SweepCounts {
         let run = self.app.run(JobRequest::detect_all()).await.unwrap();
         let did_its_work = [Some(JobOutcome::Succeeded), Some(JobOutcome::Partial)];
@@ -185,10 +185,10 @@ impl TestApp {
 
     /// Records a spec for the resource of this name.
     pub(crate) async fn record_spec(&self, name: &str, spec: Value) -> cloud_provisioned::Model {
-        self.try_asked_for(name, spec, None).await.unwrap()
+        self.try_record_spec(name, spec, None).await.unwrap()
     }
 
-    pub(crate) async fn try_asked_for(
+    pub(crate) async fn try_record_spec(
         &self,
         name: &str,
         spec: Value,
@@ -217,14 +217,14 @@ impl TestApp {
             .unwrap()
     }
 
-    /// Everything that is open, by resource and field.
+    /// Every open drift, by resource and field.
     pub(crate) async fn inbox(&self) -> Vec<cloud_drift::Model> {
         let mut open = self.drifts().await;
         open.retain(|drift| drift.status == DriftStatus::Open);
         open
     }
 
-    /// Every drift that ever was, by resource, field and id.
+    /// Every stored drift, by resource, field and id.
     pub(crate) async fn drifts(&self) -> Vec<cloud_drift::Model> {
         cloud_drift::Entity::find()
             .order_by_asc(cloud_drift::Column::ResourceId)
@@ -280,7 +280,7 @@ impl TestApp {
             .unwrap()
     }
 
-    /// A token for somebody with these roles.
+    /// A token with these roles.
     pub(crate) fn token(&self, email: Option<&str>, roles: &[&str]) -> String {
         let new = NewToken {
             subject: "user-1".to_owned(),

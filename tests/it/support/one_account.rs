@@ -1,6 +1,6 @@
 //! An account as DigitalOcean's API answers it, and as the Terraform state has it that made it.
 //!
-//! Neither is tidy: the API shuffles sets and adds what nobody declared, the state has upper case, zeros, empty
+//! Neither is canonical: the API shuffles sets and adds undeclared values, the state has upper case, zeros, empty
 //! texts, trailing dots and blocks.
 
 use serde_json::{Value, json};

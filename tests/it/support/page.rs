@@ -1,4 +1,4 @@
-//! What tests of the inbox page begin with.
+//! The setup of tests of the inbox page.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ pub(crate) const CONFIRM: &str = "[data-testid=confirm-accept]";
 pub(crate) const REFUSAL: &str = "[data-testid=refusal]";
 pub(crate) const TOTAL: &str = "[data-testid=total]";
 
-/// Two droplets and a volume. web-1 differs in size and in tags, data-1 in its size; web-2 is as wanted.
+/// Two droplets and a volume. web-1 differs in size and in tags, data-1 in its size; web-2 equals its spec.
 pub(crate) async fn three_differences() -> Served {
     let t = TestApp::new().await;
     t.later(drift_inbox::clock::Clock::System.now() - t.now());

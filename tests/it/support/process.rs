@@ -73,7 +73,7 @@ impl Program {
     }
 }
 
-/// What it came to.
+/// How it ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// Exit code; None if a signal killed it.

@@ -51,7 +51,7 @@ impl Server {
 /// A socket, as the client has it.
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// How the server said goodbye.
+/// How the server closed the socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Goodbye {
     pub(crate) code: u16,
@@ -148,7 +148,7 @@ impl Socket {
         }
     }
 
-    /// The next, which must be the server's goodbye.
+    /// The next message, which must be the close frame of the server.
     pub(crate) async fn goodbye(&mut self) -> Goodbye {
         match self.next().await {
             Message::Close(Some(frame)) => Goodbye {

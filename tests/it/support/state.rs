@@ -39,7 +39,7 @@ pub(crate) fn droplets(lineage: &str, serial: i64, droplets: &[(&str, &str)]) ->
 }
 
 impl TestApp {
-    /// Imports a state as somebody who means it.
+    /// Imports a state with the default options.
     pub(crate) async fn import(&self, state: &State) -> ImportSummary {
         self.try_import(state, ImportOptions::default()).await.unwrap()
     }

@@ -1,4 +1,4 @@
-//! A server that behaves as DigitalOcean's API does, with an account and faults that a test says.
+//! A server that behaves as DigitalOcean's API does, with an account and faults given by a test.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -35,9 +35,9 @@ impl Asked {
     }
 }
 
-/// What happens to a request instead of, or to, the honest answer.
+/// A fault that replaces or changes the normal answer to a request.
 type Fault = Box<dyn Fn(&Asked, Honest) -> Answer + Send + Sync>;
-/// The honest answer, where there is one.
+/// The normal answer, if there is one.
 type Honest = Option<Value>;
 
 /// What a request is answered with.
@@ -59,7 +59,7 @@ pub(crate) fn response<const N: usize>(status: u16, headers: [(&str, &str); N], 
     Answer::Other(response.body(Body::from(body.to_owned())).unwrap())
 }
 
-/// The honest answer, or 404.
+/// The normal answer, or 404.
 pub(crate) fn honest(value: Honest) -> Answer {
     match value {
         Some(value) => Answer::Json(value),
@@ -245,7 +245,7 @@ impl Account {
             let pools = self.items(&asked.path);
             return Some(page(&asked.path, "autoscale_pools", pools, asked));
         }
-        // Who belongs to an owner that is there: members of pools, resources of projects.
+        // Members of an existing owner: droplets of pools, resources of projects.
         for (owners, list, key) in [
             ("droplets/autoscale", "members", "droplets"),
             ("projects", "resources", "resources"),

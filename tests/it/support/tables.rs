@@ -1,4 +1,4 @@
-//! What the tables hold, to compare before with after, and what was written to them.
+//! The content of the tables, to compare before with after, and the statements that wrote to them.
 
 use std::sync::{Arc, Mutex};
 
@@ -87,7 +87,7 @@ impl TestApp {
         runs.all(self.db().reader()).await.unwrap()
     }
 
-    /// A droplet that only an import knows of: no listing had it yet.
+    /// An unsynced droplet.
     pub(crate) async fn imported(&self, name: &str) {
         let row = cloud_resources::ActiveModel {
             id: Set(Uuid::now_v7()),

@@ -1,4 +1,4 @@
-//! Two callers who meet at one row.
+//! Two concurrent callers that need one row.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 
 use super::TestApp;
 
-/// The row of a resource, in the hands of a transaction that holds it after a change, if any. What is started
-/// meanwhile runs into it, and goes on together with the rest once it is let go.
+/// The row of a resource, locked by a transaction, after a change if any. An operation that is started
+/// before its release waits for it, and continues together with the rest after the release.
 struct Held {
     release: oneshot::Sender<()>,
     holder: JoinHandle<Result<()>>,
@@ -41,7 +41,7 @@ async fn hold(t: &TestApp, name: &str, change: Option<String>) -> Held {
     Held { release, holder }
 }
 
-/// Runs both at once: neither gets the resource before both have asked for it. SQLite has no way to say who
+/// Runs both concurrently: neither gets the resource before both wait for it. SQLite cannot show who
 /// waits for it, and lets in one writer after the other anyhow.
 pub(crate) async fn together<A, B>(
     t: &TestApp,

@@ -31,7 +31,7 @@ async fn an_account_is_named_by_its_team_or_its_user() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_not_known_says_why_and_what_to_do() {
+async fn an_unknown_account_has_a_reason_and_a_hint() {
     for (answer, said) in [
         (json(json!({ "account": {} })), "the response has no account id"),
         (status(403, ""), "it needs the scope account:read"),
@@ -52,7 +52,7 @@ async fn an_account_that_is_not_known_says_why_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_listing_has_the_kinds_that_are_asked_for() {
+async fn a_listing_contains_only_the_requested_kinds() {
     let server = Server::with([
         ("volumes", list("volumes", json!([{ "id": "v-1" }]))),
         ("firewalls", list("firewalls", json!([{ "id": "f-1" }]))),
@@ -97,7 +97,7 @@ async fn a_listing_of_everything_has_every_kind() {
 }
 
 #[tokio::test]
-async fn a_new_listing_asks_anew_for_what_is_not_listed() {
+async fn a_new_listing_repeats_requests_for_unlisted_objects() {
     let server = Server::with([
         ("domains", list("domains", json!([{ "name": "shop.example" }]))),
         (
@@ -131,7 +131,7 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn the_log_says_why_a_kind_is_not_listed_whole() {
+async fn the_log_gives_the_reason_for_an_incomplete_kind() {
     let server = Server::with([
         ("volumes", list("volumes", json!([{ "id": "v-1" }]))),
         ("projects", status(403, "")),

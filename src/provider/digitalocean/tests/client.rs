@@ -3,12 +3,12 @@ use serde_json::json;
 use super::server::{Answer, Server, client_of, status, time, with_header};
 use super::*;
 
-/// What comes of asking for the volumes.
+/// The result of requesting the volumes.
 async fn asked(server: &Server, limits: Limits) -> std::result::Result<Value, Fault> {
     server.client(limits).get(&["volumes"], &[], soon()).await
 }
 
-/// Why asking for the volumes fails.
+/// The error of requesting the volumes.
 async fn why(server: &Server, limits: Limits) -> String {
     match asked(server, limits).await {
         Err(Fault::Failed(why)) => why,
@@ -26,7 +26,7 @@ fn good() -> Answer {
 }
 
 #[tokio::test]
-async fn an_answer_is_read_whole() {
+async fn an_answer_is_read_completely() {
     let server = Server::in_turn([good()]).await;
     let client = server.client(quick());
     let answer = Ok(json!({ "volumes": [1] }));
@@ -36,7 +36,7 @@ async fn an_answer_is_read_whole() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_apart_and_not_repeated() {
+async fn refusals_are_distinguished_and_not_retried() {
     for (code, fault) in [
         (401, Fault::Unauthorized),
         (403, Fault::Forbidden),
@@ -68,7 +68,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_fault_that_passes_is_asked_again() {
+async fn a_temporary_fault_is_retried() {
     let patient = Limits {
         retry_for: Duration::from_secs(10),
         ..quick()
@@ -87,7 +87,7 @@ async fn a_fault_that_passes_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_fault_that_stays_is_named() {
+async fn a_lasting_fault_is_named() {
     let impatient = || Limits {
         retry_for: Duration::ZERO,
         ..quick()
@@ -109,7 +109,7 @@ async fn a_fault_that_stays_is_named() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_listen_is_named_with_the_reason_of_the_system() {
+async fn an_unreachable_host_is_named_with_the_error_of_the_system() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client_of(&format!("http://{}", closed.local_addr().unwrap()), quick());
     drop(closed);
@@ -123,7 +123,7 @@ async fn a_host_that_does_not_listen_is_named_with_the_reason_of_the_system() {
 }
 
 #[tokio::test]
-async fn a_try_that_is_cut_short_says_why_the_one_before_it_failed() {
+async fn an_attempt_cut_off_by_a_limit_reports_why_the_previous_one_failed() {
     for code in [500, 503] {
         let server = Server::in_turn([status(code, ""), Answer::Never]).await;
         let limits = Limits {
@@ -138,7 +138,7 @@ async fn a_try_that_is_cut_short_says_why_the_one_before_it_failed() {
 }
 
 #[tokio::test]
-async fn time_that_tries_take_counts_and_not_only_pauses() {
+async fn the_time_limit_includes_attempts_and_pauses() {
     let server = Server::in_turn([Answer::Never]).await;
     let limits = Limits {
         request_timeout: Duration::from_millis(60),
@@ -151,7 +151,7 @@ async fn time_that_tries_take_counts_and_not_only_pauses() {
 }
 
 #[tokio::test]
-async fn questions_end_when_their_common_time_is_over() {
+async fn requests_end_at_their_common_time_limit() {
     let server = Server::in_turn([Answer::Never]).await;
     let client = server.client(quick());
     let until = Instant::now() + Duration::from_millis(20);
@@ -186,7 +186,7 @@ async fn only_the_first_request_of_a_run_waits_for_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_429_is_waited_out_but_not_for_longer_than_the_limit_in_all() {
+async fn a_429_is_waited_out_within_the_total_limit() {
     let limits = Limits {
         first_pause: Duration::from_millis(10),
         wait_out: Duration::from_millis(30),
@@ -256,7 +256,7 @@ async fn a_body_that_is_too_large_is_not_read() {
 }
 
 #[tokio::test]
-async fn of_an_error_only_the_word_of_the_api_is_shown() {
+async fn only_the_error_code_of_the_api_is_shown() {
     let word = |length: usize| "w".repeat(length);
     let long_message = json!({ "id": "bad_request", "message": "m".repeat(8000) }).to_string();
     let longest = format!(r#"{{"id":"{}"}}"#, word(60));

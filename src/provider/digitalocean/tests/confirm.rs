@@ -31,7 +31,7 @@ fn is_gone(presence: &Presence) -> bool {
 }
 
 #[tokio::test]
-async fn a_droplet_is_there_gone_or_unknown() {
+async fn a_droplet_is_present_gone_or_unknown() {
     let droplet = |id: u32| json(json!({ "droplet": { "id": id, "name": "web-1" } }));
     let too_long = json(json!({ "droplet": { "id": 1, "size_slug": "s".repeat(1000) } }));
     let of = async |answer: Answer| {
@@ -60,7 +60,7 @@ async fn a_droplet_is_there_gone_or_unknown() {
 }
 
 #[tokio::test]
-async fn a_refused_token_ends_all_questions() {
+async fn a_rejected_token_ends_all_confirmations() {
     let server = Server::in_turn([status(401, "")]).await;
     let client = server.client(quick());
     let (confirming, last) = (Confirming::default(), Map::new());
@@ -84,7 +84,7 @@ async fn a_kind_that_is_not_synced_is_unknown() {
 }
 
 #[tokio::test]
-async fn questions_that_come_too_late_are_not_asked() {
+async fn confirmations_after_the_time_limit_are_not_requested() {
     let server = Server::in_turn([not_found()]).await;
     let client = server.client(Limits {
         confirming: Duration::ZERO,
@@ -119,7 +119,7 @@ async fn a_single_endpoint_names_its_certificate() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_asked_for_by_its_name() {
+async fn a_certificate_is_requested_by_its_name() {
     let certificates = |names: &[&str]| {
         let all = names
             .iter()
@@ -140,7 +140,7 @@ async fn a_certificate_is_asked_for_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_record_is_asked_for_below_its_domain() {
+async fn a_record_is_requested_below_its_domain() {
     let record = json!({ "domain_record": { "id": 12, "type": "A", "name": "www" } });
     let server = Server::with([("domains/shop.example/records/12", json(record))]).await;
     let last = json!({ "domain": "shop.example" });
@@ -153,7 +153,7 @@ async fn a_record_is_asked_for_below_its_domain() {
 }
 
 #[tokio::test]
-async fn records_without_a_known_domain_are_listed_once_for_all_questions() {
+async fn records_without_a_known_domain_are_listed_once_for_all_confirmations() {
     let server = Server::with([
         ("domains", list("domains", json!([{ "name": "shop.example" }]))),
         (
@@ -218,7 +218,7 @@ async fn node_pools_are_gone_or_listed_where_the_cluster_is_not_known() {
 }
 
 #[tokio::test]
-async fn a_database_firewall_is_there_as_long_as_its_cluster() {
+async fn a_database_firewall_exists_as_long_as_its_cluster() {
     let rules = || json(json!({ "rules": [{ "uuid": "r-1", "type": "ip_addr", "value": "203.0.113.5" }] }));
     let database = || json(json!({ "database": { "id": "db-1", "name": "main" } }));
     let of = async |database: Answer, rules: Answer| {

@@ -28,7 +28,7 @@ async fn account<const N: usize>(more: [(&'static str, Answer); N]) -> Server {
     .await
 }
 
-/// The only resource of a kind, and what is not known of it.
+/// The only resource of a kind, and its unread fields.
 async fn only(server: &Server, name: &str) -> (ListedResource, Option<String>) {
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind(name)).await.unwrap();
@@ -56,7 +56,7 @@ fn members(droplets: &[u32]) -> Answer {
 }
 
 #[tokio::test]
-async fn where_there_is_one_project_everything_is_in_it() {
+async fn a_single_project_contains_every_resource() {
     let server = account([]).await;
     for name in ["droplet", "volume"] {
         let (resource, note) = only(&server, name).await;
@@ -78,7 +78,7 @@ async fn where_there_is_one_project_everything_is_in_it() {
 }
 
 #[tokio::test]
-async fn projects_are_asked_for_only_where_they_can_tell_something() {
+async fn projects_are_requested_only_if_needed() {
     let server = account([(
         "volumes",
         list("volumes", json!([{ "id": "v-1", "project_id": "p-7" }])),
@@ -93,7 +93,7 @@ async fn projects_are_asked_for_only_where_they_can_tell_something() {
 }
 
 #[tokio::test]
-async fn without_droplets_no_pool_is_asked_for() {
+async fn without_droplets_no_pool_is_requested() {
     let server = account([("droplets", list("droplets", json!([])))]).await;
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind("droplet")).await;
@@ -102,7 +102,7 @@ async fn without_droplets_no_pool_is_asked_for() {
 }
 
 #[tokio::test]
-async fn of_several_projects_the_one_that_lists_a_resource_has_it() {
+async fn a_resource_is_in_the_project_that_lists_it() {
     let server = account([
         ("projects", projects(&["p-1", "p-2"])),
         ("projects/p-1/resources", resources(&[("do:droplet:2", 1)])),
@@ -125,7 +125,7 @@ async fn of_several_projects_the_one_that_lists_a_resource_has_it() {
 }
 
 #[tokio::test]
-async fn a_resource_that_moves_while_projects_are_read_is_where_it_came_last() {
+async fn a_resource_moved_while_projects_are_read_is_in_the_later_project() {
     for (first, second, holder) in [(1, 2, "p-2"), (2, 1, "p-1")] {
         let server = account([
             ("projects", projects(&["p-1", "p-2"])),
@@ -158,7 +158,7 @@ async fn a_project_may_call_a_reserved_address_a_floating_one() {
 }
 
 #[tokio::test]
-async fn projects_that_cannot_be_read_leave_the_last_known_one_and_say_so() {
+async fn unreadable_projects_leave_the_project_unread_with_a_reason() {
     let server = account([("projects", status(403, ""))]).await;
     let (volume, note) = only(&server, "volume").await;
     assert!(volume.unread_fields.contains(PROJECT_ID));
@@ -185,7 +185,7 @@ async fn projects_that_cannot_be_read_leave_the_last_known_one_and_say_so() {
 }
 
 #[tokio::test]
-async fn a_token_that_projects_refuse_ends_the_run() {
+async fn a_token_rejected_for_projects_ends_the_run() {
     for more in [
         ("projects", status(401, "")),
         ("droplets/autoscale", status(401, "")),

@@ -25,7 +25,7 @@ async fn listed(server: &Server, limits: Limits) -> std::result::Result<Vec<Valu
     list(&server.client(limits), &VOLUMES, soon()).await
 }
 
-/// What comes of a list that is answered page by page, always the same.
+/// The result of a list whose pages always have the same answers.
 async fn comes_of<const N: usize>(pages: [Answer; N]) -> std::result::Result<usize, String> {
     let server = Server::start(move |asked| {
         let number = (1..=N).find(|number| asked.contains(&format!("&page={number}&")));
@@ -44,7 +44,7 @@ fn incomplete(why: &str) -> std::result::Result<usize, String> {
 }
 
 #[tokio::test]
-async fn every_page_is_asked_for_with_the_filters_of_the_list() {
+async fn every_page_is_requested_with_the_filters_of_the_list() {
     let pages = [page(0..200, 401), page(200..400, 401), page(400..401, 401)];
     let server = Server::in_turn(pages).await;
     let limits = Limits {
@@ -80,7 +80,7 @@ async fn a_list_that_lacks_items_is_incomplete() {
 }
 
 #[tokio::test]
-async fn a_list_that_does_not_say_how_many_there_are_is_incomplete() {
+async fn a_list_without_a_total_is_incomplete() {
     assert_eq!(
         comes_of([page(0..3, Value::Null)]).await,
         incomplete("the response has no total (meta.total)")
@@ -110,7 +110,7 @@ async fn a_list_that_changes_while_it_is_read_is_read_once_more() {
 }
 
 #[tokio::test]
-async fn a_list_has_at_most_so_many_pages() {
+async fn the_number_of_pages_of_a_list_is_limited() {
     let two_pages = || Limits {
         pages: 2,
         in_flight: 1,
@@ -128,7 +128,7 @@ async fn a_list_has_at_most_so_many_pages() {
 }
 
 #[tokio::test]
-async fn a_list_without_pages_is_everything_in_one_answer() {
+async fn a_list_without_pages_is_complete_in_one_answer() {
     let whole = Source {
         paged: false,
         ..VOLUMES
@@ -140,7 +140,7 @@ async fn a_list_without_pages_is_everything_in_one_answer() {
 }
 
 #[tokio::test]
-async fn why_a_list_cannot_be_had_names_its_path() {
+async fn the_reason_for_an_unreadable_list_names_its_path() {
     let text = str::to_owned;
     for (answer, unlisted) in [
         (status(401, ""), Unlisted::Unauthorized),

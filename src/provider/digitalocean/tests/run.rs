@@ -38,7 +38,7 @@ fn ids(listing: KindListing) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_list_that_several_kinds_need_is_asked_for_once() {
+async fn a_list_that_several_kinds_need_is_requested_once() {
     let balancer = json!([{ "id": "lb-1", "project_id": "p-1",
         "forwarding_rules": [{ "certificate_id": "cert-1" }] }]);
     let server = Server::with([
@@ -109,7 +109,7 @@ async fn a_list_that_several_kinds_need_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn what_a_kind_comes_to_says_why_it_is_not_complete() {
+async fn the_result_of_an_incomplete_kind_has_a_reason() {
     let server = Server::with([
         ("firewalls", status(403, "")),
         ("snapshots", status(422, "")),
@@ -151,7 +151,7 @@ async fn droplets_with_and_without_a_gpu_are_one_kind() {
 }
 
 #[tokio::test]
-async fn an_item_without_an_id_leaves_its_kind_incomplete() {
+async fn an_item_without_an_id_makes_its_kind_incomplete() {
     let server = Server::with([
         (
             "registries",
@@ -177,7 +177,7 @@ async fn an_item_without_an_id_leaves_its_kind_incomplete() {
 }
 
 #[tokio::test]
-async fn a_resource_that_cannot_be_kept_leaves_its_kind_incomplete() {
+async fn a_resource_that_cannot_be_stored_makes_its_kind_incomplete() {
     let long = "v".repeat(1000);
     let volumes = json!([{ "id": "v-1" }, { "id": "v-2", "region": long }]);
     let server = Server::with([("firewalls", list("firewalls", volumes))]).await;
@@ -202,7 +202,7 @@ async fn the_newer_of_two_certificates_of_one_name_counts() {
 }
 
 #[tokio::test]
-async fn certificates_are_named_and_asked_for_only_where_one_is_used() {
+async fn certificates_are_requested_only_if_one_is_used() {
     let endpoints = |certificate: &str| {
         list(
             "endpoints",
@@ -230,7 +230,7 @@ async fn certificates_are_named_and_asked_for_only_where_one_is_used() {
 }
 
 #[tokio::test]
-async fn records_of_all_domains_are_listed_but_for_the_soa() {
+async fn records_of_all_domains_are_listed_except_soa() {
     let records = |ids: [u32; 2]| {
         let [soa, a] = ids;
         list(
@@ -262,7 +262,7 @@ async fn records_of_all_domains_are_listed_but_for_the_soa() {
 }
 
 #[tokio::test]
-async fn a_domain_that_is_deleted_meanwhile_leaves_the_records_incomplete() {
+async fn a_domain_deleted_during_the_listing_makes_the_records_incomplete() {
     let server = Server::start(|asked| match asked {
         "domains?page=1&per_page=200" => list("domains", json!([{ "name": "shop.example" }])),
         _ => not_found(),

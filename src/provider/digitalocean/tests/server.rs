@@ -86,7 +86,7 @@ impl Server {
         Self { url, asked, server }
     }
 
-    /// One answer after the other to whatever is asked; the last one stays.
+    /// One answer after the other to any request; the last one is repeated.
     pub(super) async fn in_turn(answers: impl IntoIterator<Item = Answer>) -> Self {
         let mut answers: Vec<Answer> = answers.into_iter().collect();
         answers.reverse();
@@ -127,7 +127,7 @@ impl Server {
         self.asked.lock().unwrap().clone()
     }
 
-    /// How often a list, or a single object, was asked for.
+    /// How often a list or a single object was requested.
     pub(super) fn times(&self, path: &str) -> usize {
         let asked = self.asked();
         asked.iter().filter(|asked| without_page(asked) == path).count()

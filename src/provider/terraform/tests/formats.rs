@@ -80,7 +80,7 @@ fn two_addresses_of_one_resource_are_one_if_they_agree() {
 }
 
 #[test]
-fn show_json_says_the_same_as_the_state() {
+fn show_json_is_read_like_the_state() {
     let droplet = |name: &str, id: &str| {
         json!({
             "address": format!("digitalocean_droplet.{name}"), "mode": "managed", "type": "digitalocean_droplet", "name": name,
@@ -111,7 +111,7 @@ fn show_json_says_the_same_as_the_state() {
 }
 
 #[test]
-fn what_is_no_state_is_refused_in_one_line_that_quotes_nothing() {
+fn an_invalid_state_is_refused_in_one_line_without_quoting_it() {
     assert_eq!(why(""), "the file is empty");
     let whole = file(vec![resource("digitalocean_droplet", "a", json!({"id": "1"}))]).to_string();
     assert!(why(&whole[..whole.len() / 2]).contains("incomplete"));
@@ -143,7 +143,7 @@ fn what_is_no_state_is_refused_in_one_line_that_quotes_nothing() {
 }
 
 #[test]
-fn the_type_says_whose_a_resource_is_whatever_the_provider_is_called() {
+fn the_resource_type_determines_the_provider_whatever_its_address() {
     let addresses = [
         "provider[\"registry.terraform.io/digitalocean/digitalocean\"].east",
         "provider[\"registry.terraform.io/-/digitalocean\"]",
@@ -174,7 +174,7 @@ fn with_attributes(type_name: &str, attributes: &str) -> State {
 }
 
 #[test]
-fn an_instance_that_cannot_be_read_is_named_and_its_spec_stays() {
+fn an_unreadable_instance_is_named_and_its_spec_is_kept() {
     let held = |type_name: &str, attributes: &str| {
         let state = with_attributes(type_name, attributes);
         assert!(state.desired.is_empty(), "{attributes}");
@@ -272,7 +272,7 @@ fn an_soa_record_is_refused_by_name() {
 }
 
 #[test]
-fn lines_of_a_ci_wrapper_are_named_as_such() {
+fn lines_of_a_ci_wrapper_are_recognized_and_named() {
     let state = file(vec![resource("digitalocean_droplet", "a", json!({"id": "1"}))]);
     let text = serde_json::to_string_pretty(&state).unwrap();
     for wrapped in [
@@ -290,7 +290,7 @@ fn lines_of_a_ci_wrapper_are_named_as_such() {
 }
 
 #[test]
-fn a_list_is_no_state() {
+fn a_json_list_is_not_a_state() {
     for list in ["[4, null, \"l-1\", 1, []]", "[]"] {
         assert!(why(list).contains("not a Terraform state"), "{list}");
     }
@@ -361,7 +361,7 @@ const TYPES: [&str; 12] = [
 
 proptest! {
     #[test]
-    fn no_attribute_of_any_shape_is_too_much(
+    fn attributes_of_any_shape_are_handled(
         type_name in prop::sample::select(TYPES.to_vec()),
         attributes in prop::collection::btree_map(prop::sample::select(ATTRIBUTES.to_vec()), anything(), 0..12),
     ) {

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn a_droplet_is_its_declared_fields() {
+fn a_droplet_is_mapped_to_its_declared_fields() {
     let attributes = json!({
         "id": "3164444", "name": "web-1", "region": "NYC3", "size": "S-1vcpu-1gb", "tags": ["Web", "env:prod"],
         "backups": true, "ipv6": false, "monitoring": null, "private_networking": true, "public_networking": true,
@@ -167,7 +167,7 @@ fn a_firewall_has_the_shape_of_the_api() {
 }
 
 #[test]
-fn networks_names_and_addresses() {
+fn networks_domains_and_addresses_are_mapped() {
     let vpc = json!({"id": "v", "name": "prod", "region": "nyc1", "description": null, "ip_range": "10.0.0.0/24",
         "default": false, "created_at": "2020-03-13 19:20:47 +0000 UTC"});
     let expected = json!({"name": "prod", "region": "nyc1", "description": null, "ip_range": "10.0.0.0/24"});
@@ -216,7 +216,7 @@ fn networks_names_and_addresses() {
 }
 
 #[test]
-fn the_default_pool_of_a_cluster_is_a_pool_like_any_other() {
+fn the_default_pool_of_a_cluster_is_mapped_like_any_pool() {
     let cluster = json!({
         "id": "k", "name": "prod", "region": "nyc3", "version": "1.31.1-do.0", "auto_upgrade": true, "ha": null,
         "surge_upgrade": true, "tags": ["k8s", "k8s:k", "Team"], "vpc_uuid": "v", "cluster_subnet": "10.244.0.0/16",
@@ -296,7 +296,7 @@ fn an_app_has_the_shape_of_the_api_and_no_values() {
 }
 
 #[test]
-fn the_other_kinds() {
+fn the_other_kinds_are_mapped() {
     let cases = [
         (
             "digitalocean_certificate",

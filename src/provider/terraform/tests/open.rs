@@ -18,7 +18,7 @@ fn is_open(desired: &Desired, part: &str) -> bool {
 }
 
 #[test]
-fn names_of_domains_count_where_no_block_says_more() {
+fn names_of_domains_are_compared_if_no_block_declares_more() {
     let domains = |spec: Value| app(spec).spec["spec"]["domains"].clone();
     assert_eq!(
         domains(json!({"name": "shop", "domains": ["shop.example"]})),
@@ -39,7 +39,7 @@ fn names_of_domains_count_where_no_block_says_more() {
 }
 
 #[test]
-fn what_the_configuration_of_an_app_leaves_to_the_cloud_is_open() {
+fn undeclared_parts_of_an_app_are_not_compared() {
     let app = app(json!({"name": "shop",
         "service": [{"name": "web", "env": [{"key": "A", "scope": "RUN_TIME"}]},
                     {"name": "api", "http_port": 9000}]}));
@@ -56,7 +56,7 @@ fn what_the_configuration_of_an_app_leaves_to_the_cloud_is_open() {
 }
 
 #[test]
-fn a_rule_of_an_app_is_known_by_all_that_it_says_but_for_its_lists() {
+fn a_rule_of_an_app_is_identified_by_its_fields_except_lists() {
     let app = app(json!({"name": "shop", "ingress": [{"rule": [{
         "match": [{"path": [{"prefix": "/api"}]}], "component": [{"name": "web"}],
         "cors": [{"allow_methods": ["GET"]}]}]}]}));
@@ -75,7 +75,7 @@ fn a_rule_of_an_app_is_known_by_all_that_it_says_but_for_its_lists() {
 }
 
 #[test]
-fn a_block_of_which_nothing_is_known_is_open_as_a_whole() {
+fn an_unknown_block_is_not_compared_at_all() {
     let policy = |policy: Value| {
         only(
             "digitalocean_kubernetes_cluster",
@@ -92,7 +92,7 @@ fn a_block_of_which_nothing_is_known_is_open_as_a_whole() {
 }
 
 #[test]
-fn an_open_part_of_a_rule_is_found_by_the_rest_of_the_rule() {
+fn an_uncompared_part_of_a_rule_is_identified_by_the_rest_of_it() {
     let balancer = only(
         "digitalocean_loadbalancer",
         json!({"id": "lb", "name": "lb", "forwarding_rule": [{"entry_protocol": "http", "entry_port": 80,
@@ -109,7 +109,7 @@ fn an_open_part_of_a_rule_is_found_by_the_rest_of_the_rule() {
 }
 
 #[test]
-fn an_attribute_that_is_not_there_is_open_and_one_that_is_null_is_unset() {
+fn an_absent_attribute_is_not_compared_and_a_null_one_is_unset() {
     let pool = |more: Value| {
         let mut pool = json!({"id": "p", "name": "default", "size": "s-2"});
         pool.as_object_mut()
@@ -128,7 +128,7 @@ fn an_attribute_that_is_not_there_is_open_and_one_that_is_null_is_unset() {
 }
 
 #[test]
-fn a_disk_is_declared_unless_it_grows_by_itself() {
+fn a_disk_size_is_declared_unless_autoscaling_is_on() {
     let disk = |size: &str, grows: bool| {
         only(
             "digitalocean_database_cluster",
