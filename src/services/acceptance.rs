@@ -1,17 +1,13 @@
-//! Resolving a drift: the live value becomes the desired one.
+//! Accepting a drift: the live value becomes the expected one.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftStatus};
 use entity::cloud_provisioned as provisioned;
-use entity::cloud_resource_events::EventType;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, DatabaseTransaction, EntityTrait, IntoActiveModel, QuerySelect,
-};
-use serde_json::{Value, json};
+use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::detection::apply_in_txn;
-use super::events::{self, NewEvent, SYSTEM};
+use super::drift_rows;
 use super::inventory;
 use super::locks::{self, Lock};
 use super::provisioning;
@@ -23,33 +19,34 @@ use crate::domain::sweep::{Change, Pair};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
-/// What to accept.
+/// A request to accept a drift.
 #[derive(Clone, Debug)]
 pub struct AcceptDrift {
-    /// The row.
+    /// The drift.
     pub drift_id: Uuid,
-    /// Revision of the row that the caller saw; None does not ask.
+    /// The revision that the caller saw; None accepts any revision.
     pub revision: Option<i32>,
-    /// Why, for those who come later.
+    /// The reason for the decision.
     pub note: Option<String>,
 }
 
-/// What an accept made of the row and of the spec.
+/// The drift and the spec after an accept.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// The row, no longer open.
+    /// The accepted drift.
     pub drift: cloud_drift::Model,
-    /// The spec from now on; None if it was retired.
+    /// The new spec; None if it was retired.
     pub provisioned: Option<provisioned::Model>,
-    /// The Terraform state that owns the spec, as the spec's source names it: its next import undoes the accept.
+    /// The source of the spec if a Terraform state owns it: the next import of that state undoes the accept.
     pub owned_by: Option<String>,
 }
 
-/// Accepts a drift in the name of `actor`.
+/// Accepts a drift as a decision of `actor`.
 ///
-/// NOT_FOUND, ALREADY_RESOLVED, LIVE_VALUE_MOVED (the row is refreshed all the same, so that whoever looks
-/// again sees what is true) and SPEC_MOVED as [`decide_accept`] finds; BAD_USER_INPUT if the note, or the
-/// spec that would come of it, may not enter.
+/// # Errors
+///
+/// NOT_FOUND; ALREADY_RESOLVED, SPEC_MOVED and LIVE_VALUE_MOVED as [`decide_accept`] finds (with LIVE_VALUE_MOVED the
+/// drift is refreshed nevertheless); BAD_USER_INPUT if the note or the new spec is not valid.
 pub async fn accept_drift(
     db: &Db,
     actor: &str,
@@ -59,7 +56,7 @@ pub async fn accept_drift(
     if let Some(note) = &accept.note {
         check_text("note", note, MAX_TEXT_BYTES)?;
     }
-    // The refusal that refreshes the row has to commit, so it is an outcome here and an error outside.
+    // The refusal that refreshes the drift has to be committed, so inside the transaction it is not an error.
     db.write_txn(|txn| async move { accept_in_txn(&txn, actor, accept, now).await })
         .await?
 }
@@ -108,7 +105,12 @@ async fn accept_in_txn(
             None
         }
     };
-    let drift = close_in_txn(txn, drift, actor, accept, provisioned.as_ref(), now).await?;
+    let accepting = drift_rows::Accepting {
+        actor,
+        note: accept.note.as_deref(),
+        spec_version: provisioned.as_ref().map(|spec| spec.spec_version),
+    };
+    let drift = drift_rows::accept_in_txn(txn, drift, accepting, now).await?;
     Ok(Ok(Accepted {
         drift,
         provisioned,
@@ -116,36 +118,7 @@ async fn accept_in_txn(
     }))
 }
 
-async fn close_in_txn(
-    txn: &DatabaseTransaction,
-    drift: cloud_drift::Model,
-    actor: &str,
-    accept: &AcceptDrift,
-    provisioned: Option<&provisioned::Model>,
-    now: DateTime<Utc>,
-) -> Result<cloud_drift::Model> {
-    let mut data = json!({ "driftId": drift.id, "field": drift.field });
-    if let (Some(data), Some(spec)) = (data.as_object_mut(), provisioned) {
-        data.insert("expected".to_owned(), drift.expected.clone().unwrap_or_default());
-        data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
-        data.insert("specVersion".to_owned(), spec.spec_version.into());
-    }
-    let event = NewEvent {
-        resource_id: drift.resource_id,
-        event_type: EventType::DriftAccepted,
-        data,
-    };
-    let mut row = drift.into_active_model();
-    row.status = Set(DriftStatus::Accepted);
-    row.resolved_at = Set(Some(now));
-    row.resolved_by = Set(Some(actor.to_owned()));
-    row.resolution_note = Set(accept.note.clone());
-    let drift = row.update(txn).await?;
-    events::append_in_txn(txn, vec![event], actor, now).await?;
-    Ok(drift)
-}
-
-/// Makes the row say what is true now, and returns the refusal that says so too.
+/// Refreshes the drift, and returns the error with its current values.
 async fn refresh_in_txn(
     txn: &DatabaseTransaction,
     drift: cloud_drift::Model,
@@ -159,9 +132,7 @@ async fn refresh_in_txn(
         Some(Change::Open(_)) | None => (drift.revision, drift.status),
     };
     if let Some(change) = refresh {
-        let mut happened = Vec::new();
-        apply_in_txn(txn, drift.resource_id, &change, now, &mut happened).await?;
-        events::append_in_txn(txn, happened, SYSTEM, now).await?;
+        drift_rows::write_in_txn(txn, &[(drift.resource_id, &change)], now).await?;
     }
     Ok(Error::LiveValueMoved {
         actual,

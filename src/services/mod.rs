@@ -7,6 +7,7 @@ pub mod acceptance;
 pub mod baseline;
 pub mod coverage;
 pub mod detection;
+pub mod drift_rows;
 pub mod events;
 pub mod facets;
 pub mod feed;

@@ -1,19 +1,18 @@
 //! Retiring specs: nothing is wanted of their resources any more.
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resource_events::EventType;
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::detection::apply_in_txn;
-use super::events::{self, NewEvent, SYSTEM};
-use super::locks::{self, Lock, locked};
+use super::drift_rows;
+use super::events::{self, NewEvent};
+use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_in_txn, version_in_force};
-use crate::db::{Db, decodable};
+use crate::db::Db;
 use crate::domain::sweep::{Pair, plan};
 use crate::error::{Error, Result};
 
@@ -72,11 +71,7 @@ async fn close_in_txn(
     resource: resources::Model,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let open = drift::Entity::find()
-        .filter(drift::Column::Status.eq(DriftStatus::Open))
-        .filter(drift::Column::ResourceId.eq(resource.id))
-        .order_by_asc(drift::Column::Field);
-    let (open, _) = decodable(locked(open, Lock::Update), txn).await?;
+    let open = drift_rows::lock_open_of_in_txn(txn, resource.id).await?;
     let id = resource.id;
     let retired = provisioned::Model {
         retired_at: Some(now),
@@ -88,11 +83,10 @@ async fn close_in_txn(
         open,
         listed_at: None,
     };
-    let mut happened = Vec::new();
-    for change in plan(&pair, now).changes {
-        apply_in_txn(txn, id, &change, now, &mut happened).await?;
-    }
-    events::append_in_txn(txn, happened, SYSTEM, now).await
+    let plan = plan(&pair, now);
+    let changes: Vec<_> = plan.changes.iter().map(|change| (id, change)).collect();
+    drift_rows::write_in_txn(txn, &changes, now).await?;
+    Ok(())
 }
 
 /// Retires specs that are locked, in as many statements for one as for many. Their versions rise, so that a later

@@ -8,7 +8,7 @@ use drift_inbox::clock::Clock;
 use drift_inbox::error::{Error, Result};
 use drift_inbox::services::acceptance::{self, AcceptDrift, Accepted};
 use drift_inbox::services::baseline::record_baseline;
-use drift_inbox::services::detection::{Batch, Scope, SweepCounts, Written, gather, write};
+use drift_inbox::services::detection::{Applied, Gathered, Scope, SweepCounts, apply, gather, plan};
 use drift_inbox::services::locks::{self, Lock};
 use drift_inbox::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
 use drift_inbox::services::resources::ResourceFilter;
@@ -34,25 +34,25 @@ async fn resized() -> TestApp {
     t
 }
 
-async fn gathered(t: &TestApp) -> Batch {
+async fn gathered(t: &TestApp) -> Gathered {
     gather(t.db(), &Scope::All, None)
         .await
         .unwrap()
         .expect("there are specs")
 }
 
-async fn written(t: &TestApp, batch: &Batch) -> Written {
-    write(t.db(), batch, t.now()).await.unwrap()
+async fn applied(t: &TestApp, batch: &Gathered) -> Applied {
+    apply(t.db(), &plan(batch, t.now()), t.now()).await.unwrap()
 }
 
 /// Nothing of the batch is written.
-async fn moved(t: &TestApp, batch: &Batch) {
+async fn moved(t: &TestApp, batch: &Gathered) {
     let before = t.drifts().await;
-    let written = written(t, batch).await;
+    let applied = applied(t, batch).await;
     assert_eq!(
-        (written.moved.len(), done(&written.counts)),
+        (applied.moved.len(), done(&applied.counts)),
         (1, 0),
-        "{written:?}"
+        "{applied:?}"
     );
     assert_eq!(t.drifts().await, before);
 }
@@ -217,9 +217,9 @@ async fn one_concurrently_changed_resource_does_not_delay_the_rest_of_its_batch(
     }
     let batch = gathered(&t).await;
     t.record_spec("web-2", json!({ "size_slug": HUGE })).await;
-    let written = written(&t, &batch).await;
-    assert_eq!((written.counts.opened, written.counts.resources), (2, 2));
-    assert_eq!(written.moved, [t.resource("web-2").await.id]);
+    let applied = applied(&t, &batch).await;
+    assert_eq!((applied.counts.opened, applied.counts.resources), (2, 2));
+    assert_eq!(applied.moved, [t.resource("web-2").await.id]);
     let counts = t.sweep().await;
     assert_eq!((counts.opened, counts.moved), (1, 0));
     assert_eq!(
@@ -318,7 +318,7 @@ async fn two_concurrent_retires_succeed_once_and_the_sweep_opens_no_drift() {
         "{lost:?}"
     );
     assert_eq!(
-        written(&t, &batch).await.counts,
+        applied(&t, &batch).await.counts,
         SweepCounts {
             resources: 1,
             fields_compared: 1,
@@ -369,8 +369,8 @@ async fn two_concurrent_sweeps_open_one_drift() {
     let (a, b) = together(
         &t,
         "web-1",
-        async move { write(&one, &a, now).await.unwrap() },
-        async move { write(&other, &b, now).await.unwrap() },
+        async move { apply(&one, &plan(&a, now), now).await.unwrap() },
+        async move { apply(&other, &plan(&b, now), now).await.unwrap() },
     )
     .await;
     assert_eq!(a.counts.opened + b.counts.opened, 1, "{a:?} {b:?}");

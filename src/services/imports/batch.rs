@@ -8,7 +8,7 @@ use sea_orm::DatabaseTransaction;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn, open_drifts};
+use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn};
 use super::{Closing, Import, Refusal, TakenOver, declarations};
 use crate::domain::imports::{Decision, decide, may_be_taken_over};
 use crate::domain::not_compared::NotCompared;
@@ -17,6 +17,7 @@ use crate::domain::validation::{InvalidInput, check_spec};
 use crate::error::Result;
 use crate::provider::check_identity;
 use crate::provider::terraform::Desired;
+use crate::services::drift_rows;
 use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
 use crate::services::stored_specs::{StoredSpec, stored_in_txn};
@@ -243,7 +244,7 @@ pub(super) async fn closed_by(
 ) -> Result<Vec<Closing>> {
     let ids: Vec<Uuid> = wanted.iter().map(|wanted| wanted.row.id).collect();
     let mut open: BTreeMap<Uuid, Vec<drift::Model>> = BTreeMap::new();
-    for row in open_drifts(txn, &ids).await? {
+    for row in drift_rows::open_of(txn, &ids).await? {
         open.entry(row.resource_id).or_default().push(row);
     }
     let mut closes = Vec::new();
@@ -276,7 +277,7 @@ pub(super) async fn closed_by(
 pub(super) async fn closed_by_leaving(txn: &DatabaseTransaction, leaving: &[Uuid]) -> Result<Vec<Closing>> {
     let rows = crate::services::resources::by_ids(txn, leaving).await?;
     let rows: BTreeMap<Uuid, resources::Model> = rows.into_iter().map(|row| (row.id, row)).collect();
-    let open = open_drifts(txn, leaving).await?;
+    let open = drift_rows::open_of(txn, leaving).await?;
     Ok(open
         .into_iter()
         .filter_map(|open| Some(closing(rows.get(&open.resource_id)?, open.id, open.field)))

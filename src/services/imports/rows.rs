@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{ExprTrait as _, OnConflict};
 use sea_orm::{
@@ -126,15 +125,4 @@ pub(super) async fn lock_in_txn(
     let rows = locked(rows, lock);
     txn.query_all_raw(rows.build(txn.get_database_backend())).await?;
     stored_in_txn(txn, ids, Some(Lock::Update)).await
-}
-
-pub(super) async fn open_drifts<C: ConnectionTrait>(
-    connection: &C,
-    resources: &[Uuid],
-) -> Result<Vec<drift::Model>> {
-    let select = drift::Entity::find()
-        .filter(drift::Column::Status.eq(DriftStatus::Open))
-        .filter(drift::Column::ResourceId.is_in(resources.iter().copied()))
-        .order_by_asc(drift::Column::Id);
-    Ok(decodable(select, connection).await?.0)
 }
