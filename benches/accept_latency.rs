@@ -11,9 +11,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::db::Db;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::file::InventoryFile;
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use drift_inbox::services::inventory::SyncOptions;
@@ -78,7 +79,7 @@ async fn drifts(app: &App) -> Vec<cloud_drift::Model> {
     })
     .await
     .unwrap();
-    app.run(JobRequest::detect_all()).await.unwrap();
+    app.jobs().run(JobRequest::detect_all()).await.unwrap();
     cloud_drift::Entity::find()
         .filter(cloud_drift::Column::Status.eq(DriftStatus::Open))
         .all(db.reader())
@@ -98,13 +99,13 @@ async fn main() {
     let app = App::new(db, Clock::System, Some(Arc::new(InventoryFile::new(&file))));
     let sync = || JobRequest::Sync(SyncOptions::default());
     write_inventory(&file, volumes());
-    app.run(sync()).await.unwrap();
+    app.jobs().run(sync()).await.unwrap();
     let drifts = drifts(&app).await;
     write_inventory(&file, volumes().chain(droplets(resources)));
 
     let started = Instant::now();
     let syncing = app.clone();
-    let syncing = tokio::spawn(async move { syncing.run(sync()).await });
+    let syncing = tokio::spawn(async move { syncing.jobs().run(sync()).await });
     let (mut took, mut failed) = (Vec::new(), Vec::new());
     for drift in &drifts {
         if syncing.is_finished() {

@@ -2,7 +2,7 @@
 //! each difference.
 //!
 //! The modules, in the order in which they may import each other: [`domain`] decides, [`services`] read and write,
-//! [`live`] publishes committed changes, [`app`] runs the jobs, [`graphql`] and [`http`] serve the API, [`cli`] is
+//! [`jobs`] runs the jobs, [`live`] publishes committed changes, [`app`] holds the state, [`graphql`] and [`http`] serve the API, [`cli`] is
 //! the command line.
 #![warn(missing_docs)]
 
@@ -16,6 +16,7 @@ pub mod domain;
 pub mod error;
 pub mod graphql;
 pub mod http;
+pub mod jobs;
 pub mod live;
 pub mod provider;
 pub mod scheduler;

@@ -7,10 +7,11 @@ use entity::job_runs::Job;
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 
-use crate::app::{App, JobRequest, Started};
+use crate::app::App;
 use crate::domain::schedule::Schedule;
 use crate::error::Result;
-use crate::services::job_runs::{HEARTBEAT_LIMIT, Trigger, last_success};
+use crate::jobs::Scheduled;
+use crate::services::job_runs::{HEARTBEAT_LIMIT, last_success};
 
 /// The running scheduler.
 pub struct Scheduler {
@@ -57,7 +58,7 @@ pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
     let Some(tick) = schedule.newest_tick(app.clock().now()) else {
         return;
     };
-    match app.start(JobRequest::of_tick(job), Trigger::Tick(tick)).await {
+    match app.jobs().start_scheduled(job, Scheduled::Tick(tick)).await {
         Ok(started) => tracing::debug!(?job, %tick, ?started, "tick"),
         Err(error) => tracing::error!(?job, %tick, %error, "starting a job at its tick failed"),
     }
@@ -77,13 +78,13 @@ pub async fn catch_up(app: &App) -> bool {
 
 /// Returns false if the job is overdue and another run of it was active.
 async fn catch_up_job(app: &App, job: Job, schedule: &Schedule) -> Result<bool> {
-    let source = app.source().filter(|_| job == Job::SyncInventory);
+    let source = app.jobs().source().filter(|_| job == Job::SyncInventory);
     let last = last_success(app.db(), job, source).await?;
     if !schedule.is_overdue(last, app.db().time(app.db().reader()).await?) {
         return Ok(true);
     }
-    match app.start(JobRequest::of_tick(job), Trigger::CatchUp).await? {
-        Started::Running(run) => run.wait().await.map(|_| true),
-        Started::Skipped | Started::Taken => Ok(false),
+    match app.jobs().start_scheduled(job, Scheduled::CatchUp).await? {
+        Some(run) => run.wait().await.map(|_| true),
+        None => Ok(false),
     }
 }

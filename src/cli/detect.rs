@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::args::{DetectArgs, Format};
 use super::{Failure, Outcome, connect, counted, missing_database, no_database, progress, summary, table};
-use crate::app::{App, JobRequest, SourceSettings};
+use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
 use crate::config::ScheduleArgs;
 use crate::domain::schedule::Schedules;
+use crate::jobs::JobRequest;
 use crate::services::detection::{Scope, SweepCounts};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::resources::{self, ResourceFilter};
@@ -46,7 +47,7 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
         scope: Scope::All,
         progress: Some(progress),
     };
-    let run = app.run(request).await;
+    let run = app.jobs().run(request).await;
     watched.finish_and_clear();
     let run = run?;
     let open = inbox::count(app.db().reader(), &DriftFilter::default()).await?;

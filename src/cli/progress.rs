@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::app::Progress;
+use crate::jobs::Progress;
 use crate::services::detection::SweepCounts;
 
 /// Interval between the frames of a spinner.

@@ -106,7 +106,7 @@ pub(super) async fn until(
     if let Err(error) = scheduler.stop().await {
         tracing::warn!(%error, "the scheduler did not stop");
     }
-    let (drained, _) = tokio::join!(app.drain(DRAIN), http);
+    let (drained, _) = tokio::join!(app.jobs().drain(DRAIN), http);
     drained?;
     Ok(ExitCode::SUCCESS)
 }

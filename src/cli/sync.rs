@@ -6,10 +6,11 @@ use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
 use super::{Outcome, connect, counted, inventory, progress, say, summary};
-use crate::app::{App, JobRequest, SourceSettings};
+use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
 use crate::config::BadSetting;
 use crate::domain::schedule::Schedules;
+use crate::jobs::JobRequest;
 use crate::services::inventory::{SyncCounts, SyncOptions};
 
 pub(super) async fn run(args: SyncArgs) -> Outcome {
@@ -31,7 +32,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     };
     let app = App::with_settings(db, Clock::System, Some(inventory), Schedules::default(), settings);
     let watched = progress::of_sync();
-    let run = app.run(JobRequest::Sync(options)).await;
+    let run = app.jobs().run(JobRequest::Sync(options)).await;
     watched.finish_and_clear();
     let run = run?;
     let source = run.source.as_deref().unwrap_or_default();

@@ -12,16 +12,16 @@ use super::types::{
     Drift, ForgottenResource, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json,
     ProvisionedSpec, RecordBaselineInput, RecordBaselinePayload, Resource,
 };
-use crate::app::{App, JobRequest, Started};
+use crate::app::App;
 use crate::domain::actor::Role;
 use crate::error::{Error, Result};
+use crate::jobs::JobRequest;
 use crate::services::acceptance::{self, AcceptDrift};
 use crate::services::baseline::record_baseline;
 use crate::services::detection::Scope;
 use crate::services::forgetting::{Forget, forget_resource};
 use crate::services::imports::import_state;
 use crate::services::inventory::SyncOptions;
-use crate::services::job_runs::Trigger;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
 
@@ -345,10 +345,6 @@ fn app_with_fresh_loaders<'c>(ctx: &Context<'c>) -> Result<&'c App> {
 }
 
 async fn run(ctx: &Context<'_>, request: JobRequest) -> ApiResult<JobRun> {
-    match app_with_fresh_loaders(ctx)?.start(request, Trigger::Hand).await? {
-        Started::Running(handle) => Ok(JobRun(handle.wait_at_most(WAIT_FOR_JOB).await?)),
-        Started::Skipped | Started::Taken => {
-            Err(Error::Internal("a manual run was skipped".to_owned()).into())
-        }
-    }
+    let handle = app_with_fresh_loaders(ctx)?.jobs().start(request).await?;
+    Ok(JobRun(handle.wait_at_most(WAIT_FOR_JOB).await?))
 }

@@ -4,16 +4,19 @@
 //! the tick. Keeping runs apart saves work; nothing relies on it to be correct. All times are those of the
 //! database's clock; only the name of a tick comes from the clock of the server that it fired on.
 
+mod claims;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::job_runs::{self as runs, Job, JobOutcome, RunTrigger};
-use sea_orm::sea_query::{Expr, OnConflict};
+use entity::job_runs::{self as runs, Job, JobOutcome};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, Select,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::claims::{TickClaim, Wanted, claim, claim_catch_up, claim_tick};
 use super::page::{self, Key, Order, Page, PageRequest};
 use crate::db::{Db, decodable};
 use crate::domain::freshness::CLOCK_TOLERANCE;
@@ -26,161 +29,6 @@ const STOPPED: &str = "the run stopped sending heartbeats";
 const AHEAD: &str = "the last heartbeat of the run is in the future: the clock of its server was wrong";
 const STARTED_AHEAD: &str =
     "the start of this run is in the future, because the clock of its server was wrong: the run is ignored";
-
-/// A job, and how much of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// The job.
-    pub job: Job,
-    /// Whether a part is enough: a sync of some kinds, a sweep of some resources.
-    pub narrowed: bool,
-    /// The source that a sync lists. Runs of different sources do not know of each other.
-    pub source: Option<String>,
-}
-
-impl From<Job> for Wanted {
-    fn from(job: Job) -> Self {
-        Self {
-            job,
-            narrowed: false,
-            source: None,
-        }
-    }
-}
-
-/// What makes a job run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// A tick of the schedule: runs once for all servers, and not beside another run.
-    Tick(DateTime<Utc>),
-    /// The server's start, because a tick was missed: not beside another run.
-    CatchUp,
-    /// An operator.
-    Hand,
-}
-
-impl Trigger {
-    fn stored(self) -> RunTrigger {
-        match self {
-            Self::Tick(_) => RunTrigger::Tick,
-            Self::CatchUp => RunTrigger::CatchUp,
-            Self::Hand => RunTrigger::Hand,
-        }
-    }
-}
-
-/// Answer to asking whether to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Run, and report to this row.
-    Run(runs::Model),
-    /// Another run of the job is under way; the row says so, if there is one.
-    Skipped(Option<runs::Model>),
-    /// Another server has this tick.
-    Taken,
-}
-
-/// Asks whether to run a job. Runs that fell silent are written off first.
-///
-/// # Errors
-/// JOB_ALREADY_RUNNING for a sync by hand beside another sync of the same source.
-pub async fn claim(db: &Db, wanted: impl Into<Wanted>, trigger: Trigger) -> Result<Claim> {
-    let wanted = &wanted.into();
-    db.write_txn(|txn| async move {
-        let now = db.time(&*txn).await?;
-        write_off_in_txn(&txn, runs::Column::Job.eq(wanted.job), now).await?;
-        let running = running_in_txn(&txn, wanted).await?;
-        let alone = wanted.job == Job::SyncInventory || trigger != Trigger::Hand;
-        let row = new_run(wanted, trigger, now);
-        if !(alone && running.is_some()) && insert_in_txn(&txn, &row).await? {
-            return Ok(Claim::Run(row));
-        }
-        let since = running.map_or(now, |run| run.started_at);
-        match trigger {
-            // Lost against a sync that began this very moment, too.
-            Trigger::Hand => Err(Error::JobAlreadyRunning { since }),
-            Trigger::CatchUp => Ok(Claim::Skipped(None)),
-            Trigger::Tick(_) => {
-                let error = Some(format!(
-                    "another run has been active since {}",
-                    since.to_rfc3339()
-                ));
-                let row = runs::Model {
-                    finished_at: Some(now),
-                    outcome: Some(JobOutcome::Skipped),
-                    error,
-                    ..row
-                };
-                let inserted = insert_in_txn(&txn, &row).await?;
-                Ok(if inserted {
-                    Claim::Skipped(Some(row))
-                } else {
-                    Claim::Taken
-                })
-            }
-        }
-    })
-    .await
-}
-
-fn new_run(wanted: &Wanted, trigger: Trigger, now: DateTime<Utc>) -> runs::Model {
-    runs::Model {
-        id: Uuid::now_v7(),
-        job: wanted.job,
-        narrowed: wanted.narrowed,
-        source: wanted.source.clone(),
-        trigger: Some(trigger.stored()),
-        scheduled_for: match trigger {
-            Trigger::Tick(tick) => Some(tick),
-            Trigger::CatchUp | Trigger::Hand => None,
-        },
-        started_at: now,
-        heartbeat_at: now,
-        finished_at: None,
-        outcome: None,
-        counts: json!({}),
-        error: None,
-    }
-}
-
-/// False if the tick is taken, or a sync of the source is under way.
-async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<bool> {
-    let row = runs::ActiveModel {
-        id: Set(row.id),
-        job: Set(row.job),
-        narrowed: Set(row.narrowed),
-        source: Set(row.source.clone()),
-        trigger: Set(row.trigger),
-        scheduled_for: Set(row.scheduled_for),
-        started_at: Set(row.started_at),
-        heartbeat_at: Set(row.heartbeat_at),
-        finished_at: Set(row.finished_at),
-        outcome: Set(row.outcome),
-        counts: Set(row.counts.clone()),
-        error: Set(row.error.clone()),
-    };
-    let inserted = runs::Entity::insert(row)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(txn)
-        .await?;
-    Ok(inserted == 1)
-}
-
-/// A run of the job that is under way, of the same source. One of an older server, which stores no source, may be.
-async fn running_in_txn(txn: &DatabaseTransaction, wanted: &Wanted) -> Result<Option<runs::Model>> {
-    let mut select = runs::Entity::find()
-        .filter(runs::Column::Job.eq(wanted.job))
-        .filter(runs::Column::FinishedAt.is_null())
-        .order_by_asc(runs::Column::StartedAt)
-        .limit(1);
-    if let Some(source) = &wanted.source {
-        let same = Condition::any()
-            .add(runs::Column::Source.eq(source))
-            .add(runs::Column::Source.is_null());
-        select = select.filter(same);
-    }
-    Ok(decodable(select, txn).await?.0.into_iter().next())
-}
 
 /// Writes off those of these runs that are under way and gave no sign of life for too long, or one that cannot be.
 async fn write_off_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The account of the inventory: another account replaces it only with permission.
 
 use chrono::TimeDelta;
-use drift_inbox::app::JobRequest;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider as _;
 use drift_inbox::services::inventory::{SyncOptions, apply_listing, draw};
 use entity::job_runs::JobOutcome;
@@ -62,7 +62,7 @@ async fn a_file_and_a_token_replace_each_other_only_if_permitted() {
             kinds: Some(["droplet".to_owned()].into()),
             ..SyncOptions::default()
         };
-        let run = t.app.run(JobRequest::Sync(options)).await.unwrap();
+        let run = t.app.jobs().run(JobRequest::Sync(options)).await.unwrap();
         assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
         let kinds = t.tables().await.kinds;
         assert!(

@@ -3,12 +3,12 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use chrono::TimeDelta;
-use drift_inbox::app::JobRequest;
 use drift_inbox::clock::Clock;
 use drift_inbox::db::{Db, WaitLimits};
 use drift_inbox::domain::retention::Retention;
 use drift_inbox::domain::schedule::Schedules;
 use drift_inbox::error::Error;
+use drift_inbox::jobs::JobRequest;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, EntityTrait as _, Statement};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -364,10 +364,10 @@ async fn a_purge_waits_longer_for_a_lock_than_a_request() {
         ..Schedules::default()
     });
     let holder = Holder::of(&t.database, "SELECT * FROM job_runs").await;
-    server.run(JobRequest::detect_all()).await.unwrap();
+    server.jobs().run(JobRequest::detect_all()).await.unwrap();
     eventually("the purge waits", async || waiting(t.db()).await > 0).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(waiting(t.db()).await > 0, "it waits on");
     holder.releases().await;
-    server.drain(Duration::from_secs(60)).await.unwrap();
+    server.jobs().drain(Duration::from_secs(60)).await.unwrap();
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::clock::{Clock, ManualClock};
 use drift_inbox::db::Db;
 use drift_inbox::error::Error;
-use drift_inbox::services::job_runs::{self, Claim, Trigger, claim};
+use drift_inbox::services::job_runs::{self, TickClaim, claim, claim_tick};
 use drift_inbox::services::page::PageRequest;
 use entity::cloud_resource_events::{self as events, EventType};
 use entity::inventory_kinds::ListingOutcome;
@@ -155,12 +155,12 @@ async fn a_killed_run_is_abandoned_after_30_seconds_and_blocks_no_other_run() {
     );
 
     // A tick finds a run that may still live, and the next one finds that it does not.
-    let tick = Trigger::Tick(last_seen);
-    let skipped = claim(&at(&t, last_seen), Job::DetectDrift, tick).await.unwrap();
-    assert!(matches!(skipped, Claim::Skipped(Some(_))), "{skipped:?}");
-    let tick = Trigger::Tick(later);
-    let claimed = claim(&at(&t, later), Job::DetectDrift, tick).await.unwrap();
-    assert!(matches!(claimed, Claim::Run(_)), "{claimed:?}");
+    let skipped = claim_tick(&at(&t, last_seen), Job::DetectDrift, last_seen)
+        .await
+        .unwrap();
+    assert!(matches!(skipped, TickClaim::Skipped(_)), "{skipped:?}");
+    let claimed = claim_tick(&at(&t, later), Job::DetectDrift, later).await.unwrap();
+    assert!(matches!(claimed, TickClaim::Run(_)), "{claimed:?}");
     let written_off = job_runs::find(t.db().reader(), killed.id).await.unwrap().unwrap();
     assert_eq!(written_off.outcome, Some(JobOutcome::Abandoned));
     assert_eq!(written_off.finished_at, Some(later));
@@ -193,7 +193,7 @@ async fn a_sync_killed_between_chunks_is_incomplete_and_the_next_sync_completes_
 
     let killed = newest_run(t.db(), Job::SyncInventory, DateTime::UNIX_EPOCH).await;
     let last_seen = killed.heartbeat_at;
-    let refused = claim(&at(&t, last_seen), Job::SyncInventory, Trigger::Hand).await;
+    let refused = claim(&at(&t, last_seen), Job::SyncInventory).await;
     assert!(
         matches!(refused, Err(Error::JobAlreadyRunning { .. })),
         "{refused:?}"
@@ -214,7 +214,8 @@ async fn a_sync_killed_between_chunks_is_incomplete_and_the_next_sync_completes_
     );
 
     let run = app
-        .run(drift_inbox::app::JobRequest::of_tick(Job::SyncInventory))
+        .jobs()
+        .run(drift_inbox::jobs::JobRequest::whole(Job::SyncInventory))
         .await
         .unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);

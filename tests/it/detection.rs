@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
-use drift_inbox::app::JobRequest;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::detection::{Scope, SweepCounts};
 use entity::cloud_drift::{DriftKind, DriftStatus};
 use entity::cloud_resource_events::EventType;
@@ -38,7 +38,7 @@ async fn sweep_of(t: &TestApp, ids: Vec<Uuid>) -> job_runs::Model {
         scope: Scope::Resources(ids),
         progress: None,
     };
-    t.app.run(request).await.unwrap()
+    t.app.jobs().run(request).await.unwrap()
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn a_fleet_of_several_batches_is_compared_completely() {
         scope: Scope::All,
         progress: Some(Arc::new(move |counts| hear.lock().unwrap().push(counts.opened))),
     };
-    let run = t.app.run(request).await.unwrap();
+    let run = t.app.jobs().run(request).await.unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
     let counts: SweepCounts = serde_json::from_value(run.counts).unwrap();
     assert_eq!(
@@ -263,7 +263,7 @@ async fn a_sweep_of_some_resources_does_not_change_drifts_of_others() {
         scope,
         progress: None,
     };
-    assert_eq!(t.app.run(unknown).await.unwrap_err().code(), "NOT_FOUND");
+    assert_eq!(t.app.jobs().run(unknown).await.unwrap_err().code(), "NOT_FOUND");
     assert_eq!(t.runs().await.len(), runs, "it never began");
 }
 

@@ -1,6 +1,6 @@
 //! What resources belong to: the project, and the autoscale pool that made a droplet.
 
-use drift_inbox::app::JobRequest;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::coverage;
 use drift_inbox::services::inventory::SyncOptions;
 use entity::job_runs::{self, JobOutcome};
@@ -326,7 +326,7 @@ async fn an_unknown_project_membership_is_not_drift() {
     }
     let swept = account.t.sweep().await;
     assert_eq!((swept.opened, swept.fields_compared), (0, 0));
-    let run = account.t.app.run(JobRequest::detect_all()).await.unwrap();
+    let run = account.t.app.jobs().run(JobRequest::detect_all()).await.unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Partial), "it cannot compare them");
     account.stub.fault(|_, value| honest(value));
     succeeded(&account.sync().await);
@@ -344,7 +344,7 @@ async fn a_move_out_of_a_project_that_cannot_be_listed_makes_the_sweep_partial()
         .t
         .record_spec("web-1", json!({ "project_id": "p-1" }))
         .await;
-    let detect = || account.t.app.run(JobRequest::detect_all());
+    let detect = || account.t.app.jobs().run(JobRequest::detect_all());
     succeeded(&detect().await.unwrap());
     // It moves to the other project, whose list cannot be read.
     account.stub.has("projects/p-1/resources", []);

@@ -1,7 +1,7 @@
 //! Other programs write to the tables too. A row of theirs that does not decode is skipped and counted; it
 //! ends no sweep, no page and no sync.
 
-use drift_inbox::app::JobRequest;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::detection::SweepCounts;
 use entity::job_runs::JobOutcome;
 use serde_json::json;
@@ -59,7 +59,7 @@ pub(crate) async fn spoil(t: &TestApp, table: &str, fault: &str, numbers: &[usiz
 }
 
 pub(crate) async fn sweep(t: &TestApp) -> (Option<JobOutcome>, SweepCounts) {
-    let run = t.app.run(JobRequest::detect_all()).await.unwrap();
+    let run = t.app.jobs().run(JobRequest::detect_all()).await.unwrap();
     (run.outcome, serde_json::from_value(run.counts).unwrap())
 }
 

@@ -23,7 +23,8 @@ async fn drifts_appear_change_and_disappear_without_a_reload() {
     ];
     served.cloud_has(moved.clone()).await;
     let run = other_server
-        .run(drift_inbox::app::JobRequest::detect_all())
+        .jobs()
+        .run(drift_inbox::jobs::JobRequest::detect_all())
         .await
         .unwrap();
     assert_eq!(run.error, None);

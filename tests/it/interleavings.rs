@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::error::{Error, Result};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::acceptance::{self, AcceptDrift, Accepted};
 use drift_inbox::services::baseline::record_baseline;
 use drift_inbox::services::detection::{Applied, Gathered, Scope, SweepCounts, apply, gather, plan};
@@ -260,7 +261,7 @@ async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Mo
         });
     });
     let app = App::new(swept, Clock::Manual(t.clock.clone()), None);
-    let run = app.run(JobRequest::detect_all()).await.unwrap();
+    let run = app.jobs().run(JobRequest::detect_all()).await.unwrap();
     assert_eq!(left.load(Ordering::SeqCst), 0, "it was read {times} times");
     run
 }
@@ -422,8 +423,8 @@ async fn an_accept_during_a_sync_records_the_seen_value_or_is_refused() {
     let server = t.another_server().await;
     t.later(chrono::TimeDelta::seconds(1));
     let sync = async move {
-        let request = drift_inbox::app::JobRequest::of_tick(entity::job_runs::Job::SyncInventory);
-        server.run(request).await.unwrap()
+        let request = drift_inbox::jobs::JobRequest::whole(entity::job_runs::Job::SyncInventory);
+        server.jobs().run(request).await.unwrap()
     };
     let accept = accepting(&t, &seen).await;
     let (accepted, run) = together(&t, "web-1", accept, sync).await;

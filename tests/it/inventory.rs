@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use drift_inbox::app::JobRequest;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::{InventoryProvider as _, Listing};
 
 use drift_inbox::domain::inventory::Place;
@@ -49,7 +49,7 @@ fn volume(name: &str) -> Listed {
 /// A manual sync, a second later.
 async fn sync_with(t: &TestApp, options: SyncOptions) -> job_runs::Model {
     t.later(TimeDelta::seconds(1));
-    t.app.run(JobRequest::Sync(options)).await.unwrap()
+    t.app.jobs().run(JobRequest::Sync(options)).await.unwrap()
 }
 
 fn only<const N: usize>(kinds: [&str; N]) -> SyncOptions {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::error::Error;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::file::InventoryFile;
 use drift_inbox::provider::{InventoryProvider, Listing};
 use drift_inbox::services::inventory::SyncOptions;
@@ -47,7 +48,7 @@ impl FromFile {
     async fn sync_again(&self) -> job_runs::Model {
         self.t.later(TimeDelta::seconds(1));
         let request = JobRequest::Sync(SyncOptions::default());
-        self.app.run(request).await.unwrap()
+        self.app.jobs().run(request).await.unwrap()
     }
 
     /// The run must fail, change nothing, and name the file and each of these words.

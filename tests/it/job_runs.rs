@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use drift_inbox::app::{App, JobRequest, Started};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::db::Db;
 use drift_inbox::error::{Error, Result};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::{Account, InventoryProvider, Listing, Presence};
 use drift_inbox::services::inventory::SyncOptions;
-use drift_inbox::services::job_runs::{Claim, Report, Trigger, claim, finish, heartbeat};
+use drift_inbox::services::job_runs::{
+    Report, TickClaim, claim, claim_catch_up, claim_tick, finish, heartbeat,
+};
 use entity::job_runs::{self, Job, JobOutcome};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
@@ -27,9 +30,14 @@ fn sync() -> JobRequest {
 }
 
 /// A run that started and sends no heartbeats.
-async fn begun(t: &TestApp, job: Job, trigger: Trigger) -> job_runs::Model {
-    match claim(t.db(), job, trigger).await.unwrap() {
-        Claim::Run(run) => run,
+async fn begun(t: &TestApp, job: Job) -> job_runs::Model {
+    claim(t.db(), job).await.unwrap()
+}
+
+/// A run of a tick at this time that started and sends no heartbeats.
+async fn ticked(t: &TestApp, job: Job) -> job_runs::Model {
+    match claim_tick(t.db(), job, t.now()).await.unwrap() {
+        TickClaim::Run(run) => run,
         other => panic!("{other:?}"),
     }
 }
@@ -57,15 +65,15 @@ async fn a_tick_that_many_servers_claim_runs_once() {
     for job in JOBS {
         let claims = (0..16).map(|n| {
             let (db, now) = (servers[n % 4].clone(), t.now());
-            tokio::spawn(async move { claim(&db, job, Trigger::Tick(now)).await })
+            tokio::spawn(async move { claim_tick(&db, job, now).await })
         });
         let claims = join_all(claims)
             .await
             .into_iter()
             .map(|claim| claim.unwrap().unwrap());
-        let (won, lost): (Vec<_>, Vec<_>) = claims.partition(|claim| matches!(claim, Claim::Run(_)));
+        let (won, lost): (Vec<_>, Vec<_>) = claims.partition(|claim| matches!(claim, TickClaim::Run(_)));
         assert_eq!(won.len(), 1);
-        assert!(lost.iter().all(|claim| *claim == Claim::Taken), "{lost:?}");
+        assert!(lost.iter().all(|claim| *claim == TickClaim::Taken), "{lost:?}");
     }
     assert_eq!(t.runs().await.len(), 2);
 }
@@ -74,10 +82,10 @@ async fn a_tick_that_many_servers_claim_runs_once() {
 async fn a_tick_during_another_run_is_skipped_and_recorded() {
     let t = TestApp::new().await;
     for job in JOBS {
-        let alive = begun(&t, job, Trigger::Tick(t.now())).await;
+        let alive = ticked(&t, job).await;
         t.later(TimeDelta::seconds(20));
-        let tick = Trigger::Tick(t.now());
-        let Claim::Skipped(Some(skipped)) = claim(t.db(), job, tick).await.unwrap() else {
+        let tick = t.now();
+        let TickClaim::Skipped(skipped) = claim_tick(t.db(), job, tick).await.unwrap() else {
             panic!("it must be skipped");
         };
         assert_eq!(skipped.outcome, Some(JobOutcome::Skipped));
@@ -89,10 +97,10 @@ async fn a_tick_during_another_run_is_skipped_and_recorded() {
         assert!(error.contains(&alive.started_at.to_rfc3339()), "{error}");
         let stored = t.runs().await;
         assert!(stored.contains(&skipped) && stored.contains(&alive));
-        assert_eq!(claim(t.db(), job, tick).await.unwrap(), Claim::Taken);
+        assert_eq!(claim_tick(t.db(), job, tick).await.unwrap(), TickClaim::Taken);
         done(&t, &alive).await;
-        let again = claim(t.db(), job, tick).await.unwrap();
-        assert_eq!(again, Claim::Taken, "what was skipped stays skipped");
+        let again = claim_tick(t.db(), job, tick).await.unwrap();
+        assert_eq!(again, TickClaim::Taken, "what was skipped stays skipped");
     }
 }
 
@@ -100,10 +108,10 @@ async fn a_tick_during_another_run_is_skipped_and_recorded() {
 async fn catch_up_during_another_run_starts_nothing_and_leaves_no_row() {
     let t = TestApp::new().await;
     for job in JOBS {
-        begun(&t, job, Trigger::Hand).await;
+        begun(&t, job).await;
         let before = t.runs().await;
-        let skipped = claim(t.db(), job, Trigger::CatchUp).await.unwrap();
-        assert_eq!(skipped, Claim::Skipped(None));
+        let skipped = claim_catch_up(t.db(), job).await.unwrap();
+        assert_eq!(skipped, None);
         assert_eq!(t.runs().await, before);
     }
 }
@@ -111,18 +119,18 @@ async fn catch_up_during_another_run_starts_nothing_and_leaves_no_row() {
 #[tokio::test]
 async fn a_manual_sweep_always_runs() {
     let t = TestApp::new().await;
-    for trigger in [Trigger::Tick(t.now()), Trigger::Hand, Trigger::Hand] {
-        begun(&t, Job::DetectDrift, trigger).await;
-    }
+    ticked(&t, Job::DetectDrift).await;
+    begun(&t, Job::DetectDrift).await;
+    begun(&t, Job::DetectDrift).await;
     assert_eq!(outcomes(&t).await, [Value::Null, Value::Null, Value::Null]);
 }
 
 #[tokio::test]
 async fn a_second_manual_sync_is_refused_with_the_start_time_of_the_first() {
     let t = TestApp::new().await;
-    let first = begun(&t, Job::SyncInventory, Trigger::Tick(t.now())).await;
+    let first = ticked(&t, Job::SyncInventory).await;
     t.later(TimeDelta::seconds(7));
-    let error = t.app.start(sync(), Trigger::Hand).await.unwrap_err();
+    let error = t.app.jobs().start(sync()).await.unwrap_err();
     assert_eq!(error.code(), "JOB_ALREADY_RUNNING");
     assert!(matches!(error, Error::JobAlreadyRunning { since } if since == first.started_at));
     assert!(
@@ -130,9 +138,9 @@ async fn a_second_manual_sync_is_refused_with_the_start_time_of_the_first() {
         "{error}"
     );
     assert_eq!(t.runs().await, std::slice::from_ref(&first));
-    begun(&t, Job::DetectDrift, Trigger::Hand).await;
+    begun(&t, Job::DetectDrift).await;
     done(&t, &first).await;
-    t.app.run(sync()).await.unwrap();
+    t.app.jobs().run(sync()).await.unwrap();
 }
 
 #[tokio::test]
@@ -142,12 +150,11 @@ async fn only_one_of_two_concurrent_syncs_runs() {
     for _ in 0..10 {
         let claims = servers
             .clone()
-            .map(|db| tokio::spawn(async move { claim(&db, Job::SyncInventory, Trigger::Hand).await }));
+            .map(|db| tokio::spawn(async move { claim(&db, Job::SyncInventory).await }));
         let mut won = Vec::new();
         for claim in join_all(claims).await {
             match claim.unwrap() {
-                Ok(Claim::Run(run)) => won.push(run),
-                Ok(other) => panic!("{other:?}"),
+                Ok(run) => won.push(run),
                 Err(error) => assert_eq!(error.code(), "JOB_ALREADY_RUNNING", "{error}"),
             }
         }
@@ -162,18 +169,14 @@ async fn only_one_of_two_concurrent_syncs_runs() {
 async fn a_run_without_a_heartbeat_for_thirty_seconds_is_abandoned() {
     let t = TestApp::new().await;
     for job in JOBS {
-        let silent = begun(&t, job, Trigger::Hand).await;
+        let silent = begun(&t, job).await;
         t.later(TimeDelta::seconds(30));
-        let claimed = claim(t.db(), job, Trigger::CatchUp).await.unwrap();
-        assert_eq!(
-            claimed,
-            Claim::Skipped(None),
-            "thirty seconds are not more than thirty"
-        );
+        let claimed = claim_catch_up(t.db(), job).await.unwrap();
+        assert_eq!(claimed, None, "thirty seconds are not more than thirty");
         assert_eq!(outcomes(&t).await[0], Value::Null);
         t.later(TimeDelta::microseconds(1));
         assert_eq!(outcomes(&t).await[0], "ABANDONED", "to those who look");
-        let next = begun(&t, job, Trigger::CatchUp).await;
+        let next = claim_catch_up(t.db(), job).await.unwrap().unwrap();
         let row = t
             .runs()
             .await
@@ -191,9 +194,9 @@ async fn a_run_without_a_heartbeat_for_thirty_seconds_is_abandoned() {
 #[tokio::test]
 async fn a_late_finish_does_not_change_an_abandoned_run() {
     let t = TestApp::new().await;
-    let silent = begun(&t, Job::SyncInventory, Trigger::Hand).await;
+    let silent = begun(&t, Job::SyncInventory).await;
     t.later(TimeDelta::seconds(31));
-    begun(&t, Job::SyncInventory, Trigger::Hand).await;
+    begun(&t, Job::SyncInventory).await;
     let abandoned = t.runs().await.remove(0);
     t.later(TimeDelta::seconds(1));
     assert_eq!(done(&t, &silent).await, abandoned);
@@ -204,13 +207,13 @@ async fn a_late_finish_does_not_change_an_abandoned_run() {
 #[tokio::test]
 async fn a_heartbeat_keeps_a_run_alive() {
     let t = TestApp::new().await;
-    let alive = begun(&t, Job::SyncInventory, Trigger::Hand).await;
+    let alive = begun(&t, Job::SyncInventory).await;
     for _ in 0..3 {
         t.later(TimeDelta::seconds(25));
         heartbeat(t.db(), alive.id).await.unwrap();
     }
     t.later(TimeDelta::seconds(30));
-    let error = claim(t.db(), Job::SyncInventory, Trigger::Hand).await;
+    let error = claim(t.db(), Job::SyncInventory).await;
     assert_eq!(error.unwrap_err().code(), "JOB_ALREADY_RUNNING");
     assert_eq!(outcomes(&t).await, [Value::Null]);
     assert_eq!(done(&t, &alive).await.outcome, Some(JobOutcome::Succeeded));
@@ -220,24 +223,21 @@ async fn a_heartbeat_keeps_a_run_alive() {
 async fn a_long_run_sends_heartbeats_by_itself() {
     let t = TestApp::new().await;
     let hanging = t.cloud.hang().await;
-    let started = t.app.start(sync(), Trigger::Hand).await.unwrap();
+    let handle = t.app.jobs().start(sync()).await.unwrap();
     t.later(TimeDelta::seconds(29));
     let alive_at = t.now();
     eventually("a heartbeat", async || t.runs().await[0].heartbeat_at == alive_at).await;
     t.later(TimeDelta::seconds(29));
-    let skipped = claim(t.db(), Job::SyncInventory, Trigger::CatchUp).await.unwrap();
-    assert_eq!(skipped, Claim::Skipped(None), "58 seconds after its start");
+    let skipped = claim_catch_up(t.db(), Job::SyncInventory).await.unwrap();
+    assert_eq!(skipped, None, "58 seconds after its start");
     drop(hanging);
-    let Started::Running(handle) = started else {
-        panic!("nothing else runs")
-    };
     assert_eq!(handle.wait().await.unwrap().outcome, Some(JobOutcome::Succeeded));
 }
 
 #[tokio::test]
 async fn the_outcome_of_a_run_is_stored() {
     let t = TestApp::new().await;
-    let run = begun(&t, Job::DetectDrift, Trigger::Tick(t.now())).await;
+    let run = ticked(&t, Job::DetectDrift).await;
     assert_eq!((run.started_at, run.heartbeat_at), (t.now(), t.now()));
     let started_at = t.now();
     t.later(TimeDelta::seconds(3));
@@ -317,7 +317,7 @@ async fn a_job_that_panics_is_failed_and_does_not_block_the_next() {
     for panics in [true, false, true] {
         let broken: Arc<dyn InventoryProvider> = Arc::new(Broken { panics });
         let app = App::new(t.db().clone(), Clock::Manual(t.clock.clone()), Some(broken));
-        let run = app.run(sync()).await.unwrap();
+        let run = app.jobs().run(sync()).await.unwrap();
         assert_eq!(run.outcome, Some(JobOutcome::Failed));
         assert_eq!(run.error.as_deref(), Some("internal error"));
         assert_eq!(run.finished_at, Some(t.now()));
@@ -331,7 +331,7 @@ async fn messages_of_the_database_are_not_shown() {
     t.cloud_has([droplet("web-1")]).await;
     t.record_spec("web-1", json!({ "region": "fra1" })).await;
     t.database.execute("DROP TABLE cloud_drift").await.unwrap();
-    let run = t.app.run(JobRequest::detect_all()).await.unwrap();
+    let run = t.app.jobs().run(JobRequest::detect_all()).await.unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
     assert_eq!(run.error.as_deref(), Some("internal error"));
     assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
@@ -341,7 +341,7 @@ async fn messages_of_the_database_are_not_shown() {
 async fn a_server_without_an_inventory_refuses_to_sync_and_leaves_no_row() {
     let t = TestApp::new().await;
     let app = App::new(t.db().clone(), Clock::Manual(t.clock.clone()), None);
-    let error = app.run(sync()).await.unwrap_err();
+    let error = app.jobs().run(sync()).await.unwrap_err();
     assert_eq!(error.code(), "UPSTREAM_UNAVAILABLE");
     assert!(error.public_message().contains("DRIFT_INVENTORY_FILE"));
     assert!(t.runs().await.is_empty());
@@ -352,14 +352,16 @@ async fn a_run_continues_if_its_caller_stops_waiting() {
     let t = TestApp::new().await;
     t.cloud.set([droplet("web-1")]);
     let hanging = t.cloud.hang().await;
-    let Started::Running(handle) = t.app.start(sync(), Trigger::Hand).await.unwrap() else {
-        panic!("nothing else runs");
-    };
+    let handle = t.app.jobs().start(sync()).await.unwrap();
     let patience = std::time::Duration::from_millis(20);
     let seen = handle.wait_at_most(patience).await.unwrap();
     assert_eq!((seen.outcome, seen.finished_at), (None, None));
     drop(hanging);
-    t.app.drain(crate::support::process::PATIENCE).await.unwrap();
+    t.app
+        .jobs()
+        .drain(crate::support::process::PATIENCE)
+        .await
+        .unwrap();
     let row = t.runs().await.remove(0);
     assert_eq!((row.id, row.outcome), (seen.id, Some(JobOutcome::Succeeded)));
     assert_eq!(t.resource("web-1").await.gone_at, None);

@@ -1,8 +1,9 @@
 //! Numbers of the database, not clocks of servers, decide which of two listings is newer.
 
 use chrono::TimeDelta;
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::{Clock, ManualClock};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider as _;
 use drift_inbox::services::inventory::{SyncOptions, apply_listing, draw};
 use entity::inventory_listings;
@@ -28,7 +29,7 @@ async fn a_server_whose_clock_is_ahead_does_not_block_later_listings() {
     let ahead = Clock::Manual(ManualClock::at(t.now() + TimeDelta::days(400)));
     t.cloud.set([droplet("web-1").size("s-2vcpu-4gb")]);
     let server = App::new(t.db().clone(), ahead, Some(t.cloud.clone()));
-    let of_ahead = server.run(JobRequest::Sync(SyncOptions::default())).await;
+    let of_ahead = server.jobs().run(JobRequest::Sync(SyncOptions::default())).await;
     assert_eq!(of_ahead.unwrap().counts["changed"], 1);
     let kind = t.tables().await.kinds.remove(0);
     assert_eq!(kind.completed_at, Some(t.now()), "the time is the database's");
@@ -143,7 +144,7 @@ async fn a_sync_that_is_overtaken_completely_fails() {
         Clock::Manual(t.clock.clone()),
         Some(t.cloud.clone()),
     );
-    let slow = tokio::spawn(async move { slow.run(JobRequest::Sync(SyncOptions::default())).await });
+    let slow = tokio::spawn(async move { slow.jobs().run(JobRequest::Sync(SyncOptions::default())).await });
     // The slow listing has its number when the counter has risen.
     while last_number(&t).await < Some(2) {
         tokio::task::yield_now().await;

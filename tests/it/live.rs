@@ -7,11 +7,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use chrono::{DateTime, TimeDelta, Utc};
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::error::Result;
 use drift_inbox::graphql::bounds::Bounds;
 use drift_inbox::http::{Edge, router};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::acceptance::{self, AcceptDrift};
 use drift_inbox::services::events::{self, NewEvent, SYSTEM};
 use entity::cloud_drift;
@@ -89,7 +90,7 @@ async fn a_commit_of_one_server_reaches_subscribers_of_another() {
     // One drift changes, one becomes stale.
     t.cloud_has([web("huge", "nyc3"), droplet("web-2").region("ams3")])
         .await;
-    other.run(JobRequest::detect_all()).await.unwrap();
+    other.jobs().run(JobRequest::detect_all()).await.unwrap();
     for listener in [&mut here, &mut there] {
         hears(listener, &[("size_slug", "OPEN"), ("region", "STALE")]).await;
     }
@@ -299,7 +300,7 @@ async fn many_subscribers_cost_no_more_statements_than_one() {
             listeners.push(Listener::new(&t.router, Some(&viewer(&t)), NESTED, json!({})).await);
         }
         log.lock().unwrap().clear();
-        other.run(JobRequest::detect_all()).await.unwrap();
+        other.jobs().run(JobRequest::detect_all()).await.unwrap();
         for listener in &mut listeners {
             for _ in 0..12 {
                 let drift = listener.drift().await;

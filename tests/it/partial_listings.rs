@@ -1,7 +1,7 @@
 //! Incomplete listings: resources that were not read do not become missing.
 
 use chrono::TimeDelta;
-use drift_inbox::app::JobRequest;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::{KindListing, Presence};
 use drift_inbox::services::inventory::SyncOptions;
 use entity::job_runs::JobOutcome;
@@ -148,7 +148,7 @@ async fn a_mass_disappearance_needs_permission() {
         allow_mass_gone: true,
         ..SyncOptions::default()
     };
-    let run = t.app.run(JobRequest::Sync(options)).await.unwrap();
+    let run = t.app.jobs().run(JobRequest::Sync(options)).await.unwrap();
     assert_eq!(
         (run.outcome, &run.counts["gone"]),
         (Some(JobOutcome::Succeeded), &json!(12))

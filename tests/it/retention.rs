@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::domain::retention::Retention;
 use drift_inbox::domain::schedule::Schedules;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::terraform::State;
 use drift_inbox::services::imports::ImportOptions;
 use drift_inbox::services::inventory::SyncOptions;
-use drift_inbox::services::job_runs::{self, Trigger, claim};
+use drift_inbox::services::job_runs::{self, claim};
 use drift_inbox::services::retention::{Purged, purge, purge_if_due};
 use entity::cloud_drift::DriftStatus;
 use entity::cloud_resource_events::EventType;
@@ -65,7 +66,7 @@ impl TestApp {
             allow_mass_gone: true,
             ..SyncOptions::default()
         };
-        let run = self.app.run(JobRequest::Sync(options)).await.unwrap();
+        let run = self.app.jobs().run(JobRequest::Sync(options)).await.unwrap();
         assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     }
 }
@@ -215,7 +216,7 @@ async fn runs_that_the_schedule_depends_on_are_never_deleted() {
         .await
         .unwrap();
     t.later(TimeDelta::days(500));
-    let under_way = claim(t.db(), Job::DetectDrift, Trigger::Hand).await.unwrap();
+    let under_way = claim(t.db(), Job::DetectDrift).await.unwrap();
     t.later(TimeDelta::days(500));
     let purged = t.purge(KEEP).await;
     assert_eq!(purged.job_runs, 3);
@@ -311,7 +312,7 @@ async fn a_server_deletes_old_rows_after_a_sweep() {
         retention: Some(KEEP),
         ..Schedules::default()
     });
-    server.run(JobRequest::detect_all()).await.unwrap();
+    server.jobs().run(JobRequest::detect_all()).await.unwrap();
     let end = tokio::time::Instant::now() + Duration::from_secs(60);
     while rows(&t, "cloud_resources").await > 0 {
         assert!(tokio::time::Instant::now() < end, "nothing was deleted");
@@ -337,15 +338,15 @@ async fn a_purge_does_not_disturb_concurrent_accepts_and_sweeps() {
         ..Schedules::default()
     });
     // Its end starts the purge, beside which the others run.
-    server.run(JobRequest::detect_all()).await.unwrap();
+    server.jobs().run(JobRequest::detect_all()).await.unwrap();
     let accept_all = async {
         for drift in t.inbox().await {
             t.accept(&drift).await.expect("the purge refuses no accept");
         }
     };
-    let (sweep, ()) = tokio::join!(t.app.run(JobRequest::detect_all()), accept_all);
+    let (sweep, ()) = tokio::join!(t.app.jobs().run(JobRequest::detect_all()), accept_all);
     sweep.expect("the purge refuses no sweep");
-    server.drain(Duration::from_secs(60)).await.unwrap();
+    server.jobs().drain(Duration::from_secs(60)).await.unwrap();
     assert_eq!(rows(&t, "cloud_resources").await, 20, "the old ones are deleted");
     let drifts = t.drifts().await;
     assert_eq!(drifts.len(), 20);
@@ -365,7 +366,10 @@ async fn a_resource_that_returns_during_a_purge_is_kept() {
         t.cloud_has_only([]).await;
         t.later(TimeDelta::days(3));
         t.cloud.set(all());
-        let (sync, _) = tokio::join!(t.app.run(JobRequest::Sync(SyncOptions::default())), t.purge(KEEP));
+        let (sync, _) = tokio::join!(
+            t.app.jobs().run(JobRequest::Sync(SyncOptions::default())),
+            t.purge(KEEP)
+        );
         let run = sync.unwrap();
         assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
         for name in &names {
@@ -485,7 +489,7 @@ async fn old_rows_are_found_by_an_index_and_deleted_in_batches() {
 async fn runs_of_a_source_and_active_runs_are_found_by_an_index() {
     let (t, log) = observed().await;
     log.lock().unwrap().clear();
-    claim(t.db(), Job::DetectDrift, Trigger::Hand).await.unwrap();
+    claim(t.db(), Job::DetectDrift).await.unwrap();
     job_runs::last_success(t.db(), Job::SyncInventory, Some("one"))
         .await
         .unwrap();

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use drift_inbox::app::{App, JobRequest, SourceSettings, Started};
+use drift_inbox::app::{App, SourceSettings};
 use drift_inbox::clock::{Clock, ManualClock};
 use drift_inbox::domain::schedule::{Schedule, Schedules};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::scheduler::{catch_up, tick};
 use drift_inbox::services::inventory::SyncOptions;
-use drift_inbox::services::job_runs::{Claim, Report, Trigger, Wanted, claim, finish, heartbeat};
+use drift_inbox::services::job_runs::{Report, TickClaim, Wanted, claim, claim_tick, finish, heartbeat};
 use entity::job_runs::{self, Job, JobOutcome, RunTrigger};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -47,11 +48,8 @@ fn server(t: &TestApp, cloud: &Arc<Cloud>, source: &str) -> App {
     App::with_settings(t.db().clone(), clock, Some(inventory), hourly(t), settings)
 }
 
-async fn running_sync(app: &App) -> drift_inbox::app::RunHandle {
-    match app.start(sync(), Trigger::Hand).await.unwrap() {
-        Started::Running(handle) => handle,
-        other => panic!("{other:?}"),
-    }
+async fn running_sync(app: &App) -> drift_inbox::jobs::RunHandle {
+    app.jobs().start(sync()).await.unwrap()
 }
 
 fn wanted(source: &str) -> Wanted {
@@ -68,9 +66,9 @@ async fn syncs_of_two_sources_do_not_block_each_other() {
     let (one, other) = (server(&t, &ours, "team-a"), server(&t, &theirs, "team-b"));
     let hanging = ours.hang().await;
     let slow = running_sync(&one).await;
-    let refused = one.start(sync(), Trigger::Hand).await.unwrap_err();
+    let refused = one.jobs().start(sync()).await.unwrap_err();
     assert_eq!(refused.code(), "JOB_ALREADY_RUNNING");
-    let run = other.run(sync()).await.unwrap();
+    let run = other.jobs().run(sync()).await.unwrap();
     assert_eq!(
         (run.outcome, run.source.as_deref()),
         (Some(JobOutcome::Succeeded), Some("team-b"))
@@ -84,7 +82,7 @@ async fn syncs_of_two_sources_do_not_block_each_other() {
         tick(app, Job::SyncInventory, &cron).await;
     }
     for app in [one, other] {
-        app.drain(PATIENCE).await.unwrap();
+        app.jobs().drain(PATIENCE).await.unwrap();
     }
     let runs = t.runs().await;
     let mut ticked: Vec<_> = runs
@@ -101,7 +99,7 @@ async fn syncs_of_two_sources_do_not_block_each_other() {
 async fn a_success_of_another_source_does_not_prevent_catch_up() {
     let t = TestApp::new().await;
     let other = Arc::new(Cloud::default());
-    server(&t, &other, "team-b").run(sync()).await.unwrap();
+    server(&t, &other, "team-b").jobs().run(sync()).await.unwrap();
     let ours = server(&t, &t.cloud, "team-a");
     catch_up(&ours).await;
     let caught_up = |source: &'static str| {
@@ -118,14 +116,14 @@ async fn a_success_of_another_source_does_not_prevent_catch_up() {
 async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
     let t = TestApp::new().await;
     catch_up(&t.scheduled(hourly(&t))).await;
-    t.app.run(JobRequest::detect_all()).await.unwrap();
+    t.app.jobs().run(JobRequest::detect_all()).await.unwrap();
     tick(
         &t.app,
         Job::DetectDrift,
         &Schedule::parse("0 0 * * * *", t.now()).unwrap(),
     )
     .await;
-    t.app.drain(PATIENCE).await.unwrap();
+    t.app.jobs().drain(PATIENCE).await.unwrap();
     let shown = t
         .data("{ jobRuns { nodes { job trigger source } } }", json!({}))
         .await;
@@ -149,9 +147,7 @@ async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
 
 /// An earlier run, at this time.
 async fn stored(t: &TestApp, at: DateTime<Utc>, outcome: Option<JobOutcome>) -> job_runs::Model {
-    let Claim::Run(run) = claim(t.db(), wanted("cloud"), Trigger::Hand).await.unwrap() else {
-        panic!("nothing else runs");
-    };
+    let run = claim(t.db(), wanted("cloud")).await.unwrap();
     let mut row = run.into_active_model();
     row.started_at = Set(at);
     row.heartbeat_at = Set(at);
@@ -207,7 +203,7 @@ async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
     for (first, second) in [(&fast, &slow), (&slow, &fast)] {
         let hanging = t.cloud.hang().await;
         let running = running_sync(first).await;
-        let refused = second.start(sync(), Trigger::Hand).await.unwrap_err();
+        let refused = second.jobs().start(sync()).await.unwrap_err();
         assert_eq!(refused.code(), "JOB_ALREADY_RUNNING");
         drop(hanging);
         let run = running.wait().await.unwrap();
@@ -225,9 +221,7 @@ async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
 #[tokio::test]
 async fn an_abandoned_run_cannot_become_succeeded() {
     let t = TestApp::new().await;
-    let Claim::Run(run) = claim(t.db(), wanted("cloud"), Trigger::Hand).await.unwrap() else {
-        panic!("nothing else runs");
-    };
+    let run = claim(t.db(), wanted("cloud")).await.unwrap();
     t.later(TimeDelta::seconds(31));
     let shown = t.data("{ jobRuns { nodes { outcome } } }", json!({})).await;
     assert_eq!(shown["jobRuns"]["nodes"][0]["outcome"], "ABANDONED");
@@ -257,7 +251,7 @@ async fn the_work_of_an_abandoned_run_ends() {
         .unwrap();
     assert_eq!(row.outcome, Some(JobOutcome::Abandoned));
     drop(hanging);
-    t.app.drain(Duration::from_secs(10)).await.unwrap();
+    t.app.jobs().drain(Duration::from_secs(10)).await.unwrap();
     let known = entity::cloud_resources::Entity::find()
         .count(t.db().reader())
         .await
@@ -297,14 +291,12 @@ async fn an_older_server_that_knows_no_sources_runs_beside_this_one() {
         assert_eq!(insert(job, tick).await, inserted, "{job:?} {tick:?}");
     }
     // Its sync may be of any source, so that none begins beside it.
-    let refused = t.app.start(sync(), Trigger::Hand).await.unwrap_err();
+    let refused = t.app.jobs().start(sync()).await.unwrap_err();
     assert_eq!(refused.code(), "JOB_ALREADY_RUNNING");
-    let swept = claim(t.db(), Job::DetectDrift, Trigger::Tick(t.now()))
-        .await
-        .unwrap();
+    let swept = claim_tick(t.db(), Job::DetectDrift, t.now()).await.unwrap();
     assert_eq!(
         swept,
-        Claim::Taken,
+        TickClaim::Taken,
         "a sweep has no source, and its tick is one for all"
     );
 }

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use drift_inbox::app::{App, JobRequest, Started};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::domain::schedule::{Schedule, Schedules};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::scheduler::{Scheduler, catch_up, tick};
 use drift_inbox::services::detection::{Scope, SweepCounts};
 use drift_inbox::services::inventory::SyncOptions;
-use drift_inbox::services::job_runs::Trigger;
 use entity::job_runs::{self, Job, JobOutcome};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -131,7 +131,7 @@ async fn a_tick_of_three_servers_is_one_run() {
         join_all(ticks).await.into_iter().for_each(Result::unwrap);
     }
     for server in servers {
-        server.drain(PATIENCE).await.unwrap();
+        server.jobs().drain(PATIENCE).await.unwrap();
     }
     let runs = t.runs().await;
     assert_eq!(jobs(&runs), [Job::SyncInventory, Job::DetectDrift]);
@@ -196,7 +196,7 @@ async fn a_narrowed_run_does_not_count_as_a_run_of_the_job() {
         },
     ];
     for part in parts {
-        let run = t.app.run(part).await.unwrap();
+        let run = t.app.jobs().run(part).await.unwrap();
         assert_eq!((run.outcome, run.narrowed), (Some(JobOutcome::Succeeded), true));
     }
     catch_up(&t.scheduled(hourly())).await;
@@ -230,11 +230,9 @@ async fn a_job_whose_last_run_failed_or_was_abandoned_runs_at_start() {
 
     t.cloud.fail(None);
     let hanging = t.cloud.hang().await;
-    let started = t
-        .app
-        .start(JobRequest::Sync(SyncOptions::default()), Trigger::Hand);
-    assert!(matches!(started.await.unwrap(), Started::Running(_)));
-    t.app.drain(Duration::from_millis(20)).await.unwrap();
+    let started = t.app.jobs().start(JobRequest::Sync(SyncOptions::default()));
+    started.await.unwrap();
+    t.app.jobs().drain(Duration::from_millis(20)).await.unwrap();
     assert_eq!(t.runs().await[3].outcome, Some(JobOutcome::Abandoned));
     drop(hanging);
     catch_up(&t.scheduled(hourly())).await;
@@ -281,7 +279,7 @@ async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
     assert_eq!(runs.len() - ticks.len(), 1, "and what was missed was run once");
 
     scheduler.stop().await.unwrap();
-    app.drain(PATIENCE).await.unwrap();
+    app.jobs().drain(PATIENCE).await.unwrap();
     let (stopped, began) = (t.runs().await.len(), Instant::now());
     while began.elapsed() < Duration::from_millis(2_200) {
         let one_under_way = stopped + 1;
@@ -314,7 +312,7 @@ async fn every_valid_cron_can_be_started() {
         let scheduler = Scheduler::start(&app).await;
         assert!(scheduler.is_ok(), "{text:?} parses and does not start");
         scheduler.unwrap().stop().await.unwrap();
-        app.drain(PATIENCE).await.unwrap();
+        app.jobs().drain(PATIENCE).await.unwrap();
     }
 }
 
@@ -322,11 +320,9 @@ async fn every_valid_cron_can_be_started() {
 async fn a_stopping_server_waits_for_a_run_that_ends_in_time() {
     let t = TestApp::new().await;
     let hanging = t.cloud.hang().await;
-    let started = t
-        .app
-        .start(JobRequest::Sync(SyncOptions::default()), Trigger::Hand);
-    assert!(matches!(started.await.unwrap(), Started::Running(_)));
-    let drain = t.app.drain(PATIENCE);
+    let started = t.app.jobs().start(JobRequest::Sync(SyncOptions::default()));
+    started.await.unwrap();
+    let drain = t.app.jobs().drain(PATIENCE);
     tokio::pin!(drain);
     let early = tokio::time::timeout(Duration::from_millis(50), &mut drain).await;
     assert!(early.is_err(), "it must wait");
@@ -341,10 +337,8 @@ async fn a_stopping_server_abandons_a_run_that_does_not_end() {
     t.cloud.set([droplet("web-1")]);
     let hanging = t.cloud.hang().await;
     let request = JobRequest::Sync(SyncOptions::default());
-    let Started::Running(handle) = t.app.start(request, Trigger::Hand).await.unwrap() else {
-        panic!("nothing else runs");
-    };
-    t.app.drain(Duration::from_millis(20)).await.unwrap();
+    let handle = t.app.jobs().start(request).await.unwrap();
+    t.app.jobs().drain(Duration::from_millis(20)).await.unwrap();
     let row = t.runs().await.remove(0);
     assert_eq!(
         (row.outcome, row.finished_at),

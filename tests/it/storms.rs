@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::db::Db;
 use drift_inbox::error::Error;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use drift_inbox::services::detection::SweepCounts;
@@ -116,7 +117,7 @@ fn start_sweeps(servers: &[App]) -> JoinSet<()> {
     for n in 0..SWEEPS {
         let server = servers[n % servers.len()].clone();
         sweeps.spawn(async move {
-            let run = server.run(JobRequest::detect_all()).await.unwrap();
+            let run = server.jobs().run(JobRequest::detect_all()).await.unwrap();
             // A pair that changes in every round is left to the next sweep, and a kind that a sync is writing proves
             // nothing: the run must say so.
             let counts: SweepCounts = serde_json::from_value(run.counts.clone()).unwrap();
@@ -236,6 +237,7 @@ async fn many_concurrent_sweeps_accepts_and_syncs_accept_no_unseen_value() {
         t.later(chrono::TimeDelta::seconds(1));
         let server = &servers[round % servers.len()];
         let run = server
+            .jobs()
             .run(JobRequest::Sync(SyncOptions::default()))
             .await
             .unwrap();

@@ -1,7 +1,7 @@
 //! An empty inbox is up to date only if the inventory is complete and recent.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use drift_inbox::app::JobRequest;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::KindListing;
 use drift_inbox::services::detection::Scope;
 use entity::inventory_kinds;
@@ -16,7 +16,7 @@ use crate::support::db::TestDb;
 use crate::support::process::Program;
 
 async fn swept(t: &TestApp) -> job_runs::Model {
-    t.app.run(JobRequest::detect_all()).await.unwrap()
+    t.app.jobs().run(JobRequest::detect_all()).await.unwrap()
 }
 
 /// One droplet and one volume, both equal to their specs.
@@ -137,7 +137,7 @@ async fn a_sweep_is_partial_if_a_field_of_a_spec_is_unread() {
         scope: Scope::Resources(vec![volume]),
         progress: None,
     };
-    let narrowed = t.app.run(only_volume).await.unwrap();
+    let narrowed = t.app.jobs().run(only_volume).await.unwrap();
     assert_eq!(narrowed.outcome, Some(JobOutcome::Succeeded));
     t.cloud.hides_fields([]);
     assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));

@@ -8,13 +8,14 @@ use entity::cloud_drift;
 use entity::job_runs::JobOutcome;
 
 use super::account::{Account, PastAccept, PastChange, Target};
-use crate::app::{App, JobRequest, SourceSettings};
+use crate::app::{App, SourceSettings};
 use crate::cli::Failure;
 use crate::clock::{Clock, ManualClock};
 use crate::db::Db;
 use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
 use crate::error::Error;
+use crate::jobs::JobRequest;
 use crate::provider::InventoryProvider;
 use crate::services::acceptance::{AcceptDrift, accept_drift};
 use crate::services::inbox::{self, DriftFilter, DriftTime};
@@ -84,7 +85,7 @@ pub(super) async fn play(
 
 /// Runs a job until it ends. A run that does not succeed is an error.
 pub(super) async fn run(app: &App, job: JobRequest) -> Result<serde_json::Value, Failure> {
-    let run = app.run(job).await?;
+    let run = app.jobs().run(job).await?;
     match run.outcome {
         Some(JobOutcome::Succeeded) => Ok(run.counts),
         _ => Err(Failure::Failed(run.error.unwrap_or_default())),

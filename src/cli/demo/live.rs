@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::account::{Account, LiveChange};
 use super::history;
-use crate::app::{App, JobRequest};
+use crate::app::App;
 use crate::cli::Failure;
+use crate::jobs::JobRequest;
 use crate::services::detection::SweepCounts;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::inventory::SyncOptions;

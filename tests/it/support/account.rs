@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::provider::digitalocean::{ApiToken, ApiUrl, DigitalOcean, Limits};
 use drift_inbox::services::inventory::{SyncCounts, SyncOptions};
@@ -62,7 +63,7 @@ impl Account {
 
     pub(crate) async fn sync_with(&self, options: SyncOptions) -> job_runs::Model {
         self.t.later(TimeDelta::seconds(1));
-        self.app.run(JobRequest::Sync(options)).await.unwrap()
+        self.app.jobs().run(JobRequest::Sync(options)).await.unwrap()
     }
 
     /// Every resource of a kind that is not gone, by provider id.

@@ -26,7 +26,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use chrono::{DateTime, TimeDelta, Utc};
-use drift_inbox::app::{App, JobRequest};
+use drift_inbox::app::App;
 use drift_inbox::auth::{NewToken, TokenVerifier, issue};
 use drift_inbox::clock::{Clock, ManualClock};
 use drift_inbox::db::Db;
@@ -35,6 +35,7 @@ use drift_inbox::domain::schedule::Schedules;
 use drift_inbox::error::Error;
 use drift_inbox::graphql::bounds::Bounds;
 use drift_inbox::http::{Edge, router};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::services::acceptance::{self, AcceptDrift, Accepted};
 use drift_inbox::services::detection::SweepCounts;
@@ -160,6 +161,7 @@ impl TestApp {
     pub(crate) async fn sync(&self) -> job_runs::Model {
         self.later(TimeDelta::seconds(1));
         self.app
+            .jobs()
             .run(JobRequest::Sync(SyncOptions::default()))
             .await
             .unwrap()
@@ -167,7 +169,7 @@ impl TestApp {
 
     /// A manual sweep of everything.
     pub(crate) async fn sweep(&self) -> SweepCounts {
-        let run = self.app.run(JobRequest::detect_all()).await.unwrap();
+        let run = self.app.jobs().run(JobRequest::detect_all()).await.unwrap();
         let did_its_work = [Some(JobOutcome::Succeeded), Some(JobOutcome::Partial)];
         assert!(did_its_work.contains(&run.outcome), "{:?}", run.error);
         serde_json::from_value(run.counts).unwrap()

@@ -1,0 +1,373 @@
+//! Runs of jobs: starts them, supervises them and waits for them when the process ends.
+//!
+//! The API, the command line and the schedules all start runs here, so each job has one code path.
+
+mod report;
+mod request;
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use entity::job_runs::{Job, Model as Run};
+use futures_util::FutureExt as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use self::request::{JobRequest, Progress, Scheduled};
+use crate::clock::Clock;
+use crate::db::{Db, WaitLimits};
+use crate::domain::freshness::MaxAge;
+use crate::domain::retention::Retention;
+use crate::error::{Error, Result};
+use crate::provider::InventoryProvider;
+use crate::services::detection::{self, Scope, SweepCounts};
+use crate::services::inventory::{self, SyncOptions};
+use crate::services::job_runs::{self, Report, TickClaim, Wanted};
+use crate::services::{freshness, retention};
+
+/// Interval between the heartbeats of a run.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Maximum time to record abandoned runs when the process ends.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+
+/// A run in progress. Dropping the handle does not stop the run.
+#[derive(Debug)]
+pub struct RunHandle {
+    run: Run,
+    end: JoinHandle<Result<Run>>,
+}
+
+impl RunHandle {
+    /// Returns the row of the run as it was at the start.
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Waits until the run ends.
+    ///
+    /// # Errors
+    ///
+    /// The end of the run could not be recorded.
+    pub async fn wait(self) -> Result<Run> {
+        joined(self.end).await
+    }
+
+    /// Waits until the run ends or `limit` has passed. On timeout, returns the row as it was at the start, without an
+    /// outcome.
+    ///
+    /// # Errors
+    ///
+    /// The end of the run could not be recorded.
+    pub async fn wait_at_most(self, limit: Duration) -> Result<Run> {
+        let run = self.run.clone();
+        tokio::time::timeout(limit, self.wait()).await.unwrap_or(Ok(run))
+    }
+}
+
+/// The source of the inventory.
+#[derive(Clone)]
+pub struct Source {
+    /// Its name: syncs of one source never run at the same time.
+    pub name: String,
+    /// Lists it.
+    pub provider: Arc<dyn InventoryProvider>,
+}
+
+/// The work of a claimed run. A sync always has a source.
+enum Work {
+    Sync(Source, SyncOptions),
+    Detect(Scope, Option<Progress>),
+}
+
+impl Work {
+    /// Returns the row that the run needs.
+    fn wanted(&self) -> Wanted {
+        match self {
+            Self::Sync(source, options) => Wanted {
+                job: Job::SyncInventory,
+                narrowed: options.kinds.is_some(),
+                source: Some(source.name.clone()),
+            },
+            Self::Detect(scope, _) => Wanted {
+                job: Job::DetectDrift,
+                narrowed: !matches!(scope, Scope::All),
+                source: None,
+            },
+        }
+    }
+
+    fn is_whole_sweep(&self) -> bool {
+        matches!(self, Self::Detect(Scope::All, _))
+    }
+}
+
+/// The job runner of a server or command. Clones share their state.
+#[derive(Clone)]
+pub struct Jobs {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    clock: Clock,
+    source: Option<Source>,
+    max_age: MaxAge,
+    retention: Option<Retention>,
+    tasks: TaskTracker,
+    active: Mutex<BTreeSet<Uuid>>,
+}
+
+impl Jobs {
+    /// Creates a runner. `source` is what syncs list; `retention` makes whole sweeps purge old rows.
+    pub fn new(
+        db: Db,
+        clock: Clock,
+        source: Option<Source>,
+        max_age: MaxAge,
+        retention: Option<Retention>,
+    ) -> Self {
+        let inner = Inner {
+            db,
+            clock,
+            source,
+            max_age,
+            retention,
+            tasks: TaskTracker::new(),
+            active: Mutex::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Returns the name of the source that syncs list, if there is one.
+    pub fn source(&self) -> Option<&str> {
+        self.inner.source.as_ref().map(|source| source.name.as_str())
+    }
+
+    /// Starts a run for a person. It continues in a task of its own.
+    ///
+    /// # Errors
+    ///
+    /// JOB_ALREADY_RUNNING if another sync of the source is active and a sync is to start; UPSTREAM_UNAVAILABLE if
+    /// there is no source to sync from; NOT_FOUND if the sweep names a resource that does not exist.
+    pub async fn start(&self, request: JobRequest) -> Result<RunHandle> {
+        if let JobRequest::Detect { scope, .. } = &request {
+            detection::check_known(self.db(), scope).await?;
+        }
+        let work = self.work(request)?;
+        let jobs = self.clone();
+        self.detached(async move {
+            let run = job_runs::claim(jobs.db(), work.wanted()).await?;
+            Ok(jobs.begin(run, work))
+        })
+        .await
+    }
+
+    /// Starts a run for a person and waits until it ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Self::start), or the end of the run could not be recorded.
+    pub async fn run(&self, request: JobRequest) -> Result<Run> {
+        self.start(request).await?.wait().await
+    }
+
+    /// Starts a whole run of the job for the scheduler. Returns None if another run of the job is active or another
+    /// server has the tick.
+    ///
+    /// # Errors
+    ///
+    /// UPSTREAM_UNAVAILABLE if there is no source to sync from.
+    pub async fn start_scheduled(&self, job: Job, scheduled: Scheduled) -> Result<Option<RunHandle>> {
+        let work = self.work(JobRequest::whole(job))?;
+        let jobs = self.clone();
+        self.detached(async move {
+            let run = jobs.claim_scheduled(work.wanted(), scheduled).await?;
+            Ok(run.map(|run| jobs.begin(run, work)))
+        })
+        .await
+    }
+
+    async fn claim_scheduled(&self, wanted: Wanted, scheduled: Scheduled) -> Result<Option<Run>> {
+        let job = wanted.job;
+        match scheduled {
+            Scheduled::CatchUp => {
+                let run = job_runs::claim_catch_up(self.db(), wanted).await?;
+                if run.is_none() {
+                    tracing::info!(?job, "job.skipped: another run is active");
+                }
+                Ok(run)
+            }
+            Scheduled::Tick(tick) => match job_runs::claim_tick(self.db(), wanted, tick).await? {
+                TickClaim::Run(run) => Ok(Some(run)),
+                TickClaim::Skipped(run) => {
+                    tracing::info!(?job, run = %run.id, "job.skipped: another run is active");
+                    Ok(None)
+                }
+                TickClaim::Taken => Ok(None),
+            },
+        }
+    }
+
+    /// Waits at most `limit` for active runs, then abandons those that are still active.
+    ///
+    /// # Errors
+    ///
+    /// The runs could not be recorded as abandoned.
+    pub async fn drain(&self, limit: Duration) -> Result<()> {
+        self.inner.tasks.close();
+        if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_ok() {
+            return Ok(());
+        }
+        let given_up: Vec<Uuid> = self.active().iter().copied().collect();
+        tracing::warn!(?given_up, "jobs did not end in time and are aborted");
+        // If this write fails, other servers abandon the runs once their heartbeats are missing.
+        let written = tokio::time::timeout(LAST_WRITE, job_runs::abandon(self.db(), &given_up));
+        match written.await {
+            Ok(written) => written,
+            Err(_) => {
+                tracing::warn!("the final write to the database failed");
+                Ok(())
+            }
+        }
+    }
+
+    fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    /// Returns the database with the wait limits of jobs.
+    fn job_db(&self) -> Db {
+        self.db().with_wait_limits(WaitLimits::JOB)
+    }
+
+    fn active(&self) -> MutexGuard<'_, BTreeSet<Uuid>> {
+        self.inner.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, request: JobRequest) -> Result<Work> {
+        match request {
+            JobRequest::Detect { scope, progress } => Ok(Work::Detect(scope, progress)),
+            JobRequest::Sync(options) => match &self.inner.source {
+                Some(source) => Ok(Work::Sync(source.clone(), options)),
+                None => Err(Error::Upstream(
+                    "no source is configured: set DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE".to_owned(),
+                )),
+            },
+        }
+    }
+
+    /// Runs a start in a task of its own: if the caller were dropped between the claim and the work, the claimed row
+    /// would block other runs until it is abandoned.
+    async fn detached<T: Send + 'static>(
+        &self,
+        start: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        joined(self.inner.tasks.spawn(start)).await
+    }
+
+    /// Begins the work of a claimed run.
+    fn begin(&self, run: Run, work: Work) -> RunHandle {
+        self.active().insert(run.id);
+        let (jobs, id, job) = (self.clone(), run.id, run.job);
+        let end = self.inner.tasks.spawn(async move {
+            let purges = work.is_whole_sweep();
+            let end = jobs.supervise(id, job, work).await;
+            jobs.active().remove(&id);
+            if purges {
+                jobs.purge_beside();
+            }
+            end
+        });
+        RunHandle { run, end }
+    }
+
+    /// Does the work while heartbeats are sent, and records how the run ended.
+    async fn supervise(&self, run: Uuid, job: Job, work: Work) -> Result<Run> {
+        tracing::info!(?job, %run, "job.started");
+        // Runs in a task of its own, so that work that blocks a thread does not stop the heartbeats.
+        let stop = CancellationToken::new();
+        let mut beating = tokio::spawn(beat(self.db().clone(), run, stop.clone()));
+        let work = AssertUnwindSafe(self.execute(work)).catch_unwind();
+        let report = tokio::select! {
+            worked = work => match worked {
+                Ok(Ok(report)) => report,
+                Ok(Err(error)) => report::of_failure(&error),
+                Err(_panic) => report::of_failure(&Error::Internal("the job panicked".to_owned())),
+            },
+            _ = &mut beating => {
+                tracing::error!(?job, %run, "the run was marked as abandoned and is stopped");
+                report::of_abandoned()
+            }
+        };
+        stop.cancel();
+        let row = job_runs::finish(&self.job_db(), run, &report).await?;
+        tracing::info!(?job, %run, outcome = ?row.outcome, counts = %row.counts, error = row.error, "job.finished");
+        Ok(row)
+    }
+
+    async fn execute(&self, work: Work) -> Result<Report> {
+        match work {
+            Work::Sync(source, options) => {
+                report::of_sync(inventory::sync(&self.job_db(), &*source.provider, &options).await)
+            }
+            Work::Detect(scope, progress) => {
+                let progress = |counts: &SweepCounts| {
+                    if let Some(progress) = &progress {
+                        progress(counts);
+                    }
+                };
+                // Read before the sweep: a listing that completes during the sweep may not be included in it.
+                let freshness = freshness::of_scope(self.db(), &scope, &self.inner.max_age).await?;
+                let counts =
+                    detection::detect_all(&self.job_db(), &self.inner.clock, &scope, progress).await?;
+                report::of_sweep(counts, freshness)
+            }
+        }
+    }
+
+    /// Purges old rows in the background when a purge is due.
+    fn purge_beside(&self) {
+        let Some(keep) = self.inner.retention else {
+            return;
+        };
+        if self.inner.tasks.is_closed() {
+            return;
+        }
+        let jobs = self.clone();
+        self.inner.tasks.spawn(async move {
+            match retention::purge_if_due(&jobs.job_db(), &keep, &jobs.inner.clock).await {
+                Ok(Some(purged)) => tracing::info!(?purged, "retention.purged"),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "deleting old rows failed"),
+            }
+        });
+    }
+}
+
+/// Waits for a task.
+async fn joined<T>(task: JoinHandle<Result<T>>) -> Result<T> {
+    task.await
+        .map_err(|error| Error::Internal(format!("job: {error}")))?
+}
+
+/// Sends heartbeats of a run until it is stopped or the run is abandoned.
+async fn beat(db: Db, run: Uuid, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(HEARTBEAT) => {}
+        }
+        match job_runs::heartbeat(&db, run).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%run, %error, "writing the heartbeat of a run failed"),
+        }
+    }
+}

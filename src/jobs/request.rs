@@ -1,0 +1,53 @@
+//! Requests for runs.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use entity::job_runs::Job;
+
+use crate::services::detection::{Scope, SweepCounts};
+use crate::services::inventory::SyncOptions;
+
+/// Receives the counts of a sweep as it progresses.
+pub type Progress = Arc<dyn Fn(&SweepCounts) + Send + Sync>;
+
+/// A job to run, with its options.
+#[derive(Clone)]
+pub enum JobRequest {
+    /// A sync of the inventory.
+    Sync(SyncOptions),
+    /// A sweep.
+    Detect {
+        /// The resources to compare.
+        scope: Scope,
+        /// Receives the progress.
+        progress: Option<Progress>,
+    },
+}
+
+impl JobRequest {
+    /// Returns a request for a whole run of the job: a sync of all kinds, or a sweep of all specs.
+    pub fn whole(job: Job) -> Self {
+        match job {
+            Job::SyncInventory => Self::Sync(SyncOptions::default()),
+            Job::DetectDrift => Self::detect_all(),
+        }
+    }
+
+    /// Returns a request for a sweep of all specs.
+    pub fn detect_all() -> Self {
+        Self::Detect {
+            scope: Scope::All,
+            progress: None,
+        }
+    }
+}
+
+/// The reason why the scheduler starts a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduled {
+    /// A tick of the schedule. Each tick runs on one server only.
+    Tick(DateTime<Utc>),
+    /// A tick that was missed before the server started.
+    CatchUp,
+}

@@ -1,0 +1,213 @@
+//! Claims of runs: decide which server or command may run a job, and insert the row of the run.
+
+use chrono::{DateTime, Utc};
+use entity::job_runs::{self as runs, Job, JobOutcome, RunTrigger};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::write_off_in_txn;
+use crate::db::{Db, decodable};
+use crate::error::{Error, Result};
+
+/// A run that is to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The job.
+    pub job: Job,
+    /// Whether the run is narrowed: a sync of some kinds, or a sweep of some resources.
+    pub narrowed: bool,
+    /// The source that a sync lists. Syncs of different sources do not exclude each other.
+    pub source: Option<String>,
+}
+
+impl From<Job> for Wanted {
+    fn from(job: Job) -> Self {
+        Self {
+            job,
+            narrowed: false,
+            source: None,
+        }
+    }
+}
+
+/// The result of a claim of a tick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TickClaim {
+    /// The tick runs here; this is the row of the run.
+    Run(runs::Model),
+    /// Another run of the job is active; this is the row that records it.
+    Skipped(runs::Model),
+    /// Another server has this tick.
+    Taken,
+}
+
+/// What starts a run.
+#[derive(Clone, Copy)]
+enum Trigger {
+    Hand,
+    Tick(DateTime<Utc>),
+    CatchUp,
+}
+
+/// The result of an attempt to insert the row of a run.
+enum Attempt {
+    Begun(runs::Model),
+    Blocked {
+        /// The row, which was not inserted.
+        row: runs::Model,
+        /// The start of the active run.
+        since: DateTime<Utc>,
+    },
+}
+
+/// Claims a run for a person. A sweep may run beside other sweeps.
+///
+/// # Errors
+///
+/// JOB_ALREADY_RUNNING for a sync while another sync of the same source is active.
+pub async fn claim(db: &Db, wanted: impl Into<Wanted>) -> Result<runs::Model> {
+    let wanted = &wanted.into();
+    db.write_txn(|txn| async move {
+        match attempt_in_txn(db, &txn, wanted, Trigger::Hand).await? {
+            Attempt::Begun(row) => Ok(row),
+            Attempt::Blocked { since, .. } => Err(Error::JobAlreadyRunning { since }),
+        }
+    })
+    .await
+}
+
+/// Claims a run that makes up for a missed tick. Returns None if another run of the job is active.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub async fn claim_catch_up(db: &Db, wanted: impl Into<Wanted>) -> Result<Option<runs::Model>> {
+    let wanted = &wanted.into();
+    db.write_txn(|txn| async move {
+        match attempt_in_txn(db, &txn, wanted, Trigger::CatchUp).await? {
+            Attempt::Begun(row) => Ok(Some(row)),
+            Attempt::Blocked { .. } => Ok(None),
+        }
+    })
+    .await
+}
+
+/// Claims the run of a tick. A tick during another run of the job is recorded as skipped.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub async fn claim_tick(db: &Db, wanted: impl Into<Wanted>, tick: DateTime<Utc>) -> Result<TickClaim> {
+    let wanted = &wanted.into();
+    db.write_txn(|txn| async move {
+        let (row, since) = match attempt_in_txn(db, &txn, wanted, Trigger::Tick(tick)).await? {
+            Attempt::Begun(row) => return Ok(TickClaim::Run(row)),
+            Attempt::Blocked { row, since } => (row, since),
+        };
+        let row = runs::Model {
+            finished_at: Some(row.started_at),
+            outcome: Some(JobOutcome::Skipped),
+            error: Some(format!(
+                "another run has been active since {}",
+                since.to_rfc3339()
+            )),
+            ..row
+        };
+        let inserted = insert_in_txn(&txn, &row).await?;
+        Ok(if inserted {
+            TickClaim::Skipped(row)
+        } else {
+            TickClaim::Taken
+        })
+    })
+    .await
+}
+
+/// Inserts the row of a run unless another run excludes it. Silent runs are abandoned first.
+async fn attempt_in_txn(
+    db: &Db,
+    txn: &DatabaseTransaction,
+    wanted: &Wanted,
+    trigger: Trigger,
+) -> Result<Attempt> {
+    let now = db.time(txn).await?;
+    write_off_in_txn(txn, runs::Column::Job.eq(wanted.job), now).await?;
+    let running = running_in_txn(txn, wanted).await?;
+    let alone = wanted.job == Job::SyncInventory || !matches!(trigger, Trigger::Hand);
+    let row = new_run(wanted, trigger, now);
+    if !(alone && running.is_some()) && insert_in_txn(txn, &row).await? {
+        return Ok(Attempt::Begun(row));
+    }
+    // Without a running row, another sync began at this moment.
+    let since = running.map_or(now, |run| run.started_at);
+    Ok(Attempt::Blocked { row, since })
+}
+
+fn new_run(wanted: &Wanted, trigger: Trigger, now: DateTime<Utc>) -> runs::Model {
+    runs::Model {
+        id: Uuid::now_v7(),
+        job: wanted.job,
+        narrowed: wanted.narrowed,
+        source: wanted.source.clone(),
+        trigger: Some(match trigger {
+            Trigger::Hand => RunTrigger::Hand,
+            Trigger::Tick(_) => RunTrigger::Tick,
+            Trigger::CatchUp => RunTrigger::CatchUp,
+        }),
+        scheduled_for: match trigger {
+            Trigger::Tick(tick) => Some(tick),
+            Trigger::CatchUp | Trigger::Hand => None,
+        },
+        started_at: now,
+        heartbeat_at: now,
+        finished_at: None,
+        outcome: None,
+        counts: json!({}),
+        error: None,
+    }
+}
+
+/// Returns false if the tick is taken or a sync of the source is active.
+async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<bool> {
+    let row = runs::ActiveModel {
+        id: Set(row.id),
+        job: Set(row.job),
+        narrowed: Set(row.narrowed),
+        source: Set(row.source.clone()),
+        trigger: Set(row.trigger),
+        scheduled_for: Set(row.scheduled_for),
+        started_at: Set(row.started_at),
+        heartbeat_at: Set(row.heartbeat_at),
+        finished_at: Set(row.finished_at),
+        outcome: Set(row.outcome),
+        counts: Set(row.counts.clone()),
+        error: Set(row.error.clone()),
+    };
+    let inserted = runs::Entity::insert(row)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(txn)
+        .await?;
+    Ok(inserted == 1)
+}
+
+/// Returns an active run of the job and source, if there is one. A run without a source, which an older server has
+/// started, may be of any source.
+async fn running_in_txn(txn: &DatabaseTransaction, wanted: &Wanted) -> Result<Option<runs::Model>> {
+    let mut select = runs::Entity::find()
+        .filter(runs::Column::Job.eq(wanted.job))
+        .filter(runs::Column::FinishedAt.is_null())
+        .order_by_asc(runs::Column::StartedAt)
+        .limit(1);
+    if let Some(source) = &wanted.source {
+        let same = Condition::any()
+            .add(runs::Column::Source.eq(source))
+            .add(runs::Column::Source.is_null());
+        select = select.filter(same);
+    }
+    Ok(decodable(select, txn).await?.0.into_iter().next())
+}
