@@ -19,9 +19,8 @@ use crate::db::WaitLimits;
 use crate::domain::actor::{RoleAliases, RolesClaim};
 use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::{Schedule, Schedules};
-use crate::graphql::bounds::Bounds;
-use crate::http::origin::Origin;
-use crate::http::socket::Sockets;
+use crate::graphql::limits::ApiLimits;
+use graphql_server::transport::{origin::Origin, socket::SocketSettings};
 
 pub use self::bounds::BoundsArgs;
 pub use self::retention::RetentionArgs;
@@ -408,19 +407,20 @@ impl HttpArgs {
     }
 
     /// Returns the limits of one request.
-    pub fn bounds(&self) -> Result<Bounds> {
+    pub fn bounds(&self) -> Result<ApiLimits> {
         self.bounds.resolve()
     }
 
     /// Returns the settings of sockets.
-    pub fn sockets(&self) -> Result<Sockets> {
+    pub fn sockets(&self) -> Result<SocketSettings> {
         let origins = set(self.allowed_origins.as_deref()).map(|text| text.split(','));
         let origins = origins.into_iter().flatten().map(str::trim).map(Origin::parse);
-        Ok(Sockets {
+        Ok(SocketSettings {
             allowed_origins: origins
                 .collect::<Result<_, _>>()
                 .map_err(|why| BadSetting::new("DRIFT_ALLOWED_ORIGINS", why))?,
-            ..Sockets::default()
+            allowed_origins_setting: "DRIFT_ALLOWED_ORIGINS",
+            ..SocketSettings::default()
         })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future;
+use graphql_server::transport::server;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use super::{Failure, Outcome, connect, inventory, say};
 use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
 use crate::config::ScheduleArgs;
-use crate::http::{Edge, router, server};
+use crate::http::{HttpState, router};
 use crate::scheduler::Scheduler;
 
 /// Maximum time for jobs and requests to end after a signal. The process ends within 10 seconds.
@@ -47,10 +48,10 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     };
     let db = connect(&database).await?.with_wait_limits(database.patience);
     let app = App::with_settings(db, Clock::System, inventory, schedules, settings);
-    let edge = Edge::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
+    let state = HttpState::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
     let listener = bind(listen).await?;
     say(format_args!("listening on http://{}", listener.local_addr()?))?;
-    until(signals.received(), app, edge, listener).await
+    until(signals.received(), app, state, listener).await
 }
 
 pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
@@ -88,18 +89,18 @@ impl Signals {
 pub(super) async fn until(
     stop: impl Future<Output = ()>,
     app: App,
-    edge: Edge,
+    state: HttpState,
     listener: TcpListener,
 ) -> Outcome {
     let stopping = CancellationToken::new();
     let scheduler = Scheduler::start(&app)
         .await
         .map_err(|why| Failure::Failed(why.to_string()))?;
-    let limits = server::Limits {
+    let timeouts = server::Timeouts {
         drain: DRAIN,
-        ..server::Limits::default()
+        ..server::Timeouts::default()
     };
-    let http = tokio::spawn(server::serve(listener, router(edge), stopping.clone(), limits));
+    let http = tokio::spawn(server::serve(listener, router(state), stopping.clone(), timeouts));
     stop.await;
     tracing::info!("stopping");
     stopping.cancel();

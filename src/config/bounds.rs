@@ -1,9 +1,10 @@
 //! Settings of the limits of one request.
 
 use clap::Args;
+use graphql_server::limits::RequestLimits;
 
 use super::{BadSetting, Result, duration, set};
-use crate::graphql::bounds::{Bounds, LARGEST_PAGE};
+use crate::graphql::limits::{ApiLimits, LARGEST_PAGE};
 
 /// Limits of one request.
 #[derive(Args, Clone, Debug, Default)]
@@ -56,13 +57,13 @@ pub struct BoundsArgs {
 
 impl BoundsArgs {
     /// Reads and checks.
-    pub fn resolve(&self) -> Result<Bounds> {
-        let d = Bounds::default();
+    pub fn resolve(&self) -> Result<ApiLimits> {
+        let ApiLimits { request: d, max_page } = ApiLimits::default();
         let timeout = match set(self.request_timeout.as_deref()) {
             Some(text) => duration("DRIFT_REQUEST_TIMEOUT", text)?,
             None => d.request_timeout,
         };
-        Ok(Bounds {
+        let request = RequestLimits {
             max_body_bytes: bound("DRIFT_MAX_BODY_BYTES", &self.max_body_bytes, d.max_body_bytes)?,
             max_query_bytes: bound("DRIFT_MAX_QUERY_BYTES", &self.max_query_bytes, d.max_query_bytes)?,
             max_query_nesting: bound(
@@ -76,18 +77,19 @@ impl BoundsArgs {
             max_fields: bound("DRIFT_MAX_FIELDS", &self.max_fields, d.max_fields)?,
             max_aliases: bound("DRIFT_MAX_ALIASES", &self.max_aliases, d.max_aliases)?,
             max_root_fields: bound("DRIFT_MAX_ROOT_FIELDS", &self.max_root_fields, d.max_root_fields)?,
-            max_page: match bound("DRIFT_MAX_PAGE", &self.max_page, d.max_page)? {
-                rows if rows <= LARGEST_PAGE => rows,
-                rows => {
-                    return Err(BadSetting::new(
-                        "DRIFT_MAX_PAGE",
-                        format!("{rows} is more than the maximum of {LARGEST_PAGE}"),
-                    ));
-                }
-            },
             request_timeout: timeout,
             ..d
-        })
+        };
+        let max_page = match bound("DRIFT_MAX_PAGE", &self.max_page, max_page)? {
+            rows if rows <= LARGEST_PAGE => rows,
+            rows => {
+                return Err(BadSetting::new(
+                    "DRIFT_MAX_PAGE",
+                    format!("{rows} is more than the maximum of {LARGEST_PAGE}"),
+                ));
+            }
+        };
+        Ok(ApiLimits { request, max_page })
     }
 }
 

@@ -91,10 +91,13 @@ fn every_bound_is_a_setting() {
     };
     let bounds = args.resolve().unwrap();
     assert_eq!(
-        (bounds.max_page, bounds.request_timeout),
+        (bounds.max_page, bounds.request.request_timeout),
         (50, Duration::from_secs(5))
     );
-    assert_eq!(bounds.max_depth, Bounds::default().max_depth);
+    assert_eq!(
+        bounds.request.max_depth,
+        graphql_server::limits::RequestLimits::default().max_depth
+    );
     for text in ["0", "-1", "many", "1001", "1e3"] {
         let args = BoundsArgs {
             max_page: number(text),

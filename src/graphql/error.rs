@@ -14,7 +14,7 @@ use crate::error::{Error, status_word};
 pub struct ApiError(Arc<Error>);
 
 /// The result of a resolver.
-pub type ApiResult<T> = Result<T, ApiError>;
+pub(super) type ApiResult<T> = Result<T, ApiError>;
 
 impl<E: Into<Error>> From<E> for ApiError {
     fn from(error: E) -> Self {

@@ -1,24 +1,14 @@
 //! The GraphQL API: resolvers parse their input, call one service and map the result. They contain no rules and no SQL.
 
-pub mod bounds;
-pub mod codes;
-mod cost;
-pub mod edge;
-pub mod error;
-mod fragments;
+mod error;
 mod guard;
 mod input;
+pub mod limits;
 mod loader;
 mod mutation;
-mod nulls;
-pub mod operation;
-mod order;
 mod query;
-pub mod scan;
 mod subscription;
-mod typename;
 mod types;
-mod values;
 
 use std::sync::{Arc, Mutex};
 
@@ -26,9 +16,10 @@ use async_graphql::futures_util::StreamExt as _;
 use async_graphql::futures_util::stream::{self, BoxStream};
 use async_graphql::{Context, Request, Response, SDLExportOptions, Schema};
 use chrono::{DateTime, Utc};
+use graphql_server::extension::guarded;
 use tokio::sync::oneshot;
 
-use self::bounds::Bounds;
+use self::limits::ApiLimits;
 use crate::app::App;
 use crate::domain::actor::Actor;
 use crate::error::{Error, Result};
@@ -36,12 +27,12 @@ use crate::error::{Error, Result};
 /// The schema of this server.
 pub type AppSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
 
-/// Builds the schema that serves `app` within `bounds`.
-pub fn schema(app: App, bounds: &Bounds, introspection: bool) -> AppSchema {
-    edge::guarded(builder(), bounds, introspection)
+/// Builds the schema that serves `app` within `limits`.
+pub fn schema(app: App, limits: &ApiLimits, introspection: bool) -> AppSchema {
+    guarded(builder(), &limits.request, introspection)
         .data(loader::BatchLoaders::new(app.db().reader().clone()))
         .data(app)
-        .data(bounds.clone())
+        .data(limits.clone())
         .finish()
 }
 
@@ -111,8 +102,8 @@ fn app<'c>(ctx: &Context<'c>) -> Result<&'c App> {
 }
 
 fn max_page(ctx: &Context<'_>) -> Result<u64> {
-    ctx.data::<Bounds>()
-        .map(|bounds| bounds.max_page)
+    ctx.data::<ApiLimits>()
+        .map(|limits| limits.max_page)
         .map_err(|error| Error::Internal(error.message))
 }
 

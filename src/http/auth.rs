@@ -2,10 +2,10 @@
 
 use axum::http::HeaderMap;
 
-use super::Edge;
+use super::HttpState;
 use crate::auth::{InvalidToken, Session, bearer_token};
 
-impl Edge {
+impl HttpState {
     /// Returns the session of the bearer token, or `None` without a token. An invalid token is an error, never an
     /// anonymous caller.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Session>, InvalidToken> {

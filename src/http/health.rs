@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Edge;
+use super::HttpState;
 
 /// Maximum time for the database to respond.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,8 +18,8 @@ pub(super) async fn live() -> Json<Value> {
 }
 
 /// Readiness: the database responds, has every table and accepts writes.
-pub(super) async fn ready(State(edge): State<Edge>) -> (StatusCode, Json<Value>) {
-    let checked = tokio::time::timeout(PATIENCE, edge.app.db().check_ready()).await;
+pub(super) async fn ready(State(state): State<HttpState>) -> (StatusCode, Json<Value>) {
+    let checked = tokio::time::timeout(PATIENCE, state.app.db().check_ready()).await;
     let (status, database) = match checked {
         Ok(Ok(())) => (StatusCode::OK, "ok"),
         Ok(Err(not_ready)) => {

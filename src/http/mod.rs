@@ -1,20 +1,10 @@
 //! The HTTP server and its routes.
 
-pub mod accept;
 mod assets;
 mod auth;
-mod body;
-mod connection;
 mod graphiql;
-pub mod graphql;
 mod health;
-pub mod origin;
-mod params;
-pub mod reply;
 mod rest;
-pub mod server;
-pub mod socket;
-mod sse;
 
 use std::sync::Arc;
 
@@ -25,39 +15,41 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::map_response;
 use axum::routing::{get, post};
 use futures_util::stream::BoxStream;
+use graphql_server::limits::RequestLimits;
+use graphql_server::transport::api::{GraphqlApi, Unauthenticated};
+use graphql_server::transport::socket::SocketSettings;
+use graphql_server::transport::{self, reply};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 
-use self::graphql::{GraphqlApi, Unauthenticated};
-use self::socket::Sockets;
 use crate::app::App;
 use crate::auth::{Session, TokenVerifier};
 use crate::graphql::AppSchema;
-use crate::graphql::bounds::Bounds;
+use crate::graphql::limits::ApiLimits;
 
 /// The header with the id of a request, which responses and the log contain.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The state that the handlers share.
 #[derive(Clone)]
-pub struct Edge {
+pub struct HttpState {
     app: App,
     schema: AppSchema,
-    bounds: Arc<Bounds>,
-    sockets: Arc<Sockets>,
+    limits: Arc<RequestLimits>,
+    sockets: Arc<SocketSettings>,
     verifier: Arc<TokenVerifier>,
 }
 
-impl Edge {
+impl HttpState {
     /// Creates the state that serves `app` to callers whose tokens `verifier` accepts.
-    pub fn new(app: App, verifier: TokenVerifier, bounds: Bounds, introspection: bool) -> Self {
-        let schema = crate::graphql::schema(app.clone(), &bounds, introspection);
+    pub fn new(app: App, verifier: TokenVerifier, limits: ApiLimits, introspection: bool) -> Self {
+        let schema = crate::graphql::schema(app.clone(), &limits, introspection);
         Self {
             app,
             schema,
-            bounds: Arc::new(bounds),
+            limits: Arc::new(limits.request),
             sockets: Arc::default(),
             verifier: Arc::new(verifier),
         }
@@ -65,7 +57,7 @@ impl Edge {
 
     /// Replaces the settings of sockets.
     #[must_use]
-    pub fn with_sockets(self, sockets: Sockets) -> Self {
+    pub fn with_sockets(self, sockets: SocketSettings) -> Self {
         Self {
             sockets: Arc::new(sockets),
             ..self
@@ -73,7 +65,7 @@ impl Edge {
     }
 }
 
-impl GraphqlApi for Edge {
+impl GraphqlApi for HttpState {
     type Caller = Option<Session>;
 
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Self::Caller, Unauthenticated> {
@@ -101,18 +93,18 @@ impl GraphqlApi for Edge {
         }
     }
 
-    fn bounds(&self) -> &Bounds {
-        &self.bounds
+    fn limits(&self) -> &RequestLimits {
+        &self.limits
     }
 
-    fn sockets(&self) -> &Sockets {
+    fn sockets(&self) -> &SocketSettings {
         &self.sockets
     }
 }
 
 /// Returns all routes.
-pub fn router(edge: Edge) -> Router {
-    let graphql = graphql::route(edge.clone());
+pub fn router(state: HttpState) -> Router {
+    let graphql = transport::route(state.clone());
     let routes = Router::new()
         .route("/", get(assets::page))
         .route("/web/{*name}", get(assets::asset))
@@ -124,7 +116,7 @@ pub fn router(edge: Edge) -> Router {
         .route("/api/v1/drift/{id}/accept", post(rest::accept_drift))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
-        .with_state(edge)
+        .with_state(state)
         .route("/graphql", graphql);
     with_layers(routes)
 }

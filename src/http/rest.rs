@@ -8,16 +8,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use entity::{cloud_drift, cloud_resources};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Edge;
+use super::HttpState;
 use crate::domain::actor::{Actor, Role};
 use crate::error::{Error, Result, status_word};
 use crate::services::acceptance::{self, AcceptDrift};
@@ -101,46 +102,51 @@ impl IntoResponse for RestError {
 }
 
 /// Runs `work` with the request timeout.
-async fn in_time<T>(edge: &Edge, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let limited = tokio::time::timeout(edge.bounds.request_timeout, work).await;
+async fn in_time<T>(state: &HttpState, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let limited = tokio::time::timeout(state.limits.request_timeout, work).await;
     limited.unwrap_or(Err(Error::TimedOut))
 }
 
-/// Returns the caller, who must be a platform_admin.
-fn admin(edge: &Edge, headers: &HeaderMap) -> Result<Actor> {
-    let caller = edge
-        .caller(headers)
-        .map_err(|_| Error::Unauthenticated)?
-        .ok_or(Error::Unauthenticated)?
-        .actor;
-    if caller.may_write() {
-        Ok(caller)
-    } else {
-        Err(Error::Forbidden {
-            needed: Role::PlatformAdmin.as_str(),
-        })
+/// The authenticated caller, who is a platform_admin.
+pub(super) struct Admin(Actor);
+
+impl FromRequestParts<HttpState> for Admin {
+    type Rejection = RestError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, RestError> {
+        let caller = state
+            .caller(&parts.headers)
+            .map_err(|_| Error::Unauthenticated)?
+            .ok_or(Error::Unauthenticated)?
+            .actor;
+        if caller.may_write() {
+            Ok(Self(caller))
+        } else {
+            Err(RestError(Error::Forbidden {
+                needed: Role::PlatformAdmin.as_str(),
+            }))
+        }
     }
 }
 
 /// `GET /api/v1/drift`: streams the drifts that match the filter in batches, newest first.
 pub(super) async fn list_drift(
-    State(edge): State<Edge>,
+    State(state): State<HttpState>,
+    _: Admin,
     uri: Uri,
-    headers: HeaderMap,
 ) -> Result<Response, RestError> {
-    admin(&edge, &headers)?;
     let filter = Arc::new(query::drift_filter(&uri)?);
     // The first batch is read before the status is sent, so that an unavailable database results in status 500.
-    let (first, after) = in_time(&edge, batch(&edge, &filter, None)).await?;
-    let rows = stream::try_unfold(Some((Some(first), after, 0_u64)), move |state| {
-        let (edge, filter) = (edge.clone(), Arc::clone(&filter));
+    let (first, after) = in_time(&state, batch(&state, &filter, None)).await?;
+    let rows = stream::try_unfold(Some((Some(first), after, 0_u64)), move |next| {
+        let (state, filter) = (state.clone(), Arc::clone(&filter));
         async move {
-            let Some((ready, after, count)) = state else {
+            let Some((ready, after, count)) = next else {
                 return Ok(None);
             };
             let (rows, after) = match (ready, after) {
                 (Some(rows), after) => (rows, after),
-                (None, Some(after)) => in_time(&edge, batch(&edge, &filter, Some(after))).await?,
+                (None, Some(after)) => in_time(&state, batch(&state, &filter, Some(after))).await?,
                 (None, None) => {
                     let tail = format!(r#"],"count":{count}}}"#);
                     return Ok(Some((Bytes::from(tail), None)));
@@ -171,8 +177,12 @@ fn joined(rows: &[Value], is_first: bool) -> String {
 }
 
 /// Returns the next rows, and the start of the batch after them, if there is one.
-async fn batch(edge: &Edge, filter: &DriftFilter, after: Option<Key>) -> Result<(Vec<Value>, Option<Key>)> {
-    let db = edge.app.db().reader();
+async fn batch(
+    state: &HttpState,
+    filter: &DriftFilter,
+    after: Option<Key>,
+) -> Result<(Vec<Value>, Option<Key>)> {
+    let db = state.app.db().reader();
     let order = inbox::order_by(DriftTime::DetectedAt, true);
     let request = PageRequest {
         after,
@@ -211,12 +221,11 @@ fn to_json(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>
 
 /// `POST /api/v1/drift/{id}/accept`. `?revision=` is the revision that the caller has seen.
 pub(super) async fn accept_drift(
-    State(edge): State<Edge>,
+    State(state): State<HttpState>,
+    Admin(actor): Admin,
     id: Result<Path<String>, PathRejection>,
     uri: Uri,
-    headers: HeaderMap,
 ) -> Result<Json<Value>, RestError> {
-    let actor = admin(&edge, &headers)?;
     // An id that is not UTF-8 is rejected like any other malformed id.
     let drift_id = id.ok().and_then(|Path(id)| Uuid::try_parse(&id).ok());
     let drift_id = drift_id.ok_or(Error::NotFound("drift"))?;
@@ -226,9 +235,9 @@ pub(super) async fn accept_drift(
         revision,
         note: None,
     };
-    let now = edge.app.clock().now();
-    let accepting = acceptance::accept_drift(edge.app.db(), actor.name(), &accept, now);
-    in_time(&edge, accepting).await?;
+    let now = state.app.clock().now();
+    let accepting = acceptance::accept_drift(state.app.db(), actor.name(), &accept, now);
+    in_time(&state, accepting).await?;
     Ok(Json(json!({ "status": "accepted", "drift_id": drift_id })))
 }
 

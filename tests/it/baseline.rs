@@ -4,9 +4,9 @@ use drift_inbox::domain::validation::MAX_SPEC_BYTES;
 use entity::cloud_resource_events::EventType;
 use serde_json::json;
 
+use crate::http_client::codes;
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
-use crate::support::graphql::codes;
 
 const RECORD: &str = "mutation($filter: ResourceFilter!) { recordBaseline(input: { filter: $filter }) {
     count nodes { source spec specVersion resource { name } } } }";

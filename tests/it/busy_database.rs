@@ -175,12 +175,10 @@ async fn a_transaction_that_postgresql_aborted_is_not_reported_as_success() {
 #[tokio::test]
 async fn a_rest_request_ends_at_its_time_limit() {
     let t = server(Duration::from_secs(60)).await;
-    let bounds = drift_inbox::graphql::bounds::Bounds {
-        request_timeout: Duration::from_millis(200),
-        ..Default::default()
-    };
-    let edge = drift_inbox::http::Edge::new(t.app.clone(), crate::support::verifier(), bounds, true);
-    let router = drift_inbox::http::router(edge);
+    let mut limits = drift_inbox::graphql::limits::ApiLimits::default();
+    limits.request.request_timeout = Duration::from_millis(200);
+    let state = drift_inbox::http::HttpState::new(t.app.clone(), crate::support::verifier(), limits, true);
+    let router = drift_inbox::http::router(state);
     let holder = Holder::of(&t.database, "SELECT * FROM cloud_resources").await;
     let drift = t.open_drift("web-1", "size_slug").await;
     let request = post(&t, &format!("/api/v1/drift/{}/accept", drift.id), String::new());

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use crate::http_client::codes;
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
-use crate::support::graphql::codes;
 
 const COVERAGE: &str = "{ coverage { provider kind managed unmanaged owned drifted missing } }";
 

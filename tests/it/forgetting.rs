@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use crate::http_client::codes;
 use crate::support::cloud::droplet;
-use crate::support::graphql::codes;
 use crate::support::state::droplets;
 use crate::support::{ADMIN, TestApp};
 

@@ -9,8 +9,8 @@ use drift_inbox::domain::actor::RolesClaim;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use crate::http_client::codes;
 use crate::http_client::{GRAPHQL, JSON, Reply, get, post, send};
-use crate::support::graphql::codes;
 use crate::support::live::Listener;
 use crate::support::{ADMIN, TestApp};
 

@@ -31,7 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
         &["app", "domain", "error", "jobs", "live", "provider", "services"],
     ),
     ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
-    ("config", &["auth", "db", "domain", "graphql", "http", "provider"]),
+    ("config", &["auth", "db", "domain", "graphql", "provider"]),
     ("telemetry", &["config"]),
     (
         "cli",

@@ -10,8 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::error::Result;
-use drift_inbox::graphql::bounds::Bounds;
-use drift_inbox::http::{Edge, router};
+use drift_inbox::graphql::limits::ApiLimits;
+use drift_inbox::http::{HttpState, router};
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::acceptance::{self, AcceptDrift};
 use drift_inbox::services::events::{self, NewEvent, SYSTEM};
@@ -21,12 +21,12 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::socket::{Server, Socket};
 use crate::support::cloud::{Listed, droplet};
 use crate::support::db::TestDb;
 use crate::support::fleet::fleet;
 use crate::support::live::{EVERYTHING, Listener, any_status};
 use crate::support::process::{PATIENCE, Program};
-use crate::support::socket::{Server, Socket};
 use crate::support::{ADMIN, TestApp, verifier};
 
 /// Three fields that differ, before any sweep.
@@ -55,7 +55,12 @@ async fn everything(t: &TestApp, router: &Router) -> Listener {
 }
 
 fn routes(app: &App) -> Router {
-    router(Edge::new(app.clone(), verifier(), Bounds::default(), true))
+    router(HttpState::new(
+        app.clone(),
+        verifier(),
+        ApiLimits::default(),
+        true,
+    ))
 }
 
 fn heard(field: &str, status: &str) -> (String, String) {

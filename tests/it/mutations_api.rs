@@ -4,9 +4,10 @@ use chrono::TimeDelta;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
 use serde_json::{Value, json};
 
+use crate::http_client::codes;
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
-use crate::support::graphql::{codes, stable};
+use crate::support::graphql::stable;
 
 const ACCEPT: &str = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) {
     drift { id field expected actual status revision detectedAt resolvedAt resolvedBy resolutionNote

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::http_client::codes;
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
-use crate::support::graphql::codes;
 
 const RECORD: &str =
     "mutation($input: RecordSpecInput!) { recordSpec(input: $input) { provisioned { spec specVersion } } }";

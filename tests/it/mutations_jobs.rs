@@ -7,8 +7,9 @@ use entity::job_runs::{self, JobOutcome};
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
+use crate::http_client::codes;
 use crate::support::cloud::{Listed, droplet};
-use crate::support::graphql::{codes, stable};
+use crate::support::graphql::stable;
 use crate::support::{ADMIN, TestApp};
 
 const DETECT: &str = "mutation($input: DetectDriftInput!) { detectDrift(input: $input) { run {

@@ -7,9 +7,10 @@ use std::path::Path;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
-use crate::http_client::router;
+use crate::support::TestApp;
 
 /// Files of the folder that are for development only.
 const NOT_SERVED: [&str; 4] = ["package-lock.json", "package.json", "tsconfig.json", "types.d.ts"];
@@ -24,6 +25,15 @@ impl File {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
+}
+
+/// The routes of one server, which these tests share: they read no database.
+async fn router() -> Router {
+    static ROUTER: OnceCell<Router> = OnceCell::const_new();
+    ROUTER
+        .get_or_init(|| async { TestApp::new().await.router })
+        .await
+        .clone()
 }
 
 async fn get(router: Router, path: &str, known: Option<&str>) -> File {

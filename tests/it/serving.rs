@@ -4,18 +4,18 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use drift_inbox::http::server::{Limits, serve};
 use entity::job_runs::JobOutcome;
+use graphql_server::transport::server::{Timeouts, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::schedule::eventually;
+use crate::socket::Socket;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
 use crate::support::live::{EVERYTHING, any_status};
 use crate::support::process::{Ended, PATIENCE, Program, Running};
-use crate::support::socket::Socket;
 
 const SECRET: &str = "the secret of a test that runs servers";
 /// How long a supervisor waits for a server that it stops.
@@ -196,7 +196,7 @@ async fn a_client_with_an_incomplete_request_head_is_disconnected() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, short) = (CancellationToken::new(), Duration::from_millis(100));
-    let limits = Limits {
+    let limits = Timeouts {
         head: short,
         drain: short,
     };

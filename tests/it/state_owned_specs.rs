@@ -3,9 +3,9 @@
 use drift_inbox::services::imports::ImportOptions;
 use serde_json::{Value, json};
 
+use crate::http_client::codes;
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
-use crate::support::graphql::codes;
 use crate::support::state::droplets;
 
 const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $input) {

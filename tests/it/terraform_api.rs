@@ -3,9 +3,9 @@
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
+use crate::http_client::codes;
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
-use crate::support::graphql::codes;
 use crate::support::process::Program;
 use crate::support::state::state_file;
 

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::{BadSetting, DatabaseConfig, HttpArgs, TokenArgs, TokenConfig, duration};
 use crate::db::WaitLimits;
 use crate::error::Error;
-use crate::http::Edge;
+use crate::http::HttpState;
 use crate::jobs::JobRequest;
 use crate::provider::{InventoryProvider, file::InventoryFile};
 use crate::services::inbox::{self, DriftFilter};
@@ -56,7 +56,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
     let config = token_config()?;
     let token = token(&config, &app)?;
     introduce(&app, &listener, &changes.suggested, &token).await?;
-    let edge = Edge::new(app.clone(), config.verifier()?, bounds, introspection).with_sockets(sockets);
+    let state = HttpState::new(app.clone(), config.verifier()?, bounds, introspection).with_sockets(sockets);
     let live = live.map(|every| tokio::spawn(live::run(app.clone(), account, changes.live, every)));
     let stop = async {
         signals.received().await;
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
             _ = live.await;
         }
     };
-    let ended = serve::until(stop, app.clone(), edge, listener).await;
+    let ended = serve::until(stop, app.clone(), state, listener).await;
     app.db().clone().close().await?;
     folder.close()?;
     ended

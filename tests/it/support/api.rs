@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::Value;
 
-use super::graphql::codes;
 use super::{ADMIN, TestApp};
+use crate::http_client::codes;
 use crate::http_client::{Reply, send};
 
 impl TestApp {

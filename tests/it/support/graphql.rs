@@ -40,18 +40,6 @@ impl TestApp {
     }
 }
 
-/// The codes of the errors in an answer.
-pub(crate) fn codes(answer: &Value) -> Vec<&str> {
-    let errors = answer
-        .get("errors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    errors
-        .map(|error| error["extensions"]["code"].as_str().unwrap_or("(none)"))
-        .collect()
-}
-
 /// The answer with every UUID replaced by `id-1`, `id-2`, ... in the order of appearance, and every cursor by
 /// `cursor`, so that a snapshot of it is the same in every run.
 pub(crate) fn stable(mut answer: Value) -> Value {

@@ -14,7 +14,7 @@ pub(crate) mod one_account;
 pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod served;
-pub(crate) mod socket;
+mod socket;
 pub(crate) mod state;
 pub(crate) mod stub_do;
 pub(crate) mod tables;
@@ -33,8 +33,8 @@ use drift_inbox::db::Db;
 use drift_inbox::domain::actor::{RoleAliases, RolesClaim};
 use drift_inbox::domain::schedule::Schedules;
 use drift_inbox::error::Error;
-use drift_inbox::graphql::bounds::Bounds;
-use drift_inbox::http::{Edge, router};
+use drift_inbox::graphql::limits::ApiLimits;
+use drift_inbox::http::{HttpState, router};
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::services::acceptance::{self, AcceptDrift, Accepted};
@@ -99,7 +99,12 @@ impl TestApp {
         let cloud = Arc::new(Cloud::default());
         let inventory = Arc::clone(&cloud) as Arc<dyn InventoryProvider>;
         let app = App::new(db, Clock::Manual(clock.clone()), Some(inventory));
-        let router = router(Edge::new(app.clone(), verifier(), Bounds::default(), true));
+        let router = router(HttpState::new(
+            app.clone(),
+            verifier(),
+            ApiLimits::default(),
+            true,
+        ));
         Self {
             app,
             clock,
@@ -134,7 +139,12 @@ impl TestApp {
     /// The same server, running jobs by itself.
     pub(crate) fn served_by_itself(mut self, schedules: Schedules) -> Self {
         self.app = self.scheduled(schedules);
-        self.router = router(Edge::new(self.app.clone(), verifier(), Bounds::default(), true));
+        self.router = router(HttpState::new(
+            self.app.clone(),
+            verifier(),
+            ApiLimits::default(),
+            true,
+        ));
         self
     }
 

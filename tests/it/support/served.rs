@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use drift_inbox::clock::Clock;
-use drift_inbox::http::server::{self, Limits};
+use graphql_server::transport::server::{self, Timeouts};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
-        let serving = server::serve(listener, t.router.clone(), stop.clone(), Limits::default());
+        let serving = server::serve(listener, t.router.clone(), stop.clone(), Timeouts::default());
         Self {
             address,
             serving: tokio::spawn(serving),

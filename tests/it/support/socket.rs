@@ -1,88 +1,11 @@
-//! A client of graphql-transport-ws, and a server that listens.
+//! Sockets of authenticated callers.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use axum::Router;
-use drift_inbox::http::server::{Limits, serve};
-use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use tokio_util::sync::CancellationToken;
 
-use super::process::PATIENCE;
-
-/// Routes behind a socket that listens. It stops when dropped.
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    stop: CancellationToken,
-    serving: JoinHandle<()>,
-}
-
-impl Server {
-    pub(crate) async fn of(router: &Router) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
-        let serving = serve(listener, router.clone(), stop.clone(), Limits::default());
-        Self {
-            address,
-            serving: tokio::spawn(serving),
-            stop,
-        }
-    }
-
-    /// Tells it to stop.
-    pub(crate) fn stop(&self) {
-        self.stop.cancel();
-    }
-
-    /// Waits until it has stopped.
-    pub(crate) async fn stopped(self) {
-        self.stop.cancel();
-        self.serving.await.unwrap();
-    }
-}
-
-/// A socket, as the client has it.
-pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-/// How the server closed the socket.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Goodbye {
-    pub(crate) code: u16,
-    pub(crate) reason: String,
-}
+use crate::socket::Socket;
 
 impl Socket {
-    /// Opens one with these headers; nothing is said yet. The status if the server refuses.
-    pub(crate) async fn open(
-        address: impl std::fmt::Display,
-        headers: &[(&'static str, &str)],
-    ) -> Result<Self, u16> {
-        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        match connect_async(request).await {
-            Ok((socket, _)) => Ok(Self(socket)),
-            Err(Error::Http(response)) => Err(response.status().as_u16()),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// Opens one that speaks the protocol.
-    pub(crate) async fn new(address: impl std::fmt::Display) -> Self {
-        Self::open(address, &[("sec-websocket-protocol", "graphql-transport-ws")])
-            .await
-            .unwrap()
-    }
-
-    /// Opens one, and says who it is.
+    /// Opens a socket and authenticates with this token.
     pub(crate) async fn of(address: impl std::fmt::Display, token: &str) -> Self {
         let mut socket = Self::new(address).await;
         socket
@@ -92,81 +15,10 @@ impl Socket {
         socket
     }
 
-    pub(crate) async fn init(&mut self, payload: Value) {
-        self.say(json!({ "type": "connection_init", "payload": payload }))
-            .await;
-    }
-
-    pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        let payload = json!({ "query": query, "variables": variables });
-        self.say(json!({ "type": "subscribe", "id": id, "payload": payload }))
-            .await;
-    }
-
     /// Subscribes, and waits until the subscription has begun.
     pub(crate) async fn listen(&mut self, id: &str, query: &str, variables: Value) {
         self.subscribe(id, query, variables).await;
         self.say(json!({ "type": "ping" })).await;
         assert_eq!(self.hear().await, json!({ "type": "pong" }));
-    }
-
-    pub(crate) async fn say(&mut self, message: Value) {
-        self.write(Message::text(message.to_string())).await;
-    }
-
-    pub(crate) async fn write(&mut self, message: Message) {
-        self.0.send(message).await.unwrap();
-    }
-
-    /// The next message.
-    pub(crate) async fn hear(&mut self) -> Value {
-        match self.next().await {
-            Message::Text(text) => serde_json::from_str(&text).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// What the operation of this id says next, if that is a result.
-    pub(crate) async fn result(&mut self, id: &str) -> Value {
-        let mut message = self.hear().await;
-        assert_eq!(
-            (&message["type"], &message["id"]),
-            (&json!("next"), &json!(id)),
-            "{message}"
-        );
-        message["payload"].take()
-    }
-
-    async fn next(&mut self) -> Message {
-        loop {
-            let next = tokio::time::timeout(PATIENCE, self.0.next()).await;
-            match next.expect("nothing comes").expect("it broke").expect("it broke") {
-                // The library has answered it.
-                Message::Ping(_) => {}
-                message => return message,
-            }
-        }
-    }
-
-    /// The next message, which must be the close frame of the server.
-    pub(crate) async fn goodbye(&mut self) -> Goodbye {
-        match self.next().await {
-            Message::Close(Some(frame)) => Goodbye {
-                code: frame.code.into(),
-                reason: frame.reason.to_string(),
-            },
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Nothing comes for a while.
-    pub(crate) async fn hears_nothing(&mut self) {
-        let next = tokio::time::timeout(Duration::from_millis(300), self.next()).await;
-        assert!(next.is_err(), "{next:?}");
-    }
-
-    /// Both halves, for a client that reads while it writes.
-    pub(crate) fn into_inner(self) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
-        self.0
     }
 }

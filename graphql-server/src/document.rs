@@ -1,0 +1,65 @@
+//! Scans and parses the document of a request, once per request.
+
+use std::any::TypeId;
+
+use async_graphql::{Request, ServerError, ServerResult, parser::types::OperationType};
+
+use crate::{
+    codes::{self, GRAPHQL_PARSE_FAILED},
+    conformance::operation,
+    limits::{RequestLimits, scan},
+};
+
+/// Maximum size in bytes of the parser's message, which quotes the line with the error.
+const MAX_PARSE_MESSAGE: usize = 1_000;
+
+/// A request whose document was scanned and parsed. The parsed document stays in the request.
+pub(crate) struct Prepared {
+    pub(crate) request: Request,
+    /// The type of the operation to execute. `None` if the document does not have the operation that the request
+    /// names: execution reports that error.
+    pub(crate) operation: Option<OperationType>,
+}
+
+/// Marks a request whose document was scanned. Only this module can create it.
+struct Scanned(());
+
+/// Scans and parses a document, and selects its operation.
+///
+/// # Errors
+///
+/// The document exceeds a limit of the scan, or is not valid GraphQL syntax.
+pub(crate) fn prepare(mut request: Request, limits: &RequestLimits) -> ServerResult<Prepared> {
+    parse(&mut request, limits)?;
+    let name = request.operation_name.clone();
+    let document = request.parsed_query().map_err(parse_error)?;
+    let operation = operation::select(document, name.as_deref()).ok();
+    let operation = operation.map(|operation| operation.node.ty);
+    Ok(Prepared { request, operation })
+}
+
+/// Scans and parses the document of a request, unless that was done before. The text is scanned before it is parsed,
+/// because the parser recurses without a limit.
+///
+/// # Errors
+///
+/// As of [`prepare`].
+pub(crate) fn parse(request: &mut Request, limits: &RequestLimits) -> ServerResult<()> {
+    if request.data.contains_key(&TypeId::of::<Scanned>()) {
+        return Ok(());
+    }
+    scan::scan(&request.query, limits).map_err(|error| error.into_server_error(limits))?;
+    request.parsed_query().map_err(parse_error)?;
+    request.data.insert(Scanned(()));
+    Ok(())
+}
+
+fn parse_error(mut error: ServerError) -> ServerError {
+    if error.message.len() > MAX_PARSE_MESSAGE {
+        error.message = match error.locations.first() {
+            Some(pos) => format!("syntax error at line {}, column {}", pos.line, pos.column),
+            None => "syntax error".to_owned(),
+        };
+    }
+    codes::with_code(error, GRAPHQL_PARSE_FAILED)
+}

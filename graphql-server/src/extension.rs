@@ -1,0 +1,204 @@
+//! The extension of the schema that checks each request before its execution and each response after it.
+//!
+//! There is only one extension, because each extension costs a boxed future per field.
+
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::{
+    ObjectType, Pos, Request, Response, SchemaBuilder, ServerError, ServerResult, SubscriptionType,
+    ValidationResult, Value, Variables,
+    extensions::{
+        Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextPrepareRequest,
+        NextRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
+    },
+    futures_util::stream::{BoxStream, StreamExt},
+    parser::types::ExecutableDocument,
+    registry::Registry,
+};
+
+use crate::{
+    codes::{
+        self, BAD_USER_INPUT, GRAPHQL_VALIDATION_FAILED, INTROSPECTION_DISABLED,
+        OPERATION_RESOLUTION_FAILURE, QUERY_TOO_COSTLY,
+    },
+    conformance::{nulls::Nulls, operation, order::Order, typename, variables},
+    document,
+    limits::{RequestLimits, cost},
+};
+
+/// Maximum number of validation errors in a response. A document can have thousands.
+const MAX_ERRORS: usize = 20;
+
+/// Builds a schema with limits. Every error gets a code, and disabled introspection is an error instead of a silent
+/// null.
+pub fn guarded<Q, M, S>(
+    schema: SchemaBuilder<Q, M, S>,
+    limits: &RequestLimits,
+    introspection: bool,
+) -> SchemaBuilder<Q, M, S>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    schema
+        .limit_depth(limits.max_depth)
+        .limit_complexity(limits.max_complexity)
+        .limit_directives(limits.max_directives)
+        .disable_suggestions()
+        .extension(Checks {
+            limits: limits.clone(),
+            introspection,
+        })
+}
+
+/// Creates a [`RequestChecks`] for each request.
+struct Checks {
+    limits: RequestLimits,
+    introspection: bool,
+}
+
+impl ExtensionFactory for Checks {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(RequestChecks {
+            limits: self.limits.clone(),
+            introspection: self.introspection,
+            arguments: Arc::default(),
+            order: OnceLock::new(),
+            nulls: Nulls::default(),
+        })
+    }
+}
+
+/// The state of the extension for one request.
+struct RequestChecks {
+    limits: RequestLimits,
+    introspection: bool,
+    /// Positions of argument values in the document.
+    arguments: Arc<OnceLock<Vec<Pos>>>,
+    /// The order of the fields in the response.
+    order: OnceLock<Order>,
+    nulls: Nulls,
+}
+
+impl RequestChecks {
+    fn check(&self, registry: &Registry, request: &mut Request, variables: &Variables) -> ServerResult<()> {
+        document::parse(request, &self.limits)?;
+        let name = request.operation_name.clone();
+        let document = request.parsed_query()?;
+        let survey = cost::survey(document, variables, &self.limits)?;
+        if let Some(pos) = survey.introspection.filter(|_| !self.introspection) {
+            let message = "introspection is disabled on this server";
+            return Err(codes::error(INTROSPECTION_DISABLED, message, Some(pos)));
+        }
+        // The cells are empty, because this runs once per request.
+        let _ = self.arguments.set(survey.arguments);
+        let operation = operation::select(document, name.as_deref())
+            .map_err(|message| codes::error(OPERATION_RESOLUTION_FAILURE, message, None))?;
+        operation::check_subscription(operation)?;
+        let _ = self.order.set(Order::of(document, &operation.node));
+        typename::check(registry, document)?;
+        variables::check_variables(registry, &operation.node, variables)
+    }
+}
+
+#[async_graphql::async_trait::async_trait]
+impl Extension for RequestChecks {
+    async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
+        let mut response = next.run(ctx).await;
+        codes::fill(&mut response, self.arguments.get().map_or(&[], Vec::as_slice));
+        response
+    }
+
+    fn subscribe<'s>(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        stream: BoxStream<'s, Response>,
+        next: NextSubscribe<'_>,
+    ) -> BoxStream<'s, Response> {
+        let arguments = Arc::clone(&self.arguments);
+        let filled = next.run(ctx, stream).map(move |mut response| {
+            codes::fill(&mut response, arguments.get().map_or(&[], Vec::as_slice));
+            response
+        });
+        filled.boxed()
+    }
+
+    /// The first hook, and the only one that runs before the library walks the document.
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        mut request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        // The document is borrowed from the request, so the variables are moved out for the time.
+        let variables = std::mem::take(&mut request.variables);
+        self.check(&ctx.schema_env.registry, &mut request, &variables)?;
+        request.variables = variables;
+        next.run(ctx, request).await
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        // The document is already parsed; the remaining failures here are the library's limits.
+        let document = next.run(ctx, query, variables).await;
+        document.map_err(|error| codes::with_code(error, QUERY_TOO_COSTLY))
+    }
+
+    async fn validation(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        next: NextValidation<'_>,
+    ) -> Result<ValidationResult, Vec<ServerError>> {
+        next.run(ctx).await.map_err(|mut errors| {
+            errors.truncate(MAX_ERRORS);
+            errors.into_iter().map(validation_error).collect()
+        })
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let mut response = next.run(ctx, operation_name).await;
+        self.nulls.finish(&mut response);
+        if let Some(order) = self.order.get() {
+            order.put(&mut response.data);
+        }
+        response
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        info: ResolveInfo<'_>,
+        next: NextResolve<'_>,
+    ) -> ServerResult<Option<Value>> {
+        let (path, ty) = (info.path_node, info.return_type);
+        let result = next.run(ctx, info).await;
+        Ok(self.nulls.settle(path, ty, result))
+    }
+}
+
+/// Classifies a validation error.
+///
+/// Errors of rules have a position, errors of limits have none. A field whose complexity depends on an argument
+/// parses that argument during validation, and fails with the message of the type's parser.
+fn validation_error(error: ServerError) -> ServerError {
+    let of_value = ["Failed to parse \"", "Expected input type \""];
+    let code = if error.locations.is_empty() {
+        QUERY_TOO_COSTLY
+    } else if of_value.iter().any(|start| error.message.starts_with(start)) {
+        BAD_USER_INPUT
+    } else {
+        GRAPHQL_VALIDATION_FAILED
+    };
+    codes::with_code(error, code)
+}

@@ -1,0 +1,50 @@
+//! The interface between the transports and the API that they serve.
+
+use std::future::Future;
+
+use async_graphql::{Request, Response as Outcome};
+use axum::http::HeaderMap;
+use futures_util::stream::BoxStream;
+
+use super::socket::SocketSettings;
+use crate::limits::RequestLimits;
+
+/// The credentials of a request are invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unauthenticated;
+
+/// The API behind the endpoint.
+pub trait GraphqlApi: Clone + Send + Sync + 'static {
+    /// The caller of a request, which may be anonymous.
+    type Caller: Clone + Send + Sync + 'static;
+
+    /// Authenticates the caller.
+    ///
+    /// # Errors
+    ///
+    /// The credentials are invalid. Missing credentials are not an error.
+    fn authenticate(
+        &self,
+        headers: &HeaderMap,
+    ) -> impl Future<Output = Result<Self::Caller, Unauthenticated>> + Send;
+
+    /// Executes one request.
+    fn execute(&self, caller: Self::Caller, request: Request) -> impl Future<Output = Outcome> + Send;
+
+    /// Starts a subscription. When this returns, the subscription has begun or failed: the stream contains everything
+    /// that happens from then on.
+    fn subscribe(
+        &self,
+        caller: Self::Caller,
+        request: Request,
+    ) -> impl Future<Output = BoxStream<'static, Outcome>> + Send;
+
+    /// Waits until the caller's credentials expire; forever if there are none.
+    fn expired(&self, caller: &Self::Caller) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Returns the limits of one request.
+    fn limits(&self) -> &RequestLimits;
+
+    /// Returns the settings of sockets.
+    fn sockets(&self) -> &SocketSettings;
+}

@@ -1,0 +1,55 @@
+//! The connection of a request, for responses that continue after the handler has returned.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::{Extensions, request::Parts};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// A connection, or what it was upgraded to. The server counts it until the last clone is dropped.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connection {
+    stop: CancellationToken,
+    _held: Option<Arc<Held>>,
+}
+
+/// The resources that a connection holds.
+#[derive(Debug)]
+struct Held {
+    _place: OwnedSemaphorePermit,
+    _end: TaskTrackerToken,
+}
+
+impl Connection {
+    /// Creates a connection that holds its place, and delays the shutdown of the server until it is dropped.
+    pub(super) fn new(stop: CancellationToken, place: OwnedSemaphorePermit, end: TaskTrackerToken) -> Self {
+        Self {
+            stop,
+            _held: Some(Arc::new(Held {
+                _place: place,
+                _end: end,
+            })),
+        }
+    }
+
+    /// Returns the connection of a request. Without a server, as in tests of the routes, it never stops.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    /// Waits until the server stops. Open streams must end then.
+    pub(super) fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.stop.clone().cancelled_owned()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Connection {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.extensions))
+    }
+}

@@ -1,0 +1,238 @@
+//! Responses of the GraphQL endpoint. Each is a GraphQL response, even if nothing was executed.
+
+use std::any::Any;
+
+use async_graphql::{ParseRequestError, Response as Outcome, ServerError, Value};
+use axum::{
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::accept::MediaType;
+use crate::codes::{
+    self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, PERSISTED_QUERY_NOT_SUPPORTED, REQUEST_TIMEOUT,
+    UNAUTHENTICATED,
+};
+
+/// A request that was rejected before execution.
+#[derive(Debug)]
+pub struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+impl Refusal {
+    /// Creates a rejection with the code BAD_REQUEST.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: BAD_REQUEST,
+            message: message.into(),
+            header: None,
+        }
+    }
+
+    /// Status 405, with the supported methods.
+    pub fn method(allow: &'static str, message: impl Into<String>) -> Self {
+        let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
+        Self {
+            header: Some((ALLOW, allow)),
+            ..refusal
+        }
+    }
+
+    /// Status 401. The message is the same for every reason, so that it reveals nothing to an attacker.
+    pub fn unauthenticated() -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            code: UNAUTHENTICATED,
+            message: "the bearer token is invalid".to_owned(),
+            header: Some((WWW_AUTHENTICATE, "Bearer")),
+        }
+    }
+
+    /// Status 400: the request has only the hash of a document. Clients of automatic persisted queries (Apollo)
+    /// recognize this code and message, and then send the document itself.
+    pub fn persisted_query() -> Self {
+        Self {
+            code: PERSISTED_QUERY_NOT_SUPPORTED,
+            ..Self::new(StatusCode::BAD_REQUEST, "PersistedQueryNotSupported")
+        }
+    }
+
+    /// Returns the message for clients.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Status 408: the body did not arrive in time.
+    pub fn slow_body() -> Self {
+        let message = "the body of the request did not arrive in time";
+        Self {
+            code: REQUEST_TIMEOUT,
+            ..Self::new(StatusCode::REQUEST_TIMEOUT, message)
+        }
+    }
+}
+
+/// Marks the response of a [`Refusal`], whose media type is not negotiated yet.
+#[derive(Clone, Copy)]
+pub(super) struct Refused;
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let error = codes::error(self.code, self.message, None);
+        let outcome = Outcome::from_errors(vec![error]);
+        let mut response = encode(self.status, MediaType::Json, &outcome);
+        response.extensions_mut().insert(Refused);
+        if let Some((name, value)) = self.header {
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+impl From<ParseRequestError> for Refusal {
+    fn from(error: ParseRequestError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("invalid request body: {error}"))
+    }
+}
+
+/// Returns an executed or rejected GraphQL request as an HTTP response.
+pub fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
+    let status = match media_type {
+        MediaType::GraphqlResponse if is_request_error(&outcome) => status_of(&outcome),
+        _ => StatusCode::OK,
+    };
+    let mut response = encode(status, media_type, &outcome);
+    if status == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    for (name, value) in &outcome.http_headers {
+        response.headers_mut().append(name, value.clone());
+    }
+    response
+}
+
+/// Returns the response to a request that exceeded the timeout, as a request error.
+///
+/// The status is 504 under `application/graphql-response+json`, because the request is not at fault, and 200 under
+/// `application/json`, like that of every well-formed request.
+pub fn timed_out(media_type: MediaType) -> Response {
+    outcome(timed_out_outcome(), media_type)
+}
+
+/// Returns the response to a request whose handler panicked, for tower-http's `CatchPanicLayer::custom`.
+///
+/// The message of the panic is only logged.
+pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!(panic = text_of(&*panic), "a request handler panicked");
+    let error = codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None);
+    let outcome = Outcome::from_errors(vec![error]);
+    encode(StatusCode::INTERNAL_SERVER_ERROR, MediaType::Json, &outcome)
+}
+
+/// Returns whether the request failed before its operation was executed: execution errors have a path, or come with
+/// data.
+pub(super) fn is_request_error(outcome: &Outcome) -> bool {
+    outcome.data == Value::Null
+        && !outcome.errors.is_empty()
+        && outcome.errors.iter().all(|error| error.path.is_empty())
+}
+
+fn status_of(outcome: &Outcome) -> StatusCode {
+    match outcome.errors.iter().find_map(codes::code_of) {
+        Some(INTERNAL_SERVER_ERROR) => StatusCode::INTERNAL_SERVER_ERROR,
+        Some(REQUEST_TIMEOUT) => StatusCode::GATEWAY_TIMEOUT,
+        Some(UNAUTHENTICATED) => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// A response in the format of the specification. The library writes `data: null` both if nothing was executed and if
+/// every field was skipped.
+#[derive(Serialize)]
+struct Wire<'a> {
+    #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
+    errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<&'a std::collections::BTreeMap<String, Value>>,
+}
+
+/// Rejects a request for a stream that failed before the stream began.
+pub(super) fn no_stream(outcome: &Outcome) -> Response {
+    encode(status_of(outcome), MediaType::Json, outcome)
+}
+
+/// Returns the outcome of an operation that panicked outside of the layer that catches panics.
+pub(super) fn panicked_outcome(panic: &(dyn Any + Send)) -> Outcome {
+    tracing::error!(panic = text_of(panic), "a GraphQL operation panicked");
+    Outcome::from_errors(vec![codes::error(INTERNAL_SERVER_ERROR, INTERNAL_TEXT, None)])
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text")
+}
+
+/// Returns the outcome of an operation that exceeded the timeout.
+pub(super) fn timed_out_outcome() -> Outcome {
+    let message = "the request took too long";
+    Outcome::from_errors(vec![codes::error(REQUEST_TIMEOUT, message, None)])
+}
+
+/// Serializes an outcome as JSON on one line.
+pub(super) fn to_json(outcome: &Outcome) -> String {
+    written(outcome).unwrap_or_else(|Unwritable(instead)| instead)
+}
+
+/// An outcome that cannot be serialized; the text describes the error.
+struct Unwritable(String);
+
+fn written(outcome: &Outcome) -> Result<String, Unwritable> {
+    let nothing = Value::Object(Default::default());
+    let data = match &outcome.data {
+        Value::Null if outcome.errors.is_empty() => Some(&nothing),
+        data => (!is_request_error(outcome)).then_some(data),
+    };
+    let extensions = Some(&outcome.extensions).filter(|values| !values.is_empty());
+    let wire = Wire {
+        errors: &outcome.errors,
+        data,
+        extensions,
+    };
+    serde_json::to_string(&wire).map_err(|error| {
+        tracing::error!(%error, "a response cannot be serialized");
+        Unwritable(format!(
+            r#"{{"errors":[{{"message":"{INTERNAL_TEXT}","extensions":{{"code":"{INTERNAL_SERVER_ERROR}"}}}}]}}"#
+        ))
+    })
+}
+
+fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Response {
+    let (status, body) = match written(outcome) {
+        Ok(body) => (status, body),
+        Err(Unwritable(instead)) => (StatusCode::INTERNAL_SERVER_ERROR, instead),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+    // Responses depend on the caller and on the time.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,161 @@
+//! The operations of one socket. Each runs in a task of its own.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+
+use async_graphql::Response as Outcome;
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::message;
+use crate::document::Prepared;
+use crate::transport::api::GraphqlApi;
+use crate::transport::reply;
+use crate::transport::run::outcomes;
+
+/// Number of results that can wait to be written. Operations pause when it is reached.
+const WAITING: usize = 16;
+
+/// A message of an operation. It is serialized before it waits, because an outcome takes many times as much memory.
+pub(super) struct OutgoingMessage {
+    id: String,
+    number: u64,
+    pub(super) text: String,
+    is_last: bool,
+}
+
+/// The active operations.
+pub(super) struct Operations {
+    running: HashMap<String, Running>,
+    /// Number of operations started so far. Ids may be reused; this number identifies the pending messages of earlier
+    /// ones.
+    number: u64,
+    sender: mpsc::Sender<OutgoingMessage>,
+    receiver: mpsc::Receiver<OutgoingMessage>,
+}
+
+struct Running {
+    number: u64,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Operations {
+    pub(super) fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        Self {
+            running: HashMap::new(),
+            number: 0,
+            sender,
+            receiver,
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    pub(super) fn runs(&self, id: &str) -> bool {
+        self.running.contains_key(id)
+    }
+
+    /// Starts an operation. The receiver is notified when it has begun.
+    pub(super) fn start<A: GraphqlApi>(
+        &mut self,
+        id: String,
+        api: &A,
+        caller: A::Caller,
+        prepared: Prepared,
+    ) -> oneshot::Receiver<()> {
+        self.number += 1;
+        let (begun, has_begun) = oneshot::channel();
+        let sender = Sender {
+            id: id.clone(),
+            number: self.number,
+            queue: self.sender.clone(),
+        };
+        let api = api.clone();
+        let task = tokio::spawn(async move {
+            let deadline = Instant::now() + api.limits().request_timeout;
+            let started = AssertUnwindSafe(outcomes(&api, caller, prepared, deadline)).catch_unwind();
+            let outcomes = started
+                .await
+                .unwrap_or_else(|panic| stream::iter([reply::panicked_outcome(&*panic)]).boxed());
+            // The receiver may have been dropped.
+            _ = begun.send(());
+            sender.send_all(outcomes).await;
+        });
+        let running = Running {
+            number: self.number,
+            task: task.abort_handle(),
+        };
+        self.running.insert(id, running);
+        has_begun
+    }
+
+    /// Stops an operation if it is active. Its pending messages are discarded.
+    pub(super) fn stop(&mut self, id: &str) {
+        self.running.remove(id);
+    }
+
+    /// Returns the next message of an active operation.
+    pub(super) async fn next(&mut self) -> OutgoingMessage {
+        loop {
+            let Some(message) = self.receiver.recv().await else {
+                // Unreachable, because this value holds a sender itself.
+                return std::future::pending().await;
+            };
+            let running = self.running.get(&message.id);
+            if running.is_some_and(|running| running.number == message.number) {
+                if message.is_last {
+                    self.running.remove(&message.id);
+                }
+                return message;
+            }
+        }
+    }
+}
+
+/// The sending end of one operation.
+struct Sender {
+    id: String,
+    number: u64,
+    queue: mpsc::Sender<OutgoingMessage>,
+}
+
+impl Sender {
+    async fn send_all(self, outcomes: BoxStream<'static, Outcome>) {
+        let mut outcomes = AssertUnwindSafe(outcomes).catch_unwind().enumerate();
+        while let Some((place, outcome)) = outcomes.next().await {
+            let outcome = outcome.unwrap_or_else(|panic| reply::panicked_outcome(&*panic));
+            if place == 0 && reply::is_request_error(&outcome) {
+                self.send(message::error(&self.id, &outcome), true).await;
+                return;
+            }
+            let text = message::next(&self.id, &outcome);
+            drop(outcome);
+            self.send(text, false).await;
+        }
+        self.send(message::complete(&self.id), true).await;
+    }
+
+    async fn send(&self, text: String, is_last: bool) {
+        let message = OutgoingMessage {
+            id: self.id.clone(),
+            number: self.number,
+            text,
+            is_last,
+        };
+        // If the receiver is gone, the socket has ended, and this task with it.
+        _ = self.queue.send(message).await;
+    }
+}

@@ -1,0 +1,14 @@
+//! The transports and the limits, tested over a small schema that has every behaviour they must handle.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod http;
+mod http_graphql;
+mod http_graphql_documents;
+mod http_graphql_execution;
+mod socket;
+mod sockets;
+mod toy;
