@@ -63,3 +63,30 @@ fn parse_error(mut error: ServerError) -> ServerError {
     }
     codes::with_code(error, GRAPHQL_PARSE_FAILED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_scanned_and_parsed_once() {
+        let limits = RequestLimits::default();
+        let prepared = prepare(Request::new("mutation M { a }"), &limits);
+        let Prepared {
+            mut request,
+            operation,
+        } = prepared.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(operation, Some(OperationType::Mutation));
+        // This text would be rejected by the scan and by the parser.
+        request.query = "{".repeat(1_000);
+        assert!(parse(&mut request, &limits).is_ok());
+        assert!(parse(&mut Request::new("{".repeat(1_000)), &limits).is_err());
+    }
+
+    #[test]
+    fn an_unknown_operation_is_left_to_execution() {
+        let request = Request::new("query A { a } query B { b }").operation_name("C");
+        let prepared = prepare(request, &RequestLimits::default());
+        assert!(prepared.is_ok_and(|prepared| prepared.operation.is_none()));
+    }
+}
