@@ -4,7 +4,7 @@
 //! the method (405), the accepted media types (406), the type of the body (415), the caller (401), the size and the
 //! shape of the body (413, 408, 400).
 
-pub mod accept;
+mod accept;
 pub mod api;
 mod body;
 mod connection;

@@ -7,7 +7,7 @@ use axum::http::{
 
 /// The media type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaType {
+pub(super) enum MediaType {
     /// `application/json`: well-formed requests are answered with status 200 regardless of their outcome, for clients
     /// that cannot distinguish the responses of this server from those of a proxy.
     Json,
@@ -17,7 +17,7 @@ pub enum MediaType {
 
 impl MediaType {
     /// Returns the value of `Content-Type`.
-    pub fn content_type(self) -> &'static str {
+    pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
@@ -34,16 +34,16 @@ impl MediaType {
 
 /// The types that the client accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
+pub(super) struct Accepted {
     /// The type of a single response, if the client accepts one.
-    pub plain: Option<MediaType>,
+    pub(super) plain: Option<MediaType>,
     /// Whether the client accepts `text/event-stream`. Wildcards do not include it.
-    pub events: Events,
+    pub(super) events: Events,
 }
 
 /// Whether a client accepts `text/event-stream`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Events {
+pub(super) enum Events {
     /// Not accepted.
     #[default]
     Never,
@@ -57,7 +57,7 @@ pub enum Events {
 ///
 /// The higher quality wins, then the type that is named over the one that matches a wildcard. If both are equal, JSON
 /// wins for wildcards, and the newer type if the client names both.
-pub fn negotiate(headers: &HeaderMap) -> Accepted {
+pub(super) fn negotiate(headers: &HeaderMap) -> Accepted {
     let values: Vec<&str> = headers
         .get_all(ACCEPT)
         .iter()
@@ -172,7 +172,7 @@ fn thousandths(text: &str) -> Option<u16> {
 ///
 /// Browsers let pages of other origins send text and forms without a preflight request. Requiring the JSON media type
 /// prevents such pages from acting on behalf of the user (CSRF).
-pub fn sends_json(headers: &HeaderMap) -> bool {
+pub(super) fn sends_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
         return false;

@@ -1,45 +1,40 @@
 //! Origins that may open a WebSocket. Browsers let any page open one to any server, so the server must check the
 //! origin.
 
+use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, Uri};
+use url::Url;
 
 /// Scheme, host and port of a page, such as `https://ops.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    scheme: String,
-    host: String,
-}
+pub struct Origin(url::Origin);
 
 impl Origin {
-    /// Parses an `Origin` header or a setting. The error describes the expected format.
+    /// Parses an `Origin` header or a setting.
+    ///
+    /// # Errors
+    ///
+    /// The text is not an origin of the web. The message describes the expected format.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wanted = || format!("{text:?} is not an origin such as https://ops.example.com");
-        let uri: Uri = text.parse().map_err(|_| wanted())?;
-        let scheme = uri.scheme_str().unwrap_or_default().to_ascii_lowercase();
-        let authority = uri.authority().map(|authority| authority.as_str());
-        let bare = uri.path() == "/" && uri.query().is_none() && !text.ends_with('/');
-        match authority {
-            Some(host) if bare && !host.contains('@') && ["http", "https"].contains(&scheme.as_str()) => {
-                Ok(Self {
-                    host: without_default_port(host, &scheme),
-                    scheme,
-                })
-            }
-            _ => Err(wanted()),
-        }
+        let url = Url::parse(text).ok();
+        let url = url.filter(|url| ["http", "https"].contains(&url.scheme()) && !text.ends_with('/'));
+        let origin = url.and_then(|url| {
+            let origin = url.origin();
+            // Credentials, a path or a query would make the URL longer than its origin.
+            (url.as_str() == format!("{}/", origin.ascii_serialization())).then_some(origin)
+        });
+        let wrong = || format!("{text:?} is not an origin such as https://ops.example.com");
+        origin.map(Self).ok_or_else(wrong)
     }
 
     /// Returns whether this is the origin of the server itself. The scheme is ignored, because a proxy may use
     /// another one than the browser.
     fn is_of(&self, host: &str) -> bool {
-        without_default_port(host, &self.scheme) == self.host
+        let url::Origin::Tuple(scheme, ..) = &self.0 else {
+            return false;
+        };
+        Url::parse(&format!("{scheme}://{host}")).is_ok_and(|server| server.origin() == self.0)
     }
-}
-
-fn without_default_port(host: &str, scheme: &str) -> String {
-    let port = if scheme == "https" { ":443" } else { ":80" };
-    host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase()
 }
 
 /// Returns whether the request may open a socket: its origin is this server or on the list, or it has none, because

@@ -21,7 +21,7 @@ use crate::codes::{
 
 /// A request that was rejected before execution.
 #[derive(Debug)]
-pub struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -30,7 +30,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Creates a rejection with the code BAD_REQUEST.
-    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
             code: BAD_REQUEST,
@@ -40,7 +40,7 @@ impl Refusal {
     }
 
     /// Status 405, with the supported methods.
-    pub fn method(allow: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn method(allow: &'static str, message: impl Into<String>) -> Self {
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
         Self {
             header: Some((ALLOW, allow)),
@@ -49,7 +49,7 @@ impl Refusal {
     }
 
     /// Status 401. The message is the same for every reason, so that it reveals nothing to an attacker.
-    pub fn unauthenticated() -> Self {
+    pub(super) fn unauthenticated() -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
             code: UNAUTHENTICATED,
@@ -60,7 +60,7 @@ impl Refusal {
 
     /// Status 400: the request has only the hash of a document. Clients of automatic persisted queries (Apollo)
     /// recognize this code and message, and then send the document itself.
-    pub fn persisted_query() -> Self {
+    pub(super) fn persisted_query() -> Self {
         Self {
             code: PERSISTED_QUERY_NOT_SUPPORTED,
             ..Self::new(StatusCode::BAD_REQUEST, "PersistedQueryNotSupported")
@@ -68,12 +68,12 @@ impl Refusal {
     }
 
     /// Returns the message for clients.
-    pub fn message(&self) -> &str {
+    pub(super) fn message(&self) -> &str {
         &self.message
     }
 
     /// Status 408: the body did not arrive in time.
-    pub fn slow_body() -> Self {
+    pub(super) fn slow_body() -> Self {
         let message = "the body of the request did not arrive in time";
         Self {
             code: REQUEST_TIMEOUT,
@@ -108,7 +108,7 @@ impl From<ParseRequestError> for Refusal {
 }
 
 /// Returns an executed or rejected GraphQL request as an HTTP response.
-pub fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
+pub(super) fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
     let status = match media_type {
         MediaType::GraphqlResponse if is_request_error(&outcome) => status_of(&outcome),
         _ => StatusCode::OK,
@@ -129,7 +129,7 @@ pub fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
 ///
 /// The status is 504 under `application/graphql-response+json`, because the request is not at fault, and 200 under
 /// `application/json`, like that of every well-formed request.
-pub fn timed_out(media_type: MediaType) -> Response {
+pub(super) fn timed_out(media_type: MediaType) -> Response {
     outcome(timed_out_outcome(), media_type)
 }
 
