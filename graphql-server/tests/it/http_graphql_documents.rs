@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: documents made to hurt, and those that only look like it.
+//! GraphQL over HTTP: malicious documents, and harmless ones that look alike.
 //!
 //! Every document here uses `__typename` and introspection only, so any schema whose query type is
 //! called `Query` can stand behind [`router`].
