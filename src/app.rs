@@ -107,7 +107,7 @@ impl App {
     }
 
     /// Returns the schedules of the jobs.
-    pub fn schedules(&self) -> &Schedules {
+    pub(crate) fn schedules(&self) -> &Schedules {
         &self.inner.schedules
     }
 
@@ -116,12 +116,12 @@ impl App {
     /// # Errors
     ///
     /// The database is unavailable.
-    pub async fn freshness(&self) -> Result<Freshness> {
+    pub(crate) async fn freshness(&self) -> Result<Freshness> {
         freshness::of_scope(self.db(), &Scope::All, &self.inner.max_age).await
     }
 
     /// Returns the maximum age of a kind's last complete listing.
-    pub fn max_age(&self) -> &MaxAge {
+    pub(crate) fn max_age(&self) -> &MaxAge {
         &self.inner.max_age
     }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::DriftStatus;
-use sea_orm::{ConnAcquireErr, DbErr};
+use sea_orm::{ActiveEnum as _, ConnAcquireErr, DbErr};
 use serde_json::Value;
 
 use crate::domain::retention::Unforgettable;
@@ -170,11 +170,6 @@ fn unforgettable(why: &Unforgettable) -> String {
 }
 
 /// The status in the lower-case words of the database and of REST.
-pub fn status_word(status: DriftStatus) -> &'static str {
-    match status {
-        DriftStatus::Open => "open",
-        DriftStatus::Accepted => "accepted",
-        DriftStatus::Reverted => "reverted",
-        DriftStatus::Stale => "stale",
-    }
+pub fn status_word(status: DriftStatus) -> String {
+    status.to_value()
 }

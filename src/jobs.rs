@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub use self::request::{JobRequest, Progress, Scheduled};
+pub(crate) use self::request::Scheduled;
+pub use self::request::{JobRequest, Progress};
 use crate::clock::Clock;
 use crate::db::{Db, WaitLimits};
 use crate::domain::freshness::MaxAge;
@@ -71,7 +72,7 @@ impl RunHandle {
 
 /// The source of the inventory.
 #[derive(Clone)]
-pub struct Source {
+pub(crate) struct Source {
     /// Its name: syncs of one source never run at the same time.
     pub name: String,
     /// Lists it.
@@ -124,7 +125,7 @@ struct Inner {
 
 impl Jobs {
     /// Creates a runner. `source` is what syncs list; `retention` makes whole sweeps purge old rows.
-    pub fn new(
+    pub(crate) fn new(
         db: Db,
         clock: Clock,
         source: Option<Source>,
@@ -184,7 +185,7 @@ impl Jobs {
     /// # Errors
     ///
     /// UPSTREAM_UNAVAILABLE if there is no source to sync from.
-    pub async fn start_scheduled(&self, job: Job, scheduled: Scheduled) -> Result<Option<RunHandle>> {
+    pub(crate) async fn start_scheduled(&self, job: Job, scheduled: Scheduled) -> Result<Option<RunHandle>> {
         let work = self.work(JobRequest::whole(job))?;
         let jobs = self.clone();
         self.detached(async move {

@@ -14,6 +14,7 @@ use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
 use crate::config::ScheduleArgs;
 use crate::domain::schedule::Schedules;
+use crate::error::status_word;
 use crate::jobs::JobRequest;
 use crate::services::detection::{Scope, SweepCounts};
 use crate::services::inbox::{self, DriftFilter};
@@ -211,7 +212,7 @@ fn json_drift(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Mod
         "field": drift.field,
         "expected": drift.expected,
         "actual": drift.actual,
-        "status": "OPEN",
+        "status": status_word(drift.status).to_uppercase(),
         "revision": drift.revision,
         "detectedAt": drift.detected_at,
         "resource": resource,

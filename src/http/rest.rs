@@ -13,7 +13,8 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use entity::{cloud_drift, cloud_resources};
+use entity::cloud_drift::{self, DriftStatus};
+use entity::cloud_resources;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -238,7 +239,9 @@ pub(super) async fn accept_drift(
     let now = state.app.clock().now();
     let accepting = acceptance::accept_drift(state.app.db(), actor.name(), &accept, now);
     in_time(&state, accepting).await?;
-    Ok(Json(json!({ "status": "accepted", "drift_id": drift_id })))
+    Ok(Json(
+        json!({ "status": status_word(DriftStatus::Accepted), "drift_id": drift_id }),
+    ))
 }
 
 /// Status 404 for unknown paths.

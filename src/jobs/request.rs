@@ -45,7 +45,7 @@ impl JobRequest {
 
 /// The reason why the scheduler starts a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheduled {
+pub(crate) enum Scheduled {
     /// A tick of the schedule. Each tick runs on one server only.
     Tick(DateTime<Utc>),
     /// A tick that was missed before the server started.

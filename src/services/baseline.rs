@@ -20,7 +20,7 @@ use crate::domain::validation::check_spec;
 use crate::error::{Error, Result};
 
 /// Most specs that one call records.
-pub const MAX_BASELINE: usize = 1_000;
+pub(crate) const MAX_BASELINE: usize = 1_000;
 
 /// What came of a baseline.
 #[derive(Clone, Debug, Default)]

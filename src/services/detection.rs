@@ -17,7 +17,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 pub use self::apply::{Applied, apply};
-pub use self::counts::{SweepCounts, SweepReport};
+pub use self::counts::SweepCounts;
+pub(crate) use self::counts::SweepReport;
 pub use self::gather::{Gathered, gather};
 pub use self::plan::{Planned, plan};
 use crate::clock::Clock;
@@ -90,7 +91,7 @@ async fn compare(db: &Db, clock: &Clock, mut gathered: Gathered) -> Result<Sweep
 /// # Errors
 ///
 /// NOT_FOUND if a resource does not exist.
-pub async fn check_known(db: &Db, scope: &Scope) -> Result<()> {
+pub(crate) async fn check_known(db: &Db, scope: &Scope) -> Result<()> {
     let Scope::Resources(ids) = scope else {
         return Ok(());
     };

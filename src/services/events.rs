@@ -6,7 +6,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrai
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::page::{self, Key, Order, Page, PageRequest};
+use super::page::{self, Order, Page, PageRequest};
 use crate::db::ROWS_PER_INSERT;
 use crate::error::Result;
 
@@ -51,14 +51,14 @@ pub async fn append_in_txn(
 }
 
 /// Newest first.
-pub const NEWEST_FIRST: Order<events::Column> = Order {
+pub(crate) const NEWEST_FIRST: Order<events::Column> = Order {
     time: Some(events::Column::OccurredAt),
     id: events::Column::Id,
     descending: true,
 };
 
 /// One page of the log for each of several resources, in one statement that reads no more than the pages.
-pub async fn pages_of<C: ConnectionTrait>(
+pub(crate) async fn pages_of<C: ConnectionTrait>(
     connection: &C,
     requests: &[(Uuid, PageRequest)],
 ) -> Result<Vec<Page<events::Model>>> {
@@ -72,7 +72,10 @@ pub async fn pages_of<C: ConnectionTrait>(
 }
 
 /// How many events each resource has.
-pub async fn counts_of<C: ConnectionTrait>(connection: &C, resources: &[Uuid]) -> Result<Vec<(Uuid, i64)>> {
+pub(crate) async fn counts_of<C: ConnectionTrait>(
+    connection: &C,
+    resources: &[Uuid],
+) -> Result<Vec<(Uuid, i64)>> {
     page::count_by_parent(
         connection,
         page::of_parents::<events::Entity>(events::Column::ResourceId, resources),
@@ -82,15 +85,7 @@ pub async fn counts_of<C: ConnectionTrait>(connection: &C, resources: &[Uuid]) -
 }
 
 /// The event of this id.
-pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<events::Model>> {
+pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<events::Model>> {
     let (rows, _) = crate::db::decodable(events::Entity::find_by_id(id), connection).await?;
     Ok(rows.into_iter().next())
-}
-
-/// Where an event stands in the order of the log.
-pub fn key(event: &events::Model) -> Key {
-    Key {
-        time: Some(event.occurred_at),
-        id: event.id,
-    }
 }

@@ -15,7 +15,7 @@ const MOST: u64 = 100;
 
 /// A value and how many drifts have it.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct FacetCount {
+pub(crate) struct FacetCount {
     /// The value, as a filter takes it.
     pub value: String,
     /// How many drifts have it.
@@ -24,7 +24,7 @@ pub struct FacetCount {
 
 /// What the drifts of a filter are about, most frequent first, at most 100 of each.
 #[derive(Clone, Debug)]
-pub struct DriftFacets {
+pub(crate) struct DriftFacets {
     /// Kinds of their resources, whatever kind the filter names.
     pub resource_kinds: Vec<FacetCount>,
     /// Regions of their resources, whatever region the filter names.
@@ -34,7 +34,7 @@ pub struct DriftFacets {
 }
 
 /// Counts them, in three statements. BAD_USER_INPUT if the filter cannot be asked for.
-pub async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<DriftFacets> {
+pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<DriftFacets> {
     filter.check()?;
     let any_kind = DriftFilter {
         resource_kind: None,

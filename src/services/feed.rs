@@ -14,7 +14,7 @@ use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
 /// The events that tell of a drift. Each names it as `driftId`.
-pub const TRANSITIONS: [EventType; 4] = [
+pub(crate) const TRANSITIONS: [EventType; 4] = [
     EventType::DriftDetected,
     EventType::DriftChanged,
     EventType::DriftAccepted,
@@ -23,7 +23,7 @@ pub const TRANSITIONS: [EventType; 4] = [
 
 /// A drift that an event tells of, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changed {
+pub(crate) struct Changed {
     /// The drift.
     pub drift: drift::Model,
     /// What a filter asks of its resource.
@@ -32,7 +32,7 @@ pub struct Changed {
 
 /// Ids of the transitions that happened at `from` or later, in no order and at most `limit` of them. It reads
 /// the index and not the table.
-pub async fn transitions_since<C: ConnectionTrait>(
+pub(crate) async fn transitions_since<C: ConnectionTrait>(
     connection: &C,
     from: DateTime<Utc>,
     limit: u64,
@@ -51,7 +51,7 @@ pub async fn transitions_since<C: ConnectionTrait>(
 
 /// The drifts that these events tell of, each once and in the order of its last event, by three statements.
 /// One that does not decode, or whose resource does not, is left out: nobody could show it.
-pub async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) -> Result<Vec<Changed>> {
+pub(crate) async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) -> Result<Vec<Changed>> {
     let told = events::Entity::find().filter(events::Column::Id.is_in(happened.iter().copied()));
     let mut told = decodable(told, connection).await?.0;
     told.sort_unstable_by_key(|event| (event.occurred_at, event.id));

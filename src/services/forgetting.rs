@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 
 /// Which resource to forget.
 #[derive(Clone, Debug)]
-pub struct Forget {
+pub(crate) struct Forget {
     /// The resource.
     pub resource_id: Uuid,
     /// Reason, for later readers.
@@ -36,7 +36,7 @@ pub struct Forget {
 
 /// How many rows were deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// Resources.
     pub resources: u64,
     /// Specs, all of them retired.
@@ -53,7 +53,7 @@ pub struct Removed {
 /// # Errors
 /// NOT_FOUND for an unknown resource; NOT_FORGETTABLE if the cloud has it, a spec is in force, or people decided
 /// about it and `include_history` is false; BAD_USER_INPUT for a note that may not enter.
-pub async fn forget_resource(
+pub(crate) async fn forget_resource(
     db: &Db,
     actor: &str,
     forget: &Forget,
@@ -211,7 +211,7 @@ pub(super) async fn remove_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Re
 }
 
 /// Newest first.
-pub const NEWEST_FIRST: Order<forgotten::Column> = Order {
+pub(crate) const NEWEST_FIRST: Order<forgotten::Column> = Order {
     time: Some(forgotten::Column::ForgottenAt),
     id: forgotten::Column::Id,
     descending: true,
@@ -221,7 +221,7 @@ pub const NEWEST_FIRST: Order<forgotten::Column> = Order {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn list<C: ConnectionTrait>(
+pub(crate) async fn list<C: ConnectionTrait>(
     connection: &C,
     request: &PageRequest,
 ) -> Result<Page<forgotten::Model>> {
@@ -232,7 +232,7 @@ pub async fn list<C: ConnectionTrait>(
 ///
 /// # Errors
 /// If the database fails.
-pub async fn count<C: ConnectionTrait>(connection: &C) -> Result<i64> {
+pub(crate) async fn count<C: ConnectionTrait>(connection: &C) -> Result<i64> {
     page::count(connection, forgotten::Entity::find(), forgotten::Column::Id).await
 }
 
@@ -240,7 +240,7 @@ pub async fn count<C: ConnectionTrait>(connection: &C) -> Result<i64> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<forgotten::Model>> {
+pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<forgotten::Model>> {
     let (rows, _) = decodable(forgotten::Entity::find_by_id(id), connection).await?;
     Ok(rows.into_iter().next())
 }

@@ -22,12 +22,12 @@ use crate::error::Result;
 /// Kinds that an error names; the counts of a run have the rest.
 const NAMED: usize = 10;
 /// Kinds that are listed at most.
-pub const MOST_KINDS: usize = 100;
+pub(crate) const MOST_KINDS: usize = 100;
 
 /// A kind with a spec in force that cannot be relied on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StaleKind {
+pub(crate) struct StaleKind {
     /// Cloud that answers for it.
     pub provider: String,
     /// Kind within the provider.
@@ -58,7 +58,7 @@ impl StaleKind {
 /// What the specs are compared with, and what of it cannot be relied on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Freshness {
+pub(crate) struct Freshness {
     /// No sync ever completed anything.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub never_synced: bool,
@@ -72,12 +72,12 @@ pub struct Freshness {
 
 impl Freshness {
     /// Whether everything that the specs are compared with can be relied on.
-    pub fn is_vouched(&self) -> bool {
+    pub(crate) fn is_vouched(&self) -> bool {
         !self.never_synced && self.stale.is_empty()
     }
 
     /// What cannot be relied on, and why, as one sentence; None if everything can.
-    pub fn problem(&self) -> Option<String> {
+    pub(crate) fn problem(&self) -> Option<String> {
         if self.never_synced {
             return Some("no sync has completed yet: run a sync first".to_owned());
         }
@@ -99,7 +99,7 @@ impl Freshness {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result<Freshness> {
+pub(crate) async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result<Freshness> {
     let reader = db.reader();
     let now = db.time(reader).await?;
     let known = listed_kinds(reader).await?;
@@ -138,7 +138,7 @@ pub async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result<Freshn
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn was_ever_synced(db: &Db) -> Result<bool> {
+pub(crate) async fn was_ever_synced(db: &Db) -> Result<bool> {
     was_synced(db, &listed_kinds(db.reader()).await?).await
 }
 

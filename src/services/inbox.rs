@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::page::{self, Key, Order, Page, PageRequest};
+use super::page::{self, Order, Page, PageRequest};
 use super::resources::contains_ignoring_ascii_case;
 use crate::db::decodable;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
@@ -55,7 +55,7 @@ impl Default for DriftFilter {
 
 impl DriftFilter {
     /// Whether its texts and times may go to a database.
-    pub fn check(&self) -> Result<(), InvalidInput> {
+    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
         let texts = [
             ("field", &self.field),
             ("resourceKind", &self.resource_kind),
@@ -76,7 +76,7 @@ impl DriftFilter {
 }
 
 /// A bound of a filter, rounded up to a whole microsecond. Rows have no finer times, and PostgreSQL would cut what is finer off.
-pub fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
     let whole = time.trunc_subsecs(6);
     if whole == time {
         time
@@ -137,7 +137,7 @@ impl DriftFilter {
 }
 
 /// The drifts of these ids, in one statement.
-pub async fn by_ids<C: ConnectionTrait>(
+pub(crate) async fn by_ids<C: ConnectionTrait>(
     connection: &C,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<Vec<drift::Model>> {
@@ -180,13 +180,13 @@ pub async fn list<C: ConnectionTrait>(
 }
 
 /// How many drifts the filter lets through.
-pub async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
+pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
     filter.check()?;
     page::count(connection, select(connection, filter), drift::Column::Id).await
 }
 
 /// One page for each of several resources, in one statement that reads no more than the pages. Newest first.
-pub async fn pages_of<C: ConnectionTrait>(
+pub(crate) async fn pages_of<C: ConnectionTrait>(
     connection: &C,
     requests: &[(Uuid, DriftFilter, PageRequest)],
 ) -> Result<Vec<Page<drift::Model>>> {
@@ -200,7 +200,7 @@ pub async fn pages_of<C: ConnectionTrait>(
 }
 
 /// How many drifts of each resource the filter lets through.
-pub async fn counts_of<C: ConnectionTrait>(
+pub(crate) async fn counts_of<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
     of: &[Uuid],
@@ -211,21 +211,12 @@ pub async fn counts_of<C: ConnectionTrait>(
 }
 
 /// The drift of this id.
-pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<drift::Model>> {
+pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<drift::Model>> {
     Ok(decodable(drift::Entity::find_by_id(id), connection)
         .await?
         .0
         .into_iter()
         .next())
-}
-
-/// Where a drift stands in an order by `time`.
-pub fn key(drift: &drift::Model, time: DriftTime) -> Key {
-    let time = match time {
-        DriftTime::DetectedAt => Some(drift.detected_at),
-        DriftTime::ResolvedAt => drift.resolved_at,
-    };
-    Key { time, id: drift.id }
 }
 
 pub(super) fn select<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Select<drift::Entity> {

@@ -489,7 +489,7 @@ async fn kinds_to_apply<C: ConnectionTrait>(
 /// # Errors
 ///
 /// A database that fails.
-pub async fn add_listed_at<'p, C: ConnectionTrait>(
+pub(crate) async fn add_listed_at<'p, C: ConnectionTrait>(
     connection: &C,
     pairs: impl Iterator<Item = &'p mut Pair>,
 ) -> Result<()> {
@@ -512,7 +512,7 @@ pub async fn add_listed_at<'p, C: ConnectionTrait>(
 /// # Errors
 ///
 /// A database that fails.
-pub async fn listed_at<C: ConnectionTrait>(
+pub(crate) async fn listed_at<C: ConnectionTrait>(
     connection: &C,
     resource: &resources::Model,
 ) -> Result<Option<DateTime<Utc>>> {
@@ -529,7 +529,7 @@ fn kind_of(resource: &resources::Model) -> (String, String) {
 }
 
 /// When each of these kinds was last listed as a whole, in one statement.
-pub async fn synced_at_of<C: ConnectionTrait>(
+pub(crate) async fn synced_at_of<C: ConnectionTrait>(
     connection: &C,
     wanted: &[(String, String)],
 ) -> Result<BTreeMap<(String, String), DateTime<Utc>>> {

@@ -17,13 +17,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::claims::{TickClaim, Wanted, claim, claim_catch_up, claim_tick};
-use super::page::{self, Key, Order, Page, PageRequest};
+use super::page::{self, Order, Page, PageRequest};
 use crate::db::{Db, decodable};
 use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::{Error, Result};
 
 /// How long a run may be silent before it counts as dead.
-pub const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
+pub(crate) const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
 
 const STOPPED: &str = "the run stopped sending heartbeats";
 const AHEAD: &str = "the last heartbeat of the run is in the future: the clock of its server was wrong";
@@ -128,7 +128,7 @@ pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> 
 ///
 /// # Errors
 /// When the database does not take it.
-pub async fn abandon(db: &Db, given_up: &[Uuid]) -> Result<()> {
+pub(crate) async fn abandon(db: &Db, given_up: &[Uuid]) -> Result<()> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
         let update = runs::Entity::update_many()
@@ -183,7 +183,7 @@ fn successes(job: Job) -> Select<runs::Entity> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn any_sync(db: &Db) -> Result<bool> {
+pub(crate) async fn any_sync(db: &Db) -> Result<bool> {
     Ok(newest_start(successes(Job::SyncInventory), db).await?.is_some())
 }
 
@@ -191,7 +191,7 @@ pub async fn any_sync(db: &Db) -> Result<bool> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn last_sweep(db: &Db) -> Result<Option<runs::Model>> {
+pub(crate) async fn last_sweep(db: &Db) -> Result<Option<runs::Model>> {
     let now = db.time(db.reader()).await?;
     let select = runs::Entity::find()
         .filter(runs::Column::Job.eq(Job::DetectDrift))
@@ -210,7 +210,7 @@ pub async fn last_sweep(db: &Db) -> Result<Option<runs::Model>> {
 }
 
 /// Newest first.
-pub const NEWEST_FIRST: Order<runs::Column> = Order {
+pub(crate) const NEWEST_FIRST: Order<runs::Column> = Order {
     time: Some(runs::Column::StartedAt),
     id: runs::Column::Id,
     descending: true,
@@ -225,7 +225,7 @@ pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Pa
 }
 
 /// How many runs there are.
-pub async fn count(db: &Db, job: Option<Job>) -> Result<i64> {
+pub(crate) async fn count(db: &Db, job: Option<Job>) -> Result<i64> {
     page::count(db.reader(), of_job(job), runs::Column::Id).await
 }
 
@@ -246,7 +246,7 @@ pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn shown(db: &Db, id: Uuid) -> Result<Option<runs::Model>> {
+pub(crate) async fn shown(db: &Db, id: Uuid) -> Result<Option<runs::Model>> {
     let Some(mut run) = find(db.reader(), id).await? else {
         return Ok(None);
     };
@@ -271,13 +271,5 @@ fn present(run: &mut runs::Model, now: DateTime<Utc>) {
             || STARTED_AHEAD.to_owned(),
             |error| format!("{error}; {STARTED_AHEAD}"),
         ));
-    }
-}
-
-/// Where a run stands in the order of runs.
-pub fn key(run: &runs::Model) -> Key {
-    Key {
-        time: Some(run.started_at),
-        id: run.id,
     }
 }

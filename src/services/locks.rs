@@ -24,7 +24,7 @@ pub enum Lock {
 }
 
 /// Adds the lock to a select.
-pub fn locked<S: QuerySelect>(select: S, lock: Lock) -> S {
+pub(crate) fn locked<S: QuerySelect>(select: S, lock: Lock) -> S {
     match lock {
         Lock::Share => select.lock_shared(),
         Lock::Update => select.lock_exclusive(),
@@ -33,7 +33,11 @@ pub fn locked<S: QuerySelect>(select: S, lock: Lock) -> S {
 
 /// Locks a kind of the inventory, and returns which listing was applied last. Under this lock rows of the kind
 /// are inserted.
-pub async fn kind_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<LastListing> {
+pub(crate) async fn kind_in_txn(
+    txn: &DatabaseTransaction,
+    provider: &str,
+    kind: &str,
+) -> Result<LastListing> {
     let row = inventory_kinds::ActiveModel {
         provider: Set(provider.to_owned()),
         kind: Set(kind.to_owned()),
@@ -53,7 +57,7 @@ pub async fn kind_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) 
 }
 
 /// The columns that [`last_listing`] reads.
-pub const LAST_LISTING: [inventory_kinds::Column; 5] = [
+pub(crate) const LAST_LISTING: [inventory_kinds::Column; 5] = [
     inventory_kinds::Column::ListingNumber,
     inventory_kinds::Column::NumberedAt,
     inventory_kinds::Column::ListingStartedAt,
@@ -62,7 +66,7 @@ pub const LAST_LISTING: [inventory_kinds::Column; 5] = [
 ];
 
 /// Which listing was applied last. A value that does not decode is none, and gives way to the next listing.
-pub fn last_listing(row: &QueryResult) -> LastListing {
+pub(crate) fn last_listing(row: &QueryResult) -> LastListing {
     let time = |name| column::<Option<DateTime<Utc>>>(row, "", name).ok().flatten();
     let unconfirmed: Option<i64> = column(row, "", "unconfirmed").ok().flatten();
     LastListing {
@@ -81,7 +85,7 @@ const DECLARATIONS: i64 = 0x6472_6966_7464_6563;
 
 /// Locks what states declare about each other's resources, before anything else but the row of a state. Whoever
 /// writes declarations locks for update; whoever derives a spec from them, to share.
-pub async fn declarations_in_txn(txn: &DatabaseTransaction, lock: Lock) -> Result<()> {
+pub(crate) async fn declarations_in_txn(txn: &DatabaseTransaction, lock: Lock) -> Result<()> {
     if txn.get_database_backend() == DbBackend::Postgres {
         let shared = match lock {
             Lock::Share => "_shared",
@@ -115,7 +119,7 @@ pub async fn spec_in_txn(
 }
 
 /// Locks and reads one drift, to change it. NOT_FOUND if there is none.
-pub async fn drift_in_txn(txn: &DatabaseTransaction, id: Uuid) -> Result<cloud_drift::Model> {
+pub(crate) async fn drift_in_txn(txn: &DatabaseTransaction, id: Uuid) -> Result<cloud_drift::Model> {
     let select = locked(cloud_drift::Entity::find_by_id(id), Lock::Update);
     one(decodable(select, txn).await?, "drift")?.ok_or(Error::NotFound("drift"))
 }

@@ -81,7 +81,7 @@ pub struct Page<M> {
 }
 
 /// Reads one page.
-pub async fn fetch<E, C>(
+pub(crate) async fn fetch<E, C>(
     connection: &C,
     select: Select<E>,
     order: Order<E::Column>,
@@ -119,7 +119,7 @@ fn is_cut_short<E: EntityTrait>(
 
 /// Reads several pages of one table in as few statements as the database allows: one for up to 200 pages.
 /// The answer is in the order of the requests.
-pub async fn fetch_many<E, C>(
+pub(crate) async fn fetch_many<E, C>(
     connection: &C,
     requests: Vec<(Select<E>, PageRequest)>,
     order: Order<E::Column>,
@@ -159,7 +159,7 @@ where
 }
 
 /// How many rows there are.
-pub async fn count<E, C>(connection: &C, select: Select<E>, id: E::Column) -> Result<i64>
+pub(crate) async fn count<E, C>(connection: &C, select: Select<E>, id: E::Column) -> Result<i64>
 where
     E: EntityTrait,
     C: ConnectionTrait,
@@ -174,7 +174,7 @@ where
 }
 
 /// How many rows each parent has. Parents without any are not in the answer.
-pub async fn count_by_parent<E, C>(
+pub(crate) async fn count_by_parent<E, C>(
     connection: &C,
     select: Select<E>,
     parent: E::Column,
@@ -195,12 +195,12 @@ where
 }
 
 /// All rows of one parent.
-pub fn of_parent<E: EntityTrait>(parent: E::Column, id: Uuid) -> Select<E> {
+pub(crate) fn of_parent<E: EntityTrait>(parent: E::Column, id: Uuid) -> Select<E> {
     E::find().filter(parent.eq(id))
 }
 
 /// All rows of several parents.
-pub fn of_parents<E: EntityTrait>(parent: E::Column, ids: &[Uuid]) -> Select<E> {
+pub(crate) fn of_parents<E: EntityTrait>(parent: E::Column, ids: &[Uuid]) -> Select<E> {
     E::find().filter(parent.is_in(ids.iter().copied()))
 }
 

@@ -86,7 +86,7 @@ pub async fn record_provisioned(
 
 /// The next version of the spec of a resource that is locked.
 #[derive(Clone, Debug)]
-pub struct NewSpec {
+pub(crate) struct NewSpec {
     /// The resource.
     pub resource_id: Uuid,
     /// Its spec now, in force or retired; it is locked too.
@@ -100,7 +100,7 @@ pub struct NewSpec {
 }
 
 /// Records specs of resources that are locked, each with its event.
-pub async fn record_in_txn(
+pub(crate) async fn record_in_txn(
     txn: &DatabaseTransaction,
     specs: Vec<NewSpec>,
     actor: &str,
@@ -176,7 +176,7 @@ async fn forget_broken_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec]) -> R
 }
 
 /// Writes another version of a spec that is locked.
-pub async fn replace_in_txn(
+pub(crate) async fn replace_in_txn(
     txn: &DatabaseTransaction,
     before: provisioned::Model,
     spec: Value,
@@ -196,7 +196,7 @@ pub async fn replace_in_txn(
 }
 
 /// The specs in force of these resources, in one statement.
-pub async fn active_specs_of<C: ConnectionTrait>(
+pub(crate) async fn active_specs_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],
 ) -> Result<Vec<provisioned::Model>> {
@@ -207,7 +207,10 @@ pub async fn active_specs_of<C: ConnectionTrait>(
 }
 
 /// The spec of this id, if it is in force.
-pub async fn find_active<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<provisioned::Model>> {
+pub(crate) async fn find_active<C: ConnectionTrait>(
+    connection: &C,
+    id: Uuid,
+) -> Result<Option<provisioned::Model>> {
     let select = provisioned::Entity::find_by_id(id).filter(provisioned::Column::RetiredAt.is_null());
     Ok(decodable(select, connection).await?.0.into_iter().next())
 }

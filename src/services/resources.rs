@@ -31,14 +31,14 @@ pub struct ResourceFilter {
 }
 
 /// By id, which is the order in which they were first heard of.
-pub const BY_ID: Order<resources::Column> = Order {
+pub(crate) const BY_ID: Order<resources::Column> = Order {
     time: None,
     id: resources::Column::Id,
     descending: false,
 };
 
 /// One page of the inventory. BAD_USER_INPUT if the filter cannot be asked for.
-pub async fn list<C: ConnectionTrait>(
+pub(crate) async fn list<C: ConnectionTrait>(
     connection: &C,
     filter: &ResourceFilter,
     request: &PageRequest,
@@ -47,7 +47,7 @@ pub async fn list<C: ConnectionTrait>(
 }
 
 /// How many resources the filter lets through.
-pub async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<i64> {
+pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<i64> {
     page::count(connection, select(connection, filter)?, resources::Column::Id).await
 }
 
@@ -55,7 +55,7 @@ pub async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) 
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn never_listed<C: ConnectionTrait>(connection: &C) -> Result<i64> {
+pub(crate) async fn never_listed<C: ConnectionTrait>(connection: &C) -> Result<i64> {
     let never = resources::Entity::find()
         .filter(resources::Column::FirstSeenAt.is_null())
         .filter(resources::Column::GoneAt.is_null())

@@ -17,7 +17,7 @@ use crate::error::Result;
 
 /// A row of a spec.
 #[derive(Clone, Debug)]
-pub enum StoredSpec {
+pub(crate) enum StoredSpec {
     /// It decodes.
     Whole(Box<provisioned::Model>),
     /// It does not, but for this much.
@@ -46,7 +46,7 @@ impl StoredSpec {
     }
 
     /// The version that another one follows.
-    pub fn version(&self) -> i32 {
+    pub(crate) fn version(&self) -> i32 {
         match self {
             Self::Whole(spec) => spec.spec_version,
             Self::Broken { version, .. } => *version,
@@ -54,7 +54,7 @@ impl StoredSpec {
     }
 
     /// Whether it is in force.
-    pub fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         match self {
             Self::Whole(spec) => spec.retired_at.is_none(),
             Self::Broken { active, .. } => *active,
@@ -62,7 +62,7 @@ impl StoredSpec {
     }
 
     /// What it says, if it decodes.
-    pub fn whole(&self) -> Option<&provisioned::Model> {
+    pub(crate) fn whole(&self) -> Option<&provisioned::Model> {
         match self {
             Self::Whole(spec) => Some(spec),
             Self::Broken { .. } => None,
@@ -71,13 +71,13 @@ impl StoredSpec {
 }
 
 /// The version that is in force, 0 for none.
-pub fn version_in_force(stored: Option<&StoredSpec>) -> i32 {
+pub(crate) fn version_in_force(stored: Option<&StoredSpec>) -> i32 {
     let active = stored.filter(|spec| spec.is_active());
     active.map_or(0, StoredSpec::version)
 }
 
 /// The specs of these resources, in force or retired, by resource; locked in the order of ids, if they shall be.
-pub async fn stored_in_txn(
+pub(crate) async fn stored_in_txn(
     txn: &DatabaseTransaction,
     resources: impl IntoIterator<Item = Uuid>,
     lock: Option<Lock>,

@@ -31,7 +31,7 @@ pub struct SweepCounts {
 
 /// The counts of a sweep as the row of its run stores them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SweepReport {
+pub(crate) struct SweepReport {
     /// What the sweep compared and changed.
     #[serde(flatten)]
     pub counts: SweepCounts,
@@ -58,7 +58,7 @@ impl SweepCounts {
 
     /// Returns whether the sweep compared every resource in scope, and at least one. Only then does an empty inbox mean
     /// that nothing differs. A sweep that left out settling resources has SUCCEEDED nevertheless.
-    pub fn compared_everything(&self) -> bool {
+    pub(crate) fn compared_everything(&self) -> bool {
         self.resources > 0 && self.looked_at() == self.resources
     }
 }
