@@ -153,14 +153,10 @@ async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), F
         "{{\"run\":{about},\n\"counts\":{counts},\n\"vouched\":{vouched},\n\"drifts\":{{\"totalCount\":{open},\"nodes\":["
     )?;
     let mut between = "\n";
-    let mut pages = table::OpenDrifts::new(app.db());
-    while let Some(rows) = pages.next().await? {
-        for open in &rows {
-            write!(
-                out,
-                "{between}{}",
-                json_drift(&open.drift, open.resource.as_ref())
-            )?;
+    let mut pages = table::open_drifts();
+    while let Some(page) = pages.next(app.db().reader()).await? {
+        for row in &page {
+            write!(out, "{between}{}", json_drift(&row.drift, row.resource.as_ref()))?;
             between = ",\n";
         }
     }

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::cloud_drift::{self, DriftKind};
-use entity::{cloud_provisioned, cloud_resources};
+use entity::cloud_drift::DriftKind;
+use entity::cloud_provisioned;
 use uuid::Uuid;
 
 use super::Failure;
@@ -14,64 +14,15 @@ use super::grid::{Cell, Room, write_rows};
 use super::values;
 use crate::db::Db;
 use crate::domain::changes::{Changes, changes_of};
-use crate::error::Result;
-use crate::services::inbox::{self, DriftFilter, DriftTime};
-use crate::services::page::PageRequest;
-use crate::services::{provisioning, resources};
+use crate::services::inbox::{DriftFilter, DriftPages, DriftWithResource};
+use crate::services::provisioning;
 
 /// Number of rows that are read, and aligned with each other, at a time.
 const BATCH: u64 = 200;
 
-/// An open drift.
-pub(super) struct OpenDrift {
-    pub(super) drift: cloud_drift::Model,
-    /// The changes inside the drifted field.
-    pub(super) changes: Changes,
-    /// The resource; `None` if its row cannot be decoded.
-    pub(super) resource: Option<cloud_resources::Model>,
-}
-
-/// All open drifts in pages, newest first.
-pub(super) struct OpenDrifts<'d> {
-    db: &'d Db,
-    next: Option<PageRequest>,
-}
-
-impl<'d> OpenDrifts<'d> {
-    pub(super) fn new(db: &'d Db) -> Self {
-        let next = Some(PageRequest::first(BATCH));
-        Self { db, next }
-    }
-
-    /// Returns the next page; `None` at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<OpenDrift>>> {
-        let Some(request) = self.next.take() else {
-            return Ok(None);
-        };
-        let (reader, order) = (self.db.reader(), inbox::order_by(DriftTime::DetectedAt, true));
-        let page = inbox::list(reader, &DriftFilter::default(), order, &request).await?;
-        let ids: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.resource_id).collect();
-        let known: HashMap<Uuid, cloud_resources::Model> = resources::by_ids(reader, &ids)
-            .await?
-            .into_iter()
-            .map(|resource| (resource.id, resource))
-            .collect();
-        self.next = page.end.filter(|_| page.has_next).map(|end| PageRequest {
-            after: Some(end),
-            ..request
-        });
-        let specs: HashMap<Uuid, cloud_provisioned::Model> = provisioning::active_specs_of(reader, &ids)
-            .await?
-            .into_iter()
-            .map(|spec| (spec.resource_id, spec))
-            .collect();
-        let rows = page.rows.into_iter().map(|(_, drift)| OpenDrift {
-            changes: changes_of(&drift, specs.get(&drift.resource_id)),
-            resource: known.get(&drift.resource_id).cloned(),
-            drift,
-        });
-        Ok(Some(rows.collect()))
-    }
+/// Creates a reader of all open drifts, newest first.
+pub(super) fn open_drifts() -> DriftPages {
+    DriftPages::new(DriftFilter::default(), BATCH)
 }
 
 /// Prints all open drifts, newest first. Prints nothing if there are none.
@@ -83,25 +34,34 @@ pub(super) async fn print_open(
     let bold = Style::new().bold();
     let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"].map(|name| Cell::new(name, bold));
     let mut head = Some(head);
-    let mut pages = OpenDrifts::new(db);
-    while let Some(page) = pages.next().await? {
+    let mut pages = open_drifts();
+    while let Some(page) = pages.next(db.reader()).await? {
         if page.is_empty() {
             continue;
         }
-        let rows = page.iter().map(|open| cells(open, now));
+        let ids: Vec<Uuid> = page.iter().map(|row| row.drift.resource_id).collect();
+        let specs: HashMap<Uuid, cloud_provisioned::Model> = provisioning::active_specs_of(db.reader(), &ids)
+            .await?
+            .into_iter()
+            .map(|spec| (spec.resource_id, spec))
+            .collect();
+        let rows = page.iter().map(|row| {
+            let changes = changes_of(&row.drift, specs.get(&row.drift.resource_id));
+            cells(row, &changes, now)
+        });
         let rows: Vec<[Cell; 5]> = head.take().into_iter().chain(rows).collect();
         write_rows(out, &rows, Room::of_stdout())?;
     }
     Ok(())
 }
 
-fn cells(open: &OpenDrift, now: DateTime<Utc>) -> [Cell; 5] {
-    let drift = &open.drift;
-    let name = open.resource.as_ref().map_or_else(
+fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>) -> [Cell; 5] {
+    let drift = &row.drift;
+    let name = row.resource.as_ref().map_or_else(
         || drift.resource_id.to_string(),
         |resource| format!("{} {}", resource.kind, resource.name),
     );
-    let (expected, actual) = values::columns(drift, &open.changes);
+    let (expected, actual) = values::columns(drift, changes);
     let loud = match drift.kind {
         DriftKind::Missing => AnsiColor::Red,
         DriftKind::Changed => AnsiColor::Yellow,

@@ -2,9 +2,6 @@
 
 mod query;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
@@ -13,8 +10,7 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use entity::cloud_drift::{self, DriftStatus};
-use entity::cloud_resources;
+use entity::cloud_drift::DriftStatus;
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -23,11 +19,9 @@ use super::HttpState;
 use crate::domain::actor::{Actor, Role};
 use crate::error::{Error, Result, status_word};
 use crate::services::acceptance::{self, AcceptDrift};
-use crate::services::inbox::{self, DriftFilter, DriftTime};
-use crate::services::page::{Key, PageRequest};
-use crate::services::resources;
+use crate::services::inbox::{DriftPages, DriftWithResource};
 
-/// Number of rows that are read and held in memory at a time.
+/// Number of drifts that are read at a time.
 const BATCH: u64 = 500;
 /// Value of `Retry-After` in seconds if the database was busy.
 const RETRY_AFTER: &str = "5";
@@ -136,26 +130,25 @@ pub(super) async fn list_drift(
     _: Admin,
     uri: Uri,
 ) -> Result<Response, RestError> {
-    let filter = Arc::new(query::drift_filter(&uri)?);
-    // The first batch is read before the status is sent, so that an unavailable database results in status 500.
-    let (first, after) = in_time(&state, batch(&state, &filter, None)).await?;
-    let rows = stream::try_unfold(Some((Some(first), after, 0_u64)), move |next| {
-        let (state, filter) = (state.clone(), Arc::clone(&filter));
+    let mut pages = DriftPages::new(query::drift_filter(&uri)?, BATCH);
+    // The first page is read before the status is sent, so that an unavailable database results in status 500.
+    let first = in_time(&state, pages.next(state.app.db().reader())).await?;
+    let rows = stream::try_unfold(Some((pages, first, 0_usize)), move |next| {
+        let state = state.clone();
         async move {
-            let Some((ready, after, count)) = next else {
-                return Ok(None);
+            let Some((mut pages, ready, count)) = next else {
+                return Ok::<_, Error>(None);
             };
-            let (rows, after) = match (ready, after) {
-                (Some(rows), after) => (rows, after),
-                (None, Some(after)) => in_time(&state, batch(&state, &filter, Some(after))).await?,
-                (None, None) => {
-                    let tail = format!(r#"],"count":{count}}}"#);
-                    return Ok(Some((Bytes::from(tail), None)));
-                }
+            let page = match ready {
+                Some(first) => Some(first),
+                None => in_time(&state, pages.next(state.app.db().reader())).await?,
             };
-            let text = joined(&rows, count == 0);
-            let count = count + rows.len() as u64;
-            Ok::<_, Error>(Some((Bytes::from(text), Some((None, after, count)))))
+            let Some(page) = page else {
+                let tail = format!(r#"],"count":{count}}}"#);
+                return Ok(Some((Bytes::from(tail), None)));
+            };
+            let text = joined(&page, count == 0);
+            Ok(Some((Bytes::from(text), Some((pages, None, count + page.len())))))
         }
     });
     let head = stream::iter([Ok(Bytes::from_static(br#"{"drift":["#))]);
@@ -166,52 +159,24 @@ pub(super) async fn list_drift(
         .into_response())
 }
 
-fn joined(rows: &[Value], is_first: bool) -> String {
+fn joined(page: &[DriftWithResource], is_first: bool) -> String {
     let mut text = String::new();
-    for (number, row) in rows.iter().enumerate() {
+    for (number, row) in page.iter().enumerate() {
         if number > 0 || !is_first {
             text.push(',');
         }
-        text.push_str(&row.to_string());
+        text.push_str(&to_json(row).to_string());
     }
     text
 }
 
-/// Returns the next rows, and the start of the batch after them, if there is one.
-async fn batch(
-    state: &HttpState,
-    filter: &DriftFilter,
-    after: Option<Key>,
-) -> Result<(Vec<Value>, Option<Key>)> {
-    let db = state.app.db().reader();
-    let order = inbox::order_by(DriftTime::DetectedAt, true);
-    let request = PageRequest {
-        after,
-        ..PageRequest::first(BATCH)
-    };
-    let page = inbox::list(db, filter, order, &request).await?;
-    let mut ids: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.resource_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let resources: HashMap<Uuid, cloud_resources::Model> = resources::by_ids(db, &ids)
-        .await?
-        .into_iter()
-        .map(|resource| (resource.id, resource))
-        .collect();
-    let rows = page
-        .rows
-        .iter()
-        .map(|(_, drift)| to_json(drift, resources.get(&drift.resource_id)))
-        .collect();
-    Ok((rows, page.end.filter(|_| page.has_next)))
-}
-
-fn to_json(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>) -> Value {
+fn to_json(row: &DriftWithResource) -> Value {
+    let DriftWithResource { drift, resource } = row;
     json!({
         "id": drift.id,
         "resource_id": drift.resource_id,
-        "resource_name": resource.map(|resource| &resource.name),
-        "resource_kind": resource.map(|resource| &resource.kind),
+        "resource_name": resource.as_ref().map(|resource| &resource.name),
+        "resource_kind": resource.as_ref().map(|resource| &resource.kind),
         "field": drift.field,
         "expected": drift.expected,
         "actual": drift.actual,

@@ -13,7 +13,7 @@ use super::{Ask, News, Subscriber};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::services::feed::{Changed, drifts_of, transitions_since};
+use crate::services::transitions::{Changed, drifts_of, transitions_since};
 
 /// Number of events whose drifts are read at once.
 pub(super) const BATCH: usize = 100;

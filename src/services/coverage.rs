@@ -1,10 +1,11 @@
 //! How much of the inventory is asked for.
 
-use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
-use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, IntoCondition, Query, SelectStatement};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryOrder, QuerySelect};
+use entity::cloud_drift::DriftKind;
+use entity::cloud_resources as resources;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, IntoCondition};
+use sea_orm::{Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryOrder, QuerySelect};
 
+use super::drift_rows;
 use super::resources::{has_spec, owned, unmanaged};
 use crate::error::Result;
 
@@ -35,8 +36,8 @@ pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCover
         .column_as(how_many(has_spec()), "managed")
         .column_as(how_many(unmanaged()), "unmanaged")
         .column_as(how_many(owned()), "owned")
-        .column_as(how_many(Expr::exists(open_drift(DriftKind::Changed))), "drifted")
-        .column_as(how_many(Expr::exists(open_drift(DriftKind::Missing))), "missing")
+        .column_as(how_many(has_drift(DriftKind::Changed)), "drifted")
+        .column_as(how_many(has_drift(DriftKind::Missing)), "missing")
         .group_by(resources::Column::Provider)
         .group_by(resources::Column::Kind)
         .order_by_asc(resources::Column::Provider)
@@ -53,21 +54,8 @@ fn how_many(condition: impl IntoCondition) -> Expr {
     Expr::expr(one).count()
 }
 
-fn open_drift(kind: DriftKind) -> SelectStatement {
-    Query::select()
-        .expr(Expr::cust("1"))
-        .from(drift::Entity)
-        .inner_join(
-            provisioned::Entity,
-            Expr::col((provisioned::Entity, provisioned::Column::ResourceId))
-                .equals((drift::Entity, drift::Column::ResourceId)),
-        )
-        .and_where(
-            Expr::col((drift::Entity, drift::Column::ResourceId))
-                .equals((resources::Entity, resources::Column::Id)),
-        )
-        .and_where(drift::Column::Status.eq(DriftStatus::Open))
-        .and_where(drift::Column::Kind.eq(kind))
-        .and_where(provisioned::Column::RetiredAt.is_null())
-        .take()
+/// A spec is in force, and a drift of this kind is open.
+fn has_drift(kind: DriftKind) -> Condition {
+    let open = drift_rows::exists_open_of((resources::Entity, resources::Column::Id), Some(kind));
+    Condition::all().add(has_spec()).add(open)
 }

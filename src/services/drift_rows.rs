@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, OnConflict, Query};
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction,
-    EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select,
+    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
+    DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -37,14 +37,17 @@ pub(crate) fn select_open_of(resources: impl IntoIterator<Item = Uuid>) -> Selec
         .filter(drift::Column::ResourceId.is_in(resources))
 }
 
-/// Returns the condition that the resource with the id in `resource_id` has an open drift.
-pub(crate) fn exists_open_of(resource_id: impl IntoColumnRef) -> Expr {
+/// Returns the condition that the resource with the id in `resource_id` has an open drift, of one kind if `kind` is
+/// set.
+pub(crate) fn exists_open_of(resource_id: impl IntoColumnRef, kind: Option<DriftKind>) -> Expr {
+    let of_kind = Condition::all().add_option(kind.map(|kind| drift::Column::Kind.eq(kind)));
     Expr::exists(
         Query::select()
             .expr(Expr::cust("1"))
             .from(drift::Entity)
             .and_where(Expr::col((drift::Entity, drift::Column::ResourceId)).eq(Expr::col(resource_id)))
             .and_where(drift::Column::Status.eq(DriftStatus::Open))
+            .cond_where(of_kind)
             .take(),
     )
 }

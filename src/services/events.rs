@@ -86,6 +86,5 @@ pub(crate) async fn counts_of<C: ConnectionTrait>(
 
 /// The event of this id.
 pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<events::Model>> {
-    let (rows, _) = crate::db::decodable(events::Entity::find_by_id(id), connection).await?;
-    Ok(rows.into_iter().next())
+    page::find_one(connection, events::Entity::find_by_id(id)).await
 }

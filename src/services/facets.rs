@@ -7,7 +7,7 @@ use sea_orm::{
     QuerySelect as _, Select,
 };
 
-use super::inbox::{self, DriftFilter};
+use super::inbox::DriftFilter;
 use crate::error::Result;
 
 /// How many values a list has at most: what nobody would scroll through is better searched for.
@@ -48,7 +48,11 @@ pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter)
         field: None,
         ..filter.clone()
     };
-    let with_resource = |filter| inbox::select(connection, filter).inner_join(resources::Entity);
+    let with_resource = |filter: &DriftFilter| {
+        filter
+            .select(connection.get_database_backend())
+            .inner_join(resources::Entity)
+    };
     let in_a_region = with_resource(&any_region)
         .filter(resources::Column::Region.is_not_null())
         .filter(resources::Column::Region.ne(""));
@@ -57,7 +61,7 @@ pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter)
         regions: counted(connection, in_a_region, resources::Column::Region).await?,
         fields: counted(
             connection,
-            inbox::select(connection, &any_field),
+            any_field.select(connection.get_database_backend()),
             drift::Column::Field,
         )
         .await?,

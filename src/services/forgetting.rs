@@ -18,7 +18,7 @@ use super::events::SYSTEM;
 use super::locks::{self, Lock, locked};
 use super::page::{self, Order, Page, PageRequest};
 use super::stored_specs::{StoredSpec, stored_in_txn};
-use crate::db::{Db, column, decodable, decode};
+use crate::db::{Db, column, decode};
 use crate::domain::retention::{Remains, Worth, decide_forget, is_decided, is_decision, worth};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
@@ -241,6 +241,5 @@ pub(crate) async fn count<C: ConnectionTrait>(connection: &C) -> Result<i64> {
 /// # Errors
 /// If the database fails.
 pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<forgotten::Model>> {
-    let (rows, _) = decodable(forgotten::Entity::find_by_id(id), connection).await?;
-    Ok(rows.into_iter().next())
+    page::find_one(connection, forgotten::Entity::find_by_id(id)).await
 }

@@ -235,11 +235,7 @@ fn of_job(job: Option<Job>) -> Select<runs::Entity> {
 
 /// The run of this id.
 pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<runs::Model>> {
-    Ok(decodable(runs::Entity::find_by_id(id), connection)
-        .await?
-        .0
-        .into_iter()
-        .next())
+    page::find_one(connection, runs::Entity::find_by_id(id)).await
 }
 
 /// The run of this id, as readers see it.

@@ -10,7 +10,7 @@ pub mod detection;
 pub mod drift_rows;
 pub mod events;
 pub(crate) mod facets;
-pub(crate) mod feed;
+
 pub(crate) mod forgetting;
 pub(crate) mod freshness;
 pub mod imports;
@@ -24,3 +24,4 @@ pub mod resources;
 pub mod retention;
 pub mod retirement;
 pub(crate) mod stored_specs;
+pub(crate) mod transitions;

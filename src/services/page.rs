@@ -12,7 +12,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::db::{column, decode};
+use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
 /// SQLite joins at most 500 selects by UNION ALL.
@@ -78,6 +78,18 @@ pub struct Page<M> {
     pub has_next: bool,
     /// Whether rows precede.
     pub has_previous: bool,
+}
+
+/// Reads the one row that the select yields. Returns None if there is none or it does not decode.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn find_one<E: EntityTrait, C: ConnectionTrait>(
+    connection: &C,
+    select: Select<E>,
+) -> Result<Option<E::Model>> {
+    Ok(decodable(select, connection).await?.0.into_iter().next())
 }
 
 /// Reads one page.

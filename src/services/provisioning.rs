@@ -212,5 +212,5 @@ pub(crate) async fn find_active<C: ConnectionTrait>(
     id: Uuid,
 ) -> Result<Option<provisioned::Model>> {
     let select = provisioned::Entity::find_by_id(id).filter(provisioned::Column::RetiredAt.is_null());
-    Ok(decodable(select, connection).await?.0.into_iter().next())
+    super::page::find_one(connection, select).await
 }

@@ -1,11 +1,11 @@
 //! Reading the inventory.
 
-use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
 use uuid::Uuid;
 
+use super::drift_rows;
 use super::page::{self, Order, Page, PageRequest};
 use crate::db::decodable;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
@@ -125,7 +125,7 @@ pub(super) fn select<C: ConnectionTrait>(
 }
 
 fn drifted(wanted: bool) -> Expr {
-    let exists = Expr::exists(open_drift());
+    let exists = drift_rows::exists_open_of((resources::Entity, resources::Column::Id), None);
     if wanted { exists } else { exists.not() }
 }
 
@@ -182,18 +182,6 @@ fn active_spec() -> SelectStatement {
                 .equals((resources::Entity, resources::Column::Id)),
         )
         .and_where(provisioned::Column::RetiredAt.is_null())
-        .take()
-}
-
-fn open_drift() -> SelectStatement {
-    Query::select()
-        .expr(Expr::cust("1"))
-        .from(drift::Entity)
-        .and_where(
-            Expr::col((drift::Entity, drift::Column::ResourceId))
-                .equals((resources::Entity, resources::Column::Id)),
-        )
-        .and_where(drift::Column::Status.eq(DriftStatus::Open))
         .take()
 }
 

@@ -121,7 +121,8 @@ fn batch_select(
     scope: &Scope,
     after: Option<Uuid>,
 ) -> sea_orm::SelectTwo<provisioned::Entity, cloud_resources::Entity> {
-    let has_open_drift = drift_rows::exists_open_of((provisioned::Entity, provisioned::Column::ResourceId));
+    let has_open_drift =
+        drift_rows::exists_open_of((provisioned::Entity, provisioned::Column::ResourceId), None);
     let mut select = provisioned::Entity::find()
         .find_also_related(cloud_resources::Entity)
         .filter(

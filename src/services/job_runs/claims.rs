@@ -11,8 +11,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::write_off_in_txn;
-use crate::db::{Db, decodable};
+use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::services::page;
 
 /// A run that is to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,5 +210,5 @@ async fn running_in_txn(txn: &DatabaseTransaction, wanted: &Wanted) -> Result<Op
             .add(runs::Column::Source.is_null());
         select = select.filter(same);
     }
-    Ok(decodable(select, txn).await?.0.into_iter().next())
+    page::find_one(txn, select).await
 }

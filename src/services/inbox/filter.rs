@@ -1,0 +1,199 @@
+//! The filter of drifts: one description that yields the SQL condition and the test in memory.
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
+use entity::cloud_resources as resources;
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Select};
+use uuid::Uuid;
+
+use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
+use crate::services::resources::contains_ignoring_ascii_case;
+
+/// Selects the drifts that match every condition. Conditions that are not set match all drifts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DriftFilter {
+    /// The drift has one of these statuses.
+    pub status: Vec<DriftStatus>,
+    /// A changed field or a missing resource.
+    pub kind: Option<DriftKind>,
+    /// Name of the field.
+    pub field: Option<String>,
+    /// Id of the resource.
+    pub resource_id: Option<Uuid>,
+    /// Kind of the resource.
+    pub resource_kind: Option<String>,
+    /// Region of the resource.
+    pub region: Option<String>,
+    /// A substring of the resource's name, its provider id or the field. ASCII letters match in either case.
+    pub search: Option<String>,
+    /// Detected at or after this time.
+    pub detected_after: Option<DateTime<Utc>>,
+    /// Detected before this time.
+    pub detected_before: Option<DateTime<Utc>>,
+}
+
+impl Default for DriftFilter {
+    /// Returns the filter of the inbox: all open drifts.
+    fn default() -> Self {
+        Self {
+            status: vec![DriftStatus::Open],
+            kind: None,
+            field: None,
+            resource_id: None,
+            resource_kind: None,
+            region: None,
+            search: None,
+            detected_after: None,
+            detected_before: None,
+        }
+    }
+}
+
+impl DriftFilter {
+    /// Checks that the texts and times can be passed to a database.
+    ///
+    /// # Errors
+    ///
+    /// A text is too long or not storable, or a time is out of range.
+    pub(crate) fn check(&self) -> Result<(), InvalidInput> {
+        let texts = [
+            ("field", &self.field),
+            ("resourceKind", &self.resource_kind),
+            ("region", &self.region),
+            ("search", &self.search),
+        ];
+        texts.into_iter().try_for_each(|(what, text)| {
+            check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)
+        })?;
+        let times = [
+            ("detectedAfter", self.detected_after),
+            ("detectedBefore", self.detected_before),
+        ];
+        times
+            .into_iter()
+            .try_for_each(|(what, time)| time.map_or(Ok(()), |time| check_time(what, time)))
+    }
+}
+
+/// Rounds a bound of a filter up to a whole microsecond. Rows have no finer times, and PostgreSQL would round down.
+pub(crate) fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = time.trunc_subsecs(6);
+    if whole == time {
+        time
+    } else {
+        whole
+            .checked_add_signed(TimeDelta::microseconds(1))
+            .unwrap_or(whole)
+    }
+}
+
+/// The fields of a resource that a filter tests.
+#[derive(Clone, Debug, FromQueryResult, PartialEq, Eq)]
+pub struct FilteredResource {
+    /// Id of the resource.
+    pub id: Uuid,
+    /// Its kind.
+    pub kind: String,
+    /// Its id at the provider.
+    pub provider_id: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+}
+
+/// One condition of a filter.
+enum Term<'f> {
+    Status(&'f [DriftStatus]),
+    Kind(DriftKind),
+    Field(&'f str),
+    Resource(Uuid),
+    ResourceKind(&'f str),
+    Region(&'f str),
+    DetectedFrom(DateTime<Utc>),
+    DetectedBefore(DateTime<Utc>),
+    Search(&'f str),
+}
+
+impl DriftFilter {
+    /// Selects the drifts that match.
+    pub(in crate::services) fn select(&self, backend: DbBackend) -> Select<drift::Entity> {
+        self.terms().fold(drift::Entity::find(), |select, term| {
+            select.filter(term.sql(backend))
+        })
+    }
+
+    /// Returns whether a drift of this resource matches.
+    pub fn matches(&self, drift: &drift::Model, resource: &FilteredResource) -> bool {
+        self.terms().all(|term| term.matches(drift, resource))
+    }
+
+    fn terms(&self) -> impl Iterator<Item = Term<'_>> {
+        let search = self.search.as_deref().filter(|text| !text.is_empty());
+        [
+            Some(Term::Status(&self.status)),
+            self.kind.map(Term::Kind),
+            self.field.as_deref().map(Term::Field),
+            self.resource_id.map(Term::Resource),
+            self.resource_kind.as_deref().map(Term::ResourceKind),
+            self.region.as_deref().map(Term::Region),
+            self.detected_after.map(Term::DetectedFrom),
+            self.detected_before.map(Term::DetectedBefore),
+            search.map(Term::Search),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+impl Term<'_> {
+    fn sql(&self, backend: DbBackend) -> Expr {
+        match *self {
+            Self::Status(any) => drift::Column::Status.is_in(any.iter().copied()),
+            Self::Kind(kind) => drift::Column::Kind.eq(kind),
+            Self::Field(field) => drift::Column::Field.eq(field),
+            Self::Resource(id) => drift::Column::ResourceId.eq(id),
+            Self::ResourceKind(kind) => resource_is(resources::Column::Kind.eq(kind)),
+            Self::Region(region) => resource_is(resources::Column::Region.eq(region)),
+            Self::DetectedFrom(time) => drift::Column::DetectedAt.gte(time),
+            Self::DetectedBefore(time) => drift::Column::DetectedAt.lt(time),
+            Self::Search(text) => {
+                let name = contains_ignoring_ascii_case(backend, resources::Column::Name, text);
+                let id = contains_ignoring_ascii_case(backend, resources::Column::ProviderId, text);
+                let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
+                field.or(resource_is(name.or(id)))
+            }
+        }
+    }
+
+    fn matches(&self, drift: &drift::Model, resource: &FilteredResource) -> bool {
+        match *self {
+            Self::Status(any) => any.contains(&drift.status),
+            Self::Kind(kind) => drift.kind == kind,
+            Self::Field(field) => drift.field == field,
+            Self::Resource(id) => drift.resource_id == id,
+            Self::ResourceKind(kind) => resource.kind == kind,
+            Self::Region(region) => resource.region.as_deref() == Some(region),
+            Self::DetectedFrom(time) => drift.detected_at >= time,
+            Self::DetectedBefore(time) => drift.detected_at < time,
+            Self::Search(text) => {
+                let needle = text.to_ascii_lowercase();
+                let contains = |text: &str| text.to_ascii_lowercase().contains(&needle);
+                contains(&drift.field)
+                    || contains(&resource.provider_id)
+                    || resource.name.as_deref().is_some_and(contains)
+            }
+        }
+    }
+}
+
+/// Returns the condition that the resource of the drift meets another condition.
+fn resource_is(condition: Expr) -> Expr {
+    let ids = Query::select()
+        .column((resources::Entity, resources::Column::Id))
+        .from(resources::Entity)
+        .cond_where(Condition::all().add(condition))
+        .take();
+    Expr::col((drift::Entity, drift::Column::ResourceId)).in_subquery(ids)
+}
