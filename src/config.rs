@@ -85,7 +85,7 @@ pub struct DatabaseConfig {
     /// Whether to run missing migrations first.
     pub migrate: bool,
     /// How long the transaction of a request may wait.
-    pub patience: WaitLimits,
+    pub wait_limits: WaitLimits,
 }
 
 impl DatabaseArgs {
@@ -96,12 +96,12 @@ impl DatabaseArgs {
         crate::db::check_address(text).map_err(|why| BadSetting::new("DATABASE_URL", why))?;
         Ok(DatabaseConfig {
             migrate: switch("DRIFT_MIGRATE", self.migrate.as_deref(), true)?,
-            patience: self.patience()?,
+            wait_limits: self.wait_limits()?,
             url,
         })
     }
 
-    fn patience(&self) -> Result<WaitLimits> {
+    fn wait_limits(&self) -> Result<WaitLimits> {
         let default = WaitLimits::REQUEST;
         let or = |name, text: &Option<String>, default| match set(text.as_deref()) {
             // PostgreSQL treats zero as no limit.

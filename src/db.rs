@@ -45,7 +45,7 @@ pub struct Db {
     /// Replaces `read` while the path leads to another file than the one that was opened.
     closed: DatabaseConnection,
     file: Option<Arc<SqliteFile>>,
-    patience: WaitLimits,
+    wait_limits: WaitLimits,
     committed: Arc<Notify>,
     last_commit: Arc<watch::Sender<Option<Instant>>>,
     probing: Arc<Mutex<()>>,
@@ -93,7 +93,7 @@ impl Db {
             write: pools.write,
             probe: pools.probe,
             file: pools.file,
-            patience: WaitLimits::default(),
+            wait_limits: WaitLimits::default(),
             committed: Arc::default(),
             time: Clock::System,
             last_commit: Arc::new(watch::Sender::new(None)),
@@ -103,9 +103,9 @@ impl Db {
 
     /// Returns the same database with other wait limits.
     #[must_use]
-    pub fn with_wait_limits(&self, patience: WaitLimits) -> Self {
+    pub fn with_wait_limits(&self, wait_limits: WaitLimits) -> Self {
         Self {
-            patience,
+            wait_limits,
             ..self.clone()
         }
     }
@@ -206,7 +206,7 @@ impl Db {
             self.check_file()?;
             Ok(outcome)
         };
-        let outcome = retry(&self.patience, &self.name(), attempt).await;
+        let outcome = retry(&self.wait_limits, &self.name(), attempt).await;
         if let Some(file) = &self.file {
             file.set_read_only(matches!(outcome, Err(Error::ReadOnly(_))));
         }
@@ -224,7 +224,7 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let limit = self.patience.total();
+        let limit = self.wait_limits.total();
         let begun = timeout(limit, self.write.begin_with_options(options)).await;
         let txn = begun.map_err(|_| {
             tracing::warn!(
@@ -235,7 +235,7 @@ impl Db {
             Error::Busy("no connection was free for writing".to_owned())
         })??;
         if self.backend() == DbBackend::Postgres {
-            txn.execute_unprepared(&self.patience.as_sql()).await?;
+            txn.execute_unprepared(&self.wait_limits.as_sql()).await?;
         }
         Ok(txn)
     }

@@ -53,7 +53,7 @@ pub(super) async fn run(args: &ImportArgs) -> Outcome {
             let empty = DatabaseConfig {
                 url: url.into(),
                 migrate: true,
-                patience: database.patience,
+                wait_limits: database.wait_limits,
             };
             (connect(&empty).await?, Some(folder))
         }

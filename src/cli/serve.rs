@@ -46,7 +46,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
         source: args.inventory.source()?,
         max_age,
     };
-    let db = connect(&database).await?.with_wait_limits(database.patience);
+    let db = connect(&database).await?.with_wait_limits(database.wait_limits);
     let app = App::with_settings(db, Clock::System, inventory, schedules, settings);
     let state = HttpState::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
     let listener = bind(listen).await?;

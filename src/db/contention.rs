@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr};
 use tokio::time::Instant;
 
@@ -51,6 +52,41 @@ impl Default for WaitLimits {
     }
 }
 
+/// The error code of a failed statement. The two databases use different codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Code {
+    /// An SQLSTATE.
+    Postgres(String),
+    /// An extended result code.
+    Sqlite(i32),
+}
+
+impl Code {
+    fn of(error: &DbErr) -> Option<Self> {
+        let (DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error))
+        | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+        else {
+            return None;
+        };
+        let error = error.as_database_error()?;
+        let code = error.code()?;
+        if error.try_downcast_ref::<SqliteError>().is_some() {
+            return code.parse().ok().map(Self::Sqlite);
+        }
+        Some(Self::Postgres(code.into_owned()))
+    }
+
+    /// Returns whether the database is read-only. PostgreSQL: read_only_sql_transaction, as on a standby. SQLite:
+    /// READONLY with its extended codes.
+    fn is_read_only(&self) -> bool {
+        match self {
+            Self::Postgres(code) => code == "25006",
+            Self::Sqlite(code) => code & 0xff == 8,
+        }
+    }
+}
+
 /// Why a statement failed because of another transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contention {
@@ -63,43 +99,40 @@ enum Contention {
 }
 
 impl Contention {
-    fn of(error: &DbErr) -> Option<Self> {
-        let (DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error))
-        | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
-        else {
-            return None;
-        };
-        let code = error.as_database_error()?.code()?;
-        match code.as_ref() {
-            // PostgreSQL: serialization_failure, deadlock_detected. SQLite: an outdated snapshot, a lock within the
-            // process, a recovery by another process. Also foreign_key_violation: a resource that was read without a
-            // lock has been deleted since.
-            "40001" | "40P01" | "23503" | "517" | "262" | "261" | "6" | "773" => Some(Self::Collision),
-            // SQLite: BUSY.
-            "5" => Some(Self::WriteLock),
-            // PostgreSQL: lock_not_available, query_canceled.
-            "55P03" | "57014" => Some(Self::TimedOut),
-            _ => None,
+    fn of(code: &Code) -> Option<Self> {
+        match code {
+            Code::Postgres(code) => match code.as_str() {
+                // serialization_failure, deadlock_detected. Also foreign_key_violation: a resource that was read
+                // without a lock has been deleted since.
+                "40001" | "40P01" | "23503" => Some(Self::Collision),
+                // lock_not_available, query_canceled.
+                "55P03" | "57014" => Some(Self::TimedOut),
+                _ => None,
+            },
+            // An outdated snapshot, a lock within the process, a recovery by another process.
+            Code::Sqlite(517 | 262 | 261 | 6 | 773) => Some(Self::Collision),
+            // BUSY.
+            Code::Sqlite(5) => Some(Self::WriteLock),
+            Code::Sqlite(_) => None,
         }
     }
 
     /// Returns whether to retry.
-    fn allows(self, tried: u32, waited: Duration, patience: &WaitLimits) -> bool {
+    fn allows(self, tried: u32, waited: Duration, limits: &WaitLimits) -> bool {
         match self {
-            Self::Collision => tried < MAX_ATTEMPTS && waited < patience.total(),
-            Self::WriteLock => waited < patience.lock,
+            Self::Collision => tried < MAX_ATTEMPTS && waited < limits.total(),
+            Self::WriteLock => waited < limits.lock,
             Self::TimedOut => false,
         }
     }
 }
 
-/// Retries `attempt` after conflicts with other transactions, within `patience`. `database` is its name in the log.
+/// Retries `attempt` after conflicts with other transactions, within `limits`. `database` is its name in the log.
 ///
 /// # Errors
 ///
 /// DATABASE_BUSY if the limits are exceeded; the error of `attempt`.
-pub(super) async fn retry<T, F, Fut>(patience: &WaitLimits, database: &str, attempt: F) -> Result<T>
+pub(super) async fn retry<T, F, Fut>(limits: &WaitLimits, database: &str, attempt: F) -> Result<T>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T>>,
@@ -111,8 +144,9 @@ where
             Err(Error::Database(error)) => error,
             outcome => return outcome,
         };
-        let Some(contention) = Contention::of(&error) else {
-            return Err(if is_read_only(&error) {
+        let code = Code::of(&error);
+        let Some(contention) = code.as_ref().and_then(Contention::of) else {
+            return Err(if code.is_some_and(|code| code.is_read_only()) {
                 tracing::warn!(%error, database, "the database is read-only");
                 Error::ReadOnly(error.to_string())
             } else {
@@ -120,13 +154,13 @@ where
             });
         };
         let waited = began.elapsed();
-        if !contention.allows(tried, waited, patience) {
+        if !contention.allows(tried, waited, limits) {
             tracing::warn!(%error, database, ?waited, tried, "gave up a transaction because the database is busy");
             return Err(Error::Busy(error.to_string()));
         }
         if contention == Contention::WriteLock && logged.is_none_or(|at| at.elapsed() >= LOGGED_EVERY) {
             logged = Some(Instant::now());
-            let at_most = patience.lock;
+            let at_most = limits.lock;
             tracing::warn!(
                 database,
                 ?at_most,
@@ -137,19 +171,6 @@ where
         tokio::time::sleep(pause(tried)).await;
         tried += 1;
     }
-}
-
-/// Returns whether the database is read-only. PostgreSQL: read_only_sql_transaction, as on a standby. SQLite:
-/// READONLY with its extended codes.
-fn is_read_only(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(error))
-    | DbErr::Query(RuntimeErr::SqlxError(error))
-    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
-    else {
-        return false;
-    };
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code == "25006" || code.parse().is_ok_and(|code: u32| code & 0xff == 8))
 }
 
 /// Returns the delay before the next attempt. It grows with each attempt and is randomized, so that two colliding
@@ -165,18 +186,34 @@ mod tests {
 
     #[test]
     fn no_attempt_begins_when_its_time_is_over() {
-        let (patience, soon) = (WaitLimits::REQUEST, Duration::from_millis(1));
+        let (limits, soon) = (WaitLimits::REQUEST, Duration::from_millis(1));
         for contention in [Contention::Collision, Contention::WriteLock] {
-            assert!(contention.allows(1, soon, &patience));
-            assert!(!contention.allows(1, patience.total(), &patience));
+            assert!(contention.allows(1, soon, &limits));
+            assert!(!contention.allows(1, limits.total(), &limits));
         }
-        assert!(!Contention::Collision.allows(MAX_ATTEMPTS, soon, &patience));
-        assert!(!Contention::TimedOut.allows(1, soon, &patience));
+        assert!(!Contention::Collision.allows(MAX_ATTEMPTS, soon, &limits));
+        assert!(!Contention::TimedOut.allows(1, soon, &limits));
     }
 
     #[test]
     fn a_request_gives_up_before_its_own_time_is_over() {
         let longest = WaitLimits::REQUEST.total() + WaitLimits::REQUEST.statement;
         assert!(longest < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_code_of_one_database_is_not_read_as_one_of_the_other() {
+        let postgres = |code: &str| Code::Postgres(code.to_owned());
+        assert!(postgres("25006").is_read_only());
+        for other in ["53000", "22024", "00008", "40001"] {
+            assert!(!postgres(other).is_read_only(), "{other}");
+        }
+        for read_only in [8, 264, 520, 776, 1032] {
+            assert!(Code::Sqlite(read_only).is_read_only(), "{read_only}");
+        }
+        assert!(!Code::Sqlite(25006).is_read_only() && !Code::Sqlite(5).is_read_only());
+        assert_eq!(Contention::of(&Code::Sqlite(40001)), None);
+        assert_eq!(Contention::of(&postgres("5")), None);
+        assert_eq!(Contention::of(&Code::Sqlite(5)), Some(Contention::WriteLock));
     }
 }

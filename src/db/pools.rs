@@ -16,7 +16,7 @@ use super::address::postgres_options;
 use super::file::SqliteFile;
 
 /// Maximum time to wait for a database to start.
-const PATIENCE: Duration = Duration::from_secs(10);
+const STARTUP_LIMIT: Duration = Duration::from_secs(10);
 /// Delay before the next attempt to connect.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long SQLite itself waits for the write lock of another process. Short, so that long waits can be logged; the
@@ -188,7 +188,7 @@ async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
 
 /// Waits for a server that is starting. The pool would wait too, but it reports neither the wait nor its reason.
 async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let end = tokio::time::Instant::now() + STARTUP_LIMIT;
     loop {
         let error = match tokio::time::timeout_at(end, options.connect()).await {
             Ok(Ok(connection)) => return connection.close().await,

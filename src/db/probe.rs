@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// How long a commit counts as proof that the database accepts writes. Avoids a write for each check.
 const PROVES_FOR: Duration = Duration::from_secs(3);
 /// Limits of a probe. They are shorter than those of other writes, because its caller waits only two seconds.
-const PATIENCE: WaitLimits = WaitLimits {
+const WAIT_LIMITS: WaitLimits = WaitLimits {
     lock: Duration::from_millis(1_500),
     statement: Duration::from_millis(1_500),
 };
@@ -65,7 +65,7 @@ impl Db {
     async fn probe_write(&self) -> Result<(), NotReady> {
         let db = Self {
             write: self.probe.clone(),
-            patience: PATIENCE,
+            wait_limits: WAIT_LIMITS,
             ..self.clone()
         };
         let counted = db.write_txn(|txn| async move { count(&*txn, COUNT_UP).await });

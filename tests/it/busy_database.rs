@@ -26,11 +26,11 @@ const ACCEPTS: usize = 24;
 async fn server(lock: Duration) -> TestApp {
     let database = TestDb::create().await;
     let db = database.connect_and_migrate().await;
-    let patience = WaitLimits {
+    let wait_limits = WaitLimits {
         lock,
         ..WaitLimits::REQUEST
     };
-    let t = TestApp::over(db.with_wait_limits(patience), database);
+    let t = TestApp::over(db.with_wait_limits(wait_limits), database);
     // Commands that a test runs beside it use the time of the machine.
     t.later(Clock::System.now() - t.now());
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;

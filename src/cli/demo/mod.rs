@@ -104,7 +104,7 @@ async fn prepare(folder: &Path, account: &mut Account, changes: &Changes) -> Res
     let db = connect(&DatabaseConfig {
         url: url.into(),
         migrate: true,
-        patience: WaitLimits::REQUEST,
+        wait_limits: WaitLimits::REQUEST,
     })
     .await?;
     let inventory: Arc<dyn InventoryProvider> = Arc::new(InventoryFile::new(account.file()));
