@@ -124,7 +124,7 @@ fn told(summary: &ImportSummary, dry_run: bool) -> String {
             )),
         summary
             .serial
-            .map_or_else(String::new, |serial| format!(" version {serial}")),
+            .map_or_else(String::new, |serial| format!(" serial {serial}")),
         summary.recorded,
         summary.changed,
         summary.taken_over.len(),
