@@ -120,8 +120,8 @@ async fn accept(server: &OnDisk, drift: &Value) -> Result<String, Value> {
     accepted.map(str::to_owned).ok_or(answer)
 }
 
-/// Accepts all of these at once while the disk is well. A machine that is slow may answer that the database is busy, and
-/// to try again.
+/// Accepts all of these at once while the disk works. A slow machine may answer that the database is busy; such an
+/// accept is repeated.
 async fn accept_all(server: &OnDisk, drifts: &[Value]) -> Vec<String> {
     let mut accepts = join_all(drifts.iter().map(|drift| accept(server, drift))).await;
     for (drift, accepted) in drifts.iter().zip(&mut accepts) {
