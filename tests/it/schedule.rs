@@ -1,4 +1,4 @@
-//! When jobs run: crons, catch-up of missed runs, and the end of runs when a server stops.
+//! When jobs run: ticks, catch-up of missed runs, and the end of runs when a server stops.
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,10 @@ use crate::support::TestApp;
 use crate::support::cloud::droplet;
 use crate::support::process::PATIENCE;
 
-fn at(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(text).unwrap().into()
-}
-
 fn noon() -> DateTime<Utc> {
-    at("2027-01-01T12:00:00Z")
+    DateTime::parse_from_rfc3339("2027-01-01T12:00:00Z")
+        .unwrap()
+        .into()
 }
 
 fn cron(text: &str) -> Schedule {
@@ -40,84 +38,6 @@ fn hourly() -> Schedules {
 
 fn jobs(runs: &[job_runs::Model]) -> Vec<Job> {
     runs.iter().map(|run| run.job).collect()
-}
-
-#[test]
-fn a_cron_has_six_fields_or_five() {
-    let newest = |text: &str| cron(text).newest_tick(noon()).unwrap();
-    assert_eq!(newest("0 20 * * * *"), at("2027-01-01T11:20:00Z"));
-    assert_eq!(newest("30 59 11 * * *"), at("2027-01-01T11:59:30Z"));
-    assert_eq!(newest("20 * * * *"), at("2027-01-01T11:20:00Z"), "no seconds: 0");
-    assert_eq!(
-        newest("*/15 * * * *"),
-        noon(),
-        "a tick at this very moment has come"
-    );
-    assert_eq!(newest("  0  0 * *  * * "), noon());
-    assert_eq!(newest("0 0 6 * * MON-FRI"), at("2027-01-01T06:00:00Z"));
-    let friday_the_13th = newest("0 0 0 13 * FRI");
-    assert_eq!(
-        friday_the_13th,
-        at("2026-11-13T00:00:00Z"),
-        "day and weekday, both"
-    );
-}
-
-#[test]
-fn an_invalid_cron_is_refused_with_its_text() {
-    let bad = [
-        "",
-        " ",
-        "off",
-        "hourly",
-        "* * *",
-        "* * * *",
-        "60 * * * * *",
-        "0 60 * * * *",
-        "0 0 24 * * *",
-        "0 0 0 32 * *",
-        "0 0 0 * 13 *",
-        "0 0 0 * * 8",
-        "a * * * * *",
-        "*/0 * * * * *",
-        "0 0 0 1 1 * 2027 9",
-        "5-1 * * * * *",
-    ];
-    for text in bad {
-        let error = Schedule::parse(text, noon()).expect_err(text);
-        assert!(error.contains(text.trim()), "{text:?}: {error}");
-    }
-    for text in ["0 0 0 31 2 *", "0 0 30 2 *"] {
-        let error = Schedule::parse(text, noon()).expect_err(text);
-        assert!(error.contains("never matches a time"), "{text:?}: {error}");
-    }
-}
-
-#[test]
-fn all_servers_give_a_tick_the_same_name() {
-    let schedule = cron("*/10 * * * * *");
-    let tick = at("2027-01-01T12:00:20Z");
-    for micros in [0, 1, 1_000, 499_999, 999_999, 1_000_000, 9_999_999] {
-        assert_eq!(
-            schedule.newest_tick(tick + TimeDelta::microseconds(micros)),
-            Some(tick)
-        );
-    }
-    let before = schedule.newest_tick(tick - TimeDelta::microseconds(1));
-    assert_eq!(before, Some(tick - TimeDelta::seconds(10)));
-}
-
-#[test]
-fn a_job_is_overdue_when_its_last_run_is_older_than_its_interval() {
-    let (schedule, now) = (cron("0 20 * * * *"), noon());
-    assert!(schedule.is_overdue(None, now), "it never ran");
-    let minutes_ago = |minutes| Some(now - TimeDelta::minutes(minutes));
-    for fresh in [0, 40, 59, 60] {
-        assert!(!schedule.is_overdue(minutes_ago(fresh), now), "{fresh} minutes");
-    }
-    for old in [61, 24 * 60] {
-        assert!(schedule.is_overdue(minutes_ago(old), now), "{old} minutes");
-    }
 }
 
 #[tokio::test]

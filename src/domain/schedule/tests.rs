@@ -84,3 +84,28 @@ fn the_sync_runs_before_the_sweep() {
     );
     assert!(jobs(&Schedules::default()).is_empty());
 }
+
+#[test]
+fn a_day_and_a_weekday_must_both_match() {
+    let friday_the_13th = cron("0 0 0 13 * FRI").newest_tick(noon());
+    assert_eq!(friday_the_13th, Some(at("2026-11-13T00:00:00Z")));
+    let monday_to_friday = cron("0 0 6 * * MON-FRI").newest_tick(noon());
+    assert_eq!(monday_to_friday, Some(at("2027-01-01T06:00:00Z")));
+}
+
+#[test]
+fn a_field_out_of_range_is_refused() {
+    for text in [
+        "60 * * * * *",
+        "0 60 * * * *",
+        "0 0 24 * * *",
+        "0 0 0 32 * *",
+        "0 0 0 * 13 *",
+        "0 0 0 * * 8",
+        "*/0 * * * * *",
+        "5-1 * * * * *",
+    ] {
+        assert!(why(text).contains(text));
+    }
+    assert!(why("0 0 30 2 *").contains("never matches a time"));
+}
