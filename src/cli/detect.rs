@@ -9,7 +9,9 @@ use entity::job_runs::{self, Job, JobOutcome};
 use serde_json::{Value, json};
 
 use super::args::{DetectArgs, Format};
-use super::{Failure, Outcome, connect, counted, missing_database, no_database, progress, summary, table};
+use super::{
+    Failure, Outcome, connect, counted, counts, missing_database, no_database, progress, summary, table,
+};
 use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
 use crate::config::ScheduleArgs;
@@ -65,7 +67,7 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
         Some(JobOutcome::Succeeded | JobOutcome::Partial) if args.exit_code && open > 0 => {
             ExitCode::from(DRIFT_REMAINS)
         }
-        Some(JobOutcome::Succeeded) if args.exit_code && !vouches(&run) => cannot_vouch(args),
+        Some(JobOutcome::Succeeded) if args.exit_code && !vouches(&run)? => cannot_vouch(args),
         Some(JobOutcome::Succeeded) => ExitCode::SUCCESS,
         Some(JobOutcome::Partial) => cannot_vouch(args),
         _ => ExitCode::FAILURE,
@@ -81,28 +83,25 @@ fn cannot_vouch(args: &DetectArgs) -> ExitCode {
 }
 
 /// Returns whether the sweep compared every resource with a spec, and there is at least one.
-fn vouches(run: &job_runs::Model) -> bool {
-    run.outcome == Some(JobOutcome::Succeeded) && counts(run).compared_everything()
-}
-
-fn counts(run: &job_runs::Model) -> SweepCounts {
-    serde_json::from_value(run.counts.clone()).unwrap_or_default()
+fn vouches(run: &job_runs::Model) -> Result<bool, Failure> {
+    let succeeded = run.outcome == Some(JobOutcome::Succeeded);
+    Ok(succeeded && counts::<SweepCounts>(run)?.compared_everything())
 }
 
 async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = anstream::stdout();
-    writeln!(out, "detect: {}", summary(run, || did(run)))?;
+    writeln!(out, "detect: {}", summary(run, || did(run))?)?;
     if open == 0 {
-        writeln!(out, "{}", standing(run))?;
+        writeln!(out, "{}", standing(run)?)?;
     }
     table::print_open(&mut out, app.db(), app.clock().now()).await?;
     Ok(out.flush()?)
 }
 
 /// Returns what an empty inbox means after this sweep.
-fn standing(run: &job_runs::Model) -> String {
-    let counts = counts(run);
-    match (run.outcome, counts.settling) {
+fn standing(run: &job_runs::Model) -> Result<String, Failure> {
+    let counts: SweepCounts = counts(run)?;
+    Ok(match (run.outcome, counts.settling) {
         (Some(JobOutcome::Succeeded | JobOutcome::Partial), _) if counts.looked_at() == 0 => {
             "no resource has a spec: nothing was compared".to_owned()
         }
@@ -114,11 +113,11 @@ fn standing(run: &job_runs::Model) -> String {
             format!("no open drift, but {settling} resources are settling and were not compared")
         }
         _ => "no open drift, but not everything could be compared".to_owned(),
-    }
+    })
 }
 
-fn did(run: &job_runs::Model) -> String {
-    let counts = counts(run);
+fn did(run: &job_runs::Model) -> Result<String, Failure> {
+    let counts: SweepCounts = counts(run)?;
     let (changed, closed) = (counts.changed, counts.staled);
     let mut text = format!(
         "{} and {} compared, {} opened, {changed} changed, {closed} closed",
@@ -141,13 +140,13 @@ fn did(run: &job_runs::Model) -> String {
     for (number, why) in left_out.into_iter().filter(|(number, _)| *number > 0) {
         text += &format!("; {number} {why}");
     }
-    text
+    Ok(text)
 }
 
 /// Prints one JSON document row by row, so that memory use does not grow with the inbox.
 async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let (about, counts, vouched) = (json_run(run), &run.counts, vouches(run));
+    let (about, counts, vouched) = (json_run(run), &run.counts, vouches(run)?);
     write!(
         out,
         "{{\"run\":{about},\n\"counts\":{counts},\n\"vouched\":{vouched},\n\"drifts\":{{\"totalCount\":{open},\"nodes\":["

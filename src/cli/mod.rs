@@ -22,6 +22,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use entity::job_runs::{self, JobOutcome};
 use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
 
 use self::args::{Cli, Command, NewTokenArgs};
 use crate::auth::{NewToken, issue};
@@ -216,8 +217,17 @@ fn inventory(args: &InventoryArgs) -> Result<Option<Arc<dyn InventoryProvider>>,
     })
 }
 
+/// Decodes the counts of a run.
+///
+/// # Errors
+/// The stored counts are not of this type, as after a change by hand or by another release.
+fn counts<T: DeserializeOwned>(run: &job_runs::Model) -> Result<T, Failure> {
+    T::deserialize(&run.counts)
+        .map_err(|why| Failure::Failed(format!("the counts of run {} are unreadable: {why}", run.id)))
+}
+
 /// Returns the outcome of a run, with its results or the reason why it failed.
-fn summary(run: &job_runs::Model, did: impl FnOnce() -> String) -> String {
+fn summary(run: &job_runs::Model, did: impl FnOnce() -> Result<String, Failure>) -> Result<String, Failure> {
     let outcome = match run.outcome {
         Some(JobOutcome::Succeeded) => "succeeded",
         Some(JobOutcome::Partial) => "partial",
@@ -226,14 +236,56 @@ fn summary(run: &job_runs::Model, did: impl FnOnce() -> String) -> String {
         Some(JobOutcome::Abandoned) => "abandoned",
         None => "running",
     };
-    match (&run.error, run.outcome) {
-        (Some(error), Some(JobOutcome::Partial)) => format!("{outcome}: {}\n{error}", did()),
+    Ok(match (&run.error, run.outcome) {
+        (Some(error), Some(JobOutcome::Partial)) => format!("{outcome}: {}\n{error}", did()?),
         (Some(error), _) => format!("{outcome}: {error}"),
-        (None, _) => format!("{outcome}: {}", did()),
-    }
+        (None, _) => format!("{outcome}: {}", did()?),
+    })
 }
 
 /// Returns a number with its noun: `1 resource`, `2 resources`.
 fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use entity::job_runs::Job;
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::services::detection::SweepCounts;
+    use crate::services::inventory::SyncCounts;
+
+    fn run_with(counts: Value) -> job_runs::Model {
+        job_runs::Model {
+            id: Uuid::nil(),
+            job: Job::DetectDrift,
+            narrowed: false,
+            source: None,
+            trigger: None,
+            scheduled_for: None,
+            started_at: DateTime::UNIX_EPOCH,
+            heartbeat_at: DateTime::UNIX_EPOCH,
+            finished_at: None,
+            outcome: Some(JobOutcome::Succeeded),
+            counts,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn counts_that_cannot_be_read_are_an_error_and_not_zero() {
+        let sweep = |counts| super::counts::<SweepCounts>(&run_with(counts));
+        assert_eq!(sweep(json!({ "opened": 2 })).unwrap().opened, 2);
+        assert_eq!(sweep(json!({})).unwrap(), SweepCounts::default());
+        for unreadable in [json!(null), json!("2"), json!({ "opened": "2" })] {
+            let failure = sweep(unreadable).unwrap_err().to_string();
+            assert!(failure.contains("are unreadable"), "{failure}");
+        }
+        let sync = super::counts::<SyncCounts>(&run_with(json!({ "kinds": 1 })));
+        assert!(matches!(sync, Err(Failure::Failed(_))));
+    }
 }

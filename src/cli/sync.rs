@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
-use super::{Outcome, connect, counted, inventory, progress, say, summary};
+use super::{Failure, Outcome, connect, counted, counts, inventory, progress, say, summary};
 use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
 use crate::config::BadSetting;
@@ -36,7 +36,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     watched.finish_and_clear();
     let run = run?;
     let source = run.source.as_deref().unwrap_or_default();
-    say(format_args!("sync: {} [{source}]", summary(&run, || did(&run))))?;
+    say(format_args!("sync: {} [{source}]", summary(&run, || did(&run))?))?;
     Ok(if run.outcome == Some(JobOutcome::Succeeded) {
         ExitCode::SUCCESS
     } else {
@@ -44,8 +44,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     })
 }
 
-fn did(run: &job_runs::Model) -> String {
-    let counts: SyncCounts = serde_json::from_value(run.counts.clone()).unwrap_or_default();
+fn did(run: &job_runs::Model) -> Result<String, Failure> {
     let SyncCounts {
         resources,
         discovered,
@@ -54,7 +53,7 @@ fn did(run: &job_runs::Model) -> String {
         superseded,
         skipped,
         kinds,
-    } = counts;
+    } = counts(run)?;
     let mut text = format!(
         "{}, {discovered} new, {changed} changed, {gone} gone",
         counted(resources, "resource")
@@ -76,5 +75,5 @@ fn did(run: &job_runs::Model) -> String {
             text += &format!("\n  {kind}: {note}");
         }
     }
-    text
+    Ok(text)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use entity::cloud_drift;
-use entity::job_runs::JobOutcome;
+use entity::job_runs::{self, JobOutcome};
 
 use super::account::{Account, PastAccept, PastChange, Target};
 use crate::app::{App, SourceSettings};
@@ -84,10 +84,10 @@ pub(super) async fn play(
 }
 
 /// Runs a job until it ends. A run that does not succeed is an error.
-pub(super) async fn run(app: &App, job: JobRequest) -> Result<serde_json::Value, Failure> {
+pub(super) async fn run(app: &App, job: JobRequest) -> Result<job_runs::Model, Failure> {
     let run = app.jobs().run(job).await?;
     match run.outcome {
-        Some(JobOutcome::Succeeded) => Ok(run.counts),
+        Some(JobOutcome::Succeeded) => Ok(run),
         _ => Err(Failure::Failed(run.error.unwrap_or_default())),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::account::{Account, LiveChange};
 use super::history;
 use crate::app::App;
-use crate::cli::Failure;
+use crate::cli::{Failure, counts};
 use crate::jobs::JobRequest;
 use crate::services::detection::SweepCounts;
 use crate::services::inbox::{self, DriftFilter};
@@ -30,8 +30,8 @@ pub(super) async fn run(app: App, mut account: Account, changes: Vec<LiveChange>
 async fn step(app: &App, account: &mut Account, change: &LiveChange) -> Result<String, Failure> {
     account.set(&change.what, &change.set)?;
     history::run(app, JobRequest::Sync(SyncOptions::default())).await?;
-    let counts = history::run(app, JobRequest::detect_all()).await?;
-    let counts: SweepCounts = serde_json::from_value(counts).unwrap_or_default();
+    let sweep = history::run(app, JobRequest::detect_all()).await?;
+    let counts: SweepCounts = counts(&sweep)?;
     let open = inbox::count(app.db().reader(), &DriftFilter::default()).await?;
     let made = match (counts.opened, counts.changed, counts.staled) {
         (1.., ..) => "new drift",
