@@ -20,9 +20,10 @@ const COMMANDS: [&str; 8] = [
 /// Variables that are not secrets and have no flag.
 const NO_FLAG: [&str; 1] = ["RUST_LOG"];
 
-/// A setting: its flag, if it has one, and its default.
+/// A setting: the heading above it, its flag, if it has one, and its default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Setting {
+    heading: String,
     flag: Option<String>,
     default: Option<String>,
 }
@@ -38,18 +39,22 @@ fn bracket(text: &str, name: &str) -> Option<String> {
     Some(plain(rest.split_once(']')?.0))
 }
 
-/// The help text of a command as one text for each flag.
-fn flags_of(help: &str) -> Vec<String> {
-    let mut flags: Vec<String> = Vec::new();
+/// The help text of a command as one text for each flag, with the heading above it.
+fn flags_of(help: &str) -> Vec<(String, String)> {
+    let mut flags: Vec<(String, String)> = Vec::new();
+    let mut heading = String::new();
     let mut in_flag = false;
     for line in help.lines() {
+        if let Some(name) = line.strip_suffix(':').filter(|name| !name.starts_with(' ')) {
+            heading = name.to_owned();
+        }
         let text = line.trim();
         if text.starts_with("--") || text.starts_with('-') {
-            flags.push(text.to_owned());
+            flags.push((heading.clone(), text.to_owned()));
             in_flag = true;
         } else if text.is_empty() || !line.starts_with(' ') {
             in_flag = false;
-        } else if in_flag && let Some(flag) = flags.last_mut() {
+        } else if in_flag && let Some((_, flag)) = flags.last_mut() {
             flag.push(' ');
             flag.push_str(text);
         }
@@ -63,13 +68,14 @@ fn of_the_program() -> BTreeMap<String, Setting> {
     for command in COMMANDS {
         let ended = Program::new().run(&[command, "-h"]);
         assert_eq!(ended.code, Some(0), "{command}: {}", ended.said());
-        for text in flags_of(&ended.out) {
+        for (heading, text) in flags_of(&ended.out) {
             let Some(variable) = bracket(&text, "env") else {
                 continue;
             };
             let variable = variable.split('=').next().unwrap().to_owned();
             let flag = text.split(' ').find(|word| word.starts_with("--"));
             let setting = Setting {
+                heading,
                 flag: flag.map(str::to_owned),
                 default: bracket(&text, "default"),
             };
@@ -87,6 +93,7 @@ fn of_the_program() -> BTreeMap<String, Setting> {
         (
             name.to_owned(),
             Setting {
+                heading: "Logs".to_owned(),
                 flag: None,
                 default: Some(default),
             },
@@ -105,8 +112,12 @@ fn secrets() -> BTreeMap<String, Setting> {
         .take_while(|line| line.starts_with("  "))
         .map(|line| {
             let name = line.split_whitespace().next().unwrap().to_owned();
-            let default = bracket(line, "default");
-            (name, Setting { flag: None, default })
+            let setting = Setting {
+                heading: "Secrets".to_owned(),
+                flag: None,
+                default: bracket(line, "default"),
+            };
+            (name, setting)
         })
         .collect();
     assert!(secrets.contains_key("DRIFT_JWT_SECRET"), "{help}");
@@ -115,9 +126,13 @@ fn secrets() -> BTreeMap<String, Setting> {
 
 /// The settings by variable, as the tables of the page have them: variable, flag, default, meaning.
 fn of_the_page(text: &str) -> BTreeMap<String, Setting> {
-    let rows = text.lines().filter(|line| line.starts_with("| `"));
     let mut settings = BTreeMap::new();
-    for row in rows {
+    let mut heading = "";
+    for row in text.lines() {
+        heading = row.strip_prefix("## ").unwrap_or(heading);
+        if !row.starts_with("| `") {
+            continue;
+        }
         // A bar within a cell is written as \|.
         let hidden = row.replace("\\|", "\u{0}");
         let cells: Vec<&str> = hidden.trim_matches('|').split('|').map(str::trim).collect();
@@ -127,6 +142,7 @@ fn of_the_page(text: &str) -> BTreeMap<String, Setting> {
         assert!(!meaning.is_empty(), "{row}");
         let text = |cell: &str| Some(plain(&cell.replace('\u{0}', "|"))).filter(|text| text != "none");
         let setting = Setting {
+            heading: heading.to_owned(),
             flag: text(flag),
             default: text(default),
         };
@@ -137,7 +153,7 @@ fn of_the_page(text: &str) -> BTreeMap<String, Setting> {
 }
 
 #[test]
-fn the_settings_page_lists_each_setting_with_its_flag_and_default() {
+fn the_settings_page_lists_each_setting_with_its_heading_flag_and_default() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
     let text = fs::read_to_string(path).unwrap();
     let (program, page) = (of_the_program(), of_the_page(&text));
