@@ -6,13 +6,13 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{BadSetting, LogFormat};
 
 /// The default log filter. async-graphql's own spans would contain whole documents.
-pub const USUAL: &str =
+pub(crate) const USUAL: &str =
     "info,async_graphql::graphql=off,sqlx=warn,sea_orm_migration=warn,tokio_cron_scheduler=warn";
 /// The default log filter of commands that report to the terminal themselves.
-pub const WARNINGS: &str = "warn,async_graphql::graphql=off";
+pub(crate) const WARNINGS: &str = "warn,async_graphql::graphql=off";
 
 /// Starts logging to standard error, filtered by RUST_LOG or, if it is unset, by `usual`.
-pub fn init(format: LogFormat, usual: &str) -> Result<(), BadSetting> {
+pub(crate) fn init(format: LogFormat, usual: &str) -> Result<(), BadSetting> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => {
             EnvFilter::try_new(&text).map_err(|why| BadSetting::new("RUST_LOG", why))?

@@ -1,7 +1,5 @@
 //! The actor of changes made on the command line.
 
-use super::Failure;
-use crate::config::BadSetting;
 use crate::domain::validation::check_text;
 
 /// Maximum length of an actor in bytes.
@@ -9,28 +7,24 @@ const MAX_BYTES: usize = 256;
 /// The actor of the server's own jobs.
 const SYSTEM: &str = "system";
 
-/// Returns the actor given with `--as`, or else the user and the host, such as `ada@laptop`.
-pub(super) fn actor(given: Option<&str>) -> Result<String, Failure> {
-    let Some(given) = given else {
-        return Ok(user_and_host());
+/// Parses the actor given with `--as`.
+pub(super) fn parse(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let problem = match name {
+        "" => "is blank: set it to an email address or another name",
+        SYSTEM => "is reserved for the jobs of the server: use another name",
+        _ if name.chars().any(char::is_control) => "contains a control character",
+        _ => {
+            check_text("the name", name, MAX_BYTES).map_err(|why| why.to_string())?;
+            return Ok(name.to_owned());
+        }
     };
-    let refused = |why: &str| Err(BadSetting::new("--as", why).into());
-    let given = given.trim();
-    if given.is_empty() {
-        return refused("is blank: set it to an email address or another name");
-    }
-    if given == SYSTEM {
-        return refused("system is reserved for the jobs of the server: use another name");
-    }
-    if given.chars().any(char::is_control) {
-        return refused("contains a control character");
-    }
-    check_text("--as", given, MAX_BYTES).map_err(|why| BadSetting::new("--as", why))?;
-    Ok(given.to_owned())
+    Err(problem.to_owned())
 }
 
-/// Reads user and host from the environment and the system, without a dependency for each platform's API.
-fn user_and_host() -> String {
+/// Returns the user and the host, such as `ada@laptop`. Reads the environment and the system, without a dependency
+/// for each platform's API.
+pub(super) fn user_and_host() -> String {
     let of_environment = |names: &[&str]| {
         let mut values = names.iter().filter_map(|name| std::env::var(name).ok());
         values.find(|value| !value.trim().is_empty())
@@ -56,15 +50,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_actor_is_the_one_given_or_the_user_at_the_host() {
-        assert_eq!(actor(Some(" ada@example.com ")).unwrap(), "ada@example.com");
+    fn an_actor_is_a_name_or_the_user_at_the_host() {
+        assert_eq!(parse(" ada@example.com ").unwrap(), "ada@example.com");
         let (user, host) = user_and_host()
             .split_once('@')
             .map(|(a, b)| (a.len(), b.len()))
             .unwrap();
         assert!(user > 0 && host > 0);
         for bad in ["", " ", "system", "a\nb", &"x".repeat(300)] {
-            assert!(actor(Some(bad)).is_err(), "{bad:?}");
+            assert!(parse(bad).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,20 +1,29 @@
 //! Commands and flags.
 
-use super::import::ImportArgs;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::import::ImportArgs;
 use crate::config::{
-    DatabaseArgs, HttpArgs, InventoryArgs, MaxAgeArgs, RetentionArgs, ScheduleArgs, TokenArgs,
+    DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SyncCronArgs,
+    TokenArgs, secrets_help, time_of_at_least,
 };
 
-/// The end of each help text.
-const SECRETS: &str = "\
-Secrets are read from the environment, or from the file that NAME_FILE names:
-  DATABASE_URL        sqlite://PATH or postgres://... [default: sqlite://drift-inbox.db?mode=rwc]
-  DIGITALOCEAN_TOKEN  Token of the DigitalOcean account to sync; read scopes are enough
-  DRIFT_JWT_SECRET    HS256 secret that signs tokens, at least 32 bytes
-An empty variable counts as unset. The log goes to standard error; RUST_LOG filters it.
+/// Minimum interval between changes of the demo's account.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Returns the end of each help text.
+fn help_end() -> String {
+    let secrets = secrets_help();
+    format!(
+        "\
+{secrets}
 
 Exit codes:
   0  Success
@@ -22,21 +31,24 @@ Exit codes:
   2  Wrong usage or invalid setting
   3  Only with detect --exit-code: drift is open
   4  Only with detect --exit-code: no drift is open, but the inbox is not up to date: the inventory is missing,
-     incomplete or too old, resources are settling, or no resource has a spec";
+     incomplete or too old, resources are settling, or no resource has a spec"
+    )
+}
 
 /// Reports where a cloud account differs from its desired state
 #[derive(Debug, Parser)]
-#[command(name = "drift-inbox", version, about, after_help = SECRETS)]
+#[command(name = "drift-inbox", version, about, after_help = help_end())]
 pub(super) struct Cli {
-    /// Format of the log: text or json [default: text]
+    /// Format of the log
     #[arg(
         long,
         global = true,
         env = "DRIFT_LOG_FORMAT",
-        hide_env_values = true,
-        value_name = "FORMAT"
+        value_name = "FORMAT",
+        help_heading = "Logs"
     )]
-    pub(super) log_format: Option<String>,
+    #[arg(value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -46,25 +58,25 @@ pub(super) enum Command {
     /// Serve a sample account with drift from a temporary database, until Ctrl-C
     Demo(DemoArgs),
     /// Serve the page and the API, and run the scheduled jobs
-    #[command(after_help = SECRETS)]
+    #[command(after_help = help_end())]
     Serve(Box<ServeArgs>),
     /// Run the missing migrations
-    #[command(after_help = SECRETS)]
+    #[command(after_help = help_end())]
     Migrate,
     /// List the account and store the result as the inventory
-    #[command(after_help = SECRETS)]
+    #[command(after_help = help_end())]
     Sync(SyncArgs),
     /// Compare every spec with the inventory, and print the open drifts
-    #[command(after_help = SECRETS)]
+    #[command(after_help = help_end())]
     Detect(DetectArgs),
     /// Record the desired state from a Terraform or OpenTofu state
-    #[command(after_help = SECRETS)]
+    #[command(after_help = help_end())]
     ImportTerraform(ImportArgs),
     /// Delete rows older than the retention settings, as the server does once a day
-    #[command(after_help = SECRETS)]
+    #[command(after_help = help_end())]
     Purge(PurgeArgs),
     /// Print a token signed with DRIFT_JWT_SECRET
-    #[command(after_help = SECRETS)]
+    #[command(after_help = help_end())]
     Token(NewTokenArgs),
     /// Print the GraphQL schema
     Schema,
@@ -93,7 +105,11 @@ impl Command {
 pub(super) struct DemoArgs {
     /// Change something in the sample account at this interval; without a value, every 45s
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "45s")]
-    pub(super) live: Option<String>,
+    #[arg(value_parser = time_of_at_least(SHORTEST_INTERVAL))]
+    pub(super) live: Option<Duration>,
+    /// Whether to use a free port if the default one is in use.
+    #[arg(skip)]
+    pub(super) any_port: bool,
     #[command(flatten)]
     pub(super) http: HttpArgs,
 }
@@ -143,9 +159,8 @@ pub(super) struct DetectArgs {
     pub(super) exit_code: bool,
     #[command(flatten)]
     pub(super) max_age: MaxAgeArgs,
-    /// Schedule of syncs; --max-age defaults to twice its interval [default: "0 15 * * * *"]
-    #[arg(long, env = "DRIFT_SYNC_CRON", hide_env_values = true, value_name = "CRON")]
-    pub(super) sync_cron: Option<String>,
+    #[command(flatten)]
+    pub(super) sync: SyncCronArgs,
     #[command(flatten)]
     pub(super) database: DatabaseArgs,
 }
@@ -167,8 +182,8 @@ pub(super) struct NewTokenArgs {
     #[arg(long, required = true)]
     pub(super) role: Vec<String>,
     /// Lifetime of the token, such as 30m or 8h
-    #[arg(long, default_value = "1h")]
-    pub(super) ttl: String,
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time_of_at_least(Duration::ZERO))]
+    pub(super) ttl: Duration,
     #[command(flatten)]
     pub(super) token: TokenArgs,
 }
@@ -182,9 +197,69 @@ pub(super) enum Format {
     Json,
 }
 
-/// The command line, for completions and manual pages.
+/// Returns the command line. Help texts name the variables and never show their values.
 pub(super) fn command() -> clap::Command {
-    Cli::command()
+    map_args(Cli::command(), |arg| arg.hide_env_values(true))
+}
+
+/// Parses the command line and the variables, or ends the process: with a help text, or with an error and code 2.
+pub(super) fn parse() -> Cli {
+    // An empty variable counts as unset.
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let without_empty = map_args(command(), |arg| {
+        if arg.get_env().is_some_and(is_empty) {
+            arg.env(Resettable::Reset)
+        } else {
+            arg
+        }
+    });
+    let matches = without_empty
+        .try_get_matches()
+        .unwrap_or_else(|error| match error.kind() {
+            // The help text names empty variables as well.
+            ErrorKind::DisplayHelp => command().get_matches(),
+            _ => with_variable(error).exit(),
+        });
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let (Command::Demo(demo), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+        demo.any_port = matches.value_source("listen") == Some(ValueSource::DefaultValue);
+    }
+    cli
+}
+
+fn map_args(command: clap::Command, map: impl Fn(Arg) -> Arg + Copy) -> clap::Command {
+    command
+        .mut_args(map)
+        .mut_subcommands(|subcommand| map_args(subcommand, map))
+}
+
+/// Adds the name of the variable to an error about a setting. A value that may contain a password is hidden.
+fn with_variable(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg).cloned() else {
+        return error;
+    };
+    let mut command = command();
+    command.build();
+    if let Some(variable) = variable_of(&command, &flag) {
+        let names = format!("{flag} or {variable}");
+        error.insert(ContextKind::InvalidArg, ContextValue::String(names));
+    }
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && value.contains('@')
+    {
+        error.insert(
+            ContextKind::InvalidValue,
+            ContextValue::String("(hidden)".to_owned()),
+        );
+    }
+    error
+}
+
+/// Returns the variable of a flag as errors show it, such as `--listen <ADDR:PORT>`.
+fn variable_of(command: &clap::Command, flag: &str) -> Option<String> {
+    let mut args = command.get_arguments().filter(|arg| arg.to_string() == flag);
+    let variable = args.find_map(|arg| arg.get_env()?.to_str().map(str::to_owned));
+    variable.or_else(|| command.get_subcommands().find_map(|sub| variable_of(sub, flag)))
 }
 
 #[cfg(test)]

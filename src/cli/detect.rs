@@ -14,7 +14,6 @@ use super::{
 };
 use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
-use crate::config::ScheduleArgs;
 use crate::domain::schedule::Schedules;
 use crate::error::status_word;
 use crate::jobs::JobRequest;
@@ -28,10 +27,9 @@ const DRIFT_REMAINS: u8 = 3;
 const CANNOT_VOUCH: u8 = 4;
 
 pub(super) async fn run(args: &DetectArgs) -> Outcome {
-    let sync = ScheduleArgs::sync_schedule(args.sync_cron.as_deref(), Clock::System.now())?;
     let settings = SourceSettings {
         source: None,
-        max_age: args.max_age.resolve(sync.as_ref())?,
+        max_age: args.max_age.max_age(&args.sync),
     };
     let database = args.database.resolve()?;
     if let Some(missing) = missing_database(&database) {

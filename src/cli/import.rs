@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::actor::actor;
-use super::{Failure, Outcome, connect, missing_database, print, progress, say};
+use super::{Failure, Outcome, actor, connect, missing_database, print, progress, say};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, DatabaseConfig};
 use crate::provider::terraform::{MAX_STATE_BYTES, State, parse};
@@ -33,7 +32,7 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     dry_run: bool,
     /// Actor to record in the history of specs [default: USER@HOST]
-    #[arg(long = "as", value_name = "EMAIL")]
+    #[arg(long = "as", value_name = "EMAIL", value_parser = actor::parse)]
     actor: Option<String>,
     #[command(flatten)]
     database: DatabaseArgs,
@@ -42,7 +41,7 @@ pub(super) struct ImportArgs {
 /// Imports a Terraform state and prints the summary. Rejected instances make the command fail after all others are
 /// recorded.
 pub(super) async fn run(args: &ImportArgs) -> Outcome {
-    let actor = actor(args.actor.as_deref())?;
+    let actor = args.actor.clone().unwrap_or_else(actor::user_and_host);
     let state = read(&args.file)?;
     let database = args.database.resolve()?;
     let (db, scratch) = match missing_database(&database) {
@@ -50,12 +49,10 @@ pub(super) async fn run(args: &ImportArgs) -> Outcome {
         Some(_) if args.dry_run => {
             let folder = tempfile::tempdir()?;
             let url = format!("sqlite://{}?mode=rwc", folder.path().join("empty.db").display());
-            let empty = DatabaseConfig {
-                url: url.into(),
-                migrate: true,
-                wait_limits: database.wait_limits,
-            };
-            (connect(&empty).await?, Some(folder))
+            (
+                connect(&DatabaseConfig::migrated(url.into())).await?,
+                Some(folder),
+            )
         }
         _ => (connect(&database).await?, None),
     };

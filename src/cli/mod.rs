@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser as _;
 use entity::job_runs::{self, JobOutcome};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
@@ -27,9 +26,7 @@ use serde::de::DeserializeOwned;
 use self::args::{Cli, Command, NewTokenArgs};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
-use crate::config::{
-    BadSetting, DatabaseArgs, DatabaseConfig, InventoryArgs, InventoryConfig, LogFormat, duration,
-};
+use crate::config::{BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, database_url};
 use crate::db::{Db, WaitLimits, sqlite_file};
 use crate::error::Error;
 use crate::provider::InventoryProvider;
@@ -73,7 +70,7 @@ type Outcome = Result<ExitCode, Failure>;
 
 /// Parses the command line and runs the command.
 pub async fn run() -> ExitCode {
-    let failure = match dispatch(Cli::parse()).await {
+    let failure = match dispatch(args::parse()).await {
         Ok(code) => return code,
         Err(failure) => failure,
     };
@@ -94,7 +91,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     } else {
         telemetry::USUAL
     };
-    telemetry::init(LogFormat::parse(cli.log_format.as_deref())?, usual)?;
+    telemetry::init(cli.log_format, usual)?;
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
@@ -145,10 +142,7 @@ fn man(about: Option<&str>) -> Outcome {
 }
 
 async fn migrate() -> Outcome {
-    let config = DatabaseConfig {
-        migrate: true,
-        ..DatabaseArgs::default().resolve()?
-    };
+    let config = DatabaseConfig::migrated(database_url()?);
     connect(&config).await?.close().await?;
     say("the database schema is up to date")
 }
@@ -166,7 +160,7 @@ fn token(args: NewTokenArgs) -> Outcome {
         subject: args.email.clone().unwrap_or_else(|| "operator".to_owned()),
         email: args.email,
         roles: args.role,
-        ttl: duration("--ttl", &args.ttl)?,
+        ttl: args.ttl,
     };
     let now = Clock::System.now();
     let token = issue(

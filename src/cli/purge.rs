@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::services::retention::{Purged, purge};
 
 pub(super) async fn run(args: &PurgeArgs) -> Outcome {
-    let (database, keep) = (args.database.resolve()?, args.retention.resolve()?);
+    let (database, keep) = (args.database.resolve()?, args.retention.retention());
     let db = connect(&database).await?;
     let Purged {
         resources,

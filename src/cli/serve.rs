@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::args::ServeArgs;
 use super::{Failure, Outcome, connect, inventory, say};
 use crate::app::{App, SourceSettings};
+use crate::auth::TokenVerifier;
 use crate::clock::Clock;
-use crate::config::ScheduleArgs;
+use crate::config::HttpArgs;
 use crate::http::{HttpState, router};
 use crate::scheduler::Scheduler;
 
@@ -24,17 +25,8 @@ const DRAIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
-    let now = Clock::System.now();
-    let (database, listen) = (args.database.resolve()?, args.http.listen()?);
-    let (verifier, mut schedules) = (args.token.resolve()?.verifier()?, args.schedule.resolve(now)?);
-    let sync = ScheduleArgs::sync_schedule(None, now)?;
-    let max_age = args.max_age.resolve(schedules.sync.as_ref().or(sync.as_ref()))?;
-    schedules.retention = Some(args.retention.resolve()?);
-    let (bounds, introspection, sockets) = (
-        args.http.bounds()?,
-        args.http.introspection()?,
-        args.http.sockets()?,
-    );
+    let (database, verifier) = (args.database.resolve()?, args.token.resolve()?.verifier()?);
+    let mut schedules = args.schedule.schedules(args.retention.retention());
     let inventory = inventory(&args.inventory)?;
     if inventory.is_none() && schedules.sync.take().is_some() {
         tracing::warn!(
@@ -43,15 +35,20 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
         );
     }
     let settings = SourceSettings {
-        source: args.inventory.source()?,
-        max_age,
+        source: args.inventory.source.clone(),
+        max_age: args.max_age.max_age(&args.schedule.sync),
     };
     let db = connect(&database).await?.with_wait_limits(database.wait_limits);
     let app = App::with_settings(db, Clock::System, inventory, schedules, settings);
-    let state = HttpState::new(app.clone(), verifier, bounds, introspection).with_sockets(sockets);
-    let listener = bind(listen).await?;
+    let state = http_state(&app, verifier, &args.http);
+    let listener = bind(args.http.listen).await?;
     say(format_args!("listening on http://{}", listener.local_addr()?))?;
     until(signals.received(), app, state, listener).await
+}
+
+/// Builds the state of the HTTP server.
+pub(super) fn http_state(app: &App, verifier: TokenVerifier, http: &HttpArgs) -> HttpState {
+    HttpState::new(app.clone(), verifier, http.limits(), http.introspection).with_sockets(http.sockets())
 }
 
 pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {

@@ -27,7 +27,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
         allow_other_account: args.allow_other_account,
     };
     let settings = SourceSettings {
-        source: args.inventory.source()?,
+        source: args.inventory.source,
         ..SourceSettings::default()
     };
     let app = App::with_settings(db, Clock::System, Some(inventory), Schedules::default(), settings);

@@ -1,142 +1,154 @@
+use chrono::TimeDelta;
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::parsers::shown;
 use super::*;
+use crate::domain::freshness::MaxAge;
+use crate::domain::retention::Retention;
+use crate::graphql::limits::ApiLimits;
 
-fn now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_000_000, 0).unwrap()
+#[derive(Debug, Parser)]
+struct Settings {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    inventory: InventoryArgs,
+    #[command(flatten)]
+    http: HttpArgs,
+    #[command(flatten)]
+    token: TokenArgs,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
+    #[command(flatten)]
+    max_age: MaxAgeArgs,
+    #[command(flatten)]
+    retention: RetentionArgs,
+}
+
+fn parsed(flags: &[&str]) -> Result<Settings, clap::Error> {
+    Settings::try_parse_from(["drift-inbox"].iter().chain(flags))
+}
+
+fn settings(flags: &[&str]) -> Settings {
+    parsed(flags).unwrap()
+}
+
+fn refused(flag: &str, value: &str) -> String {
+    let error = parsed(&[&format!("{flag}={value}")]).expect_err(value);
+    let kinds = [ErrorKind::ValueValidation, ErrorKind::InvalidValue];
+    assert!(kinds.contains(&error.kind()), "{value:?}: {error}");
+    let text = error.to_string();
+    assert!(text.contains(flag), "{text}");
+    text
 }
 
 #[test]
-fn an_empty_setting_counts_as_unset() {
-    let args = ScheduleArgs {
-        sync_cron: Some(String::new()),
-        detect_cron: Some("off".to_owned()),
-    };
-    let schedules = args.resolve(now()).unwrap();
-    assert!(schedules.sync.is_some(), "the default");
-    assert!(schedules.detect.is_none());
+fn a_setting_that_is_not_set_has_its_default() {
+    let defaults = settings(&[]);
+    assert_eq!(defaults.http.limits(), ApiLimits::default());
+    assert_eq!(defaults.retention.retention(), Retention::default());
+    let schedules = defaults.schedule.schedules(Retention::default());
+    assert!(schedules.sync.is_some() && schedules.detect.is_some());
+    let max_age = defaults.max_age.max_age(&defaults.schedule.sync);
+    assert!(matches!(max_age, MaxAge::TwiceTheInterval(_)));
+    assert_eq!(defaults.http.listen.to_string(), "127.0.0.1:8080");
+    assert!(defaults.database.migrate && defaults.http.introspection);
+    assert_eq!(
+        (
+            defaults.database.lock_timeout,
+            defaults.database.statement_timeout
+        ),
+        (WaitLimits::REQUEST.lock, WaitLimits::REQUEST.statement)
+    );
 }
 
 #[test]
-fn bad_settings_are_refused_by_name() {
-    let cron = |text: &str| {
-        ScheduleArgs {
-            sync_cron: Some(text.to_owned()),
-            detect_cron: None,
-        }
-        .resolve(now())
-    };
+fn a_bad_value_is_refused_by_flag() {
     for text in ["60 * * * * *", "@every 5m", "hourly", "* *", "0 0 3 31 2 *"] {
-        let error = cron(text).unwrap_err().to_string();
-        assert!(error.starts_with("DRIFT_SYNC_CRON: "), "{error}");
+        refused("--sync-cron", text);
     }
-    let listen = HttpArgs {
-        listen: Some("8080".to_owned()),
-        introspection: Some("yes".to_owned()),
-        ..HttpArgs::default()
-    };
-    assert!(
-        listen
-            .listen()
-            .unwrap_err()
-            .to_string()
-            .starts_with("DRIFT_LISTEN: ")
+    for text in ["0", "-1", "many", "1001", "1e3"] {
+        refused("--max-page", text);
+    }
+    for text in ["0s", "23h", "soon", "OFF", "-1d", "300000000y", "600000000000y"] {
+        refused("--keep-events", text);
+    }
+    for text in ["0s", "500us", "1", "off"] {
+        refused("--lock-timeout", text);
+    }
+    for (flag, text) in [
+        ("--listen", "8080"),
+        ("--introspection", "yes"),
+        ("--max-depth", "0"),
+        ("--source", "a\nb"),
+        ("--digitalocean-api-url", "http://api.digitalocean.com"),
+    ] {
+        refused(flag, text);
+    }
+    assert!(refused("--source", &"x".repeat(201)).contains("at most 200 bytes"));
+}
+
+#[test]
+fn off_disables_a_schedule_and_keeps_rows_for_ever() {
+    let off = settings(&["--sync-cron=off", "--keep-events=off", "--migrate=off"]);
+    assert!(off.schedule.schedules(Retention::default()).sync.is_none());
+    assert_eq!(off.retention.retention().events, None);
+    assert!(!off.database.migrate);
+    let kept = settings(&["--keep-events=30d", "--keep-decisions=1d"])
+        .retention
+        .retention();
+    assert_eq!(
+        (kept.events, kept.decisions),
+        (Some(TimeDelta::days(30)), Some(TimeDelta::days(1)))
     );
-    assert!(
-        listen
-            .introspection()
-            .unwrap_err()
-            .to_string()
-            .starts_with("DRIFT_INTROSPECTION: ")
-    );
-    let log = LogFormat::parse(Some("xml")).unwrap_err().to_string();
-    assert_eq!(log, "DRIFT_LOG_FORMAT: \"xml\" is not text or json");
 }
 
 #[test]
 fn a_cron_may_omit_the_seconds() {
-    let args = ScheduleArgs {
-        sync_cron: Some("*/5 * * * *".to_owned()),
-        detect_cron: None,
-    };
-    let tick = args
-        .resolve(now())
-        .unwrap()
-        .sync
-        .unwrap()
-        .newest_tick(now())
-        .unwrap();
-    assert_eq!(tick.timestamp() % 300, 0);
+    let args = settings(&["--sync-cron", "*/5 * * * *"]);
+    let schedule = args.schedule.sync.sync_cron.unwrap();
+    assert_eq!(schedule.text(), "0 */5 * * * *");
+}
+
+#[test]
+fn a_time_is_shown_as_it_is_parsed() {
+    for text in ["1ms", "1500ms", "5s", "90s", "30m", "36h", "1d", "400d"] {
+        let time = time_of_at_least(Duration::ZERO)(text).unwrap();
+        assert_eq!(shown(time), text);
+    }
 }
 
 #[test]
 fn no_error_shows_a_secret() {
-    let args = TokenArgs::default();
-    let error = args.with_secret("hunter2".into()).unwrap_err().to_string();
+    let short = TokenConfig::with_secret("hunter2".into());
+    let error = short.verifier().unwrap_err().to_string();
     assert!(
         error.starts_with("DRIFT_JWT_SECRET: ") && !error.contains("hunter2"),
         "{error}"
     );
-    let config = args
-        .with_secret("hunter2-hunter2-hunter2-hunter2-hunter2".into())
-        .unwrap();
-    assert!(!format!("{config:?}").contains("hunter2"));
-}
-
-#[test]
-fn every_bound_is_a_setting() {
-    let number = |text: &str| Some(text.to_owned());
-    let args = BoundsArgs {
-        max_page: number("50"),
-        request_timeout: number("5s"),
-        ..BoundsArgs::default()
-    };
-    let bounds = args.resolve().unwrap();
-    assert_eq!(
-        (bounds.max_page, bounds.request.request_timeout),
-        (50, Duration::from_secs(5))
-    );
-    assert_eq!(
-        bounds.request.max_depth,
-        graphql_server::limits::RequestLimits::default().max_depth
-    );
-    for text in ["0", "-1", "many", "1001", "1e3"] {
-        let args = BoundsArgs {
-            max_page: number(text),
-            ..BoundsArgs::default()
-        };
-        assert!(
-            args.resolve()
-                .unwrap_err()
-                .to_string()
-                .starts_with("DRIFT_MAX_PAGE: "),
-            "{text}"
-        );
-    }
+    let config = TokenConfig::with_secret("hunter2-hunter2-hunter2-hunter2-hunter2".into());
+    assert!(config.verifier().is_ok() && !format!("{config:?}").contains("hunter2"));
 }
 
 #[test]
 fn the_inventory_comes_from_a_file_or_from_an_account() {
     let token = || Some(SecretString::from("dop_v1_hunter2"));
-    let args = |file: &str, url: &str| InventoryArgs {
-        inventory_file: Some(file.to_owned()),
-        digitalocean_api_url: Some(url.to_owned()),
-        source: None,
-    };
-    assert!(args("", "").with_token(None).unwrap().is_none());
-    let file = args("inventory.json", "").with_token(None).unwrap();
-    assert!(matches!(file, Some(InventoryConfig::File(_))));
-    let account = args("", "").with_token(token()).unwrap();
+    let (neither, file) = (settings(&[]), settings(&["--inventory-file=inventory.json"]));
+    assert!(neither.inventory.with_token(None).unwrap().is_none());
+    let from_file = file.inventory.with_token(None).unwrap();
+    assert!(matches!(from_file, Some(InventoryConfig::File(_))));
+    let account = neither.inventory.with_token(token()).unwrap();
     assert!(matches!(account, Some(InventoryConfig::DigitalOcean(..))));
     assert!(!format!("{account:?}").contains("hunter2"));
 
-    let refused = |args: InventoryArgs, token| args.with_token(token).unwrap_err().to_string();
-    let both = refused(args("inventory.json", ""), token());
+    let both = file.inventory.with_token(token()).unwrap_err().to_string();
     assert_eq!(
         both,
         "DIGITALOCEAN_TOKEN: cannot be combined with DRIFT_INVENTORY_FILE: unset one of them"
     );
-    let plain = refused(args("", "http://api.digitalocean.com"), token());
-    assert!(plain.starts_with("DIGITALOCEAN_API_URL: "), "{plain}");
-    let odd = refused(args("", ""), Some("hunter2 hunter2".into()));
+    let odd = neither.inventory.with_token(Some("hunter2 hunter2".into()));
+    let odd = odd.unwrap_err().to_string();
     assert!(
         odd.starts_with("DIGITALOCEAN_TOKEN: ") && !odd.contains("hunter2"),
         "{odd}"

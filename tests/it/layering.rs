@@ -31,7 +31,10 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
         &["app", "domain", "error", "jobs", "live", "provider", "services"],
     ),
     ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
-    ("config", &["auth", "db", "domain", "graphql", "provider"]),
+    (
+        "config",
+        &["auth", "clock", "db", "domain", "graphql", "provider"],
+    ),
     ("telemetry", &["config"]),
     (
         "cli",

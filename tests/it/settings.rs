@@ -48,6 +48,11 @@ fn serve_refuses_each_bad_setting_by_name() {
         ("DRIFT_KEEP_DECISIONS", "1h"),
         ("DRIFT_MIGRATE", "yes"),
         ("DRIFT_INTROSPECTION", "true"),
+        ("DRIFT_LOCK_TIMEOUT", "0s"),
+        ("DRIFT_MAX_PAGE", "1001"),
+        ("DRIFT_MAX_AGE", "soon"),
+        ("DRIFT_SOURCE", "two\nlines"),
+        ("DIGITALOCEAN_API_URL", "https://u:planted@api.example.com"),
         ("DRIFT_ALLOWED_ORIGINS", "ops.example.com"),
         ("DRIFT_ALLOWED_ORIGINS", "https://ops.example.com,*"),
         ("DRIFT_ROLES_CLAIM", "a..b"),
@@ -79,7 +84,9 @@ fn a_bad_setting_is_refused_as_a_flag_too() {
         ("--sync-cron", "hourly", "DRIFT_SYNC_CRON"),
         ("--log-format", "xml", "DRIFT_LOG_FORMAT"),
     ] {
-        refused(&serve().run(&["serve", flag, value]), name);
+        let ended = serve().run(&["serve", flag, value]);
+        refused(&ended, name);
+        refused(&ended, flag);
     }
     for flag in ["--jwt-secret", "--database-url"] {
         let ended = serve().run(&["serve", flag, "x"]);
@@ -139,7 +146,8 @@ fn an_invalid_database_address_is_refused_with_a_reason() {
 fn an_empty_variable_counts_as_unset() {
     let names = "DATABASE_URL DATABASE_URL_FILE DRIFT_JWT_SECRET_FILE DRIFT_JWT_ISSUER DRIFT_JWT_AUDIENCE \
         DRIFT_ROLES_CLAIM DRIFT_ROLE_ALIASES DRIFT_SYNC_CRON DRIFT_DETECT_CRON DRIFT_INVENTORY_FILE DRIFT_MIGRATE \
-        DIGITALOCEAN_TOKEN DIGITALOCEAN_TOKEN_FILE DIGITALOCEAN_API_URL \
+        DIGITALOCEAN_TOKEN DIGITALOCEAN_TOKEN_FILE DIGITALOCEAN_API_URL DRIFT_SOURCE DRIFT_MAX_AGE \
+        DRIFT_LOCK_TIMEOUT DRIFT_KEEP_EVENTS DRIFT_MAX_PAGE DRIFT_REQUEST_TIMEOUT \
         DRIFT_ALLOWED_ORIGINS DRIFT_INTROSPECTION DRIFT_LOG_FORMAT RUST_LOG";
     let empty = names
         .split_whitespace()
@@ -174,6 +182,8 @@ fn help_shows_no_values_and_names_the_secrets() {
             "{command}"
         );
     }
+    let empty = Program::new().with("DRIFT_LISTEN", "").run(&["serve", "--help"]);
+    assert!(empty.out.contains("DRIFT_LISTEN"), "{}", empty.out);
     let ended = program.run(&["--help"]);
     assert!(ended.out.contains("DRIFT_JWT_SECRET") && !ended.said().contains("planted"));
 }

@@ -22,10 +22,9 @@ use super::{Failure, Outcome, connect, table};
 use crate::app::App;
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
-use crate::config::{BadSetting, DatabaseConfig, HttpArgs, TokenArgs, TokenConfig, duration};
+use crate::config::{DatabaseConfig, TokenConfig};
 use crate::db::WaitLimits;
 use crate::error::Error;
-use crate::http::HttpState;
 use crate::jobs::JobRequest;
 use crate::provider::{InventoryProvider, file::InventoryFile};
 use crate::services::inbox::{self, DriftFilter};
@@ -36,28 +35,22 @@ use crate::services::resources::{self, ResourceFilter};
 const OPERATOR: &str = "you@example.com";
 /// How long the printed token is valid.
 const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
-/// Minimum interval between changes of the account.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(args: &DemoArgs) -> Outcome {
     // From here on, a signal does not end the process, so that the temporary files are deleted.
     let mut signals = Signals::new()?.or_hangup()?;
-    let live = args.live.as_deref().map(interval).transpose()?;
-    let (bounds, introspection, sockets) = (
-        args.http.bounds()?,
-        args.http.introspection()?,
-        args.http.sockets()?,
-    );
-    let listener = bind(&args.http).await?;
+    let listener = bind(args).await?;
     let folder = tempfile::Builder::new().prefix("drift-inbox-demo-").tempdir()?;
     let changes = Changes::read()?;
     let mut account = Account::create(folder.path())?;
     let app = prepare(folder.path(), &mut account, &changes).await?;
-    let config = token_config()?;
+    let config = token_config();
     let token = token(&config, &app)?;
     introduce(&app, &listener, &changes.suggested, &token).await?;
-    let state = HttpState::new(app.clone(), config.verifier()?, bounds, introspection).with_sockets(sockets);
-    let live = live.map(|every| tokio::spawn(live::run(app.clone(), account, changes.live, every)));
+    let state = serve::http_state(&app, config.verifier()?, &args.http);
+    let live = args
+        .live
+        .map(|every| tokio::spawn(live::run(app.clone(), account, changes.live, every)));
     let stop = async {
         signals.received().await;
         if let Some(live) = live {
@@ -71,21 +64,10 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
     ended
 }
 
-fn interval(text: &str) -> Result<Duration, BadSetting> {
-    match duration("--live", text)? {
-        every if every < SHORTEST_INTERVAL => Err(BadSetting::new(
-            "--live",
-            format!("{text:?} is less than the minimum of 1s"),
-        )),
-        every => Ok(every),
-    }
-}
-
 /// Binds the configured address, or else the default port, or any free port if the default one is in use.
-async fn bind(args: &HttpArgs) -> Result<TcpListener, Failure> {
-    let address = args.listen()?;
-    let told = args.listen.as_deref().is_some_and(|listen| !listen.is_empty());
-    if told {
+async fn bind(args: &DemoArgs) -> Result<TcpListener, Failure> {
+    let address = args.http.listen;
+    if !args.any_port {
         return serve::bind(address).await;
     }
     match TcpListener::bind(address).await {
@@ -101,12 +83,7 @@ async fn bind(args: &HttpArgs) -> Result<TcpListener, Failure> {
 /// Creates the account with its history, up to the present.
 async fn prepare(folder: &Path, account: &mut Account, changes: &Changes) -> Result<App, Failure> {
     let url = format!("sqlite://{}?mode=rwc", folder.join("demo.db").display());
-    let db = connect(&DatabaseConfig {
-        url: url.into(),
-        migrate: true,
-        wait_limits: WaitLimits::REQUEST,
-    })
-    .await?;
+    let db = connect(&DatabaseConfig::migrated(url.into())).await?;
     let inventory: Arc<dyn InventoryProvider> = Arc::new(InventoryFile::new(account.file()));
     history::play(&db, Arc::clone(&inventory), account, &changes.history).await?;
     let app = App::new(
@@ -158,9 +135,9 @@ fn present(managed: Option<bool>) -> ResourceFilter {
 }
 
 /// Creates the configuration of tokens, with a random secret that is used by this process only.
-fn token_config() -> Result<TokenConfig, Failure> {
+fn token_config() -> TokenConfig {
     let secret = format!("{}{}", Uuid::new_v4(), Uuid::new_v4());
-    Ok(TokenArgs::default().with_secret(SecretString::from(secret))?)
+    TokenConfig::with_secret(SecretString::from(secret))
 }
 
 fn token(config: &TokenConfig, app: &App) -> Result<String, Failure> {

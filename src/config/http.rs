@@ -1,0 +1,66 @@
+//! Settings of the HTTP server.
+
+use std::net::SocketAddr;
+
+use clap::{ArgAction, Args};
+use graphql_server::transport::{origin::Origin, socket::SocketSettings};
+
+use super::limits::LimitArgs;
+use super::parsers::switch;
+use crate::graphql::limits::ApiLimits;
+
+/// Where to listen, and what to serve.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTP server")]
+pub(crate) struct HttpArgs {
+    /// Address and port to listen on; port 0 selects a free one
+    #[arg(
+        long,
+        env = "DRIFT_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8080"
+    )]
+    #[arg(value_parser = address)]
+    pub(crate) listen: SocketAddr,
+    /// Allow introspection of the GraphQL schema
+    #[arg(
+        long,
+        env = "DRIFT_INTROSPECTION",
+        value_name = "on|off",
+        default_value = "on"
+    )]
+    #[arg(value_parser = switch(), action = ArgAction::Set, hide_possible_values = true)]
+    pub(crate) introspection: bool,
+    /// Other origins whose pages may open a WebSocket, such as `https://ops.example.com`
+    #[arg(
+        long,
+        env = "DRIFT_ALLOWED_ORIGINS",
+        value_name = "ORIGIN,...",
+        value_delimiter = ','
+    )]
+    #[arg(value_parser = |text: &str| Origin::parse(text.trim()))]
+    allowed_origins: Vec<Origin>,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl HttpArgs {
+    /// Returns the limits of one request.
+    pub(crate) fn limits(&self) -> ApiLimits {
+        self.limits.limits()
+    }
+
+    /// Returns the settings of sockets.
+    pub(crate) fn sockets(&self) -> SocketSettings {
+        SocketSettings {
+            allowed_origins: self.allowed_origins.clone(),
+            allowed_origins_setting: "DRIFT_ALLOWED_ORIGINS",
+            ..SocketSettings::default()
+        }
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "not an IP address with a port, such as 127.0.0.1:8080")
+}

@@ -1,0 +1,82 @@
+//! Settings of the limits of one request.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use graphql_server::limits::RequestLimits;
+
+use super::parsers::{shown, time_of_at_least};
+use crate::graphql::limits::{ApiLimits, LARGEST_PAGE};
+
+/// Minimum time for one request.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Limits of one request.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits of one request")]
+pub(crate) struct LimitArgs {
+    /// Bytes of an HTTP body, and of a message on a WebSocket
+    #[arg(long, env = "DRIFT_MAX_BODY_BYTES", value_name = "N", default_value_t = RequestLimits::default().max_body_bytes, value_parser = number())]
+    max_body_bytes: usize,
+    /// Bytes of the text of a document, without variables
+    #[arg(long, env = "DRIFT_MAX_QUERY_BYTES", value_name = "N", default_value_t = RequestLimits::default().max_query_bytes, value_parser = number())]
+    max_query_bytes: usize,
+    /// Nesting of brackets in the text of a document
+    #[arg(long, env = "DRIFT_MAX_QUERY_NESTING", value_name = "N", default_value_t = RequestLimits::default().max_query_nesting, value_parser = number())]
+    max_query_nesting: usize,
+    /// Nesting of fields; the introspection query needs 15
+    #[arg(long, env = "DRIFT_MAX_DEPTH", value_name = "N", default_value_t = RequestLimits::default().max_depth, value_parser = number())]
+    max_depth: usize,
+    /// Directives in one place
+    #[arg(long, env = "DRIFT_MAX_DIRECTIVES", value_name = "N", default_value_t = RequestLimits::default().max_directives, value_parser = number())]
+    max_directives: usize,
+    /// Complexity: about 1 for each field, multiplied by the rows of the pages around it
+    #[arg(long, env = "DRIFT_MAX_COMPLEXITY", value_name = "N", default_value_t = RequestLimits::default().max_complexity, value_parser = number())]
+    max_complexity: usize,
+    /// Fields of a document after fragments are expanded
+    #[arg(long, env = "DRIFT_MAX_FIELDS", value_name = "N", default_value_t = RequestLimits::default().max_fields, value_parser = number())]
+    max_fields: usize,
+    /// Aliased fields of a document after fragments are expanded
+    #[arg(long, env = "DRIFT_MAX_ALIASES", value_name = "N", default_value_t = RequestLimits::default().max_aliases, value_parser = number())]
+    max_aliases: usize,
+    /// Fields at the top of an operation
+    #[arg(long, env = "DRIFT_MAX_ROOT_FIELDS", value_name = "N", default_value_t = RequestLimits::default().max_root_fields, value_parser = number())]
+    max_root_fields: usize,
+    /// Rows of one page, from 1 to 1000
+    #[arg(long, env = "DRIFT_MAX_PAGE", value_name = "N", default_value_t = ApiLimits::default().max_page)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=LARGEST_PAGE))]
+    max_page: u64,
+    /// Time for one request
+    #[arg(long, env = "DRIFT_REQUEST_TIMEOUT", value_name = "TIME", value_parser = time_of_at_least(SHORTEST))]
+    #[arg(default_value = shown(RequestLimits::default().request_timeout))]
+    request_timeout: Duration,
+}
+
+impl LimitArgs {
+    /// Returns the limits.
+    pub(crate) fn limits(&self) -> ApiLimits {
+        let request = RequestLimits {
+            max_body_bytes: self.max_body_bytes,
+            max_query_bytes: self.max_query_bytes,
+            max_query_nesting: self.max_query_nesting,
+            max_depth: self.max_depth,
+            max_directives: self.max_directives,
+            max_complexity: self.max_complexity,
+            max_fields: self.max_fields,
+            max_aliases: self.max_aliases,
+            max_root_fields: self.max_root_fields,
+            request_timeout: self.request_timeout,
+            ..RequestLimits::default()
+        };
+        ApiLimits {
+            request,
+            max_page: self.max_page,
+        }
+    }
+}
+
+/// Parses a number of at least 1.
+fn number() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
