@@ -17,31 +17,40 @@ const SHORTEST: Duration = Duration::from_millis(1);
 #[command(next_help_heading = "Limits of one request")]
 pub(crate) struct LimitArgs {
     /// Bytes of an HTTP body, and of a message on a WebSocket
-    #[arg(long, env = "DRIFT_MAX_BODY_BYTES", value_name = "N", default_value_t = RequestLimits::default().max_body_bytes, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_BODY_BYTES", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_body_bytes)]
     max_body_bytes: usize,
     /// Bytes of the text of a document, without variables
-    #[arg(long, env = "DRIFT_MAX_QUERY_BYTES", value_name = "N", default_value_t = RequestLimits::default().max_query_bytes, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_QUERY_BYTES", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_query_bytes)]
     max_query_bytes: usize,
     /// Nesting of brackets in the text of a document
-    #[arg(long, env = "DRIFT_MAX_QUERY_NESTING", value_name = "N", default_value_t = RequestLimits::default().max_query_nesting, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_QUERY_NESTING", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_query_nesting)]
     max_query_nesting: usize,
     /// Nesting of fields; the introspection query needs 15
-    #[arg(long, env = "DRIFT_MAX_DEPTH", value_name = "N", default_value_t = RequestLimits::default().max_depth, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_DEPTH", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_depth)]
     max_depth: usize,
     /// Directives in one place
-    #[arg(long, env = "DRIFT_MAX_DIRECTIVES", value_name = "N", default_value_t = RequestLimits::default().max_directives, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_DIRECTIVES", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_directives)]
     max_directives: usize,
     /// Complexity: about 1 for each field, multiplied by the rows of the pages around it
-    #[arg(long, env = "DRIFT_MAX_COMPLEXITY", value_name = "N", default_value_t = RequestLimits::default().max_complexity, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_COMPLEXITY", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_complexity)]
     max_complexity: usize,
     /// Fields of a document after fragments are expanded
-    #[arg(long, env = "DRIFT_MAX_FIELDS", value_name = "N", default_value_t = RequestLimits::default().max_fields, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_FIELDS", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_fields)]
     max_fields: usize,
     /// Aliased fields of a document after fragments are expanded
-    #[arg(long, env = "DRIFT_MAX_ALIASES", value_name = "N", default_value_t = RequestLimits::default().max_aliases, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_ALIASES", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_aliases)]
     max_aliases: usize,
     /// Fields at the top of an operation
-    #[arg(long, env = "DRIFT_MAX_ROOT_FIELDS", value_name = "N", default_value_t = RequestLimits::default().max_root_fields, value_parser = number())]
+    #[arg(long, env = "DRIFT_MAX_ROOT_FIELDS", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_root_fields)]
     max_root_fields: usize,
     /// Rows of one page, from 1 to 1000
     #[arg(long, env = "DRIFT_MAX_PAGE", value_name = "N", default_value_t = ApiLimits::default().max_page)]

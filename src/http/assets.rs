@@ -1,7 +1,5 @@
-//! Serves the inbox page, its files and those of the GraphiQL page. The folder `web` is embedded, so that the binary
-//! needs no other files.
-
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+//! Serves the inbox page, its files and those of the GraphiQL page. A release build embeds the folder `web`, so that
+//! the binary needs no other files.
 
 use axum::extract::Path;
 use axum::http::header::{
@@ -9,6 +7,9 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::rest;
 
@@ -22,77 +23,40 @@ const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// A file of the page.
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    content: &'static str,
-}
-
-/// Builds the table of files, each with its name and content.
-macro_rules! assets {
-    ($($name:literal $content_type:ident,)*) => {
-        [$(Asset {
-            name: $name,
-            content_type: $content_type,
-            content: include_str!(concat!("../../web/", $name)),
-        },)*]
-    };
-}
-
-const PAGE: Asset = Asset {
-    name: "index.html",
-    content_type: HTML,
-    content: include_str!("../../web/index.html"),
-};
-
-/// The files served under `/web/`.
-const ASSETS: &[Asset] = &assets! {
-    "accept.js" JAVASCRIPT,
-    "api.js" JAVASCRIPT,
-    "changes.js" JAVASCRIPT,
-    "coverage.js" JAVASCRIPT,
-    "detail.js" JAVASCRIPT,
-    "dom.js" JAVASCRIPT,
-    "favicon.svg" SVG,
-    "filters.js" JAVASCRIPT,
-    "format.js" JAVASCRIPT,
-    "graphiql/boot.js" JAVASCRIPT,
-    "graphiql/page.css" CSS,
-    "graphiql/storage.js" JAVASCRIPT,
-    "graphiql/tabs.js" JAVASCRIPT,
-    "inbox.css" CSS,
-    "json.js" JAVASCRIPT,
-    "keys.js" JAVASCRIPT,
-    "list.js" JAVASCRIPT,
-    "live.js" JAVASCRIPT,
-    "main.js" JAVASCRIPT,
-    "queries.js" JAVASCRIPT,
-    "router.js" JAVASCRIPT,
-    "runs.js" JAVASCRIPT,
-    "session.js" JAVASCRIPT,
-    "signin.js" JAVASCRIPT,
-    "sse.js" JAVASCRIPT,
-    "standing.js" JAVASCRIPT,
-    "values.js" JAVASCRIPT,
-    "window.js" JAVASCRIPT,
-};
+/// The files of the page. A debug build reads them from the folder for each request, so that a page is changed by a
+/// reload.
+#[derive(RustEmbed)]
+#[folder = "web/"]
+#[include = "index.html"]
+#[include = "*.js"]
+#[include = "*.css"]
+#[include = "*.svg"]
+#[exclude = "graphiql/vendor/*"]
+#[exclude = "node_modules/*"]
+#[exclude = "test/*"]
+struct Web;
 
 /// Serves the inbox page.
 pub(super) async fn page(headers: HeaderMap) -> Response {
-    answer(&PAGE, &headers)
+    answer("index.html", HTML, &headers).await
 }
 
 /// Serves a file of the inbox page.
 pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    match ASSETS.iter().find(|asset| asset.name == name) {
-        Some(asset) => answer(asset, &headers),
-        None => rest::not_found().await.into_response(),
-    }
+    let content_type = match name.rsplit_once('.') {
+        Some((_, "css")) => CSS,
+        Some((_, "js")) => JAVASCRIPT,
+        Some((_, "svg")) => SVG,
+        _ => return rest::not_found().await.into_response(),
+    };
+    answer(&name, content_type, &headers).await
 }
 
-fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
-    let tag = entity_tag(asset.content);
+async fn answer(name: &str, content_type: &'static str, headers: &HeaderMap) -> Response {
+    let Some(file) = Web::get(name) else {
+        return rest::not_found().await.into_response();
+    };
+    let tag = entity_tag(&file);
     let known = headers
         .get_all(IF_NONE_MATCH)
         .iter()
@@ -101,13 +65,13 @@ fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        asset.content.into_response()
+        file.data.into_response()
     };
     let sent = response.headers_mut();
     if known {
         sent.remove(CONTENT_TYPE);
     } else {
-        sent.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+        sent.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     for (name, value) in [
         // Revalidated on each load, so that an updated server serves its new page. Most responses are 304.
@@ -117,7 +81,7 @@ fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
     ] {
         sent.insert(name, HeaderValue::from_static(value));
     }
-    // Digits in quotes are always a valid header value.
+    // Letters and digits in quotes are always a valid header value.
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         sent.insert(ETAG, tag);
     }
@@ -125,8 +89,6 @@ fn answer(asset: &Asset, headers: &HeaderMap) -> Response {
 }
 
 /// Returns a weak entity tag, because the response may be compressed.
-fn entity_tag(content: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    format!("W/\"{:016x}\"", hasher.finish())
+fn entity_tag(file: &EmbeddedFile) -> String {
+    format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash()))
 }
