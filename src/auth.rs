@@ -17,15 +17,15 @@ use crate::domain::actor::{Actor, RoleAliases, RolesClaim};
 use claims::Policy;
 use form::Compact;
 
-pub use bearer::{bearer_token, parse_bearer};
+pub use bearer::bearer_token;
 pub use issue::{IssueError, NewToken, issue};
 
 /// The shortest shared secret taken, in bytes: the output size of HMAC-SHA-256, below which
 /// guessing the secret is easier than forging a signature.
-pub const MIN_SECRET_BYTES: usize = 32;
+const MIN_SECRET_BYTES: usize = 32;
 
 /// The longest token that is looked at, in bytes.
-pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// Why a token is not accepted.
 ///

@@ -17,13 +17,14 @@ use sea_orm::{
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, timeout};
 
-pub use self::address::{check_address, is_postgres, is_sqlite, sqlite_file};
+use self::address::is_sqlite;
+pub(crate) use self::address::{check_address, sqlite_file};
 pub use self::contention::WaitLimits;
 use self::contention::retry;
 use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
-pub use self::rows::{column, decodable, decode};
+pub(crate) use self::rows::{column, decodable, decode};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -71,19 +72,6 @@ impl Db {
             pools::postgres(url, max_connections).await?
         };
         Self::over(pools).await
-    }
-
-    /// Connects like [`Db::connect`], but never creates an SQLite file. Returns `None` if the file does not exist.
-    ///
-    /// # Errors
-    ///
-    /// The same as `connect`.
-    pub async fn open_existing(url: &str, max_connections: u32) -> Result<Option<Self>> {
-        check_address(url).map_err(|why| Error::BadUserInput(format!("DATABASE_URL: {why}")))?;
-        if is_sqlite(url) && !sqlite_file(url).is_some_and(|file| file.exists()) {
-            return Ok(None);
-        }
-        Self::connect(url, max_connections).await.map(Some)
     }
 
     async fn over(pools: Pools) -> Result<Self> {

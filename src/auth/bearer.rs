@@ -27,7 +27,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, InvalidToken> {
 ///
 /// # Errors
 /// When the text is anything but the scheme, in any case, and one token.
-pub fn parse_bearer(value: &str) -> Result<&str, InvalidToken> {
+pub(super) fn parse_bearer(value: &str) -> Result<&str, InvalidToken> {
     let (scheme, token) = value.split_once(' ').ok_or(InvalidToken::new(
         "the Authorization header has no scheme and token",
     ))?;

@@ -33,12 +33,12 @@ const POSTGRES_PARAMETERS: [&str; 18] = [
 const MAX_NAME: usize = 40;
 
 /// Returns whether `url` names an SQLite file.
-pub fn is_sqlite(url: &str) -> bool {
+pub(super) fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite://") || url.starts_with("sqlite:")
 }
 
 /// Returns the file that `url` names, if it is an SQLite address.
-pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+pub(crate) fn sqlite_file(url: &str) -> Option<PathBuf> {
     let options = SqliteConnectOptions::from_str(url).ok();
     options
         .filter(|_| is_sqlite(url))
@@ -46,12 +46,12 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
 }
 
 /// Returns whether `url` names a PostgreSQL server.
-pub fn is_postgres(url: &str) -> bool {
+fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 /// Checks the address of a database. The error says why it is invalid.
-pub fn check_address(url: &str) -> Result<(), String> {
+pub(crate) fn check_address(url: &str) -> Result<(), String> {
     if is_sqlite(url) {
         return check_sqlite(url);
     }

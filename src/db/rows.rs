@@ -10,7 +10,7 @@ use crate::error::Result;
 
 /// Returns the rows of a query that can be decoded, and the number of those that cannot. Other programs may write to
 /// the tables, and one invalid row must not fail a page or a sweep.
-pub async fn decodable<E, C>(select: Select<E>, connection: &C) -> Result<(Vec<E::Model>, u64)>
+pub(crate) async fn decodable<E, C>(select: Select<E>, connection: &C) -> Result<(Vec<E::Model>, u64)>
 where
     E: EntityTrait,
     C: ConnectionTrait,
@@ -30,7 +30,7 @@ where
 }
 
 /// Decodes one row. Logs the error and returns `None` if that fails.
-pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> {
+pub(crate) fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> {
     caught(|| M::from_query_result(row, prefix))
         .inspect_err(|error| {
             let id = column::<uuid::Uuid>(row, prefix, "id").ok();
@@ -40,7 +40,7 @@ pub fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Option<M> 
 }
 
 /// Decodes one column of a row.
-pub fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Result<T, DbErr> {
+pub(crate) fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Result<T, DbErr> {
     caught(|| row.try_get(prefix, name))
 }
 

@@ -269,16 +269,13 @@ async fn a_write_whose_caller_disconnects_keeps_no_lock() {
     assert_eq!(t.resource("web-1").await.revision, 7);
 }
 
-#[tokio::test]
-async fn a_read_only_command_creates_no_database_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("none.db");
-    let url = format!("sqlite://{}?mode=rwc", file.display());
-    assert!(Db::open_existing(&url, 2).await.unwrap().is_none());
-    assert!(!file.exists());
-    let t = server(Duration::from_secs(5)).await;
-    let existing = Db::open_existing(&t.database.url, 2).await.unwrap();
-    assert!(existing.unwrap().is_ready().await.unwrap());
+#[test]
+fn a_read_only_command_creates_no_database_file() {
+    let program = Program::new().with("DATABASE_URL", "sqlite://none.db?mode=rwc");
+    let ended = program.run(&["detect"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert!(ended.err.contains("none.db not found"), "{}", ended.err);
+    assert!(!program.folder().join("none.db").exists());
 }
 
 #[test]

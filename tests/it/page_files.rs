@@ -149,8 +149,18 @@ async fn development_files_are_not_served() {
     for name in NOT_SERVED
         .iter()
         .copied()
-        .chain(["", "index.html", ".npmrc", "../Cargo.toml", "nothing.js", "test/json.test.js"])
-        .chain(["node_modules/axe-core/axe.min.js", "graphiql/vendor/graphiql.min.js"])
+        .chain([
+            "",
+            "index.html",
+            ".npmrc",
+            "../Cargo.toml",
+            "nothing.js",
+            "test/json.test.js",
+        ])
+        .chain([
+            "node_modules/axe-core/axe.min.js",
+            "graphiql/vendor/graphiql.min.js",
+        ])
     {
         let file = get(router().await, &format!("/web/{name}"), None).await;
         assert_eq!(file.status, StatusCode::NOT_FOUND, "{name}");

@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth::bearer::parse_bearer;
 use axum::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 fn headers(values: &[&[u8]]) -> HeaderMap {
