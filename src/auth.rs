@@ -1,7 +1,7 @@
-//! Who is calling: bearer tokens, read, checked and issued.
+//! Reads, checks and issues bearer tokens.
 //!
-//! What a token proves is an [`Actor`]; what an actor may do is not decided here. A caller without
-//! an `Authorization` header is anonymous, and one with a bad token is refused, never anonymous.
+//! A token identifies an [`Actor`]; what an actor may do is decided elsewhere. A caller without an `Authorization`
+//! header is anonymous. A caller with an invalid token is refused, and never treated as anonymous.
 
 mod bearer;
 mod claims;
@@ -20,17 +20,16 @@ use form::Compact;
 pub use bearer::bearer_token;
 pub use issue::{IssueError, NewToken, issue};
 
-/// The shortest shared secret taken, in bytes: the output size of HMAC-SHA-256, below which
-/// guessing the secret is easier than forging a signature.
+/// Minimum length of the shared secret in bytes: the output size of HMAC-SHA-256. A shorter secret is easier to guess
+/// than a signature is to forge.
 const MIN_SECRET_BYTES: usize = 32;
 
-/// The longest token that is looked at, in bytes.
+/// Maximum length of a token in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Why a token is not accepted.
+/// Why a token is invalid.
 ///
-/// The message is the same for every cause, so that it can be sent to a client without telling an
-/// attacker how far a forged token came.
+/// The message is the same for every reason, so that it does not tell an attacker which check a forged token passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the access token is missing or invalid")]
 pub struct InvalidToken {
@@ -42,13 +41,13 @@ impl InvalidToken {
         Self { reason }
     }
 
-    /// The cause, for the log only. It never holds a part of the token.
+    /// Returns the reason, for the log only. It never contains a part of the token.
     pub const fn reason(&self) -> &'static str {
         self.reason
     }
 }
 
-/// The shared secret is too short to be safe.
+/// The shared secret is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the secret is shorter than {MIN_SECRET_BYTES} bytes")]
 pub struct WeakSecret;
@@ -56,32 +55,31 @@ pub struct WeakSecret;
 /// What a token allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Whose token it is.
+    /// The caller.
     pub actor: Actor,
-    /// From when on it is refused, the difference of the clocks included.
+    /// When the token becomes invalid, including the allowed difference of the clocks.
     pub ends: DateTime<Utc>,
 }
 
-/// Checks tokens and tells whose they are.
+/// Checks tokens.
 #[derive(Debug, Clone)]
 pub struct TokenVerifier {
     keys: Keys,
     policy: Policy,
 }
 
-/// What signatures are checked against. Each variant also fixes the algorithms it takes: the
-/// token's own header never chooses one.
+/// The keys for checking signatures. Each variant also fixes the algorithm: the token's own header never selects it.
 #[derive(Debug, Clone)]
 enum Keys {
-    /// A secret shared with the issuer. Only HS256.
+    /// A secret shared with the issuer, for HS256 only.
     Shared(DecodingKey),
 }
 
 impl TokenVerifier {
-    /// Takes tokens signed by HS256 with a shared secret.
+    /// Creates a verifier of tokens that are signed by HS256 with a shared secret.
     ///
     /// # Errors
-    /// When the secret has fewer than [`MIN_SECRET_BYTES`] bytes.
+    /// The secret has fewer than 32 bytes.
     pub fn hs256(
         secret: &SecretString,
         issuer: impl Into<String>,
@@ -100,24 +98,22 @@ impl TokenVerifier {
         })
     }
 
-    /// Whose token this is, at the time `now`.
+    /// Returns the actor of a token that is valid at the time `now`.
     ///
     /// # Errors
-    /// When anything about the token is wrong. A token without a known role is not wrong: its
-    /// holder is known, and may do nothing.
+    /// The token is invalid. A token without a known role is valid: its actor is known and may do nothing.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Actor, InvalidToken> {
         self.session(token, now).map(|session| session.actor)
     }
 
-    /// Whose token this is, at the time `now`, and for how long it may be used.
+    /// Returns the actor of a token that is valid at the time `now`, and when the token ends.
     ///
     /// # Errors
     /// See [`TokenVerifier::verify`].
     pub fn session(&self, token: &str, now: DateTime<Utc>) -> Result<Session, InvalidToken> {
         let token = Compact::split(token)?;
         match &self.keys {
-            // One key and one algorithm: nothing has to be read to check the signature, so no
-            // JSON is parsed that the issuer did not write.
+            // With one key and one algorithm, the signature is checked before any JSON of the token is parsed.
             Keys::Shared(key) => {
                 token.check_signature(key, Algorithm::HS256)?;
                 token.check_header("HS256")?;
@@ -127,7 +123,7 @@ impl TokenVerifier {
     }
 }
 
-/// The bytes of a secret that is long enough.
+/// Returns the bytes of a secret that is long enough.
 fn strong(secret: &SecretString) -> Result<&[u8], WeakSecret> {
     let bytes = secret.expose_secret().as_bytes();
     if bytes.len() < MIN_SECRET_BYTES {

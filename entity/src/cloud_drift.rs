@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// Where a drift stands. Resolved rows are kept as history.
+/// Status of a drift. Closed rows are kept as history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(
     rs_type = "String",
@@ -10,17 +10,17 @@ use sea_orm::entity::prelude::*;
     rename_all = "snake_case"
 )]
 pub enum DriftStatus {
-    /// It differs and nobody has decided.
+    /// The values differ, and no decision has been recorded.
     Open,
-    /// The live value became the desired one.
+    /// The live value was made the expected one.
     Accepted,
     /// The live value was put back on purpose.
     Reverted,
-    /// It no longer differs, or is no longer watched.
+    /// Closed without a decision: the values no longer differ, or the field is no longer compared.
     Stale,
 }
 
-/// What differs.
+/// Kind of a drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(
     rs_type = "String",
@@ -28,13 +28,13 @@ pub enum DriftStatus {
     rename_all = "snake_case"
 )]
 pub enum DriftKind {
-    /// One field has another value.
+    /// One field has another live value.
     Changed,
     /// The whole resource is gone.
     Missing,
 }
 
-/// One field of one resource whose live value is not what its spec says.
+/// One field of one resource whose live value differs from the expected value.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "cloud_drift")]
@@ -48,23 +48,23 @@ pub struct Model {
     pub kind: DriftKind,
     /// Name of the field, `*` for a missing resource.
     pub field: String,
-    /// What the spec says; null means that the field must be unset.
+    /// Expected value; null means that the field must be unset.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub expected: Option<Json>,
-    /// What the cloud has; null where the field is unset.
+    /// Live value; null if the field is unset.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub actual: Option<Json>,
     /// Rises with every change of expected or actual. First is 1.
     pub revision: i32,
-    /// Where it stands.
+    /// Status.
     pub status: DriftStatus,
-    /// When a sweep first saw it; never changes.
+    /// When a sweep opened it; never changes.
     pub detected_at: DateTimeUtc,
-    /// When it left the inbox.
+    /// When it was closed.
     pub resolved_at: Option<DateTimeUtc>,
-    /// Who resolved it.
+    /// Actor who closed it.
     pub resolved_by: Option<String>,
-    /// What that person had to say.
+    /// Note of that actor.
     pub resolution_note: Option<String>,
     /// The resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// What operators asked for.
+/// The desired state of one resource: its spec.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "cloud_provisioned")]
@@ -10,25 +10,25 @@ pub struct Model {
     /// UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Resource that the spec is about.
+    /// Resource that the spec describes.
     #[sea_orm(unique)]
     pub resource_id: Uuid,
-    /// JSON object of the fields that are watched and the values that they must have.
+    /// JSON object that maps the compared fields to their expected values.
     #[sea_orm(column_type = "JsonBinary")]
     pub spec: Json,
     /// 1, 2, 3, ... without gaps.
     pub spec_version: i32,
-    /// Who owns the spec: `api`, `baseline`, `terraform:<lineage>`.
+    /// Source of the spec: `api`, `baseline`, `terraform:<lineage>`.
     pub source: String,
     /// Actor of the newest version.
     pub recorded_by: String,
     /// Time of the newest version.
     pub recorded_at: DateTimeUtc,
-    /// Set when nothing is wanted any more; the row stays, so that versions go on without gaps.
+    /// When the spec was retired; the row is kept, so that later versions continue without gaps.
     pub retired_at: Option<DateTimeUtc>,
     /// Time of version 1.
     pub created_at: DateTimeUtc,
-    /// Parts of fields that this version leaves open, so that they are not compared.
+    /// Parts of fields that this version leaves open; they are not compared.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub not_compared: Option<Json>,
     /// The resource.

@@ -1,4 +1,4 @@
-//! `cloud_resource_events`: an append-only log per resource.
+//! `cloud_resource_events`: an append-only log for each resource.
 
 use sea_orm::entity::prelude::*;
 
@@ -16,21 +16,21 @@ pub enum EventType {
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
-    /// A drift closed because nothing differs any more.
+    /// A drift was closed without a decision.
     DriftStale,
     /// A spec was recorded.
     SpecRecorded,
-    /// A spec was retired: nothing is wanted any more.
+    /// A spec was retired.
     SpecRetired,
-    /// A listing had the resource for the first time, or again.
+    /// A listing contained the resource for the first time, or again.
     ResourceDiscovered,
-    /// A listing had other content.
+    /// A listing contained other values of the resource.
     ResourceChanged,
     /// A complete listing lacked the resource.
     ResourceGone,
 }
 
-/// One thing that happened to one resource.
+/// One event of one resource.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "cloud_resource_events")]
@@ -38,14 +38,14 @@ pub struct Model {
     /// UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Resource that it happened to.
+    /// Resource of the event.
     pub resource_id: Uuid,
     /// What happened.
     #[sea_orm(column_name = "type")]
     pub event_type: EventType,
-    /// Who did it: an operator, or the server itself.
+    /// Actor: an operator, or the server itself.
     pub actor: String,
-    /// JSON object with driftId, field, expected, actual, specVersion as they apply.
+    /// JSON object with driftId, field, expected, actual and specVersion, each only if it applies.
     #[sea_orm(column_type = "JsonBinary")]
     pub data: Json,
     /// When it happened.

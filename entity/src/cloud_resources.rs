@@ -1,4 +1,4 @@
-//! `cloud_resources`: the inventory, one row per thing that the cloud has or had.
+//! `cloud_resources`: the inventory, one row for each resource that the cloud has or had.
 
 use sea_orm::entity::prelude::*;
 
@@ -10,7 +10,7 @@ pub struct Model {
     /// UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Cloud that answers for it, such as `digitalocean`.
+    /// Provider, such as `digitalocean`.
     pub provider: String,
     /// Kind within the provider, such as `droplet`.
     pub kind: String,
@@ -18,43 +18,43 @@ pub struct Model {
     pub provider_id: String,
     /// Uniform name, `provider:kind:providerId` unless the provider has its own.
     pub urn: String,
-    /// Name that operators gave it, empty if it has none.
+    /// Display name; empty if it has none.
     pub name: String,
     /// Region slug.
     pub region: Option<String>,
     /// Size slug.
     pub size_slug: Option<String>,
-    /// Status as the provider words it.
+    /// Status in the provider's own words.
     pub status: Option<String>,
     /// JSON list of strings.
     #[sea_orm(column_type = "JsonBinary")]
     pub tags: Json,
     /// Primary address.
     pub ip: Option<String>,
-    /// Network that it belongs to.
+    /// VPC that it belongs to.
     pub vpc_uuid: Option<String>,
     /// Project that it belongs to.
     pub project_id: Option<String>,
-    /// JSON object of everything else that is compared.
+    /// JSON object of its attributes: all compared fields without a column.
     #[sea_orm(column_type = "JsonBinary")]
     pub attrs: Json,
-    /// Rises with every change of content, of going and of coming back. First is 1.
+    /// Rises with every change of its values, and when it is gone or returns. First is 1.
     pub revision: i32,
-    /// First listing that had it; null while only an import knows of it.
+    /// Time of the first listing that contained it; null while it is known from an import only.
     pub first_seen_at: Option<DateTimeUtc>,
-    /// Complete listing that lacked it; null while it is there.
+    /// Time of the complete listing that lacked it; null while it exists.
     pub gone_at: Option<DateTimeUtc>,
-    /// Since when the provider reports a passing state (creating, resizing, ...).
+    /// Since when the provider reports a temporary status (creating, resizing, ...).
     pub settling_since: Option<DateTimeUtc>,
-    /// Whether something else of the cloud made it and looks after it, so that nobody has to ask for it.
+    /// Whether another part of the cloud created and maintains it, so that it needs no spec.
     pub owned: bool,
-    /// What was asked for.
+    /// Its spec.
     #[sea_orm(has_one)]
     pub provisioned: HasOne<super::cloud_provisioned::Entity>,
-    /// Where it differs from what was asked for, now and in the past.
+    /// Its drifts, open and closed.
     #[sea_orm(has_many)]
     pub drifts: HasMany<super::cloud_drift::Entity>,
-    /// What happened to it.
+    /// Its events.
     #[sea_orm(has_many)]
     pub events: HasMany<super::cloud_resource_events::Entity>,
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// Who deleted which resource, and when.
+/// One forgotten resource.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "forgotten_resources")]
@@ -10,21 +10,21 @@ pub struct Model {
     /// UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Id that the resource had here.
+    /// Id that the resource had in `cloud_resources`.
     pub resource_id: Uuid,
-    /// Cloud that answered for it.
+    /// Provider.
     pub provider: String,
     /// Kind within the provider.
     pub kind: String,
     /// The provider's own id.
     pub provider_id: String,
-    /// Name that operators gave it, empty if it had none.
+    /// Display name; empty if it had none.
     pub name: String,
     /// How many decisions about it were deleted with it.
     pub decisions: i64,
     /// When it was deleted.
     pub forgotten_at: DateTimeUtc,
-    /// Who deleted it.
+    /// Actor who deleted it.
     pub forgotten_by: String,
     /// Reason that the operator gave.
     pub note: Option<String>,

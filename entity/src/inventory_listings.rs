@@ -1,4 +1,4 @@
-//! `inventory_listings`: one row, the counter that listings draw their numbers from.
+//! `inventory_listings`: one row, the counter that numbers listings.
 
 use sea_orm::entity::prelude::*;
 
@@ -10,7 +10,7 @@ pub struct Model {
     /// Always 1.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i32,
-    /// The number that was drawn last.
+    /// The last assigned number.
     pub last_number: i64,
 }
 

@@ -1,8 +1,8 @@
-//! `job_runs`: one row per sync or sweep; also what makes one tick run once across servers.
+//! `job_runs`: one row for each sync or sweep. A unique index makes each tick run on one server only.
 
 use sea_orm::entity::prelude::*;
 
-/// What ran.
+/// Kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(
     rs_type = "String",
@@ -10,9 +10,9 @@ use sea_orm::entity::prelude::*;
     rename_all = "snake_case"
 )]
 pub enum Job {
-    /// Replaces the inventory by what the cloud answers.
+    /// A sync: stores a listing as the inventory.
     SyncInventory,
-    /// Compares every spec with the inventory.
+    /// A sweep: compares specs with the inventory.
     DetectDrift,
 }
 
@@ -24,15 +24,15 @@ pub enum Job {
     rename_all = "snake_case"
 )]
 pub enum JobOutcome {
-    /// All of it was done.
+    /// All work was done.
     Succeeded,
-    /// Some of it could not be done; the counts say what.
+    /// Part of the work could not be done; the counts say what.
     Partial,
-    /// Nothing was changed.
+    /// It failed and changed nothing.
     Failed,
-    /// It did not start, because another run of the job was under way.
+    /// It did not start, because another run of the job was active.
     Skipped,
-    /// It stopped reporting.
+    /// Its process stopped sending heartbeats.
     Abandoned,
 }
 
@@ -60,9 +60,9 @@ pub struct Model {
     /// UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What ran.
+    /// The job.
     pub job: Job,
-    /// Whether it was asked to look at a part only: a sync of some kinds, a sweep of some resources.
+    /// Whether it covered a part only: a sync of some kinds, or a sweep of some resources.
     pub narrowed: bool,
     /// Source that a sync lists; null for a sweep, and for the runs of older servers.
     pub source: Option<String>,
@@ -72,16 +72,16 @@ pub struct Model {
     pub scheduled_for: Option<DateTimeUtc>,
     /// When it began.
     pub started_at: DateTimeUtc,
-    /// When it was last known to be alive.
+    /// Time of its last heartbeat.
     pub heartbeat_at: DateTimeUtc,
     /// When it ended; null while it runs.
     pub finished_at: Option<DateTimeUtc>,
     /// How it ended; null while it runs.
     pub outcome: Option<JobOutcome>,
-    /// JSON object of what it did.
+    /// JSON object of its counts.
     #[sea_orm(column_type = "JsonBinary")]
     pub counts: Json,
-    /// Why it failed, in words fit for an operator.
+    /// Why it failed or is partial, for operators.
     pub error: Option<String>,
 }
 

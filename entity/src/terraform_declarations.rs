@@ -1,4 +1,4 @@
-//! `terraform_declarations`: what each Terraform state declares about resources that another state may have.
+//! `terraform_declarations`: what each Terraform state declares about resources that may be in another state.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,18 +12,18 @@ pub struct Model {
     pub id: Uuid,
     /// The state that declares it.
     pub lineage: String,
-    /// Kind of the resource that it is about.
+    /// Kind of the described resource.
     pub kind: String,
-    /// Id of that resource at the cloud.
+    /// The provider's id of that resource.
     pub provider_id: String,
     /// The field.
     pub field: String,
     /// Its value, or one member if the field is a list.
     #[sea_orm(column_type = "JsonBinary")]
     pub value: Json,
-    /// How much it counts beside other declarations of the field: the strongest decide.
+    /// Rank among other declarations of the field: those with the highest rank decide.
     pub strength: i32,
-    /// Where the state has what declares it.
+    /// Address of the declaring resource in the state.
     pub address: String,
 }
 

@@ -1,4 +1,4 @@
-//! `terraform_states`: which version of each Terraform state was imported last.
+//! `terraform_states`: the last imported version of each Terraform state.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,14 +7,14 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "terraform_states")]
 pub struct Model {
-    /// Which state it is, for as long as it lives.
+    /// Name of the state in this database.
     #[sea_orm(primary_key, auto_increment = false)]
     pub lineage: String,
-    /// Version that was imported last; null where the imports did not say.
+    /// Serial of the last imported version; null if the imports had none.
     pub serial: Option<i64>,
-    /// When a version was imported for the first time, the newest.
+    /// When the newest version was first imported.
     pub imported_at: DateTimeUtc,
-    /// By whom.
+    /// Actor of that import.
     pub imported_by: String,
 }
 

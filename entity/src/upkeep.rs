@@ -1,4 +1,4 @@
-//! `upkeep`: when each task that keeps the tables small last ran, so that one server at a time runs it.
+//! `upkeep`: when each task that deletes old rows last ran, so that one server at a time runs it.
 
 use sea_orm::entity::prelude::*;
 

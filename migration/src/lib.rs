@@ -1,5 +1,5 @@
-//! The database schema, one file a change. The same migrations run on SQLite and on PostgreSQL, and a
-//! file is never edited once it was released.
+//! The database schema, one file for each change. The same migrations run on SQLite and on PostgreSQL. A released
+//! file is never edited.
 
 pub use sea_orm_migration::prelude::*;
 

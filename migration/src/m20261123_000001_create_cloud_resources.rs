@@ -5,8 +5,8 @@ use sea_orm_migration::{prelude::*, schema::*, sea_orm::DatabaseBackend};
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// The clock of the database, in the form in which SeaORM writes timestamps: programs that insert rows
-/// without naming `first_seen_at` have seen the resource.
+/// The clock of the database, in SeaORM's format of timestamps: the default of `first_seen_at`, for programs that
+/// insert resources without it.
 fn now(backend: DatabaseBackend) -> Expr {
     match backend {
         DatabaseBackend::Sqlite => Expr::cust("(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))"),

@@ -1,4 +1,4 @@
-//! The inbox. The database itself holds that a field has at most one open row.
+//! The inbox. A unique index allows at most one open row for each field.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

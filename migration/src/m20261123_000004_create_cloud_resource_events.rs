@@ -1,4 +1,4 @@
-//! The log of what happened to each resource.
+//! The log of each resource.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

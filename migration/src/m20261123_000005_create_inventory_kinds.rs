@@ -1,4 +1,4 @@
-//! Freshness of each kind of the inventory.
+//! The last listing of each kind.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! Runs of the jobs. The database itself holds that one tick runs once and that one sync runs at a time.
+//! Runs of the jobs. Unique indexes allow each tick to run once, and one sync at a time.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

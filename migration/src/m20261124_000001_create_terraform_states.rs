@@ -1,4 +1,4 @@
-//! Which version of each Terraform state was imported last, and which resources nobody has to ask for.
+//! The last imported version of each Terraform state, and which resources are owned and need no spec.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

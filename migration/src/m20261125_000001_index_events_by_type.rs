@@ -1,11 +1,11 @@
-//! What became of drifts lately, whatever the resource: what servers look at for those who watch the inbox.
+//! An index for finding recent events of drifts across all resources, which servers poll for live subscriptions.
 
 use sea_orm_migration::prelude::*;
 
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Holds everything that such a look reads, and no more: the many events of a first sync are of other types.
+/// Covers the query of a poll and no other events: the many events of a first sync have other types.
 const INDEX: &str = "ix_cloud_resource_events_type_occurred_at_id";
 
 #[async_trait::async_trait]

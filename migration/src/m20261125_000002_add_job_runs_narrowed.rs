@@ -1,4 +1,4 @@
-//! Which runs looked at a part only. The runs of before are taken for whole ones, as they always were.
+//! Which runs covered a part only. Existing runs count as complete ones.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

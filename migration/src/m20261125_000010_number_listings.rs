@@ -1,5 +1,5 @@
-//! Numbers for listings, drawn from the database, so that no server's clock decides which of two is newer.
-//! A server of the release before writes none of the new columns and goes on comparing times.
+//! Numbers for listings, assigned by the database, so that no server's clock decides which of two is newer. A server
+//! of the previous release does not write the new columns and still compares times.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! One row that is written to prove that writing works.
+//! One row that the readiness check writes.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

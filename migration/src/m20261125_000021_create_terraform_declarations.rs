@@ -1,4 +1,4 @@
-//! What states declare about resources that another state may have: the project of a resource, and attachments.
+//! What states declare about resources that may be in another state: projects and attachments.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! Which parts of a spec are left open. The specs of before leave nothing open, as they always did.
+//! Which parts of a spec are left open. Existing specs leave nothing open.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

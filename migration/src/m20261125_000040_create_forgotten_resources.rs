@@ -1,5 +1,4 @@
-//! Forgetting: what remains of resources that operators had deleted, when old rows were last deleted, and the
-//! indexes by which old rows are found.
+//! Records of forgotten resources, the time when old rows were last deleted, and the indexes for finding old rows.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,12 +1,12 @@
-//! Runs are keyed by source, so that two inventories on one database do not keep each other from running. Rows of
-//! older servers have no source and no trigger; those servers go on working on the new indexes.
+//! Runs are unique by source, so that syncs of two sources on one database do not block each other. Rows of older
+//! servers have no source and no trigger; older servers still work with the new indexes.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Expressions are in no index of the schema builder.
+/// The schema builder does not support expressions in an index, so this is SQL.
 const NEW_INDEXES: [&str; 2] = [
     "CREATE UNIQUE INDEX uq_job_runs_job_source_scheduled_for ON job_runs \
      (job, (COALESCE(source, '')), scheduled_for)",
@@ -35,7 +35,7 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 
-    /// Of runs that the old indexes do not allow beside each other, the newest stays.
+    /// Keeps the newest of the runs that the old indexes do not allow together.
     async fn down(&self, m: &SchemaManager) -> Result<(), DbErr> {
         for index in [
             "uq_job_runs_job_source_scheduled_for",

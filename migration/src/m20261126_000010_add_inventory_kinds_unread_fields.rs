@@ -1,5 +1,5 @@
-//! Fields of a kind that its newest complete listing could not read. A server of the release before leaves the
-//! column as it is.
+//! Fields of a kind that its newest complete listing could not read. A server of the previous release does
+//! not change the column.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

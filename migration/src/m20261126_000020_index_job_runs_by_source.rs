@@ -1,4 +1,4 @@
-//! Runs are found by their source, and those that have not ended without looking at all that have.
+//! Indexes for finding runs by source, and for finding active runs without reading the ended ones.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,8 +1,8 @@
 //! Migrations of newer releases.
 //!
-//! While servers are upgraded one after the other, the older ones work on a database that a newer one has
-//! migrated. Every migration is compatible with the release before it, so a migration that this release does not
-//! know is no reason to stop. SeaORM's migrator refuses such a database.
+//! While servers are upgraded one after the other, the older ones use a database that a newer one has migrated. Every
+//! migration is compatible with the release before it, so a server accepts migrations that it does not know. SeaORM's
+//! migrator refuses such a database.
 
 use std::collections::BTreeSet;
 
@@ -28,10 +28,10 @@ where
     migrator.up(db, None).await
 }
 
-/// Whether a migration of this release is missing. Makes no table.
+/// Returns whether a migration of this release is missing. Creates no table.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database is unavailable.
 pub async fn is_pending<'c, C>(db: &'c C) -> Result<bool, DbErr>
 where
     C: ConnectionTrait,
@@ -41,7 +41,7 @@ where
     Ok(own().iter().any(|name| !applied.contains(name)))
 }
 
-/// The migrations of this release, and the names of those that a newer one ran.
+/// The migrations of this release, and the names of those that a newer release has applied.
 struct Tolerant {
     newer: Vec<String>,
 }
@@ -56,7 +56,7 @@ impl MigratorTraitSelf for Tolerant {
     }
 }
 
-/// A migration of a newer release. It has run.
+/// A migration that a newer release has applied.
 struct Newer(String);
 
 impl MigrationName for Newer {
@@ -80,7 +80,7 @@ fn own() -> BTreeSet<String> {
         .collect()
 }
 
-/// The names of the migrations that ran.
+/// Returns the names of the applied migrations.
 async fn applied<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
 where
     C: ConnectionTrait,

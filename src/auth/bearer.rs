@@ -4,17 +4,17 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 
 use super::InvalidToken;
 
-/// The bearer token of a request; none only if it has no `Authorization` header at all.
+/// Returns the bearer token of a request; `None` only if it has no `Authorization` header.
 ///
 /// # Errors
-/// When there are two such headers, or the one is not a bearer token.
+/// The request has two such headers, or the header is not a bearer token.
 pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, InvalidToken> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        // A proxy in front may have looked at the other one.
+        // A proxy may have checked the other one.
         return Err(InvalidToken::new("two Authorization headers"));
     }
     let value = value
@@ -23,10 +23,10 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, InvalidToken> {
     parse_bearer(value).map(Some)
 }
 
-/// The token in a text such as `Bearer abc`, from a header or from elsewhere in its form.
+/// Returns the token in a text such as `Bearer abc`.
 ///
 /// # Errors
-/// When the text is anything but the scheme, in any case, and one token.
+/// The text is not the scheme, in upper or lower case, followed by one token.
 pub(super) fn parse_bearer(value: &str) -> Result<&str, InvalidToken> {
     let (scheme, token) = value.split_once(' ').ok_or(InvalidToken::new(
         "the Authorization header has no scheme and token",
@@ -41,8 +41,8 @@ pub(super) fn parse_bearer(value: &str) -> Result<&str, InvalidToken> {
     ))
 }
 
-/// The characters of a bearer token in RFC 6750. A space or a comma, which would begin a second
-/// token, is not one.
+/// Returns whether RFC 6750 allows this character in a bearer token. It excludes spaces and commas, which would begin
+/// a second token.
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! What the claims of a correctly signed token must say.
+//! Checks of the claims of a correctly signed token.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 use super::{InvalidToken, Session};
 use crate::domain::actor::{Actor, RoleAliases, RolesClaim, roles_from_claims};
 
-/// By how many seconds the issuer's clock and ours may differ.
+/// Maximum difference in seconds between the clocks of the issuer and the server.
 const LEEWAY: f64 = 60.0;
 
-/// The last second of the year 9999. A larger number is no date; most often it is one in
-/// milliseconds, which would make a token valid for ever.
+/// The last second of the year 9999. A larger number is usually a time in milliseconds, which would make a token
+/// valid for ever.
 pub(super) const LAST_SECOND: i64 = 253_402_300_799;
 
-/// Whose tokens for whom are taken, and how their roles are read.
+/// The accepted issuer and audience, and how roles are read.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
     pub(super) issuer: String,
@@ -23,7 +23,7 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Whose token has these claims, if they hold at the time `now`.
+    /// Returns the session of these claims, if they are valid at the time `now`.
     pub(super) fn session(
         &self,
         claims: Map<String, Value>,
@@ -46,7 +46,7 @@ impl Policy {
         })
     }
 
-    /// Whether an audience, one string or a list of strings, includes ours.
+    /// Returns whether an audience, one string or a list of strings, includes the configured one.
     fn is_for_us(&self, audience: &Value) -> bool {
         match audience {
             Value::String(one) => *one == self.audience,
@@ -59,7 +59,7 @@ impl Policy {
     }
 }
 
-/// Checks that the token is valid already and still, and was not issued in the future. Returns when it ends.
+/// Checks `exp`, `nbf` and `iat`. Returns when the token ends.
 fn check_times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTime<Utc>, InvalidToken> {
     let now = seconds(now);
     let expiry = date(claims, "exp")?.ok_or(InvalidToken::new("the claim exp is missing"))?;
@@ -72,18 +72,17 @@ fn check_times(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<DateTi
     if date(claims, "iat")?.is_some_and(|issued| issued > now + LEEWAY) {
         return Err(InvalidToken::new("the claim iat is in the future"));
     }
-    // Up, so that nobody waits for it and still finds the token good.
+    // Rounded up: the token is never valid after this time.
     let ends = ((expiry + LEEWAY) * 1000.0).ceil() as i64;
     DateTime::from_timestamp_millis(ends).ok_or(InvalidToken::new("a claim is not a valid time"))
 }
 
-/// A time as a token counts it, to the millisecond. A float holds that exactly enough for any
-/// date there is.
+/// Converts a time to the seconds that tokens use, with milliseconds. A float is precise enough for all valid dates.
 fn seconds(time: DateTime<Utc>) -> f64 {
     time.timestamp_millis() as f64 / 1000.0
 }
 
-/// A claim that is a date, whole or fractional, if it is there.
+/// Returns a claim that is a date in seconds, whole or fractional, if it is present.
 fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, InvalidToken> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
@@ -95,8 +94,8 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, InvalidT
         .ok_or(InvalidToken::new("a claim is not a valid time"))
 }
 
-/// A claim that is a text fit for a name: not blank, and without control characters, which a
-/// database may not store and a log should not print.
+/// Returns a claim that can be a name: not blank, and without control characters, which some databases cannot store
+/// and a log should not print.
 fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
     let text = claims.get(name)?.as_str()?;
     let fit = !text.trim().is_empty() && !text.contains(char::is_control);

@@ -1,4 +1,4 @@
-//! The outer form of a token: three parts, a signature over two of them, and a header.
+//! The format of a token: three parts, a signature over two of them, and a header.
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use super::{InvalidToken, MAX_TOKEN_BYTES};
 
 /// Header fields that a token must not have.
 ///
-/// The first four change what the other parts mean, and none of that is supported. The rest bring
-/// or point to a key, and a token never chooses the key it is checked against.
+/// The first four change the meaning of the other parts and are not supported. The others contain or name a key, but a
+/// token never selects the key that it is checked with.
 const REFUSED_FIELDS: [&str; 8] = ["crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"];
 
-/// The types a signed token may declare, in lower case; it may also declare none.
+/// The allowed values of `typ`, in lower case. A token may also have no `typ`.
 const TYPES: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
 
-/// The longest key id.
+/// Maximum length of a key id.
 const MAX_KEY_ID: usize = 256;
 
-/// A token in the compact form, taken apart.
+/// The parts of a token in compact form.
 pub(super) struct Compact<'a> {
     signed: &'a str,
     header: &'a str,
@@ -30,7 +30,7 @@ pub(super) struct Compact<'a> {
 }
 
 impl<'a> Compact<'a> {
-    /// Takes a token apart without decoding any part.
+    /// Splits a token without decoding its parts.
     pub(super) fn split(token: &'a str) -> Result<Self, InvalidToken> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(InvalidToken::new("too long"));
@@ -49,7 +49,7 @@ impl<'a> Compact<'a> {
         })
     }
 
-    /// Checks the signature. The algorithm is the caller's choice, whatever the header says.
+    /// Checks the signature. The caller selects the algorithm; the header is ignored.
     pub(super) fn check_signature(
         &self,
         key: &DecodingKey,
@@ -61,7 +61,7 @@ impl<'a> Compact<'a> {
         }
     }
 
-    /// Checks that the header agrees with the algorithm, and that it asks for nothing special.
+    /// Checks that the header names this algorithm and has no unsupported field.
     pub(super) fn check_header(&self, algorithm: &str) -> Result<(), InvalidToken> {
         let header = object(self.header, "the header is not a JSON object")?;
         if header.get("alg").and_then(Value::as_str) != Some(algorithm) {
@@ -79,21 +79,21 @@ impl<'a> Compact<'a> {
         Ok(())
     }
 
-    /// The claims. Only to be read once the signature is known to be right.
+    /// Returns the claims. The signature must be checked first.
     pub(super) fn claims(&self) -> Result<Map<String, Value>, InvalidToken> {
         object(self.payload, "the payload is not a JSON object")
     }
 }
 
-/// Whether the value is one of the types of a signed token.
+/// Returns whether the value is an allowed `typ`.
 fn is_token_type(value: &Value) -> bool {
     value
         .as_str()
         .is_some_and(|text| TYPES.contains(&text.to_ascii_lowercase().as_str()))
 }
 
-/// Whether the value could be a key's id. The alphabet leaves out what would matter to a file
-/// system, a database or an HTTP client, should an id ever be used with one.
+/// Returns whether the value can be a key id. The allowed characters have no special meaning in file systems,
+/// databases or URLs, in case an id is ever used there.
 fn is_key_id(value: &Value) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=+".contains(&byte);
     value.as_str().is_some_and(|id| {
@@ -111,8 +111,8 @@ fn object(part: &str, failure: &'static str) -> Result<Map<String, Value>, Inval
         .map_err(|_| InvalidToken::new(failure))
 }
 
-/// A JSON object without repeated names. Which of two equal names counts differs between
-/// libraries, so a token with both could mean one thing to a gateway and another here.
+/// A JSON object without repeated names. Libraries differ in which of two equal names they use, so a gateway could
+/// read such a token differently from this server.
 struct Object(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Object {

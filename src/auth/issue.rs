@@ -1,4 +1,4 @@
-//! New tokens, signed with the shared secret.
+//! Issues tokens that are signed with the shared secret.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use thiserror::Error;
 use super::{MAX_TOKEN_BYTES, WeakSecret, claims::LAST_SECOND, strong};
 use crate::domain::actor::RolesClaim;
 
-/// What a new token says about its holder.
+/// The contents of a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// Whose token it is.
+    /// The claim `sub`.
     pub subject: String,
-    /// The name its holder's decisions are recorded under.
+    /// The claim `email`: the name under which decisions are recorded.
     pub email: Option<String>,
-    /// Any strings; only those the server knows as roles allow something.
+    /// Roles. Names that the server does not know have no effect.
     pub roles: Vec<String>,
-    /// For how long it is valid.
+    /// Lifetime.
     pub ttl: Duration,
 }
 
-/// Why no token was issued.
+/// Why a token could not be issued.
 #[derive(Debug, Error)]
 pub enum IssueError {
-    /// The secret would be refused by the server as well.
+    /// The secret is too short.
     #[error(transparent)]
     WeakSecret(#[from] WeakSecret),
     /// The token would expire after the last possible date.
     #[error("the lifetime of the token is too long")]
     TtlTooLong,
-    /// The token would be longer than the server takes.
+    /// The token would be longer than the server accepts.
     #[error("the token would have more than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
     /// The token could not be signed.
@@ -41,9 +41,7 @@ pub enum IssueError {
     Signing(#[from] jsonwebtoken::errors::Error),
 }
 
-/// A token signed by HS256, valid from `now`.
-///
-/// The roles go to the claim in which the server looks for them.
+/// Returns a token that is signed by HS256 and valid from `now`. Its roles are in the claim `roles_claim`.
 ///
 /// # Errors
 /// See [`IssueError`].
@@ -61,7 +59,7 @@ pub fn issue(
         .and_then(|ttl| now.timestamp().checked_add(ttl))
         .filter(|expiry| *expiry <= LAST_SECOND)
         .ok_or(IssueError::TtlTooLong)?;
-    // The roles first: should their claim bear a registered name, that claim keeps its meaning.
+    // The roles are inserted first: if their claim has a registered name, the registered claim overwrites it.
     let mut claims = Map::from_iter([(roles_claim.as_str().to_owned(), Value::from(new.roles))]);
     if let Some(email) = new.email {
         claims.insert("email".to_owned(), email.into());

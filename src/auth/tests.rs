@@ -48,19 +48,19 @@ fn signature(signed: &str, key: &[u8], algorithm: Algorithm) -> String {
     crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(key), algorithm).unwrap()
 }
 
-/// A token of any two texts, signed with the right key.
+/// A token of any header and payload, signed with the right key.
 fn signed(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let message = format!("{}.{}", encoded(header), encoded(payload));
     let signature = signature(&message, SECRET.as_bytes(), Algorithm::HS256);
     format!("{message}.{signature}")
 }
 
-/// A token with some header, and good otherwise.
+/// A valid token except for this header.
 fn headed(header: Value) -> String {
     signed(header.to_string(), claims(json!({})).to_string())
 }
 
-/// A token with some claims, and good otherwise.
+/// A valid token except for these claims.
 fn token(claims: Value) -> String {
     signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.to_string())
 }
@@ -69,7 +69,7 @@ fn verify(token: &str) -> Result<Actor, InvalidToken> {
     verifier().verify(token, now())
 }
 
-/// Expects every token to be refused, and nothing of it to be told.
+/// Expects every token to be refused without an error that contains a part of it.
 fn refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
     for (name, token) in cases {
         let name = name.as_ref();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A good token's three parts.
+/// The three parts of a valid token.
 fn parts() -> (String, String, String) {
     let token = token(claims(json!({})));
     let mut parts = token.split('.').map(str::to_owned);
