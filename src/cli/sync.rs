@@ -69,7 +69,7 @@ fn did(run: &job_runs::Model) -> Result<String, Failure> {
     }
     for (kind, report) in &kinds {
         if let Some(reason) = &report.reason {
-            text += &format!("\n  {kind}: {}: {reason}", report.outcome.replace('_', " "));
+            text += &format!("\n  {kind}: {}: {reason}", report.outcome.label());
         }
         if let Some(note) = &report.note {
             text += &format!("\n  {kind}: {note}");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::locks::{Lock, locked};
 use super::provisioning::{self, NewSpec, SOURCE_BASELINE};
 use super::resources::{ResourceFilter, select};
-use super::stored_specs::{StoredSpec, stored_in_txn};
+use super::stored_specs::{StoredSpec, stored_specs_in_txn};
 use crate::db::{Db, column, decode};
 use crate::domain::baseline::baseline;
 use crate::domain::not_compared::NotCompared;
@@ -28,14 +28,14 @@ pub struct Baseline {
     /// The specs that were recorded, at most [`MAX_BASELINE`].
     pub recorded: Vec<provisioned::Model>,
     /// Resources that cannot be watched as they are.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedResource>,
     /// Whether there are more, so that the same call again goes on.
     pub more: bool,
 }
 
 /// A resource of which no spec was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedResource {
     /// The resource.
     pub resource_id: Uuid,
     /// Its kind, if that can be read.
@@ -131,12 +131,12 @@ async fn specs_in_txn(
     txn: &DatabaseTransaction,
     unmanaged: &ResourceFilter,
     ids: &[Uuid],
-    skipped: &mut Vec<Skipped>,
+    skipped: &mut Vec<SkippedResource>,
 ) -> Result<Vec<NewSpec>> {
     let rows = recordable(txn, unmanaged)?.filter(resources::Column::Id.is_in(ids.iter().copied()));
     let rows = locked(rows, Lock::Update).build(txn.get_database_backend());
     let rows = txn.query_all_raw(rows).await?;
-    let mut stored = stored_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await?;
+    let mut stored = stored_specs_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await?;
     let mut specs = Vec::with_capacity(rows.len());
     for row in &rows {
         let resource_id = column(row, "", "id")?;
@@ -153,7 +153,7 @@ async fn specs_in_txn(
                 source: SOURCE_BASELINE.to_owned(),
                 not_compared: NotCompared::default(),
             }),
-            Err(reason) => skipped.push(Skipped {
+            Err(reason) => skipped.push(SkippedResource {
                 resource_id,
                 kind: column(row, "", "kind").ok(),
                 name: column(row, "", "name").ok(),

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::events::SYSTEM;
 use super::locks::{self, Lock, locked};
 use super::page::{self, Order, Page, PageRequest};
-use super::stored_specs::{StoredSpec, stored_in_txn};
+use super::stored_specs::{StoredSpec, stored_specs_in_txn};
 use crate::db::{Db, column, decode};
 use crate::domain::retention::{Remains, Worth, decide_forget, is_decided, is_decision, worth};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
@@ -127,7 +127,7 @@ pub(super) async fn remains_in_txn(
             remains.insert(id, known);
         }
     }
-    for (id, spec) in stored_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await? {
+    for (id, spec) in stored_specs_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await? {
         let Some(of_resource) = remains.get_mut(&id) else {
             continue;
         };

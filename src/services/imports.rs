@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use self::batch::{Batch, import_in_txn};
+use self::batch::{BatchResult, import_in_txn};
 use self::declarations::Declared;
 use self::rows::Key;
 use super::locks::{self, Lock};
@@ -271,10 +271,14 @@ async fn owned<C: ConnectionTrait>(connection: &C, source: &str) -> Result<Vec<(
 }
 
 /// Retires the specs of resources that left the state.
-async fn retire_in_txn(txn: &DatabaseTransaction, import: &Import<'_>, leaving: &[Uuid]) -> Result<Batch> {
-    let mut batch = Batch {
+async fn retire_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    leaving: &[Uuid],
+) -> Result<BatchResult> {
+    let mut batch = BatchResult {
         closes: batch::closed_by_leaving(txn, leaving).await?,
-        ..Batch::default()
+        ..BatchResult::default()
     };
     let stored = rows::lock_in_txn(txn, leaving.iter().copied(), Lock::Share).await?;
     let owned: Vec<provisioned::Model> = stored

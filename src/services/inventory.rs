@@ -7,105 +7,34 @@
 mod account;
 mod apply;
 mod confirm;
+mod listed_at;
 mod order;
-mod stored;
+mod reports;
+mod scan;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
-use entity::inventory_kinds as kinds;
-use entity::job_runs::JobOutcome;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait};
-use serde::{Deserialize, Serialize};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use self::account::check_account;
 use self::apply::{Applying, Claimed};
 use self::confirm::{Asking, Confirmed};
+pub(crate) use self::listed_at::{add_listed_at, listed_at, synced_at_of};
 pub use self::order::draw;
-use self::stored::{Missing, Scan, scan};
-use crate::db::{Db, column};
+pub use self::reports::{FailedSync, KindOutcome, KindReport, SyncCounts};
+use self::reports::{
+    Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, reports_of, supersede,
+};
+use self::scan::{Missing, Scan, scan};
+use crate::db::Db;
 use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
-use crate::domain::sweep::Pair;
-use crate::domain::validation::storable;
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
 
 /// How often the inventory is compared with a listing, if other syncs change it meanwhile.
 const COMPARISONS: u32 = 5;
-
-/// What a sync did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SyncCounts {
-    /// Resources in the listing.
-    pub resources: u64,
-    /// Resources that were listed for the first time, or again.
-    pub discovered: u64,
-    /// Resources with other content.
-    pub changed: u64,
-    /// Resources that are not listed any more.
-    pub gone: u64,
-    /// Kinds that were left as they are, because a later listing of them was applied before.
-    pub superseded: u64,
-    /// Resources left as they are, because the id of their row does not decode.
-    pub skipped: u64,
-    /// What came of each kind.
-    pub kinds: BTreeMap<String, KindReport>,
-}
-
-/// What came of one kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KindReport {
-    /// `complete`, `incomplete`, `not_readable` or `superseded`.
-    pub outcome: String,
-    /// Resources that were listed, if all were.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<u64>,
-    /// Resources that are not listed and of which the provider did not say that they are gone: they stay as they
-    /// were.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unconfirmed: Option<u64>,
-    /// Why it is not complete.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What is not known of them although all could be read, and why: it stays as it was last known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Fields that specs may set and that could not be read of any or some of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unread_fields: Vec<String>,
-}
-
-impl SyncCounts {
-    /// SUCCEEDED if every kind, every field that specs may set, and every row could be read; FAILED if no kind was
-    /// written; else PARTIAL.
-    pub fn outcome(&self) -> JobOutcome {
-        let complete = |kind: &&KindReport| kind.reason.is_none() && kind.unread_fields.is_empty();
-        let written = |kind: &KindReport| kind.resources.is_some();
-        if self.skipped == 0 && self.kinds.values().filter(complete).count() == self.kinds.len() {
-            JobOutcome::Succeeded
-        } else if self.kinds.values().any(written) {
-            JobOutcome::Partial
-        } else {
-            JobOutcome::Failed
-        }
-    }
-
-    /// Why the sync failed, if it did.
-    pub fn failure(&self) -> Option<String> {
-        let why = match self.outcome() {
-            JobOutcome::Failed if self.superseded > 0 => {
-                "no kind was changed: later listings are already stored"
-            }
-            JobOutcome::Failed => "no kind could be listed",
-            _ => return None,
-        };
-        Some(why.to_owned())
-    }
-}
 
 /// How a sync goes about it.
 #[derive(Clone, Debug, Default)]
@@ -116,24 +45,6 @@ pub struct SyncOptions {
     pub allow_mass_gone: bool,
     /// Goes through with a listing of another account, or of none, than the stored inventory is of.
     pub allow_other_account: bool,
-}
-
-/// A sync that failed.
-#[derive(Debug)]
-pub struct FailedSync {
-    /// Why.
-    pub error: Error,
-    /// What had come of each kind until then; empty if nothing was listed.
-    pub kinds: BTreeMap<String, KindReport>,
-}
-
-impl From<Error> for FailedSync {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            kinds: BTreeMap::new(),
-        }
-    }
 }
 
 /// Lists what the provider has and replaces the stored inventory by it, kind by kind.
@@ -190,8 +101,6 @@ pub async fn apply_listing(
         }),
     }
 }
-
-type Reports = BTreeMap<String, KindReport>;
 
 async fn apply(
     applying: Applying<'_>,
@@ -366,59 +275,6 @@ fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<&'l [ListedResource
     }
 }
 
-fn supersede(kind: &str, counts: &mut SyncCounts, reports: &mut Reports) {
-    counts.superseded += 1;
-    let why = "a later listing is already stored".to_owned();
-    let report = KindReport {
-        outcome: "superseded".to_owned(),
-        resources: None,
-        unconfirmed: None,
-        reason: Some(why),
-        note: None,
-        unread_fields: Vec::new(),
-    };
-    reports.insert(kind.to_owned(), report);
-}
-
-/// The inventory must not freeze because the clock of one server was wrong once.
-fn note_ahead_of_time(kind: &str, began: DateTime<Utc>, reports: &mut Reports) {
-    tracing::warn!(kind, %began, "the stored listing began in the future and is replaced");
-    if let Some(report) = reports.get_mut(kind) {
-        let note = format!(
-            "its last listing was stored with a start in the future, {}, because the clock of a server \
-             was wrong; it was replaced",
-            began.to_rfc3339()
-        );
-        report.note = Some(match report.note.take() {
-            Some(before) => format!("{before}; {note}"),
-            None => note,
-        });
-    }
-}
-
-fn report_confirmed(kind: &str, confirmed: &Confirmed, counts: &mut SyncCounts, reports: &mut Reports) {
-    counts.resources += confirmed.there;
-    let Some(report) = reports.get_mut(kind) else {
-        return;
-    };
-    report.resources = report.resources.map(|listed| listed + confirmed.there);
-    if let Some(why) = confirmed.reason() {
-        tracing::warn!(kind, why, "kind.unconfirmed");
-        report.outcome = "incomplete".to_owned();
-        report.unconfirmed = Some(confirmed.unconfirmed());
-        report.reason = Some(storable(&why));
-    }
-}
-
-/// An error that ends the run stands in the report of the kind where it was.
-fn incomplete_on_error<T>(kind: &str, done: Result<T>, reports: &mut Reports) -> Result<T> {
-    if let Err(error) = &done {
-        let why = KindListing::Incomplete(error.public_message());
-        reports.insert(kind.to_owned(), report_of(Err(&why), None));
-    }
-    done
-}
-
 fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOptions) -> Result<()> {
     if !is_mass_gone(gone, present) || options.allow_mass_gone {
         return Ok(());
@@ -427,33 +283,6 @@ fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOption
         "{gone} of {present} resources of the kind {kind} are no longer listed; nothing was changed. If \
          that is intended, run: drift-inbox sync --allow-mass-gone"
     )))
-}
-
-fn reports_of(listing: &Listing, kinds: &BTreeSet<String>) -> Reports {
-    let report = |kind: &String| {
-        let mut report = report_of(listed_of(listing, kind), listing.notes.get(kind));
-        let unread = listing.unread_fields.get(kind).into_iter().flatten();
-        report.unread_fields = unread.map(|&field| field.to_owned()).collect();
-        (kind.clone(), report)
-    };
-    kinds.iter().map(report).collect()
-}
-
-fn report_of(result: Result<&[ListedResource], &KindListing>, note: Option<&String>) -> KindReport {
-    let (outcome, resources, reason) = match result {
-        Ok(listed) => ("complete", Some(listed.len() as u64), None),
-        Err(KindListing::Complete(_)) => ("complete", None, None),
-        Err(KindListing::Incomplete(why)) => ("incomplete", None, Some(why)),
-        Err(KindListing::NotReadable(why)) => ("not_readable", None, Some(why)),
-    };
-    KindReport {
-        outcome: outcome.to_owned(),
-        resources,
-        unconfirmed: None,
-        reason: reason.map(|why| storable(why)),
-        note: note.map(String::as_str).map(storable),
-        unread_fields: Vec::new(),
-    }
 }
 
 /// The kinds of the listing and, if it speaks for all, those that are stored: one that it lacks is empty.
@@ -481,76 +310,4 @@ async fn kinds_to_apply<C: ConnectionTrait>(
         Some(unknown) => Err(Error::BadUserInput(format!("unknown kind {unknown:?}"))),
         None => Ok(wanted.clone()),
     }
-}
-
-/// Adds when the kind was last listed as a whole, where the resource is in a passing state: elsewhere it does not
-/// matter.
-///
-/// # Errors
-///
-/// A database that fails.
-pub(crate) async fn add_listed_at<'p, C: ConnectionTrait>(
-    connection: &C,
-    pairs: impl Iterator<Item = &'p mut Pair>,
-) -> Result<()> {
-    let mut settling: Vec<&mut Pair> = pairs
-        .filter(|pair| pair.resource.settling_since.is_some())
-        .collect();
-    if settling.is_empty() {
-        return Ok(());
-    }
-    let kinds: Vec<(String, String)> = settling.iter().map(|pair| kind_of(&pair.resource)).collect();
-    let listed = synced_at_of(connection, &kinds).await?;
-    for pair in &mut settling {
-        pair.listed_at = listed.get(&kind_of(&pair.resource)).copied();
-    }
-    Ok(())
-}
-
-/// When the kind of a resource in a passing state was last listed as a whole.
-///
-/// # Errors
-///
-/// A database that fails.
-pub(crate) async fn listed_at<C: ConnectionTrait>(
-    connection: &C,
-    resource: &resources::Model,
-) -> Result<Option<DateTime<Utc>>> {
-    if resource.settling_since.is_none() {
-        return Ok(None);
-    }
-    let kind = kind_of(resource);
-    let mut listed = synced_at_of(connection, std::slice::from_ref(&kind)).await?;
-    Ok(listed.remove(&kind))
-}
-
-fn kind_of(resource: &resources::Model) -> (String, String) {
-    (resource.provider.clone(), resource.kind.clone())
-}
-
-/// When each of these kinds was last listed as a whole, in one statement.
-pub(crate) async fn synced_at_of<C: ConnectionTrait>(
-    connection: &C,
-    wanted: &[(String, String)],
-) -> Result<BTreeMap<(String, String), DateTime<Utc>>> {
-    let names: BTreeSet<&String> = wanted.iter().map(|(_, kind)| kind).collect();
-    let select = kinds::Entity::find()
-        .select_only()
-        .columns([
-            kinds::Column::Provider,
-            kinds::Column::Kind,
-            kinds::Column::CompletedAt,
-        ])
-        .filter(kinds::Column::Kind.is_in(names));
-    let rows = connection
-        .query_all_raw(select.build(connection.get_database_backend()))
-        .await?;
-    let text = |row: &QueryResult, name| column::<String>(row, "", name).ok();
-    Ok(rows
-        .iter()
-        .filter_map(|row| {
-            let kind = (text(row, "provider")?, text(row, "kind")?);
-            Some((kind, column(row, "", "completed_at").ok().flatten()?))
-        })
-        .collect())
 }

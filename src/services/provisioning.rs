@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
-use super::stored_specs::{StoredSpec, stored_in_txn, version_in_force};
+use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
@@ -53,7 +53,7 @@ pub async fn record_provisioned(
     db.write_txn(|txn| async move {
         // Exclusively: the spec may not exist yet, and then its row cannot be locked.
         let resource = locks::resource_in_txn(&txn, record.resource_id, Lock::Update).await?;
-        let mut stored = stored_in_txn(&txn, [resource.id], Some(Lock::Update)).await?;
+        let mut stored = stored_specs_in_txn(&txn, [resource.id], Some(Lock::Update)).await?;
         let before = stored.remove(&resource.id);
         let current = version_in_force(before.as_ref());
         if record

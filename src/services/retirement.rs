@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::drift_rows;
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
-use super::stored_specs::{StoredSpec, stored_in_txn, version_in_force};
+use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
 use crate::db::Db;
 use crate::domain::sweep::{Pair, plan};
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ pub async fn retire_spec(db: &Db, actor: &str, retire: RetireSpec, now: DateTime
     }
     db.write_txn(|txn| async move {
         let resource = locks::resource_in_txn(&txn, retire.resource_id, Lock::Share).await?;
-        let stored = stored_in_txn(&txn, [resource.id], Some(Lock::Update)).await?;
+        let stored = stored_specs_in_txn(&txn, [resource.id], Some(Lock::Update)).await?;
         let stored = stored.get(&resource.id);
         let current = version_in_force(stored);
         if current != retire.expected_version {

@@ -77,7 +77,7 @@ pub(crate) fn version_in_force(stored: Option<&StoredSpec>) -> i32 {
 }
 
 /// The specs of these resources, in force or retired, by resource; locked in the order of ids, if they shall be.
-pub(crate) async fn stored_in_txn(
+pub(crate) async fn stored_specs_in_txn(
     txn: &DatabaseTransaction,
     resources: impl IntoIterator<Item = Uuid>,
     lock: Option<Lock>,

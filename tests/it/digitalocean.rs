@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use drift_inbox::services::inventory::SyncOptions;
+use drift_inbox::services::inventory::{KindOutcome, SyncOptions};
 use entity::job_runs::JobOutcome;
 use serde_json::{Value, json};
 
@@ -247,11 +247,11 @@ async fn a_token_revoked_during_a_sync_keeps_the_result_of_each_kind() {
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     let kinds = counts(&run).kinds;
     assert_eq!(kinds.len(), 20);
-    assert_eq!(kinds["droplet"].outcome, "incomplete");
+    assert_eq!(kinds["droplet"].outcome, KindOutcome::Incomplete);
     let why = kinds["droplet"].reason.as_deref().unwrap();
     assert!(why.contains("DigitalOcean rejected the token (401)"), "{why}");
-    assert_eq!(kinds["firewall"].outcome, "not_readable");
-    assert_eq!(kinds["volume"].outcome, "complete");
+    assert_eq!(kinds["firewall"].outcome, KindOutcome::NotReadable);
+    assert_eq!(kinds["volume"].outcome, KindOutcome::Complete);
     assert_eq!(account.present("droplet").await.len(), 3);
 }
 
@@ -315,28 +315,31 @@ async fn a_kind_that_is_not_readable_keeps_its_inventory() {
             .map(|(kind, report)| (kind, report.outcome))
             .collect::<BTreeMap<_, _>>()
     };
-    let unread = |kinds: &[(&str, &str)]| -> BTreeMap<String, String> {
+    let unread = |kinds: &[(&str, KindOutcome)]| -> BTreeMap<String, KindOutcome> {
         kinds
             .iter()
-            .map(|(kind, outcome)| (kind.to_string(), outcome.to_string()))
+            .map(|(kind, outcome)| (kind.to_string(), *outcome))
             .collect()
     };
     for status in [403, 404] {
         assert_eq!(
             outcomes(status, "droplets").await,
-            unread(&[("droplet", "not_readable")])
+            unread(&[("droplet", KindOutcome::NotReadable)])
         );
     }
     assert_eq!(
         outcomes(403, "domains").await,
-        unread(&[("domain", "not_readable"), ("domain_record", "not_readable")])
+        unread(&[
+            ("domain", KindOutcome::NotReadable),
+            ("domain_record", KindOutcome::NotReadable)
+        ])
     );
     // One child list makes its own kind incomplete and no other.
     for status in [404, 500] {
         let path = "domains/d2.example/records";
         assert_eq!(
             outcomes(status, path).await,
-            unread(&[("domain_record", "incomplete")])
+            unread(&[("domain_record", KindOutcome::Incomplete)])
         );
     }
 
@@ -371,7 +374,7 @@ async fn a_resource_whose_absence_cannot_be_confirmed_is_not_gone() {
         });
         let run = account.sync().await;
         assert_eq!(run.outcome, Some(JobOutcome::Partial), "{status}");
-        assert_eq!(counts(&run).kinds["droplet"].outcome, "incomplete");
+        assert_eq!(counts(&run).kinds["droplet"].outcome, KindOutcome::Incomplete);
         assert_eq!(account.present("droplet").await.len(), 3);
     }
     // An answer about another resource does not count.
@@ -384,7 +387,7 @@ async fn a_resource_whose_absence_cannot_be_confirmed_is_not_gone() {
     });
     assert_eq!(
         counts(&account.sync().await).kinds["droplet"].outcome,
-        "incomplete"
+        KindOutcome::Incomplete
     );
     account.stub.fault(|_, value| honest(value));
     assert_eq!(counts(&account.sync().await).gone, 1);

@@ -2,7 +2,7 @@
 
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::coverage;
-use drift_inbox::services::inventory::SyncOptions;
+use drift_inbox::services::inventory::{KindOutcome, SyncOptions};
 use entity::job_runs::{self, JobOutcome};
 use serde_json::{Value, json};
 
@@ -113,7 +113,7 @@ async fn pools_that_cannot_be_listed_keep_their_members_and_make_the_run_partial
         succeeded(&run);
         assert_eq!(counts(&run).changed, 1, "what else is known is applied");
         let report = &counts(&run).kinds["droplet"];
-        assert_eq!(report.outcome, "complete");
+        assert_eq!(report.outcome, KindOutcome::Complete);
         let note = format!("autoscale_pool_id keeps its last known value: {why}");
         assert_eq!(report.note.as_deref(), Some(note.as_str()));
         assert_eq!(pools(&account).await, before, "{why}");
@@ -249,15 +249,15 @@ async fn a_project_that_cannot_be_listed_changes_no_membership() {
             );
             assert_eq!(run.outcome, Some(JobOutcome::Partial), "{refused} {status}");
             let report = &counts(&run).kinds["volume"];
-            assert_eq!(report.outcome, "complete");
+            assert_eq!(report.outcome, KindOutcome::Complete);
             assert_eq!(report.unread_fields, ["project_id"]);
             let note = report.note.as_deref().unwrap();
             assert!(
                 note.starts_with(&format!("project_id keeps its last known value: /v2/{refused}: ")),
                 "{note}"
             );
-            let project = counts(&run).kinds["project"].outcome.clone();
-            assert_eq!(project == "complete", refused != "projects");
+            let project = counts(&run).kinds["project"].outcome;
+            assert_eq!(project == KindOutcome::Complete, refused != "projects");
         }
     }
     // A token that is refused there is refused everywhere.

@@ -5,7 +5,7 @@ use drift_inbox::app::App;
 use drift_inbox::clock::{Clock, ManualClock};
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider as _;
-use drift_inbox::services::inventory::{SyncOptions, apply_listing, draw};
+use drift_inbox::services::inventory::{KindOutcome, SyncOptions, apply_listing, draw};
 use entity::inventory_listings;
 use entity::job_runs::JobOutcome;
 use sea_orm::EntityTrait as _;
@@ -94,7 +94,7 @@ async fn a_concurrent_listing_of_the_previous_release_is_not_overwritten() {
     let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options).await;
     let counts = applied.unwrap();
     assert_eq!((counts.superseded, counts.changed), (1, 0));
-    assert_eq!(counts.kinds["droplet"].outcome, "superseded");
+    assert_eq!(counts.kinds["droplet"].outcome, KindOutcome::Superseded);
     assert_ne!(size_of(&t, "web-1").await.as_deref(), Some("older"));
     // The next listing of this release goes on.
     t.cloud_has([droplet("web-1").size("newer")]).await;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use drift_inbox::error::Result;
 use drift_inbox::provider::digitalocean::Limits;
 use drift_inbox::provider::{Account as Whose, InventoryProvider, Listing, Presence};
-use drift_inbox::services::inventory::{SyncOptions, sync};
+use drift_inbox::services::inventory::{KindOutcome, SyncOptions, sync};
 use entity::inventory_kinds::ListingOutcome;
 use entity::job_runs::JobOutcome;
 use futures_util::FutureExt as _;
@@ -52,8 +52,8 @@ async fn an_unconfirmed_resource_does_not_prevent_writing_others() {
         assert_eq!((found.gone, found.changed, found.discovered), (1, 1, 1));
         let report = &found.kinds["droplet"];
         assert_eq!(
-            (report.outcome.as_str(), report.unconfirmed),
-            ("incomplete", Some(1))
+            (report.outcome, report.unconfirmed),
+            (KindOutcome::Incomplete, Some(1))
         );
         let reason = report.reason.as_deref().unwrap();
         assert!(reason.contains(why) && reason.contains("\"1\""), "{reason}");

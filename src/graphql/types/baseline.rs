@@ -3,7 +3,7 @@
 use async_graphql::{ComplexObject, ID, InputObject, SimpleObject};
 
 use super::{MAX_SHOWN, ProvisionedSpec, ResourceFilterInput};
-use crate::services::baseline::{Baseline, Skipped};
+use crate::services::baseline::{Baseline, SkippedResource};
 
 /// Input of `recordBaseline`.
 #[derive(InputObject)]
@@ -69,8 +69,8 @@ pub(in crate::graphql) struct BaselineSkipped {
     reason: String,
 }
 
-impl From<Skipped> for BaselineSkipped {
-    fn from(skipped: Skipped) -> Self {
+impl From<SkippedResource> for BaselineSkipped {
+    fn from(skipped: SkippedResource) -> Self {
         Self {
             resource_id: skipped.resource_id.into(),
             kind: skipped.kind,

@@ -20,11 +20,11 @@ use crate::provider::terraform::Desired;
 use crate::services::drift_rows;
 use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
-use crate::services::stored_specs::{StoredSpec, stored_in_txn};
+use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
 
 /// What a batch did, or would do.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct BatchResult {
     pub(super) recorded: u64,
     pub(super) changed: u64,
     pub(super) taken_over: Vec<TakenOver>,
@@ -42,8 +42,8 @@ pub(super) async fn import_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
     wanted: &[Desired],
-) -> Result<Batch> {
-    let mut batch = Batch::default();
+) -> Result<BatchResult> {
+    let mut batch = BatchResult::default();
     let wanted = with_declarations_in_txn(txn, import, wanted, &mut batch).await?;
     let mut admitted = Vec::with_capacity(wanted.len());
     for desired in &wanted {
@@ -53,7 +53,7 @@ pub(super) async fn import_in_txn(
         }
     }
     let known = known_or_new_in_txn(txn, import, &admitted).await?;
-    let before = stored_in_txn(txn, known.values().map(|row| row.id), None).await?;
+    let before = stored_specs_in_txn(txn, known.values().map(|row| row.id), None).await?;
     // What is recorded already needs no lock.
     let to_record: BTreeSet<Uuid> = admitted
         .iter()
@@ -103,7 +103,7 @@ async fn with_declarations_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
     wanted: &[Desired],
-    batch: &mut Batch,
+    batch: &mut BatchResult,
 ) -> Result<Vec<Desired>> {
     locks::declarations_in_txn(txn, Lock::Share).await?;
     let keys: Vec<_> = wanted.iter().map(key).collect();
@@ -138,7 +138,7 @@ impl Asked<'_> {
     }
 }
 
-impl Batch {
+impl BatchResult {
     /// Counts what becomes of one spec; None if nothing may.
     fn judge<'a>(
         &mut self,

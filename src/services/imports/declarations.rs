@@ -16,7 +16,7 @@ use sea_orm::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::batch::{Batch, Wanted, closed_by};
+use super::batch::{BatchResult, Wanted, closed_by};
 use super::rows::{Key, lock_in_txn, rows_of};
 use super::{Import, Refusal};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
@@ -28,7 +28,7 @@ use crate::provider::check_identity;
 use crate::provider::terraform::{Declaration, State, Strength, put_into};
 use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
-use crate::services::stored_specs::{StoredSpec, stored_in_txn};
+use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
 
 /// Declarations by the resource that they are about.
 pub(super) type Declared = BTreeMap<Key, Vec<Declaration>>;
@@ -151,7 +151,7 @@ pub(super) async fn declare_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
     subjects: &[Key],
-) -> Result<Batch> {
+) -> Result<BatchResult> {
     locks::declarations_in_txn(txn, Lock::Update).await?;
     let stored = stored_about(txn, subjects).await?;
     let (mine, others): (Vec<table::Model>, Vec<table::Model>) =
@@ -233,10 +233,10 @@ async fn change_specs_in_txn(
     import: &Import<'_>,
     subjects: &[Key],
     others: &OfOthers,
-) -> Result<Batch> {
-    let mut batch = Batch::default();
+) -> Result<BatchResult> {
+    let mut batch = BatchResult::default();
     let known = rows_of(txn, subjects).await?;
-    let stored = stored_in_txn(txn, known.values().map(|row| row.id), None).await?;
+    let stored = stored_specs_in_txn(txn, known.values().map(|row| row.id), None).await?;
     let mut to_change = BTreeSet::new();
     for subject in subjects {
         let spec = known.get(subject).and_then(|row| stored.get(&row.id));
@@ -291,7 +291,7 @@ async fn record_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
     changed: Vec<OfAnother<'_>>,
-    batch: &mut Batch,
+    batch: &mut BatchResult,
 ) -> Result<()> {
     batch.changed_elsewhere = changed.len() as u64;
     let wanted = changed.iter().filter_map(|changed| {

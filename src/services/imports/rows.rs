@@ -16,7 +16,7 @@ use crate::db::{ROWS_PER_INSERT, decodable};
 use crate::error::Result;
 use crate::provider::terraform::{Desired, PROVIDER};
 use crate::services::locks::{self, Lock, locked};
-use crate::services::stored_specs::{StoredSpec, stored_in_txn};
+use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
 
 /// Specs by resource.
 pub(super) type Specs = BTreeMap<Uuid, StoredSpec>;
@@ -124,5 +124,5 @@ pub(super) async fn lock_in_txn(
         .order_by_asc(resources::Column::Id);
     let rows = locked(rows, lock);
     txn.query_all_raw(rows.build(txn.get_database_backend())).await?;
-    stored_in_txn(txn, ids, Some(Lock::Update)).await
+    stored_specs_in_txn(txn, ids, Some(Lock::Update)).await
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Import;
-use super::batch::Batch;
+use super::batch::BatchResult;
 use crate::provider::terraform::{Skipped, State};
 
 /// What an import did, or would do.
@@ -95,7 +95,7 @@ impl ImportSummary {
         }
     }
 
-    pub(super) fn add(&mut self, batch: Batch) {
+    pub(super) fn add(&mut self, batch: BatchResult) {
         self.recorded += batch.recorded;
         self.changed += batch.changed;
         self.taken_over.extend(batch.taken_over);

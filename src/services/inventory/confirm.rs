@@ -11,7 +11,7 @@ use serde_json::Map;
 
 use super::SyncCounts;
 use super::apply::Kind;
-use super::stored::{Missing, of_ids, read};
+use super::scan::{Missing, of_ids, read};
 use crate::domain::inventory::StoredResource;
 use crate::error::Result;
 use crate::provider::{InventoryProvider, Presence};

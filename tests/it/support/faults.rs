@@ -40,8 +40,8 @@ pub(crate) async fn sync_with(
     assert_eq!(account.present("volume").await.len(), 1);
     let droplets = counts(&run).kinds.remove("droplet");
     let said = droplets.map(|kind| match kind.reason {
-        Some(reason) => format!("{}: {reason}", kind.outcome),
-        None => kind.outcome,
+        Some(reason) => format!("{}: {reason}", kind.outcome.label()),
+        None => kind.outcome.label().to_owned(),
     });
     (run, said.unwrap_or_default())
 }

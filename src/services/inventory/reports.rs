@@ -1,0 +1,217 @@
+//! The counts and reports of a sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use entity::job_runs::JobOutcome;
+use serde::{Deserialize, Serialize};
+
+use super::confirm::Confirmed;
+use super::listed_of;
+use crate::domain::inventory::ListedResource;
+use crate::domain::validation::storable;
+use crate::error::{Error, Result};
+use crate::provider::{KindListing, Listing};
+
+/// Counts and reports of a sync.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SyncCounts {
+    /// Resources in the listing.
+    pub resources: u64,
+    /// Resources that were listed for the first time, or again after they were gone.
+    pub discovered: u64,
+    /// Resources whose content changed.
+    pub changed: u64,
+    /// Resources that are gone now.
+    pub gone: u64,
+    /// Kinds that were left unchanged because a newer listing of them is already stored.
+    pub superseded: u64,
+    /// Resources that were left unchanged because the id of their row does not decode.
+    pub skipped: u64,
+    /// The report of each kind.
+    pub kinds: BTreeMap<String, KindReport>,
+}
+
+/// The result of a sync for one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KindOutcome {
+    /// The listing is complete and was written.
+    Complete,
+    /// The listing is incomplete, or it could not be written or confirmed as a whole.
+    Incomplete,
+    /// The token lacks a scope.
+    NotReadable,
+    /// A newer listing is already stored.
+    Superseded,
+}
+
+impl KindOutcome {
+    /// Returns the outcome in words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Incomplete => "incomplete",
+            Self::NotReadable => "not readable",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// The report of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindReport {
+    /// The result.
+    pub outcome: KindOutcome,
+    /// The number of resources that were listed, if the listing is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<u64>,
+    /// The number of unconfirmed resources, which stay as they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<u64>,
+    /// The reason why the outcome is not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A remark about a complete listing, such as fields that could not be read and keep their last values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Unread fields that specs may set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread_fields: Vec<String>,
+}
+
+impl SyncCounts {
+    /// Returns SUCCEEDED if every kind, every field that specs may set, and every row could be read, FAILED if no
+    /// kind was written, and otherwise PARTIAL.
+    pub fn outcome(&self) -> JobOutcome {
+        let complete = |kind: &&KindReport| kind.reason.is_none() && kind.unread_fields.is_empty();
+        let written = |kind: &KindReport| kind.resources.is_some();
+        if self.skipped == 0 && self.kinds.values().filter(complete).count() == self.kinds.len() {
+            JobOutcome::Succeeded
+        } else if self.kinds.values().any(written) {
+            JobOutcome::Partial
+        } else {
+            JobOutcome::Failed
+        }
+    }
+
+    /// Returns the reason why the sync failed, if it did.
+    pub fn failure(&self) -> Option<String> {
+        let why = match self.outcome() {
+            JobOutcome::Failed if self.superseded > 0 => {
+                "no kind was changed: later listings are already stored"
+            }
+            JobOutcome::Failed => "no kind could be listed",
+            _ => return None,
+        };
+        Some(why.to_owned())
+    }
+}
+
+/// A sync that failed.
+#[derive(Debug)]
+pub struct FailedSync {
+    /// The error.
+    pub error: Error,
+    /// The reports of the kinds until then; empty if nothing was listed.
+    pub kinds: BTreeMap<String, KindReport>,
+}
+
+impl From<Error> for FailedSync {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            kinds: BTreeMap::new(),
+        }
+    }
+}
+
+pub(super) type Reports = BTreeMap<String, KindReport>;
+
+pub(super) fn supersede(kind: &str, counts: &mut SyncCounts, reports: &mut Reports) {
+    counts.superseded += 1;
+    let why = "a later listing is already stored".to_owned();
+    let report = KindReport {
+        outcome: KindOutcome::Superseded,
+        resources: None,
+        unconfirmed: None,
+        reason: Some(why),
+        note: None,
+        unread_fields: Vec::new(),
+    };
+    reports.insert(kind.to_owned(), report);
+}
+
+/// Notes in the report that a stored listing from the future was replaced: a wrong clock of one server must not
+/// freeze the inventory.
+pub(super) fn note_ahead_of_time(kind: &str, began: DateTime<Utc>, reports: &mut Reports) {
+    tracing::warn!(kind, %began, "the stored listing began in the future and is replaced");
+    if let Some(report) = reports.get_mut(kind) {
+        let note = format!(
+            "its last listing was stored with a start in the future, {}, because the clock of a server \
+             was wrong; it was replaced",
+            began.to_rfc3339()
+        );
+        report.note = Some(match report.note.take() {
+            Some(before) => format!("{before}; {note}"),
+            None => note,
+        });
+    }
+}
+
+pub(super) fn report_confirmed(
+    kind: &str,
+    confirmed: &Confirmed,
+    counts: &mut SyncCounts,
+    reports: &mut Reports,
+) {
+    counts.resources += confirmed.there;
+    let Some(report) = reports.get_mut(kind) else {
+        return;
+    };
+    report.resources = report.resources.map(|listed| listed + confirmed.there);
+    if let Some(why) = confirmed.reason() {
+        tracing::warn!(kind, why, "kind.unconfirmed");
+        report.outcome = KindOutcome::Incomplete;
+        report.unconfirmed = Some(confirmed.unconfirmed());
+        report.reason = Some(storable(&why));
+    }
+}
+
+/// Marks the kind as incomplete if an error ended the run there.
+pub(super) fn incomplete_on_error<T>(kind: &str, done: Result<T>, reports: &mut Reports) -> Result<T> {
+    if let Err(error) = &done {
+        let why = KindListing::Incomplete(error.public_message());
+        reports.insert(kind.to_owned(), report_of(Err(&why), None));
+    }
+    done
+}
+
+pub(super) fn reports_of(listing: &Listing, kinds: &BTreeSet<String>) -> Reports {
+    let report = |kind: &String| {
+        let mut report = report_of(listed_of(listing, kind), listing.notes.get(kind));
+        let unread = listing.unread_fields.get(kind).into_iter().flatten();
+        report.unread_fields = unread.map(|&field| field.to_owned()).collect();
+        (kind.clone(), report)
+    };
+    kinds.iter().map(report).collect()
+}
+
+fn report_of(result: Result<&[ListedResource], &KindListing>, note: Option<&String>) -> KindReport {
+    let (outcome, resources, reason) = match result {
+        Ok(listed) => (KindOutcome::Complete, Some(listed.len() as u64), None),
+        Err(KindListing::Complete(_)) => (KindOutcome::Complete, None, None),
+        Err(KindListing::Incomplete(why)) => (KindOutcome::Incomplete, None, Some(why)),
+        Err(KindListing::NotReadable(why)) => (KindOutcome::NotReadable, None, Some(why)),
+    };
+    KindReport {
+        outcome,
+        resources,
+        unconfirmed: None,
+        reason: reason.map(|why| storable(why)),
+        note: note.map(String::as_str).map(storable),
+        unread_fields: Vec::new(),
+    }
+}
