@@ -252,8 +252,8 @@ async fn one_change_per_kind_opens_exactly_one_drift_each() {
         account.stub.change(list, index, change);
         expected.insert((kind.to_owned(), id.to_owned(), field.to_owned()));
     }
-    // A registry never changes, and a domain has no field that a state declares: one is another
-    // now, the other is in another project.
+    // A registry never changes, and a domain has no field that a state declares. So the registry is replaced, and the
+    // domain moves to another project.
     account
         .stub
         .change("registries", 0, |it| it["region"] = "nyc3".into());

@@ -161,7 +161,7 @@ async fn a_transaction_that_postgresql_aborted_is_not_reported_as_success() {
     let outcome = t
         .db()
         .write_txn(|txn| async move {
-            // A mistake of a caller: the error is lost, and PostgreSQL answers COMMIT by rolling back.
+            // A faulty caller: it ignores the error, and PostgreSQL answers COMMIT by rolling back.
             let failed = txn
                 .execute_unprepared("INSERT INTO no_such_table VALUES (1)")
                 .await;
@@ -280,7 +280,7 @@ fn a_read_only_command_creates_no_database_file() {
 
 #[test]
 fn a_file_that_cannot_be_opened_is_named() {
-    // Nothing can be made there, not even by root.
+    // Files cannot be created there, not even by root.
     let program = Program::new().with("DATABASE_URL", "sqlite:///proc/drift.db?mode=rwc");
     let ended = program.run(&["migrate"]);
     assert_eq!(ended.code, Some(1), "{}", ended.said());
@@ -291,7 +291,7 @@ fn a_file_that_cannot_be_opened_is_named() {
 /// Sets a setting of the database itself, and ends its connections, so that new ones use it.
 async fn set(t: &TestApp, setting: &str) {
     let name = t.database.url.rsplit('/').next().unwrap().to_owned();
-    // This transaction writes, whatever the database says.
+    // This transaction writes even if the database is read-only by default.
     let alter = format!("BEGIN READ WRITE; ALTER DATABASE {name} {setting}; COMMIT");
     t.database.execute(alter).await.unwrap();
 }

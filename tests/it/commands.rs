@@ -134,7 +134,7 @@ fn wrong_usage_exits_with_code_2() {
 #[tokio::test]
 async fn a_database_is_migrated_before_a_command_or_by_migrate() {
     let database = TestDb::create().await;
-    // On SQLite this makes the file.
+    // On SQLite this creates the file.
     database.execute("SELECT 1").await.unwrap();
     let program = on(&database)
         .with("DRIFT_MIGRATE", "off")

@@ -114,7 +114,7 @@ async fn coverage_filters_and_baseline_agree_on_unmanaged_resources() {
     assert_eq!(
         found(&t, "{ managed: false }").await,
         1,
-        "there, and asked for by nobody"
+        "it exists and has no spec"
     );
     assert_eq!(found(&t, "{ managed: false, gone: false }").await, 1);
     assert_eq!(

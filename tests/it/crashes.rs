@@ -69,7 +69,7 @@ fn at(t: &TestApp, time: DateTime<Utc>) -> Db {
     t.db().clone().with_time(ManualClock::at(time))
 }
 
-/// The newest run of a job as it shows at this time.
+/// The newest run of a job as the API returns it at this time.
 async fn newest_run(db: &Db, job: Job, now: DateTime<Utc>) -> entity::job_runs::Model {
     let db = db.clone().with_time(ManualClock::at(now));
     let page = job_runs::list(&db, Some(job), &PageRequest::first(1))
@@ -92,7 +92,7 @@ async fn sweep_killed_in_the_middle(t: &TestApp) -> u64 {
     after
 }
 
-/// Each row is right, and was detected once.
+/// Each row is correct and was detected once.
 async fn everything_was_detected_once(t: &TestApp) {
     let drifts = t.drifts().await;
     assert_eq!(drifts.len() as u64, ROWS);
@@ -129,7 +129,10 @@ async fn a_sweep_after_three_killed_sweeps_opens_exactly_the_remaining_drifts() 
         rows_then = rows_now;
     }
     let run = newest_run(t.db(), Job::DetectDrift, t.now()).await;
-    assert_eq!(run.finished_at, None, "nobody was left to say so");
+    assert_eq!(
+        run.finished_at, None,
+        "its process was killed before it could record the end"
+    );
     let counts = t.sweep().await;
     assert_eq!(counts.resources, RESOURCES as u64);
     assert!(counts.opened > 0 && counts.opened <= ROWS - rows_then);
@@ -166,7 +169,7 @@ async fn a_killed_run_is_abandoned_after_30_seconds_and_blocks_no_other_run() {
     assert_eq!(written_off.finished_at, Some(later));
 }
 
-/// An inventory file of so many droplets.
+/// An inventory file with this many droplets.
 fn inventory_file(droplets: usize) -> tempfile::NamedTempFile {
     let droplet =
         |n| json!({ "kind": "droplet", "providerId": format!("p-{n}"), "name": format!("web-{n}") });

@@ -1,4 +1,4 @@
-//! A sweep compares every spec with its resource, and writes no more than what changed.
+//! A sweep compares every spec with its resource, and writes only what changed.
 
 use std::sync::{Arc, Mutex};
 

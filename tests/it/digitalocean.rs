@@ -151,7 +151,7 @@ async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
         "domains/d2.example/records",
     ];
     for list in lists {
-        // The last domain has no records; those of the others would go with it.
+        // The last domain has no records; deleting another domain would also delete its records.
         account.stub.delete(list, if list == "domains" { 4 } else { 0 });
     }
     account.stub.change("kubernetes/clusters", 0, |cluster| {
@@ -166,7 +166,7 @@ async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
         run.error,
         run.counts
     );
-    // With the database go its trusted sources, and a pool of the cluster.
+    // Deleting the database also deletes its trusted sources; a pool of the cluster is deleted as well.
     assert_eq!(counts(&run).gone, lists.len() as u64 + 2, "{}", run.counts);
     // One request each, for the certificate by its name. Of a database that is gone, the trusted sources are requested
     // as well: a read-only replica has some although no list has the replica.
@@ -186,7 +186,7 @@ async fn the_token_of_another_account_changes_nothing() {
     // The token of another user of the same team.
     account.stub.is_account("grace", Some("team-1"));
     assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
-    // That user's own account, and another team.
+    // The user's personal account, and another team.
     for team in [None, Some("team-2")] {
         account.stub.is_account("grace", team);
         account.stub.has("droplets", [droplet(9)]);

@@ -120,7 +120,7 @@ async fn pools_that_cannot_be_listed_keep_their_members_and_make_the_run_partial
     }
 }
 
-/// Two projects, and something of every kind that lives in one.
+/// Two projects, and a resource of every kind that can be in a project.
 async fn account_with_projects() -> Account {
     let account = Account::new().await;
     let stub = &account.stub;
@@ -309,7 +309,7 @@ async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
     assert_eq!(projects(&account, "droplet").await[0], some("p-1"));
 }
 
-/// What projects have comes of the configuration, and of the cloud only if the token may read it.
+/// Projects of resources are known from the configuration, and from the cloud only if the token may read them.
 #[tokio::test]
 async fn an_unknown_project_membership_is_not_drift() {
     let account = account_with_projects().await;

@@ -1,5 +1,5 @@
-//! No secret reaches the database, a log or an answer: fields come in by allow-list, and of the body of an
-//! error nothing is kept.
+//! No secret reaches the database, a log or an answer: fields are read by an allow-list, and the body of an error is
+//! dropped.
 
 use std::process::{Command, Output};
 
@@ -12,7 +12,7 @@ use crate::support::stub_do::{TOKEN, honest, response};
 /// Every planted secret contains this text.
 const PLANTED: &str = "hunter2";
 
-/// An account where a secret is wherever the API has one, and in fields that it does not have yet.
+/// An account with a secret in every field of the API that can contain one, and in unknown fields.
 fn plant(account: &Account) {
     let stub = &account.stub;
     let secret = |what: &str| format!("{PLANTED}-{what}");

@@ -158,7 +158,7 @@ async fn all_are_accepted(server: &mut OnDisk, accepted: &[String]) {
     assert_eq!(left.len() + accepted.len(), 60, "what was not accepted is open");
 }
 
-/// What must be true however the disk is full.
+/// Checks what must hold for every kind of full disk.
 async fn every_accept_that_is_answered_ok_is_kept(fill: impl AsyncFn(&OnDisk), free: impl Fn(&OnDisk)) {
     let mut server = with_drift_everywhere().await;
     let open = drifts(&server).await;
@@ -212,7 +212,7 @@ async fn empty_log(server: &OnDisk) {
     let db = server.database().await;
     let began = Instant::now();
     while std::fs::metadata(&log).unwrap().len() > 0 {
-        // It does nothing while a query reads what is in the log.
+        // A checkpoint does nothing while a query reads the log.
         db.reader()
             .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
             .await
@@ -222,7 +222,7 @@ async fn empty_log(server: &OnDisk) {
     db.close().await.unwrap();
 }
 
-/// Bounds the size of the files that a process may write.
+/// Limits the size of the files that a process may write.
 fn limit_files(pid: u32, bytes: &str) {
     let limited = Command::new("prlimit")
         .args(["--pid", &pid.to_string(), &format!("--fsize={bytes}:unlimited")])

@@ -8,7 +8,7 @@ use crate::foreign_rows::{DRIFT_FAULTS, Faults, WANTED, faults, name, resized, s
 use crate::support::{ADMIN, TestApp};
 
 /// What a list shows, page by page in twos, `forward` or from its end. `list` is a connection with the
-/// arguments `$page` in it; `text` picks what is looked at of a row.
+/// arguments `$page`; `text` returns what is compared of a row.
 async fn walk(t: &TestApp, forward: bool, list: &str, text: impl Fn(&Value) -> String) -> Vec<String> {
     let (cursor, more) = if forward {
         ("endCursor", "hasNextPage")

@@ -1,5 +1,5 @@
-//! Other programs write to the tables too. A row of theirs that does not decode is skipped and counted; it
-//! ends no sweep, no page and no sync.
+//! Other programs write to the tables too. A row that cannot be decoded is skipped and counted, and does not make a
+//! sweep, a page or a sync fail.
 
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::detection::SweepCounts;
@@ -38,7 +38,7 @@ pub(crate) fn faults(t: &TestApp, faults: Faults) -> &'static [&'static str] {
     faults[usize::from(t.database.is_postgres())]
 }
 
-/// Does this to the rows of these droplets in a table.
+/// Applies an assignment to the rows of these droplets in a table.
 pub(crate) async fn spoil(t: &TestApp, table: &str, fault: &str, numbers: &[usize]) {
     let names: Vec<String> = numbers.iter().map(|n| format!("'{}'", name(*n))).collect();
     let names = names.join(", ");

@@ -38,7 +38,7 @@ async fn write(browser: &Browser, document: &str) {
         json!(document)
     );
     browser.run(&script).await;
-    // Until then, the button runs the operation that the tab is named after, which is gone.
+    // Until then, the button runs the operation that the tab is named after, which no longer exists.
     browser
         .until("document.querySelector('.graphiql-tab-active').innerText.trim() !== 'Inbox'")
         .await;
@@ -163,11 +163,11 @@ async fn graphiql_marks_no_error_in_its_initial_operations() {
             .see(&format!(".graphiql-tab:nth-child({number}).graphiql-tab-active"))
             .await;
         check(&browser).await;
-        // A mark of the tab before may still be there for a moment; one of this tab stays.
+        // A mark of the previous tab may remain for a moment; a mark of this tab stays.
         browser.until(&format!("{MARKS}.length === 0")).await;
     }
     browser.shoot("graphiql-record").await;
-    // Its own check is on: what is wrong is marked.
+    // GraphiQL's own check is on: errors are marked.
     write(&browser, "{ nowhere }").await;
     browser.see(".CodeMirror-lint-mark-error").await;
 }

@@ -97,7 +97,7 @@ async fn code(t: &TestApp, token: Option<&str>, (root, field, call): (&str, &str
     let id = json!({ "id": "00000000-0000-7000-8000-000000000000" });
     let answer = if root == "Subscription" {
         let mut listener = Listener::new(&t.router, token, &query, id).await;
-        // Refused at once, or silent as long as nothing happens.
+        // A refused subscription ends at once; an accepted one sends nothing until something changes.
         listener.event_at_once().map_or(Value::Null, |(_, data)| data)
     } else {
         t.ask_as(token, &query, id).await
@@ -252,7 +252,7 @@ fn bad_tokens(t: &TestApp) -> Vec<(&'static str, String)> {
     let secret = "a secret for tests, and long enough for them";
     let good = signed(secret, "drift-inbox", "drift-inbox");
     let expired = t.token(Some(ADMIN), &["platform_admin"]);
-    // The others are good for ten hours, this one was for one.
+    // The other tokens are valid for ten hours, this one for one hour.
     t.later(TimeDelta::hours(2));
     vec![
         ("garbage", "garbage".to_owned()),

@@ -81,7 +81,7 @@ async fn drift_of_a_server_whose_clock_is_behind_appears() {
     served.sweep().await;
     let late = row(&served, "web-2", "region").await;
     browser.see_text(&late, "tor1").await;
-    // At its place by its time, below what is newer.
+    // It is placed by its time, below newer ones.
     let last = format!("[...document.querySelectorAll('{ROW}')].at(-1).matches(\"{late}\")");
     assert_eq!(browser.run(&format!("return {last}")).await, json!(true));
 }

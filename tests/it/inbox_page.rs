@@ -298,7 +298,7 @@ async fn a_link_with_a_rejected_token_shows_why_it_is_rejected() {
         browser
             .see_text(reason, &format!("The token in this link {why}"))
             .await;
-        // The token is forgotten: a reload asks for one and gives no reason of its own.
+        // The token is removed: after a reload the page asks for one and shows no reason.
         browser.go("/").await;
         browser.see("[data-testid=sign-in-form]").await;
         browser.see_none(reason).await;
@@ -317,7 +317,7 @@ async fn a_misspelt_filter_in_the_address_is_named() {
         .see_text(notice, "do not filter the list: \u{201c}regoin\u{201d}")
         .await;
     browser.shoot("unread-parameters").await;
-    // The address of a view that is chosen has only what the page can use.
+    // After a view is selected, the address contains only parameters that the page uses.
     browser.click("a[data-view=history]").await;
     browser.see_none(&format!("{notice}:not([hidden])")).await;
 }

@@ -47,7 +47,7 @@ async fn accept(t: &TestApp, name: &str) {
     t.accept(&drift).await.unwrap();
 }
 
-/// The ids of all drifts in an order, told from the rows themselves.
+/// The ids of all drifts in an order, computed from the rows.
 async fn in_order(t: &TestApp, field: &str, direction: &str) -> Vec<Value> {
     let mut rows = t.drifts().await;
     rows.sort_by_key(|row: &cloud_drift::Model| match field {
@@ -204,7 +204,7 @@ async fn rows_added_or_removed_between_pages_do_not_shift_pages() {
         .await;
     t.record_spec("new", json!({ "region": "fra1" })).await;
     t.sweep().await;
-    // The row that the cursor was made of leaves the list, and the cursor still holds.
+    // The row of the cursor leaves the list, and the cursor is still valid.
     let last = t
         .drifts()
         .await

@@ -1,4 +1,4 @@
-//! Every view of the page, as people with other eyes and other screens have it, and as large as it gets.
+//! Accessibility of every view of the page, on all screen sizes, and with the most rows.
 
 use entity::inventory_kinds;
 use entity::job_runs::JobOutcome;
@@ -15,7 +15,7 @@ use crate::support::served::Served;
 /// A phone, a laptop and a large screen; colours are the same on all of them.
 const SCREENS: [(u32, &str); 3] = [(360, "light"), (1920, "light"), (1280, "dark")];
 
-/// Looks at what is shown on every screen: nothing may be hard to read or to reach, or lie beside the screen.
+/// Checks a view on every screen size: no accessibility violation, and nothing outside the screen.
 async fn look_at(browser: &Browser, view: &str) {
     for (width, scheme) in SCREENS {
         browser.prefer(scheme).await;

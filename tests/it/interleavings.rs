@@ -176,7 +176,7 @@ async fn a_missing_resource_accepted_during_a_sweep_stays_accepted() {
     t.sweep().await;
     let missing = t.open_drift("web-1", "*").await;
     t.cloud_has([droplet("web-1").size(LARGE)]).await;
-    // It would close the row and open another.
+    // The sweep would close the row and open another.
     let batch = gathered(&t).await;
     t.cloud_has([]).await;
     t.accept(&missing).await.unwrap();
@@ -237,7 +237,7 @@ async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Mo
     let recorded = Arc::clone(&left);
     let swept = t.connect().await.observed(move |info| {
         let sql = &info.statement.sql;
-        // The last that a batch reads, and without the lock of those that write.
+        // The last query of a batch, which is outside the transaction that writes.
         let has_read = sql.starts_with("SELECT")
             && sql.contains(r#"FROM "cloud_drift""#)
             && !sql.contains("cloud_provisioned")

@@ -278,7 +278,7 @@ async fn an_older_listing_never_overwrites_a_newer_one() {
             .contains("later listings are already stored")
     );
     assert_eq!(t.tables().await, before);
-    // A slow listing of one kind does not hold up the kinds of which nothing newer is known.
+    // A slow listing of one kind does not delay kinds without a newer listing.
     t.later(TimeDelta::seconds(1));
     t.cloud
         .set([droplet("web-1").size("older"), volume("data").region("fra1")]);

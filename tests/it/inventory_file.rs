@@ -51,7 +51,7 @@ impl FromFile {
         self.app.jobs().run(request).await.unwrap()
     }
 
-    /// The run must fail, change nothing, and name the file and each of these words.
+    /// The run must fail, change nothing, and its error must name the file and each of these words.
     async fn refuses(&self, text: impl AsRef<[u8]>, words: &[&str]) {
         let text = text.as_ref();
         let before = self.t.tables().await;
@@ -89,7 +89,7 @@ async fn list(path: &Path) -> Result<Listing, Error> {
     InventoryFile::new(path).list(None, DateTime::UNIX_EPOCH).await
 }
 
-/// `levels` objects, one in the other.
+/// `levels` nested objects.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }))
 }

@@ -1,4 +1,4 @@
-//! Which module may import which, checked in the sources, so that the layers stay ordered.
+//! The imports between modules follow the order of the layers. Checked in the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -110,7 +110,7 @@ fn source(root: &Path, path: &Path) -> Source {
     }
 }
 
-/// Whether `text` ends before the position with something that makes the word there a part of another.
+/// Whether the word at the position is the end of a longer word.
 fn continues_a_name(text: &str, at: usize) -> bool {
     text[..at]
         .chars()

@@ -83,7 +83,7 @@ async fn a_concurrent_listing_of_the_previous_release_is_not_overwritten() {
     let place = draw(t.db()).await.unwrap();
     t.cloud.set([droplet("web-1").size("older")]);
     let listing = t.cloud.list(None, place.began_at).await.unwrap();
-    // It began later, and is applied first.
+    // This listing began later and is applied first.
     t.later(TimeDelta::seconds(1));
     let sql = format!(
         "UPDATE inventory_kinds SET listing_started_at = '{}'",
@@ -96,7 +96,7 @@ async fn a_concurrent_listing_of_the_previous_release_is_not_overwritten() {
     assert_eq!((counts.superseded, counts.changed), (1, 0));
     assert_eq!(counts.kinds["droplet"].outcome, KindOutcome::Superseded);
     assert_ne!(size_of(&t, "web-1").await.as_deref(), Some("older"));
-    // The next listing of this release goes on.
+    // The next listing of this release continues the numbers.
     t.cloud_has([droplet("web-1").size("newer")]).await;
     assert_eq!(size_of(&t, "web-1").await.as_deref(), Some("newer"));
 }

@@ -207,7 +207,7 @@ async fn a_transaction_that_commits_late_is_sent_once() {
         t.open_drift("web-1", "size_slug").await,
         t.open_drift("web-2", "region").await,
     );
-    // SQLite has one writer at a time: there the slow one can only be of another clock.
+    // SQLite has one writer at a time: there an event can be late only because of another clock.
     let time = t.now() - TimeDelta::seconds(90);
     let held = if t.database.is_postgres() {
         Some(late(&t, &slow, time).await)
@@ -253,7 +253,7 @@ async fn each_subscriber_receives_the_drifts_that_match_its_filter() {
         listeners.push((listener, wanted));
     }
     t.sweep().await;
-    // The last one waits for it; the others are OPEN for the last time they are looked at.
+    // The last drift waits for its transaction; the others have been read as OPEN for the last time.
     for (listener, wanted) in &mut listeners[..3] {
         hears(listener, wanted).await;
     }
@@ -431,7 +431,7 @@ async fn the_event_stream_conforms_to_its_protocol() {
     );
     t.sweep().await;
     assert!(listener.drift().await["id"].is_string());
-    // A query is a stream of one.
+    // A query is a stream of one result.
     let mut query = Listener::new(&t.router, Some(&viewer(&t)), "{ viewer { id } }", json!({})).await;
     let wanted = json!({ "data": { "viewer": { "id": "user-1" } } });
     assert_eq!(query.event().await, Some(("next".to_owned(), wanted)));

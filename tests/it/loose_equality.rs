@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 
-/// Values as JSON texts that mean the same, so that no macro puts a number in other words.
+/// Values as JSON texts that are loosely equal. Texts, because a macro would rewrite the numbers.
 const SAME: [(&str, &str); 24] = [
     ("25", "\"25\""),
     ("25.0", "25"),
@@ -149,5 +149,5 @@ async fn an_open_drift_whose_numbers_the_database_rewrites_does_not_change() {
         fields_compared: numbers.len() as u64,
         ..SweepCounts::default()
     };
-    assert_eq!(counts, quiet, "what was accepted is what is there");
+    assert_eq!(counts, quiet, "the accepted values equal the live values");
 }

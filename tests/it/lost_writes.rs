@@ -38,7 +38,7 @@ async fn write_and_lose(db: &Db, id: u32) -> Result<(), Error> {
     .await
 }
 
-/// A write that is refused by a rule, as an accept of what moved is.
+/// A write that is refused by a rule, like an accept of a value that has changed.
 async fn refused_write(db: &Db) {
     let refused: Result<(), Error> = db.write_txn(|_txn| async { Err(Error::NotFound("drift")) }).await;
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");

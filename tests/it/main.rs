@@ -1,7 +1,7 @@
 //! The integration tests: one binary, written in the terms of the domain on top of a `TestApp`.
 //!
-//! On SQLite by default; on PostgreSQL where `TEST_DATABASE_URL` names a server. Every test has a database
-//! of its own.
+//! They run on SQLite by default, and on PostgreSQL if `TEST_DATABASE_URL` names a server. Every test has its own
+//! database.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -340,7 +340,10 @@ async fn a_row_inserted_by_another_program_gets_the_column_defaults() {
     let resource = foreign_resource(&t).await;
     let row = t.resource("web-1").await;
     assert_eq!((row.tags, row.attrs, row.revision), (json!([]), json!({}), 1));
-    assert!(row.first_seen_at.is_some(), "whoever inserts it has seen it");
+    assert!(
+        row.first_seen_at.is_some(),
+        "its default is the time of the insertion"
+    );
     assert_eq!((row.gone_at, row.settling_since), (None, None));
     let sql = format!(
         "INSERT INTO cloud_provisioned (id, resource_id, spec, spec_version, recorded_by, recorded_at, created_at) \

@@ -248,7 +248,7 @@ fn retire_input(resource: uuid::Uuid, version: i32) -> Value {
 async fn retiring_a_spec_makes_its_drift_stale() {
     let t = drifted().await;
     assert_eq!(t.inbox().await.len(), 2);
-    // Settling: no drift of a spec in force would close now.
+    // The resource is settling: a drift of a spec in force would not close now.
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb").settling()])
         .await;
     let id = t.resource("web-1").await.id;

@@ -236,5 +236,5 @@ async fn a_started_run_ends_however_early_the_client_disconnects() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let open = runs(&t).await.into_iter().filter(|run| run.outcome.is_none());
-    panic!("nobody carries these out: {:?}", open.collect::<Vec<_>>());
+    panic!("no process runs these: {:?}", open.collect::<Vec<_>>());
 }

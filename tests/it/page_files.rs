@@ -134,7 +134,7 @@ async fn the_page_may_run_only_its_own_scripts() {
         page.body
             .contains("<script type=\"module\" src=\"/web/main.js\"></script>")
     );
-    // The names of XML are no addresses.
+    // XML namespaces are names, not addresses.
     for (path, content) in files_of("") {
         let foreign = content.replace("http://www.w3.org/", "");
         assert!(

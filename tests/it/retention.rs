@@ -49,7 +49,7 @@ impl TestApp {
         purge(self.db(), &keep, &clock).await.unwrap()
     }
 
-    /// Imports a state, however much left it.
+    /// Imports a state, even if it lacks most resources.
     async fn import_only(&self, state: &State) {
         let options = ImportOptions {
             allow_mass_retire: true,
@@ -58,7 +58,7 @@ impl TestApp {
         self.try_import(state, options).await.unwrap();
     }
 
-    /// The cloud has exactly this from now on, however much is gone.
+    /// Syncs exactly these resources, even if most others are gone.
     async fn cloud_has_only(&self, resources: impl IntoIterator<Item = Listed>) {
         self.cloud.set(resources);
         self.later(TimeDelta::seconds(1));
@@ -87,7 +87,7 @@ async fn a_thousand_autoscaled_droplets_a_day_do_not_grow_a_table() {
         }
         days.push(counts);
     }
-    // One day's droplets there, those of the days that are kept gone.
+    // The droplets of one day exist; those of the kept days are gone.
     assert!(days.iter().all(|counts| counts[0] <= 4_000), "{days:?}");
     assert!(days.iter().all(|counts| counts[1] <= 8_000), "{days:?}");
     assert!(days.iter().all(|counts| counts[2] <= 6), "{days:?}");
@@ -494,7 +494,7 @@ async fn runs_of_a_source_and_active_runs_are_found_by_an_index() {
         .await
         .unwrap();
     let statements = std::mem::take(&mut *log.lock().unwrap());
-    // An empty table is all the same to PostgreSQL: there, either index finds what is under way.
+    // For an empty table PostgreSQL may choose either index.
     let under_way = match t.db().backend() {
         DbBackend::Sqlite => "ix_job_runs_unfinished_job_started_at",
         _ => "ix_job_runs_",

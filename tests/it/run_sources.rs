@@ -193,7 +193,7 @@ async fn a_last_success_in_the_future_does_not_prevent_catch_up_and_is_reported(
 #[tokio::test]
 async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
     let t = TestApp::new().await;
-    // The clock of the database is that of the test; those of the servers are not.
+    // The clock of the database is the test's clock; the clocks of the servers differ.
     let wrong = |by: TimeDelta| {
         let inventory = Arc::clone(&t.cloud) as Arc<dyn InventoryProvider>;
         let clock = Clock::Manual(ManualClock::at(t.now() + by));

@@ -1,5 +1,4 @@
-//! The printed schema: that it is the one in the repository, that it keeps to its conventions, and that it
-//! has what was promised.
+//! The printed schema equals the file in the repository, follows the conventions, and contains the promised fields.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +54,7 @@ fn implements_node(ty: &TypeDefinition) -> bool {
     matches!(&ty.kind, TypeKind::Object(object) if object.implements.iter().any(|name| name.node == "Node"))
 }
 
-/// `[Drift!]!` is about `Drift`.
+/// The named type of a type: `Drift` for `[Drift!]!`.
 fn base(ty: &str) -> &str {
     ty.trim_matches(['[', ']', '!'])
 }

@@ -53,7 +53,7 @@ async fn get(address: &str, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// Stops it as a supervisor does.
+/// Stops the server as a supervisor does.
 fn stopped(running: Running, signal: &str) -> Ended {
     let began = Instant::now();
     running.signal(signal);

@@ -1,4 +1,4 @@
-//! Bad settings are refused by name before anything starts, and no secret is ever shown.
+//! Invalid settings are refused by name before anything starts, and no secret is shown.
 
 use crate::support::db::TestDb;
 use crate::support::process::{Ended, Program};

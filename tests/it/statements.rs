@@ -224,7 +224,7 @@ async fn a_page_of_5000_drifts_uses_the_index_of_its_order() {
     }
 }
 
-/// The statements of an import of which so many droplets changed and so many left, of one batch.
+/// The statements of an import of one batch, in which this many droplets changed and this many left the state.
 async fn import_of(droplets_each: usize) -> Vec<Statement> {
     let (t, log) = observed().await;
     let names: Vec<String> = (0..3 * droplets_each).map(|n| format!("web-{n}")).collect();

@@ -31,7 +31,7 @@ const SERVERS: usize = 4;
 const SWEEPS: usize = 8;
 const ACCEPTS: usize = 64;
 
-/// The cloud of these tests; a later round has other sizes.
+/// The resources of these tests; each round has other sizes.
 fn cloud(round: usize) -> Vec<Listed> {
     (0..RESOURCES)
         .map(|n| {

@@ -1,4 +1,4 @@
-//! The output of the binary: what, where and how.
+//! The output of the binary on terminals and pipes.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -49,7 +49,7 @@ impl Demo {
         }
     }
 
-    /// What it prints up to and with the line that begins with this.
+    /// Returns the output up to and including the line that begins with this text.
     fn read_to(&mut self, beginning: &str) -> String {
         let mut text = String::new();
         loop {
@@ -133,7 +133,7 @@ fn the_curl_command_that_the_demo_prints_accepts_the_drift_that_it_names() {
         "ALREADY_RESOLVED"
     );
 
-    // The history that the account came with is there, too.
+    // The history of the account is stored as well.
     let start = command.find("{\"query\"").unwrap();
     let history =
         r#"{"query":"{ drifts(filter: {status: [STALE, ACCEPTED]}) { totalCount nodes { status } } }"}'"#;

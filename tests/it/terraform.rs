@@ -16,7 +16,7 @@ use crate::support::state::{droplets, state_file};
 const SMALL: &str = "s-1vcpu-1gb";
 const LARGE: &str = "s-2vcpu-4gb";
 
-/// Everything that an import may write, but for the resources' ids, which other tests look at.
+/// Everything that an import may write, except the ids of resources, which other tests check.
 async fn written(
     t: &TestApp,
 ) -> (
@@ -261,7 +261,7 @@ async fn specs_of_the_api_are_taken_over_only_with_take_over() {
     let last = events.last().unwrap();
     assert_eq!(last.event_type, EventType::SpecRecorded);
     assert_eq!(last.data, json!({"specVersion": 2, "source": "terraform:l-1"}));
-    // From now on the state owns it like any other spec.
+    // From here on, the state owns it like any other spec.
     let again = t.import(&state).await;
     assert_eq!((counts(&again), again.taken_over.len()), ([0, 0, 3, 0], 0));
     t.sweep().await;

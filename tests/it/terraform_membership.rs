@@ -178,7 +178,7 @@ async fn contradicting_states_are_named_and_the_project_is_not_compared() {
     assert_eq!(said(&summary).len(), 1, "{summary:?}");
     assert_eq!(summary.refused[0].provider_id, "db-1");
     assert_eq!(open(&account).await, Vec::<Value>::new());
-    // The owner says so, too, until one of the two is gone.
+    // The owner's state declares the same, until one of the two is gone.
     assert_eq!(
         said(&import(&account, "l-cluster", 1, &[cluster()]).await).len(),
         1

@@ -1,4 +1,4 @@
-//! What a listing lacks and the provider does not confirm: it alone stays as it was, and every run gets further.
+//! Unconfirmed resources: only they stay as they were, and every run confirms more of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,7 +143,7 @@ async fn ten_thousand_deleted_resources_are_confirmed_once_each_over_several_run
         assert_eq!(report.unconfirmed, Some(now));
         let why = report.reason.unwrap();
         assert!(why.contains("the rate limit is exhausted (429)"), "{why}");
-        // What was answered last holds every request back until the hour is over.
+        // The last answer delays every request until the hour is over.
         tokio::time::sleep(HOUR + Duration::from_millis(200)).await;
     }
     let asked_for = asked_for.lock().unwrap();
@@ -194,7 +194,7 @@ async fn a_mass_disappearance_is_refused_before_confirmations_and_writes() {
     account.sync().await;
     let before = account.t.tables().await;
     account.stub.has("droplets", (1..=14).map(droplet));
-    // Of a kind that comes later in every order.
+    // The resource is of a kind that comes later in every order.
     account
         .stub
         .has("volumes", [json!({ "id": "v-1", "name": "renamed" })]);

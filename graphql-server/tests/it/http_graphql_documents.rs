@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::http::{GRAPHQL, JSON, get, send};
 use crate::toy::{router, run};
 
-/// `count` fragments, each of which says `body` of the next one, and an operation over the first.
+/// `count` fragments, each of which has `body` with a spread of the next one, and an operation that spreads the first.
 fn chained(count: usize, body: impl Fn(usize) -> String, last: &str) -> String {
     let mut text = "{ ...F0 } ".to_owned();
     for n in 0..count {
@@ -156,7 +156,7 @@ async fn documents_just_within_the_bounds_are_executed() {
     }
 }
 
-/// What graphql-js 16 asks for by default, and `full` what GraphiQL 4 asks for.
+/// The default introspection query of graphql-js 16, or with `full` that of GraphiQL 4.
 fn introspection_query(full: bool) -> String {
     let extra = |text: &'static str| if full { text } else { "" };
     let reference = (0..9).fold("name kind".to_owned(), |inner, _| {

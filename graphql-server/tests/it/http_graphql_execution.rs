@@ -1,4 +1,4 @@
-//! GraphQL over HTTP: what becomes of errors, panics, numbers and slow fields once a document runs.
+//! GraphQL over HTTP: errors, panics, numbers and slow fields of documents that are executed.
 
 use std::time::Duration;
 

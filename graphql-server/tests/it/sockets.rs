@@ -81,7 +81,7 @@ async fn an_operation_that_is_not_executed_gets_an_error_message() {
             "{message}"
         );
     }
-    // An error of a field is a result, and a panic is one for the log.
+    // An error of a field is part of the result; a panic is only logged in full.
     socket.subscribe("x", "{ secret }", json!({})).await;
     assert_eq!(codes(&socket.result("x").await), ["INTERNAL_SERVER_ERROR"]);
     assert_eq!(socket.hear().await["type"], "complete");
@@ -265,7 +265,7 @@ async fn a_silently_lost_peer_is_detected() {
     let mut alive = Socket::new(server.address).await;
     alive.init(json!({})).await;
     alive.hear().await;
-    // One reads, and so answers pings; the other does not.
+    // One client reads, and so answers pings; the other does not.
     let reading = tokio::time::timeout(Duration::from_secs(2), alive.hear()).await;
     assert!(reading.is_err(), "{reading:?}");
     alive.say(json!({ "type": "ping" })).await;

@@ -24,7 +24,7 @@ pub(crate) struct Account {
     pub(crate) t: TestApp,
 }
 
-/// WaitLimits for tests: as little as possible, but enough for a loaded machine.
+/// Limits for tests: as short as possible, but enough for a loaded machine.
 pub(crate) fn limits() -> Limits {
     Limits {
         per_minute: 6_000_000,

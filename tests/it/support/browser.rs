@@ -24,26 +24,26 @@ use url::{ParseError, Url};
 /// The longest that the page may take to show something.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What WebDriver calls some keys.
+/// WebDriver's codes of some keys.
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const ESCAPE: &str = "\u{e00c}";
 
-/// Browsers at a time: each waits for the server most of the time, and wants a core when it does not.
+/// Number of concurrent browsers: each mostly waits for the server, and otherwise uses a core.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
-/// The levels of the accessibility guidelines that the pages promise.
+/// The levels of the accessibility guidelines that the pages must meet.
 const ACCESSIBILITY: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
-/// Browsers that run and that no test has. They end with the process: see [`KEEPER`].
+/// Running browsers that no test uses. They end with the process: see [`KEEPER`].
 static IDLE: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
 /// A window of a browser that is signed out. It is lent from test to test, as starting one costs more than most tests;
 /// a server on another port is another origin to it, so that nothing is left of the test before.
 pub(crate) struct Browser {
     driver: Client,
-    /// None only while it is given back.
+    /// None only while it is returned.
     running: Option<Running>,
-    /// Where the server is, as `http://127.0.0.1:PORT`.
+    /// Address of the server, as `http://127.0.0.1:PORT`.
     origin: String,
     _place: SemaphorePermit<'static>,
 }
@@ -57,7 +57,7 @@ impl Browser {
             Some(running) => (running.driver().await, running),
             None => Running::start().await,
         };
-        // The next test goes on with it.
+        // The next test uses it.
         driver.persist().await.unwrap();
         let browser = Self {
             driver,
@@ -69,7 +69,7 @@ impl Browser {
         browser
     }
 
-    /// As if it had just been started.
+    /// Resets the browser to its initial state.
     async fn forget(&self) {
         self.driver.goto("about:blank").await.unwrap();
         let data = json!({ "origin": self.origin, "storageTypes": "all" });
@@ -119,7 +119,7 @@ impl Browser {
         }
     }
 
-    /// Waits until something that this selector names is to be seen, and gives the first.
+    /// Waits until an element that matches this selector is visible, and returns the first.
     pub(crate) async fn see(&self, css: &str) -> Element {
         self.until(&format!(
             "[...document.querySelectorAll({})].some((found) => found.checkVisibility({{ visibilityProperty: true }}))",
@@ -133,7 +133,7 @@ impl Browser {
         }
     }
 
-    /// Waits until something that this selector names has this text in it.
+    /// Waits until an element that matches this selector contains this text.
     pub(crate) async fn see_text(&self, css: &str, text: &str) {
         self.until(&format!(
             "[...document.querySelectorAll({})].some((found) => found.innerText.includes({}))",
@@ -143,7 +143,7 @@ impl Browser {
         .await;
     }
 
-    /// Waits until there is nothing to be seen that this selector names.
+    /// Waits until no element that matches this selector is visible.
     pub(crate) async fn see_none(&self, css: &str) {
         self.until(&format!(
             "![...document.querySelectorAll({})].some((found) => found.checkVisibility())",
@@ -162,14 +162,14 @@ impl Browser {
         }
     }
 
-    /// Types into a field, in the place of what stands in it.
+    /// Types into a field and replaces its text.
     pub(crate) async fn fill(&self, css: &str, text: &str) {
         let field = self.see(css).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
-    /// Chooses from a list of options, once it has this one.
+    /// Waits for an option in a list and selects it.
     pub(crate) async fn choose(&self, css: &str, value: &str) {
         self.until(&format!(
             "document.querySelector({})?.querySelector('option[value={value}]')",
@@ -198,7 +198,7 @@ impl Browser {
         self.driver.perform_actions(actions).await.unwrap();
     }
 
-    /// Holds a key until it has repeated itself some times.
+    /// Holds a key until it has repeated a few times.
     pub(crate) async fn hold(&self, key: &str, code: u32, text: &str) {
         let event = |kind: &str, repeats: bool| json!({ "type": kind, "key": key, "windowsVirtualKeyCode": code, "text": text, "autoRepeat": repeats });
         self.devtools("Input.dispatchKeyEvent", event("keyDown", false))
@@ -211,7 +211,7 @@ impl Browser {
             .await;
     }
 
-    /// Keeps back the answers to the requests with this text in them, until `window.letGo` is called.
+    /// Delays the answers to requests that contain this text, until `window.letGo` is called.
     pub(crate) async fn hold_back(&self, text: &str) {
         self.run(&format!(
             "const ask = window.fetch;
@@ -225,7 +225,7 @@ impl Browser {
         .await;
     }
 
-    /// Everything that this selector names, as its text.
+    /// The texts of all elements that match this selector.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
         let texts = self
             .run(&format!(
@@ -236,18 +236,18 @@ impl Browser {
         serde_json::from_value(texts).unwrap()
     }
 
-    /// How many things this selector names.
+    /// Number of elements that match this selector.
     pub(crate) async fn count(&self, css: &str) -> usize {
         self.texts(css).await.len()
     }
 
-    /// A window of this width and height in pixels, as a device of that size has it.
+    /// Sets the width and height of the window in pixels, like a device of that size.
     pub(crate) async fn resize(&self, width: u32, height: u32) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
-    /// What the person's system prefers: `light` or `dark`.
+    /// Sets the colour scheme of the system: `light` or `dark`.
     pub(crate) async fn prefer(&self, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.devtools("Emulation.setEmulatedMedia", features).await;
@@ -266,7 +266,7 @@ impl Browser {
         self.chromes_own("goog/cdp/execute", body).await;
     }
 
-    /// What WebDriver does not have and chromedriver does.
+    /// Runs a command that chromedriver adds to WebDriver.
     async fn chromes_own(&self, path: &'static str, body: Value) -> Value {
         self.driver.issue_cmd(ChromesOwn { path, body }).await.unwrap()
     }
@@ -276,7 +276,7 @@ impl Browser {
         serde_json::from_value(entries).unwrap()
     }
 
-    /// Keeps a picture of what is shown.
+    /// Saves a screenshot.
     pub(crate) async fn shoot(&self, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
@@ -316,15 +316,15 @@ impl Browser {
             .collect()
     }
 
-    /// What the console has complained about since this was last asked: scripts that failed, files that did not
-    /// come, what the content security policy refused.
+    /// Errors in the console since the last call: failed scripts, missing files, violations of the content security
+    /// policy.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.log("browser").await;
         let severe = log.into_iter().filter(|entry| entry.level == "SEVERE");
         severe.map(|entry| entry.message).collect()
     }
 
-    /// Violations that axe finds in the page: none, if all is well.
+    /// Violations that axe finds in the page.
     pub(crate) async fn axe(&self) -> Vec<String> {
         if self.run("return 'axe' in window").await == json!(false) {
             self.run(&axe_source()).await;
@@ -409,7 +409,7 @@ fn capabilities(profile: &Path) -> Capabilities {
     ])
 }
 
-/// What the variable names, else the program of this name on the PATH.
+/// The program that the variable names, or else the program of this name on the PATH.
 fn program(variable: &str, name: &str) -> Option<PathBuf> {
     let named = std::env::var_os(variable).filter(|value| !value.is_empty());
     named.map(PathBuf::from).or_else(|| {

@@ -1,4 +1,4 @@
-//! A cloud that has what a test says.
+//! A cloud whose resources a test sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -24,17 +24,17 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// It has exactly this from now on.
+    /// Replaces all resources.
     pub(crate) fn set(&self, resources: impl IntoIterator<Item = Listed>) {
         *self.resources.lock().unwrap() = resources.into_iter().collect();
     }
 
-    /// It answers every listing with this error, or again with what it has.
+    /// Makes every listing fail with this error, or succeed again.
     pub(crate) fn fail(&self, why: Option<&str>) {
         *self.fault.lock().unwrap() = why.map(str::to_owned);
     }
 
-    /// The results of listing these kinds, whatever resources it has.
+    /// Sets the results of listing these kinds, independent of the resources.
     pub(crate) fn unread(&self, kinds: impl IntoIterator<Item = (&'static str, KindListing)>) {
         *self.unread.lock().unwrap() = kinds
             .into_iter()
@@ -59,12 +59,12 @@ impl Cloud {
             .insert((kind.to_owned(), provider_id.to_owned()), presence);
     }
 
-    /// The account that it answers for.
+    /// Sets the account.
     pub(crate) fn is_account(&self, account: &str) {
         self.is_of(Some(account));
     }
 
-    /// The account that it answers for, or that it names none, as a file does.
+    /// Sets the account, or none as with an inventory file.
     pub(crate) fn is_of(&self, account: Option<&str>) {
         *self.account.lock().unwrap() = account.map(str::to_owned);
     }
@@ -187,7 +187,7 @@ impl Listed {
         self
     }
 
-    /// Settling.
+    /// Marks the resource as settling.
     pub(crate) fn settling(mut self) -> Self {
         self.resource.settling = true;
         self

@@ -40,7 +40,7 @@ pub(crate) struct OnDisk {
 }
 
 impl OnDisk {
-    /// With so many droplets in its inventory, larger than any spec of these tests says.
+    /// Starts a server with this many droplets in its inventory, all larger than in any spec of these tests.
     pub(crate) async fn with(droplets: usize) -> Self {
         let droplet = |n| json!({ "kind": "droplet", "providerId": format!("{n:03}"), "name": format!("web-{n:03}"), "sizeSlug": "large" });
         let listed: Vec<Value> = (0..droplets).map(droplet).collect();
@@ -126,7 +126,7 @@ impl OnDisk {
         self.running.as_ref().unwrap().pid()
     }
 
-    /// From now on its disk fails like this.
+    /// Makes the disk fail like this from now on.
     pub(crate) fn fail(&self, faults: Faults) {
         let file = std::fs::OpenOptions::new()
             .write(true)
@@ -139,7 +139,7 @@ impl OnDisk {
         file.write_all_at(&faults.reads.to_ne_bytes(), 4).unwrap();
     }
 
-    /// How often it failed.
+    /// Number of failures.
     pub(crate) fn injected(&self) -> i32 {
         let file = std::fs::read(self.faults()).unwrap();
         i32::from_ne_bytes(file[12..16].try_into().unwrap())

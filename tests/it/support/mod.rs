@@ -59,13 +59,13 @@ pub(crate) const ADMIN: &str = "ada@example.com";
 const SECRET: &str = "a secret for tests, and long enough for them";
 
 /// A whole server without a socket: a real database of its own, a clock that the test sets, and a
-/// cloud that has what the test says.
+/// cloud whose resources the test sets.
 pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) clock: ManualClock,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) router: Router,
-    // Last: dropped after everything that is connected to it.
+    // The last field, so that it is dropped after everything that is connected to it.
     pub(crate) database: TestDb,
 }
 
