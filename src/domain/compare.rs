@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::canonical::is_unset;
 use super::inventory::PROJECT_ID;
 use super::not_compared::NotCompared;
+use super::traits::KindTraits;
 
 /// The columns of `cloud_resources` that a field of a spec may name. Every other name is looked up in
 /// `attrs`.
@@ -21,9 +22,6 @@ pub const SCHEMA_FIELDS: [&str; 8] = [
     "vpc_uuid",
     PROJECT_ID,
 ];
-
-/// A cloud in which whatever can be in a project is in exactly one.
-const ALL_IN_PROJECTS: &str = "digitalocean";
 
 /// A field whose live value is not loosely equal to what the spec says.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,11 +56,12 @@ fn schema_field<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option
     text.map(|text| Cow::Owned(Value::String(text.clone())))
 }
 
-/// Whether the field can be compared at all. Where everything is in a project, none means that nobody could tell
-/// which: the token may not read projects, or they were listed a moment too early. That is no difference.
-pub fn is_known(resource: &cloud_resources::Model, field: &str) -> bool {
+/// Whether the live value of the field is known, so that it can be compared. Where every resource is in a project, an
+/// unset project could not be read: the token may not read projects, or they were listed too early. That is no
+/// difference.
+pub fn is_known(resource: &cloud_resources::Model, field: &str, traits: &KindTraits) -> bool {
     field != PROJECT_ID
-        || resource.provider != ALL_IN_PROJECTS
+        || !traits.unset_project_is_unread
         || live_value(resource, field).is_some_and(|project| !is_unset(&project))
 }
 
@@ -72,10 +71,11 @@ pub fn differences(
     spec: &Map<String, Value>,
     open: &NotCompared,
     resource: &cloud_resources::Model,
+    traits: &KindTraits,
 ) -> Vec<Difference> {
     let mut found: Vec<Difference> = spec
         .iter()
-        .filter(|(field, _)| is_known(resource, field))
+        .filter(|(field, _)| is_known(resource, field, traits))
         .filter_map(|(field, expected)| {
             let actual = live_value(resource, field).unwrap_or(Cow::Owned(Value::Null));
             (!open.are_equal(field, expected, &actual)).then(|| Difference {

@@ -10,7 +10,7 @@ pub(super) fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
 
-/// A droplet that has a name and a region, and these attributes.
+/// A machine that has a name and a region, and these attributes.
 pub(super) fn resource(attrs: Value) -> cloud_resources::Model {
     cloud_resources::Model {
         name: "web-1".to_owned(),
@@ -20,14 +20,14 @@ pub(super) fn resource(attrs: Value) -> cloud_resources::Model {
     }
 }
 
-/// A droplet whose schema fields are all unset.
+/// A machine whose schema fields are all unset.
 pub(super) fn bare_resource(attrs: Value) -> cloud_resources::Model {
     cloud_resources::Model {
         id: Uuid::nil(),
-        provider: "digitalocean".to_owned(),
-        kind: "droplet".to_owned(),
+        provider: "cloud".to_owned(),
+        kind: "machine".to_owned(),
         provider_id: "1".to_owned(),
-        urn: "do:droplet:1".to_owned(),
+        urn: "cloud:machine:1".to_owned(),
         name: String::new(),
         region: None,
         size_slug: None,
@@ -45,7 +45,7 @@ pub(super) fn bare_resource(attrs: Value) -> cloud_resources::Model {
     }
 }
 
-/// Version 1 of what somebody asked for.
+/// Version 1 of a spec.
 pub(super) fn spec(spec: Value) -> cloud_provisioned::Model {
     cloud_provisioned::Model {
         id: Uuid::nil(),

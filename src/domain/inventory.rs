@@ -7,16 +7,14 @@ use entity::cloud_resources;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::canonical::{is_unset, loosely_equal};
+use super::canonical::loosely_equal;
+use super::traits::KindTraits;
 
 /// Stands among the changed fields for the whole row, which did not decode.
 pub const WHOLE_ROW: &str = "*";
 
 /// The schema field that says which project a resource belongs to.
 pub const PROJECT_ID: &str = "project_id";
-
-/// The attribute of a droplet that an autoscale pool made: the pool.
-pub const AUTOSCALE_POOL_ID: &str = "autoscale_pool_id";
 
 /// A resource as a listing has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +105,7 @@ pub enum InventoryChange {
 pub fn plan_kind<'l>(
     stored: Vec<StoredResource>,
     listed: impl IntoIterator<Item = &'l ListedResource>,
+    traits: &KindTraits,
 ) -> Vec<InventoryChange> {
     let mut listed: BTreeMap<&str, &ListedResource> = listed
         .into_iter()
@@ -115,7 +114,7 @@ pub fn plan_kind<'l>(
     let mut changes: Vec<InventoryChange> = stored
         .into_iter()
         .filter_map(|known| match listed.remove(known.provider_id.as_str()) {
-            Some(now) => change_of(known, now),
+            Some(now) => change_of(known, now, traits),
             None if known.gone => None,
             None => Some(InventoryChange::Gone(known.id)),
         })
@@ -125,7 +124,7 @@ pub fn plan_kind<'l>(
     changes
 }
 
-fn change_of(known: StoredResource, now: &ListedResource) -> Option<InventoryChange> {
+fn change_of(known: StoredResource, now: &ListedResource, traits: &KindTraits) -> Option<InventoryChange> {
     let StoredResource { id, row, .. } = known;
     let whole = || now.clone().completed(row.as_ref());
     if known.gone || !known.seen {
@@ -133,8 +132,8 @@ fn change_of(known: StoredResource, now: &ListedResource) -> Option<InventoryCha
     }
     let fields = match &row {
         // Most rows are as they were: only what could not be told has to be looked up in a copy.
-        Some(row) if now.unread_fields.is_empty() => changed_fields(row, now),
-        Some(row) => changed_fields(row, &whole()),
+        Some(row) if now.unread_fields.is_empty() => changed_fields(row, now, traits),
+        Some(row) => changed_fields(row, &whole(), traits),
         None => vec![WHOLE_ROW.to_owned()],
     };
     (!fields.is_empty()).then(|| InventoryChange::Update {
@@ -145,7 +144,7 @@ fn change_of(known: StoredResource, now: &ListedResource) -> Option<InventoryCha
 }
 
 /// Loosely, so that a provider that shuffles a set or a database that rewrites `1e3` costs no write.
-fn changed_fields(row: &cloud_resources::Model, now: &ListedResource) -> Vec<String> {
+fn changed_fields(row: &cloud_resources::Model, now: &ListedResource, traits: &KindTraits) -> Vec<String> {
     let texts = [
         ("urn", Some(&row.urn), Some(&now.urn)),
         ("name", Some(&row.name), Some(&now.name)),
@@ -171,8 +170,8 @@ fn changed_fields(row: &cloud_resources::Model, now: &ListedResource) -> Vec<Str
     if row.settling_since.is_some() != now.settling {
         changed.push("settling".to_owned());
     }
-    // Rows that were listed before the rule was as it is now.
-    if row.owned != is_owned(&row.kind, now) {
+    // An earlier release may have stored another answer.
+    if row.owned != (traits.is_owned)(now) {
         changed.push("owned".to_owned());
     }
     changed.extend(
@@ -253,53 +252,6 @@ pub fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) -> Prec
 /// or an emptied file must not look like a burnt-down cloud.
 pub fn is_mass_gone(gone: usize, present_before: usize) -> bool {
     gone > 10 && gone * 2 > present_before
-}
-
-/// Whether something else of the cloud made the resource and looks after it, so that nobody has to ask for it:
-/// workers, disks and balancers of Kubernetes, members of autoscale pools, backups, what every account or domain has
-/// from the beginning.
-pub fn is_owned(kind: &str, listed: &ListedResource) -> bool {
-    let attr = |name: &str| listed.attrs.get(name);
-    let is = |name: &str| attr(name).and_then(Value::as_bool).unwrap_or_default();
-    let says = |name: &str| attr(name).and_then(Value::as_str).unwrap_or_default();
-    match kind {
-        "droplet" => is_of_kubernetes(listed) || attr(AUTOSCALE_POOL_ID).is_some_and(|pool| !is_unset(pool)),
-        "load_balancer" => is_of_kubernetes(listed),
-        "volume" => is_of_kubernetes(listed) || listed.name.starts_with("pvc-"),
-        "vpc" => is("default") || is_default_network(listed),
-        "project" => is("is_default"),
-        // They come and go by themselves, a new one for the oldest.
-        "image" | "snapshot" => says("type") == "backup",
-        "domain_record" => {
-            says("type") == "SOA" || is_given_name_server(&listed.name, says("type"), says("data"))
-        }
-        // Every database has one, which asks for nothing as long as it has no rule.
-        "database_firewall" => attr("rules").is_none_or(is_unset),
-        _ => false,
-    }
-}
-
-fn is_of_kubernetes(listed: &ListedResource) -> bool {
-    let mut tags = listed.tags.iter().map(|tag| tag.to_ascii_lowercase());
-    tags.any(|tag| tag == "k8s" || tag.starts_with("k8s:"))
-}
-
-/// There is one in each region, of this name.
-fn is_default_network(listed: &ListedResource) -> bool {
-    let region = listed.region.as_deref().filter(|region| !region.is_empty());
-    region.is_some_and(|region| listed.name.strip_prefix("default-") == Some(region))
-}
-
-fn is_given_name_server(name: &str, record_type: &str, data: &str) -> bool {
-    let server = data.trim_end_matches('.');
-    name == "@"
-        && record_type == "NS"
-        && [
-            "ns1.digitalocean.com",
-            "ns2.digitalocean.com",
-            "ns3.digitalocean.com",
-        ]
-        .contains(&server)
 }
 
 #[cfg(test)]

@@ -19,4 +19,5 @@ pub mod not_compared;
 pub mod retention;
 pub mod schedule;
 pub mod sweep;
+pub mod traits;
 pub mod validation;

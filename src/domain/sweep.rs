@@ -11,15 +11,13 @@ use uuid::Uuid;
 use super::canonical::loosely_equal;
 use super::compare::{differences, is_known};
 use super::not_compared::NotCompared;
+use super::traits::KindTraits;
 
 /// Name of the field in a drift that is about the whole resource.
 pub const WHOLE_RESOURCE: &str = "*";
 
 /// How long a passing state is believed.
 pub const SETTLING_LIMIT: TimeDelta = TimeDelta::minutes(30);
-
-/// Kinds of which every difference counts at once.
-const NEVER_SETTLING: [&str; 4] = ["firewall", "database_firewall", "domain", "domain_record"];
 
 /// A spec, the resource that it is about, and the rows that are open for it.
 #[derive(Clone, Debug)]
@@ -32,6 +30,8 @@ pub struct Pair {
     pub open: Vec<cloud_drift::Model>,
     /// When a complete listing of the kind was last applied, if that matters and is known.
     pub listed_at: Option<DateTime<Utc>>,
+    /// The traits of the resource's kind.
+    pub traits: KindTraits,
 }
 
 /// One thing to write.
@@ -119,17 +119,17 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
     plan
 }
 
-/// In a passing state, and not for too long. Rules that let traffic in or send it somewhere are never passing.
+/// Whether the resource is settling, and has been for less than [`SETTLING_LIMIT`].
 ///
-/// Time counts only as far as listings go: that nobody has looked for an hour does not mean that the state lasted
-/// for an hour.
+/// Time counts only up to the last listing: an hour without a listing does not mean that the status lasted for an
+/// hour.
 fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
     let resource = &pair.resource;
     let Some(since) = resource.settling_since.filter(|_| resource.gone_at.is_none()) else {
         return false;
     };
     let last_seen = pair.listed_at.map_or(since, |listed| listed.min(now));
-    !NEVER_SETTLING.contains(&resource.kind.as_str()) && last_seen - since < SETTLING_LIMIT
+    pair.traits.settles && last_seen - since < SETTLING_LIMIT
 }
 
 /// A resource that only an import knows of: no listing had it, and no complete listing lacked it.
@@ -153,9 +153,11 @@ fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
     let Some(spec) = pair.spec.spec.as_object() else {
         return Vec::new();
     };
-    let told = spec.keys().filter(|field| is_known(&pair.resource, field));
-    *fields_compared = told.count() as u64;
-    differences(spec, &NotCompared::of(&pair.spec), &pair.resource)
+    let known = spec
+        .keys()
+        .filter(|field| is_known(&pair.resource, field, &pair.traits));
+    *fields_compared = known.count() as u64;
+    differences(spec, &NotCompared::of(&pair.spec), &pair.resource, &pair.traits)
         .into_iter()
         .map(|d| Finding {
             kind: DriftKind::Changed,

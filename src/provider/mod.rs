@@ -6,6 +6,7 @@ pub mod file;
 pub mod json;
 pub mod normalize;
 pub mod terraform;
+pub mod traits;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -18,6 +18,7 @@ use crate::domain::imports::owning_state;
 use crate::domain::sweep::{Change, Pair};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
+use crate::provider::traits;
 
 /// A request to accept a drift.
 #[derive(Clone, Debug)]
@@ -82,6 +83,7 @@ async fn accept_in_txn(
     };
     let listed_at = inventory::listed_at(txn, &resource).await?;
     let pair = Pair {
+        traits: traits::rules(&resource.provider, &resource.kind),
         spec,
         resource,
         open: vec![drift.clone()],

@@ -18,6 +18,7 @@ use crate::domain::baseline::baseline;
 use crate::domain::not_compared::NotCompared;
 use crate::domain::validation::check_spec;
 use crate::error::{Error, Result};
+use crate::provider::traits;
 
 /// Most specs that one call records.
 pub(crate) const MAX_BASELINE: usize = 1_000;
@@ -167,7 +168,10 @@ async fn specs_in_txn(
 /// The spec that the resource of this row meets, or why it cannot be watched.
 fn spec_of(row: &QueryResult) -> Result<Value, String> {
     let resource = decode::<resources::Model>(row, "").ok_or("its row cannot be read")?;
-    let spec = Value::Object(baseline(&resource));
+    let spec = Value::Object(baseline(
+        &resource,
+        &traits::rules(&resource.provider, &resource.kind),
+    ));
     check_spec(&spec).map_err(|why| why.to_string())?;
     Ok(spec)
 }

@@ -15,6 +15,7 @@ use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
 use crate::db::Db;
 use crate::domain::sweep::{Pair, plan};
 use crate::error::{Error, Result};
+use crate::provider::traits;
 
 /// Which spec to retire.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,7 @@ async fn close_in_txn(
         ..spec
     };
     let pair = Pair {
+        traits: traits::rules(&resource.provider, &resource.kind),
         spec: retired,
         resource,
         open,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::super::fixtures::{now, resource, spec};
 use super::super::sweep::{Finding, Plan};
+use super::super::traits::KindTraits;
 use super::*;
 
 fn plan(pair: &Pair) -> Plan {
@@ -20,6 +21,7 @@ fn decide_accept(drift: &cloud_drift::Model, pair: &Pair, seen: Option<i32>) -> 
 /// A spec and a resource with these attributes, and no open row.
 fn pair(wanted: Value, attrs: Value) -> Pair {
     Pair {
+        traits: KindTraits::PLAIN,
         spec: spec(wanted),
         resource: resource(attrs),
         open: Vec::new(),

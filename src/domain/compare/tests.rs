@@ -6,7 +6,7 @@ use super::*;
 
 /// The differences where nothing is left open.
 fn differences(spec: &Map<String, Value>, resource: &cloud_resources::Model) -> Vec<Difference> {
-    super::differences(spec, &NotCompared::default(), resource)
+    super::differences(spec, &NotCompared::default(), resource, &KindTraits::PLAIN)
 }
 
 /// The same with every schema field set to `NAME in its column`.
@@ -226,21 +226,26 @@ fn differences_are_ordered_by_name_and_keep_the_notation_of_values() {
 }
 
 #[test]
-fn an_unknown_project_is_not_compared() {
-    let asked = spec(json!({"project_id": "p-1", "region": "nyc3"}));
-    let told = |resource: &cloud_resources::Model| {
-        let found = differences(&asked, resource);
-        found.iter().any(|difference| difference.field == PROJECT_ID)
-    };
-    let (unread_fields, other) = (resource(json!({})), |project: &str, provider: &str| {
-        cloud_resources::Model {
-            project_id: Some(project.to_owned()),
-            provider: provider.to_owned(),
+fn an_unset_project_is_compared_unless_it_means_that_the_project_is_unread() {
+    let desired = spec(json!({"project_id": "p-1", "region": "nyc3"}));
+    let differs = |project: Option<&str>, unset_project_is_unread| {
+        let live = cloud_resources::Model {
+            project_id: project.map(str::to_owned),
             ..resource(json!({}))
-        }
-    });
-    assert!(!told(&unread_fields) && !told(&other("", "digitalocean")));
-    assert!(told(&other("p-2", "digitalocean")));
-    assert!(told(&other("", "elsewhere")), "it may well be in none");
-    assert_eq!(differences(&asked, &unread_fields).len(), 1, "the region is");
+        };
+        let traits = KindTraits {
+            unset_project_is_unread,
+            ..KindTraits::PLAIN
+        };
+        let found = super::differences(&desired, &NotCompared::default(), &live, &traits);
+        found.iter().map(|found| found.field.clone()).collect::<Vec<_>>()
+    };
+    for unset in [None, Some("")] {
+        assert_eq!(differs(unset, true), ["region"]);
+        assert_eq!(differs(unset, false), ["project_id", "region"]);
+    }
+    for unread in [true, false] {
+        assert_eq!(differs(Some("p-2"), unread), ["project_id", "region"]);
+        assert_eq!(differs(Some("p-1"), unread), ["region"]);
+    }
 }

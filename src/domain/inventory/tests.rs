@@ -10,11 +10,26 @@ fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
 
+/// The cloud that these tests are about owns what has a maker.
+const TRAITS: KindTraits = KindTraits {
+    is_owned: |listed| listed.attrs.contains_key(MAKER),
+    ..KindTraits::PLAIN
+};
+
+const MAKER: &str = "maker";
+
+fn plan_kind<'l>(
+    stored: Vec<StoredResource>,
+    listed: impl IntoIterator<Item = &'l ListedResource>,
+) -> Vec<InventoryChange> {
+    super::plan_kind(stored, listed, &TRAITS)
+}
+
 fn listed(provider_id: &str) -> ListedResource {
     let text = |field: &str| Some(format!("{field} of {provider_id}"));
     ListedResource {
         provider_id: provider_id.to_owned(),
-        urn: format!("do:droplet:{provider_id}"),
+        urn: format!("cloud:machine:{provider_id}"),
         name: format!("web-{provider_id}"),
         region: text("region"),
         size_slug: text("size_slug"),
@@ -35,12 +50,12 @@ fn attrs(value: Value) -> Map<String, Value> {
 
 /// The row that a listing leaves behind.
 fn resource(listed: &ListedResource) -> cloud_resources::Model {
-    let owned = is_owned("droplet", listed);
+    let owned = (TRAITS.is_owned)(listed);
     let listed = listed.clone();
     cloud_resources::Model {
         id: id(&listed.provider_id),
-        provider: "digitalocean".to_owned(),
-        kind: "droplet".to_owned(),
+        provider: "cloud".to_owned(),
+        kind: "machine".to_owned(),
         provider_id: listed.provider_id,
         urn: listed.urn,
         name: listed.name,
@@ -240,12 +255,12 @@ fn a_row_that_does_not_decode_is_repaired_if_listed_and_gone_otherwise() {
 #[test]
 fn unread_fields_keep_their_last_value() {
     let mut before = resource(&listed("1"));
-    before.attrs = json!({"size": 25, "autoscale_pool_id": "pool-1"});
+    before.attrs = json!({"size": 25, "maker": "maker-1"});
     before.owned = true;
     let mut after = listed("1");
     after.attrs = attrs(json!({"size": 25}));
     after.project_id = None;
-    after.unread_fields = BTreeSet::from([PROJECT_ID, AUTOSCALE_POOL_ID]);
+    after.unread_fields = BTreeSet::from([PROJECT_ID, MAKER]);
     assert_eq!(plan_kind(vec![stored(before.clone())], [&after]), []);
     after.attrs = attrs(json!({"size": 26}));
     let plan = plan_kind(vec![stored(before.clone())], [&after]);
@@ -259,12 +274,12 @@ fn unread_fields_keep_their_last_value() {
     };
     assert_eq!(fields, &["attrs.size"]);
     assert_eq!(kept.project_id, before.project_id);
-    assert_eq!(kept.attrs["autoscale_pool_id"], "pool-1");
+    assert_eq!(kept.attrs["maker"], "maker-1");
     // Known now, and no more.
     after.unread_fields.clear();
     assert_eq!(
         fields_changed(before, after),
-        ["project_id", "owned", "attrs.autoscale_pool_id", "attrs.size"]
+        ["project_id", "owned", "attrs.maker", "attrs.size"]
     );
 }
 
@@ -399,79 +414,6 @@ proptest! {
             let expected: Vec<&str> = listing.iter().map(|listed| listed.provider_id.as_str()).collect();
             prop_assert_eq!(present, expected);
         }
-    }
-}
-
-#[test]
-fn resources_maintained_by_another_part_of_the_cloud_are_owned() {
-    let named = |name: &str, region: Option<&str>, tags: &[&str], attributes: Value| ListedResource {
-        name: name.to_owned(),
-        region: region.map(str::to_owned),
-        tags: tags.iter().map(ToString::to_string).collect(),
-        attrs: attrs(attributes),
-        ..listed("1")
-    };
-    let none = json!({});
-    let owned = [
-        ("droplet", named("pool-1", None, &["k8s"], none.clone())),
-        ("droplet", named("pool-1", None, &["K8S:abc"], none.clone())),
-        (
-            "droplet",
-            named("a", None, &[], json!({"autoscale_pool_id": "p"})),
-        ),
-        ("load_balancer", named("lb", None, &["k8s:abc"], none.clone())),
-        ("volume", named("pvc-1", None, &[], none.clone())),
-        ("vpc", named("default-nyc1", Some("nyc1"), &[], none.clone())),
-        ("vpc", named("mine", None, &[], json!({"default": true}))),
-        ("project", named("first", None, &[], json!({"is_default": true}))),
-        ("image", named("2027-01-01", None, &[], json!({"type": "backup"}))),
-        ("snapshot", named("weekly", None, &[], json!({"type": "backup"}))),
-        ("domain_record", named("@", None, &[], json!({"type": "SOA"}))),
-        (
-            "domain_record",
-            named(
-                "@",
-                None,
-                &[],
-                json!({"type": "NS", "data": "ns3.digitalocean.com."}),
-            ),
-        ),
-        ("database_firewall", named("db", None, &[], json!({"rules": []}))),
-    ];
-    for (kind, resource) in &owned {
-        assert!(is_owned(kind, resource), "{kind} {resource:?}");
-    }
-    let free = [
-        ("droplet", named("k8s-like", None, &["k8s-old"], none.clone())),
-        ("droplet", named("pvc-1", None, &[], none.clone())),
-        ("volume", named("data", None, &[], none.clone())),
-        ("image", named("golden", None, &[], json!({"type": "custom"}))),
-        ("snapshot", named("before-upgrade", None, &[], none.clone())),
-        (
-            "vpc",
-            named("default-nyc1", Some("nyc3"), &[], json!({"default": false})),
-        ),
-        (
-            "domain_record",
-            named("@", None, &[], json!({"type": "NS", "data": "ns1.example.net"})),
-        ),
-        (
-            "domain_record",
-            named(
-                "a",
-                None,
-                &[],
-                json!({"type": "NS", "data": "ns1.digitalocean.com"}),
-            ),
-        ),
-        (
-            "database_firewall",
-            named("db", None, &[], json!({"rules": [{"type": "tag", "value": "a"}]})),
-        ),
-        ("firewall", named("fw", None, &["k8s:abc"], none)),
-    ];
-    for (kind, resource) in &free {
-        assert!(!is_owned(kind, resource), "{kind} {resource:?}");
     }
 }
 

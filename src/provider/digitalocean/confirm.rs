@@ -54,7 +54,7 @@ impl Confirming {
         let question = Question { client, until };
         let parent = |name: &str| last.get(name).and_then(Value::as_str);
         let asked = match &kind.from {
-            From::Lists(_) if kind.name == "certificate" => question.certificate(id).await,
+            From::Named(_) => question.certificate(id).await,
             From::Lists(lists) => question.single(kind.name, lists, id).await,
             From::Databases => question.database_firewall(id).await,
             From::Domains => match parent("domain") {

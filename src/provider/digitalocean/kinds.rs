@@ -20,6 +20,8 @@ pub(super) struct Kind {
 pub(super) enum From {
     /// Lists of its own.
     Lists(Lists),
+    /// Lists of its own; a single resource is found by name, because its id changes: certificates.
+    Named(Lists),
     /// One list for each domain: DNS records.
     Domains,
     /// One list for each database cluster: its trusted sources.
@@ -141,12 +143,14 @@ pub(super) const KINDS: &[Kind] = &[
         map::app::app,
         filtered(paged(&["apps"], "apps", "id"), &[("with_projects", "true")])
     ),
-    kind!(
-        "certificate",
-        "certificate",
-        map::certificates::certificate,
-        CERTIFICATES
-    ),
+    Kind {
+        name: "certificate",
+        from: From::Named(Lists {
+            sources: &[CERTIFICATES],
+            one: "certificate",
+            map: map::certificates::certificate,
+        }),
+    },
     kind!(
         "cdn_endpoint",
         "endpoint",

@@ -37,6 +37,12 @@ use crate::error::{Error, Result};
 /// Name of this provider.
 pub const DIGITALOCEAN: &str = "digitalocean";
 
+/// The kinds that are listed.
+#[cfg(test)]
+pub(super) fn listed_kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
 /// An account of DigitalOcean.
 #[derive(Debug)]
 pub struct DigitalOcean {

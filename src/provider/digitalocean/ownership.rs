@@ -10,7 +10,8 @@ use super::kinds::PROJECTS;
 use super::map::id_text;
 use super::paging::{Source, Unlisted};
 use super::run::Run;
-use crate::domain::inventory::{AUTOSCALE_POOL_ID, ListedResource, PROJECT_ID};
+use crate::domain::inventory::{ListedResource, PROJECT_ID};
+use crate::provider::traits::{self, AUTOSCALE_POOL_ID, Kind, Projects};
 
 /// Pools that make droplets of their own accord.
 ///
@@ -53,24 +54,6 @@ const MEMBERS: Owned = Owned {
     id: "droplet_id",
     since: "created_at",
 };
-
-/// Kinds that live in a project, each resource in exactly one.
-const IN_A_PROJECT: [&str; 8] = [
-    "droplet",
-    "volume",
-    "load_balancer",
-    "database",
-    "domain",
-    "kubernetes_cluster",
-    "reserved_ip",
-    "app",
-];
-
-/// A kind that projects may list. The API reference, "Project Resources", has uniform names of networks too,
-/// but does not say that every network is in a project.
-fn may_be_in_a_project(kind: &str) -> bool {
-    kind == "vpc" || IN_A_PROJECT.contains(&kind)
-}
 
 /// Who owns what, as far as it was told.
 #[derive(Debug, Default)]
@@ -118,10 +101,11 @@ fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
 
 /// What a single answer does not tell of a resource.
 pub(super) fn mark_unread(kind: &str, resource: &mut ListedResource) {
-    if may_be_in_a_project(kind) && resource.project_id.is_none() {
+    let kind = traits::kind(kind);
+    if kind.projects != Projects::Never && resource.project_id.is_none() {
         resource.unread_fields.insert(PROJECT_ID);
     }
-    if kind == "droplet" {
+    if kind.in_pools {
         resource.unread_fields.insert(AUTOSCALE_POOL_ID);
     }
 }
@@ -129,19 +113,20 @@ pub(super) fn mark_unread(kind: &str, resource: &mut ListedResource) {
 impl Run<'_> {
     /// Says what each of these belongs to, and what of that could not be read.
     pub(super) async fn place(&self, kind: &str, listed: &mut [ListedResource]) -> Result<Unknown, Unlisted> {
+        let kind = traits::kind(kind);
         let mut unknown = Unknown::default();
-        if may_be_in_a_project(kind) && listed.iter().any(|resource| resource.project_id.is_none()) {
+        if kind.projects != Projects::Never && listed.iter().any(|resource| resource.project_id.is_none()) {
             let projects = self.owners_of_projects.get_or_init(|| self.list_projects()).await;
             let projects = projects.as_ref().map_err(Clone::clone)?;
             for resource in listed.iter_mut().filter(|resource| resource.project_id.is_none()) {
-                place_in_project(kind, projects, resource);
+                place_in_project(&kind, projects, resource);
             }
             if let Some(note) = note(PROJECT_ID, projects) {
                 unknown.fields.insert(PROJECT_ID);
                 unknown.notes.push(note);
             }
         }
-        if kind == "droplet" && !listed.is_empty() {
+        if kind.in_pools && !listed.is_empty() {
             let pools = self.list_pools().await?;
             for droplet in listed {
                 place_in_pool(&pools, droplet);
@@ -221,8 +206,11 @@ impl Run<'_> {
     }
 }
 
-fn place_in_project(kind: &str, projects: &Owners, resource: &mut ListedResource) {
-    let of_all = projects.of_all.as_ref().filter(|_| IN_A_PROJECT.contains(&kind));
+fn place_in_project(kind: &Kind, projects: &Owners, resource: &mut ListedResource) {
+    let of_all = projects
+        .of_all
+        .as_ref()
+        .filter(|_| kind.projects == Projects::Always);
     match projects.of.get(&uniform(&resource.urn)).or(of_all) {
         Some(project) => resource.project_id = Some(project.clone()),
         // Nothing leaves its project but for another one: who is in none was on the way between two lists.

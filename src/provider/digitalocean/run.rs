@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
     /// All of a kind, with what they belong to.
     async fn placed(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Unknown), Unlisted> {
         let mut listed = match &kind.from {
-            From::Lists(lists) => self.of_lists(lists).await,
+            From::Lists(lists) | From::Named(lists) => self.of_lists(lists).await,
             From::Domains => self.records().await,
             From::Databases => self.database_firewalls().await,
             From::Clusters => self.node_pools().await,

@@ -6,6 +6,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::domain::inventory::PROJECT_ID;
+use crate::provider::traits;
+
+/// The field of a droplet that a volume attachment declares.
+const VOLUME_IDS: &str = "volume_ids";
 
 /// How much a declaration counts: of those about one field, the strongest decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,15 +58,11 @@ impl Declaration {
     pub fn key(&self) -> (&str, &str, &str, String) {
         (&self.kind, &self.provider_id, &self.field, self.value.to_string())
     }
-}
 
-/// The fields of a kind that others declare.
-pub fn shared_fields(kind: &str) -> &'static [&'static str] {
-    match kind {
-        "droplet" => &[PROJECT_ID, "volume_ids"],
-        "volume" => &[PROJECT_ID, "droplet_ids"],
-        "reserved_ip" => &[PROJECT_ID, "droplet_id"],
-        _ => &[PROJECT_ID],
+    /// Whether the same attachment declares the same about its other side, which is the one that counts: of a droplet
+    /// and a volume, the volume.
+    pub fn is_mirrored(&self) -> bool {
+        self.field == VOLUME_IDS
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) fn own(
     spec: &mut Map<String, Value>,
 ) -> Vec<Declaration> {
     let mut declared = Vec::new();
-    for field in shared_fields(kind) {
+    for field in traits::kind(kind).declared_elsewhere {
         let values = match spec.remove(*field) {
             None => continue,
             Some(_) if *field == PROJECT_ID => continue,
@@ -108,7 +108,7 @@ fn is_list(field: &str) -> bool {
 /// Each declaration comes with the name of its state.
 pub fn put_into(kind: &str, spec: &mut Map<String, Value>, declared: &[(&str, &Declaration)]) -> Vec<String> {
     let mut disagreements = Vec::new();
-    for field in shared_fields(kind) {
+    for field in traits::kind(kind).declared_elsewhere {
         spec.remove(*field);
         let about: Vec<&(&str, &Declaration)> = declared
             .iter()

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::merge::Merge;
-use super::{NoState, Refused, Said, Skipped, State, flat, kind_of, mapping, never_synced};
+use super::{NoState, Refused, Said, Skipped, State, Type, flat, never_synced, type_of};
 use crate::provider::json::{Object, as_utf8};
 
 /// Largest state that is read, in bytes.
@@ -345,7 +345,7 @@ impl Reader {
             self.skipped.foreign += 1;
             return;
         }
-        let Some(mapping) = mapping(found.type_name) else {
+        let Some(known) = type_of(found.type_name) else {
             let of_type = self.skipped.unsupported.entry(found.type_name.to_owned());
             *of_type.or_default() += 1;
             return;
@@ -362,13 +362,13 @@ impl Reader {
             attributes,
             refers_to_volume: found.refers_to_volume,
         };
-        let said = mapping(&instance);
+        let said = (known.mapping)(&instance);
         let fault = fault.or_else(|| {
             let nameless = said.is_none() && has_id;
             nameless.then(|| "its attributes do not identify the resource".to_owned())
         });
         match (said, fault) {
-            (said, Some(fault)) => self.faulty(found.type_name, instance.address, said, fault),
+            (said, Some(fault)) => self.faulty(known, instance.address, said, fault),
             (None, None) => self.skipped.without_id += 1,
             (Some(said), None) if found.tainted => {
                 self.skipped.tainted += 1;
@@ -382,21 +382,18 @@ impl Reader {
     }
 
     /// An instance that cannot be read: what is recorded of its resource stays as it is.
-    fn faulty(&mut self, type_name: &str, address: String, said: Option<Vec<Said>>, fault: String) {
-        let kind = kind_of(type_name);
-        if kind == Some("kubernetes_cluster") {
-            // Its default pool is in the same instance.
-            self.merge
-                .hold_kind("kubernetes_node_pool", address.clone(), fault.clone());
+    fn faulty(&mut self, known: &Type, address: String, said: Option<Vec<Said>>, fault: String) {
+        if let Some(held) = known.holds {
+            self.merge.hold_kind(held, address.clone(), fault.clone());
         }
-        match (said, kind) {
+        match (said, known.kind) {
             (Some(said), Some(_)) => self.merge.add_held(said, Some(&fault)),
             // Any resource of the kind may be the one.
             (None, Some(kind)) => self.merge.hold_kind(kind, address, fault),
             (said, None) => {
                 self.merge.add_held(said.unwrap_or_default(), None);
                 self.merge.refused.push(Refused {
-                    kind: type_name.to_owned(),
+                    kind: known.name.to_owned(),
                     provider_id: String::new(),
                     address,
                     reason: fault,

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-pub use self::declared::{Declaration, Strength, put_into, shared_fields};
+pub use self::declared::{Declaration, Strength, put_into};
 pub use self::file::{MAX_STATE_BYTES, parse, parse_value};
 
 use self::file::Instance;
@@ -148,62 +148,93 @@ enum Said {
 /// What instances of one type say. None where the id is missing.
 type Mapping = fn(&Instance) -> Option<Vec<Said>>;
 
-/// How each type is read; None for one that has no kind.
-fn mapping(type_name: &str) -> Option<Mapping> {
-    Some(match type_name {
-        "digitalocean_droplet" => compute::droplet,
-        "digitalocean_volume" => compute::volume,
-        "digitalocean_volume_attachment" => compute::volume_attachment,
-        "digitalocean_droplet_snapshot" => compute::snapshot,
-        "digitalocean_volume_snapshot" => compute::snapshot,
-        "digitalocean_custom_image" => compute::image,
-        "digitalocean_loadbalancer" => load_balancers::load_balancer,
-        "digitalocean_database_cluster" => databases::cluster,
-        "digitalocean_database_firewall" => databases::firewall,
-        "digitalocean_firewall" => network::firewall,
-        "digitalocean_vpc" => network::vpc,
-        "digitalocean_domain" => network::domain,
-        "digitalocean_record" => network::record,
-        "digitalocean_reserved_ip" | "digitalocean_floating_ip" => network::reserved_ip,
-        "digitalocean_reserved_ip_assignment" | "digitalocean_floating_ip_assignment" => network::assignment,
-        "digitalocean_kubernetes_cluster" => kubernetes::cluster,
-        "digitalocean_kubernetes_node_pool" => kubernetes::node_pool,
-        "digitalocean_app" => apps::app,
-        "digitalocean_certificate" => others::certificate,
-        "digitalocean_cdn" => others::cdn_endpoint,
-        "digitalocean_project" => others::project,
-        "digitalocean_project_resources" => others::project_resources,
-        "digitalocean_container_registry" => others::registry,
-        "digitalocean_uptime_check" => others::uptime_check,
-        _ => return None,
-    })
+/// A type whose instances are read.
+#[derive(Clone, Copy)]
+struct Type {
+    name: &'static str,
+    /// The kind of the resource that an instance is; None where it is only part of others.
+    kind: Option<&'static str>,
+    /// The kind of another resource that an instance has in it.
+    holds: Option<&'static str>,
+    mapping: Mapping,
 }
 
-/// The kind of the resource that an instance of this type is; None where it is only part of others.
-fn kind_of(type_name: &str) -> Option<&'static str> {
-    Some(match type_name {
-        "digitalocean_droplet" => "droplet",
-        "digitalocean_volume" => "volume",
-        "digitalocean_droplet_snapshot" | "digitalocean_volume_snapshot" => "snapshot",
-        "digitalocean_custom_image" => "image",
-        "digitalocean_loadbalancer" => "load_balancer",
-        "digitalocean_database_cluster" => "database",
-        "digitalocean_database_firewall" => "database_firewall",
-        "digitalocean_firewall" => "firewall",
-        "digitalocean_vpc" => "vpc",
-        "digitalocean_domain" => "domain",
-        "digitalocean_record" => "domain_record",
-        "digitalocean_reserved_ip" | "digitalocean_floating_ip" => "reserved_ip",
-        "digitalocean_kubernetes_cluster" => "kubernetes_cluster",
-        "digitalocean_kubernetes_node_pool" => "kubernetes_node_pool",
-        "digitalocean_app" => "app",
-        "digitalocean_certificate" => "certificate",
-        "digitalocean_cdn" => "cdn_endpoint",
-        "digitalocean_project" => "project",
-        "digitalocean_container_registry" => "registry",
-        "digitalocean_uptime_check" => "uptime_check",
-        _ => return None,
-    })
+/// A type whose instances are resources of a kind.
+const fn of(kind: &'static str, name: &'static str, mapping: Mapping) -> Type {
+    Type {
+        name,
+        kind: Some(kind),
+        holds: None,
+        mapping,
+    }
+}
+
+/// A type whose instances are parts of other resources.
+const fn part(name: &'static str, mapping: Mapping) -> Type {
+    Type {
+        kind: None,
+        ..of("", name, mapping)
+    }
+}
+
+/// Every type that is read.
+const TYPES: [Type; 26] = [
+    of("droplet", "digitalocean_droplet", compute::droplet),
+    of("volume", "digitalocean_volume", compute::volume),
+    part("digitalocean_volume_attachment", compute::volume_attachment),
+    of("snapshot", "digitalocean_droplet_snapshot", compute::snapshot),
+    of("snapshot", "digitalocean_volume_snapshot", compute::snapshot),
+    of("image", "digitalocean_custom_image", compute::image),
+    of(
+        "load_balancer",
+        "digitalocean_loadbalancer",
+        load_balancers::load_balancer,
+    ),
+    of("database", "digitalocean_database_cluster", databases::cluster),
+    of(
+        "database_firewall",
+        "digitalocean_database_firewall",
+        databases::firewall,
+    ),
+    of("firewall", "digitalocean_firewall", network::firewall),
+    of("vpc", "digitalocean_vpc", network::vpc),
+    of("domain", "digitalocean_domain", network::domain),
+    of("domain_record", "digitalocean_record", network::record),
+    of("reserved_ip", "digitalocean_reserved_ip", network::reserved_ip),
+    of("reserved_ip", "digitalocean_floating_ip", network::reserved_ip),
+    part("digitalocean_reserved_ip_assignment", network::assignment),
+    part("digitalocean_floating_ip_assignment", network::assignment),
+    Type {
+        // The default pool is in the same instance.
+        holds: Some("kubernetes_node_pool"),
+        ..of(
+            "kubernetes_cluster",
+            "digitalocean_kubernetes_cluster",
+            kubernetes::cluster,
+        )
+    },
+    of(
+        "kubernetes_node_pool",
+        "digitalocean_kubernetes_node_pool",
+        kubernetes::node_pool,
+    ),
+    of("app", "digitalocean_app", apps::app),
+    of("certificate", "digitalocean_certificate", others::certificate),
+    of("cdn_endpoint", "digitalocean_cdn", others::cdn_endpoint),
+    of("project", "digitalocean_project", others::project),
+    part("digitalocean_project_resources", others::project_resources),
+    of("registry", "digitalocean_container_registry", others::registry),
+    of("uptime_check", "digitalocean_uptime_check", others::uptime_check),
+];
+
+/// The kinds that a state can declare.
+#[cfg(test)]
+pub(super) fn declared_kinds() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().filter_map(|known| known.kind)
+}
+
+fn type_of(name: &str) -> Option<&'static Type> {
+    TYPES.iter().find(|known| known.name == name)
 }
 
 /// Why no sync lists a resource, although it is of a kind that is listed.

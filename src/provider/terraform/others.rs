@@ -7,6 +7,7 @@ use super::file::Instance;
 use super::merge::Part;
 use super::{Said, Strength};
 use crate::domain::inventory::PROJECT_ID;
+use crate::provider::traits;
 
 const CERTIFICATE: [Row; 3] = [
     ("name", "name", Take::Text),
@@ -89,30 +90,18 @@ fn in_project<'i>(
     })
 }
 
-/// Kind and id, as far as there is a kind for it.
+/// Kind and id of the resource that a uniform name names; None if no kind has its type.
 fn of_uniform_name(name: &str) -> Option<(&'static str, String)> {
     let (type_name, id) = name.strip_prefix("do:")?.split_once(':')?;
-    let kind = match type_name {
-        "droplet" => "droplet",
-        "volume" => "volume",
-        "loadbalancer" => "load_balancer",
-        "dbaas" => "database",
-        "kubernetes" => "kubernetes_cluster",
-        "domain" => "domain",
-        "reservedip" | "floatingip" => "reserved_ip",
-        "app" => "app",
-        "vpc" => "vpc",
-        _ => return None,
+    let kind = traits::KINDS
+        .iter()
+        .find(|kind| kind.urn_types.contains(&type_name))?;
+    let id = if kind.lower_case_ids {
+        id.to_lowercase()
+    } else {
+        id.to_owned()
     };
-    // Names of domains are in lower case, as the inventory has them.
-    Some((
-        kind,
-        if kind == "domain" {
-            id.to_lowercase()
-        } else {
-            id.to_owned()
-        },
-    ))
+    Some((kind.name, id))
 }
 
 const REGISTRY: [Row; 2] = [("name", "name", Take::Text), ("region", "region", Take::Slug)];

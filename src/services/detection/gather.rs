@@ -15,6 +15,7 @@ use crate::db::{Db, column, decode};
 use crate::domain::sweep::Pair;
 use crate::domain::validation::is_comparable;
 use crate::error::Result;
+use crate::provider::traits;
 use crate::services::{drift_rows, inventory};
 
 /// Pairs that one batch holds in memory and one transaction writes.
@@ -65,6 +66,7 @@ fn decode_pairs(rows: &[QueryResult]) -> (BTreeMap<Uuid, Pair>, u64) {
                 pairs.insert(
                     resource.id,
                     Pair {
+                        traits: traits::rules(&resource.provider, &resource.kind),
                         spec,
                         resource,
                         open: Vec::new(),

@@ -15,8 +15,8 @@ use crate::domain::not_compared::NotCompared;
 use crate::domain::sweep::{Change, Pair, is_unsynced, plan};
 use crate::domain::validation::{InvalidInput, check_spec};
 use crate::error::Result;
-use crate::provider::check_identity;
 use crate::provider::terraform::Desired;
+use crate::provider::{check_identity, traits};
 use crate::services::drift_rows;
 use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
@@ -253,6 +253,7 @@ pub(super) async fn closed_by(
             continue;
         };
         let pair = Pair {
+            traits: traits::rules(&wanted.row.provider, &wanted.row.kind),
             spec: provisioned::Model {
                 spec: Value::Object(wanted.spec.clone()),
                 retired_at: None,

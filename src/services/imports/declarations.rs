@@ -343,7 +343,6 @@ fn changes(spec: &provisioned::Model, now: &Map<String, Value>) -> bool {
 /// Whether an attachment or a project of this state names a resource that neither this state nor another has.
 fn names_a_stranger(import: &Import<'_>, subject: &Key) -> bool {
     let mut declared = import.declared.get(subject).into_iter().flatten();
-    // Of an attachment, the volume counts: its droplet says the same again.
-    let names = declared.any(|one| one.strength == Strength::Declared && one.field != "volume_ids");
+    let names = declared.any(|one| one.strength == Strength::Declared && !one.is_mirrored());
     names && !import.here.contains(subject)
 }

@@ -23,7 +23,7 @@ use crate::domain::inventory::{
     InventoryChange, LastListing, ListedResource, Place, Precedence, plan_kind, precedence,
 };
 use crate::error::Result;
-use crate::provider::{KindListing, Listing};
+use crate::provider::{KindListing, Listing, traits};
 use crate::services::locks;
 
 /// Resources that one transaction writes.
@@ -243,10 +243,11 @@ impl Kind<'_> {
             Chunk::Listed(listed) => {
                 let (stored, nameless) =
                     read(connection, of_listed(self.provider(), self.kind, listed)).await?;
+                let traits = traits::rules(self.provider(), self.kind);
                 let listed = listed
                     .iter()
                     .filter(|resource| !nameless.contains(&resource.provider_id));
-                (plan_kind(stored, listed), nameless.len() as u64)
+                (plan_kind(stored, listed, &traits), nameless.len() as u64)
             }
             Chunk::Gone(ids) => {
                 let (stored, _) = read(connection, of_ids(ids.iter().copied())).await?;

@@ -13,8 +13,10 @@ use uuid::Uuid;
 
 use super::SyncCounts;
 use crate::db::ROWS_PER_INSERT;
-use crate::domain::inventory::{InventoryChange, ListedResource, WHOLE_ROW, is_owned};
+use crate::domain::inventory::{InventoryChange, ListedResource, WHOLE_ROW};
+use crate::domain::traits::KindTraits;
 use crate::error::Result;
+use crate::provider::traits;
 use crate::services::events::{self, NewEvent, SYSTEM};
 
 /// Writes changes of a kind, with their events, and counts them.
@@ -25,6 +27,7 @@ pub(super) async fn write_in_txn(
     changes: Vec<InventoryChange>,
     now: DateTime<Utc>,
 ) -> Result<SyncCounts> {
+    let traits = traits::rules(provider, kind);
     let mut counts = SyncCounts::default();
     let mut happened = Vec::with_capacity(changes.len());
     let mut new_rows = Vec::new();
@@ -37,7 +40,7 @@ pub(super) async fn write_in_txn(
             }
             InventoryChange::Discover(id, listed) => {
                 let settling = settling_since(listed.settling, now);
-                let mut row = content(kind, listed);
+                let mut row = content(&traits, listed);
                 row.gone_at = Set(None);
                 update(id, row)
                     .col_expr(resources::Column::SettlingSince, settling)
@@ -50,7 +53,7 @@ pub(super) async fn write_in_txn(
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
-                update_in_txn(txn, kind, id, listed, fields == [WHOLE_ROW], now).await?;
+                update_in_txn(txn, &traits, id, listed, fields == [WHOLE_ROW], now).await?;
                 (id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
@@ -98,13 +101,13 @@ fn new_row(
         first_seen_at: Set(Some(now)),
         gone_at: Set(None),
         settling_since: Set(listed.settling.then_some(now)),
-        ..content(kind, listed)
+        ..content(&traits::rules(provider, kind), listed)
     }
 }
 
 /// The columns that a listing decides.
-fn content(kind: &str, listed: ListedResource) -> resources::ActiveModel {
-    let owned = is_owned(kind, &listed);
+fn content(traits: &KindTraits, listed: ListedResource) -> resources::ActiveModel {
+    let owned = (traits.is_owned)(&listed);
     resources::ActiveModel {
         id: NotSet,
         urn: Set(listed.urn),
@@ -125,14 +128,14 @@ fn content(kind: &str, listed: ListedResource) -> resources::ActiveModel {
 /// Other content for a row; for the whole row where it did not decode.
 async fn update_in_txn(
     txn: &DatabaseTransaction,
-    kind: &str,
+    traits: &KindTraits,
     id: Uuid,
     listed: ListedResource,
     whole_row: bool,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let settling = listed.settling;
-    let mut row = content(kind, listed);
+    let mut row = content(traits, listed);
     let update = if whole_row {
         // What no listing decides may be what is wrong with it.
         row.first_seen_at = Set(Some(now));

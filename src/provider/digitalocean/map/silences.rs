@@ -13,6 +13,7 @@ use crate::domain::compare::differences;
 use crate::domain::inventory::ListedResource;
 use crate::provider::terraform::schema::attributes;
 use crate::provider::terraform::{Desired, parse_value};
+use crate::provider::traits;
 
 /// Types that only add to other resources, or that have nothing to be silent about.
 const TYPES: [&str; 19] = [
@@ -383,7 +384,8 @@ fn differing(desired: &[Desired], account: &[cloud_resources::Model]) -> Vec<Str
         let Some(live) = account.iter().find(|row| row.kind == resource.kind) else {
             panic!("{}", resource.kind)
         };
-        let all = differences(&resource.spec, &resource.not_compared, live);
+        let traits = traits::rules(&live.provider, &live.kind);
+        let all = differences(&resource.spec, &resource.not_compared, live, &traits);
         found.extend(
             all.into_iter()
                 .map(|one| format!("{}: {} | {}", one.field, one.expected, one.actual)),

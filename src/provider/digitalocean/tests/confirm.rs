@@ -3,7 +3,8 @@ use serde_json::json;
 use super::super::confirm::Confirming;
 use super::server::{Answer, Server, json, list, not_found, status};
 use super::*;
-use crate::domain::inventory::{AUTOSCALE_POOL_ID, ListedResource, PROJECT_ID};
+use crate::domain::inventory::{ListedResource, PROJECT_ID};
+use crate::provider::traits::AUTOSCALE_POOL_ID;
 
 /// Whether a resource is there; `last` is what was last known of it.
 async fn presence(server: &Server, kind: &str, id: &str, last: Value) -> Presence {

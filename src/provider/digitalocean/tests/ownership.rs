@@ -6,7 +6,8 @@ use super::super::ownership::mark_unread;
 use super::run::{complete, kind};
 use super::server::{Answer, Server, list, not_found, status};
 use super::*;
-use crate::domain::inventory::{AUTOSCALE_POOL_ID, ListedResource, PROJECT_ID};
+use crate::domain::inventory::{ListedResource, PROJECT_ID};
+use crate::provider::traits::AUTOSCALE_POOL_ID;
 
 /// An account that answers these besides one droplet, 1, which has a volume and a network.
 async fn account<const N: usize>(more: [(&'static str, Answer); N]) -> Server {

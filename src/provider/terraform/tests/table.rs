@@ -22,7 +22,7 @@ fn every_attribute_of_every_type_that_is_read_has_a_decision() {
         "types and attributes of the provider's schema"
     );
     for of in types {
-        assert!(mapping(&format!("digitalocean_{of}")).is_some(), "{of}");
+        assert!(type_of(&format!("digitalocean_{of}")).is_some(), "{of}");
     }
     let named: BTreeSet<(&str, &str)> = rows.iter().map(|[of, path, ..]| (*of, *path)).collect();
     assert_eq!(named.len(), rows.len(), "no attribute has two decisions");

@@ -1,0 +1,181 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::provider::{digitalocean, terraform};
+
+fn rules_of(kind: &str) -> KindTraits {
+    rules(DIGITALOCEAN, kind)
+}
+
+fn attrs(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap()
+}
+
+fn names() -> BTreeSet<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
+}
+
+/// Kinds that no Terraform type declares. None so far.
+const LIVE_ONLY: [&str; 0] = [];
+
+#[test]
+fn every_kind_has_one_row_a_listing_and_a_terraform_type() {
+    assert_eq!(names().len(), KINDS.len(), "one row for each");
+    let listed: Vec<&str> = digitalocean::listed_kinds().collect();
+    assert_eq!(listed.len(), KINDS.len(), "one listing for each");
+    assert_eq!(BTreeSet::from_iter(listed), names());
+    let declared = terraform::declared_kinds().chain(LIVE_ONLY);
+    assert_eq!(declared.collect::<BTreeSet<_>>(), names());
+    let also_declared: Vec<&str> = terraform::declared_kinds()
+        .filter(|kind| LIVE_ONLY.contains(kind))
+        .collect();
+    assert_eq!(also_declared, [""; 0], "not live-only");
+}
+
+#[test]
+fn kinds_in_projects_have_uniform_names_of_their_own() {
+    let mut by_type = BTreeMap::new();
+    for kind in KINDS {
+        let is_listed = kind.projects != Projects::Never;
+        assert_eq!(!kind.urn_types.is_empty(), is_listed, "{}", kind.name);
+        assert!(kind.declared_elsewhere.contains(&PROJECT_ID), "{}", kind.name);
+        for urn_type in kind.urn_types {
+            assert_eq!(by_type.insert(urn_type, kind.name), None, "{urn_type}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_pass_traffic_or_names_never_settle() {
+    let never = KINDS.iter().filter(|kind| !kind.rules.settles);
+    let never: Vec<&str> = never.map(|kind| kind.name).collect();
+    assert_eq!(
+        never,
+        ["database_firewall", "firewall", "domain", "domain_record"]
+    );
+}
+
+#[test]
+fn only_digitalocean_has_every_resource_in_a_project() {
+    for kind in ["droplet", "novel"] {
+        assert!(rules_of(kind).unset_project_is_unread, "{kind}");
+        assert!(!rules("elsewhere", kind).unset_project_is_unread, "{kind}");
+    }
+}
+
+#[test]
+fn what_the_provider_chooses_is_volatile() {
+    let volatile = |kind: &str, attrs: Value| (rules_of(kind).volatile_fields)(&attrs);
+    assert_eq!(volatile("droplet", json!({})), ["image", AUTOSCALE_POOL_ID]);
+    for (upgrades, fields) in [
+        (json!(true), &["version"][..]),
+        (json!(false), &[]),
+        (json!(null), &[]),
+    ] {
+        assert_eq!(
+            volatile("kubernetes_cluster", json!({"auto_upgrade": upgrades})),
+            fields
+        );
+    }
+    for (engine, fields) in [("valkey", &["version"][..]), ("redis", &["version"]), ("pg", &[])] {
+        assert_eq!(volatile("database", json!({"engine": engine})), fields);
+    }
+    assert_eq!(
+        volatile("novel", json!({"auto_upgrade": true, "engine": "redis"})),
+        [""; 0]
+    );
+}
+
+/// A resource without tags and attributes.
+fn listed() -> ListedResource {
+    ListedResource {
+        provider_id: "1".to_owned(),
+        urn: String::new(),
+        name: String::new(),
+        region: None,
+        size_slug: None,
+        status: None,
+        tags: Vec::new(),
+        ip: None,
+        vpc_uuid: None,
+        project_id: None,
+        attrs: Map::new(),
+        settling: false,
+        unread_fields: BTreeSet::new(),
+    }
+}
+
+#[test]
+fn resources_maintained_by_another_part_of_the_cloud_are_owned() {
+    let named = |name: &str, region: Option<&str>, tags: &[&str], attributes: Value| ListedResource {
+        name: name.to_owned(),
+        region: region.map(str::to_owned),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        attrs: attrs(attributes),
+        ..listed()
+    };
+    let none = json!({});
+    let owned = [
+        ("droplet", named("pool-1", None, &["k8s"], none.clone())),
+        ("droplet", named("pool-1", None, &["K8S:abc"], none.clone())),
+        (
+            "droplet",
+            named("a", None, &[], json!({"autoscale_pool_id": "p"})),
+        ),
+        ("load_balancer", named("lb", None, &["k8s:abc"], none.clone())),
+        ("volume", named("pvc-1", None, &[], none.clone())),
+        ("vpc", named("default-nyc1", Some("nyc1"), &[], none.clone())),
+        ("vpc", named("mine", None, &[], json!({"default": true}))),
+        ("project", named("first", None, &[], json!({"is_default": true}))),
+        ("image", named("2027-01-01", None, &[], json!({"type": "backup"}))),
+        ("snapshot", named("weekly", None, &[], json!({"type": "backup"}))),
+        ("domain_record", named("@", None, &[], json!({"type": "SOA"}))),
+        (
+            "domain_record",
+            named(
+                "@",
+                None,
+                &[],
+                json!({"type": "NS", "data": "ns3.digitalocean.com."}),
+            ),
+        ),
+        ("database_firewall", named("db", None, &[], json!({"rules": []}))),
+    ];
+    for (kind, resource) in &owned {
+        assert!((rules_of(kind).is_owned)(resource), "{kind} {resource:?}");
+    }
+    let free = [
+        ("droplet", named("k8s-like", None, &["k8s-old"], none.clone())),
+        ("droplet", named("pvc-1", None, &[], none.clone())),
+        ("volume", named("data", None, &[], none.clone())),
+        ("image", named("golden", None, &[], json!({"type": "custom"}))),
+        ("snapshot", named("before-upgrade", None, &[], none.clone())),
+        (
+            "vpc",
+            named("default-nyc1", Some("nyc3"), &[], json!({"default": false})),
+        ),
+        (
+            "domain_record",
+            named("@", None, &[], json!({"type": "NS", "data": "ns1.example.net"})),
+        ),
+        (
+            "domain_record",
+            named(
+                "a",
+                None,
+                &[],
+                json!({"type": "NS", "data": "ns1.digitalocean.com"}),
+            ),
+        ),
+        (
+            "database_firewall",
+            named("db", None, &[], json!({"rules": [{"type": "tag", "value": "a"}]})),
+        ),
+        ("firewall", named("fw", None, &["k8s:abc"], none)),
+    ];
+    for (kind, resource) in &free {
+        assert!(!(rules_of(kind).is_owned)(resource), "{kind} {resource:?}");
+    }
+}
