@@ -14,6 +14,7 @@ use super::grid::{Cell, Room, write_rows};
 use super::values;
 use crate::db::Db;
 use crate::domain::changes::{Changes, changes_of};
+use crate::provider::traits::MEMBER_NAMES;
 use crate::services::inbox::{DriftFilter, DriftPages, DriftWithResource};
 use crate::services::provisioning;
 
@@ -46,7 +47,7 @@ pub(super) async fn print_open(
             .map(|spec| (spec.resource_id, spec))
             .collect();
         let rows = page.iter().map(|row| {
-            let changes = changes_of(&row.drift, specs.get(&row.drift.resource_id));
+            let changes = changes_of(&row.drift, specs.get(&row.drift.resource_id), &MEMBER_NAMES);
             cells(row, &changes, now)
         });
         let rows: Vec<[Cell; 5]> = head.take().into_iter().chain(rows).collect();

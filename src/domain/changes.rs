@@ -27,11 +27,17 @@ const MAX_LINE_PAIRS: usize = 4_000_000;
 
 const NULL: &Value = &Value::Null;
 
-/// Keys that name a member of a list, in order of preference.
-const NAMES: [&str; 6] = ["name", "id", "uuid", "key", "slug", "domain"];
+/// Keys that name a member of a list in any cloud, in order of preference.
+const NAMES: [&str; 5] = ["name", "id", "uuid", "key", "slug"];
 
-/// Pairs of keys that name a member of a list together: the rules of a firewall and of a load balancer.
-const PAIRED_NAMES: [[&str; 2]; 2] = [["protocol", "ports"], ["entry_protocol", "entry_port"]];
+/// More keys that name a member of a list. The provider says which. Keys of every cloud come first.
+#[derive(Clone, Copy, Debug)]
+pub struct MemberNames {
+    /// Keys that name a member by themselves, in order of preference.
+    pub single: &'static [&'static str],
+    /// Pairs of keys that name a member together.
+    pub pairs: &'static [[&'static str; 2]],
+}
 
 /// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +78,11 @@ pub struct Changes {
 
 /// The changes inside a drifted field. Parts that the spec leaves open are left out while the drift is open. Empty for
 /// a missing resource.
-pub fn changes_of(drift: &cloud_drift::Model, spec: Option<&cloud_provisioned::Model>) -> Changes {
+pub fn changes_of(
+    drift: &cloud_drift::Model,
+    spec: Option<&cloud_provisioned::Model>,
+    names: &MemberNames,
+) -> Changes {
     if drift.kind == DriftKind::Missing {
         return Changes::default();
     }
@@ -81,23 +91,33 @@ pub fn changes_of(drift: &cloud_drift::Model, spec: Option<&cloud_provisioned::M
     changes(
         &open.compared_part(&drift.field, stored(&drift.expected)),
         &open.compared_part(&drift.field, stored(&drift.actual)),
+        names,
     )
 }
 
 /// Compares the expected and the live value of a field.
-pub fn changes(expected: &Value, actual: &Value) -> Changes {
-    let mut found = Changes::default();
-    found.compare("", expected, actual);
-    found
+pub fn changes(expected: &Value, actual: &Value, names: &MemberNames) -> Changes {
+    let mut comparison = Comparison {
+        found: Changes::default(),
+        names,
+    };
+    comparison.compare("", expected, actual);
+    comparison.found
 }
 
-impl Changes {
+/// A comparison that is under way.
+struct Comparison<'n> {
+    found: Changes,
+    names: &'n MemberNames,
+}
+
+impl Comparison<'_> {
     fn push(&mut self, path: &str, kind: ChangeKind, before: &Value, after: &Value) {
-        if self.list.len() == MAX_CHANGES {
-            self.truncated = true;
+        if self.found.list.len() == MAX_CHANGES {
+            self.found.truncated = true;
             return;
         }
-        self.list.push(ValueChange {
+        self.found.list.push(ValueChange {
             path: path.to_owned(),
             line: None,
             kind,
@@ -107,7 +127,7 @@ impl Changes {
     }
 
     fn compare(&mut self, path: &str, before: &Value, after: &Value) {
-        if self.truncated || loosely_equal(before, after) {
+        if self.found.truncated || loosely_equal(before, after) {
             return;
         }
         let (no_map, no_list) = (Map::new(), Vec::new());
@@ -141,8 +161,9 @@ impl Changes {
     }
 
     fn compare_lists(&mut self, path: &str, before: &[Value], after: &[Value]) {
+        let names = self.names;
         let (removed, added) = members_of_one(before, after);
-        let (names_before, names_after) = (by_name(&removed), by_name(&added));
+        let (names_before, names_after) = (names.by_name(&removed), names.by_name(&added));
         let mut paired = BTreeSet::new();
         for (name, before) in names_before {
             if let Some(after) = names_after.get(&name) {
@@ -150,7 +171,7 @@ impl Changes {
                 paired.insert(name);
             }
         }
-        let unpaired = |member: &&&Value| name_of(member).is_none_or(|name| !paired.contains(&name));
+        let unpaired = |member: &&&Value| names.name_of(member).is_none_or(|name| !paired.contains(&name));
         let path = format!("{path}[]");
         for member in removed.iter().filter(unpaired) {
             self.push(&path, ChangeKind::Removed, member, NULL);
@@ -176,7 +197,7 @@ impl Changes {
 
     /// Sets the line number of the change that was pushed last.
     fn is_line(&mut self, number: usize) {
-        if let Some(last) = self.list.last_mut().filter(|_| !self.truncated) {
+        if let Some(last) = self.found.list.last_mut().filter(|_| !self.found.truncated) {
             last.line = Some(number);
         }
     }
@@ -202,33 +223,35 @@ fn members_of_one<'v>(before: &'v [Value], after: &'v [Value]) -> (Vec<&'v Value
     (only_in(before, &is), only_in(after, &was))
 }
 
-/// The members that have a name which no other member has.
-fn by_name<'v>(members: &[&'v Value]) -> BTreeMap<String, &'v Value> {
-    let mut found = BTreeMap::new();
-    let mut ambiguous = BTreeSet::new();
-    for &member in members {
-        let Some(name) = name_of(member) else { continue };
-        if found.insert(name.clone(), member).is_some() {
-            ambiguous.insert(name);
+impl MemberNames {
+    /// The members that have a name which no other member has.
+    fn by_name<'v>(&self, members: &[&'v Value]) -> BTreeMap<String, &'v Value> {
+        let mut found = BTreeMap::new();
+        let mut ambiguous = BTreeSet::new();
+        for &member in members {
+            let Some(name) = self.name_of(member) else {
+                continue;
+            };
+            if found.insert(name.clone(), member).is_some() {
+                ambiguous.insert(name);
+            }
         }
+        found.retain(|name, _| !ambiguous.contains(name));
+        found
     }
-    found.retain(|name, _| !ambiguous.contains(name));
-    found
-}
 
-/// What names a member of a list.
-fn name_of(member: &Value) -> Option<String> {
-    let member = member.as_object()?;
-    let text = |key: &str| match member.get(key)? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    NAMES.into_iter().find_map(text).or_else(|| {
-        PAIRED_NAMES
-            .into_iter()
-            .find_map(|[first, second]| Some(format!("{} {}", text(first)?, text(second)?)))
-    })
+    /// What names a member of a list.
+    fn name_of(&self, member: &Value) -> Option<String> {
+        let member = member.as_object()?;
+        let text = |key: &&str| match member.get(*key)? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let pair = |[first, second]: &[&str; 2]| Some(format!("{} {}", text(first)?, text(second)?));
+        let single = NAMES.iter().chain(self.single).find_map(text);
+        single.or_else(|| self.pairs.iter().find_map(pair))
+    }
 }
 
 type Lines = std::ops::Range<usize>;

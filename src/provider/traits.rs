@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::digitalocean::DIGITALOCEAN;
 use crate::domain::canonical::is_unset;
+use crate::domain::changes::MemberNames;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
 use crate::domain::traits::KindTraits;
 
@@ -19,6 +20,13 @@ const GIVEN_NAME_SERVERS: [&str; 3] = [
     "ns2.digitalocean.com",
     "ns3.digitalocean.com",
 ];
+
+/// Keys that name a member of a list, besides those that do in any cloud: the domains of an app, and the rules of a
+/// firewall and of a load balancer.
+pub const MEMBER_NAMES: MemberNames = MemberNames {
+    single: &["domain"],
+    pairs: &[["protocol", "ports"], ["entry_protocol", "entry_port"]],
+};
 
 /// One kind.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use drift_inbox::provider::digitalocean::DIGITALOCEAN;
+use drift_inbox::provider::traits::KINDS;
+
 /// What each module of `src` may import. The order is that of the layers, and every arrow is in use.
 const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("domain", &[]),
@@ -230,6 +233,34 @@ fn the_domain_is_pure_and_synchronous() {
         "EntityTrait",
     ];
     assert_eq!(mentions("domain", &worldly), None);
+}
+
+impl Source {
+    /// The code without its tests. Those of a module are at its end.
+    fn code(&self) -> &str {
+        let end = self.text.find("#[cfg(test)]\nmod tests {");
+        &self.text[..end.unwrap_or(self.text.len())]
+    }
+}
+
+#[test]
+fn only_the_provider_knows_clouds_and_kinds() {
+    let kinds = KINDS.map(|kind| format!("\"{}\"", kind.name));
+    // Hosts and types of the cloud contain its name.
+    let words = kinds.into_iter().chain([DIGITALOCEAN.to_owned()]);
+    let words: Vec<String> = words.collect();
+    let mut seen = 0;
+    for source in sources() {
+        let is_ruled = matches!(source.module.as_str(), "domain" | "services");
+        if !is_ruled || source.is_test() {
+            continue;
+        }
+        seen += 1;
+        let code = source.code().to_lowercase();
+        let named: Vec<&String> = words.iter().filter(|word| code.contains(*word)).collect();
+        assert!(named.is_empty(), "{} names {named:?}", source.path);
+    }
+    assert!(seen > 30, "this reads the domain and the services");
 }
 
 #[test]

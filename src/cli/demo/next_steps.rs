@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cli::values;
 use crate::domain::changes::changes_of;
+use crate::provider::traits::MEMBER_NAMES;
 
 const ACCEPT: &str = "mutation ($input: AcceptDriftInput!) { acceptDrift(input: $input) { \
     drift { field status resolvedBy } provisioned { specVersion } } }";
@@ -33,7 +34,7 @@ impl NextSteps<'_> {
         )?;
         writeln!(out, "  {server}/#token={}\n", self.token)?;
         let (drift, resource) = (self.drift, self.resource);
-        let (expected, actual) = values::columns(drift, &changes_of(drift, None));
+        let (expected, actual) = values::columns(drift, &changes_of(drift, None, &MEMBER_NAMES));
         writeln!(
             out,
             "{bold}Accept a drift{bold:#}, such as this one of the {} {}:\n",

@@ -5,9 +5,10 @@ use uuid::Uuid;
 
 use super::columns;
 use crate::domain::changes::changes;
+use crate::provider::traits::MEMBER_NAMES;
 
 fn of(kind: DriftKind, expected: Value, actual: Value) -> (String, String) {
-    let changes = changes(&expected, &actual);
+    let changes = changes(&expected, &actual, &MEMBER_NAMES);
     let drift = cloud_drift::Model {
         id: Uuid::nil(),
         resource_id: Uuid::nil(),

@@ -4,6 +4,16 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::canonical::loosely_equal;
 
+/// Names of members in the cloud that these tests are about.
+const MEMBER_NAMES: MemberNames = MemberNames {
+    single: &["site"],
+    pairs: &[["protocol", "ports"]],
+};
+
+fn changes(expected: &Value, actual: &Value) -> Changes {
+    super::changes(expected, actual, &MEMBER_NAMES)
+}
+
 /// The changes as short texts: `path: before -> after`.
 fn found(expected: Value, actual: Value) -> Vec<String> {
     let changes = changes(&expected, &actual);
@@ -82,6 +92,10 @@ fn members_with_a_name_on_both_sides_are_compared_with_each_other() {
         ),
         [r#"[tcp 22].sources.addresses[]: + "0.0.0.0/0""#]
     );
+    let sites = |size: u32| json!([{"site": "example.com", "size": size}]);
+    assert_eq!(found(sites(1), sites(2)), ["[example.com].size: 1 -> 2"]);
+    let places = |size: u32| json!([{"place": "example.com", "size": size}]);
+    assert_eq!(found(places(1), places(2)).len(), 2, "no cloud names members so");
 }
 
 #[test]

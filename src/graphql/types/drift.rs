@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::graphql::error::ApiResult;
 use crate::graphql::input::{not_empty, parse_id};
 use crate::graphql::loader::{ResourceById, SpecOf};
+use crate::provider::traits::MEMBER_NAMES;
 use crate::services::inbox::{DriftFilter, DriftTime, up_to_micros};
 
 /// The status of a drift.
@@ -152,7 +153,7 @@ impl Drift {
             let loaders = crate::graphql::loaders(ctx)?;
             spec = loaders.load_one(SpecOf(drift.resource_id)).await?.flatten();
         }
-        Ok(changes_of(drift, spec.as_ref()))
+        Ok(changes_of(drift, spec.as_ref(), &MEMBER_NAMES))
     }
 }
 

@@ -147,7 +147,7 @@ impl From<TokenRefused> for Error {
 impl InventoryProvider for DigitalOcean {
     /// `digitalocean`: that all tokens of one database are of one account is checked before each sync.
     fn source(&self) -> String {
-        "digitalocean".to_owned()
+        DIGITALOCEAN.to_owned()
     }
 
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {

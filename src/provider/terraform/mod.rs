@@ -25,10 +25,11 @@ pub use self::declared::{Declaration, Strength, put_into};
 pub use self::file::{MAX_STATE_BYTES, parse, parse_value};
 
 use self::file::Instance;
+use super::digitalocean::DIGITALOCEAN;
 use crate::domain::not_compared::NotCompared;
 
 /// The cloud that the states speak about.
-pub const PROVIDER: &str = "digitalocean";
+pub const PROVIDER: &str = DIGITALOCEAN;
 
 /// Why a file is no state that can be imported, in one line. It holds no text of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
