@@ -99,6 +99,15 @@ mod tests {
     }
 
     #[test]
+    fn a_zero_decides_only_beside_a_letter() {
+        assert_eq!(as_utf8(b"{\0}\0").unwrap(), b"{}".as_slice());
+        assert_eq!(as_utf8(b"\0{\0}").unwrap(), b"{}".as_slice());
+        for zeros in [&b"\0"[..], b"\0\0", b"\0\0{}"] {
+            assert_eq!(as_utf8(zeros).unwrap(), zeros, "read as it is");
+        }
+    }
+
+    #[test]
     fn a_list_is_no_object() {
         #[derive(Debug, serde::Deserialize)]
         struct Two {
@@ -106,7 +115,8 @@ mod tests {
             _b: Option<u8>,
         }
         assert!(serde_json::from_str::<Two>("[1, 2]").is_ok());
-        assert!(serde_json::from_str::<Object<Two>>("[1, 2]").is_err());
+        let why = serde_json::from_str::<Object<Two>>("[1, 2]").unwrap_err();
+        assert!(why.to_string().contains("expected an object"), "{why}");
         assert!(serde_json::from_str::<Object<Two>>("{\"_a\": 1}").is_ok());
     }
 }

@@ -128,3 +128,19 @@ fn a_spec_is_kept_down_to_the_sixteenth_level() {
     assert_eq!(kept(in_lists(7)), in_lists(7));
     assert_eq!(kept(in_lists(8)), json!({}));
 }
+
+#[test]
+fn an_alert_keeps_its_rule_and_a_log_destination_its_name_only() {
+    let alert =
+        json!({"rule": "CPU", "disabled": true, "operator": "LESS_THAN", "value": 5, "window": "ONE_HOUR"});
+    assert_eq!(kept(json!({ "alerts": [alert] })), json!({ "alerts": [alert] }));
+    // Fields that other places keep.
+    for place in ["alerts", "log_destinations"] {
+        assert_eq!(
+            kept(json!({ place: [{"id": "x", "repo": "y"}] })),
+            json!({}),
+            "{place}"
+        );
+    }
+    assert_eq!(kept(json!({"envs": [{"name": "x", "value": "y"}]})), json!({}));
+}

@@ -106,6 +106,10 @@ mod tests {
             "https://user:secret@api.digitalocean.com",
             "https://api.digitalocean.com?x=1",
             "file:///etc/passwd",
+            "https://api.digitalocean.com#x",
+            "https://user@api.digitalocean.com",
+            "https://:secret@api.digitalocean.com",
+            "data:text/plain,x",
         ] {
             assert!(ApiUrl::parse(bad).is_err(), "{bad}");
         }

@@ -164,6 +164,32 @@ mod tests {
     }
 
     #[test]
+    fn a_droplet_with_private_addresses_has_no_public_networking() {
+        let with = |networks: Value| {
+            let item = json!({ "id": 1, "networks": { "v4": networks } });
+            droplet(&item, &Context::default()).unwrap()
+        };
+        let private = with(json!([{ "ip_address": "10.0.0.2", "type": "private" }]));
+        assert_eq!(private.attrs["public_networking"], false);
+        assert_eq!(private.ip.as_deref(), Some("10.0.0.2"));
+        let public = with(json!([{ "ip_address": "203.0.113.8", "type": "public" }]));
+        assert_eq!(public.attrs["public_networking"], true);
+    }
+
+    #[test]
+    fn the_size_of_a_droplet_is_read_from_either_place() {
+        let size = |item: Value| droplet(&item, &Context::default()).unwrap().size_slug;
+        assert_eq!(
+            size(json!({ "id": 1, "size": { "slug": "s-1" } })).as_deref(),
+            Some("s-1")
+        );
+        assert_eq!(
+            size(json!({ "id": 1, "size_slug": "s-2", "size": { "slug": "s-1" } })).as_deref(),
+            Some("s-2")
+        );
+    }
+
+    #[test]
     fn a_droplet_in_transition_settles() {
         let settling = |item: Value| droplet(&item, &Context::default()).unwrap().settling;
         assert!(settling(json!({ "id": 1, "status": "new" })));

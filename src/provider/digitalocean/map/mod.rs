@@ -1,8 +1,8 @@
 //! From the API's objects to resources: an allow-list for each kind.
 //!
 //! A field that is not named here does not come in, so that no password, key, token or user data can, not
-//! even one that the API invents tomorrow. Fields keep the API's names; objects within are cut to what can be
-//! asked for; nulls, empty texts and empty lists are left out; lists are sorted sets.
+//! even one that the API invents tomorrow. Fields keep the API's names; objects within are cut to what
+//! a spec can set; nulls, empty texts and empty lists are left out; lists are sorted sets.
 
 pub(super) mod account;
 pub(super) mod app;
@@ -24,7 +24,7 @@ use self::shape::{Field, Shape, pick, pick_fields};
 use crate::domain::inventory::ListedResource;
 use crate::provider::normalize;
 
-/// States that pass by themselves, whatever the kind.
+/// Statuses that are temporary, whatever the kind.
 const PASSING: [&str; 18] = [
     "new",
     "creating",
@@ -127,7 +127,36 @@ impl ListedResource {
     }
 }
 
-/// What came of an object, without what is unset.
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_text_or_an_integer() {
+        for (id, text) in [
+            (json!("a"), "a"),
+            (json!(7), "7"),
+            (json!(-7), "-7"),
+            (json!(u64::MAX), "18446744073709551615"),
+        ] {
+            assert_eq!(id_text(&id).as_deref(), Some(text));
+        }
+        for id in [
+            json!(1.5),
+            json!(7.0),
+            json!(""),
+            json!(null),
+            json!(true),
+            json!(["a"]),
+        ] {
+            assert_eq!(id_text(&id), None, "{id}");
+        }
+    }
+}
+
+/// The resource that an object is mapped to, without what is unset.
 #[cfg(test)]
 fn shown(resource: Option<ListedResource>) -> Value {
     let Some(r) = resource else {

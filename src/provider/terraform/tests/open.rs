@@ -33,6 +33,18 @@ fn names_of_domains_are_compared_if_no_block_declares_more() {
         domains(json!({"name": "shop", "domains": ["shop.example"], "domain": block})),
         json!([{"domain": "www.shop.example", "type": "PRIMARY"}])
     );
+    for spec in [
+        json!({"name": "shop", "domains": ["shop.example"]}),
+        json!({"name": "shop", "domains": ["shop.example"], "domain": block}),
+    ] {
+        let app = app(spec);
+        assert!(!is_open(&app, "spec.domains"), "{:?}", app.not_compared.texts());
+        assert!(
+            !app.open.contains(&"digitalocean_app.spec.domains".to_owned()),
+            "{:?}",
+            app.open
+        );
+    }
     let none = app(json!({"name": "shop", "domains": []}));
     assert_eq!(none.spec["spec"], json!({"name": "shop"}));
     assert!(is_open(&none, "spec.domains"), "{:?}", none.not_compared.texts());
