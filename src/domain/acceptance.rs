@@ -1,7 +1,7 @@
 //! Whether a drift may be accepted, and what that makes of the spec.
 //!
-//! Nobody accepts a value that he has not seen: the row must say what is true of the cloud and of the spec
-//! at this moment, and have the revision that the caller looked at.
+//! A value is accepted only if the caller has seen it: the row must match the live value and the spec at this moment,
+//! and have the revision that the caller saw.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
@@ -38,7 +38,7 @@ pub enum Refusal {
 
 /// Decides about accepting `drift`, whose spec and resource are `pair`.
 ///
-/// `seen_revision` is the revision of the row that the caller looked at, if he says.
+/// `seen_revision` is the revision of the row that the caller saw, if given.
 #[expect(
     clippy::result_large_err,
     reason = "one refusal per request, and it is looked at at once"

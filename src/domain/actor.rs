@@ -200,8 +200,8 @@ enum Identity {
 }
 
 impl Actor {
-    /// The holder of a valid token. The email `system` is dropped, so that nobody's decisions can
-    /// look like those of a job.
+    /// The holder of a valid token. The email `system` is dropped, so that no decision of a
+    /// person can look like one of a job.
     pub fn new(subject: impl Into<String>, email: Option<String>, roles: BTreeSet<Role>) -> Self {
         let identity = Identity::Token {
             subject: subject.into(),

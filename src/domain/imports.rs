@@ -62,13 +62,13 @@ pub fn decide(
     }
 }
 
-/// Whether a state may own a spec of this source from now on, if somebody says so. Another state's may never be
-/// taken: each import of one would undo that of the other.
+/// Whether a state may own a spec of this source from now on, if the import takes over specs. The spec of
+/// another state may never be taken over: each import of one would undo that of the other.
 pub fn may_be_taken_over(source: &str) -> bool {
     [SOURCE_API, SOURCE_BASELINE].contains(&source)
 }
 
-/// A field that must be unset is loosely the same as one that nobody watches, and yet it is watched.
+/// A field that must be unset is loosely equal to a field that the spec lacks, and yet it is compared.
 fn same_fields(a: &Value, b: &Value) -> bool {
     match (a.as_object(), b.as_object()) {
         (Some(a), Some(b)) => a.len() == b.len() && a.keys().all(|field| b.contains_key(field)),
@@ -76,8 +76,8 @@ fn same_fields(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// How many specs of a state may retire in one import without somebody saying that it is meant: an emptied state
-/// must not look like a dismantled cloud.
+/// Whether so many specs of a state would retire in one import that it needs an explicit permission: an emptied state
+/// must not look like an account whose resources were deleted.
 pub fn is_mass_retire(leaving: usize, before: usize) -> bool {
     leaving * 2 > before
 }

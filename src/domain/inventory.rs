@@ -41,7 +41,7 @@ pub struct ListedResource {
     pub project_id: Option<String>,
     /// Everything else that is compared.
     pub attrs: Map<String, Value>,
-    /// Whether the provider reports a passing state: new, creating, resizing, upgrading, ...
+    /// Whether the provider reports a temporary status: new, creating, resizing, upgrading, ...
     pub settling: bool,
     /// What this listing could not tell, by the name of the schema field or attribute: it stays as it was
     /// last known, so that a question without an answer never looks like a change.
@@ -248,8 +248,8 @@ pub fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) -> Prec
     }
 }
 
-/// How many resources of a kind may go in one run without somebody saying that it is meant: a wrong token
-/// or an emptied file must not look like a burnt-down cloud.
+/// Whether so many resources of a kind would be gone in one run that it needs an explicit permission: a wrong token or
+/// an emptied file must not look like an account whose resources were deleted.
 pub fn is_mass_gone(gone: usize, present_before: usize) -> bool {
     gone > 10 && gone * 2 > present_before
 }

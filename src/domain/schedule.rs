@@ -15,7 +15,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Reads a cron of six fields, seconds first, or of five. The error is fit for whoever wrote it.
+    /// Reads a cron of six fields, seconds first, or of five. The error is in words for the operator.
     pub fn parse(text: &str, now: DateTime<Utc>) -> Result<Self, String> {
         let text = match text.split_whitespace().count() {
             5 => format!("0 {text}"),

@@ -16,7 +16,7 @@ use super::traits::KindTraits;
 /// Name of the field in a drift that is about the whole resource.
 pub const WHOLE_RESOURCE: &str = "*";
 
-/// How long a passing state is believed.
+/// Longest time for which a settling resource is left alone.
 pub const SETTLING_LIMIT: TimeDelta = TimeDelta::minutes(30);
 
 /// A spec, the resource that it is about, and the rows that are open for it.
@@ -48,7 +48,7 @@ pub enum Change {
         /// What it has to say.
         finding: Finding,
     },
-    /// The row closes: nothing differs any more, or nobody asks any more.
+    /// The row closes: nothing differs any more, or the field or the spec is no longer in force.
     Close {
         /// Row to close.
         drift: Uuid,
@@ -77,7 +77,7 @@ pub struct Plan {
     pub fields_compared: u64,
     /// No listing ever had the resource, so there is nothing to compare with yet.
     pub unsynced: bool,
-    /// The resource is in a passing state: its rows are neither opened nor closed.
+    /// The resource is settling: its rows are neither opened nor closed.
     pub settling: bool,
     /// What to write, closing rows first, then by field.
     pub changes: Vec<Change>,

@@ -17,7 +17,7 @@ pub const MAX_ATTRS_LEVELS: usize = 64;
 /// Longest free text, such as a note or a name, in bytes.
 pub const MAX_TEXT_BYTES: usize = 4096;
 
-/// Why something may not enter, in words for whoever sent it.
+/// Why an input is refused, in words for its sender.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidInput(String);

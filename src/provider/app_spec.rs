@@ -1,4 +1,4 @@
-//! What of an app's spec is kept, the same for what is asked for and for what is there.
+//! The fields of an app's spec that are kept, the same for the desired and the live one.
 
 use serde_json::{Map, Value};
 

@@ -27,11 +27,11 @@ const MAX_SLUG_BYTES: usize = 512;
 pub struct Listing {
     /// Cloud that was listed.
     pub provider: String,
-    /// Account that was listed, as [`InventoryProvider::account`] names it: whoever asked fills it in.
+    /// Account that was listed, as [`InventoryProvider::account`] names it. The sync fills it in.
     pub account: Option<String>,
     /// When the listing began.
     pub started_at: DateTime<Utc>,
-    /// What came of each kind.
+    /// The result for each kind.
     pub kinds: BTreeMap<String, KindListing>,
     /// What is not known of a kind although it is complete, and why, in the words of the run's report.
     pub notes: BTreeMap<String, String>,
@@ -41,10 +41,10 @@ pub struct Listing {
     pub exhaustive: bool,
 }
 
-/// What came of listing one kind.
+/// The result of listing one kind.
 #[derive(Clone, Debug)]
 pub enum KindListing {
-    /// Everything that there is.
+    /// All resources of the kind.
     Complete(Vec<ListedResource>),
     /// It could not be trusted to be everything, and why: the last inventory is kept.
     Incomplete(String),
@@ -52,7 +52,7 @@ pub enum KindListing {
     NotReadable(String),
 }
 
-/// Whether a resource that a complete listing lacks is there after all.
+/// Whether a resource that a complete listing lacks exists after all.
 #[derive(Clone, Debug)]
 pub enum Presence {
     /// The provider says that it does not exist.
@@ -77,12 +77,19 @@ pub trait InventoryProvider: Send + Sync {
     /// Stable name of the source, unless the settings give it one. Runs of one source know of each other.
     fn source(&self) -> String;
 
-    /// Whose inventory this is; None where the source does not name anybody. It is asked for before anything is
-    /// listed. UPSTREAM_UNAVAILABLE if nobody knows.
+    /// The account whose inventory this is; None where the source names no account. A sync reads it before it lists
+    /// anything.
+    ///
+    /// # Errors
+    ///
+    /// UPSTREAM_UNAVAILABLE if the account cannot be read.
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>>;
 
-    /// Lists the account, or only these kinds of it. A kind that cannot be listed is no error but says so.
-    /// Errors are UPSTREAM_UNAVAILABLE for the listing as a whole, and say what to do about it.
+    /// Lists the account, or only these kinds of it. A kind that cannot be listed is no error; its result says so.
+    ///
+    /// # Errors
+    ///
+    /// UPSTREAM_UNAVAILABLE if nothing can be listed; the message says what to do.
     fn list<'a>(
         &'a self,
         kinds: Option<&'a BTreeSet<String>>,
@@ -91,7 +98,8 @@ pub trait InventoryProvider: Send + Sync {
 
     /// Asks for one resource that a complete listing lacked: items that are deleted while pages are read can
     /// hide others. `last` are its attributes when it was last listed: the way to it may lead through a
-    /// parent that they name. Several resources are asked for at the same time. An error ends all questions.
+    /// parent that they name. Several requests run at the same time. After an error,
+    /// no further one is sent.
     fn confirm_gone<'a>(
         &'a self,
         kind: &'a str,

@@ -1,5 +1,5 @@
-//! One form for what DigitalOcean writes in several, the same for what is asked for and for what is there:
-//! only then can the two be compared exactly.
+//! One form for each value that DigitalOcean writes in several forms. Desired and live values get the same form, so
+//! that they can be compared exactly.
 
 /// Lower case, sorted, each once: the cloud does not tell tags apart by case.
 pub fn tags<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<String> {
@@ -9,7 +9,7 @@ pub fn tags<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     tags
 }
 
-/// The tags of a cluster or a node pool that somebody chose: Kubernetes and Terraform add their own.
+/// The tags of a cluster or a node pool that operators chose: Kubernetes and Terraform add their own.
 pub fn kubernetes_tags<'t>(all: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut chosen = tags(all);
     chosen.retain(|tag| tag != "k8s" && !tag.starts_with("k8s:") && !tag.starts_with("terraform:"));

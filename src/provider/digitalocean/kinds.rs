@@ -136,7 +136,7 @@ pub(super) const KINDS: &[Kind] = &[
         map::compute::reserved_ip,
         paged(&["reserved_ips"], "reserved_ips", "ip")
     ),
-    // "List All Apps": the project is told only if asked for.
+    // "List All Apps": the project is in the response only with this parameter.
     kind!(
         "app",
         "app",

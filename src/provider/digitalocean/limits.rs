@@ -39,7 +39,7 @@ pub struct Limits {
     pub wait_out: Duration,
     /// Longest listing, the first request of the run included.
     pub listing: Duration,
-    /// Longest time in which what a listing lacks is asked for, in all.
+    /// Longest time for confirming all resources that a listing lacks.
     pub confirming: Duration,
     /// Most pages of one list.
     pub pages: u64,
@@ -77,7 +77,7 @@ pub(super) struct RetryBudget {
     behind_a_gateway: Duration,
     a_gateway_answered: AtomicBool,
     spent: Mutex<Duration>,
-    /// What came of the last try that had its time.
+    /// The failure of the last try that did not run out of time.
     heard: Mutex<Option<String>>,
 }
 
@@ -207,7 +207,7 @@ impl Pace {
         share.max(now)
     }
 
-    /// Nobody asks for this long.
+    /// Sends no request for this long.
     pub(super) fn hold(&self, wait: Duration) {
         self.hold_at(wait, Instant::now());
     }
@@ -217,7 +217,7 @@ impl Pace {
         state.held_until = state.held_until.max(now + wait);
     }
 
-    /// How long nobody may ask yet, if so.
+    /// How much longer no request is sent, if so.
     pub(super) fn held(&self) -> Option<Duration> {
         self.held_at(Instant::now())
     }

@@ -1,6 +1,7 @@
 //! What resources belong to where their own lists do not say: a project, the pool that made a droplet.
 //!
-//! None of this decides what is there. Whatever cannot be told stays as it was last known, and the run says so.
+//! None of this decides which resources exist. A value that cannot be read keeps its last known value, and the run
+//! says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +26,7 @@ const POOLS: Source<'static> = Source {
     paged: true,
 };
 
-/// A list of what somebody owns, and what it tells.
+/// A list of what an owner has.
 struct Owned {
     /// Path before the owner's id, and after it.
     before: &'static [&'static str],
@@ -131,13 +132,13 @@ impl Run<'_> {
             for droplet in listed {
                 place_in_pool(&pools, droplet);
             }
-            // The pool decides who looks after a droplet, and is compared with nothing.
+            // The pool decides whether a droplet is owned; no spec sets it, so it is no unread field.
             unknown.notes.extend(note(AUTOSCALE_POOL_ID, &pools));
         }
         Ok(unknown)
     }
 
-    /// One list for each project, but none where there is only one: whoever names no project is in that one.
+    /// One list for each project, but none where there is only one: every resource is in that one.
     async fn list_projects(&self) -> Result<Owners, Unlisted> {
         match self.owner_ids(&PROJECTS).await? {
             Ok(ids) => match ids.as_slice() {

@@ -58,7 +58,7 @@ struct Page {
 
 /// Everything that the list has.
 ///
-/// Pages are asked for by number, and no link in an answer is looked at: a `next` may be constant, or lead to
+/// Pages are requested by number, and links in a response are ignored: a `next` may be constant, or lead to
 /// another host. A paged list counts only if it has as many different items as its last page says there are.
 pub(super) async fn list(
     client: &Client,
@@ -70,7 +70,7 @@ pub(super) async fn list(
         return Ok(ask(client, source, source.query, until, &path).await?.items);
     }
     let mut why = String::new();
-    // Whoever creates or deletes something while pages are read shifts the rest: once more.
+    // Items that are created or deleted while pages are read shift the rest: the list is read once more.
     for _ in 0..2 {
         match list_pages(client, source, until, &path).await? {
             Ok(items) => return Ok(items),

@@ -1,4 +1,4 @@
-//! One listing of the account: every list is asked for once, however many kinds need it.
+//! One listing of the account: every list is requested once, however many kinds need it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ pub(super) struct Run<'a> {
     projects: Lazy,
 }
 
-/// What came of a kind.
+/// The result of listing a kind.
 pub(super) struct KindResult {
     pub(super) listing: KindListing,
     /// What is not known of it all the same, and why.
@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
         Ok(all.into_iter().flatten().collect())
     }
 
-    /// The items of a list. Lists that several kinds need are asked for once.
+    /// The items of a list. Lists that several kinds need are requested once.
     pub(super) async fn items(&self, source: &Source<'_>) -> Result<Vec<Value>, Unlisted> {
         let ask = || list(self.client, source, self.until);
         let shared = match source.path {

@@ -16,7 +16,8 @@ const VOLUME_IDS: &str = "volume_ids";
 pub enum Strength {
     /// The default project has what no other project took: its list is rarely one that people wrote.
     Default = 0,
-    /// The resource's own attribute, or the list of a project: the provider fills both in where nobody wrote them.
+    /// The resource's own attribute, or the list of a project: the provider fills in both where the configuration
+    /// is silent.
     Own = 1,
     /// A resource that exists for nothing else: an attachment, an assignment, `digitalocean_project_resources`.
     Declared = 2,

@@ -18,7 +18,7 @@ pub(in super::super) fn certificates_of(item: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The name of a certificate for its id; the id stands in where nobody knows the name.
+/// The name of a certificate for its id; the id itself where the name is unknown.
 pub(super) fn name_certificate(fields: &mut Map<String, Value>, context: &Context) {
     if let Some(id) = fields.remove("certificate_id") {
         let name = id.as_str().and_then(|id| context.certificates.get(id));

@@ -177,7 +177,7 @@ async fn unreadable_projects_leave_the_project_unread_with_a_reason() {
     assert_eq!(
         volume.project_id.as_deref(),
         Some("p-2"),
-        "it is told all the same"
+        "the project of a volume in a readable list is known"
     );
     assert_eq!(
         note.unwrap(),
