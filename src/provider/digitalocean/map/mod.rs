@@ -127,6 +127,24 @@ impl ListedResource {
     }
 }
 
+/// The resource that an object is mapped to, without what is unset.
+#[cfg(test)]
+fn shown(resource: Option<ListedResource>) -> Value {
+    let Some(r) = resource else {
+        return Value::Null;
+    };
+    let all = serde_json::json!({
+        "id": r.provider_id, "urn": r.urn, "name": r.name, "region": r.region, "size_slug": r.size_slug,
+        "status": r.status, "tags": r.tags, "ip": r.ip, "vpc_uuid": r.vpc_uuid, "project_id": r.project_id,
+        "attrs": r.attrs, "settling": r.settling,
+    });
+    let Value::Object(mut all) = all else {
+        return Value::Null;
+    };
+    all.retain(|_, value| !shape::is_unset(value) && *value != false);
+    Value::Object(all)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -154,22 +172,4 @@ mod tests {
             assert_eq!(id_text(&id), None, "{id}");
         }
     }
-}
-
-/// The resource that an object is mapped to, without what is unset.
-#[cfg(test)]
-fn shown(resource: Option<ListedResource>) -> Value {
-    let Some(r) = resource else {
-        return Value::Null;
-    };
-    let all = serde_json::json!({
-        "id": r.provider_id, "urn": r.urn, "name": r.name, "region": r.region, "size_slug": r.size_slug,
-        "status": r.status, "tags": r.tags, "ip": r.ip, "vpc_uuid": r.vpc_uuid, "project_id": r.project_id,
-        "attrs": r.attrs, "settling": r.settling,
-    });
-    let Value::Object(mut all) = all else {
-        return Value::Null;
-    };
-    all.retain(|_, value| !shape::is_unset(value) && *value != false);
-    Value::Object(all)
 }
