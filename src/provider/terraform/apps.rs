@@ -38,21 +38,15 @@ const SAME_LISTS: [&str; 8] = [
     "emails",
 ];
 
-/// Deepest level that is read; the format itself has nine.
-const LEVELS: usize = 16;
-
 pub(super) fn app(instance: &Instance) -> Option<Vec<Said>> {
     let root = Block::of(instance);
     let mut reading = take(&root, &APP);
     if let Some(declared) = root.blocks("spec").next() {
         let attributes = with_domains(declared.attributes);
-        let shaped = shape(
-            &Block {
-                attributes: &attributes,
-                ..declared
-            },
-            0,
-        );
+        let shaped = shape(&Block {
+            attributes: &attributes,
+            ..declared
+        });
         if let Some(name) = text(&shaped.fields, "name") {
             reading.set("name", name);
         }
@@ -97,11 +91,9 @@ impl Shaped {
     }
 }
 
-fn shape(block: &Block<'_>, level: usize) -> Shaped {
+/// A block with all blocks in it. The parser of the state bounds how deep they are nested.
+fn shape(block: &Block<'_>) -> Shaped {
     let mut shaped = Shaped::default();
-    if level > LEVELS {
-        return shaped;
-    }
     let known = schema::attributes(block.type_name, &block.path);
     let known = known.iter().map(|attribute| attribute.name);
     let known: Vec<&str> = known
@@ -113,7 +105,7 @@ fn shape(block: &Block<'_>, level: usize) -> Shaped {
             continue;
         }
         match block.meaning(name) {
-            Meaning::Says(value) => member(&mut shaped, block, name, value, level),
+            Meaning::Says(value) => member(&mut shaped, block, name, value),
             Meaning::Open => {
                 shaped.open.push(vec![api_name(name).into()]);
                 shaped.attributes.push(block.attribute(name));
@@ -125,7 +117,7 @@ fn shape(block: &Block<'_>, level: usize) -> Shaped {
     shaped
 }
 
-fn member(shaped: &mut Shaped, block: &Block<'_>, name: &str, value: &Value, level: usize) {
+fn member(shaped: &mut Shaped, block: &Block<'_>, name: &str, value: &Value) {
     let Value::Array(items) = value else {
         // A domain's name is called so only in Terraform.
         let is_domain = name == "name" && block.path == "spec.domain";
@@ -137,14 +129,14 @@ fn member(shaped: &mut Shaped, block: &Block<'_>, name: &str, value: &Value, lev
     if list.is_some() || SAME_LISTS.contains(&name) {
         let (plural, key) = list.map_or((name, None), |(_, plural, key)| (*plural, *key));
         let mut members: Vec<Value> = Vec::with_capacity(items.len());
-        for mut item in block.blocks(name).map(|item| shape(&item, level + 1)) {
+        for mut item in block.blocks(name).map(|item| shape(&item)) {
             let chosen = chosen(&item.fields, key);
             shaped.open_in(&[plural.into(), chosen], &mut item);
             members.push(item.fields.into());
         }
         members.extend(items.iter().filter(|item| !item.is_object()).cloned());
         shaped.fields.insert(plural.to_owned(), members.into());
-    } else if let Some(mut only) = block.blocks(name).next().map(|only| shape(&only, level + 1)) {
+    } else if let Some(mut only) = block.blocks(name).next().map(|only| shape(&only)) {
         shaped.open_in(&[name.into()], &mut only);
         shaped.fields.insert(name.to_owned(), only.fields.into());
     }
