@@ -1,4 +1,4 @@
-//! Taking what is there as what is asked for, where nobody asked for anything.
+//! Baselines: record the live values of unmanaged resources as their specs.
 
 use chrono::{DateTime, Utc};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
@@ -20,21 +20,21 @@ use crate::domain::validation::check_spec;
 use crate::error::{Error, Result};
 use crate::provider::traits;
 
-/// Most specs that one call records.
+/// Maximum number of specs that one call records.
 pub(crate) const MAX_BASELINE: usize = 1_000;
 
-/// What came of a baseline.
+/// The result of a baseline.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     /// The specs that were recorded, at most [`MAX_BASELINE`].
     pub recorded: Vec<provisioned::Model>,
-    /// Resources that cannot be watched as they are.
+    /// Resources whose live values are not a valid spec.
     pub skipped: Vec<SkippedResource>,
-    /// Whether there are more, so that the same call again goes on.
+    /// Whether more resources match, which the same call would record next.
     pub more: bool,
 }
 
-/// A resource of which no spec was recorded.
+/// A resource for which no spec was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedResource {
     /// The resource.
@@ -43,15 +43,16 @@ pub struct SkippedResource {
     pub kind: Option<String>,
     /// Its name, if that can be read.
     pub name: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// Records, for every resource that the filter lets through, that is unmanaged and in no passing state, the spec
-/// that it meets now: in one transaction, and in the order in which they were first heard of, up to
-/// [`MAX_BASELINE`]. A spec that is in force is never touched.
+/// Records a spec with the live values for each unmanaged resource that matches the filter and is not settling, up to
+/// [`MAX_BASELINE`], in the order of ids and in one transaction. Specs in force are left unchanged.
 ///
-/// BAD_USER_INPUT for a filter that asks for managed, drifted or gone resources.
+/// # Errors
+///
+/// BAD_USER_INPUT for a filter of managed, drifted or gone resources.
 pub async fn record_baseline(
     db: &Db,
     actor: &str,
@@ -82,7 +83,7 @@ async fn baseline_in_txn(
     let mut done = Baseline::default();
     let mut after = None;
     loop {
-        // Those that are skipped take no place from those that can be recorded, or a call would never get past them.
+        // Skipped resources do not count towards the limit, or a call could never get past them.
         let room = MAX_BASELINE - done.recorded.len();
         let mut ids = next_ids(txn, unmanaged, after, room + 1).await?;
         done.more = ids.len() > room;
@@ -100,15 +101,15 @@ async fn baseline_in_txn(
     }
 }
 
-/// What may be recorded, in the order in which it was first heard of.
+/// Selects the resources that may be recorded, in the order of ids.
 fn recordable(txn: &DatabaseTransaction, unmanaged: &ResourceFilter) -> Result<Select<resources::Entity>> {
     Ok(select(txn, unmanaged)?
-        // What is half made is not what anybody wants.
+        // The values of a settling resource are temporary.
         .filter(resources::Column::SettlingSince.is_null())
         .order_by_asc(resources::Column::Id))
 }
 
-/// The next of them.
+/// Returns the ids of the next resources to record.
 async fn next_ids(
     txn: &DatabaseTransaction,
     unmanaged: &ResourceFilter,
@@ -123,11 +124,11 @@ async fn next_ids(
         next = next.filter(resources::Column::Id.gt(after));
     }
     let rows = txn.query_all_raw(next.build(txn.get_database_backend())).await?;
-    // One that is no UUID cannot be named, let alone recorded.
+    // A row whose id does not decode cannot be addressed.
     Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
 }
 
-/// Locks the resources, and says which specs they meet. One that a sync changed meanwhile is looked at again.
+/// Locks the resources, and returns the specs with their current live values.
 async fn specs_in_txn(
     txn: &DatabaseTransaction,
     unmanaged: &ResourceFilter,
@@ -142,7 +143,7 @@ async fn specs_in_txn(
     for row in &rows {
         let resource_id = column(row, "", "id")?;
         let before = stored.remove(&resource_id);
-        // Somebody asked for it meanwhile.
+        // A spec was recorded since the ids were read.
         if before.as_ref().is_some_and(StoredSpec::is_active) {
             continue;
         }
@@ -165,7 +166,7 @@ async fn specs_in_txn(
     Ok(specs)
 }
 
-/// The spec that the resource of this row meets, or why it cannot be watched.
+/// Returns the spec with the live values of the resource, or the reason why they are not a valid spec.
 fn spec_of(row: &QueryResult) -> Result<Value, String> {
     let resource = decode::<resources::Model>(row, "").ok_or("its row cannot be read")?;
     let spec = Value::Object(baseline(

@@ -1,4 +1,4 @@
-//! How much of the inventory is asked for.
+//! Coverage: how many resources of each kind have a spec.
 
 use entity::cloud_drift::DriftKind;
 use entity::cloud_resources as resources;
@@ -9,26 +9,26 @@ use super::drift_rows;
 use super::resources::{has_spec, owned, unmanaged};
 use crate::error::Result;
 
-/// How much of one kind is asked for.
+/// The coverage of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct KindCoverage {
-    /// Cloud that answers for it.
+    /// The provider.
     pub provider: String,
     /// Kind within the provider.
     pub kind: String,
-    /// Resources with a spec in force, there or missing.
+    /// Resources with a spec in force, including missing ones.
     pub managed: i64,
-    /// Resources that are there and that nobody asked for.
+    /// Unmanaged resources.
     pub unmanaged: i64,
-    /// Resources that are there and that something else of the cloud looks after.
+    /// Owned resources.
     pub owned: i64,
-    /// Managed resources of which some field differs.
+    /// Managed resources with a changed field.
     pub drifted: i64,
     /// Managed resources that are missing.
     pub missing: i64,
 }
 
-/// Every kind of which there is something, in one statement.
+/// Returns the coverage of every kind with resources, with one statement.
 pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCoverage>> {
     let rows = resources::Entity::find()
         .select_only()
@@ -54,7 +54,7 @@ fn how_many(condition: impl IntoCondition) -> Expr {
     Expr::expr(one).count()
 }
 
-/// A spec is in force, and a drift of this kind is open.
+/// Returns the condition that a spec is in force and a drift of this kind is open.
 fn has_drift(kind: DriftKind) -> Condition {
     let open = drift_rows::exists_open_of((resources::Entity, resources::Column::Id), Some(kind));
     Condition::all().add(has_spec()).add(open)

@@ -1,4 +1,4 @@
-//! By what an inbox can be narrowed.
+//! Facets: the values by which the inbox can be filtered.
 
 use entity::{cloud_drift as drift, cloud_resources as resources};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _};
@@ -10,30 +10,34 @@ use sea_orm::{
 use super::inbox::DriftFilter;
 use crate::error::Result;
 
-/// How many values a list has at most: what nobody would scroll through is better searched for.
+/// Maximum number of values in a list: longer lists are not useful to scroll through.
 const MOST: u64 = 100;
 
-/// A value and how many drifts have it.
+/// A value and the number of drifts that have it.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub(crate) struct FacetCount {
-    /// The value, as a filter takes it.
+    /// The value, in the form of a filter.
     pub value: String,
-    /// How many drifts have it.
+    /// The number of drifts that have it.
     pub count: i64,
 }
 
-/// What the drifts of a filter are about, most frequent first, at most 100 of each.
+/// The facets of the drifts that match a filter, most frequent first, at most 100 of each.
 #[derive(Clone, Debug)]
 pub(crate) struct DriftFacets {
-    /// Kinds of their resources, whatever kind the filter names.
+    /// Kinds of their resources; the kind in the filter is ignored.
     pub resource_kinds: Vec<FacetCount>,
-    /// Regions of their resources, whatever region the filter names.
+    /// Regions of their resources; the region in the filter is ignored.
     pub regions: Vec<FacetCount>,
-    /// Their fields, whatever field the filter names.
+    /// Their fields; the field in the filter is ignored.
     pub fields: Vec<FacetCount>,
 }
 
-/// Counts them, in three statements. BAD_USER_INPUT if the filter cannot be asked for.
+/// Counts the facets, with three statements.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the filter is not valid.
 pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<DriftFacets> {
     filter.check()?;
     let any_kind = DriftFilter {

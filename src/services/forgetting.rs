@@ -70,7 +70,7 @@ pub(crate) async fn forget_resource(
             .one(&*txn)
             .await?
             .ok_or(Error::NotFound("resource"))?;
-        // A sync that reads the rows of this kind must not find one that goes meanwhile.
+        // The lock prevents that a sync reads a row of this kind while it is deleted.
         locks::kind_in_txn(&txn, &provider, &kind).await?;
         let resource = locks::resource_in_txn(&txn, forget.resource_id, Lock::Update).await?;
         let mut remains = remains_in_txn(&txn, &[resource.id]).await?;

@@ -40,7 +40,7 @@ const BATCH: usize = 250;
 /// Longest name of a lineage, in bytes; Terraform's own are UUIDs.
 const MAX_LINEAGE_BYTES: usize = 200;
 
-/// How an import goes about it.
+/// The options of an import.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
     /// Name of the state. Without one, it goes by the lineage that its file names.
@@ -67,11 +67,14 @@ struct Import<'i> {
     now: DateTime<Utc>,
 }
 
-/// Records what a state asks for, and retires what it does not ask for any more. `progress` hears how many of
-/// how many resources are done.
+/// Records the desired resources of a state, and retires the specs of resources that left it. `progress` receives the
+/// number of resources that are done and their total. An instance that is not valid, or whose spec another source owns
+/// and that is not taken over, is refused by itself.
 ///
-/// BAD_USER_INPUT for a state without a lineage or a name, with an older serial than was imported, or that more than half of its resources have left; then nothing changes. An instance whose
-/// spec another source owns, unless it is taken over, or that may not enter, is refused by itself.
+/// # Errors
+///
+/// BAD_USER_INPUT for a state without a lineage or a name, with an older serial than was imported, or that more than
+/// half of its resources have left; then nothing changes.
 pub async fn import_state(
     db: &Db,
     actor: &str,
@@ -220,7 +223,7 @@ async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(txn)
         .await?;
-    // Somebody else may have begun with a newer version meanwhile.
+    // Another import may have begun with a newer version since the first check.
     let now = locks::locked(find(), Lock::Update).one(txn).await?;
     check_serial(import.serial, now.as_ref())?;
     states::Entity::update(row).exec(txn).await?;
@@ -237,8 +240,8 @@ fn check_serial(serial: Option<i64>, before: Option<&states::Model>) -> Result<(
     }
 }
 
-/// Nobody may begin with a newer version of the state while a batch of this one is written, and a batch of this
-/// one is not written once somebody has.
+/// Locks the state, so that no import of a newer version begins while a batch is written, and refuses the batch if
+/// one has begun.
 async fn check_turn_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
     let select = states::Entity::find_by_id(import.lineage.clone());
     let state = locks::locked(select, Lock::Share).one(txn).await?;

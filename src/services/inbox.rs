@@ -14,7 +14,7 @@ use super::page::{self, Order, Page, PageRequest};
 use crate::db::decodable;
 use crate::error::Result;
 
-/// The drifts of these ids, in one statement.
+/// Returns the drifts with these ids, with one statement.
 pub(crate) async fn by_ids<C: ConnectionTrait>(
     connection: &C,
     ids: impl IntoIterator<Item = Uuid>,
@@ -23,17 +23,17 @@ pub(crate) async fn by_ids<C: ConnectionTrait>(
     Ok(decodable(select, connection).await?.0)
 }
 
-/// What the inbox is ordered by.
+/// The time that the inbox is ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DriftTime {
-    /// When a sweep first saw it.
+    /// The time at which a sweep first detected the drift.
     #[default]
     DetectedAt,
-    /// When it left the inbox; rows that are open come after all others.
+    /// The time at which the drift was closed; open drifts come after all others.
     ResolvedAt,
 }
 
-/// The order of the inbox.
+/// Returns the order of the inbox.
 pub fn order_by(time: DriftTime, descending: bool) -> Order<drift::Column> {
     let time = match time {
         DriftTime::DetectedAt => drift::Column::DetectedAt,
@@ -46,7 +46,11 @@ pub fn order_by(time: DriftTime, descending: bool) -> Order<drift::Column> {
     }
 }
 
-/// One page of the inbox. BAD_USER_INPUT if the filter cannot be asked for.
+/// Returns one page of the drifts that match the filter.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the filter is not valid.
 pub async fn list<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
@@ -63,7 +67,7 @@ pub async fn list<C: ConnectionTrait>(
     .await
 }
 
-/// How many drifts the filter lets through.
+/// Returns the number of drifts that match the filter.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
     filter.check()?;
     page::count(
@@ -74,7 +78,7 @@ pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilt
     .await
 }
 
-/// One page for each of several resources, in one statement that reads no more than the pages. Newest first.
+/// Returns one page for each of several resources, newest first, with one statement that reads only these pages.
 pub(crate) async fn pages_of<C: ConnectionTrait>(
     connection: &C,
     requests: &[(Uuid, DriftFilter, PageRequest)],
@@ -90,7 +94,7 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
     page::fetch_many(connection, selects, order_by(DriftTime::DetectedAt, true)).await
 }
 
-/// How many drifts of each resource the filter lets through.
+/// Returns the number of drifts of each resource that match the filter.
 pub(crate) async fn counts_of<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
@@ -103,7 +107,7 @@ pub(crate) async fn counts_of<C: ConnectionTrait>(
     page::count_by_parent(connection, select, drift::Column::ResourceId).await
 }
 
-/// The drift of this id.
+/// Returns the drift with this id.
 pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<drift::Model>> {
     page::find_one(connection, drift::Entity::find_by_id(id)).await
 }

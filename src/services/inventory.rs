@@ -1,8 +1,8 @@
 //! A sync: replace the inventory by what a provider lists.
 //!
-//! Before anything is written, all kinds are compared with what is stored, so that a listing that looks like a
-//! burnt-down cloud changes nothing at all. Then each kind is written in chunks, and only by a listing that began
-//! later than the one applied. What a complete listing lacks is asked for, and goes when the provider says so.
+//! Before anything is written, all kinds are compared with the stored rows, so that a listing that lacks too much
+//! changes nothing. Then each kind is written in chunks, unless a newer listing of it is already stored. A stored
+//! resource that a complete listing lacks is gone only if the provider confirms that.
 
 mod account;
 mod apply;
@@ -33,17 +33,17 @@ use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, i
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
 
-/// How often the inventory is compared with a listing, if other syncs change it meanwhile.
+/// Maximum number of comparisons with a listing if other syncs keep changing the inventory.
 const COMPARISONS: u32 = 5;
 
-/// How a sync goes about it.
+/// The options of a sync.
 #[derive(Clone, Debug, Default)]
 pub struct SyncOptions {
-    /// Only these kinds; all of the provider when absent.
+    /// The kinds to list; all kinds of the provider if not set.
     pub kinds: Option<BTreeSet<String>>,
-    /// Goes through with a listing that lacks more than half of a kind.
+    /// Accepts a listing that lacks more than half of a kind.
     pub allow_mass_gone: bool,
-    /// Goes through with a listing of another account, or of none, than the stored inventory is of.
+    /// Accepts a listing of another account than that of the stored inventory.
     pub allow_other_account: bool,
 }
 
@@ -70,7 +70,7 @@ pub async fn sync(
 }
 
 /// Replaces the stored inventory by `listing`, which has this place in the order of listings. The provider is
-/// asked for each resource that the listing lacks.
+/// asked about each stored resource that the listing lacks.
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ async fn apply(
         counts.resources += listed.len() as u64;
         unanswered.push((kind, scan.missing));
     }
-    // The kind that lacks least comes first: none waits for one that takes all the time that there is.
+    // The kind that lacks least comes first, so that no kind waits for one that takes all the time.
     unanswered.sort_by_key(|(_, missing)| missing.len());
     let mut asking = Asking::new(provider);
     for (kind, mut missing) in unanswered {
@@ -148,7 +148,7 @@ async fn apply(
     Ok(counts)
 }
 
-/// Compares every kind with what is stored, and claims all of them if nothing else was applied meanwhile.
+/// Compares every kind with the stored rows, and claims all kinds if no other listing was applied since.
 async fn compare_and_claim(
     applying: Applying<'_>,
     kinds: &BTreeSet<String>,
@@ -178,7 +178,7 @@ async fn compare_and_claim(
     ))
 }
 
-/// What each complete kind would change. UPSTREAM_UNAVAILABLE if too much of one would go.
+/// Compares each complete kind with the stored rows. UPSTREAM_UNAVAILABLE if too much of a kind would be gone.
 async fn compare(
     applying: Applying<'_>,
     kinds: &BTreeSet<String>,
@@ -220,7 +220,7 @@ async fn compare_again(
     Ok(())
 }
 
-/// Compares a kind with what is stored. UPSTREAM_UNAVAILABLE if too much of it would go.
+/// Compares a kind with the stored rows. UPSTREAM_UNAVAILABLE if too much of it would be gone.
 async fn guarded_scan(
     applying: Applying<'_>,
     kind: &str,
@@ -231,13 +231,14 @@ async fn guarded_scan(
         db, listing, options, ..
     } = applying;
     let scan = scan(db.reader(), &listing.provider, kind, listed).await?;
-    // What the listing before was let to lack needs no second permission: to confirm it may take several syncs.
+    // Resources that were already missing from the last listing are not counted again: to confirm them may take
+    // several syncs.
     let newly_missing = scan.missing_and_seen().saturating_sub(last.unconfirmed);
     check_mass_gone(kind, newly_missing, scan.present, options)?;
     Ok(scan)
 }
 
-/// None if a later listing has claimed the kind.
+/// Confirms missing resources and finishes the kind. Returns None if a newer listing has claimed the kind.
 async fn confirm_and_finish(
     applying: Applying<'_>,
     asking: &mut Asking<'_>,
@@ -254,7 +255,7 @@ async fn confirm_and_finish(
     Ok(finished.then_some(confirmed))
 }
 
-/// Begins elsewhere in every run, so that resources without an answer keep no others from being asked for.
+/// Rotates the resources by the number of the run, so that resources without an answer do not block others.
 fn rotate(missing: &mut [Missing], place: Place) {
     if let Some(first) = place
         .number
@@ -265,7 +266,7 @@ fn rotate(missing: &mut [Missing], place: Place) {
     }
 }
 
-/// The resources of a kind, if all of them are listed; else what came of it.
+/// Returns the resources of a complete kind, otherwise its incomplete listing.
 fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<&'l [ListedResource], &'l KindListing> {
     match listing.kinds.get(kind) {
         Some(KindListing::Complete(listed)) => Ok(listed),
@@ -285,7 +286,7 @@ fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOption
     )))
 }
 
-/// The kinds of the listing and, if it speaks for all, those that are stored: one that it lacks is empty.
+/// Returns the kinds of the listing and, if it is exhaustive, all stored kinds: those that it lacks are empty.
 async fn kinds_to_apply<C: ConnectionTrait>(
     connection: &C,
     listing: &Listing,

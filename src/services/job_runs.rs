@@ -1,4 +1,4 @@
-//! Runs of the jobs: who runs a tick, who is still alive, how it ended.
+//! Runs of jobs: claims, heartbeats, outcomes and lists.
 //!
 //! A row with a tick in `scheduled_for` can exist once for each source, so that of any number of servers one runs
 //! the tick. Keeping runs apart saves work; nothing relies on it to be correct. All times are those of the
@@ -22,7 +22,7 @@ use crate::db::{Db, decodable};
 use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::{Error, Result};
 
-/// How long a run may be silent before it counts as dead.
+/// Maximum time between heartbeats before a run is abandoned.
 pub(crate) const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
 
 const STOPPED: &str = "the run stopped sending heartbeats";
@@ -30,7 +30,7 @@ const AHEAD: &str = "the last heartbeat of the run is in the future: the clock o
 const STARTED_AHEAD: &str =
     "the start of this run is in the future, because the clock of its server was wrong: the run is ignored";
 
-/// Writes off those of these runs that are under way and gave no sign of life for too long, or one that cannot be.
+/// Abandons the active ones of these runs whose last heartbeat is too old or in the future.
 async fn write_off_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
     let dead = [
         (runs::Column::HeartbeatAt.lt(now - HEARTBEAT_LIMIT), STOPPED),
@@ -61,11 +61,12 @@ fn abandoned(now: DateTime<Utc>, why: &str) -> runs::ActiveModel {
     }
 }
 
-/// Says that a run is alive. False if it is written off, or was silent for so long that it is written off now: then
-/// its work must end.
+/// Records a heartbeat of a run. Returns false if the run is abandoned, or is abandoned now because its last heartbeat
+/// is too old: then its work must end.
 ///
 /// # Errors
-/// When the database does not take it.
+///
+/// The database is unavailable.
 pub async fn heartbeat(db: &Db, run: Uuid) -> Result<bool> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
@@ -87,19 +88,20 @@ pub async fn heartbeat(db: &Db, run: Uuid) -> Result<bool> {
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How.
+    /// The outcome.
     pub outcome: JobOutcome,
-    /// What it did.
+    /// The counts.
     pub counts: Value,
-    /// Why it failed, or why it was not complete.
+    /// The reason why it failed or is partial.
     pub error: Option<String>,
 }
 
-/// Writes down how a run ended, and returns the row. A run that was written off stays so, and one that was silent
-/// for so long that readers saw it as abandoned is written off.
+/// Records how a run ended, and returns the row. An abandoned run stays abandoned, and a run whose last heartbeat is
+/// too old is abandoned, because readers have already seen it as such.
 ///
 /// # Errors
-/// NOT_FOUND if there is no such run.
+///
+/// NOT_FOUND if the run does not exist.
 pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
@@ -124,10 +126,11 @@ pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> 
     .await
 }
 
-/// Writes off runs that this process gives up.
+/// Abandons active runs of this process.
 ///
 /// # Errors
-/// When the database does not take it.
+///
+/// The database is unavailable.
 pub(crate) async fn abandon(db: &Db, given_up: &[Uuid]) -> Result<()> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
@@ -143,11 +146,12 @@ pub(crate) async fn abandon(db: &Db, given_up: &[Uuid]) -> Result<()> {
     .await
 }
 
-/// When the newest run of `job`, of this source if one is named, began that did its work, all of it. One that began
-/// in the future counts for nothing: a warning says so.
+/// Returns the start of the newest successful or partial whole run of `job`, of one source if `source` is set. A run
+/// that started in the future is ignored, with a warning.
 ///
 /// # Errors
-/// When the database does not answer.
+///
+/// The database is unavailable.
 pub async fn last_success(db: &Db, job: Job, source: Option<&str>) -> Result<Option<DateTime<Utc>>> {
     let limit = db.time(db.reader()).await? + CLOCK_TOLERANCE;
     let mut select = successes(job).order_by_desc(runs::Column::StartedAt);
@@ -179,18 +183,20 @@ fn successes(job: Job) -> Select<runs::Entity> {
         .filter(runs::Column::Outcome.is_in([JobOutcome::Succeeded, JobOutcome::Partial]))
 }
 
-/// Whether any sync of any source did its work.
+/// Returns whether any sync of any source has succeeded or was partial.
 ///
 /// # Errors
-/// When the database does not answer.
+///
+/// The database is unavailable.
 pub(crate) async fn any_sync(db: &Db) -> Result<bool> {
     Ok(newest_start(successes(Job::SyncInventory), db).await?.is_some())
 }
 
-/// The newest sweep over everything that began, however it ended.
+/// Returns the newest whole sweep, regardless of its outcome, except skipped ones.
 ///
 /// # Errors
-/// When the database does not answer.
+///
+/// The database is unavailable.
 pub(crate) async fn last_sweep(db: &Db) -> Result<Option<runs::Model>> {
     let now = db.time(db.reader()).await?;
     let select = runs::Entity::find()
@@ -233,15 +239,16 @@ fn of_job(job: Option<Job>) -> Select<runs::Entity> {
     runs::Entity::find().filter(Condition::all().add_option(job.map(|job| runs::Column::Job.eq(job))))
 }
 
-/// The run of this id.
+/// Returns the run with this id as it is stored.
 pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<runs::Model>> {
     page::find_one(connection, runs::Entity::find_by_id(id)).await
 }
 
-/// The run of this id, as readers see it.
+/// Returns the run with this id as readers see it.
 ///
 /// # Errors
-/// When the database does not answer.
+///
+/// The database is unavailable.
 pub(crate) async fn shown(db: &Db, id: Uuid) -> Result<Option<runs::Model>> {
     let Some(mut run) = find(db.reader(), id).await? else {
         return Ok(None);
@@ -250,8 +257,8 @@ pub(crate) async fn shown(db: &Db, id: Uuid) -> Result<Option<runs::Model>> {
     Ok(Some(run))
 }
 
-/// Shows a silent run as abandoned, although no server has written it off yet: none can finish any more. Says of a
-/// run whose time is in the future that it counts for nothing.
+/// Shows a run without recent heartbeats as abandoned, even before a server has recorded that, because it can no
+/// longer finish. Adds to a run that started in the future that it is ignored.
 fn present(run: &mut runs::Model, now: DateTime<Utc>) {
     let dead = match run.heartbeat_at - now {
         ahead if ahead > HEARTBEAT_LIMIT => Some(AHEAD),

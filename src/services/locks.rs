@@ -14,12 +14,12 @@ use crate::db::{column, decodable};
 use crate::domain::inventory::LastListing;
 use crate::error::{Error, Result};
 
-/// How a row is locked.
+/// The mode of a row lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lock {
-    /// Nobody may change it meanwhile.
+    /// No other transaction can change the row.
     Share,
-    /// Nobody else may even lock it: it will be changed.
+    /// No other transaction can change or lock the row, because this one will change it.
     Update,
 }
 
@@ -31,8 +31,7 @@ pub(crate) fn locked<S: QuerySelect>(select: S, lock: Lock) -> S {
     }
 }
 
-/// Locks a kind of the inventory, and returns which listing was applied last. Under this lock rows of the kind
-/// are inserted.
+/// Locks a kind of the inventory, and returns its last listing. Inserting rows of the kind needs this lock.
 pub(crate) async fn kind_in_txn(
     txn: &DatabaseTransaction,
     provider: &str,
@@ -65,7 +64,7 @@ pub(crate) const LAST_LISTING: [inventory_kinds::Column; 5] = [
     inventory_kinds::Column::Unconfirmed,
 ];
 
-/// Which listing was applied last. A value that does not decode is none, and gives way to the next listing.
+/// Decodes the last listing of a kind. A value that does not decode counts as unset, so that the next listing applies.
 pub(crate) fn last_listing(row: &QueryResult) -> LastListing {
     let time = |name| column::<Option<DateTime<Utc>>>(row, "", name).ok().flatten();
     let unconfirmed: Option<i64> = column(row, "", "unconfirmed").ok().flatten();
@@ -80,11 +79,11 @@ pub(crate) fn last_listing(row: &QueryResult) -> LastListing {
     }
 }
 
-/// Number of the lock on what states declare about each other's resources.
+/// Number of the advisory lock on declarations.
 const DECLARATIONS: i64 = 0x6472_6966_7464_6563;
 
-/// Locks what states declare about each other's resources, before anything else but the row of a state. Whoever
-/// writes declarations locks for update; whoever derives a spec from them, to share.
+/// Locks the declarations of all states. Only the row of a state is locked before. Writing declarations needs an
+/// exclusive lock, deriving a spec from them a shared one.
 pub(crate) async fn declarations_in_txn(txn: &DatabaseTransaction, lock: Lock) -> Result<()> {
     if txn.get_database_backend() == DbBackend::Postgres {
         let shared = match lock {

@@ -1,5 +1,5 @@
-//! Pages by keyset: a page begins where the last row of the one before it stands, so that it costs the same
-//! anywhere in the list, and rows that come and go meanwhile shift nothing.
+//! Pages by keyset: a page begins after the last row of the previous one. Its cost does not depend on its position, and
+//! rows that are added or removed do not shift a page.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{
@@ -65,7 +65,7 @@ pub struct Order<C> {
     pub descending: bool,
 }
 
-/// A page of rows in the order of the list, whichever way it was asked for.
+/// A page of rows in the order of the list, for forward and backward requests alike.
 #[derive(Clone, Debug)]
 pub struct Page<M> {
     /// The rows with their places.

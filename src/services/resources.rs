@@ -11,33 +11,37 @@ use crate::db::decodable;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
 
-/// Which resources are wanted. Parts that are not set narrow nothing.
+/// Selects the resources that match every condition. Conditions that are not set match all resources.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceFilter {
-    /// Cloud that answers for it.
+    /// The provider.
     pub provider: Option<String>,
     /// Kind within the provider.
     pub kind: Option<String>,
     /// Region slug.
     pub region: Option<String>,
-    /// Whether a spec is in force for it, or it is unmanaged, as coverage counts it. Some are neither.
+    /// Whether it is managed (true) or unmanaged (false), as coverage counts it. Some resources are neither.
     pub managed: Option<bool>,
     /// Whether it has an open drift.
     pub drifted: Option<bool>,
-    /// Whether the last complete listing lacked it.
+    /// Whether it is gone.
     pub gone: Option<bool>,
-    /// Part of the name or the provider id; ASCII letters match in either case.
+    /// A substring of the name or the provider id. ASCII letters match in either case.
     pub search: Option<String>,
 }
 
-/// By id, which is the order in which they were first heard of.
+/// By id, which is the order in which the rows were created.
 pub(crate) const BY_ID: Order<resources::Column> = Order {
     time: None,
     id: resources::Column::Id,
     descending: false,
 };
 
-/// One page of the inventory. BAD_USER_INPUT if the filter cannot be asked for.
+/// Returns one page of the inventory.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the filter is not valid.
 pub(crate) async fn list<C: ConnectionTrait>(
     connection: &C,
     filter: &ResourceFilter,
@@ -46,15 +50,16 @@ pub(crate) async fn list<C: ConnectionTrait>(
     page::fetch(connection, select(connection, filter)?, BY_ID, request).await
 }
 
-/// How many resources the filter lets through.
+/// Returns the number of resources that match the filter.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<i64> {
     page::count(connection, select(connection, filter)?, resources::Column::Id).await
 }
 
-/// How many resources have a spec in force although no listing ever had them and none lacked them.
+/// Returns the number of unsynced resources with a spec in force.
 ///
 /// # Errors
-/// When the database does not answer.
+///
+/// The database is unavailable.
 pub(crate) async fn never_listed<C: ConnectionTrait>(connection: &C) -> Result<i64> {
     let never = resources::Entity::find()
         .filter(resources::Column::FirstSeenAt.is_null())
@@ -63,7 +68,7 @@ pub(crate) async fn never_listed<C: ConnectionTrait>(connection: &C) -> Result<i
     page::count(connection, never, resources::Column::Id).await
 }
 
-/// The resources of these ids, in one statement.
+/// Returns the resources with these ids, with one statement.
 pub async fn by_ids<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<Vec<resources::Model>> {
     let select = resources::Entity::find().filter(resources::Column::Id.is_in(ids.iter().copied()));
     Ok(decodable(select, connection).await?.0)
@@ -137,18 +142,17 @@ fn managed(wanted: bool) -> Condition {
     }
 }
 
-/// The one rule for what nobody asked for: it is there, no spec is in force for it, and nothing else of the cloud
-/// looks after it.
+/// Returns the condition that a resource is unmanaged: it exists, has no spec in force and is not owned.
 pub(super) fn unmanaged() -> Condition {
     without_spec().add(resources::Column::Owned.eq(false))
 }
 
-/// What is there without a spec in force, because something else of the cloud looks after it.
+/// Returns the condition that a resource exists without a spec in force and is owned.
 pub(super) fn owned() -> Condition {
     without_spec().add(resources::Column::Owned.eq(true))
 }
 
-/// A listing had it, and no complete listing lacked it since. What only an import knows of may not exist at all.
+/// Returns the condition that a resource exists without a spec in force. An unsynced resource may not exist.
 fn without_spec() -> Condition {
     Condition::all()
         .add(resources::Column::FirstSeenAt.is_not_null())
@@ -156,12 +160,12 @@ fn without_spec() -> Condition {
         .add(has_spec().not())
 }
 
-/// A spec is in force.
+/// Returns the condition that a spec is in force.
 pub(super) fn has_spec() -> Expr {
     Expr::exists(active_spec())
 }
 
-/// A spec is in force and sets this top-level field.
+/// Returns the condition that a spec is in force and sets this top-level field.
 pub(super) fn spec_sets(field: &str, backend: DbBackend) -> Expr {
     let spec = Expr::col((provisioned::Entity, provisioned::Column::Spec));
     let value = match backend {
@@ -185,9 +189,9 @@ fn active_spec() -> SelectStatement {
         .take()
 }
 
-/// `text` is part of the column, whose ASCII letters match in either case and all others exactly: SQLite's
-/// lower() knows no other letters, PostgreSQL's does unless told by the collation. LIKE is avoided, so that
-/// `%` and `_` are letters like any other.
+/// Returns the condition that the column contains `text`. Only ASCII letters match in either case: `lower()` of SQLite
+/// supports no other letters, and the collation makes that of PostgreSQL do the same. LIKE would treat `%` and `_` as
+/// wildcards.
 pub(super) fn contains_ignoring_ascii_case<C: ColumnTrait>(
     backend: DbBackend,
     column: C,

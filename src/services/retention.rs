@@ -361,7 +361,7 @@ async fn purge_kind(
 ) -> Result<()> {
     let removed = db
         .write_txn(|txn| async move {
-            // A sync that reads the rows of this kind must not find one that goes meanwhile.
+            // The lock prevents that a sync reads a row of this kind while it is deleted.
             locks::kind_in_txn(&txn, provider, kind).await?;
             let remains = remains_in_txn(&txn, ids).await?;
             let expired = remains.iter().filter(|(_, remains)| is_expired(remains, before));

@@ -1,4 +1,4 @@
-//! Retiring specs: nothing is wanted of their resources any more.
+//! Retiring specs: their resources are no longer compared.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
@@ -17,29 +17,30 @@ use crate::domain::sweep::{Pair, plan};
 use crate::error::{Error, Result};
 use crate::provider::traits;
 
-/// Which spec to retire.
+/// A request to retire a spec.
 #[derive(Clone, Copy, Debug)]
 pub struct RetireSpec {
-    /// Resource that it is about.
+    /// The resource.
     pub resource_id: Uuid,
-    /// The version that the caller looked at.
+    /// The version that the caller saw.
     pub expected_version: i32,
 }
 
-/// What a retirement left.
+/// The result of a retirement.
 #[derive(Clone, Debug)]
 pub struct Retired {
-    /// The resource, of which nothing is wanted any more.
+    /// The resource, which has no spec in force any more.
     pub resource: resources::Model,
-    /// The version that says so.
+    /// The version of the retired spec.
     pub version: i32,
 }
 
-/// Retires the spec of a resource by hand, whoever owns it. What is open of the resource is stale from then on, as
-/// a sweep would find.
+/// Retires the spec of a resource as a decision of `actor`, regardless of its source. Its open drifts become stale.
 ///
-/// NOT_FOUND for an unknown resource, SPEC_VERSION_CONFLICT if `expected_version` is not the version in force, or
-/// none is; BAD_USER_INPUT for what is no version, and for a spec whose row does not decode.
+/// # Errors
+///
+/// NOT_FOUND for an unknown resource; SPEC_VERSION_CONFLICT if `expected_version` is not in force; BAD_USER_INPUT if
+/// it is less than 1 or the row of the spec does not decode.
 pub async fn retire_spec(db: &Db, actor: &str, retire: RetireSpec, now: DateTime<Utc>) -> Result<Retired> {
     if retire.expected_version < 1 {
         return Err(Error::BadUserInput(
@@ -65,7 +66,7 @@ pub async fn retire_spec(db: &Db, actor: &str, retire: RetireSpec, now: DateTime
     .await
 }
 
-/// Closes what is open of a resource whose spec has just been retired.
+/// Closes the open drifts of a resource whose spec has just been retired.
 async fn close_in_txn(
     txn: &DatabaseTransaction,
     spec: provisioned::Model,
@@ -91,8 +92,8 @@ async fn close_in_txn(
     Ok(())
 }
 
-/// Retires specs that are locked, in as many statements for one as for many. Their versions rise, so that a later
-/// spec of the resource goes on from them.
+/// Retires locked specs with a constant number of statements. Their versions rise, so that a later spec of the
+/// resource continues from them.
 pub async fn retire_in_txn(
     txn: &DatabaseTransaction,
     specs: &[provisioned::Model],
@@ -102,8 +103,8 @@ pub async fn retire_in_txn(
     retire_for_in_txn(txn, specs, None, actor, now).await
 }
 
-/// Retires specs that are locked. The events name `state` as the source if the resources left that state: then no
-/// person decided here.
+/// Retires locked specs. If the resources left a Terraform state, the events name it as the source, because the
+/// retirement is not a person's decision.
 pub(super) async fn retire_for_in_txn(
     txn: &DatabaseTransaction,
     specs: &[provisioned::Model],

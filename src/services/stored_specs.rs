@@ -1,5 +1,5 @@
-//! Specs as they are stored, before another version of them. Other programs write here too: a row of theirs that
-//! does not decode must not keep anybody from recording anew.
+//! Specs as they are stored. Other programs may write to the table too: a row that does not decode must not prevent
+//! the recording of a new version.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::error::Result;
 pub(crate) enum StoredSpec {
     /// It decodes.
     Whole(Box<provisioned::Model>),
-    /// It does not, but for this much.
+    /// Only these values decode.
     Broken {
         /// Its version, 0 if not even that can be read.
         version: i32,
@@ -61,7 +61,7 @@ impl StoredSpec {
         }
     }
 
-    /// What it says, if it decodes.
+    /// Returns the whole spec, if it decodes.
     pub(crate) fn whole(&self) -> Option<&provisioned::Model> {
         match self {
             Self::Whole(spec) => Some(spec),

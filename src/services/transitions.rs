@@ -1,4 +1,4 @@
-//! What became of drifts lately, whichever process did it.
+//! Recent changes of drifts by any process, read from the log of events.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::inbox::{self, FilteredResource};
 use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
-/// The events that tell of a drift. Each names it as `driftId`.
+/// The types of events about drifts. Their data has the id of the drift as `driftId`.
 pub(crate) const TRANSITIONS: [EventType; 4] = [
     EventType::DriftDetected,
     EventType::DriftChanged,
@@ -21,17 +21,16 @@ pub(crate) const TRANSITIONS: [EventType; 4] = [
     EventType::DriftStale,
 ];
 
-/// A drift that an event tells of, as it is now.
+/// The current state of a drift that an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Changed {
     /// The drift.
     pub drift: drift::Model,
-    /// What a filter asks of its resource.
+    /// The fields of its resource that a filter tests.
     pub resource: FilteredResource,
 }
 
-/// Ids of the transitions that happened at `from` or later, in no order and at most `limit` of them. It reads
-/// the index and not the table.
+/// Returns the ids of at most `limit` transitions since `from`, in no order. It reads the index and not the table.
 pub(crate) async fn transitions_since<C: ConnectionTrait>(
     connection: &C,
     from: DateTime<Utc>,
@@ -45,12 +44,12 @@ pub(crate) async fn transitions_since<C: ConnectionTrait>(
         .limit(limit)
         .build(connection.get_database_backend());
     let rows = connection.query_all_raw(select).await?;
-    // An id that does not decode is that of no event of ours.
+    // This program writes no event whose id does not decode.
     Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
 }
 
-/// The drifts that these events tell of, each once and in the order of its last event, by three statements.
-/// One that does not decode, or whose resource does not, is left out: nobody could show it.
+/// Returns the drifts that these events are about, each once, in the order of their last events, with three
+/// statements. A drift is left out if its row or that of its resource does not decode.
 pub(crate) async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) -> Result<Vec<Changed>> {
     let told = events::Entity::find().filter(events::Column::Id.is_in(happened.iter().copied()));
     let mut told = decodable(told, connection).await?.0;

@@ -37,7 +37,7 @@ pub(super) struct BatchResult {
     pub(super) closes: Vec<Closing>,
 }
 
-/// Records one batch of what a state asks for.
+/// Records one batch of the desired resources of a state.
 pub(super) async fn import_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
@@ -97,8 +97,8 @@ pub(super) async fn import_in_txn(
     Ok(batch)
 }
 
-/// What a state wants of these resources, with what other states declare about them. What they disagree about is not
-/// compared, and said.
+/// Adds the declarations of other states to the desired resources. Fields on which the states disagree are not
+/// compared, and are reported.
 async fn with_declarations_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
@@ -262,7 +262,7 @@ pub(super) async fn closed_by(
             },
             resource: wanted.row.clone(),
             open,
-            // A passing state closes nothing now; the next sweep decides.
+            // For a settling resource, the next sweep decides.
             listed_at: None,
         };
         for change in plan(&pair, now).changes {
@@ -274,7 +274,7 @@ pub(super) async fn closed_by(
     Ok(closes)
 }
 
-/// The open drifts of resources that leave the state: nothing is wanted of them any more.
+/// Returns the open drifts of resources that leave the state, which the next sweep closes.
 pub(super) async fn closed_by_leaving(txn: &DatabaseTransaction, leaving: &[Uuid]) -> Result<Vec<Closing>> {
     let rows = crate::services::resources::by_ids(txn, leaving).await?;
     let rows: BTreeMap<Uuid, resources::Model> = rows.into_iter().map(|row| (row.id, row)).collect();

@@ -1,4 +1,4 @@
-//! What an import reads and locks, and the rows of resources that nobody had heard of.
+//! The rows that an import reads and locks, and the new rows of unknown resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ pub(super) fn key(desired: &Desired) -> Key {
     (desired.kind.to_owned(), desired.provider_id.clone())
 }
 
-/// The rows of these resources. One that nobody has heard of gets its row, under the lock of its kind.
+/// Returns the rows of these resources. Unknown resources get a row, under the lock of their kind.
 pub(super) async fn known_or_new_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,

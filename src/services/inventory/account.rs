@@ -11,8 +11,8 @@ use super::SyncOptions;
 use crate::error::{Error, Result};
 use crate::provider::Listing;
 
-/// Checks that whatever is stored of a provider is of this account, or of none if this is none: a file names
-/// nobody. UPSTREAM_UNAVAILABLE if not.
+/// Checks that the stored inventory of a provider is of this account, or of none if this is none: a file has no
+/// account. UPSTREAM_UNAVAILABLE if not.
 pub(super) async fn check_account<C: ConnectionTrait>(
     connection: &C,
     provider: &str,

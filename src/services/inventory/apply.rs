@@ -103,7 +103,7 @@ impl<'a> Applying<'a> {
         Ok(Some(claims))
     }
 
-    /// Says in the kind's row, which is locked, what will come of it.
+    /// Records the claim and the preliminary outcome in the locked row of the kind.
     async fn stamp_in_txn(self, txn: &DatabaseTransaction, kind: &str) -> Result<()> {
         let outcome = match listed_of(self.listing, kind) {
             Err(KindListing::NotReadable(_)) => ListingOutcome::NotReadable,

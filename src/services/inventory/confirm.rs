@@ -1,7 +1,7 @@
-//! Is what a complete listing lacks gone? The provider is asked for each, several at a time.
+//! Asks the provider whether the resources that a complete listing lacks are gone, several at a time.
 //!
-//! What it answers is written batch by batch: a run that ends before all are answered leaves fewer questions to
-//! the next one, and none is asked twice. A resource without an answer stays as it is.
+//! The answers are written in batches, so that a run that ends early leaves fewer questions to the next one. A resource
+//! without an answer stays as it is.
 
 use std::collections::BTreeMap;
 
@@ -93,8 +93,8 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Asks for each of the missing resources of a kind and writes the answers. None if a later listing has
-    /// claimed the kind.
+    /// Asks about each missing resource of a kind and writes the answers. Returns None if a newer listing has claimed
+    /// the kind.
     pub(super) async fn confirm(
         &mut self,
         kind: Kind<'_>,

@@ -164,7 +164,7 @@ fn first(column: resources::Column, now: DateTime<Utc>) -> Expr {
     Func::coalesce([Expr::col(column), Expr::val(now)]).into()
 }
 
-/// Since the first listing that saw a passing state, until one sees none.
+/// Returns the time of the first listing in which the resource was settling; null once it no longer is.
 fn settling_since(settling: bool, now: DateTime<Utc>) -> Expr {
     if settling {
         first(resources::Column::SettlingSince, now)
