@@ -14,7 +14,8 @@ mod params;
 pub mod reply;
 mod run;
 pub mod server;
-pub mod socket;
+pub mod settings;
+mod socket;
 mod sse;
 
 use async_graphql::{Response as Outcome, ServerError, parser::types::OperationType};
@@ -30,7 +31,7 @@ use tokio::time::{Instant, timeout_at};
 use self::{
     accept::{Accepted, Events, MediaType},
     api::GraphqlApi,
-    connection::Connection,
+    connection::ClientConnection,
     extract::{Caller, JsonBody, Posted, Queried},
     reply::{Refusal, Refused},
 };
@@ -87,7 +88,7 @@ async fn queried<A: GraphqlApi>(
     Extension(deadline): Extension<Deadline>,
     accepted: Accepted,
     Caller(caller): Caller<A>,
-    connection: Connection,
+    connection: ClientConnection,
     Queried(request): Queried,
 ) -> Result<Response, Refusal> {
     let prepared = prepare(request, api.limits());
@@ -104,7 +105,7 @@ async fn posted<A: GraphqlApi>(
     accepted: Accepted,
     _: JsonBody,
     Caller(caller): Caller<A>,
-    connection: Connection,
+    connection: ClientConnection,
     Posted(request): Posted,
 ) -> Result<Response, Refusal> {
     let prepared = prepare(request, api.limits());
@@ -121,7 +122,7 @@ async fn answer<A: GraphqlApi>(
     caller: A::Caller,
     prepared: Result<Prepared, ServerError>,
     accepted: Accepted,
-    connection: Connection,
+    connection: ClientConnection,
     Deadline(deadline): Deadline,
 ) -> Result<Response, Refusal> {
     let subscribes = operation_of(&prepared) == Some(OperationType::Subscription);

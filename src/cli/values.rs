@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::domain::canonical::is_unset;
 use crate::domain::changes::{ChangeKind, Changes, ValueChange};
 use crate::domain::compare::SCHEMA_FIELDS;
-use crate::domain::sweep::stored;
+use crate::domain::sweep::value_or_null;
 
 /// Text for an unset value.
 const UNSET: &str = "(unset)";
@@ -17,7 +17,7 @@ const MISSING: &str = "missing";
 
 /// Returns the expected and the live value of a drift, reduced to what differs.
 pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String, String) {
-    let expected = stored(&drift.expected);
+    let expected = value_or_null(&drift.expected);
     if drift.kind == DriftKind::Missing {
         return (schema_fields_first(expected), MISSING.to_owned());
     }

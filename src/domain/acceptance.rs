@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::canonical::loosely_equal;
 use super::compare::live_value;
-use super::sweep::{Change, Pair, plan, stored};
+use super::sweep::{Change, Pair, plan, value_or_null};
 
 /// What an accept does.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub enum Acceptance {
 
 /// Why an accept is refused.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
+pub enum AcceptRefusal {
     /// The row left the inbox before.
     AlreadyResolved(DriftStatus),
     /// The cloud, or the row, has moved on from what the caller saw.
@@ -48,21 +48,21 @@ pub fn decide_accept(
     pair: &Pair,
     seen_revision: Option<i32>,
     now: DateTime<Utc>,
-) -> Result<Acceptance, Refusal> {
+) -> Result<Acceptance, AcceptRefusal> {
     if drift.status != DriftStatus::Open {
-        return Err(Refusal::AlreadyResolved(drift.status));
+        return Err(AcceptRefusal::AlreadyResolved(drift.status));
     }
     let live = live_now(drift, pair);
     let unseen = seen_revision.is_some_and(|seen| seen != drift.revision);
     if unseen || has_moved(drift, pair, &live) {
-        return Err(Refusal::LiveValueMoved {
+        return Err(AcceptRefusal::LiveValueMoved {
             actual: live,
             refresh: refresh(drift, pair, now),
         });
     }
-    let desired = desired_now(drift, pair).ok_or(Refusal::SpecMoved)?;
-    if !loosely_equal(desired, stored(&drift.expected)) {
-        return Err(Refusal::SpecMoved);
+    let desired = desired_now(drift, pair).ok_or(AcceptRefusal::SpecMoved)?;
+    if !loosely_equal(desired, value_or_null(&drift.expected)) {
+        return Err(AcceptRefusal::SpecMoved);
     }
     match (drift.kind, pair.spec.spec.as_object()) {
         (DriftKind::Missing, _) => Ok(Acceptance::Retire),
@@ -72,7 +72,7 @@ pub fn decide_accept(
             spec.insert(drift.field.clone(), live);
             Ok(Acceptance::Adopt(Value::Object(spec)))
         }
-        (DriftKind::Changed, None) => Err(Refusal::SpecMoved),
+        (DriftKind::Changed, None) => Err(AcceptRefusal::SpecMoved),
     }
 }
 
@@ -88,7 +88,7 @@ fn has_moved(drift: &cloud_drift::Model, pair: &Pair, live: &Value) -> bool {
     match drift.kind {
         DriftKind::Missing => !gone,
         // The field of a resource that is gone has no live value, not an unset one.
-        DriftKind::Changed => gone || !loosely_equal(stored(&drift.actual), live),
+        DriftKind::Changed => gone || !loosely_equal(value_or_null(&drift.actual), live),
     }
 }
 

@@ -13,7 +13,7 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 
 use super::canonical::{Canonical, canonical, is_unset, loosely_equal};
 use super::not_compared::NotCompared;
-use super::sweep::stored;
+use super::sweep::value_or_null;
 
 /// Maximum number of changes of one field.
 pub const MAX_CHANGES: usize = 200;
@@ -89,8 +89,8 @@ pub fn changes_of(
     let spec = spec.filter(|_| drift.status == DriftStatus::Open);
     let open = spec.map(NotCompared::of).unwrap_or_default();
     changes(
-        &open.compared_part(&drift.field, stored(&drift.expected)),
-        &open.compared_part(&drift.field, stored(&drift.actual)),
+        &open.compared_part(&drift.field, value_or_null(&drift.expected)),
+        &open.compared_part(&drift.field, value_or_null(&drift.actual)),
         names,
     )
 }

@@ -15,6 +15,7 @@ mod fixtures;
 pub mod freshness;
 pub mod imports;
 pub mod inventory;
+mod listed;
 pub mod not_compared;
 pub mod retention;
 pub mod schedule;

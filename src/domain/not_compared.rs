@@ -47,7 +47,7 @@ impl NotCompared {
     }
 
     /// As it is stored with this version of the spec; None if nothing is open.
-    pub fn stored(&self, spec_version: i32) -> Option<Value> {
+    pub fn to_column(&self, spec_version: i32) -> Option<Value> {
         (!self.0.is_empty()).then(|| json!({ "specVersion": spec_version, "paths": self.0 }))
     }
 
@@ -202,11 +202,11 @@ mod tests {
     fn open_parts_belong_to_one_version_and_end_with_the_value_of_their_field() {
         let open = app();
         let mut row = spec(json!({"spec": 1, "name": "shop"}));
-        row.not_compared = open.stored(1);
+        row.not_compared = open.to_column(1);
         assert_eq!(NotCompared::of(&row), open);
         row.spec_version = 2;
         assert_eq!(NotCompared::of(&row), NotCompared::default());
-        assert_eq!(NotCompared::default().stored(1), None);
+        assert_eq!(NotCompared::default().to_column(1), None);
         let renamed = json!({"spec": 1, "name": "store"});
         assert_eq!(open.clone().kept(&row.spec, &renamed), open);
         let accepted = json!({"spec": 2, "name": "shop"});

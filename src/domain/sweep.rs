@@ -173,8 +173,8 @@ fn change_for(open: Option<&cloud_drift::Model>, finding: Finding) -> Option<Cha
     let Some(row) = open else {
         return Some(Change::Open(finding));
     };
-    let says_so = loosely_equal(stored(&row.expected), &finding.expected)
-        && loosely_equal(stored(&row.actual), &finding.actual);
+    let says_so = loosely_equal(value_or_null(&row.expected), &finding.expected)
+        && loosely_equal(value_or_null(&row.actual), &finding.actual);
     (!says_so).then(|| Change::Update {
         drift: row.id,
         revision: row.revision.saturating_add(1),
@@ -183,7 +183,7 @@ fn change_for(open: Option<&cloud_drift::Model>, finding: Finding) -> Option<Cha
 }
 
 /// A stored value, null where the column is null.
-pub fn stored(value: &Option<Value>) -> &Value {
+pub fn value_or_null(value: &Option<Value>) -> &Value {
     value.as_ref().unwrap_or(&Value::Null)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::inventory::ListedResource;
+use super::listed::ListedResource;
 
 /// The traits of one kind. The default fits a kind of which nothing special is known.
 #[derive(Clone, Copy, Debug)]

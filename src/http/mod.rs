@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use futures_util::stream::BoxStream;
 use graphql_server::limits::RequestLimits;
 use graphql_server::transport::api::{GraphqlApi, Unauthenticated};
-use graphql_server::transport::socket::SocketSettings;
+use graphql_server::transport::settings::SocketSettings;
 use graphql_server::transport::{self, reply};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;

@@ -5,11 +5,13 @@
 
 use serde_json::Value;
 
-use super::digitalocean::DIGITALOCEAN;
 use crate::domain::canonical::is_unset;
 use crate::domain::changes::MemberNames;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
 use crate::domain::traits::KindTraits;
+
+/// The name of the provider DigitalOcean.
+pub const DIGITALOCEAN: &str = "digitalocean";
 
 /// The attribute of a resource that an autoscale pool created: the pool.
 pub(in crate::provider) const AUTOSCALE_POOL_ID: &str = "autoscale_pool_id";

@@ -13,7 +13,7 @@ use super::locks::{self, Lock};
 use super::provisioning;
 use super::retirement::retire_in_txn;
 use crate::db::Db;
-use crate::domain::acceptance::{Acceptance, Refusal, decide_accept};
+use crate::domain::acceptance::{AcceptRefusal, Acceptance, decide_accept};
 use crate::domain::imports::owning_state;
 use crate::domain::sweep::{Change, Pair};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
@@ -91,9 +91,9 @@ async fn accept_in_txn(
     };
     let acceptance = match decide_accept(&drift, &pair, accept.revision, now) {
         Ok(acceptance) => acceptance,
-        Err(Refusal::AlreadyResolved(status)) => return Err(Error::AlreadyResolved(status)),
-        Err(Refusal::SpecMoved) => return Err(Error::SpecMoved),
-        Err(Refusal::LiveValueMoved { actual, refresh }) => {
+        Err(AcceptRefusal::AlreadyResolved(status)) => return Err(Error::AlreadyResolved(status)),
+        Err(AcceptRefusal::SpecMoved) => return Err(Error::SpecMoved),
+        Err(AcceptRefusal::LiveValueMoved { actual, refresh }) => {
             return Ok(Err(refresh_in_txn(txn, drift, refresh, actual, now).await?));
         }
     };

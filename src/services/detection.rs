@@ -9,6 +9,7 @@ mod apply;
 mod counts;
 mod gather;
 mod plan;
+pub(crate) mod scope;
 
 use std::collections::BTreeSet;
 
@@ -21,22 +22,13 @@ pub use self::counts::SweepCounts;
 pub(crate) use self::counts::SweepReport;
 pub use self::gather::{Gathered, gather};
 pub use self::plan::{Planned, plan};
+pub use self::scope::Scope;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
 
 /// Maximum number of times that a pair is gathered if other writers keep changing it.
 const ROUNDS: u32 = 3;
-
-/// The specs that a sweep compares.
-#[derive(Clone, Debug, Default)]
-pub enum Scope {
-    /// Every spec.
-    #[default]
-    All,
-    /// The specs of these resources.
-    Resources(Vec<Uuid>),
-}
 
 /// Compares every spec in scope. `progress` receives the counts so far after each batch.
 ///

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::detection::Scope;
+use super::detection::scope::Scope;
 use super::job_runs;
 use super::resources::{has_spec, spec_sets};
 use crate::db::{Db, column};

@@ -15,8 +15,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use self::batch::{BatchResult, import_in_txn};
+use self::batch::import_in_txn;
 use self::declarations::Declared;
+use self::result::BatchResult;
 use self::rows::Key;
 use super::locks::{self, Lock};
 use super::provisioning::SOURCE_TERRAFORM;
@@ -29,11 +30,13 @@ use crate::error::{Error, Result};
 use crate::provider::terraform::{PROVIDER, State};
 
 mod batch;
+mod closing;
 mod declarations;
+mod result;
 mod rows;
 mod summary;
 
-pub use self::summary::{Closing, ImportSummary, Refusal, TakenOver};
+pub use self::summary::{Closing, ImportSummary, RefusedResource, TakenOver};
 
 /// Specs that one transaction writes.
 const BATCH: usize = 250;
@@ -280,7 +283,7 @@ async fn retire_in_txn(
     leaving: &[Uuid],
 ) -> Result<BatchResult> {
     let mut batch = BatchResult {
-        closes: batch::closed_by_leaving(txn, leaving).await?,
+        closes: closing::closed_by_leaving(txn, leaving).await?,
         ..BatchResult::default()
     };
     let stored = rows::lock_in_txn(txn, leaving.iter().copied(), Lock::Share).await?;

@@ -31,7 +31,7 @@ const STARTED_AHEAD: &str =
     "the start of this run is in the future, because the clock of its server was wrong: the run is ignored";
 
 /// Abandons the active ones of these runs whose last heartbeat is too old or in the future.
-async fn write_off_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
+async fn abandon_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
     let dead = [
         (runs::Column::HeartbeatAt.lt(now - HEARTBEAT_LIMIT), STOPPED),
         (runs::Column::HeartbeatAt.gt(now + HEARTBEAT_LIMIT), AHEAD),
@@ -70,7 +70,7 @@ fn abandoned(now: DateTime<Utc>, why: &str) -> runs::ActiveModel {
 pub async fn heartbeat(db: &Db, run: Uuid) -> Result<bool> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
-        write_off_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
+        abandon_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
         let alive = runs::Entity::update_many()
             .set(runs::ActiveModel {
                 heartbeat_at: Set(now),
@@ -105,7 +105,7 @@ pub struct Report {
 pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
-        write_off_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
+        abandon_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
         let row = runs::ActiveModel {
             heartbeat_at: Set(now),
             finished_at: Set(Some(now)),

@@ -124,7 +124,7 @@ pub(crate) async fn record_in_txn(
                 recorded_at: Set(now),
                 retired_at: Set(None),
                 created_at: Set(now),
-                not_compared: Set(new.not_compared.stored(spec_version)),
+                not_compared: Set(new.not_compared.to_column(spec_version)),
             }
         })
         .collect();
@@ -187,7 +187,7 @@ pub(crate) async fn replace_in_txn(
     let version = before.spec_version + 1;
     let open = NotCompared::of(&before).kept(&before.spec, &spec);
     let mut row = before.into_active_model();
-    row.not_compared = Set(open.stored(version));
+    row.not_compared = Set(open.to_column(version));
     row.spec = Set(spec);
     row.spec_version = Set(version);
     row.recorded_by = Set(actor.to_owned());

@@ -11,7 +11,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A connection, or what it was upgraded to. The server counts it until the last clone is dropped.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Connection {
+pub(super) struct ClientConnection {
     stop: CancellationToken,
     _held: Option<Arc<Held>>,
 }
@@ -23,7 +23,7 @@ struct Held {
     _end: TaskTrackerToken,
 }
 
-impl Connection {
+impl ClientConnection {
     /// Creates a connection that holds its place, and delays the shutdown of the server until it is dropped.
     pub(super) fn new(stop: CancellationToken, place: OwnedSemaphorePermit, end: TaskTrackerToken) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Connection {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Connection {
+impl<S: Sync> FromRequestParts<S> for ClientConnection {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {

@@ -14,7 +14,7 @@ use super::reply::Refusal;
 /// for extensions. A null counts as absent, which async-graphql does not allow for `extensions`.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Members<'a> {
+struct RequestMembers<'a> {
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     query: Option<&'a RawValue>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ struct Members<'a> {
     extensions: Option<&'a RawValue>,
 }
 
-impl Members<'_> {
+impl RequestMembers<'_> {
     /// Checks the kind of each parameter, so that the message names the wrong one.
     fn check(&self) -> Result<(), Refusal> {
         let texts = [("query", self.query), ("operationName", self.operation_name)];
@@ -69,7 +69,7 @@ pub(super) fn single_request(body: &[u8]) -> Result<Vec<u8>, Refusal> {
         None => return Err(bad("the request has no body")),
     }
     let invalid = |error: serde_json::Error| bad(format!("invalid request body: {error}"));
-    let members: Members<'_> = serde_json::from_slice(body).map_err(invalid)?;
+    let members: RequestMembers<'_> = serde_json::from_slice(body).map_err(invalid)?;
     members.check()?;
     serde_json::to_vec(&members).map_err(invalid)
 }

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::Connection;
+use super::connection::ClientConnection;
 
 /// Maximum number of connections; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
@@ -43,7 +43,7 @@ impl Default for Timeouts {
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, timeouts: Timeouts) {
     let (open, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
     while let Some((stream, place)) = next(&listener, &places, &stop).await {
-        let connection = Connection::new(stop.clone(), place, open.token());
+        let connection = ClientConnection::new(stop.clone(), place, open.token());
         tokio::spawn(carry(stream, router.clone(), connection, timeouts.head));
     }
     drop(listener);
@@ -55,7 +55,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 
 /// Serves one connection until it ends or is upgraded. It does not use hyper-util's GracefulShutdown, which does not
 /// support connections that can be upgraded.
-async fn carry(stream: TcpStream, router: Router, connection: Connection, head: Duration) {
+async fn carry(stream: TcpStream, router: Router, connection: ClientConnection, head: Duration) {
     let (service, stopping) = (TowerToHyperService::new(router), connection.stopping());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());

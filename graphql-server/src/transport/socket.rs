@@ -23,8 +23,8 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use self::message::ClientMessage;
 use self::operations::Operations;
 use super::api::{GraphqlApi, Unauthenticated};
-use super::connection::Connection;
-use super::origin::{Origin, is_allowed};
+use super::connection::ClientConnection;
+use super::origin::is_allowed;
 use super::reply::Refusal;
 use crate::codes::{self, RATE_LIMITED};
 use crate::document::prepare;
@@ -46,36 +46,6 @@ const INIT_TIMEOUT: u16 = 4408;
 const SUBSCRIBER_EXISTS: u16 = 4409;
 const TOO_MANY_INITS: u16 = 4429;
 
-/// Settings of sockets.
-#[derive(Clone, Debug)]
-pub struct SocketSettings {
-    /// Origins that may open a socket, in addition to this server.
-    pub allowed_origins: Vec<Origin>,
-    /// The name of the setting with these origins, for the error message.
-    pub allowed_origins_setting: &'static str,
-    /// Maximum time until a client sends `connection_init`.
-    pub init: Duration,
-    /// Interval between pings.
-    pub ping: Duration,
-    /// Maximum time without a message from the client, and maximum time to write a message to it.
-    pub silence: Duration,
-    /// Maximum number of concurrent operations.
-    pub max_operations: usize,
-}
-
-impl Default for SocketSettings {
-    fn default() -> Self {
-        Self {
-            allowed_origins: Vec::new(),
-            allowed_origins_setting: "the allowed origins",
-            init: Duration::from_secs(3),
-            ping: Duration::from_secs(20),
-            silence: Duration::from_secs(50),
-            max_operations: 64,
-        }
-    }
-}
-
 /// Returns whether the request is a WebSocket upgrade.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(UPGRADE).map(HeaderValue::as_bytes);
@@ -93,7 +63,7 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
     }
     let caller = api.authenticate(request.headers()).await;
     let caller = caller.map_err(|Unauthenticated| Refusal::unauthenticated())?;
-    let connection = Connection::of(request.extensions());
+    let connection = ClientConnection::of(request.extensions());
     let (mut head, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
     let upgrade = upgrade.map_err(|refused| Refusal::new(refused.status(), refused.body_text()))?;

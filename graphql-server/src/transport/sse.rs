@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::sleep;
 
-use super::connection::Connection;
+use super::connection::ClientConnection;
 use super::reply;
 
 /// Interval between keep-alive messages. Proxies close idle connections, some after 15 seconds.
@@ -28,7 +28,7 @@ const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering
 pub(super) fn answer(
     mut outcomes: BoxStream<'static, Outcome>,
     expired: impl Future<Output = ()> + Send + 'static,
-    connection: Connection,
+    connection: ClientConnection,
 ) -> Response {
     let first = outcomes.next().now_or_never().flatten();
     if let Some(refused) = first.as_ref().filter(|first| reply::is_request_error(first)) {
@@ -61,7 +61,7 @@ struct Events {
     outcomes: BoxStream<'static, Outcome>,
     end: BoxFuture<'static, ()>,
     done: bool,
-    _connection: Connection,
+    _connection: ClientConnection,
 }
 
 impl Events {

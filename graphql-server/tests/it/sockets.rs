@@ -6,7 +6,7 @@ use axum::Router;
 use futures_util::{SinkExt as _, StreamExt as _};
 use graphql_server::limits::RequestLimits;
 use graphql_server::transport::origin::Origin;
-use graphql_server::transport::socket::SocketSettings;
+use graphql_server::transport::settings::SocketSettings;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;

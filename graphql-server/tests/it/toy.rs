@@ -16,7 +16,7 @@ use graphql_server::{
     transport::{
         api::{GraphqlApi, Unauthenticated},
         reply, route,
-        socket::SocketSettings,
+        settings::SocketSettings,
     },
 };
 

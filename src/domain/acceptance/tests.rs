@@ -14,7 +14,11 @@ fn plan(pair: &Pair) -> Plan {
 }
 
 #[expect(clippy::result_large_err, reason = "as the function itself")]
-fn decide_accept(drift: &cloud_drift::Model, pair: &Pair, seen: Option<i32>) -> Result<Acceptance, Refusal> {
+fn decide_accept(
+    drift: &cloud_drift::Model,
+    pair: &Pair,
+    seen: Option<i32>,
+) -> Result<Acceptance, AcceptRefusal> {
     super::decide_accept(drift, pair, seen, now())
 }
 
@@ -73,7 +77,7 @@ fn vanished() -> Pair {
     swept(pair)
 }
 
-type Decision = Result<Acceptance, Box<Refusal>>;
+type Decision = Result<Acceptance, Box<AcceptRefusal>>;
 
 fn accept(pair: &Pair, seen_revision: Option<i32>) -> Decision {
     assert_eq!(pair.open.len(), 1);
@@ -84,12 +88,12 @@ fn decide(drift: &cloud_drift::Model, pair: &Pair, seen_revision: Option<i32>) -
     decide_accept(drift, pair, seen_revision).map_err(Box::new)
 }
 
-fn refused(why: Refusal) -> Decision {
+fn refused(why: AcceptRefusal) -> Decision {
     Err(Box::new(why))
 }
 
 fn moved(actual: Value, refresh: Option<Change>) -> Decision {
-    refused(Refusal::LiveValueMoved { actual, refresh })
+    refused(AcceptRefusal::LiveValueMoved { actual, refresh })
 }
 
 fn updated(kind: DriftKind, field: &str, expected: Value, actual: Value) -> Option<Change> {
@@ -184,7 +188,7 @@ fn a_closed_drift_is_refused_before_any_other_reason() {
     for status in [DriftStatus::Accepted, DriftStatus::Reverted, DriftStatus::Stale] {
         for mut pair in [drifted(), vanished()] {
             pair.open[0].status = status;
-            let refused = refused(Refusal::AlreadyResolved(status));
+            let refused = refused(AcceptRefusal::AlreadyResolved(status));
             assert_eq!(accept(&pair, Some(3)), refused);
             pair.spec.spec = json!({"size": 26});
             pair.spec.retired_at = Some(now());
@@ -225,7 +229,7 @@ fn an_update_changes_only_the_drift_of_the_accept() {
         panic!("two rows")
     };
     assert_eq!(decide(a, &pair, Some(1)), moved(json!(2), None));
-    let Err(Refusal::LiveValueMoved { refresh, .. }) = decide_accept(b, &pair, None) else {
+    let Err(AcceptRefusal::LiveValueMoved { refresh, .. }) = decide_accept(b, &pair, None) else {
         panic!("b has moved");
     };
     assert!(matches!(refresh, Some(Change::Update { drift, .. }) if drift == b.id));
@@ -253,11 +257,15 @@ fn a_changed_expected_value_is_refused() {
     ] {
         let mut pair = drifted();
         pair.spec.spec = wanted.clone();
-        assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved), "{wanted}");
+        assert_eq!(
+            accept(&pair, Some(3)),
+            refused(AcceptRefusal::SpecMoved),
+            "{wanted}"
+        );
     }
     let mut pair = drifted();
     pair.spec.retired_at = Some(now());
-    assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved));
+    assert_eq!(accept(&pair, Some(3)), refused(AcceptRefusal::SpecMoved));
 }
 
 #[test]
@@ -271,7 +279,7 @@ fn a_field_expected_to_be_unset_is_still_in_the_spec() {
         Ok(Acceptance::Adopt(json!({"size": 30, "ipv6": true})))
     );
     pair.spec.spec = json!({"ipv6": true});
-    assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved));
+    assert_eq!(accept(&pair, Some(3)), refused(AcceptRefusal::SpecMoved));
 }
 
 #[test]
@@ -312,12 +320,12 @@ fn a_missing_resource_that_returned_is_refused_as_changed() {
 fn a_missing_resource_whose_spec_changed_or_retired_is_refused() {
     let mut pair = vanished();
     pair.spec.spec = json!({"size": 25});
-    assert_eq!(accept(&pair, Some(3)), refused(Refusal::SpecMoved));
+    assert_eq!(accept(&pair, Some(3)), refused(AcceptRefusal::SpecMoved));
     let refresh = updated(DriftKind::Missing, "*", json!({"size": 25}), json!(null));
     assert_eq!(accept(&pair, Some(2)), moved(json!(null), refresh));
     let mut retired = vanished();
     retired.spec.retired_at = Some(now());
-    assert_eq!(accept(&retired, Some(3)), refused(Refusal::SpecMoved));
+    assert_eq!(accept(&retired, Some(3)), refused(AcceptRefusal::SpecMoved));
     assert_eq!(accept(&retired, Some(2)), moved(json!(null), closed("*")));
 }
 
@@ -357,11 +365,11 @@ proptest! {
         for mut row in std::mem::take(&mut pair.open) {
             pair.open = vec![row.clone()];
             match decide_accept(&row, &pair, Some(3)) {
-                Err(Refusal::LiveValueMoved { actual, refresh: Some(Change::Update { finding, .. }) }) => {
-                    prop_assert!(!loosely_equal(stored(&row.actual), &actual));
+                Err(AcceptRefusal::LiveValueMoved { actual, refresh: Some(Change::Update { finding, .. }) }) => {
+                    prop_assert!(!loosely_equal(value_or_null(&row.actual), &actual));
                     row.actual = Some(finding.actual);
                 }
-                Err(Refusal::LiveValueMoved { actual, refresh: Some(Change::Close { .. }) }) => {
+                Err(AcceptRefusal::LiveValueMoved { actual, refresh: Some(Change::Close { .. }) }) => {
                     prop_assert!(loosely_equal(&pair.spec.spec[&row.field], &actual));
                     continue;
                 }

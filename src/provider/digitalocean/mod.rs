@@ -8,7 +8,9 @@ mod client;
 mod confirm;
 mod kinds;
 mod limits;
+mod listing;
 mod map;
+mod owners;
 mod ownership;
 mod paging;
 mod run;
@@ -29,13 +31,12 @@ use self::client::{Client, Fault};
 use self::confirm::Confirming;
 use self::kinds::KINDS;
 pub use self::limits::Limits;
-use self::run::{KindResult, Run, TokenRefused};
+use self::listing::KindResult;
+use self::run::{Run, TokenRefused};
+pub use super::traits::DIGITALOCEAN;
 use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-
-/// Name of this provider.
-pub const DIGITALOCEAN: &str = "digitalocean";
 
 /// The kinds that are listed.
 #[cfg(test)]

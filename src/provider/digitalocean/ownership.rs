@@ -3,12 +3,13 @@
 //! None of this decides which resources exist. A value that cannot be read keeps its last known value, and the run
 //! says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
 
 use super::kinds::PROJECTS;
 use super::map::id_text;
+use super::owners::{Owners, Unread};
 use super::paging::{Source, Unlisted};
 use super::run::Run;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
@@ -56,42 +57,6 @@ const MEMBERS: Owned = Owned {
     since: "created_at",
 };
 
-/// Who owns what, as far as it was told.
-#[derive(Debug, Default)]
-pub(super) struct Owners {
-    /// Owner by what it owns.
-    of: BTreeMap<String, String>,
-    /// Owner of all: the only project there is.
-    of_all: Option<String>,
-    /// Why not everything was told.
-    doubt: Option<String>,
-}
-
-impl Owners {
-    fn doubted(why: String) -> Self {
-        Self {
-            doubt: Some(why),
-            ..Self::default()
-        }
-    }
-}
-
-/// What could not be read of the owners of a kind: it stays as it was last known.
-#[derive(Debug, Default)]
-pub(super) struct Unknown {
-    /// Fields that specs may set.
-    pub(super) fields: BTreeSet<&'static str>,
-    /// Why, for each field or attribute.
-    notes: Vec<String>,
-}
-
-impl Unknown {
-    /// All of it in one line, if there is any.
-    pub(super) fn note(&self) -> Option<String> {
-        (!self.notes.is_empty()).then(|| self.notes.join("; "))
-    }
-}
-
 /// Why a list could not be had; a token that is refused ends the run.
 fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
     match unlisted {
@@ -113,9 +78,9 @@ pub(super) fn mark_unread(kind: &str, resource: &mut ListedResource) {
 
 impl Run<'_> {
     /// Says what each of these belongs to, and what of that could not be read.
-    pub(super) async fn place(&self, kind: &str, listed: &mut [ListedResource]) -> Result<Unknown, Unlisted> {
+    pub(super) async fn place(&self, kind: &str, listed: &mut [ListedResource]) -> Result<Unread, Unlisted> {
         let kind = traits::kind(kind);
-        let mut unknown = Unknown::default();
+        let mut unknown = Unread::default();
         if kind.projects != Projects::Never && listed.iter().any(|resource| resource.project_id.is_none()) {
             let projects = self.owners_of_projects.get_or_init(|| self.list_projects()).await;
             let projects = projects.as_ref().map_err(Clone::clone)?;

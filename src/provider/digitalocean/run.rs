@@ -1,6 +1,4 @@
-//! One listing of the account: every list is requested once, however many kinds need it.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! The requests of one listing of the account. A list that several kinds need is requested once.
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -9,12 +7,11 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::client::Client;
-use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, From, Kind, Lists, PROJECTS};
+use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, Lists, PROJECTS};
 use super::map::{self, Context, id_text};
-use super::ownership::{Owners, Unknown};
+use super::owners::Owners;
 use super::paging::{Source, Unlisted, list};
 use crate::domain::inventory::ListedResource;
-use crate::provider::{KindListing, check_resource};
 
 type Lazy = OnceCell<Result<Vec<Value>, Unlisted>>;
 
@@ -34,15 +31,6 @@ pub(super) struct Run<'a> {
     projects: Lazy,
 }
 
-/// The result of listing a kind.
-pub(super) struct KindResult {
-    pub(super) listing: KindListing,
-    /// What is not known of it all the same, and why.
-    pub(super) note: Option<String>,
-    /// Fields that specs may set and that could not be read.
-    pub(super) unread_fields: BTreeSet<&'static str>,
-}
-
 impl<'a> Run<'a> {
     /// One that ends at a time, whatever it has by then.
     pub(super) fn new(client: &'a Client, until: Instant) -> Self {
@@ -58,36 +46,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What comes of a kind.
-    pub(super) async fn list_kind(&self, kind: &Kind) -> Result<KindResult, TokenRefused> {
-        let (listing, unknown) = match self.placed(kind).await {
-            Ok((listed, unknown)) => (believed(listed), unknown),
-            Err(Unlisted::Unauthorized) => return Err(TokenRefused),
-            Err(Unlisted::Forbidden(why) | Unlisted::Absent(why)) => {
-                (KindListing::NotReadable(why), Unknown::default())
-            }
-            Err(Unlisted::Incomplete(why)) => (KindListing::Incomplete(why), Unknown::default()),
-        };
-        Ok(KindResult {
-            listing,
-            note: unknown.note(),
-            unread_fields: unknown.fields,
-        })
-    }
-
-    /// All of a kind, with what they belong to.
-    async fn placed(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Unknown), Unlisted> {
-        let mut listed = match &kind.from {
-            From::Lists(lists) | From::Named(lists) => self.of_lists(lists).await,
-            From::Domains => self.records().await,
-            From::Databases => self.database_firewalls().await,
-            From::Clusters => self.node_pools().await,
-        }?;
-        let unknown = self.place(kind.name, &mut listed).await?;
-        Ok((listed, unknown))
-    }
-
-    async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {
+    pub(super) async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {
         let all = try_join_all(lists.sources.iter().map(|source| self.items(source))).await?;
         let mut items: Vec<Value> = all.into_iter().flatten().collect();
         // Of two certificates of one name, the newer one is meant.
@@ -123,7 +82,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn records(&self) -> Result<Vec<ListedResource>, Unlisted> {
+    pub(super) async fn records(&self) -> Result<Vec<ListedResource>, Unlisted> {
         let domains = self.items(&DOMAINS).await?;
         let names = domains.iter().filter_map(|domain| domain["name"].as_str());
         self.of_parents(names.map(str::to_lowercase).collect(), |domain| async move {
@@ -142,7 +101,7 @@ impl<'a> Run<'a> {
         .await
     }
 
-    async fn database_firewalls(&self) -> Result<Vec<ListedResource>, Unlisted> {
+    pub(super) async fn database_firewalls(&self) -> Result<Vec<ListedResource>, Unlisted> {
         let databases = self.items(&DATABASES).await?;
         self.of_parents(databases, |database| async move {
             let Some(id) = id_text(&database["id"]) else {
@@ -169,7 +128,7 @@ impl<'a> Run<'a> {
         list(self.client, &source, self.until).await
     }
 
-    async fn node_pools(&self) -> Result<Vec<ListedResource>, Unlisted> {
+    pub(super) async fn node_pools(&self) -> Result<Vec<ListedResource>, Unlisted> {
         let clusters = self.items(&CLUSTERS).await?;
         let mut all = Vec::new();
         for item in &clusters {
@@ -225,18 +184,4 @@ impl<'a> Run<'a> {
         };
         shared.get_or_init(ask).await.clone()
     }
-}
-
-/// A kind of which everything may enter, each resource once.
-fn believed(listed: Vec<ListedResource>) -> KindListing {
-    for resource in &listed {
-        if let Err(why) = check_resource(resource) {
-            return KindListing::Incomplete(format!("{:?} cannot be stored: {why}", resource.provider_id));
-        }
-    }
-    let distinct: BTreeMap<String, ListedResource> = listed
-        .into_iter()
-        .map(|resource| (resource.provider_id.clone(), resource))
-        .collect();
-    KindListing::Complete(distinct.into_values().collect())
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Said;
 use super::fields::{Block, Meaning, Row, Take, desired, id, take, text};
-use super::file::Instance;
+use super::instance::Instance;
 use super::schema;
 use crate::provider::app_spec::app_spec;
 

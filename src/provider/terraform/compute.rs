@@ -1,7 +1,7 @@
 //! Droplets, volumes, snapshots and images.
 
 use super::fields::{Block, Row, Take, desired, id, id_number, take};
-use super::file::Instance;
+use super::instance::Instance;
 use super::merge::Part;
 use super::{Said, Strength};
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Said;
 use super::fields::{Block, Reading, Row, Take, desired, id, take, text};
-use super::file::Instance;
+use super::instance::Instance;
 use crate::provider::normalize;
 
 /// Passwords, addresses and users have no row here, and so have what other endpoints tell.

@@ -7,21 +7,13 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::instance::Instance;
 use super::merge::Merge;
 use super::{NoState, Refused, Said, Skipped, State, Type, flat, never_synced, type_of};
 use crate::provider::json::{Object, as_utf8};
 
 /// Largest state that is read, in bytes.
 pub const MAX_STATE_BYTES: u64 = 256 * 1024 * 1024;
-
-/// What an instance has: attributes that are read, and where it stands.
-pub(super) struct Instance {
-    pub(super) address: String,
-    pub(super) type_name: String,
-    pub(super) attributes: Map<String, Value>,
-    /// Whether its configuration refers to a volume.
-    pub(super) refers_to_volume: bool,
-}
 
 #[derive(Deserialize)]
 struct File<'a> {

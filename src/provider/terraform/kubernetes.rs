@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Said;
 use super::fields::{Block, DEFAULT_POOL, Row, Take, desired, id, take, text};
-use super::file::Instance;
+use super::instance::Instance;
 
 /// The kubeconfig has no row.
 const CLUSTER: [Row; 10] = [

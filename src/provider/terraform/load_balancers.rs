@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Said;
 use super::fields::{Block, Reading, Row, Take, desired, id, id_number, take, text};
-use super::file::Instance;
+use super::instance::Instance;
 use crate::provider::normalize;
 
 const LOAD_BALANCER: [Row; 13] = [

@@ -10,6 +10,7 @@ mod declared;
 mod fields;
 mod file;
 mod flat;
+mod instance;
 mod kubernetes;
 mod load_balancers;
 mod merge;
@@ -24,8 +25,8 @@ use serde_json::{Map, Value};
 pub use self::declared::{Declaration, Strength, put_into};
 pub use self::file::{MAX_STATE_BYTES, parse, parse_value};
 
-use self::file::Instance;
-use super::digitalocean::DIGITALOCEAN;
+use self::instance::Instance;
+use super::traits::DIGITALOCEAN;
 use crate::domain::not_compared::NotCompared;
 
 /// The cloud that the states speak about.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{Block, Reading, Row, Take, desired, id, id_number, take, text};
-use super::file::Instance;
+use super::instance::Instance;
 use super::merge::Part;
 use super::{Said, Strength};
 use crate::domain::canonical::is_unset;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{Block, Row, Take, desired, id, take, text};
-use super::file::Instance;
+use super::instance::Instance;
 use super::merge::Part;
 use super::{Said, Strength};
 use crate::domain::inventory::PROJECT_ID;

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::Scope;
+use super::scope::Scope;
 use crate::db::{Db, column, decode};
 use crate::domain::sweep::Pair;
 use crate::domain::validation::is_comparable;

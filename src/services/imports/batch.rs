@@ -1,41 +1,26 @@
 //! One batch of an import.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
-use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
+use entity::cloud_resources as resources;
 use sea_orm::DatabaseTransaction;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::closing::{Planned, closed_by};
+use super::result::BatchResult;
 use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn};
-use super::{Closing, Import, Refusal, TakenOver, declarations};
+use super::{Import, RefusedResource, TakenOver, declarations};
 use crate::domain::imports::{Decision, decide, may_be_taken_over};
 use crate::domain::not_compared::NotCompared;
-use crate::domain::sweep::{Change, Pair, is_unsynced, plan};
+use crate::domain::sweep::is_unsynced;
 use crate::domain::validation::{InvalidInput, check_spec};
 use crate::error::Result;
+use crate::provider::check_identity;
 use crate::provider::terraform::Desired;
-use crate::provider::{check_identity, traits};
-use crate::services::drift_rows;
 use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
 use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
-
-/// What a batch did, or would do.
-#[derive(Default)]
-pub(super) struct BatchResult {
-    pub(super) recorded: u64,
-    pub(super) changed: u64,
-    pub(super) taken_over: Vec<TakenOver>,
-    pub(super) unchanged: u64,
-    pub(super) retired: u64,
-    pub(super) unsynced: u64,
-    pub(super) changed_elsewhere: u64,
-    pub(super) unattached: u64,
-    pub(super) refused: Vec<Refusal>,
-    pub(super) closes: Vec<Closing>,
-}
 
 /// Records one batch of the desired resources of a state.
 pub(super) async fn import_in_txn(
@@ -82,10 +67,10 @@ pub(super) async fn import_in_txn(
     }
     let changed = asked.iter().filter_map(|asked| {
         let before = asked.before.as_ref()?.whole()?;
-        Some(Wanted {
+        Some(Planned {
             row: asked.row,
             spec: &asked.desired.spec,
-            not_compared: asked.desired.not_compared.stored(before.spec_version),
+            not_compared: asked.desired.not_compared.to_column(before.spec_version),
             before,
         })
     });
@@ -188,7 +173,7 @@ impl BatchResult {
     }
 
     fn refuse(&mut self, desired: &Desired, reason: String) {
-        self.refused.push(Refusal {
+        self.refused.push(RefusedResource {
             address: desired.address.clone(),
             kind: desired.kind.to_owned(),
             provider_id: desired.provider_id.clone(),
@@ -225,71 +210,4 @@ fn decision(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_
         Decision::Keep if !same_parts => Decision::Record,
         decision => decision,
     })
-}
-
-/// What a spec in force says from now on.
-pub(super) struct Wanted<'a> {
-    pub(super) row: &'a resources::Model,
-    pub(super) spec: &'a Map<String, Value>,
-    /// The parts that are left open, as a row of this version keeps them.
-    pub(super) not_compared: Option<Value>,
-    pub(super) before: &'a provisioned::Model,
-}
-
-/// The open drifts that a sweep closes once the specs say this.
-pub(super) async fn closed_by(
-    txn: &DatabaseTransaction,
-    now: DateTime<Utc>,
-    wanted: Vec<Wanted<'_>>,
-) -> Result<Vec<Closing>> {
-    let ids: Vec<Uuid> = wanted.iter().map(|wanted| wanted.row.id).collect();
-    let mut open: BTreeMap<Uuid, Vec<drift::Model>> = BTreeMap::new();
-    for row in drift_rows::open_of(txn, &ids).await? {
-        open.entry(row.resource_id).or_default().push(row);
-    }
-    let mut closes = Vec::new();
-    for wanted in wanted {
-        let Some(open) = open.remove(&wanted.row.id) else {
-            continue;
-        };
-        let pair = Pair {
-            traits: traits::rules(&wanted.row.provider, &wanted.row.kind),
-            spec: provisioned::Model {
-                spec: Value::Object(wanted.spec.clone()),
-                retired_at: None,
-                not_compared: wanted.not_compared.clone(),
-                ..wanted.before.clone()
-            },
-            resource: wanted.row.clone(),
-            open,
-            // For a settling resource, the next sweep decides.
-            listed_at: None,
-        };
-        for change in plan(&pair, now).changes {
-            if let Change::Close { drift, field } = change {
-                closes.push(closing(wanted.row, drift, field));
-            }
-        }
-    }
-    Ok(closes)
-}
-
-/// Returns the open drifts of resources that leave the state, which the next sweep closes.
-pub(super) async fn closed_by_leaving(txn: &DatabaseTransaction, leaving: &[Uuid]) -> Result<Vec<Closing>> {
-    let rows = crate::services::resources::by_ids(txn, leaving).await?;
-    let rows: BTreeMap<Uuid, resources::Model> = rows.into_iter().map(|row| (row.id, row)).collect();
-    let open = drift_rows::open_of(txn, leaving).await?;
-    Ok(open
-        .into_iter()
-        .filter_map(|open| Some(closing(rows.get(&open.resource_id)?, open.id, open.field)))
-        .collect())
-}
-
-fn closing(row: &resources::Model, drift_id: Uuid, field: String) -> Closing {
-    Closing {
-        drift_id,
-        kind: row.kind.clone(),
-        name: row.name.clone(),
-        field,
-    }
 }

@@ -16,9 +16,10 @@ use sea_orm::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::batch::{BatchResult, Wanted, closed_by};
+use super::closing::{Planned, closed_by};
+use super::result::BatchResult;
 use super::rows::{Key, lock_in_txn, rows_of};
-use super::{Import, Refusal};
+use super::{Import, RefusedResource};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
 use crate::domain::imports::{Decision, decide, owning_state};
 use crate::domain::not_compared::NotCompared;
@@ -37,7 +38,7 @@ pub(super) type Declared = BTreeMap<Key, Vec<Declaration>>;
 type OfOthers = BTreeMap<Key, Vec<(String, Declaration)>>;
 
 /// What a state declares, and what of it cannot be kept.
-pub(super) fn of_state(state: &State) -> (Declared, Vec<Refusal>) {
+pub(super) fn of_state(state: &State) -> (Declared, Vec<RefusedResource>) {
     let (mut declared, mut refused) = (Declared::new(), Vec::new());
     for declaration in &state.declared {
         match check(declaration) {
@@ -61,8 +62,8 @@ fn check(declaration: &Declaration) -> Result<(), InvalidInput> {
     )
 }
 
-fn refusal(declaration: &Declaration, reason: String) -> Refusal {
-    Refusal {
+fn refusal(declaration: &Declaration, reason: String) -> RefusedResource {
+    RefusedResource {
         address: declaration.address.clone(),
         kind: declaration.kind.clone(),
         provider_id: declaration.provider_id.clone(),
@@ -296,10 +297,10 @@ async fn record_in_txn(
     batch.changed_elsewhere = changed.len() as u64;
     let wanted = changed.iter().filter_map(|changed| {
         let before = changed.before.whole()?;
-        Some(Wanted {
+        Some(Planned {
             row: changed.row,
             spec: &changed.spec,
-            not_compared: NotCompared::of(before).stored(before.spec_version),
+            not_compared: NotCompared::of(before).to_column(before.spec_version),
             before,
         })
     });

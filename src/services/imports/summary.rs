@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Import;
-use super::batch::BatchResult;
+use super::result::BatchResult;
 use crate::provider::terraform::{Skipped, State};
 
 /// What an import did, or would do.
@@ -33,7 +33,7 @@ pub struct ImportSummary {
     /// Resources that no listing has had yet.
     pub unsynced: u64,
     /// Instances of which nothing was changed, and why.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusedResource>,
     /// Open drifts that the next sweep closes, because the expected value is now the live value.
     pub closes: Vec<Closing>,
     /// What was left out.
@@ -57,7 +57,7 @@ pub struct TakenOver {
 
 /// An instance that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RefusedResource {
     /// Where the state has it.
     pub address: String,
     /// Kind of the resource.
@@ -109,18 +109,18 @@ impl ImportSummary {
     }
 }
 
-fn faults(state: &State) -> Vec<Refusal> {
+fn faults(state: &State) -> Vec<RefusedResource> {
     let faulty = state
         .held
         .iter()
         .filter_map(|held| Some((held, held.fault.as_ref()?)));
-    let held = faulty.map(|(held, fault)| Refusal {
+    let held = faulty.map(|(held, fault)| RefusedResource {
         address: held.address.clone(),
         kind: held.kind.to_owned(),
         provider_id: held.provider_id.clone(),
         reason: fault.clone(),
     });
-    let refused = state.refused.iter().map(|refused| Refusal {
+    let refused = state.refused.iter().map(|refused| RefusedResource {
         address: refused.address.clone(),
         kind: refused.kind.clone(),
         provider_id: refused.provider_id.clone(),

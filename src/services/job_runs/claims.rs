@@ -10,7 +10,7 @@ use sea_orm::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::write_off_in_txn;
+use super::abandon_in_txn;
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::page;
@@ -137,7 +137,7 @@ async fn attempt_in_txn(
     trigger: Trigger,
 ) -> Result<Attempt> {
     let now = db.time(txn).await?;
-    write_off_in_txn(txn, runs::Column::Job.eq(wanted.job), now).await?;
+    abandon_in_txn(txn, runs::Column::Job.eq(wanted.job), now).await?;
     let running = running_in_txn(txn, wanted).await?;
     let alone = wanted.job == Job::SyncInventory || !matches!(trigger, Trigger::Hand);
     let row = new_run(wanted, trigger, now);

@@ -31,7 +31,7 @@ pub(super) enum ClientMessage {
 
 /// The members of a message.
 #[derive(Deserialize)]
-struct Members<'a> {
+struct MessageMembers<'a> {
     #[serde(rename = "type")]
     kind: Option<Value>,
     id: Option<Value>,
@@ -43,7 +43,7 @@ struct Members<'a> {
 pub(super) fn read(text: &str) -> Result<ClientMessage, String> {
     // serde would read a list as the members in order.
     let members = Some(text).filter(|text| text.trim_start().starts_with('{'));
-    let members: Option<Members<'_>> = members.and_then(|text| serde_json::from_str(text).ok());
+    let members: Option<MessageMembers<'_>> = members.and_then(|text| serde_json::from_str(text).ok());
     let members = members.ok_or("a message must be a JSON object")?;
     let Some(Value::String(kind)) = &members.kind else {
         return Err("a message must have a type".to_owned());
@@ -58,7 +58,7 @@ pub(super) fn read(text: &str) -> Result<ClientMessage, String> {
     }
 }
 
-impl Members<'_> {
+impl MessageMembers<'_> {
     fn subscribe(self) -> Result<ClientMessage, String> {
         let payload = self.payload.filter(|payload| payload.get().starts_with('{'));
         let payload = payload.ok_or("subscribe needs a payload")?;

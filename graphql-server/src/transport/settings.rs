@@ -1,0 +1,35 @@
+//! The settings of the transports.
+
+use std::time::Duration;
+
+use super::origin::Origin;
+
+/// Settings of sockets.
+#[derive(Clone, Debug)]
+pub struct SocketSettings {
+    /// Origins that may open a socket, in addition to this server.
+    pub allowed_origins: Vec<Origin>,
+    /// The name of the setting with these origins, for the error message.
+    pub allowed_origins_setting: &'static str,
+    /// Maximum time until a client sends `connection_init`.
+    pub init: Duration,
+    /// Interval between pings.
+    pub ping: Duration,
+    /// Maximum time without a message from the client, and maximum time to write a message to it.
+    pub silence: Duration,
+    /// Maximum number of concurrent operations.
+    pub max_operations: usize,
+}
+
+impl Default for SocketSettings {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            allowed_origins_setting: "the allowed origins",
+            init: Duration::from_secs(3),
+            ping: Duration::from_secs(20),
+            silence: Duration::from_secs(50),
+            max_operations: 64,
+        }
+    }
+}

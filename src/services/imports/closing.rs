@@ -1,0 +1,82 @@
+//! The open drifts that close because of an import.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
+use sea_orm::DatabaseTransaction;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::Closing;
+use crate::domain::sweep::{Change, Pair, plan};
+use crate::error::Result;
+use crate::provider::traits;
+use crate::services::drift_rows;
+
+/// An active spec with the content that the import gives it.
+pub(super) struct Planned<'a> {
+    pub(super) row: &'a resources::Model,
+    pub(super) spec: &'a Map<String, Value>,
+    /// The parts that are left open, as a row of this version keeps them.
+    pub(super) not_compared: Option<Value>,
+    pub(super) before: &'a provisioned::Model,
+}
+
+/// Returns the open drifts that a sweep closes once the specs have this content.
+pub(super) async fn closed_by(
+    txn: &DatabaseTransaction,
+    now: DateTime<Utc>,
+    wanted: Vec<Planned<'_>>,
+) -> Result<Vec<Closing>> {
+    let ids: Vec<Uuid> = wanted.iter().map(|wanted| wanted.row.id).collect();
+    let mut open: BTreeMap<Uuid, Vec<drift::Model>> = BTreeMap::new();
+    for row in drift_rows::open_of(txn, &ids).await? {
+        open.entry(row.resource_id).or_default().push(row);
+    }
+    let mut closes = Vec::new();
+    for wanted in wanted {
+        let Some(open) = open.remove(&wanted.row.id) else {
+            continue;
+        };
+        let pair = Pair {
+            traits: traits::rules(&wanted.row.provider, &wanted.row.kind),
+            spec: provisioned::Model {
+                spec: Value::Object(wanted.spec.clone()),
+                retired_at: None,
+                not_compared: wanted.not_compared.clone(),
+                ..wanted.before.clone()
+            },
+            resource: wanted.row.clone(),
+            open,
+            // For a settling resource, the next sweep decides.
+            listed_at: None,
+        };
+        for change in plan(&pair, now).changes {
+            if let Change::Close { drift, field } = change {
+                closes.push(closing(wanted.row, drift, field));
+            }
+        }
+    }
+    Ok(closes)
+}
+
+/// Returns the open drifts of resources that leave the state, which the next sweep closes.
+pub(super) async fn closed_by_leaving(txn: &DatabaseTransaction, leaving: &[Uuid]) -> Result<Vec<Closing>> {
+    let rows = crate::services::resources::by_ids(txn, leaving).await?;
+    let rows: BTreeMap<Uuid, resources::Model> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let open = drift_rows::open_of(txn, leaving).await?;
+    Ok(open
+        .into_iter()
+        .filter_map(|open| Some(closing(rows.get(&open.resource_id)?, open.id, open.field)))
+        .collect())
+}
+
+fn closing(row: &resources::Model, drift_id: Uuid, field: String) -> Closing {
+    Closing {
+        drift_id,
+        kind: row.kind.clone(),
+        name: row.name.clone(),
+        field,
+    }
+}
