@@ -133,7 +133,7 @@ impl Error {
     }
 
     /// Whether the server caused the error, so that it belongs in the log.
-    pub fn is_internal(&self) -> bool {
+    pub(crate) fn is_internal(&self) -> bool {
         matches!(self, Self::Database(_) | Self::Internal(_))
     }
 }
@@ -170,6 +170,6 @@ fn unforgettable(why: &Unforgettable) -> String {
 }
 
 /// The status in the lower-case words of the database and of REST.
-pub fn status_word(status: DriftStatus) -> String {
+pub(crate) fn status_word(status: DriftStatus) -> String {
     status.to_value()
 }

@@ -29,7 +29,7 @@ impl WaitLimits {
         statement: Duration::from_secs(15),
     };
     /// For jobs, commands and migrations.
-    pub const JOB: Self = Self {
+    pub(crate) const JOB: Self = Self {
         lock: Duration::from_secs(30),
         statement: Duration::from_secs(600),
     };

@@ -13,7 +13,7 @@ use super::sweep::{Change, Pair, plan, value_or_null};
 
 /// What an accept does.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Acceptance {
+pub(crate) enum Acceptance {
     /// The live value becomes the desired one: this is the spec from now on.
     Adopt(Value),
     /// The resource is gone for good: nothing is wanted any more.
@@ -22,7 +22,7 @@ pub enum Acceptance {
 
 /// Why an accept is refused.
 #[derive(Clone, Debug, PartialEq)]
-pub enum AcceptRefusal {
+pub(crate) enum AcceptRefusal {
     /// The row left the inbox before.
     AlreadyResolved(DriftStatus),
     /// The cloud, or the row, has moved on from what the caller saw.
@@ -43,7 +43,7 @@ pub enum AcceptRefusal {
     clippy::result_large_err,
     reason = "one refusal per request, and it is looked at at once"
 )]
-pub fn decide_accept(
+pub(crate) fn decide_accept(
     drift: &cloud_drift::Model,
     pair: &Pair,
     seen_revision: Option<i32>,

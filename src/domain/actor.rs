@@ -172,7 +172,7 @@ impl std::error::Error for BadRolesClaim {}
 ///
 /// Only a list of nothing but strings counts. Reading roles out of any other shape would mean to
 /// guess what its issuer meant, and a wrong guess grants too much; such a token has no role.
-pub fn roles_from_claims(claims: &Value, claim: &RolesClaim, aliases: &RoleAliases) -> BTreeSet<Role> {
+pub(crate) fn roles_from_claims(claims: &Value, claim: &RolesClaim, aliases: &RoleAliases) -> BTreeSet<Role> {
     let names: Option<Vec<&str>> = claim
         .find(claims)
         .and_then(Value::as_array)
@@ -218,11 +218,6 @@ impl Actor {
         }
     }
 
-    /// Whether this is the server itself.
-    pub fn is_system(&self) -> bool {
-        self.identity == Identity::System
-    }
-
     /// The token's subject, or `system`.
     pub fn subject(&self) -> &str {
         match &self.identity {
@@ -253,12 +248,12 @@ impl Actor {
     }
 
     /// Whether queries and subscriptions are allowed.
-    pub fn may_read(&self) -> bool {
+    pub(crate) fn may_read(&self) -> bool {
         self.holds(Role::PlatformViewer)
     }
 
     /// Whether mutations are allowed.
-    pub fn may_write(&self) -> bool {
+    pub(crate) fn may_write(&self) -> bool {
         self.holds(Role::PlatformAdmin)
     }
 

@@ -29,7 +29,7 @@ impl Canonical {
     }
 
     /// Whether nothing is set.
-    pub fn is_unset(&self) -> bool {
+    pub(crate) fn is_unset(&self) -> bool {
         self.0 == UNSET
     }
 }
@@ -82,7 +82,7 @@ pub fn canonical(value: &Value) -> Canonical {
 }
 
 /// Whether two values mean the same.
-pub fn loosely_equal(a: &Value, b: &Value) -> bool {
+pub(crate) fn loosely_equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         // Most fields are plain strings and booleans, whose forms are the same exactly when they are.
         (Value::String(a), Value::String(b)) => a == b,
@@ -93,7 +93,7 @@ pub fn loosely_equal(a: &Value, b: &Value) -> bool {
 }
 
 /// Whether a value counts as missing.
-pub fn is_unset(value: &Value) -> bool {
+pub(crate) fn is_unset(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(_) | Value::Number(_) => false,

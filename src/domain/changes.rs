@@ -16,7 +16,7 @@ use super::not_compared::NotCompared;
 use super::sweep::value_or_null;
 
 /// Maximum number of changes of one field.
-pub const MAX_CHANGES: usize = 200;
+pub(crate) const MAX_CHANGES: usize = 200;
 
 /// Texts longer than this many characters, or with more than one line, are compared line by line.
 const LONG_TEXT: usize = 120;

@@ -12,7 +12,7 @@ use super::traits::KindTraits;
 
 /// The columns of `cloud_resources` that a field of a spec may name. Every other name is looked up in
 /// `attrs`.
-pub const SCHEMA_FIELDS: [&str; 8] = [
+pub(crate) const SCHEMA_FIELDS: [&str; 8] = [
     "name",
     "region",
     "size_slug",
@@ -25,7 +25,7 @@ pub const SCHEMA_FIELDS: [&str; 8] = [
 
 /// A field whose live value is not loosely equal to what the spec says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Name of the field.
     pub field: String,
     /// What the spec says.
@@ -36,7 +36,7 @@ pub struct Difference {
 
 /// The live value of `field`: the schema field of that name if it is set, else the attribute of that name.
 /// None where neither exists.
-pub fn live_value<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option<Cow<'r, Value>> {
+pub(crate) fn live_value<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option<Cow<'r, Value>> {
     let column = schema_field(resource, field).filter(|value| !is_unset(value));
     column.or_else(|| resource.attrs.get(field).map(Cow::Borrowed))
 }
@@ -59,7 +59,7 @@ fn schema_field<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option
 /// Whether the live value of the field is known, so that it can be compared. Where every resource is in a project, an
 /// unset project could not be read: the token may not read projects, or they were listed too early. That is no
 /// difference.
-pub fn is_known(resource: &cloud_resources::Model, field: &str, traits: &KindTraits) -> bool {
+pub(crate) fn is_known(resource: &cloud_resources::Model, field: &str, traits: &KindTraits) -> bool {
     field != PROJECT_ID
         || !traits.unset_project_is_unread
         || live_value(resource, field).is_some_and(|project| !is_unset(&project))
@@ -67,7 +67,7 @@ pub fn is_known(resource: &cloud_resources::Model, field: &str, traits: &KindTra
 
 /// The fields of `spec` that differ from the live resource, in the order of their names. Live fields that
 /// the spec does not name are not looked at, and neither are the parts that it leaves open.
-pub fn differences(
+pub(crate) fn differences(
     spec: &Map<String, Value>,
     open: &NotCompared,
     resource: &cloud_resources::Model,

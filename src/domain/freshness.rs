@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::schedule::Schedule;
 
 /// How far a stored time may be ahead of the database's clock. Older servers store the time of their own clocks.
-pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(30);
+pub(crate) const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(30);
 
 /// How old the last complete listing of a kind may be.
 #[derive(Clone, Debug)]
@@ -27,12 +27,12 @@ impl Default for MaxAge {
 
 impl MaxAge {
     /// Twice the interval of the syncs of this schedule.
-    pub fn twice_the_interval(schedule: Schedule) -> Self {
+    pub(crate) fn twice_the_interval(schedule: Schedule) -> Self {
         Self::TwiceTheInterval(Box::new(schedule))
     }
 
     /// Whether something of the time `at` is too old now.
-    pub fn is_exceeded(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_exceeded(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let limit = match self {
             Self::Fixed(age) => at.checked_add_signed(*age),
             Self::TwiceTheInterval(schedule) => two_intervals_after(schedule, at),
@@ -52,7 +52,7 @@ fn two_intervals_after(schedule: &Schedule, at: DateTime<Utc>) -> Option<DateTim
 /// Why a kind cannot be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StaleReason {
+pub(crate) enum StaleReason {
     /// No listing of it was ever complete.
     NeverListed,
     /// The newest listing of it is incomplete.
@@ -69,7 +69,7 @@ pub enum StaleReason {
 
 impl StaleReason {
     /// The reason as the end of a sentence about the kind.
-    pub fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NeverListed => "has never been listed",
             Self::Incomplete => "was not listed completely by the newest sync",
@@ -82,7 +82,7 @@ impl StaleReason {
 }
 
 /// Why the inventory of a kind may be out of date, from its row; None if it is up to date.
-pub fn stale_reason(
+pub(crate) fn stale_reason(
     completed_at: Option<DateTime<Utc>>,
     newest: Option<ListingOutcome>,
     max_age: &MaxAge,
@@ -98,7 +98,7 @@ pub fn stale_reason(
 }
 
 /// Whether a stored time is ahead of the clock, by more than the clocks of servers may differ.
-pub fn is_in_the_future(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+pub(crate) fn is_in_the_future(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     at - now > CLOCK_TOLERANCE
 }
 

@@ -13,7 +13,7 @@ pub const SOURCE_BASELINE: &str = "baseline";
 pub const SOURCE_TERRAFORM: &str = "terraform:";
 
 /// The Terraform state that owns a spec in force, as the spec's source names it.
-pub fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
+pub(crate) fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
     let owned = spec.retired_at.is_none() && spec.source.starts_with(SOURCE_TERRAFORM);
     owned.then_some(spec.source.as_str())
 }
@@ -64,7 +64,7 @@ pub fn decide(
 
 /// Whether a state may own a spec of this source from now on, if the import takes over specs. The spec of
 /// another state may never be taken over: each import of one would undo that of the other.
-pub fn may_be_taken_over(source: &str) -> bool {
+pub(crate) fn may_be_taken_over(source: &str) -> bool {
     [SOURCE_API, SOURCE_BASELINE].contains(&source)
 }
 
@@ -78,7 +78,7 @@ fn same_fields(a: &Value, b: &Value) -> bool {
 
 /// Whether so many specs of a state would retire in one import that it needs an explicit permission: an emptied state
 /// must not look like an account whose resources were deleted.
-pub fn is_mass_retire(leaving: usize, before: usize) -> bool {
+pub(crate) fn is_mass_retire(leaving: usize, before: usize) -> bool {
     leaving * 2 > before
 }
 

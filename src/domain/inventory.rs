@@ -12,11 +12,11 @@ pub use super::listed::{ListedResource, PROJECT_ID};
 use super::traits::KindTraits;
 
 /// Stands among the changed fields for the whole row, which did not decode.
-pub const WHOLE_ROW: &str = "*";
+pub(crate) const WHOLE_ROW: &str = "*";
 
 /// A stored resource of the kind that was listed.
 #[derive(Clone, Debug)]
-pub struct StoredResource {
+pub(crate) struct StoredResource {
     /// Its id here.
     pub id: Uuid,
     /// Its id at the provider.
@@ -31,7 +31,7 @@ pub struct StoredResource {
 
 /// One thing to write.
 #[derive(Clone, Debug, PartialEq)]
-pub enum InventoryChange {
+pub(crate) enum InventoryChange {
     /// Never heard of before.
     Insert(ListedResource),
     /// Known, and now listed for the first time or again.
@@ -50,7 +50,7 @@ pub enum InventoryChange {
 }
 
 /// Decides what a complete listing of one kind changes. The ids in `listed` are distinct.
-pub fn plan_kind<'l>(
+pub(crate) fn plan_kind<'l>(
     stored: Vec<StoredResource>,
     listed: impl IntoIterator<Item = &'l ListedResource>,
     traits: &KindTraits,
@@ -137,7 +137,7 @@ fn set(text: Option<&String>) -> Option<&str> {
 
 /// Which listing of a kind was applied last, as the row of the kind says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LastListing {
+pub(crate) struct LastListing {
     /// Its number; None if no listing with a number was ever applied.
     pub number: Option<i64>,
     /// When it began, as it was written together with the number.
@@ -152,7 +152,7 @@ pub struct LastListing {
 
 impl LastListing {
     /// Whether it is the listing of this number, and no release without numbers has applied another since.
-    pub fn is(&self, number: i64) -> bool {
+    pub(crate) fn is(&self, number: i64) -> bool {
         self.number == Some(number) && self.numbered_at == self.started_at
     }
 }
@@ -168,7 +168,7 @@ pub struct Place {
 
 /// Whether a listing may be applied over the one that was applied last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precedence {
+pub(crate) enum Precedence {
     /// It began later.
     Later,
     /// It began earlier, or is the same.
@@ -178,7 +178,7 @@ pub enum Precedence {
 }
 
 /// Compares a listing with the one that was applied last. `now` is the database's time.
-pub fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) -> Precedence {
+pub(crate) fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) -> Precedence {
     let later = |yes| {
         if yes {
             Precedence::Later
@@ -198,7 +198,7 @@ pub fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) -> Prec
 
 /// Whether so many resources of a kind would be gone in one run that it needs an explicit permission: a wrong token or
 /// an emptied file must not look like an account whose resources were deleted.
-pub fn is_mass_gone(gone: usize, present_before: usize) -> bool {
+pub(crate) fn is_mass_gone(gone: usize, present_before: usize) -> bool {
     gone > 10 && gone * 2 > present_before
 }
 

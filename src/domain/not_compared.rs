@@ -47,7 +47,7 @@ impl NotCompared {
     }
 
     /// As it is stored with this version of the spec; None if nothing is open.
-    pub fn to_column(&self, spec_version: i32) -> Option<Value> {
+    pub(crate) fn to_column(&self, spec_version: i32) -> Option<Value> {
         (!self.0.is_empty()).then(|| json!({ "specVersion": spec_version, "paths": self.0 }))
     }
 
@@ -67,12 +67,12 @@ impl NotCompared {
     }
 
     /// Whether two values of a field mean the same, but for its open parts.
-    pub fn are_equal(&self, field: &str, a: &Value, b: &Value) -> bool {
+    pub(crate) fn are_equal(&self, field: &str, a: &Value, b: &Value) -> bool {
         loosely_equal(&self.compared_part(field, a), &self.compared_part(field, b))
     }
 
     /// A value of a field without the parts that the spec leaves open.
-    pub fn compared_part<'v>(&self, field: &str, value: &'v Value) -> Cow<'v, Value> {
+    pub(crate) fn compared_part<'v>(&self, field: &str, value: &'v Value) -> Cow<'v, Value> {
         self.0
             .get(field)
             .map_or(Cow::Borrowed(value), |paths| without(value, paths))

@@ -34,14 +34,14 @@ impl Default for Retention {
 
 impl Retention {
     /// Whether every row is kept for ever.
-    pub fn keeps_everything(&self) -> bool {
+    pub(crate) fn keeps_everything(&self) -> bool {
         let kept = [self.gone_resources, self.events, self.job_runs, self.decisions];
         kept.iter().all(Option::is_none)
     }
 }
 
 /// Rows that are older than this may go; None keeps all of them.
-pub fn cutoff(keep: Option<TimeDelta>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(crate) fn cutoff(keep: Option<TimeDelta>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     now.checked_sub_signed(keep?)
 }
 
@@ -53,7 +53,7 @@ const AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// Whether old rows are to be deleted now: once a day, and an hour after a time that failed. A stored time that is
 /// later than now holds nothing up.
-pub fn is_due(
+pub(crate) fn is_due(
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
@@ -65,7 +65,7 @@ pub fn is_due(
 
 /// What an event is worth after years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worth {
+pub(crate) enum Worth {
     /// It reports about the resource alone.
     OfResource,
     /// It reports about a drift, and is kept as long as the row of that drift.
@@ -75,7 +75,7 @@ pub enum Worth {
 }
 
 /// What an event of this type is worth.
-pub fn worth(event_type: EventType) -> Worth {
+pub(crate) fn worth(event_type: EventType) -> Worth {
     match event_type {
         EventType::ResourceDiscovered | EventType::ResourceChanged | EventType::ResourceGone => {
             Worth::OfResource
@@ -87,7 +87,7 @@ pub fn worth(event_type: EventType) -> Worth {
 
 /// Whether an event of the worth [`Worth::Decision`] reports what a person decided. What an import of a state
 /// records or retires was decided where that state is kept.
-pub fn is_decision(event_type: EventType, by_server: bool, data: &Value) -> bool {
+pub(crate) fn is_decision(event_type: EventType, by_server: bool, data: &Value) -> bool {
     let source = data.get("source").and_then(Value::as_str).unwrap_or_default();
     match event_type {
         EventType::DriftAccepted => true,
@@ -96,7 +96,7 @@ pub fn is_decision(event_type: EventType, by_server: bool, data: &Value) -> bool
 }
 
 /// Whether a drift with this status left the inbox because a person decided.
-pub fn is_decided(status: DriftStatus) -> bool {
+pub(crate) fn is_decided(status: DriftStatus) -> bool {
     match status {
         DriftStatus::Accepted | DriftStatus::Reverted => true,
         DriftStatus::Open | DriftStatus::Stale => false,
@@ -105,7 +105,7 @@ pub fn is_decided(status: DriftStatus) -> bool {
 
 /// What is known about a resource that may be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Remains {
+pub(crate) struct Remains {
     /// First listing that had it.
     pub first_seen_at: Option<DateTime<Utc>>,
     /// Complete listing that lacked it.
@@ -135,7 +135,7 @@ pub enum Unforgettable {
 ///
 /// # Errors
 /// Says what keeps the resource.
-pub fn decide_forget(remains: &Remains, include_history: bool) -> Result<(), Unforgettable> {
+pub(crate) fn decide_forget(remains: &Remains, include_history: bool) -> Result<(), Unforgettable> {
     if remains.first_seen_at.is_some() && remains.gone_at.is_none() {
         return Err(Unforgettable::StillThere);
     }
@@ -151,7 +151,7 @@ pub fn decide_forget(remains: &Remains, include_history: bool) -> Result<(), Unf
 
 /// Whether a resource may be deleted because it has been gone, and without a spec, since before `cutoff`. One
 /// that was never listed counts as gone since its spec was retired.
-pub fn is_expired(remains: &Remains, cutoff: DateTime<Utc>) -> bool {
+pub(crate) fn is_expired(remains: &Remains, cutoff: DateTime<Utc>) -> bool {
     let long_ago = |time: DateTime<Utc>| time < cutoff;
     let gone = match (remains.first_seen_at, remains.gone_at) {
         (_, Some(gone_at)) => long_ago(gone_at),

@@ -40,12 +40,12 @@ impl Schedule {
     }
 
     /// The next tick after `now`. Whole seconds: the parser would carry the fraction of `now` into it.
-    pub fn next_tick(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn next_tick(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.cron.find_next_occurrence(&now.trunc_subsecs(0), false).ok()
     }
 
     /// The newest tick at or before `now`. Whole seconds, so that every server names it alike.
-    pub fn newest_tick(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn newest_tick(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.cron
             .find_previous_occurrence(&now.trunc_subsecs(0), true)
             .ok()
@@ -53,7 +53,7 @@ impl Schedule {
 
     /// Whether a job that last began its work at `last` has missed a tick: it is older than the schedule's
     /// interval.
-    pub fn is_overdue(&self, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_overdue(&self, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         let Some(last) = last else { return true };
         let Some((newest, next)) = self.newest_tick(now).zip(self.next_tick(now)) else {
             return false;

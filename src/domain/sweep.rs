@@ -14,10 +14,10 @@ use super::not_compared::NotCompared;
 use super::traits::KindTraits;
 
 /// Name of the field in a drift that is about the whole resource.
-pub const WHOLE_RESOURCE: &str = "*";
+pub(crate) const WHOLE_RESOURCE: &str = "*";
 
 /// Longest time for which a settling resource is left alone.
-pub const SETTLING_LIMIT: TimeDelta = TimeDelta::minutes(30);
+pub(crate) const SETTLING_LIMIT: TimeDelta = TimeDelta::minutes(30);
 
 /// A spec, the resource that it is about, and the rows that are open for it.
 #[derive(Clone, Debug)]
@@ -133,7 +133,7 @@ fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
 }
 
 /// A resource that only an import knows of: no listing had it, and no complete listing lacked it.
-pub fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<DateTime<Utc>>) -> bool {
+pub(crate) fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<DateTime<Utc>>) -> bool {
     first_seen_at.is_none() && gone_at.is_none()
 }
 
@@ -183,7 +183,7 @@ fn change_for(open: Option<&cloud_drift::Model>, finding: Finding) -> Option<Cha
 }
 
 /// A stored value, null where the column is null.
-pub fn value_or_null(value: &Option<Value>) -> &Value {
+pub(crate) fn value_or_null(value: &Option<Value>) -> &Value {
     value.as_ref().unwrap_or(&Value::Null)
 }
 

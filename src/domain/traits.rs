@@ -20,7 +20,7 @@ pub struct KindTraits {
 
 impl KindTraits {
     /// The default.
-    pub const PLAIN: Self = Self {
+    pub(crate) const PLAIN: Self = Self {
         settles: true,
         unset_project_is_unread: false,
         is_owned: |_| false,

@@ -7,30 +7,30 @@ use serde_json::Value;
 /// Largest spec, in bytes of compact JSON.
 pub const MAX_SPEC_BYTES: usize = 256 * 1024;
 /// Deepest spec; the object itself is level 1.
-pub const MAX_SPEC_LEVELS: usize = 32;
+pub(crate) const MAX_SPEC_LEVELS: usize = 32;
 /// Longest name of a field of a spec, in bytes.
-pub const MAX_FIELD_BYTES: usize = 256;
+pub(crate) const MAX_FIELD_BYTES: usize = 256;
 /// Largest attributes of one resource, in bytes of compact JSON.
-pub const MAX_ATTRS_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_ATTRS_BYTES: usize = 1024 * 1024;
 /// Deepest attributes; the object itself is level 1.
-pub const MAX_ATTRS_LEVELS: usize = 64;
+pub(crate) const MAX_ATTRS_LEVELS: usize = 64;
 /// Longest free text, such as a note or a name, in bytes.
-pub const MAX_TEXT_BYTES: usize = 4096;
+pub(crate) const MAX_TEXT_BYTES: usize = 4096;
 
 /// Why an input is refused, in words for its sender.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidInput(String);
+pub(crate) struct InvalidInput(String);
 
 impl InvalidInput {
     /// With these words.
-    pub fn new(why: impl Into<String>) -> Self {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }
 
 /// Checks one text: no U+0000, at most `max_bytes`.
-pub fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), InvalidInput> {
+pub(crate) fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), InvalidInput> {
     if text.contains('\0') {
         return Err(InvalidInput(format!("{what} contains the character U+0000")));
     }
@@ -42,7 +42,7 @@ pub fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), Invali
 
 /// Checks one time: a year of four digits. PostgreSQL refuses some others, and SQLite, where a time is text,
 /// sorts them wrongly.
-pub fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), InvalidInput> {
+pub(crate) fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), InvalidInput> {
     if (0..=9999).contains(&time.year()) {
         Ok(())
     } else {
@@ -53,7 +53,7 @@ pub fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), InvalidInput> {
 }
 
 /// Checks a desired state: a JSON object within the limits, whose keys can be names of fields.
-pub fn check_spec(spec: &Value) -> Result<(), InvalidInput> {
+pub(crate) fn check_spec(spec: &Value) -> Result<(), InvalidInput> {
     let Value::Object(fields) = spec else {
         return Err(InvalidInput("spec must be a JSON object".to_owned()));
     };
@@ -80,7 +80,7 @@ fn check_field_name(field: &str) -> Result<(), InvalidInput> {
 }
 
 /// Checks the attributes of a resource: a JSON object within the limits.
-pub fn check_attrs(attrs: &Value) -> Result<(), InvalidInput> {
+pub(crate) fn check_attrs(attrs: &Value) -> Result<(), InvalidInput> {
     if !attrs.is_object() {
         return Err(InvalidInput("attrs must be a JSON object".to_owned()));
     }
@@ -125,7 +125,7 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
 
 /// Whether a stored spec, or the stored attributes of a resource, are what they must be to be compared: a
 /// JSON object whose integers came through as they are. Other programs may have left anything there.
-pub fn is_comparable(stored: &Value) -> bool {
+pub(crate) fn is_comparable(stored: &Value) -> bool {
     let mut pending = vec![stored];
     while let Some(value) = pending.pop() {
         match value {
@@ -153,7 +153,7 @@ fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
 
 /// A text for the report of a run, which may quote what a cloud answered. PostgreSQL keeps no U+0000: the run would
 /// never end.
-pub fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

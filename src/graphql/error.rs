@@ -11,7 +11,7 @@ use crate::error::{Error, status_word};
 ///
 /// It does not implement `Display`, because async-graphql converts every type that does into an error without a code.
 #[derive(Clone, Debug)]
-pub struct ApiError(Arc<Error>);
+pub(crate) struct ApiError(Arc<Error>);
 
 /// The result of a resolver.
 pub(super) type ApiResult<T> = Result<T, ApiError>;

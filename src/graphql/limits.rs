@@ -3,7 +3,7 @@
 use graphql_server::limits::RequestLimits;
 
 /// Maximum rows per page, regardless of the settings.
-pub const LARGEST_PAGE: u64 = 1000;
+pub(crate) const LARGEST_PAGE: u64 = 1000;
 
 /// The limits of one request to this API. Each value is the largest that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]

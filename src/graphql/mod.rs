@@ -25,7 +25,7 @@ use crate::domain::actor::Actor;
 use crate::error::{Error, Result};
 
 /// The schema of this server.
-pub type AppSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+pub(crate) type AppSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
 
 /// Builds the schema that serves `app` within `limits`.
 pub fn schema(app: App, limits: &ApiLimits, introspection: bool) -> AppSchema {

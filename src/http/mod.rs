@@ -57,7 +57,7 @@ impl HttpState {
 
     /// Replaces the settings of sockets.
     #[must_use]
-    pub fn with_sockets(self, sockets: SocketSettings) -> Self {
+    pub(crate) fn with_sockets(self, sockets: SocketSettings) -> Self {
         Self {
             sockets: Arc::new(sockets),
             ..self

@@ -124,7 +124,7 @@ const APP_LEVELS: usize = 16;
 
 /// The spec of an app in the API's own shape, cut to what may be kept. What is off, zero or empty is left out:
 /// the API leaves it out too, and Terraform writes it down.
-pub fn app_spec(spec: &Map<String, Value>) -> Value {
+pub(crate) fn app_spec(spec: &Map<String, Value>) -> Value {
     Value::Object(app_object("", spec, 0))
 }
 

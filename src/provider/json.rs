@@ -13,7 +13,7 @@ const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// # Errors
 /// Says why text in UTF-16 or UTF-32 cannot be read, and what to do about it.
-pub fn as_utf8(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
+pub(crate) fn as_utf8(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     match text {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err("the file is in UTF-32: save it as UTF-8"),
         [0xff, 0xfe, rest @ ..] => from_utf16(rest, u16::from_le_bytes),

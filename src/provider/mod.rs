@@ -109,7 +109,7 @@ pub trait InventoryProvider: Send + Sync {
 }
 
 /// Checks a whole listing before any of it is applied: ids are distinct and everything may enter.
-pub fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
+pub(crate) fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
     check_slug("provider", &listing.provider)?;
     for (kind, resources) in &listing.kinds {
         check_slug("kind", kind)?;
@@ -129,7 +129,7 @@ pub fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
 }
 
 /// Checks one resource: everything of it may enter.
-pub fn check_resource(resource: &ListedResource) -> Result<(), InvalidInput> {
+pub(crate) fn check_resource(resource: &ListedResource) -> Result<(), InvalidInput> {
     let region = resource.region.as_deref();
     check_identity(&resource.provider_id, &resource.name, &resource.urn, region)?;
     let slugs = [
@@ -157,7 +157,7 @@ fn check_slug(what: &str, text: &str) -> Result<(), InvalidInput> {
 }
 
 /// Checks what a row is known by: everything of it may enter.
-pub fn check_identity(
+pub(crate) fn check_identity(
     provider_id: &str,
     name: &str,
     urn: &str,

@@ -10,7 +10,7 @@ pub fn tags<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<String> {
 }
 
 /// The tags of a cluster or a node pool that operators chose: Kubernetes and Terraform add their own.
-pub fn kubernetes_tags<'t>(all: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+pub(crate) fn kubernetes_tags<'t>(all: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut chosen = tags(all);
     chosen.retain(|tag| tag != "k8s" && !tag.starts_with("k8s:") && !tag.starts_with("terraform:"));
     chosen
@@ -31,7 +31,7 @@ pub fn ports(protocol: &str, ports: &str) -> Option<String> {
 }
 
 /// The name of a DNS record, relative to its domain: `@` for the domain itself.
-pub fn record_name(name: &str, domain: &str) -> String {
+pub(crate) fn record_name(name: &str, domain: &str) -> String {
     let name = name.trim_end_matches('.').to_lowercase();
     let domain = domain.trim_end_matches('.').to_lowercase();
     if name.is_empty() || name == "@" || name == domain {
@@ -43,7 +43,7 @@ pub fn record_name(name: &str, domain: &str) -> String {
 
 /// The data of a DNS record: names without the dot at their end and in lower case, addresses in their short
 /// form, and `@` written out.
-pub fn record_data(record_type: &str, data: &str, domain: &str) -> String {
+pub(crate) fn record_data(record_type: &str, data: &str, domain: &str) -> String {
     match record_type {
         "CNAME" | "MX" | "NS" | "SRV" | "CAA" => {
             let name = data.trim_end_matches('.').to_lowercase();
@@ -83,7 +83,7 @@ pub fn purpose(text: &str) -> &str {
 }
 
 /// A word with a capital letter, as the API writes the environment of a project.
-pub fn capitalised(word: &str) -> String {
+pub(crate) fn capitalised(word: &str) -> String {
     let word = word.to_lowercase();
     let mut letters = word.chars();
     letters
@@ -93,7 +93,7 @@ pub fn capitalised(word: &str) -> String {
 }
 
 /// An address without the user and password that some put into one.
-pub fn without_user(text: &str) -> String {
+pub(crate) fn without_user(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
@@ -103,7 +103,7 @@ pub fn without_user(text: &str) -> String {
 }
 
 /// The size of a load balancer: the number of its nodes, also where an old slug stands for it.
-pub fn load_balancer_size(size_unit: Option<i64>, size: Option<&str>) -> Option<String> {
+pub(crate) fn load_balancer_size(size_unit: Option<i64>, size: Option<&str>) -> Option<String> {
     match (size_unit.filter(|unit| *unit > 0), size) {
         (Some(unit), _) => Some(unit.to_string()),
         (None, Some("lb-small")) => Some("1".to_owned()),

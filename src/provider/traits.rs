@@ -25,7 +25,7 @@ const GIVEN_NAME_SERVERS: [&str; 3] = [
 
 /// Keys that name a member of a list, besides those that do in any cloud: the domains of an app, and the rules of a
 /// firewall and of a load balancer.
-pub const MEMBER_NAMES: MemberNames = MemberNames {
+pub(crate) const MEMBER_NAMES: MemberNames = MemberNames {
     single: &["domain"],
     pairs: &[["protocol", "ports"], ["entry_protocol", "entry_port"]],
 };

@@ -190,10 +190,11 @@ fn no_subject_can_pose_as_the_system() {
         (system.name(), system.subject(), system.email()),
         ("system", "system", None)
     );
-    assert!(system.is_system() && system.may_read() && system.may_write());
+    assert_eq!(system.identity, Identity::System);
+    assert!(system.may_read() && system.may_write());
     let forged = Actor::new("system", Some("system".into()), system.roles().clone());
     assert_eq!(forged.name(), "operator");
-    assert!(!forged.is_system());
+    assert_ne!(forged.identity, Identity::System);
     assert_ne!(forged, system);
 }
 

@@ -62,7 +62,7 @@ impl Declaration {
 
     /// Whether the same attachment declares the same about its other side, which is the one that counts: of a droplet
     /// and a volume, the volume.
-    pub fn is_mirrored(&self) -> bool {
+    pub(crate) fn is_mirrored(&self) -> bool {
         self.field == VOLUME_IDS
     }
 }

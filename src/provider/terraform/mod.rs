@@ -30,7 +30,7 @@ use super::traits::DIGITALOCEAN;
 use crate::domain::not_compared::NotCompared;
 
 /// The cloud that the states speak about.
-pub const PROVIDER: &str = DIGITALOCEAN;
+pub(crate) const PROVIDER: &str = DIGITALOCEAN;
 
 /// Why a file is no state that can be imported, in one line. It holds no text of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
