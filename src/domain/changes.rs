@@ -70,7 +70,7 @@ pub struct ValueChange {
 /// The changes of one field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
-    /// The first [`MAX_CHANGES`] of them, in the order of paths.
+    /// The first `MAX_CHANGES` of them, in the order of paths.
     pub list: Vec<ValueChange>,
     /// Whether there are more.
     pub truncated: bool,

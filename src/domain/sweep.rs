@@ -62,7 +62,7 @@ pub enum Change {
 pub struct Finding {
     /// A changed field or a missing resource.
     pub kind: DriftKind,
-    /// Name of the field, [`WHOLE_RESOURCE`] for a missing resource.
+    /// Name of the field, `WHOLE_RESOURCE` for a missing resource.
     pub field: String,
     /// What the spec says.
     pub expected: Value,

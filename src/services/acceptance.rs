@@ -46,7 +46,7 @@ pub struct Accepted {
 ///
 /// # Errors
 ///
-/// NOT_FOUND; ALREADY_RESOLVED, SPEC_MOVED and LIVE_VALUE_MOVED as [`decide_accept`] finds (with LIVE_VALUE_MOVED the
+/// NOT_FOUND; ALREADY_RESOLVED, SPEC_MOVED and LIVE_VALUE_MOVED as `decide_accept` finds (with LIVE_VALUE_MOVED the
 /// drift is refreshed nevertheless); BAD_USER_INPUT if the note or the new spec is not valid.
 pub async fn accept_drift(
     db: &Db,

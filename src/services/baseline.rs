@@ -26,7 +26,7 @@ pub(crate) const MAX_BASELINE: usize = 1_000;
 /// The result of a baseline.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
-    /// The specs that were recorded, at most [`MAX_BASELINE`].
+    /// The specs that were recorded, at most `MAX_BASELINE`.
     pub recorded: Vec<provisioned::Model>,
     /// Resources whose live values are not a valid spec.
     pub skipped: Vec<SkippedResource>,
@@ -48,7 +48,7 @@ pub struct SkippedResource {
 }
 
 /// Records a spec with the live values for each unmanaged resource that matches the filter and is not settling, up to
-/// [`MAX_BASELINE`], in the order of ids and in one transaction. Specs in force are left unchanged.
+/// `MAX_BASELINE`, in the order of ids and in one transaction. Specs in force are left unchanged.
 ///
 /// # Errors
 ///
