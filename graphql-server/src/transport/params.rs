@@ -33,10 +33,10 @@ impl RequestMembers<'_> {
         let begins =
             |value: Option<&RawValue>, with: char| value.is_none_or(|value| value.get().starts_with(with));
         if let Some((name, _)) = texts.iter().find(|(_, value)| !begins(*value, '"')) {
-            return Err(bad(format!("invalid request body: \"{name}\" must be a string")));
+            return Err(bad(format!("invalid request: \"{name}\" must be a string")));
         }
         if let Some((name, _)) = objects.iter().find(|(_, value)| !begins(*value, '{')) {
-            return Err(bad(format!("invalid request body: \"{name}\" must be an object")));
+            return Err(bad(format!("invalid request: \"{name}\" must be an object")));
         }
         match (self.query, self.extensions) {
             (Some(_), _) => Ok(()),
@@ -68,7 +68,7 @@ pub(super) fn single_request(body: &[u8]) -> Result<Vec<u8>, Refusal> {
         Some(_) => return Err(bad("the body of the request is not a JSON object")),
         None => return Err(bad("the request has no body")),
     }
-    let invalid = |error: serde_json::Error| bad(format!("invalid request body: {error}"));
+    let invalid = |error: serde_json::Error| bad(format!("invalid request: {error}"));
     let members: RequestMembers<'_> = serde_json::from_slice(body).map_err(invalid)?;
     members.check()?;
     serde_json::to_vec(&members).map_err(invalid)
@@ -80,7 +80,7 @@ pub(super) fn from_payload(payload: &RawValue) -> Result<Request, Refusal> {
     let request = serde_json::from_slice(&single);
     request
         .map(without_empty_name)
-        .map_err(|error| bad(format!("invalid payload: {error}")))
+        .map_err(|error| bad(format!("invalid request: {error}")))
 }
 
 /// Parses the query string of a GET request.

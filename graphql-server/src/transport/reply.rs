@@ -103,7 +103,7 @@ impl IntoResponse for Refusal {
 
 impl From<ParseRequestError> for Refusal {
     fn from(error: ParseRequestError) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, format!("invalid request body: {error}"))
+        Self::new(StatusCode::BAD_REQUEST, format!("invalid request: {error}"))
     }
 }
 

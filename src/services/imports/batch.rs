@@ -7,7 +7,7 @@ use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::closing::{Planned, closed_by};
+use super::closing::{PlannedSpec, closed_by};
 use super::result::BatchResult;
 use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn};
 use super::{Import, RefusedResource, TakenOver, declarations};
@@ -67,7 +67,7 @@ pub(super) async fn import_in_txn(
     }
     let changed = asked.iter().filter_map(|asked| {
         let before = asked.before.as_ref()?.whole()?;
-        Some(Planned {
+        Some(PlannedSpec {
             row: asked.row,
             spec: &asked.desired.spec,
             not_compared: asked.desired.not_compared.to_column(before.spec_version),

@@ -15,7 +15,7 @@ use crate::provider::traits;
 use crate::services::drift_rows;
 
 /// An active spec with the content that the import gives it.
-pub(super) struct Planned<'a> {
+pub(super) struct PlannedSpec<'a> {
     pub(super) row: &'a resources::Model,
     pub(super) spec: &'a Map<String, Value>,
     /// The parts that are left open, as a row of this version keeps them.
@@ -27,7 +27,7 @@ pub(super) struct Planned<'a> {
 pub(super) async fn closed_by(
     txn: &DatabaseTransaction,
     now: DateTime<Utc>,
-    wanted: Vec<Planned<'_>>,
+    wanted: Vec<PlannedSpec<'_>>,
 ) -> Result<Vec<Closing>> {
     let ids: Vec<Uuid> = wanted.iter().map(|wanted| wanted.row.id).collect();
     let mut open: BTreeMap<Uuid, Vec<drift::Model>> = BTreeMap::new();

@@ -16,7 +16,7 @@ use sea_orm::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::closing::{Planned, closed_by};
+use super::closing::{PlannedSpec, closed_by};
 use super::result::BatchResult;
 use super::rows::{Key, lock_in_txn, rows_of};
 use super::{Import, RefusedResource};
@@ -297,7 +297,7 @@ async fn record_in_txn(
     batch.changed_elsewhere = changed.len() as u64;
     let wanted = changed.iter().filter_map(|changed| {
         let before = changed.before.whole()?;
-        Some(Planned {
+        Some(PlannedSpec {
             row: changed.row,
             spec: &changed.spec,
             not_compared: NotCompared::of(before).to_column(before.spec_version),

@@ -103,6 +103,14 @@ pub struct FilteredResource {
     pub region: Option<String>,
 }
 
+/// The SQL of a term.
+enum Sql {
+    /// A condition on the row of the drift.
+    Drift(Expr),
+    /// A condition on the row of the resource.
+    Resource(Expr),
+}
+
 /// One condition of a filter.
 enum Term<'f> {
     Status(&'f [DriftStatus]),
@@ -119,9 +127,20 @@ enum Term<'f> {
 impl DriftFilter {
     /// Selects the drifts that match.
     pub(in crate::services) fn select(&self, backend: DbBackend) -> Select<drift::Entity> {
-        self.terms().fold(drift::Entity::find(), |select, term| {
-            select.filter(term.sql(backend))
-        })
+        let mut select = drift::Entity::find();
+        let mut of_resource = Condition::all();
+        for term in self.terms() {
+            match term.sql(backend) {
+                Sql::Drift(condition) => select = select.filter(condition),
+                Sql::Resource(condition) => of_resource = of_resource.add(condition),
+            }
+        }
+        // One subquery for all conditions, so that an index on one of them narrows the rows that the others read.
+        if of_resource.is_empty() {
+            select
+        } else {
+            select.filter(resource_is(of_resource))
+        }
     }
 
     /// Returns whether a drift of this resource matches.
@@ -148,23 +167,23 @@ impl DriftFilter {
 }
 
 impl Term<'_> {
-    fn sql(&self, backend: DbBackend) -> Expr {
-        match *self {
+    fn sql(&self, backend: DbBackend) -> Sql {
+        Sql::Drift(match *self {
+            Self::ResourceKind(kind) => return Sql::Resource(resources::Column::Kind.eq(kind)),
+            Self::Region(region) => return Sql::Resource(resources::Column::Region.eq(region)),
             Self::Status(any) => drift::Column::Status.is_in(any.iter().copied()),
             Self::Kind(kind) => drift::Column::Kind.eq(kind),
             Self::Field(field) => drift::Column::Field.eq(field),
             Self::Resource(id) => drift::Column::ResourceId.eq(id),
-            Self::ResourceKind(kind) => resource_is(resources::Column::Kind.eq(kind)),
-            Self::Region(region) => resource_is(resources::Column::Region.eq(region)),
             Self::DetectedFrom(time) => drift::Column::DetectedAt.gte(time),
             Self::DetectedBefore(time) => drift::Column::DetectedAt.lt(time),
             Self::Search(text) => {
                 let name = contains_ignoring_ascii_case(backend, resources::Column::Name, text);
                 let id = contains_ignoring_ascii_case(backend, resources::Column::ProviderId, text);
                 let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
-                field.or(resource_is(name.or(id)))
+                field.or(resource_is(Condition::any().add(name).add(id)))
             }
-        }
+        })
     }
 
     fn matches(&self, drift: &drift::Model, resource: &FilteredResource) -> bool {
@@ -189,11 +208,35 @@ impl Term<'_> {
 }
 
 /// Returns the condition that the resource of the drift meets another condition.
-fn resource_is(condition: Expr) -> Expr {
+fn resource_is(condition: Condition) -> Expr {
     let ids = Query::select()
         .column((resources::Entity, resources::Column::Id))
         .from(resources::Entity)
-        .cond_where(Condition::all().add(condition))
+        .cond_where(condition)
         .take();
     Expr::col((drift::Entity, drift::Column::ResourceId)).in_subquery(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::QueryTrait as _;
+
+    use super::*;
+
+    #[test]
+    fn conditions_on_the_resource_share_one_subquery() {
+        let filter = DriftFilter {
+            resource_kind: Some("server".to_owned()),
+            region: Some("north".to_owned()),
+            ..DriftFilter::default()
+        };
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
+            let subqueries = |filter: &DriftFilter| {
+                let sql = filter.select(backend).build(backend).sql;
+                sql.matches("IN (SELECT").count()
+            };
+            assert_eq!(subqueries(&filter), 1);
+            assert_eq!(subqueries(&DriftFilter::default()), 0);
+        }
+    }
 }
