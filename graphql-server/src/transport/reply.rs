@@ -103,7 +103,12 @@ impl IntoResponse for Refusal {
 
 impl From<ParseRequestError> for Refusal {
     fn from(error: ParseRequestError) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, format!("invalid request: {error}"))
+        let why = match error {
+            // The text of this variant begins with "Invalid request" itself.
+            ParseRequestError::InvalidRequest(why) => why.to_string(),
+            other => other.to_string(),
+        };
+        Self::new(StatusCode::BAD_REQUEST, format!("invalid request: {why}"))
     }
 }
 
