@@ -6,7 +6,7 @@ import { FilterBar } from './filters.js';
 import { fieldName, kindName, plural, resolution, resourceName, timeElement, visibleLine } from './format.js';
 import { FACETS, PAGE, TOTAL } from './queries.js';
 import { filterInput, matches, routeUrl } from './router.js';
-import { emptyState } from './standing.js';
+import { emptyState } from './empty_state.js';
 import { briefDifference } from './values.js';
 import { ListWindow } from './window.js';
 /** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */

@@ -67,7 +67,7 @@ export const SYNC = `mutation Sync { syncInventory(input: {}) { run { ${RUN} } }
 export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(input: $input) { run { ${RUN} } } }`;
 
 export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
-export const STANDING = `query Standing {
+export const EMPTY_INBOX = `query Standing {
   coverage { managed unmanaged }
   freshness { vouched neverSynced neverListed settling sweepOverdue stale { provider kind completedAt reason fields } lastSweep { ${RUN} } }
   syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }

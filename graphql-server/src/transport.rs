@@ -5,17 +5,17 @@
 //! shape of the body (413, 408, 400).
 
 mod accept;
-pub mod api;
 mod body;
 mod connection;
 mod extract;
+pub mod graphql_api;
 pub mod origin;
 mod params;
 pub mod reply;
 mod run;
 pub mod server;
-pub mod settings;
 mod socket;
+pub mod socket_settings;
 mod sse;
 
 use async_graphql::{Response as Outcome, ServerError, parser::types::OperationType};
@@ -30,9 +30,9 @@ use tokio::time::{Instant, timeout_at};
 
 use self::{
     accept::{Accepted, Events, MediaType},
-    api::GraphqlApi,
     connection::ClientConnection,
     extract::{Caller, JsonBody, Posted, Queried},
+    graphql_api::GraphqlApi,
     reply::{Refusal, Refused},
 };
 use crate::document::{Prepared, prepare};

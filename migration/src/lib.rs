@@ -20,9 +20,9 @@ mod m20261125_000040_create_forgotten_resources;
 mod m20261126_000001_key_job_runs_by_source;
 mod m20261126_000010_add_inventory_kinds_unread_fields;
 mod m20261126_000020_index_job_runs_by_source;
-mod newer;
+mod unknown_migrations;
 
-pub use newer::{is_pending, up};
+pub use unknown_migrations::{is_pending, up};
 
 /// All migrations, oldest first.
 #[derive(Debug)]

@@ -90,14 +90,14 @@ async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), 
     let mut out = anstream::stdout();
     writeln!(out, "detect: {}", summary(run, || did(run))?)?;
     if open == 0 {
-        writeln!(out, "{}", standing(run)?)?;
+        writeln!(out, "{}", meaning_of_empty_inbox(run)?)?;
     }
     table::print_open(&mut out, app.db(), app.clock().now()).await?;
     Ok(out.flush()?)
 }
 
-/// Returns what an empty inbox means after this sweep.
-fn standing(run: &job_runs::Model) -> Result<String, Failure> {
+/// Returns whether an empty inbox means after this sweep that nothing differs.
+fn meaning_of_empty_inbox(run: &job_runs::Model) -> Result<String, Failure> {
     let counts: SweepCounts = counts(run)?;
     Ok(match (run.outcome, counts.settling) {
         (Some(JobOutcome::Succeeded | JobOutcome::Partial), _) if counts.looked_at() == 0 => {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use entity::cloud_drift::{self, DriftKind};
 use serde_json::{Map, Value};
 
-use crate::domain::canonical::is_unset;
 use crate::domain::changes::{ChangeKind, Changes, ValueChange};
 use crate::domain::compare::SCHEMA_FIELDS;
-use crate::domain::sweep::value_or_null;
+use crate::domain::detection::value_or_null;
+use crate::domain::equality::is_unset;
 
 /// Text for an unset value.
 const UNSET: &str = "(unset)";

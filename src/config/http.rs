@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{ArgAction, Args};
-use graphql_server::transport::{origin::Origin, settings::SocketSettings};
+use graphql_server::transport::{origin::Origin, socket_settings::SocketSettings};
 
 use super::limits::LimitArgs;
 use super::parsers::switch;

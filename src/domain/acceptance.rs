@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use serde_json::Value;
 
-use super::canonical::loosely_equal;
 use super::compare::live_value;
-use super::sweep::{Change, Pair, plan, value_or_null};
+use super::detection::{Change, Pair, plan, value_or_null};
+use super::equality::loosely_equal;
 
 /// What an accept does.
 #[derive(Clone, Debug, PartialEq)]

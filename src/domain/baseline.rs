@@ -3,8 +3,8 @@
 use entity::cloud_resources;
 use serde_json::{Map, Value};
 
-use super::canonical::is_unset;
 use super::compare::{SCHEMA_FIELDS, live_value};
+use super::equality::is_unset;
 use super::traits::KindTraits;
 
 /// Schema fields that the cloud chooses, whatever the kind.

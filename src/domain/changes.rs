@@ -11,9 +11,9 @@ use entity::cloud_provisioned;
 use serde_json::{Map, Value};
 use similar::{Algorithm, DiffTag, capture_diff_slices};
 
-use super::canonical::{Canonical, canonical, is_unset, loosely_equal};
+use super::detection::value_or_null;
+use super::equality::{Canonical, canonical, is_unset, loosely_equal};
 use super::not_compared::NotCompared;
-use super::sweep::value_or_null;
 
 /// Maximum number of changes of one field.
 pub(crate) const MAX_CHANGES: usize = 200;

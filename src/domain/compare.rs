@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use entity::cloud_resources;
 use serde_json::{Map, Value};
 
-use super::canonical::is_unset;
+use super::equality::is_unset;
 use super::inventory::PROJECT_ID;
 use super::not_compared::NotCompared;
 use super::traits::KindTraits;

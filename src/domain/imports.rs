@@ -3,7 +3,7 @@
 use entity::cloud_provisioned;
 use serde_json::Value;
 
-use super::canonical::loosely_equal;
+use super::equality::loosely_equal;
 
 /// Source of a spec that was recorded over the API.
 pub const SOURCE_API: &str = "api";

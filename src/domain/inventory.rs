@@ -7,7 +7,7 @@ use entity::cloud_resources;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::canonical::loosely_equal;
+use super::equality::loosely_equal;
 pub use super::listed::{ListedResource, PROJECT_ID};
 use super::traits::KindTraits;
 

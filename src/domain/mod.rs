@@ -7,9 +7,10 @@
 pub mod acceptance;
 pub mod actor;
 pub mod baseline;
-pub mod canonical;
 pub mod changes;
 pub mod compare;
+pub mod detection;
+pub mod equality;
 #[cfg(test)]
 mod fixtures;
 pub mod freshness;
@@ -19,6 +20,5 @@ mod listed;
 pub mod not_compared;
 pub mod retention;
 pub mod schedule;
-pub mod sweep;
 pub mod traits;
 pub mod validation;

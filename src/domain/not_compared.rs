@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use entity::cloud_provisioned;
 use serde_json::{Map, Value, json};
 
-use super::canonical::loosely_equal;
+use super::equality::loosely_equal;
 
 /// The open parts of a spec, by field.
 ///

@@ -70,7 +70,7 @@ fn check_field_name(field: &str) -> Result<(), InvalidInput> {
         "is longer than 256 bytes"
     } else if field.chars().any(char::is_control) {
         "contains a control character"
-    } else if field == super::sweep::WHOLE_RESOURCE {
+    } else if field == super::detection::WHOLE_RESOURCE {
         "is reserved for the whole resource"
     } else {
         return Ok(());

@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use crate::domain::canonical::is_unset;
 use crate::domain::changes::MemberNames;
+use crate::domain::equality::is_unset;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
 use crate::domain::traits::KindTraits;
 

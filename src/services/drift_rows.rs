@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{Lock, locked};
 use crate::db::{ROWS_PER_INSERT, decodable};
-use crate::domain::sweep::{Change, Finding, WHOLE_RESOURCE};
+use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::error::Result;
 
 /// The number of drifts that were written.

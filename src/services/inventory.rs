@@ -5,13 +5,13 @@
 //! resource that a complete listing lacks is gone only if the provider confirms that.
 
 mod account;
-mod apply;
+mod apply_listing;
 mod confirm;
 mod listed_at;
 mod order;
+mod read_stored;
 mod reports;
-mod scan;
-mod write;
+mod write_changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +19,15 @@ use entity::cloud_resources as resources;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use self::account::check_account;
-use self::apply::{Applying, Claimed};
+use self::apply_listing::{Applying, Claimed};
 use self::confirm::{Asking, Confirmed};
 pub(crate) use self::listed_at::{add_listed_at, listed_at, synced_at_of};
 pub use self::order::draw;
+use self::read_stored::{Missing, Scan, scan};
 pub use self::reports::{FailedSync, KindOutcome, KindReport, SyncCounts};
 use self::reports::{
     Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, reports_of, supersede,
 };
-use self::scan::{Missing, Scan, scan};
 use crate::db::Db;
 use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
 use crate::error::{Error, Result};

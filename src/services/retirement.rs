@@ -13,7 +13,7 @@ use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
 use crate::db::Db;
-use crate::domain::sweep::{Pair, plan};
+use crate::domain::detection::{Pair, plan};
 use crate::error::{Error, Result};
 use crate::provider::traits;
 

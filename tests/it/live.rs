@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::socket::{Server, Socket};
+use crate::socket_client::{Server, Socket};
 use crate::support::cloud::{Listed, droplet};
 use crate::support::db::TestDb;
 use crate::support::fleet::fleet;

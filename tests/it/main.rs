@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod absent_fields;
 mod acceptance;
 mod accounts;
 mod baseline;
@@ -34,7 +35,7 @@ mod foreign_rows;
 mod forgetting;
 mod graphiql;
 mod guards;
-#[path = "../../graphql-server/tests/it/http.rs"]
+#[path = "../../graphql-server/tests/it/http_client.rs"]
 mod http_client;
 mod inbox_accept;
 mod inbox_api;
@@ -69,11 +70,10 @@ mod schedule;
 mod schema;
 mod serving;
 mod settings;
-mod silences;
 mod smoke;
-#[path = "../../graphql-server/tests/it/socket.rs"]
-mod socket;
 mod socket_access;
+#[path = "../../graphql-server/tests/it/socket_client.rs"]
+mod socket_client;
 mod state_owned_specs;
 mod statements;
 mod storms;

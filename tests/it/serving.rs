@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::schedule::eventually;
-use crate::socket::Socket;
+use crate::socket_client::Socket;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
 use crate::support::live::{EVERYTHING, any_status};

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::http_client::codes;
-use crate::socket::{Server, Socket};
+use crate::socket_client::{Server, Socket};
 use crate::support::live::{EVERYTHING, any_status};
 use crate::support::{ADMIN, TestApp};
 

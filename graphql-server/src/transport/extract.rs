@@ -12,8 +12,9 @@ use tokio::time::timeout_at;
 use super::{
     Deadline,
     accept::{self, Accepted, Events},
-    api::{GraphqlApi, Unauthenticated},
-    body, params,
+    body,
+    graphql_api::{GraphqlApi, Unauthenticated},
+    params,
     reply::Refusal,
 };
 

@@ -5,7 +5,7 @@ use futures_util::future;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 
-use super::{api::GraphqlApi, reply};
+use super::{graphql_api::GraphqlApi, reply};
 use crate::document::Prepared;
 
 /// Executes an operation of any type. The timeout applies to everything except the events of a subscription after it

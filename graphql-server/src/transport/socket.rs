@@ -22,8 +22,8 @@ use tokio::time::{Instant, interval, sleep, timeout};
 
 use self::message::ClientMessage;
 use self::operations::Operations;
-use super::api::{GraphqlApi, Unauthenticated};
 use super::connection::ClientConnection;
+use super::graphql_api::{GraphqlApi, Unauthenticated};
 use super::origin::is_allowed;
 use super::reply::Refusal;
 use crate::codes::{self, RATE_LIMITED};

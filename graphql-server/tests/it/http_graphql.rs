@@ -7,7 +7,7 @@ use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::http::{GRAPHQL, JSON, get, post, send};
+use crate::http_client::{GRAPHQL, JSON, get, post, send};
 use crate::toy::{router, run};
 
 #[tokio::test]

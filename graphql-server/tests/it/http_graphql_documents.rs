@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::http::{GRAPHQL, JSON, get, send};
+use crate::http_client::{GRAPHQL, JSON, get, send};
 use crate::toy::{router, run};
 
 /// `count` fragments, each of which has `body` with a spread of the next one, and an operation that spreads the first.

@@ -7,7 +7,7 @@ use graphql_server::limits::RequestLimits;
 use serde_json::{Value, json};
 
 use crate::{
-    http::{GRAPHQL, JSON, post, send},
+    http_client::{GRAPHQL, JSON, post, send},
     toy::{Toy, router, run},
 };
 

@@ -5,10 +5,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
-mod http;
+mod http_client;
 mod http_graphql;
 mod http_graphql_documents;
 mod http_graphql_execution;
-mod socket;
-mod sockets;
+mod socket_client;
 mod toy;
+mod websocket_protocol;

@@ -14,13 +14,13 @@ use graphql_server::{
     extension::guarded,
     limits::RequestLimits,
     transport::{
-        api::{GraphqlApi, Unauthenticated},
+        graphql_api::{GraphqlApi, Unauthenticated},
         reply, route,
-        settings::SocketSettings,
+        socket_settings::SocketSettings,
     },
 };
 
-use crate::http::{Reply, post, send};
+use crate::http_client::{Reply, post, send};
 
 pub(crate) struct Query;
 

@@ -4,13 +4,13 @@ use proptest::sample::select;
 use serde_json::{Map, json};
 use uuid::Uuid;
 
+use super::super::detection::{Finding, Plan};
 use super::super::fixtures::{now, resource, spec};
-use super::super::sweep::{Finding, Plan};
 use super::super::traits::KindTraits;
 use super::*;
 
 fn plan(pair: &Pair) -> Plan {
-    crate::domain::sweep::plan(pair, now())
+    crate::domain::detection::plan(pair, now())
 }
 
 #[expect(clippy::result_large_err, reason = "as the function itself")]

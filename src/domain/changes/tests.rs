@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::canonical::loosely_equal;
+use crate::domain::equality::loosely_equal;
 
 /// Names of members in the cloud that these tests are about.
 const MEMBER_NAMES: MemberNames = MemberNames {

@@ -8,9 +8,9 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::client::{Client, Fault};
+use super::fetch_owners::mark_unread;
 use super::kinds::{CERTIFICATES, From, KINDS, Kind, Lists};
 use super::map::{self, Context};
-use super::ownership::mark_unread;
 use super::paging::{Source, Unlisted, list};
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;

@@ -6,12 +6,12 @@
 mod address;
 mod client;
 mod confirm;
+mod fetch_owners;
 mod kinds;
 mod limits;
 mod listing;
 mod map;
 mod owners;
-mod ownership;
 mod paging;
 mod run;
 

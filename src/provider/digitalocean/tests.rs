@@ -3,7 +3,7 @@
 mod account;
 mod client;
 mod confirm;
-mod ownership;
+mod fetch_owners;
 mod paging;
 mod run;
 mod server;

@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 use super::Desired;
 use super::instance::Instance;
 use super::schema::{Silence, is_silent, silence_of};
-use crate::domain::canonical::is_unset;
+use crate::domain::equality::is_unset;
 use crate::domain::not_compared::NotCompared;
 use crate::provider::normalize;
 

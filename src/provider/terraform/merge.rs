@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::declared::{self, Declaration, Strength};
 use super::{Desired, Held, Refused, Said, State};
-use crate::domain::canonical::loosely_equal;
+use crate::domain::equality::loosely_equal;
 
 /// Something that one instance declares about the resource of another: an attachment, an assignment, a project.
 pub(super) struct Part {

@@ -3,7 +3,9 @@
 //! Everything here is pure. Attributes come in by allow-list, one table a type: what Terraform computes,
 //! writes and never reads back, or keeps secret has no way into a spec. What null means is said by `schema.tsv`.
 
+mod account;
 mod apps;
+mod certificates;
 mod compute;
 mod databases;
 mod declared;
@@ -15,7 +17,6 @@ mod kubernetes;
 mod load_balancers;
 mod merge;
 mod network;
-mod others;
 pub(in crate::provider) mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -221,12 +222,16 @@ const TYPES: [Type; 26] = [
         kubernetes::node_pool,
     ),
     of("app", "digitalocean_app", apps::app),
-    of("certificate", "digitalocean_certificate", others::certificate),
-    of("cdn_endpoint", "digitalocean_cdn", others::cdn_endpoint),
-    of("project", "digitalocean_project", others::project),
-    part("digitalocean_project_resources", others::project_resources),
-    of("registry", "digitalocean_container_registry", others::registry),
-    of("uptime_check", "digitalocean_uptime_check", others::uptime_check),
+    of(
+        "certificate",
+        "digitalocean_certificate",
+        certificates::certificate,
+    ),
+    of("cdn_endpoint", "digitalocean_cdn", certificates::cdn_endpoint),
+    of("project", "digitalocean_project", account::project),
+    part("digitalocean_project_resources", account::project_resources),
+    of("registry", "digitalocean_container_registry", account::registry),
+    of("uptime_check", "digitalocean_uptime_check", account::uptime_check),
 ];
 
 /// The kinds that a state can declare.

@@ -6,7 +6,7 @@ use super::fields::{Block, Reading, Row, Take, desired, id, id_number, take, tex
 use super::instance::Instance;
 use super::merge::Part;
 use super::{Said, Strength};
-use crate::domain::canonical::is_unset;
+use crate::domain::equality::is_unset;
 use crate::provider::normalize;
 
 const FIREWALL: [Row; 3] = [

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::plan::counts_of;
 use super::{Planned, SweepCounts};
 use crate::db::Db;
-use crate::domain::sweep::{Pair, Plan};
+use crate::domain::detection::{Pair, Plan};
 use crate::error::Result;
 use crate::services::drift_rows;
 use crate::services::locks::{Lock, locked};

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::scope::Scope;
 use crate::db::{Db, column, decode};
-use crate::domain::sweep::Pair;
+use crate::domain::detection::Pair;
 use crate::domain::validation::is_comparable;
 use crate::error::Result;
 use crate::provider::traits;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Gathered, SweepCounts};
-use crate::domain::sweep::{self, Pair, Plan};
+use crate::domain::detection::{self, Pair, Plan};
 
 /// The plans of one batch.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned<'_> {
     };
     let mut changing = Vec::new();
     for pair in &gathered.pairs {
-        let plan = sweep::plan(pair, now);
+        let plan = detection::plan(pair, now);
         if plan.changes.is_empty() {
             done += counts_of(&plan);
         } else {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Closing;
-use crate::domain::sweep::{Change, Pair, plan};
+use crate::domain::detection::{Change, Pair, plan};
 use crate::error::Result;
 use crate::provider::traits;
 use crate::services::drift_rows;

@@ -10,8 +10,8 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Map;
 
 use super::SyncCounts;
-use super::apply::Kind;
-use super::scan::{Missing, of_ids, read};
+use super::apply_listing::Kind;
+use super::read_stored::{Missing, of_ids, read};
 use crate::domain::inventory::StoredResource;
 use crate::error::Result;
 use crate::provider::{InventoryProvider, Presence};

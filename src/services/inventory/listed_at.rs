@@ -8,7 +8,7 @@ use entity::inventory_kinds as kinds;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait};
 
 use crate::db::column;
-use crate::domain::sweep::Pair;
+use crate::domain::detection::Pair;
 use crate::error::Result;
 
 /// Adds the time of the last complete listing to pairs with a settling resource; other pairs do not need it.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::socket::Socket;
+use crate::socket_client::Socket;
 
 impl Socket {
     /// Opens a socket and authenticates with this token.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::message;
 use crate::document::Prepared;
-use crate::transport::api::GraphqlApi;
+use crate::transport::graphql_api::GraphqlApi;
 use crate::transport::reply;
 use crate::transport::run::outcomes;
 

@@ -4,6 +4,8 @@
 //! even one that the API invents tomorrow. Fields keep the API's names; objects within are cut to what
 //! a spec can set; nulls, empty texts and empty lists are left out; lists are sorted sets.
 
+#[cfg(test)]
+mod absent_fields;
 pub(super) mod account;
 pub(super) mod app;
 pub(super) mod certificates;
@@ -13,8 +15,6 @@ pub(super) mod dns;
 pub(super) mod kubernetes;
 pub(super) mod network;
 mod shape;
-#[cfg(test)]
-mod silences;
 
 use std::collections::{BTreeMap, BTreeSet};
 

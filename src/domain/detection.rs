@@ -8,8 +8,8 @@ use entity::{cloud_provisioned, cloud_resources};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::canonical::loosely_equal;
 use super::compare::{differences, is_known};
+use super::equality::loosely_equal;
 use super::not_compared::NotCompared;
 use super::traits::KindTraits;
 

@@ -6,13 +6,13 @@ use axum::Router;
 use futures_util::{SinkExt as _, StreamExt as _};
 use graphql_server::limits::RequestLimits;
 use graphql_server::transport::origin::Origin;
-use graphql_server::transport::settings::SocketSettings;
+use graphql_server::transport::socket_settings::SocketSettings;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::http::codes;
-use crate::socket::{Server, Socket};
+use crate::http_client::codes;
+use crate::socket_client::{Server, Socket};
 use crate::toy::Toy;
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");

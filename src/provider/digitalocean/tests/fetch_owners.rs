@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::ownership::mark_unread;
+use super::super::fetch_owners::mark_unread;
 use super::run::{complete, kind};
 use super::server::{Answer, Server, list, not_found, status};
 use super::*;

@@ -1,4 +1,4 @@
-//! Every attribute of every type with every silence on either side: no false alarm, no missed change.
+//! Every attribute of every type with every form of an absent value on either side: no false alarm, no missed change.
 //!
 //! A state that tells every attribute is made from the table of attributes, and the account's answers are made from
 //! a state, so that an account is unchanged, or changed in one attribute, by construction.
@@ -139,7 +139,7 @@ fn cases(type_name: &str, block: &str, all: &mut Vec<Case>, left_out: &mut BTree
     }
 }
 
-fn silences(form: &str) -> Vec<Option<Value>> {
+fn absent_forms(form: &str) -> Vec<Option<Value>> {
     let values = match form {
         "block" => vec![json!(null), json!([]), json!([null])],
         _ => vec![json!(null), json!(0), json!(""), json!([]), json!({})],
@@ -197,15 +197,15 @@ fn check(type_name: &'static str, base: &Map<String, Value>, case: &Case, covere
     let always_open = matches!(case.word, "open" | "inside" | "told");
     let account = |value: Option<&Value>| account_of(type_name, &with(base.clone(), path, value));
     let as_told = account_of(type_name, base);
-    let absent: Vec<_> = left_out(case.form)
+    let accounts_without: Vec<_> = left_out(case.form)
         .iter()
         .map(|absent| account(absent.as_ref()))
         .collect();
     let by_default: Vec<_> = default.iter().map(|default| account(Some(default))).collect();
-    for silence in silences(case.form) {
-        let desired = desired(type_name, &with(base.clone(), path, silence.as_ref()));
-        let open = always_open || (silence.is_none() && is_open_if_absent(type_name, path));
-        let said = format!("{type_name} {path} ({}) {silence:?}", case.word);
+    for absent in absent_forms(case.form) {
+        let desired = desired(type_name, &with(base.clone(), path, absent.as_ref()));
+        let open = always_open || (absent.is_none() && is_open_if_absent(type_name, path));
+        let said = format!("{type_name} {path} ({}) {absent:?}", case.word);
         let mut unchanged: Vec<_> = by_default.iter().collect();
         if open {
             unchanged.push(&as_told);
@@ -215,7 +215,7 @@ fn check(type_name: &'static str, base: &Map<String, Value>, case: &Case, covere
                 .or_default()
                 .insert((type_name, path.to_owned()));
         } else if default.as_ref().is_none_or(is_off) {
-            unchanged.extend(&absent);
+            unchanged.extend(&accounts_without);
         }
         for account in unchanged {
             let found = differing(&desired, account);
@@ -231,11 +231,11 @@ fn check(type_name: &'static str, base: &Map<String, Value>, case: &Case, covere
             covered.seen += 1;
         }
     }
-    // The other way about: the state tells it, and the account has lost it.
+    // The opposite case: the state has a value, and the account has lost it.
     let has_default = default.as_ref().is_some_and(|default| !is_off(default));
     if case.word == "unset" || (default.is_some() && !has_default) {
         let desired = desired(type_name, base);
-        for account in &absent {
+        for account in &accounts_without {
             if differing(&desired, account).is_empty() {
                 covered.wrong.push(format!("missed loss: {type_name} {path}"));
             }
@@ -264,7 +264,7 @@ fn is_off(default: &Value) -> bool {
 }
 
 #[test]
-fn every_attribute_with_every_silence_on_either_side() {
+fn every_attribute_with_every_absent_form_on_either_side() {
     let (mut covered, mut not_asked) = (Covered::default(), BTreeMap::new());
     for type_name in TYPES {
         let mut all = Vec::new();
@@ -331,7 +331,7 @@ fn every_attribute_with_every_silence_on_either_side() {
 }
 
 #[test]
-fn what_is_told_beside_a_silence_stays_compared_whole() {
+fn fields_beside_an_absent_one_are_still_compared() {
     for (type_name, silent, list) in [
         ("app", "spec.service.http_port", "spec.service"),
         ("app", "spec.env.type", "spec.env"),

@@ -6,7 +6,7 @@ use async_graphql::{Request, Response as Outcome};
 use axum::http::HeaderMap;
 use futures_util::stream::BoxStream;
 
-use super::settings::SocketSettings;
+use super::socket_settings::SocketSettings;
 use crate::limits::RequestLimits;
 
 /// The credentials of a request are invalid.

@@ -15,8 +15,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::account::{check_account, take_over_in_txn};
-use super::scan::{of_ids, of_listed, read};
-use super::write::write_in_txn;
+use super::read_stored::{of_ids, of_listed, read};
+use super::write_changes::write_in_txn;
 use super::{SyncCounts, SyncOptions, listed_of};
 use crate::db::Db;
 use crate::domain::inventory::{

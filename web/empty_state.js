@@ -3,7 +3,7 @@
 import { explain } from './api.js';
 import { h } from './dom.js';
 import { kindName, plural, timeElement, visible } from './format.js';
-import { STANDING } from './queries.js';
+import { EMPTY_INBOX } from './queries.js';
 /** @import { Context, Freshness, JobRun, KindCoverage, View } from './types.js' */
 
 /**
@@ -44,12 +44,12 @@ function state(title, content) {
  */
 async function describe(context, place) {
   try {
-    const { coverage, freshness, syncs } = await context.api.ask(STANDING);
+    const { coverage, freshness, syncs } = await context.api.ask(EMPTY_INBOX);
     /** @type {Pick<KindCoverage, 'managed' | 'unmanaged'>[]} */
     const kinds = coverage;
     const managed = kinds.reduce((sum, kind) => sum + kind.managed, 0);
     const unmanaged = kinds.reduce((sum, kind) => sum + kind.unmanaged, 0);
-    place.replaceChildren(...standing(managed, unmanaged, freshness, syncs.nodes[0] ?? null));
+    place.replaceChildren(...emptyInbox(managed, unmanaged, freshness, syncs.nodes[0] ?? null));
   } catch (error) {
     place.append(h('p', { text: explain(error) }));
   }
@@ -62,7 +62,7 @@ async function describe(context, place) {
  * @param {JobRun | null} sync the last one
  * @returns {HTMLElement[]}
  */
-function standing(managed, unmanaged, freshness, sync) {
+function emptyInbox(managed, unmanaged, freshness, sync) {
   const sweep = freshness.lastSweep;
   const title = (/** @type {string} */ text) => h('p', { class: 'state-title', text });
   if (managed === 0 && unmanaged === 0) {
