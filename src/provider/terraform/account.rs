@@ -30,7 +30,7 @@ pub(super) fn project(instance: &Instance) -> Option<Vec<Said>> {
     Some(said)
 }
 
-/// What a project shall have, by uniform names.
+/// Maps `digitalocean_project_resources`, which lists the resources of a project by URN.
 pub(super) fn project_resources(instance: &Instance) -> Option<Vec<Said>> {
     let project = id(&instance.attributes, "project")?;
     instance.attributes.get("resources")?.as_array()?;
@@ -56,7 +56,7 @@ fn in_project<'i>(
     })
 }
 
-/// Kind and id of the resource that a uniform name names; None if no kind has its type.
+/// Returns kind and id of the resource with this URN, or None if no kind has the type of the URN.
 fn of_uniform_name(name: &str) -> Option<(&'static str, String)> {
     let (type_name, id) = name.strip_prefix("do:")?.split_once(':')?;
     let kind = traits::KINDS

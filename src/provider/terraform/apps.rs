@@ -1,4 +1,4 @@
-//! Apps: Terraform's blocks in the shape that the API gives them.
+//! Apps: conversion of Terraform's blocks to the API's app spec.
 
 use serde_json::{Map, Value, json};
 
@@ -10,8 +10,8 @@ use crate::provider::app_spec::app_spec;
 
 const APP: [Row; 1] = [("project_id", "project_id", Take::Known)];
 
-/// Blocks that are lists in the API: their name there, and what tells their members apart. Where nothing does, a
-/// member is known by all that it says.
+/// Blocks that are lists in the API: Terraform's name, the API's name, and the key that identifies a member. Without
+/// such a key, all fields of a member except lists identify it.
 const LISTS: [(&str, &str, Option<&str>); 11] = [
     ("service", "services", Some("name")),
     ("static_site", "static_sites", Some("name")),
@@ -26,7 +26,7 @@ const LISTS: [(&str, &str, Option<&str>); 11] = [
     ("rule", "rules", None),
 ];
 
-/// Lists that have the same name in the API.
+/// Lists with the same name in Terraform and in the API.
 const SAME_LISTS: [&str; 8] = [
     "routes",
     "allow_origins",
@@ -57,8 +57,8 @@ pub(super) fn app(instance: &Instance) -> Option<Vec<Said>> {
     Some(vec![Said::Resource(desired(instance, "app", id, reading))])
 }
 
-/// The domains, as blocks. The provider always writes their names, and writes blocks only where the configuration
-/// has blocks; those say more.
+/// Converts the list `domains` to `domain` blocks, unless the state has such blocks. The provider always writes the
+/// list of names. It writes blocks, which have more fields, only if the configuration has blocks.
 fn with_domains(declared: &Map<String, Value>) -> Map<String, Value> {
     let mut attributes = declared.clone();
     let names = attributes.remove("domains");
@@ -72,18 +72,18 @@ fn with_domains(declared: &Map<String, Value>) -> Map<String, Value> {
     attributes
 }
 
-/// A block in the API's shape.
+/// A block in the shape of the API.
 #[derive(Default)]
 struct Shaped {
     fields: Map<String, Value>,
-    /// Paths of what is left open, in the API's shape.
+    /// Paths of the parts that are not compared, in the shape of the API.
     open: Vec<Vec<Value>>,
-    /// The attributes that leave it open.
+    /// Paths of the Terraform attributes that these parts come from.
     attributes: Vec<String>,
 }
 
 impl Shaped {
-    /// Takes over what is open in a part.
+    /// Moves the uncompared parts of a nested block here. `steps` is the path of that block.
     fn open_in(&mut self, steps: &[Value], part: &mut Self) {
         let paths = part.open.drain(..);
         self.open.extend(paths.map(|path| [steps, &path].concat()));
@@ -91,7 +91,7 @@ impl Shaped {
     }
 }
 
-/// A block with all blocks in it. The parser of the state bounds how deep they are nested.
+/// Converts a block and its nested blocks. The parser limits the depth of this recursion.
 fn shape(block: &Block<'_>) -> Shaped {
     let mut shaped = Shaped::default();
     let known = schema::attributes(block.type_name, &block.path);
@@ -100,7 +100,7 @@ fn shape(block: &Block<'_>) -> Shaped {
         .filter(|name| !block.attributes.contains_key(*name))
         .collect();
     for name in block.attributes.keys().map(String::as_str).chain(known) {
-        // It is in the blocks.
+        // `with_domains` has converted the list to blocks.
         if name == "domains" && block.path == "spec" {
             continue;
         }
@@ -110,7 +110,7 @@ fn shape(block: &Block<'_>) -> Shaped {
                 shaped.open.push(vec![api_name(name).into()]);
                 shaped.attributes.push(block.attribute(name));
             }
-            // Both sides get their defaults later.
+            // `app_spec` later fills in the same defaults in the desired and the live spec.
             Meaning::Unset(_) | Meaning::Default(_) | Meaning::Nothing => {}
         }
     }
@@ -119,7 +119,7 @@ fn shape(block: &Block<'_>) -> Shaped {
 
 fn member(shaped: &mut Shaped, block: &Block<'_>, name: &str, value: &Value) {
     let Value::Array(items) = value else {
-        // A domain's name is called so only in Terraform.
+        // The API calls the name of a domain `domain`.
         let is_domain = name == "name" && block.path == "spec.domain";
         let name = if is_domain { "domain" } else { name };
         shaped.fields.insert(name.to_owned(), value.clone());
@@ -142,7 +142,7 @@ fn member(shaped: &mut Shaped, block: &Block<'_>, name: &str, value: &Value) {
     }
 }
 
-/// What chooses a member of a list, as it stands in the spec.
+/// Returns the path step that identifies a member of a list in the spec.
 fn chosen(member: &Map<String, Value>, key: Option<&str>) -> Value {
     match key.and_then(|key| Some((key, member.get(key)?))) {
         Some((key, value)) => json!({ key: value }),
@@ -150,7 +150,7 @@ fn chosen(member: &Map<String, Value>, key: Option<&str>) -> Value {
     }
 }
 
-/// A list may have open parts of its own.
+/// Removes all lists from a value: a list with uncompared parts cannot identify a member.
 fn without_lists(value: &Value) -> Value {
     let Value::Object(map) = value else {
         return value.clone();
@@ -160,7 +160,7 @@ fn without_lists(value: &Value) -> Value {
     Value::Object(plain.collect())
 }
 
-/// The API's name of an attribute that is left open.
+/// Returns the API's name of an attribute.
 fn api_name(name: &str) -> &str {
     LISTS
         .iter()

@@ -10,10 +10,10 @@ const CERTIFICATE: [Row; 3] = [
     ("domains", "dns_names", Take::Texts),
 ];
 
-/// Certificates go by name: their ids change with every renewal.
+/// Maps a certificate. Its name identifies it, because its id changes with each renewal.
 pub(super) fn certificate(instance: &Instance) -> Option<Vec<Said>> {
     let mut spec = take(&Block::of(instance), &CERTIFICATE);
-    // Those of a certificate of one's own are in the certificate.
+    // The names of a custom certificate are in the certificate, not in the configuration.
     if text(&spec.fields, "type") == Some("custom") {
         spec.fields.remove("dns_names");
     }

@@ -5,7 +5,7 @@ use super::instance::Instance;
 use super::merge::Part;
 use super::{Said, Strength};
 
-/// The image is left out: its slug moves from one image to the next, and the provider does not read it back.
+/// `image` is left out: its slug refers to newer images over time, and the provider does not read it back.
 const DROPLET: [Row; 11] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),
@@ -22,8 +22,8 @@ const DROPLET: [Row; 11] = [
 
 pub(super) fn droplet(instance: &Instance) -> Option<Vec<Said>> {
     let mut spec = take(&Block::of(instance), &DROPLET);
-    // Without a reference to a volume, the provider filled the list in from an attachment, which declares it by itself
-    // and may be gone since.
+    // If the configuration does not refer to a volume, the provider filled in the list from attachments. They declare
+    // the volumes themselves, and may have been removed since.
     if !instance.refers_to_volume {
         spec.fields.remove("volume_ids");
     }
@@ -31,7 +31,7 @@ pub(super) fn droplet(instance: &Instance) -> Option<Vec<Said>> {
     Some(vec![Said::Resource(desired(instance, "droplet", id, spec))])
 }
 
-/// Which droplets have it is computed; an attachment declares it.
+/// `droplet_ids` is left out: it is computed. Attachments declare it.
 const VOLUME: [Row; 5] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),

@@ -1,4 +1,4 @@
-//! Database clusters and who may reach them.
+//! Database clusters and their trusted sources.
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use super::fields::{Block, Reading, Row, Take, desired, id, take, text};
 use super::instance::Instance;
 use crate::provider::normalize;
 
-/// Passwords, addresses and users have no row here, and so have what other endpoints tell.
+/// Passwords, addresses, users and values of other API endpoints are left out.
 const CLUSTER: [Row; 9] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),
@@ -24,7 +24,7 @@ pub(super) fn cluster(instance: &Instance) -> Option<Vec<Said>> {
     let (root, attributes) = (Block::of(instance), &instance.attributes);
     let mut reading = take(&root, &CLUSTER);
     if let Some(engine) = text(attributes, "engine").map(normalize::engine) {
-        // The cloud upgrades caches by itself.
+        // DigitalOcean upgrades Valkey by itself.
         if engine == "valkey" {
             reading.fields.remove("version");
         }
@@ -53,7 +53,7 @@ fn is_enabled(block: &Map<String, Value>) -> bool {
 
 const RULE: [Row; 2] = [("type", "type", Take::Slug), ("value", "value", Take::Text)];
 
-/// There is one for each cluster, whose id it goes by.
+/// Maps the firewall of a cluster, which has the id of the cluster.
 pub(super) fn firewall(instance: &Instance) -> Option<Vec<Said>> {
     let mut reading = Reading::default();
     reading.members("rules", Block::of(instance).blocks("rule").map(rule).collect());

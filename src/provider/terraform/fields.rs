@@ -1,4 +1,4 @@
-//! From the attributes of an instance to the fields of a spec.
+//! Conversion of the attributes of an instance to the fields of a spec.
 
 use serde_json::{Map, Number, Value};
 
@@ -9,69 +9,69 @@ use crate::domain::equality::is_unset;
 use crate::domain::not_compared::NotCompared;
 use crate::provider::normalize;
 
-/// The default pool of a cluster stands in a block, and is a resource of its own all the same.
+/// The block that contains the default node pool of a cluster. The pool is imported as a resource of its own.
 pub(super) const DEFAULT_POOL: &str = "node_pool";
 
-/// How an attribute becomes a field. A value of another type than it should have becomes none.
+/// How an attribute is converted to a field. A value of an unexpected type is dropped.
 #[derive(Clone, Copy)]
 pub(super) enum Take {
-    /// A text as it is.
+    /// An unchanged string.
     Text,
-    /// A text, of which an empty one says nothing.
+    /// An unchanged string. An empty string is dropped.
     Known,
-    /// A slug, in lower case.
+    /// A slug, converted to lower case.
     Slug,
-    /// A word that the API has in upper case.
+    /// A word that the API writes in upper case.
     Upper,
-    /// A word that the API has with a capital letter.
+    /// A word that the API writes with a capital first letter.
     Capitalised,
-    /// What a project is for.
+    /// The purpose of a project, without the prefix `Other: `.
     Purpose,
-    /// An address, without the user and password that some put into one.
+    /// A URL, without user and password.
     Url,
-    /// Yes or no.
+    /// A boolean.
     Flag,
-    /// A number, also where it is written as a text.
+    /// A number, or an integer in a string.
     Number,
-    /// A number of which zero says nothing, also where it is written as a text.
+    /// The same as `Number`, but zero and negative numbers are not compared.
     Positive,
-    /// Tags.
+    /// Tags in lower case, sorted and without duplicates.
     Tags,
     /// Tags without those that Kubernetes and Terraform add.
     KubernetesTags,
-    /// A set of texts.
+    /// A set of strings.
     Texts,
-    /// A set of numbers.
+    /// A set of numeric ids.
     Ids,
-    /// A map of texts.
+    /// A map of strings.
     Labels,
-    /// A map of numbers by region.
+    /// A map from region slugs to numbers.
     Priorities,
 }
 
-/// Attribute, field, and how one becomes the other.
+/// An attribute, its field, and the conversion.
 pub(super) type Row = (&'static str, &'static str, Take);
 
-/// A block of an instance; the instance itself is the block without a path.
+/// A block of an instance. The instance itself is the block with an empty path.
 #[derive(Clone)]
 pub(super) struct Block<'a> {
     pub(super) type_name: &'a str,
-    /// Names of the blocks that it is in, and its own.
+    /// Names of the enclosing blocks and of this one, separated by dots.
     pub(super) path: String,
     pub(super) attributes: &'a Map<String, Value>,
 }
 
-/// What an attribute says.
+/// The meaning of an attribute.
 pub(super) enum Meaning<'a> {
-    /// This value.
+    /// The expected value is this value.
     Says(&'a Value),
-    /// That the value must be unset; the value is how it says so.
+    /// The value must be unset. Contains the empty value of the attribute, if it has one.
     Unset(Option<&'a Value>),
-    /// The default.
+    /// The expected value is this default.
     Default(&'static Value),
-    /// That the value is not compared.
+    /// The value is not compared, which is reported.
     Open,
-    /// Nothing, and nothing is to be said about that.
+    /// The value is not compared, which is not reported.
     Nothing,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The path of an attribute of this block.
+    /// Returns the path of an attribute of this block.
     pub(super) fn attribute(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.to_owned()
@@ -93,7 +93,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The blocks of a name in this one.
+    /// Returns the nested blocks with a name.
     pub(super) fn blocks(&self, name: &str) -> impl Iterator<Item = Block<'a>> {
         let (type_name, path) = (self.type_name, self.attribute(name));
         let blocks = self.attributes.get(name).and_then(Value::as_array);
@@ -105,7 +105,7 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// What an attribute says, by the table.
+    /// Returns the meaning of an attribute according to `schema.tsv`.
     pub(super) fn meaning(&self, name: &str) -> Meaning<'a> {
         let value = self.attributes.get(name);
         let of_resource = self.path.is_empty() || self.path == DEFAULT_POOL;
@@ -127,26 +127,26 @@ impl<'a> Block<'a> {
     }
 }
 
-/// The fields that a block declares.
+/// The result of reading a block.
 #[derive(Default)]
 pub(super) struct Reading {
     pub(super) fields: Map<String, Value>,
-    /// Fields that the block leaves open.
+    /// Fields that are not compared.
     keys: Vec<&'static str>,
-    /// Attributes that the block leaves open, in it and in the blocks inside.
+    /// Paths of the attributes that are not compared, in the block and in nested blocks.
     open: Vec<String>,
-    /// Open parts of the fields.
+    /// Parts of fields that are not compared.
     not_compared: NotCompared,
 }
 
-/// The declared fields among these.
+/// Reads the attributes in `rows` from a block.
 pub(super) fn take(block: &Block<'_>, rows: &[Row]) -> Reading {
     let mut reading = Reading::default();
     for (from, to, how) in rows {
         let value = match block.meaning(from) {
             Meaning::Says(value) => match field(value, *how) {
                 Some(value) => value,
-                // A number that is written as a text, of which zero says nothing.
+                // The table does not recognize a zero in a string as empty.
                 None if matches!(how, Take::Positive) => {
                     reading.leave_open(block, from, to);
                     continue;
@@ -170,25 +170,24 @@ pub(super) fn take(block: &Block<'_>, rows: &[Row]) -> Reading {
 }
 
 impl Reading {
-    /// Notes that an attribute says nothing that could be compared.
+    /// Records that an attribute and its field are not compared.
     pub(super) fn leave_open(&mut self, block: &Block<'_>, attribute: &str, field: &'static str) {
         self.keys.push(field);
         self.open.push(block.attribute(attribute));
     }
 
-    /// Adds the fields of the same block that another reading has.
+    /// Adds the fields of another reading of the same block.
     pub(super) fn extend(&mut self, more: Self) {
         self.fields.extend(more.fields);
         self.keys.extend(more.keys);
         self.open.extend(more.open);
     }
 
-    /// Sets a field.
     pub(super) fn set(&mut self, field: &str, value: impl Into<Value>) {
         self.fields.insert(field.to_owned(), value.into());
     }
 
-    /// The only block of a name. Without one, the field says what the table says.
+    /// Returns the first block with a name. If there is none, `schema.tsv` decides about the field.
     pub(super) fn block<'a>(&mut self, of: &Block<'a>, name: &str, field: &'static str) -> Option<Block<'a>> {
         let block = of.blocks(name).next();
         if block.is_none() {
@@ -201,7 +200,7 @@ impl Reading {
         block
     }
 
-    /// A field that is an object. One of which nothing is known is open as a whole.
+    /// Sets a field that is an object. If none of its fields is known, the whole object is not compared.
     pub(super) fn object(&mut self, field: &'static str, inside: Self) {
         self.open.extend(inside.open);
         if inside.fields.is_empty() && !inside.keys.is_empty() {
@@ -214,7 +213,7 @@ impl Reading {
         self.set(field, inside.fields);
     }
 
-    /// A field that is a list of objects.
+    /// Sets a field that is a list of objects.
     pub(super) fn members(&mut self, field: &'static str, members: Vec<Self>) {
         let mut list = Vec::with_capacity(members.len());
         for member in members {
@@ -230,7 +229,7 @@ impl Reading {
         self.set(field, Value::Array(list));
     }
 
-    /// Open parts that a reader of its own has found, by paths in the field, and the attributes that say nothing.
+    /// Adds paths of parts of `field` that are not compared, and the attributes that they come from.
     pub(super) fn open_parts(&mut self, field: &str, paths: Vec<Vec<Value>>, attributes: Vec<String>) {
         for path in paths {
             self.not_compared.add(field, path);
@@ -292,7 +291,7 @@ fn ids(value: &Value) -> Option<Value> {
     Some(ids.into())
 }
 
-/// An id that the API has as a number.
+/// Parses an id that is a number in the API.
 pub(super) fn id_number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
@@ -301,12 +300,12 @@ pub(super) fn id_number(value: &Value) -> Option<i64> {
     }
 }
 
-/// A text that says something.
+/// Returns a string attribute, unless it is empty.
 pub(super) fn text<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     attributes.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 
-/// The id of an instance, which may be a number.
+/// Returns an id as a string. The state may contain it as a number.
 pub(super) fn id(attributes: &Map<String, Value>, name: &str) -> Option<String> {
     match attributes.get(name)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -315,7 +314,7 @@ pub(super) fn id(attributes: &Map<String, Value>, name: &str) -> Option<String> 
     }
 }
 
-/// A resource of this kind, whose name and region are also those that its row gets before a listing has it.
+/// Builds a desired resource. Its name and region are copied from the spec.
 pub(super) fn desired(
     instance: &Instance,
     kind: &'static str,

@@ -1,4 +1,4 @@
-//! The formats: a state of version 4, and the output of `terraform show -json`.
+//! Parsers of the two formats: state files of version 4, and the output of `terraform show -json`.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::merge::Merge;
 use super::{NoState, Refused, Said, Skipped, State, Type, flat, never_synced, type_of};
 use crate::provider::json::{Object, as_utf8};
 
-/// Largest state that is read, in bytes.
+/// Maximum size of a state, in bytes.
 pub const MAX_STATE_BYTES: u64 = 256 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ struct StoredInstance<'a> {
     index_key: Option<Value>,
     status: Option<String>,
     deposed: Option<String>,
-    // Read one by one, so that a number that is too large refuses its instance and not the whole state.
+    // Parsed later, so that a number that is too large makes only its instance unreadable, not the whole state.
     #[serde(borrow)]
     attributes: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -81,10 +81,10 @@ struct Shown<'a> {
     depends_on: Option<Value>,
 }
 
-/// Reads a state from the text of a file. The parser refuses what is nested deeper than 128 levels.
+/// Parses the text of a state. JSON that is nested deeper than 128 levels is an error.
 ///
 /// # Errors
-/// Says in one line, without a text of the file, why it is no state.
+/// Returns the reason if the text is not a state that can be imported.
 pub fn parse(text: &[u8]) -> Result<State, NoState> {
     let text = as_utf8(text).map_err(|why| NoState(why.to_owned()))?;
     if text.iter().all(u8::is_ascii_whitespace) {
@@ -101,10 +101,10 @@ pub fn parse(text: &[u8]) -> Result<State, NoState> {
     }
 }
 
-/// Reads a state from JSON that is parsed already.
+/// Reads a state from parsed JSON.
 ///
 /// # Errors
-/// As [`parse`].
+/// The same as of [`parse`].
 pub fn parse_value(value: Value) -> Result<State, NoState> {
     match value {
         Value::Object(_) => parse(value.to_string().as_bytes()),
@@ -112,10 +112,10 @@ pub fn parse_value(value: Value) -> Result<State, NoState> {
     }
 }
 
-/// Whether lines begin as the commands and groups of a CI runner's log do.
+/// Returns whether a line starts with a workflow command or a group marker of a CI runner.
 fn has_lines_of_a_wrapper(text: &[u8]) -> bool {
     let is_of_a_runner = |line: &[u8]| {
-        // The first one may follow the last brace of the JSON.
+        // The first added line may directly follow the last brace of the JSON.
         let line = line.trim_ascii();
         let line = line.strip_prefix(b"}").unwrap_or(line);
         line.starts_with(b"[command]")
@@ -127,7 +127,7 @@ fn has_lines_of_a_wrapper(text: &[u8]) -> bool {
     text.split(|byte| *byte == b'\n').any(is_of_a_runner)
 }
 
-/// Never the parser's own words, which may quote the file.
+/// Converts an error of the parser without its message, which may quote the file.
 fn unreadable(error: &serde_json::Error) -> NoState {
     use serde_json::error::Category;
     let (line, column) = (error.line(), error.column());
@@ -190,7 +190,7 @@ fn check_version(version: &Value) -> Result<(), NoState> {
     }
 }
 
-/// Modules stand inside each other; a list of those to come needs no recursion.
+/// Reads the output of `terraform show -json`. A stack of modules replaces recursion into nested modules.
 fn shown(values: Option<Values<'_>>) -> State {
     let mut reader = Reader::default();
     let mut modules: Vec<Module<'_>> = values.and_then(|values| values.root_module).into_iter().collect();
@@ -216,7 +216,7 @@ fn is_managed(mode: Option<&str>) -> bool {
     mode.is_none_or(|mode| mode == "managed")
 }
 
-/// One instance, whatever the format.
+/// An instance in either format.
 struct Found<'r> {
     address: String,
     managed: bool,
@@ -228,7 +228,7 @@ struct Found<'r> {
     refers_to_volume: bool,
 }
 
-/// Whether these addresses, which an instance depends on, name a volume.
+/// Returns whether the dependencies of an instance contain a volume.
 fn names_volume(dependencies: Option<&Value>) -> bool {
     let addresses = dependencies.and_then(Value::as_array).into_iter().flatten();
     addresses
@@ -237,7 +237,7 @@ fn names_volume(dependencies: Option<&Value>) -> bool {
 }
 
 impl Found<'_> {
-    /// The attributes, and why they are not all of them.
+    /// Returns the readable attributes, and the reason if some are not readable.
     fn read(&self) -> (Map<String, Value>, Option<String>) {
         match (self.attributes, self.flat) {
             (Some(attributes), _) => read_attributes(attributes),
@@ -250,7 +250,7 @@ impl Found<'_> {
     }
 }
 
-/// Those that can be read, and the name of one that cannot.
+/// Returns the readable attributes, and the reason if one is not readable.
 fn read_attributes(text: &RawValue) -> (Map<String, Value>, Option<String>) {
     if let Ok(attributes) = serde_json::from_str(text.get()) {
         return (attributes, None);
@@ -293,7 +293,7 @@ fn read_flat(type_name: &str, text: &RawValue) -> (Map<String, Value>, Option<St
     }
 }
 
-/// Sorts instances, and hears those that count.
+/// Passes the instances to import to `merge`, and counts the others.
 #[derive(Default)]
 struct Reader {
     merge: Merge,
@@ -311,7 +311,7 @@ impl Reader {
         for Object(instance) in resource.instances {
             let address = match &instance.index_key {
                 None | Some(Value::Null) => base.clone(),
-                // JSON quotes a text as Terraform does.
+                // JSON and Terraform quote strings in the same way.
                 Some(key) => format!("{base}[{key}]"),
             };
             self.instance(Found {
@@ -332,7 +332,7 @@ impl Reader {
             self.skipped.data += 1;
             return;
         }
-        // The type says whose it is: providers have many addresses, in mirrors and forks and from older versions.
+        // The type identifies the provider. Its address does not: it differs in mirrors, forks and older versions.
         if !found.type_name.starts_with("digitalocean_") {
             self.skipped.foreign += 1;
             return;
@@ -373,14 +373,14 @@ impl Reader {
         }
     }
 
-    /// An instance that cannot be read: what is recorded of its resource stays as it is.
+    /// Adds an unreadable instance. The spec of its resource stays as it is.
     fn faulty(&mut self, known: &Type, address: String, said: Option<Vec<Said>>, fault: String) {
         if let Some(held) = known.holds {
             self.merge.hold_kind(held, address.clone(), fault.clone());
         }
         match (said, known.kind) {
             (Some(said), Some(_)) => self.merge.add_held(said, Some(&fault)),
-            // Any resource of the kind may be the one.
+            // Without an id, the instance may be any resource of the kind.
             (None, Some(kind)) => self.merge.hold_kind(kind, address, fault),
             (said, None) => {
                 self.merge.add_held(said.unwrap_or_default(), None);

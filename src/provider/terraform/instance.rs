@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-/// An instance: its address, and the attributes that are read.
+/// The address and the attributes of an instance.
 pub(super) struct Instance {
     pub(super) address: String,
     pub(super) type_name: String,
     pub(super) attributes: Map<String, Value>,
-    /// Whether its configuration refers to a volume.
+    /// Whether the instance depends on a `digitalocean_volume`.
     pub(super) refers_to_volume: bool,
 }

@@ -1,5 +1,5 @@
-//! Kubernetes clusters and node pools. The default pool stands inside its cluster; the others are resources of
-//! their own.
+//! Kubernetes clusters and node pools. The default pool is a block of its cluster. Other pools are separate Terraform
+//! resources.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::Said;
 use super::fields::{Block, DEFAULT_POOL, Row, Take, desired, id, take, text};
 use super::instance::Instance;
 
-/// The kubeconfig has no row.
+/// The kubeconfig is left out, because it is secret.
 const CLUSTER: [Row; 10] = [
     ("name", "name", Take::Text),
     ("region", "region", Take::Slug),
@@ -50,7 +50,7 @@ const SINGLE_SIGN_ON: [Row; 4] = [
 
 const ENABLED: [Row; 1] = [("enabled", "enabled", Take::Flag)];
 
-/// Blocks that are objects in the API, under the name that they have there.
+/// Blocks that are objects in the API: Terraform's name, the API's name, and the attributes.
 const BLOCKS: [(&str, &str, &[Row]); 11] = [
     ("maintenance_policy", "maintenance_policy", &MAINTENANCE),
     (
@@ -80,7 +80,7 @@ const BLOCKS: [(&str, &str, &[Row]); 11] = [
 pub(super) fn cluster(instance: &Instance) -> Option<Vec<Said>> {
     let root = Block::of(instance);
     let mut reading = take(&root, &CLUSTER);
-    // The cloud moves the patch version then.
+    // With automatic upgrades, the cloud changes the patch version.
     if reading.fields.get("auto_upgrade") == Some(&Value::Bool(true)) {
         reading.fields.remove("version");
     }
@@ -128,7 +128,7 @@ pub(super) fn node_pool(instance: &Instance) -> Option<Vec<Said>> {
 
 fn pool_of(instance: &Instance, block: &Block<'_>) -> Option<Said> {
     let mut reading = take(block, &POOL);
-    // Else the cluster decides how many nodes there are, between the bounds.
+    // With autoscaling, the cluster chooses the number of nodes between the bounds.
     if reading.fields.get("auto_scale") != Some(&Value::Bool(true)) {
         reading.extend(take(block, &FIXED));
     }

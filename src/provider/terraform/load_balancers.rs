@@ -35,7 +35,7 @@ const LOAD_BALANCER: [Row; 13] = [
     ("droplet_tag", "tag", Take::Slug),
 ];
 
-/// Certificates by name: their ids change with every renewal.
+/// The name identifies a certificate, because its id changes with each renewal.
 const FORWARDING_RULE: [Row; 6] = [
     ("entry_protocol", "entry_protocol", Take::Slug),
     ("entry_port", "entry_port", Take::Number),
@@ -90,7 +90,7 @@ pub(super) fn load_balancer(instance: &Instance) -> Option<Vec<Said>> {
         Some(size) => reading.set("size_slug", size),
         None => reading.leave_open(&root, "size_unit", "size_slug"),
     }
-    // A tag chooses the droplets: which they are is not declared.
+    // With a tag, the configuration does not declare the droplets themselves.
     if text(&reading.fields, "tag").is_some() {
         reading.fields.remove("droplet_ids");
     }
@@ -130,7 +130,7 @@ pub(super) fn load_balancer(instance: &Instance) -> Option<Vec<Said>> {
     ))])
 }
 
-/// None is a type of its own, and the same as no block.
+/// Sets `sticky_sessions`. The type `none` means the same as a missing block.
 fn sticky_sessions(reading: &mut Reading, sticky: Reading) {
     if text(&sticky.fields, "type") == Some("none") {
         reading.set("sticky_sessions", Value::Null);

@@ -1,7 +1,7 @@
-//! Terraform and OpenTofu: the desired state, read from a state file or from `terraform show -json`.
+//! Terraform and OpenTofu: reads the desired state from a state file or from the output of `terraform show -json`.
 //!
-//! Everything here is pure. Attributes come in by allow-list, one table a type: what Terraform computes,
-//! writes and never reads back, or keeps secret has no way into a spec. What null means is said by `schema.tsv`.
+//! This module does no I/O. Each Terraform type has an allow-list of attributes, so that attributes which are
+//! computed, secret or never read back do not get into a spec. `schema.tsv` defines what an empty attribute means.
 
 mod account;
 mod apps;
@@ -30,31 +30,31 @@ use self::instance::Instance;
 use super::traits::DIGITALOCEAN;
 use crate::domain::not_compared::NotCompared;
 
-/// The cloud that the states speak about.
+/// The provider of all imported resources.
 pub(crate) const PROVIDER: &str = DIGITALOCEAN;
 
-/// Why a file is no state that can be imported, in one line. It holds no text of the file.
+/// The reason why a file cannot be imported. It has one line and contains no text of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoState(pub(crate) String);
 
-/// What a state asks for.
+/// The content of a Terraform state.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
-    /// Which state it is; `show -json` does not say.
+    /// The lineage in the file. The output of `show -json` has none.
     pub lineage: Option<String>,
-    /// Which version of the state it is; `show -json` does not say.
+    /// The serial in the file. The output of `show -json` has none.
     pub serial: Option<i64>,
-    /// One entry a resource, in the order of kind and id.
+    /// The desired resources, one entry per resource, ordered by kind and id.
     pub desired: Vec<Desired>,
-    /// What it declares about fields that more than one state may declare. The specs of `desired` have them as if this
-    /// were the only state.
+    /// Declarations about fields that several states may declare. The specs in `desired` already contain them as if
+    /// this were the only state.
     pub declared: Vec<Declaration>,
-    /// Resources that are in the state but ask for nothing now, and why: their specs stay as they are.
+    /// Resources whose specs stay as they are. Their instances are tainted, unreadable or in conflict with another one.
     pub held: Vec<Held>,
-    /// Instances of which nothing is recorded, and why.
+    /// Instances that are not imported.
     pub refused: Vec<Refused>,
-    /// What was left out.
+    /// Counts of the instances that were skipped.
     pub skipped: Skipped,
 }
 
@@ -63,27 +63,26 @@ pub struct State {
 pub struct Desired {
     /// Kind, such as `droplet`.
     pub kind: &'static str,
-    /// Its id at the cloud.
+    /// The provider's id of the resource.
     pub provider_id: String,
-    /// Where the state has it, such as `module.web.digitalocean_droplet.node[0]`.
+    /// Address in the state, such as `module.web.digitalocean_droplet.node[0]`.
     pub address: String,
-    /// Uniform name.
+    /// Uniform resource name (URN), such as `do:droplet:3164444`.
     pub urn: String,
-    /// Name that operators gave it.
+    /// Name of the inventory row until a listing contains the resource.
     pub name: String,
-    /// Region slug.
+    /// Region slug of the inventory row until a listing contains the resource.
     pub region: Option<String>,
-    /// The fields that are watched.
+    /// The spec: the compared fields and their expected values.
     pub spec: Map<String, Value>,
-    /// The parts of these fields that are left open.
+    /// The parts of these fields that are not compared.
     pub not_compared: NotCompared,
-    /// The attributes about which the state is silent where silence cannot be compared, with their types: fields and
-    /// parts of fields that are left open.
+    /// Attributes that are not compared because they are empty in the state, such as `digitalocean_droplet.region`.
     pub open: Vec<String>,
 }
 
 impl State {
-    /// How many resources leave an attribute open, so that it is not compared: by type and attribute.
+    /// Counts the resources in which an attribute is not compared, by attribute (see [`Desired::open`]).
     pub fn not_compared(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for desired in &self.desired {
@@ -95,74 +94,74 @@ impl State {
     }
 }
 
-/// A resource of the state that asks for nothing now.
+/// A resource whose spec stays as it is. Its instance is tainted, unreadable or in conflict with another instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Kind.
+    /// Kind of the resource.
     pub kind: &'static str,
-    /// Its id at the cloud; empty where the state does not say, and any resource of the kind may be meant.
+    /// The provider's id of the resource. If it is empty, the instance may be any resource of the kind.
     pub provider_id: String,
-    /// Where the state has it.
+    /// Address in the state.
     pub address: String,
-    /// Why, if that is a fault; tainted instances are none.
+    /// The reason, if it is an error. A tainted instance is not an error.
     pub fault: Option<String>,
 }
 
-/// An instance of which nothing is recorded. What was recorded before leaves with it.
+/// An instance that is not imported, as if its resource were not in the state: an earlier spec is retired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Kind, or the type where it has none.
+    /// Kind of the resource, or the Terraform type if the type has no kind.
     pub kind: String,
-    /// Its id at the cloud, empty where the state does not say.
+    /// The provider's id of the resource. It is empty if it is unknown.
     pub provider_id: String,
-    /// Where the state has it.
+    /// Address in the state.
     pub address: String,
-    /// Why.
+    /// Why the instance is not imported.
     pub reason: String,
 }
 
-/// Instances that were left out.
+/// Counts of skipped instances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// Data sources: they ask for nothing.
+    /// Data sources, which declare nothing.
     pub data: u64,
-    /// To be replaced at the next apply.
+    /// Tainted instances, which the next apply replaces.
     pub tainted: u64,
-    /// To be destroyed at the next apply.
+    /// Deposed instances, which the next apply destroys.
     pub deposed: u64,
-    /// Of other providers.
+    /// Instances of other providers.
     pub foreign: u64,
-    /// Without an id: their creation failed.
+    /// Instances without an id, because their creation failed.
     pub without_id: u64,
-    /// Resources that attachments, assignments or projects name and that no imported state has.
+    /// Resources that attachments, assignments or projects name and that no imported state contains.
     pub unattached: u64,
-    /// Of types that have no kind in the inventory, by type.
+    /// Instances of types that have no kind in the inventory, by type.
     pub unsupported: BTreeMap<String, u64>,
 }
 
-/// What one instance says.
+/// One result of mapping an instance.
 enum Said {
-    /// What a resource shall be.
+    /// The desired state of a resource.
     Resource(Desired),
-    /// What is to be added to another resource.
+    /// A declaration about another resource.
     Part(merge::Part),
 }
 
-/// What instances of one type say. None where the id is missing.
+/// Maps an instance of one type. Returns None if its attributes do not identify the resource.
 type Mapping = fn(&Instance) -> Option<Vec<Said>>;
 
-/// A type whose instances are read.
+/// A Terraform type that is imported.
 #[derive(Clone, Copy)]
 struct Type {
     name: &'static str,
-    /// The kind of the resource that an instance is; None where it is only part of others.
+    /// The kind of the type's resources. None if its instances only declare fields of other resources.
     kind: Option<&'static str>,
-    /// The kind of another resource that an instance has in it.
+    /// The kind of another resource that an instance contains.
     holds: Option<&'static str>,
     mapping: Mapping,
 }
 
-/// A type whose instances are resources of a kind.
+/// Returns a type whose instances are resources of a kind.
 const fn of(kind: &'static str, name: &'static str, mapping: Mapping) -> Type {
     Type {
         name,
@@ -172,7 +171,7 @@ const fn of(kind: &'static str, name: &'static str, mapping: Mapping) -> Type {
     }
 }
 
-/// A type whose instances are parts of other resources.
+/// Returns a type whose instances only declare fields of other resources.
 const fn part(name: &'static str, mapping: Mapping) -> Type {
     Type {
         kind: None,
@@ -180,7 +179,7 @@ const fn part(name: &'static str, mapping: Mapping) -> Type {
     }
 }
 
-/// Every type that is read.
+/// All types that are imported.
 const TYPES: [Type; 26] = [
     of("droplet", "digitalocean_droplet", compute::droplet),
     of("volume", "digitalocean_volume", compute::volume),
@@ -208,7 +207,7 @@ const TYPES: [Type; 26] = [
     part("digitalocean_reserved_ip_assignment", network::assignment),
     part("digitalocean_floating_ip_assignment", network::assignment),
     Type {
-        // The default pool is in the same instance.
+        // The instance of a cluster contains its default node pool.
         holds: Some("kubernetes_node_pool"),
         ..of(
             "kubernetes_cluster",
@@ -234,7 +233,7 @@ const TYPES: [Type; 26] = [
     of("uptime_check", "digitalocean_uptime_check", account::uptime_check),
 ];
 
-/// The kinds that a state can declare.
+/// Returns the kinds that a state can contain.
 #[cfg(test)]
 pub(super) fn declared_kinds() -> impl Iterator<Item = &'static str> {
     TYPES.iter().filter_map(|known| known.kind)
@@ -244,7 +243,7 @@ fn type_of(name: &str) -> Option<&'static Type> {
     TYPES.iter().find(|known| known.name == name)
 }
 
-/// Why no sync lists a resource, although it is of a kind that is listed.
+/// Returns why a sync never lists this resource, although it lists other resources of the kind.
 fn never_synced(type_name: &str, attributes: &Map<String, Value>) -> Option<&'static str> {
     let record_type = attributes.get("type").and_then(Value::as_str)?;
     let is_soa = type_name == "digitalocean_record" && record_type.eq_ignore_ascii_case("SOA");

@@ -1,4 +1,4 @@
-//! Firewalls, networks, names and addresses.
+//! Firewalls, VPCs, domains, DNS records and reserved addresses.
 
 use serde_json::Value;
 

@@ -1,25 +1,26 @@
-//! What silence means: one table for every attribute of every type that is read.
+//! The meaning of empty attributes, for every attribute of every imported type.
 //!
-//! A state is silent about an attribute that is null, empty, zero or not there. `schema.tsv` beside this file says for
-//! each attribute what that means. It follows from the provider's schema (is the attribute required, optional,
-//! computed?) and from what the provider does with it (does it read the attribute back, has it a default?):
+//! An attribute is empty ("silent") if it is null, `""`, zero, an empty list or map, or missing. The last column of
+//! `schema.tsv` defines what that means. The meaning follows from the provider's schema (whether the attribute is
+//! required, optional or computed) and from its code (whether it reads the attribute back, and its default):
 //!
-//! | silence | meaning |
+//! | silence | meaning of an empty attribute |
 //! | --- | --- |
-//! | `unset` | optional and not computed: the configuration has none, so the value must be unset |
+//! | `unset` | optional and not computed: the configuration does not set it, so the value must be unset |
 //! | `=VALUE` | the same, but the provider or the API has this default |
-//! | `open` | optional and computed: the configuration may leave it to the cloud, so it is not compared |
-//! | `inside` | a part of a block that is optional and computed as a whole, which cannot be decided: not compared |
-//! | `told` | read back only where the configuration declares it: not compared |
-//! | `required`, `identity` | never silent |
-//! | `computed` | the cloud's answer, which nothing declares |
-//! | `never` | the provider never reads it back, or it is for Terraform only |
-//! | `unlisted` | the lists of the API that are synced do not have it |
-//! | `elsewhere` | a membership or an attachment, which another resource may declare |
-//! | `twin` | another attribute says the same, and that one is compared |
+//! | `open` | optional and computed: the cloud may have chosen the value, so it is not compared |
+//! | `inside` | part of a block that is optional and computed, so its origin is unknown: not compared |
+//! | `told` | read back by the provider only if the configuration declares it: not compared |
+//! | `required`, `identity` | never empty |
+//! | `computed` | set by the cloud and never declared |
+//! | `never` | never read back by the provider, or used by Terraform only |
+//! | `unlisted` | not in the API lists that a sync reads |
+//! | `elsewhere` | a project membership or an attachment, which another Terraform resource may declare |
+//! | `twin` | duplicates another attribute, which is compared |
 //! | `secret` | never read |
 //!
-//! An attribute of a resource that is not there at all stands in no state of a provider that knows it: it is open.
+//! If a resource lacks an attribute entirely, its state was written by a provider version without that attribute. The
+//! attribute is then not compared, even if its row has `unset` or `=VALUE`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -29,33 +30,33 @@ use serde_json::Value;
 const TABLE: &str = include_str!("schema.tsv");
 const PREFIX: &str = "digitalocean_";
 
-/// What silence about an attribute means.
+/// The meaning of an empty attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::provider) enum Silence {
     /// The value must be unset.
     Unset,
-    /// The value must be this.
+    /// The value must be this default.
     Default(Value),
     /// The value is not compared.
     Open,
-    /// Nothing: the attribute is never silent, or it is not compared in any case.
+    /// None: the attribute is never empty, or it is never compared.
     Nothing,
 }
 
-/// One attribute, or one block.
+/// An attribute or a block of a type.
 #[derive(Clone, Debug)]
 pub(in crate::provider) struct Attribute {
     pub(in crate::provider) name: &'static str,
     /// `string`, `number`, `bool`, `list`, `set`, `map` or `block`.
     #[cfg(test)]
     pub(in crate::provider) form: &'static str,
-    /// The word in the table.
+    /// The value in the column `silence`.
     #[cfg(test)]
     pub(in crate::provider) word: &'static str,
     pub(in crate::provider) silence: Silence,
 }
 
-/// Attributes by the block that they are in; the type itself is the block without a name.
+/// Attributes by the path of their block. The path of the type itself is empty.
 type Blocks = BTreeMap<&'static str, Vec<Attribute>>;
 
 static TYPES: LazyLock<BTreeMap<&'static str, Blocks>> = LazyLock::new(|| {
@@ -91,7 +92,7 @@ fn silence(word: &str) -> Silence {
     }
 }
 
-/// The attributes of a block of a type; of the type itself where `block` is empty.
+/// Returns the attributes of a block, or of the type itself if `block` is empty.
 pub(in crate::provider) fn attributes(type_name: &str, block: &str) -> &'static [Attribute] {
     let blocks = TYPES.get(type_name.strip_prefix(PREFIX).unwrap_or(type_name));
     blocks
@@ -99,7 +100,7 @@ pub(in crate::provider) fn attributes(type_name: &str, block: &str) -> &'static 
         .map_or(&[], Vec::as_slice)
 }
 
-/// What silence about an attribute of a block means.
+/// Returns the meaning of an empty attribute of a block.
 pub(in crate::provider) fn silence_of(type_name: &str, block: &str, name: &str) -> &'static Silence {
     attributes(type_name, block)
         .iter()
@@ -107,14 +108,14 @@ pub(in crate::provider) fn silence_of(type_name: &str, block: &str, name: &str) 
         .map_or(&Silence::Nothing, |attribute| &attribute.silence)
 }
 
-/// Whether a state says nothing with this value. `false` says something.
+/// Returns whether a value is empty. `false` is not empty.
 pub(in crate::provider) fn is_silent(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Bool(_)) => false,
         Some(Value::Number(number)) => number.as_f64() == Some(0.0),
         Some(Value::String(text)) => text.is_empty(),
-        // A block without any attribute is a null in the list.
+        // A block without attributes is a null in the list.
         Some(Value::Array(items)) => items.iter().all(Value::is_null),
         Some(Value::Object(map)) => map.is_empty(),
     }
