@@ -1,8 +1,8 @@
 //! Importing the desired state from Terraform.
 //!
-//! A state goes in by batches, each in a transaction of its own: under the lock on the row of the state, so that
-//! an older version never goes over a newer one, then by kind, resource, spec as everywhere. What is recorded
-//! already costs no write. An import that is cut off is finished by importing the same state again.
+//! An import is written in batches, each in its own transaction. A batch first locks the row of the state, so that an
+//! older version of a state never overwrites a newer one, and then kind, resource and spec, as all transactions do.
+//! Specs that did not change are not written. To complete an interrupted import, import the same state again.
 
 use std::collections::BTreeSet;
 
@@ -38,32 +38,32 @@ mod summary;
 
 pub use self::summary::{Closing, ImportSummary, RefusedResource, TakenOver};
 
-/// Specs that one transaction writes.
+/// Maximum number of specs that one transaction writes.
 const BATCH: usize = 250;
-/// Longest name of a lineage, in bytes; Terraform's own are UUIDs.
+/// Maximum length of a lineage, in bytes. Terraform's own lineages are UUIDs.
 const MAX_LINEAGE_BYTES: usize = 200;
 
 /// The options of an import.
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// Name of the state. Without one, it goes by the lineage that its file names.
+    /// Name of the state. The default is the lineage in the file.
     pub lineage: Option<String>,
-    /// Goes through with a state that more than half of its resources have left.
+    /// Allows the import to retire more than half of the state's specs.
     pub allow_mass_retire: bool,
-    /// Takes over specs that the API or a baseline owns; never those of another state.
+    /// Takes over specs that the API or a baseline owns. Specs of another state are never taken over.
     pub take_over: bool,
-    /// Says what would be done, and writes nothing.
+    /// Returns what the import would do, and writes nothing.
     pub dry_run: bool,
 }
 
-/// An import under way.
+/// A running import.
 struct Import<'i> {
     actor: &'i str,
     lineage: String,
     serial: Option<i64>,
     source: String,
     declared: Declared,
-    /// Kind and id of every resource that the state has, wanted or held.
+    /// Kind and id of every desired or held resource of the state.
     here: BTreeSet<Key>,
     take_over: bool,
     dry_run: bool,
@@ -71,13 +71,14 @@ struct Import<'i> {
 }
 
 /// Records the desired resources of a state, and retires the specs of resources that left it. `progress` receives the
-/// number of resources that are done and their total. An instance that is not valid, or whose spec another source owns
-/// and that is not taken over, is refused by itself.
+/// number of processed resources and their total. An invalid instance, or one whose spec belongs to another source and
+/// is not taken over, is refused. The other instances are imported.
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT for a state without a lineage or a name, with an older serial than was imported, or that more than
-/// half of its resources have left; then nothing changes.
+/// BAD_USER_INPUT if the state has no valid lineage or name, if a newer serial was already imported, or if more than
+/// half of its resources left it and `allow_mass_retire` is not set. Then nothing changes. Also BAD_USER_INPUT if an
+/// import of a newer serial starts meanwhile. Then the batches that are already written remain.
 pub async fn import_state(
     db: &Db,
     actor: &str,
@@ -141,7 +142,7 @@ pub async fn import_state(
     Ok(summary)
 }
 
-/// The name of the state: what the caller says, or else the lineage that the file names.
+/// Returns the name of the state: the name in the options, or else the lineage in the file.
 fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
     let given = options.lineage.as_ref().filter(|given| !given.is_empty());
     let Some(lineage) = given.or(state.lineage.as_ref()) else {
@@ -160,11 +161,11 @@ fn lineage_of(state: &State, options: &ImportOptions) -> Result<String> {
     Ok(lineage.clone())
 }
 
-/// What to do about a state that may be another one of the same lineage.
+/// Advice for a state that may have the same lineage as another state.
 const ANOTHER_STATE: &str = "If this file is the state of another environment with the same lineage, set a name that is the same for \
  each import of this state: --lineage NAME (in the API: lineage)";
 
-/// Kind and id of every resource that a state has, wanted or held.
+/// Returns kind and id of every desired or held resource of a state.
 fn here(state: &State) -> BTreeSet<Key> {
     let wanted = state.desired.iter().map(rows::key);
     let held = state
@@ -174,7 +175,7 @@ fn here(state: &State) -> BTreeSet<Key> {
     wanted.chain(held).collect()
 }
 
-/// Checks the state as a whole and notes its version. Returns the resources that left it.
+/// Checks the state as a whole and records its serial. Returns the resources that left it.
 async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOptions) -> Result<Vec<Uuid>> {
     let here = |kind: &str, id: &str| import.here.contains(&(kind.to_owned(), id.to_owned()));
     db.write_txn(|txn| async move {
@@ -184,7 +185,7 @@ async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOpti
         let leaving: Vec<Uuid> = owned
             .into_iter()
             .filter(|(_, kind, id)| {
-                // An instance whose id cannot be read may be any of its kind.
+                // An instance without a known id may be any resource of its kind.
                 !here(kind, id) && !here(kind, "")
             })
             .map(|(resource, ..)| resource)
@@ -207,7 +208,7 @@ async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOpti
     .await
 }
 
-/// Refuses a version that is older than the one before; writes only for a newer one.
+/// Records the serial of the state if it is new. Rejects a serial that is older than the recorded one.
 async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
     let find = || states::Entity::find_by_id(import.lineage.clone());
     let known = find().one(txn).await?;
@@ -226,7 +227,7 @@ async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(txn)
         .await?;
-    // Another import may have begun with a newer version since the first check.
+    // Another import may have recorded a newer serial since the first check.
     let now = locks::locked(find(), Lock::Update).one(txn).await?;
     check_serial(import.serial, now.as_ref())?;
     states::Entity::update(row).exec(txn).await?;
@@ -243,8 +244,8 @@ fn check_serial(serial: Option<i64>, before: Option<&states::Model>) -> Result<(
     }
 }
 
-/// Locks the state, so that no import of a newer version begins while a batch is written, and refuses the batch if
-/// one has begun.
+/// Locks the state, so that no import of a newer serial starts while a batch is written. Rejects the batch if such an
+/// import has already started.
 async fn check_turn_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
     let select = states::Entity::find_by_id(import.lineage.clone());
     let state = locks::locked(select, Lock::Share).one(txn).await?;
@@ -257,7 +258,7 @@ async fn check_turn_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Re
     }
 }
 
-/// The resources whose specs in force this source owns: id, kind, and id at the cloud.
+/// Lists the resources whose specs in force belong to a source: id of the row, kind, and the provider's id.
 async fn owned<C: ConnectionTrait>(connection: &C, source: &str) -> Result<Vec<(Uuid, String, String)>> {
     let rows = provisioned::Entity::find()
         .select_only()
@@ -268,7 +269,7 @@ async fn owned<C: ConnectionTrait>(connection: &C, source: &str) -> Result<Vec<(
         .filter(provisioned::Column::Source.eq(source))
         .filter(provisioned::Column::RetiredAt.is_null())
         .filter(resources::Column::Provider.eq(PROVIDER))
-        // Locks are taken in this order.
+        // The batches lock the rows in this order.
         .order_by_asc(provisioned::Column::ResourceId)
         .into_tuple()
         .all(connection)

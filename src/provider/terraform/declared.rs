@@ -1,5 +1,5 @@
-//! Fields that another resource than their own declares, perhaps in another state: the project of a resource is
-//! declared by the project, and what is attached to it by the attachment.
+//! Fields that another Terraform resource declares, perhaps in another state: a project declares which resources are
+//! in it, and an attachment declares what it attaches.
 
 use std::collections::BTreeSet;
 
@@ -11,22 +11,22 @@ use crate::provider::traits;
 /// The field of a droplet that a volume attachment declares.
 const VOLUME_IDS: &str = "volume_ids";
 
-/// How much a declaration counts: of those about one field, the strongest decide.
+/// The rank of a declaration. The highest rank among the declarations of a field decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Strength {
-    /// The default project has what no other project took: its list is rarely one that people wrote.
+    /// The `resources` of the default project. It contains all resources that are in no other project.
     Default = 0,
-    /// The resource's own attribute, or the list of a project: the provider fills in both where the configuration
-    /// is silent.
+    /// The resource's own attribute, or the `resources` of a project. The provider fills in both if the configuration
+    /// does not set them.
     Own = 1,
-    /// A resource that exists for nothing else: an attachment, an assignment, `digitalocean_project_resources`.
+    /// An attachment, an assignment or `digitalocean_project_resources`, which have no other purpose.
     Declared = 2,
-    /// An instance that is tainted or cannot be read declares it, so that the value is not known.
+    /// A tainted or unreadable instance, so the value is unknown and the field is not compared.
     Open = 3,
 }
 
 impl Strength {
-    /// Of its number.
+    /// Converts a stored number. Unknown numbers become `Open`.
     pub fn of(number: i32) -> Self {
         match number {
             0 => Self::Default,
@@ -37,39 +37,39 @@ impl Strength {
     }
 }
 
-/// What one instance declares about a field of a resource.
+/// What one Terraform resource declares about a field of another one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declaration {
-    /// Kind of the resource that it is about.
+    /// Kind of the resource with the field.
     pub kind: String,
-    /// Id of that resource at the cloud.
+    /// The provider's id of that resource.
     pub provider_id: String,
-    /// The field.
+    /// Name of the field.
     pub field: String,
-    /// Its value, or one member if the field is a list.
+    /// Value of the field, or one member if the field is a list.
     pub value: Value,
-    /// How much it counts.
+    /// Rank of the declaration.
     pub strength: Strength,
-    /// Where the state has the instance.
+    /// Address of the declaring instance in the state.
     pub address: String,
 }
 
 impl Declaration {
-    /// Declarations that are equal in this are one.
+    /// Returns the identity of the declaration. Declarations with the same key are duplicates.
     pub fn key(&self) -> (&str, &str, &str, String) {
         (&self.kind, &self.provider_id, &self.field, self.value.to_string())
     }
 
-    /// Whether the same attachment declares the same about its other side, which is the one that counts: of a droplet
-    /// and a volume, the volume.
+    /// Returns whether this declares `volume_ids` of a droplet. The same attachment then also declares `droplet_ids` of
+    /// the volume, so only that declaration is counted.
     pub(crate) fn is_mirrored(&self) -> bool {
         self.field == VOLUME_IDS
     }
 }
 
-/// Takes out of a spec what its own resource cannot declare, and returns what it declares all the same: its own
-/// attachments, which hold where no attachment is declared. The project in its own attribute is never one: the
-/// provider reads it when it creates the resource, before any project takes it in.
+/// Removes from a spec the fields that other Terraform resources may declare, and returns them as declarations of rank
+/// `Own`. An own `project_id` is dropped, because the provider reads it when it creates the resource, before a project
+/// contains the resource.
 pub(super) fn own(
     kind: &str,
     provider_id: &str,
@@ -82,7 +82,7 @@ pub(super) fn own(
             None => continue,
             Some(_) if *field == PROJECT_ID => continue,
             Some(Value::Array(members)) => members,
-            // An attribute that the provider fills in by itself declares nothing where it is empty.
+            // The provider fills in these lists, so an empty list declares nothing.
             Some(Value::Null) if is_list(field) => continue,
             Some(value) => vec![value],
         };
@@ -102,11 +102,10 @@ fn is_list(field: &str) -> bool {
     field.ends_with("_ids")
 }
 
-/// Puts into a spec what is declared about its resource, in the place of what it says of these fields. Where nothing
-/// declares a field, it is not in the spec, and so not compared.
+/// Replaces the fields of a spec that other Terraform resources may declare with their declared values. A field without
+/// a declaration is removed, so that it is not compared. Each declaration comes with the name of its state.
 ///
-/// Returns each field about which equally strong declarations disagree, as a sentence; it is not compared either.
-/// Each declaration comes with the name of its state.
+/// Returns a message for each field whose strongest declarations disagree. Such a field is not compared either.
 pub fn put_into(kind: &str, spec: &mut Map<String, Value>, declared: &[(&str, &Declaration)]) -> Vec<String> {
     let mut disagreements = Vec::new();
     for field in traits::kind(kind).declared_elsewhere {

@@ -69,9 +69,9 @@ pub(super) enum Meaning<'a> {
     Unset(Option<&'a Value>),
     /// The expected value is this default.
     Default(&'static Value),
-    /// The value is not compared, which is reported.
+    /// The value is not compared. The import reports the attribute as not compared.
     Open,
-    /// The value is not compared, which is not reported.
+    /// There is no value to compare. The import does not report the attribute.
     Nothing,
 }
 

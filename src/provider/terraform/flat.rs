@@ -1,13 +1,13 @@
-//! `attributes_flat`: the attributes of an instance as Terraform 0.11 wrote them, and as later versions keep them
-//! until the instance is refreshed. Every value is a text, and the keys are paths: `tags.#` is the number of tags,
-//! `tags.2577471110` is one of them, `labels.%` is the number of labels, and `rule.0.port` is a value in a block.
+//! Decoder of `attributes_flat`, the format of attributes in Terraform 0.11. Later versions keep it until the instance
+//! is refreshed. All values are strings, and the keys are paths: `tags.#` is the number of tags, `tags.2577471110` is
+//! a tag, `labels.%` is the number of labels, and `rule.0.port` is a value in a block.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde_json::{Map, Value};
 
-/// Attributes whose texts are truth values. No type that is read has a text of these names.
+/// Names of boolean attributes. No imported type has a string attribute with such a name.
 const FLAGS: [&str; 30] = [
     "auto_scale",
     "auto_upgrade",
@@ -41,7 +41,7 @@ const FLAGS: [&str; 30] = [
     "wildcard",
 ];
 
-/// Attributes whose texts are numbers. No type that is read has a text of these names.
+/// Names of numeric attributes. No imported type has a string attribute with such a name.
 const NUMBERS: [&str; 37] = [
     "actual_node_count",
     "check_interval_seconds",
@@ -82,7 +82,7 @@ const NUMBERS: [&str; 37] = [
     "weight",
 ];
 
-/// Lists and sets of numbers.
+/// Names of lists and sets of numbers.
 const LISTS_OF_NUMBERS: [&str; 4] = [
     "destination_droplet_ids",
     "droplet_ids",
@@ -90,10 +90,10 @@ const LISTS_OF_NUMBERS: [&str; 4] = [
     "source_droplet_ids",
 ];
 
-/// The attributes that a flat map stands for.
+/// Decodes flat attributes.
 ///
 /// # Errors
-/// Names the attribute that does not have the shape that Terraform writes.
+/// Returns a message that names the attribute with a shape that Terraform does not write.
 pub(super) fn decode(type_name: &str, flat: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     let texts: Option<BTreeMap<&str, &str>> = flat
         .iter()
@@ -111,7 +111,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The attributes whose keys begin with `prefix`, which is empty or ends with a dot.
+    /// Decodes the attributes whose keys start with `prefix`, which is empty or ends with a dot.
     fn block(&self, prefix: &str) -> Result<Map<String, Value>, String> {
         let mut names: Vec<&str> = self.after(prefix).map(head).collect();
         names.dedup();
@@ -143,13 +143,13 @@ impl Reader<'_> {
         }
     }
 
-    /// The members go by their positions, or by their hashes where the list is a set.
+    /// Decodes a list or a set. The key of a member is its position in a list, or its hash in a set.
     fn list(&self, name: &str, below: &str, count: &str) -> Result<Value, String> {
         let mut members: Vec<&str> = self.after(below).filter(|rest| *rest != "#").map(head).collect();
         members.dedup();
         let mut numbered: Vec<(u64, &str)> = members
             .into_iter()
-            // A member that was not known when the state was written has a hash that begins with this.
+            // If a member was unknown when the state was written, its hash starts with `~`.
             .map(|member| {
                 Ok((
                     member
@@ -183,7 +183,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Everything after the prefix is the key, dots and all: the values of a map are texts.
+    /// Decodes a map of strings. The rest of a path after the prefix is one key, even if it contains dots.
     fn map(&self, below: &str, count: &str) -> Result<Value, String> {
         let map: Map<String, Value> = self
             .after(below)
@@ -202,7 +202,7 @@ impl Reader<'_> {
         }
     }
 
-    /// None where the text is not of the attribute's type. An empty text is an unset flag or number.
+    /// Converts a string to the attribute's type, or returns None. An empty string is an unset boolean or number.
     fn scalar(&self, name: &str, text: &str) -> Option<Value> {
         let is_flag = FLAGS.contains(&name) || self.of_droplet(name, "ipv6");
         let is_number = NUMBERS.contains(&name) || self.is_size(name) || self.is_droplet(name);
@@ -233,7 +233,7 @@ impl Reader<'_> {
         name == "droplet_id" && self.type_name != "digitalocean_droplet_snapshot"
     }
 
-    /// What follows this prefix, in the order of keys, for every key that begins with it.
+    /// Returns all keys that start with `prefix`, in order and without the prefix.
     fn after<'s>(&'s self, prefix: &'s str) -> impl Iterator<Item = &'s str> {
         let from = (Bound::Included(prefix), Bound::Unbounded);
         let keys = self.texts.range::<str, _>(from).map(|(key, _)| *key);
@@ -241,7 +241,7 @@ impl Reader<'_> {
     }
 }
 
-/// The first step of a path.
+/// Returns the first step of a path.
 fn head(path: &str) -> &str {
     path.split_once('.').map_or(path, |(head, _)| head)
 }

@@ -1,4 +1,4 @@
-//! From what instances say to one entry a resource.
+//! Merges the mapped instances of a state into one entry per resource.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,29 +8,29 @@ use super::declared::{self, Declaration, Strength};
 use super::{Desired, Held, Refused, Said, State};
 use crate::domain::equality::loosely_equal;
 
-/// Something that one instance declares about the resource of another: an attachment, an assignment, a project.
+/// A declaration of an attachment, an assignment or a project about another resource.
 pub(super) struct Part {
     pub(super) kind: &'static str,
     pub(super) provider_id: String,
     pub(super) field: &'static str,
-    /// A member of the field if that is a list, else its value.
+    /// Value of the field, or one member if the field is a list.
     pub(super) value: Value,
     pub(super) strength: Strength,
     pub(super) address: String,
 }
 
-/// Collects what the instances of a state say.
+/// Collects the mapped instances of a state.
 #[derive(Default)]
 pub(super) struct Merge {
     desired: BTreeMap<(&'static str, String), Desired>,
     declared: Vec<Declaration>,
     held: Vec<Held>,
-    /// Instances of which nothing is recorded.
+    /// Instances that are not imported.
     pub(super) refused: Vec<Refused>,
 }
 
 impl Merge {
-    /// An instance that counts.
+    /// Adds an instance that is imported.
     pub(super) fn add(&mut self, said: Vec<Said>) {
         for said in said {
             match said {
@@ -43,7 +43,7 @@ impl Merge {
         }
     }
 
-    /// Notes what the resource declares of fields that others may declare, too.
+    /// Turns the fields that other Terraform resources may declare from fields of the spec into declarations.
     fn without_shared(&mut self, mut resource: Desired) -> Desired {
         let Desired {
             kind,
@@ -57,7 +57,7 @@ impl Merge {
         resource
     }
 
-    /// Two addresses that ask for the same are one; two that ask for different things cannot both be right.
+    /// Adds a resource. If two addresses have the same resource with different specs, the resource is held.
     fn add_resource(&mut self, resource: Desired) {
         let key = (resource.kind, resource.provider_id.clone());
         match self.desired.get(&key) {
@@ -72,7 +72,7 @@ impl Merge {
         }
     }
 
-    /// An instance that is there but asks for nothing now, and why, if that is a fault.
+    /// Adds an instance whose spec stays as it is. `fault` is the reason, if it is an error.
     pub(super) fn add_held(&mut self, said: Vec<Said>, fault: Option<&str>) {
         for said in said {
             match said {
@@ -88,7 +88,7 @@ impl Merge {
         }
     }
 
-    /// An instance whose resource is not known: it may be any of the kind.
+    /// Adds an instance without a known id. It may be any resource of the kind.
     pub(super) fn hold_kind(&mut self, kind: &'static str, address: String, fault: String) {
         self.held.push(Held {
             kind,
@@ -98,7 +98,7 @@ impl Merge {
         });
     }
 
-    /// An instance of which nothing is recorded.
+    /// Adds an instance that is not imported.
     pub(super) fn refuse(&mut self, said: Vec<Said>, reason: &str) {
         for said in said {
             if let Said::Resource(resource) = said {
@@ -121,7 +121,7 @@ impl Merge {
         });
     }
 
-    /// One entry a resource, in order. One that is held asks for nothing, whatever other instances say.
+    /// Returns the state with one entry per resource, in order. A held resource is not among the desired resources.
     pub(super) fn finish(mut self) -> State {
         self.held
             .sort_by(|a, b| (a.kind, &a.provider_id).cmp(&(b.kind, &b.provider_id)));
@@ -132,7 +132,7 @@ impl Merge {
             .collect();
         self.desired
             .retain(|(kind, provider_id), _| !held.contains(&(*kind, provider_id.as_str())));
-        // Of equal ones the strongest, in an order that does not depend on that of the file.
+        // Of duplicates, keeps the strongest. The order of the file must not matter.
         self.declared
             .sort_by(|a, b| (a.key(), b.strength, &a.address).cmp(&(b.key(), a.strength, &b.address)));
         self.declared.dedup_by(|a, b| a.key() == b.key());

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A state of version 4 with one instance of each type and these attributes, named by their place.
+/// Parses a state of version 4 with these instances. Their names are `r` and their position.
 fn state<const N: usize>(instances: [(&str, Value); N]) -> State {
     let resources: Vec<Value> = instances
         .into_iter()
@@ -33,7 +33,7 @@ fn file(resources: Vec<Value>) -> Value {
     })
 }
 
-/// The only desired resource of one instance: kind, id and spec.
+/// Returns kind, id and spec of the only desired resource of an instance.
 fn one(type_name: &str, attributes: Value) -> (&'static str, String, Value) {
     let state = state([(type_name, attributes)]);
     assert_eq!(state.desired.len(), 1, "{state:?}");

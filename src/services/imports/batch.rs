@@ -39,7 +39,7 @@ pub(super) async fn import_in_txn(
     }
     let known = known_or_new_in_txn(txn, import, &admitted).await?;
     let before = stored_specs_in_txn(txn, known.values().map(|row| row.id), None).await?;
-    // What is recorded already needs no lock.
+    // Specs that do not change need no lock.
     let to_record: BTreeSet<Uuid> = admitted
         .iter()
         .filter_map(|desired| Some((*desired, known.get(&key(desired))?)))
@@ -103,7 +103,7 @@ async fn with_declarations_in_txn(
     Ok(wanted)
 }
 
-/// What a state asks of a resource, and may ask.
+/// A desired resource that was not refused.
 struct Asked<'a> {
     row: &'a resources::Model,
     desired: &'a Desired,
@@ -124,7 +124,7 @@ impl Asked<'_> {
 }
 
 impl BatchResult {
-    /// Counts what becomes of one spec; None if nothing may.
+    /// Decides whether to record one spec, and counts the decision. Returns None if the instance is refused.
     fn judge<'a>(
         &mut self,
         import: &Import<'_>,
@@ -197,7 +197,7 @@ fn check(desired: &Desired) -> Result<(), InvalidInput> {
     check_spec(&Value::Object(desired.spec.clone()))
 }
 
-/// None where the spec's row does not decode.
+/// Returns what to do with one spec, or None if the row of the recorded spec cannot be decoded.
 fn decision(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_>) -> Option<Decision> {
     let before = match specs.get(&resource) {
         Some(stored) => Some(stored.whole()?),

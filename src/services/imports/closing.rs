@@ -14,16 +14,16 @@ use crate::error::Result;
 use crate::provider::traits;
 use crate::services::drift_rows;
 
-/// An active spec with the content that the import gives it.
+/// A spec in force, with the content that the import gives it.
 pub(super) struct PlannedSpec<'a> {
     pub(super) row: &'a resources::Model,
     pub(super) spec: &'a Map<String, Value>,
-    /// The parts that are left open, as a row of this version keeps them.
+    /// The parts that are not compared, as stored with the version of `before`.
     pub(super) not_compared: Option<Value>,
     pub(super) before: &'a provisioned::Model,
 }
 
-/// Returns the open drifts that a sweep closes once the specs have this content.
+/// Returns the open drifts that the next sweep closes if the specs have this content.
 pub(super) async fn closed_by(
     txn: &DatabaseTransaction,
     now: DateTime<Utc>,
@@ -49,7 +49,7 @@ pub(super) async fn closed_by(
             },
             resource: wanted.row.clone(),
             open,
-            // For a settling resource, the next sweep decides.
+            // Without this time, a settling resource closes nothing here. The next sweep decides about it.
             listed_at: None,
         };
         for change in plan(&pair, now).changes {

@@ -1,7 +1,7 @@
-//! What states declare about resources of each other: projects and attachments.
+//! Declarations: projects and attachments of one state that concern resources of any state.
 //!
-//! Each state's declarations are kept. The spec of a resource has what all of them declare about it, whichever
-//! state was imported first; a state whose declarations change changes the specs of other states, too.
+//! The declarations of each state are stored. The spec of a resource contains the declarations of all states in any
+//! order of imports. If the declarations of a state change, specs of other states change, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ pub(super) type Declared = BTreeMap<Key, Vec<Declaration>>;
 /// Declarations of other states, each with the name of its state, by the resource that they are about.
 type OfOthers = BTreeMap<Key, Vec<(String, Declaration)>>;
 
-/// What a state declares, and what of it cannot be kept.
+/// Returns the declarations of a state by resource, and refuses those that are not valid.
 pub(super) fn of_state(state: &State) -> (Declared, Vec<RefusedResource>) {
     let (mut declared, mut refused) = (Declared::new(), Vec::new());
     for declaration in &state.declared {
@@ -71,7 +71,7 @@ fn refusal(declaration: &Declaration, reason: String) -> RefusedResource {
     }
 }
 
-/// The resources about which this state declares something, or did when it was imported last.
+/// Lists the resources about which this state has declarations, in this import or the last one.
 pub(super) async fn subjects(db: &Db, import: &Import<'_>) -> Result<Vec<Key>> {
     let before: Vec<Key> = table::Entity::find()
         .select_only()
@@ -85,7 +85,7 @@ pub(super) async fn subjects(db: &Db, import: &Import<'_>) -> Result<Vec<Key>> {
     Ok(all.into_iter().collect())
 }
 
-/// What all states declare about these resources, as this import leaves it.
+/// Returns the declarations of all other states about these resources.
 pub(super) async fn of_others<C: ConnectionTrait>(
     connection: &C,
     import: &Import<'_>,
@@ -102,7 +102,7 @@ pub(super) async fn of_others<C: ConnectionTrait>(
     Ok(others)
 }
 
-/// Puts what all states declare about a resource into its spec. Returns what they disagree about.
+/// Puts the declarations of all states about a resource into its spec. Returns a message for each conflict.
 pub(super) fn put(
     import: &Import<'_>,
     others: &OfOthers,
@@ -146,8 +146,8 @@ fn declaration_of(row: table::Model) -> Declaration {
     }
 }
 
-/// Keeps what this state declares about these resources, and changes the specs of other states that it is about.
-/// The specs of this state follow with their own batches.
+/// Stores the declarations of this state about these resources, and updates the affected specs of other states.
+/// Later batches update the specs of this state.
 pub(super) async fn declare_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
@@ -172,7 +172,7 @@ pub(super) async fn declare_in_txn(
     change_specs_in_txn(txn, import, subjects, &of_others).await
 }
 
-/// Writes only where something differs.
+/// Replaces the stored declarations of this state. Declarations that did not change are not written.
 async fn replace_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
@@ -222,7 +222,7 @@ fn row_of(import: &Import<'_>, declared: &Declaration) -> table::ActiveModel {
     }
 }
 
-/// A spec of another state, and what it says from now on.
+/// A spec of another state and its new content.
 struct OfAnother<'a> {
     row: &'a resources::Model,
     spec: Map<String, Value>,
@@ -248,7 +248,7 @@ async fn change_specs_in_txn(
             batch.unattached += u64::from(names_a_stranger(import, subject));
             continue;
         };
-        // The specs of this state follow with their own batches.
+        // Later batches update the specs of this state.
         if spec.source == import.source {
             continue;
         }
@@ -324,7 +324,7 @@ async fn record_in_txn(
     Ok(())
 }
 
-/// The spec with what all states declare; None if it is no object.
+/// Returns the spec with the declarations of all states, and the conflicts. Returns None if it is not an object.
 fn derived(
     import: &Import<'_>,
     others: &OfOthers,
@@ -341,7 +341,7 @@ fn changes(spec: &provisioned::Model, now: &Map<String, Value>) -> bool {
     decide(Some(spec), &now, &spec.source, false) == Decision::Record
 }
 
-/// Whether an attachment or a project of this state names a resource that neither this state nor another has.
+/// Returns whether an attachment or a project of this state names a resource that this state does not contain.
 fn names_a_stranger(import: &Import<'_>, subject: &Key) -> bool {
     let mut declared = import.declared.get(subject).into_iter().flatten();
     let names = declared.any(|one| one.strength == Strength::Declared && !one.is_mirrored());

@@ -2,7 +2,7 @@
 
 use super::{Closing, RefusedResource, TakenOver};
 
-/// What a batch did, or would do in a dry run.
+/// The effects of a batch. For a dry run, the effects that it would have.
 #[derive(Default)]
 pub(super) struct BatchResult {
     pub(super) recorded: u64,

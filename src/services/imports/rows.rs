@@ -21,10 +21,10 @@ use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
 /// Specs by resource.
 pub(super) type Specs = BTreeMap<Uuid, StoredSpec>;
 
-/// What a row is known by: kind and id at the cloud.
+/// Identity of a resource: kind and the provider's id.
 pub(super) type Key = (String, String);
 
-/// Kind and id at the cloud.
+/// Returns the key of a desired resource.
 pub(super) fn key(desired: &Desired) -> Key {
     (desired.kind.to_owned(), desired.provider_id.clone())
 }
@@ -59,7 +59,7 @@ pub(super) async fn known_or_new_in_txn(
     rows_of(txn, &keys).await
 }
 
-/// A row of which no listing knows.
+/// Returns the row of a resource that no listing has contained yet.
 fn unseen(desired: &Desired) -> resources::ActiveModel {
     resources::ActiveModel {
         id: Set(Uuid::now_v7()),
@@ -84,7 +84,7 @@ fn unseen(desired: &Desired) -> resources::ActiveModel {
     }
 }
 
-/// The rows that there are of these.
+/// Returns the rows of those resources that exist in the database.
 pub(super) async fn rows_of<C: ConnectionTrait>(
     connection: &C,
     wanted: &[Key],
@@ -110,7 +110,7 @@ pub(super) async fn rows_of<C: ConnectionTrait>(
         .collect())
 }
 
-/// Locks resources and their specs, each in the order of ids, and reads the specs as they are now.
+/// Locks resources and their specs, each in the order of ids, and returns the current specs.
 pub(super) async fn lock_in_txn(
     txn: &DatabaseTransaction,
     ids: impl Iterator<Item = Uuid> + Clone,

@@ -1,4 +1,4 @@
-//! What an import tells.
+//! The summary of an import.
 
 use std::collections::BTreeMap;
 
@@ -9,80 +9,80 @@ use super::Import;
 use super::result::BatchResult;
 use crate::provider::terraform::{Skipped, State};
 
-/// What an import did, or would do.
+/// The result of an import. For a dry run, what the import would do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportSummary {
     /// The name of the state.
     pub lineage: String,
-    /// The lineage that its file names, if it was imported under another name.
+    /// The lineage in the file, if the state was imported under another name.
     pub own_lineage: Option<String>,
-    /// Its version, if the file says.
+    /// The serial in the file. The output of `show -json` has none.
     pub serial: Option<i64>,
-    /// Specs that were recorded for the first time, or again after they had been retired.
+    /// Number of specs that were recorded for the first time, or again after they had been retired.
     pub recorded: u64,
-    /// Specs that say something else now.
+    /// Number of specs of this state that changed.
     pub changed: u64,
-    /// Specs that the API or a baseline owned, and this state owns from now on.
+    /// Specs that this state took over from the API or a baseline.
     pub taken_over: Vec<TakenOver>,
-    /// Specs that say what they said.
+    /// Number of specs of this state that did not change.
     pub unchanged: u64,
-    /// Specs that were retired, because their resources left the state.
+    /// Number of specs that were retired because their resources left the state.
     pub retired: u64,
-    /// Specs of other states that changed, because this one declares their project or what is attached to them.
+    /// Number of specs of other states that changed because of this state's projects and attachments.
     pub changed_elsewhere: u64,
-    /// Resources that no listing has had yet.
+    /// Number of resources that no listing has contained yet.
     pub unsynced: u64,
-    /// Instances of which nothing was changed, and why.
+    /// Instances that were not imported completely, with the reasons.
     pub refused: Vec<RefusedResource>,
-    /// Open drifts that the next sweep closes, because the expected value is now the live value.
+    /// Open drifts that the next sweep closes because of this import.
     pub closes: Vec<Closing>,
-    /// What was left out.
+    /// Counts of the instances that were skipped.
     pub skipped: Skipped,
-    /// How many resources are not compared in an attribute, because the state leaves it open: by type and attribute.
+    /// Number of resources in which an attribute is not compared, by attribute, such as `digitalocean_droplet.region`.
     pub not_compared: BTreeMap<String, u64>,
 }
 
-/// An instance whose spec had another source.
+/// A spec that was taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenOver {
-    /// Where the state has it.
+    /// Address of the instance in the state.
     pub address: String,
     /// Kind of the resource.
     pub kind: String,
-    /// Its id at the cloud.
+    /// The provider's id of the resource.
     pub provider_id: String,
-    /// The source that owned it.
+    /// The previous source of the spec.
     pub from: String,
 }
 
-/// An instance that was refused.
+/// An instance that was not imported completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedResource {
-    /// Where the state has it.
+    /// Address of the instance in the state.
     pub address: String,
     /// Kind of the resource.
     pub kind: String,
-    /// Its id at the cloud.
+    /// The provider's id of the resource.
     pub provider_id: String,
-    /// Why.
+    /// Why it was refused.
     pub reason: String,
 }
 
-/// An open drift that the import would close.
+/// An open drift that the next sweep closes because of an import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
-    /// The drift.
+    /// Id of the drift.
     pub drift_id: Uuid,
     /// Kind of the resource.
     pub kind: String,
     /// Name of the resource.
     pub name: String,
-    /// The field.
+    /// Field of the drift.
     pub field: String,
 }
 
 impl ImportSummary {
-    /// Of an import that begins.
+    /// Creates the summary of an import that has not written a batch yet.
     pub(super) fn of(import: &Import<'_>, state: &State) -> Self {
         Self {
             lineage: import.lineage.clone(),

@@ -167,7 +167,7 @@ fn the_resource_type_determines_the_provider_whatever_its_address() {
     assert_eq!(parse_value(shown).unwrap().desired.len(), 1);
 }
 
-/// An instance whose attributes are this text.
+/// Parses a state with one instance that has this JSON as its attributes.
 fn with_attributes(type_name: &str, attributes: &str) -> State {
     let file = file(vec![resource(type_name, "a", json!("@"))]).to_string();
     parse(file.replace("\"@\"", attributes).as_bytes()).unwrap()
@@ -251,7 +251,7 @@ fn an_instance_without_attributes_may_be_any_resource_of_its_kind() {
         assert_eq!(held, [(kind, "")], "{type_name}");
         assert!(state.refused.is_empty(), "{type_name}");
     }
-    // The default pool of a cluster is in the same instance.
+    // The instance of a cluster contains its default node pool.
     let cluster = with_attributes("digitalocean_kubernetes_cluster", "null");
     let held: Vec<&str> = cluster.held.iter().map(|held| held.kind).collect();
     assert_eq!(held, ["kubernetes_cluster", "kubernetes_node_pool"]);
@@ -315,7 +315,7 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every attribute that any type has.
+/// Names of the attributes that the property test generates.
 const ATTRIBUTES: [&str; 24] = [
     "id",
     "name",
@@ -343,7 +343,7 @@ const ATTRIBUTES: [&str; 24] = [
     "droplet_id",
 ];
 
-/// Every type that has a kind.
+/// The types that the property test selects from.
 const TYPES: [&str; 12] = [
     "digitalocean_droplet",
     "digitalocean_volume",

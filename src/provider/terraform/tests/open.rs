@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// The only resource of one instance.
+/// Returns the only desired resource of an instance.
 fn only(type_name: &str, attributes: Value) -> Desired {
     let mut desired = state([(type_name, attributes)]).desired;
     assert_eq!(desired.len(), 1, "{desired:?}");

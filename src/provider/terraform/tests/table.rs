@@ -4,7 +4,7 @@ use super::*;
 
 const TABLE: &str = include_str!("../schema.tsv");
 
-/// Type, attribute, form, flags (required, optional, computed) and what silence means.
+/// The rows of the table: type, attribute, form, flags (required, optional, computed) and meaning of an empty value.
 fn rows() -> Vec<[&'static str; 5]> {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
     lines
