@@ -1,4 +1,4 @@
-//! Importing the desired state from Terraform.
+//! Import of the desired state from Terraform.
 //!
 //! An import is written in batches, each in its own transaction. A batch first locks the row of the state, so that an
 //! older version of a state never overwrites a newer one, and then kind, resource and spec, as all transactions do.

@@ -53,7 +53,7 @@ fn is_enabled(block: &Map<String, Value>) -> bool {
 
 const RULE: [Row; 2] = [("type", "type", Take::Slug), ("value", "value", Take::Text)];
 
-/// Maps the firewall of a cluster, which has the id of the cluster.
+/// Maps the trusted sources of a cluster. Their resource has the id of the cluster.
 pub(super) fn firewall(instance: &Instance) -> Option<Vec<Said>> {
     let mut reading = Reading::default();
     reading.members("rules", Block::of(instance).blocks("rule").map(rule).collect());

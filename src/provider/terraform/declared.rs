@@ -37,7 +37,7 @@ impl Strength {
     }
 }
 
-/// What one Terraform resource declares about a field of another one.
+/// A declaration of one instance about a field of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Declaration {
     /// Kind of the resource with the field.

@@ -341,7 +341,8 @@ fn changes(spec: &provisioned::Model, now: &Map<String, Value>) -> bool {
     decide(Some(spec), &now, &spec.source, false) == Decision::Record
 }
 
-/// Returns whether an attachment or a project of this state names a resource that this state does not contain.
+/// Returns whether an attachment, an assignment or `digitalocean_project_resources` of this state names a resource that
+/// this state does not contain.
 fn names_a_stranger(import: &Import<'_>, subject: &Key) -> bool {
     let mut declared = import.declared.get(subject).into_iter().flatten();
     let names = declared.any(|one| one.strength == Strength::Declared && !one.is_mirrored());

@@ -64,7 +64,7 @@ pub struct RefusedResource {
     pub kind: String,
     /// The provider's id of the resource.
     pub provider_id: String,
-    /// Why it was refused.
+    /// Why it was not imported completely.
     pub reason: String,
 }
 
