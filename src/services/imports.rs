@@ -107,7 +107,7 @@ pub async fn import_state(
         let import = &import;
         let batch = db
             .write_txn(|txn| async move {
-                check_turn_in_txn(&txn, import).await?;
+                check_newest_in_txn(&txn, import).await?;
                 declarations::declare_in_txn(&txn, import, chunk).await
             })
             .await?;
@@ -119,7 +119,7 @@ pub async fn import_state(
         let import = &import;
         let batch = db
             .write_txn(|txn| async move {
-                check_turn_in_txn(&txn, import).await?;
+                check_newest_in_txn(&txn, import).await?;
                 import_in_txn(&txn, import, chunk).await
             })
             .await?;
@@ -131,7 +131,7 @@ pub async fn import_state(
         let import = &import;
         let batch = db
             .write_txn(|txn| async move {
-                check_turn_in_txn(&txn, import).await?;
+                check_newest_in_txn(&txn, import).await?;
                 retire_in_txn(&txn, import, chunk).await
             })
             .await?;
@@ -246,7 +246,7 @@ fn check_serial(serial: Option<i64>, before: Option<&states::Model>) -> Result<(
 
 /// Locks the state, so that no import of a newer serial starts while a batch is written. Rejects the batch if such an
 /// import has already started.
-async fn check_turn_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
+async fn check_newest_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
     let select = states::Entity::find_by_id(import.lineage.clone());
     let state = locks::locked(select, Lock::Share).one(txn).await?;
     match (import.serial, state.and_then(|state| state.serial)) {

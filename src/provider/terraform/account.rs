@@ -2,36 +2,36 @@
 
 use serde_json::Value;
 
-use super::fields::{Block, Row, Take, desired, id, take, text};
+use super::fields::{Block, Conversion, Row, desired, id, read_attributes, text};
 use super::instance::Instance;
 use super::merge::Part;
-use super::{Said, Strength};
+use super::{Mapped, Strength};
 use crate::domain::inventory::PROJECT_ID;
 use crate::provider::traits;
 
 const PROJECT: [Row; 5] = [
-    ("name", "name", Take::Text),
-    ("description", "description", Take::Text),
-    ("purpose", "purpose", Take::Purpose),
-    ("environment", "environment", Take::Capitalised),
-    ("is_default", "is_default", Take::Flag),
+    ("name", "name", Conversion::Text),
+    ("description", "description", Conversion::Text),
+    ("purpose", "purpose", Conversion::Purpose),
+    ("environment", "environment", Conversion::Capitalised),
+    ("is_default", "is_default", Conversion::Flag),
 ];
 
-pub(super) fn project(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&Block::of(instance), &PROJECT);
+pub(super) fn project(instance: &Instance) -> Option<Vec<Mapped>> {
+    let spec = read_attributes(&Block::of(instance), &PROJECT);
     let id = id(&instance.attributes, "id")?;
     let is_default = instance.attributes.get("is_default").and_then(Value::as_bool);
     let strength = match is_default {
         Some(true) => Strength::Default,
         _ => Strength::Own,
     };
-    let mut said: Vec<Said> = in_project(instance, &id, strength).collect();
-    said.push(Said::Resource(desired(instance, "project", id, spec)));
-    Some(said)
+    let mut mapped: Vec<Mapped> = in_project(instance, &id, strength).collect();
+    mapped.push(Mapped::Resource(desired(instance, "project", id, spec)));
+    Some(mapped)
 }
 
 /// Maps `digitalocean_project_resources`, which lists the resources of a project by URN.
-pub(super) fn project_resources(instance: &Instance) -> Option<Vec<Said>> {
+pub(super) fn project_resources(instance: &Instance) -> Option<Vec<Mapped>> {
     let project = id(&instance.attributes, "project")?;
     instance.attributes.get("resources")?.as_array()?;
     Some(in_project(instance, &project, Strength::Declared).collect())
@@ -41,11 +41,11 @@ fn in_project<'i>(
     instance: &'i Instance,
     project: &'i str,
     strength: Strength,
-) -> impl Iterator<Item = Said> + use<'i> {
+) -> impl Iterator<Item = Mapped> + use<'i> {
     let names = instance.attributes.get("resources").and_then(Value::as_array);
     let named = names.into_iter().flatten().filter_map(Value::as_str);
     named.filter_map(of_uniform_name).map(move |(kind, provider_id)| {
-        Said::Part(Part {
+        Mapped::Part(Part {
             kind,
             provider_id,
             field: PROJECT_ID,
@@ -70,24 +70,32 @@ fn of_uniform_name(name: &str) -> Option<(&'static str, String)> {
     Some((kind.name, id))
 }
 
-const REGISTRY: [Row; 2] = [("name", "name", Take::Text), ("region", "region", Take::Slug)];
+const REGISTRY: [Row; 2] = [
+    ("name", "name", Conversion::Text),
+    ("region", "region", Conversion::Slug),
+];
 
-pub(super) fn registry(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&Block::of(instance), &REGISTRY);
+pub(super) fn registry(instance: &Instance) -> Option<Vec<Mapped>> {
+    let spec = read_attributes(&Block::of(instance), &REGISTRY);
     let name = text(&spec.fields, "name")?.to_owned();
-    Some(vec![Said::Resource(desired(instance, "registry", name, spec))])
+    Some(vec![Mapped::Resource(desired(instance, "registry", name, spec))])
 }
 
 const UPTIME_CHECK: [Row; 5] = [
-    ("name", "name", Take::Text),
-    ("type", "type", Take::Slug),
-    ("target", "target", Take::Url),
-    ("regions", "regions", Take::Tags),
-    ("enabled", "enabled", Take::Flag),
+    ("name", "name", Conversion::Text),
+    ("type", "type", Conversion::Slug),
+    ("target", "target", Conversion::Url),
+    ("regions", "regions", Conversion::Tags),
+    ("enabled", "enabled", Conversion::Flag),
 ];
 
-pub(super) fn uptime_check(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&Block::of(instance), &UPTIME_CHECK);
+pub(super) fn uptime_check(instance: &Instance) -> Option<Vec<Mapped>> {
+    let spec = read_attributes(&Block::of(instance), &UPTIME_CHECK);
     let id = id(&instance.attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "uptime_check", id, spec))])
+    Some(vec![Mapped::Resource(desired(
+        instance,
+        "uptime_check",
+        id,
+        spec,
+    ))])
 }

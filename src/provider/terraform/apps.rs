@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Said;
-use super::fields::{Block, Meaning, Row, Take, desired, id, take, text};
+use super::Mapped;
+use super::fields::{Block, Conversion, Meaning, Row, desired, id, read_attributes, text};
 use super::instance::Instance;
 use super::schema;
 use crate::provider::app_spec::app_spec;
 
-const APP: [Row; 1] = [("project_id", "project_id", Take::Known)];
+const APP: [Row; 1] = [("project_id", "project_id", Conversion::Known)];
 
 /// Blocks that are lists in the API: Terraform's name, the API's name, and the key that identifies a member. Without
 /// such a key, all fields of a member except lists identify it.
@@ -38,9 +38,9 @@ const SAME_LISTS: [&str; 8] = [
     "emails",
 ];
 
-pub(super) fn app(instance: &Instance) -> Option<Vec<Said>> {
+pub(super) fn app(instance: &Instance) -> Option<Vec<Mapped>> {
     let root = Block::of(instance);
-    let mut reading = take(&root, &APP);
+    let mut reading = read_attributes(&root, &APP);
     if let Some(declared) = root.blocks("spec").next() {
         let attributes = with_domains(declared.attributes);
         let shaped = shape(&Block {
@@ -51,10 +51,10 @@ pub(super) fn app(instance: &Instance) -> Option<Vec<Said>> {
             reading.set("name", name);
         }
         reading.set("spec", app_spec(&shaped.fields));
-        reading.open_parts("spec", shaped.open, shaped.attributes);
+        reading.add_not_compared_parts("spec", shaped.open, shaped.attributes);
     }
     let id = id(&instance.attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "app", id, reading))])
+    Some(vec![Mapped::Resource(desired(instance, "app", id, reading))])
 }
 
 /// Converts the list `domains` to `domain` blocks, unless the state has such blocks. The provider always writes the
@@ -62,7 +62,7 @@ pub(super) fn app(instance: &Instance) -> Option<Vec<Said>> {
 fn with_domains(declared: &Map<String, Value>) -> Map<String, Value> {
     let mut attributes = declared.clone();
     let names = attributes.remove("domains");
-    if schema::is_silent(attributes.get("domain"))
+    if schema::is_empty_value(attributes.get("domain"))
         && let Some(Value::Array(names)) = names
         && !names.is_empty()
     {
@@ -105,13 +105,13 @@ fn shape(block: &Block<'_>) -> Shaped {
             continue;
         }
         match block.meaning(name) {
-            Meaning::Says(value) => member(&mut shaped, block, name, value),
-            Meaning::Open => {
+            Meaning::Value(value) => member(&mut shaped, block, name, value),
+            Meaning::NotCompared => {
                 shaped.open.push(vec![api_name(name).into()]);
                 shaped.attributes.push(block.attribute(name));
             }
             // `app_spec` later fills in the same defaults in the desired and the live spec.
-            Meaning::Unset(_) | Meaning::Default(_) | Meaning::Nothing => {}
+            Meaning::Unset(_) | Meaning::Default(_) | Meaning::Absent => {}
         }
     }
     shaped

@@ -1,56 +1,56 @@
 //! Droplets, volumes, snapshots and images.
 
-use super::fields::{Block, Row, Take, desired, id, id_number, take};
+use super::fields::{Block, Conversion, Row, desired, id, id_number, read_attributes};
 use super::instance::Instance;
 use super::merge::Part;
-use super::{Said, Strength};
+use super::{Mapped, Strength};
 
 /// `image` is left out: its slug refers to newer images over time, and the provider does not read it back.
 const DROPLET: [Row; 11] = [
-    ("name", "name", Take::Text),
-    ("region", "region", Take::Slug),
-    ("size", "size_slug", Take::Slug),
-    ("tags", "tags", Take::Tags),
-    ("vpc_uuid", "vpc_uuid", Take::Text),
-    ("backups", "backups", Take::Flag),
-    ("ipv6", "ipv6", Take::Flag),
-    ("monitoring", "monitoring", Take::Flag),
-    ("private_networking", "private_networking", Take::Flag),
-    ("public_networking", "public_networking", Take::Flag),
-    ("volume_ids", "volume_ids", Take::Texts),
+    ("name", "name", Conversion::Text),
+    ("region", "region", Conversion::Slug),
+    ("size", "size_slug", Conversion::Slug),
+    ("tags", "tags", Conversion::Tags),
+    ("vpc_uuid", "vpc_uuid", Conversion::Text),
+    ("backups", "backups", Conversion::Flag),
+    ("ipv6", "ipv6", Conversion::Flag),
+    ("monitoring", "monitoring", Conversion::Flag),
+    ("private_networking", "private_networking", Conversion::Flag),
+    ("public_networking", "public_networking", Conversion::Flag),
+    ("volume_ids", "volume_ids", Conversion::Texts),
 ];
 
-pub(super) fn droplet(instance: &Instance) -> Option<Vec<Said>> {
-    let mut spec = take(&Block::of(instance), &DROPLET);
+pub(super) fn droplet(instance: &Instance) -> Option<Vec<Mapped>> {
+    let mut spec = read_attributes(&Block::of(instance), &DROPLET);
     // If the configuration does not refer to a volume, the provider filled in the list from attachments. They declare
     // the volumes themselves, and may have been removed since.
     if !instance.refers_to_volume {
         spec.fields.remove("volume_ids");
     }
     let id = id(&instance.attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "droplet", id, spec))])
+    Some(vec![Mapped::Resource(desired(instance, "droplet", id, spec))])
 }
 
 /// `droplet_ids` is left out: it is computed. Attachments declare it.
 const VOLUME: [Row; 5] = [
-    ("name", "name", Take::Text),
-    ("region", "region", Take::Slug),
-    ("size", "size_gigabytes", Take::Number),
-    ("description", "description", Take::Text),
-    ("tags", "tags", Take::Tags),
+    ("name", "name", Conversion::Text),
+    ("region", "region", Conversion::Slug),
+    ("size", "size_gigabytes", Conversion::Number),
+    ("description", "description", Conversion::Text),
+    ("tags", "tags", Conversion::Tags),
 ];
 
-pub(super) fn volume(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&Block::of(instance), &VOLUME);
+pub(super) fn volume(instance: &Instance) -> Option<Vec<Mapped>> {
+    let spec = read_attributes(&Block::of(instance), &VOLUME);
     let id = id(&instance.attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "volume", id, spec))])
+    Some(vec![Mapped::Resource(desired(instance, "volume", id, spec))])
 }
 
-pub(super) fn volume_attachment(instance: &Instance) -> Option<Vec<Said>> {
+pub(super) fn volume_attachment(instance: &Instance) -> Option<Vec<Mapped>> {
     let volume = id(&instance.attributes, "volume_id")?;
     let droplet = id_number(instance.attributes.get("droplet_id")?)?;
     Some(vec![
-        Said::Part(Part {
+        Mapped::Part(Part {
             kind: "droplet",
             provider_id: droplet.to_string(),
             field: "volume_ids",
@@ -58,7 +58,7 @@ pub(super) fn volume_attachment(instance: &Instance) -> Option<Vec<Said>> {
             strength: Strength::Declared,
             address: instance.address.clone(),
         }),
-        Said::Part(Part {
+        Mapped::Part(Part {
             kind: "volume",
             provider_id: volume,
             field: "droplet_ids",
@@ -69,23 +69,26 @@ pub(super) fn volume_attachment(instance: &Instance) -> Option<Vec<Said>> {
     ])
 }
 
-const SNAPSHOT: [Row; 2] = [("name", "name", Take::Text), ("tags", "tags", Take::Tags)];
+const SNAPSHOT: [Row; 2] = [
+    ("name", "name", Conversion::Text),
+    ("tags", "tags", Conversion::Tags),
+];
 
-pub(super) fn snapshot(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&Block::of(instance), &SNAPSHOT);
+pub(super) fn snapshot(instance: &Instance) -> Option<Vec<Mapped>> {
+    let spec = read_attributes(&Block::of(instance), &SNAPSHOT);
     let id = id(&instance.attributes, "id")?;
-    Some(vec![Said::Resource(desired(instance, "snapshot", id, spec))])
+    Some(vec![Mapped::Resource(desired(instance, "snapshot", id, spec))])
 }
 
 const IMAGE: [Row; 4] = [
-    ("name", "name", Take::Text),
-    ("description", "description", Take::Text),
-    ("distribution", "distribution", Take::Text),
-    ("tags", "tags", Take::Tags),
+    ("name", "name", Conversion::Text),
+    ("description", "description", Conversion::Text),
+    ("distribution", "distribution", Conversion::Text),
+    ("tags", "tags", Conversion::Tags),
 ];
 
-pub(super) fn image(instance: &Instance) -> Option<Vec<Said>> {
-    let spec = take(&Block::of(instance), &IMAGE);
+pub(super) fn image(instance: &Instance) -> Option<Vec<Mapped>> {
+    let spec = read_attributes(&Block::of(instance), &IMAGE);
     let id = id(&instance.attributes, "image_id").or_else(|| id(&instance.attributes, "id"))?;
-    Some(vec![Said::Resource(desired(instance, "image", id, spec))])
+    Some(vec![Mapped::Resource(desired(instance, "image", id, spec))])
 }

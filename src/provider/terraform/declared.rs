@@ -106,7 +106,11 @@ fn is_list(field: &str) -> bool {
 /// a declaration is removed, so that it is not compared. Each declaration comes with the name of its state.
 ///
 /// Returns a message for each field whose strongest declarations disagree. Such a field is not compared either.
-pub fn put_into(kind: &str, spec: &mut Map<String, Value>, declared: &[(&str, &Declaration)]) -> Vec<String> {
+pub fn apply_declarations(
+    kind: &str,
+    spec: &mut Map<String, Value>,
+    declared: &[(&str, &Declaration)],
+) -> Vec<String> {
     let mut disagreements = Vec::new();
     for field in traits::kind(kind).declared_elsewhere {
         spec.remove(*field);
@@ -178,7 +182,7 @@ mod tests {
     fn put(kind: &str, spec: Value, declared: &[Declaration]) -> (Value, Vec<String>) {
         let mut spec = spec.as_object().unwrap().clone();
         let named: Vec<(&str, &Declaration)> = declared.iter().map(|declared| ("l-1", declared)).collect();
-        let disagreements = put_into(kind, &mut spec, &named);
+        let disagreements = apply_declarations(kind, &mut spec, &named);
         (spec.into(), disagreements)
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 
 use super::Desired;
 use super::instance::Instance;
-use super::schema::{Silence, is_silent, silence_of};
+use super::schema::{EmptyMeaning, is_empty_value, meaning_if_empty};
 use crate::domain::equality::is_unset;
 use crate::domain::not_compared::NotCompared;
 use crate::provider::normalize;
@@ -14,7 +14,7 @@ pub(super) const DEFAULT_POOL: &str = "node_pool";
 
 /// How an attribute is converted to a field. A value of an unexpected type is dropped.
 #[derive(Clone, Copy)]
-pub(super) enum Take {
+pub(super) enum Conversion {
     /// An unchanged string.
     Text,
     /// An unchanged string. An empty string is dropped.
@@ -50,7 +50,7 @@ pub(super) enum Take {
 }
 
 /// An attribute, its field, and the conversion.
-pub(super) type Row = (&'static str, &'static str, Take);
+pub(super) type Row = (&'static str, &'static str, Conversion);
 
 /// A block of an instance. The instance itself is the block with an empty path.
 #[derive(Clone)]
@@ -64,15 +64,15 @@ pub(super) struct Block<'a> {
 /// The meaning of an attribute.
 pub(super) enum Meaning<'a> {
     /// The expected value is this value.
-    Says(&'a Value),
+    Value(&'a Value),
     /// The value must be unset. Contains the empty value of the attribute, if it has one.
     Unset(Option<&'a Value>),
     /// The expected value is this default.
     Default(&'static Value),
     /// The value is not compared. The import reports the attribute as not compared.
-    Open,
+    NotCompared,
     /// There is no value to compare. The import does not report the attribute.
-    Nothing,
+    Absent,
 }
 
 impl<'a> Block<'a> {
@@ -109,18 +109,18 @@ impl<'a> Block<'a> {
     pub(super) fn meaning(&self, name: &str) -> Meaning<'a> {
         let value = self.attributes.get(name);
         let of_resource = self.path.is_empty() || self.path == DEFAULT_POOL;
-        match silence_of(self.type_name, &self.path, name) {
-            Silence::Nothing => match value {
-                None | Some(Value::Null) => Meaning::Nothing,
-                Some(value) => Meaning::Says(value),
+        match meaning_if_empty(self.type_name, &self.path, name) {
+            EmptyMeaning::Absent => match value {
+                None | Some(Value::Null) => Meaning::Absent,
+                Some(value) => Meaning::Value(value),
             },
             silence => match value {
-                Some(value) if !is_silent(Some(value)) => Meaning::Says(value),
-                None if of_resource => Meaning::Open,
+                Some(value) if !is_empty_value(Some(value)) => Meaning::Value(value),
+                None if of_resource => Meaning::NotCompared,
                 _ => match silence {
-                    Silence::Unset => Meaning::Unset(value),
-                    Silence::Default(default) => Meaning::Default(default),
-                    Silence::Open | Silence::Nothing => Meaning::Open,
+                    EmptyMeaning::Unset => Meaning::Unset(value),
+                    EmptyMeaning::Default(default) => Meaning::Default(default),
+                    EmptyMeaning::NotCompared | EmptyMeaning::Absent => Meaning::NotCompared,
                 },
             },
         }
@@ -140,15 +140,15 @@ pub(super) struct Reading {
 }
 
 /// Reads the attributes in `rows` from a block.
-pub(super) fn take(block: &Block<'_>, rows: &[Row]) -> Reading {
+pub(super) fn read_attributes(block: &Block<'_>, rows: &[Row]) -> Reading {
     let mut reading = Reading::default();
     for (from, to, how) in rows {
         let value = match block.meaning(from) {
-            Meaning::Says(value) => match field(value, *how) {
+            Meaning::Value(value) => match field(value, *how) {
                 Some(value) => value,
                 // The table does not recognize a zero in a string as empty.
-                None if matches!(how, Take::Positive) => {
-                    reading.leave_open(block, from, to);
+                None if matches!(how, Conversion::Positive) => {
+                    reading.add_not_compared(block, from, to);
                     continue;
                 }
                 None => continue,
@@ -158,11 +158,11 @@ pub(super) fn take(block: &Block<'_>, rows: &[Row]) -> Reading {
                 .filter(is_unset)
                 .unwrap_or_default(),
             Meaning::Default(value) => value.clone(),
-            Meaning::Open => {
-                reading.leave_open(block, from, to);
+            Meaning::NotCompared => {
+                reading.add_not_compared(block, from, to);
                 continue;
             }
-            Meaning::Nothing => continue,
+            Meaning::Absent => continue,
         };
         reading.fields.insert((*to).to_owned(), value);
     }
@@ -171,7 +171,7 @@ pub(super) fn take(block: &Block<'_>, rows: &[Row]) -> Reading {
 
 impl Reading {
     /// Records that an attribute and its field are not compared.
-    pub(super) fn leave_open(&mut self, block: &Block<'_>, attribute: &str, field: &'static str) {
+    pub(super) fn add_not_compared(&mut self, block: &Block<'_>, attribute: &str, field: &'static str) {
         self.keys.push(field);
         self.open.push(block.attribute(attribute));
     }
@@ -192,9 +192,9 @@ impl Reading {
         let block = of.blocks(name).next();
         if block.is_none() {
             match of.meaning(name) {
-                Meaning::Open => self.leave_open(of, name, field),
+                Meaning::NotCompared => self.add_not_compared(of, name, field),
                 Meaning::Unset(_) => self.set(field, Value::Null),
-                Meaning::Says(_) | Meaning::Default(_) | Meaning::Nothing => {}
+                Meaning::Value(_) | Meaning::Default(_) | Meaning::Absent => {}
             }
         }
         block
@@ -230,7 +230,12 @@ impl Reading {
     }
 
     /// Adds paths of parts of `field` that are not compared, and the attributes that they come from.
-    pub(super) fn open_parts(&mut self, field: &str, paths: Vec<Vec<Value>>, attributes: Vec<String>) {
+    pub(super) fn add_not_compared_parts(
+        &mut self,
+        field: &str,
+        paths: Vec<Vec<Value>>,
+        attributes: Vec<String>,
+    ) {
         for path in paths {
             self.not_compared.add(field, path);
         }
@@ -238,30 +243,32 @@ impl Reading {
     }
 }
 
-fn field(value: &Value, how: Take) -> Option<Value> {
+fn field(value: &Value, how: Conversion) -> Option<Value> {
     let text = || value.as_str().filter(|text| !text.is_empty());
     match how {
-        Take::Text => Some(value.as_str()?.into()),
-        Take::Known => Some(text()?.into()),
-        Take::Slug => Some(normalize::slug(text()?).into()),
-        Take::Upper => Some(text()?.to_uppercase().into()),
-        Take::Capitalised => Some(normalize::capitalised(text()?).into()),
-        Take::Purpose => Some(normalize::purpose(text()?).into()),
-        Take::Url => Some(normalize::without_user(value.as_str()?).into()),
-        Take::Flag => Some(value.as_bool()?.into()),
-        Take::Number => number(value),
-        Take::Positive => number(value).filter(|number| number.as_f64().is_some_and(|number| number > 0.0)),
-        Take::Tags => Some(normalize::tags(texts(value)?).into()),
-        Take::KubernetesTags => Some(normalize::kubernetes_tags(texts(value)?).into()),
-        Take::Texts => {
+        Conversion::Text => Some(value.as_str()?.into()),
+        Conversion::Known => Some(text()?.into()),
+        Conversion::Slug => Some(normalize::slug(text()?).into()),
+        Conversion::Upper => Some(text()?.to_uppercase().into()),
+        Conversion::Capitalised => Some(normalize::capitalised(text()?).into()),
+        Conversion::Purpose => Some(normalize::purpose(text()?).into()),
+        Conversion::Url => Some(normalize::without_user(value.as_str()?).into()),
+        Conversion::Flag => Some(value.as_bool()?.into()),
+        Conversion::Number => number(value),
+        Conversion::Positive => {
+            number(value).filter(|number| number.as_f64().is_some_and(|number| number > 0.0))
+        }
+        Conversion::Tags => Some(normalize::tags(texts(value)?).into()),
+        Conversion::KubernetesTags => Some(normalize::kubernetes_tags(texts(value)?).into()),
+        Conversion::Texts => {
             let mut texts = texts(value)?;
             texts.sort_unstable();
             texts.dedup();
             Some(texts.into())
         }
-        Take::Ids => ids(value),
-        Take::Labels => map(value, str::to_owned, Value::is_string),
-        Take::Priorities => map(value, normalize::slug, Value::is_number),
+        Conversion::Ids => ids(value),
+        Conversion::Labels => map(value, str::to_owned, Value::is_string),
+        Conversion::Priorities => map(value, normalize::slug, Value::is_number),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::instance::Instance;
 use super::merge::Merge;
-use super::{NoState, Refused, Said, Skipped, State, Type, flat, never_synced, type_of};
+use super::{Mapped, Refused, Skipped, State, StateError, Type, flat, never_synced, type_of};
 use crate::provider::json::{Object, as_utf8};
 
 /// Maximum size of a state, in bytes.
@@ -62,13 +62,13 @@ struct Values<'a> {
 #[derive(Deserialize)]
 struct Module<'a> {
     #[serde(borrow, default)]
-    resources: Vec<Object<Shown<'a>>>,
+    resources: Vec<Object<ShownResource<'a>>>,
     #[serde(borrow, default)]
     child_modules: Vec<Module<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Shown<'a> {
+struct ShownResource<'a> {
     address: String,
     mode: Option<String>,
     #[serde(rename = "type")]
@@ -85,8 +85,8 @@ struct Shown<'a> {
 ///
 /// # Errors
 /// Returns the reason if the text is not a state that can be imported.
-pub fn parse(text: &[u8]) -> Result<State, NoState> {
-    let text = as_utf8(text).map_err(|why| NoState(why.to_owned()))?;
+pub fn parse(text: &[u8]) -> Result<State, StateError> {
+    let text = as_utf8(text).map_err(|why| StateError(why.to_owned()))?;
     if text.iter().all(u8::is_ascii_whitespace) {
         return refused("the file is empty");
     }
@@ -105,7 +105,7 @@ pub fn parse(text: &[u8]) -> Result<State, NoState> {
 ///
 /// # Errors
 /// The same as of [`parse`].
-pub fn parse_value(value: Value) -> Result<State, NoState> {
+pub fn parse_value(value: Value) -> Result<State, StateError> {
     match value {
         Value::Object(_) => parse(value.to_string().as_bytes()),
         _ => refused("this is JSON, but not a Terraform state: it is not an object"),
@@ -128,10 +128,10 @@ fn has_lines_of_a_wrapper(text: &[u8]) -> bool {
 }
 
 /// Converts an error of the parser without its message, which may quote the file.
-fn unreadable(error: &serde_json::Error) -> NoState {
+fn unreadable(error: &serde_json::Error) -> StateError {
     use serde_json::error::Category;
     let (line, column) = (error.line(), error.column());
-    NoState(match error.classify() {
+    StateError(match error.classify() {
         Category::Eof => format!("the file is incomplete: it ends at line {line}"),
         Category::Data => {
             format!("this is not a Terraform state: unexpected type at line {line}, column {column}")
@@ -140,11 +140,11 @@ fn unreadable(error: &serde_json::Error) -> NoState {
     })
 }
 
-fn refused<T>(why: impl Into<String>) -> Result<T, NoState> {
-    Err(NoState(why.into()))
+fn refused<T>(why: impl Into<String>) -> Result<T, StateError> {
+    Err(StateError(why.into()))
 }
 
-fn read(file: File<'_>) -> Result<State, NoState> {
+fn read(file: File<'_>) -> Result<State, StateError> {
     if file.encrypted_data.is_some() {
         return refused("the state is encrypted: import the output of `tofu show -json` instead");
     }
@@ -156,7 +156,7 @@ fn read(file: File<'_>) -> Result<State, NoState> {
     match (&file.version, &file.format_version) {
         (Some(version), _) => check_version(version)?,
         (None, Some(Value::String(format))) if format.starts_with("1.") || format.starts_with("0.") => {
-            return Ok(shown(file.values));
+            return Ok(read_show_output(file.values));
         }
         (None, Some(_)) => return refused("unknown format version of `terraform show -json`"),
         (None, None) => return refused("this is JSON, but not a Terraform state"),
@@ -177,7 +177,7 @@ fn read(file: File<'_>) -> Result<State, NoState> {
     Ok(state)
 }
 
-fn check_version(version: &Value) -> Result<(), NoState> {
+fn check_version(version: &Value) -> Result<(), StateError> {
     match version.as_i64() {
         Some(4) => Ok(()),
         Some(old @ ..=3) => refused(format!(
@@ -191,12 +191,12 @@ fn check_version(version: &Value) -> Result<(), NoState> {
 }
 
 /// Reads the output of `terraform show -json`. A stack of modules replaces recursion into nested modules.
-fn shown(values: Option<Values<'_>>) -> State {
+fn read_show_output(values: Option<Values<'_>>) -> State {
     let mut reader = Reader::default();
     let mut modules: Vec<Module<'_>> = values.and_then(|values| values.root_module).into_iter().collect();
     while let Some(module) = modules.pop() {
         for Object(resource) in module.resources {
-            reader.instance(Found {
+            reader.instance(AnyInstance {
                 address: resource.address,
                 managed: is_managed(resource.mode.as_deref()),
                 type_name: &resource.type_name,
@@ -217,7 +217,7 @@ fn is_managed(mode: Option<&str>) -> bool {
 }
 
 /// An instance in either format.
-struct Found<'r> {
+struct AnyInstance<'r> {
     address: String,
     managed: bool,
     type_name: &'r str,
@@ -236,7 +236,7 @@ fn names_volume(dependencies: Option<&Value>) -> bool {
         .any(|address| address.split('.').any(|part| part == "digitalocean_volume"))
 }
 
-impl Found<'_> {
+impl AnyInstance<'_> {
     /// Returns the readable attributes, and the reason if some are not readable.
     fn read(&self) -> (Map<String, Value>, Option<String>) {
         match (self.attributes, self.flat) {
@@ -314,7 +314,7 @@ impl Reader {
                 // JSON and Terraform quote strings in the same way.
                 Some(key) => format!("{base}[{key}]"),
             };
-            self.instance(Found {
+            self.instance(AnyInstance {
                 address,
                 managed: is_managed(resource.mode.as_deref()),
                 type_name: &resource.type_name,
@@ -327,7 +327,7 @@ impl Reader {
         }
     }
 
-    fn instance(&mut self, found: Found<'_>) {
+    fn instance(&mut self, found: AnyInstance<'_>) {
         if !found.managed {
             self.skipped.data += 1;
             return;
@@ -354,36 +354,36 @@ impl Reader {
             attributes,
             refers_to_volume: found.refers_to_volume,
         };
-        let said = (known.mapping)(&instance);
+        let mapped = (known.mapping)(&instance);
         let fault = fault.or_else(|| {
-            let nameless = said.is_none() && has_id;
+            let nameless = mapped.is_none() && has_id;
             nameless.then(|| "its attributes do not identify the resource".to_owned())
         });
-        match (said, fault) {
-            (said, Some(fault)) => self.faulty(known, instance.address, said, fault),
+        match (mapped, fault) {
+            (mapped, Some(fault)) => self.add_unreadable(known, instance.address, mapped, fault),
             (None, None) => self.skipped.without_id += 1,
-            (Some(said), None) if found.tainted => {
+            (Some(mapped), None) if found.tainted => {
                 self.skipped.tainted += 1;
-                self.merge.add_held(said, None);
+                self.merge.add_held(mapped, None);
             }
-            (Some(said), None) => match never_synced(found.type_name, &instance.attributes) {
-                Some(reason) => self.merge.refuse(said, reason),
-                None => self.merge.add(said),
+            (Some(mapped), None) => match never_synced(found.type_name, &instance.attributes) {
+                Some(reason) => self.merge.refuse(mapped, reason),
+                None => self.merge.add(mapped),
             },
         }
     }
 
     /// Adds an unreadable instance. The spec of its resource stays as it is.
-    fn faulty(&mut self, known: &Type, address: String, said: Option<Vec<Said>>, fault: String) {
-        if let Some(held) = known.holds {
+    fn add_unreadable(&mut self, known: &Type, address: String, mapped: Option<Vec<Mapped>>, fault: String) {
+        if let Some(held) = known.contained_kind {
             self.merge.hold_kind(held, address.clone(), fault.clone());
         }
-        match (said, known.kind) {
-            (Some(said), Some(_)) => self.merge.add_held(said, Some(&fault)),
+        match (mapped, known.kind) {
+            (Some(mapped), Some(_)) => self.merge.add_held(mapped, Some(&fault)),
             // Without an id, the instance may be any resource of the kind.
             (None, Some(kind)) => self.merge.hold_kind(kind, address, fault),
-            (said, None) => {
-                self.merge.add_held(said.unwrap_or_default(), None);
+            (mapped, None) => {
+                self.merge.add_held(mapped.unwrap_or_default(), None);
                 self.merge.refused.push(Refused {
                     kind: known.name.to_owned(),
                     provider_id: String::new(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::declared::{self, Declaration, Strength};
-use super::{Desired, Held, Refused, Said, State};
+use super::{Desired, Held, Mapped, Refused, State};
 use crate::domain::equality::loosely_equal;
 
 /// A declaration of an attachment, an assignment or a project about another resource.
@@ -31,12 +31,12 @@ pub(super) struct Merge {
 
 impl Merge {
     /// Adds an instance that is imported.
-    pub(super) fn add(&mut self, said: Vec<Said>) {
-        for said in said {
-            match said {
-                Said::Part(part) => self.declared.push(part.declaration()),
-                Said::Resource(resource) => {
-                    let resource = self.without_shared(resource);
+    pub(super) fn add(&mut self, mapped: Vec<Mapped>) {
+        for item in mapped {
+            match item {
+                Mapped::Part(part) => self.declared.push(part.declaration()),
+                Mapped::Resource(resource) => {
+                    let resource = self.extract_declarations(resource);
                     self.add_resource(resource);
                 }
             }
@@ -44,7 +44,7 @@ impl Merge {
     }
 
     /// Turns the fields that other Terraform resources may declare from fields of the spec into declarations.
-    fn without_shared(&mut self, mut resource: Desired) -> Desired {
+    fn extract_declarations(&mut self, mut resource: Desired) -> Desired {
         let Desired {
             kind,
             provider_id,
@@ -73,14 +73,14 @@ impl Merge {
     }
 
     /// Adds an instance whose spec stays as it is. `fault` is the reason, if it is an error.
-    pub(super) fn add_held(&mut self, said: Vec<Said>, fault: Option<&str>) {
-        for said in said {
-            match said {
-                Said::Resource(resource) => {
-                    let resource = self.without_shared(resource);
+    pub(super) fn add_held(&mut self, mapped: Vec<Mapped>, fault: Option<&str>) {
+        for item in mapped {
+            match item {
+                Mapped::Resource(resource) => {
+                    let resource = self.extract_declarations(resource);
                     self.hold(resource, fault.map(str::to_owned));
                 }
-                Said::Part(part) => self.declared.push(Declaration {
+                Mapped::Part(part) => self.declared.push(Declaration {
                     strength: Strength::Open,
                     ..part.declaration()
                 }),
@@ -99,9 +99,9 @@ impl Merge {
     }
 
     /// Adds an instance that is not imported.
-    pub(super) fn refuse(&mut self, said: Vec<Said>, reason: &str) {
-        for said in said {
-            if let Said::Resource(resource) = said {
+    pub(super) fn refuse(&mut self, mapped: Vec<Mapped>, reason: &str) {
+        for item in mapped {
+            if let Mapped::Resource(resource) = item {
                 self.refused.push(Refused {
                     kind: resource.kind.to_owned(),
                     provider_id: resource.provider_id,
@@ -143,7 +143,7 @@ impl Merge {
         }
         for ((kind, provider_id), desired) in &mut self.desired {
             let about = about.get(&(*kind, provider_id.as_str()));
-            declared::put_into(kind, &mut desired.spec, about.map_or(&[][..], Vec::as_slice));
+            declared::apply_declarations(kind, &mut desired.spec, about.map_or(&[][..], Vec::as_slice));
         }
         State {
             desired: self.desired.into_values().collect(),

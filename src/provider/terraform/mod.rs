@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-pub use self::declared::{Declaration, Strength, put_into};
+pub use self::declared::{Declaration, Strength, apply_declarations};
 pub use self::file::{MAX_STATE_BYTES, parse, parse_value};
 
 use self::instance::Instance;
@@ -36,7 +36,7 @@ pub(crate) const PROVIDER: &str = DIGITALOCEAN;
 /// The reason why a file cannot be imported. It has one line and contains no text of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct NoState(pub(crate) String);
+pub struct StateError(pub(crate) String);
 
 /// The content of a Terraform state.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -140,7 +140,7 @@ pub struct Skipped {
 }
 
 /// One result of mapping an instance.
-enum Said {
+enum Mapped {
     /// The desired state of a resource.
     Resource(Desired),
     /// A declaration about another resource.
@@ -148,7 +148,7 @@ enum Said {
 }
 
 /// Maps an instance of one type. Returns None if its attributes do not identify the resource.
-type Mapping = fn(&Instance) -> Option<Vec<Said>>;
+type Mapping = fn(&Instance) -> Option<Vec<Mapped>>;
 
 /// A Terraform type that is imported.
 #[derive(Clone, Copy)]
@@ -157,7 +157,7 @@ struct Type {
     /// The kind of the type's resources. None if its instances only declare fields of other resources.
     kind: Option<&'static str>,
     /// The kind of another resource that an instance contains.
-    holds: Option<&'static str>,
+    contained_kind: Option<&'static str>,
     mapping: Mapping,
 }
 
@@ -166,7 +166,7 @@ const fn of(kind: &'static str, name: &'static str, mapping: Mapping) -> Type {
     Type {
         name,
         kind: Some(kind),
-        holds: None,
+        contained_kind: None,
         mapping,
     }
 }
@@ -208,7 +208,7 @@ const TYPES: [Type; 26] = [
     part("digitalocean_floating_ip_assignment", network::assignment),
     Type {
         // The instance of a cluster contains its default node pool.
-        holds: Some("kubernetes_node_pool"),
+        contained_kind: Some("kubernetes_node_pool"),
         ..of(
             "kubernetes_cluster",
             "digitalocean_kubernetes_cluster",

@@ -32,15 +32,15 @@ const PREFIX: &str = "digitalocean_";
 
 /// The meaning of an empty attribute.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::provider) enum Silence {
+pub(in crate::provider) enum EmptyMeaning {
     /// The value must be unset.
     Unset,
     /// The value must be this default.
     Default(Value),
     /// The value is not compared.
-    Open,
+    NotCompared,
     /// None: the attribute is never empty, or it is never compared.
-    Nothing,
+    Absent,
 }
 
 /// An attribute or a block of a type.
@@ -53,7 +53,7 @@ pub(in crate::provider) struct Attribute {
     /// The value in the column `silence`.
     #[cfg(test)]
     pub(in crate::provider) word: &'static str,
-    pub(in crate::provider) silence: Silence,
+    pub(in crate::provider) silence: EmptyMeaning,
 }
 
 /// Attributes by the path of their block. The path of the type itself is empty.
@@ -81,13 +81,15 @@ static TYPES: LazyLock<BTreeMap<&'static str, Blocks>> = LazyLock::new(|| {
     types
 });
 
-fn silence(word: &str) -> Silence {
+fn silence(word: &str) -> EmptyMeaning {
     match word {
-        "unset" => Silence::Unset,
-        "open" | "inside" | "told" => Silence::Open,
+        "unset" => EmptyMeaning::Unset,
+        "open" | "inside" | "told" => EmptyMeaning::NotCompared,
         _ => match word.strip_prefix('=') {
-            Some(default) => serde_json::from_str(default).map_or(Silence::Nothing, Silence::Default),
-            None => Silence::Nothing,
+            Some(default) => {
+                serde_json::from_str(default).map_or(EmptyMeaning::Absent, EmptyMeaning::Default)
+            }
+            None => EmptyMeaning::Absent,
         },
     }
 }
@@ -101,15 +103,19 @@ pub(in crate::provider) fn attributes(type_name: &str, block: &str) -> &'static 
 }
 
 /// Returns the meaning of an empty attribute of a block.
-pub(in crate::provider) fn silence_of(type_name: &str, block: &str, name: &str) -> &'static Silence {
+pub(in crate::provider) fn meaning_if_empty(
+    type_name: &str,
+    block: &str,
+    name: &str,
+) -> &'static EmptyMeaning {
     attributes(type_name, block)
         .iter()
         .find(|attribute| attribute.name == name)
-        .map_or(&Silence::Nothing, |attribute| &attribute.silence)
+        .map_or(&EmptyMeaning::Absent, |attribute| &attribute.silence)
 }
 
 /// Returns whether a value is empty. `false` is not empty.
-pub(in crate::provider) fn is_silent(value: Option<&Value>) -> bool {
+pub(in crate::provider) fn is_empty_value(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Bool(_)) => false,

@@ -92,7 +92,7 @@ async fn with_declarations_in_txn(
 ) -> Result<Vec<Desired>> {
     locks::declarations_in_txn(txn, Lock::Share).await?;
     let keys: Vec<_> = wanted.iter().map(key).collect();
-    let others = declarations::of_others(txn, import, &keys).await?;
+    let others = declarations::declarations_of_others(txn, import, &keys).await?;
     let mut wanted = wanted.to_vec();
     for (desired, key) in wanted.iter_mut().zip(&keys) {
         let disagreements = declarations::put(import, &others, key, &mut desired.spec);
@@ -104,14 +104,14 @@ async fn with_declarations_in_txn(
 }
 
 /// A desired resource that was not refused.
-struct Asked<'a> {
+struct Admitted<'a> {
     row: &'a resources::Model,
     desired: &'a Desired,
     before: Option<StoredSpec>,
     record: bool,
 }
 
-impl Asked<'_> {
+impl Admitted<'_> {
     fn record(self, import: &Import<'_>) -> Option<NewSpec> {
         self.record.then(|| NewSpec {
             resource_id: self.row.id,
@@ -131,7 +131,7 @@ impl BatchResult {
         desired: &'a Desired,
         row: &'a resources::Model,
         specs: &Specs,
-    ) -> Option<Asked<'a>> {
+    ) -> Option<Admitted<'a>> {
         let before = specs.get(&row.id).cloned();
         let owner = || {
             let spec = before.as_ref().and_then(StoredSpec::whole);
@@ -164,7 +164,7 @@ impl BatchResult {
             }
         }
         self.unsynced += u64::from(is_unsynced(row.first_seen_at, row.gone_at));
-        Some(Asked {
+        Some(Admitted {
             row,
             desired,
             before,

@@ -26,7 +26,7 @@ use crate::domain::not_compared::NotCompared;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
 use crate::provider::check_identity;
-use crate::provider::terraform::{Declaration, State, Strength, put_into};
+use crate::provider::terraform::{Declaration, State, Strength, apply_declarations};
 use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
 use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
@@ -35,7 +35,7 @@ use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
 pub(super) type Declared = BTreeMap<Key, Vec<Declaration>>;
 
 /// Declarations of other states, each with the name of its state, by the resource that they are about.
-type OfOthers = BTreeMap<Key, Vec<(String, Declaration)>>;
+type OtherDeclarations = BTreeMap<Key, Vec<(String, Declaration)>>;
 
 /// Returns the declarations of a state by resource, and refuses those that are not valid.
 pub(super) fn of_state(state: &State) -> (Declared, Vec<RefusedResource>) {
@@ -86,12 +86,12 @@ pub(super) async fn subjects(db: &Db, import: &Import<'_>) -> Result<Vec<Key>> {
 }
 
 /// Returns the declarations of all other states about these resources.
-pub(super) async fn of_others<C: ConnectionTrait>(
+pub(super) async fn declarations_of_others<C: ConnectionTrait>(
     connection: &C,
     import: &Import<'_>,
     subjects: &[Key],
-) -> Result<OfOthers> {
-    let mut others = OfOthers::new();
+) -> Result<OtherDeclarations> {
+    let mut others = OtherDeclarations::new();
     for row in stored_about(connection, subjects).await? {
         if row.lineage != import.lineage {
             let subject = (row.kind.clone(), row.provider_id.clone());
@@ -105,7 +105,7 @@ pub(super) async fn of_others<C: ConnectionTrait>(
 /// Puts the declarations of all states about a resource into its spec. Returns a message for each conflict.
 pub(super) fn put(
     import: &Import<'_>,
-    others: &OfOthers,
+    others: &OtherDeclarations,
     subject: &Key,
     spec: &mut Map<String, Value>,
 ) -> Vec<String> {
@@ -114,7 +114,7 @@ pub(super) fn put(
     let others = others.get(subject).into_iter().flatten();
     let others = others.map(|(state, declared)| (state.as_str(), declared));
     let all: Vec<(&str, &Declaration)> = own.chain(others).collect();
-    put_into(&subject.0, spec, &all)
+    apply_declarations(&subject.0, spec, &all)
 }
 
 async fn stored_about<C: ConnectionTrait>(connection: &C, subjects: &[Key]) -> Result<Vec<table::Model>> {
@@ -160,16 +160,16 @@ pub(super) async fn declare_in_txn(
     if !import.dry_run {
         replace_in_txn(txn, import, subjects, mine).await?;
     }
-    let mut of_others = OfOthers::new();
+    let mut declarations_of_others = OtherDeclarations::new();
     for row in others {
         let subject = (row.kind.clone(), row.provider_id.clone());
         let state = row.lineage.clone();
-        of_others
+        declarations_of_others
             .entry(subject)
             .or_default()
             .push((state, declaration_of(row)));
     }
-    change_specs_in_txn(txn, import, subjects, &of_others).await
+    change_specs_in_txn(txn, import, subjects, &declarations_of_others).await
 }
 
 /// Replaces the stored declarations of this state. Declarations that did not change are not written.
@@ -223,7 +223,7 @@ fn row_of(import: &Import<'_>, declared: &Declaration) -> table::ActiveModel {
 }
 
 /// A spec of another state and its new content.
-struct OfAnother<'a> {
+struct ChangedSpec<'a> {
     row: &'a resources::Model,
     spec: Map<String, Value>,
     before: StoredSpec,
@@ -233,7 +233,7 @@ async fn change_specs_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
     subjects: &[Key],
-    others: &OfOthers,
+    others: &OtherDeclarations,
 ) -> Result<BatchResult> {
     let mut batch = BatchResult::default();
     let known = rows_of(txn, subjects).await?;
@@ -245,7 +245,7 @@ async fn change_specs_in_txn(
             .and_then(StoredSpec::whole)
             .filter(|spec| owning_state(spec).is_some());
         let Some(spec) = owned else {
-            batch.unattached += u64::from(names_a_stranger(import, subject));
+            batch.unattached += u64::from(names_unknown_resource(import, subject));
             continue;
         };
         // Later batches update the specs of this state.
@@ -277,7 +277,7 @@ async fn change_specs_in_txn(
             && changes(spec, &now)
         {
             let before = before.clone();
-            changed.push(OfAnother {
+            changed.push(ChangedSpec {
                 row,
                 spec: now,
                 before,
@@ -291,7 +291,7 @@ async fn change_specs_in_txn(
 async fn record_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
-    changed: Vec<OfAnother<'_>>,
+    changed: Vec<ChangedSpec<'_>>,
     batch: &mut BatchResult,
 ) -> Result<()> {
     batch.changed_elsewhere = changed.len() as u64;
@@ -327,7 +327,7 @@ async fn record_in_txn(
 /// Returns the spec with the declarations of all states, and the conflicts. Returns None if it is not an object.
 fn derived(
     import: &Import<'_>,
-    others: &OfOthers,
+    others: &OtherDeclarations,
     subject: &Key,
     spec: &provisioned::Model,
 ) -> Option<(Map<String, Value>, Vec<String>)> {
@@ -343,7 +343,7 @@ fn changes(spec: &provisioned::Model, now: &Map<String, Value>) -> bool {
 
 /// Returns whether an attachment, an assignment or `digitalocean_project_resources` of this state names a resource that
 /// this state does not contain.
-fn names_a_stranger(import: &Import<'_>, subject: &Key) -> bool {
+fn names_unknown_resource(import: &Import<'_>, subject: &Key) -> bool {
     let mut declared = import.declared.get(subject).into_iter().flatten();
     let names = declared.any(|one| one.strength == Strength::Declared && !one.is_mirrored());
     names && !import.here.contains(subject)

@@ -49,7 +49,7 @@ pub(super) async fn known_or_new_in_txn(
     for kind in kinds {
         locks::kind_in_txn(txn, PROVIDER, kind).await?;
     }
-    let rows: Vec<resources::ActiveModel> = new.into_iter().map(unseen).collect();
+    let rows: Vec<resources::ActiveModel> = new.into_iter().map(unsynced_row).collect();
     for chunk in rows.chunks(ROWS_PER_INSERT) {
         resources::Entity::insert_many(chunk.to_vec())
             .on_conflict(OnConflict::new().do_nothing().to_owned())
@@ -60,7 +60,7 @@ pub(super) async fn known_or_new_in_txn(
 }
 
 /// Returns the row of a resource that no listing has contained yet.
-fn unseen(desired: &Desired) -> resources::ActiveModel {
+fn unsynced_row(desired: &Desired) -> resources::ActiveModel {
     resources::ActiveModel {
         id: Set(Uuid::now_v7()),
         provider: Set(PROVIDER.to_owned()),
