@@ -1,4 +1,4 @@
-//! Baselines: record the live values of unmanaged resources as their specs.
+//! Baselines: specs that record the live values of unmanaged resources.
 
 use chrono::{DateTime, Utc};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
@@ -30,20 +30,20 @@ pub struct Baseline {
     pub recorded: Vec<provisioned::Model>,
     /// Resources whose live values are not a valid spec.
     pub skipped: Vec<SkippedResource>,
-    /// Whether more resources match, which the same call would record next.
+    /// Whether more resources match. Another call with the same filter records them.
     pub more: bool,
 }
 
 /// A resource for which no spec was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedResource {
-    /// The resource.
+    /// Id of the resource.
     pub resource_id: Uuid,
-    /// Its kind, if that can be read.
+    /// Its kind, if the column decodes.
     pub kind: Option<String>,
-    /// Its name, if that can be read.
+    /// Its name, if the column decodes.
     pub name: Option<String>,
-    /// The reason.
+    /// The reason why no spec was recorded.
     pub reason: String,
 }
 
@@ -83,7 +83,8 @@ async fn baseline_in_txn(
     let mut done = Baseline::default();
     let mut after = None;
     loop {
-        // Skipped resources do not count towards the limit, or a call could never get past them.
+        // Skipped resources do not count towards the limit. Otherwise a call could return nothing but skipped
+        // resources, and so would every later call.
         let room = MAX_BASELINE - done.recorded.len();
         let mut ids = next_ids(txn, unmanaged, after, room + 1).await?;
         done.more = ids.len() > room;
@@ -101,7 +102,7 @@ async fn baseline_in_txn(
     }
 }
 
-/// Selects the resources that may be recorded, in the order of ids.
+/// Selects the matching resources that are not settling, in the order of ids.
 fn recordable(txn: &DatabaseTransaction, unmanaged: &ResourceFilter) -> Result<Select<resources::Entity>> {
     Ok(select(txn, unmanaged)?
         // The values of a settling resource are temporary.
@@ -128,7 +129,8 @@ async fn next_ids(
     Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
 }
 
-/// Locks the resources, and returns the specs with their current live values.
+/// Locks the resources and returns a spec with the live values of each. Resources whose live values are not a valid
+/// spec are added to `skipped`.
 async fn specs_in_txn(
     txn: &DatabaseTransaction,
     unmanaged: &ResourceFilter,
@@ -143,7 +145,7 @@ async fn specs_in_txn(
     for row in &rows {
         let resource_id = column(row, "", "id")?;
         let before = stored.remove(&resource_id);
-        // A spec was recorded since the ids were read.
+        // Another transaction recorded a spec after the ids were read.
         if before.as_ref().is_some_and(StoredSpec::is_active) {
             continue;
         }

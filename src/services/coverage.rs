@@ -12,7 +12,7 @@ use crate::error::Result;
 /// The coverage of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct KindCoverage {
-    /// The provider.
+    /// The provider of the kind.
     pub provider: String,
     /// Kind within the provider.
     pub kind: String,
@@ -28,7 +28,7 @@ pub struct KindCoverage {
     pub missing: i64,
 }
 
-/// Returns the coverage of every kind with resources, with one statement.
+/// Returns the coverage of every kind with managed, unmanaged or owned resources. Runs one statement.
 pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCoverage>> {
     let rows = resources::Entity::find()
         .select_only()

@@ -10,30 +10,30 @@ use sea_orm::{
 use super::inbox::DriftFilter;
 use crate::error::Result;
 
-/// Maximum number of values in a list: longer lists are not useful to scroll through.
+/// Maximum number of values per facet. Longer lists are not useful to scroll through.
 const MOST: u64 = 100;
 
 /// A value and the number of drifts that have it.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub(crate) struct FacetCount {
-    /// The value, in the form of a filter.
+    /// The value to set in a [`DriftFilter`].
     pub value: String,
-    /// The number of drifts that have it.
+    /// The number of drifts with this value.
     pub count: i64,
 }
 
-/// The facets of the drifts that match a filter, most frequent first, at most 100 of each.
+/// The facets of the drifts that match a filter: at most 100 values per facet, most frequent first.
 #[derive(Clone, Debug)]
 pub(crate) struct DriftFacets {
-    /// Kinds of their resources; the kind in the filter is ignored.
+    /// Kinds of the resources. The kind in the filter is ignored.
     pub resource_kinds: Vec<FacetCount>,
-    /// Regions of their resources; the region in the filter is ignored.
+    /// Regions of the resources. The region in the filter is ignored.
     pub regions: Vec<FacetCount>,
-    /// Their fields; the field in the filter is ignored.
+    /// Fields of the drifts. The field in the filter is ignored.
     pub fields: Vec<FacetCount>,
 }
 
-/// Counts the facets, with three statements.
+/// Counts the values of each facet among the drifts that match `filter`. Runs three statements.
 ///
 /// # Errors
 ///

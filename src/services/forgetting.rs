@@ -1,4 +1,4 @@
-//! Deleting a resource with everything that is stored about it.
+//! Forgets resources: deletes a resource and everything that is stored about it.
 
 use std::collections::BTreeMap;
 
@@ -23,36 +23,33 @@ use crate::domain::retention::{Remains, Worth, decide_forget, is_decided, is_dec
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
-/// Which resource to forget.
+/// A request to forget a resource.
 #[derive(Clone, Debug)]
 pub(crate) struct Forget {
-    /// The resource.
     pub resource_id: Uuid,
-    /// Reason, for later readers.
+    /// The reason, which is kept in the record of the forgotten resource.
     pub note: Option<String>,
-    /// Whether the decisions that people made about it go too.
+    /// Whether to delete the resource even if people made decisions about it.
     pub include_history: bool,
 }
 
-/// How many rows were deleted.
+/// The number of deleted rows, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Removed {
-    /// Resources.
     pub resources: u64,
-    /// Specs, all of them retired.
+    /// Retired specs.
     pub specs: u64,
-    /// Drifts.
     pub drifts: u64,
-    /// Events.
     pub events: u64,
 }
 
-/// Deletes a resource that is gone or was never listed, with its retired spec, its drifts and its events, in the
-/// name of `actor`. The row that is returned is what remains.
+/// Deletes a gone or unsynced resource with its retired spec, drifts and events, as a decision of `actor`. Returns the
+/// record of the forgotten resource, which is kept.
 ///
 /// # Errors
-/// NOT_FOUND for an unknown resource; NOT_FORGETTABLE if the cloud has it, a spec is in force, or people decided
-/// about it and `include_history` is false; BAD_USER_INPUT for a note that may not enter.
+///
+/// NOT_FOUND for an unknown resource; NOT_FORGETTABLE if the resource exists in the cloud, if a spec is in force, or if
+/// people made decisions about it and `include_history` is false; BAD_USER_INPUT if the note cannot be stored.
 pub(crate) async fn forget_resource(
     db: &Db,
     actor: &str,
@@ -70,7 +67,7 @@ pub(crate) async fn forget_resource(
             .one(&*txn)
             .await?
             .ok_or(Error::NotFound("resource"))?;
-        // The lock prevents that a sync reads a row of this kind while it is deleted.
+        // The lock keeps a sync from reading a row of this kind while it is deleted.
         locks::kind_in_txn(&txn, &provider, &kind).await?;
         let resource = locks::resource_in_txn(&txn, forget.resource_id, Lock::Update).await?;
         let mut remains = remains_in_txn(&txn, &[resource.id]).await?;
@@ -94,8 +91,8 @@ pub(crate) async fn forget_resource(
     .await
 }
 
-/// Locks resources of kinds that are locked, and their specs, each in the order of ids, and reads what decides
-/// whether they may be deleted. A resource that does not exist is not in the answer.
+/// Locks resources, then their specs, each in the order of ids, and returns the facts that decide whether a resource
+/// may be deleted. The caller has locked the kinds. A resource that does not exist is left out.
 pub(super) async fn remains_in_txn(
     txn: &DatabaseTransaction,
     ids: &[Uuid],
@@ -113,7 +110,7 @@ pub(super) async fn remains_in_txn(
     let mut remains = BTreeMap::new();
     for row in txn.query_all_raw(rows).await? {
         let time = |name| column::<Option<DateTime<Utc>>>(&row, "", name);
-        // Times that do not decode say nothing, so the resource stays.
+        // A resource whose times do not decode is left out, so that it is not deleted.
         if let (Ok(id), Ok(first_seen_at), Ok(gone_at)) = (
             column::<Uuid>(&row, "", "id"),
             time("first_seen_at"),
@@ -132,7 +129,7 @@ pub(super) async fn remains_in_txn(
             continue;
         };
         of_resource.retired_at = spec.whole().and_then(|spec| spec.retired_at);
-        // Of a row that does not decode it is not known when it was retired.
+        // A spec that does not decode counts as in force, because it is unknown whether and when it was retired.
         of_resource.has_spec = spec.is_active() || matches!(spec, StoredSpec::Broken { .. });
     }
     count_decisions_in_txn(txn, ids, &mut remains).await?;
@@ -154,7 +151,7 @@ async fn count_decisions_in_txn(
         let resource: Uuid = column(&row, "", "resource_id")?;
         match column::<DriftStatus>(&row, "", "status") {
             Ok(status) if is_decided(status) => *decided.entry(resource).or_default() += 1,
-            // A status that this version does not know is no reason to delete the row.
+            // An unknown status, such as one of a newer version, counts as open, so that a purge keeps the row.
             Ok(_) | Err(_) => {
                 if let Some(remains) = remains.get_mut(&resource) {
                     remains.has_open_drift = true;
@@ -185,14 +182,14 @@ async fn count_decisions_in_txn(
     Ok(())
 }
 
-/// All events but those that report what was observed: also those of types that only a newer version knows.
+/// Returns the condition that an event may be a decision. Event types of newer versions match too.
 fn unless_observed() -> Condition {
     let observed = EventType::iter().filter(|event_type| worth(*event_type) != Worth::Decision);
     Condition::all()
         .add(events::Column::EventType.is_not_in(observed.map(|event_type| event_type.to_value())))
 }
 
-/// Deletes resources that are locked, with everything that refers to them.
+/// Deletes locked resources with their specs, drifts and events.
 pub(super) async fn remove_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Result<Removed> {
     if ids.is_empty() {
         return Ok(Removed::default());
@@ -210,17 +207,17 @@ pub(super) async fn remove_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Re
     })
 }
 
-/// Newest first.
 pub(crate) const NEWEST_FIRST: Order<forgotten::Column> = Order {
     time: Some(forgotten::Column::ForgottenAt),
     id: forgotten::Column::Id,
     descending: true,
 };
 
-/// One page of what remains of forgotten resources.
+/// Returns one page of the records of forgotten resources, newest first.
 ///
 /// # Errors
-/// If the database fails.
+///
+/// The database is unavailable.
 pub(crate) async fn list<C: ConnectionTrait>(
     connection: &C,
     request: &PageRequest,
@@ -228,18 +225,20 @@ pub(crate) async fn list<C: ConnectionTrait>(
     page::fetch(connection, forgotten::Entity::find(), NEWEST_FIRST, request).await
 }
 
-/// How many resources operators had forgotten.
+/// Returns the number of records of forgotten resources.
 ///
 /// # Errors
-/// If the database fails.
+///
+/// The database is unavailable.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C) -> Result<i64> {
     page::count(connection, forgotten::Entity::find(), forgotten::Column::Id).await
 }
 
-/// What remains under this id.
+/// Returns the record with this id.
 ///
 /// # Errors
-/// If the database fails.
+///
+/// The database is unavailable.
 pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<forgotten::Model>> {
     page::find_one(connection, forgotten::Entity::find_by_id(id)).await
 }

@@ -1,7 +1,7 @@
-//! The use-cases, one noun a file: gather, let [`crate::domain`] decide, write.
+//! Use cases. A function reads rows, lets [`crate::domain`] decide what to change, and writes the changes.
 //!
-//! A function that is given a [`crate::db::Db`] owns its transactions. One that is given a transaction says
-//! so by `_in_txn` in its name. Locks are taken in one order everywhere: kind, resource, spec, drift.
+//! A function that takes a [`crate::db::Db`] owns its transactions. A function whose name ends in `_in_txn` runs in the
+//! transaction of its caller. Locks are always taken in this order: kind, resource, spec, drift.
 
 pub mod acceptance;
 pub mod baseline;

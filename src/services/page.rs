@@ -1,5 +1,5 @@
-//! Pages by keyset: a page begins after the last row of the previous one. Its cost does not depend on its position, and
-//! rows that are added or removed do not shift a page.
+//! Keyset pagination: a page begins after the last row of the previous one. The cost of a page does not depend on its
+//! position, and rows that are added or removed do not shift it.
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{
@@ -15,35 +15,35 @@ use uuid::Uuid;
 use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
-/// SQLite joins at most 500 selects by UNION ALL.
+/// Maximum number of pages that one statement reads. SQLite allows at most 500 selects in a UNION ALL.
 const PAGES_PER_STATEMENT: usize = 200;
 
-/// Where a row stands in an order. Times that are not set come after all others.
+/// The position of a row in an [`Order`]. Unset times come after all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
-    /// The time that is ordered by, if the order has one and the row has it.
+    /// The value of the time column; None if the order has no such column or the value is unset.
     #[serde(rename = "t")]
     pub time: Option<DateTime<Utc>>,
-    /// Breaks ties.
+    /// The id of the row, which breaks ties between equal times.
     #[serde(rename = "i")]
     pub id: Uuid,
 }
 
-/// What part of a list is wanted.
+/// The part of a list to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PageRequest {
-    /// Most rows on the page.
+    /// Maximum number of rows.
     pub limit: u64,
-    /// Whether the last rows are wanted and not the first.
+    /// Whether to read the last matching rows instead of the first.
     pub backward: bool,
-    /// Only rows behind this one.
+    /// Reads only rows after this position.
     pub after: Option<Key>,
-    /// Only rows before this one.
+    /// Reads only rows before this position.
     pub before: Option<Key>,
 }
 
 impl PageRequest {
-    /// The first rows.
+    /// Requests the first `limit` rows of a list.
     pub fn first(limit: u64) -> Self {
         Self {
             limit,
@@ -54,33 +54,33 @@ impl PageRequest {
     }
 }
 
-/// An order that has no ties: by a time, if one is given, and by id.
+/// A total order of rows: by a time column, if one is set, and then by id.
 #[derive(Clone, Copy, Debug)]
 pub struct Order<C> {
     /// Column of the time; None orders by id alone.
     pub time: Option<C>,
     /// Column of the id.
     pub id: C,
-    /// Newest first.
+    /// Whether the newest rows come first.
     pub descending: bool,
 }
 
-/// A page of rows in the order of the list, for forward and backward requests alike.
+/// A page of rows. The rows are in the order of the list, also if the request is backward.
 #[derive(Clone, Debug)]
 pub struct Page<M> {
-    /// The rows with their places.
+    /// The rows with their positions.
     pub rows: Vec<(Key, M)>,
-    /// Place of the first row that was read, also if it did not decode.
+    /// Position of the first row that was read, even if that row does not decode.
     pub start: Option<Key>,
-    /// Place of the last row that was read, also if it did not decode.
+    /// Position of the last row that was read, even if that row does not decode.
     pub end: Option<Key>,
-    /// Whether rows follow.
+    /// Whether more rows follow this page.
     pub has_next: bool,
-    /// Whether rows precede.
+    /// Whether rows precede this page.
     pub has_previous: bool,
 }
 
-/// Reads the one row that the select yields. Returns None if there is none or it does not decode.
+/// Returns the row of a select that yields at most one. Returns None if there is no row or it does not decode.
 ///
 /// # Errors
 ///
@@ -103,7 +103,8 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    // Rows without a place, which other programs left there: read, and nowhere to go on from.
+    // Rows whose key does not decode, which other programs may have written, are not part of a page but use up the
+    // limit. The limit is raised by this number to make up for them.
     let mut placeless = 0;
     loop {
         let limit = request.limit + 1 + placeless;
@@ -118,7 +119,7 @@ where
     }
 }
 
-/// Whether rows that have no place took that of others.
+/// Returns whether rows whose key does not decode used up the limit, so that rows of the page may be missing.
 fn is_cut_short<E: EntityTrait>(
     rows: &[QueryResult],
     order: Order<E::Column>,
@@ -129,8 +130,7 @@ fn is_cut_short<E: EntityTrait>(
     rows.len() as u64 >= limit && placed.count() as u64 <= request.limit
 }
 
-/// Reads several pages of one table in as few statements as the database allows: one for up to 200 pages.
-/// The answer is in the order of the requests.
+/// Reads several pages of one table, with one statement per 200 pages. Returns them in the order of the requests.
 pub(crate) async fn fetch_many<E, C>(
     connection: &C,
     requests: Vec<(Select<E>, PageRequest)>,
@@ -158,7 +158,7 @@ where
                 pages.push(fetch(connection, select.clone(), order, request).await?);
                 continue;
             }
-            // UNION ALL promises no order.
+            // UNION ALL does not guarantee an order.
             let reversed = order.descending != request.backward;
             rows.sort_by(|a, b| {
                 let ordering = place(&key_of::<E>(a, order)).cmp(&place(&key_of::<E>(b, order)));
@@ -170,7 +170,7 @@ where
     Ok(pages)
 }
 
-/// How many rows there are.
+/// Counts the rows of a select.
 pub(crate) async fn count<E, C>(connection: &C, select: Select<E>, id: E::Column) -> Result<i64>
 where
     E: EntityTrait,
@@ -185,7 +185,7 @@ where
     Ok(count.unwrap_or_default())
 }
 
-/// How many rows each parent has. Parents without any are not in the answer.
+/// Counts the rows of each parent. Parents without rows are left out.
 pub(crate) async fn count_by_parent<E, C>(
     connection: &C,
     select: Select<E>,
@@ -206,12 +206,12 @@ where
     Ok(counts)
 }
 
-/// All rows of one parent.
+/// Selects the rows of one parent.
 pub(crate) fn of_parent<E: EntityTrait>(parent: E::Column, id: Uuid) -> Select<E> {
     E::find().filter(parent.eq(id))
 }
 
-/// All rows of several parents.
+/// Selects the rows of several parents.
 pub(crate) fn of_parents<E: EntityTrait>(parent: E::Column, ids: &[Uuid]) -> Select<E> {
     E::find().filter(parent.is_in(ids.iter().copied()))
 }
@@ -227,7 +227,7 @@ fn narrowed<E: EntityTrait>(
     if let Some(key) = &request.before {
         select = select.filter(beyond(order, key, order.descending));
     }
-    // Times that are not set are the greatest, which is PostgreSQL's own order and the index's.
+    // Unset times are the greatest, as in PostgreSQL's default order and in its indexes.
     let (direction, nulls) = if order.descending == request.backward {
         (Direction::Asc, NullOrdering::Last)
     } else {
@@ -239,8 +239,9 @@ fn narrowed<E: EntityTrait>(
     select.order_by(order.id, direction)
 }
 
-/// Rows that stand beyond `key`, on the greater side or on the lesser. A row value, since both databases
-/// walk an index by it and not by the equivalent `a < x OR (a = x AND b < y)`.
+/// Returns the condition that a row has a greater key than `key` if `greater` is set, otherwise a lesser one. The
+/// condition is a row value such as `(a, b) < (x, y)`, because both databases use an index for it. They use none for
+/// the equivalent `a < x OR (a = x AND b < y)`.
 pub(super) fn beyond<C: ColumnTrait>(order: Order<C>, key: &Key, greater: bool) -> Condition {
     let id = Expr::col(order.id.as_column_ref());
     let compared = |column: Expr, value: Expr| {
@@ -299,7 +300,7 @@ fn key_of<E: EntityTrait>(row: &QueryResult, order: Order<E::Column>) -> Option<
     })
 }
 
-/// The place of a key for sorting: unset times last.
+/// Returns the sort key of a position: unset times come last.
 fn place(key: &Option<Key>) -> Option<(bool, Option<DateTime<Utc>>, Uuid)> {
     key.map(|key| (key.time.is_none(), key.time, key.id))
 }

@@ -20,7 +20,7 @@ use crate::provider::traits;
 /// A request to retire a spec.
 #[derive(Clone, Copy, Debug)]
 pub struct RetireSpec {
-    /// The resource.
+    /// Id of the resource whose spec is retired.
     pub resource_id: Uuid,
     /// The version that the caller saw.
     pub expected_version: i32,
@@ -29,7 +29,7 @@ pub struct RetireSpec {
 /// The result of a retirement.
 #[derive(Clone, Debug)]
 pub struct Retired {
-    /// The resource, which has no spec in force any more.
+    /// The resource, which no longer has a spec in force.
     pub resource: resources::Model,
     /// The version of the retired spec.
     pub version: i32,
@@ -92,8 +92,8 @@ async fn close_in_txn(
     Ok(())
 }
 
-/// Retires locked specs with a constant number of statements. Their versions rise, so that a later spec of the
-/// resource continues from them.
+/// Retires locked specs in bulk and increments their versions, so that a later spec of the resource continues from
+/// them.
 pub async fn retire_in_txn(
     txn: &DatabaseTransaction,
     specs: &[provisioned::Model],
@@ -103,8 +103,8 @@ pub async fn retire_in_txn(
     retire_for_in_txn(txn, specs, None, actor, now).await
 }
 
-/// Retires locked specs. If the resources left a Terraform state, the events name it as the source, because the
-/// retirement is not a person's decision.
+/// Retires locked specs. `state` is the Terraform state that the resources left, if an import retires them. The events
+/// name it as the source, because such a retirement is not a person's decision.
 pub(super) async fn retire_for_in_txn(
     txn: &DatabaseTransaction,
     specs: &[provisioned::Model],

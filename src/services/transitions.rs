@@ -24,13 +24,12 @@ pub(crate) const TRANSITIONS: [EventType; 4] = [
 /// The current state of a drift that an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Changed {
-    /// The drift.
     pub drift: drift::Model,
-    /// The fields of its resource that a filter tests.
+    /// The fields of its resource that a [`inbox::DriftFilter`] tests.
     pub resource: FilteredResource,
 }
 
-/// Returns the ids of at most `limit` transitions since `from`, in no order. It reads the index and not the table.
+/// Returns the ids of at most `limit` events about drifts since `from`, in any order. The query reads only an index.
 pub(crate) async fn transitions_since<C: ConnectionTrait>(
     connection: &C,
     from: DateTime<Utc>,
@@ -44,12 +43,12 @@ pub(crate) async fn transitions_since<C: ConnectionTrait>(
         .limit(limit)
         .build(connection.get_database_backend());
     let rows = connection.query_all_raw(select).await?;
-    // This program writes no event whose id does not decode.
+    // Only another program can have written an id that does not decode. Such an event is ignored.
     Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
 }
 
-/// Returns the drifts that these events are about, each once, in the order of their last events, with three
-/// statements. A drift is left out if its row or that of its resource does not decode.
+/// Returns each drift that the events are about once, in the order of its last event. A drift is left out if its row or
+/// that of its resource does not decode. Runs three statements.
 pub(crate) async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) -> Result<Vec<Changed>> {
     let told = events::Entity::find().filter(events::Column::Id.is_in(happened.iter().copied()));
     let mut told = decodable(told, connection).await?.0;
