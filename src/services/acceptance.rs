@@ -23,7 +23,7 @@ use crate::provider::traits;
 /// A request to accept a drift.
 #[derive(Clone, Debug)]
 pub struct AcceptDrift {
-    /// The drift.
+    /// Id of the drift.
     pub drift_id: Uuid,
     /// The revision that the caller saw; None accepts any revision.
     pub revision: Option<i32>,
@@ -46,8 +46,9 @@ pub struct Accepted {
 ///
 /// # Errors
 ///
-/// NOT_FOUND; ALREADY_RESOLVED, SPEC_MOVED and LIVE_VALUE_MOVED as `decide_accept` finds (with LIVE_VALUE_MOVED the
-/// drift is refreshed nevertheless); BAD_USER_INPUT if the note or the new spec is not valid.
+/// NOT_FOUND if the drift does not exist; ALREADY_RESOLVED if it is not open; SPEC_MOVED if the spec no longer has its
+/// expected value; LIVE_VALUE_MOVED if its revision or the live value has changed (the row of the drift is updated
+/// nevertheless); BAD_USER_INPUT if the note or the new spec is not valid.
 pub async fn accept_drift(
     db: &Db,
     actor: &str,
@@ -57,7 +58,7 @@ pub async fn accept_drift(
     if let Some(note) = &accept.note {
         check_text("note", note, MAX_TEXT_BYTES)?;
     }
-    // The refusal that refreshes the drift has to be committed, so inside the transaction it is not an error.
+    // The transaction returns LIVE_VALUE_MOVED as a value, because the updated drift must be committed nevertheless.
     db.write_txn(|txn| async move { accept_in_txn(&txn, actor, accept, now).await })
         .await?
 }
@@ -120,7 +121,7 @@ async fn accept_in_txn(
     }))
 }
 
-/// Refreshes the drift, and returns the error with its current values.
+/// Updates the row of the drift, and returns the error with its current values.
 async fn refresh_in_txn(
     txn: &DatabaseTransaction,
     drift: cloud_drift::Model,

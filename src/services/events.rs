@@ -1,4 +1,4 @@
-//! The log of what happened to each resource.
+//! The log of the events of each resource.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::{self as events, EventType};
@@ -10,21 +10,21 @@ use super::page::{self, Order, Page, PageRequest};
 use crate::db::ROWS_PER_INSERT;
 use crate::error::Result;
 
-/// The name under which the server itself appears in the log.
+/// The actor of events that the server itself caused.
 pub const SYSTEM: &str = "system";
 
-/// Something that happened.
+/// An event to append to the log.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// To which resource.
+    /// Id of the resource.
     pub resource_id: Uuid,
-    /// What.
+    /// Type of the event.
     pub event_type: EventType,
-    /// Names what it is about; never a whole spec.
+    /// Details, such as the id of the drift. Never contains a whole spec.
     pub data: Value,
 }
 
-/// Appends to the log, all of it done by `actor` at `now`.
+/// Appends events to the log, all by `actor` at `now`.
 pub async fn append_in_txn(
     txn: &DatabaseTransaction,
     happened: Vec<NewEvent>,
@@ -50,14 +50,14 @@ pub async fn append_in_txn(
     }
 }
 
-/// Newest first.
 pub(crate) const NEWEST_FIRST: Order<events::Column> = Order {
     time: Some(events::Column::OccurredAt),
     id: events::Column::Id,
     descending: true,
 };
 
-/// One page of the log for each of several resources, in one statement that reads no more than the pages.
+/// Returns one page of events for each of several resources, newest first, with one statement that reads only these
+/// pages.
 pub(crate) async fn pages_of<C: ConnectionTrait>(
     connection: &C,
     requests: &[(Uuid, PageRequest)],
@@ -71,7 +71,7 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
     page::fetch_many(connection, selects.collect(), NEWEST_FIRST).await
 }
 
-/// How many events each resource has.
+/// Returns the number of events of each resource. Resources without events are left out.
 pub(crate) async fn counts_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],
@@ -84,7 +84,7 @@ pub(crate) async fn counts_of<C: ConnectionTrait>(
     .await
 }
 
-/// The event of this id.
+/// Returns the event with this id.
 pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<events::Model>> {
     page::find_one(connection, events::Entity::find_by_id(id)).await
 }

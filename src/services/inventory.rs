@@ -1,6 +1,6 @@
-//! A sync: replace the inventory by what a provider lists.
+//! Syncs: they list a provider and store the result as the inventory.
 //!
-//! Before anything is written, all kinds are compared with the stored rows, so that a listing that lacks too much
+//! Before the first write, all kinds are compared with the stored rows, so that a listing that lacks too many resources
 //! changes nothing. Then each kind is written in chunks, unless a newer listing of it is already stored. A stored
 //! resource that a complete listing lacks is gone only if the provider confirms that.
 
@@ -33,7 +33,7 @@ use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, i
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
 
-/// Maximum number of comparisons with a listing if other syncs keep changing the inventory.
+/// Maximum number of attempts to compare and claim the kinds while other syncs change them.
 const COMPARISONS: u32 = 5;
 
 /// The options of a sync.
@@ -43,17 +43,17 @@ pub struct SyncOptions {
     pub kinds: Option<BTreeSet<String>>,
     /// Accepts a listing that lacks more than half of a kind.
     pub allow_mass_gone: bool,
-    /// Accepts a listing of another account than that of the stored inventory.
+    /// Accepts a listing of an account other than that of the stored inventory.
     pub allow_other_account: bool,
 }
 
-/// Lists what the provider has and replaces the stored inventory by it, kind by kind.
+/// Lists the resources of the provider and replaces the stored inventory with them, kind by kind.
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT if the options name an unknown kind or the listing holds something that may not enter,
-/// UPSTREAM_UNAVAILABLE if the provider does not answer, answers for another account, or lacks more of a kind
-/// than is believable: then nothing changes. A database that fails in the middle leaves what was written so far.
+/// BAD_USER_INPUT if the options name an unknown kind or the listing contains a value that cannot be stored;
+/// UPSTREAM_UNAVAILABLE if the provider does not answer, lists another account, or lacks more than half of a kind.
+/// Nothing is changed then. If the database fails later, the chunks written before stay.
 pub async fn sync(
     db: &Db,
     provider: &dyn InventoryProvider,
@@ -69,12 +69,12 @@ pub async fn sync(
     apply_listing(db, provider, &listing, place, options).await
 }
 
-/// Replaces the stored inventory by `listing`, which has this place in the order of listings. The provider is
-/// asked about each stored resource that the listing lacks.
+/// Replaces the stored inventory with `listing`. `place` is its place in the order of listings. The provider is queried
+/// for each stored resource that the listing lacks.
 ///
 /// # Errors
 ///
-/// Those of [`sync`], but for the listing itself.
+/// The errors of [`sync`], except those of listing the provider.
 pub async fn apply_listing(
     db: &Db,
     provider: &dyn InventoryProvider,
@@ -134,7 +134,8 @@ async fn apply(
         counts.resources += listed.len() as u64;
         unanswered.push((kind, scan.missing));
     }
-    // The kind that lacks least comes first, so that no kind waits for one that takes all the time.
+    // Kinds with the fewest missing resources come first, so that a kind with many does not use up the time of the
+    // others.
     unanswered.sort_by_key(|(_, missing)| missing.len());
     let mut asking = Asking::new(provider);
     for (kind, mut missing) in unanswered {
@@ -148,7 +149,8 @@ async fn apply(
     Ok(counts)
 }
 
-/// Compares every kind with the stored rows, and claims all kinds if no other listing was applied since.
+/// Compares every kind with the stored rows and claims all kinds. Repeats this if another listing was applied
+/// meanwhile.
 async fn compare_and_claim(
     applying: Applying<'_>,
     kinds: &BTreeSet<String>,
@@ -178,7 +180,8 @@ async fn compare_and_claim(
     ))
 }
 
-/// Compares each complete kind with the stored rows. UPSTREAM_UNAVAILABLE if too much of a kind would be gone.
+/// Compares each completely listed kind with the stored rows. Fails with UPSTREAM_UNAVAILABLE if too many resources of
+/// a kind would be gone.
 async fn compare(
     applying: Applying<'_>,
     kinds: &BTreeSet<String>,
@@ -200,8 +203,8 @@ async fn compare(
     Ok(scans)
 }
 
-/// Replaces the scans of kinds to which an earlier sync could still write until they were claimed: what it wrote
-/// between scan and claim may be resources that this listing lacks.
+/// Repeats the scan of each kind whose last listing was not fully applied. The sync of that listing may have written
+/// resources that this listing lacks, until this one claimed the kind.
 async fn compare_again(
     applying: Applying<'_>,
     scans: &mut BTreeMap<String, Scan>,
@@ -220,7 +223,7 @@ async fn compare_again(
     Ok(())
 }
 
-/// Compares a kind with the stored rows. UPSTREAM_UNAVAILABLE if too much of it would be gone.
+/// Compares a kind with the stored rows. Fails with UPSTREAM_UNAVAILABLE if too many of its resources would be gone.
 async fn guarded_scan(
     applying: Applying<'_>,
     kind: &str,
@@ -231,14 +234,13 @@ async fn guarded_scan(
         db, listing, options, ..
     } = applying;
     let scan = scan(db.reader(), &listing.provider, kind, listed).await?;
-    // Resources that were already missing from the last listing are not counted again: to confirm them may take
-    // several syncs.
+    // Resources that the last listing lacked too are not counted again, because confirming them may take several syncs.
     let newly_missing = scan.missing_and_seen().saturating_sub(last.unconfirmed);
     check_mass_gone(kind, newly_missing, scan.present, options)?;
     Ok(scan)
 }
 
-/// Confirms missing resources and finishes the kind. Returns None if a newer listing has claimed the kind.
+/// Confirms the missing resources of a kind and finishes it. Returns None if a newer listing has claimed the kind.
 async fn confirm_and_finish(
     applying: Applying<'_>,
     asking: &mut Asking<'_>,
@@ -255,7 +257,7 @@ async fn confirm_and_finish(
     Ok(finished.then_some(confirmed))
 }
 
-/// Rotates the resources by the number of the run, so that resources without an answer do not block others.
+/// Rotates the resources by the number of the listing, so that resources without an answer do not block others.
 fn rotate(missing: &mut [Missing], place: Place) {
     if let Some(first) = place
         .number
@@ -266,12 +268,12 @@ fn rotate(missing: &mut [Missing], place: Place) {
     }
 }
 
-/// Returns the resources of a complete kind, otherwise its incomplete listing.
+/// Returns the resources of a completely listed kind, otherwise its listing as the error.
 fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<&'l [ListedResource], &'l KindListing> {
     match listing.kinds.get(kind) {
         Some(KindListing::Complete(listed)) => Ok(listed),
         Some(unread) => Err(unread),
-        // An exhaustive listing that lacks a stored kind says that there is nothing of it.
+        // An exhaustive listing without an entry for a stored kind means that the kind has no resources.
         None => Ok(&[]),
     }
 }
@@ -286,7 +288,8 @@ fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOption
     )))
 }
 
-/// Returns the kinds of the listing and, if it is exhaustive, all stored kinds: those that it lacks are empty.
+/// Returns the kinds to write: those in the options, otherwise those of the listing and, if it is exhaustive, all
+/// stored kinds. Fails with BAD_USER_INPUT if the options name an unknown kind.
 async fn kinds_to_apply<C: ConnectionTrait>(
     connection: &C,
     listing: &Listing,

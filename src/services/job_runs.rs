@@ -1,8 +1,8 @@
 //! Runs of jobs: claims, heartbeats, outcomes and lists.
 //!
-//! A row with a tick in `scheduled_for` can exist once for each source, so that of any number of servers one runs
-//! the tick. Keeping runs apart saves work; nothing relies on it to be correct. All times are those of the
-//! database's clock; only the name of a tick comes from the clock of the server that it fired on.
+//! A unique index allows one row per job, source and tick (`scheduled_for`), so that only one of several servers runs a
+//! tick. This saves work, but correctness does not depend on it. All times are those of the database's clock, except
+//! `scheduled_for`, which comes from the clock of the server that claims the tick.
 
 mod claims;
 
@@ -30,7 +30,7 @@ const AHEAD: &str = "the last heartbeat of the run is in the future: the clock o
 const STARTED_AHEAD: &str =
     "the start of this run is in the future, because the clock of its server was wrong: the run is ignored";
 
-/// Abandons the active ones of these runs whose last heartbeat is too old or in the future.
+/// Abandons the active runs that match `which` and whose last heartbeat is too old or too far in the future.
 async fn abandon_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
     let dead = [
         (runs::Column::HeartbeatAt.lt(now - HEARTBEAT_LIMIT), STOPPED),
@@ -61,8 +61,8 @@ fn abandoned(now: DateTime<Utc>, why: &str) -> runs::ActiveModel {
     }
 }
 
-/// Records a heartbeat of a run. Returns false if the run is abandoned, or is abandoned now because its last heartbeat
-/// is too old: then its work must end.
+/// Records a heartbeat of a run. Returns false if the run has ended, or if this call abandons it because its last
+/// heartbeat is too old. Its work must then stop.
 ///
 /// # Errors
 ///
@@ -88,16 +88,16 @@ pub async fn heartbeat(db: &Db, run: Uuid) -> Result<bool> {
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The outcome.
+    /// The outcome of the run.
     pub outcome: JobOutcome,
-    /// The counts.
+    /// The counts of the job, as a JSON object.
     pub counts: Value,
     /// The reason why it failed or is partial.
     pub error: Option<String>,
 }
 
-/// Records how a run ended, and returns the row. An abandoned run stays abandoned, and a run whose last heartbeat is
-/// too old is abandoned, because readers have already seen it as such.
+/// Records how a run ended, and returns the row. An abandoned run stays abandoned. A run whose last heartbeat is too
+/// old is abandoned, because the API already shows it as abandoned.
 ///
 /// # Errors
 ///
@@ -126,7 +126,7 @@ pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> 
     .await
 }
 
-/// Abandons active runs of this process.
+/// Marks active runs of this process as abandoned.
 ///
 /// # Errors
 ///
@@ -146,8 +146,8 @@ pub(crate) async fn abandon(db: &Db, given_up: &[Uuid]) -> Result<()> {
     .await
 }
 
-/// Returns the start of the newest successful or partial whole run of `job`, of one source if `source` is set. A run
-/// that started in the future is ignored, with a warning.
+/// Returns the start of the newest run of `job` that is not narrowed and ended as SUCCEEDED or PARTIAL, of one source
+/// if `source` is set. A run that started in the future is ignored, with a warning.
 ///
 /// # Errors
 ///
@@ -183,7 +183,7 @@ fn successes(job: Job) -> Select<runs::Entity> {
         .filter(runs::Column::Outcome.is_in([JobOutcome::Succeeded, JobOutcome::Partial]))
 }
 
-/// Returns whether any sync of any source has succeeded or was partial.
+/// Returns whether any sync that is not narrowed ended as SUCCEEDED or PARTIAL.
 ///
 /// # Errors
 ///
@@ -192,7 +192,7 @@ pub(crate) async fn any_sync(db: &Db) -> Result<bool> {
     Ok(newest_start(successes(Job::SyncInventory), db).await?.is_some())
 }
 
-/// Returns the newest whole sweep, regardless of its outcome, except skipped ones.
+/// Returns the newest sweep that is neither narrowed nor skipped. A sweep that started in the future is ignored.
 ///
 /// # Errors
 ///
@@ -215,14 +215,14 @@ pub(crate) async fn last_sweep(db: &Db) -> Result<Option<runs::Model>> {
     Ok(newest.pop())
 }
 
-/// Newest first.
 pub(crate) const NEWEST_FIRST: Order<runs::Column> = Order {
     time: Some(runs::Column::StartedAt),
     id: runs::Column::Id,
     descending: true,
 };
 
-/// One page of the runs.
+/// Returns one page of the runs, newest first, of one job if `job` is set. Runs without recent heartbeats are shown as
+/// abandoned.
 pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Page<runs::Model>> {
     let now = db.time(db.reader()).await?;
     let mut page = page::fetch(db.reader(), of_job(job), NEWEST_FIRST, request).await?;
@@ -230,7 +230,7 @@ pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Pa
     Ok(page)
 }
 
-/// How many runs there are.
+/// Returns the number of runs, of one job if `job` is set.
 pub(crate) async fn count(db: &Db, job: Option<Job>) -> Result<i64> {
     page::count(db.reader(), of_job(job), runs::Column::Id).await
 }
@@ -239,12 +239,12 @@ fn of_job(job: Option<Job>) -> Select<runs::Entity> {
     runs::Entity::find().filter(Condition::all().add_option(job.map(|job| runs::Column::Job.eq(job))))
 }
 
-/// Returns the run with this id as it is stored.
+/// Returns the run with this id, as it is stored.
 pub async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<runs::Model>> {
     page::find_one(connection, runs::Entity::find_by_id(id)).await
 }
 
-/// Returns the run with this id as readers see it.
+/// Returns the run with this id. A run without recent heartbeats is shown as abandoned.
 ///
 /// # Errors
 ///
@@ -257,8 +257,8 @@ pub(crate) async fn shown(db: &Db, id: Uuid) -> Result<Option<runs::Model>> {
     Ok(Some(run))
 }
 
-/// Shows a run without recent heartbeats as abandoned, even before a server has recorded that, because it can no
-/// longer finish. Adds to a run that started in the future that it is ignored.
+/// Changes an active run without recent heartbeats to abandoned, because it can no longer finish, even if no server has
+/// recorded that yet. Adds to the error of a run that started in the future that the run is ignored.
 fn present(run: &mut runs::Model, now: DateTime<Utc>) {
     let dead = match run.heartbeat_at - now {
         ahead if ahead > HEARTBEAT_LIMIT => Some(AHEAD),

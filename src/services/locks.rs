@@ -79,11 +79,11 @@ pub(crate) fn last_listing(row: &QueryResult) -> LastListing {
     }
 }
 
-/// Number of the advisory lock on declarations.
+/// Key of the advisory lock on declarations.
 const DECLARATIONS: i64 = 0x6472_6966_7464_6563;
 
-/// Locks the declarations of all states. Only the row of a state is locked before. Writing declarations needs an
-/// exclusive lock, deriving a spec from them a shared one.
+/// Locks the declarations of all states. Writing declarations needs an exclusive lock; deriving a spec from them needs
+/// a shared one. In the order of locks, only the row of a state comes before this lock.
 pub(crate) async fn declarations_in_txn(txn: &DatabaseTransaction, lock: Lock) -> Result<()> {
     if txn.get_database_backend() == DbBackend::Postgres {
         let shared = match lock {
@@ -96,7 +96,7 @@ pub(crate) async fn declarations_in_txn(txn: &DatabaseTransaction, lock: Lock) -
     Ok(())
 }
 
-/// Locks and reads one resource. NOT_FOUND if there is none.
+/// Locks and returns one resource. Fails with NOT_FOUND if it does not exist.
 pub async fn resource_in_txn(
     txn: &DatabaseTransaction,
     id: Uuid,
@@ -106,7 +106,7 @@ pub async fn resource_in_txn(
     one(decodable(select, txn).await?, "resource")?.ok_or(Error::NotFound("resource"))
 }
 
-/// Locks and reads the spec of a resource, if it ever had one.
+/// Locks and returns the spec of a resource, in force or retired.
 pub async fn spec_in_txn(
     txn: &DatabaseTransaction,
     resource_id: Uuid,
@@ -117,7 +117,7 @@ pub async fn spec_in_txn(
     one(decodable(locked(select, lock), txn).await?, "spec")
 }
 
-/// Locks and reads one drift, to change it. NOT_FOUND if there is none.
+/// Locks and returns one drift, to change it. Fails with NOT_FOUND if it does not exist.
 pub(crate) async fn drift_in_txn(txn: &DatabaseTransaction, id: Uuid) -> Result<cloud_drift::Model> {
     let select = locked(cloud_drift::Entity::find_by_id(id), Lock::Update);
     one(decodable(select, txn).await?, "drift")?.ok_or(Error::NotFound("drift"))

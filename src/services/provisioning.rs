@@ -1,4 +1,4 @@
-//! The desired state: recording a spec.
+//! Specs: records the desired state of resources.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned as provisioned;
@@ -21,28 +21,28 @@ use crate::domain::not_compared::NotCompared;
 use crate::domain::validation::check_spec;
 use crate::error::{Error, Result};
 
-/// A spec to record.
+/// A request to record a spec.
 #[derive(Clone, Debug)]
 pub struct RecordSpec {
-    /// Resource that it is about.
+    /// Id of the resource.
     pub resource_id: Uuid,
-    /// JSON object of fields.
+    /// JSON object that maps fields to expected values.
     pub spec: Value,
-    /// Who owns the spec.
+    /// Source of the spec, such as `api`.
     pub source: String,
-    /// The version that the caller believes to replace, 0 for none. None replaces any.
+    /// The version that the caller expects to be in force, 0 for none. None replaces any version.
     pub expected_version: Option<i32>,
-    /// Records over a spec that a Terraform state owns; the next import of that state then refuses the resource.
+    /// Whether a spec that a Terraform state owns is replaced. The next import of that state then refuses the resource.
     pub take_over: bool,
 }
 
-/// Records the desired state of a resource: version 1, or one more than the version before, whether that
-/// one was retired or not, and whether it decodes or not.
+/// Records the spec of a resource. Its version is 1, or one more than that of the previous spec, even if that spec is
+/// retired or does not decode.
 ///
 /// # Errors
-/// BAD_USER_INPUT for a spec that may not enter, NOT_FOUND for an unknown resource, SPEC_VERSION_CONFLICT
-/// if `expected_version` is not the version now, SPEC_OWNED_BY_STATE if a Terraform state owns the spec and the
-/// caller does not take it over.
+///
+/// BAD_USER_INPUT if the spec is not valid; NOT_FOUND for an unknown resource; SPEC_VERSION_CONFLICT if
+/// `expected_version` is not in force; SPEC_OWNED_BY_STATE if a Terraform state owns the spec and `take_over` is false.
 pub async fn record_provisioned(
     db: &Db,
     actor: &str,
@@ -51,7 +51,7 @@ pub async fn record_provisioned(
 ) -> Result<provisioned::Model> {
     check_spec(&record.spec)?;
     db.write_txn(|txn| async move {
-        // Exclusively: the spec may not exist yet, and then its row cannot be locked.
+        // The lock is exclusive, because there may be no spec yet whose row could be locked.
         let resource = locks::resource_in_txn(&txn, record.resource_id, Lock::Update).await?;
         let mut stored = stored_specs_in_txn(&txn, [resource.id], Some(Lock::Update)).await?;
         let before = stored.remove(&resource.id);
@@ -84,22 +84,21 @@ pub async fn record_provisioned(
     .await
 }
 
-/// The next version of the spec of a resource that is locked.
+/// The next version of the spec of a locked resource.
 #[derive(Clone, Debug)]
 pub(crate) struct NewSpec {
-    /// The resource.
     pub resource_id: Uuid,
-    /// Its spec now, in force or retired; it is locked too.
+    /// Its current spec, in force or retired. The row is locked too.
     pub before: Option<StoredSpec>,
-    /// JSON object of fields.
+    /// JSON object that maps fields to expected values.
     pub spec: Value,
-    /// Who owns it from now on.
+    /// Source of the new version.
     pub source: String,
-    /// What it leaves open.
+    /// Parts of fields that are not compared.
     pub not_compared: NotCompared,
 }
 
-/// Records specs of resources that are locked, each with its event.
+/// Records specs of locked resources, each with its event.
 pub(crate) async fn record_in_txn(
     txn: &DatabaseTransaction,
     specs: Vec<NewSpec>,
@@ -142,8 +141,8 @@ pub(crate) async fn record_in_txn(
     Ok(recorded)
 }
 
-/// All but the id and the time of the first version. The version counts on from what is stored: other programs
-/// write without our locks.
+/// Returns the conflict clause that replaces all columns of the previous version except its id and creation time. The
+/// version is incremented in the database, because other programs may write the row without taking the locks.
 fn over_the_version_before() -> OnConflict {
     let version = Expr::col((provisioned::Entity, provisioned::Column::SpecVersion));
     OnConflict::column(provisioned::Column::ResourceId)
@@ -159,7 +158,8 @@ fn over_the_version_before() -> OnConflict {
         .to_owned()
 }
 
-/// Makes room for new rows: any column may be what is wrong with those that do not decode.
+/// Deletes rows that do not decode before their successors are inserted. An update could keep the column that does not
+/// decode.
 async fn forget_broken_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec]) -> Result<()> {
     let broken: Vec<Uuid> = specs
         .iter()
@@ -175,7 +175,7 @@ async fn forget_broken_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec]) -> R
     Ok(())
 }
 
-/// Writes another version of a spec that is locked.
+/// Writes the next version of a locked spec.
 pub(crate) async fn replace_in_txn(
     txn: &DatabaseTransaction,
     before: provisioned::Model,
@@ -195,7 +195,7 @@ pub(crate) async fn replace_in_txn(
     Ok(row.update(txn).await?)
 }
 
-/// The specs in force of these resources, in one statement.
+/// Returns the specs in force of these resources, with one statement.
 pub(crate) async fn active_specs_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],
@@ -206,7 +206,7 @@ pub(crate) async fn active_specs_of<C: ConnectionTrait>(
     Ok(decodable(select, connection).await?.0)
 }
 
-/// The spec of this id, if it is in force.
+/// Returns the spec with this id, if it is in force.
 pub(crate) async fn find_active<C: ConnectionTrait>(
     connection: &C,
     id: Uuid,

@@ -1,4 +1,4 @@
-//! Deleting old rows, so that no table grows for ever. Every transaction deletes a bounded number of rows.
+//! Purges old rows, so that no table grows without limit. Every transaction deletes a limited number of rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,36 +22,37 @@ use crate::db::{Db, column};
 use crate::domain::retention::{Retention, Worth, cutoff, is_due, is_expired, worth};
 use crate::error::Result;
 
-/// Most rows of one table that one transaction deletes.
+/// Maximum number of rows of one table that one transaction deletes.
 const BATCH: u64 = 500;
 
-/// Most resources that one transaction deletes: each has events of its own.
+/// Maximum number of resources that one transaction deletes. It is lower because each resource has events of its own.
 const RESOURCES: u64 = 50;
 
-/// The name of this work in the table of upkeep.
+/// Name of the purge in the table `upkeep`.
 const TASK: &str = "retention";
 
-/// How many rows were deleted.
+/// The number of deleted rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Purged {
-    /// Resources that were gone.
+    /// Resources that were gone, or unsynced without a spec in force.
     pub resources: u64,
-    /// Specs that were retired.
+    /// Retired specs.
     pub specs: u64,
-    /// Drifts that were closed.
+    /// Closed drifts.
     pub drifts: u64,
-    /// Events.
+    /// Events of any type.
     pub events: u64,
-    /// Runs of jobs that had ended.
+    /// Runs that had ended.
     pub job_runs: u64,
-    /// Records of what operators had forgotten.
+    /// Records of forgotten resources.
     pub forgotten: u64,
 }
 
-/// Deletes old rows if it is time to, and if no other server does so; None if not.
+/// Purges old rows if the purge is due. Returns None if it is not due, another server runs it, or all rows are kept.
 ///
 /// # Errors
-/// If the database fails. The next try is an hour later.
+///
+/// The database is unavailable. The purge is due again an hour later.
 pub async fn purge_if_due(db: &Db, keep: &Retention, clock: &Clock) -> Result<Option<Purged>> {
     if keep.keeps_everything() {
         return Ok(None);
@@ -74,7 +75,7 @@ pub async fn purge_if_due(db: &Db, keep: &Retention, clock: &Clock) -> Result<Op
     Ok(Some(purged))
 }
 
-/// Whether this server is the one to begin now.
+/// Claims the purge if it is due. Returns whether this server must run it.
 async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
     db.write_txn(|txn| async move {
         let row = upkeep::ActiveModel {
@@ -87,7 +88,7 @@ async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
             .await?;
         let row = locked(upkeep::Entity::find_by_id(TASK.to_owned()), Lock::Update);
         let row = txn.query_one_raw(row.build(txn.get_database_backend())).await?;
-        // A time that does not decode holds nothing up.
+        // A time that does not decode counts as unset, so that it does not block the purge.
         let time = |name| row.as_ref().and_then(|row| column(row, "", name).ok().flatten());
         if !is_due(time("started_at"), time("finished_at"), now) {
             return Ok(false);
@@ -103,13 +104,15 @@ async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
     .await
 }
 
-/// Deletes what is older than `keep` says, batch by batch. It may run beside anything else, itself included.
+/// Deletes rows that are older than `keep` allows, in batches. It may run at the same time as any other work, including
+/// another purge.
 ///
 /// # Errors
-/// If the database fails; the batches before stay deleted.
+///
+/// The database is unavailable. The batches before the error stay deleted.
 pub async fn purge(db: &Db, keep: &Retention, clock: &Clock) -> Result<Purged> {
     let mut purged = Purged::default();
-    // A clock that is ahead must not make rows look old.
+    // The earlier of both clocks counts, so that a clock that is ahead does not make rows look old.
     let now = Ord::min(db.time(db.reader()).await?, clock.now());
     if let Some(before) = cutoff(keep.decisions, now) {
         purge_decisions(db, before, &mut purged).await?;
@@ -149,7 +152,7 @@ async fn purge_decisions(db: &Db, before: DateTime<Utc>, purged: &mut Purged) ->
     Ok(())
 }
 
-/// Deletes the rows of a query, batch by batch.
+/// Deletes the rows of a query, in batches.
 async fn delete<E: EntityTrait>(db: &Db, id: E::Column, old: &Select<E>) -> Result<u64> {
     let mut deleted = 0;
     loop {
@@ -186,7 +189,7 @@ async fn purge_events(db: &Db, event_type: EventType, before: DateTime<Utc>) -> 
     delete(db, events::Column::Id, &old).await
 }
 
-/// Deletes events of drifts that are deleted: those of a decision, or of an open drift, stay with it.
+/// Deletes old events of drifts whose rows were deleted. Events of other drifts are kept as long as the drift.
 async fn purge_events_of_drifts(db: &Db, event_type: EventType, before: DateTime<Utc>) -> Result<u64> {
     let oldest_first = Order {
         descending: false,
@@ -242,7 +245,8 @@ async fn delete_events_without_drift(db: &Db, told: &[(Uuid, Option<Uuid>)]) -> 
     .await
 }
 
-/// Deletes runs that have ended, but never the newest of a job and a source with its outcome: the schedule goes by it.
+/// Deletes old runs that have ended. The newest run of each job, source, scope and outcome is kept, because the
+/// schedule depends on it.
 async fn purge_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<u64> {
     let old = runs::Entity::find()
         .filter(runs::Column::StartedAt.lt(before))
@@ -253,8 +257,8 @@ async fn purge_runs(db: &Db, before: DateTime<Utc>, now: DateTime<Utc>) -> Resul
     delete(db, runs::Column::Id, &old).await
 }
 
-/// A newer run of the same job, source and scope that ended in the same way. One that starts in the future, by a clock
-/// that was wrong, is none: the schedule does not go by it.
+/// Selects newer runs of the same job, source and scope with the same outcome. Runs that start in the future, because
+/// of a wrong clock, do not count: the schedule ignores them.
 fn newer_run(now: DateTime<Utc>) -> SelectStatement {
     let newer = Alias::new("newer");
     let same = |column| Expr::col((newer.clone(), column)).equals((runs::Entity, column));
@@ -277,7 +281,8 @@ fn newer_run(now: DateTime<Utc>) -> SelectStatement {
         .take()
 }
 
-/// Deletes resources that are gone, or that were never listed, for long enough.
+/// Deletes resources that have been gone for long enough if `gone` is true, otherwise unsynced resources whose spec was
+/// retired long enough ago.
 async fn purge_resources(db: &Db, gone: bool, before: DateTime<Utc>, purged: &mut Purged) -> Result<()> {
     let order = Order {
         time: gone.then_some(resources::Column::GoneAt),
@@ -300,7 +305,7 @@ async fn purge_resources(db: &Db, gone: bool, before: DateTime<Utc>, purged: &mu
 /// Ids of resources, by provider and kind.
 type ByKind = BTreeMap<(String, String), Vec<Uuid>>;
 
-/// Resources that may be old enough, and where the next of them begin.
+/// Returns the next resources that may be old enough, and the position of the last one if more may follow.
 async fn candidates(
     db: &Db,
     order: Order<resources::Column>,
@@ -336,7 +341,7 @@ async fn candidates(
     let rows = db.reader().query_all_raw(select).await?;
     let (mut kinds, mut end) = (ByKind::new(), None);
     for row in &rows {
-        // Nothing can be deleted by an id that does not decode.
+        // A row whose id does not decode cannot be addressed.
         let Ok(id) = column::<Uuid>(row, "", "id") else {
             continue;
         };
@@ -351,7 +356,7 @@ async fn candidates(
     Ok((kinds, end.filter(|_| more)))
 }
 
-/// Deletes those of these resources of one kind that have expired, in one transaction.
+/// Deletes the resources with these ids that have expired. All are of one kind and are deleted in one transaction.
 async fn purge_kind(
     db: &Db,
     (provider, kind): (&str, &str),
@@ -361,7 +366,7 @@ async fn purge_kind(
 ) -> Result<()> {
     let removed = db
         .write_txn(|txn| async move {
-            // The lock prevents that a sync reads a row of this kind while it is deleted.
+            // The lock keeps a sync from reading a row of this kind while it is deleted.
             locks::kind_in_txn(&txn, provider, kind).await?;
             let remains = remains_in_txn(&txn, ids).await?;
             let expired = remains.iter().filter(|(_, remains)| is_expired(remains, before));

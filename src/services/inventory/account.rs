@@ -1,4 +1,5 @@
-//! Whose inventory is stored: another one in its place would make everything look gone, or be there twice.
+//! The account of the stored inventory. A listing of another account would make all stored resources look gone or store
+//! every resource twice.
 
 use entity::inventory_kinds as kinds;
 use sea_orm::sea_query::IntoCondition as _;
@@ -11,8 +12,8 @@ use super::SyncOptions;
 use crate::error::{Error, Result};
 use crate::provider::Listing;
 
-/// Checks that the stored inventory of a provider is of this account, or of none if this is none: a file has no
-/// account. UPSTREAM_UNAVAILABLE if not.
+/// Checks that the stored inventory of a provider is of this account. `account` is None for an inventory file without
+/// an account; the stored inventory must then have none either. Fails with UPSTREAM_UNAVAILABLE.
 pub(super) async fn check_account<C: ConnectionTrait>(
     connection: &C,
     provider: &str,
@@ -33,7 +34,7 @@ pub(super) async fn check_account<C: ConnectionTrait>(
         .column(kinds::Column::Account)
         .filter(kinds::Column::Provider.eq(provider))
         .filter(
-            // Or a listing of it was begun to be applied.
+            // Only a kind to which a listing was applied, at least in part, has an account.
             Condition::any()
                 .add(kinds::Column::CompletedAt.is_not_null())
                 .add(kinds::Column::ListingNumber.is_not_null()),
@@ -64,8 +65,8 @@ fn refused(account: Option<&str>, stored: Option<&str>) -> Error {
     ))
 }
 
-/// From now on everything that is stored of the provider is of the account of this listing, kinds included that
-/// it does not have.
+/// Sets the account of all stored kinds of the provider, including kinds that the listing lacks, to that of the
+/// listing.
 pub(super) async fn take_over_in_txn(txn: &DatabaseTransaction, listing: &Listing) -> Result<()> {
     kinds::Entity::update_many()
         .set(kinds::ActiveModel {

@@ -1,8 +1,8 @@
-//! Applying a listing: first all of its kinds are claimed, then each is written in chunks.
+//! Applies a listing: claims all of its kinds, then writes each kind in chunks.
 //!
-//! A chunk has a transaction of its own, so that accepts and heartbeats get their turn in between. It is written
-//! only while the listing is still the newest that claimed the kind, so two syncs never mix. A kind counts as
-//! complete when its last chunk is written; what a crash leaves half done, the next sync does whole.
+//! Each chunk has its own transaction, so that accepts and heartbeats can write in between. A chunk is written only
+//! while no later listing has claimed the kind, so two syncs never mix. A kind counts as complete when its last chunk
+//! is written. After a crash, the next sync writes the whole kind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,21 +26,22 @@ use crate::error::Result;
 use crate::provider::{KindListing, Listing, traits};
 use crate::services::locks;
 
-/// Resources that one transaction writes.
+/// Maximum number of resources that one transaction writes.
 const CHUNK: usize = 500;
 
-/// Whether a listing may be applied to a kind.
+/// The result of claiming a kind for a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claimed {
-    /// It is the newest one.
+    /// The kind is claimed: the listing is the newest one.
     Yes,
-    /// It is the newest one; the one before says that it began at this time, which is still to come.
+    /// The kind is claimed, although the stored listing began at this time, which is in the future: the clock of a
+    /// server was wrong.
     OverOneAheadOfTime(DateTime<Utc>),
-    /// A later one was applied before.
+    /// The kind is not claimed, because a later listing was already applied.
     Superseded,
 }
 
-/// A listing that is to be applied, and how.
+/// A listing to apply, with its place in the order of listings and the options of the sync.
 #[derive(Clone, Copy)]
 pub(super) struct Applying<'a> {
     pub(super) db: &'a Db,
@@ -50,8 +51,8 @@ pub(super) struct Applying<'a> {
 }
 
 impl<'a> Applying<'a> {
-    /// Claims the kinds, all with one transaction. None if another listing was applied to one of them since
-    /// `seen` was read.
+    /// Claims all kinds in one transaction. Returns None if another listing was applied to one of them since `seen` was
+    /// read.
     ///
     /// # Errors
     ///
@@ -113,7 +114,8 @@ impl<'a> Applying<'a> {
             outcome: Set(Some(outcome)),
             ..Default::default()
         };
-        // Else the last inventory stands, and with it which listing it came from.
+        // A listing that is not complete leaves the stored inventory as it is, and so the number and start of its
+        // listing.
         if listed_of(self.listing, kind).is_ok() {
             stamp.account = Set(self.listing.account.clone());
             stamp.listing_number = Set(Some(self.place.number));
@@ -123,20 +125,21 @@ impl<'a> Applying<'a> {
         update_in_txn(txn, &self.listing.provider, kind, stamp).await
     }
 
-    /// The kind that was claimed.
+    /// Returns the writer of a claimed kind.
     pub(super) fn of_kind(self, kind: &'a str) -> Kind<'a> {
         Kind { all: self, kind }
     }
 }
 
-/// A kind that was claimed. Every function answers false as soon as a later listing has claimed it.
+/// The writer of a claimed kind. Its functions return false or None, and write nothing, once a later listing has
+/// claimed the kind.
 #[derive(Clone, Copy)]
 pub(super) struct Kind<'a> {
     all: Applying<'a>,
     pub(super) kind: &'a str,
 }
 
-/// What one transaction writes.
+/// The resources that one transaction writes.
 #[derive(Clone, Copy)]
 enum Chunk<'a> {
     Listed(&'a [ListedResource]),
@@ -144,7 +147,7 @@ enum Chunk<'a> {
 }
 
 impl Kind<'_> {
-    /// Writes what is listed.
+    /// Inserts or updates the listed resources.
     pub(super) async fn write_listed(
         self,
         listed: &[ListedResource],
@@ -152,8 +155,8 @@ impl Kind<'_> {
     ) -> Result<bool> {
         let mut changes_before = false;
         for chunk in listed.chunks(CHUNK).map(Chunk::Listed) {
-            // Most chunks are as they were: they need neither a lock nor a turn to write. Where the one before was
-            // not, to look twice would cost more than it spares.
+            // Most chunks have no changes. Planning them without a lock saves their transaction. After a chunk with
+            // changes, the next one probably has changes too, and planning it twice would cost more than it saves.
             if !changes_before {
                 let (changes, nameless) = self.plan(self.db().reader(), chunk).await?;
                 if changes.is_empty() {
@@ -169,7 +172,7 @@ impl Kind<'_> {
         Ok(true)
     }
 
-    /// Writes that these resources are gone, of which the provider said so.
+    /// Marks resources as gone, after the provider has confirmed that.
     pub(super) async fn write_gone(self, gone: &[Uuid], counts: &mut SyncCounts) -> Result<bool> {
         for chunk in gone.chunks(CHUNK) {
             if self.write(Chunk::Gone(chunk), counts).await?.is_none() {
@@ -179,8 +182,8 @@ impl Kind<'_> {
         Ok(true)
     }
 
-    /// Writes that all that is listed was written. `unconfirmed` resources that an earlier listing had may be
-    /// gone or not.
+    /// Records the outcome of the kind after all chunks are written. `unconfirmed` is the number of unconfirmed
+    /// resources that an earlier listing contained.
     pub(super) async fn finish(self, is_whole: bool, unconfirmed: u64) -> Result<bool> {
         let outcome = if is_whole {
             ListingOutcome::Complete
@@ -209,7 +212,7 @@ impl Kind<'_> {
             .await
     }
 
-    /// Writes a chunk, and answers how much it changed; None if a later listing has claimed the kind.
+    /// Writes a chunk and returns the number of changes. Returns None if a later listing has claimed the kind.
     async fn write(self, chunk: Chunk<'_>, counts: &mut SyncCounts) -> Result<Option<u64>> {
         let written = self
             .db()
@@ -233,7 +236,8 @@ impl Kind<'_> {
         Ok(Some(written.discovered + written.changed + written.gone))
     }
 
-    /// What the chunk changes, in the order of ids, and how many of its rows cannot be written to.
+    /// Returns the changes of a chunk in the order of ids, and the number of listed resources that cannot be written
+    /// because the id of their row does not decode.
     async fn plan<C: ConnectionTrait>(
         self,
         connection: &C,
@@ -255,7 +259,7 @@ impl Kind<'_> {
                 (there.map(|known| InventoryChange::Gone(known.id)).collect(), 0)
             }
         };
-        // Rows are locked in the order of ids, as everywhere; new ones come last.
+        // Rows are always locked in the order of ids. New rows come last.
         changes.sort_by_key(|change| match change {
             InventoryChange::Insert(_) => Uuid::max(),
             InventoryChange::Discover(id, _)
@@ -265,7 +269,7 @@ impl Kind<'_> {
         Ok((changes, nameless))
     }
 
-    /// Locks the kind, and says whether this is still the newest listing that claimed it.
+    /// Locks the kind and returns whether no later listing has claimed it.
     async fn holds_in_txn(self, txn: &DatabaseTransaction) -> Result<bool> {
         let last = locks::kind_in_txn(txn, self.provider(), self.kind).await?;
         Ok(last.is(self.all.place.number))

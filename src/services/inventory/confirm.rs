@@ -1,6 +1,6 @@
-//! Asks the provider whether the resources that a complete listing lacks are gone, several at a time.
+//! Queries the provider whether the resources that a complete listing lacks are gone, with several requests at a time.
 //!
-//! The answers are written in batches, so that a run that ends early leaves fewer questions to the next one. A resource
+//! The answers are written in batches, so that a run that ends early leaves fewer requests to the next one. A resource
 //! without an answer stays as it is.
 
 use std::collections::BTreeMap;
@@ -16,31 +16,31 @@ use crate::domain::inventory::StoredResource;
 use crate::error::Result;
 use crate::provider::{InventoryProvider, Presence};
 
-/// Questions whose answers are written together.
+/// Number of resources whose answers are written together.
 const BATCH: usize = 100;
-/// Questions that are under way together. A provider with a limit of its own lets fewer through.
+/// Maximum number of concurrent requests. A provider with a lower limit sends fewer.
 const AT_ONCE: usize = 8;
-/// Reasons that a run names of one kind.
+/// Maximum number of reasons in the report of one kind.
 const REASONS: usize = 3;
 
-/// What the provider said of a kind.
+/// The answers of the provider for the missing resources of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Confirmed {
-    /// Resources that are there although the listing lacked them.
+    /// Number of resources that exist although the listing lacks them.
     pub(super) there: u64,
-    /// How many of those that an earlier listing had are not confirmed to be gone.
+    /// Number of unconfirmed resources that an earlier listing contained.
     pub(super) unconfirmed_and_seen: u64,
-    /// How often each reason kept a resource from being confirmed, and the id of one such resource.
+    /// The reasons why resources are unconfirmed. For each reason: the number of resources, and the id of one of them.
     reasons: BTreeMap<String, (u64, String)>,
 }
 
 impl Confirmed {
-    /// How many resources are neither listed nor confirmed to be gone.
+    /// Returns the number of unconfirmed resources.
     pub(super) fn unconfirmed(&self) -> u64 {
         self.reasons.values().map(|(times, _)| times).sum()
     }
 
-    /// Why, if there are any.
+    /// Returns the reasons as text, or None if no resource is unconfirmed.
     pub(super) fn reason(&self) -> Option<String> {
         let mut reasons: Vec<_> = self.reasons.iter().collect();
         reasons.sort_by_key(|(_, (times, _))| std::cmp::Reverse(*times));
@@ -78,10 +78,10 @@ impl Confirmed {
     }
 }
 
-/// Asks a provider during one sync.
+/// The state of the requests to a provider during one sync.
 pub(super) struct Asking<'a> {
     provider: &'a dyn InventoryProvider,
-    /// Why nothing more is asked, once the provider refused to answer at all.
+    /// The message of the first error. After an error, no further request is sent.
     refused: Option<String>,
 }
 
@@ -93,8 +93,8 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Asks about each missing resource of a kind and writes the answers. Returns None if a newer listing has claimed
-    /// the kind.
+    /// Requests each missing resource of a kind and writes the answers. Returns None if a newer listing has claimed the
+    /// kind.
     pub(super) async fn confirm(
         &mut self,
         kind: Kind<'_>,
@@ -122,7 +122,7 @@ impl<'a> Asking<'a> {
         Ok(Some(confirmed))
     }
 
-    /// The answers, in the order of the questions.
+    /// Returns the answer for each of the resources, in their order.
     async fn ask_all(&mut self, kind: &str, stored: &[StoredResource]) -> Vec<Presence> {
         if let Some(why) = &self.refused {
             return stored.iter().map(|_| Presence::Unknown(why.clone())).collect();
@@ -140,7 +140,7 @@ impl<'a> Asking<'a> {
         let mut under_way = stream::iter(questions).buffered(AT_ONCE).boxed();
         while let Some(answer) = under_way.next().await {
             answers.push(answer.unwrap_or_else(|error| {
-                // What has been answered until now counts.
+                // Answers received before the error are used.
                 let why = error.public_message();
                 self.refused.get_or_insert_with(|| why.clone());
                 Presence::Unknown(why)

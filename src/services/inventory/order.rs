@@ -1,4 +1,5 @@
-//! The order of listings. The database gives it out, so that no server's clock decides which of two is newer.
+//! The order of listings. The database numbers them, so that the newer of two listings is known even if the clocks of
+//! servers differ.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +16,14 @@ use crate::domain::inventory::{LastListing, Place};
 use crate::error::Result;
 use crate::services::locks::{LAST_LISTING, last_listing};
 
-/// The id of the one row of the counter.
+/// Id of the only row of the counter.
 const COUNTER: i32 = 1;
 
-/// Draws the place of a listing that begins now.
+/// Assigns the next place in the order to a listing that begins now.
 ///
 /// # Errors
 ///
-/// A database that fails.
+/// The database is unavailable.
 pub async fn draw(db: &Db) -> Result<Place> {
     db.write_txn(|txn| async move {
         let began_at = db.time(&*txn).await?;
@@ -32,7 +33,7 @@ pub async fn draw(db: &Db) -> Result<Place> {
     .await
 }
 
-/// Higher than every number that was drawn or applied before, be it that the counter was lost.
+/// Returns a number higher than all numbers that were assigned or applied before, even if the counter was lost.
 async fn next_number_in_txn(txn: &DatabaseTransaction) -> Result<i64> {
     let next = Expr::col((counter::Entity, counter::Column::LastNumber)).add(1);
     let drawn = counter::Entity::insert(counter::ActiveModel {
@@ -71,7 +72,7 @@ async fn next_number_in_txn(txn: &DatabaseTransaction) -> Result<i64> {
     }
 }
 
-/// Which listing of each kind of a provider was applied last.
+/// Returns the last applied listing of each kind of a provider.
 pub(super) async fn last_listings<C: ConnectionTrait>(
     connection: &C,
     provider: &str,

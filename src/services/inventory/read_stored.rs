@@ -1,4 +1,4 @@
-//! Reading what is stored of a kind, without holding all of it.
+//! Reads the stored rows of a kind. A scan streams them, so that it never holds all of them in memory.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -20,30 +20,30 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 pub(super) struct Missing {
     pub(super) id: Uuid,
-    /// Whether an earlier listing had it. What only an import knows of was never there, so that importing before
-    /// the first sync is as good as after it.
+    /// Whether an earlier listing contained it. The check for mass deletion ignores unsynced resources, so that an
+    /// import may run before the first sync.
     pub(super) seen: bool,
 }
 
-/// A kind as it is stored, compared with a complete listing of it.
+/// The stored rows of a kind compared with a complete listing.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Resources that an earlier listing had and that are not gone.
+    /// Number of resources that an earlier listing contained and that are not gone.
     pub(super) present: usize,
-    /// Those that are not gone and that the listing lacks.
+    /// Resources that are not gone and that the listing lacks.
     pub(super) missing: Vec<Missing>,
-    /// Those that are missing and whose id does not decode, so that nothing can be written to their rows.
+    /// Number of missing resources whose id does not decode, so that their rows cannot be written.
     pub(super) nameless: u64,
 }
 
 impl Scan {
-    /// How many of those that are missing an earlier listing had.
+    /// Returns the number of missing resources that an earlier listing contained.
     pub(super) fn missing_and_seen(&self) -> usize {
         self.missing.iter().filter(|missing| missing.seen).count()
     }
 }
 
-/// Compares a kind, row by row, with what a complete listing has of it.
+/// Compares the stored rows of a kind, one by one, with a complete listing.
 pub(super) async fn scan(
     reader: &DatabaseConnection,
     provider: &str,
@@ -83,13 +83,13 @@ pub(super) async fn scan(
     Ok(scan)
 }
 
-/// The rows of a chunk of a listing.
+/// Selects the rows of listed resources.
 pub(super) fn of_listed(provider: &str, kind: &str, listed: &[ListedResource]) -> Select<resources::Entity> {
     let ids = listed.iter().map(|resource| resource.provider_id.as_str());
     of_kind(provider, kind).filter(resources::Column::ProviderId.is_in(ids))
 }
 
-/// The rows of these ids.
+/// Selects the rows with these ids.
 pub(super) fn of_ids(ids: impl IntoIterator<Item = Uuid>) -> Select<resources::Entity> {
     resources::Entity::find().filter(resources::Column::Id.is_in(ids))
 }
@@ -100,7 +100,7 @@ fn of_kind(provider: &str, kind: &str) -> Select<resources::Entity> {
         .filter(resources::Column::Kind.eq(kind))
 }
 
-/// Reads rows in the order of ids, and the provider's ids of those whose own id does not decode.
+/// Reads rows in the order of ids. Returns the rows, and the provider ids of rows whose own id does not decode.
 pub(super) async fn read<C: ConnectionTrait>(
     connection: &C,
     select: Select<resources::Entity>,
@@ -127,7 +127,7 @@ pub(super) async fn read<C: ConnectionTrait>(
     Ok((stored, nameless))
 }
 
-/// Whether the column holds anything, be it a time that does not decode.
+/// Returns whether the column is set. A time that does not decode counts as set.
 fn is_set(row: &QueryResult, name: &str) -> bool {
     !matches!(column::<Option<DateTime<Utc>>>(row, "", name), Ok(None))
 }

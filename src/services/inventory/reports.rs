@@ -17,7 +17,7 @@ use crate::provider::{KindListing, Listing};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SyncCounts {
-    /// Resources in the listing.
+    /// Resources in the listing, and missing resources that the provider confirmed to exist.
     pub resources: u64,
     /// Resources that were listed for the first time, or again after they were gone.
     pub discovered: u64,
@@ -39,7 +39,7 @@ pub struct SyncCounts {
 pub enum KindOutcome {
     /// The listing is complete and was written.
     Complete,
-    /// The listing is incomplete, or it could not be written or confirmed as a whole.
+    /// The listing is incomplete, an error ended the run, or missing resources are unconfirmed.
     Incomplete,
     /// The token lacks a scope.
     NotReadable,
@@ -113,9 +113,9 @@ impl SyncCounts {
 /// A sync that failed.
 #[derive(Debug)]
 pub struct FailedSync {
-    /// The error.
+    /// The error that ended the sync.
     pub error: Error,
-    /// The reports of the kinds until then; empty if nothing was listed.
+    /// The reports of the kinds up to the error; empty if nothing was listed.
     pub kinds: BTreeMap<String, KindReport>,
 }
 
@@ -144,8 +144,8 @@ pub(super) fn supersede(kind: &str, counts: &mut SyncCounts, reports: &mut Repor
     reports.insert(kind.to_owned(), report);
 }
 
-/// Notes in the report that a stored listing from the future was replaced: a wrong clock of one server must not
-/// freeze the inventory.
+/// Adds a note to the report that a stored listing from the future was replaced. Without the replacement, a wrong clock
+/// of one server would block all later syncs.
 pub(super) fn note_ahead_of_time(kind: &str, began: DateTime<Utc>, reports: &mut Reports) {
     tracing::warn!(kind, %began, "the stored listing began in the future and is replaced");
     if let Some(report) = reports.get_mut(kind) {
@@ -180,7 +180,7 @@ pub(super) fn report_confirmed(
     }
 }
 
-/// Marks the kind as incomplete if an error ended the run there.
+/// Reports the kind as incomplete if `done` is an error.
 pub(super) fn incomplete_on_error<T>(kind: &str, done: Result<T>, reports: &mut Reports) -> Result<T> {
     if let Err(error) = &done {
         let why = KindListing::Incomplete(error.public_message());

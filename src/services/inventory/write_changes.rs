@@ -1,4 +1,4 @@
-//! Carrying out what a listing changes.
+//! Writes the changes that a listing makes.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
@@ -105,7 +105,7 @@ fn new_row(
     }
 }
 
-/// The columns that a listing decides.
+/// Returns the columns that a listing sets.
 fn content(traits: &KindTraits, listed: ListedResource) -> resources::ActiveModel {
     let owned = (traits.is_owned)(&listed);
     resources::ActiveModel {
@@ -125,7 +125,7 @@ fn content(traits: &KindTraits, listed: ListedResource) -> resources::ActiveMode
     }
 }
 
-/// Other content for a row; for the whole row where it did not decode.
+/// Writes listed content into a row. If the row does not decode (`whole_row`), its times are replaced too.
 async fn update_in_txn(
     txn: &DatabaseTransaction,
     traits: &KindTraits,
@@ -137,7 +137,7 @@ async fn update_in_txn(
     let settling = listed.settling;
     let mut row = content(traits, listed);
     let update = if whole_row {
-        // What no listing decides may be what is wrong with it.
+        // The column that does not decode may be one that a listing does not set.
         row.first_seen_at = Set(Some(now));
         row.settling_since = Set(settling.then_some(now));
         update(id, row)
@@ -148,7 +148,7 @@ async fn update_in_txn(
     Ok(())
 }
 
-/// The statement that changes a row.
+/// Returns the statement that changes a row and increments its revision.
 fn update(id: Uuid, row: resources::ActiveModel) -> UpdateMany<resources::Entity> {
     resources::Entity::update_many()
         .set(row)
@@ -159,12 +159,12 @@ fn update(id: Uuid, row: resources::ActiveModel) -> UpdateMany<resources::Entity
         .filter(resources::Column::Id.eq(id))
 }
 
-/// What the column has, or this where it has nothing: the first listing that saw something stays in the books.
+/// Returns the value of the column, or `now` if it is null, so that the time of the first listing is kept.
 fn first(column: resources::Column, now: DateTime<Utc>) -> Expr {
     Func::coalesce([Expr::col(column), Expr::val(now)]).into()
 }
 
-/// Returns the time of the first listing in which the resource was settling; null once it no longer is.
+/// Returns the time of the first listing in which the resource was settling, or null if it is no longer settling.
 fn settling_since(settling: bool, now: DateTime<Utc>) -> Expr {
     if settling {
         first(resources::Column::SettlingSince, now)

@@ -15,10 +15,10 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::page;
 
-/// A run that is to start.
+/// A run to claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// The job.
+    /// The job to run.
     pub job: Job,
     /// Whether the run is narrowed: a sync of some kinds, or a sweep of some resources.
     pub narrowed: bool,
@@ -39,11 +39,11 @@ impl From<Job> for Wanted {
 /// The result of a claim of a tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TickClaim {
-    /// The tick runs here; this is the row of the run.
+    /// The tick is claimed. This is the row of its run.
     Run(runs::Model),
-    /// Another run of the job is active; this is the row that records it.
+    /// The tick is skipped because another run of the job is active. This is the row that records it.
     Skipped(runs::Model),
-    /// Another server has this tick.
+    /// Another server has already claimed the tick.
     Taken,
 }
 
@@ -66,7 +66,7 @@ enum Attempt {
     },
 }
 
-/// Claims a run for a person. A sweep may run beside other sweeps.
+/// Claims a run that a person started. A sweep may run at the same time as other sweeps.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub async fn claim(db: &Db, wanted: impl Into<Wanted>) -> Result<runs::Model> {
     .await
 }
 
-/// Claims a run that makes up for a missed tick. Returns None if another run of the job is active.
+/// Claims a run that replaces a missed tick. Returns None if another run of the job is active.
 ///
 /// # Errors
 ///
@@ -129,7 +129,7 @@ pub async fn claim_tick(db: &Db, wanted: impl Into<Wanted>, tick: DateTime<Utc>)
     .await
 }
 
-/// Inserts the row of a run unless another run excludes it. Silent runs are abandoned first.
+/// Inserts the row of a run unless another run excludes it. Runs without recent heartbeats are abandoned before.
 async fn attempt_in_txn(
     db: &Db,
     txn: &DatabaseTransaction,
@@ -144,7 +144,7 @@ async fn attempt_in_txn(
     if !(alone && running.is_some()) && insert_in_txn(txn, &row).await? {
         return Ok(Attempt::Begun(row));
     }
-    // Without a running row, another sync began at this moment.
+    // If no active run was found, another sync began after the query.
     let since = running.map_or(now, |run| run.started_at);
     Ok(Attempt::Blocked { row, since })
 }
@@ -173,7 +173,7 @@ fn new_run(wanted: &Wanted, trigger: Trigger, now: DateTime<Utc>) -> runs::Model
     }
 }
 
-/// Returns false if the tick is taken or a sync of the source is active.
+/// Inserts the row of a run. Returns false if the tick is already claimed or a sync of the source is active.
 async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<bool> {
     let row = runs::ActiveModel {
         id: Set(row.id),
@@ -196,8 +196,8 @@ async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<b
     Ok(inserted == 1)
 }
 
-/// Returns an active run of the job and source, if there is one. A run without a source, which an older server has
-/// started, may be of any source.
+/// Returns an active run of the job and source, if there is one. A run without a source was started by an older server
+/// and may be of any source.
 async fn running_in_txn(txn: &DatabaseTransaction, wanted: &Wanted) -> Result<Option<runs::Model>> {
     let mut select = runs::Entity::find()
         .filter(runs::Column::Job.eq(wanted.job))
