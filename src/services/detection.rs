@@ -1,9 +1,10 @@
 //! Sweeps: they compare all specs with their resources and update the drifts.
 //!
-//! A sweep handles batches in the order of resource ids. [`gather()`] reads a batch without locks, [`plan()`] decides
-//! what to change, and [`apply()`] locks the rows, reads their versions again and drops the pairs that have changed.
-//! Dropped pairs are gathered again, for a few rounds. No lock is held between batches, so accepts, syncs and other
-//! sweeps can run at the same time, and memory does not grow with the number of resources.
+//! A sweep handles batches in the order of resource ids. [`gather()`] reads a batch of pairs, each a spec with its
+//! resource, without locks. [`plan()`] decides what to change. [`apply()`] locks the rows, reads their versions again
+//! and drops the pairs that have changed. Dropped pairs are gathered again, for a few rounds. No lock is held between
+//! batches, so accepts, syncs and other sweeps can run at the same time, and memory does not grow with the number of
+//! resources.
 
 mod apply;
 mod counts;

@@ -1,4 +1,4 @@
-//! Drift rows: the only module that opens, updates and closes them, each change with its event.
+//! Rows of drifts. Only this module opens, updates and closes them, and it writes an event for each change.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ pub(crate) fn exists_open_of(resource_id: impl IntoColumnRef, kind: Option<Drift
     )
 }
 
-/// Reads the open drifts of resources that decode, in the order of their ids.
+/// Returns the open drifts of the resources, in the order of ids. Rows that do not decode are left out.
 pub(crate) async fn open_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],
@@ -61,7 +61,7 @@ pub(crate) async fn open_of<C: ConnectionTrait>(
     Ok(decodable(select, connection).await?.0)
 }
 
-/// Locks and reads the open drifts of one resource that decode.
+/// Locks and returns the open drifts of one resource. Rows that do not decode are left out.
 pub(crate) async fn lock_open_of_in_txn(
     txn: &DatabaseTransaction,
     resource: Uuid,
@@ -70,7 +70,8 @@ pub(crate) async fn lock_open_of_in_txn(
     Ok(decodable(locked(select, Lock::Update), txn).await?.0)
 }
 
-/// Writes changes of drifts of the named resources, with their events. Drifts that are no longer open stay unchanged.
+/// Writes changes of drifts, each with the id of its resource, and their events. Drifts that are no longer open stay
+/// unchanged.
 pub(crate) async fn write_in_txn(
     txn: &DatabaseTransaction,
     changes: &[(Uuid, &Change)],
@@ -144,8 +145,8 @@ pub(crate) async fn accept_in_txn(
     Ok(drift)
 }
 
-/// Inserts a row for each finding, and returns the events of the rows that were inserted. A concurrent sweep with the
-/// same shared locks may have inserted an equal row before; that row is kept.
+/// Inserts a row for each finding, and returns the events of the inserted rows. A concurrent sweep with the same shared
+/// locks may have inserted an equal row before; that row is kept.
 async fn open_in_txn(
     txn: &DatabaseTransaction,
     findings: &[(Uuid, &Finding)],
@@ -222,9 +223,9 @@ fn drift_data(drift: Uuid, field: &str) -> Value {
     json!({ "driftId": drift, "field": field })
 }
 
-/// Skips the insert of a second open drift of one field, by the partial unique index. The status must be a literal
-/// in the statement: from a bound parameter, SQLite never infers the index and PostgreSQL not once it has a generic
-/// plan.
+/// Returns the conflict clause that skips a second open drift of one field, by the partial unique index. The status
+/// must be a literal in the statement: with a bound parameter, SQLite never infers the index, and PostgreSQL does not
+/// infer it once the plan is generic.
 pub fn one_open_row_per_field() -> OnConflict {
     OnConflict::columns([drift::Column::ResourceId, drift::Column::Field])
         .target_and_where(

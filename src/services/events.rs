@@ -1,4 +1,4 @@
-//! The log of the events of each resource.
+//! The event log of resources.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::{self as events, EventType};
@@ -56,8 +56,7 @@ pub(crate) const NEWEST_FIRST: Order<events::Column> = Order {
     descending: true,
 };
 
-/// Returns one page of events for each of several resources, newest first, with one statement that reads only these
-/// pages.
+/// Returns one page of events for each resource, newest first. One statement reads up to 200 pages.
 pub(crate) async fn pages_of<C: ConnectionTrait>(
     connection: &C,
     requests: &[(Uuid, PageRequest)],

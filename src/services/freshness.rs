@@ -1,4 +1,4 @@
-//! What a sweep rests on, and how far it can be relied on.
+//! The freshness of the inventory: whether it is complete and recent enough for the results of a sweep.
 
 use std::collections::BTreeMap;
 
@@ -19,24 +19,23 @@ use crate::db::{Db, column};
 use crate::domain::freshness::{MaxAge, StaleReason, stale_reason};
 use crate::error::Result;
 
-/// Kinds that an error names; the counts of a run have the rest.
+/// Maximum number of kinds in an error text. The counts of the run contain the others.
 const NAMED: usize = 10;
-/// Kinds that are listed at most.
+/// Maximum number of kinds in [`Freshness::stale`].
 pub(crate) const MOST_KINDS: usize = 100;
 
-/// A kind with a spec in force that cannot be relied on.
+/// A kind with a spec in force whose inventory may be out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StaleKind {
-    /// Cloud that answers for it.
     pub provider: String,
     /// Kind within the provider.
     pub kind: String,
-    /// When its last complete listing was applied.
+    /// The time at which its last complete listing was applied.
     pub completed_at: Option<DateTime<Utc>>,
-    /// Why it cannot be relied on.
+    /// The reason why its inventory may be out of date.
     pub reason: StaleReason,
-    /// The fields that could not be read, if that is why.
+    /// The unread fields, if they are the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
 }
@@ -55,28 +54,28 @@ impl StaleKind {
     }
 }
 
-/// What the specs are compared with, and what of it cannot be relied on.
+/// The freshness of the inventory of all kinds with a spec in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Freshness {
-    /// No sync ever completed anything.
+    /// Whether no sync has ever completed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub never_synced: bool,
-    /// Kinds with a spec in force that cannot be relied on, by provider and kind.
+    /// Kinds whose inventory may be out of date, by provider and kind, at most [`MOST_KINDS`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stale: Vec<StaleKind>,
-    /// How many such kinds there are, if they are more than are listed.
+    /// The number of stale kinds, if it is greater than [`MOST_KINDS`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_kinds: Option<u64>,
 }
 
 impl Freshness {
-    /// Whether everything that the specs are compared with can be relied on.
+    /// Returns whether a sync has completed and no kind is stale.
     pub(crate) fn is_vouched(&self) -> bool {
         !self.never_synced && self.stale.is_empty()
     }
 
-    /// What cannot be relied on, and why, as one sentence; None if everything can.
+    /// Returns the stale kinds with their reasons as one sentence, or None if there are none.
     pub(crate) fn problem(&self) -> Option<String> {
         if self.never_synced {
             return Some("no sync has completed yet: run a sync first".to_owned());
@@ -95,10 +94,11 @@ impl Freshness {
     }
 }
 
-/// How far the inventory can be relied on for the specs in scope, by the database's clock.
+/// Returns the freshness of the inventory of the kinds with specs in scope, by the database's clock.
 ///
 /// # Errors
-/// When the database does not answer.
+///
+/// The database is unavailable.
 pub(crate) async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result<Freshness> {
     let reader = db.reader();
     let now = db.time(reader).await?;
@@ -134,20 +134,21 @@ pub(crate) async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result
     })
 }
 
-/// Whether any sync ever completed anything.
+/// Returns whether any sync has ever completed.
 ///
 /// # Errors
-/// When the database does not answer.
+///
+/// The database is unavailable.
 pub(crate) async fn was_ever_synced(db: &Db) -> Result<bool> {
     was_synced(db, &listed_kinds(db.reader()).await?).await
 }
 
-/// An account that has nothing has no kinds: then its syncs say that it was listed.
+/// Returns whether any sync has ever completed. An empty account has no kinds, so the runs of syncs are checked too.
 async fn was_synced(db: &Db, known: &BTreeMap<(String, String), Known>) -> Result<bool> {
     Ok(known.values().any(|kind| kind.completed_at.is_some()) || job_runs::any_sync(db).await?)
 }
 
-/// What the row of a kind says.
+/// The values of the row of a kind.
 #[derive(Default)]
 struct Known {
     completed_at: Option<DateTime<Utc>>,
@@ -155,7 +156,7 @@ struct Known {
     unread_fields: Vec<String>,
 }
 
-/// What the row of each kind says. A time that does not decode counts as none.
+/// Returns the values of the row of each kind. A value that does not decode counts as unset.
 async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(String, String), Known>> {
     let rows = connection
         .query_all_raw(kinds::Entity::find().build(connection.get_database_backend()))
@@ -178,7 +179,7 @@ async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(St
         .collect())
 }
 
-/// Which of these fields a spec in force of the kind sets.
+/// Returns the fields that a spec in force of the kind sets.
 async fn set_fields<C: ConnectionTrait>(
     connection: &C,
     scope: &Scope,
@@ -215,7 +216,7 @@ async fn kinds_with_specs<C: ConnectionTrait>(
     Ok(select.into_tuple().all(connection).await?)
 }
 
-/// The resources in scope with a spec in force.
+/// Selects the resources in scope with a spec in force.
 fn with_specs(scope: &Scope) -> Select<resources::Entity> {
     let select = resources::Entity::find().filter(has_spec());
     match scope {

@@ -1,4 +1,4 @@
-//! Reading the inbox.
+//! Queries of the inbox.
 
 mod filter;
 mod pages;
@@ -33,7 +33,7 @@ pub enum DriftTime {
     ResolvedAt,
 }
 
-/// Returns the order of the inbox.
+/// Returns the order of drifts by this time.
 pub fn order_by(time: DriftTime, descending: bool) -> Order<drift::Column> {
     let time = match time {
         DriftTime::DetectedAt => drift::Column::DetectedAt,
@@ -78,7 +78,7 @@ pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilt
     .await
 }
 
-/// Returns one page for each of several resources, newest first, with one statement that reads only these pages.
+/// Returns one page of drifts for each resource, newest first. One statement reads up to 200 pages.
 pub(crate) async fn pages_of<C: ConnectionTrait>(
     connection: &C,
     requests: &[(Uuid, DriftFilter, PageRequest)],
@@ -94,7 +94,7 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
     page::fetch_many(connection, selects, order_by(DriftTime::DetectedAt, true)).await
 }
 
-/// Returns the number of drifts of each resource that match the filter.
+/// Returns the number of drifts that match the filter, for each resource. Resources without such drifts are left out.
 pub(crate) async fn counts_of<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,

@@ -1,4 +1,4 @@
-//! Reading the inventory.
+//! Queries of the inventory.
 
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
@@ -11,7 +11,7 @@ use crate::db::decodable;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
 
-/// Selects the resources that match every condition. Conditions that are not set match all resources.
+/// A filter of resources. A resource matches if it meets all conditions that are set.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceFilter {
     /// The provider.
@@ -30,7 +30,7 @@ pub struct ResourceFilter {
     pub search: Option<String>,
 }
 
-/// By id, which is the order in which the rows were created.
+/// Orders by id, which is the order in which the rows were created.
 pub(crate) const BY_ID: Order<resources::Column> = Order {
     time: None,
     id: resources::Column::Id,
@@ -152,7 +152,8 @@ pub(super) fn owned() -> Condition {
     without_spec().add(resources::Column::Owned.eq(true))
 }
 
-/// Returns the condition that a resource exists without a spec in force. An unsynced resource may not exist.
+/// Returns the condition that a resource exists without a spec in force. Unsynced resources do not match, because they
+/// may not exist.
 fn without_spec() -> Condition {
     Condition::all()
         .add(resources::Column::FirstSeenAt.is_not_null())
@@ -189,9 +190,9 @@ fn active_spec() -> SelectStatement {
         .take()
 }
 
-/// Returns the condition that the column contains `text`. Only ASCII letters match in either case: `lower()` of SQLite
-/// supports no other letters, and the collation makes that of PostgreSQL do the same. LIKE would treat `%` and `_` as
-/// wildcards.
+/// Returns the condition that the column contains `text`. Case is ignored for ASCII letters only, because `lower()` of
+/// SQLite converts no other letters. The collation limits `lower()` of PostgreSQL to the same letters. LIKE is not
+/// used, because it treats `%` and `_` as wildcards.
 pub(super) fn contains_ignoring_ascii_case<C: ColumnTrait>(
     backend: DbBackend,
     column: C,

@@ -1,5 +1,5 @@
-//! Specs as they are stored. Other programs may write to the table too: a row that does not decode must not prevent
-//! the recording of a new version.
+//! Stored specs, including rows that do not decode. Other programs may write to the table too, and such a row must not
+//! prevent the recording of a new version.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ use crate::error::Result;
 /// A row of a spec.
 #[derive(Clone, Debug)]
 pub(crate) enum StoredSpec {
-    /// It decodes.
+    /// The row decodes.
     Whole(Box<provisioned::Model>),
-    /// Only these values decode.
+    /// The row does not decode.
     Broken {
-        /// Its version, 0 if not even that can be read.
+        /// Its version, 0 if the column does not decode.
         version: i32,
-        /// Whether it is in force.
+        /// Whether the spec is in force.
         active: bool,
     },
 }
@@ -45,7 +45,7 @@ impl StoredSpec {
         }
     }
 
-    /// The version that another one follows.
+    /// Returns the version of the spec, 0 if it does not decode.
     pub(crate) fn version(&self) -> i32 {
         match self {
             Self::Whole(spec) => spec.spec_version,
@@ -53,7 +53,7 @@ impl StoredSpec {
         }
     }
 
-    /// Whether it is in force.
+    /// Returns whether the spec is in force.
     pub(crate) fn is_active(&self) -> bool {
         match self {
             Self::Whole(spec) => spec.retired_at.is_none(),
@@ -70,13 +70,14 @@ impl StoredSpec {
     }
 }
 
-/// The version that is in force, 0 for none.
+/// Returns the version in force, 0 if no spec is in force.
 pub(crate) fn version_in_force(stored: Option<&StoredSpec>) -> i32 {
     let active = stored.filter(|spec| spec.is_active());
     active.map_or(0, StoredSpec::version)
 }
 
-/// The specs of these resources, in force or retired, by resource; locked in the order of ids, if they shall be.
+/// Returns the specs of these resources by resource id, in force or retired. If `lock` is set, locks them in the order
+/// of ids.
 pub(crate) async fn stored_specs_in_txn(
     txn: &DatabaseTransaction,
     resources: impl IntoIterator<Item = Uuid>,

@@ -19,7 +19,7 @@ pub struct SweepCounts {
     pub changed: u64,
     /// Drifts that became stale.
     pub staled: u64,
-    /// Resources that were left out because a row of theirs does not decode.
+    /// Resources that were left out because one of their rows does not decode.
     pub skipped: u64,
     /// Resources that are unsynced.
     pub unsynced: u64,
@@ -32,10 +32,10 @@ pub struct SweepCounts {
 /// The counts of a sweep as the row of its run stores them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SweepReport {
-    /// What the sweep compared and changed.
+    /// Counts of what the sweep compared and changed.
     #[serde(flatten)]
     pub counts: SweepCounts,
-    /// How fresh the inventory was that the sweep used.
+    /// The freshness of the inventory that the sweep used.
     #[serde(flatten)]
     pub freshness: Freshness,
 }

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::provider::traits;
 use crate::services::{drift_rows, inventory};
 
-/// Pairs that one batch holds in memory and one transaction writes.
+/// Maximum number of pairs that one batch holds in memory and one transaction writes.
 const BATCH: u64 = 200;
 
 /// One batch of specs, as it was read.
@@ -26,7 +26,7 @@ const BATCH: u64 = 200;
 pub struct Gathered {
     /// Specs with their resources and open drifts.
     pub pairs: Vec<Pair>,
-    /// Number of pairs that were left out because a row of theirs does not decode.
+    /// Number of pairs that were left out because one of their rows does not decode.
     pub skipped: u64,
     /// Resource id of the last pair that was read; None if no pair follows.
     pub last: Option<Uuid>,
@@ -53,7 +53,7 @@ pub async fn gather(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<Optio
     }))
 }
 
-/// Decodes specs with their resources. Returns the pairs by resource, and how many rows do not decode.
+/// Decodes specs with their resources. Returns the pairs by resource id, and the number of rows that do not decode.
 fn decode_pairs(rows: &[QueryResult]) -> (BTreeMap<Uuid, Pair>, u64) {
     let mut skipped = 0;
     let mut pairs = BTreeMap::new();
@@ -80,7 +80,7 @@ fn decode_pairs(rows: &[QueryResult]) -> (BTreeMap<Uuid, Pair>, u64) {
     (pairs, skipped)
 }
 
-/// Adds the open drifts of each pair. A pair with a drift that does not decode is removed; returns how many were.
+/// Adds the open drifts of each pair. Removes pairs with a drift that does not decode, and returns their number.
 async fn add_open_drifts(db: &Db, pairs: &mut BTreeMap<Uuid, Pair>) -> Result<u64> {
     let mut removed = 0;
     let open = drift_rows::select_open_of(pairs.keys().copied());

@@ -10,11 +10,11 @@ use crate::domain::detection::{self, Pair, Plan};
 pub struct Planned<'g> {
     /// Pairs whose plan changes a drift.
     pub changing: Vec<(&'g Pair, Plan)>,
-    /// Counts of all other pairs, which are done.
+    /// Counts of all other pairs, for which nothing has to be written.
     pub done: SweepCounts,
 }
 
-/// Plans a batch.
+/// Decides what to change for each pair of a batch.
 pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned<'_> {
     let mut done = SweepCounts {
         skipped: gathered.skipped,

@@ -1,4 +1,4 @@
-//! The filter of drifts: one description that yields the SQL condition and the test in memory.
+//! The filter of drifts. Each of its conditions has an SQL form and an equivalent test in memory.
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
@@ -10,12 +10,12 @@ use uuid::Uuid;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
 use crate::services::resources::contains_ignoring_ascii_case;
 
-/// Selects the drifts that match every condition. Conditions that are not set match all drifts.
+/// A filter of drifts. A drift matches if it meets all conditions that are set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DriftFilter {
     /// The drift has one of these statuses.
     pub status: Vec<DriftStatus>,
-    /// A changed field or a missing resource.
+    /// Whether the drift is a changed field or a missing resource.
     pub kind: Option<DriftKind>,
     /// Name of the field.
     pub field: Option<String>,
@@ -135,7 +135,8 @@ impl DriftFilter {
                 Sql::Resource(condition) => of_resource = of_resource.add(condition),
             }
         }
-        // One subquery for all conditions, so that an index on one of them narrows the rows that the others read.
+        // All conditions on the resource share one subquery, so that an index for one of them reduces the rows that are
+        // checked for the others.
         if of_resource.is_empty() {
             select
         } else {

@@ -129,7 +129,7 @@ pub async fn claim_tick(db: &Db, wanted: impl Into<Wanted>, tick: DateTime<Utc>)
     .await
 }
 
-/// Inserts the row of a run unless another run excludes it. Runs without recent heartbeats are abandoned before.
+/// Inserts the row of a run unless another run excludes it. Abandons runs without recent heartbeats first.
 async fn attempt_in_txn(
     db: &Db,
     txn: &DatabaseTransaction,
