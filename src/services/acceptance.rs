@@ -1,4 +1,4 @@
-//! Accepting a drift: the live value becomes the expected one.
+//! Accepts: they make the live value of a drift the expected one.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftStatus};
@@ -121,7 +121,7 @@ async fn accept_in_txn(
     }))
 }
 
-/// Updates the row of the drift, and returns the error with its current values.
+/// Updates the row of the drift, and returns LIVE_VALUE_MOVED with its current values.
 async fn refresh_in_txn(
     txn: &DatabaseTransaction,
     drift: cloud_drift::Model,

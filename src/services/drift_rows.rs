@@ -70,8 +70,7 @@ pub(crate) async fn lock_open_of_in_txn(
     Ok(decodable(locked(select, Lock::Update), txn).await?.0)
 }
 
-/// Writes changes of drifts, each with the id of its resource, and their events. Drifts that are no longer open stay
-/// unchanged.
+/// Writes changes of drifts, each with the id of its resource, and their events. Skips drifts that are no longer open.
 pub(crate) async fn write_in_txn(
     txn: &DatabaseTransaction,
     changes: &[(Uuid, &Change)],

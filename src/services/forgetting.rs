@@ -1,4 +1,4 @@
-//! Forgets resources: deletes a resource and everything that is stored about it.
+//! Forgetting: deletes a resource and everything that is stored about it.
 
 use std::collections::BTreeMap;
 

@@ -179,7 +179,7 @@ async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(St
         .collect())
 }
 
-/// Returns the fields that a spec in force of the kind sets.
+/// Returns those of `fields` that a spec in force of the kind sets.
 async fn set_fields<C: ConnectionTrait>(
     connection: &C,
     scope: &Scope,

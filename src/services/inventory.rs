@@ -69,8 +69,8 @@ pub async fn sync(
     apply_listing(db, provider, &listing, place, options).await
 }
 
-/// Replaces the stored inventory with `listing`. `place` is its place in the order of listings. The provider is queried
-/// for each stored resource that the listing lacks.
+/// Replaces the stored inventory with `listing`. `place` is its place in the order of listings. For each stored
+/// resource that the listing lacks, the provider is queried whether it is gone.
 ///
 /// # Errors
 ///
@@ -134,8 +134,7 @@ async fn apply(
         counts.resources += listed.len() as u64;
         unanswered.push((kind, scan.missing));
     }
-    // Kinds with the fewest missing resources come first, so that a kind with many does not use up the time of the
-    // others.
+    // Kinds with the fewest missing resources come first, because a kind with many may use up the remaining time.
     unanswered.sort_by_key(|(_, missing)| missing.len());
     let mut asking = Asking::new(provider);
     for (kind, mut missing) in unanswered {
@@ -149,8 +148,7 @@ async fn apply(
     Ok(counts)
 }
 
-/// Compares every kind with the stored rows and claims all kinds. Repeats this if another listing was applied
-/// meanwhile.
+/// Compares every kind with the stored rows and claims all kinds. Repeats this while other syncs change the kinds.
 async fn compare_and_claim(
     applying: Applying<'_>,
     kinds: &BTreeSet<String>,

@@ -221,7 +221,7 @@ pub(crate) const NEWEST_FIRST: Order<runs::Column> = Order {
     descending: true,
 };
 
-/// Returns one page of the runs, newest first, of one job if `job` is set. Runs without recent heartbeats are shown as
+/// Returns one page of the runs, newest first, of one job or all. Runs without recent heartbeats are shown as
 /// abandoned.
 pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Page<runs::Model>> {
     let now = db.time(db.reader()).await?;
@@ -230,7 +230,7 @@ pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Pa
     Ok(page)
 }
 
-/// Returns the number of runs, of one job if `job` is set.
+/// Returns the number of runs, of one job or all.
 pub(crate) async fn count(db: &Db, job: Option<Job>) -> Result<i64> {
     page::count(db.reader(), of_job(job), runs::Column::Id).await
 }

@@ -1,4 +1,4 @@
-//! Row locks. They hold on PostgreSQL; SQLite has one writer at a time and needs none.
+//! Row locks. They take effect on PostgreSQL only; SQLite allows one writer at a time and needs none.
 
 use chrono::{DateTime, Utc};
 use entity::inventory_kinds::ListingOutcome;

@@ -65,7 +65,7 @@ pub struct Order<C> {
     pub descending: bool,
 }
 
-/// A page of rows. The rows are in the order of the list, also if the request is backward.
+/// A page of rows. The rows are in the order of the list, even if the request is backward.
 #[derive(Clone, Debug)]
 pub struct Page<M> {
     /// The rows with their positions.

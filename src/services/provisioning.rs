@@ -158,8 +158,7 @@ fn over_the_version_before() -> OnConflict {
         .to_owned()
 }
 
-/// Deletes rows that do not decode before their successors are inserted. An update could keep the column that does not
-/// decode.
+/// Deletes rows that do not decode, because an update could keep the column that does not decode.
 async fn forget_broken_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec]) -> Result<()> {
     let broken: Vec<Uuid> = specs
         .iter()

@@ -26,7 +26,7 @@ pub struct ResourceFilter {
     pub drifted: Option<bool>,
     /// Whether it is gone.
     pub gone: Option<bool>,
-    /// A substring of the name or the provider id. ASCII letters match in either case.
+    /// A substring of the name or the provider id. Case is ignored for ASCII letters.
     pub search: Option<String>,
 }
 
@@ -152,8 +152,7 @@ pub(super) fn owned() -> Condition {
     without_spec().add(resources::Column::Owned.eq(true))
 }
 
-/// Returns the condition that a resource exists without a spec in force. Unsynced resources do not match, because they
-/// may not exist.
+/// Returns the condition that a resource exists without a spec in force. Unsynced resources may not exist.
 fn without_spec() -> Condition {
     Condition::all()
         .add(resources::Column::FirstSeenAt.is_not_null())

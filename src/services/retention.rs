@@ -104,8 +104,7 @@ async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
     .await
 }
 
-/// Deletes rows that are older than `keep` allows, in batches. It may run at the same time as any other work, including
-/// another purge.
+/// Deletes rows that are older than `keep` allows, in batches. Any other work, even another purge, may run meanwhile.
 ///
 /// # Errors
 ///
@@ -356,7 +355,7 @@ async fn candidates(
     Ok((kinds, end.filter(|_| more)))
 }
 
-/// Deletes the resources with these ids that have expired. All are of one kind and are deleted in one transaction.
+/// Deletes the expired resources among `ids`, which are all of one kind, in one transaction.
 async fn purge_kind(
     db: &Db,
     (provider, kind): (&str, &str),

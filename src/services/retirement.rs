@@ -1,4 +1,4 @@
-//! Retiring specs: their resources are no longer compared.
+//! Retires specs, so that their resources are no longer compared.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
@@ -92,8 +92,7 @@ async fn close_in_txn(
     Ok(())
 }
 
-/// Retires locked specs in bulk and increments their versions, so that a later spec of the resource continues from
-/// them.
+/// Retires locked specs in bulk and increments their versions. A later spec of the resource continues from there.
 pub async fn retire_in_txn(
     txn: &DatabaseTransaction,
     specs: &[provisioned::Model],

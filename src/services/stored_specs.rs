@@ -76,8 +76,7 @@ pub(crate) fn version_in_force(stored: Option<&StoredSpec>) -> i32 {
     active.map_or(0, StoredSpec::version)
 }
 
-/// Returns the specs of these resources by resource id, in force or retired. If `lock` is set, locks them in the order
-/// of ids.
+/// Returns the specs of these resources, in force or retired. If `lock` is set, locks them in the order of ids.
 pub(crate) async fn stored_specs_in_txn(
     txn: &DatabaseTransaction,
     resources: impl IntoIterator<Item = Uuid>,

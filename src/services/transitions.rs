@@ -47,8 +47,8 @@ pub(crate) async fn transitions_since<C: ConnectionTrait>(
     Ok(rows.iter().filter_map(|row| column(row, "", "id").ok()).collect())
 }
 
-/// Returns each drift that the events are about once, in the order of its last event. A drift is left out if its row or
-/// that of its resource does not decode. Runs three statements.
+/// Returns the drifts that the events are about, without duplicates, in the order of their last events. A drift is left
+/// out if its row or that of its resource does not decode. Runs three statements.
 pub(crate) async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) -> Result<Vec<Changed>> {
     let told = events::Entity::find().filter(events::Column::Id.is_in(happened.iter().copied()));
     let mut told = decodable(told, connection).await?.0;

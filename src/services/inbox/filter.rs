@@ -25,7 +25,7 @@ pub struct DriftFilter {
     pub resource_kind: Option<String>,
     /// Region of the resource.
     pub region: Option<String>,
-    /// A substring of the resource's name, its provider id or the field. ASCII letters match in either case.
+    /// A substring of the resource's name, its provider id or the field. Case is ignored for ASCII letters.
     pub search: Option<String>,
     /// Detected at or after this time.
     pub detected_after: Option<DateTime<Utc>>,

@@ -1,5 +1,4 @@
-//! The account of the stored inventory. A listing of another account would make all stored resources look gone or store
-//! every resource twice.
+//! The account of the stored inventory. Listing another account would make all resources look gone or be stored twice.
 
 use entity::inventory_kinds as kinds;
 use sea_orm::sea_query::IntoCondition as _;
@@ -13,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::provider::Listing;
 
 /// Checks that the stored inventory of a provider is of this account. `account` is None for an inventory file without
-/// an account; the stored inventory must then have none either. Fails with UPSTREAM_UNAVAILABLE.
+/// an account; the stored inventory must then have none either. Fails with UPSTREAM_UNAVAILABLE otherwise.
 pub(super) async fn check_account<C: ConnectionTrait>(
     connection: &C,
     provider: &str,
@@ -65,8 +64,7 @@ fn refused(account: Option<&str>, stored: Option<&str>) -> Error {
     ))
 }
 
-/// Sets the account of all stored kinds of the provider, including kinds that the listing lacks, to that of the
-/// listing.
+/// Sets the account of all stored kinds of the provider to that of the listing, even of kinds that the listing lacks.
 pub(super) async fn take_over_in_txn(txn: &DatabaseTransaction, listing: &Listing) -> Result<()> {
     kinds::Entity::update_many()
         .set(kinds::ActiveModel {

@@ -34,8 +34,7 @@ const CHUNK: usize = 500;
 pub(super) enum Claimed {
     /// The kind is claimed: the listing is the newest one.
     Yes,
-    /// The kind is claimed, although the stored listing began at this time, which is in the future: the clock of a
-    /// server was wrong.
+    /// The kind is claimed. The stored listing began at this time in the future, because a clock was wrong.
     OverOneAheadOfTime(DateTime<Utc>),
     /// The kind is not claimed, because a later listing was already applied.
     Superseded,
@@ -51,8 +50,7 @@ pub(super) struct Applying<'a> {
 }
 
 impl<'a> Applying<'a> {
-    /// Claims all kinds in one transaction. Returns None if another listing was applied to one of them since `seen` was
-    /// read.
+    /// Claims all kinds in one transaction. Returns None if another listing was applied since `seen` was read.
     ///
     /// # Errors
     ///
@@ -114,8 +112,7 @@ impl<'a> Applying<'a> {
             outcome: Set(Some(outcome)),
             ..Default::default()
         };
-        // A listing that is not complete leaves the stored inventory as it is, and so the number and start of its
-        // listing.
+        // Only a complete listing replaces the stored inventory and the number and start of its listing.
         if listed_of(self.listing, kind).is_ok() {
             stamp.account = Set(self.listing.account.clone());
             stamp.listing_number = Set(Some(self.place.number));
@@ -131,8 +128,8 @@ impl<'a> Applying<'a> {
     }
 }
 
-/// The writer of a claimed kind. Its functions return false or None, and write nothing, once a later listing has
-/// claimed the kind.
+/// The writer of a claimed kind. If a later listing has claimed the kind, functions write nothing and return false or
+/// None.
 #[derive(Clone, Copy)]
 pub(super) struct Kind<'a> {
     all: Applying<'a>,

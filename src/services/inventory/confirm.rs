@@ -1,4 +1,4 @@
-//! Queries the provider whether the resources that a complete listing lacks are gone, with several requests at a time.
+//! Checks with the provider whether the resources that a complete listing lacks are gone, several at a time.
 //!
 //! The answers are written in batches, so that a run that ends early leaves fewer requests to the next one. A resource
 //! without an answer stays as it is.
@@ -93,8 +93,8 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Requests each missing resource of a kind and writes the answers. Returns None if a newer listing has claimed the
-    /// kind.
+    /// Requests each missing resource of a kind from the provider and writes the answers. Returns None if a newer
+    /// listing has claimed the kind.
     pub(super) async fn confirm(
         &mut self,
         kind: Kind<'_>,

@@ -1,5 +1,4 @@
-//! The order of listings. The database numbers them, so that the newer of two listings is known even if the clocks of
-//! servers differ.
+//! The order of listings. The database numbers them, because the clocks of servers may differ.
 
 use std::collections::BTreeMap;
 
