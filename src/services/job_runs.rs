@@ -221,8 +221,7 @@ pub(crate) const NEWEST_FIRST: Order<runs::Column> = Order {
     descending: true,
 };
 
-/// Returns one page of the runs, newest first, of one job or all. Runs without recent heartbeats are shown as
-/// abandoned.
+/// Returns one page of the runs, newest first. Runs without recent heartbeats are shown as abandoned.
 pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Page<runs::Model>> {
     let now = db.time(db.reader()).await?;
     let mut page = page::fetch(db.reader(), of_job(job), NEWEST_FIRST, request).await?;

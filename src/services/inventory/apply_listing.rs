@@ -128,8 +128,7 @@ impl<'a> Applying<'a> {
     }
 }
 
-/// The writer of a claimed kind. If a later listing has claimed the kind, functions write nothing and return false or
-/// None.
+/// The writer of a claimed kind. Functions write nothing and return false or None if a later listing has claimed it.
 #[derive(Clone, Copy)]
 pub(super) struct Kind<'a> {
     all: Applying<'a>,
