@@ -1,4 +1,4 @@
-//! A spec that records the live values of a resource.
+//! Baselines: specs that record the live values of a resource.
 
 use entity::cloud_resources;
 use serde_json::{Map, Value};
@@ -7,11 +7,11 @@ use super::compare::{SCHEMA_FIELDS, live_value};
 use super::equality::is_unset;
 use super::traits::KindTraits;
 
-/// Schema fields that the cloud chooses, whatever the kind.
+/// Schema fields that the cloud chooses for resources of any kind.
 const VOLATILE: [&str; 2] = ["status", "ip"];
 
-/// The spec that the resource meets now: its schema fields that are set and its attributes, without those that change
-/// without a decision of the operators.
+/// Returns a spec that matches the resource now: its schema fields and attributes that are set, except those that
+/// change without an operator's decision.
 pub fn baseline(resource: &cloud_resources::Model, traits: &KindTraits) -> Map<String, Value> {
     let volatile = (traits.volatile_fields)(&resource.attrs);
     let attributes = resource.attrs.as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What a sweep shall do about one resource: decided here, carried out by the detection service.
+//! Decides which changes a sweep writes for one resource. The detection service writes them.
 
 use std::collections::BTreeMap;
 
@@ -13,78 +13,77 @@ use super::equality::loosely_equal;
 use super::not_compared::NotCompared;
 use super::traits::KindTraits;
 
-/// Name of the field in a drift that is about the whole resource.
+/// The field name of a drift of a missing resource.
 pub(crate) const WHOLE_RESOURCE: &str = "*";
 
-/// Longest time for which a settling resource is left alone.
+/// Maximum time for which a resource counts as settling.
 pub(crate) const SETTLING_LIMIT: TimeDelta = TimeDelta::minutes(30);
 
-/// A spec, the resource that it is about, and the rows that are open for it.
+/// A spec, its resource, and the open drifts of the resource.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The desired state.
     pub spec: cloud_provisioned::Model,
     /// The live state.
     pub resource: cloud_resources::Model,
-    /// Open drift rows of the resource.
+    /// Open drifts of the resource.
     pub open: Vec<cloud_drift::Model>,
-    /// When a complete listing of the kind was last applied, if that matters and is known.
+    /// Time of the last complete listing of the kind. Needed only if the resource is settling.
     pub listed_at: Option<DateTime<Utc>>,
-    /// The traits of the resource's kind.
+    /// Properties of the resource's kind.
     pub traits: KindTraits,
 }
 
-/// One thing to write.
+/// One change of the drifts of a resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// Open a row.
+    /// Opens a drift.
     Open(Finding),
-    /// The row is still open but says something else now.
+    /// Updates an open drift whose expected or live value changed.
     Update {
-        /// Row to update.
+        /// Id of the drift.
         drift: Uuid,
-        /// Its revision from now on.
+        /// New revision.
         revision: i32,
-        /// What it has to say.
+        /// New values.
         finding: Finding,
     },
-    /// The row closes: nothing differs any more, or the field or the spec is no longer in force.
+    /// Closes an open drift that the sweep did not find again.
     Close {
-        /// Row to close.
+        /// Id of the drift.
         drift: Uuid,
-        /// Its field.
+        /// Field of the drift.
         field: String,
     },
 }
 
-/// What differs.
+/// A difference that a sweep found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
-    /// A changed field or a missing resource.
+    /// Whether a field changed or the resource is missing.
     pub kind: DriftKind,
-    /// Name of the field, `WHOLE_RESOURCE` for a missing resource.
+    /// Name of the field; `*` for a missing resource.
     pub field: String,
-    /// What the spec says.
+    /// Expected value; the whole spec for a missing resource.
     pub expected: Value,
-    /// What the cloud has, null where it has nothing.
+    /// Live value; null if it is unset or the resource is missing.
     pub actual: Value,
 }
 
-/// The plan for one pair.
+/// The result of a sweep for one pair.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// Fields that were compared.
+    /// Number of compared fields.
     pub fields_compared: u64,
-    /// No listing ever had the resource, so there is nothing to compare with yet.
+    /// Whether the resource is unsynced, so that nothing was compared.
     pub unsynced: bool,
-    /// The resource is settling: its rows are neither opened nor closed.
+    /// Whether the resource is settling, so that its drifts are neither opened nor closed.
     pub settling: bool,
-    /// What to write, closing rows first, then by field.
+    /// Changes to write: closed drifts first, then the others. Both are sorted by field.
     pub changes: Vec<Change>,
 }
 
-/// Decides what to do about one pair. A pair whose rows already say what is true yields no change, so a
-/// sweep over unchanged data writes nothing.
+/// Decides which changes to write for one pair. A sweep over unchanged data yields no change.
 pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
     let resource = &pair.resource;
     if is_unsynced(resource.first_seen_at, resource.gone_at) && pair.spec.retired_at.is_none() {
@@ -107,7 +106,7 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
         .into_iter()
         .filter_map(|finding| change_for(open.remove(finding.field.as_str()), finding))
         .collect();
-    // Rows that no finding spoke for.
+    // The remaining rows have no finding any more.
     plan.changes = open
         .values()
         .map(|row| Change::Close {
@@ -119,10 +118,9 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
     plan
 }
 
-/// Whether the resource is settling, and has been for less than [`SETTLING_LIMIT`].
+/// Returns whether the resource is settling and has been for less than [`SETTLING_LIMIT`].
 ///
-/// Time counts only up to the last listing: an hour without a listing does not mean that the status lasted for an
-/// hour.
+/// The duration ends at the last complete listing, because no later status is known.
 fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
     let resource = &pair.resource;
     let Some(since) = resource.settling_since.filter(|_| resource.gone_at.is_none()) else {
@@ -132,12 +130,12 @@ fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
     pair.traits.settles && last_seen - since < SETTLING_LIMIT
 }
 
-/// A resource that only an import knows of: no listing had it, and no complete listing lacked it.
+/// Returns whether a resource is unsynced: no listing has contained it, and it is not gone.
 pub(crate) fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<DateTime<Utc>>) -> bool {
     first_seen_at.is_none() && gone_at.is_none()
 }
 
-/// Everything that differs now.
+/// Returns all differences, and sets the number of compared fields.
 fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
     if pair.spec.retired_at.is_some() {
         return Vec::new();
@@ -168,7 +166,7 @@ fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
         .collect()
 }
 
-/// What a finding changes in the row that is open for its field, if anything.
+/// Returns the change that records a finding. Returns None if the open row of the field has the same values.
 fn change_for(open: Option<&cloud_drift::Model>, finding: Finding) -> Option<Change> {
     let Some(row) = open else {
         return Some(Change::Open(finding));
@@ -182,7 +180,7 @@ fn change_for(open: Option<&cloud_drift::Model>, finding: Finding) -> Option<Cha
     })
 }
 
-/// A stored value, null where the column is null.
+/// Returns a stored value, or JSON null if the column is null.
 pub(crate) fn value_or_null(value: &Option<Value>) -> &Value {
     value.as_ref().unwrap_or(&Value::Null)
 }

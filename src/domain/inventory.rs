@@ -1,4 +1,4 @@
-//! What a complete listing of one kind means for the inventory that is stored.
+//! Decides how a complete listing of one kind changes the inventory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,45 +11,45 @@ use super::equality::loosely_equal;
 pub use super::listed::{ListedResource, PROJECT_ID};
 use super::traits::KindTraits;
 
-/// Stands among the changed fields for the whole row, which did not decode.
+/// Entry in a list of changed fields that means the whole row, because the stored row does not decode.
 pub(crate) const WHOLE_ROW: &str = "*";
 
-/// A stored resource of the kind that was listed.
+/// A stored resource of the listed kind.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredResource {
-    /// Its id here.
+    /// Id in the database.
     pub id: Uuid,
-    /// Its id at the provider.
+    /// The provider's id.
     pub provider_id: String,
-    /// Whether a complete listing lacked it.
+    /// Whether the resource is gone.
     pub gone: bool,
-    /// Whether any listing ever had it.
+    /// Whether a listing has contained the resource.
     pub seen: bool,
-    /// The whole row; None where it does not decode, so that a listing heals it.
+    /// The whole row. None if it does not decode; the listing then overwrites it.
     pub row: Option<cloud_resources::Model>,
 }
 
-/// One thing to write.
+/// One change of the inventory.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum InventoryChange {
-    /// Never heard of before.
+    /// Inserts a resource that is not stored.
     Insert(ListedResource),
-    /// Known, and now listed for the first time or again.
+    /// Updates a stored resource that is listed for the first time, or again after it was gone.
     Discover(Uuid, ListedResource),
-    /// Listed with other content.
+    /// Updates a stored resource whose values changed.
     Update {
-        /// The row.
+        /// Id of the row.
         id: Uuid,
-        /// Its content from now on.
+        /// New values.
         listed: ListedResource,
-        /// What changed: schema fields by name, attributes as `attrs.NAME`, [`WHOLE_ROW`].
+        /// Changed fields: columns by name, attributes as `attrs.NAME`, `settling`, or [`WHOLE_ROW`].
         fields: Vec<String>,
     },
-    /// Not listed any more.
+    /// Marks a stored resource as gone.
     Gone(Uuid),
 }
 
-/// Decides what a complete listing of one kind changes. The ids in `listed` are distinct.
+/// Returns the changes that a complete listing of one kind makes. The ids in `listed` must be distinct.
 pub(crate) fn plan_kind<'l>(
     stored: Vec<StoredResource>,
     listed: impl IntoIterator<Item = &'l ListedResource>,
@@ -79,7 +79,7 @@ fn change_of(known: StoredResource, now: &ListedResource, traits: &KindTraits) -
         return Some(InventoryChange::Discover(id, whole()));
     }
     let fields = match &row {
-        // Most rows are as they were: only what could not be told has to be looked up in a copy.
+        // Most rows are unchanged. Only unread fields need a copy of the listed resource with the stored values.
         Some(row) if now.unread_fields.is_empty() => changed_fields(row, now, traits),
         Some(row) => changed_fields(row, &whole(), traits),
         None => vec![WHOLE_ROW.to_owned()],
@@ -91,7 +91,8 @@ fn change_of(known: StoredResource, now: &ListedResource, traits: &KindTraits) -
     })
 }
 
-/// Loosely, so that a provider that shuffles a set or a database that rewrites `1e3` costs no write.
+/// Returns the names of the fields that differ. The comparison is loose: a list in another order, or a number that
+/// the database stores in another notation, causes no write.
 fn changed_fields(row: &cloud_resources::Model, now: &ListedResource, traits: &KindTraits) -> Vec<String> {
     let texts = [
         ("urn", Some(&row.urn), Some(&now.urn)),
@@ -118,7 +119,7 @@ fn changed_fields(row: &cloud_resources::Model, now: &ListedResource, traits: &K
     if row.settling_since.is_some() != now.settling {
         changed.push("settling".to_owned());
     }
-    // An earlier release may have stored another answer.
+    // An earlier release may have stored a different result.
     if row.owned != (traits.is_owned)(now) {
         changed.push("owned".to_owned());
     }
@@ -135,49 +136,50 @@ fn set(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
-/// Which listing of a kind was applied last, as the row of the kind says.
+/// The listing of a kind that was applied last, as stored in `inventory_kinds`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LastListing {
-    /// Its number; None if no listing with a number was ever applied.
+    /// Its number; None if no numbered listing was ever applied.
     pub number: Option<i64>,
-    /// When it began, as it was written together with the number.
+    /// Value of `started_at` when the number was written.
     pub numbered_at: Option<DateTime<Utc>>,
-    /// When it began. A release that knows no numbers writes only this.
+    /// When it began. Releases without listing numbers write only this time.
     pub started_at: Option<DateTime<Utc>>,
-    /// Whether all of it was applied. If not, a sync may still be writing it.
+    /// Whether it was applied completely. If not, a sync may still be applying it.
     pub applied: bool,
-    /// Resources that it lacked and that were not confirmed to be gone: it was let to lack them.
+    /// Number of its unconfirmed resources. The next sync does not count them as newly missing.
     pub unconfirmed: usize,
 }
 
 impl LastListing {
-    /// Whether it is the listing of this number, and no release without numbers has applied another since.
+    /// Returns whether this listing has the given number, and no release without listing numbers has applied a listing
+    /// since.
     pub(crate) fn is(&self, number: i64) -> bool {
         self.number == Some(number) && self.numbered_at == self.started_at
     }
 }
 
-/// The place of a listing in the order of all listings, which the database gives out.
+/// The position of a listing in the order of all listings. The database assigns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Its number: the higher one began later.
+    /// Number of the listing. A listing that began later has a higher number.
     pub number: i64,
-    /// When it began, by the database's clock.
+    /// When the listing began, by the database's clock.
     pub began_at: DateTime<Utc>,
 }
 
-/// Whether a listing may be applied over the one that was applied last.
+/// Whether a listing may replace the listing that was applied last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precedence {
-    /// It began later.
+    /// The listing began later, so it may be applied.
     Later,
-    /// It began earlier, or is the same.
+    /// The listing began earlier, or is the same one, so it must not be applied.
     Superseded,
-    /// The last one says that it began at a time that is still to come, which proves nothing. It gives way.
+    /// The stored start of the last listing is in the future, so the order is unknown. The listing may be applied.
     AheadOfTime(DateTime<Utc>),
 }
 
-/// Compares a listing with the one that was applied last. `now` is the database's time.
+/// Compares a listing with the listing that was applied last. `now` is the database's time.
 pub(crate) fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) -> Precedence {
     let later = |yes| {
         if yes {
@@ -196,8 +198,8 @@ pub(crate) fn precedence(last: &LastListing, place: &Place, now: DateTime<Utc>) 
     }
 }
 
-/// Whether so many resources of a kind would be gone in one run that it needs an explicit permission: a wrong token or
-/// an emptied file must not look like an account whose resources were deleted.
+/// Returns whether a sync needs an explicit permission, because more than 10 resources and more than half of the kind
+/// would be gone. The cause may be a wrong token or an emptied inventory file.
 pub(crate) fn is_mass_gone(gone: usize, present_before: usize) -> bool {
     gone > 10 && gone * 2 > present_before
 }

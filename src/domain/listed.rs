@@ -5,38 +5,38 @@ use std::collections::BTreeSet;
 use entity::cloud_resources;
 use serde_json::{Map, Value};
 
-/// The schema field that says which project a resource belongs to.
+/// The schema field for the project of a resource.
 pub const PROJECT_ID: &str = "project_id";
 
-/// A resource as a listing has it.
+/// One resource of a listing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedResource {
-    /// The provider's own id, unique within the kind.
+    /// The provider's id, unique within the kind.
     pub provider_id: String,
-    /// Uniform name.
+    /// Uniform name, `provider:kind:providerId` unless the provider has its own.
     pub urn: String,
-    /// Name that operators gave it, empty if it has none.
+    /// Display name; empty if it has none.
     pub name: String,
     /// Region slug.
     pub region: Option<String>,
     /// Size slug.
     pub size_slug: Option<String>,
-    /// Status as the provider words it.
+    /// Status in the provider's terms.
     pub status: Option<String>,
     /// Tags, in the order of the listing.
     pub tags: Vec<String>,
-    /// Primary address.
+    /// Primary IP address.
     pub ip: Option<String>,
-    /// Network that it belongs to.
+    /// VPC that it belongs to.
     pub vpc_uuid: Option<String>,
     /// Project that it belongs to.
     pub project_id: Option<String>,
-    /// Everything else that is compared.
+    /// Attributes: all compared values that are not schema fields.
     pub attrs: Map<String, Value>,
     /// Whether the provider reports a temporary status: new, creating, resizing, upgrading, ...
     pub settling: bool,
-    /// What this listing could not tell, by the name of the schema field or attribute: it stays as it was
-    /// last known, so that a question without an answer never looks like a change.
+    /// Unread fields: names of schema fields or attributes that this listing could not read. They keep their last
+    /// values, so that a failed read does not look like a change.
     pub unread_fields: BTreeSet<&'static str>,
 }
 

@@ -1,8 +1,8 @@
-//! The rules, pure and synchronous: what differs, what a sweep shall do about it, whether an accept may go
-//! through, who may do what.
+//! The rules: how values are compared, which changes a sync or a sweep writes, when a drift may be accepted, and
+//! which role permits an operation.
 //!
-//! Functions here take rows and values and return decisions. They read no clock, touch no database and
-//! await nothing; services gather what they need and carry out what they decide.
+//! All functions are pure and synchronous: they take rows and values, and return decisions. They use no clock and no
+//! database. The services read the input and carry out the decisions.
 
 pub mod acceptance;
 pub mod actor;

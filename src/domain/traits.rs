@@ -1,25 +1,25 @@
-//! What the rules need to know about a kind of resources. The provider of the kind says it.
+//! Properties of a kind that the rules depend on. Each provider defines them for its kinds.
 
 use serde_json::Value;
 
 use super::listed::ListedResource;
 
-/// The traits of one kind. The default fits a kind of which nothing special is known.
+/// Properties of one kind. The default is for kinds without special rules.
 #[derive(Clone, Copy, Debug)]
 pub struct KindTraits {
-    /// Whether a temporary status delays the drifts of its resources. Rules that let traffic in or send it somewhere
-    /// take effect at once, so they never settle.
+    /// Whether resources of the kind can be settling. False for kinds that admit or route traffic, such as firewalls
+    /// and DNS records: their changes take effect at once.
     pub settles: bool,
     /// Whether an unset project means that the project could not be read.
     pub unset_project_is_unread: bool,
-    /// Whether another part of the cloud created the resource and maintains it.
+    /// Returns whether a listed resource is owned.
     pub is_owned: fn(&ListedResource) -> bool,
-    /// Fields that change without a decision of the operators, given the attributes of the resource.
+    /// Returns the fields that change without an operator's decision, given the attributes of a resource.
     pub volatile_fields: fn(&Value) -> &'static [&'static str],
 }
 
 impl KindTraits {
-    /// The default.
+    /// The properties of a kind without special rules.
     pub(crate) const PLAIN: Self = Self {
         settles: true,
         unset_project_is_unread: false,
