@@ -1,7 +1,7 @@
-//! Whether a drift may be accepted, and what that makes of the spec.
+//! Decides whether a drift may be accepted, and how that changes the spec.
 //!
-//! A value is accepted only if the caller has seen it: the row must match the live value and the spec at this moment,
-//! and have the revision that the caller saw.
+//! A value is accepted only if the caller has seen it: the drift must match the current live value and the current
+//! spec, and its revision must be the one that the caller saw.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
@@ -11,34 +11,37 @@ use super::compare::live_value;
 use super::detection::{Change, Pair, plan, value_or_null};
 use super::equality::loosely_equal;
 
-/// What an accept does.
+/// The effect of an accept on the spec.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Acceptance {
-    /// The live value becomes the desired one: this is the spec from now on.
+    /// The live value becomes the expected one. Contains the new spec.
     Adopt(Value),
-    /// The resource is gone for good: nothing is wanted any more.
+    /// The resource is missing, so its spec is retired.
     Retire,
 }
 
-/// Why an accept is refused.
+/// The reason why an accept is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum AcceptRefusal {
-    /// The row left the inbox before.
+    /// The drift is no longer open.
     AlreadyResolved(DriftStatus),
-    /// The cloud, or the row, has moved on from what the caller saw.
+    /// The live value or the revision of the drift is not the one that the caller saw.
     LiveValueMoved {
-        /// The live value now.
+        /// The current live value.
         actual: Value,
-        /// What makes the row say so, if it does not already.
+        /// The change that brings the drift up to date, if it is not.
         refresh: Option<Change>,
     },
-    /// The spec no longer says what the row expects.
+    /// The expected value of the drift is no longer the one in the spec.
     SpecMoved,
 }
 
-/// Decides about accepting `drift`, whose spec and resource are `pair`.
+/// Decides whether `drift` may be accepted, given its spec and resource. `seen_revision` is the revision that the
+/// caller saw, if given.
 ///
-/// `seen_revision` is the revision of the row that the caller saw, if given.
+/// # Errors
+///
+/// The reason why the accept is refused.
 #[expect(
     clippy::result_large_err,
     reason = "one refusal per request, and it is looked at at once"
@@ -68,7 +71,7 @@ pub(crate) fn decide_accept(
         (DriftKind::Missing, _) => Ok(Acceptance::Retire),
         (DriftKind::Changed, Some(spec)) => {
             let mut spec = spec.clone();
-            // Null where the cloud has nothing: the field stays watched, and must stay unset.
+            // An unset live value becomes null, so that the field is still compared and must stay unset.
             spec.insert(drift.field.clone(), live);
             Ok(Acceptance::Adopt(Value::Object(spec)))
         }
@@ -87,12 +90,12 @@ fn has_moved(drift: &cloud_drift::Model, pair: &Pair, live: &Value) -> bool {
     let gone = pair.resource.gone_at.is_some();
     match drift.kind {
         DriftKind::Missing => !gone,
-        // The field of a resource that is gone has no live value, not an unset one.
+        // A gone resource has no live value. It does not match a drift whose live value is unset.
         DriftKind::Changed => gone || !loosely_equal(value_or_null(&drift.actual), live),
     }
 }
 
-/// What the spec says now about the drift's field; None where it says nothing.
+/// Returns the current expected value of the drift. Returns None if the spec is retired or lacks the field.
 fn desired_now<'p>(drift: &cloud_drift::Model, pair: &'p Pair) -> Option<&'p Value> {
     if pair.spec.retired_at.is_some() {
         return None;
@@ -103,7 +106,7 @@ fn desired_now<'p>(drift: &cloud_drift::Model, pair: &'p Pair) -> Option<&'p Val
     }
 }
 
-/// What a sweep would do about this row now.
+/// Returns the change that a sweep would make to this drift now.
 fn refresh(drift: &cloud_drift::Model, pair: &Pair, now: DateTime<Utc>) -> Option<Change> {
     plan(pair, now).changes.into_iter().find(|change| match change {
         Change::Update { drift: id, .. } | Change::Close { drift: id, .. } => *id == drift.id,

@@ -1,27 +1,27 @@
-//! Who is asking, and what they may do.
+//! Callers of the server, and their roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
 
-/// The name under which the server's own jobs act.
+/// The name of the server as an actor.
 const SYSTEM: &str = "system";
 
 /// The name of a caller whose token has no email.
 const OPERATOR: &str = "operator";
 
-/// What a caller may do; a later role includes the earlier ones.
+/// Role of a caller. Each role includes the roles before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// May run queries and subscriptions.
+    /// Permits queries and subscriptions.
     PlatformViewer,
-    /// May do everything.
+    /// Permits all operations.
     PlatformAdmin,
 }
 
 impl Role {
-    /// The canonical spelling.
+    /// Returns the canonical spelling.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::PlatformViewer => "platform_viewer",
@@ -29,7 +29,7 @@ impl Role {
         }
     }
 
-    /// The role of a spelling that needs no alias.
+    /// Returns the role for a built-in spelling.
     fn built_in(name: &str) -> Option<Self> {
         match name {
             "platform_viewer" | "platform-viewer" => Some(Self::PlatformViewer),
@@ -45,22 +45,22 @@ impl fmt::Display for Role {
     }
 }
 
-/// Which strings in a token stand for which [`Role`].
+/// The strings in a token that stand for each [`Role`].
 ///
-/// The built-in spellings always count; a setting may add others. Matching is exact: neither case
-/// nor surrounding spaces are forgiven, since that would let an issuer's unrelated role pass.
+/// The built-in spellings are always valid, and a setting can add others. Matching is exact, including case and
+/// spaces, so that an unrelated role of the issuer does not match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleAliases {
     extra: BTreeMap<String, Role>,
 }
 
 impl RoleAliases {
-    /// Reads a setting such as `ops=platform_admin,audit=platform_viewer`.
+    /// Parses a setting such as `ops=platform_admin,audit=platform_viewer`.
     ///
-    /// An empty text adds nothing. The alias ends at the last `=` of its part, so it may hold one.
+    /// An empty text adds no alias. Each part is split at its last `=`, so an alias may contain `=`.
     ///
     /// # Errors
-    /// Names the first part that is not `alias=role`, or that gives a known string another role.
+    /// The first part that is not `alias=role` with a known role, or that gives a second role to an alias.
     pub fn parse(text: &str) -> Result<Self, BadRoleAlias> {
         let mut aliases = Self::default();
         if text.trim().is_empty() {
@@ -88,13 +88,13 @@ impl RoleAliases {
         Ok(aliases)
     }
 
-    /// The role that this string stands for.
+    /// Returns the role that this string stands for.
     pub fn get(&self, name: &str) -> Option<Role> {
         Role::built_in(name).or_else(|| self.extra.get(name).copied())
     }
 }
 
-/// A part of the role aliases that cannot be used.
+/// An invalid part of the role aliases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRoleAlias {
     part: String,
@@ -109,7 +109,7 @@ impl fmt::Display for BadRoleAlias {
 
 impl std::error::Error for BadRoleAlias {}
 
-/// Where in a token's claims the list of roles is.
+/// The location of the list of roles in a token's claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolesClaim {
     name: String,
@@ -124,11 +124,10 @@ impl Default for RolesClaim {
 }
 
 impl RolesClaim {
-    /// Reads a claim's name (`roles`, `https://example.com/roles`) or a path to it
-    /// (`realm_access.roles`).
+    /// Parses the name of a claim (`roles`, `https://example.com/roles`) or a path to it (`realm_access.roles`).
     ///
     /// # Errors
-    /// When the text is empty or has an empty step, which is never what was meant.
+    /// The text is empty, or has an empty step, such as `a..b`.
     pub fn parse(text: &str) -> Result<Self, BadRolesClaim> {
         let name = text.trim();
         if name.split('.').any(str::is_empty) {
@@ -139,14 +138,14 @@ impl RolesClaim {
         })
     }
 
-    /// The text it was read from. A claim of exactly this name is always found, so this is also
-    /// where to put the roles of a new token.
+    /// Returns the parsed text. A claim with exactly this name is always found, so new tokens use it as the name of
+    /// their roles claim.
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
-    /// The claim itself. A claim that bears the whole text as its name goes before the path, for
-    /// names that hold dots; being there, it also decides alone.
+    /// Returns the claim. If a claim has the whole text as its name, the path is not used, because a name may contain
+    /// dots.
     fn find<'a>(&self, claims: &'a Value) -> Option<&'a Value> {
         claims.get(&self.name).or_else(|| {
             self.name
@@ -156,7 +155,7 @@ impl RolesClaim {
     }
 }
 
-/// A text that names no claim.
+/// A text that is not the name of a claim or a path to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRolesClaim(String);
 
@@ -168,10 +167,10 @@ impl fmt::Display for BadRolesClaim {
 
 impl std::error::Error for BadRolesClaim {}
 
-/// The known roles among a token's claims.
+/// Returns the known roles in a token's claims.
 ///
-/// Only a list of nothing but strings counts. Reading roles out of any other shape would mean to
-/// guess what its issuer meant, and a wrong guess grants too much; such a token has no role.
+/// The claim must be a list of strings. With any other shape the token has no role, because a wrong interpretation
+/// could grant too much.
 pub(crate) fn roles_from_claims(claims: &Value, claim: &RolesClaim, aliases: &RoleAliases) -> BTreeSet<Role> {
     let names: Option<Vec<&str>> = claim
         .find(claims)
@@ -184,15 +183,14 @@ pub(crate) fn roles_from_claims(claims: &Value, claim: &RolesClaim, aliases: &Ro
         .collect()
 }
 
-/// Someone who acts: the holder of a valid token, or the server itself.
+/// The caller of an operation: the holder of a valid token, or the server itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     identity: Identity,
     roles: BTreeSet<Role>,
 }
 
-/// A variant of its own for the server keeps a token from ever being equal to it, whatever its
-/// subject says.
+/// Identity of an actor. The server has a separate variant, so that no token is equal to it, whatever its subject is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Identity {
     System,
@@ -200,8 +198,8 @@ enum Identity {
 }
 
 impl Actor {
-    /// The holder of a valid token. The email `system` is dropped, so that no decision of a
-    /// person can look like one of a job.
+    /// Creates the actor for a valid token. The email `system` is dropped, so that no decision of a person looks
+    /// like an action of the server.
     pub fn new(subject: impl Into<String>, email: Option<String>, roles: BTreeSet<Role>) -> Self {
         let identity = Identity::Token {
             subject: subject.into(),
@@ -210,7 +208,7 @@ impl Actor {
         Self { identity, roles }
     }
 
-    /// The server acting on its own, in a job or on the command line.
+    /// Creates the actor for the server itself.
     pub fn system() -> Self {
         Self {
             identity: Identity::System,
@@ -218,7 +216,7 @@ impl Actor {
         }
     }
 
-    /// The token's subject, or `system`.
+    /// Returns the token's subject, or `system`.
     pub fn subject(&self) -> &str {
         match &self.identity {
             Identity::System => SYSTEM,
@@ -226,7 +224,7 @@ impl Actor {
         }
     }
 
-    /// The token's email, if it has one.
+    /// Returns the token's email, if it has one.
     pub fn email(&self) -> Option<&str> {
         match &self.identity {
             Identity::System => None,
@@ -234,7 +232,7 @@ impl Actor {
         }
     }
 
-    /// The name to record with what was done: the email, `operator` without one, or `system`.
+    /// Returns the name to record with an action: the email, `operator` if there is none, or `system`.
     pub fn name(&self) -> &str {
         match &self.identity {
             Identity::System => SYSTEM,
@@ -242,22 +240,22 @@ impl Actor {
         }
     }
 
-    /// The roles held, the lowest first.
+    /// Returns the roles, lowest first.
     pub fn roles(&self) -> &BTreeSet<Role> {
         &self.roles
     }
 
-    /// Whether queries and subscriptions are allowed.
+    /// Returns whether queries and subscriptions are permitted.
     pub(crate) fn may_read(&self) -> bool {
         self.holds(Role::PlatformViewer)
     }
 
-    /// Whether mutations are allowed.
+    /// Returns whether mutations are permitted.
     pub(crate) fn may_write(&self) -> bool {
         self.holds(Role::PlatformAdmin)
     }
 
-    /// Whether the highest role held includes this one.
+    /// Returns whether the highest role includes `needed`.
     fn holds(&self, needed: Role) -> bool {
         self.roles.last().is_some_and(|highest| *highest >= needed)
     }

@@ -1,8 +1,8 @@
-//! What differs inside a field: the single values that were added, removed or changed.
+//! The changes inside a drifted field: the values that were added, removed or changed.
 //!
-//! [`changes`] is empty if and only if the two values are loosely equal. It follows the same rules: a list is a
-//! set, and unset keys do not count. Members of a list that have a name on both sides, such as the services of an
-//! app or the rules of a port, are compared with each other. Long texts are compared line by line.
+//! [`changes`] returns no change if and only if the two values are loosely equal: a list is compared as a set, and
+//! unset keys do not count. List members with the same name on both sides, such as the services of an app, are
+//! compared with each other. Long texts are compared line by line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,26 +27,26 @@ const MAX_LINE_PAIRS: usize = 4_000_000;
 
 const NULL: &Value = &Value::Null;
 
-/// Keys that name a member of a list in any cloud, in order of preference.
+/// Keys that identify a list member in any cloud, in order of preference.
 const NAMES: [&str; 5] = ["name", "id", "uuid", "key", "slug"];
 
-/// More keys that name a member of a list. The provider says which. Keys of every cloud come first.
+/// Additional keys of a provider that identify a list member. The keys for any cloud are tried first.
 #[derive(Clone, Copy, Debug)]
 pub struct MemberNames {
-    /// Keys that name a member by themselves, in order of preference.
+    /// Keys that identify a member alone, in order of preference.
     pub single: &'static [&'static str],
-    /// Pairs of keys that name a member together.
+    /// Pairs of keys that identify a member together.
     pub pairs: &'static [[&'static str; 2]],
 }
 
 /// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The live value has it, the expected value does not.
+    /// Set in the live value only.
     Added,
-    /// The expected value has it, the live value does not.
+    /// Set in the expected value only.
     Removed,
-    /// Both have it, with different values.
+    /// Set in both, with different values.
     Changed,
 }
 
@@ -56,8 +56,8 @@ pub struct ValueChange {
     /// Path inside the field, such as `services[web].instance_count`. A path that ends in `[]` means a member of
     /// the list. Empty if the field itself differs.
     pub path: String,
-    /// Line number, from 1, if this is one line of a text: in the expected text if the line was removed, in the
-    /// live text if it was added.
+    /// Line number, from 1, if the change is one line of a text. It counts lines of the expected text for a removed
+    /// line, and of the live text for an added line.
     pub line: Option<usize>,
     /// Whether it was added, removed or changed.
     pub kind: ChangeKind,
@@ -70,14 +70,14 @@ pub struct ValueChange {
 /// The changes of one field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
-    /// The first `MAX_CHANGES` of them, in the order of paths.
+    /// The first `MAX_CHANGES` changes.
     pub list: Vec<ValueChange>,
-    /// Whether there are more.
+    /// Whether there are more changes.
     pub truncated: bool,
 }
 
-/// The changes inside a drifted field. Parts that the spec leaves open are left out while the drift is open. Empty for
-/// a missing resource.
+/// Returns the changes inside a drifted field; none for a missing resource. If the drift is open, parts that are not
+/// compared are left out.
 pub fn changes_of(
     drift: &cloud_drift::Model,
     spec: Option<&cloud_provisioned::Model>,
@@ -105,7 +105,7 @@ pub fn changes(expected: &Value, actual: &Value, names: &MemberNames) -> Changes
     comparison.found
 }
 
-/// A comparison that is under way.
+/// The state of a comparison.
 struct Comparison<'n> {
     found: Changes,
     names: &'n MemberNames,
@@ -207,7 +207,7 @@ fn is_long(text: &str) -> bool {
     text.contains('\n') || text.chars().nth(LONG_TEXT).is_some()
 }
 
-/// The members that only one of two lists has, each once, in the order of its list.
+/// Returns the members that only the first list has and those that only the second has, without duplicates.
 fn members_of_one<'v>(before: &'v [Value], after: &'v [Value]) -> (Vec<&'v Value>, Vec<&'v Value>) {
     let forms = |list: &[Value]| -> BTreeSet<Canonical> { list.iter().map(canonical).collect() };
     let (was, is) = (forms(before), forms(after));
@@ -224,7 +224,7 @@ fn members_of_one<'v>(before: &'v [Value], after: &'v [Value]) -> (Vec<&'v Value
 }
 
 impl MemberNames {
-    /// The members that have a name which no other member has.
+    /// Returns the members with a unique name, by name.
     fn by_name<'v>(&self, members: &[&'v Value]) -> BTreeMap<String, &'v Value> {
         let mut found = BTreeMap::new();
         let mut ambiguous = BTreeSet::new();
@@ -240,7 +240,7 @@ impl MemberNames {
         found
     }
 
-    /// What names a member of a list.
+    /// Returns the name of a list member: the values of the keys that identify it.
     fn name_of(&self, member: &Value) -> Option<String> {
         let member = member.as_object()?;
         let text = |key: &&str| match member.get(*key)? {
@@ -256,7 +256,7 @@ impl MemberNames {
 
 type Lines = std::ops::Range<usize>;
 
-/// The ranges of lines that differ, in the old and in the new text.
+/// Returns the ranges of lines that differ, in the old and in the new text.
 fn edits(old: &[&str], new: &[&str]) -> Vec<(Lines, Lines)> {
     let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
     let (old_rest, new_rest) = (old.len() - start, new.len() - start);
@@ -266,7 +266,7 @@ fn edits(old: &[&str], new: &[&str]) -> Vec<(Lines, Lines)> {
         let end = end.min(old_rest).min(new_rest);
         return vec![(start..old.len() - end, start..new.len() - end)];
     }
-    // The lengths are right; the start of a range on the side that has no lines may not be.
+    // The library may return a wrong start for an empty range, so the starts are computed from the lengths.
     let (mut at_old, mut at_new) = (0, 0);
     let mut found = Vec::new();
     for edit in capture_diff_slices(Algorithm::Myers, old, new) {

@@ -1,35 +1,35 @@
-//! What may enter the database, the same for both: PostgreSQL refuses U+0000 where SQLite takes it, and JSON
-//! numbers beyond 64 bits would come back changed.
+//! Limits of stored values. They are the same for both databases: PostgreSQL rejects U+0000 and SQLite does not, and
+//! integers beyond 64 bits in JSON would change when they are stored.
 
 use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::Value;
 
-/// Largest spec, in bytes of compact JSON.
+/// Maximum size of a spec, in bytes of compact JSON.
 pub const MAX_SPEC_BYTES: usize = 256 * 1024;
-/// Deepest spec; the object itself is level 1.
+/// Maximum depth of a spec; the object itself is level 1.
 pub(crate) const MAX_SPEC_LEVELS: usize = 32;
-/// Longest name of a field of a spec, in bytes.
+/// Maximum length of a field name in a spec, in bytes.
 pub(crate) const MAX_FIELD_BYTES: usize = 256;
-/// Largest attributes of one resource, in bytes of compact JSON.
+/// Maximum size of the attributes of one resource, in bytes of compact JSON.
 pub(crate) const MAX_ATTRS_BYTES: usize = 1024 * 1024;
-/// Deepest attributes; the object itself is level 1.
+/// Maximum depth of attributes; the object itself is level 1.
 pub(crate) const MAX_ATTRS_LEVELS: usize = 64;
-/// Longest free text, such as a note or a name, in bytes.
+/// Maximum length of a free text, such as a note or a name, in bytes.
 pub(crate) const MAX_TEXT_BYTES: usize = 4096;
 
-/// Why an input is refused, in words for its sender.
+/// The reason why an input is rejected, as a message for the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct InvalidInput(String);
 
 impl InvalidInput {
-    /// With these words.
+    /// Creates an error with this message.
     pub(crate) fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }
 
-/// Checks one text: no U+0000, at most `max_bytes`.
+/// Checks that a text has no U+0000 and at most `max_bytes` bytes.
 pub(crate) fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(), InvalidInput> {
     if text.contains('\0') {
         return Err(InvalidInput(format!("{what} contains the character U+0000")));
@@ -40,8 +40,8 @@ pub(crate) fn check_text(what: &str, text: &str, max_bytes: usize) -> Result<(),
     Ok(())
 }
 
-/// Checks one time: a year of four digits. PostgreSQL refuses some others, and SQLite, where a time is text,
-/// sorts them wrongly.
+/// Checks that a time is in a year from 0000 to 9999. PostgreSQL rejects some other years. SQLite stores times as text
+/// and would sort other years wrongly.
 pub(crate) fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), InvalidInput> {
     if (0..=9999).contains(&time.year()) {
         Ok(())
@@ -52,7 +52,7 @@ pub(crate) fn check_time(what: &str, time: DateTime<Utc>) -> Result<(), InvalidI
     }
 }
 
-/// Checks a desired state: a JSON object within the limits, whose keys can be names of fields.
+/// Checks that a spec is a JSON object within the limits, and that its keys are valid field names.
 pub(crate) fn check_spec(spec: &Value) -> Result<(), InvalidInput> {
     let Value::Object(fields) = spec else {
         return Err(InvalidInput("spec must be a JSON object".to_owned()));
@@ -79,7 +79,7 @@ fn check_field_name(field: &str) -> Result<(), InvalidInput> {
     Err(InvalidInput(format!("spec: the field name {shown:?} {why}")))
 }
 
-/// Checks the attributes of a resource: a JSON object within the limits.
+/// Checks that the attributes of a resource are a JSON object within the limits.
 pub(crate) fn check_attrs(attrs: &Value) -> Result<(), InvalidInput> {
     if !attrs.is_object() {
         return Err(InvalidInput("attrs must be a JSON object".to_owned()));
@@ -87,7 +87,7 @@ pub(crate) fn check_attrs(attrs: &Value) -> Result<(), InvalidInput> {
     check_json("attrs", attrs, MAX_ATTRS_BYTES, MAX_ATTRS_LEVELS)
 }
 
-/// Walks a JSON value without recursion, so that depth is refused before anything recursive sees it.
+/// Checks a JSON value without recursion, so that a value that is too deep is rejected before recursive code reads it.
 fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> Result<(), InvalidInput> {
     let mut pending = vec![(root, 1)];
     while let Some((value, level)) = pending.pop() {
@@ -123,8 +123,8 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
     Ok(())
 }
 
-/// Whether a stored spec, or the stored attributes of a resource, are what they must be to be compared: a
-/// JSON object whose integers came through as they are. Other programs may have left anything there.
+/// Returns whether a spec or attributes can be compared: a JSON object without integers beyond 64 bits. Stored values
+/// need this check because other programs may have written them.
 pub(crate) fn is_comparable(stored: &Value) -> bool {
     let mut pending = vec![stored];
     while let Some(value) = pending.pop() {
@@ -138,21 +138,20 @@ pub(crate) fn is_comparable(stored: &Value) -> bool {
     stored.is_object()
 }
 
-/// Every float of this size is a whole number, and none of them is an i64 or u64 but the least i64 itself.
-/// The parser makes floats of integers that are too large, so this is also where those are caught; one that
-/// is just below the least i64 becomes that very float, hence the strict bound.
+/// Returns whether a number is an integer beyond the ranges of i64 and u64. The parser turns such integers into
+/// floats, and every float of this size is a whole number.
 fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
     const I64_MIN: f64 = i64::MIN as f64;
     const U64_END: f64 = u64::MAX as f64;
-    // The float -2^63 itself may stand for an integer just below i64, which rounds to it.
+    // An integer just below the range of i64 becomes the float -2^63, so this float counts as beyond 64 bits.
     number.is_f64()
         && number
             .as_f64()
             .is_some_and(|float| float <= I64_MIN || float >= U64_END)
 }
 
-/// A text for the report of a run, which may quote what a cloud answered. PostgreSQL keeps no U+0000: the run would
-/// never end.
+/// Replaces U+0000 in a text for the report of a run, which may quote a response of the provider. PostgreSQL rejects
+/// U+0000, so the end of the run could not be stored.
 pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
