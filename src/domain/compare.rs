@@ -1,4 +1,4 @@
-//! One spec against one live resource.
+//! Compares a spec with a live resource.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,7 @@ use super::inventory::PROJECT_ID;
 use super::not_compared::NotCompared;
 use super::traits::KindTraits;
 
-/// The columns of `cloud_resources` that a field of a spec may name. Every other name is looked up in
-/// `attrs`.
+/// The schema fields: columns of `cloud_resources` that a spec can set. Other fields of a spec are attributes.
 pub(crate) const SCHEMA_FIELDS: [&str; 8] = [
     "name",
     "region",
@@ -23,19 +22,19 @@ pub(crate) const SCHEMA_FIELDS: [&str; 8] = [
     PROJECT_ID,
 ];
 
-/// A field whose live value is not loosely equal to what the spec says.
+/// A field whose live value is not loosely equal to the expected value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Difference {
     /// Name of the field.
     pub field: String,
-    /// What the spec says.
+    /// Expected value.
     pub expected: Value,
-    /// What the cloud has, null where it has nothing.
+    /// Live value; null if it is unset.
     pub actual: Value,
 }
 
-/// The live value of `field`: the schema field of that name if it is set, else the attribute of that name.
-/// None where neither exists.
+/// Returns the live value of `field`: the schema field of that name if it is set, otherwise the attribute of that
+/// name. Returns None if neither exists.
 pub(crate) fn live_value<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option<Cow<'r, Value>> {
     let column = schema_field(resource, field).filter(|value| !is_unset(value));
     column.or_else(|| resource.attrs.get(field).map(Cow::Borrowed))
@@ -56,17 +55,17 @@ fn schema_field<'r>(resource: &'r cloud_resources::Model, field: &str) -> Option
     text.map(|text| Cow::Owned(Value::String(text.clone())))
 }
 
-/// Whether the live value of the field is known, so that it can be compared. Where every resource is in a project, an
-/// unset project could not be read: the token may not read projects, or they were listed too early. That is no
-/// difference.
+/// Returns whether the live value of the field is known, so that it can be compared. If every resource of the provider
+/// is in a project, an unset project could not be read: the token may not read projects, or the resource was not in
+/// one when the projects were listed.
 pub(crate) fn is_known(resource: &cloud_resources::Model, field: &str, traits: &KindTraits) -> bool {
     field != PROJECT_ID
         || !traits.unset_project_is_unread
         || live_value(resource, field).is_some_and(|project| !is_unset(&project))
 }
 
-/// The fields of `spec` that differ from the live resource, in the order of their names. Live fields that
-/// the spec does not name are not looked at, and neither are the parts that it leaves open.
+/// Returns the fields of `spec` that differ from the live resource, sorted by name. Fields that the spec lacks, and
+/// parts that it leaves open, are not compared.
 pub(crate) fn differences(
     spec: &Map<String, Value>,
     open: &NotCompared,

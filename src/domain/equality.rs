@@ -1,13 +1,12 @@
-//! Loose equality: when do a desired and a live value mean the same?
+//! Loose equality: whether an expected and a live value have the same meaning.
 //!
-//! Each JSON value has one canonical form, and two values are loosely equal if and only if their forms are
-//! the same. That makes loose equality an equivalence relation by construction: a drift cannot depend on
-//! which side a value stands on, or on a value in between.
+//! Each JSON value has one canonical form, and two values are loosely equal if and only if their forms are equal.
+//! So loose equality is an equivalence relation: it is symmetric and transitive.
 //!
-//! - null, `""`, `[]`, `{}` and a missing field are all *unset*. A map loses its unset keys first.
-//! - A scalar is its text; a number has one text, without exponent: `25`, `25.0` and `"25"` are the same,
-//!   `"25.0"` is not, since a string is never read as a number.
-//! - A list is a set. A map is compared whole.
+//! - null, `""`, `[]`, `{}` and a missing field are all *unset*. Unset keys of a map are ignored.
+//! - A scalar is compared as text. A number has one text, without exponent: `25`, `25.0` and `"25"` are equal,
+//!   `"25.0"` differs from them, because a string is never parsed as a number.
+//! - A list is compared as a set. All set keys of a map are compared.
 
 use std::fmt::Write as _;
 
@@ -15,26 +14,26 @@ use serde_json::{Number, Value};
 
 /// The canonical form of a JSON value.
 ///
-/// It is one flat string in postfix notation (members before the list or map that holds them, each with its
-/// length or count), so that comparing, sorting and dropping forms never recurses, however deep the value.
+/// It is one flat string in postfix notation: members precede the list or map that contains them, each with its
+/// length or count. So comparing, sorting and dropping a form never recurses, however deep the value is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Canonical(String);
 
 const UNSET: &str = "-";
 
 impl Canonical {
-    /// The form of null, a missing field, `""`, `[]`, `{}`.
+    /// Returns the form of an unset value.
     pub fn unset() -> Self {
         Self(UNSET.to_owned())
     }
 
-    /// Whether nothing is set.
+    /// Returns whether this is the form of an unset value.
     pub(crate) fn is_unset(&self) -> bool {
         self.0 == UNSET
     }
 }
 
-/// The canonical form of `value`. Total, and without recursion.
+/// Returns the canonical form of `value`. It works without recursion.
 pub fn canonical(value: &Value) -> Canonical {
     let mut open: Vec<Container> = Vec::new();
     let mut next = Some(value);
@@ -64,7 +63,7 @@ pub fn canonical(value: &Value) -> Canonical {
                 None => return Canonical(form),
             }
         }
-        // Either the next member of the innermost container, or the container itself is complete.
+        // Continue with the next member of the innermost container. A container without one is complete.
         while let Some(container) = open.last_mut() {
             next = container.next_member();
             if next.is_some() {
@@ -81,10 +80,10 @@ pub fn canonical(value: &Value) -> Canonical {
     }
 }
 
-/// Whether two values mean the same.
+/// Returns whether two values are loosely equal.
 pub(crate) fn loosely_equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        // Most fields are plain strings and booleans, whose forms are the same exactly when they are.
+        // Most fields are strings and booleans. Their forms are equal if and only if the values are equal.
         (Value::String(a), Value::String(b)) => a == b,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Null, Value::Null) => true,
@@ -92,7 +91,7 @@ pub(crate) fn loosely_equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whether a value counts as missing.
+/// Returns whether a value is unset.
 pub(crate) fn is_unset(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -103,7 +102,7 @@ pub(crate) fn is_unset(value: &Value) -> bool {
     }
 }
 
-/// A list or map whose members are being put into their forms.
+/// A list or map whose members are being converted to their forms.
 enum Container<'v> {
     List {
         items: std::slice::Iter<'v, Value>,
@@ -138,8 +137,8 @@ impl<'v> Container<'v> {
         }
     }
 
-    /// The form of the whole container. It grows the first member's string: a deep chain of single members
-    /// would cost quadratic time otherwise.
+    /// Returns the form of the container. It extends the string of the first member, because a copy at each level would
+    /// take quadratic time for deep values.
     fn close(self) -> String {
         match self {
             Self::List { mut forms, .. } => {
@@ -152,7 +151,7 @@ impl<'v> Container<'v> {
                 }
             }
             Self::Map { mut forms, .. } => {
-                // Already in the order of keys unless some crate switches on serde_json's preserve_order.
+                // The keys are already sorted, unless a crate enables the feature `preserve_order` of serde_json.
                 forms.sort_unstable_by_key(|(key, _)| *key);
                 let count = forms.len();
                 let members = forms.into_iter().map(|(key, mut form)| {
@@ -201,10 +200,10 @@ fn scalar_form(scalar: &Value) -> String {
     form
 }
 
-/// The one text of a number: plain decimal, never an exponent.
+/// Returns the text of a number in decimal notation without exponent.
 fn number_text(number: &Number) -> String {
-    // i64 and u64 are printed exactly. A float has the shortest digits that read back as the same float, and
-    // the very digits that answers show.
+    // i64 and u64 are printed exactly. A float is printed with the shortest digits that parse to the same float,
+    // as in the responses of the API.
     let text = number.to_string();
     if number.is_f64() {
         plain_decimal(&text)
@@ -213,8 +212,7 @@ fn number_text(number: &Number) -> String {
     }
 }
 
-/// Writes out the exponent of a number and drops what says nothing: `1e3` is `1000`, `25.0` is `25`, `-0.0`
-/// is `0`.
+/// Expands the exponent of a number and removes redundant zeros: `1e3` is `1000`, `25.0` is `25`, `-0.0` is `0`.
 fn plain_decimal(text: &str) -> String {
     let (sign, unsigned) = text
         .strip_prefix('-')
@@ -222,7 +220,7 @@ fn plain_decimal(text: &str) -> String {
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let shift: isize = exponent.parse().unwrap_or_default();
-    // As many zeros on either side as the point moves over.
+    // Leading zeros let the decimal point move left. Trailing zeros are added below.
     let left = "0".repeat(usize::try_from(-shift).unwrap_or_default());
     let point = (left.len() + whole.len()).saturating_add_signed(shift);
     let mut digits = [left.as_str(), whole, fraction].concat();

@@ -1,16 +1,16 @@
-//! Rows that the tests of the rules begin with.
+//! Rows for the tests of the rules.
 
 use chrono::{DateTime, Utc};
 use entity::{cloud_provisioned, cloud_resources};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// When everything happens.
+/// Returns the current time of all tests.
 pub(super) fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
 
-/// A machine that has a name and a region, and these attributes.
+/// Returns a machine with a name, a region and these attributes.
 pub(super) fn resource(attrs: Value) -> cloud_resources::Model {
     cloud_resources::Model {
         name: "web-1".to_owned(),
@@ -20,7 +20,7 @@ pub(super) fn resource(attrs: Value) -> cloud_resources::Model {
     }
 }
 
-/// A machine whose schema fields are all unset.
+/// Returns a machine with these attributes, whose schema fields are all unset.
 pub(super) fn bare_resource(attrs: Value) -> cloud_resources::Model {
     cloud_resources::Model {
         id: Uuid::nil(),
@@ -45,7 +45,7 @@ pub(super) fn bare_resource(attrs: Value) -> cloud_resources::Model {
     }
 }
 
-/// Version 1 of a spec.
+/// Returns version 1 of a spec.
 pub(super) fn spec(spec: Value) -> cloud_provisioned::Model {
     cloud_provisioned::Model {
         id: Uuid::nil(),

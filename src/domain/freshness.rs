@@ -1,4 +1,4 @@
-//! Whether what is known of a kind of resource is complete and recent enough to rely on.
+//! Decides whether the inventory of a kind is complete and recent enough.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::inventory_kinds::ListingOutcome;
@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
 
-/// How far a stored time may be ahead of the database's clock. Older servers store the time of their own clocks.
+/// Maximum time by which a stored time may be ahead of the database's clock. Older servers store times of their own
+/// clocks.
 pub(crate) const CLOCK_TOLERANCE: TimeDelta = TimeDelta::seconds(30);
 
-/// How old the last complete listing of a kind may be.
+/// Maximum age of the last complete listing of a kind.
 #[derive(Clone, Debug)]
 pub enum MaxAge {
-    /// As old as this.
+    /// A fixed duration.
     Fixed(TimeDelta),
-    /// Twice the interval of the syncs: until two of them were due.
+    /// Twice the interval between the syncs of this schedule.
     TwiceTheInterval(Box<Schedule>),
 }
 
@@ -26,12 +27,12 @@ impl Default for MaxAge {
 }
 
 impl MaxAge {
-    /// Twice the interval of the syncs of this schedule.
+    /// Creates a maximum age of twice the interval between the syncs of a schedule.
     pub(crate) fn twice_the_interval(schedule: Schedule) -> Self {
         Self::TwiceTheInterval(Box::new(schedule))
     }
 
-    /// Whether something of the time `at` is too old now.
+    /// Returns whether a listing or run of the time `at` is too old.
     pub(crate) fn is_exceeded(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let limit = match self {
             Self::Fixed(age) => at.checked_add_signed(*age),
@@ -41,7 +42,8 @@ impl MaxAge {
     }
 }
 
-/// The second tick after `at`, and at least twice the time between two ticks: a schedule may rest at night.
+/// Returns the second tick after `at`, or `at` plus twice the time between the next two ticks if that is later. The
+/// time between ticks varies if a schedule pauses, for example at night.
 fn two_intervals_after(schedule: &Schedule, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let first = schedule.next_tick(at)?;
     let second = schedule.next_tick(first)?;
@@ -49,26 +51,26 @@ fn two_intervals_after(schedule: &Schedule, at: DateTime<Utc>) -> Option<DateTim
         .map(|twice| twice.max(second))
 }
 
-/// Why a kind cannot be relied on.
+/// The reason why the inventory of a kind may be out of date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StaleReason {
-    /// No listing of it was ever complete.
+    /// No listing of the kind was ever complete.
     NeverListed,
-    /// The newest listing of it is incomplete.
+    /// The newest listing is incomplete.
     Incomplete,
-    /// The newest listing could not read it.
+    /// The newest listing could not read the kind.
     NotReadable,
-    /// Its last complete listing is too old.
+    /// The last complete listing is too old.
     Overdue,
-    /// The time of its last complete listing is in the future, so that its age is not known.
+    /// The time of the last complete listing is in the future, so its age is unknown.
     InTheFuture,
-    /// A field that specs set could not be read by the newest listing.
+    /// The newest listing could not read a field that specs set.
     FieldsNotReadable,
 }
 
 impl StaleReason {
-    /// The reason as the end of a sentence about the kind.
+    /// Returns the reason as the end of a sentence about the kind.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NeverListed => "has never been listed",
@@ -81,7 +83,7 @@ impl StaleReason {
     }
 }
 
-/// Why the inventory of a kind may be out of date, from its row; None if it is up to date.
+/// Returns why the inventory of a kind may be out of date. Returns None if it is up to date.
 pub(crate) fn stale_reason(
     completed_at: Option<DateTime<Utc>>,
     newest: Option<ListingOutcome>,
@@ -97,7 +99,7 @@ pub(crate) fn stale_reason(
     }
 }
 
-/// Whether a stored time is ahead of the clock, by more than the clocks of servers may differ.
+/// Returns whether a stored time is ahead of `now` by more than [`CLOCK_TOLERANCE`].
 pub(crate) fn is_in_the_future(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     at - now > CLOCK_TOLERANCE
 }

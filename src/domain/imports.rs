@@ -1,44 +1,44 @@
-//! What an imported spec means for the one that is recorded.
+//! Decides whether an imported spec replaces the recorded one.
 
 use entity::cloud_provisioned;
 use serde_json::Value;
 
 use super::equality::loosely_equal;
 
-/// Source of a spec that was recorded over the API.
+/// Source of a spec that was recorded with the API.
 pub const SOURCE_API: &str = "api";
-/// Source of a spec that was taken from the live resource.
+/// Source of a baseline.
 pub const SOURCE_BASELINE: &str = "baseline";
-/// Source of a spec that a Terraform state has, before the lineage of the state.
+/// Source of a spec that a Terraform state owns; the lineage of the state follows.
 pub const SOURCE_TERRAFORM: &str = "terraform:";
 
-/// The Terraform state that owns a spec in force, as the spec's source names it.
+/// Returns the source of a spec in force if a Terraform state owns it.
 pub(crate) fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
     let owned = spec.retired_at.is_none() && spec.source.starts_with(SOURCE_TERRAFORM);
     owned.then_some(spec.source.as_str())
 }
 
-/// What to do with one imported spec.
+/// What an import does with one spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Record it: nothing is in force, or something else is.
+    /// Record it: no spec is in force, or the spec in force differs.
     Record,
-    /// It says what is recorded already.
+    /// Keep the spec in force, which is equal.
     Keep,
-    /// Record it in the place of one that people recorded, who want the state to own it from now on.
+    /// Record it and take over the spec in force from `api` or `baseline`.
     TakeOver,
-    /// The spec in force belongs to another source, which alone may change it.
+    /// Refuse it: the spec in force belongs to another source.
     Refuse,
 }
 
 impl Decision {
-    /// Whether another version is recorded.
+    /// Returns whether a new version is recorded.
     pub fn records(self) -> bool {
         matches!(self, Self::Record | Self::TakeOver)
     }
 }
 
-/// Decides what becomes of a spec that `source` asks for, where `before` is recorded.
+/// Decides whether an import from `source` records `spec`. `before` is the recorded spec, which may be retired.
 pub fn decide(
     before: Option<&cloud_provisioned::Model>,
     spec: &Value,
@@ -62,13 +62,14 @@ pub fn decide(
     }
 }
 
-/// Whether a state may own a spec of this source from now on, if the import takes over specs. The spec of
-/// another state may never be taken over: each import of one would undo that of the other.
+/// Returns whether an import may take over a spec of this source. It never takes over the spec of another state,
+/// because each import of one state would undo the import of the other.
 pub(crate) fn may_be_taken_over(source: &str) -> bool {
     [SOURCE_API, SOURCE_BASELINE].contains(&source)
 }
 
-/// A field that must be unset is loosely equal to a field that the spec lacks, and yet it is compared.
+/// Returns whether two specs have the same fields. Loose equality does not distinguish a null field, which must be
+/// unset, from a field that the spec lacks, which is not compared.
 fn same_fields(a: &Value, b: &Value) -> bool {
     match (a.as_object(), b.as_object()) {
         (Some(a), Some(b)) => a.len() == b.len() && a.keys().all(|field| b.contains_key(field)),
@@ -76,8 +77,8 @@ fn same_fields(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Whether so many specs of a state would retire in one import that it needs an explicit permission: an emptied state
-/// must not look like an account whose resources were deleted.
+/// Returns whether an import needs an explicit permission, because it would retire more than half of the specs of its
+/// state. The cause may be an emptied state.
 pub(crate) fn is_mass_retire(leaving: usize, before: usize) -> bool {
     leaving * 2 > before
 }

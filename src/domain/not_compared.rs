@@ -1,11 +1,10 @@
-//! Parts of a field that a spec leaves open: they are not compared, while all of the rest is.
+//! Open parts: parts of a field that a spec leaves open, so that they are not compared.
 //!
-//! A field is compared whole, so that a firewall rule that gained an address is seen. A source of specs may not be
-//! able to tell every part of such a value: a Terraform state does not say on which port an app listens if the
-//! configuration left that to the cloud. Which parts are open cannot be seen in the value itself, because a missing
-//! key means "must be unset" in a spec that was taken from the live resource. So the spec carries the paths of
-//! its open parts, and both sides are compared without them. An accept makes the whole live value the desired one,
-//! and then nothing of that field is open any more.
+//! All other parts of a field are compared, so that an address added to a firewall rule is found. But the value in a
+//! spec may be incomplete: a Terraform state lacks the port of an app if the configuration left the port to the
+//! cloud. The value alone cannot mark such a part, because in a baseline a missing key means that the key must be
+//! unset. So the spec stores the paths of its open parts, and both values are compared without them. An accept makes
+//! the whole live value the expected one, so the field has no open parts afterwards.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,14 +16,14 @@ use super::equality::loosely_equal;
 
 /// The open parts of a spec, by field.
 ///
-/// A path is a list of steps. A text is a key of an object; an object chooses those members of a list that have
-/// the same values at all of its keys.
+/// A path is a list of steps. A string is a key of an object. An object selects the list members that have the same
+/// values at all of its keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotCompared(BTreeMap<String, Vec<Value>>);
 
 impl NotCompared {
-    /// The open parts of a stored spec. They belong to one version of it: a program that does not know of them
-    /// replaces the spec and leaves them behind.
+    /// Returns the open parts of a stored spec. They are valid for one version of the spec only, because a program
+    /// without support for open parts replaces the spec and not this column.
     pub fn of(spec: &cloud_provisioned::Model) -> Self {
         let Some(Value::Object(stored)) = &spec.not_compared else {
             return Self::default();
@@ -37,7 +36,7 @@ impl NotCompared {
         Self(fields.into_iter().flatten().filter_map(paths).collect())
     }
 
-    /// Leaves a part of a field open.
+    /// Adds an open part of a field.
     pub fn add(&mut self, field: &str, path: Vec<Value>) {
         let paths = self.0.entry(field.to_owned()).or_default();
         let path = Value::Array(path);
@@ -46,19 +45,19 @@ impl NotCompared {
         }
     }
 
-    /// As it is stored with this version of the spec; None if nothing is open.
+    /// Returns the column value for this version of the spec. Returns None if no part is open.
     pub(crate) fn to_column(&self, spec_version: i32) -> Option<Value> {
         (!self.0.is_empty()).then(|| json!({ "specVersion": spec_version, "paths": self.0 }))
     }
 
-    /// The same, but for the fields that say something else in the next version of the spec.
+    /// Keeps only the open parts of fields that have the same value in the next version of the spec.
     pub fn kept(mut self, before: &Value, after: &Value) -> Self {
         self.0
             .retain(|field, _| after.get(field).is_some() && before.get(field) == after.get(field));
         self
     }
 
-    /// The paths as texts, such as `spec.services[name=web].http_port`.
+    /// Returns the paths as texts, such as `spec.services[name=web].http_port`.
     pub fn texts(&self) -> Vec<String> {
         self.0
             .iter()
@@ -66,12 +65,12 @@ impl NotCompared {
             .collect()
     }
 
-    /// Whether two values of a field mean the same, but for its open parts.
+    /// Returns whether two values of a field are loosely equal without its open parts.
     pub(crate) fn are_equal(&self, field: &str, a: &Value, b: &Value) -> bool {
         loosely_equal(&self.compared_part(field, a), &self.compared_part(field, b))
     }
 
-    /// A value of a field without the parts that the spec leaves open.
+    /// Returns a value of a field without its open parts.
     pub(crate) fn compared_part<'v>(&self, field: &str, value: &'v Value) -> Cow<'v, Value> {
         self.0
             .get(field)
@@ -118,7 +117,7 @@ fn without<'v>(value: &'v Value, paths: &[Value]) -> Cow<'v, Value> {
     Cow::Owned(value)
 }
 
-/// Removes what a path leads to. It goes as deep as the path is long.
+/// Removes the value at a path. The recursion is as deep as the path is long.
 fn remove(value: &mut Value, path: &[Value]) {
     match (path, value) {
         ([Value::String(key)], Value::Object(map)) => _ = map.remove(key),
@@ -136,7 +135,7 @@ fn remove(value: &mut Value, path: &[Value]) {
     }
 }
 
-/// Whether a member of a list has all of these values, objects within them alike.
+/// Returns whether a list member has all of these values. Nested objects are matched in the same way.
 fn has(member: &Value, chosen: &Map<String, Value>) -> bool {
     chosen
         .iter()

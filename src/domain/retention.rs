@@ -1,4 +1,4 @@
-//! What may be deleted: how long rows are kept, and which resources an operator may have forgotten.
+//! Retention: how long rows are kept, and which resources can be forgotten.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::DriftStatus;
@@ -8,16 +8,16 @@ use serde_json::Value;
 /// Prefix of the source of specs that a Terraform state owns.
 const STATE: &str = "terraform:";
 
-/// How long each sort of row is kept; None keeps it for ever.
+/// How long rows are kept; None keeps them for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Resources that are gone and that no spec in force is about.
+    /// Resources that are gone and have no spec in force.
     pub gone_resources: Option<TimeDelta>,
-    /// Events that report what the cloud had, and drifts that closed by themselves.
+    /// Events of listings and sweeps, and stale drifts.
     pub events: Option<TimeDelta>,
     /// Runs of jobs that have ended.
     pub job_runs: Option<TimeDelta>,
-    /// Decisions of people.
+    /// Accepted and reverted drifts, events of accepts and specs, and records of forgotten resources.
     pub decisions: Option<TimeDelta>,
 }
 
@@ -33,26 +33,26 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Whether every row is kept for ever.
+    /// Returns whether all rows are kept for ever.
     pub(crate) fn keeps_everything(&self) -> bool {
         let kept = [self.gone_resources, self.events, self.job_runs, self.decisions];
         kept.iter().all(Option::is_none)
     }
 }
 
-/// Rows that are older than this may go; None keeps all of them.
+/// Returns the time before which rows may be deleted. Returns None if all rows are kept.
 pub(crate) fn cutoff(keep: Option<TimeDelta>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     now.checked_sub_signed(keep?)
 }
 
-/// How often old rows are deleted.
+/// Interval between two purges.
 const EVERY: TimeDelta = TimeDelta::hours(24);
 
-/// How long after a start that did not end well the next one comes.
+/// Delay between the start of a failed purge and the next purge.
 const AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
 
-/// Whether old rows are to be deleted now: once a day, and an hour after a time that failed. A stored time that is
-/// later than now holds nothing up.
+/// Returns whether a purge is due: 24 hours after the last successful one, or one hour after the start of a failed
+/// one. Stored times in the future are ignored.
 pub(crate) fn is_due(
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -63,18 +63,18 @@ pub(crate) fn is_due(
     !within(finished_at, EVERY) && !within(started_at, AGAIN_AFTER)
 }
 
-/// What an event is worth after years.
+/// Retention class of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Worth {
-    /// It reports about the resource alone.
+    /// The event is about the resource only.
     OfResource,
-    /// It reports about a drift, and is kept as long as the row of that drift.
+    /// The event is about a drift, and is kept as long as the row of that drift.
     OfDrift,
-    /// It reports what a person decided, unless an import of a state or the server did it.
+    /// The event records a decision, unless an import or the server caused it.
     Decision,
 }
 
-/// What an event of this type is worth.
+/// Returns the retention class of an event type.
 pub(crate) fn worth(event_type: EventType) -> Worth {
     match event_type {
         EventType::ResourceDiscovered | EventType::ResourceChanged | EventType::ResourceGone => {
@@ -85,8 +85,8 @@ pub(crate) fn worth(event_type: EventType) -> Worth {
     }
 }
 
-/// Whether an event of the worth [`Worth::Decision`] reports what a person decided. What an import of a state
-/// records or retires was decided where that state is kept.
+/// Returns whether an event records a person's decision. Specs that the server or an import recorded or retired are
+/// no decisions in this database: a change of a Terraform state is decided where the state is kept.
 pub(crate) fn is_decision(event_type: EventType, by_server: bool, data: &Value) -> bool {
     let source = data.get("source").and_then(Value::as_str).unwrap_or_default();
     match event_type {
@@ -95,7 +95,7 @@ pub(crate) fn is_decision(event_type: EventType, by_server: bool, data: &Value) 
     }
 }
 
-/// Whether a drift with this status left the inbox because a person decided.
+/// Returns whether a drift with this status was closed by a person's decision.
 pub(crate) fn is_decided(status: DriftStatus) -> bool {
     match status {
         DriftStatus::Accepted | DriftStatus::Reverted => true,
@@ -103,38 +103,39 @@ pub(crate) fn is_decided(status: DriftStatus) -> bool {
     }
 }
 
-/// What is known about a resource that may be deleted.
+/// The facts that determine whether a resource may be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Remains {
-    /// First listing that had it.
+    /// Time of the first listing that contained it.
     pub first_seen_at: Option<DateTime<Utc>>,
-    /// Complete listing that lacked it.
+    /// Time of the complete listing that lacked it.
     pub gone_at: Option<DateTime<Utc>>,
     /// Whether a spec is in force.
     pub has_spec: bool,
     /// When its spec was retired, if it had one.
     pub retired_at: Option<DateTime<Utc>>,
-    /// Whether a drift of it is open.
+    /// Whether it has an open drift.
     pub has_open_drift: bool,
-    /// How many decisions people made about it.
+    /// Number of decisions about it.
     pub decisions: u64,
 }
 
-/// Why a resource may not be forgotten.
+/// The reason why a resource may not be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unforgettable {
-    /// The cloud has it.
+    /// The resource was listed and is not gone.
     StillThere,
     /// A spec is in force.
     SpecInForce,
-    /// People decided about it, and the operator did not say that this history may go.
+    /// The resource has this number of decisions, and the caller did not permit deleting them.
     Decisions(u64),
 }
 
-/// Decides whether an operator may have a resource forgotten.
+/// Checks whether a resource may be forgotten. `include_history` permits deleting its decisions.
 ///
 /// # Errors
-/// Says what keeps the resource.
+///
+/// The reason why the resource may not be forgotten.
 pub(crate) fn decide_forget(remains: &Remains, include_history: bool) -> Result<(), Unforgettable> {
     if remains.first_seen_at.is_some() && remains.gone_at.is_none() {
         return Err(Unforgettable::StillThere);
@@ -149,8 +150,8 @@ pub(crate) fn decide_forget(remains: &Remains, include_history: bool) -> Result<
     }
 }
 
-/// Whether a resource may be deleted because it has been gone, and without a spec, since before `cutoff`. One
-/// that was never listed counts as gone since its spec was retired.
+/// Returns whether a purge may delete a resource. It must have been gone and without a spec in force since before
+/// `cutoff`, and have no open drift and no decisions. An unsynced resource counts as gone since its spec was retired.
 pub(crate) fn is_expired(remains: &Remains, cutoff: DateTime<Utc>) -> bool {
     let long_ago = |time: DateTime<Utc>| time < cutoff;
     let gone = match (remains.first_seen_at, remains.gone_at) {

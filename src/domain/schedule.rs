@@ -1,4 +1,4 @@
-//! When jobs run by themselves.
+//! Schedules of the jobs.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use croner::Cron;
@@ -7,7 +7,7 @@ use entity::job_runs::Job;
 
 use super::retention::Retention;
 
-/// When a job runs, in UTC.
+/// The ticks of a job: a cron expression in UTC.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     text: String,
@@ -15,7 +15,11 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Reads a cron of six fields, seconds first, or of five. The error is in words for the operator.
+    /// Parses a cron expression of five fields, or of six fields with seconds first.
+    ///
+    /// # Errors
+    ///
+    /// A message for the operator, if the expression is invalid or never matches a time.
     pub fn parse(text: &str, now: DateTime<Utc>) -> Result<Self, String> {
         let text = match text.split_whitespace().count() {
             5 => format!("0 {text}"),
@@ -28,31 +32,32 @@ impl Schedule {
         let cron = parser
             .parse(&text)
             .map_err(|error| format!("{text:?} is not a cron expression: {error}"))?;
-        // 31 February parses, and would wait for ever.
+        // A date such as 31 February is valid for the parser, but never occurs.
         cron.find_next_occurrence(&now, false)
             .map_err(|_| format!("{text:?} never matches a time"))?;
         Ok(Self { text, cron })
     }
 
-    /// The cron as it was given, with seconds.
+    /// Returns the cron expression with six fields.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The next tick after `now`. Whole seconds: the parser would carry the fraction of `now` into it.
+    /// Returns the next tick after `now`. Fractions of a second are cut off, because `croner` would add them to the
+    /// tick.
     pub(crate) fn next_tick(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.cron.find_next_occurrence(&now.trunc_subsecs(0), false).ok()
     }
 
-    /// The newest tick at or before `now`. Whole seconds, so that every server names it alike.
+    /// Returns the newest tick at or before `now`, in whole seconds, so that all servers compute the same time.
     pub(crate) fn newest_tick(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.cron
             .find_previous_occurrence(&now.trunc_subsecs(0), true)
             .ok()
     }
 
-    /// Whether a job that last began its work at `last` has missed a tick: it is older than the schedule's
-    /// interval.
+    /// Returns whether a job whose last run began at `last` has missed a tick: the run is older than the interval
+    /// between the newest and the next tick.
     pub(crate) fn is_overdue(&self, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         let Some(last) = last else { return true };
         let Some((newest, next)) = self.newest_tick(now).zip(self.next_tick(now)) else {
@@ -62,19 +67,19 @@ impl Schedule {
     }
 }
 
-/// The schedule of each job; a job without one does not run by itself.
+/// The schedule of each job. A job without a schedule does not start automatically.
 #[derive(Clone, Debug, Default)]
 pub struct Schedules {
-    /// Of the sync.
+    /// Schedule of the sync.
     pub sync: Option<Schedule>,
-    /// Of the sweep.
+    /// Schedule of the sweep.
     pub detect: Option<Schedule>,
     /// How long rows are kept: a server deletes older ones once a day, after a sweep. None deletes nothing.
     pub retention: Option<Retention>,
 }
 
 impl Schedules {
-    /// Of this job; none if it does not run by itself.
+    /// Returns the schedule of a job, if it has one.
     pub fn of(&self, job: Job) -> Option<&Schedule> {
         match job {
             Job::SyncInventory => self.sync.as_ref(),
@@ -82,7 +87,7 @@ impl Schedules {
         }
     }
 
-    /// Those that there are, sync before sweep.
+    /// Lists the jobs that have a schedule, the sync before the sweep.
     pub fn in_order(&self) -> impl Iterator<Item = (Job, &Schedule)> {
         let jobs = [Job::SyncInventory, Job::DetectDrift];
         jobs.into_iter()

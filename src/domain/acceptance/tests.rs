@@ -22,7 +22,7 @@ fn decide_accept(
     super::decide_accept(drift, pair, seen, now())
 }
 
-/// A spec and a resource with these attributes, and no open row.
+/// Returns a pair of a spec and a resource with these attributes, without open drifts.
 fn pair(wanted: Value, attrs: Value) -> Pair {
     Pair {
         traits: KindTraits::PLAIN,
@@ -33,7 +33,7 @@ fn pair(wanted: Value, attrs: Value) -> Pair {
     }
 }
 
-/// Opens a row of revision 3 for each finding of a sweep.
+/// Opens a drift of revision 3 for each finding of a sweep.
 fn swept(mut pair: Pair) -> Pair {
     let opened = (1..).zip(plan(&pair).changes);
     pair.open = opened
@@ -62,7 +62,7 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
     }
 }
 
-/// `size` was wanted to be 25 and is 30, which one open row says.
+/// Returns a pair with one open drift: the expected size is 25, and the live size is 30.
 fn drifted() -> Pair {
     swept(pair(
         json!({"size": 25, "ipv6": true}),
@@ -70,7 +70,7 @@ fn drifted() -> Pair {
     ))
 }
 
-/// The resource is gone, and has one open missing drift.
+/// Returns a pair whose resource is gone, with one open drift of the kind missing.
 fn vanished() -> Pair {
     let mut pair = pair(json!({"size": 25, "ipv6": true}), json!({"size": 30, "*": 1}));
     pair.resource.gone_at = Some(now());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::equality::loosely_equal;
 
-/// Names of members in the cloud that these tests are about.
+/// Additional keys that identify a list member in these tests.
 const MEMBER_NAMES: MemberNames = MemberNames {
     single: &["site"],
     pairs: &[["protocol", "ports"]],
@@ -14,7 +14,7 @@ fn changes(expected: &Value, actual: &Value) -> Changes {
     super::changes(expected, actual, &MEMBER_NAMES)
 }
 
-/// The changes as short texts: `path: before -> after`.
+/// Returns the changes as short texts: `path: before -> after`.
 fn found(expected: Value, actual: Value) -> Vec<String> {
     let changes = changes(&expected, &actual);
     assert!(!changes.truncated);
@@ -156,7 +156,7 @@ fn texts_with_too_many_lines_are_removed_and_added_between_their_common_ends() {
     assert_eq!(edits(&old, &new), [(1..3_001, 1..3_001)]);
 }
 
-/// Applies edits of lines to the old text.
+/// Applies the edits to the old lines, and returns the new lines.
 fn applied(old: &[&str], new: &[&str]) -> Vec<String> {
     let (mut result, mut at) = (Vec::new(), 0);
     for (of_old, of_new) in edits(old, new) {

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use super::super::fixtures::bare_resource as resource;
 use super::*;
 
-/// The differences where nothing is left open.
+/// Returns the differences for a spec without open parts.
 fn differences(spec: &Map<String, Value>, resource: &cloud_resources::Model) -> Vec<Difference> {
     super::differences(spec, &NotCompared::default(), resource, &KindTraits::PLAIN)
 }
 
-/// The same with every schema field set to `NAME in its column`.
+/// Returns a resource with these attributes, whose schema fields are set to `NAME in its column`.
 fn full_resource(attrs: Value) -> cloud_resources::Model {
     let text = |field: &str| Some(format!("{field} in its column"));
     cloud_resources::Model {
@@ -25,7 +25,7 @@ fn full_resource(attrs: Value) -> cloud_resources::Model {
     }
 }
 
-/// The same with every schema field set, but to nothing.
+/// Returns a resource with these attributes, whose schema fields are empty strings.
 fn hollow_resource(attrs: Value) -> cloud_resources::Model {
     cloud_resources::Model {
         region: Some(String::new()),
@@ -54,7 +54,7 @@ fn live(resource: &cloud_resources::Model, field: &str) -> Option<Value> {
     live_value(resource, field).map(Cow::into_owned)
 }
 
-/// Attributes that have the name of every schema field.
+/// Returns attributes with the names of all schema fields.
 fn shadows() -> Value {
     let shadow = |field: &&str| ((*field).to_owned(), json!(format!("{field} in attrs")));
     Value::Object(SCHEMA_FIELDS.iter().map(shadow).collect())

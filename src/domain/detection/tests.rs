@@ -39,7 +39,7 @@ fn changed(field: &str, expected: Value, actual: Value) -> Finding {
     }
 }
 
-/// The expected size is 25 and the live size is 30.
+/// Returns a finding: the expected size is 25, and the live size is 30.
 fn too_large() -> Finding {
     changed("size", json!(25), json!(30))
 }
@@ -68,7 +68,7 @@ fn update(id: u128, revision: i32, finding: Finding) -> Change {
     }
 }
 
-/// A pair whose open rows have the ids 1, 2, 3, ...
+/// Returns a pair whose open drifts have the ids 1, 2, 3, ...
 fn pair(wanted: Value, attrs: Value, open: &[Finding]) -> Pair {
     let rows = (1..).zip(open);
     Pair {
@@ -248,7 +248,7 @@ fn a_retired_spec_opens_no_drift_and_closes_its_drifts() {
     }
 }
 
-/// What is true at one moment.
+/// The state of a spec and its resource at one moment.
 #[derive(Clone, Debug)]
 struct World {
     wanted: Map<String, Value>,
@@ -259,7 +259,8 @@ struct World {
 }
 
 impl World {
-    /// The rows that must be open, by field; None where nothing may be decided.
+    /// Returns the expected and live values of the drifts that must be open, by field. Returns None if the resource is
+    /// unsynced.
     fn truth(&self) -> Option<BTreeMap<String, (Value, Value)>> {
         if self.retired {
             return Some(BTreeMap::new());
@@ -276,7 +277,7 @@ impl World {
     }
 }
 
-/// Applies a plan as the writer must, and refuses one that cannot be applied.
+/// Applies changes to the open drifts, as a sweep does. Panics if a change is not possible.
 fn apply(open: &mut Vec<cloud_drift::Model>, changes: Vec<Change>, next_id: &mut u128) {
     let find = |open: &[cloud_drift::Model], id| open.iter().position(|row| row.id == id).unwrap();
     for change in changes {
@@ -334,7 +335,7 @@ proptest! {
     ) {
         let mut next_id = 0;
         let mut pair = pair(json!({}), json!({}), &[]);
-        // Rows of which nothing is known but that they are open, one a field.
+        // The history begins with arbitrary open drifts, at most one for each field.
         for (field, expected) in stale.0 {
             let actual = stale.1.get(&field).cloned().unwrap_or_default();
             apply(&mut pair.open, vec![Change::Open(changed(&field, expected, actual))], &mut next_id);
@@ -404,7 +405,7 @@ fn settling_lasts_only_as_long_as_listings_report_it() {
     for held in [hours_ago(5), None, hours_ago(6)] {
         assert!(plan(&settling(held)).settling, "{held:?}");
     }
-    // A listing that is stored as applied in the future saw it now at the latest.
+    // A listing time in the future counts as now.
     for seen_again in [hours_ago(4), hours_ago(0), hours_ago(-9)] {
         assert!(!plan(&settling(seen_again)).settling, "{seen_again:?}");
     }

@@ -8,7 +8,7 @@ use super::*;
 
 const DEPTH: usize = 100_000;
 
-/// Texts that look like pieces of the flat form, or like values of another type.
+/// Texts that look like parts of a canonical form, or like values of another type.
 const NASTY: [&str; 20] = [
     "", "-", "a", "b", "s1:a", "s1:a[1;", "-[1;", "[2;", "{1;", "k1:", "k1:a", "k1:a{1;", "\0", "\u{7f}\n",
     "true", "0", "25", "25.0", "\u{e9}", "e\u{301}",
@@ -22,7 +22,8 @@ fn list(items: impl IntoIterator<Item = Value>) -> Value {
     items.into_iter().collect()
 }
 
-/// An oracle with nothing in common with the flat form: the plainest value that means the same.
+/// Returns the simplest value that is loosely equal. It shares no code with the canonical form, so that tests can
+/// compare the two.
 fn plainest(value: &Value) -> Value {
     match value {
         Value::Bool(flag) => Value::String(flag.to_string()),
@@ -47,7 +48,7 @@ fn plainest(value: &Value) -> Value {
     }
 }
 
-/// Moves the point of a JSON number to where its exponent says, on its digits alone.
+/// Expands the exponent of a JSON number by moving the decimal point in its text.
 fn plain_decimal(number: &str) -> String {
     let (sign, number) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (mantissa, exponent) = number.split_once('e').unwrap_or((number, "0"));
@@ -68,7 +69,7 @@ fn plain_decimal(number: &str) -> String {
     }
 }
 
-/// Every JSON scalar whose text is `text`.
+/// Returns every JSON scalar whose text is `text`.
 fn readings(text: &str) -> Vec<Value> {
     let numbers = [
         text.parse::<i64>().ok().map(Value::from),
@@ -82,7 +83,7 @@ fn readings(text: &str) -> Vec<Value> {
     all
 }
 
-/// `value` in another notation with the same meaning, chosen at random.
+/// Returns `value` in another notation with the same meaning, chosen at random.
 fn rewritten(value: &Value, dice: &mut impl FnMut(usize) -> usize) -> Value {
     let plain = plainest(value);
     match (value, plain) {
@@ -142,7 +143,7 @@ fn nested(leaf: impl Strategy<Value = Value> + 'static, keys: BoxedStrategy<Stri
     .boxed()
 }
 
-/// Anything that JSON can say.
+/// Generates any JSON value.
 fn anything() -> BoxedStrategy<Value> {
     let text = || vec(any::<char>(), 0..6).prop_map(String::from_iter);
     let finite = floats::NORMAL | floats::SUBNORMAL | floats::ZERO | floats::POSITIVE | floats::NEGATIVE;
@@ -168,7 +169,7 @@ fn anything() -> BoxedStrategy<Value> {
     nested(leaf, text().boxed())
 }
 
-/// Few enough values that two of them are often the same.
+/// Generates values from a small set, so that two of them are often equal.
 fn look_alikes() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         select(values(json!([null, true, 0, -0.0, 25, 25.0]))),
@@ -347,7 +348,7 @@ fn everything_empty_is_unset_and_nothing_else_is() {
     }
 }
 
-/// Takes a value of single members apart: dropping it whole would recurse.
+/// Drops a value of nested single members level by level, because the normal drop recurses.
 fn dismantle(mut value: Value) {
     loop {
         let inner = match value {
@@ -367,7 +368,7 @@ fn depth_does_not_overflow_the_stack() {
     let listed = |inner: Value| Value::Array(vec![inner]);
     let mapped = |inner: Value| Value::Object(Map::from_iter([("a".to_owned(), inner)]));
     let both = |inner: Value| mapped(listed(inner));
-    // A list of something unset is a list with a member, a map of it is unset.
+    // A list with an unset member is set. A map with only unset members is unset.
     let wraps: [(&dyn Fn(Value) -> Value, bool); 3] = [(&listed, false), (&mapped, true), (&both, false)];
     for (wrap, keeps_unset) in wraps {
         for (a, b, equal) in [

@@ -10,7 +10,7 @@ fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
 }
 
-/// The cloud that these tests are about owns what has a maker.
+/// Resources with a maker are owned in these tests.
 const TRAITS: KindTraits = KindTraits {
     is_owned: |listed| listed.attrs.contains_key(MAKER),
     ..KindTraits::PLAIN
@@ -48,7 +48,7 @@ fn attrs(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
-/// The row that a listing leaves behind.
+/// Returns the row that a sync stores for a listed resource.
 fn resource(listed: &ListedResource) -> cloud_resources::Model {
     let owned = (TRAITS.is_owned)(listed);
     let listed = listed.clone();
@@ -92,7 +92,7 @@ fn stored(row: cloud_resources::Model) -> StoredResource {
     }
 }
 
-/// The names of the fields that change when `before` is listed as `after`.
+/// Returns the names of the fields that change when `before` is listed as `after`.
 fn fields_changed(before: cloud_resources::Model, after: ListedResource) -> Vec<String> {
     match plan_kind(vec![stored(before)], [&after]).as_slice() {
         [] => Vec::new(),
@@ -275,7 +275,7 @@ fn unread_fields_keep_their_last_value() {
     assert_eq!(fields, &["attrs.size"]);
     assert_eq!(kept.project_id, before.project_id);
     assert_eq!(kept.attrs["maker"], "maker-1");
-    // Known now, and no more.
+    // The fields are read again, and they are unset.
     after.unread_fields.clear();
     assert_eq!(
         fields_changed(before, after),
@@ -317,7 +317,7 @@ fn losing_more_than_ten_and_more_than_half_is_a_mass_disappearance() {
 
 type Rows = BTreeMap<Uuid, cloud_resources::Model>;
 
-/// What a listing finds stored, where one row may not decode.
+/// Returns the stored resources. The row with the id `broken` does not decode.
 fn known(rows: &Rows, broken: Option<Uuid>) -> Vec<StoredResource> {
     let decoded = |row: &cloud_resources::Model| StoredResource {
         row: Some(row.clone()).filter(|row| Some(row.id) != broken),
@@ -326,7 +326,7 @@ fn known(rows: &Rows, broken: Option<Uuid>) -> Vec<StoredResource> {
     rows.values().map(decoded).collect()
 }
 
-/// Applies a plan as the writer does.
+/// Applies changes to the rows, as a sync does.
 fn apply(rows: &mut Rows, changes: Vec<InventoryChange>) {
     for change in changes {
         match change {
@@ -448,7 +448,7 @@ fn listings_are_ordered_by_number_or_by_time_without_numbers() {
             "{time}"
         );
     }
-    // A release that knows no numbers applied a listing, first or last.
+    // A release without listing numbers applied the last listing.
     for (number, numbered_at) in [
         (None, None),
         (Some(6), at(-70)),

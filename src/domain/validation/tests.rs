@@ -6,7 +6,7 @@ fn why(result: Result<(), InvalidInput>) -> String {
     result.unwrap_err().to_string()
 }
 
-/// `leaf` inside maps and lists by turns, `levels` of them, a map outermost.
+/// Returns `leaf` inside `levels` alternating maps and lists. The outermost is a map.
 fn nested(levels: usize, leaf: Value) -> Value {
     (1..=levels).rev().fold(leaf, |inner, level| {
         if level % 2 == 1 {
@@ -17,7 +17,7 @@ fn nested(levels: usize, leaf: Value) -> Value {
     })
 }
 
-/// An object of exactly `bytes` bytes of compact JSON.
+/// Returns an object of exactly `bytes` bytes of compact JSON.
 fn sized(bytes: usize) -> Value {
     let frame = json!({"a": ""}).to_string().len();
     json!({"a": "x".repeat(bytes - frame)})
@@ -98,7 +98,7 @@ fn depth_is_limited_and_the_object_itself_is_level_one() {
 fn a_very_deep_value_is_refused_and_not_walked_by_recursion() {
     let deep = nested(100_000, json!(1));
     let refusals = (check_spec(&deep), check_attrs(&deep));
-    // Dropping it whole would recurse.
+    // The value is dropped level by level, because the normal drop recurses.
     let mut rest = deep;
     loop {
         rest = match rest {
