@@ -28,7 +28,7 @@ pub enum DriftStatus {
     rename_all = "snake_case"
 )]
 pub enum DriftKind {
-    /// One field has another live value.
+    /// The live value of one field differs from the expected value.
     Changed,
     /// The whole resource is gone.
     Missing,
@@ -54,11 +54,11 @@ pub struct Model {
     /// Live value; null if the field is unset.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub actual: Option<Json>,
-    /// Rises with every change of expected or actual. First is 1.
+    /// Revision, from 1; it rises with each change of the expected or live value.
     pub revision: i32,
-    /// Status.
+    /// Open, or how the drift was closed.
     pub status: DriftStatus,
-    /// When a sweep opened it; never changes.
+    /// When a sweep opened it.
     pub detected_at: DateTimeUtc,
     /// When it was closed.
     pub resolved_at: Option<DateTimeUtc>,
@@ -66,7 +66,7 @@ pub struct Model {
     pub resolved_by: Option<String>,
     /// Note of that actor.
     pub resolution_note: Option<String>,
-    /// The resource.
+    /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,
 }

@@ -16,7 +16,7 @@ pub struct Model {
     /// JSON object that maps the compared fields to their expected values.
     #[sea_orm(column_type = "JsonBinary")]
     pub spec: Json,
-    /// 1, 2, 3, ... without gaps.
+    /// Version of the spec: 1, 2, 3 and so on, without gaps.
     pub spec_version: i32,
     /// Source of the spec: `api`, `baseline`, `terraform:<lineage>`.
     pub source: String,
@@ -31,7 +31,7 @@ pub struct Model {
     /// Parts of fields that this version leaves open; they are not compared.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub not_compared: Option<Json>,
-    /// The resource.
+    /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,
 }

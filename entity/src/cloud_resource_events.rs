@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// What happened.
+/// Type of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(
     rs_type = "String",
@@ -12,7 +12,7 @@ use sea_orm::entity::prelude::*;
 pub enum EventType {
     /// A sweep opened a drift.
     DriftDetected,
-    /// An open drift has another expected or actual value.
+    /// The expected or live value of an open drift changed.
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
@@ -24,7 +24,7 @@ pub enum EventType {
     SpecRetired,
     /// A listing contained the resource for the first time, or again.
     ResourceDiscovered,
-    /// A listing contained other values of the resource.
+    /// A listing contained changed values of the resource.
     ResourceChanged,
     /// A complete listing lacked the resource.
     ResourceGone,
@@ -40,17 +40,17 @@ pub struct Model {
     pub id: Uuid,
     /// Resource of the event.
     pub resource_id: Uuid,
-    /// What happened.
+    /// Type of the event; the column is `type`, a keyword in Rust.
     #[sea_orm(column_name = "type")]
     pub event_type: EventType,
-    /// Actor: an operator, or the server itself.
+    /// Name of the actor: a person, or `system` for the server.
     pub actor: String,
     /// JSON object with driftId, field, expected, actual and specVersion, each only if it applies.
     #[sea_orm(column_type = "JsonBinary")]
     pub data: Json,
     /// When it happened.
     pub occurred_at: DateTimeUtc,
-    /// The resource.
+    /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,
 }

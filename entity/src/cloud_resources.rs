@@ -24,12 +24,12 @@ pub struct Model {
     pub region: Option<String>,
     /// Size slug.
     pub size_slug: Option<String>,
-    /// Status in the provider's own words.
+    /// Status in the provider's terms.
     pub status: Option<String>,
-    /// JSON list of strings.
+    /// Tags: a JSON list of strings.
     #[sea_orm(column_type = "JsonBinary")]
     pub tags: Json,
-    /// Primary address.
+    /// Primary IP address.
     pub ip: Option<String>,
     /// VPC that it belongs to.
     pub vpc_uuid: Option<String>,
@@ -38,23 +38,23 @@ pub struct Model {
     /// JSON object of its attributes: all compared fields without a column.
     #[sea_orm(column_type = "JsonBinary")]
     pub attrs: Json,
-    /// Rises with every change of its values, and when it is gone or returns. First is 1.
+    /// Revision, from 1; it rises with each change of the values, and when the resource is gone or returns.
     pub revision: i32,
     /// Time of the first listing that contained it; null while it is known from an import only.
     pub first_seen_at: Option<DateTimeUtc>,
     /// Time of the complete listing that lacked it; null while it exists.
     pub gone_at: Option<DateTimeUtc>,
-    /// Since when the provider reports a temporary status (creating, resizing, ...).
+    /// Time since which the provider reports a temporary status (creating, resizing, ...).
     pub settling_since: Option<DateTimeUtc>,
     /// Whether another part of the cloud created and maintains it, so that it needs no spec.
     pub owned: bool,
-    /// Its spec.
+    /// Relation to its spec.
     #[sea_orm(has_one)]
     pub provisioned: HasOne<super::cloud_provisioned::Entity>,
-    /// Its drifts, open and closed.
+    /// Relation to its open and closed drifts.
     #[sea_orm(has_many)]
     pub drifts: HasMany<super::cloud_drift::Entity>,
-    /// Its events.
+    /// Relation to its events.
     #[sea_orm(has_many)]
     pub events: HasMany<super::cloud_resource_events::Entity>,
 }

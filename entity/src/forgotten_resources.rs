@@ -1,4 +1,4 @@
-//! `forgotten_resources`: what remains of a resource that an operator had deleted from the inventory.
+//! `forgotten_resources`: one row for each resource that an operator has forgotten.
 
 use sea_orm::entity::prelude::*;
 
@@ -20,7 +20,7 @@ pub struct Model {
     pub provider_id: String,
     /// Display name; empty if it had none.
     pub name: String,
-    /// How many decisions about it were deleted with it.
+    /// Number of decisions that were deleted with it.
     pub decisions: i64,
     /// When it was deleted.
     pub forgotten_at: DateTimeUtc,

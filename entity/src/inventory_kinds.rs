@@ -31,20 +31,20 @@ pub struct Model {
     pub kind: String,
     /// Account that was listed, if the provider has accounts.
     pub account: Option<String>,
-    /// When the listing that was applied last began, by the database's clock. A server of the release before
-    /// compares it; this one compares the number.
+    /// Start of the listing that was applied last, by the database's clock. Servers of the previous release compare
+    /// this time; newer servers compare the number.
     pub listing_started_at: Option<DateTimeUtc>,
     /// When a complete listing was last written in full.
     pub completed_at: Option<DateTimeUtc>,
-    /// How the newest listing ended; `incomplete` as well while it is being applied.
+    /// How the newest listing ended; also `incomplete` while it is being applied.
     pub outcome: Option<ListingOutcome>,
-    /// Number of the listing that was applied last, or is being applied; a lower one is never applied.
+    /// Number of the listing that was applied last or is being applied. A listing with a lower number is never applied.
     pub listing_number: Option<i64>,
-    /// `listing_started_at` as it was written together with the number. The two differ if a server of the
-    /// release before, which knows no numbers, has applied a listing since.
+    /// Value of `listing_started_at` when the number was written. The two times differ if a server of the previous
+    /// release, which does not support numbers, has applied a listing since.
     pub numbered_at: Option<DateTimeUtc>,
-    /// Unconfirmed resources: the newest complete listing lacked them although an earlier one had them, and the
-    /// provider did not confirm that they are gone. Their rows may be out of date.
+    /// Number of unconfirmed resources: the newest complete listing lacked them, an earlier one contained them, and
+    /// the provider did not confirm that they are gone. Their rows may be out of date.
     pub unconfirmed: Option<i64>,
     /// Unread fields of the newest complete listing: they keep their last values. Null if the listing read all
     /// fields.

@@ -48,7 +48,7 @@ pub enum RunTrigger {
     Tick,
     /// The start of a server, because a tick was missed.
     CatchUp,
-    /// A user or a program, by the API or the command line.
+    /// A request by the API or the command line.
     Hand,
 }
 
@@ -60,7 +60,7 @@ pub struct Model {
     /// UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The job.
+    /// Whether it is a sync or a sweep.
     pub job: Job,
     /// Whether it covered a part only: a sync of some kinds, or a sweep of some resources.
     pub narrowed: bool,

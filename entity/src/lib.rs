@@ -1,4 +1,4 @@
-//! The tables as Rust types: columns, relations and the closed sets of values that columns hold.
+//! The tables as Rust types: columns, relations and enums for columns.
 //!
 //! It contains no rules and no API types, so that the rules, the services and the GraphQL API share the same row
 //! types.

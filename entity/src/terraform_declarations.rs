@@ -1,8 +1,8 @@
-//! `terraform_declarations`: what each Terraform state declares about resources that may be in another state.
+//! `terraform_declarations`: the declarations of each Terraform state about resources that may be in another state.
 
 use sea_orm::entity::prelude::*;
 
-/// The value of one field of one resource, or one member of it, as one state declares it.
+/// One declaration: the value of a field of a resource, or one member of the value.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "terraform_declarations")]
@@ -10,13 +10,13 @@ pub struct Model {
     /// UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// The state that declares it.
+    /// Lineage of the declaring state.
     pub lineage: String,
     /// Kind of the described resource.
     pub kind: String,
     /// The provider's id of that resource.
     pub provider_id: String,
-    /// The field.
+    /// Name of the field.
     pub field: String,
     /// Its value, or one member if the field is a list.
     #[sea_orm(column_type = "JsonBinary")]

@@ -2,12 +2,12 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One state.
+/// One Terraform state.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "terraform_states")]
 pub struct Model {
-    /// Name of the state in this database.
+    /// Lineage: the name of the state in this database.
     #[sea_orm(primary_key, auto_increment = false)]
     pub lineage: String,
     /// Serial of the last imported version; null if the imports had none.

@@ -5,8 +5,8 @@ use sea_orm_migration::{prelude::*, schema::*, sea_orm::DatabaseBackend};
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// The clock of the database, in SeaORM's format of timestamps: the default of `first_seen_at`, for programs that
-/// insert resources without it.
+/// Returns the database's current time in SeaORM's timestamp format. It is the default of `first_seen_at`, for
+/// programs that insert resources without this column.
 fn now(backend: DatabaseBackend) -> Expr {
     match backend {
         DatabaseBackend::Sqlite => Expr::cust("(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))"),
@@ -57,7 +57,7 @@ impl MigrationTrait for Migration {
                 .to_owned(),
         )
         .await?;
-        // Pages of resources are in the order of ids, narrowed by these columns.
+        // Pages of resources are filtered by these columns and sorted by id.
         for column in ["kind", "region"] {
             let index = Index::create()
                 .name(format!("ix_cloud_resources_{column}_id"))

@@ -1,4 +1,4 @@
-//! The last imported version of each Terraform state, and which resources are owned and need no spec.
+//! The last imported version of each Terraform state, and a column for owned resources.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -29,7 +29,7 @@ impl MigrationTrait for Migration {
                 .to_owned(),
         )
         .await?;
-        // The specs of one state, to find those that left it.
+        // An import finds the specs of its state by source, to retire those that the state no longer contains.
         m.create_index(
             Index::create()
                 .name("ix_cloud_provisioned_source")

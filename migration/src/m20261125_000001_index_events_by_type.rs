@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// Covers the query of a poll and no other events: the many events of a first sync have other types.
+/// Name of the index. The type is its first column, so that a poll does not read the many events of a first sync.
 const INDEX: &str = "ix_cloud_resource_events_type_occurred_at_id";
 
 #[async_trait::async_trait]

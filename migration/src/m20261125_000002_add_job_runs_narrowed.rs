@@ -1,4 +1,4 @@
-//! Which runs covered a part only. Existing runs count as complete ones.
+//! A column for narrowed runs. Existing runs count as not narrowed.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

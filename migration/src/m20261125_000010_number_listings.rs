@@ -1,5 +1,5 @@
-//! Numbers for listings, assigned by the database, so that no server's clock decides which of two is newer. A server
-//! of the previous release does not write the new columns and still compares times.
+//! Numbers for listings, assigned by the database, so that the order of listings does not depend on a server's clock.
+//! A server of the previous release does not write the new columns and still compares times.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -23,7 +23,7 @@ impl MigrationTrait for Migration {
                 .to_owned(),
         )
         .await?;
-        // SQLite adds one column with one statement.
+        // SQLite can add only one column with a statement.
         for column in [
             big_integer_null(COLUMNS[0]),
             timestamp_with_time_zone_null(COLUMNS[1]),

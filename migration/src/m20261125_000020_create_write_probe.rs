@@ -1,4 +1,4 @@
-//! One row that the readiness check writes.
+//! A table with one row, which the readiness check writes.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! What states declare about resources that may be in another state: projects and attachments.
+//! Declarations of Terraform states about resources that may be in another state: projects and attachments.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! Which parts of a spec are left open. Existing specs leave nothing open.
+//! A column for the parts of a spec that are not compared. Existing specs have no such parts.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -49,7 +49,7 @@ impl MigrationTrait for Migration {
                 .to_owned(),
         )
         .await?;
-        // Only the rows that may be old enough to be deleted: most resources are in neither index.
+        // Partial indexes of the few resources that a purge may delete. Most resources are in neither index.
         m.create_index(
             Index::create()
                 .name(GONE)

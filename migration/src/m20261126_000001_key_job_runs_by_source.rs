@@ -6,7 +6,7 @@ use sea_orm_migration::{prelude::*, schema::*};
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// The schema builder does not support expressions in an index, so this is SQL.
+/// SQL, because the schema builder does not support expressions in an index.
 const NEW_INDEXES: [&str; 2] = [
     "CREATE UNIQUE INDEX uq_job_runs_job_source_scheduled_for ON job_runs \
      (job, (COALESCE(source, '')), scheduled_for)",
@@ -35,7 +35,7 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 
-    /// Keeps the newest of the runs that the old indexes do not allow together.
+    /// Of the runs that violate the old unique indexes, only the newest is kept.
     async fn down(&self, m: &SchemaManager) -> Result<(), DbErr> {
         for index in [
             "uq_job_runs_job_source_scheduled_for",

@@ -1,8 +1,8 @@
 //! Migrations of newer releases.
 //!
 //! While servers are upgraded one after the other, the older ones use a database that a newer one has migrated. Every
-//! migration is compatible with the release before it, so a server accepts migrations that it does not know. SeaORM's
-//! migrator refuses such a database.
+//! migration is compatible with the previous release, so a server accepts the migrations of a newer release. SeaORM's
+//! own migrator refuses such a database.
 
 use std::collections::BTreeSet;
 

@@ -25,7 +25,7 @@ fn full_resource(attrs: Value) -> cloud_resources::Model {
     }
 }
 
-/// Returns a resource with these attributes, whose schema fields are empty strings.
+/// Returns a resource with these attributes, whose schema fields have empty values.
 fn hollow_resource(attrs: Value) -> cloud_resources::Model {
     cloud_resources::Model {
         region: Some(String::new()),
