@@ -1,10 +1,10 @@
 //! Open parts: parts of a field that a spec leaves open, so that they are not compared.
 //!
-//! All other parts of a field are compared, so that an address added to a firewall rule is found. But the value in a
-//! spec may be incomplete: a Terraform state lacks the port of an app if the configuration left the port to the
-//! cloud. The value alone cannot mark such a part, because in a baseline a missing key means that the key must be
-//! unset. So the spec stores the paths of its open parts, and both values are compared without them. An accept makes
-//! the whole live value the expected one, so the field has no open parts afterwards.
+//! All other parts of a field are compared, so that an address added to a firewall rule is found. But a Terraform
+//! state, for example, does not show whether the configuration or the cloud chose the port of an app. The value in a
+//! spec cannot mark such a part, because in a baseline a missing key means that the key must be unset. So the spec
+//! stores the paths of its open parts, and both values are compared without them. An accept makes the whole live
+//! value the expected one, so the field has no open parts afterwards.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -13,11 +13,11 @@ const STATE: &str = "terraform:";
 pub struct Retention {
     /// Resources that are gone and have no spec in force.
     pub gone_resources: Option<TimeDelta>,
-    /// Events of listings and sweeps, and stale drifts.
+    /// Events of resources, and stale drifts with their events.
     pub events: Option<TimeDelta>,
     /// Runs of jobs that have ended.
     pub job_runs: Option<TimeDelta>,
-    /// Accepted and reverted drifts, events of accepts and specs, and records of forgotten resources.
+    /// Accepted and reverted drifts, events of accepts and of specs, and records of forgotten resources.
     pub decisions: Option<TimeDelta>,
 }
 
