@@ -1,11 +1,11 @@
-//! The fields of an app's spec that are kept, the same for the desired and the live one.
+//! Reduces the `spec` of an app to the fields that may be stored, for expected and live values alike.
 
 use serde_json::{Map, Value};
 
 use super::normalize::without_user;
 
-/// What an app's spec may keep, at whatever depth. Values of variables, credentials of registries, tokens of
-/// log destinations and hooks of alerts are not among it.
+/// Fields of an app's `spec` that may be stored, at any depth. Values of variables, credentials of registries, tokens
+/// of log destinations and webhooks of alerts are excluded, because they are secrets.
 const APP_FIELDS: [&str; 96] = [
     "alerts",
     "allow_credentials",
@@ -104,7 +104,7 @@ const APP_FIELDS: [&str; 96] = [
     "termination",
     "type",
 ];
-/// More of it; all of these are plain too.
+/// The second part of [`APP_FIELDS`].
 const MORE_APP_FIELDS: [&str; 10] = [
     "timeout_seconds",
     "uri",
@@ -117,13 +117,13 @@ const MORE_APP_FIELDS: [&str; 10] = [
     "zone",
     "offline_page_url",
 ];
-/// Where the code comes from; some put a password into it, which stays out.
+/// URL of a source repository. A user and password in it are removed.
 const REPO_CLONE_URL: &str = "repo_clone_url";
-/// Deepest level of an app's spec; the format itself has nine.
+/// Maximum depth of an app's `spec`. The format itself has nine levels.
 const APP_LEVELS: usize = 16;
 
-/// The spec of an app in the API's own shape, cut to what may be kept. What is off, zero or empty is left out:
-/// the API leaves it out too, and Terraform writes it down.
+/// Returns the `spec` of an app, in the format of the API, with only the fields that may be stored. False, zero and
+/// empty values are removed, because the API omits them and Terraform states contain them.
 pub(crate) fn app_spec(spec: &Map<String, Value>) -> Value {
     Value::Object(app_object("", spec, 0))
 }
@@ -138,12 +138,12 @@ fn app_object(place: &str, object: &Map<String, Value>, level: usize) -> Map<Str
     kept
 }
 
-/// Writes down the defaults of the API, which an answer and a state may leave out or not.
+/// Adds the defaults of the API, which a response or a Terraform state may omit.
 fn fill_in(place: &str, object: &mut Map<String, Value>) {
     let (field, default) = match place {
         "envs" => ("scope", Value::from("RUN_AND_BUILD_TIME")),
         "image" if !object.contains_key("digest") => ("tag", "latest".into()),
-        // The autoscaler decides it.
+        // The autoscaler sets the count.
         "services" | "workers" | "jobs" if object.contains_key("autoscaling") => {
             object.remove("instance_count");
             return;
@@ -156,7 +156,7 @@ fn fill_in(place: &str, object: &mut Map<String, Value>) {
     }
 }
 
-/// A default that is left out, because most answers leave it out.
+/// Returns whether a value is a default that most responses omit. Such values are removed.
 fn is_default(field: &str, text: &str) -> bool {
     matches!(
         (field, text),

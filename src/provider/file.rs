@@ -1,4 +1,4 @@
-//! An inventory in a file: any cloud, written by whatever can list it.
+//! Inventory files: JSON files that list the resources of any cloud.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,25 +16,25 @@ use crate::domain::inventory::ListedResource;
 use crate::domain::validation::is_comparable;
 use crate::error::{Error, Result};
 
-/// Largest file, in bytes.
+/// Maximum size of the file, in bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Why a resource with such a number is refused.
+/// Reason for rejecting a resource with an integer that the databases cannot store exactly.
 const BEYOND_64_BITS: &str = "attrs contains an integer beyond 64 bits";
 
-/// Lists what a JSON file says. The file is read anew, and checked as a whole, for every listing.
+/// An inventory file. Each listing reads the file again and checks it as a whole.
 #[derive(Clone, Debug)]
 pub struct InventoryFile {
     path: PathBuf,
-    /// Why resources of the last listing were refused, by kind and id.
+    /// Rejected resources of the last listing.
     refused: Arc<Mutex<Refused>>,
 }
 
-/// Why resources are refused, by kind and id.
+/// The reasons for rejecting resources, by kind and id.
 type Refused = BTreeMap<(String, String), String>;
 
 impl InventoryFile {
-    /// Of the file at `path`, which need not exist yet.
+    /// Creates a source for the file at `path`. The file need not exist yet.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
@@ -56,7 +56,7 @@ impl InventoryFile {
         let text = tokio::fs::read(&self.path)
             .await
             .map_err(|e| refused(e.to_string()))?;
-        // A large file takes seconds, in which the heartbeat of the run must get through.
+        // Parsing a large file takes seconds and must not block the heartbeat of the run.
         let parsed = tokio::task::spawn_blocking(move || believed(&text, now)).await;
         let parsed = parsed.map_err(|_| Error::Internal("reading the inventory file panicked".to_owned()))?;
         let (listing, left_out) = parsed.map_err(refused)?;
@@ -70,7 +70,7 @@ impl InventoryFile {
 }
 
 impl InventoryProvider for InventoryFile {
-    /// `file:` and the absolute path.
+    /// Returns `file:` followed by the absolute path.
     fn source(&self) -> String {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         format!("file:{}", path.display())
@@ -94,7 +94,7 @@ impl InventoryProvider for InventoryFile {
         provider_id: &'a str,
         _last: &'a Map<String, Value>,
     ) -> BoxFuture<'a, Result<Presence>> {
-        // The file was read as a whole: what it does not name is gone, what was refused is not.
+        // The file is complete, so a resource that it lacks is gone. A rejected resource still exists.
         let refused = self
             .left_out()
             .get(&(kind.to_owned(), provider_id.to_owned()))
@@ -127,10 +127,10 @@ struct Entry {
     attrs: Option<Map<String, Value>>,
 }
 
-/// Reads and checks a listing.
+/// Parses and checks the text of a file.
 ///
 /// # Errors
-/// Names the line and column, the unknown key, or the resource that may not enter.
+/// The message has the line and column, the unknown key, or the resource that cannot be stored.
 fn believed(text: &[u8], now: DateTime<Utc>) -> Result<(Listing, Refused), String> {
     let text = as_utf8(text).map_err(str::to_owned)?;
     let (listing, left_out) = parse(&text, now).map_err(|e| e.to_string())?;
@@ -138,11 +138,11 @@ fn believed(text: &[u8], now: DateTime<Utc>) -> Result<(Listing, Refused), Strin
     Ok((listing, left_out))
 }
 
-/// Reads a listing from the text of a file, and which of its resources are refused: a number that no database
-/// keeps as it is must not hide all the others.
+/// Parses the text of a file. Returns its listing and the rejected resources: an integer that no database stores
+/// exactly rejects its resource only, not the whole file.
 ///
 /// # Errors
-/// Names the line and column, or the unknown key.
+/// The message has the line and column, or the unknown key.
 fn parse(text: &[u8], now: DateTime<Utc>) -> serde_json::Result<(Listing, Refused)> {
     let Object(file): Object<File> = serde_json::from_slice(text)?;
     let mut kinds: BTreeMap<String, Vec<ListedResource>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! JSON that people and their tools wrote: how it is encoded, and objects that must be objects.
+//! Parsing of JSON files from other tools: detects the encoding and requires objects to be written as objects.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,16 +9,16 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The text as UTF-8 without a byte order mark. PowerShell writes UTF-16 into a file that `>` makes.
+/// Returns the text as UTF-8 without a byte order mark. PowerShell's `>` writes UTF-16.
 ///
 /// # Errors
-/// Says why text in UTF-16 or UTF-32 cannot be read, and what to do about it.
+/// The message explains why text in UTF-16 or UTF-32 cannot be read, and how to solve the problem.
 pub(crate) fn as_utf8(text: &[u8]) -> Result<Cow<'_, [u8]>, &'static str> {
     match text {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err("the file is in UTF-32: save it as UTF-8"),
         [0xff, 0xfe, rest @ ..] => from_utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => from_utf16(rest, u16::from_be_bytes),
-        // JSON begins with an ASCII letter: a zero beside it is half of one in UTF-16.
+        // JSON begins with an ASCII character. In UTF-16, one of its two bytes is zero.
         [first, 0, ..] if *first != 0 => from_utf16(text, u16::from_le_bytes),
         [0, second, ..] if *second != 0 => from_utf16(text, u16::from_be_bytes),
         _ => Ok(Cow::Borrowed(text.strip_prefix(UTF8_MARK).unwrap_or(text))),
@@ -37,7 +37,7 @@ fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<Cow<'static, [u8
     text.map(|text| Cow::Owned(text.into_bytes())).map_err(|_| BROKEN)
 }
 
-/// A value that is written as a JSON object. Serde's structs take a list of their fields' values, too.
+/// A value that must be a JSON object. Structs derived with serde also accept an array of their fields' values.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 

@@ -1,4 +1,4 @@
-//! Where the inventory comes from.
+//! Sources of the inventory, and the import of Terraform states.
 
 pub mod app_spec;
 pub mod digitalocean;
@@ -18,88 +18,91 @@ use crate::domain::inventory::ListedResource;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_attrs, check_text};
 use crate::error::Result;
 
-/// Longest id, kind or slug, in bytes. PostgreSQL's index entries hold 2,700 bytes, and several of these
-/// share one.
+/// Maximum length of an id, kind or slug, in bytes. A PostgreSQL index entry holds 2,700 bytes, and several of these
+/// values share an entry.
 const MAX_SLUG_BYTES: usize = 512;
 
-/// A listing of an account.
+/// The listings of all requested kinds of a source.
 #[derive(Clone, Debug)]
 pub struct Listing {
-    /// Cloud that was listed.
+    /// Provider of the listed resources, such as `digitalocean`.
     pub provider: String,
-    /// Account that was listed, as [`InventoryProvider::account`] names it. The sync fills it in.
+    /// Id of the listed account, as returned by [`InventoryProvider::account`]. The sync sets it.
     pub account: Option<String>,
-    /// When the listing began.
+    /// Time at which the listing began.
     pub started_at: DateTime<Utc>,
-    /// The result for each kind.
+    /// Listing of each kind.
     pub kinds: BTreeMap<String, KindListing>,
-    /// What is not known of a kind although it is complete, and why, in the words of the run's report.
+    /// Values that could not be read of a complete kind, with the reason. The report of the run shows this text.
     pub notes: BTreeMap<String, String>,
-    /// Fields that specs may set and that could not be read of a complete kind: they stay as they were last known.
+    /// Unread fields of each complete kind that specs may set. They keep their last values.
     pub unread_fields: BTreeMap<String, BTreeSet<&'static str>>,
-    /// Whether a stored kind that is not among them was listed empty.
+    /// Whether a stored kind that is missing from `kinds` counts as complete and empty.
     pub exhaustive: bool,
 }
 
-/// The result of listing one kind.
+/// The listing of one kind.
 #[derive(Clone, Debug)]
 pub enum KindListing {
     /// All resources of the kind.
     Complete(Vec<ListedResource>),
-    /// It could not be trusted to be everything, and why: the last inventory is kept.
+    /// The list may lack resources, for this reason. The kind keeps its last inventory.
     Incomplete(String),
-    /// We are not let, and why: the last inventory is kept.
+    /// The list may not be read, for this reason. The kind keeps its last inventory.
     NotReadable(String),
 }
 
-/// Whether a resource that a complete listing lacks exists after all.
+/// Whether a resource that a complete listing lacks still exists.
 #[derive(Clone, Debug)]
 pub enum Presence {
-    /// The provider says that it does not exist.
+    /// The provider confirmed that the resource does not exist.
     Gone,
-    /// It exists, like this.
+    /// The resource exists and has this state.
     There(Box<ListedResource>),
-    /// The provider does not say, and why, in words that fit every such resource.
+    /// The provider gave no answer, for this reason. The text does not name the resource.
     Unknown(String),
 }
 
-/// Whose inventory it is.
+/// The account that an inventory belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// Cloud.
+    /// Name of the provider, such as `digitalocean`.
     pub provider: String,
-    /// Its own id for the account.
+    /// The provider's id of the account.
     pub id: String,
 }
 
-/// Something that lists an account.
+/// A source of the inventory.
 pub trait InventoryProvider: Send + Sync {
-    /// Stable name of the source, unless the settings give it one. Runs of one source know of each other.
+    /// Returns the default name of the source, which a setting can replace. Syncs of one source never run at the same
+    /// time.
     fn source(&self) -> String;
 
-    /// The account whose inventory this is; None where the source names no account. A sync reads it before it lists
-    /// anything.
+    /// Returns the account of the inventory, or None if the source has no account id. A sync calls this before `list`.
     ///
     /// # Errors
     ///
     /// UPSTREAM_UNAVAILABLE if the account cannot be read.
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>>;
 
-    /// Lists the account, or only these kinds of it. A kind that cannot be listed is no error; its result says so.
+    /// Lists all kinds, or only the given ones. A kind that cannot be listed is no error; its listing has the reason.
     ///
     /// # Errors
     ///
-    /// UPSTREAM_UNAVAILABLE if nothing can be listed; the message says what to do.
+    /// UPSTREAM_UNAVAILABLE if no kind can be listed. The message explains how to solve the problem.
     fn list<'a>(
         &'a self,
         kinds: Option<&'a BTreeSet<String>>,
         now: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<Listing>>;
 
-    /// Asks for one resource that a complete listing lacked: items that are deleted while pages are read can
-    /// hide others. `last` are its attributes when it was last listed: the way to it may lead through a
-    /// parent that they name. Several requests run at the same time. After an error,
-    /// no further one is sent.
+    /// Checks whether a resource that a complete listing lacks still exists: an item that is deleted while pages are
+    /// read can hide another item. `last` has the stored attributes, which may contain the id of the parent that is
+    /// needed for the request. Several calls run at the same time.
+    ///
+    /// # Errors
+    ///
+    /// UPSTREAM_UNAVAILABLE if further checks would fail as well. The caller then stops checking.
     fn confirm_gone<'a>(
         &'a self,
         kind: &'a str,
@@ -108,7 +111,7 @@ pub trait InventoryProvider: Send + Sync {
     ) -> BoxFuture<'a, Result<Presence>>;
 }
 
-/// Checks a whole listing before any of it is applied: ids are distinct and everything may enter.
+/// Checks a whole listing before any part is stored: the ids of a kind are distinct, and all values can be stored.
 pub(crate) fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
     check_slug("provider", &listing.provider)?;
     for (kind, resources) in &listing.kinds {
@@ -128,7 +131,7 @@ pub(crate) fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
     Ok(())
 }
 
-/// Checks one resource: everything of it may enter.
+/// Checks that all values of a resource can be stored.
 pub(crate) fn check_resource(resource: &ListedResource) -> Result<(), InvalidInput> {
     let region = resource.region.as_deref();
     check_identity(&resource.provider_id, &resource.name, &resource.urn, region)?;
@@ -156,7 +159,7 @@ fn check_slug(what: &str, text: &str) -> Result<(), InvalidInput> {
     check_text(what, text, MAX_SLUG_BYTES)
 }
 
-/// Checks what a row is known by: everything of it may enter.
+/// Checks that the id, name, uniform name and region of a resource can be stored.
 pub(crate) fn check_identity(
     provider_id: &str,
     name: &str,

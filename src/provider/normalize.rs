@@ -1,7 +1,7 @@
-//! One form for each value that DigitalOcean writes in several forms. Desired and live values get the same form, so
-//! that they can be compared exactly.
+//! Normalizes values that DigitalOcean writes in several forms. Expected and live values are normalized alike, so that
+//! they can be compared exactly.
 
-/// Lower case, sorted, each once: the cloud does not tell tags apart by case.
+/// Returns tags in lower case, sorted and without duplicates. DigitalOcean's tags are case-insensitive.
 pub fn tags<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut tags: Vec<String> = tags.into_iter().map(slug).collect();
     tags.sort_unstable();
@@ -9,19 +9,19 @@ pub fn tags<'t>(tags: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     tags
 }
 
-/// The tags of a cluster or a node pool that operators chose: Kubernetes and Terraform add their own.
+/// Returns the tags of a cluster or node pool without those that Kubernetes and Terraform add.
 pub(crate) fn kubernetes_tags<'t>(all: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut chosen = tags(all);
     chosen.retain(|tag| tag != "k8s" && !tag.starts_with("k8s:") && !tag.starts_with("terraform:"));
     chosen
 }
 
-/// A slug in lower case.
+/// Returns a slug in lower case.
 pub fn slug(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// Ports of a firewall rule: `all` has three spellings, and ICMP has no ports.
+/// Returns the ports of a firewall rule: `all` for each of its three spellings, None for ICMP, which has no ports.
 pub fn ports(protocol: &str, ports: &str) -> Option<String> {
     match (protocol, ports) {
         ("icmp", _) => None,
@@ -30,7 +30,7 @@ pub fn ports(protocol: &str, ports: &str) -> Option<String> {
     }
 }
 
-/// The name of a DNS record, relative to its domain: `@` for the domain itself.
+/// Returns the name of a DNS record relative to its domain. The domain itself is `@`.
 pub(crate) fn record_name(name: &str, domain: &str) -> String {
     let name = name.trim_end_matches('.').to_lowercase();
     let domain = domain.trim_end_matches('.').to_lowercase();
@@ -41,8 +41,8 @@ pub(crate) fn record_name(name: &str, domain: &str) -> String {
     relative.unwrap_or(&name).to_owned()
 }
 
-/// The data of a DNS record: names without the dot at their end and in lower case, addresses in their short
-/// form, and `@` written out.
+/// Returns the data of a DNS record: host names in lower case and without a trailing dot, `@` replaced by the name of
+/// the domain, and IPv6 addresses in their short form.
 pub(crate) fn record_data(record_type: &str, data: &str, domain: &str) -> String {
     match record_type {
         "CNAME" | "MX" | "NS" | "SRV" | "CAA" => {
@@ -60,7 +60,7 @@ pub(crate) fn record_data(record_type: &str, data: &str, domain: &str) -> String
     }
 }
 
-/// An hour of the day with its seconds: `13:00` is `13:00:00`.
+/// Returns a time of day with seconds: `13:00` becomes `13:00:00`.
 pub fn hour(text: &str) -> String {
     match text.matches(':').count() {
         1 => format!("{text}:00"),
@@ -68,7 +68,7 @@ pub fn hour(text: &str) -> String {
     }
 }
 
-/// The engine of a database: Redis is sold as Valkey.
+/// Returns the slug of a database engine. `redis` becomes `valkey`, because DigitalOcean sells Redis as Valkey.
 pub fn engine(text: &str) -> String {
     match text {
         "redis" => "valkey".to_owned(),
@@ -76,13 +76,13 @@ pub fn engine(text: &str) -> String {
     }
 }
 
-/// What a project is for. DigitalOcean's API reference, "Projects": a purpose of one's own is kept as
-/// `Other: PURPOSE`.
+/// Returns the purpose of a project without the prefix `Other: `. DigitalOcean's API reference, "Projects": a custom
+/// purpose is stored as `Other: PURPOSE`.
 pub fn purpose(text: &str) -> &str {
     text.strip_prefix("Other: ").unwrap_or(text)
 }
 
-/// A word with a capital letter, as the API writes the environment of a project.
+/// Returns a word with an initial capital, as the API writes the environment of a project.
 pub(crate) fn capitalised(word: &str) -> String {
     let word = word.to_lowercase();
     let mut letters = word.chars();
@@ -92,7 +92,7 @@ pub(crate) fn capitalised(word: &str) -> String {
         .unwrap_or_default()
 }
 
-/// An address without the user and password that some put into one.
+/// Returns a URL without user and password.
 pub(crate) fn without_user(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
@@ -102,7 +102,7 @@ pub(crate) fn without_user(text: &str) -> String {
     format!("{scheme}://{}", &rest[host..])
 }
 
-/// The size of a load balancer: the number of its nodes, also where an old slug stands for it.
+/// Returns the size of a load balancer as its number of nodes. Known size slugs are converted.
 pub(crate) fn load_balancer_size(size_unit: Option<i64>, size: Option<&str>) -> Option<String> {
     match (size_unit.filter(|unit| *unit > 0), size) {
         (Some(unit), _) => Some(unit.to_string()),

@@ -20,7 +20,7 @@ fn resource(id: &str) -> ListedResource {
     }
 }
 
-/// Whether a listing of this kind may enter, and if not, why.
+/// Checks a listing of one kind and returns the text of the error.
 fn checked(kind: &str, listed: KindListing) -> std::result::Result<(), String> {
     let listing = Listing {
         provider: "digitalocean".to_owned(),

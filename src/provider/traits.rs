@@ -1,7 +1,6 @@
-//! The kinds of DigitalOcean's resources and what tells them apart: one row for each.
+//! The kinds of DigitalOcean's resources and their traits: one row per kind.
 //!
-//! Rules that depend on the kind are decided by these rows only. An inventory file that uses the names of these kinds
-//! gets the same rows.
+//! All rules that depend on the kind are in these rows. They also apply to inventory files with the same kind names.
 
 use serde_json::Value;
 
@@ -13,55 +12,55 @@ use crate::domain::traits::KindTraits;
 /// The name of the provider DigitalOcean.
 pub const DIGITALOCEAN: &str = "digitalocean";
 
-/// The attribute of a resource that an autoscale pool created: the pool.
+/// The attribute with the id of the autoscale pool that created a resource.
 pub(in crate::provider) const AUTOSCALE_POOL_ID: &str = "autoscale_pool_id";
 
-/// The name servers that every domain has from the beginning.
+/// The name servers that DigitalOcean adds to every new domain.
 const GIVEN_NAME_SERVERS: [&str; 3] = [
     "ns1.digitalocean.com",
     "ns2.digitalocean.com",
     "ns3.digitalocean.com",
 ];
 
-/// Keys that name a member of a list, besides those that do in any cloud: the domains of an app, and the rules of a
-/// firewall and of a load balancer.
+/// Keys that identify a member of a list, in addition to the keys for any cloud: for the domains of an app, and the
+/// rules of a firewall and of a load balancer.
 pub(crate) const MEMBER_NAMES: MemberNames = MemberNames {
     single: &["domain"],
     pairs: &[["protocol", "ports"], ["entry_protocol", "entry_port"]],
 };
 
-/// One kind.
+/// The traits of one kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// Its name.
+    /// Name of the kind, such as `droplet`.
     pub name: &'static str,
-    /// What the rules of the domain need to know.
+    /// Traits that the domain rules use.
     pub rules: KindTraits,
-    /// Whether its resources are in projects.
+    /// Whether resources of the kind are in projects.
     pub(in crate::provider) projects: Projects,
-    /// The types that its uniform names have, `do:TYPE:ID`, where a project lists them.
+    /// Values of TYPE in the uniform names (`do:TYPE:ID`) that a project lists for this kind.
     pub(in crate::provider) urn_types: &'static [&'static str],
-    /// Whether its ids are names that do not depend on case. They are stored in lower case.
+    /// Whether the ids are case-insensitive names. They are stored in lower case.
     pub(in crate::provider) lower_case_ids: bool,
-    /// Whether autoscale pools create its resources.
+    /// Whether autoscale pools create resources of the kind.
     pub(in crate::provider) in_pools: bool,
-    /// Fields that a Terraform resource other than its own may declare.
+    /// Fields for which a Terraform resource of another type may have a declaration.
     pub(in crate::provider) declared_elsewhere: &'static [&'static str],
 }
 
 /// Whether the resources of a kind are in projects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Projects {
-    /// No project lists them.
+    /// Projects do not list resources of the kind.
     Never,
-    /// A project may list them. DigitalOcean's API reference, "Project Resources", has uniform names of such a kind,
-    /// but does not say that each resource is in a project.
+    /// Projects may list resources of the kind. DigitalOcean's API reference, "Project Resources", has uniform names
+    /// for the kind, but does not state that each resource is in a project.
     Maybe,
-    /// Each is in exactly one.
+    /// Each resource is in exactly one project.
     Always,
 }
 
-/// A kind of which nothing special is known.
+/// Returns a row with the default traits.
 const fn plain(name: &'static str) -> Kind {
     Kind {
         name,
@@ -74,7 +73,7 @@ const fn plain(name: &'static str) -> Kind {
     }
 }
 
-/// A kind whose resources are each in one project.
+/// Returns a row for a kind whose resources are each in exactly one project.
 const fn in_project(name: &'static str, urn_types: &'static [&'static str]) -> Kind {
     Kind {
         projects: Projects::Always,
@@ -104,13 +103,13 @@ const fn volatile(volatile_fields: fn(&Value) -> &'static [&'static str]) -> Kin
     }
 }
 
-/// Every kind.
+/// The rows of all kinds.
 pub const KINDS: [Kind; 20] = [
     Kind {
         rules: KindTraits {
             is_owned: |droplet| is_of_kubernetes(droplet) || is_in_pool(droplet),
-            // An image's slug moves on to newer images, and the droplet keeps the one that it was created from. The
-            // pool creates the droplet and deletes it.
+            // DigitalOcean moves an image's slug to newer images, but the droplet keeps the image that it was created
+            // from. The pool creates and deletes the droplet.
             volatile_fields: |_| &["image", AUTOSCALE_POOL_ID],
             ..KindTraits::PLAIN
         },
@@ -133,7 +132,7 @@ pub const KINDS: [Kind; 20] = [
     },
     Kind {
         rules: KindTraits {
-            // Every database has a firewall. Without rules, there is nothing to manage in it.
+            // Every database has a firewall. A firewall without rules needs no spec.
             is_owned: |firewall| firewall.attrs.get("rules").is_none_or(is_unset),
             ..never_settling()
         },
@@ -168,7 +167,7 @@ pub const KINDS: [Kind; 20] = [
     plain("kubernetes_node_pool"),
     Kind {
         declared_elsewhere: &[PROJECT_ID, "droplet_id"],
-        // A reserved address was called a floating one before.
+        // Reserved IPs were called floating IPs before.
         ..in_project("reserved_ip", &["reservedip", "floatingip"])
     },
     in_project("app", &["app"]),
@@ -190,16 +189,16 @@ pub const KINDS: [Kind; 20] = [
     plain("uptime_check"),
 ];
 
-/// The row of a kind; a plain one for a kind that has none.
+/// Returns the row of a kind, or default traits for an unknown kind.
 pub(in crate::provider) fn kind(name: &str) -> Kind {
     let row = KINDS.iter().find(|kind| kind.name == name);
     row.copied().unwrap_or(plain(""))
 }
 
-/// What the rules of the domain need to know about a kind of a provider.
+/// Returns the traits that the domain rules use for a kind of a provider.
 pub fn rules(provider: &str, kind_name: &str) -> KindTraits {
     KindTraits {
-        // Every resource that can be in a project is in one.
+        // On DigitalOcean, every resource that can be in a project is in one.
         unset_project_is_unread: provider == DIGITALOCEAN,
         ..kind(kind_name).rules
     }
@@ -229,12 +228,12 @@ fn is_in_pool(listed: &ListedResource) -> bool {
         .is_some_and(|pool| !is_unset(pool))
 }
 
-/// Backups come and go by themselves: a new one replaces the oldest.
+/// Backups need no spec, because DigitalOcean creates them and deletes the oldest.
 fn is_backup(listed: &ListedResource) -> bool {
     text(listed, "type") == "backup"
 }
 
-/// Each region has one, of this name.
+/// Returns whether the VPC is the default network of its region: `default-REGION`.
 fn is_default_network(listed: &ListedResource) -> bool {
     let region = listed.region.as_deref().filter(|region| !region.is_empty());
     region.is_some_and(|region| listed.name.strip_prefix("default-") == Some(region))
@@ -245,7 +244,7 @@ fn is_given_name_server(listed: &ListedResource) -> bool {
     listed.name == "@" && text(listed, "type") == "NS" && GIVEN_NAME_SERVERS.contains(&server)
 }
 
-/// The provider upgrades a cluster with automatic upgrades.
+/// Returns `version` as volatile if DigitalOcean upgrades the cluster automatically.
 fn cluster_version(attrs: &Value) -> &'static [&'static str] {
     match attrs.get("auto_upgrade") {
         Some(Value::Bool(true)) => &["version"],
@@ -253,7 +252,7 @@ fn cluster_version(attrs: &Value) -> &'static [&'static str] {
     }
 }
 
-/// The provider upgrades caching engines.
+/// Returns `version` as volatile for Redis and Valkey, which DigitalOcean upgrades.
 fn database_version(attrs: &Value) -> &'static [&'static str] {
     match attrs.get("engine").and_then(Value::as_str) {
         Some("valkey" | "redis") => &["version"],

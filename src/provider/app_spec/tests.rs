@@ -25,7 +25,7 @@ fn an_app_spec_keeps_no_secrets_and_no_disabled_features() {
     assert_eq!(kept, expected);
 }
 
-/// What is kept of a spec.
+/// Returns the part of a `spec` that is stored.
 fn kept(spec: Value) -> Value {
     app_spec(spec.as_object().unwrap())
 }
@@ -123,7 +123,7 @@ fn a_spec_is_kept_down_to_the_sixteenth_level() {
     let in_objects = |depth| (0..depth).fold(name(), |inner, _| json!({ "rule": inner }));
     assert_eq!(kept(in_objects(15)), in_objects(15));
     assert_eq!(kept(in_objects(16)), json!({}));
-    // A list is a level, and each of its items is below it.
+    // A list counts as one level and its items as the next.
     let in_lists = |depth| (0..depth).fold(name(), |inner, _| json!({ "rules": [inner] }));
     assert_eq!(kept(in_lists(7)), in_lists(7));
     assert_eq!(kept(in_lists(8)), json!({}));
@@ -134,7 +134,7 @@ fn an_alert_keeps_its_rule_and_a_log_destination_its_name_only() {
     let alert =
         json!({"rule": "CPU", "disabled": true, "operator": "LESS_THAN", "value": 5, "window": "ONE_HOUR"});
     assert_eq!(kept(json!({ "alerts": [alert] })), json!({ "alerts": [alert] }));
-    // Fields that other places keep.
+    // These fields are kept in other objects.
     for place in ["alerts", "log_destinations"] {
         assert_eq!(
             kept(json!({ place: [{"id": "x", "repo": "y"}] })),

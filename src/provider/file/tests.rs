@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A file of this text, which exists as long as the folder.
+/// Creates an inventory file with this text. It is deleted when the folder is dropped.
 fn file(text: impl AsRef<[u8]>) -> (InventoryFile, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("inventory.json");
@@ -101,7 +101,7 @@ async fn a_file_is_read_up_to_256_mib() {
     text.extend(std::iter::repeat_n(' ', 2 * 1024 * 1024));
     assert!(listed(text).await.is_ok());
     let (file, folder) = file("");
-    // A hole: it has a size, and takes no room.
+    // A sparse file, which takes no space on the disk.
     let hole = std::fs::File::create(folder.path().join("inventory.json")).unwrap();
     hole.set_len(256 * 1024 * 1024 + 1).unwrap();
     let why = file

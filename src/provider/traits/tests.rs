@@ -17,7 +17,7 @@ fn names() -> BTreeSet<&'static str> {
     KINDS.iter().map(|kind| kind.name).collect()
 }
 
-/// Kinds that no Terraform type declares. None so far.
+/// Kinds that have no Terraform type. None so far.
 const LIVE_ONLY: [&str; 0] = [];
 
 #[test]
