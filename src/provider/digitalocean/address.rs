@@ -1,18 +1,18 @@
-//! Where the API is, and what may be sent there.
+//! The base URL of the API, and the token for it.
 
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// Address of the API.
+/// The base URL of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiUrl(Url);
 
 impl ApiUrl {
-    /// DigitalOcean's own.
+    /// The base URL of DigitalOcean's API.
     pub const DEFAULT: &str = "https://api.digitalocean.com";
 
-    /// Reads and checks. The token travels there, so plain http is for this machine only.
+    /// Parses and checks a URL. Plain HTTP is for loopback addresses only, because requests contain the token.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let url = Url::parse(text).map_err(|_| "is not an address such as https://api.digitalocean.com")?;
         let host = url.host_str().unwrap_or_default();
@@ -33,7 +33,7 @@ impl ApiUrl {
         }
     }
 
-    /// The address of a path below it. Every segment is escaped.
+    /// Returns the URL of a path below `/v2`. Every segment is escaped.
     pub(super) fn join<'a>(
         &self,
         segments: impl IntoIterator<Item = &'a str>,
@@ -63,7 +63,7 @@ fn is_loopback(host: &str) -> bool {
 pub struct ApiToken(HeaderValue);
 
 impl ApiToken {
-    /// Reads and checks. The reason does not show it.
+    /// Checks a token. The error text does not contain it.
     pub fn new(token: &SecretString) -> Result<Self, &'static str> {
         let text = token.expose_secret().trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -71,7 +71,7 @@ impl ApiToken {
         }
         let mut value =
             HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| "cannot be sent in a header")?;
-        // Neither Debug nor a log of headers shows it.
+        // Keeps the token out of `Debug` output and of logs of headers.
         value.set_sensitive(true);
         Ok(Self(value))
     }

@@ -12,39 +12,38 @@ use super::address::{ApiToken, ApiUrl};
 use super::limits::{Limits, NO_ANSWER, Pace, RetryBudget};
 use crate::clock::Clock;
 
-/// What is read of the body of an error, in bytes.
+/// Maximum size of an error body, in bytes. A larger body is ignored.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
-/// What is shown of a text that others wrote, in bytes.
+/// Maximum length of external text in an error message, in characters.
 const SHOWN_BYTES: usize = 60;
 
-/// Why there is no answer to use. None of the texts holds a token or a part of a body but the API's own word
-/// for the error.
+/// Why a request failed. The text contains neither the token nor any part of the body except the error id of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// 401: the token is bad or was revoked.
     Unauthorized,
     /// 403: the token lacks a scope.
     Forbidden,
-    /// 404.
+    /// 404: the object or list does not exist.
     NotFound,
-    /// Anything else.
+    /// Any other failure.
     Failed(String),
 }
 
-/// Why one try failed.
+/// Why one attempt failed.
 #[derive(Debug)]
 enum Failure {
-    /// Nothing will change that.
+    /// A retry would fail too.
     Final(Fault),
-    /// It may work in a moment.
+    /// A retry may succeed soon.
     Passing(String),
-    /// A gateway says that the API is not there: it may take longer than a moment.
+    /// A gateway cannot reach the API (502, 503, 504). It may take longer until a retry succeeds.
     Gateway(String),
-    /// 429: it will work after this.
+    /// 429: the next attempt must wait this long.
     Limited(Duration),
 }
 
-/// Talks to one host with one token.
+/// A client for one host and one token.
 #[derive(Debug)]
 pub(super) struct Client {
     http: reqwest::Client,
@@ -78,7 +77,7 @@ impl Client {
         })
     }
 
-    /// Asks for a path below /v2 until there is an answer, the bounds are reached, or it is `until`.
+    /// Requests a path below `/v2`, with retries until the limits or the time `until` are reached.
     pub(super) async fn get(
         &self,
         path: &[&str],
@@ -89,7 +88,7 @@ impl Client {
             .await
     }
 
-    /// The first request of a run, which waits for the API to come back.
+    /// Sends the first request of a run, which is retried for longer while a gateway cannot reach the API.
     pub(super) async fn get_first(&self, path: &[&str], until: Instant) -> Result<Value, Fault> {
         self.get_with(path, &[], until, RetryBudget::of_first_request(&self.limits))
             .await
@@ -110,7 +109,7 @@ impl Client {
         })
     }
 
-    /// Waiting out a 429 is no try: it has a bound of its own.
+    /// Sends a request with retries. Waiting because of a 429 is limited by `wait_out`, not by the retry budget.
     async fn within_budget(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Fault> {
         let mut waited = Duration::ZERO;
         loop {
@@ -156,7 +155,7 @@ impl Client {
     async fn once(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Failure> {
         let stopping = || Failure::Final(Fault::Failed("the server is stopping".to_owned()));
         let _turn = self.pace.turn().await.ok_or_else(stopping)?;
-        // After the turn: while this one queued, another may have heard that it is too much.
+        // Another request may have received a 429 while this one waited for its turn.
         if let Some(wait) = self.pace.held() {
             return Err(Failure::Limited(wait));
         }
@@ -171,7 +170,7 @@ impl Client {
             }
             _ => {}
         }
-        // To be told to wait is no try.
+        // A 429 does not count as an attempt.
         if !matches!(tried, Err(Failure::Limited(_))) {
             budget.spend(started.elapsed());
         }
@@ -233,8 +232,8 @@ impl Client {
         }
     }
 
-    /// DigitalOcean's API reference, "Rate Limit": a burst is answered with `retry-after`; the limit of the
-    /// hour is not, and `ratelimit-reset` says when it is over, in seconds since 1970.
+    /// Returns how long to wait after a 429. DigitalOcean's API reference, "Rate Limit": the burst limit sets
+    /// `retry-after`. The hourly limit only sets `ratelimit-reset`, its end in seconds since 1970.
     fn wait_of(&self, headers: &HeaderMap) -> Duration {
         let number =
             |name: HeaderName| -> Option<i64> { headers.get(name)?.to_str().ok()?.trim().parse().ok() };
@@ -262,7 +261,7 @@ fn broken(error: reqwest::Error) -> Failure {
     })
 }
 
-/// The cause of the cause, of those that know nothing of bodies and headers.
+/// Returns the I/O error among the causes. Its text, unlike that of other causes, contains no headers or body.
 fn root_of(error: &reqwest::Error) -> Option<String> {
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
@@ -286,7 +285,7 @@ async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-/// The API's word for its error, such as ` (unprocessable_entity)`, and nothing else of the body.
+/// Returns the error id of the API, such as ` (unprocessable_entity)`, and nothing else of the body.
 async fn word_of(response: Response) -> String {
     let Ok(body) = read(response, ERROR_BODY_BYTES).await else {
         return String::new();

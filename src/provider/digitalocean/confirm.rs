@@ -1,4 +1,4 @@
-//! Is a resource that a complete list lacks there after all?
+//! Checks whether a resource that a complete listing lacks still exists.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -16,10 +16,10 @@ use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
 use crate::provider::{KindListing, Presence, check_resource};
 
-/// The single questions that follow one listing, several of them at a time.
+/// The checks of single resources after one listing. Several checks run at the same time.
 #[derive(Debug, Default)]
 pub(super) struct Confirming {
-    /// When they end, from the first one on: a listing that lacks much must not keep a run busy for ever.
+    /// Deadline of all checks, set by the first one. It limits a run whose listing lacks many resources.
     until: OnceLock<Instant>,
     /// DNS records that were listed again.
     records: Relisted,
@@ -27,11 +27,11 @@ pub(super) struct Confirming {
     node_pools: Relisted,
 }
 
-/// What was listed again because there is no other way to ask, by id; or why it could not be.
+/// The resources of a kind that was listed again, by id, or the reason why it could not be listed.
 type Relisted = OnceCell<Result<BTreeMap<String, ListedResource>, String>>;
 
 impl Confirming {
-    /// Asks for one resource of a kind. `last` is what was last known of it.
+    /// Checks whether a resource of a kind exists. `last` has its stored attributes.
     pub(super) async fn presence(
         &self,
         client: &Client,
@@ -80,8 +80,8 @@ impl Confirming {
     }
 }
 
-/// Lists the kind once more, where the way to a single one leads through a parent that is not known: an import
-/// made the row, and no listing ever had it.
+/// Lists the kind again to find a resource whose path is unknown, because the path contains the id of the parent and
+/// the resource is known from an import only.
 async fn again(
     relisted: &Relisted,
     question: Question<'_>,
@@ -118,7 +118,7 @@ fn fault_of(unlisted: Unlisted) -> Fault {
     }
 }
 
-/// That something is not there, where it has to be if another thing is.
+/// Turns a 404 into a failure, where it does not show that the resource is gone.
 fn must_be_there(fault: Fault, what: &str) -> Fault {
     match fault {
         Fault::NotFound => Fault::Failed(format!("{what} was not found (404)")),
@@ -161,7 +161,7 @@ impl<'a> Question<'a> {
         mapped(map::dns::record(&item, domain))
     }
 
-    /// A pool settles with its cluster, which its own answer does not tell.
+    /// Requests a node pool and its cluster: a pool is settling while its cluster is.
     async fn node_pool(self, cluster: &str, id: &str) -> Result<ListedResource, Fault> {
         let path = ["kubernetes", "clusters", cluster];
         let item = self
@@ -179,27 +179,27 @@ impl<'a> Question<'a> {
             Err(Fault::NotFound) => return self.replica_firewall(cluster).await,
             database => database?,
         };
-        // The cluster is there, and with it its firewall, whatever the rules answer.
+        // The cluster exists, so its firewall exists. A 404 for the rules does not change that.
         let rules = self.run().database_rules(cluster).await;
         let rules = rules.map_err(|why| must_be_there(fault_of(why), "the firewall of the cluster"))?;
         let name = database["name"].as_str().map(str::to_owned);
         Ok(map::database::firewall(cluster, name, &rules))
     }
 
-    /// The trusted sources of a read-only replica, which no list of clusters has: they are answered under its own
-    /// id. DigitalOcean's Terraform provider takes such an id as `cluster_id` of a database firewall.
+    /// Requests the trusted sources of a read-only replica by the id of the replica. No list contains replicas, but
+    /// DigitalOcean's Terraform provider accepts such an id as `cluster_id` of a database firewall.
     async fn replica_firewall(self, replica: &str) -> Result<ListedResource, Fault> {
         let rules = self.run().database_rules(replica).await.map_err(fault_of)?;
         Ok(map::database::firewall(replica, None, &rules))
     }
 
-    /// By name: the id of a renewed certificate is another one.
+    /// Finds a certificate by name, because each renewal changes its id.
     async fn certificate(self, name: &str) -> Result<ListedResource, Fault> {
         let source = Source {
             query: &[("name", name)],
             ..CERTIFICATES
         };
-        // That a list is not there says nothing of the certificate.
+        // A 404 for the list does not show that the certificate is gone.
         let items = list(self.client, &source, self.until).await;
         let items = items.map_err(|why| must_be_there(fault_of(why), "the list of certificates"))?;
         let context = Context::default();

@@ -1,7 +1,6 @@
-//! What resources belong to where their own lists do not say: a project, the pool that made a droplet.
+//! Finds the project of each resource and the autoscale pool of each droplet, where the lists of the kind lack them.
 //!
-//! None of this decides which resources exist. A value that cannot be read keeps its last known value, and the run
-//! says so.
+//! This never changes which resources exist. A field that cannot be read keeps its last value, and the run has a note.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +14,10 @@ use super::run::Run;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
 use crate::provider::traits::{self, AUTOSCALE_POOL_ID, Kind, Projects};
 
-/// Pools that make droplets of their own accord.
+/// The list of autoscale pools, which create and delete droplets.
 ///
-/// DigitalOcean's API reference, "Droplet Autoscale Pools": a pool tells how many droplets it has, and its list
-/// of members which ones; a droplet does not tell its pool. Both need `droplet:read`, as droplets do.
+/// DigitalOcean's API reference, "Droplet Autoscale Pools": a pool has the number of its droplets, its list of members
+/// has their ids, and a droplet does not have the id of its pool. Both lists need `droplet:read`, as droplets do.
 const POOLS: Source<'static> = Source {
     path: &["droplets", "autoscale"],
     query: &[],
@@ -27,19 +26,20 @@ const POOLS: Source<'static> = Source {
     paged: true,
 };
 
-/// A list of what an owner has.
+/// The list of the resources of one owner, which is a project or a pool.
 struct Owned {
-    /// Path before the owner's id, and after it.
+    /// Path before the id of the owner.
     before: &'static [&'static str],
+    /// Path after the id of the owner.
     after: &'static str,
     key: &'static str,
-    /// What is owned.
+    /// Key of the id of the resource in an item.
     id: &'static str,
-    /// Since when.
+    /// Key of the time since which the owner has the resource.
     since: &'static str,
 }
 
-/// The API reference, "Project Resources": uniform names.
+/// The resources of a project. The API reference, "Project Resources": items have uniform names.
 const ASSIGNED: Owned = Owned {
     before: &["projects"],
     after: "resources",
@@ -48,7 +48,7 @@ const ASSIGNED: Owned = Owned {
     since: "assigned_at",
 };
 
-/// The API reference, "List Members of an Autoscale Pool": numbers of droplets.
+/// The droplets of a pool. The API reference, "List Members of an Autoscale Pool": items have ids of droplets.
 const MEMBERS: Owned = Owned {
     before: &["droplets", "autoscale"],
     after: "members",
@@ -57,7 +57,7 @@ const MEMBERS: Owned = Owned {
     since: "created_at",
 };
 
-/// Why a list could not be had; a token that is refused ends the run.
+/// Returns why a list could not be read. A rejected token is an error, because it ends the run.
 fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
     match unlisted {
         Unlisted::Unauthorized => Err(Unlisted::Unauthorized),
@@ -65,7 +65,7 @@ fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
     }
 }
 
-/// What a single answer does not tell of a resource.
+/// Marks the fields that the response for a single resource lacks as unread.
 pub(super) fn mark_unread(kind: &str, resource: &mut ListedResource) {
     let kind = traits::kind(kind);
     if kind.projects != Projects::Never && resource.project_id.is_none() {
@@ -77,7 +77,7 @@ pub(super) fn mark_unread(kind: &str, resource: &mut ListedResource) {
 }
 
 impl Run<'_> {
-    /// Says what each of these belongs to, and what of that could not be read.
+    /// Sets the project and the pool of each resource. Returns the fields that could not be read.
     pub(super) async fn place(&self, kind: &str, listed: &mut [ListedResource]) -> Result<Unread, Unlisted> {
         let kind = traits::kind(kind);
         let mut unknown = Unread::default();
@@ -97,13 +97,13 @@ impl Run<'_> {
             for droplet in listed {
                 place_in_pool(&pools, droplet);
             }
-            // The pool decides whether a droplet is owned; no spec sets it, so it is no unread field.
+            // No spec sets the pool, which only decides whether a droplet is owned. So it is not an unread field.
             unknown.notes.extend(note(AUTOSCALE_POOL_ID, &pools));
         }
         Ok(unknown)
     }
 
-    /// One list for each project, but none where there is only one: every resource is in that one.
+    /// Lists the resources of each project. A single project needs no list, because it contains every resource.
     async fn list_projects(&self) -> Result<Owners, Unlisted> {
         match self.owner_ids(&PROJECTS).await? {
             Ok(ids) => match ids.as_slice() {
@@ -131,7 +131,7 @@ impl Run<'_> {
         }
     }
 
-    /// One list for each owner. One that cannot be had leaves the others as good as they are.
+    /// Reads the list of each owner. A list that cannot be read does not affect the others.
     async fn owners(&self, ids: Vec<String>, owned: &Owned) -> Result<Owners, Unlisted> {
         let mut lists = stream::iter(ids)
             .map(|owner| async move {
@@ -156,7 +156,7 @@ impl Run<'_> {
                             continue;
                         };
                         let since = item[owned.since].as_str().unwrap_or_default().to_owned();
-                        // Who moved while the lists were read is in two of them: the later one holds.
+                        // A resource that moved while the lists were read can be in two. The later time wins.
                         let known = newest.entry(uniform(&id)).or_default();
                         *known = (since, owner.clone()).max(std::mem::take(known));
                     }
@@ -179,7 +179,7 @@ fn place_in_project(kind: &Kind, projects: &Owners, resource: &mut ListedResourc
         .filter(|_| kind.projects == Projects::Always);
     match projects.of.get(&uniform(&resource.urn)).or(of_all) {
         Some(project) => resource.project_id = Some(project.clone()),
-        // Nothing leaves its project but for another one: who is in none was on the way between two lists.
+        // A resource leaves a project only for another one. If no list has it, it moved while they were read.
         None => _ = resource.unread_fields.insert(PROJECT_ID),
     }
 }
@@ -209,7 +209,7 @@ fn summed_up(doubts: Vec<String>) -> Option<String> {
     })
 }
 
-/// A uniform name in one spelling. A reserved address was called a floating one before.
+/// Returns a uniform name in lower case and with the current type. Reserved IPs were called floating IPs before.
 fn uniform(name: &str) -> String {
     let name = name.to_lowercase();
     match name.strip_prefix("do:floatingip:") {

@@ -1,4 +1,4 @@
-//! The kinds of resources that are synced, and where they are.
+//! The kinds that are synced, and the lists of the API that contain them.
 
 use serde_json::Value;
 
@@ -6,38 +6,38 @@ use super::map::{self, Context};
 use super::paging::Source;
 use crate::domain::inventory::ListedResource;
 
-/// One kind.
+/// How one kind is listed.
 #[derive(Debug)]
 pub(super) struct Kind {
-    /// Its name here.
+    /// Name of the kind, such as `droplet`.
     pub(super) name: &'static str,
-    /// Where it comes from.
+    /// Lists that contain the resources.
     pub(super) from: From,
 }
 
-/// Where a kind comes from.
+/// The lists that contain the resources of a kind.
 #[derive(Debug)]
 pub(super) enum From {
-    /// Lists of its own.
+    /// Lists of the kind itself.
     Lists(Lists),
-    /// Lists of its own; a single resource is found by name, because its id changes: certificates.
+    /// Lists of the kind itself. A single resource is found by name, because its id changes: certificates.
     Named(Lists),
-    /// One list for each domain: DNS records.
+    /// One list per domain: DNS records.
     Domains,
-    /// One list for each database cluster: its trusted sources.
+    /// One list per database cluster: trusted sources.
     Databases,
-    /// The clusters themselves: node pools.
+    /// The list of Kubernetes clusters: node pools.
     Clusters,
 }
 
-/// A kind with lists of its own.
+/// The lists of a kind, and the mapping of their items.
 #[derive(Debug)]
 pub(super) struct Lists {
-    /// All of them together are the kind.
+    /// Lists that together contain all resources of the kind.
     pub(super) sources: &'static [Source<'static>],
-    /// Where the object is in the answer for a single one.
+    /// Key of the object in the response for a single resource.
     pub(super) one: &'static str,
-    /// Makes a resource of an object; None if it has no id.
+    /// Maps an object of the API to a resource. Returns None if the object has no id.
     pub(super) map: fn(&Value, &Context) -> Option<ListedResource>,
 }
 
@@ -81,9 +81,9 @@ macro_rules! kind {
     };
 }
 
-/// Every kind that is synced.
+/// All kinds that are synced.
 pub(super) const KINDS: &[Kind] = &[
-    // DigitalOcean's API reference, "List All Droplets": those with a GPU are in a list of their own.
+    // DigitalOcean's API reference, "List All Droplets": droplets with a GPU are in a separate list.
     kind!(
         "droplet",
         "droplet",
@@ -164,14 +164,14 @@ pub(super) const KINDS: &[Kind] = &[
         map::compute::snapshot,
         paged(&["snapshots"], "snapshots", "id")
     ),
-    // "List All Images": without the filter, DigitalOcean's own come too.
+    // "List All Images": without the filter, the list contains DigitalOcean's own images too.
     kind!(
         "image",
         "image",
         map::compute::image,
         filtered(paged(&["images"], "images", "id"), &[("private", "true")])
     ),
-    // "Container Registry": /v2/registry is for accounts with a single one.
+    // "Container Registry": `/v2/registry` is for accounts with a single registry.
     kind!(
         "registry",
         "registry",

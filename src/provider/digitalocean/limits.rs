@@ -1,4 +1,4 @@
-//! How much is asked of the API, and how long it is waited for.
+//! Limits for requests to the API: rate, concurrency, retries and time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,43 +7,43 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// Why a request has failed that took too long.
+/// Reason for the failure of a request that timed out.
 pub(super) const NO_ANSWER: &str = "no response in time";
 
-/// A bound on everything. The default is for the real API.
+/// Limits for requests to the API. The defaults are for the real API.
 ///
-/// DigitalOcean's API reference, "Rate Limit": 5,000 requests an hour and 250 a minute for each token.
+/// DigitalOcean's API reference, "Rate Limit": 5,000 requests per hour and 250 per minute for each token.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Requests at the same time.
+    /// Maximum number of concurrent requests.
     pub in_flight: usize,
-    /// Requests a minute, in the long run.
+    /// Maximum number of requests per minute, on average.
     pub per_minute: u32,
-    /// Requests at once after a pause; together with `per_minute` below 250.
+    /// Maximum number of requests at once after a pause. `burst` plus `per_minute` must be below 250.
     pub burst: u32,
-    /// Longest single request, its body included.
+    /// Maximum time of one attempt, including the body of the response.
     pub request_timeout: Duration,
-    /// Longest that one request is tried, pauses included, if its first try takes no longer. Waiting for its
-    /// turn or because of 429 does not count.
+    /// Maximum time of all attempts of one request, including pauses, unless the first attempt alone takes longer.
+    /// Waiting for a turn or because of a 429 does not count.
     pub retry_for: Duration,
-    /// Longest that the first request of a run is tried as long as a gateway answers that the API is not there (502,
-    /// 503, 504): without an answer to it the whole run fails, and its time would be lost.
+    /// `retry_for` of the first request of a run after a response that a gateway cannot reach the API (502, 503, 504).
+    /// It is longer because the whole run fails with this request.
     pub first_request: Duration,
-    /// Pause before the second try; every further one is about twice as long.
+    /// Pause before the second attempt. Each further pause is about twice as long.
     pub first_pause: Duration,
-    /// Longest pause between two tries.
+    /// Maximum pause between two attempts.
     pub longest_pause: Duration,
-    /// Wait after a 429 that does not say how long.
+    /// Wait after a 429 whose headers do not set a time.
     pub blind_wait: Duration,
-    /// Longest that one request waits because of 429, in all.
+    /// Maximum total time that one request waits because of 429.
     pub wait_out: Duration,
-    /// Longest listing, the first request of the run included.
+    /// Maximum time for listing the account, including the first request of the run.
     pub listing: Duration,
-    /// Longest time for confirming all resources that a listing lacks.
+    /// Maximum time for confirming all resources that a listing lacks.
     pub confirming: Duration,
-    /// Most pages of one list.
+    /// Maximum number of pages of one list.
     pub pages: u64,
-    /// Largest body, in bytes, unpacked.
+    /// Maximum size of a decompressed body, in bytes.
     pub body_bytes: usize,
 }
 
@@ -68,16 +68,16 @@ impl Default for Limits {
     }
 }
 
-/// What is left of the time for one request.
+/// The time that is left for the attempts of one request.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     request_timeout: Duration,
     retry_for: Duration,
-    /// How long it is tried once a gateway has answered.
+    /// `retry_for` after a gateway error (502, 503, 504).
     behind_a_gateway: Duration,
     a_gateway_answered: AtomicBool,
     spent: Mutex<Duration>,
-    /// The failure of the last try that did not run out of time.
+    /// Reason of the last failed attempt that the budget did not cut off.
     heard: Mutex<Option<String>>,
 }
 
@@ -93,7 +93,7 @@ impl RetryBudget {
         }
     }
 
-    /// For the first request of a run.
+    /// Creates the budget for the first request of a run.
     pub(super) fn of_first_request(limits: &Limits) -> Self {
         Self {
             behind_a_gateway: limits.first_request.max(limits.retry_for),
@@ -101,7 +101,7 @@ impl RetryBudget {
         }
     }
 
-    /// A gateway answered: the host is the right one, and comes back.
+    /// Records a gateway error. It shows that the host is correct and that only the API behind it is down.
     pub(super) fn note_gateway_error(&self) {
         self.a_gateway_answered.store(true, Ordering::Relaxed);
     }
@@ -114,7 +114,7 @@ impl RetryBudget {
         }
     }
 
-    /// How long the next try may take. The first one may take its time.
+    /// Returns the timeout of the next attempt. The first attempt always has the full `request_timeout`.
     pub(super) fn try_timeout(&self) -> Duration {
         let spent = self.spent();
         if spent.is_zero() {
@@ -124,7 +124,7 @@ impl RetryBudget {
         }
     }
 
-    /// Takes a pause from what is left; None if nothing would be left after it.
+    /// Subtracts a pause from the time that is left. Returns None if no time would be left after the pause.
     pub(super) fn pause(&self, pause: Duration) -> Option<Duration> {
         let mut spent = self.spent();
         *spent = spent.saturating_add(pause);
@@ -136,13 +136,13 @@ impl RetryBudget {
         *spent = spent.saturating_add(time);
     }
 
-    /// Keeps why a try failed.
+    /// Stores the reason of a failed attempt.
     pub(super) fn note_failure(&self, why: &str) {
         *self.heard() = Some(why.to_owned());
     }
 
-    /// Why there is no answer after a try of this length. One that had less than a request may take says nothing
-    /// new: it was cut off because those before it had failed.
+    /// Returns the reason for an attempt that timed out after `tried_for`. If that is less than `request_timeout`, the
+    /// budget cut the attempt off, and the reason of the previous failure is returned.
     pub(super) fn timeout_reason(&self, tried_for: Duration) -> String {
         let heard = self.heard().clone().filter(|_| tried_for < self.request_timeout);
         heard.unwrap_or_else(|| NO_ANSWER.to_owned())
@@ -157,7 +157,7 @@ impl RetryBudget {
     }
 }
 
-/// Lets requests through, one by one, for everybody who holds the token here.
+/// The rate and concurrency limiter that all requests of a client share.
 #[derive(Debug)]
 pub(super) struct Pace {
     slots: Semaphore,
@@ -168,9 +168,9 @@ pub(super) struct Pace {
 
 #[derive(Debug)]
 struct State {
-    /// When the next request may go, had none been saved up.
+    /// When the next request is due at the average rate. A time in the past means that requests are saved up.
     next: Instant,
-    /// Nothing goes before this: the API said so.
+    /// No request is sent before this time, because of a 429.
     held_until: Instant,
 }
 
@@ -190,7 +190,7 @@ impl Pace {
         }
     }
 
-    /// Waits for a slot and a share of the budget. None if the runtime is going down.
+    /// Waits for a free slot and for the rate limit. Returns None if the runtime is shutting down.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         let slot = self.slots.acquire().await.ok()?;
         let at = self.next(Instant::now());
@@ -198,7 +198,7 @@ impl Pace {
         Some(slot)
     }
 
-    /// When the request that comes now may go. What was not used is saved up, but no more than a burst.
+    /// Returns when a request that arrives now may be sent. Unused requests are saved up to the size of a burst.
     fn next(&self, now: Instant) -> Instant {
         let mut state = self.state();
         let saved_up = now.checked_sub(self.burst).unwrap_or(now);
@@ -207,7 +207,7 @@ impl Pace {
         share.max(now)
     }
 
-    /// Sends no request for this long.
+    /// Stops all requests for this long.
     pub(super) fn hold(&self, wait: Duration) {
         self.hold_at(wait, Instant::now());
     }
@@ -217,7 +217,7 @@ impl Pace {
         state.held_until = state.held_until.max(now + wait);
     }
 
-    /// How much longer no request is sent, if so.
+    /// Returns how much longer requests are stopped, or None if they are not.
     pub(super) fn held(&self) -> Option<Duration> {
         self.held_at(Instant::now())
     }

@@ -1,4 +1,4 @@
-//! Lists one kind: its resources, with what they belong to.
+//! Lists the resources of one kind, with their projects and autoscale pools.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use crate::provider::{KindListing, check_resource};
 /// The result of listing a kind.
 pub(super) struct KindResult {
     pub(super) listing: KindListing,
-    /// What is not known of it all the same, and why.
+    /// Values that could not be read although the listing is complete, with the reason.
     pub(super) note: Option<String>,
-    /// Fields that specs may set and that could not be read.
+    /// Unread fields that specs may set.
     pub(super) unread_fields: BTreeSet<&'static str>,
 }
 
 impl Run<'_> {
-    /// Lists a kind.
+    /// Lists a kind. The only error is a rejected token; other failures are part of the result.
     pub(super) async fn list_kind(&self, kind: &Kind) -> Result<KindResult, TokenRefused> {
         let (listing, unread) = match self.placed(kind).await {
             Ok((listed, unread)) => (complete(listed), unread),
@@ -36,7 +36,7 @@ impl Run<'_> {
         })
     }
 
-    /// Lists all resources of a kind, with what they belong to.
+    /// Lists all resources of a kind, with their projects and autoscale pools.
     async fn placed(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Unread), Unlisted> {
         let mut listed = match &kind.from {
             From::Lists(lists) | From::Named(lists) => self.of_lists(lists).await,
@@ -49,7 +49,7 @@ impl Run<'_> {
     }
 }
 
-/// Returns a complete kind in which each resource appears once, unless one of them cannot be stored.
+/// Returns a complete listing in which each id appears once, or an incomplete one if a resource cannot be stored.
 fn complete(listed: Vec<ListedResource>) -> KindListing {
     for resource in &listed {
         if let Err(why) = check_resource(resource) {

@@ -1,7 +1,7 @@
 //! Lists a DigitalOcean account over its API, with GET requests only.
 //!
-//! `run` lists kind by kind, `paging` decides whether a list is everything, `client` sends requests and retries
-//! and within `Limits`, `map` lets in what is compared and nothing else.
+//! `listing` lists one kind, `run` requests the lists that it needs, `paging` checks that a list is complete, `client`
+//! sends and retries requests within `Limits`, and `map` keeps only the fields that are compared.
 
 mod address;
 mod client;
@@ -38,23 +38,23 @@ use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
-/// The kinds that are listed.
+/// Returns the names of all kinds that are listed.
 #[cfg(test)]
 pub(super) fn listed_kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.name)
 }
 
-/// An account of DigitalOcean.
+/// A DigitalOcean account as a source of the inventory.
 #[derive(Debug)]
 pub struct DigitalOcean {
     client: Client,
     confirming: Mutex<Arc<Confirming>>,
-    /// When the listing ends that follows the question whose account it is.
+    /// Deadline of the next listing, set when the account id is read.
     until: Mutex<Option<Instant>>,
 }
 
 impl DigitalOcean {
-    /// The account that this token is of.
+    /// Creates a source for the account of a token.
     pub fn new(api: ApiUrl, token: &ApiToken, limits: Limits, clock: Clock) -> Result<Self> {
         let client = Client::new(api, token, limits, clock)
             .map_err(|why| Error::Internal(format!("the HTTP client: {why}")))?;
@@ -65,7 +65,7 @@ impl DigitalOcean {
         })
     }
 
-    /// Whose inventory it is. Not to know it would be not to know whether the stored one is of another.
+    /// Returns the account of the token. A sync needs it to detect that the stored inventory is of another account.
     async fn whose(&self) -> Result<Account> {
         let until = Instant::now() + self.client.limits.listing;
         *self.until.lock().await = Some(until);
@@ -93,11 +93,11 @@ impl DigitalOcean {
 
     async fn list_all(&self, kinds: Option<&BTreeSet<String>>, now: DateTime<Utc>) -> Result<Listing> {
         *self.confirming.lock().await = Arc::default();
-        // One deadline for both, so that retries of the first request never make a run longer.
+        // The request for the account id has the same deadline, so that its retries do not prolong a run.
         let until = self.until.lock().await.take();
         let until = until.unwrap_or_else(|| Instant::now() + self.client.limits.listing);
         let run = Run::new(&self.client, until);
-        // The client bounds the requests; to hold kinds back too would only leave it idle.
+        // All kinds start at once, because the client limits the number of concurrent requests.
         let mut under_way: FuturesUnordered<_> = KINDS
             .iter()
             .filter(|kind| kinds.is_none_or(|kinds| kinds.contains(kind.name)))
@@ -146,7 +146,7 @@ impl From<TokenRefused> for Error {
 }
 
 impl InventoryProvider for DigitalOcean {
-    /// `digitalocean`: that all tokens of one database are of one account is checked before each sync.
+    /// Returns `digitalocean` for every token: each sync checks that the token belongs to the stored account.
     fn source(&self) -> String {
         DIGITALOCEAN.to_owned()
     }

@@ -1,11 +1,11 @@
-//! The owners of resources: the results of lists that say which project or pool a resource belongs to.
+//! The owners of resources: the project or the autoscale pool that each resource belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The owners of resources, as far as they could be read.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    /// The owner of each resource.
+    /// The owner of each resource, by the id or the uniform name of the resource.
     pub(super) of: BTreeMap<String, String>,
     /// The owner of all resources: the only project of the account.
     pub(super) of_all: Option<String>,
@@ -22,12 +22,12 @@ impl Owners {
     }
 }
 
-/// What could not be read of the owners of a kind: it stays as it was last known.
+/// The owners of a kind that could not be read. They keep their last values.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
-    /// Fields that specs may set.
+    /// Unread fields that specs may set.
     pub(super) fields: BTreeSet<&'static str>,
-    /// Why, for each field or attribute.
+    /// Reason for each field or attribute that could not be read.
     pub(super) notes: Vec<String>,
 }
 

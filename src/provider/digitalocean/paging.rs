@@ -1,4 +1,4 @@
-//! Lists that are everything, or nothing.
+//! Reads lists of the API. A list is returned as a whole or not at all.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,34 @@ use tokio::time::Instant;
 use super::client::{Client, Fault};
 use super::map::id_text;
 
-/// DigitalOcean's API reference, "Links & Pagination": at most 200 items a page.
+/// Items per page. DigitalOcean's API reference, "Links & Pagination": at most 200.
 const PER_PAGE: u64 = 200;
 
 /// A list of the API.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<'a> {
-    /// Path below /v2.
+    /// Path below `/v2`.
     pub(super) path: &'a [&'a str],
-    /// Filters.
+    /// Query parameters that filter the list.
     pub(super) query: &'a [(&'a str, &'a str)],
-    /// Where the items are in an answer.
+    /// Key of the items in a response.
     pub(super) key: &'a str,
-    /// What tells two items apart.
+    /// Key of the unique id of an item.
     pub(super) id: &'a str,
-    /// Whether the API cuts it into pages. If not, one answer is everything.
+    /// Whether the list has pages. If not, one response contains all items.
     pub(super) paged: bool,
 }
 
-/// Why a list is not everything.
+/// Why a list could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unlisted {
-    /// 401: nothing else will be answered either.
+    /// 401: all other requests would fail too.
     Unauthorized,
     /// 403: the token lacks a scope.
     Forbidden(String),
-    /// 404: there is no such list.
+    /// 404: the list does not exist.
     Absent(String),
-    /// It could not be had as a whole.
+    /// The list could not be read to its end.
     Incomplete(String),
 }
 
@@ -56,10 +56,10 @@ struct Page {
     total: Option<u64>,
 }
 
-/// Everything that the list has.
+/// Returns all items of a list.
 ///
-/// Pages are requested by number, and links in a response are ignored: a `next` may be constant, or lead to
-/// another host. A paged list counts only if it has as many different items as its last page says there are.
+/// Pages are requested by number, and links in a response are ignored: a `next` link may be constant or lead to another
+/// host. A paged list is complete only if it has as many different items as the total in its last page.
 pub(super) async fn list(
     client: &Client,
     source: &Source<'_>,
@@ -70,7 +70,7 @@ pub(super) async fn list(
         return Ok(ask(client, source, source.query, until, &path).await?.items);
     }
     let mut why = String::new();
-    // Items that are created or deleted while pages are read shift the rest: the list is read once more.
+    // Items that are created or deleted while pages are read move others to another page. A second read may succeed.
     for _ in 0..2 {
         match list_pages(client, source, until, &path).await? {
             Ok(items) => return Ok(items),
@@ -146,7 +146,7 @@ async fn ask(
     let total = answer.pointer("/meta/total").and_then(Value::as_u64);
     let items = match answer.get_mut(source.key).map(Value::take) {
         Some(Value::Array(items)) => items,
-        // What Go makes of an empty list.
+        // Go encodes an empty list as null.
         Some(Value::Null) => Vec::new(),
         _ => {
             let why = format!("{path}: the response has no list of {}", source.key);

@@ -15,11 +15,11 @@ use crate::domain::inventory::ListedResource;
 
 type Lazy = OnceCell<Result<Vec<Value>, Unlisted>>;
 
-/// The token is refused, so that nothing else will be answered.
+/// The API rejected the token (401), so all other requests would fail too.
 #[derive(Debug)]
 pub(super) struct TokenRefused;
 
-/// A listing under way.
+/// A listing of the account that is in progress, with the lists that several kinds share.
 pub(super) struct Run<'a> {
     pub(super) client: &'a Client,
     until: Instant,
@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// One that ends at a time, whatever it has by then.
+    /// Creates a run that ends at `until`.
     pub(super) fn new(client: &'a Client, until: Instant) -> Self {
         Self {
             client,
@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
     pub(super) async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {
         let all = try_join_all(lists.sources.iter().map(|source| self.items(source))).await?;
         let mut items: Vec<Value> = all.into_iter().flatten().collect();
-        // Of two certificates of one name, the newer one is meant.
+        // Certificates are stored by name. Of two with one name, `complete` keeps the last, which must be the newer one.
         items.sort_by_cached_key(|item| item["created_at"].as_str().unwrap_or_default().to_owned());
         let context = self.context_for(&items).await?;
         let mapped: Option<Vec<_>> = items.iter().map(|item| (lists.map)(item, &context)).collect();
@@ -59,7 +59,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// The names of certificates, if these items refer to any.
+    /// Returns the names of all certificates if these items refer to any, otherwise an empty context.
     pub(super) async fn context_for(&self, items: &[Value]) -> Result<Context, Unlisted> {
         if items
             .iter()
@@ -148,8 +148,7 @@ impl<'a> Run<'a> {
         Ok(all)
     }
 
-    /// One question for each parent; the first that fails ends them all, because the kind cannot be complete
-    /// any more.
+    /// Lists the children of each parent. The first failure ends all requests, because the kind cannot be complete.
     async fn of_parents<P, F>(
         &self,
         parents: Vec<P>,
@@ -164,14 +163,14 @@ impl<'a> Run<'a> {
             .try_collect()
             .await
             .map_err(|why| match why {
-                // The parent was deleted a moment ago.
+                // The parent was deleted after it was listed.
                 Unlisted::Absent(why) => Unlisted::Incomplete(why),
                 why => why,
             })?;
         Ok(all.into_iter().flatten().collect())
     }
 
-    /// The items of a list. Lists that several kinds need are requested once.
+    /// Returns the items of a list. A list that several kinds need is requested once.
     pub(super) async fn items(&self, source: &Source<'_>) -> Result<Vec<Value>, Unlisted> {
         let ask = || list(self.client, source, self.until);
         let shared = match source.path {

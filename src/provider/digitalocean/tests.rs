@@ -1,4 +1,4 @@
-//! The parts of this provider with answers of the API, each with a small server on loopback.
+//! Tests of this provider with a small HTTP server on loopback that takes the place of the API.
 
 mod account;
 mod client;
@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use super::*;
 
-/// A deadline that is late enough for every test, and ends a test that hangs.
+/// Returns a deadline that no test reaches unless it hangs.
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(20)
 }
 
-/// Limits under which nothing waits for longer than a few milliseconds.
+/// Returns limits under which no pause takes longer than a few milliseconds.
 fn quick() -> Limits {
     Limits {
         per_minute: 6_000_000,
