@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
     pub(super) async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {
         let all = try_join_all(lists.sources.iter().map(|source| self.items(source))).await?;
         let mut items: Vec<Value> = all.into_iter().flatten().collect();
-        // Certificates are stored by name. Of two with one name, `complete` keeps the last, which must be the newer one.
+        // Certificates are stored by name. Of two with one name, `complete` keeps the last, so the newer is last.
         items.sort_by_cached_key(|item| item["created_at"].as_str().unwrap_or_default().to_owned());
         let context = self.context_for(&items).await?;
         let mapped: Option<Vec<_>> = items.iter().map(|item| (lists.map)(item, &context)).collect();

@@ -1,7 +1,8 @@
-//! Every attribute of every type with every form of an absent value on either side: no false alarm, no missed change.
+//! Tests each attribute with each form of a missing value, in the Terraform state and in the responses of the API: an
+//! unchanged account has no differences, and each change is found. An absent attribute is null, empty, zero or missing.
 //!
-//! A state that tells every attribute is made from the table of attributes, and the account's answers are made from
-//! a state, so that an account is unchanged, or changed in one attribute, by construction.
+//! A state with all attributes is generated from `schema.tsv`, and the responses of the API from a state. So an account
+//! equals its state or differs from it in one attribute, by construction.
 
 mod answers;
 mod states;
@@ -18,7 +19,7 @@ use crate::provider::terraform::schema::attributes;
 use crate::provider::terraform::{Desired, parse_value};
 use crate::provider::traits;
 
-/// Types that only add to other resources, or that have nothing to be silent about.
+/// Terraform types to test. The others only add to other resources, or have almost no attribute that can be silent.
 const TYPES: [&str; 19] = [
     "droplet",
     "volume",
@@ -41,8 +42,8 @@ const TYPES: [&str; 19] = [
     "uptime_check",
 ];
 
-/// Attributes that exclude others: each group is silent while the others of a type are looked at, and is looked at
-/// in a state of its own.
+/// Pairs of groups of attributes that exclude each other. Each group is tested with a state in which the other group is
+/// silent.
 const EXCLUSIVE: [(&str, &[&str], &[&str]); 6] = [
     ("loadbalancer", &["droplet_tag"], &["droplet_ids"]),
     (
@@ -80,13 +81,13 @@ fn desired(type_name: &str, state: &Map<String, Value>) -> Vec<Desired> {
     parse_value(file).unwrap().desired
 }
 
-/// The account that is as these attributes say.
+/// Returns the inventory of an account that matches a state.
 fn account_of(type_name: &str, state: &Map<String, Value>) -> Vec<cloud_resources::Model> {
     let listed = listed(type_name, state).into_iter();
     listed.map(|(kind, resource)| row(kind, resource)).collect()
 }
 
-/// The fields that differ between a state and an account, with both values.
+/// Returns the fields that differ between a state and an account, with both values.
 fn differing(desired: &[Desired], account: &[cloud_resources::Model]) -> Vec<String> {
     assert!(!desired.is_empty());
     let mut found = Vec::new();
@@ -147,7 +148,7 @@ fn absent_forms(form: &str) -> Vec<Option<Value>> {
     values.into_iter().map(Some).chain([None]).collect()
 }
 
-/// How an answer leaves a value out.
+/// Returns the forms in which a response of the API has no value.
 fn left_out(form: &str) -> Vec<Option<Value>> {
     let empty = match form {
         "string" => json!(""),
@@ -159,9 +160,9 @@ fn left_out(form: &str) -> Vec<Option<Value>> {
     vec![None, Some(Value::Null), Some(empty)]
 }
 
-/// Attributes that are compared through another one, or whose absence is no absence in the account.
+/// Returns whether an attribute is not tested by itself, because another attribute has the same value.
 fn is_bound(type_name: &str, path: &str) -> bool {
-    // The size of a load balancer is in `size_unit` too; every rule has ports.
+    // `size_unit` has the size of a load balancer, and `spec.domain` has the domains of an app.
     matches!(
         (type_name, path),
         ("loadbalancer", "size") | ("app", "spec.domains")
@@ -177,9 +178,9 @@ struct Covered {
     wrong: Vec<String>,
 }
 
-/// Whether an attribute that is not there at all is left open.
+/// Returns whether an attribute is not compared if the state lacks it altogether.
 fn is_open_if_absent(type_name: &str, path: &str) -> bool {
-    // Rules are compared in any case.
+    // Rules are always compared.
     let rules = matches!(
         (type_name, path),
         ("loadbalancer", "forwarding_rule") | ("firewall", "inbound_rule" | "outbound_rule")
@@ -245,7 +246,7 @@ fn check(type_name: &'static str, base: &Map<String, Value>, case: &Case, covere
     covered.attributes.insert((type_name, path.to_owned()));
 }
 
-/// A state that tells all but these; of an app no more than the parts that the attribute is in.
+/// Returns a state with all attributes except `silent`. An app has only the block of its `spec` that is tested.
 fn base(type_name: &str, silent: &[&str], case: &Case) -> Map<String, Value> {
     let mut silent: Vec<String> = silent.iter().map(|path| (*path).to_owned()).collect();
     if type_name == "app" && case.path.starts_with("spec.") {

@@ -44,10 +44,10 @@ pub(in super::super) fn uptime_check(item: &Value, _: &Context) -> Option<Listed
     Some(check)
 }
 
-/// What an inventory is of: the team, if the token is one of a team's, else the user.
+/// Returns the id of the account: the id of the team if the token belongs to a team, otherwise the id of the user.
 ///
-/// DigitalOcean's API reference, "Account": `uuid` is the user's, whichever team the token is of, so two teams
-/// of one person would look like one account, and a colleague's token like another.
+/// DigitalOcean's API reference, "Account": `uuid` is the id of the user in each team. With it, two teams of one user
+/// would count as one account, and tokens of two members of a team as two accounts.
 pub(in super::super) fn identity(answer: &Value) -> Option<String> {
     text(answer, "/account/team/uuid").or_else(|| text(answer, "/account/uuid"))
 }

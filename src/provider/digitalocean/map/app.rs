@@ -1,7 +1,7 @@
-//! Apps: their spec, without anything that may be secret.
+//! Apps, without the parts of their `spec` that may be secret.
 //!
-//! DigitalOcean's API reference, "Apps": values of the environment, credentials of registries and the
-//! destinations of logs may be secrets, whether or not they are marked so. Their names are kept, no values.
+//! DigitalOcean's API reference, "Apps": values of environment variables, credentials of registries and destinations of
+//! logs may be secrets, even if they are not marked as such. Only names are stored, no values.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Certificates, and the CDN that uses them.
+//! Certificates and CDN endpoints.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::{Context, Shape, items, named, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, pick_fields};
 
-/// The certificates, by id, that a load balancer or an endpoint of the CDN refers to.
+/// Returns the ids of the certificates that a load balancer or CDN endpoint refers to.
 pub(in super::super) fn certificates_of(item: &Value) -> Vec<&str> {
     let within = ["/forwarding_rules", "/domains"]
         .into_iter()
@@ -18,7 +18,7 @@ pub(in super::super) fn certificates_of(item: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The name of a certificate for its id; the id itself where the name is unknown.
+/// Replaces `certificate_id` by `certificate_name`. The id takes the place of an unknown name.
 pub(super) fn name_certificate(fields: &mut Map<String, Value>, context: &Context) {
     if let Some(id) = fields.remove("certificate_id") {
         let name = id.as_str().and_then(|id| context.certificates.get(id));
@@ -29,7 +29,7 @@ pub(super) fn name_certificate(fields: &mut Map<String, Value>, context: &Contex
     }
 }
 
-/// Known by its name: the id and the dates change whenever Let's Encrypt renews it.
+/// Maps a certificate. Its name serves as the id, because each renewal by Let's Encrypt changes the id and the dates.
 pub(in super::super) fn certificate(item: &Value, _: &Context) -> Option<ListedResource> {
     let name = text(item, "/name")?;
     let mut certificate = resource(item, "certificate", &name, None);

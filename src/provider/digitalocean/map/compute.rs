@@ -1,4 +1,4 @@
-//! Droplets, what they are made from, and what hangs on them.
+//! Droplets, volumes, snapshots, images and reserved IPs.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const DROPLET: &[Field] = &[
     ),
 ];
 
-/// DigitalOcean's API reference, "Droplets": what can be switched on is in the list `features`.
+/// Optional features. DigitalOcean's API reference, "Droplets": the list `features` has those that are switched on.
 const FEATURES: [&str; 5] = [
     "backups",
     "ipv6",
@@ -48,13 +48,13 @@ pub(in super::super) fn droplet(item: &Value, _: &Context) -> Option<ListedResou
         ("public6", Shape::Plain),
     ];
     droplet.with_attr("ips", Value::Object(pick_fields(&ips, ips_fields)));
-    // An action is under way. A resize goes through `off` and back, locked all the time.
+    // A droplet is locked while an action runs. A resize, for example, sets the status to `off` and back.
     droplet.settling |= flag(item, "/locked");
     Some(droplet)
 }
 
-/// In the order of the answer, the first being the primary one. A gateway or an address that is not there
-/// may be the text `nil`.
+/// Returns the addresses in the order of the response; the first one is the primary address. The API may write `nil`
+/// for a missing address.
 fn addresses(item: &Value, family: &str, kind: &str) -> Vec<String> {
     items(item, &format!("/networks/{family}"))
         .iter()
@@ -106,7 +106,7 @@ pub(in super::super) fn image(item: &Value, _: &Context) -> Option<ListedResourc
     named(item, "image", IMAGE)
 }
 
-/// The droplet comes along whole; its id is all that the address has to say about it.
+/// Maps a reserved IP. The item contains the whole droplet, of which only the id is stored.
 pub(in super::super) fn reserved_ip(item: &Value, _: &Context) -> Option<ListedResource> {
     let ip = text(item, "/ip")?;
     let mut reserved = resource(item, "reservedip", &ip, None);

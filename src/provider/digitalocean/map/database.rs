@@ -1,7 +1,7 @@
-//! Database clusters and who may reach them.
+//! Database clusters and their trusted sources.
 //!
-//! DigitalOcean's API reference, "Databases": connections and users come with passwords unless the token
-//! lacks `database:view_credentials`. None of them is named here.
+//! DigitalOcean's API reference, "Databases": connections and users contain passwords unless the token lacks the scope
+//! `database:view_credentials`. Neither is stored.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(in super::super) fn database(item: &Value, _: &Context) -> Option<ListedReso
     Some(database)
 }
 
-/// The trusted sources of a cluster: `rules` is what its firewall answers.
+/// Returns the trusted sources of a cluster. `rules` are the rules of its firewall.
 pub(in super::super) fn firewall(cluster: &str, name: Option<String>, rules: &[Value]) -> ListedResource {
     let rules = json!({ "rules": rules });
     let mut firewall = resource(&rules, "database_firewall", cluster, name);
@@ -43,7 +43,7 @@ pub(in super::super) fn firewall(cluster: &str, name: Option<String>, rules: &[V
     firewall
 }
 
-/// The id, the date and the description of a rule say nothing of who may come in.
+/// Maps a rule. Its id, date and description are dropped, because they do not affect who has access.
 fn rule(item: &Value) -> Value {
     let kind = super::lower(item, "/type").unwrap_or_default();
     let value = item.get("value").and_then(super::id_text).unwrap_or_default();

@@ -23,14 +23,14 @@ const RECORD: &[Field] = &[
     ("tag", Shape::Plain),
 ];
 
-/// A record of `domain`. The SOA record is DigitalOcean's: its serial rises with every change of another.
+/// Maps a record of `domain`.
 pub(in super::super) fn record(item: &Value, domain: &str) -> Option<ListedResource> {
     let id = item.get("id").and_then(id_text)?;
     let kind = text(item, "/type").unwrap_or_default().to_uppercase();
     let name = normalize::record_name(&text(item, "/name").unwrap_or_default(), domain);
     let mut record = resource(item, "domain_record", &id, Some(name));
     record.attrs = pick_fields(item, RECORD);
-    // Zero, where Terraform cannot tell it from unset.
+    // Terraform does not distinguish zero from unset.
     record.attrs.retain(|_, value| *value != 0);
     record.settling = false;
     if let Some(data) = text(item, "/data") {
@@ -41,7 +41,7 @@ pub(in super::super) fn record(item: &Value, domain: &str) -> Option<ListedResou
     Some(record)
 }
 
-/// Whether a record is one that is kept.
+/// Returns whether a record is listed. DigitalOcean changes the SOA record with each change of another record.
 pub(in super::super) fn is_kept(item: &Value) -> bool {
     !text(item, "/type").is_some_and(|kind| kind.eq_ignore_ascii_case("SOA"))
 }

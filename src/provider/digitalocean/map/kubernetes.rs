@@ -76,12 +76,12 @@ const POOL: &[Field] = &[
     ),
 ];
 
-/// A pool of the cluster with this id.
+/// Maps a node pool. `cluster` is the id of its cluster.
 pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResource> {
     let mut pool = named(item, "kubernetes_node_pool", POOL)?;
     pool.size_slug = super::lower(item, "/size");
     pool.tags = chosen_tags(item);
-    // The autoscaler decides it.
+    // The autoscaler sets the count.
     if flag(item, "/auto_scale") {
         pool.attrs.remove("count");
     }
@@ -89,7 +89,7 @@ pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResour
         .iter()
         .filter_map(|node| text(node, "/status/state"));
     pool.settling = states.into_iter().any(|state| super::is_passing(&state));
-    // Without an autoscaler there are no bounds, which the provider reads as zero.
+    // Without an autoscaler there are no bounds. DigitalOcean's Terraform provider reads them as zero.
     for bound in ["min_nodes", "max_nodes"] {
         pool.attrs.entry(bound).or_insert_with(|| 0.into());
     }

@@ -1,8 +1,8 @@
-//! From the API's objects to resources: an allow-list for each kind.
+//! Maps objects of the API to resources, with an allow-list of fields for each kind.
 //!
-//! A field that is not named here does not come in, so that no password, key, token or user data can, not
-//! even one that the API invents tomorrow. Fields keep the API's names; objects within are cut to what
-//! a spec can set; nulls, empty texts and empty lists are left out; lists are sorted sets.
+//! All other fields are dropped, so that passwords, keys, tokens and user data are never stored, not even in fields
+//! that the API adds later. Fields keep the API's names. Nested objects are reduced to fields that a spec can set.
+//! Nulls, empty strings and empty lists are removed. Lists are sorted and have no duplicates.
 
 #[cfg(test)]
 mod absent_fields;
@@ -24,7 +24,7 @@ use self::shape::{Field, Shape, pick, pick_fields};
 use crate::domain::inventory::ListedResource;
 use crate::provider::normalize;
 
-/// Statuses that are temporary, whatever the kind.
+/// Statuses that count as temporary, for all kinds.
 const PASSING: [&str; 18] = [
     "new",
     "creating",
@@ -46,15 +46,14 @@ const PASSING: [&str; 18] = [
     "updating",
 ];
 
-/// What an object may have to be looked up elsewhere.
+/// Data from other lists that the mapping of an object needs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Context {
-    /// Names of the certificates by id. Let's Encrypt renews a certificate under another id, so the name is
-    /// what is compared.
+    /// Names of the certificates by id. Names are compared, because Let's Encrypt changes the id with each renewal.
     pub(super) certificates: BTreeMap<String, String>,
 }
 
-/// An id as text: the API has numbers, UUIDs and names.
+/// Returns an id as text. Ids of the API are numbers, UUIDs or names.
 pub(super) fn id_text(id: &Value) -> Option<String> {
     match id {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -90,7 +89,7 @@ fn is_passing(status: &str) -> bool {
     PASSING.contains(&status.to_lowercase().as_str())
 }
 
-/// What most kinds have in common. `urn_type` is the word in DigitalOcean's uniform names, `do:TYPE:ID`.
+/// Maps the fields that most kinds have. `urn_type` is TYPE in DigitalOcean's uniform names, `do:TYPE:ID`.
 fn resource(item: &Value, urn_type: &str, id: &str, name: Option<String>) -> ListedResource {
     let status = text(item, "/status");
     ListedResource {
@@ -110,7 +109,7 @@ fn resource(item: &Value, urn_type: &str, id: &str, name: Option<String>) -> Lis
     }
 }
 
-/// The resource of an item that has `id` and `name`.
+/// Maps an item that has `id` and `name`, with these fields as attributes.
 fn named(item: &Value, urn_type: &str, fields: &[Field]) -> Option<ListedResource> {
     let id = item.get("id").and_then(id_text)?;
     let mut resource = resource(item, urn_type, &id, text(item, "/name"));
@@ -127,7 +126,7 @@ impl ListedResource {
     }
 }
 
-/// The resource that an object is mapped to, without what is unset.
+/// Returns a mapped resource as JSON, without unset values.
 #[cfg(test)]
 fn shown(resource: Option<ListedResource>) -> Value {
     let Some(r) = resource else {

@@ -76,7 +76,7 @@ pub(in super::super) fn load_balancer(item: &Value, context: &Context) -> Option
     balancer.ip = text(item, "/ip");
     let size_unit = item.get("size_unit").and_then(Value::as_i64);
     balancer.size_slug = normalize::load_balancer_size(size_unit, text(item, "/size").as_deref());
-    // The members follow the tag.
+    // The tag selects the droplets, so their ids are not compared.
     if balancer.attrs.contains_key("tag") {
         balancer.attrs.remove("droplet_ids");
     }
@@ -103,7 +103,7 @@ fn name_certificates(balancer: &mut ListedResource, list: &str, context: &Contex
 
 pub(in super::super) fn firewall(item: &Value, _: &Context) -> Option<ListedResource> {
     let mut firewall = named(item, "firewall", &[("droplet_ids", Shape::Number)])?;
-    // What changes here counts at once.
+    // Changed rules take effect at once, so a firewall never settles.
     firewall.settling = false;
     for (rules, peers) in [("inbound_rules", "sources"), ("outbound_rules", "destinations")] {
         let all = items(item, &format!("/{rules}"))

@@ -1,4 +1,4 @@
-//! What of a JSON value comes in.
+//! Selects and normalizes the parts of a JSON value that are stored.
 
 use std::collections::BTreeMap;
 
@@ -6,33 +6,33 @@ use serde_json::{Map, Value};
 
 use crate::provider::normalize;
 
-/// The form in which a value comes in; anything of another form stays out. A list of values is a set of them.
+/// The form in which a value is stored. A value that does not fit is dropped. Lists are stored as sorted sets.
 #[derive(Debug)]
 pub(super) enum Shape {
-    /// A text, a number or a boolean.
+    /// A string, a number or a boolean.
     Plain,
-    /// The same, in lower case: tags, slugs, protocols.
+    /// Like `Plain`, with strings in lower case: tags, slugs, protocols.
     Lower,
-    /// An id that is a number, also where the API writes it as a text.
+    /// A numeric id, stored as a number even if the API returns a string.
     Number,
-    /// A number of which zero says that there is none.
+    /// A number for which zero means unset.
     Positive,
-    /// Yes or no. An answer that leaves it out means no.
+    /// A boolean. A missing value means false.
     Switch,
-    /// An address, without the user and password that some put into one.
+    /// A URL, stored without user and password.
     Url,
     /// An object with these fields and no others.
     Object(&'static [Field]),
-    /// The same, where it switches something: an answer that leaves the object out means that all of it is off.
+    /// Like `Object`, with switches. A missing object means that all of its switches are off.
     Switched(&'static [Field]),
-    /// An object with keys that users choose and plain values.
+    /// An object with arbitrary keys and plain values.
     Labels,
 }
 
-/// A field that comes in, by its name.
+/// The name of a stored field, and its shape.
 pub(super) type Field = (&'static str, Shape);
 
-/// What of `value` comes in. None if that is nothing.
+/// Returns the part of `value` that is stored, or None if it is unset.
 pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
     if let Value::Array(items) = value {
         let picked: Vec<Value> = items.iter().filter_map(|item| pick(item, shape)).collect();
@@ -59,7 +59,7 @@ pub(super) fn pick(value: &Value, shape: &Shape) -> Option<Value> {
     (!is_unset(&picked)).then_some(picked)
 }
 
-/// The fields of an object that come in.
+/// Returns the fields of an object that are stored.
 pub(super) fn pick_fields(item: &Value, fields: &[Field]) -> Map<String, Value> {
     fields
         .iter()
@@ -67,7 +67,7 @@ pub(super) fn pick_fields(item: &Value, fields: &[Field]) -> Map<String, Value> 
         .collect()
 }
 
-/// What of a field comes in, also where the answer leaves it out.
+/// Returns the part of a field that is stored. A missing switch is off.
 fn picked(value: Option<&Value>, shape: &Shape) -> Option<Value> {
     match value.and_then(|value| pick(value, shape)) {
         Some(picked) => Some(picked),
@@ -79,8 +79,7 @@ fn picked(value: Option<&Value>, shape: &Shape) -> Option<Value> {
     }
 }
 
-/// Sorted and without repetition: numbers by value, others by text, in whatever order the keys of an object
-/// stand.
+/// Returns values sorted and without duplicates: integers by value, others by text. The order of keys does not matter.
 pub(super) fn as_set(mut values: Vec<Value>) -> Vec<Value> {
     let key = |value: &Value| (value.as_i64(), ordered(value));
     values.sort_by_cached_key(key);
@@ -88,7 +87,7 @@ pub(super) fn as_set(mut values: Vec<Value>) -> Vec<Value> {
     values
 }
 
-/// A text that does not depend on the order of keys.
+/// Returns a text of the value that does not depend on the order of keys.
 fn ordered(value: &Value) -> String {
     match value {
         Value::Object(fields) => {

@@ -7,7 +7,7 @@ use super::server::{Answer, Server, json, list, not_found, status, time};
 use super::*;
 use crate::domain::inventory::PROJECT_ID;
 
-/// Whose account it is by this answer, or why it is not known.
+/// Returns the account id from this response, or the error text.
 async fn whose(answer: Answer) -> std::result::Result<String, String> {
     let server = Server::with([("account", answer)]).await;
     let account = server.account(quick()).account().await;
@@ -116,7 +116,7 @@ async fn a_new_listing_repeats_requests_for_unlisted_objects() {
     assert_eq!(server.times("domains"), 2);
 }
 
-/// What is written to the log of this thread.
+/// The log output of the current thread.
 #[derive(Clone, Default)]
 struct Log(Arc<StdMutex<Vec<u8>>>);
 

@@ -3,12 +3,12 @@ use serde_json::json;
 use super::server::{Answer, Server, client_of, status, time, with_header};
 use super::*;
 
-/// The result of requesting the volumes.
+/// Requests the volumes.
 async fn asked(server: &Server, limits: Limits) -> std::result::Result<Value, Fault> {
     server.client(limits).get(&["volumes"], &[], soon()).await
 }
 
-/// The error of requesting the volumes.
+/// Requests the volumes and returns the error text.
 async fn why(server: &Server, limits: Limits) -> String {
     match asked(server, limits).await {
         Err(Fault::Failed(why)) => why,
@@ -16,7 +16,7 @@ async fn why(server: &Server, limits: Limits) -> String {
     }
 }
 
-/// What a single answer comes to.
+/// Requests the volumes from a server that returns only this response.
 async fn comes_of(answer: Answer) -> std::result::Result<Value, Fault> {
     asked(&Server::in_turn([answer]).await, quick()).await
 }
@@ -146,7 +146,7 @@ async fn the_time_limit_includes_attempts_and_pauses() {
         ..quick()
     };
     assert_eq!(why(&server, limits).await, "no response in time");
-    // The second one has the few milliseconds that the first one left.
+    // The second attempt has only the few milliseconds that the first one left.
     assert!(server.asked().len() <= 2, "{:?}", server.asked());
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
 use crate::provider::traits::AUTOSCALE_POOL_ID;
 
-/// Whether a resource is there; `last` is what was last known of it.
+/// Checks whether a resource exists. `last` has its stored attributes.
 async fn presence(server: &Server, kind: &str, id: &str, last: Value) -> Presence {
     let client = server.client(quick());
     let (confirming, last) = (Confirming::default(), last.as_object().unwrap());

@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
 use crate::provider::traits::AUTOSCALE_POOL_ID;
 
-/// An account that answers these besides one droplet, 1, which has a volume and a network.
+/// Starts a server with one droplet, volume, VPC, firewall and project. `more` adds or replaces responses.
 async fn account<const N: usize>(more: [(&'static str, Answer); N]) -> Server {
     let mut answers = BTreeMap::from([
         ("droplets", list("droplets", json!([{ "id": 1 }]))),
@@ -29,7 +29,7 @@ async fn account<const N: usize>(more: [(&'static str, Answer); N]) -> Server {
     .await
 }
 
-/// The only resource of a kind, and its unread fields.
+/// Returns the only resource of a kind, and the note on unread fields.
 async fn only(server: &Server, name: &str) -> (ListedResource, Option<String>) {
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind(name)).await.unwrap();
@@ -43,7 +43,7 @@ fn projects(ids: &[&str]) -> Answer {
     list("projects", all)
 }
 
-/// The resources of a project, each since the beginning of a month of 2026.
+/// Returns the resources of a project, each with the month of 2026 in which it was assigned.
 fn resources(all: &[(&str, u32)]) -> Answer {
     let all = all
         .iter()
@@ -167,7 +167,7 @@ async fn unreadable_projects_leave_the_project_unread_with_a_reason() {
         note.unwrap(),
         "project_id keeps its last known value: /v2/projects: the token may not read it (403)"
     );
-    // Of three projects one is readable.
+    // One of three projects is readable.
     let server = account([
         ("projects", projects(&["p-1", "p-2", "p-3"])),
         ("projects/p-2/resources", resources(&[("do:volume:v-1", 1)])),

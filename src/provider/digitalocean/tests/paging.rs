@@ -12,7 +12,7 @@ const VOLUMES: Source<'static> = Source {
     paged: true,
 };
 
-/// Volumes with these ids.
+/// Returns volumes with these ids.
 fn volumes(ids: std::ops::Range<u32>) -> Value {
     ids.map(|id| json!({ "id": id })).collect()
 }
@@ -25,7 +25,7 @@ async fn listed(server: &Server, limits: Limits) -> std::result::Result<Vec<Valu
     list(&server.client(limits), &VOLUMES, soon()).await
 }
 
-/// The result of a list whose pages always have the same answers.
+/// Lists volumes from a server that always returns these pages. Returns the number of items or the reason.
 async fn comes_of<const N: usize>(pages: [Answer; N]) -> std::result::Result<usize, String> {
     let server = Server::start(move |asked| {
         let number = (1..=N).find(|number| asked.contains(&format!("&page={number}&")));
@@ -75,7 +75,7 @@ async fn a_list_that_lacks_items_is_incomplete() {
         comes_of([page(0..200, 300), page(100..200, 300)]).await,
         incomplete("200 different items were returned, but the total is 300 (meta.total)")
     );
-    // Something was created while the pages were read: the total of the last one holds.
+    // A volume was created while the pages were read. The total of the last page counts.
     assert_eq!(comes_of([page(0..200, 300), page(200..301, 301)]).await, Ok(301));
 }
 

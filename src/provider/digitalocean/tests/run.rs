@@ -11,7 +11,7 @@ pub(super) fn kind(name: &str) -> &'static Kind {
     KINDS.iter().find(|kind| kind.name == name).unwrap()
 }
 
-/// What one kind comes to in a run of its own.
+/// Lists one kind in a run of its own.
 async fn comes_of(server: &Server, name: &str) -> KindListing {
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind(name)).await;

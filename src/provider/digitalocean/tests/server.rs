@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::clock::ManualClock;
 
-/// What a request is answered with.
+/// The response to a request.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Now {
@@ -23,12 +23,12 @@ pub(super) enum Answer {
     Never,
 }
 
-/// 200 with this.
+/// Returns a response with status 200 and this body.
 pub(super) fn json(value: Value) -> Answer {
     status(200, &value.to_string())
 }
 
-/// A complete list of one page.
+/// Returns a response with a complete list of one page.
 pub(super) fn list(key: &str, items: Value) -> Answer {
     let total = items.as_array().map_or(0, Vec::len);
     json(json!({ key: items, "meta": { "total": total } }))
@@ -50,12 +50,12 @@ pub(super) fn with_header(code: u16, name: &'static str, value: impl ToString, b
     }
 }
 
-/// The time on the client's clock.
+/// Returns the time of the client's clock.
 pub(super) fn time() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(365)
 }
 
-/// A server on loopback that answers as a test says. It ends with the test.
+/// A server on loopback whose responses the test defines. It stops when it is dropped.
 pub(super) struct Server {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -69,7 +69,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Requests are told by path and query below `/v2/`, as in `volumes?page=1&per_page=200`.
+    /// Starts a server. `answer` gets the path and query below `/v2/`, such as `volumes?page=1&per_page=200`.
     pub(super) async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -86,7 +86,7 @@ impl Server {
         Self { url, asked, server }
     }
 
-    /// One answer after the other to any request; the last one is repeated.
+    /// Starts a server that returns these responses in order, for any request. The last one is repeated.
     pub(super) async fn in_turn(answers: impl IntoIterator<Item = Answer>) -> Self {
         let mut answers: Vec<Answer> = answers.into_iter().collect();
         answers.reverse();
@@ -103,7 +103,7 @@ impl Server {
         .await
     }
 
-    /// Answers by path, filters included but pages not; 404 to everything else.
+    /// Starts a server with responses by path and filters, without page parameters. Other requests get a 404.
     pub(super) async fn with<const N: usize>(answers: [(&'static str, Answer); N]) -> Self {
         let answers = BTreeMap::from(answers);
         Self::start(move |asked| {
@@ -122,12 +122,12 @@ impl Server {
         DigitalOcean::new(api, &token, limits, clock()).unwrap()
     }
 
-    /// Requests so far, in the order in which they came.
+    /// Returns the requests so far, in order.
     pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// How often a list or a single object was requested.
+    /// Returns how often a list or a single object was requested.
     pub(super) fn times(&self, path: &str) -> usize {
         let asked = self.asked();
         asked.iter().filter(|asked| without_page(asked) == path).count()

@@ -1,4 +1,4 @@
-//! What the API answers for an account that is as a state says.
+//! Generates the responses of the API for an account that matches a Terraform state.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::{Context, account, app, certificates, compute, database, dns, kubernetes, network};
 use crate::domain::inventory::ListedResource;
 
-/// A block as the API has it: lists of one block are objects, unless they are lists there too.
+/// Converts a block to the format of the API. A list of blocks becomes an object, unless `lists` contains its name.
 fn object(attributes: &Map<String, Value>, rename: &[(&str, &str)], lists: &[&str]) -> Value {
     let mut all = Map::new();
     for (name, value) in attributes {
@@ -51,7 +51,7 @@ const APP_LISTS: [(&str, &str); 11] = [
     ("rule", "rules"),
 ];
 
-/// What the API answers of an account that is as these attributes say.
+/// Returns the response of the API for a resource with these attributes.
 pub(super) fn answer(type_name: &str, state: &Map<String, Value>) -> Value {
     let own = |rename: &[(&str, &str)], lists: &[&str]| object(state, rename, lists);
     match type_name {
@@ -138,13 +138,13 @@ fn app_answer(state: &Map<String, Value>) -> Value {
             let domains = names.map(|name| json!({ "domain": name, "type": "ALIAS", "zone": "example.com" }));
             all.insert("domains".to_owned(), domains.collect());
         }
-        // Only the scalars of an alert have a rule that is a text.
         fix_alerts(&mut spec);
     }
     json!({ "id": state["id"], "spec": spec })
 }
 
-/// The rule of an alert is a text, and the rules of an ingress are a list: they have one name in Terraform.
+/// Renames `rules` back to `rule` in alerts, where it is a string. Terraform uses `rule` for alerts and ingresses; the
+/// API uses `rules` for ingresses.
 fn fix_alerts(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(fix_alerts),

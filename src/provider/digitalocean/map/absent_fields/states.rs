@@ -1,10 +1,10 @@
-//! States of Terraform that have a value for every attribute.
+//! Generates Terraform states that have a value for every attribute.
 
 use serde_json::{Map, Value, json};
 
 use crate::provider::terraform::schema::attributes;
 
-/// A value that is no default.
+/// Returns a value that differs from the default of the attribute.
 pub(super) fn told(type_name: &str, path: &str, form: &str) -> Value {
     let name = path.rsplit('.').next().unwrap_or(path);
     match (type_name, path) {
@@ -33,7 +33,7 @@ pub(super) fn told(type_name: &str, path: &str, form: &str) -> Value {
     }
 }
 
-/// A block that tells everything but these attributes.
+/// Returns a block with values for all attributes except `silent`.
 pub(super) fn full(type_name: &str, block: &str, silent: &[&str]) -> Map<String, Value> {
     let mut all = Map::new();
     for attribute in attributes(type_name, block) {
@@ -58,7 +58,7 @@ pub(super) fn joined(block: &str, name: &str) -> String {
     }
 }
 
-/// Sets the attribute at a path, or takes it away.
+/// Sets the attribute at a path, or removes it if `value` is None.
 pub(super) fn with(mut all: Map<String, Value>, path: &str, value: Option<&Value>) -> Map<String, Value> {
     let (blocks, name) = path.rsplit_once('.').unwrap_or(("", path));
     let mut at = &mut all;
