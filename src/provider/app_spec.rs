@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::normalize::without_user;
 
 /// Fields of an app's `spec` that may be stored, at any depth. Values of variables, credentials of registries, tokens
-/// of log destinations and webhooks of alerts are excluded, because they are secrets.
+/// of log destinations and webhooks of alerts are excluded, because they can be secrets.
 const APP_FIELDS: [&str; 96] = [
     "alerts",
     "allow_credentials",

@@ -1,4 +1,4 @@
-//! Parsing of JSON files from other tools: detects the encoding and requires objects to be written as objects.
+//! Reads JSON that other tools wrote: detects the encoding, and accepts only an object where an object is expected.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -228,7 +228,7 @@ fn is_in_pool(listed: &ListedResource) -> bool {
         .is_some_and(|pool| !is_unset(pool))
 }
 
-/// Backups need no spec, because DigitalOcean creates them and deletes the oldest.
+/// Returns whether a snapshot or image is a backup. DigitalOcean creates backups and deletes the oldest.
 fn is_backup(listed: &ListedResource) -> bool {
     text(listed, "type") == "backup"
 }

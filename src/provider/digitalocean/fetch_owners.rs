@@ -156,7 +156,7 @@ impl Run<'_> {
                             continue;
                         };
                         let since = item[owned.since].as_str().unwrap_or_default().to_owned();
-                        // A resource that moved while the lists were read can be in two. The later time wins.
+                        // A resource that moved during the reads can be in two lists. The later time wins.
                         let known = newest.entry(uniform(&id)).or_default();
                         *known = (since, owner.clone()).max(std::mem::take(known));
                     }
@@ -179,7 +179,7 @@ fn place_in_project(kind: &Kind, projects: &Owners, resource: &mut ListedResourc
         .filter(|_| kind.projects == Projects::Always);
     match projects.of.get(&uniform(&resource.urn)).or(of_all) {
         Some(project) => resource.project_id = Some(project.clone()),
-        // A resource leaves a project only for another one. If no list has it, it moved while they were read.
+        // A resource leaves a project only for another project. If no list has it, it moved during the reads.
         None => _ = resource.unread_fields.insert(PROJECT_ID),
     }
 }

@@ -146,7 +146,7 @@ impl From<TokenRefused> for Error {
 }
 
 impl InventoryProvider for DigitalOcean {
-    /// Returns `digitalocean` for every token: each sync checks that the token belongs to the stored account.
+    /// Returns `digitalocean` for every token: each sync checks that the token belongs to the account of the inventory.
     fn source(&self) -> String {
         DIGITALOCEAN.to_owned()
     }
