@@ -11,7 +11,7 @@ const FILES: [&str; 4] = [
 ];
 
 fn main() {
-    // Watch the parent folder: cargo treats a missing path as changed and would rebuild every time.
+    // The parent folder, because cargo treats a missing path as changed and would rebuild every time.
     println!("cargo::rerun-if-changed=web/graphiql");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(graphiql_embedded)");

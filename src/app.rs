@@ -16,13 +16,14 @@ use crate::services::freshness::{self, Freshness};
 /// Settings of the source of the inventory.
 #[derive(Clone, Debug, Default)]
 pub struct SourceSettings {
-    /// Name of the source; by default the name of the provider.
+    /// Name of the source; if absent, the default name that the provider returns.
     pub source: Option<String>,
     /// Maximum age of a kind's last complete listing.
     pub max_age: MaxAge,
 }
 
-/// A server or command. Clones share their state.
+/// The state of a server or command: the database, the clock, the schedules, the job runner and the live feed. Clones
+/// share it.
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
@@ -38,12 +39,12 @@ struct Inner {
 }
 
 impl App {
-    /// Creates an app without schedules. `inventory` is the source of syncs, if there is one.
+    /// Creates an app without schedules. Syncs list `inventory`; without it, they fail with UPSTREAM_UNAVAILABLE.
     pub fn new(db: Db, clock: Clock, inventory: Option<Arc<dyn InventoryProvider>>) -> Self {
         Self::scheduled(db, clock, inventory, Schedules::default())
     }
 
-    /// Creates an app with schedules.
+    /// Creates an app with schedules. The maximum age of the inventory is twice the interval of syncs.
     pub fn scheduled(
         db: Db,
         clock: Clock,

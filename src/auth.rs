@@ -1,7 +1,7 @@
 //! Reads, checks and issues bearer tokens.
 //!
-//! A token identifies an [`Actor`]; what an actor may do is decided elsewhere. A caller without an `Authorization`
-//! header is anonymous. A caller with an invalid token is refused, and never treated as anonymous.
+//! A token identifies an [`Actor`], whose roles define its permissions. A caller without an `Authorization` header is
+//! anonymous. A caller with an invalid token is rejected, and never treated as anonymous.
 
 mod bearer;
 mod claims;
@@ -27,9 +27,9 @@ const MIN_SECRET_BYTES: usize = 32;
 /// Maximum length of a token in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Why a token is invalid.
+/// The error of an invalid token.
 ///
-/// The message is the same for every reason, so that it does not tell an attacker which check a forged token passed.
+/// The message is the same for every reason, so that an attacker does not learn which checks a forged token passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the access token is missing or invalid")]
 pub struct InvalidToken {
@@ -47,21 +47,21 @@ impl InvalidToken {
     }
 }
 
-/// The shared secret is too short.
+/// The error of a shared secret that is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the secret is shorter than {MIN_SECRET_BYTES} bytes")]
 pub struct WeakSecret;
 
-/// What a token allows.
+/// The actor of a valid token and the time at which the token ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// The caller.
     pub actor: Actor,
-    /// When the token becomes invalid, including the allowed difference of the clocks.
+    /// The time from which the token is rejected: its expiry plus the allowed clock difference.
     pub ends: DateTime<Utc>,
 }
 
-/// Checks tokens.
+/// A verifier of tokens: the key, the accepted issuer and audience, and the settings of roles.
 #[derive(Debug, Clone)]
 pub struct TokenVerifier {
     keys: Keys,
@@ -101,7 +101,7 @@ impl TokenVerifier {
     /// Returns the actor of a token that is valid at the time `now`.
     ///
     /// # Errors
-    /// The token is invalid. A token without a known role is valid: its actor is known and may do nothing.
+    /// The token is invalid. A token without a known role is valid, but its actor has no permissions.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Actor, InvalidToken> {
         self.session(token, now).map(|session| session.actor)
     }
@@ -123,7 +123,7 @@ impl TokenVerifier {
     }
 }
 
-/// Returns the bytes of a secret that is long enough.
+/// Returns the bytes of a secret, or an error if it is too short.
 fn strong(secret: &SecretString) -> Result<&[u8], WeakSecret> {
     let bytes = secret.expose_secret().as_bytes();
     if bytes.len() < MIN_SECRET_BYTES {

@@ -1,6 +1,6 @@
-//! The only place that reads the time of day.
+//! The clock. No other module reads the time of day.
 //!
-//! Everything else takes `now` as an argument, or a [`Clock`] if it has to wait, so that tests control the time.
+//! Other code takes `now` as an argument, or a [`Clock`] if it has to wait, so that tests control the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

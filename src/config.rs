@@ -77,7 +77,7 @@ pub(crate) struct DatabaseConfig {
     pub(crate) url: SecretString,
     /// Whether to run missing migrations first.
     pub(crate) migrate: bool,
-    /// How long the transaction of a request may wait.
+    /// Wait limits of the transactions of requests.
     pub(crate) wait_limits: WaitLimits,
 }
 
@@ -93,7 +93,7 @@ impl DatabaseConfig {
 }
 
 impl DatabaseArgs {
-    /// Adds the address of the database.
+    /// Reads the address of the database and returns all database settings.
     ///
     /// # Errors
     /// The address is invalid.

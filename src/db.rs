@@ -32,8 +32,8 @@ use crate::error::{Error, Result};
 pub const ROWS_PER_INSERT: usize = 500;
 /// Key of the advisory lock for migrations. Arbitrary, but the same on all servers.
 const MIGRATION_LOCK: i64 = 7_236_541;
-/// Fails if no transaction is open, or if PostgreSQL has aborted it. PostgreSQL answers the COMMIT of an aborted
-/// transaction with a rollback and no error.
+/// Statement that fails if no transaction is open, or if PostgreSQL has aborted it. It runs before each COMMIT, because
+/// PostgreSQL rolls back an aborted transaction at COMMIT without an error.
 const PROVE_OPEN: &str = "SAVEPOINT before_commit";
 
 /// A database. Clones share its connections.
@@ -41,9 +41,10 @@ const PROVE_OPEN: &str = "SAVEPOINT before_commit";
 pub struct Db {
     read: DatabaseConnection,
     write: DatabaseConnection,
-    /// Checks that writes work, without waiting for the other writers.
+    /// Connection of the readiness check. On PostgreSQL it has a pool of its own, so that it does not wait for other
+    /// writers; on SQLite it is the same as `write`.
     probe: DatabaseConnection,
-    /// Replaces `read` while the path leads to another file than the one that was opened.
+    /// Closed connection, which `reader` returns while the path leads to a different file than the one opened.
     closed: DatabaseConnection,
     file: Option<Arc<SqliteFile>>,
     wait_limits: WaitLimits,
@@ -59,13 +60,14 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// The address is invalid or the database does not respond; DATABASE_BUSY.
+    /// The address is invalid or the database does not respond; DATABASE_BUSY if another process locks it for too
+    /// long.
     pub async fn connect(url: &str, max_connections: u32) -> Result<Self> {
         check_address(url).map_err(|why| Error::BadUserInput(format!("DATABASE_URL: {why}")))?;
         let pools = if is_sqlite(url) {
             let path = sqlite_file(url).unwrap_or_default().display().to_string();
-            // The first connection to a file switches it to WAL mode, and SQLite does not wait for others that do the
-            // same.
+            // The first connection to a file switches it to WAL mode. SQLite does not wait for another process that
+            // does the same, so this is retried.
             let connect = || async { Ok(pools::sqlite(url, max_connections).await?) };
             retry(&WaitLimits::JOB, &path, connect).await?
         } else {
@@ -98,14 +100,14 @@ impl Db {
         }
     }
 
-    /// Waits until this process has committed a write since the last call. Writes of other processes are not
-    /// reported, so callers must also poll.
+    /// Waits until this process commits a write. Returns at once if it has committed one since the last call. Writes
+    /// of other processes are not reported, so callers must also poll.
     pub async fn committed(&self) {
         self.committed.notified().await;
     }
 
-    /// Returns the connection for queries. It must not be used for writes. It is closed while the path leads to
-    /// another file than the one that was opened, because the contents of the old file are outdated.
+    /// Returns the connection for queries. It must not be used for writes. While the path leads to a different file
+    /// than the one that was opened, a closed connection is returned, because the old file is outdated.
     pub fn reader(&self) -> &DatabaseConnection {
         match self.check_file() {
             Ok(()) => &self.read,
@@ -144,7 +146,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// A migration fails; DATABASE_BUSY.
+    /// A migration fails; DATABASE_BUSY if the database is locked for too long.
     pub async fn migrate(&self) -> Result<()> {
         // A database without pending migrations is not locked.
         if self.is_ready().await? {
@@ -168,8 +170,9 @@ impl Db {
     }
 
     /// Runs `work` in a write transaction and commits if it succeeds. If the database aborts the transaction because
-    /// of concurrent ones (serialization failure, deadlock, busy), `work` runs again from the start, so it must read
-    /// inside the transaction whatever it decides on. Success means that the database confirmed the commit.
+    /// of concurrent ones (serialization failure, deadlock, busy), `work` runs again from the start. Therefore it must
+    /// read every value that its decisions depend on inside the transaction. Returns Ok only after the database has
+    /// confirmed the commit.
     ///
     /// # Errors
     ///
@@ -204,8 +207,8 @@ impl Db {
         Ok(outcome)
     }
 
-    /// Begins a write transaction, with BEGIN IMMEDIATE on SQLite: a transaction that reads first and then writes
-    /// fails there at once if another one has written in between, regardless of the timeout.
+    /// Begins a write transaction. On SQLite it uses BEGIN IMMEDIATE: a transaction that reads first and then writes
+    /// would fail at once if another transaction wrote in between, regardless of the timeout.
     #[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
     async fn begin(&self) -> Result<DatabaseTransaction> {
         let options = TransactionOptions {

@@ -11,16 +11,16 @@ use crate::domain::validation::InvalidInput;
 /// Result of a use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a use case was refused or failed. Clients branch on [`Error::code`].
+/// The error of a use case. Clients distinguish errors by [`Error::code`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The request has no valid token.
     #[error("authentication is required: send a bearer token")]
     Unauthenticated,
-    /// The caller lacks the role.
+    /// The caller lacks the required role.
     #[error("the role {needed} is required")]
     Forbidden {
-        /// Required role.
+        /// The required role.
         needed: &'static str,
     },
     /// The object does not exist.
@@ -29,17 +29,17 @@ pub enum Error {
     /// The request is invalid.
     #[error("{0}")]
     BadUserInput(String),
-    /// The drift is not open any more.
+    /// The drift is no longer open.
     #[error("the drift is already {}", status_word(*.0))]
     AlreadyResolved(DriftStatus),
     /// The live value or the drift changed since the caller read it.
     #[error("the live value has changed: reload the drift and decide again")]
     LiveValueMoved {
-        /// Live value now.
+        /// The current live value.
         actual: Value,
-        /// Revision of the row now.
+        /// The current revision of the drift.
         revision: i32,
-        /// Status of the row now: stale if nothing differs any more.
+        /// The current status of the drift: stale if the values no longer differ.
         status: DriftStatus,
     },
     /// The spec changed and no longer has the expected value of the drift.
@@ -66,10 +66,10 @@ pub enum Error {
     /// The resource cannot be forgotten.
     #[error("{}", unforgettable(.0))]
     NotForgettable(Unforgettable),
-    /// One sync runs at a time.
+    /// Another sync of the same source is active.
     #[error("another run of this job has been active since {}", since.to_rfc3339())]
     JobAlreadyRunning {
-        /// When it began.
+        /// When the active run began.
         since: DateTime<Utc>,
     },
     /// The subscriber reads too slowly.
@@ -78,7 +78,7 @@ pub enum Error {
      again"
     )]
     Lagged,
-    /// The provider failed, or its listing is refused.
+    /// The provider failed, its listing was rejected, or no source is configured.
     #[error("{0}")]
     Upstream(String),
     /// A lock or connection of the database was not free in time. The text is for the log.
@@ -99,7 +99,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The public code of this error.
+    /// Returns the public code of this error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "UNAUTHENTICATED",
@@ -122,7 +122,7 @@ impl Error {
         }
     }
 
-    /// The message for clients, without internal details.
+    /// Returns the message for clients, without internal details.
     pub fn public_message(&self) -> String {
         match self {
             Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
@@ -132,7 +132,7 @@ impl Error {
         }
     }
 
-    /// Whether the server caused the error, so that it belongs in the log.
+    /// Returns whether the cause is internal to the server. Such an error is logged.
     pub(crate) fn is_internal(&self) -> bool {
         matches!(self, Self::Database(_) | Self::Internal(_))
     }
@@ -169,7 +169,7 @@ fn unforgettable(why: &Unforgettable) -> String {
     }
 }
 
-/// The status in the lower-case words of the database and of REST.
+/// Returns the status in lower case, as in the database and the REST API.
 pub(crate) fn status_word(status: DriftStatus) -> String {
     status.to_value()
 }

@@ -73,9 +73,9 @@ impl RunHandle {
 /// The source of the inventory.
 #[derive(Clone)]
 pub(crate) struct Source {
-    /// Its name: syncs of one source never run at the same time.
+    /// Name of the source. Syncs of one source never run at the same time.
     pub name: String,
-    /// Lists it.
+    /// Provider that lists the source.
     pub provider: Arc<dyn InventoryProvider>,
 }
 
@@ -86,7 +86,7 @@ enum Work {
 }
 
 impl Work {
-    /// Returns the row that the run needs.
+    /// Returns the values of the row that is claimed for the run.
     fn wanted(&self) -> Wanted {
         match self {
             Self::Sync(source, options) => Wanted {
@@ -124,7 +124,8 @@ struct Inner {
 }
 
 impl Jobs {
-    /// Creates a runner. `source` is what syncs list; `retention` makes whole sweeps purge old rows.
+    /// Creates a runner. Syncs list `source`. With `retention`, a purge starts after each sweep of all specs if one is
+    /// due.
     pub(crate) fn new(
         db: Db,
         clock: Clock,
@@ -146,17 +147,17 @@ impl Jobs {
         }
     }
 
-    /// Returns the name of the source that syncs list, if there is one.
+    /// Returns the name of the source of the inventory, if one is configured.
     pub fn source(&self) -> Option<&str> {
         self.inner.source.as_ref().map(|source| source.name.as_str())
     }
 
-    /// Starts a run for a person. It continues in a task of its own.
+    /// Starts a run that was requested through the API or the command line. It continues in a separate task.
     ///
     /// # Errors
     ///
-    /// JOB_ALREADY_RUNNING if another sync of the source is active and a sync is to start; UPSTREAM_UNAVAILABLE if
-    /// there is no source to sync from; NOT_FOUND if the sweep names a resource that does not exist.
+    /// For a sync: JOB_ALREADY_RUNNING if another sync of the source is active, UPSTREAM_UNAVAILABLE if no source is
+    /// configured. For a sweep: NOT_FOUND if `request` contains a resource that does not exist.
     pub async fn start(&self, request: JobRequest) -> Result<RunHandle> {
         if let JobRequest::Detect { scope, .. } = &request {
             detection::check_known(self.db(), scope).await?;
@@ -170,21 +171,21 @@ impl Jobs {
         .await
     }
 
-    /// Starts a run for a person and waits until it ends.
+    /// Starts a run like [`start`](Self::start), and waits until it ends.
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Self::start), or the end of the run could not be recorded.
+    /// The errors of [`start`](Self::start), or the end of the run could not be recorded.
     pub async fn run(&self, request: JobRequest) -> Result<Run> {
         self.start(request).await?.wait().await
     }
 
-    /// Starts a whole run of the job for the scheduler. Returns None if another run of the job is active or another
-    /// server has the tick.
+    /// Starts a run of the job for the scheduler, over all kinds or all specs. Returns `None` if another run of the job
+    /// is active, or if another server has claimed the tick.
     ///
     /// # Errors
     ///
-    /// UPSTREAM_UNAVAILABLE if there is no source to sync from.
+    /// UPSTREAM_UNAVAILABLE if the job is a sync and no source is configured.
     pub(crate) async fn start_scheduled(&self, job: Job, scheduled: Scheduled) -> Result<Option<RunHandle>> {
         let work = self.work(JobRequest::whole(job))?;
         let jobs = self.clone();
@@ -264,8 +265,8 @@ impl Jobs {
         }
     }
 
-    /// Runs a start in a task of its own: if the caller were dropped between the claim and the work, the claimed row
-    /// would block other runs until it is abandoned.
+    /// Runs `start` in a separate task, which ends even if the caller is dropped. Otherwise a run that was claimed but
+    /// not begun would block other runs until it is abandoned.
     async fn detached<T: Send + 'static>(
         &self,
         start: impl Future<Output = Result<T>> + Send + 'static,
@@ -289,10 +290,10 @@ impl Jobs {
         RunHandle { run, end }
     }
 
-    /// Does the work while heartbeats are sent, and records how the run ended.
+    /// Does the work while heartbeats are sent, and records the outcome of the run.
     async fn supervise(&self, run: Uuid, job: Job, work: Work) -> Result<Run> {
         tracing::info!(?job, %run, "job.started");
-        // Runs in a task of its own, so that work that blocks a thread does not stop the heartbeats.
+        // The heartbeats have a separate task, so that work that blocks a thread does not stop them.
         let stop = CancellationToken::new();
         let mut beating = tokio::spawn(beat(self.db().clone(), run, stop.clone()));
         let work = AssertUnwindSafe(self.execute(work)).catch_unwind();

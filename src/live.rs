@@ -1,8 +1,8 @@
 //! Publishes committed changes of drifts to subscribers, regardless of which process committed them.
 //!
 //! Servers do not exchange messages. While a server has subscribers, one task polls the log of events every second
-//! and shares the results with all of them. It thus also finds the changes of other servers and commands, on both
-//! databases and through any connection pooler.
+//! and shares the results with all of them. Polling also finds the changes of other servers and commands, and works on
+//! both databases and through any connection pooler.
 
 mod feed;
 mod window;
@@ -20,8 +20,8 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::inbox::DriftFilter;
 
-/// Maximum number of batches queued for a subscriber. Each has at most [`feed::BATCH`] drifts, and the queues share
-/// them, so that a sweep that opens ten thousand drifts reaches every subscriber that keeps reading.
+/// Maximum number of batches queued for a subscriber. Each batch has at most [`feed::BATCH`] drifts, which all queues
+/// share. The limit is high enough for a sweep that opens ten thousand drifts.
 const BACKLOG: usize = 128;
 
 /// A batch of changes for one subscriber.
@@ -35,7 +35,7 @@ pub struct News {
     pub drifts: Vec<Arc<cloud_drift::Model>>,
 }
 
-/// The feed of a server. It does not poll without subscribers.
+/// The feed of drift changes of a server. It polls only while there are subscribers.
 #[derive(Debug)]
 pub struct Live {
     db: Db,
@@ -59,7 +59,12 @@ impl Live {
         }
     }
 
-    /// Subscribes. Delivers changes that are committed after this returns, and none that were observed before.
+    /// Subscribes to the drifts that match the filter. The subscription delivers the changes that are committed after
+    /// this returns, and none that an earlier poll has read.
+    ///
+    /// # Errors
+    ///
+    /// BAD_USER_INPUT if the filter is invalid; SUBSCRIPTION_LAGGED if there are too many new events.
     pub async fn subscribe(&self, filter: DriftFilter) -> Result<Subscription> {
         filter.check()?;
         let gone = |_| Error::Internal("the feed of drifts ended".to_owned());
@@ -70,7 +75,8 @@ impl Live {
         answered.await.map_err(gone)?
     }
 
-    /// Returns the task that polls, starting it if needed. The task ends when this value is dropped.
+    /// Returns the sender of requests to the task that polls. Starts the task if it is not running; it ends when this
+    /// value is dropped.
     fn feed(&self) -> mpsc::UnboundedSender<Ask> {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*feed {
@@ -92,7 +98,11 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Returns the next batch. An error is final: the subscriber was disconnected. `None` if the server stops.
+    /// Returns the next batch; `None` if the feed has ended.
+    ///
+    /// # Errors
+    ///
+    /// SUBSCRIPTION_LAGGED if the subscriber was disconnected. No batch follows.
     pub async fn next(&mut self) -> Option<Result<News>> {
         match self.news.recv().await {
             Some(news) => Some(Ok(news)),

@@ -1,7 +1,7 @@
 //! Starts jobs on their schedules.
 //!
-//! tokio-cron-scheduler only provides the timer. It would overlap runs, run them on every server and not wait for
-//! them at shutdown, so the runs themselves handle all of that.
+//! tokio-cron-scheduler only provides the timer. It would let runs overlap, start them on every server and not wait for
+//! them at shutdown; [`crate::jobs`] prevents all of this.
 
 use entity::job_runs::Job;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Starts overdue jobs, the sync before the sweep, and then the schedules.
+    /// Starts the schedules and, in the background, the overdue jobs: the sync before the sweep.
     pub async fn start(app: &App) -> Result<Self, JobSchedulerError> {
         let clock = JobScheduler::new().await?;
         for (job, schedule) in app.schedules().in_order() {
@@ -37,7 +37,7 @@ impl Scheduler {
         let app = app.clone();
         let catching_up = tokio::spawn(async move {
             if catch_up(&app).await {
-                // The active run may belong to a process that has just died.
+                // The active run may belong to a process that has crashed. It is abandoned after this time.
                 tokio::time::sleep(HEARTBEAT_LIMIT.to_std().unwrap_or_default()).await;
                 catch_up(&app).await;
             }
@@ -52,8 +52,9 @@ impl Scheduler {
     }
 }
 
-/// Runs one tick of a job, unless another server has claimed it or another run is active. The tick is identified by
-/// this server's clock, which fired it: a database clock that is slightly behind would identify the previous tick.
+/// Runs one tick of a job, unless another server has claimed it or another run is active. The time of the tick is
+/// computed from this server's clock, as the timer does: a database clock that is slightly behind would result in the
+/// previous tick.
 pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
     let Some(tick) = schedule.newest_tick(app.clock().now()) else {
         return;
@@ -76,7 +77,7 @@ pub async fn catch_up(app: &App) -> bool {
     left_out
 }
 
-/// Returns false if the job is overdue and another run of it was active.
+/// Runs the job if it is overdue. Returns false if another run of it was active.
 async fn catch_up_job(app: &App, job: Job, schedule: &Schedule) -> Result<bool> {
     let source = app.jobs().source().filter(|_| job == Job::SyncInventory);
     let last = last_success(app.db(), job, source).await?;

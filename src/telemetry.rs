@@ -1,11 +1,11 @@
-//! Logging.
+//! The log of the program.
 
 use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{BadSetting, LogFormat};
 
-/// The default log filter. async-graphql's own spans would contain whole documents.
+/// The default log filter. It disables async-graphql's own spans, which would contain whole documents.
 pub(crate) const USUAL: &str =
     "info,async_graphql::graphql=off,sqlx=warn,sea_orm_migration=warn,tokio_cron_scheduler=warn";
 /// The default log filter of commands that report to the terminal themselves.

@@ -14,7 +14,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, InvalidToken> {
         return Ok(None);
     };
     if values.next().is_some() {
-        // A proxy may have checked the other one.
+        // A proxy in front of the server may have checked only one of them.
         return Err(InvalidToken::new("two Authorization headers"));
     }
     let value = value
@@ -26,7 +26,7 @@ pub fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, InvalidToken> {
 /// Returns the token in a text such as `Bearer abc`.
 ///
 /// # Errors
-/// The text is not the scheme, in upper or lower case, followed by one token.
+/// The text is not the scheme `Bearer`, in upper or lower case, followed by one token.
 pub(super) fn parse_bearer(value: &str) -> Result<&str, InvalidToken> {
     let (scheme, token) = value.split_once(' ').ok_or(InvalidToken::new(
         "the Authorization header has no scheme and token",

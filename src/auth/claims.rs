@@ -9,11 +9,11 @@ use crate::domain::actor::{Actor, RoleAliases, RolesClaim, roles_from_claims};
 /// Maximum difference in seconds between the clocks of the issuer and the server.
 const LEEWAY: f64 = 60.0;
 
-/// The last second of the year 9999. A larger number is usually a time in milliseconds, which would make a token
-/// valid for ever.
+/// The last second of the year 9999. A larger number is usually a time in milliseconds by mistake, which would make the
+/// token valid for thousands of years.
 pub(super) const LAST_SECOND: i64 = 253_402_300_799;
 
-/// The accepted issuer and audience, and how roles are read.
+/// The accepted issuer and audience, and the settings of roles.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
     pub(super) issuer: String,
@@ -94,8 +94,8 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, InvalidT
         .ok_or(InvalidToken::new("a claim is not a valid time"))
 }
 
-/// Returns a claim that can be a name: not blank, and without control characters, which some databases cannot store
-/// and a log should not print.
+/// Returns a text claim, unless it is blank or contains control characters, which some databases cannot store and a log
+/// should not print.
 fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
     let text = claims.get(name)?.as_str()?;
     let fit = !text.trim().is_empty() && !text.contains(char::is_control);

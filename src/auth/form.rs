@@ -1,4 +1,4 @@
-//! The format of a token: three parts, a signature over two of them, and a header.
+//! The format of a token: a header, a payload, and a signature over both.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use super::{InvalidToken, MAX_TOKEN_BYTES};
 
 /// Header fields that a token must not have.
 ///
-/// The first four change the meaning of the other parts and are not supported. The others contain or name a key, but a
-/// token never selects the key that it is checked with.
+/// The first four change the meaning of the other parts and are not supported. The others contain a key or its address,
+/// but a token must never select the key that it is checked with.
 const REFUSED_FIELDS: [&str; 8] = ["crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"];
 
 /// The allowed values of `typ`, in lower case. A token may also have no `typ`.

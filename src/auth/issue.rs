@@ -18,13 +18,13 @@ pub struct NewToken {
     pub subject: String,
     /// The claim `email`: the name under which decisions are recorded.
     pub email: Option<String>,
-    /// Roles. Names that the server does not know have no effect.
+    /// Roles. Unknown names have no effect.
     pub roles: Vec<String>,
     /// Lifetime.
     pub ttl: Duration,
 }
 
-/// Why a token could not be issued.
+/// The error of a token that could not be issued.
 #[derive(Debug, Error)]
 pub enum IssueError {
     /// The secret is too short.
@@ -33,7 +33,7 @@ pub enum IssueError {
     /// The token would expire after the last possible date.
     #[error("the lifetime of the token is too long")]
     TtlTooLong,
-    /// The token would be longer than the server accepts.
+    /// The token would exceed the maximum length that the server accepts.
     #[error("the token would have more than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
     /// The token could not be signed.

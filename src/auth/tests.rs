@@ -22,7 +22,7 @@ fn verifier() -> TokenVerifier {
     TokenVerifier::hs256(&SECRET.into(), ISSUER, ISSUER, claim, aliases).unwrap()
 }
 
-/// The claims of an administrator, with some replaced.
+/// Returns the claims of an administrator, with `changes` applied.
 fn claims(changes: Value) -> Value {
     let mut claims = json!({
         "iss": ISSUER, "aud": ISSUER, "sub": "u1", "email": "ada@example.com",
@@ -33,7 +33,7 @@ fn claims(changes: Value) -> Value {
     claims
 }
 
-/// The claims of an administrator without one.
+/// Returns the claims of an administrator without the claim `name`.
 fn without(name: &str) -> Value {
     let mut all = claims(json!({}));
     all.as_object_mut().unwrap().remove(name).unwrap();
@@ -48,19 +48,19 @@ fn signature(signed: &str, key: &[u8], algorithm: Algorithm) -> String {
     crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(key), algorithm).unwrap()
 }
 
-/// A token of any header and payload, signed with the right key.
+/// Returns a token with this header and payload, signed with the right key.
 fn signed(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     let message = format!("{}.{}", encoded(header), encoded(payload));
     let signature = signature(&message, SECRET.as_bytes(), Algorithm::HS256);
     format!("{message}.{signature}")
 }
 
-/// A valid token except for this header.
+/// Returns a correctly signed token with this header and valid claims.
 fn headed(header: Value) -> String {
     signed(header.to_string(), claims(json!({})).to_string())
 }
 
-/// A valid token except for these claims.
+/// Returns a correctly signed token with these claims and a valid header.
 fn token(claims: Value) -> String {
     signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.to_string())
 }
@@ -69,7 +69,7 @@ fn verify(token: &str) -> Result<Actor, InvalidToken> {
     verifier().verify(token, now())
 }
 
-/// Expects every token to be refused without an error that contains a part of it.
+/// Asserts that every token is rejected, always with the same message.
 fn refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
     for (name, token) in cases {
         let name = name.as_ref();
@@ -82,7 +82,7 @@ fn refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
 
 const MESSAGE: &str = "the access token is missing or invalid";
 
-/// Expects every token to be an administrator's.
+/// Asserts that every token is accepted as that of an administrator.
 fn taken<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
     for (name, token) in cases {
         let name = name.as_ref();

@@ -22,8 +22,8 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     Err(problem.to_owned())
 }
 
-/// Returns the user and the host, such as `ada@laptop`. Reads the environment and the system, without a dependency
-/// for each platform's API.
+/// Returns the user and the host, such as `ada@laptop`. Reads the environment and `/proc`, to avoid a dependency for
+/// each platform's API.
 pub(super) fn user_and_host() -> String {
     let of_environment = |names: &[&str]| {
         let mut values = names.iter().filter_map(|name| std::env::var(name).ok());

@@ -94,13 +94,13 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// Whether the command prints its own result, so that log lines about each run would only repeat it.
+    /// Returns whether the command prints its own result, so that the log needs only warnings.
     pub(super) fn reports_itself(&self) -> bool {
         !matches!(self, Self::Serve(_))
     }
 }
 
-// Own flags come before flattened ones: the heading of a flattened group also covers the flags after it.
+// Flags of a command come before flattened groups, because the heading of a group also applies to the flags after it.
 #[derive(Args, Debug)]
 pub(super) struct DemoArgs {
     /// Change something in the sample account at this interval; without a value, every 45s
@@ -197,12 +197,13 @@ pub(super) enum Format {
     Json,
 }
 
-/// Returns the command line. Help texts name the variables and never show their values.
+/// Returns the definition of the command line. Help texts contain the names of variables, never their values.
 pub(super) fn command() -> clap::Command {
     map_args(Cli::command(), |arg| arg.hide_env_values(true))
 }
 
-/// Parses the command line and the variables, or ends the process: with a help text, or with an error and code 2.
+/// Parses the command line and the environment variables. Ends the process after a help text, or with code 2 if an
+/// argument is invalid.
 pub(super) fn parse() -> Cli {
     // An empty variable counts as unset.
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
@@ -216,7 +217,7 @@ pub(super) fn parse() -> Cli {
     let matches = without_empty
         .try_get_matches()
         .unwrap_or_else(|error| match error.kind() {
-            // The help text names empty variables as well.
+            // The help text must also contain the names of variables that are empty.
             ErrorKind::DisplayHelp => command().get_matches(),
             _ => with_variable(error).exit(),
         });
@@ -233,7 +234,7 @@ fn map_args(command: clap::Command, map: impl Fn(Arg) -> Arg + Copy) -> clap::Co
         .mut_subcommands(|subcommand| map_args(subcommand, map))
 }
 
-/// Adds the name of the variable to an error about a setting. A value that may contain a password is hidden.
+/// Adds the name of the environment variable to an error about a flag. Hides a value that may contain a password.
 fn with_variable(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg).cloned() else {
         return error;
@@ -255,7 +256,7 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Returns the variable of a flag as errors show it, such as `--listen <ADDR:PORT>`.
+/// Returns the environment variable of a flag. `flag` is in the form of clap's errors, such as `--listen <ADDR:PORT>`.
 fn variable_of(command: &clap::Command, flag: &str) -> Option<String> {
     let mut args = command.get_arguments().filter(|arg| arg.to_string() == flag);
     let variable = args.find_map(|arg| arg.get_env()?.to_str().map(str::to_owned));

@@ -21,9 +21,9 @@ use crate::services::detection::{Scope, SweepCounts};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::resources::{self, ResourceFilter};
 
-/// Exit code of `detect --exit-code` if the inbox contains drifts.
+/// Exit code of `detect --exit-code` if a drift is open.
 const DRIFT_REMAINS: u8 = 3;
-/// Exit code of `detect --exit-code` if the inbox is empty but not up to date.
+/// Exit code of `detect --exit-code` if no drift is open but the inbox is not up to date.
 const CANNOT_VOUCH: u8 = 4;
 
 pub(super) async fn run(args: &DetectArgs) -> Outcome {
@@ -57,7 +57,7 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
         Format::Json => print_json(&app, &run, open).await,
     };
     match printed {
-        // If the reader of standard output has closed it, the exit code still reports the result.
+        // A closed standard output is not an error: the exit code still reports the result.
         Ok(()) | Err(Failure::Unread) => {}
         Err(failure) => return Err(failure),
     }
@@ -80,7 +80,7 @@ fn cannot_vouch(args: &DetectArgs) -> ExitCode {
     }
 }
 
-/// Returns whether the sweep compared every resource with a spec, and there is at least one.
+/// Returns whether the sweep succeeded and compared every resource with a spec, at least one.
 fn vouches(run: &job_runs::Model) -> Result<bool, Failure> {
     let succeeded = run.outcome == Some(JobOutcome::Succeeded);
     Ok(succeeded && counts::<SweepCounts>(run)?.compared_everything())
@@ -96,7 +96,7 @@ async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), 
     Ok(out.flush()?)
 }
 
-/// Returns whether an empty inbox means after this sweep that nothing differs.
+/// Describes the result of this sweep if no drift is open.
 fn meaning_of_empty_inbox(run: &job_runs::Model) -> Result<String, Failure> {
     let counts: SweepCounts = counts(run)?;
     Ok(match (run.outcome, counts.settling) {
@@ -141,7 +141,7 @@ fn did(run: &job_runs::Model) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Prints one JSON document row by row, so that memory use does not grow with the inbox.
+/// Prints one JSON document. Reads drifts in batches, so that memory use does not grow with the inbox.
 async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let (about, counts, vouched) = (json_run(run), &run.counts, vouches(run)?);

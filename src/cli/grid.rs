@@ -23,7 +23,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Creates a cell. Replaces control and bidirectional characters by spaces.
+    /// Creates a cell. Replaces control characters, bidirectional marks and zero-width characters by spaces.
     pub(super) fn new(text: &str, style: Style) -> Self {
         let text = text
             .chars()
@@ -54,7 +54,7 @@ impl Room {
         }
     }
 
-    /// Returns the maximum number of lines per cell. Programs that read line by line need one.
+    /// Returns the maximum number of lines per cell: one without a terminal, for programs that read line by line.
     fn lines(self) -> usize {
         if self.width.is_some() { 2 } else { 1 }
     }
@@ -80,7 +80,7 @@ fn write_line<const N: usize>(
     columns: &mut [std::vec::IntoIter<String>; N],
     widths: &[usize; N],
 ) -> Result<()> {
-    // Pending spaces are not written at the end of a line.
+    // Spaces are written only before the next text, so that no line ends with spaces.
     let mut owed = 0;
     for ((cell, column), width) in row.iter().zip(columns).zip(widths) {
         let text = column.next().unwrap_or_default();
@@ -102,7 +102,7 @@ fn widths<const N: usize>(rows: &[[Cell; N]], room: Room) -> [usize; N] {
     };
     let available = width.saturating_sub(GAP * N.saturating_sub(1));
     while widths.iter().sum::<usize>() > available {
-        // Of several widest columns, the last: the first columns identify the row.
+        // If several columns are the widest, the last one is narrowed, because the first columns identify the row.
         match widths.iter_mut().max_by_key(|width| **width) {
             Some(width) if *width > NARROWEST => *width -= 1,
             _ => break,
@@ -111,7 +111,7 @@ fn widths<const N: usize>(rows: &[[Cell; N]], room: Room) -> [usize; N] {
     widths
 }
 
-/// Wraps a text at spaces or separators, up to a number of lines of a width. The last line is truncated.
+/// Wraps a text at spaces or separators into at most `lines` lines of at most `width` columns. Truncates the last line.
 fn wrap(text: &str, width: usize, lines: usize) -> Vec<String> {
     let mut done = Vec::new();
     let mut rest = text.trim();

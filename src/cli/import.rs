@@ -1,4 +1,4 @@
-//! `import-terraform`.
+//! `import-terraform`: imports a Terraform state and prints the summary.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -38,14 +38,14 @@ pub(super) struct ImportArgs {
     database: DatabaseArgs,
 }
 
-/// Imports a Terraform state and prints the summary. Rejected instances make the command fail after all others are
-/// recorded.
+/// Imports a Terraform state and prints the summary. If instances are refused, the command fails after all others have
+/// been recorded.
 pub(super) async fn run(args: &ImportArgs) -> Outcome {
     let actor = args.actor.clone().unwrap_or_else(actor::user_and_host);
     let state = read(&args.file)?;
     let database = args.database.resolve()?;
     let (db, scratch) = match missing_database(&database) {
-        // A dry run does not create a database: it reports what an empty one would receive.
+        // A dry run must not create the database, so it uses a temporary empty database.
         Some(_) if args.dry_run => {
             let folder = tempfile::tempdir()?;
             let url = format!("sqlite://{}?mode=rwc", folder.path().join("empty.db").display());
@@ -102,7 +102,7 @@ fn read(file: &Path) -> Result<State, Failure> {
     parse(&text).map_err(|why| failed(why.to_string()))
 }
 
-/// Returns the summary of an import as text.
+/// Formats the summary of an import.
 fn told(summary: &ImportSummary, dry_run: bool) -> String {
     let mut lines = vec![format!(
         "{}state {}{}{}: {} recorded, {} changed, {} taken over, {} unchanged, {} retired, {} refused",
@@ -213,7 +213,7 @@ fn not_compared(summary: &ImportSummary) -> Option<String> {
     })
 }
 
-/// Removes characters that could move the terminal's cursor.
+/// Removes control characters, which could move the terminal's cursor.
 fn plain(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control()).collect()
 }

@@ -37,7 +37,7 @@ use crate::telemetry;
 /// Maximum number of connections to the database.
 const MAX_CONNECTIONS: u32 = 16;
 
-/// Why a command fails.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     /// The arguments or settings are invalid.
@@ -174,7 +174,7 @@ fn token(args: NewTokenArgs) -> Outcome {
     say(token.map_err(|why| BadSetting::new("token", why))?)
 }
 
-/// Connects to the database, and migrates it if configured.
+/// Connects to the database. Runs missing migrations, or fails on them if that is not configured.
 async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     let db = Db::connect(config.url.expose_secret(), MAX_CONNECTIONS).await?;
     let db = db.with_wait_limits(WaitLimits::JOB);
@@ -188,7 +188,7 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     Ok(db)
 }
 
-/// Returns the path of an SQLite database that does not exist: a read-only command must not create it.
+/// Returns the path of an SQLite database if it does not exist. Read-only commands must not create it.
 fn missing_database(config: &DatabaseConfig) -> Option<PathBuf> {
     sqlite_file(config.url.expose_secret()).filter(|path| !path.exists())
 }
@@ -214,13 +214,13 @@ fn inventory(args: &InventoryArgs) -> Result<Option<Arc<dyn InventoryProvider>>,
 /// Decodes the counts of a run.
 ///
 /// # Errors
-/// The stored counts are not of this type, as after a change by hand or by another release.
+/// The stored counts do not have this type, for example because another release wrote them.
 fn counts<T: DeserializeOwned>(run: &job_runs::Model) -> Result<T, Failure> {
     T::deserialize(&run.counts)
         .map_err(|why| Failure::Failed(format!("the counts of run {} are unreadable: {why}", run.id)))
 }
 
-/// Returns the outcome of a run, with its results or the reason why it failed.
+/// Describes the outcome of a run, with its results or the reason why it failed. `did` returns the results.
 fn summary(run: &job_runs::Model, did: impl FnOnce() -> Result<String, Failure>) -> Result<String, Failure> {
     let outcome = match run.outcome {
         Some(JobOutcome::Succeeded) => "succeeded",

@@ -1,4 +1,4 @@
-//! Progress of long jobs on standard error: a bar on a terminal, otherwise a log line now and then.
+//! Progress of long jobs on standard error: a bar on a terminal, otherwise log lines at an interval.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const TICK: Duration = Duration::from_millis(120);
 /// Minimum interval between two lines if standard error is not a terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// Returns the progress of a sync, without an estimate.
+/// Starts a spinner for a sync, whose number of resources is not known in advance.
 pub(super) fn of_sync() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     if bar.is_hidden() {
@@ -26,7 +26,7 @@ pub(super) fn of_sync() -> ProgressBar {
     bar
 }
 
-/// Returns the progress of an import: a callback for each batch, which gets the total, and the bar to finish.
+/// Starts the progress of an import. Returns a callback for each batch, which gets the total, and the bar to finish.
 pub(super) fn of_import() -> (impl FnMut(usize, usize), ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
     bar.set_style(style("importing [{bar:32}] {pos} of {len} resources, {eta} left"));
@@ -42,7 +42,7 @@ pub(super) fn of_import() -> (impl FnMut(usize, usize), ProgressBar) {
     (progress, bar)
 }
 
-/// Returns the progress of a sweep of this many specs: a callback for each batch, and the bar to finish.
+/// Starts the progress of a sweep of `specs` specs. Returns a callback for each batch, and the bar to finish.
 pub(super) fn of_sweep(specs: u64) -> (Progress, ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(specs), ProgressDrawTarget::stderr());
     if bar.is_hidden() {

@@ -1,4 +1,4 @@
-//! `purge`: deletes old rows.
+//! `purge`: deletes rows that are older than the retention settings.
 
 use super::args::PurgeArgs;
 use super::{Outcome, connect, counted, say};

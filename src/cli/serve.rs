@@ -56,20 +56,20 @@ pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {
     listener.map_err(|why| Failure::Failed(format!("DRIFT_LISTEN: cannot listen on {listen}: {why}")))
 }
 
-/// The signals that stop a server. Their handlers are installed at the start: without them a signal would end the
-/// process at once, and an early signal would be lost.
+/// The signals that stop a server. Their handlers are installed at the start, because a signal without a handler ends
+/// the process at once.
 pub(super) struct Signals {
     any: Vec<Signal>,
 }
 
 impl Signals {
-    /// Handles SIGINT and SIGTERM.
+    /// Installs handlers for SIGINT and SIGTERM.
     pub(super) fn new() -> Result<Self, Failure> {
         let any = vec![signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
         Ok(Self { any })
     }
 
-    /// Also handles SIGHUP, which is sent when the terminal closes.
+    /// Also installs a handler for SIGHUP, which is sent when the terminal closes.
     pub(super) fn or_hangup(mut self) -> Result<Self, Failure> {
         self.any.push(signal(SignalKind::hangup())?);
         Ok(self)

@@ -18,7 +18,7 @@ use crate::provider::traits::MEMBER_NAMES;
 use crate::services::inbox::{DriftFilter, DriftPages, DriftWithResource};
 use crate::services::provisioning;
 
-/// Number of rows that are read, and aligned with each other, at a time.
+/// Number of rows that are read at a time. Only these rows are aligned with each other.
 const BATCH: u64 = 200;
 
 /// Creates a reader of all open drifts, newest first.

@@ -1,4 +1,4 @@
-//! The expected and live values of a drift, in two columns.
+//! Formats the expected and the live value of a drift for two columns of a table.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const UNSET: &str = "(unset)";
 /// Text for the live value of a missing resource.
 const MISSING: &str = "missing";
 
-/// Returns the expected and the live value of a drift, reduced to what differs.
+/// Returns the expected and the live value of a drift, reduced to their differences.
 pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String, String) {
     let expected = value_or_null(&drift.expected);
     if drift.kind == DriftKind::Missing {
@@ -23,7 +23,7 @@ pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String,
     }
     let (before, after): (Vec<_>, Vec<_>) = changes.list.iter().map(cells).unzip();
     let before: Vec<String> = before.into_iter().flatten().collect();
-    // If members were only added, the whole expected value is shown.
+    // If members were only added, no part of the expected value differs: the whole value is shown.
     let before = if before.is_empty() {
         text(expected)
     } else {
@@ -33,7 +33,7 @@ pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String,
     (before, after.join(", ") + more)
 }
 
-/// Returns the two cells of one change; the first is `None` for an added member.
+/// Returns the expected and the live part of one change. The expected part is `None` for an added member.
 fn cells(change: &ValueChange) -> (Option<String>, String) {
     let (before, after) = (text(&change.before), text(&change.after));
     let place = match (change.line, change.path.strip_suffix("[]")) {

@@ -39,10 +39,10 @@ pub(crate) enum InventoryConfig {
 }
 
 impl InventoryArgs {
-    /// Adds the token. `None` if no source is configured.
+    /// Reads the token and returns the source to sync; `None` if no source is configured.
     ///
     /// # Errors
-    /// The token is invalid, or a file is set as well.
+    /// The token is invalid, or both a token and a file are set.
     pub(crate) fn resolve(&self) -> Result<Option<InventoryConfig>> {
         self.with_token(secret("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_TOKEN_FILE")?)
     }

@@ -8,10 +8,10 @@ use clap::Args;
 use super::parsers::{OFF, shown, time_of_at_least};
 use crate::domain::retention::Retention;
 
-/// The shortest time that may be set.
+/// Minimum of each setting.
 const SHORTEST: Duration = Duration::from_secs(86_400);
 
-/// How long rows are kept; `None` for ever. The alias keeps clap from reading it as an optional argument.
+/// How long rows are kept; `None` for ever. Without the alias, clap would treat it as an optional argument.
 type Keep = Option<TimeDelta>;
 
 /// Retention of rows: a time of at least one day, or off to keep them forever.

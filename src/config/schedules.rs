@@ -1,4 +1,4 @@
-//! Settings of the schedules, and of how long an inventory is up to date.
+//! Settings of the schedules and of the maximum age of the inventory.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::domain::freshness::MaxAge;
 use crate::domain::retention::Retention;
 use crate::domain::schedule::{Schedule, Schedules};
 
-/// A schedule; `None` if it is off. The alias keeps clap from reading it as an optional argument.
+/// A schedule; `None` if it is off. Without the alias, clap would treat it as an optional argument.
 type Cron = Option<Schedule>;
 
 /// Schedule of the syncs.
@@ -51,7 +51,7 @@ pub(crate) struct MaxAgeArgs {
 }
 
 impl ScheduleArgs {
-    /// Returns the schedules of a server that keeps rows this long.
+    /// Returns the schedules of the jobs, with the retention of rows.
     pub(crate) fn schedules(&self, retention: Retention) -> Schedules {
         Schedules {
             sync: self.sync.sync_cron.clone(),
@@ -62,7 +62,7 @@ impl ScheduleArgs {
 }
 
 impl MaxAgeArgs {
-    /// Returns the maximum age. If it is not set, the schedule of syncs decides.
+    /// Returns the maximum age. The default is twice the interval of syncs, or two hours without a schedule.
     pub(crate) fn max_age(&self, sync: &SyncCronArgs) -> MaxAge {
         match (self.max_age, &sync.sync_cron) {
             (Some(age), _) => MaxAge::Fixed(TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX)),

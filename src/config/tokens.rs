@@ -34,9 +34,9 @@ pub(crate) struct TokenArgs {
 pub(crate) struct TokenConfig {
     /// Shared secret, at least 32 bytes.
     pub(crate) secret: SecretString,
-    /// Issuer.
+    /// Value of the claim `iss`.
     pub(crate) issuer: String,
-    /// Audience.
+    /// Value of the claim `aud`.
     pub(crate) audience: String,
     /// Claim that contains the roles.
     pub(crate) roles_claim: RolesClaim,
@@ -45,7 +45,7 @@ pub(crate) struct TokenConfig {
 }
 
 impl TokenArgs {
-    /// Adds the secret.
+    /// Reads the secret and returns all token settings.
     ///
     /// # Errors
     /// The secret is not set or too short.

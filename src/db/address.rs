@@ -50,7 +50,7 @@ fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// Checks the address of a database. The error says why it is invalid.
+/// Checks the address of a database. The error is the reason why it is invalid.
 pub(crate) fn check_address(url: &str) -> Result<(), String> {
     if is_sqlite(url) {
         return check_sqlite(url);
@@ -93,7 +93,7 @@ fn check_parameters(url: &str) -> Result<(), String> {
     let Some(unknown) = names.find(|name| !is_parameter(name)) else {
         return Ok(());
     };
-    // The rest of a password that contains an unescaped `?` (not written as %3F) would appear here.
+    // If a password contains a `?` that is not escaped as %3F, the rest of it would appear here as a name.
     let tellable = |letter: char| letter.is_ascii_alphanumeric() || "_-[].".contains(letter);
     let told = if query.contains('@') || unknown.len() > MAX_NAME || !unknown.chars().all(tellable) {
         "a parameter".to_owned()
@@ -106,7 +106,7 @@ fn check_parameters(url: &str) -> Result<(), String> {
     ))
 }
 
-/// Returns whether this is a parameter. An empty one, as between two `&`, is ignored.
+/// Returns whether the driver supports this parameter. An empty name, as between two `&`, is allowed.
 fn is_parameter(name: &str) -> bool {
     let of_the_server = name.starts_with("options[") && name.ends_with(']');
     name.is_empty() || of_the_server || POSTGRES_PARAMETERS.contains(&name)

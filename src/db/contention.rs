@@ -23,18 +23,18 @@ pub struct WaitLimits {
 }
 
 impl WaitLimits {
-    /// For requests: shorter than the request timeout.
+    /// Limits of requests, which are shorter than the request timeout.
     pub const REQUEST: Self = Self {
         lock: Duration::from_secs(5),
         statement: Duration::from_secs(15),
     };
-    /// For jobs, commands and migrations.
+    /// Limits of jobs, commands and migrations.
     pub(crate) const JOB: Self = Self {
         lock: Duration::from_secs(30),
         statement: Duration::from_secs(600),
     };
 
-    /// Returns the limit for a connection and for all attempts together. No attempt begins later.
+    /// Returns the limit of the wait for a connection, and of all attempts together. No attempt begins after it.
     pub(super) fn total(&self) -> Duration {
         self.lock * 2
     }
@@ -77,8 +77,8 @@ impl Code {
         Some(Self::Postgres(code.into_owned()))
     }
 
-    /// Returns whether the database is read-only. PostgreSQL: read_only_sql_transaction, as on a standby. SQLite:
-    /// READONLY with its extended codes.
+    /// Returns whether the code means that the database is read-only: on PostgreSQL read_only_sql_transaction, as on a
+    /// standby; on SQLite READONLY with its extended codes.
     fn is_read_only(&self) -> bool {
         match self {
             Self::Postgres(code) => code == "25006",
@@ -109,7 +109,7 @@ impl Contention {
                 "55P03" | "57014" => Some(Self::TimedOut),
                 _ => None,
             },
-            // An outdated snapshot, a lock within the process, a recovery by another process.
+            // BUSY_SNAPSHOT, LOCKED_SHAREDCACHE, BUSY_RECOVERY, LOCKED, BUSY_TIMEOUT.
             Code::Sqlite(517 | 262 | 261 | 6 | 773) => Some(Self::Collision),
             // BUSY.
             Code::Sqlite(5) => Some(Self::WriteLock),
@@ -127,7 +127,7 @@ impl Contention {
     }
 }
 
-/// Retries `attempt` after conflicts with other transactions, within `limits`. `database` is its name in the log.
+/// Retries `attempt` after conflicts with other transactions, within `limits`. The log contains the name `database`.
 ///
 /// # Errors
 ///

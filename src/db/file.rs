@@ -22,14 +22,14 @@ pub(super) struct SqliteFile {
     path: PathBuf,
     /// The file and its write-ahead log, if there is one, each with its identity when it was opened.
     opened: Vec<(PathBuf, Identity)>,
-    /// Never used for queries. SQLite deletes the log when the last connection closes, so this connection keeps it.
+    /// Connection that keeps the log in place: SQLite deletes the log when the last connection closes.
     anchor: Mutex<Option<SqliteConnection>>,
     /// Whether the last write failed because its connection is read-only.
     read_only: AtomicBool,
 }
 
 impl SqliteFile {
-    /// Opens the file. Creates it if `options` say so.
+    /// Opens the file. Creates it if `options` allow that.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl SqliteFile {
         })
     }
 
-    /// Returns the path.
+    /// Returns the path of the database file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -68,7 +68,7 @@ impl SqliteFile {
     ///
     /// # Errors
     ///
-    /// The problem, with the path.
+    /// A file was removed, replaced or emptied. The error contains its path.
     pub(super) fn check(&self) -> Result<(), String> {
         for (path, opened) in &self.opened {
             let now = fs::metadata(path)
@@ -92,8 +92,8 @@ impl SqliteFile {
 
     /// Records whether a write failed because its connection is read-only.
     ///
-    /// SQLite opens a file read-only if it cannot open it for writing, and such a connection stays read-only. So
-    /// existing connections are not used again after that.
+    /// SQLite opens a file read-only if it cannot open it for writing, and such a connection stays read-only. Therefore
+    /// existing connections are replaced after such a failure.
     pub(super) fn set_read_only(&self, read_only: bool) {
         self.read_only.store(read_only, Ordering::Relaxed);
     }
@@ -103,7 +103,7 @@ impl SqliteFile {
         self.check().is_ok() && !self.read_only.load(Ordering::Relaxed)
     }
 
-    /// Closes its connection.
+    /// Closes the connection that keeps the log in place.
     pub(super) async fn close(&self) -> Result<(), DbErr> {
         let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
         match anchor {

@@ -19,14 +19,14 @@ use super::file::SqliteFile;
 const STARTUP_LIMIT: Duration = Duration::from_secs(10);
 /// Delay before the next attempt to connect.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long SQLite itself waits for the write lock of another process. Short, so that long waits can be logged; the
-/// transaction is retried.
+/// How long SQLite waits for the write lock of another process. It is short so that long waits are logged; the
+/// transaction is then retried.
 const BUSY_WRITER: Duration = Duration::from_secs(1);
-/// How long SQLite itself waits when a query meets a lock, as during the recovery of the file by another process.
+/// How long a query waits for a lock in SQLite, such as while another process recovers the file.
 const BUSY_READER: Duration = Duration::from_secs(5);
 /// How long a query waits for a connection.
 const READ_ACQUIRE: Duration = Duration::from_secs(10);
-/// Maximum time to wait for a write connection. Write transactions give up earlier.
+/// Maximum time to wait for a write connection. Write transactions have shorter limits of their own.
 const WRITE_ACQUIRE: Duration = Duration::from_secs(300);
 /// Maximum time of a query in PostgreSQL, so that queries of disconnected callers release their connections.
 const READ_STATEMENT: &str = "SET statement_timeout = '60s'";
@@ -37,7 +37,7 @@ pub(super) struct Pools {
     pub(super) read: DatabaseConnection,
     /// For write transactions.
     pub(super) write: DatabaseConnection,
-    /// For checks that the database accepts writes, independent of the other pools.
+    /// For checks that the database accepts writes. On SQLite the same as `write`.
     pub(super) probe: DatabaseConnection,
     /// The file of an SQLite database.
     pub(super) file: Option<Arc<SqliteFile>>,
@@ -58,7 +58,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let file = Arc::new(SqliteFile::open(&options).await?);
-    // From here on, a missing file means that it was removed.
+    // A file that is missing from now on was removed, and must not be created again.
     let options = options.create_if_missing(false);
     let idle = Arc::clone(&file);
     let write = sqlite_pool(&file, 1, WRITE_ACQUIRE).before_acquire(move |_, _| {
@@ -88,7 +88,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
     })
 }
 
-/// Builds a pool whose connections all lead to this file.
+/// Builds a pool whose connections are checked to lead to this file.
 fn sqlite_pool(file: &Arc<SqliteFile>, max_connections: u32, acquire: Duration) -> SqlitePoolOptions {
     let (opened, idle) = (Arc::clone(file), Arc::clone(file));
     PoolOptions::new()
@@ -110,8 +110,8 @@ fn sqlite_pool(file: &Arc<SqliteFile>, max_connections: u32, acquire: Duration) 
 /// Returns whether no transaction is open.
 ///
 /// SQLite rolls back automatically when the disk is full. The driver's own ROLLBACK then fails, and its transaction
-/// count stays at 1, so that it would begin the next transaction as a savepoint of one that is never committed. So
-/// both are checked: the count of the driver, and SQLite, which cannot begin a transaction within another.
+/// count stays at 1. The next transaction would begin as a savepoint of a transaction that is never committed.
+/// Therefore both are checked: the count of the driver, and SQLite, where BEGIN fails inside a transaction.
 async fn is_clean_sqlite(connection: &mut SqliteConnection) -> bool {
     // A queued rollback runs before this returns.
     connection.ping().await.is_ok()
@@ -172,9 +172,9 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
         })
 }
 
-/// Returns whether no transaction is open and the connection accepts writes. The count of the driver and the server
-/// are both checked: within a transaction the server's time does not advance, and outside of one each statement is a
-/// transaction. A connection that was opened while the database was read-only stays read-only.
+/// Returns whether no transaction is open and the connection accepts writes. Both the count of the driver and the
+/// server are checked: outside of a transaction, `now()` equals the start of the statement. A connection that was
+/// opened while the database was read-only stays read-only.
 async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
     if connection.ping().await.is_err() || connection.is_in_transaction() {
         return false;
@@ -186,7 +186,7 @@ async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
     row.and_then(|row| sqlx::Row::try_get(&row, 0)).unwrap_or(false)
 }
 
-/// Waits for a server that is starting. The pool would wait too, but it reports neither the wait nor its reason.
+/// Waits for a server that is starting. The pool would wait too, but would not log the wait and its reason.
 async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let end = tokio::time::Instant::now() + STARTUP_LIMIT;
     loop {
@@ -209,7 +209,7 @@ async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error
     }
 }
 
-/// Returns closed connections: each use fails at once.
+/// Returns a closed pool for the same type of database. Each use of it fails at once.
 pub(super) async fn closed(of: &DatabaseConnection) -> Result<DatabaseConnection, DbErr> {
     let closed = match of.get_database_backend() {
         sea_orm::DbBackend::Sqlite => {

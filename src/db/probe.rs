@@ -13,12 +13,13 @@ use crate::error::{Error, Result};
 
 /// How long a commit counts as proof that the database accepts writes. Avoids a write for each check.
 const PROVES_FOR: Duration = Duration::from_secs(3);
-/// Limits of a probe. They are shorter than those of other writes, because its caller waits only two seconds.
+/// Wait limits of a probe. They are shorter than those of other writes, because the readiness check waits only two
+/// seconds.
 const WAIT_LIMITS: WaitLimits = WaitLimits {
     lock: Duration::from_millis(1_500),
     statement: Duration::from_millis(1_500),
 };
-/// One row for all servers, so that the table does not grow.
+/// Statement that writes one row, which all servers share, so that the table does not grow.
 const COUNT_UP: &str = "INSERT INTO write_probe (id, writes) VALUES (1, 1) \
     ON CONFLICT (id) DO UPDATE SET writes = write_probe.writes + 1 RETURNING writes";
 const COUNT: &str = "SELECT writes FROM write_probe WHERE id = 1";
@@ -73,7 +74,7 @@ impl Db {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        // A new connection reads what is in the file, and checks that the file is still a database.
+        // A new connection reads the file itself. This fails if the file is no longer a database.
         let seen = read_back(file).await;
         let seen = seen.map_err(|error| NotReady::new("cannot be read", error))?;
         if seen < counted {

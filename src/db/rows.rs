@@ -44,7 +44,8 @@ pub(crate) fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str)
     caught(|| row.try_get(prefix, name))
 }
 
-/// Catches panics of the driver, which panics on times that Rust cannot represent, such as `infinity`.
+/// Runs `decoding` and turns a panic into an error: the driver panics on times such as `infinity`, which Rust cannot
+/// represent.
 fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
     catch_unwind(AssertUnwindSafe(decoding))
         .unwrap_or_else(|_| Err(DbErr::Type("value out of range".to_owned())))

@@ -1,4 +1,4 @@
-//! The time by which processes that share a database order their writes.
+//! The clock of the database, which orders the writes of all processes that share the database.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};

@@ -1,4 +1,4 @@
-//! Maps the errors of services to GraphQL errors. No other module sets codes of this API.
+//! Maps the errors of services to GraphQL errors. No other module sets the codes of this API.
 
 use std::sync::Arc;
 

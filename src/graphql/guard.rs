@@ -1,4 +1,4 @@
-//! Roles that a field requires.
+//! The guard that checks the role of the caller.
 
 use async_graphql::{Context, Guard};
 
@@ -6,7 +6,7 @@ use super::error::ApiError;
 use crate::domain::actor::{Actor, Role};
 use crate::error::{Error, Result};
 
-/// Requires this role or a more powerful one. Every root field has this guard.
+/// A guard that requires this role or one with more permissions. Every root field has it.
 pub(super) struct AtLeast(pub(super) Role);
 
 impl Guard for AtLeast {
@@ -33,7 +33,7 @@ fn check(caller: &Actor, needed: Role) -> Result<()> {
 ///
 /// # Errors
 ///
-/// UNAUTHENTICATED if there is none.
+/// UNAUTHENTICATED if the request is not authenticated.
 pub(super) fn caller<'c>(ctx: &Context<'c>) -> Result<&'c Actor> {
     ctx.data_opt::<Actor>().ok_or(Error::Unauthenticated)
 }

@@ -1,4 +1,4 @@
-//! Converts the input of clients for the services.
+//! Converts and checks the input of clients.
 
 use async_graphql::ID;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ pub(super) fn parse_id(id: &ID) -> Result<Uuid> {
     Uuid::try_parse(id).map_err(|_| Error::BadUserInput("the id is not a UUID".to_owned()))
 }
 
-/// Rejects an empty list, which could mean all or none.
+/// Rejects an empty list, because it is not clear whether it selects all items or none.
 ///
 /// # Errors
 ///

@@ -2,10 +2,10 @@
 
 use graphql_server::limits::RequestLimits;
 
-/// Maximum rows per page, regardless of the settings.
+/// Maximum number of rows per page that can be configured.
 pub(crate) const LARGEST_PAGE: u64 = 1000;
 
-/// The limits of one request to this API. Each value is the largest that is accepted.
+/// The limits of one request to this API. Each value is the largest accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiLimits {
     /// The limits that apply to every schema.

@@ -1,13 +1,13 @@
 //! Loads nested rows in batches: each kind of nesting takes one statement, regardless of the number of rows on a
 //! page.
 //!
-//! The request itself drives its loaders. A spawned timer would race with the resolvers of a page and split their
-//! keys into more batches the busier the machine is. Here, a batch is read once every resolver that can run has run,
-//! and it ends with the request. A `Pending` execution is not always at that point: the lists and objects of
-//! async-graphql sometimes yield and wake themselves.
+//! The task of a request also reads its batches ([`Driver`]). A batch is read when every resolver that can run has run,
+//! and it is dropped with the request. A timer in another task, as in async-graphql, would race with the resolvers and
+//! split their keys into more batches on a busy machine. An execution that returns `Pending` may still have resolvers
+//! that can run, because the lists and objects of async-graphql sometimes yield and wake themselves.
 //!
-//! The loaders of a subscription live while a batch of changes is delivered, and all its subscribers share them, so
-//! no single request could drive them.
+//! Subscriptions use a timer ([`GATHER`]): all subscribers of a batch of changes share its loaders, so no single
+//! request can read their batches.
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -34,16 +34,17 @@ use crate::services::inbox::DriftFilter;
 use crate::services::page::{Page, PageRequest};
 use crate::services::{events, inbox, inventory, provisioning, resources};
 
-/// How long the first subscriber that loads from a batch waits for the others, which received it at the same time.
+/// How long a load of one subscriber waits for the loads of the others, which received the changes at the same time.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// The loaders of one request.
 pub(super) type Loaders = DataLoader<Batches, HashMapCache>;
 
-/// Reads batches.
+/// A loader that reads all keys of a batch with one statement.
 pub(super) struct Batches {
     connection: DatabaseConnection,
-    /// Other resources that are probably needed too: whatever is loaded for one resource is loaded for all of them.
+    /// All resources of a batch of changes; empty for a request. A load for one resource also loads these resources,
+    /// which are probably needed next.
     beside: Arc<[Uuid]>,
 }
 
@@ -52,7 +53,7 @@ impl Batches {
         Self { connection, beside }
     }
 
-    /// Returns the keys, and the corresponding keys of the related resources.
+    /// Returns the keys, and for each key the same key of every resource in `beside`.
     fn with_beside<K: Clone + Eq + Hash>(&self, keys: &[K], about: impl Fn(&K, Uuid) -> K) -> Vec<K> {
         let beside = keys
             .iter()
@@ -62,7 +63,7 @@ impl Batches {
     }
 }
 
-/// The loaders that a resolver uses.
+/// The loaders that resolvers use. A subscription replaces them with each batch of changes.
 pub(super) struct Current(Mutex<Arc<Loaders>>);
 
 impl Current {
@@ -79,8 +80,8 @@ impl Current {
     }
 }
 
-/// The loaders of subscriptions. All subscribers that receive a batch share them, and whatever one of them loads for
-/// a resource is read at once for all resources of the batch.
+/// The loaders of subscriptions, by batch of changes. All subscribers that receive a batch share its loaders. A load
+/// for one resource reads the rows of all resources of the batch.
 pub(super) struct BatchLoaders {
     connection: DatabaseConnection,
     in_use: Mutex<HashMap<u64, Weak<Loaders>>>,
@@ -94,7 +95,7 @@ impl BatchLoaders {
         })
     }
 
-    /// Returns the loaders of this batch, which contains these resources.
+    /// Returns the loaders of the batch with this number and these resources.
     pub(super) fn batch(&self, batch: u64, resources: &Arc<[Uuid]>) -> Arc<Loaders> {
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaders) = in_use.get(&batch).and_then(Weak::upgrade) {
@@ -109,14 +110,14 @@ impl BatchLoaders {
     }
 }
 
-/// The batches that a request has to read.
+/// Reads the batches of a request, which it receives from the loaders.
 pub(super) struct Driver(mpsc::UnboundedReceiver<BoxFuture<'static, ()>>);
 
 /// Creates the loaders of one request and their driver.
 pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
     let (ask, asked) = mpsc::unbounded_channel();
     let spawn = move |batch| {
-        // This fails only if the request has ended, and the batch is no longer needed.
+        // This fails only if the request has ended, so that the batch is no longer needed.
         _ = ask.send(batch);
     };
     let cache = HashMapCache::default();
@@ -126,7 +127,7 @@ pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
     )
 }
 
-/// Clears the loaded values before data changes.
+/// Clears the cached values. Called before data changes.
 pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<ResourceById>();
     loaders.clear::<SpecOf>();
@@ -138,7 +139,7 @@ pub(super) fn forget(loaders: &Loaders) {
 }
 
 impl Driver {
-    /// Polls `execution`, and reads its batches whenever it waits.
+    /// Polls `execution` until it ends, and reads its batches whenever no resolver can run.
     pub(super) async fn drive<F: Future>(mut self, execution: F) -> F::Output {
         let mut execution = pin!(execution);
         let mut batches = FuturesUnordered::new();
@@ -173,7 +174,7 @@ impl Driver {
     }
 }
 
-/// Whether an execution can continue. Also wakes its task.
+/// A waker that records that the execution can continue, and wakes its task.
 struct Woken {
     flag: AtomicBool,
     task: AtomicWaker,
@@ -238,7 +239,7 @@ impl Loader<SpecOf> for Batches {
         let keys = self.with_beside(keys, |_, id| SpecOf(id));
         let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
         let rows = provisioning::active_specs_of(&self.connection, &ids).await?;
-        // Every key needs an entry, or those without a spec would be loaded again.
+        // Every key needs an entry. Otherwise resources without a spec would be loaded again.
         let mut specs: HashMap<SpecOf, Self::Value> = keys.iter().map(|key| (*key, None)).collect();
         specs.extend(rows.into_iter().map(|row| (SpecOf(row.resource_id), Some(row))));
         Ok(specs)

@@ -36,11 +36,11 @@ pub fn schema(app: App, limits: &ApiLimits, introspection: bool) -> AppSchema {
         .finish()
 }
 
-/// The description of times, which replaces the one of the library.
+/// The description of the scalar `DateTime`, which replaces that of async-graphql.
 const DATE_TIME: &str = "A time in UTC in RFC 3339 format, with a precision of at most microseconds: \
                          `2026-11-25T10:00:00.123456Z`. Input may have any offset.";
 
-/// Returns the schema in SDL, as in `schema.graphql`. Needs no database.
+/// Returns the schema in SDL, as in `schema.graphql`. It needs no database.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new()
         .sorted_fields()
@@ -57,7 +57,7 @@ fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, s
         .override_output_type_description::<DateTime<Utc>>(DATE_TIME)
 }
 
-/// Executes a request. `caller` is `None` if it is not authenticated.
+/// Executes a request. `caller` is `None` if the request is not authenticated.
 pub async fn execute(schema: &AppSchema, app: &App, caller: Option<Actor>, request: Request) -> Response {
     let (loaders, driver) = loader::of_request(app.db().reader().clone());
     let request = request.data(loader::Current::new(loaders));
@@ -68,8 +68,8 @@ pub async fn execute(schema: &AppSchema, app: &App, caller: Option<Actor>, reque
     driver.drive(schema.execute(request)).await
 }
 
-/// Starts a subscription. `caller` is `None` if it is not authenticated. When this returns, the subscription has
-/// begun or failed: the stream contains everything that is committed from then on.
+/// Starts a subscription. `caller` is `None` if the request is not authenticated. When this returns, the subscription
+/// has begun or failed, and the stream contains every change that is committed from then on.
 pub async fn subscribe(
     schema: &AppSchema,
     app: &App,
@@ -94,7 +94,7 @@ pub async fn subscribe(
     }
 }
 
-/// Receives the signal that a subscription has begun.
+/// The sender of the signal that a subscription has begun.
 struct Begun(Mutex<Option<oneshot::Sender<()>>>);
 
 fn app<'c>(ctx: &Context<'c>) -> Result<&'c App> {

@@ -337,8 +337,8 @@ fn will_be_undone(owner: &str) -> String {
     )
 }
 
-/// Returns the server and clears the loaders. The mutations of a document run one after the other, and the result
-/// of each must not contain rows that were loaded before it.
+/// Returns the app and clears the loaders. The mutations of a document run one after the other, and the result of each
+/// must not contain rows that were loaded before it.
 fn app_with_fresh_loaders<'c>(ctx: &Context<'c>) -> Result<&'c App> {
     forget(&*super::loaders(ctx)?);
     super::app(ctx)

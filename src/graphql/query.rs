@@ -16,7 +16,7 @@ use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::services::{coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources};
 
-/// Number of kinds used to compute the complexity of `coverage`: a cloud has about this many.
+/// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
 const COVERED_KINDS: usize = 25;
 
 /// Number of values used to compute the complexity of `driftFacets`.
@@ -265,7 +265,7 @@ impl Query {
     }
 }
 
-/// Whether the query selects the resources of a page of drifts.
+/// Returns whether the query selects the resources of a page of drifts.
 fn shows_resources(ctx: &Context<'_>) -> bool {
     let page = ctx.look_ahead();
     [page.field("nodes"), page.field("edges").field("node")]

@@ -52,7 +52,7 @@ fn data<'c, D: Any + Send + Sync>(ctx: &Context<'c>) -> Result<&'c D, Error> {
     ctx.data().map_err(|error| Error::Internal(error.message))
 }
 
-/// Signals that the subscription has begun: no later event is missed.
+/// Signals that the subscription has begun and misses no later event.
 fn begun(ctx: &Context<'_>) {
     let Some(begun) = ctx.data_opt::<Begun>() else {
         return;

@@ -1,5 +1,5 @@
-//! Serves the inbox page, its files and those of the GraphiQL page. A release build embeds the folder `web`, so that
-//! the binary needs no other files.
+//! Serves the inbox page, its files, and the scripts and styles of the GraphiQL page. A release build embeds the folder
+//! `web`, so that the binary needs no other files.
 
 use axum::extract::Path;
 use axum::http::header::{
@@ -13,8 +13,8 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::rest;
 
-/// Content security policy: only the page's own files and this server. The page holds an admin's token, so foreign
-/// and inline scripts are forbidden.
+/// Content security policy: the page may load only files of this server. The page has an admin's token, so inline
+/// scripts and scripts of other servers are forbidden.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -23,8 +23,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// The files of the page. A debug build reads them from the folder for each request, so that a page is changed by a
-/// reload.
+/// The files of the page. A debug build reads them from the folder for each request, so that a reload shows changes.
 #[derive(RustEmbed)]
 #[folder = "web/"]
 #[include = "index.html"]
@@ -74,7 +73,7 @@ async fn answer(name: &str, content_type: &'static str, headers: &HeaderMap) -> 
         sent.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     for (name, value) in [
-        // Revalidated on each load, so that an updated server serves its new page. Most responses are 304.
+        // Browsers revalidate on each load, so that they show the page of an updated server. Most responses are 304.
         (CACHE_CONTROL, "no-cache"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "no-referrer"),

@@ -1,8 +1,8 @@
 //! The GraphiQL page.
 //!
-//! Its scripts are not part of the repository: `scripts/graphiql` fetches them, and a build that finds the files
-//! embeds them, so that the page needs nothing but this server. A binary without them serves a page that loads the
-//! same files from a CDN, verified by the same hashes.
+//! Its scripts are not part of the repository. `scripts/graphiql` fetches them, and a build embeds them if they are
+//! present, so that the page needs no internet access. Without embedded files, the page loads the same files from a
+//! CDN, verified by the same hashes.
 
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
@@ -21,7 +21,7 @@ struct Part {
     embedded: Option<&'static [u8]>,
 }
 
-/// A file of `web/graphiql/vendor`, if it was present at build time.
+/// Expands to the content of a file of `web/graphiql/vendor`, or to `None` if it was not present at build time.
 macro_rules! vendored {
     ($name:literal) => {{
         #[cfg(graphiql_embedded)]
@@ -80,8 +80,8 @@ impl Part {
         }
     }
 
-    /// Returns the source expression of this file for the content security policy. It names single files of the CDN
-    /// instead of its host, which serves scripts of any publisher.
+    /// Returns the source expression of this file for the content security policy. For the CDN it is the URL of the
+    /// file and not the host, which serves scripts of any publisher.
     fn allowed(&self) -> &'static str {
         if self.embedded.is_some() {
             "'self'"
@@ -91,7 +91,7 @@ impl Part {
     }
 }
 
-/// Serves the page.
+/// Serves the GraphiQL page.
 pub(super) async fn page() -> impl IntoResponse {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
@@ -118,7 +118,7 @@ pub(super) async fn part(Path(name): Path<String>) -> Response {
     };
     let headers = [
         (CONTENT_TYPE, media_type),
-        // The page has the hash of each file, so an outdated copy is never used.
+        // The page contains the hash of each file, so browsers do not use an outdated copy.
         (CACHE_CONTROL, "public, max-age=86400"),
     ];
     (headers, bytes).into_response()

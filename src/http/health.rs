@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::HttpState;
 
-/// Maximum time for the database to respond.
+/// Maximum time of the readiness check.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Liveness: the process responds.

@@ -29,7 +29,7 @@ use crate::auth::{Session, TokenVerifier};
 use crate::graphql::AppSchema;
 use crate::graphql::limits::ApiLimits;
 
-/// The header with the id of a request, which responses and the log contain.
+/// The header with the id of a request. Responses and the log contain the id too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The state that the handlers share.
@@ -121,7 +121,7 @@ pub fn router(state: HttpState) -> Router {
     with_layers(routes)
 }
 
-/// Adds the layers that apply to every response, including those of other layers. The last layer is the outermost.
+/// Adds the layers for all routes. The last layer is the outermost, so it also applies to the responses of the others.
 fn with_layers(routes: Router) -> Router {
     routes
         .layer(CompressionLayer::new())
@@ -144,8 +144,8 @@ async fn nosniff(mut response: axum::response::Response) -> axum::response::Resp
     response
 }
 
-/// Creates the tracing span of a request. It has the path without the query, which may contain a document and its
-/// values.
+/// Creates the tracing span of a request. It contains the path without the query string, which may contain a document
+/// and its values.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
     let id = request
         .extensions()

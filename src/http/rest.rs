@@ -23,10 +23,10 @@ use crate::services::inbox::{DriftPages, DriftWithResource};
 
 /// Number of drifts that are read at a time.
 const BATCH: u64 = 500;
-/// Value of `Retry-After` in seconds if the database was busy.
+/// Value of the header `Retry-After` of responses with status 503, in seconds.
 const RETRY_AFTER: &str = "5";
 
-/// An error in the format of these routes.
+/// An error in the response format of these routes.
 pub(super) struct RestError(Error);
 
 impl<E: Into<Error>> From<E> for RestError {
@@ -102,7 +102,7 @@ async fn in_time<T>(state: &HttpState, work: impl Future<Output = Result<T>>) ->
     limited.unwrap_or(Err(Error::TimedOut))
 }
 
-/// The authenticated caller, who is a platform_admin.
+/// The authenticated caller, with the role platform_admin.
 pub(super) struct Admin(Actor);
 
 impl FromRequestParts<HttpState> for Admin {
@@ -185,7 +185,7 @@ fn to_json(row: &DriftWithResource) -> Value {
     })
 }
 
-/// `POST /api/v1/drift/{id}/accept`. `?revision=` is the revision that the caller has seen.
+/// `POST /api/v1/drift/{id}/accept`: accepts a drift. `?revision=` is the revision that the caller has seen.
 pub(super) async fn accept_drift(
     State(state): State<HttpState>,
     Admin(actor): Admin,
@@ -209,12 +209,12 @@ pub(super) async fn accept_drift(
     ))
 }
 
-/// Status 404 for unknown paths.
+/// Responds to unknown paths with status 404.
 pub(super) async fn not_found() -> RestError {
     RestError(Error::NotFound("page"))
 }
 
-/// Status 405 for methods that a path does not support.
+/// Responds to methods that a path does not support with status 405.
 pub(super) async fn method_not_allowed() -> (StatusCode, Json<Value>) {
     (
         StatusCode::METHOD_NOT_ALLOWED,

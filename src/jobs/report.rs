@@ -1,4 +1,4 @@
-//! The reports that runs end with.
+//! The reports that are recorded when runs end.
 
 use entity::job_runs::JobOutcome;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::services::freshness::Freshness;
 use crate::services::inventory::{FailedSync, SyncCounts};
 use crate::services::job_runs::Report;
 
-/// Builds the report of a sync. That of a failed sync includes the results of each kind.
+/// Builds the report of a sync. It includes the result of each kind, even if the sync failed.
 pub(super) fn of_sync(synced: std::result::Result<SyncCounts, FailedSync>) -> Result<Report> {
     match synced {
         Ok(counts) => Ok(Report {
@@ -56,7 +56,7 @@ pub(super) fn of_failure(error: &Error) -> Report {
     }
 }
 
-/// Builds the report of an abandoned run. The row of the run already has the reason, and keeps it.
+/// Builds the report of an abandoned run. It does not replace the reason that the row of the run already has.
 pub(super) fn of_abandoned() -> Report {
     Report {
         outcome: JobOutcome::Abandoned,

@@ -26,7 +26,7 @@ pub enum JobRequest {
 }
 
 impl JobRequest {
-    /// Returns a request for a whole run of the job: a sync of all kinds, or a sweep of all specs.
+    /// Returns a request for a run that is not narrowed: a sync of all kinds, or a sweep of all specs.
     pub fn whole(job: Job) -> Self {
         match job {
             Job::SyncInventory => Self::Sync(SyncOptions::default()),

@@ -17,14 +17,14 @@ use crate::services::transitions::{Changed, drifts_of, transitions_since};
 
 /// Number of events whose drifts are read at once.
 pub(super) const BATCH: usize = 100;
-/// Maximum number of events per poll. If there are more, they are not published individually.
+/// Maximum number of events per poll. If there are more, all subscribers are disconnected.
 const MOST_EVENTS: usize = 200_000;
 /// Interval between polls.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Interval between polls while this process writes.
+/// Minimum interval between polls, used while this process commits writes.
 const SHORT_PAUSE: Duration = Duration::from_millis(50);
-/// Minimum delay before the next poll, as a multiple of the last poll's duration. It keeps polling a small part of
-/// the load, also after many changes, which are read again until they have left the window.
+/// Minimum delay before the next poll, as a multiple of the last poll's duration. It limits the load of polling after
+/// many changes, because each event is read again until it has left the window.
 const REST: u32 = 20;
 /// Maximum interval between polls while the database is unavailable.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub(super) struct Feed {
     db: Db,
     clock: Clock,
     subscribers: Vec<Subscriber>,
-    /// `None` without subscribers.
+    /// The events already read; `None` without subscribers.
     window: Option<Window>,
     batches: u64,
     /// Number of consecutive failed polls.
@@ -54,7 +54,7 @@ impl Feed {
         }
     }
 
-    /// Runs until no more requests can arrive.
+    /// Runs until all senders of requests are dropped.
     pub(super) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
         loop {
             let mut new = Vec::new();
@@ -137,7 +137,7 @@ impl Feed {
         }
     }
 
-    /// Publishes all new events. Those that could not be read are published by a later poll.
+    /// Publishes all new events. Events that could not be read are published by a later poll.
     async fn look(&mut self) -> Result<()> {
         let now = self.clock.now();
         let from = self

@@ -1,19 +1,19 @@
-//! Determines which events are new.
+//! Finds the new events of a poll.
 //!
 //! Neither the id nor the time of an event shows when it was committed: the writer sets both before a transaction
-//! that may have to wait, by a clock that may be some seconds off. So each poll reads all events that are not older
-//! than [`OVERLAP`], and drops those that were seen before.
+//! that may have to wait, by a clock that may be some seconds off. Therefore each poll reads all events that are not
+//! older than [`OVERLAP`] and drops those that were read before.
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-/// How long after its time an event may become visible and still be published. It covers the longest write with its
-/// retries, and the difference between two clocks.
+/// Maximum delay between the time of an event and its commit; later events are not published. It covers the longest
+/// write with its retries and the difference between two clocks.
 pub(super) const OVERLAP: TimeDelta = TimeDelta::minutes(2);
 
-/// The events that were seen.
+/// The time range of a poll, and the events in it that were already read.
 #[derive(Debug)]
 pub(super) struct Window {
     from: DateTime<Utc>,
@@ -33,14 +33,14 @@ impl Window {
         }
     }
 
-    /// Returns where the first poll begins.
+    /// Returns the time from which the first poll reads events.
     pub(super) fn first(now: DateTime<Utc>) -> DateTime<Utc> {
         start(now)
     }
 
-    /// Returns where the next poll begins: [`OVERLAP`] before the last successful one, so that nothing is lost while
-    /// the database or the machine is unavailable. It never moves back, even if the clock does, because events that
-    /// left the window are no longer known.
+    /// Returns the time from which the next poll reads events: [`OVERLAP`] before the last complete poll, so that no
+    /// event is lost while the database or the machine is unavailable. It never moves back, even if the clock does,
+    /// because `seen` no longer contains the events that left the window.
     pub(super) fn next(&self) -> DateTime<Utc> {
         self.from.max(start(self.looked_at))
     }
@@ -60,7 +60,7 @@ impl Window {
         self.seen.extend(events);
     }
 
-    /// Marks everything up to this time as published.
+    /// Records a complete poll at this time.
     pub(super) fn done(&mut self, now: DateTime<Utc>) {
         self.looked_at = now;
     }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(window.unseen(from, vec![second, old, first]), [first, second]);
         window.told(&[first]);
         window.done(at(1));
-        // It could not be published, so it is new again.
+        // The second event was not published, so it is still new.
         let from = window.next();
         assert_eq!(window.unseen(from, vec![second, old, first]), [second]);
         window.told(&[second]);

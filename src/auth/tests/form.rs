@@ -1,6 +1,6 @@
 use super::*;
 
-/// The three parts of a valid token.
+/// Returns the header, the payload and the signature of a valid token.
 fn parts() -> (String, String, String) {
     let token = token(claims(json!({})));
     let mut parts = token.split('.').map(str::to_owned);

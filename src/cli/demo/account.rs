@@ -1,4 +1,4 @@
-//! The account of the demo: its desired state, and the changes made to it.
+//! The account of the demo: its initial state, and the changes that are made to it.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cli::Failure;
 use crate::domain::compare::live_value;
 
-/// The desired state of a sample company.
+/// The resources and specs of a sample company.
 const ACCOUNT: &str = include_str!("../sample/account.json");
-/// The changes made afterwards.
+/// The changes that are made to the account.
 const CHANGES: &str = include_str!("../sample/changes.json");
 
 /// The account in its initial state.
@@ -20,7 +20,7 @@ const CHANGES: &str = include_str!("../sample/changes.json");
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Sample {
     provider: String,
-    /// The fields of each kind that a spec contains.
+    /// The fields that the specs of each kind contain.
     watched: BTreeMap<String, BTreeSet<String>>,
     /// Provider ids of unmanaged resources.
     unmanaged: BTreeSet<String>,
@@ -44,13 +44,13 @@ pub(super) struct Suggested {
     pub(super) field: String,
 }
 
-/// A change in the past.
+/// A change in the history of the demo.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PastChange {
     pub(super) minutes_ago: i64,
     pub(super) what: Target,
-    /// Changed fields in the format of an inventory file; of `attrs` only those that change.
+    /// Changed fields in the format of an inventory file. `attrs` contains only the attributes that change.
     pub(super) set: Option<Map<String, Value>>,
     /// Whether the resource was deleted.
     #[serde(default)]
@@ -59,7 +59,7 @@ pub(super) struct PastChange {
     pub(super) accept: Option<PastAccept>,
 }
 
-/// An accept in the past.
+/// An accept in the history of the demo.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PastAccept {
@@ -83,9 +83,9 @@ pub(super) struct LiveChange {
 pub(super) struct Changes {
     /// Past changes, oldest first.
     pub(super) history: Vec<PastChange>,
-    /// Changes made in order, then from the start again: the last ones undo the first ones.
+    /// Changes that are made while the demo runs, repeated in order. The last changes undo the first ones.
     pub(super) live: Vec<LiveChange>,
-    /// The drift used in the example of how to accept one.
+    /// The drift in the printed example of an accept.
     pub(super) suggested: Suggested,
 }
 

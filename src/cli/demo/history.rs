@@ -1,5 +1,5 @@
-//! The history of the account before the demo starts. It uses the jobs and services of the server, with a clock set
-//! to the past.
+//! Creates the history of the account before the demo starts. It uses the jobs and services of the server, with a clock
+//! that is set to the past.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::services::page::PageRequest;
 use crate::services::provisioning::{RecordSpec, SOURCE_API, record_provisioned};
 use crate::services::resources::{self, ResourceFilter};
 
-/// Age of the history: all live values equalled the desired state then.
+/// Age of the history. At its start all live values equal the specs.
 const BEGINNING: TimeDelta = TimeDelta::days(30);
 /// Time between a sync and the sweep that follows it.
 const SYNC_TO_SWEEP: TimeDelta = TimeDelta::seconds(2);
@@ -33,7 +33,7 @@ const OPERATOR: &str = "mira@example.com";
 /// A page size larger than the number of rows in the sample.
 const ALL: u64 = 1000;
 
-/// Plays the history of the account into an empty database.
+/// Creates the history of the account in an empty database.
 pub(super) async fn play(
     db: &Db,
     inventory: Arc<dyn InventoryProvider>,
@@ -42,7 +42,7 @@ pub(super) async fn play(
 ) -> Result<(), Failure> {
     let today = Clock::System.now();
     let clock = ManualClock::at(today - BEGINNING);
-    // Most syncs of the history are narrowed to one kind.
+    // Most syncs of the history list one kind only, so the other kinds must not become overdue.
     let settings = SourceSettings {
         source: None,
         max_age: MaxAge::Fixed(BEGINNING * 2),
@@ -83,7 +83,7 @@ pub(super) async fn play(
     Ok(())
 }
 
-/// Runs a job until it ends. A run that does not succeed is an error.
+/// Runs a job until it ends. Fails if the run does not succeed.
 pub(super) async fn run(app: &App, job: JobRequest) -> Result<job_runs::Model, Failure> {
     let run = app.jobs().run(job).await?;
     match run.outcome {

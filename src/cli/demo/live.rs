@@ -1,4 +1,4 @@
-//! `demo --live`: the account changes at an interval.
+//! `demo --live`: changes the account at an interval.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) async fn run(app: App, mut account: Account, changes: Vec<LiveChange>
         tokio::time::sleep(every).await;
         let line = match step(&app, &mut account, change).await {
             Ok(line) => line,
-            // Another sync may have been started by hand at this moment; the next one includes both changes.
+            // The user may have started another sync at this moment. The next sync includes both changes.
             Err(failure) => format!("{}. Error: {failure}", change.says),
         };
         let now = app.clock().now().format("%H:%M:%S UTC");

@@ -64,7 +64,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
     ended
 }
 
-/// Binds the configured address, or else the default port, or any free port if the default one is in use.
+/// Binds the configured address. If none is configured, binds the default port, or a free port if that is in use.
 async fn bind(args: &DemoArgs) -> Result<TcpListener, Failure> {
     let address = args.http.listen;
     if !args.any_port {
@@ -80,7 +80,7 @@ async fn bind(args: &DemoArgs) -> Result<TcpListener, Failure> {
     }
 }
 
-/// Creates the account with its history, up to the present.
+/// Creates the database with the history of the account up to now.
 async fn prepare(folder: &Path, account: &mut Account, changes: &Changes) -> Result<App, Failure> {
     let url = format!("sqlite://{}?mode=rwc", folder.join("demo.db").display());
     let db = connect(&DatabaseConfig::migrated(url.into())).await?;

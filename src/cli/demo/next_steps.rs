@@ -14,7 +14,7 @@ use crate::provider::traits::MEMBER_NAMES;
 const ACCEPT: &str = "mutation ($input: AcceptDriftInput!) { acceptDrift(input: $input) { \
     drift { field status resolvedBy } provisioned { specVersion } } }";
 
-/// The address of the demo, its user and the drift used in the example of how to accept one.
+/// The address of the demo, its user, and the drift in the example of an accept.
 pub(super) struct NextSteps<'a> {
     pub(super) address: SocketAddr,
     pub(super) operator: &'a str,

@@ -19,10 +19,10 @@ use crate::services::job_runs;
 use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
 
-/// Number of rows of a page without `first` and `last`.
+/// Number of rows of a page if neither `first` nor `last` is set.
 const DEFAULT_PAGE: u64 = 50;
 
-/// The complexity of a page: the sum of its rows.
+/// Returns the complexity of a page: the number of rows times the complexity of one row.
 pub(in crate::graphql) fn page_cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
     let rows = first.or(last).map_or(DEFAULT_PAGE, |rows| {
         u64::try_from(rows).unwrap_or(0).min(LARGEST_PAGE)
@@ -41,7 +41,7 @@ pub(in crate::graphql) struct PageArgs {
     pub(in crate::graphql) before: Option<String>,
 }
 
-/// The contents of a cursor: a position, and the order that it belongs to.
+/// The contents of a cursor: a position in a list, and the name of the list's order.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
     #[serde(rename = "o")]

@@ -63,8 +63,8 @@ pub(in crate::graphql) struct DriftFilterInput {
 }
 
 impl DriftFilterInput {
-    /// Converts the filter for the inbox service. Checking it here makes only this field fail, and not all fields
-    /// that are loaded in the same batch.
+    /// Converts the filter for the inbox service. The filter is checked here, so that only this field fails, and not
+    /// all fields that are loaded in the same batch.
     ///
     /// # Errors
     ///
@@ -123,12 +123,12 @@ pub(in crate::graphql) struct DriftOrder {
 }
 
 impl DriftOrder {
-    /// The field to order by, and whether the newest come first.
+    /// Returns the field to order by, and whether the newest drifts come first.
     pub(in crate::graphql) fn parse(self) -> (DriftTime, bool) {
         (self.field.into(), self.direction == OrderDirection::Desc)
     }
 
-    /// The name of the order in cursors.
+    /// Returns the name of the order in cursors.
     pub(in crate::graphql) fn name(self) -> &'static str {
         match (self.field, self.direction) {
             (DriftOrderField::DetectedAt, OrderDirection::Desc) => "d-",

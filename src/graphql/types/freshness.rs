@@ -84,7 +84,7 @@ impl Freshness {
             .is_none_or(|sweep| self.max_age.is_exceeded(sweep.started_at, self.now))
     }
 
-    /// The counts of the newest sweep.
+    /// Returns the counts of the newest sweep.
     fn counts(&self) -> SweepCounts {
         let counts = self.sweep.as_ref().map(|sweep| sweep.counts.clone());
         counts

@@ -1,4 +1,4 @@
-//! The types of the schema: one file per type, each a thin view of a row.
+//! The types of the schema. Most of them are views of a database row.
 
 mod baseline;
 mod change;

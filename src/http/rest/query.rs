@@ -1,5 +1,5 @@
-//! The parameters of the REST routes. Unknown ones are errors: an ignored filter would return unwanted rows, and a
-//! misspelt `revision` would accept a value that the caller has not seen.
+//! The query parameters of the REST routes. Unknown parameters are errors: an ignored filter would return unwanted
+//! rows, and a misspelt `revision` would accept a value that the caller has not seen.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -71,7 +71,11 @@ pub(super) fn revision(uri: &Uri) -> Result<Option<i32>> {
     Ok(revision)
 }
 
-/// Returns the parameters that have a value.
+/// Returns the names and values of the parameters.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the query string cannot be decoded or a parameter has no value.
 fn pairs(uri: &Uri) -> Result<Vec<(String, String)>> {
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|_| Error::BadUserInput("the query string cannot be decoded".to_owned()))?;
