@@ -18,11 +18,11 @@ export class AcceptDialog {
   /** @type {Drift | null} */
   #drift = null;
   #busy = false;
-  /** How often the dialog was opened. A response may arrive after it was opened for another drift. */
+  /** Number of times the dialog was opened. A response may arrive after it was opened for another drift. */
   #opened = 0;
   /** Whether the user has seen the value that is shown. */
   #seen = true;
-  /** Unsent notes by drift: a session may end while the user writes one. @type {Map<string, string>} */
+  /** Unsent notes by drift id, because a session may end while the user writes a note. @type {Map<string, string>} */
   #drafts = new Map();
   #content = h('div', { class: 'accept-content' });
   #message = h('div', { class: 'refusal', testid: 'refusal', role: 'alert' });
@@ -62,7 +62,7 @@ export class AcceptDialog {
   }
 
   /**
-   * @param {Drift} drift as shown on the screen
+   * @param {Drift} drift the drift as the page shows it
    */
   open(drift) {
     this.#busy = false;
@@ -72,7 +72,7 @@ export class AcceptDialog {
     this.#show(drift, true);
     this.element.showModal();
     this.#note.focus();
-    // The row on the screen may be outdated.
+    // The drift that the page shows may be outdated.
     void this.#lookUp(drift.id);
   }
 
@@ -177,7 +177,7 @@ export class AcceptDialog {
       if (drift !== null) this.#context.changed(drift);
       return drift;
     } catch (error) {
-      // The accept itself reports the error if it persists.
+      // If the error persists, the accept reports it.
       if (error instanceof ApiError) return null;
       throw error;
     }
@@ -220,7 +220,7 @@ export class AcceptDialog {
     const code = error instanceof ApiError ? error.code : '';
     if (code === 'UNAUTHENTICATED') return;
     const now = ['ALREADY_RESOLVED', 'LIVE_VALUE_MOVED', 'NETWORK', 'REQUEST_TIMEOUT'].includes(code) ? await this.#lookUp(drift.id) : null;
-    // The dialog is closed, or the updated row has already shown a message.
+    // The dialog is closed, or it already shows that the drift is closed.
     if (!isShown() || (now !== null && now.status !== 'OPEN')) return;
     switch (code) {
       case 'LIVE_VALUE_MOVED':
@@ -261,7 +261,7 @@ export class AcceptDialog {
 }
 
 /**
- * Describes what an accept does.
+ * Creates the elements that describe the effect of an accept.
  * @param {Drift} drift
  */
 function effect(drift) {
@@ -269,7 +269,7 @@ function effect(drift) {
 }
 
 /**
- * Warns if the next import of a Terraform state will undo the accept.
+ * Creates a warning if the next import of a Terraform state will undo the accept.
  * @param {Drift} drift
  */
 function ownerWarning(drift) {

@@ -1,15 +1,15 @@
-// Sends requests to the server. The only place that uses HTTP.
+// Sends requests to the server. No other module uses HTTP.
 
 import { parseJson } from './json.js';
 import { EventParser } from './sse.js';
 /** @import { Session } from './session.js' */
 
-/** Longer than the request timeout of the server. */
+/** Time limit of a request in milliseconds: longer than the request timeout of the server. */
 const PATIENCE = 40_000;
 
 export class ApiError extends Error {
   /**
-   * @param {string} code the server's, or NETWORK if there was no answer, or BAD_ANSWER
+   * @param {string} code the server's code, NETWORK without a response, or BAD_ANSWER for an unexpected response
    * @param {string} message
    * @param {{ [name: string]: any }} [extensions]
    */
@@ -33,7 +33,7 @@ export class Api {
    * @param {string} query
    * @param {{ [name: string]: unknown }} [variables]
    * @param {AbortSignal} [signal]
-   * @returns {Promise<any>} the data; errors are thrown
+   * @returns {Promise<any>} the data of the response; rejects with its first error
    */
   async ask(query, variables = {}, signal) {
     const token = this.#session.token;
@@ -74,7 +74,7 @@ export class Api {
    * @param {string | null} token
    */
   #noticed(error, token) {
-    // Not if the user has signed in again in the meantime.
+    // If the user has signed in again in the meantime, the new session continues.
     if (error instanceof ApiError && error.code === 'UNAUTHENTICATED' && this.#session.token === token) {
       this.#session.end('Your session has ended, because the token is no longer valid.');
     }
@@ -163,7 +163,7 @@ function resultOf(response, text) {
 }
 
 /**
- * The data of a GraphQL answer; its first error is thrown.
+ * Returns the data of a GraphQL response, or throws its first error.
  * @param {{ data?: any, errors?: any }} result
  */
 export function dataOf(result) {
@@ -196,7 +196,7 @@ function parsed(text) {
     const value = parseJson(text);
     return value !== null && typeof value === 'object' ? value : null;
   } catch {
-    // For example the error page of a proxy. The caller reports the status.
+    // Not JSON, for example the error page of a proxy. The caller reports the status.
     return null;
   }
 }
@@ -218,7 +218,7 @@ export function explain(error) {
 }
 
 /**
- * Whether a request was aborted on purpose.
+ * Returns whether the error means that the page aborted the request.
  * @param {unknown} error
  */
 export function isAbort(error) {

@@ -1,4 +1,4 @@
-// Turns the changes inside a field, as the server lists them, into what the page shows, and prints values on one line.
+// Groups the changes inside a field for the page, and formats values on one line.
 
 import { isMap } from './json.js';
 
@@ -12,11 +12,11 @@ import { isMap } from './json.js';
  * @typedef {ChangedValue | ChangedSet | ChangedText} Change
  */
 
-/** The end of the path of a list member. */
+/** Suffix of the path of a list member. */
 const MEMBER = '[]';
 
 /**
- * One entry per value, per list whose members changed, and per text whose lines changed.
+ * Groups changes: one entry per changed value, per list with changed members, and per text with changed lines.
  * @param {ValueChange[]} changes
  * @returns {Change[]}
  */
@@ -60,7 +60,7 @@ function addMember(found, { path, kind, before, after }) {
 }
 
 /**
- * Whether the server treats a value as unset.
+ * Returns whether the server treats a value as unset.
  * @param {Json | undefined} value
  * @returns {boolean}
  */
@@ -71,7 +71,7 @@ export function isUnset(value) {
 }
 
 /**
- * Not what every object inherits: a key may be called `constructor`.
+ * Returns the value of an own key. Ignores inherited properties, because a key may be named `constructor`.
  * @param {{ [key: string]: Json }} map
  * @param {string} key
  * @returns {Json}
@@ -81,8 +81,8 @@ function own(map, key) {
 }
 
 /**
- * The parts of two texts that differ, between the parts that they share; null if they share too little for that
- * to help.
+ * Splits two texts into their common start, their different middle parts and their common end. Returns null if they
+ * have too little in common.
  * @param {string} before
  * @param {string} after
  * @returns {{ head: string, before: string, after: string, tail: string } | null}
@@ -104,7 +104,7 @@ export function inlineDiff(before, after) {
 }
 
 /**
- * One line about a value.
+ * Formats a value on one line.
  * @param {Json | undefined} value
  * @returns {string}
  */
@@ -135,7 +135,7 @@ function hasOnly(map, known) {
 }
 
 /**
- * A rule of a firewall.
+ * Formats a firewall rule. Returns null for other maps.
  * @param {{ [key: string]: Json }} map
  * @returns {string | null}
  */
@@ -159,7 +159,7 @@ function endsOf(end) {
 }
 
 /**
- * A forwarding rule of a load balancer.
+ * Formats a forwarding rule of a load balancer. Returns null for other maps.
  * @param {{ [key: string]: Json }} map
  * @returns {string | null}
  */

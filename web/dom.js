@@ -13,6 +13,7 @@
  */
 
 /**
+ * Creates an element with attributes, event listeners and children.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {Props} [props]
@@ -42,7 +43,7 @@ function isNode(child) {
 }
 
 /**
- * A text for screen readers only.
+ * Creates a text for screen readers only.
  * @param {string} text
  */
 export function unseen(text) {
@@ -68,7 +69,7 @@ let turn = false;
  * @param {string} text
  */
 export function announce(text) {
-  // Screen readers do not announce an unchanged text again.
+  // Screen readers do not announce an unchanged text again, so every second text ends with a space.
   turn = !turn;
   byId('announcer', HTMLElement).textContent = turn ? text : `${text}\u00a0`;
 }

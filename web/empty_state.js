@@ -24,7 +24,7 @@ export function emptyState(context, view, narrowed, clear) {
       h('p', { text: 'Accepted and stale drifts are listed here until the retention settings delete them.' }),
     ]);
   }
-  // Whether nothing differs is not known yet.
+  // Shown until the freshness of the inbox is loaded.
   const place = state('No drift is known.', []);
   void describe(context, place);
   return place;
@@ -59,7 +59,7 @@ async function describe(context, place) {
  * @param {number} managed
  * @param {number} unmanaged
  * @param {Freshness} freshness
- * @param {JobRun | null} sync the last one
+ * @param {JobRun | null} sync the newest sync
  * @returns {HTMLElement[]}
  */
 function emptyInbox(managed, unmanaged, freshness, sync) {
@@ -120,7 +120,7 @@ const WHY = {
 };
 
 /**
- * Why the inbox is not up to date.
+ * Lists the reasons why the inbox is not up to date.
  * @param {Freshness} freshness
  * @param {JobRun | null} sync
  */

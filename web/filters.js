@@ -5,7 +5,7 @@ import { kindName } from './format.js';
 import { NO_FILTERS } from './router.js';
 /** @import { Facets, FacetCount, Filters, Route, View } from './types.js' */
 
-/** Time between the last key and the start of a search. */
+/** Time in milliseconds between the last key and the start of a search. */
 const TYPING = 250;
 
 /** @typedef {'kind' | 'region' | 'field'} FacetName */
@@ -144,7 +144,7 @@ export class FilterBar {
     }
   }
 
-  /** @param {Facets | null} facets null while they are not known */
+  /** @param {Facets | null} facets null until they are loaded */
   showFacets(facets) {
     const lists = { kind: facets?.resourceKinds, region: facets?.regions, field: facets?.fields };
     for (const [name, , all] of FACETS) {
@@ -166,7 +166,7 @@ function options(select, entries) {
 }
 
 /**
- * Selects a value, even if no drift has it.
+ * Selects a value. Adds an option for it if no drift has the value.
  * @param {HTMLSelectElement} select
  * @param {string} value
  */

@@ -17,7 +17,7 @@ const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 const exact = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' });
 
 /**
- * `3 hours ago`
+ * Formats a time relative to now, such as `3 hours ago`.
  * @param {string} time
  * @param {number} now
  */
@@ -30,7 +30,7 @@ export function relativeTime(time, now = Date.now()) {
 }
 
 /**
- * `3h`
+ * Formats the age of a time, such as `3h`.
  * @param {string} time
  * @param {number} now
  */
@@ -43,7 +43,7 @@ export function shortAge(time, now = Date.now()) {
 }
 
 /**
- * The local time, and UTC for comparison with logs of the cloud.
+ * Formats a time as local time, and as UTC for comparison with logs of the cloud.
  * @param {string} time
  */
 export function exactTime(time) {
@@ -95,7 +95,7 @@ export function plural(count, one, many = `${one}s`) {
 }
 
 /**
- * `load_balancer` is `load balancer`.
+ * Formats a kind: `load_balancer` becomes `load balancer`.
  * @param {string} kind
  */
 export function kindName(kind) {
@@ -126,14 +126,14 @@ export const OUTCOME = {
 };
 
 /**
- * How a drift was closed.
+ * Describes how a drift was closed.
  * @param {Pick<Drift, 'status' | 'resolvedBy'>} drift
  */
 export function resolution(drift) {
   return drift.resolvedBy === null ? STATUS[drift.status] : `${STATUS[drift.status]} by ${drift.resolvedBy}`;
 }
 
-// Control characters, direction marks and characters without width: two different values could look the same.
+// Control characters, direction marks and zero-width characters. With them, two different values could look the same.
 const INVISIBLE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\ufff9-\ufffb\p{Default_Ignorable_Code_Point}\p{Surrogate}]/gu;
 

@@ -3,7 +3,7 @@
 
 /** @import { Json } from './types.js' */
 
-/** The text of a number that JavaScript would write differently. */
+/** A number, kept as text because JavaScript would write it differently. */
 export class ExactNumber {
   /** @param {string} text */
   constructor(text) {
@@ -15,15 +15,15 @@ export class ExactNumber {
     return this.text;
   }
 
-  /** The number as it was sent; a string if the browser cannot write such numbers. */
+  /** Returns the number as the server sent it, or a string if the browser lacks `JSON.rawJSON`. */
   toJSON() {
     return /** @type {any} */ (JSON).rawJSON?.(this.text) ?? this.text;
   }
 }
 
-// Strings are matched too, so that digits inside them do not change.
+// Also matches strings, so that digits inside them are not replaced.
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
-// The server allows no U+0000 in keys, so no value can look like this.
+// The key of an object that marks a number. The server allows no U+0000 in keys, so no other object has it.
 const MARK = '\u0000number';
 
 /**
@@ -37,7 +37,7 @@ export function parseJson(text) {
     inexact = true;
     return `{"\\u0000number":"${token}"}`;
   });
-  // Also if the text is not JSON: the error then refers to the text that was sent.
+  // Parses the original text, so that an error refers to it and not to the marked text.
   if (!inexact) return JSON.parse(text);
   return JSON.parse(marked, (_key, value) =>
     value !== null && typeof value === 'object' && typeof value[MARK] === 'string'
@@ -55,7 +55,7 @@ export function isMap(value) {
 }
 
 /**
- * The value as indented JSON, keys in order, so that two of them can be compared by eye.
+ * Formats a value as indented JSON with sorted keys, so that two values are easy to compare.
  * @param {Json} value
  * @param {string} [indent]
  * @returns {string}

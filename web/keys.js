@@ -6,7 +6,7 @@ import { h } from './dom.js';
 const OFF_KEY = 'drift-inbox:keys-off';
 /** Keys that repeat while they are held down. */
 const REPEATED = ['j', 'k'];
-/** Maximum time between the two keys of a sequence. */
+/** Maximum time in milliseconds between the two keys of a sequence. */
 const SEQUENCE = 1200;
 
 /** @type {[string[], string][]} */
@@ -25,7 +25,7 @@ function areOff() {
   try {
     return localStorage.getItem(OFF_KEY) === 'yes';
   } catch {
-    // This browser has no storage.
+    // The browser has no storage.
     return false;
   }
 }
@@ -57,7 +57,7 @@ export class Keys {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    // The key that opened a dialog must not type into it.
+    // A key that opened a dialog and is still held down must not type into it.
     if (event.repeat && event.key === this.#held && !REPEATED.includes(event.key)) {
       event.preventDefault();
       return;

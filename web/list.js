@@ -11,15 +11,15 @@ import { briefDifference } from './values.js';
 import { ListWindow } from './window.js';
 /** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */
 
-/** How long a closed row stays in the list. */
+/** How long a closed row stays in the list, in milliseconds. */
 const FAREWELL = 5000;
-/** Maximum age of a new row: the server sends changes at most two minutes late. */
+/** Maximum age of a new row in milliseconds. The server sends changes at most two minutes late. */
 const LATEST = 180_000;
-/** How long after a change the counts are loaded again. */
+/** Delay in milliseconds between a change and the next request for the counts. */
 const SETTLE = 1500;
-/** Maximum number of new rows that are inserted at once. Of more rows, only their number is shown. */
+/** Maximum number of new rows that are inserted at once. If there are more, only their number is shown. */
 const MOST_AT_ONCE = 30;
-/** Maximum number of rows of the first page. */
+/** Maximum number of rows of the first page, including inserted rows. */
 const MOST_ON_FIRST_PAGE = 250;
 
 export class ListView {
@@ -35,7 +35,7 @@ export class ListView {
   #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
   #pages = h('div', { class: 'pages', testid: 'list', tabindex: '-1' });
   #foot = h('div', { class: 'list-foot' });
-  /** Elements of rows; a row that changes is another object. @type {WeakMap<Drift, HTMLElement>} */
+  /** The element of each row. A changed row is a new object and gets a new element. @type {WeakMap<Drift, HTMLElement>} */
   #elements = new WeakMap();
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #leaving = new Map();
@@ -48,9 +48,9 @@ export class ListView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
   #numbers = new AbortController();
-  /** The number at the head; null until it is known. @type {number | null} */
+  /** The total above the list; null until it is loaded. @type {number | null} */
   #counted = null;
-  /** The first page. @type {Promise<void>} */
+  /** Settles when the first page is loaded. @type {Promise<void>} */
   #loading = Promise.resolve();
 
   /** @param {Context} context */
@@ -100,7 +100,7 @@ export class ListView {
    */
   #narrow(view, filters) {
     const before = this.#route.filters;
-    // One step back from a search, not one for each pause while it was typed.
+    // While a search is typed, its history entry is replaced, so that one step back leaves the search.
     const typed = before.q !== '' && filters.q !== '' && before.q !== filters.q;
     this.#context.router.go({ view, filters, drift: null }, { replace: typed });
   }
@@ -130,7 +130,7 @@ export class ListView {
 
   /** Loads the visible rows again and keeps the position. */
   async refresh() {
-    // A pending response may be older than the change.
+    // A response that is still pending may be older than the change.
     await this.#loading;
     if (this.#shown === '') return;
     if (this.#window.stalled) {
@@ -333,7 +333,7 @@ export class ListView {
    * @param {Drift} drift
    */
   hear(drift) {
-    // A pending first page may be older.
+    // A first page that is still loading may be older than the change.
     if (this.#heard.size === 0) setTimeout(() => void this.#loading.then(() => this.#takeIn()), 100);
     this.#heard.set(drift.id, drift);
   }
@@ -372,12 +372,12 @@ export class ListView {
   }
 
   /**
-   * Decreases the count at once. The count of the server follows.
-   * @param {Drift} before the row as it was
+   * Decreases the count at once. The server's count replaces it later.
+   * @param {Drift} before the row before the change
    */
   #countOut(before) {
     if (this.#counted === null || !this.#filter.status.includes(before.status)) return;
-    // A pending count may be older.
+    // A count that is still loading may be older than the change.
     this.#numbers.abort();
     this.#showTotal(Math.max(this.#counted - 1, 0));
   }
@@ -413,15 +413,15 @@ export class ListView {
   /** @param {Drift} drift */
   #isNew(drift) {
     if (!matches(drift, this.#filter)) return false;
-    // It has just entered the list, even if the clock of its writer is wrong.
+    // A recent change is new, even if its time is before that of the first row because a clock is wrong.
     if ((this.#route.view === 'history' || drift.revision === 1) && Date.now() - this.#time(drift) < LATEST) return true;
     const newest = this.#window.pages[0]?.rows?.[0];
-    // If the top is not loaded, only the age distinguishes new rows from old ones.
+    // If the first page is not loaded, only the age distinguishes new rows from old ones.
     return newest === undefined ? this.#window.pages[0]?.rows?.length === 0 || Date.now() - this.#time(drift) < 60_000 : this.#time(drift) >= this.#time(newest);
   }
 
   /**
-   * Whether all of these drifts belong to the first page.
+   * Returns whether all of these drifts belong to the first page.
    * @param {Drift[]} drifts
    * @param {Drift[]} rows
    */
@@ -479,7 +479,7 @@ export class ListView {
     link.closest('.row')?.scrollIntoView({ block: 'nearest' });
   }
 
-  /** The drift whose row has the focus. */
+  /** Returns the drift whose row has the focus. */
   get focused() {
     const id = document.activeElement?.closest('[data-drift-id]')?.getAttribute('data-drift-id');
     return id ? (this.#window.find(id)?.row ?? null) : null;

@@ -9,9 +9,9 @@ import { DRIFT_CHANGED } from './queries.js';
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
-/** The server sends data every few seconds. After this time without data the connection is considered dead. */
+/** Milliseconds without data after which the connection is closed. The server sends data every few seconds. */
 const SILENCE = 40_000;
-/** A browser allows six connections to a server, so hidden tabs close theirs. */
+/** Milliseconds after which a hidden tab disconnects, because a browser allows six connections to a server. */
 const HIDDEN = 60_000;
 const STATUSES = ['OPEN', 'ACCEPTED', 'REVERTED', 'STALE'];
 
@@ -19,9 +19,9 @@ export class Live extends EventTarget {
   /** @type {LiveState} */
   state = 'off';
   #api;
-  /** What `stop` ends. */
+  /** Ends the subscription with all its connections. */
   #run = new AbortController();
-  /** One connection of it. */
+  /** Ends the current connection. */
   #attempt = new AbortController();
   /** Ends the pause between two connections. */
   #wake = () => {};
@@ -113,7 +113,7 @@ export class Live extends EventTarget {
             heard();
             opened();
             this.#say('live');
-            // Only now: later changes arrive as events, and earlier ones are in the responses.
+            // Views load their data only now: later changes arrive as events, and the data contains earlier changes.
             this.dispatchEvent(new Event('open'));
           },
           next: (data) => this.dispatchEvent(new CustomEvent('drift', { detail: data.driftChanged })),

@@ -1,4 +1,4 @@
-// The page: creates and connects its parts.
+// Creates and connects the parts of the page.
 
 import { AcceptDialog } from './accept.js';
 import { Api, ApiError, askAs, explain } from './api.js';
@@ -17,7 +17,7 @@ import { SignIn } from './signin.js';
 /** @import { Context, Drift, View } from './types.js' */
 
 const session = new Session();
-// First, before anything else can fail.
+// Done first, so that the token leaves the address even if later code fails.
 let tokenFromLink = session.takeTokenFromAddress();
 
 const router = new Router();
@@ -99,7 +99,7 @@ function closeDetail() {
   router.go({ drift: null });
 }
 
-/** Reports unknown filters in a link, so that they do not seem to match everything or nothing. */
+/** Reports parameters of the address that are not valid, because they do not filter the list. */
 function showUnreadParameters() {
   const names = unreadParameters(location.search).map((name) => `“${visibleLine(name)}”`);
   unread.hidden = names.length === 0;
@@ -142,7 +142,7 @@ function acceptFocused() {
   if (drift !== null && drift.status === 'OPEN' && session.canDecide) dialog.open(drift);
 }
 
-// Links within the page change what it shows and load nothing.
+// Links within the page change the view without loading a new page.
 document.addEventListener('click', (event) => {
   const link = event.target instanceof Element ? event.target.closest('a[data-route]') : null;
   if (!(link instanceof HTMLAnchorElement) || event.defaultPrevented) return;
@@ -216,7 +216,7 @@ session.addEventListener('expiring', () => {
     h('p', { testid: 'expiring' }, `Your session ends in ${plural(minutes, 'minute')}. `, h('button', { type: 'button', text: 'Sign in again', on: { click: () => session.end('Sign in with a new token. You return to the same page.') } })),
   );
 });
-// The clock of this machine may be wrong, so the server decides.
+// The clock of this machine may be wrong, so the server decides whether the token is still valid.
 session.addEventListener('expired', () => {
   banner.replaceChildren();
   void api.ask(VIEWER).catch((error) => report(error));
@@ -270,7 +270,7 @@ async function begin() {
 }
 
 /**
- * Why the server rejects the token of a link.
+ * Explains why the server rejects the token of a link.
  * @param {string} token
  */
 function linkProblem(token) {

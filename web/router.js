@@ -1,4 +1,5 @@
-// The address of the page. It contains everything that a user may want to share or bookmark, and never the token.
+// The address of the page. It contains the view, the filters and the drift, so that users can share or bookmark them.
+// It never contains the token.
 
 /** @import { DriftFilterInput, DriftStatus, Filters, Route, View } from './types.js' */
 
@@ -33,7 +34,7 @@ export function parseRoute(search) {
 }
 
 /**
- * Names of the parameters of an address that have no effect: unknown names, unknown values, and repeated names.
+ * Returns the names of parameters that have no effect: unknown names, unknown values, and repeated names.
  * @param {string} search
  */
 export function unreadParameters(search) {
@@ -80,7 +81,7 @@ export function filterInput({ view, filters }) {
 }
 
 /**
- * Whether a drift matches a filter, by the rules of the server.
+ * Returns whether a drift matches a filter, by the rules of the server.
  * @param {import('./types.js').Drift} drift
  * @param {DriftFilterInput} filter
  */

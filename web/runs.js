@@ -9,8 +9,9 @@ import { DETECT, RUNS, RUN_BY_ID, SCHEDULES, SYNC } from './queries.js';
 /** @import { Context, JobName, JobRun, JobSchedule, Json } from './types.js' */
 
 const PAGE = 25;
-/** Time between two requests for an active run, and for the list. */
+/** Interval in milliseconds between two requests while a run is active. */
 const POLL = 1500;
+/** Interval in milliseconds between two requests while no run is active. */
 const REFRESH = 15_000;
 
 /** @type {{ [name: string]: string }} */
@@ -28,7 +29,7 @@ const COUNTS = {
   settling: 'settling',
   moved: 'left to the next sweep',
 };
-/** Counts that are shown even if they are zero. */
+/** Names of the counts that are shown even if they are zero. */
 const ALWAYS = ['resources', 'fieldsCompared', 'opened', 'changed'];
 
 export class RunsView {

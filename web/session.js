@@ -1,13 +1,13 @@
-// The session of the signed-in user. The token is stored in this tab only, in sessionStorage under the key that the
-// GraphiQL page uses too. It is in no address or cookie, and is sent only to the API of this server.
+// The session of the signed-in user. The token is stored in sessionStorage, for this tab only, under the key that the
+// GraphiQL page uses too. It is in no address and no cookie, and it is sent only to the API of this server.
 
 /** @import { Viewer } from './types.js' */
 
 const TOKEN_KEY = 'drift-inbox:token';
 const MINUTE = 60_000;
-/** How long before its end a session warns the user. */
+/** How long before the end of a session the user is warned, in milliseconds. */
 const WARNING = 5 * MINUTE;
-/** Maximum delay of setTimeout. */
+/** Maximum delay of setTimeout in milliseconds. */
 const LONGEST_TIMER = 2_147_483_647;
 
 export class Session extends EventTarget {
@@ -23,7 +23,7 @@ export class Session extends EventTarget {
     try {
       return sessionStorage.getItem(TOKEN_KEY) ?? this.#kept;
     } catch {
-      // Without browser storage the token is kept in a variable.
+      // The browser has no storage, so the token is kept in a variable.
       return this.#kept;
     }
   }
@@ -35,12 +35,12 @@ export class Session extends EventTarget {
       if (token === null) sessionStorage.removeItem(TOKEN_KEY);
       else sessionStorage.setItem(TOKEN_KEY, token);
     } catch {
-      // The variable keeps it.
+      // The browser has no storage. The variable has the token.
     }
   }
 
   /**
-   * Removes `#token=...` from the address, so that it is in no bookmark, history entry or screenshot.
+   * Takes the token from `#token=...` and removes it from the address, bookmarks and history entries.
    * @returns {boolean} whether the address had a token
    */
   takeTokenFromAddress() {
@@ -79,12 +79,12 @@ export class Session extends EventTarget {
     this.dispatchEvent(new CustomEvent('end', { detail: why ?? null }));
   }
 
-  /** The expiry time in the token; null if it cannot be read. */
+  /** Returns the expiry time of the token; null if it cannot be read. */
   get expiresAt() {
     return this.token === null ? null : expiryOf(this.token);
   }
 
-  // Only a warning: this clock may be wrong, and the server decides whether a token is valid.
+  // Only warns the user: this clock may be wrong, and the server decides whether a token is valid.
   #watchExpiry() {
     clearTimeout(this.#timer);
     const expiresAt = this.expiresAt;
@@ -101,7 +101,7 @@ export class Session extends EventTarget {
 }
 
 /**
- * The token in a pasted text.
+ * Returns the token in a pasted text, which may also be a link or a header.
  * @param {string} text
  */
 export function cleanToken(text) {

@@ -1,4 +1,4 @@
-// Reads server-sent events from a stream, as the HTML standard says.
+// Parses a stream of server-sent events as defined by the HTML standard.
 
 /**
  * @typedef {{ event: string, data: string }} ServerEvent
@@ -12,13 +12,13 @@ export class EventParser {
 
   /**
    * @param {string} chunk
-   * @returns {ServerEvent[]} what is complete by now
+   * @returns {ServerEvent[]} the events that are complete after this chunk
    */
   push(chunk) {
     /** @type {ServerEvent[]} */
     const events = [];
     const text = this.#rest + chunk;
-    // A carriage return at the end may be half of a line end.
+    // A carriage return at the end may be the first half of a line end.
     const lines = text.split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
@@ -44,7 +44,7 @@ export class EventParser {
 
   #dispatch() {
     const event = { event: this.#event || 'message', data: this.#data.join('\n') };
-    // Unlike a browser, which drops events without data: `complete` may have none.
+    // Browsers drop events without data, but `complete` may have none.
     const something = this.#event !== '' || this.#data.length > 0;
     this.#event = '';
     this.#data = [];

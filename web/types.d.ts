@@ -179,7 +179,7 @@ export interface Filters {
   region: string;
   field: string;
   type: '' | DriftKind;
-  /** Empty means all that the view shows. */
+  /** Empty selects all statuses of the view. */
   status: '' | DriftStatus;
   q: string;
 }
@@ -199,15 +199,15 @@ export interface DriftFilterInput {
   search?: string;
 }
 
-/** What the parts of the page share. */
+/** The objects and callbacks that the parts of the page share. */
 export interface Context {
   api: import('./api.js').Api;
   router: import('./router.js').Router;
   session: import('./session.js').Session;
-  /** Asks whether to accept a drift as it is shown. */
+  /** Opens the dialog that confirms an accept. */
   accept(drift: Drift): void;
-  /** Tells all parts what a drift is now. */
+  /** Passes a changed drift to all parts of the page. */
   changed(drift: Drift): void;
-  /** How many drifts are open. */
+  /** Reports the number of open drifts. */
   counted(open: number): void;
 }

@@ -1,4 +1,4 @@
-// Shows values and what differs between them.
+// Creates the elements that show values and their differences.
 
 import { ExactNumber, isMap, printJson } from './json.js';
 import { grouped, inlineDiff, isUnset, summary } from './changes.js';
@@ -9,15 +9,15 @@ import { inLine, plural, visible, visibleLine } from './format.js';
 /** @typedef {Pick<Drift, 'kind' | 'expected' | 'actual' | 'changes' | 'changesTruncated'>} Difference */
 /** @typedef {ChangedLine | { op: 'same', text: string }} Line */
 
-/** Changes, and members of a set, that a row of the list shows. */
+/** Maximum number of changes, and of members of a set, in a row of the list. */
 const IN_A_ROW = 3;
-/** Characters of one value in a row: the rest is a click away. */
+/** Maximum number of characters of a value in a row of the list. The detail view shows all. */
 const SHORT = 160;
-/** Unchanged lines around a change of a text. */
+/** Number of unchanged lines that are shown before and after a changed line. */
 const CONTEXT = 3;
-/** What the whole difference shows of each: the values themselves stand below it. */
+/** Maximum number of members or lines in a full difference. The full values are shown below it. */
 const MOST_SHOWN = 500;
-/** Texts that read like a number, a word of JSON, or have an end that cannot be seen. */
+/** Texts that look like a number, a JSON keyword or an unset value, or that start or end with white space. */
 const LOOKS_OTHER = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|unset)$|^\s|\s$/i;
 
 /** @param {string} text */
@@ -37,8 +37,9 @@ function valueElement(value, role, brief) {
 }
 
 /**
+ * Shows a difference in one or two lines.
  * @param {Difference} drift
- * @returns {HTMLElement} in a line or two
+ * @returns {HTMLElement}
  */
 export function briefDifference(drift) {
   if (drift.kind === 'MISSING') {
@@ -63,7 +64,7 @@ export function briefDifference(drift) {
 
 /**
  * @param {Change} change
- * @param {Difference | null} whole the drift, if everything is to be shown
+ * @param {Difference | null} whole the drift for a full difference; null for a brief one
  * @returns {(HTMLElement | string | false)[]}
  */
 function parts(change, whole) {
@@ -144,7 +145,7 @@ function setParts({ added, removed }, brief) {
 }
 
 /**
- * The whole difference.
+ * Shows a difference in full.
  * @param {Difference} drift
  */
 export function fullDifference(drift) {
@@ -162,7 +163,7 @@ export function fullDifference(drift) {
 }
 
 /**
- * The changed lines between the lines that are the same, where the texts are at hand.
+ * Returns the changed lines and, if the drift contains the full texts, the unchanged lines between them.
  * @param {ChangedText} change
  * @param {Difference} drift
  * @returns {Line[]}
@@ -212,24 +213,24 @@ function textElement(lines) {
 }
 
 /**
- * A value in full, exactly.
+ * Shows a value in full.
  * @param {Json} value
  * @param {string} label
  */
 export function wholeValue(value, label) {
   const simple = value === null || typeof value !== 'object' || value instanceof ExactNumber;
-  // A text that could be taken for something else is quoted.
+  // A text that could be mistaken for another value is quoted.
   const text = simple && typeof value === 'string' && !LOOKS_OTHER.test(value) ? value : printJson(value);
   return h(
     'pre',
-    // Scrolls where it is long, and then has to be reachable by keyboard.
+    // A long value scrolls, so the element must be reachable by keyboard.
     { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': label },
     isUnset(value) ? h('span', { class: 'unset', text: value === null ? 'unset' : `unset (${printJson(value)})` }) : visible(text),
   );
 }
 
 /**
- * The fields of a spec, one a line.
+ * Shows the fields of a spec, one per line.
  * @param {Json} spec
  */
 export function specFields(spec) {

@@ -15,12 +15,13 @@
  * }} ListPage
  */
 
-/** Rows of a page, and the maximum number of loaded pages. */
+/** Number of rows of a page. */
 export const PAGE_SIZE = 100;
+/** Maximum number of loaded pages. */
 const MOST_PAGES = 5;
 /** Maximum number of rows of a page that is loaded again. */
 const REFETCHED = 200;
-/** How far beyond the screen pages are loaded, in pixels. */
+/** Pages within this distance of the screen are loaded, in pixels. */
 const MARGIN = 1200;
 
 /** @template {{ id: string }} Row */

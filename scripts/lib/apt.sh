@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # Installs Debian packages that the tests need. Source this file, then:
 #
-#   apt_install PACKAGE...    installs them without asking anything, or says why it cannot
+#   apt_install PACKAGE...    installs them without prompts, or prints why it cannot
 
 apt_fail() {
   printf 'apt.sh: %s\n' "$*" >&2
   return 1
 }
 
-# as_root COMMAND...: runs it as root, or says that it could not.
+# as_root COMMAND...: runs the command as root, or prints why it cannot.
 as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034
-# A throwaway PostgreSQL server, for tests. Source this file, then:
+# A temporary PostgreSQL server for tests. Source this file, then:
 #
 #   pg_find     finds the server's programs, installing them when there are none; sets PG_PROGRAMS
-#   pg_start    starts a server in a folder of its own; sets PG_URL
-#   pg_stop     stops it and deletes the folder; safe to call at any time, more than once
+#   pg_start    starts a server in a temporary folder; sets PG_URL
+#   pg_stop     stops the server and deletes the folder; may be called at any time and repeatedly
 #
 # The caller calls pg_stop from its EXIT trap. Settings read: PG_BIN, the folder of initdb and postgres.
 
@@ -20,7 +20,7 @@ pg_fail() {
   return 1
 }
 
-# Prints the first folder that has both programs. A postgres without initdb is not a server installation.
+# Prints the first folder that has initdb, postgres and pg_ctl.
 pg_look() {
   local folder program
   if [ -n "${PG_BIN:-}" ]; then
@@ -68,7 +68,7 @@ pg_find() {
   PG_PROGRAMS=$(pg_look) || pg_fail 'PostgreSQL was installed, but its initdb is nowhere to be found'
 }
 
-# pg_run COMMAND...: runs it in the server's folder, as the account that owns the server.
+# pg_run COMMAND...: runs the command in the server's folder, as the account that owns the server.
 pg_run() {
   (cd "$PG_FOLDER" && exec env HOME="$PG_FOLDER" LC_ALL=C ${PG_AS[@]+"${PG_AS[@]}"} "$@")
 }
@@ -128,7 +128,7 @@ full_page_writes = off
 max_connections = 200
 shared_buffers = 64MB
 CONF
-    # pg_ctl starts the server in a session of its own, so that a Ctrl-C for the caller does not reach it.
+    # pg_ctl starts the server in a separate session, so that a Ctrl-C for the caller does not stop it.
     if pg_run "$PG_PROGRAMS/pg_ctl" start -D "$data" -w -t 60 -s -l "$log" >/dev/null 2>&1 </dev/null; then
       PG_URL="postgres://postgres@127.0.0.1:$port/postgres"
       return 0

@@ -84,7 +84,7 @@ async function answer(response) {
 }
 
 /**
- * The results of a subscription, until the reader stops.
+ * Yields the results of a subscription until the reader stops.
  * @param {Parameters} parameters
  * @param {Options | undefined} options
  */
@@ -188,7 +188,7 @@ function begin() {
   }
 }
 
-// At once: the token must not stay in the address while other scripts load.
+// Done immediately: the token must not stay in the address while other scripts load.
 session.takeTokenFromAddress();
 document.addEventListener('DOMContentLoaded', begin);
 setTimeout(() => {

@@ -1,8 +1,8 @@
 // The storage of GraphiQL's tabs and history: the browser's local storage, without tokens.
 //
-// GraphiQL writes the headers of every history entry there, whatever shouldPersistHeaders says, and with them a token
-// typed into the headers editor. All headers are dropped here, and whole values that look as if they held a token
-// elsewhere.
+// GraphiQL stores the headers of every history entry, even if shouldPersistHeaders is false. They may contain a token
+// that was typed into the headers editor. This storage drops all headers, and rejects a value that seems to contain a
+// token elsewhere.
 
 /**
  * @param {unknown} value
@@ -23,16 +23,16 @@ function stripped(text) {
     const value = JSON.parse(text);
     return value !== null && typeof value === 'object' ? JSON.stringify(withoutHeaders(value)) : text;
   } catch {
-    // Not JSON: the name of an operation or a theme, a size.
+    // Not JSON, but the name of an operation or theme, or a size.
     return text;
   }
 }
 
 /**
- * The part of a text that may be stored; null if none.
+ * Returns the part of a text that may be stored; null if there is none.
  * @param {string} key
  * @param {string} text
- * @param {string | null} token the one in use, if any
+ * @param {string | null} token the token of the session
  */
 export function storable(key, text, token) {
   if (/headers$/i.test(key)) return null;
@@ -43,7 +43,7 @@ export function storable(key, text, token) {
 }
 
 /**
- * @param {() => string | null} token gives the one in use
+ * @param {() => string | null} token returns the token of the session
  * @returns {Storage | null} null if the browser has no storage
  */
 export function storageWithoutTokens(token) {
@@ -62,7 +62,7 @@ export function storageWithoutTokens(token) {
     key: (index) => local.key(index),
     getItem: (key) => local.getItem(key),
     setItem(key, text) {
-      // If a text may not be stored, the previous one stays: GraphiQL's keys stay consistent with each other.
+      // If a text may not be stored, the previous text stays, so that GraphiQL's keys remain consistent.
       const kept = storable(key, text, token());
       if (kept !== null) local.setItem(key, kept);
     },
