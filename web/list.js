@@ -35,7 +35,7 @@ export class ListView {
   #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
   #pages = h('div', { class: 'pages', testid: 'list', tabindex: '-1' });
   #foot = h('div', { class: 'list-foot' });
-  /** The element of each row. A changed row is a new object and gets a new element. @type {WeakMap<Drift, HTMLElement>} */
+  /** The element of each row. A changed row is a new object with a new element. @type {WeakMap<Drift, HTMLElement>} */
   #elements = new WeakMap();
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #leaving = new Map();

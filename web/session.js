@@ -40,7 +40,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Takes the token from `#token=...` and removes it from the address, bookmarks and history entries.
+   * Removes `#token=...` from the address, so that no bookmark, history entry or screenshot contains the token.
    * @returns {boolean} whether the address had a token
    */
   takeTokenFromAddress() {

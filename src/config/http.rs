@@ -9,7 +9,7 @@ use super::limits::LimitArgs;
 use super::parsers::switch;
 use crate::graphql::limits::ApiLimits;
 
-/// Where to listen, and what to serve.
+/// Settings of the HTTP server and its API.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "HTTP server")]
 pub(crate) struct HttpArgs {

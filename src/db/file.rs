@@ -20,7 +20,7 @@ type Identity = (u64, u64);
 #[derive(Debug)]
 pub(super) struct SqliteFile {
     path: PathBuf,
-    /// The file and its write-ahead log, if there is one, each with its identity when it was opened.
+    /// Paths of the file and its write-ahead log, each with its identity when it was opened.
     opened: Vec<(PathBuf, Identity)>,
     /// Connection that keeps the log in place: SQLite deletes the log when the last connection closes.
     anchor: Mutex<Option<SqliteConnection>>,
