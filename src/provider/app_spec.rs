@@ -128,19 +128,19 @@ pub(crate) fn app_spec(spec: &Map<String, Value>) -> Value {
     Value::Object(app_object("", spec, 0))
 }
 
-fn app_object(place: &str, object: &Map<String, Value>, level: usize) -> Map<String, Value> {
+fn app_object(parent_field: &str, object: &Map<String, Value>, level: usize) -> Map<String, Value> {
     let mut kept: Map<String, Value> = object
         .iter()
-        .filter(|(field, _)| may_keep(place, field))
+        .filter(|(field, _)| may_keep(parent_field, field))
         .filter_map(|(field, value)| Some((field.clone(), app_value(field, value, level + 1)?)))
         .collect();
-    fill_in(place, &mut kept);
+    add_defaults(parent_field, &mut kept);
     kept
 }
 
 /// Adds the defaults of the API, which a response or a Terraform state may omit.
-fn fill_in(place: &str, object: &mut Map<String, Value>) {
-    let (field, default) = match place {
+fn add_defaults(parent_field: &str, object: &mut Map<String, Value>) {
+    let (field, default) = match parent_field {
         "envs" => ("scope", Value::from("RUN_AND_BUILD_TIME")),
         "image" if !object.contains_key("digest") => ("tag", "latest".into()),
         // The autoscaler sets the count.
@@ -164,8 +164,8 @@ fn is_default(field: &str, text: &str) -> bool {
     )
 }
 
-fn may_keep(place: &str, field: &str) -> bool {
-    match place {
+fn may_keep(parent_field: &str, field: &str) -> bool {
+    match parent_field {
         "envs" => matches!(field, "key" | "scope" | "type"),
         "log_destinations" => field == "name",
         "alerts" => matches!(field, "rule" | "disabled" | "operator" | "value" | "window"),

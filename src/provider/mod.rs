@@ -58,7 +58,7 @@ pub enum Presence {
     /// The provider confirmed that the resource does not exist.
     Gone,
     /// The resource exists and has this state.
-    There(Box<ListedResource>),
+    Exists(Box<ListedResource>),
     /// The provider gave no answer, for this reason. The text does not name the resource.
     Unknown(String),
 }

@@ -61,7 +61,7 @@ pub(in crate::provider) enum Projects {
 }
 
 /// Returns a row with the default traits.
-const fn plain(name: &'static str) -> Kind {
+const fn default_row(name: &'static str) -> Kind {
     Kind {
         name,
         rules: KindTraits::PLAIN,
@@ -78,7 +78,7 @@ const fn in_project(name: &'static str, urn_types: &'static [&'static str]) -> K
     Kind {
         projects: Projects::Always,
         urn_types,
-        ..plain(name)
+        ..default_row(name)
     }
 }
 
@@ -136,17 +136,17 @@ pub const KINDS: [Kind; 20] = [
             is_owned: |firewall| firewall.attrs.get("rules").is_none_or(is_unset),
             ..never_settling()
         },
-        ..plain("database_firewall")
+        ..default_row("database_firewall")
     },
     Kind {
         rules: never_settling(),
-        ..plain("firewall")
+        ..default_row("firewall")
     },
     Kind {
         rules: owned_if(|vpc| flag(vpc, "default") || is_default_network(vpc)),
         projects: Projects::Maybe,
         urn_types: &["vpc"],
-        ..plain("vpc")
+        ..default_row("vpc")
     },
     Kind {
         rules: never_settling(),
@@ -158,41 +158,41 @@ pub const KINDS: [Kind; 20] = [
             is_owned: |record| text(record, "type") == "SOA" || is_given_name_server(record),
             ..never_settling()
         },
-        ..plain("domain_record")
+        ..default_row("domain_record")
     },
     Kind {
         rules: volatile(cluster_version),
         ..in_project("kubernetes_cluster", &["kubernetes"])
     },
-    plain("kubernetes_node_pool"),
+    default_row("kubernetes_node_pool"),
     Kind {
         declared_elsewhere: &[PROJECT_ID, "droplet_id"],
         // Reserved IPs were called floating IPs before.
         ..in_project("reserved_ip", &["reservedip", "floatingip"])
     },
     in_project("app", &["app"]),
-    plain("certificate"),
-    plain("cdn_endpoint"),
+    default_row("certificate"),
+    default_row("cdn_endpoint"),
     Kind {
         rules: owned_if(|project| flag(project, "is_default")),
-        ..plain("project")
+        ..default_row("project")
     },
     Kind {
         rules: owned_if(is_backup),
-        ..plain("snapshot")
+        ..default_row("snapshot")
     },
     Kind {
         rules: owned_if(is_backup),
-        ..plain("image")
+        ..default_row("image")
     },
-    plain("registry"),
-    plain("uptime_check"),
+    default_row("registry"),
+    default_row("uptime_check"),
 ];
 
 /// Returns the row of a kind, or default traits for an unknown kind.
 pub(in crate::provider) fn kind(name: &str) -> Kind {
     let row = KINDS.iter().find(|kind| kind.name == name);
-    row.copied().unwrap_or(plain(""))
+    row.copied().unwrap_or(default_row(""))
 }
 
 /// Returns the traits that the domain rules use for a kind of a provider.

@@ -64,7 +64,7 @@ struct Import<'i> {
     source: String,
     declared: Declared,
     /// Kind and id of every desired or held resource of the state.
-    here: BTreeSet<Key>,
+    present: BTreeSet<Key>,
     take_over: bool,
     dry_run: bool,
     now: DateTime<Utc>,
@@ -93,7 +93,7 @@ pub async fn import_state(
         actor,
         source: format!("{SOURCE_TERRAFORM}{lineage}"),
         declared,
-        here: here(state),
+        present: keys_of(state),
         serial: state.serial,
         take_over: options.take_over,
         dry_run: options.dry_run,
@@ -166,7 +166,7 @@ const ANOTHER_STATE: &str = "If this file is the state of another environment wi
  each import of this state: --lineage NAME (in the API: lineage)";
 
 /// Returns kind and id of every desired or held resource of a state.
-fn here(state: &State) -> BTreeSet<Key> {
+fn keys_of(state: &State) -> BTreeSet<Key> {
     let wanted = state.desired.iter().map(rows::key);
     let held = state
         .held
@@ -177,7 +177,7 @@ fn here(state: &State) -> BTreeSet<Key> {
 
 /// Checks the state as a whole and records its serial. Returns the resources that left it.
 async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOptions) -> Result<Vec<Uuid>> {
-    let here = |kind: &str, id: &str| import.here.contains(&(kind.to_owned(), id.to_owned()));
+    let is_present = |kind: &str, id: &str| import.present.contains(&(kind.to_owned(), id.to_owned()));
     db.write_txn(|txn| async move {
         note_version_in_txn(&txn, import).await?;
         let owned = owned(&*txn, &import.source).await?;
@@ -186,7 +186,7 @@ async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOpti
             .into_iter()
             .filter(|(_, kind, id)| {
                 // An instance without a known id may be any resource of its kind.
-                !here(kind, id) && !here(kind, "")
+                !is_present(kind, id) && !is_present(kind, "")
             })
             .map(|(resource, ..)| resource)
             .collect();

@@ -33,7 +33,7 @@ async fn a_sync_ends_although_429_never_stops() {
 #[tokio::test]
 async fn a_429_is_waited_out_for_the_time_that_the_answer_names() {
     let patient = Limits {
-        wait_out: Duration::from_secs(30),
+        max_rate_limit_wait: Duration::from_secs(30),
         ..limits()
     };
     let account = account_with(patient).await;

@@ -73,7 +73,7 @@ async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
     ])
     .await;
     let hidden = Box::new(droplet("hidden").size("s-8vcpu-16gb").resource);
-    t.cloud.hides("droplet", "hidden", Presence::There(hidden));
+    t.cloud.hides("droplet", "hidden", Presence::Exists(hidden));
     t.cloud.set([droplet("unclear"), Listed::new("volume", "other")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded));

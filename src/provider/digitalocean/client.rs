@@ -15,11 +15,11 @@ use crate::clock::Clock;
 /// Maximum size of an error body, in bytes. A larger body is ignored.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 /// Maximum length of external text in an error message, in characters.
-const SHOWN_BYTES: usize = 60;
+const MAX_EXTERNAL_TEXT: usize = 60;
 
 /// Why a request failed. The text contains neither the token nor any part of the body except the error id of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum RequestError {
     /// 401: the token is bad or was revoked.
     Unauthorized,
     /// 403: the token lacks a scope.
@@ -32,11 +32,11 @@ pub(super) enum Fault {
 
 /// Why one attempt failed.
 #[derive(Debug)]
-enum Failure {
+enum AttemptError {
     /// A retry would fail too.
-    Final(Fault),
+    Final(RequestError),
     /// A retry may succeed soon.
-    Passing(String),
+    Transient(String),
     /// A gateway cannot reach the API (502, 503, 504). It may take longer until a retry succeeds.
     Gateway(String),
     /// 429: the next attempt must wait this long.
@@ -83,13 +83,13 @@ impl Client {
         path: &[&str],
         query: &[(&str, &str)],
         until: Instant,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Value, RequestError> {
         self.get_with(path, query, until, RetryBudget::new(&self.limits))
             .await
     }
 
     /// Sends the first request of a run, which is retried for longer while a gateway cannot reach the API.
-    pub(super) async fn get_first(&self, path: &[&str], until: Instant) -> Result<Value, Fault> {
+    pub(super) async fn get_first(&self, path: &[&str], until: Instant) -> Result<Value, RequestError> {
         self.get_with(path, &[], until, RetryBudget::of_first_request(&self.limits))
             .await
     }
@@ -100,29 +100,32 @@ impl Client {
         query: &[(&str, &str)],
         until: Instant,
         budget: RetryBudget,
-    ) -> Result<Value, Fault> {
+    ) -> Result<Value, RequestError> {
         let url = self.api.join(path.iter().copied(), query);
-        let patient = tokio::time::timeout_at(until, self.within_budget(&url, &budget));
-        patient.await.unwrap_or_else(|_| {
+        let answer = tokio::time::timeout_at(until, self.send(&url, &budget));
+        answer.await.unwrap_or_else(|_| {
             let why = "the time limit of all requests together was reached before a response arrived";
-            Err(Fault::Failed(why.to_owned()))
+            Err(RequestError::Failed(why.to_owned()))
         })
     }
 
-    /// Sends a request with retries. Waiting because of a 429 is limited by `wait_out`, not by the retry budget.
-    async fn within_budget(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Fault> {
+    /// Sends a request with retries. Waiting because of a 429 is limited by `max_rate_limit_wait`, not by the retry
+    /// budget.
+    async fn send(&self, url: &Url, budget: &RetryBudget) -> Result<Value, RequestError> {
         let mut waited = Duration::ZERO;
         loop {
             let wait = match self.with_retries(url, budget).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::Final(fault)) => return Err(fault),
-                Err(Failure::Passing(why) | Failure::Gateway(why)) => return Err(Fault::Failed(why)),
-                Err(Failure::Limited(wait)) => wait.max(self.limits.first_pause),
+                Err(AttemptError::Final(error)) => return Err(error),
+                Err(AttemptError::Transient(why) | AttemptError::Gateway(why)) => {
+                    return Err(RequestError::Failed(why));
+                }
+                Err(AttemptError::Limited(wait)) => wait.max(self.limits.first_pause),
             };
             waited += wait;
-            if waited > self.limits.wait_out {
+            if waited > self.limits.max_rate_limit_wait {
                 let seconds = wait.as_secs();
-                return Err(Fault::Failed(format!(
+                return Err(RequestError::Failed(format!(
                     "the rate limit is exhausted (429) for at least another {seconds} s"
                 )));
             }
@@ -131,15 +134,15 @@ impl Client {
         }
     }
 
-    async fn with_retries(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Failure> {
+    async fn with_retries(&self, url: &Url, budget: &RetryBudget) -> Result<Value, AttemptError> {
         let policy = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(self.limits.first_pause)
             .with_max_delay(self.limits.longest_pause)
             .without_max_times();
-        (|| self.once(url, budget))
+        (|| self.attempt(url, budget))
             .retry(policy)
-            .when(|failure| matches!(failure, Failure::Passing(_) | Failure::Gateway(_)))
+            .when(|failure| matches!(failure, AttemptError::Transient(_) | AttemptError::Gateway(_)))
             .adjust(|_, pause| budget.pause(pause?))
             .notify(|failure, pause| {
                 tracing::info!(
@@ -152,33 +155,38 @@ impl Client {
             .await
     }
 
-    async fn once(&self, url: &Url, budget: &RetryBudget) -> Result<Value, Failure> {
-        let stopping = || Failure::Final(Fault::Failed("the server is stopping".to_owned()));
+    async fn attempt(&self, url: &Url, budget: &RetryBudget) -> Result<Value, AttemptError> {
+        let stopping = || AttemptError::Final(RequestError::Failed("the server is stopping".to_owned()));
         let _turn = self.pace.turn().await.ok_or_else(stopping)?;
         // Another request may have received a 429 while this one waited for its turn.
         if let Some(wait) = self.pace.held() {
-            return Err(Failure::Limited(wait));
+            return Err(AttemptError::Limited(wait));
         }
-        let (started, limit) = (Instant::now(), budget.try_timeout());
-        let tried = tokio::time::timeout(limit, self.ask(url)).await;
-        let tried = tried.unwrap_or_else(|_| Err(Failure::Passing(budget.timeout_reason(limit))));
-        match &tried {
-            Err(Failure::Passing(why)) => budget.note_failure(why),
-            Err(Failure::Gateway(why)) => {
+        let (started, limit) = (Instant::now(), budget.attempt_timeout());
+        let result = tokio::time::timeout(limit, self.send_get(url)).await;
+        let result = result.unwrap_or_else(|_| Err(AttemptError::Transient(budget.timeout_reason(limit))));
+        match &result {
+            Err(AttemptError::Transient(why)) => budget.note_failure(why),
+            Err(AttemptError::Gateway(why)) => {
                 budget.note_failure(why);
                 budget.note_gateway_error();
             }
             _ => {}
         }
         // A 429 does not count as an attempt.
-        if !matches!(tried, Err(Failure::Limited(_))) {
+        if !matches!(result, Err(AttemptError::Limited(_))) {
             budget.spend(started.elapsed());
         }
-        tried
+        result
     }
 
-    async fn ask(&self, url: &Url) -> Result<Value, Failure> {
-        let response = self.http.get(url.clone()).send().await.map_err(broken)?;
+    async fn send_get(&self, url: &Url) -> Result<Value, AttemptError> {
+        let response = self
+            .http
+            .get(url.clone())
+            .send()
+            .await
+            .map_err(connection_error)?;
         let status = response.status();
         tracing::debug!(
             path = url.path(),
@@ -186,23 +194,24 @@ impl Client {
             "response from DigitalOcean"
         );
         if status == StatusCode::OK {
-            let body = read(response, self.limits.body_bytes).await?;
-            return serde_json::from_slice(&body)
-                .map_err(|_| Failure::Passing("the response is not JSON, or is incomplete".to_owned()));
+            let body = read_body(response, self.limits.body_bytes).await?;
+            return serde_json::from_slice(&body).map_err(|_| {
+                AttemptError::Transient("the response is not JSON, or is incomplete".to_owned())
+            });
         }
-        Err(self.refused(response).await)
+        Err(self.error_of(response).await)
     }
 
-    async fn refused(&self, response: Response) -> Failure {
+    async fn error_of(&self, response: Response) -> AttemptError {
         let status = response.status();
         match status {
-            StatusCode::UNAUTHORIZED => return Failure::Final(Fault::Unauthorized),
-            StatusCode::FORBIDDEN => return Failure::Final(Fault::Forbidden),
-            StatusCode::NOT_FOUND => return Failure::Final(Fault::NotFound),
+            StatusCode::UNAUTHORIZED => return AttemptError::Final(RequestError::Unauthorized),
+            StatusCode::FORBIDDEN => return AttemptError::Final(RequestError::Forbidden),
+            StatusCode::NOT_FOUND => return AttemptError::Final(RequestError::NotFound),
             StatusCode::TOO_MANY_REQUESTS => {
                 let wait = self.wait_of(response.headers());
                 self.pace.hold(wait);
-                return Failure::Limited(wait);
+                return AttemptError::Limited(wait);
             }
             _ => {}
         }
@@ -215,7 +224,7 @@ impl Client {
             format!(
                 "the response status is {}{}",
                 status.as_u16(),
-                word_of(response).await
+                api_error_id(response).await
             )
         };
         let gateway = [
@@ -224,11 +233,11 @@ impl Client {
             StatusCode::GATEWAY_TIMEOUT,
         ];
         if gateway.contains(&status) {
-            Failure::Gateway(why)
+            AttemptError::Gateway(why)
         } else if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
-            Failure::Passing(why)
+            AttemptError::Transient(why)
         } else {
-            Failure::Final(Fault::Failed(why))
+            AttemptError::Final(RequestError::Failed(why))
         }
     }
 
@@ -241,13 +250,13 @@ impl Client {
             number(HeaderName::from_static("ratelimit-reset"))
                 .map(|reset| reset.saturating_sub(self.clock.now().timestamp()))
         });
-        seconds.map_or(self.limits.blind_wait, |seconds| {
+        seconds.map_or(self.limits.default_rate_limit_wait, |seconds| {
             Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
         })
     }
 }
 
-fn broken(error: reqwest::Error) -> Failure {
+fn connection_error(error: reqwest::Error) -> AttemptError {
     let why = if error.is_timeout() {
         NO_ANSWER
     } else if error.is_connect() {
@@ -255,30 +264,30 @@ fn broken(error: reqwest::Error) -> Failure {
     } else {
         "the connection was lost"
     };
-    Failure::Passing(match root_of(&error) {
+    AttemptError::Transient(match io_cause(&error) {
         Some(root) => format!("{why}: {root}"),
         None => why.to_owned(),
     })
 }
 
 /// Returns the I/O error among the causes. Its text, unlike that of other causes, contains no headers or body.
-fn root_of(error: &reqwest::Error) -> Option<String> {
+fn io_cause(error: &reqwest::Error) -> Option<String> {
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return Some(shown(&io.to_string()));
+            return Some(shorten(&io.to_string()));
         }
         next = cause.source();
     }
     None
 }
 
-async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
+async fn read_body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, AttemptError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        if body.len() + chunk.len() > most {
-            let why = format!("the response is larger than {most} bytes");
-            return Err(Failure::Final(Fault::Failed(why)));
+    while let Some(chunk) = response.chunk().await.map_err(connection_error)? {
+        if body.len() + chunk.len() > max_bytes {
+            let why = format!("the response is larger than {max_bytes} bytes");
+            return Err(AttemptError::Final(RequestError::Failed(why)));
         }
         body.extend_from_slice(&chunk);
     }
@@ -286,23 +295,23 @@ async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Failure> {
 }
 
 /// Returns the error id of the API, such as ` (unprocessable_entity)`, and nothing else of the body.
-async fn word_of(response: Response) -> String {
-    let Ok(body) = read(response, ERROR_BODY_BYTES).await else {
+async fn api_error_id(response: Response) -> String {
+    let Ok(body) = read_body(response, ERROR_BODY_BYTES).await else {
         return String::new();
     };
     let error: Value = serde_json::from_slice(&body).unwrap_or_default();
     let word = error.get("id").and_then(Value::as_str).unwrap_or_default();
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-    if !word.is_empty() && word.len() <= SHOWN_BYTES && word.bytes().all(is_word) {
+    if !word.is_empty() && word.len() <= MAX_EXTERNAL_TEXT && word.bytes().all(is_word) {
         format!(" ({word})")
     } else {
         String::new()
     }
 }
 
-fn shown(text: &str) -> String {
+fn shorten(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control())
-        .take(SHOWN_BYTES)
+        .take(MAX_EXTERNAL_TEXT)
         .collect()
 }

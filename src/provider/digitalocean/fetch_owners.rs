@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use super::kinds::PROJECTS;
 use super::map::id_text;
 use super::owners::{Owners, Unread};
-use super::paging::{Source, Unlisted};
+use super::paging::{ApiList, ListError};
 use super::run::Run;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
 use crate::provider::traits::{self, AUTOSCALE_POOL_ID, Kind, Projects};
@@ -18,7 +18,7 @@ use crate::provider::traits::{self, AUTOSCALE_POOL_ID, Kind, Projects};
 ///
 /// DigitalOcean's API reference, "Droplet Autoscale Pools": a pool has the number of its droplets, its list of members
 /// has their ids, and a droplet does not have the id of its pool. Both lists need `droplet:read`, as droplets do.
-const POOLS: Source<'static> = Source {
+const POOLS: ApiList<'static> = ApiList {
     path: &["droplets", "autoscale"],
     query: &[],
     key: "autoscale_pools",
@@ -27,41 +27,41 @@ const POOLS: Source<'static> = Source {
 };
 
 /// The list of the resources of one owner, which is a project or a pool.
-struct Owned {
+struct OwnerList {
     /// Path before the id of the owner.
-    before: &'static [&'static str],
+    path_before: &'static [&'static str],
     /// Path after the id of the owner.
-    after: &'static str,
-    key: &'static str,
+    path_after: &'static str,
+    items_key: &'static str,
     /// Key of the id of the resource in an item.
-    id: &'static str,
+    id_key: &'static str,
     /// Key of the time since which the owner has the resource.
-    since: &'static str,
+    since_key: &'static str,
 }
 
 /// The resources of a project. The API reference, "Project Resources": items have uniform names.
-const ASSIGNED: Owned = Owned {
-    before: &["projects"],
-    after: "resources",
-    key: "resources",
-    id: "urn",
-    since: "assigned_at",
+const ASSIGNED: OwnerList = OwnerList {
+    path_before: &["projects"],
+    path_after: "resources",
+    items_key: "resources",
+    id_key: "urn",
+    since_key: "assigned_at",
 };
 
 /// The droplets of a pool. The API reference, "List Members of an Autoscale Pool": items have ids of droplets.
-const MEMBERS: Owned = Owned {
-    before: &["droplets", "autoscale"],
-    after: "members",
-    key: "droplets",
-    id: "droplet_id",
-    since: "created_at",
+const MEMBERS: OwnerList = OwnerList {
+    path_before: &["droplets", "autoscale"],
+    path_after: "members",
+    items_key: "droplets",
+    id_key: "droplet_id",
+    since_key: "created_at",
 };
 
 /// Returns why a list could not be read. A rejected token is an error, because it ends the run.
-fn reason(unlisted: Unlisted) -> Result<String, Unlisted> {
-    match unlisted {
-        Unlisted::Unauthorized => Err(Unlisted::Unauthorized),
-        Unlisted::Forbidden(why) | Unlisted::Absent(why) | Unlisted::Incomplete(why) => Ok(why),
+fn reason(error: ListError) -> Result<String, ListError> {
+    match error {
+        ListError::Unauthorized => Err(ListError::Unauthorized),
+        ListError::Forbidden(why) | ListError::Absent(why) | ListError::Incomplete(why) => Ok(why),
     }
 }
 
@@ -78,14 +78,18 @@ pub(super) fn mark_unread(kind: &str, resource: &mut ListedResource) {
 
 impl Run<'_> {
     /// Sets the project and the pool of each resource. Returns the fields that could not be read.
-    pub(super) async fn place(&self, kind: &str, listed: &mut [ListedResource]) -> Result<Unread, Unlisted> {
+    pub(super) async fn set_owners(
+        &self,
+        kind: &str,
+        listed: &mut [ListedResource],
+    ) -> Result<Unread, ListError> {
         let kind = traits::kind(kind);
         let mut unknown = Unread::default();
         if kind.projects != Projects::Never && listed.iter().any(|resource| resource.project_id.is_none()) {
             let projects = self.owners_of_projects.get_or_init(|| self.list_projects()).await;
             let projects = projects.as_ref().map_err(Clone::clone)?;
             for resource in listed.iter_mut().filter(|resource| resource.project_id.is_none()) {
-                place_in_project(&kind, projects, resource);
+                set_project(&kind, projects, resource);
             }
             if let Some(note) = note(PROJECT_ID, projects) {
                 unknown.fields.insert(PROJECT_ID);
@@ -95,7 +99,7 @@ impl Run<'_> {
         if kind.in_pools && !listed.is_empty() {
             let pools = self.list_pools().await?;
             for droplet in listed {
-                place_in_pool(&pools, droplet);
+                set_pool(&pools, droplet);
             }
             // No spec sets the pool, which only decides whether a droplet is owned. So it is not an unread field.
             unknown.notes.extend(note(AUTOSCALE_POOL_ID, &pools));
@@ -104,7 +108,7 @@ impl Run<'_> {
     }
 
     /// Lists the resources of each project. A single project needs no list, because it contains every resource.
-    async fn list_projects(&self) -> Result<Owners, Unlisted> {
+    async fn list_projects(&self) -> Result<Owners, ListError> {
         match self.owner_ids(&PROJECTS).await? {
             Ok(ids) => match ids.as_slice() {
                 [only] => Ok(Owners {
@@ -113,66 +117,66 @@ impl Run<'_> {
                 }),
                 _ => self.owners(ids, &ASSIGNED).await,
             },
-            Err(why) => Ok(Owners::doubted(why)),
+            Err(why) => Ok(Owners::failed(why)),
         }
     }
 
-    async fn list_pools(&self) -> Result<Owners, Unlisted> {
+    async fn list_pools(&self) -> Result<Owners, ListError> {
         match self.owner_ids(&POOLS).await? {
             Ok(ids) => self.owners(ids, &MEMBERS).await,
-            Err(why) => Ok(Owners::doubted(why)),
+            Err(why) => Ok(Owners::failed(why)),
         }
     }
 
-    async fn owner_ids(&self, source: &Source<'_>) -> Result<Result<Vec<String>, String>, Unlisted> {
-        match self.items(source).await {
+    async fn owner_ids(&self, api_list: &ApiList<'_>) -> Result<Result<Vec<String>, String>, ListError> {
+        match self.items(api_list).await {
             Ok(items) => Ok(Ok(items.iter().filter_map(|item| id_text(&item["id"])).collect())),
             Err(why) => reason(why).map(Err),
         }
     }
 
     /// Reads the list of each owner. A list that cannot be read does not affect the others.
-    async fn owners(&self, ids: Vec<String>, owned: &Owned) -> Result<Owners, Unlisted> {
+    async fn owners(&self, ids: Vec<String>, list: &OwnerList) -> Result<Owners, ListError> {
         let mut lists = stream::iter(ids)
             .map(|owner| async move {
-                let path = [owned.before, &[owner.as_str(), owned.after]].concat();
-                let source = Source {
+                let path = [list.path_before, &[owner.as_str(), list.path_after]].concat();
+                let api_list = ApiList {
                     path: &path,
                     query: &[],
-                    key: owned.key,
-                    id: owned.id,
+                    key: list.items_key,
+                    id: list.id_key,
                     paged: true,
                 };
-                let listed = self.items(&source).await;
+                let listed = self.items(&api_list).await;
                 (owner, listed)
             })
             .buffered(self.client.limits.in_flight);
-        let (mut newest, mut doubts) = (BTreeMap::new(), Vec::new());
+        let (mut newest, mut failures) = (BTreeMap::new(), Vec::new());
         while let Some((owner, listed)) = lists.next().await {
             match listed {
                 Ok(items) => {
                     for item in items {
-                        let Some(id) = id_text(&item[owned.id]) else {
+                        let Some(id) = id_text(&item[list.id_key]) else {
                             continue;
                         };
-                        let since = item[owned.since].as_str().unwrap_or_default().to_owned();
+                        let since = item[list.since_key].as_str().unwrap_or_default().to_owned();
                         // A resource that moved during the reads can be in two lists. The later time wins.
                         let known = newest.entry(uniform(&id)).or_default();
                         *known = (since, owner.clone()).max(std::mem::take(known));
                     }
                 }
-                Err(why) => doubts.push(reason(why)?),
+                Err(why) => failures.push(reason(why)?),
             }
         }
         Ok(Owners {
             of: newest.into_iter().map(|(id, (_, owner))| (id, owner)).collect(),
             of_all: None,
-            doubt: summed_up(doubts),
+            failure: summary(failures),
         })
     }
 }
 
-fn place_in_project(kind: &Kind, projects: &Owners, resource: &mut ListedResource) {
+fn set_project(kind: &Kind, projects: &Owners, resource: &mut ListedResource) {
     let of_all = projects
         .of_all
         .as_ref()
@@ -184,25 +188,25 @@ fn place_in_project(kind: &Kind, projects: &Owners, resource: &mut ListedResourc
     }
 }
 
-fn place_in_pool(pools: &Owners, droplet: &mut ListedResource) {
+fn set_pool(pools: &Owners, droplet: &mut ListedResource) {
     match pools.of.get(&droplet.provider_id) {
         Some(pool) => {
             let pool = pool.clone().into();
             droplet.attrs.insert(AUTOSCALE_POOL_ID.to_owned(), pool);
         }
-        None if pools.doubt.is_some() => _ = droplet.unread_fields.insert(AUTOSCALE_POOL_ID),
+        None if pools.failure.is_some() => _ = droplet.unread_fields.insert(AUTOSCALE_POOL_ID),
         None => {}
     }
 }
 
 fn note(field: &str, owners: &Owners) -> Option<String> {
-    let why = owners.doubt.as_ref()?;
+    let why = owners.failure.as_ref()?;
     Some(format!("{field} keeps its last known value: {why}"))
 }
 
-fn summed_up(doubts: Vec<String>) -> Option<String> {
-    let more = doubts.len().saturating_sub(1);
-    let first = doubts.into_iter().next()?;
+fn summary(failures: Vec<String>) -> Option<String> {
+    let more = failures.len().saturating_sub(1);
+    let first = failures.into_iter().next()?;
     Some(match more {
         0 => first,
         more => format!("{first}; and {more} more"),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::map::{self, Context};
-use super::paging::Source;
+use super::paging::ApiList;
 use crate::domain::inventory::ListedResource;
 
 /// How one kind is listed.
@@ -12,12 +12,12 @@ pub(super) struct Kind {
     /// Name of the kind, such as `droplet`.
     pub(super) name: &'static str,
     /// Lists that contain the resources.
-    pub(super) from: From,
+    pub(super) from: ListedFrom,
 }
 
 /// The lists that contain the resources of a kind.
 #[derive(Debug)]
-pub(super) enum From {
+pub(super) enum ListedFrom {
     /// Lists of the kind itself.
     Lists(Lists),
     /// Lists of the kind itself. A single resource is found by name, because its id changes: certificates.
@@ -34,15 +34,15 @@ pub(super) enum From {
 #[derive(Debug)]
 pub(super) struct Lists {
     /// Lists that together contain all resources of the kind.
-    pub(super) sources: &'static [Source<'static>],
+    pub(super) api_lists: &'static [ApiList<'static>],
     /// Key of the object in the response for a single resource.
-    pub(super) one: &'static str,
+    pub(super) object_key: &'static str,
     /// Maps an object of the API to a resource. Returns None if the object has no id.
     pub(super) map: fn(&Value, &Context) -> Option<ListedResource>,
 }
 
-const fn paged(path: &'static [&'static str], key: &'static str, id: &'static str) -> Source<'static> {
-    Source {
+const fn paged(path: &'static [&'static str], key: &'static str, id: &'static str) -> ApiList<'static> {
+    ApiList {
         path,
         query: &[],
         key,
@@ -52,31 +52,31 @@ const fn paged(path: &'static [&'static str], key: &'static str, id: &'static st
 }
 
 const fn filtered(
-    source: Source<'static>,
+    api_list: ApiList<'static>,
     query: &'static [(&'static str, &'static str)],
-) -> Source<'static> {
-    Source { query, ..source }
+) -> ApiList<'static> {
+    ApiList { query, ..api_list }
 }
 
-const fn whole(path: &'static [&'static str], key: &'static str, id: &'static str) -> Source<'static> {
-    Source {
+const fn whole(path: &'static [&'static str], key: &'static str, id: &'static str) -> ApiList<'static> {
+    ApiList {
         paged: false,
         ..paged(path, key, id)
     }
 }
 
-const DROPLETS: Source<'static> = paged(&["droplets"], "droplets", "id");
-pub(super) const DOMAINS: Source<'static> = paged(&["domains"], "domains", "name");
-pub(super) const DATABASES: Source<'static> = whole(&["databases"], "databases", "id");
-pub(super) const CLUSTERS: Source<'static> = paged(&["kubernetes", "clusters"], "kubernetes_clusters", "id");
-pub(super) const PROJECTS: Source<'static> = paged(&["projects"], "projects", "id");
-pub(super) const CERTIFICATES: Source<'static> = paged(&["certificates"], "certificates", "id");
+const DROPLETS: ApiList<'static> = paged(&["droplets"], "droplets", "id");
+pub(super) const DOMAINS: ApiList<'static> = paged(&["domains"], "domains", "name");
+pub(super) const DATABASES: ApiList<'static> = whole(&["databases"], "databases", "id");
+pub(super) const CLUSTERS: ApiList<'static> = paged(&["kubernetes", "clusters"], "kubernetes_clusters", "id");
+pub(super) const PROJECTS: ApiList<'static> = paged(&["projects"], "projects", "id");
+pub(super) const CERTIFICATES: ApiList<'static> = paged(&["certificates"], "certificates", "id");
 
 macro_rules! kind {
-    ($name:literal, $one:literal, $map:path, $($source:expr),+) => {
+    ($name:literal, $object_key:literal, $map:path, $($api_list:expr),+) => {
         Kind {
             name: $name,
-            from: From::Lists(Lists { sources: &[$($source),+], one: $one, map: $map }),
+            from: ListedFrom::Lists(Lists { api_lists: &[$($api_list),+], object_key: $object_key, map: $map }),
         }
     };
 }
@@ -106,7 +106,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind!("database", "database", map::database::database, DATABASES),
     Kind {
         name: "database_firewall",
-        from: From::Databases,
+        from: ListedFrom::Databases,
     },
     kind!(
         "firewall",
@@ -118,7 +118,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind!("domain", "domain", map::dns::domain, DOMAINS),
     Kind {
         name: "domain_record",
-        from: From::Domains,
+        from: ListedFrom::Domains,
     },
     kind!(
         "kubernetes_cluster",
@@ -128,7 +128,7 @@ pub(super) const KINDS: &[Kind] = &[
     ),
     Kind {
         name: "kubernetes_node_pool",
-        from: From::Clusters,
+        from: ListedFrom::Clusters,
     },
     kind!(
         "reserved_ip",
@@ -145,9 +145,9 @@ pub(super) const KINDS: &[Kind] = &[
     ),
     Kind {
         name: "certificate",
-        from: From::Named(Lists {
-            sources: &[CERTIFICATES],
-            one: "certificate",
+        from: ListedFrom::Named(Lists {
+            api_lists: &[CERTIFICATES],
+            object_key: "certificate",
             map: map::certificates::certificate,
         }),
     },

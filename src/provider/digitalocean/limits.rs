@@ -34,9 +34,9 @@ pub struct Limits {
     /// Maximum pause between two attempts.
     pub longest_pause: Duration,
     /// Wait after a 429 whose headers do not set a time.
-    pub blind_wait: Duration,
+    pub default_rate_limit_wait: Duration,
     /// Maximum total time that one request waits because of 429.
-    pub wait_out: Duration,
+    pub max_rate_limit_wait: Duration,
     /// Maximum time for listing the account, including the first request of the run.
     pub listing: Duration,
     /// Maximum time for confirming all resources that a listing lacks.
@@ -58,8 +58,8 @@ impl Default for Limits {
             first_request: Duration::from_secs(30 * 60),
             first_pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(10),
-            blind_wait: Duration::from_secs(10),
-            wait_out: Duration::from_secs(15 * 60),
+            default_rate_limit_wait: Duration::from_secs(10),
+            max_rate_limit_wait: Duration::from_secs(15 * 60),
             listing: Duration::from_secs(50 * 60),
             confirming: Duration::from_secs(15 * 60),
             pages: 1000,
@@ -74,11 +74,11 @@ pub(super) struct RetryBudget {
     request_timeout: Duration,
     retry_for: Duration,
     /// `retry_for` after a gateway error (502, 503, 504).
-    behind_a_gateway: Duration,
-    a_gateway_answered: AtomicBool,
+    retry_for_gateway: Duration,
+    had_gateway_error: AtomicBool,
     spent: Mutex<Duration>,
     /// Reason of the last failed attempt that the budget did not cut off.
-    heard: Mutex<Option<String>>,
+    last_failure: Mutex<Option<String>>,
 }
 
 impl RetryBudget {
@@ -86,36 +86,36 @@ impl RetryBudget {
         Self {
             request_timeout: limits.request_timeout,
             retry_for: limits.retry_for,
-            behind_a_gateway: limits.retry_for,
-            a_gateway_answered: AtomicBool::new(false),
+            retry_for_gateway: limits.retry_for,
+            had_gateway_error: AtomicBool::new(false),
             spent: Mutex::default(),
-            heard: Mutex::default(),
+            last_failure: Mutex::default(),
         }
     }
 
     /// Creates the budget for the first request of a run.
     pub(super) fn of_first_request(limits: &Limits) -> Self {
         Self {
-            behind_a_gateway: limits.first_request.max(limits.retry_for),
+            retry_for_gateway: limits.first_request.max(limits.retry_for),
             ..Self::new(limits)
         }
     }
 
     /// Records a gateway error. It shows that the host is correct and that only the API behind it is down.
     pub(super) fn note_gateway_error(&self) {
-        self.a_gateway_answered.store(true, Ordering::Relaxed);
+        self.had_gateway_error.store(true, Ordering::Relaxed);
     }
 
     fn retry_for(&self) -> Duration {
-        if self.a_gateway_answered.load(Ordering::Relaxed) {
-            self.behind_a_gateway
+        if self.had_gateway_error.load(Ordering::Relaxed) {
+            self.retry_for_gateway
         } else {
             self.retry_for
         }
     }
 
     /// Returns the timeout of the next attempt. The first attempt always has the full `request_timeout`.
-    pub(super) fn try_timeout(&self) -> Duration {
+    pub(super) fn attempt_timeout(&self) -> Duration {
         let spent = self.spent();
         if spent.is_zero() {
             self.request_timeout
@@ -138,18 +138,21 @@ impl RetryBudget {
 
     /// Stores the reason of a failed attempt.
     pub(super) fn note_failure(&self, why: &str) {
-        *self.heard() = Some(why.to_owned());
+        *self.last_failure() = Some(why.to_owned());
     }
 
     /// Returns the reason for an attempt that timed out after `tried_for`. If that is less than `request_timeout`, the
     /// budget cut the attempt off, and the reason of the previous failure is returned.
     pub(super) fn timeout_reason(&self, tried_for: Duration) -> String {
-        let heard = self.heard().clone().filter(|_| tried_for < self.request_timeout);
-        heard.unwrap_or_else(|| NO_ANSWER.to_owned())
+        let last_failure = self
+            .last_failure()
+            .clone()
+            .filter(|_| tried_for < self.request_timeout);
+        last_failure.unwrap_or_else(|| NO_ANSWER.to_owned())
     }
 
-    fn heard(&self) -> MutexGuard<'_, Option<String>> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_failure(&self) -> MutexGuard<'_, Option<String>> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spent(&self) -> MutexGuard<'_, Duration> {
@@ -254,13 +257,13 @@ mod tests {
     fn no_try_ends_after_the_time_for_its_request() {
         let budget = RetryBudget::new(&Limits::default());
         let seconds = Duration::from_secs;
-        assert_eq!(budget.try_timeout(), seconds(20));
+        assert_eq!(budget.attempt_timeout(), seconds(20));
         budget.spend(seconds(20));
         assert_eq!(budget.pause(seconds(10)), Some(seconds(10)));
-        assert_eq!(budget.try_timeout(), seconds(20));
+        assert_eq!(budget.attempt_timeout(), seconds(20));
         budget.spend(seconds(12));
         assert_eq!(budget.pause(seconds(10)), Some(seconds(10)));
-        assert_eq!(budget.try_timeout(), seconds(8), "not 20");
+        assert_eq!(budget.attempt_timeout(), seconds(8), "not 20");
         budget.spend(seconds(1));
         assert_eq!(budget.pause(seconds(7)), None);
     }
@@ -273,7 +276,7 @@ mod tests {
         assert_eq!(budget.pause(seconds(1)), None, "nothing has answered yet");
         budget.note_gateway_error();
         assert_eq!(budget.pause(seconds(10)), Some(seconds(10)));
-        assert_eq!(budget.try_timeout(), seconds(20));
+        assert_eq!(budget.attempt_timeout(), seconds(20));
         assert_eq!(budget.pause(limits.first_request), None, "and not for ever");
         assert!(
             limits.first_request < limits.listing,

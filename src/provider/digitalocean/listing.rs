@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kinds::{From, Kind};
+use super::kinds::{Kind, ListedFrom};
 use super::owners::Unread;
-use super::paging::Unlisted;
+use super::paging::ListError;
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
 use crate::provider::{KindListing, check_resource};
@@ -21,13 +21,13 @@ pub(super) struct KindResult {
 impl Run<'_> {
     /// Lists a kind. The only error is a rejected token; other failures are part of the result.
     pub(super) async fn list_kind(&self, kind: &Kind) -> Result<KindResult, TokenRefused> {
-        let (listing, unread) = match self.placed(kind).await {
+        let (listing, unread) = match self.list_with_owners(kind).await {
             Ok((listed, unread)) => (complete(listed), unread),
-            Err(Unlisted::Unauthorized) => return Err(TokenRefused),
-            Err(Unlisted::Forbidden(why) | Unlisted::Absent(why)) => {
+            Err(ListError::Unauthorized) => return Err(TokenRefused),
+            Err(ListError::Forbidden(why) | ListError::Absent(why)) => {
                 (KindListing::NotReadable(why), Unread::default())
             }
-            Err(Unlisted::Incomplete(why)) => (KindListing::Incomplete(why), Unread::default()),
+            Err(ListError::Incomplete(why)) => (KindListing::Incomplete(why), Unread::default()),
         };
         Ok(KindResult {
             listing,
@@ -37,14 +37,14 @@ impl Run<'_> {
     }
 
     /// Lists all resources of a kind, with their projects and autoscale pools.
-    async fn placed(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Unread), Unlisted> {
+    async fn list_with_owners(&self, kind: &Kind) -> Result<(Vec<ListedResource>, Unread), ListError> {
         let mut listed = match &kind.from {
-            From::Lists(lists) | From::Named(lists) => self.of_lists(lists).await,
-            From::Domains => self.records().await,
-            From::Databases => self.database_firewalls().await,
-            From::Clusters => self.node_pools().await,
+            ListedFrom::Lists(lists) | ListedFrom::Named(lists) => self.list_resources(lists).await,
+            ListedFrom::Domains => self.records().await,
+            ListedFrom::Databases => self.database_firewalls().await,
+            ListedFrom::Clusters => self.node_pools().await,
         }?;
-        let unread = self.place(kind.name, &mut listed).await?;
+        let unread = self.set_owners(kind.name, &mut listed).await?;
         Ok((listed, unread))
     }
 }

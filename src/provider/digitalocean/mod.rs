@@ -27,7 +27,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 pub use self::address::{ApiToken, ApiUrl};
-use self::client::{Client, Fault};
+use self::client::{Client, RequestError};
 use self::confirm::Confirming;
 use self::kinds::KINDS;
 pub use self::limits::Limits;
@@ -66,7 +66,7 @@ impl DigitalOcean {
     }
 
     /// Returns the account of the token. A sync needs it to detect that the stored inventory is of another account.
-    async fn whose(&self) -> Result<Account> {
+    async fn read_account(&self) -> Result<Account> {
         let until = Instant::now() + self.client.limits.listing;
         *self.until.lock().await = Some(until);
         let why = match self.client.get_first(&["account"], until).await {
@@ -79,12 +79,12 @@ impl DigitalOcean {
                 }
                 None => "the response has no account id".to_owned(),
             },
-            Err(Fault::Unauthorized) => return Err(TokenRefused.into()),
-            Err(Fault::Forbidden) => {
+            Err(RequestError::Unauthorized) => return Err(TokenRefused.into()),
+            Err(RequestError::Forbidden) => {
                 "the token may not read it (403): it needs the scope account:read".to_owned()
             }
-            Err(Fault::NotFound) => "not found (404)".to_owned(),
-            Err(Fault::Failed(why)) => why,
+            Err(RequestError::NotFound) => "not found (404)".to_owned(),
+            Err(RequestError::Failed(why)) => why,
         };
         Err(Error::Upstream(format!(
             "reading the account id failed, so nothing was changed: /v2/account: {why}"
@@ -152,7 +152,7 @@ impl InventoryProvider for DigitalOcean {
     }
 
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
-        async { Ok(Some(self.whose().await?)) }.boxed()
+        async { Ok(Some(self.read_account().await?)) }.boxed()
     }
 
     fn list<'a>(

@@ -10,13 +10,13 @@ pub(super) struct Owners {
     /// The owner of all resources: the only project of the account.
     pub(super) of_all: Option<String>,
     /// Why some owners could not be read.
-    pub(super) doubt: Option<String>,
+    pub(super) failure: Option<String>,
 }
 
 impl Owners {
-    pub(super) fn doubted(why: String) -> Self {
+    pub(super) fn failed(why: String) -> Self {
         Self {
-            doubt: Some(why),
+            failure: Some(why),
             ..Self::default()
         }
     }

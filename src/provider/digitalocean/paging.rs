@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::client::{Client, Fault};
+use super::client::{Client, RequestError};
 use super::map::id_text;
 
 /// Items per page. DigitalOcean's API reference, "Links & Pagination": at most 200.
@@ -14,7 +14,7 @@ const PER_PAGE: u64 = 200;
 
 /// A list of the API.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source<'a> {
+pub(super) struct ApiList<'a> {
     /// Path below `/v2`.
     pub(super) path: &'a [&'a str],
     /// Query parameters that filter the list.
@@ -29,7 +29,7 @@ pub(super) struct Source<'a> {
 
 /// Why a list could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unlisted {
+pub(super) enum ListError {
     /// 401: all other requests would fail too.
     Unauthorized,
     /// 403: the token lacks a scope.
@@ -40,13 +40,13 @@ pub(super) enum Unlisted {
     Incomplete(String),
 }
 
-impl Unlisted {
-    fn of(fault: Fault, path: &str) -> Self {
-        match fault {
-            Fault::Unauthorized => Self::Unauthorized,
-            Fault::Forbidden => Self::Forbidden(format!("{path}: the token may not read it (403)")),
-            Fault::NotFound => Self::Absent(format!("{path}: not found (404)")),
-            Fault::Failed(why) => Self::Incomplete(format!("{path}: {why}")),
+impl ListError {
+    fn of(error: RequestError, path: &str) -> Self {
+        match error {
+            RequestError::Unauthorized => Self::Unauthorized,
+            RequestError::Forbidden => Self::Forbidden(format!("{path}: the token may not read it (403)")),
+            RequestError::NotFound => Self::Absent(format!("{path}: not found (404)")),
+            RequestError::Failed(why) => Self::Incomplete(format!("{path}: {why}")),
         }
     }
 }
@@ -62,31 +62,33 @@ struct Page {
 /// host. A paged list is complete only if it has as many different items as the total in its last page.
 pub(super) async fn list(
     client: &Client,
-    source: &Source<'_>,
+    api_list: &ApiList<'_>,
     until: Instant,
-) -> Result<Vec<Value>, Unlisted> {
-    let path = format!("/v2/{}", source.path.join("/"));
-    if !source.paged {
-        return Ok(ask(client, source, source.query, until, &path).await?.items);
+) -> Result<Vec<Value>, ListError> {
+    let path = format!("/v2/{}", api_list.path.join("/"));
+    if !api_list.paged {
+        return Ok(request_page(client, api_list, api_list.query, until, &path)
+            .await?
+            .items);
     }
     let mut why = String::new();
     // Items that are created or deleted while pages are read move others to another page. A second read may succeed.
     for _ in 0..2 {
-        match list_pages(client, source, until, &path).await? {
+        match list_pages(client, api_list, until, &path).await? {
             Ok(items) => return Ok(items),
-            Err(doubt) => why = doubt,
+            Err(reason) => why = reason,
         }
     }
-    Err(Unlisted::Incomplete(format!("{path}: {why}")))
+    Err(ListError::Incomplete(format!("{path}: {why}")))
 }
 
 async fn list_pages(
     client: &Client,
-    source: &Source<'_>,
+    api_list: &ApiList<'_>,
     until: Instant,
     path: &str,
-) -> Result<Result<Vec<Value>, String>, Unlisted> {
-    let first = page(client, source, 1, until, path).await?;
+) -> Result<Result<Vec<Value>, String>, ListError> {
+    let first = page(client, api_list, 1, until, path).await?;
     let Some(total) = first.total else {
         return Ok(Err("the response has no total (meta.total)".to_owned()));
     };
@@ -96,7 +98,7 @@ async fn list_pages(
         return Ok(Err(format!("{total} items need more than {limit} pages")));
     }
     let mut rest: Vec<Page> = stream::iter(2..=pages)
-        .map(|number| page(client, source, number, until, path))
+        .map(|number| page(client, api_list, number, until, path))
         .buffered(client.limits.in_flight)
         .try_collect()
         .await?;
@@ -104,8 +106,8 @@ async fn list_pages(
     rest.insert(0, first);
     let mut distinct = BTreeMap::new();
     for item in rest.into_iter().flat_map(|page| page.items) {
-        let Some(id) = item.get(source.id).and_then(id_text) else {
-            return Ok(Err(format!("an item has no {}", source.id)));
+        let Some(id) = item.get(api_list.id).and_then(id_text) else {
+            return Ok(Err(format!("an item has no {}", api_list.id)));
         };
         distinct.insert(id, item);
     }
@@ -121,36 +123,36 @@ async fn list_pages(
 
 async fn page(
     client: &Client,
-    source: &Source<'_>,
+    api_list: &ApiList<'_>,
     number: u64,
     until: Instant,
     path: &str,
-) -> Result<Page, Unlisted> {
+) -> Result<Page, ListError> {
     let (number, per_page) = (number.to_string(), PER_PAGE.to_string());
-    let mut query = source.query.to_vec();
+    let mut query = api_list.query.to_vec();
     query.extend([("page", number.as_str()), ("per_page", per_page.as_str())]);
-    ask(client, source, &query, until, path).await
+    request_page(client, api_list, &query, until, path).await
 }
 
-async fn ask(
+async fn request_page(
     client: &Client,
-    source: &Source<'_>,
+    api_list: &ApiList<'_>,
     query: &[(&str, &str)],
     until: Instant,
     path: &str,
-) -> Result<Page, Unlisted> {
+) -> Result<Page, ListError> {
     let mut answer = client
-        .get(source.path, query, until)
+        .get(api_list.path, query, until)
         .await
-        .map_err(|fault| Unlisted::of(fault, path))?;
+        .map_err(|error| ListError::of(error, path))?;
     let total = answer.pointer("/meta/total").and_then(Value::as_u64);
-    let items = match answer.get_mut(source.key).map(Value::take) {
+    let items = match answer.get_mut(api_list.key).map(Value::take) {
         Some(Value::Array(items)) => items,
         // Go encodes an empty list as null.
         Some(Value::Null) => Vec::new(),
         _ => {
-            let why = format!("{path}: the response has no list of {}", source.key);
-            return Err(Unlisted::Incomplete(why));
+            let why = format!("{path}: the response has no list of {}", api_list.key);
+            return Err(ListError::Incomplete(why));
         }
     };
     Ok(Page { items, total })

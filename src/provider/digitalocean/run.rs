@@ -10,10 +10,10 @@ use super::client::Client;
 use super::kinds::{CERTIFICATES, CLUSTERS, DATABASES, DOMAINS, Lists, PROJECTS};
 use super::map::{self, Context, id_text};
 use super::owners::Owners;
-use super::paging::{Source, Unlisted, list};
+use super::paging::{ApiList, ListError, list};
 use crate::domain::inventory::ListedResource;
 
-type Lazy = OnceCell<Result<Vec<Value>, Unlisted>>;
+type Lazy = OnceCell<Result<Vec<Value>, ListError>>;
 
 /// The API rejected the token (401), so all other requests would fail too.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct TokenRefused;
 pub(super) struct Run<'a> {
     pub(super) client: &'a Client,
     until: Instant,
-    pub(super) owners_of_projects: OnceCell<Result<Owners, Unlisted>>,
+    pub(super) owners_of_projects: OnceCell<Result<Owners, ListError>>,
     domains: Lazy,
     databases: Lazy,
     clusters: Lazy,
@@ -46,21 +46,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) async fn of_lists(&self, lists: &Lists) -> Result<Vec<ListedResource>, Unlisted> {
-        let all = try_join_all(lists.sources.iter().map(|source| self.items(source))).await?;
+    pub(super) async fn list_resources(&self, lists: &Lists) -> Result<Vec<ListedResource>, ListError> {
+        let all = try_join_all(lists.api_lists.iter().map(|api_list| self.items(api_list))).await?;
         let mut items: Vec<Value> = all.into_iter().flatten().collect();
         // Certificates are stored by name. Of two with one name, `complete` keeps the last, so the newer is last.
         items.sort_by_cached_key(|item| item["created_at"].as_str().unwrap_or_default().to_owned());
         let context = self.context_for(&items).await?;
         let mapped: Option<Vec<_>> = items.iter().map(|item| (lists.map)(item, &context)).collect();
         mapped.ok_or_else(|| {
-            let path = lists.sources.first().map_or(&[][..], |source| source.path);
-            Unlisted::Incomplete(format!("/v2/{}: an item has no id", path.join("/")))
+            let path = lists.api_lists.first().map_or(&[][..], |api_list| api_list.path);
+            ListError::Incomplete(format!("/v2/{}: an item has no id", path.join("/")))
         })
     }
 
     /// Returns the names of all certificates if these items refer to any, otherwise an empty context.
-    pub(super) async fn context_for(&self, items: &[Value]) -> Result<Context, Unlisted> {
+    pub(super) async fn context_for(&self, items: &[Value]) -> Result<Context, ListError> {
         if items
             .iter()
             .all(|item| map::certificates::certificates_of(item).is_empty())
@@ -68,9 +68,9 @@ impl<'a> Run<'a> {
             return Ok(Context::default());
         }
         let certificates = self.items(&CERTIFICATES).await.map_err(|why| match why {
-            Unlisted::Unauthorized => Unlisted::Unauthorized,
-            Unlisted::Forbidden(why) | Unlisted::Absent(why) | Unlisted::Incomplete(why) => {
-                Unlisted::Incomplete(format!("the names of certificates could not be read: {why}"))
+            ListError::Unauthorized => ListError::Unauthorized,
+            ListError::Forbidden(why) | ListError::Absent(why) | ListError::Incomplete(why) => {
+                ListError::Incomplete(format!("the names of certificates could not be read: {why}"))
             }
         })?;
         let names = certificates.iter().filter_map(|certificate| {
@@ -82,30 +82,30 @@ impl<'a> Run<'a> {
         })
     }
 
-    pub(super) async fn records(&self) -> Result<Vec<ListedResource>, Unlisted> {
+    pub(super) async fn records(&self) -> Result<Vec<ListedResource>, ListError> {
         let domains = self.items(&DOMAINS).await?;
         let names = domains.iter().filter_map(|domain| domain["name"].as_str());
-        self.of_parents(names.map(str::to_lowercase).collect(), |domain| async move {
+        self.list_children(names.map(str::to_lowercase).collect(), |domain| async move {
             let path = ["domains", &domain, "records"];
-            let source = Source {
+            let api_list = ApiList {
                 path: &path,
                 query: &[],
                 key: "domain_records",
                 id: "id",
                 paged: true,
             };
-            let items = list(self.client, &source, self.until).await?;
+            let items = list(self.client, &api_list, self.until).await?;
             let kept = items.iter().filter(|item| map::dns::is_kept(item));
             Ok(kept.filter_map(|item| map::dns::record(item, &domain)).collect())
         })
         .await
     }
 
-    pub(super) async fn database_firewalls(&self) -> Result<Vec<ListedResource>, Unlisted> {
+    pub(super) async fn database_firewalls(&self) -> Result<Vec<ListedResource>, ListError> {
         let databases = self.items(&DATABASES).await?;
-        self.of_parents(databases, |database| async move {
+        self.list_children(databases, |database| async move {
             let Some(id) = id_text(&database["id"]) else {
-                return Err(Unlisted::Incomplete(
+                return Err(ListError::Incomplete(
                     "/v2/databases: an item has no id".to_owned(),
                 ));
             };
@@ -116,19 +116,19 @@ impl<'a> Run<'a> {
         .await
     }
 
-    pub(super) async fn database_rules(&self, cluster: &str) -> Result<Vec<Value>, Unlisted> {
+    pub(super) async fn database_rules(&self, cluster: &str) -> Result<Vec<Value>, ListError> {
         let path = ["databases", cluster, "firewall"];
-        let source = Source {
+        let api_list = ApiList {
             path: &path,
             query: &[],
             key: "rules",
             id: "uuid",
             paged: false,
         };
-        list(self.client, &source, self.until).await
+        list(self.client, &api_list, self.until).await
     }
 
-    pub(super) async fn node_pools(&self) -> Result<Vec<ListedResource>, Unlisted> {
+    pub(super) async fn node_pools(&self) -> Result<Vec<ListedResource>, ListError> {
         let clusters = self.items(&CLUSTERS).await?;
         let mut all = Vec::new();
         for item in &clusters {
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
             for pool in pools {
                 let mapped = map::kubernetes::pool(pool, &cluster.provider_id);
                 let Some(mut pool) = mapped else {
-                    return Err(Unlisted::Incomplete("a node pool has no id".to_owned()));
+                    return Err(ListError::Incomplete("a node pool has no id".to_owned()));
                 };
                 pool.settling |= cluster.settling;
                 all.push(pool);
@@ -149,13 +149,13 @@ impl<'a> Run<'a> {
     }
 
     /// Lists the children of each parent. The first failure ends all requests, because the kind cannot be complete.
-    async fn of_parents<P, F>(
+    async fn list_children<P, F>(
         &self,
         parents: Vec<P>,
         children: impl Fn(P) -> F,
-    ) -> Result<Vec<ListedResource>, Unlisted>
+    ) -> Result<Vec<ListedResource>, ListError>
     where
-        F: Future<Output = Result<Vec<ListedResource>, Unlisted>>,
+        F: Future<Output = Result<Vec<ListedResource>, ListError>>,
     {
         let all: Vec<Vec<ListedResource>> = stream::iter(parents)
             .map(children)
@@ -164,23 +164,23 @@ impl<'a> Run<'a> {
             .await
             .map_err(|why| match why {
                 // The parent was deleted after it was listed.
-                Unlisted::Absent(why) => Unlisted::Incomplete(why),
+                ListError::Absent(why) => ListError::Incomplete(why),
                 why => why,
             })?;
         Ok(all.into_iter().flatten().collect())
     }
 
     /// Returns the items of a list. A list that several kinds need is requested once.
-    pub(super) async fn items(&self, source: &Source<'_>) -> Result<Vec<Value>, Unlisted> {
-        let ask = || list(self.client, source, self.until);
-        let shared = match source.path {
+    pub(super) async fn items(&self, api_list: &ApiList<'_>) -> Result<Vec<Value>, ListError> {
+        let request = || list(self.client, api_list, self.until);
+        let shared = match api_list.path {
             path if path == DOMAINS.path => &self.domains,
             path if path == DATABASES.path => &self.databases,
             path if path == CLUSTERS.path => &self.clusters,
             path if path == CERTIFICATES.path => &self.certificates,
             path if path == PROJECTS.path => &self.projects,
-            _ => return ask().await,
+            _ => return request().await,
         };
-        shared.get_or_init(ask).await.clone()
+        shared.get_or_init(request).await.clone()
     }
 }

@@ -27,8 +27,8 @@ fn quick() -> Limits {
         first_request: Duration::from_millis(5),
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(2),
-        blind_wait: Duration::from_millis(1),
-        wait_out: Duration::from_millis(5),
+        default_rate_limit_wait: Duration::from_millis(1),
+        max_rate_limit_wait: Duration::from_millis(5),
         ..Limits::default()
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn app(instance: &Instance) -> Option<Vec<Mapped>> {
             reading.set("name", name);
         }
         reading.set("spec", app_spec(&shaped.fields));
-        reading.add_not_compared_parts("spec", shaped.open, shaped.attributes);
+        reading.add_not_compared_parts("spec", shaped.not_compared, shaped.attributes);
     }
     let id = id(&instance.attributes, "id")?;
     Some(vec![Mapped::Resource(desired(instance, "app", id, reading))])
@@ -77,16 +77,17 @@ fn with_domains(declared: &Map<String, Value>) -> Map<String, Value> {
 struct Shaped {
     fields: Map<String, Value>,
     /// Paths of the parts that are not compared, in the shape of the API.
-    open: Vec<Vec<Value>>,
+    not_compared: Vec<Vec<Value>>,
     /// Paths of the Terraform attributes that these parts come from.
     attributes: Vec<String>,
 }
 
 impl Shaped {
     /// Moves the uncompared parts of a nested block here. `steps` is the path of that block.
-    fn open_in(&mut self, steps: &[Value], part: &mut Self) {
-        let paths = part.open.drain(..);
-        self.open.extend(paths.map(|path| [steps, &path].concat()));
+    fn add_not_compared_of(&mut self, steps: &[Value], part: &mut Self) {
+        let paths = part.not_compared.drain(..);
+        self.not_compared
+            .extend(paths.map(|path| [steps, &path].concat()));
         self.attributes.append(&mut part.attributes);
     }
 }
@@ -107,7 +108,7 @@ fn shape(block: &Block<'_>) -> Shaped {
         match block.meaning(name) {
             Meaning::Value(value) => member(&mut shaped, block, name, value),
             Meaning::NotCompared => {
-                shaped.open.push(vec![api_name(name).into()]);
+                shaped.not_compared.push(vec![api_name(name).into()]);
                 shaped.attributes.push(block.attribute(name));
             }
             // `app_spec` later fills in the same defaults in the desired and the live spec.
@@ -131,13 +132,13 @@ fn member(shaped: &mut Shaped, block: &Block<'_>, name: &str, value: &Value) {
         let mut members: Vec<Value> = Vec::with_capacity(items.len());
         for mut item in block.blocks(name).map(|item| shape(&item)) {
             let chosen = chosen(&item.fields, key);
-            shaped.open_in(&[plural.into(), chosen], &mut item);
+            shaped.add_not_compared_of(&[plural.into(), chosen], &mut item);
             members.push(item.fields.into());
         }
         members.extend(items.iter().filter(|item| !item.is_object()).cloned());
         shaped.fields.insert(plural.to_owned(), members.into());
     } else if let Some(mut only) = block.blocks(name).next().map(|only| shape(&only)) {
-        shaped.open_in(&[name.into()], &mut only);
+        shaped.add_not_compared_of(&[name.into()], &mut only);
         shaped.fields.insert(name.to_owned(), only.fields.into());
     }
 }

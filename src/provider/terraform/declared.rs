@@ -70,7 +70,7 @@ impl Declaration {
 /// Removes from a spec the fields that other Terraform resources may declare, and returns them as declarations of rank
 /// `Own`. An own `project_id` is dropped, because the provider reads it when it creates the resource, before a project
 /// contains the resource.
-pub(super) fn own(
+pub(super) fn split_own_declarations(
     kind: &str,
     provider_id: &str,
     address: &str,
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn an_attachment_outranks_the_list_of_the_droplet_and_an_empty_list_declares_nothing() {
         let mut spec = json!({"volume_ids": ["v-1"], "project_id": "p", "name": "a"});
-        let own_list = own(
+        let own_list = split_own_declarations(
             "droplet",
             "1",
             "digitalocean_droplet.a",
@@ -247,6 +247,6 @@ mod tests {
             json!({"name": "a", "volume_ids": ["v-2", "v-3"]})
         );
         let mut empty = json!({"volume_ids": []});
-        assert!(own("droplet", "1", "a", empty.as_object_mut().unwrap()).is_empty());
+        assert!(split_own_declarations("droplet", "1", "a", empty.as_object_mut().unwrap()).is_empty());
     }
 }

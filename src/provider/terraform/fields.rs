@@ -114,10 +114,10 @@ impl<'a> Block<'a> {
                 None | Some(Value::Null) => Meaning::Absent,
                 Some(value) => Meaning::Value(value),
             },
-            silence => match value {
+            meaning => match value {
                 Some(value) if !is_empty_value(Some(value)) => Meaning::Value(value),
                 None if of_resource => Meaning::NotCompared,
-                _ => match silence {
+                _ => match meaning {
                     EmptyMeaning::Unset => Meaning::Unset(value),
                     EmptyMeaning::Default(default) => Meaning::Default(default),
                     EmptyMeaning::NotCompared | EmptyMeaning::Absent => Meaning::NotCompared,
@@ -132,9 +132,9 @@ impl<'a> Block<'a> {
 pub(super) struct Reading {
     pub(super) fields: Map<String, Value>,
     /// Fields that are not compared.
-    keys: Vec<&'static str>,
+    not_compared_fields: Vec<&'static str>,
     /// Paths of the attributes that are not compared, in the block and in nested blocks.
-    open: Vec<String>,
+    not_compared_attributes: Vec<String>,
     /// Parts of fields that are not compared.
     not_compared: NotCompared,
 }
@@ -172,15 +172,15 @@ pub(super) fn read_attributes(block: &Block<'_>, rows: &[Row]) -> Reading {
 impl Reading {
     /// Records that an attribute and its field are not compared.
     pub(super) fn add_not_compared(&mut self, block: &Block<'_>, attribute: &str, field: &'static str) {
-        self.keys.push(field);
-        self.open.push(block.attribute(attribute));
+        self.not_compared_fields.push(field);
+        self.not_compared_attributes.push(block.attribute(attribute));
     }
 
     /// Adds the fields of another reading of the same block.
     pub(super) fn extend(&mut self, more: Self) {
         self.fields.extend(more.fields);
-        self.keys.extend(more.keys);
-        self.open.extend(more.open);
+        self.not_compared_fields.extend(more.not_compared_fields);
+        self.not_compared_attributes.extend(more.not_compared_attributes);
     }
 
     pub(super) fn set(&mut self, field: &str, value: impl Into<Value>) {
@@ -202,12 +202,13 @@ impl Reading {
 
     /// Sets a field that is an object. If none of its fields is known, the whole object is not compared.
     pub(super) fn object(&mut self, field: &'static str, inside: Self) {
-        self.open.extend(inside.open);
-        if inside.fields.is_empty() && !inside.keys.is_empty() {
-            self.keys.push(field);
+        self.not_compared_attributes
+            .extend(inside.not_compared_attributes);
+        if inside.fields.is_empty() && !inside.not_compared_fields.is_empty() {
+            self.not_compared_fields.push(field);
             return;
         }
-        for key in inside.keys {
+        for key in inside.not_compared_fields {
             self.not_compared.add(field, vec![key.into()]);
         }
         self.set(field, inside.fields);
@@ -219,11 +220,12 @@ impl Reading {
         for member in members {
             let mut chosen = member.fields.clone();
             chosen.retain(|_, value| !is_unset(value));
-            for key in member.keys {
+            for key in member.not_compared_fields {
                 let path = vec![chosen.clone().into(), key.into()];
                 self.not_compared.add(field, path);
             }
-            self.open.extend(member.open);
+            self.not_compared_attributes
+                .extend(member.not_compared_attributes);
             list.push(member.fields.into());
         }
         self.set(field, Value::Array(list));
@@ -239,7 +241,7 @@ impl Reading {
         for path in paths {
             self.not_compared.add(field, path);
         }
-        self.open.extend(attributes);
+        self.not_compared_attributes.extend(attributes);
     }
 }
 
@@ -342,7 +344,7 @@ pub(super) fn desired(
         name,
         region: text(&spec, "region").map(str::to_owned),
         provider_id,
-        open: (reading.open.iter())
+        not_compared_attributes: (reading.not_compared_attributes.iter())
             .map(|attribute| format!("{type_name}.{attribute}"))
             .collect(),
         not_compared: reading.not_compared,

@@ -240,8 +240,8 @@ impl AnyInstance<'_> {
     /// Returns the readable attributes, and the reason if some are not readable.
     fn read(&self) -> (Map<String, Value>, Option<String>) {
         match (self.attributes, self.flat) {
-            (Some(attributes), _) => read_attributes(attributes),
-            (None, Some(flat)) => read_flat(self.type_name, flat),
+            (Some(attributes), _) => parse_attributes(attributes),
+            (None, Some(flat)) => parse_flat_attributes(self.type_name, flat),
             (None, None) => (
                 Map::new(),
                 Some("the instance has no attributes in the state".to_owned()),
@@ -251,7 +251,7 @@ impl AnyInstance<'_> {
 }
 
 /// Returns the readable attributes, and the reason if one is not readable.
-fn read_attributes(text: &RawValue) -> (Map<String, Value>, Option<String>) {
+fn parse_attributes(text: &RawValue) -> (Map<String, Value>, Option<String>) {
     if let Ok(attributes) = serde_json::from_str(text.get()) {
         return (attributes, None);
     }
@@ -275,7 +275,7 @@ fn read_attributes(text: &RawValue) -> (Map<String, Value>, Option<String>) {
     (attributes, fault)
 }
 
-fn read_flat(type_name: &str, text: &RawValue) -> (Map<String, Value>, Option<String>) {
+fn parse_flat_attributes(type_name: &str, text: &RawValue) -> (Map<String, Value>, Option<String>) {
     let Ok(flat) = serde_json::from_str::<Map<String, Value>>(text.get()) else {
         return (
             Map::new(),

@@ -53,7 +53,7 @@ impl Merge {
             ..
         } = &mut resource;
         self.declared
-            .extend(declared::own(kind, provider_id, address, spec));
+            .extend(declared::split_own_declarations(kind, provider_id, address, spec));
         resource
     }
 

@@ -78,15 +78,16 @@ pub struct Desired {
     /// The parts of these fields that are not compared.
     pub not_compared: NotCompared,
     /// Attributes that are not compared because they are empty in the state, such as `digitalocean_droplet.region`.
-    pub open: Vec<String>,
+    pub not_compared_attributes: Vec<String>,
 }
 
 impl State {
-    /// Counts the resources in which an attribute is not compared, by attribute (see [`Desired::open`]).
+    /// Counts the resources in which an attribute is not compared, by attribute. See
+    /// [`Desired::not_compared_attributes`].
     pub fn not_compared(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
         for desired in &self.desired {
-            for attribute in desired.open.iter().collect::<BTreeSet<_>>() {
+            for attribute in desired.not_compared_attributes.iter().collect::<BTreeSet<_>>() {
                 *counts.entry(attribute.clone()).or_default() += 1;
             }
         }
@@ -162,7 +163,7 @@ struct Type {
 }
 
 /// Returns a type whose instances are resources of a kind.
-const fn of(kind: &'static str, name: &'static str, mapping: Mapping) -> Type {
+const fn resource_type(kind: &'static str, name: &'static str, mapping: Mapping) -> Type {
     Type {
         name,
         kind: Some(kind),
@@ -172,65 +173,65 @@ const fn of(kind: &'static str, name: &'static str, mapping: Mapping) -> Type {
 }
 
 /// Returns a type whose instances only declare fields of other resources.
-const fn part(name: &'static str, mapping: Mapping) -> Type {
+const fn declaring_type(name: &'static str, mapping: Mapping) -> Type {
     Type {
         kind: None,
-        ..of("", name, mapping)
+        ..resource_type("", name, mapping)
     }
 }
 
 /// All types that are imported.
 const TYPES: [Type; 26] = [
-    of("droplet", "digitalocean_droplet", compute::droplet),
-    of("volume", "digitalocean_volume", compute::volume),
-    part("digitalocean_volume_attachment", compute::volume_attachment),
-    of("snapshot", "digitalocean_droplet_snapshot", compute::snapshot),
-    of("snapshot", "digitalocean_volume_snapshot", compute::snapshot),
-    of("image", "digitalocean_custom_image", compute::image),
-    of(
+    resource_type("droplet", "digitalocean_droplet", compute::droplet),
+    resource_type("volume", "digitalocean_volume", compute::volume),
+    declaring_type("digitalocean_volume_attachment", compute::volume_attachment),
+    resource_type("snapshot", "digitalocean_droplet_snapshot", compute::snapshot),
+    resource_type("snapshot", "digitalocean_volume_snapshot", compute::snapshot),
+    resource_type("image", "digitalocean_custom_image", compute::image),
+    resource_type(
         "load_balancer",
         "digitalocean_loadbalancer",
         load_balancers::load_balancer,
     ),
-    of("database", "digitalocean_database_cluster", databases::cluster),
-    of(
+    resource_type("database", "digitalocean_database_cluster", databases::cluster),
+    resource_type(
         "database_firewall",
         "digitalocean_database_firewall",
         databases::firewall,
     ),
-    of("firewall", "digitalocean_firewall", network::firewall),
-    of("vpc", "digitalocean_vpc", network::vpc),
-    of("domain", "digitalocean_domain", network::domain),
-    of("domain_record", "digitalocean_record", network::record),
-    of("reserved_ip", "digitalocean_reserved_ip", network::reserved_ip),
-    of("reserved_ip", "digitalocean_floating_ip", network::reserved_ip),
-    part("digitalocean_reserved_ip_assignment", network::assignment),
-    part("digitalocean_floating_ip_assignment", network::assignment),
+    resource_type("firewall", "digitalocean_firewall", network::firewall),
+    resource_type("vpc", "digitalocean_vpc", network::vpc),
+    resource_type("domain", "digitalocean_domain", network::domain),
+    resource_type("domain_record", "digitalocean_record", network::record),
+    resource_type("reserved_ip", "digitalocean_reserved_ip", network::reserved_ip),
+    resource_type("reserved_ip", "digitalocean_floating_ip", network::reserved_ip),
+    declaring_type("digitalocean_reserved_ip_assignment", network::assignment),
+    declaring_type("digitalocean_floating_ip_assignment", network::assignment),
     Type {
         // The instance of a cluster contains its default node pool.
         contained_kind: Some("kubernetes_node_pool"),
-        ..of(
+        ..resource_type(
             "kubernetes_cluster",
             "digitalocean_kubernetes_cluster",
             kubernetes::cluster,
         )
     },
-    of(
+    resource_type(
         "kubernetes_node_pool",
         "digitalocean_kubernetes_node_pool",
         kubernetes::node_pool,
     ),
-    of("app", "digitalocean_app", apps::app),
-    of(
+    resource_type("app", "digitalocean_app", apps::app),
+    resource_type(
         "certificate",
         "digitalocean_certificate",
         certificates::certificate,
     ),
-    of("cdn_endpoint", "digitalocean_cdn", certificates::cdn_endpoint),
-    of("project", "digitalocean_project", account::project),
-    part("digitalocean_project_resources", account::project_resources),
-    of("registry", "digitalocean_container_registry", account::registry),
-    of("uptime_check", "digitalocean_uptime_check", account::uptime_check),
+    resource_type("cdn_endpoint", "digitalocean_cdn", certificates::cdn_endpoint),
+    resource_type("project", "digitalocean_project", account::project),
+    declaring_type("digitalocean_project_resources", account::project_resources),
+    resource_type("registry", "digitalocean_container_registry", account::registry),
+    resource_type("uptime_check", "digitalocean_uptime_check", account::uptime_check),
 ];
 
 /// Returns the kinds that a state can contain.

@@ -1,22 +1,22 @@
 //! The meaning of empty attributes, for every attribute of every imported type.
 //!
-//! An attribute is empty ("silent") if it is null, `""`, zero, an empty list or map, or missing. The last column of
+//! An attribute is empty if it is null, `""`, zero, an empty list or map, or missing. The last column of
 //! `schema.tsv` defines what that means. The meaning follows from the provider's schema (whether the attribute is
 //! required, optional or computed) and from its code (whether it reads the attribute back, and its default):
 //!
-//! | silence | meaning of an empty attribute |
+//! | `if_empty` | meaning of an empty attribute |
 //! | --- | --- |
 //! | `unset` | optional and not computed: the configuration does not set it, so the value must be unset |
 //! | `=VALUE` | the same, but the provider or the API has this default |
-//! | `open` | optional and computed: the cloud may have chosen the value, so it is not compared |
-//! | `inside` | part of a block that is optional and computed, so its origin is unknown: not compared |
-//! | `told` | read back by the provider only if the configuration declares it: not compared |
+//! | `not_compared` | optional and computed: the cloud may have chosen the value, so it is not compared |
+//! | `in_computed_block` | part of a block that is optional and computed, so its origin is unknown: not compared |
+//! | `if_declared` | read back by the provider only if the configuration declares it: not compared |
 //! | `required`, `identity` | never empty |
 //! | `computed` | set by the cloud and never declared |
 //! | `never` | never read back by the provider, or used by Terraform only |
 //! | `unlisted` | not in the API lists that a sync reads |
-//! | `elsewhere` | a project membership or an attachment, which another Terraform resource may declare |
-//! | `twin` | duplicates another attribute, which is compared |
+//! | `other_resource` | a project membership or an attachment, which another Terraform resource may declare |
+//! | `duplicate` | duplicates another attribute, which is compared |
 //! | `secret` | never read |
 //!
 //! If a resource lacks an attribute entirely, its state was written by a provider version without that attribute. The
@@ -50,10 +50,10 @@ pub(in crate::provider) struct Attribute {
     /// `string`, `number`, `bool`, `list`, `set`, `map` or `block`.
     #[cfg(test)]
     pub(in crate::provider) form: &'static str,
-    /// The value in the column `silence`.
+    /// The value in the column `if_empty`.
     #[cfg(test)]
     pub(in crate::provider) word: &'static str,
-    pub(in crate::provider) silence: EmptyMeaning,
+    pub(in crate::provider) if_empty: EmptyMeaning,
 }
 
 /// Attributes by the path of their block. The path of the type itself is empty.
@@ -73,7 +73,7 @@ static TYPES: LazyLock<BTreeMap<&'static str, Blocks>> = LazyLock::new(|| {
             form: _form,
             #[cfg(test)]
             word,
-            silence: silence(word),
+            if_empty: parse_meaning(word),
         };
         let blocks = types.entry(type_name).or_default();
         blocks.entry(block).or_default().push(attribute);
@@ -81,10 +81,10 @@ static TYPES: LazyLock<BTreeMap<&'static str, Blocks>> = LazyLock::new(|| {
     types
 });
 
-fn silence(word: &str) -> EmptyMeaning {
+fn parse_meaning(word: &str) -> EmptyMeaning {
     match word {
         "unset" => EmptyMeaning::Unset,
-        "open" | "inside" | "told" => EmptyMeaning::NotCompared,
+        "not_compared" | "in_computed_block" | "if_declared" => EmptyMeaning::NotCompared,
         _ => match word.strip_prefix('=') {
             Some(default) => {
                 serde_json::from_str(default).map_or(EmptyMeaning::Absent, EmptyMeaning::Default)
@@ -111,7 +111,7 @@ pub(in crate::provider) fn meaning_if_empty(
     attributes(type_name, block)
         .iter()
         .find(|attribute| attribute.name == name)
-        .map_or(&EmptyMeaning::Absent, |attribute| &attribute.silence)
+        .map_or(&EmptyMeaning::Absent, |attribute| &attribute.if_empty)
 }
 
 /// Returns whether a value is empty. `false` is not empty.

@@ -1,6 +1,6 @@
 mod formats;
 mod mappings;
-mod open;
+mod not_compared;
 mod table;
 
 use serde_json::json;

@@ -30,25 +30,25 @@ pub(super) async fn import_in_txn(
 ) -> Result<BatchResult> {
     let mut batch = BatchResult::default();
     let wanted = with_declarations_in_txn(txn, import, wanted, &mut batch).await?;
-    let mut admitted = Vec::with_capacity(wanted.len());
+    let mut valid = Vec::with_capacity(wanted.len());
     for desired in &wanted {
         match check(desired) {
-            Ok(()) => admitted.push(desired),
+            Ok(()) => valid.push(desired),
             Err(why) => batch.refuse(desired, why.to_string()),
         }
     }
-    let known = known_or_new_in_txn(txn, import, &admitted).await?;
+    let known = known_or_new_in_txn(txn, import, &valid).await?;
     let before = stored_specs_in_txn(txn, known.values().map(|row| row.id), None).await?;
     // Specs that do not change need no lock.
-    let to_record: BTreeSet<Uuid> = admitted
+    let to_record: BTreeSet<Uuid> = valid
         .iter()
         .filter_map(|desired| Some((*desired, known.get(&key(desired))?)))
         .filter(|(desired, row)| decision(&before, row.id, desired, import).is_some_and(Decision::records))
         .map(|(_, row)| row.id)
         .collect();
     let now = lock_in_txn(txn, to_record.iter().copied(), Lock::Update).await?;
-    let mut asked = Vec::with_capacity(admitted.len());
-    for desired in admitted {
+    let mut admitted = Vec::with_capacity(valid.len());
+    for desired in valid {
         match known.get(&key(desired)) {
             Some(row) => {
                 let specs = if to_record.contains(&row.id) {
@@ -56,7 +56,7 @@ pub(super) async fn import_in_txn(
                 } else {
                     &before
                 };
-                asked.extend(batch.judge(import, desired, row, specs));
+                admitted.extend(batch.judge(import, desired, row, specs));
             }
             None if import.dry_run => {
                 batch.recorded += 1;
@@ -65,18 +65,20 @@ pub(super) async fn import_in_txn(
             None => batch.refuse(desired, "its row in the inventory cannot be read".to_owned()),
         }
     }
-    let changed = asked.iter().filter_map(|asked| {
-        let before = asked.before.as_ref()?.whole()?;
+    let changed = admitted.iter().filter_map(|admitted| {
+        let before = admitted.before.as_ref()?.whole()?;
         Some(PlannedSpec {
-            row: asked.row,
-            spec: &asked.desired.spec,
-            not_compared: asked.desired.not_compared.to_column(before.spec_version),
+            row: admitted.row,
+            spec: &admitted.desired.spec,
+            not_compared: admitted.desired.not_compared.to_column(before.spec_version),
             before,
         })
     });
     batch.closes = closed_by(txn, import.now, changed.collect()).await?;
     if !import.dry_run {
-        let records = asked.into_iter().filter_map(|asked| asked.record(import));
+        let records = admitted
+            .into_iter()
+            .filter_map(|admitted| admitted.record(import));
         provisioning::record_in_txn(txn, records.collect(), import.actor, import.now).await?;
     }
     Ok(batch)
@@ -95,7 +97,7 @@ async fn with_declarations_in_txn(
     let others = declarations::declarations_of_others(txn, import, &keys).await?;
     let mut wanted = wanted.to_vec();
     for (desired, key) in wanted.iter_mut().zip(&keys) {
-        let disagreements = declarations::put(import, &others, key, &mut desired.spec);
+        let disagreements = declarations::apply_all_declarations(import, &others, key, &mut desired.spec);
         for reason in disagreements {
             batch.refuse(desired, reason);
         }

@@ -103,7 +103,7 @@ pub(super) async fn declarations_of_others<C: ConnectionTrait>(
 }
 
 /// Puts the declarations of all states about a resource into its spec. Returns a message for each conflict.
-pub(super) fn put(
+pub(super) fn apply_all_declarations(
     import: &Import<'_>,
     others: &OtherDeclarations,
     subject: &Key,
@@ -160,16 +160,16 @@ pub(super) async fn declare_in_txn(
     if !import.dry_run {
         replace_in_txn(txn, import, subjects, mine).await?;
     }
-    let mut declarations_of_others = OtherDeclarations::new();
+    let mut other_declarations = OtherDeclarations::new();
     for row in others {
         let subject = (row.kind.clone(), row.provider_id.clone());
         let state = row.lineage.clone();
-        declarations_of_others
+        other_declarations
             .entry(subject)
             .or_default()
             .push((state, declaration_of(row)));
     }
-    change_specs_in_txn(txn, import, subjects, &declarations_of_others).await
+    change_specs_in_txn(txn, import, subjects, &other_declarations).await
 }
 
 /// Replaces the stored declarations of this state. Declarations that did not change are not written.
@@ -332,7 +332,7 @@ fn derived(
     spec: &provisioned::Model,
 ) -> Option<(Map<String, Value>, Vec<String>)> {
     let mut now = spec.spec.as_object()?.clone();
-    let disagreements = put(import, others, subject, &mut now);
+    let disagreements = apply_all_declarations(import, others, subject, &mut now);
     Some((now, disagreements))
 }
 
@@ -346,5 +346,5 @@ fn changes(spec: &provisioned::Model, now: &Map<String, Value>) -> bool {
 fn names_unknown_resource(import: &Import<'_>, subject: &Key) -> bool {
     let mut declared = import.declared.get(subject).into_iter().flatten();
     let names = declared.any(|one| one.strength == Strength::Declared && !one.is_mirrored());
-    names && !import.here.contains(subject)
+    names && !import.present.contains(subject)
 }

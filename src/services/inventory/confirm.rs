@@ -110,7 +110,7 @@ impl<'a> Asking<'a> {
             for (known, answer) in stored.iter().zip(self.ask_all(kind.kind, &stored).await) {
                 match answer {
                     Presence::Gone => gone.push(known.id),
-                    Presence::There(resource) => there.push(*resource),
+                    Presence::Exists(resource) => there.push(*resource),
                     Presence::Unknown(why) => confirmed.unknown(known, why),
                 }
             }

@@ -34,8 +34,8 @@ pub(crate) fn limits() -> Limits {
         first_request: Duration::from_millis(50),
         first_pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(10),
-        blind_wait: Duration::from_millis(5),
-        wait_out: Duration::from_millis(60),
+        default_rate_limit_wait: Duration::from_millis(5),
+        max_rate_limit_wait: Duration::from_millis(60),
         body_bytes: 1024 * 1024,
         ..Limits::default()
     }

@@ -19,7 +19,7 @@ use crate::provider::terraform::schema::attributes;
 use crate::provider::terraform::{Desired, parse_value};
 use crate::provider::traits;
 
-/// Terraform types to test. The others only add to other resources, or have almost no attribute that can be silent.
+/// Terraform types to test. The others only add to other resources, or have almost no attribute that can be empty.
 const TYPES: [&str; 19] = [
     "droplet",
     "volume",
@@ -43,7 +43,7 @@ const TYPES: [&str; 19] = [
 ];
 
 /// Pairs of groups of attributes that exclude each other. Each group is tested with a state in which the other group is
-/// silent.
+/// empty.
 const EXCLUSIVE: [(&str, &[&str], &[&str]); 6] = [
     ("loadbalancer", &["droplet_tag"], &["droplet_ids"]),
     (
@@ -109,22 +109,22 @@ fn drift(type_name: &str, state: &Map<String, Value>, account: &Map<String, Valu
     differing(&desired(type_name, state), &account_of(type_name, account))
 }
 
-/// An attribute that may be silent.
+/// An attribute that may be empty.
 struct Case {
     path: String,
     form: &'static str,
     word: &'static str,
 }
 
-fn cases(type_name: &str, block: &str, all: &mut Vec<Case>, left_out: &mut BTreeMap<&'static str, u64>) {
+fn cases(type_name: &str, block: &str, all: &mut Vec<Case>, skipped: &mut BTreeMap<&'static str, u64>) {
     for attribute in attributes(type_name, block) {
         let path = joined(block, attribute.name);
         let word = attribute.word;
         if matches!(
             word,
-            "secret" | "unlisted" | "never" | "computed" | "identity" | "elsewhere" | "twin"
+            "secret" | "unlisted" | "never" | "computed" | "identity" | "other_resource" | "duplicate"
         ) {
-            *left_out.entry(word).or_default() += 1;
+            *skipped.entry(word).or_default() += 1;
             continue;
         }
         if word != "required" {
@@ -135,7 +135,7 @@ fn cases(type_name: &str, block: &str, all: &mut Vec<Case>, left_out: &mut BTree
             });
         }
         if attribute.form == "block" {
-            cases(type_name, &path, all, left_out);
+            cases(type_name, &path, all, skipped);
         }
     }
 }
@@ -149,7 +149,7 @@ fn absent_forms(form: &str) -> Vec<Option<Value>> {
 }
 
 /// Returns the forms in which a response of the API has no value.
-fn left_out(form: &str) -> Vec<Option<Value>> {
+fn empty_response_forms(form: &str) -> Vec<Option<Value>> {
     let empty = match form {
         "string" => json!(""),
         "number" => json!(0),
@@ -161,7 +161,7 @@ fn left_out(form: &str) -> Vec<Option<Value>> {
 }
 
 /// Returns whether an attribute is not tested by itself, because another attribute has the same value.
-fn is_bound(type_name: &str, path: &str) -> bool {
+fn is_covered_by_other(type_name: &str, path: &str) -> bool {
     // `size_unit` has the size of a load balancer, and `spec.domain` has the domains of an app.
     matches!(
         (type_name, path),
@@ -172,14 +172,14 @@ fn is_bound(type_name: &str, path: &str) -> bool {
 #[derive(Default)]
 struct Covered {
     attributes: BTreeSet<(&'static str, String)>,
-    quiet: u64,
-    seen: u64,
-    open: BTreeMap<&'static str, BTreeSet<(&'static str, String)>>,
+    unchanged: u64,
+    detected: u64,
+    not_compared: BTreeMap<&'static str, BTreeSet<(&'static str, String)>>,
     wrong: Vec<String>,
 }
 
 /// Returns whether an attribute is not compared if the state lacks it altogether.
-fn is_open_if_absent(type_name: &str, path: &str) -> bool {
+fn is_not_compared_if_absent(type_name: &str, path: &str) -> bool {
     // Rules are always compared.
     let rules = matches!(
         (type_name, path),
@@ -195,23 +195,24 @@ fn check(type_name: &'static str, base: &Map<String, Value>, case: &Case, covere
         .word
         .strip_prefix('=')
         .map(|default| serde_json::from_str::<Value>(default).unwrap());
-    let always_open = matches!(case.word, "open" | "inside" | "told");
+    let is_never_compared = matches!(case.word, "not_compared" | "in_computed_block" | "if_declared");
     let account = |value: Option<&Value>| account_of(type_name, &with(base.clone(), path, value));
-    let as_told = account_of(type_name, base);
-    let accounts_without: Vec<_> = left_out(case.form)
+    let as_in_state = account_of(type_name, base);
+    let accounts_without: Vec<_> = empty_response_forms(case.form)
         .iter()
         .map(|absent| account(absent.as_ref()))
         .collect();
     let by_default: Vec<_> = default.iter().map(|default| account(Some(default))).collect();
     for absent in absent_forms(case.form) {
         let desired = desired(type_name, &with(base.clone(), path, absent.as_ref()));
-        let open = always_open || (absent.is_none() && is_open_if_absent(type_name, path));
-        let said = format!("{type_name} {path} ({}) {absent:?}", case.word);
+        let not_compared =
+            is_never_compared || (absent.is_none() && is_not_compared_if_absent(type_name, path));
+        let label = format!("{type_name} {path} ({}) {absent:?}", case.word);
         let mut unchanged: Vec<_> = by_default.iter().collect();
-        if open {
-            unchanged.push(&as_told);
+        if not_compared {
+            unchanged.push(&as_in_state);
             covered
-                .open
+                .not_compared
                 .entry(case.word)
                 .or_default()
                 .insert((type_name, path.to_owned()));
@@ -221,15 +222,15 @@ fn check(type_name: &'static str, base: &Map<String, Value>, case: &Case, covere
         for account in unchanged {
             let found = differing(&desired, account);
             if !found.is_empty() {
-                covered.wrong.push(format!("false alarm: {said}: {found:?}"));
+                covered.wrong.push(format!("false alarm: {label}: {found:?}"));
             }
-            covered.quiet += 1;
+            covered.unchanged += 1;
         }
-        if !open {
-            if differing(&desired, &as_told).is_empty() {
-                covered.wrong.push(format!("missed change: {said}"));
+        if !not_compared {
+            if differing(&desired, &as_in_state).is_empty() {
+                covered.wrong.push(format!("missed change: {label}"));
             }
-            covered.seen += 1;
+            covered.detected += 1;
         }
     }
     // The opposite case: the state has a value, and the account has lost it.
@@ -240,24 +241,24 @@ fn check(type_name: &'static str, base: &Map<String, Value>, case: &Case, covere
             if differing(&desired, account).is_empty() {
                 covered.wrong.push(format!("missed loss: {type_name} {path}"));
             }
-            covered.seen += 1;
+            covered.detected += 1;
         }
     }
     covered.attributes.insert((type_name, path.to_owned()));
 }
 
-/// Returns a state with all attributes except `silent`. An app has only the block of its `spec` that is tested.
-fn base(type_name: &str, silent: &[&str], case: &Case) -> Map<String, Value> {
-    let mut silent: Vec<String> = silent.iter().map(|path| (*path).to_owned()).collect();
+/// Returns a state with all attributes except `omitted`. An app has only the block of its `spec` that is tested.
+fn base(type_name: &str, omitted: &[&str], case: &Case) -> Map<String, Value> {
+    let mut omitted: Vec<String> = omitted.iter().map(|path| (*path).to_owned()).collect();
     if type_name == "app" && case.path.starts_with("spec.") {
         let parts = attributes(type_name, "spec")
             .iter()
             .filter(|part| part.form == "block");
         let parts = parts.map(|part| joined("spec", part.name));
-        silent.extend(parts.filter(|part| !format!("{}.", case.path).starts_with(&format!("{part}."))));
+        omitted.extend(parts.filter(|part| !format!("{}.", case.path).starts_with(&format!("{part}."))));
     }
-    let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
-    full(type_name, "", &silent)
+    let omitted: Vec<&str> = omitted.iter().map(String::as_str).collect();
+    full(type_name, "", &omitted)
 }
 
 fn is_off(default: &Value) -> bool {
@@ -266,10 +267,10 @@ fn is_off(default: &Value) -> bool {
 
 #[test]
 fn every_attribute_with_every_absent_form_on_either_side() {
-    let (mut covered, mut not_asked) = (Covered::default(), BTreeMap::new());
+    let (mut covered, mut skipped) = (Covered::default(), BTreeMap::new());
     for type_name in TYPES {
         let mut all = Vec::new();
-        cases(type_name, "", &mut all, &mut not_asked);
+        cases(type_name, "", &mut all, &mut skipped);
         let groups: Vec<_> = EXCLUSIVE.iter().filter(|(of, ..)| *of == type_name).collect();
         let first: Vec<&str> = groups
             .iter()
@@ -279,28 +280,28 @@ fn every_attribute_with_every_absent_form_on_either_side() {
             .iter()
             .flat_map(|(.., second)| second.iter().copied())
             .collect();
-        for silent in [first, second] {
-            let whole = full(type_name, "", &silent);
+        for omitted in [first, second] {
+            let whole = full(type_name, "", &omitted);
             assert_eq!(
                 drift(type_name, &whole, &whole),
                 Vec::<String>::new(),
                 "{type_name}"
             );
             for case in &all {
-                let is_silent = silent
+                let is_omitted = omitted
                     .iter()
-                    .any(|silent| case.path == *silent || case.path.starts_with(&format!("{silent}.")));
+                    .any(|omitted| case.path == *omitted || case.path.starts_with(&format!("{omitted}.")));
                 let done = covered.attributes.contains(&(type_name, case.path.clone()));
-                if !is_silent && !done && !is_bound(type_name, &case.path) {
-                    check(type_name, &base(type_name, &silent, case), case, &mut covered);
+                if !is_omitted && !done && !is_covered_by_other(type_name, &case.path) {
+                    check(type_name, &base(type_name, &omitted, case), case, &mut covered);
                 }
             }
         }
         for case in &all {
             let done = covered.attributes.contains(&(type_name, case.path.clone()));
             assert!(
-                done || is_bound(type_name, &case.path),
-                "{type_name} {} was not looked at",
+                done || is_covered_by_other(type_name, &case.path),
+                "{type_name} {} was not tested",
                 case.path
             );
         }
@@ -314,26 +315,26 @@ fn every_attribute_with_every_absent_form_on_either_side() {
     println!(
         "{} attributes, {} combinations: {} without an alarm, {} changes seen",
         covered.attributes.len(),
-        covered.quiet + covered.seen,
-        covered.quiet,
-        covered.seen
+        covered.unchanged + covered.detected,
+        covered.unchanged,
+        covered.detected
     );
-    println!("not asked, by reason: {not_asked:?}");
-    for (word, attributes) in &covered.open {
-        println!("not compared where the state is silent ({word}): {attributes:?}");
+    println!("not tested, by reason: {skipped:?}");
+    for (word, attributes) in &covered.not_compared {
+        println!("not compared if the state is empty ({word}): {attributes:?}");
     }
     assert!(covered.attributes.len() > 380, "{}", covered.attributes.len());
     assert!(
-        covered.quiet > 2_000 && covered.seen > 1_000,
+        covered.unchanged > 2_000 && covered.detected > 1_000,
         "{} {}",
-        covered.quiet,
-        covered.seen
+        covered.unchanged,
+        covered.detected
     );
 }
 
 #[test]
 fn fields_beside_an_absent_one_are_still_compared() {
-    for (type_name, silent, list) in [
+    for (type_name, omitted, list) in [
         ("app", "spec.service.http_port", "spec.service"),
         ("app", "spec.env.type", "spec.env"),
         ("app", "spec.ingress.rule.redirect", "spec.ingress.rule"),
@@ -349,11 +350,11 @@ fn fields_beside_an_absent_one_are_still_compared() {
             "",
             &["spec.domains", "droplet_tag", "spec.service.autoscaling"],
         );
-        let state = with(base.clone(), silent, Some(&Value::Null));
+        let state = with(base.clone(), omitted, Some(&Value::Null));
         assert_eq!(
             drift(type_name, &state, &base),
             Vec::<String>::new(),
-            "{type_name} {silent}"
+            "{type_name} {omitted}"
         );
         let mut more = full(type_name, list, &[]);
         for key in ["name", "key", "entry_port"] {

@@ -34,7 +34,7 @@ pub(in super::super) fn certificate(item: &Value, _: &Context) -> Option<ListedR
     let name = text(item, "/name")?;
     let mut certificate = resource(item, "certificate", &name, None);
     certificate.status = text(item, "/state");
-    certificate.settling = certificate.status.as_deref().is_some_and(super::is_passing);
+    certificate.settling = certificate.status.as_deref().is_some_and(super::is_temporary);
     let fields: &[Field] = &[("type", Shape::Plain), ("dns_names", Shape::Plain)];
     certificate.attrs = pick_fields(item, fields);
     Some(certificate)

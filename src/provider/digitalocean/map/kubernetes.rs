@@ -54,7 +54,7 @@ const CLUSTER: &[Field] = &[
 pub(in super::super) fn cluster(item: &Value, _: &Context) -> Option<ListedResource> {
     let mut cluster = named(item, "kubernetes", CLUSTER)?;
     cluster.status = text(item, "/status/state");
-    cluster.settling = cluster.status.as_deref().is_some_and(super::is_passing);
+    cluster.settling = cluster.status.as_deref().is_some_and(super::is_temporary);
     cluster.ip = text(item, "/ipv4");
     cluster.tags = chosen_tags(item);
     Some(cluster)
@@ -88,7 +88,7 @@ pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResour
     let states = items(item, "/nodes")
         .iter()
         .filter_map(|node| text(node, "/status/state"));
-    pool.settling = states.into_iter().any(|state| super::is_passing(&state));
+    pool.settling = states.into_iter().any(|state| super::is_temporary(&state));
     // Without an autoscaler there are no bounds. DigitalOcean's Terraform provider reads them as zero.
     for bound in ["min_nodes", "max_nodes"] {
         pool.attrs.entry(bound).or_insert_with(|| 0.into());

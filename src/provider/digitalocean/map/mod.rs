@@ -25,7 +25,7 @@ use crate::domain::inventory::ListedResource;
 use crate::provider::normalize;
 
 /// Statuses that count as temporary, for all kinds.
-const PASSING: [&str; 18] = [
+const TEMPORARY_STATUSES: [&str; 18] = [
     "new",
     "creating",
     "resizing",
@@ -85,8 +85,8 @@ fn tags(item: &Value) -> Vec<String> {
     normalize::tags(items(item, "/tags").iter().filter_map(Value::as_str))
 }
 
-fn is_passing(status: &str) -> bool {
-    PASSING.contains(&status.to_lowercase().as_str())
+fn is_temporary(status: &str) -> bool {
+    TEMPORARY_STATUSES.contains(&status.to_lowercase().as_str())
 }
 
 /// Maps the fields that most kinds have. `urn_type` is TYPE in DigitalOcean's uniform names, `do:TYPE:ID`.
@@ -98,7 +98,7 @@ fn resource(item: &Value, urn_type: &str, id: &str, name: Option<String>) -> Lis
         name: name.unwrap_or_else(|| id.to_owned()),
         region: lower(item, "/region/slug").or_else(|| lower(item, "/region")),
         size_slug: None,
-        settling: status.as_deref().is_some_and(is_passing),
+        settling: status.as_deref().is_some_and(is_temporary),
         status,
         tags: tags(item),
         ip: None,

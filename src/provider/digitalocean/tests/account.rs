@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::inventory::PROJECT_ID;
 
 /// Returns the account id from this response, or the error text.
-async fn whose(answer: Answer) -> std::result::Result<String, String> {
+async fn account_id_of(answer: Answer) -> std::result::Result<String, String> {
     let server = Server::with([("account", answer)]).await;
     let account = server.account(quick()).account().await;
     match account {
@@ -26,8 +26,8 @@ async fn whose(answer: Answer) -> std::result::Result<String, String> {
 async fn an_account_is_named_by_its_team_or_its_user() {
     let user = json!({ "account": { "uuid": "ada" } });
     let team = json!({ "account": { "uuid": "ada", "team": { "uuid": "team-1" } } });
-    assert_eq!(whose(json(user)).await, Ok("ada".to_owned()));
-    assert_eq!(whose(json(team)).await, Ok("team-1".to_owned()));
+    assert_eq!(account_id_of(json(user)).await, Ok("ada".to_owned()));
+    assert_eq!(account_id_of(json(team)).await, Ok("team-1".to_owned()));
 }
 
 #[tokio::test]
@@ -38,13 +38,13 @@ async fn an_unknown_account_has_a_reason_and_a_hint() {
         (not_found(), "not found (404)"),
         (status(422, ""), "the response status is 422"),
     ] {
-        let why = whose(answer).await.unwrap_err();
+        let why = account_id_of(answer).await.unwrap_err();
         assert!(
             why.contains("so nothing was changed: /v2/account: ") && why.ends_with(said),
             "{why}"
         );
     }
-    let why = whose(status(401, "")).await.unwrap_err();
+    let why = account_id_of(status(401, "")).await.unwrap_err();
     assert!(
         why.contains("rejected the token (401)") && why.contains("Set another DIGITALOCEAN_TOKEN"),
         "{why}"
@@ -108,11 +108,11 @@ async fn a_new_listing_repeats_requests_for_unlisted_objects() {
     .await;
     let (account, last) = (server.account(quick()), Map::new());
     let ask = async |id| account.confirm_gone("domain_record", id, &last).await.unwrap();
-    assert!(matches!(ask("12").await, Presence::There(_)));
+    assert!(matches!(ask("12").await, Presence::Exists(_)));
     assert!(matches!(ask("13").await, Presence::Gone));
     assert_eq!(server.times("domains"), 1, "once for all questions of a listing");
     account.list(Some(&BTreeSet::new()), time()).await.unwrap();
-    assert!(matches!(ask("12").await, Presence::There(_)));
+    assert!(matches!(ask("12").await, Presence::Exists(_)));
     assert_eq!(server.times("domains"), 2);
 }
 

@@ -4,21 +4,21 @@ use super::server::{Answer, Server, client_of, status, time, with_header};
 use super::*;
 
 /// Requests the volumes.
-async fn asked(server: &Server, limits: Limits) -> std::result::Result<Value, Fault> {
+async fn request(server: &Server, limits: Limits) -> std::result::Result<Value, RequestError> {
     server.client(limits).get(&["volumes"], &[], soon()).await
 }
 
 /// Requests the volumes and returns the error text.
-async fn why(server: &Server, limits: Limits) -> String {
-    match asked(server, limits).await {
-        Err(Fault::Failed(why)) => why,
+async fn error_of(server: &Server, limits: Limits) -> String {
+    match request(server, limits).await {
+        Err(RequestError::Failed(why)) => why,
         other => panic!("{other:?}"),
     }
 }
 
 /// Requests the volumes from a server that returns only this response.
-async fn comes_of(answer: Answer) -> std::result::Result<Value, Fault> {
-    asked(&Server::in_turn([answer]).await, quick()).await
+async fn result_of(answer: Answer) -> std::result::Result<Value, RequestError> {
+    request(&Server::in_turn([answer]).await, quick()).await
 }
 
 fn good() -> Answer {
@@ -32,39 +32,39 @@ async fn an_answer_is_read_completely() {
     let answer = Ok(json!({ "volumes": [1] }));
     assert_eq!(client.get(&["volumes"], &[("name", "a b")], soon()).await, answer);
     assert_eq!(client.get_first(&["account"], soon()).await, answer);
-    assert_eq!(server.asked(), ["volumes?name=a+b", "account"]);
+    assert_eq!(server.requests(), ["volumes?name=a+b", "account"]);
 }
 
 #[tokio::test]
 async fn refusals_are_distinguished_and_not_retried() {
     for (code, fault) in [
-        (401, Fault::Unauthorized),
-        (403, Fault::Forbidden),
-        (404, Fault::NotFound),
+        (401, RequestError::Unauthorized),
+        (403, RequestError::Forbidden),
+        (404, RequestError::NotFound),
     ] {
         let server = Server::in_turn([status(code, "{}"), good()]).await;
-        assert_eq!(asked(&server, quick()).await, Err(fault), "{code}");
+        assert_eq!(request(&server, quick()).await, Err(fault), "{code}");
     }
     let server = Server::in_turn([status(422, r#"{"id":"unprocessable_entity"}"#), good()]).await;
     assert_eq!(
-        why(&server, quick()).await,
+        error_of(&server, quick()).await,
         "the response status is 422 (unprocessable_entity)"
     );
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let server = Server::start(|asked| match asked {
+    let server = Server::start(|request| match request {
         "volumes" => with_header(302, "location", "/v2/droplets", ""),
         _ => good(),
     })
     .await;
     assert_eq!(
-        why(&server, quick()).await,
+        error_of(&server, quick()).await,
         "the response is a redirect (302), which is not followed"
     );
-    assert_eq!(server.asked(), ["volumes"]);
+    assert_eq!(server.requests(), ["volumes"]);
 }
 
 #[tokio::test]
@@ -81,8 +81,8 @@ async fn a_temporary_fault_is_retried() {
         with_header(200, "content-length", 1000, "{"),
     ] {
         let server = Server::in_turn([fault.clone(), good()]).await;
-        assert!(asked(&server, patient.clone()).await.is_ok(), "{fault:?}");
-        assert_eq!(server.asked().len(), 2, "{fault:?}");
+        assert!(request(&server, patient.clone()).await.is_ok(), "{fault:?}");
+        assert_eq!(server.requests().len(), 2, "{fault:?}");
     }
 }
 
@@ -101,10 +101,10 @@ async fn a_lasting_fault_is_named() {
         (status(200, "{"), "the response is not JSON, or is incomplete"),
     ] {
         let server = Server::in_turn([fault]).await;
-        assert_eq!(why(&server, impatient()).await, named);
+        assert_eq!(error_of(&server, impatient()).await, named);
     }
     let cut = Server::in_turn([with_header(200, "content-length", 1000, "{")]).await;
-    let why = why(&cut, impatient()).await;
+    let why = error_of(&cut, impatient()).await;
     assert!(why.starts_with("the connection was lost"), "{why}");
 }
 
@@ -113,7 +113,7 @@ async fn an_unreachable_host_is_named_with_the_error_of_the_system() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client_of(&format!("http://{}", closed.local_addr().unwrap()), quick());
     drop(closed);
-    let Err(Fault::Failed(why)) = client.get(&["volumes"], &[], soon()).await else {
+    let Err(RequestError::Failed(why)) = client.get(&["volumes"], &[], soon()).await else {
         panic!("nothing listens there");
     };
     assert!(
@@ -131,7 +131,7 @@ async fn an_attempt_cut_off_by_a_limit_reports_why_the_previous_one_failed() {
             ..quick()
         };
         assert_eq!(
-            why(&server, limits).await,
+            error_of(&server, limits).await,
             format!("the response status is {code}")
         );
     }
@@ -145,9 +145,9 @@ async fn the_time_limit_includes_attempts_and_pauses() {
         retry_for: Duration::from_millis(70),
         ..quick()
     };
-    assert_eq!(why(&server, limits).await, "no response in time");
+    assert_eq!(error_of(&server, limits).await, "no response in time");
     // The second attempt has only the few milliseconds that the first one left.
-    assert!(server.asked().len() <= 2, "{:?}", server.asked());
+    assert!(server.requests().len() <= 2, "{:?}", server.requests());
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn requests_end_at_their_common_time_limit() {
     let until = Instant::now() + Duration::from_millis(20);
     assert_eq!(
         client.get(&["volumes"], &[], until).await,
-        Err(Fault::Failed(
+        Err(RequestError::Failed(
             "the time limit of all requests together was reached before a response arrived".to_owned()
         ))
     );
@@ -174,14 +174,17 @@ async fn only_the_first_request_of_a_run_waits_for_the_gateway() {
     let server = Server::in_turn(answers.into_iter().chain([good()])).await;
     let client = server.client(limits.clone());
     assert!(client.get_first(&["account"], soon()).await.is_ok());
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.requests().len(), 4);
     let server = Server::in_turn([status(502, ""), good()]).await;
-    assert_eq!(why(&server, limits.clone()).await, "the response status is 502");
+    assert_eq!(
+        error_of(&server, limits.clone()).await,
+        "the response status is 502"
+    );
     let server = Server::in_turn([status(500, ""), good()]).await;
     let answer = server.client(limits).get_first(&["account"], soon()).await;
     assert_eq!(
         answer,
-        Err(Fault::Failed("the response status is 500".to_owned()))
+        Err(RequestError::Failed("the response status is 500".to_owned()))
     );
 }
 
@@ -189,23 +192,23 @@ async fn only_the_first_request_of_a_run_waits_for_the_gateway() {
 async fn a_429_is_waited_out_within_the_total_limit() {
     let limits = Limits {
         first_pause: Duration::from_millis(10),
-        wait_out: Duration::from_millis(30),
+        max_rate_limit_wait: Duration::from_millis(30),
         ..quick()
     };
     let at_once = || with_header(429, "retry-after", 0, "{}");
     let server = Server::in_turn([at_once(), at_once(), at_once(), good()]).await;
-    assert!(asked(&server, limits.clone()).await.is_ok(), "three waits fit");
+    assert!(request(&server, limits.clone()).await.is_ok(), "three waits fit");
     let server = Server::in_turn([at_once()]).await;
-    let why = why(&server, limits).await;
+    let why = error_of(&server, limits).await;
     assert!(why.starts_with("the rate limit is exhausted (429)"), "{why}");
-    assert_eq!(server.asked().len(), 4, "after three waits nothing is left");
+    assert_eq!(server.requests().len(), 4, "after three waits nothing is left");
 }
 
 #[tokio::test]
 async fn the_wait_is_as_long_as_the_answer_says() {
     let reset = |seconds: i64| (time().timestamp() + seconds).to_string();
     let blind = Limits {
-        blind_wait: Duration::from_secs(77),
+        default_rate_limit_wait: Duration::from_secs(77),
         ..quick()
     };
     for (answer, seconds) in [
@@ -216,13 +219,13 @@ async fn the_wait_is_as_long_as_the_answer_says() {
     ] {
         let server = Server::in_turn([answer.clone()]).await;
         assert_eq!(
-            why(&server, blind.clone()).await,
+            error_of(&server, blind.clone()).await,
             format!("the rate limit is exhausted (429) for at least another {seconds} s"),
             "{answer:?}"
         );
     }
     let passed = Server::in_turn([with_header(429, "ratelimit-reset", reset(-60), ""), good()]).await;
-    assert!(asked(&passed, blind).await.is_ok(), "the limit is over already");
+    assert!(request(&passed, blind).await.is_ok(), "the limit is over already");
 }
 
 #[tokio::test]
@@ -231,12 +234,12 @@ async fn after_a_429_no_other_request_is_sent() {
     let client = server.client(quick());
     for path in ["volumes", "droplets"] {
         let answer = client.get(&[path], &[], soon()).await;
-        let Err(Fault::Failed(why)) = answer else {
+        let Err(RequestError::Failed(why)) = answer else {
             panic!("{path}: {answer:?}");
         };
         assert!(why.contains("(429)"), "{path}: {why}");
     }
-    assert_eq!(server.asked(), ["volumes"]);
+    assert_eq!(server.requests(), ["volumes"]);
 }
 
 #[tokio::test]
@@ -247,12 +250,12 @@ async fn a_body_that_is_too_large_is_not_read() {
         ..quick()
     };
     let server = Server::in_turn([status(200, &body)]).await;
-    assert!(asked(&server, most(body.len())).await.is_ok());
+    assert!(request(&server, most(body.len())).await.is_ok());
     assert_eq!(
-        why(&server, most(body.len() - 1)).await,
+        error_of(&server, most(body.len() - 1)).await,
         format!("the response is larger than {} bytes", body.len() - 1)
     );
-    assert_eq!(server.asked().len(), 2, "it would be as large again");
+    assert_eq!(server.requests().len(), 2, "it would be as large again");
 }
 
 #[tokio::test]
@@ -276,8 +279,8 @@ async fn only_the_error_code_of_the_api_is_shown() {
         ("", ""),
     ] {
         assert_eq!(
-            comes_of(status(400, body)).await,
-            Err(Fault::Failed(format!("the response status is 400{shown}"))),
+            result_of(status(400, body)).await,
+            Err(RequestError::Failed(format!("the response status is 400{shown}"))),
             "{body}"
         );
     }

@@ -13,9 +13,9 @@ async fn presence(server: &Server, kind: &str, id: &str, last: Value) -> Presenc
     confirming.presence(&client, kind, id, last).await.unwrap()
 }
 
-fn there(presence: Presence) -> ListedResource {
+fn existing(presence: Presence) -> ListedResource {
     match presence {
-        Presence::There(resource) => *resource,
+        Presence::Exists(resource) => *resource,
         other => panic!("{other:?}"),
     }
 }
@@ -39,7 +39,7 @@ async fn a_droplet_is_present_gone_or_unknown() {
         let server = Server::with([("droplets/1", answer)]).await;
         presence(&server, "droplet", "1", json!({})).await
     };
-    let found = there(of(droplet(1)).await);
+    let found = existing(of(droplet(1)).await);
     assert_eq!((found.provider_id.as_str(), found.name.as_str()), ("1", "web-1"));
     assert_eq!(
         found.unread_fields,
@@ -81,7 +81,7 @@ async fn a_kind_that_is_not_synced_is_unknown() {
     let server = Server::in_turn([not_found()]).await;
     let answer = presence(&server, "spaces_bucket", "b-1", json!({})).await;
     assert_eq!(unknown(answer), "unknown kind \"spaces_bucket\"");
-    assert_eq!(server.asked().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn confirmations_after_the_time_limit_are_not_requested() {
         unknown(answer.unwrap()),
         "confirming unlisted resources took longer than 0 s; the next sync continues"
     );
-    assert_eq!(server.asked().len(), 0);
+    assert_eq!(server.requests().len(), 0);
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_single_endpoint_names_its_certificate() {
         ("certificates", certificates),
     ])
     .await;
-    let found = there(presence(&server, "cdn_endpoint", "cdn-1", json!({})).await);
+    let found = existing(presence(&server, "cdn_endpoint", "cdn-1", json!({})).await);
     assert_eq!(found.attrs["certificate_name"], "shop");
     let server = Server::with([("cdn/endpoints/cdn-1", endpoint)]).await;
     let why = unknown(presence(&server, "cdn_endpoint", "cdn-1", json!({})).await);
@@ -131,7 +131,7 @@ async fn a_certificate_is_requested_by_its_name() {
         let server = Server::with([("certificates?name=shop", answer)]).await;
         presence(&server, "certificate", "shop", json!({})).await
     };
-    let found = there(of(certificates(&["shop-2", "shop"])).await);
+    let found = existing(of(certificates(&["shop-2", "shop"])).await);
     assert_eq!(found.provider_id, "shop");
     assert!(is_gone(&of(certificates(&["shop-2"])).await));
     assert_eq!(
@@ -145,7 +145,7 @@ async fn a_record_is_requested_below_its_domain() {
     let record = json!({ "domain_record": { "id": 12, "type": "A", "name": "www" } });
     let server = Server::with([("domains/shop.example/records/12", json(record))]).await;
     let last = json!({ "domain": "shop.example" });
-    let found = there(presence(&server, "domain_record", "12", last.clone()).await);
+    let found = existing(presence(&server, "domain_record", "12", last.clone()).await);
     assert_eq!(
         (found.name.as_str(), &found.attrs["domain"]),
         ("www", &json!("shop.example"))
@@ -169,7 +169,7 @@ async fn records_without_a_known_domain_are_listed_once_for_all_confirmations() 
         let answer = confirming.presence(&client, "domain_record", id, &last);
         answer.await.unwrap()
     };
-    assert_eq!(there(ask("12").await).provider_id, "12");
+    assert_eq!(existing(ask("12").await).provider_id, "12");
     assert!(is_gone(&ask("13").await));
     assert_eq!(server.times("domains"), 1);
 
@@ -195,7 +195,7 @@ async fn a_node_pool_settles_with_its_cluster() {
         presence(&server, "kubernetes_node_pool", "np-1", last).await
     };
     for (state, settling) in [("upgrading", true), ("running", false)] {
-        let found = there(of(json(cluster(state))).await);
+        let found = existing(of(json(cluster(state))).await);
         assert_eq!(
             (found.name.as_str(), found.settling),
             ("workers", settling),
@@ -213,7 +213,7 @@ async fn node_pools_are_gone_or_listed_where_the_cluster_is_not_known() {
     let clusters = json!([{ "id": "k-1", "node_pools": [{ "id": "np-1" }] }]);
     let server = Server::with([("kubernetes/clusters", list("kubernetes_clusters", clusters))]).await;
     let of = async |id, last| presence(&server, "kubernetes_node_pool", id, last).await;
-    assert_eq!(there(of("np-1", json!({})).await).provider_id, "np-1");
+    assert_eq!(existing(of("np-1", json!({})).await).provider_id, "np-1");
     assert!(is_gone(&of("np-2", json!({})).await));
     assert!(is_gone(&of("np-2", json!({ "cluster_id": "k-1" })).await));
 }
@@ -226,7 +226,7 @@ async fn a_database_firewall_exists_as_long_as_its_cluster() {
         let server = Server::with([("databases/db-1", database), ("databases/db-1/firewall", rules)]).await;
         presence(&server, "database_firewall", "db-1", json!({})).await
     };
-    let found = there(of(database(), rules()).await);
+    let found = existing(of(database(), rules()).await);
     assert_eq!(
         (found.name.as_str(), &found.attrs["rules"]),
         ("main", &json!([{ "type": "ip_addr", "value": "203.0.113.5" }]))
@@ -235,7 +235,7 @@ async fn a_database_firewall_exists_as_long_as_its_cluster() {
         unknown(of(database(), not_found()).await),
         "the firewall of the cluster was not found (404)"
     );
-    let of_a_replica = there(of(not_found(), rules()).await);
+    let of_a_replica = existing(of(not_found(), rules()).await);
     assert_eq!(
         (of_a_replica.provider_id.as_str(), of_a_replica.name.as_str()),
         ("db-1", "db-1")

@@ -21,8 +21,8 @@ async fn account<const N: usize>(more: [(&'static str, Answer); N]) -> Server {
         ("projects", list("projects", json!([{ "id": "p-1" }]))),
     ]);
     answers.extend(more);
-    Server::start(move |asked| {
-        let path = asked.split("page=1&per_page=200").next().unwrap();
+    Server::start(move |request| {
+        let path = request.split("page=1&per_page=200").next().unwrap();
         let path = path.trim_end_matches(['?', '&']);
         answers.get(path).cloned().unwrap_or_else(not_found)
     })

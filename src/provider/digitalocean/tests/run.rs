@@ -12,7 +12,7 @@ pub(super) fn kind(name: &str) -> &'static Kind {
 }
 
 /// Lists one kind in a run of its own.
-async fn comes_of(server: &Server, name: &str) -> KindListing {
+async fn result_of(server: &Server, name: &str) -> KindListing {
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind(name)).await;
     of_kind.unwrap().listing
@@ -142,9 +142,9 @@ async fn droplets_with_and_without_a_gpu_are_one_kind() {
         ("droplets?type=gpus", list("droplets", json!([{ "id": 2 }]))),
     ])
     .await;
-    assert_eq!(ids(comes_of(&server, "droplet").await), ["1", "2"]);
+    assert_eq!(ids(result_of(&server, "droplet").await), ["1", "2"]);
     let server = Server::with([("droplets", list("droplets", json!([{ "id": 1 }])))]).await;
-    match comes_of(&server, "droplet").await {
+    match result_of(&server, "droplet").await {
         KindListing::NotReadable(_) => {}
         other => panic!("one of its two lists is missing: {other:?}"),
     }
@@ -172,7 +172,7 @@ async fn an_item_without_an_id_makes_its_kind_incomplete() {
         ("database_firewall", "/v2/databases: an item has no id"),
         ("kubernetes_node_pool", "a node pool has no id"),
     ] {
-        assert_eq!(incomplete(comes_of(&server, name).await), why);
+        assert_eq!(incomplete(result_of(&server, name).await), why);
     }
 }
 
@@ -181,7 +181,7 @@ async fn a_resource_that_cannot_be_stored_makes_its_kind_incomplete() {
     let long = "v".repeat(1000);
     let volumes = json!([{ "id": "v-1" }, { "id": "v-2", "region": long }]);
     let server = Server::with([("firewalls", list("firewalls", volumes))]).await;
-    let why = incomplete(comes_of(&server, "firewall").await);
+    let why = incomplete(result_of(&server, "firewall").await);
     assert!(
         why.starts_with("\"v-2\" cannot be stored: ") && why.contains("region"),
         "{why}"
@@ -196,7 +196,7 @@ async fn the_newer_of_two_certificates_of_one_name_counts() {
         certificate("c-2", "error", "2026-01-01T00:00:00Z"),
     ]);
     let server = Server::with([("certificates", list("certificates", both))]).await;
-    let listed = complete(comes_of(&server, "certificate").await);
+    let listed = complete(result_of(&server, "certificate").await);
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].status.as_deref(), Some("verified"));
 }
@@ -215,16 +215,16 @@ async fn certificates_are_requested_only_if_one_is_used() {
         ("certificates", certificates),
     ])
     .await;
-    let listed = complete(comes_of(&server, "cdn_endpoint").await);
+    let listed = complete(result_of(&server, "cdn_endpoint").await);
     assert_eq!(listed[0].attrs["certificate_name"], "shop");
 
     let server = Server::with([("cdn/endpoints", endpoints(""))]).await;
-    assert_eq!(ids(comes_of(&server, "cdn_endpoint").await), ["cdn-1"]);
+    assert_eq!(ids(result_of(&server, "cdn_endpoint").await), ["cdn-1"]);
     assert_eq!(server.times("certificates"), 0);
 
     let server = Server::with([("cdn/endpoints", endpoints("cert-1"))]).await;
     assert_eq!(
-        incomplete(comes_of(&server, "cdn_endpoint").await),
+        incomplete(result_of(&server, "cdn_endpoint").await),
         "the names of certificates could not be read: /v2/certificates: not found (404)"
     );
 }
@@ -250,7 +250,7 @@ async fn records_of_all_domains_are_listed_except_soa() {
         ("domains/b.example/records", records([21, 22])),
     ])
     .await;
-    let listed = complete(comes_of(&server, "domain_record").await);
+    let listed = complete(result_of(&server, "domain_record").await);
     let of: BTreeMap<&str, &Value> = listed
         .iter()
         .map(|record| (record.provider_id.as_str(), &record.attrs["domain"]))
@@ -263,13 +263,13 @@ async fn records_of_all_domains_are_listed_except_soa() {
 
 #[tokio::test]
 async fn a_domain_deleted_during_the_listing_makes_the_records_incomplete() {
-    let server = Server::start(|asked| match asked {
+    let server = Server::start(|request| match request {
         "domains?page=1&per_page=200" => list("domains", json!([{ "name": "shop.example" }])),
         _ => not_found(),
     })
     .await;
     assert_eq!(
-        incomplete(comes_of(&server, "domain_record").await),
+        incomplete(result_of(&server, "domain_record").await),
         "/v2/domains/shop.example/records: not found (404)"
     );
 }
@@ -287,7 +287,7 @@ async fn each_database_cluster_has_its_trusted_sources() {
         ),
     ])
     .await;
-    let listed = complete(comes_of(&server, "database_firewall").await);
+    let listed = complete(result_of(&server, "database_firewall").await);
     assert_eq!(
         (listed[0].provider_id.as_str(), listed[0].name.as_str()),
         ("db-1", "main")
@@ -311,7 +311,7 @@ async fn a_node_pool_settles_with_its_cluster_and_by_itself() {
         cluster("3", "running", "provisioning"),
     ]);
     let server = Server::with([("kubernetes/clusters", list("kubernetes_clusters", clusters))]).await;
-    let listed = complete(comes_of(&server, "kubernetes_node_pool").await);
+    let listed = complete(result_of(&server, "kubernetes_node_pool").await);
     let settling: Vec<(&str, bool)> = listed
         .iter()
         .map(|pool| (pool.provider_id.as_str(), pool.settling))

@@ -58,7 +58,7 @@ pub(super) fn time() -> DateTime<Utc> {
 /// A server on loopback whose responses the test defines. It stops when it is dropped.
 pub(super) struct Server {
     url: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     server: JoinHandle<()>,
 }
 
@@ -73,17 +73,21 @@ impl Server {
     pub(super) async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (answer, asked) = (Arc::new(answer), Arc::new(Mutex::new(Vec::new())));
-        let kept = Arc::clone(&asked);
+        let (answer, requests) = (Arc::new(answer), Arc::new(Mutex::new(Vec::new())));
+        let kept = Arc::clone(&requests);
         let router = Router::new().fallback(move |request: Request| {
             let uri = request.uri().to_string();
-            let asked = uri.trim_start_matches("/v2/").to_owned();
-            let answer = answer(&asked);
-            kept.lock().unwrap().push(asked);
+            let request = uri.trim_start_matches("/v2/").to_owned();
+            let answer = answer(&request);
+            kept.lock().unwrap().push(request);
             respond(answer)
         });
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, asked, server }
+        Self {
+            url,
+            requests,
+            server,
+        }
     }
 
     /// Starts a server that returns these responses in order, for any request. The last one is repeated.
@@ -106,9 +110,9 @@ impl Server {
     /// Starts a server with responses by path and filters, without page parameters. Other requests get a 404.
     pub(super) async fn with<const N: usize>(answers: [(&'static str, Answer); N]) -> Self {
         let answers = BTreeMap::from(answers);
-        Self::start(move |asked| {
-            let asked = without_page(asked);
-            answers.get(asked.as_str()).cloned().unwrap_or_else(not_found)
+        Self::start(move |request| {
+            let request = without_page(request);
+            answers.get(request.as_str()).cloned().unwrap_or_else(not_found)
         })
         .await
     }
@@ -123,14 +127,17 @@ impl Server {
     }
 
     /// Returns the requests so far, in order.
-    pub(super) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    pub(super) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// Returns how often a list or a single object was requested.
     pub(super) fn times(&self, path: &str) -> usize {
-        let asked = self.asked();
-        asked.iter().filter(|asked| without_page(asked) == path).count()
+        let requests = self.requests();
+        requests
+            .iter()
+            .filter(|request| without_page(request) == path)
+            .count()
     }
 }
 
@@ -152,9 +159,9 @@ fn clock() -> Clock {
     Clock::Manual(ManualClock::at(time()))
 }
 
-fn without_page(asked: &str) -> String {
-    let Some((path, query)) = asked.split_once('?') else {
-        return asked.to_owned();
+fn without_page(request: &str) -> String {
+    let Some((path, query)) = request.split_once('?') else {
+        return request.to_owned();
     };
     let filters = query
         .split('&')

@@ -32,13 +32,13 @@ fn every_attribute_of_every_type_that_is_read_has_a_decision() {
         "computed",
         "never",
         "unlisted",
-        "elsewhere",
-        "twin",
+        "other_resource",
+        "duplicate",
         "secret",
         "unset",
-        "open",
-        "inside",
-        "told",
+        "not_compared",
+        "in_computed_block",
+        "if_declared",
     ];
     for [of, path, form, _, word] in rows {
         assert!(
@@ -61,11 +61,23 @@ fn a_decision_follows_from_required_optional_and_computed() {
         let may_be = match flags {
             "r" => word == "required",
             "c" => word == "computed",
-            "oc" => ["open", "inside"].contains(&word),
-            "o" => word == "unset" || word.starts_with('=') || ["inside", "told"].contains(&word),
+            "oc" => ["not_compared", "in_computed_block"].contains(&word),
+            "o" => {
+                word == "unset"
+                    || word.starts_with('=')
+                    || ["in_computed_block", "if_declared"].contains(&word)
+            }
             other => panic!("{of} {path}: {other}"),
         };
-        let is_out = ["identity", "never", "unlisted", "elsewhere", "twin", "secret"].contains(&word);
+        let is_out = [
+            "identity",
+            "never",
+            "unlisted",
+            "other_resource",
+            "duplicate",
+            "secret",
+        ]
+        .contains(&word);
         assert!(may_be || is_out, "{of} {path}: {flags} {word}");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::provider::terraform::schema::attributes;
 
 /// Returns a value that differs from the default of the attribute.
-pub(super) fn told(type_name: &str, path: &str, form: &str) -> Value {
+pub(super) fn sample_value(type_name: &str, path: &str, form: &str) -> Value {
     let name = path.rsplit('.').next().unwrap_or(path);
     match (type_name, path) {
         ("loadbalancer", "type") => return json!("REGIONAL_NETWORK"),
@@ -33,17 +33,17 @@ pub(super) fn told(type_name: &str, path: &str, form: &str) -> Value {
     }
 }
 
-/// Returns a block with values for all attributes except `silent`.
-pub(super) fn full(type_name: &str, block: &str, silent: &[&str]) -> Map<String, Value> {
+/// Returns a block with values for all attributes except `omitted`.
+pub(super) fn full(type_name: &str, block: &str, omitted: &[&str]) -> Map<String, Value> {
     let mut all = Map::new();
     for attribute in attributes(type_name, block) {
         let path = joined(block, attribute.name);
-        if silent.contains(&path.as_str()) || attribute.word == "secret" || attribute.word == "unlisted" {
+        if omitted.contains(&path.as_str()) || attribute.word == "secret" || attribute.word == "unlisted" {
             continue;
         }
         let value = match attribute.form {
-            "block" => json!([full(type_name, &path, silent)]),
-            form => told(type_name, &path, form),
+            "block" => json!([full(type_name, &path, omitted)]),
+            form => sample_value(type_name, &path, form),
         };
         all.insert(attribute.name.to_owned(), value);
     }
