@@ -5,7 +5,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a program that measures, and stops at the first error"
+    reason = "this benchmark prints its result and stops at the first error"
 )]
 
 use std::sync::Arc;
@@ -106,7 +106,7 @@ async fn main() {
     let started = Instant::now();
     let syncing = app.clone();
     let syncing = tokio::spawn(async move { syncing.jobs().run(sync()).await });
-    let (mut took, mut failed) = (Vec::new(), Vec::new());
+    let (mut durations, mut failed) = (Vec::new(), Vec::new());
     for drift in &drifts {
         if syncing.is_finished() {
             break;
@@ -116,11 +116,11 @@ async fn main() {
             revision: Some(drift.revision),
             note: None,
         };
-        let asked = Instant::now();
+        let accept_started = Instant::now();
         if let Err(error) = accept_drift(app.db(), "bench", &accept, app.clock().now()).await {
             failed.push(error.to_string());
         }
-        took.push(asked.elapsed());
+        durations.push(accept_started.elapsed());
         tokio::time::sleep(PAUSE).await;
     }
     let run = syncing.await.unwrap().unwrap();
@@ -129,15 +129,16 @@ async fn main() {
         run.outcome,
         started.elapsed().as_secs_f64()
     );
-    took.sort_unstable();
-    let at = |part: usize| took.get((took.len() * part / 100).min(took.len().saturating_sub(1)));
+    durations.sort_unstable();
+    let at =
+        |part: usize| durations.get((durations.len() * part / 100).min(durations.len().saturating_sub(1)));
     println!(
         "{} accepts, {} failed: p50 {:?}, p99 {:?}, max {:?}",
-        took.len(),
+        durations.len(),
         failed.len(),
         at(50),
         at(99),
-        took.last()
+        durations.last()
     );
     if let Some(error) = failed.first() {
         println!("first failure: {error}");

@@ -5,7 +5,7 @@ use entity::cloud_drift::DriftStatus;
 use sea_orm::{ActiveEnum as _, ConnAcquireErr, DbErr};
 use serde_json::Value;
 
-use crate::domain::retention::Unforgettable;
+use crate::domain::retention::ForgetRefusal;
 use crate::domain::validation::InvalidInput;
 
 /// Result of a use case.
@@ -64,8 +64,8 @@ pub enum Error {
         source_name: String,
     },
     /// The resource cannot be forgotten.
-    #[error("{}", unforgettable(.0))]
-    NotForgettable(Unforgettable),
+    #[error("{}", forget_refusal_text(.0))]
+    NotForgettable(ForgetRefusal),
     /// Another sync of the same source is active.
     #[error("another run of this job has been active since {}", since.to_rfc3339())]
     JobAlreadyRunning {
@@ -155,15 +155,15 @@ impl From<InvalidInput> for Error {
     }
 }
 
-fn unforgettable(why: &Unforgettable) -> String {
+fn forget_refusal_text(why: &ForgetRefusal) -> String {
     match why {
-        Unforgettable::StillThere => {
+        ForgetRefusal::NotGone => {
             "the resource exists in the cloud: only a resource that is gone or was never listed can be \
              forgotten"
                 .to_owned()
         }
-        Unforgettable::SpecInForce => "the resource has a spec in force: retire it first".to_owned(),
-        Unforgettable::Decisions(decisions) => format!(
+        ForgetRefusal::SpecInForce => "the resource has a spec in force: retire it first".to_owned(),
+        ForgetRefusal::Decisions(decisions) => format!(
             "the resource has {decisions} recorded decisions: set includeHistory: true to delete them too"
         ),
     }

@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
-use crate::services::job_runs::{self, Report, TickClaim, Wanted};
+use crate::services::job_runs::{self, Report, RunRequest, TickClaim};
 use crate::services::{freshness, retention};
 
 /// Interval between the heartbeats of a run.
@@ -87,14 +87,14 @@ enum Work {
 
 impl Work {
     /// Returns the values of the row that is claimed for the run.
-    fn wanted(&self) -> Wanted {
+    fn run_request(&self) -> RunRequest {
         match self {
-            Self::Sync(source, options) => Wanted {
+            Self::Sync(source, options) => RunRequest {
                 job: Job::SyncInventory,
                 narrowed: options.kinds.is_some(),
                 source: Some(source.name.clone()),
             },
-            Self::Detect(scope, _) => Wanted {
+            Self::Detect(scope, _) => RunRequest {
                 job: Job::DetectDrift,
                 narrowed: !matches!(scope, Scope::All),
                 source: None,
@@ -165,7 +165,7 @@ impl Jobs {
         let work = self.work(request)?;
         let jobs = self.clone();
         self.detached(async move {
-            let run = job_runs::claim(jobs.db(), work.wanted()).await?;
+            let run = job_runs::claim(jobs.db(), work.run_request()).await?;
             Ok(jobs.begin(run, work))
         })
         .await
@@ -190,23 +190,23 @@ impl Jobs {
         let work = self.work(JobRequest::whole(job))?;
         let jobs = self.clone();
         self.detached(async move {
-            let run = jobs.claim_scheduled(work.wanted(), scheduled).await?;
+            let run = jobs.claim_scheduled(work.run_request(), scheduled).await?;
             Ok(run.map(|run| jobs.begin(run, work)))
         })
         .await
     }
 
-    async fn claim_scheduled(&self, wanted: Wanted, scheduled: Scheduled) -> Result<Option<Run>> {
-        let job = wanted.job;
+    async fn claim_scheduled(&self, request: RunRequest, scheduled: Scheduled) -> Result<Option<Run>> {
+        let job = request.job;
         match scheduled {
             Scheduled::CatchUp => {
-                let run = job_runs::claim_catch_up(self.db(), wanted).await?;
+                let run = job_runs::claim_catch_up(self.db(), request).await?;
                 if run.is_none() {
                     tracing::info!(?job, "job.skipped: another run is active");
                 }
                 Ok(run)
             }
-            Scheduled::Tick(tick) => match job_runs::claim_tick(self.db(), wanted, tick).await? {
+            Scheduled::Tick(tick) => match job_runs::claim_tick(self.db(), request, tick).await? {
                 TickClaim::Run(run) => Ok(Some(run)),
                 TickClaim::Skipped(run) => {
                     tracing::info!(?job, run = %run.id, "job.skipped: another run is active");
@@ -227,10 +227,10 @@ impl Jobs {
         if tokio::time::timeout(limit, self.inner.tasks.wait()).await.is_ok() {
             return Ok(());
         }
-        let given_up: Vec<Uuid> = self.active().iter().copied().collect();
-        tracing::warn!(?given_up, "jobs did not end in time and are aborted");
+        let abandoned: Vec<Uuid> = self.active().iter().copied().collect();
+        tracing::warn!(?abandoned, "jobs did not end in time and are aborted");
         // If this write fails, other servers abandon the runs once their heartbeats are missing.
-        let written = tokio::time::timeout(LAST_WRITE, job_runs::abandon(self.db(), &given_up));
+        let written = tokio::time::timeout(LAST_WRITE, job_runs::abandon(self.db(), &abandoned));
         match written.await {
             Ok(written) => written,
             Err(_) => {

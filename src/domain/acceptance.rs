@@ -56,8 +56,8 @@ pub(crate) fn decide_accept(
         return Err(AcceptRefusal::AlreadyResolved(drift.status));
     }
     let live = live_now(drift, pair);
-    let unseen = seen_revision.is_some_and(|seen| seen != drift.revision);
-    if unseen || has_moved(drift, pair, &live) {
+    let is_other_revision = seen_revision.is_some_and(|seen| seen != drift.revision);
+    if is_other_revision || is_outdated(drift, pair, &live) {
         return Err(AcceptRefusal::LiveValueMoved {
             actual: live,
             refresh: refresh(drift, pair, now),
@@ -86,7 +86,7 @@ fn live_now(drift: &cloud_drift::Model, pair: &Pair) -> Value {
     live_value(&pair.resource, &drift.field).map_or(Value::Null, |value| value.into_owned())
 }
 
-fn has_moved(drift: &cloud_drift::Model, pair: &Pair, live: &Value) -> bool {
+fn is_outdated(drift: &cloud_drift::Model, pair: &Pair, live: &Value) -> bool {
     let gone = pair.resource.gone_at.is_some();
     match drift.kind {
         DriftKind::Missing => !gone,

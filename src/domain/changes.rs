@@ -87,10 +87,10 @@ pub fn changes_of(
         return Changes::default();
     }
     let spec = spec.filter(|_| drift.status == DriftStatus::Open);
-    let open = spec.map(NotCompared::of).unwrap_or_default();
+    let not_compared = spec.map(NotCompared::of).unwrap_or_default();
     changes(
-        &open.compared_part(&drift.field, value_or_null(&drift.expected)),
-        &open.compared_part(&drift.field, value_or_null(&drift.actual)),
+        &not_compared.compared_part(&drift.field, value_or_null(&drift.expected)),
+        &not_compared.compared_part(&drift.field, value_or_null(&drift.actual)),
         names,
     )
 }
@@ -162,7 +162,7 @@ impl Comparison<'_> {
 
     fn compare_lists(&mut self, path: &str, before: &[Value], after: &[Value]) {
         let names = self.names;
-        let (removed, added) = members_of_one(before, after);
+        let (removed, added) = unshared_members(before, after);
         let (names_before, names_after) = (names.by_name(&removed), names.by_name(&added));
         let mut paired = BTreeSet::new();
         for (name, before) in names_before {
@@ -186,17 +186,17 @@ impl Comparison<'_> {
         for (of_old, of_new) in edits(&old, &new) {
             for (number, line) in numbered(&old, of_old) {
                 self.push(path, ChangeKind::Removed, &line.into(), NULL);
-                self.is_line(number);
+                self.set_line(number);
             }
             for (number, line) in numbered(&new, of_new) {
                 self.push(path, ChangeKind::Added, NULL, &line.into());
-                self.is_line(number);
+                self.set_line(number);
             }
         }
     }
 
     /// Sets the line number of the change that was pushed last.
-    fn is_line(&mut self, number: usize) {
+    fn set_line(&mut self, number: usize) {
         if let Some(last) = self.found.list.last_mut().filter(|_| !self.found.truncated) {
             last.line = Some(number);
         }
@@ -208,9 +208,9 @@ fn is_long(text: &str) -> bool {
 }
 
 /// Returns the members that only the first list has and those that only the second has, without duplicates.
-fn members_of_one<'v>(before: &'v [Value], after: &'v [Value]) -> (Vec<&'v Value>, Vec<&'v Value>) {
+fn unshared_members<'v>(before: &'v [Value], after: &'v [Value]) -> (Vec<&'v Value>, Vec<&'v Value>) {
     let forms = |list: &[Value]| -> BTreeSet<Canonical> { list.iter().map(canonical).collect() };
-    let (was, is) = (forms(before), forms(after));
+    let (forms_before, forms_after) = (forms(before), forms(after));
     let only_in = |list: &'v [Value], others: &BTreeSet<Canonical>| -> Vec<&'v Value> {
         let mut seen = BTreeSet::new();
         list.iter()
@@ -220,7 +220,7 @@ fn members_of_one<'v>(before: &'v [Value], after: &'v [Value]) -> (Vec<&'v Value
             })
             .collect()
     };
-    (only_in(before, &is), only_in(after, &was))
+    (only_in(before, &forms_after), only_in(after, &forms_before))
 }
 
 impl MemberNames {

@@ -20,7 +20,7 @@ pub(crate) fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
 
 /// What an import does with one spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum ImportAction {
     /// Record it: no spec is in force, or the spec in force differs.
     Record,
     /// Keep the spec in force, which is equal.
@@ -31,34 +31,34 @@ pub enum Decision {
     Refuse,
 }
 
-impl Decision {
+impl ImportAction {
     /// Returns whether a new version is recorded.
-    pub fn records(self) -> bool {
+    pub fn writes_version(self) -> bool {
         matches!(self, Self::Record | Self::TakeOver)
     }
 }
 
 /// Decides whether an import from `source` records `spec`. `before` is the recorded spec, which may be retired.
-pub fn decide(
+pub fn import_action(
     before: Option<&cloud_provisioned::Model>,
     spec: &Value,
     source: &str,
     take_over: bool,
-) -> Decision {
+) -> ImportAction {
     let Some(active) = before.filter(|spec| spec.retired_at.is_none()) else {
-        return Decision::Record;
+        return ImportAction::Record;
     };
     if active.source != source {
         return if take_over && may_be_taken_over(&active.source) {
-            Decision::TakeOver
+            ImportAction::TakeOver
         } else {
-            Decision::Refuse
+            ImportAction::Refuse
         };
     }
     if same_fields(&active.spec, spec) && loosely_equal(&active.spec, spec) {
-        Decision::Keep
+        ImportAction::Keep
     } else {
-        Decision::Record
+        ImportAction::Record
     }
 }
 
@@ -109,24 +109,33 @@ mod tests {
     #[test]
     fn only_its_own_source_changes_a_spec_and_only_if_something_differs() {
         let spec = json!({"tags": ["a", "b"], "size": 25, "note": null});
-        assert_eq!(decide(None, &spec, "terraform:x", false), Decision::Record);
+        assert_eq!(
+            import_action(None, &spec, "terraform:x", false),
+            ImportAction::Record
+        );
         let mut before = recorded(
             "terraform:x",
             json!({"size": "25", "tags": ["b", "a"], "note": ""}),
         );
-        assert_eq!(decide(Some(&before), &spec, "terraform:x", false), Decision::Keep);
         assert_eq!(
-            decide(Some(&before), &spec, "terraform:y", false),
-            Decision::Refuse
+            import_action(Some(&before), &spec, "terraform:x", false),
+            ImportAction::Keep
+        );
+        assert_eq!(
+            import_action(Some(&before), &spec, "terraform:y", false),
+            ImportAction::Refuse
         );
         let fewer = json!({"tags": ["a", "b"], "size": 25});
         assert_eq!(
-            decide(Some(&before), &fewer, "terraform:x", false),
-            Decision::Record
+            import_action(Some(&before), &fewer, "terraform:x", false),
+            ImportAction::Record
         );
         before.retired_at = Some(DateTime::UNIX_EPOCH);
         for source in ["terraform:x", "terraform:y"] {
-            assert_eq!(decide(Some(&before), &spec, source, false), Decision::Record);
+            assert_eq!(
+                import_action(Some(&before), &spec, source, false),
+                ImportAction::Record
+            );
         }
     }
 
@@ -136,26 +145,29 @@ mod tests {
         for source in [SOURCE_API, SOURCE_BASELINE] {
             let mut before = recorded(source, spec.clone());
             assert_eq!(
-                decide(Some(&before), &spec, "terraform:x", false),
-                Decision::Refuse
+                import_action(Some(&before), &spec, "terraform:x", false),
+                ImportAction::Refuse
             );
             assert_eq!(
-                decide(Some(&before), &spec, "terraform:x", true),
-                Decision::TakeOver
+                import_action(Some(&before), &spec, "terraform:x", true),
+                ImportAction::TakeOver
             );
             before.retired_at = Some(DateTime::UNIX_EPOCH);
             assert_eq!(
-                decide(Some(&before), &spec, "terraform:x", true),
-                Decision::Record
+                import_action(Some(&before), &spec, "terraform:x", true),
+                ImportAction::Record
             );
         }
         let others = recorded("terraform:y", spec.clone());
         assert_eq!(
-            decide(Some(&others), &spec, "terraform:x", true),
-            Decision::Refuse
+            import_action(Some(&others), &spec, "terraform:x", true),
+            ImportAction::Refuse
         );
         let own = recorded("terraform:x", spec.clone());
-        assert_eq!(decide(Some(&own), &spec, "terraform:x", true), Decision::Keep);
+        assert_eq!(
+            import_action(Some(&own), &spec, "terraform:x", true),
+            ImportAction::Keep
+        );
     }
 
     #[test]
@@ -168,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_decision_records_unless_it_keeps_or_refuses() {
-        assert!(Decision::Record.records() && Decision::TakeOver.records());
-        assert!(!Decision::Keep.records() && !Decision::Refuse.records());
+        assert!(ImportAction::Record.writes_version() && ImportAction::TakeOver.writes_version());
+        assert!(!ImportAction::Keep.writes_version() && !ImportAction::Refuse.writes_version());
     }
 
     #[test]
@@ -180,8 +192,8 @@ mod tests {
             json!({ "region": "nyc3" }),
         ] {
             assert_eq!(
-                decide(Some(&before), &spec, "terraform:x", false),
-                Decision::Record
+                import_action(Some(&before), &spec, "terraform:x", false),
+                ImportAction::Record
             );
         }
     }

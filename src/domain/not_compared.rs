@@ -1,10 +1,10 @@
-//! Open parts: parts of a field that a spec leaves open, so that they are not compared.
+//! Uncompared parts: the parts of a field that a spec leaves out of comparisons.
 //!
 //! All other parts of a field are compared, so that an address added to a firewall rule is found. But a Terraform
 //! state, for example, does not show whether the configuration or the cloud chose the port of an app. The value in a
 //! spec cannot mark such a part, because in a baseline a missing key means that the key must be unset. So the spec
-//! stores the paths of its open parts, and both values are compared without them. An accept makes the whole live
-//! value the expected one, so the field has no open parts afterwards.
+//! stores the paths of its uncompared parts, and both values are compared without them. An accept makes the whole live
+//! value the expected one, so the field has no uncompared parts afterwards.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::equality::loosely_equal;
 
-/// The open parts of a spec, by field.
+/// The uncompared parts of a spec, by field.
 ///
 /// A path is a list of steps. A string is a key of an object. An object selects the list members that have the same
 /// values at all of its keys.
@@ -22,8 +22,8 @@ use super::equality::loosely_equal;
 pub struct NotCompared(BTreeMap<String, Vec<Value>>);
 
 impl NotCompared {
-    /// Returns the open parts of a stored spec. They are valid for one version of the spec only, because a program
-    /// without support for open parts replaces the spec and not this column.
+    /// Returns the uncompared parts of a stored spec. They are valid for one version of the spec only, because a
+    /// program without support for uncompared parts replaces the spec and not this column.
     pub fn of(spec: &cloud_provisioned::Model) -> Self {
         let Some(Value::Object(stored)) = &spec.not_compared else {
             return Self::default();
@@ -36,7 +36,7 @@ impl NotCompared {
         Self(fields.into_iter().flatten().filter_map(paths).collect())
     }
 
-    /// Adds an open part of a field.
+    /// Adds an uncompared part of a field.
     pub fn add(&mut self, field: &str, path: Vec<Value>) {
         let paths = self.0.entry(field.to_owned()).or_default();
         let path = Value::Array(path);
@@ -45,13 +45,13 @@ impl NotCompared {
         }
     }
 
-    /// Returns the column value for this version of the spec. Returns None if no part is open.
+    /// Returns the column value for this version of the spec. Returns None if every part is compared.
     pub(crate) fn to_column(&self, spec_version: i32) -> Option<Value> {
         (!self.0.is_empty()).then(|| json!({ "specVersion": spec_version, "paths": self.0 }))
     }
 
-    /// Keeps only the open parts of fields that have the same value in the next version of the spec.
-    pub fn kept(mut self, before: &Value, after: &Value) -> Self {
+    /// Keeps only the uncompared parts of fields that have the same value in the next version of the spec.
+    pub fn for_next_version(mut self, before: &Value, after: &Value) -> Self {
         self.0
             .retain(|field, _| after.get(field).is_some() && before.get(field) == after.get(field));
         self
@@ -65,12 +65,12 @@ impl NotCompared {
             .collect()
     }
 
-    /// Returns whether two values of a field are loosely equal without its open parts.
+    /// Returns whether two values of a field are loosely equal without its uncompared parts.
     pub(crate) fn are_equal(&self, field: &str, a: &Value, b: &Value) -> bool {
         loosely_equal(&self.compared_part(field, a), &self.compared_part(field, b))
     }
 
-    /// Returns a value of a field without its open parts.
+    /// Returns a value of a field without its uncompared parts.
     pub(crate) fn compared_part<'v>(&self, field: &str, value: &'v Value) -> Cow<'v, Value> {
         self.0
             .get(field)
@@ -152,32 +152,35 @@ mod tests {
     use crate::domain::fixtures::spec;
 
     fn app() -> NotCompared {
-        let mut open = NotCompared::default();
-        open.add("spec", vec!["features".into()]);
-        open.add(
+        let mut not_compared = NotCompared::default();
+        not_compared.add("spec", vec!["features".into()]);
+        not_compared.add(
             "spec",
             vec!["services".into(), json!({"name": "web"}), "http_port".into()],
         );
-        open.add(
+        not_compared.add(
             "spec",
             vec!["rules".into(), json!({"match": {"path": "/"}}), "redirect".into()],
         );
-        open
+        not_compared
     }
 
     #[test]
-    fn an_open_part_is_not_compared_and_the_rest_is_whole() {
-        let open = app();
+    fn an_uncompared_part_is_ignored_and_the_rest_is_compared() {
+        let not_compared = app();
         let expected = json!({"services": [{"name": "web"}], "rules": [{"match": {"path": "/"}}]});
         let live = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080}],
             "rules": [{"match": {"path": "/", "host": "x"}, "redirect": {"uri": "/b"}}]});
         assert!(
-            !open.are_equal("spec", &expected, &live),
+            !not_compared.are_equal("spec", &expected, &live),
             "a match that gained a host"
         );
         let live = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080}],
             "rules": [{"match": {"path": "/"}, "redirect": {"uri": "/b"}}]});
-        assert!(open.are_equal("spec", &expected, &live) && open.are_equal("spec", &live, &expected));
+        assert!(
+            not_compared.are_equal("spec", &expected, &live)
+                && not_compared.are_equal("spec", &live, &expected)
+        );
         for (path, value) in [
             ("/services/0/env", json!("x")),
             ("/services/1", json!({"name": "web-2", "http_port": 8080})),
@@ -189,29 +192,35 @@ mod tests {
                 Value::Array(list) => list.push(value),
                 parent => parent[key] = value,
             }
-            assert!(!open.are_equal("spec", &expected, &changed), "{path}");
+            assert!(!not_compared.are_equal("spec", &expected, &changed), "{path}");
         }
         assert!(
-            !open.are_equal("other", &expected, &live),
-            "another field has no open parts"
+            !not_compared.are_equal("other", &expected, &live),
+            "another field has no uncompared parts"
         );
     }
 
     #[test]
-    fn open_parts_belong_to_one_version_and_end_with_the_value_of_their_field() {
-        let open = app();
+    fn uncompared_parts_belong_to_one_version_and_end_with_the_value_of_their_field() {
+        let not_compared = app();
         let mut row = spec(json!({"spec": 1, "name": "shop"}));
-        row.not_compared = open.to_column(1);
-        assert_eq!(NotCompared::of(&row), open);
+        row.not_compared = not_compared.to_column(1);
+        assert_eq!(NotCompared::of(&row), not_compared);
         row.spec_version = 2;
         assert_eq!(NotCompared::of(&row), NotCompared::default());
         assert_eq!(NotCompared::default().to_column(1), None);
         let renamed = json!({"spec": 1, "name": "store"});
-        assert_eq!(open.clone().kept(&row.spec, &renamed), open);
-        let accepted = json!({"spec": 2, "name": "shop"});
-        assert_eq!(open.clone().kept(&row.spec, &accepted), NotCompared::default());
         assert_eq!(
-            open.texts(),
+            not_compared.clone().for_next_version(&row.spec, &renamed),
+            not_compared
+        );
+        let accepted = json!({"spec": 2, "name": "shop"});
+        assert_eq!(
+            not_compared.clone().for_next_version(&row.spec, &accepted),
+            NotCompared::default()
+        );
+        assert_eq!(
+            not_compared.texts(),
             [
                 "spec.features",
                 "spec.services[name=web].http_port",
@@ -229,9 +238,9 @@ mod tests {
         ] {
             let mut row = spec(json!({"a": {"b": [1]}}));
             row.not_compared = Some(stored);
-            let open = NotCompared::of(&row);
-            assert!(!open.are_equal("a", &json!({"b": [1]}), &json!({"b": [2]})));
-            assert!(open.are_equal("a", &json!({"b": [1]}), &json!({"b": [1]})));
+            let not_compared = NotCompared::of(&row);
+            assert!(!not_compared.are_equal("a", &json!({"b": [1]}), &json!({"b": [2]})));
+            assert!(not_compared.are_equal("a", &json!({"b": [1]}), &json!({"b": [1]})));
         }
     }
 }

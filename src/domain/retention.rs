@@ -46,10 +46,10 @@ pub(crate) fn cutoff(keep: Option<TimeDelta>, now: DateTime<Utc>) -> Option<Date
 }
 
 /// Interval between two purges.
-const EVERY: TimeDelta = TimeDelta::hours(24);
+const PURGE_INTERVAL: TimeDelta = TimeDelta::hours(24);
 
 /// Delay between the start of a failed purge and the next purge.
-const AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
+const RETRY_DELAY: TimeDelta = TimeDelta::hours(1);
 
 /// Returns whether a purge is due: 24 hours after the last successful one, or one hour after the start of a failed
 /// one. Stored times in the future are ignored.
@@ -60,28 +60,28 @@ pub(crate) fn is_due(
 ) -> bool {
     let within =
         |time: Option<DateTime<Utc>>, span| time.is_some_and(|time| time <= now && now - time < span);
-    !within(finished_at, EVERY) && !within(started_at, AGAIN_AFTER)
+    !within(finished_at, PURGE_INTERVAL) && !within(started_at, RETRY_DELAY)
 }
 
 /// Retention class of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Worth {
+pub(crate) enum EventClass {
     /// The event is about the resource only.
-    OfResource,
+    Resource,
     /// The event is about a drift, and is kept as long as the row of that drift.
-    OfDrift,
+    Drift,
     /// The event records a decision, unless an import or the server caused it.
     Decision,
 }
 
 /// Returns the retention class of an event type.
-pub(crate) fn worth(event_type: EventType) -> Worth {
+pub(crate) fn event_class(event_type: EventType) -> EventClass {
     match event_type {
         EventType::ResourceDiscovered | EventType::ResourceChanged | EventType::ResourceGone => {
-            Worth::OfResource
+            EventClass::Resource
         }
-        EventType::DriftDetected | EventType::DriftChanged | EventType::DriftStale => Worth::OfDrift,
-        EventType::DriftAccepted | EventType::SpecRecorded | EventType::SpecRetired => Worth::Decision,
+        EventType::DriftDetected | EventType::DriftChanged | EventType::DriftStale => EventClass::Drift,
+        EventType::DriftAccepted | EventType::SpecRecorded | EventType::SpecRetired => EventClass::Decision,
     }
 }
 
@@ -91,12 +91,12 @@ pub(crate) fn is_decision(event_type: EventType, by_server: bool, data: &Value) 
     let source = data.get("source").and_then(Value::as_str).unwrap_or_default();
     match event_type {
         EventType::DriftAccepted => true,
-        _ => worth(event_type) == Worth::Decision && !by_server && !source.starts_with(STATE),
+        _ => event_class(event_type) == EventClass::Decision && !by_server && !source.starts_with(STATE),
     }
 }
 
 /// Returns whether a drift with this status was closed by a person's decision.
-pub(crate) fn is_decided(status: DriftStatus) -> bool {
+pub(crate) fn is_closed_by_decision(status: DriftStatus) -> bool {
     match status {
         DriftStatus::Accepted | DriftStatus::Reverted => true,
         DriftStatus::Open | DriftStatus::Stale => false,
@@ -105,7 +105,7 @@ pub(crate) fn is_decided(status: DriftStatus) -> bool {
 
 /// The facts that determine whether a resource may be deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Remains {
+pub(crate) struct DeletionFacts {
     /// Time of the first listing that contained it.
     pub first_seen_at: Option<DateTime<Utc>>,
     /// Time of the complete listing that lacked it.
@@ -122,9 +122,9 @@ pub(crate) struct Remains {
 
 /// The reason why a resource may not be forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unforgettable {
+pub enum ForgetRefusal {
     /// The resource was listed and is not gone.
-    StillThere,
+    NotGone,
     /// A spec is in force.
     SpecInForce,
     /// The resource has this number of decisions, and the caller did not permit deleting them.
@@ -136,32 +136,32 @@ pub enum Unforgettable {
 /// # Errors
 ///
 /// The reason why the resource may not be forgotten.
-pub(crate) fn decide_forget(remains: &Remains, include_history: bool) -> Result<(), Unforgettable> {
-    if remains.first_seen_at.is_some() && remains.gone_at.is_none() {
-        return Err(Unforgettable::StillThere);
+pub(crate) fn decide_forget(facts: &DeletionFacts, include_history: bool) -> Result<(), ForgetRefusal> {
+    if facts.first_seen_at.is_some() && facts.gone_at.is_none() {
+        return Err(ForgetRefusal::NotGone);
     }
-    if remains.has_spec {
-        return Err(Unforgettable::SpecInForce);
+    if facts.has_spec {
+        return Err(ForgetRefusal::SpecInForce);
     }
-    match remains.decisions {
+    match facts.decisions {
         0 => Ok(()),
         _ if include_history => Ok(()),
-        decisions => Err(Unforgettable::Decisions(decisions)),
+        decisions => Err(ForgetRefusal::Decisions(decisions)),
     }
 }
 
 /// Returns whether a purge may delete a resource. It must have been gone and without a spec in force since before
 /// `cutoff`, and have no open drift and no decisions. An unsynced resource counts as gone since its spec was retired.
-pub(crate) fn is_expired(remains: &Remains, cutoff: DateTime<Utc>) -> bool {
+pub(crate) fn is_expired(facts: &DeletionFacts, cutoff: DateTime<Utc>) -> bool {
     let long_ago = |time: DateTime<Utc>| time < cutoff;
-    let gone = match (remains.first_seen_at, remains.gone_at) {
+    let gone = match (facts.first_seen_at, facts.gone_at) {
         (_, Some(gone_at)) => long_ago(gone_at),
-        (None, None) => remains.retired_at.is_some(),
+        (None, None) => facts.retired_at.is_some(),
         (Some(_), None) => false,
     };
-    gone && remains.retired_at.is_none_or(long_ago)
-        && !remains.has_open_drift
-        && decide_forget(remains, false).is_ok()
+    gone && facts.retired_at.is_none_or(long_ago)
+        && !facts.has_open_drift
+        && decide_forget(facts, false).is_ok()
 }
 
 #[cfg(test)]
@@ -173,11 +173,11 @@ mod tests {
         DateTime::from_timestamp(day * 86_400, 0).unwrap()
     }
 
-    fn gone(at: i64) -> Remains {
-        Remains {
+    fn gone(at: i64) -> DeletionFacts {
+        DeletionFacts {
             first_seen_at: Some(day(1)),
             gone_at: Some(day(at)),
-            ..Remains::default()
+            ..DeletionFacts::default()
         }
     }
 
@@ -222,27 +222,27 @@ mod tests {
 
     #[test]
     fn a_resource_is_forgotten_only_without_the_cloud_and_without_a_spec() {
-        let there = Remains {
+        let listed = DeletionFacts {
             gone_at: None,
             ..gone(2)
         };
-        assert_eq!(decide_forget(&there, true), Err(Unforgettable::StillThere));
-        let wanted = Remains {
+        assert_eq!(decide_forget(&listed, true), Err(ForgetRefusal::NotGone));
+        let wanted = DeletionFacts {
             has_spec: true,
             ..gone(2)
         };
-        assert_eq!(decide_forget(&wanted, true), Err(Unforgettable::SpecInForce));
-        assert_eq!(decide_forget(&Remains::default(), false), Ok(()));
+        assert_eq!(decide_forget(&wanted, true), Err(ForgetRefusal::SpecInForce));
+        assert_eq!(decide_forget(&DeletionFacts::default(), false), Ok(()));
         assert_eq!(decide_forget(&gone(2), false), Ok(()));
     }
 
     #[test]
-    fn decisions_go_only_when_the_operator_says_so() {
-        let decided = Remains {
+    fn decisions_are_deleted_only_with_permission() {
+        let decided = DeletionFacts {
             decisions: 2,
             ..gone(2)
         };
-        assert_eq!(decide_forget(&decided, false), Err(Unforgettable::Decisions(2)));
+        assert_eq!(decide_forget(&decided, false), Err(ForgetRefusal::Decisions(2)));
         assert_eq!(decide_forget(&decided, true), Ok(()));
         assert!(!is_expired(&decided, day(50)));
     }
@@ -251,27 +251,27 @@ mod tests {
     fn a_gone_resource_expires_after_the_cutoff_and_not_at_it() {
         assert!(is_expired(&gone(9), day(10)));
         assert!(!is_expired(&gone(10), day(10)));
-        let there = Remains {
+        let listed = DeletionFacts {
             gone_at: None,
             ..gone(2)
         };
-        assert!(!is_expired(&there, day(50)));
+        assert!(!is_expired(&listed, day(50)));
     }
 
     #[test]
     fn a_resource_expires_no_sooner_than_its_retired_spec() {
-        let retired = |at| Remains {
+        let retired = |at| DeletionFacts {
             retired_at: Some(day(at)),
             ..gone(2)
         };
         assert!(is_expired(&retired(9), day(10)));
         assert!(!is_expired(&retired(10), day(10)));
-        let in_force = Remains {
+        let in_force = DeletionFacts {
             has_spec: true,
             ..gone(2)
         };
         assert!(!is_expired(&in_force, day(50)));
-        let open = Remains {
+        let open = DeletionFacts {
             has_open_drift: true,
             ..gone(2)
         };
@@ -280,10 +280,10 @@ mod tests {
 
     #[test]
     fn a_resource_that_was_never_listed_expires_with_its_retired_spec() {
-        assert!(!is_expired(&Remains::default(), day(50)));
-        let retired = Remains {
+        assert!(!is_expired(&DeletionFacts::default(), day(50)));
+        let retired = DeletionFacts {
             retired_at: Some(day(3)),
-            ..Remains::default()
+            ..DeletionFacts::default()
         };
         assert!(is_expired(&retired, day(50)));
         assert!(!is_expired(&retired, day(3)));
@@ -306,16 +306,16 @@ mod tests {
 
     #[test]
     fn only_accepted_and_reverted_drifts_were_decided() {
-        assert!(is_decided(DriftStatus::Accepted));
-        assert!(is_decided(DriftStatus::Reverted));
-        assert!(!is_decided(DriftStatus::Open));
-        assert!(!is_decided(DriftStatus::Stale));
+        assert!(is_closed_by_decision(DriftStatus::Accepted));
+        assert!(is_closed_by_decision(DriftStatus::Reverted));
+        assert!(!is_closed_by_decision(DriftStatus::Open));
+        assert!(!is_closed_by_decision(DriftStatus::Stale));
     }
 
     #[test]
     fn events_of_drifts_are_kept_with_their_drift() {
-        assert_eq!(worth(EventType::DriftDetected), Worth::OfDrift);
-        assert_eq!(worth(EventType::ResourceChanged), Worth::OfResource);
-        assert_eq!(worth(EventType::SpecRecorded), Worth::Decision);
+        assert_eq!(event_class(EventType::DriftDetected), EventClass::Drift);
+        assert_eq!(event_class(EventType::ResourceChanged), EventClass::Resource);
+        assert_eq!(event_class(EventType::SpecRecorded), EventClass::Decision);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::ErrorExtensionValues;
 
-use crate::domain::retention::Unforgettable;
+use crate::domain::retention::ForgetRefusal;
 use crate::error::{Error, status_word};
 
 /// An error that is returned to a client.
@@ -55,10 +55,10 @@ impl From<ApiError> for async_graphql::Error {
     }
 }
 
-fn reason(why: &Unforgettable) -> &'static str {
+fn reason(why: &ForgetRefusal) -> &'static str {
     match why {
-        Unforgettable::StillThere => "STILL_THERE",
-        Unforgettable::SpecInForce => "SPEC_IN_FORCE",
-        Unforgettable::Decisions(_) => "HAS_DECISIONS",
+        ForgetRefusal::NotGone => "STILL_THERE",
+        ForgetRefusal::SpecInForce => "SPEC_IN_FORCE",
+        ForgetRefusal::Decisions(_) => "HAS_DECISIONS",
     }
 }

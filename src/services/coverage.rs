@@ -33,11 +33,11 @@ pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCover
     let rows = resources::Entity::find()
         .select_only()
         .columns([resources::Column::Provider, resources::Column::Kind])
-        .column_as(how_many(has_spec()), "managed")
-        .column_as(how_many(unmanaged()), "unmanaged")
-        .column_as(how_many(owned()), "owned")
-        .column_as(how_many(has_drift(DriftKind::Changed)), "drifted")
-        .column_as(how_many(has_drift(DriftKind::Missing)), "missing")
+        .column_as(count_where(has_spec()), "managed")
+        .column_as(count_where(unmanaged()), "unmanaged")
+        .column_as(count_where(owned()), "owned")
+        .column_as(count_where(has_drift(DriftKind::Changed)), "drifted")
+        .column_as(count_where(has_drift(DriftKind::Missing)), "missing")
         .group_by(resources::Column::Provider)
         .group_by(resources::Column::Kind)
         .order_by_asc(resources::Column::Provider)
@@ -45,11 +45,11 @@ pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCover
         .into_model::<KindCoverage>()
         .all(connection)
         .await?;
-    let says_something = |row: &KindCoverage| row.managed + row.unmanaged + row.owned > 0;
-    Ok(rows.into_iter().filter(says_something).collect())
+    let has_resources = |row: &KindCoverage| row.managed + row.unmanaged + row.owned > 0;
+    Ok(rows.into_iter().filter(has_resources).collect())
 }
 
-fn how_many(condition: impl IntoCondition) -> Expr {
+fn count_where(condition: impl IntoCondition) -> Expr {
     let one = CaseStatement::new().case(condition, 1);
     Expr::expr(one).count()
 }

@@ -11,7 +11,7 @@ use super::inbox::DriftFilter;
 use crate::error::Result;
 
 /// Maximum number of values per facet. Longer lists are not useful to scroll through.
-const MOST: u64 = 100;
+const MAX_VALUES: u64 = 100;
 
 /// A value and the number of drifts that have it.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
@@ -61,9 +61,9 @@ pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter)
         .filter(resources::Column::Region.is_not_null())
         .filter(resources::Column::Region.ne(""));
     Ok(DriftFacets {
-        resource_kinds: counted(connection, with_resource(&any_kind), resources::Column::Kind).await?,
-        regions: counted(connection, in_a_region, resources::Column::Region).await?,
-        fields: counted(
+        resource_kinds: count_values(connection, with_resource(&any_kind), resources::Column::Kind).await?,
+        regions: count_values(connection, in_a_region, resources::Column::Region).await?,
+        fields: count_values(
             connection,
             any_field.select(connection.get_database_backend()),
             drift::Column::Field,
@@ -72,7 +72,7 @@ pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter)
     })
 }
 
-async fn counted<C: ConnectionTrait>(
+async fn count_values<C: ConnectionTrait>(
     connection: &C,
     select: Select<drift::Entity>,
     column: impl sea_orm::ColumnTrait,
@@ -84,7 +84,7 @@ async fn counted<C: ConnectionTrait>(
         .group_by(column)
         .order_by(Expr::col(Alias::new("count")), Order::Desc)
         .order_by_asc(column)
-        .limit(MOST)
+        .limit(MAX_VALUES)
         .into_model::<FacetCount>()
         .all(connection)
         .await?;

@@ -19,7 +19,9 @@ use super::locks::{self, Lock, locked};
 use super::page::{self, Order, Page, PageRequest};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn};
 use crate::db::{Db, column, decode};
-use crate::domain::retention::{Remains, Worth, decide_forget, is_decided, is_decision, worth};
+use crate::domain::retention::{
+    DeletionFacts, EventClass, decide_forget, event_class, is_closed_by_decision, is_decision,
+};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
@@ -70,9 +72,9 @@ pub(crate) async fn forget_resource(
         // The lock keeps a sync from reading a row of this kind while it is deleted.
         locks::kind_in_txn(&txn, &provider, &kind).await?;
         let resource = locks::resource_in_txn(&txn, forget.resource_id, Lock::Update).await?;
-        let mut remains = remains_in_txn(&txn, &[resource.id]).await?;
-        let remains = remains.remove(&resource.id).ok_or(Error::NotFound("resource"))?;
-        decide_forget(&remains, forget.include_history).map_err(Error::NotForgettable)?;
+        let mut facts = deletion_facts_in_txn(&txn, &[resource.id]).await?;
+        let facts = facts.remove(&resource.id).ok_or(Error::NotFound("resource"))?;
+        decide_forget(&facts, forget.include_history).map_err(Error::NotForgettable)?;
         remove_in_txn(&txn, &[resource.id]).await?;
         let row = forgotten::ActiveModel {
             id: Set(Uuid::now_v7()),
@@ -81,7 +83,7 @@ pub(crate) async fn forget_resource(
             kind: Set(resource.kind),
             provider_id: Set(resource.provider_id),
             name: Set(resource.name),
-            decisions: Set(i64::try_from(remains.decisions).unwrap_or(i64::MAX)),
+            decisions: Set(i64::try_from(facts.decisions).unwrap_or(i64::MAX)),
             forgotten_at: Set(now),
             forgotten_by: Set(actor.to_owned()),
             note: Set(forget.note.clone()),
@@ -93,10 +95,10 @@ pub(crate) async fn forget_resource(
 
 /// Locks resources, then their specs, each in the order of ids, and returns the facts that decide whether a resource
 /// may be deleted. The caller has locked the kinds. A resource that does not exist is left out.
-pub(super) async fn remains_in_txn(
+pub(super) async fn deletion_facts_in_txn(
     txn: &DatabaseTransaction,
     ids: &[Uuid],
-) -> Result<BTreeMap<Uuid, Remains>> {
+) -> Result<BTreeMap<Uuid, DeletionFacts>> {
     let rows = resources::Entity::find()
         .select_only()
         .columns([
@@ -107,7 +109,7 @@ pub(super) async fn remains_in_txn(
         .filter(resources::Column::Id.is_in(ids.iter().copied()))
         .order_by_asc(resources::Column::Id);
     let rows = locked(rows, Lock::Update).build(txn.get_database_backend());
-    let mut remains = BTreeMap::new();
+    let mut facts = BTreeMap::new();
     for row in txn.query_all_raw(rows).await? {
         let time = |name| column::<Option<DateTime<Utc>>>(&row, "", name);
         // A resource whose times do not decode is left out, so that it is not deleted.
@@ -116,30 +118,30 @@ pub(super) async fn remains_in_txn(
             time("first_seen_at"),
             time("gone_at"),
         ) {
-            let known = Remains {
+            let known = DeletionFacts {
                 first_seen_at,
                 gone_at,
-                ..Remains::default()
+                ..DeletionFacts::default()
             };
-            remains.insert(id, known);
+            facts.insert(id, known);
         }
     }
     for (id, spec) in stored_specs_in_txn(txn, ids.iter().copied(), Some(Lock::Update)).await? {
-        let Some(of_resource) = remains.get_mut(&id) else {
+        let Some(of_resource) = facts.get_mut(&id) else {
             continue;
         };
         of_resource.retired_at = spec.whole().and_then(|spec| spec.retired_at);
         // A spec that does not decode counts as in force, because it is unknown whether and when it was retired.
         of_resource.has_spec = spec.is_active() || matches!(spec, StoredSpec::Broken { .. });
     }
-    count_decisions_in_txn(txn, ids, &mut remains).await?;
-    Ok(remains)
+    count_decisions_in_txn(txn, ids, &mut facts).await?;
+    Ok(facts)
 }
 
 async fn count_decisions_in_txn(
     txn: &DatabaseTransaction,
     ids: &[Uuid],
-    remains: &mut BTreeMap<Uuid, Remains>,
+    facts: &mut BTreeMap<Uuid, DeletionFacts>,
 ) -> Result<()> {
     let mut decided: BTreeMap<Uuid, u64> = BTreeMap::new();
     let rows = drift::Entity::find()
@@ -150,11 +152,11 @@ async fn count_decisions_in_txn(
     for row in txn.query_all_raw(rows.build(txn.get_database_backend())).await? {
         let resource: Uuid = column(&row, "", "resource_id")?;
         match column::<DriftStatus>(&row, "", "status") {
-            Ok(status) if is_decided(status) => *decided.entry(resource).or_default() += 1,
+            Ok(status) if is_closed_by_decision(status) => *decided.entry(resource).or_default() += 1,
             // An unknown status, such as one of a newer version, counts as open, so that a purge keeps the row.
             Ok(_) | Err(_) => {
-                if let Some(remains) = remains.get_mut(&resource) {
-                    remains.has_open_drift = true;
+                if let Some(facts) = facts.get_mut(&resource) {
+                    facts.has_open_drift = true;
                 }
             }
         }
@@ -162,7 +164,7 @@ async fn count_decisions_in_txn(
     let mut accepted: BTreeMap<Uuid, u64> = BTreeMap::new();
     let rows = events::Entity::find()
         .filter(events::Column::ResourceId.is_in(ids.iter().copied()))
-        .filter(unless_observed());
+        .filter(may_be_decision());
     for row in txn.query_all_raw(rows.build(txn.get_database_backend())).await? {
         let resource: Uuid = column(&row, "", "resource_id")?;
         let event = decode::<events::Model>(&row, "");
@@ -171,20 +173,20 @@ async fn count_decisions_in_txn(
             .is_none_or(|event| is_decision(event.event_type, event.actor == SYSTEM, &event.data));
         if event.is_some_and(|event| event.event_type == EventType::DriftAccepted) {
             *accepted.entry(resource).or_default() += 1;
-        } else if by_person && let Some(remains) = remains.get_mut(&resource) {
-            remains.decisions += 1;
+        } else if by_person && let Some(facts) = facts.get_mut(&resource) {
+            facts.decisions += 1;
         }
     }
-    for (id, remains) in remains {
+    for (id, facts) in facts {
         let of = |counts: &BTreeMap<Uuid, u64>| counts.get(id).copied().unwrap_or_default();
-        remains.decisions += of(&decided).max(of(&accepted));
+        facts.decisions += of(&decided).max(of(&accepted));
     }
     Ok(())
 }
 
 /// Returns the condition that an event may be a decision. Event types of newer versions match too.
-fn unless_observed() -> Condition {
-    let observed = EventType::iter().filter(|event_type| worth(*event_type) != Worth::Decision);
+fn may_be_decision() -> Condition {
+    let observed = EventType::iter().filter(|event_type| event_class(*event_type) != EventClass::Decision);
     Condition::all()
         .add(events::Column::EventType.is_not_in(observed.map(|event_type| event_type.to_value())))
 }

@@ -20,9 +20,9 @@ use crate::domain::freshness::{MaxAge, StaleReason, stale_reason};
 use crate::error::Result;
 
 /// Maximum number of kinds in an error text. The counts of the run contain the others.
-const NAMED: usize = 10;
+const MAX_KINDS_IN_ERROR: usize = 10;
 /// Maximum number of kinds in [`Freshness::stale`].
-pub(crate) const MOST_KINDS: usize = 100;
+pub(crate) const MAX_STALE_KINDS: usize = 100;
 
 /// A kind with a spec in force whose inventory may be out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,10 +61,10 @@ pub(crate) struct Freshness {
     /// Whether no sync has ever completed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub never_synced: bool,
-    /// Kinds whose inventory may be out of date, by provider and kind, at most [`MOST_KINDS`].
+    /// Kinds whose inventory may be out of date, by provider and kind, at most [`MAX_STALE_KINDS`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stale: Vec<StaleKind>,
-    /// The number of stale kinds, if it is greater than [`MOST_KINDS`].
+    /// The number of stale kinds, if it is greater than [`MAX_STALE_KINDS`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_kinds: Option<u64>,
 }
@@ -80,7 +80,12 @@ impl Freshness {
         if self.never_synced {
             return Some("no sync has completed yet: run a sync first".to_owned());
         }
-        let named: Vec<String> = self.stale.iter().take(NAMED).map(StaleKind::problem).collect();
+        let named: Vec<String> = self
+            .stale
+            .iter()
+            .take(MAX_KINDS_IN_ERROR)
+            .map(StaleKind::problem)
+            .collect();
         let all = self.stale_kinds.unwrap_or(self.stale.len() as u64);
         let more = all.saturating_sub(named.len() as u64);
         let more = (more > 0).then(|| format!("; and {more} more kinds"));
@@ -104,7 +109,7 @@ pub(crate) async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result
     let now = db.time(reader).await?;
     let known = listed_kinds(reader).await?;
     let mut stale = Vec::new();
-    let nothing = Known::default();
+    let nothing = KindRow::default();
     for (provider, kind) in kinds_with_specs(reader, scope).await? {
         let row = known.get(&(provider.clone(), kind.clone())).unwrap_or(&nothing);
         let completed_at = row.completed_at;
@@ -126,10 +131,10 @@ pub(crate) async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result
     }
     let never_synced = !was_synced(db, &known).await?;
     let all = stale.len();
-    stale.truncate(MOST_KINDS);
+    stale.truncate(MAX_STALE_KINDS);
     Ok(Freshness {
         never_synced,
-        stale_kinds: (all > MOST_KINDS).then_some(all as u64),
+        stale_kinds: (all > MAX_STALE_KINDS).then_some(all as u64),
         stale,
     })
 }
@@ -144,20 +149,20 @@ pub(crate) async fn was_ever_synced(db: &Db) -> Result<bool> {
 }
 
 /// Returns whether any sync has ever completed. An empty account has no kinds, so the runs of syncs are checked too.
-async fn was_synced(db: &Db, known: &BTreeMap<(String, String), Known>) -> Result<bool> {
+async fn was_synced(db: &Db, known: &BTreeMap<(String, String), KindRow>) -> Result<bool> {
     Ok(known.values().any(|kind| kind.completed_at.is_some()) || job_runs::any_sync(db).await?)
 }
 
 /// The values of the row of a kind.
 #[derive(Default)]
-struct Known {
+struct KindRow {
     completed_at: Option<DateTime<Utc>>,
     newest: Option<ListingOutcome>,
     unread_fields: Vec<String>,
 }
 
 /// Returns the values of the row of each kind. A value that does not decode counts as unset.
-async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(String, String), Known>> {
+async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(String, String), KindRow>> {
     let rows = connection
         .query_all_raw(kinds::Entity::find().build(connection.get_database_backend()))
         .await?;
@@ -167,7 +172,7 @@ async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(St
         .filter_map(|row| {
             let kind = (text(row, "provider")?, text(row, "kind")?);
             let unread: Option<Value> = column(row, "", "unread_fields").ok().flatten();
-            let known = Known {
+            let known = KindRow {
                 completed_at: column(row, "", "completed_at").ok().flatten(),
                 newest: column(row, "", "outcome").ok().flatten(),
                 unread_fields: unread

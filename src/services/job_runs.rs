@@ -16,7 +16,7 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use self::claims::{TickClaim, Wanted, claim, claim_catch_up, claim_tick};
+pub use self::claims::{RunRequest, TickClaim, claim, claim_catch_up, claim_tick};
 use super::page::{self, Order, Page, PageRequest};
 use crate::db::{Db, decodable};
 use crate::domain::freshness::CLOCK_TOLERANCE;
@@ -131,14 +131,14 @@ pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> 
 /// # Errors
 ///
 /// The database is unavailable.
-pub(crate) async fn abandon(db: &Db, given_up: &[Uuid]) -> Result<()> {
+pub(crate) async fn abandon(db: &Db, ids: &[Uuid]) -> Result<()> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
         let update = runs::Entity::update_many()
             .set(abandoned(now, STOPPED))
             .filter(runs::Column::FinishedAt.is_null());
         update
-            .filter(runs::Column::Id.is_in(given_up.iter().copied()))
+            .filter(runs::Column::Id.is_in(ids.iter().copied()))
             .exec(&*txn)
             .await?;
         Ok(())

@@ -108,7 +108,7 @@ pub(crate) async fn record_in_txn(
     for new in &specs {
         check_spec(&new.spec)?;
     }
-    forget_broken_in_txn(txn, &specs).await?;
+    delete_undecodable_in_txn(txn, &specs).await?;
     let rows: Vec<provisioned::ActiveModel> = specs
         .into_iter()
         .map(|new| {
@@ -129,7 +129,7 @@ pub(crate) async fn record_in_txn(
         .collect();
     let mut recorded = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(ROWS_PER_INSERT) {
-        let upsert = provisioned::Entity::insert_many(chunk.to_vec()).on_conflict(over_the_version_before());
+        let upsert = provisioned::Entity::insert_many(chunk.to_vec()).on_conflict(replace_previous_version());
         recorded.extend(upsert.exec_with_returning(txn).await?);
     }
     let happened = recorded.iter().map(|spec| NewEvent {
@@ -143,7 +143,7 @@ pub(crate) async fn record_in_txn(
 
 /// Returns the conflict clause that replaces all columns of the previous version except its id and creation time. The
 /// version is incremented in the database, because other programs may write the row without taking the locks.
-fn over_the_version_before() -> OnConflict {
+fn replace_previous_version() -> OnConflict {
     let version = Expr::col((provisioned::Entity, provisioned::Column::SpecVersion));
     OnConflict::column(provisioned::Column::ResourceId)
         .value(provisioned::Column::SpecVersion, version.add(1))
@@ -159,7 +159,7 @@ fn over_the_version_before() -> OnConflict {
 }
 
 /// Deletes rows that do not decode, because an update could keep the column that does not decode.
-async fn forget_broken_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec]) -> Result<()> {
+async fn delete_undecodable_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec]) -> Result<()> {
     let broken: Vec<Uuid> = specs
         .iter()
         .filter(|new| matches!(new.before, Some(StoredSpec::Broken { .. })))
@@ -184,9 +184,9 @@ pub(crate) async fn replace_in_txn(
 ) -> Result<provisioned::Model> {
     check_spec(&spec)?;
     let version = before.spec_version + 1;
-    let open = NotCompared::of(&before).kept(&before.spec, &spec);
+    let not_compared = NotCompared::of(&before).for_next_version(&before.spec, &spec);
     let mut row = before.into_active_model();
-    row.not_compared = Set(open.to_column(version));
+    row.not_compared = Set(not_compared.to_column(version));
     row.spec = Set(spec);
     row.spec_version = Set(version);
     row.recorded_by = Set(actor.to_owned());

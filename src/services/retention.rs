@@ -14,12 +14,12 @@ use sea_orm::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::forgetting::{remains_in_txn, remove_in_txn};
+use super::forgetting::{deletion_facts_in_txn, remove_in_txn};
 use super::locks::{self, Lock, locked};
 use super::page::{self, Key, Order, PageRequest};
 use crate::clock::Clock;
 use crate::db::{Db, column};
-use crate::domain::retention::{Retention, Worth, cutoff, is_due, is_expired, worth};
+use crate::domain::retention::{EventClass, Retention, cutoff, event_class, is_due, is_expired};
 use crate::error::Result;
 
 /// Maximum number of rows of one table that one transaction deletes.
@@ -124,10 +124,10 @@ pub async fn purge(db: &Db, keep: &Retention, clock: &Clock) -> Result<Purged> {
     if let Some(before) = cutoff(keep.events, now) {
         purged.drifts += purge_drifts(db, DriftStatus::Stale, before).await?;
         for event_type in EventType::iter() {
-            purged.events += match worth(event_type) {
-                Worth::OfResource => purge_events(db, event_type, before).await?,
-                Worth::OfDrift => purge_events_of_drifts(db, event_type, before).await?,
-                Worth::Decision => 0,
+            purged.events += match event_class(event_type) {
+                EventClass::Resource => purge_events(db, event_type, before).await?,
+                EventClass::Drift => purge_events_of_drifts(db, event_type, before).await?,
+                EventClass::Decision => 0,
             };
         }
     }
@@ -141,7 +141,8 @@ async fn purge_decisions(db: &Db, before: DateTime<Utc>, purged: &mut Purged) ->
     for status in [DriftStatus::Accepted, DriftStatus::Reverted] {
         purged.drifts += purge_drifts(db, status, before).await?;
     }
-    for event_type in EventType::iter().filter(|event_type| worth(*event_type) == Worth::Decision) {
+    for event_type in EventType::iter().filter(|event_type| event_class(*event_type) == EventClass::Decision)
+    {
         purged.events += purge_events(db, event_type, before).await?;
     }
     let old = forgotten::Entity::find()
@@ -199,12 +200,12 @@ async fn purge_events_of_drifts(db: &Db, event_type: EventType, before: DateTime
     loop {
         let old = events_before(event_type, before);
         let page = page::fetch(db.reader(), old, oldest_first, &request).await?;
-        let told: Vec<(Uuid, Option<Uuid>)> = page
+        let event_drifts: Vec<(Uuid, Option<Uuid>)> = page
             .rows
             .iter()
             .map(|(_, event)| (event.id, drift_of(event)))
             .collect();
-        deleted += delete_events_without_drift(db, &told).await?;
+        deleted += delete_events_without_drift(db, &event_drifts).await?;
         match page.end {
             Some(end) if page.has_next => request.after = Some(end),
             _ => return Ok(deleted),
@@ -216,8 +217,8 @@ fn drift_of(event: &events::Model) -> Option<Uuid> {
     Uuid::try_parse(event.data.get("driftId")?.as_str()?).ok()
 }
 
-async fn delete_events_without_drift(db: &Db, told: &[(Uuid, Option<Uuid>)]) -> Result<u64> {
-    let drifts: BTreeSet<Uuid> = told.iter().filter_map(|(_, drift)| *drift).collect();
+async fn delete_events_without_drift(db: &Db, event_drifts: &[(Uuid, Option<Uuid>)]) -> Result<u64> {
+    let drifts: BTreeSet<Uuid> = event_drifts.iter().filter_map(|(_, drift)| *drift).collect();
     let rows = drift::Entity::find()
         .select_only()
         .column(drift::Column::Id)
@@ -228,7 +229,7 @@ async fn delete_events_without_drift(db: &Db, told: &[(Uuid, Option<Uuid>)]) -> 
         .await?
         .into_iter()
         .collect();
-    let old: Vec<Uuid> = told
+    let old: Vec<Uuid> = event_drifts
         .iter()
         .filter(|(_, drift)| drift.is_none_or(|drift| !kept.contains(&drift)))
         .map(|(event, _)| *event)
@@ -367,8 +368,8 @@ async fn purge_kind(
         .write_txn(|txn| async move {
             // The lock keeps a sync from reading a row of this kind while it is deleted.
             locks::kind_in_txn(&txn, provider, kind).await?;
-            let remains = remains_in_txn(&txn, ids).await?;
-            let expired = remains.iter().filter(|(_, remains)| is_expired(remains, before));
+            let facts = deletion_facts_in_txn(&txn, ids).await?;
+            let expired = facts.iter().filter(|(_, facts)| is_expired(facts, before));
             let expired: Vec<Uuid> = expired.map(|(id, _)| *id).collect();
             remove_in_txn(&txn, &expired).await
         })

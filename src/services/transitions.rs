@@ -50,19 +50,19 @@ pub(crate) async fn transitions_since<C: ConnectionTrait>(
 /// Returns the drifts that the events are about, without duplicates, in the order of their last events. A drift is left
 /// out if its row or that of its resource does not decode. Runs three statements.
 pub(crate) async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uuid]) -> Result<Vec<Changed>> {
-    let told = events::Entity::find().filter(events::Column::Id.is_in(happened.iter().copied()));
-    let mut told = decodable(told, connection).await?.0;
-    told.sort_unstable_by_key(|event| (event.occurred_at, event.id));
+    let rows = events::Entity::find().filter(events::Column::Id.is_in(happened.iter().copied()));
+    let mut rows = decodable(rows, connection).await?.0;
+    rows.sort_unstable_by_key(|event| (event.occurred_at, event.id));
     let mut last: HashMap<Uuid, usize> = HashMap::new();
-    for (place, event) in told.iter().enumerate() {
+    for (position, event) in rows.iter().enumerate() {
         let id = event.data.get("driftId").and_then(|id| id.as_str());
         if let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()) {
-            last.insert(id, place);
+            last.insert(id, position);
         }
     }
     let mut drifts = inbox::by_ids(connection, last.keys().copied()).await?;
     drifts.sort_unstable_by_key(|drift| last.get(&drift.id).copied());
-    let resources = whereabouts(connection, &drifts).await?;
+    let resources = resources_of(connection, &drifts).await?;
     Ok(drifts
         .into_iter()
         .filter_map(|drift| {
@@ -72,7 +72,7 @@ pub(crate) async fn drifts_of<C: ConnectionTrait>(connection: &C, happened: &[Uu
         .collect())
 }
 
-async fn whereabouts<C: ConnectionTrait>(
+async fn resources_of<C: ConnectionTrait>(
     connection: &C,
     drifts: &[drift::Model],
 ) -> Result<HashMap<Uuid, FilteredResource>> {

@@ -11,7 +11,7 @@ use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::scheduler::{catch_up, tick};
 use drift_inbox::services::inventory::SyncOptions;
-use drift_inbox::services::job_runs::{Report, TickClaim, Wanted, claim, claim_tick, finish, heartbeat};
+use drift_inbox::services::job_runs::{Report, RunRequest, TickClaim, claim, claim_tick, finish, heartbeat};
 use entity::job_runs::{self, Job, JobOutcome, RunTrigger};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -52,8 +52,8 @@ async fn running_sync(app: &App) -> drift_inbox::jobs::RunHandle {
     app.jobs().start(sync()).await.unwrap()
 }
 
-fn wanted(source: &str) -> Wanted {
-    Wanted {
+fn run_request(source: &str) -> RunRequest {
+    RunRequest {
         source: Some(source.to_owned()),
         ..Job::SyncInventory.into()
     }
@@ -147,7 +147,7 @@ async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
 
 /// An earlier run, at this time.
 async fn stored(t: &TestApp, at: DateTime<Utc>, outcome: Option<JobOutcome>) -> job_runs::Model {
-    let run = claim(t.db(), wanted("cloud")).await.unwrap();
+    let run = claim(t.db(), run_request("cloud")).await.unwrap();
     let mut row = run.into_active_model();
     row.started_at = Set(at);
     row.heartbeat_at = Set(at);
@@ -221,7 +221,7 @@ async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
 #[tokio::test]
 async fn an_abandoned_run_cannot_become_succeeded() {
     let t = TestApp::new().await;
-    let run = claim(t.db(), wanted("cloud")).await.unwrap();
+    let run = claim(t.db(), run_request("cloud")).await.unwrap();
     t.later(TimeDelta::seconds(31));
     let shown = t.data("{ jobRuns { nodes { outcome } } }", json!({})).await;
     assert_eq!(shown["jobRuns"]["nodes"][0]["outcome"], "ABANDONED");

@@ -13,7 +13,7 @@ fn plan(pair: &Pair) -> Plan {
     crate::domain::detection::plan(pair, now())
 }
 
-#[expect(clippy::result_large_err, reason = "as the function itself")]
+#[expect(clippy::result_large_err, reason = "the same as for `decide_accept`")]
 fn decide_accept(
     drift: &cloud_drift::Model,
     pair: &Pair,

@@ -9,7 +9,7 @@ use super::*;
 const DEPTH: usize = 100_000;
 
 /// Texts that look like parts of a canonical form, or like values of another type.
-const NASTY: [&str; 20] = [
+const LOOK_ALIKE_TEXTS: [&str; 20] = [
     "", "-", "a", "b", "s1:a", "s1:a[1;", "-[1;", "[2;", "{1;", "k1:", "k1:a", "k1:a{1;", "\0", "\u{7f}\n",
     "true", "0", "25", "25.0", "\u{e9}", "e\u{301}",
 ];
@@ -24,18 +24,20 @@ fn list(items: impl IntoIterator<Item = Value>) -> Value {
 
 /// Returns the simplest value that is loosely equal. It shares no code with the canonical form, so that tests can
 /// compare the two.
-fn plainest(value: &Value) -> Value {
+fn reference_form(value: &Value) -> Value {
     match value {
         Value::Bool(flag) => Value::String(flag.to_string()),
         Value::Number(number) => Value::String(plain_decimal(&number.to_string())),
         Value::Array(items) if !items.is_empty() => {
-            let mut members: Vec<Value> = items.iter().map(plainest).collect();
+            let mut members: Vec<Value> = items.iter().map(reference_form).collect();
             members.sort_by_key(Value::to_string);
             members.dedup();
             Value::Array(members)
         }
         Value::Object(map) => {
-            let members = map.iter().map(|(key, member)| (key.clone(), plainest(member)));
+            let members = map
+                .iter()
+                .map(|(key, member)| (key.clone(), reference_form(member)));
             let set: Map<String, Value> = members.filter(|(_, member)| !member.is_null()).collect();
             if set.is_empty() {
                 Value::Null
@@ -77,7 +79,7 @@ fn readings(text: &str) -> Vec<Value> {
         text.parse::<f64>().ok().map(Value::from),
         text.parse::<bool>().ok().map(Value::from),
     ];
-    let same = |value: &Value| plainest(value).as_str() == Some(text);
+    let same = |value: &Value| reference_form(value).as_str() == Some(text);
     let mut all: Vec<Value> = numbers.into_iter().flatten().filter(same).collect();
     all.push(Value::from(text));
     all
@@ -85,7 +87,7 @@ fn readings(text: &str) -> Vec<Value> {
 
 /// Returns `value` in another notation with the same meaning, chosen at random.
 fn rewritten(value: &Value, dice: &mut impl FnMut(usize) -> usize) -> Value {
-    let plain = plainest(value);
+    let plain = reference_form(value);
     match (value, plain) {
         (_, Value::Null) => {
             let unset = [
@@ -144,7 +146,7 @@ fn nested(leaf: impl Strategy<Value = Value> + 'static, keys: BoxedStrategy<Stri
 }
 
 /// Generates any JSON value.
-fn anything() -> BoxedStrategy<Value> {
+fn any_json() -> BoxedStrategy<Value> {
     let text = || vec(any::<char>(), 0..6).prop_map(String::from_iter);
     let finite = floats::NORMAL | floats::SUBNORMAL | floats::ZERO | floats::POSITIVE | floats::NEGATIVE;
     let extremes = [
@@ -164,7 +166,7 @@ fn anything() -> BoxedStrategy<Value> {
         finite.prop_map(Value::from),
         select(extremes.to_vec()).prop_map(Value::from),
         text().prop_map(Value::from),
-        select(NASTY.to_vec()).prop_map(Value::from),
+        select(LOOK_ALIKE_TEXTS.to_vec()).prop_map(Value::from),
     ];
     nested(leaf, text().boxed())
 }
@@ -173,13 +175,16 @@ fn anything() -> BoxedStrategy<Value> {
 fn look_alikes() -> BoxedStrategy<Value> {
     let leaf = prop_oneof![
         select(values(json!([null, true, 0, -0.0, 25, 25.0]))),
-        select(NASTY.to_vec()).prop_map(Value::from),
+        select(LOOK_ALIKE_TEXTS.to_vec()).prop_map(Value::from),
     ];
-    nested(leaf, select(NASTY.to_vec()).prop_map(str::to_owned).boxed())
+    nested(
+        leaf,
+        select(LOOK_ALIKE_TEXTS.to_vec()).prop_map(str::to_owned).boxed(),
+    )
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
-    prop_oneof![anything(), look_alikes()]
+    prop_oneof![any_json(), look_alikes()]
 }
 
 proptest! {
@@ -188,14 +193,14 @@ proptest! {
         prop_assert!(loosely_equal(&value, &value));
         prop_assert_eq!(canonical(&value), canonical(&value.clone()));
         prop_assert_eq!(is_unset(&value), canonical(&value).is_unset());
-        prop_assert_eq!(is_unset(&value), plainest(&value).is_null());
+        prop_assert_eq!(is_unset(&value), reference_form(&value).is_null());
     }
 
     #[test]
     fn the_plainest_notation_of_a_value_has_the_same_form(value in any_value()) {
-        let plain = plainest(&value);
+        let plain = reference_form(&value);
         prop_assert_eq!(canonical(&plain), canonical(&value));
-        prop_assert_eq!(plainest(&plain), plain);
+        prop_assert_eq!(reference_form(&plain), plain);
     }
 
     #[test]
@@ -220,14 +225,14 @@ proptest! {
 
     #[test]
     fn equality_is_equality_of_the_plainest_notations(a in any_value(), b in any_value()) {
-        prop_assert_eq!(loosely_equal(&a, &b), plainest(&a) == plainest(&b));
+        prop_assert_eq!(loosely_equal(&a, &b), reference_form(&a) == reference_form(&b));
     }
 
     #[test]
     fn one_deeply_nested_change_is_detected(value in look_alikes(), before in look_alikes(), after in look_alikes()) {
         let around = |inner: Value| json!({"k1:": [value, {"-": inner, "same": [value]}], "a": value});
         let (before, after) = (around(before), around(after));
-        prop_assert_eq!(loosely_equal(&before, &after), plainest(&before) == plainest(&after));
+        prop_assert_eq!(loosely_equal(&before, &after), reference_form(&before) == reference_form(&after));
     }
 
     #[test]
@@ -238,7 +243,8 @@ proptest! {
 
     #[test]
     fn the_shortcut_for_scalars_gives_the_same_result(
-        a in select(NASTY.to_vec()), b in select(NASTY.to_vec()), c in any::<bool>(), d in any::<bool>(),
+        a in select(LOOK_ALIKE_TEXTS.to_vec()), b in select(LOOK_ALIKE_TEXTS.to_vec()),
+        c in any::<bool>(), d in any::<bool>(),
     ) {
         for (x, y) in [(json!(a), json!(b)), (json!(c), json!(d)), (json!(a), json!(d)), (json!(a), json!(null))] {
             prop_assert_eq!(loosely_equal(&x, &y), canonical(&x) == canonical(&y));
@@ -303,9 +309,9 @@ fn a_large_float_is_its_shortest_digits_and_not_the_integer_it_was_rounded_to() 
 
 #[test]
 fn values_that_are_alike_when_flattened_are_different() {
-    let mut apart: Vec<Value> = NASTY[1..].iter().map(|text| json!(text)).collect();
-    apart.extend(NASTY[1..].iter().map(|text| json!([text])));
-    apart.extend(NASTY.iter().map(|key| json!({*key: "a"})));
+    let mut apart: Vec<Value> = LOOK_ALIKE_TEXTS[1..].iter().map(|text| json!(text)).collect();
+    apart.extend(LOOK_ALIKE_TEXTS[1..].iter().map(|text| json!([text])));
+    apart.extend(LOOK_ALIKE_TEXTS.iter().map(|key| json!({*key: "a"})));
     let more = json!([
         null, [null], [[null]], [null, "a"], ["-", "a"], ["a", "b"], ["ab"], [["a", "b"]], [["a"], "b"],
         ["a", ["b"]], [["a"], ["b"]], [{"a": "b"}], {"a": "b"}, {"a": ["b"]}, {"a": {"b": "a"}},

@@ -12,7 +12,7 @@ use super::result::BatchResult;
 use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn};
 use super::{Import, RefusedResource, TakenOver, declarations};
 use crate::domain::detection::is_unsynced;
-use crate::domain::imports::{Decision, decide, may_be_taken_over};
+use crate::domain::imports::{ImportAction, import_action, may_be_taken_over};
 use crate::domain::not_compared::NotCompared;
 use crate::domain::validation::{InvalidInput, check_spec};
 use crate::error::Result;
@@ -43,7 +43,9 @@ pub(super) async fn import_in_txn(
     let to_record: BTreeSet<Uuid> = valid
         .iter()
         .filter_map(|desired| Some((*desired, known.get(&key(desired))?)))
-        .filter(|(desired, row)| decision(&before, row.id, desired, import).is_some_and(Decision::records))
+        .filter(|(desired, row)| {
+            action_for(&before, row.id, desired, import).is_some_and(ImportAction::writes_version)
+        })
         .map(|(_, row)| row.id)
         .collect();
     let now = lock_in_txn(txn, to_record.iter().copied(), Lock::Update).await?;
@@ -139,24 +141,24 @@ impl BatchResult {
             let spec = before.as_ref().and_then(StoredSpec::whole);
             spec.map(|spec| spec.source.clone()).unwrap_or_default()
         };
-        let decision = decision(specs, row.id, desired, import);
-        match decision {
+        let action = action_for(specs, row.id, desired, import);
+        match action {
             None => {
                 self.refuse(desired, "its spec cannot be read".to_owned());
                 return None;
             }
-            Some(Decision::Refuse) => {
+            Some(ImportAction::Refuse) => {
                 self.refuse(desired, belongs_to(&owner()));
                 return None;
             }
-            Some(Decision::TakeOver) => self.taken_over.push(TakenOver {
+            Some(ImportAction::TakeOver) => self.taken_over.push(TakenOver {
                 address: desired.address.clone(),
                 kind: desired.kind.to_owned(),
                 provider_id: desired.provider_id.clone(),
                 from: owner(),
             }),
-            Some(Decision::Keep) => self.unchanged += 1,
-            Some(Decision::Record) => {
+            Some(ImportAction::Keep) => self.unchanged += 1,
+            Some(ImportAction::Record) => {
                 let active = before.as_ref().is_some_and(StoredSpec::is_active);
                 *(if active {
                     &mut self.changed
@@ -170,7 +172,7 @@ impl BatchResult {
             row,
             desired,
             before,
-            record: decision.is_some_and(Decision::records),
+            record: action.is_some_and(ImportAction::writes_version),
         })
     }
 
@@ -200,16 +202,16 @@ fn check(desired: &Desired) -> Result<(), InvalidInput> {
 }
 
 /// Returns what to do with one spec, or None if the row of the recorded spec cannot be decoded.
-fn decision(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_>) -> Option<Decision> {
+fn action_for(specs: &Specs, resource: Uuid, desired: &Desired, import: &Import<'_>) -> Option<ImportAction> {
     let before = match specs.get(&resource) {
         Some(stored) => Some(stored.whole()?),
         None => None,
     };
     let spec = Value::Object(desired.spec.clone());
-    let decision = decide(before, &spec, &import.source, import.take_over);
+    let action = import_action(before, &spec, &import.source, import.take_over);
     let same_parts = before.is_some_and(|before| NotCompared::of(before) == desired.not_compared);
-    Some(match decision {
-        Decision::Keep if !same_parts => Decision::Record,
-        decision => decision,
+    Some(match action {
+        ImportAction::Keep if !same_parts => ImportAction::Record,
+        action => action,
     })
 }

@@ -21,7 +21,7 @@ use super::result::BatchResult;
 use super::rows::{Key, lock_in_txn, rows_of};
 use super::{Import, RefusedResource};
 use crate::db::{Db, ROWS_PER_INSERT, decodable};
-use crate::domain::imports::{Decision, decide, owning_state};
+use crate::domain::imports::{ImportAction, import_action, owning_state};
 use crate::domain::not_compared::NotCompared;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
@@ -314,7 +314,7 @@ async fn record_in_txn(
         let spec = Value::Object(changed.spec);
         Some(NewSpec {
             resource_id: changed.row.id,
-            not_compared: not_compared.kept(&before.spec, &spec),
+            not_compared: not_compared.for_next_version(&before.spec, &spec),
             before: Some(changed.before),
             spec,
             source,
@@ -338,7 +338,7 @@ fn derived(
 
 fn changes(spec: &provisioned::Model, now: &Map<String, Value>) -> bool {
     let now = Value::Object(now.clone());
-    decide(Some(spec), &now, &spec.source, false) == Decision::Record
+    import_action(Some(spec), &now, &spec.source, false) == ImportAction::Record
 }
 
 /// Returns whether an attachment, an assignment or `digitalocean_project_resources` of this state names a resource that

@@ -17,7 +17,7 @@ use crate::services::page;
 
 /// A run to claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RunRequest {
     /// The job to run.
     pub job: Job,
     /// Whether the run is narrowed: a sync of some kinds, or a sweep of some resources.
@@ -26,7 +26,7 @@ pub struct Wanted {
     pub source: Option<String>,
 }
 
-impl From<Job> for Wanted {
+impl From<Job> for RunRequest {
     fn from(job: Job) -> Self {
         Self {
             job,
@@ -71,10 +71,10 @@ enum Attempt {
 /// # Errors
 ///
 /// JOB_ALREADY_RUNNING for a sync while another sync of the same source is active.
-pub async fn claim(db: &Db, wanted: impl Into<Wanted>) -> Result<runs::Model> {
-    let wanted = &wanted.into();
+pub async fn claim(db: &Db, request: impl Into<RunRequest>) -> Result<runs::Model> {
+    let request = &request.into();
     db.write_txn(|txn| async move {
-        match attempt_in_txn(db, &txn, wanted, Trigger::Hand).await? {
+        match attempt_in_txn(db, &txn, request, Trigger::Hand).await? {
             Attempt::Begun(row) => Ok(row),
             Attempt::Blocked { since, .. } => Err(Error::JobAlreadyRunning { since }),
         }
@@ -87,10 +87,10 @@ pub async fn claim(db: &Db, wanted: impl Into<Wanted>) -> Result<runs::Model> {
 /// # Errors
 ///
 /// The database is unavailable.
-pub async fn claim_catch_up(db: &Db, wanted: impl Into<Wanted>) -> Result<Option<runs::Model>> {
-    let wanted = &wanted.into();
+pub async fn claim_catch_up(db: &Db, request: impl Into<RunRequest>) -> Result<Option<runs::Model>> {
+    let request = &request.into();
     db.write_txn(|txn| async move {
-        match attempt_in_txn(db, &txn, wanted, Trigger::CatchUp).await? {
+        match attempt_in_txn(db, &txn, request, Trigger::CatchUp).await? {
             Attempt::Begun(row) => Ok(Some(row)),
             Attempt::Blocked { .. } => Ok(None),
         }
@@ -103,10 +103,10 @@ pub async fn claim_catch_up(db: &Db, wanted: impl Into<Wanted>) -> Result<Option
 /// # Errors
 ///
 /// The database is unavailable.
-pub async fn claim_tick(db: &Db, wanted: impl Into<Wanted>, tick: DateTime<Utc>) -> Result<TickClaim> {
-    let wanted = &wanted.into();
+pub async fn claim_tick(db: &Db, request: impl Into<RunRequest>, tick: DateTime<Utc>) -> Result<TickClaim> {
+    let request = &request.into();
     db.write_txn(|txn| async move {
-        let (row, since) = match attempt_in_txn(db, &txn, wanted, Trigger::Tick(tick)).await? {
+        let (row, since) = match attempt_in_txn(db, &txn, request, Trigger::Tick(tick)).await? {
             Attempt::Begun(row) => return Ok(TickClaim::Run(row)),
             Attempt::Blocked { row, since } => (row, since),
         };
@@ -133,14 +133,14 @@ pub async fn claim_tick(db: &Db, wanted: impl Into<Wanted>, tick: DateTime<Utc>)
 async fn attempt_in_txn(
     db: &Db,
     txn: &DatabaseTransaction,
-    wanted: &Wanted,
+    request: &RunRequest,
     trigger: Trigger,
 ) -> Result<Attempt> {
     let now = db.time(txn).await?;
-    abandon_in_txn(txn, runs::Column::Job.eq(wanted.job), now).await?;
-    let running = running_in_txn(txn, wanted).await?;
-    let alone = wanted.job == Job::SyncInventory || !matches!(trigger, Trigger::Hand);
-    let row = new_run(wanted, trigger, now);
+    abandon_in_txn(txn, runs::Column::Job.eq(request.job), now).await?;
+    let running = running_in_txn(txn, request).await?;
+    let alone = request.job == Job::SyncInventory || !matches!(trigger, Trigger::Hand);
+    let row = new_run(request, trigger, now);
     if !(alone && running.is_some()) && insert_in_txn(txn, &row).await? {
         return Ok(Attempt::Begun(row));
     }
@@ -149,12 +149,12 @@ async fn attempt_in_txn(
     Ok(Attempt::Blocked { row, since })
 }
 
-fn new_run(wanted: &Wanted, trigger: Trigger, now: DateTime<Utc>) -> runs::Model {
+fn new_run(request: &RunRequest, trigger: Trigger, now: DateTime<Utc>) -> runs::Model {
     runs::Model {
         id: Uuid::now_v7(),
-        job: wanted.job,
-        narrowed: wanted.narrowed,
-        source: wanted.source.clone(),
+        job: request.job,
+        narrowed: request.narrowed,
+        source: request.source.clone(),
         trigger: Some(match trigger {
             Trigger::Hand => RunTrigger::Hand,
             Trigger::Tick(_) => RunTrigger::Tick,
@@ -198,13 +198,13 @@ async fn insert_in_txn(txn: &DatabaseTransaction, row: &runs::Model) -> Result<b
 
 /// Returns an active run of the job and source, if there is one. A run without a source was started by an older server
 /// and may be of any source.
-async fn running_in_txn(txn: &DatabaseTransaction, wanted: &Wanted) -> Result<Option<runs::Model>> {
+async fn running_in_txn(txn: &DatabaseTransaction, request: &RunRequest) -> Result<Option<runs::Model>> {
     let mut select = runs::Entity::find()
-        .filter(runs::Column::Job.eq(wanted.job))
+        .filter(runs::Column::Job.eq(request.job))
         .filter(runs::Column::FinishedAt.is_null())
         .order_by_asc(runs::Column::StartedAt)
         .limit(1);
-    if let Some(source) = &wanted.source {
+    if let Some(source) = &request.source {
         let same = Condition::any()
             .add(runs::Column::Source.eq(source))
             .add(runs::Column::Source.is_null());
