@@ -5,7 +5,7 @@
 
 mod bearer;
 mod claims;
-mod form;
+mod compact;
 mod issue;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::domain::actor::{Actor, RoleAliases, RolesClaim};
 use claims::Policy;
-use form::Compact;
+use compact::Compact;
 
 pub use bearer::bearer_token;
 pub use issue::{IssueError, NewToken, issue};
@@ -88,7 +88,7 @@ impl TokenVerifier {
         aliases: RoleAliases,
     ) -> Result<Self, WeakSecret> {
         Ok(Self {
-            keys: Keys::Shared(DecodingKey::from_secret(strong(secret)?)),
+            keys: Keys::Shared(DecodingKey::from_secret(checked_secret(secret)?)),
             policy: Policy {
                 issuer: issuer.into(),
                 audience: audience.into(),
@@ -124,7 +124,7 @@ impl TokenVerifier {
 }
 
 /// Returns the bytes of a secret, or an error if it is too short.
-fn strong(secret: &SecretString) -> Result<&[u8], WeakSecret> {
+fn checked_secret(secret: &SecretString) -> Result<&[u8], WeakSecret> {
     let bytes = secret.expose_secret().as_bytes();
     if bytes.len() < MIN_SECRET_BYTES {
         return Err(WeakSecret);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 /// Interval at which a waiting task checks the clock.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A clock in UTC with microsecond precision, which is the precision of PostgreSQL: a time read from either database
 /// equals the time that was written.
@@ -26,7 +26,10 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System => {
-                #[expect(clippy::disallowed_methods, reason = "the one place that may ask")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "only this function reads the system clock"
+                )]
                 let now = Utc::now();
                 now.trunc_subsecs(6)
             }
@@ -35,9 +38,9 @@ impl Clock {
     }
 
     /// Waits until `time`. Checks repeatedly, because the clock may be changed and the machine may sleep.
-    pub async fn reaches(&self, time: DateTime<Utc>) {
+    pub async fn wait_until(&self, time: DateTime<Utc>) {
         while let Ok(left @ 1..) = u64::try_from((time - self.now()).num_milliseconds()) {
-            tokio::time::sleep(Duration::from_millis(left).min(LOOK_AGAIN)).await;
+            tokio::time::sleep(Duration::from_millis(left).min(CHECK_INTERVAL)).await;
         }
     }
 }

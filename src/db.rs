@@ -34,7 +34,7 @@ pub const ROWS_PER_INSERT: usize = 500;
 const MIGRATION_LOCK: i64 = 7_236_541;
 /// Statement that fails if no transaction is open, or if PostgreSQL has aborted it. It runs before each COMMIT, because
 /// PostgreSQL rolls back an aborted transaction at COMMIT without an error.
-const PROVE_OPEN: &str = "SAVEPOINT before_commit";
+const CHECK_TRANSACTION_OPEN: &str = "SAVEPOINT before_commit";
 
 /// A database. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -73,10 +73,10 @@ impl Db {
         } else {
             pools::postgres(url, max_connections).await?
         };
-        Self::over(pools).await
+        Self::from_pools(pools).await
     }
 
-    async fn over(pools: Pools) -> Result<Self> {
+    async fn from_pools(pools: Pools) -> Result<Self> {
         Ok(Self {
             closed: pools::closed(&pools.read).await?,
             read: pools.read,
@@ -191,7 +191,7 @@ impl Db {
                 Error::Internal("a transaction was still open after its work ended".to_owned())
             })?;
             if self.backend() == DbBackend::Postgres {
-                txn.execute_unprepared(PROVE_OPEN).await?;
+                txn.execute_unprepared(CHECK_TRANSACTION_OPEN).await?;
             }
             txn.commit().await?;
             self.check_file()?;
@@ -209,7 +209,10 @@ impl Db {
 
     /// Begins a write transaction. On SQLite it uses BEGIN IMMEDIATE: a transaction that reads first and then writes
     /// would fail at once if another transaction wrote in between, regardless of the timeout.
-    #[expect(clippy::disallowed_methods, reason = "the one place that begins transactions")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "all write transactions begin in this function"
+    )]
     async fn begin(&self) -> Result<DatabaseTransaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),

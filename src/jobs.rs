@@ -164,7 +164,7 @@ impl Jobs {
         }
         let work = self.work(request)?;
         let jobs = self.clone();
-        self.detached(async move {
+        self.in_own_task(async move {
             let run = job_runs::claim(jobs.db(), work.run_request()).await?;
             Ok(jobs.begin(run, work))
         })
@@ -189,7 +189,7 @@ impl Jobs {
     pub(crate) async fn start_scheduled(&self, job: Job, scheduled: Scheduled) -> Result<Option<RunHandle>> {
         let work = self.work(JobRequest::whole(job))?;
         let jobs = self.clone();
-        self.detached(async move {
+        self.in_own_task(async move {
             let run = jobs.claim_scheduled(work.run_request(), scheduled).await?;
             Ok(run.map(|run| jobs.begin(run, work)))
         })
@@ -267,7 +267,7 @@ impl Jobs {
 
     /// Runs `start` in a separate task, which ends even if the caller is dropped. Otherwise a run that was claimed but
     /// not begun would block other runs until it is abandoned.
-    async fn detached<T: Send + 'static>(
+    async fn in_own_task<T: Send + 'static>(
         &self,
         start: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
@@ -283,7 +283,7 @@ impl Jobs {
             let end = jobs.supervise(id, job, work).await;
             jobs.active().remove(&id);
             if purges {
-                jobs.purge_beside();
+                jobs.spawn_purge();
             }
             end
         });
@@ -295,7 +295,7 @@ impl Jobs {
         tracing::info!(?job, %run, "job.started");
         // The heartbeats have a separate task, so that work that blocks a thread does not stop them.
         let stop = CancellationToken::new();
-        let mut beating = tokio::spawn(beat(self.db().clone(), run, stop.clone()));
+        let mut heartbeats = tokio::spawn(send_heartbeats(self.db().clone(), run, stop.clone()));
         let work = AssertUnwindSafe(self.execute(work)).catch_unwind();
         let report = tokio::select! {
             worked = work => match worked {
@@ -303,7 +303,7 @@ impl Jobs {
                 Ok(Err(error)) => report::of_failure(&error),
                 Err(_panic) => report::of_failure(&Error::Internal("the job panicked".to_owned())),
             },
-            _ = &mut beating => {
+            _ = &mut heartbeats => {
                 tracing::error!(?job, %run, "the run was marked as abandoned and is stopped");
                 report::of_abandoned()
             }
@@ -335,7 +335,7 @@ impl Jobs {
     }
 
     /// Purges old rows in the background when a purge is due.
-    fn purge_beside(&self) {
+    fn spawn_purge(&self) {
         let Some(keep) = self.inner.retention else {
             return;
         };
@@ -360,7 +360,7 @@ async fn joined<T>(task: JoinHandle<Result<T>>) -> Result<T> {
 }
 
 /// Sends heartbeats of a run until it is stopped or the run is abandoned.
-async fn beat(db: Db, run: Uuid, stop: CancellationToken) {
+async fn send_heartbeats(db: Db, run: Uuid, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

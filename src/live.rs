@@ -26,9 +26,9 @@ const BACKLOG: usize = 128;
 
 /// A batch of changes for one subscriber.
 #[derive(Clone, Debug)]
-pub struct News {
+pub struct ChangeBatch {
     /// Number of the batch; the same for all subscribers.
-    pub batch: u64,
+    pub number: u64,
     /// All resources of the batch, including those that the filter excludes.
     pub resources: Arc<[Uuid]>,
     /// The drifts that match the filter, in the order of their changes.
@@ -40,11 +40,11 @@ pub struct News {
 pub struct Live {
     db: Db,
     clock: Clock,
-    feed: Mutex<Option<mpsc::UnboundedSender<Ask>>>,
+    feed: Mutex<Option<mpsc::UnboundedSender<SubscribeRequest>>>,
 }
 
 /// A request to subscribe.
-struct Ask {
+struct SubscribeRequest {
     filter: DriftFilter,
     answer: oneshot::Sender<Result<Subscription>>,
 }
@@ -70,21 +70,21 @@ impl Live {
         let gone = |_| Error::Internal("the feed of drifts ended".to_owned());
         let (answer, answered) = oneshot::channel();
         self.feed()
-            .send(Ask { filter, answer })
+            .send(SubscribeRequest { filter, answer })
             .map_err(|_| Error::Internal("the feed of drifts ended".to_owned()))?;
         answered.await.map_err(gone)?
     }
 
     /// Returns the sender of requests to the task that polls. Starts the task if it is not running; it ends when this
     /// value is dropped.
-    fn feed(&self) -> mpsc::UnboundedSender<Ask> {
+    fn feed(&self) -> mpsc::UnboundedSender<SubscribeRequest> {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         match &*feed {
-            Some(asks) if !asks.is_closed() => asks.clone(),
+            Some(requests) if !requests.is_closed() => requests.clone(),
             _ => {
-                let (asks, asked) = mpsc::unbounded_channel();
-                tokio::spawn(Feed::new(self.db.clone(), self.clock.clone()).run(asked));
-                feed.insert(asks).clone()
+                let (requests, receiver) = mpsc::unbounded_channel();
+                tokio::spawn(Feed::new(self.db.clone(), self.clock.clone()).run(receiver));
+                feed.insert(requests).clone()
             }
         }
     }
@@ -93,7 +93,7 @@ impl Live {
 /// The receiving end of one subscriber.
 #[derive(Debug)]
 pub struct Subscription {
-    news: mpsc::Receiver<News>,
+    batches: mpsc::Receiver<ChangeBatch>,
     lagged: Arc<AtomicBool>,
 }
 
@@ -103,9 +103,9 @@ impl Subscription {
     /// # Errors
     ///
     /// SUBSCRIPTION_LAGGED if the subscriber was disconnected. No batch follows.
-    pub async fn next(&mut self) -> Option<Result<News>> {
-        match self.news.recv().await {
-            Some(news) => Some(Ok(news)),
+    pub async fn next(&mut self) -> Option<Result<ChangeBatch>> {
+        match self.batches.recv().await {
+            Some(batch) => Some(Ok(batch)),
             None => self
                 .lagged
                 .swap(false, Ordering::SeqCst)
@@ -117,44 +117,44 @@ impl Subscription {
 /// The sending end of a [`Subscription`].
 struct Subscriber {
     filter: DriftFilter,
-    news: mpsc::Sender<News>,
+    batches: mpsc::Sender<ChangeBatch>,
     lagged: Arc<AtomicBool>,
 }
 
 impl Subscriber {
     fn new(filter: DriftFilter) -> (Self, Subscription) {
-        let (sender, news) = mpsc::channel(BACKLOG);
+        let (sender, batches) = mpsc::channel(BACKLOG);
         let lagged = Arc::new(AtomicBool::new(false));
         let subscription = Subscription {
-            news,
+            batches,
             lagged: Arc::clone(&lagged),
         };
         let subscriber = Self {
             filter,
-            news: sender,
+            batches: sender,
             lagged,
         };
         (subscriber, subscription)
     }
 
-    fn listens(&self) -> bool {
-        !self.news.is_closed()
+    fn is_connected(&self) -> bool {
+        !self.batches.is_closed()
     }
 
     /// Sends a batch. Returns false if the subscriber is gone, or is disconnected because its queue is full.
-    fn tell(&self, news: News) -> bool {
-        match self.news.try_send(news) {
+    fn send(&self, batch: ChangeBatch) -> bool {
+        match self.batches.try_send(batch) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Closed(_)) => false,
             Err(mpsc::error::TrySendError::Full(_)) => {
-                self.cut_off();
+                self.disconnect();
                 false
             }
         }
     }
 
     /// Disconnects the subscriber. It receives the reason after the batches that are already queued.
-    fn cut_off(&self) {
+    fn disconnect(&self) {
         self.lagged.store(true, Ordering::SeqCst);
     }
 }
@@ -163,24 +163,24 @@ impl Subscriber {
 mod tests {
     use super::*;
 
-    fn news(batch: u64) -> News {
-        News {
-            batch,
+    fn batch(number: u64) -> ChangeBatch {
+        ChangeBatch {
+            number,
             resources: Arc::default(),
             drifts: Vec::new(),
         }
     }
 
     #[tokio::test]
-    async fn who_does_not_read_is_cut_off_behind_a_bounded_backlog() {
+    async fn a_slow_reader_is_disconnected_after_a_bounded_backlog() {
         let (subscriber, mut subscription) = Subscriber::new(DriftFilter::default());
         let backlog = BACKLOG as u64;
-        assert!((0..backlog).all(|batch| subscriber.tell(news(batch))));
-        assert!(!subscriber.tell(news(backlog)));
+        assert!((0..backlog).all(|number| subscriber.send(batch(number))));
+        assert!(!subscriber.send(batch(backlog)));
         drop(subscriber);
-        for batch in 0..backlog {
-            let told = subscription.next().await.unwrap().unwrap();
-            assert_eq!(told.batch, batch);
+        for number in 0..backlog {
+            let received = subscription.next().await.unwrap().unwrap();
+            assert_eq!(received.number, number);
         }
         assert!(matches!(subscription.next().await, Some(Err(Error::Lagged))));
         assert!(subscription.next().await.is_none());

@@ -6,18 +6,18 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{BadSetting, LogFormat};
 
 /// The default log filter. It disables async-graphql's own spans, which would contain whole documents.
-pub(crate) const USUAL: &str =
+pub(crate) const DEFAULT_FILTER: &str =
     "info,async_graphql::graphql=off,sqlx=warn,sea_orm_migration=warn,tokio_cron_scheduler=warn";
 /// The default log filter of commands that report to the terminal themselves.
-pub(crate) const WARNINGS: &str = "warn,async_graphql::graphql=off";
+pub(crate) const WARNINGS_FILTER: &str = "warn,async_graphql::graphql=off";
 
-/// Starts logging to standard error, filtered by RUST_LOG or, if it is unset, by `usual`.
-pub(crate) fn init(format: LogFormat, usual: &str) -> Result<(), BadSetting> {
+/// Starts logging to standard error, filtered by RUST_LOG or, if it is unset, by `default_filter`.
+pub(crate) fn init(format: LogFormat, default_filter: &str) -> Result<(), BadSetting> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => {
             EnvFilter::try_new(&text).map_err(|why| BadSetting::new("RUST_LOG", why))?
         }
-        _ => EnvFilter::new(usual),
+        _ => EnvFilter::new(default_filter),
     };
     // No colours in a pipe, on a dumb terminal, or if NO_COLOR is set.
     let colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;

@@ -133,7 +133,7 @@ export class AcceptDialog {
    * @param {string} title
    * @param {...(HTMLElement | string | false)} more
    */
-  #say(title, ...more) {
+  #showMessage(title, ...more) {
     this.#message.replaceChildren(h('p', {}, h('strong', { text: title }), ' ', ...more));
     this.#message.scrollIntoView({ block: 'nearest' });
   }
@@ -142,7 +142,7 @@ export class AcceptDialog {
    * Shows a drift that another user or a sweep changed.
    * @param {Drift} now
    */
-  hear(now) {
+  onDriftChanged(now) {
     const shown = this.#drift;
     if (shown === null || !this.element.open || now.id !== shown.id || shown.status !== 'OPEN') return;
     if (now.status !== 'OPEN') {
@@ -151,7 +151,7 @@ export class AcceptDialog {
     }
     if (now.revision > shown.revision) {
       this.#show(now, false);
-      this.#say('The drift changed while the dialog was open.', 'Review the current value below before you accept.');
+      this.#showMessage('The drift changed while the dialog was open.', 'Review the current value below before you accept.');
     } else if (now.resource.provisioned?.specVersion !== shown.resource.provisioned?.specVersion && now.revision === shown.revision) {
       this.#show(now, this.#seen);
     }
@@ -163,9 +163,9 @@ export class AcceptDialog {
     const when = now.resolvedAt === null ? '' : timeElement(now.resolvedAt);
     const note = now.resolutionNote ? ` “${visible(now.resolutionNote)}”` : '';
     if (now.status === 'STALE') {
-      this.#say('This drift is stale.', 'It was closed without a decision, so it cannot be accepted.');
+      this.#showMessage('This drift is stale.', 'It was closed without a decision, so it cannot be accepted.');
     } else {
-      this.#say('This drift is already closed.', `It was ${visible(resolution(now))} `, when, '.', note);
+      this.#showMessage('This drift is already closed.', `It was ${visible(resolution(now))} `, when, '.', note);
     }
     this.#cancel.focus();
   }
@@ -226,20 +226,20 @@ export class AcceptDialog {
       case 'LIVE_VALUE_MOVED':
         this.#seen = false;
         if (now !== null) this.#show(now, false);
-        this.#say('Not accepted: the live value has changed.', 'Review the current value below before you accept.');
+        this.#showMessage('Not accepted: the live value has changed.', 'Review the current value below before you accept.');
         break;
       case 'SPEC_MOVED':
-        this.#say('Not accepted: the spec has changed.', 'This drift was detected with an older version of the spec. ', this.#compareAgain(drift));
+        this.#showMessage('Not accepted: the spec has changed.', 'This drift was detected with an older version of the spec. ', this.#compareAgain(drift));
         break;
       case 'FORBIDDEN':
-        this.#say('Not accepted: your role does not allow it.', 'Accepting requires the role platform_admin.');
+        this.#showMessage('Not accepted: your role does not allow it.', 'Accepting requires the role platform_admin.');
         break;
       case 'NETWORK':
       case 'REQUEST_TIMEOUT':
-        this.#say(explain(error), now === null ? 'It is not known whether the drift was accepted. Try again when the server is available.' : 'The drift is still open. Try again.');
+        this.#showMessage(explain(error), now === null ? 'It is not known whether the drift was accepted. Try again when the server is available.' : 'The drift is still open. Try again.');
         break;
       default:
-        this.#say('Not accepted.', explain(error));
+        this.#showMessage('Not accepted.', explain(error));
     }
   }
 
@@ -251,9 +251,9 @@ export class AcceptDialog {
       try {
         await this.#context.api.ask(DETECT, { input: { resourceIds: [drift.resource.id] } });
         const now = await this.#lookUp(drift.id);
-        if (now?.status === 'OPEN' && now.revision === drift.revision) this.#say('Compared again.', 'The drift did not change.');
+        if (now?.status === 'OPEN' && now.revision === drift.revision) this.#showMessage('Compared again.', 'The drift did not change.');
       } catch (error) {
-        this.#say('Not compared.', explain(error));
+        this.#showMessage('Not compared.', explain(error));
       }
     });
     return button;

@@ -5,7 +5,7 @@ import { EventParser } from './sse.js';
 /** @import { Session } from './session.js' */
 
 /** Time limit of a request in milliseconds: longer than the request timeout of the server. */
-const PATIENCE = 40_000;
+const REQUEST_TIMEOUT = 40_000;
 
 export class ApiError extends Error {
   /**
@@ -49,8 +49,8 @@ export class Api {
    * Runs a subscription over server-sent events until it ends.
    * @param {string} query
    * @param {{ [name: string]: unknown }} variables
-   * @param {{ opened: () => void, heard: () => void, next: (data: any) => void }} listener `heard` is called whenever
-   *   data arrives
+   * @param {{ opened: () => void, received: () => void, next: (data: any) => void }} listener `received` is called
+   *   whenever data arrives
    * @param {AbortSignal} signal
    */
   async listen(query, variables, listener, signal) {
@@ -83,7 +83,7 @@ export class Api {
 
 /**
  * @param {ReadableStream<Uint8Array>} body
- * @param {{ heard: () => void, next: (data: any) => void }} listener
+ * @param {{ received: () => void, next: (data: any) => void }} listener
  */
 async function readEvents(body, listener) {
   const reader = body.getReader();
@@ -92,7 +92,7 @@ async function readEvents(body, listener) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    listener.heard();
+    listener.received();
     for (const event of parser.push(decoder.decode(value, { stream: true }))) {
       if (event.event === 'complete') return;
       if (event.event === 'next') listener.next(dataOf(parseJson(event.data)));
@@ -108,8 +108,8 @@ async function readEvents(body, listener) {
  * @returns {Promise<any>}
  */
 export async function askAs(token, query, variables = {}, signal) {
-  const patience = AbortSignal.timeout(PATIENCE);
-  const either = signal === undefined ? patience : AbortSignal.any([signal, patience]);
+  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT);
+  const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   const accept = 'application/graphql-response+json, application/json;q=0.9';
   const response = await send(token, query, variables, accept, either);
   /** @type {string} */

@@ -1,7 +1,7 @@
 // The detail view of one drift.
 
 import { ApiError, explain } from './api.js';
-import { announce, h, unseen } from './dom.js';
+import { announce, h, screenReaderText } from './dom.js';
 import { STATUS, fieldName, kindName, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { printJson } from './json.js';
 import { summary } from './changes.js';
@@ -79,17 +79,17 @@ export class DetailView {
     try {
       const { drift } = await this.#context.api.ask(DRIFT, { id }, signal);
       if (signal.aborted) return;
-      if (drift === null) this.#say('This drift does not exist.', 'The link may be incomplete or belong to another server, or the drift may have been deleted.');
+      if (drift === null) this.#showMessage('This drift does not exist.', 'The link may be incomplete or belong to another server, or the drift may have been deleted.');
       else this.#draw(drift);
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.code === 'UNAUTHENTICATED')) return;
-      if (error instanceof ApiError && error.code === 'BAD_USER_INPUT') this.#say('This drift does not exist.', 'The id in the link is not valid.');
-      else this.#say('The drift could not be loaded.', explain(error), () => void this.refresh());
+      if (error instanceof ApiError && error.code === 'BAD_USER_INPUT') this.#showMessage('This drift does not exist.', 'The id in the link is not valid.');
+      else this.#showMessage('The drift could not be loaded.', explain(error), () => void this.refresh());
     }
   }
 
   /** @param {Drift} drift */
-  hear(drift) {
+  onDriftChanged(drift) {
     const shown = this.#drift;
     if (shown === null) return;
     const same = drift.id === shown.id && drift.revision === shown.revision && drift.status === shown.status;
@@ -131,7 +131,7 @@ export class DetailView {
    * @param {string} text
    * @param {() => void} [retry]
    */
-  #say(title, text, retry) {
+  #showMessage(title, text, retry) {
     this.element.replaceChildren(
       this.#bar(),
       h(
@@ -361,11 +361,11 @@ function eventItem(event) {
     field !== null && h('code', { text: visibleLine(field) }),
     field !== null &&
       compared &&
-      h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), unseen(' expected, live value '), visibleLine(short(summary(data['actual'])))),
+      h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), screenReaderText(' expected, live value '), visibleLine(short(summary(data['actual'])))),
     version !== undefined && version !== null && h('span', { text: `spec version ${String(version)}` }),
     h('span', { class: 'by', text: event.actor === 'system' ? '' : `by ${visible(event.actor)}` }),
     timeElement(event.occurredAt, { class: 'age' }),
-    Object.keys(data).length > 0 && h('details', { class: `event-${event.id}` }, h('summary', {}, 'data', unseen(` of ${event.type.toLowerCase()}`)), h('pre', { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': 'Data of the event', text: visible(printJson(data)) })),
+    Object.keys(data).length > 0 && h('details', { class: `event-${event.id}` }, h('summary', {}, 'data', screenReaderText(` of ${event.type.toLowerCase()}`)), h('pre', { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': 'Data of the event', text: visible(printJson(data)) })),
   );
 }
 

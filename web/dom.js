@@ -46,8 +46,8 @@ function isNode(child) {
  * Creates a text for screen readers only.
  * @param {string} text
  */
-export function unseen(text) {
-  return h('span', { class: 'unseen', text });
+export function screenReaderText(text) {
+  return h('span', { class: 'visually-hidden', text });
 }
 
 /**

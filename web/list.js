@@ -1,7 +1,7 @@
 // The list of drifts: the inbox and the history.
 
 import { ApiError, explain } from './api.js';
-import { announce, h, unseen } from './dom.js';
+import { announce, h, screenReaderText } from './dom.js';
 import { FilterBar } from './filters.js';
 import { fieldName, kindName, plural, resolution, resourceName, timeElement, visibleLine } from './format.js';
 import { FACETS, PAGE, TOTAL } from './queries.js';
@@ -12,11 +12,11 @@ import { ListWindow } from './window.js';
 /** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */
 
 /** How long a closed row stays in the list, in milliseconds. */
-const FAREWELL = 5000;
+const CLOSED_ROW_MS = 5000;
 /** Maximum age of a new row in milliseconds. The server sends changes at most two minutes late. */
-const LATEST = 180_000;
+const NEW_ROW_MS = 180_000;
 /** Delay in milliseconds between a change and the next request for the counts. */
-const SETTLE = 1500;
+const COUNT_DELAY_MS = 1500;
 /** Maximum number of new rows that are inserted at once. If there are more, only their number is shown. */
 const MOST_AT_ONCE = 30;
 /** Maximum number of rows of the first page, including inserted rows. */
@@ -40,7 +40,7 @@ export class ListView {
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #leaving = new Map();
   /** @type {Map<string, Drift>} */
-  #heard = new Map();
+  #pendingChanges = new Map();
   /** @type {Set<string>} */
   #unseenNew = new Set();
   /** @type {unknown} */
@@ -109,7 +109,7 @@ export class ListView {
   reload() {
     for (const timer of this.#leaving.values()) clearTimeout(timer);
     this.#leaving.clear();
-    this.#heard.clear();
+    this.#pendingChanges.clear();
     this.#unseenNew.clear();
     this.#pill.hidden = true;
     this.#error = null;
@@ -163,7 +163,7 @@ export class ListView {
 
   // Counting is slow, so it starts after the page has loaded.
   /** @param {number} wait */
-  #countSoon(wait = SETTLE) {
+  #countSoon(wait = COUNT_DELAY_MS) {
     clearTimeout(this.#settling);
     this.#settling = setTimeout(() => void this.#count(), wait);
   }
@@ -246,7 +246,7 @@ export class ListView {
           href: routeUrl({ ...this.#route, drift: drift.id }),
           on: { click: (/** @type {MouseEvent} */ event) => this.#open(event, drift) },
         },
-        unseen(`${name}, `),
+        screenReaderText(`${name}, `),
         field,
       ),
       h('span', { class: 'row-difference' }, briefDifference(drift)),
@@ -314,7 +314,7 @@ export class ListView {
       if (this.#window.stalled) void this.#window.loadNext();
       else {
         this.#showFoot();
-        this.#window.look();
+        this.#window.update();
       }
     };
     this.#foot.replaceChildren(
@@ -332,19 +332,19 @@ export class ListView {
    * Handles a drift that changed.
    * @param {Drift} drift
    */
-  hear(drift) {
+  onDriftChanged(drift) {
     // A first page that is still loading may be older than the change.
-    if (this.#heard.size === 0) setTimeout(() => void this.#loading.then(() => this.#takeIn()), 100);
-    this.#heard.set(drift.id, drift);
+    if (this.#pendingChanges.size === 0) setTimeout(() => void this.#loading.then(() => this.#applyChanges()), 100);
+    this.#pendingChanges.set(drift.id, drift);
   }
 
-  #takeIn() {
-    const heard = [...this.#heard.values()];
-    this.#heard.clear();
+  #applyChanges() {
+    const changed = [...this.#pendingChanges.values()];
+    this.#pendingChanges.clear();
     if (this.#shown === '' || this.#window.pages.length === 0) return;
-    const fresh = heard.filter((drift) => !this.#update(drift) && this.#isNew(drift));
-    if (fresh.length > 0) this.#takeNew(fresh);
-    if (heard.length > 0) this.#countSoon();
+    const fresh = changed.filter((drift) => !this.#update(drift) && this.#isNew(drift));
+    if (fresh.length > 0) this.#addNew(fresh);
+    if (changed.length > 0) this.#countSoon();
   }
 
   /**
@@ -388,7 +388,7 @@ export class ListView {
     const timer = setTimeout(() => {
       this.#leaving.delete(id);
       this.#remove(id);
-    }, FAREWELL);
+    }, CLOSED_ROW_MS);
     this.#leaving.set(id, timer);
   }
 
@@ -414,7 +414,7 @@ export class ListView {
   #isNew(drift) {
     if (!matches(drift, this.#filter)) return false;
     // A recent change is new, even if its time is before that of the first row because a clock is wrong.
-    if ((this.#route.view === 'history' || drift.revision === 1) && Date.now() - this.#time(drift) < LATEST) return true;
+    if ((this.#route.view === 'history' || drift.revision === 1) && Date.now() - this.#time(drift) < NEW_ROW_MS) return true;
     const newest = this.#window.pages[0]?.rows?.[0];
     // If the first page is not loaded, only the age distinguishes new rows from old ones.
     return newest === undefined ? this.#window.pages[0]?.rows?.length === 0 || Date.now() - this.#time(drift) < 60_000 : this.#time(drift) >= this.#time(newest);
@@ -432,7 +432,7 @@ export class ListView {
   }
 
   /** @param {Drift[]} drifts */
-  #takeNew(drifts) {
+  #addNew(drifts) {
     const first = this.#window.pages[0];
     if (first === undefined) return;
     const atTop = this.element.offsetParent !== null && first.element.getBoundingClientRect().top >= 0;
@@ -507,7 +507,7 @@ export function skeleton(rows) {
   return h(
     'div',
     { class: 'skeleton' },
-    unseen('Loading…'),
+    screenReaderText('Loading…'),
     ...Array.from({ length: rows }, () => h('div', { class: 'skeleton-row', 'aria-hidden': 'true' })),
   );
 }

@@ -32,7 +32,7 @@ export class Live extends EventTarget {
   constructor(api) {
     super();
     this.#api = api;
-    document.addEventListener('visibilitychange', () => this.#seen());
+    document.addEventListener('visibilitychange', () => this.#onVisibilityChange());
     window.addEventListener('online', () => this.#wake());
     window.addEventListener('offline', () => this.#attempt.abort());
   }
@@ -53,10 +53,10 @@ export class Live extends EventTarget {
     this.#run.abort();
     this.#attempt.abort();
     this.#wake();
-    this.#say(state);
+    this.#setState(state);
   }
 
-  #seen() {
+  #onVisibilityChange() {
     clearTimeout(this.#hiding);
     if (this.state === 'off') return;
     if (document.hidden) this.#hiding = setTimeout(() => this.#end('paused'), HIDDEN);
@@ -65,7 +65,7 @@ export class Live extends EventTarget {
   }
 
   /** @param {LiveState} state */
-  #say(state) {
+  #setState(state) {
     if (this.state === state) return;
     this.state = state;
     this.dispatchEvent(new Event('state'));
@@ -81,13 +81,13 @@ export class Live extends EventTarget {
         });
       } catch (error) {
         if (error instanceof ApiError && ['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code)) {
-          if (!ended.aborted) this.#say('off');
+          if (!ended.aborted) this.#setState('off');
           return;
         }
         if (!isAbort(error) && !(error instanceof ApiError)) console.error(error);
       }
       if (ended.aborted) return;
-      this.#say(navigator.onLine ? 'reconnecting' : 'offline');
+      this.#setState(navigator.onLine ? 'reconnecting' : 'offline');
       // Random delays keep all clients from reconnecting at once after a restart of the server.
       await this.#pause(Math.min(FIRST_DELAY * 2 ** failures, LONGEST_DELAY) * (0.5 + Math.random()));
       failures += 1;
@@ -99,7 +99,7 @@ export class Live extends EventTarget {
     const attempt = new AbortController();
     this.#attempt = attempt;
     let silence = setTimeout(() => attempt.abort(), SILENCE);
-    const heard = () => {
+    const received = () => {
       clearTimeout(silence);
       silence = setTimeout(() => attempt.abort(), SILENCE);
     };
@@ -108,11 +108,11 @@ export class Live extends EventTarget {
         DRIFT_CHANGED,
         { filter: { status: STATUSES } },
         {
-          heard,
+          received,
           opened: () => {
-            heard();
+            received();
             opened();
-            this.#say('live');
+            this.#setState('live');
             // Views load their data only now: later changes arrive as events, and the data contains earlier changes.
             this.dispatchEvent(new Event('open'));
           },

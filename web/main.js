@@ -49,9 +49,9 @@ const unread = h('p', { testid: 'unread-parameters', hidden: true });
 
 /** @param {Drift} drift */
 function changed(drift) {
-  list.hear(drift);
-  detail.hear(drift);
-  dialog.hear(drift);
+  list.onDriftChanged(drift);
+  detail.onDriftChanged(drift);
+  dialog.onDriftChanged(drift);
 }
 
 /** @param {number} count */

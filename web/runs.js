@@ -1,7 +1,7 @@
 // The runs view: schedules and runs of the jobs.
 
 import { ApiError, explain } from './api.js';
-import { announce, h, unseen } from './dom.js';
+import { announce, h, screenReaderText } from './dom.js';
 import { JOB, OUTCOME, duration, kindName, plural, timeElement, visible } from './format.js';
 import { isMap } from './json.js';
 import { skeleton } from './list.js';
@@ -134,7 +134,7 @@ export class RunsView {
       this.#hasNext = jobRuns.pageInfo.hasNextPage;
       this.#draw();
     } catch (error) {
-      this.#say(explain(error));
+      this.#showMessage(explain(error));
     }
     this.#more.disabled = false;
   }
@@ -173,7 +173,7 @@ export class RunsView {
   }
 
   /** @param {string} text */
-  #say(text) {
+  #showMessage(text) {
     this.#message.replaceChildren(h('p', { text }));
   }
 
@@ -182,7 +182,7 @@ export class RunsView {
     const button = job === 'SYNC_INVENTORY' ? this.#sync : this.#detect;
     const { api } = this.#context;
     button.disabled = true;
-    this.#say(`${JOB[job]} started…`);
+    this.#showMessage(`${JOB[job]} started…`);
     const soon = setTimeout(() => void this.refresh(), 300);
     let begun = false;
     try {
@@ -190,7 +190,7 @@ export class RunsView {
       begun = true;
       await this.#finished(job, (answer.syncInventory ?? answer.detectDrift).run);
     } catch (error) {
-      if (this.#context.session.viewer !== null) this.#say(begun ? `${explain(error)} The ${JOB[job].toLowerCase()} continues on the server. Its result appears below when it ends.` : refusal(job, error));
+      if (this.#context.session.viewer !== null) this.#showMessage(begun ? `${explain(error)} The ${JOB[job].toLowerCase()} continues on the server. Its result appears below when it ends.` : refusal(job, error));
     }
     clearTimeout(soon);
     button.disabled = false;
@@ -208,7 +208,7 @@ export class RunsView {
       now = (await this.#context.api.ask(RUN_BY_ID, { id: run.id })).node;
     }
     const text = `${JOB[job]} ${OUTCOME[now.outcome]}: ${now.error ?? countsText(now)}`;
-    this.#say(text);
+    this.#showMessage(text);
     announce(text);
   }
 }
@@ -275,7 +275,7 @@ function kindsElement(run) {
   return h(
     'details',
     { class: 'kinds', id: `kinds-${run.id}`, open: partial.length > 0 },
-    h('summary', {}, label, unseen(` of the ${JOB[run.job]}`)),
+    h('summary', {}, label, screenReaderText(` of the ${JOB[run.job]}`)),
     h(
       'ul',
       { class: 'kind-list' },

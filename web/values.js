@@ -2,7 +2,7 @@
 
 import { ExactNumber, isMap, printJson } from './json.js';
 import { grouped, inlineDiff, isUnset, summary } from './changes.js';
-import { h, unseen } from './dom.js';
+import { h, screenReaderText } from './dom.js';
 import { inLine, plural, visible, visibleLine } from './format.js';
 /** @import { Change, ChangedLine, ChangedSet, ChangedText, ChangedValue } from './changes.js' */
 /** @import { Drift, Json } from './types.js' */
@@ -105,7 +105,7 @@ function textParts(change, removed, added) {
 function valueParts({ before, after }, brief) {
   const texts = typeof before === 'string' && typeof after === 'string';
   const shared = texts ? inlineDiff(before, after) : null;
-  const arrow = [h('span', { class: 'arrow', 'aria-hidden': 'true', text: ' → ' }), unseen(' expected, live value ')];
+  const arrow = [h('span', { class: 'arrow', 'aria-hidden': 'true', text: ' → ' }), screenReaderText(' expected, live value ')];
   if (shared === null) return [valueElement(before, 'removed', brief), ...arrow, valueElement(after, 'added', brief)];
   const whole = (/** @type {'removed' | 'added'} */ role, /** @type {string} */ middle) =>
     h(
@@ -133,7 +133,7 @@ function setParts({ added, removed }, brief) {
       'span',
       { class: `member ${role}` },
       h('span', { 'aria-hidden': 'true', text: `${sign} ` }),
-      unseen(word),
+      screenReaderText(word),
       valueElement(value, role, brief),
     ),
   );
@@ -205,7 +205,7 @@ function textElement(lines) {
     flush();
     const [sign, word] = { same: [' ', ''], removed: ['−', 'expected: '], added: ['+', 'live: '] }[op];
     shown.append(
-      h('div', { class: `line ${op}` }, h('span', { 'aria-hidden': 'true', class: 'sign', text: sign }), word !== '' && unseen(word), visible(text)),
+      h('div', { class: `line ${op}` }, h('span', { 'aria-hidden': 'true', class: 'sign', text: sign }), word !== '' && screenReaderText(word), visible(text)),
     );
   });
   flush();

@@ -35,7 +35,7 @@ export class ListWindow {
   #container;
   #options;
   #generation = new AbortController();
-  #asked = false;
+  #updateScheduled = false;
 
   /**
    * @param {HTMLElement} container
@@ -50,9 +50,9 @@ export class ListWindow {
   constructor(container, options) {
     this.#container = container;
     this.#options = options;
-    const look = () => this.look();
-    window.addEventListener('scroll', look, { passive: true });
-    window.addEventListener('resize', look, { passive: true });
+    const update = () => this.update();
+    window.addEventListener('scroll', update, { passive: true });
+    window.addEventListener('resize', update, { passive: true });
   }
 
   get signal() {
@@ -102,7 +102,7 @@ export class ListWindow {
       this.loadingNext = false;
       this.#append(answer);
       this.#options.changed();
-      this.look();
+      this.update();
     } catch (error) {
       if (signal.aborted) return;
       this.loadingNext = false;
@@ -180,7 +180,7 @@ export class ListWindow {
         this.#options.render(page);
       });
       this.#options.changed();
-      this.look();
+      this.update();
     } catch (error) {
       if (!signal.aborted) this.#options.failed(error);
     } finally {
@@ -189,11 +189,11 @@ export class ListWindow {
   }
 
   /** Loads pages near the visible part and drops distant ones, at most once per frame. */
-  look() {
-    if (this.#asked) return;
-    this.#asked = true;
+  update() {
+    if (this.#updateScheduled) return;
+    this.#updateScheduled = true;
     requestAnimationFrame(() => {
-      this.#asked = false;
+      this.#updateScheduled = false;
       // The list is hidden while another view is shown.
       if (this.#container.offsetParent === null || this.pages.length === 0) return;
       const boxes = this.pages.map((page) => ({ page, box: page.element.getBoundingClientRect() }));
@@ -201,12 +201,12 @@ export class ListWindow {
       for (const { page } of near) if (page.rows === null) void this.#reload(page);
       const end = boxes.at(-1)?.box.bottom ?? 0;
       if (this.hasNext && !this.stalled && end < window.innerHeight + MARGIN) void this.loadNext();
-      this.#letGo(boxes);
+      this.#dropDistantPages(boxes);
     });
   }
 
   /** @param {{ page: ListPage<Row>, box: DOMRect }[]} boxes */
-  #letGo(boxes) {
+  #dropDistantPages(boxes) {
     const middle = window.innerHeight / 2;
     const distance = (/** @type {DOMRect} */ box) => Math.max(box.top - middle, middle - box.bottom, 0);
     const loaded = boxes

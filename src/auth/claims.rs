@@ -33,7 +33,7 @@ impl Policy {
         if claims.get("iss").and_then(Value::as_str) != Some(&self.issuer) {
             return Err(InvalidToken::new("the claim iss has another issuer"));
         }
-        if !claims.get("aud").is_some_and(|aud| self.is_for_us(aud)) {
+        if !claims.get("aud").is_some_and(|aud| self.matches_audience(aud)) {
             return Err(InvalidToken::new("the claim aud has another audience"));
         }
         let subject = text(&claims, "sub").ok_or(InvalidToken::new("the claim sub is missing"))?;
@@ -47,7 +47,7 @@ impl Policy {
     }
 
     /// Returns whether an audience, one string or a list of strings, includes the configured one.
-    fn is_for_us(&self, audience: &Value) -> bool {
+    fn matches_audience(&self, audience: &Value) -> bool {
         match audience {
             Value::String(one) => *one == self.audience,
             Value::Array(list) => {

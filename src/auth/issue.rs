@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{MAX_TOKEN_BYTES, WeakSecret, claims::LAST_SECOND, strong};
+use super::{MAX_TOKEN_BYTES, WeakSecret, checked_secret, claims::LAST_SECOND};
 use crate::domain::actor::RolesClaim;
 
 /// The contents of a new token.
@@ -53,7 +53,7 @@ pub fn issue(
     new: NewToken,
     now: DateTime<Utc>,
 ) -> Result<String, IssueError> {
-    let key = EncodingKey::from_secret(strong(secret)?);
+    let key = EncodingKey::from_secret(checked_secret(secret)?);
     let expiry = i64::try_from(new.ttl.as_secs())
         .ok()
         .and_then(|ttl| now.timestamp().checked_add(ttl))

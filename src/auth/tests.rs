@@ -1,6 +1,6 @@
 mod bearer;
 mod claims;
-mod form;
+mod compact;
 mod header;
 mod issue;
 

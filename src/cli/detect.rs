@@ -22,9 +22,9 @@ use crate::services::inbox::{self, DriftFilter};
 use crate::services::resources::{self, ResourceFilter};
 
 /// Exit code of `detect --exit-code` if a drift is open.
-const DRIFT_REMAINS: u8 = 3;
+const EXIT_DRIFT_OPEN: u8 = 3;
 /// Exit code of `detect --exit-code` if no drift is open but the inbox is not up to date.
-const CANNOT_VOUCH: u8 = 4;
+const EXIT_NOT_UP_TO_DATE: u8 = 4;
 
 pub(super) async fn run(args: &DetectArgs) -> Outcome {
     let settings = SourceSettings {
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
     let database = args.database.resolve()?;
     if let Some(missing) = missing_database(&database) {
         eprintln!("drift-inbox: {}", no_database(&missing));
-        return Ok(cannot_vouch(args));
+        return Ok(not_up_to_date(args));
     }
     let db = connect(&database).await?;
     let app = App::with_settings(db, Clock::System, None, Schedules::default(), settings);
@@ -58,46 +58,46 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
     };
     match printed {
         // A closed standard output is not an error: the exit code still reports the result.
-        Ok(()) | Err(Failure::Unread) => {}
+        Ok(()) | Err(Failure::OutputClosed) => {}
         Err(failure) => return Err(failure),
     }
     Ok(match run.outcome {
         Some(JobOutcome::Succeeded | JobOutcome::Partial) if args.exit_code && open > 0 => {
-            ExitCode::from(DRIFT_REMAINS)
+            ExitCode::from(EXIT_DRIFT_OPEN)
         }
-        Some(JobOutcome::Succeeded) if args.exit_code && !vouches(&run)? => cannot_vouch(args),
+        Some(JobOutcome::Succeeded) if args.exit_code && !compared_all(&run)? => not_up_to_date(args),
         Some(JobOutcome::Succeeded) => ExitCode::SUCCESS,
-        Some(JobOutcome::Partial) => cannot_vouch(args),
+        Some(JobOutcome::Partial) => not_up_to_date(args),
         _ => ExitCode::FAILURE,
     })
 }
 
-fn cannot_vouch(args: &DetectArgs) -> ExitCode {
+fn not_up_to_date(args: &DetectArgs) -> ExitCode {
     if args.exit_code {
-        ExitCode::from(CANNOT_VOUCH)
+        ExitCode::from(EXIT_NOT_UP_TO_DATE)
     } else {
         ExitCode::FAILURE
     }
 }
 
 /// Returns whether the sweep succeeded and compared every resource with a spec, at least one.
-fn vouches(run: &job_runs::Model) -> Result<bool, Failure> {
+fn compared_all(run: &job_runs::Model) -> Result<bool, Failure> {
     let succeeded = run.outcome == Some(JobOutcome::Succeeded);
     Ok(succeeded && counts::<SweepCounts>(run)?.compared_everything())
 }
 
 async fn print_table(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = anstream::stdout();
-    writeln!(out, "detect: {}", summary(run, || did(run))?)?;
+    writeln!(out, "detect: {}", summary(run, || results(run))?)?;
     if open == 0 {
-        writeln!(out, "{}", meaning_of_empty_inbox(run)?)?;
+        writeln!(out, "{}", empty_inbox_text(run)?)?;
     }
     table::print_open(&mut out, app.db(), app.clock().now()).await?;
     Ok(out.flush()?)
 }
 
 /// Describes the result of this sweep if no drift is open.
-fn meaning_of_empty_inbox(run: &job_runs::Model) -> Result<String, Failure> {
+fn empty_inbox_text(run: &job_runs::Model) -> Result<String, Failure> {
     let counts: SweepCounts = counts(run)?;
     Ok(match (run.outcome, counts.settling) {
         (Some(JobOutcome::Succeeded | JobOutcome::Partial), _) if counts.looked_at() == 0 => {
@@ -114,7 +114,7 @@ fn meaning_of_empty_inbox(run: &job_runs::Model) -> Result<String, Failure> {
     })
 }
 
-fn did(run: &job_runs::Model) -> Result<String, Failure> {
+fn results(run: &job_runs::Model) -> Result<String, Failure> {
     let counts: SweepCounts = counts(run)?;
     let (changed, closed) = (counts.changed, counts.staled);
     let mut text = format!(
@@ -144,7 +144,7 @@ fn did(run: &job_runs::Model) -> Result<String, Failure> {
 /// Prints one JSON document. Reads drifts in batches, so that memory use does not grow with the inbox.
 async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    let (about, counts, vouched) = (json_run(run), &run.counts, vouches(run)?);
+    let (about, counts, vouched) = (json_run(run), &run.counts, compared_all(run)?);
     write!(
         out,
         "{{\"run\":{about},\n\"counts\":{counts},\n\"vouched\":{vouched},\n\"drifts\":{{\"totalCount\":{open},\"nodes\":["

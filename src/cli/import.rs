@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Failure, Outcome, actor, connect, missing_database, print, progress, say};
+use super::{Failure, Outcome, actor, connect, missing_database, print, print_line, progress};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, DatabaseConfig};
 use crate::provider::terraform::{MAX_STATE_BYTES, State, parse};
@@ -66,9 +66,9 @@ pub(super) async fn run(args: &ImportArgs) -> Outcome {
     let summary = import_state(&db, &actor, &state, &options, Clock::System.now(), progress).await;
     watched.finish_and_clear();
     let summary = summary?;
-    print(told(&summary, args.dry_run).as_bytes())?;
+    print(summary_text(&summary, args.dry_run).as_bytes())?;
     if !was_ever_synced(&db).await? {
-        say("no sync has completed yet: run drift-inbox sync before drift-inbox detect")?;
+        print_line("no sync has completed yet: run drift-inbox sync before drift-inbox detect")?;
     }
     db.close().await?;
     drop(scratch);
@@ -103,7 +103,7 @@ fn read(file: &Path) -> Result<State, Failure> {
 }
 
 /// Formats the summary of an import.
-fn told(summary: &ImportSummary, dry_run: bool) -> String {
+fn summary_text(summary: &ImportSummary, dry_run: bool) -> String {
     let mut lines = vec![format!(
         "{}state {}{}{}: {} recorded, {} changed, {} taken over, {} unchanged, {} retired, {} refused",
         if dry_run {

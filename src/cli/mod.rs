@@ -48,7 +48,7 @@ enum Failure {
     Failed(String),
     /// The reader of standard output closed it, as `head` does.
     #[error("the reader of standard output has closed it")]
-    Unread,
+    OutputClosed,
 }
 
 impl From<Error> for Failure {
@@ -60,7 +60,7 @@ impl From<Error> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            ErrorKind::BrokenPipe => Self::Unread,
+            ErrorKind::BrokenPipe => Self::OutputClosed,
             _ => Self::Failed(error.to_string()),
         }
     }
@@ -75,7 +75,7 @@ pub async fn run() -> ExitCode {
         Err(failure) => failure,
     };
     match failure {
-        Failure::Unread => return ExitCode::SUCCESS,
+        Failure::OutputClosed => return ExitCode::SUCCESS,
         Failure::Usage(_) | Failure::Failed(_) => eprintln!("drift-inbox: {failure}"),
     }
     ExitCode::from(if matches!(failure, Failure::Usage(_)) {
@@ -86,12 +86,12 @@ pub async fn run() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> Outcome {
-    let usual = if cli.command.reports_itself() {
-        telemetry::WARNINGS
+    let default_filter = if cli.command.reports_itself() {
+        telemetry::WARNINGS_FILTER
     } else {
-        telemetry::USUAL
+        telemetry::DEFAULT_FILTER
     };
-    telemetry::init(cli.log_format, usual)?;
+    telemetry::init(cli.log_format, default_filter)?;
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
@@ -119,7 +119,7 @@ fn print(text: &[u8]) -> Outcome {
 }
 
 /// Prints a line and flushes it.
-fn say(line: impl Display) -> Outcome {
+fn print_line(line: impl Display) -> Outcome {
     print(format!("{line}\n").as_bytes())
 }
 
@@ -144,7 +144,7 @@ fn man(about: Option<&str>) -> Outcome {
 async fn migrate() -> Outcome {
     let config = DatabaseConfig::migrated(database_url()?);
     connect(&config).await?.close().await?;
-    say("the database schema is up to date")
+    print_line("the database schema is up to date")
 }
 
 fn token(args: NewTokenArgs) -> Outcome {
@@ -171,7 +171,7 @@ fn token(args: NewTokenArgs) -> Outcome {
         new,
         now,
     );
-    say(token.map_err(|why| BadSetting::new("token", why))?)
+    print_line(token.map_err(|why| BadSetting::new("token", why))?)
 }
 
 /// Connects to the database. Runs missing migrations, or fails on them if that is not configured.
@@ -220,8 +220,11 @@ fn counts<T: DeserializeOwned>(run: &job_runs::Model) -> Result<T, Failure> {
         .map_err(|why| Failure::Failed(format!("the counts of run {} are unreadable: {why}", run.id)))
 }
 
-/// Describes the outcome of a run, with its results or the reason why it failed. `did` returns the results.
-fn summary(run: &job_runs::Model, did: impl FnOnce() -> Result<String, Failure>) -> Result<String, Failure> {
+/// Describes the outcome of a run, with its results or the reason why it failed. `results` returns the results.
+fn summary(
+    run: &job_runs::Model,
+    results: impl FnOnce() -> Result<String, Failure>,
+) -> Result<String, Failure> {
     let outcome = match run.outcome {
         Some(JobOutcome::Succeeded) => "succeeded",
         Some(JobOutcome::Partial) => "partial",
@@ -231,9 +234,9 @@ fn summary(run: &job_runs::Model, did: impl FnOnce() -> Result<String, Failure>)
         None => "running",
     };
     Ok(match (&run.error, run.outcome) {
-        (Some(error), Some(JobOutcome::Partial)) => format!("{outcome}: {}\n{error}", did()?),
+        (Some(error), Some(JobOutcome::Partial)) => format!("{outcome}: {}\n{error}", results()?),
         (Some(error), _) => format!("{outcome}: {error}"),
-        (None, _) => format!("{outcome}: {}", did()?),
+        (None, _) => format!("{outcome}: {}", results()?),
     })
 }
 

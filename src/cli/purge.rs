@@ -1,7 +1,7 @@
 //! `purge`: deletes rows that are older than the retention settings.
 
 use super::args::PurgeArgs;
-use super::{Outcome, connect, counted, say};
+use super::{Outcome, connect, counted, print_line};
 use crate::clock::Clock;
 use crate::services::retention::{Purged, purge};
 
@@ -17,7 +17,7 @@ pub(super) async fn run(args: &PurgeArgs) -> Outcome {
         forgotten,
     } = purge(&db, &keep, &Clock::System).await?;
     db.close().await?;
-    say(format_args!(
+    print_line(format_args!(
         "purge: deleted {}, {}, {}, {}, {} and {}",
         counted(resources, "resource"),
         counted(specs, "spec"),

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{Failure, Outcome, connect, inventory, say};
+use super::{Failure, Outcome, connect, inventory, print_line};
 use crate::app::{App, SourceSettings};
 use crate::auth::TokenVerifier;
 use crate::clock::Clock;
@@ -42,7 +42,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let app = App::with_settings(db, Clock::System, inventory, schedules, settings);
     let state = http_state(&app, verifier, &args.http);
     let listener = bind(args.http.listen).await?;
-    say(format_args!("listening on http://{}", listener.local_addr()?))?;
+    print_line(format_args!("listening on http://{}", listener.local_addr()?))?;
     until(signals.received(), app, state, listener).await
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
-use super::{Failure, Outcome, connect, counted, counts, inventory, progress, say, summary};
+use super::{Failure, Outcome, connect, counted, counts, inventory, print_line, progress, summary};
 use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
 use crate::config::BadSetting;
@@ -36,7 +36,10 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     watched.finish_and_clear();
     let run = run?;
     let source = run.source.as_deref().unwrap_or_default();
-    say(format_args!("sync: {} [{source}]", summary(&run, || did(&run))?))?;
+    print_line(format_args!(
+        "sync: {} [{source}]",
+        summary(&run, || results(&run))?
+    ))?;
     Ok(if run.outcome == Some(JobOutcome::Succeeded) {
         ExitCode::SUCCESS
     } else {
@@ -44,7 +47,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     })
 }
 
-fn did(run: &job_runs::Model) -> Result<String, Failure> {
+fn results(run: &job_runs::Model) -> Result<String, Failure> {
     let SyncCounts {
         resources,
         discovered,

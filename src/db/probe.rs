@@ -12,7 +12,7 @@ use super::{Db, WaitLimits};
 use crate::error::{Error, Result};
 
 /// How long a commit counts as proof that the database accepts writes. Avoids a write for each check.
-const PROVES_FOR: Duration = Duration::from_secs(3);
+const PROOF_LIFETIME: Duration = Duration::from_secs(3);
 /// Wait limits of a probe. They are shorter than those of other writes, because the readiness check waits only two
 /// seconds.
 const WAIT_LIMITS: WaitLimits = WaitLimits {
@@ -20,23 +20,23 @@ const WAIT_LIMITS: WaitLimits = WaitLimits {
     statement: Duration::from_millis(1_500),
 };
 /// Statement that writes one row, which all servers share, so that the table does not grow.
-const COUNT_UP: &str = "INSERT INTO write_probe (id, writes) VALUES (1, 1) \
+const INCREMENT: &str = "INSERT INTO write_probe (id, writes) VALUES (1, 1) \
     ON CONFLICT (id) DO UPDATE SET writes = write_probe.writes + 1 RETURNING writes";
-const COUNT: &str = "SELECT writes FROM write_probe WHERE id = 1";
+const READ_COUNT: &str = "SELECT writes FROM write_probe WHERE id = 1";
 
 /// Why the database is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotReady {
     /// A short, public description.
-    pub said: &'static str,
+    pub summary: &'static str,
     /// The full reason, for the log.
-    pub why: String,
+    pub detail: String,
 }
 
 impl NotReady {
-    fn new(said: &'static str, why: impl ToString) -> Self {
-        let why = why.to_string();
-        Self { said, why }
+    fn new(summary: &'static str, detail: impl ToString) -> Self {
+        let detail = detail.to_string();
+        Self { summary, detail }
     }
 }
 
@@ -57,7 +57,7 @@ impl Db {
         }
         // One probe at a time; callers that waited reuse its result.
         let _turn = self.probing.lock().await;
-        if self.last_commit().is_some_and(|at| at.elapsed() < PROVES_FOR) {
+        if self.last_commit().is_some_and(|at| at.elapsed() < PROOF_LIFETIME) {
             return Ok(());
         }
         self.probe_write().await
@@ -69,7 +69,7 @@ impl Db {
             wait_limits: WAIT_LIMITS,
             ..self.clone()
         };
-        let counted = db.write_txn(|txn| async move { count(&*txn, COUNT_UP).await });
+        let counted = db.write_txn(|txn| async move { count(&*txn, INCREMENT).await });
         let counted = counted.await.map_err(|error| refused(&error))?;
         let Some(file) = &self.file else {
             return Ok(());
@@ -106,17 +106,17 @@ async fn read_back(file: &SqliteFile) -> Result<i64, DbErr> {
         .connect()
         .await
         .map_err(failed)?;
-    let read = sqlx::query_scalar(COUNT).fetch_one(&mut connection).await;
+    let read = sqlx::query_scalar(READ_COUNT).fetch_one(&mut connection).await;
     connection.close().await.map_err(failed)?;
     read.map_err(failed)
 }
 
 /// Builds the reason from a failed probe.
 fn refused(error: &Error) -> NotReady {
-    let said = match error {
+    let summary = match error {
         Error::Busy(_) => "is busy",
         Error::ReadOnly(_) => "is read-only",
         _ => "cannot be written to",
     };
-    NotReady::new(said, error)
+    NotReady::new(summary, error)
 }

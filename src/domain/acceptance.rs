@@ -44,7 +44,7 @@ pub(crate) enum AcceptRefusal {
 /// The reason why the accept is refused.
 #[expect(
     clippy::result_large_err,
-    reason = "one refusal per request, and it is looked at at once"
+    reason = "there is at most one error per request, and the caller handles it immediately"
 )]
 pub(crate) fn decide_accept(
     drift: &cloud_drift::Model,

@@ -68,7 +68,10 @@ impl Query {
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of the field")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the arguments of the GraphQL field"
+    )]
     async fn drifts(
         &self,
         ctx: &Context<'_>,

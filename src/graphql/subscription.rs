@@ -79,10 +79,10 @@ impl DriftStream {
                 return Some(Ok(Drift(Arc::unwrap_or_clone(drift))));
             }
             match self.subscription.next().await? {
-                Ok(news) => {
+                Ok(changes) => {
                     self.current
-                        .set(self.batch_loaders.batch(news.batch, &news.resources));
-                    self.waiting = news.drifts.into_iter();
+                        .set(self.batch_loaders.batch(changes.number, &changes.resources));
+                    self.waiting = changes.drifts.into_iter();
                 }
                 Err(error) => return Some(Err(ApiError::from(error))),
             }

@@ -87,7 +87,7 @@ impl GraphqlApi for HttpState {
         let ends = caller.as_ref().map(|session| session.ends);
         async move {
             match ends {
-                Some(ends) => clock.reaches(ends).await,
+                Some(ends) => clock.wait_until(ends).await,
                 None => std::future::pending().await,
             }
         }

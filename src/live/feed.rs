@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::window::Window;
-use super::{Ask, News, Subscriber};
+use super::{ChangeBatch, SubscribeRequest, Subscriber};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -18,16 +18,16 @@ use crate::services::transitions::{Changed, drifts_of, transitions_since};
 /// Number of events whose drifts are read at once.
 pub(super) const BATCH: usize = 100;
 /// Maximum number of events per poll. If there are more, all subscribers are disconnected.
-const MOST_EVENTS: usize = 200_000;
+const MAX_EVENTS_PER_POLL: usize = 200_000;
 /// Interval between polls.
-const PAUSE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Minimum interval between polls, used while this process commits writes.
-const SHORT_PAUSE: Duration = Duration::from_millis(50);
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Minimum delay before the next poll, as a multiple of the last poll's duration. It limits the load of polling after
 /// many changes, because each event is read again until it has left the window.
-const REST: u32 = 20;
+const REST_FACTOR: u32 = 20;
 /// Maximum interval between polls while the database is unavailable.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 pub(super) struct Feed {
     db: Db,
@@ -38,7 +38,7 @@ pub(super) struct Feed {
     batches: u64,
     /// Number of consecutive failed polls.
     failed: u32,
-    took: Duration,
+    last_duration: Duration,
 }
 
 impl Feed {
@@ -50,35 +50,35 @@ impl Feed {
             window: None,
             batches: 0,
             failed: 0,
-            took: Duration::ZERO,
+            last_duration: Duration::ZERO,
         }
     }
 
     /// Runs until all senders of requests are dropped.
-    pub(super) async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
+    pub(super) async fn run(mut self, mut requests: mpsc::UnboundedReceiver<SubscribeRequest>) {
         loop {
             let mut new = Vec::new();
             if self.subscribers.is_empty() {
                 self.window = None;
                 self.failed = 0;
-                match asks.recv().await {
-                    Some(ask) => new.push(ask),
+                match requests.recv().await {
+                    Some(request) => new.push(request),
                     None => return,
                 }
             } else {
                 tokio::select! {
-                    ask = asks.recv() => match ask {
-                        Some(ask) => new.push(ask),
+                    request = requests.recv() => match request {
+                        Some(request) => new.push(request),
                         None => return,
                     },
                     () = self.pause() => {}
                 }
             }
             // All requests that arrive together share one poll.
-            while let Ok(ask) = asks.try_recv() {
-                new.push(ask);
+            while let Ok(request) = requests.try_recv() {
+                new.push(request);
             }
-            self.subscribers.retain(Subscriber::listens);
+            self.subscribers.retain(Subscriber::is_connected);
             if !self.subscribers.is_empty() || !new.is_empty() {
                 self.serve(new).await;
             }
@@ -86,27 +86,27 @@ impl Feed {
     }
 
     async fn pause(&self) {
-        let rest = self.took.saturating_mul(REST);
+        let rest = self.last_duration.saturating_mul(REST_FACTOR);
         if self.failed > 0 {
-            let patience = PAUSE.saturating_mul(1 << self.failed.min(5));
-            return sleep(patience.min(LONGEST_PAUSE)).await;
+            let interval = POLL_INTERVAL.saturating_mul(1 << self.failed.min(5));
+            return sleep(interval.min(MAX_POLL_INTERVAL)).await;
         }
         let woken = async {
-            sleep(SHORT_PAUSE.max(rest)).await;
+            sleep(MIN_POLL_INTERVAL.max(rest)).await;
             self.db.committed().await;
         };
         tokio::select! {
-            () = sleep(PAUSE.max(rest)) => {}
+            () = sleep(POLL_INTERVAL.max(rest)) => {}
             () = woken => {}
         }
     }
 
     /// Publishes new changes to existing subscribers, then adds the new ones.
-    async fn serve(&mut self, new: Vec<Ask>) {
+    async fn serve(&mut self, new: Vec<SubscribeRequest>) {
         let began = Instant::now();
-        let looked = self.look().await;
-        self.took = began.elapsed();
-        match &looked {
+        let polled = self.poll().await;
+        self.last_duration = began.elapsed();
+        match &polled {
             Ok(()) => {
                 if self.failed > 0 {
                     tracing::info!("the feed of drifts continues");
@@ -120,56 +120,56 @@ impl Feed {
                 self.failed = self.failed.saturating_add(1);
             }
         }
-        for ask in new {
-            match &looked {
-                Ok(()) => self.admit(ask),
+        for request in new {
+            match &polled {
+                Ok(()) => self.add_subscriber(request),
                 // The send fails if the subscriber has left, which needs no handling.
-                Err(Error::Lagged) => _ = ask.answer.send(Err(Error::Lagged)),
-                Err(error) => _ = ask.answer.send(Err(Error::Internal(error.to_string()))),
+                Err(Error::Lagged) => _ = request.answer.send(Err(Error::Lagged)),
+                Err(error) => _ = request.answer.send(Err(Error::Internal(error.to_string()))),
             }
         }
     }
 
-    fn admit(&mut self, ask: Ask) {
-        let (subscriber, subscription) = Subscriber::new(ask.filter);
-        if ask.answer.send(Ok(subscription)).is_ok() {
+    fn add_subscriber(&mut self, request: SubscribeRequest) {
+        let (subscriber, subscription) = Subscriber::new(request.filter);
+        if request.answer.send(Ok(subscription)).is_ok() {
             self.subscribers.push(subscriber);
         }
     }
 
     /// Publishes all new events. Events that could not be read are published by a later poll.
-    async fn look(&mut self) -> Result<()> {
+    async fn poll(&mut self) -> Result<()> {
         let now = self.clock.now();
         let from = self
             .window
             .as_ref()
             .map_or_else(|| Window::first(now), Window::next);
-        let there = transitions_since(self.db.reader(), from, MOST_EVENTS as u64 + 1).await?;
-        if there.len() > MOST_EVENTS {
+        let events = transitions_since(self.db.reader(), from, MAX_EVENTS_PER_POLL as u64 + 1).await?;
+        if events.len() > MAX_EVENTS_PER_POLL {
             for subscriber in self.subscribers.drain(..) {
-                subscriber.cut_off();
+                subscriber.disconnect();
             }
             self.window = None;
             return Err(Error::Lagged);
         }
         let Some(window) = &mut self.window else {
-            self.window = Some(Window::after(now, there));
+            self.window = Some(Window::after(now, events));
             return Ok(());
         };
-        let unseen = window.unseen(from, there);
-        for events in unseen.chunks(BATCH) {
-            let changed = drifts_of(self.db.reader(), events).await?;
+        let new_events = window.new_events(from, events);
+        for batch in new_events.chunks(BATCH) {
+            let changed = drifts_of(self.db.reader(), batch).await?;
             self.batches += 1;
-            tell(&mut self.subscribers, self.batches, changed);
-            window.told(events);
+            publish(&mut self.subscribers, self.batches, changed);
+            window.mark_published(batch);
         }
-        window.done(now);
+        window.complete_poll(now);
         Ok(())
     }
 }
 
 /// Sends the drifts of one batch to each subscriber whose filter they match.
-fn tell(subscribers: &mut Vec<Subscriber>, batch: u64, changed: Vec<Changed>) {
+fn publish(subscribers: &mut Vec<Subscriber>, number: u64, changed: Vec<Changed>) {
     let changed: Vec<_> = changed
         .into_iter()
         .map(|changed| (Arc::new(changed.drift), changed.resource))
@@ -183,11 +183,11 @@ fn tell(subscribers: &mut Vec<Subscriber>, batch: u64, changed: Vec<Changed>) {
             .iter()
             .filter(|(drift, resource)| subscriber.filter.matches(drift, resource));
         let drifts: Vec<Arc<cloud_drift::Model>> = wanted.map(|(drift, _)| Arc::clone(drift)).collect();
-        let news = News {
-            batch,
+        let batch = ChangeBatch {
+            number,
             resources: Arc::clone(&resources),
             drifts,
         };
-        news.drifts.is_empty() || subscriber.tell(news)
+        batch.drifts.is_empty() || subscriber.send(batch)
     });
 }

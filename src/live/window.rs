@@ -18,7 +18,7 @@ pub(super) const OVERLAP: TimeDelta = TimeDelta::minutes(2);
 pub(super) struct Window {
     from: DateTime<Utc>,
     /// The time of the last complete poll.
-    looked_at: DateTime<Utc>,
+    last_poll: DateTime<Utc>,
     /// Events within the window that were published, or that existed before the first subscriber.
     seen: HashSet<Uuid>,
 }
@@ -28,7 +28,7 @@ impl Window {
     pub(super) fn after(now: DateTime<Utc>, past: impl IntoIterator<Item = Uuid>) -> Self {
         Self {
             from: start(now),
-            looked_at: now,
+            last_poll: now,
             seen: past.into_iter().collect(),
         }
     }
@@ -42,27 +42,27 @@ impl Window {
     /// event is lost while the database or the machine is unavailable. It never moves back, even if the clock does,
     /// because `seen` no longer contains the events that left the window.
     pub(super) fn next(&self) -> DateTime<Utc> {
-        self.from.max(start(self.looked_at))
+        self.from.max(start(self.last_poll))
     }
 
     /// Returns the new events among those since `from`, ordered by id.
-    pub(super) fn unseen(&mut self, from: DateTime<Utc>, there: Vec<Uuid>) -> Vec<Uuid> {
+    pub(super) fn new_events(&mut self, from: DateTime<Utc>, events: Vec<Uuid>) -> Vec<Uuid> {
         self.from = from;
-        let there: HashSet<Uuid> = there.into_iter().collect();
-        self.seen.retain(|id| there.contains(id));
-        let mut unseen: Vec<Uuid> = there.difference(&self.seen).copied().collect();
-        unseen.sort_unstable();
-        unseen
+        let events: HashSet<Uuid> = events.into_iter().collect();
+        self.seen.retain(|id| events.contains(id));
+        let mut new: Vec<Uuid> = events.difference(&self.seen).copied().collect();
+        new.sort_unstable();
+        new
     }
 
     /// Marks events as published.
-    pub(super) fn told(&mut self, events: &[Uuid]) {
+    pub(super) fn mark_published(&mut self, events: &[Uuid]) {
         self.seen.extend(events);
     }
 
     /// Records a complete poll at this time.
-    pub(super) fn done(&mut self, now: DateTime<Utc>) {
-        self.looked_at = now;
+    pub(super) fn complete_poll(&mut self, now: DateTime<Utc>) {
+        self.last_poll = now;
     }
 }
 
@@ -79,42 +79,42 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_and_what_was_told_is_not_new() {
+    fn earlier_and_published_events_are_not_new() {
         let [old, first, second] = [1, 2, 3].map(Uuid::from_u128);
         let mut window = Window::after(at(0), [old]);
         let from = window.next();
-        assert_eq!(window.unseen(from, vec![second, old, first]), [first, second]);
-        window.told(&[first]);
-        window.done(at(1));
+        assert_eq!(window.new_events(from, vec![second, old, first]), [first, second]);
+        window.mark_published(&[first]);
+        window.complete_poll(at(1));
         // The second event was not published, so it is still new.
         let from = window.next();
-        assert_eq!(window.unseen(from, vec![second, old, first]), [second]);
-        window.told(&[second]);
-        assert!(window.unseen(from, vec![second, old, first]).is_empty());
+        assert_eq!(window.new_events(from, vec![second, old, first]), [second]);
+        window.mark_published(&[second]);
+        assert!(window.new_events(from, vec![second, old, first]).is_empty());
     }
 
     #[test]
-    fn nothing_is_remembered_of_what_has_left_the_window() {
+    fn events_that_left_the_window_are_forgotten() {
         let mut window = Window::after(at(0), (0..1_000).map(Uuid::from_u128));
         let from = window.next();
-        assert!(window.unseen(from, vec![Uuid::from_u128(7)]).is_empty());
+        assert!(window.new_events(from, vec![Uuid::from_u128(7)]).is_empty());
         assert_eq!(window.seen.len(), 1);
     }
 
     #[test]
-    fn the_window_waits_for_a_look_that_succeeds_and_never_goes_back() {
+    fn the_window_waits_for_a_poll_that_succeeds_and_never_goes_back() {
         let mut window = Window::after(at(0), []);
         assert_eq!(window.next(), at(-120));
         // After ten minutes without a response, no event is skipped.
         assert_eq!(window.next(), at(-120));
         let from = window.next();
-        window.unseen(from, vec![]);
-        window.done(at(600));
+        window.new_events(from, vec![]);
+        window.complete_poll(at(600));
         assert_eq!(window.next(), at(480));
         let from = window.next();
-        window.unseen(from, vec![]);
+        window.new_events(from, vec![]);
         // The clock was set back by a minute.
-        window.done(at(540));
+        window.complete_poll(at(540));
         assert_eq!(window.next(), at(480));
     }
 }

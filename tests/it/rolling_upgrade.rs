@@ -64,7 +64,7 @@ async fn a_missing_migration_of_this_release_runs_despite_a_newer_one() {
     t.database.execute("DROP TABLE write_probe").await.unwrap();
     assert!(!t.db().is_ready().await.unwrap());
     assert_eq!(
-        t.db().check_ready().await.unwrap_err().said,
+        t.db().check_ready().await.unwrap_err().summary,
         "migrations are missing"
     );
     t.db().migrate().await.unwrap();

@@ -13,7 +13,7 @@ const WITHOUT_GRAPHIQL = [
   'The Drift Inbox server is available. Use any other GraphQL client: send POST requests to /graphql with an Authorization header.',
 ];
 /** Time in milliseconds after which the page reports that its files have not loaded. */
-const PATIENCE = 10_000;
+const LOADING_TIMEOUT = 10_000;
 
 const session = new Session();
 
@@ -193,4 +193,4 @@ session.takeTokenFromAddress();
 document.addEventListener('DOMContentLoaded', begin);
 setTimeout(() => {
   if (!started) explain(`Still loading GraphiQL from ${document.documentElement.dataset['from']}.`, ...WITHOUT_GRAPHIQL);
-}, PATIENCE);
+}, LOADING_TIMEOUT);

@@ -40,7 +40,7 @@ pub(super) struct Target {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Suggested {
-    pub(super) what: Target,
+    pub(super) target: Target,
     pub(super) field: String,
 }
 
@@ -49,12 +49,12 @@ pub(super) struct Suggested {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PastChange {
     pub(super) minutes_ago: i64,
-    pub(super) what: Target,
+    pub(super) target: Target,
     /// Changed fields in the format of an inventory file. `attrs` contains only the attributes that change.
     pub(super) set: Option<Map<String, Value>>,
     /// Whether the resource was deleted.
     #[serde(default)]
-    pub(super) vanish: bool,
+    pub(super) delete: bool,
     /// An accept of a drift, instead of a change of the resource.
     pub(super) accept: Option<PastAccept>,
 }
@@ -72,8 +72,8 @@ pub(super) struct PastAccept {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LiveChange {
-    pub(super) says: String,
-    pub(super) what: Target,
+    pub(super) description: String,
+    pub(super) target: Target,
     pub(super) set: Map<String, Value>,
 }
 
@@ -133,9 +133,9 @@ impl Account {
     }
 
     /// Changes fields of a resource.
-    pub(super) fn set(&mut self, what: &Target, fields: &Map<String, Value>) -> Result<(), Failure> {
-        let found = self.sample.resources.iter_mut().find(|entry| is(entry, what));
-        let entry = found.ok_or_else(|| unknown(what))?;
+    pub(super) fn set(&mut self, target: &Target, fields: &Map<String, Value>) -> Result<(), Failure> {
+        let found = self.sample.resources.iter_mut().find(|entry| is(entry, target));
+        let entry = found.ok_or_else(|| unknown(target))?;
         for (field, value) in fields {
             match (entry.get_mut(field), value) {
                 (Some(Value::Object(old)), Value::Object(new)) => old.extend(new.clone()),
@@ -146,11 +146,11 @@ impl Account {
     }
 
     /// Deletes a resource.
-    pub(super) fn vanish(&mut self, what: &Target) -> Result<(), Failure> {
+    pub(super) fn delete(&mut self, target: &Target) -> Result<(), Failure> {
         let before = self.sample.resources.len();
-        self.sample.resources.retain(|entry| !is(entry, what));
+        self.sample.resources.retain(|entry| !is(entry, target));
         if self.sample.resources.len() == before {
-            return Err(unknown(what));
+            return Err(unknown(target));
         }
         self.save()
     }
@@ -165,14 +165,14 @@ impl Account {
     }
 }
 
-fn is(entry: &Map<String, Value>, what: &Target) -> bool {
-    entry.get("kind").and_then(Value::as_str) == Some(&what.kind)
-        && entry.get("providerId").and_then(Value::as_str) == Some(&what.provider_id)
+fn is(entry: &Map<String, Value>, target: &Target) -> bool {
+    entry.get("kind").and_then(Value::as_str) == Some(&target.kind)
+        && entry.get("providerId").and_then(Value::as_str) == Some(&target.provider_id)
 }
 
-fn unknown(what: &Target) -> Failure {
+fn unknown(target: &Target) -> Failure {
     Failure::Failed(format!(
         "sample changes: unknown {} {:?}",
-        what.kind, what.provider_id
+        target.kind, target.provider_id
     ))
 }

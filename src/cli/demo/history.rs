@@ -62,18 +62,18 @@ pub(super) async fn play(
         let then = today - TimeDelta::minutes(change.minutes_ago);
         clock.advance(then - clock.now());
         if let Some(accept) = &change.accept {
-            self::accept(&app, &change.what, accept).await?;
+            self::accept(&app, &change.target, accept).await?;
             continue;
         }
         if let Some(fields) = &change.set {
-            account.set(&change.what, fields)?;
+            account.set(&change.target, fields)?;
         }
-        if change.vanish {
-            account.vanish(&change.what)?;
+        if change.delete {
+            account.delete(&change.target)?;
         }
         // Syncs only the kind that changed, so that the demo starts quickly.
         let options = SyncOptions {
-            kinds: Some([change.what.kind.clone()].into()),
+            kinds: Some([change.target.kind.clone()].into()),
             ..SyncOptions::default()
         };
         run(&app, JobRequest::Sync(options)).await?;
@@ -111,8 +111,8 @@ async fn record_specs(app: &App, account: &Account) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn accept(app: &App, what: &Target, accept: &PastAccept) -> Result<(), Failure> {
-    let drift = open_drift(app.db(), what, &accept.field).await?;
+async fn accept(app: &App, target: &Target, accept: &PastAccept) -> Result<(), Failure> {
+    let drift = open_drift(app.db(), target, &accept.field).await?;
     let order = AcceptDrift {
         drift_id: drift.id,
         revision: Some(drift.revision),
@@ -123,11 +123,11 @@ async fn accept(app: &App, what: &Target, accept: &PastAccept) -> Result<(), Fai
 }
 
 /// Returns the open drift of a resource's field.
-pub(super) async fn open_drift(db: &Db, what: &Target, field: &str) -> Result<cloud_drift::Model, Failure> {
+pub(super) async fn open_drift(db: &Db, target: &Target, field: &str) -> Result<cloud_drift::Model, Failure> {
     let filter = DriftFilter {
         field: Some(field.to_owned()),
-        resource_kind: Some(what.kind.clone()),
-        search: Some(what.provider_id.clone()),
+        resource_kind: Some(target.kind.clone()),
+        search: Some(target.provider_id.clone()),
         ..DriftFilter::default()
     };
     let order = inbox::order_by(DriftTime::DetectedAt, true);

@@ -19,7 +19,7 @@ pub(super) async fn run(app: App, mut account: Account, changes: Vec<LiveChange>
         let line = match step(&app, &mut account, change).await {
             Ok(line) => line,
             // The user may have started another sync at this moment. The next sync includes both changes.
-            Err(failure) => format!("{}. Error: {failure}", change.says),
+            Err(failure) => format!("{}. Error: {failure}", change.description),
         };
         let now = app.clock().now().format("%H:%M:%S UTC");
         // The server continues if standard output is closed.
@@ -28,7 +28,7 @@ pub(super) async fn run(app: App, mut account: Account, changes: Vec<LiveChange>
 }
 
 async fn step(app: &App, account: &mut Account, change: &LiveChange) -> Result<String, Failure> {
-    account.set(&change.what, &change.set)?;
+    account.set(&change.target, &change.set)?;
     history::run(app, JobRequest::Sync(SyncOptions::default())).await?;
     let sweep = history::run(app, JobRequest::detect_all()).await?;
     let counts: SweepCounts = counts(&sweep)?;
@@ -39,5 +39,5 @@ async fn step(app: &App, account: &mut Account, change: &LiveChange) -> Result<S
         (.., 1..) => "drift closed",
         _ => "no change of drifts",
     };
-    Ok(format!("{}: {made}, {open} open", change.says))
+    Ok(format!("{}: {made}, {open} open", change.description))
 }

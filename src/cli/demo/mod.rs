@@ -112,7 +112,7 @@ async fn introduce(
     )?;
     table::print_open(&mut out, app.db(), app.clock().now()).await?;
     writeln!(out, "\nlistening on http://{address}\n")?;
-    let drift = history::open_drift(app.db(), &suggested.what, &suggested.field).await?;
+    let drift = history::open_drift(app.db(), &suggested.target, &suggested.field).await?;
     let resource = resources::by_ids(reader, &[drift.resource_id]).await?;
     let steps = NextSteps {
         address,
