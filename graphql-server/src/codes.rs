@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_that_is_there_stays() {
+    fn fill_keeps_existing_codes() {
         let foreseen = error("NOT_FOUND", "no such drift", None);
         let mut response = Response::from_errors(vec![foreseen.clone()]);
         fill(&mut response, &[]);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_place_of_an_argument_makes_an_error_the_clients() {
+    fn only_errors_at_the_position_of_an_argument_are_bad_user_input() {
         let at = |column| Some(Pos { line: 1, column });
         let mut response = Response::from_errors(vec![
             ServerError::new("not a number", at(7)),

@@ -170,7 +170,7 @@ impl Extension for RequestChecks {
         let mut response = next.run(ctx, operation_name).await;
         self.nulls.finish(&mut response);
         if let Some(order) = self.order.get() {
-            order.put(&mut response.data);
+            order.sort(&mut response.data);
         }
         response
     }

@@ -61,7 +61,7 @@ async fn enter<A: GraphqlApi>(
     mut request: from::Request,
     next: Next,
 ) -> Response {
-    if request.method() == Method::GET && socket::is_wanted(request.headers()) {
+    if request.method() == Method::GET && socket::is_upgrade(request.headers()) {
         return socket::open(&api, request)
             .await
             .unwrap_or_else(IntoResponse::into_response);

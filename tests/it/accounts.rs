@@ -17,7 +17,7 @@ async fn a_sync_changes_nothing_if_a_concurrent_sync_stored_another_account() {
     let mut listing = t.cloud.list(None, t.now()).await.unwrap();
     listing.account = Some("ours".to_owned());
     t.later(TimeDelta::seconds(-5));
-    t.cloud.is_account("theirs");
+    t.cloud.set_account_id("theirs");
     t.cloud_has([droplet("theirs")]).await;
     let options = SyncOptions::default();
     let place = draw(t.db()).await.unwrap();
@@ -42,10 +42,10 @@ async fn a_file_and_a_token_replace_each_other_only_if_permitted() {
         ),
     ] {
         let t = TestApp::new().await;
-        t.cloud.is_of(before);
+        t.cloud.set_account(before);
         t.cloud_has([droplet("web-1"), Listed::new("volume", "data")])
             .await;
-        t.cloud.is_of(after);
+        t.cloud.set_account(after);
         t.cloud.set([droplet("web-2")]);
         let tables = t.tables().await;
         let run = t.sync().await;
@@ -76,12 +76,12 @@ async fn a_file_and_a_token_replace_each_other_only_if_permitted() {
 #[tokio::test]
 async fn after_a_killed_first_sync_another_account_is_still_refused() {
     let t = TestApp::new().await;
-    t.cloud.is_account("ours");
+    t.cloud.set_account_id("ours");
     t.cloud_has([droplet("ours")]).await;
     // The state after a kill between two chunks.
     let killed = "UPDATE inventory_kinds SET completed_at = NULL, outcome = 'incomplete'";
     t.database.execute(killed).await.unwrap();
-    t.cloud.is_account("theirs");
+    t.cloud.set_account_id("theirs");
     t.cloud.set([droplet("theirs")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));

@@ -195,12 +195,12 @@ async fn a_command_on_a_locked_database_waits_and_a_locked_file_is_named() {
     let program = Program::new().with("DATABASE_URL", &t.database.url);
     let mut running = program.start(&["detect"]);
     if !t.database.is_postgres() {
-        running.logs("waiting for the write lock");
-        running.logs("test.db");
+        running.wait_for_log("waiting for the write lock");
+        running.wait_for_log("test.db");
     }
     holder.releases().await;
     let ended = running.end();
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
 }
 
 /// A write that loses its connection on PostgreSQL, as in a restart, and its transaction on SQLite.
@@ -273,7 +273,7 @@ async fn a_write_whose_caller_disconnects_keeps_no_lock() {
 fn a_read_only_command_creates_no_database_file() {
     let program = Program::new().with("DATABASE_URL", "sqlite://none.db?mode=rwc");
     let ended = program.run(&["detect"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert_eq!(ended.code, Some(1), "{}", ended.output());
     assert!(ended.err.contains("none.db not found"), "{}", ended.err);
     assert!(!program.folder().join("none.db").exists());
 }
@@ -283,7 +283,7 @@ fn a_file_that_cannot_be_opened_is_named() {
     // Files cannot be created there, not even by root.
     let program = Program::new().with("DATABASE_URL", "sqlite:///proc/drift.db?mode=rwc");
     let ended = program.run(&["migrate"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert_eq!(ended.code, Some(1), "{}", ended.output());
     assert!(ended.err.contains("/proc/drift.db"), "{}", ended.err);
     assert!(ended.err.contains("writable"), "{}", ended.err);
 }

@@ -75,9 +75,9 @@ async fn other_writes_are_not_blocked_while_a_sync_writes() {
         job_runs::heartbeat(t.db(), run.id),
     ));
     // They wait for the lock while the second chunk holds it.
-    let asked = std::future::poll_fn(|context| Poll::Ready(others.as_mut().poll(context))).await;
+    let poll = std::future::poll_fn(|context| Poll::Ready(others.as_mut().poll(context))).await;
     queued.send(()).unwrap();
-    let (accepted, _, is_running) = match asked {
+    let (accepted, _, is_running) = match poll {
         Poll::Ready(done) => done,
         Poll::Pending => others.await,
     };

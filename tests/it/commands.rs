@@ -38,7 +38,7 @@ async fn with_a_resized_droplet() -> TestApp {
 }
 
 fn fine(ended: &Ended) {
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_token_needs_a_secret_that_is_long_enough() {
             "{}",
             ended.err
         );
-        assert!(!ended.said().contains("planted"));
+        assert!(!ended.output().contains("planted"));
     }
     let ended = Program::new().with("DRIFT_JWT_SECRET", SECRET).run(&[
         "token",
@@ -108,7 +108,7 @@ fn a_token_needs_a_role_and_an_unknown_one_is_warned_about() {
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""));
     assert!(ended.err.contains("--role"), "{}", ended.err);
     let ended = program.run(&["token", "--role", "platfrom_admin"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert!(ended.err.contains("\"platfrom_admin\""), "{}", ended.err);
     let ended = program.run(&["token", "--role", "ops", "--role-aliases", "ops=platform_admin"]);
     fine(&ended);
@@ -125,7 +125,7 @@ fn wrong_usage_exits_with_code_2() {
         &["sync"],
     ] {
         let ended = Program::new().run(arguments);
-        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.said());
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.output());
         assert!(!ended.err.is_empty());
     }
     fine(&Program::new().run(&["--version"]));
@@ -141,7 +141,7 @@ async fn a_database_is_migrated_before_a_command_or_by_migrate() {
         .with("DRIFT_JWT_SECRET", SECRET);
     for command in ["detect", "serve"] {
         let ended = program.run(&[command]);
-        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        assert_eq!(ended.code, Some(1), "{}", ended.output());
         assert!(ended.err.contains("drift-inbox migrate"), "{}", ended.err);
         assert!(ended.err.contains("DRIFT_MIGRATE"), "{}", ended.err);
         assert!(!ended.out.contains("listening"));
@@ -151,11 +151,11 @@ async fn a_database_is_migrated_before_a_command_or_by_migrate() {
     assert!(!ended.out.is_empty());
     fine(&on(&database).run(&["migrate"]));
     let ended = program.run(&["detect"]);
-    assert!(ended.out.contains("no sync has completed"), "{}", ended.said());
+    assert!(ended.out.contains("no sync has completed"), "{}", ended.output());
     let fresh = TestDb::create().await;
     fresh.execute("SELECT 1").await.unwrap();
     let ended = on(&fresh).run(&["detect"]);
-    assert!(ended.out.contains("no sync has completed"), "{}", ended.said());
+    assert!(ended.out.contains("no sync has completed"), "{}", ended.output());
 }
 
 #[test]
@@ -184,9 +184,9 @@ async fn a_sync_stores_the_resources_of_an_inventory_file() {
     let ended = program.run(&["sync", "--inventory-file", "half.json"]);
     assert_eq!(ended.code, Some(1));
     assert!(
-        ended.said().contains("half.json") && ended.said().contains("line 1"),
+        ended.output().contains("half.json") && ended.output().contains("line 1"),
         "{}",
-        ended.said()
+        ended.output()
     );
     let ended = program.run(&[
         "sync",
@@ -196,7 +196,7 @@ async fn a_sync_stores_the_resources_of_an_inventory_file() {
         "droplet,vlume",
     ]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.said().contains("vlume"), "{}", ended.said());
+    assert!(ended.output().contains("vlume"), "{}", ended.output());
     let program = program.with("DRIFT_INVENTORY_FILE", "good.json");
     fine(&program.run(&["sync", "--kinds", "droplet"]));
 }
@@ -212,7 +212,7 @@ async fn a_sync_that_lacks_most_of_a_kind_names_the_flag_that_permits_it() {
     let program = program.with_file("inventory.json", inventory(&[]));
     let ended = program.run(&["sync"]);
     assert_eq!(ended.code, Some(1));
-    assert!(ended.said().contains("--allow-mass-gone"), "{}", ended.said());
+    assert!(ended.output().contains("--allow-mass-gone"), "{}", ended.output());
     let ended = program.run(&["sync", "--allow-mass-gone"]);
     fine(&ended);
     assert!(ended.out.contains("12 gone"), "{}", ended.out);

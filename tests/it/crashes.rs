@@ -36,9 +36,9 @@ fn program(t: &TestApp, arguments: &[&str]) -> Command {
 }
 
 /// Polls until the condition is true, while the program runs. False if it ended before.
-async fn until(child: &mut Child, mut asked: impl AsyncFnMut() -> bool) -> bool {
+async fn until(child: &mut Child, mut condition: impl AsyncFnMut() -> bool) -> bool {
     for _ in 0..30_000 {
-        if asked().await {
+        if condition().await {
             return true;
         }
         if child.try_wait().unwrap().is_some() {

@@ -7,7 +7,7 @@ use entity::job_runs::JobOutcome;
 use serde_json::{Value, json};
 
 use crate::support::account::{Account, counts, droplet};
-use crate::support::stub_do::{Asked, honest, response};
+use crate::support::stub_do::{ReceivedRequest, normal_answer, response};
 
 fn numbered(count: u64, item: impl Fn(u64) -> Value) -> Vec<Value> {
     (1..=count).map(item).collect()
@@ -83,24 +83,24 @@ async fn a_thousand_resources_per_kind_are_listed_in_the_fewest_calls() {
         + databases
         + pools
         + projects;
-    assert_eq!(account.stub.asked().len() as u64, fewest);
-    let asked = account.stub.asked();
-    assert!(asked.iter().all(|asked| asked.method == "GET"));
+    assert_eq!(account.stub.requests().len() as u64, fewest);
+    let requests = account.stub.requests();
+    assert!(requests.iter().all(|request| request.method == "GET"));
     assert!(
-        asked
+        requests
             .iter()
-            .filter(|asked| asked.query.contains_key("page"))
-            .all(|asked| asked.query["per_page"] == "200")
+            .filter(|request| request.query.contains_key("page"))
+            .all(|request| request.query["per_page"] == "200")
     );
 
     // The same account again: only the run is written.
-    account.stub.forget_asked();
+    account.stub.clear_requests();
     let again = counts(&account.sync().await);
     assert_eq!(
         (again.resources, again.discovered, again.changed, again.gone),
         (1000, 0, 0, 0)
     );
-    assert_eq!(account.stub.asked().len() as u64, fewest);
+    assert_eq!(account.stub.requests().len() as u64, fewest);
 }
 
 #[tokio::test]
@@ -115,7 +115,12 @@ async fn a_narrowed_sync_requests_only_its_kinds() {
         .sync_with(wanted(&["snapshot", "database_firewall"]))
         .await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
-    let paths: BTreeSet<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
+    let paths: BTreeSet<String> = account
+        .stub
+        .requests()
+        .into_iter()
+        .map(|request| request.path)
+        .collect();
     assert_eq!(paths.len(), 1 + 1 + 1 + 10, "{paths:?}");
     let unknown = account.sync_with(wanted(&["snapshot", "toaster"])).await;
     assert_eq!(unknown.error.as_deref(), Some("unknown kind \"toaster\""));
@@ -157,7 +162,7 @@ async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
     account.stub.change("kubernetes/clusters", 0, |cluster| {
         cluster["node_pools"].as_array_mut().unwrap().remove(0);
     });
-    account.stub.forget_asked();
+    account.stub.clear_requests();
     let run = account.sync().await;
     assert_eq!(
         run.outcome,
@@ -170,8 +175,10 @@ async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
     assert_eq!(counts(&run).gone, lists.len() as u64 + 2, "{}", run.counts);
     // One request each, for the certificate by its name. Of a database that is gone, the trusted sources are requested
     // as well: a read-only replica has some although no list has the replica.
-    let single = |asked: &&Asked| !asked.query.contains_key("page") || asked.query.contains_key("name");
-    let all = account.stub.asked();
+    let single = |request: &&ReceivedRequest| {
+        !request.query.contains_key("page") || request.query.contains_key("name")
+    };
+    let all = account.stub.requests();
     // The account, two lists without pages, and the trusted sources of nine databases.
     let whole = 1 + 2 + 9;
     assert_eq!(all.iter().filter(single).count(), lists.len() + 3 + whole);
@@ -181,20 +188,25 @@ async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
 async fn the_token_of_another_account_changes_nothing() {
     let account = Account::new().await;
     account.stub.has("droplets", numbered(3, droplet));
-    account.stub.is_account("ada", Some("team-1"));
+    account.stub.set_account_id("ada", Some("team-1"));
     assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
     // The token of another user of the same team.
-    account.stub.is_account("grace", Some("team-1"));
+    account.stub.set_account_id("grace", Some("team-1"));
     assert_eq!(account.sync().await.outcome, Some(JobOutcome::Succeeded));
     // The user's personal account, and another team.
     for team in [None, Some("team-2")] {
-        account.stub.is_account("grace", team);
+        account.stub.set_account_id("grace", team);
         account.stub.has("droplets", [droplet(9)]);
-        account.stub.forget_asked();
+        account.stub.clear_requests();
         let run = account.sync().await;
         assert_eq!(run.outcome, Some(JobOutcome::Failed));
-        let asked: Vec<String> = account.stub.asked().into_iter().map(|asked| asked.path).collect();
-        assert_eq!(asked, ["account"], "nothing of it is looked at");
+        let paths: Vec<String> = account
+            .stub
+            .requests()
+            .into_iter()
+            .map(|request| request.path)
+            .collect();
+        assert_eq!(paths, ["account"], "nothing of it is looked at");
         assert!(run.error.unwrap().starts_with("the token belongs to account "));
         assert_eq!(account.present("droplet").await.len(), 3);
     }
@@ -206,12 +218,12 @@ async fn a_revoked_token_ends_the_run_with_a_message() {
     account.stub.has("droplets", numbered(3, droplet));
     account.sync().await;
     for refused in ["account", "volumes"] {
-        account.stub.forget_asked();
-        account.stub.fault(move |asked, value| {
-            if asked.path == refused {
+        account.stub.clear_requests();
+        account.stub.fault(move |request, value| {
+            if request.path == refused {
                 response(401, [], r#"{"id":"unauthorized"}"#)
             } else {
-                honest(value)
+                normal_answer(value)
             }
         });
         let run = account.sync().await;
@@ -223,9 +235,9 @@ async fn a_revoked_token_ends_the_run_with_a_message() {
         );
         let tries = account
             .stub
-            .asked()
+            .requests()
             .iter()
-            .filter(|asked| asked.path == refused)
+            .filter(|request| request.path == refused)
             .count();
         assert_eq!(tries, 1, "a refused token is not tried again");
         assert_eq!(account.present("droplet").await.len(), 3);
@@ -238,10 +250,10 @@ async fn a_token_revoked_during_a_sync_keeps_the_result_of_each_kind() {
     account.stub.has("droplets", numbered(3, droplet));
     account.sync().await;
     account.stub.delete("droplets", 0);
-    account.stub.fault(|asked, value| match asked.path.as_str() {
+    account.stub.fault(|request, value| match request.path.as_str() {
         "droplets/1" => response(401, [], "{}"),
         "firewalls" => response(403, [], "{}"),
-        _ => honest(value),
+        _ => normal_answer(value),
     });
     let run = account.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
@@ -265,15 +277,15 @@ async fn a_node_pool_that_is_read_singly_settles_with_its_cluster() {
     account.stub.has("kubernetes/clusters", [cluster("running")]);
     account.sync().await;
     account.stub.has("kubernetes/clusters", [cluster("upgrading")]);
-    account.stub.fault(|asked, value| {
+    account.stub.fault(|request, value| {
         let mut value = value.unwrap_or_default();
-        if asked.path == "kubernetes/clusters" {
+        if request.path == "kubernetes/clusters" {
             value["kubernetes_clusters"][0]["node_pools"]
                 .as_array_mut()
                 .unwrap()
                 .remove(0);
         }
-        honest(Some(value).filter(|value| !value.is_null()))
+        normal_answer(Some(value).filter(|value| !value.is_null()))
     });
     let run = account.sync().await;
     assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 0));
@@ -295,11 +307,11 @@ async fn a_kind_that_is_not_readable_keeps_its_inventory() {
     account.stub.has("domains/d1.example/records", [record(1)]);
     account.sync().await;
     let outcomes = async |status: u16, path: &'static str| {
-        account.stub.fault(move |asked, value| {
-            if asked.path == path {
+        account.stub.fault(move |request, value| {
+            if request.path == path {
                 response(status, [], "{}")
             } else {
-                honest(value)
+                normal_answer(value)
             }
         });
         let run = account.sync().await;
@@ -343,9 +355,9 @@ async fn a_kind_that_is_not_readable_keeps_its_inventory() {
         );
     }
 
-    account.stub.fault(|asked, value| {
-        if asked.path == "account" {
-            honest(value)
+    account.stub.fault(|request, value| {
+        if request.path == "account" {
+            normal_answer(value)
         } else {
             response(403, [], "{}")
         }
@@ -365,11 +377,11 @@ async fn a_resource_whose_absence_cannot_be_confirmed_is_not_gone() {
     account.sync().await;
     account.stub.delete("droplets", 0);
     for status in [403, 500, 302] {
-        account.stub.fault(move |asked, value| {
-            if asked.path == "droplets/1" {
+        account.stub.fault(move |request, value| {
+            if request.path == "droplets/1" {
                 response(status, [], "{}")
             } else {
-                honest(value)
+                normal_answer(value)
             }
         });
         let run = account.sync().await;
@@ -378,17 +390,17 @@ async fn a_resource_whose_absence_cannot_be_confirmed_is_not_gone() {
         assert_eq!(account.present("droplet").await.len(), 3);
     }
     // An answer about another resource does not count.
-    account.stub.fault(|asked, value| {
-        if asked.path == "droplets/1" {
-            honest(Some(json!({ "droplet": droplet(2) })))
+    account.stub.fault(|request, value| {
+        if request.path == "droplets/1" {
+            normal_answer(Some(json!({ "droplet": droplet(2) })))
         } else {
-            honest(value)
+            normal_answer(value)
         }
     });
     assert_eq!(
         counts(&account.sync().await).kinds["droplet"].outcome,
         KindOutcome::Incomplete
     );
-    account.stub.fault(|_, value| honest(value));
+    account.stub.fault(|_, value| normal_answer(value));
     assert_eq!(counts(&account.sync().await).gone, 1);
 }

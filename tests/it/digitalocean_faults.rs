@@ -11,54 +11,54 @@ use serde_json::{Value, json};
 
 use crate::support::account::{Account, counts, limits};
 use crate::support::faults::{DROPLETS, account_with, page_2_answers, page_2_of, sync_with};
-use crate::support::stub_do::{Answer, StubDo, honest, response};
+use crate::support::stub_do::{Answer, StubDo, normal_answer, response};
 
 /// Every page is answered correctly except for this change.
 async fn pages_with(
     change: impl Fn(usize, &mut Value) + Send + Sync + 'static,
 ) -> (Account, job_runs::Model, String) {
     let account = account_with(limits()).await;
-    let (run, said) = sync_with(&account, move |asked, value| {
+    let (run, reason) = sync_with(&account, move |request, value| {
         let mut value = value.unwrap_or_default();
-        if let Some(page) = (1..=9).find(|page| asked.is_droplets(*page)) {
+        if let Some(page) = (1..=9).find(|page| request.is_droplets(*page)) {
             change(page, &mut value);
         }
-        honest(Some(value).filter(|value| !value.is_null()))
+        normal_answer(Some(value).filter(|value| !value.is_null()))
     })
     .await;
-    (account, run, said)
+    (account, run, reason)
 }
 
 #[tokio::test]
 async fn a_lasting_500_on_page_2_keeps_the_inventory() {
-    let said = page_2_answers(limits(), || {
+    let reason = page_2_answers(limits(), || {
         response(500, [], r#"{"id":"server_error","message":"oops"}"#)
     })
     .await;
     assert_eq!(
-        said,
+        reason,
         "incomplete: /v2/droplets: the response status is 500 (server_error)"
     );
 }
 
 #[tokio::test]
 async fn a_page_without_links_does_not_make_the_list_incomplete() {
-    let (_, run, said) = pages_with(|_, page| {
+    let (_, run, reason) = pages_with(|_, page| {
         page.as_object_mut().unwrap().remove("links");
     })
     .await;
     assert_eq!(
-        (run.outcome, said.as_str()),
+        (run.outcome, reason.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
 }
 
 #[tokio::test]
 async fn a_total_that_is_too_high_makes_the_kind_incomplete() {
-    let (_, run, said) = pages_with(|_, page| page["meta"]["total"] = 700.into()).await;
+    let (_, run, reason) = pages_with(|_, page| page["meta"]["total"] = 700.into()).await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
-        said,
+        reason,
         "incomplete: /v2/droplets: 450 different items were returned, but the total is 700 (meta.total)"
     );
 }
@@ -66,37 +66,37 @@ async fn a_total_that_is_too_high_makes_the_kind_incomplete() {
 #[tokio::test]
 async fn a_list_with_one_wrong_total_is_requested_again() {
     let lies = AtomicUsize::new(1);
-    let (account, run, said) = pages_with(move |number, page| {
+    let (account, run, reason) = pages_with(move |number, page| {
         if number == 3 && lies.swap(0, Ordering::SeqCst) == 1 {
             page["meta"]["total"] = 451.into();
         }
     })
     .await;
     assert_eq!(
-        (run.outcome, said.as_str()),
+        (run.outcome, reason.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
-    let asked = account.stub.asked();
-    let pages = asked
+    let requests = account.stub.requests();
+    let pages = requests
         .iter()
-        .filter(|asked| (1..=3).any(|page| asked.is_droplets(page)));
+        .filter(|request| (1..=3).any(|page| request.is_droplets(page)));
     assert_eq!(pages.count(), 6);
 }
 
 #[tokio::test]
 async fn a_total_that_is_too_low_hides_nothing() {
     // 50 droplets are not listed, and the absence of each is checked.
-    let (account, run, said) = pages_with(|_, page| page["meta"]["total"] = 400.into()).await;
+    let (account, run, reason) = pages_with(|_, page| page["meta"]["total"] = 400.into()).await;
     assert_eq!(
-        (run.outcome, said.as_str()),
+        (run.outcome, reason.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
     assert_eq!((counts(&run).gone, counts(&run).resources), (0, 451));
     let single = account
         .stub
-        .asked()
+        .requests()
         .iter()
-        .filter(|asked| asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale")
+        .filter(|request| request.path.starts_with("droplets/") && request.path != "droplets/autoscale")
         .count();
     assert_eq!(single, 50);
 }
@@ -114,23 +114,23 @@ async fn a_total_that_is_far_too_low_changes_nothing() {
 
 #[tokio::test]
 async fn a_list_without_a_total_is_incomplete() {
-    let (_, run, said) = pages_with(|_, page| {
+    let (_, run, reason) = pages_with(|_, page| {
         page.as_object_mut().unwrap().remove("meta");
     })
     .await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert!(
-        said.starts_with("incomplete: ") && said.contains("meta.total"),
-        "{said}"
+        reason.starts_with("incomplete: ") && reason.contains("meta.total"),
+        "{reason}"
     );
 }
 
 #[tokio::test]
 async fn an_empty_object_instead_of_a_list_keeps_the_inventory() {
-    let (_, run, said) = pages_with(|_, page| *page = json!({})).await;
+    let (_, run, reason) = pages_with(|_, page| *page = json!({})).await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
-        said,
+        reason,
         "incomplete: /v2/droplets: the response has no list of droplets"
     );
 }
@@ -143,11 +143,11 @@ async fn an_item_deleted_while_paging_hides_another_that_is_kept_and_refreshed()
         hidden["size_slug"] = "s-8vcpu-16gb".into()
     });
     let (delete, deleted) = (account.stub.deleter("droplets", 3), AtomicUsize::new(0));
-    account.stub.fault(move |asked, value| {
-        if asked.is_droplets(1) && deleted.fetch_add(1, Ordering::SeqCst) == 0 {
+    account.stub.fault(move |request, value| {
+        if request.is_droplets(1) && deleted.fetch_add(1, Ordering::SeqCst) == 0 {
             delete();
         }
-        honest(value)
+        normal_answer(value)
     });
     let run = account.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{}", run.counts);
@@ -172,18 +172,18 @@ async fn an_item_deleted_while_paging_hides_another_that_is_kept_and_refreshed()
 
 #[tokio::test]
 async fn a_next_link_that_never_changes_does_no_harm() {
-    let (account, run, said) = pages_with(|_, page| {
+    let (account, run, reason) = pages_with(|_, page| {
         page["links"] = json!({ "pages": { "next": "https://api.digitalocean.com/v2/droplets?page=2" } });
     })
     .await;
     assert_eq!(
-        (run.outcome, said.as_str()),
+        (run.outcome, reason.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
-    let asked = account.stub.asked();
-    let pages = asked
+    let requests = account.stub.requests();
+    let pages = requests
         .iter()
-        .filter(|asked| asked.path == "droplets" && !asked.query.contains_key("type"));
+        .filter(|request| request.path == "droplets" && !request.query.contains_key("type"));
     assert_eq!(pages.count(), 3);
 }
 
@@ -191,15 +191,15 @@ async fn a_next_link_that_never_changes_does_no_harm() {
 async fn a_next_on_another_host_is_not_followed() {
     let other = StubDo::start().await;
     let next = format!("{}/v2/droplets?page=2", other.url);
-    let (_, run, said) = pages_with(move |_, page| {
+    let (_, run, reason) = pages_with(move |_, page| {
         page["links"] = json!({ "pages": { "next": next, "last": next } });
     })
     .await;
     assert_eq!(
-        (run.outcome, said.as_str()),
+        (run.outcome, reason.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
-    assert!(other.asked().is_empty(), "{:?}", other.asked());
+    assert!(other.requests().is_empty(), "{:?}", other.requests());
 }
 
 #[tokio::test]
@@ -207,16 +207,16 @@ async fn a_redirect_is_not_followed() {
     let (account, other) = (account_with(limits()).await, StubDo::start().await);
     for status in [301, 302, 307, 308] {
         let to = format!("{}/v2/droplets?page=2", other.url);
-        let said = page_2_of(&account, move || {
+        let reason = page_2_of(&account, move || {
             response(status, [("location", to.as_str())], "")
         })
         .await;
         assert_eq!(
-            said,
+            reason,
             format!("incomplete: /v2/droplets: the response is a redirect ({status}), which is not followed")
         );
     }
-    assert!(other.asked().is_empty(), "{:?}", other.asked());
+    assert!(other.requests().is_empty(), "{:?}", other.requests());
 }
 
 #[tokio::test]
@@ -228,9 +228,9 @@ async fn a_truncated_answer_keeps_the_inventory() {
             r#"{"droplets":[{"id":1,"name":"we"#,
         )
     };
-    let said = page_2_answers(limits(), cut).await;
+    let reason = page_2_answers(limits(), cut).await;
     assert_eq!(
-        said,
+        reason,
         "incomplete: /v2/droplets: the response is not JSON, or is incomplete"
     );
 }
@@ -243,10 +243,10 @@ async fn an_html_page_of_a_proxy_keeps_the_inventory() {
             let page = "<html>hunter2 502 Bad Gateway</html>";
             response(status, [("content-type", "text/html")], page)
         };
-        let said = page_2_of(&account, html).await;
+        let reason = page_2_of(&account, html).await;
         assert!(
-            said.starts_with("incomplete: ") && !said.contains("hunter2"),
-            "{said}"
+            reason.starts_with("incomplete: ") && !reason.contains("hunter2"),
+            "{reason}"
         );
     }
 }
@@ -257,19 +257,19 @@ async fn a_request_without_an_answer_keeps_the_inventory() {
         request_timeout: Duration::from_millis(700),
         ..limits()
     };
-    let said = page_2_answers(short, || Answer::Hang).await;
+    let reason = page_2_answers(short, || Answer::Hang).await;
     assert!(
-        said.starts_with("incomplete: /v2/droplets: no response in time"),
-        "{said}"
+        reason.starts_with("incomplete: /v2/droplets: no response in time"),
+        "{reason}"
     );
 }
 
 #[tokio::test]
 async fn an_answer_that_is_too_large_keeps_the_inventory() {
     let large = || Answer::Json(json!({ "droplets": [], "padding": "x".repeat(1024 * 1024) }));
-    let said = page_2_answers(limits(), large).await;
+    let reason = page_2_answers(limits(), large).await;
     assert_eq!(
-        said,
+        reason,
         "incomplete: /v2/droplets: the response is larger than 1048576 bytes"
     );
 }
@@ -278,13 +278,13 @@ async fn an_answer_that_is_too_large_keeps_the_inventory() {
 async fn a_client_error_is_not_retried() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
-    let said = page_2_answers(limits(), move || {
+    let reason = page_2_answers(limits(), move || {
         counted.fetch_add(1, Ordering::SeqCst);
         response(422, [], r#"{"id":"unprocessable_entity","message":"hunter2"}"#)
     })
     .await;
     assert_eq!(
-        said,
+        reason,
         "incomplete: /v2/droplets: the response status is 422 (unprocessable_entity)"
     );
     assert_eq!(tries.load(Ordering::SeqCst), 1);
@@ -296,9 +296,9 @@ async fn a_reason_with_characters_that_cannot_be_stored_still_ends_the_run() {
     account
         .stub
         .has("domains", [json!({ "name": "a\u{0}b.example" })]);
-    let (run, _) = sync_with(&account, |asked, value| match asked.path.as_str() {
+    let (run, _) = sync_with(&account, |request, value| match request.path.as_str() {
         path if path.ends_with("/records") => response(404, [], "{}"),
-        _ => honest(value),
+        _ => normal_answer(value),
     })
     .await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));

@@ -7,7 +7,7 @@ use entity::job_runs::{self, JobOutcome};
 use serde_json::{Value, json};
 
 use crate::support::account::{Account, counts, droplet};
-use crate::support::stub_do::{honest, response};
+use crate::support::stub_do::{normal_answer, response};
 
 fn member(droplet: u64) -> Value {
     json!({ "droplet_id": droplet, "status": "active", "health_status": "HEALTHY", "created_at": "2026-01-01" })
@@ -60,10 +60,10 @@ async fn members_of_an_autoscale_pool_need_no_spec() {
     let droplets = kinds.iter().find(|kind| kind.kind == "droplet").unwrap();
     assert_eq!((droplets.owned, droplets.unmanaged), (2, 1));
     // The list of pools, and the members of each.
-    let asked = account.stub.asked();
-    let of_pools = asked
+    let requests = account.stub.requests();
+    let of_pools = requests
         .iter()
-        .filter(|asked| asked.path.starts_with("droplets/autoscale"));
+        .filter(|request| request.path.starts_with("droplets/autoscale"));
     assert_eq!(of_pools.count(), 3);
     // One droplet leaves the pool.
     account.stub.has("droplets/autoscale/p-2/members", []);
@@ -99,11 +99,11 @@ async fn pools_that_cannot_be_listed_keep_their_members_and_make_the_run_partial
         ),
     ];
     for (path, status, why) in faults {
-        account.stub.fault(move |asked, value| {
-            if asked.path == path {
+        account.stub.fault(move |request, value| {
+            if request.path == path {
                 response(status, [], "{}")
             } else {
-                honest(value)
+                normal_answer(value)
             }
         });
         account.stub.change("droplets", 1, |droplet| {
@@ -211,9 +211,9 @@ async fn the_only_project_contains_every_resource_and_is_not_listed() {
     assert!(
         account
             .stub
-            .asked()
+            .requests()
             .iter()
-            .all(|asked| !asked.path.ends_with("/resources"))
+            .all(|request| !request.path.ends_with("/resources"))
     );
     assert_eq!(projects(&account, "droplet").await, [some("p-9"), some("p-9")]);
     assert_eq!(
@@ -234,11 +234,11 @@ async fn a_project_that_cannot_be_listed_changes_no_membership() {
     account.sync().await;
     for refused in ["projects", "projects/p-1/resources"] {
         for status in [403, 404, 500] {
-            account.stub.fault(move |asked, value| {
-                if asked.path == refused {
+            account.stub.fault(move |request, value| {
+                if request.path == refused {
                     response(status, [], "{}")
                 } else {
-                    honest(value)
+                    normal_answer(value)
                 }
             });
             let run = account.sync().await;
@@ -261,11 +261,11 @@ async fn a_project_that_cannot_be_listed_changes_no_membership() {
         }
     }
     // A token that is refused there is refused everywhere.
-    account.stub.fault(|asked, value| {
-        if asked.path == "projects/p-1/resources" {
+    account.stub.fault(|request, value| {
+        if request.path == "projects/p-1/resources" {
             response(401, [], "{}")
         } else {
-            honest(value)
+            normal_answer(value)
         }
     });
     let run = account.sync().await;
@@ -289,14 +289,14 @@ async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
         .has("projects/p-1/resources", [assigned("do:droplet:1", "")]);
     account.sync().await;
     // The list lacks it, but it exists.
-    account.stub.fault(|asked, value| {
-        if !asked.is_droplets(1) {
-            return honest(value);
+    account.stub.fault(|request, value| {
+        if !request.is_droplets(1) {
+            return normal_answer(value);
         }
         let mut page = value.unwrap();
         page["droplets"].as_array_mut().unwrap().remove(0);
         page["meta"]["total"] = 2.into();
-        honest(Some(page))
+        normal_answer(Some(page))
     });
     let only_droplets = SyncOptions {
         kinds: Some(["droplet".to_owned()].into()),
@@ -313,9 +313,9 @@ async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
 #[tokio::test]
 async fn an_unknown_project_membership_is_not_drift() {
     let account = account_with_projects().await;
-    account.stub.fault(|asked, value| match asked.path.as_str() {
+    account.stub.fault(|request, value| match request.path.as_str() {
         "projects" => response(403, [], "{}"),
-        _ => honest(value),
+        _ => normal_answer(value),
     });
     account.sync().await;
     for (name, project) in [("web-1", "p-1"), ("web-2", "p-1"), ("main", "p-1")] {
@@ -328,7 +328,7 @@ async fn an_unknown_project_membership_is_not_drift() {
     assert_eq!((swept.opened, swept.fields_compared), (0, 0));
     let run = account.t.app.jobs().run(JobRequest::detect_all()).await.unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Partial), "it cannot compare them");
-    account.stub.fault(|_, value| honest(value));
+    account.stub.fault(|_, value| normal_answer(value));
     succeeded(&account.sync().await);
     let swept = account.t.sweep().await;
     assert_eq!((swept.opened, swept.fields_compared), (1, 2));
@@ -348,9 +348,9 @@ async fn a_move_out_of_a_project_that_cannot_be_listed_makes_the_sweep_partial()
     succeeded(&detect().await.unwrap());
     // It moves to the other project, whose list cannot be read.
     account.stub.has("projects/p-1/resources", []);
-    account.stub.fault(|asked, value| match asked.path.as_str() {
+    account.stub.fault(|request, value| match request.path.as_str() {
         "projects/p-2/resources" => response(500, [], "{}"),
-        _ => honest(value),
+        _ => normal_answer(value),
     });
     let run = account.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 use serde_json::json;
 
 use crate::support::account::{Account, droplet};
-use crate::support::stub_do::{TOKEN, honest, response};
+use crate::support::stub_do::{TOKEN, normal_answer, response};
 
 /// Every planted secret contains this text.
 const PLANTED: &str = "hunter2";
@@ -189,17 +189,17 @@ async fn planted_secrets_reach_no_table_log_or_answer() {
 async fn bodies_of_error_answers_reach_no_table_log_or_answer() {
     let account = Account::new().await;
     plant(&account);
-    account.stub.fault(|asked, value| {
+    account.stub.fault(|request, value| {
         let body = format!(r#"{{"id":"{PLANTED}","message":"{PLANTED} for {TOKEN}"}}"#);
-        match asked.path.as_str() {
+        match request.path.as_str() {
             "droplets" => response(403, [], &body),
             "apps" => response(422, [], &body),
             "registries" => response(302, [("location", "http://127.0.0.1:1/hunter2")], &body),
             "domains" => response(404, [], &body),
-            "uptime/checks" => honest(Some(
+            "uptime/checks" => normal_answer(Some(
                 json!({ "checks": [{ "id": PLANTED, "name": "\0" }], "meta": { "total": 2 } }),
             )),
-            _ => honest(value),
+            _ => normal_answer(value),
         }
     });
     let log = sync_at_trace(&account).await;

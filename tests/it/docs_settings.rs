@@ -67,7 +67,7 @@ fn of_the_program() -> BTreeMap<String, Setting> {
     let mut settings = BTreeMap::new();
     for command in COMMANDS {
         let ended = Program::new().run(&[command, "-h"]);
-        assert_eq!(ended.code, Some(0), "{command}: {}", ended.said());
+        assert_eq!(ended.code, Some(0), "{command}: {}", ended.output());
         for (heading, text) in flags_of(&ended.out) {
             let Some(variable) = bracket(&text, "env") else {
                 continue;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::disk::{EIO, ENOSPC, EROFS, Faults, OnDisk};
-use crate::support::process::PATIENCE;
+use crate::support::process::MAX_WAIT;
 
 /// Confirmed writes: the last version of each spec.
 type Answered = BTreeMap<String, u64>;
@@ -128,7 +128,7 @@ async fn accept_all(server: &OnDisk, drifts: &[Value]) -> Vec<String> {
         let began = Instant::now();
         while let Err(refused) = &accepted {
             let code = &refused["errors"][0]["extensions"]["code"];
-            assert!(code == "DATABASE_BUSY" && began.elapsed() < PATIENCE, "{refused}");
+            assert!(code == "DATABASE_BUSY" && began.elapsed() < MAX_WAIT, "{refused}");
             *accepted = accept(server, drift).await;
         }
     }
@@ -142,7 +142,7 @@ async fn with_drift_everywhere() -> OnDisk {
         assert!(server.record(resource, "small").await.is_some());
     }
     let swept = server.program().run(&["detect"]);
-    assert_eq!(swept.code, Some(0), "{}", swept.said());
+    assert_eq!(swept.code, Some(0), "{}", swept.output());
     server
 }
 
@@ -217,7 +217,7 @@ async fn empty_log(server: &OnDisk) {
             .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
             .await
             .unwrap();
-        assert!(began.elapsed() < PATIENCE, "the log is never empty");
+        assert!(began.elapsed() < MAX_WAIT, "the log is never empty");
     }
     db.close().await.unwrap();
 }

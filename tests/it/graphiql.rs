@@ -68,7 +68,7 @@ async fn graphiql_runs_a_query_with_the_token_of_its_link_and_contacts_no_other_
     browser.click("[aria-label='Show Documentation Explorer']").await;
     browser.see_text(".graphiql-doc-explorer", "Subscription").await;
     browser.shoot("graphiql-docs").await;
-    assert_eq!(browser.strangers().await, Default::default());
+    assert_eq!(browser.foreign_requests().await, Default::default());
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
@@ -89,7 +89,7 @@ async fn graphiql_shows_subscription_results_as_they_arrive() {
     browser.shoot("graphiql-subscription").await;
     browser.click(EXECUTE).await;
     browser.see(&format!("{EXECUTE}[aria-label^='Execute']")).await;
-    assert_eq!(browser.strangers().await, Default::default());
+    assert_eq!(browser.foreign_requests().await, Default::default());
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 

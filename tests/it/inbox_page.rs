@@ -52,7 +52,7 @@ async fn the_token_of_a_sign_in_stays_in_the_tab() {
     assert_eq!(browser.count(ROW).await, 0);
     browser.go("/").await;
     browser.see("[data-testid=sign-in-form]").await;
-    assert_eq!(browser.strangers().await, Default::default());
+    assert_eq!(browser.foreign_requests().await, Default::default());
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn drifts_of_the_demo_can_be_viewed_and_accepted() {
     let program = program.with("TMPDIR", folder);
     let mut demo = program.start(&["demo"]);
     let address = demo.address();
-    let token = demo.says(&format!("  http://{address}/#token="));
+    let token = demo.wait_for_line(&format!("  http://{address}/#token="));
     let browser = Browser::open(&address).await;
     browser.go(&format!("/#token={}", token.trim())).await;
     browser.see_text("[data-testid=who]", "you@example.com").await;
@@ -105,7 +105,7 @@ async fn drifts_of_the_demo_can_be_viewed_and_accepted() {
     browser.shoot("history").await;
     browser.go(&link).await;
     browser.see_text("[data-testid=detail]", "ticket 4711").await;
-    assert_eq!(browser.strangers().await, Default::default());
+    assert_eq!(browser.foreign_requests().await, Default::default());
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 

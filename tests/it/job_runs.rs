@@ -359,7 +359,7 @@ async fn a_run_continues_if_its_caller_stops_waiting() {
     drop(hanging);
     t.app
         .jobs()
-        .drain(crate::support::process::PATIENCE)
+        .drain(crate::support::process::MAX_WAIT)
         .await
         .unwrap();
     let row = t.runs().await.remove(0);

@@ -26,7 +26,7 @@ use crate::support::cloud::{Listed, droplet};
 use crate::support::db::TestDb;
 use crate::support::fleet::fleet;
 use crate::support::live::{EVERYTHING, Listener, any_status};
-use crate::support::process::{PATIENCE, Program};
+use crate::support::process::{MAX_WAIT, Program};
 use crate::support::{ADMIN, TestApp, verifier};
 
 /// Three fields that differ, before any sweep.
@@ -116,8 +116,8 @@ async fn a_commit_of_one_server_reaches_subscribers_of_another() {
         );
     }
     // Each transition once.
-    here.hears_nothing().await;
-    there.hears_nothing().await;
+    here.expect_silence().await;
+    there.expect_silence().await;
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn earlier_commits_are_not_sent_to_new_subscribers() {
     t.accept(&size).await.unwrap();
     hears(&mut first, &[("region", "ACCEPTED"), ("size_slug", "ACCEPTED")]).await;
     hears(&mut second, &[("size_slug", "ACCEPTED")]).await;
-    second.hears_nothing().await;
+    second.expect_silence().await;
 }
 
 /// A transaction that changes this drift at that time, and commits on a signal.
@@ -223,7 +223,7 @@ async fn a_transaction_that_commits_late_is_sent_once() {
     };
     held.commits().await;
     assert_eq!(listener.transition().await, heard("size_slug", "OPEN"));
-    listener.hears_nothing().await;
+    listener.expect_silence().await;
 }
 
 #[tokio::test]
@@ -399,7 +399,7 @@ async fn commits_during_a_database_outage_are_sent_afterwards() {
     let region = t.open_drift("web-2", "region").await;
     t.accept(&region).await.unwrap();
     assert_eq!(listener.transition().await, heard("region", "ACCEPTED"));
-    listener.hears_nothing().await;
+    listener.expect_silence().await;
 }
 
 #[tokio::test]
@@ -469,7 +469,7 @@ async fn a_socket_receives_drifts_and_runs_queries_beside_the_subscription() {
         .subscribe("now", "{ drifts { totalCount } }", json!({}))
         .await;
     assert_eq!(socket.result("now").await["data"]["drifts"]["totalCount"], 0);
-    assert_eq!(socket.hear().await["type"], "complete");
+    assert_eq!(socket.receive().await["type"], "complete");
     t.sweep().await;
     for _ in 0..3 {
         assert_eq!(
@@ -477,10 +477,10 @@ async fn a_socket_receives_drifts_and_runs_queries_beside_the_subscription() {
             "OPEN"
         );
     }
-    socket.say(json!({ "type": "complete", "id": "live" })).await;
+    socket.send(json!({ "type": "complete", "id": "live" })).await;
     let size = t.open_drift("web-1", "size_slug").await;
     t.accept(&size).await.unwrap();
-    socket.hears_nothing().await;
+    socket.expect_silence().await;
 }
 
 #[tokio::test]
@@ -502,10 +502,10 @@ async fn a_stopping_server_ends_every_subscription_properly() {
         .unwrap();
     let began = Instant::now();
     server.stop();
-    assert_eq!(socket.goodbye().await.code, 1001);
-    assert_eq!(unsaid.goodbye().await.code, 1001);
+    assert_eq!(socket.wait_for_close().await.code, 1001);
+    assert_eq!(unsaid.wait_for_close().await.code, 1001);
     assert_eq!(stream.text().await.unwrap(), "event: complete\ndata:\n\n");
-    tokio::time::timeout(PATIENCE, server.stopped()).await.unwrap();
+    tokio::time::timeout(MAX_WAIT, server.stopped()).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 

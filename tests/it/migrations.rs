@@ -162,8 +162,8 @@ async fn a_database_is_ready_once_it_is_migrated() {
     let db = database.connect().await;
     assert!(!db.is_ready().await.unwrap());
     for (table, _) in TABLES {
-        let asked = columns(&db, database.is_postgres(), table).await;
-        assert!(asked.is_empty(), "asking makes no table");
+        let found = columns(&db, database.is_postgres(), table).await;
+        assert!(found.is_empty(), "asking makes no table");
     }
     db.migrate().await.unwrap();
     assert!(db.is_ready().await.unwrap());

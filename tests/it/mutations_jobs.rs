@@ -190,9 +190,9 @@ async fn a_run_continues_when_the_client_disconnects() {
         .set([droplet("web-1"), droplet("web-2"), droplet("web-3")]);
     let hanging = t.cloud.hang().await;
     {
-        let mut asked = Box::pin(t.ask(SYNC, json!({ "input": {} })));
+        let mut request = Box::pin(t.ask(SYNC, json!({ "input": {} })));
         tokio::select! {
-            answer = &mut asked => panic!("the cloud hangs: {answer}"),
+            answer = &mut request => panic!("the cloud hangs: {answer}"),
             _ = wait_for(&t, |run| run.outcome.is_none()) => {}
         }
     }
@@ -208,8 +208,8 @@ async fn an_active_run_can_be_queried() {
     let hanging = t.cloud.hang().await;
     let token = t.token(Some(ADMIN), &["platform_admin"]);
     let input = json!({ "input": {} });
-    let asked = t.ask_as(Some(&token), SYNC, input);
-    let (_, shown) = tokio::join!(asked, async {
+    let request = t.ask_as(Some(&token), SYNC, input);
+    let (_, shown) = tokio::join!(request, async {
         let run = wait_for(&t, |run| run.outcome.is_none()).await;
         let query = "query($id: ID!) { node(id: $id) { ... on JobRun { job outcome finishedAt error } } }";
         let shown = t.data(query, json!({ "id": run.id })).await["node"].clone();
@@ -225,8 +225,8 @@ async fn an_active_run_can_be_queried() {
 async fn a_started_run_ends_however_early_the_client_disconnects() {
     let t = two_drifted_droplets().await;
     for pause in 0..80 {
-        let asked = t.ask(DETECT, json!({ "input": {} }));
-        _ = tokio::time::timeout(Duration::from_micros(100 * pause), asked).await;
+        let request = t.ask(DETECT, json!({ "input": {} }));
+        _ = tokio::time::timeout(Duration::from_micros(100 * pause), request).await;
     }
     wait_for(&t, |_| true).await;
     for _ in 0..1_000 {

@@ -73,7 +73,8 @@ async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
     ])
     .await;
     let hidden = Box::new(droplet("hidden").size("s-8vcpu-16gb").resource);
-    t.cloud.hides("droplet", "hidden", Presence::Exists(hidden));
+    t.cloud
+        .set_presence("droplet", "hidden", Presence::Exists(hidden));
     t.cloud.set([droplet("unclear"), Listed::new("volume", "other")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
@@ -86,7 +87,7 @@ async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
     assert!(t.resource("gone").await.gone_at.is_some());
     assert!(t.resource("lost").await.gone_at.is_some());
 
-    t.cloud.hides(
+    t.cloud.set_presence(
         "droplet",
         "unclear",
         Presence::Unknown("it answered 500".to_owned()),
@@ -111,9 +112,9 @@ async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
 #[tokio::test]
 async fn a_sync_of_another_account_changes_nothing() {
     let t = TestApp::new().await;
-    t.cloud.is_account("f81d4fae");
+    t.cloud.set_account_id("f81d4fae");
     t.cloud_has([droplet("web-1")]).await;
-    t.cloud.is_account("00000000");
+    t.cloud.set_account_id("00000000");
     t.cloud.set([droplet("theirs")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
@@ -123,7 +124,7 @@ async fn a_sync_of_another_account_changes_nothing() {
         "{error}"
     );
     assert_eq!(t.resource("web-1").await.gone_at, None);
-    t.cloud.is_account("f81d4fae");
+    t.cloud.set_account_id("f81d4fae");
     t.cloud_has([droplet("web-1")]).await;
 }
 

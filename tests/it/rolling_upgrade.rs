@@ -89,9 +89,9 @@ async fn every_command_works_on_a_database_of_a_newer_release() {
             .with("DRIFT_SYNC_CRON", "off")
             .with_file("inventory.json", r#"{"provider":"any","resources":[]}"#);
         let synced = program.run(&["sync", "--inventory-file", "inventory.json"]);
-        assert_eq!(synced.code, Some(0), "{}", synced.said());
+        assert_eq!(synced.code, Some(0), "{}", synced.output());
         let swept = program.run(&["detect"]);
-        assert_eq!(swept.code, Some(0), "{}", swept.said());
+        assert_eq!(swept.code, Some(0), "{}", swept.output());
         let mut running = program.start(&["serve"]);
         let ready = reqwest::get(format!("http://{}/readyz", running.address()))
             .await

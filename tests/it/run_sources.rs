@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::cloud::{Cloud, droplet};
-use crate::support::process::{PATIENCE, Program};
+use crate::support::process::{MAX_WAIT, Program};
 
 fn sync() -> JobRequest {
     JobRequest::Sync(SyncOptions::default())
@@ -82,7 +82,7 @@ async fn syncs_of_two_sources_do_not_block_each_other() {
         tick(app, Job::SyncInventory, &cron).await;
     }
     for app in [one, other] {
-        app.jobs().drain(PATIENCE).await.unwrap();
+        app.jobs().drain(MAX_WAIT).await.unwrap();
     }
     let runs = t.runs().await;
     let mut ticked: Vec<_> = runs
@@ -123,7 +123,7 @@ async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
         &Schedule::parse("0 0 * * * *", t.now()).unwrap(),
     )
     .await;
-    t.app.jobs().drain(PATIENCE).await.unwrap();
+    t.app.jobs().drain(MAX_WAIT).await.unwrap();
     let shown = t
         .data("{ jobRuns { nodes { job trigger source } } }", json!({}))
         .await;
@@ -245,7 +245,7 @@ async fn the_work_of_an_abandoned_run_ends() {
     let hanging = t.cloud.hang().await;
     let running = running_sync(&t.app).await;
     t.later(TimeDelta::seconds(31));
-    let row = tokio::time::timeout(PATIENCE, running.wait())
+    let row = tokio::time::timeout(MAX_WAIT, running.wait())
         .await
         .unwrap()
         .unwrap();
@@ -311,10 +311,10 @@ fn the_settings_name_the_source_and_a_file_has_a_name_of_its_own() {
     assert!(
         ended.out.contains("[file:/") && ended.out.contains("inventory.json]"),
         "{}",
-        ended.said()
+        ended.output()
     );
     let ended = program.run(&["sync", "--source", "team-a"]);
-    assert!(ended.out.contains("[team-a]"), "{}", ended.said());
+    assert!(ended.out.contains("[team-a]"), "{}", ended.output());
     let ended = program.run(&["sync", "--source", &"x".repeat(201)]);
-    assert_eq!(ended.code, Some(2), "{}", ended.said());
+    assert_eq!(ended.code, Some(2), "{}", ended.output());
 }

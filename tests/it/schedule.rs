@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
-use crate::support::process::PATIENCE;
+use crate::support::process::MAX_WAIT;
 
 fn noon() -> DateTime<Utc> {
     DateTime::parse_from_rfc3339("2027-01-01T12:00:00Z")
@@ -51,7 +51,7 @@ async fn a_tick_of_three_servers_is_one_run() {
         join_all(ticks).await.into_iter().for_each(Result::unwrap);
     }
     for server in servers {
-        server.jobs().drain(PATIENCE).await.unwrap();
+        server.jobs().drain(MAX_WAIT).await.unwrap();
     }
     let runs = t.runs().await;
     assert_eq!(jobs(&runs), [Job::SyncInventory, Job::DetectDrift]);
@@ -165,7 +165,7 @@ async fn a_job_whose_last_run_failed_or_was_abandoned_runs_at_start() {
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl Fn() -> F) {
     let began = Instant::now();
     while !is_true().await {
-        assert!(began.elapsed() < PATIENCE, "never: {what}");
+        assert!(began.elapsed() < MAX_WAIT, "never: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -199,7 +199,7 @@ async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
     assert_eq!(runs.len() - ticks.len(), 1, "and what was missed was run once");
 
     scheduler.stop().await.unwrap();
-    app.jobs().drain(PATIENCE).await.unwrap();
+    app.jobs().drain(MAX_WAIT).await.unwrap();
     let (stopped, began) = (t.runs().await.len(), Instant::now());
     while began.elapsed() < Duration::from_millis(2_200) {
         let one_under_way = stopped + 1;
@@ -232,7 +232,7 @@ async fn every_valid_cron_can_be_started() {
         let scheduler = Scheduler::start(&app).await;
         assert!(scheduler.is_ok(), "{text:?} parses and does not start");
         scheduler.unwrap().stop().await.unwrap();
-        app.jobs().drain(PATIENCE).await.unwrap();
+        app.jobs().drain(MAX_WAIT).await.unwrap();
     }
 }
 
@@ -242,7 +242,7 @@ async fn a_stopping_server_waits_for_a_run_that_ends_in_time() {
     let hanging = t.cloud.hang().await;
     let started = t.app.jobs().start(JobRequest::Sync(SyncOptions::default()));
     started.await.unwrap();
-    let drain = t.app.jobs().drain(PATIENCE);
+    let drain = t.app.jobs().drain(MAX_WAIT);
     tokio::pin!(drain);
     let early = tokio::time::timeout(Duration::from_millis(50), &mut drain).await;
     assert!(early.is_err(), "it must wait");
@@ -280,7 +280,7 @@ async fn the_api_returns_when_jobs_run_next() {
 
     let mut hourly_sweeps = hourly();
     hourly_sweeps.sync = None;
-    let t = t.served_by_itself(hourly_sweeps);
+    let t = t.with_schedules(hourly_sweeps);
     t.later(TimeDelta::minutes(20));
     let at_a_tick = json!([
         { "job": "SYNC_INVENTORY", "cron": null, "nextRunAt": null },

@@ -15,7 +15,7 @@ use crate::socket_client::Socket;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
 use crate::support::live::{EVERYTHING, any_status};
-use crate::support::process::{Ended, PATIENCE, Program, Running};
+use crate::support::process::{Ended, MAX_WAIT, Program, Running};
 
 const SECRET: &str = "the secret of a test that runs servers";
 /// How long a supervisor waits for a server that it stops.
@@ -59,7 +59,7 @@ fn stopped(running: Running, signal: &str) -> Ended {
     running.signal(signal);
     let ended = running.end();
     assert!(began.elapsed() < GRACE, "{:?}", began.elapsed());
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     ended
 }
 
@@ -101,7 +101,7 @@ async fn a_server_syncs_and_sweeps_at_start() {
         if answer["data"]["jobRuns"]["nodes"] == wanted {
             break;
         }
-        assert!(began.elapsed() < PATIENCE, "{answer}");
+        assert!(began.elapsed() < MAX_WAIT, "{answer}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     stopped(running, "TERM");
@@ -163,7 +163,7 @@ async fn sockets_and_streams_do_not_delay_shutdown() {
         .json(&json!({ "query": EVERYTHING }));
     let stream = stream.send().await.unwrap();
     let ended = tokio::task::spawn_blocking(move || stopped(running, "TERM"));
-    assert_eq!(socket.goodbye().await.code, 1001);
+    assert_eq!(socket.wait_for_close().await.code, 1001);
     assert!(
         stream
             .text()
@@ -209,7 +209,7 @@ async fn a_client_with_an_incomplete_request_head_is_disconnected() {
         let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
         slow.write_all(head.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        let cut_off = tokio::time::timeout(PATIENCE, slow.read_to_end(&mut answer)).await;
+        let cut_off = tokio::time::timeout(MAX_WAIT, slow.read_to_end(&mut answer)).await;
         assert!(cut_off.is_ok(), "{head:?} is waited for, for ever");
         assert!(!answer.starts_with(b"HTTP/1.1 200"));
     }
@@ -232,7 +232,7 @@ async fn a_demo_shows_drift_and_leaves_no_files_behind() {
     let files = || std::fs::read_dir(&folder).unwrap().count();
     let mut running = program.start(&["demo"]);
     let address = running.address();
-    let link = running.says(&format!("  http://{address}/#token="));
+    let link = running.wait_for_line(&format!("  http://{address}/#token="));
     assert_eq!(files(), 1, "its folder, and none of it elsewhere");
     let answer = ask(
         &address,

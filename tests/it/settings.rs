@@ -13,11 +13,11 @@ fn serve() -> Program {
 }
 
 fn refused(ended: &Ended, name: &str) {
-    assert_eq!(ended.code, Some(2), "{name}: {}", ended.said());
+    assert_eq!(ended.code, Some(2), "{name}: {}", ended.output());
     assert!(ended.err.contains(name), "{name}: {}", ended.err);
     assert!(!ended.out.contains("listening"), "{name}");
-    assert!(!ended.said().contains("planted"), "{name}: {}", ended.said());
-    assert!(!ended.said().contains("panicked"), "{name}: {}", ended.said());
+    assert!(!ended.output().contains("planted"), "{name}: {}", ended.output());
+    assert!(!ended.output().contains("panicked"), "{name}: {}", ended.output());
 }
 
 #[test]
@@ -175,7 +175,11 @@ fn help_shows_no_values_and_names_the_secrets() {
     for command in ["demo", "serve", "migrate", "sync", "detect", "token", "schema"] {
         let ended = program.run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0));
-        assert!(!ended.said().contains("planted"), "{command}: {}", ended.said());
+        assert!(
+            !ended.output().contains("planted"),
+            "{command}: {}",
+            ended.output()
+        );
         assert_eq!(
             ended.out.contains("DATABASE_URL"),
             !["demo", "schema"].contains(&command),
@@ -185,7 +189,7 @@ fn help_shows_no_values_and_names_the_secrets() {
     let empty = Program::new().with("DRIFT_LISTEN", "").run(&["serve", "--help"]);
     assert!(empty.out.contains("DRIFT_LISTEN"), "{}", empty.out);
     let ended = program.run(&["--help"]);
-    assert!(ended.out.contains("DRIFT_JWT_SECRET") && !ended.said().contains("planted"));
+    assert!(ended.out.contains("DRIFT_JWT_SECRET") && !ended.output().contains("planted"));
 }
 
 /// The most detailed log level.
@@ -199,9 +203,9 @@ fn the_password_of_a_database_that_cannot_be_reached_is_not_shown() {
     let url = "postgres://operator:planted@127.0.0.1:1/drift?password=planted";
     let program = loud(Program::new().with("DATABASE_URL", url));
     let ended = program.run(&["detect"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert_eq!(ended.code, Some(1), "{}", ended.output());
     assert!(ended.err.contains("refused"), "it says why: {}", ended.err);
-    assert!(!ended.said().contains("planted"), "{}", ended.said());
+    assert!(!ended.output().contains("planted"), "{}", ended.output());
 }
 
 #[tokio::test]
@@ -219,9 +223,9 @@ async fn no_log_shows_a_secret() {
             .with("DRIFT_LOG_FORMAT", format);
         assert_eq!(program.run(&["migrate"]).code, Some(0));
         let ended = program.run(&["detect"]);
-        assert!(ended.out.contains("no sync has completed"), "{}", ended.said());
+        assert!(ended.out.contains("no sync has completed"), "{}", ended.output());
         assert!(ended.err.contains("job.started"), "the log is on");
-        assert!(!ended.said().contains("planted"));
+        assert!(!ended.output().contains("planted"));
         let mut running = program.start(&["serve"]);
         let address = running.address();
         let bad = reqwest::Client::new()
@@ -230,8 +234,8 @@ async fn no_log_shows_a_secret() {
         assert_eq!(bad.send().await.unwrap().status(), 401);
         running.signal("TERM");
         let ended = running.end();
-        assert_eq!(ended.code, Some(0), "{}", ended.said());
-        assert!(!ended.said().contains("planted") && !ended.said().contains("bearer-of-nothing"));
+        assert_eq!(ended.code, Some(0), "{}", ended.output());
+        assert!(!ended.output().contains("planted") && !ended.output().contains("bearer-of-nothing"));
     }
 }
 
@@ -242,7 +246,7 @@ fn a_log_in_json_is_one_object_a_line() {
         .with("RUST_LOG", "info");
     assert_eq!(program.run(&["migrate"]).code, Some(0));
     let ended = program.run(&["detect"]);
-    assert!(ended.out.contains("no sync has completed"), "{}", ended.said());
+    assert!(ended.out.contains("no sync has completed"), "{}", ended.output());
     assert!(!ended.err.is_empty());
     for line in ended.err.lines() {
         let entry: serde_json::Value = serde_json::from_str(line).expect(line);

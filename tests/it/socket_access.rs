@@ -39,7 +39,7 @@ async fn a_socket_has_the_same_access_rules_as_http() {
         let mut socket = Socket::new(server.address).await;
         socket.init(payload.clone()).await;
         assert_eq!(
-            socket.hear().await,
+            socket.receive().await,
             json!({ "type": "connection_ack" }),
             "{payload}"
         );
@@ -48,16 +48,16 @@ async fn a_socket_has_the_same_access_rules_as_http() {
             socket.result("0").await,
             json!({ "data": { "__typename": "Query" } })
         );
-        socket.hear().await;
+        socket.receive().await;
         socket.subscribe("1", "{ viewer { id } }", json!({})).await;
         assert_eq!(codes(&socket.result("1").await).join(""), code, "{payload}");
-        socket.hear().await;
+        socket.receive().await;
         if code.is_empty() {
             socket.listen("2", EVERYTHING, json!({})).await;
         } else {
             socket.subscribe("2", EVERYTHING, json!({})).await;
             assert_eq!(codes(&socket.result("2").await), [code], "{payload}");
-            assert_eq!(socket.hear().await, json!({ "id": "2", "type": "complete" }));
+            assert_eq!(socket.receive().await, json!({ "id": "2", "type": "complete" }));
         }
     }
 }
@@ -78,9 +78,9 @@ async fn a_bad_token_closes_with_4403_and_is_not_treated_as_anonymous() {
     ] {
         let mut socket = Socket::new(server.address).await;
         socket.init(payload.clone()).await;
-        let goodbye = socket.goodbye().await;
-        assert_eq!(goodbye.code, 4403, "{payload}");
-        assert!(!goodbye.reason.contains("garbage"));
+        let close = socket.wait_for_close().await;
+        assert_eq!(close.code, 4403, "{payload}");
+        assert!(!close.reason.contains("garbage"));
     }
     // Programs may bring it with the request.
     let bearer = format!("Bearer {good}");
@@ -88,7 +88,7 @@ async fn a_bad_token_closes_with_4403_and_is_not_treated_as_anonymous() {
         .await
         .unwrap();
     socket.init(json!({})).await;
-    socket.hear().await;
+    socket.receive().await;
     socket.subscribe("1", "{ viewer { email } }", json!({})).await;
     assert_eq!(socket.result("1").await["data"]["viewer"]["email"], ADMIN);
     let bad = Socket::open(server.address, &[PROTOCOL, ("authorization", "Bearer garbage")]).await;
@@ -105,8 +105,8 @@ async fn a_socket_closes_when_its_token_expires() {
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     socket.subscribe("2", "{ viewer { id } }", json!({})).await;
     assert_eq!(socket.result("2").await["data"]["viewer"]["id"], "user-1");
-    socket.hear().await;
+    socket.receive().await;
     t.later(TimeDelta::minutes(1));
-    let goodbye = socket.goodbye().await;
-    assert_eq!((goodbye.code, goodbye.reason.as_str()), (4403, "token expired"));
+    let close = socket.wait_for_close().await;
+    assert_eq!((close.code, close.reason.as_str()), (4403, "token expired"));
 }

@@ -110,18 +110,18 @@ fn the_command_lists_taken_over_specs_and_shows_no_progress_without_a_terminal()
         .with_file("l-1.tfstate", web(1, "s-1").to_string());
     assert_eq!(program.run(&["sync"]).code, Some(0));
     let ended = program.run(&["import-terraform", "l-1.tfstate", "--take-over"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert!(
         ended.out.contains("1 recorded, 0 changed, 0 taken over"),
         "{}",
         ended.out
     );
-    assert!(!ended.said().contains('\r'), "{}", ended.said());
+    assert!(!ended.output().contains('\r'), "{}", ended.output());
     // A spec of one state is never taken over by another state.
     let other = web(1, "s-1").to_string().replace("l-1", "l-2");
     std::fs::write(program.folder().join("l-2.tfstate"), other).unwrap();
     let ended = program.run(&["import-terraform", "l-2.tfstate", "--take-over"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert_eq!(ended.code, Some(1), "{}", ended.output());
     assert!(
         ended.out.contains("refused: digitalocean_droplet.web"),
         "{}",
@@ -150,11 +150,11 @@ fn an_import_on_the_command_line_is_recorded_under_the_name_of_its_user() {
         })
     };
     let ended = program.run(&["import-terraform", "1.tfstate", "--as", "ada@example.com"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert_eq!(recorded_by(&program), "ada@example.com");
     assert_eq!(program.run(&["import-terraform", "2.tfstate"]).code, Some(0));
     let by = recorded_by(&program);
     assert!(by.contains('@') && by != "ada@example.com", "{by}");
     let ended = program.run(&["import-terraform", "2.tfstate", "--as", "system"]);
-    assert_eq!(ended.code, Some(2), "{}", ended.said());
+    assert_eq!(ended.code, Some(2), "{}", ended.output());
 }

@@ -149,9 +149,9 @@ fn a_state_from_powershell_is_read() {
     let program = Program::new().with_file("state.json", "");
     std::fs::write(program.folder().join("state.json"), cut_off).unwrap();
     let ended = program.run(&["import-terraform", "state.json"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert_eq!(ended.code, Some(1), "{}", ended.output());
     for word in ["UTF-16", "PowerShell", "Out-File -Encoding utf8"] {
-        assert!(ended.said().contains(word), "{word}: {}", ended.said());
+        assert!(ended.output().contains(word), "{word}: {}", ended.output());
     }
     std::fs::write(
         program.folder().join("state.json"),
@@ -159,7 +159,7 @@ fn a_state_from_powershell_is_read() {
     )
     .unwrap();
     let ended = program.run(&["import-terraform", "state.json"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert!(ended.out.contains("1 recorded"), "{}", ended.out);
 }
 
@@ -175,11 +175,11 @@ fn lines_of_a_ci_wrapper_are_reported_by_the_command() {
         format!("[command]/opt/bin/terraform state pull\n{text}\n::debug::Terraform exited with code 0.\n");
     let program = Program::new().with_file("state.json", wrapped);
     let ended = program.run(&["import-terraform", "state.json"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.said());
+    assert_eq!(ended.code, Some(1), "{}", ended.output());
     assert!(
-        ended.said().contains("terraform_wrapper: false"),
+        ended.output().contains("terraform_wrapper: false"),
         "{}",
-        ended.said()
+        ended.output()
     );
 }
 

@@ -21,7 +21,7 @@ use crate::support::TestApp;
 use crate::support::account::{Account, counts, droplet, limits};
 use crate::support::cloud::{Cloud, droplet as named};
 use crate::support::fleet::fleet;
-use crate::support::stub_do::{Answer, honest, response};
+use crate::support::stub_do::{Answer, normal_answer, response};
 
 #[tokio::test]
 async fn an_unconfirmed_resource_does_not_prevent_writing_others() {
@@ -42,10 +42,12 @@ async fn an_unconfirmed_resource_does_not_prevent_writing_others() {
         account
             .stub
             .has("volumes", [json!({ "id": "v-1", "name": "data" })]);
-        account.stub.fault(move |asked, value| match asked.path.as_str() {
-            "droplets/1" => response(status, [], "{}"),
-            _ => honest(value),
-        });
+        account
+            .stub
+            .fault(move |request, value| match request.path.as_str() {
+                "droplets/1" => response(status, [], "{}"),
+                _ => normal_answer(value),
+            });
         let run = account.sync().await;
         assert_eq!(run.outcome, Some(JobOutcome::Partial), "{}", run.counts);
         let found = counts(&run);
@@ -66,7 +68,7 @@ async fn an_unconfirmed_resource_does_not_prevent_writing_others() {
             (kind.outcome, kind.unconfirmed, kind.completed_at),
             (Some(ListingOutcome::Incomplete), Some(1), Some(account.t.now()))
         );
-        account.stub.fault(|_, value| honest(value));
+        account.stub.fault(|_, value| normal_answer(value));
         let run = account.sync().await;
         assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 1));
         let kind = droplets(&account).await;
@@ -91,7 +93,7 @@ fn hourly_limit(account: &Account, asked_for: &Arc<Mutex<BTreeMap<String, u64>>>
     const AN_HOUR: usize = 5_000;
     let (left, counted) = (AtomicUsize::new(AN_HOUR), Arc::clone(asked_for));
     let next_hour = (account.t.now().timestamp() + 1 + HOUR.as_secs() as i64).to_string();
-    account.stub.fault(move |asked, value| {
+    account.stub.fault(move |request, value| {
         let take = |left: usize| left.checked_sub(1);
         if left
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
@@ -99,10 +101,10 @@ fn hourly_limit(account: &Account, asked_for: &Arc<Mutex<BTreeMap<String, u64>>>
         {
             return response(429, [("ratelimit-reset", next_hour.as_str())], "{}");
         }
-        if asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale" {
-            *counted.lock().unwrap().entry(asked.path.clone()).or_default() += 1;
+        if request.path.starts_with("droplets/") && request.path != "droplets/autoscale" {
+            *counted.lock().unwrap().entry(request.path.clone()).or_default() += 1;
         }
-        honest(value)
+        normal_answer(value)
     });
 }
 
@@ -157,10 +159,10 @@ async fn a_permitted_mass_disappearance_is_confirmed_by_later_syncs_without_perm
     account.stub.has("droplets", (1..=40).map(droplet));
     account.sync().await;
     account.stub.has("droplets", (1..=10).map(droplet));
-    account.stub.fault(|asked, value| match asked.path.as_str() {
-        "droplets/autoscale" => honest(value),
+    account.stub.fault(|request, value| match request.path.as_str() {
+        "droplets/autoscale" => normal_answer(value),
         path if path.starts_with("droplets/") => response(500, [], "{}"),
-        _ => honest(value),
+        _ => normal_answer(value),
     });
     let allowed = SyncOptions {
         allow_mass_gone: true,
@@ -169,7 +171,7 @@ async fn a_permitted_mass_disappearance_is_confirmed_by_later_syncs_without_perm
     let run = account.sync_with(allowed).await;
     assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Partial), 0));
     assert_eq!(droplets(&account).await.unconfirmed, Some(30));
-    account.stub.fault(|_, value| honest(value));
+    account.stub.fault(|_, value| normal_answer(value));
     let run = account.sync().await;
     assert_eq!(
         (run.outcome, counts(&run).gone),
@@ -201,7 +203,7 @@ async fn a_mass_disappearance_is_refused_before_confirmations_and_writes() {
     account
         .stub
         .has("certificates", [json!({ "id": "c-1", "name": "new" })]);
-    account.stub.forget_asked();
+    account.stub.clear_requests();
     let run = account.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
     assert!(
@@ -209,8 +211,8 @@ async fn a_mass_disappearance_is_refused_before_confirmations_and_writes() {
             .unwrap()
             .contains("16 of 30 resources of the kind droplet")
     );
-    let single = |asked: &crate::support::stub_do::Asked| asked.path.starts_with("droplets/1");
-    assert!(!account.stub.asked().iter().any(single));
+    let single = |request: &crate::support::stub_do::ReceivedRequest| request.path.starts_with("droplets/1");
+    assert!(!account.stub.requests().iter().any(single));
     assert_eq!(account.t.tables().await, before);
 }
 
@@ -221,8 +223,8 @@ async fn confirmations_before_a_token_is_refused_are_kept() {
     account.sync().await;
     account.stub.has("droplets", (121..=300).map(droplet));
     let left = AtomicUsize::new(105);
-    account.stub.fault(move |asked, value| {
-        let single = asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale";
+    account.stub.fault(move |request, value| {
+        let single = request.path.starts_with("droplets/") && request.path != "droplets/autoscale";
         let take = |left: usize| left.checked_sub(1);
         if single
             && left
@@ -231,7 +233,7 @@ async fn confirmations_before_a_token_is_refused_are_kept() {
         {
             return response(401, [], "{}");
         }
-        honest(value)
+        normal_answer(value)
     });
     let run = account.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
@@ -309,17 +311,17 @@ async fn the_number_of_concurrent_confirmations_is_limited() {
     account.stub.has("droplets", (1..=30).map(droplet));
     account.sync().await;
     account.stub.has("droplets", (11..=30).map(droplet));
-    account.stub.forget_asked();
-    account.stub.fault(|asked, value| {
-        if asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale" {
+    account.stub.clear_requests();
+    account.stub.fault(|request, value| {
+        if request.path.starts_with("droplets/") && request.path != "droplets/autoscale" {
             return Answer::Hang;
         }
-        honest(value)
+        normal_answer(value)
     });
     let run = account.sync().await;
     assert_eq!(counts(&run).kinds["droplet"].unconfirmed, Some(10));
-    let single = account.stub.asked().into_iter();
-    let single =
-        single.filter(|asked| asked.path.starts_with("droplets/") && asked.path != "droplets/autoscale");
+    let single = account.stub.requests().into_iter();
+    let single = single
+        .filter(|request| request.path.starts_with("droplets/") && request.path != "droplets/autoscale");
     assert_eq!(single.count(), 2, "the others had no turn");
 }

@@ -29,7 +29,7 @@ struct Found {
     errors: Vec<ServerError>,
     /// Paths of objects and list items that must be null, until the field that contains them handles it. The empty
     /// path is the whole response.
-    holes: Vec<Path>,
+    null_paths: Vec<Path>,
 }
 
 impl Nulls {
@@ -56,20 +56,23 @@ impl Nulls {
         };
         if let QueryPathSegment::Index(_) = place.segment {
             return value.unwrap_or_else(|Forbidden| {
-                found.holes.push(path);
+                found.null_paths.push(path);
                 Some(Value::Null)
             });
         }
         if value.is_err() && !ty.ends_with('!') {
             value = Ok(None);
         }
-        for hole in found.holes.extract_if(.., |hole| hole.starts_with(&path)) {
-            let below = &hole[path.len()..];
+        for null_path in found
+            .null_paths
+            .extract_if(.., |null_path| null_path.starts_with(&path))
+        {
+            let below = &null_path[path.len()..];
             value = value.and_then(|value| null_at(value.unwrap_or_default(), ty, below).map(Some));
         }
         value.unwrap_or_else(|Forbidden| {
             path.pop();
-            found.holes.push(path);
+            found.null_paths.push(path);
             Some(Value::Null)
         })
     }
@@ -78,7 +81,7 @@ impl Nulls {
     pub(crate) fn finish(&self, response: &mut Response) {
         if self.failed.swap(false, Ordering::Relaxed) {
             let found = take(&mut *self.lock());
-            if !found.holes.is_empty() {
+            if !found.null_paths.is_empty() {
                 response.data = Value::Null;
             }
             response.errors.extend(found.errors);
@@ -136,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_type_says_how_far_up_a_null_goes() {
+    fn a_null_propagates_to_the_closest_nullable_parent() {
         let at = |ty, place: &[usize]| {
             let place: Path = place.iter().copied().map(PathSegment::Index).collect();
             null_at(value!([[1, 2], [3]]), ty, &place)

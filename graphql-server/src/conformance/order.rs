@@ -43,12 +43,12 @@ impl Order {
     }
 
     /// Sorts the fields of a response.
-    pub(crate) fn put(&self, value: &mut Value) {
+    pub(crate) fn sort(&self, value: &mut Value) {
         if self.0.is_empty() {
             return;
         }
         match value {
-            Value::List(items) => items.iter_mut().for_each(|item| self.put(item)),
+            Value::List(items) => items.iter_mut().for_each(|item| self.sort(item)),
             Value::Object(fields) => {
                 let place = |key: &Name| self.0.get_index_of(key);
                 if !fields.keys().is_sorted_by_key(place) {
@@ -56,7 +56,7 @@ impl Order {
                 }
                 for (key, value) in fields {
                     if let Some(below) = self.0.get(key) {
-                        below.put(value);
+                        below.sort(value);
                     }
                 }
             }

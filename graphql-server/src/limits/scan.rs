@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_in_strings_and_comments_are_not() {
+    fn brackets_in_strings_and_comments_are_not_counted() {
         let flat = [
             "{a(b:\"{{{{[[[[((((\")}",
             "{a(b:\"\"\"{{{{\n\"{{{{\" \\\"\"\" {{{{\"\"\")}",

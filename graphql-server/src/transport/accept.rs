@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_has_the_type_that_the_client_likes_best() {
+    fn the_response_has_the_media_type_with_the_highest_preference() {
         let json = Some(MediaType::Json);
         let new = Some(MediaType::GraphqlResponse);
         let cases: [(&[&'static str], Option<MediaType>); 24] = [
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_sent_to_whoever_names_them() {
+    fn event_streams_require_an_explicit_media_type() {
         let cases: [(&[&'static str], Events); 10] = [
             (&[], Events::Never),
             (&["*/*"], Events::Never),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_json_in_utf8_is_json() {
+    fn only_uncompressed_json_in_utf8_is_accepted() {
         for value in [
             "application/json",
             "Application/JSON;charset=\"UTF-8\"",

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_this_server_and_of_those_on_the_list_are_let_in() {
+    fn the_own_origin_and_listed_origins_are_allowed() {
         let good = [
             ("http://drift.test:8080", "drift.test:8080"),
             ("http://Drift.Test", "drift.test"),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pages_are_not() {
+    fn other_origins_are_refused() {
         let bad = [
             ("http://evil.test", "drift.test"),
             ("http://drift.test:8081", "drift.test:8080"),

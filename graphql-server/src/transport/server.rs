@@ -44,7 +44,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     let (open, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
     while let Some((stream, place)) = next(&listener, &places, &stop).await {
         let connection = ClientConnection::new(stop.clone(), place, open.token());
-        tokio::spawn(carry(stream, router.clone(), connection, timeouts.head));
+        tokio::spawn(serve_connection(
+            stream,
+            router.clone(),
+            connection,
+            timeouts.head,
+        ));
     }
     drop(listener);
     open.close();
@@ -55,7 +60,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 
 /// Serves one connection until it ends or is upgraded. It does not use hyper-util's GracefulShutdown, which does not
 /// support connections that can be upgraded.
-async fn carry(stream: TcpStream, router: Router, connection: ClientConnection, head: Duration) {
+async fn serve_connection(stream: TcpStream, router: Router, connection: ClientConnection, head: Duration) {
     let (service, stopping) = (TowerToHyperService::new(router), connection.stopping());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());

@@ -47,7 +47,7 @@ const SUBSCRIBER_EXISTS: u16 = 4409;
 const TOO_MANY_INITS: u16 = 4429;
 
 /// Returns whether the request is a WebSocket upgrade.
-pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     let upgrade = headers.get(UPGRADE).map(HeaderValue::as_bytes);
     upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"websocket"))
 }

@@ -54,7 +54,7 @@ pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// How the server closed the socket.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Goodbye {
+pub(crate) struct CloseReason {
     pub(crate) code: u16,
     pub(crate) reason: String,
 }
@@ -84,17 +84,17 @@ impl Socket {
     }
 
     pub(crate) async fn init(&mut self, payload: Value) {
-        self.say(json!({ "type": "connection_init", "payload": payload }))
+        self.send(json!({ "type": "connection_init", "payload": payload }))
             .await;
     }
 
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
-        self.say(json!({ "type": "subscribe", "id": id, "payload": payload }))
+        self.send(json!({ "type": "subscribe", "id": id, "payload": payload }))
             .await;
     }
 
-    pub(crate) async fn say(&mut self, message: Value) {
+    pub(crate) async fn send(&mut self, message: Value) {
         self.write(Message::text(message.to_string())).await;
     }
 
@@ -103,7 +103,7 @@ impl Socket {
     }
 
     /// The next message.
-    pub(crate) async fn hear(&mut self) -> Value {
+    pub(crate) async fn receive(&mut self) -> Value {
         match self.next().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
             other => panic!("{other:?}"),
@@ -112,7 +112,7 @@ impl Socket {
 
     /// What the operation of this id says next, if that is a result.
     pub(crate) async fn result(&mut self, id: &str) -> Value {
-        let mut message = self.hear().await;
+        let mut message = self.receive().await;
         assert_eq!(
             (&message["type"], &message["id"]),
             (&json!("next"), &json!(id)),
@@ -133,9 +133,9 @@ impl Socket {
     }
 
     /// The next message, which must be the close frame of the server.
-    pub(crate) async fn goodbye(&mut self) -> Goodbye {
+    pub(crate) async fn wait_for_close(&mut self) -> CloseReason {
         match self.next().await {
-            Message::Close(Some(frame)) => Goodbye {
+            Message::Close(Some(frame)) => CloseReason {
                 code: frame.code.into(),
                 reason: frame.reason.to_string(),
             },
@@ -144,7 +144,7 @@ impl Socket {
     }
 
     /// Nothing comes for a while.
-    pub(crate) async fn hears_nothing(&mut self) {
+    pub(crate) async fn expect_silence(&mut self) {
         let next = tokio::time::timeout(Duration::from_millis(300), self.next()).await;
         assert!(next.is_err(), "{next:?}");
     }

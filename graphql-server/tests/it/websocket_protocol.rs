@@ -28,8 +28,8 @@ fn toy(change: impl FnOnce(&mut SocketSettings)) -> Router {
 async fn on_toy() -> (Server, Socket) {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
-    socket.say(json!({ "type": "connection_init" })).await;
-    assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+    socket.send(json!({ "type": "connection_init" })).await;
+    assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
     (server, socket)
 }
 
@@ -40,16 +40,16 @@ async fn queries_mutations_and_subscriptions_run_over_a_socket() {
         .subscribe("q", "query($a: Int!) { add(a: $a, b: 2) }", json!({ "a": 1 }))
         .await;
     assert_eq!(socket.result("q").await, json!({ "data": { "add": 3 } }));
-    assert_eq!(socket.hear().await, json!({ "id": "q", "type": "complete" }));
+    assert_eq!(socket.receive().await, json!({ "id": "q", "type": "complete" }));
     socket.subscribe("m", "mutation { touch }", json!({})).await;
     assert_eq!(socket.result("m").await, json!({ "data": { "touch": 1 } }));
-    assert_eq!(socket.hear().await, json!({ "id": "m", "type": "complete" }));
+    assert_eq!(socket.receive().await, json!({ "id": "m", "type": "complete" }));
     // The id is free again.
     socket.subscribe("q", "subscription { ticks }", json!({})).await;
     for tick in [1, 2] {
         assert_eq!(socket.result("q").await, json!({ "data": { "ticks": tick } }));
     }
-    assert_eq!(socket.hear().await, json!({ "id": "q", "type": "complete" }));
+    assert_eq!(socket.receive().await, json!({ "id": "q", "type": "complete" }));
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn an_operation_that_is_not_executed_gets_an_error_message() {
         (&deep, "QUERY_TOO_COSTLY"),
     ] {
         socket.subscribe("x", query, json!({})).await;
-        let message = socket.hear().await;
+        let message = socket.receive().await;
         assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("x")));
         assert_eq!(
             codes(&json!({ "errors": message["payload"] })),
@@ -84,9 +84,9 @@ async fn an_operation_that_is_not_executed_gets_an_error_message() {
     // An error of a field is part of the result; a panic is only logged in full.
     socket.subscribe("x", "{ secret }", json!({})).await;
     assert_eq!(codes(&socket.result("x").await), ["INTERNAL_SERVER_ERROR"]);
-    assert_eq!(socket.hear().await["type"], "complete");
+    assert_eq!(socket.receive().await["type"], "complete");
     socket.subscribe("x", "{ panics }", json!({})).await;
-    let message = socket.hear().await;
+    let message = socket.receive().await;
     assert_eq!(message["payload"][0]["message"], "internal error", "{message}");
 }
 
@@ -95,14 +95,16 @@ async fn a_pong_repeats_the_payload_of_its_ping() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
     // Also before any other message.
-    socket.say(json!({ "type": "ping", "payload": { "n": 1 } })).await;
+    socket
+        .send(json!({ "type": "ping", "payload": { "n": 1 } }))
+        .await;
     assert_eq!(
-        socket.hear().await,
+        socket.receive().await,
         json!({ "type": "pong", "payload": { "n": 1 } })
     );
-    socket.say(json!({ "type": "pong" })).await;
-    socket.say(json!({ "type": "ping" })).await;
-    assert_eq!(socket.hear().await, json!({ "type": "pong" }));
+    socket.send(json!({ "type": "pong" })).await;
+    socket.send(json!({ "type": "ping" })).await;
+    assert_eq!(socket.receive().await, json!({ "type": "pong" }));
 }
 
 #[tokio::test]
@@ -132,15 +134,15 @@ async fn an_invalid_message_closes_with_4400() {
     for text in bad {
         let (_server, mut socket) = on_toy().await;
         socket.write(Message::text(text)).await;
-        assert_eq!(socket.goodbye().await.code, 4400, "{text}");
+        assert_eq!(socket.wait_for_close().await.code, 4400, "{text}");
     }
     let (server, mut socket) = on_toy().await;
     socket.write(Message::binary(b"{}".to_vec())).await;
-    assert_eq!(socket.goodbye().await.code, 4400);
+    assert_eq!(socket.wait_for_close().await.code, 4400);
     let mut socket = Socket::new(server.address).await;
     let long = "y".repeat(300);
     socket.init(json!(long)).await;
-    assert_eq!(socket.goodbye().await.code, 4400);
+    assert_eq!(socket.wait_for_close().await.code, 4400);
 }
 
 #[tokio::test]
@@ -150,9 +152,9 @@ async fn a_close_reason_fits_into_its_frame() {
     for _ in 0..2 {
         socket.subscribe(&id, "{ slow }", json!({})).await;
     }
-    let goodbye = socket.goodbye().await;
-    assert_eq!(goodbye.code, 4409);
-    assert!((120..=123).contains(&goodbye.reason.len()), "{goodbye:?}");
+    let close = socket.wait_for_close().await;
+    assert_eq!(close.code, 4409);
+    assert!((120..=123).contains(&close.reason.len()), "{close:?}");
 }
 
 #[tokio::test]
@@ -160,10 +162,10 @@ async fn connection_init_must_come_first_and_only_once() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
     socket.subscribe("1", "{ __typename }", json!({})).await;
-    assert_eq!(socket.goodbye().await.code, 4401);
+    assert_eq!(socket.wait_for_close().await.code, 4401);
     let (_server, mut socket) = on_toy().await;
     socket.init(json!({})).await;
-    assert_eq!(socket.goodbye().await.code, 4429);
+    assert_eq!(socket.wait_for_close().await.code, 4429);
 }
 
 #[tokio::test]
@@ -171,7 +173,7 @@ async fn a_client_without_connection_init_is_disconnected() {
     let router = toy(|sockets| sockets.init = Duration::from_millis(50));
     let server = Server::of(&router).await;
     let mut silent = Socket::new(server.address).await;
-    assert_eq!(silent.goodbye().await.code, 4408);
+    assert_eq!(silent.wait_for_close().await.code, 4408);
 }
 
 #[tokio::test]
@@ -180,18 +182,18 @@ async fn two_operations_with_one_id_close_with_4409() {
     socket.subscribe("1", "{ slow }", json!({})).await;
     socket.subscribe("2", "{ add(a: 1, b: 1) }", json!({})).await;
     assert_eq!(socket.result("2").await, json!({ "data": { "add": 2 } }));
-    socket.hear().await;
+    socket.receive().await;
     socket.subscribe("1", "{ __typename }", json!({})).await;
-    assert_eq!(socket.goodbye().await.code, 4409);
+    assert_eq!(socket.wait_for_close().await.code, 4409);
 }
 
 #[tokio::test]
 async fn a_completed_operation_sends_no_more_messages() {
     let (_server, mut socket) = on_toy().await;
     socket.subscribe("1", "{ slow }", json!({})).await;
-    socket.say(json!({ "type": "complete", "id": "1" })).await;
-    socket.say(json!({ "type": "complete", "id": "unknown" })).await;
-    socket.hears_nothing().await;
+    socket.send(json!({ "type": "complete", "id": "1" })).await;
+    socket.send(json!({ "type": "complete", "id": "unknown" })).await;
+    socket.expect_silence().await;
     socket.subscribe("1", "{ add(a: 1, b: 1) }", json!({})).await;
     assert_eq!(socket.result("1").await, json!({ "data": { "add": 2 } }));
 }
@@ -201,14 +203,14 @@ async fn the_number_of_concurrent_operations_of_a_socket_is_limited() {
     let server = Server::of(&toy(|sockets| sockets.max_operations = 2)).await;
     let mut socket = Socket::new(server.address).await;
     socket.init(json!({})).await;
-    socket.hear().await;
+    socket.receive().await;
     for id in ["1", "2", "3"] {
         socket.subscribe(id, "{ slow }", json!({})).await;
     }
-    let refused = socket.hear().await;
+    let refused = socket.receive().await;
     assert_eq!((&refused["id"], &refused["type"]), (&json!("3"), &json!("error")));
     assert_eq!(refused["payload"][0]["extensions"]["code"], "RATE_LIMITED");
-    socket.say(json!({ "type": "complete", "id": "1" })).await;
+    socket.send(json!({ "type": "complete", "id": "1" })).await;
     socket.subscribe("3", "{ add(a: 1, b: 1) }", json!({})).await;
     assert_eq!(socket.result("3").await, json!({ "data": { "add": 2 } }));
 }
@@ -222,9 +224,9 @@ async fn an_operation_that_takes_too_long_is_cancelled() {
     let server = Server::of(&Toy::new(limits, true).router()).await;
     let mut socket = Socket::new(server.address).await;
     socket.init(json!({})).await;
-    socket.hear().await;
+    socket.receive().await;
     socket.subscribe("1", "{ slow }", json!({})).await;
-    let message = socket.hear().await;
+    let message = socket.receive().await;
     assert_eq!(
         message["payload"][0]["extensions"]["code"], "REQUEST_TIMEOUT",
         "{message}"
@@ -261,15 +263,15 @@ async fn a_silently_lost_peer_is_detected() {
     let server = Server::of(&router).await;
     let mut dead = Socket::new(server.address).await;
     dead.init(json!({})).await;
-    dead.hear().await;
+    dead.receive().await;
     let mut alive = Socket::new(server.address).await;
     alive.init(json!({})).await;
-    alive.hear().await;
+    alive.receive().await;
     // One client reads, and so answers pings; the other does not.
-    let reading = tokio::time::timeout(Duration::from_secs(2), alive.hear()).await;
+    let reading = tokio::time::timeout(Duration::from_secs(2), alive.receive()).await;
     assert!(reading.is_err(), "{reading:?}");
-    alive.say(json!({ "type": "ping" })).await;
-    assert_eq!(alive.hear().await["type"], "pong");
+    alive.send(json!({ "type": "ping" })).await;
+    assert_eq!(alive.receive().await["type"], "pong");
     let mut dead = dead.0;
     let end = loop {
         match dead.next().await {
@@ -289,14 +291,14 @@ async fn a_close_frame_is_answered() {
         reason: "done".into(),
     };
     socket.write(Message::Close(Some(frame))).await;
-    assert_eq!(socket.goodbye().await.code, 1000);
+    assert_eq!(socket.wait_for_close().await.code, 1000);
 }
 
 #[tokio::test]
 async fn another_subprotocol_is_refused() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::open(server.address, &[]).await.unwrap();
-    assert_eq!(socket.goodbye().await.code, 4406);
+    assert_eq!(socket.wait_for_close().await.code, 4406);
     let many = [("sec-websocket-protocol", "graphql-ws, graphql-transport-ws")];
     assert!(Socket::open(server.address, &many).await.is_ok());
 }
@@ -322,6 +324,6 @@ async fn a_page_of_another_origin_cannot_open_a_socket() {
 async fn a_server_that_stops_closes_its_sockets_with_1001() {
     let (server, mut socket) = on_toy().await;
     server.stop();
-    assert_eq!(socket.goodbye().await.code, 1001);
+    assert_eq!(socket.wait_for_close().await.code, 1001);
     server.stopped().await;
 }

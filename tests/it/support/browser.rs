@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{ParseError, Url};
 
 /// The longest that the page may take to show something.
-const PATIENCE: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// WebDriver's codes of some keys.
 pub(crate) const ENTER: &str = "\u{e007}";
@@ -105,7 +105,7 @@ impl Browser {
     pub(crate) async fn until(&self, expression: &str) {
         let began = Instant::now();
         while self.run(&format!("return Boolean({expression})")).await != json!(true) {
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > MAX_WAIT {
                 self.shoot("gave-up").await;
                 let shown = self.run("return document.body.innerText").await;
                 panic!(
@@ -158,7 +158,7 @@ impl Browser {
         while let Err(why) = self.see(css).await.click().await {
             // The page has rendered it again between the poll and the click.
             let redrawn = why.to_string().contains("stale element");
-            assert!(redrawn && began.elapsed() < PATIENCE, "{css}: {why}");
+            assert!(redrawn && began.elapsed() < MAX_WAIT, "{css}: {why}");
         }
     }
 
@@ -285,11 +285,10 @@ impl Browser {
     }
 
     /// Hosts of all requests of the pages so far, except this server.
-    pub(crate) async fn strangers(&self) -> BTreeSet<String> {
-        let asked = self.requested_urls().await;
-        assert!(!asked.is_empty(), "the log of requests is empty");
-        asked
-            .into_iter()
+    pub(crate) async fn foreign_requests(&self) -> BTreeSet<String> {
+        let urls = self.requested_urls().await;
+        assert!(!urls.is_empty(), "the log of requests is empty");
+        urls.into_iter()
             // The browser's own first page is not the server's.
             .filter(|url| {
                 ![&self.origin, "data:", "chrome:"]

@@ -43,7 +43,7 @@ impl Cloud {
     }
 
     /// Unread fields of these kinds.
-    pub(crate) fn hides_fields(&self, fields: impl IntoIterator<Item = (&'static str, &'static str)>) {
+    pub(crate) fn set_unread_fields(&self, fields: impl IntoIterator<Item = (&'static str, &'static str)>) {
         let mut unread: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
         for (kind, field) in fields {
             unread.entry(kind.to_owned()).or_default().insert(field);
@@ -52,7 +52,7 @@ impl Cloud {
     }
 
     /// Its answer when the absence of one resource is checked; by default that it is gone.
-    pub(crate) fn hides(&self, kind: &str, provider_id: &str, presence: Presence) {
+    pub(crate) fn set_presence(&self, kind: &str, provider_id: &str, presence: Presence) {
         self.hidden
             .lock()
             .unwrap()
@@ -60,12 +60,12 @@ impl Cloud {
     }
 
     /// Sets the account.
-    pub(crate) fn is_account(&self, account: &str) {
-        self.is_of(Some(account));
+    pub(crate) fn set_account_id(&self, account: &str) {
+        self.set_account(Some(account));
     }
 
     /// Sets the account, or none as with an inventory file.
-    pub(crate) fn is_of(&self, account: Option<&str>) {
+    pub(crate) fn set_account(&self, account: Option<&str>) {
         *self.account.lock().unwrap() = account.map(str::to_owned);
     }
 

@@ -10,7 +10,7 @@ use drift_inbox::db::Db;
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use super::process::{PATIENCE, Program, Running};
+use super::process::{MAX_WAIT, Program, Running};
 
 const SECRET: &str = "the secret of a test that runs servers";
 /// No space left on device.
@@ -58,7 +58,7 @@ impl OnDisk {
             .with_file("inventory.json", inventory)
             .with_file("faults", [0; 16]);
         let synced = program.run(&["sync", "--inventory-file", "inventory.json"]);
-        assert_eq!(synced.code, Some(0), "{}", synced.said());
+        assert_eq!(synced.code, Some(0), "{}", synced.output());
         let faults = folder.join("faults").display().to_string();
         let program = program
             .with("LD_PRELOAD", faulty_disk().display().to_string())
@@ -173,7 +173,7 @@ impl OnDisk {
                 return said;
             }
             assert!(
-                began.elapsed() < PATIENCE,
+                began.elapsed() < MAX_WAIT,
                 "ready is never {wanted}: {status} {said}"
             );
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

@@ -5,7 +5,7 @@ use entity::job_runs::{self, JobOutcome};
 use serde_json::{Value, json};
 
 use super::account::{Account, counts, droplet};
-use super::stub_do::{Answer, Asked, honest};
+use super::stub_do::{Answer, ReceivedRequest, normal_answer};
 
 pub(crate) const DROPLETS: usize = 450;
 
@@ -25,25 +25,25 @@ pub(crate) async fn account_with(limits: Limits) -> Account {
         run.error,
         run.counts
     );
-    account.stub.forget_asked();
+    account.stub.clear_requests();
     account
 }
 
 /// The result for droplets after a sync with a fault: nothing is gone, and everything else was read.
 pub(crate) async fn sync_with(
     account: &Account,
-    fault: impl Fn(&Asked, Option<Value>) -> Answer + Send + Sync + 'static,
+    fault: impl Fn(&ReceivedRequest, Option<Value>) -> Answer + Send + Sync + 'static,
 ) -> (job_runs::Model, String) {
     account.stub.fault(fault);
     let run = account.sync().await;
     assert_eq!(account.present("droplet").await.len(), DROPLETS);
     assert_eq!(account.present("volume").await.len(), 1);
     let droplets = counts(&run).kinds.remove("droplet");
-    let said = droplets.map(|kind| match kind.reason {
+    let reason = droplets.map(|kind| match kind.reason {
         Some(reason) => format!("{}: {reason}", kind.outcome.label()),
         None => kind.outcome.label().to_owned(),
     });
-    (run, said.unwrap_or_default())
+    (run, reason.unwrap_or_default())
 }
 
 /// A fault of page 2 for ever: droplets stay as they were, everything else is read.
@@ -61,16 +61,16 @@ pub(crate) async fn page_2_of(
     account.stub.change("volumes", 0, |volume| {
         volume["size_gigabytes"] = (volume["size_gigabytes"].as_u64().unwrap() + 1).into();
     });
-    let (run, said) = sync_with(account, move |asked, value| {
-        if asked.is_droplets(2) {
+    let (run, reason) = sync_with(account, move |request, value| {
+        if request.is_droplets(2) {
             answer()
         } else {
-            honest(value)
+            normal_answer(value)
         }
     })
     .await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial), "{:?}", run.error);
     assert_eq!(counts(&run).changed, 1, "the volume");
     assert_eq!(counts(&run).gone, 0);
-    said
+    reason
 }

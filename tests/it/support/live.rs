@@ -9,7 +9,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::process::PATIENCE;
+use super::process::MAX_WAIT;
 
 /// The fields that every subscriber here selects.
 pub(crate) const EVERYTHING: &str = "subscription($filter: DriftFilter) { driftChanged(filter: $filter) { id field status revision actual } }";
@@ -65,7 +65,7 @@ impl Listener {
                 self.text = rest;
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.body.next()).await;
+            let chunk = tokio::time::timeout(MAX_WAIT, self.body.next()).await;
             let chunk = chunk.expect("nothing comes")?.unwrap();
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
@@ -92,7 +92,7 @@ impl Listener {
     }
 
     /// Nothing arrives during the time of several polls.
-    pub(crate) async fn hears_nothing(&mut self) {
+    pub(crate) async fn expect_silence(&mut self) {
         let heard = tokio::time::timeout(Duration::from_millis(2_500), self.event()).await;
         assert!(heard.is_err(), "{heard:?}");
     }

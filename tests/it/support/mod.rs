@@ -137,7 +137,7 @@ impl TestApp {
     }
 
     /// The same server, running jobs by itself.
-    pub(crate) fn served_by_itself(mut self, schedules: Schedules) -> Self {
+    pub(crate) fn with_schedules(mut self, schedules: Schedules) -> Self {
         self.app = self.scheduled(schedules);
         self.router = router(HttpState::new(
             self.app.clone(),

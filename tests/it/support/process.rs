@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The longest that anything may take that a test waits for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The program in a folder of its own, with no setting but those that a test gives it.
 pub(crate) struct Program {
@@ -66,8 +66,8 @@ impl Program {
             .unwrap();
         let (out, err) = (child.stdout.take(), child.stderr.take().unwrap());
         Running {
-            out: out.map_or_else(|| Heard::of(std::io::empty()), Heard::of),
-            err: Heard::of(err),
+            out: out.map_or_else(|| CollectedOutput::of(std::io::empty()), CollectedOutput::of),
+            err: CollectedOutput::of(err),
             child,
         }
     }
@@ -84,7 +84,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// Both outputs.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         format!("{}\n{}", self.out, self.err)
     }
 }
@@ -92,13 +92,13 @@ impl Ended {
 /// A program that runs. It is killed when dropped.
 pub(crate) struct Running {
     child: Child,
-    out: Heard,
-    err: Heard,
+    out: CollectedOutput,
+    err: CollectedOutput,
 }
 
 impl Running {
     /// The rest of the first line of its output that begins with `start`, once there is one.
-    pub(crate) fn says(&mut self, start: &str) -> String {
+    pub(crate) fn wait_for_line(&mut self, start: &str) -> String {
         let began = Instant::now();
         loop {
             let out = self.out.text();
@@ -108,8 +108,8 @@ impl Running {
             }
             let ended = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && began.elapsed() < PATIENCE,
-                "it never said {start:?} ({ended:?}):\n{out}\n{}",
+                ended.is_none() && began.elapsed() < MAX_WAIT,
+                "it never printed {start:?} ({ended:?}):\n{out}\n{}",
                 self.err.text()
             );
             std::thread::sleep(Duration::from_millis(10));
@@ -118,16 +118,16 @@ impl Running {
 
     /// The address it listens on.
     pub(crate) fn address(&mut self) -> String {
-        self.says("listening on http://")
+        self.wait_for_line("listening on http://")
     }
 
     /// Waits until its log holds this.
-    pub(crate) fn logs(&mut self, part: &str) {
+    pub(crate) fn wait_for_log(&mut self, part: &str) {
         let began = Instant::now();
         while !self.err.text().contains(part) {
             let ended = self.child.try_wait().unwrap();
             assert!(
-                ended.is_none() && began.elapsed() < PATIENCE,
+                ended.is_none() && began.elapsed() < MAX_WAIT,
                 "it never logged {part:?} ({ended:?}):\n{}",
                 self.err.text()
             );
@@ -155,7 +155,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(began.elapsed() < PATIENCE, "it never ends:\n{}", self.err.text());
+            assert!(began.elapsed() < MAX_WAIT, "it never ends:\n{}", self.err.text());
             std::thread::sleep(Duration::from_millis(10));
         };
         Ended {
@@ -174,12 +174,12 @@ impl Drop for Running {
 }
 
 /// One output, read as it comes, so that the program never waits for a reader.
-struct Heard {
+struct CollectedOutput {
     text: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
 }
 
-impl Heard {
+impl CollectedOutput {
     fn of(mut output: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&text);

@@ -11,14 +11,14 @@ impl Socket {
         socket
             .init(json!({ "Authorization": format!("Bearer {token}") }))
             .await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        assert_eq!(socket.receive().await, json!({ "type": "connection_ack" }));
         socket
     }
 
     /// Subscribes, and waits until the subscription has begun.
     pub(crate) async fn listen(&mut self, id: &str, query: &str, variables: Value) {
         self.subscribe(id, query, variables).await;
-        self.say(json!({ "type": "ping" })).await;
-        assert_eq!(self.hear().await, json!({ "type": "pong" }));
+        self.send(json!({ "type": "ping" })).await;
+        assert_eq!(self.receive().await, json!({ "type": "pong" }));
     }
 }

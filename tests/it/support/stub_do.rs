@@ -16,7 +16,7 @@ pub(crate) const TOKEN: &str = "dop_v1_token-of-the-test";
 
 /// One request that came in.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     /// Without `/v2/`.
     pub(crate) path: String,
@@ -24,7 +24,7 @@ pub(crate) struct Asked {
     pub(crate) token: Option<String>,
 }
 
-impl Asked {
+impl ReceivedRequest {
     fn page(&self) -> usize {
         self.query.get("page").map_or(1, |page| page.parse().unwrap())
     }
@@ -36,9 +36,9 @@ impl Asked {
 }
 
 /// A fault that replaces or changes the normal answer to a request.
-type Fault = Box<dyn Fn(&Asked, Honest) -> Answer + Send + Sync>;
+type Fault = Box<dyn Fn(&ReceivedRequest, NormalAnswer) -> Answer + Send + Sync>;
 /// The normal answer, if there is one.
-type Honest = Option<Value>;
+type NormalAnswer = Option<Value>;
 
 /// What a request is answered with.
 pub(crate) enum Answer {
@@ -60,7 +60,7 @@ pub(crate) fn response<const N: usize>(status: u16, headers: [(&str, &str); N], 
 }
 
 /// The normal answer, or 404.
-pub(crate) fn honest(value: Honest) -> Answer {
+pub(crate) fn normal_answer(value: NormalAnswer) -> Answer {
     match value {
         Some(value) => Answer::Json(value),
         None => response(
@@ -76,7 +76,7 @@ struct Account {
     uuid: String,
     team: Option<String>,
     lists: BTreeMap<String, Vec<Value>>,
-    asked: Vec<Asked>,
+    requests: Vec<ReceivedRequest>,
     fault: Option<Arc<Fault>>,
 }
 
@@ -131,24 +131,27 @@ impl StubDo {
     }
 
     /// Whose token it is.
-    pub(crate) fn is_account(&self, uuid: &str, team: Option<&str>) {
+    pub(crate) fn set_account_id(&self, uuid: &str, team: Option<&str>) {
         let mut account = self.account.lock().unwrap();
         account.uuid = uuid.to_owned();
         account.team = team.map(str::to_owned);
     }
 
     /// What happens to every request from now on.
-    pub(crate) fn fault(&self, fault: impl Fn(&Asked, Honest) -> Answer + Send + Sync + 'static) {
+    pub(crate) fn fault(
+        &self,
+        fault: impl Fn(&ReceivedRequest, NormalAnswer) -> Answer + Send + Sync + 'static,
+    ) {
         self.account.lock().unwrap().fault = Some(Arc::new(Box::new(fault)));
     }
 
     /// Requests so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.account.lock().unwrap().asked.clone()
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.account.lock().unwrap().requests.clone()
     }
 
-    pub(crate) fn forget_asked(&self) {
-        self.account.lock().unwrap().asked.clear();
+    pub(crate) fn clear_requests(&self) {
+        self.account.lock().unwrap().requests.clear();
     }
 }
 
@@ -157,19 +160,19 @@ fn delete(account: &Mutex<Account>, path: &str, index: usize) -> Value {
 }
 
 async fn answer(State(account): State<Arc<Mutex<Account>>>, request: Request) -> Response {
-    let asked = asked(&request);
-    let (honest_answer, fault) = {
+    let request = received_request(&request);
+    let (normal, fault) = {
         let mut account = account.lock().unwrap();
-        account.asked.push(asked.clone());
-        if asked.token.as_deref() != Some(&format!("Bearer {TOKEN}")) {
+        account.requests.push(request.clone());
+        if request.token.as_deref() != Some(&format!("Bearer {TOKEN}")) {
             let body = r#"{"id":"unauthorized","message":"Unable to authenticate you."}"#;
             return (StatusCode::UNAUTHORIZED, body).into_response();
         }
-        (account.answer(&asked), account.fault.clone())
+        (account.answer(&request), account.fault.clone())
     };
     let answer = match fault {
-        Some(fault) => fault(&asked, honest_answer),
-        None => honest(honest_answer),
+        Some(fault) => fault(&request, normal),
+        None => normal_answer(normal),
     };
     match answer {
         Answer::Json(value) => {
@@ -180,11 +183,11 @@ async fn answer(State(account): State<Arc<Mutex<Account>>>, request: Request) ->
     }
 }
 
-fn asked(request: &Request) -> Asked {
+fn received_request(request: &Request) -> ReceivedRequest {
     let query = request.uri().query().unwrap_or_default();
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let token = request.headers().get(header::AUTHORIZATION);
-    Asked {
+    ReceivedRequest {
         method: request.method().to_string(),
         path: request.uri().path().trim_start_matches("/v2/").to_owned(),
         query: pairs
@@ -222,35 +225,35 @@ const LISTS: [(&str, &str, &str, &str, bool); 17] = [
 ];
 
 impl Account {
-    fn answer(&self, asked: &Asked) -> Honest {
-        if asked.path == "account" {
+    fn answer(&self, request: &ReceivedRequest) -> NormalAnswer {
+        if request.path == "account" {
             let mut account = json!({ "uuid": self.uuid, "email": "ada@example.com", "status": "active" });
             if let Some(team) = &self.team {
                 account["team"] = json!({ "uuid": team, "name": "Team" });
             }
             return Some(json!({ "account": account }));
         }
-        if asked.path == "registries" {
+        if request.path == "registries" {
             return Some(json!({ "registries": self.items("registries") }));
         }
-        if let Some(cluster) = asked.path.strip_suffix("/firewall") {
+        if let Some(cluster) = request.path.strip_suffix("/firewall") {
             let known = cluster.strip_prefix("databases/").filter(|id| {
                 ["databases", "replicas"]
                     .iter()
                     .any(|list| self.find(list, "id", id).is_some())
             });
-            return known.map(|_| json!({ "rules": self.items(&asked.path) }));
+            return known.map(|_| json!({ "rules": self.items(&request.path) }));
         }
-        if asked.path == "droplets/autoscale" {
-            let pools = self.items(&asked.path);
-            return Some(page(&asked.path, "autoscale_pools", pools, asked));
+        if request.path == "droplets/autoscale" {
+            let pools = self.items(&request.path);
+            return Some(page(&request.path, "autoscale_pools", pools, request));
         }
         // Members of an existing owner: droplets of pools, resources of projects.
         for (owners, list, key) in [
             ("droplets/autoscale", "members", "droplets"),
             ("projects", "resources", "resources"),
         ] {
-            let owner = asked
+            let owner = request
                 .path
                 .strip_suffix(list)
                 .and_then(|path| path.strip_suffix('/'));
@@ -259,7 +262,7 @@ impl Account {
                 .filter(|(path, _)| *path == owners)
             {
                 self.find(owners, "id", id)?;
-                return Some(page(&asked.path, key, self.items(&asked.path), asked));
+                return Some(page(&request.path, key, self.items(&request.path), request));
             }
         }
         let kind = |path: &str| {
@@ -267,29 +270,29 @@ impl Account {
                 .into_iter()
                 .find(|(list, ..)| path == *list || path.ends_with("/records") && *list == "records")
         };
-        if let Some((path, list, _, _, paged)) = kind(&asked.path) {
-            let parent = asked
+        if let Some((path, list, _, _, paged)) = kind(&request.path) {
+            let parent = request
                 .path
                 .strip_prefix("domains/")
                 .and_then(|path| path.strip_suffix("/records"));
             if parent.is_some_and(|domain| self.find("domains", "name", domain).is_none()) {
                 return None;
             }
-            let name = match asked.query.get("type").map(String::as_str) {
+            let name = match request.query.get("type").map(String::as_str) {
                 Some("gpus") => "gpus",
-                _ => asked.path.as_str(),
+                _ => request.path.as_str(),
             };
             let mut items = self.items(name);
-            if let Some(name) = asked.query.get("name") {
+            if let Some(name) = request.query.get("name") {
                 items.retain(|item| item["name"] == **name);
             }
             return Some(if paged {
-                page(path, list, items, asked)
+                page(path, list, items, request)
             } else {
                 json!({ list: items })
             });
         }
-        let (parent, id) = asked.path.rsplit_once('/')?;
+        let (parent, id) = request.path.rsplit_once('/')?;
         if let Some(cluster) = parent
             .strip_prefix("kubernetes/clusters/")
             .and_then(|path| path.strip_suffix("/node_pools"))
@@ -321,13 +324,13 @@ impl Account {
     }
 }
 
-fn page(path: &str, list: &str, items: Vec<Value>, asked: &Asked) -> Value {
-    let per_page: usize = asked
+fn page(path: &str, list: &str, items: Vec<Value>, request: &ReceivedRequest) -> Value {
+    let per_page: usize = request
         .query
         .get("per_page")
         .map_or(20, |size| size.parse().unwrap());
-    assert!(per_page <= 200, "{asked:?}");
-    let (total, page) = (items.len(), asked.page());
+    assert!(per_page <= 200, "{request:?}");
+    let (total, page) = (items.len(), request.page());
     let here: Vec<Value> = items
         .into_iter()
         .skip((page - 1) * per_page)

@@ -44,7 +44,7 @@ impl Writes {
         tables
     }
 
-    fn hear(&self, sql: &str) {
+    fn record(&self, sql: &str) {
         if ["INSERT", "UPDATE", "DELETE"]
             .iter()
             .any(|verb| sql.starts_with(verb))
@@ -59,8 +59,8 @@ impl TestApp {
     pub(crate) async fn watched() -> (Self, Writes) {
         let database = TestDb::create().await;
         let (writes, db) = (Writes::default(), database.connect_and_migrate().await);
-        let heard = writes.clone();
-        let db = db.observed(move |info| heard.hear(&info.statement.sql));
+        let recorder = writes.clone();
+        let db = db.observed(move |info| recorder.record(&info.statement.sql));
         (Self::over(db, database), writes)
     }
 

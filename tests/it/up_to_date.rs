@@ -108,7 +108,7 @@ async fn a_sweep_is_partial_if_a_field_of_a_spec_is_unread() {
     let t = TestApp::new().await;
     in_order(&t).await;
     t.cloud
-        .hides_fields([("droplet", "region"), ("droplet", "tags"), ("volume", "tags")]);
+        .set_unread_fields([("droplet", "region"), ("droplet", "tags"), ("volume", "tags")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Partial));
     assert_eq!(
@@ -139,7 +139,7 @@ async fn a_sweep_is_partial_if_a_field_of_a_spec_is_unread() {
     };
     let narrowed = t.app.jobs().run(only_volume).await.unwrap();
     assert_eq!(narrowed.outcome, Some(JobOutcome::Succeeded));
-    t.cloud.hides_fields([]);
+    t.cloud.set_unread_fields([]);
     assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
     assert_eq!(swept(&t).await.outcome, Some(JobOutcome::Succeeded));
 }
@@ -232,12 +232,12 @@ async fn detect_exits_with_4_if_the_inbox_is_not_up_to_date_and_with_3_on_drift(
     in_order(&t).await;
     let program = on(&t.database);
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert!(ended.out.contains("no drift"), "{}", ended.out);
 
     listed_at(&t, "volume", t.now() - TimeDelta::days(21)).await;
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert_eq!(ended.code, Some(4), "{}", ended.output());
     assert!(
         ended.out.contains("volume of digitalocean is overdue"),
         "{}",
@@ -246,13 +246,13 @@ async fn detect_exits_with_4_if_the_inbox_is_not_up_to_date_and_with_3_on_drift(
     assert!(!ended.out.contains("no drift"), "{}", ended.out);
     assert_eq!(program.run(&["detect"]).code, Some(1));
     let ended = program.run(&["detect", "--exit-code", "--max-age", "30days"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     let ended = program.run(&["detect", "--exit-code", "--max-age", "soon"]);
-    assert_eq!(ended.code, Some(2), "{}", ended.said());
+    assert_eq!(ended.code, Some(2), "{}", ended.output());
 
     t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(3), "{}", ended.said());
+    assert_eq!(ended.code, Some(3), "{}", ended.output());
     assert!(
         ended.out.contains("is overdue") && ended.out.contains("fra1"),
         "both: {}",
@@ -270,7 +270,7 @@ async fn with_settling_resources_the_inbox_is_not_up_to_date() {
     t.record_spec("web-2", json!({ "region": "fra1" })).await;
     let program = on(&t.database);
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert_eq!(ended.code, Some(4), "{}", ended.output());
     assert!(
         ended.out.contains("1 resource is settling and was not compared"),
         "{}",
@@ -288,14 +288,14 @@ async fn with_settling_resources_the_inbox_is_not_up_to_date() {
         (&document["vouched"], &document["counts"]["settling"]),
         (&json!(false), &json!(1))
     );
-    let asked = "{ freshness { vouched settling stale { kind } } }";
-    let freshness = t.data(asked, json!({})).await["freshness"].clone();
+    let query = "{ freshness { vouched settling stale { kind } } }";
+    let freshness = t.data(query, json!({})).await["freshness"].clone();
     assert_eq!(freshness, json!({ "vouched": false, "settling": 1, "stale": [] }));
 
     // Other drift is named first.
     t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(3), "{}", ended.said());
+    assert_eq!(ended.code, Some(3), "{}", ended.output());
     assert!(ended.out.contains("settling and not compared"), "{}", ended.out);
 }
 
@@ -305,7 +305,7 @@ async fn without_any_spec_the_inbox_is_not_up_to_date() {
     t.cloud_has([droplet("web-1")]).await;
     let program = on(&t.database);
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert_eq!(ended.code, Some(4), "{}", ended.output());
     assert!(
         ended.out.contains("no resource has a spec: nothing was compared"),
         "{}",
@@ -330,7 +330,7 @@ fn read_only_commands_create_no_database_and_detect_without_one_reports_so() {
     let program = Program::new().with_file("state.json", state());
     let entries = || std::fs::read_dir(program.folder()).unwrap().count();
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert_eq!(ended.code, Some(4), "{}", ended.output());
     assert!(
         ended.err.contains("database drift-inbox.db not found"),
         "{}",
@@ -339,7 +339,7 @@ fn read_only_commands_create_no_database_and_detect_without_one_reports_so() {
     assert!(!ended.out.contains("no drift"), "{}", ended.out);
     assert_eq!(program.run(&["detect"]).code, Some(1));
     let ended = program.run(&["import-terraform", "--dry-run", "state.json"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     program.run(&["schema"]);
     assert_eq!(entries(), 1, "only the state");
 }
@@ -348,10 +348,10 @@ fn read_only_commands_create_no_database_and_detect_without_one_reports_so() {
 fn an_import_before_any_sync_reports_that_nothing_is_compared_yet() {
     let program = Program::new().with_file("state.json", state());
     let ended = program.run(&["import-terraform", "state.json"]);
-    assert_eq!(ended.code, Some(0), "{}", ended.said());
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
     assert!(ended.out.contains("no sync has completed yet"), "{}", ended.out);
     let ended = program.run(&["detect", "--exit-code"]);
-    assert_eq!(ended.code, Some(4), "{}", ended.said());
+    assert_eq!(ended.code, Some(4), "{}", ended.output());
     assert!(ended.out.contains("no sync has completed"), "{}", ended.out);
 }
 
@@ -365,7 +365,7 @@ fn a_command_prints_its_result_line_and_logs_nothing() {
         (ended.code, ended.err.as_str()),
         (Some(0), ""),
         "{}",
-        ended.said()
+        ended.output()
     );
     assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
     let ended = program.run(&["detect"]);
@@ -373,7 +373,7 @@ fn a_command_prints_its_result_line_and_logs_nothing() {
         (ended.code, ended.err.as_str()),
         (Some(0), ""),
         "{}",
-        ended.said()
+        ended.output()
     );
     let ended = program.with("RUST_LOG", "info").run(&["detect"]);
     assert!(ended.err.contains("job.started"), "{}", ended.err);

@@ -12,22 +12,22 @@ use serde_json::Value;
 
 use crate::support::account::{counts, limits};
 use crate::support::faults::{account_with, page_2_of, sync_with};
-use crate::support::stub_do::{Answer, TOKEN, honest, response};
+use crate::support::stub_do::{Answer, TOKEN, normal_answer, response};
 
 #[tokio::test]
 async fn a_sync_ends_although_429_never_stops() {
     let account = account_with(limits()).await;
-    let said = page_2_of(&account, || response(429, [("Retry-After", "0")], "{}")).await;
-    assert!(said.contains("the rate limit is exhausted (429)"), "{said}");
+    let reason = page_2_of(&account, || response(429, [("Retry-After", "0")], "{}")).await;
+    assert!(reason.contains("the rate limit is exhausted (429)"), "{reason}");
     // The wait of an hour exceeds the time limit of the run, so it is not begun.
     let reset = (account.t.now().timestamp() + 3000).to_string();
-    let (run, said) = sync_with(&account, move |asked, value| match asked.path.as_str() {
-        "account" => honest(value),
+    let (run, reason) = sync_with(&account, move |request, value| match request.path.as_str() {
+        "account" => normal_answer(value),
         _ => response(429, [("RateLimit-Reset", reset.as_str())], "{}"),
     })
     .await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
-    assert!(said.contains("the rate limit is exhausted (429)"), "{said}");
+    assert!(reason.contains("the rate limit is exhausted (429)"), "{reason}");
 }
 
 #[tokio::test]
@@ -42,17 +42,17 @@ async fn a_429_is_waited_out_for_the_time_that_the_answer_names() {
         AtomicUsize::new(0),
         [("retry-after", "1".to_owned()), ("ratelimit-reset", reset)],
     );
-    let (run, said) = sync_with(&account, move |asked, value| {
-        if asked.is_droplets(2)
+    let (run, reason) = sync_with(&account, move |request, value| {
+        if request.is_droplets(2)
             && let Some((name, wait)) = by_header.get(limited.fetch_add(1, Ordering::SeqCst))
         {
             return response(429, [(name, wait.as_str())], "{}");
         }
-        honest(value)
+        normal_answer(value)
     })
     .await;
     assert_eq!(
-        (run.outcome, said.as_str()),
+        (run.outcome, reason.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
 }
@@ -65,9 +65,9 @@ async fn temporary_faults_are_waited_out() {
     })
     .await;
     let tries = AtomicUsize::new(0);
-    let (run, said) = sync_with(&account, move |asked, value| {
-        if !asked.is_droplets(2) {
-            return honest(value);
+    let (run, reason) = sync_with(&account, move |request, value| {
+        if !request.is_droplets(2) {
+            return normal_answer(value);
         }
         match tries.fetch_add(1, Ordering::SeqCst) {
             0 => response(500, [], ""),
@@ -75,12 +75,12 @@ async fn temporary_faults_are_waited_out() {
             2 => response(503, [], "<html>"),
             3 => response(200, [("content-length", "100000")], "{"),
             4 => response(429, [], "{}"),
-            _ => honest(value),
+            _ => normal_answer(value),
         }
     })
     .await;
     assert_eq!(
-        (run.outcome, said.as_str()),
+        (run.outcome, reason.as_str()),
         (Some(JobOutcome::Succeeded), "complete")
     );
 }
@@ -96,7 +96,7 @@ async fn no_request_is_retried_beyond_its_time_limit() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
     let started = Instant::now();
-    let said = page_2_of(&account, move || match counted.fetch_add(1, Ordering::SeqCst) {
+    let reason = page_2_of(&account, move || match counted.fetch_add(1, Ordering::SeqCst) {
         0 => response(500, [], ""),
         // It begins in time, and would end a minute later.
         _ => Answer::Hang,
@@ -104,7 +104,7 @@ async fn no_request_is_retried_beyond_its_time_limit() {
     .await;
     assert_eq!(tries.load(Ordering::SeqCst), 2);
     assert_eq!(
-        said, "incomplete: /v2/droplets: the response status is 500",
+        reason, "incomplete: /v2/droplets: the response status is 500",
         "a try that was cut short says nothing new"
     );
     assert!(started.elapsed() < Duration::from_secs(30));
@@ -121,11 +121,11 @@ async fn confirmations_of_unlisted_resources_have_a_time_limit() {
     account.stub.delete("volumes", 0);
     let lost: Vec<Value> = (0..5).map(|_| account.stub.delete("droplets", 0)).collect();
     let started = Instant::now();
-    let (run, said) = sync_with(&account, |asked, value| {
-        if asked.path.starts_with("droplets/1") || asked.path == "volumes/v-1" {
+    let (run, reason) = sync_with(&account, |request, value| {
+        if request.path.starts_with("droplets/1") || request.path == "volumes/v-1" {
             Answer::Hang
         } else {
-            honest(value)
+            normal_answer(value)
         }
     })
     .await;
@@ -138,12 +138,12 @@ async fn confirmations_of_unlisted_resources_have_a_time_limit() {
         "{why}"
     );
     assert!(
-        said.starts_with("incomplete: 5 resources")
-            && said.contains("confirming unlisted resources took longer than"),
-        "{said}"
+        reason.starts_with("incomplete: 5 resources")
+            && reason.contains("confirming unlisted resources took longer than"),
+        "{reason}"
     );
     // The next run has time of its own.
-    account.stub.fault(|_, value| honest(value));
+    account.stub.fault(|_, value| normal_answer(value));
     let run = account.sync().await;
     assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 6));
 }
@@ -158,15 +158,15 @@ async fn behind_a_gateway(times: usize, first_request: Duration) -> (job_runs::M
     .await;
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
-    account.stub.fault(move |asked, value| {
-        if asked.path != "account" {
-            return honest(value);
+    account.stub.fault(move |request, value| {
+        if request.path != "account" {
+            return normal_answer(value);
         }
         let tried = counted.fetch_add(1, Ordering::SeqCst);
         if tried < times {
             response([502, 503, 504][tried % 3], [], "<html>Bad Gateway</html>")
         } else {
-            honest(value)
+            normal_answer(value)
         }
     });
     let run = account.sync().await;
@@ -208,7 +208,7 @@ async fn an_unreachable_host_is_not_waited_for_like_a_gateway_error() {
         ApiToken::new(&TOKEN.into()).unwrap(),
     );
     let provider = DigitalOcean::new(api, &token, patient, Clock::System).unwrap();
-    let asked = tokio::time::timeout(Duration::from_secs(60), provider.account()).await;
-    let error = asked.expect("it ends").unwrap_err().to_string();
+    let result = tokio::time::timeout(Duration::from_secs(60), provider.account()).await;
+    let error = result.expect("it ends").unwrap_err().to_string();
     assert!(error.contains("connecting failed"), "{error}");
 }
