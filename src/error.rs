@@ -128,7 +128,7 @@ impl Error {
             Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
             Self::Busy(_) => "the database is busy: try again".to_owned(),
             Self::ReadOnly(_) => "the database is read-only: try again later".to_owned(),
-            told => told.to_string(),
+            error => error.to_string(),
         }
     }
 

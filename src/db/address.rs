@@ -94,14 +94,14 @@ fn check_parameters(url: &str) -> Result<(), String> {
         return Ok(());
     };
     // If a password contains a `?` that is not escaped as %3F, the rest of it would appear here as a name.
-    let tellable = |letter: char| letter.is_ascii_alphanumeric() || "_-[].".contains(letter);
-    let told = if query.contains('@') || unknown.len() > MAX_NAME || !unknown.chars().all(tellable) {
+    let may_be_shown = |letter: char| letter.is_ascii_alphanumeric() || "_-[].".contains(letter);
+    let described = if query.contains('@') || unknown.len() > MAX_NAME || !unknown.chars().all(may_be_shown) {
         "a parameter".to_owned()
     } else {
         format!("the parameter {unknown:?}")
     };
     Err(format!(
-        "has {told} that is not supported; supported are {}, options[NAME]",
+        "has {described} that is not supported; supported are {}, options[NAME]",
         POSTGRES_PARAMETERS.join(", ")
     ))
 }

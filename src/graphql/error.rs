@@ -27,7 +27,7 @@ impl From<ApiError> for async_graphql::Error {
         if error.is_internal() {
             tracing::error!(%error, "request failed");
         }
-        let mut told = async_graphql::Error::new(error.public_message());
+        let mut response_error = async_graphql::Error::new(error.public_message());
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code());
         match &*error {
@@ -50,8 +50,8 @@ impl From<ApiError> for async_graphql::Error {
             Error::SpecOwnedByState { source_name } => extensions.set("source", source_name.as_str()),
             _ => {}
         }
-        told.extensions = Some(extensions);
-        told
+        response_error.extensions = Some(extensions);
+        response_error
     }
 }
 

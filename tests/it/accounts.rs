@@ -29,7 +29,7 @@ async fn a_sync_changes_nothing_if_a_concurrent_sync_stored_another_account() {
 
 #[tokio::test]
 async fn a_file_and_a_token_replace_each_other_only_if_permitted() {
-    for (before, after, said) in [
+    for (before, after, expected) in [
         (
             None,
             Some("ada"),
@@ -52,7 +52,7 @@ async fn a_file_and_a_token_replace_each_other_only_if_permitted() {
         assert_eq!(run.outcome, Some(JobOutcome::Failed));
         let error = run.error.unwrap();
         assert!(
-            error.starts_with(said) && error.contains("--allow-other-account"),
+            error.starts_with(expected) && error.contains("--allow-other-account"),
             "{error}"
         );
         assert_eq!(t.tables().await, tables);

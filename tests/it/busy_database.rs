@@ -323,8 +323,8 @@ async fn a_read_only_postgresql_answers_reads_and_takes_writes_again_without_a_r
     let response = t.send(post(&t, &path, String::new())).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     eventually("it is not ready, and says why", async || {
-        let (status, said) = get(&t, "/readyz").await;
-        status == StatusCode::SERVICE_UNAVAILABLE && said.to_string().contains("is read-only")
+        let (status, body) = get(&t, "/readyz").await;
+        status == StatusCode::SERVICE_UNAVAILABLE && body.to_string().contains("is read-only")
     })
     .await;
 

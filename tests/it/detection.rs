@@ -59,7 +59,7 @@ async fn each_differing_field_is_one_drift_and_fields_outside_the_spec_are_none(
         }
     );
     let inbox = t.inbox().await;
-    let said: Vec<_> = inbox
+    let found: Vec<_> = inbox
         .iter()
         .map(|d| (d.field.as_str(), d.expected.clone(), d.actual.clone()))
         .collect();
@@ -69,7 +69,7 @@ async fn each_differing_field_is_one_drift_and_fields_outside_the_spec_are_none(
         ("tags", Some(json!(["web", "prod"])), Some(json!(["web"]))),
         ("vpc_uuid", Some(json!("net")), None),
     ];
-    assert_eq!(said, expected);
+    assert_eq!(found, expected);
     for drift in &inbox {
         assert_eq!((drift.kind, drift.revision), (DriftKind::Changed, 1));
         assert_eq!((drift.detected_at, drift.resolved_at), (t.now(), None));
@@ -214,11 +214,11 @@ async fn a_fleet_of_several_batches_is_compared_completely() {
         t.record_spec(&name(n), json!({ "region": "fra1", "status": "active" }))
             .await;
     }
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let hear = Arc::clone(&heard);
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let sender = Arc::clone(&received);
     let request = JobRequest::Detect {
         scope: Scope::All,
-        progress: Some(Arc::new(move |counts| hear.lock().unwrap().push(counts.opened))),
+        progress: Some(Arc::new(move |counts| sender.lock().unwrap().push(counts.opened))),
     };
     let run = t.app.jobs().run(request).await.unwrap();
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded));
@@ -230,9 +230,9 @@ async fn a_fleet_of_several_batches_is_compared_completely() {
             ..looked_at(450, 900)
         }
     );
-    let heard = heard.lock().unwrap().clone();
-    assert!(heard.len() > 1 && heard.is_sorted(), "{heard:?}");
-    assert_eq!(heard.last(), Some(&450));
+    let received = received.lock().unwrap().clone();
+    assert!(received.len() > 1 && received.is_sorted(), "{received:?}");
+    assert_eq!(received.last(), Some(&450));
     let mut resources: Vec<Uuid> = t.inbox().await.iter().map(|drift| drift.resource_id).collect();
     resources.dedup();
     assert_eq!(resources.len(), 450);

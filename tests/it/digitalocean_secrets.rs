@@ -180,9 +180,12 @@ async fn planted_secrets_reach_no_table_log_or_answer() {
         "{kept}"
     );
     assert_clean("the database", &kept);
-    let told = answers(&account).await;
-    assert!(told.contains("API_KEY") && told.contains("ip_addr"), "{told}");
-    assert_clean("an answer", &told);
+    let responses = answers(&account).await;
+    assert!(
+        responses.contains("API_KEY") && responses.contains("ip_addr"),
+        "{responses}"
+    );
+    assert_clean("an answer", &responses);
 }
 
 #[tokio::test]

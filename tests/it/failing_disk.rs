@@ -258,10 +258,10 @@ async fn a_temporarily_read_only_file_system_refuses_writes_and_answers_reads() 
         let read = server.ask("{ resources { totalCount } }", json!({})).await;
         assert_eq!(read["data"]["resources"]["totalCount"], 2, "{read}");
     }
-    let said = server.until_ready(false).await;
+    let body = server.until_ready(false).await;
     assert!(
-        said.contains("is read-only") || said.contains("cannot be written to"),
-        "{said}"
+        body.contains("is read-only") || body.contains("cannot be written to"),
+        "{body}"
     );
     server.fail(Faults::default());
     server.until_ready(true).await;
@@ -286,8 +286,8 @@ async fn writes_to_a_removed_database_file_are_refused() {
             "{read}"
         );
     }
-    let said = server.until_ready(false).await;
-    assert!(said.contains("removed or replaced"), "{said}");
+    let body = server.until_ready(false).await;
+    assert!(body.contains("removed or replaced"), "{body}");
     assert!(!server.file().exists(), "no new file is made in its place");
     std::fs::rename(&aside, server.file()).unwrap();
     server.until_ready(true).await;
@@ -322,7 +322,7 @@ async fn an_emptied_or_overwritten_database_file_is_detected() {
             .unwrap();
         db.close().await.unwrap();
         std::fs::write(server.file(), vec![7; size]).unwrap();
-        let said = server.until_ready(false).await;
-        assert!(!said.contains("\"ok\""), "{said}");
+        let body = server.until_ready(false).await;
+        assert!(!body.contains("\"ok\""), "{body}");
     }
 }

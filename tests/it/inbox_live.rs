@@ -96,17 +96,17 @@ async fn drift_that_is_announced_before_the_first_page_is_not_lost() {
     browser.until("window.letGo").await;
     browser
         .run(
-            "window.heard = 0; const decode = TextDecoder.prototype.decode;
+            "window.received = 0; const decode = TextDecoder.prototype.decode;
               TextDecoder.prototype.decode = function (...of) {
                 const text = decode.apply(this, of);
-                if (text.includes('tor1')) setTimeout(() => { window.heard = 1; }, 300);
+                if (text.includes('tor1')) setTimeout(() => { window.received = 1; }, 300);
                 return text;
               };",
         )
         .await;
     served.record_spec("web-2", json!({ "region": "tor1" })).await;
     served.sweep().await;
-    browser.until("window.heard").await;
+    browser.until("window.received").await;
     browser.run("window.letGo()").await;
     browser
         .see_text(&row(&served, "web-2", "region").await, "tor1")

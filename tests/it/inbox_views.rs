@@ -111,10 +111,10 @@ async fn an_empty_inbox_explains_the_next_step() {
     sweep.update(served.db().reader()).await.unwrap();
     browser.go("/").await;
     browser.see_text("[data-testid=empty]", "the disk is full").await;
-    let said = browser.texts("[data-testid=empty]").await.concat();
+    let text = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("match their specs"),
-        "{said}"
+        !text.contains("Nothing differs") && !text.contains("match their specs"),
+        "{text}"
     );
     look_at(&browser, "view-sweep-failed").await;
 }
@@ -137,10 +137,10 @@ async fn an_empty_inbox_warns_if_the_inventory_is_overdue_or_incomplete() {
         .unwrap();
     browser.go("/").await;
     browser.see_text(doubts, "was last listed too long ago").await;
-    let said = browser.texts("[data-testid=empty]").await.concat();
+    let text = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("match their specs"),
-        "{said}"
+        !text.contains("Nothing differs") && !text.contains("match their specs"),
+        "{text}"
     );
     look_at(&browser, "view-overdue").await;
 
@@ -150,10 +150,10 @@ async fn an_empty_inbox_warns_if_the_inventory_is_overdue_or_incomplete() {
     served.sweep().await;
     browser.go("/").await;
     browser.see_text(doubts, "could not be read").await;
-    let said = browser.texts("[data-testid=empty]").await.concat();
+    let text = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("match their specs"),
-        "{said}"
+        !text.contains("Nothing differs") && !text.contains("match their specs"),
+        "{text}"
     );
 }
 
@@ -169,10 +169,10 @@ async fn an_empty_inbox_says_that_settling_resources_were_not_compared() {
     let browser = signed_in(&served).await;
     let not_compared = "1 resource with a spec: the last sweep did not compare it, because it is settling";
     browser.see_text("[data-testid=doubts]", not_compared).await;
-    let said = browser.texts("[data-testid=empty]").await.concat();
+    let text = browser.texts("[data-testid=empty]").await.concat();
     assert!(
-        !said.contains("Nothing differs") && !said.contains("match their specs"),
-        "{said}"
+        !text.contains("Nothing differs") && !text.contains("match their specs"),
+        "{text}"
     );
 }
 

@@ -353,8 +353,8 @@ async fn a_run_continues_if_its_caller_stops_waiting() {
     t.cloud.set([droplet("web-1")]);
     let hanging = t.cloud.hang().await;
     let handle = t.app.jobs().start(sync()).await.unwrap();
-    let patience = std::time::Duration::from_millis(20);
-    let seen = handle.wait_at_most(patience).await.unwrap();
+    let limit = std::time::Duration::from_millis(20);
+    let seen = handle.wait_at_most(limit).await.unwrap();
     assert_eq!((seen.outcome, seen.finished_at), (None, None));
     drop(hanging);
     t.app

@@ -63,12 +63,12 @@ fn routes(app: &App) -> Router {
     ))
 }
 
-fn heard(field: &str, status: &str) -> (String, String) {
+fn transition(field: &str, status: &str) -> (String, String) {
     (field.to_owned(), status.to_owned())
 }
 
 /// The next transitions, in whatever order.
-async fn hears(listener: &mut Listener, wanted: &[(&str, &str)]) {
+async fn expect_drifts(listener: &mut Listener, wanted: &[(&str, &str)]) {
     let mut found = Vec::new();
     for _ in wanted {
         found.push(listener.transition().await);
@@ -76,7 +76,7 @@ async fn hears(listener: &mut Listener, wanted: &[(&str, &str)]) {
     found.sort();
     let mut wanted: Vec<_> = wanted
         .iter()
-        .map(|(field, status)| heard(field, status))
+        .map(|(field, status)| transition(field, status))
         .collect();
     wanted.sort();
     assert_eq!(found, wanted);
@@ -90,14 +90,14 @@ async fn a_commit_of_one_server_reaches_subscribers_of_another() {
     let mut there = everything(&t, &routes(&other)).await;
     t.sweep().await;
     let all = [("region", "OPEN"), ("region", "OPEN"), ("size_slug", "OPEN")];
-    hears(&mut here, &all).await;
-    hears(&mut there, &all).await;
+    expect_drifts(&mut here, &all).await;
+    expect_drifts(&mut there, &all).await;
     // One drift changes, one becomes stale.
     t.cloud_has([web("huge", "nyc3"), droplet("web-2").region("ams3")])
         .await;
     other.jobs().run(JobRequest::detect_all()).await.unwrap();
     for listener in [&mut here, &mut there] {
-        hears(listener, &[("size_slug", "OPEN"), ("region", "STALE")]).await;
+        expect_drifts(listener, &[("size_slug", "OPEN"), ("region", "STALE")]).await;
     }
     let drift = t.open_drift("web-1", "size_slug").await;
     let accept = AcceptDrift {
@@ -109,9 +109,9 @@ async fn a_commit_of_one_server_reaches_subscribers_of_another() {
         .await
         .unwrap();
     for listener in [&mut here, &mut there] {
-        let told = listener.drift().await;
+        let drift_seen = listener.drift().await;
         assert_eq!(
-            (&told["status"], &told["actual"]),
+            (&drift_seen["status"], &drift_seen["actual"]),
             (&json!("ACCEPTED"), &json!("huge"))
         );
     }
@@ -140,7 +140,7 @@ async fn a_commit_of_a_command_reaches_subscribers() {
     let program = program.with_file("inventory.json", file("large"));
     assert_eq!(program.run(&["sync"]).code, Some(0));
     assert_eq!(program.run(&["detect"]).code, Some(0));
-    assert_eq!(listener.transition().await, heard("size_slug", "OPEN"));
+    assert_eq!(listener.transition().await, transition("size_slug", "OPEN"));
 }
 
 #[tokio::test]
@@ -154,8 +154,8 @@ async fn earlier_commits_are_not_sent_to_new_subscribers() {
     let mut second = everything(&t, &t.router).await;
     let size = t.open_drift("web-1", "size_slug").await;
     t.accept(&size).await.unwrap();
-    hears(&mut first, &[("region", "ACCEPTED"), ("size_slug", "ACCEPTED")]).await;
-    hears(&mut second, &[("size_slug", "ACCEPTED")]).await;
+    expect_drifts(&mut first, &[("region", "ACCEPTED"), ("size_slug", "ACCEPTED")]).await;
+    expect_drifts(&mut second, &[("size_slug", "ACCEPTED")]).await;
     second.expect_silence().await;
 }
 
@@ -167,9 +167,9 @@ struct Late {
 
 async fn late(t: &TestApp, drift: &cloud_drift::Model, at: DateTime<Utc>) -> Late {
     let db = t.database.connect().await;
-    let (commit, told) = oneshot::channel();
+    let (commit, may_commit) = oneshot::channel();
     let (begun, has_begun) = oneshot::channel();
-    let signals = Mutex::new(Some((begun, told)));
+    let signals = Mutex::new(Some((begun, may_commit)));
     let (resource_id, data) = (drift.resource_id, json!({ "driftId": drift.id }));
     let written = tokio::spawn(async move {
         let (signals, data) = (&signals, &data);
@@ -180,9 +180,9 @@ async fn late(t: &TestApp, drift: &cloud_drift::Model, at: DateTime<Utc>) -> Lat
                 data: data.clone(),
             };
             events::append_in_txn(&txn, vec![event], SYSTEM, at).await?;
-            let (begun, told) = signals.lock().unwrap().take().expect("it is written once");
+            let (begun, may_commit) = signals.lock().unwrap().take().expect("it is written once");
             begun.send(()).unwrap();
-            told.await.unwrap();
+            may_commit.await.unwrap();
             Ok(())
         })
         .await
@@ -216,13 +216,13 @@ async fn a_transaction_that_commits_late_is_sent_once() {
     };
     t.later(TimeDelta::seconds(20));
     t.accept(&fast).await.unwrap();
-    assert_eq!(listener.transition().await, heard("region", "ACCEPTED"));
+    assert_eq!(listener.transition().await, transition("region", "ACCEPTED"));
     let held = match held {
         Some(held) => held,
         None => late(&t, &slow, time).await,
     };
     held.commits().await;
-    assert_eq!(listener.transition().await, heard("size_slug", "OPEN"));
+    assert_eq!(listener.transition().await, transition("size_slug", "OPEN"));
     listener.expect_silence().await;
 }
 
@@ -255,12 +255,12 @@ async fn each_subscriber_receives_the_drifts_that_match_its_filter() {
     t.sweep().await;
     // The last drift waits for its transaction; the others have been read as OPEN for the last time.
     for (listener, wanted) in &mut listeners[..3] {
-        hears(listener, wanted).await;
+        expect_drifts(listener, wanted).await;
     }
     let size = t.open_drift("web-1", "size_slug").await;
     t.accept(&size).await.unwrap();
     for (listener, wanted) in &mut listeners[3..] {
-        hears(listener, wanted).await;
+        expect_drifts(listener, wanted).await;
     }
     for (listener, _) in &mut listeners[..3] {
         assert_eq!(listener.event_at_once(), None);
@@ -361,12 +361,12 @@ async fn slow_readers_are_disconnected() {
     t.sweep().await;
     let mut fast = reading.await.unwrap();
     assert_eq!(fast.event_at_once(), None);
-    let mut told = 0;
+    let mut received = 0;
     let error = loop {
         match slow.event().await.unwrap() {
             (name, data) if data.get("errors").is_none() => {
                 assert_eq!(name, "next");
-                told += 1;
+                received += 1;
             }
             (_, data) => break data,
         }
@@ -375,7 +375,7 @@ async fn slow_readers_are_disconnected() {
         error["errors"][0]["extensions"]["code"], "SUBSCRIPTION_LAGGED",
         "{error}"
     );
-    assert!((10_000..13_500).contains(&told), "{told}");
+    assert!((10_000..13_500).contains(&received), "{received}");
     assert_eq!(slow.event().await.unwrap().0, "complete");
     // A new subscription receives later changes.
     let mut again = everything(&t, &t.router).await;
@@ -398,7 +398,7 @@ async fn commits_during_a_database_outage_are_sent_afterwards() {
     t.database.execute(back).await.unwrap();
     let region = t.open_drift("web-2", "region").await;
     t.accept(&region).await.unwrap();
-    assert_eq!(listener.transition().await, heard("region", "ACCEPTED"));
+    assert_eq!(listener.transition().await, transition("region", "ACCEPTED"));
     listener.expect_silence().await;
 }
 

@@ -127,15 +127,15 @@ async fn a_subscription_sends_exactly_what_its_filter_would_list() {
             .await
             .unwrap();
         let mut listed: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.id).collect();
-        let mut heard: Vec<Uuid> = drifts
+        let mut received: Vec<Uuid> = drifts
             .iter()
             .filter(|drift| filter.matches(drift, &place(drift.resource_id)))
             .map(|drift| drift.id)
             .collect();
         listed.sort();
-        heard.sort();
-        assert_eq!(listed, heard, "{filter:?}");
-        sizes.insert(heard.len());
+        received.sort();
+        assert_eq!(listed, received, "{filter:?}");
+        sizes.insert(received.len());
     }
     assert!(sizes.len() > 8, "the filters tell something apart: {sizes:?}");
 }

@@ -294,10 +294,10 @@ async fn a_retire_with_another_spec_version_is_refused() {
     let refused = async |id, version| {
         let answer = t.ask(RETIRE, retire_input(id, version)).await;
         assert_eq!(answer["data"], json!({ "retireSpec": null }));
-        let told = &answer["errors"][0]["extensions"];
+        let extensions = &answer["errors"][0]["extensions"];
         (
-            told["code"].as_str().unwrap().to_owned(),
-            told["specVersion"].as_i64(),
+            extensions["code"].as_str().unwrap().to_owned(),
+            extensions["specVersion"].as_i64(),
         )
     };
     for (version, now) in [(1, 2), (3, 2)] {

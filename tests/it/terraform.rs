@@ -333,12 +333,12 @@ async fn the_summary_lists_the_drifts_that_the_import_closes() {
         .map(|closing| (closing.name.as_str(), closing.field.as_str()))
         .collect();
     assert_eq!(closes, [("web-1", "size_slug"), ("old", "size_slug")]);
-    let said: Vec<uuid::Uuid> = summary.closes.iter().map(|closing| closing.drift_id).collect();
+    let closing_ids: Vec<uuid::Uuid> = summary.closes.iter().map(|closing| closing.drift_id).collect();
     let before = t.inbox().await;
     t.sweep().await;
     let after: Vec<uuid::Uuid> = t.inbox().await.into_iter().map(|drift| drift.id).collect();
     for drift in before {
-        assert_eq!(said.contains(&drift.id), !after.contains(&drift.id));
+        assert_eq!(closing_ids.contains(&drift.id), !after.contains(&drift.id));
     }
 }
 
@@ -428,16 +428,16 @@ async fn many_instances_are_imported_in_batches_during_a_sync() {
             .collect::<Vec<_>>(),
     );
     t.cloud.set(names.iter().map(|name| droplet(name)));
-    let mut heard = Vec::new();
+    let mut progress = Vec::new();
     let options = ImportOptions::default();
     let import = import_state(t.db(), "ada", &state, &options, t.now(), |done, total| {
-        heard.push((done, total))
+        progress.push((done, total))
     });
     let (summary, run) = tokio::join!(import, t.sync());
     assert_eq!(counts(&summary.unwrap()), [1_200, 0, 0, 0]);
     assert!(run.error.is_none(), "{:?}", run.error);
     assert_eq!(
-        heard,
+        progress,
         [(250, 1200), (500, 1200), (750, 1200), (1000, 1200), (1200, 1200)]
     );
     assert_eq!(t.sweep().await.opened, 0);

@@ -169,18 +169,18 @@ async fn contradicting_states_are_named_and_the_project_is_not_compared() {
     import(&account, "l-cluster", 1, &[cluster()]).await;
     import(&account, "l-a", 1, &[project_resources(SHOP)]).await;
     let summary = import(&account, "l-b", 1, &[project_resources(FIRST)]).await;
-    let said = |summary: &ImportSummary| -> Vec<String> {
+    let conflicts = |summary: &ImportSummary| -> Vec<String> {
         let reasons = summary.refused.iter().map(|refusal| refusal.reason.clone());
         reasons
             .filter(|reason| reason.contains("l-a") && reason.contains("l-b"))
             .collect()
     };
-    assert_eq!(said(&summary).len(), 1, "{summary:?}");
+    assert_eq!(conflicts(&summary).len(), 1, "{summary:?}");
     assert_eq!(summary.refused[0].provider_id, "db-1");
     assert_eq!(open(&account).await, Vec::<Value>::new());
     // The owner's state declares the same, until one of the two is gone.
     assert_eq!(
-        said(&import(&account, "l-cluster", 1, &[cluster()]).await).len(),
+        conflicts(&import(&account, "l-cluster", 1, &[cluster()]).await).len(),
         1
     );
     assert_eq!(cluster_spec(&account).await.spec.get("project_id"), None);

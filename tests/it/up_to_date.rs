@@ -215,9 +215,9 @@ async fn the_api_says_whether_an_empty_inbox_can_be_relied_on() {
     assert_eq!(freshness().await, good);
     t.imported("web-2").await;
     t.record_spec("web-2", json!({ "region": "nyc3" })).await;
-    let unseen = freshness().await;
+    let unlisted = freshness().await;
     assert_eq!(
-        (&unseen["vouched"], &unseen["neverListed"]),
+        (&unlisted["vouched"], &unlisted["neverListed"]),
         (&json!(false), &json!(1))
     );
 }

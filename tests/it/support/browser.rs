@@ -501,11 +501,11 @@ impl Drop for Running {
 
 /// The port that chromedriver has chosen, as it says.
 fn port_of(output: ChildStdout) -> u16 {
-    let mut said = BufReader::new(output);
+    let mut log = BufReader::new(output);
     let mut line = String::new();
     let port = loop {
         line.clear();
-        assert!(said.read_line(&mut line).unwrap() > 0, "chromedriver ended");
+        assert!(log.read_line(&mut line).unwrap() > 0, "chromedriver ended");
         let port = line
             .trim_end()
             .trim_end_matches('.')
@@ -515,6 +515,6 @@ fn port_of(output: ChildStdout) -> u16 {
         }
     };
     // Keep reading, or it would block on a full pipe.
-    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     port
 }

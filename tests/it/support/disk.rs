@@ -168,13 +168,13 @@ impl OnDisk {
     pub(crate) async fn until_ready(&self, wanted: bool) -> String {
         let began = Instant::now();
         loop {
-            let (status, said) = self.ready().await;
+            let (status, body) = self.ready().await;
             if (status == 200) == wanted {
-                return said;
+                return body;
             }
             assert!(
                 began.elapsed() < MAX_WAIT,
-                "ready is never {wanted}: {status} {said}"
+                "ready is never {wanted}: {status} {body}"
             );
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }

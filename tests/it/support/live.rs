@@ -93,8 +93,8 @@ impl Listener {
 
     /// Nothing arrives during the time of several polls.
     pub(crate) async fn expect_silence(&mut self) {
-        let heard = tokio::time::timeout(Duration::from_millis(2_500), self.event()).await;
-        assert!(heard.is_err(), "{heard:?}");
+        let event = tokio::time::timeout(Duration::from_millis(2_500), self.event()).await;
+        assert!(event.is_err(), "{event:?}");
     }
 }
 

@@ -182,11 +182,11 @@ struct CollectedOutput {
 impl CollectedOutput {
     fn of(mut output: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&text);
+        let collected = Arc::clone(&text);
         let reader = std::thread::spawn(move || {
             let mut chunk = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut chunk) {
-                heard.lock().unwrap().extend_from_slice(&chunk[..count]);
+                collected.lock().unwrap().extend_from_slice(&chunk[..count]);
             }
         });
         Self {

@@ -32,7 +32,7 @@ async fn an_account_is_named_by_its_team_or_its_user() {
 
 #[tokio::test]
 async fn an_unknown_account_has_a_reason_and_a_hint() {
-    for (answer, said) in [
+    for (answer, expected) in [
         (json(json!({ "account": {} })), "the response has no account id"),
         (status(403, ""), "it needs the scope account:read"),
         (not_found(), "not found (404)"),
@@ -40,7 +40,7 @@ async fn an_unknown_account_has_a_reason_and_a_hint() {
     ] {
         let why = account_id_of(answer).await.unwrap_err();
         assert!(
-            why.contains("so nothing was changed: /v2/account: ") && why.ends_with(said),
+            why.contains("so nothing was changed: /v2/account: ") && why.ends_with(expected),
             "{why}"
         );
     }
@@ -67,7 +67,7 @@ async fn a_listing_contains_only_the_requested_kinds() {
         (listing.provider.as_str(), listing.started_at, listing.exhaustive),
         ("digitalocean", time(), false)
     );
-    let said: Vec<String> = listing
+    let listed: Vec<String> = listing
         .kinds
         .iter()
         .map(|(kind, result)| match result {
@@ -76,7 +76,7 @@ async fn a_listing_contains_only_the_requested_kinds() {
             KindListing::NotReadable(_) => format!("{kind}: not readable"),
         })
         .collect();
-    assert_eq!(said, ["firewall: f-1", "snapshot: not readable", "volume: v-1"]);
+    assert_eq!(listed, ["firewall: f-1", "snapshot: not readable", "volume: v-1"]);
     assert_eq!(listing.notes.keys().collect::<Vec<_>>(), ["volume"]);
     assert_eq!(
         listing.unread_fields,

@@ -270,7 +270,7 @@ async fn fields_that_only_lists_contain_are_unread_in_a_single_answer() {
         resource.project_id = project.map(str::to_owned);
         resource.unread_fields.clear();
         mark_unread(kind, &mut resource);
-        let said: Vec<&str> = resource.unread_fields.iter().copied().collect();
-        assert_eq!(said, unread_fields, "{kind} in {project:?}");
+        let found: Vec<&str> = resource.unread_fields.iter().copied().collect();
+        assert_eq!(found, unread_fields, "{kind} in {project:?}");
     }
 }

@@ -123,7 +123,7 @@ async fn the_result_of_an_incomplete_kind_has_a_reason() {
         ("registry", "/v2/registries: not found (404)"),
     ] {
         match run.list_kind(kind(name)).await.unwrap().listing {
-            KindListing::NotReadable(said) => assert_eq!(said, why),
+            KindListing::NotReadable(reason) => assert_eq!(reason, why),
             other => panic!("{name}: {other:?}"),
         }
     }

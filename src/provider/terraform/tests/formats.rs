@@ -132,10 +132,10 @@ fn an_invalid_state_is_refused_in_one_line_without_quoting_it() {
     let wrong = file(vec![
         json!({"type": "digitalocean_droplet", "name": "a", "instances": "s3cret"}),
     ]);
-    let told = why(&wrong.to_string());
+    let message = why(&wrong.to_string());
     assert!(
-        told.contains("unexpected type") && !told.contains("s3cret"),
-        "{told}"
+        message.contains("unexpected type") && !message.contains("s3cret"),
+        "{message}"
     );
     assert!(!parse_value(wrong).unwrap_err().to_string().contains("s3cret"));
     let deep = format!("{{\"version\":{}", "[".repeat(100_000));

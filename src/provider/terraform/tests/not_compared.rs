@@ -111,8 +111,8 @@ fn an_unknown_block_is_not_compared_at_all() {
             json!({"id": "k", "name": "prod", "maintenance_policy": [policy]}),
         )
     };
-    let silent = policy(json!({"day": "", "start_time": ""}));
-    assert_eq!(silent.spec.get("maintenance_policy"), None);
+    let empty = policy(json!({"day": "", "start_time": ""}));
+    assert_eq!(empty.spec.get("maintenance_policy"), None);
     let half = policy(json!({"day": "Sunday", "start_time": ""}));
     assert_eq!(half.spec["maintenance_policy"], json!({"day": "sunday"}));
     assert!(is_not_compared(&half, "maintenance_policy.start_time"));

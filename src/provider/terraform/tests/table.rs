@@ -95,7 +95,7 @@ fn attributes_that_a_state_leaves_open_are_counted_by_resource() {
     };
     let counts = |state: State| state.not_compared().into_iter().collect::<Vec<_>>();
     assert_eq!(counts(state([droplet("1", json!({}))])), []);
-    let silent = state([
+    let empty = state([
         droplet("1", json!({"region": null, "vpc_uuid": null})),
         droplet("2", json!({"vpc_uuid": null})),
     ]);
@@ -104,7 +104,7 @@ fn attributes_that_a_state_leaves_open_are_counted_by_resource() {
         ("digitalocean_droplet.vpc_uuid", 2),
     ];
     assert_eq!(
-        counts(silent),
+        counts(empty),
         expected.map(|(attribute, resources)| (attribute.to_owned(), resources))
     );
 }
