@@ -28,7 +28,7 @@ pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
 /// The credentials are missing or invalid.
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 
-/// The message that replaces that of an internal error.
+/// The message that clients receive for every internal error.
 pub const INTERNAL_TEXT: &str = "internal error";
 
 /// Creates a request error with its code.
@@ -64,7 +64,7 @@ pub fn code_of(error: &ServerError) -> Option<&str> {
     }
 }
 
-/// Adds a code to each error of a response that has none.
+/// Adds a code to each error that has none.
 ///
 /// Documents and variables were validated before execution, so the remaining errors are arguments that could not be
 /// parsed, and failures without a code. The library reports the first kind at the position of the argument's value

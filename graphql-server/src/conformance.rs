@@ -1,5 +1,5 @@
-//! What the specification requires and the library does not do: null propagation, the order of fields, and the checks
-//! of `__typename`, of variables and of the selected operation.
+//! Requirements of the specification that the library does not meet: null propagation, the order of fields, and the
+//! validation of `__typename`, of variables and of the selected operation.
 
 pub(crate) mod nulls;
 pub(crate) mod operation;

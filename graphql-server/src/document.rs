@@ -43,7 +43,7 @@ pub(crate) fn prepare(mut request: Request, limits: &RequestLimits) -> ServerRes
 ///
 /// # Errors
 ///
-/// As of [`prepare`].
+/// The same as those of [`prepare`].
 pub(crate) fn parse(request: &mut Request, limits: &RequestLimits) -> ServerResult<()> {
     if request.data.contains_key(&TypeId::of::<Scanned>()) {
         return Ok(());

@@ -29,8 +29,8 @@ use crate::{
 /// Maximum number of validation errors in a response. A document can have thousands.
 const MAX_ERRORS: usize = 20;
 
-/// Builds a schema with limits. Every error gets a code, and disabled introspection is an error instead of a silent
-/// null.
+/// Adds the limits and checks to a schema. Every error gets a code. Without `introspection`, a document that selects
+/// `__schema` or `__type` is rejected.
 pub fn guarded<Q, M, S>(
     schema: SchemaBuilder<Q, M, S>,
     limits: &RequestLimits,
@@ -124,14 +124,14 @@ impl Extension for RequestChecks {
         filled.boxed()
     }
 
-    /// The first hook, and the only one that runs before the library walks the document.
+    /// Checks the request. This is the only hook that runs before the library walks the document.
     async fn prepare_request(
         &self,
         ctx: &ExtensionContext<'_>,
         mut request: Request,
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
-        // The document is borrowed from the request, so the variables are moved out for the time.
+        // The checks borrow the request mutably, so the variables are moved out of it meanwhile.
         let variables = std::mem::take(&mut request.variables);
         self.check(&ctx.schema_env.registry, &mut request, &variables)?;
         request.variables = variables;

@@ -1,12 +1,12 @@
 //! Serves an async-graphql schema over HTTP, server-sent events and WebSocket as the specifications require, within
 //! limits that keep one request from occupying the server.
 //!
-//! - [`limits`] rejects documents that cost too much, before the library walks them.
+//! - [`limits`] rejects documents that cost too much, before async-graphql ("the library" in comments) walks them.
 //! - `conformance` corrects what the library does differently from the GraphQL specification.
 //! - [`extension`] installs both in a schema.
 //! - [`transport`] serves the schema: GraphQL over HTTP, graphql-sse and graphql-transport-ws.
 //!
-//! The crate knows nothing about the schema that it serves.
+//! The crate is independent of the schema that it serves.
 
 pub mod codes;
 mod conformance;

@@ -1,8 +1,7 @@
 //! GraphQL over HTTP according to the draft specification, over server-sent events and over WebSocket.
 //!
-//! A request passes its checks in this order, the cheapest first; the body is not read if the token is invalid:
-//! the method (405), the accepted media types (406), the type of the body (415), the caller (401), the size and the
-//! shape of the body (413, 408, 400).
+//! A request is checked in this order: the method (405), the accepted media types (406), the type of the body (415),
+//! the caller (401), the size and the shape of the body (413, 408, 400). The body is not read if the token is invalid.
 
 mod accept;
 mod body;
@@ -50,12 +49,12 @@ where
         .with_state(api)
 }
 
-/// When the time for a request ends, except for the events of a subscription.
+/// The deadline of a request. It does not apply to the events of a subscription.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 
-/// Opens a socket if the request wants one. Otherwise starts the time of the request, and gives a refusal the media
-/// type that the client accepts.
+/// Opens a socket if the request is a WebSocket upgrade. Otherwise sets the deadline of the request, and sends a
+/// refusal in the media type that the client accepts.
 async fn enter<A: GraphqlApi>(
     from::State(api): from::State<A>,
     mut request: from::Request,

@@ -1,5 +1,5 @@
 //! Null propagation. The specification requires null for a failed field if its type allows that, and otherwise at the
-//! closest nullable parent. The library omits the field instead, so that a promised key is missing, and never
+//! closest nullable parent. The library omits the field instead, so that a selected key is missing, and never
 //! propagates the null.
 
 use std::{
@@ -27,14 +27,14 @@ type Path = Vec<PathSegment>;
 #[derive(Debug, Default)]
 struct Found {
     errors: Vec<ServerError>,
-    /// Paths of objects and list items that must be null, until the field that contains them handles it. The empty
-    /// path is the whole response.
+    /// Paths of objects and list items that must become null. The field that contains them removes its paths. The
+    /// empty path is the whole response.
     null_paths: Vec<Path>,
 }
 
 impl Nulls {
-    /// Returns the value at a path, a field or a list item, after everything below it has completed. `ty` is the type
-    /// of a field; for list items it is not reliable, because the library treats every item as non-null.
+    /// Returns the value of a field or list item after everything below it has completed. `ty` is the type of a field;
+    /// it is not reliable for list items, because the library treats every item as non-null.
     pub(crate) fn settle(
         &self,
         place: &QueryPathNode<'_>,

@@ -7,8 +7,8 @@ use async_graphql::{
     parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet},
 };
 
-/// The keys of an object in order, each with the keys of the objects below it. Leaves have none: the keys of a JSON
-/// value are not selected.
+/// The keys of an object in order, each with the keys of the objects below it. Leaves have none: the keys inside a
+/// JSON value are not part of the selection.
 ///
 /// Types are ignored. If fragments on two types select the same keys in different orders, the first order applies to
 /// both.

@@ -36,7 +36,7 @@ pub(crate) fn check_variables(
     Ok(())
 }
 
-/// Returns why `value` is not of type `ty`, if it is not. Types that the schema lacks are left to validation.
+/// Returns the reason why `value` is not of type `ty`, or `None` if it is. Validation reports unknown types.
 pub(crate) fn check<'a>(
     registry: &Registry,
     ty: &str,

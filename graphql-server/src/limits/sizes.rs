@@ -47,8 +47,8 @@ impl<'a> Sizes<'a> {
             .sum()
     }
 
-    /// Returns the number of nodes in one value of the document. The library does not export the type of such a
-    /// value.
+    /// Returns the number of nodes in one value of the document. Takes a closure, because the library does not export
+    /// the type of such a value.
     fn of(&self, with_variables: impl FnOnce(Replace<'_>) -> Result<Value, Infallible>) -> usize {
         let mut sent = 0_usize;
         let Ok(literal) = with_variables(&mut |name| {
@@ -59,7 +59,7 @@ impl<'a> Sizes<'a> {
     }
 }
 
-/// Returns the number of nodes in a JSON value, whose nesting the JSON parser limited.
+/// Returns the number of nodes in a value. Its nesting was limited by the JSON parser or by the scan of the document.
 fn nodes(value: &Value) -> usize {
     match value {
         Value::List(items) => 1 + items.iter().map(nodes).sum::<usize>(),

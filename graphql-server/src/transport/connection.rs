@@ -9,7 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// A connection, or what it was upgraded to. The server counts it until the last clone is dropped.
+/// A connection of a client, also after its upgrade to a WebSocket. It counts towards the limit of connections until
+/// the last clone is dropped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientConnection {
     stop: CancellationToken,
@@ -24,7 +25,7 @@ struct Held {
 }
 
 impl ClientConnection {
-    /// Creates a connection that holds its place, and delays the shutdown of the server until it is dropped.
+    /// Creates a connection that occupies `place`, and delays the shutdown of the server until it is dropped.
     pub(super) fn new(stop: CancellationToken, place: OwnedSemaphorePermit, end: TaskTrackerToken) -> Self {
         Self {
             stop,
@@ -35,7 +36,7 @@ impl ClientConnection {
         }
     }
 
-    /// Returns the connection of a request. Without a server, as in tests of the routes, it never stops.
+    /// Returns the connection of a request. In tests of the routes, which have no server, it never stops.
     pub(super) fn of(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The parameters of a GraphQL request: their kinds, in a JSON body, and their names, in a query string.
+//! Parses the parameters of a GraphQL request, from a JSON body or a query string.
 
 use async_graphql::Request;
 use axum::{
@@ -61,7 +61,7 @@ fn no_document(has_hash: bool) -> Refusal {
 
 /// Checks that a body is one request, and returns it without nulls and unknown keys.
 pub(super) fn single_request(body: &[u8]) -> Result<Vec<u8>, Refusal> {
-    // serde would read a list as the fields of a struct in order, so lists are rejected first.
+    // serde would accept a list as the fields of a struct in order, so lists are rejected first.
     match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => {}
         Some(b'[') => return Err(bad("batched requests are not supported")),
@@ -113,13 +113,13 @@ pub(super) fn from_uri(uri: &Uri) -> Result<Request, Refusal> {
     Ok(without_empty_name(request))
 }
 
-/// Removes an empty operation name: forms and query builders send one if there is none.
+/// Removes an empty operation name: forms and query builders send one for an anonymous operation.
 pub(super) fn without_empty_name(mut request: Request) -> Request {
     request.operation_name = request.operation_name.filter(|name| !name.is_empty());
     request
 }
 
-/// Parses a JSON parameter of the query string. An empty one counts as absent.
+/// Parses a JSON parameter of the query string. An empty parameter counts as absent.
 fn json<T: DeserializeOwned>(name: &str, text: Option<String>) -> Result<Option<T>, Refusal> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(None);

@@ -39,7 +39,7 @@ impl Refusal {
         }
     }
 
-    /// Status 405, with the supported methods.
+    /// Creates a rejection with status 405 and the supported methods.
     pub(super) fn method(allow: &'static str, message: impl Into<String>) -> Self {
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
         Self {
@@ -48,7 +48,8 @@ impl Refusal {
         }
     }
 
-    /// Status 401. The message is the same for every reason, so that it reveals nothing to an attacker.
+    /// Creates a rejection with status 401. The message is the same for every reason, so that it reveals nothing to an
+    /// attacker.
     pub(super) fn unauthenticated() -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
@@ -58,8 +59,8 @@ impl Refusal {
         }
     }
 
-    /// Status 400: the request has only the hash of a document. Clients of automatic persisted queries (Apollo)
-    /// recognize this code and message, and then send the document itself.
+    /// Creates a rejection with status 400 of a request that has only the hash of a document. Clients of automatic
+    /// persisted queries (Apollo) recognize this code and message, and then send the document itself.
     pub(super) fn persisted_query() -> Self {
         Self {
             code: PERSISTED_QUERY_NOT_SUPPORTED,
@@ -72,7 +73,7 @@ impl Refusal {
         &self.message
     }
 
-    /// Status 408: the body did not arrive in time.
+    /// Creates a rejection with status 408: the body did not arrive in time.
     pub(super) fn slow_body() -> Self {
         let message = "the body of the request did not arrive in time";
         Self {
@@ -177,7 +178,7 @@ struct Wire<'a> {
     extensions: Option<&'a std::collections::BTreeMap<String, Value>>,
 }
 
-/// Rejects a request for a stream that failed before the stream began.
+/// Returns the response to a request for a stream that failed before the stream began.
 pub(super) fn no_stream(outcome: &Outcome) -> Response {
     encode(status_of(outcome), MediaType::Json, outcome)
 }
@@ -205,7 +206,7 @@ pub(super) fn to_json(outcome: &Outcome) -> String {
     written(outcome).unwrap_or_else(|Unwritable(instead)| instead)
 }
 
-/// An outcome that cannot be serialized; the text describes the error.
+/// An outcome could not be serialized. Contains the JSON to send instead.
 struct Unwritable(String);
 
 fn written(outcome: &Outcome) -> Result<String, Unwritable> {

@@ -24,9 +24,9 @@ const MAX_CONNECTIONS: usize = 4096;
 /// Time limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// To send the head of a request.
+    /// Maximum time to send the head of a request.
     pub head: Duration,
-    /// To finish active requests when the server stops.
+    /// Maximum time to finish active requests when the server stops.
     pub drain: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Serves until `stop`, then waits for active requests within `timeouts`. Sockets and event streams are asked to end.
+/// Serves until `stop`, then closes sockets and event streams, and waits for active requests at most `timeouts.drain`.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, timeouts: Timeouts) {
     let (open, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
     while let Some((stream, place)) = next(&listener, &places, &stop).await {

@@ -1,7 +1,7 @@
 //! GraphQL over WebSocket: the protocol graphql-transport-ws, with its close codes.
 //!
-//! The messages of a socket are handled in order, and those after a subscription wait until it has begun: a client
-//! that subscribes and then sends a query or a ping misses no event between the two.
+//! The messages of a socket are handled in order, and no message is read while a subscription starts. So a client that
+//! subscribes and then sends a query or a ping misses no event between the two.
 
 mod message;
 mod operations;
@@ -91,7 +91,7 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
     }))
 }
 
-/// Why a socket ends.
+/// The reason why a socket ends.
 enum End {
     /// The server closes it.
     Close(u16, String),
@@ -116,7 +116,7 @@ struct Session<A: GraphqlApi> {
     expired: BoxFuture<'static, ()>,
     stop: future::Shared<BoxFuture<'static, ()>>,
     operations: Operations,
-    /// Set while a subscription begins. Nothing is read until then.
+    /// Set while a subscription starts. No message is read meanwhile.
     ready: Option<oneshot::Receiver<()>>,
     /// When the last message of the client arrived.
     last_message: Instant,
@@ -133,7 +133,7 @@ impl<A: GraphqlApi> Session<A> {
         _ = timeout(CLOSE_TIMEOUT, async {
             match end {
                 Err(End::Close(code, reason)) => close_handshake(&mut self.socket, code, reason).await,
-                // The library has queued its close frame, and writes it while reading.
+                // The WebSocket library has queued its close frame, and writes it while reading.
                 Err(End::Left) => while let Some(Ok(_)) = self.socket.recv().await {},
                 Ok(()) | Err(End::Gone) => {}
             }
@@ -171,7 +171,7 @@ impl<A: GraphqlApi> Session<A> {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
             Some(Ok(Message::Close(_))) => Err(End::Left),
             None => Err(End::Gone),
-            // axum exposes only the message of the library's error.
+            // axum exposes only the message of the WebSocket library's error.
             Some(Err(error)) if error.to_string().contains("too long") => end(
                 TOO_BIG,
                 format!(
@@ -256,7 +256,7 @@ impl<A: GraphqlApi> Session<A> {
         self.send(Message::Text(text.into())).await
     }
 
-    /// Sends a message. Slow readers are disconnected, and sooner when the server stops.
+    /// Sends a message. Slow readers are disconnected, and when the server stops after [`CLOSE_TIMEOUT`] already.
     async fn send(&mut self, message: Message) -> Result<(), End> {
         let (silence, stop) = (self.api.sockets().silence, self.stop.clone());
         let stopped = async {
@@ -292,7 +292,7 @@ async fn close_handshake(socket: &mut WebSocket, code: u16, reason: String) {
     while let Some(Ok(_)) = socket.recv().await {}
 }
 
-/// Returns the `Authorization` of `connection_init`, in any case, as a request header.
+/// Returns the `Authorization` in the payload of `connection_init` as a request header. The name is case-insensitive.
 fn credentials(payload: Map<String, Value>) -> Result<Option<HeaderMap>, Unauthenticated> {
     let mut headers = HeaderMap::new();
     for (name, value) in payload {

@@ -56,7 +56,7 @@ pub(super) fn answer(
     (headers, Body::from_stream(body)).into_response()
 }
 
-/// The events to write.
+/// The events of one response.
 struct Events {
     outcomes: BoxStream<'static, Outcome>,
     end: BoxFuture<'static, ()>,
@@ -80,7 +80,7 @@ impl Events {
         }
     }
 
-    /// Returns the event with an empty data line: browsers discard events without data.
+    /// Returns the `complete` event. It has an empty data line, because browsers discard events without data.
     fn complete(&mut self) -> String {
         self.done = true;
         "event: complete\ndata:\n\n".to_owned()

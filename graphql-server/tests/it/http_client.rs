@@ -1,4 +1,4 @@
-//! The client of tests of GraphQL over HTTP.
+//! An HTTP client for tests of GraphQL over HTTP.
 
 use axum::{
     Router,
@@ -22,7 +22,7 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The code of the first error. Every error must have a text and a code.
+    /// Returns the code of the first error, or `""` without errors. Every error must have a message and a code.
     pub(crate) fn code(&self) -> &str {
         let Some(errors) = self.body.get("errors") else {
             return "";
@@ -69,7 +69,7 @@ pub(crate) fn get(accept: &str, parameters: &[(&str, &str)]) -> Request<Body> {
         .unwrap()
 }
 
-/// The codes of the errors in an answer.
+/// Returns the codes of the errors in a response.
 pub(crate) fn codes(answer: &Value) -> Vec<&str> {
     let errors = answer
         .get("errors")

@@ -1,7 +1,6 @@
 //! GraphQL over HTTP: the rules of the transport.
 //!
-//! Every request here uses `__typename` and introspection only, so any schema can stand behind
-//! [`router`].
+//! The requests use only `__typename` and introspection, so the tests pass with any schema behind [`router`].
 
 use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
@@ -144,7 +143,7 @@ async fn a_body_of_the_wrong_shape_is_refused() {
     .map(str::to_owned)
     .to_vec();
     bodies.push(deep);
-    // The check of the shape accepts this one, so that the error is that of async-graphql-axum.
+    // The check of the shape accepts this body, so the error comes from async-graphql-axum.
     bodies.push(format!(
         "{{\"query\":\"{{__typename}}\",\"variables\":{{\"a\":{}{}}}}}",
         "[".repeat(50_000),

@@ -1,14 +1,15 @@
-//! GraphQL over HTTP: malicious documents, and harmless ones that look alike.
+//! GraphQL over HTTP: malicious documents, and similar documents that are harmless.
 //!
-//! Every document here uses `__typename` and introspection only, so any schema whose query type is
-//! called `Query` can stand behind [`router`].
+//! The documents use only `__typename` and introspection, so the tests pass with any schema behind [`router`] whose
+//! query type is called `Query`.
 
 use serde_json::json;
 
 use crate::http_client::{GRAPHQL, JSON, get, send};
 use crate::toy::{router, run};
 
-/// `count` fragments, each of which has `body` with a spread of the next one, and an operation that spreads the first.
+/// Returns an operation that spreads the first of `count` fragments. `body` returns the content of a fragment for the
+/// number of the next fragment, and `last` is the content of the last fragment.
 fn chained(count: usize, body: impl Fn(usize) -> String, last: &str) -> String {
     let mut text = "{ ...F0 } ".to_owned();
     for n in 0..count {
@@ -156,7 +157,7 @@ async fn documents_just_within_the_bounds_are_executed() {
     }
 }
 
-/// The default introspection query of graphql-js 16, or with `full` that of GraphiQL 4.
+/// Returns the default introspection query of graphql-js 16, or that of GraphiQL 4 if `full`.
 fn introspection_query(full: bool) -> String {
     let extra = |text: &'static str| if full { text } else { "" };
     let reference = (0..9).fold("name kind".to_owned(), |inner, _| {

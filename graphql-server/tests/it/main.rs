@@ -1,4 +1,4 @@
-//! The transports and the limits, tested over a small schema that has every behaviour they must handle.
+//! Tests of the transports and the limits with a small schema that has every behaviour they must handle.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A client of graphql-transport-ws, and a server that listens.
+//! A graphql-transport-ws client, and a server on a TCP port.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// Maximum time to wait for a message.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Routes behind a socket that listens. It stops when dropped.
+/// A server on a TCP port. It ends with the test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stop: CancellationToken,
@@ -37,22 +37,22 @@ impl Server {
         }
     }
 
-    /// Tells it to stop.
+    /// Starts the shutdown.
     pub(crate) fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Waits until it has stopped.
+    /// Stops the server and waits until it has stopped.
     pub(crate) async fn stopped(self) {
         self.stop.cancel();
         self.serving.await.unwrap();
     }
 }
 
-/// A socket, as the client has it.
+/// The client's end of a socket.
 pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
-/// How the server closed the socket.
+/// The content of the server's close frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CloseReason {
     pub(crate) code: u16,
@@ -60,7 +60,11 @@ pub(crate) struct CloseReason {
 }
 
 impl Socket {
-    /// Opens one with these headers; nothing is said yet. The status if the server refuses.
+    /// Opens a socket with these headers and sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// The HTTP status with which the server refused the upgrade.
     pub(crate) async fn open(
         address: impl std::fmt::Display,
         headers: &[(&'static str, &str)],
@@ -76,7 +80,7 @@ impl Socket {
         }
     }
 
-    /// Opens one that speaks the protocol.
+    /// Opens a socket with the subprotocol graphql-transport-ws.
     pub(crate) async fn new(address: impl std::fmt::Display) -> Self {
         Self::open(address, &[("sec-websocket-protocol", "graphql-transport-ws")])
             .await
@@ -102,7 +106,7 @@ impl Socket {
         self.0.send(message).await.unwrap();
     }
 
-    /// The next message.
+    /// Waits for the next message.
     pub(crate) async fn receive(&mut self) -> Value {
         match self.next().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
@@ -110,7 +114,7 @@ impl Socket {
         }
     }
 
-    /// What the operation of this id says next, if that is a result.
+    /// Waits for the next message, which must be a result of this operation, and returns the result.
     pub(crate) async fn result(&mut self, id: &str) -> Value {
         let mut message = self.receive().await;
         assert_eq!(
@@ -124,15 +128,15 @@ impl Socket {
     async fn next(&mut self) -> Message {
         loop {
             let next = tokio::time::timeout(MAX_WAIT, self.0.next()).await;
-            match next.expect("nothing comes").expect("it broke").expect("it broke") {
-                // The library has answered it.
+            match next.expect("no message in time").expect("the socket ended").expect("the socket failed") {
+                // The WebSocket library answers pings itself.
                 Message::Ping(_) => {}
                 message => return message,
             }
         }
     }
 
-    /// The next message, which must be the close frame of the server.
+    /// Waits for the next message, which must be the close frame of the server.
     pub(crate) async fn wait_for_close(&mut self) -> CloseReason {
         match self.next().await {
             Message::Close(Some(frame)) => CloseReason {
@@ -143,7 +147,7 @@ impl Socket {
         }
     }
 
-    /// Nothing comes for a while.
+    /// Checks that no message arrives within 300 ms.
     pub(crate) async fn expect_silence(&mut self) {
         let next = tokio::time::timeout(Duration::from_millis(300), self.next()).await;
         assert!(next.is_err(), "{next:?}");

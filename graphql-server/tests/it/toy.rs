@@ -210,7 +210,7 @@ impl Toy {
     }
 }
 
-/// The endpoint over the toy's schema, with the default limits and introspection.
+/// Returns the endpoint with the test schema, the default limits and introspection.
 pub(crate) fn router() -> Router {
     Toy::new(RequestLimits::default(), true).router()
 }

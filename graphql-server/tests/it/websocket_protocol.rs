@@ -1,4 +1,4 @@
-//! graphql-transport-ws: every message, and every reason to close the socket.
+//! The protocol graphql-transport-ws: every message, and every reason to close the socket.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use crate::toy::Toy;
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");
 
-/// The toy's routes with other settings for sockets.
+/// Returns the routes of a [`Toy`] with changed socket settings.
 fn toy(change: impl FnOnce(&mut SocketSettings)) -> Router {
     let mut toy = Toy::new(RequestLimits::default(), true);
     change(&mut toy.sockets);
     toy.router()
 }
 
-/// A socket on the toy, after its init.
+/// Starts a server and opens a socket that has completed `connection_init`.
 async fn on_toy() -> (Server, Socket) {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
@@ -44,7 +44,7 @@ async fn queries_mutations_and_subscriptions_run_over_a_socket() {
     socket.subscribe("m", "mutation { touch }", json!({})).await;
     assert_eq!(socket.result("m").await, json!({ "data": { "touch": 1 } }));
     assert_eq!(socket.receive().await, json!({ "id": "m", "type": "complete" }));
-    // The id is free again.
+    // The id of an operation that has ended can be reused.
     socket.subscribe("q", "subscription { ticks }", json!({})).await;
     for tick in [1, 2] {
         assert_eq!(socket.result("q").await, json!({ "data": { "ticks": tick } }));
@@ -81,7 +81,7 @@ async fn an_operation_that_is_not_executed_gets_an_error_message() {
             "{message}"
         );
     }
-    // An error of a field is part of the result; a panic is only logged in full.
+    // A field error is part of the result. The message of a panic is only logged.
     socket.subscribe("x", "{ secret }", json!({})).await;
     assert_eq!(codes(&socket.result("x").await), ["INTERNAL_SERVER_ERROR"]);
     assert_eq!(socket.receive().await["type"], "complete");
@@ -94,7 +94,7 @@ async fn an_operation_that_is_not_executed_gets_an_error_message() {
 async fn a_pong_repeats_the_payload_of_its_ping() {
     let server = Server::of(&toy(|_| ())).await;
     let mut socket = Socket::new(server.address).await;
-    // Also before any other message.
+    // A ping is answered before `connection_init`, too.
     socket
         .send(json!({ "type": "ping", "payload": { "n": 1 } }))
         .await;
@@ -237,7 +237,7 @@ async fn an_operation_that_takes_too_long_is_cancelled() {
 async fn a_message_that_is_too_large_closes_with_1009() {
     let (_server, socket) = on_toy().await;
     let (mut write, mut read) = socket.0.split();
-    // It goes on sending while it reads, as browsers do.
+    // The client continues to send while it reads, as browsers do.
     let sending = tokio::spawn(async move {
         _ = write.send(Message::text(" ".repeat(8 * 1024 * 1024))).await;
         write
@@ -255,7 +255,7 @@ async fn a_message_that_is_too_large_closes_with_1009() {
 }
 
 #[tokio::test]
-async fn a_silently_lost_peer_is_detected() {
+async fn a_client_that_does_not_answer_pings_is_disconnected() {
     let router = toy(|sockets| {
         sockets.ping = Duration::from_millis(50);
         sockets.silence = Duration::from_secs(1);
@@ -267,7 +267,7 @@ async fn a_silently_lost_peer_is_detected() {
     let mut alive = Socket::new(server.address).await;
     alive.init(json!({})).await;
     alive.receive().await;
-    // One client reads, and so answers pings; the other does not.
+    // A client answers pings only while it reads. `alive` reads, `dead` does not.
     let reading = tokio::time::timeout(Duration::from_secs(2), alive.receive()).await;
     assert!(reading.is_err(), "{reading:?}");
     alive.send(json!({ "type": "ping" })).await;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::TestApp;
 use super::stub_do::{StubDo, TOKEN};
 
-/// A server whose inventory is the stub's.
+/// A server whose source of the inventory is the stub.
 pub(crate) struct Account {
     pub(crate) app: App,
     pub(crate) stub: StubDo,
@@ -66,7 +66,7 @@ impl Account {
         self.app.jobs().run(JobRequest::Sync(options)).await.unwrap()
     }
 
-    /// Every resource of a kind that is not gone, by provider id.
+    /// Lists the resources of a kind that are not gone, ordered by provider id.
     pub(crate) async fn present(&self, kind: &str) -> Vec<cloud_resources::Model> {
         cloud_resources::Entity::find()
             .filter(cloud_resources::Column::Kind.eq(kind))
@@ -82,7 +82,7 @@ pub(crate) fn counts(run: &job_runs::Model) -> SyncCounts {
     serde_json::from_value(run.counts.clone()).unwrap()
 }
 
-/// A small droplet of this number.
+/// Returns a droplet of the API with this id.
 pub(crate) fn droplet(number: u64) -> Value {
     json!({
         "id": number, "name": format!("web-{number}"), "status": "active", "locked": false,

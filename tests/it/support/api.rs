@@ -1,4 +1,4 @@
-//! Requests that are about the answer's shape: refusals and the REST routes.
+//! Helpers for error codes and for requests of the REST routes.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -9,16 +9,16 @@ use crate::http_client::codes;
 use crate::http_client::{Reply, send};
 
 impl TestApp {
-    /// The code of the one error with which an admin is refused.
+    /// Sends a GraphQL request as an admin. It must fail with one error, whose code is returned.
     pub(crate) async fn refusal(&self, query: &str, variables: Value) -> String {
         let answer = self.ask(query, variables).await;
         match codes(&answer)[..] {
             [code] => code.to_owned(),
-            _ => panic!("one error is wanted: {answer:#}"),
+            _ => panic!("expected exactly one error: {answer:#}"),
         }
     }
 
-    /// Sends a request without a body and with this token, or with none. The answer must be JSON.
+    /// Sends a request without a body, with or without a token. The response must be JSON.
     pub(crate) async fn call(&self, method: &str, path: &str, token: Option<&str>) -> Reply {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = token {

@@ -1,6 +1,6 @@
-//! The pages in a real browser: headless Chromium, driven through chromedriver.
+//! Runs the pages in headless Chromium, controlled through chromedriver.
 //!
-//! `scripts/test` installs both. What a test looked at is kept as pictures under `target/tmp/screenshots`.
+//! `scripts/test` installs both. Screenshots are stored in `target/tmp/screenshots`.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -21,14 +21,14 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{ParseError, Url};
 
-/// The longest that the page may take to show something.
+/// Maximum time until the page shows an expected change.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// WebDriver's codes of some keys.
+/// Key codes of WebDriver.
 pub(crate) const ENTER: &str = "\u{e007}";
 pub(crate) const ESCAPE: &str = "\u{e00c}";
 
-/// Number of concurrent browsers: each mostly waits for the server, and otherwise uses a core.
+/// Limits the number of concurrent browsers, because each can use a core.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// The levels of the accessibility guidelines that the pages must meet.
@@ -37,19 +37,19 @@ const ACCESSIBILITY: [&str; 5] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "w
 /// Running browsers that no test uses. They end with the process: see [`KEEPER`].
 static IDLE: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
-/// A window of a browser that is signed out. It is lent from test to test, as starting one costs more than most tests;
-/// a server on another port is another origin to it, so that nothing is left of the test before.
+/// A signed-out browser window. Tests reuse browsers, because starting one takes longer than most tests. Each test's
+/// server has a port of its own and thus another origin, so no stored data remains from earlier tests.
 pub(crate) struct Browser {
     driver: Client,
-    /// None only while it is returned.
+    /// `None` only while the browser is returned to [`IDLE`].
     running: Option<Running>,
-    /// Address of the server, as `http://127.0.0.1:PORT`.
+    /// Origin of the server, as `http://127.0.0.1:PORT`.
     origin: String,
     _place: SemaphorePermit<'static>,
 }
 
 impl Browser {
-    /// A window of 1280 by 900 that shows nothing yet, for the server at `address`.
+    /// Opens an empty window of 1280 by 900 pixels for the server at `address`.
     pub(crate) async fn open(address: &str) -> Self {
         let place = PLACES.acquire().await.unwrap();
         let idle = IDLE.lock().unwrap().pop();
@@ -57,7 +57,7 @@ impl Browser {
             Some(running) => (running.driver().await, running),
             None => Running::start().await,
         };
-        // The next test uses it.
+        // Keeps the session open for the next test.
         driver.persist().await.unwrap();
         let browser = Self {
             driver,
@@ -83,16 +83,16 @@ impl Browser {
         self.log("performance").await;
     }
 
-    /// Shows a page of the server.
+    /// Opens a page of the server.
     pub(crate) async fn go(&self, path: &str) {
         self.driver.goto(&format!("{}{path}", self.origin)).await.unwrap();
     }
 
-    /// The address without the origin.
+    /// Returns the current URL without the origin.
     pub(crate) async fn path(&self) -> String {
         let url = self.driver.current_url().await.unwrap().to_string();
         url.strip_prefix(&self.origin)
-            .expect("still on our server")
+            .expect("the browser left the server")
             .to_owned()
     }
 
@@ -126,7 +126,7 @@ impl Browser {
             json!(css)
         ))
         .await;
-        // It disappeared again: the next poll decides.
+        // The element may have disappeared since the poll, so a failure polls again.
         match self.driver.find(Locator::Css(css)).await {
             Ok(found) => found,
             Err(_) => Box::pin(self.see(css)).await,
@@ -187,7 +187,7 @@ impl Browser {
         .await;
     }
 
-    /// Presses keys one after the other, wherever the focus is.
+    /// Presses keys one after the other in the focused element.
     pub(crate) async fn press(&self, keys: impl AsRef<str>) {
         let mut actions = KeyActions::new("keyboard".to_owned());
         for value in keys.as_ref().chars() {
@@ -211,7 +211,7 @@ impl Browser {
             .await;
     }
 
-    /// Delays the answers to requests that contain this text, until `window.letGo` is called.
+    /// Delays the responses to requests that contain this text until `window.letGo` is called.
     pub(crate) async fn hold_back(&self, text: &str) {
         self.run(&format!(
             "const ask = window.fetch;
@@ -225,7 +225,7 @@ impl Browser {
         .await;
     }
 
-    /// The texts of all elements that match this selector.
+    /// Returns the texts of all elements that match this selector.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
         let texts = self
             .run(&format!(
@@ -236,7 +236,7 @@ impl Browser {
         serde_json::from_value(texts).unwrap()
     }
 
-    /// Number of elements that match this selector.
+    /// Returns the number of elements that match this selector.
     pub(crate) async fn count(&self, css: &str) -> usize {
         self.texts(css).await.len()
     }
@@ -253,7 +253,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", features).await;
     }
 
-    /// Cuts the connection to everything, or restores it.
+    /// Disables or restores all network connections of the browser.
     pub(crate) async fn offline(&self, offline: bool) {
         let conditions =
             json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
@@ -284,12 +284,12 @@ impl Browser {
         std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
-    /// Hosts of all requests of the pages so far, except this server.
+    /// Returns the URLs of all requests since the last call that did not go to this server.
     pub(crate) async fn foreign_requests(&self) -> BTreeSet<String> {
         let urls = self.requested_urls().await;
         assert!(!urls.is_empty(), "the log of requests is empty");
         urls.into_iter()
-            // The browser's own first page is not the server's.
+            // Chromium itself requests its start page.
             .filter(|url| {
                 ![&self.origin, "data:", "chrome:"]
                     .iter()
@@ -298,7 +298,7 @@ impl Browser {
             .collect()
     }
 
-    /// Addresses of all requests since the last call.
+    /// Returns the URLs of all requests since the last call.
     pub(crate) async fn requested_urls(&self) -> Vec<String> {
         let log = self.log("performance").await;
         let events = log
@@ -315,15 +315,15 @@ impl Browser {
             .collect()
     }
 
-    /// Errors in the console since the last call: failed scripts, missing files, violations of the content security
-    /// policy.
+    /// Returns the errors in the console since the last call: failed scripts, missing files, violations of the content
+    /// security policy.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.log("browser").await;
         let severe = log.into_iter().filter(|entry| entry.level == "SEVERE");
         severe.map(|entry| entry.message).collect()
     }
 
-    /// Violations that axe finds in the page.
+    /// Returns the accessibility violations that axe finds in the page.
     pub(crate) async fn axe(&self) -> Vec<String> {
         if self.run("return 'axe' in window").await == json!(false) {
             self.run(&axe_source()).await;
@@ -349,7 +349,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // After a failure its state is unknown.
+        // After a failed test the state of the browser is unknown.
         if let Some(running) = self.running.take()
             && !std::thread::panicking()
         {
@@ -365,7 +365,7 @@ struct LogEntry {
     message: String,
 }
 
-/// A command of chromedriver's own, under the path of the session.
+/// A command that chromedriver adds to WebDriver, with its path below the session.
 #[derive(Debug)]
 struct ChromesOwn {
     path: &'static str,
@@ -408,7 +408,7 @@ fn capabilities(profile: &Path) -> Capabilities {
     ])
 }
 
-/// The program that the variable names, or else the program of this name on the PATH.
+/// Returns the path in an environment variable, or otherwise the program of this name on the PATH.
 fn program(variable: &str, name: &str) -> Option<PathBuf> {
     let named = std::env::var_os(variable).filter(|value| !value.is_empty());
     named.map(PathBuf::from).or_else(|| {
@@ -429,21 +429,21 @@ fn axe_source() -> String {
     })
 }
 
-/// Starts chromedriver, and ends it and its browser when the other end of the standard input is closed,
-/// also after a kill -9. They are in a process group of their own.
+/// Starts chromedriver, and ends it and its browser when the test process closes the standard input or is killed. All
+/// of them are in a process group of their own.
 const KEEPER: &str = r#"
 "$0" --port=0 &
 cat >/dev/null
 trap '' TERM
 kill -TERM 0
 wait
-# Chromium writes a last time.
+# Chromium writes its profile while it ends.
 sleep 1
 rm -rf -- "$1"
 kill -KILL 0
 "#;
 
-/// A driver with its browser.
+/// A chromedriver process with its browser.
 struct Running {
     keeper: Child,
     port: u16,
@@ -481,7 +481,7 @@ impl Running {
         (driver, running)
     }
 
-    /// Each test has a runtime of its own, and so a client.
+    /// Creates a client for the session. Each test needs its own, because each has its own runtime.
     async fn driver(&self) -> Client {
         let url = format!("http://127.0.0.1:{}", self.port);
         Client::with_existing_session(&url, &self.session, HttpConnector::new())
@@ -499,7 +499,7 @@ impl Drop for Running {
     }
 }
 
-/// The port that chromedriver has chosen, as it says.
+/// Reads the port that chromedriver has chosen from its output.
 fn port_of(output: ChildStdout) -> u16 {
     let mut log = BufReader::new(output);
     let mut line = String::new();
@@ -514,7 +514,7 @@ fn port_of(output: ChildStdout) -> u16 {
             break port;
         }
     };
-    // Keep reading, or it would block on a full pipe.
+    // Continue to read, because chromedriver would block on a full pipe.
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     port
 }

@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
-/// A provider under the test's control.
+/// A provider whose listings the test sets.
 #[derive(Default)]
 pub(crate) struct Cloud {
     resources: Mutex<Vec<Listed>>,
@@ -29,12 +29,12 @@ impl Cloud {
         *self.resources.lock().unwrap() = resources.into_iter().collect();
     }
 
-    /// Makes every listing fail with this error, or succeed again.
+    /// Makes every listing fail with this error, or with `None` succeed again.
     pub(crate) fn fail(&self, why: Option<&str>) {
         *self.fault.lock().unwrap() = why.map(str::to_owned);
     }
 
-    /// Sets the results of listing these kinds, independent of the resources.
+    /// Sets the listings of these kinds, independent of the resources.
     pub(crate) fn unread(&self, kinds: impl IntoIterator<Item = (&'static str, KindListing)>) {
         *self.unread.lock().unwrap() = kinds
             .into_iter()
@@ -42,7 +42,7 @@ impl Cloud {
             .collect();
     }
 
-    /// Unread fields of these kinds.
+    /// Sets the unread fields as pairs of kind and field.
     pub(crate) fn set_unread_fields(&self, fields: impl IntoIterator<Item = (&'static str, &'static str)>) {
         let mut unread: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
         for (kind, field) in fields {
@@ -51,7 +51,7 @@ impl Cloud {
         *self.unread_fields.lock().unwrap() = unread;
     }
 
-    /// Its answer when the absence of one resource is checked; by default that it is gone.
+    /// Sets the result of the check whether a resource is gone. The default is `Presence::Gone`.
     pub(crate) fn set_presence(&self, kind: &str, provider_id: &str, presence: Presence) {
         self.hidden
             .lock()
@@ -64,12 +64,12 @@ impl Cloud {
         self.set_account(Some(account));
     }
 
-    /// Sets the account, or none as with an inventory file.
+    /// Sets the account. An inventory file has none.
     pub(crate) fn set_account(&self, account: Option<&str>) {
         *self.account.lock().unwrap() = account.map(str::to_owned);
     }
 
-    /// Listings hang until the guard is dropped.
+    /// Makes listings wait until the guard is dropped.
     pub(crate) async fn hang(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.pause.lock().await
     }
@@ -141,7 +141,7 @@ pub(crate) struct Listed {
     pub(crate) resource: ListedResource,
 }
 
-/// A droplet of this name, small, in nyc3; its provider id is its name.
+/// Returns a small, active droplet in nyc3. Its provider id is its name.
 pub(crate) fn droplet(name: &str) -> Listed {
     Listed::new("droplet", name)
         .region("nyc3")

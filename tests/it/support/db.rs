@@ -51,7 +51,7 @@ impl TestDb {
         db
     }
 
-    /// Runs SQL as another program would, without any code of the server.
+    /// Runs SQL on a connection of its own, without the code of the server.
     pub(crate) async fn execute(&self, sql: impl Into<String>) -> Result<u64, sea_orm::DbErr> {
         let connection = Database::connect(&self.url).await.unwrap();
         let done = connection.execute_unprepared(&sql.into()).await;
@@ -88,7 +88,7 @@ async fn execute(server: &str, sql: String) {
     connection.close().await.unwrap();
 }
 
-/// `postgres://user@host/old?x=y` with another database.
+/// Replaces the database in a URL such as `postgres://user@host/old?x=y`.
 fn with_database(server: &str, name: &str) -> String {
     let (address, parameters) = server.split_once('?').unwrap_or((server, ""));
     let (scheme, rest) = address.split_once("://").unwrap();

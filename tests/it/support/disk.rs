@@ -1,4 +1,4 @@
-//! A server whose disk fails.
+//! A server whose disk reads and writes can be made to fail.
 
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(crate) const EIO: i32 = 5;
 /// Read-only file system. While all writes fail with it, no file can be opened for writing either.
 pub(crate) const EROFS: i32 = 30;
 
-/// Fails as often as the test says; -1 stands for always.
+/// Number of writes and reads that fail, and the error number. -1 stands for all.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) writes: i32,
@@ -28,7 +28,7 @@ pub(crate) struct Faults {
     pub(crate) error: i32,
 }
 
-/// A server on an SQLite file of its own, with an inventory of droplets.
+/// A server process with its own SQLite file and an inventory of droplets.
 pub(crate) struct OnDisk {
     program: Program,
     running: Option<Running>,
@@ -40,7 +40,7 @@ pub(crate) struct OnDisk {
 }
 
 impl OnDisk {
-    /// Starts a server with this many droplets in its inventory, all larger than in any spec of these tests.
+    /// Starts a server with this many droplets in its inventory. Their size differs from every spec of these tests.
     pub(crate) async fn with(droplets: usize) -> Self {
         let droplet = |n| json!({ "kind": "droplet", "providerId": format!("{n:03}"), "name": format!("web-{n:03}"), "sizeSlug": "large" });
         let listed: Vec<Value> = (0..droplets).map(droplet).collect();
@@ -95,7 +95,7 @@ impl OnDisk {
         self.running = Some(running);
     }
 
-    /// kill -9, and a new start.
+    /// Kills the server with SIGKILL and starts it again.
     pub(crate) fn killed_and_started(&mut self) {
         self.kill();
         self.start();
@@ -107,17 +107,17 @@ impl OnDisk {
         running.end();
     }
 
-    /// The file of its database.
+    /// Returns the path of the database file.
     pub(crate) fn file(&self) -> PathBuf {
         self.program.folder().join("drift.db")
     }
 
-    /// Its database, for another process.
+    /// Connects to the database like another process.
     pub(crate) async fn database(&self) -> Db {
         Db::connect(&url(self.program.folder()), 2).await.unwrap()
     }
 
-    /// Another command on its database.
+    /// Returns the program, to run other commands on the same database.
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }
@@ -126,20 +126,20 @@ impl OnDisk {
         self.running.as_ref().unwrap().pid()
     }
 
-    /// Makes the disk fail like this from now on.
+    /// Makes the disk fail from now on.
     pub(crate) fn fail(&self, faults: Faults) {
         let file = std::fs::OpenOptions::new()
             .write(true)
             .open(self.faults())
             .unwrap();
-        // The error first: it must be there when the first one fails.
+        // The error number must be set before the first read or write fails.
         file.write_all_at(&faults.error.to_ne_bytes(), 8).unwrap();
         file.write_all_at(&0_i32.to_ne_bytes(), 12).unwrap();
         file.write_all_at(&faults.writes.to_ne_bytes(), 0).unwrap();
         file.write_all_at(&faults.reads.to_ne_bytes(), 4).unwrap();
     }
 
-    /// Number of failures.
+    /// Returns the number of failed reads and writes since the last call of [`fail`](Self::fail).
     pub(crate) fn injected(&self) -> i32 {
         let file = std::fs::read(self.faults()).unwrap();
         i32::from_ne_bytes(file[12..16].try_into().unwrap())
@@ -149,7 +149,7 @@ impl OnDisk {
         self.program.folder().join("faults")
     }
 
-    /// Asks its GraphQL API.
+    /// Sends a GraphQL request.
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
         let request = self.client.post(format!("http://{}/graphql", self.address));
         let request = request
@@ -164,7 +164,7 @@ impl OnDisk {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    /// Waits until it is ready, or is not.
+    /// Waits until the server is ready, or with `wanted: false` until it is not, and returns the text of `/readyz`.
     pub(crate) async fn until_ready(&self, wanted: bool) -> String {
         let began = Instant::now();
         loop {
@@ -180,7 +180,7 @@ impl OnDisk {
         }
     }
 
-    /// Records a spec for a resource. The version that it is answered with, None for an error.
+    /// Records a spec for a resource. Returns the version in the response, or `None` after an error.
     pub(crate) async fn record(&self, resource: &str, size: &str) -> Option<u64> {
         let mutation = "mutation($input: RecordSpecInput!) { recordSpec(input: $input) { provisioned { specVersion } } }";
         let input = json!({ "input": { "resourceId": resource, "spec": { "size_slug": size } } });
@@ -193,7 +193,7 @@ fn url(folder: &Path) -> String {
     format!("sqlite://{}?mode=rwc", folder.join("drift.db").display())
 }
 
-/// The library that makes the disk fail, compiled once.
+/// Compiles the library that makes the disk fail, once per process, and returns its path.
 fn faulty_disk() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Syncs of an account whose API has a fault.
+//! Syncs of an account whose API fails.
 
 use drift_inbox::provider::digitalocean::Limits;
 use entity::job_runs::{self, JobOutcome};
@@ -9,7 +9,7 @@ use super::stub_do::{Answer, ReceivedRequest, normal_answer};
 
 pub(crate) const DROPLETS: usize = 450;
 
-/// An account with three pages of droplets, which the inventory knows.
+/// Creates an account with three pages of droplets and a volume, and syncs it.
 pub(crate) async fn account_with(limits: Limits) -> Account {
     let account = Account::with(limits).await;
     account.stub.has("droplets", (1..=DROPLETS as u64).map(droplet));
@@ -29,7 +29,8 @@ pub(crate) async fn account_with(limits: Limits) -> Account {
     account
 }
 
-/// The result for droplets after a sync with a fault: nothing is gone, and everything else was read.
+/// Syncs with a fault. Checks that no resource is gone. Returns the run, and the outcome of the kind `droplet` with its
+/// reason.
 pub(crate) async fn sync_with(
     account: &Account,
     fault: impl Fn(&ReceivedRequest, Option<Value>) -> Answer + Send + Sync + 'static,
@@ -46,7 +47,7 @@ pub(crate) async fn sync_with(
     (run, reason.unwrap_or_default())
 }
 
-/// A fault of page 2 for ever: droplets stay as they were, everything else is read.
+/// Syncs a new account while page 2 of the droplets has this answer. See [`page_2_of`].
 pub(crate) async fn page_2_answers(
     limits: Limits,
     answer: impl Fn() -> Answer + Send + Sync + 'static,
@@ -54,6 +55,8 @@ pub(crate) async fn page_2_answers(
     page_2_of(&account_with(limits).await, answer).await
 }
 
+/// Syncs while page 2 of the droplets has this answer. Checks that the droplets stay unchanged and that other kinds are
+/// read. Returns the outcome of the kind `droplet` with its reason.
 pub(crate) async fn page_2_of(
     account: &Account,
     answer: impl Fn() -> Answer + Send + Sync + 'static,

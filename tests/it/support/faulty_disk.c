@@ -1,4 +1,4 @@
-/* Preloaded into a server of a test: reads and writes of its database fail as often as the test says. */
+/* Preloaded into the server: makes as many reads and writes of the database fail as the test sets. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The file that FAULTS names, shared with the test. -1 stands for all. */
+/* The content of the file $FAULTS, shared with the test. -1 stands for all. */
 struct control {
     volatile int32_t writes, reads, error, injected;
 };
@@ -29,7 +29,7 @@ static struct control *control(void) {
     return shared;
 }
 
-/* A file that may not grow is an error to the server and not its end. */
+/* Ignores SIGXFSZ, so that a write beyond the file size limit fails instead of killing the server. */
 __attribute__((constructor)) static void survive(void) { signal(SIGXFSZ, SIG_IGN); }
 
 static int is_database(int fd) {
@@ -91,7 +91,7 @@ int ftruncate64(int fd, off64_t size) {
     return fails(fd, 1) ? -1 : syscall(SYS_ftruncate, fd, size);
 }
 
-/* On a read-only file system nothing is opened for writing. */
+/* While all writes fail with EROFS, opening a database file for writing fails, too, as on a read-only file system. */
 static int opens(const char *path, int flags, va_list more) {
     int mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, int) : 0;
     if ((flags & O_ACCMODE) != O_RDONLY && strstr(path, ".db") != NULL) {

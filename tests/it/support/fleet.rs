@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::ADMIN;
 
-/// Fields of every spec of the fleet; each differs from what the cloud has.
+/// Fields of every spec of the fleet. All differ from the live values.
 pub(crate) const FLEET_FIELDS: [&str; 3] = ["backups", "region", "size_slug"];
 
-/// Inserts `count` droplets, and for each a spec of [`FLEET_FIELDS`]. Returns the ids in their order.
+/// Inserts `count` droplets, each with a spec of [`FLEET_FIELDS`]. Returns their ids in ascending order.
 pub(crate) async fn fleet(db: &Db, count: usize, now: DateTime<Utc>) -> Vec<Uuid> {
     let ids: Vec<Uuid> = (0..count).map(|_| Uuid::now_v7()).collect();
     let live: Vec<_> = ids

@@ -1,4 +1,4 @@
-//! GraphQL requests, and answers that can be compared from run to run.
+//! GraphQL requests, and responses that are the same in every run.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{ADMIN, TestApp};
 
 impl TestApp {
-    /// Asks as an admin.
+    /// Sends a request as an admin.
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
         self.ask_as(
             Some(&self.token(Some(ADMIN), &["platform_admin"])),
@@ -20,7 +20,7 @@ impl TestApp {
         .await
     }
 
-    /// Asks with this token, or with none.
+    /// Sends a request with or without a token.
     pub(crate) async fn ask_as(&self, token: Option<&str>, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let mut request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
@@ -32,7 +32,7 @@ impl TestApp {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// Asks as an admin for something that must work, and returns its data.
+    /// Sends a request as an admin, checks that it has no errors, and returns its data.
     pub(crate) async fn data(&self, query: &str, variables: Value) -> Value {
         let answer = self.ask(query, variables).await;
         assert!(answer.get("errors").is_none(), "{answer:#}");
@@ -40,8 +40,8 @@ impl TestApp {
     }
 }
 
-/// The answer with every UUID replaced by `id-1`, `id-2`, ... in the order of appearance, and every cursor by
-/// `cursor`, so that a snapshot of it is the same in every run.
+/// Replaces every UUID by `id-1`, `id-2`, ... in the order of appearance, and every cursor by `cursor`, so that a
+/// snapshot of the response is the same in every run.
 pub(crate) fn stable(mut answer: Value) -> Value {
     let mut names = HashMap::new();
     rename(&mut answer, &mut names);

@@ -11,15 +11,15 @@ use tower::ServiceExt as _;
 
 use super::process::MAX_WAIT;
 
-/// The fields that every subscriber here selects.
+/// A subscription with the fields that the tests compare.
 pub(crate) const EVERYTHING: &str = "subscription($filter: DriftFilter) { driftChanged(filter: $filter) { id field status revision actual } }";
 
-/// Every status there is.
+/// Returns a filter for every status.
 pub(crate) fn any_status() -> Value {
     json!({ "filter": { "status": ["OPEN", "ACCEPTED", "REVERTED", "STALE"] } })
 }
 
-/// A stream of events that a server answers with.
+/// The stream of events in a response.
 pub(crate) struct Listener {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -28,7 +28,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Has subscribed when this returns.
+    /// Subscribes, and returns when the subscription has started.
     pub(crate) async fn new(router: &Router, token: Option<&str>, query: &str, variables: Value) -> Self {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let mut request = Request::post("/graphql")
@@ -48,7 +48,7 @@ impl Listener {
         }
     }
 
-    /// The next event, as its name and its data. None at the end.
+    /// Waits for the next event and returns its name and data, or `None` at the end of the stream.
     pub(crate) async fn event(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some(parsed) = parse(&self.block().await?) {
@@ -57,7 +57,7 @@ impl Listener {
         }
     }
 
-    /// The next event or comment as it was sent. None at the end.
+    /// Waits for the next event or comment and returns its text, or `None` at the end of the stream.
     pub(crate) async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -71,12 +71,12 @@ impl Listener {
         }
     }
 
-    /// An event that has already arrived.
+    /// Returns an event that has already arrived, without waiting.
     pub(crate) fn event_at_once(&mut self) -> Option<(String, Value)> {
         self.event().now_or_never().flatten()
     }
 
-    /// The next drift.
+    /// Waits for the next drift.
     pub(crate) async fn drift(&mut self) -> Value {
         let (name, mut data) = self.event().await.expect("the stream ended");
         assert_eq!(name, "next", "{data}");
@@ -84,21 +84,21 @@ impl Listener {
         data["data"]["driftChanged"].take()
     }
 
-    /// The next drift, as its field and its status.
+    /// Waits for the next drift and returns its field and status.
     pub(crate) async fn transition(&mut self) -> (String, String) {
         let drift = self.drift().await;
         let text = |key: &str| drift[key].as_str().unwrap().to_owned();
         (text("field"), text("status"))
     }
 
-    /// Nothing arrives during the time of several polls.
+    /// Checks that no event arrives during several polls of the server.
     pub(crate) async fn expect_silence(&mut self) {
         let event = tokio::time::timeout(Duration::from_millis(2_500), self.event()).await;
         assert!(event.is_err(), "{event:?}");
     }
 }
 
-/// None for a comment.
+/// Parses an event. Returns `None` for a comment.
 fn parse(event: &str) -> Option<(String, Value)> {
     let line = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
     let name = line("event: ")?.to_owned();

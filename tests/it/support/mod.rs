@@ -1,4 +1,4 @@
-//! The base of all tests.
+//! Helpers of all tests.
 
 pub(crate) mod account;
 pub(crate) mod api;
@@ -58,26 +58,25 @@ use self::db::TestDb;
 pub(crate) const ADMIN: &str = "ada@example.com";
 const SECRET: &str = "a secret for tests, and long enough for them";
 
-/// A whole server without a socket: a real database of its own, a clock that the test sets, and a
-/// cloud whose resources the test sets.
+/// A server without a TCP port. It has its own database, and a clock and a cloud that the test sets.
 pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) clock: ManualClock,
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) router: Router,
-    // The last field, so that it is dropped after everything that is connected to it.
+    // Fields are dropped in order, so the database comes last: the others are connected to it.
     pub(crate) database: TestDb,
 }
 
 impl TestApp {
-    /// With an empty, migrated database, on 1 January 2027, noon.
+    /// Creates a server with an empty, migrated database. Its clock shows noon UTC on 1 January 2027.
     pub(crate) async fn new() -> Self {
         let database = TestDb::create().await;
         let db = database.connect_and_migrate().await;
         Self::over(db, database)
     }
 
-    /// Over a database that is connected to already.
+    /// Creates a server on an open connection to the database.
     pub(crate) fn over(db: Db, database: TestDb) -> Self {
         let clock = ManualClock::at(
             DateTime::parse_from_rfc3339("2027-01-01T12:00:00Z")
@@ -87,7 +86,8 @@ impl TestApp {
         Self::at(db, database, clock)
     }
 
-    /// With an empty, migrated database at this moment, so that the program, which has no other clock, can use it.
+    /// Creates a server with an empty, migrated database. Its clock shows the real time, which processes of the program on
+    /// the same database use.
     pub(crate) async fn today() -> Self {
         let database = TestDb::create().await;
         let db = database.connect_and_migrate().await;
@@ -114,7 +114,7 @@ impl TestApp {
         }
     }
 
-    /// Another server on the same database, with the same clock and the same cloud.
+    /// Creates another server on the same database, with the same clock and cloud.
     pub(crate) async fn another_server(&self) -> App {
         let inventory = Arc::clone(&self.cloud) as Arc<dyn InventoryProvider>;
         App::new(
@@ -124,19 +124,19 @@ impl TestApp {
         )
     }
 
-    /// Connections of another server, with the same clock.
+    /// Opens another connection to the database, with the same clock.
     pub(crate) async fn connect(&self) -> Db {
         self.database.connect().await.with_time(self.clock.clone())
     }
 
-    /// Another server on the same connections, with the same clock and the same cloud, that runs jobs by itself.
+    /// Creates a server that runs jobs on schedules, with the same connections, clock and cloud.
     pub(crate) fn scheduled(&self, schedules: Schedules) -> App {
         let inventory = Arc::clone(&self.cloud) as Arc<dyn InventoryProvider>;
         let clock = Clock::Manual(self.clock.clone());
         App::scheduled(self.db().clone(), clock, Some(inventory), schedules)
     }
 
-    /// The same server, running jobs by itself.
+    /// Makes this server run jobs on schedules.
     pub(crate) fn with_schedules(mut self, schedules: Schedules) -> Self {
         self.app = self.scheduled(schedules);
         self.router = router(HttpState::new(
@@ -167,7 +167,7 @@ impl TestApp {
         assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     }
 
-    /// A manual sync, a second later than everything before: a listing must begin later to count.
+    /// Runs a sync. The clock advances by a second first, because a listing must start after the previous one to count.
     pub(crate) async fn sync(&self) -> job_runs::Model {
         self.later(TimeDelta::seconds(1));
         self.app
@@ -177,7 +177,7 @@ impl TestApp {
             .unwrap()
     }
 
-    /// A manual sweep of everything.
+    /// Runs a sweep of all resources.
     pub(crate) async fn sweep(&self) -> SweepCounts {
         let run = self.app.jobs().run(JobRequest::detect_all()).await.unwrap();
         let did_its_work = [Some(JobOutcome::Succeeded), Some(JobOutcome::Partial)];
@@ -185,7 +185,7 @@ impl TestApp {
         serde_json::from_value(run.counts).unwrap()
     }
 
-    /// The resource of this name.
+    /// Returns the resource with this name.
     pub(crate) async fn resource(&self, name: &str) -> cloud_resources::Model {
         let named = cloud_resources::Entity::find().filter(cloud_resources::Column::Name.eq(name));
         named
@@ -195,7 +195,7 @@ impl TestApp {
             .expect("a resource of this name")
     }
 
-    /// Records a spec for the resource of this name.
+    /// Records a spec for the resource with this name.
     pub(crate) async fn record_spec(&self, name: &str, spec: Value) -> cloud_provisioned::Model {
         self.try_record_spec(name, spec, None).await.unwrap()
     }
@@ -217,7 +217,7 @@ impl TestApp {
         record_provisioned(self.db(), ADMIN, &record, self.now()).await
     }
 
-    /// The spec of the resource of this name, retired or not.
+    /// Returns the spec of the resource with this name, retired or not.
     pub(crate) async fn spec(&self, name: &str) -> cloud_provisioned::Model {
         let id = self.resource(name).await.id;
         let of_resource = cloud_provisioned::Column::ResourceId.eq(id);
@@ -229,14 +229,14 @@ impl TestApp {
             .unwrap()
     }
 
-    /// Every open drift, by resource and field.
+    /// Lists the open drifts, ordered by resource and field.
     pub(crate) async fn inbox(&self) -> Vec<cloud_drift::Model> {
         let mut open = self.drifts().await;
         open.retain(|drift| drift.status == DriftStatus::Open);
         open
     }
 
-    /// Every stored drift, by resource, field and id.
+    /// Lists all stored drifts, ordered by resource, field and id.
     pub(crate) async fn drifts(&self) -> Vec<cloud_drift::Model> {
         cloud_drift::Entity::find()
             .order_by_asc(cloud_drift::Column::ResourceId)
@@ -247,7 +247,7 @@ impl TestApp {
             .unwrap()
     }
 
-    /// The one drift that is open for this field of the resource of this name.
+    /// Returns the only open drift of this field of the resource with this name.
     pub(crate) async fn open_drift(&self, name: &str, field: &str) -> cloud_drift::Model {
         let id = self.resource(name).await.id;
         let filter = DriftFilter {
@@ -263,7 +263,7 @@ impl TestApp {
         page.rows.into_iter().next().unwrap().1
     }
 
-    /// Accepts a drift as the page does it: with the revision of the row that was looked at.
+    /// Accepts a drift with its revision, like the inbox page.
     pub(crate) async fn accept(&self, drift: &cloud_drift::Model) -> Result<Accepted, Error> {
         let accept = AcceptDrift {
             drift_id: drift.id,
@@ -273,7 +273,7 @@ impl TestApp {
         acceptance::accept_drift(self.db(), ADMIN, &accept, self.now()).await
     }
 
-    /// The types of the events of the resource of this name, oldest first.
+    /// Lists the types of the events of the resource with this name, oldest first.
     pub(crate) async fn events(&self, name: &str) -> Vec<cloud_resource_events::EventType> {
         self.event_rows(self.resource(name).await.id)
             .await
@@ -292,7 +292,7 @@ impl TestApp {
             .unwrap()
     }
 
-    /// A token with these roles.
+    /// Issues a token with these roles.
     pub(crate) fn token(&self, email: Option<&str>, roles: &[&str]) -> String {
         let new = NewToken {
             subject: "user-1".to_owned(),
@@ -312,7 +312,7 @@ impl TestApp {
         .unwrap()
     }
 
-    /// Sends a request through the whole router.
+    /// Sends a request to the router.
     pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
         self.router.clone().oneshot(request).await.unwrap()
     }

@@ -1,7 +1,7 @@
-//! An account as DigitalOcean's API answers it, and as the Terraform state has it that made it.
+//! One account in two forms: the responses of DigitalOcean's API, and the Terraform state that created the account.
 //!
-//! Neither is canonical: the API shuffles sets and adds undeclared values, the state has upper case, zeros, empty
-//! texts, trailing dots and blocks.
+//! The forms differ: the API reorders sets and adds undeclared values. The state has upper case, zeros, empty strings,
+//! trailing dots and blocks.
 
 use serde_json::{Value, json};
 
@@ -163,7 +163,7 @@ fn app() -> Value {
     })
 }
 
-/// The account, as the API has it.
+/// Fills the stub with the account.
 pub(crate) fn fill(stub: &StubDo) {
     let all = [
         "private_networking",
@@ -280,7 +280,7 @@ pub(crate) fn fill(stub: &StubDo) {
     );
 }
 
-/// The state of the account: types and attributes.
+/// Returns the resources of the Terraform state: types and attributes.
 pub(crate) fn instances() -> Vec<(&'static str, Value)> {
     let mut all = machines();
     all.extend(networks());

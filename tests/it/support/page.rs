@@ -13,7 +13,8 @@ pub(crate) const CONFIRM: &str = "[data-testid=confirm-accept]";
 pub(crate) const REFUSAL: &str = "[data-testid=refusal]";
 pub(crate) const TOTAL: &str = "[data-testid=total]";
 
-/// Two droplets and a volume. web-1 differs in size and in tags, data-1 in its size; web-2 equals its spec.
+/// Starts a server with three open drifts: the size and the tags of web-1, and the size of the volume data-1. web-2
+/// equals its spec.
 pub(crate) async fn three_differences() -> Served {
     let t = TestApp::new().await;
     t.later(drift_inbox::clock::Clock::System.now() - t.now());
@@ -36,7 +37,7 @@ pub(crate) async fn three_differences() -> Served {
     Served::start(t).await
 }
 
-/// The inbox, signed in with these roles by a link.
+/// Opens the inbox page through a sign-in link with these roles.
 pub(crate) async fn signed_in_as(served: &Served, roles: &[&str]) -> Browser {
     let browser = Browser::open(&served.address).await;
     let token = served.token(Some(ADMIN), roles);
@@ -51,7 +52,7 @@ pub(crate) async fn signed_in(served: &Served) -> Browser {
     browser
 }
 
-/// The row of this drift.
+/// Returns the selector for the row of a drift.
 pub(crate) async fn row(served: &Served, name: &str, field: &str) -> String {
     format!("[data-drift-id='{}']", served.open_drift(name, field).await.id)
 }

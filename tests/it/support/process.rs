@@ -1,4 +1,4 @@
-//! The real program, as an operator runs it.
+//! Runs the program as a process.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The longest that anything may take that a test waits for.
+/// Maximum time to wait for an expected change.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// The program in a folder of its own, with no setting but those that a test gives it.
+/// The program in a folder of its own, with only the settings of the test.
 pub(crate) struct Program {
     folder: TempDir,
     settings: Vec<(String, String)>,
@@ -26,24 +26,24 @@ impl Program {
         }
     }
 
-    /// With this environment variable.
+    /// Sets an environment variable.
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.push((name.to_owned(), value.into()));
         self
     }
 
-    /// With a file of this name in its folder.
+    /// Writes a file to the folder.
     pub(crate) fn with_file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         std::fs::write(self.folder.path().join(name), text).unwrap();
         self
     }
 
-    /// Where it runs.
+    /// Returns the working directory.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Runs it to its end.
+    /// Runs a command and waits for its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).end()
     }
@@ -52,7 +52,7 @@ impl Program {
         self.start_into(Stdio::piped(), arguments)
     }
 
-    /// With its output going elsewhere.
+    /// Starts a command with its standard output redirected to `out`.
     pub(crate) fn start_into(&self, out: impl Into<Stdio>, arguments: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_drift-inbox"))
             .args(arguments)
@@ -73,23 +73,23 @@ impl Program {
     }
 }
 
-/// How it ended.
+/// The result of a process that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// Exit code; None if a signal killed it.
+    /// Exit code, or `None` after a signal.
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
 impl Ended {
-    /// Both outputs.
+    /// Returns standard output and standard error.
     pub(crate) fn output(&self) -> String {
         format!("{}\n{}", self.out, self.err)
     }
 }
 
-/// A program that runs. It is killed when dropped.
+/// A running process. It is killed when dropped.
 pub(crate) struct Running {
     child: Child,
     out: CollectedOutput,
@@ -97,7 +97,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// The rest of the first line of its output that begins with `start`, once there is one.
+    /// Waits for a line of the output that begins with `start`, and returns the rest of this line.
     pub(crate) fn wait_for_line(&mut self, start: &str) -> String {
         let began = Instant::now();
         loop {
@@ -116,12 +116,12 @@ impl Running {
         }
     }
 
-    /// The address it listens on.
+    /// Waits until the server listens, and returns its address.
     pub(crate) fn address(&mut self) -> String {
         self.wait_for_line("listening on http://")
     }
 
-    /// Waits until its log holds this.
+    /// Waits until the log contains this text.
     pub(crate) fn wait_for_log(&mut self, part: &str) {
         let began = Instant::now();
         while !self.err.text().contains(part) {
@@ -135,12 +135,12 @@ impl Running {
         }
     }
 
-    /// Its process.
+    /// Returns the process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal by name.
+    /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args([format!("-{name}"), self.child.id().to_string()])
@@ -148,7 +148,7 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub(crate) fn end(mut self) -> Ended {
         let began = Instant::now();
         let status = loop {
@@ -173,7 +173,7 @@ impl Drop for Running {
     }
 }
 
-/// One output, read as it comes, so that the program never waits for a reader.
+/// One output stream, read continuously so that the process never blocks on a full pipe.
 struct CollectedOutput {
     text: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
@@ -199,7 +199,7 @@ impl CollectedOutput {
         String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
     }
 
-    /// All of it, once the program has ended.
+    /// Waits for the end of the output and returns all of it.
     fn end(&mut self) -> String {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

@@ -1,4 +1,4 @@
-//! A test's server on a real socket.
+//! A server on a TCP port.
 
 use std::ops::Deref;
 
@@ -10,17 +10,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::TestApp;
 
-/// A server that listens, until it is dropped.
+/// A server that listens until it is dropped.
 pub(crate) struct Served {
     t: TestApp,
-    /// Where, as `127.0.0.1:PORT`.
+    /// Address of the server, as `127.0.0.1:PORT`.
     pub(crate) address: String,
     stop: CancellationToken,
     serving: JoinHandle<()>,
 }
 
 impl Served {
-    /// Its clock starts at the real time: browsers have no other.
+    /// Starts the server. Its clock is set to the real time, which browsers use.
     pub(crate) async fn start(t: TestApp) -> Self {
         t.later(Clock::System.now() - t.now());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ADMIN, TestApp};
 
-/// A state of version 4 with these instances: type, name, attributes.
+/// Returns a state of version 4 with these instances: type, name, attributes.
 pub(crate) fn state_file(
     lineage: &str,
     serial: i64,
@@ -29,7 +29,7 @@ pub(crate) fn state_file(
     })
 }
 
-/// Droplets of these names and sizes, whose ids are their names.
+/// Returns a state with droplets of these names and sizes. Their ids are their names.
 pub(crate) fn droplets(lineage: &str, serial: i64, droplets: &[(&str, &str)]) -> State {
     let instances = droplets.iter().map(|(name, size)| {
         let attributes = json!({"id": name, "name": name, "region": "nyc3", "size": size});

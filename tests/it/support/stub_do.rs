@@ -1,4 +1,4 @@
-//! A server that behaves as DigitalOcean's API does, with an account and faults given by a test.
+//! A stub of DigitalOcean's API. The test sets its account and its faults.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) const TOKEN: &str = "dop_v1_token-of-the-test";
 
-/// One request that came in.
+/// A request that the stub received.
 #[derive(Clone, Debug)]
 pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
@@ -29,28 +29,28 @@ impl ReceivedRequest {
         self.query.get("page").map_or(1, |page| page.parse().unwrap())
     }
 
-    /// Whether it is for this page of the list of all droplets.
+    /// Returns whether the request is for this page of the list of all droplets.
     pub(crate) fn is_droplets(&self, page: usize) -> bool {
         self.path == "droplets" && !self.query.contains_key("type") && self.page() == page
     }
 }
 
-/// A fault that replaces or changes the normal answer to a request.
+/// A function that replaces or changes the normal response to a request.
 type Fault = Box<dyn Fn(&ReceivedRequest, NormalAnswer) -> Answer + Send + Sync>;
-/// The normal answer, if there is one.
+/// The normal response. `None` stands for status 404.
 type NormalAnswer = Option<Value>;
 
-/// What a request is answered with.
+/// The response to a request.
 pub(crate) enum Answer {
-    /// 200 with this.
+    /// Status 200 with this body.
     Json(Value),
-    /// Whatever else.
+    /// Any other response.
     Other(Response),
-    /// Nothing, for ever.
+    /// No response: the request hangs.
     Hang,
 }
 
-/// A response with a status, headers and a text.
+/// Creates a response with a status, headers and a text.
 pub(crate) fn response<const N: usize>(status: u16, headers: [(&str, &str); N], body: &str) -> Answer {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
@@ -59,7 +59,7 @@ pub(crate) fn response<const N: usize>(status: u16, headers: [(&str, &str); N], 
     Answer::Other(response.body(Body::from(body.to_owned())).unwrap())
 }
 
-/// The normal answer, or 404.
+/// Returns the normal response, or status 404.
 pub(crate) fn normal_answer(value: NormalAnswer) -> Answer {
     match value {
         Some(value) => Answer::Json(value),
@@ -80,7 +80,7 @@ struct Account {
     fault: Option<Arc<Fault>>,
 }
 
-/// The server. It ends with the test.
+/// The stub server. It ends when dropped.
 pub(crate) struct StubDo {
     pub(crate) url: String,
     account: Arc<Mutex<Account>>,
@@ -106,18 +106,18 @@ impl StubDo {
         Self { url, account, server }
     }
 
-    /// A list has exactly this from now on. Lists go by their path, that of droplets with a GPU by `gpus`.
+    /// Sets the items of a list. The key of a list is its path, or `gpus` for droplets with a GPU.
     pub(crate) fn has(&self, path: &str, items: impl IntoIterator<Item = Value>) {
         let items = items.into_iter().collect();
         self.account.lock().unwrap().lists.insert(path.to_owned(), items);
     }
 
-    /// Deletes an item of a list, by its position.
+    /// Deletes the item at this position of a list.
     pub(crate) fn delete(&self, path: &str, index: usize) -> Value {
         delete(&self.account, path, index)
     }
 
-    /// A deletion that a fault can do while it answers.
+    /// Returns a function that deletes an item, for use in a fault.
     pub(crate) fn deleter(&self, path: &'static str, index: usize) -> impl Fn() + Send + Sync + 'static {
         let account = Arc::clone(&self.account);
         move || {
@@ -125,19 +125,19 @@ impl StubDo {
         }
     }
 
-    /// Changes an item of a list.
+    /// Changes the item at this position of a list.
     pub(crate) fn change(&self, path: &str, index: usize, change: impl FnOnce(&mut Value)) {
         change(&mut self.account.lock().unwrap().lists.get_mut(path).unwrap()[index]);
     }
 
-    /// Whose token it is.
+    /// Sets the account and the team of the token.
     pub(crate) fn set_account_id(&self, uuid: &str, team: Option<&str>) {
         let mut account = self.account.lock().unwrap();
         account.uuid = uuid.to_owned();
         account.team = team.map(str::to_owned);
     }
 
-    /// What happens to every request from now on.
+    /// Applies a fault to every request from now on.
     pub(crate) fn fault(
         &self,
         fault: impl Fn(&ReceivedRequest, NormalAnswer) -> Answer + Send + Sync + 'static,
@@ -145,7 +145,7 @@ impl StubDo {
         self.account.lock().unwrap().fault = Some(Arc::new(Box::new(fault)));
     }
 
-    /// Requests so far.
+    /// Returns the requests since the start or the last [`forget_asked`](Self::forget_asked).
     pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
         self.account.lock().unwrap().requests.clone()
     }
@@ -197,7 +197,7 @@ fn received_request(request: &Request) -> ReceivedRequest {
     }
 }
 
-/// Path, list in an answer, single object in an answer, id, and whether it has pages.
+/// Path, key of the list in a response, key of a single object in a response, id field, and whether the list has pages.
 const LISTS: [(&str, &str, &str, &str, bool); 17] = [
     ("droplets", "droplets", "droplet", "id", true),
     ("volumes", "volumes", "volume", "id", true),
@@ -248,7 +248,7 @@ impl Account {
             let pools = self.items(&request.path);
             return Some(page(&request.path, "autoscale_pools", pools, request));
         }
-        // Members of an existing owner: droplets of pools, resources of projects.
+        // Droplets of an existing pool, or resources of an existing project.
         for (owners, list, key) in [
             ("droplets/autoscale", "members", "droplets"),
             ("projects", "resources", "resources"),

@@ -1,4 +1,4 @@
-//! The content of the tables, to compare before with after, and the statements that wrote to them.
+//! Reads the content of the tables, and records the statements that write to them.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::TestApp;
 use super::db::TestDb;
 
-/// Everything but the runs of the jobs.
+/// The content of all tables except `job_runs`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tables {
     pub(crate) resources: Vec<cloud_resources::Model>,
@@ -22,17 +22,17 @@ pub(crate) struct Tables {
     pub(crate) kinds: Vec<inventory_kinds::Model>,
 }
 
-/// The statements that wrote.
+/// The recorded INSERT, UPDATE and DELETE statements.
 #[derive(Clone, Default)]
 pub(crate) struct Writes(Arc<Mutex<Vec<String>>>);
 
 impl Writes {
-    /// Those since the last call.
+    /// Returns the statements since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 
-    /// The tables that were written to since the last call, each once.
+    /// Returns the tables that were written to since the last call, without duplicates.
     pub(crate) fn tables(&self) -> Vec<String> {
         let mut tables: Vec<String> = self
             .take()
@@ -55,7 +55,7 @@ impl Writes {
 }
 
 impl TestApp {
-    /// Like any other, and it is known what it writes.
+    /// Creates a server whose write statements are recorded.
     pub(crate) async fn watched() -> (Self, Writes) {
         let database = TestDb::create().await;
         let (writes, db) = (Writes::default(), database.connect_and_migrate().await);
@@ -81,13 +81,13 @@ impl TestApp {
         }
     }
 
-    /// Every run, oldest first.
+    /// Lists all runs, oldest first.
     pub(crate) async fn runs(&self) -> Vec<job_runs::Model> {
         let runs = job_runs::Entity::find().order_by_asc(job_runs::Column::Id);
         runs.all(self.db().reader()).await.unwrap()
     }
 
-    /// An unsynced droplet.
+    /// Inserts an unsynced droplet.
     pub(crate) async fn imported(&self, name: &str) {
         let row = cloud_resources::ActiveModel {
             id: Set(Uuid::now_v7()),

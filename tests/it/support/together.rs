@@ -1,4 +1,4 @@
-//! Two concurrent callers that need one row.
+//! Concurrent operations on one row.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 
 use super::TestApp;
 
-/// The row of a resource, locked by a transaction, after a change if any. An operation that is started
-/// before its release waits for it, and continues together with the rest after the release.
+/// An open transaction that locks the row of a resource and may have changed it. Operations on the resource wait until
+/// the transaction commits.
 struct Held {
     release: oneshot::Sender<()>,
     holder: JoinHandle<Result<()>>,
@@ -41,8 +41,8 @@ async fn hold(t: &TestApp, name: &str, change: Option<String>) -> Held {
     Held { release, holder }
 }
 
-/// Runs both concurrently: neither gets the resource before both wait for it. SQLite cannot show who
-/// waits for it, and lets in one writer after the other anyhow.
+/// Runs two operations concurrently: neither gets the lock of the resource before both wait for it. SQLite cannot list
+/// waiting operations, and runs one writer at a time in any case.
 pub(crate) async fn together<A, B>(
     t: &TestApp,
     name: &str,
@@ -63,7 +63,8 @@ where
     (a.await.unwrap(), b.await.unwrap())
 }
 
-/// Runs into a transaction that has changed a resource, and goes on when that has committed.
+/// Runs an operation while a transaction has changed a resource. The transaction commits when the operation waits for
+/// it.
 pub(crate) async fn behind<A: Send + 'static>(
     t: &TestApp,
     name: &str,
@@ -91,5 +92,5 @@ async fn until_they_wait(t: &TestApp, callers: i64) {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("they never ran into the lock");
+    panic!("the operations never waited for the lock");
 }

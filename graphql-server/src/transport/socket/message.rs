@@ -41,7 +41,7 @@ struct MessageMembers<'a> {
 
 /// Parses a message. The error is the reason to close the socket.
 pub(super) fn read(text: &str) -> Result<ClientMessage, String> {
-    // serde would read a list as the members in order.
+    // serde would accept a list as the members in order.
     let members = Some(text).filter(|text| text.trim_start().starts_with('{'));
     let members: Option<MessageMembers<'_>> = members.and_then(|text| serde_json::from_str(text).ok());
     let members = members.ok_or("a message must be a JSON object")?;

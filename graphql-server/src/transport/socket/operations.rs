@@ -31,8 +31,7 @@ pub(super) struct OutgoingMessage {
 /// The active operations.
 pub(super) struct Operations {
     running: HashMap<String, Running>,
-    /// Number of operations started so far. Ids may be reused; this number identifies the pending messages of earlier
-    /// ones.
+    /// Number of operations started so far. It distinguishes the pending messages of operations that reuse an id.
     number: u64,
     sender: mpsc::Sender<OutgoingMessage>,
     receiver: mpsc::Receiver<OutgoingMessage>,
@@ -125,7 +124,7 @@ impl Operations {
     }
 }
 
-/// The sending end of one operation.
+/// Sends the messages of one operation to the socket.
 struct Sender {
     id: String,
     number: u64,
