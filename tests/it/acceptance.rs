@@ -1,4 +1,4 @@
-//! Accepting a drift: success and every refusal.
+//! Accepting drifts: success and every refusal.
 
 use drift_inbox::error::Error;
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::support::cloud::{Listed, droplet};
 use crate::support::{ADMIN, TestApp};
 
-/// web-1 as the cloud lists it, with this spec, after a sweep.
+/// Creates a server with the droplet web-1 and a spec for it, and runs a sweep.
 async fn swept(live: Listed, spec: Value) -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([live]).await;
@@ -41,7 +41,7 @@ async fn last_events<const N: usize>(t: &TestApp) -> [EventType; N] {
 }
 
 #[tokio::test]
-async fn accepting_makes_the_live_value_the_expected_value_unchanged() {
+async fn accepting_copies_the_live_value_into_the_spec() {
     let live = droplet("web-1").attr("rules", json!([{ "port": 80, "from": [] }, { "port": 22 }]));
     let t = swept(live, json!({ "rules": [{ "port": 22 }], "region": "nyc3" })).await;
     let drift = t.open_drift("web-1", "rules").await;
@@ -81,7 +81,7 @@ async fn an_absent_live_value_is_accepted_as_null_and_stays_compared() {
     let counts = t.sweep().await;
     assert_eq!((counts.fields_compared, counts.opened), (1, 0));
     t.cloud_has([droplet("web-1").attr("backups", true)]).await;
-    assert_eq!(t.sweep().await.opened, 1, "it must stay unset");
+    assert_eq!(t.sweep().await.opened, 1, "the field must stay unset");
 }
 
 #[tokio::test]
@@ -118,14 +118,14 @@ async fn accepting_a_missing_resource_retires_its_spec() {
         .data("{ resources { nodes { provisioned { id } } } }", json!({}))
         .await;
     assert_eq!(read["resources"]["nodes"], json!([{ "provisioned": null }]));
-    assert_eq!(t.sweep().await.opened, 0, "nothing is wanted any more");
+    assert_eq!(t.sweep().await.opened, 0, "no spec is in force");
     let recorded = t.record_spec("web-1", json!({ "region": "fra1" })).await;
     assert_eq!((recorded.spec_version, recorded.retired_at), (3, None));
-    assert_eq!(t.sweep().await.opened, 1, "it is missing once more");
+    assert_eq!(t.sweep().await.opened, 1, "the resource is missing again");
 }
 
 #[tokio::test]
-async fn a_missing_resource_that_came_back_is_not_accepted() {
+async fn a_missing_resource_that_returned_is_not_accepted() {
     let t = swept(droplet("web-1"), json!({ "region": "nyc3" })).await;
     t.cloud_has([]).await;
     t.sweep().await;
@@ -157,7 +157,7 @@ async fn a_missing_resource_with_a_newer_spec_is_not_accepted() {
     t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let refused = t.accept(&missing).await.unwrap_err();
     assert!(matches!(refused, Error::SpecMoved), "{refused:?}");
-    // A loosely equal value is the same.
+    // Another version of the spec does not prevent an accept if its values are loosely equal.
     t.record_spec("web-1", json!({ "region": "nyc3", "tags": [] }))
         .await;
     t.accept(&missing).await.unwrap();
@@ -216,11 +216,11 @@ async fn an_accept_of_a_changed_live_value_is_refused_and_updates_the_drift() {
     assert_eq!(
         (counts.changed, counts.opened),
         (0, 0),
-        "the row says what is true"
+        "the refused accept has updated the drift"
     );
     assert!(
         t.accept(&seen).await.is_err(),
-        "the revision that was seen is old"
+        "the revision is outdated"
     );
     t.accept(&now).await.unwrap();
     assert_eq!(t.spec("web-1").await.spec["region"], "ams3");

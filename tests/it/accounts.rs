@@ -1,4 +1,4 @@
-//! The account of the inventory: another account replaces it only with permission.
+//! The account of the inventory: a sync of another account replaces it only with `allow_other_account`.
 
 use chrono::TimeDelta;
 use drift_inbox::jobs::JobRequest;
@@ -67,7 +67,7 @@ async fn a_file_and_a_token_replace_each_other_only_if_permitted() {
         let kinds = t.tables().await.kinds;
         assert!(
             kinds.iter().all(|kind| kind.account.as_deref() == after),
-            "of every kind"
+            "every kind has the new account"
         );
         t.cloud_has([droplet("web-2")]).await;
     }
@@ -78,7 +78,7 @@ async fn after_a_killed_first_sync_another_account_is_still_refused() {
     let t = TestApp::new().await;
     t.cloud.set_account_id("ours");
     t.cloud_has([droplet("ours")]).await;
-    // The state after a kill between two chunks.
+    // The state of the table after a kill between two chunks.
     let killed = "UPDATE inventory_kinds SET completed_at = NULL, outcome = 'incomplete'";
     t.database.execute(killed).await.unwrap();
     t.cloud.set_account_id("theirs");

@@ -57,7 +57,7 @@ async fn a_baseline_records_live_values_and_later_changes_are_drift() {
     );
     t.sweep().await;
     let drifts: Vec<String> = t.inbox().await.into_iter().map(|drift| drift.field).collect();
-    assert_eq!(drifts, ["region"], "nothing of a baseline differs at once");
+    assert_eq!(drifts, ["region"], "a new baseline has no drift");
     t.cloud_has([droplet("web-1").status("off")]).await;
     t.sweep().await;
     let drifts = t.inbox().await;
@@ -95,7 +95,7 @@ async fn a_baseline_covers_only_existing_unmanaged_resources() {
 }
 
 #[tokio::test]
-async fn repeated_calls_record_more_resources_than_one_call_can() {
+async fn repeated_calls_record_all_resources_above_the_limit_of_one_call() {
     let t = TestApp::new().await;
     let names: Vec<String> = (0..1_203).map(|n| format!("web-{n:04}")).collect();
     let large = "x".repeat(MAX_SPEC_BYTES);
@@ -118,7 +118,7 @@ async fn repeated_calls_record_more_resources_than_one_call_can() {
     assert_eq!(
         json!(calls),
         json!([[1_000, 1, true], [201, 2, false], [0, 2, false]]),
-        "the one that cannot be recorded does not stand in the way"
+        "resources that cannot be recorded do not block the others"
     );
     assert_eq!(
         t.data("{ coverage { managed unmanaged } }", json!({})).await["coverage"],

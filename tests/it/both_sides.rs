@@ -1,5 +1,5 @@
-//! One account, seen through its API and through the Terraform state that made it: both sides give every field
-//! the same shape, so that there is no drift until something changes.
+//! One account, synced from its API and imported from the Terraform state that created it. Both sources give every
+//! field the same format, so there is no drift until a value changes.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn state() -> State {
     parse_value(state_file("l-1", 1, named)).unwrap()
 }
 
-/// Kind, id and field of every open drift.
+/// Returns the kind, id and field of every open drift.
 async fn open(account: &Account) -> BTreeSet<(String, String, String)> {
     let rows = cloud_resources::Entity::find()
         .all(account.t.db().reader())
@@ -85,7 +85,7 @@ async fn an_account_that_matches_its_state_has_no_drift() {
     }
 }
 
-/// One change of the cloud for each kind, and the field that differs then.
+/// A change of the cloud: list, index, change, and the kind, id and field of the expected drift.
 type Change = (&'static str, usize, fn(&mut Value), [&'static str; 3]);
 
 const CHANGES: [Change; 25] = [
@@ -242,7 +242,7 @@ const CHANGES: [Change; 25] = [
 ];
 
 #[tokio::test]
-async fn one_change_per_kind_opens_exactly_one_drift_each() {
+async fn each_change_of_the_cloud_opens_exactly_one_drift() {
     let account = Account::new().await;
     one_account::fill(&account.stub);
     imported(&account).await;
@@ -252,7 +252,7 @@ async fn one_change_per_kind_opens_exactly_one_drift_each() {
         account.stub.change(list, index, change);
         expected.insert((kind.to_owned(), id.to_owned(), field.to_owned()));
     }
-    // A registry never changes, and a domain has no field that a state declares. So the registry is replaced, and the
+    // A registry cannot be changed, and no state declares a field of a domain. So the registry is replaced, and the
     // domain moves to another project.
     account
         .stub

@@ -1,4 +1,4 @@
-//! Locks of other programs block no request for ever, and block no reads.
+//! A database that other programs lock, that is read-only, or that loses connections: waits end, and reads continue.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -22,7 +22,7 @@ use crate::support::{ADMIN, TestApp};
 
 const ACCEPTS: usize = 24;
 
-/// A server with one drift, whose requests wait this long for a lock.
+/// Creates a server with one drift. Its requests wait at most `lock` for a lock.
 async fn server(lock: Duration) -> TestApp {
     let database = TestDb::create().await;
     let db = database.connect_and_migrate().await;
@@ -31,7 +31,7 @@ async fn server(lock: Duration) -> TestApp {
         ..WaitLimits::REQUEST
     };
     let t = TestApp::over(db.with_wait_limits(wait_limits), database);
-    // Commands that a test runs beside it use the time of the machine.
+    // Processes of the program on the same database use the real time.
     t.later(Clock::System.now() - t.now());
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
     t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
@@ -40,7 +40,7 @@ async fn server(lock: Duration) -> TestApp {
     t
 }
 
-/// Another program, which holds the row on PostgreSQL and the write lock on SQLite.
+/// A connection of another program that locks rows on PostgreSQL, or has the write lock on SQLite.
 struct Holder(DatabaseConnection);
 
 impl Holder {
@@ -98,7 +98,7 @@ async fn accepts(t: &TestApp, count: usize) -> JoinSet<Value> {
     accepts
 }
 
-/// How many statements wait for a lock.
+/// Returns the number of statements that wait for a lock.
 async fn waiting(db: &Db) -> i64 {
     let sql = "SELECT count(*) AS n FROM pg_locks l JOIN pg_database d ON d.oid = l.database OR l.database IS NULL \
                WHERE NOT l.granted AND d.datname = current_database()";
@@ -113,7 +113,7 @@ async fn get(t: &TestApp, path: &str) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn queries_go_on_while_24_accepts_wait_behind_one_lock() {
+async fn queries_are_answered_while_24_accepts_wait_for_one_lock() {
     let t = server(Duration::from_secs(60)).await;
     let holder = Holder::of(&t.database, "SELECT * FROM cloud_resources").await;
     let mut accepts = accepts(&t, ACCEPTS).await;
@@ -125,7 +125,7 @@ async fn queries_go_on_while_24_accepts_wait_behind_one_lock() {
         let data = t.data("{ drifts { totalCount } }", json!({})).await;
         assert_eq!(data["drifts"]["totalCount"], 1);
     }
-    assert!(accepts.try_join_next().is_none(), "the row is held");
+    assert!(accepts.try_join_next().is_none(), "the row is still locked");
     holder.releases().await;
     let answers = accepts.join_all().await;
     let accepted = answers
@@ -136,7 +136,7 @@ async fn queries_go_on_while_24_accepts_wait_behind_one_lock() {
 }
 
 #[tokio::test]
-async fn an_accept_that_waits_for_a_lock_in_vain_is_answered_busy() {
+async fn an_accept_that_gets_no_lock_in_time_is_refused_as_busy() {
     let t = server(Duration::from_millis(300)).await;
     let holder = Holder::of(&t.database, "SELECT * FROM cloud_resources").await;
     let answers = accepts(&t, ACCEPTS).await.join_all().await;
@@ -161,7 +161,7 @@ async fn a_transaction_that_postgresql_aborted_is_not_reported_as_success() {
     let outcome = t
         .db()
         .write_txn(|txn| async move {
-            // A faulty caller: it ignores the error, and PostgreSQL answers COMMIT by rolling back.
+            // The caller wrongly ignores the error. PostgreSQL then rolls back at COMMIT.
             let failed = txn
                 .execute_unprepared("INSERT INTO no_such_table VALUES (1)")
                 .await;
@@ -189,7 +189,7 @@ async fn a_rest_request_ends_at_its_time_limit() {
 }
 
 #[tokio::test]
-async fn a_command_on_a_locked_database_waits_and_a_locked_file_is_named() {
+async fn a_command_waits_for_a_locked_database_and_logs_the_file() {
     let t = server(Duration::from_secs(5)).await;
     let holder = Holder::of(&t.database, "SELECT * FROM cloud_drift").await;
     let program = Program::new().with("DATABASE_URL", &t.database.url);
@@ -203,7 +203,7 @@ async fn a_command_on_a_locked_database_waits_and_a_locked_file_is_named() {
     assert_eq!(ended.code, Some(0), "{}", ended.output());
 }
 
-/// A write that loses its connection on PostgreSQL, as in a restart, and its transaction on SQLite.
+/// Writes in a transaction that loses its connection on PostgreSQL, as in a restart, or that is rolled back on SQLite.
 async fn interrupted_write(t: &TestApp) -> Result<(), Error> {
     let interrupt = if t.database.is_postgres() {
         "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -239,7 +239,7 @@ async fn interrupted_connections_are_replaced_every_time() {
     assert_eq!(t.resource("web-1").await.revision, revision);
 }
 
-/// A caller that disconnects during a write, at any moment.
+/// Drops the write after 0 to 59 polls.
 #[tokio::test]
 async fn a_write_whose_caller_disconnects_keeps_no_lock() {
     let t = server(Duration::from_secs(5)).await;
@@ -265,7 +265,7 @@ async fn a_write_whose_caller_disconnects_keeps_no_lock() {
     t.database
         .execute("UPDATE cloud_resources SET revision = 7")
         .await
-        .expect("no lock is left");
+        .expect("a lock was left behind");
     assert_eq!(t.resource("web-1").await.revision, 7);
 }
 
@@ -279,8 +279,8 @@ fn a_read_only_command_creates_no_database_file() {
 }
 
 #[test]
-fn a_file_that_cannot_be_opened_is_named() {
-    // Files cannot be created there, not even by root.
+fn the_error_names_a_file_that_cannot_be_opened() {
+    // Not even root can create files in /proc.
     let program = Program::new().with("DATABASE_URL", "sqlite:///proc/drift.db?mode=rwc");
     let ended = program.run(&["migrate"]);
     assert_eq!(ended.code, Some(1), "{}", ended.output());
@@ -288,7 +288,7 @@ fn a_file_that_cannot_be_opened_is_named() {
     assert!(ended.err.contains("writable"), "{}", ended.err);
 }
 
-/// Sets a setting of the database itself, and ends its connections, so that new ones use it.
+/// Changes a setting of the database. It applies to new connections.
 async fn set(t: &TestApp, setting: &str) {
     let name = t.database.url.rsplit('/').next().unwrap().to_owned();
     // This transaction writes even if the database is read-only by default.
@@ -297,7 +297,7 @@ async fn set(t: &TestApp, setting: &str) {
 }
 
 #[tokio::test]
-async fn a_read_only_postgresql_answers_reads_and_takes_writes_again_without_a_restart() {
+async fn a_read_only_postgresql_serves_reads_and_later_writes_without_a_restart() {
     let t = server(Duration::from_secs(5)).await;
     if !t.database.is_postgres() {
         return;
@@ -329,11 +329,11 @@ async fn a_read_only_postgresql_answers_reads_and_takes_writes_again_without_a_r
     .await;
 
     set(&t, "RESET default_transaction_read_only").await;
-    eventually("it is ready again", async || {
+    eventually("the server is ready again", async || {
         get(&t, "/readyz").await.0 == StatusCode::OK
     })
     .await;
-    eventually("the accept gets through", async || {
+    eventually("the accept succeeds", async || {
         accepts(&t, 1).await.join_all().await[0]["errors"].is_null()
     })
     .await;
@@ -342,7 +342,7 @@ async fn a_read_only_postgresql_answers_reads_and_takes_writes_again_without_a_r
 #[tokio::test]
 async fn a_purge_waits_longer_for_a_lock_than_a_request() {
     let t = server(Duration::from_millis(300)).await;
-    // SQLite has one lock for everything, so that the sweep before the purge would wait for it as well.
+    // SQLite has only one write lock, so the sweep before the purge would wait for it, too.
     if !t.database.is_postgres() {
         return;
     }
@@ -362,7 +362,7 @@ async fn a_purge_waits_longer_for_a_lock_than_a_request() {
     server.jobs().run(JobRequest::detect_all()).await.unwrap();
     eventually("the purge waits", async || waiting(t.db()).await > 0).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(waiting(t.db()).await > 0, "it waits on");
+    assert!(waiting(t.db()).await > 0, "the purge still waits");
     holder.releases().await;
     server.jobs().drain(Duration::from_secs(60)).await.unwrap();
 }

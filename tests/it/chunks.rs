@@ -1,4 +1,4 @@
-//! A sync writes in chunks: other writes run in between, and two syncs never mix.
+//! Syncs write in chunks: other writes run in between, and the results of two syncs are never mixed.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,9 +18,9 @@ use serde_json::json;
 use crate::support::TestApp;
 use crate::support::cloud::{Cloud, Listed, droplet};
 
-/// More than six chunks.
+/// Number of droplets that need more than six chunks.
 const DROPLETS: usize = 3_200;
-/// Time limit of a wait that ends immediately unless there is a fault.
+/// Maximum time of a wait that ends immediately if the test passes.
 const A_WHILE: Duration = Duration::from_secs(60);
 
 fn droplets(size: &str) -> Vec<Listed> {
@@ -49,7 +49,7 @@ async fn other_writes_are_not_blocked_while_a_sync_writes() {
         if !info.statement.sql.starts_with(r#"INSERT INTO "cloud_resources""#) {
             return;
         }
-        // Each of them is in the middle of a transaction.
+        // The transaction of the chunk is open while this statement runs.
         match chunks.fetch_add(1, Ordering::SeqCst) {
             1 => {
                 reached.send(()).unwrap();
@@ -74,7 +74,7 @@ async fn other_writes_are_not_blocked_while_a_sync_writes() {
         t.record_spec("net", json!({ "region": "fra1" })),
         job_runs::heartbeat(t.db(), run.id),
     ));
-    // They wait for the lock while the second chunk holds it.
+    // The first poll queues the writes for the lock, which the second chunk holds.
     let poll = std::future::poll_fn(|context| Poll::Ready(others.as_mut().poll(context))).await;
     queued.send(()).unwrap();
     let (accepted, _, is_running) = match poll {
@@ -87,7 +87,7 @@ async fn other_writes_are_not_blocked_while_a_sync_writes() {
     let counts = synced.await.unwrap();
     assert!(
         in_time.load(Ordering::SeqCst),
-        "they waited for the whole of the sync"
+        "the other writes waited for the end of the sync"
     );
     assert_eq!(counts.discovered, DROPLETS as u64);
     assert_eq!(counts.outcome(), JobOutcome::Succeeded);
@@ -107,8 +107,8 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     let overtook = Arc::clone(&overtaken);
     let read = Arc::new(read);
     let slow = t.db().clone().observed(move |info| {
-        // The first chunk is read twice, the second time under the lock; the second is read under the lock, because the
-        // first had changes; the third is read without one.
+        // The first chunk is read without the lock and, because it has changes, again with it. So the second is read with
+        // the lock. It has no changes, so the third is read without the lock.
         if !reads_a_chunk(&info.statement.sql) || read.fetch_add(1, Ordering::SeqCst) != 3 {
             return;
         }
@@ -132,14 +132,14 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     assert_eq!(tables.kinds[0].outcome, Some(ListingOutcome::Complete));
 }
 
-/// Whether the statement reads the rows of a chunk.
+/// Returns whether the statement reads the rows of a chunk.
 fn reads_a_chunk(sql: &str) -> bool {
     sql.starts_with("SELECT")
         && sql.contains(r#"FROM "cloud_resources""#)
         && sql.contains(r#""provider_id" IN"#)
 }
 
-/// Whether the statement compares this kind with a listing.
+/// Returns whether the statement reads the rows of this kind, to find resources that the listing lacks.
 fn scans(statement: &Statement, kind: &str) -> bool {
     let is_of_kind = || {
         let values = statement.values.iter().flat_map(|values| &values.0);
@@ -166,7 +166,7 @@ async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_go
     let ((claimed, is_claimed), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
     let ((wrote, has_written), (end, may_end)) = (mpsc::channel(), mpsc::channel());
     let (until_it_may_go_on, until_it_may_end) = (wait(may_go_on), wait(may_end));
-    // It reads the droplets, reads them again under the lock, and reads the volumes.
+    // The older sync reads the droplets, reads them again with the lock, and then reads the volumes.
     let reads = Arc::new(AtomicUsize::new(0));
     let of_older = t.db().clone().observed(move |info| {
         if !reads_a_chunk(&info.statement.sql) {
@@ -189,7 +189,7 @@ async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_go
 
     let (until_it_has_written, scanned) = (wait(has_written), Arc::new(AtomicUsize::new(0)));
     let of_newer = t.connect().await.observed(move |info| {
-        // The droplets were scanned before.
+        // The scan of the droplets has ended at this point.
         if scans(info.statement, "volume") && scanned.fetch_add(1, Ordering::SeqCst) == 0 {
             go_on.send(()).unwrap();
             until_it_has_written();

@@ -1,4 +1,4 @@
-//! The commands, as an operator runs them.
+//! The commands of the program, run as processes.
 
 use drift_inbox::domain::actor::{RoleAliases, RolesClaim};
 use drift_inbox::{auth::TokenVerifier, clock::Clock};
@@ -13,12 +13,12 @@ use crate::support::process::{Ended, Program};
 
 const SECRET: &str = "the secret of a test that runs programs";
 
-/// The program on this database.
+/// Returns the program with this database.
 fn on(database: &TestDb) -> Program {
     Program::new().with("DATABASE_URL", &database.url)
 }
 
-/// An inventory of droplets with these names and sizes.
+/// Returns an inventory file with droplets of these names and sizes.
 fn inventory(droplets: &[(&str, &str)]) -> String {
     let resources: Vec<_> = droplets
         .iter()
@@ -27,7 +27,7 @@ fn inventory(droplets: &[(&str, &str)]) -> String {
     json!({ "provider": "digitalocean", "resources": resources }).to_string()
 }
 
-/// A database in which one droplet is larger than its spec says, before any sweep.
+/// Creates a database in which the size of web-1 differs from its spec. No sweep has run.
 async fn with_a_resized_droplet() -> TestApp {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb"), droplet("web-2")])
@@ -202,7 +202,7 @@ async fn a_sync_stores_the_resources_of_an_inventory_file() {
 }
 
 #[tokio::test]
-async fn a_sync_that_lacks_most_of_a_kind_names_the_flag_that_permits_it() {
+async fn a_refused_sync_that_lacks_most_of_a_kind_mentions_allow_mass_gone() {
     let database = TestDb::create().await;
     let names: Vec<String> = (0..12).map(|n| format!("web-{n}")).collect();
     let all: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "small")).collect();
@@ -219,7 +219,7 @@ async fn a_sync_that_lacks_most_of_a_kind_names_the_flag_that_permits_it() {
 }
 
 #[tokio::test]
-async fn detect_prints_drifts_and_signals_them_by_its_exit_code_on_request() {
+async fn detect_prints_drifts_and_exits_with_3_if_exit_code_is_set() {
     let t = with_a_resized_droplet().await;
     let program = on(&t.database);
     let ended = program.run(&["detect"]);
@@ -271,7 +271,7 @@ async fn control_characters_in_the_drift_table_are_not_printed() {
 }
 
 #[tokio::test]
-async fn a_closed_output_pipe_is_not_a_failure_but_lost_output_is() {
+async fn a_closed_pipe_is_no_failure_but_a_full_disk_is() {
     let t = with_a_resized_droplet().await;
     let program = on(&t.database).with("DRIFT_JWT_SECRET", SECRET);
     for arguments in [

@@ -74,7 +74,7 @@ async fn a_resource_becomes_owned_when_kubernetes_tags_it() {
     assert!(t.resource("a").await.owned);
     t.cloud_has([droplet("a")]).await;
     assert!(!t.resource("a").await.owned);
-    // A server without the rule stored it like this.
+    // As stored by an older version that did not clear the flag.
     t.database
         .execute(if t.database.is_postgres() {
             "UPDATE cloud_resources SET owned = true"
@@ -87,7 +87,7 @@ async fn a_resource_becomes_owned_when_kubernetes_tags_it() {
     assert!(!t.resource("a").await.owned);
 }
 
-/// How many resources match a filter.
+/// Returns the number of resources that match a filter.
 async fn found(t: &TestApp, filter: &str) -> serde_json::Value {
     let query = format!("{{ resources(filter: {filter}) {{ totalCount }} }}");
     t.data(&query, json!({})).await["resources"]["totalCount"].take()
@@ -109,18 +109,18 @@ async fn coverage_filters_and_baseline_agree_on_unmanaged_resources() {
         t.record_spec(name, json!({"region": "nyc3"})).await;
     }
     t.cloud_has(stays()).await;
-    // After the syncs, which would find it gone.
+    // Inserted after the syncs, which would mark it as gone.
     t.imported("heard-of").await;
     assert_eq!(
         found(&t, "{ managed: false }").await,
         1,
-        "it exists and has no spec"
+        "one resource exists and has no spec"
     );
     assert_eq!(found(&t, "{ managed: false, gone: false }").await, 1);
     assert_eq!(
         found(&t, "{ managed: false, gone: true }").await,
         0,
-        "gone is not there"
+        "a gone resource is not unmanaged"
     );
     assert_eq!(found(&t, "{ managed: true }").await, 2);
     assert_eq!(found(&t, "{ managed: true, gone: true }").await, 1);

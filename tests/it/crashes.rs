@@ -1,4 +1,4 @@
-//! kill -9 at any moment loses no committed data and blocks no later runs.
+//! A process killed with SIGKILL loses no committed data and blocks no later runs.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::support::fleet::{FLEET_FIELDS, fleet};
 const RESOURCES: usize = 2_000;
 const ROWS: u64 = (RESOURCES * FLEET_FIELDS.len()) as u64;
 
-/// The real program, on the database of the test.
+/// Returns the program with the database of the test.
 fn program(t: &TestApp, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drift-inbox"));
     command
@@ -35,7 +35,7 @@ fn program(t: &TestApp, arguments: &[&str]) -> Command {
     command
 }
 
-/// Polls until the condition is true, while the program runs. False if it ended before.
+/// Polls until the condition is true. Returns false if the process ends first.
 async fn until(child: &mut Child, mut condition: impl AsyncFnMut() -> bool) -> bool {
     for _ in 0..30_000 {
         if condition().await {
@@ -46,10 +46,10 @@ async fn until(child: &mut Child, mut condition: impl AsyncFnMut() -> bool) -> b
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    panic!("it never came to that");
+    panic!("the condition was never true");
 }
 
-/// kill -9.
+/// Kills a process with SIGKILL.
 fn kill(mut child: Child) {
     child.kill().unwrap();
     child.wait().unwrap();
@@ -64,12 +64,12 @@ async fn events_of(db: &Db, of: EventType) -> Vec<events::Model> {
     of_type.all(db.reader()).await.unwrap()
 }
 
-/// The database at this time.
+/// Returns the database with a clock at this time.
 fn at(t: &TestApp, time: DateTime<Utc>) -> Db {
     t.db().clone().with_time(ManualClock::at(time))
 }
 
-/// The newest run of a job as the API returns it at this time.
+/// Returns the newest run of a job, as the API shows it at this time.
 async fn newest_run(db: &Db, job: Job, now: DateTime<Utc>) -> entity::job_runs::Model {
     let db = db.clone().with_time(ManualClock::at(now));
     let page = job_runs::list(&db, Some(job), &PageRequest::first(1))
@@ -78,7 +78,7 @@ async fn newest_run(db: &Db, job: Job, now: DateTime<Utc>) -> entity::job_runs::
     page.rows.into_iter().next().expect("a run").1
 }
 
-/// Starts a sweep and kills it when it has written some rows. Returns how many there are then.
+/// Starts a sweep and kills it after its first rows. Returns the number of drifts after that.
 async fn sweep_killed_in_the_middle(t: &TestApp) -> u64 {
     let before = rows(t.db()).await;
     let mut child = program(t, &["detect"]).spawn().unwrap();
@@ -87,12 +87,12 @@ async fn sweep_killed_in_the_middle(t: &TestApp) -> u64 {
     let after = rows(t.db()).await;
     assert!(
         began && after < ROWS,
-        "it ended before it could be killed: {before} rows became {after}"
+        "the sweep ended before the kill: {before} rows became {after}"
     );
     after
 }
 
-/// Each row is correct and was detected once.
+/// Checks that each drift is correct and has one event.
 async fn everything_was_detected_once(t: &TestApp) {
     let drifts = t.drifts().await;
     assert_eq!(drifts.len() as u64, ROWS);
@@ -131,7 +131,7 @@ async fn a_sweep_after_three_killed_sweeps_opens_exactly_the_remaining_drifts() 
     let run = newest_run(t.db(), Job::DetectDrift, t.now()).await;
     assert_eq!(
         run.finished_at, None,
-        "its process was killed before it could record the end"
+        "a killed process cannot record its end"
     );
     let counts = t.sweep().await;
     assert_eq!(counts.resources, RESOURCES as u64);
@@ -157,7 +157,7 @@ async fn a_killed_run_is_abandoned_after_30_seconds_and_blocks_no_other_run() {
         (killed.id, Some(JobOutcome::Abandoned))
     );
 
-    // A tick finds a run that may still live, and the next one finds that it does not.
+    // At the first tick the run may still be active, so the tick is skipped. At the next it is abandoned.
     let skipped = claim_tick(&at(&t, last_seen), Job::DetectDrift, last_seen)
         .await
         .unwrap();
@@ -169,7 +169,7 @@ async fn a_killed_run_is_abandoned_after_30_seconds_and_blocks_no_other_run() {
     assert_eq!(written_off.finished_at, Some(later));
 }
 
-/// An inventory file with this many droplets.
+/// Writes an inventory file with this many droplets.
 fn inventory_file(droplets: usize) -> tempfile::NamedTempFile {
     let droplet =
         |n| json!({ "kind": "droplet", "providerId": format!("p-{n}"), "name": format!("web-{n}") });
@@ -209,7 +209,7 @@ async fn a_sync_killed_between_chunks_is_incomplete_and_the_next_sync_completes_
     let known = resources(t.db()).await;
     assert!((1..DROPLETS).contains(&known), "{known} of {DROPLETS}");
     let discovered = events_of(t.db(), EventType::ResourceDiscovered).await.len() as u64;
-    assert_eq!(discovered, known, "a chunk and its events are one");
+    assert_eq!(discovered, known, "a chunk and its events are stored together");
     let droplets = t.tables().await.kinds.remove(0);
     assert_eq!(
         (droplets.completed_at, droplets.outcome),

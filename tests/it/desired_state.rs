@@ -35,7 +35,7 @@ async fn spec_versions_count_from_one_without_gaps() {
     assert_eq!(
         t.record_spec("web-1", json!({})).await.spec_version,
         5,
-        "a refusal is no version"
+        "a refused record adds no version"
     );
 }
 
@@ -116,7 +116,7 @@ async fn a_record_that_expects_another_version_is_refused() {
 }
 
 #[tokio::test]
-async fn after_retiring_no_version_is_expected_and_numbering_continues() {
+async fn a_retired_spec_counts_as_version_0_and_the_next_version_continues() {
     let t = with_a_droplet().await;
     t.record_spec("web-1", json!({ "region": "nyc3" })).await;
     t.cloud_has([]).await;

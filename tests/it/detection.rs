@@ -1,4 +1,4 @@
-//! A sweep compares every spec with its resource, and writes only what changed.
+//! Sweeps: every spec is compared with its resource, and only changes are written.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 
-/// One droplet that is larger than its spec says.
+/// Creates a server with one drift: the size of web-1.
 pub(crate) async fn a_resized_droplet() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("large")]).await;
@@ -180,13 +180,13 @@ async fn a_drift_becomes_stale_when_the_live_value_equals_the_expected_value() {
     assert_eq!(
         drift.actual,
         Some(json!("large")),
-        "history says what it was about"
+        "a stale drift keeps its values"
     );
     let event = t.event_rows(drift.resource_id).await.pop().unwrap();
     assert_eq!(event.event_type, EventType::DriftStale);
     assert_eq!(event.data, json!({ "driftId": drift.id, "field": "size_slug" }));
     t.cloud_has([droplet("web-1").size("large")]).await;
-    assert_eq!(t.sweep().await.opened, 1, "it differs again");
+    assert_eq!(t.sweep().await.opened, 1, "a new drift is opened");
     assert_eq!(t.drifts().await.len(), 2);
 }
 
@@ -264,7 +264,7 @@ async fn a_sweep_of_some_resources_does_not_change_drifts_of_others() {
         progress: None,
     };
     assert_eq!(t.app.jobs().run(unknown).await.unwrap_err().code(), "NOT_FOUND");
-    assert_eq!(t.runs().await.len(), runs, "it never began");
+    assert_eq!(t.runs().await.len(), runs, "no run was started");
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn a_new_difference_after_an_accept_is_a_new_drift_with_its_own_time() {
     assert_ne!(second.id, first.id);
     assert_eq!((second.detected_at, second.revision), (t.now(), 1));
     assert_eq!(second.expected, Some(json!("large")));
-    assert!(t.drifts().await.contains(&accepted), "history stays as it was");
+    assert!(t.drifts().await.contains(&accepted), "the accepted drift is unchanged");
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ async fn a_gone_resource_has_one_missing_drift_until_it_returns() {
     assert_eq!(
         t.sweep().await.changed,
         1,
-        "it is still gone, and something else is wanted"
+        "the expected value of the missing drift has changed"
     );
     t.later(TimeDelta::hours(1));
     t.cloud_has([droplet("web-1").size("large")]).await;
@@ -137,5 +137,5 @@ async fn drifts_of_a_retired_spec_become_stale() {
     let found = t.sweep().await;
     assert_eq!((found.staled, found.opened, found.fields_compared), (1, 0, 0));
     assert!(t.inbox().await.is_empty());
-    assert_eq!(t.sweep().await, SweepCounts::default(), "nothing is wanted of it");
+    assert_eq!(t.sweep().await, SweepCounts::default(), "no spec is in force");
 }

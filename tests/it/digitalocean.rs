@@ -1,4 +1,4 @@
-//! Syncs from DigitalOcean: every kind, in the fewest calls, of one account only.
+//! Syncs from DigitalOcean: every kind is listed in the fewest calls, and only the account of the inventory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ fn numbered(count: u64, item: impl Fn(u64) -> Value) -> Vec<Value> {
     (1..=count).map(item).collect()
 }
 
-/// A resource that has an id and a name.
+/// Returns a resource with only an id and a name.
 fn plain(kind: &str, number: u64) -> Value {
     json!({ "id": format!("{kind}-{number}"), "name": format!("{kind} {number}") })
 }
@@ -22,7 +22,7 @@ fn record(number: u64) -> Value {
     json!({ "id": number, "type": "A", "name": format!("host{number}"), "data": "203.0.113.9", "ttl": 1800 })
 }
 
-/// 1,000 resources of every kind, children included.
+/// Fills the account with 1,000 resources of all kinds.
 fn thousand(account: &Account) {
     let stub = &account.stub;
     stub.has("droplets", numbered(450, droplet));
@@ -54,7 +54,7 @@ fn thousand(account: &Account) {
 }
 
 #[tokio::test]
-async fn a_thousand_resources_per_kind_are_listed_in_the_fewest_calls() {
+async fn a_thousand_resources_are_listed_in_the_fewest_calls() {
     let account = Account::new().await;
     thousand(&account);
     let run = account.sync().await;
@@ -68,10 +68,9 @@ async fn a_thousand_resources_per_kind_are_listed_in_the_fewest_calls() {
     assert_eq!(counts(&run).resources, 1000);
     assert_eq!(counts(&run).kinds.len(), 20);
 
-    // The account; each list once, 200 items a page and an empty list being a page; droplets with a GPU are
-    // a list of their own, node pools come with their cluster; the records of each domain, and the trusted
-    // sources of each database. Where a list does not say what its resources belong to: the autoscale pools, and the
-    // resources of each project.
+    // The account, and each list once with 200 items per page; an empty list has one page. Droplets with a GPU have
+    // their own list, and node pools are part of their cluster. Then the records of each domain, the trusted sources of
+    // each database, the autoscale pools, and the resources of each project.
     let pages = |items: u64| items.div_ceil(200).max(1);
     let paged = [450, 2, 242, 12, 20, 8, 5, 1, 1, 1, 2, 5, 5, 5, 11, 5];
     let (databases_and_registries, records, databases) = (2, [201, 1, 0, 0, 0], 10);
@@ -93,7 +92,7 @@ async fn a_thousand_resources_per_kind_are_listed_in_the_fewest_calls() {
             .all(|request| request.query["per_page"] == "200")
     );
 
-    // The same account again: only the run is written.
+    // A second sync of the unchanged account changes no resource.
     account.stub.clear_requests();
     let again = counts(&account.sync().await);
     assert_eq!(
@@ -173,13 +172,13 @@ async fn a_deleted_resource_of_any_kind_is_confirmed_once_and_becomes_gone() {
     );
     // Deleting the database also deletes its trusted sources; a pool of the cluster is deleted as well.
     assert_eq!(counts(&run).gone, lists.len() as u64 + 2, "{}", run.counts);
-    // One request each, for the certificate by its name. Of a database that is gone, the trusted sources are requested
-    // as well: a read-only replica has some although no list has the replica.
+    // One request per resource; the certificate is requested by its name. For a database that is gone, its trusted
+    // sources are requested, too: a read-only replica has trusted sources, but is in no list.
     let single = |request: &&ReceivedRequest| {
         !request.query.contains_key("page") || request.query.contains_key("name")
     };
     let all = account.stub.requests();
-    // The account, two lists without pages, and the trusted sources of nine databases.
+    // The other requests without a page: the account, two lists, and the trusted sources of nine databases.
     let whole = 1 + 2 + 9;
     assert_eq!(all.iter().filter(single).count(), lists.len() + 3 + whole);
 }
@@ -268,7 +267,7 @@ async fn a_token_revoked_during_a_sync_keeps_the_result_of_each_kind() {
 }
 
 #[tokio::test]
-async fn a_node_pool_that_is_read_singly_settles_with_its_cluster() {
+async fn a_node_pool_that_is_read_alone_settles_with_its_cluster() {
     let account = Account::new().await;
     let cluster = |state: &str| {
         json!({ "id": "c-1", "name": "main", "status": { "state": state },
@@ -346,7 +345,7 @@ async fn a_kind_that_is_not_readable_keeps_its_inventory() {
             ("domain_record", KindOutcome::NotReadable)
         ])
     );
-    // One child list makes its own kind incomplete and no other.
+    // A child list that fails makes only its own kind incomplete.
     for status in [404, 500] {
         let path = "domains/d2.example/records";
         assert_eq!(
@@ -389,7 +388,7 @@ async fn a_resource_whose_absence_cannot_be_confirmed_is_not_gone() {
         assert_eq!(counts(&run).kinds["droplet"].outcome, KindOutcome::Incomplete);
         assert_eq!(account.present("droplet").await.len(), 3);
     }
-    // An answer about another resource does not count.
+    // A response about another resource confirms nothing.
     account.stub.fault(|request, value| {
         if request.path == "droplets/1" {
             normal_answer(Some(json!({ "droplet": droplet(2) })))

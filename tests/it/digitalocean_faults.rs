@@ -1,5 +1,5 @@
-//! Faults of the API, the network or the token: the sync ends, reports what it could not read, and nothing
-//! goes missing.
+//! Faults of the API or the network: the sync ends and reports the kinds that it could not read, and no existing
+//! resource becomes gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::support::account::{Account, counts, limits};
 use crate::support::faults::{DROPLETS, account_with, page_2_answers, page_2_of, sync_with};
 use crate::support::stub_do::{Answer, StubDo, normal_answer, response};
 
-/// Every page is answered correctly except for this change.
+/// Syncs while this change is applied to every page of the droplets.
 async fn pages_with(
     change: impl Fn(usize, &mut Value) + Send + Sync + 'static,
 ) -> (Account, job_runs::Model, String) {
@@ -136,9 +136,9 @@ async fn an_empty_object_instead_of_a_list_keeps_the_inventory() {
 }
 
 #[tokio::test]
-async fn an_item_deleted_while_paging_hides_another_that_is_kept_and_refreshed() {
+async fn a_resource_that_a_deletion_moves_between_pages_is_read_alone() {
     let account = account_with(limits()).await;
-    // The first of page 2 moves to page 1 when that has been read.
+    // The deletion moves the first droplet of page 2 to page 1, which has already been read.
     account.stub.change("droplets", 200, |hidden| {
         hidden["size_slug"] = "s-8vcpu-16gb".into()
     });
@@ -154,7 +154,7 @@ async fn an_item_deleted_while_paging_hides_another_that_is_kept_and_refreshed()
     assert_eq!(
         (counts(&run).gone, counts(&run).resources),
         (0, 451),
-        "and a volume"
+        "450 droplets and a volume"
     );
     let present = account.present("droplet").await;
     assert_eq!(present.len(), DROPLETS);
@@ -188,7 +188,7 @@ async fn a_next_link_that_never_changes_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_next_on_another_host_is_not_followed() {
+async fn a_next_link_to_another_host_is_not_followed() {
     let other = StubDo::start().await;
     let next = format!("{}/v2/droplets?page=2", other.url);
     let (_, run, reason) = pages_with(move |_, page| {
@@ -220,7 +220,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_keeps_the_inventory() {
+async fn a_truncated_response_keeps_the_inventory() {
     let cut = || {
         response(
             200,
@@ -252,7 +252,7 @@ async fn an_html_page_of_a_proxy_keeps_the_inventory() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_answer_keeps_the_inventory() {
+async fn a_request_without_a_response_keeps_the_inventory() {
     let short = Limits {
         request_timeout: Duration::from_millis(700),
         ..limits()
@@ -265,7 +265,7 @@ async fn a_request_without_an_answer_keeps_the_inventory() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_keeps_the_inventory() {
+async fn a_response_that_is_too_large_keeps_the_inventory() {
     let large = || Answer::Json(json!({ "droplets": [], "padding": "x".repeat(1024 * 1024) }));
     let reason = page_2_answers(limits(), large).await;
     assert_eq!(
@@ -291,7 +291,7 @@ async fn a_client_error_is_not_retried() {
 }
 
 #[tokio::test]
-async fn a_reason_with_characters_that_cannot_be_stored_still_ends_the_run() {
+async fn characters_that_cannot_be_stored_are_replaced_in_the_reason() {
     let account = account_with(limits()).await;
     account
         .stub

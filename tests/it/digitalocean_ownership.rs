@@ -1,4 +1,4 @@
-//! What resources belong to: the project, and the autoscale pool that made a droplet.
+//! The projects of resources, and the autoscale pools of droplets.
 
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::coverage;
@@ -17,7 +17,7 @@ fn assigned(urn: &str, at: &str) -> Value {
     json!({ "urn": urn, "assigned_at": at, "status": "ok", "links": { "self": "https://elsewhere.example" } })
 }
 
-/// Pool and ownership of every droplet.
+/// Returns the pool of every droplet and whether the droplet is owned.
 async fn pools(account: &Account) -> Vec<(Option<String>, bool)> {
     let droplets = account.present("droplet").await;
     let pool = |attrs: &Value| attrs["autoscale_pool_id"].as_str().map(str::to_owned);
@@ -59,7 +59,7 @@ async fn members_of_an_autoscale_pool_need_no_spec() {
     let kinds = coverage::by_kind(account.t.db().reader()).await.unwrap();
     let droplets = kinds.iter().find(|kind| kind.kind == "droplet").unwrap();
     assert_eq!((droplets.owned, droplets.unmanaged), (2, 1));
-    // The list of pools, and the members of each.
+    // One request for the list of pools, and one for the members of each.
     let requests = account.stub.requests();
     let of_pools = requests
         .iter()
@@ -111,7 +111,7 @@ async fn pools_that_cannot_be_listed_keep_their_members_and_make_the_run_partial
         });
         let run = account.sync().await;
         succeeded(&run);
-        assert_eq!(counts(&run).changed, 1, "what else is known is applied");
+        assert_eq!(counts(&run).changed, 1, "other fields are updated");
         let report = &counts(&run).kinds["droplet"];
         assert_eq!(report.outcome, KindOutcome::Complete);
         let note = format!("autoscale_pool_id keeps its last known value: {why}");
@@ -120,7 +120,7 @@ async fn pools_that_cannot_be_listed_keep_their_members_and_make_the_run_partial
     }
 }
 
-/// Two projects, and a resource of every kind that can be in a project.
+/// Creates an account with two projects and a resource of every kind that can be in a project.
 async fn account_with_projects() -> Account {
     let account = Account::new().await;
     let stub = &account.stub;
@@ -185,7 +185,7 @@ async fn every_resource_has_its_project() {
     }
     assert_eq!(projects(&account, "vpc").await, [None]);
 
-    // It moves while the lists are read, and is in both of them; and then in neither.
+    // A resource that moves while the lists are read can be in both lists, or in neither.
     let moved = assigned("do:droplet:1", "2026-02-01T00:00:00Z");
     account
         .stub
@@ -219,12 +219,12 @@ async fn the_only_project_contains_every_resource_and_is_not_listed() {
     assert_eq!(
         projects(&account, "app").await,
         [some("p-2")],
-        "it says so itself"
+        "an app has the field project_id itself"
     );
     assert_eq!(
         projects(&account, "vpc").await,
         [None],
-        "a network need not be in a project"
+        "a VPC can be in no project"
     );
 }
 
@@ -260,7 +260,7 @@ async fn a_project_that_cannot_be_listed_changes_no_membership() {
             assert_eq!(project == KindOutcome::Complete, refused != "projects");
         }
     }
-    // A token that is refused there is refused everywhere.
+    // Status 401 for one list ends the whole sync.
     account.stub.fault(|request, value| {
         if request.path == "projects/p-1/resources" {
             response(401, [], "{}")
@@ -278,7 +278,7 @@ async fn a_project_that_cannot_be_listed_changes_no_membership() {
 }
 
 #[tokio::test]
-async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
+async fn a_resource_that_is_read_alone_keeps_its_project_and_pool() {
     let account = account_with_pools().await;
     account.stub.has(
         "projects",
@@ -288,7 +288,7 @@ async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
         .stub
         .has("projects/p-1/resources", [assigned("do:droplet:1", "")]);
     account.sync().await;
-    // The list lacks it, but it exists.
+    // The list lacks a droplet that exists.
     account.stub.fault(|request, value| {
         if !request.is_droplets(1) {
             return normal_answer(value);
@@ -309,7 +309,7 @@ async fn a_resource_that_is_read_singly_keeps_its_project_and_pool() {
     assert_eq!(projects(&account, "droplet").await[0], some("p-1"));
 }
 
-/// Projects of resources are known from the configuration, and from the cloud only if the token may read them.
+/// The token may not list the projects, so only the specs have a `project_id`.
 #[tokio::test]
 async fn an_unknown_project_membership_is_not_drift() {
     let account = account_with_projects().await;
@@ -346,7 +346,7 @@ async fn a_move_out_of_a_project_that_cannot_be_listed_makes_the_sweep_partial()
         .await;
     let detect = || account.t.app.jobs().run(JobRequest::detect_all());
     succeeded(&detect().await.unwrap());
-    // It moves to the other project, whose list cannot be read.
+    // The droplet moves to the other project, whose list cannot be read.
     account.stub.has("projects/p-1/resources", []);
     account.stub.fault(|request, value| match request.path.as_str() {
         "projects/p-2/resources" => response(500, [], "{}"),

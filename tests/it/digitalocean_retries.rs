@@ -1,4 +1,4 @@
-//! Temporary faults and exhausted rate limits are waited out, within time limits.
+//! Waits and retries after temporary faults and exhausted rate limits, and their time limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,11 +15,11 @@ use crate::support::faults::{account_with, page_2_of, sync_with};
 use crate::support::stub_do::{Answer, TOKEN, normal_answer, response};
 
 #[tokio::test]
-async fn a_sync_ends_although_429_never_stops() {
+async fn a_sync_ends_even_if_every_response_is_429() {
     let account = account_with(limits()).await;
     let reason = page_2_of(&account, || response(429, [("Retry-After", "0")], "{}")).await;
     assert!(reason.contains("the rate limit is exhausted (429)"), "{reason}");
-    // The wait of an hour exceeds the time limit of the run, so it is not begun.
+    // A wait of 50 minutes exceeds the time limit of the run, so it is not started.
     let reset = (account.t.now().timestamp() + 3000).to_string();
     let (run, reason) = sync_with(&account, move |request, value| match request.path.as_str() {
         "account" => normal_answer(value),
@@ -31,7 +31,7 @@ async fn a_sync_ends_although_429_never_stops() {
 }
 
 #[tokio::test]
-async fn a_429_is_waited_out_for_the_time_that_the_answer_names() {
+async fn the_wait_after_429_is_the_time_in_the_response() {
     let patient = Limits {
         max_rate_limit_wait: Duration::from_secs(30),
         ..limits()
@@ -58,7 +58,7 @@ async fn a_429_is_waited_out_for_the_time_that_the_answer_names() {
 }
 
 #[tokio::test]
-async fn temporary_faults_are_waited_out() {
+async fn temporary_faults_are_retried() {
     let account = account_with(Limits {
         retry_for: Duration::from_secs(30),
         ..limits()
@@ -98,7 +98,7 @@ async fn no_request_is_retried_beyond_its_time_limit() {
     let started = Instant::now();
     let reason = page_2_of(&account, move || match counted.fetch_add(1, Ordering::SeqCst) {
         0 => response(500, [], ""),
-        // It begins in time, and would end a minute later.
+        // The retry starts before the time limit, but would end a minute later.
         _ => Answer::Hang,
     })
     .await;
@@ -142,13 +142,13 @@ async fn confirmations_of_unlisted_resources_have_a_time_limit() {
             && reason.contains("confirming unlisted resources took longer than"),
         "{reason}"
     );
-    // The next run has time of its own.
+    // The next run has its own time limit.
     account.stub.fault(|_, value| normal_answer(value));
     let run = account.sync().await;
     assert_eq!((run.outcome, counts(&run).gone), (Some(JobOutcome::Succeeded), 6));
 }
 
-/// An account whose first request gets this many gateway errors in a row.
+/// Syncs while the first request fails this many times with a gateway error. Returns the run and the number of tries.
 async fn behind_a_gateway(times: usize, first_request: Duration) -> (job_runs::Model, usize) {
     let account = account_with(Limits {
         retry_for: Duration::from_millis(5),
@@ -174,14 +174,14 @@ async fn behind_a_gateway(times: usize, first_request: Duration) -> (job_runs::M
 }
 
 #[tokio::test]
-async fn gateway_errors_in_a_row_on_the_first_request_are_waited_out() {
+async fn gateway_errors_of_the_first_request_are_retried() {
     let (run, tries) = behind_a_gateway(12, Duration::from_secs(60)).await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     assert_eq!(tries, 13);
 }
 
 #[tokio::test]
-async fn lasting_gateway_errors_end_the_run_and_are_named() {
+async fn lasting_gateway_errors_end_the_run_with_their_status() {
     let started = Instant::now();
     let (run, tries) = behind_a_gateway(usize::MAX, Duration::from_millis(200)).await;
     assert_eq!(run.outcome, Some(JobOutcome::Failed));
@@ -195,7 +195,7 @@ async fn lasting_gateway_errors_end_the_run_and_are_named() {
 }
 
 #[tokio::test]
-async fn an_unreachable_host_is_not_waited_for_like_a_gateway_error() {
+async fn an_unreachable_host_is_not_retried_as_long_as_a_gateway_error() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);

@@ -1,5 +1,5 @@
-//! No secret reaches the database, a log or an answer: fields are read by an allow-list, and the body of an error is
-//! dropped.
+//! No secret reaches the database, a log or a response: only allowed fields are read, and bodies of errors are
+//! discarded.
 
 use std::process::{Command, Output};
 
@@ -12,7 +12,7 @@ use crate::support::stub_do::{TOKEN, normal_answer, response};
 /// Every planted secret contains this text.
 const PLANTED: &str = "hunter2";
 
-/// An account with a secret in every field of the API that can contain one, and in unknown fields.
+/// Fills the account with secrets in all fields of the API that can contain one, and in unknown fields.
 fn plant(account: &Account) {
     let stub = &account.stub;
     let secret = |what: &str| format!("{PLANTED}-{what}");
@@ -89,7 +89,7 @@ fn plant(account: &Account) {
     );
 }
 
-/// `drift-inbox sync` at the most detailed log level.
+/// Runs `drift-inbox sync` at the most detailed log level and returns its output.
 async fn sync_at_trace(account: &Account) -> String {
     let (url, database) = (account.stub.url.clone(), account.t.database.url.clone());
     let output: Output = tokio::task::spawn_blocking(move || {
@@ -125,7 +125,7 @@ fn assert_clean(what: &str, text: &str) {
     }
 }
 
-/// The content of all tables.
+/// Returns the content of all tables.
 async fn everything_in(account: &Account) -> String {
     let database = &account.t.database;
     if !database.is_postgres() {
@@ -168,7 +168,7 @@ async fn answers(account: &Account) -> String {
 }
 
 #[tokio::test]
-async fn planted_secrets_reach_no_table_log_or_answer() {
+async fn planted_secrets_reach_no_table_log_or_response() {
     let account = Account::new().await;
     plant(&account);
     let log = sync_at_trace(&account).await;
@@ -189,7 +189,7 @@ async fn planted_secrets_reach_no_table_log_or_answer() {
 }
 
 #[tokio::test]
-async fn bodies_of_error_answers_reach_no_table_log_or_answer() {
+async fn bodies_of_errors_reach_no_table_log_or_response() {
     let account = Account::new().await;
     plant(&account);
     account.stub.fault(|request, value| {

@@ -1,12 +1,12 @@
-//! The documentation: its links resolve, the README stays short, and no page names a path of one machine.
+//! The documentation: links resolve, the README stays short, and no page has a path of a developer's machine.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Most lines of the README: the rest has a page of its own.
+/// Limit of the lines of the README.
 const README_LINES: usize = 120;
-/// Paths that exist on the machine of an author only.
+/// Paths that exist only on the machine of a developer.
 const PRIVATE_PATHS: [&str; 4] = ["/work", "/tmp", "/root", "/home"];
 
 struct Page {
@@ -24,7 +24,7 @@ impl Page {
         self.path.strip_prefix(root()).unwrap().display().to_string()
     }
 
-    /// The lines outside blocks of code.
+    /// Returns the lines outside code blocks.
     fn prose(&self) -> Vec<&str> {
         let mut in_code = false;
         let mut prose = Vec::new();
@@ -38,7 +38,7 @@ impl Page {
         prose
     }
 
-    /// What its links and pictures lead to.
+    /// Returns the targets of links and pictures.
     fn links(&self) -> Vec<String> {
         let prose = self.prose().join("\n");
         let ends = |text: &str, end: char| text.split(end).next().unwrap().to_owned();
@@ -53,7 +53,7 @@ impl Page {
         written.chain(in_html).collect()
     }
 
-    /// The anchors of its headings, as GitHub makes them.
+    /// Returns the anchors that GitHub creates for the headings.
     fn anchors(&self) -> BTreeSet<String> {
         let headings = self.prose().into_iter().filter(|line| line.starts_with('#'));
         headings
@@ -70,7 +70,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// README, CONTRIBUTING, CHANGELOG and every page of `docs`.
+/// Reads README, CONTRIBUTING, CHANGELOG and every page of `docs`.
 fn pages() -> Vec<Page> {
     let mut paths: Vec<PathBuf> = fs::read_dir(root().join("docs"))
         .unwrap()
@@ -78,12 +78,12 @@ fn pages() -> Vec<Page> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
     paths.sort();
-    assert!(!paths.is_empty(), "docs has pages");
+    assert!(!paths.is_empty(), "docs has no pages");
     paths.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)));
     paths.into_iter().map(Page::read).collect()
 }
 
-/// Why a link of a page does not resolve.
+/// Returns an error message if a link of a page does not resolve.
 fn broken(page: &Page, link: &str) -> Option<String> {
     let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
     let target = if path.is_empty() {
@@ -125,7 +125,7 @@ fn the_readme_is_short_and_leads_to_every_page() {
     }
 }
 
-/// Whether a line has the absolute path, and not only a longer one that contains it.
+/// Returns whether a line contains the absolute path, and not only as part of a longer path.
 fn names(line: &str, path: &str) -> bool {
     let continues = |c: char| c.is_alphanumeric() || "/._-".contains(c);
     line.match_indices(path).any(|(at, _)| {
@@ -136,7 +136,7 @@ fn names(line: &str, path: &str) -> bool {
 }
 
 #[test]
-fn no_page_names_a_path_of_one_machine() {
+fn no_page_contains_a_path_of_a_developers_machine() {
     for page in pages() {
         for (number, line) in page.text.lines().enumerate() {
             let private = PRIVATE_PATHS.iter().find(|path| names(line, path));

@@ -28,18 +28,18 @@ struct Setting {
     default: Option<String>,
 }
 
-/// Without the marks that only a page or only a terminal needs.
+/// Removes backquotes and double quotes.
 fn plain(text: &str) -> String {
     text.replace(['`', '"'], "").trim().to_owned()
 }
 
-/// What stands behind `[name: ` and before the bracket.
+/// Returns the text after `[name: ` up to the closing bracket.
 fn bracket(text: &str, name: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("[{name}: "))?;
     Some(plain(rest.split_once(']')?.0))
 }
 
-/// The help text of a command as one text for each flag, with the heading above it.
+/// Splits the help text of a command into its flags, each with its heading.
 fn flags_of(help: &str) -> Vec<(String, String)> {
     let mut flags: Vec<(String, String)> = Vec::new();
     let mut heading = String::new();
@@ -62,7 +62,7 @@ fn flags_of(help: &str) -> Vec<(String, String)> {
     flags
 }
 
-/// The settings by variable, as the program has them. A setting of two commands is the same in both.
+/// Reads the settings from the help of the program, by variable. Checks that a setting is the same in all commands.
 fn of_the_program() -> BTreeMap<String, Setting> {
     let mut settings = BTreeMap::new();
     for command in COMMANDS {
@@ -86,7 +86,7 @@ fn of_the_program() -> BTreeMap<String, Setting> {
             );
         }
     }
-    assert!(settings.len() > 30, "the help is read: {}", settings.len());
+    assert!(settings.len() > 30, "settings in the help: {}", settings.len());
     settings.extend(secrets());
     settings.extend(NO_FLAG.map(|name| {
         let default = "info for serve, else warn".to_owned();
@@ -102,7 +102,7 @@ fn of_the_program() -> BTreeMap<String, Setting> {
     settings
 }
 
-/// The secrets, which the end of the help lists.
+/// Reads the secrets from the end of the help.
 fn secrets() -> BTreeMap<String, Setting> {
     let help = Program::new().run(&["--help"]).out;
     let (_, list) = help.split_once("Secrets are read").unwrap();
@@ -124,7 +124,7 @@ fn secrets() -> BTreeMap<String, Setting> {
     secrets
 }
 
-/// The settings by variable, as the tables of the page have them: variable, flag, default, meaning.
+/// Reads the settings from the tables of the page, by variable. The columns are variable, flag, default and meaning.
 fn of_the_page(text: &str) -> BTreeMap<String, Setting> {
     let mut settings = BTreeMap::new();
     let mut heading = "";
@@ -133,7 +133,7 @@ fn of_the_page(text: &str) -> BTreeMap<String, Setting> {
         if !row.starts_with("| `") {
             continue;
         }
-        // A bar within a cell is written as \|.
+        // A bar inside a cell is escaped as \|.
         let hidden = row.replace("\\|", "\u{0}");
         let cells: Vec<&str> = hidden.trim_matches('|').split('|').map(str::trim).collect();
         let [variable, flag, default, meaning] = cells[..] else {

@@ -1,4 +1,4 @@
-//! What differs inside a drifted field, as the API answers it.
+//! The changes inside a drifted field (`Drift.changes`).
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ const QUERY: &str = "{ drifts(first: 50) { nodes {
     resource { name } field changes { path line kind before after } changesTruncated
 } } }";
 
-/// The changes of the open drift of a resource, and whether there are more.
+/// Returns the changes of the open drift of a resource, and whether they are truncated.
 async fn changes_of(t: &TestApp, name: &str) -> (Value, bool) {
     let answer = t.ask(QUERY, json!({})).await;
     let nodes = answer["data"]["drifts"]["nodes"].as_array().unwrap();
@@ -27,7 +27,7 @@ fn change(path: &str, kind: &str, before: Value, after: Value) -> Value {
     json!({ "path": path, "line": null, "kind": kind, "before": before, "after": after })
 }
 
-/// A resource whose spec says `expected` and which is listed with `actual`.
+/// Creates a server with one drift: the field is `expected` in the spec and `actual` in the inventory.
 async fn drifted(kind: &str, field: &str, expected: Value, actual: Value) -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([Listed::new(kind, "one").attr(field, actual)]).await;
@@ -86,7 +86,7 @@ async fn a_missing_resource_has_no_changes_inside() {
 }
 
 #[tokio::test]
-async fn parts_that_the_spec_leaves_open_are_not_among_the_changes() {
+async fn parts_that_are_not_compared_are_not_among_the_changes() {
     let app = |port: Value, count: u32| json!({ "services": [{ "name": "web", "http_port": port, "instance_count": count }] });
     let t = TestApp::new().await;
     t.cloud_has([Listed::new("app", "shop").attr("spec", app(json!(8080), 4))])

@@ -1,4 +1,4 @@
-//! Failures of SQLite's disk: a write that was answered OK is in the file, whatever fails.
+//! Failures of the disk of SQLite: no confirmed write is lost.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::disk::{EIO, ENOSPC, EROFS, Faults, OnDisk};
 use crate::support::process::MAX_WAIT;
 
-/// Confirmed writes: the last version of each spec.
+/// Confirmed writes: the last version of the spec of each resource.
 type Answered = BTreeMap<String, u64>;
 
 async fn record(server: &OnDisk, answered: &mut Answered, number: usize) -> bool {
@@ -24,7 +24,7 @@ async fn record(server: &OnDisk, answered: &mut Answered, number: usize) -> bool
     version.is_some()
 }
 
-/// After a kill -9, everything that was answered OK is in the file.
+/// Kills the server with SIGKILL and checks that all confirmed writes are in the file.
 async fn nothing_is_lost(server: &mut OnDisk, answered: &Answered) {
     server.kill();
     let db = server.database().await;
@@ -40,13 +40,13 @@ async fn nothing_is_lost(server: &mut OnDisk, answered: &Answered) {
         let kept = kept.get(&Uuid::parse_str(resource).unwrap()).copied();
         assert!(
             kept >= Some(*version),
-            "{resource}: version {version} was answered, {kept:?} is kept"
+            "{resource}: version {version} was confirmed, but version {kept:?} is stored"
         );
     }
     db.close().await.unwrap();
 }
 
-/// Another process writes, so that the server must read the file and not its memory.
+/// Writes from another process, so that the server must read the file instead of its cache.
 async fn another_process_writes(server: &OnDisk) {
     let db = server.database().await;
     db.write_txn(|txn| async move {
@@ -54,7 +54,7 @@ async fn another_process_writes(server: &OnDisk) {
         Ok(txn.execute_unprepared(sql).await?)
     })
     .await
-    .expect("the server leaves no lock behind");
+    .expect("the server left a lock behind");
     db.close().await.unwrap();
 }
 
@@ -104,14 +104,14 @@ async fn no_write_is_lost_after_twenty_failures_of_the_disk() {
     nothing_is_lost_after(20).await;
 }
 
-/// The drifts of a server, with their revisions.
+/// Lists the open drifts with their revisions.
 async fn drifts(server: &OnDisk) -> Vec<Value> {
     let open = "{ drifts(first: 100) { nodes { id revision } } }";
     let found = server.ask(open, json!({})).await;
     found["data"]["drifts"]["nodes"].as_array().unwrap().clone()
 }
 
-/// The id of an accepted drift, or why it was refused.
+/// Accepts a drift. Returns its id, or the response if it was refused.
 async fn accept(server: &OnDisk, drift: &Value) -> Result<String, Value> {
     let mutation = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) { drift { id } } }";
     let input = json!({ "input": { "driftId": drift["id"], "revision": drift["revision"] } });
@@ -120,8 +120,8 @@ async fn accept(server: &OnDisk, drift: &Value) -> Result<String, Value> {
     accepted.map(str::to_owned).ok_or(answer)
 }
 
-/// Accepts all of these at once while the disk works. A slow machine may answer that the database is busy; such an
-/// accept is repeated.
+/// Accepts all drifts concurrently while the disk works. On a slow machine an accept may fail because the database is
+/// busy; it is then repeated.
 async fn accept_all(server: &OnDisk, drifts: &[Value]) -> Vec<String> {
     let mut accepts = join_all(drifts.iter().map(|drift| accept(server, drift))).await;
     for (drift, accepted) in drifts.iter().zip(&mut accepts) {
@@ -135,7 +135,7 @@ async fn accept_all(server: &OnDisk, drifts: &[Value]) -> Vec<String> {
     accepts.into_iter().flatten().collect()
 }
 
-/// A server whose 60 droplets all differ from their specs.
+/// Starts a server with 60 droplets that all differ from their specs.
 async fn with_drift_everywhere() -> OnDisk {
     let server = OnDisk::with(60).await;
     for resource in &server.resources {
@@ -155,10 +155,10 @@ async fn all_are_accepted(server: &mut OnDisk, accepted: &[String]) {
             "{id} is open again"
         );
     }
-    assert_eq!(left.len() + accepted.len(), 60, "what was not accepted is open");
+    assert_eq!(left.len() + accepted.len(), 60, "the other drifts are open");
 }
 
-/// Checks what must hold for every kind of full disk.
+/// Checks that accepts are kept that were confirmed before, while and after the disk is full.
 async fn every_accept_that_is_answered_ok_is_kept(fill: impl AsyncFn(&OnDisk), free: impl Fn(&OnDisk)) {
     let mut server = with_drift_everywhere().await;
     let open = drifts(&server).await;
@@ -172,7 +172,7 @@ async fn every_accept_that_is_answered_ok_is_kept(fill: impl AsyncFn(&OnDisk), f
             .into_iter()
             .flatten(),
     );
-    // The remaining space may be enough for a few.
+    // The remaining space may be enough for a few writes.
     let mut refused = 0;
     for _ in 0..400 {
         refused += u32::from(server.record(&server.resources[0], "small").await.is_none());
@@ -185,7 +185,7 @@ async fn every_accept_that_is_answered_ok_is_kept(fill: impl AsyncFn(&OnDisk), f
     assert_eq!(
         drifts(&server).await.len() + accepted.len(),
         60,
-        "reads go on, and tell the truth"
+        "reads continue and are correct"
     );
     free(&server);
     server.until_ready(true).await;
@@ -206,7 +206,7 @@ async fn accepts_confirmed_while_the_disk_fills_are_in_the_file() {
     every_accept_that_is_answered_ok_is_kept(fill, free).await;
 }
 
-/// Writes the log into the file, and leaves it empty.
+/// Copies the write-ahead log into the database file and empties it.
 async fn empty_log(server: &OnDisk) {
     let log = server.file().with_extension("db-wal");
     let db = server.database().await;
@@ -222,7 +222,7 @@ async fn empty_log(server: &OnDisk) {
     db.close().await.unwrap();
 }
 
-/// Limits the size of the files that a process may write.
+/// Limits the size of files that a process may write.
 fn limit_files(pid: u32, bytes: &str) {
     let limited = Command::new("prlimit")
         .args(["--pid", &pid.to_string(), &format!("--fsize={bytes}:unlimited")])
@@ -232,8 +232,8 @@ fn limit_files(pid: u32, bytes: &str) {
 
 #[tokio::test]
 async fn accepts_confirmed_before_a_file_size_limit_are_in_the_file() {
-    // SQLite writes its log from the start again once the file has what is in it, which happens after 1,000 pages.
-    // Where the log may be longer than that, it never needs more room, and no write is refused. So here it is empty.
+    // SQLite copies its log into the file after 1,000 pages and then reuses its space. A log that already has this
+    // size would not grow, and no write would be refused. So the log is emptied first.
     let fill = async |server: &OnDisk| {
         empty_log(server).await;
         limit_files(server.pid(), "40000");
@@ -312,7 +312,7 @@ async fn an_emptied_or_overwritten_database_file_is_detected() {
     for size in [0, 3 * 4096] {
         let server = OnDisk::with(2).await;
         assert!(server.record(&server.resources[0], "small").await.is_some());
-        // Its log is written into the file first, so that the file has all data.
+        // The log is copied into the file first, so that the file has all data.
         let db = server.database().await;
         db.write_txn(|txn| async move { Ok(txn.execute_unprepared("DELETE FROM write_probe").await?) })
             .await

@@ -1,4 +1,4 @@
-//! Pages skip rows of other programs that do not decode: every other row appears once, from either end.
+//! Pages skip rows of other programs that do not decode. Every other row appears once, in both directions.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::foreign_rows::{DRIFT_FAULTS, Faults, WANTED, faults, name, resized, spoil, sweep};
 use crate::support::{ADMIN, TestApp};
 
-/// What a list shows, page by page in twos, `forward` or from its end. `list` is a connection with the
-/// arguments `$page`; `text` returns what is compared of a row.
+/// Reads a list in pages of two, `forward` or from its end. `list` is a query of a connection with the arguments
+/// `$page`; `text` returns the compared part of a row.
 async fn walk(t: &TestApp, forward: bool, list: &str, text: impl Fn(&Value) -> String) -> Vec<String> {
     let (cursor, more) = if forward {
         ("endCursor", "hasNextPage")
@@ -33,12 +33,12 @@ async fn walk(t: &TestApp, forward: bool, list: &str, text: impl Fn(&Value) -> S
             return seen;
         }
         place = connection["pageInfo"][cursor].clone();
-        assert!(place.is_string(), "there is more, and no way to it: {seen:?}");
+        assert!(place.is_string(), "a page without a cursor is not the last: {seen:?}");
     }
     panic!("the list has no end: {seen:?}");
 }
 
-/// Every droplet but these, once, from either end.
+/// Checks that a list contains each droplet except these once, in both directions.
 async fn shows_all_but(t: &TestApp, of: usize, left_out: &[usize], list: &str, what: &str) {
     let wanted: Vec<String> = (1..=of).filter(|n| !left_out.contains(n)).map(name).collect();
     for forward in [true, false] {
@@ -70,7 +70,7 @@ async fn pages_of_the_inbox_skip_rows_that_do_not_decode() {
     }
 }
 
-/// How many drifts the list of the REST route has.
+/// Returns the number of drifts in the response of the REST route.
 async fn over_rest(t: &TestApp) -> usize {
     let bearer = format!("Bearer {}", t.token(Some(ADMIN), &["platform_admin"]));
     let request = Request::get("/api/v1/drift").header(header::AUTHORIZATION, bearer);

@@ -1,4 +1,4 @@
-//! Other programs write to the tables too. A row that cannot be decoded is skipped and counted, and does not make a
+//! Rows that other programs have written. A row that cannot be decoded is skipped and counted, and does not make a
 //! sweep, a page or a sync fail.
 
 use drift_inbox::jobs::JobRequest;
@@ -15,7 +15,7 @@ pub(crate) fn name(number: usize) -> String {
     format!("web-{number}")
 }
 
-/// This many droplets, each larger than its spec says.
+/// Returns this many droplets. The size of each differs from its spec.
 fn cloud(droplets: usize) -> Vec<Listed> {
     (1..=droplets)
         .map(|n| droplet(&name(n)).size("s-2vcpu-4gb").tags(["web"]).attr("n", n))
@@ -31,7 +31,7 @@ pub(crate) async fn resized(droplets: usize) -> TestApp {
     t
 }
 
-/// What other programs may do to a row: assignments in SQL, for SQLite and for PostgreSQL.
+/// SQL assignments that make a row undecodable, for SQLite and for PostgreSQL.
 pub(crate) type Faults = [&'static [&'static str]; 2];
 
 pub(crate) fn faults(t: &TestApp, faults: Faults) -> &'static [&'static str] {
@@ -48,7 +48,7 @@ pub(crate) async fn spoil(t: &TestApp, table: &str, fault: &str, numbers: &[usiz
     } else {
         "resource_id"
     };
-    // On SQLite most programs do not enforce foreign keys.
+    // SQLite enforces foreign keys only if a program enables them, and many programs do not.
     let unchecked = if t.database.is_postgres() {
         ""
     } else {
@@ -63,7 +63,7 @@ pub(crate) async fn sweep(t: &TestApp) -> (Option<JobOutcome>, SweepCounts) {
     (run.outcome, serde_json::from_value(run.counts).unwrap())
 }
 
-/// Two of three droplets are compared, and one is left out.
+/// Checks that a sweep compares two of three droplets and skips one.
 async fn the_others_are_swept(t: &TestApp, fault: &str) {
     let (outcome, counts) = sweep(t).await;
     assert_eq!(outcome, Some(JobOutcome::Partial), "{fault}: {counts:?}");
@@ -195,7 +195,7 @@ async fn more_than_a_batch_of_undecodable_specs_does_not_end_a_sweep() {
     } else {
         ("'id-' || n", "'nonsense-' || n", "{}")
     };
-    // PostgreSQL enforces UUIDs: there the rows have resources, but no JSON object.
+    // PostgreSQL enforces UUIDs, so the specs have resources there, and are undecodable because they are no objects.
     let resources = if t.database.is_postgres() {
         "INSERT INTO cloud_resources (id, provider, kind, provider_id, urn, name) \
          SELECT gen_random_uuid(), 'other', 'thing', n, 'urn', 'thing' FROM generate_series(1, 450) n;"

@@ -14,7 +14,7 @@ const FORGET: &str = "mutation($input: ForgetResourceInput!) { forgetResource(in
 const FORGOTTEN: &str = "{ forgottenResources { totalCount nodes { id name forgottenBy note } } }";
 
 impl TestApp {
-    /// Asks to forget the resource of this name.
+    /// Requests to forget the resource with this name.
     async fn forget(&self, name: &str, include_history: bool) -> Value {
         let input = json!({
             "resourceId": self.resource(name).await.id, "note": "scaled down", "includeHistory": include_history,
@@ -22,7 +22,7 @@ impl TestApp {
         self.ask(FORGET, json!({ "input": input })).await
     }
 
-    /// How many resources, specs, drifts and events are stored.
+    /// Returns the numbers of stored resources, specs, drifts and events.
     async fn stored(&self) -> [u64; 4] {
         let mut counts = [0; 4];
         let tables = [
@@ -64,7 +64,7 @@ async fn a_gone_resource_is_forgotten_and_the_actor_is_kept() {
     assert_eq!(at.unwrap(), t.now());
     got["forgottenAt"] = json!(t.now());
     assert_eq!(got, wanted, "{answer:#}");
-    assert_eq!(t.stored().await, [1, 0, 0, 1], "only what web-2 has");
+    assert_eq!(t.stored().await, [1, 0, 0, 1], "only rows of web-2");
     let listed = t.data(FORGOTTEN, json!({})).await;
     let remains_id = listed["forgottenResources"]["nodes"][0]["id"].clone();
     let remains = json!({ "id": remains_id, "name": "web-1", "forgottenBy": ADMIN, "note": "scaled down" });
@@ -75,7 +75,7 @@ async fn a_gone_resource_is_forgotten_and_the_actor_is_kept() {
 }
 
 #[tokio::test]
-async fn a_forgotten_resource_that_comes_back_is_discovered_again() {
+async fn a_forgotten_resource_that_returns_is_discovered_again() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.cloud_has([]).await;
@@ -117,7 +117,7 @@ async fn decisions_are_deleted_only_on_explicit_request() {
     refused(&t.forget("web-1", false).await, "HAS_DECISIONS");
     assert_eq!(t.stored().await, before);
     let answer = t.forget("web-1", true).await;
-    // The record of the spec, its retirement, and the accept.
+    // Three decisions: the recorded spec, the retired spec, and the accept.
     let forgotten = &answer["data"]["forgetResource"]["forgotten"];
     assert_eq!(forgotten["decisions"], 3, "{answer:#}");
     assert_eq!(t.stored().await, [0, 0, 0, 0]);
@@ -131,7 +131,7 @@ async fn an_unsynced_resource_can_be_forgotten_once_its_spec_is_retired() {
     refused(&t.forget("web-1", true).await, "SPEC_IN_FORCE");
     t.import(&droplets("l-1", 2, &[("web-2", "s-1")])).await;
     let answer = t.forget("web-1", false).await;
-    // The state retired the spec: that is not a decision of a person.
+    // The import retired the spec, which is not a decision.
     assert_eq!(
         answer["data"]["forgetResource"]["forgotten"]["decisions"], 0,
         "{answer:#}"

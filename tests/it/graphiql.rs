@@ -1,4 +1,4 @@
-//! GraphiQL in a browser that reaches nothing but this server.
+//! GraphiQL in a browser. It must contact no other host than this server.
 
 use serde_json::json;
 
@@ -10,11 +10,11 @@ use crate::support::{ADMIN, TestApp};
 const EXECUTE: &str = ".graphiql-execute-button";
 const RESULT: &str = ".result-window";
 
-/// What axe finds in GraphiQL itself and no style can fix: tabs with a button in them, a small one, editors that are
-/// scrolled by the keyboard only from inside.
+/// Violations in GraphiQL itself that no style can fix: tabs that contain a button, a button that is too small, and
+/// editors that the keyboard scrolls only while they have the focus.
 const GRAPHIQLS_OWN: [&str; 3] = ["nested-interactive", "target-size", "scrollable-region-focusable"];
 
-/// One droplet whose size differs from its spec.
+/// Starts a server with one droplet whose size differs from its spec.
 async fn resized() -> Served {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
@@ -38,7 +38,7 @@ async fn write(browser: &Browser, document: &str) {
         json!(document)
     );
     browser.run(&script).await;
-    // Until then, the button runs the operation that the tab is named after, which no longer exists.
+    // Until the tab has its new name, the button runs the operation of the old name, which no longer exists.
     browser
         .until("document.querySelector('.graphiql-tab-active').innerText.trim() !== 'Inbox'")
         .await;
@@ -52,7 +52,7 @@ async fn graphiql_runs_a_query_with_the_token_of_its_link_and_contacts_no_other_
     assert_eq!(
         browser.path().await,
         "/graphiql",
-        "the token has left the address"
+        "the token is removed from the URL"
     );
     assert_eq!(
         browser.texts(".graphiql-tab-button").await,
@@ -82,7 +82,7 @@ async fn graphiql_shows_subscription_results_as_they_arrive() {
     )
     .await;
     browser.click(EXECUTE).await;
-    // The button stops it now.
+    // The button now stops the subscription.
     browser.see(&format!("{EXECUTE}[aria-label^='Stop']")).await;
     served.sweep().await;
     browser.see_text(RESULT, "size_slug").await;
@@ -121,7 +121,7 @@ async fn graphiql_keeps_the_token_in_the_tab_only() {
     write(&browser, "{ viewer { email } }").await;
     browser.click(EXECUTE).await;
     browser.see_text(RESULT, "typed@example.com").await;
-    // GraphiQL writes what it keeps half a second after the last change.
+    // GraphiQL stores its state half a second after the last change.
     browser
         .until("localStorage.getItem('graphiql:tabState')?.includes('viewer')")
         .await;
@@ -135,10 +135,10 @@ async fn graphiql_keeps_the_token_in_the_tab_only() {
     assert!(!kept.to_string().contains("eyJ"), "{kept}");
 }
 
-/// What GraphiQL marks as an error.
+/// The marks of errors in the editors.
 const MARKS: &str = "document.querySelectorAll('.CodeMirror-lint-mark-error, .CodeMirror-lint-mark-warning')";
 
-/// Lets GraphiQL check the operation and the variables of the tab that is shown.
+/// Makes GraphiQL check the operation and the variables of the active tab.
 async fn check(browser: &Browser) {
     browser
         .run(
@@ -167,7 +167,7 @@ async fn graphiql_marks_no_error_in_its_initial_operations() {
         browser.until(&format!("{MARKS}.length === 0")).await;
     }
     browser.shoot("graphiql-record").await;
-    // GraphiQL's own check is on: errors are marked.
+    // The check is active: an error is marked.
     write(&browser, "{ nowhere }").await;
     browser.see(".CodeMirror-lint-mark-error").await;
 }

@@ -1,4 +1,4 @@
-//! Access rights of every field. The fields are those of the printed schema, so that none can be forgotten.
+//! Access rights of every root field. The fields are read from the schema, so that the tests cannot miss one.
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
@@ -68,7 +68,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Subscription", "driftChanged", "driftChanged { id }"),
 ];
 
-/// Every field of the root types, as `(type, field)`.
+/// Lists the fields of the root types, as `(type, field)`.
 fn root_fields() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for definition in parse_schema(drift_inbox::graphql::sdl()).unwrap().definitions {
@@ -90,14 +90,14 @@ fn root_fields() -> Vec<(String, String)> {
     found
 }
 
-/// The code of a call of this field, empty if there is no error.
+/// Calls a field and returns the code of the error, or an empty string without an error.
 async fn code(t: &TestApp, token: Option<&str>, (root, field, call): (&str, &str, &str)) -> String {
     let arguments = if call.contains("$id") { "($id: ID!)" } else { "" };
     let query = format!("{}{arguments} {{ {call} }}", root.to_lowercase());
     let id = json!({ "id": "00000000-0000-7000-8000-000000000000" });
     let answer = if root == "Subscription" {
         let mut listener = Listener::new(&t.router, token, &query, id).await;
-        // A refused subscription ends at once; an accepted one sends nothing until something changes.
+        // A refused subscription ends immediately. A permitted one sends no event before a drift changes.
         listener.event_at_once().map_or(Value::Null, |(_, data)| data)
     } else {
         t.ask_as(token, &query, id).await
@@ -117,18 +117,18 @@ fn every_root_field_has_a_call_in_these_tests() {
         let has_call = CALLS.iter().any(|call| (call.0, call.1) == (root, field));
         assert!(
             has_call,
-            "say in CALLS how to ask for {root}.{field}, and guard it"
+            "add {root}.{field} to CALLS, and guard it"
         );
     }
     assert_eq!(
         CALLS.len(),
         fields.len(),
-        "CALLS has a field that is not there any more"
+        "CALLS has a field that the schema lacks"
     );
 }
 
 #[tokio::test]
-async fn anonymous_is_rejected() {
+async fn an_anonymous_caller_is_rejected() {
     let t = TestApp::new().await;
     for call in CALLS {
         assert_eq!(code(&t, None, *call).await, "UNAUTHENTICATED", "{call:?}");
@@ -209,7 +209,7 @@ async fn a_refused_mutation_changes_nothing_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn anonymous_may_read_the_schema() {
+async fn an_anonymous_caller_may_read_the_schema() {
     let t = TestApp::new().await;
     let query = "{ __typename __schema { queryType { name } } __type(name: \"Drift\") { name } }";
     let wanted = json!({ "__typename": "Query", "__schema": { "queryType": { "name": "Query" } },
@@ -220,7 +220,7 @@ async fn anonymous_may_read_the_schema() {
 }
 
 #[tokio::test]
-async fn public_fields_do_not_open_the_other_fields_of_a_document() {
+async fn a_public_field_does_not_permit_other_fields_of_the_document() {
     let t = TestApp::new().await;
     let answer = t
         .ask_as(None, "{ __typename drift(id: \"x\") { id } }", json!({}))

@@ -1,4 +1,4 @@
-//! Accepting on the page: only values that were shown are accepted.
+//! Accepting drifts on the inbox page: only values that the page has shown are accepted.
 
 use entity::cloud_drift::DriftStatus;
 use serde_json::json;
@@ -58,7 +58,7 @@ async fn a_second_accept_shows_who_accepted_first() {
 async fn the_server_refuses_the_later_of_two_accepts() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
-    // The dialog queries the drift when it opens: that answer must precede the other accept.
+    // The dialog queries the drift when it opens. The response must arrive before the other accept.
     browser
         .run(
             "const text = Response.prototype.text;
@@ -71,7 +71,7 @@ async fn the_server_refuses_the_later_of_two_accepts() {
         .await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
     browser.until("window.lookedUp").await;
-    // Events are no longer read: the page learns of the other accept from the refusal only.
+    // The page reads no more events, so only the refusal reports the other accept.
     browser.run("TextDecoder.prototype.decode = () => ''").await;
     let drift = served.open_drift("data-1", "size_gigabytes").await;
     served.accept(&drift).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_value_that_was_not_shown_is_not_accepted() {
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
     browser.see_text("[data-testid=accept-value]", "100").await;
-    // The droplet is resized again, and a sync stores it before any sweep compares.
+    // The volume is resized again. A sync stores its size, but no sweep compares it yet.
     let grown = Listed::new("volume", "data-1")
         .region("fra1")
         .attr("size_gigabytes", 250);
@@ -100,7 +100,7 @@ async fn a_value_that_was_not_shown_is_not_accepted() {
     let confirm = browser
         .run(&format!("return document.querySelector('{CONFIRM}').disabled"))
         .await;
-    assert_eq!(confirm, json!(true), "not before the new value was reviewed");
+    assert_eq!(confirm, json!(true), "the new value must be reviewed first");
     assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
 
     browser.click("[data-testid=accept-review]").await;
@@ -137,7 +137,7 @@ async fn a_viewer_sees_no_accept_button() {
     assert_eq!(browser.count("[data-testid=accept]").await, 0);
 }
 
-/// A quota beyond the exact range of JavaScript numbers, and one that differs in the last digit.
+/// Two numbers above 2^53 that differ in the last digit: JavaScript cannot represent both.
 #[tokio::test]
 async fn numbers_are_shown_with_all_their_digits() {
     let t = TestApp::new().await;
@@ -168,7 +168,7 @@ async fn a_held_key_accepts_nothing() {
     let note = browser
         .run("return document.querySelector('[data-testid=note]').value")
         .await;
-    assert_eq!(note, json!(""), "what opened the dialog is not written into it");
+    assert_eq!(note, json!(""), "the key is not typed into the note");
     browser.press(ESCAPE).await;
     browser.see_none(DIALOG).await;
 
@@ -192,7 +192,7 @@ async fn a_held_key_accepts_nothing() {
 }
 
 #[tokio::test]
-async fn a_late_answer_applies_to_the_drift_of_its_request() {
+async fn a_late_response_updates_only_the_drift_of_its_request() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     about_to_accept(&served, &browser, "data-1", "size_gigabytes").await;
@@ -210,7 +210,7 @@ async fn a_late_answer_applies_to_the_drift_of_its_request() {
     about_to_accept(&served, &browser, "web-1", "size_slug").await;
     browser.fill("[data-testid=note]", "on purpose").await;
     browser.run("window.letGo()").await;
-    // The row shows the answer, and the dialog does not.
+    // The row shows the response. The dialog of another drift does not.
     browser
         .see_text(&row(&served, "data-1", "size_gigabytes").await, "250")
         .await;
@@ -231,7 +231,7 @@ async fn the_count_in_the_header_drops_before_the_server_returns_the_new_count()
     about_to_accept(&served, &browser, "web-1", "size_slug").await;
     browser.click(CONFIRM).await;
     browser.see_none(DIALOG).await;
-    // Every answer with a number is held back: this one comes from the page itself.
+    // Responses with a count are held back, so the page has computed this number itself.
     browser.see_text(TOTAL, "2 open").await;
     browser.until("document.title.startsWith('(2)')").await;
     browser.until("typeof window.letGo === 'function'").await;

@@ -1,4 +1,4 @@
-//! Whole answers of the API, as clients see them.
+//! Complete responses of the API.
 
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
@@ -37,14 +37,14 @@ const FRAGMENTS: [(&str, &str); 6] = [
     ),
 ];
 
-/// The query with the fragments that it spreads: one that nothing spreads is an error.
+/// Appends the fragments that the query spreads. Unused fragments would be an error.
 fn whole(query: &str) -> String {
     let used = FRAGMENTS.iter().filter(|(spread, _)| query.contains(spread));
     let fragments: Vec<&str> = used.map(|(_, fragment)| *fragment).collect();
     format!("{query} {}", fragments.join(" "))
 }
 
-/// Two droplets and a volume. web-1 drifted in two fields, of which one was accepted; web-2 is gone.
+/// Creates a server with two droplets and a volume. web-1 has an open and an accepted drift, and web-2 is gone.
 async fn lived_in_cloud() -> TestApp {
     let t = TestApp::new().await;
     let web_1 = droplet("web-1")
@@ -253,7 +253,7 @@ async fn numbers_beyond_double_precision_are_returned_exactly() {
 }
 
 #[tokio::test]
-async fn a_full_page_with_resources_specs_and_events_is_within_the_bounds() {
+async fn a_full_page_with_resources_specs_and_events_is_within_the_limits() {
     let t = lived_in_cloud().await;
     let full = whole(
         "{ drifts(first: 200) { totalCount nodes { ...drift resource { ...resource

@@ -1,4 +1,4 @@
-//! Filters of lists.
+//! Filters of drifts and resources.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::cloud::{Listed, droplet};
 const DRIFTS: &str = "query($filter: DriftFilter) {
     drifts(filter: $filter) { totalCount nodes { field resource { name } } } }";
 
-/// `name field` of every drift that matches a filter, sorted.
+/// Returns `name field` of every drift that matches a filter, sorted.
 async fn drifts(t: &TestApp, filter: Value) -> Vec<String> {
     let page = t.data(DRIFTS, json!({ "filter": filter })).await["drifts"].clone();
     let rows = page["nodes"].as_array().unwrap();
@@ -25,8 +25,8 @@ async fn drifts(t: &TestApp, filter: Value) -> Vec<String> {
     found
 }
 
-/// At noon and two seconds web-1 drifts in two fields; an hour later data-1 in one and web-2 is missing; then
-/// the size of web-1 is accepted and its region is corrected in the cloud.
+/// Creates drifts in two sweeps. The first, at 12:00:01, finds three fields of web-1. The second, an hour later, finds
+/// a field of data-1, web-2 missing, and the region of web-1 corrected. Then the size of web-1 is accepted.
 async fn drifted_cloud() -> TestApp {
     let t = TestApp::new().await;
     let data_1 = Listed::new("volume", "data-1")
@@ -156,7 +156,7 @@ async fn detected_after_is_inclusive_and_detected_before_is_exclusive() {
 }
 
 #[tokio::test]
-async fn times_that_a_database_cannot_hold_are_refused() {
+async fn times_that_the_database_cannot_store_are_refused() {
     let t = TestApp::new().await;
     for time in [
         "-200000-01-01T00:00:00Z",
@@ -179,7 +179,7 @@ async fn times_that_a_database_cannot_hold_are_refused() {
 }
 
 #[tokio::test]
-async fn drifts_of_a_resource_are_the_open_ones_by_default() {
+async fn the_drifts_field_of_a_resource_lists_open_drifts_by_default() {
     let t = drifted_cloud().await;
     let query = "query($id: ID!) { resource(id: $id) {
         plain: drifts { totalCount nodes { field } }
@@ -299,7 +299,7 @@ async fn invalid_filters_are_refused() {
     }
 }
 
-/// The values of each facet with their counts.
+/// Returns the values of each facet with their counts.
 async fn facets(t: &TestApp, filter: Value) -> Value {
     const FACETS: &str = "query($filter: DriftFilter) { driftFacets(filter: $filter) {
         resourceKinds { value count } regions { value count } fields { value count } } }";
@@ -328,7 +328,7 @@ async fn facets_list_the_values_that_a_filter_can_have() {
     let narrowed = json!([kinds, [["fra1", 1], ["nyc3", 1]], [["*", 1], ["status", 1]]]);
     assert_eq!(
         of_droplets, narrowed,
-        "its own part narrows every list but its own"
+        "a part of the filter narrows the other facets, not its own"
     );
 
     let in_nyc3 = facets(&t, json!({ "region": "nyc3", "field": "status" })).await;
@@ -348,7 +348,7 @@ async fn facets_list_the_values_that_a_filter_can_have() {
 }
 
 #[tokio::test]
-async fn facets_name_the_hundred_most_frequent_values() {
+async fn facets_list_the_hundred_most_frequent_values() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     let spec: Value = (0..103)
@@ -362,5 +362,5 @@ async fn facets_name_the_hundred_most_frequent_values() {
     let fields = facets(&t, json!(null)).await[2].clone();
     assert_eq!(fields.as_array().unwrap().len(), 100);
     assert_eq!(fields[0], json!(["field_102", 2]));
-    assert_eq!(fields[1], json!(["field_000", 1]), "ties by name");
+    assert_eq!(fields[1], json!(["field_000", 1]), "equal counts are ordered by name");
 }

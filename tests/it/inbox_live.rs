@@ -1,4 +1,4 @@
-//! Live updates of the page: nothing is reloaded, and nothing is missed.
+//! Live updates of the inbox page: the page is not reloaded, and no change is missed.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -81,7 +81,7 @@ async fn drift_of_a_server_whose_clock_is_behind_appears() {
     served.sweep().await;
     let late = row(&served, "web-2", "region").await;
     browser.see_text(&late, "tor1").await;
-    // It is placed by its time, below newer ones.
+    // The list is ordered by time, so the new row is below newer drifts.
     let last = format!("[...document.querySelectorAll('{ROW}')].at(-1).matches(\"{late}\")");
     assert_eq!(browser.run(&format!("return {last}")).await, json!(true));
 }

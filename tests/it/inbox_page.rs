@@ -1,4 +1,4 @@
-//! The inbox page in a real browser, with a real server and a real database.
+//! The inbox page in a browser: signing in, filters, jobs, the keyboard and links.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn the_token_of_a_sign_in_stays_in_the_tab() {
         .await;
     assert!(!kept.to_string().contains(&token), "{kept}");
 
-    // The token is kept in the same tab after a reload, not in another tab, and in none after signing out.
+    // The tab keeps the token after a reload, and forgets it after signing out.
     browser.go("/").await;
     browser.see_text(TOTAL, "3").await;
     browser.click("[data-testid=sign-out]").await;
@@ -66,7 +66,7 @@ async fn drifts_of_the_demo_can_be_viewed_and_accepted() {
     let browser = Browser::open(&address).await;
     browser.go(&format!("/#token={}", token.trim())).await;
     browser.see_text("[data-testid=who]", "you@example.com").await;
-    assert_eq!(browser.path().await, "/", "the token has left the address");
+    assert_eq!(browser.path().await, "/", "the token is removed from the URL");
     browser.see_text(TOTAL, "open").await;
     let all = browser.count(ROW).await;
     assert_eq!(browser.texts(TOTAL).await, [format!("{all} open")]);
@@ -110,7 +110,7 @@ async fn drifts_of_the_demo_can_be_viewed_and_accepted() {
 }
 
 #[tokio::test]
-async fn the_address_contains_the_filters_and_the_back_button_restores_them() {
+async fn the_url_contains_the_filters_and_the_back_button_restores_them() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
@@ -145,7 +145,7 @@ async fn an_expired_session_shows_a_message_and_keeps_the_view() {
     browser
         .see_text("[data-testid=sign-in-reason]", "session has ended")
         .await;
-    assert_eq!(browser.count(ROW).await, 0, "nothing is left for who comes next");
+    assert_eq!(browser.count(ROW).await, 0, "the rows are removed");
     browser.shoot("session-ended").await;
     let token = served.token(Some(ADMIN), &["platform_admin"]);
     browser.fill("[data-testid=token-input]", &token).await;
@@ -210,7 +210,7 @@ async fn the_page_can_be_used_with_the_keyboard_alone() {
     let note = browser
         .run("return document.querySelector('[data-testid=note]').value")
         .await;
-    assert_eq!(note, json!("jk/?"), "letters that are typed are letters");
+    assert_eq!(note, json!("jk/?"), "keys are typed into the note");
     browser.press(ESCAPE).await;
     browser.see_none(DIALOG).await;
     browser.press(ESCAPE).await;
@@ -221,7 +221,6 @@ async fn the_page_can_be_used_with_the_keyboard_alone() {
     );
 }
 
-/// Names that look like markup are shown as text.
 #[tokio::test]
 async fn names_from_the_cloud_are_never_interpreted_as_markup() {
     let t = TestApp::new().await;
@@ -306,7 +305,7 @@ async fn a_link_with_a_rejected_token_shows_why_it_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_misspelt_filter_in_the_address_is_named() {
+async fn an_unknown_parameter_in_the_url_is_reported() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     let notice = "[data-testid=unread-parameters]";
@@ -317,7 +316,7 @@ async fn a_misspelt_filter_in_the_address_is_named() {
         .see_text(notice, "do not filter the list: \u{201c}regoin\u{201d}")
         .await;
     browser.shoot("unread-parameters").await;
-    // After a view is selected, the address contains only parameters that the page uses.
+    // After a view is selected, the URL contains only parameters that the page uses.
     browser.click("a[data-view=history]").await;
     browser.see_none(&format!("{notice}:not([hidden])")).await;
 }

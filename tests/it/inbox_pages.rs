@@ -23,8 +23,8 @@ const DRIFTS: &str =
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 
-/// Seven drifts: three detected at one time and four at others, of which two were accepted at one time, one
-/// at another, and the rest is open.
+/// Creates seven drifts. The first three were detected at the same time, as were the fifth and sixth. f and b were
+/// accepted at the same time and g later; the others are open.
 async fn seven_drifts() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has(NAMES.map(droplet)).await;
@@ -47,7 +47,7 @@ async fn accept(t: &TestApp, name: &str) {
     t.accept(&drift).await.unwrap();
 }
 
-/// The ids of all drifts in an order, computed from the rows.
+/// Returns the ids of all drifts in an order, computed from the rows.
 async fn in_order(t: &TestApp, field: &str, direction: &str) -> Vec<Value> {
     let mut rows = t.drifts().await;
     rows.sort_by_key(|row: &cloud_drift::Model| match field {
@@ -156,7 +156,7 @@ async fn the_newest_drifts_come_first_by_default() {
 }
 
 #[tokio::test]
-async fn a_page_lies_between_two_cursors() {
+async fn a_page_between_two_cursors_contains_only_rows_between_them() {
     let t = seven_drifts().await;
     for (field, direction) in ORDERS {
         let place = json!({ "field": field, "direction": direction });
@@ -177,7 +177,7 @@ async fn a_page_lies_between_two_cursors() {
 }
 
 #[tokio::test]
-async fn an_empty_page_reports_whether_there_are_more_rows() {
+async fn a_page_of_zero_rows_reports_whether_there_are_more_rows() {
     let t = seven_drifts().await;
     for (size, has_previous, has_next) in [("first", false, true), ("last", true, false)] {
         let place = json!({ "field": "DETECTED_AT", "direction": "DESC", size: 0 });
@@ -204,7 +204,7 @@ async fn rows_added_or_removed_between_pages_do_not_shift_pages() {
         .await;
     t.record_spec("new", json!({ "region": "fra1" })).await;
     t.sweep().await;
-    // The row of the cursor leaves the list, and the cursor is still valid.
+    // A cursor stays valid when its row leaves the list.
     let last = t
         .drifts()
         .await
@@ -322,7 +322,7 @@ async fn invalid_page_arguments_are_refused() {
 }
 
 #[tokio::test]
-async fn a_forged_cursor_is_refused_or_harmless() {
+async fn a_forged_cursor_with_an_invalid_time_is_refused() {
     let t = seven_drifts().await;
     let id = "00000000-0000-7000-8000-000000000000";
     for time in [
@@ -354,7 +354,7 @@ async fn a_page_has_fifty_rows_by_default() {
     );
 }
 
-/// A forged cursor in the format of a real one.
+/// Encodes a forged cursor in the format of the API.
 fn cursor(inside: &str) -> String {
     use async_graphql::connection::{CursorType, OpaqueCursor};
     let inside: Value = serde_json::from_str(inside).unwrap();

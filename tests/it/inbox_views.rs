@@ -1,4 +1,4 @@
-//! Accessibility of every view of the page, on all screen sizes, and with the most rows.
+//! Every view of the inbox page: accessibility, screen sizes, empty lists and 10,000 rows.
 
 use entity::inventory_kinds;
 use entity::job_runs::JobOutcome;
@@ -12,7 +12,7 @@ use crate::support::cloud::droplet;
 use crate::support::page::{DIALOG, ROW, TOTAL, about_to_accept, signed_in, three_differences};
 use crate::support::served::Served;
 
-/// A phone, a laptop and a large screen; colours are the same on all of them.
+/// Widths in pixels and colour schemes: a phone, a large screen, and a laptop in dark mode.
 const SCREENS: [(u32, &str); 3] = [(360, "light"), (1920, "light"), (1280, "dark")];
 
 /// Checks a view on every screen size: no accessibility violation, and nothing outside the screen.
@@ -92,7 +92,7 @@ async fn an_empty_inbox_explains_the_next_step() {
     browser.see_text("[data-testid=empty]", "Nothing differs").await;
     look_at(&browser, "view-nothing-differs").await;
 
-    // The second one has not been compared.
+    // web-2 has not been compared yet.
     served.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     served.record_spec("web-2", json!({ "region": "nyc3" })).await;
     browser.go("/").await;
@@ -158,7 +158,7 @@ async fn an_empty_inbox_warns_if_the_inventory_is_overdue_or_incomplete() {
 }
 
 #[tokio::test]
-async fn an_empty_inbox_says_that_settling_resources_were_not_compared() {
+async fn an_empty_inbox_shows_that_settling_resources_were_not_compared() {
     let served = Served::start(TestApp::new().await).await;
     served
         .cloud_has([droplet("web-1"), droplet("web-2").status("resizing").settling()])
@@ -208,7 +208,7 @@ async fn ten_thousand_changes_scroll_without_rendering_them_all() {
     browser.see_text(TOTAL, "10,000 open").await;
     let rows = format!("document.querySelectorAll('{ROW}').length");
     let (mut seen, mut most) = (std::collections::BTreeSet::new(), 0);
-    // To the end, as fast as pages arrive.
+    // Scroll to the end as fast as pages arrive.
     loop {
         let step = format!(
             "const rows = [...document.querySelectorAll('{ROW}')].map((row) => row.dataset.driftId);
@@ -226,7 +226,7 @@ async fn ten_thousand_changes_scroll_without_rendering_them_all() {
             .until("document.querySelector('[data-testid=list]').ariaBusy === 'false'")
             .await;
     }
-    assert_eq!(seen.len(), 10_000, "each of them was there once");
+    assert_eq!(seen.len(), 10_000, "every row is rendered once");
     assert!(most <= 800, "{most} rows at a time");
     browser.shoot("ten-thousand-end").await;
     browser

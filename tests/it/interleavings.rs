@@ -1,4 +1,4 @@
-//! Changes between the reading and the writing of a sweep, and concurrent callers.
+//! Changes between the reads and the writes of a sweep, and concurrent operations.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ const SMALL: &str = "s-1vcpu-1gb";
 const LARGE: &str = "s-2vcpu-4gb";
 const HUGE: &str = "s-8vcpu-16gb";
 
-/// One droplet that is larger than its spec says.
+/// Creates a server with one droplet whose size differs from its spec. No sweep has run.
 async fn resized() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size(LARGE)]).await;
@@ -46,7 +46,7 @@ async fn applied(t: &TestApp, batch: &Gathered) -> Applied {
     apply(t.db(), &plan(batch, t.now()), t.now()).await.unwrap()
 }
 
-/// Nothing of the batch is written.
+/// Checks that nothing of the batch is written, because its resource has changed.
 async fn moved(t: &TestApp, batch: &Gathered) {
     let before = t.drifts().await;
     let applied = applied(t, batch).await;
@@ -58,7 +58,7 @@ async fn moved(t: &TestApp, batch: &Gathered) {
     assert_eq!(t.drifts().await, before);
 }
 
-/// What a sweep wrote.
+/// Returns the number of drifts that a sweep wrote.
 fn done(counts: &SweepCounts) -> u64 {
     counts.opened + counts.changed + counts.staled
 }
@@ -120,7 +120,7 @@ async fn a_value_that_a_sync_corrects_during_a_sweep_opens_no_drift() {
 }
 
 #[tokio::test]
-async fn a_spec_recorded_during_a_sweep_is_the_one_compared() {
+async fn a_spec_recorded_during_a_sweep_is_compared_by_the_next_sweep() {
     let t = resized().await;
     let batch = gathered(&t).await;
     t.record_spec("web-1", json!({ "size_slug": LARGE })).await;
@@ -176,7 +176,7 @@ async fn a_missing_resource_accepted_during_a_sweep_stays_accepted() {
     t.sweep().await;
     let missing = t.open_drift("web-1", "*").await;
     t.cloud_has([droplet("web-1").size(LARGE)]).await;
-    // The sweep would close the row and open another.
+    // Without the accept, the sweep would close the drift and open another.
     let batch = gathered(&t).await;
     t.cloud_has([]).await;
     t.accept(&missing).await.unwrap();
@@ -229,15 +229,15 @@ async fn one_concurrently_changed_resource_does_not_delay_the_rest_of_its_batch(
     );
 }
 
-/// A sweep on a server of its own, while another spec is recorded each time it has read a batch, this many
-/// times.
+/// Runs a sweep on another server. Each of the first `times` times that the sweep has read the batch, another spec is
+/// recorded.
 async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Model {
     let (beside, resource_id, now) = (t.connect().await, t.resource("web-1").await.id, t.now());
     let left = Arc::new(AtomicUsize::new(times));
     let recorded = Arc::clone(&left);
     let swept = t.connect().await.observed(move |info| {
         let sql = &info.statement.sql;
-        // The last query of a batch, which is outside the transaction that writes.
+        // The last query of a batch, before the transaction that writes.
         let has_read = sql.starts_with("SELECT")
             && sql.contains(r#"FROM "cloud_drift""#)
             && !sql.contains("cloud_provisioned")
@@ -262,12 +262,12 @@ async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Mo
     });
     let app = App::new(swept, Clock::Manual(t.clock.clone()), None);
     let run = app.jobs().run(JobRequest::detect_all()).await.unwrap();
-    assert_eq!(left.load(Ordering::SeqCst), 0, "it was read {times} times");
+    assert_eq!(left.load(Ordering::SeqCst), 0, "the batch was read fewer than {times} times");
     run
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn resources_that_change_during_a_sweep_are_compared_again_in_it() {
+async fn a_resource_that_changes_during_a_sweep_is_compared_again_by_the_sweep() {
     for times in [1, 2] {
         let t = resized().await;
         let run = sweep_beside_records(&t, times).await;
@@ -279,7 +279,7 @@ async fn resources_that_change_during_a_sweep_are_compared_again_in_it() {
         );
         assert_eq!(run.outcome, Some(entity::job_runs::JobOutcome::Succeeded));
         let drift = t.open_drift("web-1", "size_slug").await;
-        assert_eq!(drift.expected, Some(json!("s-1")), "what was recorded last");
+        assert_eq!(drift.expected, Some(json!("s-1")), "the last recorded spec");
         finds_nothing(&t).await;
     }
 }
@@ -330,7 +330,7 @@ async fn two_concurrent_retires_succeed_once_and_the_sweep_opens_no_drift() {
     finds_nothing(&t).await;
 }
 
-/// An accept on a server of its own, as the page does it.
+/// Accepts a drift on another server, with its revision like the inbox page.
 async fn accepting(
     t: &TestApp,
     drift: &cloud_drift::Model,
@@ -344,7 +344,7 @@ async fn accepting(
     async move { acceptance::accept_drift(&db, ADMIN, &accept, now).await }
 }
 
-/// A record on a server of its own.
+/// Records a spec on another server.
 async fn recording(
     t: &TestApp,
     name: &str,

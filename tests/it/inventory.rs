@@ -1,4 +1,4 @@
-//! A sync replaces the inventory by the listing of the cloud, and writes only what changed.
+//! Syncs: the listing of the cloud becomes the inventory, and only changes are written.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,14 @@ use crate::support::cloud::{Listed, droplet};
 fn counts(run: &job_runs::Model) -> SyncCounts {
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     let counts = serde_json::from_value(run.counts.clone()).unwrap();
-    // The results of each kind have tests of their own.
+    // Other tests cover the results of each kind.
     SyncCounts {
         kinds: BTreeMap::new(),
         ..counts
     }
 }
 
-/// A listing that begins now.
+/// Returns a listing that starts now.
 async fn listed(t: &TestApp) -> (Listing, Place) {
     let place = draw(t.db()).await.unwrap();
     (t.cloud.list(None, place.began_at).await.unwrap(), place)
@@ -46,7 +46,7 @@ fn volume(name: &str) -> Listed {
     Listed::new("volume", name)
 }
 
-/// A manual sync, a second later.
+/// Runs a sync, after a second on the clock.
 async fn sync_with(t: &TestApp, options: SyncOptions) -> job_runs::Model {
     t.later(TimeDelta::seconds(1));
     t.app.jobs().run(JobRequest::Sync(options)).await.unwrap()
@@ -169,7 +169,7 @@ async fn a_resource_that_is_no_longer_listed_becomes_gone_once() {
     assert_eq!((row.gone_at, row.revision), (Some(t.now()), 2));
     assert_eq!(t.events("web-1").await, [ResourceDiscovered, ResourceGone]);
     assert_eq!(t.resource("web-2").await.gone_at, None);
-    assert_eq!(counts(&t.sync().await).gone, 0, "it cannot go twice");
+    assert_eq!(counts(&t.sync().await).gone, 0, "the resource is already gone");
     assert_eq!(t.resource("web-1").await, row);
 }
 
@@ -239,12 +239,12 @@ async fn a_narrowed_sync_replaces_only_its_kinds() {
     let after = t.tables().await;
     assert_eq!(after.resources.len(), 3, "two droplets and the volume");
     assert_eq!(t.resource("data").await.region, None);
-    assert_eq!(after.kinds[1], before.kinds[1], "nothing was said about volumes");
+    assert_eq!(after.kinds[1], before.kinds[1], "volumes were not listed");
     assert!(after.kinds[0].completed_at > before.kinds[0].completed_at);
 }
 
 #[tokio::test]
-async fn an_unknown_kind_is_refused_by_name() {
+async fn the_refusal_of_an_unknown_kind_contains_its_name() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let before = t.tables().await;
@@ -269,7 +269,7 @@ async fn an_older_listing_never_overwrites_a_newer_one() {
     assert_eq!(
         found.outcome(),
         JobOutcome::Failed,
-        "a run that changed nothing is no success"
+        "a sync whose kinds are all superseded fails"
     );
     assert!(
         found
@@ -305,7 +305,7 @@ async fn ten_resources_may_become_gone_at_once_even_if_there_are_no_others() {
 }
 
 #[tokio::test]
-async fn a_listing_that_lacks_more_than_half_of_a_kind_fails_and_changes_nothing_of_any_kind() {
+async fn a_listing_that_lacks_more_than_half_of_a_kind_fails_and_changes_no_kind() {
     let t = TestApp::new().await;
     t.cloud_has(droplets(20).chain([volume("data"), volume("old")]))
         .await;
@@ -325,7 +325,7 @@ async fn a_listing_that_lacks_more_than_half_of_a_kind_fails_and_changes_nothing
     assert_eq!(
         kinds["droplet"].reason.as_ref(),
         Some(&error),
-        "the run says which kind it was"
+        "the reason is stored for the kind"
     );
     assert_eq!(kinds["volume"].reason, None);
     assert_eq!(t.tables().await, before);
@@ -338,7 +338,7 @@ async fn a_listing_that_lacks_more_than_half_of_a_kind_fails_and_changes_nothing
 }
 
 #[tokio::test]
-async fn resources_that_are_already_gone_do_not_count_towards_the_half() {
+async fn gone_resources_do_not_count_towards_the_half_of_a_kind() {
     let t = TestApp::new().await;
     t.cloud_has(droplets(26)).await;
     t.cloud_has(droplets(22)).await;
@@ -346,7 +346,7 @@ async fn resources_that_are_already_gone_do_not_count_towards_the_half() {
     assert_eq!(
         counts(&t.sync().await).gone,
         11,
-        "exactly half of the 22 that were there"
+        "exactly half of the 22 present resources"
     );
     let t = TestApp::new().await;
     t.cloud_has(droplets(26)).await;

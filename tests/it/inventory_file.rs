@@ -1,4 +1,4 @@
-//! The inventory file: its format, and refusals of invalid files.
+//! The inventory file: its format, and the errors of invalid files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ struct FromFile {
 }
 
 impl FromFile {
-    /// There is no file yet.
+    /// Creates the server. The file does not exist yet.
     async fn new() -> Self {
         let (t, folder) = (TestApp::new().await, tempfile::tempdir().unwrap());
         let path = folder.path().join("inventory.json");
@@ -39,7 +39,7 @@ impl FromFile {
         }
     }
 
-    /// Syncs from a file of this text, a second later.
+    /// Writes the file and syncs from it.
     async fn sync(&self, text: impl AsRef<[u8]>) -> job_runs::Model {
         std::fs::write(&self.path, text).unwrap();
         self.sync_again().await
@@ -51,7 +51,8 @@ impl FromFile {
         self.app.jobs().run(request).await.unwrap()
     }
 
-    /// The run must fail, change nothing, and its error must name the file and each of these words.
+    /// Syncs from an invalid file. The run must fail and change nothing, and its error must contain the path and each of
+    /// these words.
     async fn refuses(&self, text: impl AsRef<[u8]>, words: &[&str]) {
         let text = text.as_ref();
         let before = self.t.tables().await;
@@ -74,7 +75,7 @@ impl FromFile {
     }
 }
 
-/// A file with one droplet, whose keys are changed by `change`.
+/// Returns a file with one droplet, which `change` modifies.
 fn one(change: impl FnOnce(&mut Value)) -> String {
     let mut entry = json!({ "kind": "droplet", "providerId": "1", "name": "web-1" });
     change(&mut entry);
@@ -89,7 +90,7 @@ async fn list(path: &Path) -> Result<Listing, Error> {
     InventoryFile::new(path).list(None, DateTime::UNIX_EPOCH).await
 }
 
-/// `levels` nested objects.
+/// Returns `levels` nested objects.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }))
 }
@@ -140,11 +141,11 @@ async fn optional_keys_may_be_null_or_absent() {
     });
     let run = f.sync(&null).await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
-    assert_eq!(f.t.resource("web-1").await, row, "null says no more than nothing");
+    assert_eq!(f.t.resource("web-1").await, row, "null equals an absent key");
 }
 
 #[tokio::test]
-async fn an_unknown_missing_or_repeated_key_is_refused_by_name() {
+async fn the_refusal_of_an_unknown_missing_or_repeated_key_contains_its_name() {
     let f = FromFile::new().await;
     f.sync(one(|_| {})).await;
     f.refuses(with("size_slug", json!("x")), &["size_slug", "line 1"])
@@ -271,7 +272,7 @@ async fn a_file_that_is_not_json_is_refused() {
 }
 
 #[tokio::test]
-async fn a_truncated_file_is_never_an_incomplete_listing() {
+async fn a_truncated_file_is_refused_at_every_length() {
     let f = FromFile::new().await;
     let text = json!({ "provider": "digitalocean", "resources": [
         { "kind": "droplet", "providerId": "1", "name": "w\u{fc}b", "tags": ["a"], "attrs": { "n": 25.5 } },
@@ -281,7 +282,7 @@ async fn a_truncated_file_is_never_an_incomplete_listing() {
     assert_eq!(f.sync(&text).await.outcome, Some(JobOutcome::Succeeded));
     for end in 0..text.len() {
         std::fs::write(&f.path, &text[..end]).unwrap();
-        let error = list(&f.path).await.expect_err("half a file");
+        let error = list(&f.path).await.expect_err("a truncated file was accepted");
         assert!(error.to_string().contains("line "), "{end}: {error}");
     }
     for end in (0..text.len()).step_by(37).chain([text.len() - 1]) {
@@ -334,7 +335,7 @@ async fn a_number_beyond_64_bits_rejects_its_resource_and_not_the_file() {
                 "{droplets}"
             );
         }
-        assert_eq!(f.t.resource("web-1").await, before, "it stays as it was");
+        assert_eq!(f.t.resource("web-1").await, before, "the resource is unchanged");
         assert_eq!(f.t.resource("web-2").await.provider_id, "2");
     }
 }

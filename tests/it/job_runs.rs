@@ -1,4 +1,4 @@
-//! Runs of jobs: which server runs them, whether they are alive, and how they end.
+//! Runs of jobs: claims, heartbeats and outcomes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,12 +29,12 @@ fn sync() -> JobRequest {
     JobRequest::Sync(SyncOptions::default())
 }
 
-/// A run that started and sends no heartbeats.
+/// Starts a run that sends no heartbeats.
 async fn begun(t: &TestApp, job: Job) -> job_runs::Model {
     claim(t.db(), job).await.unwrap()
 }
 
-/// A run of a tick at this time that started and sends no heartbeats.
+/// Starts the run of a tick at this time. It sends no heartbeats.
 async fn ticked(t: &TestApp, job: Job) -> job_runs::Model {
     match claim_tick(t.db(), job, t.now()).await.unwrap() {
         TickClaim::Run(run) => run,
@@ -51,7 +51,7 @@ async fn done(t: &TestApp, run: &job_runs::Model) -> job_runs::Model {
     finish(t.db(), run.id, &report).await.unwrap()
 }
 
-/// Runs as the API returns them, newest first.
+/// Returns the outcomes of the runs in the API, newest first.
 async fn outcomes(t: &TestApp) -> Vec<Value> {
     let data = t.data("{ jobRuns { nodes { outcome } } }", json!({})).await;
     let runs = data["jobRuns"]["nodes"].as_array().unwrap();
@@ -86,7 +86,7 @@ async fn a_tick_during_another_run_is_skipped_and_recorded() {
         t.later(TimeDelta::seconds(20));
         let tick = t.now();
         let TickClaim::Skipped(skipped) = claim_tick(t.db(), job, tick).await.unwrap() else {
-            panic!("it must be skipped");
+            panic!("the tick was not skipped");
         };
         assert_eq!(skipped.outcome, Some(JobOutcome::Skipped));
         assert_eq!(
@@ -100,12 +100,12 @@ async fn a_tick_during_another_run_is_skipped_and_recorded() {
         assert_eq!(claim_tick(t.db(), job, tick).await.unwrap(), TickClaim::Taken);
         done(&t, &alive).await;
         let again = claim_tick(t.db(), job, tick).await.unwrap();
-        assert_eq!(again, TickClaim::Taken, "what was skipped stays skipped");
+        assert_eq!(again, TickClaim::Taken, "a skipped tick is not run later");
     }
 }
 
 #[tokio::test]
-async fn catch_up_during_another_run_starts_nothing_and_leaves_no_row() {
+async fn catch_up_during_another_run_stores_no_run() {
     let t = TestApp::new().await;
     for job in JOBS {
         begun(&t, job).await;
@@ -172,10 +172,10 @@ async fn a_run_without_a_heartbeat_for_thirty_seconds_is_abandoned() {
         let silent = begun(&t, job).await;
         t.later(TimeDelta::seconds(30));
         let claimed = claim_catch_up(t.db(), job).await.unwrap();
-        assert_eq!(claimed, None, "thirty seconds are not more than thirty");
+        assert_eq!(claimed, None, "exactly thirty seconds are permitted");
         assert_eq!(outcomes(&t).await[0], Value::Null);
         t.later(TimeDelta::microseconds(1));
-        assert_eq!(outcomes(&t).await[0], "ABANDONED", "to those who look");
+        assert_eq!(outcomes(&t).await[0], "ABANDONED", "the API shows it before it is stored");
         let next = claim_catch_up(t.db(), job).await.unwrap().unwrap();
         let row = t
             .runs()
@@ -201,7 +201,7 @@ async fn a_late_finish_does_not_change_an_abandoned_run() {
     t.later(TimeDelta::seconds(1));
     assert_eq!(done(&t, &silent).await, abandoned);
     heartbeat(t.db(), silent.id).await.unwrap();
-    assert_eq!(t.runs().await[0], abandoned, "nor can a late heartbeat");
+    assert_eq!(t.runs().await[0], abandoned, "a late heartbeat changes nothing");
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn a_long_run_sends_heartbeats_by_itself() {
     eventually("a heartbeat", async || t.runs().await[0].heartbeat_at == alive_at).await;
     t.later(TimeDelta::seconds(29));
     let skipped = claim_catch_up(t.db(), Job::SyncInventory).await.unwrap();
-    assert_eq!(skipped, None, "58 seconds after its start");
+    assert_eq!(skipped, None, "the run is active 58 seconds after its start");
     drop(hanging);
     assert_eq!(handle.wait().await.unwrap().outcome, Some(JobOutcome::Succeeded));
 }
@@ -275,7 +275,7 @@ async fn a_sync_fails_with_the_providers_message_and_the_next_sync_runs() {
     assert_eq!(t.sync().await.outcome, Some(JobOutcome::Succeeded));
 }
 
-/// Fails with an error whose text must not be shown.
+/// A provider that fails with an error whose text must not be shown.
 struct Broken {
     panics: bool,
 }
@@ -338,7 +338,7 @@ async fn messages_of_the_database_are_not_shown() {
 }
 
 #[tokio::test]
-async fn a_server_without_an_inventory_refuses_to_sync_and_leaves_no_row() {
+async fn a_server_without_a_source_of_the_inventory_refuses_to_sync() {
     let t = TestApp::new().await;
     let app = App::new(t.db().clone(), Clock::Manual(t.clock.clone()), None);
     let error = app.jobs().run(sync()).await.unwrap_err();

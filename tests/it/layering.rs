@@ -1,4 +1,4 @@
-//! The imports between modules follow the order of the layers. Checked in the sources.
+//! Checks in the source files that imports between modules follow the order of the layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use drift_inbox::provider::digitalocean::DIGITALOCEAN;
 use drift_inbox::provider::traits::KINDS;
 
-/// What each module of `src` may import. The order is that of the layers, and every arrow is in use.
+/// The modules that each module of `src` may import, from the lowest layer to the highest. Unused permissions are
+/// errors.
 const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("error", &["domain"]),
     ("clock", &[]),
     ("db", &["clock", "error"]),
     ("auth", &["domain"]),
-    // The clock, because the API gives the end of its rate limit as a time of day.
+    // The clock is needed because the API returns the end of a rate limit as a timestamp.
     ("provider", &["clock", "domain", "error"]),
     ("services", &["clock", "db", "domain", "error", "provider"]),
     (
@@ -61,11 +62,11 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
 ];
 
-/// One file of `src`, without its comments.
+/// A file of `src` without its comments.
 struct Source {
     path: String,
     module: String,
-    /// How deep it is: `services/page.rs` is 2, `services/mod.rs` is 1.
+    /// Depth in the module tree: 2 for `services/page.rs`, 1 for `services/mod.rs`.
     depth: usize,
     text: String,
     first_line: String,
@@ -81,7 +82,7 @@ fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     collect(&root, &mut paths);
-    assert!(paths.len() > 40, "this reads the sources");
+    assert!(paths.len() > 40, "source files are missing");
     paths.iter().map(|path| source(&root, path)).collect()
 }
 
@@ -113,7 +114,7 @@ fn source(root: &Path, path: &Path) -> Source {
     }
 }
 
-/// Whether the word at the position is the end of a longer word.
+/// Returns whether the word at the position continues a longer word or path.
 fn continues_a_name(text: &str, at: usize) -> bool {
     text[..at]
         .chars()
@@ -121,8 +122,8 @@ fn continues_a_name(text: &str, at: usize) -> bool {
         .is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
 }
 
-/// The first name of each path that starts at the root of the crate: after `crate::`, after `drift_inbox::`, or
-/// after enough of `super::`.
+/// Returns the first name of each path from the root of the crate: after `crate::`, `drift_inbox::`, or as many
+/// `super::` as the file is deep.
 fn roots(source: &Source) -> BTreeSet<String> {
     let from_below = "super::".repeat(source.depth);
     let mut roots = BTreeSet::new();
@@ -174,7 +175,7 @@ fn no_module_imports_a_module_of_a_higher_layer() {
             let arrow = (module.to_owned(), (*target).to_owned());
             assert!(
                 used.contains(&arrow),
-                "no file of {module} imports {target}: take the arrow away"
+                "no file of {module} imports {target}: remove it from MAY_IMPORT"
             );
         }
     }
@@ -193,7 +194,7 @@ fn the_layers_are_strictly_ordered() {
     }
 }
 
-/// The first of these words that the code of the module has, with the file.
+/// Returns the first of these words that occurs in the code of the module, with its file.
 fn mentions<'w>(module: &str, words: &[&'w str]) -> Option<(String, &'w str)> {
     let sources = sources();
     let files = sources
@@ -236,7 +237,7 @@ fn the_domain_is_pure_and_synchronous() {
 }
 
 impl Source {
-    /// The code without its tests. Those of a module are at its end.
+    /// Returns the code without the tests, which are at the end of a file.
     fn code(&self) -> &str {
         let end = self.text.find("#[cfg(test)]\nmod tests {");
         &self.text[..end.unwrap_or(self.text.len())]
@@ -244,9 +245,9 @@ impl Source {
 }
 
 #[test]
-fn only_the_provider_knows_clouds_and_kinds() {
+fn the_domain_and_the_services_name_no_cloud_and_no_kind() {
     let kinds = KINDS.map(|kind| format!("\"{}\"", kind.name));
-    // Hosts and types of the cloud contain its name.
+    // The hosts of the API and the names of its types contain the name of the cloud.
     let words = kinds.into_iter().chain([DIGITALOCEAN.to_owned()]);
     let words: Vec<String> = words.collect();
     let mut seen = 0;
@@ -260,7 +261,7 @@ fn only_the_provider_knows_clouds_and_kinds() {
         let named: Vec<&String> = words.iter().filter(|word| code.contains(*word)).collect();
         assert!(named.is_empty(), "{} names {named:?}", source.path);
     }
-    assert!(seen > 30, "this reads the domain and the services");
+    assert!(seen > 30, "files of the domain and the services are missing");
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn only_the_clock_reads_the_system_time() {
     let clocks = ["Utc::now", "Local::now", "SystemTime::now", "SystemTime"];
     for source in sources().iter().filter(|source| source.path != "clock.rs") {
         for clock in clocks {
-            assert!(!has_word(&source.text, clock), "{} asks {clock}", source.path);
+            assert!(!has_word(&source.text, clock), "{} uses {clock}", source.path);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers of the database, not clocks of servers, decide which of two listings is newer.
+//! The order of listings: numbers of the database decide which of two listings is newer, not the clocks of servers.
 
 use chrono::TimeDelta;
 use drift_inbox::app::App;
@@ -32,7 +32,7 @@ async fn a_server_whose_clock_is_ahead_does_not_block_later_listings() {
     let of_ahead = server.jobs().run(JobRequest::Sync(SyncOptions::default())).await;
     assert_eq!(of_ahead.unwrap().counts["changed"], 1);
     let kind = t.tables().await.kinds.remove(0);
-    assert_eq!(kind.completed_at, Some(t.now()), "the time is the database's");
+    assert_eq!(kind.completed_at, Some(t.now()), "the time of the database is stored");
     t.cloud.set([droplet("web-1").size("s-4vcpu-8gb")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{}", run.counts);
@@ -45,7 +45,7 @@ async fn a_listing_stored_with_a_future_time_is_replaced_and_reported() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), Listed::new("volume", "data")])
         .await;
-    // As the previous release writes it, without numbers.
+    // The previous release writes no numbers.
     for numbers in ["", ", listing_number = NULL, numbered_at = NULL"] {
         let ahead = "UPDATE inventory_kinds SET listing_started_at = '2099-01-01T00:00:00+00:00'";
         let sql = format!("{ahead}{numbers} WHERE kind = 'droplet'");
@@ -65,7 +65,7 @@ async fn a_listing_stored_with_a_future_time_is_replaced_and_reported() {
         let again = t.sync().await;
         assert!(
             again.counts["kinds"]["droplet"]["note"].is_null(),
-            "it is put right"
+            "the next sync reports it no more"
         );
         let kind = t.tables().await.kinds.remove(0);
         assert_eq!(
@@ -83,7 +83,7 @@ async fn a_concurrent_listing_of_the_previous_release_is_not_overwritten() {
     let place = draw(t.db()).await.unwrap();
     t.cloud.set([droplet("web-1").size("older")]);
     let listing = t.cloud.list(None, place.began_at).await.unwrap();
-    // This listing began later and is applied first.
+    // The listing of the previous release starts later and is stored first.
     t.later(TimeDelta::seconds(1));
     let sql = format!(
         "UPDATE inventory_kinds SET listing_started_at = '{}'",
@@ -130,12 +130,12 @@ async fn listing_numbers_rise_and_use_the_time_of_the_database() {
     let apart = before.began_at - Clock::System.now();
     assert!(
         apart.abs() < TimeDelta::hours(1),
-        "they run on one machine: {apart}"
+        "the clocks differ by {apart}"
     );
 }
 
 #[tokio::test]
-async fn a_sync_that_is_overtaken_completely_fails() {
+async fn a_sync_whose_kinds_are_all_superseded_fails() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let gate = t.cloud.hang().await;
@@ -145,7 +145,7 @@ async fn a_sync_that_is_overtaken_completely_fails() {
         Some(t.cloud.clone()),
     );
     let slow = tokio::spawn(async move { slow.jobs().run(JobRequest::Sync(SyncOptions::default())).await });
-    // The slow listing has its number when the counter has risen.
+    // The counter rises when the slow listing has its number.
     while last_number(&t).await < Some(2) {
         tokio::task::yield_now().await;
     }

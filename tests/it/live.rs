@@ -1,4 +1,4 @@
-//! A subscriber receives every transition of a drift once, whichever process commits it.
+//! Subscriptions: a subscriber receives every transition of a drift once, from all processes.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use crate::support::live::{EVERYTHING, Listener, any_status};
 use crate::support::process::{MAX_WAIT, Program};
 use crate::support::{ADMIN, TestApp, verifier};
 
-/// Three fields that differ, before any sweep.
+/// Creates a server with three fields that differ from the specs. No sweep has run.
 async fn drifted() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([web("large", "fra1"), droplet("web-2").region("ams3")])
@@ -67,7 +67,7 @@ fn transition(field: &str, status: &str) -> (String, String) {
     (field.to_owned(), status.to_owned())
 }
 
-/// The next transitions, in whatever order.
+/// Checks the next transitions, in any order.
 async fn expect_drifts(listener: &mut Listener, wanted: &[(&str, &str)]) {
     let mut found = Vec::new();
     for _ in wanted {
@@ -134,7 +134,7 @@ async fn a_commit_of_a_command_reaches_subscribers() {
     assert_eq!(program.run(&["sync"]).code, Some(0));
     let t = TestApp::over(database.connect().await, database);
     t.record_spec("web-1", json!({ "size_slug": "small" })).await;
-    // A command uses the time of the machine.
+    // A command uses the real time.
     t.later(Clock::System.now() - t.now());
     let mut listener = everything(&t, &t.router).await;
     let program = program.with_file("inventory.json", file("large"));
@@ -159,7 +159,7 @@ async fn earlier_commits_are_not_sent_to_new_subscribers() {
     second.expect_silence().await;
 }
 
-/// A transaction that changes this drift at that time, and commits on a signal.
+/// A transaction that logs a change of a drift at a given time, and commits on a signal.
 struct Late {
     commit: oneshot::Sender<()>,
     written: JoinHandle<Result<()>>,
@@ -207,7 +207,7 @@ async fn a_transaction_that_commits_late_is_sent_once() {
         t.open_drift("web-1", "size_slug").await,
         t.open_drift("web-2", "region").await,
     );
-    // SQLite has one writer at a time: there an event can be late only because of another clock.
+    // SQLite has one writer at a time. Its events are late only if they come from a server whose clock is behind.
     let time = t.now() - TimeDelta::seconds(90);
     let held = if t.database.is_postgres() {
         Some(late(&t, &slow, time).await)
@@ -253,7 +253,7 @@ async fn each_subscriber_receives_the_drifts_that_match_its_filter() {
         listeners.push((listener, wanted));
     }
     t.sweep().await;
-    // The last drift waits for its transaction; the others have been read as OPEN for the last time.
+    // Read the OPEN drifts before the accept below, which would change their status.
     for (listener, wanted) in &mut listeners[..3] {
         expect_drifts(listener, wanted).await;
     }
@@ -276,11 +276,11 @@ async fn each_subscriber_receives_the_drifts_that_match_its_filter() {
     assert_eq!(refused.event().await, None);
 }
 
-/// Everything that is nested in a drift.
+/// A subscription that selects everything nested in a drift.
 const NESTED: &str = "subscription { driftChanged { id field resource { name syncedAt
     provisioned { specVersion } events(first: 2) { totalCount nodes { type } } drifts { totalCount } } } }";
 
-/// A server whose statements are counted, with this many drifts to be found.
+/// Creates a server whose statements are logged, with this many resources that differ from their specs.
 async fn counted(resources: usize) -> (TestApp, Arc<Mutex<Vec<String>>>) {
     let database = TestDb::create().await;
     let log = Arc::new(Mutex::new(Vec::new()));
@@ -295,7 +295,7 @@ async fn counted(resources: usize) -> (TestApp, Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test]
-async fn many_subscribers_cost_no_more_statements_than_one() {
+async fn many_subscribers_need_as_many_statements_as_one() {
     let mut reads = Vec::new();
     for count in [1, 25] {
         let (t, log) = counted(4).await;
@@ -315,17 +315,17 @@ async fn many_subscribers_cost_no_more_statements_than_one() {
             }
         }
         let log = log.lock().unwrap();
-        // Polls without a result only record that the clock advanced.
+        // Polls are not counted.
         let look = |sql: &&String| !sql.contains("\"type\" IN");
         reads.push(log.iter().filter(look).count());
     }
-    // Three for the drifts, and one for each kind of nesting.
+    // Three statements for the drifts, and one for each nested type.
     assert!(reads[0] <= 10, "{reads:?}");
     assert!(reads[1] <= reads[0] + 3, "{reads:?}");
 }
 
 #[tokio::test]
-async fn without_subscribers_nothing_is_read() {
+async fn events_are_not_polled_without_subscribers() {
     let (t, log) = counted(1).await;
     let looks = || {
         log.lock()
@@ -431,13 +431,13 @@ async fn the_event_stream_conforms_to_its_protocol() {
     );
     t.sweep().await;
     assert!(listener.drift().await["id"].is_string());
-    // A query is a stream of one result.
+    // The stream of a query has one result.
     let mut query = Listener::new(&t.router, Some(&viewer(&t)), "{ viewer { id } }", json!({})).await;
     let wanted = json!({ "data": { "viewer": { "id": "user-1" } } });
     assert_eq!(query.event().await, Some(("next".to_owned(), wanted)));
     assert_eq!(query.event().await.unwrap().0, "complete");
     assert_eq!(query.event().await, None);
-    // Operations that are not executed and bad tokens get no stream.
+    // Rejected operations and invalid tokens get a plain response.
     let invalid = Listener::new(&t.router, None, "subscription { nothing }", json!({})).await;
     assert_eq!(
         (
@@ -484,13 +484,13 @@ async fn a_socket_receives_drifts_and_runs_queries_beside_the_subscription() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_ends_every_subscription_properly() {
+async fn a_stopping_server_closes_every_subscription() {
     let t = drifted().await;
     let server = Server::of(&t.router).await;
     let mut socket = Socket::of(server.address, &viewer(&t)).await;
     socket.listen("1", EVERYTHING, any_status()).await;
     let mut unsaid = Socket::new(server.address).await;
-    // This client never reads and never answers.
+    // This client never reads, so it does not answer the close frame.
     let _deaf = Socket::of(server.address, &viewer(&t)).await;
     let stream = reqwest::Client::new()
         .post(format!("http://{}/graphql", server.address))
@@ -510,10 +510,10 @@ async fn a_stopping_server_ends_every_subscription_properly() {
 }
 
 #[tokio::test]
-async fn fields_of_an_answer_are_in_the_order_of_the_selection() {
+async fn fields_of_a_response_are_in_the_order_of_the_selection() {
     let t = drifted().await;
     t.sweep().await;
-    // Fields that wait for the database precede fields that are available immediately. Each key is a letter.
+    // The query selects fields that wait for the database before fields that do not. Each key is a letter.
     let drift = "b: resource { c: events(first: 1) { d: totalCount e: nodes { f: type } } ...more g: name } h: id \
                  j: resource { k: kind }";
     let more = "fragment more on Resource { l: provisioned { m: specVersion } }";
@@ -541,7 +541,7 @@ async fn fields_of_an_answer_are_in_the_order_of_the_selection() {
     assert_eq!(keys(&listener.block().await.unwrap()), format!("a{one}"));
 }
 
-/// The keys of one letter, in the order in which they were written.
+/// Returns the keys of one letter in their order in the text.
 fn keys(json: &str) -> String {
     let quoted = json.split('"').zip(json.split('"').skip(1));
     let keys = quoted.filter(|(key, after)| key.len() == 1 && after.starts_with(':'));

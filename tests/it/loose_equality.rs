@@ -1,4 +1,4 @@
-//! Loose equality from the listing to the inbox: loosely equal values are no drift, different values are.
+//! Loose equality: loosely equal values are not drift, other differences are.
 
 use drift_inbox::services::detection::SweepCounts;
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 
-/// Values as JSON texts that are loosely equal. Texts, because a macro would rewrite the numbers.
+/// Loosely equal values. They are JSON texts, because the macro `json!` would rewrite the numbers.
 const SAME: [(&str, &str); 24] = [
     ("25", "\"25\""),
     ("25.0", "25"),
@@ -34,7 +34,7 @@ const SAME: [(&str, &str); 24] = [
     ("{\"b\":1,\"a\":2}", "{\"a\":2,\"b\":1}"),
 ];
 
-/// Values that must not be equal.
+/// Values that are not loosely equal.
 const DIFFERENT: [(&str, &str); 14] = [
     ("25", "\"25.0\""),
     ("\"1.10\"", "\"1.1\""),
@@ -56,7 +56,7 @@ fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The values of one side, by `f00`, `f01`, ...
+/// Returns the values of one side as the fields `f00`, `f01`, ...
 fn fields<'t>(texts: impl Iterator<Item = &'t str>) -> Map<String, Value> {
     let named = texts.enumerate();
     named
@@ -110,7 +110,7 @@ async fn values_that_differ_are_drift_and_are_stored_unchanged() {
 }
 
 #[tokio::test]
-async fn an_open_drift_whose_numbers_the_database_rewrites_does_not_change() {
+async fn numbers_that_the_database_rewrites_do_not_change_a_drift() {
     let t = TestApp::new().await;
     let numbers = [
         "1e3",

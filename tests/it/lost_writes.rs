@@ -1,4 +1,4 @@
-//! A write that is answered OK is in the database, whatever failed before it.
+//! Confirmed writes are in the database, even after earlier failures.
 
 use drift_inbox::db::Db;
 use drift_inbox::error::Error;
@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Database, Statement};
 
 use crate::support::db::TestDb;
 
-/// A database with a table of its own for these tests.
+/// Creates a database with a table for these tests.
 async fn database() -> (TestDb, Db) {
     let database = TestDb::create().await;
     let db = database.connect_and_migrate().await;
@@ -27,7 +27,7 @@ async fn write(db: &Db, id: u32) -> Result<(), Error> {
     .await
 }
 
-/// Writes one row, and loses the transaction as SQLite does when the disk is full.
+/// Writes one row in a transaction that is rolled back before the commit, as by SQLite when the disk is full.
 async fn write_and_lose(db: &Db, id: u32) -> Result<(), Error> {
     db.write_txn(|txn| async move {
         txn.execute_unprepared(&format!("INSERT INTO written VALUES ({id})"))
@@ -38,13 +38,13 @@ async fn write_and_lose(db: &Db, id: u32) -> Result<(), Error> {
     .await
 }
 
-/// A write that is refused by a rule, like an accept of a value that has changed.
+/// Runs a transaction that fails with an error of the application, like an accept of a value that has changed.
 async fn refused_write(db: &Db) {
     let refused: Result<(), Error> = db.write_txn(|_txn| async { Err(Error::NotFound("drift")) }).await;
     assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
 }
 
-/// The rows that another process reads.
+/// Reads the rows on another connection.
 async fn written(database: &TestDb) -> Vec<i32> {
     let connection = Database::connect(&database.url).await.unwrap();
     let sql = "SELECT id FROM written ORDER BY id";
@@ -60,7 +60,7 @@ async fn nothing_is_lost_after(failures: u32) {
     let (database, db) = database().await;
     for n in 0..failures {
         let outcome = write_and_lose(&db, 1_000 + n).await;
-        assert!(outcome.is_err(), "a transaction that is lost is no success");
+        assert!(outcome.is_err(), "a lost transaction was reported as a success");
         refused_write(&db).await;
     }
     for id in 1..=3 {
@@ -70,7 +70,7 @@ async fn nothing_is_lost_after(failures: u32) {
     database
         .execute("INSERT INTO written VALUES (4)")
         .await
-        .expect("no transaction is left open");
+        .expect("a transaction was left open");
     db.close().await.unwrap();
     assert_eq!(written(&database).await, [1, 2, 3, 4]);
 }
@@ -90,9 +90,9 @@ async fn no_write_is_lost_after_twenty_aborted_transactions() {
     nothing_is_lost_after(20).await;
 }
 
-/// SQLite loses the last commits in a power cut unless it syncs its log at each. On PostgreSQL the server decides.
+/// SQLite loses the last commits in a power cut unless it syncs its log at each commit. PostgreSQL has a server setting.
 #[tokio::test]
-async fn a_commit_to_sqlite_is_synced_to_the_disk_before_it_is_answered() {
+async fn a_commit_to_sqlite_is_synced_to_the_disk_before_it_is_confirmed() {
     const FULL: i32 = 2;
     let (database, db) = database().await;
     if database.is_postgres() {

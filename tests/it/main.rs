@@ -1,7 +1,7 @@
-//! The integration tests: one binary, written in the terms of the domain on top of a `TestApp`.
+//! The integration tests, in one binary. Most of them use [`TestApp`](support::TestApp).
 //!
-//! They run on SQLite by default, and on PostgreSQL if `TEST_DATABASE_URL` names a server. Every test has its own
-//! database.
+//! They run on SQLite by default, and on PostgreSQL if `TEST_DATABASE_URL` is the URL of a server. Each test has its
+//! own database.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

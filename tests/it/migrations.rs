@@ -1,4 +1,4 @@
-//! The tables: their migrations, and what the database itself refuses.
+//! The tables: their migrations and their constraints.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
 
-/// Every table with its columns.
+/// All tables with their columns.
 const TABLES: [(&str, &[&str]); 10] = [
     (
         "cloud_resources",
@@ -172,7 +172,7 @@ async fn a_database_is_ready_once_it_is_migrated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn four_servers_migrate_one_empty_database_at_once() {
+async fn four_servers_can_migrate_an_empty_database_concurrently() {
     for round in 0..5 {
         let database = TestDb::create().await;
         let mut servers = JoinSet::new();
@@ -201,13 +201,13 @@ async fn migrations_go_up_and_down_and_up_again() {
     assert!(!db.is_ready().await.unwrap());
     for (table, _) in TABLES {
         let left = columns(&db, database.is_postgres(), table).await;
-        assert!(left.is_empty(), "{table} is still there");
+        assert!(left.is_empty(), "{table} still exists");
     }
     db.migrate().await.unwrap();
     has_every_table(&db, database.is_postgres()).await;
 }
 
-/// An id as SQL.
+/// Returns an id as SQL.
 fn id(t: &TestApp, id: Uuid) -> String {
     if t.database.is_postgres() {
         format!("'{id}'")
@@ -220,7 +220,7 @@ fn new_id(t: &TestApp) -> String {
     id(t, Uuid::now_v7())
 }
 
-/// A resource that another program inserted with the required columns only. Returns its id as SQL.
+/// Inserts a resource as another program does, with only the required columns. Returns its id as SQL.
 async fn foreign_resource(t: &TestApp) -> String {
     let id = new_id(t);
     let sql = format!(
@@ -256,14 +256,14 @@ async fn insert_run(t: &TestApp, job: &str, tick: &str, finished: &str) -> Resul
     t.database.execute(sql).await
 }
 
-/// The error of the database is a violated constraint, and not an invalid statement.
+/// Checks that the statement violated a constraint, and was not invalid.
 fn refused(outcome: Result<u64, sea_orm::DbErr>) {
     let error = outcome.unwrap_err().to_string().to_lowercase();
     assert!(error.contains("constraint"), "{error}");
 }
 
 #[tokio::test]
-async fn the_database_refuses_a_second_open_row_for_one_field() {
+async fn the_database_refuses_a_second_open_drift_of_a_field() {
     let t = TestApp::new().await;
     let resource = foreign_resource(&t).await;
     insert_drift(&t, &resource, ["region", "open", "changed", "1"])
@@ -282,7 +282,7 @@ async fn the_database_refuses_a_second_open_row_for_one_field() {
 }
 
 #[tokio::test]
-async fn the_database_refuses_unknown_words_and_numbers_below_1() {
+async fn the_database_refuses_unknown_statuses_and_versions_below_1() {
     let t = TestApp::new().await;
     let resource = foreign_resource(&t).await;
     refused(insert_drift(&t, &resource, ["region", "snoozed", "changed", "1"]).await);
@@ -323,7 +323,7 @@ async fn the_database_refuses_a_second_active_sync_and_a_second_run_of_a_tick() 
 }
 
 #[tokio::test]
-async fn the_database_refuses_a_second_resource_of_one_name_at_its_provider() {
+async fn the_database_refuses_a_second_resource_with_one_provider_id() {
     let t = TestApp::new().await;
     foreign_resource(&t).await;
     let same = format!(
@@ -342,7 +342,7 @@ async fn a_row_inserted_by_another_program_gets_the_column_defaults() {
     assert_eq!((row.tags, row.attrs, row.revision), (json!([]), json!({}), 1));
     assert!(
         row.first_seen_at.is_some(),
-        "its default is the time of the insertion"
+        "the default is the time of the insertion"
     );
     assert_eq!((row.gone_at, row.settling_since), (None, None));
     let sql = format!(

@@ -86,8 +86,8 @@ impl TestApp {
         Self::at(db, database, clock)
     }
 
-    /// Creates a server with an empty, migrated database. Its clock shows the real time, which processes of the program on
-    /// the same database use.
+    /// Creates a server with an empty, migrated database. Its clock shows the real time, which processes of the program
+    /// on the same database use.
     pub(crate) async fn today() -> Self {
         let database = TestDb::create().await;
         let db = database.connect_and_migrate().await;
@@ -160,14 +160,14 @@ impl TestApp {
         self.clock.advance(by);
     }
 
-    /// The cloud has exactly this from now on, and the inventory knows it.
+    /// Sets the resources of the cloud and syncs them.
     pub(crate) async fn cloud_has(&self, resources: impl IntoIterator<Item = Listed>) {
         self.cloud.set(resources);
         let run = self.sync().await;
         assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{:?}", run.error);
     }
 
-    /// Runs a sync. The clock advances by a second first, because a listing must start after the previous one to count.
+    /// Runs a sync, after a second on the clock: a listing must start later than the previous listing to count.
     pub(crate) async fn sync(&self) -> job_runs::Model {
         self.later(TimeDelta::seconds(1));
         self.app
