@@ -1,4 +1,4 @@
-//! Parts that a Terraform state leaves open, and defaults that it declares implicitly, tested over the whole server.
+//! Parts that are not compared because a Terraform state leaves them open, and defaults that a state implies.
 
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ async fn import(account: &Account, state: Value) -> drift_inbox::services::impor
     summary
 }
 
-/// Field, expected and live value of every open drift after a sync and a sweep.
+/// Syncs and sweeps. Returns the field, the expected and the live value of every open drift.
 async fn drift(account: &Account) -> Vec<Value> {
     let run = account.sync().await;
     assert!(run.error.is_none(), "{:?} {}", run.error, run.counts);
@@ -41,7 +41,7 @@ fn none() -> Vec<Value> {
     Vec::new()
 }
 
-/// An app as the provider writes it after a read: the deprecated names of its domains, zeros and empty texts.
+/// Returns a state with an app as the Terraform provider writes it: deprecated domain names, zeros and empty strings.
 fn app(serial: i64) -> Value {
     let service = json!({ "name": "web", "http_port": 0, "internal_ports": [], "instance_count": 0, "routes": [],
         "build_command": "", "env": [{ "key": "LEVEL", "scope": "RUN_TIME", "type": "", "value": "info" }],
@@ -143,12 +143,12 @@ async fn an_accept_compares_the_whole_value_until_the_next_import() {
         .await
         .unwrap();
     assert_eq!(drift(&account).await, none());
-    // The whole value was accepted, so a removed feature is drift.
+    // The accept made the whole value the expected one, so a removed feature is drift.
     account
         .stub
         .change("apps", 0, |app| app["spec"]["features"] = json!([]));
     assert_eq!(fields(&account).await, ["spec"]);
-    // The state does not declare the features; it does declare the flag, which is off.
+    // After the import, features are not compared again, but the flag is: the state declares it as off.
     import(&account, app(2)).await;
     assert_eq!(fields(&account).await, ["spec"]);
     account
@@ -158,7 +158,7 @@ async fn an_accept_compares_the_whole_value_until_the_next_import() {
     assert_eq!(
         import(&account, app(2)).await.unchanged,
         1,
-        "importing twice writes nothing"
+        "a second import changes nothing"
     );
 }
 
@@ -192,7 +192,7 @@ async fn a_tag_on_a_droplet_that_declares_none_is_drift() {
 }
 
 #[tokio::test]
-async fn a_flag_absent_from_the_answer_is_off_and_turning_it_on_is_drift() {
+async fn a_flag_absent_from_the_response_counts_as_off() {
     let account = Account::new().await;
     account.stub.has(
         "load_balancers",
@@ -265,7 +265,7 @@ async fn an_undeclared_node_count_is_not_compared_but_the_pool_bounds_are() {
 }
 
 #[tokio::test]
-async fn no_kind_has_drift_with_imports_before_and_after_two_syncs() {
+async fn repeated_imports_before_or_after_syncs_open_no_drift() {
     for import_first in [true, false] {
         let account = Account::new().await;
         one_account::fill(&account.stub);

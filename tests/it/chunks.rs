@@ -107,8 +107,8 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     let overtook = Arc::clone(&overtaken);
     let read = Arc::new(read);
     let slow = t.db().clone().observed(move |info| {
-        // The first chunk is read without the lock and, because it has changes, again with it. So the second is read with
-        // the lock. It has no changes, so the third is read without the lock.
+        // The first chunk is read without the lock and, because it has changes, again with the lock. Because of the
+        // changes, the second is read with the lock. It has no changes, so the third is read without the lock.
         if !reads_a_chunk(&info.statement.sql) || read.fetch_add(1, Ordering::SeqCst) != 3 {
             return;
         }

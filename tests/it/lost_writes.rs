@@ -90,7 +90,8 @@ async fn no_write_is_lost_after_twenty_aborted_transactions() {
     nothing_is_lost_after(20).await;
 }
 
-/// SQLite loses the last commits in a power cut unless it syncs its log at each commit. PostgreSQL has a server setting.
+/// SQLite loses the last commits in a power cut unless it syncs its log at each commit. On PostgreSQL this is a setting
+/// of the database server.
 #[tokio::test]
 async fn a_commit_to_sqlite_is_synced_to_the_disk_before_it_is_confirmed() {
     const FULL: i32 = 2;

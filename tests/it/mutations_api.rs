@@ -1,4 +1,4 @@
-//! Answers and refusals of the mutations.
+//! Responses and errors of the mutations.
 
 use chrono::TimeDelta;
 use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
@@ -17,7 +17,7 @@ const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $in
     id spec specVersion source recordedBy recordedAt resource { name provisioned { specVersion }
         events(first: 1) { nodes { type actor data } } } } } }";
 
-/// web-1 is larger than its spec says and in another region; both drifts are open.
+/// Creates a server with two open drifts: the size and the region of web-1.
 async fn drifted() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
@@ -135,7 +135,7 @@ async fn the_live_value_in_a_refusal_keeps_all_its_digits() {
 }
 
 #[tokio::test]
-async fn a_refused_mutation_does_not_affect_the_data_of_another() {
+async fn a_refused_mutation_does_not_affect_other_mutations_of_the_document() {
     let t = drifted().await;
     let (size, region) = (
         accept_input(&t, "size_slug").await,
@@ -204,7 +204,7 @@ async fn each_mutation_of_a_document_returns_the_state_after_it() {
 }
 
 #[tokio::test]
-async fn the_actor_is_the_email_of_the_token_or_operator() {
+async fn the_actor_is_the_email_of_the_token_or_the_word_operator() {
     let t = drifted().await;
     for (email, field, name) in [
         (Some("grace@example.com"), "size_slug", "grace@example.com"),
@@ -248,7 +248,7 @@ fn retire_input(resource: uuid::Uuid, version: i32) -> Value {
 async fn retiring_a_spec_makes_its_drift_stale() {
     let t = drifted().await;
     assert_eq!(t.inbox().await.len(), 2);
-    // The resource is settling: a drift of a spec in force would not close now.
+    // While a resource is settling, a sweep would not close its drifts.
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb").settling()])
         .await;
     let id = t.resource("web-1").await.id;
@@ -282,7 +282,7 @@ async fn retiring_a_spec_makes_its_drift_stale() {
     assert_eq!(
         (again.spec_version, again.retired_at),
         (3, None),
-        "recording goes on from there"
+        "the next version continues"
     );
 }
 

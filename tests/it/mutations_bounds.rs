@@ -1,4 +1,4 @@
-//! Invalid input is refused and changes nothing, in the same way on both databases.
+//! Invalid input of mutations is refused and changes nothing, on both databases.
 
 use serde_json::{Map, Value, json};
 
@@ -19,13 +19,13 @@ async fn one_drift() -> TestApp {
     t
 }
 
-/// Everything that a refused mutation must not change.
+/// Returns the rows that a refused mutation must not change.
 async fn state(t: &TestApp) -> impl PartialEq + std::fmt::Debug + use<> {
     let id = t.resource("web-1").await.id;
     (t.spec("web-1").await, t.drifts().await, t.event_rows(id).await)
 }
 
-/// An object of this many levels, itself the first.
+/// Returns an object with this many levels, including itself.
 fn levels(levels: usize) -> Value {
     let innermost = json!({ "x": 1 });
     (1..levels).fold(innermost, |inner, level| {
@@ -37,13 +37,13 @@ fn levels(levels: usize) -> Value {
     })
 }
 
-/// An object whose compact JSON has this many bytes.
+/// Returns an object whose compact JSON has this many bytes.
 fn bytes(bytes: usize) -> Value {
     let around = json!({ "a": "" }).to_string().len();
     json!({ "a": "x".repeat(bytes - around) })
 }
 
-/// JSON with this key on top, or inside.
+/// Returns an object with this key.
 fn key(key: &str) -> Value {
     Value::Object(Map::from_iter([(key.to_owned(), json!(1))]))
 }

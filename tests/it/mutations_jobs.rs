@@ -41,7 +41,7 @@ async fn wait_for(t: &TestApp, is_so: impl Fn(&job_runs::Model) -> bool) -> job_
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("the run never got there: {:?}", runs(t).await);
+    panic!("no run satisfies the condition: {:?}", runs(t).await);
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn the_input_of_a_job_may_be_omitted() {
 }
 
 #[tokio::test]
-async fn a_sweep_of_no_too_many_or_malformed_ids_is_refused() {
+async fn a_sweep_of_an_invalid_list_of_ids_is_refused() {
     let t = two_drifted_droplets().await;
     let before = runs(&t).await.len();
     let id = t.resource("web-1").await.id;
@@ -89,7 +89,7 @@ async fn a_sweep_of_no_too_many_or_malformed_ids_is_refused() {
         let input = json!({ "input": { "resourceIds": ids } });
         assert_eq!(t.refusal(DETECT, input).await, "BAD_USER_INPUT");
     }
-    assert_eq!(runs(&t).await.len(), before, "none of them was a run");
+    assert_eq!(runs(&t).await.len(), before, "no run was started");
     let input = json!({ "input": { "resourceIds": vec![id; 500] } });
     assert_eq!(
         t.data(DETECT, input).await["detectDrift"]["run"]["outcome"],
@@ -155,7 +155,7 @@ async fn a_sync_from_an_unreachable_cloud_fails_with_a_reason() {
 }
 
 #[tokio::test]
-async fn the_reason_of_a_failure_is_stored_whatever_characters_it_has() {
+async fn the_reason_of_a_failure_is_stored_even_with_invalid_characters() {
     let t = two_drifted_droplets().await;
     t.cloud.fail(Some("the cloud answered \"a\0b\""));
     let run = t.data(SYNC, json!({ "input": {} })).await["syncInventory"]["run"].clone();
@@ -222,7 +222,7 @@ async fn an_active_run_can_be_queried() {
 }
 
 #[tokio::test]
-async fn a_started_run_ends_however_early_the_client_disconnects() {
+async fn a_started_run_ends_even_if_the_client_disconnects_at_once() {
     let t = two_drifted_droplets().await;
     for pause in 0..80 {
         let request = t.ask(DETECT, json!({ "input": {} }));
@@ -236,5 +236,5 @@ async fn a_started_run_ends_however_early_the_client_disconnects() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let open = runs(&t).await.into_iter().filter(|run| run.outcome.is_none());
-    panic!("no process runs these: {:?}", open.collect::<Vec<_>>());
+    panic!("these runs never end: {:?}", open.collect::<Vec<_>>());
 }

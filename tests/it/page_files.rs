@@ -1,4 +1,4 @@
-//! The inbox page as it is served: every file of it, and no other script.
+//! The files of the inbox page: the server serves all of them, and the page runs no other script.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 
 use crate::support::TestApp;
 
-/// Files of the folder that are for development only.
+/// Files in the folder that are only for development.
 const NOT_SERVED: [&str; 4] = ["package-lock.json", "package.json", "tsconfig.json", "types.d.ts"];
 
 struct File {
@@ -27,7 +27,7 @@ impl File {
     }
 }
 
-/// The routes of one server, which these tests share: they read no database.
+/// Returns the routes of one server. The tests share it, because they do not use the database.
 async fn router() -> Router {
     static ROUTER: OnceCell<Router> = OnceCell::const_new();
     ROUTER
@@ -54,11 +54,11 @@ async fn get(router: Router, path: &str, known: Option<&str>) -> File {
     }
 }
 
-/// Path and content of every file that is served under `/web/`, and of the page.
+/// Returns the path and the content of the page and of every file that is served under `/web/`.
 fn files() -> Vec<(String, String)> {
     let mut files = files_of("");
     files.extend(files_of("graphiql/"));
-    // The pages, which have addresses of their own.
+    // The two pages are served under other paths.
     for (path, _) in &mut files {
         if path == "/web/index.html" {
             "/".clone_into(path);
@@ -82,7 +82,7 @@ fn files_of(folder: &str) -> Vec<(String, String)> {
 #[tokio::test]
 async fn every_file_of_the_page_is_served_with_its_content_type() {
     let files = files();
-    assert!(files.len() > 15, "this reads the folder");
+    assert!(files.len() > 15, "files are missing");
     for (path, content) in files {
         let file = get(router().await, &path, None).await;
         assert_eq!(file.status, StatusCode::OK, "{path}");
@@ -101,7 +101,7 @@ async fn every_file_of_the_page_is_served_with_its_content_type() {
 }
 
 #[tokio::test]
-async fn a_file_that_the_client_has_is_not_sent_again() {
+async fn a_file_that_the_client_has_cached_is_not_sent_again() {
     let mut tags = BTreeSet::new();
     for (path, _) in files() {
         let tag = get(router().await, &path, None).await.header("etag").to_owned();
@@ -128,13 +128,13 @@ async fn the_page_may_run_only_its_own_scripts() {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
-    assert!(!page.body.contains("style="), "no style beside the sheet");
+    assert!(!page.body.contains("style="), "the page has inline styles");
     assert_eq!(page.body.matches("<script").count(), 1);
     assert!(
         page.body
             .contains("<script type=\"module\" src=\"/web/main.js\"></script>")
     );
-    // XML namespaces are names, not addresses.
+    // XML namespaces are names and not requested.
     for (path, content) in files_of("") {
         let foreign = content.replace("http://www.w3.org/", "");
         assert!(

@@ -1,4 +1,4 @@
-//! Incomplete listings: resources that were not read do not become missing.
+//! Incomplete listings: resources that were not read do not become gone.
 
 use chrono::TimeDelta;
 use drift_inbox::jobs::JobRequest;
@@ -39,7 +39,7 @@ async fn a_kind_that_could_not_be_read_keeps_its_inventory_and_makes_the_run_par
         assert_eq!(
             t.resource("web-1").await.size_slug.as_deref(),
             Some("s-2vcpu-4gb"),
-            "the rest goes on"
+            "other kinds are updated"
         );
     }
     let query = r#"{ resources(filter: {kind: "volume"}) { nodes { syncedAt } } }"#;
@@ -47,7 +47,7 @@ async fn a_kind_that_could_not_be_read_keeps_its_inventory_and_makes_the_run_par
     assert_eq!(
         data["resources"]["nodes"][0]["syncedAt"],
         synced.to_rfc3339(),
-        "when it was last read as a whole"
+        "the time of the last complete listing"
     );
 }
 
@@ -82,7 +82,7 @@ async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
     assert_eq!(
         (hidden.gone_at, hidden.size_slug.as_deref()),
         (None, Some("s-8vcpu-16gb")),
-        "and refreshed"
+        "the resource is not gone, and updated"
     );
     assert!(t.resource("gone").await.gone_at.is_some());
     assert!(t.resource("lost").await.gone_at.is_some());
@@ -106,7 +106,7 @@ async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
         "{why}"
     );
     assert_eq!(t.resource("unclear").await.gone_at, None);
-    assert!(t.resource("other").await.gone_at.is_some(), "other kinds go on");
+    assert!(t.resource("other").await.gone_at.is_some(), "other kinds are updated");
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_sync_of_another_account_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_mass_disappearance_needs_permission() {
+async fn a_listing_that_lacks_most_of_a_kind_is_applied_only_with_allow_mass_gone() {
     let t = TestApp::new().await;
     let droplets = |count: usize| (0..count).map(|n| droplet(&format!("web-{n}")));
     t.cloud_has(droplets(20).chain([Listed::new("volume", "data")]))
@@ -141,7 +141,7 @@ async fn a_mass_disappearance_needs_permission() {
     assert_eq!(
         t.resource("web-0").await.size_slug.as_deref(),
         Some("s-1vcpu-1gb"),
-        "nothing at all changed"
+        "no resource is changed"
     );
     assert_eq!(t.resource("data").await.gone_at, None);
     t.later(TimeDelta::seconds(1));
@@ -168,13 +168,13 @@ async fn drift_of_a_settling_resource_waits_for_at_most_30_minutes() {
     assert_eq!((counts.settling, counts.opened), (1, 0));
     t.later(TimeDelta::minutes(20));
     t.cloud_has([resizing("s-4vcpu-8gb")]).await;
-    assert_eq!(t.sweep().await.opened, 0, "still passing");
+    assert_eq!(t.sweep().await.opened, 0, "the resource is still settling");
     t.later(TimeDelta::minutes(10));
     t.cloud_has([resizing("s-4vcpu-8gb")]).await;
     assert_eq!(
         t.sweep().await.opened,
         1,
-        "half an hour after the first sync that saw it, not the last"
+        "the 30 minutes start at the first sync of the status"
     );
     t.cloud_has([droplet("web-1")]).await;
     assert_eq!(t.resource("web-1").await.settling_since, None);
@@ -182,7 +182,7 @@ async fn drift_of_a_settling_resource_waits_for_at_most_30_minutes() {
 }
 
 #[tokio::test]
-async fn a_listing_made_during_a_resize_opens_no_drift_until_the_next_listing() {
+async fn drift_of_a_settling_resource_is_not_opened_before_the_next_listing() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "nyc3" }))
@@ -202,12 +202,12 @@ async fn a_listing_made_during_a_resize_opens_no_drift_until_the_next_listing() 
     assert_eq!(
         t.sweep().await.opened,
         1,
-        "a listing saw it again after half an hour"
+        "another listing contains the status after 30 minutes"
     );
 }
 
 #[tokio::test]
-async fn drift_of_a_firewall_rule_never_waits() {
+async fn a_firewall_is_never_treated_as_settling() {
     let t = TestApp::new().await;
     let firewall = |ports: &str| Listed::new("firewall", "fw").attr("ports", ports);
     t.cloud_has([firewall("443")]).await;
@@ -217,7 +217,7 @@ async fn drift_of_a_firewall_rule_never_waits() {
 }
 
 #[tokio::test]
-async fn unsynced_resources_do_not_count_as_a_mass_disappearance() {
+async fn unsynced_resources_can_all_become_gone_at_once() {
     let t = TestApp::new().await;
     for number in 0..12 {
         t.imported(&format!("imported-{number}")).await;

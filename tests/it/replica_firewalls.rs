@@ -1,5 +1,4 @@
-//! Trusted sources of a read-only replica: no list of clusters has the replica, but its firewall can be read all the
-//! same.
+//! Trusted sources of read-only replicas. No list contains a replica, but its firewall can be read by its id.
 
 use drift_inbox::provider::terraform;
 use serde_json::{Value, json};
@@ -15,7 +14,8 @@ fn rules(addresses: &[&str]) -> Vec<Value> {
     addresses.iter().map(rule).collect()
 }
 
-/// An account with a cluster and a replica of it, and a state that declares the replica's trusted sources.
+/// Creates an account with a cluster and its replica, and imports a state that declares the trusted sources of the
+/// replica.
 async fn with_a_replica() -> Account {
     let account = Account::new().await;
     account.stub.has(
@@ -52,7 +52,7 @@ async fn trusted_sources_of_a_replica_are_compared_and_never_missing() {
     for _ in 0..2 {
         account.sync().await;
         account.t.sweep().await;
-        assert_eq!(open_fields(&account).await, [""; 0], "as declared");
+        assert_eq!(open_fields(&account).await, [""; 0], "the rules equal the declared ones");
     }
     account
         .stub

@@ -1,4 +1,4 @@
-//! Requests that GraphQL clients and editors send in addition to the examples of the specification.
+//! Requests that GraphQL clients and editors send besides the examples in the specification.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -55,7 +55,7 @@ impl TestApp {
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_null_or_empty_is_absent() {
+async fn a_null_or_empty_parameter_counts_as_absent() {
     let t = app().await;
     let query = "{ drifts { totalCount } }";
     for body in [
@@ -122,7 +122,7 @@ async fn search_matches_percent_underscore_and_backslash_literally() {
 }
 
 #[tokio::test]
-async fn every_answer_forbids_content_type_sniffing() {
+async fn every_response_forbids_content_type_sniffing() {
     let t = app().await;
     for (method, path) in [
         ("GET", "/graphql?query=%7B__typename%7D"),

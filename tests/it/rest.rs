@@ -1,4 +1,4 @@
-//! The two REST routes that scripts use.
+//! The two REST routes.
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;
@@ -200,7 +200,7 @@ async fn an_unknown_id_and_a_malformed_one_are_not_found() {
 }
 
 #[tokio::test]
-async fn both_routes_are_for_admins_only() {
+async fn both_routes_require_the_admin_role() {
     let t = drifted().await;
     let accept = accept_path(&t, "web-1", "region").await;
     let viewer = t.token(Some(ADMIN), &["platform_viewer"]);
@@ -309,7 +309,7 @@ async fn the_list_supports_the_filters_of_graphql() {
 }
 
 #[tokio::test]
-async fn an_unknown_or_malformed_parameter_is_an_error_that_names_it() {
+async fn the_error_of_an_unknown_or_malformed_parameter_contains_its_name() {
     let t = drifted().await;
     for (query, name) in [
         ("regoin=fra1", "regoin"),
@@ -327,7 +327,7 @@ async fn an_unknown_or_malformed_parameter_is_an_error_that_names_it() {
         let message = reply.body["message"].as_str().unwrap();
         assert!(message.contains(name), "{query}: {message}");
     }
-    // A misspelt revision must not accept a value that was not seen.
+    // A misspelt `revision` must not be ignored, because the accept would then apply to any value.
     let path = accept_path(&t, "web-1", "n").await;
     let reply = t.call_as_admin("POST", &format!("{path}?revison=7")).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);

@@ -1,4 +1,4 @@
-//! Old rows are deleted, and nothing that is in use or that people decided.
+//! Purges: old rows are deleted, except decisions and rows in use.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ const KEEP: Retention = Retention {
     decisions: None,
 };
 
-/// How many rows a table has.
+/// Returns the number of rows of a table.
 pub(crate) async fn rows(t: &TestApp, table: &str) -> u64 {
     let sql = format!("SELECT CAST(count(*) AS bigint) AS n FROM {table}");
     let counted = Statement::from_string(t.db().backend(), sql);
@@ -58,7 +58,7 @@ impl TestApp {
         self.try_import(state, options).await.unwrap();
     }
 
-    /// Syncs exactly these resources, even if most others are gone.
+    /// Sets the resources of the cloud and syncs them, even if most others become gone.
     async fn cloud_has_only(&self, resources: impl IntoIterator<Item = Listed>) {
         self.cloud.set(resources);
         self.later(TimeDelta::seconds(1));
@@ -87,7 +87,7 @@ async fn a_thousand_autoscaled_droplets_a_day_do_not_grow_a_table() {
         }
         days.push(counts);
     }
-    // The droplets of one day exist; those of the kept days are gone.
+    // The droplets of the last day exist. Those of the days within the retention are gone.
     assert!(days.iter().all(|counts| counts[0] <= 4_000), "{days:?}");
     assert!(days.iter().all(|counts| counts[1] <= 8_000), "{days:?}");
     assert!(days.iter().all(|counts| counts[2] <= 6), "{days:?}");
@@ -123,7 +123,7 @@ async fn a_fleet_declared_by_a_state_does_not_grow_a_table() {
 }
 
 #[tokio::test]
-async fn a_drift_that_comes_and_goes_does_not_grow_a_table() {
+async fn a_drift_that_opens_and_closes_every_day_does_not_grow_a_table() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
@@ -146,7 +146,7 @@ async fn a_drift_that_comes_and_goes_does_not_grow_a_table() {
 }
 
 #[tokio::test]
-async fn decisions_and_events_of_their_drifts_are_kept_unless_their_own_setting_is_set() {
+async fn decisions_and_events_of_their_drifts_are_kept_without_a_retention_of_decisions() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     t.record_spec("web-1", json!({ "size_slug": "s-9" })).await;
@@ -157,7 +157,7 @@ async fn decisions_and_events_of_their_drifts_are_kept_unless_their_own_setting_
     t.accept(&t.open_drift("web-1", "*").await).await.unwrap();
     t.later(TimeDelta::days(1_000));
     let purged = t.purge(KEEP).await;
-    assert_eq!(purged.resources, 1, "web-2, about which nothing was decided");
+    assert_eq!(purged.resources, 1, "web-2, which has no decision");
     let kept = t.events("web-1").await;
     let wanted = BTreeSet::from(["SpecRecorded", "DriftDetected", "DriftAccepted", "SpecRetired"]);
     let names: BTreeSet<String> = kept.iter().map(|kept| format!("{kept:?}")).collect();
@@ -187,7 +187,7 @@ async fn decisions_and_events_of_their_drifts_are_kept_unless_their_own_setting_
 }
 
 #[tokio::test]
-async fn rows_in_use_are_kept_however_old_they_are() {
+async fn old_rows_that_are_in_use_are_kept() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
     t.record_spec("web-1", json!({ "size_slug": "s-9" })).await;
@@ -235,7 +235,7 @@ async fn runs_that_the_schedule_depends_on_are_never_deleted() {
 }
 
 #[tokio::test]
-async fn the_last_real_run_is_kept_beside_a_run_in_the_future() {
+async fn the_last_success_is_kept_if_a_newer_run_starts_in_the_future() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let last = job_runs::last_success(t.db(), Job::SyncInventory, None)
@@ -243,7 +243,7 @@ async fn the_last_real_run_is_kept_beside_a_run_in_the_future() {
         .unwrap();
     assert!(last.is_some());
     t.sync().await;
-    // As a server whose clock is ahead stores it.
+    // A server whose clock is ahead stores such a start.
     let ahead = t.now() + TimeDelta::days(400);
     let newest = t
         .runs()
@@ -337,17 +337,17 @@ async fn a_purge_does_not_disturb_concurrent_accepts_and_sweeps() {
         retention: Some(KEEP),
         ..Schedules::default()
     });
-    // Its end starts the purge, beside which the others run.
+    // The end of this sweep starts the purge. The accepts and the other sweep run concurrently.
     server.jobs().run(JobRequest::detect_all()).await.unwrap();
     let accept_all = async {
         for drift in t.inbox().await {
-            t.accept(&drift).await.expect("the purge refuses no accept");
+            t.accept(&drift).await.expect("an accept failed during the purge");
         }
     };
     let (sweep, ()) = tokio::join!(t.app.jobs().run(JobRequest::detect_all()), accept_all);
-    sweep.expect("the purge refuses no sweep");
+    sweep.expect("a sweep failed during the purge");
     server.jobs().drain(Duration::from_secs(60)).await.unwrap();
-    assert_eq!(rows(&t, "cloud_resources").await, 20, "the old ones are deleted");
+    assert_eq!(rows(&t, "cloud_resources").await, 20, "the gone resources are deleted");
     let drifts = t.drifts().await;
     assert_eq!(drifts.len(), 20);
     assert!(drifts.iter().all(|drift| drift.status == DriftStatus::Accepted));
@@ -379,7 +379,7 @@ async fn a_resource_that_returns_during_a_purge_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_import_records_a_resource_that_a_purge_concurrently_deletes() {
+async fn an_import_records_a_spec_even_if_a_purge_concurrently_deletes_the_resource() {
     let t = TestApp::new().await;
     for round in 0..12_i64 {
         t.cloud_has_only([droplet("web-1")]).await;
@@ -394,7 +394,7 @@ async fn an_import_records_a_resource_that_a_purge_concurrently_deletes() {
     }
 }
 
-/// The statements that were run.
+/// The executed statements.
 type Log = Arc<Mutex<Vec<Statement>>>;
 
 async fn observed() -> (TestApp, Log) {
@@ -408,7 +408,7 @@ async fn observed() -> (TestApp, Log) {
     (TestApp::over(db, database), log)
 }
 
-/// How the database would run a statement if it had many rows.
+/// Returns the query plan of a statement. On PostgreSQL, scans of small tables are disabled, as if they had many rows.
 async fn plan_of(t: &TestApp, statement: &Statement) -> String {
     let backend = t.db().backend();
     let explain = match backend {
@@ -494,7 +494,7 @@ async fn runs_of_a_source_and_active_runs_are_found_by_an_index() {
         .await
         .unwrap();
     let statements = std::mem::take(&mut *log.lock().unwrap());
-    // For an empty table PostgreSQL may choose either index.
+    // PostgreSQL may choose any index for an empty table.
     let under_way = match t.db().backend() {
         DbBackend::Sqlite => "ix_job_runs_unfinished_job_started_at",
         _ => "ix_job_runs_",

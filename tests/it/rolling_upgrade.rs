@@ -1,4 +1,4 @@
-//! An older server on a database that a newer one has migrated.
+//! Servers of this release on a database that a newer release has migrated.
 
 use drift_inbox::db::Db;
 use sea_orm::{ConnectionTrait, Statement};
@@ -10,7 +10,7 @@ use crate::support::{ADMIN, TestApp};
 
 const NEWER: &str = "m20991231_000001_of_a_newer_release";
 
-/// A database on which a newer release has run a migration of its own.
+/// Creates a database on which a newer release has run a migration.
 async fn upgraded() -> TestApp {
     let t = TestApp::new().await;
     t.database
@@ -49,7 +49,7 @@ async fn a_server_starts_despite_a_migration_of_a_newer_release() {
 }
 
 #[tokio::test]
-async fn a_missing_migration_of_this_release_runs_despite_a_newer_one() {
+async fn a_missing_migration_of_this_release_runs_despite_a_newer_migration() {
     let t = upgraded().await;
     let own = applied(t.db())
         .await

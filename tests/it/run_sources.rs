@@ -1,4 +1,4 @@
-//! Runs of several sources and of servers whose clocks differ.
+//! Runs of several sources of the inventory, and of servers whose clocks differ.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn hourly(t: &TestApp) -> Schedules {
     }
 }
 
-/// A server that syncs from a source of this name.
+/// Returns a server that syncs from a source with this name.
 fn server(t: &TestApp, cloud: &Arc<Cloud>, source: &str) -> App {
     let inventory = Arc::clone(cloud) as Arc<dyn InventoryProvider>;
     let settings = SourceSettings {
@@ -76,7 +76,7 @@ async fn syncs_of_two_sources_do_not_block_each_other() {
     drop(hanging);
     assert_eq!(slow.wait().await.unwrap().outcome, Some(JobOutcome::Succeeded));
 
-    // Each has its own ticks, and only one run for each.
+    // Each source has its own ticks, and each tick has one run.
     let cron = Schedule::parse("0 0 * * * *", t.now()).unwrap();
     for app in [&one, &other, &one, &other] {
         tick(app, Job::SyncInventory, &cron).await;
@@ -145,7 +145,7 @@ async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
     );
 }
 
-/// An earlier run, at this time.
+/// Stores a sync that started at this time.
 async fn stored(t: &TestApp, at: DateTime<Utc>, outcome: Option<JobOutcome>) -> job_runs::Model {
     let run = claim(t.db(), run_request("cloud")).await.unwrap();
     let mut row = run.into_active_model();
@@ -193,7 +193,7 @@ async fn a_last_success_in_the_future_does_not_prevent_catch_up_and_is_reported(
 #[tokio::test]
 async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
     let t = TestApp::new().await;
-    // The clock of the database is the test's clock; the clocks of the servers differ.
+    // The clock of the test is that of the database. The clocks of the servers differ from it.
     let wrong = |by: TimeDelta| {
         let inventory = Arc::clone(&t.cloud) as Arc<dyn InventoryProvider>;
         let clock = Clock::Manual(ManualClock::at(t.now() + by));
@@ -215,7 +215,7 @@ async fn servers_with_clocks_two_hours_apart_agree_on_which_run_is_alive() {
     catch_up(&fast).await;
     catch_up(&slow).await;
     let after = t.runs().await;
-    assert_eq!(after.len(), before + 1, "the first sweep, and nothing twice");
+    assert_eq!(after.len(), before + 1, "only the first sweep is caught up");
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn an_abandoned_run_cannot_become_succeeded() {
     };
     assert!(
         !heartbeat(t.db(), run.id).await.unwrap(),
-        "a late heartbeat does not revive it"
+        "a late heartbeat does not change the outcome"
     );
     let row = finish(t.db(), run.id, &report).await.unwrap();
     assert_eq!(row.outcome, Some(JobOutcome::Abandoned));
@@ -256,16 +256,16 @@ async fn the_work_of_an_abandoned_run_ends() {
         .count(t.db().reader())
         .await
         .unwrap();
-    assert_eq!(known, 0, "it writes nothing any more");
+    assert_eq!(known, 0, "the abandoned run writes nothing");
     assert_eq!(
         t.sync().await.outcome,
         Some(JobOutcome::Succeeded),
-        "the next one runs"
+        "the next sync runs"
     );
 }
 
 #[tokio::test]
-async fn an_older_server_that_knows_no_sources_runs_beside_this_one() {
+async fn a_server_of_an_older_release_without_sources_can_run_concurrently() {
     let t = TestApp::new().await;
     let insert = async |job, scheduled_for| {
         let row = job_runs::ActiveModel {
@@ -290,19 +290,19 @@ async fn an_older_server_that_knows_no_sources_runs_beside_this_one() {
     for (job, tick, inserted) in rows {
         assert_eq!(insert(job, tick).await, inserted, "{job:?} {tick:?}");
     }
-    // Its sync may be of any source, so that none begins beside it.
+    // A sync without a source may be of any source, so no other sync can start.
     let refused = t.app.jobs().start(sync()).await.unwrap_err();
     assert_eq!(refused.code(), "JOB_ALREADY_RUNNING");
     let swept = claim_tick(t.db(), Job::DetectDrift, t.now()).await.unwrap();
     assert_eq!(
         swept,
         TickClaim::Taken,
-        "a sweep has no source, and its tick is one for all"
+        "all servers share the tick of a sweep"
     );
 }
 
 #[test]
-fn the_settings_name_the_source_and_a_file_has_a_name_of_its_own() {
+fn the_source_is_named_by_its_setting_or_by_the_path_of_the_file() {
     let inventory = json!({ "provider": "digitalocean", "resources": [] }).to_string();
     let program = Program::new()
         .with("DRIFT_INVENTORY_FILE", "inventory.json")

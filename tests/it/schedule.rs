@@ -1,4 +1,4 @@
-//! When jobs run: ticks, catch-up of missed runs, and the end of runs when a server stops.
+//! Schedules: ticks, catch-up of missed runs, and the end of runs when a server stops.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ fn jobs(runs: &[job_runs::Model]) -> Vec<Job> {
 }
 
 #[tokio::test]
-async fn a_tick_of_three_servers_is_one_run() {
+async fn a_tick_on_three_servers_starts_one_run() {
     let t = TestApp::new().await;
     let servers = [t.app.clone(), t.another_server().await, t.another_server().await];
     for job in [Job::SyncInventory, Job::DetectDrift] {
@@ -55,7 +55,7 @@ async fn a_tick_of_three_servers_is_one_run() {
     }
     let runs = t.runs().await;
     assert_eq!(jobs(&runs), [Job::SyncInventory, Job::DetectDrift]);
-    // The sweep may begin before the sync has ended.
+    // The sweep is partial if it starts before the sync has ended.
     let did_its_work = [Some(JobOutcome::Succeeded), Some(JobOutcome::Partial)];
     for run in runs {
         assert!(did_its_work.contains(&run.outcome), "{:?}", run.error);
@@ -122,7 +122,7 @@ async fn a_narrowed_run_does_not_count_as_a_run_of_the_job() {
     catch_up(&t.scheduled(hourly())).await;
     let runs = t.runs().await;
     let whole: Vec<bool> = runs.iter().rev().take(4).map(|run| !run.narrowed).collect();
-    assert_eq!(whole, [true, true, false, false], "both jobs were caught up on");
+    assert_eq!(whole, [true, true, false, false], "both jobs were caught up");
     let data = t
         .data("{ jobRuns(first: 3) { nodes { job narrowed } } }", json!({}))
         .await;
@@ -143,7 +143,7 @@ async fn a_job_whose_last_run_failed_or_was_abandoned_runs_at_start() {
     assert_eq!(
         runs[1].outcome,
         Some(JobOutcome::Partial),
-        "a sync that fails does not hold up the sweep, which has nothing to compare with"
+        "the sweep runs after a failed sync, and is partial without an inventory"
     );
     catch_up(&t.scheduled(hourly())).await;
     assert_eq!(t.runs().await[2].job, Job::SyncInventory);
@@ -171,14 +171,14 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: im
 }
 
 fn of_the_clock(runs: &[job_runs::Model]) -> usize {
-    // Nothing was ever synced.
+    // Sweeps are partial, because no sync has run.
     let done =
         |run: &&job_runs::Model| run.scheduled_for.is_some() && run.outcome == Some(JobOutcome::Partial);
     runs.iter().filter(done).count()
 }
 
 #[tokio::test]
-async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
+async fn the_scheduler_starts_a_run_for_each_tick_until_it_is_stopped() {
     let t = TestApp::new().await;
     let every_second = Schedules {
         sync: None,
@@ -196,20 +196,20 @@ async fn a_running_clock_starts_a_run_for_each_tick_until_it_is_stopped() {
         ticks.len(),
         runs.iter().filter(|run| run.scheduled_for.is_some()).count()
     );
-    assert_eq!(runs.len() - ticks.len(), 1, "and what was missed was run once");
+    assert_eq!(runs.len() - ticks.len(), 1, "one catch-up run");
 
     scheduler.stop().await.unwrap();
     app.jobs().drain(MAX_WAIT).await.unwrap();
     let (stopped, began) = (t.runs().await.len(), Instant::now());
     while began.elapsed() < Duration::from_millis(2_200) {
         let one_under_way = stopped + 1;
-        assert!(t.runs().await.len() <= one_under_way, "the clock still runs");
+        assert!(t.runs().await.len() <= one_under_way, "the scheduler still runs");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
 #[tokio::test]
-async fn every_valid_cron_can_be_started() {
+async fn every_cron_expression_that_parses_can_be_scheduled() {
     let t = TestApp::new().await;
     let now = Clock::System.now();
     for text in [
@@ -230,7 +230,7 @@ async fn every_valid_cron_can_be_started() {
         };
         let app = t.scheduled(schedules);
         let scheduler = Scheduler::start(&app).await;
-        assert!(scheduler.is_ok(), "{text:?} parses and does not start");
+        assert!(scheduler.is_ok(), "{text:?} parses but cannot be scheduled");
         scheduler.unwrap().stop().await.unwrap();
         app.jobs().drain(MAX_WAIT).await.unwrap();
     }
@@ -245,7 +245,7 @@ async fn a_stopping_server_waits_for_a_run_that_ends_in_time() {
     let drain = t.app.jobs().drain(MAX_WAIT);
     tokio::pin!(drain);
     let early = tokio::time::timeout(Duration::from_millis(50), &mut drain).await;
-    assert!(early.is_err(), "it must wait");
+    assert!(early.is_err(), "the server did not wait");
     drop(hanging);
     drain.await.unwrap();
     assert_eq!(t.runs().await[0].outcome, Some(JobOutcome::Succeeded));
@@ -265,11 +265,11 @@ async fn a_stopping_server_abandons_a_run_that_does_not_end() {
         (Some(JobOutcome::Abandoned), Some(t.now()))
     );
     drop(hanging);
-    assert_eq!(handle.wait().await.unwrap(), row, "its end comes too late");
+    assert_eq!(handle.wait().await.unwrap(), row, "a late end changes nothing");
 }
 
 #[tokio::test]
-async fn the_api_returns_when_jobs_run_next() {
+async fn the_api_returns_the_time_of_the_next_run() {
     const SCHEDULES: &str = "{ jobSchedules { job cron nextRunAt } }";
     let t = TestApp::new().await;
     let by_hand = json!([

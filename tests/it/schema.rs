@@ -1,4 +1,5 @@
-//! The printed schema equals the file in the repository, follows the conventions, and contains the promised fields.
+//! The GraphQL schema equals the file in the repository, follows the conventions, and keeps the fields in
+//! `contract.graphql`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ fn types(sdl: &str) -> Types {
         .collect()
 }
 
-/// The fields of an object or an interface.
+/// Returns the fields of an object or interface.
 fn fields(ty: &TypeDefinition) -> impl Iterator<Item = &FieldDefinition> {
     let fields = match &ty.kind {
         TypeKind::Object(object) => object.fields.as_slice(),
@@ -39,7 +40,7 @@ fn input_fields(ty: &TypeDefinition) -> impl Iterator<Item = &InputValueDefiniti
     fields.iter().map(|field| &field.node)
 }
 
-/// The values of an enum with their descriptions.
+/// Returns the values of an enum with their descriptions.
 fn values(ty: &TypeDefinition) -> impl Iterator<Item = (&str, &Option<Positioned<String>>)> {
     let values = match &ty.kind {
         TypeKind::Enum(of) => of.values.as_slice(),
@@ -54,13 +55,13 @@ fn implements_node(ty: &TypeDefinition) -> bool {
     matches!(&ty.kind, TypeKind::Object(object) if object.implements.iter().any(|name| name.node == "Node"))
 }
 
-/// The named type of a type: `Drift` for `[Drift!]!`.
+/// Returns the type name inside lists and non-null types: `Drift` for `[Drift!]!`.
 fn base(ty: &str) -> &str {
     ty.trim_matches(['[', ']', '!'])
 }
 
 #[test]
-fn the_schema_in_the_repository_equals_the_served_one() {
+fn the_schema_in_the_repository_equals_the_served_schema() {
     let stored = include_str!("../../schema.graphql");
     assert!(
         stored.trim_end() == sdl().trim_end(),
@@ -139,7 +140,7 @@ fn names_follow_the_conventions_of_their_kind() {
     assert_eq!(odd, [""; 0]);
 }
 
-/// Names with types, as in the schema.
+/// Returns the fields with their types.
 fn signature<'a>(of: impl Iterator<Item = &'a FieldDefinition>) -> BTreeMap<String, String> {
     of.map(|field| (field.name.node.to_string(), field.ty.node.to_string()))
         .collect()
@@ -296,7 +297,7 @@ fn every_type_is_used() {
 /// Fields and types promised to clients. The schema may have more, but must keep all of these.
 const CONTRACT: &str = include_str!("contract.graphql");
 
-/// Every promise that the served schema breaks.
+/// Lists the promised types, fields and values that the served schema lacks or has changed.
 fn broken(promised: &Types, served: &Types) -> Vec<String> {
     let mut broken = Vec::new();
     for (name, ty) in promised {
@@ -332,7 +333,7 @@ fn broken(promised: &Types, served: &Types) -> Vec<String> {
     broken
 }
 
-/// Whether every value of the type that is served is one of the type that was promised.
+/// Returns whether the served type is the promised type or its non-null form.
 fn keeps(served: &str, promised: &str) -> bool {
     served == promised || served.strip_suffix('!') == Some(promised)
 }
@@ -341,7 +342,7 @@ fn borrowed(all: &[Positioned<InputValueDefinition>]) -> Vec<&InputValueDefiniti
     all.iter().map(|one| &one.node).collect()
 }
 
-/// Every promised field exists with its type, and added arguments are optional.
+/// Lists promised arguments and input fields that are missing or changed, and new required ones.
 fn broken_inputs(
     place: &str,
     promised: &[&InputValueDefinition],
@@ -365,13 +366,13 @@ fn broken_inputs(
 }
 
 #[test]
-fn the_schema_keeps_every_promise_to_clients() {
+fn the_schema_keeps_every_field_of_the_contract() {
     let (promised, served) = (types(CONTRACT), types(&sdl()));
     assert_eq!(broken(&promised, &served), [""; 0]);
 }
 
 #[test]
-fn a_broken_promise_is_detected() {
+fn a_violation_of_the_contract_is_detected() {
     let promised =
         types("type A { a(x: Int, y: B! = {}): Int! b: Int! c: Int } input B { c: Int } enum C { D E }");
     let served = types(
@@ -388,7 +389,7 @@ fn a_broken_promise_is_detected() {
     assert_eq!(broken(&promised, &served), wanted);
 }
 
-/// Lists that no page argument bounds, and what bounds each.
+/// Lists without page arguments, and their limits.
 const SHORT_LISTS: [(&str, &str); 4] = [
     ("Query.coverage", "one entry a kind"),
     ("Query.jobSchedules", "one entry a job"),
@@ -397,7 +398,7 @@ const SHORT_LISTS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn every_list_in_an_answer_is_bounded() {
+fn every_list_in_a_response_is_limited() {
     let mut unbounded = Vec::new();
     for (name, ty) in &types(&sdl()) {
         let of_a_page = name.ends_with("Connection");
@@ -412,7 +413,7 @@ fn every_list_in_an_answer_is_bounded() {
     }
     assert_eq!(
         unbounded, [""; 0],
-        "say how many there are at most, or give the list pages"
+        "state the limit in the description (\"at most\"), or use a connection"
     );
 }
 
@@ -421,6 +422,6 @@ fn no_description_comes_from_a_library() {
     let sdl = sdl();
     for words in ["Implement", "scalar type represents", "input/output", "RFC3339"] {
         let ours = sdl.replace("@specifiedBy", "");
-        assert!(!ours.contains(words), "{words:?} are a library's words");
+        assert!(!ours.contains(words), "{words:?} comes from a library");
     }
 }

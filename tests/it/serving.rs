@@ -1,4 +1,4 @@
-//! The server seen from outside: its address, its answers, its shutdown.
+//! The server process: its address, its responses and its shutdown.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -18,10 +18,10 @@ use crate::support::live::{EVERYTHING, any_status};
 use crate::support::process::{Ended, MAX_WAIT, Program, Running};
 
 const SECRET: &str = "the secret of a test that runs servers";
-/// How long a supervisor waits for a server that it stops.
+/// Maximum time in which a stopped server must end, as supervisors require.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A server on this database, without schedules.
+/// Returns the program with the settings of a server on this database, without schedules.
 fn server(database: &TestDb) -> Program {
     Program::new()
         .with("DATABASE_URL", &database.url)
@@ -53,7 +53,7 @@ async fn get(address: &str, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-/// Stops the server as a supervisor does.
+/// Stops the server with a signal. It must end in time with code 0.
 fn stopped(running: Running, signal: &str) -> Ended {
     let began = Instant::now();
     running.signal(signal);
@@ -108,7 +108,7 @@ async fn a_server_syncs_and_sweeps_at_start() {
 }
 
 #[tokio::test]
-async fn a_server_without_an_inventory_reports_that_it_does_not_sync() {
+async fn a_server_without_a_source_of_the_inventory_logs_that_it_does_not_sync() {
     let database = TestDb::create().await;
     let program = server(&database).with("DRIFT_SYNC_CRON", "");
     let mut running = program.start(&["serve"]);
@@ -176,7 +176,7 @@ async fn sockets_and_streams_do_not_delay_shutdown() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_named() {
+async fn the_error_names_an_address_in_use() {
     let database = TestDb::create().await;
     let mut running = server(&database).start(&["serve"]);
     let address = running.address();

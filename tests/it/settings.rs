@@ -1,11 +1,11 @@
-//! Invalid settings are refused by name before anything starts, and no secret is shown.
+//! Invalid settings: the error contains the name of the setting, nothing starts, and no secret is shown.
 
 use crate::support::db::TestDb;
 use crate::support::process::{Ended, Program};
 
 const SECRET: &str = "planted-0123456789-0123456789-0123456789";
 
-/// `serve` with valid settings.
+/// Returns the program with valid settings for `serve`.
 fn serve() -> Program {
     Program::new()
         .with("DRIFT_JWT_SECRET", SECRET)
@@ -21,7 +21,7 @@ fn refused(ended: &Ended, name: &str) {
 }
 
 #[test]
-fn serve_refuses_each_bad_setting_by_name() {
+fn the_error_of_serve_names_each_invalid_setting() {
     let bad = [
         ("DRIFT_LISTEN", "8080"),
         ("DRIFT_LISTEN", "127.0.0.1"),
@@ -72,13 +72,13 @@ fn serve_refuses_each_bad_setting_by_name() {
     refused(&ended, "DRIFT_JWT_SECRET");
     assert!(
         ended.err.contains("32 bytes"),
-        "it says what to set: {}",
+        "the required length is missing: {}",
         ended.err
     );
 }
 
 #[test]
-fn a_bad_setting_is_refused_as_a_flag_too() {
+fn the_error_names_each_invalid_flag() {
     for (flag, value, name) in [
         ("--listen", "here", "DRIFT_LISTEN"),
         ("--sync-cron", "hourly", "DRIFT_SYNC_CRON"),
@@ -90,12 +90,12 @@ fn a_bad_setting_is_refused_as_a_flag_too() {
     }
     for flag in ["--jwt-secret", "--database-url"] {
         let ended = serve().run(&["serve", flag, "x"]);
-        assert_eq!(ended.code, Some(2), "a secret is no flag");
+        assert_eq!(ended.code, Some(2), "secrets must not be flags");
     }
 }
 
 #[test]
-fn a_secret_may_come_from_a_file_but_not_from_both() {
+fn a_secret_can_be_read_from_a_variable_or_a_file_but_not_from_both() {
     let program = || {
         Program::new()
             .with_file("secret", format!("{SECRET}\r\n"))
@@ -161,7 +161,7 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
-fn help_shows_no_values_and_names_the_secrets() {
+fn help_shows_the_names_of_secrets_but_no_values() {
     let settings = [
         ("DRIFT_JWT_SECRET", SECRET),
         ("DATABASE_URL", "postgres://u:planted@127.0.0.1:1/drift"),
@@ -192,14 +192,14 @@ fn help_shows_no_values_and_names_the_secrets() {
     assert!(ended.out.contains("DRIFT_JWT_SECRET") && !ended.output().contains("planted"));
 }
 
-/// The most detailed log level.
+/// Sets the most detailed log level.
 fn loud(program: Program) -> Program {
     program.with("RUST_LOG", "trace")
 }
 
 #[test]
 fn the_password_of_a_database_that_cannot_be_reached_is_not_shown() {
-    // Nothing listens there.
+    // No server listens on port 1.
     let url = "postgres://operator:planted@127.0.0.1:1/drift?password=planted";
     let program = loud(Program::new().with("DATABASE_URL", url));
     let ended = program.run(&["detect"]);
@@ -240,7 +240,7 @@ async fn no_log_shows_a_secret() {
 }
 
 #[test]
-fn a_log_in_json_is_one_object_a_line() {
+fn a_json_log_has_one_object_per_line() {
     let program = Program::new()
         .with("DRIFT_LOG_FORMAT", "json")
         .with("RUST_LOG", "info");

@@ -1,4 +1,4 @@
-//! The scenario of the first design, from a wrong spec to a clean sweep.
+//! The basic scenario, from a difference to an accept and an empty inbox.
 
 use entity::cloud_drift::DriftStatus;
 use entity::cloud_resource_events::EventType;
@@ -20,7 +20,7 @@ async fn a_resized_droplet_is_drift_until_it_is_accepted() {
         (1, 2, 1)
     );
     let open = t.inbox().await;
-    assert_eq!(open.len(), 1, "the region is right");
+    assert_eq!(open.len(), 1, "the region equals the spec");
     let drift = &open[0];
     assert_eq!(drift.field, "size_slug");
     assert_eq!(

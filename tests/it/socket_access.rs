@@ -1,4 +1,4 @@
-//! Who may use a socket: the same rules as over HTTP, until the token expires.
+//! Access rights over WebSocket. They are the same as over HTTP, and end when the token expires.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ async fn a_bad_token_closes_with_4403_and_is_not_treated_as_anonymous() {
         assert_eq!(close.code, 4403, "{payload}");
         assert!(!close.reason.contains("garbage"));
     }
-    // Programs may bring it with the request.
+    // Clients other than browsers can send the token in the upgrade request.
     let bearer = format!("Bearer {good}");
     let mut socket = Socket::open(server.address, &[PROTOCOL, ("authorization", &bearer)])
         .await
@@ -100,7 +100,7 @@ async fn a_socket_closes_when_its_token_expires() {
     let (t, server) = server().await;
     let mut socket = Socket::of(server.address, &admin(&t)).await;
     socket.listen("1", EVERYTHING, any_status()).await;
-    // It is good for an hour, and a minute more for clocks that differ.
+    // The token is valid for an hour, and for another minute because clocks differ.
     t.later(TimeDelta::minutes(60));
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     socket.subscribe("2", "{ viewer { id } }", json!({})).await;

@@ -1,4 +1,4 @@
-//! Specs that a Terraform state owns, and decisions about them over the API.
+//! Decisions in the API about specs that a Terraform state owns.
 
 use drift_inbox::services::imports::ImportOptions;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $in
 const ACCEPT: &str = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) {
     provisioned { source } ownedBy warning } }";
 
-/// A droplet that is larger than the state `l-1` declares.
+/// Creates a server with two droplets. The state `l-1` declares another size for web-1.
 async fn with_a_state() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2"), droplet("web-2").size("s-2")])
@@ -92,7 +92,7 @@ async fn an_accept_warns_that_the_next_import_of_the_state_undoes_it() {
     assert_eq!((&free["ownedBy"], &free["warning"]), (&Value::Null, &Value::Null));
     t.sweep().await;
     assert!(t.inbox().await.is_empty());
-    // The import does what the warning announced.
+    // The next import restores the value of the state, as the warning said.
     t.import(&droplets("l-1", 2, &[("web-1", "s-1")])).await;
     t.sweep().await;
     assert_eq!(t.inbox().await.len(), 1);
