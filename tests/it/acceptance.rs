@@ -218,10 +218,7 @@ async fn an_accept_of_a_changed_live_value_is_refused_and_updates_the_drift() {
         (0, 0),
         "the refused accept has updated the drift"
     );
-    assert!(
-        t.accept(&seen).await.is_err(),
-        "the revision is outdated"
-    );
+    assert!(t.accept(&seen).await.is_err(), "the revision is outdated");
     t.accept(&now).await.unwrap();
     assert_eq!(t.spec("web-1").await.spec["region"], "ams3");
 }

@@ -129,10 +129,7 @@ async fn a_sweep_after_three_killed_sweeps_opens_exactly_the_remaining_drifts() 
         rows_then = rows_now;
     }
     let run = newest_run(t.db(), Job::DetectDrift, t.now()).await;
-    assert_eq!(
-        run.finished_at, None,
-        "a killed process cannot record its end"
-    );
+    assert_eq!(run.finished_at, None, "a killed process cannot record its end");
     let counts = t.sweep().await;
     assert_eq!(counts.resources, RESOURCES as u64);
     assert!(counts.opened > 0 && counts.opened <= ROWS - rows_then);

@@ -280,7 +280,10 @@ async fn a_new_difference_after_an_accept_is_a_new_drift_with_its_own_time() {
     assert_ne!(second.id, first.id);
     assert_eq!((second.detected_at, second.revision), (t.now(), 1));
     assert_eq!(second.expected, Some(json!("large")));
-    assert!(t.drifts().await.contains(&accepted), "the accepted drift is unchanged");
+    assert!(
+        t.drifts().await.contains(&accepted),
+        "the accepted drift is unchanged"
+    );
 }
 
 #[tokio::test]

@@ -33,7 +33,10 @@ async fn walk(t: &TestApp, forward: bool, list: &str, text: impl Fn(&Value) -> S
             return seen;
         }
         place = connection["pageInfo"][cursor].clone();
-        assert!(place.is_string(), "a page without a cursor is not the last: {seen:?}");
+        assert!(
+            place.is_string(),
+            "a page without a cursor is not the last: {seen:?}"
+        );
     }
     panic!("the list has no end: {seen:?}");
 }

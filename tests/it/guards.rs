@@ -115,10 +115,7 @@ fn every_root_field_has_a_call_in_these_tests() {
     assert!(fields.len() >= 11, "{fields:?}");
     for (root, field) in &fields {
         let has_call = CALLS.iter().any(|call| (call.0, call.1) == (root, field));
-        assert!(
-            has_call,
-            "add {root}.{field} to CALLS, and guard it"
-        );
+        assert!(has_call, "add {root}.{field} to CALLS, and guard it");
     }
     assert_eq!(
         CALLS.len(),

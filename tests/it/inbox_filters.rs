@@ -362,5 +362,9 @@ async fn facets_list_the_hundred_most_frequent_values() {
     let fields = facets(&t, json!(null)).await[2].clone();
     assert_eq!(fields.as_array().unwrap().len(), 100);
     assert_eq!(fields[0], json!(["field_102", 2]));
-    assert_eq!(fields[1], json!(["field_000", 1]), "equal counts are ordered by name");
+    assert_eq!(
+        fields[1],
+        json!(["field_000", 1]),
+        "equal counts are ordered by name"
+    );
 }

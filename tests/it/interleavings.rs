@@ -262,7 +262,11 @@ async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Mo
     });
     let app = App::new(swept, Clock::Manual(t.clock.clone()), None);
     let run = app.jobs().run(JobRequest::detect_all()).await.unwrap();
-    assert_eq!(left.load(Ordering::SeqCst), 0, "the batch was read fewer than {times} times");
+    assert_eq!(
+        left.load(Ordering::SeqCst),
+        0,
+        "the batch was read fewer than {times} times"
+    );
     run
 }
 

@@ -51,7 +51,7 @@ impl FromFile {
         self.app.jobs().run(request).await.unwrap()
     }
 
-    /// Syncs from an invalid file. The run must fail and change nothing. Its error must contain the path and these words.
+    /// Syncs from an invalid file. The run must fail and change nothing. Its error must contain the path and the words.
     async fn refuses(&self, text: impl AsRef<[u8]>, words: &[&str]) {
         let text = text.as_ref();
         let before = self.t.tables().await;

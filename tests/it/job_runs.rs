@@ -175,7 +175,11 @@ async fn a_run_without_a_heartbeat_for_thirty_seconds_is_abandoned() {
         assert_eq!(claimed, None, "exactly thirty seconds are permitted");
         assert_eq!(outcomes(&t).await[0], Value::Null);
         t.later(TimeDelta::microseconds(1));
-        assert_eq!(outcomes(&t).await[0], "ABANDONED", "the API shows it before it is stored");
+        assert_eq!(
+            outcomes(&t).await[0],
+            "ABANDONED",
+            "the API shows it before it is stored"
+        );
         let next = claim_catch_up(t.db(), job).await.unwrap().unwrap();
         let row = t
             .runs()

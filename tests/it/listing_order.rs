@@ -32,7 +32,11 @@ async fn a_server_whose_clock_is_ahead_does_not_block_later_listings() {
     let of_ahead = server.jobs().run(JobRequest::Sync(SyncOptions::default())).await;
     assert_eq!(of_ahead.unwrap().counts["changed"], 1);
     let kind = t.tables().await.kinds.remove(0);
-    assert_eq!(kind.completed_at, Some(t.now()), "the time of the database is stored");
+    assert_eq!(
+        kind.completed_at,
+        Some(t.now()),
+        "the time of the database is stored"
+    );
     t.cloud.set([droplet("web-1").size("s-4vcpu-8gb")]);
     let run = t.sync().await;
     assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{}", run.counts);
@@ -128,10 +132,7 @@ async fn listing_numbers_rise_and_use_the_time_of_the_database() {
         before = next;
     }
     let apart = before.began_at - Clock::System.now();
-    assert!(
-        apart.abs() < TimeDelta::hours(1),
-        "the clocks differ by {apart}"
-    );
+    assert!(apart.abs() < TimeDelta::hours(1), "the clocks differ by {apart}");
 }
 
 #[tokio::test]

@@ -106,7 +106,10 @@ async fn an_unlisted_resource_is_gone_only_if_the_provider_confirms_it() {
         "{why}"
     );
     assert_eq!(t.resource("unclear").await.gone_at, None);
-    assert!(t.resource("other").await.gone_at.is_some(), "other kinds are updated");
+    assert!(
+        t.resource("other").await.gone_at.is_some(),
+        "other kinds are updated"
+    );
 }
 
 #[tokio::test]

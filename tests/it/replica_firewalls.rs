@@ -52,7 +52,11 @@ async fn trusted_sources_of_a_replica_are_compared_and_never_missing() {
     for _ in 0..2 {
         account.sync().await;
         account.t.sweep().await;
-        assert_eq!(open_fields(&account).await, [""; 0], "the rules equal the declared ones");
+        assert_eq!(
+            open_fields(&account).await,
+            [""; 0],
+            "the rules equal the declared ones"
+        );
     }
     account
         .stub

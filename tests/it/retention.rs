@@ -347,7 +347,11 @@ async fn a_purge_does_not_disturb_concurrent_accepts_and_sweeps() {
     let (sweep, ()) = tokio::join!(t.app.jobs().run(JobRequest::detect_all()), accept_all);
     sweep.expect("a sweep failed during the purge");
     server.jobs().drain(Duration::from_secs(60)).await.unwrap();
-    assert_eq!(rows(&t, "cloud_resources").await, 20, "the gone resources are deleted");
+    assert_eq!(
+        rows(&t, "cloud_resources").await,
+        20,
+        "the gone resources are deleted"
+    );
     let drifts = t.drifts().await;
     assert_eq!(drifts.len(), 20);
     assert!(drifts.iter().all(|drift| drift.status == DriftStatus::Accepted));

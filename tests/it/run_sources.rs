@@ -294,11 +294,7 @@ async fn a_server_of_an_older_release_without_sources_can_run_concurrently() {
     let refused = t.app.jobs().start(sync()).await.unwrap_err();
     assert_eq!(refused.code(), "JOB_ALREADY_RUNNING");
     let swept = claim_tick(t.db(), Job::DetectDrift, t.now()).await.unwrap();
-    assert_eq!(
-        swept,
-        TickClaim::Taken,
-        "all servers share the tick of a sweep"
-    );
+    assert_eq!(swept, TickClaim::Taken, "all servers share the tick of a sweep");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a page costs the database: how many statements, and how many rows they read.
+//! The cost of pages and imports: the number of statements, and the rows that they read.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use crate::support::db::TestDb;
 use crate::support::fleet::{FLEET_FIELDS, fleet};
 use crate::support::state::droplets;
 
-/// A page of the inbox with all fields that the page shows.
+/// A query of the inbox with all fields that the inbox page shows.
 const INBOX: &str = "query($first: Int, $after: String) { drifts(first: $first, after: $after) { totalCount
     pageInfo { hasNextPage endCursor }
     nodes { id kind field expected actual status revision detectedAt resolvedAt resolvedBy resolutionNote
@@ -22,7 +22,7 @@ const INBOX: &str = "query($first: Int, $after: String) { drifts(first: $first, 
             provisioned { id spec specVersion recordedBy recordedAt }
             events(first: 5) { nodes { id type actor data occurredAt } } } } } }";
 
-/// The statements that were run.
+/// The executed statements.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<Statement>>>);
 
@@ -32,7 +32,7 @@ impl Log {
     }
 }
 
-/// A server whose statements are logged.
+/// Creates a server whose statements are logged.
 async fn observed() -> (TestApp, Log) {
     let database = TestDb::create().await;
     let log = Log::default();
@@ -44,7 +44,7 @@ async fn observed() -> (TestApp, Log) {
     (TestApp::over(db, database), log)
 }
 
-/// The statements of one page of the inbox with this many rows.
+/// Queries a page of the inbox with this many rows and returns its statements.
 async fn page_of(t: &TestApp, log: &Log, rows: usize) -> Vec<Statement> {
     log.take();
     let page = t.data(INBOX, json!({ "first": rows })).await;
@@ -67,7 +67,7 @@ fn texts(statements: &[Statement]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_page_of_50_costs_as_many_statements_as_a_page_of_5() {
+async fn a_page_of_50_rows_needs_as_many_statements_as_a_page_of_5() {
     let (t, log) = observed().await;
     fleet(t.db(), 60, t.now()).await;
     t.sweep().await;
@@ -77,7 +77,7 @@ async fn a_page_of_50_costs_as_many_statements_as_a_page_of_5() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_page_always_costs_the_same_statements_on_many_threads() {
+async fn a_page_needs_the_same_statements_on_several_threads() {
     let (t, log) = observed().await;
     fleet(t.db(), 60, t.now()).await;
     t.sweep().await;
@@ -88,8 +88,8 @@ async fn a_page_always_costs_the_same_statements_on_many_threads() {
     }
 }
 
-/// The plan of the database for a statement with the values that it was run with: one step a line on
-/// SQLite, one JSON document on PostgreSQL, where the statement is run.
+/// Returns the query plan of a statement with its values: a list of steps on SQLite, a JSON document on PostgreSQL.
+/// PostgreSQL executes the statement for this.
 async fn plan_of(t: &TestApp, statement: &Statement) -> Plan {
     let explain = match t.db().backend() {
         DbBackend::Sqlite => "EXPLAIN QUERY PLAN",
@@ -117,7 +117,7 @@ enum Plan {
 }
 
 impl Plan {
-    /// Walks `index`, sorts nothing and reads no more than `rows` of it at a time.
+    /// Checks that the plan uses `index`, sorts nothing, and on PostgreSQL that no step reads more than `rows` rows.
     fn walks(&self, index: &str, rows: i64) {
         match self {
             Self::Steps(steps) => {
@@ -147,7 +147,7 @@ impl Plan {
     }
 }
 
-/// Adds this many events to the log of a resource, a second apart.
+/// Adds this many events to the log of a resource, one per second.
 async fn log_events(t: &TestApp, resource_id: Uuid, count: i64) {
     let now = t.now();
     let rows: Vec<_> = (0..count)
@@ -198,7 +198,7 @@ async fn a_page_of_a_resource_with_5000_events_reads_only_its_rows() {
     }
     let statements = log.take();
     let of_events = about(&statements, "\"cloud_resource_events\"");
-    // 5 and one more for each of 3 resources, gathered in one list.
+    // 5 events and one more for each of 3 resources.
     let plan = plan_of(&t, of_events).await;
     plan.walks("ix_cloud_resource_events_resource_id_occurred_at_id", 18);
 }
@@ -224,7 +224,8 @@ async fn a_page_of_5000_drifts_uses_the_index_of_its_order() {
     }
 }
 
-/// The statements of an import of one batch, in which this many droplets changed and this many left the state.
+/// Imports one batch and returns its statements. `droplets_each` droplets are changed, as many are unchanged, and as
+/// many left the state.
 async fn import_of(droplets_each: usize) -> Vec<Statement> {
     let (t, log) = observed().await;
     let names: Vec<String> = (0..3 * droplets_each).map(|n| format!("web-{n}")).collect();
@@ -246,7 +247,7 @@ async fn import_of(droplets_each: usize) -> Vec<Statement> {
 }
 
 #[tokio::test]
-async fn an_import_of_many_changes_costs_as_many_statements_as_one_of_few() {
+async fn an_import_of_many_changes_needs_as_many_statements_as_an_import_of_few() {
     let (few, many) = (import_of(2).await, import_of(80).await);
     assert_eq!(few.len(), many.len(), "{:#?}\n{:#?}", texts(&few), texts(&many));
 }

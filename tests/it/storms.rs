@@ -1,4 +1,4 @@
-//! Many concurrent operations on several servers: the inbox is correct at every moment.
+//! Many concurrent sweeps, accepts and syncs on several servers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const SERVERS: usize = 4;
 const SWEEPS: usize = 8;
 const ACCEPTS: usize = 64;
 
-/// The resources of these tests; each round has other sizes.
+/// Returns the resources of these tests. Their size depends on the round.
 fn cloud(round: usize) -> Vec<Listed> {
     (0..RESOURCES)
         .map(|n| {
@@ -44,7 +44,7 @@ fn cloud(round: usize) -> Vec<Listed> {
         .collect()
 }
 
-/// 36 open drifts.
+/// Creates a server with 36 open drifts.
 async fn before_the_storm() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has(cloud(0)).await;
@@ -56,7 +56,7 @@ async fn before_the_storm() -> TestApp {
     t
 }
 
-/// Servers with few connections each: several of these tests share one PostgreSQL.
+/// Creates servers with few connections each, because several of these tests use one PostgreSQL concurrently.
 async fn servers(t: &TestApp) -> Vec<App> {
     let mut servers = Vec::new();
     for _ in 0..SERVERS {
@@ -70,7 +70,7 @@ async fn servers(t: &TestApp) -> Vec<App> {
     servers
 }
 
-/// Counts fields with more than one open drift, repeatedly until it is stopped. Returns how often it counted.
+/// Checks repeatedly, until it is stopped, that no field has two open drifts. Returns the number of checks.
 fn watch(db: Db, stop: Arc<AtomicBool>) -> JoinHandle<u64> {
     tokio::spawn(async move {
         let mut looked = 0;
@@ -92,7 +92,7 @@ async fn twice_open(db: &Db) -> usize {
     db.reader().query_all_raw(statement).await.unwrap().len()
 }
 
-/// Accepts every open drift in turn, [`ACCEPTS`] in all, each with the revision that the inbox has now.
+/// Starts [`ACCEPTS`] concurrent accepts, distributed over all open drifts, with their current revisions.
 async fn start_accepts(t: &TestApp, servers: &[App]) -> JoinSet<(Uuid, Result<(), Error>)> {
     let open = t.inbox().await;
     let mut accepts = JoinSet::new();
@@ -118,8 +118,8 @@ fn start_sweeps(servers: &[App]) -> JoinSet<()> {
         let server = servers[n % servers.len()].clone();
         sweeps.spawn(async move {
             let run = server.jobs().run(JobRequest::detect_all()).await.unwrap();
-            // A pair that changes in every round is left to the next sweep, and a kind that a sync is writing proves
-            // nothing: the run must say so.
+            // The run must be partial if it left a resource that kept changing to the next sweep, or if a sync was
+            // writing a kind.
             let counts: SweepCounts = serde_json::from_value(run.counts.clone()).unwrap();
             let normal_answer =
                 if counts.moved == 0 && run.counts["stale"].as_array().is_none_or(Vec::is_empty) {
@@ -133,7 +133,7 @@ fn start_sweeps(servers: &[App]) -> JoinSet<()> {
     sweeps
 }
 
-/// How many accepts of each drift succeeded. All errors must be refusals of the domain.
+/// Returns the number of successful accepts of each drift. All errors must be expected refusals.
 async fn successes(accepts: JoinSet<(Uuid, Result<(), Error>)>) -> BTreeMap<Uuid, usize> {
     let mut successes = BTreeMap::new();
     for (drift, outcome) in accepts.join_all().await {
@@ -147,7 +147,7 @@ async fn successes(accepts: JoinSet<(Uuid, Result<(), Error>)>) -> BTreeMap<Uuid
     successes
 }
 
-/// A row is accepted if and only if one accept of it succeeded.
+/// Checks that each accepted drift had exactly one successful accept, and no other drift had one.
 async fn one_success_for_each_accepted_row(t: &TestApp, successes: &BTreeMap<Uuid, usize>) {
     for drift in t.drifts().await {
         let succeeded = successes.get(&drift.id).copied().unwrap_or_default();
@@ -156,7 +156,7 @@ async fn one_success_for_each_accepted_row(t: &TestApp, successes: &BTreeMap<Uui
     }
 }
 
-/// Every version of every spec is in the log once.
+/// Checks that every version of every spec has exactly one event.
 async fn versions_have_no_gaps(t: &TestApp) {
     for n in 0..RESOURCES {
         let name = format!("web-{n}");
@@ -174,7 +174,7 @@ async fn versions_have_no_gaps(t: &TestApp) {
     }
 }
 
-/// Every row that ever opened, changed or went stale says so in the log as often as it did.
+/// Checks that each drift has one event for its detection, one for each change, and one for becoming stale.
 async fn the_log_agrees_with_the_rows(t: &TestApp) {
     for drift in t.drifts().await {
         let events = t.event_rows(drift.resource_id).await;
@@ -217,7 +217,11 @@ async fn many_concurrent_sweeps_and_accepts_accept_every_drift_once() {
     assert_eq!(successes.len(), RESOURCES * FIELDS);
     assert!(successes.values().all(|times| *times == 1), "{successes:?}");
     one_success_for_each_accepted_row(&t, &successes).await;
-    assert_eq!(t.drifts().await.len(), RESOURCES * FIELDS, "nothing opened twice");
+    assert_eq!(
+        t.drifts().await.len(),
+        RESOURCES * FIELDS,
+        "no drift was opened twice"
+    );
     versions_have_no_gaps(&t).await;
     the_log_agrees_with_the_rows(&t).await;
     the_second_sweep_finds_nothing(&t).await;
@@ -250,7 +254,7 @@ async fn many_concurrent_sweeps_accepts_and_syncs_accept_no_unseen_value() {
     assert!(watch.await.unwrap() > 0);
 
     one_success_for_each_accepted_row(&t, &successes).await;
-    // Every accept that succeeded had read the first round.
+    // All accepts have the revisions of round 0, so they can only accept values of round 0.
     for n in 0..RESOURCES {
         let wanted = t.spec(&format!("web-{n}")).await.spec["size_slug"].clone();
         assert!(wanted == "size-wanted" || wanted == "size-0", "{wanted}");
@@ -262,7 +266,7 @@ async fn many_concurrent_sweeps_accepts_and_syncs_accept_no_unseen_value() {
 }
 
 #[tokio::test]
-async fn the_upsert_of_an_open_row_runs_a_thousand_times_on_one_connection() {
+async fn the_upsert_of_an_open_drift_can_run_a_thousand_times_on_one_connection() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;
     let resource_id = t.resource("web-1").await.id;
@@ -301,12 +305,12 @@ async fn the_upsert_of_an_open_row_runs_a_thousand_times_on_one_connection() {
 }
 
 #[tokio::test]
-async fn a_thousand_sweeps_in_a_row_open_a_thousand_rows() {
+async fn a_thousand_sweeps_on_one_connection_open_a_thousand_drifts() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2vcpu-4gb")]).await;
     t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
         .await;
-    // So few connections that each of them plans the statement once and for all.
+    // With one connection, PostgreSQL reuses the plan of the prepared statement.
     let db = Db::connect(&t.database.url, 1).await.unwrap();
     let (clock, scope) = (Clock::Manual(t.clock.clone()), Default::default());
     let close = "UPDATE cloud_drift SET status = 'stale' WHERE status = 'open'";

@@ -1,4 +1,4 @@
-//! The output of the binary on terminals and pipes.
+//! The output of the program.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
 
-/// The binary in a clean environment, its standard output and error in pipes.
+/// Returns the program in a clean environment, with its standard output and error in pipes.
 fn drift_inbox(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drift-inbox"));
     command.args(arguments).env_clear();
@@ -26,7 +26,7 @@ fn text_of(output: &Output) -> (&str, &str) {
     (text(&output.stdout), text(&output.stderr))
 }
 
-/// A demo with a folder for temporary files of its own.
+/// A demo with its own folder for temporary files.
 struct Demo {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
@@ -54,7 +54,11 @@ impl Demo {
         let mut text = String::new();
         loop {
             let start = text.len();
-            assert_ne!(self.out.read_line(&mut text).unwrap(), 0, "it ended after {text}");
+            assert_ne!(
+                self.out.read_line(&mut text).unwrap(),
+                0,
+                "the output ends after {text}"
+            );
             if text[start..].starts_with(beginning) {
                 return text;
             }
@@ -115,7 +119,7 @@ fn the_demo_shows_drift_of_many_kinds_in_a_table_without_escape_sequences() {
 }
 
 #[test]
-fn the_curl_command_that_the_demo_prints_accepts_the_drift_that_it_names() {
+fn the_curl_command_that_the_demo_prints_accepts_a_drift() {
     let mut demo = Demo::start(&[]);
     let text = demo.read_all_of_the_introduction();
     let command = &text[text.find("\ncurl").unwrap()..text.find("\n\nPress Ctrl-C").unwrap()];
@@ -142,7 +146,7 @@ fn the_curl_command_that_the_demo_prints_accepts_the_drift_that_it_names() {
 }
 
 #[test]
-fn an_interrupted_demo_leaves_nothing_behind() {
+fn an_interrupted_demo_leaves_no_files_behind() {
     let mut demo = Demo::start(&[]);
     demo.read_all_of_the_introduction();
     assert!(!demo.left().is_empty());
@@ -151,7 +155,7 @@ fn an_interrupted_demo_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_demo_interrupted_during_its_start_leaves_nothing_behind() {
+fn a_demo_interrupted_during_its_start_leaves_no_files_behind() {
     let mut demo = Demo::start(&[]);
     while demo.left().is_empty() {
         std::thread::yield_now();
@@ -161,7 +165,7 @@ fn a_demo_interrupted_during_its_start_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_demo_on_a_port_in_use_reports_it_and_leaves_nothing_behind() {
+fn a_demo_on_a_port_in_use_fails_and_leaves_no_files_behind() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let temporary = tempfile::tempdir().unwrap();
@@ -186,7 +190,7 @@ fn a_live_demo_prints_the_changes_in_the_account() {
     );
 }
 
-/// A database in which one tag is gone, and `detect` on it.
+/// Creates a database in which a droplet lacks a tag of its spec, and runs `detect`.
 async fn detect(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").tags(["web"])]).await;
@@ -217,7 +221,7 @@ droplet web-1  tags   env:prod  - env:prod  now
 }
 
 #[tokio::test]
-async fn detect_prints_one_json_document_with_the_names_of_the_schema() {
+async fn detect_prints_json_with_the_field_names_of_the_graphql_schema() {
     let output = detect(&["--format", "json"], &[]).await;
     assert!(output.status.success());
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -249,7 +253,7 @@ async fn detect_prints_one_json_document_with_the_names_of_the_schema() {
 }
 
 #[tokio::test]
-async fn colours_are_used_on_terminals_or_on_request_but_never_with_no_color() {
+async fn clicolor_force_enables_colours_and_no_color_disables_them() {
     let insists = ("CLICOLOR_FORCE", "1");
     let output = detect(&[], &[insists]).await;
     assert!(output.stdout.contains(&0x1b));

@@ -1,4 +1,4 @@
-//! Importing the desired state from Terraform.
+//! Imports of Terraform states.
 
 use drift_inbox::provider::terraform::{State, parse_value};
 use drift_inbox::services::imports::{ImportOptions, import_state};
@@ -16,7 +16,7 @@ use crate::support::state::{droplets, state_file};
 const SMALL: &str = "s-1vcpu-1gb";
 const LARGE: &str = "s-2vcpu-4gb";
 
-/// Everything that an import may write, except the ids of resources, which other tests check.
+/// Returns the rows of all tables that an import may write, except events.
 async fn written(
     t: &TestApp,
 ) -> (
@@ -67,7 +67,7 @@ async fn specs_of_a_state_are_compared_with_live_values() {
     assert_eq!(t.events("web-1").await.last(), Some(&EventType::SpecRecorded));
     assert_eq!(t.sweep().await.unsynced, 1);
     let inbox: Vec<String> = t.inbox().await.into_iter().map(|drift| drift.field).collect();
-    assert_eq!(inbox, ["size_slug"], "what no listing had yet is not missing");
+    assert_eq!(inbox, ["size_slug"], "an unsynced resource is not missing");
     t.sync().await;
     t.sweep().await;
     let missing = t.open_drift("web-3", "*").await;
@@ -122,7 +122,7 @@ async fn importing_before_or_after_the_first_sync_gives_the_same_result() {
 }
 
 #[tokio::test]
-async fn importing_twice_writes_nothing() {
+async fn a_second_import_of_a_state_and_a_dry_run_write_nothing() {
     let t = TestApp::new().await;
     let state = droplets("l-1", 4, &[("web-1", SMALL), ("web-2", LARGE)]);
     t.import(&state).await;
@@ -159,12 +159,12 @@ async fn an_older_serial_of_a_state_is_refused_completely() {
     assert_eq!(
         t.spec("web-1").await.retired_at,
         None,
-        "another state is beside the first"
+        "another state does not affect the first"
     );
 }
 
 #[tokio::test]
-async fn a_spec_of_another_source_is_refused_by_name_and_the_rest_is_imported() {
+async fn an_import_refuses_specs_of_other_sources_and_imports_the_rest() {
     let t = TestApp::new().await;
     t.cloud_has(["api", "base", "other", "mine"].map(droplet)).await;
     t.record_spec("api", json!({"size_slug": LARGE})).await;
@@ -261,7 +261,7 @@ async fn specs_of_the_api_are_taken_over_only_with_take_over() {
     let last = events.last().unwrap();
     assert_eq!(last.event_type, EventType::SpecRecorded);
     assert_eq!(last.data, json!({"specVersion": 2, "source": "terraform:l-1"}));
-    // From here on, the state owns it like any other spec.
+    // After that, the spec belongs to the state like any other spec.
     let again = t.import(&state).await;
     assert_eq!((counts(&again), again.taken_over.len()), ([0, 0, 3, 0], 0));
     t.sweep().await;
@@ -269,7 +269,7 @@ async fn specs_of_the_api_are_taken_over_only_with_take_over() {
 }
 
 #[tokio::test]
-async fn only_specs_whose_instances_left_their_state_are_retired() {
+async fn specs_whose_instances_left_their_state_are_retired() {
     let t = TestApp::new().await;
     t.import(&droplets("l-2", 1, &[("other", SMALL)])).await;
     t.import(&droplets("l-1", 1, &[("a", SMALL), ("b", SMALL), ("c", SMALL)]))
@@ -370,7 +370,7 @@ async fn output_of_terraform_show_json_needs_a_lineage() {
 }
 
 #[tokio::test]
-async fn values_that_cannot_be_stored_are_refused_by_name() {
+async fn instances_with_values_that_cannot_be_stored_are_refused() {
     let t = TestApp::new().await;
     let tags: Vec<String> = (0..20_000).map(|n| format!("tag-number-{n:06}")).collect();
     let instances = [
@@ -444,7 +444,7 @@ async fn many_instances_are_imported_in_batches_during_a_sync() {
 }
 
 #[tokio::test]
-async fn concurrent_imports_of_one_state_end_at_its_newest_version() {
+async fn concurrent_imports_of_one_state_leave_the_newest_serial() {
     let t = TestApp::new().await;
     let sizes = ["s-1", "s-2", "s-3", "s-4", "s-5", "s-6"];
     let states: Vec<State> = (1..)

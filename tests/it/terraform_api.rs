@@ -1,4 +1,4 @@
-//! Importing over GraphQL, and from the command line.
+//! Imports through GraphQL and the command line.
 
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn a_state_is_imported_as_json_or_as_text() {
 }
 
 #[tokio::test]
-async fn a_spec_of_the_api_is_refused_with_a_hint_and_then_taken_over() {
+async fn the_refusal_of_a_spec_of_the_api_mentions_take_over() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1").size("s-2")]).await;
     t.record_spec("web-1", json!({"size_slug": "s-1"})).await;
@@ -129,7 +129,7 @@ fn the_command_lists_taken_over_specs_and_shows_no_progress_without_a_terminal()
     );
     assert!(
         !ended.out.contains("--take-over"),
-        "it would not help: {}",
+        "the hint is wrong for a spec of another state: {}",
         ended.out
     );
 }

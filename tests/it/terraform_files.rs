@@ -1,4 +1,4 @@
-//! States as found in practice: from old versions of Terraform, from mirrors, from PowerShell and CI.
+//! Unusual Terraform states: from old versions of Terraform, from mirrors, from PowerShell and from CI.
 
 use drift_inbox::provider::terraform::{State, parse, parse_value};
 use drift_inbox::services::imports::ImportOptions;
@@ -9,13 +9,13 @@ use crate::support::account::{Account, droplet};
 use crate::support::process::Program;
 use crate::support::state::{droplets, state_file};
 
-/// A droplet of this number as a state has it.
+/// Returns the attributes of a droplet in a state.
 fn attributes(number: u64) -> Value {
     json!({ "id": number.to_string(), "name": format!("web-{number}"), "region": "nyc3", "size": "s-1vcpu-1gb",
             "tags": ["web"], "volume_ids": [], "monitoring": true, "backups": false, "ipv6": false })
 }
 
-/// Droplets 1 to 4 of as many provider addresses.
+/// Returns a state with droplets 1 to 4, each with another provider address.
 fn of_old_addresses() -> State {
     let instances = (1..=4).map(|number| ("digitalocean_droplet", format!("d{number}"), attributes(number)));
     let mut file = state_file("l-1", 1, instances);
@@ -31,7 +31,7 @@ fn of_old_addresses() -> State {
     parse_value(file).unwrap()
 }
 
-/// Provider id and field of every open drift, in order.
+/// Returns the provider id and the field of every open drift, sorted.
 async fn open(account: &Account) -> Vec<(String, String)> {
     let mut open = Vec::new();
     for drift in account.t.inbox().await {
@@ -126,7 +126,7 @@ fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
 }
 
 #[test]
-fn a_state_from_powershell_is_read() {
+fn a_state_in_utf_16_or_with_a_byte_order_mark_is_read() {
     let text = state_file(
         "l-1",
         1,
@@ -164,7 +164,7 @@ fn a_state_from_powershell_is_read() {
 }
 
 #[test]
-fn lines_of_a_ci_wrapper_are_reported_by_the_command() {
+fn the_error_of_a_state_with_lines_of_a_ci_wrapper_mentions_the_wrapper() {
     let text = state_file(
         "l-1",
         1,
@@ -184,7 +184,7 @@ fn lines_of_a_ci_wrapper_are_reported_by_the_command() {
 }
 
 #[tokio::test]
-async fn two_environments_of_one_lineage_are_kept_apart_by_given_names() {
+async fn two_environments_with_the_same_lineage_need_different_names() {
     let t = TestApp::new().await;
     let small = |names: [&'static str; 2]| names.map(|name| (name, "s-1"));
     let prod = droplets("l-1", 41, &small(["prod-0", "prod-1"]));

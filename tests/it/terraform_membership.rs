@@ -1,4 +1,4 @@
-//! What a resource belongs to and what is attached to it is declared by projects and attachments, across all states.
+//! Declarations: projects and attachments in all imported states decide the project and the attachments of a resource.
 
 use drift_inbox::provider::terraform::parse_value;
 use drift_inbox::services::imports::{ImportOptions, ImportSummary};
@@ -14,7 +14,7 @@ const SHOP: &str = "p-2";
 
 type Instances = Vec<(&'static str, Value)>;
 
-/// A cluster that was created in the first project, as its state keeps it.
+/// Returns a database cluster whose state has the first project, in which it was created.
 fn cluster() -> Instances {
     vec![(
         "digitalocean_database_cluster",
@@ -38,7 +38,7 @@ fn project_resources(project: &str) -> Instances {
     )]
 }
 
-/// An account with a cluster in the project of this id.
+/// Creates an account with a cluster in the project with this id.
 async fn account_in(project: &str) -> Account {
     let account = Account::new().await;
     account.stub.has(
@@ -68,7 +68,7 @@ async fn import(account: &Account, lineage: &str, serial: i64, instances: &[Inst
     account.t.try_import(&state, meant).await.unwrap()
 }
 
-/// The spec of the cluster; its trusted sources have the same name.
+/// Returns the spec of the cluster. It is found by kind, because the trusted sources have the same name.
 async fn cluster_spec(account: &Account) -> cloud_provisioned::Model {
     let specs = cloud_provisioned::Entity::find().find_also_related(cloud_resources::Entity);
     let specs = specs.all(account.t.db().reader()).await.unwrap();
@@ -78,7 +78,7 @@ async fn cluster_spec(account: &Account) -> cloud_provisioned::Model {
     of_clusters.next().unwrap().0
 }
 
-/// Field, expected and live value of everything that is open, after a sync and a sweep.
+/// Syncs and sweeps. Returns the field, the expected and the live value of every open drift.
 async fn open(account: &Account) -> Vec<Value> {
     account.sync().await;
     account.t.sweep().await;
@@ -127,7 +127,7 @@ async fn a_project_in_another_state_declares_membership_in_any_import_order() {
             .stub
             .change("databases", 0, |it| it["project_id"] = FIRST.into());
         assert_eq!(open(&account).await, [json!(["project_id", SHOP, FIRST])]);
-        // Once more, nothing changes.
+        // A second import of both states changes nothing.
         let version = cluster_spec(&account).await.spec_version;
         assert_eq!(import(&account, "l-cluster", 1, &[cluster()]).await.unchanged, 1);
         let again = import(&account, "l-project", 1, &[project_resources(SHOP)]).await;
@@ -150,7 +150,7 @@ async fn the_project_of_an_undeclared_member_is_not_compared() {
 }
 
 #[tokio::test]
-async fn a_default_project_that_still_lists_a_member_does_not_contradict_its_project() {
+async fn a_default_project_that_lists_a_member_does_not_contradict_another_project() {
     let account = account_in(SHOP).await;
     let both = [
         cluster(),
@@ -164,7 +164,7 @@ async fn a_default_project_that_still_lists_a_member_does_not_contradict_its_pro
 }
 
 #[tokio::test]
-async fn contradicting_states_are_named_and_the_project_is_not_compared() {
+async fn contradicting_states_are_reported_and_the_project_is_not_compared() {
     let account = account_in(SHOP).await;
     import(&account, "l-cluster", 1, &[cluster()]).await;
     import(&account, "l-a", 1, &[project_resources(SHOP)]).await;
@@ -178,7 +178,7 @@ async fn contradicting_states_are_named_and_the_project_is_not_compared() {
     assert_eq!(conflicts(&summary).len(), 1, "{summary:?}");
     assert_eq!(summary.refused[0].provider_id, "db-1");
     assert_eq!(open(&account).await, Vec::<Value>::new());
-    // The owner's state declares the same, until one of the two is gone.
+    // An import of the cluster's own state reports the contradiction, too, until a declaration is removed.
     assert_eq!(
         conflicts(&import(&account, "l-cluster", 1, &[cluster()]).await).len(),
         1
@@ -189,7 +189,7 @@ async fn contradicting_states_are_named_and_the_project_is_not_compared() {
 }
 
 #[tokio::test]
-async fn a_dry_run_stores_no_declaration_and_lists_what_it_would_change() {
+async fn a_dry_run_stores_no_declaration_and_counts_the_changes_of_other_specs() {
     let account = account_in(SHOP).await;
     import(&account, "l-cluster", 1, &[cluster()]).await;
     let before = account.t.tables().await;
@@ -205,7 +205,7 @@ async fn a_dry_run_stores_no_declaration_and_lists_what_it_would_change() {
     assert_eq!((summary.changed_elsewhere, account.t.tables().await), (1, before));
 }
 
-/// A droplet, a volume and an address as the states of their owners have them.
+/// Returns a droplet in a state.
 fn machine() -> Instances {
     vec![(
         "digitalocean_droplet",
@@ -292,7 +292,7 @@ async fn volumes_without_a_declared_attachment_are_not_compared() {
     }
 }
 
-/// The droplet as its state has it after a refresh while the volume was attached.
+/// Returns the droplet in a state that was refreshed while the volume was attached.
 fn machine_with_volume() -> Instances {
     let mut machine = machine();
     machine[0].1["volume_ids"] = json!(["v-1"]);
@@ -332,7 +332,7 @@ async fn volumes_that_the_configuration_of_a_droplet_refers_to_are_compared() {
 }
 
 #[tokio::test]
-async fn attachments_are_not_compared_beside_a_tainted_attachment() {
+async fn attachments_are_not_compared_if_an_attachment_is_tainted() {
     let account = account_with_attachments(true).await;
     let attached = attachments().remove(0);
     let instances = [machine(), storage(), vec![attached]].concat();
@@ -346,7 +346,7 @@ async fn attachments_are_not_compared_beside_a_tainted_attachment() {
 }
 
 #[tokio::test]
-async fn two_concurrent_imports_lose_no_declaration() {
+async fn two_concurrent_imports_store_both_declarations() {
     for _ in 0..5 {
         let account = account_in(FIRST).await;
         let (cluster, project) = (cluster(), project_resources(SHOP));

@@ -1,4 +1,4 @@
-//! Secrets of a state stay in the state.
+//! Secrets in Terraform states: no secret is stored in a table or returned by the API.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::state::state_file;
 
 const SECRET: &str = "hunter2-of-the-state";
 
-/// Every text of every table, one row after the other.
+/// Returns the content of all tables.
 async fn everything(t: &TestApp) -> String {
     let reader = t.db().reader();
     let tables = match t.db().backend() {
@@ -54,7 +54,7 @@ async fn everything(t: &TestApp) -> String {
 }
 
 #[tokio::test]
-async fn no_secret_of_a_state_is_in_any_table_or_answer() {
+async fn no_secret_of_a_state_is_in_any_table_or_response() {
     let t = TestApp::new().await;
     let variables = || json!([{"key": "TOKEN", "value": SECRET, "type": "SECRET"}, {"key": "A", "value": SECRET, "type": "GENERAL"}]);
     let instances = [
@@ -128,14 +128,14 @@ async fn no_secret_of_a_state_is_in_any_table_or_answer() {
     let data = t.data(import, json!({ "state": file })).await;
     let summary = &data["importTerraformState"]["summary"];
     assert_eq!(summary["skipped"]["unsupported"], 4);
-    // The pool inside the cluster is one more.
+    // The node pool inside the cluster is another resource.
     assert_eq!(summary["recorded"], count - 4 + 1);
     t.sync().await;
     t.sweep().await;
     let all = everything(&t).await;
     assert!(
         all.contains("cloud_provisioned") && all.contains("terraform:l-1"),
-        "the tables were read"
+        "the tables were not read"
     );
     assert!(!all.contains(SECRET));
     let shown = t

@@ -1,4 +1,4 @@
-//! Unconfirmed resources: only they stay as they were, and every run confirms more of them.
+//! Unconfirmed resources: they stay unchanged, other resources are updated, and each run confirms more of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -60,7 +60,7 @@ async fn an_unconfirmed_resource_does_not_prevent_writing_others() {
         let reason = report.reason.as_deref().unwrap();
         assert!(reason.contains(why) && reason.contains("\"1\""), "{reason}");
         let present = account.present("droplet").await;
-        assert_eq!(present[0], before, "exactly as it was");
+        assert_eq!(present[0], before, "the unconfirmed resource is unchanged");
         let ids: Vec<&str> = present.iter().map(|row| row.provider_id.as_str()).collect();
         assert_eq!(ids, ["1", "3", "4"]);
         let kind = droplets(&account).await;
@@ -85,10 +85,11 @@ async fn droplets(account: &Account) -> entity::inventory_kinds::Model {
     kinds.remove(0)
 }
 
-/// How long the API's hour is in this test: longer than any request waits.
+/// The interval of the rate limit in this test. It is longer than the maximum wait of a request.
 const HOUR: Duration = Duration::from_secs(1);
 
-/// Answers as many requests in an hour as the API does, and then says when the next one begins.
+/// Responds to 5,000 requests, the limit of the API per hour, and then with status 429 and the start of the next
+/// interval.
 fn hourly_limit(account: &Account, asked_for: &Arc<Mutex<BTreeMap<String, u64>>>) {
     const AN_HOUR: usize = 5_000;
     let (left, counted) = (AtomicUsize::new(AN_HOUR), Arc::clone(asked_for));
@@ -109,7 +110,7 @@ fn hourly_limit(account: &Account, asked_for: &Arc<Mutex<BTreeMap<String, u64>>>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_deleted_resources_are_confirmed_once_each_over_several_runs() {
+async fn ten_thousand_deleted_resources_are_confirmed_in_several_runs() {
     const GONE: u64 = 10_000;
     let account = Account::new().await;
     fleet(account.t.db(), GONE as usize, account.t.now()).await;
@@ -118,23 +119,23 @@ async fn ten_thousand_deleted_resources_are_confirmed_once_each_over_several_run
     assert_eq!(
         refused.outcome,
         Some(JobOutcome::Failed),
-        "all of them are judged together"
+        "a sync without permission is refused"
     );
     let asked_for = Arc::default();
     let (mut missing, mut runs) = (GONE, 0);
     loop {
         runs += 1;
-        assert!(runs <= 3, "an hour is enough for more than 4,900 questions");
+        assert!(runs <= 3, "each run must confirm more than 4,900 resources");
         hourly_limit(&account, &asked_for);
         let allowed = SyncOptions {
             allow_mass_gone: true,
             ..SyncOptions::default()
         };
         let run = account.sync_with(allowed).await;
-        // Five are listed.
+        // Five droplets are listed.
         let now = account.present("droplet").await.len() as u64 - 5;
         assert_eq!(counts(&run).gone, missing - now);
-        assert!(now < missing, "each run gets further");
+        assert!(now < missing, "the run confirmed no resource");
         missing = now;
         let report = counts(&run).kinds.remove("droplet").unwrap();
         if run.outcome == Some(JobOutcome::Succeeded) {
@@ -145,7 +146,7 @@ async fn ten_thousand_deleted_resources_are_confirmed_once_each_over_several_run
         assert_eq!(report.unconfirmed, Some(now));
         let why = report.reason.unwrap();
         assert!(why.contains("the rate limit is exhausted (429)"), "{why}");
-        // The last answer delays every request until the hour is over.
+        // The last response delays every request until the next interval.
         tokio::time::sleep(HOUR + Duration::from_millis(200)).await;
     }
     let asked_for = asked_for.lock().unwrap();
@@ -154,7 +155,7 @@ async fn ten_thousand_deleted_resources_are_confirmed_once_each_over_several_run
 }
 
 #[tokio::test]
-async fn a_permitted_mass_disappearance_is_confirmed_by_later_syncs_without_permission() {
+async fn resources_left_unconfirmed_with_allow_mass_gone_need_no_second_permission() {
     let account = Account::new().await;
     account.stub.has("droplets", (1..=40).map(droplet));
     account.sync().await;
@@ -177,7 +178,7 @@ async fn a_permitted_mass_disappearance_is_confirmed_by_later_syncs_without_perm
         (run.outcome, counts(&run).gone),
         (Some(JobOutcome::Succeeded), 30)
     );
-    // The next mass disappearance needs a new permission.
+    // Another listing that lacks most droplets needs a new permission.
     account.stub.has("droplets", []);
     account.t.later(chrono::TimeDelta::seconds(1));
     account.stub.has("droplets", (11..=40).map(droplet));
@@ -187,7 +188,7 @@ async fn a_permitted_mass_disappearance_is_confirmed_by_later_syncs_without_perm
 }
 
 #[tokio::test]
-async fn a_mass_disappearance_is_refused_before_confirmations_and_writes() {
+async fn a_listing_that_lacks_most_of_a_kind_is_refused_before_confirmations() {
     let account = Account::new().await;
     account.stub.has("droplets", (1..=30).map(droplet));
     account
@@ -196,7 +197,7 @@ async fn a_mass_disappearance_is_refused_before_confirmations_and_writes() {
     account.sync().await;
     let before = account.t.tables().await;
     account.stub.has("droplets", (1..=14).map(droplet));
-    // The resource is of a kind that comes later in every order.
+    // Changes of kinds before and after the droplets must not be written either.
     account
         .stub
         .has("volumes", [json!({ "id": "v-1", "name": "renamed" })]);
@@ -244,7 +245,7 @@ async fn confirmations_before_a_token_is_refused_are_kept() {
     assert!(report.reason.unwrap().contains("rejected the token (401)"));
 }
 
-/// Answers a question only when four are under way.
+/// A provider that confirms a resource only when four confirmations run concurrently.
 struct FourAtOnce {
     cloud: Arc<Cloud>,
     four: Barrier,
@@ -294,7 +295,10 @@ async fn confirmations_are_requested_concurrently() {
     let synced = sync(t.db(), &provider, &options);
     let synced = tokio::time::timeout(Duration::from_secs(60), synced).await;
     assert_eq!(
-        synced.expect("four questions wait for one another").unwrap().gone,
+        synced
+            .expect("fewer than four confirmations ran concurrently")
+            .unwrap()
+            .gone,
         8
     );
 }

@@ -1,4 +1,4 @@
-//! An empty inbox is up to date only if the inventory is complete and recent.
+//! The inbox is up to date only if the inventory is complete and recent and the last sweep compared every resource.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::jobs::JobRequest;
@@ -19,7 +19,7 @@ async fn swept(t: &TestApp) -> job_runs::Model {
     t.app.jobs().run(JobRequest::detect_all()).await.unwrap()
 }
 
-/// One droplet and one volume, both equal to their specs.
+/// Creates a droplet and a volume that equal their specs.
 async fn in_order(t: &TestApp) {
     t.cloud_has([droplet("web-1"), Listed::new("volume", "data-1")])
         .await;
@@ -27,7 +27,7 @@ async fn in_order(t: &TestApp) {
     t.record_spec("data-1", json!({ "name": "data-1" })).await;
 }
 
-/// Which kinds a sweep could not rely on, and why.
+/// Returns the kinds in `counts.stale` of a sweep, with the reasons.
 fn stale(run: &job_runs::Model) -> Vec<(String, String)> {
     let stale = run.counts["stale"].as_array().cloned().unwrap_or_default();
     let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
@@ -51,7 +51,7 @@ async fn listed_at(t: &TestApp, kind: &str, at: DateTime<Utc>) {
 }
 
 #[tokio::test]
-async fn a_sweep_over_overdue_kinds_is_partial_and_names_them() {
+async fn a_sweep_over_overdue_kinds_is_partial_and_lists_the_kinds() {
     let t = TestApp::new().await;
     in_order(&t).await;
     t.later(TimeDelta::minutes(120));
@@ -68,7 +68,7 @@ async fn a_sweep_over_overdue_kinds_is_partial_and_names_them() {
         error.contains("droplet of digitalocean") && error.contains("2027-01-01T12:00:01"),
         "{error}"
     );
-    assert_eq!(run.counts["resources"], 2, "it compares all the same");
+    assert_eq!(run.counts["resources"], 2, "the resources are compared");
     t.sync().await;
     assert_eq!(swept(&t).await.outcome, Some(JobOutcome::Succeeded));
 }
@@ -96,7 +96,7 @@ async fn a_sweep_over_a_kind_that_is_not_readable_is_partial() {
         assert_eq!(run.outcome, Some(JobOutcome::Partial), "{reason}");
         assert_eq!(stale(&run), [named("volume", reason)]);
     }
-    // A kind without specs hides no drift.
+    // A kind without specs does not matter.
     t.cloud
         .unread([("snapshot", KindListing::NotReadable("no scope".to_owned()))]);
     t.sync().await;
@@ -131,7 +131,7 @@ async fn a_sweep_is_partial_if_a_field_of_a_spec_is_unread() {
             "stale": [{ "kind": "droplet", "reason": "FIELDS_NOT_READABLE", "fields": ["region"] }],
         })
     );
-    // Only the specs in scope count.
+    // A narrowed sweep depends only on the specs in its scope.
     let volume = t.resource("data-1").await.id;
     let only_volume = JobRequest::Detect {
         scope: Scope::Resources(vec![volume]),
@@ -148,17 +148,13 @@ async fn a_sweep_is_partial_if_a_field_of_a_spec_is_unread() {
 async fn a_sweep_before_any_sync_or_over_unsynced_resources_is_partial() {
     let t = TestApp::new().await;
     let run = swept(&t).await;
-    assert_eq!(
-        run.outcome,
-        Some(JobOutcome::Partial),
-        "there is nothing to compare with"
-    );
+    assert_eq!(run.outcome, Some(JobOutcome::Partial), "no sync has run");
     assert_eq!(run.counts["neverSynced"], true);
     t.cloud_has([Listed::new("volume", "data-1")]).await;
     assert_eq!(
         swept(&t).await.outcome,
         Some(JobOutcome::Succeeded),
-        "no spec, no doubt"
+        "without specs, no kind matters"
     );
     t.imported("web-1").await;
     t.record_spec("web-1", json!({ "region": "nyc3" })).await;
@@ -169,7 +165,7 @@ async fn a_sweep_before_any_sync_or_over_unsynced_resources_is_partial() {
 }
 
 #[tokio::test]
-async fn a_listing_with_a_future_time_is_reported_and_not_taken_for_recent() {
+async fn a_listing_with_a_future_time_is_reported_and_makes_the_sweep_partial() {
     let t = TestApp::new().await;
     in_order(&t).await;
     listed_at(&t, "droplet", t.now() + TimeDelta::hours(1)).await;
@@ -182,7 +178,7 @@ const FRESHNESS: &str = "{ freshness { vouched neverSynced neverListed sweepOver
     stale { provider kind completedAt reason } lastSweep { outcome } } }";
 
 #[tokio::test]
-async fn the_api_says_whether_an_empty_inbox_can_be_relied_on() {
+async fn freshness_returns_whether_the_inbox_is_up_to_date() {
     let t = TestApp::new().await;
     let freshness = async || t.data(FRESHNESS, json!({})).await["freshness"].clone();
     let never = freshness().await;
@@ -191,7 +187,7 @@ async fn the_api_says_whether_an_empty_inbox_can_be_relied_on() {
         (&json!(false), &json!(true))
     );
     in_order(&t).await;
-    assert_eq!(freshness().await["vouched"], false, "no sweep has looked");
+    assert_eq!(freshness().await["vouched"], false, "no sweep has run");
     swept(&t).await;
     let good = json!({ "vouched": true, "neverSynced": false, "neverListed": 0, "sweepOverdue": false,
         "stale": [], "lastSweep": { "outcome": "SUCCEEDED" } });
@@ -206,11 +202,7 @@ async fn the_api_says_whether_an_empty_inbox_can_be_relied_on() {
     assert_eq!(old["stale"][0]["reason"], "OVERDUE");
     assert_eq!(old["stale"][0]["completedAt"], "2027-01-01T12:00:01+00:00");
     t.sync().await;
-    assert_eq!(
-        freshness().await["vouched"],
-        false,
-        "the sweep is older than the inventory may be"
-    );
+    assert_eq!(freshness().await["vouched"], false, "the last sweep is too old");
     swept(&t).await;
     assert_eq!(freshness().await, good);
     t.imported("web-2").await;
@@ -255,7 +247,7 @@ async fn detect_exits_with_4_if_the_inbox_is_not_up_to_date_and_with_3_on_drift(
     assert_eq!(ended.code, Some(3), "{}", ended.output());
     assert!(
         ended.out.contains("is overdue") && ended.out.contains("fra1"),
-        "both: {}",
+        "the output must contain both: {}",
         ended.out
     );
 }
@@ -280,7 +272,7 @@ async fn with_settling_resources_the_inbox_is_not_up_to_date() {
     assert_eq!(
         program.run(&["detect"]).code,
         Some(0),
-        "the sweep itself did its work"
+        "the sweep itself succeeded"
     );
     let ended = program.run(&["detect", "--format", "json"]);
     let document: Value = serde_json::from_str(&ended.out).unwrap();
@@ -292,7 +284,7 @@ async fn with_settling_resources_the_inbox_is_not_up_to_date() {
     let freshness = t.data(query, json!({})).await["freshness"].clone();
     assert_eq!(freshness, json!({ "vouched": false, "settling": 1, "stale": [] }));
 
-    // Other drift is named first.
+    // The exit code for drift takes precedence.
     t.record_spec("web-1", json!({ "region": "fra1" })).await;
     let ended = program.run(&["detect", "--exit-code"]);
     assert_eq!(ended.code, Some(3), "{}", ended.output());
@@ -316,7 +308,7 @@ async fn without_any_spec_the_inbox_is_not_up_to_date() {
     assert_eq!(freshness["freshness"]["vouched"], false);
 }
 
-/// The smallest state that names a resource.
+/// Returns a minimal state with one resource.
 fn state() -> String {
     json!({ "version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": "one", "outputs": {},
         "resources": [{ "mode": "managed", "type": "digitalocean_tag", "name": "t",
@@ -326,7 +318,7 @@ fn state() -> String {
 }
 
 #[test]
-fn read_only_commands_create_no_database_and_detect_without_one_reports_so() {
+fn read_only_commands_create_no_database_and_detect_reports_a_missing_database() {
     let program = Program::new().with_file("state.json", state());
     let entries = || std::fs::read_dir(program.folder()).unwrap().count();
     let ended = program.run(&["detect", "--exit-code"]);
@@ -341,7 +333,7 @@ fn read_only_commands_create_no_database_and_detect_without_one_reports_so() {
     let ended = program.run(&["import-terraform", "--dry-run", "state.json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.output());
     program.run(&["schema"]);
-    assert_eq!(entries(), 1, "only the state");
+    assert_eq!(entries(), 1, "only the state file exists");
 }
 
 #[test]

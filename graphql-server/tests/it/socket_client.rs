@@ -128,7 +128,11 @@ impl Socket {
     async fn next(&mut self) -> Message {
         loop {
             let next = tokio::time::timeout(MAX_WAIT, self.0.next()).await;
-            match next.expect("no message in time").expect("the socket ended").expect("the socket failed") {
+            match next
+                .expect("no message in time")
+                .expect("the socket ended")
+                .expect("the socket failed")
+            {
                 // The WebSocket library answers pings itself.
                 Message::Ping(_) => {}
                 message => return message,
