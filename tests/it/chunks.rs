@@ -122,7 +122,11 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     });
     let counts = sync(&slow, &older, &SyncOptions::default()).await.unwrap();
     assert!(overtaken.load(Ordering::SeqCst));
-    assert_eq!((counts.superseded, counts.changed), (1, 500), "one chunk");
+    assert_eq!(
+        (counts.superseded, counts.changed),
+        (1, 500),
+        "only the first chunk is written"
+    );
     assert_eq!(counts.outcome(), JobOutcome::Failed);
     let tables = t.tables().await;
     assert_eq!(tables.resources.len(), DROPLETS);

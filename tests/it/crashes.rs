@@ -75,7 +75,7 @@ async fn newest_run(db: &Db, job: Job, now: DateTime<Utc>) -> entity::job_runs::
     let page = job_runs::list(&db, Some(job), &PageRequest::first(1))
         .await
         .unwrap();
-    page.rows.into_iter().next().expect("a run").1
+    page.rows.into_iter().next().expect("no run").1
 }
 
 /// Starts a sweep and kills it after its first rows. Returns the number of drifts after that.

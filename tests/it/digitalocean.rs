@@ -1,4 +1,4 @@
-//! Syncs from DigitalOcean: every kind is listed in the fewest calls, and only the account of the inventory.
+//! Syncs from DigitalOcean: every kind is listed in the fewest calls, and tokens of other accounts are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 

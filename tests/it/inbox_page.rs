@@ -297,7 +297,7 @@ async fn a_link_with_a_rejected_token_shows_why_it_is_rejected() {
         browser
             .see_text(reason, &format!("The token in this link {why}"))
             .await;
-        // The token is removed: after a reload the page asks for one and shows no reason.
+        // The token is removed: after a reload the page shows the sign-in form without a reason.
         browser.go("/").await;
         browser.see("[data-testid=sign-in-form]").await;
         browser.see_none(reason).await;

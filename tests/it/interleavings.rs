@@ -39,7 +39,7 @@ async fn gathered(t: &TestApp) -> Gathered {
     gather(t.db(), &Scope::All, None)
         .await
         .unwrap()
-        .expect("there are specs")
+        .expect("no specs")
 }
 
 async fn applied(t: &TestApp, batch: &Gathered) -> Applied {

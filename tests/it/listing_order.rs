@@ -69,7 +69,7 @@ async fn a_listing_stored_with_a_future_time_is_replaced_and_reported() {
         let again = t.sync().await;
         assert!(
             again.counts["kinds"]["droplet"]["note"].is_null(),
-            "the next sync reports it no more"
+            "the next sync does not report it"
         );
         let kind = t.tables().await.kinds.remove(0);
         assert_eq!(

@@ -115,7 +115,7 @@ async fn a_commit_of_one_server_reaches_subscribers_of_another() {
             (&json!("ACCEPTED"), &json!("huge"))
         );
     }
-    // Each transition once.
+    // Each transition was sent only once.
     here.expect_silence().await;
     there.expect_silence().await;
 }

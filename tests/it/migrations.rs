@@ -233,7 +233,7 @@ async fn foreign_resource(t: &TestApp) -> String {
 
 const NOW: &str = "'2027-01-01T12:00:00+00:00'";
 
-/// Inserts a drift; `status`, `kind` and `revision` as SQL.
+/// Inserts a drift with these values of `field`, `status`, `kind` and `revision`.
 async fn insert_drift(
     t: &TestApp,
     resource: &str,

@@ -43,7 +43,7 @@ pub(crate) async fn rows(t: &TestApp, table: &str) -> u64 {
 }
 
 impl TestApp {
-    /// Deletes old rows.
+    /// Runs a purge with these retention settings.
     async fn purge(&self, keep: Retention) -> Purged {
         let clock = Clock::Manual(self.clock.clone());
         purge(self.db(), &keep, &clock).await.unwrap()

@@ -176,7 +176,7 @@ impl Browser {
             json!(css)
         ))
         .await;
-        // Not by clicks: chromedriver leaves the list open.
+        // A script selects the option, because chromedriver leaves the list open after a click.
         self.run(&format!(
             "const list = document.querySelector({});
              list.value = '{value}';
@@ -471,7 +471,7 @@ impl Running {
             .capabilities(capabilities(&profile))
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
-            .expect("Chromium starts");
+            .expect("Chromium did not start");
         let session = driver.session_id().await.unwrap().unwrap();
         let running = Self {
             keeper,

@@ -35,7 +35,7 @@ pub(crate) struct OnDisk {
     pub(crate) address: String,
     token: String,
     client: Client,
-    /// The ids of the resources, by name.
+    /// The ids of the resources, ordered by name.
     pub(crate) resources: Vec<String>,
 }
 
@@ -205,7 +205,7 @@ fn faulty_disk() -> &'static Path {
             .arg(&library)
             .arg(&source)
             .output()
-            .expect("a C compiler");
+            .expect("no C compiler");
         assert!(
             compiled.status.success(),
             "{}",

@@ -192,7 +192,7 @@ impl TestApp {
             .one(self.db().reader())
             .await
             .unwrap()
-            .expect("a resource of this name")
+            .expect("no resource with this name")
     }
 
     /// Records a spec for the resource with this name.

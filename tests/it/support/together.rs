@@ -30,7 +30,7 @@ async fn hold(t: &TestApp, name: &str, change: Option<String>) -> Held {
             if let Some(change) = change {
                 txn.execute_unprepared(change).await?;
             }
-            let (held, released) = signals.lock().unwrap().take().expect("it is held once");
+            let (held, released) = signals.lock().unwrap().take().expect("the transaction ran twice");
             held.send(()).unwrap();
             released.await.unwrap();
             Ok(())
