@@ -171,7 +171,7 @@ async fn a_resource_that_a_deletion_moves_between_pages_is_read_alone() {
 }
 
 #[tokio::test]
-async fn a_next_link_that_never_changes_does_no_harm() {
+async fn a_next_link_that_never_changes_is_ignored() {
     let (account, run, reason) = pages_with(|_, page| {
         page["links"] = json!({ "pages": { "next": "https://api.digitalocean.com/v2/droplets?page=2" } });
     })
