@@ -26,7 +26,7 @@ pub enum EventType {
     ResourceDiscovered,
     /// A listing contained changed values of the resource.
     ResourceChanged,
-    /// A complete listing lacked the resource.
+    /// A complete listing lacked the resource, and the provider confirmed its absence.
     ResourceGone,
 }
 

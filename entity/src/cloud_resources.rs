@@ -16,7 +16,7 @@ pub struct Model {
     pub kind: String,
     /// The provider's own id, unique within provider and kind.
     pub provider_id: String,
-    /// Uniform name, `provider:kind:providerId` unless the provider has its own.
+    /// Uniform resource name (URN): the name that the provider defines, otherwise `provider:kind:providerId`.
     pub urn: String,
     /// Display name; empty if it has none.
     pub name: String,
@@ -42,7 +42,7 @@ pub struct Model {
     pub revision: i32,
     /// Time of the first listing that contained it; null while it is known from an import only.
     pub first_seen_at: Option<DateTimeUtc>,
-    /// Time of the complete listing that lacked it; null while it exists.
+    /// Time of the complete listing that lacked it; null while it is not gone.
     pub gone_at: Option<DateTimeUtc>,
     /// Time since which the provider reports a temporary status (creating, resizing, ...).
     pub settling_since: Option<DateTimeUtc>,

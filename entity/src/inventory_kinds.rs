@@ -32,7 +32,7 @@ pub struct Model {
     /// Account that was listed, if the provider has accounts.
     pub account: Option<String>,
     /// Start of the listing that was applied last, by the database's clock. Servers of the previous release compare
-    /// this time; newer servers compare the number.
+    /// this time; newer servers compare `listing_number`.
     pub listing_started_at: Option<DateTimeUtc>,
     /// When a complete listing was last written in full.
     pub completed_at: Option<DateTimeUtc>,

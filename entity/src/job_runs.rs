@@ -28,7 +28,7 @@ pub enum JobOutcome {
     Succeeded,
     /// Part of the work could not be done; the counts say what.
     Partial,
-    /// It failed and changed nothing.
+    /// It ended with an error; what it wrote before the error stays.
     Failed,
     /// It did not start, because another run of the job was active.
     Skipped,
@@ -48,7 +48,7 @@ pub enum RunTrigger {
     Tick,
     /// The start of a server, because a tick was missed.
     CatchUp,
-    /// A request by the API or the command line.
+    /// A request through the API or the command line.
     Hand,
 }
 
@@ -68,7 +68,7 @@ pub struct Model {
     pub source: Option<String>,
     /// Why it began; null for the runs of older servers.
     pub trigger: Option<RunTrigger>,
-    /// Tick that it ran for; null for a run by hand.
+    /// Tick that it ran for; null if no tick started it.
     pub scheduled_for: Option<DateTimeUtc>,
     /// When it began.
     pub started_at: DateTimeUtc,

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One declaration: the value of a field of a resource, or one member of the value.
+/// One declaration: the value of a field of a resource, or one member of it if the field is a list.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "terraform_declarations")]

@@ -1,4 +1,5 @@
-//! An index for finding recent events of drifts across all resources, which servers poll for live subscriptions.
+//! An index for finding recent events of drifts across all resources. Servers poll these events for live
+//! subscriptions.
 
 use sea_orm_migration::prelude::*;
 
