@@ -86,7 +86,7 @@ enum Work {
 }
 
 impl Work {
-    /// Returns the values of the row that is claimed for the run.
+    /// Returns the request that claims this run.
     fn run_request(&self) -> RunRequest {
         match self {
             Self::Sync(source, options) => RunRequest {
@@ -325,7 +325,8 @@ impl Jobs {
                         progress(counts);
                     }
                 };
-                // Read before the sweep: a listing that completes during the sweep may not be included in it.
+                // The freshness is read before the sweep, because the sweep may not see a listing that completes
+                // meanwhile.
                 let freshness = freshness::of_scope(self.db(), &scope, &self.inner.max_age).await?;
                 let counts =
                     detection::detect_all(&self.job_db(), &self.inner.clock, &scope, progress).await?;

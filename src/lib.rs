@@ -1,8 +1,8 @@
 //! Drift Inbox: reports where a cloud account differs from its desired state, and records the decisions about
 //! each difference.
 //!
-//! The modules, in the order in which they may import each other: [`domain`] contains the rules, [`services`] read and
-//! write the database, [`jobs`] runs the jobs, [`live`] publishes committed changes, [`app`] holds the state,
+//! The main modules, each of which may import only those before it: [`domain`] contains the rules, [`services`] read
+//! and write the database, [`jobs`] runs the jobs, [`live`] publishes committed changes, [`app`] holds the state,
 //! [`graphql`] and [`http`] serve the API, and [`cli`] is the command line.
 #![warn(missing_docs)]
 

@@ -190,7 +190,8 @@ pub struct Actor {
     roles: BTreeSet<Role>,
 }
 
-/// Identity of an actor. The server has a separate variant, so that no token is equal to it, whatever its subject is.
+/// Identity of an actor. The server has a separate variant, so that the holder of a token never counts as the server,
+/// even if the subject of the token is `system`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Identity {
     System,

@@ -21,8 +21,8 @@ pub(crate) const MAX_CHANGES: usize = 200;
 /// Texts longer than this many characters, or with more than one line, are compared line by line.
 const LONG_TEXT: usize = 120;
 
-/// Maximum product of the numbers of lines of two texts for which the shortest edit is computed. Beyond it, all
-/// lines between the common start and the common end count as removed and added.
+/// Maximum effort of a comparison line by line: the number of lines of one text times that of the other. Above it,
+/// the shortest edit is not computed: all lines between the common start and the common end count as removed and added.
 const MAX_LINE_PAIRS: usize = 4_000_000;
 
 const NULL: &Value = &Value::Null;

@@ -13,7 +13,7 @@ pub const PROJECT_ID: &str = "project_id";
 pub struct ListedResource {
     /// The provider's id, unique within the kind.
     pub provider_id: String,
-    /// Uniform name, `provider:kind:providerId` unless the provider has its own.
+    /// Uniform resource name (URN): the name that the provider defines, otherwise `provider:kind:providerId`.
     pub urn: String,
     /// Display name; empty if it has none.
     pub name: String,

@@ -85,8 +85,8 @@ pub(crate) fn event_class(event_type: EventType) -> EventClass {
     }
 }
 
-/// Returns whether an event records a person's decision. Specs that the server or an import recorded or retired are
-/// no decisions in this database: a change of a Terraform state is decided where the state is kept.
+/// Returns whether an event records a person's decision. A spec that the server or an import recorded or retired is not
+/// a decision: the decision to change a Terraform state is made outside of this program.
 pub(crate) fn is_decision(event_type: EventType, by_server: bool, data: &Value) -> bool {
     let source = data.get("source").and_then(Value::as_str).unwrap_or_default();
     match event_type {

@@ -1,7 +1,7 @@
 //! Finds the new events of a poll.
 //!
 //! Neither the id nor the time of an event shows when it was committed: the writer sets both before a transaction
-//! that may have to wait, by a clock that may be some seconds off. Therefore each poll reads all events that are not
+//! that may have to wait, and its clock may be wrong by some seconds. Therefore each poll reads all events that are not
 //! older than [`OVERLAP`] and drops those that were read before.
 
 use std::collections::HashSet;

@@ -1,8 +1,9 @@
 //! Import of the desired state from Terraform.
 //!
 //! An import is written in batches, each in its own transaction. A batch first locks the row of the state, so that an
-//! older version of a state never overwrites a newer one, and then kind, resource and spec, as all transactions do.
-//! Specs that did not change are not written. To complete an interrupted import, import the same state again.
+//! older version of a state never overwrites a newer one, and then kind, resource and spec, in the order of all
+//! transactions. Specs that did not change are not written. To complete an interrupted import, import the same state
+//! again.
 
 use std::collections::BTreeSet;
 

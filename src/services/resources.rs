@@ -152,7 +152,8 @@ pub(super) fn owned() -> Condition {
     without_spec().add(resources::Column::Owned.eq(true))
 }
 
-/// Returns the condition that a resource exists without a spec in force. Unsynced resources may not exist.
+/// Returns the condition that a resource exists without a spec in force. It excludes unsynced resources, because it is
+/// not known whether they exist.
 fn without_spec() -> Condition {
     Condition::all()
         .add(resources::Column::FirstSeenAt.is_not_null())

@@ -49,7 +49,8 @@ pub(super) async fn closed_by(
             },
             resource: wanted.row.clone(),
             open,
-            // Without this time, a settling resource closes nothing here. The next sweep decides about it.
+            // Without the time of a listing, drifts of a settling resource never count as closed here. Whether they
+            // close is decided by the next sweep.
             listed_at: None,
         };
         for change in plan(&pair, now).changes {

@@ -1,7 +1,8 @@
 //! Declarations: projects and attachments of one state that concern resources of any state.
 //!
-//! The declarations of each state are stored. The spec of a resource contains the declarations of all states in any
-//! order of imports. If the declarations of a state change, specs of other states change, too.
+//! The declarations of each state are stored. The spec of a resource contains the declarations of all states,
+//! regardless of the order in which they were imported. If the declarations of a state change, specs of other states
+//! change, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
