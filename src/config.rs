@@ -1,7 +1,7 @@
 //! Settings: flags and environment variables, parsed and bounded by clap before the program starts.
 //!
-//! A secret is read from its variable or from the file that `NAME_FILE` names, never from a flag, and errors never
-//! contain its value.
+//! A secret `NAME` is read from the variable of that name, or from the file whose path is in the variable `NAME_FILE`,
+//! and never from a flag. Errors never contain its value.
 
 mod http;
 mod inventory;

@@ -18,7 +18,7 @@ use crate::config::{
 /// Minimum interval between changes of the demo's account.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Returns the end of each help text.
+/// Returns the text at the end of each help text.
 fn help_end() -> String {
     let secrets = secrets_help();
     format!(

@@ -174,7 +174,7 @@ fn token(args: NewTokenArgs) -> Outcome {
     print_line(token.map_err(|why| BadSetting::new("token", why))?)
 }
 
-/// Connects to the database. Runs missing migrations, or fails on them if that is not configured.
+/// Connects to the database. Runs missing migrations; with DRIFT_MIGRATE=off, they are an error.
 async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     let db = Db::connect(config.url.expose_secret(), MAX_CONNECTIONS).await?;
     let db = db.with_wait_limits(WaitLimits::JOB);

@@ -26,7 +26,8 @@ pub(super) fn of_sync() -> ProgressBar {
     bar
 }
 
-/// Starts the progress of an import. Returns a callback for each batch, which gets the total, and the bar to finish.
+/// Starts the progress of an import. Returns the bar, and a callback that gets the number of processed resources and
+/// the total after each batch. The caller must finish the bar.
 pub(super) fn of_import() -> (impl FnMut(usize, usize), ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
     bar.set_style(style("importing [{bar:32}] {pos} of {len} resources, {eta} left"));
@@ -42,7 +43,8 @@ pub(super) fn of_import() -> (impl FnMut(usize, usize), ProgressBar) {
     (progress, bar)
 }
 
-/// Starts the progress of a sweep of `specs` specs. Returns a callback for each batch, and the bar to finish.
+/// Starts the progress of a sweep of `specs` specs. Returns the bar, and a callback that gets the counts after each
+/// batch. The caller must finish the bar.
 pub(super) fn of_sweep(specs: u64) -> (Progress, ProgressBar) {
     let bar = ProgressBar::with_draw_target(Some(specs), ProgressDrawTarget::stderr());
     if bar.is_hidden() {

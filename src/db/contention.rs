@@ -34,7 +34,7 @@ impl WaitLimits {
         statement: Duration::from_secs(600),
     };
 
-    /// Returns the limit of the wait for a connection, and of all attempts together. No attempt begins after it.
+    /// Returns the maximum time to wait for a connection, which is also the time after which no new attempt begins.
     pub(super) fn total(&self) -> Duration {
         self.lock * 2
     }

@@ -111,7 +111,8 @@ fn sqlite_pool(file: &Arc<SqliteFile>, max_connections: u32, acquire: Duration) 
 ///
 /// SQLite rolls back automatically when the disk is full. The driver's own ROLLBACK then fails, and its transaction
 /// count stays at 1. The next transaction would begin as a savepoint of a transaction that is never committed.
-/// Therefore both are checked: the count of the driver, and SQLite, where BEGIN fails inside a transaction.
+/// Therefore two things are checked: the driver's count, and that SQLite accepts a BEGIN, which it refuses inside a
+/// transaction.
 async fn is_clean_sqlite(connection: &mut SqliteConnection) -> bool {
     // A queued rollback runs before this returns.
     connection.ping().await.is_ok()
@@ -172,9 +173,11 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
         })
 }
 
-/// Returns whether no transaction is open and the connection accepts writes. Both the count of the driver and the
-/// server are checked: outside of a transaction, `now()` equals the start of the statement. A connection that was
-/// opened while the database was read-only stays read-only.
+/// Returns whether no transaction is open and the connection accepts writes. A connection that was opened while the
+/// database was read-only stays read-only.
+///
+/// An open transaction is detected in two ways: by the driver's transaction count, and by a query: outside of a
+/// transaction, `now()` equals the start of the statement.
 async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
     if connection.ping().await.is_err() || connection.is_in_transaction() {
         return false;

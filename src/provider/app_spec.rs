@@ -143,7 +143,7 @@ fn add_defaults(parent_field: &str, object: &mut Map<String, Value>) {
     let (field, default) = match parent_field {
         "envs" => ("scope", Value::from("RUN_AND_BUILD_TIME")),
         "image" if !object.contains_key("digest") => ("tag", "latest".into()),
-        // The autoscaler sets the count.
+        // With autoscaling, the count is dropped, because the autoscaler sets it.
         "services" | "workers" | "jobs" if object.contains_key("autoscaling") => {
             object.remove("instance_count");
             return;

@@ -109,7 +109,7 @@ pub const KINDS: [Kind; 20] = [
         rules: KindTraits {
             is_owned: |droplet| is_of_kubernetes(droplet) || is_in_pool(droplet),
             // DigitalOcean moves an image's slug to newer images, but the droplet keeps the image that it was created
-            // from. The pool creates and deletes the droplet.
+            // from. The autoscale pool is not chosen by an operator: the pool itself creates and deletes the droplet.
             volatile_fields: |_| &["image", AUTOSCALE_POOL_ID],
             ..KindTraits::PLAIN
         },

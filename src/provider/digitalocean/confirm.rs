@@ -80,8 +80,8 @@ impl Confirming {
     }
 }
 
-/// Lists the kind again to find a resource whose path is unknown, because the path contains the id of the parent and
-/// the resource is known from an import only.
+/// Lists the kind again to find a resource whose path is unknown. The path contains the id of the parent, which is not
+/// stored for a resource that is known from an import only.
 async fn find_by_relisting(
     relisted: &Relisted,
     lookup: Lookup<'_>,
@@ -118,7 +118,7 @@ fn request_error_of(error: ListError) -> RequestError {
     }
 }
 
-/// Turns a 404 into a failure, where it does not show that the resource is gone.
+/// Turns a 404 into a failure. It is for requests whose 404 does not show that the resource is gone.
 fn not_found_is_failure(error: RequestError, what: &str) -> RequestError {
     match error {
         RequestError::NotFound => RequestError::Failed(format!("{what} was not found (404)")),

@@ -101,7 +101,8 @@ impl Run<'_> {
             for droplet in listed {
                 set_pool(&pools, droplet);
             }
-            // No spec sets the pool, which only decides whether a droplet is owned. So it is not an unread field.
+            // An unknown pool is only noted and does not count as an unread field, because no spec contains the pool.
+            // It only decides whether a droplet is owned.
             unknown.notes.extend(note(AUTOSCALE_POOL_ID, &pools));
         }
         Ok(unknown)
@@ -160,7 +161,8 @@ impl Run<'_> {
                             continue;
                         };
                         let since = item[list.since_key].as_str().unwrap_or_default().to_owned();
-                        // A resource that moved during the reads can be in two lists. The later time wins.
+                        // A resource that moved while the lists were read can be in two of them. The later
+                        // assignment is used.
                         let known = newest.entry(uniform(&id)).or_default();
                         *known = (since, owner.clone()).max(std::mem::take(known));
                     }
@@ -183,7 +185,8 @@ fn set_project(kind: &Kind, projects: &Owners, resource: &mut ListedResource) {
         .filter(|_| kind.projects == Projects::Always);
     match projects.of.get(&uniform(&resource.urn)).or(of_all) {
         Some(project) => resource.project_id = Some(project.clone()),
-        // A resource leaves a project only for another project. If no list has it, it moved during the reads.
+        // A resource can only move from one project to another. If no list contains it, it moved while the lists were
+        // read.
         None => _ = resource.unread_fields.insert(PROJECT_ID),
     }
 }

@@ -26,8 +26,8 @@ pub struct Limits {
     /// Maximum time of all attempts of one request, including pauses, unless the first attempt alone takes longer.
     /// Waiting for a turn or because of a 429 does not count.
     pub retry_for: Duration,
-    /// `retry_for` of the first request of a run after a response that a gateway cannot reach the API (502, 503, 504).
-    /// It is longer because the whole run fails with this request.
+    /// Replaces `retry_for` for the first request of a run, once a gateway has responded that it cannot reach the API
+    /// (502, 503, 504). It is longer, because the whole run fails if this request fails.
     pub first_request: Duration,
     /// Pause before the second attempt. Each further pause is about twice as long.
     pub first_pause: Duration,
@@ -171,7 +171,7 @@ pub(super) struct Pace {
 
 #[derive(Debug)]
 struct State {
-    /// When the next request is due at the average rate. A time in the past means that requests are saved up.
+    /// When the next request is due at the average rate. If it is in the past, several requests may be sent at once.
     next: Instant,
     /// No request is sent before this time, because of a 429.
     held_until: Instant,
@@ -201,7 +201,8 @@ impl Pace {
         Some(slot)
     }
 
-    /// Returns when a request that arrives now may be sent. Unused requests are saved up to the size of a burst.
+    /// Returns when a request that arrives now may be sent. After a pause, requests may be sent at once, up to the size
+    /// of a burst.
     fn next(&self, now: Instant) -> Instant {
         let mut state = self.state();
         let saved_up = now.checked_sub(self.burst).unwrap_or(now);

@@ -49,7 +49,8 @@ impl<'a> Run<'a> {
     pub(super) async fn list_resources(&self, lists: &Lists) -> Result<Vec<ListedResource>, ListError> {
         let all = try_join_all(lists.api_lists.iter().map(|api_list| self.items(api_list))).await?;
         let mut items: Vec<Value> = all.into_iter().flatten().collect();
-        // Certificates are stored by name. Of two with one name, `complete` keeps the last, so the newer is last.
+        // Certificates are stored by name. Of two with the same name, `complete` keeps the last one. So they are sorted
+        // by time, and the newer one is kept.
         items.sort_by_cached_key(|item| item["created_at"].as_str().unwrap_or_default().to_owned());
         let context = self.context_for(&items).await?;
         let mapped: Option<Vec<_>> = items.iter().map(|item| (lists.map)(item, &context)).collect();

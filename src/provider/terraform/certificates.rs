@@ -13,7 +13,7 @@ const CERTIFICATE: [Row; 3] = [
 /// Maps a certificate. Its name identifies it, because its id changes with each renewal.
 pub(super) fn certificate(instance: &Instance) -> Option<Vec<Mapped>> {
     let mut spec = read_attributes(&Block::of(instance), &CERTIFICATE);
-    // The names of a custom certificate are in the certificate, not in the configuration.
+    // The DNS names of a custom certificate come from the certificate itself, not from the configuration.
     if text(&spec.fields, "type") == Some("custom") {
         spec.fields.remove("dns_names");
     }

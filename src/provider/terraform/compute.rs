@@ -22,8 +22,8 @@ const DROPLET: [Row; 11] = [
 
 pub(super) fn droplet(instance: &Instance) -> Option<Vec<Mapped>> {
     let mut spec = read_attributes(&Block::of(instance), &DROPLET);
-    // If the configuration does not refer to a volume, the provider filled in the list from attachments. They declare
-    // the volumes themselves, and may have been removed since.
+    // If the configuration does not refer to a volume, the provider filled in the list from attachments. Each
+    // attachment declares its volume itself, and some may have been removed since.
     if !instance.refers_to_volume {
         spec.fields.remove("volume_ids");
     }

@@ -24,7 +24,7 @@ pub(super) fn cluster(instance: &Instance) -> Option<Vec<Mapped>> {
     let (root, attributes) = (Block::of(instance), &instance.attributes);
     let mut reading = read_attributes(&root, &CLUSTER);
     if let Some(engine) = text(attributes, "engine").map(normalize::engine) {
-        // DigitalOcean upgrades Valkey by itself.
+        // The version is not compared, because DigitalOcean upgrades Valkey automatically.
         if engine == "valkey" {
             reading.fields.remove("version");
         }

@@ -60,8 +60,8 @@ impl Declaration {
         (&self.kind, &self.provider_id, &self.field, self.value.to_string())
     }
 
-    /// Returns whether this declares `volume_ids` of a droplet. The same attachment then also declares `droplet_ids` of
-    /// the volume, so only that declaration is counted.
+    /// Returns whether this declares `volume_ids` of a droplet. The same attachment also declares `droplet_ids` of the
+    /// volume. A caller that must count the attachment once ignores the declaration of `volume_ids`.
     pub(crate) fn is_mirrored(&self) -> bool {
         self.field == VOLUME_IDS
     }

@@ -187,7 +187,8 @@ impl Reading {
         self.fields.insert(field.to_owned(), value.into());
     }
 
-    /// Returns the first block with a name. If there is none, `schema.tsv` decides about the field.
+    /// Returns the first block with a name. If there is none, `schema.tsv` defines whether the field must be
+    /// unset or is not compared.
     pub(super) fn block<'a>(&mut self, of: &Block<'a>, name: &str, field: &'static str) -> Option<Block<'a>> {
         let block = of.blocks(name).next();
         if block.is_none() {

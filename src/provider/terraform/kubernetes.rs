@@ -84,7 +84,7 @@ const BLOCKS: [(&str, &str, &[Row]); 11] = [
 pub(super) fn cluster(instance: &Instance) -> Option<Vec<Mapped>> {
     let root = Block::of(instance);
     let mut reading = read_attributes(&root, &CLUSTER);
-    // With automatic upgrades, the cloud changes the patch version.
+    // With automatic upgrades, the version is not compared, because the cloud changes the patch version.
     if reading.fields.get("auto_upgrade") == Some(&Value::Bool(true)) {
         reading.fields.remove("version");
     }
@@ -132,7 +132,7 @@ pub(super) fn node_pool(instance: &Instance) -> Option<Vec<Mapped>> {
 
 fn pool_of(instance: &Instance, block: &Block<'_>) -> Option<Mapped> {
     let mut reading = read_attributes(block, &POOL);
-    // With autoscaling, the cluster chooses the number of nodes between the bounds.
+    // With autoscaling, the number of nodes is not compared, because the cluster chooses it between the bounds.
     if reading.fields.get("auto_scale") != Some(&Value::Bool(true)) {
         reading.extend(read_attributes(block, &FIXED));
     }

@@ -39,7 +39,7 @@ pub(in crate::provider) enum EmptyMeaning {
     Default(Value),
     /// The value is not compared.
     NotCompared,
-    /// None: the attribute is never empty, or it is never compared.
+    /// There is no meaning, because the attribute is never empty or never compared.
     Absent,
 }
 

@@ -30,7 +30,7 @@ pub(in super::super) fn record(item: &Value, domain: &str) -> Option<ListedResou
     let name = normalize::record_name(&text(item, "/name").unwrap_or_default(), domain);
     let mut record = resource(item, "domain_record", &id, Some(name));
     record.attrs = pick_fields(item, RECORD);
-    // Terraform does not distinguish zero from unset.
+    // Zeros are dropped, because Terraform does not distinguish zero from unset.
     record.attrs.retain(|_, value| *value != 0);
     record.settling = false;
     if let Some(data) = text(item, "/data") {

@@ -81,7 +81,7 @@ pub(in super::super) fn pool(item: &Value, cluster: &str) -> Option<ListedResour
     let mut pool = named(item, "kubernetes_node_pool", POOL)?;
     pool.size_slug = super::lower(item, "/size");
     pool.tags = chosen_tags(item);
-    // The autoscaler sets the count.
+    // With autoscaling, the count is dropped, because the autoscaler sets it.
     if flag(item, "/auto_scale") {
         pool.attrs.remove("count");
     }
