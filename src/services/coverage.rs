@@ -1,12 +1,8 @@
 //! Coverage: how many resources of each kind have a spec.
 
-use entity::cloud_drift::DriftKind;
-use entity::cloud_resources as resources;
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait as _, IntoCondition};
-use sea_orm::{Condition, ConnectionTrait, EntityTrait, FromQueryResult, QueryOrder, QuerySelect};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
-use super::drift_rows;
-use super::resources::{has_spec, owned, unmanaged};
+use super::totals;
 use crate::error::Result;
 
 /// The coverage of one kind.
@@ -30,32 +26,7 @@ pub struct KindCoverage {
 
 /// Returns the coverage of every kind with managed, unmanaged or owned resources. Runs one statement.
 pub async fn by_kind<C: ConnectionTrait>(connection: &C) -> Result<Vec<KindCoverage>> {
-    let rows = resources::Entity::find()
-        .select_only()
-        .columns([resources::Column::Provider, resources::Column::Kind])
-        .column_as(count_where(has_spec()), "managed")
-        .column_as(count_where(unmanaged()), "unmanaged")
-        .column_as(count_where(owned()), "owned")
-        .column_as(count_where(has_drift(DriftKind::Changed)), "drifted")
-        .column_as(count_where(has_drift(DriftKind::Missing)), "missing")
-        .group_by(resources::Column::Provider)
-        .group_by(resources::Column::Kind)
-        .order_by_asc(resources::Column::Provider)
-        .order_by_asc(resources::Column::Kind)
-        .into_model::<KindCoverage>()
-        .all(connection)
-        .await?;
+    let rows = totals::coverage(connection).await?;
     let has_resources = |row: &KindCoverage| row.managed + row.unmanaged + row.owned > 0;
     Ok(rows.into_iter().filter(has_resources).collect())
-}
-
-fn count_where(condition: impl IntoCondition) -> Expr {
-    let one = CaseStatement::new().case(condition, 1);
-    Expr::expr(one).count()
-}
-
-/// Returns the condition that a spec is in force and a drift of this kind is open.
-fn has_drift(kind: DriftKind) -> Condition {
-    let open = drift_rows::exists_open_of((resources::Entity, resources::Column::Id), Some(kind));
-    Condition::all().add(has_spec()).add(open)
 }

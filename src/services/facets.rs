@@ -1,6 +1,6 @@
 //! Facets: the values by which the inbox can be filtered.
 
-use entity::{cloud_drift as drift, cloud_resources as resources};
+use entity::{cloud_drift as drift, cloud_resources as resources, drift_totals as totals};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, FromQueryResult, Order, QueryFilter as _, QueryOrder as _,
@@ -52,27 +52,44 @@ pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter)
         field: None,
         ..filter.clone()
     };
-    let with_resource = |filter: &DriftFilter| {
-        filter
-            .select(connection.get_database_backend())
-            .inner_join(resources::Entity)
-    };
-    let in_a_region = with_resource(&any_region)
-        .filter(resources::Column::Region.is_not_null())
-        .filter(resources::Column::Region.ne(""));
     Ok(DriftFacets {
-        resource_kinds: count_values(connection, with_resource(&any_kind), resources::Column::Kind).await?,
-        regions: count_values(connection, in_a_region, resources::Column::Region).await?,
-        fields: count_values(
-            connection,
-            any_field.select(connection.get_database_backend()),
-            drift::Column::Field,
-        )
-        .await?,
+        resource_kinds: count_values(connection, &any_kind, totals::Column::Kind).await?,
+        regions: count_values(connection, &any_region, totals::Column::Region).await?,
+        fields: count_values(connection, &any_field, totals::Column::Field).await?,
     })
 }
 
+/// Counts the values of a column: from the totals if they are kept for this filter, otherwise from the drifts.
 async fn count_values<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    column: totals::Column,
+) -> Result<Vec<FacetCount>> {
+    if let Some(counts) = super::totals::count_values(connection, filter, column, MAX_VALUES).await? {
+        return Ok(counts);
+    }
+    let drifts = filter.select(connection.get_database_backend());
+    match column {
+        totals::Column::Field => count_rows(connection, drifts, drift::Column::Field).await,
+        totals::Column::Region => {
+            let in_a_region = drifts
+                .inner_join(resources::Entity)
+                .filter(resources::Column::Region.ne(""));
+            count_rows(connection, in_a_region, resources::Column::Region).await
+        }
+        _ => {
+            count_rows(
+                connection,
+                drifts.inner_join(resources::Entity),
+                resources::Column::Kind,
+            )
+            .await
+        }
+    }
+}
+
+/// Counts the values of a column among the selected drifts.
+async fn count_rows<C: ConnectionTrait>(
     connection: &C,
     select: Select<drift::Entity>,
     column: impl sea_orm::ColumnTrait,

@@ -11,6 +11,7 @@ pub(crate) use self::filter::up_to_micros;
 pub use self::filter::{DriftFilter, FilteredResource};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
 use super::page::{self, Order, Page, PageRequest};
+use super::totals;
 use crate::db::decodable;
 use crate::error::Result;
 
@@ -70,6 +71,9 @@ pub async fn list<C: ConnectionTrait>(
 /// Returns the number of drifts that match the filter.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
     filter.check()?;
+    if let Some(total) = totals::count_drifts(connection, filter).await? {
+        return Ok(total);
+    }
     page::count(
         connection,
         filter.select(connection.get_database_backend()),

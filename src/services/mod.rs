@@ -24,4 +24,5 @@ pub mod resources;
 pub mod retention;
 pub mod retirement;
 pub(crate) mod stored_specs;
+mod totals;
 pub(crate) mod transitions;

@@ -5,8 +5,8 @@ use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::drift_rows;
 use super::page::{self, Order, Page, PageRequest};
+use super::{drift_rows, totals};
 use crate::db::decodable;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
@@ -52,7 +52,11 @@ pub(crate) async fn list<C: ConnectionTrait>(
 
 /// Returns the number of resources that match the filter.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<i64> {
-    page::count(connection, select(connection, filter)?, resources::Column::Id).await
+    let select = select(connection, filter)?;
+    if let Some(total) = totals::count_resources(connection, filter).await? {
+        return Ok(total);
+    }
+    page::count(connection, select, resources::Column::Id).await
 }
 
 /// Returns the number of unsynced resources with a spec in force.
@@ -145,11 +149,6 @@ fn managed(wanted: bool) -> Condition {
 /// Returns the condition that a resource is unmanaged: it exists, has no spec in force and is not owned.
 pub(super) fn unmanaged() -> Condition {
     without_spec().add(resources::Column::Owned.eq(false))
-}
-
-/// Returns the condition that a resource exists without a spec in force and is owned.
-pub(super) fn owned() -> Condition {
-    without_spec().add(resources::Column::Owned.eq(true))
 }
 
 /// Returns the condition that a resource exists without a spec in force. It excludes unsynced resources, because it is

@@ -84,5 +84,6 @@ mod terraform_api;
 mod terraform_files;
 mod terraform_membership;
 mod terraform_secrets;
+mod totals;
 mod unconfirmed;
 mod up_to_date;

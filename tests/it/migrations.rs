@@ -12,8 +12,44 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support::db::TestDb;
 
-/// All tables with their columns.
-const TABLES: [(&str, &[&str]); 10] = [
+/// Each table and its columns.
+const TABLES: [(&str, &[&str]); 13] = [
+    (
+        "drift_totals",
+        &[
+            "id",
+            "level",
+            "status",
+            "drift_kind",
+            "field",
+            "provider",
+            "kind",
+            "region",
+            "n",
+        ],
+    ),
+    (
+        "resource_states",
+        &[
+            "resource_id",
+            "provider",
+            "kind",
+            "region",
+            "present",
+            "gone",
+            "owned",
+            "specs",
+            "class",
+            "open_changed",
+            "open_missing",
+        ],
+    ),
+    (
+        "resource_totals",
+        &[
+            "id", "provider", "kind", "region", "class", "gone", "changed", "missing", "n",
+        ],
+    ),
     (
         "cloud_resources",
         &[

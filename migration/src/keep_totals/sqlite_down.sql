@@ -1,0 +1,9 @@
+DROP TRIGGER insert_states;
+DROP TRIGGER delete_states;
+DROP TRIGGER update_state;
+DROP TRIGGER count_specs_insert;
+DROP TRIGGER count_specs_delete;
+DROP TRIGGER count_specs_update;
+DROP TRIGGER count_drifts_insert;
+DROP TRIGGER count_drifts_delete;
+DROP TRIGGER count_drifts_update;
