@@ -105,7 +105,7 @@ pub(in crate::graphql) struct ImportSummary {
 pub(in crate::graphql) struct ImportNotCompared {
     /// The Terraform type and the attribute, such as `digitalocean_app.spec.ingress`.
     attribute: String,
-    /// Number of resources that leave the attribute open.
+    /// Number of resources in which the attribute is not compared.
     count: i32,
 }
 

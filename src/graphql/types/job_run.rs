@@ -61,7 +61,7 @@ impl JobRun {
         self.0.job.into()
     }
 
-    /// Whether the run covers a part only: a sync of some kinds, or a sweep of some resources.
+    /// Whether the run covers only some of the kinds (a sync) or only some of the resources (a sweep).
     async fn narrowed(&self) -> bool {
         self.0.narrowed
     }
