@@ -1,5 +1,5 @@
 //! The values of `extensions.code` that this crate sets itself, and the final check of each response: every error
-//! gets a code, and unexpected errors lose their message.
+//! gets a code, and the messages of unexpected errors are replaced.
 
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError, Value};
 
@@ -21,7 +21,7 @@ pub const OPERATION_RESOLUTION_FAILURE: &str = "OPERATION_RESOLUTION_FAILURE";
 pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
 /// The document exceeds a limit.
 pub const QUERY_TOO_COSTLY: &str = "QUERY_TOO_COSTLY";
-/// The client sends too many requests at a time.
+/// The client has too many active operations.
 pub const RATE_LIMITED: &str = "RATE_LIMITED";
 /// The request exceeded the timeout.
 pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";

@@ -55,8 +55,8 @@ pub(super) enum Events {
 
 /// Chooses the type of the response.
 ///
-/// The type with the higher quality wins, then a type that the client names over one that matches a wildcard. If both
-/// are equal, JSON wins among wildcards, and the newer type wins if the client names both.
+/// The type with the higher quality wins. With equal quality, a type that the client names wins over a type that only
+/// matches a wildcard. If the client names neither type, JSON wins. If it names both, the newer type wins.
 pub(super) fn negotiate(headers: &HeaderMap) -> Accepted {
     let values: Vec<&str> = headers
         .get_all(ACCEPT)
@@ -130,7 +130,7 @@ impl<'a> Range<'a> {
             match key.trim() {
                 key if key.eq_ignore_ascii_case("q") => {
                     quality = thousandths(value.trim())?;
-                    // Parameters after the quality are extensions, and none is in use.
+                    // Parameters after the quality are extensions. No extension is in use, so they are ignored.
                     break;
                 }
                 key if key.eq_ignore_ascii_case("charset") && !is_utf8(value) => return None,

@@ -9,8 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// A connection of a client, also after its upgrade to a WebSocket. It counts towards the limit of connections until
-/// the last clone is dropped.
+/// A client's connection over HTTP, or over WebSocket after an upgrade. It counts towards the limit of connections
+/// until the last clone is dropped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientConnection {
     stop: CancellationToken,
@@ -36,7 +36,8 @@ impl ClientConnection {
         }
     }
 
-    /// Returns the connection of a request. In tests of the routes, which have no server, it never stops.
+    /// Returns the connection of a request. Tests call the routes without a server; the connection then never
+    /// stops.
     pub(super) fn of(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }

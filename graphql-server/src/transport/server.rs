@@ -1,4 +1,5 @@
-//! The listening server. It does not use `axum::serve`, which has no timeout for the head of a request.
+//! Listens on a TCP port and serves connections. `axum::serve` is not used, because it has no timeout for the head of a
+//! request.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -256,7 +256,8 @@ impl<A: GraphqlApi> Session<A> {
         self.send(Message::Text(text.into())).await
     }
 
-    /// Sends a message. Slow readers are disconnected, and when the server stops after [`CLOSE_TIMEOUT`] already.
+    /// Sends a message. A client that reads too slowly is disconnected. When the server stops, the client has only
+    /// [`CLOSE_TIMEOUT`] to read the message.
     async fn send(&mut self, message: Message) -> Result<(), End> {
         let (silence, stop) = (self.api.sockets().silence, self.stop.clone());
         let stopped = async {

@@ -1,10 +1,10 @@
-//! The settings of the transports.
+//! The settings of WebSockets: allowed origins, time limits and the number of operations.
 
 use std::time::Duration;
 
 use super::origin::Origin;
 
-/// Settings of sockets.
+/// The settings of all sockets. A socket is a WebSocket in this crate.
 #[derive(Clone, Debug)]
 pub struct SocketSettings {
     /// Origins that may open a socket, in addition to this server.

@@ -154,7 +154,7 @@ impl Sender {
             text,
             is_last,
         };
-        // If the receiver is gone, the socket has ended, and this task with it.
+        // Sending fails only if the socket has ended. This task is then cancelled.
         _ = self.queue.send(message).await;
     }
 }
