@@ -239,7 +239,7 @@ async fn interrupted_connections_are_replaced_every_time() {
     assert_eq!(t.resource("web-1").await.revision, revision);
 }
 
-/// Drops the write after 0 to 59 polls.
+/// Drops the future of a write after 0 to 59 polls, as a server does when the client disconnects.
 #[tokio::test]
 async fn a_write_whose_caller_disconnects_keeps_no_lock() {
     let t = server(Duration::from_secs(5)).await;

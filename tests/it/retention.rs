@@ -87,7 +87,7 @@ async fn a_thousand_autoscaled_droplets_a_day_do_not_grow_a_table() {
         }
         days.push(counts);
     }
-    // The droplets of the last day exist. Those of the days within the retention are gone.
+    // Rows remain for the droplets of the last day, which exist, and for gone droplets that the retention still keeps.
     assert!(days.iter().all(|counts| counts[0] <= 4_000), "{days:?}");
     assert!(days.iter().all(|counts| counts[1] <= 8_000), "{days:?}");
     assert!(days.iter().all(|counts| counts[2] <= 6), "{days:?}");
@@ -243,7 +243,7 @@ async fn the_last_success_is_kept_if_a_newer_run_starts_in_the_future() {
         .unwrap();
     assert!(last.is_some());
     t.sync().await;
-    // A server whose clock is ahead stores such a start.
+    // A server whose clock is ahead stores a start in the future.
     let ahead = t.now() + TimeDelta::days(400);
     let newest = t
         .runs()

@@ -14,7 +14,7 @@ const SHOP: &str = "p-2";
 
 type Instances = Vec<(&'static str, Value)>;
 
-/// Returns a database cluster whose state has the first project, in which it was created.
+/// Returns a database cluster in a state. Its `project_id` is the first project, in which it was created.
 fn cluster() -> Instances {
     vec![(
         "digitalocean_database_cluster",

@@ -178,7 +178,7 @@ async fn resources_left_unconfirmed_with_allow_mass_gone_need_no_second_permissi
         (run.outcome, counts(&run).gone),
         (Some(JobOutcome::Succeeded), 30)
     );
-    // Another listing that lacks most droplets needs a new permission.
+    // If a later listing lacks most droplets, `allow_mass_gone` must be set again.
     account.stub.has("droplets", []);
     account.t.later(chrono::TimeDelta::seconds(1));
     account.stub.has("droplets", (11..=40).map(droplet));

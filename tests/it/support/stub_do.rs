@@ -18,7 +18,7 @@ pub(crate) const TOKEN: &str = "dop_v1_token-of-the-test";
 #[derive(Clone, Debug)]
 pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
-    /// Without `/v2/`.
+    /// The path without `/v2/`.
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) token: Option<String>,
