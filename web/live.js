@@ -1,5 +1,5 @@
-// Subscribes to drift changes. Dispatches 'drift' for each changed drift, 'open' when the stream is open, so that views
-// load their data again, and 'state' when the connection changes.
+// Subscribes to drift changes. Dispatches three events: 'drift' for each changed drift, 'open' when the stream is open
+// (views then load their data again), and 'state' when the connection changes.
 
 import { ApiError, isAbort } from './api.js';
 import { DRIFT_CHANGED } from './queries.js';

@@ -148,7 +148,7 @@ async fn an_accept_compares_the_whole_value_until_the_next_import() {
         .stub
         .change("apps", 0, |app| app["spec"]["features"] = json!([]));
     assert_eq!(fields(&account).await, ["spec"]);
-    // After the import, features are not compared again, but the flag is: the state declares it as off.
+    // After the import, features are no longer compared. The flag is compared: the state declares it as off.
     import(&account, app(2)).await;
     assert_eq!(fields(&account).await, ["spec"]);
     account

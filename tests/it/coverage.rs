@@ -74,7 +74,7 @@ async fn a_resource_becomes_owned_when_kubernetes_tags_it() {
     assert!(t.resource("a").await.owned);
     t.cloud_has([droplet("a")]).await;
     assert!(!t.resource("a").await.owned);
-    // As stored by an older version that did not clear the flag.
+    // An older version stored such a row, because it did not clear the flag.
     t.database
         .execute(if t.database.is_postgres() {
             "UPDATE cloud_resources SET owned = true"

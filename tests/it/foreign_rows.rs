@@ -195,7 +195,8 @@ async fn more_than_a_batch_of_undecodable_specs_does_not_end_a_sweep() {
     } else {
         ("'id-' || n", "'nonsense-' || n", "{}")
     };
-    // PostgreSQL enforces UUIDs, so the specs have resources there, and are undecodable because they are no objects.
+    // PostgreSQL enforces UUIDs. So the specs have resources there, and are undecodable because they are not JSON
+    // objects.
     let resources = if t.database.is_postgres() {
         "INSERT INTO cloud_resources (id, provider, kind, provider_id, urn, name) \
          SELECT gen_random_uuid(), 'other', 'thing', n, 'urn', 'thing' FROM generate_series(1, 450) n;"

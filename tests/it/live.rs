@@ -513,7 +513,7 @@ async fn a_stopping_server_closes_every_subscription() {
 async fn fields_of_a_response_are_in_the_order_of_the_selection() {
     let t = drifted().await;
     t.sweep().await;
-    // The query selects fields that wait for the database before fields that do not. Each key is a letter.
+    // In the query, a field that waits for the database precedes each field that does not. Each key is a letter.
     let drift = "b: resource { c: events(first: 1) { d: totalCount e: nodes { f: type } } ...more g: name } h: id \
                  j: resource { k: kind }";
     let more = "fragment more on Resource { l: provisioned { m: specVersion } }";

@@ -103,7 +103,7 @@ async fn next(
         match accepted {
             Ok((stream, _)) => return Some((stream, place)),
             Err(error) => {
-                // Most likely out of file descriptors: other connections must end first.
+                // The process most likely has no free file descriptors, so other connections must end first.
                 tracing::warn!(%error, "accepting a connection failed");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
