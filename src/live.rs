@@ -4,8 +4,8 @@
 //! and shares the results with all of them. Polling also finds the changes of other servers and commands, and works on
 //! both databases and through any connection pooler.
 
+mod event_window;
 mod feed;
-mod window;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -8,7 +8,7 @@ import { FACETS, PAGE, TOTAL } from './queries.js';
 import { filterInput, matches, routeUrl } from './router.js';
 import { emptyState } from './empty_state.js';
 import { briefDifference } from './values.js';
-import { ListWindow } from './window.js';
+import { ListWindow } from './paged_list.js';
 /** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */
 
 /** How long a closed row stays in the list, in milliseconds. */
@@ -192,7 +192,7 @@ export class ListView {
     if (this.#route.view === 'inbox' && !this.#filters.narrowed) this.#context.counted(count);
   }
 
-  /** @param {import('./window.js').ListPage<Drift>} page */
+  /** @param {import('./paged_list.js').ListPage<Drift>} page */
   #render(page) {
     const focused = page.element.contains(document.activeElement) ? document.activeElement : null;
     const id = focused?.closest('[data-drift-id]')?.getAttribute('data-drift-id');

@@ -7,7 +7,7 @@ use graphql_server::transport::{origin::Origin, socket_settings::SocketSettings}
 
 use super::limits::LimitArgs;
 use super::parsers::switch;
-use crate::graphql::limits::ApiLimits;
+use crate::graphql::api_limits::ApiLimits;
 
 /// Settings of the HTTP server and its API.
 #[derive(Args, Clone, Debug)]

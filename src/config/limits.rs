@@ -7,7 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use graphql_server::limits::RequestLimits;
 
 use super::parsers::{shown, time_of_at_least};
-use crate::graphql::limits::{ApiLimits, LARGEST_PAGE};
+use crate::graphql::api_limits::{ApiLimits, LARGEST_PAGE};
 
 /// Minimum time for one request.
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -6,7 +6,7 @@ use super::parsers::shown;
 use super::*;
 use crate::domain::freshness::MaxAge;
 use crate::domain::retention::Retention;
-use crate::graphql::limits::ApiLimits;
+use crate::graphql::api_limits::ApiLimits;
 
 #[derive(Debug, Parser)]
 struct Settings {

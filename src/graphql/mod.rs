@@ -1,9 +1,9 @@
 //! The GraphQL API: resolvers parse their input, call one service and map the result. They contain no rules and no SQL.
 
+pub mod api_limits;
+mod arguments;
 mod error;
 mod guard;
-mod input;
-pub mod limits;
 mod loader;
 mod mutation;
 mod query;
@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use graphql_server::extension::guarded;
 use tokio::sync::oneshot;
 
-use self::limits::ApiLimits;
+use self::api_limits::ApiLimits;
 use crate::app::App;
 use crate::domain::actor::Actor;
 use crate::error::{Error, Result};

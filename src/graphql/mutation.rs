@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
+use super::arguments::{not_empty, parse_id};
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
-use super::input::{not_empty, parse_id};
 use super::loader::forget;
 use super::types::{
     Drift, ForgottenResource, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json,

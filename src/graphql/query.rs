@@ -3,9 +3,9 @@
 use async_graphql::{Context, ID, Object};
 use entity::job_runs::Job as JobKind;
 
+use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
-use super::input::parse_id;
 use super::loader::ResourceById;
 use super::types::{
     Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, Job, JobRun,

@@ -27,7 +27,7 @@ use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use crate::app::App;
 use crate::auth::{Session, TokenVerifier};
 use crate::graphql::AppSchema;
-use crate::graphql::limits::ApiLimits;
+use crate::graphql::api_limits::ApiLimits;
 
 /// The header with the id of a request. Responses and the log contain the id too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

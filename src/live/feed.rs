@@ -8,12 +8,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::window::Window;
+use super::event_window::Window;
 use super::{ChangeBatch, SubscribeRequest, Subscriber};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::services::transitions::{Changed, drifts_of, transitions_since};
+use crate::services::drift_events::{Changed, drifts_of, transitions_since};
 
 /// Number of events whose drifts are read at once.
 pub(super) const BATCH: usize = 100;

@@ -11,6 +11,7 @@ pub mod drift_rows;
 pub mod events;
 pub(crate) mod facets;
 
+pub(crate) mod drift_events;
 pub(crate) mod forgetting;
 pub(crate) mod freshness;
 pub mod imports;
@@ -25,4 +26,3 @@ pub mod retention;
 pub mod retirement;
 pub(crate) mod stored_specs;
 mod totals;
-pub(crate) mod transitions;

@@ -175,7 +175,7 @@ async fn a_transaction_that_postgresql_aborted_is_not_reported_as_success() {
 #[tokio::test]
 async fn a_rest_request_ends_at_its_time_limit() {
     let t = server(Duration::from_secs(60)).await;
-    let mut limits = drift_inbox::graphql::limits::ApiLimits::default();
+    let mut limits = drift_inbox::graphql::api_limits::ApiLimits::default();
     limits.request.request_timeout = Duration::from_millis(200);
     let state = drift_inbox::http::HttpState::new(t.app.clone(), crate::support::verifier(), limits, true);
     let router = drift_inbox::http::router(state);

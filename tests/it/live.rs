@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use drift_inbox::app::App;
 use drift_inbox::clock::Clock;
 use drift_inbox::error::Result;
-use drift_inbox::graphql::limits::ApiLimits;
+use drift_inbox::graphql::api_limits::ApiLimits;
 use drift_inbox::http::{HttpState, router};
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::acceptance::{self, AcceptDrift};

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::domain::validation::check_time;
 use crate::error::{Error, Result};
+use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
-use crate::graphql::limits::LARGEST_PAGE;
 use crate::graphql::loader::{DriftCountOf, EventCountOf};
 use crate::services::forgetting;
 use crate::services::inbox::{self, DriftFilter};

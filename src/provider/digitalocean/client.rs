@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::address::{ApiToken, ApiUrl};
-use super::limits::{Limits, NO_ANSWER, Pace, RetryBudget};
+use super::request_limits::{Limits, NO_ANSWER, Pace, RetryBudget};
 use crate::clock::Clock;
 
 /// Maximum size of an error body, in bytes. A larger body is ignored.

@@ -33,7 +33,7 @@ use drift_inbox::db::Db;
 use drift_inbox::domain::actor::{RoleAliases, RolesClaim};
 use drift_inbox::domain::schedule::Schedules;
 use drift_inbox::error::Error;
-use drift_inbox::graphql::limits::ApiLimits;
+use drift_inbox::graphql::api_limits::ApiLimits;
 use drift_inbox::http::{HttpState, router};
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
