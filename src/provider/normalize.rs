@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_thing_become_one() {
+    fn equivalent_spellings_are_normalized_to_one() {
         assert_eq!(tags(["Web", "env:PROD", "web"]), ["env:prod", "web"]);
         assert_eq!(
             kubernetes_tags(["k8s", "K8S:abc", "terraform:default-node-pool", "a"]),

@@ -39,7 +39,7 @@ fn complete<const N: usize>(resources: [ListedResource; N]) -> KindListing {
 }
 
 #[test]
-fn an_id_that_is_listed_twice_is_named() {
+fn a_duplicate_id_is_rejected() {
     assert_eq!(
         checked("volume", complete([resource("1"), resource("2")])),
         Ok(())
@@ -81,15 +81,15 @@ fn a_text_too_long_for_an_index_is_rejected_with_its_field() {
     ] {
         assert!(why.contains(field), "{field}: {why}");
     }
-    let as_long_as_may_be = ListedResource {
+    let longest = ListedResource {
         provider_id: "x".repeat(MAX_SLUG_BYTES),
         ..resource("1")
     };
-    assert_eq!(checked("volume", complete([as_long_as_may_be])), Ok(()));
+    assert_eq!(checked("volume", complete([longest])), Ok(()));
 }
 
 #[test]
-fn a_text_that_cannot_be_stored_is_rejected() {
+fn text_with_a_nul_character_is_rejected_with_its_field() {
     let with = |change: fn(&mut ListedResource)| {
         let mut resource = resource("1");
         change(&mut resource);

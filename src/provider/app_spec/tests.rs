@@ -45,7 +45,7 @@ fn a_component_without_a_count_has_one_instance() {
 }
 
 #[test]
-fn the_autoscaler_decides_the_count() {
+fn the_instance_count_is_omitted_if_autoscaling_is_on() {
     let autoscaling = json!({"min_instance_count": 1, "max_instance_count": 4});
     let service = json!({"name": "web", "instance_count": 3, "autoscaling": autoscaling});
     assert_eq!(

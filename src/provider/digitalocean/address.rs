@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_goes_over_tls_or_stays_on_this_machine() {
+    fn plain_http_is_accepted_for_loopback_addresses_only() {
         for good in [
             ApiUrl::DEFAULT,
             "https://api.example.com:8443/",
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_cannot_leave_their_place_in_the_path() {
+    fn ids_are_escaped_in_the_path() {
         let api = ApiUrl::parse("https://api.example.com/").unwrap();
         let url = |id| api.join(["domains", id], &[("page", "1")]).to_string();
         assert_eq!(
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_does_not_show() {
+    fn invalid_tokens_are_rejected_and_debug_output_hides_the_token() {
         let token = ApiToken::new(&"dop_v1_hunter2\n".into()).unwrap();
         assert!(!format!("{token:?}").contains("hunter2"));
         for bad in ["", " ", "two words", "caf\u{e9}"] {

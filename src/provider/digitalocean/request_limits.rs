@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_minute_sees_250_requests() {
+    fn fewer_than_250_requests_are_sent_per_minute() {
         let limits = Limits::default();
         assert!(limits.per_minute + limits.burst < 250);
         let pace = Pace::new(&limits);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn no_try_ends_after_the_time_for_its_request() {
+    fn pauses_and_attempts_stay_within_the_retry_budget() {
         let budget = RetryBudget::new(&Limits::default());
         let seconds = Duration::from_secs;
         assert_eq!(budget.attempt_timeout(), seconds(20));
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_request_is_tried_for_long_only_behind_a_gateway() {
+    fn the_first_request_is_retried_longer_only_after_a_gateway_error() {
         let (limits, seconds) = (Limits::default(), Duration::from_secs);
         let budget = RetryBudget::of_first_request(&limits);
         assert_eq!(budget.pause(seconds(59)), Some(seconds(59)));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_try_that_was_cut_short_leaves_the_reason_of_the_one_before() {
+    fn an_attempt_cut_off_by_the_budget_reports_the_previous_failure() {
         let budget = RetryBudget::new(&Limits::default());
         let seconds = Duration::from_secs;
         assert_eq!(budget.timeout_reason(seconds(8)), NO_ANSWER);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_is_for_everybody_and_ends() {
+    fn the_longest_rate_limit_wait_applies_until_it_ends() {
         let pace = Pace::new(&Limits::default());
         let now = Instant::now() + Duration::from_secs(1);
         assert_eq!(pace.held_at(now), None);

@@ -179,7 +179,7 @@ mod tests {
         }
     }
 
-    fn put(kind: &str, spec: Value, declared: &[Declaration]) -> (Value, Vec<String>) {
+    fn applied(kind: &str, spec: Value, declared: &[Declaration]) -> (Value, Vec<String>) {
         let mut spec = spec.as_object().unwrap().clone();
         let named: Vec<(&str, &Declaration)> = declared.iter().map(|declared| ("l-1", declared)).collect();
         let disagreements = apply_declarations(kind, &mut spec, &named);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strength_is_read_as_it_was_written_and_an_unknown_one_leaves_the_field_open() {
+    fn an_unknown_strength_is_read_as_open() {
         for strength in [
             Strength::Default,
             Strength::Own,
@@ -200,21 +200,21 @@ mod tests {
     }
 
     #[test]
-    fn the_strongest_declaration_decides_and_none_leaves_the_field_out() {
-        let (spec, none) = put("database", json!({"project_id": "old", "name": "a"}), &[]);
+    fn the_strongest_declaration_sets_the_field_and_without_one_it_is_removed() {
+        let (spec, none) = applied("database", json!({"project_id": "old", "name": "a"}), &[]);
         assert_eq!((spec, none.len()), (json!({"name": "a"}), 0));
         let (weak, strong) = (
             project(json!("p-0"), Strength::Default),
             project(json!("p-1"), Strength::Declared),
         );
-        let (spec, none) = put("database", json!({}), &[strong.clone(), weak]);
+        let (spec, none) = applied("database", json!({}), &[strong.clone(), weak]);
         assert_eq!((spec, none.len()), (json!({"project_id": "p-1"}), 0));
         let other = project(json!("p-2"), Strength::Declared);
-        let (spec, both) = put("database", json!({}), &[strong.clone(), other]);
+        let (spec, both) = applied("database", json!({}), &[strong.clone(), other]);
         assert_eq!(spec, json!({}));
         assert!(both[0].contains("\"p-1\"") && both[0].contains("\"p-2\"") && both[0].contains("l-1"));
         let open = project(json!("p-1"), Strength::Open);
-        assert_eq!(put("database", json!({}), &[strong, open]).0, json!({}));
+        assert_eq!(applied("database", json!({}), &[strong, open]).0, json!({}));
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
         );
         assert_eq!(spec, json!({"name": "a"}));
         assert_eq!(
-            put("droplet", spec.clone(), &own_list).0,
+            applied("droplet", spec.clone(), &own_list).0,
             json!({"name": "a", "volume_ids": ["v-1"]})
         );
         let attached = |volume: &str| Declaration {
@@ -243,7 +243,7 @@ mod tests {
             attached("v-2"),
         ];
         assert_eq!(
-            put("droplet", spec, &all).0,
+            applied("droplet", spec, &all).0,
             json!({"name": "a", "volume_ids": ["v-2", "v-3"]})
         );
         let mut empty = json!({"volume_ids": []});

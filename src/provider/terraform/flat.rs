@@ -270,18 +270,18 @@ mod tests {
 
     use super::*;
 
-    fn of(type_name: &str, flat: Value) -> Result<Value, String> {
+    fn decoded(type_name: &str, flat: Value) -> Result<Value, String> {
         decode(type_name, flat.as_object().unwrap()).map(Value::Object)
     }
 
     #[test]
-    fn flat_attributes_have_the_shape_of_the_others() {
+    fn flat_attributes_are_decoded_into_nested_ones() {
         let flat = json!({
             "id": "101", "name": "true", "size": "s-1vcpu-1gb", "backups": "false", "ipv6": "true", "disk": "25",
             "tags.#": "2", "tags.2577471110": "web", "tags.99": "1", "volume_ids.#": "0", "user_data": null,
         });
         assert_eq!(
-            of("digitalocean_droplet", flat),
+            decoded("digitalocean_droplet", flat),
             Ok(
                 json!({"id": "101", "name": "true", "size": "s-1vcpu-1gb", "backups": false, "ipv6": true, "disk": 25,
                 "tags": ["1", "web"], "volume_ids": []})
@@ -293,20 +293,20 @@ mod tests {
             "inbound_rule.123.source_addresses.0": "::/0", "inbound_rule.123.source_addresses.1": "0.0.0.0/0",
         });
         assert_eq!(
-            of("digitalocean_firewall", flat),
+            decoded("digitalocean_firewall", flat),
             Ok(json!({"id": "fw", "droplet_ids": [7],
                 "inbound_rule": [{"protocol": "tcp", "source_addresses": ["::/0", "0.0.0.0/0"]}]}))
         );
         let flat = json!({"node_pool.#": "1", "node_pool.0.auto_scale": "", "node_pool.0.labels.%": "1",
             "node_pool.0.labels.example.com/team": "web", "node_pool.0.size": "s-2"});
         assert_eq!(
-            of("digitalocean_kubernetes_cluster", flat),
+            decoded("digitalocean_kubernetes_cluster", flat),
             Ok(
                 json!({"node_pool": [{"auto_scale": null, "labels": {"example.com/team": "web"}, "size": "s-2"}]})
             )
         );
         assert_eq!(
-            of(
+            decoded(
                 "digitalocean_volume",
                 json!({"size": "100", "droplet_ids.#": "0"})
             ),
@@ -316,15 +316,15 @@ mod tests {
         let mut many = Value::Object(many);
         many["rule.#"] = "12".into();
         let numbered: Vec<String> = (0..12).map(|n| n.to_string()).collect();
-        assert_eq!(of("digitalocean_app", many), Ok(json!({"rule": numbered})));
+        assert_eq!(decoded("digitalocean_app", many), Ok(json!({"rule": numbered})));
     }
 
     #[test]
-    fn a_text_that_looks_like_a_flag_or_like_nothing_stays_a_text() {
+    fn string_attributes_are_not_converted_to_booleans_or_null() {
         let flat =
             json!({"name": "0", "image": "1", "region": "", "backups": "0", "monitoring": "1", "disk": ""});
         assert_eq!(
-            of("digitalocean_droplet", flat),
+            decoded("digitalocean_droplet", flat),
             Ok(
                 json!({"name": "0", "image": "1", "region": "", "backups": false, "monitoring": true, "disk": null})
             )
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_that_terraform_does_not_write_is_named() {
+    fn an_invalid_flat_attribute_is_refused_by_name() {
         for (flat, named) in [
             (json!({"tags.#": "2", "tags.1": "a"}), "tags"),
             (json!({"tags.1": "a"}), "tags"),
@@ -344,7 +344,7 @@ mod tests {
             (json!({"rule.#": "1", "rule.0.port.x": "1"}), "rule.0.port"),
             (json!({"id": 1}), "not a string"),
         ] {
-            let why = of("digitalocean_droplet", flat.clone()).unwrap_err();
+            let why = decoded("digitalocean_droplet", flat.clone()).unwrap_err();
             assert!(why.contains(named), "{flat}: {why}");
         }
     }

@@ -35,7 +35,7 @@ fn every_kind_has_one_row_a_listing_and_a_terraform_type() {
 }
 
 #[test]
-fn kinds_in_projects_have_uniform_names_of_their_own() {
+fn kinds_in_projects_have_unique_urn_types() {
     let mut by_type = BTreeMap::new();
     for kind in KINDS {
         let is_listed = kind.projects != Projects::Never;
@@ -48,7 +48,7 @@ fn kinds_in_projects_have_uniform_names_of_their_own() {
 }
 
 #[test]
-fn rules_that_pass_traffic_or_names_never_settle() {
+fn only_firewalls_domains_and_records_never_settle() {
     let never = KINDS.iter().filter(|kind| !kind.rules.settles);
     let never: Vec<&str> = never.map(|kind| kind.name).collect();
     assert_eq!(
@@ -58,7 +58,7 @@ fn rules_that_pass_traffic_or_names_never_settle() {
 }
 
 #[test]
-fn only_digitalocean_has_every_resource_in_a_project() {
+fn an_unset_project_is_unread_for_digitalocean_only() {
     for kind in ["droplet", "novel"] {
         assert!(rules_of(kind).unset_project_is_unread, "{kind}");
         assert!(!rules("elsewhere", kind).unset_project_is_unread, "{kind}");
@@ -66,7 +66,7 @@ fn only_digitalocean_has_every_resource_in_a_project() {
 }
 
 #[test]
-fn what_the_provider_chooses_is_volatile() {
+fn fields_that_the_provider_sets_are_volatile() {
     let volatile = |kind: &str, attrs: Value| (rules_of(kind).volatile_fields)(&attrs);
     assert_eq!(volatile("droplet", json!({})), ["image", AUTOSCALE_POOL_ID]);
     for (upgrades, fields) in [
@@ -146,7 +146,7 @@ fn resources_maintained_by_another_part_of_the_cloud_are_owned() {
     for (kind, resource) in &owned {
         assert!((rules_of(kind).is_owned)(resource), "{kind} {resource:?}");
     }
-    let free = [
+    let not_owned = [
         ("droplet", named("k8s-like", None, &["k8s-old"], none.clone())),
         ("droplet", named("pvc-1", None, &[], none.clone())),
         ("volume", named("data", None, &[], none.clone())),
@@ -175,7 +175,7 @@ fn resources_maintained_by_another_part_of_the_cloud_are_owned() {
         ),
         ("firewall", named("fw", None, &["k8s:abc"], none)),
     ];
-    for (kind, resource) in &free {
+    for (kind, resource) in &not_owned {
         assert!(!(rules_of(kind).is_owned)(resource), "{kind} {resource:?}");
     }
 }

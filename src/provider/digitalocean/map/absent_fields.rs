@@ -266,7 +266,7 @@ fn is_off(default: &Value) -> bool {
 }
 
 #[test]
-fn every_attribute_with_every_absent_form_on_either_side() {
+fn every_absent_form_of_every_attribute_is_compared_correctly() {
     let (mut covered, mut skipped) = (Covered::default(), BTreeMap::new());
     for type_name in TYPES {
         let mut all = Vec::new();

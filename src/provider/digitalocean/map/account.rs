@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn projects_registries_and_checks() {
+    fn projects_registries_and_uptime_checks_are_mapped() {
         let item = json!({ "id": "p-1", "name": "shop", "description": "", "purpose": "Web Application",
             "environment": "Production", "is_default": true, "owner_id": 1, "updated_at": "2026" });
         assert_eq!(
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_team_goes_before_its_member() {
+    fn the_team_id_is_preferred_to_the_user_id() {
         let answer = json!({ "account": { "uuid": "ada", "team": { "uuid": "team-1" } } });
         assert_eq!(identity(&answer).as_deref(), Some("team-1"));
         assert_eq!(

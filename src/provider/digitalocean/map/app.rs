@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_without_the_values_of_its_variables() {
+    fn an_app_is_mapped_without_values_of_environment_variables() {
         let item = json!({
             "id": "a-1", "project_id": "p-1", "region": { "slug": "ams" }, "tier_slug": "basic",
             "live_url": "https://shop.example", "in_progress_deployment": { "id": "d-2" },

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_known_by_its_name() {
+    fn a_certificate_is_identified_by_its_name() {
         let item = json!({ "id": "id-1", "name": "shop", "state": "pending", "type": "lets_encrypt",
             "dns_names": ["www.shop.example", "shop.example"], "not_after": "2027", "sha1_fingerprint": "ab" });
         assert_eq!(
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_of_the_cdn() {
+    fn a_cdn_endpoint_is_mapped() {
         let item = json!({ "id": "e-1", "origin": "b.nyc3.digitaloceanspaces.com", "ttl": 3600,
             "endpoint": "b.nyc3.cdn.digitaloceanspaces.com", "certificate_id": "id-1", "custom_domain": "" });
         let endpoint = cdn_endpoint(&item, &certificates()).unwrap();

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_droplet() {
+    fn a_droplet_is_mapped() {
         let item = json!({
             "id": 5_000_000_000_i64, "name": "web-1", "status": "active", "locked": false, "memory": 1024,
             "vcpus": 1, "disk": 25, "features": ["monitoring", "droplet_agent", "novel"], "backup_ids": [1],
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_droplet_with_private_addresses_has_no_public_networking() {
+    fn a_droplet_with_only_private_addresses_has_no_public_networking() {
         let with = |networks: Value| {
             let item = json!({ "id": 1, "networks": { "v4": networks } });
             droplet(&item, &Context::default()).unwrap()
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_size_of_a_droplet_is_read_from_either_place() {
+    fn the_size_of_a_droplet_is_read_from_size_slug_or_size() {
         let size = |item: Value| droplet(&item, &Context::default()).unwrap().size_slug;
         assert_eq!(
             size(json!({ "id": 1, "size": { "slug": "s-1" } })).as_deref(),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_droplet_in_transition_settles() {
+    fn a_new_or_locked_droplet_is_settling() {
         let settling = |item: Value| droplet(&item, &Context::default()).unwrap().settling;
         assert!(settling(json!({ "id": 1, "status": "new" })));
         assert!(settling(json!({ "id": 1, "status": "off", "locked": true })));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume() {
+    fn a_volume_is_mapped() {
         let item = json!({
             "id": "V-1", "name": "data", "size_gigabytes": 10, "description": "", "droplet_ids": [12, 5, 12],
             "filesystem_type": "ext4", "filesystem_label": "", "region": { "slug": "nyc1" }, "tags": null,
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reserved_ip_knows_its_droplet_by_number_only() {
+    fn a_reserved_ip_keeps_only_the_id_of_its_droplet() {
         let item = json!({
             "ip": "203.0.113.1", "region": { "slug": "ams3" }, "project_id": "p-1", "locked": false,
             "droplet": { "id": 42, "name": "web-1", "status": "new" },
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn snapshots_and_images() {
+    fn snapshots_and_images_are_mapped() {
         let item = json!({
             "id": "77", "name": "nightly", "regions": ["sfo3", "nyc3"], "min_disk_size": 25,
             "size_gigabytes": 2.34, "resource_id": "42", "resource_type": "droplet", "tags": [],

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_without_its_credentials() {
+    fn a_database_is_mapped_without_its_credentials() {
         let item = json!({
             "id": "db-1", "name": "main", "engine": "redis", "version": "8", "semantic_version": "8.1.2",
             "num_nodes": 2, "size": "db-s-1vcpu-1gb", "region": "nyc3", "status": "resizing",
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_sources_are_a_set_that_never_settles() {
+    fn trusted_sources_are_mapped_and_never_settling() {
         let rules = [
             json!({ "uuid": "r-2", "type": "tag", "value": "Web", "created_at": "2026" }),
             json!({ "uuid": "r-1", "type": "ip_addr", "value": "203.0.113.5", "description": "office" }),

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain() {
+    fn a_domain_is_mapped() {
         let item = json!({ "name": "Shop.example", "ttl": 1800, "zone_file": "$ORIGIN shop.example." });
         assert_eq!(
             shown(domain(&item, &Context::default())),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_relative_to_their_domain() {
+    fn record_names_are_relative_to_their_domain() {
         let item = json!({ "id": 12, "type": "a", "name": "www.shop.example.", "data": "203.0.113.5", "ttl": 60,
             "priority": null, "port": 0, "weight": null, "flags": 0, "tag": null });
         assert_eq!(
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_soa_record_is_left_out() {
+    fn only_soa_records_are_omitted() {
         assert!(!is_kept(&json!({ "type": "SOA" })));
         assert!(is_kept(
             &json!({ "type": "NS", "name": "@", "data": "ns1.digitalocean.com" })

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_and_its_pool() {
+    fn a_cluster_and_a_node_pool_are_mapped() {
         let item = json!({
             "id": "c-1", "name": "main", "region": "nyc1", "version": "1.33.1-do.0", "ipv4": "203.0.113.4",
             "endpoint": "https://c-1.k8s.ondigitalocean.com", "ha": true, "auto_upgrade": false,
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_autoscaler_decides_the_count() {
+    fn the_node_count_is_omitted_if_autoscaling_is_on() {
         let item = json!({ "id": "p-1", "count": 4, "auto_scale": true, "min_nodes": 1, "max_nodes": 9 });
         assert_eq!(
             shown(pool(&item, "c-1"))["attrs"],

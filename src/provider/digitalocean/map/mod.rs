@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_a_text_or_an_integer() {
+    fn an_id_is_a_string_or_an_integer() {
         for (id, text) in [
             (json!("a"), "a"),
             (json!(7), "7"),

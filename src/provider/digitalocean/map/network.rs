@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_balancer() {
+    fn a_load_balancer_is_mapped() {
         let item = json!({
             "id": "lb-1", "name": "front", "ip": "203.0.113.3", "ipv6": "2001:db8::3", "size": "lb-small",
             "size_unit": 3, "algorithm": "round_robin", "status": "active", "region": { "slug": "nyc3" },
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_members_of_a_load_balancer_follow_its_tag() {
+    fn a_load_balancer_with_a_tag_has_no_droplet_ids() {
         let item = json!({
             "id": "lb-1", "status": "new", "size": "lb-medium", "tag": "Web", "droplet_ids": [1],
             "sticky_sessions": { "type": "cookies", "cookie_name": "DO-LB", "cookie_ttl_seconds": 300 },
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_firewall_is_sets_of_rules_and_never_settles() {
+    fn a_firewall_is_mapped_and_never_settling() {
         let item = json!({
             "id": "fw-1", "name": "web", "status": "waiting", "pending_changes": [{ "droplet_id": 1 }],
             "droplet_ids": [2, 1], "tags": ["Web"],
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vpc() {
+    fn a_vpc_is_mapped() {
         let item = json!({ "id": "vpc-1", "name": "main", "region": "NYC1", "ip_range": "10.1.0.0/20",
             "description": "", "default": false, "created_at": "2026" });
         assert_eq!(

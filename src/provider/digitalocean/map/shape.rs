@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_named_comes_in() {
+    fn only_listed_fields_of_the_right_type_are_kept() {
         let shape = Shape::Object(&[
             ("name", Shape::Plain),
             ("port", Shape::Number),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_that_an_answer_leaves_out_is_off() {
+    fn a_switch_missing_from_a_response_is_off() {
         const AGENT: &[Field] = &[("enabled", Shape::Switch), ("name", Shape::Plain)];
         let fields: &[Field] = &[
             ("ha", Shape::Switch),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_sorted_as_numbers() {
+    fn numbers_are_sorted_numerically() {
         assert_eq!(
             pick(&json!([10, 9, "9", 10]), &Shape::Number),
             Some(json!([9, 10]))
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_that_says_nothing_stays_out() {
+    fn zero_is_dropped_if_it_means_unset() {
         assert_eq!(pick(&json!(0), &Shape::Positive), None);
         assert_eq!(pick(&json!(0.0), &Shape::Positive), None);
         assert_eq!(pick(&json!(60), &Shape::Positive), Some(json!(60)));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_in_an_address_stays_out() {
+    fn user_and_password_are_removed_from_urls() {
         for (before, after) in [
             (
                 "https://ada:hunter2@git.example.com/a.git",

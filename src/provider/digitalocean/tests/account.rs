@@ -23,7 +23,7 @@ async fn account_id_of(answer: Answer) -> std::result::Result<String, String> {
 }
 
 #[tokio::test]
-async fn an_account_is_named_by_its_team_or_its_user() {
+async fn the_account_id_is_that_of_the_team_or_else_of_the_user() {
     let user = json!({ "account": { "uuid": "ada" } });
     let team = json!({ "account": { "uuid": "ada", "team": { "uuid": "team-1" } } });
     assert_eq!(account_id_of(json(user)).await, Ok("ada".to_owned()));
@@ -31,7 +31,7 @@ async fn an_account_is_named_by_its_team_or_its_user() {
 }
 
 #[tokio::test]
-async fn an_unknown_account_has_a_reason_and_a_hint() {
+async fn the_error_for_an_unreadable_account_has_a_reason_and_a_hint() {
     for (answer, expected) in [
         (json(json!({ "account": {} })), "the response has no account id"),
         (status(403, ""), "it needs the scope account:read"),
@@ -86,7 +86,7 @@ async fn a_listing_contains_only_the_requested_kinds() {
 }
 
 #[tokio::test]
-async fn a_listing_of_everything_has_every_kind() {
+async fn an_unfiltered_listing_has_every_kind() {
     let server = Server::in_turn([not_found()]).await;
     let listing = server.account(quick()).list(None, time()).await.unwrap();
     assert_eq!(listing.kinds.len(), KINDS.len());
@@ -107,12 +107,12 @@ async fn a_new_listing_repeats_requests_for_unlisted_objects() {
     ])
     .await;
     let (account, last) = (server.account(quick()), Map::new());
-    let ask = async |id| account.confirm_gone("domain_record", id, &last).await.unwrap();
-    assert!(matches!(ask("12").await, Presence::Exists(_)));
-    assert!(matches!(ask("13").await, Presence::Gone));
+    let presence_of = async |id| account.confirm_gone("domain_record", id, &last).await.unwrap();
+    assert!(matches!(presence_of("12").await, Presence::Exists(_)));
+    assert!(matches!(presence_of("13").await, Presence::Gone));
     assert_eq!(server.times("domains"), 1, "once for all questions of a listing");
     account.list(Some(&BTreeSet::new()), time()).await.unwrap();
-    assert!(matches!(ask("12").await, Presence::Exists(_)));
+    assert!(matches!(presence_of("12").await, Presence::Exists(_)));
     assert_eq!(server.times("domains"), 2);
 }
 
@@ -144,10 +144,10 @@ async fn the_log_gives_the_reason_for_an_incomplete_kind() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let to_the_log = tracing::subscriber::set_default(subscriber);
+    let log_guard = tracing::subscriber::set_default(subscriber);
     let kinds = ["volume", "snapshot", "project"].map(str::to_owned).into();
     server.account(quick()).list(Some(&kinds), time()).await.unwrap();
-    drop(to_the_log);
+    drop(log_guard);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for (event, kind, why) in [
         (

@@ -26,7 +26,7 @@ fn good() -> Answer {
 }
 
 #[tokio::test]
-async fn an_answer_is_read_completely() {
+async fn a_response_is_read_completely() {
     let server = Server::in_turn([good()]).await;
     let client = server.client(quick());
     let answer = Ok(json!({ "volumes": [1] }));
@@ -36,7 +36,7 @@ async fn an_answer_is_read_completely() {
 }
 
 #[tokio::test]
-async fn refusals_are_distinguished_and_not_retried() {
+async fn client_errors_are_distinguished_and_not_retried() {
     for (code, fault) in [
         (401, RequestError::Unauthorized),
         (403, RequestError::Forbidden),
@@ -69,7 +69,7 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn a_temporary_fault_is_retried() {
-    let patient = Limits {
+    let with_retries = Limits {
         retry_for: Duration::from_secs(10),
         ..quick()
     };
@@ -81,14 +81,14 @@ async fn a_temporary_fault_is_retried() {
         with_header(200, "content-length", 1000, "{"),
     ] {
         let server = Server::in_turn([fault.clone(), good()]).await;
-        assert!(request(&server, patient.clone()).await.is_ok(), "{fault:?}");
+        assert!(request(&server, with_retries.clone()).await.is_ok(), "{fault:?}");
         assert_eq!(server.requests().len(), 2, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_lasting_fault_is_named() {
-    let impatient = || Limits {
+async fn the_reason_for_a_lasting_fault_is_reported() {
+    let without_retries = || Limits {
         retry_for: Duration::ZERO,
         ..quick()
     };
@@ -101,15 +101,15 @@ async fn a_lasting_fault_is_named() {
         (status(200, "{"), "the response is not JSON, or is incomplete"),
     ] {
         let server = Server::in_turn([fault]).await;
-        assert_eq!(error_of(&server, impatient()).await, named);
+        assert_eq!(error_of(&server, without_retries()).await, named);
     }
-    let cut = Server::in_turn([with_header(200, "content-length", 1000, "{")]).await;
-    let why = error_of(&cut, impatient()).await;
+    let cut_off = Server::in_turn([with_header(200, "content-length", 1000, "{")]).await;
+    let why = error_of(&cut_off, without_retries()).await;
     assert!(why.starts_with("the connection was lost"), "{why}");
 }
 
 #[tokio::test]
-async fn an_unreachable_host_is_named_with_the_error_of_the_system() {
+async fn an_unreachable_host_is_reported_with_the_system_error() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client_of(&format!("http://{}", closed.local_addr().unwrap()), quick());
     drop(closed);
@@ -164,7 +164,7 @@ async fn requests_end_at_their_common_time_limit() {
 }
 
 #[tokio::test]
-async fn only_the_first_request_of_a_run_waits_for_the_gateway() {
+async fn only_the_first_request_of_a_run_is_retried_after_a_gateway_error() {
     let limits = Limits {
         retry_for: Duration::ZERO,
         first_request: Duration::from_secs(10),
@@ -189,25 +189,25 @@ async fn only_the_first_request_of_a_run_waits_for_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_429_is_waited_out_within_the_total_limit() {
+async fn a_429_is_retried_within_the_total_wait_limit() {
     let limits = Limits {
         first_pause: Duration::from_millis(10),
         max_rate_limit_wait: Duration::from_millis(30),
         ..quick()
     };
-    let at_once = || with_header(429, "retry-after", 0, "{}");
-    let server = Server::in_turn([at_once(), at_once(), at_once(), good()]).await;
+    let zero_wait = || with_header(429, "retry-after", 0, "{}");
+    let server = Server::in_turn([zero_wait(), zero_wait(), zero_wait(), good()]).await;
     assert!(request(&server, limits.clone()).await.is_ok(), "three waits fit");
-    let server = Server::in_turn([at_once()]).await;
+    let server = Server::in_turn([zero_wait()]).await;
     let why = error_of(&server, limits).await;
     assert!(why.starts_with("the rate limit is exhausted (429)"), "{why}");
     assert_eq!(server.requests().len(), 4, "after three waits nothing is left");
 }
 
 #[tokio::test]
-async fn the_wait_is_as_long_as_the_answer_says() {
+async fn the_wait_after_a_429_comes_from_its_headers() {
     let reset = |seconds: i64| (time().timestamp() + seconds).to_string();
-    let blind = Limits {
+    let limits = Limits {
         default_rate_limit_wait: Duration::from_secs(77),
         ..quick()
     };
@@ -219,13 +219,16 @@ async fn the_wait_is_as_long_as_the_answer_says() {
     ] {
         let server = Server::in_turn([answer.clone()]).await;
         assert_eq!(
-            error_of(&server, blind.clone()).await,
+            error_of(&server, limits.clone()).await,
             format!("the rate limit is exhausted (429) for at least another {seconds} s"),
             "{answer:?}"
         );
     }
-    let passed = Server::in_turn([with_header(429, "ratelimit-reset", reset(-60), ""), good()]).await;
-    assert!(request(&passed, blind).await.is_ok(), "the limit is over already");
+    let past_reset = Server::in_turn([with_header(429, "ratelimit-reset", reset(-60), ""), good()]).await;
+    assert!(
+        request(&past_reset, limits).await.is_ok(),
+        "the limit is over already"
+    );
 }
 
 #[tokio::test]
@@ -245,14 +248,14 @@ async fn after_a_429_no_other_request_is_sent() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_not_read() {
     let body = json!({ "volumes": ["v"] }).to_string();
-    let most = |body_bytes| Limits {
+    let with_body_limit = |body_bytes| Limits {
         body_bytes,
         ..quick()
     };
     let server = Server::in_turn([status(200, &body)]).await;
-    assert!(request(&server, most(body.len())).await.is_ok());
+    assert!(request(&server, with_body_limit(body.len())).await.is_ok());
     assert_eq!(
-        error_of(&server, most(body.len() - 1)).await,
+        error_of(&server, with_body_limit(body.len() - 1)).await,
         format!("the response is larger than {} bytes", body.len() - 1)
     );
     assert_eq!(server.requests().len(), 2, "it would be as large again");

@@ -35,18 +35,18 @@ fn is_gone(presence: &Presence) -> bool {
 async fn a_droplet_is_present_gone_or_unknown() {
     let droplet = |id: u32| json(json!({ "droplet": { "id": id, "name": "web-1" } }));
     let too_long = json(json!({ "droplet": { "id": 1, "size_slug": "s".repeat(1000) } }));
-    let of = async |answer: Answer| {
+    let presence_of = async |answer: Answer| {
         let server = Server::with([("droplets/1", answer)]).await;
         presence(&server, "droplet", "1", json!({})).await
     };
-    let found = existing(of(droplet(1)).await);
+    let found = existing(presence_of(droplet(1)).await);
     assert_eq!((found.provider_id.as_str(), found.name.as_str()), ("1", "web-1"));
     assert_eq!(
         found.unread_fields,
         [AUTOSCALE_POOL_ID, PROJECT_ID].into(),
-        "what only lists tell stays as it was"
+        "fields that only lists contain are unread"
     );
-    assert!(is_gone(&of(not_found()).await));
+    assert!(is_gone(&presence_of(not_found()).await));
     for (answer, why) in [
         (droplet(2), "the response is about another resource"),
         (status(403, ""), "the token may not read it (403)"),
@@ -54,9 +54,9 @@ async fn a_droplet_is_present_gone_or_unknown() {
         (json(json!({ "droplet": null })), "the response has no droplet"),
         (json(json!({ "droplet": {} })), "the response has no id"),
     ] {
-        assert_eq!(unknown(of(answer).await), why);
+        assert_eq!(unknown(presence_of(answer).await), why);
     }
-    let why = unknown(of(too_long).await);
+    let why = unknown(presence_of(too_long).await);
     assert!(why.contains("sizeSlug"), "{why}");
 }
 
@@ -101,7 +101,7 @@ async fn confirmations_after_the_time_limit_are_not_requested() {
 }
 
 #[tokio::test]
-async fn a_single_endpoint_names_its_certificate() {
+async fn a_single_cdn_endpoint_has_the_name_of_its_certificate() {
     let endpoint = json(json!({ "endpoint": { "id": "cdn-1", "certificate_id": "cert-1" } }));
     let certificates = list("certificates", json!([{ "id": "cert-1", "name": "shop" }]));
     let server = Server::with([
@@ -115,7 +115,7 @@ async fn a_single_endpoint_names_its_certificate() {
     let why = unknown(presence(&server, "cdn_endpoint", "cdn-1", json!({})).await);
     assert!(
         why.starts_with("the names of certificates could not be read"),
-        "that the certificates cannot be listed says nothing of the endpoint: {why}"
+        "the endpoint is unknown if the certificates cannot be listed: {why}"
     );
 }
 
@@ -127,15 +127,15 @@ async fn a_certificate_is_requested_by_its_name() {
             .map(|name| json!({ "id": format!("c-{name}"), "name": name }));
         list("certificates", all.collect())
     };
-    let of = async |answer: Answer| {
+    let presence_of = async |answer: Answer| {
         let server = Server::with([("certificates?name=shop", answer)]).await;
         presence(&server, "certificate", "shop", json!({})).await
     };
-    let found = existing(of(certificates(&["shop-2", "shop"])).await);
+    let found = existing(presence_of(certificates(&["shop-2", "shop"])).await);
     assert_eq!(found.provider_id, "shop");
-    assert!(is_gone(&of(certificates(&["shop-2"])).await));
+    assert!(is_gone(&presence_of(certificates(&["shop-2"])).await));
     assert_eq!(
-        unknown(of(not_found()).await),
+        unknown(presence_of(not_found()).await),
         "the list of certificates was not found (404)"
     );
 }
@@ -165,12 +165,12 @@ async fn records_without_a_known_domain_are_listed_once_for_all_confirmations() 
     .await;
     let client = server.client(quick());
     let (confirming, last) = (Confirming::default(), Map::new());
-    let ask = async |id| {
+    let presence_of = async |id| {
         let answer = confirming.presence(&client, "domain_record", id, &last);
         answer.await.unwrap()
     };
-    assert_eq!(existing(ask("12").await).provider_id, "12");
-    assert!(is_gone(&ask("13").await));
+    assert_eq!(existing(presence_of("12").await).provider_id, "12");
+    assert!(is_gone(&presence_of("13").await));
     assert_eq!(server.times("domains"), 1);
 
     let closed = Server::with([("domains", status(403, ""))]).await;
@@ -181,11 +181,11 @@ async fn records_without_a_known_domain_are_listed_once_for_all_confirmations() 
 }
 
 #[tokio::test]
-async fn a_node_pool_settles_with_its_cluster() {
+async fn a_node_pool_is_settling_if_its_cluster_is() {
     let pool = json!({ "node_pool": { "id": "np-1", "name": "workers" } });
     let cluster =
         |state: &str| json!({ "kubernetes_cluster": { "id": "k-1", "status": { "state": state } } });
-    let of = async |cluster: Answer| {
+    let presence_of = async |cluster: Answer| {
         let server = Server::with([
             ("kubernetes/clusters/k-1/node_pools/np-1", json(pool.clone())),
             ("kubernetes/clusters/k-1", cluster),
@@ -195,7 +195,7 @@ async fn a_node_pool_settles_with_its_cluster() {
         presence(&server, "kubernetes_node_pool", "np-1", last).await
     };
     for (state, settling) in [("upgrading", true), ("running", false)] {
-        let found = existing(of(json(cluster(state))).await);
+        let found = existing(presence_of(json(cluster(state))).await);
         assert_eq!(
             (found.name.as_str(), found.settling),
             ("workers", settling),
@@ -203,46 +203,48 @@ async fn a_node_pool_settles_with_its_cluster() {
         );
     }
     assert_eq!(
-        unknown(of(not_found()).await),
+        unknown(presence_of(not_found()).await),
         "the cluster of the pool was not found (404)"
     );
 }
 
 #[tokio::test]
-async fn node_pools_are_gone_or_listed_where_the_cluster_is_not_known() {
+async fn node_pools_without_a_cluster_are_searched_in_all_clusters() {
     let clusters = json!([{ "id": "k-1", "node_pools": [{ "id": "np-1" }] }]);
     let server = Server::with([("kubernetes/clusters", list("kubernetes_clusters", clusters))]).await;
-    let of = async |id, last| presence(&server, "kubernetes_node_pool", id, last).await;
-    assert_eq!(existing(of("np-1", json!({})).await).provider_id, "np-1");
-    assert!(is_gone(&of("np-2", json!({})).await));
-    assert!(is_gone(&of("np-2", json!({ "cluster_id": "k-1" })).await));
+    let presence_of = async |id, last| presence(&server, "kubernetes_node_pool", id, last).await;
+    assert_eq!(existing(presence_of("np-1", json!({})).await).provider_id, "np-1");
+    assert!(is_gone(&presence_of("np-2", json!({})).await));
+    assert!(is_gone(
+        &presence_of("np-2", json!({ "cluster_id": "k-1" })).await
+    ));
 }
 
 #[tokio::test]
 async fn a_database_firewall_exists_as_long_as_its_cluster() {
     let rules = || json(json!({ "rules": [{ "uuid": "r-1", "type": "ip_addr", "value": "203.0.113.5" }] }));
     let database = || json(json!({ "database": { "id": "db-1", "name": "main" } }));
-    let of = async |database: Answer, rules: Answer| {
+    let presence_of = async |database: Answer, rules: Answer| {
         let server = Server::with([("databases/db-1", database), ("databases/db-1/firewall", rules)]).await;
         presence(&server, "database_firewall", "db-1", json!({})).await
     };
-    let found = existing(of(database(), rules()).await);
+    let found = existing(presence_of(database(), rules()).await);
     assert_eq!(
         (found.name.as_str(), &found.attrs["rules"]),
         ("main", &json!([{ "type": "ip_addr", "value": "203.0.113.5" }]))
     );
     assert_eq!(
-        unknown(of(database(), not_found()).await),
+        unknown(presence_of(database(), not_found()).await),
         "the firewall of the cluster was not found (404)"
     );
-    let of_a_replica = existing(of(not_found(), rules()).await);
+    let of_a_replica = existing(presence_of(not_found(), rules()).await);
     assert_eq!(
         (of_a_replica.provider_id.as_str(), of_a_replica.name.as_str()),
         ("db-1", "db-1")
     );
-    assert!(is_gone(&of(not_found(), not_found()).await));
+    assert!(is_gone(&presence_of(not_found(), not_found()).await));
     assert_eq!(
-        unknown(of(status(422, ""), rules()).await),
+        unknown(presence_of(status(422, ""), rules()).await),
         "the response status is 422"
     );
 }

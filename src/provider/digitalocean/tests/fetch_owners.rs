@@ -30,7 +30,7 @@ async fn account<const N: usize>(more: [(&'static str, Answer); N]) -> Server {
 }
 
 /// Returns the only resource of a kind, and the note on unread fields.
-async fn only(server: &Server, name: &str) -> (ListedResource, Option<String>) {
+async fn only_resource(server: &Server, name: &str) -> (ListedResource, Option<String>) {
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind(name)).await.unwrap();
     let mut listed = complete(of_kind.listing);
@@ -51,7 +51,7 @@ fn resources(all: &[(&str, u32)]) -> Answer {
     list("resources", all.collect())
 }
 
-fn members(droplets: &[u32]) -> Answer {
+fn pool_members(droplets: &[u32]) -> Answer {
     let all = droplets.iter().map(|id| json!({ "droplet_id": id }));
     list("droplets", all.collect())
 }
@@ -60,7 +60,7 @@ fn members(droplets: &[u32]) -> Answer {
 async fn a_single_project_contains_every_resource() {
     let server = account([]).await;
     for name in ["droplet", "volume"] {
-        let (resource, note) = only(&server, name).await;
+        let (resource, note) = only_resource(&server, name).await;
         assert_eq!(
             (resource.project_id.as_deref(), note),
             (Some("p-1"), None),
@@ -68,7 +68,7 @@ async fn a_single_project_contains_every_resource() {
         );
         assert!(resource.unread_fields.is_empty(), "{name}: {resource:?}");
     }
-    let (network, note) = only(&server, "vpc").await;
+    let (network, note) = only_resource(&server, "vpc").await;
     assert_eq!(
         (network.project_id, note),
         (None, None),
@@ -85,16 +85,16 @@ async fn projects_are_requested_only_if_needed() {
         list("volumes", json!([{ "id": "v-1", "project_id": "p-7" }])),
     )])
     .await;
-    let (volume, _) = only(&server, "volume").await;
+    let (volume, _) = only_resource(&server, "volume").await;
     assert_eq!(volume.project_id.as_deref(), Some("p-7"));
-    let (firewall, _) = only(&server, "firewall").await;
+    let (firewall, _) = only_resource(&server, "firewall").await;
     assert_eq!((firewall.project_id, firewall.unread_fields.len()), (None, 0));
     assert_eq!(server.times("projects"), 0);
     assert_eq!(server.times("droplets/autoscale"), 0);
 }
 
 #[tokio::test]
-async fn without_droplets_no_pool_is_requested() {
+async fn pools_are_not_requested_without_droplets() {
     let server = account([("droplets", list("droplets", json!([])))]).await;
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind("droplet")).await;
@@ -114,10 +114,10 @@ async fn a_resource_is_in_the_project_that_lists_it() {
     ])
     .await;
     for name in ["droplet", "vpc"] {
-        let (resource, _) = only(&server, name).await;
+        let (resource, _) = only_resource(&server, name).await;
         assert_eq!(resource.project_id.as_deref(), Some("p-2"), "{name}");
     }
-    let (volume, note) = only(&server, "volume").await;
+    let (volume, note) = only_resource(&server, "volume").await;
     assert_eq!((volume.project_id, note), (None, None));
     assert!(
         volume.unread_fields.contains(PROJECT_ID),
@@ -134,13 +134,13 @@ async fn a_resource_moved_while_projects_are_read_is_in_the_later_project() {
             ("projects/p-2/resources", resources(&[("do:droplet:1", second)])),
         ])
         .await;
-        let (droplet, _) = only(&server, "droplet").await;
+        let (droplet, _) = only_resource(&server, "droplet").await;
         assert_eq!(droplet.project_id.as_deref(), Some(holder));
     }
 }
 
 #[tokio::test]
-async fn a_project_may_call_a_reserved_address_a_floating_one() {
+async fn a_floating_ip_in_a_project_is_the_reserved_ip() {
     let server = account([
         (
             "reserved_ips",
@@ -154,14 +154,14 @@ async fn a_project_may_call_a_reserved_address_a_floating_one() {
         ("projects/p-2/resources", resources(&[])),
     ])
     .await;
-    let (address, _) = only(&server, "reserved_ip").await;
+    let (address, _) = only_resource(&server, "reserved_ip").await;
     assert_eq!(address.project_id.as_deref(), Some("p-1"));
 }
 
 #[tokio::test]
 async fn unreadable_projects_leave_the_project_unread_with_a_reason() {
     let server = account([("projects", status(403, ""))]).await;
-    let (volume, note) = only(&server, "volume").await;
+    let (volume, note) = only_resource(&server, "volume").await;
     assert!(volume.unread_fields.contains(PROJECT_ID));
     assert_eq!(
         note.unwrap(),
@@ -173,7 +173,7 @@ async fn unreadable_projects_leave_the_project_unread_with_a_reason() {
         ("projects/p-2/resources", resources(&[("do:volume:v-1", 1)])),
     ])
     .await;
-    let (volume, note) = only(&server, "volume").await;
+    let (volume, note) = only_resource(&server, "volume").await;
     assert_eq!(
         volume.project_id.as_deref(),
         Some("p-2"),
@@ -199,25 +199,25 @@ async fn a_token_rejected_for_projects_ends_the_run() {
 }
 
 #[tokio::test]
-async fn a_droplet_names_the_pool_that_made_it() {
+async fn a_droplet_has_the_id_of_its_autoscale_pool() {
     let pools = || list("autoscale_pools", json!([{ "id": "pool-1" }, { "id": "pool-2" }]));
     let server = account([
         ("droplets/autoscale", pools()),
-        ("droplets/autoscale/pool-1/members", members(&[7])),
-        ("droplets/autoscale/pool-2/members", members(&[1])),
+        ("droplets/autoscale/pool-1/members", pool_members(&[7])),
+        ("droplets/autoscale/pool-2/members", pool_members(&[1])),
     ])
     .await;
-    let (droplet, note) = only(&server, "droplet").await;
+    let (droplet, note) = only_resource(&server, "droplet").await;
     assert_eq!(droplet.attrs[AUTOSCALE_POOL_ID], "pool-2");
     assert_eq!((droplet.unread_fields.len(), note), (0, None));
 
     let server = account([
         ("droplets/autoscale", pools()),
-        ("droplets/autoscale/pool-1/members", members(&[7])),
-        ("droplets/autoscale/pool-2/members", members(&[8])),
+        ("droplets/autoscale/pool-1/members", pool_members(&[7])),
+        ("droplets/autoscale/pool-2/members", pool_members(&[8])),
     ])
     .await;
-    let (droplet, _) = only(&server, "droplet").await;
+    let (droplet, _) = only_resource(&server, "droplet").await;
     assert!(!droplet.attrs.contains_key(AUTOSCALE_POOL_ID));
     assert!(droplet.unread_fields.is_empty(), "no pool made it");
 }
@@ -256,9 +256,9 @@ async fn the_pool_of_a_droplet_is_unread_if_a_pool_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn fields_that_only_lists_contain_are_unread_in_a_single_answer() {
+async fn fields_that_only_lists_contain_are_unread_in_a_single_response() {
     let server = account([]).await;
-    let (mut resource, _) = only(&server, "firewall").await;
+    let (mut resource, _) = only_resource(&server, "firewall").await;
     for (kind, project, unread_fields) in [
         ("droplet", None, &[AUTOSCALE_POOL_ID, PROJECT_ID][..]),
         ("droplet", Some("p-1"), &[AUTOSCALE_POOL_ID]),

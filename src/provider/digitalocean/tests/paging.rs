@@ -128,7 +128,7 @@ async fn the_number_of_pages_of_a_list_is_limited() {
 }
 
 #[tokio::test]
-async fn a_list_without_pages_is_complete_in_one_answer() {
+async fn a_list_without_pages_is_complete_in_one_response() {
     let whole = ApiList {
         paged: false,
         ..VOLUMES

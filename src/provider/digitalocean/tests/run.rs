@@ -189,7 +189,7 @@ async fn a_resource_that_cannot_be_stored_makes_its_kind_incomplete() {
 }
 
 #[tokio::test]
-async fn the_newer_of_two_certificates_of_one_name_counts() {
+async fn the_newer_of_two_certificates_with_one_name_is_listed() {
     let certificate = |id: &str, state: &str, created: &str| json!({ "id": id, "name": "shop", "state": state, "created_at": created });
     let both = json!([
         certificate("c-1", "verified", "2026-03-01T00:00:00Z"),
@@ -251,12 +251,12 @@ async fn records_of_all_domains_are_listed_except_soa() {
     ])
     .await;
     let listed = complete(result_of(&server, "domain_record").await);
-    let of: BTreeMap<&str, &Value> = listed
+    let domain_of: BTreeMap<&str, &Value> = listed
         .iter()
         .map(|record| (record.provider_id.as_str(), &record.attrs["domain"]))
         .collect();
     assert_eq!(
-        of,
+        domain_of,
         [("12", &json!("shop.example")), ("22", &json!("b.example"))].into()
     );
 }
@@ -299,7 +299,7 @@ async fn each_database_cluster_has_its_trusted_sources() {
 }
 
 #[tokio::test]
-async fn a_node_pool_settles_with_its_cluster_and_by_itself() {
+async fn a_node_pool_is_settling_if_its_cluster_or_a_node_is() {
     let cluster = |id: &str, state: &str, node: &str| {
         let nodes = json!([{ "status": { "state": node } }]);
         json!({ "id": format!("k-{id}"), "status": { "state": state },

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn instances_that_do_not_count_are_skipped_and_counted() {
+fn instances_that_are_not_imported_are_skipped_and_counted() {
     let with = |mut resource: Value, change: fn(&mut Value)| {
         change(&mut resource);
         resource
@@ -63,7 +63,7 @@ fn instances_that_do_not_count_are_skipped_and_counted() {
 }
 
 #[test]
-fn two_addresses_of_one_resource_are_one_if_they_agree() {
+fn two_addresses_of_one_resource_are_merged_if_their_specs_are_equal() {
     let web = |size: &str| {
         (
             "digitalocean_droplet",
@@ -71,16 +71,16 @@ fn two_addresses_of_one_resource_are_one_if_they_agree() {
         )
     };
     assert_eq!(state([web("s-1"), web("s-1")]).desired.len(), 1);
-    let torn = state([web("s-1"), web("s-2")]);
-    assert!(torn.desired.is_empty());
+    let conflicting = state([web("s-1"), web("s-2")]);
+    assert!(conflicting.desired.is_empty());
     assert_eq!(
-        torn.held[0].fault.as_deref(),
+        conflicting.held[0].fault.as_deref(),
         Some("digitalocean_droplet.r0 declares another value")
     );
 }
 
 #[test]
-fn show_json_is_read_like_the_state() {
+fn output_of_terraform_show_is_parsed_like_a_state() {
     let droplet = |name: &str, id: &str| {
         json!({
             "address": format!("digitalocean_droplet.{name}"), "mode": "managed", "type": "digitalocean_droplet", "name": name,
@@ -174,7 +174,7 @@ fn with_attributes(type_name: &str, attributes: &str) -> State {
 }
 
 #[test]
-fn an_unreadable_instance_is_named_and_its_spec_is_kept() {
+fn an_unreadable_instance_is_reported_and_its_spec_is_kept() {
     let held = |type_name: &str, attributes: &str| {
         let state = with_attributes(type_name, attributes);
         assert!(state.desired.is_empty(), "{attributes}");
@@ -190,8 +190,8 @@ fn an_unreadable_instance_is_named_and_its_spec_is_kept() {
     );
     assert_eq!((too_large[0].0, too_large[0].1.as_str()), ("droplet", "1"));
     assert!(too_large[0].2.contains("price_monthly"), "{too_large:?}");
-    let no_object = held("digitalocean_volume", "[]");
-    assert_eq!((no_object[0].0, no_object[0].1.as_str()), ("volume", ""));
+    let not_an_object = held("digitalocean_volume", "[]");
+    assert_eq!((not_an_object[0].0, not_an_object[0].1.as_str()), ("volume", ""));
     let none = held("digitalocean_app", "null");
     assert!(none[0].2.contains("no attributes"), "{none:?}");
     let nameless = held("digitalocean_certificate", "{\"id\": \"c-1\"}");
@@ -218,7 +218,7 @@ fn an_unreadable_instance_is_named_and_its_spec_is_kept() {
 }
 
 #[test]
-fn an_instance_without_attributes_may_be_any_resource_of_its_kind() {
+fn an_instance_without_attributes_holds_every_resource_of_its_kind() {
     for (type_name, kind) in [
         ("droplet", "droplet"),
         ("volume", "volume"),
@@ -272,7 +272,7 @@ fn an_soa_record_is_refused_by_name() {
 }
 
 #[test]
-fn lines_of_a_ci_wrapper_are_recognized_and_named() {
+fn lines_of_a_ci_wrapper_are_refused_by_name() {
     let state = file(vec![resource("digitalocean_droplet", "a", json!({"id": "1"}))]);
     let text = serde_json::to_string_pretty(&state).unwrap();
     for wrapped in [
@@ -299,7 +299,7 @@ fn a_json_list_is_not_a_state() {
     assert!(why(&lists.to_string()).contains("unexpected type"));
 }
 
-fn anything() -> impl Strategy<Value = Value> {
+fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -361,9 +361,9 @@ const TYPES: [&str; 12] = [
 
 proptest! {
     #[test]
-    fn attributes_of_any_shape_are_handled(
+    fn attributes_of_any_shape_are_parsed(
         type_name in prop::sample::select(TYPES.to_vec()),
-        attributes in prop::collection::btree_map(prop::sample::select(ATTRIBUTES.to_vec()), anything(), 0..12),
+        attributes in prop::collection::btree_map(prop::sample::select(ATTRIBUTES.to_vec()), any_json(), 0..12),
     ) {
         let attributes: Map<String, Value> = attributes
             .into_iter()

@@ -66,7 +66,7 @@ fn an_attachment_is_part_of_the_volume_and_of_the_droplet() {
 }
 
 #[test]
-fn a_load_balancer_has_the_shape_of_the_api() {
+fn a_load_balancer_is_mapped_to_the_shape_of_the_api() {
     let attributes = json!({
         "id": "lb", "name": "lb-1", "region": "nyc3", "size": "lb-small", "size_unit": null, "algorithm": "round_robin",
         "droplet_ids": [2, 1], "droplet_tag": "", "status": "new", "type": "regional", "ip": "192.0.2.1",
@@ -109,7 +109,7 @@ fn a_load_balancer_has_the_shape_of_the_api() {
 }
 
 #[test]
-fn a_database_keeps_no_connection() {
+fn a_database_is_mapped_without_its_credentials() {
     let attributes = json!({
         "id": "db", "name": "backend", "engine": "pg", "version": "16", "size": "db-s-2vcpu-4gb", "region": "nyc3",
         "node_count": 2, "tags": ["Production"], "private_network_uuid": "n", "project_id": "",
@@ -144,7 +144,7 @@ fn a_database_keeps_no_connection() {
 }
 
 #[test]
-fn a_firewall_has_the_shape_of_the_api() {
+fn a_firewall_is_mapped_to_the_shape_of_the_api() {
     let attributes = json!({
         "id": "fw", "name": "web", "droplet_ids": [9, 8], "tags": [], "status": "waiting", "pending_changes": [],
         "inbound_rule": [{"protocol": "tcp", "port_range": "22", "source_addresses": ["192.0.2.0/24"],
@@ -265,7 +265,7 @@ fn the_default_pool_of_a_cluster_is_mapped_like_any_pool() {
 }
 
 #[test]
-fn an_app_has_the_shape_of_the_api_and_no_values() {
+fn an_app_is_mapped_without_values_of_environment_variables() {
     let attributes = json!({"id": "a", "live_url": "https://x", "project_id": "p", "spec": [{
         "name": "shop", "region": "nyc", "features": ["b"], "domains": ["old"],
         "domain": [{"name": "shop.example.com", "type": "PRIMARY", "wildcard": false, "zone": ""}],

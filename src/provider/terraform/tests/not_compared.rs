@@ -18,7 +18,7 @@ fn is_not_compared(desired: &Desired, part: &str) -> bool {
 }
 
 #[test]
-fn names_of_domains_are_compared_if_no_block_declares_more() {
+fn domain_names_are_compared_unless_a_block_declares_domains() {
     let domains = |spec: Value| app(spec).spec["spec"]["domains"].clone();
     assert_eq!(
         domains(json!({"name": "shop", "domains": ["shop.example"]})),
@@ -104,7 +104,7 @@ fn a_rule_of_an_app_is_identified_by_its_fields_except_lists() {
 }
 
 #[test]
-fn an_unknown_block_is_not_compared_at_all() {
+fn a_block_with_only_empty_values_is_not_compared() {
     let policy = |policy: Value| {
         only(
             "digitalocean_kubernetes_cluster",
@@ -113,11 +113,11 @@ fn an_unknown_block_is_not_compared_at_all() {
     };
     let empty = policy(json!({"day": "", "start_time": ""}));
     assert_eq!(empty.spec.get("maintenance_policy"), None);
-    let half = policy(json!({"day": "Sunday", "start_time": ""}));
-    assert_eq!(half.spec["maintenance_policy"], json!({"day": "sunday"}));
-    assert!(is_not_compared(&half, "maintenance_policy.start_time"));
-    let whole = policy(json!({"day": "Sunday", "start_time": "04:00"}));
-    assert!(!is_not_compared(&whole, "maintenance_policy.start_time"));
+    let partial = policy(json!({"day": "Sunday", "start_time": ""}));
+    assert_eq!(partial.spec["maintenance_policy"], json!({"day": "sunday"}));
+    assert!(is_not_compared(&partial, "maintenance_policy.start_time"));
+    let complete = policy(json!({"day": "Sunday", "start_time": "04:00"}));
+    assert!(!is_not_compared(&complete, "maintenance_policy.start_time"));
 }
 
 #[test]
@@ -162,11 +162,11 @@ fn an_absent_attribute_is_not_compared_and_a_null_one_is_unset() {
 
 #[test]
 fn a_disk_size_is_declared_unless_autoscaling_is_on() {
-    let disk = |size: &str, grows: bool| {
+    let disk = |size: &str, autoscales: bool| {
         only(
             "digitalocean_database_cluster",
             json!({"id": "db", "name": "main", "engine": "pg", "storage_size_mib": size,
-                "storage_autoscale": [{"enabled": grows}]}),
+                "storage_autoscale": [{"enabled": autoscales}]}),
         )
     };
     assert_eq!(disk("61440", false).spec["storage_size_mib"], json!(61440));

@@ -13,18 +13,24 @@ fn rows() -> Vec<[&'static str; 5]> {
 }
 
 #[test]
-fn every_attribute_of_every_type_that_is_read_has_a_decision() {
+fn every_attribute_of_every_supported_type_has_a_decision() {
     let rows = rows();
-    let types: BTreeSet<&str> = rows.iter().map(|[of, ..]| *of).collect();
+    let types: BTreeSet<&str> = rows.iter().map(|[type_name, ..]| *type_name).collect();
     assert_eq!(
         (types.len(), rows.len()),
         (26, 859),
         "types and attributes of the provider's schema"
     );
-    for of in types {
-        assert!(type_of(&format!("digitalocean_{of}")).is_some(), "{of}");
+    for type_name in types {
+        assert!(
+            type_of(&format!("digitalocean_{type_name}")).is_some(),
+            "{type_name}"
+        );
     }
-    let named: BTreeSet<(&str, &str)> = rows.iter().map(|[of, path, ..]| (*of, *path)).collect();
+    let named: BTreeSet<(&str, &str)> = rows
+        .iter()
+        .map(|[type_name, path, ..]| (*type_name, *path))
+        .collect();
     assert_eq!(named.len(), rows.len(), "no attribute has two decisions");
     let words = [
         "required",
@@ -40,25 +46,25 @@ fn every_attribute_of_every_type_that_is_read_has_a_decision() {
         "in_computed_block",
         "if_declared",
     ];
-    for [of, path, form, _, word] in rows {
+    for [type_name, path, form, _, word] in rows {
         assert!(
             word.starts_with('=') || words.contains(&word),
-            "{of} {path}: {word}"
+            "{type_name} {path}: {word}"
         );
-        let block = path.rsplit_once('.').map(|(block, _)| (of, block));
+        let block = path.rsplit_once('.').map(|(block, _)| (type_name, block));
         assert!(
             block.is_none_or(|block| named.contains(&block)),
-            "{of} {path} is in no block"
+            "{type_name} {path} is in no block"
         );
         let forms = ["string", "number", "bool", "list", "set", "map", "block"];
-        assert!(forms.contains(&form), "{of} {path}: {form}");
+        assert!(forms.contains(&form), "{type_name} {path}: {form}");
     }
 }
 
 #[test]
 fn a_decision_follows_from_required_optional_and_computed() {
-    for [of, path, _, flags, word] in rows() {
-        let may_be = match flags {
+    for [type_name, path, _, flags, word] in rows() {
+        let is_allowed = match flags {
             "r" => word == "required",
             "c" => word == "computed",
             "oc" => ["not_compared", "in_computed_block"].contains(&word),
@@ -67,9 +73,9 @@ fn a_decision_follows_from_required_optional_and_computed() {
                     || word.starts_with('=')
                     || ["in_computed_block", "if_declared"].contains(&word)
             }
-            other => panic!("{of} {path}: {other}"),
+            other => panic!("{type_name} {path}: {other}"),
         };
-        let is_out = [
+        let is_excluded = [
             "identity",
             "never",
             "unlisted",
@@ -78,12 +84,12 @@ fn a_decision_follows_from_required_optional_and_computed() {
             "secret",
         ]
         .contains(&word);
-        assert!(may_be || is_out, "{of} {path}: {flags} {word}");
+        assert!(is_allowed || is_excluded, "{type_name} {path}: {flags} {word}");
     }
 }
 
 #[test]
-fn attributes_that_a_state_leaves_open_are_counted_by_resource() {
+fn attributes_that_are_not_compared_are_counted_by_resource() {
     let droplet = |id: &str, more: Value| {
         let mut droplet = json!({"id": id, "name": "web", "size": "s-1", "backups": false, "ipv6": false,
             "monitoring": false, "public_networking": true, "private_networking": true, "tags": [], "vpc_uuid": "v-1", "region": "nyc3"});
