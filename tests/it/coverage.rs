@@ -15,7 +15,7 @@ async fn coverage_counts_managed_unmanaged_drifted_and_missing_resources() {
         [
             droplet("drifted"),
             droplet("fine"),
-            droplet("nobodys"),
+            droplet("unmanaged"),
             droplet("worker").tags(["k8s", "k8s:abc"]),
             Listed::new("volume", "pvc-1"),
             Listed::new("vpc", "default-nyc3").region("nyc3"),
@@ -56,7 +56,7 @@ async fn coverage_counts_managed_unmanaged_drifted_and_missing_resources() {
         .map(|node| node["name"].as_str().unwrap())
         .collect();
     names.sort_unstable();
-    assert_eq!(names, ["mine", "nobodys"]);
+    assert_eq!(names, ["mine", "unmanaged"]);
     let viewer = t.token(None, &["platform_viewer"]);
     assert!(codes(&t.ask_as(Some(&viewer), COVERAGE, json!({})).await).is_empty());
     assert_eq!(
@@ -98,7 +98,7 @@ async fn coverage_filters_and_baseline_agree_on_unmanaged_resources() {
     let t = TestApp::new().await;
     let stays = || {
         [
-            droplet("nobodys"),
+            droplet("unmanaged"),
             droplet("asked"),
             droplet("worker").tags(["k8s"]),
         ]
@@ -135,7 +135,7 @@ async fn coverage_filters_and_baseline_agree_on_unmanaged_resources() {
     let baseline = "mutation { recordBaseline(input: { filter: {} }) { nodes { resource { name } } } }";
     assert_eq!(
         t.data(baseline, json!({})).await["recordBaseline"]["nodes"],
-        json!([{"resource": {"name": "nobodys"}}])
+        json!([{"resource": {"name": "unmanaged"}}])
     );
     assert_eq!(found(&t, "{ managed: false }").await, 0);
 }

@@ -376,12 +376,13 @@ impl Reader {
     /// Adds an unreadable instance. The spec of its resource stays as it is.
     fn add_unreadable(&mut self, known: &Type, address: String, mapped: Option<Vec<Mapped>>, fault: String) {
         if let Some(held) = known.contained_kind {
-            self.merge.hold_kind(held, address.clone(), fault.clone());
+            self.merge
+                .add_held_without_id(held, address.clone(), fault.clone());
         }
         match (mapped, known.kind) {
             (Some(mapped), Some(_)) => self.merge.add_held(mapped, Some(&fault)),
             // Without an id, the instance may be any resource of the kind.
-            (None, Some(kind)) => self.merge.hold_kind(kind, address, fault),
+            (None, Some(kind)) => self.merge.add_held_without_id(kind, address, fault),
             (mapped, None) => {
                 self.merge.add_held(mapped.unwrap_or_default(), None);
                 self.merge.refused.push(Refused {

@@ -89,7 +89,7 @@ impl Merge {
     }
 
     /// Adds an instance without a known id. It may be any resource of the kind.
-    pub(super) fn hold_kind(&mut self, kind: &'static str, address: String, fault: String) {
+    pub(super) fn add_held_without_id(&mut self, kind: &'static str, address: String, fault: String) {
         self.held.push(Held {
             kind,
             provider_id: String::new(),

@@ -58,7 +58,7 @@ pub(super) async fn import_in_txn(
                 } else {
                     &before
                 };
-                admitted.extend(batch.judge(import, desired, row, specs));
+                admitted.extend(batch.admit(import, desired, row, specs));
             }
             None if import.dry_run => {
                 batch.recorded += 1;
@@ -129,7 +129,7 @@ impl Admitted<'_> {
 
 impl BatchResult {
     /// Decides whether to record one spec, and counts the decision. Returns None if the instance is refused.
-    fn judge<'a>(
+    fn admit<'a>(
         &mut self,
         import: &Import<'_>,
         desired: &'a Desired,
