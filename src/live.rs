@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_subscription_ends_without_an_error_when_the_feed_does() {
+    async fn a_subscription_ends_without_an_error_when_the_feed_ends() {
         let (subscriber, mut subscription) = Subscriber::new(DriftFilter::default());
         drop(subscriber);
         assert!(subscription.next().await.is_none());

@@ -56,7 +56,7 @@ fn signed(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
 }
 
 /// Returns a correctly signed token with this header and valid claims.
-fn headed(header: Value) -> String {
+fn token_with_header(header: Value) -> String {
     signed(header.to_string(), claims(json!({})).to_string())
 }
 
@@ -70,7 +70,7 @@ fn verify(token: &str) -> Result<Actor, InvalidToken> {
 }
 
 /// Asserts that every token is rejected, always with the same message.
-fn refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
+fn assert_refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
     for (name, token) in cases {
         let name = name.as_ref();
         match verify(&token) {
@@ -83,7 +83,7 @@ fn refused<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
 const MESSAGE: &str = "the access token is missing or invalid";
 
 /// Asserts that every token is accepted as that of an administrator.
-fn taken<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
+fn assert_accepted<N: AsRef<str>>(cases: impl IntoIterator<Item = (N, String)>) {
     for (name, token) in cases {
         let name = name.as_ref();
         match verify(&token) {
@@ -106,7 +106,7 @@ fn a_short_secret_is_refused() {
 }
 
 #[test]
-fn no_output_shows_the_secret() {
+fn debug_output_does_not_show_the_secret() {
     let shown = format!("{:?}", verifier());
     let bytes = format!("{:?}", SECRET.as_bytes());
     assert!(!shown.contains(SECRET), "{shown}");
@@ -114,7 +114,7 @@ fn no_output_shows_the_secret() {
 }
 
 #[test]
-fn every_refusal_reads_the_same() {
+fn every_refusal_has_the_same_message() {
     let expired = verify(&token(claims(json!({"exp": 1})))).unwrap_err();
     let garbage = verify("garbage").unwrap_err();
     assert_eq!(expired.to_string(), garbage.to_string());

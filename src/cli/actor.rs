@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_actor_is_a_name_or_the_user_at_the_host() {
+    fn the_actor_is_a_name_or_user_and_host() {
         assert_eq!(parse(" ada@example.com ").unwrap(), "ada@example.com");
         let (user, host) = user_and_host()
             .split_once('@')

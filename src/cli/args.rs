@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn each_flag_stands_under_its_own_heading() {
+    fn each_flag_is_listed_under_its_heading() {
         let mut command = command();
         command.build();
         let mut checked = 0;

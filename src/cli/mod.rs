@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_cannot_be_read_are_an_error_and_not_zero() {
+    fn unreadable_counts_are_an_error() {
         let sweep = |counts| super::counts::<SweepCounts>(&run_with(counts));
         assert_eq!(sweep(json!({ "opened": 2 })).unwrap().opened, 2);
         assert_eq!(sweep(json!({})).unwrap(), SweepCounts::default());

@@ -44,7 +44,7 @@ fn refused(flag: &str, value: &str) -> String {
 }
 
 #[test]
-fn a_setting_that_is_not_set_has_its_default() {
+fn an_unset_setting_has_its_default() {
     let defaults = settings(&[]);
     assert_eq!(defaults.http.limits(), ApiLimits::default());
     assert_eq!(defaults.retention.retention(), Retention::default());
@@ -64,7 +64,7 @@ fn a_setting_that_is_not_set_has_its_default() {
 }
 
 #[test]
-fn a_bad_value_is_refused_by_flag() {
+fn a_bad_value_is_refused_with_its_flag() {
     for text in ["60 * * * * *", "@every 5m", "hourly", "* *", "0 0 3 31 2 *"] {
         refused("--sync-cron", text);
     }
@@ -112,7 +112,7 @@ fn a_cron_may_omit_the_seconds() {
 }
 
 #[test]
-fn a_time_is_shown_as_it_is_parsed() {
+fn a_duration_is_shown_as_it_is_parsed() {
     for text in ["1ms", "1500ms", "5s", "90s", "30m", "36h", "1d", "400d"] {
         let time = time_of_at_least(Duration::ZERO)(text).unwrap();
         assert_eq!(shown(time), text);
@@ -120,7 +120,7 @@ fn a_time_is_shown_as_it_is_parsed() {
 }
 
 #[test]
-fn no_error_shows_a_secret() {
+fn errors_and_debug_output_do_not_show_the_secret() {
     let short = TokenConfig::with_secret("hunter2".into());
     let error = short.verifier().unwrap_err().to_string();
     assert!(
@@ -147,10 +147,10 @@ fn the_inventory_comes_from_a_file_or_from_an_account() {
         both,
         "DIGITALOCEAN_TOKEN: cannot be combined with DRIFT_INVENTORY_FILE: unset one of them"
     );
-    let odd = neither.inventory.with_token(Some("hunter2 hunter2".into()));
-    let odd = odd.unwrap_err().to_string();
+    let malformed = neither.inventory.with_token(Some("hunter2 hunter2".into()));
+    let malformed = malformed.unwrap_err().to_string();
     assert!(
-        odd.starts_with("DIGITALOCEAN_TOKEN: ") && !odd.contains("hunter2"),
-        "{odd}"
+        malformed.starts_with("DIGITALOCEAN_TOKEN: ") && !malformed.contains("hunter2"),
+        "{malformed}"
     );
 }

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_the_driver_does_not_know_is_refused_by_name_and_never_by_value() {
+    fn an_unsupported_parameter_is_refused_by_name_and_never_by_value() {
         for unknown in ["sslmod", "SSLMODE", "connect_timeout", "target-session-attrs"] {
             let url = format!("postgres://u:s3cret@host/drift?sslmode=require&{unknown}=s3cret");
             assert!(refused(&url).contains(&format!("{unknown:?}")), "{url}");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parameters_that_the_driver_knows_are_fine() {
+    fn supported_parameters_are_accepted() {
         for query in [
             "",
             "?",
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_sqlite_file_needs_a_folder_and_needs_none_where_it_runs() {
+    fn the_folder_of_an_sqlite_file_must_exist() {
         let why = refused("sqlite:///nowhere/at-all/drift.db?mode=rwc");
         assert!(why.contains("/nowhere/at-all"), "{why}");
         assert!(refused("sqlite://nowhere/drift.db").contains("nowhere"));

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_attempt_begins_when_its_time_is_over() {
+    fn no_attempt_begins_after_the_wait_limits() {
         let (limits, soon) = (WaitLimits::REQUEST, Duration::from_millis(1));
         for contention in [Contention::Collision, Contention::WriteLock] {
             assert!(contention.allows(1, soon, &limits));
@@ -196,13 +196,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_gives_up_before_its_own_time_is_over() {
+    fn the_wait_limits_are_shorter_than_the_request_timeout() {
         let longest = WaitLimits::REQUEST.total() + WaitLimits::REQUEST.statement;
         assert!(longest < Duration::from_secs(30));
     }
 
     #[test]
-    fn a_code_of_one_database_is_not_read_as_one_of_the_other() {
+    fn error_codes_of_sqlite_and_postgres_are_not_confused() {
         let postgres = |code: &str| Code::Postgres(code.to_owned());
         assert!(postgres("25006").is_read_only());
         for other in ["53000", "22024", "00008", "40001"] {

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_source_changes_a_spec_and_only_if_something_differs() {
+    fn only_its_own_source_replaces_a_spec_and_only_if_the_specs_differ() {
         let spec = json!({"tags": ["a", "b"], "size": 25, "note": null});
         assert_eq!(
             import_action(None, &spec, "terraform:x", false),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_recorded_is_taken_over_if_they_say_so_and_what_another_state_has_never() {
+    fn only_specs_of_api_and_baseline_are_taken_over() {
         let spec = json!({"size": 25});
         for source in [SOURCE_API, SOURCE_BASELINE] {
             let mut before = recorded(source, spec.clone());
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn half_may_leave_and_more_may_not() {
+    fn retiring_more_than_half_needs_permission() {
         assert!(!is_mass_retire(0, 0));
         assert!(!is_mass_retire(5, 10));
         assert!(is_mass_retire(6, 10));
@@ -179,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_records_unless_it_keeps_or_refuses() {
+    fn only_record_and_take_over_write_a_version() {
         assert!(ImportAction::Record.writes_version() && ImportAction::TakeOver.writes_version());
         assert!(!ImportAction::Keep.writes_version() && !ImportAction::Refuse.writes_version());
     }
 
     #[test]
-    fn as_many_fields_are_the_same_fields_only_by_name() {
+    fn specs_with_other_field_names_are_recorded() {
         let before = recorded("terraform:x", json!({ "tags": null, "region": "nyc3" }));
         for spec in [
             json!({ "region": "nyc3", "vpc_uuid": null }),

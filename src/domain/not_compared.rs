@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn uncompared_parts_belong_to_one_version_and_end_with_the_value_of_their_field() {
+    fn uncompared_parts_apply_to_one_version_until_the_value_of_their_field_changes() {
         let not_compared = app();
         let mut row = spec(json!({"spec": 1, "name": "shop"}));
         row.not_compared = not_compared.to_column(1);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_removes_nothing() {
+    fn invalid_stored_paths_are_ignored() {
         for stored in [
             json!(7),
             json!([[]]),

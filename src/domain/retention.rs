@@ -182,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_keeps_for_ever_has_no_cutoff() {
+    fn an_unlimited_retention_has_no_cutoff() {
         assert_eq!(cutoff(None, day(100)), None);
         assert_eq!(cutoff(Some(TimeDelta::days(90)), day(100)), Some(day(10)));
         assert_eq!(cutoff(Some(TimeDelta::MAX), day(100)), None);
     }
 
     #[test]
-    fn old_rows_are_deleted_once_a_day_and_an_hour_after_a_failure() {
+    fn deletion_is_due_a_day_after_a_success_and_an_hour_after_a_failure() {
         let (start, end) = (day(10), day(10) + TimeDelta::minutes(1));
         let due = |finished, hours| is_due(Some(start), finished, start + TimeDelta::hours(hours));
         assert!(is_due(None, None, start));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_forgotten_only_without_the_cloud_and_without_a_spec() {
+    fn only_a_resource_that_is_not_listed_and_has_no_spec_is_forgotten() {
         let listed = DeletionFacts {
             gone_at: None,
             ..gone(2)
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_records_is_a_decision_and_what_an_import_records_is_not() {
+    fn specs_recorded_by_a_person_are_decisions_and_imported_ones_are_not() {
         let api = json!({ "source": "api" });
         let state = json!({ "source": "terraform:prod" });
         for event_type in [EventType::SpecRecorded, EventType::SpecRetired] {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn only_accepted_and_reverted_drifts_were_decided() {
+    fn only_accepted_and_reverted_drifts_are_closed_by_a_decision() {
         assert!(is_closed_by_decision(DriftStatus::Accepted));
         assert!(is_closed_by_decision(DriftStatus::Reverted));
         assert!(!is_closed_by_decision(DriftStatus::Open));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn events_of_drifts_are_kept_with_their_drift() {
+    fn event_types_are_assigned_to_event_classes() {
         assert_eq!(event_class(EventType::DriftDetected), EventClass::Drift);
         assert_eq!(event_class(EventType::ResourceChanged), EventClass::Resource);
         assert_eq!(event_class(EventType::SpecRecorded), EventClass::Decision);

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_has_all_parts_in_it() {
+    fn the_page_contains_all_parts() {
         let html = html();
         assert!(!html.contains("{{"), "{html}");
         for part in &PARTS {

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_answer_to_a_request_whose_handler_panics_has_every_header_too() {
+    async fn the_response_after_a_panic_has_every_header() {
         let routes = Router::new().route("/", get(|| async { panic!("on purpose") as () }));
         let request = Request::get("/").body(Body::empty()).unwrap();
         let response = with_layers(routes).oneshot(request).await.unwrap();

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn events_that_left_the_window_are_forgotten() {
+    fn events_outside_the_window_are_forgotten() {
         let mut window = Window::after(at(0), (0..1_000).map(Uuid::from_u128));
         let from = window.next();
         assert!(window.new_events(from, vec![Uuid::from_u128(7)]).is_empty());
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_waits_for_a_poll_that_succeeds_and_never_goes_back() {
+    fn the_window_moves_only_after_a_successful_poll_and_never_back() {
         let mut window = Window::after(at(0), []);
         assert_eq!(window.next(), at(-120));
         // After ten minutes without a response, no event is skipped.

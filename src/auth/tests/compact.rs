@@ -24,7 +24,7 @@ fn tokens_signed_with_other_keys_are_refused() {
         &SECRET.as_bytes()[..39],
     ] {
         let signature = signature(&message, key, Algorithm::HS256);
-        refused([(format!("{key:?}"), format!("{message}.{signature}"))]);
+        assert_refused([(format!("{key:?}"), format!("{message}.{signature}"))]);
     }
 }
 
@@ -35,7 +35,7 @@ fn broken_signatures_are_refused() {
     let swapped = other.rsplit_once('.').unwrap().1;
     let with = |signature: &str| format!("{header}.{payload}.{signature}");
     let raw = URL_SAFE_NO_PAD.decode(&signature).unwrap();
-    refused([
+    assert_refused([
         ("missing", format!("{header}.{payload}")),
         ("empty", with("")),
         ("cut", with(&signature[..signature.len() - 1])),
@@ -58,7 +58,7 @@ fn broken_signatures_are_refused() {
 fn malformed_tokens_are_refused() {
     let (header, payload, signature) = parts();
     let whole = format!("{header}.{payload}.{signature}");
-    refused([
+    assert_refused([
         ("empty", String::new()),
         ("dots", "..".to_owned()),
         ("garbage", "garbage".to_owned()),
@@ -79,7 +79,7 @@ fn malformed_tokens_are_refused() {
 }
 
 #[test]
-fn parts_are_counted_even_if_all_are_signed() {
+fn signed_tokens_without_three_parts_are_refused() {
     let (header, payload, _) = parts();
     for message in [
         header.clone(),
@@ -104,7 +104,7 @@ fn broken_payloads_are_refused() {
         )
     };
     let twice = |name: &str, value: &str| format!("{{\"{name}\":{value},{}", &json[1..]);
-    taken([("nested 100 deep", signed(r#"{"alg":"HS256"}"#, nested(100)))]);
+    assert_accepted([("nested 100 deep", signed(r#"{"alg":"HS256"}"#, nested(100)))]);
     for (name, payload) in [
         ("nothing", String::new()),
         ("null", "null".to_owned()),
@@ -124,10 +124,10 @@ fn broken_payloads_are_refused() {
         ("half a pair", twice("x", r#""\ud83d""#)),
         ("a NUL after", format!("{json}\0")),
     ] {
-        refused([(name, signed(r#"{"alg":"HS256"}"#, payload))]);
+        assert_refused([(name, signed(r#"{"alg":"HS256"}"#, payload))]);
     }
     let latin = [b"{\"x\":\"\xe9\",", &json.as_bytes()[1..]].concat();
-    refused([("not UTF-8", signed(r#"{"alg":"HS256"}"#, latin))]);
+    assert_refused([("not UTF-8", signed(r#"{"alg":"HS256"}"#, latin))]);
 }
 
 #[test]
@@ -137,13 +137,13 @@ fn the_longest_token_is_accepted_and_one_byte_more_is_refused() {
         .rev()
         .find(|length| sized(*length).len() <= MAX_TOKEN_BYTES)
         .unwrap();
-    taken([("longest", sized(base))]);
+    assert_accepted([("longest", sized(base))]);
     let error = verify(&sized(base + 1)).unwrap_err();
     assert_eq!(error.reason(), "too long");
 }
 
 #[test]
-fn no_bit_can_be_changed() {
+fn tokens_with_a_changed_bit_are_refused() {
     let (header, payload, signature) = parts();
     let parts = [header, payload, signature];
     for (index, part) in parts.iter().enumerate() {
@@ -153,24 +153,24 @@ fn no_bit_can_be_changed() {
             changed[bit / 8] ^= 1 << (bit % 8);
             let mut parts = parts.clone();
             parts[index] = encoded(changed);
-            refused([(format!("part {index} bit {bit}"), parts.join("."))]);
+            assert_refused([(format!("part {index} bit {bit}"), parts.join("."))]);
         }
     }
 }
 
 #[test]
-fn no_character_can_be_changed_added_or_removed() {
+fn tokens_with_a_changed_added_or_removed_character_are_refused() {
     let whole = token(claims(json!({})));
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+/= ";
     for at in 0..whole.len() {
         let (before, rest) = whole.split_at(at);
         let after = &rest[1..];
-        refused([(format!("without {at}"), format!("{before}{after}"))]);
-        refused([(format!("up to {at}"), before.to_owned())]);
+        assert_refused([(format!("without {at}"), format!("{before}{after}"))]);
+        assert_refused([(format!("up to {at}"), before.to_owned())]);
         for other in alphabet.chars() {
-            refused([(format!("{other} added at {at}"), format!("{before}{other}{rest}"))]);
+            assert_refused([(format!("{other} added at {at}"), format!("{before}{other}{rest}"))]);
             if !rest.starts_with(other) {
-                refused([(format!("{other} at {at}"), format!("{before}{other}{after}"))]);
+                assert_refused([(format!("{other} at {at}"), format!("{before}{other}{after}"))]);
             }
         }
     }

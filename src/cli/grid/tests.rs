@@ -13,7 +13,7 @@ fn grid(width: Option<usize>, rows: &[[&str; 3]]) -> String {
 }
 
 #[test]
-fn columns_line_up_and_lines_have_no_blanks_at_their_end() {
+fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
     let text = grid(
         None,
         &[["NAME", "X", "AGE"], ["web-1", "", "3d"], ["日本", "1", ""]],
@@ -44,7 +44,7 @@ fn without_a_terminal_a_row_is_one_line_and_long_cells_are_cut() {
 }
 
 #[test]
-fn text_breaks_at_blanks_then_behind_separators_then_anywhere() {
+fn text_is_wrapped_at_blanks_else_after_separators_else_at_any_character() {
     assert_eq!(wrap("one two three", 8, 2), ["one two", "three"]);
     assert_eq!(wrap("one two", 3, 2), ["one", "two"]);
     assert_eq!(

@@ -7,7 +7,7 @@ use super::columns;
 use crate::domain::changes::changes;
 use crate::provider::traits::MEMBER_NAMES;
 
-fn of(kind: DriftKind, expected: Value, actual: Value) -> (String, String) {
+fn columns_of(kind: DriftKind, expected: Value, actual: Value) -> (String, String) {
     let changes = changes(&expected, &actual, &MEMBER_NAMES);
     let drift = cloud_drift::Model {
         id: Uuid::nil(),
@@ -27,7 +27,7 @@ fn of(kind: DriftKind, expected: Value, actual: Value) -> (String, String) {
 }
 
 fn changed(expected: Value, actual: Value) -> (String, String) {
-    of(DriftKind::Changed, expected, actual)
+    columns_of(DriftKind::Changed, expected, actual)
 }
 
 fn pair(expected: &str, actual: &str) -> (String, String) {
@@ -35,7 +35,7 @@ fn pair(expected: &str, actual: &str) -> (String, String) {
 }
 
 #[test]
-fn single_values_are_shown_as_they_are() {
+fn single_values_are_shown_without_a_path() {
     assert_eq!(changed(json!("s-1"), json!("s-2")), pair("s-1", "s-2"));
     assert_eq!(changed(json!(250), json!(500.5)), pair("250", "500.5"));
     assert_eq!(changed(json!(true), Value::Null), pair("true", "(unset)"));
@@ -100,7 +100,7 @@ fn lines_of_a_text_are_shown_with_their_numbers() {
 }
 
 #[test]
-fn more_changes_than_are_listed_end_with_dots() {
+fn truncated_changes_end_with_dots() {
     let members: Vec<String> = (0..201).map(|n| n.to_string()).collect();
     let (_, actual) = changed(json!([]), json!(members));
     assert!(actual.ends_with(", ..."), "{actual}");
@@ -110,7 +110,7 @@ fn more_changes_than_are_listed_end_with_dots() {
 fn a_missing_resource_shows_its_schema_fields_first() {
     let spec = json!({ "backups": true, "size_slug": "c-8", "name": "web-1", "tags": ["a", "b"] });
     assert_eq!(
-        of(DriftKind::Missing, spec, Value::Null),
+        columns_of(DriftKind::Missing, spec, Value::Null),
         pair("name=web-1 size_slug=c-8 tags=a, b backups=true", "missing")
     );
 }

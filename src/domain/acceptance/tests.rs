@@ -156,7 +156,7 @@ fn the_value_is_accepted_in_its_current_notation() {
 }
 
 #[test]
-fn loosely_equal_values_are_no_reason_to_refuse() {
+fn a_change_to_a_loosely_equal_value_does_not_refuse_the_accept() {
     let mut pair = drifted();
     pair.open[0].expected = Some(json!("25"));
     pair.open[0].actual = Some(json!(30.0));
@@ -171,7 +171,7 @@ fn loosely_equal_values_are_no_reason_to_refuse() {
 }
 
 #[test]
-fn changes_of_other_fields_are_no_reason_to_refuse() {
+fn changes_of_other_fields_do_not_refuse_the_accept() {
     let mut pair = drifted();
     pair.spec.spec = json!({"size": 25, "backups": true});
     pair.spec.spec_version = 9;

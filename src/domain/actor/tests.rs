@@ -8,7 +8,7 @@ fn roles(claims: &Value, claim: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn both_spellings_are_the_same_role() {
+fn underscore_and_hyphen_spell_the_same_role() {
     for (name, role) in [
         ("platform_admin", Role::PlatformAdmin),
         ("platform-admin", Role::PlatformAdmin),
@@ -61,7 +61,7 @@ fn aliases_are_read_and_matched_exactly() {
 }
 
 #[test]
-fn a_bad_alias_is_named() {
+fn an_invalid_alias_is_refused_by_name() {
     for (text, part) in [
         ("ops", "`ops`"),
         ("ops=platform_admin,", "``"),
@@ -146,7 +146,7 @@ fn only_a_list_of_strings_is_a_list_of_roles() {
 }
 
 #[test]
-fn a_role_in_another_claim_does_not_count() {
+fn a_role_in_another_claim_is_ignored() {
     for name in [
         "role",
         "groups",
@@ -176,15 +176,18 @@ fn an_actor_has_the_rights_of_its_highest_role() {
 }
 
 #[test]
-fn an_actor_has_a_name() {
-    let known = Actor::new("u1", Some("ada@example.com".into()), BTreeSet::new());
-    assert_eq!((known.name(), known.subject()), ("ada@example.com", "u1"));
-    assert_eq!(known.email(), Some("ada@example.com"));
+fn the_name_of_an_actor_is_its_email_or_operator() {
+    let with_email = Actor::new("u1", Some("ada@example.com".into()), BTreeSet::new());
+    assert_eq!(
+        (with_email.name(), with_email.subject()),
+        ("ada@example.com", "u1")
+    );
+    assert_eq!(with_email.email(), Some("ada@example.com"));
     assert_eq!(Actor::new("u1", None, BTreeSet::new()).name(), "operator");
 }
 
 #[test]
-fn no_subject_can_pose_as_the_system() {
+fn an_actor_with_the_subject_system_is_not_the_system() {
     let system = Actor::system();
     assert_eq!(
         (system.name(), system.subject(), system.email()),
@@ -199,7 +202,7 @@ fn no_subject_can_pose_as_the_system() {
 }
 
 #[test]
-fn claims_and_actors_print_their_input() {
+fn a_roles_claim_and_an_actor_return_their_input() {
     let path = RolesClaim::parse("realm_access.roles").unwrap();
     assert_eq!(path.as_str(), "realm_access.roles");
     let held = std::collections::BTreeSet::from([Role::PlatformViewer]);

@@ -32,7 +32,7 @@ fn short(change: &ValueChange) -> String {
 }
 
 #[test]
-fn a_field_that_is_one_value_has_one_change_without_a_path() {
+fn a_single_value_has_one_change_without_a_path() {
     assert_eq!(found(json!("small"), json!("large")), [r#": "small" -> "large""#]);
     assert_eq!(found(json!(null), json!("large")), [r#": + "large""#]);
     assert_eq!(found(json!(2), json!(null)), [": - 2"]);
@@ -195,7 +195,7 @@ proptest! {
     }
 
     #[test]
-    fn the_other_direction_has_the_same_changes_reversed(expected in value(), actual in value()) {
+    fn swapped_values_have_the_reversed_changes(expected in value(), actual in value()) {
         let reversed = |change: &ValueChange| ValueChange {
             kind: match change.kind {
                 ChangeKind::Added => ChangeKind::Removed,
@@ -206,17 +206,19 @@ proptest! {
             after: change.before.clone(),
             ..change.clone()
         };
-        let of_texts = |change: &ValueChange| change.line.is_none();
-        let mut there: Vec<String> = changes(&expected, &actual).list.iter().filter(|c| of_texts(c)).map(short).collect();
-        let back = changes(&actual, &expected).list;
-        let mut back: Vec<String> = back.iter().filter(|c| of_texts(c)).map(reversed).map(|c| short(&c)).collect();
-        there.sort();
-        back.sort();
-        prop_assert_eq!(there, back);
+        let is_without_line = |change: &ValueChange| change.line.is_none();
+        let forward = changes(&expected, &actual).list;
+        let mut forward: Vec<String> = forward.iter().filter(|c| is_without_line(c)).map(short).collect();
+        let backward = changes(&actual, &expected).list;
+        let backward = backward.iter().filter(|c| is_without_line(c)).map(reversed);
+        let mut backward: Vec<String> = backward.map(|c| short(&c)).collect();
+        forward.sort();
+        backward.sort();
+        prop_assert_eq!(forward, backward);
     }
 
     #[test]
-    fn edits_of_lines_lead_from_one_text_to_the_other(
+    fn line_edits_turn_the_old_text_into_the_new_text(
         old in prop::collection::vec("[abc]", 0..12),
         new in prop::collection::vec("[abc]", 0..12),
     ) {

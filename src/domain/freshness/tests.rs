@@ -32,7 +32,7 @@ fn a_schedule_with_a_weekend_break_is_overdue_after_two_due_syncs() {
 }
 
 #[test]
-fn each_reason_not_to_rely_on_a_kind_is_named() {
+fn each_reason_for_a_stale_kind_is_returned() {
     let now = at("2027-01-01T12:00:00Z");
     let (fresh, old) = (Some(now - TimeDelta::minutes(5)), Some(now - TimeDelta::days(21)));
     let reason = |completed_at, newest| stale_reason(completed_at, newest, &MaxAge::default(), now);
