@@ -199,8 +199,8 @@ impl<T: OutputType> Connection<T> {
         self.edges.iter().map(|edge| &edge.node).collect()
     }
 
-    /// The number of rows in the whole list. Counting is slow on long lists: request this field only if you need
-    /// it.
+    /// The number of rows in the whole list. The database keeps the totals of drifts and resources for filters without
+    /// search, resource and time. Other totals are counted when requested, which takes longer on long lists.
     async fn total_count(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         let db = crate::graphql::app(ctx)?.db();
         let loaders = crate::graphql::loaders(ctx)?;
