@@ -36,6 +36,7 @@ const TABLES: [(&str, &[&str]); 10] = [
             "gone_at",
             "settling_since",
             "owned",
+            "listed_digest",
         ],
     ),
     (
