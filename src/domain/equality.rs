@@ -28,6 +28,11 @@ impl Canonical {
         Self(UNSET.to_owned())
     }
 
+    /// The form as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether nothing is set.
     pub(crate) fn is_unset(&self) -> bool {
         self.0 == UNSET

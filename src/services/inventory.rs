@@ -29,9 +29,9 @@ use self::reports::{
     Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, reports_of, supersede,
 };
 use crate::db::Db;
-use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
+use crate::domain::inventory::{LastListing, Place, Precedence, is_mass_gone, precedence};
 use crate::error::{Error, Result};
-use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
+use crate::provider::{InventoryProvider, KindListing, Listing, Resources, check_listing};
 
 /// Maximum number of comparisons with a listing if other syncs keep changing the inventory.
 const COMPARISONS: u32 = 5;
@@ -126,7 +126,8 @@ async fn apply(
             continue;
         };
         counts.skipped += scan.nameless;
-        let written = applying.of_kind(&kind).write_listed(listed, &mut counts).await;
+        let of_kind = applying.of_kind(&kind);
+        let written = of_kind.write_listed(&listed, &scan.differing, &mut counts).await;
         if !incomplete_on_error(&kind, written, reports)? {
             supersede(&kind, &mut counts, reports);
             continue;
@@ -194,7 +195,7 @@ async fn compare(
         let Some(listed) = listed_of(listing, kind).ok().filter(|_| !superseded) else {
             continue;
         };
-        let scanned = guarded_scan(applying, kind, listed, &last).await;
+        let scanned = guarded_scan(applying, kind, &listed, &last).await;
         scans.insert(kind.clone(), incomplete_on_error(kind, scanned, reports)?);
     }
     Ok(scans)
@@ -213,7 +214,7 @@ async fn compare_again(
             continue;
         };
         if let Ok(listed) = listed_of(applying.listing, kind) {
-            let scanned = guarded_scan(applying, kind, listed, last).await;
+            let scanned = guarded_scan(applying, kind, &listed, last).await;
             *scan = incomplete_on_error(kind, scanned, reports)?;
         }
     }
@@ -224,7 +225,7 @@ async fn compare_again(
 async fn guarded_scan(
     applying: Applying<'_>,
     kind: &str,
-    listed: &[ListedResource],
+    listed: &Resources,
     last: &LastListing,
 ) -> Result<Scan> {
     let Applying {
@@ -267,12 +268,12 @@ fn rotate(missing: &mut [Missing], place: Place) {
 }
 
 /// Returns the resources of a complete kind, otherwise its incomplete listing.
-fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<&'l [ListedResource], &'l KindListing> {
+fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<Resources, &'l KindListing> {
     match listing.kinds.get(kind) {
-        Some(KindListing::Complete(listed)) => Ok(listed),
+        Some(KindListing::Complete(listed)) => Ok(listed.clone()),
         Some(unread) => Err(unread),
         // An exhaustive listing that lacks a stored kind says that there is nothing of it.
-        None => Ok(&[]),
+        None => Ok(Resources::default()),
     }
 }
 

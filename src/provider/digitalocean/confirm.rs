@@ -14,7 +14,8 @@ use super::map::{self, Context};
 use super::paging::{Source, Unlisted, list};
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
-use crate::provider::{KindListing, Presence, check_resource};
+use crate::provider::checks::check_resource;
+use crate::provider::{KindListing, Presence};
 
 /// The single questions that follow one listing, several of them at a time.
 #[derive(Debug, Default)]

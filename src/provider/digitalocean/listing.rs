@@ -7,11 +7,12 @@ use super::owners::Unread;
 use super::paging::Unlisted;
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
-use crate::provider::{KindListing, check_resource};
+use crate::provider::KindListing;
+use crate::provider::checks::check_resource;
 
 /// The result of listing a kind.
 pub(super) struct KindResult {
-    pub(super) listing: KindListing,
+    pub(super) listing: KindListing<Vec<ListedResource>>,
     /// What is not known of it all the same, and why.
     pub(super) note: Option<String>,
     /// Fields that specs may set and that could not be read.
@@ -50,7 +51,7 @@ impl Run<'_> {
 }
 
 /// Returns a complete kind in which each resource appears once, unless one of them cannot be stored.
-fn complete(listed: Vec<ListedResource>) -> KindListing {
+fn complete(listed: Vec<ListedResource>) -> KindListing<Vec<ListedResource>> {
     for resource in &listed {
         if let Err(why) = check_resource(resource) {
             return KindListing::Incomplete(format!("{:?} cannot be stored: {why}", resource.provider_id));
