@@ -27,6 +27,11 @@ impl Canonical {
         Self(UNSET.to_owned())
     }
 
+    /// The form as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns whether this is the form of an unset value.
     pub(crate) fn is_unset(&self) -> bool {
         self.0 == UNSET

@@ -49,6 +49,16 @@ pub(crate) enum InventoryChange {
     Gone(Uuid),
 }
 
+impl InventoryChange {
+    /// The row that changes, if there is one.
+    pub(crate) fn row(&self) -> Option<Uuid> {
+        match self {
+            Self::Insert(_) => None,
+            Self::Discover(id, _) | Self::Update { id, .. } | Self::Gone(id) => Some(*id),
+        }
+    }
+}
+
 /// Returns the changes that a complete listing of one kind makes. The ids in `listed` must be distinct.
 pub(crate) fn plan_kind<'l>(
     stored: Vec<StoredResource>,

@@ -10,6 +10,7 @@ pub mod baseline;
 pub mod changes;
 pub mod compare;
 pub mod detection;
+pub(crate) mod digest;
 pub mod equality;
 #[cfg(test)]
 mod fixtures;

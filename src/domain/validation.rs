@@ -1,8 +1,10 @@
 //! Limits of stored values. They are the same for both databases: PostgreSQL rejects U+0000 and SQLite does not, and
 //! integers beyond 64 bits in JSON would change when they are stored.
 
+use std::io;
+
 use chrono::{DateTime, Datelike as _, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Maximum size of a spec, in bytes of compact JSON.
 pub const MAX_SPEC_BYTES: usize = 256 * 1024;
@@ -60,7 +62,7 @@ pub(crate) fn check_spec(spec: &Value) -> Result<(), InvalidInput> {
     for field in fields.keys() {
         check_field_name(field)?;
     }
-    check_json("spec", spec, MAX_SPEC_BYTES, MAX_SPEC_LEVELS)
+    check_object("spec", fields, MAX_SPEC_BYTES, MAX_SPEC_LEVELS)
 }
 
 fn check_field_name(field: &str) -> Result<(), InvalidInput> {
@@ -79,17 +81,20 @@ fn check_field_name(field: &str) -> Result<(), InvalidInput> {
     Err(InvalidInput(format!("spec: the field name {shown:?} {why}")))
 }
 
-/// Checks that the attributes of a resource are a JSON object within the limits.
-pub(crate) fn check_attrs(attrs: &Value) -> Result<(), InvalidInput> {
-    if !attrs.is_object() {
-        return Err(InvalidInput("attrs must be a JSON object".to_owned()));
-    }
-    check_json("attrs", attrs, MAX_ATTRS_BYTES, MAX_ATTRS_LEVELS)
+/// Checks the attributes of a resource: they are within the limits.
+pub(crate) fn check_attributes(attrs: &Map<String, Value>) -> Result<(), InvalidInput> {
+    check_object("attrs", attrs, MAX_ATTRS_BYTES, MAX_ATTRS_LEVELS)
 }
 
-/// Checks a JSON value without recursion, so that a value that is too deep is rejected before recursive code reads it.
-fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> Result<(), InvalidInput> {
-    let mut pending = vec![(root, 1)];
+/// Walks a JSON object without recursion, so that depth is refused before anything recursive sees it.
+fn check_object(
+    what: &str,
+    root: &Map<String, Value>,
+    max_bytes: usize,
+    max_levels: usize,
+) -> Result<(), InvalidInput> {
+    let mut pending = Vec::new();
+    check_members(what, root, 1, &mut pending)?;
     while let Some((value, level)) = pending.pop() {
         let container = value.is_array() || value.is_object();
         if container && level > max_levels {
@@ -105,22 +110,44 @@ fn check_json(what: &str, root: &Value, max_bytes: usize, max_levels: usize) -> 
                 )));
             }
             Value::Array(items) => pending.extend(items.iter().map(|item| (item, level + 1))),
-            Value::Object(map) => {
-                for (key, member) in map {
-                    check_text(what, key, usize::MAX)?;
-                    pending.push((member, level + 1));
-                }
-            }
+            Value::Object(map) => check_members(what, map, level, &mut pending)?,
             _ => {}
         }
     }
-    let bytes = serde_json::to_vec(root)
-        .map_err(|e| InvalidInput(format!("{what}: {e}")))?
-        .len();
-    if bytes > max_bytes {
+    let mut size = Size(0);
+    serde_json::to_writer(&mut size, root).map_err(|e| InvalidInput(format!("{what}: {e}")))?;
+    if size.0 > max_bytes {
         return Err(InvalidInput(format!("{what} is larger than {max_bytes} bytes")));
     }
     Ok(())
+}
+
+/// Checks the keys of an object at a level, and adds its members to those that are still to be checked.
+fn check_members<'v>(
+    what: &str,
+    object: &'v Map<String, Value>,
+    level: usize,
+    pending: &mut Vec<(&'v Value, usize)>,
+) -> Result<(), InvalidInput> {
+    for (key, member) in object {
+        check_text(what, key, usize::MAX)?;
+        pending.push((member, level + 1));
+    }
+    Ok(())
+}
+
+/// Counts the bytes that are written to it.
+struct Size(usize);
+
+impl io::Write for Size {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Returns whether a spec or attributes can be compared: a JSON object without integers beyond 64 bits. Stored values

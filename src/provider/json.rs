@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The byte order mark of a text in UTF-8.
+pub(crate) const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Returns the text as UTF-8 without a byte order mark. PowerShell's `>` writes UTF-16.
 ///

@@ -1,10 +1,12 @@
 //! Sources of the inventory, and the import of Terraform states.
 
 pub mod app_spec;
+mod checks;
 pub mod digitalocean;
 pub mod file;
 pub mod json;
 pub mod normalize;
+mod spool;
 pub mod terraform;
 pub mod traits;
 
@@ -14,13 +16,13 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
+pub(crate) use self::checks::check_identity;
+use self::checks::check_slug;
+pub(crate) use self::spool::Key;
+pub use self::spool::Resources;
 use crate::domain::inventory::ListedResource;
-use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_attrs, check_text};
+use crate::domain::validation::InvalidInput;
 use crate::error::Result;
-
-/// Maximum length of an id, kind or slug, in bytes. A PostgreSQL index entry holds 2,700 bytes, and several of these
-/// values share an entry.
-const MAX_SLUG_BYTES: usize = 512;
 
 /// The listings of all requested kinds of a source.
 #[derive(Clone, Debug)]
@@ -43,9 +45,9 @@ pub struct Listing {
 
 /// The listing of one kind.
 #[derive(Clone, Debug)]
-pub enum KindListing {
+pub enum KindListing<R = Resources> {
     /// All resources of the kind.
-    Complete(Vec<ListedResource>),
+    Complete(R),
     /// The list may lack resources, for this reason. The kind keeps its last inventory.
     Incomplete(String),
     /// The list may not be read, for this reason. The kind keeps its last inventory.
@@ -111,65 +113,13 @@ pub trait InventoryProvider: Send + Sync {
     ) -> BoxFuture<'a, Result<Presence>>;
 }
 
-/// Checks a whole listing before any part is stored: the ids of a kind are distinct, and all values can be stored.
+/// Checks what a listing names before any of it is applied. Its resources were checked when they were kept.
 pub(crate) fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
     check_slug("provider", &listing.provider)?;
-    for (kind, resources) in &listing.kinds {
+    for kind in listing.kinds.keys() {
         check_slug("kind", kind)?;
-        let KindListing::Complete(resources) = resources else {
-            continue;
-        };
-        let mut ids = BTreeSet::new();
-        for resource in resources {
-            let named = |why: &str| InvalidInput::new(format!("{kind} {:?}: {why}", resource.provider_id));
-            if !ids.insert(&resource.provider_id) {
-                return Err(named("is listed twice"));
-            }
-            check_resource(resource).map_err(|why| named(&why.to_string()))?;
-        }
     }
     Ok(())
-}
-
-/// Checks that all values of a resource can be stored.
-pub(crate) fn check_resource(resource: &ListedResource) -> Result<(), InvalidInput> {
-    let region = resource.region.as_deref();
-    check_identity(&resource.provider_id, &resource.name, &resource.urn, region)?;
-    let slugs = [
-        ("sizeSlug", &resource.size_slug),
-        ("status", &resource.status),
-        ("ip", &resource.ip),
-        ("vpcUuid", &resource.vpc_uuid),
-        ("projectId", &resource.project_id),
-    ];
-    for (what, text) in slugs {
-        check_text(what, text.as_deref().unwrap_or_default(), MAX_SLUG_BYTES)?;
-    }
-    for tag in &resource.tags {
-        check_text("tags", tag, MAX_TEXT_BYTES)?;
-    }
-    check_attrs(&Value::Object(resource.attrs.clone()))
-}
-
-fn check_slug(what: &str, text: &str) -> Result<(), InvalidInput> {
-    if text.trim().is_empty() {
-        let why = if text.is_empty() { "empty" } else { "blank" };
-        return Err(InvalidInput::new(format!("{what} is {why}")));
-    }
-    check_text(what, text, MAX_SLUG_BYTES)
-}
-
-/// Checks that the id, name, uniform name and region of a resource can be stored.
-pub(crate) fn check_identity(
-    provider_id: &str,
-    name: &str,
-    urn: &str,
-    region: Option<&str>,
-) -> Result<(), InvalidInput> {
-    check_slug("providerId", provider_id)?;
-    check_text("name", name, MAX_TEXT_BYTES)?;
-    check_text("urn", urn, MAX_TEXT_BYTES)?;
-    check_text("region", region.unwrap_or_default(), MAX_SLUG_BYTES)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::checks::MAX_SLUG_BYTES;
 use super::*;
 
 fn resource(id: &str) -> ListedResource {
@@ -21,7 +22,14 @@ fn resource(id: &str) -> ListedResource {
 }
 
 /// Checks a listing of one kind and returns the text of the error.
-fn checked(kind: &str, listed: KindListing) -> std::result::Result<(), String> {
+fn checked(kind: &str, listed: KindListing<Vec<ListedResource>>) -> std::result::Result<(), String> {
+    let listed = match listed {
+        KindListing::Complete(listed) => Resources::new("digitalocean", kind, listed)
+            .map(KindListing::Complete)
+            .map_err(|why| why.to_string())?,
+        KindListing::Incomplete(why) => KindListing::Incomplete(why),
+        KindListing::NotReadable(why) => KindListing::NotReadable(why),
+    };
     let listing = Listing {
         provider: "digitalocean".to_owned(),
         account: None,
@@ -34,7 +42,7 @@ fn checked(kind: &str, listed: KindListing) -> std::result::Result<(), String> {
     check_listing(&listing).map_err(|why| why.to_string())
 }
 
-fn complete<const N: usize>(resources: [ListedResource; N]) -> KindListing {
+fn complete<const N: usize>(resources: [ListedResource; N]) -> KindListing<Vec<ListedResource>> {
     KindListing::Complete(resources.into())
 }
 

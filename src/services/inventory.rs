@@ -29,9 +29,9 @@ use self::reports::{
     Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, reports_of, supersede,
 };
 use crate::db::Db;
-use crate::domain::inventory::{LastListing, ListedResource, Place, Precedence, is_mass_gone, precedence};
+use crate::domain::inventory::{LastListing, Place, Precedence, is_mass_gone, precedence};
 use crate::error::{Error, Result};
-use crate::provider::{InventoryProvider, KindListing, Listing, check_listing};
+use crate::provider::{InventoryProvider, KindListing, Listing, Resources, check_listing};
 
 /// Maximum number of attempts to compare and claim the kinds while other syncs change them.
 const COMPARISONS: u32 = 5;
@@ -126,7 +126,8 @@ async fn apply(
             continue;
         };
         counts.skipped += scan.nameless;
-        let written = applying.of_kind(&kind).write_listed(listed, &mut counts).await;
+        let of_kind = applying.of_kind(&kind);
+        let written = of_kind.write_listed(&listed, &scan.differing, &mut counts).await;
         if !incomplete_on_error(&kind, written, reports)? {
             supersede(&kind, &mut counts, reports);
             continue;
@@ -195,7 +196,7 @@ async fn compare(
         let Some(listed) = listed_of(listing, kind).ok().filter(|_| !superseded) else {
             continue;
         };
-        let scanned = guarded_scan(applying, kind, listed, &last).await;
+        let scanned = guarded_scan(applying, kind, &listed, &last).await;
         scans.insert(kind.clone(), incomplete_on_error(kind, scanned, reports)?);
     }
     Ok(scans)
@@ -214,7 +215,7 @@ async fn compare_again(
             continue;
         };
         if let Ok(listed) = listed_of(applying.listing, kind) {
-            let scanned = guarded_scan(applying, kind, listed, last).await;
+            let scanned = guarded_scan(applying, kind, &listed, last).await;
             *scan = incomplete_on_error(kind, scanned, reports)?;
         }
     }
@@ -225,7 +226,7 @@ async fn compare_again(
 async fn guarded_scan(
     applying: Applying<'_>,
     kind: &str,
-    listed: &[ListedResource],
+    listed: &Resources,
     last: &LastListing,
 ) -> Result<Scan> {
     let Applying {
@@ -267,12 +268,12 @@ fn rotate(missing: &mut [Missing], place: Place) {
 }
 
 /// Returns the resources of a completely listed kind, otherwise its listing as the error.
-fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<&'l [ListedResource], &'l KindListing> {
+fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<Resources, &'l KindListing> {
     match listing.kinds.get(kind) {
-        Some(KindListing::Complete(listed)) => Ok(listed),
+        Some(KindListing::Complete(listed)) => Ok(listed.clone()),
         Some(unread) => Err(unread),
         // An exhaustive listing without an entry for a stored kind means that the kind has no resources.
-        None => Ok(&[]),
+        None => Ok(Resources::default()),
     }
 }
 

@@ -98,18 +98,16 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     let t = TestApp::new().await;
     t.cloud_has(droplets("old")).await;
     let (older, newer) = (Cloud::default(), Arc::new(Cloud::default()));
-    // The first chunk has changes, the others have none.
+    // One chunk has changes, and one droplet is missing.
     let changed = droplets("older").into_iter().take(500);
-    older.set(changed.chain(droplets("old").into_iter().skip(500)));
+    older.set(changed.chain(droplets("old").into_iter().skip(500).take(DROPLETS - 501)));
     newer.set(droplets("newer"));
     let beside = t.connect().await;
-    let (read, overtaken) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
+    let overtaken = Arc::new(AtomicBool::new(false));
     let overtook = Arc::clone(&overtaken);
-    let read = Arc::new(read);
     let slow = t.db().clone().observed(move |info| {
-        // The first chunk is read without the lock and, because it has changes, again with the lock. Because of the
-        // changes, the second is read with the lock. It has no changes, so the third is read without the lock.
-        if !reads_a_chunk(&info.statement.sql) || read.fetch_add(1, Ordering::SeqCst) != 3 {
+        // The chunk is written, and the missing droplet is read without a lock.
+        if !reads_missing(&info.statement.sql) || overtook.load(Ordering::SeqCst) {
             return;
         }
         tokio::task::block_in_place(|| {
@@ -122,11 +120,8 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     });
     let counts = sync(&slow, &older, &SyncOptions::default()).await.unwrap();
     assert!(overtaken.load(Ordering::SeqCst));
-    assert_eq!(
-        (counts.superseded, counts.changed),
-        (1, 500),
-        "only the first chunk is written"
-    );
+    let written = (counts.superseded, counts.changed, counts.gone);
+    assert_eq!(written, (1, 500, 0), "one chunk");
     assert_eq!(counts.outcome(), JobOutcome::Failed);
     let tables = t.tables().await;
     assert_eq!(tables.resources.len(), DROPLETS);
@@ -136,11 +131,9 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
     assert_eq!(tables.kinds[0].outcome, Some(ListingOutcome::Complete));
 }
 
-/// Returns whether the statement reads the rows of a chunk.
-fn reads_a_chunk(sql: &str) -> bool {
-    sql.starts_with("SELECT")
-        && sql.contains(r#"FROM "cloud_resources""#)
-        && sql.contains(r#""provider_id" IN"#)
+/// Whether the statement reads rows that a listing lacks.
+fn reads_missing(sql: &str) -> bool {
+    sql.starts_with("SELECT") && sql.contains(r#""attrs""#) && sql.contains(r#""id" IN"#)
 }
 
 /// Returns whether the statement reads the rows of this kind, to find resources that the listing lacks.
@@ -157,11 +150,16 @@ fn scans(statement: &Statement, kind: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_gone() {
     let t = TestApp::new().await;
-    let volume = || Listed::new("volume", "data");
-    t.cloud_has([droplet("web-1"), volume()]).await;
+    let volumes = || ["data", "logs", "media"].map(|name| Listed::new("volume", name));
+    let all = || [droplet("web-1"), droplet("web-2")].into_iter().chain(volumes());
+    t.cloud_has(all()).await;
+    // A sync before them was killed, so that kinds are compared again once they are claimed.
+    let killed = "UPDATE inventory_kinds SET outcome = 'incomplete'";
+    t.database.execute(killed).await.unwrap();
     let (older, newer) = (Cloud::default(), Cloud::default());
-    older.set([droplet("web-1"), droplet("extra"), volume()]);
-    newer.set([droplet("web-1"), volume()]);
+    // It lacks one droplet and two volumes, and confirms the droplet first.
+    older.set([droplet("web-1"), droplet("extra"), Listed::new("volume", "data")]);
+    newer.set(all());
 
     let wait = |signal: mpsc::Receiver<()>| {
         let signal = Arc::new(Mutex::new(signal));
@@ -170,22 +168,17 @@ async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_go
     let ((claimed, is_claimed), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel());
     let ((wrote, has_written), (end, may_end)) = (mpsc::channel(), mpsc::channel());
     let (until_it_may_go_on, until_it_may_end) = (wait(may_go_on), wait(may_end));
-    // The older sync reads the droplets, reads them again with the lock, and then reads the volumes.
-    let reads = Arc::new(AtomicUsize::new(0));
+    let (scans_of_older, reads_of_older) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let counters = Arc::new((scans_of_older, reads_of_older));
     let of_older = t.db().clone().observed(move |info| {
-        if !reads_a_chunk(&info.statement.sql) {
-            return;
+        // The second time after the claim.
+        if scans(info.statement, "droplet") && counters.0.fetch_add(1, Ordering::SeqCst) == 1 {
+            claimed.send(()).unwrap();
+            until_it_may_go_on();
         }
-        match reads.fetch_add(1, Ordering::SeqCst) {
-            0 => {
-                claimed.send(()).unwrap();
-                until_it_may_go_on();
-            }
-            2 => {
-                wrote.send(()).unwrap();
-                until_it_may_end();
-            }
-            _ => {}
+        if reads_missing(&info.statement.sql) && counters.1.fetch_add(1, Ordering::SeqCst) == 0 {
+            wrote.send(()).unwrap();
+            until_it_may_end();
         }
     });
     let older = tokio::spawn(async move { sync(&of_older, &older, &SyncOptions::default()).await.unwrap() });

@@ -72,6 +72,7 @@ const TABLES: [(&str, &[&str]); 13] = [
             "gone_at",
             "settling_since",
             "owned",
+            "listed_digest",
         ],
     ),
     (

@@ -14,7 +14,8 @@ use super::map::{self, Context};
 use super::paging::{ApiList, ListError, list};
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
-use crate::provider::{KindListing, Presence, check_resource};
+use crate::provider::checks::check_resource;
+use crate::provider::{KindListing, Presence};
 
 /// The checks of single resources after one listing. Several checks run at the same time.
 #[derive(Debug, Default)]

@@ -7,11 +7,12 @@ use super::owners::Unread;
 use super::paging::ListError;
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
-use crate::provider::{KindListing, check_resource};
+use crate::provider::KindListing;
+use crate::provider::checks::check_resource;
 
 /// The result of listing a kind.
 pub(super) struct KindResult {
-    pub(super) listing: KindListing,
+    pub(super) listing: KindListing<Vec<ListedResource>>,
     /// Values that could not be read although the listing is complete, with the reason.
     pub(super) note: Option<String>,
     /// Unread fields that specs may set.
@@ -50,7 +51,7 @@ impl Run<'_> {
 }
 
 /// Returns a complete listing in which each id appears once, or an incomplete one if a resource cannot be stored.
-fn complete(listed: Vec<ListedResource>) -> KindListing {
+fn complete(listed: Vec<ListedResource>) -> KindListing<Vec<ListedResource>> {
     for resource in &listed {
         if let Err(why) = check_resource(resource) {
             return KindListing::Incomplete(format!("{:?} cannot be stored: {why}", resource.provider_id));

@@ -34,8 +34,9 @@ use self::listing::KindResult;
 pub use self::request_limits::Limits;
 use self::run::{Run, TokenRefused};
 pub use super::traits::DIGITALOCEAN;
-use super::{Account, InventoryProvider, KindListing, Listing, Presence};
+use super::{Account, InventoryProvider, KindListing, Listing, Presence, Resources};
 use crate::clock::Clock;
+use crate::domain::inventory::ListedResource;
 use crate::error::{Error, Result};
 
 /// Returns the names of all kinds that are listed.
@@ -106,7 +107,7 @@ impl DigitalOcean {
         let (mut listed, mut notes, mut unread_fields) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         while let Some((kind, result)) = under_way.try_next().await? {
             log_kind(kind, &result);
-            listed.insert(kind.to_owned(), result.listing);
+            listed.insert(kind.to_owned(), kept(kind, result.listing)?);
             notes.extend(result.note.map(|note| (kind.to_owned(), note)));
             if !result.unread_fields.is_empty() {
                 unread_fields.insert(kind.to_owned(), result.unread_fields);
@@ -122,6 +123,15 @@ impl DigitalOcean {
             exhaustive: false,
         })
     }
+}
+
+/// Keeps the resources of a kind compactly.
+fn kept(kind: &str, listing: KindListing<Vec<ListedResource>>) -> Result<KindListing> {
+    Ok(match listing {
+        KindListing::Complete(listed) => KindListing::Complete(Resources::new(DIGITALOCEAN, kind, listed)?),
+        KindListing::Incomplete(why) => KindListing::Incomplete(why),
+        KindListing::NotReadable(why) => KindListing::NotReadable(why),
+    })
 }
 
 fn log_kind(kind: &str, result: &KindResult) {

@@ -8,26 +8,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-};
+use sea_orm::sea_query::LockType;
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::account::{check_account, take_over_in_txn};
-use super::read_stored::{of_ids, of_listed, read};
-use super::write_changes::write_in_txn;
+use super::read_stored::{Differing, of_listed, present_in_txn, read};
+use super::write_changes::{Plan, write_in_txn};
 use super::{SyncCounts, SyncOptions, listed_of};
 use crate::db::Db;
+use crate::domain::digest::Digest;
 use crate::domain::inventory::{
     InventoryChange, LastListing, ListedResource, Place, Precedence, plan_kind, precedence,
 };
 use crate::error::Result;
-use crate::provider::{KindListing, Listing, traits};
+use crate::provider::{Key, KindListing, Listing, Resources, traits};
 use crate::services::locks;
 
 /// Maximum number of resources that one transaction writes.
 const CHUNK: usize = 500;
+/// Bytes of resources after which no further one is added to a transaction.
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// The result of claiming a kind for a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,43 +137,58 @@ pub(super) struct Kind<'a> {
     pub(super) kind: &'a str,
 }
 
+/// A listed resource and its digest.
+pub(super) struct Digested {
+    pub(super) resource: ListedResource,
+    pub(super) digest: Digest,
+}
+
 /// The resources that one transaction writes.
 #[derive(Clone, Copy)]
 enum Chunk<'a> {
-    Listed(&'a [ListedResource]),
+    Listed(&'a [Digested]),
     Gone(&'a [Uuid]),
 }
 
 impl Kind<'_> {
-    /// Inserts or updates the listed resources.
+    /// Writes those of the listed resources that differ from the stored ones.
     pub(super) async fn write_listed(
         self,
-        listed: &[ListedResource],
+        listed: &Resources,
+        differing: &Differing,
         counts: &mut SyncCounts,
     ) -> Result<bool> {
-        let mut changes_before = false;
-        for chunk in listed.chunks(CHUNK).map(Chunk::Listed) {
-            // Most chunks have no changes. Planning them without a lock saves their transaction. After a chunk with
-            // changes, the next one probably has changes too, and planning it twice would cost more than it saves.
-            if !changes_before {
-                let (changes, nameless) = self.plan(self.db().reader(), chunk).await?;
-                if changes.is_empty() {
-                    counts.skipped += nameless;
-                    continue;
-                }
+        let mut keys = listed.keys().enumerate();
+        loop {
+            let chunk = next_chunk(listed, differing, &mut keys)?;
+            if chunk.is_empty() {
+                return Ok(true);
             }
-            match self.write(chunk, counts).await? {
-                Some(changes) => changes_before = changes > 0,
-                None => return Ok(false),
+            if !self.write(Chunk::Listed(&chunk), counts).await? {
+                return Ok(false);
             }
         }
-        Ok(true)
+    }
+
+    /// Writes resources that exist although the listing lacks them.
+    pub(super) async fn write_there(
+        self,
+        there: Vec<ListedResource>,
+        counts: &mut SyncCounts,
+    ) -> Result<bool> {
+        let distinct: BTreeMap<String, ListedResource> = there
+            .into_iter()
+            .map(|resource| (resource.provider_id.clone(), resource))
+            .collect();
+        let listed = Resources::new(self.provider(), self.kind, distinct.into_values())?;
+        let differing = Differing::all_of(listed.len());
+        self.write_listed(&listed, &differing, counts).await
     }
 
     /// Marks resources as gone, after the provider has confirmed that.
     pub(super) async fn write_gone(self, gone: &[Uuid], counts: &mut SyncCounts) -> Result<bool> {
         for chunk in gone.chunks(CHUNK) {
-            if self.write(Chunk::Gone(chunk), counts).await?.is_none() {
+            if !self.write(Chunk::Gone(chunk), counts).await? {
                 return Ok(false);
             }
         }
@@ -208,61 +225,69 @@ impl Kind<'_> {
             .await
     }
 
-    /// Writes a chunk and returns the number of changes. Returns None if a later listing has claimed the kind.
-    async fn write(self, chunk: Chunk<'_>, counts: &mut SyncCounts) -> Result<Option<u64>> {
+    /// Writes a chunk.
+    async fn write(self, chunk: Chunk<'_>, counts: &mut SyncCounts) -> Result<bool> {
         let written = self
             .db()
             .write_txn(|txn| async move {
                 if !self.holds_in_txn(&txn).await? {
                     return Ok(None);
                 }
-                let (changes, nameless) = self.plan(&*txn, chunk).await?;
-                let now = self.db().time(&*txn).await?;
-                let written = write_in_txn(&txn, self.provider(), self.kind, changes, now).await?;
+                let plan = self.plan_in_txn(&txn, chunk).await?;
+                let (nameless, now) = (plan.nameless, self.db().time(&*txn).await?);
+                let written = write_in_txn(&txn, self.provider(), self.kind, plan, now).await?;
                 Ok(Some((written, nameless)))
             })
             .await?;
         let Some((written, nameless)) = written else {
-            return Ok(None);
+            return Ok(false);
         };
         counts.skipped += nameless;
         counts.discovered += written.discovered;
         counts.changed += written.changed;
         counts.gone += written.gone;
-        Ok(Some(written.discovered + written.changed + written.gone))
+        Ok(true)
     }
 
-    /// Returns the changes of a chunk in the order of ids, and the number of listed resources that cannot be written
-    /// because the id of their row does not decode.
-    async fn plan<C: ConnectionTrait>(
-        self,
-        connection: &C,
-        chunk: Chunk<'_>,
-    ) -> Result<(Vec<InventoryChange>, u64)> {
-        let (mut changes, nameless) = match chunk {
-            Chunk::Listed(listed) => {
-                let (stored, nameless) =
-                    read(connection, of_listed(self.provider(), self.kind, listed)).await?;
-                let traits = traits::rules(self.provider(), self.kind);
-                let listed = listed
-                    .iter()
-                    .filter(|resource| !nameless.contains(&resource.provider_id));
-                (plan_kind(stored, listed, &traits), nameless.len() as u64)
-            }
+    /// What the chunk changes. The rows that it changes are locked in the order of ids.
+    async fn plan_in_txn(self, txn: &DatabaseTransaction, chunk: Chunk<'_>) -> Result<Plan> {
+        let listed = match chunk {
+            Chunk::Listed(listed) => listed,
             Chunk::Gone(ids) => {
-                let (stored, _) = read(connection, of_ids(ids.iter().copied())).await?;
-                let there = stored.into_iter().filter(|known| !known.gone);
-                (there.map(|known| InventoryChange::Gone(known.id)).collect(), 0)
+                return Ok(Plan {
+                    changes: present_in_txn(txn, ids)
+                        .await?
+                        .into_iter()
+                        .map(InventoryChange::Gone)
+                        .collect(),
+                    ..Plan::default()
+                });
             }
         };
-        // Rows are always locked in the order of ids. New rows come last.
-        changes.sort_by_key(|change| match change {
-            InventoryChange::Insert(_) => Uuid::max(),
-            InventoryChange::Discover(id, _)
-            | InventoryChange::Update { id, .. }
-            | InventoryChange::Gone(id) => *id,
-        });
-        Ok((changes, nameless))
+        let ids = listed.iter().map(|one| one.resource.provider_id.as_str());
+        let select = of_listed(txn, self.provider(), self.kind, ids).lock(LockType::NoKeyUpdate);
+        let (stored, nameless) = read(txn, select).await?;
+        let known: Vec<(Uuid, String)> = stored
+            .iter()
+            .map(|known| (known.id, known.provider_id.clone()))
+            .collect();
+        let resources = listed.iter().map(|one| &one.resource);
+        let named = resources.filter(|resource| !nameless.contains(&resource.provider_id));
+        let traits = traits::rules(self.provider(), self.kind);
+        let changes = plan_kind(stored, named, &traits);
+        let changed: BTreeSet<Uuid> = changes.iter().filter_map(InventoryChange::row).collect();
+        Ok(Plan {
+            changes,
+            same: known
+                .into_iter()
+                .filter(|(id, _)| !changed.contains(id))
+                .collect(),
+            digests: listed
+                .iter()
+                .map(|one| (one.resource.provider_id.clone(), one.digest))
+                .collect(),
+            nameless: nameless.len() as u64,
+        })
     }
 
     /// Locks the kind and returns whether no later listing has claimed it.
@@ -278,6 +303,29 @@ impl Kind<'_> {
     fn provider(&self) -> &str {
         &self.all.listing.provider
     }
+}
+
+/// Reads the next resources that differ, as many as one transaction writes.
+fn next_chunk(
+    listed: &Resources,
+    differing: &Differing,
+    keys: &mut impl Iterator<Item = (usize, Result<Key>)>,
+) -> Result<Vec<Digested>> {
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
+    while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
+        let Some((number, key)) = keys.next() else {
+            break;
+        };
+        let key = key?;
+        if differing.contains(number) {
+            bytes += key.bytes;
+            chunk.push(Digested {
+                resource: listed.read(&key)?,
+                digest: key.digest,
+            });
+        }
+    }
+    Ok(chunk)
 }
 
 async fn update_in_txn(

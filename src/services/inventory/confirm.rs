@@ -115,7 +115,7 @@ impl<'a> Asking<'a> {
                 }
             }
             confirmed.there += there.len() as u64;
-            if !kind.write_listed(&there, counts).await? || !kind.write_gone(&gone, counts).await? {
+            if !kind.write_there(there, counts).await? || !kind.write_gone(&gone, counts).await? {
                 return Ok(None);
             }
         }

@@ -1,20 +1,27 @@
 //! Reads the stored rows of a kind. A scan streams them, so that it never holds all of them in memory.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
 use futures_util::TryStreamExt as _;
+use sea_orm::sea_query::{Expr, LockType, Order};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, QueryTrait, Select, StreamTrait as _,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, StreamTrait as _,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::db::{column, decode};
-use crate::domain::inventory::{ListedResource, StoredResource};
+use crate::domain::digest::Digest;
+use crate::domain::inventory::StoredResource;
 use crate::domain::validation::is_comparable;
 use crate::error::Result;
+use crate::provider::{Key, Resources};
+
+/// The column of the digest. The entity lacks it, because only syncs use it.
+pub(super) const LISTED_DIGEST: &str = "listed_digest";
 
 /// A stored resource that a complete listing lacks.
 #[derive(Clone, Debug)]
@@ -26,7 +33,7 @@ pub(super) struct Missing {
 }
 
 /// The stored rows of a kind compared with a complete listing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scan {
     /// Number of resources that an earlier listing contained and that are not gone.
     pub(super) present: usize,
@@ -34,6 +41,8 @@ pub(super) struct Scan {
     pub(super) missing: Vec<Missing>,
     /// Number of missing resources whose id does not decode, so that their rows cannot be written.
     pub(super) nameless: u64,
+    /// The listed resources that may differ from what is stored.
+    pub(super) differing: Differing,
 }
 
 impl Scan {
@@ -43,17 +52,38 @@ impl Scan {
     }
 }
 
-/// Compares the stored rows of a kind, one by one, with a complete listing.
+/// Some of the resources of a listing, by their numbers: one bit for each.
+#[derive(Debug)]
+pub(super) struct Differing(Vec<u64>);
+
+impl Differing {
+    /// Of a listing of so many resources, all.
+    pub(super) fn all_of(len: usize) -> Self {
+        Self(vec![u64::MAX; len.div_ceil(64)])
+    }
+
+    pub(super) fn contains(&self, number: usize) -> bool {
+        self.0
+            .get(number / 64)
+            .is_some_and(|bits| bits >> (number % 64) & 1 == 1)
+    }
+
+    fn remove(&mut self, number: usize) {
+        if let Some(bits) = self.0.get_mut(number / 64) {
+            *bits &= !(1 << (number % 64));
+        }
+    }
+}
+
+/// Compares a kind, row by row, with what a complete listing has of it. Both are read in the order of the provider's
+/// ids, and of a row only its digest is compared.
 pub(super) async fn scan(
     reader: &DatabaseConnection,
     provider: &str,
     kind: &str,
-    listed: &[ListedResource],
+    listed: &Resources,
 ) -> Result<Scan> {
-    let listed: HashSet<&str> = listed
-        .iter()
-        .map(|resource| resource.provider_id.as_str())
-        .collect();
+    let backend = reader.get_database_backend();
     let select = of_kind(provider, kind)
         .select_only()
         .columns([
@@ -61,37 +91,92 @@ pub(super) async fn scan(
             resources::Column::ProviderId,
             resources::Column::FirstSeenAt,
         ])
-        .filter(resources::Column::GoneAt.is_null());
-    let mut rows = reader
-        .stream_raw(select.build(reader.get_database_backend()))
-        .await?;
-    let mut scan = Scan::default();
+        .column_as(Expr::cust(LISTED_DIGEST), LISTED_DIGEST)
+        .filter(resources::Column::GoneAt.is_null())
+        .order_by(in_order_of_bytes(backend), Order::Asc);
+    let mut rows = reader.stream_raw(select.build(backend)).await?;
+    let mut scan = Scan {
+        present: 0,
+        missing: Vec::new(),
+        nameless: 0,
+        differing: Differing::all_of(listed.len()),
+    };
+    let mut keys = listed.keys().enumerate().peekable();
     while let Some(row) = rows.try_next().await? {
         let seen = is_set(&row, "first_seen_at");
         let provider_id: String = row.try_get("", "provider_id")?;
-        let is_listed = listed.contains(provider_id.as_str());
+        let is_before =
+            |(_, key): &(usize, Result<Key>)| key.as_ref().is_ok_and(|key| key.provider_id < provider_id);
+        while keys.next_if(is_before).is_some() {}
+        let is_it =
+            |(_, key): &(usize, Result<Key>)| key.as_ref().map_or(true, |key| key.provider_id == provider_id);
+        let listed = match keys.next_if(is_it) {
+            Some((number, key)) => Some((number, key?.digest)),
+            None => None,
+        };
         match column::<Uuid>(&row, "", "id") {
             Ok(id) => {
                 scan.present += usize::from(seen);
-                if !is_listed {
-                    scan.missing.push(Missing { id, seen });
+                match listed {
+                    Some((number, listed)) if seen && digest(&row) == Some(listed) => {
+                        scan.differing.remove(number);
+                    }
+                    Some(_) => {}
+                    None => scan.missing.push(Missing { id, seen }),
                 }
             }
-            Err(_) => scan.nameless += u64::from(!is_listed),
+            Err(_) => scan.nameless += u64::from(listed.is_none()),
         }
     }
     Ok(scan)
 }
 
-/// Selects the rows of listed resources.
-pub(super) fn of_listed(provider: &str, kind: &str, listed: &[ListedResource]) -> Select<resources::Entity> {
-    let ids = listed.iter().map(|resource| resource.provider_id.as_str());
-    of_kind(provider, kind).filter(resources::Column::ProviderId.is_in(ids))
+/// The digest of the listing that the row is known to hold; None if it is not known to hold any.
+fn digest(row: &QueryResult) -> Option<Digest> {
+    let digest: Option<String> = column(row, "", LISTED_DIGEST).ok()?;
+    digest?.parse().ok()
+}
+
+/// The provider's ids in the order of their bytes, which is that of a listing. The order of a PostgreSQL database may
+/// be that of a language.
+fn in_order_of_bytes(backend: DbBackend) -> Expr {
+    match backend {
+        DbBackend::Postgres => Expr::cust(r#""provider_id" COLLATE "C""#),
+        _ => Expr::col(resources::Column::ProviderId),
+    }
+}
+
+/// The rows of some listed resources.
+pub(super) fn of_listed<'i, C: ConnectionTrait>(
+    connection: &C,
+    provider: &str,
+    kind: &str,
+    ids: impl Iterator<Item = &'i str>,
+) -> Select<resources::Entity> {
+    let ids: Value = ids.collect();
+    let is_listed = match connection.get_database_backend() {
+        DbBackend::Postgres => {
+            r#""provider_id" = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS jsonb))))"#
+        }
+        _ => r#""provider_id" IN (SELECT value FROM json_each(?))"#,
+    };
+    of_kind(provider, kind).filter(Expr::cust_with_values(is_listed, [ids.to_string()]))
 }
 
 /// Selects the rows with these ids.
 pub(super) fn of_ids(ids: impl IntoIterator<Item = Uuid>) -> Select<resources::Entity> {
     resources::Entity::find().filter(resources::Column::Id.is_in(ids))
+}
+
+/// Locks those of these resources that are not gone, in the order of ids, and returns their ids.
+pub(super) async fn present_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    let select = of_ids(ids.iter().copied())
+        .select_only()
+        .column(resources::Column::Id)
+        .filter(resources::Column::GoneAt.is_null())
+        .order_by_asc(resources::Column::Id)
+        .lock(LockType::NoKeyUpdate);
+    Ok(select.into_tuple().all(txn).await?)
 }
 
 fn of_kind(provider: &str, kind: &str) -> Select<resources::Entity> {

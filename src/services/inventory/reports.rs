@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::confirm::Confirmed;
 use super::listed_of;
-use crate::domain::inventory::ListedResource;
 use crate::domain::validation::storable;
 use crate::error::{Error, Result};
-use crate::provider::{KindListing, Listing};
+use crate::provider::{KindListing, Listing, Resources};
 
 /// Counts and reports of a sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,7 +198,7 @@ pub(super) fn reports_of(listing: &Listing, kinds: &BTreeSet<String>) -> Reports
     kinds.iter().map(report).collect()
 }
 
-fn report_of(result: Result<&[ListedResource], &KindListing>, note: Option<&String>) -> KindReport {
+fn report_of(result: Result<Resources, &KindListing>, note: Option<&String>) -> KindReport {
     let (outcome, resources, reason) = match result {
         Ok(listed) => (KindOutcome::Complete, Some(listed.len() as u64), None),
         Err(KindListing::Complete(_)) => (KindOutcome::Complete, None, None),

@@ -1,174 +1,274 @@
-//! Writes the changes that a listing makes.
+//! Carrying out what a listing changes: one statement for all rows of a chunk, whose text does not depend on them.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
-use entity::cloud_resources as resources;
-use sea_orm::sea_query::{Expr, ExprTrait, Func};
-use sea_orm::{
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, UpdateMany,
-};
-use serde_json::{Value, json};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, Value};
+use serde::Serialize;
+use serde_json::{Map, json};
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use super::SyncCounts;
-use crate::db::ROWS_PER_INSERT;
+use super::read_stored::LISTED_DIGEST;
+use crate::domain::digest::Digest;
 use crate::domain::inventory::{InventoryChange, ListedResource, WHOLE_ROW};
 use crate::domain::traits::KindTraits;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::provider::traits;
 use crate::services::events::{self, NewEvent, SYSTEM};
 
-/// Writes changes of a kind, with their events, and counts them.
+/// What a chunk of a listing means for the stored rows.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) changes: Vec<InventoryChange>,
+    /// The rows that hold what is listed, with their ids at the provider.
+    pub(super) same: Vec<(Uuid, String)>,
+    /// The digests of the listed resources by their ids at the provider.
+    pub(super) digests: BTreeMap<String, Digest>,
+    /// How many rows cannot be written to.
+    pub(super) nameless: u64,
+}
+
+/// The columns that a listing decides, and their types in PostgreSQL.
+const CONTENT: [(&str, &str); 12] = [
+    ("urn", "text"),
+    ("name", "text"),
+    ("region", "text"),
+    ("size_slug", "text"),
+    ("status", "text"),
+    ("tags", "jsonb"),
+    ("ip", "text"),
+    ("vpc_uuid", "text"),
+    ("project_id", "text"),
+    ("attrs", "jsonb"),
+    ("owned", "boolean"),
+    (LISTED_DIGEST, "text"),
+];
+const IDS: [(&str, &str); 2] = [("id", "uuid"), ("provider_id", "text")];
+const FLAGS: [(&str, &str); 2] = [("settling", "boolean"), ("whole_row", "boolean")];
+
+/// A row of a statement, as JSON.
+#[derive(Serialize)]
+struct Row<'a> {
+    id: Simple,
+    provider_id: &'a str,
+    urn: &'a str,
+    name: &'a str,
+    region: Option<&'a str>,
+    size_slug: Option<&'a str>,
+    status: Option<&'a str>,
+    tags: &'a [String],
+    ip: Option<&'a str>,
+    vpc_uuid: Option<&'a str>,
+    project_id: Option<&'a str>,
+    attrs: &'a Map<String, serde_json::Value>,
+    owned: bool,
+    listed_digest: Option<String>,
+    settling: bool,
+    /// Whether the row did not decode, so that what no listing decides is replaced, too.
+    whole_row: bool,
+}
+
+/// A row that holds what is listed, and its digest.
+#[derive(Serialize)]
+struct Same {
+    id: Simple,
+    listed_digest: Option<String>,
+}
+
+/// Writes the changes of a kind, with their events, and counts them.
 pub(super) async fn write_in_txn(
     txn: &DatabaseTransaction,
     provider: &str,
     kind: &str,
-    changes: Vec<InventoryChange>,
+    plan: Plan,
     now: DateTime<Utc>,
 ) -> Result<SyncCounts> {
     let traits = traits::rules(provider, kind);
-    let mut counts = SyncCounts::default();
-    let mut happened = Vec::with_capacity(changes.len());
-    let mut new_rows = Vec::new();
-    for change in changes {
+    let digest = |provider_id: &String| plan.digests.get(provider_id).map(Digest::to_string);
+    let row = |id: Uuid, listed, whole_row| row(id, listed, &traits, digest, whole_row);
+    let (mut inserted, mut updated, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    let mut happened = Vec::with_capacity(plan.changes.len());
+    for change in &plan.changes {
         let (resource_id, event_type, data) = match change {
             InventoryChange::Insert(listed) => {
                 let id = Uuid::now_v7();
-                new_rows.push(new_row(id, provider, kind, listed, now));
+                inserted.push(row(id, listed, false));
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Discover(id, listed) => {
-                let settling = settling_since(listed.settling, now);
-                let mut row = content(&traits, listed);
-                row.gone_at = Set(None);
-                update(id, row)
-                    .col_expr(resources::Column::SettlingSince, settling)
-                    .col_expr(
-                        resources::Column::FirstSeenAt,
-                        first(resources::Column::FirstSeenAt, now),
-                    )
-                    .exec(txn)
-                    .await?;
-                (id, EventType::ResourceDiscovered, json!({}))
+                updated.push(row(*id, listed, false));
+                (*id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
-                update_in_txn(txn, &traits, id, listed, fields == [WHOLE_ROW], now).await?;
-                (id, EventType::ResourceChanged, json!({ "fields": fields }))
+                updated.push(row(*id, listed, *fields == [WHOLE_ROW]));
+                (*id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
-                let row = resources::ActiveModel {
-                    gone_at: Set(Some(now)),
-                    settling_since: Set(None),
-                    ..Default::default()
-                };
-                update(id, row).exec(txn).await?;
-                (id, EventType::ResourceGone, json!({}))
+                gone.push(id.simple());
+                (*id, EventType::ResourceGone, json!({}))
             }
         };
-        counts.discovered += u64::from(event_type == EventType::ResourceDiscovered);
-        counts.changed += u64::from(event_type == EventType::ResourceChanged);
-        counts.gone += u64::from(event_type == EventType::ResourceGone);
         happened.push(NewEvent {
             resource_id,
             event_type,
             data,
         });
     }
-    for chunk in new_rows.chunks(ROWS_PER_INSERT) {
-        resources::Entity::insert_many(chunk.to_vec())
-            .exec_without_returning(txn)
-            .await?;
-    }
+    let same: Vec<Same> = plan
+        .same
+        .iter()
+        .map(|(id, provider_id)| Same {
+            id: id.simple(),
+            listed_digest: digest(provider_id),
+        })
+        .collect();
+    let backend = txn.get_database_backend();
+    let now_value = || Value::from(now);
+    let of_kind = [provider.into(), kind.into(), now_value()];
+    execute(txn, &insert(backend), &inserted, of_kind).await?;
+    execute(txn, &update(backend), &updated, [now_value()]).await?;
+    execute(txn, &end(backend), &gone, [now_value()]).await?;
+    execute(txn, &note(backend), &same, []).await?;
+    let counts = counts_of(&happened);
     events::append_in_txn(txn, happened, SYSTEM, now).await?;
     Ok(counts)
 }
 
-fn new_row(
-    id: Uuid,
-    provider: &str,
-    kind: &str,
-    listed: ListedResource,
-    now: DateTime<Utc>,
-) -> resources::ActiveModel {
-    let provider_id = listed.provider_id.clone();
-    resources::ActiveModel {
-        id: Set(id),
-        provider: Set(provider.to_owned()),
-        kind: Set(kind.to_owned()),
-        provider_id: Set(provider_id),
-        revision: Set(1),
-        first_seen_at: Set(Some(now)),
-        gone_at: Set(None),
-        settling_since: Set(listed.settling.then_some(now)),
-        ..content(&traits::rules(provider, kind), listed)
-    }
-}
-
-/// Returns the columns that a listing sets.
-fn content(traits: &KindTraits, listed: ListedResource) -> resources::ActiveModel {
-    let owned = (traits.is_owned)(&listed);
-    resources::ActiveModel {
-        id: NotSet,
-        urn: Set(listed.urn),
-        name: Set(listed.name),
-        region: Set(listed.region),
-        size_slug: Set(listed.size_slug),
-        status: Set(listed.status),
-        tags: Set(Value::from(listed.tags)),
-        ip: Set(listed.ip),
-        vpc_uuid: Set(listed.vpc_uuid),
-        project_id: Set(listed.project_id),
-        attrs: Set(Value::Object(listed.attrs)),
-        owned: Set(owned),
-        ..Default::default()
-    }
-}
-
-/// Writes listed content into a row. If the row does not decode (`whole_row`), its times are replaced too.
-async fn update_in_txn(
-    txn: &DatabaseTransaction,
-    traits: &KindTraits,
-    id: Uuid,
-    listed: ListedResource,
-    whole_row: bool,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let settling = listed.settling;
-    let mut row = content(traits, listed);
-    let update = if whole_row {
-        // The column that does not decode may be one that a listing does not set.
-        row.first_seen_at = Set(Some(now));
-        row.settling_since = Set(settling.then_some(now));
-        update(id, row)
-    } else {
-        update(id, row).col_expr(resources::Column::SettlingSince, settling_since(settling, now))
+fn counts_of(happened: &[NewEvent]) -> SyncCounts {
+    let of = |event_type| {
+        happened
+            .iter()
+            .filter(|event| event.event_type == event_type)
+            .count() as u64
     };
-    update.exec(txn).await?;
+    SyncCounts {
+        discovered: of(EventType::ResourceDiscovered),
+        changed: of(EventType::ResourceChanged),
+        gone: of(EventType::ResourceGone),
+        ..SyncCounts::default()
+    }
+}
+
+fn row<'l>(
+    id: Uuid,
+    listed: &'l ListedResource,
+    traits: &KindTraits,
+    digest: impl Fn(&String) -> Option<String>,
+    whole_row: bool,
+) -> Row<'l> {
+    Row {
+        id: id.simple(),
+        provider_id: &listed.provider_id,
+        urn: &listed.urn,
+        name: &listed.name,
+        region: listed.region.as_deref(),
+        size_slug: listed.size_slug.as_deref(),
+        status: listed.status.as_deref(),
+        tags: &listed.tags,
+        ip: listed.ip.as_deref(),
+        vpc_uuid: listed.vpc_uuid.as_deref(),
+        project_id: listed.project_id.as_deref(),
+        attrs: &listed.attrs,
+        owned: (traits.is_owned)(listed),
+        listed_digest: digest(&listed.provider_id),
+        settling: listed.settling,
+        whole_row,
+    }
+}
+
+/// Executes a statement whose first value are these rows, unless there are none.
+async fn execute<R: Serialize, const N: usize>(
+    txn: &DatabaseTransaction,
+    sql: &str,
+    rows: &[R],
+    values: [Value; N],
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = serde_json::to_string(rows).map_err(|why| Error::Internal(why.to_string()))?;
+    let values = std::iter::once(Value::from(rows)).chain(values);
+    let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+    txn.execute_raw(statement).await?;
     Ok(())
 }
 
-/// Returns the statement that changes a row and increments its revision.
-fn update(id: Uuid, row: resources::ActiveModel) -> UpdateMany<resources::Entity> {
-    resources::Entity::update_many()
-        .set(row)
-        .col_expr(
-            resources::Column::Revision,
-            Expr::col(resources::Column::Revision).add(1),
-        )
-        .filter(resources::Column::Id.eq(id))
+/// New rows: $2 is their provider, $3 their kind, $4 the time.
+fn insert(backend: DbBackend) -> String {
+    let (names, listed) = (names(""), names(r#""listed"."#));
+    let source = source(backend, [&IDS[..], &CONTENT, &FLAGS]);
+    format!(
+        r#"INSERT INTO "cloud_resources" ("id", "provider_id", {names}, "provider", "kind", "revision", "first_seen_at",
+            "settling_since") SELECT "listed"."id", "listed"."provider_id", {listed}, $2, $3, 1, $4,
+            CASE WHEN "listed"."settling" THEN $4 END FROM {source}"#
+    )
 }
 
-/// Returns the value of the column, or `now` if it is null, so that the time of the first listing is kept.
-fn first(column: resources::Column, now: DateTime<Utc>) -> Expr {
-    Func::coalesce([Expr::col(column), Expr::val(now)]).into()
+/// Other content of rows that are there from now on. $2 is the time. The first listings that saw a resource, and saw it
+/// settling, stay on record.
+fn update(backend: DbBackend) -> String {
+    let content: Vec<String> = CONTENT
+        .iter()
+        .map(|(name, _)| format!(r#""{name}" = "listed"."{name}""#))
+        .collect();
+    let content = content.join(", ");
+    let source = source(backend, [&IDS[..], &CONTENT, &FLAGS]);
+    format!(
+        r#"UPDATE "cloud_resources" SET {content}, "gone_at" = NULL, "revision" = "cloud_resources"."revision" + 1,
+            "first_seen_at" = CASE WHEN "listed"."whole_row" THEN $2
+                ELSE COALESCE("cloud_resources"."first_seen_at", $2) END,
+            "settling_since" = CASE WHEN NOT "listed"."settling" THEN NULL WHEN "listed"."whole_row" THEN $2
+                ELSE COALESCE("cloud_resources"."settling_since", $2) END
+            FROM {source} WHERE "cloud_resources"."id" = "listed"."id""#
+    )
 }
 
-/// Returns the time of the first listing in which the resource was settling, or null if it is no longer settling.
-fn settling_since(settling: bool, now: DateTime<Utc>) -> Expr {
-    if settling {
-        first(resources::Column::SettlingSince, now)
-    } else {
-        Expr::val(None::<DateTime<Utc>>)
+/// Resources that are gone since $2.
+fn end(backend: DbBackend) -> String {
+    let ids = match backend {
+        DbBackend::Postgres => {
+            r#"= ANY(ARRAY(SELECT CAST(jsonb_array_elements_text(CAST($1 AS jsonb)) AS uuid)))"#
+        }
+        _ => r#"IN (SELECT unhex(value) FROM json_each($1))"#,
+    };
+    format!(
+        r#"UPDATE "cloud_resources" SET "gone_at" = $2, "settling_since" = NULL, "{LISTED_DIGEST}" = NULL,
+            "revision" = "revision" + 1 WHERE "id" {ids}"#
+    )
+}
+
+/// The digests of rows that hold what is listed.
+fn note(backend: DbBackend) -> String {
+    let source = source(backend, [&[("id", "uuid"), (LISTED_DIGEST, "text")]]);
+    format!(
+        r#"UPDATE "cloud_resources" SET "{LISTED_DIGEST}" = "listed"."{LISTED_DIGEST}" FROM {source}
+            WHERE "cloud_resources"."id" = "listed"."id""#
+    )
+}
+
+fn names(prefix: &str) -> String {
+    let names = CONTENT.iter().map(|(name, _)| format!(r#"{prefix}"{name}""#));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The rows of a JSON list, the first value of a statement, as a table.
+fn source<const N: usize>(backend: DbBackend, columns: [&[(&str, &str)]; N]) -> String {
+    let columns = columns.into_iter().flatten();
+    if backend == DbBackend::Postgres {
+        let columns: Vec<String> = columns.map(|(name, ty)| format!(r#""{name}" {ty}"#)).collect();
+        let columns = columns.join(", ");
+        return format!(r#"jsonb_to_recordset(CAST($1 AS jsonb)) AS "listed"({columns})"#);
     }
+    let columns: Vec<String> = columns
+        .map(|(name, ty)| match *ty {
+            "uuid" => format!(r#"unhex(value ->> '$.{name}') AS "{name}""#),
+            "jsonb" => format!(r#"value -> '$.{name}' AS "{name}""#),
+            _ => format!(r#"value ->> '$.{name}' AS "{name}""#),
+        })
+        .collect();
+    let columns = columns.join(", ");
+    format!(r#"(SELECT {columns} FROM json_each($1)) AS "listed""#)
 }

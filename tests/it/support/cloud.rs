@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use chrono::{DateTime, Utc};
 use drift_inbox::domain::inventory::ListedResource;
 use drift_inbox::error::{Error, Result};
-use drift_inbox::provider::{Account, InventoryProvider, KindListing, Listing, Presence};
+use drift_inbox::provider::{Account, InventoryProvider, KindListing, Listing, Presence, Resources};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -100,10 +100,12 @@ impl InventoryProvider for Cloud {
             for Listed { kind, resource } in self.resources.lock().unwrap().clone() {
                 kinds.entry(kind).or_default().push(resource);
             }
-            let mut kinds: BTreeMap<String, KindListing> = kinds
-                .into_iter()
-                .map(|(kind, listed)| (kind, KindListing::Complete(listed)))
-                .collect();
+            let complete = |(kind, listed): (String, Vec<ListedResource>)| {
+                let listed = Resources::new("digitalocean", &kind, listed)?;
+                Ok((kind, KindListing::Complete(listed)))
+            };
+            let mut kinds: BTreeMap<String, KindListing> =
+                kinds.into_iter().map(complete).collect::<Result<_>>()?;
             kinds.extend(self.unread.lock().unwrap().clone());
             Ok(Listing {
                 provider: "digitalocean".to_owned(),

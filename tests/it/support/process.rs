@@ -148,6 +148,11 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits until the process ends.
     pub(crate) fn end(mut self) -> Ended {
         let began = Instant::now();

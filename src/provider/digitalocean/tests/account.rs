@@ -71,7 +71,7 @@ async fn a_listing_contains_only_the_requested_kinds() {
         .kinds
         .iter()
         .map(|(kind, result)| match result {
-            KindListing::Complete(listed) => format!("{kind}: {}", listed[0].provider_id),
+            KindListing::Complete(listed) => format!("{kind}: {}", listed.to_vec().unwrap()[0].provider_id),
             KindListing::Incomplete(_) => format!("{kind}: incomplete"),
             KindListing::NotReadable(_) => format!("{kind}: not readable"),
         })

@@ -12,27 +12,27 @@ pub(super) fn kind(name: &str) -> &'static Kind {
 }
 
 /// Lists one kind in a run of its own.
-async fn result_of(server: &Server, name: &str) -> KindListing {
+async fn result_of(server: &Server, name: &str) -> KindListing<Vec<ListedResource>> {
     let client = server.client(quick());
     let of_kind = Run::new(&client, soon()).list_kind(kind(name)).await;
     of_kind.unwrap().listing
 }
 
-pub(super) fn complete(listing: KindListing) -> Vec<ListedResource> {
+pub(super) fn complete(listing: KindListing<Vec<ListedResource>>) -> Vec<ListedResource> {
     match listing {
         KindListing::Complete(listed) => listed,
         other => panic!("{other:?}"),
     }
 }
 
-fn incomplete(listing: KindListing) -> String {
+fn incomplete(listing: KindListing<Vec<ListedResource>>) -> String {
     match listing {
         KindListing::Incomplete(why) => why,
         other => panic!("{other:?}"),
     }
 }
 
-fn ids(listing: KindListing) -> Vec<String> {
+fn ids(listing: KindListing<Vec<ListedResource>>) -> Vec<String> {
     let listed = complete(listing).into_iter();
     listed.map(|resource| resource.provider_id).collect()
 }
