@@ -247,7 +247,7 @@ async fn ids_are_merged_in_the_order_of_their_bytes() {
     let all = || names.map(droplet);
     t.cloud_has(all()).await;
     let before = t.tables().await.resources;
-    for lacking in 0..names.len() {
+    for (lacking, name) in names.iter().enumerate() {
         let mut some = all().to_vec();
         some.remove(lacking);
         t.cloud.set(some);
@@ -255,8 +255,7 @@ async fn ids_are_merged_in_the_order_of_their_bytes() {
         assert_eq!(
             (counts.gone, counts.changed, counts.discovered),
             (1, 0, 0),
-            "{}",
-            names[lacking]
+            "{name}"
         );
         t.cloud.set(all());
         assert_eq!(sync(&t).await.discovered, 1);
