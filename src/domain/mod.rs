@@ -9,6 +9,7 @@ pub mod actor;
 pub mod baseline;
 pub mod changes;
 pub mod compare;
+pub(crate) mod compare_texts;
 pub mod detection;
 pub mod equality;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod fixtures;
 pub mod freshness;
 pub mod imports;
 pub mod inventory;
+mod json_text;
 mod listed;
 pub mod not_compared;
 pub mod retention;
