@@ -1,20 +1,23 @@
 //! Sweeps: they compare all specs with their resources and update the drifts.
 //!
-//! A sweep handles batches in the order of resource ids. [`gather()`] reads a batch without locks, [`plan()`] decides
-//! what to change, and [`apply()`] locks the rows, reads their versions again and drops the pairs that have changed.
-//! Dropped pairs are gathered again, for a few rounds. No lock is held between batches, so accepts, syncs and other
-//! sweeps can run at the same time, and memory does not grow with the number of resources.
+//! A sweep handles batches in the order of resource ids. [`gather()`] reads and compares a batch without locks, [`plan()`]
+//! decides what to change, and [`apply()`] locks the rows, reads their versions again and drops the pairs that have
+//! changed. Dropped pairs are gathered again, for a few rounds. The next batch is read while one is compared and written.
+//! No lock is held between batches, so accepts, syncs and other sweeps can run at the same time, and memory does not grow
+//! with the number of resources.
 
 mod apply;
 mod counts;
 mod gather;
 mod plan;
+mod read;
 pub(crate) mod scope;
 
 use std::collections::BTreeSet;
 
 use entity::cloud_resources;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use self::apply::{Applied, apply};
@@ -22,6 +25,7 @@ pub use self::counts::SweepCounts;
 pub(crate) use self::counts::SweepReport;
 pub use self::gather::{Gathered, gather};
 pub use self::plan::{Planned, plan};
+use self::read::{Batch, Size};
 pub use self::scope::Scope;
 use crate::clock::Clock;
 use crate::db::Db;
@@ -42,16 +46,26 @@ pub async fn detect_all(
     mut progress: impl FnMut(&SweepCounts),
 ) -> Result<SweepCounts> {
     let mut counts = SweepCounts::default();
-    let mut after = None;
-    while let Some(gathered) = gather(db, scope, after).await? {
-        after = gathered.last;
+    let mut next = read::batch(db, scope, None, Size::default()).await?;
+    while let Some(batch) = next {
+        let following = batch.last.map(|after| read_ahead(db, scope, after, batch.next));
+        let gathered = gather::compare(db, batch).await?;
         counts += compare(db, clock, gathered).await?;
         progress(&counts);
-        if after.is_none() {
-            break;
-        }
+        next = match following {
+            Some(following) => following
+                .await
+                .map_err(|error| Error::Internal(format!("sweep: {error}")))??,
+            None => None,
+        };
     }
     Ok(counts)
+}
+
+/// Reads the batch after `after` in a task of its own.
+fn read_ahead(db: &Db, scope: &Scope, after: Uuid, size: Size) -> JoinHandle<Result<Option<Batch>>> {
+    let (db, scope) = (db.clone(), scope.clone());
+    tokio::spawn(async move { read::batch(&db, &scope, Some(after), size).await })
 }
 
 /// Compares one batch. Pairs that other writers changed meanwhile are gathered again; those that keep changing are

@@ -78,6 +78,7 @@ mod state_owned_specs;
 mod statements;
 mod storms;
 mod support;
+mod sweep_costs;
 mod terminal;
 mod terraform;
 mod terraform_api;
