@@ -15,6 +15,7 @@ pub mod forgotten_resources;
 pub mod inventory_kinds;
 pub mod inventory_listings;
 pub mod job_runs;
+pub mod sweep_marks;
 pub mod terraform_declarations;
 pub mod terraform_states;
 pub mod upkeep;

@@ -20,6 +20,7 @@ mod m20261125_000040_create_forgotten_resources;
 mod m20261126_000001_key_job_runs_by_source;
 mod m20261126_000010_add_inventory_kinds_unread_fields;
 mod m20261126_000020_index_job_runs_by_source;
+mod m20261126_000030_create_sweep_marks;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000001_key_job_runs_by_source::Migration),
             Box::new(m20261126_000010_add_inventory_kinds_unread_fields::Migration),
             Box::new(m20261126_000020_index_job_runs_by_source::Migration),
+            Box::new(m20261126_000030_create_sweep_marks::Migration),
         ]
     }
 }

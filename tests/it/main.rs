@@ -44,6 +44,7 @@ mod inbox_live;
 mod inbox_page;
 mod inbox_pages;
 mod inbox_views;
+mod incremental;
 mod interleavings;
 mod inventory;
 mod inventory_file;

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Every table with its columns.
-const TABLES: [(&str, &[&str]); 10] = [
+const TABLES: [(&str, &[&str]); 11] = [
     (
         "cloud_resources",
         &[
@@ -123,6 +123,7 @@ const TABLES: [(&str, &[&str]); 10] = [
         ],
     ),
     ("upkeep", &["task", "started_at", "finished_at"]),
+    ("sweep_marks", &["id", "resource_id"]),
     (
         "terraform_states",
         &["lineage", "serial", "imported_at", "imported_by"],

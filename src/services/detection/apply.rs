@@ -10,6 +10,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::marks::OwnChanges;
 use super::plan::{Changing, counts_of};
 use super::{Planned, SweepCounts};
 use crate::db::{Db, lists};
@@ -81,7 +82,9 @@ async fn apply_in_txn(
             applied.moved.push(pair.resource_id);
         }
     }
+    let own = OwnChanges::begin_in_txn(txn).await?;
     let written = drift_rows::write_in_txn(txn, &changes, now).await?;
+    own.end_in_txn(txn).await?;
     applied.counts.opened = written.opened;
     applied.counts.changed = written.changed;
     applied.counts.staled = written.staled;

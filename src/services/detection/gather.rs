@@ -28,8 +28,10 @@ pub struct Gathered {
     pub(super) compared: Vec<ComparedPair>,
     /// Pairs that are compared as values.
     pub(super) pairs: Vec<Pair>,
-    /// Number of pairs that were left out because a row of theirs does not decode.
-    pub(super) skipped: u64,
+    /// Resources that were left out because a row of theirs does not decode.
+    pub(super) skipped: Vec<Uuid>,
+    /// Number of specs that were left out because the id of their resource does not decode.
+    pub(super) nameless: u64,
 }
 
 /// A pair that was compared as texts, with the versions of its rows.
@@ -61,7 +63,7 @@ pub(super) async fn compare(db: &Db, batch: Batch) -> Result<Gathered> {
     let mut unusual = Vec::new();
     for row in &batch.rows {
         match read::resource_id(row) {
-            None => gathered.skipped += 1,
+            None => gathered.nameless += 1,
             Some(id) => match compared(row, id) {
                 Some(pair) => gathered.compared.push(pair),
                 None => unusual.push(id),
@@ -114,7 +116,7 @@ async fn add_open_drifts(db: &Db, gathered: &mut Gathered) -> Result<()> {
         }
     }
     pairs.retain(|pair| !undecodable.contains(&pair.resource_id));
-    gathered.skipped += undecodable.len() as u64;
+    gathered.skipped.extend(undecodable);
     Ok(())
 }
 
@@ -123,7 +125,7 @@ async fn gather_values(db: &Db, ids: &[Uuid], gathered: &mut Gathered) -> Result
     let reader = db.reader();
     let select = select_values(db.backend(), ids).build(db.backend());
     let rows = reader.query_all_raw(select).await?;
-    let mut pairs = decode_pairs(&rows, &mut gathered.skipped);
+    let mut pairs = decode_pairs(&rows, gathered);
     let open = drift_rows::select_open_of(db.backend(), pairs.keys().copied());
     for row in reader.query_all_raw(open.build(db.backend())).await? {
         let resource: Uuid = row.try_get("", "resource_id")?;
@@ -133,7 +135,7 @@ async fn gather_values(db: &Db, ids: &[Uuid], gathered: &mut Gathered) -> Result
                     pair.open.push(drift);
                 }
             }
-            None => gathered.skipped += u64::from(pairs.remove(&resource).is_some()),
+            None => gathered.skipped.extend(pairs.remove(&resource).map(|_| resource)),
         }
     }
     inventory::add_listed_at(reader, pairs.values_mut()).await?;
@@ -154,8 +156,8 @@ fn select_values(
     select.find_also_related(cloud_resources::Entity).filter(of_ids)
 }
 
-/// Decodes specs with their resources. Returns the pairs by resource, and counts the rows that do not decode.
-fn decode_pairs(rows: &[QueryResult], skipped: &mut u64) -> BTreeMap<Uuid, Pair> {
+/// Decodes specs with their resources. Returns the pairs by resource, and counts the rows that do not decode as skipped.
+fn decode_pairs(rows: &[QueryResult], gathered: &mut Gathered) -> BTreeMap<Uuid, Pair> {
     let mut pairs = BTreeMap::new();
     for row in rows {
         let spec = decode::<provisioned::Model>(row, "A_").filter(|spec| is_comparable(&spec.spec));
@@ -174,7 +176,10 @@ fn decode_pairs(rows: &[QueryResult], skipped: &mut u64) -> BTreeMap<Uuid, Pair>
                     },
                 );
             }
-            _ => *skipped += 1,
+            _ => match column(row, "A_", "resource_id") {
+                Ok(id) => gathered.skipped.push(id),
+                Err(_) => gathered.nameless += 1,
+            },
         }
     }
     pairs

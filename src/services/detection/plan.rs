@@ -14,6 +14,8 @@ pub struct Planned {
     pub(super) changing: Vec<Changing>,
     /// Counts of all other pairs, which are done.
     pub(super) done: SweepCounts,
+    /// Resources that could not be compared now.
+    pub(super) left: Vec<Uuid>,
 }
 
 /// A pair whose plan changes a drift, with the versions of the rows that the plan was made from.
@@ -33,13 +35,14 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
     let mut planned = Planned {
         changing: Vec::new(),
         done: SweepCounts {
-            skipped: gathered.skipped,
+            skipped: gathered.skipped.len() as u64 + gathered.nameless,
             ..SweepCounts::default()
         },
+        left: gathered.skipped.clone(),
     };
     for pair in &gathered.compared {
         let plan = detection::plan_of(pair.compared.clone(), &pair.open);
-        planned.add(plan, |plan| Changing {
+        planned.add(pair.resource_id, plan, |plan| Changing {
             resource_id: pair.resource_id,
             resource_revision: pair.resource_revision,
             is_gone: pair.is_gone,
@@ -49,7 +52,7 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
         });
     }
     for pair in &gathered.pairs {
-        planned.add(detection::plan(pair, now), |plan| Changing {
+        planned.add(pair.resource.id, detection::plan(pair, now), |plan| Changing {
             resource_id: pair.resource.id,
             resource_revision: pair.resource.revision,
             is_gone: pair.resource.gone_at.is_some(),
@@ -65,7 +68,10 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
 }
 
 impl Planned {
-    fn add(&mut self, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {
+    fn add(&mut self, resource: Uuid, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {
+        if plan.unsynced || plan.settling {
+            self.left.push(resource);
+        }
         if plan.changes.is_empty() {
             self.done += counts_of(&plan);
         } else {
