@@ -25,7 +25,7 @@ pub use self::apply::{Applied, apply};
 pub use self::counts::SweepCounts;
 pub(crate) use self::counts::SweepReport;
 pub use self::gather::{Gathered, gather};
-pub(crate) use self::marks::count_in_force;
+pub(crate) use self::marks::{count_in_force, has_marked_changes};
 pub use self::plan::{Planned, plan};
 use self::read::{Batch, Size};
 pub use self::scope::Scope;

@@ -42,6 +42,15 @@ pub(super) async fn are_complete(db: &Db) -> Result<bool> {
     Ok((TimeDelta::zero()..VALID).contains(&age))
 }
 
+/// Returns whether a sweep would compare marked resources only, and there are some.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn has_marked_changes(db: &Db) -> Result<bool> {
+    Ok(are_complete(db).await? && read(db, 0).await?.is_some())
+}
+
 /// Begins a comparison of everything: deletes all marks, and until it ends no sweep relies on marks. Returns when it
 /// began.
 pub(super) async fn begin(db: &Db) -> Result<DateTime<Utc>> {
