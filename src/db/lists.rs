@@ -30,10 +30,11 @@ pub(crate) fn among(backend: DbBackend, column: &str, ids: impl IntoIterator<Ite
     Expr::cust_with_values(condition, [list_of(list, ids)])
 }
 
-/// Returns the SQL that follows a column whose value is to be in the list of ids of parameter 1.
+/// Returns the SQL that follows a column whose value is to be in the list of ids of parameter 1. Not `= ANY`, which
+/// PostgreSQL may evaluate by comparing each row with each id.
 pub(crate) fn in_list(backend: DbBackend) -> &'static str {
     match backend {
-        DbBackend::Postgres => "= ANY(CAST($1 AS uuid[]))",
+        DbBackend::Postgres => "IN (SELECT unnest(CAST($1 AS uuid[])))",
         _ => "IN (SELECT unhex(value) FROM json_each($1))",
     }
 }

@@ -1,9 +1,15 @@
 //! A sweep compares only what changed since everything was compared, and finds what a comparison of everything finds.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
+use drift_inbox::domain::schedule::{Schedule, Schedules};
+use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::detection::SweepCounts;
+use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::retirement::{RetireSpec, retire_spec};
 use entity::cloud_drift::DriftStatus;
+use entity::job_runs::Job;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 
@@ -162,6 +168,34 @@ async fn a_table_that_was_emptied_at_once_makes_the_next_sweep_compare_everythin
     };
     t.database.execute(empty).await.unwrap();
     assert_eq!(t.sweep().await.opened, 1);
+}
+
+#[tokio::test]
+async fn a_change_that_a_sync_brings_is_in_the_inbox_without_a_tick() {
+    let t = compared().await;
+    let server = t.scheduled(Schedules {
+        detect: Some(Schedule::parse("0 0 0 1 1 *", t.now()).unwrap()),
+        ..Schedules::default()
+    });
+    t.cloud.set([
+        droplet("a").size("large"),
+        droplet("b").size("huge"),
+        droplet("c").size("small"),
+    ]);
+    t.later(TimeDelta::seconds(1));
+    server
+        .jobs()
+        .run(JobRequest::Sync(SyncOptions::default()))
+        .await
+        .unwrap();
+    server.jobs().drain(Duration::from_secs(60)).await.unwrap();
+    assert_eq!(t.open_drift("b", "size_slug").await.actual, Some(json!("huge")));
+    let sweep = t.runs().await.pop().unwrap();
+    assert_eq!(
+        (sweep.job, sweep.narrowed, sweep.trigger),
+        (Job::DetectDrift, false, None)
+    );
+    assert_eq!(sweep.counts["fieldsCompared"], 2);
 }
 
 /// A small generator of numbers, so that a history that fails can be repeated.

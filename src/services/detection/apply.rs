@@ -71,6 +71,7 @@ async fn apply_in_txn(
     changing: &[Changing],
     now: DateTime<Utc>,
 ) -> Result<Applied> {
+    let own = OwnChanges::begin_in_txn(txn).await?;
     let unchanged = lock_unchanged_in_txn(txn, changing).await?;
     let mut applied = Applied::default();
     let mut changes = Vec::new();
@@ -82,7 +83,6 @@ async fn apply_in_txn(
             applied.moved.push(pair.resource_id);
         }
     }
-    let own = OwnChanges::begin_in_txn(txn).await?;
     let written = drift_rows::write_in_txn(txn, &changes, now).await?;
     own.end_in_txn(txn).await?;
     applied.counts.opened = written.opened;

@@ -180,6 +180,11 @@ pub(super) async fn add(db: &Db, resources: &[Uuid]) -> Result<()> {
     .await
 }
 
+/// Tells the triggers of PostgreSQL that a sweep writes. Its statements find rows by ids, and a plan that was made while a
+/// table was small must not read the whole table once it has grown.
+const OF_A_SWEEP: &str = "SET LOCAL drift_inbox.sweeping = 'on'; SET LOCAL enable_seqscan = off; \
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
 /// The changes of a sweep itself, which need no marks: what it writes agrees with the rows that it has locked.
 pub(super) struct OwnChanges {
     /// On SQLite, where one transaction writes at a time, the last mark before them.
@@ -187,11 +192,10 @@ pub(super) struct OwnChanges {
 }
 
 impl OwnChanges {
-    /// Begins before the first change.
+    /// Begins before the first statement of the transaction.
     pub(super) async fn begin_in_txn(txn: &DatabaseTransaction) -> Result<Self> {
         if txn.get_database_backend() == DbBackend::Postgres {
-            txn.execute_unprepared("SET LOCAL drift_inbox.sweeping = 'on'")
-                .await?;
+            txn.execute_unprepared(OF_A_SWEEP).await?;
             return Ok(Self { last: None });
         }
         let last = sweep_marks::Entity::find()
