@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift;
 use entity::{cloud_provisioned as provisioned, cloud_resources};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
 };
 use uuid::Uuid;
 
@@ -124,21 +124,10 @@ async fn lock_unchanged_in_txn(txn: &DatabaseTransaction, changing: &[Changing])
         .await?
         .into_iter()
         .collect();
-    let open = drift_rows::select_open_of(backend, ids())
-        .select_only()
-        .columns([
-            cloud_drift::Column::ResourceId,
-            cloud_drift::Column::Id,
-            cloud_drift::Column::Revision,
-        ])
-        .order_by_asc(cloud_drift::Column::ResourceId)
-        .order_by_asc(cloud_drift::Column::Field);
     let mut open_now: BTreeMap<Uuid, Vec<(Uuid, i32)>> = BTreeMap::new();
-    for (resource_id, id, revision) in locked(open, Lock::Update)
-        .into_tuple::<(Uuid, Uuid, i32)>()
-        .all(txn)
-        .await?
-    {
+    for row in txn.query_all_raw(lock_open(backend, ids())).await? {
+        let (id, revision) = (row.try_get("", "id")?, row.try_get("", "revision")?);
+        let resource_id = row.try_get("", "resource_id")?;
         open_now.entry(resource_id).or_default().push((id, revision));
     }
     open_now.values_mut().for_each(|open| open.sort_unstable());
@@ -152,4 +141,21 @@ async fn lock_unchanged_in_txn(txn: &DatabaseTransaction, changing: &[Changing])
         })
         .map(|pair| pair.resource_id)
         .collect())
+}
+
+/// Locks the open drifts of resources, in the order of these ids. On PostgreSQL, the lock makes the inner query one that
+/// is run for each id by the index of open drifts, whatever the planner knows about the table.
+fn lock_open(backend: DbBackend, ids: impl Iterator<Item = Uuid>) -> Statement {
+    let sql = match backend {
+        DbBackend::Postgres => {
+            "SELECT d.resource_id, d.id, d.revision FROM (SELECT unnest(CAST($1 AS uuid[])) AS id) v \
+             CROSS JOIN LATERAL (SELECT resource_id, id, revision FROM cloud_drift \
+             WHERE resource_id = v.id AND status = 'open' ORDER BY field FOR UPDATE) d"
+        }
+        _ => {
+            "SELECT resource_id, id, revision FROM cloud_drift \
+             WHERE resource_id IN (SELECT unhex(value) FROM json_each($1)) AND status = 'open'"
+        }
+    };
+    Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)])
 }

@@ -70,8 +70,9 @@ pub(super) async fn compare(db: &Db, batch: Batch) -> Result<Gathered> {
             },
         }
     }
+    let is_range = batch.is_range;
     drop(batch);
-    add_open_drifts(db, &mut gathered).await?;
+    add_open_drifts(db, &mut gathered, is_range).await?;
     for ids in unusual.chunks(read::VALUES) {
         gather_values(db, ids, &mut gathered).await?;
     }
@@ -96,12 +97,16 @@ fn compared(row: &QueryResult, resource_id: Uuid) -> Option<ComparedPair> {
 
 /// Adds the open drifts of each pair that was compared as texts. A pair with a drift that does not decode is removed and
 /// counted as skipped.
-async fn add_open_drifts(db: &Db, gathered: &mut Gathered) -> Result<()> {
+async fn add_open_drifts(db: &Db, gathered: &mut Gathered, is_range: bool) -> Result<()> {
     let pairs = &mut gathered.compared;
     let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else {
         return Ok(());
     };
-    let open = drift_rows::select_open_between(first.resource_id, last.resource_id);
+    let open = if is_range {
+        drift_rows::select_open_between(first.resource_id, last.resource_id)
+    } else {
+        drift_rows::select_open_of(db.backend(), pairs.iter().map(|pair| pair.resource_id))
+    };
     let mut undecodable = BTreeSet::new();
     for row in db.reader().query_all_raw(open.build(db.backend())).await? {
         let Ok(id) = column::<Uuid>(&row, "", "resource_id") else {

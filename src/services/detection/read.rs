@@ -39,6 +39,8 @@ pub(super) struct Batch {
     pub(super) rows: Vec<QueryResult>,
     /// Resource id of the last row; None if no row follows.
     pub(super) last: Option<Uuid>,
+    /// Whether the rows are all those of a range of ids, not those of some ids.
+    pub(super) is_range: bool,
     /// Size of the next batch.
     pub(super) next: Size,
 }
@@ -63,7 +65,12 @@ pub(super) async fn batch(db: &Db, scope: &Scope, after: Option<Uuid>, size: Siz
     } else {
         Size::Usual
     };
-    Ok(Some(Batch { rows, last, next }))
+    Ok(Some(Batch {
+        rows,
+        last,
+        is_range: matches!(scope, Scope::All),
+        next,
+    }))
 }
 
 /// Reads a range of ids. A range cannot end with a row whose id does not decode, so such rows at the end are left to the
