@@ -1,5 +1,5 @@
-//! `sweep_marks`: the resources whose comparison is due. Triggers add a row with each change of a spec, a resource or an
-//! open drift; the sweep that compares the resource deletes it.
+//! `sweep_marks`: the resources whose comparison is due. Triggers add a row with each change of a spec, a resource or
+//! an open drift; the sweep that compares the resource deletes it.
 
 use sea_orm::entity::prelude::*;
 

@@ -40,8 +40,8 @@ impl Marked {
         self.if_row.replace("{}", row)
     }
 
-    /// One trigger for each statement, over all rows that it changed. The setting lets a sweep leave out its own changes.
-    /// The functions run with the rights of their owner: other programs may have none on the table of marks.
+    /// One trigger for each statement, over all rows that it changed. The setting lets a sweep leave out its own
+    /// changes. The functions run with the rights of their owner: other programs may have none on the table of marks.
     fn of_postgres(&self) -> Vec<String> {
         let Self {
             table, resource_id, ..
