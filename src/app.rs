@@ -80,13 +80,7 @@ impl App {
         });
         let inner = Inner {
             live: Live::new(db.clone(), clock.clone()),
-            jobs: Jobs::new(
-                db.clone(),
-                clock.clone(),
-                source,
-                max_age.clone(),
-                schedules.retention,
-            ),
+            jobs: Jobs::new(db.clone(), clock.clone(), source, max_age.clone(), &schedules),
             db,
             clock,
             max_age,

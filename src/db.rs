@@ -3,6 +3,7 @@
 mod address;
 mod contention;
 mod file;
+pub(crate) mod lists;
 mod pools;
 mod probe;
 mod rows;
@@ -24,7 +25,7 @@ use self::contention::retry;
 use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
-pub(crate) use self::rows::{column, decodable, decode};
+pub(crate) use self::rows::{column, column_at, decodable, decode, json_at, text_at};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::db::{Db, WaitLimits};
 use crate::domain::freshness::MaxAge;
 use crate::domain::retention::Retention;
+use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
 use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
@@ -119,26 +120,28 @@ struct Inner {
     source: Option<Source>,
     max_age: MaxAge,
     retention: Option<Retention>,
+    sweeps_after_syncs: bool,
     tasks: TaskTracker,
     active: Mutex<BTreeSet<Uuid>>,
 }
 
 impl Jobs {
-    /// Creates a runner. Syncs list `source`. With `retention`, a purge starts after each sweep of all specs if one is
-    /// due.
+    /// Creates a runner. `source` is what syncs list; the retention of `schedules` makes whole sweeps purge old rows, and
+    /// its sweep makes syncs end with a sweep of what they changed.
     pub(crate) fn new(
         db: Db,
         clock: Clock,
         source: Option<Source>,
         max_age: MaxAge,
-        retention: Option<Retention>,
+        schedules: &Schedules,
     ) -> Self {
         let inner = Inner {
             db,
             clock,
             source,
             max_age,
-            retention,
+            retention: schedules.retention,
+            sweeps_after_syncs: schedules.detect.is_some(),
             tasks: TaskTracker::new(),
             active: Mutex::default(),
         };
@@ -285,6 +288,9 @@ impl Jobs {
             if purges {
                 jobs.spawn_purge();
             }
+            if job == Job::SyncInventory && jobs.inner.sweeps_after_syncs {
+                jobs.sweep_changes_beside();
+            }
             end
         });
         RunHandle { run, end }
@@ -333,6 +339,31 @@ impl Jobs {
                 report::of_sweep(counts, freshness)
             }
         }
+    }
+
+    /// Sweeps what a sync changed, in the background, so that it reaches the inbox before the next tick. If another sweep
+    /// is active or everything has to be compared, the changes are left to the next sweep.
+    fn sweep_changes_beside(&self) {
+        if self.inner.tasks.is_closed() {
+            return;
+        }
+        let jobs = self.clone();
+        self.inner.tasks.spawn(async move {
+            if let Err(error) = jobs.sweep_changes().await {
+                tracing::error!(%error, "starting a sweep after a sync failed");
+            }
+        });
+    }
+
+    async fn sweep_changes(&self) -> Result<()> {
+        if !detection::has_marked_changes(self.db()).await? {
+            return Ok(());
+        }
+        let work = self.work(JobRequest::detect_all())?;
+        if let Some(run) = job_runs::claim_after_sync(self.db(), work.run_request()).await? {
+            self.begin(run, work);
+        }
+        Ok(())
     }
 
     /// Purges old rows in the background when a purge is due.

@@ -21,6 +21,7 @@ mod m20261126_000001_key_job_runs_by_source;
 mod m20261126_000010_add_inventory_kinds_unread_fields;
 mod m20261126_000020_index_job_runs_by_source;
 mod m20261126_000030_add_cloud_resources_listed_digest;
+mod m20261126_000030_create_sweep_marks;
 mod m20261126_000040_keep_totals;
 mod unknown_migrations;
 
@@ -51,8 +52,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000001_key_job_runs_by_source::Migration),
             Box::new(m20261126_000010_add_inventory_kinds_unread_fields::Migration),
             Box::new(m20261126_000020_index_job_runs_by_source::Migration),
-            Box::new(m20261126_000040_keep_totals::Migration),
             Box::new(m20261126_000030_add_cloud_resources_listed_digest::Migration),
+            Box::new(m20261126_000030_create_sweep_marks::Migration),
+            Box::new(m20261126_000040_keep_totals::Migration),
         ]
     }
 }

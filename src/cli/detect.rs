@@ -17,9 +17,8 @@ use crate::clock::Clock;
 use crate::domain::schedule::Schedules;
 use crate::error::status_word;
 use crate::jobs::JobRequest;
-use crate::services::detection::{Scope, SweepCounts};
+use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inbox::{self, DriftFilter};
-use crate::services::resources::{self, ResourceFilter};
 
 /// Exit code of `detect --exit-code` if a drift is open.
 const EXIT_DRIFT_OPEN: u8 = 3;
@@ -38,12 +37,8 @@ pub(super) async fn run(args: &DetectArgs) -> Outcome {
     }
     let db = connect(&database).await?;
     let app = App::with_settings(db, Clock::System, None, Schedules::default(), settings);
-    let managed = ResourceFilter {
-        managed: Some(true),
-        ..ResourceFilter::default()
-    };
-    let specs = resources::count(app.db().reader(), &managed).await?;
-    let (progress, watched) = progress::of_sweep(specs.unsigned_abs());
+    let specs = detection::count_in_force(app.db()).await?;
+    let (progress, watched) = progress::of_sweep(specs);
     let request = JobRequest::Detect {
         scope: Scope::All,
         progress: Some(progress),
@@ -118,7 +113,7 @@ fn results(run: &job_runs::Model) -> Result<String, Failure> {
     let counts: SweepCounts = counts(run)?;
     let (changed, closed) = (counts.changed, counts.staled);
     let mut text = format!(
-        "{} and {} compared, {} opened, {changed} changed, {closed} closed",
+        "{} up to date, {} compared, {} opened, {changed} changed, {closed} closed",
         counted(counts.resources, "resource"),
         counted(counts.fields_compared, "field"),
         counted(counts.opened, "drift"),

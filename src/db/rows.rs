@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use sea_orm::sqlx::{Row as _, ValueRef as _};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QueryTrait, Select, TryGetable,
 };
@@ -42,6 +43,39 @@ pub(crate) fn decode<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Opt
 /// Decodes one column of a row.
 pub(crate) fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str) -> Result<T, DbErr> {
     caught(|| row.try_get(prefix, name))
+}
+
+/// Decodes the column at a position, which starts at 0.
+pub(crate) fn column_at<T: TryGetable>(row: &QueryResult, position: usize) -> Option<T> {
+    caught(|| row.try_get_by_index(position)).ok()
+}
+
+/// Returns the text at a position without copying it. The outer None means that the value is no text.
+pub(crate) fn text_at(row: &QueryResult, position: usize) -> Option<Option<&str>> {
+    bytes_at(row, position, |bytes| Some(bytes))
+}
+
+/// Returns the text of the JSON at a position without copying or parsing it. The outer None means that the value is
+/// no text.
+pub(crate) fn json_at(row: &QueryResult, position: usize) -> Option<Option<&str>> {
+    // PostgreSQL sends the version of its format first.
+    bytes_at(row, position, |bytes| bytes.strip_prefix(b"\x01"))
+}
+
+fn bytes_at(
+    row: &QueryResult,
+    position: usize,
+    of_postgres: impl FnOnce(&[u8]) -> Option<&[u8]>,
+) -> Option<Option<&str>> {
+    if let Some(row) = row.try_as_sqlite_row() {
+        return row.try_get(position).ok();
+    }
+    let value = row.try_as_pg_row()?.try_get_raw(position).ok()?;
+    if value.is_null() {
+        return Some(None);
+    }
+    let text = std::str::from_utf8(of_postgres(value.as_bytes().ok()?)?);
+    text.ok().map(Some)
 }
 
 /// Runs `decoding` and turns a panic into an error: the driver panics on times such as `infinity`, which Rust cannot

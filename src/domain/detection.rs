@@ -98,11 +98,34 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
             ..Plan::default()
         };
     }
-    let mut plan = Plan::default();
-    let findings = findings(pair, &mut plan.fields_compared);
+    plan_of(compared(pair), &pair.open)
+}
+
+/// What a comparison of one spec with its resource found, whatever is open for the resource.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Compared {
+    /// Fields that were compared.
+    pub(crate) fields_compared: u64,
+    /// No listing ever had the resource.
+    pub(crate) unsynced: bool,
+    /// Everything that differs, by field.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Decides what to do about what was found, where these rows are open for the resource.
+pub(crate) fn plan_of(compared: Compared, open: &[cloud_drift::Model]) -> Plan {
+    let mut plan = Plan {
+        fields_compared: compared.fields_compared,
+        unsynced: compared.unsynced,
+        ..Plan::default()
+    };
+    if plan.unsynced {
+        return plan;
+    }
     let mut open: BTreeMap<&str, &cloud_drift::Model> =
-        pair.open.iter().map(|row| (row.field.as_str(), row)).collect();
-    let changes: Vec<Change> = findings
+        open.iter().map(|row| (row.field.as_str(), row)).collect();
+    let changes: Vec<Change> = compared
+        .findings
         .into_iter()
         .filter_map(|finding| change_for(open.remove(finding.field.as_str()), finding))
         .collect();
@@ -132,38 +155,56 @@ fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
 
 /// Returns whether a resource is unsynced: no listing has contained it, and it is not gone.
 pub(crate) fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<DateTime<Utc>>) -> bool {
-    first_seen_at.is_none() && gone_at.is_none()
+    is_unsynced_by(first_seen_at.is_some(), gone_at.is_some())
+}
+
+/// The same, of whether a listing had the resource and whether it is gone.
+pub(super) fn is_unsynced_by(is_seen: bool, is_gone: bool) -> bool {
+    !is_seen && !is_gone
 }
 
 /// Returns all differences, and sets the number of compared fields.
-fn findings(pair: &Pair, fields_compared: &mut u64) -> Vec<Finding> {
+fn compared(pair: &Pair) -> Compared {
     if pair.spec.retired_at.is_some() {
-        return Vec::new();
+        return Compared::default();
     }
     if pair.resource.gone_at.is_some() {
-        return vec![Finding {
-            kind: DriftKind::Missing,
-            field: WHOLE_RESOURCE.to_owned(),
-            expected: pair.spec.spec.clone(),
-            actual: Value::Null,
-        }];
+        return Compared::missing(pair.spec.spec.clone());
     }
     let Some(spec) = pair.spec.spec.as_object() else {
-        return Vec::new();
+        return Compared::default();
     };
     let known = spec
         .keys()
         .filter(|field| is_known(&pair.resource, field, &pair.traits));
-    *fields_compared = known.count() as u64;
-    differences(spec, &NotCompared::of(&pair.spec), &pair.resource, &pair.traits)
-        .into_iter()
-        .map(|d| Finding {
-            kind: DriftKind::Changed,
-            field: d.field,
-            expected: d.expected,
-            actual: d.actual,
-        })
-        .collect()
+    Compared {
+        fields_compared: known.count() as u64,
+        findings: differences(spec, &NotCompared::of(&pair.spec), &pair.resource, &pair.traits)
+            .into_iter()
+            .map(|d| Finding {
+                kind: DriftKind::Changed,
+                field: d.field,
+                expected: d.expected,
+                actual: d.actual,
+            })
+            .collect(),
+        ..Compared::default()
+    }
+}
+
+impl Compared {
+    /// The whole resource is missing.
+    pub(super) fn missing(spec: Value) -> Self {
+        Self {
+            findings: vec![Finding {
+                kind: DriftKind::Missing,
+                field: WHOLE_RESOURCE.to_owned(),
+                expected: spec,
+                actual: Value::Null,
+            }],
+            ..Self::default()
+        }
+    }
 }
 
 /// Returns the change that records a finding. Returns None if the open row of the field has the same values.

@@ -19,7 +19,8 @@ use serde_json::{Number, Value};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Canonical(String);
 
-const UNSET: &str = "-";
+/// The form of what is unset.
+pub(super) const UNSET: &str = "-";
 
 impl Canonical {
     /// Returns the form of an unset value.
@@ -27,12 +28,12 @@ impl Canonical {
         Self(UNSET.to_owned())
     }
 
-    /// The form as text.
+    /// Returns the form as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns whether this is the form of an unset value.
+    /// Whether nothing is set.
     pub(crate) fn is_unset(&self) -> bool {
         self.0 == UNSET
     }
@@ -151,7 +152,10 @@ impl<'v> Container<'v> {
                 forms.dedup();
                 let count = forms.len();
                 match concatenated(forms.into_iter()) {
-                    Some(form) => suffixed(form, '[', count),
+                    Some(mut form) => {
+                        suffixed(&mut form, '[', count);
+                        form
+                    }
                     None => UNSET.to_owned(),
                 }
             }
@@ -164,7 +168,10 @@ impl<'v> Container<'v> {
                     form
                 });
                 match concatenated(members) {
-                    Some(form) => suffixed(form, '{', count),
+                    Some(mut form) => {
+                        suffixed(&mut form, '{', count);
+                        form
+                    }
                     None => UNSET.to_owned(),
                 }
             }
@@ -180,14 +187,15 @@ fn concatenated(mut forms: impl Iterator<Item = String>) -> Option<String> {
     Some(all)
 }
 
-fn suffixed(mut form: String, mark: char, count: usize) -> String {
+/// Appends the end of a list or map with this many members.
+pub(super) fn suffixed(form: &mut String, mark: char, count: usize) {
     form.push(mark);
     // Writing to a String cannot fail.
     _ = write!(form, "{count};");
-    form
 }
 
-fn push_text(form: &mut String, mark: char, text: &str) {
+/// Appends the form of a text or the name of a key.
+pub(super) fn push_text(form: &mut String, mark: char, text: &str) {
     form.push(mark);
     _ = write!(form, "{}:", text.len());
     form.push_str(text);

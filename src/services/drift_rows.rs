@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
 use entity::cloud_resource_events::EventType;
-use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, OnConflict, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
-    DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select,
+    DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{Lock, locked};
-use crate::db::{ROWS_PER_INSERT, decodable};
+use crate::db::decodable;
+use crate::db::lists::{self, Cell};
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::error::Result;
 
@@ -30,11 +31,29 @@ pub(crate) struct Written {
     pub(crate) staled: u64,
 }
 
-/// Selects the open drifts of resources.
-pub(crate) fn select_open_of(resources: impl IntoIterator<Item = Uuid>) -> Select<drift::Entity> {
+/// The condition that a drift is open. The status is a literal, so that every plan can use the partial index.
+fn is_open() -> Expr {
+    Expr::col((drift::Entity, drift::Column::Status)).eq(Expr::Constant(DriftStatus::Open.to_value().into()))
+}
+
+/// Selects the open drifts of resources. The text of the statement does not depend on their number.
+pub(crate) fn select_open_of(
+    backend: DbBackend,
+    resources: impl IntoIterator<Item = Uuid>,
+) -> Select<drift::Entity> {
+    drift::Entity::find().filter(is_open()).filter(lists::among(
+        backend,
+        r#""cloud_drift"."resource_id""#,
+        resources,
+    ))
+}
+
+/// Selects the open drifts of the resources from one id to another.
+pub(crate) fn select_open_between(first: Uuid, last: Uuid) -> Select<drift::Entity> {
     drift::Entity::find()
-        .filter(drift::Column::Status.eq(DriftStatus::Open))
-        .filter(drift::Column::ResourceId.is_in(resources))
+        .filter(is_open())
+        .filter(drift::Column::ResourceId.gte(first))
+        .filter(drift::Column::ResourceId.lte(last))
 }
 
 /// Returns the condition that the resource with the id in `resource_id` has an open drift, of one kind if `kind` is
@@ -57,7 +76,8 @@ pub(crate) async fn open_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],
 ) -> Result<Vec<drift::Model>> {
-    let select = select_open_of(resources.iter().copied()).order_by_asc(drift::Column::Id);
+    let backend = connection.get_database_backend();
+    let select = select_open_of(backend, resources.iter().copied()).order_by_asc(drift::Column::Id);
     Ok(decodable(select, connection).await?.0)
 }
 
@@ -66,47 +86,56 @@ pub(crate) async fn lock_open_of_in_txn(
     txn: &DatabaseTransaction,
     resource: Uuid,
 ) -> Result<Vec<drift::Model>> {
-    let select = select_open_of([resource]).order_by_asc(drift::Column::Field);
+    let select = select_open_of(txn.get_database_backend(), [resource]).order_by_asc(drift::Column::Field);
     Ok(decodable(locked(select, Lock::Update), txn).await?.0)
 }
 
-/// Writes changes of drifts, each with the id of its resource, and their events. Skips drifts that are no longer open.
+/// Writes changes of drifts of the named resources, with their events. Drifts that are no longer open stay unchanged.
+/// Each kind of change is one statement.
 pub(crate) async fn write_in_txn(
     txn: &DatabaseTransaction,
     changes: &[(Uuid, &Change)],
     now: DateTime<Utc>,
 ) -> Result<Written> {
-    let mut written = Written::default();
-    let mut events = Vec::with_capacity(changes.len());
-    let mut findings = Vec::new();
+    let (mut opening, mut updating, mut closing) = (Vec::new(), Vec::new(), Vec::new());
     for (resource_id, change) in changes {
         match change {
-            Change::Open(finding) => findings.push((*resource_id, finding)),
+            Change::Open(finding) => opening.push((Uuid::now_v7(), *resource_id, finding)),
             Change::Update {
                 drift,
                 revision,
                 finding,
-            } => {
-                if update_in_txn(txn, *drift, *revision, finding).await? {
-                    written.changed += 1;
-                    let data = finding_data(*drift, finding);
-                    events.push(event(*resource_id, EventType::DriftChanged, data));
-                }
-            }
-            Change::Close { drift, field } => {
-                if close_in_txn(txn, *drift, now).await? {
-                    written.staled += 1;
-                    let data = drift_data(*drift, field);
-                    events.push(event(*resource_id, EventType::DriftStale, data));
-                }
-            }
+            } => updating.push((*drift, *revision, finding)),
+            Change::Close { drift, .. } => closing.push(*drift),
         }
     }
-    let opened = open_in_txn(txn, &findings, now).await?;
-    written.opened = opened.len() as u64;
-    events.extend(opened);
+    let closed = close_in_txn(txn, &closing, now).await?;
+    let updated = update_in_txn(txn, &updating).await?;
+    let opened = open_in_txn(txn, &opening, now).await?;
+    let mut events = Vec::with_capacity(changes.len());
+    for (resource_id, change) in changes {
+        match change {
+            Change::Update { drift, finding, .. } if updated.contains(drift) => {
+                let data = finding_data(*drift, finding);
+                events.push(event(*resource_id, EventType::DriftChanged, data));
+            }
+            Change::Close { drift, field } if closed.contains(drift) => {
+                let data = drift_data(*drift, field);
+                events.push(event(*resource_id, EventType::DriftStale, data));
+            }
+            _ => {}
+        }
+    }
+    let inserted = opening.iter().filter(|(id, ..)| opened.contains(id));
+    events.extend(inserted.map(|(id, resource_id, finding)| {
+        event(*resource_id, EventType::DriftDetected, finding_data(*id, finding))
+    }));
     events::append_in_txn(txn, events, SYSTEM, now).await?;
-    Ok(written)
+    Ok(Written {
+        opened: opened.len() as u64,
+        changed: updated.len() as u64,
+        staled: closed.len() as u64,
+    })
 }
 
 /// A decision to accept a drift.
@@ -144,70 +173,113 @@ pub(crate) async fn accept_in_txn(
     Ok(drift)
 }
 
-/// Inserts a row for each finding, and returns the events of the inserted rows. A concurrent sweep with the same shared
-/// locks may have inserted an equal row before; that row is kept.
+/// Inserts a row for each finding, and returns the ids of the rows that were inserted. A concurrent sweep with the same
+/// shared locks may have inserted an equal row before; that row is kept.
 async fn open_in_txn(
     txn: &DatabaseTransaction,
-    findings: &[(Uuid, &Finding)],
+    findings: &[(Uuid, Uuid, &Finding)],
     now: DateTime<Utc>,
-) -> Result<Vec<NewEvent>> {
-    let mut opened = Vec::with_capacity(findings.len());
-    for chunk in findings.chunks(ROWS_PER_INSERT) {
-        let rows: Vec<(Uuid, Uuid, &Finding)> = chunk
-            .iter()
-            .map(|(resource_id, finding)| (Uuid::now_v7(), *resource_id, *finding))
-            .collect();
-        let models = rows
-            .iter()
-            .map(|(id, resource_id, finding)| new_row(*id, *resource_id, finding, now));
-        let inserted: BTreeSet<Uuid> = drift::Entity::insert_many(models)
-            .on_conflict(one_open_row_per_field())
-            .exec_with_returning_keys(txn)
-            .await?
-            .into_iter()
-            .collect();
-        let inserted = rows.into_iter().filter(|(id, ..)| inserted.contains(id));
-        opened.extend(inserted.map(|(id, resource_id, finding)| {
-            event(resource_id, EventType::DriftDetected, finding_data(id, finding))
-        }));
-    }
-    Ok(opened)
+) -> Result<BTreeSet<Uuid>> {
+    let backend = txn.get_database_backend();
+    let rows = findings.iter().map(|(id, resource_id, finding)| {
+        json!({
+            "id": lists::uuid(*id),
+            "resource_id": lists::uuid(*resource_id),
+            "kind": finding.kind.to_value(),
+            "field": finding.field,
+            "expected": lists::json(backend, &finding.expected),
+            "actual": lists::json(backend, &finding.actual),
+        })
+    });
+    written_in_txn(txn, insert_open(backend), rows.collect(), Some(now)).await
 }
 
-/// Writes new values into an open drift. Returns false if it is no longer open.
+/// Returns the statement that inserts open rows of parameter 1, opened at the time of parameter 2, unless a row of the
+/// same field is open. The status must be a literal: from a bound parameter, SQLite never infers the partial index and
+/// PostgreSQL not once it has a generic plan.
+pub fn insert_open(backend: DbBackend) -> String {
+    let list = lists::rows(
+        backend,
+        &[
+            ("id", Cell::Uuid),
+            ("resource_id", Cell::Uuid),
+            ("kind", Cell::Text),
+            ("field", Cell::Text),
+            ("expected", Cell::Json),
+            ("actual", Cell::Json),
+        ],
+    );
+    format!(
+        "INSERT INTO \"cloud_drift\" \
+         (id, resource_id, kind, field, expected, actual, revision, status, detected_at) \
+         SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, 1, 'open', $2 FROM {list} WHERE true \
+         ON CONFLICT (resource_id, field) WHERE status = 'open' DO NOTHING RETURNING id"
+    )
+}
+
+/// Writes new values into open drifts. Returns those that were still open.
 async fn update_in_txn(
     txn: &DatabaseTransaction,
-    drift: Uuid,
-    revision: i32,
-    finding: &Finding,
-) -> Result<bool> {
-    let row = drift::ActiveModel {
-        expected: Set(to_column(&finding.expected)),
-        actual: Set(to_column(&finding.actual)),
-        revision: Set(revision),
-        ..Default::default()
-    };
-    set_if_open_in_txn(txn, drift, row).await
+    findings: &[(Uuid, i32, &Finding)],
+) -> Result<BTreeSet<Uuid>> {
+    let backend = txn.get_database_backend();
+    let rows = findings.iter().map(|(id, revision, finding)| {
+        json!({
+            "id": lists::uuid(*id),
+            "revision": revision,
+            "expected": lists::json(backend, &finding.expected),
+            "actual": lists::json(backend, &finding.actual),
+        })
+    });
+    let list = lists::rows(
+        backend,
+        &[
+            ("id", Cell::Uuid),
+            ("revision", Cell::Integer),
+            ("expected", Cell::Json),
+            ("actual", Cell::Json),
+        ],
+    );
+    let sql = format!(
+        "UPDATE \"cloud_drift\" SET expected = v.expected, actual = v.actual, revision = v.revision FROM {list} \
+         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING cloud_drift.id"
+    );
+    written_in_txn(txn, sql, rows.collect(), None).await
 }
 
-/// Closes an open drift as stale. Returns false if it is no longer open.
-async fn close_in_txn(txn: &DatabaseTransaction, drift: Uuid, now: DateTime<Utc>) -> Result<bool> {
-    let row = drift::ActiveModel {
-        status: Set(DriftStatus::Stale),
-        resolved_at: Set(Some(now)),
-        ..Default::default()
-    };
-    set_if_open_in_txn(txn, drift, row).await
+/// Closes open drifts as stale. Returns those that were still open.
+async fn close_in_txn(
+    txn: &DatabaseTransaction,
+    drifts: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<Uuid>> {
+    let list = lists::rows(txn.get_database_backend(), &[("id", Cell::Uuid)]);
+    let sql = format!(
+        "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2 FROM {list} \
+         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING cloud_drift.id"
+    );
+    let rows = drifts.iter().map(|id| json!({ "id": lists::uuid(*id) }));
+    written_in_txn(txn, sql, rows.collect(), Some(now)).await
 }
 
-async fn set_if_open_in_txn(txn: &DatabaseTransaction, id: Uuid, row: drift::ActiveModel) -> Result<bool> {
-    let updated = drift::Entity::update_many()
-        .filter(drift::Column::Status.eq(DriftStatus::Open))
-        .filter(drift::Column::Id.eq(id))
-        .set(row)
-        .exec(txn)
-        .await?;
-    Ok(updated.rows_affected == 1)
+/// Runs a statement that writes a list of rows, and returns the ids of those that it wrote.
+async fn written_in_txn(
+    txn: &DatabaseTransaction,
+    sql: String,
+    rows: Vec<Value>,
+    now: Option<DateTime<Utc>>,
+) -> Result<BTreeSet<Uuid>> {
+    if rows.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = Value::Array(rows).to_string();
+    let values = std::iter::once(rows.into()).chain(now.map(Into::into));
+    let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+    let written = txn.query_all_raw(statement).await?;
+    Ok(written
+        .iter()
+        .map(|row| row.try_get_by_index(0))
+        .collect::<std::result::Result<_, _>>()?)
 }
 
 fn event(resource_id: Uuid, event_type: EventType, data: Value) -> NewEvent {
@@ -222,44 +294,10 @@ fn drift_data(drift: Uuid, field: &str) -> Value {
     json!({ "driftId": drift, "field": field })
 }
 
-/// Returns the conflict clause that skips a second open drift of one field, by the partial unique index. The status
-/// must be a literal in the statement: with a bound parameter, SQLite never infers the index, and PostgreSQL does not
-/// infer it once the plan is generic.
-pub fn one_open_row_per_field() -> OnConflict {
-    OnConflict::columns([drift::Column::ResourceId, drift::Column::Field])
-        .target_and_where(
-            Expr::col(drift::Column::Status).eq(Expr::Constant(DriftStatus::Open.to_value().into())),
-        )
-        .do_nothing()
-        .to_owned()
-}
-
-fn new_row(id: Uuid, resource_id: Uuid, finding: &Finding, now: DateTime<Utc>) -> drift::ActiveModel {
-    drift::ActiveModel {
-        id: Set(id),
-        resource_id: Set(resource_id),
-        kind: Set(finding.kind),
-        field: Set(finding.field.clone()),
-        expected: Set(to_column(&finding.expected)),
-        actual: Set(to_column(&finding.actual)),
-        revision: Set(1),
-        status: Set(DriftStatus::Open),
-        detected_at: Set(now),
-        resolved_at: Set(None),
-        resolved_by: Set(None),
-        resolution_note: Set(None),
-    }
-}
-
 /// Returns the data of an event. The expected value of a missing resource is its whole spec, which is not logged.
 fn finding_data(drift: Uuid, finding: &Finding) -> Value {
     if finding.field == WHOLE_RESOURCE {
         return drift_data(drift, &finding.field);
     }
     json!({ "driftId": drift, "field": finding.field, "expected": finding.expected, "actual": finding.actual })
-}
-
-/// Stores JSON null as SQL null.
-fn to_column(value: &Value) -> Option<Value> {
-    (!value.is_null()).then(|| value.clone())
 }

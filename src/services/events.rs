@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::{self as events, EventType};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseTransaction, EntityTrait};
-use serde_json::Value;
+use sea_orm::{ActiveEnum, ConnectionTrait, DatabaseTransaction, EntityTrait, Statement};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::page::{self, Order, Page, PageRequest};
 use crate::db::ROWS_PER_INSERT;
+use crate::db::lists::{self, Cell};
 use crate::error::Result;
 
 /// The actor of events that the server itself caused.
@@ -31,23 +32,37 @@ pub async fn append_in_txn(
     actor: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let mut rows = happened.into_iter().map(|event| events::ActiveModel {
-        id: Set(Uuid::now_v7()),
-        resource_id: Set(event.resource_id),
-        event_type: Set(event.event_type),
-        actor: Set(actor.to_owned()),
-        data: Set(event.data),
-        occurred_at: Set(now),
-    });
-    loop {
-        let chunk: Vec<_> = rows.by_ref().take(ROWS_PER_INSERT).collect();
-        if chunk.is_empty() {
-            return Ok(());
-        }
-        events::Entity::insert_many(chunk)
-            .exec_without_returning(txn)
+    let backend = txn.get_database_backend();
+    let list = lists::rows(
+        backend,
+        &[
+            ("id", Cell::Uuid),
+            ("resource_id", Cell::Uuid),
+            ("type", Cell::Text),
+            ("data", Cell::Json),
+        ],
+    );
+    let sql = format!(
+        "INSERT INTO \"cloud_resource_events\" (id, resource_id, type, actor, data, occurred_at) \
+         SELECT v.id, v.resource_id, v.type, $2, v.data, $3 FROM {list}"
+    );
+    for chunk in happened.chunks(ROWS_PER_INSERT) {
+        let rows: Vec<Value> = chunk
+            .iter()
+            .map(|event| {
+                json!({
+                    "id": lists::uuid(Uuid::now_v7()),
+                    "resource_id": lists::uuid(event.resource_id),
+                    "type": event.event_type.to_value(),
+                    "data": lists::json(backend, &event.data),
+                })
+            })
+            .collect();
+        let values = [Value::Array(rows).to_string().into(), actor.into(), now.into()];
+        txn.execute_raw(Statement::from_sql_and_values(backend, &sql, values))
             .await?;
     }
+    Ok(())
 }
 
 pub(crate) const NEWEST_FIRST: Order<events::Column> = Order {

@@ -16,6 +16,7 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use self::claims::claim_after_sync;
 pub use self::claims::{RunRequest, TickClaim, claim, claim_catch_up, claim_tick};
 use super::page::{self, Order, Page, PageRequest};
 use crate::db::{Db, decodable};

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 13] = [
+const TABLES: [(&str, &[&str]); 14] = [
     (
         "drift_totals",
         &[
@@ -160,6 +160,7 @@ const TABLES: [(&str, &[&str]); 13] = [
         ],
     ),
     ("upkeep", &["task", "started_at", "finished_at"]),
+    ("sweep_marks", &["id", "resource_id"]),
     (
         "terraform_states",
         &["lineage", "serial", "imported_at", "imported_by"],

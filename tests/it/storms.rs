@@ -12,12 +12,12 @@ use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use drift_inbox::services::detection::SweepCounts;
-use drift_inbox::services::drift_rows::one_open_row_per_field;
+use drift_inbox::services::drift_rows::insert_open;
 use drift_inbox::services::inventory::SyncOptions;
-use entity::cloud_drift::{self, DriftKind, DriftStatus};
+use entity::cloud_drift::DriftStatus;
 use entity::cloud_resource_events::EventType;
 use entity::job_runs::JobOutcome;
-use sea_orm::{ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, EntityTrait, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
 use uuid::Uuid;
@@ -273,27 +273,20 @@ async fn the_upsert_of_an_open_drift_can_run_a_thousand_times_on_one_connection(
     let mut options = ConnectOptions::new(&t.database.url);
     options.max_connections(1).sqlx_logging(false);
     let connection = Database::connect(options).await.unwrap();
-    let mut inserted = 0;
+    let (mut inserted, backend, postgres) = (0, t.db().backend(), t.database.is_postgres());
     for n in 0..1_000 {
-        let row = cloud_drift::ActiveModel {
-            id: Set(Uuid::now_v7()),
-            resource_id: Set(resource_id),
-            kind: Set(DriftKind::Changed),
-            field: Set("size_slug".to_owned()),
-            expected: Set(Some(json!(n))),
-            actual: Set(None),
-            revision: Set(1),
-            status: Set(DriftStatus::Open),
-            detected_at: Set(t.now()),
-            resolved_at: Set(None),
-            resolved_by: Set(None),
-            resolution_note: Set(None),
-        };
-        inserted += cloud_drift::Entity::insert_many([row])
-            .on_conflict(one_open_row_per_field())
-            .exec_without_returning(&connection)
-            .await
-            .unwrap();
+        let value = if postgres { json!(n) } else { json!(n.to_string()) };
+        let rows = json!([{
+            "id": Uuid::now_v7().simple().to_string(),
+            "resource_id": resource_id.simple().to_string(),
+            "kind": "changed",
+            "field": "size_slug",
+            "expected": value,
+            "actual": null,
+        }]);
+        let values = [rows.to_string().into(), t.now().into()];
+        let insert = Statement::from_sql_and_values(backend, insert_open(backend), values);
+        inserted += connection.query_all_raw(insert).await.unwrap().len();
     }
     connection.close().await.unwrap();
     assert_eq!(inserted, 1);

@@ -211,7 +211,7 @@ async fn detect_prints_a_table_and_its_progress_to_standard_error() {
     assert_eq!(output.status.code(), Some(3));
     let (out, err) = text_of(&output);
     let expected = "\
-detect: succeeded: 1 resource and 2 fields compared, 1 drift opened, 0 changed, 0 closed
+detect: succeeded: 1 resource up to date, 2 fields compared, 1 drift opened, 0 changed, 0 closed
 RESOURCE       FIELD  EXPECTED  ACTUAL      AGE
 droplet web-1  tags   env:prod  - env:prod  now
 ";

@@ -71,7 +71,7 @@ impl JobRun {
         self.0.source.as_deref()
     }
 
-    /// What started the run; null for runs older than this field.
+    /// What started the run; null for a sweep of what a sync changed, and for runs older than this field.
     async fn trigger(&self) -> Option<RunTrigger> {
         self.0.trigger.map(Into::into)
     }

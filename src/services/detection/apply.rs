@@ -3,18 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift;
 use entity::{cloud_provisioned as provisioned, cloud_resources};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
+};
 use uuid::Uuid;
 
-use super::plan::counts_of;
+use super::marks::OwnChanges;
+use super::plan::{Changing, counts_of};
 use super::{Planned, SweepCounts};
-use crate::db::Db;
-use crate::domain::detection::{Pair, Plan};
+use crate::db::{Db, lists};
 use crate::error::Result;
 use crate::services::drift_rows;
 use crate::services::locks::{Lock, locked};
+
+/// Changes that one transaction writes, unless those of one resource alone are more.
+const CHANGES: usize = 250;
 
 /// The result of one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,40 +30,61 @@ pub struct Applied {
     pub moved: Vec<Uuid>,
 }
 
-/// Writes the planned changes of a batch in one transaction. A batch without changes needs no transaction.
+/// Writes the planned changes of a batch in short transactions. A batch without changes needs none.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub async fn apply(db: &Db, planned: &Planned<'_>, now: DateTime<Utc>) -> Result<Applied> {
-    let mut applied = Applied::default();
-    if !planned.changing.is_empty() {
-        let changing = &planned.changing;
-        applied = db
+pub async fn apply(db: &Db, planned: &Planned, now: DateTime<Utc>) -> Result<Applied> {
+    let mut applied = Applied {
+        counts: planned.done,
+        moved: Vec::new(),
+    };
+    let mut rest = planned.changing.as_slice();
+    while !rest.is_empty() {
+        let (changing, after) = rest.split_at(length_of_chunk(rest));
+        let written = db
             .write_txn(|txn| async move { apply_in_txn(&txn, changing, now).await })
             .await?;
+        applied.counts += written.counts;
+        applied.moved.extend(written.moved);
+        rest = after;
     }
-    applied.counts += planned.done;
     Ok(applied)
+}
+
+/// Number of the first pairs that one transaction writes.
+fn length_of_chunk(changing: &[Changing]) -> usize {
+    let mut changes = 0;
+    let fit = changing
+        .iter()
+        .take_while(|changing| {
+            changes += changing.plan.changes.len();
+            changes <= CHANGES
+        })
+        .count();
+    fit.max(1)
 }
 
 async fn apply_in_txn(
     txn: &DatabaseTransaction,
-    changing: &[(&Pair, Plan)],
+    changing: &[Changing],
     now: DateTime<Utc>,
 ) -> Result<Applied> {
+    let own = OwnChanges::begin_in_txn(txn).await?;
     let unchanged = lock_unchanged_in_txn(txn, changing).await?;
     let mut applied = Applied::default();
     let mut changes = Vec::new();
-    for (pair, plan) in changing {
-        if unchanged.contains(&pair.resource.id) {
-            applied.counts += counts_of(plan);
-            changes.extend(plan.changes.iter().map(|change| (pair.resource.id, change)));
+    for pair in changing {
+        if unchanged.contains(&pair.resource_id) {
+            applied.counts += counts_of(&pair.plan);
+            changes.extend(pair.plan.changes.iter().map(|change| (pair.resource_id, change)));
         } else {
-            applied.moved.push(pair.resource.id);
+            applied.moved.push(pair.resource_id);
         }
     }
     let written = drift_rows::write_in_txn(txn, &changes, now).await?;
+    own.end_in_txn(txn).await?;
     applied.counts.opened = written.opened;
     applied.counts.changed = written.changed;
     applied.counts.staled = written.staled;
@@ -67,31 +93,30 @@ async fn apply_in_txn(
 
 /// Locks the rows that the plans were made from, in the order of ids. Returns the resources whose rows have not
 /// changed since they were gathered.
-async fn lock_unchanged_in_txn(
-    txn: &DatabaseTransaction,
-    changing: &[(&Pair, Plan)],
-) -> Result<BTreeSet<Uuid>> {
-    let ids = || changing.iter().map(|(pair, _)| pair.resource.id);
+async fn lock_unchanged_in_txn(txn: &DatabaseTransaction, changing: &[Changing]) -> Result<BTreeSet<Uuid>> {
+    let backend = txn.get_database_backend();
+    let ids = || changing.iter().map(|pair| pair.resource_id);
     let resources = cloud_resources::Entity::find()
         .select_only()
-        .columns([
-            cloud_resources::Column::Id,
-            cloud_resources::Column::Revision,
-            cloud_resources::Column::GoneAt,
-        ])
-        .filter(cloud_resources::Column::Id.is_in(ids()))
+        .columns([cloud_resources::Column::Id, cloud_resources::Column::Revision])
+        .expr(cloud_resources::Column::GoneAt.is_not_null())
+        .filter(lists::among(backend, r#""cloud_resources"."id""#, ids()))
         .order_by_asc(cloud_resources::Column::Id);
     let resources: BTreeMap<Uuid, (i32, bool)> = locked(resources, Lock::Share)
-        .into_tuple::<(Uuid, i32, Option<DateTime<Utc>>)>()
+        .into_tuple::<(Uuid, i32, bool)>()
         .all(txn)
         .await?
         .into_iter()
-        .map(|(id, revision, gone_at)| (id, (revision, gone_at.is_some())))
+        .map(|(id, revision, is_gone)| (id, (revision, is_gone)))
         .collect();
     let specs = provisioned::Entity::find()
         .select_only()
         .columns([provisioned::Column::ResourceId, provisioned::Column::SpecVersion])
-        .filter(provisioned::Column::ResourceId.is_in(ids()))
+        .filter(lists::among(
+            backend,
+            r#""cloud_provisioned"."resource_id""#,
+            ids(),
+        ))
         .order_by_asc(provisioned::Column::ResourceId);
     let specs: BTreeMap<Uuid, i32> = locked(specs, Lock::Share)
         .into_tuple::<(Uuid, i32)>()
@@ -99,35 +124,38 @@ async fn lock_unchanged_in_txn(
         .await?
         .into_iter()
         .collect();
-    let open = drift_rows::select_open_of(ids())
-        .select_only()
-        .columns([
-            cloud_drift::Column::ResourceId,
-            cloud_drift::Column::Id,
-            cloud_drift::Column::Revision,
-        ])
-        .order_by_asc(cloud_drift::Column::ResourceId)
-        .order_by_asc(cloud_drift::Column::Field);
-    let open_now: BTreeSet<(Uuid, Uuid, i32)> = locked(open, Lock::Update)
-        .into_tuple()
-        .all(txn)
-        .await?
-        .into_iter()
-        .collect();
+    let mut open_now: BTreeMap<Uuid, Vec<(Uuid, i32)>> = BTreeMap::new();
+    for row in txn.query_all_raw(lock_open(backend, ids())).await? {
+        let (id, revision) = (row.try_get("", "id")?, row.try_get("", "revision")?);
+        let resource_id = row.try_get("", "resource_id")?;
+        open_now.entry(resource_id).or_default().push((id, revision));
+    }
+    open_now.values_mut().for_each(|open| open.sort_unstable());
     Ok(changing
         .iter()
-        .map(|(pair, _)| *pair)
         .filter(|pair| {
-            let id = pair.resource.id;
-            let gathered: BTreeSet<_> = pair.open.iter().map(|row| (id, row.id, row.revision)).collect();
-            let locked: BTreeSet<_> = open_now
-                .range((id, Uuid::nil(), i32::MIN)..=(id, Uuid::max(), i32::MAX))
-                .copied()
-                .collect();
-            resources.get(&id) == Some(&(pair.resource.revision, pair.resource.gone_at.is_some()))
-                && specs.get(&id) == Some(&pair.spec.spec_version)
-                && gathered == locked
+            let id = &pair.resource_id;
+            resources.get(id) == Some(&(pair.resource_revision, pair.is_gone))
+                && specs.get(id) == Some(&pair.spec_version)
+                && open_now.get(id).map_or(&[][..], Vec::as_slice) == pair.open
         })
-        .map(|pair| pair.resource.id)
+        .map(|pair| pair.resource_id)
         .collect())
+}
+
+/// Locks the open drifts of resources, in the order of these ids. On PostgreSQL, the lock makes the inner query one that
+/// is run for each id by the index of open drifts, whatever the planner knows about the table.
+fn lock_open(backend: DbBackend, ids: impl Iterator<Item = Uuid>) -> Statement {
+    let sql = match backend {
+        DbBackend::Postgres => {
+            "SELECT d.resource_id, d.id, d.revision FROM (SELECT unnest(CAST($1 AS uuid[])) AS id) v \
+             CROSS JOIN LATERAL (SELECT resource_id, id, revision FROM cloud_drift \
+             WHERE resource_id = v.id AND status = 'open' ORDER BY field FOR UPDATE) d"
+        }
+        _ => {
+            "SELECT resource_id, id, revision FROM cloud_drift \
+             WHERE resource_id IN (SELECT unhex(value) FROM json_each($1)) AND status = 'open'"
+        }
+    };
+    Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)])
 }

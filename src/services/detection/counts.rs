@@ -9,9 +9,10 @@ use crate::services::freshness::Freshness;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SweepCounts {
-    /// Resources that were compared with their specs.
+    /// Resources whose comparison is up to date: this sweep compared them, or nothing of theirs has changed since an
+    /// earlier sweep did.
     pub resources: u64,
-    /// Fields that were compared.
+    /// Fields that this sweep compared.
     pub fields_compared: u64,
     /// Drifts that were opened.
     pub opened: u64,

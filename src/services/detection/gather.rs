@@ -1,61 +1,168 @@
-//! The first step of a sweep: reads specs with their resources and open drifts, without locks.
+//! The first step of a sweep: reads specs with their resources and open drifts, without locks, and compares them.
+//!
+//! A batch is one range of resource ids, read by statements whose texts never change. Most pairs are compared as the
+//! texts that are stored. The few that need values, because a text is unusual or the resource is settling, are read again
+//! as rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::cloud_drift;
 use entity::{cloud_provisioned as provisioned, cloud_resources};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect,
-    QueryTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, QueryTrait, Select};
 use uuid::Uuid;
 
+use super::read::{self, Batch, Columns};
 use super::scope::Scope;
-use crate::db::{Db, column, decode};
-use crate::domain::detection::Pair;
+use crate::db::{Db, column, decode, lists};
+use crate::domain::compare_texts::compare_texts;
+use crate::domain::detection::{Compared, Pair};
 use crate::domain::validation::is_comparable;
 use crate::error::Result;
 use crate::provider::traits;
 use crate::services::{drift_rows, inventory};
 
-/// Maximum number of pairs that one batch holds in memory and one transaction writes.
-const BATCH: u64 = 200;
-
 /// One batch of specs, as it was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Gathered {
-    /// Specs with their resources and open drifts.
-    pub pairs: Vec<Pair>,
-    /// Number of pairs that were left out because one of their rows does not decode.
-    pub skipped: u64,
-    /// Resource id of the last pair that was read; None if no pair follows.
-    pub last: Option<Uuid>,
+    /// Pairs that were compared as texts.
+    pub(super) compared: Vec<ComparedPair>,
+    /// Pairs that are compared as values.
+    pub(super) pairs: Vec<Pair>,
+    /// Resources that were left out because a row of theirs does not decode.
+    pub(super) skipped: Vec<Uuid>,
+    /// Number of specs that were left out because the id of their resource does not decode.
+    pub(super) nameless: u64,
 }
 
-/// Reads the batch that follows the resource `after`. Returns None at the end.
+/// A pair that was compared as texts, with the versions of its rows.
+#[derive(Clone, Debug)]
+pub(super) struct ComparedPair {
+    pub(super) resource_id: Uuid,
+    pub(super) resource_revision: i32,
+    pub(super) is_gone: bool,
+    pub(super) spec_version: i32,
+    pub(super) compared: Compared,
+    pub(super) open: Vec<cloud_drift::Model>,
+}
+
+/// Reads and compares the batch that follows the resource `after`. Returns None at the end.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
 pub async fn gather(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<Option<Gathered>> {
-    let reader = db.reader();
-    let (rows, last) = read_batch(db, scope, after).await?;
-    if rows.is_empty() {
-        return Ok(None);
+    match read::batch(db, scope, after, read::Size::default()).await? {
+        Some(batch) => Ok(Some(compare(db, batch).await?)),
+        None => Ok(None),
     }
-    let (mut pairs, mut skipped) = decode_pairs(&rows);
-    skipped += add_open_drifts(db, &mut pairs).await?;
-    inventory::add_listed_at(reader, pairs.values_mut()).await?;
-    Ok(Some(Gathered {
-        pairs: pairs.into_values().collect(),
-        skipped,
-        last,
-    }))
 }
 
-/// Decodes specs with their resources. Returns the pairs by resource id, and the number of rows that do not decode.
-fn decode_pairs(rows: &[QueryResult]) -> (BTreeMap<Uuid, Pair>, u64) {
-    let mut skipped = 0;
+/// Compares a batch that was read.
+pub(super) async fn compare(db: &Db, batch: Batch) -> Result<Gathered> {
+    let mut gathered = Gathered::default();
+    let mut unusual = Vec::new();
+    for row in &batch.rows {
+        match read::resource_id(row) {
+            None => gathered.nameless += 1,
+            Some(id) => match compared(row, id) {
+                Some(pair) => gathered.compared.push(pair),
+                None => unusual.push(id),
+            },
+        }
+    }
+    let is_range = batch.is_range;
+    drop(batch);
+    add_open_drifts(db, &mut gathered, is_range).await?;
+    for ids in unusual.chunks(read::VALUES) {
+        gather_values(db, ids, &mut gathered).await?;
+    }
+    Ok(gathered)
+}
+
+fn compared(row: &QueryResult, resource_id: Uuid) -> Option<ComparedPair> {
+    let Columns {
+        spec_version,
+        resource_revision,
+        texts,
+    } = read::columns(row)?;
+    Some(ComparedPair {
+        resource_id,
+        resource_revision,
+        is_gone: texts.is_gone,
+        spec_version,
+        compared: compare_texts(&texts)?,
+        open: Vec::new(),
+    })
+}
+
+/// Adds the open drifts of each pair that was compared as texts. A pair with a drift that does not decode is removed and
+/// counted as skipped.
+async fn add_open_drifts(db: &Db, gathered: &mut Gathered, is_range: bool) -> Result<()> {
+    let pairs = &mut gathered.compared;
+    let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else {
+        return Ok(());
+    };
+    let open = if is_range {
+        drift_rows::select_open_between(first.resource_id, last.resource_id)
+    } else {
+        drift_rows::select_open_of(db.backend(), pairs.iter().map(|pair| pair.resource_id))
+    };
+    let mut undecodable = BTreeSet::new();
+    for row in db.reader().query_all_raw(open.build(db.backend())).await? {
+        let Ok(id) = column::<Uuid>(&row, "", "resource_id") else {
+            continue;
+        };
+        let Ok(place) = pairs.binary_search_by_key(&id, |pair| pair.resource_id) else {
+            continue;
+        };
+        match decode(&row, "") {
+            Some(drift) => pairs[place].open.push(drift),
+            None => _ = undecodable.insert(id),
+        }
+    }
+    pairs.retain(|pair| !undecodable.contains(&pair.resource_id));
+    gathered.skipped.extend(undecodable);
+    Ok(())
+}
+
+/// Reads pairs as rows. Those that do not decode are counted as skipped.
+async fn gather_values(db: &Db, ids: &[Uuid], gathered: &mut Gathered) -> Result<()> {
+    let reader = db.reader();
+    let select = select_values(db.backend(), ids).build(db.backend());
+    let rows = reader.query_all_raw(select).await?;
+    let mut pairs = decode_pairs(&rows, gathered);
+    let open = drift_rows::select_open_of(db.backend(), pairs.keys().copied());
+    for row in reader.query_all_raw(open.build(db.backend())).await? {
+        let resource: Uuid = row.try_get("", "resource_id")?;
+        match decode::<cloud_drift::Model>(&row, "") {
+            Some(drift) => {
+                if let Some(pair) = pairs.get_mut(&resource) {
+                    pair.open.push(drift);
+                }
+            }
+            None => gathered.skipped.extend(pairs.remove(&resource).map(|_| resource)),
+        }
+    }
+    inventory::add_listed_at(reader, pairs.values_mut()).await?;
+    gathered.pairs.extend(pairs.into_values());
+    Ok(())
+}
+
+fn select_values(
+    backend: DbBackend,
+    ids: &[Uuid],
+) -> sea_orm::SelectTwo<provisioned::Entity, cloud_resources::Entity> {
+    let of_ids = lists::among(
+        backend,
+        r#""cloud_provisioned"."resource_id""#,
+        ids.iter().copied(),
+    );
+    let select: Select<provisioned::Entity> = provisioned::Entity::find();
+    select.find_also_related(cloud_resources::Entity).filter(of_ids)
+}
+
+/// Decodes specs with their resources. Returns the pairs by resource, and counts the rows that do not decode as skipped.
+fn decode_pairs(rows: &[QueryResult], gathered: &mut Gathered) -> BTreeMap<Uuid, Pair> {
     let mut pairs = BTreeMap::new();
     for row in rows {
         let spec = decode::<provisioned::Model>(row, "A_").filter(|spec| is_comparable(&spec.spec));
@@ -74,70 +181,11 @@ fn decode_pairs(rows: &[QueryResult]) -> (BTreeMap<Uuid, Pair>, u64) {
                     },
                 );
             }
-            _ => skipped += 1,
+            _ => match column(row, "A_", "resource_id") {
+                Ok(id) => gathered.skipped.push(id),
+                Err(_) => gathered.nameless += 1,
+            },
         }
     }
-    (pairs, skipped)
-}
-
-/// Adds the open drifts of each pair. Removes pairs with a drift that does not decode, and returns their number.
-async fn add_open_drifts(db: &Db, pairs: &mut BTreeMap<Uuid, Pair>) -> Result<u64> {
-    let mut removed = 0;
-    let open = drift_rows::select_open_of(pairs.keys().copied());
-    for row in db.reader().query_all_raw(open.build(db.backend())).await? {
-        let resource: Uuid = row.try_get("", "resource_id")?;
-        match decode::<cloud_drift::Model>(&row, "") {
-            Some(drift) => {
-                if let Some(pair) = pairs.get_mut(&resource) {
-                    pair.open.push(drift);
-                }
-            }
-            None => removed += u64::from(pairs.remove(&resource).is_some()),
-        }
-    }
-    Ok(removed)
-}
-
-/// Reads the rows of a batch and the id of the last one. A batch cannot end with a row whose id does not decode, so
-/// such rows at the end are left to the next batch. A batch that consists of such rows only is read again, larger.
-async fn read_batch(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<(Vec<QueryResult>, Option<Uuid>)> {
-    let mut limit = BATCH;
-    loop {
-        let select = batch_select(scope, after).limit(limit);
-        let mut rows = db.reader().query_all_raw(select.build(db.backend())).await?;
-        let place = |row: &QueryResult| column::<Uuid>(row, "A_", "resource_id").ok();
-        if let Some(last) = rows.iter().rposition(|row| place(row).is_some()) {
-            let id = place(&rows[last]);
-            rows.truncate(last + 1);
-            return Ok((rows, id));
-        }
-        if (rows.len() as u64) < limit {
-            return Ok((rows, None));
-        }
-        limit *= 2;
-    }
-}
-
-/// Selects specs with their resources: those in force, and retired ones with an open drift.
-fn batch_select(
-    scope: &Scope,
-    after: Option<Uuid>,
-) -> sea_orm::SelectTwo<provisioned::Entity, cloud_resources::Entity> {
-    let has_open_drift =
-        drift_rows::exists_open_of((provisioned::Entity, provisioned::Column::ResourceId), None);
-    let mut select = provisioned::Entity::find()
-        .find_also_related(cloud_resources::Entity)
-        .filter(
-            Condition::any()
-                .add(provisioned::Column::RetiredAt.is_null())
-                .add(has_open_drift),
-        )
-        .order_by_asc(provisioned::Column::ResourceId);
-    if let Some(after) = after {
-        select = select.filter(provisioned::Column::ResourceId.gt(after));
-    }
-    if let Scope::Resources(ids) = scope {
-        select = select.filter(provisioned::Column::ResourceId.is_in(ids.iter().copied()));
-    }
-    select
+    pairs
 }

@@ -1,35 +1,89 @@
 //! The second step of a sweep: decides what to change, without the database.
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{Gathered, SweepCounts};
-use crate::domain::detection::{self, Pair, Plan};
+use crate::domain::detection::{self, Plan};
+use entity::cloud_drift;
 
 /// The plans of one batch.
 #[derive(Clone, Debug)]
-pub struct Planned<'g> {
+pub struct Planned {
     /// Pairs whose plan changes a drift.
-    pub changing: Vec<(&'g Pair, Plan)>,
+    pub(super) changing: Vec<Changing>,
     /// Counts of all other pairs, for which nothing has to be written.
-    pub done: SweepCounts,
+    pub(super) done: SweepCounts,
+    /// Resources that could not be compared now.
+    pub(super) left: Vec<Uuid>,
+}
+
+/// A pair whose plan changes a drift, with the versions of the rows that the plan was made from.
+#[derive(Clone, Debug)]
+pub(super) struct Changing {
+    pub(super) resource_id: Uuid,
+    pub(super) resource_revision: i32,
+    pub(super) is_gone: bool,
+    pub(super) spec_version: i32,
+    /// Ids and revisions of the open drifts, sorted.
+    pub(super) open: Vec<(Uuid, i32)>,
+    pub(super) plan: Plan,
 }
 
 /// Decides what to change for each pair of a batch.
-pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned<'_> {
-    let mut done = SweepCounts {
-        skipped: gathered.skipped,
-        ..SweepCounts::default()
+pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
+    let mut planned = Planned {
+        changing: Vec::new(),
+        done: SweepCounts {
+            skipped: gathered.skipped.len() as u64 + gathered.nameless,
+            ..SweepCounts::default()
+        },
+        left: gathered.skipped.clone(),
     };
-    let mut changing = Vec::new();
+    for pair in &gathered.compared {
+        let plan = detection::plan_of(pair.compared.clone(), &pair.open);
+        planned.add(pair.resource_id, plan, |plan| Changing {
+            resource_id: pair.resource_id,
+            resource_revision: pair.resource_revision,
+            is_gone: pair.is_gone,
+            spec_version: pair.spec_version,
+            open: versions(&pair.open),
+            plan,
+        });
+    }
     for pair in &gathered.pairs {
-        let plan = detection::plan(pair, now);
+        planned.add(pair.resource.id, detection::plan(pair, now), |plan| Changing {
+            resource_id: pair.resource.id,
+            resource_revision: pair.resource.revision,
+            is_gone: pair.resource.gone_at.is_some(),
+            spec_version: pair.spec.spec_version,
+            open: versions(&pair.open),
+            plan,
+        });
+    }
+    planned
+        .changing
+        .sort_unstable_by_key(|changing| changing.resource_id);
+    planned
+}
+
+impl Planned {
+    fn add(&mut self, resource: Uuid, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {
+        if plan.unsynced || plan.settling {
+            self.left.push(resource);
+        }
         if plan.changes.is_empty() {
-            done += counts_of(&plan);
+            self.done += counts_of(&plan);
         } else {
-            changing.push((pair, plan));
+            self.changing.push(changing(plan));
         }
     }
-    Planned { changing, done }
+}
+
+fn versions(open: &[cloud_drift::Model]) -> Vec<(Uuid, i32)> {
+    let mut versions: Vec<_> = open.iter().map(|drift| (drift.id, drift.revision)).collect();
+    versions.sort_unstable();
+    versions
 }
 
 /// Returns the counts of one compared pair, without its changes.

@@ -53,6 +53,7 @@ enum Trigger {
     Hand,
     Tick(DateTime<Utc>),
     CatchUp,
+    Sync,
 }
 
 /// The result of an attempt to insert the row of a run.
@@ -88,9 +89,21 @@ pub async fn claim(db: &Db, request: impl Into<RunRequest>) -> Result<runs::Mode
 ///
 /// The database is unavailable.
 pub async fn claim_catch_up(db: &Db, request: impl Into<RunRequest>) -> Result<Option<runs::Model>> {
-    let request = &request.into();
+    claim_alone(db, &request.into(), Trigger::CatchUp).await
+}
+
+/// Claims a sweep of what a sync changed. Returns None if another sweep is active.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn claim_after_sync(db: &Db, request: RunRequest) -> Result<Option<runs::Model>> {
+    claim_alone(db, &request, Trigger::Sync).await
+}
+
+async fn claim_alone(db: &Db, request: &RunRequest, trigger: Trigger) -> Result<Option<runs::Model>> {
     db.write_txn(|txn| async move {
-        match attempt_in_txn(db, &txn, request, Trigger::CatchUp).await? {
+        match attempt_in_txn(db, &txn, request, trigger).await? {
             Attempt::Begun(row) => Ok(Some(row)),
             Attempt::Blocked { .. } => Ok(None),
         }
@@ -155,14 +168,16 @@ fn new_run(request: &RunRequest, trigger: Trigger, now: DateTime<Utc>) -> runs::
         job: request.job,
         narrowed: request.narrowed,
         source: request.source.clone(),
-        trigger: Some(match trigger {
-            Trigger::Hand => RunTrigger::Hand,
-            Trigger::Tick(_) => RunTrigger::Tick,
-            Trigger::CatchUp => RunTrigger::CatchUp,
-        }),
+        // Older servers decode no other triggers.
+        trigger: match trigger {
+            Trigger::Hand => Some(RunTrigger::Hand),
+            Trigger::Tick(_) => Some(RunTrigger::Tick),
+            Trigger::CatchUp => Some(RunTrigger::CatchUp),
+            Trigger::Sync => None,
+        },
         scheduled_for: match trigger {
             Trigger::Tick(tick) => Some(tick),
-            Trigger::CatchUp | Trigger::Hand => None,
+            Trigger::CatchUp | Trigger::Hand | Trigger::Sync => None,
         },
         started_at: now,
         heartbeat_at: now,

@@ -1,0 +1,100 @@
+//! Lists of ids and of rows as one parameter, so that the text of a statement does not depend on their length. Each
+//! database prepares and plans such a statement once.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{DbBackend, Value};
+use uuid::Uuid;
+
+/// The type of a column of a list of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    /// A UUID, from [`uuid`].
+    Uuid,
+    /// Text.
+    Text,
+    /// A 32-bit integer.
+    Integer,
+    /// JSON, from [`json`]; null is SQL null.
+    Json,
+}
+
+/// Returns the condition that a column is one of these ids. `column` is SQL.
+pub(crate) fn among(backend: DbBackend, column: &str, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+    let (condition, list) = match backend {
+        DbBackend::Postgres => (format!("{column} {}", in_list(backend)), "{}"),
+        _ => (
+            format!("{column} IN (SELECT unhex(value) FROM json_each(?))"),
+            "[]",
+        ),
+    };
+    Expr::cust_with_values(condition, [list_of(list, ids)])
+}
+
+/// Returns the SQL that follows a column whose value is to be in the list of ids of parameter 1. Not `= ANY`, which
+/// PostgreSQL may evaluate by comparing each row with each id.
+pub(crate) fn in_list(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "IN (SELECT unnest(CAST($1 AS uuid[])))",
+        _ => "IN (SELECT unhex(value) FROM json_each($1))",
+    }
+}
+
+/// Returns the parameter of [`in_list`].
+pub(crate) fn ids(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Value {
+    let brackets = if backend == DbBackend::Postgres {
+        "{}"
+    } else {
+        "[]"
+    };
+    list_of(brackets, ids)
+}
+
+fn list_of(brackets: &str, ids: impl IntoIterator<Item = Uuid>) -> Value {
+    let (open, close) = brackets.split_at(1);
+    let ids: Vec<String> = ids.into_iter().map(|id| format!("\"{}\"", id.simple())).collect();
+    format!("{open}{}{close}", ids.join(",")).into()
+}
+
+/// Returns SQL for the rows of parameter 1, a JSON list of objects, as a table with the name `v`.
+pub(crate) fn rows(backend: DbBackend, columns: &[(&str, Cell)]) -> String {
+    if backend == DbBackend::Postgres {
+        let columns: Vec<String> = columns
+            .iter()
+            .map(|(name, cell)| {
+                let kind = match cell {
+                    Cell::Uuid => "uuid",
+                    Cell::Text => "text",
+                    Cell::Integer => "integer",
+                    Cell::Json => "jsonb",
+                };
+                format!("{name} {kind}")
+            })
+            .collect();
+        return format!(
+            "jsonb_to_recordset(CAST($1 AS jsonb)) AS v ({})",
+            columns.join(", ")
+        );
+    }
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|(name, cell)| match cell {
+            Cell::Uuid => format!("unhex(value ->> '{name}') AS {name}"),
+            _ => format!("value ->> '{name}' AS {name}"),
+        })
+        .collect();
+    format!("(SELECT {} FROM json_each($1)) AS v", columns.join(", "))
+}
+
+/// Returns a UUID as a cell of a list of rows.
+pub(crate) fn uuid(id: Uuid) -> serde_json::Value {
+    id.simple().to_string().into()
+}
+
+/// Returns JSON as a cell of a list of rows. SQLite stores its text.
+pub(crate) fn json(backend: DbBackend, value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Null => serde_json::Value::Null,
+        value if backend == DbBackend::Postgres => value.clone(),
+        value => value.to_string().into(),
+    }
+}

@@ -1,0 +1,236 @@
+//! Marks of resources whose comparison is due, and the record of the last comparison of everything.
+//!
+//! Triggers add a mark in the transaction of each change, so whoever reads the rows after the marks sees at least the
+//! changes that were marked. Ids of marks name them and say nothing about the order of commits: a sweep deletes the marks
+//! that it read, each by its id, and no others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{cloud_provisioned as provisioned, sweep_marks, upkeep};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Statement,
+};
+use uuid::Uuid;
+
+use crate::db::lists::{self, Cell};
+use crate::db::{Db, column};
+use crate::error::Result;
+use crate::services::page;
+
+/// Name of the comparison in the table of upkeep. It has the version of the program, because another version may have
+/// other rules. The migration forgets comparisons by the beginning of the name.
+const TASK: &str = concat!("comparison of ", env!("CARGO_PKG_VERSION"));
+/// How long a comparison of everything counts, if changes are marked.
+const VALID: TimeDelta = TimeDelta::days(1);
+/// Marks that are read with one statement.
+const MARKS: u64 = 5_000;
+
+/// Returns whether every resource was compared within a day, so that it is enough to compare the marked ones.
+pub(super) async fn are_complete(db: &Db) -> Result<bool> {
+    let select = upkeep::Entity::find_by_id(TASK.to_owned()).build(db.backend());
+    let Some(row) = db.reader().query_one_raw(select).await? else {
+        return Ok(false);
+    };
+    let time = |name| column::<Option<DateTime<Utc>>>(&row, "", name).ok().flatten();
+    let (Some(started), Some(_)) = (time("started_at"), time("finished_at")) else {
+        return Ok(false);
+    };
+    let age = db.time(db.reader()).await? - started;
+    Ok((TimeDelta::zero()..VALID).contains(&age))
+}
+
+/// Returns whether a sweep would compare marked resources only, and there are some.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn has_marked_changes(db: &Db) -> Result<bool> {
+    Ok(are_complete(db).await? && read(db, 0).await?.is_some())
+}
+
+/// Begins a comparison of everything: deletes all marks, and until it ends no sweep relies on marks. Returns when it
+/// began.
+pub(super) async fn begin(db: &Db) -> Result<DateTime<Utc>> {
+    db.write_txn(|txn| async move {
+        let now = db.time(&*txn).await?;
+        let row = upkeep::ActiveModel {
+            task: Set(TASK.to_owned()),
+            started_at: Set(Some(now)),
+            finished_at: Set(None),
+        };
+        let replace = OnConflict::column(upkeep::Column::Task)
+            .update_columns([upkeep::Column::StartedAt, upkeep::Column::FinishedAt])
+            .to_owned();
+        upkeep::Entity::insert(row)
+            .on_conflict(replace)
+            .exec_without_returning(&*txn)
+            .await?;
+        sweep_marks::Entity::delete_many().exec(&*txn).await?;
+        Ok(now)
+    })
+    .await
+}
+
+/// Ends a comparison of everything, unless another one has begun since.
+pub(super) async fn end(db: &Db, began: DateTime<Utc>) -> Result<()> {
+    db.write_txn(|txn| async move {
+        let done = upkeep::ActiveModel {
+            finished_at: Set(Some(db.time(&*txn).await?)),
+            ..Default::default()
+        };
+        upkeep::Entity::update_many()
+            .set(done)
+            .filter(upkeep::Column::Task.eq(TASK))
+            .filter(upkeep::Column::StartedAt.eq(began))
+            .exec(&*txn)
+            .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The marks of resources, by resource.
+pub(super) struct Marks {
+    /// The marks of each resource, in the order of their ids.
+    pub(super) by_resource: BTreeMap<Uuid, Vec<i64>>,
+    /// Whether a mark has a resource id that does not decode.
+    pub(super) is_damaged: bool,
+    /// Id of the last mark that was read.
+    pub(super) last: i64,
+}
+
+/// Reads the marks that follow the mark `after`. Returns None at the end.
+pub(super) async fn read(db: &Db, after: i64) -> Result<Option<Marks>> {
+    let select = sweep_marks::Entity::find()
+        .filter(sweep_marks::Column::Id.gt(after))
+        .order_by_asc(sweep_marks::Column::Id)
+        .limit(MARKS);
+    let rows = db.reader().query_all_raw(select.build(db.backend())).await?;
+    let mut marks = Marks {
+        by_resource: BTreeMap::new(),
+        is_damaged: false,
+        last: after,
+    };
+    for row in &rows {
+        marks.last = row.try_get("", "id")?;
+        match column::<Uuid>(row, "", "resource_id") {
+            Ok(resource) => marks.by_resource.entry(resource).or_default().push(marks.last),
+            Err(_) => marks.is_damaged = true,
+        }
+    }
+    Ok((!rows.is_empty()).then_some(marks))
+}
+
+impl Marks {
+    /// Deletes the marks of the resources that are done, and all but the last mark of those that are left to the next
+    /// sweep.
+    pub(super) async fn delete(self, db: &Db, left: &BTreeSet<Uuid>) -> Result<()> {
+        let done: Vec<i64> = self
+            .by_resource
+            .into_iter()
+            .flat_map(|(resource, mut ids)| {
+                if left.contains(&resource) {
+                    ids.pop();
+                }
+                ids
+            })
+            .collect();
+        if done.is_empty() {
+            return Ok(());
+        }
+        let done = &done;
+        db.write_txn(|txn| async move {
+            let (list, sql) = match txn.get_database_backend() {
+                DbBackend::Postgres => ("{}", "id = ANY(CAST($1 AS bigint[]))"),
+                _ => ("[]", "id IN (SELECT value FROM json_each(?))"),
+            };
+            let (open, close) = list.split_at(1);
+            let ids: Vec<String> = done.iter().map(ToString::to_string).collect();
+            let ids = format!("{open}{}{close}", ids.join(","));
+            sweep_marks::Entity::delete_many()
+                .filter(Expr::cust_with_values(sql, [ids]))
+                .exec(&*txn)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Marks resources that a comparison of everything left to the next sweep.
+pub(super) async fn add(db: &Db, resources: &[Uuid]) -> Result<()> {
+    if resources.is_empty() {
+        return Ok(());
+    }
+    let list = lists::rows(db.backend(), &[("resource_id", Cell::Uuid)]);
+    let sql = &format!("INSERT INTO \"sweep_marks\" (resource_id) SELECT v.resource_id FROM {list}");
+    let rows: Vec<_> = resources
+        .iter()
+        .map(|id| serde_json::json!({ "resource_id": lists::uuid(*id) }))
+        .collect();
+    let rows = &serde_json::Value::Array(rows).to_string();
+    db.write_txn(|txn| async move {
+        let insert = Statement::from_sql_and_values(txn.get_database_backend(), sql, [rows.into()]);
+        txn.execute_raw(insert).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Tells the triggers of PostgreSQL that a sweep writes. Its statements find rows by ids, and a plan that was made while a
+/// table was small must not read the whole table once it has grown.
+const OF_A_SWEEP: &str = "SET LOCAL drift_inbox.sweeping = 'on'; SET LOCAL enable_seqscan = off; \
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
+/// The changes of a sweep itself, which need no marks: what it writes agrees with the rows that it has locked.
+pub(super) struct OwnChanges {
+    /// On SQLite, where one transaction writes at a time, the last mark before them.
+    last: Option<i64>,
+}
+
+impl OwnChanges {
+    /// Begins before the first statement of the transaction.
+    pub(super) async fn begin_in_txn(txn: &DatabaseTransaction) -> Result<Self> {
+        if txn.get_database_backend() == DbBackend::Postgres {
+            txn.execute_unprepared(OF_A_SWEEP).await?;
+            return Ok(Self { last: None });
+        }
+        let last = sweep_marks::Entity::find()
+            .select_only()
+            .expr(Expr::cust("coalesce(max(id), 0)"))
+            .into_tuple::<i64>()
+            .one(txn)
+            .await?;
+        Ok(Self {
+            last: Some(last.unwrap_or_default()),
+        })
+    }
+
+    /// Ends after the last change.
+    pub(super) async fn end_in_txn(self, txn: &DatabaseTransaction) -> Result<()> {
+        if let Some(last) = self.last {
+            sweep_marks::Entity::delete_many()
+                .filter(sweep_marks::Column::Id.gt(last))
+                .exec(txn)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the number of specs in force. It reads a small index.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn count_in_force(db: &Db) -> Result<u64> {
+    let in_force = provisioned::Entity::find().filter(provisioned::Column::RetiredAt.is_null());
+    Ok(
+        page::count(db.reader(), in_force, provisioned::Column::ResourceId)
+            .await?
+            .unsigned_abs(),
+    )
+}

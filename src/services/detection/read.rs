@@ -1,0 +1,247 @@
+//! Reads the specs of a sweep with their resources: a range of resource ids at a time, and only the columns that are
+//! compared.
+
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+use uuid::Uuid;
+
+use super::scope::Scope;
+use crate::db::{Db, column_at, json_at, lists, text_at};
+use crate::domain::compare_texts::Texts;
+use crate::error::Result;
+use crate::provider::traits;
+
+/// Pairs that are read as values with one statement.
+pub(super) const VALUES: usize = 200;
+/// Bytes of texts in a batch above which the next batch is a small one.
+const LARGE: usize = 16 * 1024 * 1024;
+
+/// How many pairs a batch has. The text of a statement contains it, because PostgreSQL plans for the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Size {
+    /// For large texts, and for the first batch, from which the size of the texts is learned.
+    #[default]
+    Small,
+    /// For texts of the usual size.
+    Usual,
+}
+
+impl Size {
+    fn pairs(self) -> usize {
+        match self {
+            Self::Small => 200,
+            Self::Usual => 2_000,
+        }
+    }
+}
+
+/// The rows of one batch.
+pub(super) struct Batch {
+    pub(super) rows: Vec<QueryResult>,
+    /// Resource id of the last row; None if no row follows.
+    pub(super) last: Option<Uuid>,
+    /// Whether the rows are all those of a range of ids, not those of some ids.
+    pub(super) is_range: bool,
+    /// Size of the next batch.
+    pub(super) next: Size,
+}
+
+/// Reads the batch that follows the resource `after`. Returns None at the end.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn batch(db: &Db, scope: &Scope, after: Option<Uuid>, size: Size) -> Result<Option<Batch>> {
+    let (rows, last) = match scope {
+        Scope::All => range(db, after, size.pairs()).await?,
+        Scope::Resources(ids) => listed(db, ids, after, Size::Usual.pairs()).await?,
+    };
+    if rows.is_empty() && last.is_none() {
+        return Ok(None);
+    }
+    let bytes: usize = rows.iter().map(texts_of).sum();
+    let average = bytes / rows.len().max(1);
+    let next = if average * Size::Usual.pairs() > LARGE {
+        Size::Small
+    } else {
+        Size::Usual
+    };
+    Ok(Some(Batch {
+        rows,
+        last,
+        is_range: matches!(scope, Scope::All),
+        next,
+    }))
+}
+
+/// Reads a range of ids. A range cannot end with a row whose id does not decode, so such rows at the end are left to the
+/// next one. A range that consists of such rows only is read again, larger.
+async fn range(db: &Db, after: Option<Uuid>, mut limit: usize) -> Result<(Vec<QueryResult>, Option<Uuid>)> {
+    let place = if after.is_some() {
+        "p.resource_id > $1"
+    } else {
+        "true"
+    };
+    loop {
+        let sql = select(db.backend(), place, &format!(" LIMIT {limit}"));
+        let values = after.map(Into::into);
+        let statement = Statement::from_sql_and_values(db.backend(), sql, values);
+        let mut rows = db.reader().query_all_raw(statement).await?;
+        if rows.len() < limit {
+            return Ok((rows, None));
+        }
+        if let Some(last) = rows.iter().rposition(|row| resource_id(row).is_some()) {
+            let id = resource_id(&rows[last]);
+            rows.truncate(last + 1);
+            return Ok((rows, id));
+        }
+        limit *= 2;
+    }
+}
+
+/// Reads the next ones of these ids.
+async fn listed(
+    db: &Db,
+    ids: &[Uuid],
+    after: Option<Uuid>,
+    limit: usize,
+) -> Result<(Vec<QueryResult>, Option<Uuid>)> {
+    let mut ids: Vec<Uuid> = ids
+        .iter()
+        .copied()
+        .filter(|id| after.is_none_or(|after| *id > after))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let last = (ids.len() > limit).then(|| ids[limit - 1]);
+    ids.truncate(limit);
+    let place = format!("p.resource_id {}", lists::in_list(db.backend()));
+    let sql = select(db.backend(), &place, "");
+    let values = [lists::ids(db.backend(), ids)];
+    let statement = Statement::from_sql_and_values(db.backend(), sql, values);
+    Ok((db.reader().query_all_raw(statement).await?, last))
+}
+
+/// Selects specs with their resources: those in force, and retired ones with an open drift. [`columns`] reads the
+/// columns by their positions. The last one is null if the pair must be read as values: the spec is retired, the
+/// resource is settling or does not exist, or a column that is not compared may not decode.
+///
+/// The conditions are written so that no plan reads more than the range. A subquery with a limit is never joined by a
+/// hash of the whole table, and neither is one that compares by BETWEEN.
+fn select(backend: DbBackend, place: &str, limit: &str) -> String {
+    let (resources, checked) = match backend {
+        DbBackend::Postgres => (
+            "LATERAL (SELECT * FROM cloud_resources WHERE cloud_resources.id = p.resource_id LIMIT 1) r ON true",
+            OF_POSTGRES,
+        ),
+        _ => ("cloud_resources r ON r.id = p.resource_id", OF_SQLITE),
+    };
+    format!(
+        "SELECT p.resource_id, p.spec, p.not_compared, p.spec_version, r.revision, r.provider, r.kind, r.name, \
+         r.region, r.size_slug, r.status, r.tags, r.ip, r.vpc_uuid, r.project_id, r.attrs, \
+         r.first_seen_at IS NOT NULL, r.gone_at IS NOT NULL, \
+         CASE WHEN p.retired_at IS NULL AND r.settling_since IS NULL AND {checked} END \
+         FROM cloud_provisioned p LEFT JOIN {resources} \
+         WHERE {place} AND (p.retired_at IS NULL OR EXISTS (SELECT 1 FROM cloud_drift d \
+         WHERE d.resource_id BETWEEN p.resource_id AND p.resource_id AND d.status = 'open')) \
+         ORDER BY p.resource_id{limit}"
+    )
+}
+
+/// PostgreSQL checks the types of all columns, but not that a time is one that Rust can represent.
+const OF_POSTGRES: &str = "r.id IS NOT NULL \
+    AND LEAST(p.recorded_at, p.created_at, r.first_seen_at, r.gone_at) >= '1000-01-01T00:00:00Z' \
+    AND GREATEST(p.recorded_at, p.created_at, r.first_seen_at, r.gone_at) <= '9000-01-01T00:00:00Z' THEN ''";
+
+/// In SQLite, other programs may have stored anything in a column. The times and the texts are checked by [`columns`].
+const OF_SQLITE: &str = "typeof(p.id) = 'blob' AND length(p.id) = 16 AND typeof(r.owned) = 'integer' \
+    AND typeof(p.source) = 'text' AND typeof(p.recorded_by) = 'text' AND typeof(r.provider_id) = 'text' \
+    AND typeof(r.urn) = 'text' \
+    THEN p.recorded_at || char(10) || p.created_at || char(10) || coalesce(r.first_seen_at, '') || char(10) \
+    || coalesce(r.gone_at, '') || char(10) || p.source || p.recorded_by || r.provider_id || r.urn";
+
+/// The resource id of a row, if it decodes.
+pub(super) fn resource_id(row: &QueryResult) -> Option<Uuid> {
+    column_at(row, 0)
+}
+
+/// Bytes of the texts of a row.
+fn texts_of(row: &QueryResult) -> usize {
+    let length = |position| json_at(row, position).flatten().map_or(0, str::len);
+    length(1) + length(15)
+}
+
+/// What is compared of a row.
+pub(super) struct Columns<'r> {
+    pub(super) spec_version: i32,
+    pub(super) resource_revision: i32,
+    pub(super) texts: Texts<'r>,
+}
+
+/// Decodes the columns of a row. Returns None if the pair must be read as values.
+pub(super) fn columns(row: &QueryResult) -> Option<Columns<'_>> {
+    let checked = text_at(row, 18)??;
+    if !checked.is_empty() && !times_decode(checked) {
+        return None;
+    }
+    let (provider, kind) = (text_at(row, 5)??, text_at(row, 6)??);
+    Some(Columns {
+        spec_version: column_at(row, 3)?,
+        resource_revision: column_at(row, 4)?,
+        texts: Texts {
+            spec: json_at(row, 1)??,
+            not_compared: json_at(row, 2)?,
+            schema_fields: [
+                Some(text_at(row, 7)??),
+                text_at(row, 8)?,
+                text_at(row, 9)?,
+                text_at(row, 10)?,
+                Some(json_at(row, 11)??),
+                text_at(row, 12)?,
+                text_at(row, 13)?,
+                text_at(row, 14)?,
+            ],
+            attrs: json_at(row, 15)??,
+            is_seen: column_at(row, 16)?,
+            is_gone: column_at(row, 17)?,
+            traits: traits::rules(provider, kind),
+        },
+    })
+}
+
+/// Whether the times before the texts surely decode: two that are set, and two that may be unset.
+fn times_decode(checked: &str) -> bool {
+    let mut lines = checked.splitn(5, '\n');
+    let mut next = || lines.next().unwrap_or("missing");
+    let (recorded, created, seen, gone) = (next(), next(), next(), next());
+    is_time(recorded) && is_time(created) && [seen, gone].iter().all(|time| time.is_empty() || is_time(time))
+}
+
+/// Whether a text is a time as SeaORM writes it. Days that do not exist in every month may be refused.
+fn is_time(text: &str) -> bool {
+    let Some(rest) = text.strip_suffix("+00:00") else {
+        return false;
+    };
+    let (whole, fraction) = rest.split_at_checked(19).unwrap_or_default();
+    let number = |from: usize| {
+        let digits = whole
+            .get(from..from + 2)
+            .filter(|two| two.bytes().all(|b| b.is_ascii_digit()));
+        digits.and_then(|two| two.parse::<u8>().ok())
+    };
+    let within = |from, first, last| number(from).is_some_and(|number| (first..=last).contains(&number));
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    let days = if number(5) == Some(2) { 28 } else { 30 };
+    separators
+        .iter()
+        .all(|(at, byte)| whole.as_bytes().get(*at) == Some(byte))
+        && within(0, 10, 99)
+        && within(2, 0, 99)
+        && within(5, 1, 12)
+        && within(8, 1, days)
+        && within(11, 0, 23)
+        && within(14, 0, 59)
+        && within(17, 0, 59)
+        && fraction.strip_prefix('.').map_or(fraction.is_empty(), |digits| {
+            (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        })
+}

@@ -1,0 +1,142 @@
+//! What a sweep costs the database: its statements and the rows that they read grow with the resources, and no faster.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::Value;
+
+use crate::support::TestApp;
+use crate::support::db::TestDb;
+use crate::support::fleet::fleet;
+
+/// Pairs in one batch.
+const BATCH: usize = 2_000;
+
+/// A server with this many resources, of which every tenth differs from its spec in three fields, and the statements
+/// that it runs from now on.
+async fn a_fleet_of(resources: usize) -> (TestApp, Arc<Mutex<Vec<Statement>>>) {
+    let database = TestDb::create().await;
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&log);
+    let db = database.connect_and_migrate().await;
+    let db = db.observed(move |info| heard.lock().unwrap().push(info.statement.clone()));
+    let t = TestApp::over(db, database);
+    fleet(t.db(), resources, t.now()).await;
+    let equal = r#"UPDATE cloud_provisioned SET spec = '{"region":"nyc3"}' WHERE resource_id IN
+        (SELECT id FROM cloud_resources WHERE provider_id NOT LIKE '%0')"#;
+    t.database.execute(equal).await.unwrap();
+    t.database.execute("ANALYZE").await.unwrap();
+    log.lock().unwrap().clear();
+    (t, log)
+}
+
+fn taken(log: &Mutex<Vec<Statement>>) -> Vec<Statement> {
+    std::mem::take(&mut *log.lock().unwrap())
+}
+
+fn texts(statements: &[Statement]) -> BTreeSet<&str> {
+    statements
+        .iter()
+        .map(|statement| statement.sql.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_sweep_of_more_resources_has_the_same_statements_more_often() {
+    let (few, log) = a_fleet_of(500).await;
+    assert_eq!(few.sweep().await.opened, 150);
+    let of_few = taken(&log);
+    let (many, log) = a_fleet_of(5_000).await;
+    assert_eq!(many.sweep().await.opened, 1_500);
+    let of_many = taken(&log);
+    let added: Vec<_> = texts(&of_many).difference(&texts(&of_few)).copied().collect();
+    assert!(added.is_empty(), "{added:#?}");
+    // Of 200, 2,000, 2,000 and 800 pairs; at most 250 changes in a transaction.
+    let counts = (of_few.len(), of_many.len());
+    assert!(counts.1 <= counts.0 + 2 * 3 + 12 * 8, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_sweep_reads_each_range_once() {
+    let (t, log) = a_fleet_of(5_000).await;
+    t.sweep().await;
+    let statements = taken(&log);
+    let reads: Vec<_> = statements
+        .iter()
+        .filter(|statement| statement.sql.starts_with("SELECT") && !statement.sql.contains("FOR "))
+        .filter(|statement| {
+            ["cloud_drift", "cloud_provisioned"]
+                .iter()
+                .any(|t| statement.sql.contains(t))
+        })
+        .filter(|statement| !statement.sql.contains("DISTINCT"))
+        .collect();
+    assert!(reads.len() >= 8, "{:#?}", texts(&statements));
+    for read in reads {
+        reads_one_batch(&t, read).await;
+    }
+}
+
+/// The plan of the statement walks indexes and reads no more rows than a batch has.
+async fn reads_one_batch(t: &TestApp, statement: &Statement) {
+    let explain = |how: &str| Statement {
+        sql: format!("{how} {}", statement.sql),
+        ..statement.clone()
+    };
+    if t.db().backend() == DbBackend::Sqlite {
+        let rows = t
+            .db()
+            .reader()
+            .query_all_raw(explain("EXPLAIN QUERY PLAN"))
+            .await
+            .unwrap();
+        let steps: Vec<String> = rows
+            .iter()
+            .map(|row| row.try_get("", "detail").unwrap())
+            .collect();
+        // The first batch begins at the beginning.
+        let scans =
+            |step: &&String| step.starts_with("SCAN") && !step.contains("USING") && !step.contains("VIRTUAL");
+        assert_eq!(steps.iter().find(scans), None, "{}\n{steps:#?}", statement.sql);
+        assert!(
+            !steps.iter().any(|step| step.contains("TEMP B-TREE")),
+            "{steps:#?}"
+        );
+        return;
+    }
+    let rows = t
+        .db()
+        .reader()
+        .query_all_raw(explain("EXPLAIN (ANALYZE, FORMAT JSON)"))
+        .await
+        .unwrap();
+    let plan: Value = rows[0].try_get("", "QUERY PLAN").unwrap();
+    let mut nodes = vec![&plan[0]["Plan"]];
+    while let Some(node) = nodes.pop() {
+        let times = node["Actual Loops"].as_i64().unwrap();
+        let read =
+            node["Actual Rows"].as_i64().unwrap() + node["Rows Removed by Filter"].as_i64().unwrap_or(0);
+        assert!(read * times <= BATCH as i64, "{}\n{plan:#}", statement.sql);
+        nodes.extend(node["Plans"].as_array().into_iter().flatten());
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_over_unchanged_data_writes_no_row_and_locks_none() {
+    let (t, log) = a_fleet_of(2_500).await;
+    t.sweep().await;
+    log.lock().unwrap().clear();
+    let counts = t.sweep().await;
+    assert_eq!(
+        (counts.resources, counts.opened + counts.changed + counts.staled),
+        (2_500, 0)
+    );
+    for statement in taken(&log) {
+        let of_the_run = statement.sql.contains("job_runs");
+        assert!(
+            of_the_run || !statement.sql.contains("INSERT") && !statement.sql.contains("UPDATE"),
+            "{statement}"
+        );
+    }
+}
