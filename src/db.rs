@@ -24,7 +24,7 @@ use self::contention::retry;
 use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
-pub(crate) use self::rows::{column, decodable, decode};
+pub(crate) use self::rows::{caught, column, decodable, decode};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 

@@ -4,6 +4,7 @@
 //! - [`limits`] rejects documents that cost too much, before the library walks them.
 //! - `conformance` corrects what the library does differently from the GraphQL specification.
 //! - [`extension`] installs both in a schema.
+//! - [`json_text`] takes parts of a response that are JSON text already.
 //! - [`transport`] serves the schema: GraphQL over HTTP, graphql-sse and graphql-transport-ws.
 //!
 //! The crate knows nothing about the schema that it serves.
@@ -12,5 +13,6 @@ pub mod codes;
 mod conformance;
 mod document;
 pub mod extension;
+pub mod json_text;
 pub mod limits;
 pub mod transport;

@@ -45,7 +45,7 @@ pub(crate) fn column<T: TryGetable>(row: &QueryResult, prefix: &str, name: &str)
 }
 
 /// Catches panics of the driver, which panics on times that Rust cannot represent, such as `infinity`.
-fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
+pub(crate) fn caught<T, E: From<DbErr>>(decoding: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(decoding))
-        .unwrap_or_else(|_| Err(DbErr::Type("value out of range".to_owned())))
+        .unwrap_or_else(|_| Err(DbErr::Type("value out of range".to_owned()).into()))
 }

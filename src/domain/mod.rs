@@ -16,6 +16,7 @@ mod fixtures;
 pub mod freshness;
 pub mod imports;
 pub mod inventory;
+pub(crate) mod json_text;
 mod listed;
 pub mod not_compared;
 pub mod retention;

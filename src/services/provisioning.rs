@@ -1,16 +1,19 @@
 //! The desired state: recording a spec.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityName as _,
+    EntityTrait, Iden as _, IntoActiveModel, QueryFilter, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::cells::{Cell, Cells, IdList, Reader};
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
@@ -204,6 +207,39 @@ pub(crate) async fn active_specs_of<C: ConnectionTrait>(
         .filter(provisioned::Column::ResourceId.is_in(resources.iter().copied()))
         .filter(provisioned::Column::RetiredAt.is_null());
     Ok(decodable(select, connection).await?.0)
+}
+
+/// The specs in force of these resources by resource, as cells: the id of the resource, and then the given columns.
+/// One statement, whose text depends on the columns only.
+pub(crate) async fn active_cells_of<C: ConnectionTrait>(
+    connection: &C,
+    resources: &[Uuid],
+    columns: &[provisioned::Column],
+) -> Result<HashMap<Uuid, Cells>> {
+    let ids = IdList::of(connection, resources);
+    let columns: Vec<provisioned::Column> = [provisioned::Column::ResourceId]
+        .into_iter()
+        .chain(columns.iter().copied())
+        .collect();
+    let quoted = |column: &provisioned::Column| format!("\"{}\"", column.to_string());
+    let sql = format!(
+        "SELECT {} FROM \"{}\" WHERE {} AND {} IS NULL",
+        columns.iter().map(quoted).collect::<Vec<_>>().join(", "),
+        provisioned::Entity.table_name(),
+        IdList::contains(ids.backend(), &quoted(&provisioned::Column::ResourceId)),
+        quoted(&provisioned::Column::RetiredAt),
+    );
+    let reader = Reader::default().with(columns, |_| None);
+    let statement = Statement::from_sql_and_values(ids.backend(), sql, [ids.value()]);
+    let rows = connection.query_all_raw(statement).await?;
+    let specs = rows.iter().filter_map(|row| {
+        let cells = reader.read(row, 0)?;
+        match cells.first() {
+            Some(Cell::Uuid(resource)) => Some((*resource, cells)),
+            _ => None,
+        }
+    });
+    Ok(specs.collect())
 }
 
 /// The spec of this id, if it is in force.

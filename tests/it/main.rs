@@ -86,3 +86,4 @@ mod terraform_membership;
 mod terraform_secrets;
 mod unconfirmed;
 mod vouching;
+mod written_pages;
