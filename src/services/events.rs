@@ -77,7 +77,8 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
     page::fetch_many(connection, selects.collect(), NEWEST_FIRST).await
 }
 
-/// The newest `limit` events of each of these resources, as cells: the time and the id, and then the given columns.
+/// The newest `limit` events of each of these resources, as cells of the given columns, which begin with the time and
+/// the id.
 /// One statement, whose text depends on the columns only. Returns None if rows that do not decode may have taken the
 /// place of others.
 pub(crate) async fn newest_cells_of<C: ConnectionTrait>(
@@ -86,17 +87,13 @@ pub(crate) async fn newest_cells_of<C: ConnectionTrait>(
     limit: u64,
     columns: &[events::Column],
 ) -> Result<Option<HashMap<Uuid, Page<Cells>>>> {
-    let columns: Vec<events::Column> = [events::Column::OccurredAt, events::Column::Id]
-        .into_iter()
-        .chain(columns.iter().copied())
-        .collect();
     let reader = Reader::default().with(columns.iter().copied(), |column| match column {
         events::Column::EventType => Some(is_known::<EventType>),
         _ => None,
     });
     let ids = IdList::of(connection, resources);
     let at_most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let select = select_newest(ids.backend(), &columns);
+    let select = select_newest(ids.backend(), columns);
     let statement = Statement::from_sql_and_values(ids.backend(), select, [ids.value(), at_most.into()]);
     let mut by_resource: Vec<Vec<(Option<Key>, Option<Cells>)>> = vec![Vec::new(); resources.len()];
     for row in connection.query_all_raw(statement).await? {

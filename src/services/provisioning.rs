@@ -209,7 +209,8 @@ pub(crate) async fn active_specs_of<C: ConnectionTrait>(
     Ok(decodable(select, connection).await?.0)
 }
 
-/// The specs in force of these resources by resource, as cells: the id of the resource, and then the given columns.
+/// The specs in force of these resources by resource, as cells of the given columns, which begin with the
+/// id of the resource.
 /// One statement, whose text depends on the columns only.
 pub(crate) async fn active_cells_of<C: ConnectionTrait>(
     connection: &C,
@@ -217,10 +218,6 @@ pub(crate) async fn active_cells_of<C: ConnectionTrait>(
     columns: &[provisioned::Column],
 ) -> Result<HashMap<Uuid, Cells>> {
     let ids = IdList::of(connection, resources);
-    let columns: Vec<provisioned::Column> = [provisioned::Column::ResourceId]
-        .into_iter()
-        .chain(columns.iter().copied())
-        .collect();
     let quoted = |column: &provisioned::Column| format!("\"{}\"", column.to_string());
     let sql = format!(
         "SELECT {} FROM \"{}\" WHERE {} AND {} IS NULL",
@@ -229,7 +226,7 @@ pub(crate) async fn active_cells_of<C: ConnectionTrait>(
         IdList::contains(ids.backend(), &quoted(&provisioned::Column::ResourceId)),
         quoted(&provisioned::Column::RetiredAt),
     );
-    let reader = Reader::default().with(columns, |_| None);
+    let reader = Reader::default().with(columns.iter().copied(), |_| None);
     let statement = Statement::from_sql_and_values(ids.backend(), sql, [ids.value()]);
     let rows = connection.query_all_raw(statement).await?;
     let specs = rows.iter().filter_map(|row| {

@@ -63,12 +63,9 @@ pub(super) enum PagePart {
 /// A list of events for each resource.
 pub(super) struct EventList {
     pub(super) limit: u64,
-    /// The columns to read after the time and the id.
+    /// The columns to read, from the time and the id.
     pub(super) columns: Vec<event::Column>,
 }
-
-/// Number of cells before the columns of an event: the time and the id.
-const EVENT_KEY_CELLS: usize = 2;
 
 /// A compiled selection.
 pub(super) struct Plan {
@@ -81,7 +78,7 @@ pub(super) struct Plan {
 struct Reads {
     /// Columns of the resource, from its id; empty if it is not selected.
     resource: Vec<resource::Column>,
-    /// Columns of the spec, after the id of the resource.
+    /// Columns of the spec, from the id of its resource.
     spec: Option<Vec<cloud_provisioned::Column>>,
     events: Vec<EventList>,
     counts: bool,
@@ -221,14 +218,13 @@ impl<'d> Compiler<'d> {
     }
 
     fn spec(&mut self, selected: &Selected<'d>) -> Option<Object> {
-        self.reads.spec.get_or_insert_default();
+        let key = || vec![cloud_provisioned::Column::ResourceId];
+        self.reads.spec.get_or_insert_with(key);
         self.object::<ProvisionedSpec, _>(selected, Part::TypeName, |this, field| {
             let (column, form) = fields::of_spec(field.name)?;
-            let columns = this.reads.spec.get_or_insert_default();
-            Some(Part::Cell(
-                1 + place_of(columns, column, |column| column as usize),
-                form,
-            ))
+            let columns = this.reads.spec.as_mut()?;
+            let place = place_of(columns, column, |column| column as usize);
+            Some(Part::Cell(place, form))
         })
     }
 
@@ -246,7 +242,7 @@ impl<'d> Compiler<'d> {
         let number = self.reads.events.len();
         self.reads.events.push(EventList {
             limit,
-            columns: Vec::new(),
+            columns: vec![event::Column::OccurredAt, event::Column::Id],
         });
         let list = self.list::<ResourceEvent>(selected, false, |this, field| this.event(field, number))?;
         Some(Part::Events(number, list))
@@ -257,7 +253,7 @@ impl<'d> Compiler<'d> {
             let (column, form) = fields::of_event(field.name)?;
             let columns = &mut this.reads.events.get_mut(list)?.columns;
             let place = place_of(columns, column, |column| column as usize);
-            Some(Part::Cell(EVENT_KEY_CELLS + place, form))
+            Some(Part::Cell(place, form))
         })
     }
 }
