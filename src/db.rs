@@ -7,6 +7,7 @@ mod pools;
 mod probe;
 mod rows;
 mod time;
+mod untested;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
 pub(crate) use self::rows::{caught, column, decodable, decode};
+pub(crate) use self::untested::untested_first;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::cells::{Cells, IdList, Reader, is_known};
 use super::page::{self, Key, KeyColumns, Order, Page, PageRequest};
-use crate::db::ROWS_PER_INSERT;
+use crate::db::{ROWS_PER_INSERT, untested_first};
 use crate::error::Result;
 
 /// The name under which the server itself appears in the log.
@@ -96,7 +96,8 @@ pub(crate) async fn newest_cells_of<C: ConnectionTrait>(
     let select = select_newest(ids.backend(), columns);
     let statement = Statement::from_sql_and_values(ids.backend(), select, [ids.value(), at_most.into()]);
     let mut by_resource: Vec<Vec<(Option<Key>, Option<Cells>)>> = vec![Vec::new(); resources.len()];
-    for row in connection.query_all_raw(statement).await? {
+    let rows = untested_first(|| async { Ok(connection.query_all_raw(statement.clone()).await?) }).await?;
+    for row in rows {
         let number: i64 = row.try_get_by_index(0)?;
         let cells = reader.read(&row, 1);
         let key = KeyColumns { time: 1, id: 2 }.key(&row, cells.as_ref(), 1);

@@ -13,7 +13,7 @@ pub use self::filter::{DriftFilter, FilteredResource};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
 use super::cells::{Cells, Reader, is_known};
 use super::page::{self, KeyColumns, Order, Page, PageRequest};
-use crate::db::decodable;
+use crate::db::{decodable, untested_first};
 use crate::error::Result;
 
 /// Returns the drifts with these ids, with one statement.
@@ -108,7 +108,19 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
         select
     };
     let select = filter.select(connection.get_database_backend());
-    page::fetch_cells(connection, select, (order, key), request, with_resource, &reader).await
+    let constant = filter.is_of_statuses_only() && request.after.is_none() && request.before.is_none();
+    let reading = (&reader, constant);
+    let page = || {
+        page::fetch_cells(
+            connection,
+            select.clone(),
+            (order, key),
+            request,
+            with_resource,
+            reading,
+        )
+    };
+    untested_first(page).await
 }
 
 /// Returns the number of drifts that match the filter.

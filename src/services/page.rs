@@ -3,11 +3,12 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{
-    Alias, Asterisk, Condition, Expr, ExprTrait, NullOrdering, Query, SelectStatement, UnionType,
+    Alias, Asterisk, Condition, Expr, ExprTrait, NullOrdering, PostgresQueryBuilder, Query, SelectStatement,
+    SqliteQueryBuilder, UnionType,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, Iden, Order as Direction, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iden, Order as Direction, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, QueryTrait, Select, Statement,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -148,14 +149,16 @@ impl KeyColumns {
 }
 
 /// Reads one page as cells. `complete` turns the select of the rows into the statement, whose first columns are those
-/// of the table.
+/// of the table. With `constant`, which is for selects without texts of callers, the statement has no parameters:
+/// PostgreSQL then plans it once for each connection. For a status and a limit that are parameters, it would plan each
+/// time, which costs as much as the page.
 pub(crate) async fn fetch_cells<E, C>(
     connection: &C,
     select: Select<E>,
     (order, key): (Order<E::Column>, KeyColumns),
     request: &PageRequest,
     complete: impl Fn(SelectStatement) -> SelectStatement,
-    reader: &Reader,
+    (reader, constant): (&Reader, bool),
 ) -> Result<Page<Cells>>
 where
     E: EntityTrait,
@@ -165,7 +168,14 @@ where
     loop {
         let limit = request.limit + 1 + placeless;
         let select = narrowed(select.clone(), order, request).limit(limit);
-        let rows = connection.query_all(&complete(select.into_query())).await?;
+        let statement = complete(select.into_query());
+        let rows = if constant {
+            connection
+                .query_all_raw(without_parameters(connection, &statement))
+                .await?
+        } else {
+            connection.query_all(&statement).await?
+        };
         let number = rows.len() as u64;
         let placed: Vec<(Key, Option<Cells>)> = rows
             .iter()
@@ -179,6 +189,15 @@ where
         }
         placeless = 2 * (placeless + number);
     }
+}
+
+fn without_parameters<C: ConnectionTrait>(connection: &C, statement: &SelectStatement) -> Statement {
+    let backend = connection.get_database_backend();
+    let sql = match backend {
+        DbBackend::Sqlite => statement.to_string(SqliteQueryBuilder),
+        _ => statement.to_string(PostgresQueryBuilder),
+    };
+    Statement::from_string(backend, sql)
 }
 
 /// Makes the first page of a list, newest first, of rows whose cells begin with the time and the id. Returns None if

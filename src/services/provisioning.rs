@@ -17,7 +17,7 @@ use super::cells::{Cell, Cells, IdList, Reader};
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
-use crate::db::{Db, ROWS_PER_INSERT, decodable};
+use crate::db::{Db, ROWS_PER_INSERT, decodable, untested_first};
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::domain::not_compared::NotCompared;
@@ -228,7 +228,7 @@ pub(crate) async fn active_cells_of<C: ConnectionTrait>(
     );
     let reader = Reader::default().with(columns.iter().copied(), |_| None);
     let statement = Statement::from_sql_and_values(ids.backend(), sql, [ids.value()]);
-    let rows = connection.query_all_raw(statement).await?;
+    let rows = untested_first(|| async { Ok(connection.query_all_raw(statement.clone()).await?) }).await?;
     let specs = rows.iter().filter_map(|row| {
         let cells = reader.read(row, 0)?;
         match cells.first() {

@@ -114,7 +114,12 @@ async fn a_page_of_stored_columns_reads_only_those_in_one_statement_for_each_tab
     let many = log.take();
     assert_eq!(many.len(), 3, "{:#?}", texts(&many));
     assert!(many.iter().all(|statement| !statement.sql.contains("UNION")));
-    assert_eq!(texts(&few), texts(&many), "the database plans each text once");
+    assert_eq!(
+        texts(&few)[1..],
+        texts(&many)[1..],
+        "the database plans each text once"
+    );
+    assert!(many[0].values.is_none(), "{:#?}", many[0]);
     assert!(
         !texts(&many)
             .iter()

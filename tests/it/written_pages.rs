@@ -269,3 +269,26 @@ async fn rows_that_do_not_decode_are_left_out_of_both() {
         assert_same(&written, &resolved(&t, "first: 50", &drift).await, fault);
     }
 }
+
+#[tokio::test]
+async fn a_page_is_answered_although_the_server_closed_every_connection() {
+    let t = inbox().await;
+    if !t.database.is_postgres() {
+        return;
+    }
+    let document = document(
+        "first: 50",
+        "id resource { name events(first: 1) { nodes { id } } }",
+    );
+    let before = answer(&t, &document).await;
+    for _ in 0..5 {
+        let end_all = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        t.database.execute(end_all).await.unwrap();
+        assert_same(
+            &answer(&t, &document).await,
+            &before,
+            "after the end of the connections",
+        );
+    }
+}
