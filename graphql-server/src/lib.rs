@@ -15,4 +15,6 @@ mod document;
 pub mod extension;
 pub mod json_text;
 pub mod limits;
+mod recent;
 pub mod transport;
+mod weight;
