@@ -211,7 +211,7 @@ pub(crate) fn first_of(rows: Vec<(Option<Key>, Option<Cells>)>, limit: u64) -> O
     if number > limit && placed.len() as u64 <= limit {
         return None;
     }
-    placed.sort_by(|(a, _), (b, _)| place(&Some(*b)).cmp(&place(&Some(*a))));
+    placed.sort_by_key(|(key, _)| std::cmp::Reverse(place(&Some(*key))));
     Some(assembled(
         placed.into_iter(),
         &PageRequest::first(limit),

@@ -233,6 +233,27 @@ async fn every_field_is_written_as_the_resolvers_write_it() {
 }
 
 #[tokio::test]
+async fn fields_with_the_same_key_are_merged() {
+    let t = inbox().await;
+    let both = "drifts(first: 2) { nodes { id } } drifts(first: 2) { nodes { field resource { id } } }";
+    let once = answer(&t, "{ drifts(first: 2) { nodes { id field resource { id } } } }").await;
+    for document in [
+        format!("{{ {both} }}"),
+        format!("{{ ...F }} fragment F on Query {{ {both} }}"),
+        "{ drifts(first: 2) { nodes { id } ... on DriftConnection { nodes { field resource { id } } } } }"
+            .to_owned(),
+    ] {
+        assert_same(&answer(&t, &document).await, &once, &document);
+    }
+    let aliased = answer(
+        &t,
+        "{ a: drifts(first: 1) { nodes { id } } b: drifts(first: 0) { nodes { id } } }",
+    )
+    .await;
+    assert!(aliased.ends_with(r#"}]},"b":{"nodes":[]}}}"#), "{aliased}");
+}
+
+#[tokio::test]
 async fn errors_below_a_page_are_those_of_the_resolvers() {
     let t = inbox().await;
     for below in [

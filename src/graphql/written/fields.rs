@@ -86,3 +86,26 @@ pub(super) fn of_event(field: &str) -> Option<(event::Column, Form)> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use entity::cloud_drift::{DriftKind, DriftStatus};
+    use entity::cloud_resource_events::EventType;
+    use sea_orm::{ActiveEnum, Iterable};
+
+    fn stored<E: ActiveEnum<Value = String> + Iterable>() -> impl Iterator<Item = String> {
+        E::iter().map(|value| value.to_value())
+    }
+
+    #[test]
+    fn the_name_of_a_choice_is_the_stored_text_in_capitals() {
+        let schema = crate::graphql::sdl();
+        let texts = stored::<DriftKind>()
+            .chain(stored::<DriftStatus>())
+            .chain(stored::<EventType>());
+        for text in texts {
+            let name = text.to_ascii_uppercase();
+            assert!(schema.lines().any(|line| line.trim() == name), "{name}");
+        }
+    }
+}

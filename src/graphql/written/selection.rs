@@ -12,8 +12,17 @@ pub(super) struct Selected<'d> {
 }
 
 impl<'d> Selected<'d> {
-    /// Returns the selection of the field of a query that is being resolved.
-    pub(super) fn of(field: &'d Field) -> Self {
+    /// Returns the selection of a field of the operation, whose type is `ty`. Returns None if other fields of the
+    /// operation merge into it: the library merges objects, and not texts.
+    pub(super) fn at_root(env: &'d QueryEnvInner, ty: &str, field: &'d Field) -> Option<Self> {
+        let mut root = Vec::new();
+        collect(env, &env.operation.node.selection_set.node, ty, &mut root)?;
+        let key = &field.response_key().node;
+        root.into_iter()
+            .find(|selected| selected.key == key && selected.fields.len() == 1)
+    }
+
+    fn of(field: &'d Field) -> Self {
         Self {
             key: &field.response_key().node,
             name: &field.name.node,
