@@ -7,7 +7,6 @@ use entity::{cloud_provisioned, cloud_resource_events as event, cloud_resources 
 use super::fields::{self, Form};
 use super::selection::Selected;
 use crate::domain::json_text::push_string;
-use crate::graphql::query::Query;
 use crate::graphql::types::{
     Connection, DEFAULT_PAGE, Drift, Edge, PageInfo, ProvisionedSpec, Resource, ResourceEvent,
 };
@@ -94,7 +93,7 @@ impl Plan {
             max_page,
             reads: Reads::default(),
         };
-        let selected = Selected::at_root(ctx.query_env, &Query::type_name(), &ctx.item.node)?;
+        let selected = Selected::at_root(ctx.query_env, &ctx.schema_env.registry.query_type, &ctx.item.node)?;
         let list = compiler.list::<Drift>(&selected, true, Compiler::drift)?;
         Some(Self {
             list,
