@@ -1,13 +1,20 @@
 //! Scans and parses the document of a request, once per request.
 
-use std::any::TypeId;
+use std::{
+    any::TypeId,
+    sync::{Arc, LazyLock},
+};
 
-use async_graphql::{Request, ServerError, ServerResult, parser::types::OperationType};
+use async_graphql::{
+    Request, ServerError, ServerResult,
+    parser::types::{ExecutableDocument, OperationType},
+};
 
 use crate::{
     codes::{self, GRAPHQL_PARSE_FAILED},
     conformance::operation,
     limits::{RequestLimits, scan},
+    recent::Recent,
 };
 
 /// Maximum size in bytes of the parser's message, which quotes the line with the error.
@@ -20,6 +27,10 @@ pub(crate) struct Prepared {
     /// names: execution reports that error.
     pub(crate) operation: Option<OperationType>,
 }
+
+/// Documents that were parsed. What is found depends on nothing but the text; limits and variables are checked for each
+/// request.
+static PARSED: LazyLock<Recent<Arc<ExecutableDocument>>> = LazyLock::new(|| Recent::new(128));
 
 /// Marks a request whose document was scanned. Only this module can create it.
 struct Scanned(());
@@ -49,7 +60,13 @@ pub(crate) fn parse(request: &mut Request, limits: &RequestLimits) -> ServerResu
         return Ok(());
     }
     scan::scan(&request.query, limits).map_err(|error| error.into_server_error(limits))?;
-    request.parsed_query().map_err(parse_error)?;
+    match PARSED.get(&request.query) {
+        Some(document) => request.set_parsed_query(ExecutableDocument::clone(&document)),
+        None => {
+            let document = Arc::new(request.parsed_query().map_err(parse_error)?.clone());
+            PARSED.put(&request.query, document);
+        }
+    }
     request.data.insert(Scanned(()));
     Ok(())
 }

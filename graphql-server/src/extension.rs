@@ -12,7 +12,7 @@ use async_graphql::{
         NextRequest, NextResolve, NextSubscribe, NextValidation, ResolveInfo,
     },
     futures_util::stream::{BoxStream, StreamExt},
-    parser::types::ExecutableDocument,
+    parser::types::{ExecutableDocument, OperationType},
     registry::Registry,
 };
 
@@ -24,6 +24,8 @@ use crate::{
     conformance::{nulls::Nulls, operation, order::Order, typename, variables},
     document,
     limits::{RequestLimits, cost},
+    recent::Recent,
+    weight::Weight,
 };
 
 /// Maximum number of validation errors in a response. A document can have thousands.
@@ -49,6 +51,10 @@ where
         .extension(Checks {
             limits: limits.clone(),
             introspection,
+            shared: Arc::new(Shared {
+                valid: Recent::new(128),
+                weight: Weight::new(limits.max_complexity),
+            }),
         })
 }
 
@@ -56,6 +62,15 @@ where
 struct Checks {
     limits: RequestLimits,
     introspection: bool,
+    shared: Arc<Shared>,
+}
+
+/// What all requests share.
+struct Shared {
+    /// Results of the validation of requests without variables and without the name of an operation. Such a result
+    /// depends on the document alone.
+    valid: Recent<ValidationResult>,
+    weight: Weight,
 }
 
 impl ExtensionFactory for Checks {
@@ -63,6 +78,10 @@ impl ExtensionFactory for Checks {
         Arc::new(RequestChecks {
             limits: self.limits.clone(),
             introspection: self.introspection,
+            shared: Arc::clone(&self.shared),
+            text: OnceLock::new(),
+            operation: OnceLock::new(),
+            complexity: OnceLock::new(),
             arguments: Arc::default(),
             order: OnceLock::new(),
             nulls: Nulls::default(),
@@ -74,6 +93,11 @@ impl ExtensionFactory for Checks {
 struct RequestChecks {
     limits: RequestLimits,
     introspection: bool,
+    shared: Arc<Shared>,
+    /// The document, if its validation depends on nothing else.
+    text: OnceLock<String>,
+    operation: OnceLock<OperationType>,
+    complexity: OnceLock<usize>,
     /// Positions of argument values in the document.
     arguments: Arc<OnceLock<Vec<Pos>>>,
     /// The order of the fields in the response.
@@ -96,9 +120,14 @@ impl RequestChecks {
         let operation = operation::select(document, name.as_deref())
             .map_err(|message| codes::error(OPERATION_RESOLUTION_FAILURE, message, None))?;
         operation::check_subscription(operation)?;
+        let _ = self.operation.set(operation.node.ty);
         let _ = self.order.set(Order::of(document, &operation.node));
         typename::check(registry, document)?;
-        variables::check_variables(registry, &operation.node, variables)
+        variables::check_variables(registry, &operation.node, variables)?;
+        if name.is_none() && variables.is_empty() {
+            let _ = self.text.set(request.query.clone());
+        }
+        Ok(())
     }
 }
 
@@ -155,10 +184,19 @@ impl Extension for RequestChecks {
         ctx: &ExtensionContext<'_>,
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
-        next.run(ctx).await.map_err(|mut errors| {
-            errors.truncate(MAX_ERRORS);
-            errors.into_iter().map(validation_error).collect()
-        })
+        let known = self.text.get().and_then(|text| self.shared.valid.get(text));
+        let valid = match known {
+            Some(valid) => valid,
+            None => next.run(ctx).await.map_err(|mut errors| {
+                errors.truncate(MAX_ERRORS);
+                errors.into_iter().map(validation_error).collect::<Vec<_>>()
+            })?,
+        };
+        if let Some(text) = self.text.get().filter(|_| known.is_none()) {
+            self.shared.valid.put(text, valid);
+        }
+        let _ = self.complexity.set(valid.complexity);
+        Ok(valid)
     }
 
     async fn execute(
@@ -167,7 +205,11 @@ impl Extension for RequestChecks {
         operation_name: Option<&str>,
         next: NextExecute<'_>,
     ) -> Response {
+        let operation = self.operation.get().copied().unwrap_or(OperationType::Query);
+        let complexity = self.complexity.get().copied().unwrap_or_default();
+        let admitted = self.shared.weight.admit(operation, complexity).await;
         let mut response = next.run(ctx, operation_name).await;
+        drop(admitted);
         self.nulls.finish(&mut response);
         if let Some(order) = self.order.get() {
             order.sort(&mut response.data);

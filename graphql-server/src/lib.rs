@@ -4,6 +4,7 @@
 //! - [`limits`] rejects documents that cost too much, before async-graphql ("the library" in comments) walks them.
 //! - `conformance` corrects what the library does differently from the GraphQL specification.
 //! - [`extension`] installs both in a schema.
+//! - [`json_text`] takes parts of a response that are JSON text already.
 //! - [`transport`] serves the schema: GraphQL over HTTP, graphql-sse and graphql-transport-ws.
 //!
 //! The crate is independent of the schema that it serves.
@@ -12,5 +13,8 @@ pub mod codes;
 mod conformance;
 mod document;
 pub mod extension;
+pub mod json_text;
 pub mod limits;
+mod recent;
 pub mod transport;
+mod weight;

@@ -139,6 +139,15 @@ pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools, D
     let read = PgPoolOptions::new()
         .max_connections(readers)
         .min_connections(1)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                if !super::untested::is_accepted() {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .acquire_timeout(READ_ACQUIRE)
         .after_connect(|connection, _| {
             Box::pin(async move { sqlx::raw_sql(READ_STATEMENT).execute(connection).await.map(drop) })

@@ -80,7 +80,7 @@ fn bytes_at(
 
 /// Runs `decoding` and turns a panic into an error: the driver panics on times such as `infinity`, which Rust cannot
 /// represent.
-fn caught<T>(decoding: impl FnOnce() -> Result<T, DbErr>) -> Result<T, DbErr> {
+pub(crate) fn caught<T, E: From<DbErr>>(decoding: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(decoding))
-        .unwrap_or_else(|_| Err(DbErr::Type("value out of range".to_owned())))
+        .unwrap_or_else(|_| Err(DbErr::Type("value out of range".to_owned()).into()))
 }

@@ -23,5 +23,6 @@ mod listed;
 pub mod not_compared;
 pub mod retention;
 pub mod schedule;
+pub(crate) mod stored_json;
 pub mod traits;
 pub mod validation;

@@ -9,6 +9,7 @@ mod mutation;
 mod query;
 mod subscription;
 mod types;
+mod written;
 
 use std::sync::{Arc, Mutex};
 

@@ -12,6 +12,7 @@ use super::types::{
     JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput,
     Total, Viewer, page_cost,
 };
+use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::services::{coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources};
@@ -84,7 +85,7 @@ impl Query {
         #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
-    ) -> ApiResult<Connection<Drift>> {
+    ) -> ApiResult<DriftList> {
         let filter = filter.unwrap_or_default().parse()?;
         let order = order_by.unwrap_or_default();
         let request = PageArgs {
@@ -96,6 +97,15 @@ impl Query {
         .request(ctx, order.name())?;
         let (time, descending) = order.parse();
         let rows = inbox::order_by(time, descending);
+        let wanted = Wanted {
+            filter: &filter,
+            order: rows,
+            order_name: order.name(),
+            request: &request,
+        };
+        if let Some(list) = written::drifts(ctx, &wanted).await? {
+            return Ok(list);
+        }
         let mut page = inbox::list(app(ctx)?.db().reader(), &filter, rows, &request).await?;
         if shows_resources(ctx) {
             // A drift whose resource cannot be decoded would fail the whole page.
@@ -104,7 +114,12 @@ impl Query {
             page.rows
                 .retain(|(_, drift)| decoded.contains_key(&ResourceById(drift.resource_id)));
         }
-        Ok(Connection::new(page, order.name(), Total::Drifts(filter), Drift))
+        Ok(DriftList::Rows(Connection::new(
+            page,
+            order.name(),
+            Total::Drifts(filter),
+            Drift,
+        )))
     }
 
     /// Returns the drift with this id; null if there is none.

@@ -1,14 +1,20 @@
 //! The event log of resources.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::{self as events, EventType};
-use sea_orm::{ActiveEnum, ConnectionTrait, DatabaseTransaction, EntityTrait, Statement};
+use sea_orm::{
+    ActiveEnum, ConnectionTrait, DatabaseTransaction, DbBackend, EntityName as _, EntityTrait, Iden as _,
+    Statement,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::page::{self, Order, Page, PageRequest};
-use crate::db::ROWS_PER_INSERT;
+use super::cells::{Cells, IdList, Reader, is_known};
+use super::page::{self, Key, KeyColumns, Order, Page, PageRequest};
 use crate::db::lists::{self, Cell};
+use crate::db::{ROWS_PER_INSERT, untested_first};
 use crate::error::Result;
 
 /// The actor of events that the server itself caused.
@@ -83,6 +89,76 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
         )
     });
     page::fetch_many(connection, selects.collect(), NEWEST_FIRST).await
+}
+
+/// The newest `limit` events of each of these resources, as cells of the given columns, which begin with the time and
+/// the id.
+/// One statement, whose text depends on the columns only. Returns None if rows that do not decode may have taken the
+/// place of others.
+pub(crate) async fn newest_cells_of<C: ConnectionTrait>(
+    connection: &C,
+    resources: &[Uuid],
+    limit: u64,
+    columns: &[events::Column],
+) -> Result<Option<HashMap<Uuid, Page<Cells>>>> {
+    let reader = Reader::default().with(columns.iter().copied(), |column| match column {
+        events::Column::EventType => Some(is_known::<EventType>),
+        _ => None,
+    });
+    let ids = IdList::of(connection, resources);
+    let at_most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let select = select_newest(ids.backend(), columns);
+    let statement = Statement::from_sql_and_values(ids.backend(), select, [ids.value(), at_most.into()]);
+    let mut by_resource: Vec<Vec<(Option<Key>, Option<Cells>)>> = vec![Vec::new(); resources.len()];
+    let rows = untested_first(|| async { Ok(connection.query_all_raw(statement.clone()).await?) }).await?;
+    for row in rows {
+        let number: i64 = row.try_get_by_index(0)?;
+        let cells = reader.read(&row, 1);
+        let key = KeyColumns { time: 1, id: 2 }.key(&row, cells.as_ref(), 1);
+        let place = usize::try_from(number).ok();
+        if let Some(rows) = place.and_then(|place| by_resource.get_mut(place)) {
+            rows.push((key, cells));
+        }
+    }
+    let pages = resources.iter().zip(by_resource).map(|(resource, rows)| {
+        let page = page::first_of(rows, limit)?;
+        Some((*resource, page))
+    });
+    Ok(pages.collect())
+}
+
+/// Selects the number of a resource in a list of ids, from 0, and columns of its newest events.
+fn select_newest(backend: DbBackend, columns: &[events::Column]) -> String {
+    let [resource, time, id] = [
+        events::Column::ResourceId,
+        events::Column::OccurredAt,
+        events::Column::Id,
+    ]
+    .map(|column| column.to_string());
+    let table = events::Entity.table_name();
+    let list = |prefix: &str| {
+        let columns = columns
+            .iter()
+            .map(|column| format!(", {prefix}\"{}\"", column.to_string()));
+        columns.collect::<String>()
+    };
+    match backend {
+        DbBackend::Postgres => format!(
+            "SELECT p.n - 1{} FROM {} WITH ORDINALITY AS p (id, n) CROSS JOIN LATERAL \
+             (SELECT {} FROM \"{table}\" WHERE \"{resource}\" = p.id \
+             ORDER BY \"{time}\" DESC, \"{id}\" DESC LIMIT $2) AS e",
+            list("e."),
+            IdList::rows(backend),
+            list("").trim_start_matches(", "),
+        ),
+        _ => format!(
+            "SELECT p.n{} FROM {} AS p CROSS JOIN \"{table}\" AS e WHERE e.rowid IN \
+             (SELECT i.rowid FROM \"{table}\" AS i WHERE i.\"{resource}\" = p.id \
+             ORDER BY i.\"{time}\" DESC, i.\"{id}\" DESC LIMIT ?2)",
+            list("e."),
+            IdList::rows(backend),
+        ),
+    }
 }
 
 /// Returns the number of events of each resource. Resources without events are left out.

@@ -3,16 +3,18 @@
 mod filter;
 mod pages;
 
-use entity::cloud_drift as drift;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use entity::{cloud_drift as drift, cloud_resources as resources};
+use sea_orm::sea_query::{Expr, ExprTrait as _, SelectStatement};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Iterable as _, QueryFilter};
 use uuid::Uuid;
 
 pub(crate) use self::filter::up_to_micros;
 pub use self::filter::{DriftFilter, FilteredResource};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
-use super::page::{self, Order, Page, PageRequest};
+use super::cells::{Cells, Reader, is_known};
+use super::page::{self, KeyColumns, Order, Page, PageRequest};
 use super::totals;
-use crate::db::decodable;
+use crate::db::{decodable, untested_first};
 use crate::error::Result;
 
 /// Returns the drifts with these ids, with one statement.
@@ -66,6 +68,60 @@ pub async fn list<C: ConnectionTrait>(
         request,
     )
     .await
+}
+
+/// Number of the columns of a drift, with which each row of [`list_cells`] begins.
+pub(crate) const DRIFT_CELLS: usize = drift::Column::ResolutionNote as usize + 1;
+
+/// Returns one page of the drifts that match the filter, as cells: all columns of the drift in the order of the
+/// entity, and then those of its resource that are given, the first of which must be its id. A drift whose resource
+/// does not decode is left out.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the filter is not valid.
+pub(crate) async fn list_cells<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    order: Order<drift::Column>,
+    request: &PageRequest,
+    resource: &[resources::Column],
+) -> Result<Page<Cells>> {
+    filter.check()?;
+    let reader = Reader::default()
+        .with(drift::Column::iter(), |column| match column {
+            drift::Column::Kind => Some(is_known::<drift::DriftKind>),
+            drift::Column::Status => Some(is_known::<drift::DriftStatus>),
+            _ => None,
+        })
+        .with(resource.iter().copied(), |_| None);
+    let key = KeyColumns {
+        time: order.time.unwrap_or(drift::Column::DetectedAt) as usize,
+        id: drift::Column::Id as usize,
+    };
+    let with_resource = |mut select: SelectStatement| {
+        if !resource.is_empty() {
+            let id = Expr::col((resources::Entity, resources::Column::Id));
+            let same = id.equals((drift::Entity, drift::Column::ResourceId));
+            select.left_join(resources::Entity, same);
+            select.columns(resource.iter().map(|column| (resources::Entity, *column)));
+        }
+        select
+    };
+    let select = filter.select(connection.get_database_backend());
+    let constant = filter.is_of_statuses_only() && request.after.is_none() && request.before.is_none();
+    let reading = (&reader, constant);
+    let page = || {
+        page::fetch_cells(
+            connection,
+            select.clone(),
+            (order, key),
+            request,
+            with_resource,
+            reading,
+        )
+    };
+    untested_first(page).await
 }
 
 /// Returns the number of drifts that match the filter.

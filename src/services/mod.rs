@@ -5,6 +5,7 @@
 
 pub mod acceptance;
 pub mod baseline;
+pub(crate) mod cells;
 pub mod coverage;
 pub mod detection;
 pub mod drift_rows;

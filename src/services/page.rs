@@ -3,16 +3,18 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{
-    Alias, Asterisk, Condition, Expr, ExprTrait, NullOrdering, Query, SelectStatement, UnionType,
+    Alias, Asterisk, Condition, Expr, ExprTrait, NullOrdering, PostgresQueryBuilder, Query, SelectStatement,
+    SqliteQueryBuilder, UnionType,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, Iden, Order as Direction, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect, QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iden, Order as Direction, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, QueryTrait, Select, Statement,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::db::{column, decodable, decode};
+use super::cells::{Cell, Cells, Reader};
+use crate::db::{caught, column, decodable, decode};
 use crate::error::Result;
 
 /// Maximum number of pages that one statement reads. SQLite allows at most 500 selects in a UNION ALL.
@@ -117,6 +119,105 @@ where
         }
         placeless = 2 * (placeless + rows.len() as u64);
     }
+}
+
+/// Where the columns of the key are in a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyColumns {
+    /// Index of the time that is ordered by.
+    pub(crate) time: usize,
+    /// Index of the id.
+    pub(crate) id: usize,
+}
+
+impl KeyColumns {
+    /// Returns the place of a row, from its cells if it decodes. They begin at the column with the index `first`.
+    pub(crate) fn key(self, row: &QueryResult, cells: Option<&Cells>, first: usize) -> Option<Key> {
+        if let Some(cells) = cells
+            && let Some(Cell::Uuid(id)) = cells.get(self.id - first)
+        {
+            let time = match cells.get(self.time - first) {
+                Some(Cell::Time(time)) => Some(*time),
+                _ => None,
+            };
+            return Some(Key { time, id: *id });
+        }
+        Some(Key {
+            time: caught(|| row.try_get_by_index::<Option<DateTime<Utc>>>(self.time)).ok()?,
+            id: caught(|| row.try_get_by_index::<Uuid>(self.id)).ok()?,
+        })
+    }
+}
+
+/// Reads one page as cells. `complete` turns the select of the rows into the statement, whose first columns are those
+/// of the table. With `constant`, which is for selects without texts of callers, the statement has no parameters:
+/// PostgreSQL then plans it once for each connection. For a status and a limit that are parameters, it would plan each
+/// time, which costs as much as the page.
+pub(crate) async fn fetch_cells<E, C>(
+    connection: &C,
+    select: Select<E>,
+    (order, key): (Order<E::Column>, KeyColumns),
+    request: &PageRequest,
+    complete: impl Fn(SelectStatement) -> SelectStatement,
+    (reader, constant): (&Reader, bool),
+) -> Result<Page<Cells>>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let mut placeless = 0;
+    loop {
+        let limit = request.limit + 1 + placeless;
+        let select = narrowed(select.clone(), order, request).limit(limit);
+        let statement = complete(select.into_query());
+        let rows = if constant {
+            connection
+                .query_all_raw(without_parameters(connection, &statement))
+                .await?
+        } else {
+            connection.query_all(&statement).await?
+        };
+        let number = rows.len() as u64;
+        let placed: Vec<(Key, Option<Cells>)> = rows
+            .iter()
+            .filter_map(|row| {
+                let cells = reader.read(row, 0);
+                Some((key.key(row, cells.as_ref(), 0)?, cells))
+            })
+            .collect();
+        if number < limit || placed.len() as u64 > request.limit {
+            return Ok(assembled(placed.into_iter(), request, |cells| cells));
+        }
+        placeless = 2 * (placeless + number);
+    }
+}
+
+fn without_parameters<C: ConnectionTrait>(connection: &C, statement: &SelectStatement) -> Statement {
+    let backend = connection.get_database_backend();
+    let sql = match backend {
+        DbBackend::Sqlite => statement.to_string(SqliteQueryBuilder),
+        _ => statement.to_string(PostgresQueryBuilder),
+    };
+    Statement::from_string(backend, sql)
+}
+
+/// Makes the first page of a list, newest first, of rows whose cells begin with the time and the id. Returns None if
+/// rows without a place may have taken that of others.
+pub(crate) fn first_of(rows: Vec<(Option<Key>, Option<Cells>)>, limit: u64) -> Option<Page<Cells>> {
+    let number = rows.len() as u64;
+    let mut placed: Vec<(Key, Option<Cells>)> = rows
+        .into_iter()
+        .filter_map(|(key, cells)| Some((key?, cells)))
+        .collect();
+    if number > limit && placed.len() as u64 <= limit {
+        return None;
+    }
+    placed.sort_by_key(|(key, _)| std::cmp::Reverse(place(&Some(*key))));
+    Some(assembled(
+        placed.into_iter(),
+        &PageRequest::first(limit),
+        |cells| cells,
+    ))
 }
 
 /// Returns whether rows whose key does not decode used up the limit, so that rows of the page may be missing.
@@ -310,14 +411,23 @@ fn page_of<E: EntityTrait>(
     order: Order<E::Column>,
     request: &PageRequest,
 ) -> Page<E::Model> {
-    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    let mut placed = rows
+    let placed = rows
         .iter()
         .filter_map(|row| Some((key_of::<E>(row, order)?, row)));
-    let mut keyed: Vec<(Key, Option<E::Model>)> = placed
+    assembled(placed, request, |row| decode::<E::Model>(row, ""))
+}
+
+/// Makes a page of rows that were read in the order of the statement.
+fn assembled<R, M>(
+    mut placed: impl Iterator<Item = (Key, R)>,
+    request: &PageRequest,
+    decode: impl Fn(R) -> Option<M>,
+) -> Page<M> {
+    let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    let mut keyed: Vec<(Key, Option<M>)> = placed
         .by_ref()
         .take(limit)
-        .map(|(key, row)| (key, decode::<E::Model>(row, "")))
+        .map(|(key, row)| (key, decode(row)))
         .collect();
     let more = placed.next().is_some();
     if request.backward {

@@ -1,20 +1,23 @@
 //! Specs: records the desired state of resources.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel, QueryFilter,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityName as _,
+    EntityTrait, Iden as _, IntoActiveModel, QueryFilter, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::cells::{Cell, Cells, IdList, Reader};
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
-use crate::db::{Db, ROWS_PER_INSERT, decodable};
+use crate::db::{Db, ROWS_PER_INSERT, decodable, untested_first};
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::domain::not_compared::NotCompared;
@@ -203,6 +206,36 @@ pub(crate) async fn active_specs_of<C: ConnectionTrait>(
         .filter(provisioned::Column::ResourceId.is_in(resources.iter().copied()))
         .filter(provisioned::Column::RetiredAt.is_null());
     Ok(decodable(select, connection).await?.0)
+}
+
+/// The specs in force of these resources by resource, as cells of the given columns, which begin with the
+/// id of the resource.
+/// One statement, whose text depends on the columns only.
+pub(crate) async fn active_cells_of<C: ConnectionTrait>(
+    connection: &C,
+    resources: &[Uuid],
+    columns: &[provisioned::Column],
+) -> Result<HashMap<Uuid, Cells>> {
+    let ids = IdList::of(connection, resources);
+    let quoted = |column: &provisioned::Column| format!("\"{}\"", column.to_string());
+    let sql = format!(
+        "SELECT {} FROM \"{}\" WHERE {} AND {} IS NULL",
+        columns.iter().map(quoted).collect::<Vec<_>>().join(", "),
+        provisioned::Entity.table_name(),
+        IdList::contains(ids.backend(), &quoted(&provisioned::Column::ResourceId)),
+        quoted(&provisioned::Column::RetiredAt),
+    );
+    let reader = Reader::default().with(columns.iter().copied(), |_| None);
+    let statement = Statement::from_sql_and_values(ids.backend(), sql, [ids.value()]);
+    let rows = untested_first(|| async { Ok(connection.query_all_raw(statement.clone()).await?) }).await?;
+    let specs = rows.iter().filter_map(|row| {
+        let cells = reader.read(row, 0)?;
+        match cells.first() {
+            Some(Cell::Uuid(resource)) => Some((*resource, cells)),
+            _ => None,
+        }
+    });
+    Ok(specs.collect())
 }
 
 /// Returns the spec with this id, if it is in force.

@@ -90,3 +90,4 @@ mod terraform_secrets;
 mod totals;
 mod unconfirmed;
 mod up_to_date;
+mod written_pages;

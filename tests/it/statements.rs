@@ -88,6 +88,79 @@ async fn a_page_needs_the_same_statements_on_several_threads() {
     }
 }
 
+#[tokio::test]
+async fn a_page_of_stored_columns_reads_only_those_in_one_statement_for_each_table() {
+    let (t, log) = observed().await;
+    fleet(t.db(), 60, t.now()).await;
+    t.sweep().await;
+    log.take();
+    let inbox =
+        "{ drifts(first: 50) { edges { node { id field expected resource { id name kind region } } } } }";
+    t.data(inbox, json!({})).await;
+    let statements = log.take();
+    assert_eq!(statements.len(), 1, "{:#?}", texts(&statements));
+    for unread in ["attrs", "tags", "provider_id", "COUNT("] {
+        assert!(!statements[0].sql.contains(unread), "{}", statements[0].sql);
+    }
+    let deep = |first| {
+        format!(
+            "{{ drifts(first: {first}) {{ nodes {{ id resource {{ id provisioned {{ specVersion }}
+                events(first: 5) {{ nodes {{ type occurredAt }} }} }} }} }} }}"
+        )
+    };
+    t.data(&deep(5), json!({})).await;
+    let few = log.take();
+    t.data(&deep(100), json!({})).await;
+    let many = log.take();
+    assert_eq!(many.len(), 3, "{:#?}", texts(&many));
+    assert!(many.iter().all(|statement| !statement.sql.contains("UNION")));
+    assert_eq!(
+        texts(&few)[1..],
+        texts(&many)[1..],
+        "the database plans each text once"
+    );
+    assert!(many[0].values.is_none(), "{:#?}", many[0]);
+    assert!(
+        !texts(&many)
+            .iter()
+            .any(|sql| sql.contains("attrs") || sql.contains("\"spec\"") || sql.contains("\"data\""))
+    );
+}
+
+#[tokio::test]
+async fn a_written_page_of_resources_with_5000_events_reads_only_its_rows() {
+    let (t, log) = observed().await;
+    let ids = fleet(t.db(), 3, t.now()).await;
+    for id in &ids {
+        log_events(&t, *id, 5_000).await;
+    }
+    t.database.execute("ANALYZE").await.unwrap();
+    t.sweep().await;
+    log.take();
+    let query = "{ drifts(first: 9) { nodes { resource { events(first: 5) { nodes { data } } } } } }";
+    let page = t.data(query, json!({})).await;
+    for node in page["drifts"]["nodes"].as_array().unwrap() {
+        assert_eq!(node["resource"]["events"]["nodes"][4]["data"]["n"], 4_998);
+    }
+    let statements = log.take();
+    assert_eq!(statements.len(), 2, "{:#?}", texts(&statements));
+    let of_events = about(&statements, "\"cloud_resource_events\"");
+    let plan = plan_of(&t, of_events).await;
+    let index = "ix_cloud_resource_events_resource_id_occurred_at_id";
+    match &plan {
+        Plan::Steps(steps) => {
+            let of_table = steps
+                .iter()
+                .filter(|step| step.contains(" i ") || step.contains(" e "));
+            for step in of_table {
+                let walked = step.contains(index) || step.contains("INTEGER PRIMARY KEY");
+                assert!(step.starts_with("SEARCH") && walked, "{steps:#?}");
+            }
+        }
+        Plan::Tree(_) => plan.walks(index, 18),
+    }
+}
+
 /// Returns the query plan of a statement with its values: a list of steps on SQLite, a JSON document on PostgreSQL.
 /// PostgreSQL executes the statement for this.
 async fn plan_of(t: &TestApp, statement: &Statement) -> Plan {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use async_graphql::{ParseRequestError, Response as Outcome, ServerError, Value};
+use async_graphql::{ParseRequestError, Response as Outcome, Value};
 use axum::{
     body::Body,
     http::{
@@ -11,13 +11,14 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::ser::Error as _;
 
 use super::accept::MediaType;
 use crate::codes::{
     self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, PERSISTED_QUERY_NOT_SUPPORTED, REQUEST_TIMEOUT,
     UNAUTHENTICATED,
 };
+use crate::json_text::write_value;
 
 /// A request that was rejected before execution.
 #[derive(Debug)]
@@ -166,18 +167,6 @@ fn status_of(outcome: &Outcome) -> StatusCode {
     }
 }
 
-/// A response in the format of the specification. The library writes `data: null` both if nothing was executed and if
-/// every field was skipped.
-#[derive(Serialize)]
-struct Wire<'a> {
-    #[serde(skip_serializing_if = "<[ServerError]>::is_empty")]
-    errors: &'a [ServerError],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extensions: Option<&'a std::collections::BTreeMap<String, Value>>,
-}
-
 /// Returns the response to a request for a stream that failed before the stream began.
 pub(super) fn no_stream(outcome: &Outcome) -> Response {
     encode(status_of(outcome), MediaType::Json, outcome)
@@ -210,23 +199,43 @@ pub(super) fn to_json(outcome: &Outcome) -> String {
 struct Unwritable(String);
 
 fn written(outcome: &Outcome) -> Result<String, Unwritable> {
-    let nothing = Value::Object(Default::default());
-    let data = match &outcome.data {
-        Value::Null if outcome.errors.is_empty() => Some(&nothing),
-        data => (!is_request_error(outcome)).then_some(data),
-    };
-    let extensions = Some(&outcome.extensions).filter(|values| !values.is_empty());
-    let wire = Wire {
-        errors: &outcome.errors,
-        data,
-        extensions,
-    };
-    serde_json::to_string(&wire).map_err(|error| {
+    wire(outcome).map_err(|error| {
         tracing::error!(%error, "a response cannot be serialized");
         Unwritable(format!(
             r#"{{"errors":[{{"message":"{INTERNAL_TEXT}","extensions":{{"code":"{INTERNAL_SERVER_ERROR}"}}}}]}}"#
         ))
     })
+}
+
+/// Writes a response in the format of the specification: `errors`, `data` and `extensions`, each only if it is there.
+/// The library writes `data: null` both if nothing was executed and if every field was skipped.
+fn wire(outcome: &Outcome) -> serde_json::Result<String> {
+    let nothing = Value::Object(Default::default());
+    let data = match &outcome.data {
+        Value::Null if outcome.errors.is_empty() => Some(&nothing),
+        data => (!is_request_error(outcome)).then_some(data),
+    };
+    let mut out = Vec::with_capacity(256);
+    let mut start = b'{';
+    if !outcome.errors.is_empty() {
+        key(&mut out, &mut start, "errors");
+        serde_json::to_writer(&mut out, &outcome.errors)?;
+    }
+    if let Some(data) = data {
+        key(&mut out, &mut start, "data");
+        write_value(&mut out, data)?;
+    }
+    if !outcome.extensions.is_empty() {
+        key(&mut out, &mut start, "extensions");
+        serde_json::to_writer(&mut out, &outcome.extensions)?;
+    }
+    out.extend_from_slice(if start == b'{' { b"{}" } else { b"}" });
+    String::from_utf8(out).map_err(serde_json::Error::custom)
+}
+
+fn key(out: &mut Vec<u8>, start: &mut u8, name: &str) {
+    out.push(std::mem::replace(start, b','));
+    out.extend_from_slice(format!("\"{name}\":").as_bytes());
 }
 
 fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Response {

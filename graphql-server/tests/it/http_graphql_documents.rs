@@ -193,3 +193,63 @@ async fn the_standard_introspection_query_is_served() {
         assert!(reply.body["data"]["__schema"]["types"].as_array().unwrap().len() > 10);
     }
 }
+
+#[tokio::test]
+async fn a_known_document_is_checked_against_the_variables_and_the_operation_of_each_request() {
+    let router = router();
+    let documents = [
+        "query Q($n: Int = 1) { page(first: $n) { id } }",
+        "query Q($n: Int = 1) { page(first: $n) { id } } query R { page(first: 2) { id } }",
+    ];
+    for (query, name) in documents.into_iter().zip([json!(null), json!("Q")]) {
+        let ask = async |variables: serde_json::Value| {
+            let body = json!({"query": query, "variables": variables, "operationName": name});
+            run(router.clone(), JSON, &body).await
+        };
+        for _ in 0..2 {
+            let rows = ask(json!({"n": 2})).await;
+            assert_eq!(
+                rows.body["data"]["page"].as_array().unwrap().len(),
+                2,
+                "{}",
+                rows.body
+            );
+            assert_eq!(
+                ask(json!({})).await.body["data"]["page"]
+                    .as_array()
+                    .unwrap()
+                    .len(),
+                1
+            );
+            assert_eq!(ask(json!({"n": 1_000_000})).await.code(), "QUERY_TOO_COSTLY");
+            assert_eq!(ask(json!({"n": "many"})).await.code(), "BAD_USER_INPUT");
+        }
+    }
+    let other = json!({"query": documents[1], "operationName": "S"});
+    assert_eq!(
+        run(router.clone(), JSON, &other).await.code(),
+        "OPERATION_RESOLUTION_FAILURE"
+    );
+    let unnamed = json!({"query": documents[1]});
+    assert_eq!(
+        run(router, JSON, &unnamed).await.code(),
+        "OPERATION_RESOLUTION_FAILURE"
+    );
+}
+
+#[tokio::test]
+async fn a_known_document_is_still_refused_where_it_is_not_valid() {
+    let query = json!({"query": "{ page { id name } }"});
+    let small = crate::toy::Toy::new(
+        graphql_server::limits::RequestLimits {
+            max_complexity: 10,
+            ..Default::default()
+        },
+        true,
+    );
+    let (large, small) = (router(), small.router());
+    for _ in 0..2 {
+        assert_eq!(run(large.clone(), JSON, &query).await.code(), "");
+        assert_eq!(run(small.clone(), JSON, &query).await.code(), "QUERY_TOO_COSTLY");
+    }
+}

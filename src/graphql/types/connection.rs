@@ -20,7 +20,7 @@ use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
 
 /// Number of rows of a page if neither `first` nor `last` is set.
-const DEFAULT_PAGE: u64 = 50;
+pub(in crate::graphql) const DEFAULT_PAGE: u64 = 50;
 
 /// Returns the complexity of a page: the number of rows times the complexity of one row.
 pub(in crate::graphql) fn page_cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
@@ -105,7 +105,8 @@ fn place(what: &str, cursor: &str, order: &str) -> Result<Key> {
     }
 }
 
-fn cursor(key: Key, order: &str) -> String {
+/// Returns the cursor of a row.
+pub(in crate::graphql) fn cursor(key: Key, order: &str) -> String {
     OpaqueCursor(Cursor {
         order: order.to_owned(),
         key,

@@ -18,7 +18,7 @@ mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use change::ValueChange;
-pub(super) use connection::{Connection, PageArgs, Total, page_cost};
+pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
 pub(super) use event::ResourceEvent;

@@ -51,6 +51,11 @@ impl Default for DriftFilter {
 }
 
 impl DriftFilter {
+    /// Returns whether only the statuses restrict the selection, so that no text of a caller is in it.
+    pub(super) fn is_of_statuses_only(&self) -> bool {
+        self.terms().all(|term| matches!(term, Term::Status(_)))
+    }
+
     /// Checks that the texts and times can be passed to a database.
     ///
     /// # Errors

@@ -1,0 +1,76 @@
+//! A bound on the size of the responses that are being made at the same time.
+//!
+//! The number of requests does not bound their memory: 64 large pages need far more than 64 small ones. The complexity
+//! of a query is about the number of values in its response, and is known before its execution.
+
+use async_graphql::parser::types::OperationType;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// How many queries of the largest complexity run at the same time.
+const LARGEST_AT_ONCE: usize = 4;
+
+/// Queries of at most this part of the largest complexity do not wait.
+const SMALL_PART: usize = 20;
+
+/// The complexity that may be executed at the same time.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    free: Semaphore,
+    largest: usize,
+    small: usize,
+}
+
+impl Weight {
+    /// Creates the bound for queries of at most this complexity.
+    pub(crate) fn new(max_complexity: usize) -> Self {
+        let largest = max_complexity.clamp(1, Semaphore::MAX_PERMITS / LARGEST_AT_ONCE);
+        Self {
+            free: Semaphore::new(largest * LARGEST_AT_ONCE),
+            largest,
+            small: max_complexity / SMALL_PART,
+        }
+    }
+
+    /// Waits until an operation of this complexity may be executed. Small queries do not wait for large ones, and
+    /// mutations and events of subscriptions do not wait at all.
+    pub(crate) async fn admit(
+        &self,
+        operation: OperationType,
+        complexity: usize,
+    ) -> Option<SemaphorePermit<'_>> {
+        if operation != OperationType::Query || complexity <= self.small {
+            return None;
+        }
+        let weight = u32::try_from(complexity.min(self.largest)).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        self.free.acquire_many(weight).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn large_queries_wait_and_others_do_not() {
+        let weight = Weight::new(1_000);
+        let admit = |operation, complexity| weight.admit(operation, complexity).now_or_never();
+        let large: Vec<_> = (0..4).map(|_| admit(OperationType::Query, 1_000)).collect();
+        assert!(large.iter().all(|admitted| matches!(admitted, Some(Some(_)))));
+        assert!(admit(OperationType::Query, 51).is_none());
+        assert!(matches!(admit(OperationType::Query, 50), Some(None)));
+        assert!(matches!(admit(OperationType::Mutation, 1_000), Some(None)));
+        drop(large);
+        assert!(matches!(admit(OperationType::Query, usize::MAX), Some(Some(_))));
+    }
+
+    #[test]
+    fn any_setting_admits_a_query() {
+        for most in [0, 1, usize::MAX] {
+            let weight = Weight::new(most);
+            assert!(weight.admit(OperationType::Query, most).now_or_never().is_some());
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Pages of drifts that are written as JSON text straight from the rows.
+//!
+//! The executor of the library costs a boxed future and a value for each field of each row. Most queries for drifts
+//! select only stored columns, also those of resources, events and specs: their selection is compiled once, only the
+//! selected columns are read, and the rows are written as text. A selection with anything else goes to the resolvers,
+//! which give an equal answer.
+
+mod fields;
+mod plan;
+mod selection;
+mod write;
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
+use entity::cloud_drift;
+use graphql_server::json_text::json_text;
+use sea_orm::DatabaseConnection;
+use uuid::Uuid;
+
+use self::plan::Plan;
+use self::write::Writer;
+use super::types::{Connection, Drift};
+use crate::error::Result;
+use crate::services::cells::{Cell, Cells};
+use crate::services::inbox::{self, DriftFilter};
+use crate::services::page::{Order, Page, PageRequest};
+use crate::services::{events, provisioning};
+
+/// A page of drifts.
+pub(super) enum DriftList {
+    /// Rows for the resolvers.
+    Rows(Connection<Drift>),
+    /// The answer as JSON text.
+    Written(Value),
+}
+
+impl OutputType for DriftList {
+    fn type_name() -> std::borrow::Cow<'static, str> {
+        Connection::<Drift>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Connection::<Drift>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        match self {
+            Self::Rows(rows) => rows.resolve(ctx, field).await,
+            Self::Written(text) => Ok(text.clone()),
+        }
+    }
+}
+
+/// The list that is written.
+pub(super) struct Wanted<'w> {
+    pub(super) filter: &'w DriftFilter,
+    pub(super) order: Order<cloud_drift::Column>,
+    /// Name of the order in cursors.
+    pub(super) order_name: &'static str,
+    pub(super) request: &'w PageRequest,
+}
+
+/// Writes a page of drifts. Returns None if the resolvers must do it.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the filter is not valid; the database is unavailable.
+pub(super) async fn drifts(ctx: &Context<'_>, wanted: &Wanted<'_>) -> Result<Option<DriftList>> {
+    let Some(plan) = Plan::of(ctx, super::max_page(ctx)?) else {
+        return Ok(None);
+    };
+    let reader = super::app(ctx)?.db().reader();
+    let resource = plan.resource_columns();
+    let page = inbox::list_cells(reader, wanted.filter, wanted.order, wanted.request, resource).await?;
+    let below = match Below::read(reader, &plan, &page, wanted.filter).await {
+        Ok(Some(below)) => below,
+        Ok(None) => return Ok(None),
+        Err(error) => {
+            // An error of a nested field belongs to its path, which the resolvers know.
+            tracing::warn!(%error, "cannot read what belongs to a page of drifts: trying it field by field");
+            return Ok(None);
+        }
+    };
+    let text = Writer::new(&below).written(&plan, &page, wanted.order_name)?;
+    Ok(Some(DriftList::Written(json_text(text))))
+}
+
+/// What belongs to the rows of a page.
+struct Below {
+    specs: HashMap<Uuid, Cells>,
+    /// For each list of events that the plan has, the pages by resource.
+    events: Vec<HashMap<Uuid, Page<Cells>>>,
+    total: i64,
+}
+
+impl Below {
+    async fn read(
+        reader: &DatabaseConnection,
+        plan: &Plan,
+        page: &Page<Cells>,
+        filter: &DriftFilter,
+    ) -> Result<Option<Self>> {
+        let mut resources: Vec<Uuid> = Vec::new();
+        if plan.reads_below() {
+            let id = |cells: &Cells| match cells.get(cloud_drift::Column::ResourceId as usize) {
+                Some(Cell::Uuid(id)) => Some(*id),
+                _ => None,
+            };
+            resources = page.rows.iter().filter_map(|(_, cells)| id(cells)).collect();
+            resources.sort_unstable();
+            resources.dedup();
+        }
+        let mut below = Self {
+            specs: HashMap::new(),
+            events: Vec::new(),
+            total: 0,
+        };
+        if let Some(columns) = plan.spec_columns()
+            && !resources.is_empty()
+        {
+            below.specs = provisioning::active_cells_of(reader, &resources, columns).await?;
+        }
+        for list in plan.events() {
+            let pages = if resources.is_empty() {
+                Some(HashMap::new())
+            } else {
+                events::newest_cells_of(reader, &resources, list.limit, &list.columns).await?
+            };
+            let Some(pages) = pages else {
+                return Ok(None);
+            };
+            below.events.push(pages);
+        }
+        if plan.counts() {
+            below.total = inbox::count(reader, filter).await?;
+        }
+        Ok(Some(below))
+    }
+}

@@ -1,0 +1,268 @@
+//! A selection of drifts, compiled: the columns to read, and what to write for each row.
+
+use async_graphql::context::QueryEnvInner;
+use async_graphql::{Context, OutputType, Value};
+use entity::{cloud_provisioned, cloud_resource_events as event, cloud_resources as resource};
+
+use super::fields::{self, Form};
+use super::selection::Selected;
+use crate::domain::stored_json::push_string;
+use crate::graphql::types::{
+    Connection, DEFAULT_PAGE, Drift, Edge, PageInfo, ProvisionedSpec, Resource, ResourceEvent,
+};
+use crate::services::inbox::DRIFT_CELLS;
+
+/// The key of a field as it is written: in quotes, with the colon.
+pub(super) type Key = Vec<u8>;
+
+/// What is written for an object.
+pub(super) type Object = Vec<(Key, Part)>;
+
+/// What is written for a field of a row.
+pub(super) enum Part {
+    /// The name of the type.
+    TypeName(String),
+    /// The cell with this index.
+    Cell(usize, Form),
+    /// An object of cells of the same row.
+    Same(Object),
+    /// The spec in force, or null.
+    Spec(Object),
+    /// The list of events with this number.
+    Events(usize, List),
+}
+
+/// What is written for a page.
+pub(super) type List = Vec<(Key, ListPart)>;
+
+/// What is written for a field of a page.
+pub(super) enum ListPart {
+    TypeName(String),
+    Edges(Vec<(Key, EdgePart)>),
+    Nodes(Object),
+    PageInfo(Vec<(Key, PagePart)>),
+    Total,
+}
+
+/// What is written for a field of an edge.
+pub(super) enum EdgePart {
+    TypeName(String),
+    Cursor,
+    Node(Object),
+}
+
+/// What is written for a field of `pageInfo`.
+pub(super) enum PagePart {
+    TypeName(String),
+    HasNext,
+    HasPrevious,
+    Start,
+    End,
+}
+
+/// A list of events for each resource.
+pub(super) struct EventList {
+    pub(super) limit: u64,
+    /// The columns to read, from the time and the id.
+    pub(super) columns: Vec<event::Column>,
+}
+
+/// A compiled selection.
+pub(super) struct Plan {
+    pub(super) list: List,
+    reads: Reads,
+}
+
+/// What is read.
+#[derive(Default)]
+struct Reads {
+    /// Columns of the resource, from its id; empty if it is not selected.
+    resource: Vec<resource::Column>,
+    /// Columns of the spec, from the id of its resource.
+    spec: Option<Vec<cloud_provisioned::Column>>,
+    events: Vec<EventList>,
+    counts: bool,
+}
+
+impl Plan {
+    /// Compiles the selection of the field that is being resolved. Returns None if it selects anything that is not
+    /// compiled.
+    pub(super) fn of(ctx: &Context<'_>, max_page: u64) -> Option<Self> {
+        let mut compiler = Compiler {
+            env: ctx.query_env,
+            max_page,
+            reads: Reads::default(),
+        };
+        let selected = Selected::at_root(ctx.query_env, &ctx.schema_env.registry.query_type, &ctx.item.node)?;
+        let list = compiler.list::<Drift>(&selected, true, Compiler::drift)?;
+        Some(Self {
+            list,
+            reads: compiler.reads,
+        })
+    }
+
+    pub(super) fn resource_columns(&self) -> &[resource::Column] {
+        &self.reads.resource
+    }
+
+    pub(super) fn spec_columns(&self) -> Option<&[cloud_provisioned::Column]> {
+        self.reads.spec.as_deref()
+    }
+
+    pub(super) fn events(&self) -> &[EventList] {
+        &self.reads.events
+    }
+
+    pub(super) fn counts(&self) -> bool {
+        self.reads.counts
+    }
+
+    /// Whether rows of other tables are read for the resources of the page.
+    pub(super) fn reads_below(&self) -> bool {
+        self.reads.spec.is_some() || !self.reads.events.is_empty()
+    }
+}
+
+struct Compiler<'d> {
+    env: &'d QueryEnvInner,
+    max_page: u64,
+    reads: Reads,
+}
+
+impl<'d> Compiler<'d> {
+    /// Compiles the fields of an object type. `part` compiles one of them; it returns None for a field that is not
+    /// compiled.
+    fn object<T: OutputType, P>(
+        &mut self,
+        selected: &Selected<'d>,
+        type_name: impl Fn(String) -> P,
+        mut part: impl FnMut(&mut Self, &Selected<'d>) -> Option<P>,
+    ) -> Option<Vec<(Key, P)>> {
+        let ty = T::type_name();
+        let below = selected.below(self.env, &ty)?;
+        let parts = below.iter().map(|field| {
+            let part = if field.name == "__typename" {
+                type_name(ty.to_string())
+            } else {
+                part(self, field)?
+            };
+            let mut key = Vec::with_capacity(field.key.len() + 3);
+            push_string(&mut key, field.key);
+            key.push(b':');
+            Some((key, part))
+        });
+        parts.collect()
+    }
+
+    fn list<T: OutputType>(
+        &mut self,
+        selected: &Selected<'d>,
+        counted: bool,
+        node: impl Fn(&mut Self, &Selected<'d>) -> Option<Object>,
+    ) -> Option<List> {
+        self.object::<Connection<T>, _>(selected, ListPart::TypeName, |this, field| {
+            Some(match field.name {
+                "edges" => ListPart::Edges(this.object::<Edge<T>, _>(
+                    field,
+                    EdgePart::TypeName,
+                    |this, field| match field.name {
+                        "cursor" => Some(EdgePart::Cursor),
+                        "node" => Some(EdgePart::Node(node(this, field)?)),
+                        _ => None,
+                    },
+                )?),
+                "nodes" => ListPart::Nodes(node(this, field)?),
+                "pageInfo" => ListPart::PageInfo(this.page_info(field)?),
+                "totalCount" if counted => {
+                    this.reads.counts = true;
+                    ListPart::Total
+                }
+                _ => return None,
+            })
+        })
+    }
+
+    fn page_info(&mut self, selected: &Selected<'d>) -> Option<Vec<(Key, PagePart)>> {
+        self.object::<PageInfo, _>(selected, PagePart::TypeName, |_, field| match field.name {
+            "hasNextPage" => Some(PagePart::HasNext),
+            "hasPreviousPage" => Some(PagePart::HasPrevious),
+            "startCursor" => Some(PagePart::Start),
+            "endCursor" => Some(PagePart::End),
+            _ => None,
+        })
+    }
+
+    fn drift(&mut self, selected: &Selected<'d>) -> Option<Object> {
+        self.object::<Drift, _>(selected, Part::TypeName, |this, field| {
+            if field.name == "resource" {
+                return Some(Part::Same(this.resource(field)?));
+            }
+            let (column, form) = fields::of_drift(field.name)?;
+            Some(Part::Cell(column as usize, form))
+        })
+    }
+
+    fn resource(&mut self, selected: &Selected<'d>) -> Option<Object> {
+        place_of(&mut self.reads.resource, resource::Column::Id, |column| {
+            column as usize
+        });
+        self.object::<Resource, _>(selected, Part::TypeName, |this, field| match field.name {
+            "provisioned" => Some(Part::Spec(this.spec(field)?)),
+            "events" => this.events(field),
+            name => {
+                let (column, form) = fields::of_resource(name)?;
+                let place = place_of(&mut this.reads.resource, column, |column| column as usize);
+                Some(Part::Cell(DRIFT_CELLS + place, form))
+            }
+        })
+    }
+
+    fn spec(&mut self, selected: &Selected<'d>) -> Option<Object> {
+        let key = || vec![cloud_provisioned::Column::ResourceId];
+        self.reads.spec.get_or_insert_with(key);
+        self.object::<ProvisionedSpec, _>(selected, Part::TypeName, |this, field| {
+            let (column, form) = fields::of_spec(field.name)?;
+            let columns = this.reads.spec.as_mut()?;
+            let place = place_of(columns, column, |column| column as usize);
+            Some(Part::Cell(place, form))
+        })
+    }
+
+    fn events(&mut self, selected: &Selected<'d>) -> Option<Part> {
+        let mut limit = DEFAULT_PAGE.min(self.max_page);
+        for (name, value) in selected.arguments(self.env)? {
+            match (name, value) {
+                (_, Value::Null) => {}
+                ("first", Value::Number(first)) => {
+                    limit = first.as_u64().filter(|first| *first <= self.max_page)?;
+                }
+                _ => return None,
+            }
+        }
+        let number = self.reads.events.len();
+        self.reads.events.push(EventList {
+            limit,
+            columns: vec![event::Column::OccurredAt, event::Column::Id],
+        });
+        let list = self.list::<ResourceEvent>(selected, false, |this, field| this.event(field, number))?;
+        Some(Part::Events(number, list))
+    }
+
+    fn event(&mut self, selected: &Selected<'d>, list: usize) -> Option<Object> {
+        self.object::<ResourceEvent, _>(selected, Part::TypeName, |this, field| {
+            let (column, form) = fields::of_event(field.name)?;
+            let columns = &mut this.reads.events.get_mut(list)?.columns;
+            let place = place_of(columns, column, |column| column as usize);
+            Some(Part::Cell(place, form))
+        })
+    }
+}
+
+/// Returns the place of a column in a list, to which it is added if it is new.
+fn place_of<C: Copy>(columns: &mut Vec<C>, column: C, number: impl Fn(C) -> usize) -> usize {
+    let same = |other: &C| number(*other) == number(column);
+    columns.iter().position(same).unwrap_or_else(|| {
+        columns.push(column);
+        columns.len() - 1
+    })
+}

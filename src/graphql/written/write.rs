@@ -1,0 +1,166 @@
+//! Writes rows as JSON text.
+
+use entity::cloud_drift;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Below;
+use super::fields::Form;
+use super::plan::{EdgePart, Key as FieldKey, List, ListPart, Object, PagePart, Part, Plan};
+use crate::domain::stored_json::push_string;
+use crate::error::{Error, Result};
+use crate::graphql::types::cursor;
+use crate::services::cells::{Cell, Cells};
+use crate::services::page::{Key, Page};
+
+/// Name of the order of events in cursors.
+const EVENT_ORDER: &str = "e";
+
+/// Writes one page.
+pub(super) struct Writer<'p> {
+    below: &'p Below,
+    out: Vec<u8>,
+}
+
+impl<'p> Writer<'p> {
+    pub(super) fn new(below: &'p Below) -> Self {
+        Self {
+            below,
+            out: Vec::new(),
+        }
+    }
+
+    /// Returns the text of a page of drifts.
+    ///
+    /// # Errors
+    ///
+    /// The text is not UTF-8, which no text of the database is.
+    pub(super) fn written(mut self, plan: &Plan, page: &Page<Cells>, order: &str) -> Result<String> {
+        self.list(&plan.list, page, order);
+        String::from_utf8(self.out).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    fn fields<P>(&mut self, parts: &[(FieldKey, P)], mut write: impl FnMut(&mut Self, &P)) {
+        self.out.push(b'{');
+        for (number, (key, part)) in parts.iter().enumerate() {
+            if number > 0 {
+                self.out.push(b',');
+            }
+            self.out.extend_from_slice(key);
+            write(self, part);
+        }
+        self.out.push(b'}');
+    }
+
+    fn items<R>(&mut self, rows: &[R], mut write: impl FnMut(&mut Self, &R)) {
+        self.out.push(b'[');
+        for (number, row) in rows.iter().enumerate() {
+            if number > 0 {
+                self.out.push(b',');
+            }
+            write(self, row);
+        }
+        self.out.push(b']');
+    }
+
+    fn list(&mut self, list: &List, page: &Page<Cells>, order: &str) {
+        self.fields(list, |this, part| match part {
+            ListPart::TypeName(name) => push_string(&mut this.out, name),
+            ListPart::Edges(edge) => this.items(&page.rows, |this, (key, cells)| {
+                this.fields(edge, |this, part| match part {
+                    EdgePart::TypeName(name) => push_string(&mut this.out, name),
+                    EdgePart::Cursor => this.cursor(Some(*key), order),
+                    EdgePart::Node(object) => this.object(object, cells),
+                });
+            }),
+            ListPart::Nodes(object) => this.items(&page.rows, |this, (_, cells)| this.object(object, cells)),
+            ListPart::PageInfo(parts) => this.fields(parts, |this, part| match part {
+                PagePart::TypeName(name) => push_string(&mut this.out, name),
+                PagePart::HasNext => this.bool(page.has_next),
+                PagePart::HasPrevious => this.bool(page.has_previous),
+                PagePart::Start => this.cursor(page.start, order),
+                PagePart::End => this.cursor(page.end, order),
+            }),
+            ListPart::Total => this.int(i32::try_from(this.below.total).unwrap_or(i32::MAX)),
+        });
+    }
+
+    fn object(&mut self, object: &Object, cells: &Cells) {
+        let below = self.below;
+        self.fields(object, |this, part| match part {
+            Part::TypeName(name) => push_string(&mut this.out, name),
+            Part::Cell(place, form) => this.cell(cells.get(*place).unwrap_or(&Cell::Null), *form),
+            Part::Same(object) => this.object(object, cells),
+            Part::Spec(object) => match resource_of(cells).and_then(|id| below.specs.get(&id)) {
+                Some(spec) => this.object(object, spec),
+                None => this.null(),
+            },
+            Part::Events(number, list) => {
+                let pages = below.events.get(*number);
+                match resource_of(cells).and_then(|id| pages?.get(&id)) {
+                    Some(page) => this.list(list, page, EVENT_ORDER),
+                    None => this.null(),
+                }
+            }
+        });
+    }
+
+    fn cell(&mut self, cell: &Cell, form: Form) {
+        match (cell, form) {
+            (Cell::Text(text), Form::Choice) => push_string(&mut self.out, &text.to_ascii_uppercase()),
+            (Cell::Text(text), Form::NullIfEmpty) if text.is_empty() => self.null(),
+            (Cell::Json(text), Form::Texts) => self.texts(text),
+            (Cell::Text(text), _) => push_string(&mut self.out, text),
+            (Cell::Json(text), _) => self.out.extend_from_slice(text.as_bytes()),
+            (Cell::Time(time), _) => push_string(&mut self.out, &time.to_rfc3339()),
+            (Cell::Uuid(id), _) => self.uuid(*id),
+            (Cell::Int(number), _) => self.int(*number),
+            (Cell::Bool(value), _) => self.bool(*value),
+            (Cell::Null, _) => self.null(),
+        }
+    }
+
+    /// Writes the texts of a JSON list, without its other items.
+    fn texts(&mut self, json: &str) {
+        let items = match serde_json::from_str(json) {
+            Ok(Value::Array(items)) => items,
+            _ => Vec::new(),
+        };
+        let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+        self.items(&texts, |this, text| push_string(&mut this.out, text));
+    }
+
+    fn uuid(&mut self, id: Uuid) {
+        let mut buffer = Uuid::encode_buffer();
+        let text = id.hyphenated().encode_lower(&mut buffer);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+    }
+
+    fn cursor(&mut self, key: Option<Key>, order: &str) {
+        match key {
+            Some(key) => push_string(&mut self.out, &cursor(key, order)),
+            None => self.null(),
+        }
+    }
+
+    fn int(&mut self, number: i32) {
+        self.out.extend_from_slice(number.to_string().as_bytes());
+    }
+
+    fn bool(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    fn null(&mut self) {
+        self.out.extend_from_slice(b"null");
+    }
+}
+
+fn resource_of(cells: &Cells) -> Option<Uuid> {
+    match cells.get(cloud_drift::Column::ResourceId as usize) {
+        Some(Cell::Uuid(id)) => Some(*id),
+        _ => None,
+    }
+}

@@ -1,0 +1,215 @@
+//! Rows as lists of cells: only the columns that a query needs, with stored JSON as text.
+
+use chrono::{DateTime, Utc};
+use sea_orm::sqlx::{self, ColumnIndex, Database, Decode, Postgres, Row as _, Sqlite, Type, ValueRef as _};
+use sea_orm::{ActiveEnum, ColumnTrait, ColumnType, ConnectionTrait, DbBackend, QueryResult, Value};
+use uuid::Uuid;
+
+use crate::db::caught;
+use crate::domain::stored_json::rewritten;
+
+/// The value of one column of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    /// SQL null.
+    Null,
+    /// A UUID.
+    Uuid(Uuid),
+    /// A text.
+    Text(String),
+    /// JSON, as the text that writing the parsed value gives.
+    Json(String),
+    /// A time.
+    Time(DateTime<Utc>),
+    /// A number.
+    Int(i32),
+    /// A truth value.
+    Bool(bool),
+}
+
+/// The cells of a row, in the order of the columns that were asked for.
+pub(crate) type Cells = Vec<Cell>;
+
+/// What a cell is decoded as.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Uuid,
+    Text,
+    /// One of the texts that the function knows.
+    Choice(fn(&str) -> bool),
+    Json,
+    Time,
+    Int,
+    Bool,
+}
+
+/// A column that is read as a cell.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    kind: Kind,
+    nullable: bool,
+}
+
+/// Decodes rows of one statement.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reader(Vec<Column>);
+
+/// Returns whether a text is a value of the enum.
+pub(crate) fn is_known<E: ActiveEnum<Value = String>>(text: &str) -> bool {
+    E::try_from_value(&text.to_owned()).is_ok()
+}
+
+impl Reader {
+    /// Appends columns of a table. `choice` returns the test for a column with a fixed set of texts.
+    #[must_use]
+    pub(crate) fn with<C: ColumnTrait>(
+        mut self,
+        columns: impl IntoIterator<Item = C>,
+        choice: impl Fn(C) -> Option<fn(&str) -> bool>,
+    ) -> Self {
+        self.0.extend(columns.into_iter().map(|column| {
+            let definition = column.def();
+            let kind = match definition.get_column_type() {
+                ColumnType::Uuid => Kind::Uuid,
+                ColumnType::Json | ColumnType::JsonBinary => Kind::Json,
+                ColumnType::Integer => Kind::Int,
+                ColumnType::Boolean => Kind::Bool,
+                ColumnType::TimestampWithTimeZone => Kind::Time,
+                _ => choice(column).map_or(Kind::Text, Kind::Choice),
+            };
+            Column {
+                kind,
+                nullable: definition.is_null(),
+            }
+        }));
+        self
+    }
+
+    /// Decodes the cells of a row, which begin at the column with the index `first`. Logs the error and returns None
+    /// if that fails.
+    pub(crate) fn read(&self, row: &QueryResult, first: usize) -> Option<Cells> {
+        let cells = caught::<_, Fault>(|| {
+            if let Some(row) = row.try_as_pg_row() {
+                return self.decode::<Postgres>(row, first, json_of_postgres);
+            }
+            let row = row.try_as_sqlite_row().ok_or("a row of another database")?;
+            self.decode::<Sqlite>(row, first, |row, index| row.try_get(index))
+        });
+        cells
+            .inspect_err(|error| tracing::warn!(%error, "skipping a row that cannot be read"))
+            .ok()
+    }
+
+    fn decode<'r, DB: Database>(
+        &self,
+        row: &'r DB::Row,
+        first: usize,
+        json: fn(&'r DB::Row, usize) -> Result<Option<&'r str>, sqlx::Error>,
+    ) -> Result<Cells, Fault>
+    where
+        usize: ColumnIndex<DB::Row>,
+        Uuid: Decode<'r, DB> + Type<DB>,
+        &'r str: Decode<'r, DB> + Type<DB>,
+        DateTime<Utc>: Decode<'r, DB> + Type<DB>,
+        i32: Decode<'r, DB> + Type<DB>,
+        bool: Decode<'r, DB> + Type<DB>,
+    {
+        let mut cells = Vec::with_capacity(self.0.len());
+        for (index, column) in (first..).zip(&self.0) {
+            let cell = match column.kind {
+                Kind::Uuid => row.try_get::<Option<Uuid>, _>(index)?.map(Cell::Uuid),
+                Kind::Text => text::<DB>(row, index)?.map(|text| Cell::Text(text.to_owned())),
+                Kind::Choice(is_known) => match text::<DB>(row, index)? {
+                    Some(text) if !is_known(text) => return Err(format!("unknown value {text}").into()),
+                    text => text.map(|text| Cell::Text(text.to_owned())),
+                },
+                Kind::Json => json(row, index)?.map(rewritten).transpose()?.map(Cell::Json),
+                Kind::Time => row.try_get::<Option<DateTime<Utc>>, _>(index)?.map(Cell::Time),
+                Kind::Int => row.try_get::<Option<i32>, _>(index)?.map(Cell::Int),
+                Kind::Bool => row.try_get::<Option<bool>, _>(index)?.map(Cell::Bool),
+            };
+            match cell {
+                Some(cell) => cells.push(cell),
+                None if column.nullable => cells.push(Cell::Null),
+                None => return Err(format!("column {index} is null").into()),
+            }
+        }
+        Ok(cells)
+    }
+}
+
+/// A list of ids as one parameter, so that the text of a statement does not depend on their number.
+pub(crate) struct IdList {
+    backend: DbBackend,
+    text: String,
+}
+
+impl IdList {
+    /// Writes the ids as an array of the database.
+    pub(crate) fn of<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Self {
+        let backend = connection.get_database_backend();
+        let (open, quote, close) = match backend {
+            DbBackend::Postgres => ("{", "", "}"),
+            _ => ("[", "\"", "]"),
+        };
+        let mut text = String::with_capacity(ids.len() * 36 + 2);
+        text.push_str(open);
+        let mut buffer = Uuid::encode_buffer();
+        for (place, id) in ids.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            let id = id.simple().encode_lower(&mut buffer);
+            text.extend([comma, quote, id, quote]);
+        }
+        text.push_str(close);
+        Self { backend, text }
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    /// Returns the value of the first parameter.
+    pub(crate) fn value(&self) -> Value {
+        self.text.as_str().into()
+    }
+
+    /// Returns the SQL of the list as rows: the column `id`, and on SQLite `n`, the number from 0.
+    pub(crate) fn rows(backend: DbBackend) -> &'static str {
+        match backend {
+            DbBackend::Postgres => "unnest(CAST(CAST($1 AS text) AS uuid[]))",
+            _ => "(SELECT key AS n, unhex(value) AS id FROM json_each(?1))",
+        }
+    }
+
+    /// Returns the SQL of the condition that a column is one of the ids.
+    pub(crate) fn contains(backend: DbBackend, column: &str) -> String {
+        match backend {
+            DbBackend::Postgres => format!("{column} = ANY(CAST(CAST($1 AS text) AS uuid[]))"),
+            _ => format!("{column} IN (SELECT unhex(value) FROM json_each(?1))"),
+        }
+    }
+}
+
+/// Why a row does not decode.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+fn text<'r, DB: Database>(row: &'r DB::Row, index: usize) -> Result<Option<&'r str>, sqlx::Error>
+where
+    usize: ColumnIndex<DB::Row>,
+    &'r str: Decode<'r, DB> + Type<DB>,
+{
+    row.try_get(index)
+}
+
+/// The driver has no type that borrows the text of a `jsonb` value without parsing it.
+fn json_of_postgres(row: &sqlx::postgres::PgRow, index: usize) -> Result<Option<&str>, sqlx::Error> {
+    let value = row.try_get_raw(index)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
+    // The version of the binary format of `jsonb`; the rest is text.
+    let text = bytes.strip_prefix(b"\x01").unwrap_or(bytes);
+    let text = std::str::from_utf8(text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Some(text))
+}
