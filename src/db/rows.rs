@@ -52,21 +52,16 @@ pub(crate) fn column_at<T: TryGetable>(row: &QueryResult, position: usize) -> Op
 
 /// Returns the text at a position without copying it. The outer None means that the value is no text.
 pub(crate) fn text_at(row: &QueryResult, position: usize) -> Option<Option<&str>> {
-    bytes_at(row, position, |bytes| Some(bytes))
+    stored_text(row, position, false)
 }
 
 /// Returns the text of the JSON at a position without copying or parsing it. The outer None means that the value is
 /// no text.
 pub(crate) fn json_at(row: &QueryResult, position: usize) -> Option<Option<&str>> {
-    // PostgreSQL sends the version of its format first.
-    bytes_at(row, position, |bytes| bytes.strip_prefix(b"\x01"))
+    stored_text(row, position, true)
 }
 
-fn bytes_at(
-    row: &QueryResult,
-    position: usize,
-    of_postgres: impl FnOnce(&[u8]) -> Option<&[u8]>,
-) -> Option<Option<&str>> {
+fn stored_text(row: &QueryResult, position: usize, is_json: bool) -> Option<Option<&str>> {
     if let Some(row) = row.try_as_sqlite_row() {
         return row.try_get(position).ok();
     }
@@ -74,8 +69,14 @@ fn bytes_at(
     if value.is_null() {
         return Some(None);
     }
-    let text = std::str::from_utf8(of_postgres(value.as_bytes().ok()?)?);
-    text.ok().map(Some)
+    let bytes = value.as_bytes().ok()?;
+    // PostgreSQL sends the version of the format of JSON first.
+    let text = if is_json {
+        bytes.strip_prefix(b"\x01")?
+    } else {
+        bytes
+    };
+    std::str::from_utf8(text).ok().map(Some)
 }
 
 /// Runs `decoding` and turns a panic into an error: the driver panics on times such as `infinity`, which Rust cannot
