@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const LARGEST_AT_ONCE: usize = 4;
 
 /// Queries of at most this part of the largest complexity do not wait.
-const SMALL_PART: usize = 20;
+const SMALL_PART: usize = 8;
 
 /// The complexity that may be executed at the same time.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ mod tests {
         let admit = |operation, complexity| weight.admit(operation, complexity).now_or_never();
         let large: Vec<_> = (0..4).map(|_| admit(OperationType::Query, 1_000)).collect();
         assert!(large.iter().all(|admitted| matches!(admitted, Some(Some(_)))));
-        assert!(admit(OperationType::Query, 51).is_none());
-        assert!(matches!(admit(OperationType::Query, 50), Some(None)));
+        assert!(admit(OperationType::Query, 126).is_none());
+        assert!(matches!(admit(OperationType::Query, 125), Some(None)));
         assert!(matches!(admit(OperationType::Mutation, 1_000), Some(None)));
         drop(large);
         assert!(matches!(admit(OperationType::Query, usize::MAX), Some(Some(_))));

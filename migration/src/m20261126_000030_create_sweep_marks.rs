@@ -64,9 +64,11 @@ impl Marked {
         .flat_map(|(event, rows, select)| {
             let name = format!("mark_{table}_{event}");
             [
+                // A session keeps the plan of the join, which it may have made for one row: with nested loops, a
+                // statement on many rows would take quadratic time.
                 format!(
                     "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-                     SET search_path FROM CURRENT AS $$ BEGIN \
+                     SET search_path FROM CURRENT SET enable_nestloop = off AS $$ BEGIN \
                      IF current_setting('drift_inbox.sweeping', true) IS DISTINCT FROM 'on' THEN \
                      INSERT INTO sweep_marks (resource_id) {select}; END IF; RETURN NULL; END $$"
                 ),
@@ -114,7 +116,7 @@ impl Marked {
 /// A table that was emptied at once has no rows to mark: the next sweep compares everything.
 const FORGET: &str = "CREATE FUNCTION forget_comparisons() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
     SET search_path FROM CURRENT AS $$ BEGIN \
-    UPDATE upkeep SET finished_at = NULL WHERE task LIKE 'comparison of %'; RETURN NULL; END $$";
+    UPDATE upkeep SET started_at = NULL, finished_at = NULL WHERE task LIKE 'comparison of %'; RETURN NULL; END $$";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

@@ -3,7 +3,7 @@
 //! A pool tests each connection before it lends it, because the server may have closed it meanwhile. The test is a
 //! round trip. A read that is repeated after a failure can do without.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 use crate::error::{Error, Result};
 
@@ -22,11 +22,29 @@ where
     Fut: Future<Output = Result<T>>,
 {
     match UNTESTED.scope((), read()).await {
-        Err(Error::Database(error)) if !matches!(error, DbErr::ConnectionAcquire(_)) => {
+        Err(Error::Database(error)) if is_closed(&error) => {
             tracing::debug!(%error, "repeating a read on a connection that is tested first");
             read().await
         }
         outcome => outcome,
+    }
+}
+
+/// Returns whether the connection was closed, by the server or on the way.
+fn is_closed(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))
+    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    match &**error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        // Connection exceptions, and a server that shuts down, has crashed or is starting.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08") || ["57P01", "57P02", "57P03"].contains(&code.as_ref())
+        }),
+        _ => false,
     }
 }
 

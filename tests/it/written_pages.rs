@@ -313,3 +313,44 @@ async fn a_page_is_answered_although_the_server_closed_every_connection() {
         );
     }
 }
+
+/// The validation of the library does not compare the arguments of all fields that merge.
+#[tokio::test]
+async fn merged_fields_with_different_arguments_are_left_to_the_resolvers() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.record_spec("web-1", json!({ "region": "ams3" })).await;
+    t.sweep().await;
+    let same = "{ drifts { nodes { resource { events(first: 1) { nodes { id } } ... on Resource { events(first: 1) { nodes { type } } } } } } }";
+    let other = same.replacen("first: 1", "first: 3", 1);
+    for (document, changes) in [
+        (same.to_owned(), " changes { path }"),
+        (other, " changes { path }"),
+    ] {
+        let resolved = document.replacen("nodes {", &format!("nodes {{{changes}"), 1);
+        let strip = |text: String| {
+            let mut answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+            answer["data"]["drifts"]["nodes"][0]
+                .as_object_mut()
+                .unwrap()
+                .remove("changes");
+            answer
+        };
+        assert_eq!(
+            strip(answer(&t, &document).await),
+            strip(answer(&t, &resolved).await),
+            "{document}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_object_whose_fields_are_all_skipped_is_equal_on_both_paths() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.record_spec("web-1", json!({ "region": "ams3" })).await;
+    t.sweep().await;
+    let skipped = "{ drifts { nodes { id @skip(if: true) } } }";
+    let resolved = "{ drifts { nodes { id @skip(if: true) changes @skip(if: true) { path } } } }";
+    assert_eq!(answer(&t, skipped).await, answer(&t, resolved).await);
+}

@@ -1,6 +1,10 @@
 ALTER TABLE drift_totals SET (fillfactor = 50);
 ALTER TABLE resource_totals SET (fillfactor = 50);
 
+-- The functions run with the rights and the search path of their owner, because other programs may have neither rights
+-- on these tables nor the same path. A session keeps the plans of a function. Functions that find rows by ids must not
+-- read a whole table only because it was empty when the plan was made. Therefore they use nested loops over indexes.
+
 -- Adds to one row of drift_totals. If other transactions have locked the rows of this key, a new row is inserted:
 -- writers neither wait for each other nor deadlock, and the sum of the rows is exact.
 CREATE FUNCTION add_to_drift_totals(
@@ -51,20 +55,24 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN specs > 0 THEN 'managed' WHEN NOT present THEN 'other' WHEN owned THEN 'owned' ELSE 'unmanaged' END
 $$;
 
-CREATE FUNCTION insert_resource_states() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION insert_resource_states() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     INSERT INTO resource_states
         (resource_id, provider, kind, region, present, gone, owned, specs, class, open_changed, open_missing)
     SELECT id, provider, kind, coalesce(region, ''), first_seen_at IS NOT NULL AND gone_at IS NULL,
         gone_at IS NOT NULL, owned, 0,
         resource_class(0, first_seen_at IS NOT NULL AND gone_at IS NULL, owned), 0, 0
-    FROM new_rows ORDER BY id;
+    FROM new_rows ORDER BY id
+    ON CONFLICT (resource_id) DO NOTHING;
     RETURN NULL;
 END $$;
 CREATE TRIGGER insert_states AFTER INSERT ON cloud_resources
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION insert_resource_states();
 
-CREATE FUNCTION delete_resource_states() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION delete_resource_states() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     DELETE FROM resource_states WHERE resource_id IN (SELECT id FROM old_rows);
     RETURN NULL;
@@ -72,55 +80,86 @@ END $$;
 CREATE TRIGGER delete_states AFTER DELETE ON cloud_resources
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION delete_resource_states();
 
--- For each row and with a condition, so that the usual change of a resource costs nothing. Updating the state first
--- waits for transactions that change drifts of the resource; the next statement then reads their drifts.
-CREATE FUNCTION update_resource_state() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Updating the states first waits for transactions that change drifts of the resources; the next statement then reads
+-- these drifts.
+CREATE FUNCTION update_states_of(changed uuid[], before jsonb) RETURNS void LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     r record;
 BEGIN
-    UPDATE resource_states SET
-        resource_id = NEW.id, provider = NEW.provider, kind = NEW.kind, region = coalesce(NEW.region, ''),
-        present = NEW.first_seen_at IS NOT NULL AND NEW.gone_at IS NULL, gone = NEW.gone_at IS NOT NULL,
-        owned = NEW.owned,
-        class = resource_class(specs, NEW.first_seen_at IS NOT NULL AND NEW.gone_at IS NULL, NEW.owned)
-    WHERE resource_id = OLD.id;
-    IF (OLD.provider, OLD.kind, coalesce(OLD.region, '')) <> (NEW.provider, NEW.kind, coalesce(NEW.region, '')) THEN
-        FOR r IN
-            SELECT status, kind, field, count(*) AS n FROM cloud_drift WHERE resource_id = NEW.id GROUP BY 1, 2, 3
-        LOOP
-            PERFORM add_to_drift_totals(1, r.status, r.kind, r.field,
-                OLD.provider, OLD.kind, coalesce(OLD.region, ''), -r.n);
-            PERFORM add_to_drift_totals(1, r.status, r.kind, r.field,
-                NEW.provider, NEW.kind, coalesce(NEW.region, ''), r.n);
-        END LOOP;
+    PERFORM 1 FROM resource_states WHERE resource_id = ANY (changed) ORDER BY resource_id FOR UPDATE;
+    UPDATE resource_states AS s SET
+        provider = r.provider, kind = r.kind, region = coalesce(r.region, ''),
+        present = r.first_seen_at IS NOT NULL AND r.gone_at IS NULL, gone = r.gone_at IS NOT NULL, owned = r.owned,
+        class = resource_class(s.specs, r.first_seen_at IS NOT NULL AND r.gone_at IS NULL, r.owned)
+    FROM unnest(changed) AS c (id) JOIN cloud_resources AS r ON r.id = c.id
+    WHERE s.resource_id = c.id;
+    FOR r IN
+        SELECT d.status, d.kind AS drift_kind, d.field, b.provider, b.kind, b.region, s.provider AS new_provider,
+            s.kind AS new_kind, s.region AS new_region, count(*) AS n
+        FROM jsonb_to_recordset(before) AS b (id uuid, provider text, kind text, region text)
+        JOIN resource_states AS s ON s.resource_id = b.id
+        JOIN cloud_drift AS d ON d.resource_id = b.id
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+    LOOP
+        PERFORM add_to_drift_totals(1, r.status, r.drift_kind, r.field, r.provider, r.kind, r.region, -r.n);
+        PERFORM add_to_drift_totals(1, r.status, r.drift_kind, r.field, r.new_provider, r.new_kind, r.new_region, r.n);
+    END LOOP;
+END $$;
+
+-- Only few updates of resources change a column that the state has. The rows before and after are joined by hash: a
+-- plan that was made for one row must not compare each row with each other.
+CREATE FUNCTION update_resource_states() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_nestloop = off AS $$
+DECLARE
+    changed uuid[];
+    moved jsonb;
+BEGIN
+    SELECT array_agg(o.id), jsonb_agg(jsonb_build_object(
+            'id', o.id, 'provider', o.provider, 'kind', o.kind, 'region', coalesce(o.region, '')))
+        FILTER (WHERE (o.provider, o.kind, coalesce(o.region, '')) <> (n.provider, n.kind, coalesce(n.region, '')))
+    INTO changed, moved
+    FROM old_rows AS o JOIN new_rows AS n ON n.id = o.id
+    WHERE o.provider <> n.provider OR o.kind <> n.kind OR coalesce(o.region, '') <> coalesce(n.region, '')
+        OR o.owned <> n.owned OR (o.first_seen_at IS NULL) <> (n.first_seen_at IS NULL)
+        OR (o.gone_at IS NULL) <> (n.gone_at IS NULL);
+    IF changed IS NOT NULL THEN
+        PERFORM update_states_of(changed, coalesce(moved, '[]'));
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER update_state
-    AFTER UPDATE OF id, provider, kind, region, first_seen_at, gone_at, owned ON cloud_resources
-    FOR EACH ROW
-    WHEN (OLD.id <> NEW.id OR OLD.provider <> NEW.provider OR OLD.kind <> NEW.kind
-        OR coalesce(OLD.region, '') <> coalesce(NEW.region, '') OR OLD.owned <> NEW.owned
-        OR (OLD.first_seen_at IS NULL) <> (NEW.first_seen_at IS NULL)
-        OR (OLD.gone_at IS NULL) <> (NEW.gone_at IS NULL))
-    EXECUTE FUNCTION update_resource_state();
+CREATE TRIGGER update_states AFTER UPDATE ON cloud_resources
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION update_resource_states();
+
+-- A resource without specs and drifts may get another id.
+CREATE FUNCTION rename_resource_state() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE resource_states SET resource_id = NEW.id WHERE resource_id = OLD.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER rename_state AFTER UPDATE OF id ON cloud_resources FOR EACH ROW WHEN (OLD.id <> NEW.id)
+    EXECUTE FUNCTION rename_resource_state();
 
 -- TRUNCATE fires no other trigger.
-CREATE FUNCTION forget_resource_states() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION forget_resource_states() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM resource_states;
     RETURN NULL;
 END $$;
 CREATE TRIGGER forget_states AFTER TRUNCATE ON cloud_resources
     FOR EACH STATEMENT EXECUTE FUNCTION forget_resource_states();
-CREATE FUNCTION forget_specs() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION forget_specs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE resource_states SET specs = 0, class = resource_class(0, present, owned) WHERE specs <> 0;
     RETURN NULL;
 END $$;
 CREATE TRIGGER forget_specs AFTER TRUNCATE ON cloud_provisioned
     FOR EACH STATEMENT EXECUTE FUNCTION forget_specs();
-CREATE FUNCTION forget_drifts() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION forget_drifts() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     DELETE FROM drift_totals;
     UPDATE resource_states SET open_changed = 0, open_missing = 0 WHERE open_changed <> 0 OR open_missing <> 0;

@@ -1,6 +1,7 @@
 -- Applied for each of INSERT, UPDATE and DELETE. {rows} are the new rows with sign 1 and the old rows with sign -1;
 -- {event} is the event, {transition} names its transition tables.
-CREATE FUNCTION count_resource_states_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION count_resource_states_{event}() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     r record;
 BEGIN
@@ -14,7 +15,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION count_specs_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION count_specs_{event}() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     affected uuid[];
 BEGIN
@@ -35,7 +38,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION count_drifts_{event}() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION count_drifts_{event}() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     affected uuid[];
     r record;

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use entity::cloud_drift;
+use sea_orm::Iterable as _;
 use serde_json::Value;
 
 use super::{Json, Resource, ValueChange};
@@ -71,11 +72,15 @@ impl DriftFilterInput {
     /// BAD_USER_INPUT if a condition is not valid.
     pub(in crate::graphql) fn parse(self) -> Result<DriftFilter> {
         let status = not_empty("filter.status", self.status)?;
+        // Each status once and in one order, so that equal filters give the same statement.
+        let status = status.map(|listed| {
+            let listed: Vec<cloud_drift::DriftStatus> = listed.into_iter().map(Into::into).collect();
+            let all = cloud_drift::DriftStatus::iter();
+            all.filter(|status| listed.contains(status)).collect()
+        });
         let defaults = DriftFilter::default();
         let filter = DriftFilter {
-            status: status.map_or(defaults.status, |status| {
-                status.into_iter().map(Into::into).collect()
-            }),
+            status: status.unwrap_or(defaults.status),
             kind: self.kind.map(Into::into),
             field: self.field,
             resource_id: self.resource_id.map(|id| parse_id(&id)).transpose()?,

@@ -140,6 +140,10 @@ impl<'d> Compiler<'d> {
     ) -> Option<Vec<(Key, P)>> {
         let ty = T::type_name();
         let below = selected.below(self.env, &ty)?;
+        if below.is_empty() {
+            // The library returns null for an object whose fields are all skipped.
+            return None;
+        }
         let parts = below.iter().map(|field| {
             let part = if field.name == "__typename" {
                 type_name(ty.to_string())

@@ -40,19 +40,28 @@ impl<'d> Selected<'d> {
         Some(found)
     }
 
-    /// Returns the arguments with their variables replaced. Returns None if a variable has no value.
+    /// Returns the arguments with their variables replaced. Returns None if a variable has no value, or if fields with
+    /// different arguments merge: the validation of the library does not find all of them.
     pub(super) fn arguments(&self, env: &QueryEnvInner) -> Option<Vec<(&'d str, Value)>> {
-        let arguments = self.fields.first()?.arguments.iter();
-        arguments
-            .map(|(name, value)| {
-                let value = value
-                    .node
-                    .clone()
-                    .into_const_with(|variable| variable_of(env, &variable).ok_or(()));
-                Some((name.node.as_str(), value.ok()?))
-            })
-            .collect()
+        let mut fields = self.fields.iter().map(|field| arguments_of(env, field));
+        let first = fields.next()??;
+        fields
+            .all(|other| other.as_ref() == Some(&first))
+            .then_some(first)
     }
+}
+
+fn arguments_of<'d>(env: &QueryEnvInner, field: &'d Field) -> Option<Vec<(&'d str, Value)>> {
+    let arguments = field.arguments.iter().map(|(name, value)| {
+        let value = value
+            .node
+            .clone()
+            .into_const_with(|variable| variable_of(env, &variable).ok_or(()));
+        Some((name.node.as_str(), value.ok()?))
+    });
+    let mut arguments: Vec<_> = arguments.collect::<Option<_>>()?;
+    arguments.sort_by_key(|(name, _)| *name);
+    Some(arguments)
 }
 
 fn variable_of(env: &QueryEnvInner, name: &Name) -> Option<Value> {

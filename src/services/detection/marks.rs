@@ -20,9 +20,10 @@ use crate::db::{Db, column};
 use crate::error::Result;
 use crate::services::page;
 
-/// Name of the comparison in the table of upkeep. It has the version of the program, because another version may have
-/// other rules. The migration forgets comparisons by the beginning of the name.
-const TASK: &str = concat!("comparison of ", env!("CARGO_PKG_VERSION"));
+/// Name of the comparison in the table of upkeep. The number after `rules` identifies the rules of comparison. Increase it
+/// with each change of a rule, so that the first sweep after an upgrade compares everything. The triggers and
+/// [`reset_others_in_txn`] find all comparisons by the beginning of the name.
+const TASK: &str = "comparison of rules 1";
 /// How long a comparison of everything counts, if changes are marked.
 const VALID: TimeDelta = TimeDelta::days(1);
 /// Marks that are read with one statement.
@@ -68,10 +69,29 @@ pub(super) async fn begin(db: &Db) -> Result<DateTime<Utc>> {
             .on_conflict(replace)
             .exec_without_returning(&*txn)
             .await?;
+        reset_others_in_txn(&txn).await?;
         sweep_marks::Entity::delete_many().exec(&*txn).await?;
         Ok(now)
     })
     .await
+}
+
+/// Makes servers with other rules compare everything again. Marks are shared: a deleted mark means that the resource was
+/// compared with the rules of this server only.
+async fn reset_others_in_txn(txn: &DatabaseTransaction) -> Result<()> {
+    let none = upkeep::ActiveModel {
+        started_at: Set(None),
+        finished_at: Set(None),
+        ..Default::default()
+    };
+    upkeep::Entity::update_many()
+        .set(none)
+        .filter(upkeep::Column::Task.starts_with("comparison of "))
+        .filter(upkeep::Column::Task.ne(TASK))
+        .filter(upkeep::Column::StartedAt.is_not_null())
+        .exec(txn)
+        .await?;
+    Ok(())
 }
 
 /// Ends a comparison of everything, unless another one has begun since.
@@ -154,7 +174,7 @@ impl Marks {
                 .filter(Expr::cust_with_values(sql, [ids]))
                 .exec(&*txn)
                 .await?;
-            Ok(())
+            reset_others_in_txn(&txn).await
         })
         .await
     }
