@@ -126,8 +126,8 @@ struct Inner {
 }
 
 impl Jobs {
-    /// Creates a runner. `source` is what syncs list; the retention of `schedules` makes whole sweeps purge old rows, and
-    /// its sweep makes syncs end with a sweep of what they changed.
+    /// Creates a runner. Syncs list from `source`. If `schedules` has a retention, whole sweeps purge old rows; if they
+    /// have a schedule of sweeps, each sync is followed by a sweep of what it changed.
     pub(crate) fn new(
         db: Db,
         clock: Clock,

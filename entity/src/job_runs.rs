@@ -66,7 +66,7 @@ pub struct Model {
     pub narrowed: bool,
     /// Source that a sync lists; null for a sweep, and for the runs of older servers.
     pub source: Option<String>,
-    /// Why it began; null for a sweep of what a sync changed, and for the runs of older servers.
+    /// What started the run; null for a sweep of what a sync changed, and for the runs of older servers.
     pub trigger: Option<RunTrigger>,
     /// Tick that it ran for; null if no tick started it.
     pub scheduled_for: Option<DateTimeUtc>,

@@ -8,7 +8,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sweep_marks")]
 pub struct Model {
-    /// Names the mark. It says nothing about the order of commits.
+    /// Id of the mark. Ids do not follow the order of commits.
     #[sea_orm(primary_key)]
     pub id: i64,
     /// Resource whose comparison is due. It may have been deleted since.

@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
     pub(crate) operation: Option<OperationType>,
 }
 
-/// Documents that were parsed. What is found depends on nothing but the text; limits and variables are checked for each
+/// A cache of parsed documents, which depend on the text only. The limits and the variables are checked for each
 /// request.
 static PARSED: LazyLock<Recent<Arc<ExecutableDocument>>> = LazyLock::new(|| Recent::new(128));
 

@@ -65,10 +65,10 @@ struct Checks {
     shared: Arc<Shared>,
 }
 
-/// What all requests share.
+/// State that all requests of a schema share.
 struct Shared {
-    /// Results of the validation of requests without variables and without the name of an operation. Such a result
-    /// depends on the document alone.
+    /// A cache of the validation results of requests without variables and without an operation name. Such a result
+    /// depends on the document only.
     valid: Recent<ValidationResult>,
     weight: Weight,
 }
@@ -94,7 +94,7 @@ struct RequestChecks {
     limits: RequestLimits,
     introspection: bool,
     shared: Arc<Shared>,
-    /// The document, if its validation depends on nothing else.
+    /// The text of the document, if the result of its validation may be cached under it.
     text: OnceLock<String>,
     operation: OnceLock<OperationType>,
     complexity: OnceLock<usize>,

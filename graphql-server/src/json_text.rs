@@ -4,8 +4,8 @@ use async_graphql::Value;
 use axum::body::Bytes;
 use serde::ser::Error as _;
 
-/// Returns a value of a response that is this JSON text. It is written as it is, so it must be valid JSON. The library
-/// has no scalar whose value is binary, so no other value is taken for text.
+/// Returns a value of a response that is this JSON text. It is written unchanged, so it must be valid JSON. The library
+/// has no scalar with a binary value, so every binary value of a response is such a text.
 pub fn json_text(text: String) -> Value {
     Value::Binary(Bytes::from(text))
 }

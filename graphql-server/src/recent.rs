@@ -1,14 +1,14 @@
-//! What was found out about recent documents, by their text.
+//! A cache of the documents that were used last, by their text.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
-/// Longer texts are not kept.
+/// Longer texts are not cached.
 const MAX_BYTES: usize = 4096;
 
-/// Values of the texts that were used last. Clones must be cheap.
+/// The cache: a value for each of the texts that were used last. `get` clones the value, so clones must be cheap.
 #[derive(Debug)]
 pub(crate) struct Recent<V> {
     most: usize,
@@ -22,7 +22,7 @@ struct Entries<V> {
 }
 
 impl<V: Clone> Recent<V> {
-    /// Creates a store of at most this many values.
+    /// Creates a cache of at most this many values.
     pub(crate) fn new(most: usize) -> Self {
         let entries = Entries {
             uses: 0,
@@ -43,7 +43,7 @@ impl<V: Clone> Recent<V> {
         Some(value.clone())
     }
 
-    /// Keeps a value, in place of the one that was unused for the longest time.
+    /// Stores a value. If the cache is full, the least recently used value is removed.
     pub(crate) fn put(&self, text: &str, value: V) {
         if text.len() > MAX_BYTES {
             return;

@@ -1,7 +1,7 @@
-//! A bound on the size of the responses that are being made at the same time.
+//! Limits the total complexity of the queries that are executed at the same time, and so the memory of their responses.
 //!
-//! The number of requests does not bound their memory: 64 large pages need far more than 64 small ones. The complexity
-//! of a query is about the number of values in its response, and is known before its execution.
+//! A limit on the number of requests does not limit their memory: 64 large pages need far more than 64 small ones. The
+//! complexity of a query is about the number of values in its response, and is known before its execution.
 
 use async_graphql::parser::types::OperationType;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -9,10 +9,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// How many queries of the largest complexity run at the same time.
 const LARGEST_AT_ONCE: usize = 4;
 
-/// Queries of at most this part of the largest complexity do not wait.
+/// Queries with at most 1/8 of the largest complexity do not wait.
 const SMALL_PART: usize = 8;
 
-/// The complexity that may be executed at the same time.
+/// A semaphore whose permits are units of complexity.
 #[derive(Debug)]
 pub(crate) struct Weight {
     free: Semaphore,
@@ -21,7 +21,7 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    /// Creates the bound for queries of at most this complexity.
+    /// Creates the semaphore for a schema with this limit of the complexity of one query.
     pub(crate) fn new(max_complexity: usize) -> Self {
         let largest = max_complexity.clamp(1, Semaphore::MAX_PERMITS / LARGEST_AT_ONCE);
         Self {

@@ -1,7 +1,7 @@
 //! A digest of what a listing last stored in a row, so that a sync neither reads nor writes a row that did not change.
 //!
-//! An update that keeps the digest clears it: a server of the previous release and other programs do not know the
-//! column, and after their changes the row has to be compared in full.
+//! An update that does not change the digest clears it: a server of the previous release and other programs do not set
+//! the column, and after their changes the row has to be compared in full.
 
 use sea_orm_migration::{prelude::*, schema::*, sea_orm::DatabaseBackend};
 

@@ -13,7 +13,7 @@ struct Marked {
     table: &'static str,
     /// The column with the id of the resource.
     resource_id: &'static str,
-    /// Which of its rows matter, as SQL about the row with the name in `{}`.
+    /// The condition on which a row is marked, as SQL about the row with the name in `{}`.
     if_row: &'static str,
 }
 
@@ -40,8 +40,9 @@ impl Marked {
         self.if_row.replace("{}", row)
     }
 
-    /// One trigger for each statement, over all rows that it changed. The setting lets a sweep leave out its own
-    /// changes. The functions run with the rights of their owner: other programs may have none on the table of marks.
+    /// Creates triggers that run once per statement, over all rows that it changed. The setting makes them skip the
+    /// changes of a sweep. The functions run with the rights of their owner, because other programs may have none on
+    /// the table of marks.
     fn of_postgres(&self) -> Vec<String> {
         let Self {
             table, resource_id, ..
@@ -113,7 +114,7 @@ impl Marked {
     }
 }
 
-/// A table that was emptied at once has no rows to mark: the next sweep compares everything.
+/// TRUNCATE passes no rows to a trigger, so the next sweep compares everything.
 const FORGET: &str = "CREATE FUNCTION forget_comparisons() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
     SET search_path FROM CURRENT AS $$ BEGIN \
     UPDATE upkeep SET started_at = NULL, finished_at = NULL WHERE task LIKE 'comparison of %'; RETURN NULL; END $$";
@@ -165,7 +166,7 @@ impl MigrationTrait for Migration {
             for event in ["insert", "update", "delete"] {
                 let name = format!("mark_{table}_{event}");
                 let drop = if is_postgres {
-                    // Its trigger goes with it.
+                    // Dropping it drops its trigger, too.
                     format!("DROP FUNCTION {name}() CASCADE")
                 } else {
                     format!("DROP TRIGGER {name}")

@@ -30,8 +30,8 @@ pub(crate) fn among(backend: DbBackend, column: &str, ids: impl IntoIterator<Ite
     Expr::cust_with_values(condition, [list_of(list, ids)])
 }
 
-/// Returns the SQL that follows a column whose value is to be in the list of ids of parameter 1. Not `= ANY`, which
-/// PostgreSQL may evaluate by comparing each row with each id.
+/// Returns the SQL after a column for the condition that it is one of the ids of parameter 1. `= ANY` is not used,
+/// because PostgreSQL may compare each row with each id.
 pub(crate) fn in_list(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "IN (SELECT unnest(CAST($1 AS uuid[])))",

@@ -50,13 +50,14 @@ pub(crate) fn column_at<T: TryGetable>(row: &QueryResult, position: usize) -> Op
     caught(|| row.try_get_by_index(position)).ok()
 }
 
-/// Returns the text at a position without copying it. The outer None means that the value is no text.
+/// Returns the text at a position without copying it. The outer None means that the value is not text, the inner None
+/// that it is null.
 pub(crate) fn text_at(row: &QueryResult, position: usize) -> Option<Option<&str>> {
     stored_text(row, position, false)
 }
 
-/// Returns the text of the JSON at a position without copying or parsing it. The outer None means that the value is
-/// no text.
+/// Returns the text of the JSON at a position without copying or parsing it. The outer None means that the value is not
+/// text, the inner None that it is null.
 pub(crate) fn json_at(row: &QueryResult, position: usize) -> Option<Option<&str>> {
     stored_text(row, position, true)
 }
@@ -70,7 +71,7 @@ fn stored_text(row: &QueryResult, position: usize, is_json: bool) -> Option<Opti
         return Some(None);
     }
     let bytes = value.as_bytes().ok()?;
-    // PostgreSQL sends the version of the format of JSON first.
+    // The first byte that PostgreSQL sends is the version of the binary format of JSON.
     let text = if is_json {
         bytes.strip_prefix(b"\x01")?
     } else {

@@ -1,7 +1,7 @@
-//! Reads on connections that were not tested first.
+//! Reads on connections that were not pinged first.
 //!
-//! A pool tests each connection before it lends it, because the server may have closed it meanwhile. The test is a
-//! round trip. A read that is repeated after a failure can do without.
+//! A pool pings each connection before it hands it out, because the server may have closed it. The ping costs a round
+//! trip. A read that is repeated after a failure does not need it.
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
@@ -11,7 +11,7 @@ tokio::task_local! {
     static UNTESTED: ();
 }
 
-/// Runs a read on a connection of PostgreSQL that may be closed. If that fails, runs it again on one that was tested.
+/// Runs a read on a connection of PostgreSQL that may be closed. If that fails, runs it again on one that was pinged.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ fn is_closed(error: &DbErr) -> bool {
     }
 }
 
-/// Returns whether the task that asks for a connection takes one that was not tested.
+/// Returns whether the current task accepts a connection that was not pinged.
 pub(super) fn is_accepted() -> bool {
     UNTESTED.try_with(|()| ()).is_ok()
 }

@@ -1,5 +1,5 @@
-//! One spec against one live resource, as their texts are stored: the values of equal texts are equal, so most fields
-//! are compared without building values.
+//! Compares a spec with its live resource as stored texts. The values of equal texts are equal, so most fields are
+//! compared without building values.
 
 use serde_json::Value;
 
@@ -41,8 +41,8 @@ enum Live<'t> {
 /// Position of the tags, the only schema field that is JSON.
 const TAGS: usize = 4;
 
-/// Compares a pair. Returns None if that needs values: a text is not plain, or an open part of a field may matter. What
-/// it returns is what a comparison of the values finds.
+/// Compares a pair. The result equals that of comparing the values. Returns None if the comparison needs values: a text
+/// is not plain, or an open part of a field may matter.
 pub(crate) fn compare_texts(texts: &Texts<'_>) -> Option<Compared> {
     let (spec, attrs) = (members(texts.spec)?, members(texts.attrs)?);
     let tags = texts.schema_fields[TAGS]?;

@@ -101,7 +101,7 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
     plan_of(compared(pair), &pair.open)
 }
 
-/// What a comparison of one spec with its resource found, whatever is open for the resource.
+/// The result of comparing a spec with its resource, before open drifts are considered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Compared {
     /// Fields that were compared.
@@ -112,7 +112,7 @@ pub(crate) struct Compared {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Decides what to do about what was found, where these rows are open for the resource.
+/// Plans the changes for the result of a comparison; `open` are the open drifts of the resource.
 pub(crate) fn plan_of(compared: Compared, open: &[cloud_drift::Model]) -> Plan {
     let mut plan = Plan {
         fields_compared: compared.fields_compared,
@@ -158,7 +158,7 @@ pub(crate) fn is_unsynced(first_seen_at: Option<DateTime<Utc>>, gone_at: Option<
     is_unsynced_by(first_seen_at.is_some(), gone_at.is_some())
 }
 
-/// The same, of whether a listing had the resource and whether it is gone.
+/// The same for a resource of which only `is_seen` and `is_gone` are known.
 pub(super) fn is_unsynced_by(is_seen: bool, is_gone: bool) -> bool {
     !is_seen && !is_gone
 }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::equality::canonical;
 use super::listed::ListedResource;
 
-/// The number of the form that is hashed. It has to rise with every change of the form.
+/// The version of the canonical form that is hashed. It has to rise with every change of the form.
 const FORM: u8 = 1;
 
 /// The first 128 bits of the SHA-256 of a listed resource in its canonical form.
@@ -18,7 +18,7 @@ const FORM: u8 = 1;
 pub(crate) struct Digest(u128);
 
 impl Digest {
-    /// Returns the digest of a resource; `owned` is what the traits of its kind say of it.
+    /// Returns the digest of a resource. `owned` is whether the traits of its kind make it an owned resource.
     pub(crate) fn of(listed: &ListedResource, owned: bool) -> Self {
         let mut head = [0; 16];
         let hash = Sha256::digest(form(listed, owned));
@@ -54,7 +54,7 @@ impl FromStr for Digest {
     }
 }
 
-/// Everything that a comparison with a row looks at, in a form that depends on the meaning only.
+/// Returns all values that are compared with a row, in a form in which equal values have equal texts.
 fn form(listed: &ListedResource, owned: bool) -> String {
     let mut form = String::with_capacity(1024);
     // Writing to a String cannot fail.
@@ -102,7 +102,7 @@ fn push_text(form: &mut String, text: &str) {
     form.push_str(text);
 }
 
-/// Appends the canonical form, and says whether the value is set.
+/// Appends the canonical form, and returns whether the value is set.
 fn push_value(form: &mut String, value: &Value) -> bool {
     let canonical = canonical(value);
     push_text(form, canonical.as_str());

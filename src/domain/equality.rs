@@ -19,7 +19,7 @@ use serde_json::{Number, Value};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Canonical(String);
 
-/// The form of what is unset.
+/// The canonical form of an unset value.
 pub(super) const UNSET: &str = "-";
 
 impl Canonical {

@@ -1,12 +1,12 @@
-//! JSON as it is stored, compared as text without building values.
+//! Compares stored JSON as text, without building values.
 //!
-//! Only *plain* texts are read: those about which the parser of values leaves no doubt. Escaped code points, exponents,
-//! long numbers, deep nesting and names that occur twice are not plain, and neither is what is no JSON. For those, every
-//! function here returns None, and the caller parses the text. So a result never depends on which way it was found.
+//! Only *plain* texts are read: those whose value does not depend on details of a parser. Escaped code points,
+//! exponents, long numbers, deep nesting, duplicate names and invalid JSON are not plain. For these, every function
+//! here returns None, and the caller parses the text. So both ways have the same result.
 
 use super::equality::{UNSET, push_text, suffixed};
 
-/// Deepest nesting of a plain text. The parser of values refuses 128 levels.
+/// Deepest nesting of a plain text. serde_json rejects 128 levels.
 const MAX_LEVELS: usize = 64;
 /// Most digits of a plain number. Integers of 18 digits fit into 64 bits.
 const MAX_DIGITS: usize = 18;
@@ -56,7 +56,7 @@ pub(crate) fn is_unset(text: &str) -> Option<bool> {
     }
 }
 
-/// Returns the string that a plain scalar stands for, empty if it is unset. The inner None is a list or an object.
+/// Returns the string that a plain scalar is compared as, empty if it is unset. The inner None is a list or an object.
 fn scalar(text: &str) -> Option<Option<&str>> {
     let mut scanner = Scanner::of(text);
     match scanner.peek()? {
@@ -75,7 +75,7 @@ pub(crate) fn form(text: &str) -> Option<String> {
     scanner.is_at_end().then_some(form)
 }
 
-/// Whether no name occurs twice. The names of a stored object are usually sorted, by text or by length and text.
+/// Whether all names are different. The names of a stored object are usually sorted, by text or by length and text.
 fn are_distinct(members: &Members<'_>) -> bool {
     let by_text = members.windows(2).all(|pair| pair[0].0 < pair[1].0);
     let by_length = |pair: &[(&str, &str)]| (pair[0].0.len(), pair[0].0) < (pair[1].0.len(), pair[1].0);
@@ -242,8 +242,8 @@ impl<'t> Scanner<'t> {
         rest.get(..word.len())
     }
 
-    /// Reads a scalar, and returns its string, empty if it is unset. A string with escapes and a number whose text is
-    /// not the one of its value are not plain here.
+    /// Reads a scalar, and returns its string, empty if it is unset. A string with escapes is not plain here, and
+    /// neither is a number whose text differs from that of its value.
     fn scalar(&mut self) -> Option<&'t str> {
         match self.peek()? {
             b'"' => self.string().filter(|text| !text.contains('\\')),
@@ -318,7 +318,7 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Replaces what follows `from` by these parts of it.
+/// Replaces the text after `from` by these parts of it.
 fn rearrange(out: &mut String, from: usize, parts: impl Iterator<Item = std::ops::Range<usize>>) {
     let arranged: String = parts.map(|part| &out[part]).collect();
     out.truncate(from);

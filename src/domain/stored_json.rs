@@ -1,4 +1,4 @@
-//! JSON as text, without a value in memory.
+//! Converts stored JSON text to its normal form without building a value in memory.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-/// Returns the text that writing the parsed value would give: no white space, keys in order, the last of equal keys.
+/// Returns what parsing the text and serializing the value would return: no white space, keys sorted, and the last of
+/// duplicate keys.
 ///
 /// # Errors
 ///
@@ -25,7 +26,7 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     _ = serde_json::to_writer(out, text);
 }
 
-/// Appends what it visits.
+/// A visitor that appends each value that it visits as JSON text.
 struct Rewrite<'o>(&'o mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for Rewrite<'_> {
@@ -111,7 +112,7 @@ impl<'de> Visitor<'de> for Rewrite<'_> {
     }
 }
 
-/// Sorts the entries of the object whose text begins at `start` by key, and keeps the last of equal keys.
+/// Sorts the entries of the object whose text begins at `start` by key, and keeps the last of duplicate keys.
 fn put_in_order(out: &mut Vec<u8>, start: usize, mut entries: Vec<(Key<'_>, Range<usize>)>) {
     entries.sort_by(|a, b| a.0.0.cmp(&b.0.0));
     let mut ordered = Vec::with_capacity(out.len() - start);
@@ -162,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// What parsing and writing gives; None if the text is not accepted.
+    /// The text parsed and serialized with serde_json; None if it does not parse.
     fn through_a_value(text: &str) -> Option<String> {
         let value: Value = serde_json::from_str(text).ok()?;
         serde_json::to_string(&value).ok()

@@ -81,12 +81,12 @@ fn check_field_name(field: &str) -> Result<(), InvalidInput> {
     Err(InvalidInput(format!("spec: the field name {shown:?} {why}")))
 }
 
-/// Checks the attributes of a resource: they are within the limits.
+/// Checks that the attributes of a resource are within the limits.
 pub(crate) fn check_attributes(attrs: &Map<String, Value>) -> Result<(), InvalidInput> {
     check_object("attrs", attrs, MAX_ATTRS_BYTES, MAX_ATTRS_LEVELS)
 }
 
-/// Walks a JSON object without recursion, so that depth is refused before anything recursive sees it.
+/// Checks a JSON object without recursion, so that a too deep one is rejected before recursive code reads it.
 fn check_object(
     what: &str,
     root: &Map<String, Value>,

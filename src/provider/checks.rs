@@ -1,4 +1,4 @@
-//! What of a listing may enter the database.
+//! Checks of listed resources before they are stored.
 
 use crate::domain::inventory::ListedResource;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_attributes, check_text};
@@ -7,7 +7,7 @@ use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_attributes, 
 /// share one.
 pub(super) const MAX_SLUG_BYTES: usize = 512;
 
-/// Checks one resource: everything of it may enter.
+/// Checks that all values of a resource can be stored.
 pub(crate) fn check_resource(resource: &ListedResource) -> Result<(), InvalidInput> {
     let region = resource.region.as_deref();
     check_identity(&resource.provider_id, &resource.name, &resource.urn, region)?;
@@ -35,7 +35,7 @@ pub(super) fn check_slug(what: &str, text: &str) -> Result<(), InvalidInput> {
     check_text(what, text, MAX_SLUG_BYTES)
 }
 
-/// Checks what a row is known by: everything of it may enter.
+/// Checks that the values of the unique key can be stored.
 pub(crate) fn check_identity(
     provider_id: &str,
     name: &str,

@@ -68,7 +68,7 @@ impl InventoryFile {
         Ok(listing)
     }
 
-    /// A file that may not enter is a fault of the provider. Other errors stay as they are.
+    /// An invalid file is reported as an error of the provider. Other errors are unchanged.
     fn refusal(&self, error: Error) -> Error {
         match error {
             Error::BadUserInput(why) => {

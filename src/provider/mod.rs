@@ -113,7 +113,8 @@ pub trait InventoryProvider: Send + Sync {
     ) -> BoxFuture<'a, Result<Presence>>;
 }
 
-/// Checks what a listing names before any of it is applied. Its resources were checked when they were kept.
+/// Checks the provider and the kinds of a listing before any of it is applied. Its resources were checked when they
+/// were added to the spool.
 pub(crate) fn check_listing(listing: &Listing) -> Result<(), InvalidInput> {
     check_slug("provider", &listing.provider)?;
     for kind in listing.kinds.keys() {

@@ -33,7 +33,7 @@ pub struct Resources {
     len: usize,
 }
 
-/// Finished spool: all of its resources and the keys to them.
+/// All resources of the finished spool and the keys to them.
 #[derive(Default)]
 struct Spooled {
     data: Bytes,
@@ -46,7 +46,7 @@ impl Resources {
     ///
     /// # Errors
     ///
-    /// BAD_USER_INPUT if one of them cannot be stored or is there twice.
+    /// BAD_USER_INPUT if one of them cannot be stored or its id occurs twice.
     pub fn new(
         provider: &str,
         kind: &str,
@@ -120,7 +120,7 @@ impl fmt::Debug for Resources {
     }
 }
 
-/// A resource without its id, as it is kept: its fields in their order, and the number of its set of unread fields.
+/// The stored form of a resource without its id: its fields in their order, and the number of its set of unread fields.
 type Record<S, T, A> = (
     S,
     S,
@@ -136,7 +136,7 @@ type Record<S, T, A> = (
     usize,
 );
 
-/// Takes the resources of a listing, in any order.
+/// Collects the resources of a listing, in any order.
 pub(super) struct Spool {
     provider: String,
     numbers: BTreeMap<String, usize>,
@@ -147,13 +147,13 @@ pub(super) struct Spool {
     record: Vec<u8>,
 }
 
-/// What is known of a kind.
+/// A kind and its resources.
 #[derive(Default)]
 struct OfKind {
     len: usize,
-    /// Where its keys are.
+    /// The range of its keys.
     keys: Range<u64>,
-    /// The first of its resources that may not enter: its place, and why.
+    /// The position of its first resource that cannot be stored, and the reason.
     fault: Option<(u64, InvalidInput)>,
 }
 
@@ -166,7 +166,7 @@ impl OfKind {
 }
 
 impl Spool {
-    /// Of resources of this provider.
+    /// Creates a spool for resources of this provider.
     pub(super) fn new(provider: &str) -> Self {
         Self {
             provider: provider.to_owned(),
@@ -189,7 +189,7 @@ impl Spool {
         self.kinds.len() - 1
     }
 
-    /// Adds a resource. That it may not enter is an error of [`Spool::finish`].
+    /// Adds a resource. If it cannot be stored, [`Spool::finish`] returns the error.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl Spool {
         self.record.clear();
         match &checked {
             Ok(()) => self.encode(resource)?,
-            // It has a place of its own in the order of resources, too.
+            // The resource needs its own position in the order of resources, too.
             Err(_) => self.record.push(b' '),
         }
         let owned = checked.is_ok() && (traits::rules(&self.provider, kind).is_owned)(resource);
@@ -251,8 +251,8 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// BAD_USER_INPUT if something may not enter, or an id is there twice in one kind. It names the first one.
-    /// UPSTREAM_UNAVAILABLE if the temporary file cannot be read or written.
+    /// BAD_USER_INPUT if a resource cannot be stored, or an id occurs twice in one kind. The message names the first
+    /// one. UPSTREAM_UNAVAILABLE if the temporary file cannot be read or written.
     pub(super) fn finish(mut self) -> Result<BTreeMap<String, Resources>> {
         let sorted = self.sort().map_err(|why| failed(&why))?;
         check_slug("provider", &self.provider)?;
@@ -280,7 +280,7 @@ impl Spool {
         Ok(kinds.collect())
     }
 
-    /// Sorts the keys, and notes ids that are there twice.
+    /// Sorts the keys, and records ids that occur twice.
     fn sort(&mut self) -> io::Result<Bytes> {
         let names: BTreeMap<usize, &String> = self
             .numbers

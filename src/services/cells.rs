@@ -17,7 +17,7 @@ pub(crate) enum Cell {
     Uuid(Uuid),
     /// A text.
     Text(String),
-    /// JSON, as the text that writing the parsed value gives.
+    /// JSON text in normal form: what parsing the stored text and serializing the value returns.
     Json(String),
     /// A time.
     Time(DateTime<Utc>),
@@ -30,12 +30,12 @@ pub(crate) enum Cell {
 /// The cells of a row, in the order of the columns that were asked for.
 pub(crate) type Cells = Vec<Cell>;
 
-/// What a cell is decoded as.
+/// The type that a cell is decoded as.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Uuid,
     Text,
-    /// One of the texts that the function knows.
+    /// A text of a fixed set. The function returns whether a text is in the set.
     Choice(fn(&str) -> bool),
     Json,
     Time,
@@ -190,7 +190,7 @@ impl IdList {
     }
 }
 
-/// Why a row does not decode.
+/// The reason why a row does not decode.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 fn text<'r, DB: Database>(row: &'r DB::Row, index: usize) -> Result<Option<&'r str>, sqlx::Error>

@@ -104,7 +104,8 @@ impl<'a> Sweep<'a> {
         let mut left = BTreeSet::new();
         loop {
             let marked = marks::read(self.db, after).await?;
-            // Asked after the marks were read: another sweep may have deleted marks to compare everything itself.
+            // This is checked after the marks were read, because another sweep may have deleted marks to compare
+            // everything itself.
             if !marks::are_complete(self.db).await? {
                 return Ok(false);
             }

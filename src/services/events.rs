@@ -91,10 +91,9 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
     page::fetch_many(connection, selects.collect(), NEWEST_FIRST).await
 }
 
-/// The newest `limit` events of each of these resources, as cells of the given columns, which begin with the time and
-/// the id.
-/// One statement, whose text depends on the columns only. Returns None if rows that do not decode may have taken the
-/// place of others.
+/// Returns the newest `limit` events of each of these resources, as cells of the given columns, the first two of which
+/// must be the time and the id. Reads them with one statement, whose text depends on the columns only. Returns None if
+/// rows that do not decode used up the limit.
 pub(crate) async fn newest_cells_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],
@@ -127,7 +126,8 @@ pub(crate) async fn newest_cells_of<C: ConnectionTrait>(
     Ok(pages.collect())
 }
 
-/// Selects the number of a resource in a list of ids, from 0, and columns of its newest events.
+/// Returns the SQL that selects columns of the newest events of each listed resource, after the position of the
+/// resource in the list (from 0).
 fn select_newest(backend: DbBackend, columns: &[events::Column]) -> String {
     let [resource, time, id] = [
         events::Column::ResourceId,

@@ -209,7 +209,7 @@ async fn set_fields<C: ConnectionTrait>(
     Ok(set)
 }
 
-/// The kinds with a spec in force in scope.
+/// Returns the kinds in scope that have a spec in force.
 async fn kinds_with_specs<C: ConnectionTrait>(
     connection: &C,
     scope: &Scope,

@@ -121,17 +121,18 @@ where
     }
 }
 
-/// Where the columns of the key are in a row.
+/// The positions of the key columns in a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeyColumns {
-    /// Index of the time that is ordered by.
+    /// Index of the time by which the rows are ordered.
     pub(crate) time: usize,
     /// Index of the id.
     pub(crate) id: usize,
 }
 
 impl KeyColumns {
-    /// Returns the place of a row, from its cells if it decodes. They begin at the column with the index `first`.
+    /// Returns the key of a row, from its cells if they were decoded. The cells begin at the column with the index
+    /// `first`.
     pub(crate) fn key(self, row: &QueryResult, cells: Option<&Cells>, first: usize) -> Option<Key> {
         if let Some(cells) = cells
             && let Some(Cell::Uuid(id)) = cells.get(self.id - first)
@@ -150,9 +151,9 @@ impl KeyColumns {
 }
 
 /// Reads one page as cells. `complete` turns the select of the rows into the statement, whose first columns are those
-/// of the table. With `constant`, which is for selects without texts of callers, the statement has no parameters:
-/// PostgreSQL then plans it once for each connection. For a status and a limit that are parameters, it would plan each
-/// time, which costs as much as the page.
+/// of the table. With `constant`, all values are written into the text of the statement (only for selects without text
+/// from callers), so that PostgreSQL plans it once per connection. If the status and the limit were parameters,
+/// PostgreSQL would plan the statement each time, which costs as much as the page.
 pub(crate) async fn fetch_cells<E, C>(
     connection: &C,
     select: Select<E>,
@@ -201,8 +202,8 @@ fn without_parameters<C: ConnectionTrait>(connection: &C, statement: &SelectStat
     Statement::from_string(backend, sql)
 }
 
-/// Makes the first page of a list, newest first, of rows whose cells begin with the time and the id. Returns None if
-/// rows without a place may have taken that of others.
+/// Builds the first page, newest first, from the keys and cells of rows. Returns None if rows without a key used up the
+/// limit, so that rows of the page may be missing.
 pub(crate) fn first_of(rows: Vec<(Option<Key>, Option<Cells>)>, limit: u64) -> Option<Page<Cells>> {
     let number = rows.len() as u64;
     let mut placed: Vec<(Key, Option<Cells>)> = rows
@@ -417,7 +418,7 @@ fn page_of<E: EntityTrait>(
     assembled(placed, request, |row| decode::<E::Model>(row, ""))
 }
 
-/// Makes a page of rows that were read in the order of the statement.
+/// Builds a page from rows in the order in which the statement returned them.
 fn assembled<R, M>(
     mut placed: impl Iterator<Item = (Key, R)>,
     request: &PageRequest,

@@ -208,9 +208,8 @@ pub(crate) async fn active_specs_of<C: ConnectionTrait>(
     Ok(decodable(select, connection).await?.0)
 }
 
-/// The specs in force of these resources by resource, as cells of the given columns, which begin with the
-/// id of the resource.
-/// One statement, whose text depends on the columns only.
+/// Returns the specs in force by resource, as cells of the given columns, the first of which must be the id of the
+/// resource. Reads them with one statement, whose text depends on the columns only.
 pub(crate) async fn active_cells_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],

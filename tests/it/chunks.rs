@@ -157,7 +157,7 @@ async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_go
     let killed = "UPDATE inventory_kinds SET outcome = 'incomplete'";
     t.database.execute(killed).await.unwrap();
     let (older, newer) = (Cloud::default(), Cloud::default());
-    // It lacks one droplet and two volumes, and confirms the droplet first.
+    // The older listing lacks one droplet and two volumes, and its sync confirms the droplet first.
     older.set([droplet("web-1"), droplet("extra"), Listed::new("volume", "data")]);
     newer.set(all());
 

@@ -30,7 +30,7 @@ async fn marks(t: &TestApp) -> i64 {
     row.try_get_by_index(0).unwrap()
 }
 
-/// Three droplets of which one is larger than its spec says, all compared.
+/// Three droplets, one larger than in its spec, after a sweep.
 async fn compared() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has(["a", "b", "c"].map(|name| droplet(name).size(if name == "a" { "large" } else { "small" })))
@@ -149,7 +149,7 @@ async fn what_a_sweep_leaves_over_is_compared_by_the_next_one() {
 #[tokio::test]
 async fn a_failed_comparison_of_everything_is_repeated() {
     let t = compared().await;
-    // A comparison that began and did not end.
+    // The row of a comparison that has begun and not ended.
     t.database
         .execute("UPDATE upkeep SET finished_at = NULL WHERE task LIKE 'comparison of %'")
         .await
@@ -198,7 +198,7 @@ async fn a_change_that_a_sync_brings_is_in_the_inbox_without_a_tick() {
     assert_eq!(sweep.counts["fieldsCompared"], 2);
 }
 
-/// A small generator of numbers, so that a history that fails can be repeated.
+/// A small generator of pseudo-random numbers, so that a history that fails can be repeated.
 struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,5 @@
-//! What a sweep costs the database: its statements and the rows that they read grow with the resources, and no faster.
+//! The cost of a sweep for the database: its statements and the rows that they read grow no faster than the number of
+//! resources.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

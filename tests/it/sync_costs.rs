@@ -1,4 +1,4 @@
-//! What a sync costs: statements, rows that are read and written, and memory.
+//! The cost of a sync: statements, rows that are read and written, and memory.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ async fn sync(t: &TestApp) -> SyncCounts {
     serde_json::from_value(run.counts).unwrap()
 }
 
-/// The statements of a sync that changes so many droplets of 500.
+/// The statements of a sync that changes this many of 500 droplets.
 async fn sync_of(changed: usize) -> Vec<String> {
     let (t, log) = observed().await;
     t.cloud_has(cloud(500, 0)).await;
@@ -127,7 +127,7 @@ async fn rows_of_the_previous_release_get_a_digest_and_do_not_change() {
     assert!(of_resources(&log.lock().unwrap()).len() <= 2);
 }
 
-/// What another program may assign to each column of a row, but to its keys.
+/// Values that another program may assign to each column of a row, except its keys.
 const ASSIGNMENTS: [(&str, &str); 15] = [
     ("urn", "'other'"),
     ("name", "'other'"),
@@ -263,7 +263,7 @@ async fn ids_are_merged_in_the_order_of_their_bytes() {
     assert_eq!(t.tables().await.resources.len(), before.len());
 }
 
-/// An inventory file of so many resources, 1 KiB each, in no order.
+/// An inventory file of this many resources, 1 KiB each, in no order.
 fn file(resources: usize, size: &str) -> String {
     let one = |n: usize| {
         let kind = ["droplet", "volume"][n % 2];
@@ -275,7 +275,7 @@ fn file(resources: usize, size: &str) -> String {
     json!({ "provider": "digitalocean", "resources": resources }).to_string()
 }
 
-/// The largest memory of a process that ends, in KiB.
+/// The maximum memory of a process that ends, in KiB.
 fn peak(mut running: Running) -> u64 {
     let status = format!("/proc/{}/status", running.pid());
     let (began, mut peak) = (Instant::now(), 0);

@@ -267,7 +267,7 @@ async fn errors_below_a_page_are_those_of_the_resolvers() {
     }
 }
 
-/// Whether the rows of a page are equal if a column that other programs spoilt is selected.
+/// Pages are equal if a selected column contains a value that does not decode.
 #[tokio::test]
 async fn rows_that_do_not_decode_are_left_out_of_both() {
     let t = inbox().await;

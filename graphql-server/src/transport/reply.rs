@@ -207,8 +207,8 @@ fn written(outcome: &Outcome) -> Result<String, Unwritable> {
     })
 }
 
-/// Writes a response in the format of the specification: `errors`, `data` and `extensions`, each only if it is there.
-/// The library writes `data: null` both if nothing was executed and if every field was skipped.
+/// Writes a response in the format of the specification. `errors`, `data` and `extensions` are omitted if the response
+/// does not have them. The library writes `data: null` both if nothing was executed and if every field was skipped.
 fn wire(outcome: &Outcome) -> serde_json::Result<String> {
     let nothing = Value::Object(Default::default());
     let data = match &outcome.data {

@@ -90,10 +90,11 @@ DECLARE
 BEGIN
     PERFORM 1 FROM resource_states WHERE resource_id = ANY (changed) ORDER BY resource_id FOR UPDATE;
     UPDATE resource_states AS s SET
-        provider = r.provider, kind = r.kind, region = coalesce(r.region, ''),
-        present = r.first_seen_at IS NOT NULL AND r.gone_at IS NULL, gone = r.gone_at IS NOT NULL, owned = r.owned,
-        class = resource_class(s.specs, r.first_seen_at IS NOT NULL AND r.gone_at IS NULL, r.owned)
-    FROM unnest(changed) AS c (id) JOIN cloud_resources AS r ON r.id = c.id
+        provider = live.provider, kind = live.kind, region = coalesce(live.region, ''),
+        present = live.first_seen_at IS NOT NULL AND live.gone_at IS NULL, gone = live.gone_at IS NOT NULL,
+        owned = live.owned,
+        class = resource_class(s.specs, live.first_seen_at IS NOT NULL AND live.gone_at IS NULL, live.owned)
+    FROM unnest(changed) AS c (id) JOIN cloud_resources AS live ON live.id = c.id
     WHERE s.resource_id = c.id;
     FOR r IN
         SELECT d.status, d.kind AS drift_kind, d.field, b.provider, b.kind, b.region, s.provider AS new_provider,

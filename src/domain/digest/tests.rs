@@ -137,7 +137,7 @@ fn resource() -> impl Strategy<Value = ListedResource> {
     })
 }
 
-/// The row that a listing leaves behind.
+/// The row after a listing was applied.
 fn stored(listed: ListedResource) -> StoredResource {
     let id = uuid::Uuid::nil();
     let row = cloud_resources::Model {

@@ -64,7 +64,7 @@ fn written() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// The same with a byte removed or replaced somewhere, which often makes it no JSON.
+/// The same texts with a byte removed or replaced somewhere, which often makes them invalid.
 fn damaged() -> BoxedStrategy<String> {
     (
         written(),

@@ -1,4 +1,4 @@
-//! The fields of each type that are columns.
+//! The fields of each type that are stored in a column.
 
 use entity::{
     cloud_drift as drift, cloud_provisioned as spec, cloud_resource_events as event,
@@ -8,13 +8,13 @@ use entity::{
 /// How the cell of a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As it is.
+    /// Unchanged.
     Plain,
     /// As the name of an enum value.
     Choice,
-    /// As null if it is the empty text.
+    /// As null if the text is empty.
     NullIfEmpty,
-    /// As a list of the texts in a JSON list.
+    /// As a list of the strings of a JSON list.
     Texts,
 }
 

@@ -1,9 +1,9 @@
 //! Pages of drifts that are written as JSON text straight from the rows.
 //!
 //! The executor of the library costs a boxed future and a value for each field of each row. Most queries for drifts
-//! select only stored columns, also those of resources, events and specs: their selection is compiled once, only the
-//! selected columns are read, and the rows are written as text. A selection with anything else goes to the resolvers,
-//! which give an equal answer.
+//! select only stored columns of drifts, resources, events and specs. For these, the selection is compiled, only the
+//! selected columns are read, and the rows are written as text. Other selections are resolved as usual, with the same
+//! answer.
 
 mod fields;
 mod plan;
@@ -54,7 +54,7 @@ impl OutputType for DriftList {
     }
 }
 
-/// The list that is written.
+/// The arguments of the list.
 pub(super) struct Wanted<'w> {
     pub(super) filter: &'w DriftFilter,
     pub(super) order: Order<cloud_drift::Column>,
@@ -63,7 +63,7 @@ pub(super) struct Wanted<'w> {
     pub(super) request: &'w PageRequest,
 }
 
-/// Writes a page of drifts. Returns None if the resolvers must do it.
+/// Writes a page of drifts. Returns None if the selection must be resolved by the resolvers.
 ///
 /// # Errors
 ///
@@ -79,7 +79,7 @@ pub(super) async fn drifts(ctx: &Context<'_>, wanted: &Wanted<'_>) -> Result<Opt
         Ok(Some(below)) => below,
         Ok(None) => return Ok(None),
         Err(error) => {
-            // An error of a nested field belongs to its path, which the resolvers know.
+            // The error must have the path of the nested field, which only the resolvers add.
             tracing::warn!(%error, "cannot read what belongs to a page of drifts: trying it field by field");
             return Ok(None);
         }
@@ -88,10 +88,10 @@ pub(super) async fn drifts(ctx: &Context<'_>, wanted: &Wanted<'_>) -> Result<Opt
     Ok(Some(DriftList::Written(json_text(text))))
 }
 
-/// What belongs to the rows of a page.
+/// The rows of other tables for a page: specs and events of its resources, and the total count.
 struct Below {
     specs: HashMap<Uuid, Cells>,
-    /// For each list of events that the plan has, the pages by resource.
+    /// The pages by resource, for each list of events of the plan.
     events: Vec<HashMap<Uuid, Page<Cells>>>,
     total: i64,
 }

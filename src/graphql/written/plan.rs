@@ -1,4 +1,4 @@
-//! A selection of drifts, compiled: the columns to read, and what to write for each row.
+//! Compiles a selection of drifts: the columns to read, and the fields to write for each row.
 
 use async_graphql::context::QueryEnvInner;
 use async_graphql::{Context, OutputType, Value};
@@ -12,30 +12,30 @@ use crate::graphql::types::{
 };
 use crate::services::inbox::DRIFT_CELLS;
 
-/// The key of a field as it is written: in quotes, with the colon.
+/// The response key of a field as JSON text, with quotes and colon.
 pub(super) type Key = Vec<u8>;
 
-/// What is written for an object.
+/// The compiled fields of an object.
 pub(super) type Object = Vec<(Key, Part)>;
 
-/// What is written for a field of a row.
+/// A compiled field of a row.
 pub(super) enum Part {
     /// The name of the type.
     TypeName(String),
     /// The cell with this index.
     Cell(usize, Form),
-    /// An object of cells of the same row.
+    /// An object whose fields are cells of the same row.
     Same(Object),
     /// The spec in force, or null.
     Spec(Object),
-    /// The list of events with this number.
+    /// The list of events with this index in the plan.
     Events(usize, List),
 }
 
-/// What is written for a page.
+/// The compiled fields of a page.
 pub(super) type List = Vec<(Key, ListPart)>;
 
-/// What is written for a field of a page.
+/// A compiled field of a page.
 pub(super) enum ListPart {
     TypeName(String),
     Edges(Vec<(Key, EdgePart)>),
@@ -44,14 +44,14 @@ pub(super) enum ListPart {
     Total,
 }
 
-/// What is written for a field of an edge.
+/// A compiled field of an edge.
 pub(super) enum EdgePart {
     TypeName(String),
     Cursor,
     Node(Object),
 }
 
-/// What is written for a field of `pageInfo`.
+/// A compiled field of `pageInfo`.
 pub(super) enum PagePart {
     TypeName(String),
     HasNext,
@@ -63,7 +63,7 @@ pub(super) enum PagePart {
 /// A list of events for each resource.
 pub(super) struct EventList {
     pub(super) limit: u64,
-    /// The columns to read, from the time and the id.
+    /// The columns to read. The first two are the time and the id.
     pub(super) columns: Vec<event::Column>,
 }
 
@@ -73,20 +73,20 @@ pub(super) struct Plan {
     reads: Reads,
 }
 
-/// What is read.
+/// The columns and lists that the selection needs.
 #[derive(Default)]
 struct Reads {
-    /// Columns of the resource, from its id; empty if it is not selected.
+    /// Columns of the resource. The first is the id. Empty if the resource is not selected.
     resource: Vec<resource::Column>,
-    /// Columns of the spec, from the id of its resource.
+    /// Columns of the spec. The first is the id of its resource.
     spec: Option<Vec<cloud_provisioned::Column>>,
     events: Vec<EventList>,
     counts: bool,
 }
 
 impl Plan {
-    /// Compiles the selection of the field that is being resolved. Returns None if it selects anything that is not
-    /// compiled.
+    /// Compiles the selection of the field that is being resolved. Returns None if the selection contains a field that
+    /// cannot be compiled.
     pub(super) fn of(ctx: &Context<'_>, max_page: u64) -> Option<Self> {
         let mut compiler = Compiler {
             env: ctx.query_env,
@@ -130,7 +130,7 @@ struct Compiler<'d> {
 }
 
 impl<'d> Compiler<'d> {
-    /// Compiles the fields of an object type. `part` compiles one of them; it returns None for a field that is not
+    /// Compiles the fields of an object type. `part` compiles one of them, and returns None for a field that cannot be
     /// compiled.
     fn object<T: OutputType, P>(
         &mut self,
@@ -262,7 +262,7 @@ impl<'d> Compiler<'d> {
     }
 }
 
-/// Returns the place of a column in a list, to which it is added if it is new.
+/// Returns the position of a column in a list. Appends it first if it is missing.
 fn place_of<C: Copy>(columns: &mut Vec<C>, column: C, number: impl Fn(C) -> usize) -> usize {
     let same = |other: &C| number(*other) == number(column);
     columns.iter().position(same).unwrap_or_else(|| {

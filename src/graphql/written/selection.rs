@@ -13,7 +13,7 @@ pub(super) struct Selected<'d> {
 
 impl<'d> Selected<'d> {
     /// Returns the selection of a field of the operation, whose type is `ty`. Returns None if other fields of the
-    /// operation merge into it: the library merges objects, and not texts.
+    /// operation have the same key: the library can merge objects, but not texts.
     pub(super) fn at_root(env: &'d QueryEnvInner, ty: &str, field: &'d Field) -> Option<Self> {
         let mut root = Vec::new();
         collect(env, &env.operation.node.selection_set.node, ty, &mut root)?;
@@ -30,8 +30,9 @@ impl<'d> Selected<'d> {
         }
     }
 
-    /// Returns the fields below this field, which has the object type `ty`. Returns None if a fragment is on another
-    /// type, such as an interface, or if two fields have the same key.
+    /// Returns the fields below this field, which has the object type `ty`; fields with the same key and name are
+    /// merged. Returns None if a fragment is on another type, such as an interface, or if fields of different names
+    /// have the same key.
     pub(super) fn below(&self, env: &'d QueryEnvInner, ty: &str) -> Option<Vec<Self>> {
         let mut found = Vec::new();
         for field in &self.fields {

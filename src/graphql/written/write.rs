@@ -34,7 +34,7 @@ impl<'p> Writer<'p> {
     ///
     /// # Errors
     ///
-    /// The text is not UTF-8, which no text of the database is.
+    /// The text is not UTF-8. This cannot happen, because texts of the database are.
     pub(super) fn written(mut self, plan: &Plan, page: &Page<Cells>, order: &str) -> Result<String> {
         self.list(&plan.list, page, order);
         String::from_utf8(self.out).map_err(|error| Error::Internal(error.to_string()))
@@ -120,7 +120,7 @@ impl<'p> Writer<'p> {
         }
     }
 
-    /// Writes the texts of a JSON list, without its other items.
+    /// Writes the strings of a JSON list and omits all other items.
     fn texts(&mut self, json: &str) {
         let items = match serde_json::from_str(json) {
             Ok(Value::Array(items)) => items,

@@ -15,22 +15,22 @@ use crate::error::{Error, Result};
 use crate::provider::json::Object;
 use crate::provider::spool::{Resources, Spool};
 
-/// Why a resource with such a number is refused.
+/// The reason for rejecting a resource with a number that databases cannot store.
 const BEYOND_64_BITS: &str = "attrs contains an integer beyond 64 bits";
 
-/// Why resources are refused, by kind and id.
+/// The reasons for rejecting resources, by kind and id.
 pub(super) type Refused = BTreeMap<(String, String), String>;
 
-/// What was read of a file.
+/// The contents of a file.
 pub(super) struct Document {
     provider: Option<String>,
     spool: Spool,
     refused: Refused,
-    /// Why a resource could not be kept.
+    /// The error of adding a resource.
     failed: Option<Error>,
 }
 
-/// The provider alone.
+/// The file without its resources.
 #[derive(Deserialize)]
 struct Named {
     provider: String,
@@ -72,16 +72,17 @@ impl Document {
         }
     }
 
-    /// Reads a text, which `open` opens anew.
+    /// Reads a file. `open` opens it, and is called again if the file has to be read twice.
     ///
     /// # Errors
-    /// Names the line and column, or the unknown key.
+    /// The message has the line and column, or the unknown key.
     pub(super) fn read<R: io::Read>(mut open: impl FnMut() -> io::Result<R>) -> Result<Self, String> {
         let mut open = || open().map_err(|why| why.to_string());
         let mut document = Self::of(None);
         let mut read = document.fill(open()?);
         if document.provider.is_none() {
-            // The resources came first, and what is kept of them depends on the provider.
+            // The resources came before the provider, on which their handling depends. So the file is read again with
+            // the provider.
             let named = serde_json::from_reader::<_, Object<Named>>(open()?);
             document = Self::of(Some(
                 named.map(|Object(named)| named.provider).unwrap_or_default(),
@@ -101,11 +102,11 @@ impl Document {
         text.end()
     }
 
-    /// Returns the provider, the resources by kind, and those that were refused.
+    /// Returns the provider, the resources by kind, and those that were rejected.
     ///
     /// # Errors
     ///
-    /// BAD_USER_INPUT if something may not enter; it is named.
+    /// BAD_USER_INPUT if a value cannot be stored; the message names it.
     pub(super) fn finish(self) -> Result<(String, BTreeMap<String, Resources>, Refused)> {
         match self.failed {
             Some(error) => Err(error),
@@ -117,7 +118,7 @@ impl Document {
         }
     }
 
-    /// Keeps a resource, unless it is refused: a number that no database keeps as it is must not hide all the others.
+    /// Adds a resource unless it is rejected. A rejected resource does not fail the others.
     fn add(&mut self, entry: Entry) -> Result<()> {
         let attrs = Value::Object(entry.attrs.unwrap_or_default());
         if !is_comparable(&attrs) {

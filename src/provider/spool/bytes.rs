@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes that are kept in memory. More are written to a temporary file.
+/// Number of bytes that are kept in memory. More are written to a temporary file.
 const IN_MEMORY: usize = 2 * 1024 * 1024;
 
 /// Bytes, in memory or in a temporary file. The file has no name and ends with the process.
 #[derive(Default)]
 pub(super) struct Bytes {
-    /// All bytes, or those that follow the bytes in the file.
+    /// The bytes that are not in the file: all, or the last ones.
     memory: Vec<u8>,
     file: Option<Mutex<File>>,
     in_file: u64,
-    /// Where a temporary file cannot be created, all bytes stay in memory.
+    /// Whether no temporary file can be created, so that all bytes stay in memory.
     without_file: bool,
 }
 
@@ -29,7 +29,7 @@ impl Bytes {
         Ok(place)
     }
 
-    /// Ends the writing.
+    /// Finishes writing. Call it before reading.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         if self.file.is_some() {
             self.write_out()?;
@@ -43,7 +43,7 @@ impl Bytes {
         self.in_file + self.memory.len() as u64
     }
 
-    /// Reads so many bytes from this place.
+    /// Reads this many bytes from this position.
     pub(super) fn read(&self, place: u64, bytes: usize) -> io::Result<Vec<u8>> {
         if let Some(in_memory) = place.checked_sub(self.in_file) {
             let start = usize::try_from(in_memory).map_err(io::Error::other)?;

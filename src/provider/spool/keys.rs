@@ -8,9 +8,9 @@ use std::ops::Range;
 use super::bytes::Bytes;
 use crate::domain::digest::Digest;
 
-/// Keys that are sorted in memory at a time.
+/// Number of keys that are sorted in memory at a time.
 const RUN: usize = 16 * 1024;
-/// Bytes that are read at a time.
+/// Number of bytes that are read at a time.
 const READ: u64 = 64 * 1024;
 
 /// The key of a resource of one kind.
@@ -18,9 +18,9 @@ const READ: u64 = 64 * 1024;
 pub(crate) struct Key {
     /// Its id at the provider.
     pub(crate) provider_id: String,
-    /// Where its data are.
+    /// The position of its data.
     pub(super) place: u64,
-    /// How many bytes of data it has.
+    /// The number of bytes of its data.
     pub(crate) bytes: usize,
     /// The digest of its data.
     pub(crate) digest: Digest,
@@ -33,7 +33,8 @@ pub(super) struct KeyOfKind {
     pub(super) key: Key,
 }
 
-/// Kind, place, bytes of data and bytes of the id; the digest; the id follows.
+/// Length of an encoded key without its id: kind, position, length of the data and length of the id (8 bytes each), and
+/// the digest. The id follows.
 const HEAD: usize = 4 * 8 + 16;
 
 impl KeyOfKind {

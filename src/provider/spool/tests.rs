@@ -25,7 +25,7 @@ fn resource(id: &str) -> ListedResource {
     }
 }
 
-/// So many ids in no order, by a generator that does not repeat itself within them.
+/// This many different ids in pseudo-random order.
 fn ids(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|n| format!("id-{:x}", n.wrapping_mul(2_654_435_761) % 4_294_967_296))
 }

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::services::drift_rows;
 use crate::services::locks::{Lock, locked};
 
-/// Changes that one transaction writes, unless those of one resource alone are more.
+/// Maximum number of changes in one transaction. A resource with more changes has a transaction of its own.
 const CHANGES: usize = 250;
 
 /// The result of one batch.
@@ -53,7 +53,7 @@ pub async fn apply(db: &Db, planned: &Planned, now: DateTime<Utc>) -> Result<App
     Ok(applied)
 }
 
-/// Number of the first pairs that one transaction writes.
+/// Returns how many of the first pairs are written in one transaction.
 fn length_of_chunk(changing: &[Changing]) -> usize {
     let mut changes = 0;
     let fit = changing
@@ -143,8 +143,8 @@ async fn lock_unchanged_in_txn(txn: &DatabaseTransaction, changing: &[Changing])
         .collect())
 }
 
-/// Locks the open drifts of resources, in the order of these ids. On PostgreSQL, the lock makes the inner query one that
-/// is run for each id by the index of open drifts, whatever the planner knows about the table.
+/// Locks the open drifts of resources, in the order of these ids. On PostgreSQL, because of the lock, the inner query
+/// runs once per id and uses the index of open drifts, independent of the statistics of the planner.
 fn lock_open(backend: DbBackend, ids: impl Iterator<Item = Uuid>) -> Statement {
     let sql = match backend {
         DbBackend::Postgres => {

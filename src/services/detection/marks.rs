@@ -1,7 +1,7 @@
 //! Marks of resources whose comparison is due, and the record of the last comparison of everything.
 //!
-//! Triggers add a mark in the transaction of each change, so whoever reads the rows after the marks sees at least the
-//! changes that were marked. Ids of marks name them and say nothing about the order of commits: a sweep deletes the marks
+//! A trigger adds a mark in the transaction of each change. So a sweep that reads the marks first and the rows second
+//! reads at least the marked changes. The ids of marks do not follow the order of commits: a sweep deletes the marks
 //! that it read, each by its id, and no others.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +20,11 @@ use crate::db::{Db, column};
 use crate::error::Result;
 use crate::services::page;
 
-/// Name of the comparison in the table of upkeep. The number after `rules` identifies the rules of comparison. Increase it
-/// with each change of a rule, so that the first sweep after an upgrade compares everything. The triggers and
-/// [`reset_others_in_txn`] find all comparisons by the beginning of the name.
+/// Name of the comparison in the table of upkeep. The number identifies the rules of comparison. Increase it with each
+/// change of a rule, so that the first sweep after an upgrade compares everything. The SQL of the migration finds the
+/// rows by the prefix of the name.
 const TASK: &str = "comparison of rules 1";
-/// How long a comparison of everything counts, if changes are marked.
+/// How long sweeps may rely on marks after a comparison of everything.
 const VALID: TimeDelta = TimeDelta::days(1);
 /// Marks that are read with one statement.
 const MARKS: u64 = 5_000;
@@ -43,7 +43,7 @@ pub(super) async fn are_complete(db: &Db) -> Result<bool> {
     Ok((TimeDelta::zero()..VALID).contains(&age))
 }
 
-/// Returns whether a sweep would compare marked resources only, and there are some.
+/// Returns whether a sweep would compare only the marked resources, and there is at least one.
 ///
 /// # Errors
 ///
@@ -52,8 +52,8 @@ pub(crate) async fn has_marked_changes(db: &Db) -> Result<bool> {
     Ok(are_complete(db).await? && read(db, 0).await?.is_some())
 }
 
-/// Begins a comparison of everything: deletes all marks, and until it ends no sweep relies on marks. Returns when it
-/// began.
+/// Begins a comparison of everything: deletes all marks, and makes sweeps not rely on marks until it ends. Returns its
+/// start time.
 pub(super) async fn begin(db: &Db) -> Result<DateTime<Utc>> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
@@ -200,19 +200,20 @@ pub(super) async fn add(db: &Db, resources: &[Uuid]) -> Result<()> {
     .await
 }
 
-/// Tells the triggers of PostgreSQL that a sweep writes. Its statements find rows by ids, and a plan that was made while a
-/// table was small must not read the whole table once it has grown.
+/// Settings of a transaction of a sweep on PostgreSQL. The first makes the triggers skip its changes. The others
+/// discourage plans that scan whole tables, because the statements find rows by id.
 const OF_A_SWEEP: &str = "SET LOCAL drift_inbox.sweeping = 'on'; SET LOCAL enable_seqscan = off; \
     SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
-/// The changes of a sweep itself, which need no marks: what it writes agrees with the rows that it has locked.
+/// The sweep's own changes. They need no marks, because the values that it writes agree with the rows that it has
+/// locked.
 pub(super) struct OwnChanges {
-    /// On SQLite, where one transaction writes at a time, the last mark before them.
+    /// The id of the last mark before them, on SQLite, where only one transaction writes at a time.
     last: Option<i64>,
 }
 
 impl OwnChanges {
-    /// Begins before the first statement of the transaction.
+    /// Call it before the first statement of the transaction.
     pub(super) async fn begin_in_txn(txn: &DatabaseTransaction) -> Result<Self> {
         if txn.get_database_backend() == DbBackend::Postgres {
             txn.execute_unprepared(OF_A_SWEEP).await?;
@@ -229,7 +230,7 @@ impl OwnChanges {
         })
     }
 
-    /// Ends after the last change.
+    /// Deletes the marks of the sweep's own changes. Call it after the last change.
     pub(super) async fn end_in_txn(self, txn: &DatabaseTransaction) -> Result<()> {
         if let Some(last) = self.last {
             sweep_marks::Entity::delete_many()

@@ -15,10 +15,10 @@ pub(super) const VALUES: usize = 200;
 /// Bytes of texts in a batch above which the next batch is a small one.
 const LARGE: usize = 16 * 1024 * 1024;
 
-/// How many pairs a batch has. The text of a statement contains it, because PostgreSQL plans for the number.
+/// The number of pairs in a batch. The text of a statement contains it, because PostgreSQL plans for the number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Size {
-    /// For large texts, and for the first batch, from which the size of the texts is learned.
+    /// For large texts, and for the first batch, whose size of texts decides the size of the next one.
     #[default]
     Small,
     /// For texts of the usual size.
@@ -39,7 +39,7 @@ pub(super) struct Batch {
     pub(super) rows: Vec<QueryResult>,
     /// Resource id of the last row; None if no row follows.
     pub(super) last: Option<Uuid>,
-    /// Whether the rows are all those of a range of ids, not those of some ids.
+    /// Whether the rows are those of a whole range of ids, not those of listed ids.
     pub(super) is_range: bool,
     /// Size of the next batch.
     pub(super) next: Size,
@@ -98,7 +98,7 @@ async fn range(db: &Db, after: Option<Uuid>, mut limit: usize) -> Result<(Vec<Qu
     }
 }
 
-/// Reads the next ones of these ids.
+/// Reads the next batch of the given ids.
 async fn listed(
     db: &Db,
     ids: &[Uuid],
@@ -170,7 +170,7 @@ fn texts_of(row: &QueryResult) -> usize {
     length(1) + length(15)
 }
 
-/// What is compared of a row.
+/// The compared columns of a row.
 pub(super) struct Columns<'r> {
     pub(super) spec_version: i32,
     pub(super) resource_revision: i32,
@@ -208,7 +208,7 @@ pub(super) fn columns(row: &QueryResult) -> Option<Columns<'_>> {
     })
 }
 
-/// Whether the times before the texts surely decode: two that are set, and two that may be unset.
+/// Whether the times before the texts certainly decode: two that are set, and two that may be null.
 fn times_decode(checked: &str) -> bool {
     let mut lines = checked.splitn(5, '\n');
     let mut next = || lines.next().unwrap_or("missing");

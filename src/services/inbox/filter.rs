@@ -51,7 +51,8 @@ impl Default for DriftFilter {
 }
 
 impl DriftFilter {
-    /// Returns whether only the statuses restrict the selection, so that no text of a caller is in it.
+    /// Returns whether the filter has no condition other than the statuses. Its SQL then contains no text from the
+    /// caller.
     pub(super) fn is_of_statuses_only(&self) -> bool {
         self.terms().all(|term| matches!(term, Term::Status(_)))
     }

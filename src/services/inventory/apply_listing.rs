@@ -151,7 +151,7 @@ enum Chunk<'a> {
 }
 
 impl Kind<'_> {
-    /// Writes those of the listed resources that differ from the stored ones.
+    /// Writes the listed resources that differ from the stored ones.
     pub(super) async fn write_listed(
         self,
         listed: &Resources,
@@ -249,7 +249,7 @@ impl Kind<'_> {
         Ok(true)
     }
 
-    /// What the chunk changes. The rows that it changes are locked in the order of ids.
+    /// Returns the changes of the chunk. The rows that it changes are locked in the order of ids.
     async fn plan_in_txn(self, txn: &DatabaseTransaction, chunk: Chunk<'_>) -> Result<Plan> {
         let listed = match chunk {
             Chunk::Listed(listed) => listed,

@@ -52,12 +52,12 @@ impl Scan {
     }
 }
 
-/// Some of the resources of a listing, by their numbers: one bit for each.
+/// A set of resources of a listing, by their position: one bit for each.
 #[derive(Debug)]
 pub(super) struct Differing(Vec<u64>);
 
 impl Differing {
-    /// Of a listing of so many resources, all.
+    /// Returns the set of all resources of a listing of this size.
     pub(super) fn all_of(len: usize) -> Self {
         Self(vec![u64::MAX; len.div_ceil(64)])
     }
@@ -75,8 +75,8 @@ impl Differing {
     }
 }
 
-/// Compares a kind, row by row, with what a complete listing has of it. Both are read in the order of the provider's
-/// ids, and of a row only its digest is compared.
+/// Compares the rows of a kind with a complete listing of it. Both are read in the order of the provider's ids, and
+/// only the digest of each row is compared.
 pub(super) async fn scan(
     reader: &DatabaseConnection,
     provider: &str,
@@ -131,14 +131,14 @@ pub(super) async fn scan(
     Ok(scan)
 }
 
-/// The digest of the listing that the row is known to hold; None if it is not known to hold any.
+/// The digest of the listing that the row was last written from; None if the row may have changed since.
 fn digest(row: &QueryResult) -> Option<Digest> {
     let digest: Option<String> = column(row, "", LISTED_DIGEST).ok()?;
     digest?.parse().ok()
 }
 
-/// The provider's ids in the order of their bytes, which is that of a listing. The order of a PostgreSQL database may
-/// be that of a language.
+/// SQL of the provider's id in byte order, which is the order of a listing. PostgreSQL would otherwise use the
+/// collation of the database.
 fn in_order_of_bytes(backend: DbBackend) -> Expr {
     match backend {
         DbBackend::Postgres => Expr::cust(r#""provider_id" COLLATE "C""#),

@@ -1,4 +1,4 @@
-//! Carrying out what a listing changes: one statement for all rows of a chunk, whose text does not depend on them.
+//! Writes the changes of a listing: one statement with constant text for all rows of a chunk.
 
 use std::collections::BTreeMap;
 
@@ -19,19 +19,19 @@ use crate::error::{Error, Result};
 use crate::provider::traits;
 use crate::services::events::{self, NewEvent, SYSTEM};
 
-/// What a chunk of a listing means for the stored rows.
+/// The changes that a chunk of a listing makes to the stored rows.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) changes: Vec<InventoryChange>,
-    /// The rows that hold what is listed, with their ids at the provider.
+    /// Rows whose content equals the listed resource, with their ids at the provider.
     pub(super) same: Vec<(Uuid, String)>,
     /// The digests of the listed resources by their ids at the provider.
     pub(super) digests: BTreeMap<String, Digest>,
-    /// How many rows cannot be written to.
+    /// Number of rows that cannot be written because their id does not decode.
     pub(super) nameless: u64,
 }
 
-/// The columns that a listing decides, and their types in PostgreSQL.
+/// The columns whose values come from a listing, and their types in PostgreSQL.
 const CONTENT: [(&str, &str); 12] = [
     ("urn", "text"),
     ("name", "text"),
@@ -67,11 +67,11 @@ struct Row<'a> {
     owned: bool,
     listed_digest: Option<String>,
     settling: bool,
-    /// Whether the row did not decode, so that what no listing decides is replaced, too.
+    /// Whether the row did not decode. Its columns that listings do not set are then replaced too.
     whole_row: bool,
 }
 
-/// A row that holds what is listed, and its digest.
+/// A row whose content equals the listed resource, and its digest.
 #[derive(Serialize)]
 struct Same {
     id: Simple,
@@ -179,7 +179,7 @@ fn row<'l>(
     }
 }
 
-/// Executes a statement whose first value are these rows, unless there are none.
+/// Executes a statement with these rows as its first parameter. Does nothing if there are none.
 async fn execute<R: Serialize, const N: usize>(
     txn: &DatabaseTransaction,
     sql: &str,
@@ -196,7 +196,7 @@ async fn execute<R: Serialize, const N: usize>(
     Ok(())
 }
 
-/// New rows: $2 is their provider, $3 their kind, $4 the time.
+/// Inserts new rows. $2 is their provider, $3 their kind, $4 the time.
 fn insert(backend: DbBackend) -> String {
     let (names, listed) = (names(""), names(r#""listed"."#));
     let source = source(backend, [&IDS[..], &CONTENT, &FLAGS]);
@@ -207,8 +207,8 @@ fn insert(backend: DbBackend) -> String {
     )
 }
 
-/// Other content of rows that are there from now on. $2 is the time. The first listings that saw a resource, and saw it
-/// settling, stay on record.
+/// Updates the content of existing rows and marks them as not gone. $2 is the time. Unless the whole row is replaced,
+/// `first_seen_at` keeps its first value, and `settling_since` does as long as the resource is settling.
 fn update(backend: DbBackend) -> String {
     let content: Vec<String> = CONTENT
         .iter()
@@ -226,7 +226,7 @@ fn update(backend: DbBackend) -> String {
     )
 }
 
-/// Resources that are gone since $2.
+/// Marks resources as gone since $2.
 fn end(backend: DbBackend) -> String {
     let ids = match backend {
         DbBackend::Postgres => {
@@ -240,7 +240,7 @@ fn end(backend: DbBackend) -> String {
     )
 }
 
-/// The digests of rows that hold what is listed.
+/// Stores the digests of rows whose content equals the listed resource.
 fn note(backend: DbBackend) -> String {
     let source = source(backend, [&[("id", "uuid"), (LISTED_DIGEST, "text")]]);
     format!(
@@ -254,7 +254,7 @@ fn names(prefix: &str) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The rows of a JSON list, the first value of a statement, as a table.
+/// Returns the SQL for the rows of parameter 1, a JSON list, as a table.
 fn source<const N: usize>(backend: DbBackend, columns: [&[(&str, &str)]; N]) -> String {
     let columns = columns.into_iter().flatten();
     if backend == DbBackend::Postgres {

@@ -168,7 +168,7 @@ fn new_run(request: &RunRequest, trigger: Trigger, now: DateTime<Utc>) -> runs::
         job: request.job,
         narrowed: request.narrowed,
         source: request.source.clone(),
-        // Older servers decode no other triggers.
+        // For a sync, the column is null, because older servers do not decode a new trigger.
         trigger: match trigger {
             Trigger::Hand => Some(RunTrigger::Hand),
             Trigger::Tick(_) => Some(RunTrigger::Tick),

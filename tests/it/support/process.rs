@@ -148,7 +148,7 @@ impl Running {
         assert!(sent.unwrap().success());
     }
 
-    /// Whether it has ended.
+    /// Whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
