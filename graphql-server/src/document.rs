@@ -63,12 +63,19 @@ pub(crate) fn parse(request: &mut Request, limits: &RequestLimits) -> ServerResu
     match PARSED.get(&request.query) {
         Some(document) => request.set_parsed_query(ExecutableDocument::clone(&document)),
         None => {
-            let document = Arc::new(request.parsed_query().map_err(parse_error)?.clone());
-            PARSED.put(&request.query, document);
+            request.parsed_query().map_err(parse_error)?;
         }
     }
     request.data.insert(Scanned(()));
     Ok(())
+}
+
+/// Adds the document of a request to the cache, unless it is there. Call this after the document has passed the limits:
+/// a document that is refused must not take the place of another one.
+pub(crate) fn remember(text: &str, document: &ExecutableDocument) {
+    if !PARSED.contains(text) {
+        PARSED.put(text, Arc::new(document.clone()));
+    }
 }
 
 fn parse_error(mut error: ServerError) -> ServerError {

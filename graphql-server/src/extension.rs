@@ -109,6 +109,7 @@ impl RequestChecks {
     fn check(&self, registry: &Registry, request: &mut Request, variables: &Variables) -> ServerResult<()> {
         document::parse(request, &self.limits)?;
         let name = request.operation_name.clone();
+        let text = request.query.clone();
         let document = request.parsed_query()?;
         let survey = cost::survey(document, variables, &self.limits)?;
         if let Some(pos) = survey.introspection.filter(|_| !self.introspection) {
@@ -124,8 +125,9 @@ impl RequestChecks {
         let _ = self.order.set(Order::of(document, &operation.node));
         typename::check(registry, document)?;
         variables::check_variables(registry, &operation.node, variables)?;
+        document::remember(&text, document);
         if name.is_none() && variables.is_empty() {
-            let _ = self.text.set(request.query.clone());
+            let _ = self.text.set(text);
         }
         Ok(())
     }

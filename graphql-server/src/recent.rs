@@ -34,6 +34,12 @@ impl<V: Clone> Recent<V> {
         }
     }
 
+    /// Returns whether a value is stored for the text.
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.by_text.contains_key(text)
+    }
+
     pub(crate) fn get(&self, text: &str) -> Option<V> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.uses += 1;

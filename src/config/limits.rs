@@ -36,7 +36,8 @@ pub(crate) struct LimitArgs {
     #[arg(long, env = "DRIFT_MAX_DIRECTIVES", value_name = "N", value_parser = number())]
     #[arg(default_value_t = RequestLimits::default().max_directives)]
     max_directives: usize,
-    /// Complexity: about 1 for each field, multiplied by the rows of the pages around it
+    /// Complexity: about 1 for each field, multiplied by the rows of the pages around it. Queries of more than an eighth
+    /// of it share four times this complexity, and wait for each other
     #[arg(long, env = "DRIFT_MAX_COMPLEXITY", value_name = "N", value_parser = number())]
     #[arg(default_value_t = RequestLimits::default().max_complexity)]
     max_complexity: usize,

@@ -2,7 +2,7 @@
 //! database prepares and plans such a statement once.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{DbBackend, Value};
+use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
 /// The type of a column of a list of rows.
@@ -16,6 +16,17 @@ pub(crate) enum Cell {
     Integer,
     /// JSON, from [`json`]; null is SQL null.
     Json,
+}
+
+/// Makes PostgreSQL find the rows of the transaction by index. It keeps the plan of a statement, which it may have made
+/// when the table was empty, and a scan of the whole table for each chunk would take quadratic time.
+pub(crate) async fn plan_by_index_in_txn(txn: &DatabaseTransaction) -> Result<(), DbErr> {
+    if txn.get_database_backend() == DbBackend::Postgres {
+        let settings = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
+             SET LOCAL enable_mergejoin = off";
+        txn.execute_unprepared(settings).await?;
+    }
+    Ok(())
 }
 
 /// Returns the condition that a column is one of these ids. `column` is SQL.

@@ -200,10 +200,8 @@ pub(super) async fn add(db: &Db, resources: &[Uuid]) -> Result<()> {
     .await
 }
 
-/// Settings of a transaction of a sweep on PostgreSQL. The first makes the triggers skip its changes. The others
-/// discourage plans that scan whole tables, because the statements find rows by id.
-const OF_A_SWEEP: &str = "SET LOCAL drift_inbox.sweeping = 'on'; SET LOCAL enable_seqscan = off; \
-    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+/// Setting of a transaction of a sweep on PostgreSQL, which makes the triggers skip its changes.
+const OF_A_SWEEP: &str = "SET LOCAL drift_inbox.sweeping = 'on'";
 
 /// The sweep's own changes. They need no marks, because the values that it writes agree with the rows that it has
 /// locked.
@@ -217,6 +215,7 @@ impl OwnChanges {
     pub(super) async fn begin_in_txn(txn: &DatabaseTransaction) -> Result<Self> {
         if txn.get_database_backend() == DbBackend::Postgres {
             txn.execute_unprepared(OF_A_SWEEP).await?;
+            lists::plan_by_index_in_txn(txn).await?;
             return Ok(Self { last: None });
         }
         let last = sweep_marks::Entity::find()

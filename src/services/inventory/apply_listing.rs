@@ -17,7 +17,7 @@ use super::account::{check_account, take_over_in_txn};
 use super::read_stored::{Differing, of_listed, present_in_txn, read};
 use super::write_changes::{Plan, write_in_txn};
 use super::{SyncCounts, SyncOptions, listed_of};
-use crate::db::Db;
+use crate::db::{Db, lists};
 use crate::domain::digest::Digest;
 use crate::domain::inventory::{
     InventoryChange, LastListing, ListedResource, Place, Precedence, plan_kind, precedence,
@@ -230,6 +230,7 @@ impl Kind<'_> {
         let written = self
             .db()
             .write_txn(|txn| async move {
+                lists::plan_by_index_in_txn(&txn).await?;
                 if !self.holds_in_txn(&txn).await? {
                     return Ok(None);
                 }

@@ -153,14 +153,24 @@ pub(super) fn of_listed<'i, C: ConnectionTrait>(
     kind: &str,
     ids: impl Iterator<Item = &'i str>,
 ) -> Select<resources::Entity> {
-    let ids: Value = ids.collect();
-    let is_listed = match connection.get_database_backend() {
+    let ids = ids.collect::<Value>().to_string();
+    match connection.get_database_backend() {
+        // Each id is looked up by the whole key. For `= ANY`, PostgreSQL reads all rows of the kind while it has no
+        // statistics, which takes quadratic time in a first sync.
         DbBackend::Postgres => {
-            r#""provider_id" = ANY(ARRAY(SELECT jsonb_array_elements_text(CAST($1 AS jsonb))))"#
+            let is_listed = r#""id" IN (SELECT "row"."id" FROM jsonb_array_elements_text(CAST($1 AS jsonb)) AS "listed" ("id")
+                CROSS JOIN LATERAL (SELECT "stored"."id" FROM "cloud_resources" AS "stored" WHERE "stored"."provider" = $2
+                AND "stored"."kind" = $3 AND "stored"."provider_id" = "listed"."id" LIMIT 1) AS "row")"#;
+            resources::Entity::find().filter(Expr::cust_with_values(
+                is_listed,
+                [ids, provider.to_owned(), kind.to_owned()],
+            ))
         }
-        _ => r#""provider_id" IN (SELECT value FROM json_each(?))"#,
-    };
-    of_kind(provider, kind).filter(Expr::cust_with_values(is_listed, [ids.to_string()]))
+        _ => {
+            let is_listed = r#""provider_id" IN (SELECT value FROM json_each(?))"#;
+            of_kind(provider, kind).filter(Expr::cust_with_values(is_listed, [ids]))
+        }
+    }
 }
 
 /// Selects the rows with these ids.
