@@ -114,7 +114,8 @@ async fn no_request_is_retried_beyond_its_time_limit() {
 async fn confirmations_of_unlisted_resources_have_a_time_limit() {
     let account = account_with(Limits {
         request_timeout: Duration::from_secs(60),
-        confirming: Duration::from_millis(500),
+        // Long enough for the second sync on a busy machine.
+        confirming: Duration::from_secs(3),
         ..limits()
     })
     .await;

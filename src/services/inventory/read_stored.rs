@@ -155,10 +155,11 @@ pub(super) fn of_listed<'i, C: ConnectionTrait>(
 ) -> Select<resources::Entity> {
     let ids = ids.collect::<Value>().to_string();
     match connection.get_database_backend() {
-        // Each id is looked up by the whole key. For `= ANY`, PostgreSQL reads all rows of the kind while it has no
-        // statistics, which takes quadratic time in a first sync.
+        // Each id is looked up by the whole key. For `= ANY` of an array, PostgreSQL reads all rows of the kind while it
+        // has no statistics, which takes quadratic time in a first sync.
         DbBackend::Postgres => {
-            let is_listed = r#""id" IN (SELECT "row"."id" FROM jsonb_array_elements_text(CAST($1 AS jsonb)) AS "listed" ("id")
+            let is_listed = r#""cloud_resources"."id" = ANY (SELECT "row"."id" FROM
+                jsonb_array_elements_text(CAST($1 AS jsonb)) AS "listed" ("id")
                 CROSS JOIN LATERAL (SELECT "stored"."id" FROM "cloud_resources" AS "stored" WHERE "stored"."provider" = $2
                 AND "stored"."kind" = $3 AND "stored"."provider_id" = "listed"."id" LIMIT 1) AS "row")"#;
             resources::Entity::find().filter(Expr::cust_with_values(
