@@ -27,7 +27,7 @@ pub(crate) enum Cell {
     Bool(bool),
 }
 
-/// The cells of a row, in the order of the columns that were asked for.
+/// The cells of a row, in the order of the selected columns.
 pub(crate) type Cells = Vec<Cell>;
 
 /// The type that a cell is decoded as.
