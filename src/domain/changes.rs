@@ -88,9 +88,20 @@ pub fn changes_of(
     }
     let spec = spec.filter(|_| drift.status == DriftStatus::Open);
     let not_compared = spec.map(NotCompared::of).unwrap_or_default();
+    let values = [value_or_null(&drift.expected), value_or_null(&drift.actual)];
+    compared_changes(&drift.field, values, &not_compared, names)
+}
+
+/// Compares the expected and the live value of a field without the parts that are not compared.
+pub(crate) fn compared_changes(
+    field: &str,
+    [expected, actual]: [&Value; 2],
+    not_compared: &NotCompared,
+    names: &MemberNames,
+) -> Changes {
     changes(
-        &not_compared.compared_part(&drift.field, value_or_null(&drift.expected)),
-        &not_compared.compared_part(&drift.field, value_or_null(&drift.actual)),
+        &not_compared.compared_part(field, expected),
+        &not_compared.compared_part(field, actual),
         names,
     )
 }

@@ -25,10 +25,15 @@ impl NotCompared {
     /// Returns the uncompared parts of a stored spec. They are valid for one version of the spec only, because a
     /// program without support for uncompared parts replaces the spec and not this column.
     pub fn of(spec: &cloud_provisioned::Model) -> Self {
-        let Some(Value::Object(stored)) = &spec.not_compared else {
+        Self::stored(spec.not_compared.as_ref(), spec.spec_version)
+    }
+
+    /// Returns the uncompared parts of this version of a spec from their column.
+    pub(crate) fn stored(column: Option<&Value>, spec_version: i32) -> Self {
+        let Some(Value::Object(stored)) = column else {
             return Self::default();
         };
-        if stored.get("specVersion").and_then(Value::as_i64) != Some(spec.spec_version.into()) {
+        if stored.get("specVersion").and_then(Value::as_i64) != Some(spec_version.into()) {
             return Self::default();
         }
         let fields = stored.get("paths").and_then(Value::as_object);

@@ -5,29 +5,26 @@
 //! selected columns are read, and the rows are written as text. Other selections are resolved as usual, with the same
 //! answer.
 
+mod below;
+mod changes;
 mod fields;
 mod plan;
 mod selection;
 mod write;
-
-use std::collections::HashMap;
 
 use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
 use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 use entity::cloud_drift;
 use graphql_server::json_text::json_text;
-use sea_orm::DatabaseConnection;
-use uuid::Uuid;
 
+use self::below::Below;
 use self::plan::Plan;
 use self::write::Writer;
 use super::types::{Connection, Drift};
 use crate::error::Result;
-use crate::services::cells::{Cell, Cells};
 use crate::services::inbox::{self, DriftFilter};
-use crate::services::page::{Order, Page, PageRequest};
-use crate::services::{events, provisioning};
+use crate::services::page::{Order, PageRequest};
 
 /// A page of drifts.
 pub(super) enum DriftList {
@@ -86,57 +83,4 @@ pub(super) async fn drifts(ctx: &Context<'_>, wanted: &Wanted<'_>) -> Result<Opt
     };
     let text = Writer::new(&below).written(&plan, &page, wanted.order_name)?;
     Ok(Some(DriftList::Written(json_text(text))))
-}
-
-/// The rows of other tables for a page: specs and events of its resources, and the total count.
-struct Below {
-    specs: HashMap<Uuid, Cells>,
-    /// The pages by resource, for each list of events of the plan.
-    events: Vec<HashMap<Uuid, Page<Cells>>>,
-    total: i64,
-}
-
-impl Below {
-    async fn read(
-        reader: &DatabaseConnection,
-        plan: &Plan,
-        page: &Page<Cells>,
-        filter: &DriftFilter,
-    ) -> Result<Option<Self>> {
-        let mut resources: Vec<Uuid> = Vec::new();
-        if plan.reads_below() {
-            let id = |cells: &Cells| match cells.get(cloud_drift::Column::ResourceId as usize) {
-                Some(Cell::Uuid(id)) => Some(*id),
-                _ => None,
-            };
-            resources = page.rows.iter().filter_map(|(_, cells)| id(cells)).collect();
-            resources.sort_unstable();
-            resources.dedup();
-        }
-        let mut below = Self {
-            specs: HashMap::new(),
-            events: Vec::new(),
-            total: 0,
-        };
-        if let Some(columns) = plan.spec_columns()
-            && !resources.is_empty()
-        {
-            below.specs = provisioning::active_cells_of(reader, &resources, columns).await?;
-        }
-        for list in plan.events() {
-            let pages = if resources.is_empty() {
-                Some(HashMap::new())
-            } else {
-                events::newest_cells_of(reader, &resources, list.limit, &list.columns).await?
-            };
-            let Some(pages) = pages else {
-                return Ok(None);
-            };
-            below.events.push(pages);
-        }
-        if plan.counts() {
-            below.total = inbox::count(reader, filter).await?;
-        }
-        Ok(Some(below))
-    }
 }

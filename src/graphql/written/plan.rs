@@ -8,7 +8,7 @@ use super::fields::{self, Form};
 use super::selection::Selected;
 use crate::domain::stored_json::push_string;
 use crate::graphql::types::{
-    Connection, DEFAULT_PAGE, Drift, Edge, PageInfo, ProvisionedSpec, Resource, ResourceEvent,
+    Connection, DEFAULT_PAGE, Drift, Edge, PageInfo, ProvisionedSpec, Resource, ResourceEvent, ValueChange,
 };
 use crate::services::inbox::DRIFT_CELLS;
 
@@ -30,6 +30,20 @@ pub(super) enum Part {
     Spec(Object),
     /// The list of events with this index in the plan.
     Events(usize, List),
+    /// The list of the changes of the drift.
+    Changes(Vec<(Key, ChangePart)>),
+    /// Whether the drift has more changes than are listed.
+    ChangesTruncated,
+}
+
+/// A compiled field of a change.
+pub(super) enum ChangePart {
+    TypeName(String),
+    Path,
+    Line,
+    Kind,
+    Before,
+    After,
 }
 
 /// The compiled fields of a page.
@@ -78,10 +92,21 @@ pub(super) struct Plan {
 struct Reads {
     /// Columns of the resource. The first is the id. Empty if the resource is not selected.
     resource: Vec<resource::Column>,
-    /// Columns of the spec. The first is the id of its resource.
+    /// Columns of the spec. The first is the id of its resource. None if no spec is selected.
     spec: Option<Vec<cloud_provisioned::Column>>,
     events: Vec<EventList>,
     counts: bool,
+    changes: bool,
+}
+
+/// The columns of the spec that the changes of a drift depend on.
+pub(super) struct SpecOfChanges {
+    /// All columns to read.
+    pub(super) columns: Vec<cloud_provisioned::Column>,
+    /// Position of the version.
+    pub(super) version: usize,
+    /// Position of the parts that are not compared.
+    pub(super) not_compared: usize,
 }
 
 impl Plan {
@@ -117,9 +142,21 @@ impl Plan {
         self.reads.counts
     }
 
-    /// Whether rows of other tables are read for the resources of the page.
-    pub(super) fn reads_below(&self) -> bool {
-        self.reads.spec.is_some() || !self.reads.events.is_empty()
+    /// Returns what the changes of a drift need of its spec. Returns None if no changes are selected. Columns that are
+    /// selected keep their positions.
+    pub(super) fn spec_of_changes(&self) -> Option<SpecOfChanges> {
+        use cloud_provisioned::Column::{NotCompared, ResourceId, SpecVersion};
+        if !self.reads.changes {
+            return None;
+        }
+        let mut columns = self.reads.spec.clone().unwrap_or_else(|| vec![ResourceId]);
+        let mut place = |column| place_of(&mut columns, column, |column| column as usize);
+        let (version, not_compared) = (place(SpecVersion), place(NotCompared));
+        Some(SpecOfChanges {
+            columns,
+            version,
+            not_compared,
+        })
     }
 }
 
@@ -198,11 +235,32 @@ impl<'d> Compiler<'d> {
 
     fn drift(&mut self, selected: &Selected<'d>) -> Option<Object> {
         self.object::<Drift, _>(selected, Part::TypeName, |this, field| {
-            if field.name == "resource" {
-                return Some(Part::Same(this.resource(field)?));
-            }
-            let (column, form) = fields::of_drift(field.name)?;
-            Some(Part::Cell(column as usize, form))
+            Some(match field.name {
+                "resource" => Part::Same(this.resource(field)?),
+                "changes" => Part::Changes(this.changes(field)?),
+                "changesTruncated" => {
+                    this.reads.changes = true;
+                    Part::ChangesTruncated
+                }
+                name => {
+                    let (column, form) = fields::of_drift(name)?;
+                    Part::Cell(column as usize, form)
+                }
+            })
+        })
+    }
+
+    fn changes(&mut self, selected: &Selected<'d>) -> Option<Vec<(Key, ChangePart)>> {
+        self.reads.changes = true;
+        self.object::<ValueChange, _>(selected, ChangePart::TypeName, |_, field| {
+            Some(match field.name {
+                "path" => ChangePart::Path,
+                "line" => ChangePart::Line,
+                "kind" => ChangePart::Kind,
+                "before" => ChangePart::Before,
+                "after" => ChangePart::After,
+                _ => return None,
+            })
         })
     }
 

@@ -1,12 +1,13 @@
 //! Writes rows as JSON text.
 
 use entity::cloud_drift;
-use serde_json::Value;
+use serde_json::{Value, to_writer};
 use uuid::Uuid;
 
-use super::Below;
+use super::below::{Below, id_at, resource_of};
 use super::fields::Form;
-use super::plan::{EdgePart, Key as FieldKey, List, ListPart, Object, PagePart, Part, Plan};
+use super::plan::{ChangePart, EdgePart, Key as FieldKey, List, ListPart, Object, PagePart, Part, Plan};
+use crate::domain::changes::{ChangeKind, Changes, ValueChange};
 use crate::domain::stored_json::push_string;
 use crate::error::{Error, Result};
 use crate::graphql::types::cursor;
@@ -102,7 +103,46 @@ impl<'p> Writer<'p> {
                     None => this.null(),
                 }
             }
+            Part::Changes(parts) => {
+                let changes = this.changes(cells).map_or(&[][..], |changes| &changes.list);
+                this.items(changes, |this, change| this.change(parts, change));
+            }
+            Part::ChangesTruncated => {
+                let truncated = this.changes(cells).is_some_and(|changes| changes.truncated);
+                this.bool(truncated);
+            }
         });
+    }
+
+    fn changes(&self, drift: &Cells) -> Option<&'p Changes> {
+        let id = id_at(drift, cloud_drift::Column::Id)?;
+        self.below.changes.get(&id)
+    }
+
+    fn change(&mut self, parts: &[(FieldKey, ChangePart)], change: &ValueChange) {
+        self.fields(parts, |this, part| match part {
+            ChangePart::TypeName(name) => push_string(&mut this.out, name),
+            ChangePart::Path => push_string(&mut this.out, &change.path),
+            ChangePart::Line => match change.line.and_then(|line| i32::try_from(line).ok()) {
+                Some(line) => this.int(line),
+                None => this.null(),
+            },
+            ChangePart::Kind => push_string(
+                &mut this.out,
+                match change.kind {
+                    ChangeKind::Added => "ADDED",
+                    ChangeKind::Removed => "REMOVED",
+                    ChangeKind::Changed => "CHANGED",
+                },
+            ),
+            ChangePart::Before => this.json(&change.before),
+            ChangePart::After => this.json(&change.after),
+        });
+    }
+
+    fn json(&mut self, value: &Value) {
+        // Writing to memory does not fail.
+        _ = to_writer(&mut self.out, value);
     }
 
     fn cell(&mut self, cell: &Cell, form: Form) {
@@ -155,12 +195,5 @@ impl<'p> Writer<'p> {
 
     fn null(&mut self) {
         self.out.extend_from_slice(b"null");
-    }
-}
-
-fn resource_of(cells: &Cells) -> Option<Uuid> {
-    match cells.get(cloud_drift::Column::ResourceId as usize) {
-        Some(Cell::Uuid(id)) => Some(*id),
-        _ => None,
     }
 }
