@@ -9,6 +9,7 @@ mod probe;
 mod rows;
 mod time;
 mod untested;
+mod version;
 
 use std::sync::Arc;
 
@@ -26,7 +27,9 @@ use self::contention::retry;
 use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
-pub(crate) use self::rows::{caught, column, column_at, decodable, decode, json_at, text_at};
+pub(crate) use self::rows::{
+    caught, column, column_at, decodable, decode, json_at, json_of_postgres, text_at,
+};
 pub(crate) use self::untested::untested_first;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -47,6 +50,8 @@ pub struct Db {
     /// Connection of the readiness check. On PostgreSQL it has a pool of its own, so that it does not wait for other
     /// writers; on SQLite it is the same as `write`.
     probe: DatabaseConnection,
+    /// The one connection of SQLite that reads the version of the contents. On PostgreSQL the same as `read`.
+    version: DatabaseConnection,
     /// Closed connection, which `reader` returns while the path leads to a different file than the one opened.
     closed: DatabaseConnection,
     file: Option<Arc<SqliteFile>>,
@@ -85,6 +90,7 @@ impl Db {
             read: pools.read,
             write: pools.write,
             probe: pools.probe,
+            version: pools.version,
             file: pools.file,
             wait_limits: WaitLimits::default(),
             committed: Arc::default(),
@@ -127,6 +133,7 @@ impl Db {
         observe: impl Fn(&sea_orm::metric::Info<'_>) + Send + Sync + Clone + 'static,
     ) -> Self {
         self.read.set_metric_callback(observe.clone());
+        self.version.set_metric_callback(observe.clone());
         self.write.set_metric_callback(observe);
         self
     }
@@ -261,6 +268,7 @@ impl Db {
         self.read.close_by_ref().await?;
         self.write.close_by_ref().await?;
         self.probe.close_by_ref().await?;
+        self.version.close_by_ref().await?;
         if let Some(file) = &self.file {
             file.close().await?;
         }

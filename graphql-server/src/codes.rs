@@ -21,7 +21,7 @@ pub const OPERATION_RESOLUTION_FAILURE: &str = "OPERATION_RESOLUTION_FAILURE";
 pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
 /// The document exceeds a limit.
 pub const QUERY_TOO_COSTLY: &str = "QUERY_TOO_COSTLY";
-/// The client has too many active operations.
+/// The client has too many active operations, or other clients have too many large ones.
 pub const RATE_LIMITED: &str = "RATE_LIMITED";
 /// The request exceeded the timeout.
 pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";

@@ -19,17 +19,22 @@ use async_graphql::{
 use crate::{
     codes::{
         self, BAD_USER_INPUT, GRAPHQL_VALIDATION_FAILED, INTROSPECTION_DISABLED,
-        OPERATION_RESOLUTION_FAILURE, QUERY_TOO_COSTLY,
+        OPERATION_RESOLUTION_FAILURE, QUERY_TOO_COSTLY, RATE_LIMITED,
     },
     conformance::{nulls::Nulls, operation, order::Order, typename, variables},
     document,
     limits::{RequestLimits, cost},
     recent::Recent,
-    weight::Weight,
+    weight::{Busy, Weight},
 };
 
 /// Maximum number of validation errors in a response. A document can have thousands.
 const MAX_ERRORS: usize = 20;
+
+/// Marks a request without credentials, as data of the request. Its fields are refused before they read anything, so it
+/// does not wait for large queries, nor do they wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Anonymous;
 
 /// Adds the limits and checks to a schema. Every error gets a code. Without `introspection`, a document that selects
 /// `__schema` or `__type` is rejected.
@@ -209,7 +214,16 @@ impl Extension for RequestChecks {
     ) -> Response {
         let operation = self.operation.get().copied().unwrap_or(OperationType::Query);
         let complexity = self.complexity.get().copied().unwrap_or_default();
-        let admitted = self.shared.weight.admit(operation, complexity).await;
+        let mut admitted = None;
+        if ctx.data_opt::<Anonymous>().is_none() {
+            match self.shared.weight.admit(operation, complexity).await {
+                Ok(permit) => admitted = permit,
+                Err(Busy) => {
+                    let message = "too many large queries are being executed: try again";
+                    return Response::from_errors(vec![codes::error(RATE_LIMITED, message, None)]);
+                }
+            }
+        }
         let mut response = next.run(ctx, operation_name).await;
         drop(admitted);
         self.nulls.finish(&mut response);

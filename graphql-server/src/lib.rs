@@ -5,6 +5,7 @@
 //! - `conformance` corrects what the library does differently from the GraphQL specification.
 //! - [`extension`] installs both in a schema.
 //! - [`json_text`] takes parts of a response that are JSON text already.
+//! - [`kept`] keeps answers while what they show has not changed.
 //! - [`transport`] serves the schema: GraphQL over HTTP, graphql-sse and graphql-transport-ws.
 //!
 //! The crate is independent of the schema that it serves.
@@ -14,6 +15,7 @@ mod conformance;
 mod document;
 pub mod extension;
 pub mod json_text;
+pub mod kept;
 pub mod limits;
 mod recent;
 pub mod transport;

@@ -10,6 +10,7 @@ mod extract;
 pub mod graphql_api;
 pub mod origin;
 mod params;
+mod repeat;
 pub mod reply;
 mod run;
 pub mod server;
@@ -17,7 +18,7 @@ mod socket;
 pub mod socket_settings;
 mod sse;
 
-use async_graphql::{Response as Outcome, ServerError, parser::types::OperationType};
+use async_graphql::{Request, Response as Outcome, ServerError, parser::types::OperationType};
 use axum::{
     Extension, extract as from,
     http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE},
@@ -32,6 +33,7 @@ use self::{
     connection::ClientConnection,
     extract::{Caller, JsonBody, Posted, Queried},
     graphql_api::GraphqlApi,
+    repeat::Repeatable,
     reply::{Refusal, Refused},
 };
 use crate::document::{Prepared, prepare};
@@ -90,11 +92,14 @@ async fn queried<A: GraphqlApi>(
     connection: ClientConnection,
     Queried(request): Queried,
 ) -> Result<Response, Refusal> {
-    let prepared = prepare(request, api.limits());
-    if operation_of(&prepared) == Some(OperationType::Mutation) {
-        return Err(Refusal::method("POST", "mutations must be sent by POST"));
-    }
-    answer(&api, caller, prepared, accepted, connection, deadline).await
+    let sender = Sender {
+        caller,
+        accepted,
+        connection,
+        deadline,
+        may_mutate: false,
+    };
+    answer(&api, sender, request).await
 }
 
 /// Handles POST.
@@ -107,8 +112,47 @@ async fn posted<A: GraphqlApi>(
     connection: ClientConnection,
     Posted(request): Posted,
 ) -> Result<Response, Refusal> {
+    let sender = Sender {
+        caller,
+        accepted,
+        connection,
+        deadline,
+        may_mutate: true,
+    };
+    answer(&api, sender, request).await
+}
+
+/// The sender of a request, and how to answer it.
+struct Sender<C> {
+    caller: C,
+    accepted: Accepted,
+    connection: ClientConnection,
+    deadline: Deadline,
+    /// Whether the method of the request permits mutations.
+    may_mutate: bool,
+}
+
+/// Answers a request: with its kept answer, if there is one, or by executing it.
+async fn answer<A: GraphqlApi>(
+    api: &A,
+    sender: Sender<A::Caller>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let plain = sender.accepted.plain;
+    let plain = plain.filter(|_| sender.accepted.events != Events::Always);
+    let mut repeatable = None;
+    if let Some(media_type) = plain {
+        repeatable = Repeatable::of(api, &sender.caller, &request);
+        if let Some(repeatable) = &mut repeatable {
+            match timeout_at(sender.deadline.0, repeatable.answer(api)).await {
+                Ok(Some(body)) => return Ok(reply::again(body, media_type)),
+                Ok(None) => {}
+                Err(_) => return Ok(timed_out(media_type)),
+            }
+        }
+    }
     let prepared = prepare(request, api.limits());
-    answer(&api, caller, prepared, accepted, connection, deadline).await
+    execute(api, sender, prepared, repeatable).await
 }
 
 fn operation_of(prepared: &Result<Prepared, ServerError>) -> Option<OperationType> {
@@ -116,15 +160,24 @@ fn operation_of(prepared: &Result<Prepared, ServerError>) -> Option<OperationTyp
 }
 
 /// Executes a request and answers it, with one response or with a stream.
-async fn answer<A: GraphqlApi>(
+async fn execute<A: GraphqlApi>(
     api: &A,
-    caller: A::Caller,
+    sender: Sender<A::Caller>,
     prepared: Result<Prepared, ServerError>,
-    accepted: Accepted,
-    connection: ClientConnection,
-    Deadline(deadline): Deadline,
+    repeatable: Option<Repeatable>,
 ) -> Result<Response, Refusal> {
-    let subscribes = operation_of(&prepared) == Some(OperationType::Subscription);
+    let Sender {
+        caller,
+        accepted,
+        connection,
+        deadline: Deadline(deadline),
+        may_mutate,
+    } = sender;
+    let operation = operation_of(&prepared);
+    if operation == Some(OperationType::Mutation) && !may_mutate {
+        return Err(Refusal::method("POST", "mutations must be sent by POST"));
+    }
+    let subscribes = operation == Some(OperationType::Subscription);
     if subscribes && accepted.events == Events::Never {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
@@ -136,7 +189,7 @@ async fn answer<A: GraphqlApi>(
     let prepared = match (prepared, plain) {
         (Ok(prepared), _) => prepared,
         (Err(error), Some(media_type)) => {
-            return Ok(reply::outcome(Outcome::from_errors(vec![error]), media_type));
+            return Ok(reply::outcome(&Outcome::from_errors(vec![error]), media_type));
         }
         (Err(error), None) => return Ok(reply::no_stream(&Outcome::from_errors(vec![error]))),
     };
@@ -145,11 +198,22 @@ async fn answer<A: GraphqlApi>(
         let outcomes = run::outcomes(api, caller, prepared, deadline).await;
         return Ok(sse::answer(outcomes, expired, connection));
     };
-    match timeout_at(deadline, api.execute(caller, prepared.request)).await {
-        Ok(outcome) => Ok(reply::outcome(outcome, media_type)),
-        Err(_) => {
-            tracing::warn!("a GraphQL request timed out");
-            Ok(reply::timed_out(media_type))
-        }
+    let request = match &repeatable {
+        Some(repeatable) => repeatable.watched(prepared.request),
+        None => prepared.request,
+    };
+    let Ok(outcome) = timeout_at(deadline, api.execute(caller, request)).await else {
+        return Ok(timed_out(media_type));
+    };
+    let (response, body) = reply::outcome_and_body(&outcome, media_type);
+    // A response that cannot be serialized has another status.
+    if let Some(repeatable) = repeatable.filter(|_| response.status() == StatusCode::OK) {
+        repeatable.keep(api, operation, &outcome, &body);
     }
+    Ok(response)
+}
+
+fn timed_out(media_type: MediaType) -> Response {
+    tracing::warn!("a GraphQL request timed out");
+    reply::timed_out(media_type)
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// The type of a column of a list of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cell {
+pub(crate) enum Type {
     /// A UUID, from [`uuid`].
     Uuid,
     /// Text.
@@ -60,6 +60,15 @@ pub(crate) fn ids(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Va
     list_of(brackets, ids)
 }
 
+/// Returns SQL for the ids of parameter 1, as a table with the name `p` and the columns `id` and `n`, which is the
+/// position in the list: from 1 on PostgreSQL, from 0 on SQLite.
+pub(crate) fn numbered_ids(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "unnest(CAST($1 AS uuid[])) WITH ORDINALITY AS p (id, n)",
+        _ => "(SELECT key AS n, unhex(value) AS id FROM json_each($1)) AS p",
+    }
+}
+
 fn list_of(brackets: &str, ids: impl IntoIterator<Item = Uuid>) -> Value {
     let (open, close) = brackets.split_at(1);
     let ids: Vec<String> = ids.into_iter().map(|id| format!("\"{}\"", id.simple())).collect();
@@ -67,16 +76,16 @@ fn list_of(brackets: &str, ids: impl IntoIterator<Item = Uuid>) -> Value {
 }
 
 /// Returns SQL for the rows of parameter 1, a JSON list of objects, as a table with the name `v`.
-pub(crate) fn rows(backend: DbBackend, columns: &[(&str, Cell)]) -> String {
+pub(crate) fn rows(backend: DbBackend, columns: &[(&str, Type)]) -> String {
     if backend == DbBackend::Postgres {
         let columns: Vec<String> = columns
             .iter()
-            .map(|(name, cell)| {
-                let kind = match cell {
-                    Cell::Uuid => "uuid",
-                    Cell::Text => "text",
-                    Cell::Integer => "integer",
-                    Cell::Json => "jsonb",
+            .map(|(name, column)| {
+                let kind = match column {
+                    Type::Uuid => "uuid",
+                    Type::Text => "text",
+                    Type::Integer => "integer",
+                    Type::Json => "jsonb",
                 };
                 format!("{name} {kind}")
             })
@@ -88,8 +97,8 @@ pub(crate) fn rows(backend: DbBackend, columns: &[(&str, Cell)]) -> String {
     }
     let columns: Vec<String> = columns
         .iter()
-        .map(|(name, cell)| match cell {
-            Cell::Uuid => format!("unhex(value ->> '{name}') AS {name}"),
+        .map(|(name, column)| match column {
+            Type::Uuid => format!("unhex(value ->> '{name}') AS {name}"),
             _ => format!("value ->> '{name}' AS {name}"),
         })
         .collect();

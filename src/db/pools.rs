@@ -7,7 +7,8 @@ use std::time::Duration;
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
@@ -39,6 +40,8 @@ pub(super) struct Pools {
     pub(super) write: DatabaseConnection,
     /// For checks that the database accepts writes. On SQLite the same as `write`.
     pub(super) probe: DatabaseConnection,
+    /// For the version of the contents: one connection on SQLite. On PostgreSQL the same as `read`.
+    pub(super) version: DatabaseConnection,
     /// The file of an SQLite database.
     pub(super) file: Option<Arc<SqliteFile>>,
 }
@@ -75,17 +78,40 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         })
     });
     let write = write.connect_with(options.clone()).await.map_err(failed)?;
+    let options = options.busy_timeout(BUSY_READER);
     let read = sqlite_pool(&file, max_connections, READ_ACQUIRE)
-        .connect_with(options.busy_timeout(BUSY_READER))
+        .connect_with(options.clone())
         .await
         .map_err(failed)?;
     let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write);
     Ok(Pools {
+        version: SqlxSqliteConnector::from_sqlx_sqlite_pool(version_pool(&file, options)),
         read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
         probe: write.clone(),
         write,
         file: Some(file),
     })
+}
+
+/// Builds the pool of the connection that reads the version of the contents. It is kept open, because only numbers of
+/// the same connection can be compared.
+fn version_pool(file: &Arc<SqliteFile>, options: SqliteConnectOptions) -> SqlitePool {
+    let opened = Arc::clone(file);
+    sqlite_pool(file, 1, READ_ACQUIRE)
+        .min_connections(0)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |connection, _| {
+            let checked = opened
+                .check()
+                .map_err(|why| sqlx::Error::Configuration(why.into()));
+            Box::pin(async move {
+                checked?;
+                let name = sqlx::AssertSqlSafe(super::version::name_connection());
+                sqlx::raw_sql(name).execute(connection).await.map(drop)
+            })
+        })
+        .connect_lazy_with(options)
 }
 
 /// Builds a pool whose connections are checked to lead to this file.
@@ -158,8 +184,10 @@ pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools, D
     let probe = clean_postgres_pool(1)
         .acquire_timeout(READ_ACQUIRE)
         .connect_lazy_with(options);
+    let read = SqlxPostgresConnector::from_sqlx_postgres_pool(read);
     Ok(Pools {
-        read: SqlxPostgresConnector::from_sqlx_postgres_pool(read),
+        version: read.clone(),
+        read,
         write: SqlxPostgresConnector::from_sqlx_postgres_pool(write),
         probe: SqlxPostgresConnector::from_sqlx_postgres_pool(probe),
         file: None,

@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sea_orm::sqlx::{Row as _, ValueRef as _};
+use sea_orm::sqlx::postgres::PgRow;
+use sea_orm::sqlx::{self, Row as _, ValueRef as _};
 use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryResult, QueryTrait, Select, TryGetable,
 };
@@ -66,18 +67,33 @@ fn stored_text(row: &QueryResult, position: usize, is_json: bool) -> Option<Opti
     if let Some(row) = row.try_as_sqlite_row() {
         return row.try_get(position).ok();
     }
-    let value = row.try_as_pg_row()?.try_get_raw(position).ok()?;
+    text_of_postgres(row.try_as_pg_row()?, position, is_json).ok()
+}
+
+/// Returns the JSON text at a position of a row of PostgreSQL. The driver has no type that borrows it without parsing.
+///
+/// # Errors
+///
+/// The value is not `jsonb`.
+pub(crate) fn json_of_postgres(row: &PgRow, position: usize) -> Result<Option<&str>, sqlx::Error> {
+    text_of_postgres(row, position, true)
+}
+
+fn text_of_postgres(row: &PgRow, position: usize, is_json: bool) -> Result<Option<&str>, sqlx::Error> {
+    let value = row.try_get_raw(position)?;
     if value.is_null() {
-        return Some(None);
+        return Ok(None);
     }
-    let bytes = value.as_bytes().ok()?;
+    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
     // The first byte that PostgreSQL sends is the version of the binary format of JSON.
     let text = if is_json {
-        bytes.strip_prefix(b"\x01")?
+        let unknown = || sqlx::Error::Decode("an unknown version of the format of JSON".into());
+        bytes.strip_prefix(b"\x01").ok_or_else(unknown)?
     } else {
         bytes
     };
-    std::str::from_utf8(text).ok().map(Some)
+    let text = std::str::from_utf8(text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    Ok(Some(text))
 }
 
 /// Runs `decoding` and turns a panic into an error: the driver panics on times such as `infinity`, which Rust cannot

@@ -17,7 +17,7 @@ use async_graphql::futures_util::StreamExt as _;
 use async_graphql::futures_util::stream::{self, BoxStream};
 use async_graphql::{Context, Request, Response, SDLExportOptions, Schema};
 use chrono::{DateTime, Utc};
-use graphql_server::extension::guarded;
+use graphql_server::extension::{Anonymous, guarded};
 use tokio::sync::oneshot;
 
 use self::api_limits::ApiLimits;
@@ -64,7 +64,7 @@ pub async fn execute(schema: &AppSchema, app: &App, caller: Option<Actor>, reque
     let request = request.data(loader::Current::new(loaders));
     let request = match caller {
         Some(actor) => request.data(actor),
-        None => request,
+        None => request.data(Anonymous),
     };
     driver.drive(schema.execute(request)).await
 }

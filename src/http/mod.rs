@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::map_response;
 use axum::routing::{get, post};
 use futures_util::stream::BoxStream;
+use graphql_server::kept::KeptAnswers;
 use graphql_server::limits::RequestLimits;
 use graphql_server::transport::graphql_api::{GraphqlApi, Unauthenticated};
 use graphql_server::transport::socket_settings::SocketSettings;
@@ -40,6 +41,7 @@ pub struct HttpState {
     limits: Arc<RequestLimits>,
     sockets: Arc<SocketSettings>,
     verifier: Arc<TokenVerifier>,
+    kept: Arc<KeptAnswers>,
 }
 
 impl HttpState {
@@ -52,6 +54,7 @@ impl HttpState {
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
             verifier: Arc::new(verifier),
+            kept: Arc::default(),
         }
     }
 
@@ -91,6 +94,30 @@ impl GraphqlApi for HttpState {
                 None => std::future::pending().await,
             }
         }
+    }
+
+    fn kept(&self) -> Option<&KeptAnswers> {
+        Some(&self.kept)
+    }
+
+    /// Callers with the same roles get the same answers. Callers without a token get none.
+    fn scope(&self, caller: &Self::Caller) -> Option<String> {
+        let roles = caller.as_ref()?.actor.roles();
+        Some(
+            roles
+                .iter()
+                .map(|role| role.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
+        )
+    }
+
+    async fn version(&self) -> Option<String> {
+        let version = self.app.db().content_version().await;
+        version
+            .inspect_err(|error| tracing::warn!(%error, "the version of the contents cannot be read"))
+            .ok()
+            .flatten()
     }
 
     fn limits(&self) -> &RequestLimits {

@@ -1,11 +1,11 @@
 //! Rows as lists of cells: only the columns that a query needs, with stored JSON as text.
 
 use chrono::{DateTime, Utc};
-use sea_orm::sqlx::{self, ColumnIndex, Database, Decode, Postgres, Row as _, Sqlite, Type, ValueRef as _};
-use sea_orm::{ActiveEnum, ColumnTrait, ColumnType, ConnectionTrait, DbBackend, QueryResult, Value};
+use sea_orm::sqlx::{self, ColumnIndex, Database, Decode, Postgres, Row as _, Sqlite, Type};
+use sea_orm::{ActiveEnum, ColumnTrait, ColumnType, EntityTrait, Iden as _, QueryResult};
 use uuid::Uuid;
 
-use crate::db::caught;
+use crate::db::{caught, column_at, json_of_postgres};
 use crate::domain::stored_json::rewritten;
 
 /// The value of one column of one row.
@@ -51,8 +51,13 @@ struct Column {
 }
 
 /// Decodes rows of one statement.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Reader(Vec<Column>);
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    table: String,
+    /// Name and position of the column that identifies a row in the log.
+    key: (String, usize),
+    columns: Vec<Column>,
+}
 
 /// Returns whether a text is a value of the enum.
 pub(crate) fn is_known<E: ActiveEnum<Value = String>>(text: &str) -> bool {
@@ -60,6 +65,16 @@ pub(crate) fn is_known<E: ActiveEnum<Value = String>>(text: &str) -> bool {
 }
 
 impl Reader {
+    /// Creates a reader for rows of a table that the log identifies by this column, whose position among the cells is
+    /// given.
+    pub(crate) fn of<E: EntityTrait>(key: E::Column, position: usize) -> Self {
+        Self {
+            table: E::default().table_name().to_owned(),
+            key: (key.to_string(), position),
+            columns: Vec::new(),
+        }
+    }
+
     /// Appends columns of a table. `choice` returns the test for a column with a fixed set of texts.
     #[must_use]
     pub(crate) fn with<C: ColumnTrait>(
@@ -67,7 +82,7 @@ impl Reader {
         columns: impl IntoIterator<Item = C>,
         choice: impl Fn(C) -> Option<fn(&str) -> bool>,
     ) -> Self {
-        self.0.extend(columns.into_iter().map(|column| {
+        self.columns.extend(columns.into_iter().map(|column| {
             let definition = column.def();
             let kind = match definition.get_column_type() {
                 ColumnType::Uuid => Kind::Uuid,
@@ -96,7 +111,12 @@ impl Reader {
             self.decode::<Sqlite>(row, first, |row, index| row.try_get(index))
         });
         cells
-            .inspect_err(|error| tracing::warn!(%error, "skipping a row that cannot be read"))
+            .inspect_err(|error| {
+                let (column, position) = &self.key;
+                let id = column_at::<Uuid>(row, first + position);
+                let table = &self.table;
+                tracing::warn!(table, column, ?id, %error, "skipping a row that cannot be read");
+            })
             .ok()
     }
 
@@ -114,8 +134,8 @@ impl Reader {
         i32: Decode<'r, DB> + Type<DB>,
         bool: Decode<'r, DB> + Type<DB>,
     {
-        let mut cells = Vec::with_capacity(self.0.len());
-        for (index, column) in (first..).zip(&self.0) {
+        let mut cells = Vec::with_capacity(self.columns.len());
+        for (index, column) in (first..).zip(&self.columns) {
             let cell = match column.kind {
                 Kind::Uuid => row.try_get::<Option<Uuid>, _>(index)?.map(Cell::Uuid),
                 Kind::Text => text::<DB>(row, index)?.map(|text| Cell::Text(text.to_owned())),
@@ -138,58 +158,6 @@ impl Reader {
     }
 }
 
-/// A list of ids as one parameter, so that the text of a statement does not depend on their number.
-pub(crate) struct IdList {
-    backend: DbBackend,
-    text: String,
-}
-
-impl IdList {
-    /// Writes the ids as an array of the database.
-    pub(crate) fn of<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Self {
-        let backend = connection.get_database_backend();
-        let (open, quote, close) = match backend {
-            DbBackend::Postgres => ("{", "", "}"),
-            _ => ("[", "\"", "]"),
-        };
-        let mut text = String::with_capacity(ids.len() * 36 + 2);
-        text.push_str(open);
-        let mut buffer = Uuid::encode_buffer();
-        for (place, id) in ids.iter().enumerate() {
-            let comma = if place == 0 { "" } else { "," };
-            let id = id.simple().encode_lower(&mut buffer);
-            text.extend([comma, quote, id, quote]);
-        }
-        text.push_str(close);
-        Self { backend, text }
-    }
-
-    pub(crate) fn backend(&self) -> DbBackend {
-        self.backend
-    }
-
-    /// Returns the value of the first parameter.
-    pub(crate) fn value(&self) -> Value {
-        self.text.as_str().into()
-    }
-
-    /// Returns the SQL of the list as rows: the column `id`, and on SQLite `n`, the number from 0.
-    pub(crate) fn rows(backend: DbBackend) -> &'static str {
-        match backend {
-            DbBackend::Postgres => "unnest(CAST(CAST($1 AS text) AS uuid[]))",
-            _ => "(SELECT key AS n, unhex(value) AS id FROM json_each(?1))",
-        }
-    }
-
-    /// Returns the SQL of the condition that a column is one of the ids.
-    pub(crate) fn contains(backend: DbBackend, column: &str) -> String {
-        match backend {
-            DbBackend::Postgres => format!("{column} = ANY(CAST(CAST($1 AS text) AS uuid[]))"),
-            _ => format!("{column} IN (SELECT unhex(value) FROM json_each(?1))"),
-        }
-    }
-}
-
 /// The reason why a row does not decode.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
@@ -199,17 +167,4 @@ where
     &'r str: Decode<'r, DB> + Type<DB>,
 {
     row.try_get(index)
-}
-
-/// The driver has no type that borrows the text of a `jsonb` value without parsing it.
-fn json_of_postgres(row: &sqlx::postgres::PgRow, index: usize) -> Result<Option<&str>, sqlx::Error> {
-    let value = row.try_get_raw(index)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
-    // The version of the binary format of `jsonb`; the rest is text.
-    let text = bytes.strip_prefix(b"\x01").unwrap_or(bytes);
-    let text = std::str::from_utf8(text).map_err(|error| sqlx::Error::Decode(error.into()))?;
-    Ok(Some(text))
 }

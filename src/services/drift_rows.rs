@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{Lock, locked};
 use crate::db::decodable;
-use crate::db::lists::{self, Cell};
+use crate::db::lists::{self, Type};
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::error::Result;
 
@@ -201,12 +201,12 @@ pub fn insert_open(backend: DbBackend) -> String {
     let list = lists::rows(
         backend,
         &[
-            ("id", Cell::Uuid),
-            ("resource_id", Cell::Uuid),
-            ("kind", Cell::Text),
-            ("field", Cell::Text),
-            ("expected", Cell::Json),
-            ("actual", Cell::Json),
+            ("id", Type::Uuid),
+            ("resource_id", Type::Uuid),
+            ("kind", Type::Text),
+            ("field", Type::Text),
+            ("expected", Type::Json),
+            ("actual", Type::Json),
         ],
     );
     format!(
@@ -234,10 +234,10 @@ async fn update_in_txn(
     let list = lists::rows(
         backend,
         &[
-            ("id", Cell::Uuid),
-            ("revision", Cell::Integer),
-            ("expected", Cell::Json),
-            ("actual", Cell::Json),
+            ("id", Type::Uuid),
+            ("revision", Type::Integer),
+            ("expected", Type::Json),
+            ("actual", Type::Json),
         ],
     );
     let sql = format!(
@@ -253,7 +253,7 @@ async fn close_in_txn(
     drifts: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<Uuid>> {
-    let list = lists::rows(txn.get_database_backend(), &[("id", Cell::Uuid)]);
+    let list = lists::rows(txn.get_database_backend(), &[("id", Type::Uuid)]);
     let sql = format!(
         "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2 FROM {list} \
          WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING cloud_drift.id"

@@ -11,9 +11,9 @@ use sea_orm::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cells::{Cells, IdList, Reader, is_known};
+use super::cells::{Cells, Reader, is_known};
 use super::page::{self, Key, KeyColumns, Order, Page, PageRequest};
-use crate::db::lists::{self, Cell};
+use crate::db::lists::{self, Type};
 use crate::db::{ROWS_PER_INSERT, untested_first};
 use crate::error::Result;
 
@@ -42,10 +42,10 @@ pub async fn append_in_txn(
     let list = lists::rows(
         backend,
         &[
-            ("id", Cell::Uuid),
-            ("resource_id", Cell::Uuid),
-            ("type", Cell::Text),
-            ("data", Cell::Json),
+            ("id", Type::Uuid),
+            ("resource_id", Type::Uuid),
+            ("type", Type::Text),
+            ("data", Type::Json),
         ],
     );
     let sql = format!(
@@ -100,14 +100,17 @@ pub(crate) async fn newest_cells_of<C: ConnectionTrait>(
     limit: u64,
     columns: &[events::Column],
 ) -> Result<Option<HashMap<Uuid, Page<Cells>>>> {
-    let reader = Reader::default().with(columns.iter().copied(), |column| match column {
-        events::Column::EventType => Some(is_known::<EventType>),
-        _ => None,
-    });
-    let ids = IdList::of(connection, resources);
+    let reader =
+        Reader::of::<events::Entity>(events::Column::Id, 1).with(columns.iter().copied(), |column| {
+            match column {
+                events::Column::EventType => Some(is_known::<EventType>),
+                _ => None,
+            }
+        });
+    let backend = connection.get_database_backend();
     let at_most = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let select = select_newest(ids.backend(), columns);
-    let statement = Statement::from_sql_and_values(ids.backend(), select, [ids.value(), at_most.into()]);
+    let values = [lists::ids(backend, resources.iter().copied()), at_most.into()];
+    let statement = Statement::from_sql_and_values(backend, select_newest(backend, columns), values);
     let mut by_resource: Vec<Vec<(Option<Key>, Option<Cells>)>> = vec![Vec::new(); resources.len()];
     let rows = untested_first(|| async { Ok(connection.query_all_raw(statement.clone()).await?) }).await?;
     for row in rows {
@@ -144,19 +147,19 @@ fn select_newest(backend: DbBackend, columns: &[events::Column]) -> String {
     };
     match backend {
         DbBackend::Postgres => format!(
-            "SELECT p.n - 1{} FROM {} WITH ORDINALITY AS p (id, n) CROSS JOIN LATERAL \
+            "SELECT p.n - 1{} FROM {} CROSS JOIN LATERAL \
              (SELECT {} FROM \"{table}\" WHERE \"{resource}\" = p.id \
              ORDER BY \"{time}\" DESC, \"{id}\" DESC LIMIT $2) AS e",
             list("e."),
-            IdList::rows(backend),
+            lists::numbered_ids(backend),
             list("").trim_start_matches(", "),
         ),
         _ => format!(
-            "SELECT p.n{} FROM {} AS p CROSS JOIN \"{table}\" AS e WHERE e.rowid IN \
+            "SELECT p.n{} FROM {} CROSS JOIN \"{table}\" AS e WHERE e.rowid IN \
              (SELECT i.rowid FROM \"{table}\" AS i WHERE i.\"{resource}\" = p.id \
-             ORDER BY i.\"{time}\" DESC, i.\"{id}\" DESC LIMIT ?2)",
+             ORDER BY i.\"{time}\" DESC, i.\"{id}\" DESC LIMIT $2)",
             list("e."),
-            IdList::rows(backend),
+            lists::numbered_ids(backend),
         ),
     }
 }

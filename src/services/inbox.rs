@@ -88,7 +88,7 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
     resource: &[resources::Column],
 ) -> Result<Page<Cells>> {
     filter.check()?;
-    let reader = Reader::default()
+    let reader = Reader::of::<drift::Entity>(drift::Column::Id, drift::Column::Id as usize)
         .with(drift::Column::iter(), |column| match column {
             drift::Column::Kind => Some(is_known::<drift::DriftKind>),
             drift::Column::Status => Some(is_known::<drift::DriftStatus>),

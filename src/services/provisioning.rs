@@ -13,11 +13,11 @@ use sea_orm::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::cells::{Cell, Cells, IdList, Reader};
+use super::cells::{Cell, Cells, Reader};
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
-use crate::db::{Db, ROWS_PER_INSERT, decodable, untested_first};
+use crate::db::{Db, ROWS_PER_INSERT, decodable, lists, untested_first};
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::domain::not_compared::NotCompared;
@@ -215,17 +215,20 @@ pub(crate) async fn active_cells_of<C: ConnectionTrait>(
     resources: &[Uuid],
     columns: &[provisioned::Column],
 ) -> Result<HashMap<Uuid, Cells>> {
-    let ids = IdList::of(connection, resources);
+    let backend = connection.get_database_backend();
     let quoted = |column: &provisioned::Column| format!("\"{}\"", column.to_string());
     let sql = format!(
-        "SELECT {} FROM \"{}\" WHERE {} AND {} IS NULL",
+        "SELECT {} FROM \"{}\" WHERE {} {} AND {} IS NULL",
         columns.iter().map(quoted).collect::<Vec<_>>().join(", "),
         provisioned::Entity.table_name(),
-        IdList::contains(ids.backend(), &quoted(&provisioned::Column::ResourceId)),
+        quoted(&provisioned::Column::ResourceId),
+        lists::in_list(backend),
         quoted(&provisioned::Column::RetiredAt),
     );
-    let reader = Reader::default().with(columns.iter().copied(), |_| None);
-    let statement = Statement::from_sql_and_values(ids.backend(), sql, [ids.value()]);
+    let reader = Reader::of::<provisioned::Entity>(provisioned::Column::ResourceId, 0);
+    let reader = reader.with(columns.iter().copied(), |_| None);
+    let ids = lists::ids(backend, resources.iter().copied());
+    let statement = Statement::from_sql_and_values(backend, sql, [ids]);
     let rows = untested_first(|| async { Ok(connection.query_all_raw(statement.clone()).await?) }).await?;
     let specs = rows.iter().filter_map(|row| {
         let cells = reader.read(row, 0)?;

@@ -49,6 +49,7 @@ mod interleavings;
 mod inventory;
 mod inventory_file;
 mod job_runs;
+mod kept_answers;
 mod layering;
 mod listing_order;
 mod live;

@@ -168,7 +168,10 @@ async fn inbox() -> TestApp {
         droplet("web-2").tags(["b", "a"]),
         droplet("web-3"),
         droplet("web-4").attr("image", "a\nb\nc\n"),
-        droplet("web-5").attr("image", json!({ "open": [1], "names": [{ "name": "x", "n": 1.5 }] })),
+        droplet("web-5").attr(
+            "image",
+            json!({ "open": [1], "names": [{ "name": "x", "n": 1.5 }] }),
+        ),
         droplet("web-6").attr("image", json!((0..300).collect::<Vec<_>>())),
     ])
     .await;
@@ -178,7 +181,7 @@ async fn inbox() -> TestApp {
         json!({ "image": { "open": [2], "names": [{ "name": "x", "n": 2 }, { "name": "y" }] } }),
     )
     .await;
-    t.record_spec("web-6", json!({ "image": { "k": "v" } })).await;
+    t.record_spec("web-6", json!({ "image": [-1] })).await;
     let open = "UPDATE cloud_provisioned SET not_compared = '{\"specVersion\": 1, \"paths\": {\"image\": [[\"open\"]]}}' \
                 WHERE resource_id IN (SELECT id FROM cloud_resources WHERE name = 'web-5')";
     t.database.execute(open).await.unwrap();
@@ -195,7 +198,10 @@ async fn inbox() -> TestApp {
         droplet("web-1").attr("image", "other"),
         droplet("web-3").tags(["prod"]),
         droplet("web-4").attr("image", "a\nb\nc\n"),
-        droplet("web-5").attr("image", json!({ "open": [1], "names": [{ "name": "x", "n": 1.5 }] })),
+        droplet("web-5").attr(
+            "image",
+            json!({ "open": [1], "names": [{ "name": "x", "n": 1.5 }] }),
+        ),
         droplet("web-6").attr("image", json!((0..300).collect::<Vec<_>>())),
     ])
     .await;
@@ -250,6 +256,23 @@ async fn every_field_is_written_as_the_resolvers_write_it() {
         assert_same(&written, &resolved(&t, page, &drift).await, page);
         assert!(written.contains("\"occurredAt\""), "{written}");
     }
+    let changes = "{ drifts(first: 50) { nodes { changes { path line } changesTruncated } } }";
+    let written = answer(&t, changes).await;
+    for part in [
+        "\"line\":2",
+        "\"changesTruncated\":true",
+        "\"path\":\"names[x].n\"}",
+        "names[]",
+    ] {
+        assert!(
+            written.replace(",\"line\":null", "").contains(part),
+            "{part} {written}"
+        );
+    }
+    assert!(
+        !written.contains("\"path\":\"open"),
+        "the spec leaves it open: {written}"
+    );
 }
 
 #[tokio::test]

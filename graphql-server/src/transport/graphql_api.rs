@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use futures_util::stream::BoxStream;
 
 use super::socket_settings::SocketSettings;
+use crate::kept::KeptAnswers;
 use crate::limits::RequestLimits;
 
 /// The credentials of a request are invalid.
@@ -41,6 +42,23 @@ pub trait GraphqlApi: Clone + Send + Sync + 'static {
 
     /// Waits until the caller's credentials expire; forever if there are none.
     fn expired(&self, caller: &Self::Caller) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Returns the store of kept answers. None if the API keeps none.
+    fn kept(&self) -> Option<&KeptAnswers> {
+        None
+    }
+
+    /// Returns a text that differs between callers who may get different answers to the same query. None if no answers
+    /// are kept for the caller.
+    fn scope(&self, _caller: &Self::Caller) -> Option<String> {
+        None
+    }
+
+    /// Returns the version of the contents: a text that is not returned again after a change has been committed. None
+    /// if it cannot be read.
+    fn version(&self) -> impl Future<Output = Option<String>> + Send {
+        std::future::ready(None)
+    }
 
     /// Returns the limits of one request.
     fn limits(&self) -> &RequestLimits;

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use async_graphql::{ParseRequestError, Response as Outcome, Value};
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{
         HeaderValue, StatusCode,
         header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE},
@@ -15,8 +15,8 @@ use serde::ser::Error as _;
 
 use super::accept::MediaType;
 use crate::codes::{
-    self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, PERSISTED_QUERY_NOT_SUPPORTED, REQUEST_TIMEOUT,
-    UNAUTHENTICATED,
+    self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, PERSISTED_QUERY_NOT_SUPPORTED, RATE_LIMITED,
+    REQUEST_TIMEOUT, UNAUTHENTICATED,
 };
 use crate::json_text::write_value;
 
@@ -115,12 +115,18 @@ impl From<ParseRequestError> for Refusal {
 }
 
 /// Returns an executed or rejected GraphQL request as an HTTP response.
-pub(super) fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
+pub(super) fn outcome(outcome: &Outcome, media_type: MediaType) -> Response {
+    outcome_and_body(outcome, media_type).0
+}
+
+/// Returns the response of [`outcome`] and its body.
+pub(super) fn outcome_and_body(outcome: &Outcome, media_type: MediaType) -> (Response, Bytes) {
     let status = match media_type {
-        MediaType::GraphqlResponse if is_request_error(&outcome) => status_of(&outcome),
+        MediaType::GraphqlResponse if is_request_error(outcome) => status_of(outcome),
         _ => StatusCode::OK,
     };
-    let mut response = encode(status, media_type, &outcome);
+    let (status, body) = body_of(status, outcome);
+    let mut response = with_body(status, media_type, body.clone());
     if status == StatusCode::UNAUTHORIZED {
         response
             .headers_mut()
@@ -129,7 +135,12 @@ pub(super) fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
     for (name, value) in &outcome.http_headers {
         response.headers_mut().append(name, value.clone());
     }
-    response
+    (response, body)
+}
+
+/// Returns the response with the body of an earlier one without errors.
+pub(super) fn again(body: Bytes, media_type: MediaType) -> Response {
+    with_body(StatusCode::OK, media_type, body)
 }
 
 /// Returns the response to a request that exceeded the timeout, as a request error.
@@ -137,7 +148,7 @@ pub(super) fn outcome(outcome: Outcome, media_type: MediaType) -> Response {
 /// The status is 504 under `application/graphql-response+json`, because the request is not at fault, and 200 under
 /// `application/json`, like that of every well-formed request.
 pub(super) fn timed_out(media_type: MediaType) -> Response {
-    outcome(timed_out_outcome(), media_type)
+    outcome(&timed_out_outcome(), media_type)
 }
 
 /// Returns the response to a request whose handler panicked, for tower-http's `CatchPanicLayer::custom`.
@@ -161,6 +172,7 @@ pub(super) fn is_request_error(outcome: &Outcome) -> bool {
 fn status_of(outcome: &Outcome) -> StatusCode {
     match outcome.errors.iter().find_map(codes::code_of) {
         Some(INTERNAL_SERVER_ERROR) => StatusCode::INTERNAL_SERVER_ERROR,
+        Some(RATE_LIMITED) => StatusCode::SERVICE_UNAVAILABLE,
         Some(REQUEST_TIMEOUT) => StatusCode::GATEWAY_TIMEOUT,
         Some(UNAUTHENTICATED) => StatusCode::UNAUTHORIZED,
         _ => StatusCode::BAD_REQUEST,
@@ -239,10 +251,18 @@ fn key(out: &mut Vec<u8>, start: &mut u8, name: &str) {
 }
 
 fn encode(status: StatusCode, media_type: MediaType, outcome: &Outcome) -> Response {
-    let (status, body) = match written(outcome) {
-        Ok(body) => (status, body),
-        Err(Unwritable(instead)) => (StatusCode::INTERNAL_SERVER_ERROR, instead),
-    };
+    let (status, body) = body_of(status, outcome);
+    with_body(status, media_type, body)
+}
+
+fn body_of(status: StatusCode, outcome: &Outcome) -> (StatusCode, Bytes) {
+    match written(outcome) {
+        Ok(body) => (status, body.into()),
+        Err(Unwritable(instead)) => (StatusCode::INTERNAL_SERVER_ERROR, instead.into()),
+    }
+}
+
+fn with_body(status: StatusCode, media_type: MediaType, body: Bytes) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -17,6 +17,7 @@ use async_graphql::registry::Registry;
 use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 use entity::cloud_drift;
 use graphql_server::json_text::json_text;
+use graphql_server::kept::depends_on_contents_only;
 
 use self::below::Below;
 use self::plan::Plan;
@@ -82,5 +83,6 @@ pub(super) async fn drifts(ctx: &Context<'_>, wanted: &Wanted<'_>) -> Result<Opt
         }
     };
     let text = Writer::new(&below).written(&plan, &page, wanted.order_name)?;
+    depends_on_contents_only(ctx);
     Ok(Some(DriftList::Written(json_text(text))))
 }

@@ -15,7 +15,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::db::lists::{self, Cell};
+use crate::db::lists::{self, Type};
 use crate::db::{Db, column};
 use crate::error::Result;
 use crate::services::page;
@@ -185,7 +185,7 @@ pub(super) async fn add(db: &Db, resources: &[Uuid]) -> Result<()> {
     if resources.is_empty() {
         return Ok(());
     }
-    let list = lists::rows(db.backend(), &[("resource_id", Cell::Uuid)]);
+    let list = lists::rows(db.backend(), &[("resource_id", Type::Uuid)]);
     let sql = &format!("INSERT INTO \"sweep_marks\" (resource_id) SELECT v.resource_id FROM {list}");
     let rows: Vec<_> = resources
         .iter()
