@@ -1,9 +1,9 @@
 //! Answers that are kept, and sent again while what they show has not changed.
 //!
 //! The version of the contents is read before an answer is made, and the answer is kept under it. It is sent again only
-//! if the version that is read for the later request is the same. Equal versions mean that nothing was committed between
-//! the two reads, and the answer was made between them. So it is what an execution would return. A commit while an answer
-//! is made only has the effect that it is made again.
+//! if the version that is read for the later request is the same. Equal versions mean that nothing was committed
+//! between the two reads, and the answer was made between them. So it is what an execution would return. A commit while
+//! an answer is made only has the effect that it is made again.
 //!
 //! Only an answer whose every field was declared to depend on nothing else ([`depends_on_contents_only`]) is kept.
 

@@ -1,10 +1,10 @@
 //! Pages of drifts that are written as JSON text straight from the rows.
 //!
 //! The executor of the library costs a boxed future and a value for each field of each row. Most queries for drifts
-//! select only stored columns of drifts, resources, events and specs, and the changes of drifts. For these, the selection
-//! is compiled, only the selected columns are read, and the rows are written as text. Other selections are resolved as
-//! usual, with the same answer, except for a row with a column that does not decode: the resolvers always leave it out, a
-//! written page only if that column is selected.
+//! select only stored columns of drifts, resources, events and specs, and the changes of drifts. For these, the
+//! selection is compiled, only the selected columns are read, and the rows are written as text. Other selections are
+//! resolved as usual, with the same answer, except for a row with a column that does not decode: the resolvers always
+//! leave it out, a written page only if that column is selected.
 
 mod below;
 mod changes;
