@@ -7,17 +7,18 @@ use sea_orm_migration::{prelude::*, schema::*};
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// The tables that a page of drifts is read from.
+/// The tables that a page of drifts is read from, in the order in which writers lock them.
 const TABLES: [&str; 5] = [
-    "cloud_drift",
     "cloud_resources",
     "cloud_provisioned",
+    "cloud_drift",
     "cloud_resource_events",
     "drift_totals",
 ];
 
-/// Writes a new random stamp. The stamps of all rows together differ after each commit that ran this, whatever the order
-/// of the commits, and also after a restore of older rows. A number from a sequence would be visible before the commit.
+/// Writes a new random stamp. The stamps of all rows together differ after each commit that ran this, whatever the
+/// order of the commits, and also after a restore of older rows. A number from a sequence would be visible before the
+/// commit.
 ///
 /// A writer takes a row that no other transaction has locked, or inserts one: writers never wait for each other. At
 /// isolation levels above READ COMMITTED, a row that has changed since the snapshot cannot be locked.

@@ -228,7 +228,8 @@ async fn every_committed_change_of_a_table_changes_the_version() {
                 .map(|table| format!("TRUNCATE {table}")),
         );
         changes.push("TRUNCATE cloud_resources CASCADE".to_owned());
-        changes.push("SET session_replication_role = replica; INSERT INTO cloud_resources SELECT * FROM copy_cloud_resources".to_owned());
+        let insert = insert("cloud_resources");
+        changes.push(format!("SET session_replication_role = replica; {insert}"));
     }
     for change in changes {
         let before = version(&t).await;
@@ -446,7 +447,10 @@ async fn an_answer_is_never_older_than_what_was_committed_before_its_request() {
     ];
     // Other events of the services must not come first.
     t.database
-        .execute("UPDATE cloud_resource_events SET occurred_at = '2099-01-01T00:00:00+00:00' WHERE type = 'drift_detected'")
+        .execute(
+            "UPDATE cloud_resource_events SET occurred_at = '2099-01-01T00:00:00+00:00' \
+             WHERE type = 'drift_detected'",
+        )
         .await
         .unwrap();
     seen.lock().unwrap().clear();

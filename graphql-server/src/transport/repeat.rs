@@ -25,8 +25,8 @@ impl Repeatable {
         })
     }
 
-    /// Returns the kept answer if nothing has changed since. Reads the version only if the request has been sent before,
-    /// so that other requests need no additional statement.
+    /// Returns the kept answer if nothing has changed since. Reads the version only if the request has been sent
+    /// before, so that other requests need no additional statement.
     pub(super) async fn answer<A: GraphqlApi>(&mut self, api: &A) -> Option<Bytes> {
         let kept = api.kept()?.find(&self.key)?;
         self.version = api.version().await;
