@@ -435,6 +435,8 @@ async fn an_answer_is_never_older_than_what_was_committed_before_its_request() {
         .unwrap();
     let next = |column: &str| format!("CAST(CAST({column} AS integer) + 1 AS text)");
     let sql = [
+        "UPDATE cloud_provisioned SET spec_version = spec_version + 1 RETURNING CAST(spec_version AS text)"
+            .to_owned(),
         "UPDATE cloud_drift SET revision = revision + 1 RETURNING CAST(revision AS text)".to_owned(),
         format!(
             "UPDATE cloud_resources SET name = {} RETURNING name",
@@ -469,9 +471,10 @@ async fn an_answer_is_never_older_than_what_was_committed_before_its_request() {
     tokio::join!(
         stop,
         readers,
-        write(session(&t).await, &sql[0], &committed.revision, &end),
-        write(session(&t).await, &sql[1], &committed.name, &end),
-        write(session(&t).await, &sql[2], &committed.actor, &end),
+        write(session(&t).await, &sql[0], &committed.spec_version, &end),
+        write(session(&t).await, &sql[1], &committed.revision, &end),
+        write(session(&t).await, &sql[2], &committed.name, &end),
+        write(session(&t).await, &sql[3], &committed.actor, &end),
         record(&t, resource, &committed.spec_version, &end),
     );
     let reads_events = |sql: &&String| sql.starts_with("SELECT") && sql.contains("cloud_resource_events");
