@@ -26,7 +26,7 @@ use self::contention::retry;
 use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
-pub(crate) use self::rows::{caught, column, column_at, decodable, decode, json_at, text_at};
+pub(crate) use self::rows::{bytes_at, caught, column, column_at, decodable, decode, json_at, text_at};
 pub(crate) use self::untested::untested_first;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
