@@ -14,9 +14,9 @@ use crate::error::Result;
 use crate::services::drift_rows;
 
 /// Maximum number of changes in one transaction. A resource with more changes has a transaction of its own.
-const CHANGES: usize = 250;
+const CHANGES: usize = 1_000;
 
-/// The result of one batch.
+/// The result of writing plans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The counts, without the resources in `moved`.
@@ -25,7 +25,7 @@ pub struct Applied {
     pub moved: Vec<Uuid>,
 }
 
-/// Writes the planned changes of a batch in short transactions. A batch without changes needs none.
+/// Writes planned changes in short transactions. Plans without changes need none.
 ///
 /// # Errors
 ///

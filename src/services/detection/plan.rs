@@ -8,8 +8,11 @@ use super::{Gathered, SweepCounts};
 use crate::domain::detection::{self, Plan};
 use entity::cloud_drift;
 
-/// The plans of one batch.
-#[derive(Clone, Debug)]
+/// Number of planned changes above which they are written.
+const LARGE: usize = 500;
+
+/// The plans of some batches.
+#[derive(Clone, Debug, Default)]
 pub struct Planned {
     /// Pairs whose plan changes a drift.
     pub(super) changing: Vec<Changing>,
@@ -63,7 +66,21 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
     planned
 }
 
+impl std::ops::AddAssign for Planned {
+    fn add_assign(&mut self, more: Self) {
+        self.changing.extend(more.changing);
+        self.done += more.done;
+        self.left.extend(more.left);
+    }
+}
+
 impl Planned {
+    /// Returns whether there are enough changes for a transaction.
+    pub(super) fn is_large(&self) -> bool {
+        let changes: usize = self.changing.iter().map(|changing| changing.plan.changes.len()).sum();
+        changes > LARGE
+    }
+
     fn add(&mut self, resource: Uuid, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {
         if plan.unsynced || plan.settling {
             self.left.push(resource);

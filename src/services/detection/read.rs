@@ -252,8 +252,9 @@ const LOCK_RESOURCES: &str = "SELECT id, xmin FROM cloud_resources WHERE id IN (
     ORDER BY id FOR NO KEY UPDATE";
 
 /// Runs as a statement of its own after the lock, so that it reads what was committed before the lock was granted.
-const VERSIONS_OF_SPECS: &str = "SELECT resource_id, xmin FROM cloud_provisioned \
-    WHERE resource_id IN (SELECT unnest(CAST($1 AS uuid[])))";
+const VERSIONS_OF_SPECS: &str = "SELECT p.resource_id, p.version \
+    FROM (SELECT unnest(CAST($1 AS uuid[])) AS id) v CROSS JOIN LATERAL \
+    (SELECT resource_id, xmin AS version FROM cloud_provisioned WHERE resource_id = v.id LIMIT 1) p";
 
 /// Decodes the compared columns of a row. Returns None if the pair must be read as values.
 pub(super) fn texts(row: &QueryResult) -> Option<Texts<'_>> {
