@@ -32,7 +32,7 @@ impl Size {
     fn pairs(self) -> usize {
         match self {
             Self::Small => 200,
-            Self::Usual => 2_000,
+            Self::Usual => 1_000,
         }
     }
 }
