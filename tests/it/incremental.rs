@@ -133,7 +133,10 @@ async fn changes_during_a_sweep_are_left_to_the_next_one() {
     let changing = Arc::new(AtomicBool::new(false));
     let (is_changing, changes) = (Arc::clone(&changing), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&changes);
-    let (foreign, statements) = (database.connect().await, tokio::sync::mpsc::unbounded_channel::<()>());
+    let (foreign, statements) = (
+        database.connect().await,
+        tokio::sync::mpsc::unbounded_channel::<()>(),
+    );
     let (heard, mut to_change) = statements;
     let db = database.connect_and_migrate().await.observed(move |info| {
         if is_changing.load(Ordering::SeqCst) && info.statement.sql.contains("sweep_marks") {
@@ -159,7 +162,9 @@ async fn changes_during_a_sweep_are_left_to_the_next_one() {
     t.sweep().await;
     changing.store(true, Ordering::SeqCst);
     t.record_spec("a", json!({ "size_slug": "tiny" })).await;
-    tokio::time::timeout(Duration::from_secs(20), t.sweep()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), t.sweep())
+        .await
+        .unwrap();
     changing.store(false, Ordering::SeqCst);
     assert!(changes.load(Ordering::SeqCst) <= 12, "{changes:?}");
 }
@@ -178,7 +183,11 @@ async fn everything_is_compared_if_there_are_more_marks_than_specs() {
     };
     t.database.execute(many).await.unwrap();
     assert_eq!(t.sweep().await.fields_compared, 6);
-    assert_eq!(marks(&t).await, 0, "all were deleted, also those that were not read");
+    assert_eq!(
+        marks(&t).await,
+        0,
+        "all were deleted, also those that were not read"
+    );
 }
 
 #[tokio::test]

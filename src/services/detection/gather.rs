@@ -157,11 +157,7 @@ fn select_values(
     backend: DbBackend,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> sea_orm::SelectTwo<provisioned::Entity, cloud_resources::Entity> {
-    let of_ids = lists::among(
-        backend,
-        r#""cloud_provisioned"."resource_id""#,
-        ids,
-    );
+    let of_ids = lists::among(backend, r#""cloud_provisioned"."resource_id""#, ids);
     let select: Select<provisioned::Entity> = provisioned::Entity::find();
     select.find_also_related(cloud_resources::Entity).filter(of_ids)
 }

@@ -77,7 +77,11 @@ impl std::ops::AddAssign for Planned {
 impl Planned {
     /// Returns whether there are enough changes for a transaction.
     pub(super) fn is_large(&self) -> bool {
-        let changes: usize = self.changing.iter().map(|changing| changing.plan.changes.len()).sum();
+        let changes: usize = self
+            .changing
+            .iter()
+            .map(|changing| changing.plan.changes.len())
+            .sum();
         changes > LARGE
     }
 

@@ -117,7 +117,12 @@ async fn listed(
     ids.dedup();
     let last = (ids.len() > limit).then(|| ids[limit - 1]);
     ids.truncate(limit);
-    Ok((db.reader().query_all_raw(select_listed(db.backend(), ids)).await?, last))
+    Ok((
+        db.reader()
+            .query_all_raw(select_listed(db.backend(), ids))
+            .await?,
+        last,
+    ))
 }
 
 fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Statement {
@@ -226,7 +231,9 @@ pub(super) async fn lock_versions_in_txn(
     if backend != DbBackend::Postgres {
         let rows = txn.query_all_raw(select_listed(backend, ids)).await?;
         let versions = rows.iter().map(|row| (resource_id(row), version(row, backend)));
-        return Ok(versions.filter_map(|(id, version)| Some((id?, version))).collect());
+        return Ok(versions
+            .filter_map(|(id, version)| Some((id?, version)))
+            .collect());
     }
     let resources = writers_in_txn(txn, LOCK_RESOURCES, ids.clone()).await?;
     let specs = writers_in_txn(txn, VERSIONS_OF_SPECS, ids).await?;
