@@ -131,9 +131,10 @@ fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Sta
     Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)])
 }
 
-/// Selects specs with their resources: those in force, and retired ones with an open drift. [`texts`] reads the
-/// columns by their positions. The fourth and the fifth column belong to the version only. The last one is null if the pair must be read as values: the spec is retired, the
-/// resource is settling or does not exist, or a column that is not compared may not decode.
+/// Selects specs with their resources: those in force, and retired ones with an open drift. [`texts`] reads the columns
+/// by their positions. The fourth and the fifth column belong to the version only. The last one is null if the pair must
+/// be read as values: the spec is retired, the resource is settling or does not exist, or a column that is not compared
+/// may not decode.
 ///
 /// The conditions are written so that no plan reads more than the range. A subquery with a limit is never joined by a
 /// hash of the whole table, and neither is one that compares by BETWEEN.
