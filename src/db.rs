@@ -28,7 +28,7 @@ use self::file::SqliteFile;
 use self::pools::Pools;
 pub use self::probe::NotReady;
 pub(crate) use self::rows::{
-    caught, column, column_at, decodable, decode, json_at, json_of_postgres, text_at,
+    bytes_at, caught, column, column_at, decodable, decode, json_at, json_of_postgres, text_at,
 };
 pub(crate) use self::untested::untested_first;
 use crate::clock::Clock;

@@ -10,7 +10,7 @@ use sea_orm_migration::{prelude::*, schema::*};
 pub(crate) struct Migration;
 
 const POSTGRES: &str = include_str!("keep_totals/postgres.sql");
-const POSTGRES_ON_CHANGE: &str = include_str!("keep_totals/postgres_on_change.sql");
+pub(crate) const POSTGRES_ON_CHANGE: &str = include_str!("keep_totals/postgres_on_change.sql");
 const POSTGRES_FILL: &str = include_str!("keep_totals/postgres_fill.sql");
 const POSTGRES_DOWN: &str = include_str!("keep_totals/postgres_down.sql");
 const SQLITE: &str = include_str!("keep_totals/sqlite.sql");
@@ -92,13 +92,18 @@ impl MigrationTrait for Migration {
 /// Returns the statements of PostgreSQL. The triggers come before the rows that are counted first: creating a trigger
 /// locks the table, so that no row is missed.
 fn postgres() -> String {
+    [POSTGRES, &on_each_event(POSTGRES_ON_CHANGE), POSTGRES_FILL].concat()
+}
+
+/// Returns the statements of PostgreSQL for each event.
+pub(crate) fn on_each_event(statements: &str) -> String {
     let on_change = EVENTS.map(|(event, transition, rows)| {
-        POSTGRES_ON_CHANGE
+        statements
             .replace("{event}", event)
             .replace("{transition}", transition)
             .replace("{rows}", rows)
     });
-    [POSTGRES, &on_change.concat(), POSTGRES_FILL].concat()
+    on_change.concat()
 }
 
 fn sqlite() -> String {

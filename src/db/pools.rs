@@ -25,6 +25,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 const BUSY_WRITER: Duration = Duration::from_secs(1);
 /// How long a query waits for a lock in SQLite, such as while another process recovers the file.
 const BUSY_READER: Duration = Duration::from_secs(5);
+/// Rows of SQLite that a query reads ahead of the task that takes them, so that the two threads seldom wait for each
+/// other.
+const ROWS_AHEAD: usize = 500;
 /// How long a query waits for a connection.
 const READ_ACQUIRE: Duration = Duration::from_secs(10);
 /// Maximum time to wait for a write connection. Write transactions have shorter limits of their own.
@@ -58,6 +61,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         .disable_statement_logging()
         .foreign_keys(true)
         .busy_timeout(BUSY_WRITER)
+        .row_buffer_size(ROWS_AHEAD)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let file = Arc::new(SqliteFile::open(&options).await?);

@@ -63,6 +63,11 @@ pub(crate) fn json_at(row: &QueryResult, position: usize) -> Option<Option<&str>
     stored_text(row, position, true)
 }
 
+/// Returns the bytes that PostgreSQL sent for the column at a position. None means that the value is null.
+pub(crate) fn bytes_at(row: &QueryResult, position: usize) -> Option<&[u8]> {
+    row.try_as_pg_row()?.try_get_raw(position).ok()?.as_bytes().ok()
+}
+
 fn stored_text(row: &QueryResult, position: usize, is_json: bool) -> Option<Option<&str>> {
     if let Some(row) = row.try_as_sqlite_row() {
         return row.try_get(position).ok();

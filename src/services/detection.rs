@@ -2,9 +2,9 @@
 //!
 //! A sweep handles batches in the order of resource ids. [`gather()`] reads and compares a batch without locks, [`plan()`]
 //! decides what to change, and [`apply()`] locks the rows, reads their versions again and drops the pairs that have
-//! changed. Dropped pairs are gathered again, for a few rounds. The next batch is read while one is compared and written.
-//! No lock is held between batches, so accepts, syncs and other sweeps can run at the same time, and memory does not grow
-//! with the number of resources.
+//! changed. Dropped pairs are gathered again, for a few rounds. One batch is read while the one before is compared and
+//! the changes of earlier ones are written. No lock is held between transactions, so accepts, syncs and other sweeps can
+//! run at the same time, and memory does not grow with the number of resources.
 
 mod apply;
 mod counts;
@@ -13,12 +13,13 @@ mod marks;
 mod plan;
 mod read;
 pub(crate) mod scope;
+mod task;
+mod write;
 
 use std::collections::BTreeSet;
 
 use entity::cloud_resources;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use self::apply::{Applied, apply};
@@ -29,12 +30,11 @@ pub(crate) use self::marks::{count_in_force, has_marked_changes};
 pub use self::plan::{Planned, plan};
 use self::read::{Batch, Size};
 pub use self::scope::Scope;
+use self::task::Task;
+use self::write::Written;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
-
-/// Maximum number of times that a pair is gathered if other writers keep changing it.
-const ROUNDS: u32 = 3;
 
 /// Compares every spec in scope. `progress` receives the counts so far after each batch.
 ///
@@ -54,8 +54,10 @@ pub async fn detect_all(
     match scope {
         Scope::Resources(_) => sweep.compare_scope(scope, false).await?,
         Scope::All => {
-            if !marks::are_complete(db).await? || !sweep.compare_marked().await? {
+            if !sweep.compare_marked().await? {
+                let written = sweep.counts.written();
                 sweep = Sweep::over(db, clock, &mut progress);
+                sweep.counts = written;
                 sweep.compare_everything().await?;
             }
         }
@@ -73,6 +75,10 @@ struct Sweep<'a> {
     nameless: u64,
     /// Resources of the last scope that could not be compared now.
     left: BTreeSet<Uuid>,
+    /// Plans that are not written yet.
+    planned: Planned,
+    /// The task that writes earlier plans.
+    writing: Option<Task<Written>>,
 }
 
 impl<'a> Sweep<'a> {
@@ -84,6 +90,8 @@ impl<'a> Sweep<'a> {
             counts: SweepCounts::default(),
             nameless: 0,
             left: BTreeSet::new(),
+            planned: Planned::default(),
+            writing: None,
         }
     }
 
@@ -98,29 +106,42 @@ impl<'a> Sweep<'a> {
         Ok(())
     }
 
-    /// Compares the marked resources. Returns false if that is not enough, because everything has to be compared.
+    /// Compares the marked resources. Returns false if everything has to be compared instead.
     async fn compare_marked(&mut self) -> Result<bool> {
-        let mut after = 0;
         let mut left = BTreeSet::new();
+        let mut next = marks::read(self.db, 0, i64::MAX).await?;
+        let mut end = None;
         loop {
-            let marked = marks::read(self.db, after).await?;
             // This is checked after the marks were read, because another sweep may have deleted marks to compare
             // everything itself.
             if !marks::are_complete(self.db).await? {
                 return Ok(false);
             }
-            let Some(marked) = marked else {
+            let Some(marked) = next.take() else {
                 break;
             };
             if marked.is_damaged {
                 return Ok(false);
             }
-            after = marked.last;
+            // Marks of changes during the sweep are left to the next one, so that the sweep ends.
+            let end = match end {
+                Some(end) => end,
+                None if marked.is_last => marked.last,
+                None => match marks::last_of_few(self.db).await? {
+                    Some(last) => *end.insert(last),
+                    None => return Ok(false),
+                },
+            };
+            let (last, is_last) = (marked.last, marked.is_last);
             let resources = marked.by_resource.keys().filter(|id| !left.contains(*id));
             let scope = Scope::Resources(resources.copied().collect());
             self.compare_scope(&scope, false).await?;
             left.append(&mut self.left);
             marked.delete(self.db, &left).await?;
+            if is_last {
+                break;
+            }
+            next = marks::read(self.db, last, end).await?;
         }
         let SweepCounts {
             skipped,
@@ -136,59 +157,53 @@ impl<'a> Sweep<'a> {
 
     /// Compares the specs in scope, batch by batch.
     async fn compare_scope(&mut self, scope: &Scope, marks_left: bool) -> Result<()> {
-        let mut next = read::batch(self.db, scope, None, Size::default()).await?;
-        while let Some(batch) = next {
-            let following = batch
-                .last
-                .map(|after| read_ahead(self.db, scope, after, batch.next));
+        let compared = self.compare_batches(scope, marks_left).await;
+        // Nothing is written after the sweep has ended, also if it failed.
+        let written = self.finish_writing().await;
+        compared.and(written)
+    }
+
+    async fn compare_batches(&mut self, scope: &Scope, marks_left: bool) -> Result<()> {
+        let mut reading = Some(read_ahead(self.db, scope, None, Size::default()));
+        while let Some(read) = reading.take() {
+            let Some(batch) = read.done().await? else {
+                break;
+            };
+            let following = |after| read_ahead(self.db, scope, after, batch.next);
+            reading = batch.last.map(Some).map(following);
             let gathered = gather::compare(self.db, batch).await?;
-            self.compare_batch(gathered).await?;
-            if marks_left {
-                let left: Vec<Uuid> = std::mem::take(&mut self.left).into_iter().collect();
-                marks::add(self.db, &left).await?;
+            self.nameless += gathered.nameless;
+            self.planned += plan(&gathered, self.clock.now());
+            drop(gathered);
+            if reading.is_none() || self.planned.is_large() {
+                self.finish_writing().await?;
+                let planned = std::mem::take(&mut self.planned);
+                let writing = write::write(self.db.clone(), self.clock.clone(), planned, marks_left);
+                self.writing = Some(Task::spawn(writing));
             }
             (self.progress)(&self.counts);
-            next = match following {
-                Some(following) => following
-                    .await
-                    .map_err(|error| Error::Internal(format!("sweep: {error}")))??,
-                None => None,
-            };
         }
+        self.finish_writing().await?;
+        (self.progress)(&self.counts);
         Ok(())
     }
 
-    /// Compares one batch. Pairs that other writers changed meanwhile are gathered again; those that keep changing are
-    /// left to the next sweep.
-    async fn compare_batch(&mut self, mut gathered: Gathered) -> Result<()> {
-        for round in 1.. {
-            let now = self.clock.now();
-            let planned = plan(&gathered, now);
-            self.nameless += gathered.nameless;
-            self.left.extend(&planned.left);
-            let applied = apply(self.db, &planned, now).await?;
-            self.counts += applied.counts;
-            if applied.moved.is_empty() {
-                break;
-            }
-            if round == ROUNDS {
-                self.counts.moved += applied.moved.len() as u64;
-                self.left.extend(applied.moved);
-                break;
-            }
-            match gather(self.db, &Scope::Resources(applied.moved), None).await? {
-                Some(again) => gathered = again,
-                None => break,
-            }
+    /// Waits until earlier plans are written, and adds their counts.
+    async fn finish_writing(&mut self) -> Result<()> {
+        if let Some(writing) = self.writing.take() {
+            let written = writing.done().await?;
+            self.counts += written.counts;
+            self.left.extend(written.left);
+            self.nameless += written.nameless;
         }
         Ok(())
     }
 }
 
 /// Reads the batch after `after` in a task of its own.
-fn read_ahead(db: &Db, scope: &Scope, after: Uuid, size: Size) -> JoinHandle<Result<Option<Batch>>> {
+fn read_ahead(db: &Db, scope: &Scope, after: Option<Uuid>, size: Size) -> Task<Option<Batch>> {
     let (db, scope) = (db.clone(), scope.clone());
-    tokio::spawn(async move { read::batch(&db, &scope, Some(after), size).await })
+    Task::spawn(async move { read::batch(&db, &scope, after, size).await })
 }
 
 /// Checks that every resource in scope exists.

@@ -1,5 +1,7 @@
 //! A sweep compares only what changed since everything was compared, and finds what a comparison of everything finds.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -10,10 +12,11 @@ use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::retirement::{RetireSpec, retire_spec};
 use entity::cloud_drift::DriftStatus;
 use entity::job_runs::Job;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
 
 use crate::support::cloud::{Listed, droplet};
+use crate::support::db::TestDb;
 use crate::support::{ADMIN, TestApp};
 
 /// Makes the next sweep compare everything.
@@ -121,6 +124,70 @@ async fn changes_of_other_programs_are_compared() {
         );
     }
     assert_eq!(t.sweep().await.resources, 0, "no spec is left");
+}
+
+/// A program that changes a resource with each statement that a sweep runs on marks does not keep the sweep from ending.
+#[tokio::test]
+async fn changes_during_a_sweep_are_left_to_the_next_one() {
+    let database = TestDb::create().await;
+    let changing = Arc::new(AtomicBool::new(false));
+    let (is_changing, changes) = (Arc::clone(&changing), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&changes);
+    let (foreign, statements) = (
+        database.connect().await,
+        tokio::sync::mpsc::unbounded_channel::<()>(),
+    );
+    let (heard, mut to_change) = statements;
+    let db = database.connect_and_migrate().await.observed(move |info| {
+        if is_changing.load(Ordering::SeqCst) && info.statement.sql.contains("sweep_marks") {
+            counted.fetch_add(1, Ordering::SeqCst);
+            heard.send(()).unwrap();
+        }
+    });
+    tokio::spawn(async move {
+        while to_change.recv().await.is_some() {
+            let change = "UPDATE cloud_resources SET size_slug = size_slug || 'x' WHERE name = 'a'";
+            foreign
+                .write_txn(|txn| async move {
+                    txn.execute_unprepared(change).await?;
+                    Ok(())
+                })
+                .await
+                .unwrap();
+        }
+    });
+    let t = TestApp::over(db, database);
+    t.cloud_has([droplet("a").size("large")]).await;
+    t.record_spec("a", json!({ "size_slug": "small" })).await;
+    t.sweep().await;
+    changing.store(true, Ordering::SeqCst);
+    t.record_spec("a", json!({ "size_slug": "tiny" })).await;
+    tokio::time::timeout(Duration::from_secs(20), t.sweep())
+        .await
+        .unwrap();
+    changing.store(false, Ordering::SeqCst);
+    assert!(changes.load(Ordering::SeqCst) <= 12, "{changes:?}");
+}
+
+#[tokio::test]
+async fn everything_is_compared_if_there_are_more_marks_than_specs() {
+    let t = compared().await;
+    let many = match t.db().backend() {
+        DbBackend::Postgres => {
+            "INSERT INTO sweep_marks (resource_id) SELECT id FROM cloud_resources, generate_series(1, 2000)"
+        }
+        _ => {
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) \
+             INSERT INTO sweep_marks (resource_id) SELECT id FROM cloud_resources, n"
+        }
+    };
+    t.database.execute(many).await.unwrap();
+    assert_eq!(t.sweep().await.fields_compared, 6);
+    assert_eq!(
+        marks(&t).await,
+        0,
+        "all were deleted, also those that were not read"
+    );
 }
 
 #[tokio::test]

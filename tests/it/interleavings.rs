@@ -147,6 +147,46 @@ async fn a_spec_retired_during_a_sweep_opens_no_drift() {
     assert!(t.drifts().await.is_empty());
 }
 
+/// Another sweep compares each change of another program that raises no version, and deletes its mark. An older batch
+/// must not undo the result.
+#[tokio::test]
+async fn an_older_batch_does_not_close_a_drift_that_another_sweep_compared_since() {
+    for (right, wrong) in [
+        (
+            "UPDATE cloud_resources SET size_slug = 's-1vcpu-1gb'",
+            "UPDATE cloud_resources SET size_slug = 's-2vcpu-4gb'",
+        ),
+        (
+            "UPDATE cloud_provisioned SET spec = '{\"size_slug\":\"s-2vcpu-4gb\"}'",
+            "UPDATE cloud_provisioned SET spec = '{\"size_slug\":\"s-1vcpu-1gb\"}'",
+        ),
+        (
+            "UPDATE cloud_provisioned SET retired_at = recorded_at",
+            "UPDATE cloud_provisioned SET retired_at = NULL",
+        ),
+    ] {
+        let t = resized().await;
+        assert_eq!(t.sweep().await.opened, 1);
+        t.database.execute(right).await.unwrap();
+        let batch = gathered(&t).await;
+        t.database.execute(wrong).await.unwrap();
+        finds_nothing(&t).await;
+        moved(&t, &batch).await;
+        assert_eq!(t.inbox().await.len(), 1, "{right}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_batch_opens_no_drift_of_a_value_that_another_sweep_compared_since() {
+    let t = resized().await;
+    let batch = gathered(&t).await;
+    let right = "UPDATE cloud_resources SET size_slug = 's-1vcpu-1gb'";
+    t.database.execute(right).await.unwrap();
+    finds_nothing(&t).await;
+    moved(&t, &batch).await;
+    assert!(t.inbox().await.is_empty());
+}
+
 #[tokio::test]
 async fn a_resource_that_becomes_gone_during_a_sweep_is_missing_in_the_next_sweep() {
     let t = resized().await;

@@ -3,25 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use entity::{cloud_provisioned as provisioned, cloud_resources};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
 use super::marks::OwnChanges;
 use super::plan::{Changing, counts_of};
-use super::{Planned, SweepCounts};
+use super::{Planned, SweepCounts, read};
 use crate::db::{Db, lists};
 use crate::error::Result;
 use crate::services::drift_rows;
-use crate::services::locks::{Lock, locked};
 
 /// Maximum number of changes in one transaction. A resource with more changes has a transaction of its own.
-const CHANGES: usize = 250;
+const CHANGES: usize = 1_000;
 
-/// The result of one batch.
+/// The result of writing plans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The counts, without the resources in `moved`.
@@ -30,7 +25,7 @@ pub struct Applied {
     pub moved: Vec<Uuid>,
 }
 
-/// Writes the planned changes of a batch in short transactions. A batch without changes needs none.
+/// Writes planned changes in short transactions. Plans without changes need none.
 ///
 /// # Errors
 ///
@@ -91,39 +86,12 @@ async fn apply_in_txn(
     Ok(applied)
 }
 
-/// Locks the rows that the plans were made from, in the order of ids. Returns the resources whose rows have not
-/// changed since they were gathered.
+/// Locks the rows that the plans were made from. Returns the resources whose rows have not changed since they were
+/// gathered, whichever program may have changed them.
 async fn lock_unchanged_in_txn(txn: &DatabaseTransaction, changing: &[Changing]) -> Result<BTreeSet<Uuid>> {
     let backend = txn.get_database_backend();
     let ids = || changing.iter().map(|pair| pair.resource_id);
-    let resources = cloud_resources::Entity::find()
-        .select_only()
-        .columns([cloud_resources::Column::Id, cloud_resources::Column::Revision])
-        .expr(cloud_resources::Column::GoneAt.is_not_null())
-        .filter(lists::among(backend, r#""cloud_resources"."id""#, ids()))
-        .order_by_asc(cloud_resources::Column::Id);
-    let resources: BTreeMap<Uuid, (i32, bool)> = locked(resources, Lock::Share)
-        .into_tuple::<(Uuid, i32, bool)>()
-        .all(txn)
-        .await?
-        .into_iter()
-        .map(|(id, revision, is_gone)| (id, (revision, is_gone)))
-        .collect();
-    let specs = provisioned::Entity::find()
-        .select_only()
-        .columns([provisioned::Column::ResourceId, provisioned::Column::SpecVersion])
-        .filter(lists::among(
-            backend,
-            r#""cloud_provisioned"."resource_id""#,
-            ids(),
-        ))
-        .order_by_asc(provisioned::Column::ResourceId);
-    let specs: BTreeMap<Uuid, i32> = locked(specs, Lock::Share)
-        .into_tuple::<(Uuid, i32)>()
-        .all(txn)
-        .await?
-        .into_iter()
-        .collect();
+    let versions = read::lock_versions_in_txn(txn, ids()).await?;
     let mut open_now: BTreeMap<Uuid, Vec<(Uuid, i32)>> = BTreeMap::new();
     for row in txn.query_all_raw(lock_open(backend, ids())).await? {
         let (id, revision) = (row.try_get("", "id")?, row.try_get("", "revision")?);
@@ -135,8 +103,8 @@ async fn lock_unchanged_in_txn(txn: &DatabaseTransaction, changing: &[Changing])
         .iter()
         .filter(|pair| {
             let id = &pair.resource_id;
-            resources.get(id) == Some(&(pair.resource_revision, pair.is_gone))
-                && specs.get(id) == Some(&pair.spec_version)
+            pair.version.is_some()
+                && versions.get(id).copied() == pair.version
                 && open_now.get(id).map_or(&[][..], Vec::as_slice) == pair.open
         })
         .map(|pair| pair.resource_id)

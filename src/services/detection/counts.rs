@@ -52,6 +52,16 @@ impl SweepCounts {
         }
     }
 
+    /// Returns only what was written.
+    pub(super) fn written(&self) -> Self {
+        Self {
+            opened: self.opened,
+            changed: self.changed,
+            staled: self.staled,
+            ..Self::default()
+        }
+    }
+
     /// Returns the number of resources with a spec in scope.
     pub fn looked_at(&self) -> u64 {
         self.resources + self.skipped + self.unsynced + self.settling + self.moved

@@ -11,7 +11,7 @@ use entity::{cloud_provisioned as provisioned, cloud_resources};
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, QueryTrait, Select};
 use uuid::Uuid;
 
-use super::read::{self, Batch, Columns};
+use super::read::{self, Batch, Version};
 use super::scope::Scope;
 use crate::db::{Db, column, decode, lists};
 use crate::domain::compare_texts::compare_texts;
@@ -26,21 +26,20 @@ use crate::services::{drift_rows, inventory};
 pub struct Gathered {
     /// Pairs that were compared as texts.
     pub(super) compared: Vec<ComparedPair>,
-    /// Pairs that are compared as values.
-    pub(super) pairs: Vec<Pair>,
+    /// Pairs that are compared as values, with the versions of their rows.
+    pub(super) pairs: Vec<(Version, Pair)>,
     /// Resources that were left out because a row of theirs does not decode.
     pub(super) skipped: Vec<Uuid>,
     /// Number of specs that were left out because the id of their resource does not decode.
     pub(super) nameless: u64,
 }
 
-/// A pair that was compared as texts, with the versions of its rows.
+/// A pair that was compared as texts.
 #[derive(Clone, Debug)]
 pub(super) struct ComparedPair {
     pub(super) resource_id: Uuid,
-    pub(super) resource_revision: i32,
-    pub(super) is_gone: bool,
-    pub(super) spec_version: i32,
+    /// The version of its rows, if a drift may have to be changed.
+    pub(super) version: Option<Version>,
     pub(super) compared: Compared,
     pub(super) open: Vec<cloud_drift::Model>,
 }
@@ -66,33 +65,36 @@ pub(super) async fn compare(db: &Db, batch: Batch) -> Result<Gathered> {
             None => gathered.nameless += 1,
             Some(id) => match compared(row, id) {
                 Some(pair) => gathered.compared.push(pair),
-                None => unusual.push(id),
+                None => unusual.push((id, read::version(row, db.backend()))),
             },
         }
     }
-    let is_range = batch.is_range;
+    add_open_drifts(db, &mut gathered, batch.is_range).await?;
+    add_versions(db, &mut gathered.compared, &batch);
     drop(batch);
-    add_open_drifts(db, &mut gathered, is_range).await?;
-    for ids in unusual.chunks(read::VALUES) {
-        gather_values(db, ids, &mut gathered).await?;
+    for unusual in unusual.chunks(read::VALUES) {
+        gather_values(db, unusual, &mut gathered).await?;
     }
     Ok(gathered)
 }
 
 fn compared(row: &QueryResult, resource_id: Uuid) -> Option<ComparedPair> {
-    let Columns {
-        spec_version,
-        resource_revision,
-        texts,
-    } = read::columns(row)?;
     Some(ComparedPair {
         resource_id,
-        resource_revision,
-        is_gone: texts.is_gone,
-        spec_version,
-        compared: compare_texts(&texts)?,
+        version: None,
+        compared: compare_texts(&read::texts(row)?)?,
         open: Vec::new(),
     })
+}
+
+/// Adds the versions of the pairs of which a drift may have to be changed.
+fn add_versions(db: &Db, pairs: &mut [ComparedPair], batch: &Batch) {
+    let mut rows = batch.rows.iter();
+    let differing = |pair: &&mut ComparedPair| !(pair.compared.findings.is_empty() && pair.open.is_empty());
+    for pair in pairs.iter_mut().filter(differing) {
+        let row = rows.find(|row| read::resource_id(row) == Some(pair.resource_id));
+        pair.version = row.map(|row| read::version(row, db.backend()));
+    }
 }
 
 /// Adds the open drifts of each pair that was compared as texts. A pair with a drift that does not decode is removed and
@@ -125,9 +127,11 @@ async fn add_open_drifts(db: &Db, gathered: &mut Gathered, is_range: bool) -> Re
     Ok(())
 }
 
-/// Reads pairs as rows. Those that do not decode are counted as skipped.
-async fn gather_values(db: &Db, ids: &[Uuid], gathered: &mut Gathered) -> Result<()> {
+/// Reads pairs as rows. Those that do not decode are counted as skipped. The versions are those of an earlier read: if a
+/// row has changed since, the pair is compared again.
+async fn gather_values(db: &Db, unusual: &[(Uuid, Version)], gathered: &mut Gathered) -> Result<()> {
     let reader = db.reader();
+    let ids = unusual.iter().map(|(id, _)| *id);
     let select = select_values(db.backend(), ids).build(db.backend());
     let rows = reader.query_all_raw(select).await?;
     let mut pairs = decode_pairs(&rows, gathered);
@@ -144,19 +148,16 @@ async fn gather_values(db: &Db, ids: &[Uuid], gathered: &mut Gathered) -> Result
         }
     }
     inventory::add_listed_at(reader, pairs.values_mut()).await?;
-    gathered.pairs.extend(pairs.into_values());
+    let with_version = |(id, version): &(Uuid, Version)| Some((*version, pairs.remove(id)?));
+    gathered.pairs.extend(unusual.iter().filter_map(with_version));
     Ok(())
 }
 
 fn select_values(
     backend: DbBackend,
-    ids: &[Uuid],
+    ids: impl IntoIterator<Item = Uuid>,
 ) -> sea_orm::SelectTwo<provisioned::Entity, cloud_resources::Entity> {
-    let of_ids = lists::among(
-        backend,
-        r#""cloud_provisioned"."resource_id""#,
-        ids.iter().copied(),
-    );
+    let of_ids = lists::among(backend, r#""cloud_provisioned"."resource_id""#, ids);
     let select: Select<provisioned::Entity> = provisioned::Entity::find();
     select.find_also_related(cloud_resources::Entity).filter(of_ids)
 }

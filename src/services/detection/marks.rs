@@ -27,7 +27,7 @@ const TASK: &str = "comparison of rules 1";
 /// How long sweeps may rely on marks after a comparison of everything.
 const VALID: TimeDelta = TimeDelta::days(1);
 /// Marks that are read with one statement.
-const MARKS: u64 = 5_000;
+const MARKS: usize = 5_000;
 
 /// Returns whether every resource was compared within a day, so that it is enough to compare the marked ones.
 pub(super) async fn are_complete(db: &Db) -> Result<bool> {
@@ -49,7 +49,7 @@ pub(super) async fn are_complete(db: &Db) -> Result<bool> {
 ///
 /// The database is unavailable.
 pub(crate) async fn has_marked_changes(db: &Db) -> Result<bool> {
-    Ok(are_complete(db).await? && read(db, 0).await?.is_some())
+    Ok(are_complete(db).await? && read(db, 0, i64::MAX).await?.is_some())
 }
 
 /// Begins a comparison of everything: deletes all marks, and makes sweeps not rely on marks until it ends. Returns its
@@ -120,19 +120,23 @@ pub(super) struct Marks {
     pub(super) is_damaged: bool,
     /// Id of the last mark that was read.
     pub(super) last: i64,
+    /// Whether no mark follows.
+    pub(super) is_last: bool,
 }
 
-/// Reads the marks that follow the mark `after`. Returns None at the end.
-pub(super) async fn read(db: &Db, after: i64) -> Result<Option<Marks>> {
+/// Reads the marks that follow the mark `after`, up to the mark `end`. Returns None at the end.
+pub(super) async fn read(db: &Db, after: i64, end: i64) -> Result<Option<Marks>> {
     let select = sweep_marks::Entity::find()
         .filter(sweep_marks::Column::Id.gt(after))
+        .filter(sweep_marks::Column::Id.lte(end))
         .order_by_asc(sweep_marks::Column::Id)
-        .limit(MARKS);
+        .limit(MARKS as u64);
     let rows = db.reader().query_all_raw(select.build(db.backend())).await?;
     let mut marks = Marks {
         by_resource: BTreeMap::new(),
         is_damaged: false,
         last: after,
+        is_last: rows.len() < MARKS,
     };
     for row in &rows {
         marks.last = row.try_get("", "id")?;
@@ -142,6 +146,20 @@ pub(super) async fn read(db: &Db, after: i64) -> Result<Option<Marks>> {
         }
     }
     Ok((!rows.is_empty()).then_some(marks))
+}
+
+/// Returns the id of the last mark; None if there are more marks than specs in force, so that it costs less to compare
+/// everything.
+pub(super) async fn last_of_few(db: &Db) -> Result<Option<i64>> {
+    let extent = sweep_marks::Entity::find()
+        .select_only()
+        .expr(Expr::cust("coalesce(max(id), 0)"))
+        .expr(Expr::cust("count(*)"))
+        .into_tuple::<(i64, i64)>()
+        .one(db.reader())
+        .await?;
+    let (last, count) = extent.unwrap_or_default();
+    Ok((count.unsigned_abs() <= count_in_force(db).await?).then_some(last))
 }
 
 impl Marks {
@@ -241,12 +259,20 @@ impl OwnChanges {
     }
 }
 
-/// Returns the number of specs in force. It reads a small index.
+/// Returns the number of specs in force. On PostgreSQL, it is a sum of kept totals: a resource has one spec at most, and
+/// each spec has a resource. On SQLite, where other programs may not enforce foreign keys, a small index is read.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
 pub(crate) async fn count_in_force(db: &Db) -> Result<u64> {
+    if db.backend() == DbBackend::Postgres {
+        let total = "SELECT CAST(coalesce(sum(n), 0) AS bigint) FROM resource_totals WHERE class = 'managed'";
+        let total = Statement::from_string(db.backend(), total);
+        let row = db.reader().query_one_raw(total).await?;
+        let total: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+        return Ok(total.unwrap_or_default().max(0).unsigned_abs());
+    }
     let in_force = provisioned::Entity::find().filter(provisioned::Column::RetiredAt.is_null());
     Ok(
         page::count(db.reader(), in_force, provisioned::Column::ResourceId)

@@ -3,12 +3,16 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::read::Version;
 use super::{Gathered, SweepCounts};
 use crate::domain::detection::{self, Plan};
 use entity::cloud_drift;
 
-/// The plans of one batch.
-#[derive(Clone, Debug)]
+/// Number of planned changes above which they are written.
+const LARGE: usize = 500;
+
+/// The plans of some batches.
+#[derive(Clone, Debug, Default)]
 pub struct Planned {
     /// Pairs whose plan changes a drift.
     pub(super) changing: Vec<Changing>,
@@ -18,13 +22,12 @@ pub struct Planned {
     pub(super) left: Vec<Uuid>,
 }
 
-/// A pair whose plan changes a drift, with the versions of the rows that the plan was made from.
+/// A pair whose plan changes a drift, with the versions of the rows that its plan was made from.
 #[derive(Clone, Debug)]
 pub(super) struct Changing {
     pub(super) resource_id: Uuid,
-    pub(super) resource_revision: i32,
-    pub(super) is_gone: bool,
-    pub(super) spec_version: i32,
+    /// The version of its spec and its resource; None if it is not known, so that the pair counts as changed.
+    pub(super) version: Option<Version>,
     /// Ids and revisions of the open drifts, sorted.
     pub(super) open: Vec<(Uuid, i32)>,
     pub(super) plan: Plan,
@@ -44,19 +47,15 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
         let plan = detection::plan_of(pair.compared.clone(), &pair.open);
         planned.add(pair.resource_id, plan, |plan| Changing {
             resource_id: pair.resource_id,
-            resource_revision: pair.resource_revision,
-            is_gone: pair.is_gone,
-            spec_version: pair.spec_version,
+            version: pair.version,
             open: versions(&pair.open),
             plan,
         });
     }
-    for pair in &gathered.pairs {
+    for (version, pair) in &gathered.pairs {
         planned.add(pair.resource.id, detection::plan(pair, now), |plan| Changing {
             resource_id: pair.resource.id,
-            resource_revision: pair.resource.revision,
-            is_gone: pair.resource.gone_at.is_some(),
-            spec_version: pair.spec.spec_version,
+            version: Some(*version),
             open: versions(&pair.open),
             plan,
         });
@@ -67,7 +66,25 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
     planned
 }
 
+impl std::ops::AddAssign for Planned {
+    fn add_assign(&mut self, more: Self) {
+        self.changing.extend(more.changing);
+        self.done += more.done;
+        self.left.extend(more.left);
+    }
+}
+
 impl Planned {
+    /// Returns whether there are enough changes for a transaction.
+    pub(super) fn is_large(&self) -> bool {
+        let changes: usize = self
+            .changing
+            .iter()
+            .map(|changing| changing.plan.changes.len())
+            .sum();
+        changes > LARGE
+    }
+
     fn add(&mut self, resource: Uuid, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {
         if plan.unsynced || plan.settling {
             self.left.push(resource);

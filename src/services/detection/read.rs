@@ -1,11 +1,14 @@
 //! Reads the specs of a sweep with their resources: a range of resource ids at a time, and only the columns that are
 //! compared.
 
-use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement};
 use uuid::Uuid;
 
 use super::scope::Scope;
-use crate::db::{Db, column_at, json_at, lists, text_at};
+use crate::db::{Db, bytes_at, column_at, json_at, lists, text_at};
 use crate::domain::compare_texts::Texts;
 use crate::error::Result;
 use crate::provider::traits;
@@ -29,7 +32,7 @@ impl Size {
     fn pairs(self) -> usize {
         match self {
             Self::Small => 200,
-            Self::Usual => 2_000,
+            Self::Usual => 1_000,
         }
     }
 }
@@ -114,29 +117,43 @@ async fn listed(
     ids.dedup();
     let last = (ids.len() > limit).then(|| ids[limit - 1]);
     ids.truncate(limit);
-    let place = format!("p.resource_id {}", lists::in_list(db.backend()));
-    let sql = select(db.backend(), &place, "");
-    let values = [lists::ids(db.backend(), ids)];
-    let statement = Statement::from_sql_and_values(db.backend(), sql, values);
-    Ok((db.reader().query_all_raw(statement).await?, last))
+    Ok((
+        db.reader()
+            .query_all_raw(select_listed(db.backend(), ids))
+            .await?,
+        last,
+    ))
 }
 
-/// Selects specs with their resources: those in force, and retired ones with an open drift. [`columns`] reads the
-/// columns by their positions. The last one is null if the pair must be read as values: the spec is retired, the
-/// resource is settling or does not exist, or a column that is not compared may not decode.
+fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Statement {
+    let place = format!("p.resource_id {}", lists::in_list(backend));
+    let sql = select(backend, &place, "");
+    Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)])
+}
+
+/// Selects specs with their resources: those in force, and retired ones with an open drift. [`texts`] reads the columns
+/// by their positions. The fourth and the fifth column belong to the version only. The last one is null if the pair must
+/// be read as values: the spec is retired, the resource is settling or does not exist, or a column that is not compared
+/// may not decode.
 ///
 /// The conditions are written so that no plan reads more than the range. A subquery with a limit is never joined by a
 /// hash of the whole table, and neither is one that compares by BETWEEN.
 fn select(backend: DbBackend, place: &str, limit: &str) -> String {
-    let (resources, checked) = match backend {
+    let (resources, versions, checked) = match backend {
         DbBackend::Postgres => (
-            "LATERAL (SELECT * FROM cloud_resources WHERE cloud_resources.id = p.resource_id LIMIT 1) r ON true",
+            "LATERAL (SELECT *, xmin AS version FROM cloud_resources WHERE cloud_resources.id = p.resource_id \
+             LIMIT 1) r ON true",
+            "p.xmin, r.version",
             OF_POSTGRES,
         ),
-        _ => ("cloud_resources r ON r.id = p.resource_id", OF_SQLITE),
+        _ => (
+            "cloud_resources r ON r.id = p.resource_id",
+            "p.retired_at, r.settling_since",
+            OF_SQLITE,
+        ),
     };
     format!(
-        "SELECT p.resource_id, p.spec, p.not_compared, p.spec_version, r.revision, r.provider, r.kind, r.name, \
+        "SELECT p.resource_id, p.spec, p.not_compared, {versions}, r.provider, r.kind, r.name, \
          r.region, r.size_slug, r.status, r.tags, r.ip, r.vpc_uuid, r.project_id, r.attrs, \
          r.first_seen_at IS NOT NULL, r.gone_at IS NOT NULL, \
          CASE WHEN p.retired_at IS NULL AND r.settling_since IS NULL AND {checked} END \
@@ -152,10 +169,11 @@ const OF_POSTGRES: &str = "r.id IS NOT NULL \
     AND LEAST(p.recorded_at, p.created_at, r.first_seen_at, r.gone_at) >= '1000-01-01T00:00:00Z' \
     AND GREATEST(p.recorded_at, p.created_at, r.first_seen_at, r.gone_at) <= '9000-01-01T00:00:00Z' THEN ''";
 
-/// In SQLite, other programs may have stored anything in a column. The times and the texts are checked by [`columns`].
+/// In SQLite, other programs may have stored anything in a column. The times and the texts are checked by [`texts`].
 const OF_SQLITE: &str = "typeof(p.id) = 'blob' AND length(p.id) = 16 AND typeof(r.owned) = 'integer' \
     AND typeof(p.source) = 'text' AND typeof(p.recorded_by) = 'text' AND typeof(r.provider_id) = 'text' \
-    AND typeof(r.urn) = 'text' \
+    AND typeof(r.urn) = 'text' AND typeof(p.spec_version) = 'integer' AND typeof(r.revision) = 'integer' \
+    AND abs(p.spec_version) <= 2147483647 AND abs(r.revision) <= 2147483647 \
     THEN p.recorded_at || char(10) || p.created_at || char(10) || coalesce(r.first_seen_at, '') || char(10) \
     || coalesce(r.gone_at, '') || char(10) || p.source || p.recorded_by || r.provider_id || r.urn";
 
@@ -170,41 +188,107 @@ fn texts_of(row: &QueryResult) -> usize {
     length(1) + length(15)
 }
 
-/// The compared columns of a row.
-pub(super) struct Columns<'r> {
-    pub(super) spec_version: i32,
-    pub(super) resource_revision: i32,
-    pub(super) texts: Texts<'r>,
+/// Identifies what the rows of a pair contained when they were read. It does not rely on the version columns, which
+/// other programs may not raise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version(u64);
+
+/// Returns the version of a row. On PostgreSQL, it consists of the transactions that wrote the two rows. On SQLite, it is
+/// a hash of the columns that decide what a sweep does.
+pub(super) fn version(row: &QueryResult, backend: DbBackend) -> Version {
+    if backend == DbBackend::Postgres {
+        return Version::of_writers(writer_at(row, 3), writer_at(row, 4));
+    }
+    let mut hasher = DefaultHasher::new();
+    for position in (1..16).chain([18]) {
+        text_at(row, position).hash(&mut hasher);
+    }
+    for position in [16, 17] {
+        column_at::<bool>(row, position).hash(&mut hasher);
+    }
+    Version(hasher.finish())
 }
 
-/// Decodes the columns of a row. Returns None if the pair must be read as values.
-pub(super) fn columns(row: &QueryResult) -> Option<Columns<'_>> {
+impl Version {
+    fn of_writers(spec: Option<u32>, resource: Option<u32>) -> Self {
+        Self(u64::from(spec.unwrap_or_default()) << 32 | u64::from(resource.unwrap_or_default()))
+    }
+}
+
+/// Returns the number of a transaction of PostgreSQL at a position.
+fn writer_at(row: &QueryResult, position: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes_at(row, position)?.try_into().ok()?))
+}
+
+/// Keeps pairs unchanged until the end of the transaction, and returns their versions.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn lock_versions_in_txn(
+    txn: &DatabaseTransaction,
+    ids: impl Iterator<Item = Uuid> + Clone,
+) -> Result<BTreeMap<Uuid, Version>> {
+    let backend = txn.get_database_backend();
+    if backend != DbBackend::Postgres {
+        let rows = txn.query_all_raw(select_listed(backend, ids)).await?;
+        let versions = rows.iter().map(|row| (resource_id(row), version(row, backend)));
+        return Ok(versions
+            .filter_map(|(id, version)| Some((id?, version)))
+            .collect());
+    }
+    let resources = writers_in_txn(txn, LOCK_RESOURCES, ids.clone()).await?;
+    let specs = writers_in_txn(txn, VERSIONS_OF_SPECS, ids).await?;
+    let version = |(id, resource)| (id, Version::of_writers(specs.get(&id).copied(), Some(resource)));
+    Ok(resources.into_iter().map(version).collect())
+}
+
+async fn writers_in_txn(
+    txn: &DatabaseTransaction,
+    sql: &str,
+    ids: impl Iterator<Item = Uuid>,
+) -> Result<BTreeMap<Uuid, u32>> {
+    let backend = txn.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)]);
+    let rows = txn.query_all_raw(statement).await?;
+    let writers = rows.iter().map(|row| (resource_id(row), writer_at(row, 1)));
+    Ok(writers.filter_map(|(id, writer)| Some((id?, writer?))).collect())
+}
+
+/// Locks resources in the order of ids. The lock keeps the specs, too: each operation of this program that changes a spec
+/// locks its resource first. A change of a spec by another program leaves a mark.
+const LOCK_RESOURCES: &str = "SELECT id, xmin FROM cloud_resources WHERE id IN (SELECT unnest(CAST($1 AS uuid[]))) \
+    ORDER BY id FOR NO KEY UPDATE";
+
+/// Runs as a statement of its own after the lock, so that it reads what was committed before the lock was granted.
+const VERSIONS_OF_SPECS: &str = "SELECT p.resource_id, p.version \
+    FROM (SELECT unnest(CAST($1 AS uuid[])) AS id) v CROSS JOIN LATERAL \
+    (SELECT resource_id, xmin AS version FROM cloud_provisioned WHERE resource_id = v.id LIMIT 1) p";
+
+/// Decodes the compared columns of a row. Returns None if the pair must be read as values.
+pub(super) fn texts(row: &QueryResult) -> Option<Texts<'_>> {
     let checked = text_at(row, 18)??;
     if !checked.is_empty() && !times_decode(checked) {
         return None;
     }
     let (provider, kind) = (text_at(row, 5)??, text_at(row, 6)??);
-    Some(Columns {
-        spec_version: column_at(row, 3)?,
-        resource_revision: column_at(row, 4)?,
-        texts: Texts {
-            spec: json_at(row, 1)??,
-            not_compared: json_at(row, 2)?,
-            schema_fields: [
-                Some(text_at(row, 7)??),
-                text_at(row, 8)?,
-                text_at(row, 9)?,
-                text_at(row, 10)?,
-                Some(json_at(row, 11)??),
-                text_at(row, 12)?,
-                text_at(row, 13)?,
-                text_at(row, 14)?,
-            ],
-            attrs: json_at(row, 15)??,
-            is_seen: column_at(row, 16)?,
-            is_gone: column_at(row, 17)?,
-            traits: traits::rules(provider, kind),
-        },
+    Some(Texts {
+        spec: json_at(row, 1)??,
+        not_compared: json_at(row, 2)?,
+        schema_fields: [
+            Some(text_at(row, 7)??),
+            text_at(row, 8)?,
+            text_at(row, 9)?,
+            text_at(row, 10)?,
+            Some(json_at(row, 11)??),
+            text_at(row, 12)?,
+            text_at(row, 13)?,
+            text_at(row, 14)?,
+        ],
+        attrs: json_at(row, 15)??,
+        is_seen: column_at(row, 16)?,
+        is_gone: column_at(row, 17)?,
+        traits: traits::rules(provider, kind),
     })
 }
 
