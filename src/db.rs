@@ -235,7 +235,11 @@ impl Db {
         };
         let txn = self.write.begin_with_options(options).await?;
         if self.backend() == DbBackend::Postgres {
-            let forget = if self.pooled { pooler::FORGET_STATEMENTS } else { "" };
+            let forget = if self.pooled {
+                pooler::FORGET_STATEMENTS
+            } else {
+                ""
+            };
             txn.execute_unprepared(&format!("{forget}{}", self.wait_limits.as_sql()))
                 .await?;
         }

@@ -128,7 +128,8 @@ pub(super) fn pooling(url: &str) -> Result<Pooling, String> {
 
 /// Rejects a cache of no statements: the driver would leave a prepared statement in the database with each query.
 fn check_statement_cache(query: &str) -> Result<(), String> {
-    let none = |(name, value): (&str, &str)| name == "statement-cache-capacity" && value.parse() == Ok(0_usize);
+    let none =
+        |(name, value): (&str, &str)| name == "statement-cache-capacity" && value.parse() == Ok(0_usize);
     if pairs(query).any(none) {
         return Err(format!(
             "has the parameter \"statement-cache-capacity\" with the value 0, which fills the memory of the database; \
@@ -144,7 +145,9 @@ fn query(url: &str) -> &str {
 }
 
 fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Returns whether the driver supports this parameter. An empty name, as between two `&`, is allowed.
@@ -214,15 +217,23 @@ mod tests {
         assert_eq!(parsed("?pooler=off"), Pooling::Off);
         for wrong in ["", "=", "=session", "=Transaction", "=s3cret"] {
             let why = refused(&format!("postgres://u:s3cret@host/drift?pooler{wrong}"));
-            assert!(why.contains("\"pooler\"") && why.contains("transaction, off"), "{why}");
+            assert!(
+                why.contains("\"pooler\"") && why.contains("transaction, off"),
+                "{why}"
+            );
         }
     }
 
     #[test]
     fn a_cache_of_no_statements_is_refused() {
         for zero in ["0", "00"] {
-            let why = refused(&format!("postgres://u:s3cret@host/drift?statement-cache-capacity={zero}"));
-            assert!(why.contains("\"statement-cache-capacity\"") && why.contains("pooler=transaction"), "{why}");
+            let why = refused(&format!(
+                "postgres://u:s3cret@host/drift?statement-cache-capacity={zero}"
+            ));
+            assert!(
+                why.contains("\"statement-cache-capacity\"") && why.contains("pooler=transaction"),
+                "{why}"
+            );
         }
     }
 
