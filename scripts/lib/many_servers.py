@@ -424,6 +424,11 @@ def check_logs(servers):
         print(f"  log, {n} times: {line}")
 
 
+SPECS = """INSERT INTO cloud_provisioned (id, resource_id, spec, spec_version, source, recorded_by, recorded_at, created_at)
+  SELECT gen_random_uuid(), id, jsonb_build_object('size_slug', size_slug, 'region', region), 1, 'api', 'load', now(),
+  now() FROM cloud_resources"""
+
+
 def delay(options):
     """Measures how long the changes of a sync need to reach the inbox and a subscriber."""
     resources = [resource(n) for n in range(options.delay)]
@@ -431,7 +436,7 @@ def delay(options):
     server = Server(0, DRIFT_SYNC_CRON="off", DRIFT_DETECT_CRON="0 0 0 1 1 *")
     server.start()
     try:
-        record_all(server.port, token)
+        subprocess.run([PSQL, "-XAtq", "-d", f"{DIRECT}/{NAME}", "-c", SPECS], check=True, timeout=300)
         done = command("detect")
         print(done.stdout.strip())
         for turn in range(options.turns):
