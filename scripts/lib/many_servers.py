@@ -19,7 +19,8 @@ RETRIED = {"DATABASE_BUSY", "INTERNAL_SERVER_ERROR", "REQUEST_TIMEOUT", "DATABAS
 GIVE_UP = 40  # seconds
 SYNC_EVERY, SWEEP_EVERY = 4, 3
 NAME = "drift_many_servers"
-BINARY, PSQL, DIRECT, POOLED, SCRATCH = (os.environ.get(n, "") for n in ("BINARY", "PSQL", "DIRECT", "POOLED", "SCRATCH"))
+BINARY, PSQL, DIRECT, POOLED, SCRATCH = (os.environ.get(name, "") for name in
+                                         ("BINARY", "PSQL", "DIRECT", "POOLED", "SCRATCH"))
 
 counts = collections.Counter()
 breaches = []
@@ -305,7 +306,7 @@ def check_inbox():
                   JOIN cloud_provisioned p ON p.resource_id = r.id AND p.retired_at IS NULL""")
     differ = set()
     for row in rows:
-        live = {**row["attrs"], "name": row["name"], "size_slug": row["size_slug"], "region": row["region"], "tags": row["tags"]}
+        live = {**row["attrs"], **{column: row[column] for column in ("name", "size_slug", "region", "tags")}}
         differ |= {(row["id"], field) for field, value in row["spec"].items() if live.get(field) != value}
     if differ != is_open:
         breach(f"{len(differ - is_open)} differences are not open, {len(is_open - differ)} open drifts are none: "
@@ -424,7 +425,8 @@ def check_logs(servers):
         print(f"  log, {n} times: {line}")
 
 
-SPECS = """INSERT INTO cloud_provisioned (id, resource_id, spec, spec_version, source, recorded_by, recorded_at, created_at)
+SPECS = """INSERT INTO cloud_provisioned
+  (id, resource_id, spec, spec_version, source, recorded_by, recorded_at, created_at)
   SELECT gen_random_uuid(), id, jsonb_build_object('size_slug', size_slug, 'region', region), 1, 'api', 'load', now(),
   now() FROM cloud_resources"""
 
@@ -485,7 +487,8 @@ def measure(port, token, turn):
     if len(times) < 100:
         breach(f"only {len(times)} of 100 changes reached the subscriber")
         return
-    print(f"  sync {ended - began:.2f} s; after it: {rows['n']} drifts in the inbox after {sweep['ended'] - ended:.2f} s, "
+    print(f"  sync {ended - began:.2f} s; after it: {rows['n']} drifts in the inbox after "
+          f"{sweep['ended'] - ended:.2f} s, "
           f"at the subscriber after {times[0] - ended:.2f} to {times[-1] - ended:.2f} s")
 
 

@@ -195,8 +195,8 @@ fn tested_unless_repeated(pool: PgPoolOptions) -> PgPoolOptions {
 fn for_pooler(options: PgConnectOptions) -> Result<PgConnectOptions> {
     if options.get_options().is_some() {
         return Err(invalid(
-            "has the parameter \"options\" (or PGOPTIONS is set), which a pooler does not keep; use ALTER ROLE or ALTER \
-             DATABASE to set them",
+            "has the parameter \"options\" (or PGOPTIONS is set), which a pooler does not keep; use ALTER ROLE or \
+             ALTER DATABASE to set them",
         ));
     }
     tracing::info!("a pooler is in front of the database: each read is a transaction");
