@@ -477,6 +477,11 @@ def measure(port, token, turn):
     if answer.get("errors"):
         sys.exit(f"sync: {answer['errors']}")
     listener.join(120)
+    # The subscriber may get the last drift before the sweep has ended.
+    for _ in range(100):
+        if not sql("SELECT id FROM job_runs WHERE finished_at IS NULL"):
+            break
+        time.sleep(0.2)
     newest = "(SELECT * FROM job_runs WHERE job = '{}' ORDER BY started_at DESC LIMIT 1)"
     ended = sql("SELECT extract(epoch FROM finished_at) AS at FROM " + newest.format("sync_inventory") + " r")[0]["at"]
     sweep = sql("SELECT extract(epoch FROM started_at) AS began, extract(epoch FROM finished_at) AS ended, counts FROM "
