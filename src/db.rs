@@ -4,6 +4,7 @@ mod address;
 mod contention;
 mod file;
 pub(crate) mod lists;
+mod pooler;
 mod pools;
 mod probe;
 mod rows;
@@ -30,6 +31,7 @@ pub use self::probe::NotReady;
 pub(crate) use self::rows::{
     bytes_at, caught, column, column_at, decodable, decode, json_at, json_of_postgres, text_at,
 };
+use self::untested::is_closed;
 pub(crate) use self::untested::untested_first;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -38,6 +40,8 @@ use crate::error::{Error, Result};
 pub const ROWS_PER_INSERT: usize = 500;
 /// Key of the advisory lock for migrations. Arbitrary, but the same on all servers.
 const MIGRATION_LOCK: i64 = 7_236_541;
+/// Maximum number of connections on which a transaction is begun.
+const BEGIN_ATTEMPTS: u32 = 5;
 /// Statement that fails if no transaction is open, or if PostgreSQL has aborted it. It runs before each COMMIT, because
 /// PostgreSQL rolls back an aborted transaction at COMMIT without an error.
 const CHECK_TRANSACTION_OPEN: &str = "SAVEPOINT before_commit";
@@ -55,6 +59,8 @@ pub struct Db {
     /// Closed connection, which `reader` returns while the path leads to a different file than the one opened.
     closed: DatabaseConnection,
     file: Option<Arc<SqliteFile>>,
+    /// Whether a pooler gives each transaction another connection of PostgreSQL.
+    pooled: bool,
     wait_limits: WaitLimits,
     committed: Arc<Notify>,
     last_commit: Arc<watch::Sender<Option<Instant>>>,
@@ -92,6 +98,7 @@ impl Db {
             probe: pools.probe,
             version: pools.version,
             file: pools.file,
+            pooled: pools.pooled,
             wait_limits: WaitLimits::default(),
             committed: Arc::default(),
             time: Clock::System,
@@ -170,7 +177,12 @@ impl Db {
                 .await?;
             lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
                 .await?;
-            migration::up(&self.write).await?;
+            if self.pooled {
+                // Only in a transaction do prepared statements last until they are executed.
+                migration::up(&lock).await?;
+            } else {
+                migration::up(&self.write).await?;
+            }
             lock.commit().await?;
             return Ok(());
         }
@@ -223,25 +235,47 @@ impl Db {
         clippy::disallowed_methods,
         reason = "all write transactions begin in this function"
     )]
-    async fn begin(&self) -> Result<DatabaseTransaction> {
+    async fn begin_once(&self) -> Result<DatabaseTransaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
+        let txn = self.write.begin_with_options(options).await?;
+        if self.backend() == DbBackend::Postgres {
+            let forget = if self.pooled {
+                pooler::FORGET_STATEMENTS
+            } else {
+                ""
+            };
+            txn.execute_unprepared(&format!("{forget}{}", self.wait_limits.as_sql()))
+                .await?;
+        }
+        Ok(txn)
+    }
+
+    /// Begins a write transaction within the wait limits. Tries again if the connection is closed meanwhile, because
+    /// nothing was written on it: a pooler may have kept connections from before a restart of the database.
+    async fn begin(&self) -> Result<DatabaseTransaction> {
+        let begun = async {
+            for _ in 1..BEGIN_ATTEMPTS {
+                match self.begin_once().await {
+                    Err(Error::Database(error)) if is_closed(&error) => {
+                        tracing::debug!(%error, "beginning a transaction on another connection");
+                    }
+                    outcome => return outcome,
+                }
+            }
+            self.begin_once().await
+        };
         let limit = self.wait_limits.total();
-        let begun = timeout(limit, self.write.begin_with_options(options)).await;
-        let txn = begun.map_err(|_| {
+        timeout(limit, begun).await.map_err(|_| {
             tracing::warn!(
                 database = self.name(),
                 ?limit,
                 "timed out waiting for earlier writers"
             );
             Error::Busy("no connection was free for writing".to_owned())
-        })??;
-        if self.backend() == DbBackend::Postgres {
-            txn.execute_unprepared(&self.wait_limits.as_sql()).await?;
-        }
-        Ok(txn)
+        })?
     }
 
     fn check_file(&self) -> Result<()> {

@@ -34,6 +34,11 @@ use crate::services::{freshness, retention};
 /// Interval between the heartbeats of a run.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// How often a sweep after a sync tries to begin while another sweep is active: for five minutes.
+const SWEEP_ATTEMPTS: u32 = 300;
+/// Delay before it tries again.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
 /// Maximum time to record abandoned runs when the process ends.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
@@ -342,7 +347,7 @@ impl Jobs {
     }
 
     /// Sweeps what a sync changed, in the background, so that it reaches the inbox before the next tick. If another sweep
-    /// is active or everything has to be compared, the changes are left to the next sweep.
+    /// is active, this one follows it; if everything has to be compared, the changes are left to the next sweep.
     fn sweep_changes_beside(&self) {
         if self.inner.tasks.is_closed() {
             return;
@@ -356,12 +361,16 @@ impl Jobs {
     }
 
     async fn sweep_changes(&self) -> Result<()> {
-        if !detection::has_marked_changes(self.db()).await? {
-            return Ok(());
-        }
-        let work = self.work(JobRequest::detect_all())?;
-        if let Some(run) = job_runs::claim_after_sync(self.db(), work.run_request()).await? {
-            self.begin(run, work);
+        for _ in 0..SWEEP_ATTEMPTS {
+            if self.inner.tasks.is_closed() || !detection::has_marked_changes(self.db()).await? {
+                return Ok(());
+            }
+            let work = self.work(JobRequest::detect_all())?;
+            if let Some(run) = job_runs::claim_after_sync(self.db(), work.run_request()).await? {
+                self.begin(run, work);
+                return Ok(());
+            }
+            tokio::time::sleep(SWEEP_PAUSE).await;
         }
         Ok(())
     }

@@ -29,8 +29,21 @@ const POSTGRES_PARAMETERS: [&str; 18] = [
     "application_name",
     "options",
 ];
+/// The parameter that says whether a pooler is in front of the database. It is ours, and the driver ignores it.
+const POOLER: &str = "pooler";
 /// Maximum length of a parameter name in an error.
 const MAX_NAME: usize = 40;
+
+/// Whether each transaction may get another connection of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pooling {
+    /// Found out when connecting.
+    Detect,
+    /// Yes: a pooler in transaction mode is in front of the database.
+    Transaction,
+    /// No: a connection keeps its session.
+    Off,
+}
 
 /// Returns whether `url` names an SQLite file.
 pub(super) fn is_sqlite(url: &str) -> bool {
@@ -83,15 +96,10 @@ fn check_sqlite(url: &str) -> Result<(), String> {
 /// Rejects unknown parameters, because the driver ignores them: with `sslmod=require`, passwords and data would be
 /// sent unencrypted.
 fn check_parameters(url: &str) -> Result<(), String> {
-    let Some((_, query)) = url.split_once('?') else {
-        return Ok(());
-    };
-    let query = query.split_once('#').map_or(query, |(query, _)| query);
-    let mut names = query
-        .split('&')
-        .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
-    let Some(unknown) = names.find(|name| !is_parameter(name)) else {
-        return Ok(());
+    let query = query(url);
+    let Some((unknown, _)) = pairs(query).find(|(name, _)| !is_parameter(name)) else {
+        pooling(url)?;
+        return check_statement_cache(query);
     };
     // If a password contains a `?` that is not escaped as %3F, the rest of it would appear here as a name.
     let may_be_shown = |letter: char| letter.is_ascii_alphanumeric() || "_-[].".contains(letter);
@@ -101,15 +109,51 @@ fn check_parameters(url: &str) -> Result<(), String> {
         format!("the parameter {unknown:?}")
     };
     Err(format!(
-        "has {described} that is not supported; supported are {}, options[NAME]",
+        "has {described} that is not supported; supported are {}, options[NAME], {POOLER}",
         POSTGRES_PARAMETERS.join(", ")
     ))
+}
+
+/// Returns what the parameter `pooler` says. The error is the reason why it is invalid.
+pub(super) fn pooling(url: &str) -> Result<Pooling, String> {
+    match pairs(query(url)).filter(|(name, _)| *name == POOLER).last() {
+        None | Some((_, "auto")) => Ok(Pooling::Detect),
+        Some((_, "transaction")) => Ok(Pooling::Transaction),
+        Some((_, "off")) => Ok(Pooling::Off),
+        Some(_) => Err(format!(
+            "has a value of the parameter {POOLER:?} that is not supported; supported are auto, transaction, off"
+        )),
+    }
+}
+
+/// Rejects a cache of no statements: the driver would leave a prepared statement in the database with each query.
+fn check_statement_cache(query: &str) -> Result<(), String> {
+    let none =
+        |(name, value): (&str, &str)| name == "statement-cache-capacity" && value.parse() == Ok(0_usize);
+    if pairs(query).any(none) {
+        return Err(format!(
+            "has the parameter \"statement-cache-capacity\" with the value 0, which fills the memory of the database; \
+             for a pooler use {POOLER}=transaction"
+        ));
+    }
+    Ok(())
+}
+
+fn query(url: &str) -> &str {
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    query.split_once('#').map_or(query, |(query, _)| query)
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Returns whether the driver supports this parameter. An empty name, as between two `&`, is allowed.
 fn is_parameter(name: &str) -> bool {
     let of_the_server = name.starts_with("options[") && name.ends_with(']');
-    name.is_empty() || of_the_server || POSTGRES_PARAMETERS.contains(&name)
+    name.is_empty() || of_the_server || name == POOLER || POSTGRES_PARAMETERS.contains(&name)
 }
 
 /// Parses an address without logging: the parser logs unknown parameters with their values.
@@ -154,10 +198,41 @@ mod tests {
             "?ssl-mode=verify-full&sslrootcert=/ca.pem&",
             "?host=/run/postgresql&port=5433&user=u&password=p&dbname=d&application_name=a",
             "?options=-c%20a%3Db&options[search_path]=drift&statement-cache-capacity=10",
+            "?pooler=transaction&sslmode=require",
         ] {
             assert_eq!(
                 check_address(&format!("postgres://u:p@host/drift{query}")),
                 Ok(())
+            );
+        }
+    }
+
+    #[test]
+    fn the_parameter_of_the_pooler_has_three_values() {
+        let parsed = |query: &str| pooling(&format!("postgres://u@host/drift{query}")).unwrap();
+        for unset in ["", "?", "?sslmode=require", "?pooler=off&pooler=auto"] {
+            assert_eq!(parsed(unset), Pooling::Detect, "{unset}");
+        }
+        assert_eq!(parsed("?a=b&pooler=transaction"), Pooling::Transaction);
+        assert_eq!(parsed("?pooler=off"), Pooling::Off);
+        for wrong in ["", "=", "=session", "=Transaction", "=s3cret"] {
+            let why = refused(&format!("postgres://u:s3cret@host/drift?pooler{wrong}"));
+            assert!(
+                why.contains("\"pooler\"") && why.contains("transaction, off"),
+                "{why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cache_of_no_statements_is_refused() {
+        for zero in ["0", "00"] {
+            let why = refused(&format!(
+                "postgres://u:s3cret@host/drift?statement-cache-capacity={zero}"
+            ));
+            assert!(
+                why.contains("\"statement-cache-capacity\"") && why.contains("pooler=transaction"),
+                "{why}"
             );
         }
     }

@@ -13,8 +13,10 @@ use sea_orm::sqlx::sqlite::{
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
 
-use super::address::postgres_options;
+use super::address::{Pooling, pooling, postgres_options};
 use super::file::SqliteFile;
+use super::pooler;
+use crate::error::{Error, Result};
 
 /// Maximum time to wait for a database to start.
 const STARTUP_LIMIT: Duration = Duration::from_secs(10);
@@ -25,15 +27,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 const BUSY_WRITER: Duration = Duration::from_secs(1);
 /// How long a query waits for a lock in SQLite, such as while another process recovers the file.
 const BUSY_READER: Duration = Duration::from_secs(5);
-/// Rows of SQLite that a query reads ahead of the task that takes them, so that the two threads seldom wait for each
-/// other.
-const ROWS_AHEAD: usize = 500;
 /// How long a query waits for a connection.
 const READ_ACQUIRE: Duration = Duration::from_secs(10);
 /// Maximum time to wait for a write connection. Write transactions have shorter limits of their own.
 const WRITE_ACQUIRE: Duration = Duration::from_secs(300);
-/// Maximum time of a query in PostgreSQL, so that queries of disconnected callers release their connections.
-const READ_STATEMENT: &str = "SET statement_timeout = '60s'";
+/// Limits the time of a query in PostgreSQL, so that queries of disconnected callers release their connections. Queries
+/// are not compiled, because that takes longer than reading a page.
+const READ_STATEMENT: &str = "SET statement_timeout = '60s'; SET jit = off";
+/// The same for a pooler, where a read is a transaction.
+const POOLED_READ: &str = "BEGIN; DEALLOCATE ALL; SET LOCAL statement_timeout = '60s'; SET LOCAL jit = off";
 
 /// The connection pools of one database.
 pub(super) struct Pools {
@@ -47,6 +49,8 @@ pub(super) struct Pools {
     pub(super) version: DatabaseConnection,
     /// The file of an SQLite database.
     pub(super) file: Option<Arc<SqliteFile>>,
+    /// Whether a pooler gives each transaction another connection of PostgreSQL.
+    pub(super) pooled: bool,
 }
 
 fn failed(error: sqlx::Error) -> DbErr {
@@ -61,7 +65,6 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         .disable_statement_logging()
         .foreign_keys(true)
         .busy_timeout(BUSY_WRITER)
-        .row_buffer_size(ROWS_AHEAD)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let file = Arc::new(SqliteFile::open(&options).await?);
@@ -94,6 +97,7 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         probe: write.clone(),
         write,
         file: Some(file),
+        pooled: false,
     })
 }
 
@@ -154,9 +158,11 @@ async fn is_clean_sqlite(connection: &mut SqliteConnection) -> bool {
 /// the address with its password.
 ///
 /// Queries have a pool of their own, so that writers waiting for a lock never block reads.
-pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools, DbErr> {
+pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools> {
     let options = postgres_options(url).map_err(failed)?;
-    wait_for_postgres(&options).await.map_err(failed)?;
+    let pooling = pooling(url).map_err(invalid)?;
+    let pooled = wait_for_postgres(&options, pooling).await.map_err(failed)?;
+    let options = if pooled { for_pooler(options)? } else { options };
     // A migration holds one connection for the lock and needs another for the work.
     let writers = (max_connections / 3).max(2);
     let readers = max_connections.saturating_sub(writers).max(1);
@@ -168,23 +174,14 @@ pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools, D
         .map_err(failed)?;
     let read = PgPoolOptions::new()
         .max_connections(readers)
-        .min_connections(1)
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| {
-            Box::pin(async move {
-                if !super::untested::is_accepted() {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .acquire_timeout(READ_ACQUIRE)
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(READ_STATEMENT).execute(connection).await.map(drop) })
-        })
-        .connect_with(options.clone())
-        .await
-        .map_err(failed)?;
+        .acquire_timeout(READ_ACQUIRE);
+    let read = if pooled {
+        // Connects later, because a connection that was never used would not end its transaction.
+        pooler::in_transactions(read, POOLED_READ).connect_lazy_with(options.clone())
+    } else {
+        let read = tested_unless_repeated(read).connect_with(options.clone());
+        read.await.map_err(failed)?
+    };
     let probe = clean_postgres_pool(1)
         .acquire_timeout(READ_ACQUIRE)
         .connect_lazy_with(options);
@@ -195,7 +192,44 @@ pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools, D
         write: SqlxPostgresConnector::from_sqlx_postgres_pool(write),
         probe: SqlxPostgresConnector::from_sqlx_postgres_pool(probe),
         file: None,
+        pooled,
     })
+}
+
+fn invalid(why: impl std::fmt::Display) -> Error {
+    Error::BadUserInput(format!("DATABASE_URL: {why}"))
+}
+
+fn tested_unless_repeated(pool: PgPoolOptions) -> PgPoolOptions {
+    pool.min_connections(1)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                if !super::untested::is_accepted() {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(READ_STATEMENT).execute(connection).await.map(drop) })
+        })
+}
+
+/// Returns the options of connections to a pooler.
+///
+/// # Errors
+///
+/// The address sets settings of a session, which the pooler would lose.
+fn for_pooler(options: PgConnectOptions) -> Result<PgConnectOptions> {
+    if options.get_options().is_some() {
+        return Err(invalid(
+            "has the parameter \"options\" (or PGOPTIONS is set), which a pooler does not keep; use ALTER ROLE or ALTER \
+             DATABASE to set them",
+        ));
+    }
+    tracing::info!("a pooler is in front of the database: each read is a transaction");
+    Ok(pooler::pooled(options))
 }
 
 fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
@@ -230,19 +264,22 @@ async fn is_clean_postgres(connection: &mut PgConnection) -> bool {
     row.and_then(|row| sqlx::Row::try_get(&row, 0)).unwrap_or(false)
 }
 
-/// Waits for a server that is starting. The pool would wait too, but would not log the wait and its reason.
-async fn wait_for_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+/// Waits for a server that is starting, and returns whether a pooler is in front of it. The pool would wait too, but
+/// would not log the wait and its reason.
+async fn wait_for_postgres(options: &PgConnectOptions, pooling: Pooling) -> Result<bool, sqlx::Error> {
     let end = tokio::time::Instant::now() + STARTUP_LIMIT;
     loop {
-        let error = match tokio::time::timeout_at(end, options.connect()).await {
-            Ok(Ok(connection)) => return connection.close().await,
+        let error = match tokio::time::timeout_at(end, pooler::is_pooled(options, pooling)).await {
+            Ok(Ok(pooled)) => return Ok(pooled),
             Ok(Err(error)) => error,
             Err(_) => std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
         };
         let starting_up = match &error {
             sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
             // cannot_connect_now
-            sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+            sqlx::Error::Database(error) => {
+                error.code().as_deref() == Some("57P03") || pooler::cannot_connect(error.message())
+            }
             _ => false,
         };
         if !starting_up || tokio::time::Instant::now() + PAUSE >= end {

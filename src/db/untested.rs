@@ -31,7 +31,7 @@ where
 }
 
 /// Returns whether the connection was closed, by the server or on the way.
-fn is_closed(error: &DbErr) -> bool {
+pub(super) fn is_closed(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(error))
     | DbErr::Query(RuntimeErr::SqlxError(error))
     | DbErr::Conn(RuntimeErr::SqlxError(error))) = error

@@ -26,6 +26,8 @@ const MIN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Minimum delay before the next poll, as a multiple of the last poll's duration. It limits the load of polling after
 /// many changes, because each event is read again until it has left the window.
 const REST_FACTOR: u32 = 20;
+/// Maximum of that delay: one slow poll, as on a busy machine, must not make subscribers wait much longer.
+const MAX_REST: Duration = Duration::from_millis(1_500);
 /// Maximum interval between polls while the database is unavailable.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -86,7 +88,7 @@ impl Feed {
     }
 
     async fn pause(&self) {
-        let rest = self.last_duration.saturating_mul(REST_FACTOR);
+        let rest = rest_after(self.last_duration);
         if self.failed > 0 {
             let interval = POLL_INTERVAL.saturating_mul(1 << self.failed.min(5));
             return sleep(interval.min(MAX_POLL_INTERVAL)).await;
@@ -168,6 +170,11 @@ impl Feed {
     }
 }
 
+/// Returns the minimum delay before the next poll after one of this duration.
+fn rest_after(poll: Duration) -> Duration {
+    poll.saturating_mul(REST_FACTOR).min(MAX_REST)
+}
+
 /// Sends the drifts of one batch to each subscriber whose filter they match.
 fn publish(subscribers: &mut Vec<Subscriber>, number: u64, changed: Vec<Changed>) {
     let changed: Vec<_> = changed
@@ -190,4 +197,17 @@ fn publish(subscribers: &mut Vec<Subscriber>, number: u64, changed: Vec<Changed>
         };
         batch.drifts.is_empty() || subscriber.send(batch)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_poll_does_not_delay_the_next_one_by_more_than_two_seconds() {
+        assert_eq!(rest_after(Duration::from_millis(5)), Duration::from_millis(100));
+        for slow in [Duration::from_secs(1), Duration::from_secs(30), Duration::MAX] {
+            assert!(rest_after(slow) < Duration::from_secs(2));
+        }
+    }
 }

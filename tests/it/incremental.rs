@@ -9,12 +9,14 @@ use drift_inbox::domain::schedule::{Schedule, Schedules};
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::detection::SweepCounts;
 use drift_inbox::services::inventory::SyncOptions;
+use drift_inbox::services::job_runs;
 use drift_inbox::services::retirement::{RetireSpec, retire_spec};
 use entity::cloud_drift::DriftStatus;
-use entity::job_runs::Job;
+use entity::job_runs::{Job, JobOutcome};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::json;
 
+use crate::schedule::eventually;
 use crate::support::cloud::{Listed, droplet};
 use crate::support::db::TestDb;
 use crate::support::{ADMIN, TestApp};
@@ -263,6 +265,35 @@ async fn a_change_that_a_sync_brings_is_in_the_inbox_without_a_tick() {
         (Job::DetectDrift, false, None)
     );
     assert_eq!(sweep.counts["fieldsCompared"], 2);
+}
+
+#[tokio::test]
+async fn a_change_that_a_sync_brings_during_a_sweep_is_in_the_inbox_without_a_tick() {
+    let t = compared().await;
+    let server = t.scheduled(Schedules {
+        detect: Some(Schedule::parse("0 0 0 1 1 *", t.now()).unwrap()),
+        ..Schedules::default()
+    });
+    // A sweep of another server, which has read its marks already.
+    let active = job_runs::claim(t.db(), Job::DetectDrift).await.unwrap();
+    t.cloud.set([
+        droplet("a").size("large"),
+        droplet("b").size("huge"),
+        droplet("c").size("small"),
+    ]);
+    t.later(TimeDelta::seconds(1));
+    let sync = server.jobs().run(JobRequest::Sync(SyncOptions::default()));
+    sync.await.unwrap();
+    let ended = job_runs::Report {
+        outcome: JobOutcome::Succeeded,
+        counts: json!({}),
+        error: None,
+    };
+    assert_eq!(t.inbox().await.len(), 1);
+    job_runs::finish(t.db(), active.id, &ended).await.unwrap();
+    eventually("the drift", async || t.inbox().await.len() == 2).await;
+    assert_eq!(t.open_drift("b", "size_slug").await.actual, Some(json!("huge")));
+    server.jobs().drain(Duration::from_secs(60)).await.unwrap();
 }
 
 /// A small generator of pseudo-random numbers, so that a history that fails can be repeated.

@@ -62,6 +62,7 @@ mod mutations_bounds;
 mod mutations_jobs;
 mod page_files;
 mod partial_listings;
+mod pooler;
 mod replica_firewalls;
 mod request_shapes;
 mod rest;

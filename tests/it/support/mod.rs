@@ -12,6 +12,7 @@ pub(crate) mod graphql;
 pub(crate) mod live;
 pub(crate) mod one_account;
 pub(crate) mod page;
+pub(crate) mod pgbouncer;
 pub(crate) mod process;
 pub(crate) mod served;
 mod socket;
