@@ -1,13 +1,18 @@
 //! Queries of the inventory.
 
+use entity::resource_states::{self as states, Class};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, JoinType, QueryFilter, QuerySelect,
+    Select,
+};
 use uuid::Uuid;
 
 use super::page::{self, Order, Page, PageRequest};
+use super::search::{self, Found};
 use super::{drift_rows, totals};
-use crate::db::decodable;
+use crate::db::{decodable, lists};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
 
@@ -47,15 +52,18 @@ pub(crate) async fn list<C: ConnectionTrait>(
     filter: &ResourceFilter,
     request: &PageRequest,
 ) -> Result<Page<resources::Model>> {
-    page::fetch(connection, select(connection, filter)?, BY_ID, request).await
+    check(filter)?;
+    let select = select_quickly(connection, filter, Some(request)).await?;
+    page::fetch(connection, select, BY_ID, request).await
 }
 
 /// Returns the number of resources that match the filter.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<i64> {
-    let select = select(connection, filter)?;
+    check(filter)?;
     if let Some(total) = totals::count_resources(connection, filter).await? {
         return Ok(total);
     }
+    let select = select_quickly(connection, filter, None).await?;
     page::count(connection, select, resources::Column::Id).await
 }
 
@@ -78,10 +86,7 @@ pub async fn by_ids<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<
     Ok(decodable(select, connection).await?.0)
 }
 
-pub(super) fn select<C: ConnectionTrait>(
-    connection: &C,
-    filter: &ResourceFilter,
-) -> Result<Select<resources::Entity>> {
+fn check(filter: &ResourceFilter) -> Result<()> {
     let texts = [
         ("provider", &filter.provider),
         ("kind", &filter.kind),
@@ -91,46 +96,109 @@ pub(super) fn select<C: ConnectionTrait>(
     for (what, text) in texts {
         check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)?;
     }
-    let mut condition = Condition::all()
-        .add_option(
-            filter
-                .provider
-                .as_ref()
-                .map(|provider| resources::Column::Provider.eq(provider)),
-        )
-        .add_option(filter.kind.as_ref().map(|kind| resources::Column::Kind.eq(kind)))
-        .add_option(
-            filter
-                .region
-                .as_ref()
-                .map(|region| resources::Column::Region.eq(region)),
-        )
+    Ok(())
+}
+
+/// Selects the resources that match, for a page if `request` is set. Reads no more rows than needed: those of a state by
+/// the table of states, and those with a rare text by their ids.
+async fn select_quickly<C: ConnectionTrait>(
+    connection: &C,
+    filter: &ResourceFilter,
+    request: Option<&PageRequest>,
+) -> Result<Select<resources::Entity>> {
+    let backend = connection.get_database_backend();
+    let mut select = if filter.managed.is_some() || filter.drifted.is_some() {
+        by_state(filter, request)
+    } else {
+        resources::Entity::find().filter(of_columns(filter))
+    };
+    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
+        if let Found::Few(ids) = search::resources_with(connection, text).await? {
+            select = select.filter(lists::among(backend, r#""cloud_resources"."id""#, ids));
+        }
+        select = select.filter(search::in_resource(backend, text));
+    }
+    Ok(select)
+}
+
+/// Selects the resources that match, by the tables that the states are kept from. A write decides by these.
+pub(super) fn select<C: ConnectionTrait>(
+    connection: &C,
+    filter: &ResourceFilter,
+) -> Result<Select<resources::Entity>> {
+    check(filter)?;
+    let mut condition = of_columns(filter)
         .add_option(filter.managed.map(managed))
-        .add_option(filter.drifted.map(drifted))
+        .add_option(filter.drifted.map(drifted));
+    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
+        condition = condition.add(search::in_resource(connection.get_database_backend(), text));
+    }
+    Ok(resources::Entity::find().filter(condition))
+}
+
+/// Returns the conditions of the filter on columns of the resource.
+fn of_columns(filter: &ResourceFilter) -> Condition {
+    let equal = |column: resources::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text));
+    Condition::all()
+        .add_option(equal(resources::Column::Provider, &filter.provider))
+        .add_option(equal(resources::Column::Kind, &filter.kind))
+        .add_option(equal(resources::Column::Region, &filter.region))
         .add_option(filter.gone.map(|gone| {
             if gone {
                 resources::Column::GoneAt.is_not_null()
             } else {
                 resources::Column::GoneAt.is_null()
             }
-        }));
-    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
-        let backend = connection.get_database_backend();
-        condition = condition.add(
-            Condition::any()
-                .add(contains_ignoring_ascii_case(
-                    backend,
-                    resources::Column::Name,
-                    text,
-                ))
-                .add(contains_ignoring_ascii_case(
-                    backend,
-                    resources::Column::ProviderId,
-                    text,
-                )),
+        }))
+}
+
+/// Selects by the states of the resources, whose indexes give the order of a page for each class. The positions of the
+/// page are conditions on the states too, because no database derives them from those on the resources.
+fn by_state(filter: &ResourceFilter, request: Option<&PageRequest>) -> Select<resources::Entity> {
+    let of_resource = resources::Entity::belongs_to(states::Entity)
+        .from(resources::Column::Id)
+        .to(states::Column::ResourceId)
+        .into();
+    let has_drift = |wanted| {
+        let open = states::Column::OpenChanged
+            .gt(0)
+            .or(states::Column::OpenMissing.gt(0));
+        if wanted { open } else { open.not() }
+    };
+    let class = |managed| {
+        let class = if managed { Class::Managed } else { Class::Unmanaged };
+        states::Column::Class.eq(class)
+    };
+    // A state has an empty text for the region of a resource that has none.
+    let equal = |column: states::Column, text: &Option<String>| {
+        text.as_ref()
+            .filter(|text| !text.is_empty())
+            .map(|text| column.eq(text))
+    };
+    let mut select = resources::Entity::find()
+        .join(JoinType::InnerJoin, of_resource)
+        .filter(of_columns(filter))
+        .filter(
+            Condition::all()
+                .add_option(filter.managed.map(class))
+                .add_option(filter.drifted.map(has_drift))
+                .add_option(equal(states::Column::Kind, &filter.kind))
+                .add_option(equal(states::Column::Region, &filter.region)),
         );
+    let by_id = Order {
+        time: None,
+        id: states::Column::ResourceId,
+        descending: false,
+    };
+    if let Some(request) = request {
+        if let Some(after) = &request.after {
+            select = select.filter(page::beyond(by_id, after, true));
+        }
+        if let Some(before) = &request.before {
+            select = select.filter(page::beyond(by_id, before, false));
+        }
     }
-    Ok(resources::Entity::find().filter(condition))
+    select
 }
 
 fn drifted(wanted: bool) -> Expr {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
 use crate::services::resources::contains_ignoring_ascii_case;
+use crate::services::search::in_resource;
 
 /// A filter of drifts. A drift matches if it meets all conditions that are set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -155,8 +156,21 @@ impl DriftFilter {
         self.terms().all(|term| term.matches(drift, resource))
     }
 
+    /// Returns the text to search for. An empty one is no condition.
+    pub(super) fn searched(&self) -> Option<&str> {
+        self.search.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// Returns this filter without its search.
+    pub(super) fn without_search(&self) -> Self {
+        Self {
+            search: None,
+            ..self.clone()
+        }
+    }
+
     fn terms(&self) -> impl Iterator<Item = Term<'_>> {
-        let search = self.search.as_deref().filter(|text| !text.is_empty());
+        let search = self.searched();
         [
             Some(Term::Status(&self.status)),
             self.kind.map(Term::Kind),
@@ -185,10 +199,8 @@ impl Term<'_> {
             Self::DetectedFrom(time) => drift::Column::DetectedAt.gte(time),
             Self::DetectedBefore(time) => drift::Column::DetectedAt.lt(time),
             Self::Search(text) => {
-                let name = contains_ignoring_ascii_case(backend, resources::Column::Name, text);
-                let id = contains_ignoring_ascii_case(backend, resources::Column::ProviderId, text);
                 let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
-                field.or(resource_is(Condition::any().add(name).add(id)))
+                field.or(resource_is(in_resource(backend, text)))
             }
         })
     }
