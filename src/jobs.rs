@@ -368,6 +368,9 @@ impl Jobs {
 
     /// Recounts the kept totals and purges old rows in the background, each when it is due.
     fn spawn_purge(&self) {
+        let Some(keep) = self.inner.retention else {
+            return;
+        };
         if self.inner.tasks.is_closed() {
             return;
         }
@@ -376,9 +379,6 @@ impl Jobs {
             if let Err(error) = recount::recount_if_due(&jobs.job_db()).await {
                 tracing::error!(%error, "recounting the totals failed");
             }
-            let Some(keep) = jobs.inner.retention else {
-                return;
-            };
             match retention::purge_if_due(&jobs.job_db(), &keep, &jobs.inner.clock).await {
                 Ok(Some(purged)) => tracing::info!(?purged, "retention.purged"),
                 Ok(None) => {}

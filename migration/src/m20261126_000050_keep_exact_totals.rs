@@ -13,7 +13,14 @@ const SQLITE: &str = include_str!("exact_totals/sqlite.sql");
 const SQLITE_DOWN: &str = include_str!("exact_totals/sqlite_down.sql");
 const FILL: &str = include_str!("exact_totals/fill.sql");
 
+const OF_KIND_AND_REGION: &str = "ix_cloud_resources_kind_region_id";
 const OF_CLASS_AND_KIND: &str = "ix_resource_states_class_kind_resource_id";
+
+/// The indexes of drifts of missing resources, which are few among all drifts, with the times that they order by.
+const MISSING: [(&str, &str); 2] = [
+    ("ix_cloud_drift_missing_status_detected_at_id", "detected_at"),
+    ("ix_cloud_drift_missing_status_resolved_at_id", "resolved_at"),
+];
 
 /// The triggers that earlier migrations created, by table.
 const TRIGGERS: [(&str, &[&str]); 4] = [
@@ -139,8 +146,31 @@ impl MigrationTrait for Migration {
                 .to_owned(),
         )
         .await?;
+        m.create_index(
+            Index::create()
+                .name(OF_KIND_AND_REGION)
+                .table("cloud_resources")
+                .col("kind")
+                .col("region")
+                .col("id")
+                .to_owned(),
+        )
+        .await?;
+        for (name, time) in MISSING {
+            let mut missing = Index::create();
+            missing
+                .name(name)
+                .table("cloud_drift")
+                .col("status")
+                .col(time)
+                .col("id")
+                .and_where(Expr::col("kind").eq("missing"));
+            m.create_index(missing.to_owned()).await?;
+        }
         let statements = if is_sqlite {
-            format!("{SQLITE}{FILL}")
+            // Searches read only this index. PostgreSQL would refuse long names in it.
+            let names = "CREATE INDEX ix_cloud_resources_names ON cloud_resources (name, provider_id, id);";
+            format!("{SQLITE}{names}{FILL}")
         } else {
             let always = [enable(&TRIGGERS, "ALWAYS"), enable(&NEW_TRIGGERS, "ALWAYS")];
             format!("{POSTGRES}{}{FILL}", always.concat())
@@ -150,18 +180,22 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, m: &SchemaManager) -> Result<(), DbErr> {
+        for (name, _) in MISSING {
+            m.drop_index(Index::drop().name(name).table("cloud_drift").to_owned())
+                .await?;
+        }
         let statements = match m.get_database_backend() {
-            DbBackend::Sqlite => SQLITE_DOWN.to_owned(),
+            DbBackend::Sqlite => format!("{SQLITE_DOWN}DROP INDEX ix_cloud_resources_names;"),
             _ => format!("{POSTGRES_DOWN}{}", enable(&TRIGGERS, "")),
         };
         m.get_connection().execute_unprepared(&statements).await?;
-        m.drop_index(
-            Index::drop()
-                .name(OF_CLASS_AND_KIND)
-                .table("resource_states")
-                .to_owned(),
-        )
-        .await?;
+        for (name, table) in [
+            (OF_KIND_AND_REGION, "cloud_resources"),
+            (OF_CLASS_AND_KIND, "resource_states"),
+        ] {
+            m.drop_index(Index::drop().name(name).table(table).to_owned())
+                .await?;
+        }
         m.drop_table(Table::drop().table("row_totals").to_owned()).await
     }
 }

@@ -28,8 +28,9 @@ const BUSY_READER: Duration = Duration::from_secs(5);
 const READ_ACQUIRE: Duration = Duration::from_secs(10);
 /// Maximum time to wait for a write connection. Write transactions have shorter limits of their own.
 const WRITE_ACQUIRE: Duration = Duration::from_secs(300);
-/// Maximum time of a query in PostgreSQL, so that queries of disconnected callers release their connections.
-const READ_STATEMENT: &str = "SET statement_timeout = '60s'";
+/// Limits the time of a query in PostgreSQL, so that queries of disconnected callers release their connections. Queries
+/// are not compiled, because that takes longer than reading a page.
+const READ_STATEMENT: &str = "SET statement_timeout = '60s'; SET jit = off";
 
 /// The connection pools of one database.
 pub(super) struct Pools {

@@ -1,12 +1,11 @@
 //! Queries of the inventory.
 
+use std::collections::HashMap;
+
 use entity::resource_states::{self as states, Class};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, JoinType, QueryFilter, QuerySelect,
-    Select,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
 use uuid::Uuid;
 
 use super::page::{self, Order, Page, PageRequest};
@@ -53,7 +52,10 @@ pub(crate) async fn list<C: ConnectionTrait>(
     request: &PageRequest,
 ) -> Result<Page<resources::Model>> {
     check(filter)?;
-    let select = select_quickly(connection, filter, Some(request)).await?;
+    if let Some(condition) = of_states(filter) {
+        return list_by_states(connection, condition, request).await;
+    }
+    let select = select_quickly(connection, filter).await?;
     page::fetch(connection, select, BY_ID, request).await
 }
 
@@ -63,7 +65,7 @@ pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceF
     if let Some(total) = totals::count_resources(connection, filter).await? {
         return Ok(total);
     }
-    let select = select_quickly(connection, filter, None).await?;
+    let select = select_quickly(connection, filter).await?;
     page::count(connection, select, resources::Column::Id).await
 }
 
@@ -99,26 +101,24 @@ fn check(filter: &ResourceFilter) -> Result<()> {
     Ok(())
 }
 
-/// Selects the resources that match, for a page if `request` is set. Reads no more rows than needed: those of a state by
-/// the table of states, and those with a rare text by their ids.
+/// Selects the resources that match. Those with a rare text are found by their ids.
 async fn select_quickly<C: ConnectionTrait>(
     connection: &C,
     filter: &ResourceFilter,
-    request: Option<&PageRequest>,
 ) -> Result<Select<resources::Entity>> {
-    let backend = connection.get_database_backend();
-    let mut select = if filter.managed.is_some() || filter.drifted.is_some() {
-        by_state(filter, request)
-    } else {
-        resources::Entity::find().filter(of_columns(filter))
+    let select = select(connection, filter)?;
+    let text = filter.search.as_ref().filter(|text| !text.is_empty());
+    let found = match text {
+        Some(text) => search::resources_with(connection, text).await?,
+        None => Found::Many,
     };
-    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
-        if let Found::Few(ids) = search::resources_with(connection, text).await? {
-            select = select.filter(lists::among(backend, r#""cloud_resources"."id""#, ids));
+    Ok(match found {
+        Found::Few(ids) => {
+            let backend = connection.get_database_backend();
+            select.filter(lists::among(backend, r#""cloud_resources"."id""#, ids))
         }
-        select = select.filter(search::in_resource(backend, text));
-    }
-    Ok(select)
+        Found::Many => select,
+    })
 }
 
 /// Selects the resources that match, by the tables that the states are kept from. A write decides by these.
@@ -152,53 +152,70 @@ fn of_columns(filter: &ResourceFilter) -> Condition {
         }))
 }
 
-/// Selects by the states of the resources, whose indexes give the order of a page for each class. The positions of the
-/// page are conditions on the states too, because no database derives them from those on the resources.
-fn by_state(filter: &ResourceFilter, request: Option<&PageRequest>) -> Select<resources::Entity> {
-    let of_resource = resources::Entity::belongs_to(states::Entity)
-        .from(resources::Column::Id)
-        .to(states::Column::ResourceId)
-        .into();
+/// Returns the conditions of the filter on the states of resources, whose indexes give the order of a page for each
+/// class. Returns None if the states lack a column of the filter: a state has an empty text for no region.
+fn of_states(filter: &ResourceFilter) -> Option<Condition> {
+    let is_searched = filter.search.as_ref().is_some_and(|text| !text.is_empty());
+    if filter.managed.is_none() && filter.drifted.is_none()
+        || is_searched
+        || filter.region.as_deref() == Some("")
+    {
+        return None;
+    }
+    let equal = |column: states::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text));
     let has_drift = |wanted| {
         let open = states::Column::OpenChanged
             .gt(0)
             .or(states::Column::OpenMissing.gt(0));
         if wanted { open } else { open.not() }
     };
-    let class = |managed| {
-        let class = if managed { Class::Managed } else { Class::Unmanaged };
-        states::Column::Class.eq(class)
-    };
-    // A state has an empty text for the region of a resource that has none.
-    let equal = |column: states::Column, text: &Option<String>| {
-        text.as_ref()
-            .filter(|text| !text.is_empty())
-            .map(|text| column.eq(text))
-    };
-    let mut select = resources::Entity::find()
-        .join(JoinType::InnerJoin, of_resource)
-        .filter(of_columns(filter))
-        .filter(
-            Condition::all()
-                .add_option(filter.managed.map(class))
-                .add_option(filter.drifted.map(has_drift))
-                .add_option(equal(states::Column::Kind, &filter.kind))
-                .add_option(equal(states::Column::Region, &filter.region)),
-        );
+    let class = |managed| if managed { Class::Managed } else { Class::Unmanaged };
+    let conditions = Condition::all()
+        .add_option(
+            filter
+                .managed
+                .map(|managed| states::Column::Class.eq(class(managed))),
+        )
+        .add_option(filter.drifted.map(has_drift))
+        .add_option(equal(states::Column::Provider, &filter.provider))
+        .add_option(equal(states::Column::Kind, &filter.kind))
+        .add_option(equal(states::Column::Region, &filter.region))
+        .add_option(filter.gone.map(|gone| states::Column::Gone.eq(gone)));
+    Some(conditions)
+}
+
+/// Returns one page of the resources whose states meet the condition.
+async fn list_by_states<C: ConnectionTrait>(
+    connection: &C,
+    condition: Condition,
+    request: &PageRequest,
+) -> Result<Page<resources::Model>> {
     let by_id = Order {
         time: None,
         id: states::Column::ResourceId,
         descending: false,
     };
-    if let Some(request) = request {
-        if let Some(after) = &request.after {
-            select = select.filter(page::beyond(by_id, after, true));
-        }
-        if let Some(before) = &request.before {
-            select = select.filter(page::beyond(by_id, before, false));
-        }
-    }
-    select
+    let page = page::fetch(
+        connection,
+        states::Entity::find().filter(condition),
+        by_id,
+        request,
+    )
+    .await?;
+    let ids: Vec<Uuid> = page.rows.iter().map(|(key, _)| key.id).collect();
+    let found = by_ids(connection, &ids).await?;
+    let mut found: HashMap<Uuid, resources::Model> = found.into_iter().map(|row| (row.id, row)).collect();
+    let rows = page
+        .rows
+        .iter()
+        .filter_map(|(key, _)| Some((*key, found.remove(&key.id)?)));
+    Ok(Page {
+        rows: rows.collect(),
+        start: page.start,
+        end: page.end,
+        has_next: page.has_next,
+        has_previous: page.has_previous,
+    })
 }
 
 fn drifted(wanted: bool) -> Expr {

@@ -12,14 +12,16 @@ use crate::error::Result;
 
 /// Maximum number of resources that are looked up. If more contain the text, at least one row in a few hundred matches,
 /// so that a page is soon full.
-pub(crate) const FEW: u64 = 500;
+const FEW: u64 = 500;
+/// The same for resources of a kind or region, which are looked up by an index alone.
+const FEW_OF_KIND: u64 = 2_000;
 /// Number of letters and digits in a row from which on the index of PostgreSQL finds a text.
 const INDEXED_RUN: usize = 3;
 
 /// The resources whose name or provider id contains a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// All of them, at most [`FEW`].
+    /// All of them.
     Few(Vec<Uuid>),
     /// There are more.
     Many,
@@ -31,15 +33,34 @@ pub(super) enum Found {
 ///
 /// The database is unavailable.
 pub(super) async fn resources_with<C: ConnectionTrait>(connection: &C, text: &str) -> Result<Found> {
-    let backend = connection.get_database_backend();
+    find(connection, in_index(connection.get_database_backend(), text), FEW).await
+}
+
+/// Looks up the resources of a kind or a region, or of both.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn resources_of<C: ConnectionTrait>(
+    connection: &C,
+    kind: Option<&str>,
+    region: Option<&str>,
+) -> Result<Found> {
+    let condition = Condition::all()
+        .add_option(kind.map(|kind| resources::Column::Kind.eq(kind)))
+        .add_option(region.map(|region| resources::Column::Region.eq(region)));
+    find(connection, condition, FEW_OF_KIND).await
+}
+
+async fn find<C: ConnectionTrait>(connection: &C, condition: Condition, few: u64) -> Result<Found> {
     let select = Query::select()
         .column(resources::Column::Id)
         .from(resources::Entity)
-        .cond_where(in_index(backend, text))
-        .limit(FEW + 1)
+        .cond_where(condition)
+        .limit(few + 1)
         .to_owned();
     let rows = connection.query_all(&select).await?;
-    if rows.len() as u64 > FEW {
+    if rows.len() as u64 > few {
         return Ok(Found::Many);
     }
     let ids: Result<Vec<Uuid>, _> = rows.iter().map(|row| column(row, "", "id")).collect();

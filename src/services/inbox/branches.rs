@@ -11,6 +11,7 @@ use super::DriftFilter;
 use crate::db::lists;
 use crate::error::Result;
 use crate::services::search::{self, Found};
+use crate::services::totals;
 
 /// Maximum number of selects for the fields that contain a searched text.
 const MAX_OF_FIELDS: usize = 24;
@@ -43,8 +44,7 @@ pub(super) async fn of<C: ConnectionTrait>(
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
     let Some(text) = filter.searched() else {
-        let selects = by_status(filter).map(|of_status| of_status.select(backend));
-        return Ok(selects.collect());
+        return without_search(connection, filter).await;
     };
     let Hits { resources, fields } = hits(connection, filter, text).await?;
     let any = filter.without_search();
@@ -83,6 +83,37 @@ pub(super) async fn of<C: ConnectionTrait>(
     Ok(selects)
 }
 
+/// Returns the selects of a page without a search. The drifts of few resources are found by these. Of many resources,
+/// the drifts are walked in order, except for a status of which the resources have no drift.
+async fn without_search<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+) -> Result<Vec<Select<drift::Entity>>> {
+    let backend = connection.get_database_backend();
+    let mut filters: Vec<DriftFilter> = by_status(filter).collect();
+    if filter.resource_kind.is_some() || filter.region.is_some() {
+        let found = search::resources_of(
+            connection,
+            filter.resource_kind.as_deref(),
+            filter.region.as_deref(),
+        );
+        if let Found::Few(ids) = found.await? {
+            return Ok(vec![filter.select(backend).filter(among(backend, ids))]);
+        }
+        let mut with_drifts = Vec::with_capacity(filters.len());
+        for of_status in filters {
+            if totals::count_drifts(connection, &of_status).await? != Some(0) {
+                with_drifts.push(of_status);
+            }
+        }
+        filters = with_drifts;
+    }
+    Ok(filters
+        .iter()
+        .map(|of_status| of_status.select(backend))
+        .collect())
+}
+
 /// Returns a select and filters. The numbers of their rows add up to the number of drifts that match.
 ///
 /// # Errors
@@ -117,8 +148,12 @@ fn of_resources(
     ids: Vec<Uuid>,
 ) -> Select<drift::Entity> {
     select
-        .filter(lists::among(backend, r#""cloud_drift"."resource_id""#, ids))
+        .filter(among(backend, ids))
         .filter(is_in_its_resource(backend, text))
+}
+
+fn among(backend: DbBackend, ids: Vec<Uuid>) -> Expr {
+    lists::among(backend, r#""cloud_drift"."resource_id""#, ids)
 }
 
 fn is_none_of(fields: &[String]) -> Expr {

@@ -21,13 +21,20 @@ pub(super) fn page_of_branches<E: EntityTrait>(
     limit: u64,
 ) -> SelectStatement {
     let ranges = ranges(order, request);
-    let mut branches = selects.iter().flat_map(|select| {
-        ranges.iter().map(|range| {
-            let mut branch = select.clone().filter(range.clone()).limit(limit).into_query();
+    let mut branches = selects
+        .iter()
+        .flat_map(|select| match ranges.as_slice() {
+            [] => vec![select.clone()],
+            ranges => ranges
+                .iter()
+                .map(|range| select.clone().filter(range.clone()))
+                .collect(),
+        })
+        .map(|branch| {
+            let mut branch = branch.limit(limit).into_query();
             put_in_order::<E>(&mut branch, order, request);
             branch
-        })
-    });
+        });
     let first = branches.next().unwrap_or_else(|| E::find().limit(0).into_query());
     let Some(second) = branches.next() else {
         return first;
@@ -74,18 +81,23 @@ fn put_in_order<E: EntityTrait>(
 
 /// Returns the ranges of the order that a request selects. They have no row in common.
 fn ranges<C: ColumnTrait>(order: Order<C>, request: &PageRequest) -> Vec<Condition> {
-    let of = |key: &Option<Key>, greater| match key {
-        Some(key) => ranges_beyond(order, key, greater),
-        None => vec![Condition::all()],
-    };
-    let after = of(&request.after, !order.descending);
-    let before = of(&request.before, order.descending);
-    let both = after.iter().flat_map(|after| {
-        before
+    let after = request
+        .after
+        .map(|key| ranges_beyond(order, &key, !order.descending));
+    let before = request
+        .before
+        .map(|key| ranges_beyond(order, &key, order.descending));
+    match (after, before) {
+        (Some(after), Some(before)) => after
             .iter()
-            .map(|before| Condition::all().add(after.clone()).add(before.clone()))
-    });
-    both.collect()
+            .flat_map(|after| {
+                let both = |before: &Condition| Condition::all().add(after.clone()).add(before.clone());
+                before.iter().map(both).collect::<Vec<_>>()
+            })
+            .collect(),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => Vec::new(),
+    }
 }
 
 /// Returns the condition that a row has a greater key than `key` if `greater` is set, otherwise a lesser one.
