@@ -123,6 +123,9 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
+    if selects.is_empty() {
+        return Ok(page_of::<E>(&[], order, request));
+    }
     // Rows whose key does not decode, which other programs may have written, are not part of a page but use up the
     // limit. The limit is raised by this number to make up for them.
     let mut placeless = 0;
@@ -182,6 +185,11 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
+    if selects.is_empty() {
+        return Ok(assembled(std::iter::empty(), request, |cells: Option<Cells>| {
+            cells
+        }));
+    }
     let mut placeless = 0;
     loop {
         let limit = request.limit + 1 + placeless;

@@ -33,7 +33,7 @@ async fn hits<C: ConnectionTrait>(connection: &C, filter: &DriftFilter, text: &s
     Ok(Hits { resources, fields })
 }
 
-/// Returns the selects of a page. They have no row in common.
+/// Returns the selects of a page. They have no row in common. Without selects, no drift matches.
 ///
 /// # Errors
 ///
@@ -76,9 +76,6 @@ pub(super) async fn of<C: ConnectionTrait>(
             let select = of_status.select(backend);
             select.filter(drift::Column::Field.is_in(fields.iter().cloned()))
         }));
-    }
-    if selects.is_empty() {
-        selects.push(any.select(backend).filter(Expr::val(false)));
     }
     Ok(selects)
 }
