@@ -304,7 +304,7 @@ async fn a_search_works_without_its_index_and_a_start_creates_it() {
     assert_eq!((found().await, index().await), (json!(1), 1));
 }
 
-/// A server with this many resources, each with 8 drifts, of which every tenth resource is unmanaged, and the
+/// A server with this many resources, each with 5 drifts, of which every tenth resource is unmanaged, and the
 /// statements that it runs from now on.
 async fn with_history(count: usize) -> (TestApp, Arc<Mutex<Vec<Statement>>>) {
     let database = TestDb::create().await;
@@ -314,7 +314,7 @@ async fn with_history(count: usize) -> (TestApp, Arc<Mutex<Vec<Statement>>>) {
     let db = db.observed(move |info| heard.lock().unwrap().push(info.statement.clone()));
     let t = TestApp::over(db, database);
     let ids = fleet(t.db(), count, t.now()).await;
-    history(&t, &ids, 8).await;
+    history(&t, &ids, 5).await;
     let unmanaged = "DELETE FROM cloud_provisioned WHERE resource_id IN \
         (SELECT id FROM cloud_resources WHERE provider_id LIKE '%9')";
     t.database.execute(unmanaged).await.unwrap();
@@ -417,7 +417,7 @@ const QUERIES: [(&str, i64); 11] = [
 
 #[tokio::test]
 async fn a_larger_history_does_not_make_queries_read_more_rows() {
-    for size in [200, 1_500] {
+    for size in [1_500, 4_500] {
         let (t, log) = with_history(size).await;
         for (query, most) in QUERIES {
             log.lock().unwrap().clear();
