@@ -87,7 +87,7 @@ async fn without_search<C: ConnectionTrait>(
     filter: &DriftFilter,
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
-    let mut filters: Vec<DriftFilter> = by_status(filter).collect();
+    let filters: Vec<DriftFilter> = by_status(filter).collect();
     if filter.resource_kind.is_some() || filter.region.is_some() {
         let found = search::resources_of(
             connection,
@@ -97,13 +97,35 @@ async fn without_search<C: ConnectionTrait>(
         if let Found::Few(ids) = found.await? {
             return Ok(vec![filter.select(backend).filter(among(backend, ids))]);
         }
-        let mut with_drifts = Vec::with_capacity(filters.len());
+        let of_resource = Condition::all()
+            .add_option(
+                filter
+                    .resource_kind
+                    .as_ref()
+                    .map(|kind| resources::Column::Kind.eq(kind)),
+            )
+            .add_option(
+                filter
+                    .region
+                    .as_ref()
+                    .map(|region| resources::Column::Region.eq(region)),
+            );
+        let mut selects = Vec::with_capacity(filters.len());
         for of_status in filters {
             if totals::count_drifts(connection, &of_status).await? != Some(0) {
-                with_drifts.push(of_status);
+                let of_any = DriftFilter {
+                    resource_kind: None,
+                    region: None,
+                    ..of_status
+                };
+                selects.push(
+                    of_any
+                        .select(backend)
+                        .filter(its_resource_is(of_resource.clone())),
+                );
             }
         }
-        filters = with_drifts;
+        return Ok(selects);
     }
     Ok(filters
         .iter()
@@ -176,16 +198,21 @@ fn by_status(filter: &DriftFilter) -> impl Iterator<Item = DriftFilter> {
     })
 }
 
-/// Returns the condition that the name or the provider id of the drift's resource contains the text. It is a scalar
-/// subquery, because PostgreSQL would otherwise search all resources first.
+/// Returns the condition that the name or the provider id of the drift's resource contains the text.
 fn is_in_its_resource(backend: DbBackend, text: &str) -> Expr {
-    let contains = Query::select()
-        .expr(Expr::from(search::in_resource(backend, text)))
+    its_resource_is(search::in_resource(backend, text))
+}
+
+/// Returns the condition that the drift's resource meets another condition. It is a scalar subquery, because PostgreSQL
+/// would otherwise look up all such resources first.
+fn its_resource_is(condition: Condition) -> Expr {
+    let meets = Query::select()
+        .expr(Expr::from(condition))
         .from(resources::Entity)
         .and_where(
             Expr::col((resources::Entity, resources::Column::Id))
                 .equals((drift::Entity, drift::Column::ResourceId)),
         )
         .take();
-    Expr::from(contains)
+    Expr::from(meets)
 }
