@@ -434,6 +434,32 @@ async fn a_larger_history_does_not_make_queries_read_more_rows() {
     }
 }
 
+/// Whether the drifts of a kind are found by its resources or by walking the order depends on the number of resources.
+#[tokio::test]
+async fn a_page_by_kind_and_region_has_the_drifts_of_few_and_of_many_resources() {
+    for size in [30, 2_100] {
+        let (t, _) = with_history(size).await;
+        let other = "UPDATE cloud_resources SET region = 'ams3' WHERE provider_id LIKE '%7'";
+        t.database.execute(other).await.unwrap();
+        let all = json!({ "status": ["OPEN", "STALE"] });
+        let of_kind = json!({ "status": ["OPEN", "STALE"], "resourceKind": "droplet" });
+        let pages = [all, of_kind].map(|filter| t.data(PAGE, json!({ "f": filter, "first": 20 })));
+        let [all, of_kind] = pages;
+        assert_eq!(ids_of(&all.await), ids_of(&of_kind.await), "{size}");
+        let query = "query($f: DriftFilter) { drifts(first: 200, filter: $f) { totalCount
+            nodes { resource { region } } } }";
+        for region in ["ams3", "nyc3", ""] {
+            let filter = json!({ "status": ["OPEN", "STALE"], "region": region, "resourceKind": "droplet" });
+            let list = t.data(query, json!({ "f": filter })).await["drifts"].clone();
+            let nodes = list["nodes"].as_array().unwrap();
+            assert!(nodes.iter().all(|node| node["resource"]["region"] == region));
+            let total = list["totalCount"].as_u64().unwrap();
+            assert_eq!(nodes.len() as u64, total.min(200), "{size} {region}");
+            assert_eq!(total > 0, !region.is_empty());
+        }
+    }
+}
+
 #[tokio::test]
 async fn unmanaged_resources_are_listed_in_order_from_both_ends() {
     let (t, _) = with_history(60).await;
