@@ -8,6 +8,7 @@ mod pooler;
 mod pools;
 mod probe;
 mod rows;
+mod search_index;
 mod time;
 mod untested;
 mod version;
@@ -166,9 +167,14 @@ impl Db {
     /// A migration fails; DATABASE_BUSY if the database is locked for too long.
     pub async fn migrate(&self) -> Result<()> {
         // A database without pending migrations is not locked.
-        if self.is_ready().await? {
-            return Ok(());
+        if !self.is_ready().await? {
+            self.apply_migrations().await?;
         }
+        self.index_searches().await;
+        Ok(())
+    }
+
+    async fn apply_migrations(&self) -> Result<()> {
         let db = self.with_wait_limits(WaitLimits::JOB);
         if self.backend() == DbBackend::Postgres {
             let lock = db.begin().await?;

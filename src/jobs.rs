@@ -29,7 +29,7 @@ use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
 use crate::services::job_runs::{self, Report, RunRequest, TickClaim};
-use crate::services::{freshness, retention};
+use crate::services::{freshness, recount, retention};
 
 /// Interval between the heartbeats of a run.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -375,7 +375,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Purges old rows in the background when a purge is due.
+    /// Recounts the kept totals and purges old rows in the background, each when it is due.
     fn spawn_purge(&self) {
         let Some(keep) = self.inner.retention else {
             return;
@@ -385,6 +385,9 @@ impl Jobs {
         }
         let jobs = self.clone();
         self.inner.tasks.spawn(async move {
+            if let Err(error) = recount::recount_if_due(&jobs.job_db()).await {
+                tracing::error!(%error, "recounting the totals failed");
+            }
             match retention::purge_if_due(&jobs.job_db(), &keep, &jobs.inner.clock).await {
                 Ok(Some(purged)) => tracing::info!(?purged, "retention.purged"),
                 Ok(None) => {}

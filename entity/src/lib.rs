@@ -18,6 +18,7 @@ pub mod inventory_listings;
 pub mod job_runs;
 pub mod resource_states;
 pub mod resource_totals;
+pub mod row_totals;
 pub mod sweep_marks;
 pub mod terraform_declarations;
 pub mod terraform_states;

@@ -23,6 +23,7 @@ mod m20261126_000020_index_job_runs_by_source;
 mod m20261126_000030_add_cloud_resources_listed_digest;
 mod m20261126_000030_create_sweep_marks;
 mod m20261126_000040_keep_totals;
+mod m20261126_000050_keep_exact_totals;
 mod m20261126_000060_add_totals_by_set;
 mod m20261126_000070_create_content_changes;
 mod unknown_migrations;
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000030_add_cloud_resources_listed_digest::Migration),
             Box::new(m20261126_000030_create_sweep_marks::Migration),
             Box::new(m20261126_000040_keep_totals::Migration),
+            Box::new(m20261126_000050_keep_exact_totals::Migration),
             Box::new(m20261126_000060_add_totals_by_set::Migration),
             Box::new(m20261126_000070_create_content_changes::Migration),
         ]

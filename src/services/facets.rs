@@ -7,7 +7,7 @@ use sea_orm::{
     QuerySelect as _, Select,
 };
 
-use super::inbox::DriftFilter;
+use super::inbox::{self, DriftFilter};
 use crate::error::Result;
 
 /// Maximum number of values per facet. Longer lists are not useful to scroll through.
@@ -68,7 +68,10 @@ async fn count_values<C: ConnectionTrait>(
     if let Some(counts) = super::totals::count_values(connection, filter, column, MAX_VALUES).await? {
         return Ok(counts);
     }
-    let drifts = filter.select(connection.get_database_backend());
+    let drifts = match inbox::to_count(connection, filter).await? {
+        (select, further) if further.is_empty() => select,
+        _ => filter.select(connection.get_database_backend()),
+    };
     match column {
         totals::Column::Field => count_rows(connection, drifts, drift::Column::Field).await,
         totals::Column::Region => {

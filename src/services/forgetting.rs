@@ -18,6 +18,7 @@ use super::events::SYSTEM;
 use super::locks::{self, Lock, locked};
 use super::page::{self, Order, Page, PageRequest};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn};
+use super::totals;
 use crate::db::{Db, column, decode};
 use crate::domain::retention::{
     DeletionFacts, EventClass, decide_forget, event_class, is_closed_by_decision, is_decision,
@@ -233,7 +234,7 @@ pub(crate) async fn list<C: ConnectionTrait>(
 ///
 /// The database is unavailable.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C) -> Result<i64> {
-    page::count(connection, forgotten::Entity::find(), forgotten::Column::Id).await
+    totals::count_forgotten(connection).await
 }
 
 /// Returns the record with this id.

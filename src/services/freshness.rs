@@ -7,7 +7,6 @@ use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
-    Statement,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use super::detection::scope::Scope;
 use super::job_runs;
 use super::resources::{has_spec, spec_sets};
+use super::totals;
 use crate::db::{Db, column};
 use crate::domain::freshness::{MaxAge, StaleReason, stale_reason};
 use crate::error::Result;
@@ -215,7 +215,7 @@ async fn kinds_with_specs<C: ConnectionTrait>(
     scope: &Scope,
 ) -> Result<Vec<(String, String)>> {
     if let Scope::All = scope {
-        return all_kinds_with_specs(connection).await;
+        return totals::kinds_with_specs(connection).await;
     }
     let select = with_specs(scope)
         .select_only()
@@ -224,34 +224,6 @@ async fn kinds_with_specs<C: ConnectionTrait>(
         .order_by_asc(resources::Column::Provider)
         .order_by_asc(resources::Column::Kind);
     Ok(select.into_tuple().all(connection).await?)
-}
-
-/// Finds one kind after the other by the index of resources, because there are many resources and few kinds. The
-/// condition on the spec is written so that no plan reads all specs.
-async fn all_kinds_with_specs<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, String)>> {
-    let backend = connection.get_database_backend();
-    let next = |place: &str| {
-        format!(
-            "SELECT r.provider, r.kind FROM cloud_resources r WHERE {place} AND EXISTS \
-             (SELECT 1 FROM cloud_provisioned p WHERE p.resource_id BETWEEN r.id AND r.id \
-             AND p.retired_at IS NULL) ORDER BY r.provider, r.kind LIMIT 1"
-        )
-    };
-    let mut kinds: Vec<(String, String)> = Vec::new();
-    loop {
-        let statement = match kinds.last() {
-            None => Statement::from_string(backend, next("true")),
-            Some((provider, kind)) => Statement::from_sql_and_values(
-                backend,
-                next("(r.provider, r.kind) > ($1, $2)"),
-                [provider.as_str().into(), kind.as_str().into()],
-            ),
-        };
-        let Some(row) = connection.query_one_raw(statement).await? else {
-            return Ok(kinds);
-        };
-        kinds.push((row.try_get("", "provider")?, row.try_get("", "kind")?));
-    }
 }
 
 /// Selects the resources in scope with a spec in force.

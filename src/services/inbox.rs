@@ -1,5 +1,6 @@
 //! Queries of the inbox.
 
+mod branches;
 mod filter;
 mod pages;
 
@@ -8,6 +9,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Iterable as _, QueryFilter};
 use uuid::Uuid;
 
+pub(super) use self::branches::to_count;
 pub(crate) use self::filter::up_to_micros;
 pub use self::filter::{DriftFilter, FilteredResource};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
@@ -61,9 +63,9 @@ pub async fn list<C: ConnectionTrait>(
     request: &PageRequest,
 ) -> Result<Page<drift::Model>> {
     filter.check()?;
-    page::fetch(
+    page::fetch_any(
         connection,
-        filter.select(connection.get_database_backend()),
+        &branches::of(connection, filter).await?,
         order,
         request,
     )
@@ -108,13 +110,13 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
         }
         select
     };
-    let select = filter.select(connection.get_database_backend());
+    let selects = branches::of(connection, filter).await?;
     let constant = filter.is_of_statuses_only() && request.after.is_none() && request.before.is_none();
     let reading = (&reader, constant);
     let page = || {
         page::fetch_cells(
             connection,
-            select.clone(),
+            &selects,
             (order, key),
             request,
             with_resource,
@@ -130,12 +132,18 @@ pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilt
     if let Some(total) = totals::count_drifts(connection, filter).await? {
         return Ok(total);
     }
-    page::count(
-        connection,
-        filter.select(connection.get_database_backend()),
-        drift::Column::Id,
-    )
-    .await
+    let (select, filters) = to_count(connection, filter).await?;
+    let mut total = page::count(connection, select, drift::Column::Id).await?;
+    for filter in filters {
+        total += match totals::count_drifts(connection, &filter).await? {
+            Some(total) => total,
+            None => {
+                let select = filter.select(connection.get_database_backend());
+                page::count(connection, select, drift::Column::Id).await?
+            }
+        };
+    }
+    Ok(total)
 }
 
 /// Returns one page of drifts for each resource, newest first. One statement reads up to 200 pages.

@@ -19,6 +19,7 @@ use uuid::Uuid;
 pub(crate) use self::claims::claim_after_sync;
 pub use self::claims::{RunRequest, TickClaim, claim, claim_catch_up, claim_tick};
 use super::page::{self, Order, Page, PageRequest};
+use super::totals;
 use crate::db::{Db, decodable};
 use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::{Error, Result};
@@ -232,7 +233,7 @@ pub async fn list(db: &Db, job: Option<Job>, request: &PageRequest) -> Result<Pa
 
 /// Returns the number of runs, of one job or all.
 pub(crate) async fn count(db: &Db, job: Option<Job>) -> Result<i64> {
-    page::count(db.reader(), of_job(job), runs::Column::Id).await
+    totals::count_job_runs(db.reader(), job).await
 }
 
 fn of_job(job: Option<Job>) -> Select<runs::Entity> {

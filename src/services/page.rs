@@ -1,18 +1,21 @@
 //! Keyset pagination: a page begins after the last row of the previous one. The cost of a page does not depend on its
 //! position, and rows that are added or removed do not shift it.
 
+mod statements;
+
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{
-    Alias, Asterisk, Condition, Expr, ExprTrait, NullOrdering, PostgresQueryBuilder, Query, SelectStatement,
-    SqliteQueryBuilder, UnionType,
+    Asterisk, Expr, ExprTrait, PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iden, Order as Direction, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect, QueryTrait, Select, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iden, QueryFilter, QueryResult, QuerySelect,
+    Select, Statement,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(super) use self::statements::beyond;
+use self::statements::{page_of_branches, union_of};
 use super::cells::{Cell, Cells, Reader};
 use crate::db::{caught, column, decodable, decode};
 use crate::error::Result;
@@ -105,15 +108,31 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
+    fetch_any(connection, &[select], order, request).await
+}
+
+/// Reads one page of the rows of several selects, which have no row in common. Each select is read in the order of the
+/// page and only as far as the page reaches, so that an index of each gives the order.
+pub(crate) async fn fetch_any<E, C>(
+    connection: &C,
+    selects: &[Select<E>],
+    order: Order<E::Column>,
+    request: &PageRequest,
+) -> Result<Page<E::Model>>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    if selects.is_empty() {
+        return Ok(page_of::<E>(&[], order, request));
+    }
     // Rows whose key does not decode, which other programs may have written, are not part of a page but use up the
     // limit. The limit is raised by this number to make up for them.
     let mut placeless = 0;
     loop {
         let limit = request.limit + 1 + placeless;
-        let select = narrowed(select.clone(), order, request).limit(limit);
-        let rows = connection
-            .query_all_raw(select.build(connection.get_database_backend()))
-            .await?;
+        let statement = page_of_branches(selects, order, request, limit);
+        let rows = connection.query_all(&statement).await?;
         if !is_cut_short::<E>(&rows, order, request, limit) {
             return Ok(page_of::<E>(&rows, order, request));
         }
@@ -150,13 +169,13 @@ impl KeyColumns {
     }
 }
 
-/// Reads one page as cells. `complete` turns the select of the rows into the statement, whose first columns are those
+/// Reads one page of the rows of `selects`, as [`fetch_any`] does, as cells. `complete` turns the select of the rows into the statement, whose first columns are those
 /// of the table. With `constant`, all values are written into the text of the statement (only for selects without text
 /// from callers), so that PostgreSQL plans it once per connection. If the status and the limit were parameters,
 /// PostgreSQL would plan the statement each time, which costs as much as the page.
 pub(crate) async fn fetch_cells<E, C>(
     connection: &C,
-    select: Select<E>,
+    selects: &[Select<E>],
     (order, key): (Order<E::Column>, KeyColumns),
     request: &PageRequest,
     complete: impl Fn(SelectStatement) -> SelectStatement,
@@ -166,11 +185,15 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
+    if selects.is_empty() {
+        return Ok(assembled(std::iter::empty(), request, |cells: Option<Cells>| {
+            cells
+        }));
+    }
     let mut placeless = 0;
     loop {
         let limit = request.limit + 1 + placeless;
-        let select = narrowed(select.clone(), order, request).limit(limit);
-        let statement = complete(select.into_query());
+        let statement = complete(page_of_branches(selects, order, request, limit));
         let rows = if constant {
             connection
                 .query_all_raw(without_parameters(connection, &statement))
@@ -316,79 +339,6 @@ pub(crate) fn of_parent<E: EntityTrait>(parent: E::Column, id: Uuid) -> Select<E
 /// Selects the rows of several parents.
 pub(crate) fn of_parents<E: EntityTrait>(parent: E::Column, ids: &[Uuid]) -> Select<E> {
     E::find().filter(parent.is_in(ids.iter().copied()))
-}
-
-fn narrowed<E: EntityTrait>(
-    mut select: Select<E>,
-    order: Order<E::Column>,
-    request: &PageRequest,
-) -> Select<E> {
-    if let Some(key) = &request.after {
-        select = select.filter(beyond(order, key, !order.descending));
-    }
-    if let Some(key) = &request.before {
-        select = select.filter(beyond(order, key, order.descending));
-    }
-    // Unset times are the greatest, as in PostgreSQL's default order and in its indexes.
-    let (direction, nulls) = if order.descending == request.backward {
-        (Direction::Asc, NullOrdering::Last)
-    } else {
-        (Direction::Desc, NullOrdering::First)
-    };
-    if let Some(time) = order.time {
-        select = select.order_by_with_nulls(time, direction.clone(), nulls);
-    }
-    select.order_by(order.id, direction)
-}
-
-/// Returns the condition that a row has a greater key than `key` if `greater` is set, otherwise a lesser one. The
-/// condition is a row value such as `(a, b) < (x, y)`, because both databases use an index for it. They use none for
-/// the equivalent `a < x OR (a = x AND b < y)`.
-pub(super) fn beyond<C: ColumnTrait>(order: Order<C>, key: &Key, greater: bool) -> Condition {
-    let id = Expr::col(order.id.as_column_ref());
-    let compared = |column: Expr, value: Expr| {
-        if greater {
-            column.gt(value)
-        } else {
-            column.lt(value)
-        }
-    };
-    let Some(time) = order.time else {
-        return Condition::all().add(compared(id, Expr::val(key.id)));
-    };
-    let unset = Expr::col(time.as_column_ref()).is_null();
-    match key.time {
-        Some(at) => {
-            let columns = Expr::tuple([Expr::col(time.as_column_ref()), id]);
-            let values = Expr::tuple([Expr::val(at), Expr::val(key.id)]);
-            let beyond = Condition::any().add(compared(columns, values));
-            if greater { beyond.add(unset) } else { beyond }
-        }
-        None if greater => Condition::all().add(unset).add(compared(id, Expr::val(key.id))),
-        None => Condition::any()
-            .add(unset.not())
-            .add(compared(id, Expr::val(key.id))),
-    }
-}
-
-fn union_of<E: EntityTrait>(
-    requests: &[(Select<E>, PageRequest)],
-    order: Order<E::Column>,
-) -> Option<SelectStatement> {
-    let mut numbered = requests.iter().enumerate().map(|(number, (select, request))| {
-        let rows = narrowed(select.clone(), order, request).limit(request.limit + 1);
-        let number = i32::try_from(number).unwrap_or(i32::MAX);
-        Query::select()
-            .column(Asterisk)
-            .expr_as(Expr::Constant(number.into()), "request")
-            .from_subquery(rows.into_query(), Alias::new("page"))
-            .to_owned()
-    });
-    let mut statement = numbered.next()?;
-    for select in numbered {
-        statement.union(UnionType::All, select);
-    }
-    Some(statement)
 }
 
 fn key_of<E: EntityTrait>(row: &QueryResult, order: Order<E::Column>) -> Option<Key> {

@@ -1,13 +1,17 @@
 //! Queries of the inventory.
 
+use std::collections::HashMap;
+
+use entity::resource_states::{self as states, Class};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
 use uuid::Uuid;
 
 use super::page::{self, Order, Page, PageRequest};
+use super::search::{self, Found};
 use super::{drift_rows, totals};
-use crate::db::decodable;
+use crate::db::{decodable, lists};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::Result;
 
@@ -47,15 +51,21 @@ pub(crate) async fn list<C: ConnectionTrait>(
     filter: &ResourceFilter,
     request: &PageRequest,
 ) -> Result<Page<resources::Model>> {
-    page::fetch(connection, select(connection, filter)?, BY_ID, request).await
+    check(filter)?;
+    if let Some(condition) = of_states(filter) {
+        return list_by_states(connection, condition, request).await;
+    }
+    let select = select_quickly(connection, filter).await?;
+    page::fetch(connection, select, BY_ID, request).await
 }
 
 /// Returns the number of resources that match the filter.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &ResourceFilter) -> Result<i64> {
-    let select = select(connection, filter)?;
+    check(filter)?;
     if let Some(total) = totals::count_resources(connection, filter).await? {
         return Ok(total);
     }
+    let select = select_quickly(connection, filter).await?;
     page::count(connection, select, resources::Column::Id).await
 }
 
@@ -78,10 +88,7 @@ pub async fn by_ids<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<
     Ok(decodable(select, connection).await?.0)
 }
 
-pub(super) fn select<C: ConnectionTrait>(
-    connection: &C,
-    filter: &ResourceFilter,
-) -> Result<Select<resources::Entity>> {
+fn check(filter: &ResourceFilter) -> Result<()> {
     let texts = [
         ("provider", &filter.provider),
         ("kind", &filter.kind),
@@ -91,46 +98,124 @@ pub(super) fn select<C: ConnectionTrait>(
     for (what, text) in texts {
         check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)?;
     }
-    let mut condition = Condition::all()
-        .add_option(
-            filter
-                .provider
-                .as_ref()
-                .map(|provider| resources::Column::Provider.eq(provider)),
-        )
-        .add_option(filter.kind.as_ref().map(|kind| resources::Column::Kind.eq(kind)))
-        .add_option(
-            filter
-                .region
-                .as_ref()
-                .map(|region| resources::Column::Region.eq(region)),
-        )
+    Ok(())
+}
+
+/// Selects the resources that match. Those with a rare text are found by their ids.
+async fn select_quickly<C: ConnectionTrait>(
+    connection: &C,
+    filter: &ResourceFilter,
+) -> Result<Select<resources::Entity>> {
+    let select = select(connection, filter)?;
+    let text = filter.search.as_ref().filter(|text| !text.is_empty());
+    let found = match text {
+        Some(text) => search::resources_with(connection, text).await?,
+        None => Found::Many,
+    };
+    Ok(match found {
+        Found::Few(ids) => {
+            let backend = connection.get_database_backend();
+            select.filter(lists::among(backend, r#""cloud_resources"."id""#, ids))
+        }
+        Found::Many => select,
+    })
+}
+
+/// Selects the resources that match, by the tables that the states are kept from. A write decides by these.
+pub(super) fn select<C: ConnectionTrait>(
+    connection: &C,
+    filter: &ResourceFilter,
+) -> Result<Select<resources::Entity>> {
+    check(filter)?;
+    let mut condition = of_columns(filter)
         .add_option(filter.managed.map(managed))
-        .add_option(filter.drifted.map(drifted))
+        .add_option(filter.drifted.map(drifted));
+    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
+        condition = condition.add(search::in_resource(connection.get_database_backend(), text));
+    }
+    Ok(resources::Entity::find().filter(condition))
+}
+
+/// Returns the conditions of the filter on columns of the resource.
+fn of_columns(filter: &ResourceFilter) -> Condition {
+    let equal = |column: resources::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text));
+    Condition::all()
+        .add_option(equal(resources::Column::Provider, &filter.provider))
+        .add_option(equal(resources::Column::Kind, &filter.kind))
+        .add_option(equal(resources::Column::Region, &filter.region))
         .add_option(filter.gone.map(|gone| {
             if gone {
                 resources::Column::GoneAt.is_not_null()
             } else {
                 resources::Column::GoneAt.is_null()
             }
-        }));
-    if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
-        let backend = connection.get_database_backend();
-        condition = condition.add(
-            Condition::any()
-                .add(contains_ignoring_ascii_case(
-                    backend,
-                    resources::Column::Name,
-                    text,
-                ))
-                .add(contains_ignoring_ascii_case(
-                    backend,
-                    resources::Column::ProviderId,
-                    text,
-                )),
-        );
+        }))
+}
+
+/// Returns the conditions of the filter on the states of resources, whose indexes give the order of a page for each
+/// class. Returns None if the states lack a column of the filter: a state has an empty text for no region.
+fn of_states(filter: &ResourceFilter) -> Option<Condition> {
+    let is_searched = filter.search.as_ref().is_some_and(|text| !text.is_empty());
+    if filter.managed.is_none() && filter.drifted.is_none()
+        || is_searched
+        || filter.region.as_deref() == Some("")
+    {
+        return None;
     }
-    Ok(resources::Entity::find().filter(condition))
+    let equal = |column: states::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text));
+    let has_drift = |wanted| {
+        let open = states::Column::OpenChanged
+            .gt(0)
+            .or(states::Column::OpenMissing.gt(0));
+        if wanted { open } else { open.not() }
+    };
+    let class = |managed| if managed { Class::Managed } else { Class::Unmanaged };
+    let conditions = Condition::all()
+        .add_option(
+            filter
+                .managed
+                .map(|managed| states::Column::Class.eq(class(managed))),
+        )
+        .add_option(filter.drifted.map(has_drift))
+        .add_option(equal(states::Column::Provider, &filter.provider))
+        .add_option(equal(states::Column::Kind, &filter.kind))
+        .add_option(equal(states::Column::Region, &filter.region))
+        .add_option(filter.gone.map(|gone| states::Column::Gone.eq(gone)));
+    Some(conditions)
+}
+
+/// Returns one page of the resources whose states meet the condition.
+async fn list_by_states<C: ConnectionTrait>(
+    connection: &C,
+    condition: Condition,
+    request: &PageRequest,
+) -> Result<Page<resources::Model>> {
+    let by_id = Order {
+        time: None,
+        id: states::Column::ResourceId,
+        descending: false,
+    };
+    let page = page::fetch(
+        connection,
+        states::Entity::find().filter(condition),
+        by_id,
+        request,
+    )
+    .await?;
+    let ids: Vec<Uuid> = page.rows.iter().map(|(key, _)| key.id).collect();
+    let found = by_ids(connection, &ids).await?;
+    let mut found: HashMap<Uuid, resources::Model> = found.into_iter().map(|row| (row.id, row)).collect();
+    let rows = page
+        .rows
+        .iter()
+        .filter_map(|(key, _)| Some((*key, found.remove(&key.id)?)));
+    Ok(Page {
+        rows: rows.collect(),
+        start: page.start,
+        end: page.end,
+        has_next: page.has_next,
+        has_previous: page.has_previous,
+    })
 }
 
 fn drifted(wanted: bool) -> Expr {

@@ -58,35 +58,40 @@ pub async fn purge_if_due(db: &Db, keep: &Retention, clock: &Clock) -> Result<Op
         return Ok(None);
     }
     let now = db.time(db.reader()).await?;
-    if !claim(db, now).await? {
+    if !claim(db, TASK, now).await? {
         return Ok(None);
     }
     let purged = purge(db, keep, clock).await?;
+    finished(db, TASK, now).await?;
+    Ok(Some(purged))
+}
+
+/// Records that a task of the upkeep that began at `now` has ended.
+pub(super) async fn finished(db: &Db, task: &str, now: DateTime<Utc>) -> Result<()> {
     db.write_txn(|txn| async move {
         let done = upkeep::ActiveModel {
             finished_at: Set(Some(now)),
             ..Default::default()
         };
         let update = upkeep::Entity::update_many().set(done);
-        update.filter(upkeep::Column::Task.eq(TASK)).exec(&*txn).await?;
+        update.filter(upkeep::Column::Task.eq(task)).exec(&*txn).await?;
         Ok(())
     })
-    .await?;
-    Ok(Some(purged))
+    .await
 }
 
-/// Claims the purge if it is due. Returns whether this server must run it.
-async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
+/// Claims a task of the upkeep if it is due. Returns whether this server must run it.
+pub(super) async fn claim(db: &Db, task: &str, now: DateTime<Utc>) -> Result<bool> {
     db.write_txn(|txn| async move {
         let row = upkeep::ActiveModel {
-            task: Set(TASK.to_owned()),
+            task: Set(task.to_owned()),
             ..Default::default()
         };
         upkeep::Entity::insert(row)
             .on_conflict(OnConflict::new().do_nothing().to_owned())
             .exec_without_returning(&*txn)
             .await?;
-        let row = locked(upkeep::Entity::find_by_id(TASK.to_owned()), Lock::Update);
+        let row = locked(upkeep::Entity::find_by_id(task.to_owned()), Lock::Update);
         let row = txn.query_one_raw(row.build(txn.get_database_backend())).await?;
         // A time that does not decode counts as unset, so that it does not block the purge.
         let time = |name| row.as_ref().and_then(|row| column(row, "", name).ok().flatten());
@@ -98,7 +103,7 @@ async fn claim(db: &Db, now: DateTime<Utc>) -> Result<bool> {
             ..Default::default()
         };
         let update = upkeep::Entity::update_many().set(begun);
-        update.filter(upkeep::Column::Task.eq(TASK)).exec(&*txn).await?;
+        update.filter(upkeep::Column::Task.eq(task)).exec(&*txn).await?;
         Ok(true)
     })
     .await

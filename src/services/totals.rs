@@ -1,11 +1,12 @@
 //! Totals that the database keeps, so that a count does not read the rows that it counts.
 
+use entity::job_runs::Job;
 use entity::resource_states::Class;
-use entity::{drift_totals as drifts, resource_totals as resources};
+use entity::{drift_totals as drifts, resource_totals as resources, row_totals as rows};
 use sea_orm::sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, IntoCondition};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ActiveEnum as _, ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Order,
+    QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
 use super::coverage::KindCoverage;
@@ -81,6 +82,28 @@ pub(super) async fn count_resources<C: ConnectionTrait>(
     }
 }
 
+/// Returns the number of records of forgotten resources.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn count_forgotten<C: ConnectionTrait>(connection: &C) -> Result<i64> {
+    let select = rows::Entity::find().filter(rows::Column::OfRows.eq("forgotten_resources"));
+    sum(connection, select, rows::Column::N).await
+}
+
+/// Returns the number of runs, of one job or all.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn count_job_runs<C: ConnectionTrait>(connection: &C, job: Option<Job>) -> Result<i64> {
+    let select = rows::Entity::find()
+        .filter(rows::Column::OfRows.eq("job_runs"))
+        .filter(Condition::all().add_option(job.map(|job| rows::Column::Key.eq(job.to_value()))));
+    sum(connection, select, rows::Column::N).await
+}
+
 /// Returns the coverage of every kind that has resources.
 ///
 /// # Errors
@@ -113,6 +136,27 @@ pub(super) async fn coverage<C: ConnectionTrait>(connection: &C) -> Result<Vec<K
         .all(connection)
         .await?;
     Ok(rows)
+}
+
+/// Returns the provider and the name of each kind that has a resource with a spec in force, in order.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn kinds_with_specs<C: ConnectionTrait>(connection: &C) -> Result<Vec<(String, String)>> {
+    let kinds = resources::Entity::find()
+        .select_only()
+        .columns([resources::Column::Provider, resources::Column::Kind])
+        .filter(resources::Column::Class.eq(Class::Managed))
+        .group_by(resources::Column::Provider)
+        .group_by(resources::Column::Kind)
+        .having(resources::Column::N.sum().gt(0))
+        .order_by_asc(resources::Column::Provider)
+        .order_by_asc(resources::Column::Kind)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(kinds)
 }
 
 /// Selects the rows whose sum is the number of drifts that match. A term without a column in `drift_totals` has no

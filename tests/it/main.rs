@@ -30,6 +30,7 @@ mod docs;
 mod docs_settings;
 mod drift_changes;
 mod failing_disk;
+mod flat_queries;
 mod foreign_pages;
 mod foreign_rows;
 mod forgetting;

@@ -343,3 +343,161 @@ async fn total_count_is_read_from_the_kept_totals() {
     assert!(data["coverage"][0]["managed"].as_u64().unwrap() > 1000);
     assert!(data["driftFacets"]["fields"][0]["count"].as_u64().unwrap() > 1000);
 }
+
+const WRONG_ROWS: &str = "\
+    SELECT of_rows, key, sum(n) AS difference FROM ( \
+        SELECT of_rows, key, n FROM row_totals \
+        UNION ALL SELECT 'job_runs', job, -1 FROM job_runs \
+        UNION ALL SELECT 'forgotten_resources', '', -1 FROM forgotten_resources) AS both_sides \
+    GROUP BY 1, 2 HAVING sum(n) <> 0";
+
+/// A session that applies changes of a replica fires only the triggers that are always enabled.
+#[tokio::test]
+async fn totals_equal_the_counts_after_statements_of_a_replica() {
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    if database.is_postgres() {
+        let resources: Vec<Uuid> = (0..8).map(|_| Uuid::now_v7()).collect();
+        let mut client = Client::connect(&database, 11).await;
+        client.run(&resources, 60).await;
+        let role = "SET session_replication_role = replica";
+        client.connection.execute_unprepared(role).await.unwrap();
+        let before = client.number("SELECT count(*) FROM sweep_marks").await;
+        for id in &resources {
+            let (id, new) = (client.id(*id), client.id(Uuid::now_v7()));
+            let sql = format!(
+                "INSERT INTO cloud_resources (id, provider, kind, provider_id, urn, name) \
+                 VALUES ({id}, 'do', 'droplet', {id}, 'u', 'n') ON CONFLICT DO NOTHING; \
+                 UPDATE cloud_resources SET listed_digest = 'd', region = 'r' WHERE id = {id}; \
+                 UPDATE cloud_resources SET region = 'x' WHERE id = {id}; \
+                 INSERT INTO cloud_drift (id, resource_id, kind, field, status, revision, detected_at) \
+                 VALUES ({new}, {id}, 'changed', 'replica', 'open', 1, {NOW})"
+            );
+            client.connection.execute_unprepared(&sql).await.unwrap();
+        }
+        client.check().await;
+        assert!(client.number("SELECT count(*) FROM sweep_marks").await > before);
+        let digests = "SELECT count(*) FROM cloud_resources WHERE listed_digest IS NOT NULL";
+        assert_eq!(client.number(digests).await, 0);
+    }
+    db.close().await.unwrap();
+}
+
+/// INSERT OR REPLACE deletes rows without a trigger, unless triggers are recursive.
+#[tokio::test]
+async fn totals_equal_the_counts_after_replaced_rows() {
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    if !database.is_postgres() {
+        let resources: Vec<Uuid> = (0..6).map(|_| Uuid::now_v7()).collect();
+        let mut client = Client::connect(&database, 12).await;
+        client.run(&resources, 60).await;
+        let mut replaced = 0;
+        for round in 0..60 {
+            let recursive = if round % 2 == 0 { "OFF" } else { "ON" };
+            let pragma = format!("PRAGMA recursive_triggers = {recursive}");
+            client.connection.execute_unprepared(&pragma).await.unwrap();
+            let (resource, id) = (client.one_id_of(&resources), client.one_id_of(&resources));
+            let status = client.one_of(&["open", "open", "accepted"]);
+            let kind = client.one_of(&["changed", "missing"]);
+            let time = client.one_of(&["NULL", NOW]);
+            for sql in [
+                format!(
+                    "INSERT OR REPLACE INTO cloud_drift (id, resource_id, kind, field, status, revision, detected_at) \
+                     VALUES ({id}, {resource}, '{kind}', 'size', '{status}', 1, {NOW})"
+                ),
+                format!(
+                    "INSERT OR REPLACE INTO cloud_provisioned \
+                     (id, resource_id, spec, spec_version, recorded_by, recorded_at, retired_at, created_at) \
+                     VALUES ({resource}, {resource}, '{{}}', 1, 'cron', {NOW}, {time}, {NOW})"
+                ),
+            ] {
+                replaced += u32::from(client.connection.execute_unprepared(&sql).await.is_ok());
+                client.check().await;
+            }
+        }
+        assert!(replaced > 60, "{replaced}");
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_recount_corrects_totals_that_are_wrong() {
+    use drift_inbox::services::recount::recount;
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    let resources: Vec<Uuid> = (0..8).map(|_| Uuid::now_v7()).collect();
+    let mut client = Client::connect(&database, 13).await;
+    client.run(&resources, 200).await;
+    assert_eq!(recount(&db).await.unwrap(), 0);
+    for damage in [
+        "UPDATE drift_totals SET n = n + 3",
+        "DELETE FROM drift_totals WHERE level = 1",
+        "UPDATE resource_totals SET n = n + 1; INSERT INTO row_totals (of_rows, key, n) VALUES ('job_runs', 'x', 4)",
+        "UPDATE resource_states SET class = 'owned', specs = 7, open_changed = 9",
+        "DELETE FROM resource_states",
+    ] {
+        client.connection.execute_unprepared(damage).await.unwrap();
+        assert!(recount(&db).await.unwrap() > 0, "{damage}");
+        client.check().await;
+        assert!(client.rows(WRONG_ROWS).await.is_empty());
+        assert_eq!(recount(&db).await.unwrap(), 0, "{damage}");
+    }
+    client.run(&resources, 100).await;
+    client.check().await;
+    db.close().await.unwrap();
+}
+
+/// Writers that meet add rows of the same key, which a recount merges.
+#[tokio::test]
+async fn a_recount_merges_the_rows_of_a_key() {
+    let database = TestDb::create().await;
+    let db = database.connect_and_migrate().await;
+    if database.is_postgres() {
+        let client = Client::connect(&database, 14).await;
+        for sql in [
+            "INSERT INTO row_totals (of_rows, key, n) VALUES ('job_runs', 'x', 4), ('job_runs', 'x', -4)",
+            "INSERT INTO drift_totals (level, status, drift_kind, field, provider, kind, region, n) \
+             SELECT 0, 'open', '', '', '', '', '', n FROM (VALUES (5), (-5)) AS v (n)",
+        ] {
+            client.connection.execute_unprepared(sql).await.unwrap();
+        }
+        assert_eq!(drift_inbox::services::recount::recount(&db).await.unwrap(), 0);
+        assert_eq!(client.number("SELECT count(*) FROM drift_totals").await, 0);
+        client.check().await;
+    }
+    db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_numbers_of_runs_and_forgotten_resources_are_kept() {
+    let t = account().await;
+    let client = Client::connect(&t.database, 15).await;
+    let [a, b] = [client.id(Uuid::now_v7()), client.id(Uuid::now_v7())];
+    for sql in [
+        format!(
+            "INSERT INTO forgotten_resources (id, resource_id, provider, kind, provider_id, forgotten_at, forgotten_by) \
+             VALUES ({a}, {a}, 'do', 'droplet', '1', {NOW}, 'x'), ({b}, {b}, 'do', 'droplet', '2', {NOW}, 'x')"
+        ),
+        format!("DELETE FROM forgotten_resources WHERE id = {a}"),
+        format!(
+            "INSERT INTO job_runs (id, job, started_at, heartbeat_at, finished_at) \
+             VALUES ({a}, 'detect_drift', {NOW}, {NOW}, {NOW}), ({b}, 'detect_drift', {NOW}, {NOW}, {NOW})"
+        ),
+        format!("UPDATE job_runs SET job = 'sync_inventory' WHERE id = {b}"),
+    ] {
+        client.connection.execute_unprepared(&sql).await.unwrap();
+        assert!(client.rows(WRONG_ROWS).await.is_empty(), "{sql}");
+    }
+    let query =
+        "{ forgottenResources { totalCount } all: jobRuns { totalCount } one: jobRuns(job: SYNC_INVENTORY) {
+        totalCount } }";
+    let data = t.data(query, json!({})).await;
+    assert_eq!(data["forgottenResources"]["totalCount"], 1);
+    let runs = client.number("SELECT count(*) FROM job_runs").await;
+    assert_eq!(data["all"]["totalCount"], runs);
+    let syncs = client
+        .number("SELECT count(*) FROM job_runs WHERE job = 'sync_inventory'")
+        .await;
+    assert_eq!(data["one"]["totalCount"], syncs);
+}

@@ -4,11 +4,14 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
-use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Select};
+use sea_orm::{
+    ActiveEnum as _, ColumnTrait, Condition, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Select,
+};
 use uuid::Uuid;
 
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
 use crate::services::resources::contains_ignoring_ascii_case;
+use crate::services::search::in_resource;
 
 /// A filter of drifts. A drift matches if it meets all conditions that are set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -155,8 +158,21 @@ impl DriftFilter {
         self.terms().all(|term| term.matches(drift, resource))
     }
 
+    /// Returns the text to search for. An empty one is no condition.
+    pub(super) fn searched(&self) -> Option<&str> {
+        self.search.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// Returns this filter without its search.
+    pub(super) fn without_search(&self) -> Self {
+        Self {
+            search: None,
+            ..self.clone()
+        }
+    }
+
     fn terms(&self) -> impl Iterator<Item = Term<'_>> {
-        let search = self.search.as_deref().filter(|text| !text.is_empty());
+        let search = self.searched();
         [
             Some(Term::Status(&self.status)),
             self.kind.map(Term::Kind),
@@ -178,17 +194,18 @@ impl Term<'_> {
         Sql::Drift(match *self {
             Self::ResourceKind(kind) => return Sql::Resource(resources::Column::Kind.eq(kind)),
             Self::Region(region) => return Sql::Resource(resources::Column::Region.eq(region)),
-            Self::Status(any) => drift::Column::Status.is_in(any.iter().copied()),
-            Self::Kind(kind) => drift::Column::Kind.eq(kind),
+            Self::Status(any) => {
+                let statuses = any.iter().map(|status| constant(status.to_value()));
+                Expr::col((drift::Entity, drift::Column::Status)).is_in(statuses)
+            }
+            Self::Kind(kind) => Expr::col((drift::Entity, drift::Column::Kind)).eq(constant(kind.to_value())),
             Self::Field(field) => drift::Column::Field.eq(field),
             Self::Resource(id) => drift::Column::ResourceId.eq(id),
             Self::DetectedFrom(time) => drift::Column::DetectedAt.gte(time),
             Self::DetectedBefore(time) => drift::Column::DetectedAt.lt(time),
             Self::Search(text) => {
-                let name = contains_ignoring_ascii_case(backend, resources::Column::Name, text);
-                let id = contains_ignoring_ascii_case(backend, resources::Column::ProviderId, text);
                 let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
-                field.or(resource_is(Condition::any().add(name).add(id)))
+                field.or(resource_is(in_resource(backend, text)))
             }
         })
     }
@@ -212,6 +229,12 @@ impl Term<'_> {
             }
         }
     }
+}
+
+/// Writes one of a few words of this program into the text of the statement. PostgreSQL keeps plans that do not depend
+/// on the parameters, but how many rows have a status does depend on the status.
+fn constant(word: String) -> Expr {
+    Expr::Constant(word.into())
 }
 
 /// Returns the condition that the resource of the drift meets another condition.

@@ -1,0 +1,218 @@
+//! The selects whose rows together are the drifts that match a filter. An index gives the order of each select, so that
+//! a page reads little more than its rows, however many statuses the filter has and however rare a searched text is.
+
+use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::cloud_resources as resources;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, Select};
+use uuid::Uuid;
+
+use super::DriftFilter;
+use crate::db::lists;
+use crate::error::Result;
+use crate::services::search::{self, Found};
+use crate::services::totals;
+
+/// Maximum number of selects for the fields that contain a searched text.
+const MAX_OF_FIELDS: usize = 24;
+
+/// What contains a searched text.
+struct Hits {
+    /// Resources by name or provider id.
+    resources: Found,
+    /// Fields, of the field of the filter if it has one.
+    fields: Vec<String>,
+}
+
+async fn hits<C: ConnectionTrait>(connection: &C, filter: &DriftFilter, text: &str) -> Result<Hits> {
+    let mut fields = search::fields_with(connection, text).await?;
+    if let Some(only) = &filter.field {
+        fields.retain(|field| field == only);
+    }
+    let resources = search::resources_with(connection, text).await?;
+    Ok(Hits { resources, fields })
+}
+
+/// Returns the selects of a page. They have no row in common. Without selects, no drift matches.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn of<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+) -> Result<Vec<Select<drift::Entity>>> {
+    let backend = connection.get_database_backend();
+    let Some(text) = filter.searched() else {
+        return without_search(connection, filter).await;
+    };
+    let Hits { resources, fields } = hits(connection, filter, text).await?;
+    let any = filter.without_search();
+    let Found::Few(ids) = resources else {
+        let selects = by_status(&any).map(|of_status| {
+            of_status.select(backend).filter(
+                Condition::any()
+                    .add(drift::Column::Field.is_in(fields.iter().cloned()))
+                    .add(is_in_its_resource(backend, text)),
+            )
+        });
+        return Ok(selects.collect());
+    };
+    let mut selects = Vec::new();
+    if !ids.is_empty() {
+        let select = any.select(backend);
+        selects.push(of_resources(backend, select, text, ids).filter(is_none_of(&fields)));
+    }
+    if fields.len() * filter.status.len() <= MAX_OF_FIELDS {
+        for field in fields {
+            let of_field = DriftFilter {
+                field: Some(field),
+                ..any.clone()
+            };
+            selects.extend(by_status(&of_field).map(|of_status| of_status.select(backend)));
+        }
+    } else {
+        selects.extend(by_status(&any).map(|of_status| {
+            let select = of_status.select(backend);
+            select.filter(drift::Column::Field.is_in(fields.iter().cloned()))
+        }));
+    }
+    Ok(selects)
+}
+
+/// Returns the selects of a page without a search. The drifts of few resources are found by these. Of many resources,
+/// the drifts are walked in order, except for a status of which the resources have no drift.
+async fn without_search<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+) -> Result<Vec<Select<drift::Entity>>> {
+    let backend = connection.get_database_backend();
+    let filters: Vec<DriftFilter> = by_status(filter).collect();
+    if filter.resource_kind.is_some() || filter.region.is_some() {
+        let found = search::resources_of(
+            connection,
+            filter.resource_kind.as_deref(),
+            filter.region.as_deref(),
+        );
+        if let Found::Few(ids) = found.await? {
+            return Ok(vec![filter.select(backend).filter(among(backend, ids))]);
+        }
+        let of_resource = Condition::all()
+            .add_option(
+                filter
+                    .resource_kind
+                    .as_ref()
+                    .map(|kind| resources::Column::Kind.eq(kind)),
+            )
+            .add_option(
+                filter
+                    .region
+                    .as_ref()
+                    .map(|region| resources::Column::Region.eq(region)),
+            );
+        let mut selects = Vec::with_capacity(filters.len());
+        for of_status in filters {
+            if totals::count_drifts(connection, &of_status).await? != Some(0) {
+                let of_any = DriftFilter {
+                    resource_kind: None,
+                    region: None,
+                    ..of_status
+                };
+                selects.push(
+                    of_any
+                        .select(backend)
+                        .filter(its_resource_is(of_resource.clone())),
+                );
+            }
+        }
+        return Ok(selects);
+    }
+    Ok(filters
+        .iter()
+        .map(|of_status| of_status.select(backend))
+        .collect())
+}
+
+/// Returns a select and filters. The numbers of their rows add up to the number of drifts that match.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(in crate::services) async fn to_count<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+) -> Result<(Select<drift::Entity>, Vec<DriftFilter>)> {
+    let backend = connection.get_database_backend();
+    let Some(text) = filter.searched() else {
+        return Ok((filter.select(backend), Vec::new()));
+    };
+    let Hits { resources, fields } = hits(connection, filter, text).await?;
+    let Found::Few(ids) = resources else {
+        return Ok((filter.select(backend), Vec::new()));
+    };
+    let select = filter.without_search().select(backend);
+    let of_resources = of_resources(backend, select, text, ids).filter(is_none_of(&fields));
+    let of_fields = fields.into_iter().map(|field| DriftFilter {
+        field: Some(field),
+        ..filter.without_search()
+    });
+    Ok((of_resources, of_fields.collect()))
+}
+
+/// Restricts a select to the drifts of those of the listed resources that still contain the text.
+fn of_resources(
+    backend: DbBackend,
+    select: Select<drift::Entity>,
+    text: &str,
+    ids: Vec<Uuid>,
+) -> Select<drift::Entity> {
+    select
+        .filter(among(backend, ids))
+        .filter(is_in_its_resource(backend, text))
+}
+
+fn among(backend: DbBackend, ids: Vec<Uuid>) -> Expr {
+    lists::among(backend, r#""cloud_drift"."resource_id""#, ids)
+}
+
+fn is_none_of(fields: &[String]) -> Expr {
+    drift::Column::Field.is_not_in(fields.iter().cloned())
+}
+
+/// Returns one filter for each status.
+fn by_status(filter: &DriftFilter) -> impl Iterator<Item = DriftFilter> {
+    let mut statuses: Vec<DriftStatus> = Vec::new();
+    for status in &filter.status {
+        if !statuses.contains(status) {
+            statuses.push(*status);
+        }
+    }
+    let lists = if statuses.is_empty() {
+        vec![Vec::new()]
+    } else {
+        statuses.into_iter().map(|status| vec![status]).collect()
+    };
+    lists.into_iter().map(|status| DriftFilter {
+        status,
+        ..filter.clone()
+    })
+}
+
+/// Returns the condition that the name or the provider id of the drift's resource contains the text.
+fn is_in_its_resource(backend: DbBackend, text: &str) -> Expr {
+    its_resource_is(search::in_resource(backend, text))
+}
+
+/// Returns the condition that the drift's resource meets another condition. It is a scalar subquery, because PostgreSQL
+/// would otherwise look up all such resources first.
+fn its_resource_is(condition: Condition) -> Expr {
+    let meets = Query::select()
+        .expr(Expr::from(condition))
+        .from(resources::Entity)
+        .and_where(
+            Expr::col((resources::Entity, resources::Column::Id))
+                .equals((drift::Entity, drift::Column::ResourceId)),
+        )
+        .take();
+    Expr::from(meets)
+}
