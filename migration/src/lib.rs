@@ -23,6 +23,7 @@ mod m20261126_000020_index_job_runs_by_source;
 mod m20261126_000030_add_cloud_resources_listed_digest;
 mod m20261126_000030_create_sweep_marks;
 mod m20261126_000040_keep_totals;
+mod m20261126_000080_collate_provider_ids;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000030_add_cloud_resources_listed_digest::Migration),
             Box::new(m20261126_000030_create_sweep_marks::Migration),
             Box::new(m20261126_000040_keep_totals::Migration),
+            Box::new(m20261126_000080_collate_provider_ids::Migration),
         ]
     }
 }
