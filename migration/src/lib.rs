@@ -26,6 +26,7 @@ mod m20261126_000040_keep_totals;
 mod m20261126_000050_keep_exact_totals;
 mod m20261126_000060_add_totals_by_set;
 mod m20261126_000070_create_content_changes;
+mod m20261126_000080_collate_provider_ids;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000050_keep_exact_totals::Migration),
             Box::new(m20261126_000060_add_totals_by_set::Migration),
             Box::new(m20261126_000070_create_content_changes::Migration),
+            Box::new(m20261126_000080_collate_provider_ids::Migration),
         ]
     }
 }

@@ -12,21 +12,21 @@ use entity::cloud_drift::DriftKind;
 
 /// A spec in force and its resource, as they are stored. The resource is not settling.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Texts<'t> {
+pub struct Texts<'t> {
     /// The spec.
-    pub(crate) spec: &'t str,
+    pub spec: &'t str,
     /// The parts of fields that the spec leaves open.
-    pub(crate) not_compared: Option<&'t str>,
+    pub not_compared: Option<&'t str>,
     /// The schema fields, in the order of [`SCHEMA_FIELDS`].
-    pub(crate) schema_fields: [Option<&'t str>; SCHEMA_FIELDS.len()],
+    pub schema_fields: [Option<&'t str>; SCHEMA_FIELDS.len()],
     /// The attributes.
-    pub(crate) attrs: &'t str,
+    pub attrs: &'t str,
     /// Whether a listing ever had the resource.
-    pub(crate) is_seen: bool,
+    pub is_seen: bool,
     /// Whether the resource is gone.
-    pub(crate) is_gone: bool,
+    pub is_gone: bool,
     /// The traits of the resource's kind.
-    pub(crate) traits: KindTraits,
+    pub traits: KindTraits,
 }
 
 /// The live value of a field.
@@ -43,7 +43,7 @@ const TAGS: usize = 4;
 
 /// Compares a pair. The result equals that of comparing the values. Returns None if the comparison needs values: a text
 /// is not plain, or an open part of a field may matter.
-pub(crate) fn compare_texts(texts: &Texts<'_>) -> Option<Compared> {
+pub fn compare_texts(texts: &Texts<'_>) -> Option<Compared> {
     let (spec, attrs) = (members(texts.spec)?, members(texts.attrs)?);
     let tags = texts.schema_fields[TAGS]?;
     let open_parts = texts.not_compared;

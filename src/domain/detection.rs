@@ -103,13 +103,13 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
 
 /// The result of comparing a spec with its resource, before open drifts are considered.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Compared {
+pub struct Compared {
     /// Fields that were compared.
-    pub(crate) fields_compared: u64,
+    pub fields_compared: u64,
     /// No listing ever had the resource.
-    pub(crate) unsynced: bool,
+    pub unsynced: bool,
     /// Everything that differs, by field.
-    pub(crate) findings: Vec<Finding>,
+    pub findings: Vec<Finding>,
 }
 
 /// Plans the changes for the result of a comparison; `open` are the open drifts of the resource.

@@ -9,7 +9,7 @@ pub mod actor;
 pub mod baseline;
 pub mod changes;
 pub mod compare;
-pub(crate) mod compare_texts;
+pub mod compare_texts;
 pub mod detection;
 pub(crate) mod digest;
 pub mod equality;

@@ -15,15 +15,14 @@ mod write_changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::cloud_resources as resources;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::ConnectionTrait;
 
 use self::account::check_account;
 use self::apply_listing::{Applying, Claimed};
 use self::confirm::{Asking, Confirmed};
 pub(crate) use self::listed_at::{add_listed_at, listed_at, synced_at_of};
 pub use self::order::draw;
-use self::read_stored::{Missing, Scan, scan};
+use self::read_stored::{Missing, Scan, scan, stored_kinds};
 pub use self::reports::{FailedSync, KindOutcome, KindReport, SyncCounts};
 use self::reports::{
     Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, reports_of, supersede,
@@ -296,15 +295,7 @@ async fn kinds_to_apply<C: ConnectionTrait>(
 ) -> Result<BTreeSet<String>> {
     let mut known: BTreeSet<String> = listing.kinds.keys().cloned().collect();
     if listing.exhaustive {
-        let stored: Vec<String> = resources::Entity::find()
-            .select_only()
-            .column(resources::Column::Kind)
-            .filter(resources::Column::Provider.eq(&listing.provider))
-            .distinct()
-            .into_tuple()
-            .all(connection)
-            .await?;
-        known.extend(stored);
+        known.extend(stored_kinds(connection, &listing.provider).await?);
     }
     let Some(wanted) = &options.kinds else {
         return Ok(known);

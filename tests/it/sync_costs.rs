@@ -1,7 +1,6 @@
 //! The cost of a sync: statements, rows that are read and written, and memory.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::inventory::{SyncCounts, SyncOptions};
@@ -13,7 +12,8 @@ use serde_json::json;
 use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 use crate::support::db::TestDb;
-use crate::support::process::{MAX_WAIT, Program, Running};
+use crate::support::fleet::fleet;
+use crate::support::process::Program;
 
 /// The texts of the statements that were run.
 type Log = Arc<Mutex<Vec<String>>>;
@@ -69,7 +69,7 @@ async fn a_sync_of_many_changes_costs_the_same_statements_as_one_of_few() {
 async fn a_sync_without_changes_writes_no_row_and_reads_only_digests() {
     let (t, log) = observed().await;
     t.cloud_has(cloud(600, 0)).await;
-    for resources in [600, 1_200] {
+    for resources in [600, 900] {
         t.cloud_has(cloud(resources, 0)).await;
         log.lock().unwrap().clear();
         let counts = sync(&t).await;
@@ -275,23 +275,6 @@ fn file(resources: usize, size: &str) -> String {
     json!({ "provider": "digitalocean", "resources": resources }).to_string()
 }
 
-/// The maximum memory of a process that ends, in KiB.
-fn peak(mut running: Running) -> u64 {
-    let status = format!("/proc/{}/status", running.pid());
-    let (began, mut peak) = (Instant::now(), 0);
-    while !running.has_ended() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-        peak = peak.max(kib.unwrap_or_default());
-        assert!(began.elapsed() < 3 * MAX_WAIT);
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let ended = running.end();
-    assert_eq!(ended.code, Some(0), "{}", ended.output());
-    peak
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_of_ten_times_as_many_resources_needs_no_more_memory() {
     const FEW: usize = 1_000;
@@ -304,7 +287,9 @@ async fn a_sync_of_ten_times_as_many_resources_needs_no_more_memory() {
             .with("DRIFT_INVENTORY_FILE", "inventory.json");
         for size in ["s-1", "s-1", "s-2"] {
             program = program.with_file("inventory.json", file(resources, size));
-            peaks.push(peak(program.start(&["sync"])));
+            let (peak, ended) = program.start(&["sync"]).peak_memory();
+            assert_eq!(ended.code, Some(0), "{}", ended.output());
+            peaks.push(peak);
         }
         let stored = cloud_resources::Entity::find().count(db.reader()).await.unwrap();
         assert_eq!(stored, resources as u64);
@@ -331,4 +316,52 @@ async fn a_narrowed_sync_compares_only_its_kinds() {
         2,
         "the kinds, and the volumes"
     );
+}
+
+#[tokio::test]
+async fn a_sync_reads_the_stored_rows_in_ranges_of_an_index() {
+    const ROWS: usize = 2_500;
+    let database = TestDb::create().await;
+    let log: Arc<Mutex<Vec<Statement>>> = Arc::default();
+    let kept = Arc::clone(&log);
+    let db = database.connect_and_migrate().await;
+    let db = db.observed(move |info| kept.lock().unwrap().push(info.statement.clone()));
+    let t = TestApp::over(db, database);
+    fleet(t.db(), ROWS, t.now()).await;
+    log.lock().unwrap().clear();
+    // The guard against a mass deletion reads all rows and then refuses.
+    t.cloud.set([droplet("web-1")]);
+    let run = t
+        .app
+        .jobs()
+        .run(JobRequest::Sync(SyncOptions::default()))
+        .await
+        .unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Failed), "{:?}", run.error);
+    let scans: Vec<_> = std::mem::take(&mut *log.lock().unwrap())
+        .into_iter()
+        .filter(|statement| statement.sql.contains("listed_digest"))
+        .collect();
+    assert_eq!(scans.len(), 3, "ranges of 1,000 rows: {scans:#?}");
+    let is_postgres = t.database.is_postgres();
+    for scan in scans {
+        let how = if is_postgres {
+            "EXPLAIN"
+        } else {
+            "EXPLAIN QUERY PLAN"
+        };
+        let explain = Statement {
+            sql: format!("{how} {}", scan.sql),
+            ..scan
+        };
+        let column = if is_postgres { "QUERY PLAN" } else { "detail" };
+        let rows = t.db().reader().query_all_raw(explain).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.try_get("", column).unwrap()).collect();
+        let uses_index = |step: &String| step.contains("uq_cloud_resources_provider_kind_provider_id");
+        let sorts = |step: &String| step.contains("Sort") || step.contains("TEMP B-TREE");
+        assert!(
+            plan.iter().any(uses_index) && !plan.iter().any(sorts),
+            "{plan:#?}"
+        );
+    }
 }

@@ -1,14 +1,14 @@
-//! Reads the stored rows of a kind. A scan streams them, so that it never holds all of them in memory.
+//! Reads the stored rows of a kind. A scan reads a range of them at a time, so that it never holds all of them in memory
+//! and no statement grows with their number.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
-use futures_util::TryStreamExt as _;
-use sea_orm::sea_query::{Expr, LockType, Order};
+use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, StreamTrait as _,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -22,6 +22,9 @@ use crate::provider::{Key, Resources};
 
 /// The column of the digest. The entity lacks it, because only syncs use it.
 pub(super) const LISTED_DIGEST: &str = "listed_digest";
+
+/// Maximum number of rows that one statement of a scan reads.
+const ROWS: usize = 1_000;
 
 /// A stored resource that a complete listing lacks.
 #[derive(Clone, Debug)]
@@ -46,6 +49,21 @@ pub(super) struct Scan {
 }
 
 impl Scan {
+    /// Adds a stored row. `listed` is the position and the digest of its resource in the listing.
+    fn add(&mut self, row: &QueryResult, listed: Option<(usize, Digest)>) {
+        let seen = is_set(row, "first_seen_at");
+        let Ok(id) = column::<Uuid>(row, "", "id") else {
+            self.nameless += u64::from(listed.is_none());
+            return;
+        };
+        self.present += usize::from(seen);
+        match listed {
+            Some((number, listed)) if seen && digest(row) == Some(listed) => self.differing.remove(number),
+            Some(_) => {}
+            None => self.missing.push(Missing { id, seen }),
+        }
+    }
+
     /// Returns the number of missing resources that an earlier listing contained.
     pub(super) fn missing_and_seen(&self) -> usize {
         self.missing.iter().filter(|missing| missing.seen).count()
@@ -83,8 +101,66 @@ pub(super) async fn scan(
     kind: &str,
     listed: &Resources,
 ) -> Result<Scan> {
-    let backend = reader.get_database_backend();
-    let select = of_kind(provider, kind)
+    let mut scan = Scan {
+        present: 0,
+        missing: Vec::new(),
+        nameless: 0,
+        differing: Differing::all_of(listed.len()),
+    };
+    let mut keys = listed.keys().enumerate().peekable();
+    let mut after = None;
+    loop {
+        let rows = range(reader, provider, kind, after).await?;
+        let is_last = rows.len() < ROWS;
+        after = None;
+        for row in rows {
+            let provider_id: String = row.try_get("", "provider_id")?;
+            let is_before =
+                |(_, key): &(usize, Result<Key>)| key.as_ref().is_ok_and(|key| key.provider_id < provider_id);
+            while keys.next_if(is_before).is_some() {}
+            let is_it = |(_, key): &(usize, Result<Key>)| {
+                key.as_ref().map_or(true, |key| key.provider_id == provider_id)
+            };
+            let listed = match keys.next_if(is_it) {
+                Some((number, key)) => Some((number, key?.digest)),
+                None => None,
+            };
+            scan.add(&row, listed);
+            after = Some(provider_id);
+        }
+        if is_last {
+            return Ok(scan);
+        }
+    }
+}
+
+/// Selects the kinds of a provider: the first row of each by the index of kinds, because there are many resources and few
+/// kinds.
+const STORED_KINDS: &str = r#"WITH RECURSIVE "kinds" ("kind") AS (
+    SELECT min("kind") FROM "cloud_resources" WHERE "provider" = $1
+    UNION ALL SELECT (SELECT min("kind") FROM "cloud_resources" WHERE "provider" = $1 AND "kind" > "kinds"."kind")
+    FROM "kinds" WHERE "kind" IS NOT NULL
+) SELECT "kind" FROM "kinds" WHERE "kind" IS NOT NULL"#;
+
+/// Returns the kinds of the stored resources of a provider.
+pub(super) async fn stored_kinds<C: ConnectionTrait>(connection: &C, provider: &str) -> Result<Vec<String>> {
+    let backend = connection.get_database_backend();
+    let select = Statement::from_sql_and_values(backend, STORED_KINDS, [provider.into()]);
+    let rows = connection.query_all_raw(select).await?;
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get("", "kind"))
+        .collect::<std::result::Result<_, _>>()?)
+}
+
+/// Reads the rows that follow `after` in the order of the bytes of the provider's ids, without those that are gone.
+async fn range(
+    reader: &DatabaseConnection,
+    provider: &str,
+    kind: &str,
+    after: Option<String>,
+) -> Result<Vec<QueryResult>> {
+    let mut select = of_kind(provider, kind)
         .select_only()
         .columns([
             resources::Column::Id,
@@ -93,57 +169,21 @@ pub(super) async fn scan(
         ])
         .column_as(Expr::cust(LISTED_DIGEST), LISTED_DIGEST)
         .filter(resources::Column::GoneAt.is_null())
-        .order_by(in_order_of_bytes(backend), Order::Asc);
-    let mut rows = reader.stream_raw(select.build(backend)).await?;
-    let mut scan = Scan {
-        present: 0,
-        missing: Vec::new(),
-        nameless: 0,
-        differing: Differing::all_of(listed.len()),
-    };
-    let mut keys = listed.keys().enumerate().peekable();
-    while let Some(row) = rows.try_next().await? {
-        let seen = is_set(&row, "first_seen_at");
-        let provider_id: String = row.try_get("", "provider_id")?;
-        let is_before =
-            |(_, key): &(usize, Result<Key>)| key.as_ref().is_ok_and(|key| key.provider_id < provider_id);
-        while keys.next_if(is_before).is_some() {}
-        let is_it =
-            |(_, key): &(usize, Result<Key>)| key.as_ref().map_or(true, |key| key.provider_id == provider_id);
-        let listed = match keys.next_if(is_it) {
-            Some((number, key)) => Some((number, key?.digest)),
-            None => None,
-        };
-        match column::<Uuid>(&row, "", "id") {
-            Ok(id) => {
-                scan.present += usize::from(seen);
-                match listed {
-                    Some((number, listed)) if seen && digest(&row) == Some(listed) => {
-                        scan.differing.remove(number);
-                    }
-                    Some(_) => {}
-                    None => scan.missing.push(Missing { id, seen }),
-                }
-            }
-            Err(_) => scan.nameless += u64::from(listed.is_none()),
-        }
+        // The column has the collation of bytes, so an index has this order.
+        .order_by_asc(resources::Column::ProviderId)
+        .limit(ROWS as u64);
+    if let Some(after) = after {
+        select = select.filter(resources::Column::ProviderId.gt(after));
     }
-    Ok(scan)
+    Ok(reader
+        .query_all_raw(select.build(reader.get_database_backend()))
+        .await?)
 }
 
 /// The digest of the listing that the row was last written from; None if the row may have changed since.
 fn digest(row: &QueryResult) -> Option<Digest> {
     let digest: Option<String> = column(row, "", LISTED_DIGEST).ok()?;
     digest?.parse().ok()
-}
-
-/// SQL of the provider's id in byte order, which is the order of a listing. PostgreSQL would otherwise use the
-/// collation of the database.
-fn in_order_of_bytes(backend: DbBackend) -> Expr {
-    match backend {
-        DbBackend::Postgres => Expr::cust(r#""provider_id" COLLATE "C""#),
-        _ => Expr::col(resources::Column::ProviderId),
-    }
 }
 
 /// The rows of some listed resources.

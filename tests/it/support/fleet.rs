@@ -14,7 +14,11 @@ pub(crate) const FLEET_FIELDS: [&str; 3] = ["backups", "region", "size_slug"];
 
 /// Inserts `count` droplets, each with a spec of [`FLEET_FIELDS`]. Returns their ids in ascending order.
 pub(crate) async fn fleet(db: &Db, count: usize, now: DateTime<Utc>) -> Vec<Uuid> {
-    let ids: Vec<Uuid> = (0..count).map(|_| Uuid::now_v7()).collect();
+    fleet_with(db, (0..count).map(|_| Uuid::now_v7()).collect(), now).await
+}
+
+/// Inserts the droplets of [`fleet`] with these ids. Returns the ids.
+pub(crate) async fn fleet_with(db: &Db, ids: Vec<Uuid>, now: DateTime<Utc>) -> Vec<Uuid> {
     let live: Vec<_> = ids
         .iter()
         .enumerate()
@@ -40,7 +44,8 @@ pub(crate) async fn fleet(db: &Db, count: usize, now: DateTime<Utc>) -> Vec<Uuid
     ids
 }
 
-fn live_row(number: usize, id: Uuid, now: DateTime<Utc>) -> resources::ActiveModel {
+/// The row of a droplet of the fleet.
+pub(crate) fn live_row(number: usize, id: Uuid, now: DateTime<Utc>) -> resources::ActiveModel {
     resources::ActiveModel {
         owned: Set(false),
         id: Set(id),
@@ -64,7 +69,8 @@ fn live_row(number: usize, id: Uuid, now: DateTime<Utc>) -> resources::ActiveMod
     }
 }
 
-fn wanted_row(resource_id: Uuid, now: DateTime<Utc>) -> provisioned::ActiveModel {
+/// The row of a spec of the fleet.
+pub(crate) fn wanted_row(resource_id: Uuid, now: DateTime<Utc>) -> provisioned::ActiveModel {
     provisioned::ActiveModel {
         id: Set(Uuid::now_v7()),
         resource_id: Set(resource_id),

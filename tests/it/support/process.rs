@@ -153,6 +153,21 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits until the process ends. Returns its maximum memory in KiB.
+    pub(crate) fn peak_memory(mut self) -> (u64, Ended) {
+        let status = format!("/proc/{}/status", self.pid());
+        let (began, mut peak) = (Instant::now(), 0);
+        while !self.has_ended() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+            peak = peak.max(kib.unwrap_or_default());
+            assert!(began.elapsed() < 3 * MAX_WAIT);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (peak, self.end())
+    }
+
     /// Waits until the process ends.
     pub(crate) fn end(mut self) -> Ended {
         let began = Instant::now();
