@@ -7,13 +7,14 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 use uuid::Uuid;
 
 use super::marks::OwnChanges;
-use super::plan::{Changing, counts_of};
+use super::plan::{Changing, LARGE_BYTES, counts_of};
 use super::{Planned, SweepCounts, read};
 use crate::db::{Db, lists};
 use crate::error::Result;
 use crate::services::drift_rows;
 
-/// Maximum number of changes in one transaction. A resource with more changes has a transaction of its own.
+/// Maximum number of changes in one transaction, if their values are not large. A resource with more changes has a
+/// transaction of its own.
 const CHANGES: usize = 1_000;
 
 /// The result of writing plans.
@@ -50,12 +51,13 @@ pub async fn apply(db: &Db, planned: &Planned, now: DateTime<Utc>) -> Result<App
 
 /// Returns how many of the first pairs are written in one transaction.
 fn length_of_chunk(changing: &[Changing]) -> usize {
-    let mut changes = 0;
+    let (mut changes, mut bytes) = (0, 0);
     let fit = changing
         .iter()
         .take_while(|changing| {
             changes += changing.plan.changes.len();
-            changes <= CHANGES
+            bytes += changing.bytes();
+            changes <= CHANGES && bytes <= LARGE_BYTES
         })
         .count();
     fit.max(1)
@@ -103,8 +105,8 @@ async fn lock_unchanged_in_txn(txn: &DatabaseTransaction, changing: &[Changing])
         .iter()
         .filter(|pair| {
             let id = &pair.resource_id;
-            pair.version.is_some()
-                && versions.get(id).copied() == pair.version
+            pair.seen
+                .is_some_and(|seen| versions.get(id) == Some(&seen.version))
                 && open_now.get(id).map_or(&[][..], Vec::as_slice) == pair.open
         })
         .map(|pair| pair.resource_id)

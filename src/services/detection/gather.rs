@@ -11,7 +11,7 @@ use entity::{cloud_provisioned as provisioned, cloud_resources};
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, QueryTrait, Select};
 use uuid::Uuid;
 
-use super::read::{self, Batch, Version};
+use super::read::{self, Batch, Seen};
 use super::scope::Scope;
 use crate::db::{Db, column, decode, lists};
 use crate::domain::compare_texts::compare_texts;
@@ -26,8 +26,8 @@ use crate::services::{drift_rows, inventory};
 pub struct Gathered {
     /// Pairs that were compared as texts.
     pub(super) compared: Vec<ComparedPair>,
-    /// Pairs that are compared as values, with the versions of their rows.
-    pub(super) pairs: Vec<(Version, Pair)>,
+    /// Pairs that are compared as values, with what is kept of their rows.
+    pub(super) pairs: Vec<(Seen, Pair)>,
     /// Resources that were left out because a row of theirs does not decode.
     pub(super) skipped: Vec<Uuid>,
     /// Number of specs that were left out because the id of their resource does not decode.
@@ -38,8 +38,8 @@ pub struct Gathered {
 #[derive(Clone, Debug)]
 pub(super) struct ComparedPair {
     pub(super) resource_id: Uuid,
-    /// The version of its rows, if a drift may have to be changed.
-    pub(super) version: Option<Version>,
+    /// What is kept of its row, if a drift may have to be changed.
+    pub(super) seen: Option<Seen>,
     pub(super) compared: Compared,
     pub(super) open: Vec<cloud_drift::Model>,
 }
@@ -65,12 +65,12 @@ pub(super) async fn compare(db: &Db, batch: Batch) -> Result<Gathered> {
             None => gathered.nameless += 1,
             Some(id) => match compared(row, id) {
                 Some(pair) => gathered.compared.push(pair),
-                None => unusual.push((id, read::version(row, db.backend()))),
+                None => unusual.push((id, read::seen(row, db.backend()))),
             },
         }
     }
     add_open_drifts(db, &mut gathered, batch.is_range).await?;
-    add_versions(db, &mut gathered.compared, &batch);
+    add_seen(db, &mut gathered.compared, &batch);
     drop(batch);
     for unusual in unusual.chunks(read::VALUES) {
         gather_values(db, unusual, &mut gathered).await?;
@@ -81,19 +81,19 @@ pub(super) async fn compare(db: &Db, batch: Batch) -> Result<Gathered> {
 fn compared(row: &QueryResult, resource_id: Uuid) -> Option<ComparedPair> {
     Some(ComparedPair {
         resource_id,
-        version: None,
+        seen: None,
         compared: compare_texts(&read::texts(row)?)?,
         open: Vec::new(),
     })
 }
 
-/// Adds the versions of the pairs of which a drift may have to be changed.
-fn add_versions(db: &Db, pairs: &mut [ComparedPair], batch: &Batch) {
+/// Adds what is kept of the rows of pairs of which a drift may have to be changed.
+fn add_seen(db: &Db, pairs: &mut [ComparedPair], batch: &Batch) {
     let mut rows = batch.rows.iter();
     let differing = |pair: &&mut ComparedPair| !(pair.compared.findings.is_empty() && pair.open.is_empty());
     for pair in pairs.iter_mut().filter(differing) {
         let row = rows.find(|row| read::resource_id(row) == Some(pair.resource_id));
-        pair.version = row.map(|row| read::version(row, db.backend()));
+        pair.seen = row.map(|row| read::seen(row, db.backend()));
     }
 }
 
@@ -129,7 +129,7 @@ async fn add_open_drifts(db: &Db, gathered: &mut Gathered, is_range: bool) -> Re
 
 /// Reads pairs as rows. Those that do not decode are counted as skipped. The versions are those of an earlier read: if a
 /// row has changed since, the pair is compared again.
-async fn gather_values(db: &Db, unusual: &[(Uuid, Version)], gathered: &mut Gathered) -> Result<()> {
+async fn gather_values(db: &Db, unusual: &[(Uuid, Seen)], gathered: &mut Gathered) -> Result<()> {
     let reader = db.reader();
     let ids = unusual.iter().map(|(id, _)| *id);
     let select = select_values(db.backend(), ids).build(db.backend());
@@ -148,8 +148,8 @@ async fn gather_values(db: &Db, unusual: &[(Uuid, Version)], gathered: &mut Gath
         }
     }
     inventory::add_listed_at(reader, pairs.values_mut()).await?;
-    let with_version = |(id, version): &(Uuid, Version)| Some((*version, pairs.remove(id)?));
-    gathered.pairs.extend(unusual.iter().filter_map(with_version));
+    let with_seen = |(id, seen): &(Uuid, Seen)| Some((*seen, pairs.remove(id)?));
+    gathered.pairs.extend(unusual.iter().filter_map(with_seen));
     Ok(())
 }
 

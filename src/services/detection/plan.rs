@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::read::Version;
+use super::read::Seen;
 use super::{Gathered, SweepCounts};
 use crate::domain::detection::{self, Plan};
 use entity::cloud_drift;
 
 /// Number of planned changes above which they are written.
 const LARGE: usize = 500;
+/// Bytes of the changed pairs above which they are written.
+pub(super) const LARGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The plans of some batches.
 #[derive(Clone, Debug, Default)]
@@ -26,11 +28,18 @@ pub struct Planned {
 #[derive(Clone, Debug)]
 pub(super) struct Changing {
     pub(super) resource_id: Uuid,
-    /// The version of its spec and its resource; None if it is not known, so that the pair counts as changed.
-    pub(super) version: Option<Version>,
+    /// What is kept of its row; None if its version is not known, so that the pair counts as changed.
+    pub(super) seen: Option<Seen>,
     /// Ids and revisions of the open drifts, sorted.
     pub(super) open: Vec<(Uuid, i32)>,
     pub(super) plan: Plan,
+}
+
+impl Changing {
+    /// Returns the bytes of its texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.seen.map_or(0, |seen| seen.bytes)
+    }
 }
 
 /// Decides what to change for each pair of a batch.
@@ -47,15 +56,15 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
         let plan = detection::plan_of(pair.compared.clone(), &pair.open);
         planned.add(pair.resource_id, plan, |plan| Changing {
             resource_id: pair.resource_id,
-            version: pair.version,
+            seen: pair.seen,
             open: versions(&pair.open),
             plan,
         });
     }
-    for (version, pair) in &gathered.pairs {
+    for (seen, pair) in &gathered.pairs {
         planned.add(pair.resource.id, detection::plan(pair, now), |plan| Changing {
             resource_id: pair.resource.id,
-            version: Some(*version),
+            seen: Some(*seen),
             open: versions(&pair.open),
             plan,
         });
@@ -82,7 +91,8 @@ impl Planned {
             .iter()
             .map(|changing| changing.plan.changes.len())
             .sum();
-        changes > LARGE
+        let bytes: usize = self.changing.iter().map(Changing::bytes).sum();
+        changes > LARGE || bytes > LARGE_BYTES
     }
 
     fn add(&mut self, resource: Uuid, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {

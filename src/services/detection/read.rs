@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement};
+use futures_util::TryStreamExt as _;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, StreamTrait as _};
 use uuid::Uuid;
 
 use super::scope::Scope;
@@ -15,12 +16,14 @@ use crate::provider::traits;
 
 /// Pairs that are read as values with one statement.
 pub(super) const VALUES: usize = 200;
-/// Bytes of texts in a batch above which the next batch is a small one.
+/// Bytes of texts after which no further row is added to a batch.
 const LARGE: usize = 16 * 1024 * 1024;
 
 /// The number of pairs in a batch. The text of a statement contains it, because PostgreSQL plans for the number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Size {
+    /// For texts of which a few hundred fill a batch.
+    Few,
     /// For large texts, and for the first batch, whose size of texts decides the size of the next one.
     #[default]
     Small,
@@ -31,9 +34,19 @@ pub(super) enum Size {
 impl Size {
     fn pairs(self) -> usize {
         match self {
+            Self::Few => 20,
             Self::Small => 200,
             Self::Usual => 1_000,
         }
+    }
+
+    /// Returns the size for rows of this many bytes.
+    fn of_rows(bytes: usize) -> Self {
+        let fits = |size: &Self| bytes * size.pairs() <= LARGE;
+        [Self::Usual, Self::Small]
+            .into_iter()
+            .find(fits)
+            .unwrap_or(Self::Few)
     }
 }
 
@@ -56,18 +69,16 @@ pub(super) struct Batch {
 pub(super) async fn batch(db: &Db, scope: &Scope, after: Option<Uuid>, size: Size) -> Result<Option<Batch>> {
     let (rows, last) = match scope {
         Scope::All => range(db, after, size.pairs()).await?,
-        Scope::Resources(ids) => listed(db, ids, after, Size::Usual.pairs()).await?,
+        Scope::Resources(ids) => {
+            let size = after.map_or(Size::Usual, |_| size);
+            listed(db, ids, after, size.pairs()).await?
+        }
     };
     if rows.is_empty() && last.is_none() {
         return Ok(None);
     }
     let bytes: usize = rows.iter().map(texts_of).sum();
-    let average = bytes / rows.len().max(1);
-    let next = if average * Size::Usual.pairs() > LARGE {
-        Size::Small
-    } else {
-        Size::Usual
-    };
+    let next = Size::of_rows(bytes / rows.len().max(1));
     Ok(Some(Batch {
         rows,
         last,
@@ -84,12 +95,13 @@ async fn range(db: &Db, after: Option<Uuid>, mut limit: usize) -> Result<(Vec<Qu
     } else {
         "true"
     };
+    let mut most = LARGE;
     loop {
         let sql = select(db.backend(), place, &format!(" LIMIT {limit}"));
         let values = after.map(Into::into);
         let statement = Statement::from_sql_and_values(db.backend(), sql, values);
-        let mut rows = db.reader().query_all_raw(statement).await?;
-        if rows.len() < limit {
+        let (mut rows, is_cut) = rows_of(db, statement, most).await?;
+        if rows.len() < limit && !is_cut {
             return Ok((rows, None));
         }
         if let Some(last) = rows.iter().rposition(|row| resource_id(row).is_some()) {
@@ -97,8 +109,23 @@ async fn range(db: &Db, after: Option<Uuid>, mut limit: usize) -> Result<(Vec<Qu
             rows.truncate(last + 1);
             return Ok((rows, id));
         }
-        limit *= 2;
+        (limit, most) = (limit * 2, most * 2);
     }
+}
+
+/// Reads the rows of a statement, until their texts have more than `most` bytes. Returns the rows, and whether others were
+/// left. The rows before do not announce the size of the next ones, so the size is counted as they arrive.
+async fn rows_of(db: &Db, statement: Statement, most: usize) -> Result<(Vec<QueryResult>, bool)> {
+    let mut stream = db.reader().stream_raw(statement).await?;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = stream.try_next().await? {
+        if bytes > most {
+            return Ok((rows, true));
+        }
+        bytes += texts_of(&row);
+        rows.push(row);
+    }
+    Ok((rows, false))
 }
 
 /// Reads the next batch of the given ids.
@@ -117,12 +144,13 @@ async fn listed(
     ids.dedup();
     let last = (ids.len() > limit).then(|| ids[limit - 1]);
     ids.truncate(limit);
-    Ok((
-        db.reader()
-            .query_all_raw(select_listed(db.backend(), ids))
-            .await?,
-        last,
-    ))
+    let (rows, is_cut) = rows_of(db, select_listed(db.backend(), ids), LARGE).await?;
+    let last = if is_cut {
+        rows.last().and_then(resource_id)
+    } else {
+        last
+    };
+    Ok((rows, last))
 }
 
 fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Statement {
@@ -131,10 +159,10 @@ fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Sta
     Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)])
 }
 
-/// Selects specs with their resources: those in force, and retired ones with an open drift. [`texts`] reads the columns
-/// by their positions. The fourth and the fifth column belong to the version only. The last one is null if the pair must
-/// be read as values: the spec is retired, the resource is settling or does not exist, or a column that is not compared
-/// may not decode.
+/// Selects specs with their resources: those in force, and retired ones with an open drift. [`texts`] reads the
+/// columns by their positions. The fourth and the fifth column belong to the version only. The last one is null if the
+/// pair must be read as values: the spec is retired, the resource is settling or does not exist, or a column that is not
+/// compared may not decode.
 ///
 /// The conditions are written so that no plan reads more than the range. A subquery with a limit is never joined by a
 /// hash of the whole table, and neither is one that compares by BETWEEN.
@@ -172,8 +200,7 @@ const OF_POSTGRES: &str = "r.id IS NOT NULL \
 /// In SQLite, other programs may have stored anything in a column. The times and the texts are checked by [`texts`].
 const OF_SQLITE: &str = "typeof(p.id) = 'blob' AND length(p.id) = 16 AND typeof(r.owned) = 'integer' \
     AND typeof(p.source) = 'text' AND typeof(p.recorded_by) = 'text' AND typeof(r.provider_id) = 'text' \
-    AND typeof(r.urn) = 'text' AND typeof(p.spec_version) = 'integer' AND typeof(r.revision) = 'integer' \
-    AND abs(p.spec_version) <= 2147483647 AND abs(r.revision) <= 2147483647 \
+    AND typeof(r.urn) = 'text' \
     THEN p.recorded_at || char(10) || p.created_at || char(10) || coalesce(r.first_seen_at, '') || char(10) \
     || coalesce(r.gone_at, '') || char(10) || p.source || p.recorded_by || r.provider_id || r.urn";
 
@@ -193,9 +220,26 @@ fn texts_of(row: &QueryResult) -> usize {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Version(u64);
 
+/// What is kept of a row after it was compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// The version of its pair.
+    pub(super) version: Version,
+    /// Bytes of its texts. The values of its changes are parts of them.
+    pub(super) bytes: usize,
+}
+
+/// Returns what is kept of a row.
+pub(super) fn seen(row: &QueryResult, backend: DbBackend) -> Seen {
+    Seen {
+        version: version(row, backend),
+        bytes: texts_of(row),
+    }
+}
+
 /// Returns the version of a row. On PostgreSQL, it consists of the transactions that wrote the two rows. On SQLite, it is
 /// a hash of the columns that decide what a sweep does.
-pub(super) fn version(row: &QueryResult, backend: DbBackend) -> Version {
+fn version(row: &QueryResult, backend: DbBackend) -> Version {
     if backend == DbBackend::Postgres {
         return Version::of_writers(writer_at(row, 3), writer_at(row, 4));
     }
