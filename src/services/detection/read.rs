@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use futures_util::TryStreamExt as _;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, StreamTrait as _};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, StreamTrait};
 use uuid::Uuid;
 
 use super::scope::Scope;
@@ -116,7 +116,7 @@ async fn range(db: &Db, after: Option<Uuid>, mut limit: usize) -> Result<(Vec<Qu
 /// Reads the rows of a statement, until their texts have more than `most` bytes. Returns the rows, and whether others were
 /// left. The rows before do not announce the size of the next ones, so the size is counted as they arrive.
 async fn rows_of(db: &Db, statement: Statement, most: usize) -> Result<(Vec<QueryResult>, bool)> {
-    let mut stream = db.reader().stream_raw(statement).await?;
+    let mut stream = StreamTrait::stream_raw(db.reader(), statement).await?;
     let (mut rows, mut bytes) = (Vec::new(), 0);
     while let Some(row) = stream.try_next().await? {
         if bytes > most {
@@ -273,7 +273,7 @@ pub(super) async fn lock_versions_in_txn(
     txn: &DatabaseTransaction,
     ids: impl Iterator<Item = Uuid> + Clone,
 ) -> Result<BTreeMap<Uuid, Version>> {
-    let backend = txn.get_database_backend();
+    let backend = ConnectionTrait::get_database_backend(txn);
     if backend != DbBackend::Postgres {
         let rows = txn.query_all_raw(select_listed(backend, ids)).await?;
         let versions = rows.iter().map(|row| (resource_id(row), version(row, backend)));
@@ -292,7 +292,7 @@ async fn writers_in_txn(
     sql: &str,
     ids: impl Iterator<Item = Uuid>,
 ) -> Result<BTreeMap<Uuid, u32>> {
-    let backend = txn.get_database_backend();
+    let backend = ConnectionTrait::get_database_backend(txn);
     let statement = Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)]);
     let rows = txn.query_all_raw(statement).await?;
     let writers = rows.iter().map(|row| (resource_id(row), writer_at(row, 1)));
