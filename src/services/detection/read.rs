@@ -200,7 +200,8 @@ const OF_POSTGRES: &str = "r.id IS NOT NULL \
 /// In SQLite, other programs may have stored anything in a column. The times and the texts are checked by [`texts`].
 const OF_SQLITE: &str = "typeof(p.id) = 'blob' AND length(p.id) = 16 AND typeof(r.owned) = 'integer' \
     AND typeof(p.source) = 'text' AND typeof(p.recorded_by) = 'text' AND typeof(r.provider_id) = 'text' \
-    AND typeof(r.urn) = 'text' \
+    AND typeof(r.urn) = 'text' AND typeof(p.spec_version) = 'integer' AND typeof(r.revision) = 'integer' \
+    AND p.spec_version BETWEEN -2147483648 AND 2147483647 AND r.revision BETWEEN -2147483648 AND 2147483647 \
     THEN p.recorded_at || char(10) || p.created_at || char(10) || coalesce(r.first_seen_at, '') || char(10) \
     || coalesce(r.gone_at, '') || char(10) || p.source || p.recorded_by || r.provider_id || r.urn";
 
