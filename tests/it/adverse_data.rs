@@ -95,7 +95,7 @@ async fn large_values_are_equal_in_another_order_and_one_changed_element_is_foun
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sweep_holds_few_large_resources_in_memory_at_a_time() {
     const SMALL: usize = 2_500;
-    const LARGE: usize = 120;
+    const LARGE: usize = 300;
     let t = TestApp::today().await;
     fleet(t.db(), SMALL, t.now()).await;
     let program = Program::new().with("DATABASE_URL", &t.database.url);
@@ -107,8 +107,8 @@ async fn a_sweep_holds_few_large_resources_in_memory_at_a_time() {
     t.database.execute("DELETE FROM upkeep").await.unwrap();
     let (after, _) = program.start(&["detect"]).peak_memory();
     assert_eq!(t.inbox().await.len(), 3 * SMALL + LARGE);
-    // The large resources have 120 MB.
-    assert!(after < before + 80 * 1024, "{before} KiB, then {after} KiB");
+    // The large resources have 300 MB. The driver of SQLite reads 50 rows ahead.
+    assert!(after < before + 150 * 1024, "{before} KiB, then {after} KiB");
 }
 
 #[tokio::test]
