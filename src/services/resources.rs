@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use entity::resource_states::{self as states, Class};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, Iterable as _, QueryFilter,
+    QuerySelect as _, Select,
+};
 use uuid::Uuid;
 
 use super::page::{self, Order, Page, PageRequest};
@@ -85,6 +88,29 @@ pub(crate) async fn never_listed<C: ConnectionTrait>(connection: &C) -> Result<i
 /// Returns the resources with these ids, with one statement.
 pub async fn by_ids<C: ConnectionTrait>(connection: &C, ids: &[Uuid]) -> Result<Vec<resources::Model>> {
     let select = resources::Entity::find().filter(resources::Column::Id.is_in(ids.iter().copied()));
+    Ok(decodable(select, connection).await?.0)
+}
+
+/// Returns the resources with these ids, with one statement. Their attributes, which may be large, are not read: the maps
+/// are empty.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn without_attrs<C: ConnectionTrait>(
+    connection: &C,
+    ids: &[Uuid],
+) -> Result<Vec<resources::Model>> {
+    let empty = match connection.get_database_backend() {
+        DbBackend::Postgres => "CAST('{}' AS jsonb)",
+        _ => "'{}'",
+    };
+    let others = resources::Column::iter().filter(|column| !matches!(column, resources::Column::Attrs));
+    let select = resources::Entity::find()
+        .select_only()
+        .columns(others)
+        .expr_as(Expr::cust(empty), "attrs")
+        .filter(resources::Column::Id.is_in(ids.iter().copied()));
     Ok(decodable(select, connection).await?.0)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use super::read::{self, Size};
 use super::{Planned, Scope, SweepCounts, apply, gather, marks, plan};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -43,12 +44,16 @@ pub(super) async fn write(db: Db, clock: Clock, mut planned: Planned, marks_left
             written.left.extend(applied.moved);
             break;
         }
-        match gather(&db, &Scope::Resources(applied.moved), None).await? {
-            Some(again) => {
-                written.nameless += again.nameless;
-                planned = plan(&again, clock.now());
+        planned = Planned::default();
+        let (scope, mut after) = (Scope::Resources(applied.moved), None);
+        while let Some(batch) = read::batch(&db, &scope, after, Size::default()).await? {
+            after = batch.last;
+            let again = gather::compare(&db, batch).await?;
+            written.nameless += again.nameless;
+            planned += plan(&again, clock.now());
+            if after.is_none() {
+                break;
             }
-            None => break,
         }
     }
     if marks_left {

@@ -16,7 +16,7 @@ use crate::services::resources;
 pub(crate) struct DriftWithResource {
     /// The drift.
     pub(crate) drift: cloud_drift::Model,
-    /// The resource; None if its row does not decode.
+    /// The resource without its attributes; None if its row does not decode.
     pub(crate) resource: Option<cloud_resources::Model>,
 }
 
@@ -51,7 +51,7 @@ impl DriftPages {
         let mut ids: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.resource_id).collect();
         ids.sort_unstable();
         ids.dedup();
-        let resources: HashMap<Uuid, cloud_resources::Model> = resources::by_ids(connection, &ids)
+        let resources: HashMap<Uuid, cloud_resources::Model> = resources::without_attrs(connection, &ids)
             .await?
             .into_iter()
             .map(|resource| (resource.id, resource))
