@@ -35,6 +35,10 @@ use self::write::Written;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
+use crate::services::drift_rows;
+
+/// Number of opened drifts after which the table of drifts is analyzed for the first time.
+const MANY_OPENED: u64 = 1_000;
 
 /// Compares every spec in scope. `progress` receives the counts so far after each batch.
 ///
@@ -79,6 +83,8 @@ struct Sweep<'a> {
     planned: Planned,
     /// The task that writes earlier plans.
     writing: Option<Task<Written>>,
+    /// Number of opened drifts after which the table of drifts is analyzed.
+    analyze_at: u64,
 }
 
 impl<'a> Sweep<'a> {
@@ -92,6 +98,7 @@ impl<'a> Sweep<'a> {
             left: BTreeSet::new(),
             planned: Planned::default(),
             writing: None,
+            analyze_at: MANY_OPENED,
         }
     }
 
@@ -195,6 +202,10 @@ impl<'a> Sweep<'a> {
             self.counts += written.counts;
             self.left.extend(written.left);
             self.nameless += written.nameless;
+            if self.counts.opened >= self.analyze_at {
+                self.analyze_at = self.counts.opened * 10;
+                drift_rows::analyze(self.db).await;
+            }
         }
         Ok(())
     }

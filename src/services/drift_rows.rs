@@ -1,6 +1,7 @@
 //! Rows of drifts. Only this module opens, updates and closes them, and it writes an event for each change.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
@@ -15,8 +16,8 @@ use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{Lock, locked};
-use crate::db::decodable;
 use crate::db::lists::{self, Type};
+use crate::db::{Db, decodable};
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::error::Result;
 
@@ -280,6 +281,23 @@ async fn written_in_txn(
         .iter()
         .map(|row| row.try_get_by_index(0))
         .collect::<std::result::Result<_, _>>()?)
+}
+
+/// Makes PostgreSQL count the drifts. Sessions keep the plans of their statements until then: plans from when the table was
+/// empty sort all open drifts for each page. The automatic analysis of PostgreSQL comes a minute later, if it is on.
+///
+/// A failure is logged, because it only leaves pages slow.
+pub(crate) async fn analyze(db: &Db) {
+    if db.backend() != DbBackend::Postgres {
+        return;
+    }
+    let analyze = |txn: Arc<DatabaseTransaction>| async move {
+        txn.execute_unprepared("ANALYZE cloud_drift").await?;
+        Ok(())
+    };
+    if let Err(error) = db.write_txn(analyze).await {
+        tracing::warn!(%error, "the table of drifts is not analyzed: pages may be slow");
+    }
 }
 
 fn event(resource_id: Uuid, event_type: EventType, data: Value) -> NewEvent {

@@ -185,6 +185,23 @@ async fn plans_that_were_made_for_empty_tables_read_no_whole_table_later() {
     assert!(read.iter().all(|(_, rows)| *rows < most), "{read:?}");
 }
 
+/// Sessions plan their pages again once the table is analyzed.
+#[tokio::test]
+async fn the_table_of_drifts_is_analyzed_when_a_sweep_fills_it() {
+    for (resources, is_many) in [(100, false), (400, true)] {
+        let t = TestApp::new().await;
+        fleet(t.db(), resources, t.now()).await;
+        assert_eq!(t.sweep().await.opened, 3 * resources as u64);
+        if !t.database.is_postgres() {
+            continue;
+        }
+        let sql = "SELECT last_analyze IS NOT NULL AS analyzed FROM pg_stat_user_tables WHERE relname = 'cloud_drift'";
+        let statement = Statement::from_string(t.db().backend(), sql);
+        let row = t.db().reader().query_one_raw(statement).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<bool>("", "analyzed").unwrap(), is_many);
+    }
+}
+
 #[tokio::test]
 async fn random_ids_are_compared_like_ordered_ones() {
     const COUNT: usize = 2_300;
