@@ -17,7 +17,7 @@ pub struct Texts<'t> {
     pub spec: &'t str,
     /// The parts of fields that the spec leaves open.
     pub not_compared: Option<&'t str>,
-    /// The schema fields, in the order of [`SCHEMA_FIELDS`].
+    /// Name, region, size, status, tags, IP address, VPC and project.
     pub schema_fields: [Option<&'t str>; SCHEMA_FIELDS.len()],
     /// The attributes.
     pub attrs: &'t str,

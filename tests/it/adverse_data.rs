@@ -149,7 +149,7 @@ async fn plans_that_were_made_for_empty_tables_read_no_whole_table_later() {
         t.cloud_has([]).await;
         t.sweep().await;
     }
-    t.cloud_has((0..ROWS).map(|n| volume(n))).await;
+    t.cloud_has((0..ROWS).map(volume)).await;
     t.cloud_has((0..ROWS).map(|n| volume(n).size("large"))).await;
     fleet(t.db(), ROWS, t.now()).await;
     assert_eq!(t.sweep().await.opened, 3 * ROWS as u64);
