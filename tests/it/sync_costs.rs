@@ -296,8 +296,9 @@ async fn a_sync_of_ten_times_as_many_resources_needs_no_more_memory() {
         assert_eq!(stored, resources as u64);
     }
     let most_of_few = peaks[..3].iter().max().unwrap();
-    // The file has 8 MiB more, and its resources in memory would need several times as much.
-    let limit = most_of_few + 12 * 1024;
+    // The file has 8 MiB more, and its resources in memory would need several times as much. SQLite keeps some pages of
+    // a larger database for each connection.
+    let limit = most_of_few + 20 * 1024;
     assert!(peaks.iter().all(|peak| *peak > 0 && *peak < limit), "{peaks:?}");
 }
 
