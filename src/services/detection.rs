@@ -182,16 +182,24 @@ impl<'a> Sweep<'a> {
             self.nameless += gathered.nameless;
             self.planned += plan(&gathered, self.clock.now());
             drop(gathered);
-            if reading.is_none() || self.planned.is_large() {
-                self.finish_writing().await?;
-                let planned = std::mem::take(&mut self.planned);
-                let writing = write::write(self.db.clone(), self.clock.clone(), planned, marks_left);
-                self.writing = Some(Task::spawn(writing));
+            if self.planned.is_large() {
+                self.begin_writing(marks_left).await?;
             }
             (self.progress)(&self.counts);
         }
+        // Not in the loop: a range that ends with the last spec is followed by an empty one.
+        self.begin_writing(marks_left).await?;
         self.finish_writing().await?;
         (self.progress)(&self.counts);
+        Ok(())
+    }
+
+    /// Writes the plans in a task, once earlier ones are written.
+    async fn begin_writing(&mut self, marks_left: bool) -> Result<()> {
+        self.finish_writing().await?;
+        let planned = std::mem::take(&mut self.planned);
+        let writing = write::write(self.db.clone(), self.clock.clone(), planned, marks_left);
+        self.writing = Some(Task::spawn(writing));
         Ok(())
     }
 

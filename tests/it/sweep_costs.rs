@@ -141,3 +141,29 @@ async fn a_sweep_over_unchanged_data_writes_no_row_and_locks_none() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_sweep_writes_all_drifts_if_its_last_range_is_full() {
+    // The first range has 200 pairs, the others 1,000.
+    for resources in [199, 200, 201, 1_200] {
+        let t = TestApp::new().await;
+        let ids = fleet(t.db(), resources, t.now()).await;
+        // Few changes, so that they are not written before the end.
+        let equal = format!(
+            r#"UPDATE cloud_provisioned SET spec = '{{"region":"nyc3"}}' WHERE resource_id IN
+            (SELECT id FROM cloud_resources WHERE provider_id <> 'fleet-{}')"#,
+            resources - 1
+        );
+        t.database.execute(equal).await.unwrap();
+        let counts = t.sweep().await;
+        assert_eq!((counts.resources, counts.opened), (resources as u64, 3));
+        let last = ids.last().copied();
+        assert!(
+            t.inbox()
+                .await
+                .iter()
+                .all(|drift| Some(drift.resource_id) == last)
+        );
+        assert_eq!(t.inbox().await.len(), 3);
+    }
+}
