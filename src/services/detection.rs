@@ -10,13 +10,14 @@ mod apply;
 mod counts;
 mod gather;
 mod marks;
+mod parts;
 mod plan;
 mod read;
 pub(crate) mod scope;
 mod task;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use entity::cloud_resources;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -27,8 +28,9 @@ pub use self::counts::SweepCounts;
 pub(crate) use self::counts::SweepReport;
 pub use self::gather::{Gathered, gather};
 pub(crate) use self::marks::{count_in_force, has_marked_changes};
+use self::parts::{Part, Parts};
 pub use self::plan::{Planned, plan};
-use self::read::{Batch, Size};
+use self::read::Size;
 pub use self::scope::Scope;
 use self::task::Task;
 use self::write::Written;
@@ -39,6 +41,8 @@ use crate::services::drift_rows;
 
 /// Number of opened drifts after which the table of drifts is analyzed for the first time.
 const MANY_OPENED: u64 = 1_000;
+/// Number of batches that are read and compared at the same time. One connection cannot keep two cores busy.
+const AT_ONCE: usize = 2;
 
 /// Compares every spec in scope. `progress` receives the counts so far after each batch.
 ///
@@ -171,27 +175,41 @@ impl<'a> Sweep<'a> {
     }
 
     async fn compare_batches(&mut self, scope: &Scope, marks_left: bool) -> Result<()> {
-        let mut reading = Some(read_ahead(self.db, scope, None, Size::default()));
-        while let Some(read) = reading.take() {
-            let Some(batch) = read.done().await? else {
+        let mut parts = Parts::of(scope);
+        let mut size = Size::default();
+        let mut comparing = VecDeque::new();
+        loop {
+            while comparing.len() < AT_ONCE {
+                match parts.next(self.db, size).await? {
+                    Some(part) => comparing.push_back(compare(self.db, part, size)),
+                    None => break,
+                }
+            }
+            let Some(compared) = comparing.pop_front() else {
                 break;
             };
-            let following = |after| read_ahead(self.db, scope, after, batch.next);
-            reading = batch.last.map(Some).map(following);
-            let gathered = gather::compare(self.db, batch).await?;
+            let gathered = compared.done().await?;
+            size = gathered.next;
             self.nameless += gathered.nameless;
             self.planned += plan(&gathered, self.clock.now());
-            drop(gathered);
-            if self.planned.is_large() {
+            if let Some(rest) = gathered.rest {
+                parts.put_back(rest);
+            }
+            if self.planned.is_huge() || (self.planned.is_large() && self.can_write()) {
                 self.begin_writing(marks_left).await?;
             }
             (self.progress)(&self.counts);
         }
-        // Not in the loop: a range that ends with the last spec is followed by an empty one.
+        // Not in the loop: the last part may have no row.
         self.begin_writing(marks_left).await?;
         self.finish_writing().await?;
         (self.progress)(&self.counts);
         Ok(())
+    }
+
+    /// Returns whether no earlier plans are being written.
+    fn can_write(&self) -> bool {
+        self.writing.as_ref().is_none_or(Task::is_done)
     }
 
     /// Writes the plans in a task, once earlier ones are written.
@@ -219,10 +237,10 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// Reads the batch after `after` in a task of its own.
-fn read_ahead(db: &Db, scope: &Scope, after: Option<Uuid>, size: Size) -> Task<Option<Batch>> {
-    let (db, scope) = (db.clone(), scope.clone());
-    Task::spawn(async move { read::batch(&db, &scope, after, size).await })
+/// Reads and compares a part in a task of its own.
+fn compare(db: &Db, part: Part, size: Size) -> Task<Gathered> {
+    let db = db.clone();
+    Task::spawn(async move { gather::compare(&db, &part, size).await })
 }
 
 /// Checks that every resource in scope exists.

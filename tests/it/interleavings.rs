@@ -36,10 +36,7 @@ async fn resized() -> TestApp {
 }
 
 async fn gathered(t: &TestApp) -> Gathered {
-    gather(t.db(), &Scope::All, None)
-        .await
-        .unwrap()
-        .expect("no specs")
+    gather(t.db(), &Scope::All).await.unwrap().expect("no specs")
 }
 
 async fn applied(t: &TestApp, batch: &Gathered) -> Applied {

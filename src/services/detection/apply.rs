@@ -15,7 +15,7 @@ use crate::services::drift_rows;
 
 /// Maximum number of changes in one transaction, if their values are not large. A resource with more changes has a
 /// transaction of its own.
-const CHANGES: usize = 1_000;
+const CHANGES: usize = 2_000;
 
 /// The result of writing plans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use entity::{cloud_provisioned as provisioned, cloud_resources};
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult, QueryTrait, Select};
 use uuid::Uuid;
 
-use super::read::{self, Batch, Seen};
+use super::parts::{Part, Parts};
+use super::read::{self, Batch, Seen, Size};
 use super::scope::Scope;
 use crate::db::{Db, column, decode, lists};
 use crate::domain::compare_texts::compare_texts;
@@ -32,6 +33,10 @@ pub struct Gathered {
     pub(super) skipped: Vec<Uuid>,
     /// Number of specs that were left out because the id of their resource does not decode.
     pub(super) nameless: u64,
+    /// What of the part was not read.
+    pub(super) rest: Option<Part>,
+    /// Size of the next batch.
+    pub(super) next: Size,
 }
 
 /// A pair that was compared as texts.
@@ -44,21 +49,31 @@ pub(super) struct ComparedPair {
     pub(super) open: Vec<cloud_drift::Model>,
 }
 
-/// Reads and compares the batch that follows the resource `after`. Returns None at the end.
+/// Reads and compares the first batch of a scope. Returns None if nothing is in scope.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub async fn gather(db: &Db, scope: &Scope, after: Option<Uuid>) -> Result<Option<Gathered>> {
-    match read::batch(db, scope, after, read::Size::default()).await? {
-        Some(batch) => Ok(Some(compare(db, batch).await?)),
+pub async fn gather(db: &Db, scope: &Scope) -> Result<Option<Gathered>> {
+    let size = Size::default();
+    match Parts::of(scope).next(db, size).await? {
+        Some(part) => Ok(Some(compare(db, &part, size).await?)),
         None => Ok(None),
     }
 }
 
-/// Compares a batch that was read.
-pub(super) async fn compare(db: &Db, batch: Batch) -> Result<Gathered> {
-    let mut gathered = Gathered::default();
+/// Reads and compares a part, or as much of it as fits into a batch.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn compare(db: &Db, part: &Part, size: Size) -> Result<Gathered> {
+    let batch = read::batch(db, part, size).await?;
+    let mut gathered = Gathered {
+        rest: batch.rest.clone(),
+        next: batch.next,
+        ..Gathered::default()
+    };
     let mut unusual = Vec::new();
     for row in &batch.rows {
         match read::resource_id(row) {

@@ -10,6 +10,8 @@ use entity::cloud_drift;
 
 /// Number of planned changes above which they are written.
 const LARGE: usize = 500;
+/// Number of planned changes above which they are written before others are planned.
+const HUGE: usize = 1_500;
 /// Bytes of the changed pairs above which they are written.
 pub(super) const LARGE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -86,13 +88,21 @@ impl std::ops::AddAssign for Planned {
 impl Planned {
     /// Returns whether there are enough changes for a transaction.
     pub(super) fn is_large(&self) -> bool {
-        let changes: usize = self
-            .changing
-            .iter()
-            .map(|changing| changing.plan.changes.len())
-            .sum();
-        let bytes: usize = self.changing.iter().map(Changing::bytes).sum();
-        changes > LARGE || bytes > LARGE_BYTES
+        self.changes() > LARGE || self.bytes() > LARGE_BYTES
+    }
+
+    /// Returns whether there are so many changes that no further batch should be planned before they are written.
+    pub(super) fn is_huge(&self) -> bool {
+        self.changes() > HUGE || self.bytes() > LARGE_BYTES
+    }
+
+    fn changes(&self) -> usize {
+        let changes = self.changing.iter().map(|changing| changing.plan.changes.len());
+        changes.sum()
+    }
+
+    fn bytes(&self) -> usize {
+        self.changing.iter().map(Changing::bytes).sum()
     }
 
     fn add(&mut self, resource: Uuid, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, StreamTrait};
 use uuid::Uuid;
 
-use super::scope::Scope;
+use super::parts::Part;
 use crate::db::{Db, bytes_at, column_at, json_at, lists, text_at};
 use crate::domain::compare_texts::Texts;
 use crate::error::Result;
@@ -32,7 +32,7 @@ pub(super) enum Size {
 }
 
 impl Size {
-    fn pairs(self) -> usize {
+    pub(super) fn pairs(self) -> usize {
         match self {
             Self::Few => 20,
             Self::Small => 200,
@@ -53,52 +53,61 @@ impl Size {
 /// The rows of one batch.
 pub(super) struct Batch {
     pub(super) rows: Vec<QueryResult>,
-    /// Resource id of the last row; None if no row follows.
-    pub(super) last: Option<Uuid>,
-    /// Whether the rows are those of a whole range of ids, not those of listed ids.
+    /// What of the part was not read, because its texts are large.
+    pub(super) rest: Option<Part>,
+    /// Whether the rows are those of a range of ids, not those of listed ids.
     pub(super) is_range: bool,
     /// Size of the next batch.
     pub(super) next: Size,
 }
 
-/// Reads the batch that follows the resource `after`. Returns None at the end.
+/// Reads a part, or as much of it as fits into a batch.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub(super) async fn batch(db: &Db, scope: &Scope, after: Option<Uuid>, size: Size) -> Result<Option<Batch>> {
-    let (rows, last) = match scope {
-        Scope::All => range(db, after, size.pairs()).await?,
-        Scope::Resources(ids) => {
-            let size = after.map_or(Size::Usual, |_| size);
-            listed(db, ids, after, size.pairs()).await?
+pub(super) async fn batch(db: &Db, part: &Part, size: Size) -> Result<Batch> {
+    let (rows, rest) = match part {
+        Part::Range(after, upto) => {
+            let (rows, last) = range(db, *after, *upto, size.pairs()).await?;
+            (rows, last.and_then(|last| part.after(last)))
+        }
+        Part::Listed(ids) => {
+            let listed = select_listed(db.backend(), ids.iter().copied());
+            let (rows, is_cut) = rows_of(db, listed, LARGE).await?;
+            let last = rows.last().and_then(resource_id).filter(|_| is_cut);
+            (rows, last.and_then(|last| part.after(last)))
         }
     };
-    if rows.is_empty() && last.is_none() {
-        return Ok(None);
-    }
     let bytes: usize = rows.iter().map(texts_of).sum();
     let next = Size::of_rows(bytes / rows.len().max(1));
-    Ok(Some(Batch {
+    Ok(Batch {
         rows,
-        last,
-        is_range: matches!(scope, Scope::All),
+        rest,
+        is_range: matches!(part, Part::Range(..)),
         next,
-    }))
+    })
 }
 
-/// Reads a range of ids. A range cannot end with a row whose id does not decode, so such rows at the end are left to the
-/// next one. A range that consists of such rows only is read again, larger.
-async fn range(db: &Db, after: Option<Uuid>, mut limit: usize) -> Result<(Vec<QueryResult>, Option<Uuid>)> {
-    let place = if after.is_some() {
-        "p.resource_id > $1"
-    } else {
-        "true"
+/// Reads a range of ids. Returns the rows, and the id of the last one if the range may have more. A batch cannot end with
+/// a row whose id does not decode, so such rows at the end are left to the next one. If all rows are such rows, they are
+/// read again with more.
+async fn range(
+    db: &Db,
+    after: Option<Uuid>,
+    upto: Option<Uuid>,
+    mut limit: usize,
+) -> Result<(Vec<QueryResult>, Option<Uuid>)> {
+    let place = match (after, upto) {
+        (None, None) => "true",
+        (Some(_), None) => "p.resource_id > $1",
+        (None, Some(_)) => "p.resource_id <= $1",
+        (Some(_), Some(_)) => "p.resource_id > $1 AND p.resource_id <= $2",
     };
     let mut most = LARGE;
     loop {
         let sql = select(db.backend(), place, &format!(" LIMIT {limit}"));
-        let values = after.map(Into::into);
+        let values = after.into_iter().chain(upto).map(Into::into);
         let statement = Statement::from_sql_and_values(db.backend(), sql, values);
         let (mut rows, is_cut) = rows_of(db, statement, most).await?;
         if rows.len() < limit && !is_cut {
@@ -126,31 +135,6 @@ async fn rows_of(db: &Db, statement: Statement, most: usize) -> Result<(Vec<Quer
         rows.push(row);
     }
     Ok((rows, false))
-}
-
-/// Reads the next batch of the given ids.
-async fn listed(
-    db: &Db,
-    ids: &[Uuid],
-    after: Option<Uuid>,
-    limit: usize,
-) -> Result<(Vec<QueryResult>, Option<Uuid>)> {
-    let mut ids: Vec<Uuid> = ids
-        .iter()
-        .copied()
-        .filter(|id| after.is_none_or(|after| *id > after))
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let last = (ids.len() > limit).then(|| ids[limit - 1]);
-    ids.truncate(limit);
-    let (rows, is_cut) = rows_of(db, select_listed(db.backend(), ids), LARGE).await?;
-    let last = if is_cut {
-        rows.last().and_then(resource_id)
-    } else {
-        last
-    };
-    Ok((rows, last))
 }
 
 fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Statement {

@@ -12,6 +12,11 @@ impl<T: Send + 'static> Task<T> {
         Self(tokio::spawn(work))
     }
 
+    /// Returns whether the work has ended, so that [`Self::done`] does not wait.
+    pub(super) fn is_done(&self) -> bool {
+        self.0.is_finished()
+    }
+
     /// Waits for the result.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::read::{self, Size};
+use super::parts::Parts;
+use super::read::Size;
 use super::{Planned, Scope, SweepCounts, apply, gather, marks, plan};
 use crate::clock::Clock;
 use crate::db::Db;
@@ -45,14 +46,13 @@ pub(super) async fn write(db: Db, clock: Clock, mut planned: Planned, marks_left
             break;
         }
         planned = Planned::default();
-        let (scope, mut after) = (Scope::Resources(applied.moved), None);
-        while let Some(batch) = read::batch(&db, &scope, after, Size::default()).await? {
-            after = batch.last;
-            let again = gather::compare(&db, batch).await?;
+        let mut parts = Parts::of(&Scope::Resources(applied.moved));
+        while let Some(part) = parts.next(&db, Size::default()).await? {
+            let again = gather::compare(&db, &part, Size::default()).await?;
             written.nameless += again.nameless;
             planned += plan(&again, clock.now());
-            if after.is_none() {
-                break;
+            if let Some(rest) = again.rest {
+                parts.put_back(rest);
             }
         }
     }
