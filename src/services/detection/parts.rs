@@ -121,7 +121,7 @@ async fn bounds(db: &Db, after: Option<Uuid>, pairs: usize) -> Result<Vec<Uuid>>
     let sql = format!(
         "SELECT resource_id FROM (SELECT resource_id, row_number() OVER (ORDER BY resource_id) AS place \
          FROM cloud_provisioned WHERE {place} AND {decodes} ORDER BY resource_id LIMIT {}) AS ids \
-         WHERE place % {pairs} = 0 ORDER BY resource_id",
+         WHERE place % {pairs} = 0",
         pairs * BOUNDS
     );
     let statement = Statement::from_sql_and_values(backend, sql, after.map(Into::into));
