@@ -1,0 +1,336 @@
+//! Compares what was applied with what the provider reads, attribute by attribute.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::configuration::{Attribute, Declared};
+use super::elements::{ResourceChange, StateResource};
+use super::instance::{Constant, Field, Instance, Sides};
+use super::keyed::{Digest, DigestKey};
+use super::normal_plan::{Decision, NormalPlan};
+use super::previous::{Known, Previous, PreviousField};
+use super::refusal::Refusal;
+use super::secret_names::{is_secret_attribute, is_write_only};
+use super::sensitive::{Scrubber, has_mark};
+use super::values::{Shape, are_alike, entries, is_filled_list_of_blocks, projected};
+
+/// Attributes that the provider computes from others: a change of them is a change of the others.
+const MIRRORS: [&str; 3] = ["tags_all", "terraform_labels", "effective_labels"];
+
+/// What is known about an instance besides its values.
+pub(super) struct Comparison<'c> {
+    pub(super) declared: &'c Declared,
+    pub(super) region: Option<&'c str>,
+    pub(super) scrubber: &'c Scrubber,
+    pub(super) key: &'c DigestKey,
+    pub(super) previous: Option<&'c Previous>,
+    pub(super) normal: Option<&'c NormalPlan>,
+}
+
+/// The values of one side, and their marks.
+#[derive(Default)]
+struct Side {
+    values: Map<String, Value>,
+    marks: Map<String, Value>,
+}
+
+impl Side {
+    fn new(values: Value, marks: Value) -> Self {
+        Self {
+            values: entries(values),
+            marks: entries(marks),
+        }
+    }
+
+    fn get(&self, name: &str) -> &Value {
+        self.values.get(name).unwrap_or(&Value::Null)
+    }
+}
+
+/// Both sides of an instance.
+struct Pair<'a> {
+    kind: &'a str,
+    applied: Side,
+    live: Side,
+    /// What a normal plan decides.
+    decision: Option<Decision<'a>>,
+}
+
+impl Comparison<'_> {
+    /// Returns an instance of the state.
+    pub(super) fn of_state(
+        &self,
+        resource: &StateResource<'_>,
+        change: Option<&ResourceChange<'_>>,
+    ) -> Result<Instance, Refusal> {
+        let live = Side::new(resource.values()?, resource.marks()?);
+        let applied = match change {
+            Some(change) => Side::new(change.before()?, change.marks_before()?),
+            None => Side::new(resource.values()?, resource.marks()?),
+        };
+        let decision = self.normal.and_then(|normal| normal.decision(resource));
+        let pair = Pair {
+            kind: &resource.kind,
+            applied,
+            live,
+            decision,
+        };
+        let mut instance = self.instance(&resource.address, &resource.provider_name, &pair, &pair.live);
+        instance.previous_address = change.and_then(|change| change.previous_address.clone());
+        instance.tainted = resource.tainted;
+        Ok(instance)
+    }
+
+    /// Returns an instance that is gone.
+    pub(super) fn of_gone(&self, change: &ResourceChange<'_>) -> Result<Instance, Refusal> {
+        let pair = Pair {
+            kind: &change.kind,
+            applied: Side::new(change.before()?, change.marks_before()?),
+            live: Side::default(),
+            decision: None,
+        };
+        let mut instance = self.instance(&change.address, &change.provider_name, &pair, &pair.applied);
+        instance.previous_address.clone_from(&change.previous_address);
+        instance.gone = true;
+        // What is gone is missing as a whole.
+        instance.not_compared.clear();
+        instance.undeclared_changes.clear();
+        instance.fields.iter_mut().for_each(|field| field.swallowed = false);
+        Ok(instance)
+    }
+
+    fn instance(&self, address: &str, provider: &str, pair: &Pair<'_>, shown: &Side) -> Instance {
+        let declared = self.declared.attributes.iter();
+        let mut fields: Vec<Field> = declared
+            .filter_map(|(name, attribute)| self.field(name, attribute, pair))
+            .collect();
+        let (mut not_compared, mut undeclared_changes) = (Vec::new(), Vec::new());
+        for name in self.undeclared(pair) {
+            let changed = !are_alike(pair.applied.values.get(name), pair.live.values.get(name));
+            let has_blocks = [&pair.applied, &pair.live].map(|side| is_filled_list_of_blocks(side.get(name)));
+            match &pair.decision {
+                Some(decision) if changed && decision.undoes(name) => {
+                    let sides = self.sides(name, pair, &Shape::Whole);
+                    fields.push(finished(name, sides, None, false));
+                }
+                Some(_) => {}
+                None if has_blocks.contains(&true) => not_compared.push(name.to_owned()),
+                None if changed => undeclared_changes.push(name.to_owned()),
+                None => {}
+            }
+        }
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
+        Instance {
+            address: address.to_owned(),
+            previous_address: None,
+            provider: provider.to_owned(),
+            kind: pair.kind.to_owned(),
+            name: self.name(shown).unwrap_or_else(|| address.to_owned()),
+            region: self.region(shown),
+            cloud_id: self.text(shown, "id"),
+            fields,
+            gone: false,
+            tainted: false,
+            not_compared,
+            undeclared_changes,
+            decided: pair.decision.is_some(),
+        }
+    }
+
+    /// Returns the names of the attributes that are not declared.
+    fn undeclared<'v>(&self, pair: &'v Pair<'_>) -> BTreeSet<&'v str> {
+        let names = pair.applied.values.keys().chain(pair.live.values.keys());
+        let undeclared = names.map(String::as_str).filter(|name| {
+            !self.declared.attributes.contains_key(*name) && !MIRRORS.contains(name)
+        });
+        undeclared.collect()
+    }
+
+    /// Returns the applied and the live value of an attribute as they are compared.
+    fn sides(&self, name: &str, pair: &Pair<'_>, shape: &Shape) -> Values {
+        let side = |side: &Side| projected(side.get(name), shape);
+        let (applied, live) = (side(&pair.applied), side(&pair.live));
+        let live_digest = self.key.digest(pair.kind, name, &live);
+        let applied_digest = match applied == live {
+            true => live_digest,
+            false => self.key.digest(pair.kind, name, &applied),
+        };
+        let is_marked = |side: &Side| has_mark(side.marks.get(name));
+        let is_named = |value: &Value, side: &Side| is_secret_attribute(name, value, &side.values);
+        let secret = is_marked(&pair.applied)
+            || is_marked(&pair.live)
+            || is_named(&applied, &pair.applied)
+            || is_named(&live, &pair.live)
+            || self.scrubber.finds_in(&applied)
+            || self.scrubber.finds_in(&live);
+        Values {
+            applied_digest,
+            live_digest,
+            applied,
+            live,
+            secret,
+        }
+    }
+
+    /// Returns a declared field; None if the state never contains its value.
+    fn field(&self, name: &str, attribute: &Attribute, pair: &Pair<'_>) -> Option<Field> {
+        let is_known = pair.applied.values.contains_key(name) || pair.live.values.contains_key(name);
+        if !is_known || is_write_only(name) {
+            return None;
+        }
+        let values = self.sides(name, pair, &attribute.shape);
+        if values.secret && self.is_never_read(name, pair.kind, attribute, &values) {
+            return None;
+        }
+        let constant = attribute.constant.map(|digest| Constant {
+            digest,
+            equals_applied: digest == values.applied_digest,
+            equals_live: digest == values.live_digest,
+        });
+        Some(self.decided(name, attribute, pair, values, constant))
+    }
+
+    /// Returns whether the code sets a secret and the state has none: the provider does not store it.
+    fn is_never_read(&self, name: &str, kind: &str, attribute: &Attribute, values: &Values) -> bool {
+        let unset = self.key.digest(kind, name, &Value::Null);
+        let is_set = attribute.constant.is_some_and(|constant| constant != unset);
+        is_set && values.applied_digest == unset && values.live_digest == unset
+    }
+
+    /// Decides which value is in force.
+    fn decided(
+        &self,
+        name: &str,
+        attribute: &Attribute,
+        pair: &Pair<'_>,
+        mut values: Values,
+        constant: Option<Constant>,
+    ) -> Field {
+        let is_open = values.differ();
+        let before = self.previous.and_then(|previous| previous.fields.get(name));
+        let before = before.filter(|before| is_in_force(before, constant));
+        if let Some(before) = before {
+            let digest = match &before.desired {
+                Known::Value(value) => self.key.digest(pair.kind, name, &projected(value, &attribute.shape)),
+                Known::Digest(digest) => *digest,
+            };
+            values = values.with_desired(&before.desired, digest, self.scrubber, &attribute.shape);
+        }
+        let is_caught_up = constant.is_some_and(|constant| constant.equals_live);
+        let is_left_alone = pair.decision.as_ref().is_some_and(|decision| !decision.undoes(name));
+        if is_caught_up || is_left_alone {
+            return finished(name, values.healed(), constant, false);
+        }
+        let swallowed = values.differ() && before.is_some_and(|before| !is_open || !before.accepted);
+        finished(name, values, constant, swallowed)
+    }
+
+    /// Returns a text of an attribute that is not secret.
+    fn text(&self, side: &Side, name: &str) -> Option<String> {
+        let value = side.values.get(name)?;
+        if has_mark(side.marks.get(name)) || is_secret_attribute(name, value, &side.values) {
+            return None;
+        }
+        self.shown_text(value)
+    }
+
+    fn shown_text(&self, value: &Value) -> Option<String> {
+        let text = match value {
+            Value::String(text) if !text.is_empty() => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        (!self.scrubber.finds_in_text(&text)).then_some(text)
+    }
+
+    fn name(&self, side: &Side) -> Option<String> {
+        let tag = |key: &str| {
+            let unmarked = !has_mark(side.marks.get("tags"));
+            let tag = side.values.get("tags")?.get(key)?;
+            unmarked.then(|| self.shown_text(tag)).flatten()
+        };
+        tag("Name")
+            .or_else(|| tag("name"))
+            .or_else(|| self.text(side, "name"))
+            .or_else(|| self.text(side, "display_name"))
+            .or_else(|| self.text(side, "id"))
+    }
+
+    fn region(&self, side: &Side) -> Option<String> {
+        let configured = || self.region.filter(|region| !self.scrubber.finds_in_text(region));
+        self.text(side, "region")
+            .or_else(|| self.text(side, "location"))
+            .or_else(|| configured().map(str::to_owned))
+    }
+}
+
+/// Returns whether the value that was in force before still is: it was accepted, or the constant of the code is
+/// unchanged and was seen equal to the state, so that only somebody else can have changed the state.
+fn is_in_force(before: &PreviousField, constant: Option<Constant>) -> bool {
+    let is_unchanged = constant.is_some_and(|now| before.constant == Some(now.digest) && !now.equals_applied);
+    before.accepted || is_unchanged
+}
+
+/// Both values of an attribute as they are compared.
+struct Values {
+    applied: Value,
+    live: Value,
+    applied_digest: Digest,
+    live_digest: Digest,
+    secret: bool,
+}
+
+impl Values {
+    /// Returns whether they are not loosely equal.
+    fn differ(&self) -> bool {
+        self.applied_digest != self.live_digest
+    }
+
+    /// Makes the live value the one in force.
+    fn healed(mut self) -> Self {
+        if self.differ() {
+            self.applied = self.live.clone();
+            self.applied_digest = self.live_digest;
+        }
+        self
+    }
+
+    /// Makes a value of an earlier import the one in force.
+    fn with_desired(mut self, known: &Known, digest: Digest, scrubber: &Scrubber, shape: &Shape) -> Self {
+        if digest == self.live_digest {
+            return self.healed();
+        }
+        self.applied_digest = digest;
+        match known {
+            Known::Value(value) => {
+                self.applied = projected(value, shape);
+                self.secret |= scrubber.finds_in(&self.applied);
+            }
+            // Its value is not known, so it cannot be shown.
+            Known::Digest(_) => self.secret = true,
+        }
+        self
+    }
+}
+
+/// Returns the field with its values, or with their digests if they are secret.
+fn finished(name: &str, values: Values, constant: Option<Constant>, swallowed: bool) -> Field {
+    let sides = match values.secret {
+        true => Sides::Redacted {
+            equal: !values.differ(),
+            desired: values.applied_digest,
+            live: values.live_digest,
+        },
+        false => Sides::Shown {
+            desired: values.applied,
+            live: values.live,
+        },
+    };
+    Field {
+        name: name.to_owned(),
+        sides,
+        constant,
+        swallowed,
+    }
+}
