@@ -15,8 +15,12 @@ use super::secret_names::{is_secret_attribute, is_write_only};
 use super::sensitive::{Scrubber, has_mark};
 use super::values::{Shape, are_alike, entries, is_filled_list_of_blocks, projected};
 
-/// Attributes that the provider computes from others: a change of them is a change of the others.
-const MIRRORS: [&str; 3] = ["tags_all", "terraform_labels", "effective_labels"];
+/// Attributes that contain another one: if that one changed, the change is shown there.
+const MIRRORS: [(&str, &str); 3] = [
+    ("tags_all", "tags"),
+    ("terraform_labels", "labels"),
+    ("effective_labels", "labels"),
+];
 
 /// What is known about an instance besides its values.
 pub(super) struct Comparison<'c> {
@@ -55,6 +59,18 @@ struct Pair<'a> {
     live: Side,
     /// What a normal plan decides.
     decision: Option<Decision<'a>>,
+}
+
+impl Pair<'_> {
+    /// Returns whether an attribute changed outside.
+    fn changed(&self, name: &str) -> bool {
+        !are_alike(self.applied.values.get(name), self.live.values.get(name))
+    }
+
+    fn is_shown_elsewhere(&self, name: &str) -> bool {
+        let mut mirrors = MIRRORS.iter();
+        mirrors.any(|(mirror, base)| *mirror == name && self.changed(base))
+    }
 }
 
 impl Comparison<'_> {
@@ -96,7 +112,10 @@ impl Comparison<'_> {
         // What is gone is missing as a whole.
         instance.not_compared.clear();
         instance.undeclared_changes.clear();
-        instance.fields.iter_mut().for_each(|field| field.swallowed = false);
+        instance
+            .fields
+            .iter_mut()
+            .for_each(|field| field.swallowed = false);
         Ok(instance)
     }
 
@@ -107,7 +126,7 @@ impl Comparison<'_> {
             .collect();
         let (mut not_compared, mut undeclared_changes) = (Vec::new(), Vec::new());
         for name in self.undeclared(pair) {
-            let changed = !are_alike(pair.applied.values.get(name), pair.live.values.get(name));
+            let changed = pair.changed(name);
             let has_blocks = [&pair.applied, &pair.live].map(|side| is_filled_list_of_blocks(side.get(name)));
             match &pair.decision {
                 Some(decision) if changed && decision.undoes(name) => {
@@ -115,9 +134,10 @@ impl Comparison<'_> {
                     fields.push(finished(name, sides, None, false));
                 }
                 Some(_) => {}
-                None if has_blocks.contains(&true) => not_compared.push(name.to_owned()),
-                None if changed => undeclared_changes.push(name.to_owned()),
-                None => {}
+                None => {
+                    not_compared.extend(has_blocks.contains(&true).then(|| name.to_owned()));
+                    undeclared_changes.extend(changed.then(|| name.to_owned()));
+                }
             }
         }
         fields.sort_by(|a, b| a.name.cmp(&b.name));
@@ -141,9 +161,9 @@ impl Comparison<'_> {
     /// Returns the names of the attributes that are not declared.
     fn undeclared<'v>(&self, pair: &'v Pair<'_>) -> BTreeSet<&'v str> {
         let names = pair.applied.values.keys().chain(pair.live.values.keys());
-        let undeclared = names.map(String::as_str).filter(|name| {
-            !self.declared.attributes.contains_key(*name) && !MIRRORS.contains(name)
-        });
+        let undeclared = names
+            .map(String::as_str)
+            .filter(|name| !self.declared.attributes.contains_key(*name) && !pair.is_shown_elsewhere(name));
         undeclared.collect()
     }
 
@@ -212,13 +232,18 @@ impl Comparison<'_> {
         let before = before.filter(|before| is_in_force(before, constant));
         if let Some(before) = before {
             let digest = match &before.desired {
-                Known::Value(value) => self.key.digest(pair.kind, name, &projected(value, &attribute.shape)),
+                Known::Value(value) => self
+                    .key
+                    .digest(pair.kind, name, &projected(value, &attribute.shape)),
                 Known::Digest(digest) => *digest,
             };
             values = values.with_desired(&before.desired, digest, self.scrubber, &attribute.shape);
         }
         let is_caught_up = constant.is_some_and(|constant| constant.equals_live);
-        let is_left_alone = pair.decision.as_ref().is_some_and(|decision| !decision.undoes(name));
+        let is_left_alone = pair
+            .decision
+            .as_ref()
+            .is_some_and(|decision| !decision.undoes(name));
         if is_caught_up || is_left_alone {
             return finished(name, values.healed(), constant, false);
         }

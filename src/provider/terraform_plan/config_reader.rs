@@ -201,7 +201,10 @@ impl<'de> Visitor<'de> for CallReader<'_, '_> {
         }
         call.instances = Instances::of(count.as_ref(), each.as_ref());
         for name in &call.module.sensitive_variables {
-            if let Some(value) = arguments.get(name).and_then(|argument| argument.get("constant_value")) {
+            if let Some(value) = arguments
+                .get(name)
+                .and_then(|argument| argument.get("constant_value"))
+            {
                 reading.secrets.note(value);
             }
         }

@@ -71,7 +71,7 @@ impl Instances {
 
     fn contains(&self, key: Option<&Key>) -> bool {
         match (self, key) {
-            (Self::Unknown, None) => true,
+            (Self::Unknown, _) => true,
             (Self::Count(count), Some(Key::Number(index))) => count.is_none_or(|count| *index < count),
             (Self::Each(keys), Some(Key::Text(key))) => keys.as_ref().is_none_or(|keys| keys.contains(key)),
             _ => false,
@@ -112,7 +112,11 @@ impl Configuration {
 }
 
 /// Returns the attributes that the expressions of a resource declare.
-pub(super) fn attributes(kind: &str, expressions: &Map<String, Value>, key: &DigestKey) -> BTreeMap<String, Attribute> {
+pub(super) fn attributes(
+    kind: &str,
+    expressions: &Map<String, Value>,
+    key: &DigestKey,
+) -> BTreeMap<String, Attribute> {
     let declared = expressions.iter().filter_map(|(name, expression)| {
         let shape = shape(expression)?;
         let constant = constant(expression).map(|value| key.digest(kind, name, &projected(&value, &shape)));

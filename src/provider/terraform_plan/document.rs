@@ -24,10 +24,19 @@ use super::strict::{MAX_DEPTH, Strict};
 /// Receives the resources of a plan.
 pub(super) trait Sink {
     /// Receives a resource of the state.
-    fn state_resource(&mut self, text: &str, resource: &StateResource<'_>, secrets: &mut Secrets)
-    -> Result<(), Refusal>;
+    fn state_resource(
+        &mut self,
+        text: &str,
+        resource: &StateResource<'_>,
+        secrets: &mut Secrets,
+    ) -> Result<(), Refusal>;
     /// Receives a change that was found outside.
-    fn drift(&mut self, text: &str, change: &ResourceChange<'_>, secrets: &mut Secrets) -> Result<(), Refusal>;
+    fn drift(
+        &mut self,
+        text: &str,
+        change: &ResourceChange<'_>,
+        secrets: &mut Secrets,
+    ) -> Result<(), Refusal>;
     /// Receives a planned change.
     fn planned(&mut self, change: &ResourceChange<'_>) -> Result<(), Refusal>;
 }
@@ -97,7 +106,9 @@ fn refusal(why: &serde_json::Error) -> Refusal {
         Category::Io => Refusal::TooLarge,
         Category::Data => {
             let text = why.to_string();
-            let named = Refusal::ALL.into_iter().find(|reason| text.starts_with(reason.code()));
+            let named = Refusal::ALL
+                .into_iter()
+                .find(|reason| text.starts_with(reason.code()));
             named.unwrap_or(Refusal::NotAPlan)
         }
     }
@@ -120,7 +131,9 @@ impl Reading<'_> {
         for (name, value) in std::mem::take(&mut self.variables) {
             match self.configuration.root.sensitive_variables.contains(&name) {
                 true => self.secrets.note(&value),
-                false => self.secrets.note_named(&Value::Object([(name, value)].into_iter().collect())),
+                false => self
+                    .secrets
+                    .note_named(&Value::Object([(name, value)].into_iter().collect())),
             }
         }
     }
@@ -146,7 +159,10 @@ impl Reading<'_> {
     }
 
     /// Reads the next item of a list.
-    pub(super) fn item<'de, A: SeqAccess<'de>>(&self, items: &mut A) -> Result<Option<Box<RawValue>>, A::Error> {
+    pub(super) fn item<'de, A: SeqAccess<'de>>(
+        &self,
+        items: &mut A,
+    ) -> Result<Option<Box<RawValue>>, A::Error> {
         self.gauge.holding(|| items.next_element::<Box<RawValue>>())
     }
 
@@ -171,7 +187,10 @@ impl Reading<'_> {
             return;
         };
         self.secrets.note_named(expressions);
-        if let Some(region) = expressions.pointer("/region/constant_value").and_then(Value::as_str) {
+        if let Some(region) = expressions
+            .pointer("/region/constant_value")
+            .and_then(Value::as_str)
+        {
             self.configuration.regions.insert(key, region.to_owned());
         }
     }
@@ -182,7 +201,9 @@ impl Reading<'_> {
                 let resource = StateResource::parse(text)?;
                 self.sink.state_resource(text, &resource, &mut self.secrets)
             }
-            Part::Drift => self.sink.drift(text, &ResourceChange::parse(text)?, &mut self.secrets),
+            Part::Drift => self
+                .sink
+                .drift(text, &ResourceChange::parse(text)?, &mut self.secrets),
             _ => self.sink.planned(&ResourceChange::parse(text)?),
         }
     }
@@ -228,7 +249,10 @@ impl<'de> Visitor<'de> for At<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self(reading, part) = self;
-        if matches!(part, Part::StateResources | Part::StateModules | Part::Drift | Part::Changes) {
+        if matches!(
+            part,
+            Part::StateResources | Part::StateModules | Part::Drift | Part::Changes
+        ) {
             return Err(A::Error::custom(Refusal::NotAPlan.code()));
         }
         let mut seen = BTreeSet::new();
@@ -291,7 +315,12 @@ impl Reading<'_> {
     }
 
     /// Reads a member that is a value, or skips it.
-    fn member<'de, A: MapAccess<'de>>(&mut self, part: Part, key: String, map: &mut A) -> Result<(), A::Error> {
+    fn member<'de, A: MapAccess<'de>>(
+        &mut self,
+        part: Part,
+        key: String,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         match (part, key.as_str()) {
             (Part::Top, _) => return self.top(&key, map),
             (Part::Variables, _) => {
@@ -324,7 +353,10 @@ impl Reading<'_> {
     }
 
     fn top<'de, A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        if !matches!(key, "format_version" | "errored" | "complete" | "timestamp" | "terraform_version") {
+        if !matches!(
+            key,
+            "format_version" | "errored" | "complete" | "timestamp" | "terraform_version"
+        ) {
             map.next_value::<IgnoredAny>()?;
             return Ok(());
         }

@@ -31,7 +31,7 @@ pub struct Instance {
     pub tainted: bool,
     /// Attributes with blocks that are not declared, or declared dynamically: the plan does not say which.
     pub not_compared: Vec<String>,
-    /// Other attributes that changed outside and are not declared. The configuration may still want their defaults.
+    /// Attributes that changed outside and are not declared. The next apply may undo the changes all the same.
     pub undeclared_changes: Vec<String>,
     /// Whether a normal plan decided what the configuration would undo.
     pub decided: bool,

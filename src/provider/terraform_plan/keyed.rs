@@ -37,7 +37,10 @@ impl DigestKey {
         Self(Hmac::new(&Key::<Hmac<Sha256>>::from({
             // A key of the length of a block is used as it is.
             let mut block = [0; 64];
-            block.iter_mut().zip(Sha256::digest(secret)).for_each(|(to, from)| *to = from);
+            block
+                .iter_mut()
+                .zip(Sha256::digest(secret))
+                .for_each(|(to, from)| *to = from);
             block
         })))
     }
@@ -52,7 +55,9 @@ impl DigestKey {
         }
         mac.update(canonical(value).as_str().as_bytes());
         let mut head = [0; 16];
-        head.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
+        head.iter_mut()
+            .zip(mac.finalize().into_bytes())
+            .for_each(|(to, from)| *to = from);
         Digest(head)
     }
 }

@@ -76,7 +76,12 @@ fn digest(resource: &StateResource<'_>) -> Result<[u8; 32], Refusal> {
 }
 
 impl Sink for NormalPlan {
-    fn state_resource(&mut self, _: &str, resource: &StateResource<'_>, _: &mut Secrets) -> Result<(), Refusal> {
+    fn state_resource(
+        &mut self,
+        _: &str,
+        resource: &StateResource<'_>,
+        _: &mut Secrets,
+    ) -> Result<(), Refusal> {
         if resource.mode == "managed" && resource.deposed_key.is_none() {
             self.state.insert(resource.address.clone(), digest(resource)?);
         }
@@ -99,7 +104,8 @@ impl Sink for NormalPlan {
             && change.deposed.is_none()
             && decides.into_iter().any(|actions| change.is(actions))
         {
-            self.changes.insert(change.address.clone(), changed_names(change)?);
+            self.changes
+                .insert(change.address.clone(), changed_names(change)?);
         }
         Ok(())
     }
@@ -115,6 +121,10 @@ fn changed_names(change: &ResourceChange<'_>) -> Result<BTreeSet<String>, Refusa
         .cloned()
         .collect();
     let unknown = entries(unknown).into_iter();
-    changed.extend(unknown.filter(|(_, mark)| has_mark(Some(mark))).map(|(name, _)| name));
+    changed.extend(
+        unknown
+            .filter(|(_, mark)| has_mark(Some(mark)))
+            .map(|(name, _)| name),
+    );
     Ok(changed)
 }

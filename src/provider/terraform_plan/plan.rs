@@ -127,7 +127,11 @@ impl Plan {
     fn comparison<'c>(&'c self, declared: &'c Declared, previous: Option<&'c Previous>) -> Comparison<'c> {
         Comparison {
             declared,
-            region: self.configuration.regions.get(&declared.provider).map(String::as_str),
+            region: self
+                .configuration
+                .regions
+                .get(&declared.provider)
+                .map(String::as_str),
             scrubber: &self.scrubber,
             key: &self.options.digest_key,
             previous,
@@ -201,7 +205,12 @@ impl Sink for Resources {
         Ok(())
     }
 
-    fn drift(&mut self, text: &str, change: &ResourceChange<'_>, secrets: &mut Secrets) -> Result<(), Refusal> {
+    fn drift(
+        &mut self,
+        text: &str,
+        change: &ResourceChange<'_>,
+        secrets: &mut Secrets,
+    ) -> Result<(), Refusal> {
         for (side, marks) in [
             (change.before()?, change.marks_before()?),
             (change.after()?, change.marks_after()?),
@@ -241,14 +250,17 @@ impl Instances<'_> {
     fn of_state(&mut self, place: Place) -> Result<Option<Instance>, Refusal> {
         let plan = self.plan;
         let resource = StateResource::parse(text(self.state.read(place)?)?)?;
-        let Some(declared) = Address::parse(&resource.address).and_then(|at| plan.configuration.find(&at)) else {
+        let Some(declared) = Address::parse(&resource.address).and_then(|at| plan.configuration.find(&at))
+        else {
             return Ok(None);
         };
         let change = match plan.resources.drift.get(&resource.address) {
             Some(place) => Some(ResourceChange::parse(text(self.drift.read(*place)?)?)?),
             None => None,
         };
-        let from = change.as_ref().and_then(|change| change.previous_address.as_deref());
+        let from = change
+            .as_ref()
+            .and_then(|change| change.previous_address.as_deref());
         let previous = (self.previous)(from.unwrap_or(&resource.address));
         let comparison = plan.comparison(declared, previous.as_ref());
         comparison.of_state(&resource, change.as_ref()).map(Some)
@@ -281,7 +293,10 @@ impl Iterator for Instances<'_> {
             let instance = match plan.resources.places.get(at) {
                 Some(place) => self.of_state(*place),
                 None => {
-                    let gone = plan.resources.gone.get(at.checked_sub(plan.resources.places.len())?)?;
+                    let gone = plan
+                        .resources
+                        .gone
+                        .get(at.checked_sub(plan.resources.places.len())?)?;
                     self.of_gone(gone)
                 }
             };

@@ -195,7 +195,10 @@ mod tests {
         let secret = |name: &str, value: Value| is_secret_attribute(name, &value, &none);
         assert!(secret("environment", json!([{ "variables": { "A": "b" } }])));
         assert!(secret("user_data_base64", json!("aGk=")));
-        assert!(secret("containers", json!([{ "name": "a", "env": [{ "name": "A", "value": "b" }] }])));
+        assert!(secret(
+            "containers",
+            json!([{ "name": "a", "env": [{ "name": "A", "value": "b" }] }])
+        ));
         assert!(!secret("tags", json!({ "environment": "prod" })));
         assert!(!secret("user_data_replace_on_change", json!(true)));
         assert!(!secret("manage_master_user_password", json!(true)));
@@ -204,7 +207,11 @@ mod tests {
     #[test]
     fn the_value_of_a_secure_string_is_secret() {
         let siblings = |kind: &str| json!({ "type": kind }).as_object().cloned().unwrap();
-        assert!(is_secret_attribute("value", &json!("x"), &siblings("SecureString")));
+        assert!(is_secret_attribute(
+            "value",
+            &json!("x"),
+            &siblings("SecureString")
+        ));
         assert!(!is_secret_attribute("value", &json!("x"), &siblings("String")));
     }
 }
