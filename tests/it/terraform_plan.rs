@@ -29,14 +29,18 @@ impl Writer {
         self.seed ^ (self.seed >> 29)
     }
 
-    /// Adds the attributes of an instance, about as many as a virtual machine has.
+    /// Adds attributes: half are ids, and half is the text of a script.
     fn values(&mut self, number: u64, size: u64) {
-        let token = self.random();
+        let script = "echo 'the next line of a script that is long' >> /etc/motd && sync\\n".repeat(60);
         write!(
             self.text,
-            "{{\"id\":\"i-{number:016x}\",\"size\":{size},\"token\":\"{token:016x}\""
+            "{{\"id\":\"i-{number:016x}\",\"size\":{size},\"script\":\"{script}\""
         )
         .unwrap();
+        if number % 50 == 0 {
+            let token = self.random();
+            write!(self.text, ",\"token\":\"{token:016x}\"").unwrap();
+        }
         for attribute in 0..40 {
             let id = self.random();
             write!(

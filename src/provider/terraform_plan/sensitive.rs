@@ -1,9 +1,8 @@
 //! The secrets of a plan by value: what is marked in one place often stands without a mark in another.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -19,7 +18,10 @@ const MIN_WHOLE: usize = 4;
 /// Of a longer secret, its beginning is looked for.
 const MAX_PART: usize = 64;
 /// Bytes of all secrets that are looked for.
-const MAX_BYTES: usize = 2 * 1024 * 1024;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Names that are kept.
+const MAX_NAMES: usize = 10_000;
 
 /// Values that are public however they are marked: one marked rule marks all rules of its set.
 const PUBLIC: [&str; 16] = [
@@ -44,8 +46,13 @@ const PUBLIC: [&str; 16] = [
 /// Collects the secrets of a plan.
 #[derive(Default)]
 pub(super) struct Secrets {
-    texts: BTreeSet<String>,
+    /// Texts that are looked for as whole values.
+    whole: BTreeSet<String>,
+    /// Beginnings of longer texts, also as they stand in JSON and in Base64.
+    parts: BTreeSet<String>,
     bytes: usize,
+    /// Whether names are password-like. A plan has few names, and each of them many times.
+    names: HashMap<String, bool>,
 }
 
 impl Secrets {
@@ -75,9 +82,20 @@ impl Secrets {
 
     fn note_text(&mut self, text: &str) {
         let is_public = PUBLIC.iter().any(|public| public.eq_ignore_ascii_case(text));
-        if text.len() >= MIN_WHOLE && !is_public && !self.texts.contains(text) {
-            self.bytes += text.len().min(MAX_PART);
-            self.texts.insert(text.to_owned());
+        if is_public || text.len() < MIN_WHOLE {
+            return;
+        }
+        if text.len() < MIN_PART {
+            self.whole.insert(text.to_owned());
+            return;
+        }
+        let encoded = STANDARD.encode(text);
+        for form in [text, &escaped(text), encoded.trim_end_matches('=')] {
+            let part = beginning(form);
+            if !self.parts.contains(part) {
+                self.bytes += part.len();
+                self.parts.insert(part.to_owned());
+            }
         }
     }
 
@@ -100,6 +118,19 @@ impl Secrets {
         }
     }
 
+    fn is_password_like(&mut self, name: &str) -> bool {
+        if let Some(known) = self.names.get(name) {
+            return *known;
+        }
+        // Keys of maps are names too, so their number has no limit.
+        if self.names.len() >= MAX_NAMES {
+            self.names.clear();
+        }
+        let is_password_like = is_password_like(name);
+        self.names.insert(name.to_owned(), is_password_like);
+        is_password_like
+    }
+
     /// Adds the values whose names say that they are secret.
     pub(super) fn note_named(&mut self, value: &Value) {
         match value {
@@ -108,7 +139,7 @@ impl Secrets {
                 for (name, member) in map {
                     // An expression of a configuration has its value in a member, or refers to other values.
                     match (member.get("constant_value"), member.get("references")) {
-                        _ if !is_password_like(name) => self.note_named(member),
+                        _ if !self.is_password_like(name) => self.note_named(member),
                         (Some(constant), _) => self.note(constant),
                         (None, Some(_)) => {}
                         (None, None) => self.note(member),
@@ -125,42 +156,33 @@ impl Secrets {
     ///
     /// There are more secrets than can be looked for.
     pub(super) fn finish(self) -> Result<Scrubber, Refusal> {
-        if self.bytes > MAX_BYTES {
-            return Err(Refusal::TooLarge);
+        match self.bytes > MAX_BYTES {
+            true => Err(Refusal::TooLarge),
+            false => Ok(Scrubber {
+                whole: self.whole,
+                parts: Parts::new(self.parts),
+            }),
         }
-        let mut parts: BTreeSet<String> = BTreeSet::new();
-        for text in self.texts.iter().filter(|text| text.len() >= MIN_PART) {
-            parts.insert(beginning(text));
-            parts.insert(beginning(&escaped(text)));
-            parts.insert(beginning(STANDARD.encode(text).trim_end_matches('=')));
-        }
-        let search = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&parts);
-        Ok(Scrubber {
-            whole: self.texts.into_iter().collect(),
-            parts: search.map_err(|_| Refusal::TooLarge)?,
-        })
     }
 }
 
 /// Finds the secrets of a plan in other values.
 pub(super) struct Scrubber {
-    whole: HashSet<String>,
-    parts: AhoCorasick,
+    whole: BTreeSet<String>,
+    parts: Parts,
 }
 
 impl Scrubber {
     /// Returns whether a text is or contains a secret.
     pub(super) fn finds_in_text(&self, text: &str) -> bool {
-        self.whole.contains(text) || self.parts.is_match(text)
+        self.whole.contains(text) || self.parts.occur_in(text.as_bytes())
     }
 
     /// Returns whether a value or a key in it is or contains a secret.
     pub(super) fn finds_in(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => self.finds_in_text(text),
-            Value::Number(number) => self.whole.contains(&number.to_string()),
+            Value::Number(number) => self.finds_in_text(&number.to_string()),
             Value::Array(items) => items.iter().any(|item| self.finds_in(item)),
             Value::Object(map) => {
                 let mut entries = map.iter();
@@ -169,6 +191,52 @@ impl Scrubber {
             Value::Null | Value::Bool(_) => false,
         }
     }
+}
+
+/// Texts that are looked for at any position. They need little more memory than their bytes, however many they are.
+struct Parts {
+    /// In order, and none of them the beginning of another: so at most one of them begins at a position, and it is the
+    /// last one that is not greater than the text from there.
+    sorted: Vec<Box<[u8]>>,
+    /// Whether a text may begin with four bytes, by their hash.
+    begin: Vec<bool>,
+}
+
+impl Parts {
+    fn new(parts: BTreeSet<String>) -> Self {
+        let mut sorted: Vec<Box<[u8]>> = Vec::new();
+        let mut begin = vec![false; 1 << 16];
+        for part in parts {
+            let bytes = part.into_bytes().into_boxed_slice();
+            if sorted.last().is_some_and(|last| bytes.starts_with(last)) {
+                continue;
+            }
+            if let Some(may_begin) = bytes.first_chunk().and_then(|first| begin.get_mut(hash(first))) {
+                *may_begin = true;
+            }
+            sorted.push(bytes);
+        }
+        Self { sorted, begin }
+    }
+
+    fn occur_in(&self, text: &[u8]) -> bool {
+        !self.sorted.is_empty() && (0..text.len()).any(|at| self.occurs_at(text.get(at..).unwrap_or_default()))
+    }
+
+    fn occurs_at(&self, rest: &[u8]) -> bool {
+        let may_begin = rest.first_chunk().and_then(|first| self.begin.get(hash(first)));
+        if may_begin != Some(&true) {
+            return false;
+        }
+        let after = self.sorted.partition_point(|part| part.as_ref() <= rest);
+        let last = after.checked_sub(1).and_then(|last| self.sorted.get(last));
+        last.is_some_and(|part| rest.starts_with(part))
+    }
+}
+
+/// Returns 16 bits that depend on all four bytes.
+fn hash(bytes: &[u8; 4]) -> usize {
+    usize::from((u32::from_le_bytes(*bytes).wrapping_mul(0x9e37_79b1) >> 16) as u16)
 }
 
 /// Returns whether anything is marked.
@@ -188,17 +256,35 @@ fn escaped(text: &str) -> String {
     inner.unwrap_or(text).to_owned()
 }
 
-fn beginning(text: &str) -> String {
+fn beginning(text: &str) -> &str {
     let mut end = text.len().min(MAX_PART);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or(text).to_owned()
+    text.get(..end).unwrap_or(text)
 }
 
 /// Shows the number of secrets only.
 impl fmt::Debug for Scrubber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} secrets", self.whole.len())
+        write!(f, "{} secrets", self.whole.len() + self.parts.sorted.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn parts_are_found_as_a_plain_search_finds_them(
+            parts in prop::collection::btree_set("[ab]{4,7}", 0..6),
+            text in "[ab]{0,30}",
+        ) {
+            let expected = parts.iter().any(|part| text.contains(part.as_str()));
+            prop_assert_eq!(Parts::new(parts).occur_in(text.as_bytes()), expected);
+        }
     }
 }
