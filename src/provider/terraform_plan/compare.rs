@@ -6,14 +6,15 @@ use serde_json::{Map, Value};
 
 use super::configuration::{Attribute, Declared};
 use super::elements::{ResourceChange, StateResource};
-use super::instance::{Constant, Field, Instance, Sides};
-use super::keyed::{Digest, DigestKey};
+use super::instance::{Constant, Field, Instance};
+use super::keyed::DigestKey;
 use super::normal_plan::{Decision, NormalPlan};
+use super::outcome::{Values, finished};
 use super::previous::{Known, Previous, PreviousField};
 use super::refusal::Refusal;
 use super::secret_names::{is_secret_attribute, is_write_only};
 use super::sensitive::{Scrubber, has_mark};
-use super::values::{Shape, are_alike, entries, is_filled_list_of_blocks, projected};
+use super::values::{Shape, are_alike, entries, exact_text, is_filled_list_of_blocks, projected};
 
 /// Attributes that contain another one: if that one changed, the change is shown there.
 const MIRRORS: [(&str, &str); 3] = [
@@ -129,8 +130,8 @@ impl Comparison<'_> {
             let changed = pair.changed(name);
             let has_blocks = [&pair.applied, &pair.live].map(|side| is_filled_list_of_blocks(side.get(name)));
             match &pair.decision {
-                Some(decision) if changed && decision.undoes(name) => {
-                    let sides = self.sides(name, pair, &Shape::Whole);
+                Some(decision) if changed && decision.undoes_undeclared(name) => {
+                    let sides = self.sides(name, pair, |value| projected(value, &Shape::Whole));
                     fields.push(finished(name, sides, None, false));
                 }
                 Some(_) => {}
@@ -168,9 +169,8 @@ impl Comparison<'_> {
     }
 
     /// Returns the applied and the live value of an attribute as they are compared.
-    fn sides(&self, name: &str, pair: &Pair<'_>, shape: &Shape) -> Values {
-        let side = |side: &Side| projected(side.get(name), shape);
-        let (applied, live) = (side(&pair.applied), side(&pair.live));
+    fn sides(&self, name: &str, pair: &Pair<'_>, form: impl Fn(&Value) -> Value) -> Values {
+        let (applied, live) = (form(pair.applied.get(name)), form(pair.live.get(name)));
         let live_digest = self.key.digest(pair.kind, name, &live);
         let applied_digest = match applied == live {
             true => live_digest,
@@ -199,7 +199,7 @@ impl Comparison<'_> {
         if !is_known || is_write_only(name) {
             return None;
         }
-        let values = self.sides(name, pair, &attribute.shape);
+        let values = self.sides(name, pair, |value| projected(value, &attribute.shape));
         if values.secret && self.is_never_read(name, pair.kind, attribute, &values) {
             return None;
         }
@@ -230,6 +230,10 @@ impl Comparison<'_> {
         let is_open = values.differ();
         let before = self.previous.and_then(|previous| previous.fields.get(name));
         let before = before.filter(|before| is_in_force(before, constant));
+        let restored = (!is_open && before.is_none()).then(|| self.restored(name, pair, &values));
+        if let Some(restored) = restored.flatten() {
+            return finished(name, restored, constant, false);
+        }
         if let Some(before) = before {
             let digest = match &before.desired {
                 Known::Value(value) => self
@@ -249,6 +253,22 @@ impl Comparison<'_> {
         }
         let swallowed = values.differ() && before.is_some_and(|before| !is_open || !before.accepted);
         finished(name, values, constant, swallowed)
+    }
+
+    /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all the
+    /// same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count.
+    fn restored(&self, name: &str, pair: &Pair<'_>, loose: &Values) -> Option<Values> {
+        let (applied, live) = (pair.applied.get(name), pair.live.get(name));
+        if applied == live || !pair.decision.as_ref()?.restores(name, applied, live) {
+            return None;
+        }
+        let whole = self.sides(name, pair, |value| projected(value, &Shape::Whole));
+        let mut values = match whole.differ() {
+            true => whole,
+            false => self.sides(name, pair, exact_text),
+        };
+        values.secret |= loose.secret;
+        values.differ().then_some(values)
     }
 
     /// Returns a text of an attribute that is not secret.
@@ -295,67 +315,4 @@ impl Comparison<'_> {
 fn is_in_force(before: &PreviousField, constant: Option<Constant>) -> bool {
     let is_unchanged = constant.is_some_and(|now| before.constant == Some(now.digest) && !now.equals_applied);
     before.accepted || is_unchanged
-}
-
-/// Both values of an attribute as they are compared.
-struct Values {
-    applied: Value,
-    live: Value,
-    applied_digest: Digest,
-    live_digest: Digest,
-    secret: bool,
-}
-
-impl Values {
-    /// Returns whether they are not loosely equal.
-    fn differ(&self) -> bool {
-        self.applied_digest != self.live_digest
-    }
-
-    /// Makes the live value the one in force.
-    fn healed(mut self) -> Self {
-        if self.differ() {
-            self.applied = self.live.clone();
-            self.applied_digest = self.live_digest;
-        }
-        self
-    }
-
-    /// Makes a value of an earlier import the one in force.
-    fn with_desired(mut self, known: &Known, digest: Digest, scrubber: &Scrubber, shape: &Shape) -> Self {
-        if digest == self.live_digest {
-            return self.healed();
-        }
-        self.applied_digest = digest;
-        match known {
-            Known::Value(value) => {
-                self.applied = projected(value, shape);
-                self.secret |= scrubber.finds_in(&self.applied);
-            }
-            // Its value is not known, so it cannot be shown.
-            Known::Digest(_) => self.secret = true,
-        }
-        self
-    }
-}
-
-/// Returns the field with its values, or with their digests if they are secret.
-fn finished(name: &str, values: Values, constant: Option<Constant>, swallowed: bool) -> Field {
-    let sides = match values.secret {
-        true => Sides::Redacted {
-            equal: !values.differ(),
-            desired: values.applied_digest,
-            live: values.live_digest,
-        },
-        false => Sides::Shown {
-            desired: values.applied,
-            live: values.live,
-        },
-    };
-    Field {
-        name: name.to_owned(),
-        sides,
-        constant,
-        swallowed,
-    }
 }

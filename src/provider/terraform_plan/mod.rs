@@ -15,6 +15,7 @@ mod elements;
 mod instance;
 mod keyed;
 mod normal_plan;
+mod outcome;
 mod plan;
 mod previous;
 mod refusal;

@@ -220,7 +220,8 @@ impl Parts {
     }
 
     fn occur_in(&self, text: &[u8]) -> bool {
-        !self.sorted.is_empty() && (0..text.len()).any(|at| self.occurs_at(text.get(at..).unwrap_or_default()))
+        !self.sorted.is_empty()
+            && (0..text.len()).any(|at| self.occurs_at(text.get(at..).unwrap_or_default()))
     }
 
     fn occurs_at(&self, rest: &[u8]) -> bool {

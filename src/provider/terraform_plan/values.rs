@@ -110,6 +110,30 @@ fn has_substance(value: &Value) -> bool {
     }
 }
 
+/// Returns the value without members that are unset, zero or `false`, because a provider fills these in.
+pub(super) fn substance(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let entries = map.iter().filter(|(_, member)| has_substance(member));
+            Value::Object(
+                entries
+                    .map(|(key, member)| (key.clone(), substance(member)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => items.iter().map(substance).collect(),
+        scalar => scalar.clone(),
+    }
+}
+
+/// Returns the text of a value, in which order and spacing count.
+pub(super) fn exact_text(value: &Value) -> Value {
+    match value {
+        Value::String(_) | Value::Null => value.clone(),
+        other => Value::from(other.to_string()),
+    }
+}
+
 /// Returns whether two attributes, one of which may be absent, are loosely equal in their normal form.
 pub(super) fn are_alike(a: Option<&Value>, b: Option<&Value>) -> bool {
     let form = |value: Option<&Value>| canonical(&normalized(value.unwrap_or(&Value::Null)));

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
-use super::builder::{Builder, plan, refers, rows};
-use crate::provider::terraform_plan::{NormalPlan, Refusal};
+use super::builder::{Builder, differs, is, plan, refers, rows};
+use crate::provider::terraform_plan::{NormalPlan, Refusal, Sides};
 
 fn values(it: u32, other: u32, rules: Value) -> Value {
     json!({ "it": it, "other": other, "rules": rules })
@@ -77,4 +77,79 @@ fn other_plans_are_refused() {
         refusal(&normal.set("", "errored", json!(true))),
         Some(Refusal::Errored)
     );
+}
+
+/// Returns the differing values of the field `it` of a declared resource that a normal plan puts back.
+fn restored(expression: Value, before: Value, now: Value, after: Value) -> Vec<(Value, Value)> {
+    let plan = plan().has("a", json!({ "it": expression }), json!({ "it": now }));
+    let plan = plan.was("net_thing.a", json!({ "it": before }));
+    let normal = plan.clone().changes(&[(
+        "net_thing.a",
+        &["update"],
+        json!({ "it": now }),
+        json!({ "it": after }),
+    )]);
+    let instances = plan.instances_with(&normal);
+    let sides = instances[0].fields.iter().filter(|field| differs(&field.sides));
+    let shown = sides.map(|field| match field.sides.clone() {
+        Sides::Shown { desired, live } => (desired, live),
+        Sides::Redacted { .. } => panic!("it is redacted"),
+    });
+    shown.collect()
+}
+
+#[test]
+fn undeclared_parts_of_blocks_are_rows_if_they_are_put_back() {
+    let block = json!([{ "path": refers() }]);
+    let (before, now) = (
+        json!([{ "path": "/", "on": false }]),
+        json!([{ "path": "/", "on": true }]),
+    );
+    let back = json!([{ "path": "/", "on": null }]);
+    let rows = restored(block.clone(), before.clone(), now.clone(), back);
+    assert_eq!(rows, [(before.clone(), now.clone())]);
+    let pending = json!([{ "path": "/new", "on": true }]);
+    assert_eq!(
+        restored(block.clone(), before, now.clone(), pending),
+        [],
+        "the code changes another part"
+    );
+    let filled = json!([{ "path": "/", "on": false }]);
+    let empty = json!([{ "path": "/", "on": null }]);
+    assert_eq!(
+        restored(block, empty, filled, json!([{ "path": "/new" }])),
+        [],
+        "filled in"
+    );
+}
+
+#[test]
+fn order_and_spacing_are_rows_if_they_are_put_back() {
+    let (first, second) = (json!(["a", "b"]), json!(["b", "a"]));
+    let texts = (json!("[\"a\",\"b\"]"), json!("[\"b\",\"a\"]"));
+    assert_eq!(
+        restored(is(first.clone()), first.clone(), second.clone(), first.clone()),
+        [texts]
+    );
+    let longer = json!(["a", "b", "c"]);
+    assert_eq!(
+        restored(refers(), first, second, longer),
+        [],
+        "the code changes it otherwise"
+    );
+    let (tight, wide) = (json!("{\"a\":1}"), json!("{ \"a\": 1 }"));
+    let rows = restored(refers(), tight.clone(), wide.clone(), tight.clone());
+    assert_eq!(rows, [(tight, wide)]);
+    assert_eq!(
+        restored(refers(), Value::Null, json!({}), Value::Null),
+        [],
+        "both are unset"
+    );
+}
+
+#[test]
+fn what_the_provider_computes_after_the_apply_is_no_row() {
+    let mut normal = undoing(&["update"], json!({ "it": 1, "rules": [{ "port": 2 }] }));
+    normal.at("/resource_changes/0/change")["after_unknown"] = json!({ "other": true });
+    assert_eq!(decided(&normal), (vec!["net_thing.a: it".to_owned()], true));
 }
