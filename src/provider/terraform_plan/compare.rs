@@ -230,7 +230,7 @@ impl Comparison<'_> {
         let is_open = values.differ();
         let before = self.previous.and_then(|previous| previous.fields.get(name));
         let before = before.filter(|before| is_in_force(before, constant));
-        let restored = (!is_open && before.is_none()).then(|| self.restored(name, pair, &values));
+        let restored = (!is_open && before.is_none()).then(|| self.restored(name, attribute, pair, &values));
         if let Some(restored) = restored.flatten() {
             return finished(name, restored, constant, false);
         }
@@ -256,14 +256,15 @@ impl Comparison<'_> {
     }
 
     /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all the
-    /// same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count.
-    fn restored(&self, name: &str, pair: &Pair<'_>, loose: &Values) -> Option<Values> {
+    /// same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count. The order
+    /// of blocks never counts.
+    fn restored(&self, name: &str, attribute: &Attribute, pair: &Pair<'_>, loose: &Values) -> Option<Values> {
         let (applied, live) = (pair.applied.get(name), pair.live.get(name));
         if applied == live || !pair.decision.as_ref()?.restores(name, applied, live) {
             return None;
         }
         let whole = self.sides(name, pair, |value| projected(value, &Shape::Whole));
-        let mut values = match whole.differ() {
+        let mut values = match whole.differ() || attribute.shape != Shape::Whole {
             true => whole,
             false => self.sides(name, pair, exact_text),
         };
