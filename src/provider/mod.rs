@@ -8,6 +8,7 @@ pub mod json;
 pub mod normalize;
 mod spool;
 pub mod terraform;
+pub mod terraform_plan;
 pub mod traits;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -90,6 +90,7 @@ mod terraform;
 mod terraform_api;
 mod terraform_files;
 mod terraform_membership;
+mod terraform_plan;
 mod terraform_secrets;
 mod totals;
 mod unconfirmed;

@@ -1,0 +1,319 @@
+//! Compares what was applied with what the provider reads, attribute by attribute.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::configuration::{Attribute, Declared};
+use super::elements::{ResourceChange, StateResource};
+use super::instance::{Constant, Field, Instance};
+use super::keyed::DigestKey;
+use super::normal_plan::{Decision, NormalPlan};
+use super::outcome::{Values, finished};
+use super::previous::{Known, Previous, PreviousField};
+use super::refusal::Refusal;
+use super::secret_names::{is_secret_attribute, is_write_only};
+use super::sensitive::{Scrubber, has_mark};
+use super::values::{Shape, are_alike, entries, exact_text, is_filled_list_of_blocks, projected};
+
+/// Attributes that contain another one: if that one changed, the change is shown there.
+const MIRRORS: [(&str, &str); 3] = [
+    ("tags_all", "tags"),
+    ("terraform_labels", "labels"),
+    ("effective_labels", "labels"),
+];
+
+/// What is known about an instance besides its values.
+pub(super) struct Comparison<'c> {
+    pub(super) declared: &'c Declared,
+    pub(super) region: Option<&'c str>,
+    pub(super) scrubber: &'c Scrubber,
+    pub(super) key: &'c DigestKey,
+    pub(super) previous: Option<&'c Previous>,
+    pub(super) normal: Option<&'c NormalPlan>,
+}
+
+/// The values of one side, and their marks.
+#[derive(Default)]
+struct Side {
+    values: Map<String, Value>,
+    marks: Map<String, Value>,
+}
+
+impl Side {
+    fn new(values: Value, marks: Value) -> Self {
+        Self {
+            values: entries(values),
+            marks: entries(marks),
+        }
+    }
+
+    fn get(&self, name: &str) -> &Value {
+        self.values.get(name).unwrap_or(&Value::Null)
+    }
+}
+
+/// Both sides of an instance.
+struct Pair<'a> {
+    kind: &'a str,
+    applied: Side,
+    live: Side,
+    /// What a normal plan decides.
+    decision: Option<Decision<'a>>,
+}
+
+impl Pair<'_> {
+    /// Returns whether an attribute changed outside.
+    fn changed(&self, name: &str) -> bool {
+        !are_alike(self.applied.values.get(name), self.live.values.get(name))
+    }
+
+    fn is_shown_elsewhere(&self, name: &str) -> bool {
+        let mut mirrors = MIRRORS.iter();
+        mirrors.any(|(mirror, base)| *mirror == name && self.changed(base))
+    }
+}
+
+impl Comparison<'_> {
+    /// Returns an instance of the state.
+    pub(super) fn of_state(
+        &self,
+        resource: &StateResource<'_>,
+        change: Option<&ResourceChange<'_>>,
+    ) -> Result<Instance, Refusal> {
+        let live = Side::new(resource.values()?, resource.marks()?);
+        let applied = match change {
+            Some(change) => Side::new(change.before()?, change.marks_before()?),
+            None => Side::new(resource.values()?, resource.marks()?),
+        };
+        let decision = self.normal.and_then(|normal| normal.decision(resource));
+        let pair = Pair {
+            kind: &resource.kind,
+            applied,
+            live,
+            decision,
+        };
+        let mut instance = self.instance(&resource.address, &resource.provider_name, &pair, &pair.live);
+        instance.previous_address = change.and_then(|change| change.previous_address.clone());
+        instance.tainted = resource.tainted;
+        Ok(instance)
+    }
+
+    /// Returns an instance that is gone.
+    pub(super) fn of_gone(&self, change: &ResourceChange<'_>) -> Result<Instance, Refusal> {
+        let pair = Pair {
+            kind: &change.kind,
+            applied: Side::new(change.before()?, change.marks_before()?),
+            live: Side::default(),
+            decision: None,
+        };
+        let mut instance = self.instance(&change.address, &change.provider_name, &pair, &pair.applied);
+        instance.previous_address.clone_from(&change.previous_address);
+        instance.gone = true;
+        // What is gone is missing as a whole.
+        instance.not_compared.clear();
+        instance.undeclared_changes.clear();
+        instance
+            .fields
+            .iter_mut()
+            .for_each(|field| field.swallowed = false);
+        Ok(instance)
+    }
+
+    fn instance(&self, address: &str, provider: &str, pair: &Pair<'_>, shown: &Side) -> Instance {
+        let declared = self.declared.attributes.iter();
+        let mut fields: Vec<Field> = declared
+            .filter_map(|(name, attribute)| self.field(name, attribute, pair))
+            .collect();
+        let (mut not_compared, mut undeclared_changes) = (Vec::new(), Vec::new());
+        for name in self.undeclared(pair) {
+            let changed = pair.changed(name);
+            let has_blocks = [&pair.applied, &pair.live].map(|side| is_filled_list_of_blocks(side.get(name)));
+            match &pair.decision {
+                Some(decision) if changed && decision.undoes_undeclared(name) => {
+                    let sides = self.sides(name, pair, |value| projected(value, &Shape::Whole));
+                    fields.push(finished(name, sides, None, false));
+                }
+                Some(_) => {}
+                None => {
+                    not_compared.extend(has_blocks.contains(&true).then(|| name.to_owned()));
+                    undeclared_changes.extend(changed.then(|| name.to_owned()));
+                }
+            }
+        }
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
+        Instance {
+            address: address.to_owned(),
+            previous_address: None,
+            provider: provider.to_owned(),
+            kind: pair.kind.to_owned(),
+            name: self.name(shown).unwrap_or_else(|| address.to_owned()),
+            region: self.region(shown),
+            cloud_id: self.text(shown, "id"),
+            fields,
+            gone: false,
+            tainted: false,
+            not_compared,
+            undeclared_changes,
+            decided: pair.decision.is_some(),
+        }
+    }
+
+    /// Returns the names of the attributes that are not declared.
+    fn undeclared<'v>(&self, pair: &'v Pair<'_>) -> BTreeSet<&'v str> {
+        let names = pair.applied.values.keys().chain(pair.live.values.keys());
+        let undeclared = names
+            .map(String::as_str)
+            .filter(|name| !self.declared.attributes.contains_key(*name) && !pair.is_shown_elsewhere(name));
+        undeclared.collect()
+    }
+
+    /// Returns the applied and the live value of an attribute as they are compared.
+    fn sides(&self, name: &str, pair: &Pair<'_>, form: impl Fn(&Value) -> Value) -> Values {
+        let (applied, live) = (form(pair.applied.get(name)), form(pair.live.get(name)));
+        let live_digest = self.key.digest(pair.kind, name, &live);
+        let applied_digest = match applied == live {
+            true => live_digest,
+            false => self.key.digest(pair.kind, name, &applied),
+        };
+        let is_marked = |side: &Side| has_mark(side.marks.get(name));
+        let is_named = |value: &Value, side: &Side| is_secret_attribute(name, value, &side.values);
+        let secret = is_marked(&pair.applied)
+            || is_marked(&pair.live)
+            || is_named(&applied, &pair.applied)
+            || is_named(&live, &pair.live)
+            || self.scrubber.finds_in(&applied)
+            || self.scrubber.finds_in(&live);
+        Values {
+            applied_digest,
+            live_digest,
+            applied,
+            live,
+            secret,
+        }
+    }
+
+    /// Returns a declared field; None if the state never contains its value.
+    fn field(&self, name: &str, attribute: &Attribute, pair: &Pair<'_>) -> Option<Field> {
+        let is_known = pair.applied.values.contains_key(name) || pair.live.values.contains_key(name);
+        if !is_known || is_write_only(name) {
+            return None;
+        }
+        let values = self.sides(name, pair, |value| projected(value, &attribute.shape));
+        if values.secret && self.is_never_read(name, pair.kind, attribute, &values) {
+            return None;
+        }
+        let constant = attribute.constant.map(|digest| Constant {
+            digest,
+            equals_applied: digest == values.applied_digest,
+            equals_live: digest == values.live_digest,
+        });
+        Some(self.decided(name, attribute, pair, values, constant))
+    }
+
+    /// Returns whether the code sets a secret and the state has none: the provider does not store it.
+    fn is_never_read(&self, name: &str, kind: &str, attribute: &Attribute, values: &Values) -> bool {
+        let unset = self.key.digest(kind, name, &Value::Null);
+        let is_set = attribute.constant.is_some_and(|constant| constant != unset);
+        is_set && values.applied_digest == unset && values.live_digest == unset
+    }
+
+    /// Decides which value is in force.
+    fn decided(
+        &self,
+        name: &str,
+        attribute: &Attribute,
+        pair: &Pair<'_>,
+        mut values: Values,
+        constant: Option<Constant>,
+    ) -> Field {
+        let is_open = values.differ();
+        let before = self.previous.and_then(|previous| previous.fields.get(name));
+        let before = before.filter(|before| is_in_force(before, constant));
+        let restored = (!is_open && before.is_none()).then(|| self.restored(name, attribute, pair, &values));
+        if let Some(restored) = restored.flatten() {
+            return finished(name, restored, constant, false);
+        }
+        if let Some(before) = before {
+            let digest = match &before.desired {
+                Known::Value(value) => self
+                    .key
+                    .digest(pair.kind, name, &projected(value, &attribute.shape)),
+                Known::Digest(digest) => *digest,
+            };
+            values = values.with_desired(&before.desired, digest, self.scrubber, &attribute.shape);
+        }
+        let is_caught_up = constant.is_some_and(|constant| constant.equals_live);
+        let is_left_alone = pair
+            .decision
+            .as_ref()
+            .is_some_and(|decision| !decision.undoes(name));
+        if is_caught_up || is_left_alone {
+            return finished(name, values.healed(), constant, false);
+        }
+        let swallowed = values.differ() && before.is_some_and(|before| !is_open || !before.accepted);
+        finished(name, values, constant, swallowed)
+    }
+
+    /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all the
+    /// same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count. The order
+    /// of blocks never counts.
+    fn restored(&self, name: &str, attribute: &Attribute, pair: &Pair<'_>, loose: &Values) -> Option<Values> {
+        let (applied, live) = (pair.applied.get(name), pair.live.get(name));
+        if applied == live || !pair.decision.as_ref()?.restores(name, applied, live) {
+            return None;
+        }
+        let whole = self.sides(name, pair, |value| projected(value, &Shape::Whole));
+        let mut values = match whole.differ() || attribute.shape != Shape::Whole {
+            true => whole,
+            false => self.sides(name, pair, exact_text),
+        };
+        values.secret |= loose.secret;
+        values.differ().then_some(values)
+    }
+
+    /// Returns a text of an attribute that is not secret.
+    fn text(&self, side: &Side, name: &str) -> Option<String> {
+        let value = side.values.get(name)?;
+        if has_mark(side.marks.get(name)) || is_secret_attribute(name, value, &side.values) {
+            return None;
+        }
+        self.shown_text(value)
+    }
+
+    fn shown_text(&self, value: &Value) -> Option<String> {
+        let text = match value {
+            Value::String(text) if !text.is_empty() => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return None,
+        };
+        (!self.scrubber.finds_in_text(&text)).then_some(text)
+    }
+
+    fn name(&self, side: &Side) -> Option<String> {
+        let tag = |key: &str| {
+            let unmarked = !has_mark(side.marks.get("tags"));
+            let tag = side.values.get("tags")?.get(key)?;
+            unmarked.then(|| self.shown_text(tag)).flatten()
+        };
+        tag("Name")
+            .or_else(|| tag("name"))
+            .or_else(|| self.text(side, "name"))
+            .or_else(|| self.text(side, "display_name"))
+            .or_else(|| self.text(side, "id"))
+    }
+
+    fn region(&self, side: &Side) -> Option<String> {
+        let configured = || self.region.filter(|region| !self.scrubber.finds_in_text(region));
+        self.text(side, "region")
+            .or_else(|| self.text(side, "location"))
+            .or_else(|| configured().map(str::to_owned))
+    }
+}
+
+/// Returns whether the value that was in force before still is: it was accepted, or the constant of the code is
+/// unchanged and was seen equal to the state, so that only somebody else can have changed the state.
+fn is_in_force(before: &PreviousField, constant: Option<Constant>) -> bool {
+    let is_unchanged = constant.is_some_and(|now| before.constant == Some(now.digest) && !now.equals_applied);
+    before.accepted || is_unchanged
+}
