@@ -63,6 +63,14 @@ pub enum Error {
         /// The source that owns the spec: `terraform:` and the name of the state.
         source_name: String,
     },
+    /// The plan of a Terraform state was not imported.
+    #[error("{sentence}")]
+    PlanRefused {
+        /// Why, for programs.
+        code: &'static str,
+        /// Why, and which command to run.
+        sentence: String,
+    },
     /// The resource cannot be forgotten.
     #[error("{}", forget_refusal_text(.0))]
     NotForgettable(ForgetRefusal),
@@ -111,6 +119,7 @@ impl Error {
             Self::SpecMoved => "SPEC_MOVED",
             Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
             Self::SpecOwnedByState { .. } => "SPEC_OWNED_BY_STATE",
+            Self::PlanRefused { .. } => "PLAN_REFUSED",
             Self::NotForgettable(_) => "NOT_FORGETTABLE",
             Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
             Self::Lagged => "SUBSCRIPTION_LAGGED",

@@ -49,6 +49,8 @@ pub struct Model {
     /// Unread fields of the newest complete listing: they keep their last values. Null if the listing read all
     /// fields.
     pub unread_fields: Option<Json>,
+    /// Expected time between two listings, in seconds, if no schedule of this server decides it.
+    pub expected_interval: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -10,6 +10,7 @@ use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::Shell;
 
 use super::import::ImportArgs;
+use super::import_plan::ImportPlanArgs;
 use crate::config::{
     DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SyncCronArgs,
     TokenArgs, secrets_help, time_of_at_least,
@@ -72,6 +73,9 @@ pub(super) enum Command {
     /// Record the desired state from a Terraform or OpenTofu state
     #[command(after_help = help_end())]
     ImportTerraform(ImportArgs),
+    /// Import a refresh-only Terraform plan of any provider, and compare its resources
+    #[command(after_help = help_end())]
+    ImportPlan(ImportPlanArgs),
     /// Delete rows older than the retention settings, as the server does once a day
     #[command(after_help = help_end())]
     Purge(PurgeArgs),

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::app::{App, SourceSettings};
 use crate::clock::Clock;
+use crate::domain::redaction::{hides, shown_sides};
 use crate::domain::schedule::Schedules;
 use crate::error::status_word;
 use crate::jobs::JobRequest;
@@ -194,12 +195,14 @@ fn json_drift(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Mod
             "region": resource.region,
         })
     });
+    let (expected, actual) = shown_sides(drift);
     json!({
         "id": drift.id,
         "kind": kind,
         "field": drift.field,
-        "expected": drift.expected,
-        "actual": drift.actual,
+        "expected": expected,
+        "actual": actual,
+        "redacted": hides(drift.expected.as_ref(), drift.actual.as_ref()),
         "status": status_word(drift.status).to_uppercase(),
         "revision": drift.revision,
         "detectedAt": drift.detected_at,

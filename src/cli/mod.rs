@@ -6,6 +6,7 @@ mod demo;
 mod detect;
 mod grid;
 mod import;
+mod import_plan;
 mod progress;
 mod purge;
 mod serve;
@@ -99,6 +100,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Sync(args) => sync::run(args).await,
         Command::Detect(args) => detect::run(&args).await,
         Command::ImportTerraform(args) => import::run(&args).await,
+        Command::ImportPlan(args) => import_plan::run(&args).await,
         Command::Purge(args) => purge::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),

@@ -9,15 +9,21 @@ use crate::domain::changes::{ChangeKind, Changes, ValueChange};
 use crate::domain::compare::SCHEMA_FIELDS;
 use crate::domain::detection::value_or_null;
 use crate::domain::equality::is_unset;
+use crate::domain::redaction::{hides, shown};
 
 /// Text for an unset value.
 const UNSET: &str = "(unset)";
+/// Text for a secret value.
+const REDACTED: &str = "(secret)";
 /// Text for the live value of a missing resource.
 const MISSING: &str = "missing";
 
 /// Returns the expected and the live value of a drift, reduced to their differences.
 pub(super) fn columns(drift: &cloud_drift::Model, changes: &Changes) -> (String, String) {
-    let expected = value_or_null(&drift.expected);
+    if hides(drift.expected.as_ref(), drift.actual.as_ref()) {
+        return (REDACTED.to_owned(), REDACTED.to_owned());
+    }
+    let expected = &*shown(value_or_null(&drift.expected));
     if drift.kind == DriftKind::Missing {
         return (schema_fields_first(expected), MISSING.to_owned());
     }

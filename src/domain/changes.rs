@@ -14,6 +14,7 @@ use similar::{Algorithm, DiffTag, capture_diff_slices};
 use super::detection::value_or_null;
 use super::equality::{Canonical, canonical, is_unset, loosely_equal};
 use super::not_compared::NotCompared;
+use super::redaction;
 
 /// Maximum number of changes of one field.
 pub(crate) const MAX_CHANGES: usize = 200;
@@ -84,6 +85,9 @@ pub fn changes_of(
     names: &MemberNames,
 ) -> Changes {
     if drift.kind == DriftKind::Missing {
+        return Changes::default();
+    }
+    if redaction::hides(drift.expected.as_ref(), drift.actual.as_ref()) {
         return Changes::default();
     }
     let spec = spec.filter(|_| drift.status == DriftStatus::Open);

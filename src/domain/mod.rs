@@ -21,6 +21,7 @@ pub mod inventory;
 mod json_text;
 mod listed;
 pub mod not_compared;
+pub mod redaction;
 pub mod retention;
 pub mod schedule;
 pub(crate) mod stored_json;

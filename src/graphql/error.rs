@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::ErrorExtensionValues;
 
+use crate::domain::redaction::shown;
 use crate::domain::retention::ForgetRefusal;
 use crate::error::{Error, status_word};
 
@@ -39,13 +40,14 @@ impl From<ApiError> for async_graphql::Error {
                 revision,
                 status,
             } => {
-                let actual = async_graphql::Value::from_json(actual.clone()).unwrap_or_default();
+                let actual = async_graphql::Value::from_json(shown(actual).into_owned()).unwrap_or_default();
                 extensions.set("actual", actual);
                 extensions.set("revision", *revision);
                 extensions.set("currentStatus", status_word(*status).to_uppercase());
             }
             Error::JobAlreadyRunning { since } => extensions.set("since", since.to_rfc3339()),
             Error::SpecVersionConflict { current } => extensions.set("specVersion", *current),
+            Error::PlanRefused { code, .. } => extensions.set("reason", *code),
             Error::NotForgettable(why) => extensions.set("reason", reason(why)),
             Error::SpecOwnedByState { source_name } => extensions.set("source", source_name.as_str()),
             _ => {}

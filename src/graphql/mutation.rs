@@ -9,8 +9,9 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::forget;
 use super::types::{
-    Drift, ForgottenResource, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json,
-    ProvisionedSpec, RecordBaselineInput, RecordBaselinePayload, Resource,
+    Drift, ForgottenResource, ImportTerraformPlanInput, ImportTerraformPlanPayload,
+    ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
+    RecordBaselineInput, RecordBaselinePayload, Resource,
 };
 use crate::app::App;
 use crate::domain::actor::Role;
@@ -22,6 +23,7 @@ use crate::services::detection::Scope;
 use crate::services::forgetting::{Forget, forget_resource};
 use crate::services::imports::import_state;
 use crate::services::inventory::SyncOptions;
+use crate::services::plans::import_plan;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
 
@@ -261,6 +263,26 @@ impl Mutation {
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
         let summary = import_state(app.db(), actor, &state, &options, now, |_, _| {}).await?;
         Ok(Some(ImportTerraformStatePayload {
+            summary: summary.into(),
+        }))
+    }
+
+    /// Imports a refresh-only Terraform plan of any provider: the live values of its instances become the inventory, the
+    /// applied ones their specs, with the source `terraform:` and the name of the state. Then compares these resources.
+    /// A plan that is no evidence changes nothing and fails with PLAN_REFUSED and a `reason`: NOT_JSON, NOT_A_PLAN,
+    /// ERRORED, NOT_REFRESH_ONLY, INCOMPLETE, EMPTY, TOO_LARGE, NOT_A_NORMAL_PLAN, OLDER or MASS_RETIRE. Secrets are
+    /// stored as digests only.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn import_terraform_plan(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The plan to import.")] input: ImportTerraformPlanInput,
+    ) -> ApiResult<Option<ImportTerraformPlanPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let actor = caller(ctx)?.name();
+        let (plan, normal, options) = input.parse()?;
+        let summary = import_plan(app.db(), app.clock(), actor, plan, normal, &options, |_, _| {}).await?;
+        Ok(Some(ImportTerraformPlanPayload {
             summary: summary.into(),
         }))
     }

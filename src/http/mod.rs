@@ -4,6 +4,7 @@ mod assets;
 mod auth;
 mod graphiql;
 mod health;
+mod plans;
 mod rest;
 
 use std::sync::Arc;
@@ -141,6 +142,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/readyz", get(health::ready))
         .route("/api/v1/drift", get(rest::list_drift))
         .route("/api/v1/drift/{id}/accept", post(rest::accept_drift))
+        .route("/api/v1/plans/{state}", post(plans::import))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .with_state(state)

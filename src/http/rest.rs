@@ -1,6 +1,6 @@
 //! The two REST routes for scripts. They use the same services as GraphQL.
 
-mod query;
+pub(super) mod query;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::HttpState;
 use crate::domain::actor::{Actor, Role};
+use crate::domain::redaction::{hides, shown, shown_sides};
 use crate::error::{Error, Result, status_word};
 use crate::services::acceptance::{self, AcceptDrift};
 use crate::services::inbox::{DriftPages, DriftWithResource};
@@ -50,7 +51,7 @@ impl IntoResponse for RestError {
             }
             Error::LiveValueMoved { actual, .. } => (
                 StatusCode::CONFLICT,
-                json!({ "error": "live_value_moved", "actual": actual }),
+                json!({ "error": "live_value_moved", "actual": shown(actual) }),
             ),
             Error::SpecMoved => (StatusCode::CONFLICT, json!({ "error": "spec_moved" })),
             Error::Busy(why) => {
@@ -68,6 +69,10 @@ impl IntoResponse for RestError {
                 tracing::warn!("a request timed out");
                 (StatusCode::GATEWAY_TIMEOUT, json!({ "error": "request_timeout" }))
             }
+            Error::PlanRefused { code, sentence } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({ "error": "plan_refused", "reason": code, "message": sentence }),
+            ),
             Error::BadUserInput(why) => (
                 StatusCode::BAD_REQUEST,
                 json!({ "error": "bad_request", "message": why }),
@@ -103,7 +108,7 @@ async fn in_time<T>(state: &HttpState, work: impl Future<Output = Result<T>>) ->
 }
 
 /// The authenticated caller, with the role platform_admin.
-pub(super) struct Admin(Actor);
+pub(super) struct Admin(pub(super) Actor);
 
 impl FromRequestParts<HttpState> for Admin {
     type Rejection = RestError;
@@ -172,14 +177,16 @@ fn joined(page: &[DriftWithResource], is_first: bool) -> String {
 
 fn to_json(row: &DriftWithResource) -> Value {
     let DriftWithResource { drift, resource } = row;
+    let (expected, actual) = shown_sides(drift);
     json!({
         "id": drift.id,
         "resource_id": drift.resource_id,
         "resource_name": resource.as_ref().map(|resource| &resource.name),
         "resource_kind": resource.as_ref().map(|resource| &resource.kind),
         "field": drift.field,
-        "expected": drift.expected,
-        "actual": drift.actual,
+        "expected": expected,
+        "actual": actual,
+        "redacted": hides(drift.expected.as_ref(), drift.actual.as_ref()),
         "status": status_word(drift.status),
         "detected_at": drift.detected_at,
     })

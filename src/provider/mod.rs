@@ -17,8 +17,8 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
-pub(crate) use self::checks::check_identity;
 use self::checks::check_slug;
+pub(crate) use self::checks::{check_identity, check_resource};
 pub(crate) use self::spool::Key;
 pub use self::spool::Resources;
 use crate::domain::inventory::ListedResource;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::{
@@ -115,7 +115,8 @@ pub(crate) async fn of_scope(db: &Db, scope: &Scope, max_age: &MaxAge) -> Result
         let row = known.get(&(provider.clone(), kind.clone())).unwrap_or(&nothing);
         let completed_at = row.completed_at;
         let mut fields = Vec::new();
-        let mut reason = stale_reason(completed_at, row.newest, max_age, now);
+        let own = row.expected_interval.map(|interval| MaxAge::Fixed(interval * 2));
+        let mut reason = stale_reason(completed_at, row.newest, own.as_ref().unwrap_or(max_age), now);
         if reason.is_none() {
             fields = set_fields(reader, scope, &provider, &kind, &row.unread_fields).await?;
             reason = (!fields.is_empty()).then_some(StaleReason::FieldsNotReadable);
@@ -160,6 +161,8 @@ struct KindRow {
     completed_at: Option<DateTime<Utc>>,
     newest: Option<ListingOutcome>,
     unread_fields: Vec<String>,
+    /// Expected time between two listings, if no schedule of this server decides it.
+    expected_interval: Option<TimeDelta>,
 }
 
 /// Returns the values of the row of each kind. A value that does not decode counts as unset.
@@ -176,6 +179,10 @@ async fn listed_kinds<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<(St
             let known = KindRow {
                 completed_at: column(row, "", "completed_at").ok().flatten(),
                 newest: column(row, "", "outcome").ok().flatten(),
+                expected_interval: column::<Option<i64>>(row, "", "expected_interval")
+                    .ok()
+                    .flatten()
+                    .and_then(TimeDelta::try_seconds),
                 unread_fields: unread
                     .and_then(|names| serde_json::from_value(names).ok())
                     .unwrap_or_default(),

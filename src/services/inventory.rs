@@ -9,6 +9,7 @@ mod apply_listing;
 mod confirm;
 mod listed_at;
 mod order;
+pub(super) mod plan_rows;
 mod read_stored;
 mod reports;
 mod write_changes;

@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod job_runs;
 pub mod locks;
 pub mod page;
+pub mod plans;
 pub mod provisioning;
 pub mod recount;
 pub mod resources;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Json, Resource, ValueChange};
 use crate::domain::changes::{Changes, changes_of};
+use crate::domain::redaction;
 use crate::error::{Error, Result};
 use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
@@ -148,6 +149,10 @@ impl DriftOrder {
 /// missing resource.
 pub(in crate::graphql) struct Drift(pub(in crate::graphql) cloud_drift::Model);
 
+fn is_redacted(drift: &cloud_drift::Model) -> bool {
+    redaction::hides(drift.expected.as_ref(), drift.actual.as_ref())
+}
+
 impl Drift {
     async fn compared(&self, ctx: &Context<'_>) -> ApiResult<Changes> {
         let drift = &self.0;
@@ -191,15 +196,22 @@ impl Drift {
         &self.0.field
     }
 
-    /// The value that the spec has for the field; null if the field must be unset. For a missing resource, the
-    /// whole spec.
+    /// The value that the spec has for the field; null if the field must be unset or is redacted. For a missing
+    /// resource, the whole spec.
     async fn expected(&self) -> Option<Json> {
-        self.0.expected.clone().map(Json)
+        let shown = self.0.expected.clone().filter(|_| !is_redacted(&self.0));
+        shown.map(Json)
     }
 
-    /// The live value; null if the field is unset or the resource is missing.
+    /// The live value; null if the field is unset or redacted, or the resource is missing.
     async fn actual(&self) -> Option<Json> {
-        self.0.actual.clone().map(Json)
+        let shown = self.0.actual.clone().filter(|_| !is_redacted(&self.0));
+        shown.map(Json)
+    }
+
+    /// Whether the values are secret. They are compared and can be accepted, but are not stored and not shown.
+    async fn redacted(&self) -> bool {
+        is_redacted(&self.0)
     }
 
     /// The differences inside the field, ordered by path; at most 200. List items with the same name are compared

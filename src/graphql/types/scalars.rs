@@ -2,6 +2,8 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
+use crate::domain::redaction::shown;
+
 /// Any JSON value. Numbers keep all their digits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::graphql) struct Json(pub(in crate::graphql) serde_json::Value);
@@ -17,6 +19,6 @@ impl ScalarType for Json {
     }
 
     fn to_value(&self) -> Value {
-        Value::from_json(self.0.clone()).unwrap_or_default()
+        Value::from_json(shown(&self.0).into_owned()).unwrap_or_default()
     }
 }

@@ -11,6 +11,7 @@ use super::below::{id_at, resource_of};
 use super::plan::SpecOfChanges;
 use crate::domain::changes::{Changes, compared_changes};
 use crate::domain::not_compared::NotCompared;
+use crate::domain::redaction::hides;
 use crate::error::{Error, Result};
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::cells::{Cell, Cells};
@@ -57,6 +58,9 @@ fn of_row(drift: &Cells, spec: Option<&Cells>, columns: &SpecOfChanges) -> Resul
     let json = |column: cloud_drift::Column| parsed(drift.get(column as usize));
     let expected = json(cloud_drift::Column::Expected)?;
     let actual = json(cloud_drift::Column::Actual)?;
+    if hides(Some(&expected), Some(&actual)) {
+        return Ok(Changes::default());
+    }
     let field = text_at(drift, cloud_drift::Column::Field);
     Ok(compared_changes(
         field,

@@ -26,8 +26,6 @@ pub(super) fn of_drift(field: &str) -> Option<(drift::Column, Form)> {
         "id" => (drift::Column::Id, Plain),
         "kind" => (drift::Column::Kind, Choice),
         "field" => (drift::Column::Field, Plain),
-        "expected" => (drift::Column::Expected, Plain),
-        "actual" => (drift::Column::Actual, Plain),
         "status" => (drift::Column::Status, Choice),
         "revision" => (drift::Column::Revision, Plain),
         "detectedAt" => (drift::Column::DetectedAt, Plain),

@@ -24,6 +24,10 @@ pub(super) enum Part {
     TypeName(String),
     /// The cell with this index.
     Cell(usize, Form),
+    /// The cell with this index of a drift: its expected or its live value. Null if the drift is redacted.
+    Side(usize),
+    /// Whether the drift is redacted.
+    Redacted,
     /// An object whose fields are cells of the same row.
     Same(Object),
     /// The spec in force, or null.
@@ -238,6 +242,9 @@ impl<'d> Compiler<'d> {
             Some(match field.name {
                 "resource" => Part::Same(this.resource(field)?),
                 "changes" => Part::Changes(this.changes(field)?),
+                "expected" => Part::Side(entity::cloud_drift::Column::Expected as usize),
+                "actual" => Part::Side(entity::cloud_drift::Column::Actual as usize),
+                "redacted" => Part::Redacted,
                 "changesTruncated" => {
                     this.reads.changes = true;
                     Part::ChangesTruncated

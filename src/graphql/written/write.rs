@@ -8,6 +8,7 @@ use super::below::{Below, id_at, resource_of};
 use super::fields::Form;
 use super::plan::{ChangePart, EdgePart, Key as FieldKey, List, ListPart, Object, PagePart, Part, Plan};
 use crate::domain::changes::{ChangeKind, Changes, ValueChange};
+use crate::domain::redaction::{is_redacted_text, shown_text};
 use crate::domain::stored_json::push_string;
 use crate::error::{Error, Result};
 use crate::graphql::types::cursor;
@@ -91,6 +92,11 @@ impl<'p> Writer<'p> {
         self.fields(object, |this, part| match part {
             Part::TypeName(name) => push_string(&mut this.out, name),
             Part::Cell(place, form) => this.cell(cells.get(*place).unwrap_or(&Cell::Null), *form),
+            Part::Side(place) => match cells.get(*place) {
+                Some(cell) if !is_redacted(cells) => this.cell(cell, Form::Plain),
+                _ => this.null(),
+            },
+            Part::Redacted => this.bool(is_redacted(cells)),
             Part::Same(object) => this.object(object, cells),
             Part::Spec(object) => match resource_of(cells).and_then(|id| below.specs.get(&id)) {
                 Some(spec) => this.object(object, spec),
@@ -151,7 +157,7 @@ impl<'p> Writer<'p> {
             (Cell::Text(text), Form::NullIfEmpty) if text.is_empty() => self.null(),
             (Cell::Json(text), Form::Texts) => self.texts(text),
             (Cell::Text(text), _) => push_string(&mut self.out, text),
-            (Cell::Json(text), _) => self.out.extend_from_slice(text.as_bytes()),
+            (Cell::Json(text), _) => self.out.extend_from_slice(shown_text(text).as_bytes()),
             (Cell::Time(time), _) => push_string(&mut self.out, &time.to_rfc3339()),
             (Cell::Uuid(id), _) => self.uuid(*id),
             (Cell::Int(number), _) => self.int(*number),
@@ -196,4 +202,13 @@ impl<'p> Writer<'p> {
     fn null(&mut self) {
         self.out.extend_from_slice(b"null");
     }
+}
+
+/// Returns whether a value of the drift is redacted.
+fn is_redacted(drift: &Cells) -> bool {
+    let is_redacted = |column: cloud_drift::Column| match drift.get(column as usize) {
+        Some(Cell::Json(text)) => is_redacted_text(text),
+        _ => false,
+    };
+    is_redacted(cloud_drift::Column::Expected) || is_redacted(cloud_drift::Column::Actual)
 }

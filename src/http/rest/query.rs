@@ -6,11 +6,15 @@ use std::str::FromStr;
 
 use axum::extract::Query;
 use axum::http::Uri;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{DriftKind, DriftStatus};
 
+use crate::config::time_of_at_least;
 use crate::error::{Error, Result, status_word};
 use crate::services::inbox::{DriftFilter, up_to_micros};
+
+/// Shortest expected time between two imports of a plan.
+const SHORTEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
 
 const STATUSES: [DriftStatus; 4] = [
     DriftStatus::Open,
@@ -69,6 +73,32 @@ pub(super) fn revision(uri: &Uri) -> Result<Option<i32>> {
         }
     }
     Ok(revision)
+}
+
+/// Parses the options of `POST /api/v1/plans/{state}`: whether more than half of the instances may have left the state,
+/// and the expected time between two imports.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if a parameter is unknown, repeated or malformed.
+pub(in crate::http) fn plan_options(uri: &Uri) -> Result<(bool, Option<TimeDelta>)> {
+    let (mut allow, mut interval) = (None, None);
+    for (name, value) in pairs(uri)? {
+        match name.as_str() {
+            "allow_mass_retire" => set(&mut allow, &name, parsed(&name, &value, "true or false")?)?,
+            "every" => {
+                let every = time_of_at_least(SHORTEST_INTERVAL)(&value);
+                let every = every.map_err(|why| Error::BadUserInput(format!("every: {why}")))?;
+                set(
+                    &mut interval,
+                    &name,
+                    TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX),
+                )?;
+            }
+            _ => return Err(unknown(&name, "allow_mass_retire and every")),
+        }
+    }
+    Ok((allow.unwrap_or(false), interval))
 }
 
 /// Returns the names and values of the parameters.

@@ -1,0 +1,78 @@
+//! Writes the rows of the instances of a Terraform plan, with the same rules and events as a listing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use entity::cloud_resources as resources;
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::read_stored::{of_listed, present_in_txn, read};
+use super::write_changes::{Plan, write_in_txn as write_changes_in_txn};
+use crate::domain::inventory::{InventoryChange, ListedResource, plan_kind};
+use crate::error::Result;
+use crate::provider::traits;
+
+/// Writes the resources of one kind, those in `gone` as gone, and returns the ids of their rows.
+pub(in crate::services) async fn write_in_txn(
+    txn: &DatabaseTransaction,
+    (provider, kind): (&str, &str),
+    listed: &[ListedResource],
+    gone: &BTreeSet<String>,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<String, Uuid>> {
+    let ids = || listed.iter().map(|resource| resource.provider_id.as_str());
+    let (stored, _) = read(txn, of_listed(txn, provider, kind, ids())).await?;
+    let known: BTreeSet<String> = stored.iter().map(|row| row.provider_id.clone()).collect();
+    // A resource that is gone keeps its stored values. If it is not stored, it is inserted first.
+    let present = listed.iter().filter(|resource| {
+        let id = &resource.provider_id;
+        !gone.contains(id) || !known.contains(id)
+    });
+    let traits = traits::rules(provider, kind);
+    let changes = plan_kind(stored, present, &traits);
+    let plan = Plan {
+        changes,
+        ..Plan::default()
+    };
+    write_changes_in_txn(txn, provider, kind, plan, now).await?;
+    let select = of_listed(txn, provider, kind, ids())
+        .select_only()
+        .columns([resources::Column::ProviderId, resources::Column::Id]);
+    let rows: Vec<(String, Uuid)> = select.into_tuple().all(txn).await?;
+    let rows: BTreeMap<String, Uuid> = rows.into_iter().collect();
+    let new: Vec<Uuid> = gone
+        .iter()
+        .filter(|id| !known.contains(*id))
+        .filter_map(|id| rows.get(id).copied())
+        .collect();
+    end_in_txn(txn, &new, now).await?;
+    Ok(rows)
+}
+
+/// Marks resources as gone.
+pub(in crate::services) async fn end_in_txn(
+    txn: &DatabaseTransaction,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let present = present_in_txn(txn, ids).await?;
+    let first = resources::Entity::find()
+        .select_only()
+        .columns([resources::Column::Provider, resources::Column::Kind])
+        .filter(resources::Column::Id.is_in(present.iter().copied()))
+        .limit(1);
+    let Some((provider, kind)) = first.into_tuple::<(String, String)>().one(txn).await? else {
+        return Ok(());
+    };
+    let plan = Plan {
+        changes: present.into_iter().map(InventoryChange::Gone).collect(),
+        ..Plan::default()
+    };
+    // Neither the provider nor the kind matters for rows that end.
+    write_changes_in_txn(txn, &provider, &kind, plan, now).await?;
+    Ok(())
+}

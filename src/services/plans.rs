@@ -1,0 +1,272 @@
+//! Imports of refresh-only Terraform plans: the live values become the inventory, the applied ones the specs.
+//!
+//! One import of a state is one transaction, and a sweep of its resources follows. A plan that is no evidence changes
+//! nothing but the record that it was refused.
+
+mod known;
+mod outline;
+mod write;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::terraform_plans as plans;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use self::known::{Earlier, digest_key, earlier_instances};
+pub use self::outline::{PlanSummary, UndecidedInstance};
+use self::write::Written;
+use super::detection::{Scope, detect_all};
+use super::locks::{self, Lock};
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::domain::imports::{SOURCE_TERRAFORM, is_mass_retire};
+use crate::domain::validation::check_text;
+use crate::error::{Error, Result};
+use crate::provider::terraform_plan::{DigestKey, Instance, NormalPlan, Options, Plan, Refusal, Spool};
+
+/// Number of instances that are written at a time.
+const CHUNK: usize = 200;
+/// Longest name of a state, in bytes.
+const MAX_STATE_BYTES: usize = 256;
+
+/// The options of an import.
+#[derive(Clone, Debug)]
+pub struct PlanOptions {
+    /// Name of the state, the same for each import.
+    pub state: String,
+    /// Whether more than half of the instances may have left the state.
+    pub allow_mass_retire: bool,
+    /// Expected time between two imports. A state is overdue after twice this time.
+    pub interval: TimeDelta,
+}
+
+/// A running import.
+struct Import<'i> {
+    actor: &'i str,
+    state: &'i str,
+    source: String,
+    plan: Arc<Plan>,
+    earlier: Arc<Earlier>,
+    digest_key: DigestKey,
+    options: &'i PlanOptions,
+    now: DateTime<Utc>,
+}
+
+/// Imports a refresh-only plan, and compares its resources. `normal` is the normal plan of the same moment, which
+/// decides what a refresh-only plan cannot tell. `progress` receives the number of written instances and their total.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the name of the state is not valid; PLAN_REFUSED if the plan is no evidence, is older than the last
+/// imported one, or lacks more than half of the instances. Nothing is imported then.
+pub async fn import_plan(
+    db: &Db,
+    clock: &Clock,
+    actor: &str,
+    plan: Spool,
+    normal: Option<Spool>,
+    options: &PlanOptions,
+    mut progress: impl FnMut(usize, usize) + Send,
+) -> Result<PlanSummary> {
+    check_state(&options.state)?;
+    let imported = import(db, clock, actor, plan, normal, options, &mut progress).await;
+    if let Err(Error::PlanRefused { code, .. }) = &imported {
+        let refused = (options.state.as_str(), *code, clock.now());
+        db.write_txn(|txn| async move { note_refusal_in_txn(&txn, refused).await })
+            .await?;
+    }
+    let written = imported?;
+    let scope = Scope::Resources(written.resources.iter().copied().collect());
+    let counts = detect_all(db, clock, &scope, |_| {}).await?;
+    outline::summary(db, &options.state, written, counts).await
+}
+
+/// Records that a plan was refused before it was read to its end, and returns the error.
+pub async fn refuse_plan(db: &Db, clock: &Clock, state: &str, refusal: Refusal) -> Error {
+    let refused = (state, refusal.code(), clock.now());
+    let noted = match check_state(state) {
+        Ok(()) => {
+            db.write_txn(|txn| async move { note_refusal_in_txn(&txn, refused).await })
+                .await
+        }
+        Err(error) => Err(error),
+    };
+    noted.err().unwrap_or_else(|| refusal.into())
+}
+
+/// Checks the name of a state.
+fn check_state(state: &str) -> Result<()> {
+    check_text("state", state, MAX_STATE_BYTES)?;
+    if state.trim().is_empty() || state.chars().any(char::is_control) {
+        return Err(Error::BadUserInput(
+            "state must be a name without control characters".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+async fn import(
+    db: &Db,
+    clock: &Clock,
+    actor: &str,
+    spool: Spool,
+    normal: Option<Spool>,
+    options: &PlanOptions,
+    progress: &mut (dyn FnMut(usize, usize) + Send),
+) -> Result<Written> {
+    let digest_key = digest_key(db).await?;
+    let read = Options {
+        digest_key: digest_key.clone(),
+    };
+    let plan = tokio::task::spawn_blocking(move || read_plan(spool, normal, read)).await;
+    let plan = plan.map_err(|error| Error::Internal(format!("plan: {error}")))??;
+    let earlier = earlier_instances(db.reader(), &options.state, &digest_key).await?;
+    let import = Import {
+        actor,
+        state: &options.state,
+        source: format!("{SOURCE_TERRAFORM}{}", options.state),
+        plan: Arc::new(plan),
+        earlier: Arc::new(earlier),
+        digest_key,
+        options,
+        now: clock.now(),
+    };
+    let progress = std::sync::Mutex::new(progress);
+    let (import, progress) = (&import, &progress);
+    db.write_txn(|txn| async move { import_in_txn(&txn, import, progress).await })
+        .await
+}
+
+fn read_plan(spool: Spool, normal: Option<Spool>, options: Options) -> Result<Plan> {
+    let plan = Plan::read(spool, options)?;
+    Ok(match normal {
+        Some(normal) => plan.with_normal_plan(NormalPlan::read(normal)?),
+        None => plan,
+    })
+}
+
+async fn import_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    progress: &std::sync::Mutex<&mut (dyn FnMut(usize, usize) + Send)>,
+) -> Result<Written> {
+    begin_in_txn(txn, import).await?;
+    let total = import.plan.outline().instances;
+    let mut written = Written::default();
+    let mut instances = read_instances(import);
+    let mut chunk = Vec::with_capacity(CHUNK);
+    while instances.recv_many(&mut chunk, CHUNK).await > 0 {
+        let read: std::result::Result<Vec<Instance>, Refusal> = chunk.drain(..).collect();
+        write::write_in_txn(txn, import, read?, &mut written).await?;
+        if let Ok(mut progress) = progress.lock() {
+            progress(written.resources.len(), total);
+        }
+    }
+    let leaving: Vec<Uuid> = import
+        .earlier
+        .resources()
+        .filter(|id| !written.resources.contains(id))
+        .collect();
+    if is_mass_retire(leaving.len(), import.earlier.len()) && !import.options.allow_mass_retire {
+        return Err(refused(
+            "MASS_RETIRE",
+            format!(
+                "{} of {} instances of the last import left this state: run `terraform state list` to see whether \
+                 backend and workspace are the intended ones, or import it with --allow-mass-retire.",
+                leaving.len(),
+                import.earlier.len()
+            ),
+        ));
+    }
+    write::retire_in_txn(txn, import, &leaving).await?;
+    written.left = leaving.len();
+    write::note_kinds_in_txn(txn, import).await?;
+    Ok(written)
+}
+
+/// Reads the instances of the plan in a thread of its own.
+fn read_instances(import: &Import<'_>) -> mpsc::Receiver<std::result::Result<Instance, Refusal>> {
+    let (sender, receiver) = mpsc::channel(CHUNK);
+    let (plan, earlier) = (Arc::clone(&import.plan), Arc::clone(&import.earlier));
+    tokio::task::spawn_blocking(move || {
+        let previous = |address: &str| earlier.previous(address);
+        for instance in plan.instances(&previous) {
+            // The receiver is dropped if the transaction fails.
+            if sender.blocking_send(instance).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Locks the state, and records the plan. Refuses a plan that is older than the recorded one.
+async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
+    let made_at = import.plan.outline().timestamp;
+    let row = plans::ActiveModel {
+        state: Set(import.state.to_owned()),
+        made_at: Set(Some(made_at)),
+        imported_at: Set(Some(import.now)),
+        imported_by: Set(Some(import.actor.to_owned())),
+        attempted_at: Set(import.now),
+        refusal: Set(None),
+    };
+    plans::Entity::insert(row.clone())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(txn)
+        .await?;
+    let find = plans::Entity::find_by_id(import.state.to_owned());
+    let stored = locks::locked(find, Lock::Update).one(txn).await?;
+    if let Some(newest) = stored.and_then(|stored| stored.made_at)
+        && newest > made_at
+    {
+        return Err(refused(
+            "OLDER",
+            format!(
+                "The plan was made at {}, but one of {} was already imported: run `terraform plan -refresh-only \
+                 -lock=false -out=p` again.",
+                made_at.to_rfc3339(),
+                newest.to_rfc3339()
+            ),
+        ));
+    }
+    plans::Entity::update(row).exec(txn).await?;
+    Ok(())
+}
+
+/// Records that a plan was refused. The kinds of the state then count as incomplete.
+async fn note_refusal_in_txn(
+    txn: &DatabaseTransaction,
+    (state, code, now): (&str, &'static str, DateTime<Utc>),
+) -> Result<()> {
+    let row = plans::ActiveModel {
+        state: Set(state.to_owned()),
+        attempted_at: Set(now),
+        refusal: Set(Some(code.to_owned())),
+        ..Default::default()
+    };
+    let refused = [plans::Column::AttemptedAt, plans::Column::Refusal];
+    plans::Entity::insert(row)
+        .on_conflict(
+            OnConflict::column(plans::Column::State)
+                .update_columns(refused)
+                .to_owned(),
+        )
+        .exec_without_returning(txn)
+        .await?;
+    write::note_incomplete_in_txn(txn, state).await
+}
+
+fn refused(code: &'static str, sentence: String) -> Error {
+    Error::PlanRefused { code, sentence }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        refused(refusal.code(), refusal.sentence().to_owned())
+    }
+}

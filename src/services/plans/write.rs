@@ -1,0 +1,439 @@
+//! Writes the instances of a plan: the inventory, the specs, and what the next import needs to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entity::inventory_kinds::{self as kinds, ListingOutcome};
+use entity::{cloud_resources as resources, plan_instances};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::Import;
+use super::outline::{PlanSummary, UndecidedInstance};
+use crate::db::ROWS_PER_INSERT;
+use crate::domain::imports::{ImportAction, import_action};
+use crate::domain::inventory::ListedResource;
+use crate::domain::not_compared::NotCompared;
+use crate::domain::redaction::redacted;
+use crate::error::{Error, Result};
+use crate::provider::check_resource;
+use crate::provider::terraform_plan::{Digest, DigestKey, Field, Instance, PreviousField, Sides};
+use crate::services::inventory::plan_rows;
+use crate::services::locks::Lock;
+use crate::services::provisioning::{self, NewSpec};
+use crate::services::retirement;
+use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
+
+/// What an import has written.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) summary: PlanSummary,
+    /// Rows of the instances of the state.
+    pub(super) resources: BTreeSet<Uuid>,
+    /// Number of instances that left the state.
+    pub(super) left: usize,
+}
+
+/// Provider and kind.
+type Kind = (String, String);
+
+/// Writes some instances.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if a value cannot be stored; the database is unavailable.
+pub(super) async fn write_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    instances: Vec<Instance>,
+    written: &mut Written,
+) -> Result<()> {
+    let mut by_kind: BTreeMap<Kind, Vec<Instance>> = BTreeMap::new();
+    for instance in instances {
+        written.summary.gone += u64::from(instance.gone);
+        let swallowed = instance.fields.iter().filter(|field| field.swallowed);
+        written.summary.swallowed += swallowed.count() as u64;
+        if !instance.not_compared.is_empty() {
+            written.summary.undecided.push(UndecidedInstance {
+                address: instance.address.clone(),
+                attributes: instance.not_compared.clone(),
+            });
+        }
+        let kind = (instance.provider.clone(), instance.kind.clone());
+        by_kind.entry(kind).or_default().push(instance);
+    }
+    for ((provider, kind), instances) in by_kind {
+        move_in_txn(txn, import, (&provider, &kind), &instances).await?;
+        let rows = write_rows_in_txn(txn, import, (&provider, &kind), &instances).await?;
+        write_specs_in_txn(txn, import, &instances, &rows, written).await?;
+        note_instances_in_txn(txn, import, &instances, &rows).await?;
+        written.resources.extend(rows.values());
+        written.summary.instances += instances.len() as u64;
+    }
+    Ok(())
+}
+
+/// Returns the id of an instance at its provider: addresses are unique within a state, ids of the cloud are not.
+fn provider_id(import: &Import<'_>, address: &str) -> String {
+    format!("{}/{address}", import.state)
+}
+
+fn urn(import: &Import<'_>, (provider, kind): (&str, &str), address: &str) -> String {
+    format!("{provider}:{kind}:{}", provider_id(import, address))
+}
+
+/// Gives the rows of moved instances their new address.
+async fn move_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    kind: (&str, &str),
+    instances: &[Instance],
+) -> Result<()> {
+    for instance in instances {
+        let Some(from) = instance.previous_address.as_deref() else {
+            continue;
+        };
+        let known = import.earlier.resource(from);
+        let (Some(row), None) = (known, import.earlier.resource(&instance.address)) else {
+            continue;
+        };
+        let moved = resources::ActiveModel {
+            provider_id: Set(provider_id(import, &instance.address)),
+            urn: Set(urn(import, kind, &instance.address)),
+            ..Default::default()
+        };
+        resources::Entity::update_many()
+            .set(moved)
+            .filter(resources::Column::Id.eq(row))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes the inventory rows of instances of one kind, and returns their ids by address.
+async fn write_rows_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    kind: (&str, &str),
+    instances: &[Instance],
+) -> Result<BTreeMap<String, Uuid>> {
+    let mut listed = Vec::with_capacity(instances.len());
+    let mut gone = BTreeSet::new();
+    for instance in instances {
+        let resource = live(import, kind, instance);
+        check_resource(&resource)?;
+        if instance.gone {
+            gone.insert(resource.provider_id.clone());
+        }
+        listed.push(resource);
+    }
+    let ids = plan_rows::write_in_txn(txn, kind, &listed, &gone, import.now).await?;
+    let of_instance = |instance: &Instance| {
+        let id = ids.get(&provider_id(import, &instance.address)).copied();
+        let unreadable = || Error::Internal("a row of the inventory cannot be read".to_owned());
+        Ok((instance.address.clone(), id.ok_or_else(unreadable)?))
+    };
+    instances.iter().map(of_instance).collect()
+}
+
+/// Returns the live side of an instance.
+///
+/// The attributes of Terraform are attributes here, too. Only the name and the region are columns, so that rows can be
+/// found by them. A declared attribute with the name of a column must not differ from it.
+fn live(import: &Import<'_>, kind: (&str, &str), instance: &Instance) -> ListedResource {
+    let column = |name: &str, else_: Option<&String>| match instance.fields.iter().find(|f| f.name == name) {
+        Some(field) => match &field.sides {
+            Sides::Shown {
+                live: Value::String(text),
+                ..
+            } => Some(text.clone()),
+            _ => None,
+        },
+        None => else_.cloned(),
+    };
+    let attrs = instance.fields.iter().map(|field| {
+        let live = match &field.sides {
+            // What is gone keeps its last values.
+            Sides::Shown { desired, .. } if instance.gone => desired.clone(),
+            Sides::Shown { live, .. } => live.clone(),
+            Sides::Redacted { live, .. } => redacted(live),
+        };
+        (field.name.clone(), live)
+    });
+    ListedResource {
+        provider_id: provider_id(import, &instance.address),
+        urn: urn(import, kind, &instance.address),
+        name: column("name", Some(&instance.name)).unwrap_or_default(),
+        region: column("region", instance.region.as_ref()),
+        size_slug: None,
+        status: None,
+        tags: Vec::new(),
+        ip: None,
+        vpc_uuid: None,
+        project_id: None,
+        attrs: attrs.collect(),
+        settling: false,
+        unread_fields: BTreeSet::new(),
+    }
+}
+
+/// Returns the desired side of an instance.
+fn desired(instance: &Instance) -> Map<String, Value> {
+    let fields = instance.fields.iter().map(|field| {
+        let desired = match &field.sides {
+            Sides::Shown { desired, .. } => desired.clone(),
+            Sides::Redacted {
+                equal: true, live, ..
+            } => redacted(live),
+            Sides::Redacted { desired, .. } => redacted(desired),
+        };
+        (field.name.clone(), desired)
+    });
+    fields.collect()
+}
+
+/// Records the specs of instances that differ from those in force.
+async fn write_specs_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    instances: &[Instance],
+    rows: &BTreeMap<String, Uuid>,
+    written: &mut Written,
+) -> Result<()> {
+    let ids: BTreeSet<Uuid> = rows.values().copied().collect();
+    let mut before = stored_specs_in_txn(txn, ids, Some(Lock::Update)).await?;
+    let mut specs = Vec::new();
+    for instance in instances {
+        let Some(id) = rows.get(&instance.address) else {
+            continue;
+        };
+        let spec = Value::Object(desired(instance));
+        let stored = before.remove(id);
+        let whole = stored.as_ref().and_then(StoredSpec::whole);
+        let is_active = stored.as_ref().is_some_and(StoredSpec::is_active);
+        match import_action(whole, &spec, &import.source, false) {
+            ImportAction::Refuse => {
+                written.summary.refused.push(instance.address.clone());
+                continue;
+            }
+            ImportAction::Keep => {
+                written.summary.unchanged += 1;
+                continue;
+            }
+            _ if is_active => written.summary.changed += 1,
+            _ => written.summary.recorded += 1,
+        }
+        specs.push(NewSpec {
+            resource_id: *id,
+            before: stored,
+            spec,
+            source: import.source.clone(),
+            not_compared: NotCompared::default(),
+        });
+    }
+    provisioning::record_in_txn(txn, specs, import.actor, import.now).await?;
+    Ok(())
+}
+
+/// Records what the next import needs to know of these instances.
+async fn note_instances_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    instances: &[Instance],
+    rows: &BTreeMap<String, Uuid>,
+) -> Result<()> {
+    let noted: Vec<_> = instances
+        .iter()
+        .filter_map(|instance| {
+            let address = instance.previous_address.as_ref().unwrap_or(&instance.address);
+            let previous = import.earlier.previous(address).unwrap_or_default();
+            let fields = instance.fields.iter().map(|field| {
+                let before = previous.fields.get(&field.name);
+                let note = note_of(&import.digest_key, &instance.kind, field, before);
+                (field.name.clone(), note)
+            });
+            Some(plan_instances::ActiveModel {
+                resource_id: Set(*rows.get(&instance.address)?),
+                state: Set(import.state.to_owned()),
+                address: Set(instance.address.clone()),
+                fields: Set(Value::Object(fields.collect())),
+                not_compared: Set(json!(instance.not_compared)),
+            })
+        })
+        .collect();
+    for chunk in noted.chunks(ROWS_PER_INSERT) {
+        let replaced = [
+            plan_instances::Column::State,
+            plan_instances::Column::Address,
+            plan_instances::Column::Fields,
+            plan_instances::Column::NotCompared,
+        ];
+        plan_instances::Entity::insert_many(chunk.to_vec())
+            .on_conflict(
+                OnConflict::column(plan_instances::Column::ResourceId)
+                    .update_columns(replaced)
+                    .to_owned(),
+            )
+            .exec_without_returning(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Returns what the next import needs to know of a field.
+fn note_of(key: &DigestKey, kind: &str, field: &Field, before: Option<&PreviousField>) -> Value {
+    let digest = match &field.sides {
+        Sides::Shown { desired, .. } => key.digest(kind, &field.name, desired),
+        Sides::Redacted {
+            equal: true, live, ..
+        } => *live,
+        Sides::Redacted { desired, .. } => *desired,
+    };
+    let mut note = json!({ "desired": digest.to_string() });
+    let seen_equal = field.constant.and_then(|constant| {
+        let is_equal = constant.equals_applied || constant.equals_live;
+        let was_equal = before.is_some_and(|before| before.constant == Some(constant.digest));
+        (is_equal || was_equal).then_some(constant.digest)
+    });
+    if let Some(constant) = seen_equal {
+        note["constant"] = json!(Digest::to_string(&constant));
+    }
+    // An accepted value stays in force until the code follows.
+    let is_applied = !field.swallowed && field.constant.is_some_and(|constant| constant.equals_live);
+    if before.is_some_and(|before| before.accepted) && !is_applied {
+        note["accepted"] = json!(true);
+    }
+    note
+}
+
+/// Retires the specs of instances that left the state, and marks their rows as gone.
+pub(super) async fn retire_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    leaving: &[Uuid],
+) -> Result<()> {
+    for chunk in leaving.chunks(ROWS_PER_INSERT) {
+        let stored = stored_specs_in_txn(txn, chunk.iter().copied(), Some(Lock::Update)).await?;
+        let owned: Vec<_> = stored
+            .into_values()
+            .filter(StoredSpec::is_active)
+            .filter_map(|stored| stored.whole().cloned())
+            .filter(|spec| spec.source == import.source)
+            .collect();
+        let state = Some(import.source.as_str());
+        retirement::retire_for_in_txn(txn, &owned, state, import.actor, import.now).await?;
+        plan_rows::end_in_txn(txn, chunk, import.now).await?;
+        plan_instances::Entity::delete_many()
+            .filter(plan_instances::Column::ResourceId.is_in(chunk.iter().copied()))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Records that the kinds of the state were listed completely. A kind that several states contain is as old as the
+/// oldest of their plans.
+pub(super) async fn note_kinds_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
+    for (provider, kind) in kinds_of_in_txn(txn, import.state).await? {
+        let oldest = oldest_plan_in_txn(txn, &provider, &kind).await?;
+        let row = kinds::ActiveModel {
+            provider: Set(provider),
+            kind: Set(kind),
+            completed_at: Set(oldest.made_at),
+            outcome: Set(Some(if oldest.is_refused {
+                ListingOutcome::Incomplete
+            } else {
+                ListingOutcome::Complete
+            })),
+            expected_interval: Set(Some(import.options.interval.num_seconds())),
+            ..Default::default()
+        };
+        let replaced = [
+            kinds::Column::CompletedAt,
+            kinds::Column::Outcome,
+            kinds::Column::ExpectedInterval,
+        ];
+        upsert_kind_in_txn(txn, row, &replaced).await?;
+    }
+    Ok(())
+}
+
+/// Records that the kinds of the state are incomplete, because its newest plan was refused.
+pub(super) async fn note_incomplete_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<()> {
+    for (provider, kind) in kinds_of_in_txn(txn, state).await? {
+        let row = kinds::ActiveModel {
+            provider: Set(provider),
+            kind: Set(kind),
+            outcome: Set(Some(ListingOutcome::Incomplete)),
+            ..Default::default()
+        };
+        upsert_kind_in_txn(txn, row, &[kinds::Column::Outcome]).await?;
+    }
+    Ok(())
+}
+
+async fn upsert_kind_in_txn(
+    txn: &DatabaseTransaction,
+    row: kinds::ActiveModel,
+    replaced: &[kinds::Column],
+) -> Result<()> {
+    kinds::Entity::insert(row)
+        .on_conflict(
+            OnConflict::columns([kinds::Column::Provider, kinds::Column::Kind])
+                .update_columns(replaced.iter().copied())
+                .to_owned(),
+        )
+        .exec_without_returning(txn)
+        .await?;
+    Ok(())
+}
+
+/// Returns the kinds of the instances of a state, in one order for all imports.
+async fn kinds_of_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<BTreeSet<Kind>> {
+    let of_state = Query::select()
+        .column(plan_instances::Column::ResourceId)
+        .from(plan_instances::Entity)
+        .and_where(plan_instances::Column::State.eq(state))
+        .take();
+    let kinds: Vec<Kind> = resources::Entity::find()
+        .select_only()
+        .columns([resources::Column::Provider, resources::Column::Kind])
+        .distinct()
+        .filter(resources::Column::Id.in_subquery(of_state))
+        .into_tuple()
+        .all(txn)
+        .await?;
+    Ok(kinds.into_iter().collect())
+}
+
+/// The oldest plan of the states that contain a kind.
+struct OldestPlan {
+    made_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// Whether the newest plan of one of the states was refused.
+    is_refused: bool,
+}
+
+async fn oldest_plan_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<OldestPlan> {
+    let of_kind = Query::select()
+        .distinct()
+        .column((plan_instances::Entity, plan_instances::Column::State))
+        .from(plan_instances::Entity)
+        .inner_join(
+            resources::Entity,
+            Expr::col((resources::Entity, resources::Column::Id))
+                .equals((plan_instances::Entity, plan_instances::Column::ResourceId)),
+        )
+        .and_where(resources::Column::Provider.eq(provider))
+        .and_where(resources::Column::Kind.eq(kind))
+        .take();
+    let states = entity::terraform_plans::Entity::find()
+        .filter(entity::terraform_plans::Column::State.in_subquery(of_kind))
+        .all(txn)
+        .await?;
+    Ok(OldestPlan {
+        made_at: states.iter().filter_map(|state| state.made_at).min(),
+        is_refused: states.iter().any(|state| state.refusal.is_some()),
+    })
+}
