@@ -157,6 +157,9 @@ async fn import_in_txn(
     begin_in_txn(txn, import).await?;
     let total = import.plan.outline().instances;
     let mut written = Written::default();
+    let outline = import.plan.outline();
+    written.summary.made_at = outline.timestamp;
+    written.summary.skipped = outline.skipped;
     let mut instances = read_instances(import);
     let mut chunk = Vec::with_capacity(CHUNK);
     while instances.recv_many(&mut chunk, CHUNK).await > 0 {

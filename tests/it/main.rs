@@ -39,6 +39,7 @@ mod graphiql;
 mod guards;
 #[path = "../../graphql-server/tests/it/http_client.rs"]
 mod http_client;
+mod import_plans;
 mod inbox_accept;
 mod inbox_api;
 mod inbox_filters;
