@@ -13,6 +13,7 @@ use super::outcome::{Values, finished};
 use super::previous::{Known, Previous, PreviousField};
 use super::refusal::Refusal;
 use super::secret_names::{is_secret_attribute, is_write_only};
+use super::secret_texts::looks_secret;
 use super::sensitive::{Scrubber, has_mark};
 use super::values::{Shape, are_alike, entries, exact_text, is_filled_list_of_blocks, projected};
 
@@ -229,18 +230,24 @@ impl Comparison<'_> {
     ) -> Field {
         let is_open = values.differ();
         let before = self.previous.and_then(|previous| previous.fields.get(name));
-        let before = before.filter(|before| is_in_force(before, constant));
+        let digest = |known: &Known| match known {
+            Known::Value(value) => {
+                let value = projected(value, &attribute.shape);
+                self.key.digest(pair.kind, name, &value)
+            }
+            Known::Digest(digest) => *digest,
+        };
+        let before = before.filter(|before| {
+            // The state has the value that was open drift: nobody put it back.
+            let is_taken_over = before.open.as_ref().map(digest) == Some(values.applied_digest);
+            is_taken_over || is_in_force(before, constant)
+        });
         let restored = (!is_open && before.is_none()).then(|| self.restored(name, attribute, pair, &values));
         if let Some(restored) = restored.flatten() {
             return finished(name, restored, constant, false);
         }
         if let Some(before) = before {
-            let digest = match &before.desired {
-                Known::Value(value) => self
-                    .key
-                    .digest(pair.kind, name, &projected(value, &attribute.shape)),
-                Known::Digest(digest) => *digest,
-            };
+            let digest = digest(&before.desired);
             values = values.with_desired(&before.desired, digest, self.scrubber, &attribute.shape);
         }
         let is_caught_up = constant.is_some_and(|constant| constant.equals_live);
@@ -287,7 +294,7 @@ impl Comparison<'_> {
             Value::Number(number) => number.to_string(),
             _ => return None,
         };
-        (!self.scrubber.finds_in_text(&text)).then_some(text)
+        (!self.scrubber.finds_in_text(&text) && !looks_secret(&text)).then_some(text)
     }
 
     fn name(&self, side: &Side) -> Option<String> {

@@ -20,6 +20,7 @@ mod plan;
 mod previous;
 mod refusal;
 mod secret_names;
+mod secret_texts;
 mod sensitive;
 mod spool;
 mod strict;
