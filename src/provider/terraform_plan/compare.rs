@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::configuration::{Attribute, Declared};
 use super::elements::{ResourceChange, StateResource};
 use super::instance::{Constant, Field, Instance};
-use super::keyed::DigestKey;
+use super::keyed::{Digest, DigestKey};
 use super::normal_plan::{Decision, NormalPlan};
 use super::outcome::{Values, finished};
 use super::previous::{Known, Previous, PreviousField};
@@ -230,17 +230,13 @@ impl Comparison<'_> {
     ) -> Field {
         let is_open = values.differ();
         let before = self.previous.and_then(|previous| previous.fields.get(name));
-        let digest = |known: &Known| match known {
-            Known::Value(value) => {
-                let value = projected(value, &attribute.shape);
-                self.key.digest(pair.kind, name, &value)
-            }
-            Known::Digest(digest) => *digest,
-        };
+        let digest = |known: &Known| self.known_digest(known, name, attribute, pair.kind);
         let before = before.filter(|before| {
+            let is = |known: Option<&Known>| known.map(digest) == Some(values.applied_digest);
             // The state has the value that was open drift: nobody put it back.
-            let is_taken_over = before.open.as_ref().map(digest) == Some(values.applied_digest);
-            is_taken_over || is_in_force(before, constant)
+            let is_taken_over = is(before.open.as_ref());
+            let is_put_back = before.accepted && !is_open && is(before.replaced.as_ref());
+            !is_put_back && (is_taken_over || is_in_force(before, constant))
         });
         let restored = (!is_open && before.is_none()).then(|| self.restored(name, attribute, pair, &values));
         if let Some(restored) = restored.flatten() {
@@ -260,6 +256,13 @@ impl Comparison<'_> {
         }
         let swallowed = values.differ() && before.is_some_and(|before| !is_open || !before.accepted);
         finished(name, values, constant, swallowed)
+    }
+
+    fn known_digest(&self, known: &Known, name: &str, attribute: &Attribute, kind: &str) -> Digest {
+        match known {
+            Known::Value(value) => self.key.digest(kind, name, &projected(value, &attribute.shape)),
+            Known::Digest(digest) => *digest,
+        }
     }
 
     /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all the

@@ -44,4 +44,6 @@ pub struct PreviousField {
     pub open: Option<Known>,
     /// Whether the value in force was accepted, so that it replaces the value that was applied.
     pub accepted: bool,
+    /// Value that the accepted one replaced. If the state has it again, an apply put it back.
+    pub replaced: Option<Known>,
 }

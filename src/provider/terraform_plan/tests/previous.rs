@@ -23,6 +23,7 @@ fn knew(desired: Value, constant: Option<Digest>, accepted: bool) -> Previous {
         constant,
         open: None,
         accepted,
+        replaced: None,
     };
     Previous {
         fields: [("it".to_owned(), field)].into(),
