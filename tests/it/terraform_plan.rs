@@ -37,7 +37,7 @@ impl Writer {
             "{{\"id\":\"i-{number:016x}\",\"size\":{size},\"script\":\"{script}\""
         )
         .unwrap();
-        if number % 50 == 0 {
+        if number.is_multiple_of(50) {
             let token = self.random();
             write!(self.text, ",\"token\":\"{token:016x}\"").unwrap();
         }
@@ -76,7 +76,7 @@ impl Writer {
     fn state(&mut self, number: u64) {
         self.element(number);
         self.text.push_str(",\"values\":");
-        self.values(number, if number % 10 == 0 { 2 } else { 1 });
+        self.values(number, if number.is_multiple_of(10) { 2 } else { 1 });
         self.text.push_str(",\"sensitive_values\":{}}");
     }
 
