@@ -45,7 +45,8 @@ impl Writer {
             let id = self.random();
             write!(
                 self.text,
-                ",\"attribute_number_{attribute}\":[{{\"arn\":\"arn:net:thing:{id:016x}\",\"enabled\":false,\"name\":null}}]"
+                ",\"attribute_number_{attribute}\":[{{\"arn\":\"arn:net:thing:{id:016x}\",\"enabled\":false,\
+                 \"name\":null}}]"
             )
             .unwrap();
         }
@@ -95,7 +96,8 @@ impl Writer {
             self.text,
             "{{\"mode\":\"managed\",\"type\":\"net_thing\",\"name\":\"r{resource}\",\"provider_config_key\":\"net\",\
              \"expressions\":{{\"size\":{{\"constant_value\":1}},\"attribute_number_1\":[{{\"arn\":{{}}}}],\
-             \"attribute_number_2\":{{\"references\":[\"var.x\"]}}}},\"count_expression\":{{\"references\":[\"var.n\"]}}}}"
+             \"attribute_number_2\":{{\"references\":[\"var.x\"]}}}},\
+             \"count_expression\":{{\"references\":[\"var.n\"]}}}}"
         )
         .unwrap();
     }

@@ -265,9 +265,9 @@ impl Comparison<'_> {
         }
     }
 
-    /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all the
-    /// same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count. The order
-    /// of blocks never counts.
+    /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all
+    /// the same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count.
+    /// The order of blocks never counts.
     fn restored(&self, name: &str, attribute: &Attribute, pair: &Pair<'_>, loose: &Values) -> Option<Values> {
         let (applied, live) = (pair.applied.get(name), pair.live.get(name));
         if applied == live || !pair.decision.as_ref()?.restores(name, applied, live) {

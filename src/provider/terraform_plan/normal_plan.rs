@@ -59,8 +59,8 @@ impl Decision<'_> {
         planned.is_some_and(|planned| planned.is_changed && !planned.is_unknown)
     }
 
-    /// Returns whether the next apply would put back the applied value of an attribute that is loosely equal to the live
-    /// one: its order, its spacing or a part that is not declared.
+    /// Returns whether the next apply would put back the applied value of an attribute that is loosely equal to the
+    /// live one: its order, its spacing or a part that is not declared.
     pub(super) fn restores(&self, name: &str, applied: &Value, live: &Value) -> bool {
         let Some(planned) = self.0.get(name) else {
             return false;
