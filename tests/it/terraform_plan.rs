@@ -37,7 +37,7 @@ impl Writer {
             "{{\"id\":\"i-{number:016x}\",\"size\":{size},\"script\":\"{script}\""
         )
         .unwrap();
-        if number % 50 == 0 {
+        if number.is_multiple_of(50) {
             let token = self.random();
             write!(self.text, ",\"token\":\"{token:016x}\"").unwrap();
         }
@@ -45,7 +45,8 @@ impl Writer {
             let id = self.random();
             write!(
                 self.text,
-                ",\"attribute_number_{attribute}\":[{{\"arn\":\"arn:net:thing:{id:016x}\",\"enabled\":false,\"name\":null}}]"
+                ",\"attribute_number_{attribute}\":[{{\"arn\":\"arn:net:thing:{id:016x}\",\"enabled\":false,\
+                 \"name\":null}}]"
             )
             .unwrap();
         }
@@ -76,7 +77,7 @@ impl Writer {
     fn state(&mut self, number: u64) {
         self.element(number);
         self.text.push_str(",\"values\":");
-        self.values(number, if number % 10 == 0 { 2 } else { 1 });
+        self.values(number, if number.is_multiple_of(10) { 2 } else { 1 });
         self.text.push_str(",\"sensitive_values\":{}}");
     }
 
@@ -95,7 +96,8 @@ impl Writer {
             self.text,
             "{{\"mode\":\"managed\",\"type\":\"net_thing\",\"name\":\"r{resource}\",\"provider_config_key\":\"net\",\
              \"expressions\":{{\"size\":{{\"constant_value\":1}},\"attribute_number_1\":[{{\"arn\":{{}}}}],\
-             \"attribute_number_2\":{{\"references\":[\"var.x\"]}}}},\"count_expression\":{{\"references\":[\"var.n\"]}}}}"
+             \"attribute_number_2\":{{\"references\":[\"var.x\"]}}}},\
+             \"count_expression\":{{\"references\":[\"var.n\"]}}}}"
         )
         .unwrap();
     }

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use super::configuration::{Attribute, Declared};
 use super::elements::{ResourceChange, StateResource};
 use super::instance::{Constant, Field, Instance};
-use super::keyed::DigestKey;
+use super::keyed::{Digest, DigestKey};
 use super::normal_plan::{Decision, NormalPlan};
 use super::outcome::{Values, finished};
 use super::previous::{Known, Previous, PreviousField};
 use super::refusal::Refusal;
 use super::secret_names::{is_secret_attribute, is_write_only};
+use super::secret_texts::looks_secret;
 use super::sensitive::{Scrubber, has_mark};
 use super::values::{Shape, are_alike, entries, exact_text, is_filled_list_of_blocks, projected};
 
@@ -229,18 +230,20 @@ impl Comparison<'_> {
     ) -> Field {
         let is_open = values.differ();
         let before = self.previous.and_then(|previous| previous.fields.get(name));
-        let before = before.filter(|before| is_in_force(before, constant));
+        let digest = |known: &Known| self.known_digest(known, name, attribute, pair.kind);
+        let before = before.filter(|before| {
+            let is = |known: Option<&Known>| known.map(digest) == Some(values.applied_digest);
+            // The state has the value that was open drift: nobody put it back.
+            let is_taken_over = is(before.open.as_ref());
+            let is_put_back = before.accepted && !is_open && is(before.replaced.as_ref());
+            !is_put_back && (is_taken_over || is_in_force(before, constant))
+        });
         let restored = (!is_open && before.is_none()).then(|| self.restored(name, attribute, pair, &values));
         if let Some(restored) = restored.flatten() {
             return finished(name, restored, constant, false);
         }
         if let Some(before) = before {
-            let digest = match &before.desired {
-                Known::Value(value) => self
-                    .key
-                    .digest(pair.kind, name, &projected(value, &attribute.shape)),
-                Known::Digest(digest) => *digest,
-            };
+            let digest = digest(&before.desired);
             values = values.with_desired(&before.desired, digest, self.scrubber, &attribute.shape);
         }
         let is_caught_up = constant.is_some_and(|constant| constant.equals_live);
@@ -255,9 +258,16 @@ impl Comparison<'_> {
         finished(name, values, constant, swallowed)
     }
 
-    /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all the
-    /// same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count. The order
-    /// of blocks never counts.
+    fn known_digest(&self, known: &Known, name: &str, attribute: &Attribute, kind: &str) -> Digest {
+        match known {
+            Known::Value(value) => self.key.digest(kind, name, &projected(value, &attribute.shape)),
+            Known::Digest(digest) => *digest,
+        }
+    }
+
+    /// Returns the values of an attribute that is loosely equal on both sides if the next apply would put it back all
+    /// the same: as a whole if a part that is not declared differs, else as texts, in which order and spacing count.
+    /// The order of blocks never counts.
     fn restored(&self, name: &str, attribute: &Attribute, pair: &Pair<'_>, loose: &Values) -> Option<Values> {
         let (applied, live) = (pair.applied.get(name), pair.live.get(name));
         if applied == live || !pair.decision.as_ref()?.restores(name, applied, live) {
@@ -287,7 +297,7 @@ impl Comparison<'_> {
             Value::Number(number) => number.to_string(),
             _ => return None,
         };
-        (!self.scrubber.finds_in_text(&text)).then_some(text)
+        (!self.scrubber.finds_in_text(&text) && !looks_secret(&text)).then_some(text)
     }
 
     fn name(&self, side: &Side) -> Option<String> {

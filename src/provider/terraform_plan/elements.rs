@@ -65,6 +65,8 @@ pub(super) struct ResourceChange<'a> {
     pub(super) provider_name: String,
     #[serde(borrow, default)]
     pub(super) deposed: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    action_reason: Option<Cow<'a, str>>,
     #[serde(borrow)]
     change: Object<Change<'a>>,
 }
@@ -94,6 +96,13 @@ impl<'a> ResourceChange<'a> {
     /// Returns whether the actions are exactly these.
     pub(super) fn is(&self, actions: &[&str]) -> bool {
         self.change.0.actions == actions
+    }
+
+    /// Returns whether the instance is deleted because the configuration does not have it. A plan that destroys
+    /// everything has no such reason.
+    pub(super) fn is_removal(&self) -> bool {
+        let reason = self.action_reason.as_deref().unwrap_or_default();
+        self.is(&["delete"]) && reason.starts_with("delete_because_")
     }
 
     /// Returns the attributes before the change.

@@ -46,7 +46,8 @@ pub struct Field {
     pub sides: Sides,
     /// The constant of the configuration, if it is one.
     pub constant: Option<Constant>,
-    /// Whether the state took over a live value that nobody accepted, so that the plan shows no drift.
+    /// Whether the state took over a live value that nobody accepted, so that the plan shows no drift. If the code
+    /// refers to other values, it may also have followed, which only a normal plan shows.
     pub swallowed: bool,
 }
 

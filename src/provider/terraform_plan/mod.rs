@@ -1,5 +1,5 @@
-//! Reads the JSON of a refresh-only Terraform plan, of any provider: what was applied last, what the provider reads now,
-//! and what the configuration declares.
+//! Reads the JSON of a refresh-only Terraform plan, of any provider: what was applied last, what the provider reads
+//! now, and what the configuration declares.
 //!
 //! The file arrives in a [`Spool`], and is read in two passes. The first one checks that it is evidence, and collects
 //! the configuration and the secrets. The second one returns one instance after the other. Secrets leave this module as
@@ -20,6 +20,7 @@ mod plan;
 mod previous;
 mod refusal;
 mod secret_names;
+mod secret_texts;
 mod sensitive;
 mod spool;
 mod strict;

@@ -1,7 +1,7 @@
 //! A normal plan of the same moment. It decides what a refresh-only plan cannot tell: whether the next apply would undo
 //! a change of a dynamic block, of a default or of an ignored attribute.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -24,6 +24,8 @@ pub struct NormalPlan {
     state: HashMap<String, [u8; 32]>,
     /// Attributes of each instance that the plan changes.
     changes: HashMap<String, Planned>,
+    /// Addresses of the instances that the configuration no longer has.
+    removed: HashSet<String>,
 }
 
 type Planned = BTreeMap<String, PlannedAttribute>;
@@ -57,8 +59,8 @@ impl Decision<'_> {
         planned.is_some_and(|planned| planned.is_changed && !planned.is_unknown)
     }
 
-    /// Returns whether the next apply would put back the applied value of an attribute that is loosely equal to the live
-    /// one: its order, its spacing or a part that is not declared.
+    /// Returns whether the next apply would put back the applied value of an attribute that is loosely equal to the
+    /// live one: its order, its spacing or a part that is not declared.
     pub(super) fn restores(&self, name: &str, applied: &Value, live: &Value) -> bool {
         let Some(planned) = self.0.get(name) else {
             return false;
@@ -90,11 +92,24 @@ impl NormalPlan {
 
     /// Returns what is decided about an instance; None if the plan saw other values, or does not update it.
     pub(super) fn decision(&self, resource: &StateResource<'_>) -> Option<Decision<'_>> {
-        let seen = self.state.get(&resource.address)?;
-        if *seen != digest(resource).ok()? {
-            return None;
-        }
-        self.changes.get(&resource.address).map(Decision)
+        let planned = self.changes.get(&resource.address)?;
+        self.saw(resource).then_some(Decision(planned))
+    }
+
+    /// Returns the addresses of the instances that the plan deletes, because the configuration does not have them.
+    pub(super) fn removed(&self) -> impl Iterator<Item = &String> {
+        self.removed.iter()
+    }
+
+    /// Returns whether the plan deletes an instance, because the configuration does not have it.
+    pub(super) fn removes(&self, resource: &StateResource<'_>) -> bool {
+        self.removed.contains(&resource.address) && self.saw(resource)
+    }
+
+    /// Returns whether the plan saw the same values.
+    fn saw(&self, resource: &StateResource<'_>) -> bool {
+        let seen = self.state.get(&resource.address);
+        seen.is_some_and(|seen| digest(resource).is_ok_and(|now| now == *seen))
     }
 }
 
@@ -128,6 +143,9 @@ impl Sink for NormalPlan {
     }
 
     fn planned(&mut self, change: &ResourceChange<'_>) -> Result<(), Refusal> {
+        if change.deposed.is_none() && change.is_removal() {
+            self.removed.insert(change.address.clone());
+        }
         // A plan that deletes the instance does not say what it would undo.
         let decides = [
             &["no-op"][..],

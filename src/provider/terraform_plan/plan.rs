@@ -1,6 +1,6 @@
 //! A refresh-only plan whose evidence was checked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -101,10 +101,28 @@ impl Plan {
     }
 
     /// Adds a normal plan of the same moment, which decides what a refresh-only plan cannot tell.
-    #[must_use]
-    pub fn with_normal_plan(mut self, normal: NormalPlan) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// A resource cannot be read.
+    pub fn with_normal_plan(mut self, normal: NormalPlan) -> Result<Self, Refusal> {
+        let mut removed = 0;
+        let mut state = Records::new(&self.resources.state);
+        for address in normal.removed() {
+            let Some(place) = self.resources.addresses.get(address) else {
+                continue;
+            };
+            let is_removed = normal.removes(&StateResource::parse(text(state.read(*place)?)?)?);
+            removed += usize::from(is_removed && self.declared(address).is_some());
+        }
+        self.outline.instances -= removed;
+        self.outline.skipped.without_configuration += removed;
         self.normal = Some(normal);
-        self
+        Ok(self)
+    }
+
+    fn declared(&self, address: &str) -> Option<&Declared> {
+        self.configuration.find(&Address::parse(address)?)
     }
 
     /// Returns what the plan says about itself.
@@ -153,7 +171,7 @@ impl fmt::Debug for Plan {
 struct Resources {
     state: Blocks,
     places: Vec<Place>,
-    addresses: HashSet<String>,
+    addresses: HashMap<String, Place>,
     changes: Blocks,
     drift: HashMap<String, Place>,
     /// Addresses of the instances that are gone, in the order of the file.
@@ -168,10 +186,9 @@ impl Resources {
     }
 
     /// Returns the number of instances with a configuration, and of those that are skipped.
-    fn count(&mut self, configuration: &Configuration) -> (usize, Skipped) {
+    fn count(&self, configuration: &Configuration) -> (usize, Skipped) {
         let (mut found, mut skipped) = (0, self.skipped);
-        let all = std::mem::take(&mut self.addresses);
-        for address in all.iter().chain(&self.gone) {
+        for address in self.addresses.keys().chain(&self.gone) {
             match Address::parse(address) {
                 None => skipped.unreadable += 1,
                 Some(address) if configuration.find(&address).is_none() => skipped.without_configuration += 1,
@@ -197,10 +214,11 @@ impl Sink for Resources {
         } else if resource.deposed_key.is_some() {
             self.skipped.deposed += 1;
         } else {
-            if !self.addresses.insert(resource.address.clone()) {
+            let place = self.state.append(text.as_bytes());
+            self.places.push(place);
+            if self.addresses.insert(resource.address.clone(), place).is_some() {
                 return Err(Refusal::NotAPlan);
             }
-            self.places.push(self.state.append(text.as_bytes()));
         }
         Ok(())
     }
@@ -250,10 +268,16 @@ impl Instances<'_> {
     fn of_state(&mut self, place: Place) -> Result<Option<Instance>, Refusal> {
         let plan = self.plan;
         let resource = StateResource::parse(text(self.state.read(place)?)?)?;
-        let Some(declared) = Address::parse(&resource.address).and_then(|at| plan.configuration.find(&at))
-        else {
+        let Some(declared) = plan.declared(&resource.address) else {
             return Ok(None);
         };
+        if plan
+            .normal
+            .as_ref()
+            .is_some_and(|normal| normal.removes(&resource))
+        {
+            return Ok(None);
+        }
         let change = match plan.resources.drift.get(&resource.address) {
             Some(place) => Some(ResourceChange::parse(text(self.drift.read(*place)?)?)?),
             None => None,
@@ -269,7 +293,7 @@ impl Instances<'_> {
     /// Returns an instance that is gone; None if it is skipped.
     fn of_gone(&mut self, address: &str) -> Result<Option<Instance>, Refusal> {
         let plan = self.plan;
-        let Some(declared) = Address::parse(address).and_then(|at| plan.configuration.find(&at)) else {
+        let Some(declared) = plan.declared(address) else {
             return Ok(None);
         };
         let Some(place) = plan.resources.drift.get(address) else {

@@ -40,6 +40,10 @@ pub struct PreviousField {
     pub desired: Known,
     /// Digest of the constant of the configuration, if an import saw it equal to the state.
     pub constant: Option<Digest>,
+    /// Live value, if it was open drift.
+    pub open: Option<Known>,
     /// Whether the value in force was accepted, so that it replaces the value that was applied.
     pub accepted: bool,
+    /// Value that the accepted one replaced. If the state has it again, an apply put it back.
+    pub replaced: Option<Known>,
 }

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::secret_texts::looks_secret;
+
 /// Last words of names whose values are secrets: a name is divided into words at capitals and punctuation.
-const LAST_WORDS: [&str; 48] = [
+const LAST_WORDS: [&str; 49] = [
     // What a person or a program logs in with.
     "password",
     "passwords",
@@ -23,6 +25,8 @@ const LAST_WORDS: [&str; 48] = [
     "secret_value",
     "secret_data",
     "string_data",
+    // Of parameters: the attribute without a mark beside `value`, which is marked.
+    "insecure_value",
     // Keys that sign, encrypt or open something. `key` alone is mostly an identifier.
     "secret_key",
     "access_key",
@@ -129,6 +133,7 @@ fn has_secret_entry(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.iter().any(|(key, value)| is_secret_entry(key, value)),
         Value::Array(items) => items.iter().any(has_secret_entry),
+        Value::String(text) => looks_secret(text),
         _ => false,
     }
 }

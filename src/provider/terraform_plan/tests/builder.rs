@@ -160,7 +160,7 @@ impl Builder {
 
     pub(super) fn instances_with(&self, normal: &Self) -> Vec<Instance> {
         let normal = NormalPlan::read(normal.spool()).unwrap();
-        instances(&self.read().unwrap().with_normal_plan(normal), None)
+        instances(&self.read().unwrap().with_normal_plan(normal).unwrap(), None)
     }
 
     /// Returns the fields that differ, such as `net_thing.a: size`.

@@ -7,10 +7,13 @@ use crate::provider::terraform_plan::{NormalPlan, Plan};
 /// Returns a plan with all parts.
 fn rich() -> String {
     let expressions = json!({ "size": is(json!(1)), "check": [{ "path": refers() }], "env": {} });
-    let values = json!({ "id": "a", "size": 2, "check": [{ "path": "/", "t": 1 }], "env": { "A": "b" }, "r": [{ "x": 1 }] });
+    let values = json!({
+        "id": "a", "size": 2, "check": [{ "path": "/", "t": 1 }], "env": { "A": "b" }, "r": [{ "x": 1 }],
+    });
     let child = json!([{ "address": "module.m", "resources": [element("module.m.net_thing.t", json!({ "id": 1 }))] }]);
     let module = json!({ "m": { "expressions": { "v": is(json!(1)) }, "module": {
-        "resources": [{ "mode": "managed", "type": "net_thing", "name": "t" }], "variables": { "v": { "sensitive": true } },
+        "resources": [{ "mode": "managed", "type": "net_thing", "name": "t" }],
+        "variables": { "v": { "sensitive": true } },
     } } });
     let plan = plan()
         .has("a", expressions, values)
@@ -86,7 +89,9 @@ fn any_value_may_have_any_type() {
 
 proptest! {
     #[test]
-    fn mutated_bytes_never_make_it_panic(edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..6)) {
+    fn mutated_bytes_never_make_it_panic(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..6),
+    ) {
         let mut bytes = rich().into_bytes();
         for (at, byte, how) in edits {
             let at = at.index(bytes.len());

@@ -153,3 +153,20 @@ fn what_the_provider_computes_after_the_apply_is_no_row() {
     normal.at("/resource_changes/0/change")["after_unknown"] = json!({ "other": true });
     assert_eq!(decided(&normal), (vec!["net_thing.a: it".to_owned()], true));
 }
+
+#[test]
+fn what_the_code_no_longer_has_is_skipped() {
+    let mut normal = undoing(&["delete"], Value::Null);
+    normal.at("/resource_changes/0")["action_reason"] = json!("delete_because_each_key");
+    let read = NormalPlan::read(normal.spool()).unwrap();
+    let plan = drifted().read().unwrap().with_normal_plan(read).unwrap();
+    let outline = plan.outline();
+    assert_eq!((outline.instances, outline.skipped.without_configuration), (0, 1));
+    assert_eq!(plan.instances(&|_| None).count(), 0);
+    normal.at("/prior_state/values/root_module/resources/0/values")["it"] = json!(1);
+    assert_eq!(
+        decided(&normal),
+        (vec!["net_thing.a: it".to_owned()], false),
+        "it saw other values"
+    );
+}

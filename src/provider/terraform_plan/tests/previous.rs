@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::builder::{Builder, is, plan, refers, rows};
-use crate::provider::terraform_plan::{Digest, Field, Known, Previous, PreviousField, Sides};
+use crate::provider::terraform_plan::{Digest, Field, Known, NormalPlan, Previous, PreviousField, Sides};
 
 fn with(expression: Value, now: Value) -> Builder {
     plan().has("a", json!({ "it": expression }), json!({ "it": now }))
@@ -21,7 +21,9 @@ fn knew(desired: Value, constant: Option<Digest>, accepted: bool) -> Previous {
     let field = PreviousField {
         desired: Known::Value(desired),
         constant,
+        open: None,
         accepted,
+        replaced: None,
     };
     Previous {
         fields: [("it".to_owned(), field)].into(),
@@ -102,4 +104,32 @@ fn secrets_are_compared_with_earlier_ones_by_their_digest() {
     // The value in force is known by its digest only, so neither side can be shown.
     let unmarked = with(refers(), json!("plain")).instances_after(&previous);
     assert!(unmarked[0].fields[0].redacted());
+}
+
+#[test]
+fn an_open_value_that_the_state_took_over_stays_open() {
+    let mut previous = knew(json!(1), None, false);
+    previous.fields.get_mut("it").unwrap().open = Some(Known::Value(json!(2)));
+    let taken_over = field(&with(refers(), json!(2)), &previous);
+    assert!(taken_over.swallowed && taken_over.sides == shown(json!(1), json!(2)));
+    let put_back = field(&with(refers(), json!(1)), &previous);
+    assert!(!put_back.swallowed && put_back.sides == shown(json!(1), json!(1)));
+    let applied = field(&with(refers(), json!(3)), &previous);
+    assert!(
+        !applied.swallowed && applied.sides == shown(json!(3), json!(3)),
+        "another value was applied"
+    );
+    let more = field(&drifted(refers(), json!(2), json!(3)), &previous);
+    assert!(more.swallowed && more.sides == shown(json!(1), json!(3)));
+    let followed = field(&with(is(json!(2)), json!(2)), &previous);
+    assert!(!followed.swallowed && followed.sides == shown(json!(2), json!(2)));
+    let plan = with(refers(), json!(2));
+    let normal = plan
+        .clone()
+        .changes(&[("net_thing.a", &["no-op"], json!({ "it": 2 }), json!({ "it": 2 }))]);
+    let normal = NormalPlan::read(normal.spool()).unwrap();
+    let decided = plan.read().unwrap().with_normal_plan(normal).unwrap();
+    let before = |_: &str| Some(previous.clone());
+    let instance = decided.instances(&before).next().unwrap().unwrap();
+    assert!(!instance.fields[0].swallowed, "the next apply leaves it alone");
 }

@@ -101,12 +101,15 @@ fn secrets_from_all_parts_of_the_file_are_known() {
         "expressions": { "v": is(json!(SECRET)) }, "module": { "variables": { "v": { "sensitive": true } } },
     });
     let output = json!({ "o": { "sensitive": true, "value": SECRET } });
-    let change = json!({ "o": { "before": [SECRET], "after": null, "before_sensitive": [true], "after_sensitive": false } });
+    let change = json!({ "o": {
+        "before": [SECRET], "after": null, "before_sensitive": [true], "after_sensitive": false,
+    } });
     let mut data = element("data.net_thing.d", json!({ "x": SECRET }));
     data["mode"] = json!("data");
     data["sensitive_values"] = json!({ "x": true });
     let write_only = json!({ "value_wo": {}, "password_wo": is(json!(SECRET)) });
-    let provisioner = json!([{ "type": "remote-exec", "expressions": { "connection": { "password": is(json!(SECRET)) } } }]);
+    let connection = json!({ "password": is(json!(SECRET)) });
+    let provisioner = json!([{ "type": "remote-exec", "expressions": { "connection": connection } }]);
     let plans = [
         twin()
             .set(root, "variables", sensitive)
