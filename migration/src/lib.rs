@@ -27,6 +27,7 @@ mod m20261126_000050_keep_exact_totals;
 mod m20261126_000060_add_totals_by_set;
 mod m20261126_000070_create_content_changes;
 mod m20261126_000080_collate_provider_ids;
+mod m20261126_000090_copy_kind_and_region;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000060_add_totals_by_set::Migration),
             Box::new(m20261126_000070_create_content_changes::Migration),
             Box::new(m20261126_000080_collate_provider_ids::Migration),
+            Box::new(m20261126_000090_copy_kind_and_region::Migration),
         ]
     }
 }
