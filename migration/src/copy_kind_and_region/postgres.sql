@@ -1,23 +1,4 @@
--- The columns are compared by bytes, which is fastest in an index.
-ALTER TABLE cloud_drift
-    ADD COLUMN resource_kind varchar COLLATE pg_catalog."C",
-    ADD COLUMN resource_region varchar COLLATE pg_catalog."C";
-
--- The lock waits for a transaction that changes the resource: its trigger does not see the new drift.
-CREATE FUNCTION copy_kind_and_region() RETURNS trigger LANGUAGE plpgsql
-    SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = off AS $$
-BEGIN
-    SELECT kind, region INTO NEW.resource_kind, NEW.resource_region
-    FROM cloud_resources WHERE id = NEW.resource_id FOR SHARE;
-    RETURN NEW;
-END $$;
--- A sweep has locked the resources and sets the columns itself, which costs less than a call for each row. A sweep of
--- the previous release does not set them.
-CREATE TRIGGER copy_kind_and_region_insert BEFORE INSERT ON cloud_drift FOR EACH ROW
-    WHEN (NEW.resource_kind IS NULL OR current_setting('drift_inbox.sweeping', true) IS DISTINCT FROM 'on')
-    EXECUTE FUNCTION copy_kind_and_region();
-CREATE TRIGGER copy_kind_and_region_update BEFORE UPDATE OF resource_id ON cloud_drift FOR EACH ROW
-    WHEN (OLD.resource_id <> NEW.resource_id) EXECUTE FUNCTION copy_kind_and_region();
+-- The triggers of cloud_resources come first: creating them locks the table, so that no change is missed.
 
 -- Updating no row would fire the triggers of cloud_drift, too. Therefore drifts are looked for first.
 CREATE FUNCTION change_copies() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
@@ -52,19 +33,21 @@ CREATE TRIGGER set_copies_insert AFTER INSERT ON cloud_resources
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION set_copies();
 CREATE TRIGGER set_copies_delete AFTER DELETE ON cloud_resources
     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION set_copies();
-
-ALTER TABLE cloud_drift
-    ENABLE ALWAYS TRIGGER copy_kind_and_region_insert, ENABLE ALWAYS TRIGGER copy_kind_and_region_update;
 ALTER TABLE cloud_resources
     ENABLE ALWAYS TRIGGER change_copies, ENABLE ALWAYS TRIGGER set_copies_insert,
     ENABLE ALWAYS TRIGGER set_copies_delete;
 
+-- The columns are compared by bytes, which is fastest in an index.
+ALTER TABLE cloud_drift
+    ADD COLUMN resource_kind varchar COLLATE pg_catalog."C",
+    ADD COLUMN resource_region varchar COLLATE pg_catalog."C";
+
 -- Fills the columns by writing the table anew: an update of all rows would fire triggers and double the table.
-CREATE FUNCTION kind_of_resource(uuid) RETURNS varchar LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+CREATE FUNCTION kind_of_resource(uuid) RETURNS varchar LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT kind FROM cloud_resources WHERE id = $1);
 END $$;
-CREATE FUNCTION region_of_resource(uuid) RETURNS varchar LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
+CREATE FUNCTION region_of_resource(uuid) RETURNS varchar LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT region FROM cloud_resources WHERE id = $1);
 END $$;
@@ -73,3 +56,21 @@ ALTER TABLE cloud_drift
     ALTER COLUMN resource_region TYPE varchar COLLATE pg_catalog."C" USING region_of_resource(resource_id);
 DROP FUNCTION kind_of_resource(uuid);
 DROP FUNCTION region_of_resource(uuid);
+
+-- The lock waits for a transaction that changes the resource: its trigger does not see the new drift.
+CREATE FUNCTION copy_kind_and_region() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = off AS $$
+BEGIN
+    SELECT kind, region INTO NEW.resource_kind, NEW.resource_region
+    FROM cloud_resources WHERE id = NEW.resource_id FOR SHARE;
+    RETURN NEW;
+END $$;
+-- A sweep has locked the resources and sets the columns itself, which costs less than a call for each row. A sweep of
+-- the previous release does not set them.
+CREATE TRIGGER copy_kind_and_region_insert BEFORE INSERT ON cloud_drift FOR EACH ROW
+    WHEN (NEW.resource_kind IS NULL OR current_setting('drift_inbox.sweeping', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION copy_kind_and_region();
+CREATE TRIGGER copy_kind_and_region_update BEFORE UPDATE OF resource_id ON cloud_drift FOR EACH ROW
+    WHEN (OLD.resource_id <> NEW.resource_id) EXECUTE FUNCTION copy_kind_and_region();
+ALTER TABLE cloud_drift
+    ENABLE ALWAYS TRIGGER copy_kind_and_region_insert, ENABLE ALWAYS TRIGGER copy_kind_and_region_update;
