@@ -206,9 +206,15 @@ const TEXTS: [&str; 30] = [
 
 #[tokio::test]
 async fn a_search_finds_what_a_plain_scan_finds() {
+    // The ids of 600 resources with a text are looked up, those of 2,100 are not.
+    for size in [600, 2_100] {
+        search_as_a_plain_scan(size).await;
+    }
+}
+
+async fn search_as_a_plain_scan(size: usize) {
     let t = TestApp::new().await;
-    // More resources contain "fleet" than are looked up by id.
-    let ids = fleet(t.db(), 600, t.now()).await;
+    let ids = fleet(t.db(), size, t.now()).await;
     for (id, name) in ids.iter().zip(NAMES) {
         let change = resources::Entity::update_many()
             .col_expr(resources::Column::Name, sea_orm::sea_query::Expr::val(name))

@@ -48,17 +48,10 @@ pub(super) async fn of<C: ConnectionTrait>(
     };
     let Hits { resources, fields } = hits(connection, filter, text).await?;
     let any = filter.without_search();
-    let Found::Few(ids) = resources else {
-        let selects = without_search(connection, &any).await?;
-        let contains = || {
-            Condition::any()
-                .add(drift::Column::Field.is_in(fields.iter().cloned()))
-                .add(is_in_its_resource(backend, text))
-        };
-        return Ok(selects
-            .into_iter()
-            .map(|select| select.filter(contains()))
-            .collect());
+    let ids = match resources {
+        Found::Few(ids) => ids,
+        Found::Several(ids) => return walks(connection, &any, text, &fields, Some(ids)).await,
+        Found::Many => return walks(connection, &any, text, &fields, None).await,
     };
     let mut selects = Vec::new();
     if !ids.is_empty() {
@@ -80,6 +73,39 @@ pub(super) async fn of<C: ConnectionTrait>(
         }));
     }
     Ok(selects)
+}
+
+/// Returns the selects of a page of drifts whose field is listed or whose resource contains the text. Each walks the order
+/// of the page. `among` has the ids of all such resources: a test of an id costs less than reading the resource.
+async fn walks<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    text: &str,
+    fields: &[String],
+    among: Option<Vec<Uuid>>,
+) -> Result<Vec<Select<drift::Entity>>> {
+    let backend = connection.get_database_backend();
+    let in_its_resource = is_in_its_resource(backend, text);
+    let of_resource = match among {
+        // PostgreSQL would sort all drifts of these resources if the list were a condition of its own.
+        Some(ids) => Expr::cust_with_exprs(
+            if backend == DbBackend::Postgres {
+                "(($1) IS TRUE AND $2)"
+            } else {
+                "((?) IS TRUE AND ?)"
+            },
+            [self::among(backend, ids), in_its_resource],
+        ),
+        None => in_its_resource,
+    };
+    let contains = Condition::any()
+        .add(drift::Column::Field.is_in(fields.iter().cloned()))
+        .add(of_resource);
+    let selects = without_search(connection, filter).await?;
+    Ok(selects
+        .into_iter()
+        .map(|select| select.filter(contains.clone()))
+        .collect())
 }
 
 /// Returns the selects of a page without a search. The drifts of a kind or region are found by their ranges of an index.
@@ -127,7 +153,7 @@ pub(in crate::services) async fn to_count<C: ConnectionTrait>(
         return Ok((filter.select(backend), Vec::new()));
     };
     let Hits { resources, fields } = hits(connection, filter, text).await?;
-    let Found::Few(ids) = resources else {
+    let (Found::Few(ids) | Found::Several(ids)) = resources else {
         return Ok((filter.select(backend), Vec::new()));
     };
     let select = filter.without_search().select(backend);
