@@ -75,8 +75,8 @@ pub(super) async fn of<C: ConnectionTrait>(
     Ok(selects)
 }
 
-/// Returns the selects of a page of drifts whose field is listed or whose resource contains the text. Each walks the order
-/// of the page. `among` has the ids of all such resources: a test of an id costs less than reading the resource.
+/// Returns the selects of a page of drifts whose field is listed or whose resource contains the text. Each walks the
+/// order of the page. `among` has the ids of all such resources: a test of an id costs less than reading the resource.
 async fn walks<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
@@ -108,7 +108,7 @@ async fn walks<C: ConnectionTrait>(
         .collect())
 }
 
-/// Returns the selects of a page without a search. The drifts of a kind or region are found by their ranges of an index.
+/// Returns the selects of a page without a search. Drifts of a kind or region are found by their ranges of an index.
 /// Where another index gives the order, the drifts of few resources are found by these, and those of many resources by
 /// walking the drifts in order, except for a status of which the resources have no drift.
 async fn without_search<C: ConnectionTrait>(

@@ -13,8 +13,8 @@ use crate::error::Result;
 /// Maximum number of ranges of a page. The time to plan the statement of a page grows faster than their number.
 const MAX_RANGES: usize = 64;
 
-/// Selects the regions that drifts of a kind have. Reads one entry of the index for each region. Each subquery needs the
-/// order of the index: PostgreSQL may read the whole table to find any one row.
+/// Selects the regions that drifts of a kind have. Reads one entry of the index for each region. Each subquery needs
+/// the order of the index: PostgreSQL may read the whole table to find any one row.
 const REGIONS: &str = "WITH RECURSIVE statuses (status) AS ({statuses}), found (status, value) AS ( \
      SELECT s.status, (SELECT min(d.resource_region) FROM cloud_drift AS d \
      WHERE d.status = s.status AND d.resource_kind = $1) FROM statuses AS s \
@@ -26,8 +26,8 @@ const REGIONS: &str = "WITH RECURSIVE statuses (status) AS ({statuses}), found (
      WHERE d.status = s.status AND d.resource_kind = $1 ORDER BY d.resource_region DESC NULLS FIRST LIMIT 1) \
      LIMIT {limit}";
 
-/// Selects the kinds that drifts of a region have. Reads two entries of the index for each kind, in subqueries like those
-/// of [`REGIONS`].
+/// Selects the kinds that drifts of a region have. Reads two entries of the index for each kind, in subqueries like
+/// those of [`REGIONS`].
 const KINDS: &str = "WITH RECURSIVE statuses (status) AS ({statuses}), found (status, value) AS ( \
      SELECT s.status, (SELECT min(d.resource_kind) FROM cloud_drift AS d WHERE d.status = s.status) \
      FROM statuses AS s \

@@ -18,8 +18,8 @@ pub(super) fn without_parameters(backend: DbBackend, select: &SelectStatement) -
     Statement::from_string(backend, sql)
 }
 
-/// Returns the statement, on PostgreSQL with its limits in its text. To plan a page of many selects takes longer than to
-/// read it.
+/// Returns the statement, on PostgreSQL with its limits in its text. To plan a page of many selects takes longer than
+/// to read it.
 pub(super) fn with_constant_limits(backend: DbBackend, select: &SelectStatement) -> Statement {
     if backend != DbBackend::Postgres {
         return backend.build(select);
