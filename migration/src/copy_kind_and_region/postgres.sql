@@ -4,11 +4,12 @@
 CREATE FUNCTION change_copies() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
-    PERFORM 1 FROM cloud_drift WHERE resource_id IN (OLD.id, NEW.id) LIMIT 1;
+    PERFORM 1 FROM cloud_drift WHERE resource_id = NEW.id ORDER BY detected_at LIMIT 1;
     IF FOUND THEN
-        UPDATE cloud_drift AS d SET resource_kind = r.kind, resource_region = r.region
-        FROM unnest(ARRAY[OLD.id, NEW.id]) AS c (id) LEFT JOIN cloud_resources AS r ON r.id = c.id
-        WHERE d.resource_id = c.id AND (d.resource_kind, d.resource_region) IS DISTINCT FROM (r.kind, r.region);
+        UPDATE cloud_drift SET resource_kind = NEW.kind, resource_region = NEW.region WHERE resource_id = NEW.id;
+    END IF;
+    IF OLD.id <> NEW.id THEN
+        UPDATE cloud_drift SET resource_kind = NULL, resource_region = NULL WHERE resource_id = OLD.id;
     END IF;
     RETURN NULL;
 END $$;
