@@ -27,6 +27,7 @@ mod m20261126_000050_keep_exact_totals;
 mod m20261126_000060_add_totals_by_set;
 mod m20261126_000070_create_content_changes;
 mod m20261126_000080_collate_provider_ids;
+mod m20261126_000090_copy_kind_and_region;
 mod m20261126_000100_create_terraform_plans;
 mod unknown_migrations;
 
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000060_add_totals_by_set::Migration),
             Box::new(m20261126_000070_create_content_changes::Migration),
             Box::new(m20261126_000080_collate_provider_ids::Migration),
+            Box::new(m20261126_000090_copy_kind_and_region::Migration),
             Box::new(m20261126_000100_create_terraform_plans::Migration),
         ]
     }

@@ -197,7 +197,7 @@ async fn open_in_txn(
 
 /// Returns the statement that inserts open rows of parameter 1, opened at the time of parameter 2, unless a row of the
 /// same field is open. The status must be a literal: from a bound parameter, SQLite never infers the partial index and
-/// PostgreSQL not once it has a generic plan.
+/// PostgreSQL not once it has a generic plan. The resources must be locked: their kind and region are copied.
 pub fn insert_open(backend: DbBackend) -> String {
     let list = lists::rows(
         backend,
@@ -212,8 +212,9 @@ pub fn insert_open(backend: DbBackend) -> String {
     );
     format!(
         "INSERT INTO \"cloud_drift\" \
-         (id, resource_id, kind, field, expected, actual, revision, status, detected_at) \
-         SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, 1, 'open', $2 FROM {list} WHERE true \
+         (id, resource_id, kind, field, expected, actual, revision, status, detected_at, resource_kind, resource_region) \
+         SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, 1, 'open', $2, r.kind, r.region \
+         FROM {list} LEFT JOIN cloud_resources AS r ON r.id = v.resource_id WHERE true \
          ON CONFLICT (resource_id, field) WHERE status = 'open' DO NOTHING RETURNING id"
     )
 }

@@ -1,10 +1,9 @@
 //! Facets: the values by which the inbox can be filtered.
 
-use entity::{cloud_drift as drift, cloud_resources as resources, drift_totals as totals};
+use entity::{cloud_drift as drift, drift_totals as totals};
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, FromQueryResult, Order, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Select,
+    ConnectionTrait, FromQueryResult, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
 use super::inbox::{self, DriftFilter};
@@ -72,38 +71,28 @@ async fn count_values<C: ConnectionTrait>(
         (select, further) if further.is_empty() => select,
         _ => filter.select(connection.get_database_backend()),
     };
-    match column {
-        totals::Column::Field => count_rows(connection, drifts, drift::Column::Field).await,
-        totals::Column::Region => {
-            let in_a_region = drifts
-                .inner_join(resources::Entity)
-                .filter(resources::Column::Region.ne(""));
-            count_rows(connection, in_a_region, resources::Column::Region).await
-        }
-        _ => {
-            count_rows(
-                connection,
-                drifts.inner_join(resources::Entity),
-                resources::Column::Kind,
-            )
-            .await
-        }
-    }
+    let column = match column {
+        totals::Column::Field => Expr::col((drift::Entity, drift::Column::Field)),
+        totals::Column::Region => inbox::resource_region(),
+        _ => inbox::resource_kind(),
+    };
+    count_rows(connection, drifts, column).await
 }
 
-/// Counts the values of a column among the selected drifts.
+/// Counts the values of a column among the selected drifts. Drifts for which it is empty are left out.
 async fn count_rows<C: ConnectionTrait>(
     connection: &C,
     select: Select<drift::Entity>,
-    column: impl sea_orm::ColumnTrait,
+    column: Expr,
 ) -> Result<Vec<FacetCount>> {
     let counts = select
         .select_only()
-        .column_as(column, "value")
+        .column_as(column.clone(), "value")
         .column_as(Expr::col(Asterisk).count(), "count")
-        .group_by(column)
+        .filter(column.clone().ne(""))
+        .group_by(column.clone())
         .order_by(Expr::col(Alias::new("count")), Order::Desc)
-        .order_by_asc(column)
+        .order_by(column, Order::Asc)
         .limit(MAX_VALUES)
         .into_model::<FacetCount>()
         .all(connection)

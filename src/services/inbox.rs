@@ -3,6 +3,7 @@
 mod branches;
 mod filter;
 mod pages;
+mod ranges;
 
 use entity::{cloud_drift as drift, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait as _, SelectStatement};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 pub(super) use self::branches::to_count;
 pub(crate) use self::filter::up_to_micros;
 pub use self::filter::{DriftFilter, FilteredResource};
+pub(super) use self::filter::{resource_kind, resource_region};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
 use super::cells::{Cells, Reader, is_known};
 use super::page::{self, KeyColumns, Order, Page, PageRequest};

@@ -2,11 +2,10 @@
 //! position, and rows that are added or removed do not shift it.
 
 mod statements;
+mod texts;
 
 use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{
-    Asterisk, Expr, ExprTrait, PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder,
-};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, SelectStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iden, QueryFilter, QueryResult, QuerySelect,
     Select, Statement,
@@ -132,11 +131,21 @@ where
     loop {
         let limit = request.limit + 1 + placeless;
         let statement = page_of_branches(selects, order, request, limit);
-        let rows = connection.query_all(&statement).await?;
+        let statement = text_of(connection.get_database_backend(), &statement, selects.len());
+        let rows = connection.query_all_raw(statement).await?;
         if !is_cut_short::<E>(&rows, order, request, limit) {
             return Ok(page_of::<E>(&rows, order, request));
         }
         placeless = 2 * (placeless + rows.len() as u64);
+    }
+}
+
+/// Returns the statement of a page of this number of selects.
+fn text_of(backend: DbBackend, statement: &SelectStatement, selects: usize) -> Statement {
+    if selects > 1 {
+        texts::with_constant_limits(backend, statement)
+    } else {
+        backend.build(statement)
     }
 }
 
@@ -194,13 +203,13 @@ where
     loop {
         let limit = request.limit + 1 + placeless;
         let statement = complete(page_of_branches(selects, order, request, limit));
-        let rows = if constant {
-            connection
-                .query_all_raw(without_parameters(connection, &statement))
-                .await?
+        let backend = connection.get_database_backend();
+        let statement = if constant {
+            texts::without_parameters(backend, &statement)
         } else {
-            connection.query_all(&statement).await?
+            text_of(backend, &statement, selects.len())
         };
+        let rows = connection.query_all_raw(statement).await?;
         let number = rows.len() as u64;
         let placed: Vec<(Key, Option<Cells>)> = rows
             .iter()
@@ -214,15 +223,6 @@ where
         }
         placeless = 2 * (placeless + number);
     }
-}
-
-fn without_parameters<C: ConnectionTrait>(connection: &C, statement: &SelectStatement) -> Statement {
-    let backend = connection.get_database_backend();
-    let sql = match backend {
-        DbBackend::Sqlite => statement.to_string(SqliteQueryBuilder),
-        _ => statement.to_string(PostgresQueryBuilder),
-    };
-    Statement::from_string(backend, sql)
 }
 
 /// Builds the first page, newest first, from the keys and cells of rows. Returns None if rows without a key used up the

@@ -1,5 +1,5 @@
-//! The daily recount of the kept totals. Triggers keep the totals exact, but cannot see every change: some programs
-//! restore a backup with triggers switched off, or write to a SQLite file without them.
+//! The daily recount of the kept totals, and of the copies in drifts. Triggers keep them exact, but cannot see every
+//! change: some programs restore a backup with triggers switched off, or write to a SQLite file without them.
 //!
 //! Each difference is found by one statement, whose snapshot has the totals and the rows of the same transactions. It is
 //! added to the totals, so no writer waits, and what others add meanwhile stays.
@@ -10,6 +10,10 @@ use uuid::Uuid;
 use super::retention::{claim, finished};
 use crate::db::{Db, column, lists};
 use crate::error::Result;
+
+/// The drifts whose copies of the kind and region differ from their resource, as SQL after FROM.
+const WRONG_COPIES: &str = "cloud_drift AS d LEFT JOIN cloud_resources AS r ON r.id = d.resource_id \
+     WHERE d.resource_kind IS DISTINCT FROM r.kind OR d.resource_region IS DISTINCT FROM r.region";
 
 /// Name of the recount in the table `upkeep`.
 const TASK: &str = "recount";
@@ -130,22 +134,16 @@ pub async fn recount(db: &Db) -> Result<u64> {
     let states = wrong_states(db).await?;
     let mut wrong = states.len() as u64;
     for totals in &TOTALS {
-        let sql = format!(
-            "SELECT count(*) AS n FROM ({}) AS wrong",
-            totals.missing(db.backend())
-        );
-        let row = db
-            .reader()
-            .query_one_raw(Statement::from_string(db.backend(), sql))
-            .await?;
-        let keys: i64 = row.map_or(Ok(0), |row| column(&row, "", "n"))?;
-        wrong += keys.unsigned_abs();
+        wrong += count(db, &format!("({}) AS wrong", totals.missing(db.backend()))).await?;
     }
+    let copies = count(db, WRONG_COPIES).await?;
+    wrong += copies;
     if wrong > 0 {
         tracing::warn!(
             wrong,
             resources = states.len(),
-            "kept totals were wrong and are corrected"
+            copies,
+            "kept totals or copies were wrong and are corrected"
         );
     } else if db.backend() == DbBackend::Sqlite {
         return Ok(0);
@@ -160,6 +158,9 @@ pub async fn recount(db: &Db) -> Result<u64> {
                 txn.execute_unprepared(&totals.correct(txn.get_database_backend()))
                     .await?;
             }
+            if copies > 0 {
+                correct_copies_in_txn(&txn).await?;
+            }
         }
         if txn.get_database_backend() == DbBackend::Postgres {
             for totals in &TOTALS {
@@ -170,6 +171,27 @@ pub async fn recount(db: &Db) -> Result<u64> {
     })
     .await?;
     Ok(wrong)
+}
+
+/// Counts the rows of SQL after FROM.
+async fn count(db: &Db, rows: &str) -> Result<u64> {
+    let sql = format!("SELECT count(*) AS n FROM {rows}");
+    let row = db
+        .reader()
+        .query_one_raw(Statement::from_string(db.backend(), sql))
+        .await?;
+    let n: i64 = row.map_or(Ok(0), |row| column(&row, "", "n"))?;
+    Ok(n.unsigned_abs())
+}
+
+async fn correct_copies_in_txn(txn: &DatabaseTransaction) -> Result<()> {
+    txn.execute_unprepared(&format!(
+        "UPDATE cloud_drift SET (resource_kind, resource_region) = \
+         (SELECT r.kind, r.region FROM cloud_resources AS r WHERE r.id = cloud_drift.resource_id) \
+         WHERE id IN (SELECT d.id FROM {WRONG_COPIES})"
+    ))
+    .await?;
+    Ok(())
 }
 
 /// Returns the ids of the resources whose state is wrong, missing or left behind.

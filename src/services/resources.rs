@@ -143,7 +143,7 @@ async fn select_quickly<C: ConnectionTrait>(
             let backend = connection.get_database_backend();
             select.filter(lists::among(backend, r#""cloud_resources"."id""#, ids))
         }
-        Found::Many => select,
+        Found::Several(_) | Found::Many => select,
     })
 }
 

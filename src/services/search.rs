@@ -15,14 +15,18 @@ use crate::error::Result;
 const FEW: u64 = 500;
 /// The same for resources of a kind or region, which are looked up by an index alone.
 const FEW_OF_KIND: u64 = 2_000;
+/// Maximum number of resources with a text whose ids are returned. To look up more takes longer than it saves.
+const SEVERAL: u64 = 2_000;
 /// Number of letters and digits in a row from which on the index of PostgreSQL finds a text.
 const INDEXED_RUN: usize = 3;
 
 /// The resources whose name or provider id contains a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// All of them.
+    /// All of them, so few that their rows can be read and sorted.
     Few(Vec<Uuid>),
+    /// All of them.
+    Several(Vec<Uuid>),
     /// There are more.
     Many,
 }
@@ -33,7 +37,8 @@ pub(super) enum Found {
 ///
 /// The database is unavailable.
 pub(super) async fn resources_with<C: ConnectionTrait>(connection: &C, text: &str) -> Result<Found> {
-    find(connection, in_index(connection.get_database_backend(), text), FEW).await
+    let condition = in_index(connection.get_database_backend(), text);
+    find(connection, condition, FEW, SEVERAL).await
 }
 
 /// Looks up the resources of a kind or a region, or of both.
@@ -49,23 +54,33 @@ pub(super) async fn resources_of<C: ConnectionTrait>(
     let condition = Condition::all()
         .add_option(kind.map(|kind| resources::Column::Kind.eq(kind)))
         .add_option(region.map(|region| resources::Column::Region.eq(region)));
-    find(connection, condition, FEW_OF_KIND).await
+    find(connection, condition, FEW_OF_KIND, FEW_OF_KIND).await
 }
 
-async fn find<C: ConnectionTrait>(connection: &C, condition: Condition, few: u64) -> Result<Found> {
+async fn find<C: ConnectionTrait>(
+    connection: &C,
+    condition: Condition,
+    few: u64,
+    several: u64,
+) -> Result<Found> {
     let select = Query::select()
         .column(resources::Column::Id)
         .from(resources::Entity)
         .cond_where(condition)
-        .limit(few + 1)
+        .limit(several + 1)
         .to_owned();
     let rows = connection.query_all(&select).await?;
-    if rows.len() as u64 > few {
+    let number = rows.len() as u64;
+    if number > several {
         return Ok(Found::Many);
     }
     let ids: Result<Vec<Uuid>, _> = rows.iter().map(|row| column(row, "", "id")).collect();
-    // An id that does not decode, which another program may have written, cannot be looked up.
-    Ok(ids.map_or(Found::Many, Found::Few))
+    Ok(match ids {
+        Ok(ids) if number <= few => Found::Few(ids),
+        Ok(ids) => Found::Several(ids),
+        // An id that does not decode, which another program may have written, cannot be looked up.
+        Err(_) => Found::Many,
+    })
 }
 
 /// Returns the fields of stored drifts that contain the text. Reads one entry of the index for each distinct field.

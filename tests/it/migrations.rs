@@ -106,6 +106,8 @@ const TABLES: [(&str, &[&str]); 15] = [
             "resolved_at",
             "resolved_by",
             "resolution_note",
+            "resource_kind",
+            "resource_region",
         ],
     ),
     (

@@ -47,6 +47,12 @@ const WRONG_RESOURCES: &str = "\
             FROM cloud_resources r) AS facts) AS both_sides \
     GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(n) <> 0";
 
+/// Drifts whose copies differ from their resource.
+const WRONG_COPIES: &str = "\
+    SELECT d.id, d.resource_kind, r.kind, d.resource_region, r.region \
+    FROM cloud_drift d LEFT JOIN cloud_resources r ON r.id = d.resource_id \
+    WHERE d.resource_kind IS DISTINCT FROM r.kind OR d.resource_region IS DISTINCT FROM r.region";
+
 /// A client of the database that uses no code of the server.
 struct Client {
     connection: DatabaseConnection,
@@ -146,7 +152,7 @@ impl Client {
     }
 
     async fn check(&self) {
-        for wrong in [WRONG_STATUSES, WRONG_DRIFTS, WRONG_RESOURCES] {
+        for wrong in [WRONG_STATUSES, WRONG_DRIFTS, WRONG_RESOURCES, WRONG_COPIES] {
             let rows = self.rows(wrong).await;
             assert!(rows.is_empty(), "{rows:?}");
         }
@@ -436,6 +442,7 @@ async fn a_recount_corrects_totals_that_are_wrong() {
         "UPDATE resource_totals SET n = n + 1; INSERT INTO row_totals (of_rows, key, n) VALUES ('job_runs', 'x', 4)",
         "UPDATE resource_states SET class = 'owned', specs = 7, open_changed = 9",
         "DELETE FROM resource_states",
+        "UPDATE cloud_drift SET resource_kind = 'x', resource_region = NULL",
     ] {
         client.connection.execute_unprepared(damage).await.unwrap();
         assert!(recount(&db).await.unwrap() > 0, "{damage}");

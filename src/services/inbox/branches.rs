@@ -1,13 +1,13 @@
 //! The selects whose rows together are the drifts that match a filter. An index gives the order of each select, so that
 //! a page reads little more than its rows, however many statuses the filter has and however rare a searched text is.
 
-use entity::cloud_drift::{self as drift, DriftStatus};
+use entity::cloud_drift as drift;
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::DriftFilter;
+use super::{DriftFilter, ranges};
 use crate::db::lists;
 use crate::error::Result;
 use crate::services::search::{self, Found};
@@ -48,15 +48,10 @@ pub(super) async fn of<C: ConnectionTrait>(
     };
     let Hits { resources, fields } = hits(connection, filter, text).await?;
     let any = filter.without_search();
-    let Found::Few(ids) = resources else {
-        let selects = by_status(&any).map(|of_status| {
-            of_status.select(backend).filter(
-                Condition::any()
-                    .add(drift::Column::Field.is_in(fields.iter().cloned()))
-                    .add(is_in_its_resource(backend, text)),
-            )
-        });
-        return Ok(selects.collect());
+    let ids = match resources {
+        Found::Few(ids) => ids,
+        Found::Several(ids) => return walks(connection, &any, text, &fields, Some(ids)).await,
+        Found::Many => return walks(connection, &any, text, &fields, None).await,
     };
     let mut selects = Vec::new();
     if !ids.is_empty() {
@@ -80,15 +75,52 @@ pub(super) async fn of<C: ConnectionTrait>(
     Ok(selects)
 }
 
-/// Returns the selects of a page without a search. The drifts of few resources are found by these. Of many resources,
-/// the drifts are walked in order, except for a status of which the resources have no drift.
+/// Returns the selects of a page of drifts whose field is listed or whose resource contains the text. Each walks the
+/// order of the page. `among` has the ids of all such resources: a test of an id costs less than reading the resource.
+async fn walks<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    text: &str,
+    fields: &[String],
+    among: Option<Vec<Uuid>>,
+) -> Result<Vec<Select<drift::Entity>>> {
+    let backend = connection.get_database_backend();
+    let in_its_resource = is_in_its_resource(backend, text);
+    let of_resource = match among {
+        // PostgreSQL would sort all drifts of these resources if the list were a condition of its own.
+        Some(ids) => Expr::cust_with_exprs(
+            if backend == DbBackend::Postgres {
+                "(($1) IS TRUE AND $2)"
+            } else {
+                "((?) IS TRUE AND ?)"
+            },
+            [self::among(backend, ids), in_its_resource],
+        ),
+        None => in_its_resource,
+    };
+    let contains = Condition::any()
+        .add(drift::Column::Field.is_in(fields.iter().cloned()))
+        .add(of_resource);
+    let selects = without_search(connection, filter).await?;
+    Ok(selects
+        .into_iter()
+        .map(|select| select.filter(contains.clone()))
+        .collect())
+}
+
+/// Returns the selects of a page without a search. Drifts of a kind or region are found by their ranges of an index.
+/// Where another index gives the order, the drifts of few resources are found by these, and those of many resources by
+/// walking the drifts in order, except for a status of which the resources have no drift.
 async fn without_search<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
-    let filters: Vec<DriftFilter> = by_status(filter).collect();
-    if filter.resource_kind.is_some() || filter.region.is_some() {
+    let of_kind_or_region = filter.resource_kind.is_some() || filter.region.is_some();
+    if of_kind_or_region {
+        if let Some(selects) = ranges::of(connection, filter).await? {
+            return Ok(selects);
+        }
         let found = search::resources_of(
             connection,
             filter.resource_kind.as_deref(),
@@ -97,40 +129,14 @@ async fn without_search<C: ConnectionTrait>(
         if let Found::Few(ids) = found.await? {
             return Ok(vec![filter.select(backend).filter(among(backend, ids))]);
         }
-        let of_resource = Condition::all()
-            .add_option(
-                filter
-                    .resource_kind
-                    .as_ref()
-                    .map(|kind| resources::Column::Kind.eq(kind)),
-            )
-            .add_option(
-                filter
-                    .region
-                    .as_ref()
-                    .map(|region| resources::Column::Region.eq(region)),
-            );
-        let mut selects = Vec::with_capacity(filters.len());
-        for of_status in filters {
-            if totals::count_drifts(connection, &of_status).await? != Some(0) {
-                let of_any = DriftFilter {
-                    resource_kind: None,
-                    region: None,
-                    ..of_status
-                };
-                selects.push(
-                    of_any
-                        .select(backend)
-                        .filter(its_resource_is(of_resource.clone())),
-                );
-            }
-        }
-        return Ok(selects);
     }
-    Ok(filters
-        .iter()
-        .map(|of_status| of_status.select(backend))
-        .collect())
+    let mut selects = Vec::new();
+    for of_status in by_status(filter) {
+        if !of_kind_or_region || totals::count_drifts(connection, &of_status).await? != Some(0) {
+            selects.push(of_status.select(backend));
+        }
+    }
+    Ok(selects)
 }
 
 /// Returns a select and filters. The numbers of their rows add up to the number of drifts that match.
@@ -147,7 +153,7 @@ pub(in crate::services) async fn to_count<C: ConnectionTrait>(
         return Ok((filter.select(backend), Vec::new()));
     };
     let Hits { resources, fields } = hits(connection, filter, text).await?;
-    let Found::Few(ids) = resources else {
+    let (Found::Few(ids) | Found::Several(ids)) = resources else {
         return Ok((filter.select(backend), Vec::new()));
     };
     let select = filter.without_search().select(backend);
@@ -181,12 +187,7 @@ fn is_none_of(fields: &[String]) -> Expr {
 
 /// Returns one filter for each status.
 fn by_status(filter: &DriftFilter) -> impl Iterator<Item = DriftFilter> {
-    let mut statuses: Vec<DriftStatus> = Vec::new();
-    for status in &filter.status {
-        if !statuses.contains(status) {
-            statuses.push(*status);
-        }
-    }
+    let statuses = filter.statuses();
     let lists = if statuses.is_empty() {
         vec![Vec::new()]
     } else {
@@ -198,21 +199,16 @@ fn by_status(filter: &DriftFilter) -> impl Iterator<Item = DriftFilter> {
     })
 }
 
-/// Returns the condition that the name or the provider id of the drift's resource contains the text.
+/// Returns the condition that the name or the provider id of the drift's resource contains the text. It is a scalar
+/// subquery, because PostgreSQL would otherwise look up all such resources first.
 fn is_in_its_resource(backend: DbBackend, text: &str) -> Expr {
-    its_resource_is(search::in_resource(backend, text))
-}
-
-/// Returns the condition that the drift's resource meets another condition. It is a scalar subquery, because PostgreSQL
-/// would otherwise look up all such resources first.
-fn its_resource_is(condition: Condition) -> Expr {
-    let meets = Query::select()
-        .expr(Expr::from(condition))
+    let contains = Query::select()
+        .expr(Expr::from(search::in_resource(backend, text)))
         .from(resources::Entity)
         .and_where(
             Expr::col((resources::Entity, resources::Column::Id))
                 .equals((drift::Entity, drift::Column::ResourceId)),
         )
         .take();
-    Expr::from(meets)
+    Expr::from(contains)
 }
