@@ -29,6 +29,7 @@ mod m20261126_000070_create_content_changes;
 mod m20261126_000080_collate_provider_ids;
 mod m20261126_000090_copy_kind_and_region;
 mod m20261126_000100_create_terraform_plans;
+mod m20261126_000110_find_states_by_id;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000080_collate_provider_ids::Migration),
             Box::new(m20261126_000090_copy_kind_and_region::Migration),
             Box::new(m20261126_000100_create_terraform_plans::Migration),
+            Box::new(m20261126_000110_find_states_by_id::Migration),
         ]
     }
 }

@@ -221,7 +221,7 @@ fn scalar_form(scalar: &Value) -> String {
 }
 
 /// Returns the text of a number in decimal notation without exponent.
-fn number_text(number: &Number) -> String {
+pub(crate) fn number_text(number: &Number) -> String {
     // i64 and u64 are printed exactly. A float is printed with the shortest digits that parse to the same float,
     // as in the responses of the API.
     let text = number.to_string();

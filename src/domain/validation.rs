@@ -167,7 +167,7 @@ pub(crate) fn is_comparable(stored: &Value) -> bool {
 
 /// Returns whether a number is an integer beyond the ranges of i64 and u64. The parser turns such integers into
 /// floats, and every float of this size is a whole number.
-fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
+pub(crate) fn is_beyond_64_bits(number: &serde_json::Number) -> bool {
     const I64_MIN: f64 = i64::MIN as f64;
     const U64_END: f64 = u64::MAX as f64;
     // An integer just below the range of i64 becomes the float -2^63, so this float counts as beyond 64 bits.

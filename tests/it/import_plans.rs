@@ -118,6 +118,13 @@ fn check(name: &str, open: &BTreeSet<(String, String)>, truth: &Value, with_norm
             _ => {}
         }
     }
+    // Drift that somebody took over into the state stays open.
+    for address in truth["must_not_close_as_fixed"].as_array().into_iter().flatten() {
+        let of_address = open.iter().filter(|(at, _)| *address == json!(at));
+        let of_address: Vec<_> = of_address.cloned().collect();
+        assert!(!of_address.is_empty(), "{name}: {address} is closed");
+        allowed.extend(of_address);
+    }
     let missed: Vec<_> = wanted.difference(open).collect();
     let expected = wanted.union(&allowed).cloned().collect();
     let wrong: Vec<_> = open.difference(&expected).collect();
@@ -235,13 +242,23 @@ async fn dump(t: &TestApp) -> String {
     all
 }
 
-/// The secrets that can be recognized: marked, or in a place that is known for secrets.
+/// Planted values that nothing distinguishes from ordinary ones: the name of a database's user, three tags and an input
+/// without a mark.
+const UNRECOGNIZABLE: [&str; 5] = [
+    "planted-secret-013",
+    "planted-secret-038",
+    "planted-secret-044",
+    "planted-secret-049",
+    "planted-secret-051",
+];
+
+/// The secrets that were planted in a plan.
 fn secrets(name: &str) -> Vec<String> {
     let planted = parsed(&format!("{name}.secrets.json"));
     let planted = planted.as_array().unwrap().iter();
-    let found = planted.filter(|secret| secret["hard"] != true);
-    found
-        .map(|secret| secret["value"].as_str().unwrap().to_owned())
+    let planted = planted.map(|secret| secret["value"].as_str().unwrap().to_owned());
+    planted
+        .filter(|secret| !UNRECOGNIZABLE.contains(&secret.as_str()))
         .collect()
 }
 

@@ -130,6 +130,12 @@ impl Plan {
         &self.outline
     }
 
+    /// Returns whether the configuration has the instance at an address.
+    pub fn declares(&self, address: &str) -> bool {
+        let address = Address::parse(address);
+        address.is_some_and(|address| self.configuration.find(&address).is_some())
+    }
+
     /// Returns the instances: those of the state in the order of the file, then those that are gone. `previous` returns
     /// what an earlier import knew of the instance at an address; a moved one is looked up at its previous address.
     pub fn instances<'p>(&'p self, previous: &'p dyn Fn(&str) -> Option<Previous>) -> Instances<'p> {

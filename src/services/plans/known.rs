@@ -71,11 +71,12 @@ impl Earlier {
         self.instances.get(address).map(|(id, _)| *id)
     }
 
-    /// Returns the rows of all instances, in the order of their ids.
-    pub(super) fn resources(&self) -> impl Iterator<Item = Uuid> {
-        let mut ids: Vec<Uuid> = self.instances.values().map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        ids.into_iter()
+    /// Returns addresses and rows of all instances, in the order of the rows.
+    pub(super) fn instances(&self) -> impl Iterator<Item = (&str, Uuid)> {
+        let instances = self.instances.iter();
+        let mut instances: Vec<(&str, Uuid)> = instances.map(|(at, (id, _))| (at.as_str(), *id)).collect();
+        instances.sort_unstable_by_key(|(_, id)| *id);
+        instances.into_iter()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -141,12 +142,19 @@ fn previous_of(key: &DigestKey, kind: &str, spec: &Value, recorded: &Value) -> P
             Some(digest) => (Known::Digest(digest), digest),
             None => (Known::Value(value.clone()), key.digest(kind, name, value)),
         };
+        let recorded = digest("desired");
+        let is_accepted_since = recorded.is_some() && recorded != Some(now);
+        let replaced = if is_accepted_since {
+            recorded
+        } else {
+            digest("replaced")
+        };
         let field = PreviousField {
             desired,
             constant: digest("constant"),
-            accepted: of_field.is_some()
-                && (digest("desired") != Some(now)
-                    || of_field.and_then(|field| field.get("accepted")).is_some()),
+            open: digest("open").map(Known::Digest),
+            accepted: replaced.is_some(),
+            replaced: replaced.map(Known::Digest),
         };
         (name.clone(), field)
     });

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
-use entity::{cloud_resources as resources, plan_instances};
+use entity::{cloud_drift as drift, cloud_resources as resources, plan_instances};
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Map, Value, json};
@@ -12,13 +12,15 @@ use uuid::Uuid;
 use super::Import;
 use super::outline::{PlanSummary, UndecidedInstance};
 use crate::db::ROWS_PER_INSERT;
+use crate::domain::equality::number_text;
 use crate::domain::imports::{ImportAction, import_action};
 use crate::domain::inventory::ListedResource;
 use crate::domain::not_compared::NotCompared;
 use crate::domain::redaction::redacted;
+use crate::domain::validation::is_beyond_64_bits;
 use crate::error::{Error, Result};
 use crate::provider::check_resource;
-use crate::provider::terraform_plan::{Digest, DigestKey, Field, Instance, PreviousField, Sides};
+use crate::provider::terraform_plan::{Digest, DigestKey, Field, Instance, Known, PreviousField, Sides};
 use crate::services::inventory::plan_rows;
 use crate::services::locks::Lock;
 use crate::services::provisioning::{self, NewSpec};
@@ -156,8 +158,8 @@ fn live(import: &Import<'_>, kind: (&str, &str), instance: &Instance) -> ListedR
     let attrs = instance.fields.iter().map(|field| {
         let live = match &field.sides {
             // What is gone keeps its last values.
-            Sides::Shown { desired, .. } if instance.gone => desired.clone(),
-            Sides::Shown { live, .. } => live.clone(),
+            Sides::Shown { desired, .. } if instance.gone => storable(desired),
+            Sides::Shown { live, .. } => storable(live),
             Sides::Redacted { live, .. } => redacted(live),
         };
         (field.name.clone(), live)
@@ -179,11 +181,26 @@ fn live(import: &Import<'_>, kind: (&str, &str), instance: &Instance) -> ListedR
     }
 }
 
+/// Returns a value that both databases store without a change: integers beyond 64 bits become texts, and U+0000 is
+/// replaced. A number and its text are loosely equal.
+fn storable(value: &Value) -> Value {
+    match value {
+        Value::Number(number) if is_beyond_64_bits(number) => Value::String(number_text(number)),
+        Value::String(text) => Value::String(text.replace('\0', "\u{fffd}")),
+        Value::Array(list) => list.iter().map(storable).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.replace('\0', "\u{fffd}"), storable(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
 /// Returns the desired side of an instance.
 fn desired(instance: &Instance) -> Map<String, Value> {
     let fields = instance.fields.iter().map(|field| {
         let desired = match &field.sides {
-            Sides::Shown { desired, .. } => desired.clone(),
+            Sides::Shown { desired, .. } => storable(desired),
             Sides::Redacted {
                 equal: true, live, ..
             } => redacted(live),
@@ -282,30 +299,63 @@ async fn note_instances_in_txn(
     Ok(())
 }
 
-/// Returns what the next import needs to know of a field.
+/// Returns what the next import needs to know of a field, as digests: the recorded value (`desired`), the live value if it
+/// differs (`open`), the constant of the code that was equal to the state (`constant`), and the value that an accepted one
+/// replaced (`replaced`).
 fn note_of(key: &DigestKey, kind: &str, field: &Field, before: Option<&PreviousField>) -> Value {
-    let digest = match &field.sides {
-        Sides::Shown { desired, .. } => key.digest(kind, &field.name, desired),
+    let shown = |value: &Value| key.digest(kind, &field.name, value);
+    let (desired, live) = match &field.sides {
+        Sides::Shown { desired, live } => (shown(desired), shown(live)),
         Sides::Redacted {
             equal: true, live, ..
-        } => *live,
-        Sides::Redacted { desired, .. } => *desired,
+        } => (*live, *live),
+        Sides::Redacted { desired, live, .. } => (*desired, *live),
     };
-    let mut note = json!({ "desired": digest.to_string() });
-    let seen_equal = field.constant.and_then(|constant| {
-        let is_equal = constant.equals_applied || constant.equals_live;
-        let was_equal = before.is_some_and(|before| before.constant == Some(constant.digest));
-        (is_equal || was_equal).then_some(constant.digest)
+    let mut note = Map::new();
+    let mut add = |what: &str, digest: Digest| note.insert(what.to_owned(), json!(digest.to_string()));
+    add("desired", desired);
+    if desired != live {
+        add("open", live);
+    }
+    let constant = match field.constant {
+        Some(constant) if constant.equals_applied => Some(constant.digest),
+        _ => before.and_then(|before| before.constant),
+    };
+    if let Some(constant) = constant {
+        add("constant", constant);
+    }
+    // An accepted value stays in force until the code follows, or an apply puts the old one back.
+    let is_kept = before.filter(|before| match &before.desired {
+        Known::Value(value) => shown(value) == desired,
+        Known::Digest(digest) => *digest == desired,
     });
-    if let Some(constant) = seen_equal {
-        note["constant"] = json!(Digest::to_string(&constant));
+    if let Some(Known::Digest(replaced)) = is_kept.and_then(|before| before.replaced.as_ref()) {
+        add("replaced", *replaced);
     }
-    // An accepted value stays in force until the code follows.
-    let is_applied = !field.swallowed && field.constant.is_some_and(|constant| constant.equals_live);
-    if before.is_some_and(|before| before.accepted) && !is_applied {
-        note["accepted"] = json!(true);
-    }
-    note
+    Value::Object(note)
+}
+
+/// Returns the resources of a state with an open drift because they are missing.
+pub(super) async fn missing_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<BTreeSet<Uuid>> {
+    let missing: Vec<Uuid> = drift::Entity::find()
+        .select_only()
+        .column(drift::Column::ResourceId)
+        .filter(drift::Column::Status.eq(drift::DriftStatus::Open))
+        .filter(drift::Column::Kind.eq(drift::DriftKind::Missing))
+        .filter(drift::Column::ResourceId.in_subquery(rows_of(state)))
+        .into_tuple()
+        .all(txn)
+        .await?;
+    Ok(missing.into_iter().collect())
+}
+
+/// Selects the rows of the instances of a state.
+fn rows_of(state: &str) -> sea_orm::sea_query::SelectStatement {
+    Query::select()
+        .column(plan_instances::Column::ResourceId)
+        .from(plan_instances::Entity)
+        .and_where(plan_instances::Column::State.eq(state))
+        .take()
 }
 
 /// Retires the specs of instances that left the state, and marks their rows as gone.
@@ -392,16 +442,11 @@ async fn upsert_kind_in_txn(
 
 /// Returns the kinds of the instances of a state, in one order for all imports.
 async fn kinds_of_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<BTreeSet<Kind>> {
-    let of_state = Query::select()
-        .column(plan_instances::Column::ResourceId)
-        .from(plan_instances::Entity)
-        .and_where(plan_instances::Column::State.eq(state))
-        .take();
     let kinds: Vec<Kind> = resources::Entity::find()
         .select_only()
         .columns([resources::Column::Provider, resources::Column::Kind])
         .distinct()
-        .filter(resources::Column::Id.in_subquery(of_state))
+        .filter(resources::Column::Id.in_subquery(rows_of(state)))
         .into_tuple()
         .all(txn)
         .await?;
