@@ -40,6 +40,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "Mutation",
+        "importTerraformPlan",
+        "importTerraformPlan(input: { state: \"s\", plan: {} }) { summary { __typename } }",
+    ),
+    (
+        "Mutation",
         "recordBaseline",
         "recordBaseline(input: { filter: {} }) { count }",
     ),

@@ -127,8 +127,25 @@ const TABLES: [(&str, &[&str]); 15] = [
             "numbered_at",
             "unconfirmed",
             "unread_fields",
+            "expected_interval",
         ],
     ),
+    (
+        "terraform_plans",
+        &[
+            "state",
+            "made_at",
+            "imported_at",
+            "imported_by",
+            "attempted_at",
+            "refusal",
+        ],
+    ),
+    (
+        "plan_instances",
+        &["resource_id", "state", "address", "fields", "not_compared"],
+    ),
+    ("installation_keys", &["name", "secret"]),
     ("inventory_listings", &["id", "last_number"]),
     (
         "job_runs",

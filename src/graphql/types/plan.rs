@@ -103,7 +103,7 @@ pub(in crate::graphql) struct PlanImportSummary {
 pub(in crate::graphql) struct PlanNotCompared {
     /// The address in the state.
     address: String,
-    /// The attributes.
+    /// The attributes, at most as many as the provider has for the type.
     attributes: Vec<String>,
 }
 

@@ -9,12 +9,11 @@ use axum::http::Uri;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{DriftKind, DriftStatus};
 
-use crate::config::time_of_at_least;
 use crate::error::{Error, Result, status_word};
 use crate::services::inbox::{DriftFilter, up_to_micros};
 
 /// Shortest expected time between two imports of a plan.
-const SHORTEST_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
+const SHORTEST_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 const STATUSES: [DriftStatus; 4] = [
     DriftStatus::Open,
@@ -87,13 +86,12 @@ pub(in crate::http) fn plan_options(uri: &Uri) -> Result<(bool, Option<TimeDelta
         match name.as_str() {
             "allow_mass_retire" => set(&mut allow, &name, parsed(&name, &value, "true or false")?)?,
             "every" => {
-                let every = time_of_at_least(SHORTEST_INTERVAL)(&value);
-                let every = every.map_err(|why| Error::BadUserInput(format!("every: {why}")))?;
-                set(
-                    &mut interval,
-                    &name,
-                    TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX),
-                )?;
+                let every = humantime::parse_duration(&value).ok();
+                let every = every.and_then(|every| TimeDelta::from_std(every).ok());
+                let every = every.filter(|every| *every >= SHORTEST_INTERVAL);
+                let wrong =
+                    || Error::BadUserInput("every must be a time such as 12h, at least 1m".to_owned());
+                set(&mut interval, &name, every.ok_or_else(wrong)?)?;
             }
             _ => return Err(unknown(&name, "allow_mass_retire and every")),
         }
