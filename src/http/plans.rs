@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::rest::{Admin, RestError, query};
 use crate::error::Error;
-use crate::provider::terraform_plan::{Limits, Spool};
-use crate::services::plans::{PlanOptions, PlanSummary, import_plan, refuse_plan};
+use crate::services::plans::{Limits, PlanOptions, PlanSummary, Spool, import_plan, refuse_plan};
 
 /// Imports the plan in the body. `?every=1d` is the expected time between two imports, `?allow_mass_retire=true`
 /// accepts a plan that lacks more than half of the instances.

@@ -2,9 +2,9 @@
 //!
 //! A sweep handles batches in the order of resource ids. [`gather()`] reads and compares a batch without locks, [`plan()`]
 //! decides what to change, and [`apply()`] locks the rows, reads their versions again and drops the pairs that have
-//! changed. Dropped pairs are gathered again, for a few rounds. One batch is read while the one before is compared and
-//! the changes of earlier ones are written. No lock is held between transactions, so accepts, syncs and other sweeps can
-//! run at the same time, and memory does not grow with the number of resources.
+//! changed. Dropped pairs are gathered again, for a few rounds. Two batches are gathered at the same time, while the
+//! changes of earlier ones are written. No lock is held between transactions, so accepts, syncs and other sweeps can run
+//! at the same time, and memory does not grow with the number of resources.
 
 mod apply;
 mod counts;

@@ -26,7 +26,8 @@ use crate::db::Db;
 use crate::domain::imports::{SOURCE_TERRAFORM, is_mass_retire};
 use crate::domain::validation::check_text;
 use crate::error::{Error, Result};
-use crate::provider::terraform_plan::{DigestKey, Instance, NormalPlan, Options, Plan, Refusal, Spool};
+use crate::provider::terraform_plan::{DigestKey, Instance, NormalPlan, Options, Plan};
+pub use crate::provider::terraform_plan::{Limits, Refusal, Spool};
 
 /// Number of instances that are written at a time.
 const CHUNK: usize = 200;

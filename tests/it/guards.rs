@@ -41,7 +41,9 @@ const CALLS: &[(&str, &str, &str)] = &[
     (
         "Mutation",
         "importTerraformPlan",
-        "importTerraformPlan(input: { state: \"s\", plan: {} }) { summary { __typename } }",
+        "importTerraformPlan(input: { state: \"s\", plan: { format_version: \"1.2\", terraform_version: \"1.11.4\",
+            planned_values: {}, prior_state: { values: { root_module: {} } }, configuration: { root_module: {} },
+            timestamp: \"2026-12-31T10:00:00Z\", complete: true, errored: false } }) { summary { __typename } }",
     ),
     (
         "Mutation",
