@@ -8,7 +8,7 @@ import { summary } from './changes.js';
 import { skeleton } from './list.js';
 import { DRIFT, MORE_EVENTS } from './queries.js';
 import { routeUrl } from './router.js';
-import { briefDifference, fullDifference, secretElement, specFields, wholeValue } from './values.js';
+import { briefDifference, fullDifference, sideOf, specFields, wholeValue } from './values.js';
 /** @import { Context, Drift, DriftDetail, ResourceDetail, ResourceEvent, SiblingDrift } from './types.js' */
 
 /** @type {{ [type: string]: string }} */
@@ -280,14 +280,11 @@ function more(name, title, content) {
 
 /** @param {DriftDetail} drift */
 function both(drift) {
-  const [expected, live] = drift.redacted
-    ? [secretElement(), secretElement()]
-    : [wholeValue(drift.expected, 'Expected value'), wholeValue(drift.actual, 'Live value')];
   return h(
     'div',
     { class: 'both' },
-    h('div', { class: 'side' }, h('h4', { text: 'Expected' }), expected),
-    h('div', { class: 'side', testid: 'live-value' }, h('h4', { text: 'Live' }), live),
+    h('div', { class: 'side' }, h('h4', { text: 'Expected' }), sideOf(drift, 'expected', 'Expected value')),
+    h('div', { class: 'side', testid: 'live-value' }, h('h4', { text: 'Live' }), sideOf(drift, 'actual', 'Live value')),
   );
 }
 

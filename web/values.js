@@ -23,7 +23,7 @@ const SECRET = 'secret, not shown';
 const LOOKS_OTHER = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|unset)$|^\s|\s$/i;
 
 /** Shows that a drift has secret values, which the server never sends. */
-export function secretElement() {
+function secretElement() {
   return h('span', { class: 'value unset plain', testid: 'secret', text: SECRET });
 }
 
@@ -236,6 +236,16 @@ export function wholeValue(value, label) {
     { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': label },
     isUnset(value) ? h('span', { class: 'unset', text: value === null ? 'unset' : `unset (${printJson(value)})` }) : visible(text),
   );
+}
+
+/**
+ * Shows one value of a drift in full.
+ * @param {Difference} drift
+ * @param {'expected' | 'actual'} side
+ * @param {string} label
+ */
+export function sideOf(drift, side, label) {
+  return drift.redacted ? secretElement() : wholeValue(drift[side], label);
 }
 
 /**
