@@ -5,7 +5,7 @@ import { ApiError, explain } from './api.js';
 import { announce, h } from './dom.js';
 import { byteLength, fieldName, kindName, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { ACCEPT, DETECT, DRIFT_ROW } from './queries.js';
-import { fullDifference, specFields, wholeValue } from './values.js';
+import { fullDifference, sideOf, specFields } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
 /** The prefix of the source of a spec that a Terraform state owns. The name of the state follows. */
@@ -298,7 +298,7 @@ function change(drift) {
   }
   return [
     h('h3', { testid: 'accept-effect', text: `New expected value${versions}` }),
-    h('div', { testid: 'accept-value' }, h('p', { class: 'desired-field' }, h('code', { text: visibleLine(drift.field) }), ':'), wholeValue(drift.actual, 'New expected value')),
+    h('div', { testid: 'accept-value' }, h('p', { class: 'desired-field' }, h('code', { text: visibleLine(drift.field) }), ':'), sideOf(drift, 'actual', 'New expected value')),
     h('h3', { text: 'Difference' }),
     fullDifference(drift),
   ];

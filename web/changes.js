@@ -1,6 +1,6 @@
 // Groups the changes inside a field for the page, and formats values on one line.
 
-import { isMap } from './json.js';
+import { isMap, isSecret } from './json.js';
 
 /** @import { Json, ValueChange } from './types.js' */
 
@@ -111,6 +111,7 @@ export function inlineDiff(before, after) {
 export function summary(value) {
   if (isUnset(value) || value === undefined || value === null) return 'unset';
   if (Array.isArray(value)) return value.map(nested).join(', ');
+  if (isSecret(value)) return 'secret';
   if (isMap(value)) return rule(value) ?? forwarding(value) ?? typed(value) ?? pairs(value);
   return String(value);
 }

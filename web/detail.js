@@ -8,7 +8,7 @@ import { summary } from './changes.js';
 import { skeleton } from './list.js';
 import { DRIFT, MORE_EVENTS } from './queries.js';
 import { routeUrl } from './router.js';
-import { briefDifference, fullDifference, specFields, wholeValue } from './values.js';
+import { briefDifference, fullDifference, sideOf, specFields, wholeValue } from './values.js';
 /** @import { Context, Drift, DriftDetail, ResourceDetail, ResourceEvent, SiblingDrift } from './types.js' */
 
 /** @type {{ [type: string]: string }} */
@@ -283,8 +283,8 @@ function both(drift) {
   return h(
     'div',
     { class: 'both' },
-    h('div', { class: 'side' }, h('h4', { text: 'Expected' }), wholeValue(drift.expected, 'Expected value')),
-    h('div', { class: 'side', testid: 'live-value' }, h('h4', { text: 'Live' }), wholeValue(drift.actual, 'Live value')),
+    h('div', { class: 'side' }, h('h4', { text: 'Expected' }), sideOf(drift, 'expected', 'Expected value')),
+    h('div', { class: 'side', testid: 'live-value' }, h('h4', { text: 'Live' }), sideOf(drift, 'actual', 'Live value')),
   );
 }
 

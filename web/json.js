@@ -55,6 +55,14 @@ export function isMap(value) {
 }
 
 /**
+ * Returns whether the server sent this in place of a secret inside a value.
+ * @param {Json | undefined} value
+ */
+export function isSecret(value) {
+  return isMap(value) && Object.keys(value).length === 1 && Object.hasOwn(value, 'redacted') && value['redacted'] === true;
+}
+
+/**
  * Formats a value as indented JSON with sorted keys, so that two values are easy to compare.
  * @param {Json} value
  * @param {string} [indent]
@@ -68,6 +76,8 @@ export function printJson(value, indent = '') {
     return `[\n${value.map((item) => inner + printJson(item, inner)).join(',\n')}\n${indent}]`;
   }
   if (isMap(value)) {
+    // Without quotation marks, so that it differs from the text.
+    if (isSecret(value)) return 'secret';
     const keys = Object.keys(value).sort();
     if (keys.length === 0) return '{}';
     const lines = keys.map((key) => `${inner}${JSON.stringify(key)}: ${printJson(value[key] ?? null, inner)}`);

@@ -3,7 +3,7 @@
 const CHANGES = 'changes { path line kind before after } changesTruncated';
 const ROW = `
   fragment Row on Drift {
-    id kind field expected actual ${CHANGES} status revision detectedAt resolvedAt resolvedBy resolutionNote
+    id kind field expected actual redacted ${CHANGES} status revision detectedAt resolvedAt resolvedBy resolutionNote
     resource {
       id kind name region providerId
       provisioned { id specVersion source recordedBy recordedAt }
@@ -12,7 +12,7 @@ const ROW = `
 
 const PAGE_INFO = 'pageInfo { hasNextPage hasPreviousPage startCursor endCursor }';
 const RUN = 'id job source trigger scheduledFor startedAt finishedAt outcome counts error';
-const SIBLING = `id kind field expected actual ${CHANGES} status detectedAt resolvedAt resolvedBy resolutionNote`;
+const SIBLING = `id kind field expected actual redacted ${CHANGES} status detectedAt resolvedAt resolvedBy resolutionNote`;
 const EVENTS = `nodes { id type actor data occurredAt } ${PAGE_INFO}`;
 
 export const VIEWER = 'query Viewer { viewer { id email roles } }';

@@ -40,6 +40,8 @@ export interface Drift {
   field: string;
   expected: Json;
   actual: Json;
+  /** Whether the values are secret. They are null then, and there are no changes. */
+  redacted: boolean;
   changes: ValueChange[];
   changesTruncated: boolean;
   status: DriftStatus;
@@ -69,6 +71,8 @@ export interface SiblingDrift {
   field: string;
   expected: Json;
   actual: Json;
+  /** Whether the values are secret. They are null then, and there are no changes. */
+  redacted: boolean;
   changes: ValueChange[];
   changesTruncated: boolean;
   status: DriftStatus;

@@ -6,7 +6,7 @@ import { h, screenReaderText } from './dom.js';
 import { inLine, plural, visible, visibleLine } from './format.js';
 /** @import { Change, ChangedLine, ChangedSet, ChangedText, ChangedValue } from './changes.js' */
 /** @import { Drift, Json } from './types.js' */
-/** @typedef {Pick<Drift, 'kind' | 'expected' | 'actual' | 'changes' | 'changesTruncated'>} Difference */
+/** @typedef {Pick<Drift, 'kind' | 'expected' | 'actual' | 'redacted' | 'changes' | 'changesTruncated'>} Difference */
 /** @typedef {ChangedLine | { op: 'same', text: string }} Line */
 
 /** Maximum number of changes, and of members of a set, in a row of the list. */
@@ -17,8 +17,15 @@ const SHORT = 160;
 const CONTEXT = 3;
 /** Maximum number of members or lines in a full difference. The full values are shown below it. */
 const MOST_SHOWN = 500;
+/** Text that is shown in place of both values of a drift and of their difference. */
+const SECRET = 'secret, not shown';
 /** Texts that look like a number, a JSON keyword or an unset value, or that start or end with white space. */
 const LOOKS_OTHER = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|unset)$|^\s|\s$/i;
+
+/** Shows that a drift has secret values, which the server never sends. */
+function secretElement() {
+  return h('span', { class: 'value unset plain', testid: 'secret', text: SECRET });
+}
 
 /** @param {string} text */
 function shortened(text) {
@@ -51,6 +58,7 @@ export function briefDifference(drift) {
       h('span', { class: 'value plain', text: shortened(visibleLine(summary(drift.expected))) }),
     );
   }
+  if (drift.redacted) return h('span', { class: 'difference' }, secretElement());
   const changes = grouped(drift.changes);
   const shown = changes.slice(0, IN_A_ROW).map((change) => h('span', { class: 'change' }, ...parts(change, null)));
   const more = changes.length - shown.length;
@@ -152,6 +160,7 @@ export function fullDifference(drift) {
   if (drift.kind === 'MISSING') {
     return h('p', { class: 'full-difference' }, 'The resource is gone. Its spec is:');
   }
+  if (drift.redacted) return h('p', { class: 'full-difference' }, 'The values differ: ', secretElement());
   const changes = grouped(drift.changes);
   return h(
     'ul',
@@ -227,6 +236,16 @@ export function wholeValue(value, label) {
     { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': label },
     isUnset(value) ? h('span', { class: 'unset', text: value === null ? 'unset' : `unset (${printJson(value)})` }) : visible(text),
   );
+}
+
+/**
+ * Shows one value of a drift in full.
+ * @param {Difference} drift
+ * @param {'expected' | 'actual'} side
+ * @param {string} label
+ */
+export function sideOf(drift, side, label) {
+  return drift.redacted ? secretElement() : wholeValue(drift[side], label);
 }
 
 /**

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { grouped, inlineDiff, isUnset, summary } from '../changes.js';
-import { parseJson } from '../json.js';
+import { parseJson, printJson } from '../json.js';
+import * as queries from '../queries.js';
 
 const change = (path, kind, before, after, line = null) => ({ path, line, kind, before, after });
 
@@ -64,4 +65,19 @@ test('values are shown in one line', () => {
     [{ a: 1, b: { c: 2, d: 3 } }, 'a=1 b={c=2 d=3}'],
   ];
   for (const [value, text] of cases) assert.equal(summary(value), text);
+});
+
+test('a secret inside a value is shown as such', () => {
+  assert.equal(summary({ redacted: true }), 'secret');
+  assert.equal(summary({ name: 'a', password: { redacted: true } }), 'name=a password=secret');
+  assert.equal(summary({ redacted: true, by: 'x' }), 'redacted=true by=x');
+  assert.equal(printJson({ a: { redacted: true }, b: 'secret' }), '{\n  "a": secret,\n  "b": "secret"\n}');
+});
+
+test('each query that reads values of a drift asks whether they are secret', () => {
+  for (const [name, query] of Object.entries(queries)) {
+    const values = query.match(/\bexpected actual\b/g) ?? [];
+    assert.equal((query.match(/\bexpected actual redacted\b/g) ?? []).length, values.length, name);
+  }
+  assert.match(queries.DRIFT, /expected actual redacted/);
 });
