@@ -24,6 +24,7 @@ impl MigrationTrait for Migration {
                 .col(string_null("imported_by"))
                 .col(timestamp_with_time_zone("attempted_at"))
                 .col(string_null("refusal"))
+                .col(big_integer_null("expected_interval"))
                 .to_owned(),
         )
         .await?;

@@ -48,6 +48,10 @@ pub(super) struct ImportPlanArgs {
 
 /// Imports a plan, compares its resources and prints the summary. A refused plan fails the command.
 pub(super) async fn run(args: &ImportPlanArgs) -> Outcome {
+    if args.file == Path::new("-") && args.with_plan.as_deref() == Some(Path::new("-")) {
+        let why = "FILE and --with-plan cannot both be standard input";
+        return Err(super::Failure::Failed(why.to_owned()));
+    }
     let actor = args.actor.clone().unwrap_or_else(actor::user_and_host);
     let db = connect(&args.database.resolve()?).await?;
     let clock = Clock::System;
@@ -153,6 +157,13 @@ fn summary_text(summary: &PlanSummary) -> String {
             "not compared, because the blocks may be dynamic (import with --with-plan): {}: {}",
             undecided.address,
             undecided.attributes.join(", ")
+        ));
+    }
+    for undeclared in summary.undeclared.iter().take(MAX_SHOWN) {
+        lines.push(format!(
+            "changed outside and not declared, so not compared (import with --with-plan): {}: {}",
+            undeclared.address,
+            undeclared.attributes.join(", ")
         ));
     }
     let more = summary.undecided.len().saturating_sub(MAX_SHOWN);

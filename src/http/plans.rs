@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use super::HttpState;
 use super::rest::{Admin, RestError, query};
 use crate::error::Error;
-use crate::services::plans::{Limits, PlanOptions, PlanSummary, Spool, import_plan, refuse_plan};
+use crate::services::plans::{
+    Limits, PlanOptions, PlanSummary, Spool, UndecidedInstance, import_plan, refuse_plan,
+};
 
 /// Imports the plan in the body. `?every=1d` is the expected time between two imports, `?allow_mass_retire=true`
 /// accepts a plan that lacks more than half of the instances.
@@ -44,11 +46,10 @@ pub(super) async fn import(
 }
 
 fn to_json(summary: &PlanSummary) -> Value {
-    let undecided: Vec<Value> = summary
-        .undecided
-        .iter()
-        .map(|one| json!({ "address": one.address, "attributes": one.attributes }))
-        .collect();
+    let listed = |list: &[UndecidedInstance]| -> Vec<Value> {
+        let entry = |one: &UndecidedInstance| json!({ "address": one.address, "attributes": one.attributes });
+        list.iter().map(entry).collect()
+    };
     json!({
         "state": summary.state,
         "made_at": summary.made_at,
@@ -59,7 +60,8 @@ fn to_json(summary: &PlanSummary) -> Value {
         "gone": summary.gone,
         "left": summary.left,
         "refused": summary.refused,
-        "not_compared": undecided,
+        "not_compared": listed(&summary.undecided),
+        "undeclared_changes": listed(&summary.undeclared),
         "swallowed": summary.swallowed,
         "opened": summary.opened,
         "updated": summary.updated,

@@ -222,6 +222,7 @@ async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<
         imported_by: Set(Some(import.actor.to_owned())),
         attempted_at: Set(import.now),
         refusal: Set(None),
+        expected_interval: Set(Some(import.options.interval.num_seconds())),
     };
     plans::Entity::insert(row.clone())
         .on_conflict(OnConflict::new().do_nothing().to_owned())

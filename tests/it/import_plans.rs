@@ -349,6 +349,33 @@ async fn a_refused_plan_changes_nothing_and_a_sweep_then_says_so() {
     assert_eq!(reasons(&t).await, json!(["OVERDUE"]));
 }
 
+#[tokio::test]
+async fn a_kind_of_two_states_is_overdue_when_the_first_of_them_is() {
+    let t = TestApp::new().await;
+    let plan = plan("2027-01-01T11:59:00Z", &["a"]);
+    let hourly = PlanOptions {
+        interval: TimeDelta::hours(1),
+        ..options("hourly")
+    };
+    import_plan(
+        t.db(),
+        t.app.clock(),
+        ADMIN,
+        spool(&plan),
+        None,
+        &hourly,
+        |_, _| {},
+    )
+    .await
+    .unwrap();
+    import(&t, "daily", &plan, None).await.unwrap();
+    assert_eq!(reasons(&t).await, json!([]));
+    t.later(TimeDelta::hours(3));
+    assert_eq!(reasons(&t).await, json!(["OVERDUE"]));
+    import(&t, "daily", &plan, None).await.unwrap();
+    assert_eq!(reasons(&t).await, json!(["OVERDUE"]));
+}
+
 /// The reasons why kinds may be out of date.
 async fn reasons(t: &TestApp) -> Value {
     let answer = t

@@ -139,6 +139,7 @@ const TABLES: [(&str, &[&str]); 18] = [
             "imported_by",
             "attempted_at",
             "refusal",
+            "expected_interval",
         ],
     ),
     (

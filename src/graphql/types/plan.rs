@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Json, MAX_SHOWN};
 use crate::error::Error;
 use crate::provider::terraform_plan::{Limits, Spool};
-use crate::services::plans::{PlanOptions, PlanSummary};
+use crate::services::plans::{PlanOptions, PlanSummary, UndecidedInstance};
 
 /// Input of `importTerraformPlan`.
 #[derive(InputObject)]
@@ -82,6 +82,9 @@ pub(in crate::graphql) struct PlanImportSummary {
     refused: Vec<String>,
     /// Instances with attributes that the plan cannot decide, at most 200.
     not_compared: Vec<PlanNotCompared>,
+    /// Instances with changes from outside of attributes that the configuration does not declare, at most 200. They are
+    /// not compared, but the next apply may undo them.
+    undeclared_changes: Vec<PlanNotCompared>,
     /// Number of instances with attributes that the plan cannot decide.
     not_compared_count: i32,
     /// Number of fields whose live value was taken over into the state without a decision.
@@ -98,7 +101,7 @@ pub(in crate::graphql) struct PlanImportSummary {
     skipped: i32,
 }
 
-/// An instance with attributes that the plan cannot decide: their blocks may be dynamic, or their values defaults.
+/// An instance with attributes that are not compared.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct PlanNotCompared {
     /// The address in the state.
@@ -116,14 +119,13 @@ impl From<PlanSummary> for PlanImportSummary {
         let skipped = summary.skipped;
         let skipped = skipped.data + skipped.deposed + skipped.without_configuration + skipped.unreadable;
         let not_compared_count = int(summary.undecided.len() as u64);
-        let not_compared = summary
-            .undecided
-            .into_iter()
-            .take(MAX_SHOWN)
-            .map(|one| PlanNotCompared {
+        let shown = |list: Vec<UndecidedInstance>| -> Vec<PlanNotCompared> {
+            let entry = |one: UndecidedInstance| PlanNotCompared {
                 address: one.address,
                 attributes: one.attributes,
-            });
+            };
+            list.into_iter().take(MAX_SHOWN).map(entry).collect()
+        };
         Self {
             state: summary.state,
             made_at: summary.made_at,
@@ -134,7 +136,8 @@ impl From<PlanSummary> for PlanImportSummary {
             gone: int(summary.gone),
             left: int(summary.left),
             refused: summary.refused.into_iter().take(MAX_SHOWN).collect(),
-            not_compared: not_compared.collect(),
+            not_compared: shown(summary.undecided),
+            undeclared_changes: shown(summary.undeclared),
             not_compared_count,
             swallowed: int(summary.swallowed),
             opened: int(summary.opened),

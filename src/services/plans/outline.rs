@@ -36,6 +36,9 @@ pub struct PlanSummary {
     pub refused: Vec<String>,
     /// Instances with attributes that the plan cannot decide. They are not compared as a whole.
     pub undecided: Vec<UndecidedInstance>,
+    /// Instances with changes from outside of attributes that the configuration does not declare. They are not compared,
+    /// but the next apply may undo them.
+    pub undeclared: Vec<UndecidedInstance>,
     /// Numbers of what was skipped.
     pub skipped: Skipped,
     /// Fields whose live value somebody took over into the state, so that the plan shows no drift.
@@ -50,12 +53,12 @@ pub struct PlanSummary {
     pub open: u64,
 }
 
-/// An instance with attributes that the plan cannot decide.
+/// An instance with attributes that are not compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UndecidedInstance {
     /// Address in the state.
     pub address: String,
-    /// The attributes: their blocks may be dynamic, or their values may be defaults.
+    /// The attributes.
     pub attributes: Vec<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::{cloud_drift as drift, cloud_resources as resources, plan_instances};
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
@@ -60,6 +61,12 @@ pub(super) async fn write_in_txn(
             written.summary.undecided.push(UndecidedInstance {
                 address: instance.address.clone(),
                 attributes: instance.not_compared.clone(),
+            });
+        }
+        if !instance.undeclared_changes.is_empty() {
+            written.summary.undeclared.push(UndecidedInstance {
+                address: instance.address.clone(),
+                attributes: instance.undeclared_changes.clone(),
             });
         }
         let kind = (instance.provider.clone(), instance.kind.clone());
@@ -383,11 +390,11 @@ pub(super) async fn retire_in_txn(
     Ok(())
 }
 
-/// Records that the kinds of the state were listed completely. A kind that several states contain is as old as the
-/// oldest of their plans.
+/// Records that the kinds of the state were listed completely. A kind that several states contain is as old as the plan
+/// that is overdue first.
 pub(super) async fn note_kinds_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
     for (provider, kind) in kinds_of_in_txn(txn, import.state).await? {
-        let oldest = oldest_plan_in_txn(txn, &provider, &kind).await?;
+        let oldest = first_overdue_in_txn(txn, &provider, &kind).await?;
         let row = kinds::ActiveModel {
             provider: Set(provider),
             kind: Set(kind),
@@ -397,7 +404,7 @@ pub(super) async fn note_kinds_in_txn(txn: &DatabaseTransaction, import: &Import
             } else {
                 ListingOutcome::Complete
             })),
-            expected_interval: Set(Some(import.options.interval.num_seconds())),
+            expected_interval: Set(oldest.interval),
             ..Default::default()
         };
         let replaced = [
@@ -453,14 +460,16 @@ async fn kinds_of_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<BTree
     Ok(kinds.into_iter().collect())
 }
 
-/// The oldest plan of the states that contain a kind.
-struct OldestPlan {
-    made_at: Option<chrono::DateTime<chrono::Utc>>,
+/// The plan that is overdue first, of the states that contain a kind.
+struct FirstOverdue {
+    made_at: Option<DateTime<Utc>>,
+    /// Expected time between two imports, in seconds.
+    interval: Option<i64>,
     /// Whether the newest plan of one of the states was refused.
     is_refused: bool,
 }
 
-async fn oldest_plan_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<OldestPlan> {
+async fn first_overdue_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<FirstOverdue> {
     let of_kind = Query::select()
         .distinct()
         .column((plan_instances::Entity, plan_instances::Column::State))
@@ -477,8 +486,13 @@ async fn oldest_plan_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &st
         .filter(entity::terraform_plans::Column::State.in_subquery(of_kind))
         .all(txn)
         .await?;
-    Ok(OldestPlan {
-        made_at: states.iter().filter_map(|state| state.made_at).min(),
+    let first = states
+        .iter()
+        .filter_map(|state| Some((state.made_at?, state.expected_interval?)))
+        .min_by_key(|(made_at, interval)| made_at.timestamp().saturating_add(interval.saturating_mul(2)));
+    Ok(FirstOverdue {
+        made_at: first.map(|(made_at, _)| made_at),
+        interval: first.map(|(_, interval)| interval),
         is_refused: states.iter().any(|state| state.refusal.is_some()),
     })
 }
