@@ -188,13 +188,14 @@ impl<'a> Sweep<'a> {
             let Some(compared) = comparing.pop_front() else {
                 break;
             };
-            let gathered = compared.done().await?;
+            let mut gathered = compared.done().await?;
             size = gathered.next;
             self.nameless += gathered.nameless;
             self.planned += plan(&gathered, self.clock.now());
-            if let Some(rest) = gathered.rest {
-                parts.put_back(rest);
+            if let Some(rest) = gathered.rest.take() {
+                parts.put_back(rest, size);
             }
+            drop(gathered);
             if self.planned.is_huge() || (self.planned.is_large() && self.can_write()) {
                 self.begin_writing(marks_left).await?;
             }

@@ -53,6 +53,14 @@ pub fn order_by(time: DriftTime, descending: bool) -> Order<drift::Column> {
     }
 }
 
+/// Returns the time of an order.
+fn time_of(order: Order<drift::Column>) -> DriftTime {
+    match order.time {
+        Some(drift::Column::ResolvedAt) => DriftTime::ResolvedAt,
+        _ => DriftTime::DetectedAt,
+    }
+}
+
 /// Returns one page of the drifts that match the filter.
 ///
 /// # Errors
@@ -67,7 +75,7 @@ pub async fn list<C: ConnectionTrait>(
     filter.check()?;
     page::fetch_any(
         connection,
-        &branches::of(connection, filter).await?,
+        &branches::of(connection, filter, time_of(order)).await?,
         order,
         request,
     )
@@ -112,7 +120,7 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
         }
         select
     };
-    let selects = branches::of(connection, filter).await?;
+    let selects = branches::of(connection, filter, time_of(order)).await?;
     let constant = filter.is_of_statuses_only() && request.after.is_none() && request.before.is_none();
     let reading = (&reader, constant);
     let page = || {

@@ -59,9 +59,16 @@ impl Parts {
         }
     }
 
-    /// Returns the rest of a part to be read next.
-    pub(super) fn put_back(&mut self, rest: Part) {
-        self.unread.push_front(rest);
+    /// Returns the rest of a part to be read next. A list is divided again, because its texts are large.
+    pub(super) fn put_back(&mut self, rest: Part, size: Size) {
+        match rest {
+            Part::Listed(ids) => {
+                for ids in ids.rchunks(size.pairs()) {
+                    self.unread.push_front(Part::Listed(ids.to_vec()));
+                }
+            }
+            range @ Part::Range(..) => self.unread.push_front(range),
+        }
     }
 
     /// Returns the next part. A part has at most as many specs as the size, unless specs are added meanwhile.

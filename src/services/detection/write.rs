@@ -52,7 +52,7 @@ pub(super) async fn write(db: Db, clock: Clock, mut planned: Planned, marks_left
             written.nameless += again.nameless;
             planned += plan(&again, clock.now());
             if let Some(rest) = again.rest {
-                parts.put_back(rest);
+                parts.put_back(rest, again.next);
             }
         }
     }

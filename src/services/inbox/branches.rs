@@ -1,13 +1,13 @@
 //! The selects whose rows together are the drifts that match a filter. An index gives the order of each select, so that
 //! a page reads little more than its rows, however many statuses the filter has and however rare a searched text is.
 
-use entity::cloud_drift as drift;
+use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::{DriftFilter, ranges};
+use super::{DriftFilter, DriftTime, ranges};
 use crate::db::lists;
 use crate::error::Result;
 use crate::services::search::{self, Found};
@@ -41,10 +41,11 @@ async fn hits<C: ConnectionTrait>(connection: &C, filter: &DriftFilter, text: &s
 pub(super) async fn of<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
+    time: DriftTime,
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
     let Some(text) = filter.searched() else {
-        return without_search(connection, filter).await;
+        return without_search(connection, filter, time).await;
     };
     let Hits { resources, fields } = hits(connection, filter, text).await?;
     let any = filter.without_search();
@@ -101,7 +102,8 @@ async fn walks<C: ConnectionTrait>(
     let contains = Condition::any()
         .add(drift::Column::Field.is_in(fields.iter().cloned()))
         .add(of_resource);
-    let selects = without_search(connection, filter).await?;
+    // Each select has the fields and the ids as parameters, whose number is limited, so there are no ranges.
+    let selects = by_look_up(connection, filter).await?;
     Ok(selects
         .into_iter()
         .map(|select| select.filter(contains.clone()))
@@ -114,13 +116,26 @@ async fn walks<C: ConnectionTrait>(
 async fn without_search<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
+    time: DriftTime,
+) -> Result<Vec<Select<drift::Entity>>> {
+    // No index of ranges has the time of resolution of open drifts. SQLite would read all open drifts for each range.
+    let is_sqlite = connection.get_database_backend() == DbBackend::Sqlite;
+    let is_walked =
+        is_sqlite && time == DriftTime::ResolvedAt && filter.statuses().contains(&DriftStatus::Open);
+    match ranges::of(connection, filter).await? {
+        Some(selects) if !is_walked => Ok(selects),
+        _ => by_look_up(connection, filter).await,
+    }
+}
+
+/// Returns the selects without ranges.
+async fn by_look_up<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
     let of_kind_or_region = filter.resource_kind.is_some() || filter.region.is_some();
     if of_kind_or_region {
-        if let Some(selects) = ranges::of(connection, filter).await? {
-            return Ok(selects);
-        }
         let found = search::resources_of(
             connection,
             filter.resource_kind.as_deref(),
