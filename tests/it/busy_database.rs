@@ -24,8 +24,7 @@ const ACCEPTS: usize = 24;
 
 /// Creates a server with one drift. Its requests wait at most `lock` for a lock.
 async fn server(lock: Duration) -> TestApp {
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     let wait_limits = WaitLimits {
         lock,
         ..WaitLimits::REQUEST

@@ -8,8 +8,7 @@ use crate::support::db::TestDb;
 
 /// Creates a database with a table for these tests.
 async fn database() -> (TestDb, Db) {
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     database
         .execute("CREATE TABLE written (id INTEGER PRIMARY KEY)")
         .await

@@ -281,8 +281,7 @@ async fn a_sync_of_ten_times_as_many_resources_needs_no_more_memory() {
     const FEW: usize = 1_000;
     let mut peaks = Vec::new();
     for resources in [FEW, 10 * FEW] {
-        let database = TestDb::create().await;
-        let db = database.connect_and_migrate().await;
+        let (database, db) = TestDb::migrated().await;
         let mut program = Program::new()
             .with("DATABASE_URL", &database.url)
             .with("DRIFT_INVENTORY_FILE", "inventory.json");

@@ -165,8 +165,7 @@ impl Client {
 
 #[tokio::test]
 async fn totals_equal_the_counts_after_any_statements() {
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     let resources: Vec<Uuid> = (0..12).map(|_| Uuid::now_v7()).collect();
     let mut client = Client::connect(&database, 1).await;
     for _ in 0..30 {
@@ -187,8 +186,7 @@ async fn totals_equal_the_counts_after_any_statements() {
 /// Concurrent writers of the same rows. Deadlocks roll a statement back; the totals stay exact.
 #[tokio::test]
 async fn totals_equal_the_counts_after_concurrent_transactions() {
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     let resources: Vec<Uuid> = (0..6).map(|_| Uuid::now_v7()).collect();
     let mut writers = tokio::task::JoinSet::new();
     for seed in 0..4 {
@@ -218,8 +216,7 @@ async fn totals_equal_the_counts_after_concurrent_transactions() {
 #[tokio::test]
 async fn totals_count_the_rows_of_the_release_before() {
     use migration::{Migrator, MigratorTrait as _};
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     let resources: Vec<Uuid> = (0..12).map(|_| Uuid::now_v7()).collect();
     let mut client = Client::connect(&database, 7).await;
     client.run(&resources, 200).await;
@@ -360,8 +357,7 @@ const WRONG_ROWS: &str = "\
 /// A session that applies changes of a replica fires only the triggers that are always enabled.
 #[tokio::test]
 async fn totals_equal_the_counts_after_statements_of_a_replica() {
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     if database.is_postgres() {
         let resources: Vec<Uuid> = (0..8).map(|_| Uuid::now_v7()).collect();
         let mut client = Client::connect(&database, 11).await;
@@ -392,8 +388,7 @@ async fn totals_equal_the_counts_after_statements_of_a_replica() {
 /// INSERT OR REPLACE deletes rows without a trigger, unless triggers are recursive.
 #[tokio::test]
 async fn totals_equal_the_counts_after_replaced_rows() {
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     if !database.is_postgres() {
         let resources: Vec<Uuid> = (0..6).map(|_| Uuid::now_v7()).collect();
         let mut client = Client::connect(&database, 12).await;
@@ -430,8 +425,7 @@ async fn totals_equal_the_counts_after_replaced_rows() {
 #[tokio::test]
 async fn a_recount_corrects_totals_that_are_wrong() {
     use drift_inbox::services::recount::recount;
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     let resources: Vec<Uuid> = (0..8).map(|_| Uuid::now_v7()).collect();
     let mut client = Client::connect(&database, 13).await;
     client.run(&resources, 200).await;
@@ -458,8 +452,7 @@ async fn a_recount_corrects_totals_that_are_wrong() {
 /// Writers that meet add rows of the same key, which a recount merges.
 #[tokio::test]
 async fn a_recount_merges_the_rows_of_a_key() {
-    let database = TestDb::create().await;
-    let db = database.connect_and_migrate().await;
+    let (database, db) = TestDb::migrated().await;
     if database.is_postgres() {
         let client = Client::connect(&database, 14).await;
         for sql in [

@@ -18,14 +18,7 @@ enum Place {
 impl TestDb {
     pub(crate) async fn create() -> Self {
         match std::env::var("TEST_DATABASE_URL") {
-            Ok(server) if !server.is_empty() => {
-                let name = format!("drift_test_{}", Uuid::new_v4().simple());
-                execute(&server, format!("CREATE DATABASE {name}")).await;
-                Self {
-                    url: with_database(&server, &name),
-                    place: Place::Postgres { server, name },
-                }
-            }
+            Ok(server) if !server.is_empty() => Self::on(server, "").await,
             _ => {
                 let folder = tempfile::tempdir().unwrap();
                 let url = format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display());
@@ -45,6 +38,28 @@ impl TestDb {
         Db::connect(&self.url, 16).await.unwrap()
     }
 
+    /// Creates a database with the tables of this release, and connects to it.
+    pub(crate) async fn migrated() -> (Self, Db) {
+        let database = match std::env::var("TEST_DATABASE_URL") {
+            Ok(server) if !server.is_empty() => {
+                let template = TEMPLATE.get_or_init(|| template(&server)).await;
+                Self::on(server, &format!("TEMPLATE {template}")).await
+            }
+            _ => Self::create().await,
+        };
+        let db = database.connect_and_migrate().await;
+        (database, db)
+    }
+
+    async fn on(server: String, like: &str) -> Self {
+        let name = format!("drift_test_{}", Uuid::new_v4().simple());
+        execute(&server, format!("CREATE DATABASE {name} {like}")).await;
+        Self {
+            url: with_database(&server, &name),
+            place: Place::Postgres { server, name },
+        }
+    }
+
     pub(crate) async fn connect_and_migrate(&self) -> Db {
         let db = self.connect().await;
         db.migrate().await.unwrap();
@@ -58,6 +73,20 @@ impl TestDb {
         connection.close().await.unwrap();
         done.map(|done| done.rows_affected())
     }
+}
+
+/// The name of a migrated database of PostgreSQL. The databases of the tests are copies of it, because a copy takes less
+/// time than the migrations.
+static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+
+/// Creates a migrated database, and returns its name. It is not deleted, because tests do not know which is the last.
+async fn template(server: &str) -> String {
+    let name = format!("drift_test_template_{}", Uuid::new_v4().simple());
+    execute(server, format!("CREATE DATABASE {name}")).await;
+    let db = Db::connect(&with_database(server, &name), 3).await.unwrap();
+    db.migrate().await.unwrap();
+    db.close().await.unwrap();
+    name
 }
 
 impl Drop for TestDb {

@@ -72,8 +72,7 @@ pub(crate) struct TestApp {
 impl TestApp {
     /// Creates a server with an empty, migrated database. Its clock shows noon UTC on 1 January 2027.
     pub(crate) async fn new() -> Self {
-        let database = TestDb::create().await;
-        let db = database.connect_and_migrate().await;
+        let (database, db) = TestDb::migrated().await;
         Self::over(db, database)
     }
 
@@ -90,8 +89,7 @@ impl TestApp {
     /// Creates a server with an empty, migrated database. Its clock shows the real time, which processes of the program
     /// on the same database use.
     pub(crate) async fn today() -> Self {
-        let database = TestDb::create().await;
-        let db = database.connect_and_migrate().await;
+        let (database, db) = TestDb::migrated().await;
         Self::at(db, database, ManualClock::at(Clock::System.now()))
     }
 

@@ -57,8 +57,8 @@ impl Writes {
 impl TestApp {
     /// Creates a server whose write statements are recorded.
     pub(crate) async fn watched() -> (Self, Writes) {
-        let database = TestDb::create().await;
-        let (writes, db) = (Writes::default(), database.connect_and_migrate().await);
+        let (database, db) = TestDb::migrated().await;
+        let writes = Writes::default();
         let recorder = writes.clone();
         let db = db.observed(move |info| recorder.record(&info.statement.sql));
         (Self::over(db, database), writes)
