@@ -151,7 +151,7 @@ fn summary_text(summary: &PlanSummary) -> String {
     let counted = counted.into_iter().filter(|(count, _)| *count > 0);
     lines.extend(counted.map(|(count, what)| format!("{count} {what}")));
     let refused = summary.refused.iter().take(MAX_SHOWN);
-    lines.extend(refused.map(|address| format!("refused, because another source owns the spec: {address}")));
+    lines.extend(refused.map(|address| format!("not imported: {address}")));
     for undecided in summary.undecided.iter().take(MAX_SHOWN) {
         lines.push(format!(
             "not compared, because the blocks may be dynamic (import with --with-plan): {}: {}",

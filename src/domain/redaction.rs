@@ -72,12 +72,17 @@ pub(crate) fn shown_text(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn has_redacted(value: &Value) -> bool {
+/// Returns whether a value contains a redacted one, as it is stored or as it is shown.
+pub(crate) fn has_redacted(value: &Value) -> bool {
     match value {
-        Value::Object(map) => is_redacted(value) || map.values().any(has_redacted),
+        Value::Object(map) => is_redacted(value) || is_placeholder(map) || map.values().any(has_redacted),
         Value::Array(list) => list.iter().any(has_redacted),
         _ => false,
     }
+}
+
+fn is_placeholder(map: &serde_json::Map<String, Value>) -> bool {
+    map.len() == 1 && map.get("redacted") == Some(&Value::Bool(true))
 }
 
 fn hide_inside(value: &mut Value) {

@@ -270,8 +270,8 @@ impl Mutation {
     /// Imports a refresh-only Terraform plan of any provider: the live values of its instances become the inventory, the
     /// applied ones their specs, with the source `terraform:` and the name of the state. Then compares these resources.
     /// A plan that is no evidence changes nothing and fails with PLAN_REFUSED and a `reason`: NOT_JSON, NOT_A_PLAN,
-    /// ERRORED, NOT_REFRESH_ONLY, INCOMPLETE, EMPTY, TOO_LARGE, NOT_A_NORMAL_PLAN, OLDER or MASS_RETIRE. Secrets are
-    /// stored as digests only.
+    /// ERRORED, NOT_REFRESH_ONLY, INCOMPLETE, EMPTY, TOO_LARGE, NOT_A_NORMAL_PLAN, OLDER, IN_THE_FUTURE or MASS_RETIRE.
+    /// Secrets are stored as digests only.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn import_terraform_plan(
         &self,

@@ -23,6 +23,7 @@ use super::detection::{Scope, detect_all};
 use super::locks::{self, Lock};
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::freshness::is_in_the_future;
 use crate::domain::imports::{SOURCE_TERRAFORM, is_mass_retire};
 use crate::domain::validation::check_text;
 use crate::error::{Error, Result};
@@ -51,7 +52,6 @@ struct Import<'i> {
     state: &'i str,
     source: String,
     plan: Arc<Plan>,
-    earlier: Arc<Earlier>,
     digest_key: DigestKey,
     options: &'i PlanOptions,
     now: DateTime<Utc>,
@@ -81,7 +81,8 @@ pub async fn import_plan(
             .await?;
     }
     let written = imported?;
-    let scope = Scope::Resources(written.resources.iter().copied().collect());
+    let touched = written.resources.iter().chain(&written.left);
+    let scope = Scope::Resources(touched.copied().collect());
     let counts = detect_all(db, clock, &scope, |_| {}).await?;
     outline::summary(db, &options.state, written, counts).await
 }
@@ -125,13 +126,11 @@ async fn import(
     };
     let plan = tokio::task::spawn_blocking(move || read_plan(spool, normal, read)).await;
     let plan = plan.map_err(|error| Error::Internal(format!("plan: {error}")))??;
-    let earlier = earlier_instances(db.reader(), &options.state, &digest_key).await?;
     let import = Import {
         actor,
         state: &options.state,
         source: format!("{SOURCE_TERRAFORM}{}", options.state),
         plan: Arc::new(plan),
-        earlier: Arc::new(earlier),
         digest_key,
         options,
         now: clock.now(),
@@ -156,50 +155,55 @@ async fn import_in_txn(
     progress: &std::sync::Mutex<&mut (dyn FnMut(usize, usize) + Send)>,
 ) -> Result<Written> {
     begin_in_txn(txn, import).await?;
+    // The rows are locked before they are read, in the order in which sweeps and accepts lock them.
+    write::lock_in_txn(txn, import.state).await?;
+    let earlier = Arc::new(earlier_instances(txn, import.state, &import.digest_key).await?);
     let total = import.plan.outline().instances;
     let mut written = Written::default();
     let outline = import.plan.outline();
     written.summary.made_at = outline.timestamp;
     written.summary.skipped = outline.skipped;
-    let mut instances = read_instances(import);
+    let mut instances = read_instances(import, &earlier);
     let mut chunk = Vec::with_capacity(CHUNK);
     while instances.recv_many(&mut chunk, CHUNK).await > 0 {
         let read: std::result::Result<Vec<Instance>, Refusal> = chunk.drain(..).collect();
-        write::write_in_txn(txn, import, read?, &mut written).await?;
+        write::write_in_txn(txn, import, &earlier, read?, &mut written).await?;
         if let Ok(mut progress) = progress.lock() {
             progress(written.resources.len(), total);
         }
     }
     let missing = write::missing_in_txn(txn, import.state).await?;
-    let leaving: Vec<Uuid> = import
-        .earlier
+    let leaving: Vec<Uuid> = earlier
         .instances()
         .filter(|(_, id)| !written.resources.contains(id))
         // Somebody took the deletion over into the state, but the code still has the instance: its drift stays open.
         .filter(|(address, id)| !(missing.contains(id) && import.plan.declares(address)))
         .map(|(_, id)| id)
         .collect();
-    if is_mass_retire(leaving.len(), import.earlier.len()) && !import.options.allow_mass_retire {
+    if is_mass_retire(leaving.len(), earlier.len()) && !import.options.allow_mass_retire {
         return Err(refused(
             "MASS_RETIRE",
             format!(
                 "{} of {} instances of the last import left this state: run `terraform state list` to see whether \
                  backend and workspace are the intended ones, or import it with --allow-mass-retire.",
                 leaving.len(),
-                import.earlier.len()
+                earlier.len()
             ),
         ));
     }
     write::retire_in_txn(txn, import, &leaving).await?;
-    written.left = leaving.len();
+    written.left = leaving;
     write::note_kinds_in_txn(txn, import).await?;
     Ok(written)
 }
 
 /// Reads the instances of the plan in a thread of its own.
-fn read_instances(import: &Import<'_>) -> mpsc::Receiver<std::result::Result<Instance, Refusal>> {
+fn read_instances(
+    import: &Import<'_>,
+    earlier: &Arc<Earlier>,
+) -> mpsc::Receiver<std::result::Result<Instance, Refusal>> {
     let (sender, receiver) = mpsc::channel(CHUNK);
-    let (plan, earlier) = (Arc::clone(&import.plan), Arc::clone(&import.earlier));
+    let (plan, earlier) = (Arc::clone(&import.plan), Arc::clone(earlier));
     tokio::task::spawn_blocking(move || {
         let previous = |address: &str| earlier.previous(address);
         for instance in plan.instances(&previous) {
@@ -215,6 +219,16 @@ fn read_instances(import: &Import<'_>) -> mpsc::Receiver<std::result::Result<Ins
 /// Locks the state, and records the plan. Refuses a plan that is older than the recorded one.
 async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
     let made_at = import.plan.outline().timestamp;
+    if is_in_the_future(made_at, import.now) {
+        return Err(refused(
+            "IN_THE_FUTURE",
+            format!(
+                "The plan was made at {}, which is in the future: set the clock of the machine that runs Terraform, \
+                 and run `terraform plan -refresh-only -lock=false -out=p` again.",
+                made_at.to_rfc3339()
+            ),
+        ));
+    }
     let row = plans::ActiveModel {
         state: Set(import.state.to_owned()),
         made_at: Set(Some(made_at)),

@@ -21,6 +21,7 @@ use crate::db::{Db, ROWS_PER_INSERT, decodable, lists, untested_first};
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::domain::not_compared::NotCompared;
+use crate::domain::redaction::has_redacted;
 use crate::domain::validation::check_spec;
 use crate::error::{Error, Result};
 
@@ -53,6 +54,11 @@ pub async fn record_provisioned(
     now: DateTime<Utc>,
 ) -> Result<provisioned::Model> {
     check_spec(&record.spec)?;
+    if has_redacted(&record.spec) {
+        return Err(Error::BadUserInput(
+            "the spec contains a redacted value, which is not known: record the other fields, or accept its drift".to_owned(),
+        ));
+    }
     db.write_txn(|txn| async move {
         // The lock is exclusive, because there may be no spec yet whose row could be locked.
         let resource = locks::resource_in_txn(&txn, record.resource_id, Lock::Update).await?;

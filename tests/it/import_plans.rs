@@ -490,3 +490,111 @@ async fn a_plan_is_imported_by_rest_and_by_graphql() {
         "{refused}"
     );
 }
+
+/// A plan of `net_thing.b` that was `net_thing.a` in the applied state, which has size 1, and is size 2 now.
+fn moved_plan(made_at: &str) -> Vec<u8> {
+    let mut moved: Value = serde_json::from_slice(&plan(made_at, &["b"])).unwrap();
+    moved["prior_state"]["values"]["root_module"]["resources"][0]["values"]["size"] = json!(2);
+    moved["resource_drift"] = json!([{ "address": "net_thing.b", "previous_address": "net_thing.a", "mode": "managed",
+        "type": "net_thing", "name": "b", "provider_name": "registry.terraform.io/acme/net",
+        "change": { "actions": ["update"], "before": { "size": 1 }, "after": { "size": 2 },
+            "before_sensitive": {}, "after_sensitive": {} } }]);
+    moved.to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn a_moved_instance_keeps_its_row_and_an_accept_stays_in_force() {
+    let t = TestApp::new().await;
+    import(&t, "prod", &plan("2026-12-31T10:00:00Z", &["a"]), None)
+        .await
+        .unwrap();
+    let row = t.tables().await.resources[0].id;
+    import(&t, "prod", &moved_plan("2026-12-31T11:00:00Z"), None)
+        .await
+        .unwrap();
+    let tables = t.tables().await;
+    assert_eq!(tables.resources.len(), 1);
+    assert_eq!(
+        (tables.resources[0].id, tables.resources[0].provider_id.as_str()),
+        (row, "prod/net_thing.b")
+    );
+    let drift = t.inbox().await.remove(0);
+    t.accept(&drift).await.unwrap();
+    // The move is in every plan until the next apply.
+    let again = import(&t, "prod", &moved_plan("2026-12-31T12:00:00Z"), None)
+        .await
+        .unwrap();
+    assert_eq!((again.opened, again.open), (0, 0));
+}
+
+#[tokio::test]
+async fn an_instance_of_another_provider_or_that_was_left_behind_takes_over_an_address() {
+    let t = TestApp::new().await;
+    let first = plan("2026-12-31T10:00:00Z", &["a", "b", "c"]);
+    import(&t, "prod", &first, None).await.unwrap();
+    // b leaves the state; then a moves to its address.
+    import(&t, "prod", &plan("2026-12-31T11:00:00Z", &["a", "c"]), None)
+        .await
+        .unwrap();
+    let mut moved: Value = serde_json::from_slice(&moved_plan("2026-12-31T12:00:00Z")).unwrap();
+    let c: Value = serde_json::from_slice(&plan("2026-12-31T12:00:00Z", &["c"])).unwrap();
+    for place in [
+        "/prior_state/values/root_module/resources",
+        "/configuration/root_module/resources",
+    ] {
+        let other = c.pointer(place).unwrap()[0].clone();
+        moved
+            .pointer_mut(place)
+            .unwrap()
+            .as_array_mut()
+            .unwrap()
+            .push(other);
+    }
+    let done = import(&t, "prod", moved.to_string().as_bytes(), None)
+        .await
+        .unwrap();
+    assert_eq!((done.instances, done.open), (2, 1));
+    // The same address with another provider.
+    let replaced = String::from_utf8(first)
+        .unwrap()
+        .replace("registry.terraform.io", "registry.opentofu.org");
+    let replaced = replaced.replace("10:00:00", "13:00:00");
+    let mut options = options("prod");
+    options.allow_mass_retire = true;
+    let spools = (spool(replaced.as_bytes()), None);
+    let done = import_plan(
+        t.db(),
+        t.app.clock(),
+        ADMIN,
+        spools.0,
+        spools.1,
+        &options,
+        |_, _| {},
+    )
+    .await
+    .unwrap();
+    assert_eq!((done.instances, done.open), (3, 0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_named_and_an_accepted_deletion_stays_accepted() {
+    let t = TestApp::new().await;
+    let long = format!("a{}", "x".repeat(600));
+    let done = import(&t, "prod", &plan("2026-12-31T10:00:00Z", &["b", &long]), None)
+        .await
+        .unwrap();
+    assert_eq!((done.instances, done.refused.len()), (1, 1), "{done:?}");
+    let mut gone: Value = serde_json::from_slice(&plan("2026-12-31T11:00:00Z", &["b"])).unwrap();
+    gone["prior_state"]["values"]["root_module"]["resources"] = json!([]);
+    gone["resource_drift"] = json!([{ "address": "net_thing.b", "mode": "managed", "type": "net_thing", "name": "b",
+        "provider_name": "registry.terraform.io/acme/net", "change": { "actions": ["delete"], "before": { "size": 1 },
+            "after": null, "before_sensitive": {}, "after_sensitive": false } }]);
+    let gone = |at: &str| gone.to_string().replace("11:00:00", at).into_bytes();
+    assert_eq!(import(&t, "prod", &gone("11:00:00"), None).await.unwrap().open, 1);
+    let missing = t.inbox().await.remove(0);
+    t.accept(&missing).await.unwrap();
+    assert_eq!(import(&t, "prod", &gone("12:00:00"), None).await.unwrap().open, 0);
+    // A plan from a clock that is ahead would make all later ones older.
+    let ahead = import(&t, "prod", &plan("2028-01-01T00:00:00Z", &["b"]), None).await;
+    assert_eq!(ahead, Err("IN_THE_FUTURE".to_owned()));
+}

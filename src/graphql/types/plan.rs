@@ -78,7 +78,7 @@ pub(in crate::graphql) struct PlanImportSummary {
     gone: i32,
     /// Number of instances that left the state. Their specs are retired.
     left: i32,
-    /// Addresses of instances whose spec belongs to another source, at most 200. Their specs did not change.
+    /// Instances that were not imported completely, at most 200: the address, and why. Their specs did not change.
     refused: Vec<String>,
     /// Instances with attributes that the plan cannot decide, at most 200.
     not_compared: Vec<PlanNotCompared>,

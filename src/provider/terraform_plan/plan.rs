@@ -291,7 +291,9 @@ impl Instances<'_> {
         let from = change
             .as_ref()
             .and_then(|change| change.previous_address.as_deref());
-        let previous = (self.previous)(from.unwrap_or(&resource.address));
+        let previous = from
+            .and_then(self.previous)
+            .or_else(|| (self.previous)(&resource.address));
         let comparison = plan.comparison(declared, previous.as_ref());
         comparison.of_state(&resource, change.as_ref()).map(Some)
     }
@@ -306,7 +308,8 @@ impl Instances<'_> {
             return Ok(None);
         };
         let change = ResourceChange::parse(text(self.drift.read(*place)?)?)?;
-        let previous = (self.previous)(change.previous_address.as_deref().unwrap_or(address));
+        let from = change.previous_address.as_deref();
+        let previous = from.and_then(self.previous).or_else(|| (self.previous)(address));
         let comparison = plan.comparison(declared, previous.as_ref());
         comparison.of_gone(&change).map(Some)
     }

@@ -32,7 +32,8 @@ pub struct PlanSummary {
     pub gone: u64,
     /// Number of instances that left the state. Their specs are retired.
     pub left: u64,
-    /// Addresses of instances whose spec belongs to another source, so that it was not recorded.
+    /// Instances that were not imported completely: the address, and why. The spec belongs to another source, or a value
+    /// cannot be stored.
     pub refused: Vec<String>,
     /// Instances with attributes that the plan cannot decide. They are not compared as a whole.
     pub undecided: Vec<UndecidedInstance>,
@@ -84,7 +85,7 @@ pub(super) async fn summary(
         updated: counts.changed,
         closed: counts.staled,
         open: u64::try_from(open).unwrap_or_default(),
-        left: written.left as u64,
+        left: written.left.len() as u64,
         ..written.summary
     })
 }

@@ -6,11 +6,15 @@ use chrono::{DateTime, Utc};
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::{cloud_drift as drift, cloud_resources as resources, plan_instances};
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
+};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Import;
+use super::known::Earlier;
 use super::outline::{PlanSummary, UndecidedInstance};
 use crate::db::ROWS_PER_INSERT;
 use crate::domain::equality::number_text;
@@ -18,12 +22,13 @@ use crate::domain::imports::{ImportAction, import_action};
 use crate::domain::inventory::ListedResource;
 use crate::domain::not_compared::NotCompared;
 use crate::domain::redaction::redacted;
-use crate::domain::validation::is_beyond_64_bits;
+use crate::domain::validation::{InvalidInput, check_spec, is_beyond_64_bits};
 use crate::error::{Error, Result};
 use crate::provider::check_resource;
 use crate::provider::terraform_plan::{Digest, DigestKey, Field, Instance, Known, PreviousField, Sides};
 use crate::services::inventory::plan_rows;
-use crate::services::locks::Lock;
+use crate::services::locks::{self, Lock};
+use crate::services::page;
 use crate::services::provisioning::{self, NewSpec};
 use crate::services::retirement;
 use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
@@ -34,8 +39,8 @@ pub(super) struct Written {
     pub(super) summary: PlanSummary,
     /// Rows of the instances of the state.
     pub(super) resources: BTreeSet<Uuid>,
-    /// Number of instances that left the state.
-    pub(super) left: usize,
+    /// Rows of the instances that left the state.
+    pub(super) left: Vec<Uuid>,
 }
 
 /// Provider and kind.
@@ -49,6 +54,7 @@ type Kind = (String, String);
 pub(super) async fn write_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
+    earlier: &Earlier,
     instances: Vec<Instance>,
     written: &mut Written,
 ) -> Result<()> {
@@ -72,11 +78,24 @@ pub(super) async fn write_in_txn(
         let kind = (instance.provider.clone(), instance.kind.clone());
         by_kind.entry(kind).or_default().push(instance);
     }
-    for ((provider, kind), instances) in by_kind {
-        move_in_txn(txn, import, (&provider, &kind), &instances).await?;
-        let rows = write_rows_in_txn(txn, import, (&provider, &kind), &instances).await?;
-        write_specs_in_txn(txn, import, &instances, &rows, written).await?;
-        note_instances_in_txn(txn, import, &instances, &rows).await?;
+    for ((provider, kind), mut instances) in by_kind {
+        let kind = (provider.as_str(), kind.as_str());
+        instances.retain(|instance| match check(import, kind, instance) {
+            Ok(()) => true,
+            Err(why) => {
+                written
+                    .summary
+                    .refused
+                    .push(format!("{}: {why}", instance.address));
+                // What cannot be stored has not left the state.
+                written.resources.extend(earlier.resource(&instance.address));
+                false
+            }
+        });
+        move_in_txn(txn, import, earlier, kind, &instances).await?;
+        let rows = write_rows_in_txn(txn, import, kind, &instances).await?;
+        write_specs_in_txn(txn, import, earlier, &instances, &rows, written).await?;
+        note_instances_in_txn(txn, import, earlier, &instances, &rows).await?;
         written.resources.extend(rows.values());
         written.summary.instances += instances.len() as u64;
     }
@@ -92,10 +111,18 @@ fn urn(import: &Import<'_>, (provider, kind): (&str, &str), address: &str) -> St
     format!("{provider}:{kind}:{}", provider_id(import, address))
 }
 
-/// Gives the rows of moved instances their new address.
+/// Checks that both sides of an instance can be stored.
+fn check(import: &Import<'_>, kind: (&str, &str), instance: &Instance) -> Result<(), InvalidInput> {
+    check_resource(&live(import, kind, instance))?;
+    check_spec(&Value::Object(desired(instance)))
+}
+
+/// Gives the rows of moved instances their new address. If a row of another instance has the new address, such as one
+/// that left the state, the moved instance gets that row.
 async fn move_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
+    earlier: &Earlier,
     kind: (&str, &str),
     instances: &[Instance],
 ) -> Result<()> {
@@ -103,18 +130,27 @@ async fn move_in_txn(
         let Some(from) = instance.previous_address.as_deref() else {
             continue;
         };
-        let known = import.earlier.resource(from);
-        let (Some(row), None) = (known, import.earlier.resource(&instance.address)) else {
+        let (Some(row), None) = (earlier.resource(from), earlier.resource(&instance.address)) else {
             continue;
         };
+        let to = provider_id(import, &instance.address);
+        let is_taken = resources::Entity::find()
+            .filter(resources::Column::Provider.eq(kind.0))
+            .filter(resources::Column::Kind.eq(kind.1))
+            .filter(resources::Column::ProviderId.eq(to.as_str()));
+        if page::count(txn, is_taken, resources::Column::Id).await? > 0 {
+            continue;
+        }
         let moved = resources::ActiveModel {
-            provider_id: Set(provider_id(import, &instance.address)),
+            provider_id: Set(to),
             urn: Set(urn(import, kind, &instance.address)),
             ..Default::default()
         };
         resources::Entity::update_many()
             .set(moved)
             .filter(resources::Column::Id.eq(row))
+            .filter(resources::Column::Provider.eq(kind.0))
+            .filter(resources::Column::Kind.eq(kind.1))
             .exec(txn)
             .await?;
     }
@@ -132,7 +168,6 @@ async fn write_rows_in_txn(
     let mut gone = BTreeSet::new();
     for instance in instances {
         let resource = live(import, kind, instance);
-        check_resource(&resource)?;
         if instance.gone {
             gone.insert(resource.provider_id.clone());
         }
@@ -222,6 +257,7 @@ fn desired(instance: &Instance) -> Map<String, Value> {
 async fn write_specs_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
+    earlier: &Earlier,
     instances: &[Instance],
     rows: &BTreeMap<String, Uuid>,
     written: &mut Written,
@@ -237,9 +273,17 @@ async fn write_specs_in_txn(
         let stored = before.remove(id);
         let whole = stored.as_ref().and_then(StoredSpec::whole);
         let is_active = stored.as_ref().is_some_and(StoredSpec::is_active);
+        // Somebody accepted that the instance is gone.
+        let is_retired = stored.is_some() && !is_active && earlier.resource(&instance.address).is_some();
+        if instance.gone && is_retired {
+            written.summary.unchanged += 1;
+            continue;
+        }
         match import_action(whole, &spec, &import.source, false) {
             ImportAction::Refuse => {
-                written.summary.refused.push(instance.address.clone());
+                let address = &instance.address;
+                let refused = format!("{address}: its spec belongs to another source");
+                written.summary.refused.push(refused);
                 continue;
             }
             ImportAction::Keep => {
@@ -265,14 +309,28 @@ async fn write_specs_in_txn(
 async fn note_instances_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
+    earlier: &Earlier,
     instances: &[Instance],
     rows: &BTreeMap<String, Uuid>,
 ) -> Result<()> {
+    // The address may have been that of an instance of another provider or type, which is no longer in the state.
+    let addresses = instances.iter().map(|instance| instance.address.as_str());
+    plan_instances::Entity::delete_many()
+        .filter(plan_instances::Column::State.eq(import.state))
+        .filter(plan_instances::Column::Address.is_in(addresses))
+        .filter(plan_instances::Column::ResourceId.is_not_in(rows.values().copied()))
+        .exec(txn)
+        .await?;
     let noted: Vec<_> = instances
         .iter()
         .filter_map(|instance| {
-            let address = instance.previous_address.as_ref().unwrap_or(&instance.address);
-            let previous = import.earlier.previous(address).unwrap_or_default();
+            let from = instance
+                .previous_address
+                .as_deref()
+                .and_then(|from| earlier.previous(from));
+            let previous = from
+                .or_else(|| earlier.previous(&instance.address))
+                .unwrap_or_default();
             let fields = instance.fields.iter().map(|field| {
                 let before = previous.fields.get(&field.name);
                 let note = note_of(&import.digest_key, &instance.kind, field, before);
@@ -342,6 +400,19 @@ fn note_of(key: &DigestKey, kind: &str, field: &Field, before: Option<&PreviousF
     Value::Object(note)
 }
 
+/// Locks the rows of the instances of a state in the order of their ids, as sweeps and accepts do.
+pub(super) async fn lock_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<()> {
+    let select = resources::Entity::find()
+        .select_only()
+        .column(resources::Column::Id)
+        .filter(resources::Column::Id.in_subquery(rows_of(state)))
+        .order_by_asc(resources::Column::Id);
+    let select = locks::locked(select, Lock::Update);
+    txn.query_all_raw(select.build(txn.get_database_backend()))
+        .await?;
+    Ok(())
+}
+
 /// Returns the resources of a state with an open drift because they are missing.
 pub(super) async fn missing_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<BTreeSet<Uuid>> {
     let missing: Vec<Uuid> = drift::Entity::find()
@@ -373,15 +444,21 @@ pub(super) async fn retire_in_txn(
 ) -> Result<()> {
     for chunk in leaving.chunks(ROWS_PER_INSERT) {
         let stored = stored_specs_in_txn(txn, chunk.iter().copied(), Some(Lock::Update)).await?;
-        let owned: Vec<_> = stored
-            .into_values()
-            .filter(StoredSpec::is_active)
-            .filter_map(|stored| stored.whole().cloned())
-            .filter(|spec| spec.source == import.source)
+        let active = stored.into_iter().filter(|(_, stored)| stored.is_active());
+        let (owned, foreign): (Vec<_>, Vec<_>) = active.partition(|(_, stored)| {
+            let spec = stored.whole();
+            spec.is_some_and(|spec| spec.source == import.source)
+        });
+        let owned: Vec<_> = owned
+            .iter()
+            .filter_map(|(_, stored)| stored.whole().cloned())
             .collect();
         let state = Some(import.source.as_str());
         retirement::retire_for_in_txn(txn, &owned, state, import.actor, import.now).await?;
-        plan_rows::end_in_txn(txn, chunk, import.now).await?;
+        // A resource with a spec of another source stays as it is: that it left the state does not say that it is gone.
+        let foreign: BTreeSet<Uuid> = foreign.into_iter().map(|(id, _)| id).collect();
+        let ended: Vec<Uuid> = chunk.iter().copied().filter(|id| !foreign.contains(id)).collect();
+        plan_rows::end_in_txn(txn, &ended, import.now).await?;
         plan_instances::Entity::delete_many()
             .filter(plan_instances::Column::ResourceId.is_in(chunk.iter().copied()))
             .exec(txn)

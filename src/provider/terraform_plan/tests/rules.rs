@@ -217,7 +217,8 @@ fn a_moved_instance_knows_where_it_was() {
     };
     let instance = read.instances(&previous).next().unwrap().unwrap();
     assert_eq!(instance.previous_address.as_deref(), Some("net_thing.old"));
-    assert_eq!(*asked.borrow(), ["net_thing.old"]);
+    // The move is in each plan until an apply, but the first import has already given the instance its new address.
+    assert_eq!(*asked.borrow(), ["net_thing.old", "net_thing.a"]);
 }
 
 #[test]
