@@ -1,8 +1,8 @@
 //! PostgreSQL finds the states and the drifts of changed resources by id. Before, a change of some resources read all
 //! states once for each of them, because PostgreSQL cannot look up the rows of a function by id.
 //!
-//! Functions that avoid a kind of plan are not compiled. PostgreSQL adds a large cost to a plan that it is told to avoid,
-//! and would spend 50 ms to compile statements that take less than 1 ms.
+//! Functions that disable a plan type (`enable_seqscan = off`) also disable JIT compilation: a disabled plan type adds
+//! 10^10 to the estimated cost, so that PostgreSQL would compile statements that take less than 1 ms.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;

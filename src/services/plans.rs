@@ -3,7 +3,9 @@
 //! One import of a state is one transaction, and a sweep of its resources follows. A plan that is no evidence changes
 //! nothing but the record that it was refused.
 
+mod kinds;
 mod known;
+mod notes;
 mod outline;
 mod write;
 
@@ -14,6 +16,7 @@ use entity::terraform_plans as plans;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use self::known::{Earlier, digest_key, earlier_instances};
@@ -163,7 +166,7 @@ async fn import_in_txn(
     let outline = import.plan.outline();
     written.summary.made_at = outline.timestamp;
     written.summary.skipped = outline.skipped;
-    let mut instances = read_instances(import, &earlier);
+    let (mut instances, reading) = read_instances(import, &earlier);
     let mut chunk = Vec::with_capacity(CHUNK);
     while instances.recv_many(&mut chunk, CHUNK).await > 0 {
         let read: std::result::Result<Vec<Instance>, Refusal> = chunk.drain(..).collect();
@@ -172,11 +175,15 @@ async fn import_in_txn(
             progress(written.resources.len(), total);
         }
     }
+    // If the thread has panicked, the instances that it did not send have not left the state.
+    reading
+        .await
+        .map_err(|error| Error::Internal(format!("plan: {error}")))?;
     let missing = write::missing_in_txn(txn, import.state).await?;
     let leaving: Vec<Uuid> = earlier
         .instances()
         .filter(|(_, id)| !written.resources.contains(id))
-        // Somebody took the deletion over into the state, but the code still has the instance: its drift stays open.
+        // `apply -refresh-only` has removed the instance from the state, but the code still has it: its drift stays open.
         .filter(|(address, id)| !(missing.contains(id) && import.plan.declares(address)))
         .map(|(_, id)| id)
         .collect();
@@ -193,7 +200,7 @@ async fn import_in_txn(
     }
     write::retire_in_txn(txn, import, &leaving).await?;
     written.left = leaving;
-    write::note_kinds_in_txn(txn, import).await?;
+    kinds::note_kinds_in_txn(txn, import).await?;
     Ok(written)
 }
 
@@ -201,10 +208,13 @@ async fn import_in_txn(
 fn read_instances(
     import: &Import<'_>,
     earlier: &Arc<Earlier>,
-) -> mpsc::Receiver<std::result::Result<Instance, Refusal>> {
+) -> (
+    mpsc::Receiver<std::result::Result<Instance, Refusal>>,
+    JoinHandle<()>,
+) {
     let (sender, receiver) = mpsc::channel(CHUNK);
     let (plan, earlier) = (Arc::clone(&import.plan), Arc::clone(earlier));
-    tokio::task::spawn_blocking(move || {
+    let reading = tokio::task::spawn_blocking(move || {
         let previous = |address: &str| earlier.previous(address);
         for instance in plan.instances(&previous) {
             // The receiver is dropped if the transaction fails.
@@ -213,7 +223,7 @@ fn read_instances(
             }
         }
     });
-    receiver
+    (receiver, reading)
 }
 
 /// Locks the state, and records the plan. Refuses a plan that is older than the recorded one.
@@ -281,7 +291,7 @@ async fn note_refusal_in_txn(
         )
         .exec_without_returning(txn)
         .await?;
-    write::note_incomplete_in_txn(txn, state).await
+    kinds::note_incomplete_in_txn(txn, state).await
 }
 
 fn refused(code: &'static str, sentence: String) -> Error {

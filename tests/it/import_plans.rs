@@ -118,7 +118,7 @@ fn check(name: &str, open: &BTreeSet<(String, String)>, truth: &Value, with_norm
             _ => {}
         }
     }
-    // Drift that somebody took over into the state stays open.
+    // Drift that `apply -refresh-only` has written into the state stays open.
     for address in truth["must_not_close_as_fixed"].as_array().into_iter().flatten() {
         let of_address = open.iter().filter(|(at, _)| *address == json!(at));
         let of_address: Vec<_> = of_address.cloned().collect();

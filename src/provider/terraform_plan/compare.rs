@@ -233,7 +233,7 @@ impl Comparison<'_> {
         let digest = |known: &Known| self.known_digest(known, name, attribute, pair.kind);
         let before = before.filter(|before| {
             let is = |known: Option<&Known>| known.map(digest) == Some(values.applied_digest);
-            // The state has the value that was open drift: nobody put it back.
+            // The state has the live value of an open drift: the expected value was not restored.
             let is_taken_over = is(before.open.as_ref());
             let is_put_back = before.accepted && !is_open && is(before.replaced.as_ref());
             !is_put_back && (is_taken_over || is_in_force(before, constant))

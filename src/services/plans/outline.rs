@@ -42,7 +42,8 @@ pub struct PlanSummary {
     pub undeclared: Vec<UndecidedInstance>,
     /// Numbers of what was skipped.
     pub skipped: Skipped,
-    /// Fields whose live value somebody took over into the state, so that the plan shows no drift.
+    /// Fields whose live value `apply -refresh-only` has written into the state although nobody accepted it, so that the
+    /// plan shows no drift.
     pub swallowed: u64,
     /// Drifts that were opened.
     pub opened: u64,

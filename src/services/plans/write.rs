@@ -1,20 +1,19 @@
-//! Writes the instances of a plan: the inventory, the specs, and what the next import needs to know.
+//! Writes the instances of a plan: the inventory and the specs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
-use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::{cloud_drift as drift, cloud_resources as resources, plan_instances};
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query};
+use sea_orm::sea_query::Query;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
     QueryOrder, QuerySelect, QueryTrait,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Import;
 use super::known::Earlier;
+use super::notes;
 use super::outline::{PlanSummary, UndecidedInstance};
 use crate::db::ROWS_PER_INSERT;
 use crate::domain::equality::number_text;
@@ -25,7 +24,7 @@ use crate::domain::redaction::redacted;
 use crate::domain::validation::{InvalidInput, check_spec, is_beyond_64_bits};
 use crate::error::{Error, Result};
 use crate::provider::check_resource;
-use crate::provider::terraform_plan::{Digest, DigestKey, Field, Instance, Known, PreviousField, Sides};
+use crate::provider::terraform_plan::{Instance, Sides};
 use crate::services::inventory::plan_rows;
 use crate::services::locks::{self, Lock};
 use crate::services::page;
@@ -44,13 +43,13 @@ pub(super) struct Written {
 }
 
 /// Provider and kind.
-type Kind = (String, String);
+pub(super) type Kind = (String, String);
 
-/// Writes some instances.
+/// Writes some instances. Those with a value that cannot be stored are left out and named.
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT if a value cannot be stored; the database is unavailable.
+/// The database is unavailable.
 pub(super) async fn write_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
@@ -95,7 +94,7 @@ pub(super) async fn write_in_txn(
         move_in_txn(txn, import, earlier, kind, &instances).await?;
         let rows = write_rows_in_txn(txn, import, kind, &instances).await?;
         write_specs_in_txn(txn, import, earlier, &instances, &rows, written).await?;
-        note_instances_in_txn(txn, import, earlier, &instances, &rows).await?;
+        notes::note_instances_in_txn(txn, import, earlier, &instances, &rows).await?;
         written.resources.extend(rows.values());
         written.summary.instances += instances.len() as u64;
     }
@@ -273,7 +272,7 @@ async fn write_specs_in_txn(
         let stored = before.remove(id);
         let whole = stored.as_ref().and_then(StoredSpec::whole);
         let is_active = stored.as_ref().is_some_and(StoredSpec::is_active);
-        // Somebody accepted that the instance is gone.
+        // The deletion was accepted, so the spec stays retired.
         let is_retired = stored.is_some() && !is_active && earlier.resource(&instance.address).is_some();
         if instance.gone && is_retired {
             written.summary.unchanged += 1;
@@ -305,101 +304,6 @@ async fn write_specs_in_txn(
     Ok(())
 }
 
-/// Records what the next import needs to know of these instances.
-async fn note_instances_in_txn(
-    txn: &DatabaseTransaction,
-    import: &Import<'_>,
-    earlier: &Earlier,
-    instances: &[Instance],
-    rows: &BTreeMap<String, Uuid>,
-) -> Result<()> {
-    // The address may have been that of an instance of another provider or type, which is no longer in the state.
-    let addresses = instances.iter().map(|instance| instance.address.as_str());
-    plan_instances::Entity::delete_many()
-        .filter(plan_instances::Column::State.eq(import.state))
-        .filter(plan_instances::Column::Address.is_in(addresses))
-        .filter(plan_instances::Column::ResourceId.is_not_in(rows.values().copied()))
-        .exec(txn)
-        .await?;
-    let noted: Vec<_> = instances
-        .iter()
-        .filter_map(|instance| {
-            let from = instance
-                .previous_address
-                .as_deref()
-                .and_then(|from| earlier.previous(from));
-            let previous = from
-                .or_else(|| earlier.previous(&instance.address))
-                .unwrap_or_default();
-            let fields = instance.fields.iter().map(|field| {
-                let before = previous.fields.get(&field.name);
-                let note = note_of(&import.digest_key, &instance.kind, field, before);
-                (field.name.clone(), note)
-            });
-            Some(plan_instances::ActiveModel {
-                resource_id: Set(*rows.get(&instance.address)?),
-                state: Set(import.state.to_owned()),
-                address: Set(instance.address.clone()),
-                fields: Set(Value::Object(fields.collect())),
-                not_compared: Set(json!(instance.not_compared)),
-            })
-        })
-        .collect();
-    for chunk in noted.chunks(ROWS_PER_INSERT) {
-        let replaced = [
-            plan_instances::Column::State,
-            plan_instances::Column::Address,
-            plan_instances::Column::Fields,
-            plan_instances::Column::NotCompared,
-        ];
-        plan_instances::Entity::insert_many(chunk.to_vec())
-            .on_conflict(
-                OnConflict::column(plan_instances::Column::ResourceId)
-                    .update_columns(replaced)
-                    .to_owned(),
-            )
-            .exec_without_returning(txn)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Returns what the next import needs to know of a field, as digests: the recorded value (`desired`), the live value if it
-/// differs (`open`), the constant of the code that was equal to the state (`constant`), and the value that an accepted one
-/// replaced (`replaced`).
-fn note_of(key: &DigestKey, kind: &str, field: &Field, before: Option<&PreviousField>) -> Value {
-    let shown = |value: &Value| key.digest(kind, &field.name, value);
-    let (desired, live) = match &field.sides {
-        Sides::Shown { desired, live } => (shown(desired), shown(live)),
-        Sides::Redacted {
-            equal: true, live, ..
-        } => (*live, *live),
-        Sides::Redacted { desired, live, .. } => (*desired, *live),
-    };
-    let mut note = Map::new();
-    let mut add = |what: &str, digest: Digest| note.insert(what.to_owned(), json!(digest.to_string()));
-    add("desired", desired);
-    if desired != live {
-        add("open", live);
-    }
-    let constant = match field.constant {
-        Some(constant) if constant.equals_applied => Some(constant.digest),
-        _ => before.and_then(|before| before.constant),
-    };
-    if let Some(constant) = constant {
-        add("constant", constant);
-    }
-    // An accepted value stays in force until the code follows, or an apply puts the old one back.
-    let is_kept = before.filter(|before| match &before.desired {
-        Known::Value(value) => shown(value) == desired,
-        Known::Digest(digest) => *digest == desired,
-    });
-    if let Some(Known::Digest(replaced)) = is_kept.and_then(|before| before.replaced.as_ref()) {
-        add("replaced", *replaced);
-    }
-    Value::Object(note)
-}
-
 /// Locks the rows of the instances of a state in the order of their ids, as sweeps and accepts do.
 pub(super) async fn lock_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<()> {
     let select = resources::Entity::find()
@@ -428,7 +332,7 @@ pub(super) async fn missing_in_txn(txn: &DatabaseTransaction, state: &str) -> Re
 }
 
 /// Selects the rows of the instances of a state.
-fn rows_of(state: &str) -> sea_orm::sea_query::SelectStatement {
+pub(super) fn rows_of(state: &str) -> sea_orm::sea_query::SelectStatement {
     Query::select()
         .column(plan_instances::Column::ResourceId)
         .from(plan_instances::Entity)
@@ -465,111 +369,4 @@ pub(super) async fn retire_in_txn(
             .await?;
     }
     Ok(())
-}
-
-/// Records that the kinds of the state were listed completely. A kind that several states contain is as old as the plan
-/// that is overdue first.
-pub(super) async fn note_kinds_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<()> {
-    for (provider, kind) in kinds_of_in_txn(txn, import.state).await? {
-        let oldest = first_overdue_in_txn(txn, &provider, &kind).await?;
-        let row = kinds::ActiveModel {
-            provider: Set(provider),
-            kind: Set(kind),
-            completed_at: Set(oldest.made_at),
-            outcome: Set(Some(if oldest.is_refused {
-                ListingOutcome::Incomplete
-            } else {
-                ListingOutcome::Complete
-            })),
-            expected_interval: Set(oldest.interval),
-            ..Default::default()
-        };
-        let replaced = [
-            kinds::Column::CompletedAt,
-            kinds::Column::Outcome,
-            kinds::Column::ExpectedInterval,
-        ];
-        upsert_kind_in_txn(txn, row, &replaced).await?;
-    }
-    Ok(())
-}
-
-/// Records that the kinds of the state are incomplete, because its newest plan was refused.
-pub(super) async fn note_incomplete_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<()> {
-    for (provider, kind) in kinds_of_in_txn(txn, state).await? {
-        let row = kinds::ActiveModel {
-            provider: Set(provider),
-            kind: Set(kind),
-            outcome: Set(Some(ListingOutcome::Incomplete)),
-            ..Default::default()
-        };
-        upsert_kind_in_txn(txn, row, &[kinds::Column::Outcome]).await?;
-    }
-    Ok(())
-}
-
-async fn upsert_kind_in_txn(
-    txn: &DatabaseTransaction,
-    row: kinds::ActiveModel,
-    replaced: &[kinds::Column],
-) -> Result<()> {
-    kinds::Entity::insert(row)
-        .on_conflict(
-            OnConflict::columns([kinds::Column::Provider, kinds::Column::Kind])
-                .update_columns(replaced.iter().copied())
-                .to_owned(),
-        )
-        .exec_without_returning(txn)
-        .await?;
-    Ok(())
-}
-
-/// Returns the kinds of the instances of a state, in one order for all imports.
-async fn kinds_of_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<BTreeSet<Kind>> {
-    let kinds: Vec<Kind> = resources::Entity::find()
-        .select_only()
-        .columns([resources::Column::Provider, resources::Column::Kind])
-        .distinct()
-        .filter(resources::Column::Id.in_subquery(rows_of(state)))
-        .into_tuple()
-        .all(txn)
-        .await?;
-    Ok(kinds.into_iter().collect())
-}
-
-/// The plan that is overdue first, of the states that contain a kind.
-struct FirstOverdue {
-    made_at: Option<DateTime<Utc>>,
-    /// Expected time between two imports, in seconds.
-    interval: Option<i64>,
-    /// Whether the newest plan of one of the states was refused.
-    is_refused: bool,
-}
-
-async fn first_overdue_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<FirstOverdue> {
-    let of_kind = Query::select()
-        .distinct()
-        .column((plan_instances::Entity, plan_instances::Column::State))
-        .from(plan_instances::Entity)
-        .inner_join(
-            resources::Entity,
-            Expr::col((resources::Entity, resources::Column::Id))
-                .equals((plan_instances::Entity, plan_instances::Column::ResourceId)),
-        )
-        .and_where(resources::Column::Provider.eq(provider))
-        .and_where(resources::Column::Kind.eq(kind))
-        .take();
-    let states = entity::terraform_plans::Entity::find()
-        .filter(entity::terraform_plans::Column::State.in_subquery(of_kind))
-        .all(txn)
-        .await?;
-    let first = states
-        .iter()
-        .filter_map(|state| Some((state.made_at?, state.expected_interval?)))
-        .min_by_key(|(made_at, interval)| made_at.timestamp().saturating_add(interval.saturating_mul(2)));
-    Ok(FirstOverdue {
-        made_at: first.map(|(made_at, _)| made_at),
-        interval: first.map(|(_, interval)| interval),
-        is_refused: states.iter().any(|state| state.refusal.is_some()),
-    })
 }
