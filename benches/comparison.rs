@@ -115,6 +115,7 @@ fn resource(attrs: Value) -> cloud_resources::Model {
         gone_at: None,
         settling_since: None,
         owned: false,
+        source: String::new(),
     }
 }
 

@@ -5,22 +5,14 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::freshness::MaxAge;
-use crate::domain::schedule::Schedules;
+use crate::domain::schedule::{Schedule, Schedules};
 use crate::error::Result;
-use crate::jobs::{Jobs, Source};
+use crate::jobs::{JobRequest, Jobs, Source};
 use crate::live::Live;
 use crate::provider::InventoryProvider;
 use crate::services::detection::Scope;
 use crate::services::freshness::{self, Freshness};
-
-/// Settings of the source of the inventory.
-#[derive(Clone, Debug, Default)]
-pub struct SourceSettings {
-    /// Name of the source; if absent, the default name that the provider returns.
-    pub source: Option<String>,
-    /// Maximum age of a kind's last complete listing.
-    pub max_age: MaxAge,
-}
+use crate::services::sources::{self, Registration};
 
 /// The state of a server or command: the database, the clock, the schedules, the job runner and the live feed. Clones
 /// share it.
@@ -51,36 +43,27 @@ impl App {
         inventory: Option<Arc<dyn InventoryProvider>>,
         schedules: Schedules,
     ) -> Self {
-        let settings = SourceSettings {
-            max_age: schedules
-                .sync
-                .clone()
-                .map(MaxAge::twice_the_interval)
-                .unwrap_or_default(),
-            ..SourceSettings::default()
-        };
-        Self::with_settings(db, clock, inventory, schedules, settings)
+        let max_age = schedules
+            .sync
+            .clone()
+            .map(MaxAge::twice_the_interval)
+            .unwrap_or_default();
+        let sources = inventory.into_iter().map(Source::new).collect();
+        Self::with_sources(db, clock, sources, schedules, max_age)
     }
 
-    /// Creates an app with schedules and settings of the source.
-    pub fn with_settings(
+    /// Creates an app that lists these sources. `max_age` is the maximum age of the last listing of a source without an
+    /// interval of its own.
+    pub fn with_sources(
         db: Db,
         clock: Clock,
-        inventory: Option<Arc<dyn InventoryProvider>>,
+        sources: Vec<Source>,
         schedules: Schedules,
-        settings: SourceSettings,
+        max_age: MaxAge,
     ) -> Self {
-        let SourceSettings {
-            source: name,
-            max_age,
-        } = settings;
-        let source = inventory.map(|provider| Source {
-            name: name.unwrap_or_else(|| provider.source()),
-            provider,
-        });
         let inner = Inner {
             live: Live::new(db.clone(), clock.clone()),
-            jobs: Jobs::new(db.clone(), clock.clone(), source, max_age.clone(), &schedules),
+            jobs: Jobs::new(db.clone(), clock.clone(), sources, max_age.clone(), &schedules),
             db,
             clock,
             max_age,
@@ -104,6 +87,42 @@ impl App {
     /// Returns the schedules of the jobs.
     pub(crate) fn schedules(&self) -> &Schedules {
         &self.inner.schedules
+    }
+
+    /// Returns what runs on a schedule, and when: the sync of each source, and then the sweep.
+    pub(crate) fn timetable(&self) -> Vec<(JobRequest, Schedule)> {
+        let schedules = self.schedules();
+        let syncs = self.jobs().sources().iter().filter_map(|source| {
+            let shared = schedules.sync.as_ref().filter(|_| source.interval.is_none());
+            let schedule = source.schedule.as_ref().or(shared)?;
+            Some((JobRequest::sync_of(source.clone()), schedule.clone()))
+        });
+        let sweeps = schedules
+            .detect
+            .clone()
+            .map(|schedule| (JobRequest::detect_all(), schedule));
+        syncs.chain(sweeps).collect()
+    }
+
+    /// Registers the sources and those in `sent`, whose listings are sent to the server, so that each process on the
+    /// database knows which are expected.
+    ///
+    /// # Errors
+    ///
+    /// BAD_USER_INPUT if a name is not valid or belongs to a source of another kind.
+    pub(crate) async fn register_sources(&self, sent: &[Registration]) -> Result<()> {
+        let listed = self.jobs().sources().iter().map(Source::registration);
+        let sources: Vec<_> = listed.chain(sent.iter().cloned()).collect();
+        sources::register(self.db(), &sources).await
+    }
+
+    /// Returns the registered sources with their states.
+    ///
+    /// # Errors
+    ///
+    /// The database is unavailable.
+    pub(crate) async fn sources(&self) -> Result<Vec<sources::Source>> {
+        sources::list(self.db(), self.max_age()).await
     }
 
     /// Returns the freshness of the inventory for all specs.

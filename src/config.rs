@@ -10,6 +10,7 @@ mod parsers;
 mod retention;
 mod schedules;
 mod secrets;
+mod sources;
 mod tokens;
 
 use std::time::Duration;
@@ -18,13 +19,13 @@ use clap::{ArgAction, Args, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub(crate) use self::http::HttpArgs;
-pub(crate) use self::inventory::{InventoryArgs, InventoryConfig};
+pub(crate) use self::inventory::{InventoryArgs, InventoryConfig, SourceConfig};
 pub(crate) use self::parsers::time_of_at_least;
 use self::parsers::{shown, switch};
 pub(crate) use self::retention::RetentionArgs;
 pub(crate) use self::schedules::{MaxAgeArgs, ScheduleArgs, SyncCronArgs};
-use self::secrets::secret;
 pub(crate) use self::secrets::secrets_help;
+use self::secrets::{secret, secret_in_file, variable};
 pub(crate) use self::tokens::{TokenArgs, TokenConfig};
 use crate::db::{WaitLimits, check_address};
 

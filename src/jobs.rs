@@ -4,6 +4,7 @@
 
 mod report;
 mod request;
+mod source;
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -19,17 +20,17 @@ use uuid::Uuid;
 
 pub(crate) use self::request::Scheduled;
 pub use self::request::{JobRequest, Progress};
+pub use self::source::Source;
 use crate::clock::Clock;
 use crate::db::{Db, WaitLimits};
 use crate::domain::freshness::MaxAge;
 use crate::domain::retention::Retention;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
-use crate::provider::InventoryProvider;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
 use crate::services::job_runs::{self, Report, RunRequest, TickClaim};
-use crate::services::{freshness, recount, retention};
+use crate::services::{freshness, recount, retention, sources};
 
 /// Interval between the heartbeats of a run.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -76,15 +77,6 @@ impl RunHandle {
     }
 }
 
-/// The source of the inventory.
-#[derive(Clone)]
-pub(crate) struct Source {
-    /// Name of the source. Syncs of one source never run at the same time.
-    pub name: String,
-    /// Provider that lists the source.
-    pub provider: Arc<dyn InventoryProvider>,
-}
-
 /// The work of a claimed run. A sync always has a source.
 enum Work {
     Sync(Source, SyncOptions),
@@ -122,7 +114,7 @@ pub struct Jobs {
 struct Inner {
     db: Db,
     clock: Clock,
-    source: Option<Source>,
+    sources: Vec<Source>,
     max_age: MaxAge,
     retention: Option<Retention>,
     sweeps_after_syncs: bool,
@@ -131,19 +123,19 @@ struct Inner {
 }
 
 impl Jobs {
-    /// Creates a runner. Syncs list from `source`. If `schedules` has a retention, whole sweeps purge old rows; if they
+    /// Creates a runner. Syncs list from `sources`. If `schedules` has a retention, whole sweeps purge old rows; if they
     /// have a schedule of sweeps, each sync is followed by a sweep of what it changed.
     pub(crate) fn new(
         db: Db,
         clock: Clock,
-        source: Option<Source>,
+        sources: Vec<Source>,
         max_age: MaxAge,
         schedules: &Schedules,
     ) -> Self {
         let inner = Inner {
             db,
             clock,
-            source,
+            sources,
             max_age,
             retention: schedules.retention,
             sweeps_after_syncs: schedules.detect.is_some(),
@@ -155,9 +147,43 @@ impl Jobs {
         }
     }
 
-    /// Returns the name of the source of the inventory, if one is configured.
-    pub fn source(&self) -> Option<&str> {
-        self.inner.source.as_ref().map(|source| source.name.as_str())
+    /// Returns the sources that this process can list.
+    pub(crate) fn sources(&self) -> &[Source] {
+        &self.inner.sources
+    }
+
+    /// Returns the source with this name, or the only source.
+    ///
+    /// # Errors
+    ///
+    /// UPSTREAM_UNAVAILABLE if no source is configured; BAD_USER_INPUT if no source has the name, or several are configured
+    /// and none is named.
+    pub(crate) fn source(&self, name: Option<&str>) -> Result<&Source> {
+        let sources = self.sources();
+        let names = || {
+            let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+            names.join(", ")
+        };
+        match (name, sources) {
+            (_, []) => Err(Error::Upstream(
+                "no source is configured: set DIGITALOCEAN_TOKEN, DRIFT_INVENTORY_FILE or DRIFT_SOURCES"
+                    .to_owned(),
+            )),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(Error::BadUserInput(format!(
+                "name one of the sources: {}",
+                names()
+            ))),
+            (Some(name), _) => {
+                let found = sources.iter().find(|source| source.name == name);
+                found.ok_or_else(|| {
+                    Error::BadUserInput(format!(
+                        "no source {name:?} can be listed here: name one of {}",
+                        names()
+                    ))
+                })
+            }
+        }
     }
 
     /// Starts a run that was requested through the API or the command line. It continues in a separate task.
@@ -171,6 +197,7 @@ impl Jobs {
             detection::check_known(self.db(), scope).await?;
         }
         let work = self.work(request)?;
+        self.register(&work).await?;
         let jobs = self.clone();
         self.in_own_task(async move {
             let run = job_runs::claim(jobs.db(), work.run_request()).await?;
@@ -188,14 +215,19 @@ impl Jobs {
         self.start(request).await?.wait().await
     }
 
-    /// Starts a run of the job for the scheduler, over all kinds or all specs. Returns `None` if another run of the job
+    /// Starts a requested run for the scheduler. Returns `None` if another run of the job
     /// is active, or if another server has claimed the tick.
     ///
     /// # Errors
     ///
     /// UPSTREAM_UNAVAILABLE if the job is a sync and no source is configured.
-    pub(crate) async fn start_scheduled(&self, job: Job, scheduled: Scheduled) -> Result<Option<RunHandle>> {
-        let work = self.work(JobRequest::whole(job))?;
+    pub(crate) async fn start_scheduled(
+        &self,
+        request: JobRequest,
+        scheduled: Scheduled,
+    ) -> Result<Option<RunHandle>> {
+        let work = self.work(request)?;
+        self.register(&work).await?;
         let jobs = self.clone();
         self.in_own_task(async move {
             let run = jobs.claim_scheduled(work.run_request(), scheduled).await?;
@@ -264,12 +296,16 @@ impl Jobs {
     fn work(&self, request: JobRequest) -> Result<Work> {
         match request {
             JobRequest::Detect { scope, progress } => Ok(Work::Detect(scope, progress)),
-            JobRequest::Sync(options) => match &self.inner.source {
-                Some(source) => Ok(Work::Sync(source.clone(), options)),
-                None => Err(Error::Upstream(
-                    "no source is configured: set DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE".to_owned(),
-                )),
-            },
+            JobRequest::Sync(options) => Ok(Work::Sync(self.source(None)?.clone(), options)),
+            JobRequest::SyncOf(source, options) => Ok(Work::Sync(*source, options)),
+        }
+    }
+
+    /// Registers the source of a sync, so that other processes know that it is expected.
+    async fn register(&self, work: &Work) -> Result<()> {
+        match work {
+            Work::Sync(source, _) => sources::ensure(self.db(), &source.registration()).await,
+            Work::Detect(..) => Ok(()),
         }
     }
 
@@ -328,7 +364,12 @@ impl Jobs {
     async fn execute(&self, work: Work) -> Result<Report> {
         match work {
             Work::Sync(source, options) => {
-                report::of_sync(inventory::sync(&self.job_db(), &*source.provider, &options).await)
+                let options = SyncOptions {
+                    account: source.account,
+                    ..options
+                };
+                let synced = inventory::sync(&self.job_db(), &source.name, &*source.provider, &options).await;
+                report::of_sync(synced)
             }
             Work::Detect(scope, progress) => {
                 let progress = |counts: &SweepCounts| {

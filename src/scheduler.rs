@@ -3,14 +3,13 @@
 //! tokio-cron-scheduler only provides the timer. It would let runs overlap, start them on every server and not wait for
 //! them at shutdown; [`crate::jobs`] prevents all of this.
 
-use entity::job_runs::Job;
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 
 use crate::app::App;
 use crate::domain::schedule::Schedule;
 use crate::error::Result;
-use crate::jobs::Scheduled;
+use crate::jobs::{JobRequest, Scheduled};
 use crate::services::job_runs::{HEARTBEAT_LIMIT, last_success};
 
 /// The running scheduler.
@@ -23,13 +22,13 @@ impl Scheduler {
     /// Starts the schedules and, in the background, the overdue jobs: the sync before the sweep.
     pub async fn start(app: &App) -> Result<Self, JobSchedulerError> {
         let clock = JobScheduler::new().await?;
-        for (job, schedule) in app.schedules().in_order() {
+        for (request, schedule) in app.timetable() {
             let app = app.clone();
             let ticked = schedule.clone();
             // All code is inside the async block: a panic outside of it would stop the job's schedule permanently.
             let tick = tokio_cron_scheduler::Job::new_async(schedule.text(), move |_, _| {
-                let (app, schedule) = (app.clone(), ticked.clone());
-                Box::pin(async move { tick(&app, job, &schedule).await })
+                let (app, request, schedule) = (app.clone(), request.clone(), ticked.clone());
+                Box::pin(async move { tick(&app, request, &schedule).await })
             })?;
             clock.add(tick).await?;
         }
@@ -55,11 +54,12 @@ impl Scheduler {
 /// Runs one tick of a job, unless another server has claimed it or another run is active. The time of the tick is
 /// computed from this server's clock, as the timer does: a database clock that is slightly behind would result in the
 /// previous tick.
-pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
+pub async fn tick(app: &App, request: JobRequest, schedule: &Schedule) {
+    let job = request.job();
     let Some(tick) = schedule.newest_tick(app.clock().now()) else {
         return;
     };
-    match app.jobs().start_scheduled(job, Scheduled::Tick(tick)).await {
+    match app.jobs().start_scheduled(request, Scheduled::Tick(tick)).await {
         Ok(started) => tracing::debug!(?job, %tick, ?started, "tick"),
         Err(error) => tracing::error!(?job, %tick, %error, "starting a job at its tick failed"),
     }
@@ -68,8 +68,9 @@ pub async fn tick(app: &App, job: Job, schedule: &Schedule) {
 /// Runs each overdue job once, in order. Returns true if one was skipped because another run of it was active.
 pub async fn catch_up(app: &App) -> bool {
     let mut left_out = false;
-    for (job, schedule) in app.schedules().in_order() {
-        match catch_up_job(app, job, schedule).await {
+    for (request, schedule) in app.timetable() {
+        let job = request.job();
+        match catch_up_job(app, request, &schedule).await {
             Ok(done) => left_out |= !done,
             Err(error) => tracing::error!(?job, %error, "running a missed job failed"),
         }
@@ -78,13 +79,12 @@ pub async fn catch_up(app: &App) -> bool {
 }
 
 /// Runs the job if it is overdue. Returns false if another run of it was active.
-async fn catch_up_job(app: &App, job: Job, schedule: &Schedule) -> Result<bool> {
-    let source = app.jobs().source().filter(|_| job == Job::SyncInventory);
-    let last = last_success(app.db(), job, source).await?;
+async fn catch_up_job(app: &App, request: JobRequest, schedule: &Schedule) -> Result<bool> {
+    let last = last_success(app.db(), request.job(), request.source()).await?;
     if !schedule.is_overdue(last, app.db().time(app.db().reader()).await?) {
         return Ok(true);
     }
-    match app.jobs().start_scheduled(job, Scheduled::CatchUp).await? {
+    match app.jobs().start_scheduled(request, Scheduled::CatchUp).await? {
         Some(run) => run.wait().await.map(|_| true),
         None => Ok(false),
     }

@@ -48,6 +48,8 @@ pub struct Model {
     pub settling_since: Option<DateTimeUtc>,
     /// Whether another part of the cloud created and maintains it, so that it needs no spec.
     pub owned: bool,
+    /// Name of the source that lists it. Empty until a listing contains it.
+    pub source: String,
     /// Relation to its spec.
     #[sea_orm(has_one)]
     pub provisioned: HasOne<super::cloud_provisioned::Entity>,

@@ -1,4 +1,4 @@
-//! `inventory_kinds`: the last listing of each kind. A sync locks the row while it writes the kind.
+//! `inventory_kinds`: the last listing of each kind by each source. A sync locks the row while it writes the kind.
 
 use sea_orm::entity::prelude::*;
 
@@ -18,11 +18,14 @@ pub enum ListingOutcome {
     NotReadable,
 }
 
-/// One kind of one provider.
+/// One kind that one source lists.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "inventory_kinds")]
 pub struct Model {
+    /// Name of the source. Empty for the listings of releases without sources, until a sync claims them.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub source: String,
     /// Provider.
     #[sea_orm(primary_key, auto_increment = false)]
     pub provider: String,
@@ -49,7 +52,7 @@ pub struct Model {
     /// Unread fields of the newest complete listing: they keep their last values. Null if the listing read all
     /// fields.
     pub unread_fields: Option<Json>,
-    /// Expected time between two listings, in seconds, if no schedule of this server decides it.
+    /// Expected time between two imports of plans, in seconds. Only servers of the previous release read it.
     pub expected_interval: Option<i64>,
 }
 

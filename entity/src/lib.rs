@@ -21,6 +21,7 @@ pub mod plan_instances;
 pub mod resource_states;
 pub mod resource_totals;
 pub mod row_totals;
+pub mod sources;
 pub mod sweep_marks;
 pub mod terraform_declarations;
 pub mod terraform_plans;

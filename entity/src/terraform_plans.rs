@@ -20,6 +20,8 @@ pub struct Model {
     pub attempted_at: DateTimeUtc,
     /// Why the last attempt was refused; null if it was not.
     pub refusal: Option<String>,
+    /// The sentence of the refusal, which names the command to run.
+    pub refusal_reason: Option<String>,
     /// Expected time between two imports, in seconds; null if no plan was imported.
     pub expected_interval: Option<i64>,
 }

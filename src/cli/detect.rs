@@ -12,7 +12,7 @@ use super::args::{DetectArgs, Format};
 use super::{
     Failure, Outcome, connect, counted, counts, missing_database, no_database, progress, summary, table,
 };
-use crate::app::{App, SourceSettings};
+use crate::app::App;
 use crate::clock::Clock;
 use crate::domain::redaction::{hides, shown_sides};
 use crate::domain::schedule::Schedules;
@@ -27,17 +27,19 @@ const EXIT_DRIFT_OPEN: u8 = 3;
 const EXIT_NOT_UP_TO_DATE: u8 = 4;
 
 pub(super) async fn run(args: &DetectArgs) -> Outcome {
-    let settings = SourceSettings {
-        source: None,
-        max_age: args.max_age.max_age(&args.sync),
-    };
     let database = args.database.resolve()?;
     if let Some(missing) = missing_database(&database) {
         eprintln!("drift-inbox: {}", no_database(&missing));
         return Ok(not_up_to_date(args));
     }
     let db = connect(&database).await?;
-    let app = App::with_settings(db, Clock::System, None, Schedules::default(), settings);
+    let app = App::with_sources(
+        db,
+        Clock::System,
+        Vec::new(),
+        Schedules::default(),
+        args.max_age.max_age(&args.sync),
+    );
     let specs = detection::count_in_force(app.db()).await?;
     let (progress, watched) = progress::of_sweep(specs);
     let request = JobRequest::Detect {

@@ -21,18 +21,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use entity::job_runs::{self, JobOutcome};
+use entity::sources::SourceKind;
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 
 use self::args::{Cli, Command, NewTokenArgs};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
-use crate::config::{BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, database_url};
+use crate::config::{BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, SourceConfig, database_url};
 use crate::db::{Db, WaitLimits, sqlite_file};
 use crate::error::Error;
+use crate::jobs::Source;
 use crate::provider::InventoryProvider;
 use crate::provider::digitalocean::{DigitalOcean, Limits};
 use crate::provider::file::InventoryFile;
+use crate::services::sources::Registration;
 use crate::telemetry;
 
 /// Maximum number of connections to the database.
@@ -202,15 +205,56 @@ fn no_database(path: &Path) -> String {
     )
 }
 
-fn inventory(args: &InventoryArgs) -> Result<Option<Arc<dyn InventoryProvider>>, Failure> {
-    Ok(match args.resolve()? {
-        Some(InventoryConfig::File(path)) => Some(Arc::new(InventoryFile::new(path))),
-        Some(InventoryConfig::DigitalOcean(api, token)) => {
-            let account = DigitalOcean::new(api, &token, Limits::default(), Clock::System)?;
-            Some(Arc::new(account))
-        }
-        None => None,
-    })
+/// The configured sources.
+#[derive(Default)]
+struct Sources {
+    /// Those that this process can list.
+    listed: Vec<Source>,
+    /// Those whose listings are sent to the server.
+    sent: Vec<Registration>,
+}
+
+/// Returns the configured sources.
+fn sources(args: &InventoryArgs) -> Result<Sources, Failure> {
+    let mut sources = Sources::default();
+    for config in args.resolve()? {
+        let SourceConfig {
+            name,
+            inventory,
+            schedule,
+            interval,
+            account,
+        } = config;
+        let sent = |kind| Registration {
+            name: name.clone().unwrap_or_default(),
+            kind,
+            schedule: None,
+            interval,
+        };
+        let provider: Arc<dyn InventoryProvider> = match inventory {
+            InventoryConfig::File(path) => Arc::new(InventoryFile::new(path)),
+            InventoryConfig::DigitalOcean(api, token) => {
+                Arc::new(DigitalOcean::new(api, &token, Limits::default(), Clock::System)?)
+            }
+            InventoryConfig::Lines => {
+                sources.sent.push(sent(SourceKind::Lines));
+                continue;
+            }
+            InventoryConfig::TerraformPlan => {
+                sources.sent.push(sent(SourceKind::TerraformPlan));
+                continue;
+            }
+        };
+        let source = Source::new(provider);
+        sources.listed.push(Source {
+            name: name.unwrap_or(source.name),
+            schedule,
+            interval,
+            account,
+            provider: source.provider,
+        });
+    }
+    Ok(sources)
 }
 
 /// Decodes the counts of a run.

@@ -12,11 +12,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{Failure, Outcome, connect, inventory, print_line};
-use crate::app::{App, SourceSettings};
+use super::{Failure, Outcome, connect, print_line, sources};
+use crate::app::App;
 use crate::auth::TokenVerifier;
 use crate::clock::Clock;
-use crate::config::HttpArgs;
+use crate::config::{BadSetting, HttpArgs};
 use crate::http::{HttpState, router};
 use crate::scheduler::Scheduler;
 
@@ -27,19 +27,24 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
     let (database, verifier) = (args.database.resolve()?, args.token.resolve()?.verifier()?);
     let mut schedules = args.schedule.schedules(args.retention.retention());
-    let inventory = inventory(&args.inventory)?;
-    if inventory.is_none() && schedules.sync.take().is_some() {
+    let sources = sources(&args.inventory)?;
+    if args.inventory.selected().is_some() {
+        return Err(BadSetting::new(
+            "DRIFT_SOURCE",
+            "cannot be combined with DRIFT_SOURCES: unset one of them",
+        )
+        .into());
+    }
+    if sources.listed.is_empty() && schedules.sync.take().is_some() && sources.sent.is_empty() {
         tracing::warn!(
-            "no source is configured, so the server does not sync: set DIGITALOCEAN_TOKEN or \
-             DRIFT_INVENTORY_FILE"
+            "no source is configured, so the server does not sync: set DIGITALOCEAN_TOKEN, \
+             DRIFT_INVENTORY_FILE or DRIFT_SOURCES"
         );
     }
-    let settings = SourceSettings {
-        source: args.inventory.source.clone(),
-        max_age: args.max_age.max_age(&args.schedule.sync),
-    };
+    let max_age = args.max_age.max_age(&args.schedule.sync);
     let db = connect(&database).await?.with_wait_limits(database.wait_limits);
-    let app = App::with_settings(db, Clock::System, inventory, schedules, settings);
+    let app = App::with_sources(db, Clock::System, sources.listed, schedules, max_age);
+    app.register_sources(&sources.sent).await?;
     let state = http_state(&app, verifier, &args.http);
     let listener = bind(args.http.listen).await?;
     print_line(format_args!("listening on http://{}", listener.local_addr()?))?;

@@ -1,38 +1,59 @@
-//! `sync`: lists the account and stores the result as the inventory.
+//! `sync`: lists the sources and stores the results as the inventory.
 
 use std::process::ExitCode;
 
 use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
-use super::{Failure, Outcome, connect, counted, counts, inventory, print_line, progress, summary};
-use crate::app::{App, SourceSettings};
+use super::{Failure, Outcome, connect, counted, counts, print_line, progress, sources, summary};
+use crate::app::App;
 use crate::clock::Clock;
 use crate::config::BadSetting;
+use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
-use crate::jobs::JobRequest;
+use crate::jobs::{JobRequest, Source};
 use crate::services::inventory::{SyncCounts, SyncOptions};
 
 pub(super) async fn run(args: SyncArgs) -> Outcome {
-    let inventory = inventory(&args.inventory)?.ok_or_else(|| {
-        BadSetting::new(
-            "DIGITALOCEAN_TOKEN",
-            "no source is configured: set DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE",
-        )
-    })?;
+    let mut listed = sources(&args.inventory)?.listed;
+    if let Some(name) = args.inventory.selected() {
+        listed.retain(|source| source.name == name);
+        if listed.is_empty() {
+            let why = format!("no source {name:?} that can be listed is in the file of DRIFT_SOURCES");
+            return Err(BadSetting::new("--source", why).into());
+        }
+    }
+    if listed.is_empty() {
+        let why = "no source is configured: set DIGITALOCEAN_TOKEN, DRIFT_INVENTORY_FILE or DRIFT_SOURCES";
+        return Err(BadSetting::new("DIGITALOCEAN_TOKEN", why).into());
+    }
     let db = connect(&args.database.resolve()?).await?;
     let options = SyncOptions {
         kinds: args.kinds.map(|kinds| kinds.into_iter().collect()),
         allow_mass_gone: args.allow_mass_gone,
         allow_other_account: args.allow_other_account,
+        account: None,
     };
-    let settings = SourceSettings {
-        source: args.inventory.source,
-        ..SourceSettings::default()
-    };
-    let app = App::with_settings(db, Clock::System, Some(inventory), Schedules::default(), settings);
+    let schedules = Schedules::default();
+    let app = App::with_sources(db, Clock::System, listed.clone(), schedules, MaxAge::default());
+    let mut all_succeeded = true;
+    for source in listed {
+        all_succeeded &= sync(&app, source, options.clone()).await?;
+    }
+    Ok(if all_succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Syncs a source and prints the result. Returns whether everything was stored.
+async fn sync(app: &App, source: Source, options: SyncOptions) -> Result<bool, Failure> {
     let watched = progress::of_sync();
-    let run = app.jobs().run(JobRequest::Sync(options)).await;
+    let run = app
+        .jobs()
+        .run(JobRequest::SyncOf(Box::new(source), options))
+        .await;
     watched.finish_and_clear();
     let run = run?;
     let source = run.source.as_deref().unwrap_or_default();
@@ -40,11 +61,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
         "sync: {} [{source}]",
         summary(&run, || results(&run))?
     ))?;
-    Ok(if run.outcome == Some(JobOutcome::Succeeded) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(run.outcome == Some(JobOutcome::Succeeded))
 }
 
 fn results(run: &job_runs::Model) -> Result<String, Failure> {

@@ -1,11 +1,13 @@
-//! Settings of the source of the inventory.
+//! Settings of the sources of the inventory.
 
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::{BadSetting, Result, secret};
+use super::{BadSetting, Result, secret, sources};
+use crate::domain::schedule::Schedule;
 use crate::provider::digitalocean::{ApiToken, ApiUrl};
 
 /// Maximum length of a source's name in bytes.
@@ -24,27 +26,72 @@ pub(crate) struct InventoryArgs {
     #[arg(default_value = ApiUrl::DEFAULT, value_parser = ApiUrl::parse)]
     pub(super) digitalocean_api_url: ApiUrl,
     /// Name of the source, the same on each server that syncs it; at most 200 bytes [default: digitalocean, or
-    /// file:PATH]
+    /// file:PATH]. With DRIFT_SOURCES, the source to sync [default: all]
     #[arg(long, env = "DRIFT_SOURCE", value_name = "NAME", value_parser = source)]
     pub(crate) source: Option<String>,
+    /// TOML file that describes several sources, instead of DIGITALOCEAN_TOKEN and DRIFT_INVENTORY_FILE
+    #[arg(long, env = "DRIFT_SOURCES", value_name = "FILE")]
+    pub(super) sources: Option<PathBuf>,
 }
 
-/// The source to sync.
+/// How the inventory of a source is read.
 #[derive(Clone, Debug)]
 pub(crate) enum InventoryConfig {
-    /// An inventory file.
+    /// From an inventory file.
     File(PathBuf),
-    /// A DigitalOcean account.
+    /// From a DigitalOcean account.
     DigitalOcean(ApiUrl, ApiToken),
+    /// JSON lines are sent to the server.
+    Lines,
+    /// Refresh-only plans are sent to the server.
+    TerraformPlan,
+}
+
+/// A configured source.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceConfig {
+    /// Name; if not set, the default name of its provider.
+    pub(crate) name: Option<String>,
+    /// How its inventory is read.
+    pub(crate) inventory: InventoryConfig,
+    /// Schedule of its own.
+    pub(crate) schedule: Option<Schedule>,
+    /// Expected time between two listings, if no schedule decides it.
+    pub(crate) interval: Option<TimeDelta>,
+    /// The account that it must list; any if not set.
+    pub(crate) account: Option<String>,
 }
 
 impl InventoryArgs {
-    /// Reads the token and returns the source to sync; `None` if no source is configured.
+    /// Reads the token or the file of sources, and returns the configured sources.
     ///
     /// # Errors
-    /// The token is invalid, or both a token and a file are set.
-    pub(crate) fn resolve(&self) -> Result<Option<InventoryConfig>> {
-        self.with_token(secret("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_TOKEN_FILE")?)
+    /// The token or the file of sources is not valid, or more than one of token, inventory file and file of sources is
+    /// set.
+    pub(crate) fn resolve(&self) -> Result<Vec<SourceConfig>> {
+        let token = secret("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_TOKEN_FILE")?;
+        let Some(sources) = &self.sources else {
+            let only = self.with_token(token)?.map(|inventory| SourceConfig {
+                name: self.source.clone(),
+                inventory,
+                schedule: None,
+                interval: None,
+                account: None,
+            });
+            return Ok(only.into_iter().collect());
+        };
+        if token.is_some() || self.inventory_file.is_some() {
+            return Err(BadSetting::new(
+                "DRIFT_SOURCES",
+                "cannot be combined with DIGITALOCEAN_TOKEN or DRIFT_INVENTORY_FILE: unset one of them",
+            ));
+        }
+        sources::read(sources)
+    }
+
+    /// Returns the name of the source to sync, if the sources are in a file.
+    pub(crate) fn selected(&self) -> Option<&str> {
+        self.source.as_deref().filter(|_| self.sources.is_some())
     }
 
     pub(super) fn with_token(&self, token: Option<SecretString>) -> Result<Option<InventoryConfig>> {
@@ -67,7 +114,7 @@ impl InventoryArgs {
     }
 }
 
-fn source(name: &str) -> Result<String, String> {
+pub(super) fn source(name: &str) -> Result<String, String> {
     if name.len() > MAX_SOURCE_BYTES || name.contains(char::is_control) {
         return Err(format!(
             "must have at most {MAX_SOURCE_BYTES} bytes and no control characters"

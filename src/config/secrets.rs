@@ -1,6 +1,7 @@
 //! Secrets, which are read from variables and files only.
 
 use std::env::VarError;
+use std::path::Path;
 
 use secrecy::SecretString;
 
@@ -23,7 +24,8 @@ An empty variable counts as unset. The log goes to standard error; RUST_LOG filt
 /// # Errors
 /// Both variables are set, one is not UTF-8, or the file is empty or cannot be read.
 pub(super) fn secret(name: &'static str, file_name: &'static str) -> Result<Option<SecretString>> {
-    let path = match (variable(name)?, variable(file_name)?) {
+    let read = |name| variable(name).map_err(|_| BadSetting::new(name, "is not UTF-8"));
+    let path = match (read(name)?, read(file_name)?) {
         (Some(_), Some(_)) => {
             let why = format!("cannot be combined with {file_name}: unset one of them");
             return Err(BadSetting::new(name, why));
@@ -32,19 +34,31 @@ pub(super) fn secret(name: &'static str, file_name: &'static str) -> Result<Opti
         (None, None) => return Ok(None),
         (None, Some(path)) => path,
     };
-    let text =
-        std::fs::read_to_string(&path).map_err(|why| BadSetting::new(file_name, format!("{path}: {why}")))?;
+    secret_in_file(Path::new(&path))
+        .map(Some)
+        .map_err(|why| BadSetting::new(file_name, why))
+}
+
+/// Reads a secret from a file, without the end of its line.
+///
+/// # Errors
+/// The file is empty or cannot be read.
+pub(super) fn secret_in_file(path: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))?;
     match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(BadSetting::new(file_name, format!("{path} is empty"))),
-        text => Ok(Some(text.into())),
+        "" => Err(format!("{} is empty", path.display())),
+        text => Ok(text.into()),
     }
 }
 
 /// Reads a variable. An empty one counts as unset.
-fn variable(name: &'static str) -> Result<Option<String>> {
+///
+/// # Errors
+/// The value is not UTF-8.
+pub(super) fn variable(name: &str) -> Result<Option<String>, String> {
     match std::env::var(name) {
         Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(BadSetting::new(name, "is not UTF-8")),
+        Err(VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn bare_resource(attrs: Value) -> cloud_resources::Model {
         gone_at: None,
         settling_since: None,
         owned: false,
+        source: String::new(),
     }
 }
 

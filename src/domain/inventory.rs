@@ -25,8 +25,32 @@ pub(crate) struct StoredResource {
     pub gone: bool,
     /// Whether a listing has contained the resource.
     pub seen: bool,
+    /// Name of the source that lists it; empty if no source has claimed it.
+    pub source: String,
     /// The whole row. None if it does not decode; the listing then overwrites it.
     pub row: Option<cloud_resources::Model>,
+}
+
+/// Whether a source may write a stored resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ownership {
+    /// The source lists the resource.
+    Own,
+    /// No source lists the resource. A source that lists it claims it.
+    Unclaimed,
+    /// Another source lists the resource. No other source may change it.
+    Foreign,
+}
+
+/// Returns whether the source `name` may write a stored resource that `owner` lists. A resource that is gone belongs to no
+/// source.
+pub(crate) fn ownership(owner: &str, gone: bool, name: &str) -> Ownership {
+    match owner {
+        _ if owner == name => Ownership::Own,
+        "" => Ownership::Unclaimed,
+        _ if gone => Ownership::Unclaimed,
+        _ => Ownership::Foreign,
+    }
 }
 
 /// One change of the inventory.

@@ -24,6 +24,7 @@ pub mod not_compared;
 pub mod redaction;
 pub mod retention;
 pub mod schedule;
+pub mod sources;
 pub(crate) mod stored_json;
 pub mod traits;
 pub mod validation;

@@ -86,13 +86,6 @@ impl Schedules {
             Job::DetectDrift => self.detect.as_ref(),
         }
     }
-
-    /// Lists the jobs that have a schedule, the sync before the sweep.
-    pub fn in_order(&self) -> impl Iterator<Item = (Job, &Schedule)> {
-        let jobs = [Job::SyncInventory, Job::DetectDrift];
-        jobs.into_iter()
-            .filter_map(|job| self.of(job).map(|schedule| (job, schedule)))
-    }
 }
 
 #[cfg(test)]

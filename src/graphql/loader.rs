@@ -31,6 +31,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use crate::services::inbox::DriftFilter;
+use crate::services::inventory::ListedKind;
 use crate::services::page::{Page, PageRequest};
 use crate::services::{events, inbox, inventory, provisioning, resources};
 
@@ -215,9 +216,9 @@ pub(super) struct DriftsOf(pub(super) Uuid, pub(super) DriftFilter, pub(super) P
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DriftCountOf(pub(super) Uuid, pub(super) DriftFilter);
 
-/// Key of the last complete listing of a provider's kind.
+/// Key of the last complete listing of a kind by a source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct SyncedAt(pub(super) String, pub(super) String);
+pub(super) struct SyncedAt(pub(super) ListedKind);
 
 impl Loader<ResourceById> for Batches {
     type Value = cloud_resources::Model;
@@ -319,7 +320,7 @@ impl Loader<SyncedAt> for Batches {
     type Error = ApiError;
 
     async fn load(&self, keys: &[SyncedAt]) -> Result<HashMap<SyncedAt, Self::Value>, ApiError> {
-        let wanted: Vec<(String, String)> = keys.iter().map(|key| (key.0.clone(), key.1.clone())).collect();
+        let wanted: Vec<ListedKind> = keys.iter().map(|key| key.0.clone()).collect();
         let mut times = inventory::synced_at_of(&self.connection, &wanted).await?;
         Ok(keys
             .iter()

@@ -26,6 +26,7 @@ use crate::services::inventory::SyncOptions;
 use crate::services::plans::import_plan;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
+use crate::services::sources;
 
 /// How long a mutation waits for the run that it started.
 const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
@@ -136,9 +137,43 @@ pub(super) struct DetectDriftPayload {
     run: JobRun,
 }
 
+/// Input of `retireSource`.
+#[derive(InputObject)]
+pub(super) struct RetireSourceInput {
+    /// The name of the source.
+    name: String,
+}
+
+/// Result of `retireSource`.
+#[derive(SimpleObject)]
+pub(super) struct RetireSourcePayload {
+    /// The number of its resources, which are gone now.
+    resources: i32,
+    /// The number of its specs, which are retired now.
+    specs: i32,
+}
+
+/// Input of `renameSource`.
+#[derive(InputObject)]
+pub(super) struct RenameSourceInput {
+    /// The name of the source.
+    name: String,
+    /// Its new name.
+    new_name: String,
+}
+
+/// Result of `renameSource`.
+#[derive(SimpleObject)]
+pub(super) struct RenameSourcePayload {
+    /// The number of its resources.
+    resources: i32,
+}
+
 /// Input of `syncInventory`.
 #[derive(Default, InputObject)]
 pub(super) struct SyncInventoryInput {
+    /// The name of the source to sync. Required if the server lists several sources.
+    source: Option<String>,
     /// The kinds to sync; all kinds if absent.
     kinds: Option<Vec<String>>,
 }
@@ -332,24 +367,61 @@ impl Mutation {
         Ok(Some(DetectDriftPayload { run }))
     }
 
-    /// Starts a sync: lists the source of the inventory and stores the result. Waits at most 25 seconds for the
+    /// Ends a source that no longer exists: retires its specs, so that their drifts close, marks its resources as gone, and
+    /// removes it from `sources`. Fails with JOB_ALREADY_RUNNING if a sync of the source is active. A server whose
+    /// settings name the source registers it again.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn retire_source(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The source to end.")] input: RetireSourceInput,
+    ) -> ApiResult<Option<RetireSourcePayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let ended = sources::retire(app.db(), app.clock(), caller(ctx)?.name(), &input.name).await?;
+        Ok(Some(RetireSourcePayload {
+            resources: to_int(ended.resources),
+            specs: to_int(ended.specs),
+        }))
+    }
+
+    /// Gives a source a new name, for example after its setting was changed. Fails with JOB_ALREADY_RUNNING if a sync of the
+    /// source is active. Terraform states keep their names.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn rename_source(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The source and its new name.")] input: RenameSourceInput,
+    ) -> ApiResult<Option<RenameSourcePayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let resources = sources::rename(app.db(), caller(ctx)?.name(), &input.name, &input.new_name).await?;
+        Ok(Some(RenameSourcePayload {
+            resources: to_int(resources),
+        }))
+    }
+
+    /// Starts a sync: lists a source of the inventory and stores the result. Waits at most 25 seconds for the
     /// run to end; after that, the run continues in the background. Fails with JOB_ALREADY_RUNNING if a sync of
     /// the same source is active.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn sync_inventory(
         &self,
         ctx: &Context<'_>,
-        #[graphql(default, desc = "The kinds to sync.")] input: SyncInventoryInput,
+        #[graphql(default, desc = "The source and the kinds to sync.")] input: SyncInventoryInput,
     ) -> ApiResult<Option<SyncInventoryPayload>> {
         let kinds = not_empty("kinds", input.kinds)?.map(|kinds| kinds.into_iter().collect());
+        let source = super::app(ctx)?.jobs().source(input.source.as_deref())?.clone();
         let options = SyncOptions {
             kinds,
             ..SyncOptions::default()
         };
         Ok(Some(SyncInventoryPayload {
-            run: run(ctx, JobRequest::Sync(options)).await?,
+            run: run(ctx, JobRequest::SyncOf(Box::new(source), options)).await?,
         }))
     }
+}
+
+fn to_int(count: u64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 fn will_be_undone(owner: &str) -> String {

@@ -10,11 +10,12 @@ use super::loader::ResourceById;
 use super::types::{
     Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, Job, JobRun,
     JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput,
-    Total, Viewer, page_cost,
+    Source, Total, Viewer, page_cost,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
 use crate::domain::actor::Role;
+use crate::domain::schedule::Schedule;
 use crate::services::{coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources};
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
@@ -242,16 +243,40 @@ impl Query {
         })
     }
 
-    /// Returns the schedules of the jobs, one entry for each job.
+    /// Lists the registered sources of the inventory with their states, by name; at most 1,000.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "COVERED_KINDS * child_complexity"
+    )]
+    async fn sources(&self, ctx: &Context<'_>) -> ApiResult<Vec<Source>> {
+        let sources = app(ctx)?.sources().await?;
+        Ok(sources.into_iter().take(MAX_LISTED_SOURCES).map(Source).collect())
+    }
+
+    /// Returns the schedules of the jobs, at most 1,000: one entry for the sync of each source that has a schedule, and one
+    /// for the sweep. A job without a schedule has one entry.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn job_schedules(&self, ctx: &Context<'_>) -> ApiResult<Vec<JobSchedule>> {
         let app = app(ctx)?;
-        let of = |job| JobSchedule {
+        let of = |job, source: Option<&str>, schedule: Option<Schedule>| JobSchedule {
             job,
-            schedule: app.schedules().of(job).cloned(),
+            source: source.map(str::to_owned),
+            schedule,
             now: app.clock().now(),
         };
-        Ok(vec![of(JobKind::SyncInventory), of(JobKind::DetectDrift)])
+        let mut timetable = app.timetable();
+        timetable.truncate(MAX_LISTED_SOURCES);
+        let mut schedules: Vec<JobSchedule> = Vec::with_capacity(timetable.len() + 2);
+        for job in [JobKind::SyncInventory, JobKind::DetectDrift] {
+            let listed = timetable.iter().filter(|(request, _)| request.job() == job);
+            let before = schedules.len();
+            schedules
+                .extend(listed.map(|(request, schedule)| of(job, request.source(), Some(schedule.clone()))));
+            if schedules.len() == before {
+                schedules.push(of(job, None, None));
+            }
+        }
+        Ok(schedules)
     }
 
     /// Lists runs of the jobs, newest first.
@@ -282,6 +307,9 @@ impl Query {
         Ok(Connection::new(page, "j", Total::JobRuns(job), JobRun))
     }
 }
+
+/// Maximum number of sources in one answer.
+const MAX_LISTED_SOURCES: usize = 1_000;
 
 /// Returns whether the query selects the resources of a page of drifts.
 fn shows_resources(ctx: &Context<'_>) -> bool {

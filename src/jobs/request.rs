@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::job_runs::Job;
 
+use super::Source;
 use crate::services::detection::{Scope, SweepCounts};
 use crate::services::inventory::SyncOptions;
 
@@ -14,8 +15,10 @@ pub type Progress = Arc<dyn Fn(&SweepCounts) + Send + Sync>;
 /// A job to run, with its options.
 #[derive(Clone)]
 pub enum JobRequest {
-    /// A sync of the inventory.
+    /// A sync of the only source.
     Sync(SyncOptions),
+    /// A sync of this source.
+    SyncOf(Box<Source>, SyncOptions),
     /// A sweep.
     Detect {
         /// The resources to compare.
@@ -31,6 +34,27 @@ impl JobRequest {
         match job {
             Job::SyncInventory => Self::Sync(SyncOptions::default()),
             Job::DetectDrift => Self::detect_all(),
+        }
+    }
+
+    /// Returns a request for a sync of all kinds of a source.
+    pub(crate) fn sync_of(source: Source) -> Self {
+        Self::SyncOf(Box::new(source), SyncOptions::default())
+    }
+
+    /// Returns the job.
+    pub(crate) fn job(&self) -> Job {
+        match self {
+            Self::Sync(_) | Self::SyncOf(..) => Job::SyncInventory,
+            Self::Detect { .. } => Job::DetectDrift,
+        }
+    }
+
+    /// Returns the name of the source, if the request is a sync of one.
+    pub(crate) fn source(&self) -> Option<&str> {
+        match self {
+            Self::SyncOf(source, _) => Some(&source.name),
+            Self::Sync(_) | Self::Detect { .. } => None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use entity::sources::SourceKind;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
@@ -88,6 +89,10 @@ impl InventoryProvider for InventoryFile {
     fn source(&self) -> String {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         format!("file:{}", path.display())
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::File
     }
 
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {

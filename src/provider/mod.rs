@@ -14,6 +14,7 @@ pub mod traits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use entity::sources::SourceKind;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
@@ -80,6 +81,11 @@ pub trait InventoryProvider: Send + Sync {
     /// Returns the default name of the source, which a setting can replace. Syncs of one source never run at the same
     /// time.
     fn source(&self) -> String;
+
+    /// Returns what kind of source it is.
+    fn kind(&self) -> SourceKind {
+        SourceKind::Account
+    }
 
     /// Returns the account of the inventory, or None if the source has no account id. A sync calls this before `list`.
     ///

@@ -9,24 +9,25 @@ mod apply_listing;
 mod confirm;
 mod listed_at;
 mod order;
-pub(super) mod plan_rows;
+pub(in crate::services) mod plan_rows;
 mod read_stored;
 mod reports;
+mod unclaimed;
 mod write_changes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::ConnectionTrait;
 
-use self::account::check_account;
+use self::account::{check_account, check_expected};
 use self::apply_listing::{Applying, Claimed};
 use self::confirm::{Asking, Confirmed};
-pub(crate) use self::listed_at::{add_listed_at, listed_at, synced_at_of};
+pub(crate) use self::listed_at::{ListedKind, add_listed_at, kind_of, listed_at, synced_at_of};
 pub use self::order::draw;
 use self::read_stored::{Missing, Scan, scan, stored_kinds};
 pub use self::reports::{FailedSync, KindOutcome, KindReport, SyncCounts};
 use self::reports::{
-    Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, reports_of, supersede,
+    Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, report_foreign, reports_of, supersede,
 };
 use crate::db::Db;
 use crate::domain::inventory::{LastListing, Place, Precedence, is_mass_gone, precedence};
@@ -45,9 +46,14 @@ pub struct SyncOptions {
     pub allow_mass_gone: bool,
     /// Accepts a listing of an account other than that of the stored inventory.
     pub allow_other_account: bool,
+    /// The account that the source must list; any if not set.
+    pub account: Option<String>,
 }
 
-/// Lists the resources of the provider and replaces the stored inventory with them, kind by kind.
+/// Name of the source of rows that no source has claimed: imports and releases without sources wrote them.
+pub(crate) const UNCLAIMED: &str = "";
+
+/// Lists the resources of the provider and replaces the inventory that the source stored with them, kind by kind.
 ///
 /// # Errors
 ///
@@ -56,17 +62,19 @@ pub struct SyncOptions {
 /// Nothing is changed then. If the database fails later, the chunks written before stay.
 pub async fn sync(
     db: &Db,
+    source: &str,
     provider: &dyn InventoryProvider,
     options: &SyncOptions,
 ) -> Result<SyncCounts, FailedSync> {
     let account = provider.account().await?;
+    check_expected(options.account.as_deref(), account.as_ref())?;
     if let Some(account) = &account {
-        check_account(db.reader(), &account.provider, Some(&account.id), options).await?;
+        check_account(db.reader(), source, &account.provider, Some(&account.id), options).await?;
     }
     let place = draw(db).await?;
     let mut listing = provider.list(options.kinds.as_ref(), place.began_at).await?;
     listing.account = account.map(|account| account.id);
-    apply_listing(db, provider, &listing, place, options).await
+    apply_listing(db, source, provider, &listing, place, options).await
 }
 
 /// Replaces the stored inventory with `listing`. `place` is its place in the order of listings. For each stored
@@ -77,6 +85,7 @@ pub async fn sync(
 /// The errors of [`sync`], except those of listing the provider.
 pub async fn apply_listing(
     db: &Db,
+    source: &str,
     provider: &dyn InventoryProvider,
     listing: &Listing,
     place: Place,
@@ -85,6 +94,7 @@ pub async fn apply_listing(
     let kinds = kinds_to_apply(db.reader(), listing, options).await?;
     let applying = Applying {
         db,
+        source,
         listing,
         place,
         options,
@@ -132,15 +142,17 @@ async fn apply(
             supersede(&kind, &mut counts, reports);
             continue;
         }
-        counts.resources += listed.len() as u64;
-        unanswered.push((kind, scan.missing));
+        counts.resources += listed.len() as u64 - scan.foreign.count;
+        report_foreign(&kind, &scan.foreign, reports);
+        unanswered.push((kind, scan.missing, scan.foreign.count == 0));
     }
     // Kinds with the fewest missing resources come first, because a kind with many may use up the remaining time.
-    unanswered.sort_by_key(|(_, missing)| missing.len());
+    unanswered.sort_by_key(|(_, missing, _)| missing.len());
     let mut asking = Asking::new(provider);
-    for (kind, mut missing) in unanswered {
+    for (kind, mut missing, is_own) in unanswered {
         rotate(&mut missing, applying.place);
-        let confirmed = confirm_and_finish(applying, &mut asking, &kind, &missing, &mut counts).await;
+        let confirmed =
+            confirm_and_finish(applying, &mut asking, &kind, (&missing, is_own), &mut counts).await;
         match incomplete_on_error(&kind, confirmed, reports)? {
             Some(confirmed) => report_confirmed(&kind, &confirmed, &mut counts, reports),
             None => supersede(&kind, &mut counts, reports),
@@ -156,18 +168,23 @@ async fn compare_and_claim(
     reports: &mut Reports,
 ) -> Result<(BTreeMap<String, Scan>, BTreeMap<String, Claimed>)> {
     let Applying {
-        db, listing, options, ..
+        db,
+        source,
+        listing,
+        options,
+        ..
     } = applying;
     check_listing(listing)?;
     check_account(
         db.reader(),
+        source,
         &listing.provider,
         listing.account.as_deref(),
         options,
     )
     .await?;
     for _ in 0..COMPARISONS {
-        let seen = order::last_listings(db.reader(), &listing.provider).await?;
+        let seen = order::last_listings(db.reader(), source, &listing.provider).await?;
         let mut scans = compare(applying, kinds, &seen, reports).await?;
         if let Some(claims) = applying.claim(kinds, &seen).await? {
             compare_again(applying, &mut scans, &seen, reports).await?;
@@ -230,28 +247,34 @@ async fn guarded_scan(
     last: &LastListing,
 ) -> Result<Scan> {
     let Applying {
-        db, listing, options, ..
+        db,
+        source,
+        listing,
+        options,
+        ..
     } = applying;
-    let scan = scan(db.reader(), &listing.provider, kind, listed).await?;
+    let mut scan = scan(db.reader(), (source, &listing.provider, kind), listed).await?;
+    unclaimed::keep_judged(applying, kind, &mut scan.missing).await?;
     // Resources that the last listing lacked too are not counted again, because confirming them may take several syncs.
     let newly_missing = scan.missing_and_seen().saturating_sub(last.unconfirmed);
     check_mass_gone(kind, newly_missing, scan.present, options)?;
     Ok(scan)
 }
 
-/// Confirms the missing resources of a kind and finishes it. Returns None if a newer listing has claimed the kind.
+/// Confirms the missing resources of a kind and finishes it. `is_own` is whether no other source lists a resource of the
+/// listing. Returns None if a newer listing has claimed the kind.
 async fn confirm_and_finish(
     applying: Applying<'_>,
     asking: &mut Asking<'_>,
     kind: &str,
-    missing: &[Missing],
+    (missing, is_own): (&[Missing], bool),
     counts: &mut SyncCounts,
 ) -> Result<Option<Confirmed>> {
     let kind = applying.of_kind(kind);
     let Some(confirmed) = asking.confirm(kind, missing, counts).await? else {
         return Ok(None);
     };
-    let is_whole = confirmed.unconfirmed() == 0;
+    let is_whole = is_own && confirmed.unconfirmed() == 0;
     let finished = kind.finish(is_whole, confirmed.unconfirmed_and_seen).await?;
     Ok(finished.then_some(confirmed))
 }

@@ -6,7 +6,7 @@ use entity::{cloud_drift, cloud_provisioned, cloud_resources, inventory_kinds};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QueryResult, QuerySelect, QueryTrait,
+    QueryResult, QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
@@ -31,13 +31,32 @@ pub(crate) fn locked<S: QuerySelect>(select: S, lock: Lock) -> S {
     }
 }
 
-/// Locks a kind of the inventory, and returns its last listing. Inserting rows of the kind needs this lock.
-pub(crate) async fn kind_in_txn(
+/// First key of the advisory locks on kinds.
+const KINDS: i32 = 0x6b69_6e64;
+
+/// Locks a kind of the inventory for all sources. Inserting or deleting resources of the kind needs this lock.
+pub(crate) async fn kind_in_txn(txn: &DatabaseTransaction, provider: &str, kind: &str) -> Result<()> {
+    let backend = txn.get_database_backend();
+    if backend == DbBackend::Postgres {
+        // Kinds whose names have the same hash share a lock, which costs time and nothing else.
+        let lock = format!("SELECT pg_advisory_xact_lock({KINDS}, hashtext($1))");
+        let name = [format!("{provider}/{kind}").into()];
+        txn.execute_raw(Statement::from_sql_and_values(backend, lock, name))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Locks a kind of the inventory and the last listing of it by a source, and returns that listing.
+pub(crate) async fn listing_in_txn(
     txn: &DatabaseTransaction,
+    source: &str,
     provider: &str,
     kind: &str,
 ) -> Result<LastListing> {
+    kind_in_txn(txn, provider, kind).await?;
     let row = inventory_kinds::ActiveModel {
+        source: Set(source.to_owned()),
         provider: Set(provider.to_owned()),
         kind: Set(kind.to_owned()),
         ..Default::default()
@@ -46,7 +65,7 @@ pub(crate) async fn kind_in_txn(
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(txn)
         .await?;
-    let last = inventory_kinds::Entity::find_by_id((provider.to_owned(), kind.to_owned()))
+    let last = inventory_kinds::Entity::find_by_id((source.to_owned(), provider.to_owned(), kind.to_owned()))
         .select_only()
         .columns(LAST_LISTING)
         .lock_exclusive()

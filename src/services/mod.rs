@@ -28,5 +28,6 @@ pub mod resources;
 pub mod retention;
 pub mod retirement;
 pub(crate) mod search;
+pub mod sources;
 pub(crate) mod stored_specs;
 mod totals;

@@ -12,6 +12,7 @@ mod write;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use entity::sources::SourceKind;
 use entity::terraform_plans as plans;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait};
@@ -24,19 +25,18 @@ pub use self::outline::{PlanSummary, UndecidedInstance};
 use self::write::Written;
 use super::detection::{Scope, detect_all};
 use super::locks::{self, Lock};
+use super::sources::{self, Registration, check_name};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::domain::freshness::is_in_the_future;
 use crate::domain::imports::{SOURCE_TERRAFORM, is_mass_retire};
-use crate::domain::validation::check_text;
+use crate::domain::validation::storable;
 use crate::error::{Error, Result};
 use crate::provider::terraform_plan::{DigestKey, Instance, NormalPlan, Options, Plan};
 pub use crate::provider::terraform_plan::{Limits, Refusal, Spool};
 
 /// Number of instances that are written at a time.
 const CHUNK: usize = 200;
-/// Longest name of a state, in bytes.
-const MAX_STATE_BYTES: usize = 256;
 
 /// The options of an import.
 #[derive(Clone, Debug)]
@@ -76,10 +76,10 @@ pub async fn import_plan(
     options: &PlanOptions,
     mut progress: impl FnMut(usize, usize) + Send,
 ) -> Result<PlanSummary> {
-    check_state(&options.state)?;
+    check_name(&options.state)?;
     let imported = import(db, clock, actor, plan, normal, options, &mut progress).await;
-    if let Err(Error::PlanRefused { code, .. }) = &imported {
-        let refused = (options.state.as_str(), *code, clock.now());
+    if let Err(Error::PlanRefused { code, sentence }) = &imported {
+        let refused = (options.state.as_str(), *code, sentence.as_str(), clock.now());
         db.write_txn(|txn| async move { note_refusal_in_txn(&txn, refused).await })
             .await?;
     }
@@ -92,8 +92,8 @@ pub async fn import_plan(
 
 /// Records that a plan was refused before it was read to its end, and returns the error.
 pub async fn refuse_plan(db: &Db, clock: &Clock, state: &str, refusal: Refusal) -> Error {
-    let refused = (state, refusal.code(), clock.now());
-    let noted = match check_state(state) {
+    let refused = (state, refusal.code(), refusal.sentence(), clock.now());
+    let noted = match check_name(state) {
         Ok(()) => {
             db.write_txn(|txn| async move { note_refusal_in_txn(&txn, refused).await })
                 .await
@@ -101,17 +101,6 @@ pub async fn refuse_plan(db: &Db, clock: &Clock, state: &str, refusal: Refusal) 
         Err(error) => Err(error),
     };
     noted.err().unwrap_or_else(|| refusal.into())
-}
-
-/// Checks the name of a state.
-fn check_state(state: &str) -> Result<()> {
-    check_text("state", state, MAX_STATE_BYTES)?;
-    if state.trim().is_empty() || state.chars().any(char::is_control) {
-        return Err(Error::BadUserInput(
-            "state must be a name without control characters".to_owned(),
-        ));
-    }
-    Ok(())
 }
 
 async fn import(
@@ -239,6 +228,8 @@ async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<
             ),
         ));
     }
+    let source = registration(import.state, Some(import.options.interval));
+    sources::register_in_txn(txn, &source, import.now).await?;
     let row = plans::ActiveModel {
         state: Set(import.state.to_owned()),
         made_at: Set(Some(made_at)),
@@ -246,6 +237,7 @@ async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<
         imported_by: Set(Some(import.actor.to_owned())),
         attempted_at: Set(import.now),
         refusal: Set(None),
+        refusal_reason: Set(None),
         expected_interval: Set(Some(import.options.interval.num_seconds())),
     };
     plans::Entity::insert(row.clone())
@@ -271,18 +263,34 @@ async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<
     Ok(())
 }
 
+/// Registers the state as a source.
+fn registration(state: &str, interval: Option<TimeDelta>) -> Registration {
+    Registration {
+        name: state.to_owned(),
+        kind: SourceKind::TerraformPlan,
+        schedule: None,
+        interval,
+    }
+}
+
 /// Records that a plan was refused. The kinds of the state then count as incomplete.
 async fn note_refusal_in_txn(
     txn: &DatabaseTransaction,
-    (state, code, now): (&str, &'static str, DateTime<Utc>),
+    (state, code, sentence, now): (&str, &'static str, &str, DateTime<Utc>),
 ) -> Result<()> {
+    sources::ensure_in_txn(txn, &registration(state, None), now).await?;
     let row = plans::ActiveModel {
         state: Set(state.to_owned()),
         attempted_at: Set(now),
         refusal: Set(Some(code.to_owned())),
+        refusal_reason: Set(Some(storable(sentence))),
         ..Default::default()
     };
-    let refused = [plans::Column::AttemptedAt, plans::Column::Refusal];
+    let refused = [
+        plans::Column::AttemptedAt,
+        plans::Column::Refusal,
+        plans::Column::RefusalReason,
+    ];
     plans::Entity::insert(row)
         .on_conflict(
             OnConflict::column(plans::Column::State)

@@ -27,6 +27,8 @@ pub struct ResourceFilter {
     pub kind: Option<String>,
     /// Region slug.
     pub region: Option<String>,
+    /// Name of the source that lists it.
+    pub source: Option<String>,
     /// Whether it is managed (true) or unmanaged (false), as coverage counts it. Some resources are neither.
     pub managed: Option<bool>,
     /// Whether it has an open drift.
@@ -119,6 +121,7 @@ fn check(filter: &ResourceFilter) -> Result<()> {
         ("provider", &filter.provider),
         ("kind", &filter.kind),
         ("region", &filter.region),
+        ("source", &filter.source),
         ("search", &filter.search),
     ];
     for (what, text) in texts {
@@ -169,6 +172,7 @@ fn of_columns(filter: &ResourceFilter) -> Condition {
         .add_option(equal(resources::Column::Provider, &filter.provider))
         .add_option(equal(resources::Column::Kind, &filter.kind))
         .add_option(equal(resources::Column::Region, &filter.region))
+        .add_option(equal(resources::Column::Source, &filter.source))
         .add_option(filter.gone.map(|gone| {
             if gone {
                 resources::Column::GoneAt.is_not_null()
@@ -184,6 +188,7 @@ fn of_states(filter: &ResourceFilter) -> Option<Condition> {
     let is_searched = filter.search.as_ref().is_some_and(|text| !text.is_empty());
     if filter.managed.is_none() && filter.drifted.is_none()
         || is_searched
+        || filter.source.is_some()
         || filter.region.as_deref() == Some("")
     {
         return None;

@@ -41,7 +41,7 @@ pub(super) async fn resources_with<C: ConnectionTrait>(connection: &C, text: &st
     find(connection, condition, FEW, SEVERAL).await
 }
 
-/// Looks up the resources of a kind or a region, or of both.
+/// Looks up the resources of a kind, a region or a source, or of several of these.
 ///
 /// # Errors
 ///
@@ -50,10 +50,12 @@ pub(super) async fn resources_of<C: ConnectionTrait>(
     connection: &C,
     kind: Option<&str>,
     region: Option<&str>,
+    source: Option<&str>,
 ) -> Result<Found> {
     let condition = Condition::all()
         .add_option(kind.map(|kind| resources::Column::Kind.eq(kind)))
-        .add_option(region.map(|region| resources::Column::Region.eq(region)));
+        .add_option(region.map(|region| resources::Column::Region.eq(region)))
+        .add_option(source.map(|source| resources::Column::Source.eq(source)));
     find(connection, condition, FEW_OF_KIND, FEW_OF_KIND).await
 }
 

@@ -170,6 +170,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
         resource_id: None,
         resource_kind,
         region,
+        source: None,
         search,
         detected_after: None,
         detected_before: None,
@@ -203,11 +204,15 @@ fn of_resources(filter: &ResourceFilter) -> Option<Select<resources::Entity>> {
         provider,
         kind,
         region,
+        source: None,
         managed,
         drifted,
         gone,
         search,
-    } = filter;
+    } = filter
+    else {
+        return None;
+    };
     if search.as_deref().is_some_and(|text| !text.is_empty()) || region.as_deref() == Some("") {
         return None;
     }

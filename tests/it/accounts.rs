@@ -21,7 +21,7 @@ async fn a_sync_changes_nothing_if_a_concurrent_sync_stored_another_account() {
     t.cloud_has([droplet("theirs")]).await;
     let options = SyncOptions::default();
     let place = draw(t.db()).await.unwrap();
-    let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options).await;
+    let applied = apply_listing(t.db(), "cloud", &*t.cloud, &listing, place, &options).await;
     let refused = applied.unwrap_err().error.to_string();
     assert!(refused.contains("belongs to account theirs"), "{refused}");
     assert_eq!(t.tables().await.resources.len(), 1);

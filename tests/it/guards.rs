@@ -22,6 +22,17 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "drift", "drift(id: $id) { id }"),
     ("Query", "resources", "resources { totalCount nodes { id } }"),
     ("Query", "resource", "resource(id: $id) { id }"),
+    ("Query", "sources", "sources { name state }"),
+    (
+        "Mutation",
+        "retireSource",
+        r#"retireSource(input: { name: "none" }) { specs }"#,
+    ),
+    (
+        "Mutation",
+        "renameSource",
+        r#"renameSource(input: { name: "none", newName: "other" }) { resources }"#,
+    ),
     ("Query", "jobRuns", "jobRuns { totalCount nodes { id } }"),
     (
         "Query",

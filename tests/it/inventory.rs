@@ -33,7 +33,7 @@ async fn listed(t: &TestApp) -> (Listing, Place) {
 
 async fn applied(t: &TestApp, (listing, place): (Listing, Place)) -> SyncCounts {
     let options = SyncOptions::default();
-    apply_listing(t.db(), &*t.cloud, &listing, place, &options)
+    apply_listing(t.db(), "cloud", &*t.cloud, &listing, place, &options)
         .await
         .unwrap()
 }

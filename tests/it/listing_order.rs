@@ -95,7 +95,7 @@ async fn a_concurrent_listing_of_the_previous_release_is_not_overwritten() {
     );
     t.database.execute(sql).await.unwrap();
     t.later(TimeDelta::seconds(1));
-    let applied = apply_listing(t.db(), &*t.cloud, &listing, place, &options).await;
+    let applied = apply_listing(t.db(), "cloud", &*t.cloud, &listing, place, &options).await;
     let counts = applied.unwrap();
     assert_eq!((counts.superseded, counts.changed), (1, 0));
     assert_eq!(counts.kinds["droplet"].outcome, KindOutcome::Superseded);

@@ -73,6 +73,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
         prop::option::weighted(0.2, prop::sample::select(ids)),
         maybe(&["droplet", "Droplet", "volume", ""]),
         maybe(&["nyc3", "NYC3", "fra1", ""]),
+        maybe(&["cloud", "Cloud", ""]),
         maybe(&[
             "web", "E-1", "SS", "ß", "SSE", "İ", "i", "%", "_", "50%_", "*", "GRÖSSE", "rö", "size", "",
         ]),
@@ -80,16 +81,19 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
         time(),
     )
         .prop_map(
-            |(status, kind, field, resource_id, resource_kind, region, search, after, before)| DriftFilter {
-                status,
-                kind,
-                field,
-                resource_id,
-                resource_kind,
-                region,
-                search,
-                detected_after: after,
-                detected_before: before,
+            |(status, kind, field, resource_id, resource_kind, region, source, search, after, before)| {
+                DriftFilter {
+                    status,
+                    kind,
+                    field,
+                    resource_id,
+                    resource_kind,
+                    region,
+                    source,
+                    search,
+                    detected_after: after,
+                    detected_before: before,
+                }
             },
         )
 }
@@ -110,6 +114,7 @@ async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
             provider_id: row.provider_id.clone(),
             name: row.name.clone().into(),
             region: row.region.clone(),
+            source: row.source.clone(),
         }
     };
     let mut times: Vec<_> = drifts.iter().map(|drift| drift.detected_at).collect();

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 18] = [
+const TABLES: [(&str, &[&str]); 19] = [
     ("row_totals", &["id", "of_rows", "key", "n"]),
     (
         "drift_totals",
@@ -73,6 +73,7 @@ const TABLES: [(&str, &[&str]); 18] = [
             "gone_at",
             "settling_since",
             "owned",
+            "source",
             "listed_digest",
         ],
     ),
@@ -115,8 +116,21 @@ const TABLES: [(&str, &[&str]); 18] = [
         &["id", "resource_id", "type", "actor", "data", "occurred_at"],
     ),
     (
+        "sources",
+        &[
+            "name",
+            "kind",
+            "provider",
+            "account",
+            "schedule",
+            "expected_interval",
+            "registered_at",
+        ],
+    ),
+    (
         "inventory_kinds",
         &[
+            "source",
             "provider",
             "kind",
             "account",
@@ -139,6 +153,7 @@ const TABLES: [(&str, &[&str]); 18] = [
             "imported_by",
             "attempted_at",
             "refusal",
+            "refusal_reason",
             "expected_interval",
         ],
     ),

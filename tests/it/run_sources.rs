@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use drift_inbox::app::{App, SourceSettings};
+use drift_inbox::app::App;
 use drift_inbox::clock::{Clock, ManualClock};
+use drift_inbox::domain::freshness::MaxAge;
 use drift_inbox::domain::schedule::{Schedule, Schedules};
-use drift_inbox::jobs::JobRequest;
+use drift_inbox::jobs::{JobRequest, Source};
 use drift_inbox::provider::InventoryProvider;
 use drift_inbox::scheduler::{catch_up, tick};
 use drift_inbox::services::inventory::SyncOptions;
@@ -40,12 +41,9 @@ fn hourly(t: &TestApp) -> Schedules {
 /// Returns a server that syncs from a source with this name.
 fn server(t: &TestApp, cloud: &Arc<Cloud>, source: &str) -> App {
     let inventory = Arc::clone(cloud) as Arc<dyn InventoryProvider>;
-    let settings = SourceSettings {
-        source: Some(source.to_owned()),
-        ..SourceSettings::default()
-    };
+    let sources = vec![Source::new(inventory).named(source)];
     let clock = Clock::Manual(t.clock.clone());
-    App::with_settings(t.db().clone(), clock, Some(inventory), hourly(t), settings)
+    App::with_sources(t.db().clone(), clock, sources, hourly(t), MaxAge::default())
 }
 
 async fn running_sync(app: &App) -> drift_inbox::jobs::RunHandle {
@@ -79,7 +77,7 @@ async fn syncs_of_two_sources_do_not_block_each_other() {
     // Each source has its own ticks, and each tick has one run.
     let cron = Schedule::parse("0 0 * * * *", t.now()).unwrap();
     for app in [&one, &other, &one, &other] {
-        tick(app, Job::SyncInventory, &cron).await;
+        tick(app, sync(), &cron).await;
     }
     for app in [one, other] {
         app.jobs().drain(MAX_WAIT).await.unwrap();
@@ -119,7 +117,7 @@ async fn the_first_runs_of_a_server_have_the_trigger_catch_up() {
     t.app.jobs().run(JobRequest::detect_all()).await.unwrap();
     tick(
         &t.app,
-        Job::DetectDrift,
+        JobRequest::detect_all(),
         &Schedule::parse("0 0 * * * *", t.now()).unwrap(),
     )
     .await;

@@ -45,9 +45,9 @@ async fn a_tick_on_three_servers_starts_one_run() {
     let t = TestApp::new().await;
     let servers = [t.app.clone(), t.another_server().await, t.another_server().await];
     for job in [Job::SyncInventory, Job::DetectDrift] {
-        let ticks = servers
-            .clone()
-            .map(|app| tokio::spawn(async move { tick(&app, job, &cron("0 0 * * * *")).await }));
+        let ticks = servers.clone().map(|app| {
+            tokio::spawn(async move { tick(&app, JobRequest::whole(job), &cron("0 0 * * * *")).await })
+        });
         join_all(ticks).await.into_iter().for_each(Result::unwrap);
     }
     for server in servers {

@@ -292,7 +292,7 @@ async fn confirmations_are_requested_concurrently() {
         four: Barrier::new(4),
     };
     let options = SyncOptions::default();
-    let synced = sync(t.db(), &provider, &options);
+    let synced = sync(t.db(), "cloud", &provider, &options);
     let synced = tokio::time::timeout(Duration::from_secs(60), synced).await;
     assert_eq!(
         synced

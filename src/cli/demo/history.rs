@@ -8,14 +8,14 @@ use entity::cloud_drift;
 use entity::job_runs::{self, JobOutcome};
 
 use super::account::{Account, PastAccept, PastChange, Target};
-use crate::app::{App, SourceSettings};
+use crate::app::App;
 use crate::cli::Failure;
 use crate::clock::{Clock, ManualClock};
 use crate::db::Db;
 use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
 use crate::error::Error;
-use crate::jobs::JobRequest;
+use crate::jobs::{JobRequest, Source};
 use crate::provider::InventoryProvider;
 use crate::services::acceptance::{AcceptDrift, accept_drift};
 use crate::services::inbox::{self, DriftFilter, DriftTime};
@@ -43,16 +43,12 @@ pub(super) async fn play(
     let today = Clock::System.now();
     let clock = ManualClock::at(today - BEGINNING);
     // Most syncs of the history list one kind only, so the other kinds must not become overdue.
-    let settings = SourceSettings {
-        source: None,
-        max_age: MaxAge::Fixed(BEGINNING * 2),
-    };
-    let app = App::with_settings(
+    let app = App::with_sources(
         db.clone().with_time(clock.clone()),
         Clock::Manual(clock.clone()),
-        Some(inventory),
+        vec![Source::new(inventory)],
         Schedules::default(),
-        settings,
+        MaxAge::Fixed(BEGINNING * 2),
     );
     run(&app, JobRequest::Sync(SyncOptions::default())).await?;
     record_specs(&app, account).await?;

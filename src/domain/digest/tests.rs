@@ -160,12 +160,14 @@ fn stored(listed: ListedResource) -> StoredResource {
         gone_at: None,
         settling_since: listed.settling.then_some(chrono::DateTime::UNIX_EPOCH),
         owned: false,
+        source: String::new(),
     };
     StoredResource {
         id,
         provider_id: listed.provider_id,
         gone: false,
         seen: true,
+        source: "here".to_owned(),
         row: Some(row),
     }
 }

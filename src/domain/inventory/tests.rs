@@ -72,6 +72,7 @@ fn resource(listed: &ListedResource) -> cloud_resources::Model {
         gone_at: None,
         settling_since: listed.settling.then(now),
         owned,
+        source: String::new(),
     }
 }
 
@@ -88,6 +89,7 @@ fn stored(row: cloud_resources::Model) -> StoredResource {
         provider_id: row.provider_id.clone(),
         gone: row.gone_at.is_some(),
         seen: row.first_seen_at.is_some(),
+        source: "here".to_owned(),
         row: Some(row),
     }
 }
@@ -234,6 +236,7 @@ fn a_row_that_does_not_decode_is_repaired_if_listed_and_gone_otherwise() {
         provider_id: "1".to_owned(),
         gone: false,
         seen: true,
+        source: "here".to_owned(),
         row: None,
     };
     let healed = InventoryChange::Update {

@@ -62,30 +62,6 @@ fn a_job_is_overdue_once_its_last_run_is_older_than_the_interval() {
 }
 
 #[test]
-fn the_sync_runs_before_the_sweep() {
-    let (sync, detect) = (cron("0 15 * * * *"), cron("0 20 * * * *"));
-    let jobs = |schedules: &Schedules| -> Vec<String> {
-        let all = schedules.in_order();
-        all.map(|(job, schedule)| format!("{job:?} at {}", schedule.text()))
-            .collect()
-    };
-    let only_sweeps = Schedules {
-        detect: Some(detect),
-        ..Schedules::default()
-    };
-    assert_eq!(jobs(&only_sweeps), ["DetectDrift at 0 20 * * * *"]);
-    let both = Schedules {
-        sync: Some(sync),
-        ..only_sweeps
-    };
-    assert_eq!(
-        jobs(&both),
-        ["SyncInventory at 0 15 * * * *", "DetectDrift at 0 20 * * * *"]
-    );
-    assert!(jobs(&Schedules::default()).is_empty());
-}
-
-#[test]
 fn a_day_and_a_weekday_must_both_match() {
     let friday_the_13th = cron("0 0 0 13 * FRI").newest_tick(noon());
     assert_eq!(friday_the_13th, Some(at("2026-11-13T00:00:00Z")));

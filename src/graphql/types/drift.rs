@@ -56,6 +56,8 @@ pub(in crate::graphql) struct DriftFilterInput {
     resource_kind: Option<String>,
     /// The region slug of the resource.
     region: Option<String>,
+    /// The name of the source that lists the resource.
+    source: Option<String>,
     /// A substring of the resource's name, its provider id or the field name. ASCII letters match in either case.
     search: Option<String>,
     /// Detected at or after this time.
@@ -87,6 +89,7 @@ impl DriftFilterInput {
             resource_id: self.resource_id.map(|id| parse_id(&id)).transpose()?,
             resource_kind: self.resource_kind,
             region: self.region,
+            source: self.source,
             search: self.search,
             detected_after: self.detected_after.map(up_to_micros),
             detected_before: self.detected_before.map(up_to_micros),

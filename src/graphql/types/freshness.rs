@@ -36,6 +36,11 @@ pub(in crate::graphql) struct StaleKind(freshness::StaleKind);
 /// A kind with a spec in force whose inventory is not up to date.
 #[Object]
 impl StaleKind {
+    /// The source that lists the kind; null if none does.
+    async fn source(&self) -> Option<&str> {
+        Some(self.0.source.as_str()).filter(|name| !name.is_empty())
+    }
+
     /// The cloud provider, such as `digitalocean`.
     async fn provider(&self) -> &str {
         &self.0.provider

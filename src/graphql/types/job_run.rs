@@ -111,6 +111,8 @@ impl JobRun {
 pub(in crate::graphql) struct JobSchedule {
     /// A job.
     pub(in crate::graphql) job: job_runs::Job,
+    /// The source of a sync.
+    pub(in crate::graphql) source: Option<String>,
     /// The schedule; `None` if the job has none.
     pub(in crate::graphql) schedule: Option<Schedule>,
     /// The current time.
@@ -123,6 +125,11 @@ impl JobSchedule {
     /// A job.
     async fn job(&self) -> Job {
         self.job.into()
+    }
+
+    /// The source that the sync lists; null for a sweep, and if no source has a schedule.
+    async fn source(&self) -> Option<&str> {
+        self.source.as_deref()
     }
 
     /// The cron expression in UTC: second, minute, hour, day of month, month, day of week. Null if the job has no

@@ -14,6 +14,7 @@ mod job_run;
 mod plan;
 mod resource;
 mod scalars;
+mod source;
 mod spec;
 mod viewer;
 
@@ -31,6 +32,7 @@ pub(super) use job_run::{Job, JobRun, JobSchedule};
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;
+pub(super) use source::Source;
 pub(super) use spec::ProvisionedSpec;
 pub(super) use viewer::Viewer;
 

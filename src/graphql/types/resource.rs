@@ -10,6 +10,7 @@ use super::{
 use crate::error::Error;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftsOf, EventsOf, SpecOf, SyncedAt};
+use crate::services::inventory;
 use crate::services::resources::ResourceFilter;
 
 /// Selects resources that match every condition. Absent fields do not restrict the selection.
@@ -22,6 +23,8 @@ pub(in crate::graphql) struct ResourceFilterInput {
     kind: Option<String>,
     /// The region slug, such as `nyc3`.
     region: Option<String>,
+    /// The name of the source that lists the resource.
+    source: Option<String>,
     /// `true`: only managed resources, which have a spec in force. `false`: only unmanaged resources, which
     /// exist, have no spec in force and are not owned. Resources without a spec in force that are gone, unsynced
     /// or owned match neither value.
@@ -40,6 +43,7 @@ impl From<ResourceFilterInput> for ResourceFilter {
             provider,
             kind,
             region,
+            source,
             managed,
             drifted,
             gone,
@@ -49,6 +53,7 @@ impl From<ResourceFilterInput> for ResourceFilter {
             provider,
             kind,
             region,
+            source,
             managed,
             drifted,
             gone,
@@ -140,6 +145,11 @@ impl Resource {
         Json(self.0.attrs.clone())
     }
 
+    /// The name of the source that lists the resource; null until a listing contains it.
+    async fn source(&self) -> Option<&str> {
+        Some(self.0.source.as_str()).filter(|name| !name.is_empty())
+    }
+
     /// When a listing first contained the resource; null if it is known from an import only.
     async fn first_seen_at(&self) -> Option<DateTime<Utc>> {
         self.0.first_seen_at
@@ -147,7 +157,7 @@ impl Resource {
 
     /// When the last complete listing of the resource's kind was applied; null if there was none.
     async fn synced_at(&self, ctx: &Context<'_>) -> ApiResult<Option<DateTime<Utc>>> {
-        let kind = SyncedAt(self.0.provider.clone(), self.0.kind.clone());
+        let kind = SyncedAt(inventory::kind_of(&self.0));
         Ok(crate::graphql::loaders(ctx)?.load_one(kind).await?.flatten())
     }
 

@@ -15,6 +15,7 @@ use super::Import;
 use crate::db::{ROWS_PER_INSERT, decodable};
 use crate::error::Result;
 use crate::provider::terraform::{Desired, PROVIDER};
+use crate::services::inventory::UNCLAIMED;
 use crate::services::locks::{self, Lock, locked};
 use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
 
@@ -81,6 +82,7 @@ fn unsynced_row(desired: &Desired) -> resources::ActiveModel {
         gone_at: Set(None),
         settling_since: Set(None),
         owned: Set(false),
+        source: Set(UNCLAIMED.to_owned()),
     }
 }
 

@@ -134,12 +134,14 @@ async fn by_look_up<C: ConnectionTrait>(
     filter: &DriftFilter,
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
-    let of_kind_or_region = filter.resource_kind.is_some() || filter.region.is_some();
-    if of_kind_or_region {
+    let is_of_resources =
+        filter.resource_kind.is_some() || filter.region.is_some() || filter.source.is_some();
+    if is_of_resources {
         let found = search::resources_of(
             connection,
             filter.resource_kind.as_deref(),
             filter.region.as_deref(),
+            filter.source.as_deref(),
         );
         if let Found::Few(ids) = found.await? {
             return Ok(vec![filter.select(backend).filter(among(backend, ids))]);
@@ -147,7 +149,7 @@ async fn by_look_up<C: ConnectionTrait>(
     }
     let mut selects = Vec::new();
     for of_status in by_status(filter) {
-        if !of_kind_or_region || totals::count_drifts(connection, &of_status).await? != Some(0) {
+        if !is_of_resources || totals::count_drifts(connection, &of_status).await? != Some(0) {
             selects.push(of_status.select(backend));
         }
     }

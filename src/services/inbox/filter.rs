@@ -28,6 +28,8 @@ pub struct DriftFilter {
     pub resource_kind: Option<String>,
     /// Region of the resource.
     pub region: Option<String>,
+    /// Name of the source that lists the resource.
+    pub source: Option<String>,
     /// A substring of the resource's name, its provider id or the field. Case is ignored for ASCII letters.
     pub search: Option<String>,
     /// Detected at or after this time.
@@ -46,6 +48,7 @@ impl Default for DriftFilter {
             resource_id: None,
             resource_kind: None,
             region: None,
+            source: None,
             search: None,
             detected_after: None,
             detected_before: None,
@@ -70,6 +73,7 @@ impl DriftFilter {
             ("field", &self.field),
             ("resourceKind", &self.resource_kind),
             ("region", &self.region),
+            ("source", &self.source),
             ("search", &self.search),
         ];
         texts.into_iter().try_for_each(|(what, text)| {
@@ -110,6 +114,8 @@ pub struct FilteredResource {
     pub name: Option<String>,
     /// Its region.
     pub region: Option<String>,
+    /// The name of the source that lists it.
+    pub source: String,
 }
 
 /// One condition of a filter.
@@ -120,6 +126,7 @@ enum Term<'f> {
     Resource(Uuid),
     ResourceKind(&'f str),
     Region(&'f str),
+    Source(&'f str),
     DetectedFrom(DateTime<Utc>),
     DetectedBefore(DateTime<Utc>),
     Search(&'f str),
@@ -171,6 +178,7 @@ impl DriftFilter {
             self.resource_id.map(Term::Resource),
             self.resource_kind.as_deref().map(Term::ResourceKind),
             self.region.as_deref().map(Term::Region),
+            self.source.as_deref().map(Term::Source),
             self.detected_after.map(Term::DetectedFrom),
             self.detected_before.map(Term::DetectedBefore),
             search.map(Term::Search),
@@ -185,6 +193,7 @@ impl Term<'_> {
         match *self {
             Self::ResourceKind(kind) => resource_kind().eq(kind),
             Self::Region(region) => resource_region().eq(region),
+            Self::Source(source) => resource_is(resources::Column::Source.eq(source).into()),
             Self::Status(any) => {
                 let statuses = any.iter().map(|status| constant(status.to_value()));
                 Expr::col((drift::Entity, drift::Column::Status)).is_in(statuses)
@@ -209,6 +218,7 @@ impl Term<'_> {
             Self::Resource(id) => drift.resource_id == id,
             Self::ResourceKind(kind) => resource.kind == kind,
             Self::Region(region) => resource.region.as_deref() == Some(region),
+            Self::Source(source) => resource.source == source,
             Self::DetectedFrom(time) => drift.detected_at >= time,
             Self::DetectedBefore(time) => drift.detected_at < time,
             Self::Search(text) => {

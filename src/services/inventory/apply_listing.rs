@@ -14,17 +14,19 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::account::{check_account, take_over_in_txn};
+use super::order::claim_listing_in_txn;
 use super::read_stored::{Differing, of_listed, present_in_txn, read};
 use super::write_changes::{Plan, write_in_txn};
 use super::{SyncCounts, SyncOptions, listed_of};
 use crate::db::{Db, lists};
 use crate::domain::digest::Digest;
 use crate::domain::inventory::{
-    InventoryChange, LastListing, ListedResource, Place, Precedence, plan_kind, precedence,
+    InventoryChange, LastListing, ListedResource, Ownership, Place, Precedence, StoredResource, ownership,
+    plan_kind, precedence,
 };
 use crate::error::Result;
 use crate::provider::{Key, KindListing, Listing, Resources, traits};
-use crate::services::locks;
+use crate::services::{locks, sources};
 
 /// Maximum number of resources that one transaction writes.
 const CHUNK: usize = 500;
@@ -46,6 +48,8 @@ pub(super) enum Claimed {
 #[derive(Clone, Copy)]
 pub(super) struct Applying<'a> {
     pub(super) db: &'a Db,
+    /// Name of the source.
+    pub(super) source: &'a str,
     pub(super) listing: &'a Listing,
     pub(super) place: Place,
     pub(super) options: &'a SyncOptions,
@@ -75,7 +79,11 @@ impl<'a> Applying<'a> {
     ) -> Result<Option<BTreeMap<String, Claimed>>> {
         let mut last = BTreeMap::new();
         for kind in kinds {
-            let locked = locks::kind_in_txn(txn, &self.listing.provider, kind).await?;
+            locks::kind_in_txn(txn, &self.listing.provider, kind).await?;
+            if seen.contains_key(kind) {
+                claim_listing_in_txn(txn, self.source, &self.listing.provider, kind).await?;
+            }
+            let locked = locks::listing_in_txn(txn, self.source, &self.listing.provider, kind).await?;
             if locked != seen.get(kind).copied().unwrap_or_default() {
                 return Ok(None);
             }
@@ -84,10 +92,11 @@ impl<'a> Applying<'a> {
         let Listing {
             provider, account, ..
         } = self.listing;
-        check_account(txn, provider, account.as_deref(), self.options).await?;
+        check_account(txn, self.source, provider, account.as_deref(), self.options).await?;
         if self.options.allow_other_account {
-            take_over_in_txn(txn, self.listing).await?;
+            take_over_in_txn(txn, self.source, self.listing).await?;
         }
+        sources::note_account_in_txn(txn, self.source, provider, account.as_deref()).await?;
         let now = self.db.time(txn).await?;
         let mut claims = BTreeMap::new();
         for (kind, last) in last {
@@ -121,7 +130,7 @@ impl<'a> Applying<'a> {
             stamp.numbered_at = Set(Some(self.place.began_at));
             stamp.listing_started_at = Set(Some(self.place.began_at));
         }
-        update_in_txn(txn, &self.listing.provider, kind, stamp).await
+        update_in_txn(txn, (self.source, &self.listing.provider, kind), stamp).await
     }
 
     /// Returns the writer of a claimed kind.
@@ -219,7 +228,7 @@ impl Kind<'_> {
                     unread_fields: Set(unread_fields.clone()),
                     ..Default::default()
                 };
-                update_in_txn(&txn, self.provider(), self.kind, stamp).await?;
+                update_in_txn(&txn, self.address(), stamp).await?;
                 Ok(true)
             })
             .await
@@ -236,7 +245,7 @@ impl Kind<'_> {
                 }
                 let plan = self.plan_in_txn(&txn, chunk).await?;
                 let (nameless, now) = (plan.nameless, self.db().time(&*txn).await?);
-                let written = write_in_txn(&txn, self.provider(), self.kind, plan, now).await?;
+                let written = write_in_txn(&txn, self.address(), plan, now).await?;
                 Ok(Some((written, nameless)))
             })
             .await?;
@@ -256,7 +265,7 @@ impl Kind<'_> {
             Chunk::Listed(listed) => listed,
             Chunk::Gone(ids) => {
                 return Ok(Plan {
-                    changes: present_in_txn(txn, ids)
+                    changes: present_in_txn(txn, ids, self.source())
                         .await?
                         .into_iter()
                         .map(InventoryChange::Gone)
@@ -267,13 +276,22 @@ impl Kind<'_> {
         };
         let ids = listed.iter().map(|one| one.resource.provider_id.as_str());
         let select = of_listed(txn, self.provider(), self.kind, ids).lock(LockType::NoKeyUpdate);
-        let (stored, nameless) = read(txn, select).await?;
+        let (mut stored, nameless) = read(txn, select).await?;
+        // The scan has reported the resources of other sources. One may have been claimed since.
+        let is_foreign = |known: &StoredResource| {
+            ownership(&known.source, known.gone, self.source()) == Ownership::Foreign
+        };
+        let foreign: BTreeSet<String> = stored
+            .extract_if(.., |known| is_foreign(known))
+            .map(|known| known.provider_id)
+            .collect();
         let known: Vec<(Uuid, String)> = stored
             .iter()
             .map(|known| (known.id, known.provider_id.clone()))
             .collect();
         let resources = listed.iter().map(|one| &one.resource);
-        let named = resources.filter(|resource| !nameless.contains(&resource.provider_id));
+        let is_left_out = |id: &String| nameless.contains(id) || foreign.contains(id);
+        let named = resources.filter(|resource| !is_left_out(&resource.provider_id));
         let traits = traits::rules(self.provider(), self.kind);
         let changes = plan_kind(stored, named, &traits);
         let changed: BTreeSet<Uuid> = changes.iter().filter_map(InventoryChange::row).collect();
@@ -293,7 +311,7 @@ impl Kind<'_> {
 
     /// Locks the kind and returns whether no later listing has claimed it.
     async fn holds_in_txn(self, txn: &DatabaseTransaction) -> Result<bool> {
-        let last = locks::kind_in_txn(txn, self.provider(), self.kind).await?;
+        let last = locks::listing_in_txn(txn, self.source(), self.provider(), self.kind).await?;
         Ok(last.is(self.all.place.number))
     }
 
@@ -301,8 +319,17 @@ impl Kind<'_> {
         self.all.db
     }
 
-    fn provider(&self) -> &str {
+    pub(super) fn provider(&self) -> &str {
         &self.all.listing.provider
+    }
+
+    pub(super) fn source(&self) -> &str {
+        self.all.source
+    }
+
+    /// Returns the source, the provider and the name of the kind.
+    fn address(&self) -> (&str, &str, &str) {
+        (self.source(), self.provider(), self.kind)
     }
 }
 
@@ -331,11 +358,11 @@ fn next_chunk(
 
 async fn update_in_txn(
     txn: &DatabaseTransaction,
-    provider: &str,
-    kind: &str,
+    (source, provider, kind): (&str, &str, &str),
     stamp: kinds::ActiveModel,
 ) -> Result<()> {
     kinds::Entity::update_many()
+        .filter(kinds::Column::Source.eq(source))
         .filter(kinds::Column::Provider.eq(provider))
         .filter(kinds::Column::Kind.eq(kind))
         .set(stamp)

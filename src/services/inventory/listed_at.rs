@@ -11,6 +11,9 @@ use crate::db::column;
 use crate::domain::detection::Pair;
 use crate::error::Result;
 
+/// Source, provider and name of a kind.
+pub(crate) type ListedKind = (String, String, String);
+
 /// Adds the time of the last complete listing to pairs with a settling resource; other pairs do not need it.
 ///
 /// # Errors
@@ -26,7 +29,7 @@ pub(crate) async fn add_listed_at<'p, C: ConnectionTrait>(
     if settling.is_empty() {
         return Ok(());
     }
-    let kinds: Vec<(String, String)> = settling.iter().map(|pair| kind_of(&pair.resource)).collect();
+    let kinds: Vec<ListedKind> = settling.iter().map(|pair| kind_of(&pair.resource)).collect();
     let listed = synced_at_of(connection, &kinds).await?;
     for pair in &mut settling {
         pair.listed_at = listed.get(&kind_of(&pair.resource)).copied();
@@ -51,19 +54,25 @@ pub(crate) async fn listed_at<C: ConnectionTrait>(
     Ok(listed.remove(&kind))
 }
 
-fn kind_of(resource: &resources::Model) -> (String, String) {
-    (resource.provider.clone(), resource.kind.clone())
+/// Returns the kind of a resource.
+pub(crate) fn kind_of(resource: &resources::Model) -> ListedKind {
+    (
+        resource.source.clone(),
+        resource.provider.clone(),
+        resource.kind.clone(),
+    )
 }
 
-/// Returns the time of the last complete listing of each kind, with one statement.
+/// Returns the time of the last complete listing of each kind by each source, with one statement.
 pub(crate) async fn synced_at_of<C: ConnectionTrait>(
     connection: &C,
-    wanted: &[(String, String)],
-) -> Result<BTreeMap<(String, String), DateTime<Utc>>> {
-    let names: BTreeSet<&String> = wanted.iter().map(|(_, kind)| kind).collect();
+    wanted: &[ListedKind],
+) -> Result<BTreeMap<ListedKind, DateTime<Utc>>> {
+    let names: BTreeSet<&String> = wanted.iter().map(|(_, _, kind)| kind).collect();
     let select = kinds::Entity::find()
         .select_only()
         .columns([
+            kinds::Column::Source,
             kinds::Column::Provider,
             kinds::Column::Kind,
             kinds::Column::CompletedAt,
@@ -76,7 +85,7 @@ pub(crate) async fn synced_at_of<C: ConnectionTrait>(
     Ok(rows
         .iter()
         .filter_map(|row| {
-            let kind = (text(row, "provider")?, text(row, "kind")?);
+            let kind = (text(row, "source")?, text(row, "provider")?, text(row, "kind")?);
             Some((kind, column(row, "", "completed_at").ok().flatten()?))
         })
         .collect())

@@ -6,10 +6,11 @@ use entity::inventory_kinds as kinds;
 use entity::inventory_listings as counter;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QuerySelect, QueryTrait,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
+    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
+use super::UNCLAIMED;
 use crate::db::Db;
 use crate::domain::inventory::{LastListing, Place};
 use crate::error::Result;
@@ -30,6 +31,30 @@ pub async fn draw(db: &Db) -> Result<Place> {
         Ok(Place { number, began_at })
     })
     .await
+}
+
+/// Gives the listing of a kind of a release without sources to the source, unless it has one.
+pub(super) async fn claim_listing_in_txn(
+    txn: &DatabaseTransaction,
+    source: &str,
+    provider: &str,
+    kind: &str,
+) -> Result<()> {
+    let of_kind = |source: &str| {
+        Condition::all()
+            .add(kinds::Column::Source.eq(source))
+            .add(kinds::Column::Provider.eq(provider))
+            .add(kinds::Column::Kind.eq(kind))
+    };
+    let own = kinds::Entity::find().filter(of_kind(source)).count(txn).await?;
+    if own == 0 {
+        kinds::Entity::update_many()
+            .col_expr(kinds::Column::Source, Expr::val(source))
+            .filter(of_kind(UNCLAIMED))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Returns a number higher than all numbers that were assigned or applied before, even if the counter was lost.
@@ -71,16 +96,21 @@ async fn next_number_in_txn(txn: &DatabaseTransaction) -> Result<i64> {
     }
 }
 
-/// Returns the last applied listing of each kind of a provider.
+/// Returns the last listing of each kind of a provider that the source applied. A listing of a release without sources
+/// counts if the source has none.
 pub(super) async fn last_listings<C: ConnectionTrait>(
     connection: &C,
+    source: &str,
     provider: &str,
 ) -> Result<BTreeMap<String, LastListing>> {
     let select = kinds::Entity::find()
         .select_only()
         .column(kinds::Column::Kind)
         .columns(LAST_LISTING)
-        .filter(kinds::Column::Provider.eq(provider));
+        .filter(kinds::Column::Provider.eq(provider))
+        .filter(kinds::Column::Source.is_in([source, UNCLAIMED]))
+        // The rows of the source come last and replace the others.
+        .order_by_asc(kinds::Column::Source);
     let rows = connection
         .query_all_raw(select.build(connection.get_database_backend()))
         .await?;

@@ -13,10 +13,10 @@ use crate::domain::inventory::{InventoryChange, ListedResource, plan_kind};
 use crate::error::Result;
 use crate::provider::traits;
 
-/// Writes the resources of one kind, those in `gone` as gone, and returns the ids of their rows.
+/// Writes the resources of a state of one kind, those in `gone` as gone, and returns the ids of their rows.
 pub(in crate::services) async fn write_in_txn(
     txn: &DatabaseTransaction,
-    (provider, kind): (&str, &str),
+    (state, provider, kind): (&str, &str, &str),
     listed: &[ListedResource],
     gone: &BTreeSet<String>,
     now: DateTime<Utc>,
@@ -35,7 +35,7 @@ pub(in crate::services) async fn write_in_txn(
         changes,
         ..Plan::default()
     };
-    write_changes_in_txn(txn, provider, kind, plan, now).await?;
+    write_changes_in_txn(txn, (state, provider, kind), plan, now).await?;
     let select = of_listed(txn, provider, kind, ids())
         .select_only()
         .columns([resources::Column::ProviderId, resources::Column::Id]);
@@ -46,20 +46,21 @@ pub(in crate::services) async fn write_in_txn(
         .filter(|id| !known.contains(*id))
         .filter_map(|id| rows.get(id).copied())
         .collect();
-    end_in_txn(txn, &new, now).await?;
+    end_in_txn(txn, state, &new, now).await?;
     Ok(rows)
 }
 
-/// Marks resources as gone.
+/// Marks resources of a state as gone.
 pub(in crate::services) async fn end_in_txn(
     txn: &DatabaseTransaction,
+    state: &str,
     ids: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
-    let present = present_in_txn(txn, ids).await?;
+    let present = present_in_txn(txn, ids, state).await?;
     let first = resources::Entity::find()
         .select_only()
         .columns([resources::Column::Provider, resources::Column::Kind])
@@ -73,6 +74,6 @@ pub(in crate::services) async fn end_in_txn(
         ..Plan::default()
     };
     // Neither the provider nor the kind matters for rows that end.
-    write_changes_in_txn(txn, &provider, &kind, plan, now).await?;
+    write_changes_in_txn(txn, (state, &provider, &kind), plan, now).await?;
     Ok(())
 }

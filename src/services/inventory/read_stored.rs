@@ -13,9 +13,10 @@ use sea_orm::{
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::UNCLAIMED;
 use crate::db::{column, decode};
 use crate::domain::digest::Digest;
-use crate::domain::inventory::StoredResource;
+use crate::domain::inventory::{Ownership, StoredResource, ownership};
 use crate::domain::validation::is_comparable;
 use crate::error::Result;
 use crate::provider::{Key, Resources};
@@ -33,6 +34,8 @@ pub(super) struct Missing {
     /// Whether an earlier listing contained it. The check for mass deletion ignores unsynced resources, so that an
     /// import may run before the first sync.
     pub(super) seen: bool,
+    /// Whether a source has claimed it.
+    pub(super) claimed: bool,
 }
 
 /// The stored rows of a kind compared with a complete listing.
@@ -46,11 +49,36 @@ pub(super) struct Scan {
     pub(super) nameless: u64,
     /// The listed resources that may differ from what is stored.
     pub(super) differing: Differing,
+    /// Listed resources that another source lists too. They are not written.
+    pub(super) foreign: Foreign,
+}
+
+/// Listed resources that another source lists too.
+#[derive(Debug, Default)]
+pub(super) struct Foreign {
+    /// Their number.
+    pub(super) count: u64,
+    /// The id of the first one, and the name of its source.
+    pub(super) first: Option<(String, String)>,
 }
 
 impl Scan {
     /// Adds a stored row. `listed` is the position and the digest of its resource in the listing.
-    fn add(&mut self, row: &QueryResult, listed: Option<(usize, Digest)>) {
+    fn add(&mut self, source: &str, row: &QueryResult, listed: Option<(usize, Digest)>) {
+        let owner: String = column(row, "", "source").unwrap_or_default();
+        let own = match ownership(&owner, false, source) {
+            Ownership::Own => true,
+            Ownership::Unclaimed => false,
+            Ownership::Foreign => {
+                if let Some((number, _)) = listed {
+                    self.differing.remove(number);
+                    self.foreign.count += 1;
+                    let id = column(row, "", "provider_id").unwrap_or_default();
+                    self.foreign.first.get_or_insert((id, owner));
+                }
+                return;
+            }
+        };
         let seen = is_set(row, "first_seen_at");
         let Ok(id) = column::<Uuid>(row, "", "id") else {
             self.nameless += u64::from(listed.is_none());
@@ -58,9 +86,15 @@ impl Scan {
         };
         self.present += usize::from(seen);
         match listed {
-            Some((number, listed)) if seen && digest(row) == Some(listed) => self.differing.remove(number),
+            Some((number, listed)) if own && seen && digest(row) == Some(listed) => {
+                self.differing.remove(number)
+            }
             Some(_) => {}
-            None => self.missing.push(Missing { id, seen }),
+            None => self.missing.push(Missing {
+                id,
+                seen,
+                claimed: own,
+            }),
         }
     }
 
@@ -93,12 +127,11 @@ impl Differing {
     }
 }
 
-/// Compares the rows of a kind with a complete listing of it. Both are read in the order of the provider's ids, and
+/// Compares the rows of a kind with a complete listing of it by a source. Both are read in the order of the provider's ids, and
 /// only the digest of each row is compared.
 pub(super) async fn scan(
     reader: &DatabaseConnection,
-    provider: &str,
-    kind: &str,
+    (source, provider, kind): (&str, &str, &str),
     listed: &Resources,
 ) -> Result<Scan> {
     let mut scan = Scan {
@@ -106,6 +139,7 @@ pub(super) async fn scan(
         missing: Vec::new(),
         nameless: 0,
         differing: Differing::all_of(listed.len()),
+        foreign: Foreign::default(),
     };
     let mut keys = listed.keys().enumerate().peekable();
     let mut after = None;
@@ -125,7 +159,7 @@ pub(super) async fn scan(
                 Some((number, key)) => Some((number, key?.digest)),
                 None => None,
             };
-            scan.add(&row, listed);
+            scan.add(source, &row, listed);
             after = Some(provider_id);
         }
         if is_last {
@@ -166,6 +200,7 @@ async fn range(
             resources::Column::Id,
             resources::Column::ProviderId,
             resources::Column::FirstSeenAt,
+            resources::Column::Source,
         ])
         .column_as(Expr::cust(LISTED_DIGEST), LISTED_DIGEST)
         .filter(resources::Column::GoneAt.is_null())
@@ -219,12 +254,18 @@ pub(super) fn of_ids(ids: impl IntoIterator<Item = Uuid>) -> Select<resources::E
     resources::Entity::find().filter(resources::Column::Id.is_in(ids))
 }
 
-/// Locks those of these resources that are not gone, in the order of ids, and returns their ids.
-pub(super) async fn present_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+/// Locks those of these resources that are not gone and that no other source lists, in the order of ids, and returns
+/// their ids.
+pub(super) async fn present_in_txn(
+    txn: &DatabaseTransaction,
+    ids: &[Uuid],
+    source: &str,
+) -> Result<Vec<Uuid>> {
     let select = of_ids(ids.iter().copied())
         .select_only()
         .column(resources::Column::Id)
         .filter(resources::Column::GoneAt.is_null())
+        .filter(resources::Column::Source.is_in([source, UNCLAIMED]))
         .order_by_asc(resources::Column::Id)
         .lock(LockType::NoKeyUpdate);
     Ok(select.into_tuple().all(txn).await?)
@@ -255,6 +296,7 @@ pub(super) async fn read<C: ConnectionTrait>(
                 provider_id,
                 gone: is_set(row, "gone_at"),
                 seen: is_set(row, "first_seen_at"),
+                source: column(row, "", "source").unwrap_or_default(),
                 row: whole,
             }),
             Err(_) => _ = nameless.insert(provider_id),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::confirm::Confirmed;
 use super::listed_of;
+use super::read_stored::Foreign;
 use crate::domain::validation::storable;
 use crate::error::{Error, Result};
 use crate::provider::{KindListing, Listing, Resources};
@@ -160,6 +161,26 @@ pub(super) fn note_ahead_of_time(kind: &str, began: DateTime<Utc>, reports: &mut
     }
 }
 
+/// Reports that another source lists resources of the listing too. They are not written.
+pub(super) fn report_foreign(kind: &str, foreign: &Foreign, reports: &mut Reports) {
+    let (Some((id, source)), Some(report)) = (&foreign.first, reports.get_mut(kind)) else {
+        return;
+    };
+    let why = match foreign.count {
+        1 => format!("the source {source:?} lists the resource {id:?} too; only that source changes it"),
+        count => format!(
+            "other sources list {count} of these resources too, such as {id:?} of the source {source:?}; only they \
+             change them"
+        ),
+    };
+    tracing::warn!(kind, why, "kind.foreign");
+    report.outcome = KindOutcome::Incomplete;
+    report.resources = report
+        .resources
+        .map(|listed| listed.saturating_sub(foreign.count));
+    report.reason = Some(storable(&why));
+}
+
 pub(super) fn report_confirmed(
     kind: &str,
     confirmed: &Confirmed,
@@ -175,6 +196,10 @@ pub(super) fn report_confirmed(
         tracing::warn!(kind, why, "kind.unconfirmed");
         report.outcome = KindOutcome::Incomplete;
         report.unconfirmed = Some(confirmed.unconfirmed());
+        let why = report
+            .reason
+            .take()
+            .map_or_else(|| why.clone(), |before| format!("{before}; {why}"));
         report.reason = Some(storable(&why));
     }
 }

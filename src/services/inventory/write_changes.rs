@@ -78,11 +78,10 @@ struct Same {
     listed_digest: Option<String>,
 }
 
-/// Writes the changes of a kind, with their events, and counts them.
+/// Writes the changes of a kind that a source lists, with their events, and counts them.
 pub(super) async fn write_in_txn(
     txn: &DatabaseTransaction,
-    provider: &str,
-    kind: &str,
+    (source, provider, kind): (&str, &str, &str),
     plan: Plan,
     now: DateTime<Utc>,
 ) -> Result<SyncCounts> {
@@ -127,11 +126,11 @@ pub(super) async fn write_in_txn(
         .collect();
     let backend = txn.get_database_backend();
     let now_value = || Value::from(now);
-    let of_kind = [provider.into(), kind.into(), now_value()];
+    let of_kind = [provider.into(), kind.into(), now_value(), source.into()];
     execute(txn, &insert(backend), &inserted, of_kind).await?;
-    execute(txn, &update(backend), &updated, [now_value()]).await?;
+    execute(txn, &update(backend), &updated, [now_value(), source.into()]).await?;
     execute(txn, &end(backend), &gone, [now_value()]).await?;
-    execute(txn, &note(backend), &same, []).await?;
+    execute(txn, &note(backend), &same, [source.into()]).await?;
     let counts = counts_of(&happened);
     events::append_in_txn(txn, happened, SYSTEM, now).await?;
     Ok(counts)
@@ -196,18 +195,18 @@ async fn execute<R: Serialize, const N: usize>(
     Ok(())
 }
 
-/// Inserts new rows. $2 is their provider, $3 their kind, $4 the time.
+/// Inserts new rows. $2 is their provider, $3 their kind, $4 the time, $5 the source.
 fn insert(backend: DbBackend) -> String {
     let (names, listed) = (names(""), names(r#""listed"."#));
     let source = source(backend, [&IDS[..], &CONTENT, &FLAGS]);
     format!(
         r#"INSERT INTO "cloud_resources" ("id", "provider_id", {names}, "provider", "kind", "revision", "first_seen_at",
-            "settling_since") SELECT "listed"."id", "listed"."provider_id", {listed}, $2, $3, 1, $4,
+            "source", "settling_since") SELECT "listed"."id", "listed"."provider_id", {listed}, $2, $3, 1, $4, $5,
             CASE WHEN "listed"."settling" THEN $4 END FROM {source}"#
     )
 }
 
-/// Updates the content of existing rows and marks them as not gone. $2 is the time. Unless the whole row is replaced,
+/// Updates the content of existing rows and marks them as not gone. $2 is the time, $3 the source. Unless the whole row is replaced,
 /// `first_seen_at` keeps its first value, and `settling_since` does as long as the resource is settling.
 fn update(backend: DbBackend) -> String {
     let content: Vec<String> = CONTENT
@@ -218,6 +217,7 @@ fn update(backend: DbBackend) -> String {
     let source = source(backend, [&IDS[..], &CONTENT, &FLAGS]);
     format!(
         r#"UPDATE "cloud_resources" SET {content}, "gone_at" = NULL, "revision" = "cloud_resources"."revision" + 1,
+            "source" = $3,
             "first_seen_at" = CASE WHEN "listed"."whole_row" THEN $2
                 ELSE COALESCE("cloud_resources"."first_seen_at", $2) END,
             "settling_since" = CASE WHEN NOT "listed"."settling" THEN NULL WHEN "listed"."whole_row" THEN $2
@@ -240,12 +240,12 @@ fn end(backend: DbBackend) -> String {
     )
 }
 
-/// Stores the digests of rows whose content equals the listed resource.
+/// Stores the digests of rows whose content equals the listed resource, and the source, $2.
 fn note(backend: DbBackend) -> String {
     let source = source(backend, [&[("id", "uuid"), (LISTED_DIGEST, "text")]]);
     format!(
-        r#"UPDATE "cloud_resources" SET "{LISTED_DIGEST}" = "listed"."{LISTED_DIGEST}" FROM {source}
-            WHERE "cloud_resources"."id" = "listed"."id""#
+        r#"UPDATE "cloud_resources" SET "{LISTED_DIGEST}" = "listed"."{LISTED_DIGEST}", "source" = $2
+            FROM {source} WHERE "cloud_resources"."id" = "listed"."id""#
     )
 }
 

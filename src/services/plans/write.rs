@@ -172,7 +172,8 @@ async fn write_rows_in_txn(
         }
         listed.push(resource);
     }
-    let ids = plan_rows::write_in_txn(txn, kind, &listed, &gone, import.now).await?;
+    let ids =
+        plan_rows::write_in_txn(txn, (import.state, kind.0, kind.1), &listed, &gone, import.now).await?;
     let of_instance = |instance: &Instance| {
         let id = ids.get(&provider_id(import, &instance.address)).copied();
         let unreadable = || Error::Internal("a row of the inventory cannot be read".to_owned());
@@ -362,7 +363,7 @@ pub(super) async fn retire_in_txn(
         // A resource with a spec of another source stays as it is: that it left the state does not say that it is gone.
         let foreign: BTreeSet<Uuid> = foreign.into_iter().map(|(id, _)| id).collect();
         let ended: Vec<Uuid> = chunk.iter().copied().filter(|id| !foreign.contains(id)).collect();
-        plan_rows::end_in_txn(txn, &ended, import.now).await?;
+        plan_rows::end_in_txn(txn, import.state, &ended, import.now).await?;
         plan_instances::Entity::delete_many()
             .filter(plan_instances::Column::ResourceId.is_in(chunk.iter().copied()))
             .exec(txn)

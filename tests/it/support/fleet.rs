@@ -48,6 +48,7 @@ pub(crate) async fn fleet_with(db: &Db, ids: Vec<Uuid>, now: DateTime<Utc>) -> V
 pub(crate) fn live_row(number: usize, id: Uuid, now: DateTime<Utc>) -> resources::ActiveModel {
     resources::ActiveModel {
         owned: Set(false),
+        source: Set("cloud".to_owned()),
         id: Set(id),
         provider: Set("digitalocean".to_owned()),
         kind: Set("droplet".to_owned()),

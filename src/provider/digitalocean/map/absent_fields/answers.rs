@@ -230,5 +230,6 @@ pub(super) fn row(kind: &str, listed: ListedResource) -> cloud_resources::Model 
         gone_at: None,
         settling_since: None,
         owned: false,
+        source: String::new(),
     }
 }

@@ -1,0 +1,101 @@
+//! Resources that no source has listed: whether a listing that lacks them shows that they are missing.
+//!
+//! An import records a spec for a resource before any source lists it. It may be of any source of the provider, so it is
+//! missing only if a complete listing of each of them lacks it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use entity::cloud_provisioned as provisioned;
+use entity::inventory_kinds::{self as kinds, ListingOutcome};
+use entity::sources::{self, SourceKind};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::apply_listing::Applying;
+use super::read_stored::Missing;
+use crate::db::lists;
+use crate::error::Result;
+
+/// Removes the unclaimed resources that another source may have.
+pub(super) async fn keep_judged(
+    applying: Applying<'_>,
+    kind: &str,
+    missing: &mut Vec<Missing>,
+) -> Result<()> {
+    if missing.iter().all(|missing| missing.claimed) {
+        return Ok(());
+    }
+    let reader = applying.db.reader();
+    let judged_since = match others(reader, applying, kind).await? {
+        Others::None => return Ok(()),
+        Others::Complete(since) => since,
+        Others::Incomplete => {
+            missing.retain(|missing| missing.claimed);
+            return Ok(());
+        }
+    };
+    let unclaimed = missing.iter().filter(|missing| !missing.claimed);
+    let ids: Vec<Uuid> = unclaimed.map(|missing| missing.id).collect();
+    // The other sources may have been listed before the resource was created.
+    let later = provisioned::Entity::find()
+        .select_only()
+        .column(provisioned::Column::ResourceId)
+        .filter(lists::among(
+            reader.get_database_backend(),
+            r#""cloud_provisioned"."resource_id""#,
+            ids,
+        ))
+        .filter(provisioned::Column::CreatedAt.gte(judged_since));
+    let later: Vec<Uuid> = later.into_tuple().all(reader).await?;
+    let later: BTreeSet<Uuid> = later.into_iter().collect();
+    missing.retain(|missing| !later.contains(&missing.id));
+    Ok(())
+}
+
+/// The last listings of a kind by the other sources of a provider.
+enum Others {
+    /// There is no other source.
+    None,
+    /// All of them are complete. The oldest began at this time.
+    Complete(DateTime<Utc>),
+    /// One of them is not complete, or does not exist yet.
+    Incomplete,
+}
+
+async fn others<C: ConnectionTrait>(connection: &C, applying: Applying<'_>, kind: &str) -> Result<Others> {
+    let provider = &applying.listing.provider;
+    let registered: Vec<String> = sources::Entity::find()
+        .select_only()
+        .column(sources::Column::Name)
+        .filter(sources::Column::Name.ne(applying.source))
+        .filter(sources::Column::Kind.ne(SourceKind::TerraformPlan))
+        .filter(
+            Condition::any()
+                .add(sources::Column::Provider.eq(provider))
+                .add(sources::Column::Provider.is_null()),
+        )
+        .into_tuple()
+        .all(connection)
+        .await?;
+    if registered.is_empty() {
+        return Ok(Others::None);
+    }
+    let listed: Vec<(Option<DateTime<Utc>>, Option<ListingOutcome>)> = kinds::Entity::find()
+        .select_only()
+        .columns([kinds::Column::ListingStartedAt, kinds::Column::Outcome])
+        .filter(kinds::Column::Source.is_in(registered.iter()))
+        .filter(kinds::Column::Provider.eq(provider))
+        .filter(kinds::Column::Kind.eq(kind))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    let complete = listed
+        .iter()
+        .filter(|(_, outcome)| *outcome == Some(ListingOutcome::Complete));
+    let began: Vec<DateTime<Utc>> = complete.filter_map(|(began, _)| *began).collect();
+    Ok(match began.iter().min() {
+        Some(oldest) if began.len() == registered.len() => Others::Complete(*oldest),
+        _ => Others::Incomplete,
+    })
+}
