@@ -11,8 +11,10 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use entity::job_runs::{Job, Model as Run};
+use chrono::TimeDelta;
+use entity::job_runs::{Job, JobOutcome, Model as Run};
 use futures_util::FutureExt as _;
+use sea_orm::ActiveEnum as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +29,7 @@ use crate::domain::freshness::MaxAge;
 use crate::domain::retention::Retention;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
+pub use crate::provider::lines::LineReader;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
 use crate::services::job_runs::{self, Report, RunRequest, TickClaim};
@@ -213,6 +216,29 @@ impl Jobs {
     /// The errors of [`start`](Self::start), or the end of the run could not be recorded.
     pub async fn run(&self, request: JobRequest) -> Result<Run> {
         self.start(request).await?.wait().await
+    }
+
+    /// Stores lines that were sent as the inventory of a source, and waits until the run ends. `every` is the expected time
+    /// between two listings; if not set, it stays as it is, at first one day.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`run`](Self::run); BAD_USER_INPUT if the name belongs to a source of another kind.
+    pub async fn run_lines(
+        &self,
+        name: &str,
+        lines: LineReader,
+        options: SyncOptions,
+        every: Option<TimeDelta>,
+    ) -> Result<Run> {
+        let source = Source {
+            interval: Some(every.unwrap_or(TimeDelta::days(1))),
+            ..Source::new(Arc::new(lines.finish())).named(name)
+        };
+        if every.is_some() {
+            sources::register(self.db(), &[source.registration()]).await?;
+        }
+        self.run(JobRequest::SyncOf(Box::new(source), options)).await
     }
 
     /// Starts a requested run for the scheduler. Returns `None` if another run of the job
@@ -436,6 +462,11 @@ impl Jobs {
             }
         });
     }
+}
+
+/// Returns the word for an outcome.
+pub(crate) fn outcome_word(outcome: JobOutcome) -> String {
+    outcome.to_value()
 }
 
 /// Waits for a task.

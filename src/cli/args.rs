@@ -1,6 +1,7 @@
 //! Commands and flags.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::Resettable;
@@ -147,6 +148,13 @@ pub(super) struct SyncArgs {
     /// Replace the inventory even if the listing is of another account, or of a file instead of an account
     #[arg(long)]
     pub(super) allow_other_account: bool,
+    /// Store the JSON lines of this file as the inventory of the source that --source names; - reads standard input
+    #[arg(long, value_name = "FILE", requires = "source", conflicts_with_all = ["inventory_file", "kinds"])]
+    pub(super) from: Option<PathBuf>,
+    /// Expected time between two such listings; the source is overdue after twice this time [default: as before, at
+    /// first 1d]
+    #[arg(long, value_name = "TIME", requires = "from", value_parser = time_of_at_least(Duration::from_secs(60)))]
+    pub(super) every: Option<Duration>,
     #[command(flatten)]
     pub(super) database: DatabaseArgs,
     #[command(flatten)]

@@ -1,7 +1,9 @@
 //! `sync`: lists the sources and stores the results as the inventory.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chrono::TimeDelta;
 use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
@@ -11,10 +13,13 @@ use crate::clock::Clock;
 use crate::config::BadSetting;
 use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
-use crate::jobs::{JobRequest, Source};
+use crate::jobs::{JobRequest, LineReader, Source};
 use crate::services::inventory::{SyncCounts, SyncOptions};
 
 pub(super) async fn run(args: SyncArgs) -> Outcome {
+    if let (Some(file), Some(name)) = (args.from.clone(), args.inventory.source.clone()) {
+        return store_lines(&args, file, &name).await;
+    }
     let mut listed = sources(&args.inventory)?.listed;
     if let Some(name) = args.inventory.selected() {
         listed.retain(|source| source.name == name);
@@ -47,6 +52,41 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     })
 }
 
+/// Stores JSON lines as the inventory of a source.
+async fn store_lines(args: &SyncArgs, file: PathBuf, name: &str) -> Outcome {
+    let db = connect(&args.database.resolve()?).await?;
+    let shown = file.display().to_string();
+    let watched = progress::of_sync();
+    let read = tokio::task::spawn_blocking(move || -> std::io::Result<LineReader> {
+        Ok(if file.as_os_str() == "-" {
+            LineReader::read(std::io::stdin().lock())
+        } else {
+            LineReader::read(std::fs::File::open(&file)?)
+        })
+    });
+    let lines = read
+        .await
+        .map_err(|error| Failure::Failed(format!("{shown}: {error}")))?
+        .map_err(|error| Failure::Failed(format!("{shown}: {error}")))?;
+    let options = SyncOptions {
+        allow_mass_gone: args.allow_mass_gone,
+        allow_other_account: args.allow_other_account,
+        ..SyncOptions::default()
+    };
+    let every = args
+        .every
+        .map(|every| TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX));
+    let schedules = Schedules::default();
+    let app = App::with_sources(db, Clock::System, Vec::new(), schedules, MaxAge::default());
+    let run = app.jobs().run_lines(name, lines, options, every).await;
+    watched.finish_and_clear();
+    Ok(if print_run(&run?)? {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
 /// Syncs a source and prints the result. Returns whether everything was stored.
 async fn sync(app: &App, source: Source, options: SyncOptions) -> Result<bool, Failure> {
     let watched = progress::of_sync();
@@ -55,11 +95,15 @@ async fn sync(app: &App, source: Source, options: SyncOptions) -> Result<bool, F
         .run(JobRequest::SyncOf(Box::new(source), options))
         .await;
     watched.finish_and_clear();
-    let run = run?;
+    print_run(&run?)
+}
+
+/// Prints the result of a sync. Returns whether everything was stored.
+fn print_run(run: &job_runs::Model) -> Result<bool, Failure> {
     let source = run.source.as_deref().unwrap_or_default();
     print_line(format_args!(
         "sync: {} [{source}]",
-        summary(&run, || results(&run))?
+        summary(run, || results(run))?
     ))?;
     Ok(run.outcome == Some(JobOutcome::Succeeded))
 }

@@ -190,7 +190,7 @@ mod tests {
         for (keys, expected) in [
             ("kind = \"file\"", "path is missing"),
             ("kind = \"lines\"", "every is missing"),
-            ("kind = \"lines\"\nevery = \"1s\"", "60s"),
+            ("kind = \"lines\"\nevery = \"1s\"", "minimum of 1m"),
             (
                 "kind = \"lines\"\nevery = \"1h\"\npath = \"x\"",
                 "path has no meaning",

@@ -4,6 +4,7 @@ mod assets;
 mod auth;
 mod graphiql;
 mod health;
+mod inventory;
 mod plans;
 mod rest;
 
@@ -143,6 +144,7 @@ pub fn router(state: HttpState) -> Router {
         .route("/api/v1/drift", get(rest::list_drift))
         .route("/api/v1/drift/{id}/accept", post(rest::accept_drift))
         .route("/api/v1/plans/{state}", post(plans::import))
+        .route("/api/v1/inventory/{source}", post(inventory::store))
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .with_state(state)

@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
-use self::document::{Document, Refused};
+pub(super) use self::document::{Document, Entry, Refused};
 use super::json::{UTF8_MARK, as_utf8};
 use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::error::{Error, Result};
@@ -167,7 +167,8 @@ fn without_mark(mut text: BufReader<File>) -> io::Result<BufReader<File>> {
     Ok(text)
 }
 
-fn notes(refused: &Refused) -> BTreeMap<String, String> {
+/// Returns a note for each kind with rejected resources.
+pub(super) fn notes(refused: &Refused) -> BTreeMap<String, String> {
     let mut notes: BTreeMap<String, String> = BTreeMap::new();
     for ((kind, id), why) in refused {
         let note = format!("{id:?} was rejected and keeps its stored values: {why}");

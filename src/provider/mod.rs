@@ -5,6 +5,7 @@ mod checks;
 pub mod digitalocean;
 pub mod file;
 pub mod json;
+pub mod lines;
 pub mod normalize;
 mod spool;
 pub mod terraform;

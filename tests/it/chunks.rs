@@ -66,7 +66,11 @@ async fn other_writes_are_not_blocked_while_a_sync_writes() {
     t.cloud
         .set([droplets("s-1vcpu-1gb"), vec![volume(), Listed::new("vpc", "net")]].concat());
     let cloud = Arc::clone(&t.cloud);
-    let synced = tokio::spawn(async move { sync(&syncing, "cloud", &*cloud, &SyncOptions::default()).await.unwrap() });
+    let synced = tokio::spawn(async move {
+        sync(&syncing, "cloud", &*cloud, &SyncOptions::default())
+            .await
+            .unwrap()
+    });
 
     second_chunk.recv().await.unwrap();
     let mut others = pin!(join3(
@@ -118,7 +122,9 @@ async fn a_sync_overtaken_between_two_chunks_leaves_the_rest_to_the_newer_sync()
             overtook.store(true, Ordering::SeqCst);
         });
     });
-    let counts = sync(&slow, "cloud", &older, &SyncOptions::default()).await.unwrap();
+    let counts = sync(&slow, "cloud", &older, &SyncOptions::default())
+        .await
+        .unwrap();
     assert!(overtaken.load(Ordering::SeqCst));
     let written = (counts.superseded, counts.changed, counts.gone);
     assert_eq!(written, (1, 500, 0), "one chunk");
@@ -181,7 +187,11 @@ async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_go
             until_it_may_end();
         }
     });
-    let older = tokio::spawn(async move { sync(&of_older, "cloud", &older, &SyncOptions::default()).await.unwrap() });
+    let older = tokio::spawn(async move {
+        sync(&of_older, "cloud", &older, &SyncOptions::default())
+            .await
+            .unwrap()
+    });
     wait(is_claimed)();
 
     let (until_it_has_written, scanned) = (wait(has_written), Arc::new(AtomicUsize::new(0)));
@@ -192,7 +202,9 @@ async fn rows_that_an_older_sync_writes_after_the_scan_of_a_newer_sync_become_go
             until_it_has_written();
         }
     });
-    let counts = sync(&of_newer, "cloud", &newer, &SyncOptions::default()).await.unwrap();
+    let counts = sync(&of_newer, "cloud", &newer, &SyncOptions::default())
+        .await
+        .unwrap();
     end.send(()).unwrap();
     assert_eq!(older.await.unwrap().discovered, 1, "the older sync wrote it");
     assert_eq!((counts.gone, counts.outcome()), (1, JobOutcome::Succeeded));

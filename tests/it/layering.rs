@@ -34,7 +34,10 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
         "graphql",
         &["app", "domain", "error", "jobs", "live", "provider", "services"],
     ),
-    ("http", &["app", "auth", "domain", "error", "graphql", "services"]),
+    (
+        "http",
+        &["app", "auth", "domain", "error", "graphql", "jobs", "services"],
+    ),
     (
         "config",
         &["auth", "clock", "db", "domain", "graphql", "provider"],

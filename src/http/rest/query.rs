@@ -11,6 +11,7 @@ use entity::cloud_drift::{DriftKind, DriftStatus};
 
 use crate::error::{Error, Result, status_word};
 use crate::services::inbox::{DriftFilter, up_to_micros};
+use crate::services::inventory::SyncOptions;
 
 /// Shortest expected time between two imports of a plan.
 const SHORTEST_INTERVAL: TimeDelta = TimeDelta::minutes(1);
@@ -86,18 +87,43 @@ pub(in crate::http) fn plan_options(uri: &Uri) -> Result<(bool, Option<TimeDelta
     for (name, value) in pairs(uri)? {
         match name.as_str() {
             "allow_mass_retire" => set(&mut allow, &name, parsed(&name, &value, "true or false")?)?,
-            "every" => {
-                let every = humantime::parse_duration(&value).ok();
-                let every = every.and_then(|every| TimeDelta::from_std(every).ok());
-                let every = every.filter(|every| *every >= SHORTEST_INTERVAL);
-                let wrong =
-                    || Error::BadUserInput("every must be a time such as 12h, at least 1m".to_owned());
-                set(&mut interval, &name, every.ok_or_else(wrong)?)?;
-            }
+            "every" => set(&mut interval, &name, every(&value)?)?,
             _ => return Err(unknown(&name, "allow_mass_retire and every")),
         }
     }
     Ok((allow.unwrap_or(false), interval))
+}
+
+/// Parses the options of `POST /api/v1/inventory/{source}`: the options of the sync, and the expected time between two
+/// listings.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if a parameter is unknown, repeated or malformed.
+pub(in crate::http) fn sync_options(uri: &Uri) -> Result<(SyncOptions, Option<TimeDelta>)> {
+    let (mut gone, mut account, mut interval) = (None, None, None);
+    for (name, value) in pairs(uri)? {
+        match name.as_str() {
+            "allow_mass_gone" => set(&mut gone, &name, parsed(&name, &value, "true or false")?)?,
+            "allow_other_account" => set(&mut account, &name, parsed(&name, &value, "true or false")?)?,
+            "every" => set(&mut interval, &name, every(&value)?)?,
+            _ => return Err(unknown(&name, "allow_mass_gone, allow_other_account and every")),
+        }
+    }
+    let options = SyncOptions {
+        allow_mass_gone: gone.unwrap_or(false),
+        allow_other_account: account.unwrap_or(false),
+        ..SyncOptions::default()
+    };
+    Ok((options, interval))
+}
+
+fn every(value: &str) -> Result<TimeDelta> {
+    let every = humantime::parse_duration(value).ok();
+    every
+        .and_then(|every| TimeDelta::from_std(every).ok())
+        .filter(|every| *every >= SHORTEST_INTERVAL)
+        .ok_or_else(|| Error::BadUserInput("every must be a time such as 12h, at least 1m".to_owned()))
 }
 
 /// Returns the names and values of the parameters.

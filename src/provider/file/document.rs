@@ -19,10 +19,10 @@ use crate::provider::spool::{Resources, Spool};
 const BEYOND_64_BITS: &str = "attrs contains an integer beyond 64 bits";
 
 /// The reasons for rejecting resources, by kind and id.
-pub(super) type Refused = BTreeMap<(String, String), String>;
+pub(in crate::provider) type Refused = BTreeMap<(String, String), String>;
 
 /// The contents of a file.
-pub(super) struct Document {
+pub(in crate::provider) struct Document {
     provider: Option<String>,
     spool: Spool,
     refused: Refused,
@@ -45,10 +45,12 @@ enum Field {
     Resources,
 }
 
+/// A resource.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Entry {
-    kind: String,
+pub(in crate::provider) struct Entry {
+    /// Kind within the provider.
+    pub(in crate::provider) kind: String,
     provider_id: String,
     name: Option<String>,
     urn: Option<String>,
@@ -63,7 +65,8 @@ struct Entry {
 }
 
 impl Document {
-    fn of(provider: Option<String>) -> Self {
+    /// Creates a document without resources.
+    pub(in crate::provider) fn of(provider: Option<String>) -> Self {
         Self {
             spool: Spool::new(provider.as_deref().unwrap_or_default()),
             provider,
@@ -107,7 +110,7 @@ impl Document {
     /// # Errors
     ///
     /// BAD_USER_INPUT if a value cannot be stored; the message names it.
-    pub(super) fn finish(self) -> Result<(String, BTreeMap<String, Resources>, Refused)> {
+    pub(in crate::provider) fn finish(self) -> Result<(String, BTreeMap<String, Resources>, Refused)> {
         match self.failed {
             Some(error) => Err(error),
             None => Ok((
@@ -118,8 +121,13 @@ impl Document {
         }
     }
 
+    /// Adds a kind, which may have no resources.
+    pub(in crate::provider) fn add_kind(&mut self, kind: &str) {
+        self.spool.add_kind(kind);
+    }
+
     /// Adds a resource unless it is rejected. A rejected resource does not fail the others.
-    fn add(&mut self, entry: Entry) -> Result<()> {
+    pub(in crate::provider) fn add(&mut self, entry: Entry) -> Result<()> {
         let attrs = Value::Object(entry.attrs.unwrap_or_default());
         if !is_comparable(&attrs) {
             self.spool.add_kind(&entry.kind);
