@@ -84,6 +84,7 @@ async fn resources_of<C: ConnectionTrait>(
             resources::Column::ProviderId,
             resources::Column::Name,
             resources::Column::Region,
+            resources::Column::Source,
         ])
         .filter(resources::Column::Id.is_in(drifts.iter().map(|drift| drift.resource_id)))
         .build(connection.get_database_backend());

@@ -204,6 +204,11 @@ pub(super) async fn note_account_in_txn(
     provider: &str,
     account: Option<&str>,
 ) -> Result<()> {
+    let is_noted =
+        |row: sources::Model| row.provider.as_deref() == Some(provider) && row.account.as_deref() == account;
+    if find(txn, name).await?.is_none_or(is_noted) {
+        return Ok(());
+    }
     sources::Entity::update_many()
         .set(sources::ActiveModel {
             provider: Set(Some(provider.to_owned())),
