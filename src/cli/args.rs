@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use super::import::ImportArgs;
 use super::import_plan::ImportPlanArgs;
+use super::sources::SourcesArgs;
 use crate::config::{
     DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SyncCronArgs,
     TokenArgs, secrets_help, time_of_at_least,
@@ -77,6 +78,9 @@ pub(super) enum Command {
     /// Import a refresh-only Terraform plan of any provider, and compare its resources
     #[command(after_help = help_end())]
     ImportPlan(ImportPlanArgs),
+    /// List the registered sources, or rename or retire one
+    #[command(after_help = help_end())]
+    Sources(SourcesArgs),
     /// Delete rows older than the retention settings, as the server does once a day
     #[command(after_help = help_end())]
     Purge(PurgeArgs),

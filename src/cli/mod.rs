@@ -10,6 +10,7 @@ mod import_plan;
 mod progress;
 mod purge;
 mod serve;
+mod sources;
 mod sync;
 mod table;
 mod values;
@@ -105,6 +106,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::ImportTerraform(args) => import::run(&args).await,
         Command::ImportPlan(args) => import_plan::run(&args).await,
         Command::Purge(args) => purge::run(&args).await,
+        Command::Sources(args) => sources::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {
@@ -215,7 +217,7 @@ struct Sources {
 }
 
 /// Returns the configured sources.
-fn sources(args: &InventoryArgs) -> Result<Sources, Failure> {
+fn configured(args: &InventoryArgs) -> Result<Sources, Failure> {
     let mut sources = Sources::default();
     for config in args.resolve()? {
         let SourceConfig {

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
-use super::{Failure, Outcome, connect, print_line, sources};
+use super::{Failure, Outcome, configured, connect, print_line};
 use crate::app::App;
 use crate::auth::TokenVerifier;
 use crate::clock::Clock;
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
     let (database, verifier) = (args.database.resolve()?, args.token.resolve()?.verifier()?);
     let mut schedules = args.schedule.schedules(args.retention.retention());
-    let sources = sources(&args.inventory)?;
+    let sources = configured(&args.inventory)?;
     if args.inventory.selected().is_some() {
         return Err(BadSetting::new(
             "DRIFT_SOURCE",

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
-use super::{Failure, Outcome, connect, counted, counts, print_line, progress, sources, summary};
+use super::{Failure, Outcome, configured, connect, counted, counts, print_line, progress, summary};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::BadSetting;
@@ -20,7 +20,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
     if let (Some(file), Some(name)) = (args.from.clone(), args.inventory.source.clone()) {
         return store_lines(&args, file, &name).await;
     }
-    let mut listed = sources(&args.inventory)?.listed;
+    let mut listed = configured(&args.inventory)?.listed;
     if let Some(name) = args.inventory.selected() {
         listed.retain(|source| source.name == name);
         if listed.is_empty() {

@@ -30,6 +30,18 @@ impl SourceState {
         matches!(self, Self::Ok | Self::Partial)
     }
 
+    /// Returns the state as one word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+            Self::Overdue => "overdue",
+            Self::Never => "never",
+        }
+    }
+
     /// Returns the state as the end of a sentence about the source.
     pub(crate) fn text(self) -> &'static str {
         match self {

@@ -55,6 +55,13 @@ pub struct Source {
     pub reason: Option<String>,
 }
 
+impl Source {
+    /// Returns what it is, as one word.
+    pub(crate) fn kind_word(&self) -> String {
+        self.row.kind.to_value()
+    }
+}
+
 /// A source whose inventory may be out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

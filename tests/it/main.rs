@@ -51,6 +51,7 @@ mod incremental;
 mod interleavings;
 mod inventory;
 mod inventory_file;
+mod inventory_lines;
 mod job_runs;
 mod kept_answers;
 mod layering;
@@ -80,6 +81,7 @@ mod smoke;
 mod socket_access;
 #[path = "../../graphql-server/tests/it/socket_client.rs"]
 mod socket_client;
+mod sources;
 mod state_owned_specs;
 mod statements;
 mod storms;

@@ -27,6 +27,13 @@ impl TestApp {
         send(self.router.clone(), request.body(Body::empty()).unwrap()).await
     }
 
+    /// Sends a text as an admin.
+    pub(crate) async fn post_text(&self, path: &str, text: impl Into<Body>) -> Reply {
+        let token = self.token(Some(ADMIN), &["platform_admin"]);
+        let request = Request::post(path).header("authorization", format!("Bearer {token}"));
+        send(self.router.clone(), request.body(text.into()).unwrap()).await
+    }
+
     /// Sends a request as an admin.
     pub(crate) async fn call_as_admin(&self, method: &str, path: &str) -> Reply {
         let token = self.token(Some(ADMIN), &["platform_admin"]);
