@@ -183,6 +183,7 @@ async fn compare_and_claim(
         options,
     )
     .await?;
+    unclaimed::claim_listed(applying, kinds).await?;
     for _ in 0..COMPARISONS {
         let seen = order::last_listings(db.reader(), source, &listing.provider).await?;
         let mut scans = compare(applying, kinds, &seen, reports).await?;

@@ -31,6 +31,7 @@ mod docs;
 mod docs_settings;
 mod drift_changes;
 mod failing_disk;
+mod faults_table;
 mod flat_queries;
 mod foreign_pages;
 mod foreign_rows;

@@ -13,6 +13,7 @@ use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::sources;
 use entity::cloud_resources;
 use entity::job_runs::{self, JobOutcome};
+use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
@@ -267,7 +268,7 @@ async fn a_resource_that_two_sources_list_stays_with_the_first_until_it_is_gone_
 }
 
 /// Inserts a resource that is known from an import only, with a spec.
-async fn imported(t: &TestApp, name: &str) {
+pub(crate) async fn imported(t: &TestApp, name: &str) {
     let mut row = crate::support::fleet::live_row(1, uuid::Uuid::now_v7(), t.now());
     row.name = sea_orm::ActiveValue::Set(name.to_owned());
     row.provider_id = sea_orm::ActiveValue::Set(name.to_owned());
@@ -518,4 +519,58 @@ async fn a_file_of_sources_is_synced_as_a_whole_or_by_name() {
     assert_eq!(present(&t).await, ["blue-1 of navy"]);
     let listed = program.run(&["sources", "list"]);
     assert_eq!(listed.code, Some(0), "{}", listed.output());
+}
+
+/// Takes the database back to the previous release.
+async fn downgrade(t: &TestApp) {
+    let connection = sea_orm::Database::connect(&t.database.url).await.unwrap();
+    let applied = Migrator::get_applied_migrations(&connection).await.unwrap();
+    let before = |name: &str| name.ends_with("_key_inventory_by_source");
+    let last = applied
+        .iter()
+        .rev()
+        .take_while(|migration| !before(migration.name()));
+    let steps = u32::try_from(last.count() + 1).unwrap();
+    Migrator::down(&connection, Some(steps)).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_inventory_of_the_previous_release_keeps_its_source() {
+    let t = TestApp::new().await;
+    let red = Team::new(&t, "red");
+    red.has(&t, [droplet("red-1"), droplet("red-2")]).await;
+    let before = t.tables().await;
+    downgrade(&t).await;
+    t.db().migrate().await.unwrap();
+    assert_eq!(
+        t.tables().await,
+        before,
+        "the only source that was synced keeps its resources"
+    );
+    red.has(&t, [droplet("red-1")]).await;
+    assert_eq!(present(&t).await, ["red-1 of red"]);
+}
+
+#[tokio::test]
+async fn without_one_known_source_the_next_listing_claims_the_inventory_of_its_account() {
+    let t = TestApp::new().await;
+    let (red, blue) = (Team::new(&t, "red"), Team::new(&t, "blue"));
+    red.has(&t, [droplet("red-1"), droplet("red-2"), droplet("red-3")])
+        .await;
+    blue.has(&t, []).await;
+    downgrade(&t).await;
+    t.db().migrate().await.unwrap();
+    assert_eq!(present(&t).await, ["red-1 of ", "red-2 of ", "red-3 of "]);
+    blue.cloud.set([droplet("blue-1")]);
+    let run = blue.sync(&t).await;
+    let why = run.error.unwrap();
+    assert!(why.contains("belongs to account red"), "{why}");
+    red.has(&t, [droplet("red-1"), droplet("red-2")]).await;
+    assert_eq!(present(&t).await, ["red-1 of red", "red-2 of red"]);
+    blue.has(&t, [droplet("blue-1")]).await;
+    assert_eq!(
+        present(&t).await,
+        ["blue-1 of blue", "red-1 of red", "red-2 of red"]
+    );
 }

@@ -6,16 +6,77 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use entity::cloud_provisioned as provisioned;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::sources::{self, SourceKind};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 use uuid::Uuid;
 
+use super::UNCLAIMED;
 use super::apply_listing::Applying;
 use super::read_stored::Missing;
 use crate::db::lists;
 use crate::error::Result;
+
+/// Number of resources that one transaction claims.
+const CHUNK: u64 = 500;
+
+/// Gives the resources that a release without sources has listed to the source, if it goes on with the listing of their
+/// kind: the listing is of the same account.
+pub(super) async fn claim_listed(applying: Applying<'_>, kinds: &BTreeSet<String>) -> Result<()> {
+    let Applying {
+        db, source, listing, ..
+    } = applying;
+    let provider = listing.provider.as_str();
+    let rows: Vec<(String, String)> = kinds::Entity::find()
+        .select_only()
+        .columns([kinds::Column::Source, kinds::Column::Kind])
+        .filter(kinds::Column::Provider.eq(provider))
+        .filter(kinds::Column::Source.is_in([source, UNCLAIMED]))
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    let (unclaimed, own): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(source, _)| source == UNCLAIMED);
+    let own: BTreeSet<String> = own.into_iter().map(|(_, kind)| kind).collect();
+    for (_, kind) in unclaimed {
+        if kinds.contains(&kind) && !own.contains(&kind) {
+            let kind = kind.as_str();
+            while db
+                .write_txn(|txn| async move { claim_some_in_txn(&txn, (source, provider, kind)).await })
+                .await?
+                > 0
+            {}
+        }
+    }
+    Ok(())
+}
+
+async fn claim_some_in_txn(
+    txn: &DatabaseTransaction,
+    (source, provider, kind): (&str, &str, &str),
+) -> Result<u64> {
+    let ids: Vec<Uuid> = resources::Entity::find()
+        .select_only()
+        .column(resources::Column::Id)
+        .filter(resources::Column::Source.eq(UNCLAIMED))
+        .filter(resources::Column::Provider.eq(provider))
+        .filter(resources::Column::Kind.eq(kind))
+        .filter(resources::Column::FirstSeenAt.is_not_null())
+        .order_by_asc(resources::Column::Id)
+        .limit(CHUNK)
+        .lock(LockType::NoKeyUpdate)
+        .into_tuple()
+        .all(txn)
+        .await?;
+    let update = resources::Entity::update_many()
+        .col_expr(resources::Column::Source, Expr::val(source))
+        .filter(resources::Column::Id.is_in(ids));
+    Ok(update.exec(txn).await?.rows_affected)
+}
 
 /// Removes the unclaimed resources that another source may have.
 pub(super) async fn keep_judged(
