@@ -13,6 +13,7 @@ use super::HttpState;
 use super::rest::{Admin, RestError, query};
 use crate::error::Error;
 use crate::jobs::{LineReader, outcome_word};
+use crate::services::inventory::problem_of;
 use crate::services::sources::check_name;
 
 /// Stores the lines in the body as the inventory of the source, and waits until the run ends. `?every=1h` is the expected
@@ -45,7 +46,7 @@ pub(super) async fn store(
         "source": run.source,
         "run_id": run.id,
         "outcome": run.outcome.map(outcome_word),
-        "error": run.error,
+        "error": problem_of(&run),
         "counts": run.counts,
     });
     Ok((status, Json(answer)))

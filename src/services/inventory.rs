@@ -25,6 +25,7 @@ use self::confirm::{Asking, Confirmed};
 pub(crate) use self::listed_at::{ListedKind, add_listed_at, kind_of, listed_at, synced_at_of};
 pub use self::order::draw;
 use self::read_stored::{Missing, Scan, scan, stored_kinds};
+pub(crate) use self::reports::problem_of;
 pub use self::reports::{FailedSync, KindOutcome, KindReport, SyncCounts};
 use self::reports::{
     Reports, incomplete_on_error, note_ahead_of_time, report_confirmed, report_foreign, reports_of, supersede,

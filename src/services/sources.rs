@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::ending::{Ended, rename, retire};
+use super::inventory;
 use crate::db::{Db, column, decodable};
 use crate::domain::freshness::{CLOCK_TOLERANCE, MaxAge};
 use crate::domain::schedule::Schedule;
@@ -355,7 +356,7 @@ async fn listings_of_syncs(db: &Db, now: DateTime<Utc>) -> Result<BTreeMap<Strin
                     Some(Partial) => Attempt::Partial,
                     _ => Attempt::Failed,
                 }),
-                reason: run.and_then(|run| run.error.clone()),
+                reason: run.and_then(inventory::problem_of),
             };
             Some((name, known))
         })

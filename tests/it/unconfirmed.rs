@@ -114,6 +114,8 @@ async fn ten_thousand_deleted_resources_are_confirmed_in_several_runs() {
     const GONE: u64 = 10_000;
     let account = Account::new().await;
     fleet(account.t.db(), GONE as usize, account.t.now()).await;
+    let owned = "UPDATE cloud_resources SET source = 'digitalocean'";
+    account.t.database.execute(owned).await.unwrap();
     account.stub.has("droplets", (1..=5).map(droplet));
     let refused = account.sync().await;
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use entity::job_runs::JobOutcome;
+use entity::job_runs::{self, JobOutcome};
 use serde::{Deserialize, Serialize};
 
 use super::confirm::Confirmed;
@@ -12,6 +12,9 @@ use super::read_stored::Foreign;
 use crate::domain::validation::storable;
 use crate::error::{Error, Result};
 use crate::provider::{KindListing, Listing, Resources};
+
+/// Maximum number of kinds in a text about problems.
+const MAX_PROBLEMS: usize = 3;
 
 /// Counts and reports of a sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +100,25 @@ impl SyncCounts {
         }
     }
 
+    /// Returns why kinds are not complete, at most three of them, or None if all are.
+    pub(crate) fn problems(&self) -> Option<String> {
+        let named = self.kinds.iter().filter_map(|(kind, report)| {
+            let reason = report.reason.as_ref()?;
+            (report.outcome != KindOutcome::Complete).then(|| format!("{kind}: {reason}"))
+        });
+        let named: Vec<String> = named.collect();
+        let more = named.len().saturating_sub(MAX_PROBLEMS);
+        let mut text = named
+            .into_iter()
+            .take(MAX_PROBLEMS)
+            .collect::<Vec<_>>()
+            .join("; ");
+        if more > 0 {
+            text += &format!("; and {more} more kinds");
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
     /// Returns the reason why the sync failed, if it did.
     pub fn failure(&self) -> Option<String> {
         let why = match self.outcome() {
@@ -107,6 +129,15 @@ impl SyncCounts {
             _ => return None,
         };
         Some(why.to_owned())
+    }
+}
+
+/// Returns why the run of a sync did not store everything, or None if it did.
+pub(crate) fn problem_of(run: &job_runs::Model) -> Option<String> {
+    let counts = SyncCounts::deserialize(&run.counts).unwrap_or_default();
+    match (run.error.clone(), counts.problems()) {
+        (Some(error), Some(kinds)) => Some(format!("{error}: {kinds}")),
+        (error, kinds) => error.or(kinds),
     }
 }
 
