@@ -91,14 +91,17 @@ impl Freshness {
         if self.never_synced {
             return Some("no sync has completed yet: run a sync first".to_owned());
         }
+        let is_named = |kind: &&StaleKind| !self.is_of_refused_source(kind);
         let kinds: Vec<String> = self
             .stale
             .iter()
+            .filter(is_named)
             .take(MAX_KINDS_IN_ERROR)
             .map(StaleKind::problem)
             .collect();
+        let left_out = self.stale.iter().filter(|kind| !is_named(kind)).count() as u64;
         let all = self.stale_kinds.unwrap_or(self.stale.len() as u64);
-        let more = all.saturating_sub(kinds.len() as u64);
+        let more = all.saturating_sub(kinds.len() as u64 + left_out);
         let more = (more > 0).then(|| format!("; and {more} more kinds"));
         let mut named: Vec<String> = self
             .sources
@@ -118,6 +121,16 @@ impl Freshness {
 }
 
 impl Freshness {
+    /// Returns whether the newest plan of the kind's source was refused. The text then names the source only: no kind was
+    /// looked at.
+    fn is_of_refused_source(&self, kind: &StaleKind) -> bool {
+        let mut refused = self
+            .sources
+            .iter()
+            .filter(|source| source.state == SourceState::Refused);
+        refused.any(|source| source.name == kind.source)
+    }
+
     /// Returns whether the text names a kind of an overdue source, which says the same.
     fn is_said_of_a_kind(&self, source: &StaleSource) -> bool {
         let is_overdue = source.state == SourceState::Overdue;

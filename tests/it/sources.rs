@@ -286,7 +286,7 @@ async fn an_imported_resource_is_missing_only_if_every_source_of_its_provider_la
     let t = TestApp::new().await;
     let (red, blue) = (Team::new(&t, "red"), Team::new(&t, "blue"));
     blue.has(&t, [droplet("blue-1")]).await;
-    t.later(TimeDelta::seconds(10));
+    t.later(TimeDelta::minutes(1));
     imported(&t, "new").await;
     // The other source was listed before the resource was known.
     red.has(&t, [droplet("red-1")]).await;
@@ -300,8 +300,9 @@ async fn an_imported_resource_is_missing_only_if_every_source_of_its_provider_la
         ["blue-1 of blue", "new of blue", "red-1 of red"]
     );
 
-    t.later(TimeDelta::seconds(10));
+    t.later(TimeDelta::minutes(1));
     imported(&t, "deleted").await;
+    t.later(TimeDelta::minutes(1));
     blue.has(&t, [droplet("blue-1"), droplet("new")]).await;
     assert_eq!(
         t.resource("deleted").await.gone_at,
@@ -311,7 +312,7 @@ async fn an_imported_resource_is_missing_only_if_every_source_of_its_provider_la
     red.has(&t, [droplet("red-1")]).await;
     assert!(t.resource("deleted").await.gone_at.is_some(), "no source has it");
 
-    t.later(TimeDelta::seconds(10));
+    t.later(TimeDelta::minutes(1));
     imported(&t, "unread").await;
     blue.cloud.fail(Some("the token has expired"));
     blue.sync(&t).await;

@@ -20,6 +20,7 @@ use super::UNCLAIMED;
 use super::apply_listing::Applying;
 use super::read_stored::Missing;
 use crate::db::lists;
+use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::Result;
 
 /// Number of resources that one transaction claims.
@@ -98,7 +99,7 @@ pub(super) async fn keep_judged(
     };
     let unclaimed = missing.iter().filter(|missing| !missing.claimed);
     let ids: Vec<Uuid> = unclaimed.map(|missing| missing.id).collect();
-    // The other sources may have been listed before the resource was created.
+    // The other sources may have been listed before the resource was created. The clocks of servers may differ.
     let later = provisioned::Entity::find()
         .select_only()
         .column(provisioned::Column::ResourceId)
@@ -107,7 +108,7 @@ pub(super) async fn keep_judged(
             r#""cloud_provisioned"."resource_id""#,
             ids,
         ))
-        .filter(provisioned::Column::CreatedAt.gte(judged_since));
+        .filter(provisioned::Column::RecordedAt.gte(judged_since - CLOCK_TOLERANCE));
     let later: Vec<Uuid> = later.into_tuple().all(reader).await?;
     let later: BTreeSet<Uuid> = later.into_iter().collect();
     missing.retain(|missing| !later.contains(&missing.id));
