@@ -31,7 +31,7 @@ const DRIFT: [&str; 17] = [
     "changesTruncated",
     "more: changesTruncated",
 ];
-const RESOURCE: [&str; 19] = [
+const RESOURCE: [&str; 20] = [
     "id",
     "provider",
     "kind",
@@ -49,6 +49,7 @@ const RESOURCE: [&str; 19] = [
     "firstSeenAt",
     "goneAt",
     "owned",
+    "source",
     "__typename",
     "n: name",
 ];

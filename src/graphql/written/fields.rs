@@ -56,6 +56,7 @@ pub(super) fn of_resource(field: &str) -> Option<(resource::Column, Form)> {
         "firstSeenAt" => (resource::Column::FirstSeenAt, Plain),
         "goneAt" => (resource::Column::GoneAt, Plain),
         "owned" => (resource::Column::Owned, Plain),
+        "source" => (resource::Column::Source, NullIfEmpty),
         _ => return None,
     })
 }
