@@ -20,6 +20,7 @@ use crate::error::status_word;
 use crate::jobs::JobRequest;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inbox::{self, DriftFilter};
+use crate::services::resources::source_of;
 
 /// Exit code of `detect --exit-code` if a drift is open.
 const EXIT_DRIFT_OPEN: u8 = 3;
@@ -195,6 +196,7 @@ fn json_drift(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Mod
             "urn": resource.urn,
             "name": resource.name,
             "region": resource.region,
+            "source": source_of(resource),
         })
     });
     let (expected, actual) = shown_sides(drift);

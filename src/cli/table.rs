@@ -15,8 +15,9 @@ use super::values;
 use crate::db::Db;
 use crate::domain::changes::{Changes, changes_of};
 use crate::provider::traits::MEMBER_NAMES;
-use crate::services::inbox::{DriftFilter, DriftPages, DriftWithResource};
+use crate::services::inbox::{DriftFilter, DriftPages, DriftWithResource, has_several_sources};
 use crate::services::provisioning;
+use crate::services::resources::source_of;
 
 /// Number of rows that are read at a time. Only these rows are aligned with each other.
 const BATCH: u64 = 200;
@@ -26,15 +27,34 @@ pub(super) fn open_drifts() -> DriftPages {
     DriftPages::new(DriftFilter::default(), BATCH)
 }
 
-/// Prints all open drifts, newest first. Prints nothing if there are none.
+/// Prints all open drifts, newest first. Prints nothing if there are none. Names the sources if there are several.
 pub(super) async fn print_open(
     out: &mut impl Write,
     db: &Db,
     now: DateTime<Utc>,
 ) -> std::result::Result<(), Failure> {
+    if has_several_sources(db.reader()).await? {
+        let titles = ["RESOURCE", "SOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"];
+        print_columns(out, db, titles, |row, changes| {
+            let [resource, others @ ..] = cells(row, changes, now);
+            let [field, expected, actual, age] = others;
+            [resource, source(row), field, expected, actual, age]
+        })
+        .await
+    } else {
+        let titles = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"];
+        print_columns(out, db, titles, |row, changes| cells(row, changes, now)).await
+    }
+}
+
+async fn print_columns<const N: usize>(
+    out: &mut impl Write,
+    db: &Db,
+    titles: [&str; N],
+    cells: impl Fn(&DriftWithResource, &Changes) -> [Cell; N],
+) -> std::result::Result<(), Failure> {
     let bold = Style::new().bold();
-    let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"].map(|name| Cell::new(name, bold));
-    let mut head = Some(head);
+    let mut head = Some(titles.map(|name| Cell::new(name, bold)));
     let mut pages = open_drifts();
     while let Some(page) = pages.next(db.reader()).await? {
         if page.is_empty() {
@@ -48,9 +68,9 @@ pub(super) async fn print_open(
             .collect();
         let rows = page.iter().map(|row| {
             let changes = changes_of(&row.drift, specs.get(&row.drift.resource_id), &MEMBER_NAMES);
-            cells(row, &changes, now)
+            cells(row, &changes)
         });
-        let rows: Vec<[Cell; 5]> = head.take().into_iter().chain(rows).collect();
+        let rows: Vec<[Cell; N]> = head.take().into_iter().chain(rows).collect();
         write_rows(out, &rows, Room::of_stdout())?;
     }
     Ok(())
@@ -75,6 +95,11 @@ fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>) -> [Cel
         Cell::new(&actual, loud.on_default()),
         Cell::new(&age(now - drift.detected_at), plain.dimmed()),
     ]
+}
+
+fn source(row: &DriftWithResource) -> Cell {
+    let name = row.resource.as_ref().and_then(source_of);
+    Cell::new(name.unwrap_or_default(), Style::new())
 }
 
 fn age(age: TimeDelta) -> String {

@@ -21,6 +21,7 @@ use crate::domain::redaction::{hides, shown, shown_sides};
 use crate::error::{Error, Result, status_word};
 use crate::services::acceptance::{self, AcceptDrift};
 use crate::services::inbox::{DriftPages, DriftWithResource};
+use crate::services::resources::source_of;
 
 /// Number of drifts that are read at a time.
 const BATCH: u64 = 500;
@@ -183,6 +184,7 @@ fn to_json(row: &DriftWithResource) -> Value {
         "resource_id": drift.resource_id,
         "resource_name": resource.as_ref().map(|resource| &resource.name),
         "resource_kind": resource.as_ref().map(|resource| &resource.kind),
+        "source": resource.as_ref().and_then(source_of),
         "field": drift.field,
         "expected": expected,
         "actual": actual,

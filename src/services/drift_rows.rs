@@ -33,7 +33,7 @@ pub(crate) struct Written {
 }
 
 /// The condition that a drift is open. The status is a literal, so that every plan can use the partial index.
-fn is_open() -> Expr {
+pub(super) fn is_open() -> Expr {
     Expr::col((drift::Entity, drift::Column::Status)).eq(Expr::Constant(DriftStatus::Open.to_value().into()))
 }
 

@@ -6,7 +6,7 @@ mod pages;
 mod ranges;
 
 use entity::{cloud_drift as drift, cloud_resources as resources};
-use sea_orm::sea_query::{Expr, ExprTrait as _, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Iterable as _, QueryFilter};
 use uuid::Uuid;
 
@@ -16,10 +16,33 @@ pub use self::filter::{DriftFilter, FilteredResource};
 pub(super) use self::filter::{resource_kind, resource_region};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
 use super::cells::{Cells, Reader, is_known};
+use super::drift_rows::is_open;
 use super::page::{self, KeyColumns, Order, Page, PageRequest};
 use super::totals;
 use crate::db::{decodable, untested_first};
 use crate::error::Result;
+
+/// Returns whether open drifts are of resources of two or more sources.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn has_several_sources<C: ConnectionTrait>(connection: &C) -> Result<bool> {
+    let select = Query::select()
+        .distinct()
+        .column((resources::Entity, resources::Column::Source))
+        .from(drift::Entity)
+        .inner_join(
+            resources::Entity,
+            Expr::col((resources::Entity, resources::Column::Id))
+                .equals((drift::Entity, drift::Column::ResourceId)),
+        )
+        .and_where(is_open())
+        .and_where(Expr::col((resources::Entity, resources::Column::Source)).ne(""))
+        .limit(2)
+        .to_owned();
+    Ok(connection.query_all(&select).await?.len() > 1)
+}
 
 /// Returns the drifts with these ids, with one statement.
 pub(crate) async fn by_ids<C: ConnectionTrait>(

@@ -46,6 +46,11 @@ pub(crate) const BY_ID: Order<resources::Column> = Order {
     descending: false,
 };
 
+/// Returns the name of the source that lists the resource; None until a listing contains it.
+pub(crate) fn source_of(resource: &resources::Model) -> Option<&str> {
+    Some(resource.source.as_str()).filter(|name| !name.is_empty())
+}
+
 /// Returns one page of the inventory.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftsOf, EventsOf, SpecOf, SyncedAt};
 use crate::services::inventory;
-use crate::services::resources::ResourceFilter;
+use crate::services::resources::{ResourceFilter, source_of};
 
 /// Selects resources that match every condition. Absent fields do not restrict the selection.
 #[derive(Default, InputObject)]
@@ -147,7 +147,7 @@ impl Resource {
 
     /// The name of the source that lists the resource; null until a listing contains it.
     async fn source(&self) -> Option<&str> {
-        Some(self.0.source.as_str()).filter(|name| !name.is_empty())
+        source_of(&self.0)
     }
 
     /// When a listing first contained the resource; null if it is known from an import only.
