@@ -40,6 +40,9 @@ export class DetailView {
   constructor(context, close) {
     this.#context = context;
     this.#close = close;
+    context.sources.addEventListener('change', () => {
+      if (this.#drift !== null) this.#draw(this.#drift);
+    });
     this.element = h('section', { class: 'pane detail-pane', testid: 'detail', 'aria-label': 'Drift', hidden: true });
   }
 
@@ -179,6 +182,7 @@ export class DetailView {
         h('strong', { text: visibleLine(resourceName(resource)) }),
         h('span', { class: 'kind', text: kindName(resource.kind) }),
         resource.region !== null && h('span', { class: 'region', text: resource.region }),
+        this.#context.sources.several && resource.source !== null && h('span', { class: 'source', testid: 'detail-source', text: visibleLine(resource.source) }),
       ),
       h('h2', { tabindex: '-1' }, visibleLine(fieldName(drift)), ' ', h('span', { class: `badge ${drift.status.toLowerCase()}`, testid: 'detail-status', text: STATUS[drift.status] })),
       h('p', { class: 'when' }, 'Detected ', timeElement(drift.detectedAt), `, revision ${drift.revision}`),
@@ -328,6 +332,7 @@ function facts(resource) {
     ['Provider', resource.provider],
     ['ID', resource.providerId],
     ['URN', resource.urn],
+    ['Source', resource.source],
     ['Region', resource.region],
     ['Size', resource.sizeSlug],
     ['Status', resource.status],

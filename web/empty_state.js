@@ -2,9 +2,10 @@
 
 import { explain } from './api.js';
 import { h } from './dom.js';
-import { kindName, plural, timeElement, visible } from './format.js';
+import { kindName, plural, timeElement, visible, visibleLine } from './format.js';
 import { EMPTY_INBOX } from './queries.js';
-/** @import { Context, Freshness, JobRun, KindCoverage, View } from './types.js' */
+import { STATE_TEXTS, isRecent } from './sources.js';
+/** @import { Context, Freshness, JobRun, KindCoverage, Source, View } from './types.js' */
 
 /**
  * @param {Context} context
@@ -44,12 +45,12 @@ function state(title, content) {
  */
 async function describe(context, place) {
   try {
-    const { coverage, freshness, syncs } = await context.api.ask(EMPTY_INBOX);
+    const { coverage, freshness, syncs, sources } = await context.api.ask(EMPTY_INBOX);
     /** @type {Pick<KindCoverage, 'managed' | 'unmanaged'>[]} */
     const kinds = coverage;
     const managed = kinds.reduce((sum, kind) => sum + kind.managed, 0);
     const unmanaged = kinds.reduce((sum, kind) => sum + kind.unmanaged, 0);
-    place.replaceChildren(...emptyInbox(managed, unmanaged, freshness, syncs.nodes[0] ?? null));
+    place.replaceChildren(...emptyInbox(managed, unmanaged, freshness, syncs.nodes[0] ?? null, sources));
   } catch (error) {
     place.append(h('p', { text: explain(error) }));
   }
@@ -60,9 +61,10 @@ async function describe(context, place) {
  * @param {number} unmanaged
  * @param {Freshness} freshness
  * @param {JobRun | null} sync the newest sync
+ * @param {Source[]} sources
  * @returns {HTMLElement[]}
  */
-function emptyInbox(managed, unmanaged, freshness, sync) {
+function emptyInbox(managed, unmanaged, freshness, sync, sources) {
   const sweep = freshness.lastSweep;
   const title = (/** @type {string} */ text) => h('p', { class: 'state-title', text });
   if (managed === 0 && unmanaged === 0) {
@@ -93,13 +95,14 @@ function emptyInbox(managed, unmanaged, freshness, sync) {
   const compared = Number(sweep.counts['resources'] ?? 0);
   const runs = () => h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' });
   const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} ${unmanaged === 1 ? 'has' : 'have'} no spec. ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' }));
-  const doubts = doubtsOf(freshness, sync);
+  const doubts = doubtsOf(freshness, sync, sources);
   if (!freshness.vouched || compared < managed || failed(sweep) || doubts.length > 0) {
     return [
       title('No drift is known.'),
       h('p', {}, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still running.' : `. It ${failed(sweep) ? `${how(sweep)}, and ` : ''}compared ${compared.toLocaleString('en')} of ${plural(managed, 'managed resource')}. `, runs()),
       doubts.length > 0 && h('p', { text: 'There may be differences that have not been detected:' }),
       doubts.length > 0 && h('ul', { class: 'ways', testid: 'doubts' }, ...doubts),
+      ...recentSources(sources),
       without,
     ].filter((element) => element !== false);
   }
@@ -123,17 +126,37 @@ const WHY = {
  * Lists the reasons why the inbox is not up to date.
  * @param {Freshness} freshness
  * @param {JobRun | null} sync
+ * @param {Source[]} sources
  */
-function doubtsOf(freshness, sync) {
-  const doubts = freshness.stale.map(({ kind, reason, completedAt, fields }) =>
-    h('li', {}, `${kindName(kind)} ${WHY[reason]}${fields.length > 0 ? `: ${fields.map(visible).join(', ')}` : ''}`, completedAt !== null && ' (last complete listing ', completedAt !== null && timeElement(completedAt), completedAt !== null && ')'),
+function doubtsOf(freshness, sync, sources) {
+  const unreliable = sources.filter((source) => !isRecent(source));
+  const doubts = unreliable.map((source) =>
+    h('li', {}, `Source ${visibleLine(source.name)} ${STATE_TEXTS[source.state]}${source.reason === null ? '' : `: ${visible(source.reason)}`}`, source.lastSuccessAt !== null && ' (last success ', source.lastSuccessAt !== null && timeElement(source.lastSuccessAt), source.lastSuccessAt !== null && ')'),
   );
+  // A source that is overdue as a whole is named once instead of all its kinds.
+  const overdue = unreliable.filter(({ state }) => state === 'OVERDUE').map(({ name }) => name);
+  const stale = freshness.stale.filter(({ source, reason }) => reason !== 'OVERDUE' || source === null || !overdue.includes(source));
+  const kinds = stale.map(({ source, kind, reason, completedAt, fields }) =>
+    h('li', {}, `${kindName(kind)}${sources.length > 1 && source !== null ? ` of source ${visibleLine(source)}` : ''} ${WHY[reason]}${fields.length > 0 ? `: ${fields.map(visible).join(', ')}` : ''}`, completedAt !== null && ' (last complete listing ', completedAt !== null && timeElement(completedAt), completedAt !== null && ')'),
+  );
+  doubts.push(...kinds);
   if (freshness.neverSynced) doubts.push(h('li', { text: 'No sync has completed yet, so nothing can be compared.' }));
   if (freshness.neverListed > 0) doubts.push(h('li', { text: `${plural(freshness.neverListed, 'resource')} with a spec: no sync has listed ${freshness.neverListed === 1 ? 'it' : 'them'} yet.` }));
   if (freshness.settling > 0) doubts.push(h('li', { text: `${plural(freshness.settling, 'resource')} with a spec: the last sweep did not compare ${freshness.settling === 1 ? 'it, because it is' : 'them, because they are'} settling.` }));
   if (freshness.sweepOverdue) doubts.push(h('li', { text: 'The last sweep is older than the maximum age.' }));
-  if (sync !== null && failed(sync)) doubts.push(h('li', { text: `The last sync ${how(sync)}, so the inventory may be outdated.` }));
+  const isNamed = unreliable.some(({ name }) => name === sync?.source);
+  if (sync !== null && failed(sync) && !isNamed) doubts.push(h('li', { text: `The last sync ${how(sync)}, so the inventory may be outdated.` }));
   return doubts;
+}
+
+/**
+ * Names the sources whose inventory is recent, if others are not.
+ * @param {Source[]} sources
+ */
+function recentSources(sources) {
+  const recent = sources.filter(isRecent);
+  if (recent.length === 0 || recent.length === sources.length) return [];
+  return [h('p', { testid: 'recent-sources', text: `Recent inventory: ${recent.map(({ name }) => visibleLine(name)).join(', ')}.` })];
 }
 
 /** @param {JobRun} run */

@@ -1,7 +1,7 @@
 // The filters above the list, with the number of drifts for each value.
 
 import { h } from './dom.js';
-import { kindName } from './format.js';
+import { kindName, visibleLine } from './format.js';
 import { NO_FILTERS } from './router.js';
 /** @import { Facets, FacetCount, Filters, Route, View } from './types.js' */
 
@@ -20,6 +20,7 @@ const FACETS = [
 export class FilterBar {
   #route;
   #chosen;
+  #severalSources = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #typing;
   #search = h('input', {
@@ -32,14 +33,16 @@ export class FilterBar {
     maxlength: '200',
     'aria-keyshortcuts': '/',
   });
-  /** @type {{ [name in FacetName | 'type' | 'status']: HTMLSelectElement }} */
+  /** @type {{ [name in FacetName | 'source' | 'type' | 'status']: HTMLSelectElement }} */
   #selects = {
     kind: this.#select('kind'),
     region: this.#select('region'),
     field: this.#select('field'),
+    source: this.#select('source'),
     type: this.#select('type'),
     status: this.#select('status'),
   };
+  #bySource = this.#labelled('Source', this.#selects.source);
   #clear = h('button', { type: 'button', class: 'quiet', testid: 'clear-filters', text: 'Clear', on: { click: () => this.clear() } });
 
   /**
@@ -69,6 +72,7 @@ export class FilterBar {
       },
       this.#labelled('Search', this.#search, 'search'),
       ...FACETS.map(([name, label]) => this.#labelled(label, this.#selects[name])),
+      this.#bySource,
       this.#labelled('Difference', this.#selects.type),
       this.#labelled('Status', this.#selects.status),
       this.#clear,
@@ -86,6 +90,7 @@ export class FilterBar {
       ['STALE', 'Stale'],
     ]);
     this.showFacets(null);
+    this.showSources([]);
   }
 
   /** @param {string} name */
@@ -109,6 +114,7 @@ export class FilterBar {
       kind: this.#selects.kind.value,
       region: this.#selects.region.value,
       field: this.#selects.field.value,
+      source: this.#selects.source.value,
       type: /** @type {Filters['type']} */ (this.#selects.type.value),
       status: status === 'OPEN' ? '' : status,
       q: this.#search.value.trim(),
@@ -136,12 +142,32 @@ export class FilterBar {
     const { filters } = route;
     if (this.#search !== document.activeElement || this.#search.value.trim() !== filters.q) this.#search.value = filters.q;
     for (const [name] of FACETS) choose(this.#selects[name], filters[name]);
+    choose(this.#selects.source, filters.source);
+    this.#showBySource();
     this.#selects.type.value = filters.type;
     this.#selects.status.value = route.view === 'inbox' ? 'OPEN' : filters.status;
     this.#clear.hidden = !this.narrowed;
     for (const [name, select] of Object.entries(this.#selects)) {
       select.classList.toggle('active', name !== 'status' && select.value !== '');
     }
+  }
+
+  /**
+   * Offers the sources if there are several.
+   * @param {string[]} names
+   */
+  showSources(names) {
+    options(this.#selects.source, [['', 'All sources'], ...names.map((name) => /** @type {[string, string]} */ ([name, visibleLine(name)]))]);
+    this.#severalSources = names.length > 1;
+    choose(this.#selects.source, this.#route.filters.source);
+    this.#showBySource();
+  }
+
+  // An address may have a filter by source although there is only one source.
+  #showBySource() {
+    const shown = this.#severalSources || this.#route.filters.source !== '';
+    this.#bySource.hidden = !shown;
+    this.element.classList.toggle('with-source', shown);
   }
 
   /** @param {Facets | null} facets null until they are loaded */

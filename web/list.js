@@ -30,6 +30,7 @@ export class ListView {
   /** @type {DriftFilterInput} */
   #filter;
   #shown = '';
+  #named = false;
   #title = h('h2', { id: 'view-title', tabindex: '-1' });
   #total = h('span', { class: 'total', testid: 'total' });
   #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
@@ -66,6 +67,7 @@ export class ListView {
       failed: (error) => this.#failed(error),
       outgrown: () => this.reload(),
     });
+    context.sources.addEventListener('change', () => this.#showSources());
     this.element = h(
       'section',
       { class: 'pane list-pane', 'aria-labelledby': 'view-title' },
@@ -92,6 +94,15 @@ export class ListView {
       this.reload();
     }
     this.#markCurrent();
+  }
+
+  // Groups name their source only if there are several.
+  #showSources() {
+    const { all, several } = this.#context.sources;
+    this.#filters.showSources(all.map(({ name }) => name));
+    if (this.#named === several) return;
+    this.#named = several;
+    for (const page of this.#window.pages) if (page.rows !== null) this.#window.redraw(page);
   }
 
   /**
@@ -222,6 +233,7 @@ export class ListView {
         h('span', { class: 'kind', text: kindName(resource.kind) }),
         resource.region !== null && h('span', { class: 'region', text: resource.region }),
         name !== resource.providerId && h('span', { class: 'provider-id', text: visibleLine(resource.providerId) }),
+        this.#context.sources.several && resource.source !== null && h('span', { class: 'source', testid: 'row-source', text: visibleLine(resource.source) }),
         h('span', { class: 'group-count', text: plural(drifts.length, 'field') }),
       ),
       h('ul', { class: 'rows' }, ...drifts.map((drift) => this.#row(drift))),

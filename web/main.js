@@ -14,6 +14,7 @@ import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
 import { RunsView } from './runs.js';
 import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
+import { Sources, stateLines } from './sources.js';
 /** @import { Context, Drift, View } from './types.js' */
 
 const session = new Session();
@@ -23,6 +24,7 @@ let tokenFromLink = session.takeTokenFromAddress();
 const router = new Router();
 const api = new Api(session);
 const live = new Live(api);
+const sources = new Sources(api);
 /** @type {{ [view in View]: string }} */
 const TITLES = { inbox: 'Inbox', history: 'History', runs: 'Runs', coverage: 'Coverage' };
 let openCount = 0;
@@ -31,7 +33,7 @@ let shownDrift = null;
 let listScroll = 0;
 
 /** @type {Context} */
-const context = { api, router, session, accept: (drift) => dialog.open(drift), changed, counted };
+const context = { api, router, session, sources, accept: (drift) => dialog.open(drift), changed, counted };
 const signIn = new SignIn(session);
 const list = new ListView(context);
 const detail = new DetailView(context, closeDetail);
@@ -40,7 +42,8 @@ const coverage = new CoverageView(context);
 const dialog = new AcceptDialog(context);
 
 const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, runs.element, coverage.element);
-byId('main', HTMLElement).append(signIn.element, workspace);
+const states = h('ul', { class: 'source-states', 'aria-label': 'Sources that are not up to date', testid: 'source-states', hidden: true });
+byId('main', HTMLElement).append(signIn.element, states, workspace);
 const nav = byId('nav', HTMLElement);
 const account = byId('account', HTMLElement);
 const connection = byId('connection', HTMLElement);
@@ -181,9 +184,16 @@ function showAccount() {
   );
 }
 
+function showSources() {
+  const lines = stateLines(sources.all);
+  states.hidden = lines.length === 0;
+  states.replaceChildren(...lines);
+}
+
 /** @param {string | null} reason */
 function showSignedOut(reason) {
   live.stop();
+  sources.stop();
   dialog.close();
   list.clear();
   detail.show(null);
@@ -206,6 +216,7 @@ session.addEventListener('begin', () => {
   banner.replaceChildren(unread);
   showUnreadParameters();
   showAccount();
+  sources.start();
   showRoute();
   live.start();
 });
@@ -225,6 +236,7 @@ session.addEventListener('expired', () => {
 router.addEventListener('change', showRoute);
 router.addEventListener('change', showUnreadParameters);
 live.addEventListener('state', showConnection);
+sources.addEventListener('change', showSources);
 live.addEventListener('drift', (event) => {
   if (event instanceof CustomEvent) changed(event.detail);
 });

@@ -5,7 +5,7 @@ const ROW = `
   fragment Row on Drift {
     id kind field expected actual redacted ${CHANGES} status revision detectedAt resolvedAt resolvedBy resolutionNote
     resource {
-      id kind name region providerId
+      id kind name region providerId source
       provisioned { id specVersion source recordedBy recordedAt }
     }
   }`;
@@ -61,14 +61,16 @@ export const RUNS = `query Runs($job: Job, $first: Int, $after: String) {
   jobRuns(job: $job, first: $first, after: $after) { nodes { ${RUN} } ${PAGE_INFO} }
 }`;
 
-export const SCHEDULES = 'query Schedules { jobSchedules { job cron nextRunAt } }';
+export const SCHEDULES = 'query Schedules { jobSchedules { job source cron nextRunAt } }';
+export const SOURCES = 'query Sources { sources { name kind state lastSuccessAt reason schedule expectedInterval } }';
 export const RUN_BY_ID = `query Run($id: ID!) { node(id: $id) { ... on JobRun { ${RUN} } } }`;
-export const SYNC = `mutation Sync { syncInventory(input: {}) { run { ${RUN} } } }`;
+export const SYNC = `mutation Sync($input: SyncInventoryInput!) { syncInventory(input: $input) { run { ${RUN} } } }`;
 export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(input: $input) { run { ${RUN} } } }`;
 
 export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
 export const EMPTY_INBOX = `query Standing {
   coverage { managed unmanaged }
-  freshness { vouched neverSynced neverListed settling sweepOverdue stale { provider kind completedAt reason fields } lastSweep { ${RUN} } }
+  freshness { vouched neverSynced neverListed settling sweepOverdue stale { source provider kind completedAt reason fields } lastSweep { ${RUN} } }
   syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }
+  sources { name kind state lastSuccessAt reason schedule expectedInterval }
 }`;

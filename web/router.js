@@ -6,7 +6,7 @@
 /** @type {readonly DriftStatus[]} */
 export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
 /** @type {Filters} */
-export const NO_FILTERS = { kind: '', region: '', field: '', type: '', status: '', q: '' };
+export const NO_FILTERS = { kind: '', region: '', field: '', source: '', type: '', status: '', q: '' };
 
 /**
  * @param {string} search
@@ -25,6 +25,7 @@ export function parseRoute(search) {
       kind: text('kind'),
       region: text('region'),
       field: text('field'),
+      source: text('source'),
       type: type === 'CHANGED' || type === 'MISSING' ? type : '',
       status: resolved ?? '',
       q: text('q'),
@@ -75,6 +76,7 @@ export function filterInput({ view, filters }) {
   if (filters.kind !== '') input.resourceKind = filters.kind;
   if (filters.region !== '') input.region = filters.region;
   if (filters.field !== '') input.field = filters.field;
+  if (filters.source !== '') input.source = filters.source;
   if (filters.type !== '') input.kind = filters.type;
   if (filters.q !== '') input.search = filters.q;
   return input;
@@ -94,6 +96,7 @@ export function matches(drift, filter) {
     (filter.resourceKind === undefined || filter.resourceKind === resource.kind) &&
     (filter.region === undefined || filter.region === resource.region) &&
     (filter.field === undefined || filter.field === drift.field) &&
+    (filter.source === undefined || filter.source === resource.source) &&
     (filter.kind === undefined || filter.kind === drift.kind) &&
     [resource.name, resource.providerId, drift.field].some((text) => lower(text).includes(searched))
   );

@@ -2,11 +2,12 @@
 
 import { ApiError, explain } from './api.js';
 import { announce, h, screenReaderText } from './dom.js';
-import { JOB, OUTCOME, duration, kindName, plural, timeElement, visible } from './format.js';
+import { JOB, OUTCOME, duration, kindName, plural, timeElement, visible, visibleLine } from './format.js';
 import { isMap } from './json.js';
 import { skeleton } from './list.js';
 import { DETECT, RUNS, RUN_BY_ID, SCHEDULES, SYNC } from './queries.js';
-/** @import { Context, JobName, JobRun, JobSchedule, Json } from './types.js' */
+import { sourcesTable } from './sources.js';
+/** @import { Context, JobName, JobRun, JobSchedule, Json, Source } from './types.js' */
 
 const PAGE = 25;
 /** Interval in milliseconds between two requests while a run is active. */
@@ -42,12 +43,17 @@ export class RunsView {
   #hasNext = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {JobSchedule[]} */
+  #timetable = [];
+  /** The buttons of the sources, by name. @type {Map<string, HTMLButtonElement>} */
+  #syncs = new Map();
+  #sources = h('div', { class: 'sources' });
   #schedules = h('div', { class: 'schedules' });
   #message = h('div', { class: 'run-message', role: 'status', testid: 'run-message' });
   #list = h('div', { class: 'runs', testid: 'runs-table' });
   #more = h('button', { type: 'button', hidden: true, text: 'Load more', on: { click: () => void this.#loadMore() } });
-  #sync = this.#button('SYNC_INVENTORY', 'Sync now', 'sync-now');
-  #detect = this.#button('DETECT_DRIFT', 'Detect now', 'detect-now');
+  #sync = h('button', { type: 'button', testid: 'sync-now', text: 'Sync now', on: { click: () => void this.#start('SYNC_INVENTORY', this.#sync) } });
+  #detect = h('button', { type: 'button', testid: 'detect-now', text: 'Detect now', on: { click: () => void this.#start('DETECT_DRIFT', this.#detect) } });
 
   /** @param {Context} context */
   constructor(context) {
@@ -57,19 +63,12 @@ export class RunsView {
       { class: 'pane wide-pane', 'aria-labelledby': 'runs-title', hidden: true },
       h('div', { class: 'pane-head' }, h('h2', { id: 'runs-title', tabindex: '-1', text: 'Runs' })),
       this.#schedules,
+      this.#sources,
       this.#message,
       this.#list,
       h('div', { class: 'list-foot' }, this.#more),
     );
-  }
-
-  /**
-   * @param {JobName} job
-   * @param {string} text
-   * @param {string} testid
-   */
-  #button(job, text, testid) {
-    return h('button', { type: 'button', testid, text, on: { click: () => void this.#start(job) } });
+    context.sources.addEventListener('change', () => this.#showSources());
   }
 
   /** @param {boolean} visible */
@@ -78,6 +77,7 @@ export class RunsView {
     if (visible && !this.#visible) {
       if (this.#runs.length === 0) this.#list.replaceChildren(skeleton(5));
       void this.refresh();
+      void this.#context.sources.refresh();
     }
     this.#visible = visible;
     if (!visible) clearTimeout(this.#timer);
@@ -95,6 +95,9 @@ export class RunsView {
     this.#message.replaceChildren();
     this.#list.replaceChildren();
     this.#schedules.replaceChildren();
+    this.#sources.replaceChildren();
+    this.#timetable = [];
+    this.#syncs.clear();
   }
 
   async refresh() {
@@ -110,7 +113,9 @@ export class RunsView {
         this.#end = jobRuns.pageInfo.endCursor;
         this.#hasNext = jobRuns.pageInfo.hasNextPage;
       }
-      this.#showSchedules(jobSchedules);
+      this.#timetable = jobSchedules;
+      this.#showSchedules();
+      this.#showSources();
       this.#draw();
     } catch (error) {
       if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') return;
@@ -139,23 +144,66 @@ export class RunsView {
     this.#more.disabled = false;
   }
 
-  /** @param {JobSchedule[]} schedules */
-  #showSchedules(schedules) {
-    const cards = schedules.map(({ job, cron, nextRunAt }) => {
-      const last = this.#runs.find((run) => run.job === job && run.outcome !== 'SKIPPED');
-      const button = job === 'SYNC_INVENTORY' ? this.#sync : this.#detect;
-      return h(
-        'div',
-        { class: 'schedule', testid: 'schedule' },
-        h('h3', { text: job === 'SYNC_INVENTORY' ? 'Sync the inventory' : 'Detect drift' }),
-        h('p', {}, nextRunAt === null ? 'No schedule.' : 'Next ', nextRunAt !== null && timeElement(nextRunAt), cron !== null && h('code', { text: cron, title: 'Cron expression in UTC, with seconds first' })),
-        h('p', {}, last === undefined ? 'No run yet.' : 'Last ', last !== undefined && timeElement(last.startedAt), last !== undefined && `, ${last.outcome === null ? 'running' : OUTCOME[last.outcome]}`),
-        this.#context.session.canDecide ? button : h('p', { class: 'hint', text: 'Starting a run requires the role platform_admin.' }),
-      );
-    });
+  #showSchedules() {
+    const syncs = this.#timetable.filter(({ job }) => job === 'SYNC_INVENTORY');
+    const sweeps = this.#timetable.filter(({ job }) => job === 'DETECT_DRIFT');
+    const several = this.#listed().length > 1;
     const focused = [this.#sync, this.#detect].find((button) => button === document.activeElement);
-    this.#schedules.replaceChildren(...cards);
+    this.#schedules.replaceChildren(
+      this.#card('SYNC_INVENTORY', syncs, several ? h('p', { class: 'hint', text: 'Each source that this server lists has a button below.' }) : this.#sync),
+      this.#card('DETECT_DRIFT', sweeps, this.#detect),
+    );
     focused?.focus({ preventScroll: true });
+  }
+
+  /**
+   * @param {JobName} job
+   * @param {JobSchedule[]} schedules
+   * @param {HTMLElement} action
+   */
+  #card(job, schedules, action) {
+    const last = this.#runs.find((run) => run.job === job && run.outcome !== 'SKIPPED');
+    const ticks = schedules.filter(({ nextRunAt }) => nextRunAt !== null).sort((a, b) => Date.parse(a.nextRunAt ?? '') - Date.parse(b.nextRunAt ?? ''));
+    const next = ticks[0] ?? null;
+    const of = ticks.length > 1 && next !== null && next.source !== null ? ` from ${visibleLine(next.source)}` : '';
+    return h(
+      'div',
+      { class: 'schedule', testid: 'schedule' },
+      h('h3', { text: job === 'SYNC_INVENTORY' ? 'Sync the inventory' : 'Detect drift' }),
+      h('p', {}, next === null ? 'No schedule.' : 'Next ', next?.nextRunAt && timeElement(next.nextRunAt), of, ticks.length === 1 && next !== null && h('code', { text: next.cron ?? '', title: 'Cron expression in UTC, with seconds first' })),
+      h('p', {}, last === undefined ? 'No run yet.' : 'Last ', last !== undefined && timeElement(last.startedAt), last !== undefined && `, ${last.outcome === null ? 'running' : OUTCOME[last.outcome]}`),
+      this.#context.session.canDecide ? action : h('p', { class: 'hint', text: 'Starting a run requires the role platform_admin.' }),
+    );
+  }
+
+  /** Returns the names of the sources that this server lists. Without a schedule, the server does not name them. */
+  #listed() {
+    const scheduled = this.#timetable.flatMap(({ job, source }) => (job === 'SYNC_INVENTORY' && source !== null ? [source] : []));
+    if (scheduled.length > 0) return scheduled;
+    return this.#context.sources.all.filter(({ kind }) => kind === 'ACCOUNT' || kind === 'FILE').map(({ name }) => name);
+  }
+
+  #showSources() {
+    if (!this.#visible) return;
+    const { sources, session } = this.#context;
+    const listed = this.#listed();
+    const withButtons = session.canDecide && listed.length > 1;
+    const focused = document.activeElement;
+    const scrolled = this.#sources.querySelector('.sources-table')?.scrollLeft ?? 0;
+    const table = sourcesTable(sources.all, (source) => (withButtons && listed.includes(source.name) ? this.#syncOf(source) : null));
+    this.#sources.replaceChildren(...(sources.all.length === 0 ? [] : [h('h3', { text: 'Sources' }), table]));
+    table.scrollLeft = scrolled;
+    if (focused instanceof HTMLElement && table.contains(focused)) focused.focus({ preventScroll: true });
+  }
+
+  /** @param {Source} source */
+  #syncOf({ name }) {
+    const known = this.#syncs.get(name);
+    if (known !== undefined) return known;
+    /** @type {HTMLButtonElement} */
+    const button = h('button', { type: 'button', testid: 'sync-source', text: 'Sync now', 'aria-label': `Sync ${visibleLine(name)} now`, on: { click: () => void this.#start('SYNC_INVENTORY', button, name) } });
+    this.#syncs.set(name, button);
+    return button;
   }
 
   #draw() {
@@ -177,16 +225,19 @@ export class RunsView {
     this.#message.replaceChildren(h('p', { text }));
   }
 
-  /** @param {JobName} job */
-  async #start(job) {
-    const button = job === 'SYNC_INVENTORY' ? this.#sync : this.#detect;
+  /**
+   * @param {JobName} job
+   * @param {HTMLButtonElement} button
+   * @param {string | null} source
+   */
+  async #start(job, button, source = null) {
     const { api } = this.#context;
     button.disabled = true;
-    this.#showMessage(`${JOB[job]} started…`);
+    this.#showMessage(`${JOB[job]}${source === null ? '' : ` of ${visibleLine(source)}`} started…`);
     const soon = setTimeout(() => void this.refresh(), 300);
     let begun = false;
     try {
-      const answer = await (job === 'SYNC_INVENTORY' ? api.ask(SYNC) : api.ask(DETECT, { input: {} }));
+      const answer = await (job === 'SYNC_INVENTORY' ? api.ask(SYNC, { input: { source } }) : api.ask(DETECT, { input: {} }));
       begun = true;
       await this.#finished(job, (answer.syncInventory ?? answer.detectDrift).run);
     } catch (error) {
@@ -194,6 +245,7 @@ export class RunsView {
     }
     clearTimeout(soon);
     button.disabled = false;
+    if (job === 'SYNC_INVENTORY') void this.#context.sources.refresh();
     if (this.#visible) void this.refresh();
   }
 

@@ -22,6 +22,8 @@ export interface ResourceHead {
   name: string | null;
   region: string | null;
   providerId: string;
+  /** The name of the source that lists the resource. */
+  source: string | null;
   provisioned: SpecHead | null;
 }
 
@@ -125,7 +127,22 @@ export interface JobRun {
   error: string | null;
 }
 
+export type SourceKind = 'ACCOUNT' | 'FILE' | 'LINES' | 'TERRAFORM_PLAN';
+export type SourceState = 'OK' | 'PARTIAL' | 'FAILED' | 'REFUSED' | 'OVERDUE' | 'NEVER';
+
+export interface Source {
+  name: string;
+  kind: SourceKind;
+  state: SourceState;
+  lastSuccessAt: string | null;
+  reason: string | null;
+  schedule: string | null;
+  /** In seconds. */
+  expectedInterval: number | null;
+}
+
 export interface StaleKind {
+  source: string | null;
   provider: string;
   kind: string;
   completedAt: string | null;
@@ -145,6 +162,7 @@ export interface Freshness {
 
 export interface JobSchedule {
   job: JobName;
+  source: string | null;
   cron: string | null;
   nextRunAt: string | null;
 }
@@ -182,6 +200,7 @@ export interface Filters {
   kind: string;
   region: string;
   field: string;
+  source: string;
   type: '' | DriftKind;
   /** Empty selects all statuses of the view. */
   status: '' | DriftStatus;
@@ -199,6 +218,7 @@ export interface DriftFilterInput {
   resourceKind?: string;
   region?: string;
   field?: string;
+  source?: string;
   kind?: DriftKind;
   search?: string;
 }
@@ -208,6 +228,7 @@ export interface Context {
   api: import('./api.js').Api;
   router: import('./router.js').Router;
   session: import('./session.js').Session;
+  sources: import('./sources.js').Sources;
   /** Opens the dialog that confirms an accept. */
   accept(drift: Drift): void;
   /** Passes a changed drift to all parts of the page. */
