@@ -201,7 +201,7 @@ export class RunsView {
     const known = this.#syncs.get(name);
     if (known !== undefined) return known;
     /** @type {HTMLButtonElement} */
-    const button = h('button', { type: 'button', testid: 'sync-source', text: 'Sync now', 'aria-label': `Sync ${visibleLine(name)} now`, on: { click: () => void this.#start('SYNC_INVENTORY', button, name) } });
+    const button = h('button', { type: 'button', testid: 'sync-source', text: 'Sync now', 'aria-label': `Sync now: ${visibleLine(name)}`, on: { click: () => void this.#start('SYNC_INVENTORY', button, name) } });
     this.#syncs.set(name, button);
     return button;
   }

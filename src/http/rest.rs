@@ -54,6 +54,10 @@ impl IntoResponse for RestError {
                 StatusCode::CONFLICT,
                 json!({ "error": "live_value_moved", "actual": shown(actual) }),
             ),
+            Error::JobAlreadyRunning { since } => (
+                StatusCode::CONFLICT,
+                json!({ "error": "job_already_running", "since": since }),
+            ),
             Error::SpecMoved => (StatusCode::CONFLICT, json!({ "error": "spec_moved" })),
             Error::Busy(why) => {
                 tracing::warn!(why, "a request failed because the database is busy");

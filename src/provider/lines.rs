@@ -168,6 +168,11 @@ impl LineReader {
             .document
             .ok_or_else(|| Error::Upstream("inventory lines: there is no line".to_owned()))?;
         let (complete, listed) = (self.complete, self.listed);
+        // A command that failed at once leaves only the first line. That is no success.
+        if complete.is_empty() {
+            let why = "inventory lines: no kind is complete: there is no line {\"complete\": KIND}";
+            return Err(Error::Upstream(why.to_owned()));
+        }
         let (provider, mut resources, refused) = document.finish().map_err(|error| match error {
             Error::BadUserInput(why) => Error::Upstream(format!("inventory lines: {why}")),
             other => other,
@@ -266,6 +271,7 @@ mod tests {
         }
     }
 
+    const COMPLETE: &str = r#"{"complete": "server"}"#;
     const SERVER: &str = r#"{"kind": "server", "providerId": "1", "attrs": {"cores": 2}}"#;
 
     #[tokio::test]
@@ -308,7 +314,9 @@ mod tests {
                 format!("{first}\n{{\"complete\": \"server\"}}\n{SERVER}"),
                 "line 3: the kind \"server\" was complete before this line",
             ),
-            (format!("{first}\n{SERVER}\n{SERVER}"), "twice"),
+            (format!("{first}\n{SERVER}\n{SERVER}\n{COMPLETE}"), "twice"),
+            (first.to_owned(), "no kind is complete"),
+            (format!("{first}\n{SERVER}"), "no kind is complete"),
         ] {
             let refused = listing(&text).await.unwrap_err().to_string();
             assert!(refused.contains(expected), "{refused}");

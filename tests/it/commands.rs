@@ -4,7 +4,7 @@ use drift_inbox::domain::actor::{RoleAliases, RolesClaim};
 use drift_inbox::{auth::TokenVerifier, clock::Clock};
 use entity::job_runs::JobOutcome;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
@@ -299,4 +299,52 @@ async fn a_closed_pipe_is_no_failure_but_a_full_disk_is() {
         );
         assert!(ended.err.contains("No space left"), "{}", ended.err);
     }
+}
+
+#[tokio::test]
+async fn detect_names_the_sources_if_drifts_are_of_several() {
+    let t = TestApp::today().await;
+    let lab = json!({ "provider": "digitalocean", "resources": [
+        { "kind": "droplet", "providerId": "lab-1", "name": "lab-1", "sizeSlug": "small" }] });
+    let lines = |size: &str| {
+        format!(
+            "{{\"provider\": \"hetzner\"}}\n{{\"kind\": \"server\", \"providerId\": \"1\", \"name\": \"db-1\", \
+             \"sizeSlug\": \"{size}\"}}\n{{\"complete\": \"server\"}}\n"
+        )
+    };
+    let program = on(&t.database).with_file("lab.json", lab.to_string());
+    let program = program
+        .with("DRIFT_INVENTORY_FILE", "lab.json")
+        .with("DRIFT_SOURCE", "lab");
+    let sent = on(&t.database).with_file("lines", lines("cx22"));
+    fine(&program.run(&["sync"]));
+    fine(&sent.run(&["sync", "--source", "hetzner", "--from", "lines"]));
+    t.record_spec("lab-1", json!({ "size_slug": "small" })).await;
+    t.record_spec("db-1", json!({ "size_slug": "cx22" })).await;
+    let sent = sent.with_file("lines", lines("cx42"));
+    fine(&sent.run(&["sync", "--source", "hetzner", "--from", "lines"]));
+    let one = program.run(&["detect"]);
+    fine(&one);
+    assert!(
+        one.out.contains("db-1") && !one.out.contains("SOURCE"),
+        "{}",
+        one.out
+    );
+
+    let program = program.with_file("lab.json", lab.to_string().replace("small", "large"));
+    fine(&program.run(&["sync"]));
+    let several = program.run(&["detect"]);
+    fine(&several);
+    let row = |name: &str| several.out.lines().find(|line| line.contains(name)).unwrap();
+    assert!(several.out.contains("SOURCE"), "{}", several.out);
+    assert!(row("lab-1").contains(" lab "), "{}", several.out);
+    assert!(row("db-1").contains(" hetzner "), "{}", several.out);
+    let document: Value = serde_json::from_str(&program.run(&["detect", "--format", "json"]).out).unwrap();
+    let nodes = document["drifts"]["nodes"].as_array().unwrap();
+    let mut sources: Vec<&str> = nodes
+        .iter()
+        .map(|node| node["resource"]["source"].as_str().unwrap())
+        .collect();
+    sources.sort_unstable();
+    assert_eq!(sources, ["hetzner", "lab"]);
 }
