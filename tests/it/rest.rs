@@ -2,6 +2,8 @@
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;
+use drift_inbox::services::job_runs::{RunRequest, claim};
+use entity::job_runs::Job;
 use serde_json::{Map, Value, json};
 
 use crate::support::cloud::droplet;
@@ -332,4 +334,21 @@ async fn the_error_of_an_unknown_or_malformed_parameter_contains_its_name() {
     let reply = t.call_as_admin("POST", &format!("{path}?revison=7")).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
     assert_eq!(t.open_drift("web-1", "n").await.revision, 1);
+}
+
+#[tokio::test]
+async fn lines_are_refused_while_their_source_is_synced() {
+    let t = TestApp::new().await;
+    let run = RunRequest {
+        source: Some("hetzner".to_owned()),
+        ..Job::SyncInventory.into()
+    };
+    let run = claim(t.db(), run).await.unwrap();
+    let reply = t.call_as_admin("POST", "/api/v1/inventory/hetzner").await;
+    let wanted = json!({ "error": "job_already_running", "since": run.started_at });
+    assert_eq!((reply.status, reply.body), (StatusCode::CONFLICT, wanted));
+    // Lines without a complete kind are no listing.
+    let other = t.call_as_admin("POST", "/api/v1/inventory/lab").await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(other.body["outcome"], "failed", "{}", other.body);
 }
