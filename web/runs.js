@@ -68,7 +68,10 @@ export class RunsView {
       this.#list,
       h('div', { class: 'list-foot' }, this.#more),
     );
-    context.sources.addEventListener('change', () => this.#showSources());
+    context.sources.addEventListener('change', () => {
+      if (this.#timetable.length > 0) this.#showSchedules();
+      this.#showSources();
+    });
   }
 
   /** @param {boolean} visible */

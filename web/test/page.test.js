@@ -4,10 +4,11 @@ import { test } from 'node:test';
 import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
 import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
 import { cleanToken, expiryOf } from '../session.js';
+import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
 
 test('an address is made from the view and read back', () => {
-  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
+  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
   for (const url of routes) assert.equal(routeUrl(parseRoute(url.slice(1))), url);
   assert.equal(parseRoute('?status=accepted').view, 'history');
   assert.equal(parseRoute('?view=nothing&type=odd&status=odd').view, 'inbox');
@@ -31,10 +32,19 @@ test('a filter matches the shown view', () => {
 });
 
 test('a drift from an event is filtered as on the server', () => {
-  const drift = { kind: 'CHANGED', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7' } };
+  const drift = { kind: 'CHANGED', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7', source: 'lab' } };
   const passes = (search) => matches(drift, filterInput(parseRoute(search)));
-  for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?field=size_slug&type=changed']) assert.ok(passes(search), search);
-  for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?view=history']) assert.ok(!passes(search), search);
+  for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?field=size_slug&type=changed', '?source=lab']) assert.ok(passes(search), search);
+  for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?source=la', '?view=history']) assert.ok(!passes(search), search);
+});
+
+test('sources that are not up to date are ordered by their states', () => {
+  const sources = ['NEVER', 'OK', 'PARTIAL', 'FAILED', 'OVERDUE', 'REFUSED'].map((state) => ({ state }));
+  assert.deepEqual(notOk(sources).map(({ state }) => state), ['FAILED', 'REFUSED', 'OVERDUE', 'NEVER', 'PARTIAL']);
+});
+
+test('an interval is shown in its largest whole unit', () => {
+  assert.deepEqual([60, 5400, 3600, 86_400, 172_800, 90].map(every), ['every minute', 'every 90 minutes', 'every hour', 'every day', 'every 2 days', 'every 90 seconds']);
 });
 
 test('events that arrive in pieces are joined', () => {
