@@ -130,6 +130,7 @@ fn pair(spec: Value) -> Pair {
         retired_at: None,
         created_at: DateTime::UNIX_EPOCH,
         not_compared: None,
+        address: None,
     };
     Pair {
         spec,
@@ -177,6 +178,7 @@ fn measure_compare(criterion: &mut Criterion) {
         let texts = Texts {
             spec: &spec,
             not_compared: None,
+            address: None,
             schema_fields: [
                 Some("web-1"),
                 Some("fra1"),

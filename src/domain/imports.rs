@@ -103,6 +103,7 @@ mod tests {
             retired_at: None,
             created_at: DateTime::UNIX_EPOCH,
             not_compared: None,
+            address: None,
         }
     }
 

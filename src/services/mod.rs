@@ -4,6 +4,7 @@
 //! transaction of its caller. Locks are always taken in this order: kind, resource, spec, drift.
 
 pub mod acceptance;
+pub(crate) mod addresses;
 pub mod baseline;
 pub(crate) mod cells;
 pub mod coverage;
