@@ -170,6 +170,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
         resource_id: None,
         resource_kind,
         region,
+        address: None,
         search,
         detected_after: None,
         detected_before: None,

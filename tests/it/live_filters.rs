@@ -110,6 +110,7 @@ async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
             provider_id: row.provider_id.clone(),
             name: row.name.clone().into(),
             region: row.region.clone(),
+            address: addresses.get(&id).cloned(),
         }
     };
     let mut times: Vec<_> = drifts.iter().map(|drift| drift.detected_at).collect();

@@ -56,7 +56,11 @@ pub(in crate::graphql) struct DriftFilterInput {
     resource_kind: Option<String>,
     /// The region slug of the resource.
     region: Option<String>,
-    /// A substring of the resource's name, its provider id or the field name. ASCII letters match in either case.
+    /// The Terraform address of the resource, such as `aws_sqs_queue.jobs["eu"]`. The address of a module, such as
+    /// `module.net`, includes everything below it.
+    address: Option<String>,
+    /// A substring of the resource's name, its provider id, its address or the field name. ASCII letters match in
+    /// either case.
     search: Option<String>,
     /// Detected at or after this time.
     detected_after: Option<DateTime<Utc>>,
@@ -87,6 +91,7 @@ impl DriftFilterInput {
             resource_id: self.resource_id.map(|id| parse_id(&id)).transpose()?,
             resource_kind: self.resource_kind,
             region: self.region,
+            address: self.address,
             search: self.search,
             detected_after: self.detected_after.map(up_to_micros),
             detected_before: self.detected_before.map(up_to_micros),
