@@ -210,7 +210,7 @@ export class ListView {
 
   /** @param {Drift[]} drifts */
   #group(drifts) {
-    const [{ resource }] = /** @type {[Drift]} */ (drifts);
+    const [{ resource, address }] = /** @type {[Drift]} */ (drifts);
     const name = visibleLine(resourceName(resource));
     return h(
       'section',
@@ -221,8 +221,9 @@ export class ListView {
         h('h3', { text: name }),
         h('span', { class: 'kind', text: kindName(resource.kind) }),
         resource.region !== null && h('span', { class: 'region', text: resource.region }),
-        name !== resource.providerId && h('span', { class: 'provider-id', text: visibleLine(resource.providerId) }),
+        name !== resource.providerId && !isIdOf(resource.providerId, address) && h('span', { class: 'provider-id', text: visibleLine(resource.providerId) }),
         h('span', { class: 'group-count', text: plural(drifts.length, 'field') }),
+        address !== null && h('span', { class: 'address', testid: 'address', text: visibleLine(address) }),
       ),
       h('ul', { class: 'rows' }, ...drifts.map((drift) => this.#row(drift))),
     );
@@ -500,6 +501,15 @@ export class ListView {
  */
 function linkOf(within, id) {
   return within.querySelector(`[data-drift-id="${CSS.escape(id)}"] .row-link`);
+}
+
+/**
+ * Returns whether the id of a resource is the name of its state and its address, as imports of plans make it.
+ * @param {string} providerId
+ * @param {string | null} address
+ */
+function isIdOf(providerId, address) {
+  return address !== null && providerId.endsWith(`/${address}`);
 }
 
 /** @param {number} rows */

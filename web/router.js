@@ -95,7 +95,7 @@ export function matches(drift, filter) {
     (filter.region === undefined || filter.region === resource.region) &&
     (filter.field === undefined || filter.field === drift.field) &&
     (filter.kind === undefined || filter.kind === drift.kind) &&
-    [resource.name, resource.providerId, drift.field].some((text) => lower(text).includes(searched))
+    [resource.name, resource.providerId, drift.address, drift.field].some((text) => lower(text).includes(searched))
   );
 }
 

@@ -10,7 +10,7 @@ use entity::cloud_provisioned;
 use uuid::Uuid;
 
 use super::Failure;
-use super::grid::{Cell, Room, write_rows};
+use super::grid::{Cell, Room, fit, write_rows, write_rows_with_notes};
 use super::values;
 use crate::db::Db;
 use crate::domain::changes::{Changes, changes_of};
@@ -33,8 +33,8 @@ pub(super) async fn print_open(
     now: DateTime<Utc>,
 ) -> std::result::Result<(), Failure> {
     let bold = Style::new().bold();
-    let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"].map(|name| Cell::new(name, bold));
-    let mut head = Some(head);
+    let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE", "ADDRESS"];
+    let mut head = Some(head.map(|name| Cell::new(name, bold)));
     let mut pages = open_drifts();
     while let Some(page) = pages.next(db.reader()).await? {
         if page.is_empty() {
@@ -50,13 +50,37 @@ pub(super) async fn print_open(
             let changes = changes_of(&row.drift, specs.get(&row.drift.resource_id), &MEMBER_NAMES);
             cells(row, &changes, now)
         });
-        let rows: Vec<[Cell; 5]> = head.take().into_iter().chain(rows).collect();
-        write_rows(out, &rows, Room::of_stdout())?;
+        let rows: Vec<[Cell; 6]> = head.take().into_iter().chain(rows).collect();
+        write_page(out, rows, &page)?;
     }
     Ok(())
 }
 
-fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>) -> [Cell; 5] {
+/// Writes the rows of a page, of which the first may be the head. Addresses are the last column, or lines below the rows
+/// if the terminal is too narrow for it.
+fn write_page(
+    out: &mut impl Write,
+    rows: Vec<[Cell; 6]>,
+    page: &[DriftWithResource],
+) -> std::io::Result<()> {
+    let room = Room::of_stdout();
+    let has_addresses = page.iter().any(|row| row.address.is_some());
+    if has_addresses && fit(&rows, room) {
+        return write_rows(out, &rows, room);
+    }
+    let heads = rows.len().saturating_sub(page.len());
+    let addresses = page
+        .iter()
+        .map(|row| row.address.as_deref().map(|address| Cell::new(address, Style::new().dimmed())));
+    let notes: Vec<Option<Cell>> = std::iter::repeat_n(None, heads).chain(addresses).collect();
+    let rows: Vec<[Cell; 5]> = rows
+        .into_iter()
+        .map(|[resource, field, expected, actual, age, _]| [resource, field, expected, actual, age])
+        .collect();
+    write_rows_with_notes(out, &rows, &notes, room)
+}
+
+fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>) -> [Cell; 6] {
     let drift = &row.drift;
     let name = row.resource.as_ref().map_or_else(
         || drift.resource_id.to_string(),
@@ -74,6 +98,7 @@ fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>) -> [Cel
         Cell::new(&expected, plain),
         Cell::new(&actual, loud.on_default()),
         Cell::new(&age(now - drift.detected_at), plain.dimmed()),
+        Cell::new(row.address.as_deref().unwrap_or_default(), plain.dimmed()),
     ]
 }
 

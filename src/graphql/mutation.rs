@@ -10,7 +10,7 @@ use super::guard::{AtLeast, caller};
 use super::loader::forget;
 use super::types::{
     Drift, ForgottenResource, ImportTerraformPlanInput, ImportTerraformPlanPayload,
-    ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
+    ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec, SpecSource,
     RecordBaselineInput, RecordBaselinePayload, Resource,
 };
 use crate::app::App;
@@ -52,11 +52,10 @@ pub(super) struct AcceptDriftPayload {
     drift: Drift,
     /// The new version of the spec; null if the resource was missing and its spec was retired.
     provisioned: Option<ProvisionedSpec>,
-    /// The source of the spec if a Terraform state owns it: `terraform:` and the name of the state. Otherwise
-    /// null.
-    owned_by: Option<String>,
-    /// A warning that the next import of the Terraform state will undo this accept; null if no state owns the
-    /// spec.
+    /// The source of the spec if a Terraform state owns it. Otherwise null.
+    owned_by: Option<SpecSource>,
+    /// A warning that the next apply of Terraform will undo this accept unless the configuration follows, and what the
+    /// next import of the state does; null if no state owns the spec.
     warning: Option<String>,
 }
 
@@ -177,8 +176,8 @@ impl Mutation {
         Ok(Some(AcceptDriftPayload {
             drift: Drift(accepted.drift),
             provisioned,
-            warning: accepted.owned_by.as_deref().map(will_be_undone),
-            owned_by: accepted.owned_by,
+            warning: accepted.warning,
+            owned_by: accepted.owned_by.map(SpecSource),
         }))
     }
 
@@ -350,13 +349,6 @@ impl Mutation {
             run: run(ctx, JobRequest::Sync(options)).await?,
         }))
     }
-}
-
-fn will_be_undone(owner: &str) -> String {
-    format!(
-        "{owner} owns this spec: its next import reverts this accept unless the configuration is changed \
-         too"
-    )
 }
 
 /// Returns the app and clears the loaders. The mutations of a document run one after the other, and the result of each

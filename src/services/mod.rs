@@ -29,5 +29,6 @@ pub mod resources;
 pub mod retention;
 pub mod retirement;
 pub(crate) mod search;
+pub(crate) mod spec_sources;
 pub(crate) mod stored_specs;
 mod totals;

@@ -15,6 +15,7 @@ mod plan;
 mod resource;
 mod scalars;
 mod spec;
+mod spec_source;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
@@ -32,6 +33,7 @@ pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;
 pub(super) use spec::ProvisionedSpec;
+pub(super) use spec_source::SpecSource;
 pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};
