@@ -4,7 +4,7 @@ import { AcceptDialog } from './accept.js';
 import { Api, ApiError, askAs, explain } from './api.js';
 import { CoverageView } from './coverage.js';
 import { DetailView } from './detail.js';
-import { byId, h } from './dom.js';
+import { byId, h, hideNotice } from './dom.js';
 import { plural, refreshTimes, visibleLine } from './format.js';
 import { Keys } from './keys.js';
 import { ListView } from './list.js';
@@ -185,6 +185,7 @@ function showAccount() {
 function showSignedOut(reason) {
   live.stop();
   dialog.close();
+  hideNotice();
   list.clear();
   detail.show(null);
   runs.clear();

@@ -266,6 +266,35 @@ async fn a_drift_of_a_plan_has_the_address_of_its_instance() {
     assert!(warning.contains("prod") && warning.contains("next apply"), "{warning}");
 }
 
+/// The addresses of plans that were imported by the release before are filled in.
+#[tokio::test]
+async fn the_migration_fills_in_the_addresses_of_plans() {
+    use migration::{Migrator, MigratorTrait as _};
+    let t = with_modules().await;
+    let of = |name: &str| {
+        format!("(SELECT id FROM cloud_resources WHERE provider_id = '{name}')")
+    };
+    for (name, state) in [("web-1", "l-1"), ("web-2", "other")] {
+        let sql = format!(
+            "INSERT INTO plan_instances (resource_id, state, address, fields, not_compared) \
+             SELECT {}, '{state}', 'aws_sqs_queue.{name}', '{{}}', '[]'",
+            of(name)
+        );
+        t.database.execute(sql).await.unwrap();
+    }
+    let steps = Migrator::migrations()
+        .iter()
+        .rev()
+        .position(|migration| migration.name().ends_with("record_addresses"))
+        .unwrap();
+    let connection = sea_orm::Database::connect(&t.database.url).await.unwrap();
+    Migrator::down(&connection, Some(u32::try_from(steps).unwrap() + 1)).await.unwrap();
+    Migrator::up(&connection, None).await.unwrap();
+    assert_eq!(t.spec("web-1").await.address.as_deref(), Some("aws_sqs_queue.web-1"));
+    assert_eq!(t.spec("web-2").await.address, None, "another state owns its spec");
+    assert_eq!(t.spec("web-3").await.address, None);
+}
+
 /// Addresses beyond the limit of the index are not stored, and the instance is imported.
 #[tokio::test]
 async fn an_address_that_is_too_long_is_not_stored() {

@@ -89,6 +89,7 @@ const TABLES: [(&str, &[&str]); 18] = [
             "retired_at",
             "created_at",
             "not_compared",
+            "address",
         ],
     ),
     (
@@ -184,7 +185,7 @@ const TABLES: [(&str, &[&str]); 18] = [
     ("sweep_marks", &["id", "resource_id"]),
     (
         "terraform_states",
-        &["lineage", "serial", "imported_at", "imported_by"],
+        &["lineage", "serial", "imported_at", "imported_by", "file_lineage"],
     ),
 ];
 
