@@ -54,7 +54,10 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
         let (statements, bytes) = if m.get_database_backend() == DatabaseBackend::Postgres {
-            ([&POSTGRES[..], &POSTGRES_TRIGGER].concat(), "octet_length(i.address)")
+            (
+                [&POSTGRES[..], &POSTGRES_TRIGGER].concat(),
+                "octet_length(i.address)",
+            )
         } else {
             (SQLITE.to_vec(), "length(CAST(i.address AS BLOB))")
         };

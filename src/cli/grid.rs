@@ -65,7 +65,8 @@ pub(super) fn fit<const N: usize>(rows: &[[Cell; N]], room: Room) -> bool {
     let Some(width) = room.width else {
         return true;
     };
-    let needed = (0..N).filter_map(|column| rows.iter().map(|row| measure_text_width(&row[column].text)).max());
+    let needed =
+        (0..N).filter_map(|column| rows.iter().map(|row| measure_text_width(&row[column].text)).max());
     needed.sum::<usize>() + GAP * N.saturating_sub(1) <= width
 }
 

@@ -58,20 +58,18 @@ pub(super) async fn print_open(
 
 /// Writes the rows of a page, of which the first may be the head. Addresses are the last column, or lines below the rows
 /// if the terminal is too narrow for it.
-fn write_page(
-    out: &mut impl Write,
-    rows: Vec<[Cell; 6]>,
-    page: &[DriftWithResource],
-) -> std::io::Result<()> {
+fn write_page(out: &mut impl Write, rows: Vec<[Cell; 6]>, page: &[DriftWithResource]) -> std::io::Result<()> {
     let room = Room::of_stdout();
     let has_addresses = page.iter().any(|row| row.address.is_some());
     if has_addresses && fit(&rows, room) {
         return write_rows(out, &rows, room);
     }
     let heads = rows.len().saturating_sub(page.len());
-    let addresses = page
-        .iter()
-        .map(|row| row.address.as_deref().map(|address| Cell::new(address, Style::new().dimmed())));
+    let addresses = page.iter().map(|row| {
+        row.address
+            .as_deref()
+            .map(|address| Cell::new(address, Style::new().dimmed()))
+    });
     let notes: Vec<Option<Cell>> = std::iter::repeat_n(None, heads).chain(addresses).collect();
     let rows: Vec<[Cell; 5]> = rows
         .into_iter()

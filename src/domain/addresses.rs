@@ -79,7 +79,10 @@ mod tests {
             ("module.net.aws_vpc.main", "module.net"),
             ("module.net[0].aws_vpc.main", "module.net"),
             ("module.net[0].aws_vpc.main", "module.net[0]"),
-            (r#"module.net["a.b]\"c"].aws_vpc.main"#, r#"module.net["a.b]\"c"]"#),
+            (
+                r#"module.net["a.b]\"c"].aws_vpc.main"#,
+                r#"module.net["a.b]\"c"]"#,
+            ),
             ("module.a.module.b.aws_vpc.main", "module.a"),
             ("module.a.module.b.aws_vpc.main", "module.a.module.b"),
         ] {
@@ -115,7 +118,10 @@ mod tests {
 
     #[test]
     fn a_shell_word_contains_the_text_unchanged() {
-        assert_eq!(shell_word(r#"a.b["$${x} `y` \"z\""]"#), r#"'a.b["$${x} `y` \"z\""]'"#);
+        assert_eq!(
+            shell_word(r#"a.b["$${x} `y` \"z\""]"#),
+            r#"'a.b["$${x} `y` \"z\""]'"#
+        );
         assert_eq!(shell_word("it's"), r"'it'\''s'");
     }
 }

@@ -29,10 +29,7 @@ pub(crate) fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
 pub(crate) fn will_be_undone(state: &str, kind: DriftKind, is_of_plan: bool) -> String {
     let (undoes, remedy) = match kind {
         DriftKind::Changed => ("sets the former value again", "changed to the live value"),
-        DriftKind::Missing => (
-            "creates the resource again",
-            "changed to be without the resource",
-        ),
+        DriftKind::Missing => ("creates the resource again", "changed to be without the resource"),
     };
     let import = match (is_of_plan, kind) {
         (true, _) => "The next import of a plan shows whether it has followed.",

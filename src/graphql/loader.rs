@@ -280,7 +280,11 @@ impl Loader<IsInPlan> for Batches {
     async fn load(&self, keys: &[IsInPlan]) -> Result<HashMap<IsInPlan, bool>, ApiError> {
         let wanted: Vec<_> = keys.iter().map(|key| (key.0, key.1.clone())).collect();
         let found = spec_sources::in_plans(&self.connection, &wanted).await?;
-        Ok(keys.iter().cloned().zip(wanted.iter().map(|key| found.contains(key))).collect())
+        Ok(keys
+            .iter()
+            .cloned()
+            .zip(wanted.iter().map(|key| found.contains(key)))
+            .collect())
     }
 }
 
@@ -291,7 +295,11 @@ impl Loader<StateNamed> for Batches {
     async fn load(&self, keys: &[StateNamed]) -> Result<HashMap<StateNamed, Self::Value>, ApiError> {
         let names: Vec<String> = keys.iter().map(|key| key.0.clone()).collect();
         let mut found = spec_sources::states_named(&self.connection, &names).await?;
-        Ok(keys.iter().cloned().zip(names.iter().map(|name| found.remove(name))).collect())
+        Ok(keys
+            .iter()
+            .cloned()
+            .zip(names.iter().map(|name| found.remove(name)))
+            .collect())
     }
 }
 

@@ -10,8 +10,8 @@ use super::guard::{AtLeast, caller};
 use super::loader::forget;
 use super::types::{
     Drift, ForgottenResource, ImportTerraformPlanInput, ImportTerraformPlanPayload,
-    ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec, SpecSource,
-    RecordBaselineInput, RecordBaselinePayload, Resource,
+    ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
+    RecordBaselineInput, RecordBaselinePayload, Resource, SpecSource,
 };
 use crate::app::App;
 use crate::domain::actor::Role;

@@ -137,7 +137,9 @@ async fn warning_in_txn(
 ) -> Result<String> {
     let state = state_name(&spec.source).unwrap_or_default().to_owned();
     let instance = [(spec.resource_id, state.clone())];
-    let is_of_plan = spec_sources::in_plans(txn, &instance).await?.contains(&instance[0]);
+    let is_of_plan = spec_sources::in_plans(txn, &instance)
+        .await?
+        .contains(&instance[0]);
     Ok(will_be_undone(&state, kind, is_of_plan))
 }
 

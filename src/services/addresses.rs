@@ -34,14 +34,21 @@ pub(crate) async fn of_resources<C: ConnectionTrait>(
     let select = provisioned::Entity::find()
         .select_only()
         .columns([provisioned::Column::ResourceId, provisioned::Column::Address])
-        .filter(lists::among(backend, r#""resource_id""#, resources.iter().copied()))
+        .filter(lists::among(
+            backend,
+            r#""resource_id""#,
+            resources.iter().copied(),
+        ))
         .filter(provisioned::Column::Address.is_not_null())
         .build(backend);
     let rows = connection.query_all_raw(select).await?;
     // An id or an address that does not decode, which another program may have written, is left out.
-    let decoded = rows
-        .iter()
-        .filter_map(|row| Some((column(row, "", "resource_id").ok()?, column(row, "", "address").ok()?)));
+    let decoded = rows.iter().filter_map(|row| {
+        Some((
+            column(row, "", "resource_id").ok()?,
+            column(row, "", "address").ok()?,
+        ))
+    });
     Ok(decoded.collect())
 }
 
@@ -129,7 +136,11 @@ mod tests {
             (DriftKind::Missing, DriftStatus::Open, None),
             (DriftKind::Missing, DriftStatus::Open, Some("a.b\n")),
             (DriftKind::Missing, DriftStatus::Open, Some("a.b[\"\n\"]")),
-            (DriftKind::Missing, DriftStatus::Open, Some("cluster.main.node_pool[0]")),
+            (
+                DriftKind::Missing,
+                DriftStatus::Open,
+                Some("cluster.main.node_pool[0]"),
+            ),
         ] {
             assert!(lines_of(kind, status, address).is_empty(), "{address:?}");
         }

@@ -107,10 +107,7 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
             _ => None,
         })
         .with(resource.iter().copied(), |_| None)
-        .with(
-            has_address.then_some(provisioned::Column::Address),
-            |_| None,
-        );
+        .with(has_address.then_some(provisioned::Column::Address), |_| None);
     let key = KeyColumns {
         time: order.time.unwrap_or(drift::Column::DetectedAt) as usize,
         id: drift::Column::Id as usize,
@@ -133,16 +130,7 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
     let selects = branches::of(connection, filter, time_of(order)).await?;
     let constant = filter.is_of_statuses_only() && request.after.is_none() && request.before.is_none();
     let reading = (&reader, constant);
-    let page = || {
-        page::fetch_cells(
-            connection,
-            &selects,
-            (order, key),
-            request,
-            with_others,
-            reading,
-        )
-    };
+    let page = || page::fetch_cells(connection, &selects, (order, key), request, with_others, reading);
     untested_first(page).await
 }
 

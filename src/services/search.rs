@@ -91,7 +91,12 @@ pub(super) async fn resources_with_address<C: ConnectionTrait>(connection: &C, t
 ///
 /// The database is unavailable.
 pub(super) async fn resources_at<C: ConnectionTrait>(connection: &C, address: &str) -> Result<Found> {
-    find(connection, of_addresses(is_at(address)), (FEW_OF_KIND, FEW_OF_KIND)).await
+    find(
+        connection,
+        of_addresses(is_at(address)),
+        (FEW_OF_KIND, FEW_OF_KIND),
+    )
+    .await
 }
 
 /// Selects the resources whose name or provider id contains the text.
@@ -244,10 +249,7 @@ fn is_indexed(backend: DbBackend, text: &str) -> bool {
 fn like(column: impl ColumnTrait, text: &str) -> Expr {
     let pattern = format!("%{}%", escaped(&text.to_ascii_lowercase()));
     let column = Expr::col(column.as_column_ref());
-    Expr::cust_with_exprs(
-        r#"lower($1 COLLATE "C") LIKE $2"#,
-        [column, Expr::val(pattern)],
-    )
+    Expr::cust_with_exprs(r#"lower($1 COLLATE "C") LIKE $2"#, [column, Expr::val(pattern)])
 }
 
 fn has_trigram(text: &str) -> bool {

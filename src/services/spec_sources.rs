@@ -28,9 +28,12 @@ pub(crate) async fn in_plans<C: ConnectionTrait>(
         .build(backend);
     let rows = connection.query_all_raw(select).await?;
     // A row that does not decode, which another program may have written, is no instance.
-    let decoded = rows
-        .iter()
-        .filter_map(|row| Some((column(row, "", "resource_id").ok()?, column(row, "", "state").ok()?)));
+    let decoded = rows.iter().filter_map(|row| {
+        Some((
+            column(row, "", "resource_id").ok()?,
+            column(row, "", "state").ok()?,
+        ))
+    });
     Ok(decoded.collect())
 }
 

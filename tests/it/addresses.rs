@@ -77,7 +77,10 @@ async fn a_drift_of_a_state_has_the_address_of_its_instance() {
     let page = t.data(DRIFTS, json!({ "filter": { "search": "web-4" } })).await;
     let node = &page["drifts"]["nodes"][0];
     let address = r#"digitalocean_droplet.web["$${it's}"]"#;
-    assert_eq!((&node["address"], &node["terraformLines"]), (&json!(address), &json!([])));
+    assert_eq!(
+        (&node["address"], &node["terraformLines"]),
+        (&json!(address), &json!([]))
+    );
     let spec = &node["resource"]["provisioned"];
     assert_eq!(spec["address"], address);
     assert_eq!(spec["source"], json!({ "name": "l-1", "address": address }));
@@ -90,9 +93,14 @@ async fn a_drift_of_a_state_has_the_address_of_its_instance() {
         source_of(&t, "web-5").await["source"],
         json!({ "kind": "API", "name": null, "lineage": null, "address": null, "serial": null })
     );
-    let list = t.call_as_admin("GET", "/api/v1/drift?address=module.network").await;
+    let list = t
+        .call_as_admin("GET", "/api/v1/drift?address=module.network")
+        .await;
     assert_eq!(list.body["count"], 1);
-    assert_eq!(list.body["drift"][0]["address"], r#"module.network.digitalocean_droplet.web["x"]"#);
+    assert_eq!(
+        list.body["drift"][0]["address"],
+        r#"module.network.digitalocean_droplet.web["x"]"#
+    );
 }
 
 #[tokio::test]
@@ -108,7 +116,8 @@ async fn drifts_are_found_by_their_addresses() {
         ("", &[]),
     ] {
         assert_eq!(found(&t, json!({ "address": address })).await, names, "{address}");
-        let with_kind = json!({ "address": address, "resourceKind": "droplet", "search": "digitalocean_DROPLET" });
+        let with_kind =
+            json!({ "address": address, "resourceKind": "droplet", "search": "digitalocean_DROPLET" });
         assert_eq!(found(&t, with_kind).await, names, "{address}");
     }
     for (search, names) in [
@@ -125,19 +134,33 @@ async fn drifts_are_found_by_their_addresses() {
 #[tokio::test]
 async fn a_missing_resource_has_the_commands_that_put_it_right() {
     let t = with_modules().await;
-    t.cloud_has(["web-1", "web-2", "web-3"].map(|name| droplet(name).size("s-2"))).await;
+    t.cloud_has(["web-1", "web-2", "web-3"].map(|name| droplet(name).size("s-2")))
+        .await;
     t.sweep().await;
-    let page = t.data(DRIFTS, json!({ "filter": { "kind": "MISSING", "search": "web-4" } })).await;
+    let page = t
+        .data(
+            DRIFTS,
+            json!({ "filter": { "kind": "MISSING", "search": "web-4" } }),
+        )
+        .await;
     let word = r#"'digitalocean_droplet.web["$${it'\''s}"]'"#;
     assert_eq!(
         page["drifts"]["nodes"][0]["terraformLines"],
-        json!([format!("terraform apply -target={word}"), format!("terraform state rm {word}")])
+        json!([
+            format!("terraform apply -target={word}"),
+            format!("terraform state rm {word}")
+        ])
     );
     let drift = t.open_drift("web-4", "*").await;
     let alone = "query($id: ID!) { drift(id: $id) { terraformLines } }";
     let read = t.data(alone, json!({ "id": drift.id })).await;
     assert_eq!(read["drift"]["terraformLines"].as_array().unwrap().len(), 2);
-    let page = t.data(DRIFTS, json!({ "filter": { "kind": "MISSING", "search": "web-5" } })).await;
+    let page = t
+        .data(
+            DRIFTS,
+            json!({ "filter": { "kind": "MISSING", "search": "web-5" } }),
+        )
+        .await;
     assert_eq!(page["drifts"]["nodes"][0]["terraformLines"], json!([]));
 }
 
@@ -146,17 +169,23 @@ async fn an_address_follows_its_instance_and_ends_with_its_source() {
     let t = with_modules().await;
     let version = t.spec("web-1").await.spec_version;
     let all = |first: (&'static str, &'static str, Value)| {
-        in_modules(2, &[
-            first,
-            (r#"module.net["a.b"]"#, "web-2", json!(0)),
-            ("module.network", "web-3", json!("x")),
-            ("", "web-4", json!("${it's}")),
-        ])
+        in_modules(
+            2,
+            &[
+                first,
+                (r#"module.net["a.b"]"#, "web-2", json!(0)),
+                ("module.network", "web-3", json!("x")),
+                ("", "web-4", json!("${it's}")),
+            ],
+        )
     };
     let summary = t.import(&all(("module.moved", "web-1", Value::Null))).await;
     assert_eq!((summary.unchanged, summary.changed), (4, 0));
     let moved = t.spec("web-1").await;
-    assert_eq!(moved.address.as_deref(), Some("module.moved.digitalocean_droplet.web"));
+    assert_eq!(
+        moved.address.as_deref(),
+        Some("module.moved.digitalocean_droplet.web")
+    );
     assert_eq!(moved.spec_version, version);
     // An accept keeps the source, and so the address.
     t.accept(&t.open_drift("web-1", "size_slug").await).await.unwrap();
@@ -204,7 +233,9 @@ async fn a_state_that_is_imported_under_another_name_has_its_addresses() {
         lineage: Some("prod".to_owned()),
         ..ImportOptions::default()
     };
-    t.try_import(&droplets("l-1", 1, &[("web-1", "s-1")]), named).await.unwrap();
+    t.try_import(&droplets("l-1", 1, &[("web-1", "s-1")]), named)
+        .await
+        .unwrap();
     assert_eq!(
         source_of(&t, "web-1").await["source"],
         json!({ "kind": "TERRAFORM_STATE", "name": "prod", "lineage": "l-1",
@@ -223,9 +254,11 @@ async fn a_drift_of_a_plan_has_the_address_of_its_instance() {
     let t = TestApp::new().await;
     t.later(TimeDelta::days(1));
     let values = |size: i64| json!({ "name": "jobs", "visibility_timeout_seconds": size });
-    let instance = |size| json!({ "address": "aws_sqs_queue.jobs[\"eu\"]", "mode": "managed", "type": "aws_sqs_queue",
+    let instance = |size| {
+        json!({ "address": "aws_sqs_queue.jobs[\"eu\"]", "mode": "managed", "type": "aws_sqs_queue",
         "name": "jobs", "index": "eu", "provider_name": "registry.terraform.io/hashicorp/aws", "schema_version": 0,
-        "values": values(size), "sensitive_values": {} });
+        "values": values(size), "sensitive_values": {} })
+    };
     let plan = json!({
         "format_version": "1.2", "terraform_version": "1.11.4", "timestamp": "2027-01-01T12:00:00Z", "applyable": true,
         "complete": true, "errored": false,
@@ -251,9 +284,17 @@ async fn a_drift_of_a_plan_has_the_address_of_its_instance() {
     import_plan(t.db(), t.app.clock(), ADMIN, plan, None, &options, |_, _| {})
         .await
         .unwrap();
-    let page = t.data(DRIFTS, json!({ "filter": { "address": "aws_sqs_queue.jobs[\"eu\"]" } })).await;
+    let page = t
+        .data(
+            DRIFTS,
+            json!({ "filter": { "address": "aws_sqs_queue.jobs[\"eu\"]" } }),
+        )
+        .await;
     assert_eq!(page["drifts"]["totalCount"], 1, "{page}");
-    assert_eq!(page["drifts"]["nodes"][0]["address"], "aws_sqs_queue.jobs[\"eu\"]");
+    assert_eq!(
+        page["drifts"]["nodes"][0]["address"],
+        "aws_sqs_queue.jobs[\"eu\"]"
+    );
     assert_eq!(
         source_of(&t, "jobs").await["source"],
         json!({ "kind": "TERRAFORM_PLAN", "name": "prod", "lineage": null, "serial": null,
@@ -263,7 +304,10 @@ async fn a_drift_of_a_plan_has_the_address_of_its_instance() {
     let path = format!("/api/v1/drift/{}/accept", accept.id);
     let accepted = t.call_as_admin("POST", &path).await;
     let warning = accepted.body["warning"].as_str().unwrap();
-    assert!(warning.contains("prod") && warning.contains("next apply"), "{warning}");
+    assert!(
+        warning.contains("prod") && warning.contains("next apply"),
+        "{warning}"
+    );
 }
 
 /// The addresses of plans that were imported by the release before are filled in.
@@ -271,9 +315,7 @@ async fn a_drift_of_a_plan_has_the_address_of_its_instance() {
 async fn the_migration_fills_in_the_addresses_of_plans() {
     use migration::{Migrator, MigratorTrait as _};
     let t = with_modules().await;
-    let of = |name: &str| {
-        format!("(SELECT id FROM cloud_resources WHERE provider_id = '{name}')")
-    };
+    let of = |name: &str| format!("(SELECT id FROM cloud_resources WHERE provider_id = '{name}')");
     for (name, state) in [("web-1", "l-1"), ("web-2", "other")] {
         let sql = format!(
             "INSERT INTO plan_instances (resource_id, state, address, fields, not_compared) \
@@ -288,9 +330,14 @@ async fn the_migration_fills_in_the_addresses_of_plans() {
         .position(|migration| migration.name().ends_with("record_addresses"))
         .unwrap();
     let connection = sea_orm::Database::connect(&t.database.url).await.unwrap();
-    Migrator::down(&connection, Some(u32::try_from(steps).unwrap() + 1)).await.unwrap();
+    Migrator::down(&connection, Some(u32::try_from(steps).unwrap() + 1))
+        .await
+        .unwrap();
     Migrator::up(&connection, None).await.unwrap();
-    assert_eq!(t.spec("web-1").await.address.as_deref(), Some("aws_sqs_queue.web-1"));
+    assert_eq!(
+        t.spec("web-1").await.address.as_deref(),
+        Some("aws_sqs_queue.web-1")
+    );
     assert_eq!(t.spec("web-2").await.address, None, "another state owns its spec");
     assert_eq!(t.spec("web-3").await.address, None);
 }

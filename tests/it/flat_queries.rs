@@ -469,7 +469,10 @@ async fn make_addresses(t: &TestApp) {
         t.database.execute(change).await.unwrap();
     }
     if t.database.is_postgres() {
-        t.database.execute("VACUUM ANALYZE cloud_provisioned").await.unwrap();
+        t.database
+            .execute("VACUUM ANALYZE cloud_provisioned")
+            .await
+            .unwrap();
     }
 }
 
@@ -518,13 +521,18 @@ async fn pages_by_address_have_the_rows_of_a_sorted_list() {
         let wanted: i64 = row.try_get("", "n").unwrap();
         assert!(wanted > 10);
         let filter = json!({ "status": ["OPEN", "STALE"], "address": address });
-        let query = "query($f: DriftFilter) { drifts(filter: $f, first: 200) { totalCount nodes { id address } } }";
+        let query =
+            "query($f: DriftFilter) { drifts(filter: $f, first: 200) { totalCount nodes { id address } } }";
         let list = t.data(query, json!({ "f": filter })).await["drifts"].clone();
         assert_eq!(list["totalCount"], wanted, "{address}");
         let nodes = list["nodes"].as_array().unwrap();
         assert_eq!(nodes.len() as i64, wanted.min(200));
         let prefix = of.trim_end_matches('%');
-        assert!(nodes.iter().all(|node| node["address"].as_str().unwrap().starts_with(prefix)));
+        assert!(
+            nodes
+                .iter()
+                .all(|node| node["address"].as_str().unwrap().starts_with(prefix))
+        );
     }
 }
 

@@ -267,7 +267,9 @@ async fn an_accept_warns_that_the_next_apply_of_a_state_undoes_it() {
     browser.see_none("[data-testid=notice] p").await;
     about_to_accept(&served, &browser, "web-1", "size_slug").await;
     browser.click(CONFIRM).await;
-    browser.see_text("[data-testid=notice]", "The Terraform state prod owns this spec").await;
+    browser
+        .see_text("[data-testid=notice]", "The Terraform state prod owns this spec")
+        .await;
     browser.shoot("accepted-owned-by-a-state").await;
     browser.click("[data-testid=close-notice]").await;
     browser.see_none("[data-testid=notice] p").await;

@@ -256,7 +256,9 @@ async fn a_missing_resource_of_a_state_shows_its_address_and_the_commands() {
     t.sweep().await;
     let served = Served::start(t).await;
     let browser = signed_in(&served).await;
-    browser.see_text("[data-testid=address]", "digitalocean_droplet.web-1").await;
+    browser
+        .see_text("[data-testid=address]", "digitalocean_droplet.web-1")
+        .await;
     browser.click(&format!("{ROW} a.row-link")).await;
     browser
         .see_text("[data-testid=detail-address]", "digitalocean_droplet.web-1")
@@ -267,15 +269,22 @@ async fn a_missing_resource_of_a_state_shows_its_address_and_the_commands() {
             "terraform apply -target='digitalocean_droplet.web-1'",
         )
         .await;
-    browser.see_text("[data-testid=spec]", "the Terraform state prod, serial 1").await;
+    browser
+        .see_text("[data-testid=spec]", "the Terraform state prod, serial 1")
+        .await;
     browser.shoot("missing-with-commands").await;
     // A long address is broken, so that the page is not wider than a phone.
-    let long = format!("UPDATE cloud_provisioned SET address = 'module.{}.a.b'", "long_".repeat(40));
+    let long = format!(
+        "UPDATE cloud_provisioned SET address = 'module.{}.a.b'",
+        "long_".repeat(40)
+    );
     served.database.execute(long).await.unwrap();
     browser.go("/").await;
     browser.see_text("[data-testid=address]", "long_long").await;
     look_at(&browser, "list-with-address").await;
     browser.click(&format!("{ROW} a.row-link")).await;
-    browser.see_text("[data-testid=detail-address]", "long_long").await;
+    browser
+        .see_text("[data-testid=detail-address]", "long_long")
+        .await;
     look_at(&browser, "detail-with-address").await;
 }

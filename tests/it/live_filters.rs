@@ -84,23 +84,41 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
             "",
         ]),
         maybe(&[
-            "DIGITALOCEAN_droplet", "net.", "web", "E-1", "SS", "ß", "SSE", "İ", "i", "%", "_", "50%_", "*", "GRÖSSE", "rö", "size", "",
+            "DIGITALOCEAN_droplet",
+            "net.",
+            "web",
+            "E-1",
+            "SS",
+            "ß",
+            "SSE",
+            "İ",
+            "i",
+            "%",
+            "_",
+            "50%_",
+            "*",
+            "GRÖSSE",
+            "rö",
+            "size",
+            "",
         ]),
         time(),
         time(),
     )
         .prop_map(
-            |(status, kind, field, resource_id, resource_kind, region, address, search, after, before)| DriftFilter {
-                status,
-                kind,
-                field,
-                resource_id,
-                resource_kind,
-                region,
-                address,
-                search,
-                detected_after: after,
-                detected_before: before,
+            |(status, kind, field, resource_id, resource_kind, region, address, search, after, before)| {
+                DriftFilter {
+                    status,
+                    kind,
+                    field,
+                    resource_id,
+                    resource_kind,
+                    region,
+                    address,
+                    search,
+                    detected_after: after,
+                    detected_before: before,
+                }
             },
         )
 }
@@ -124,7 +142,10 @@ async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
         );
         t.database.execute(sql).await.unwrap();
     }
-    let specs = cloud_provisioned::Entity::find().all(t.db().reader()).await.unwrap();
+    let specs = cloud_provisioned::Entity::find()
+        .all(t.db().reader())
+        .await
+        .unwrap();
     let addresses: HashMap<Uuid, String> = specs
         .into_iter()
         .filter_map(|spec| Some((spec.resource_id, spec.address?)))

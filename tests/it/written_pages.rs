@@ -211,7 +211,10 @@ async fn inbox() -> TestApp {
     t.sweep().await;
     let unnamed = "UPDATE cloud_resources SET name = '', ip = '1.2.3.4' WHERE name = 'web-2'";
     t.database.execute(unnamed).await.unwrap();
-    for (name, address) in [("web-1", "module.a.digitalocean_droplet.b"), ("web-2", r#"digitalocean_droplet.c["it"]"#)] {
+    for (name, address) in [
+        ("web-1", "module.a.digitalocean_droplet.b"),
+        ("web-2", r#"digitalocean_droplet.c["it"]"#),
+    ] {
         let imported = format!(
             "UPDATE cloud_provisioned SET source = 'terraform:prod', address = '{address}' WHERE resource_id IN \
              (SELECT id FROM cloud_resources WHERE provider_id = '{name}')"

@@ -33,7 +33,7 @@ pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;
 pub(super) use spec::ProvisionedSpec;
-pub(super) use spec_source::SpecSource;
+pub(super) use spec_source::{SpecSource, SpecSourceKind};
 pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};

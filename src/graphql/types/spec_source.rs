@@ -21,6 +21,16 @@ pub(in crate::graphql) enum SpecSourceKind {
     TerraformPlan,
 }
 
+impl SpecSourceKind {
+    /// Returns the kind of a source that is not a Terraform state.
+    pub(super) fn without_state(source: &str) -> Self {
+        match source {
+            SOURCE_BASELINE => Self::Baseline,
+            _ => Self::Api,
+        }
+    }
+}
+
 /// What owns a spec: the API, a baseline or a Terraform state.
 pub(in crate::graphql) struct SpecSource(pub(in crate::graphql) cloud_provisioned::Model);
 
@@ -62,10 +72,7 @@ impl SpecSource {
     async fn kind_of(&self, ctx: &Context<'_>) -> ApiResult<SpecSourceKind> {
         let spec = &self.0;
         let Some(state) = state_name(&spec.source) else {
-            return Ok(match spec.source.as_str() {
-                SOURCE_BASELINE => SpecSourceKind::Baseline,
-                _ => SpecSourceKind::Api,
-            });
+            return Ok(SpecSourceKind::without_state(&spec.source));
         };
         let instance = IsInPlan(spec.resource_id, state.to_owned());
         let is_in_plan = crate::graphql::loaders(ctx)?.load_one(instance).await?;

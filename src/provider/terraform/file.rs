@@ -312,7 +312,10 @@ impl Reader {
             let address = match &instance.index_key {
                 None | Some(Value::Null) => base.clone(),
                 // JSON and Terraform quote strings in the same way, except that a template starts with `${` or `%{`.
-                Some(key) => format!("{base}[{}]", key.to_string().replace("${", "$${").replace("%{", "%%{")),
+                Some(key) => format!(
+                    "{base}[{}]",
+                    key.to_string().replace("${", "$${").replace("%{", "%%{")
+                ),
             };
             self.instance(AnyInstance {
                 address,

@@ -81,7 +81,9 @@ pub(super) async fn import_in_txn(
     });
     batch.closes = closed_by(txn, import.now, changed.collect()).await?;
     if !import.dry_run {
-        let due = admitted.iter().filter_map(|admitted| admitted.due_address(import));
+        let due = admitted
+            .iter()
+            .filter_map(|admitted| admitted.due_address(import));
         let due: BTreeMap<Uuid, String> = due.collect();
         let records = admitted
             .into_iter()

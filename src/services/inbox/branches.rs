@@ -161,7 +161,11 @@ async fn by_look_up<C: ConnectionTrait>(
         return Ok(match search::resources_at(connection, address).await? {
             Found::Few(ids) => vec![of_drift.select(backend).filter(among(backend, ids))],
             _ => by_status(&of_drift)
-                .map(|of_status| of_status.select(backend).filter(of_its_spec(search::is_at(address))))
+                .map(|of_status| {
+                    of_status
+                        .select(backend)
+                        .filter(of_its_spec(search::is_at(address)))
+                })
                 .collect(),
         });
     }

@@ -226,7 +226,10 @@ impl Term<'_> {
             Self::Resource(id) => drift.resource_id == id,
             Self::ResourceKind(kind) => resource.kind == kind,
             Self::Region(region) => resource.region.as_deref() == Some(region),
-            Self::Address(wanted) => resource.address.as_deref().is_some_and(|address| is_at(address, wanted)),
+            Self::Address(wanted) => resource
+                .address
+                .as_deref()
+                .is_some_and(|address| is_at(address, wanted)),
             Self::DetectedFrom(time) => drift.detected_at >= time,
             Self::DetectedBefore(time) => drift.detected_at < time,
             Self::Search(text) => {

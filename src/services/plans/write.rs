@@ -281,7 +281,12 @@ async fn write_specs_in_txn(
             continue;
         }
         let action = import_action(whole, &spec, &import.source, false);
-        if addresses::is_due(stored.as_ref(), &import.source, &instance.address, action.writes_version()) {
+        if addresses::is_due(
+            stored.as_ref(),
+            &import.source,
+            &instance.address,
+            action.writes_version(),
+        ) {
             due.insert(*id, instance.address.clone());
         }
         match action {
