@@ -28,16 +28,22 @@ pub(crate) fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
 /// do, so an import of a plan keeps an accepted value until then; an import of a state does not.
 pub(crate) fn will_be_undone(state: &str, kind: DriftKind, is_of_plan: bool) -> String {
     let (undoes, remedy) = match kind {
-        DriftKind::Changed => ("sets the former value again", "changed to the live value"),
-        DriftKind::Missing => ("creates the resource again", "changed to be without the resource"),
+        DriftKind::Changed => (
+            "sets the former value again",
+            "the configuration is changed to the live value",
+        ),
+        DriftKind::Missing => (
+            "creates the resource again",
+            "the resource is removed from the configuration",
+        ),
     };
     let import = match (is_of_plan, kind) {
-        (true, _) => "The next import of a plan shows whether it has followed.",
+        (true, _) => "The next import of a plan shows whether the configuration has followed.",
         (false, DriftKind::Changed) => "The next import of the state also restores its own value until then.",
         (false, DriftKind::Missing) => "The next import of the state also records the spec again until then.",
     };
     format!(
-        "The Terraform state {state} owns this spec: the next apply {undoes}, unless the configuration is {remedy} \
+        "The Terraform state {state} owns this spec: the next apply {undoes}, unless {remedy} \
          first. {import}"
     )
 }
@@ -203,7 +209,7 @@ mod tests {
         let gone = will_be_undone("prod", DriftKind::Missing, false);
         assert!(gone.contains("creates the resource again") && gone.contains("records the spec again"));
         let of_plan = will_be_undone("prod", DriftKind::Changed, true);
-        assert!(of_plan.contains("whether it has followed") && !of_plan.contains("restores"));
+        assert!(of_plan.contains("configuration has followed") && !of_plan.contains("restores"));
     }
 
     #[test]

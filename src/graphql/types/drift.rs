@@ -203,7 +203,7 @@ impl Drift {
     }
 
     /// For an open drift of a missing resource with an address: the Terraform command that creates the resource again,
-    /// and the one that removes it from the state, quoted for a POSIX shell. Otherwise empty.
+    /// and the one that removes it from the state, quoted for a POSIX shell; at most 2. Otherwise empty.
     async fn terraform_lines(&self, ctx: &Context<'_>) -> ApiResult<Vec<String>> {
         if self.0.kind != cloud_drift::DriftKind::Missing {
             return Ok(Vec::new());
