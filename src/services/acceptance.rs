@@ -106,6 +106,7 @@ async fn accept_in_txn(
         Some(spec) => Some(warning_in_txn(txn, spec, drift.kind).await?),
         None => None,
     };
+    let address = pair.spec.address.clone();
     let provisioned = match acceptance {
         Acceptance::Adopt(desired) => {
             Some(provisioning::replace_in_txn(txn, pair.spec, desired, actor, now).await?)
@@ -119,6 +120,7 @@ async fn accept_in_txn(
         actor,
         note: accept.note.as_deref(),
         spec_version: provisioned.as_ref().map(|spec| spec.spec_version),
+        address: address.as_deref(),
     };
     let drift = drift_rows::accept_in_txn(txn, drift, accepting, now).await?;
     Ok(Ok(Accepted {

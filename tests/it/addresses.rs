@@ -93,6 +93,11 @@ async fn a_drift_of_a_state_has_the_address_of_its_instance() {
         source_of(&t, "web-5").await["source"],
         json!({ "kind": "API", "name": null, "lineage": null, "address": null, "serial": null })
     );
+    let events = t.event_rows(t.resource("web-1").await.id).await;
+    let with_address = events
+        .iter()
+        .filter(|event| event.data["address"] == "module.net.digitalocean_droplet.web");
+    assert_eq!(with_address.count(), 2, "the spec and the drift: {events:#?}");
     let list = t
         .call_as_admin("GET", "/api/v1/drift?address=module.network")
         .await;
@@ -190,6 +195,8 @@ async fn an_address_follows_its_instance_and_ends_with_its_source() {
     // An accept keeps the source, and so the address.
     t.accept(&t.open_drift("web-1", "size_slug").await).await.unwrap();
     assert!(t.spec("web-1").await.address.is_some());
+    let accepted = t.event_rows(t.resource("web-1").await.id).await.pop().unwrap();
+    assert_eq!(accepted.data["address"], "module.moved.digitalocean_droplet.web");
     let take_over = "mutation($id: ID!) { recordSpec(input: { resourceId: $id, spec: {}, takeOver: true }) {
         provisioned { address source { kind name } } } }";
     let id = t.resource("web-1").await.id;
