@@ -232,7 +232,7 @@ async fn detect_prints_addresses_in_the_last_column() {
         let mut command = drift_inbox(&[&["detect"], arguments].concat());
         command.env("DATABASE_URL", &t.database.url);
         let run = tokio::task::spawn_blocking(move || command.output().unwrap());
-        text_of(&run.await.unwrap()).0
+        text_of(&run.await.unwrap()).0.to_owned()
     };
     let table = run(&[]).await;
     let lines: Vec<&str> = table.lines().skip(1).collect();
