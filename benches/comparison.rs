@@ -178,7 +178,6 @@ fn measure_compare(criterion: &mut Criterion) {
         let texts = Texts {
             spec: &spec,
             not_compared: None,
-            address: None,
             schema_fields: [
                 Some("web-1"),
                 Some("fra1"),

@@ -31,7 +31,7 @@ use crate::services::page::{Order, PageRequest};
 /// A page of drifts.
 pub(super) enum DriftList {
     /// Rows for the resolvers.
-    Rows(Connection<Drift>),
+    Rows(Box<Connection<Drift>>),
     /// The answer as JSON text.
     Written(Value),
 }
