@@ -159,7 +159,6 @@ proptest! {
         let texts = Texts {
             spec: &wanted,
             not_compared: None,
-            address: None,
             schema_fields,
             attrs: &live,
             is_seen: true,
