@@ -66,6 +66,7 @@ async fn drifts(app: &App) -> Vec<cloud_drift::Model> {
             retired_at: Set(None),
             created_at: Set(now),
             not_compared: Set(None),
+            address: Set(None),
         })
         .collect();
     let specs = &specs;

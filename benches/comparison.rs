@@ -131,6 +131,7 @@ fn pair(spec: Value) -> Pair {
         retired_at: None,
         created_at: DateTime::UNIX_EPOCH,
         not_compared: None,
+        address: None,
     };
     Pair {
         spec,

@@ -128,6 +128,7 @@ async fn fill(db: &Db, size: usize, now: chrono::DateTime<chrono::Utc>) {
                 retired_at: NotSet,
                 created_at: Set(now),
                 not_compared: NotSet,
+                address: NotSet,
             });
         }
         db.write_txn(|txn| {

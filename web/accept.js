@@ -2,14 +2,12 @@
 // change while it is open, the user has to confirm that they have seen the new value.
 
 import { ApiError, explain } from './api.js';
-import { announce, h } from './dom.js';
+import { announce, h, showNotice } from './dom.js';
 import { byteLength, fieldName, kindName, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { ACCEPT, DETECT, DRIFT_ROW } from './queries.js';
 import { fullDifference, sideOf, specFields } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
-/** The prefix of the source of a spec that a Terraform state owns. The name of the state follows. */
-const STATE_SOURCE = 'terraform:';
 /** Maximum length of a note in bytes. */
 const LONGEST_NOTE = 4096;
 
@@ -201,6 +199,7 @@ export class AcceptDialog {
       }
       this.#drafts.delete(drift.id);
       this.#context.changed(acceptDrift.drift);
+      if (acceptDrift.warning !== null) showNotice(visibleLine(acceptDrift.warning));
       announce(`Accepted ${fieldName(drift)} of ${resourceName(drift.resource)}`);
     } catch (error) {
       if (this.#opened === opened) this.#busy = false;
@@ -269,19 +268,18 @@ function effect(drift) {
 }
 
 /**
- * Creates a warning if the next import of a Terraform state will undo the accept.
+ * Creates a warning if the next apply of Terraform will undo the accept.
  * @param {Drift} drift
  */
 function ownerWarning(drift) {
-  const source = drift.resource.provisioned?.source ?? '';
-  if (!source.startsWith(STATE_SOURCE)) return [];
-  const state = visibleLine(source.slice(STATE_SOURCE.length));
-  const remedy =
+  const name = drift.resource.provisioned?.source.name ?? null;
+  if (name === null) return [];
+  const effects =
     drift.kind === 'MISSING'
-      ? 'records the spec again unless you remove the resource from that state first.'
-      : 'restores its own value unless you change the Terraform configuration to the live value first.';
+      ? 'creates the resource again unless you remove it from the Terraform configuration first.'
+      : 'sets the expected value again unless you change the Terraform configuration to the live value first.';
   return [
-    h('p', { class: 'warning', testid: 'accept-owner' }, h('strong', { text: 'A Terraform state owns this spec.' }), ` The next import of “${state}” ${remedy}`),
+    h('p', { class: 'warning', testid: 'accept-owner' }, h('strong', { text: 'A Terraform state owns this spec.' }), ` The next apply of “${visibleLine(name)}” ${effects}`),
   ];
 }
 

@@ -112,21 +112,7 @@ export class DetailView {
 
   /** @param {HTMLButtonElement} button */
   async #copyLink(button) {
-    const link = `${location.origin}/?drift=${this.#id}`;
-    try {
-      await navigator.clipboard.writeText(link);
-      button.textContent = 'Copied';
-      announce('Link copied');
-      setTimeout(() => {
-        button.textContent = 'Copy link';
-      }, 2000);
-    } catch {
-      // Browsers refuse without HTTPS or permission. The user can then copy the link from a field.
-      const field = h('input', { class: 'link-field', type: 'text', readonly: true, value: link, 'aria-label': 'Link to this drift' });
-      button.replaceWith(field);
-      field.select();
-      field.focus();
-    }
+    await copy(button, `${location.origin}/?drift=${this.#id}`, 'Link to this drift', 'Link copied');
   }
 
   /**
@@ -159,6 +145,7 @@ export class DetailView {
       this.#bar(),
       this.#head(drift),
       this.#decision(drift),
+      ...(drift.terraformLines.length > 0 ? [part('Put it right with Terraform', ...drift.terraformLines.map(command))] : []),
       part('Difference', fullDifference(drift), drift.kind === 'MISSING' ? specFields(drift.expected) : both(drift)),
       part('Spec', spec(drift)),
       part('Resource', facts(resource), more('attrs', 'Attributes', wholeValue(resource.attrs, 'Attributes'))),
@@ -184,6 +171,7 @@ export class DetailView {
         resource.region !== null && h('span', { class: 'region', text: resource.region }),
         this.#context.sources.several && resource.source !== null && h('span', { class: 'source', testid: 'detail-source', text: visibleLine(resource.source) }),
       ),
+      drift.address !== null && h('p', { class: 'address', testid: 'detail-address', text: visibleLine(drift.address) }),
       h('h2', { tabindex: '-1' }, visibleLine(fieldName(drift)), ' ', h('span', { class: `badge ${drift.status.toLowerCase()}`, testid: 'detail-status', text: STATUS[drift.status] })),
       h('p', { class: 'when' }, 'Detected ', timeElement(drift.detectedAt), `, revision ${drift.revision}`),
     );
@@ -282,6 +270,49 @@ function more(name, title, content) {
   return h('details', { class: name }, h('summary', { text: title }), content);
 }
 
+/**
+ * Copies a text and says so on the button.
+ * @param {HTMLButtonElement} button
+ * @param {string} text
+ * @param {string} label
+ * @param {string} done
+ */
+async function copy(button, text, label, done) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = 'Copied';
+    announce(done);
+    setTimeout(() => {
+      button.textContent = before;
+    }, 2000);
+  } catch {
+    // Browsers refuse without HTTPS or permission. The user can then copy the text from a field.
+    const field = h('input', { class: 'link-field', type: 'text', readonly: true, value: text, 'aria-label': label });
+    button.replaceWith(field);
+    field.select();
+    field.focus();
+  }
+}
+
+/**
+ * Creates a command with a button that copies it.
+ * @param {string} line
+ * @param {number} number
+ */
+function command(line, number) {
+  const what = number === 0 ? 'Create the resource again' : 'Remove it from the state';
+  const button = h('button', {
+    type: 'button',
+    class: 'quiet',
+    testid: 'copy-command',
+    'aria-label': `Copy the command: ${what}`,
+    text: 'Copy',
+    on: { click: (event) => void copy(event.currentTarget, line, what, 'Command copied') },
+  });
+  return h('div', { class: 'command', testid: 'terraform-line' }, h('span', { class: 'hint', text: `${what}:` }), h('code', { text: line }), button);
+}
+
 /** @param {DriftDetail} drift */
 function both(drift) {
   return h(
@@ -319,10 +350,21 @@ function spec({ resource: { provisioned } }) {
     'p',
     { testid: 'spec' },
     `Version ${provisioned.specVersion} from `,
-    h('code', { text: provisioned.source }),
+    ...sourceOf(provisioned.source),
     `, recorded by ${visible(provisioned.recordedBy)} `,
     timeElement(provisioned.recordedAt),
   );
+}
+
+/**
+ * Creates the description of the source of a spec.
+ * @param {import('./types.js').SpecSourceDetail} source
+ */
+function sourceOf({ kind, name, lineage, serial }) {
+  if (name === null) return [h('code', { text: kind.toLowerCase() })];
+  const more = [serial !== null && `serial ${serial}`, lineage !== null && lineage !== name && `lineage ${visibleLine(lineage)}`];
+  const details = more.filter((part) => part !== false).map((part) => `, ${part}`);
+  return [kind === 'TERRAFORM_PLAN' ? 'plans of the Terraform state ' : 'the Terraform state ', h('code', { text: visibleLine(name) }), details.join('')];
 }
 
 /** @param {ResourceDetail} resource */

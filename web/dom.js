@@ -73,3 +73,21 @@ export function announce(text) {
   turn = !turn;
   byId('announcer', HTMLElement).textContent = turn ? text : `${text}\u00a0`;
 }
+
+/**
+ * Shows a text in the corner of the page until the user closes it or another one is shown.
+ * @param {string} text
+ */
+export function showNotice(text) {
+  const notice = byId('notice', HTMLElement);
+  const close = h('button', { type: 'button', class: 'quiet', testid: 'close-notice', text: 'Close', on: { click: () => hideNotice() } });
+  notice.hidden = false;
+  notice.replaceChildren(h('p', { text }), close);
+}
+
+/** Removes the notice. */
+export function hideNotice() {
+  const notice = byId('notice', HTMLElement);
+  notice.hidden = true;
+  notice.replaceChildren();
+}

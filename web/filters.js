@@ -27,7 +27,7 @@ export class FilterBar {
     type: 'search',
     id: 'search',
     testid: 'search',
-    placeholder: 'Search names, ids and fields',
+    placeholder: 'Search names, ids, addresses and fields',
     autocomplete: 'off',
     spellcheck: 'false',
     maxlength: '200',

@@ -221,7 +221,7 @@ export class ListView {
 
   /** @param {Drift[]} drifts */
   #group(drifts) {
-    const [{ resource }] = /** @type {[Drift]} */ (drifts);
+    const [{ resource, address }] = /** @type {[Drift]} */ (drifts);
     const name = visibleLine(resourceName(resource));
     return h(
       'section',
@@ -232,9 +232,10 @@ export class ListView {
         h('h3', { text: name }),
         h('span', { class: 'kind', text: kindName(resource.kind) }),
         resource.region !== null && h('span', { class: 'region', text: resource.region }),
-        name !== resource.providerId && h('span', { class: 'provider-id', text: visibleLine(resource.providerId) }),
+        name !== resource.providerId && !isIdOf(resource.providerId, address) && h('span', { class: 'provider-id', text: visibleLine(resource.providerId) }),
         this.#context.sources.several && resource.source !== null && h('span', { class: 'source', testid: 'row-source', text: visibleLine(resource.source) }),
         h('span', { class: 'group-count', text: plural(drifts.length, 'field') }),
+        address !== null && h('span', { class: 'address', testid: 'address', text: visibleLine(address) }),
       ),
       h('ul', { class: 'rows' }, ...drifts.map((drift) => this.#row(drift))),
     );
@@ -512,6 +513,15 @@ export class ListView {
  */
 function linkOf(within, id) {
   return within.querySelector(`[data-drift-id="${CSS.escape(id)}"] .row-link`);
+}
+
+/**
+ * Returns whether the id of a resource is the name of its state and its address, as imports of plans make it.
+ * @param {string} providerId
+ * @param {string | null} address
+ */
+function isIdOf(providerId, address) {
+  return address !== null && providerId.endsWith(`/${address}`);
 }
 
 /** @param {number} rows */

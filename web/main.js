@@ -4,7 +4,7 @@ import { AcceptDialog } from './accept.js';
 import { Api, ApiError, askAs, explain } from './api.js';
 import { CoverageView } from './coverage.js';
 import { DetailView } from './detail.js';
-import { byId, h } from './dom.js';
+import { byId, h, hideNotice } from './dom.js';
 import { plural, refreshTimes, visibleLine } from './format.js';
 import { Keys } from './keys.js';
 import { ListView } from './list.js';
@@ -195,6 +195,7 @@ function showSignedOut(reason) {
   live.stop();
   sources.stop();
   dialog.close();
+  hideNotice();
   list.clear();
   detail.show(null);
   runs.clear();

@@ -3,10 +3,10 @@
 const CHANGES = 'changes { path line kind before after } changesTruncated';
 const ROW = `
   fragment Row on Drift {
-    id kind field expected actual redacted ${CHANGES} status revision detectedAt resolvedAt resolvedBy resolutionNote
+    id kind address field expected actual redacted ${CHANGES} status revision detectedAt resolvedAt resolvedBy resolutionNote
     resource {
       id kind name region providerId source
-      provisioned { id specVersion source recordedBy recordedAt }
+      provisioned { id specVersion source { name } recordedBy recordedAt }
     }
   }`;
 
@@ -35,8 +35,9 @@ export const DRIFT_ROW = `query DriftRow($id: ID!) { drift(id: $id) { ...Row } }
 
 export const DRIFT = `query DriftDetail($id: ID!) {
   drift(id: $id) {
-    ...Row
+    ...Row terraformLines
     resource {
+      provisioned { source { kind lineage serial } }
       provider urn sizeSlug status ip vpcUuid projectId tags attrs firstSeenAt syncedAt goneAt
       open: drifts(first: 50) { nodes { ${SIBLING} } ${PAGE_INFO} }
       resolved: drifts(filter: { status: [ACCEPTED, REVERTED, STALE] }, first: 10) { nodes { ${SIBLING} } ${PAGE_INFO} }
@@ -50,7 +51,7 @@ export const MORE_EVENTS = `query MoreEvents($id: ID!, $after: String) {
 }`;
 
 export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
-  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } }
+  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning }
 }${ROW}`;
 
 export const DRIFT_CHANGED = `subscription DriftChanged($filter: DriftFilter) {

@@ -98,7 +98,7 @@ export function matches(drift, filter) {
     (filter.field === undefined || filter.field === drift.field) &&
     (filter.source === undefined || filter.source === resource.source) &&
     (filter.kind === undefined || filter.kind === drift.kind) &&
-    [resource.name, resource.providerId, drift.field].some((text) => lower(text).includes(searched))
+    [resource.name, resource.providerId, drift.address, drift.field].some((text) => lower(text).includes(searched))
   );
 }
 

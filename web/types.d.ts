@@ -8,10 +8,21 @@ export type DriftKind = 'CHANGED' | 'MISSING';
 export type JobName = 'SYNC_INVENTORY' | 'DETECT_DRIFT';
 export type JobOutcome = 'SUCCEEDED' | 'PARTIAL' | 'FAILED' | 'SKIPPED' | 'ABANDONED';
 
+export interface SpecSource {
+  /** The name of the Terraform state; null for other sources. */
+  name: string | null;
+}
+
+export interface SpecSourceDetail extends SpecSource {
+  kind: 'API' | 'BASELINE' | 'TERRAFORM_STATE' | 'TERRAFORM_PLAN';
+  lineage: string | null;
+  serial: number | null;
+}
+
 export interface SpecHead {
   id: string;
   specVersion: number;
-  source: string;
+  source: SpecSource;
   recordedBy: string;
   recordedAt: string;
 }
@@ -39,6 +50,8 @@ export interface ValueChange {
 export interface Drift {
   id: string;
   kind: DriftKind;
+  /** The Terraform address of the resource, if an import recorded one. */
+  address: string | null;
   field: string;
   expected: Json;
   actual: Json;
@@ -93,6 +106,7 @@ export interface ResourceEvent {
 }
 
 export interface ResourceDetail extends ResourceHead {
+  provisioned: (SpecHead & { source: SpecSourceDetail }) | null;
   provider: string;
   urn: string;
   sizeSlug: string | null;
@@ -111,6 +125,8 @@ export interface ResourceDetail extends ResourceHead {
 }
 
 export interface DriftDetail extends Drift {
+  /** The Terraform commands that put an open drift of a missing resource right. */
+  terraformLines: string[];
   resource: ResourceDetail;
 }
 

@@ -31,6 +31,8 @@ pub struct Model {
     /// Parts of fields that this version leaves open; they are not compared.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub not_compared: Option<Json>,
+    /// Terraform address of the instance, if an import of its state recorded the spec.
+    pub address: Option<String>,
     /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,

@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "terraform_states")]
 pub struct Model {
-    /// Lineage: the name of the state in this database.
+    /// Name of the state in this database: the lineage in the file, or the name that was given.
     #[sea_orm(primary_key, auto_increment = false)]
     pub lineage: String,
     /// Serial of the last imported version; null if the imports had none.
@@ -16,6 +16,8 @@ pub struct Model {
     pub imported_at: DateTimeUtc,
     /// Actor of that import.
     pub imported_by: String,
+    /// Lineage in the file of the newest import; null if it had none, or for imports older than this column.
+    pub file_lineage: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

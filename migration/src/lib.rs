@@ -30,6 +30,7 @@ mod m20261126_000080_collate_provider_ids;
 mod m20261126_000090_copy_kind_and_region;
 mod m20261126_000100_create_terraform_plans;
 mod m20261126_000110_find_states_by_id;
+mod m20261126_000120_record_addresses;
 mod m20261126_000130_key_inventory_by_source;
 mod unknown_migrations;
 
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000090_copy_kind_and_region::Migration),
             Box::new(m20261126_000100_create_terraform_plans::Migration),
             Box::new(m20261126_000110_find_states_by_id::Migration),
+            Box::new(m20261126_000120_record_addresses::Migration),
             Box::new(m20261126_000130_key_inventory_by_source::Migration),
         ]
     }

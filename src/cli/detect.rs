@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use entity::cloud_drift::{self, DriftKind};
-use entity::cloud_resources;
+use entity::cloud_drift::DriftKind;
 use entity::job_runs::{self, Job, JobOutcome};
 use serde_json::{Value, json};
 
@@ -19,7 +18,7 @@ use crate::domain::schedule::Schedules;
 use crate::error::status_word;
 use crate::jobs::JobRequest;
 use crate::services::detection::{self, Scope, SweepCounts};
-use crate::services::inbox::{self, DriftFilter};
+use crate::services::inbox::{self, DriftFilter, DriftWithResource};
 use crate::services::resources::source_of;
 
 /// Exit code of `detect --exit-code` if a drift is open.
@@ -152,7 +151,7 @@ async fn print_json(app: &App, run: &job_runs::Model, open: i64) -> Result<(), F
     let mut pages = table::open_drifts();
     while let Some(page) = pages.next(app.db().reader()).await? {
         for row in &page {
-            write!(out, "{between}{}", json_drift(&row.drift, row.resource.as_ref()))?;
+            write!(out, "{between}{}", json_drift(row))?;
             between = ",\n";
         }
     }
@@ -182,12 +181,17 @@ fn json_run(run: &job_runs::Model) -> Value {
     })
 }
 
-fn json_drift(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Model>) -> Value {
+fn json_drift(row: &DriftWithResource) -> Value {
+    let DriftWithResource {
+        drift,
+        resource,
+        address,
+    } = row;
     let kind = match drift.kind {
         DriftKind::Changed => "CHANGED",
         DriftKind::Missing => "MISSING",
     };
-    let resource = resource.map(|resource| {
+    let resource = resource.as_ref().map(|resource| {
         json!({
             "id": resource.id,
             "provider": resource.provider,
@@ -210,6 +214,7 @@ fn json_drift(drift: &cloud_drift::Model, resource: Option<&cloud_resources::Mod
         "status": status_word(drift.status).to_uppercase(),
         "revision": drift.revision,
         "detectedAt": drift.detected_at,
+        "address": address,
         "resource": resource,
     })
 }

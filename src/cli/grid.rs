@@ -60,15 +60,38 @@ impl Room {
     }
 }
 
+/// Returns whether all rows fit without narrower columns. Without a terminal, they do.
+pub(super) fn fit<const N: usize>(rows: &[[Cell; N]], room: Room) -> bool {
+    let Some(width) = room.width else {
+        return true;
+    };
+    let needed =
+        (0..N).filter_map(|column| rows.iter().map(|row| measure_text_width(&row[column].text)).max());
+    needed.sum::<usize>() + GAP * N.saturating_sub(1) <= width
+}
+
 /// Writes rows of aligned columns. If they do not fit, the widest columns are narrowed first.
 pub(super) fn write_rows<const N: usize>(out: &mut impl Write, rows: &[[Cell; N]], room: Room) -> Result<()> {
+    write_rows_with_notes(out, rows, &[], room)
+}
+
+/// Writes rows of aligned columns, each with its note below it, which may be as long as it is.
+pub(super) fn write_rows_with_notes<const N: usize>(
+    out: &mut impl Write,
+    rows: &[[Cell; N]],
+    notes: &[Option<Cell>],
+    room: Room,
+) -> Result<()> {
     let widths = widths(rows, room);
-    for row in rows {
+    for (number, row) in rows.iter().enumerate() {
         let mut columns: [std::vec::IntoIter<String>; N] =
             std::array::from_fn(|i| wrap(&row[i].text, widths[i], room.lines()).into_iter());
         let lines = columns.iter().map(ExactSizeIterator::len).max();
         for _ in 0..lines.unwrap_or_default() {
             write_line(out, row, &mut columns, &widths)?;
+        }
+        if let Some(Some(Cell { text, style })) = notes.get(number) {
+            writeln!(out, "{:GAP$}{style}{text}{style:#}", "")?;
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use entity::cloud_provisioned;
 use uuid::Uuid;
 
 use super::Failure;
-use super::grid::{Cell, Room, write_rows};
+use super::grid::{Cell, Room, fit, write_rows, write_rows_with_notes};
 use super::values;
 use crate::db::Db;
 use crate::domain::changes::{Changes, changes_of};
@@ -33,28 +33,10 @@ pub(super) async fn print_open(
     db: &Db,
     now: DateTime<Utc>,
 ) -> std::result::Result<(), Failure> {
-    if has_several_sources(db.reader()).await? {
-        let titles = ["RESOURCE", "SOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"];
-        print_columns(out, db, titles, |row, changes| {
-            let [resource, others @ ..] = cells(row, changes, now);
-            let [field, expected, actual, age] = others;
-            [resource, source(row), field, expected, actual, age]
-        })
-        .await
-    } else {
-        let titles = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE"];
-        print_columns(out, db, titles, |row, changes| cells(row, changes, now)).await
-    }
-}
-
-async fn print_columns<const N: usize>(
-    out: &mut impl Write,
-    db: &Db,
-    titles: [&str; N],
-    cells: impl Fn(&DriftWithResource, &Changes) -> [Cell; N],
-) -> std::result::Result<(), Failure> {
+    let with_source = has_several_sources(db.reader()).await?;
     let bold = Style::new().bold();
-    let mut head = Some(titles.map(|name| Cell::new(name, bold)));
+    let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE", "ADDRESS"];
+    let mut head = Some(head.map(|name| Cell::new(name, bold)));
     let mut pages = open_drifts();
     while let Some(page) = pages.next(db.reader()).await? {
         if page.is_empty() {
@@ -68,20 +50,44 @@ async fn print_columns<const N: usize>(
             .collect();
         let rows = page.iter().map(|row| {
             let changes = changes_of(&row.drift, specs.get(&row.drift.resource_id), &MEMBER_NAMES);
-            cells(row, &changes)
+            cells(row, &changes, now, with_source)
         });
-        let rows: Vec<[Cell; N]> = head.take().into_iter().chain(rows).collect();
-        write_rows(out, &rows, Room::of_stdout())?;
+        let rows: Vec<[Cell; 6]> = head.take().into_iter().chain(rows).collect();
+        write_page(out, rows, &page)?;
     }
     Ok(())
 }
 
-fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>) -> [Cell; 5] {
+/// Writes the rows of a page, of which the first may be the head. Addresses are the last column, or lines below the rows
+/// if the terminal is too narrow for it.
+fn write_page(out: &mut impl Write, rows: Vec<[Cell; 6]>, page: &[DriftWithResource]) -> std::io::Result<()> {
+    let room = Room::of_stdout();
+    let has_addresses = page.iter().any(|row| row.address.is_some());
+    if has_addresses && fit(&rows, room) {
+        return write_rows(out, &rows, room);
+    }
+    let heads = rows.len().saturating_sub(page.len());
+    let addresses = page.iter().map(|row| {
+        row.address
+            .as_deref()
+            .map(|address| Cell::new(address, Style::new().dimmed()))
+    });
+    let notes: Vec<Option<Cell>> = std::iter::repeat_n(None, heads).chain(addresses).collect();
+    let rows: Vec<[Cell; 5]> = rows
+        .into_iter()
+        .map(|[resource, field, expected, actual, age, _]| [resource, field, expected, actual, age])
+        .collect();
+    write_rows_with_notes(out, &rows, &notes, room)
+}
+
+fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>, with_source: bool) -> [Cell; 6] {
     let drift = &row.drift;
     let name = row.resource.as_ref().map_or_else(
         || drift.resource_id.to_string(),
         |resource| format!("{} {}", resource.kind, resource.name),
     );
+    let source = row.resource.as_ref().and_then(source_of).filter(|_| with_source);
+    let name = source.map_or_else(|| name.clone(), |source| format!("{name} [{source}]"));
     let (expected, actual) = values::columns(drift, changes);
     let loud = match drift.kind {
         DriftKind::Missing => AnsiColor::Red,
@@ -94,12 +100,8 @@ fn cells(row: &DriftWithResource, changes: &Changes, now: DateTime<Utc>) -> [Cel
         Cell::new(&expected, plain),
         Cell::new(&actual, loud.on_default()),
         Cell::new(&age(now - drift.detected_at), plain.dimmed()),
+        Cell::new(row.address.as_deref().unwrap_or_default(), plain.dimmed()),
     ]
-}
-
-fn source(row: &DriftWithResource) -> Cell {
-    let name = row.resource.as_ref().and_then(source_of);
-    Cell::new(name.unwrap_or_default(), Style::new())
 }
 
 fn age(age: TimeDelta) -> String {

@@ -59,5 +59,6 @@ pub(super) fn spec(spec: Value) -> cloud_provisioned::Model {
         retired_at: None,
         created_at: now(),
         not_compared: None,
+        address: None,
     }
 }

@@ -1,5 +1,6 @@
 //! Decides whether an imported spec replaces the recorded one.
 
+use entity::cloud_drift::DriftKind;
 use entity::cloud_provisioned;
 use serde_json::Value;
 
@@ -12,10 +13,39 @@ pub const SOURCE_BASELINE: &str = "baseline";
 /// Source of a spec that a Terraform state owns; the lineage of the state follows.
 pub const SOURCE_TERRAFORM: &str = "terraform:";
 
+/// Returns the name of the Terraform state that is the source of a spec; None for another source.
+pub(crate) fn state_name(source: &str) -> Option<&str> {
+    source.strip_prefix(SOURCE_TERRAFORM)
+}
+
 /// Returns the source of a spec in force if a Terraform state owns it.
 pub(crate) fn owning_state(spec: &cloud_provisioned::Model) -> Option<&str> {
-    let owned = spec.retired_at.is_none() && spec.source.starts_with(SOURCE_TERRAFORM);
+    let owned = spec.retired_at.is_none() && state_name(&spec.source).is_some();
     owned.then_some(spec.source.as_str())
+}
+
+/// Returns what will undo the accept of a drift of a spec that a Terraform state owns. A plan shows what an apply would
+/// do, so an import of a plan keeps an accepted value until then; an import of a state does not.
+pub(crate) fn will_be_undone(state: &str, kind: DriftKind, is_of_plan: bool) -> String {
+    let (undoes, remedy) = match kind {
+        DriftKind::Changed => (
+            "sets the former value again",
+            "the configuration is changed to the live value",
+        ),
+        DriftKind::Missing => (
+            "creates the resource again",
+            "the resource is removed from the configuration",
+        ),
+    };
+    let import = match (is_of_plan, kind) {
+        (true, _) => "The next import of a plan shows whether the configuration has followed.",
+        (false, DriftKind::Changed) => "The next import of the state also restores its own value until then.",
+        (false, DriftKind::Missing) => "The next import of the state also records the spec again until then.",
+    };
+    format!(
+        "The Terraform state {state} owns this spec: the next apply {undoes}, unless {remedy} \
+         first. {import}"
+    )
 }
 
 /// What an import does with one spec.
@@ -103,6 +133,7 @@ mod tests {
             retired_at: None,
             created_at: DateTime::UNIX_EPOCH,
             not_compared: None,
+            address: None,
         }
     }
 
@@ -168,6 +199,17 @@ mod tests {
             import_action(Some(&own), &spec, "terraform:x", true),
             ImportAction::Keep
         );
+    }
+
+    #[test]
+    fn the_warning_of_an_accept_says_what_undoes_it() {
+        let of_state = will_be_undone("prod", DriftKind::Changed, false);
+        assert!(of_state.contains("The Terraform state prod owns") && of_state.contains("next apply"));
+        assert!(of_state.contains("restores its own value"));
+        let gone = will_be_undone("prod", DriftKind::Missing, false);
+        assert!(gone.contains("creates the resource again") && gone.contains("records the spec again"));
+        let of_plan = will_be_undone("prod", DriftKind::Changed, true);
+        assert!(of_plan.contains("configuration has followed") && !of_plan.contains("restores"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod acceptance;
 pub mod actor;
+pub mod addresses;
 pub mod baseline;
 pub mod changes;
 pub mod compare;

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use chrono::{DateTime, Utc};
-use entity::{cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resources};
+use entity::{cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resources, terraform_states};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -33,7 +33,7 @@ use super::error::ApiError;
 use crate::services::inbox::DriftFilter;
 use crate::services::inventory::ListedKind;
 use crate::services::page::{Page, PageRequest};
-use crate::services::{events, inbox, inventory, provisioning, resources};
+use crate::services::{addresses, events, inbox, inventory, provisioning, resources, spec_sources};
 
 /// How long a load of one subscriber waits for the loads of the others, which received the changes at the same time.
 const GATHER: Duration = Duration::from_millis(5);
@@ -132,6 +132,9 @@ pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
 pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<ResourceById>();
     loaders.clear::<SpecOf>();
+    loaders.clear::<AddressOf>();
+    loaders.clear::<IsInPlan>();
+    loaders.clear::<StateNamed>();
     loaders.clear::<EventsOf>();
     loaders.clear::<EventCountOf>();
     loaders.clear::<DriftsOf>();
@@ -200,6 +203,18 @@ pub(super) struct ResourceById(pub(super) Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SpecOf(pub(super) Uuid);
 
+/// Key of the Terraform address of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AddressOf(pub(super) Uuid);
+
+/// Key of whether a resource is an instance of a state whose plans are imported. The state is given by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct IsInPlan(pub(super) Uuid, pub(super) String);
+
+/// Key of the last imported version of a Terraform state, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct StateNamed(pub(super) String);
+
 /// Key of a page of a resource's events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct EventsOf(pub(super) Uuid, pub(super) PageRequest);
@@ -244,6 +259,48 @@ impl Loader<SpecOf> for Batches {
         let mut specs: HashMap<SpecOf, Self::Value> = keys.iter().map(|key| (*key, None)).collect();
         specs.extend(rows.into_iter().map(|row| (SpecOf(row.resource_id), Some(row))));
         Ok(specs)
+    }
+}
+
+impl Loader<AddressOf> for Batches {
+    type Value = Option<String>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[AddressOf]) -> Result<HashMap<AddressOf, Self::Value>, ApiError> {
+        let keys = self.with_beside(keys, |_, id| AddressOf(id));
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let mut found = addresses::of_resources(&self.connection, &ids).await?;
+        Ok(keys.into_iter().map(|key| (key, found.remove(&key.0))).collect())
+    }
+}
+
+impl Loader<IsInPlan> for Batches {
+    type Value = bool;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[IsInPlan]) -> Result<HashMap<IsInPlan, bool>, ApiError> {
+        let wanted: Vec<_> = keys.iter().map(|key| (key.0, key.1.clone())).collect();
+        let found = spec_sources::in_plans(&self.connection, &wanted).await?;
+        Ok(keys
+            .iter()
+            .cloned()
+            .zip(wanted.iter().map(|key| found.contains(key)))
+            .collect())
+    }
+}
+
+impl Loader<StateNamed> for Batches {
+    type Value = Option<terraform_states::Model>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[StateNamed]) -> Result<HashMap<StateNamed, Self::Value>, ApiError> {
+        let names: Vec<String> = keys.iter().map(|key| key.0.clone()).collect();
+        let mut found = spec_sources::states_named(&self.connection, &names).await?;
+        Ok(keys
+            .iter()
+            .cloned()
+            .zip(names.iter().map(|name| found.remove(name)))
+            .collect())
     }
 }
 

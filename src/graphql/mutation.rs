@@ -11,7 +11,7 @@ use super::loader::forget;
 use super::types::{
     Drift, ForgottenResource, ImportTerraformPlanInput, ImportTerraformPlanPayload,
     ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
-    RecordBaselineInput, RecordBaselinePayload, Resource,
+    RecordBaselineInput, RecordBaselinePayload, Resource, SpecSource,
 };
 use crate::app::App;
 use crate::domain::actor::Role;
@@ -53,11 +53,10 @@ pub(super) struct AcceptDriftPayload {
     drift: Drift,
     /// The new version of the spec; null if the resource was missing and its spec was retired.
     provisioned: Option<ProvisionedSpec>,
-    /// The source of the spec if a Terraform state owns it: `terraform:` and the name of the state. Otherwise
-    /// null.
-    owned_by: Option<String>,
-    /// A warning that the next import of the Terraform state will undo this accept; null if no state owns the
-    /// spec.
+    /// The source of the spec if a Terraform state owns it. Otherwise null.
+    owned_by: Option<SpecSource>,
+    /// A warning that the next apply of Terraform will undo this accept unless the configuration follows, and what the
+    /// next import of the state does; null if no state owns the spec.
     warning: Option<String>,
 }
 
@@ -212,8 +211,8 @@ impl Mutation {
         Ok(Some(AcceptDriftPayload {
             drift: Drift(accepted.drift),
             provisioned,
-            warning: accepted.owned_by.as_deref().map(will_be_undone),
-            owned_by: accepted.owned_by,
+            warning: accepted.warning,
+            owned_by: accepted.owned_by.map(SpecSource),
         }))
     }
 
@@ -422,13 +421,6 @@ impl Mutation {
 
 fn to_int(count: u64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
-}
-
-fn will_be_undone(owner: &str) -> String {
-    format!(
-        "{owner} owns this spec: its next import reverts this accept unless the configuration is changed \
-         too"
-    )
 }
 
 /// Returns the app and clears the loaders. The mutations of a document run one after the other, and the result of each

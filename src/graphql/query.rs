@@ -115,12 +115,8 @@ impl Query {
             page.rows
                 .retain(|(_, drift)| decoded.contains_key(&ResourceById(drift.resource_id)));
         }
-        Ok(DriftList::Rows(Connection::new(
-            page,
-            order.name(),
-            Total::Drifts(filter),
-            Drift,
-        )))
+        let rows = Connection::new(page, order.name(), Total::Drifts(filter), Drift);
+        Ok(DriftList::Rows(Box::new(rows)))
     }
 
     /// Returns the drift with this id; null if there is none.

@@ -181,7 +181,11 @@ fn joined(page: &[DriftWithResource], is_first: bool) -> String {
 }
 
 fn to_json(row: &DriftWithResource) -> Value {
-    let DriftWithResource { drift, resource } = row;
+    let DriftWithResource {
+        drift,
+        resource,
+        address,
+    } = row;
     let (expected, actual) = shown_sides(drift);
     json!({
         "id": drift.id,
@@ -189,11 +193,13 @@ fn to_json(row: &DriftWithResource) -> Value {
         "resource_name": resource.as_ref().map(|resource| &resource.name),
         "resource_kind": resource.as_ref().map(|resource| &resource.kind),
         "source": resource.as_ref().and_then(source_of),
+        "address": address,
         "field": drift.field,
         "expected": expected,
         "actual": actual,
         "redacted": hides(drift.expected.as_ref(), drift.actual.as_ref()),
         "status": status_word(drift.status),
+        "revision": drift.revision,
         "detected_at": drift.detected_at,
     })
 }
@@ -216,10 +222,12 @@ pub(super) async fn accept_drift(
     };
     let now = state.app.clock().now();
     let accepting = acceptance::accept_drift(state.app.db(), actor.name(), &accept, now);
-    in_time(&state, accepting).await?;
-    Ok(Json(
-        json!({ "status": status_word(DriftStatus::Accepted), "drift_id": drift_id }),
-    ))
+    let accepted = in_time(&state, accepting).await?;
+    let mut answer = json!({ "status": status_word(DriftStatus::Accepted), "drift_id": drift_id });
+    if let (Some(warning), Value::Object(answer)) = (accepted.warning, &mut answer) {
+        answer.insert("warning".to_owned(), json!(warning));
+    }
+    Ok(Json(answer))
 }
 
 /// Responds to unknown paths with status 404.

@@ -1,7 +1,7 @@
 //! Accepts: they make the live value of a drift the expected one.
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift::{self, DriftStatus};
+use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned as provisioned;
 use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect};
 use serde_json::Value;
@@ -12,10 +12,11 @@ use super::inventory;
 use super::locks::{self, Lock};
 use super::provisioning;
 use super::retirement::retire_in_txn;
+use super::spec_sources;
 use crate::db::Db;
 use crate::domain::acceptance::{AcceptRefusal, Acceptance, decide_accept};
 use crate::domain::detection::{Change, Pair};
-use crate::domain::imports::owning_state;
+use crate::domain::imports::{owning_state, state_name, will_be_undone};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 use crate::provider::traits;
@@ -38,8 +39,10 @@ pub struct Accepted {
     pub drift: cloud_drift::Model,
     /// The new spec; None if it was retired.
     pub provisioned: Option<provisioned::Model>,
-    /// The source of the spec if a Terraform state owns it: the next import of that state undoes the accept.
-    pub owned_by: Option<String>,
+    /// The spec with its source, if a Terraform state owns it; the last version if it was retired.
+    pub owned_by: Option<provisioned::Model>,
+    /// What will undo the accept, if a Terraform state owns the spec.
+    pub warning: Option<String>,
 }
 
 /// Accepts a drift as a decision of `actor`.
@@ -98,7 +101,12 @@ async fn accept_in_txn(
             return Ok(Err(refresh_in_txn(txn, drift, refresh, actual, now).await?));
         }
     };
-    let owned_by = owning_state(&pair.spec).map(str::to_owned);
+    let owner = owning_state(&pair.spec).is_some().then(|| pair.spec.clone());
+    let warning = match &owner {
+        Some(spec) => Some(warning_in_txn(txn, spec, drift.kind).await?),
+        None => None,
+    };
+    let address = pair.spec.address.clone();
     let provisioned = match acceptance {
         Acceptance::Adopt(desired) => {
             Some(provisioning::replace_in_txn(txn, pair.spec, desired, actor, now).await?)
@@ -112,13 +120,29 @@ async fn accept_in_txn(
         actor,
         note: accept.note.as_deref(),
         spec_version: provisioned.as_ref().map(|spec| spec.spec_version),
+        address: address.as_deref(),
     };
     let drift = drift_rows::accept_in_txn(txn, drift, accepting, now).await?;
     Ok(Ok(Accepted {
         drift,
+        owned_by: owner.map(|before| provisioned.clone().unwrap_or(before)),
         provisioned,
-        owned_by,
+        warning,
     }))
+}
+
+/// Returns what will undo the accept of a drift of a spec that a Terraform state owns.
+async fn warning_in_txn(
+    txn: &DatabaseTransaction,
+    spec: &provisioned::Model,
+    kind: DriftKind,
+) -> Result<String> {
+    let state = state_name(&spec.source).unwrap_or_default().to_owned();
+    let instance = [(spec.resource_id, state.clone())];
+    let is_of_plan = spec_sources::in_plans(txn, &instance)
+        .await?
+        .contains(&instance[0]);
+    Ok(will_be_undone(&state, kind, is_of_plan))
 }
 
 /// Updates the row of the drift, and returns LIVE_VALUE_MOVED with its current values.

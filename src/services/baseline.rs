@@ -156,6 +156,7 @@ async fn specs_in_txn(
                 spec,
                 source: SOURCE_BASELINE.to_owned(),
                 not_compared: NotCompared::default(),
+                address: None,
             }),
             Err(reason) => skipped.push(SkippedResource {
                 resource_id,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use entity::cloud_drift as drift;
 use entity::cloud_resource_events::{self as events, EventType};
-use entity::cloud_resources as resources;
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 use uuid::Uuid;
 
@@ -86,6 +86,8 @@ async fn resources_of<C: ConnectionTrait>(
             resources::Column::Region,
             resources::Column::Source,
         ])
+        .column_as(provisioned::Column::Address, "address")
+        .left_join(provisioned::Entity)
         .filter(resources::Column::Id.is_in(drifts.iter().map(|drift| drift.resource_id)))
         .build(connection.get_database_backend());
     let rows = connection.query_all_raw(select).await?;

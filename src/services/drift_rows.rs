@@ -1,6 +1,6 @@
 //! Rows of drifts. Only this module opens, updates and closes them, and it writes an event for each change.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +9,8 @@ use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
-    DatabaseTransaction, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select, Statement,
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select,
+    Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks::{Lock, locked};
 use crate::db::lists::{self, Type};
-use crate::db::{Db, decodable};
+use crate::db::{Db, column, decodable};
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::error::Result;
 
@@ -116,20 +117,24 @@ pub(crate) async fn write_in_txn(
     let mut events = Vec::with_capacity(changes.len());
     for (resource_id, change) in changes {
         match change {
-            Change::Update { drift, finding, .. } if updated.contains(drift) => {
-                let data = finding_data(*drift, finding);
-                events.push(event(*resource_id, EventType::DriftChanged, data));
+            Change::Update { drift, finding, .. } => {
+                events.extend(updated.get(drift).map(|address| {
+                    let data = with_address(finding_data(*drift, finding), address.as_deref());
+                    event(*resource_id, EventType::DriftChanged, data)
+                }));
             }
-            Change::Close { drift, field } if closed.contains(drift) => {
-                let data = drift_data(*drift, field);
-                events.push(event(*resource_id, EventType::DriftStale, data));
+            Change::Close { drift, field } => {
+                events.extend(closed.get(drift).map(|address| {
+                    let data = with_address(drift_data(*drift, field), address.as_deref());
+                    event(*resource_id, EventType::DriftStale, data)
+                }));
             }
-            _ => {}
+            Change::Open(_) => {}
         }
     }
-    let inserted = opening.iter().filter(|(id, ..)| opened.contains(id));
-    events.extend(inserted.map(|(id, resource_id, finding)| {
-        event(*resource_id, EventType::DriftDetected, finding_data(*id, finding))
+    events.extend(opening.iter().filter_map(|(id, resource_id, finding)| {
+        let data = with_address(finding_data(*id, finding), opened.get(id)?.as_deref());
+        Some(event(*resource_id, EventType::DriftDetected, data))
     }));
     events::append_in_txn(txn, events, SYSTEM, now).await?;
     Ok(Written {
@@ -148,6 +153,8 @@ pub(crate) struct Accepting<'a> {
     pub(crate) note: Option<&'a str>,
     /// The version of the spec that has the accepted value; None if the spec was retired.
     pub(crate) spec_version: Option<i32>,
+    /// The Terraform address of the resource.
+    pub(crate) address: Option<&'a str>,
 }
 
 /// Closes a locked drift as accepted, with its event.
@@ -163,6 +170,7 @@ pub(crate) async fn accept_in_txn(
         data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
         data.insert("specVersion".to_owned(), version.into());
     }
+    let data = with_address(data, accepting.address);
     let accepted = event(drift.resource_id, EventType::DriftAccepted, data);
     let mut row = drift.into_active_model();
     row.status = Set(DriftStatus::Accepted);
@@ -174,13 +182,20 @@ pub(crate) async fn accept_in_txn(
     Ok(drift)
 }
 
+/// The ids of written drifts, with the Terraform addresses of their resources.
+type WrittenIds = BTreeMap<Uuid, Option<String>>;
+
+/// The columns that a statement returns of each drift that it writes.
+const RETURNED: &str = "cloud_drift.id, (SELECT p.address FROM cloud_provisioned AS p \
+     WHERE p.resource_id = cloud_drift.resource_id) AS address";
+
 /// Inserts a row for each finding, and returns the ids of the rows that were inserted. A concurrent sweep with the same
 /// shared locks may have inserted an equal row before; that row is kept.
 async fn open_in_txn(
     txn: &DatabaseTransaction,
     findings: &[(Uuid, Uuid, &Finding)],
     now: DateTime<Utc>,
-) -> Result<BTreeSet<Uuid>> {
+) -> Result<WrittenIds> {
     let backend = txn.get_database_backend();
     let rows = findings.iter().map(|(id, resource_id, finding)| {
         json!({
@@ -215,15 +230,12 @@ pub fn insert_open(backend: DbBackend) -> String {
          (id, resource_id, kind, field, expected, actual, revision, status, detected_at, resource_kind, resource_region) \
          SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, 1, 'open', $2, r.kind, r.region \
          FROM {list} LEFT JOIN cloud_resources AS r ON r.id = v.resource_id WHERE true \
-         ON CONFLICT (resource_id, field) WHERE status = 'open' DO NOTHING RETURNING id"
+         ON CONFLICT (resource_id, field) WHERE status = 'open' DO NOTHING RETURNING {RETURNED}"
     )
 }
 
 /// Writes new values into open drifts. Returns those that were still open.
-async fn update_in_txn(
-    txn: &DatabaseTransaction,
-    findings: &[(Uuid, i32, &Finding)],
-) -> Result<BTreeSet<Uuid>> {
+async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Finding)]) -> Result<WrittenIds> {
     let backend = txn.get_database_backend();
     let rows = findings.iter().map(|(id, revision, finding)| {
         json!({
@@ -244,35 +256,31 @@ async fn update_in_txn(
     );
     let sql = format!(
         "UPDATE \"cloud_drift\" SET expected = v.expected, actual = v.actual, revision = v.revision FROM {list} \
-         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING cloud_drift.id"
+         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
     );
     written_in_txn(txn, sql, rows.collect(), None).await
 }
 
 /// Closes open drifts as stale. Returns those that were still open.
-async fn close_in_txn(
-    txn: &DatabaseTransaction,
-    drifts: &[Uuid],
-    now: DateTime<Utc>,
-) -> Result<BTreeSet<Uuid>> {
+async fn close_in_txn(txn: &DatabaseTransaction, drifts: &[Uuid], now: DateTime<Utc>) -> Result<WrittenIds> {
     let list = lists::rows(txn.get_database_backend(), &[("id", Type::Uuid)]);
     let sql = format!(
         "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2 FROM {list} \
-         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING cloud_drift.id"
+         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
     );
     let rows = drifts.iter().map(|id| json!({ "id": lists::uuid(*id) }));
     written_in_txn(txn, sql, rows.collect(), Some(now)).await
 }
 
-/// Runs a statement that writes a list of rows, and returns the ids of those that it wrote.
+/// Runs a statement that writes a list of rows, and returns those that it wrote.
 async fn written_in_txn(
     txn: &DatabaseTransaction,
     sql: String,
     rows: Vec<Value>,
     now: Option<DateTime<Utc>>,
-) -> Result<BTreeSet<Uuid>> {
+) -> Result<WrittenIds> {
     if rows.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(WrittenIds::new());
     }
     let rows = Value::Array(rows).to_string();
     let values = std::iter::once(rows.into()).chain(now.map(Into::into));
@@ -280,8 +288,14 @@ async fn written_in_txn(
     let written = txn.query_all_raw(statement).await?;
     Ok(written
         .iter()
-        .map(|row| row.try_get_by_index(0))
-        .collect::<std::result::Result<_, _>>()?)
+        // An address that does not decode, which another program may have written, is none.
+        .map(|row| {
+            Ok((
+                row.try_get_by_index(0)?,
+                column(row, "", "address").unwrap_or_default(),
+            ))
+        })
+        .collect::<std::result::Result<_, DbErr>>()?)
 }
 
 /// Makes PostgreSQL count the drifts. Sessions keep the plans of their statements until then: plans from when the table was
@@ -311,6 +325,14 @@ fn event(resource_id: Uuid, event_type: EventType, data: Value) -> NewEvent {
 
 fn drift_data(drift: Uuid, field: &str) -> Value {
     json!({ "driftId": drift, "field": field })
+}
+
+/// Adds the Terraform address of the resource to the data of an event.
+fn with_address(mut data: Value, address: Option<&str>) -> Value {
+    if let (Some(data), Some(address)) = (data.as_object_mut(), address) {
+        data.insert("address".to_owned(), address.into());
+    }
+    data
 }
 
 /// Returns the data of an event. The expected value of a missing resource is its whole spec, which is not logged.

@@ -11,8 +11,9 @@ use chrono::{DateTime, Utc};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources, terraform_states as states};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveModelTrait as _,
+    ActiveValue::{Set, Unchanged},
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -25,6 +26,7 @@ use super::provisioning::SOURCE_TERRAFORM;
 use super::retirement;
 use super::stored_specs::StoredSpec;
 use crate::db::Db;
+use crate::domain::addresses::storable;
 use crate::domain::imports::is_mass_retire;
 use crate::domain::validation::check_text;
 use crate::error::{Error, Result};
@@ -62,6 +64,8 @@ struct Import<'i> {
     actor: &'i str,
     lineage: String,
     serial: Option<i64>,
+    /// Lineage in the file.
+    file_lineage: Option<&'i str>,
     source: String,
     declared: Declared,
     /// Kind and id of every desired or held resource of the state.
@@ -96,6 +100,7 @@ pub async fn import_state(
         declared,
         present: keys_of(state),
         serial: state.serial,
+        file_lineage: state.lineage.as_deref(),
         take_over: options.take_over,
         dry_run: options.dry_run,
         lineage,
@@ -214,8 +219,24 @@ async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
     let find = || states::Entity::find_by_id(import.lineage.clone());
     let known = find().one(txn).await?;
     check_serial(import.serial, known.as_ref())?;
-    let noted = known.is_some_and(|state| import.serial.is_none() || state.serial == import.serial);
-    if noted || import.dry_run {
+    let noted = known
+        .as_ref()
+        .is_some_and(|state| import.serial.is_none() || state.serial == import.serial);
+    if import.dry_run {
+        return Ok(());
+    }
+    let file_lineage = import.file_lineage.and_then(storable);
+    if noted {
+        let is_other = |state: &states::Model| state.file_lineage.as_deref() != file_lineage;
+        if file_lineage.is_some() && known.as_ref().is_some_and(is_other) {
+            // An import before this column, or an older server, has recorded this version without it.
+            let of_file = states::ActiveModel {
+                lineage: Unchanged(import.lineage.clone()),
+                file_lineage: Set(file_lineage.map(str::to_owned)),
+                ..Default::default()
+            };
+            of_file.update(txn).await?;
+        }
         return Ok(());
     }
     let row = states::ActiveModel {
@@ -223,6 +244,7 @@ async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
         serial: Set(import.serial),
         imported_at: Set(import.now),
         imported_by: Set(import.actor.to_owned()),
+        file_lineage: Set(file_lineage.map(str::to_owned)),
     };
     states::Entity::insert(row.clone())
         .on_conflict(OnConflict::new().do_nothing().to_owned())

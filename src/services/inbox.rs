@@ -5,7 +5,7 @@ mod filter;
 mod pages;
 mod ranges;
 
-use entity::{cloud_drift as drift, cloud_resources as resources};
+use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Iterable as _, QueryFilter};
 use uuid::Uuid;
@@ -109,8 +109,8 @@ pub async fn list<C: ConnectionTrait>(
 pub(crate) const DRIFT_CELLS: usize = drift::Column::ResolutionNote as usize + 1;
 
 /// Returns one page of the drifts that match the filter, as cells: all columns of the drift in the order of the
-/// entity, and then those of its resource that are given, the first of which must be its id. A drift whose resource
-/// does not decode is left out.
+/// entity, then those of its resource that are given, the first of which must be its id, and then the address if it is
+/// wanted. A drift whose resource does not decode is left out.
 ///
 /// # Errors
 ///
@@ -120,7 +120,7 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
     filter: &DriftFilter,
     order: Order<drift::Column>,
     request: &PageRequest,
-    resource: &[resources::Column],
+    (resource, has_address): (&[resources::Column], bool),
 ) -> Result<Page<Cells>> {
     filter.check()?;
     let reader = Reader::of::<drift::Entity>(drift::Column::Id, drift::Column::Id as usize)
@@ -129,33 +129,31 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
             drift::Column::Status => Some(is_known::<drift::DriftStatus>),
             _ => None,
         })
-        .with(resource.iter().copied(), |_| None);
+        .with(resource.iter().copied(), |_| None)
+        .with(has_address.then_some(provisioned::Column::Address), |_| None);
     let key = KeyColumns {
         time: order.time.unwrap_or(drift::Column::DetectedAt) as usize,
         id: drift::Column::Id as usize,
     };
-    let with_resource = |mut select: SelectStatement| {
+    let with_others = |mut select: SelectStatement| {
         if !resource.is_empty() {
             let id = Expr::col((resources::Entity, resources::Column::Id));
             let same = id.equals((drift::Entity, drift::Column::ResourceId));
             select.left_join(resources::Entity, same);
             select.columns(resource.iter().map(|column| (resources::Entity, *column)));
         }
+        if has_address {
+            let id = Expr::col((provisioned::Entity, provisioned::Column::ResourceId));
+            let same = id.equals((drift::Entity, drift::Column::ResourceId));
+            select.left_join(provisioned::Entity, same);
+            select.column((provisioned::Entity, provisioned::Column::Address));
+        }
         select
     };
     let selects = branches::of(connection, filter, time_of(order)).await?;
     let constant = filter.is_of_statuses_only() && request.after.is_none() && request.before.is_none();
     let reading = (&reader, constant);
-    let page = || {
-        page::fetch_cells(
-            connection,
-            &selects,
-            (order, key),
-            request,
-            with_resource,
-            reading,
-        )
-    };
+    let page = || page::fetch_cells(connection, &selects, (order, key), request, with_others, reading);
     untested_first(page).await
 }
 

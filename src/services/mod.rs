@@ -4,6 +4,7 @@
 //! transaction of its caller. Locks are always taken in this order: kind, resource, spec, drift.
 
 pub mod acceptance;
+pub(crate) mod addresses;
 pub mod baseline;
 pub(crate) mod cells;
 pub mod coverage;
@@ -29,5 +30,6 @@ pub mod retention;
 pub mod retirement;
 pub(crate) mod search;
 pub mod sources;
+pub(crate) mod spec_sources;
 pub(crate) mod stored_specs;
 mod totals;

@@ -85,6 +85,7 @@ pub async fn record_provisioned(
             spec: record.spec.clone(),
             source: record.source.clone(),
             not_compared: NotCompared::default(),
+            address: None,
         };
         let recorded = record_in_txn(&txn, vec![spec], actor, now).await?;
         let none = || Error::Internal("a recorded spec was not found".to_owned());
@@ -105,6 +106,8 @@ pub(crate) struct NewSpec {
     pub source: String,
     /// Parts of fields that are not compared.
     pub not_compared: NotCompared,
+    /// Terraform address of the instance, if a state has it.
+    pub address: Option<String>,
 }
 
 /// Records specs of locked resources, each with its event.
@@ -133,6 +136,7 @@ pub(crate) async fn record_in_txn(
                 retired_at: Set(None),
                 created_at: Set(now),
                 not_compared: Set(new.not_compared.to_column(spec_version)),
+                address: Set(new.address),
             }
         })
         .collect();
@@ -144,7 +148,7 @@ pub(crate) async fn record_in_txn(
     let happened = recorded.iter().map(|spec| NewEvent {
         resource_id: spec.resource_id,
         event_type: EventType::SpecRecorded,
-        data: json!({ "specVersion": spec.spec_version, "source": spec.source }),
+        data: recorded_data(spec),
     });
     events::append_in_txn(txn, happened.collect(), actor, now).await?;
     Ok(recorded)
@@ -163,8 +167,18 @@ fn replace_previous_version() -> OnConflict {
             provisioned::Column::RecordedAt,
             provisioned::Column::RetiredAt,
             provisioned::Column::NotCompared,
+            provisioned::Column::Address,
         ])
         .to_owned()
+}
+
+/// Returns the data of the event of a recorded spec.
+fn recorded_data(spec: &provisioned::Model) -> Value {
+    let mut data = json!({ "specVersion": spec.spec_version, "source": spec.source });
+    if let (Some(address), Value::Object(data)) = (&spec.address, &mut data) {
+        data.insert("address".to_owned(), json!(address));
+    }
+    data
 }
 
 /// Deletes rows that do not decode, because an update could keep the column that does not decode.

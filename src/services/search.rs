@@ -1,13 +1,14 @@
 //! Searches for a text. A search first looks up which few resources contain the text, so that the rows of a rare text
 //! are found by their resource, and those of a frequent text by walking the order of the page.
 
-use entity::cloud_resources as resources;
-use sea_orm::sea_query::{Expr, Query};
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
 use super::resources::contains_ignoring_ascii_case;
 use crate::db::column;
+use crate::domain::addresses::module_prefixes;
 use crate::error::Result;
 
 /// Maximum number of resources that are looked up. If more contain the text, at least one row in a few hundred matches,
@@ -20,7 +21,7 @@ const SEVERAL: u64 = 2_000;
 /// Number of letters and digits in a row from which on the index of PostgreSQL finds a text.
 const INDEXED_RUN: usize = 3;
 
-/// The resources whose name or provider id contains a text.
+/// The resources that a look-up found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// All of them, so few that their rows can be read and sorted.
@@ -31,6 +32,33 @@ pub(super) enum Found {
     Many,
 }
 
+impl Found {
+    /// Returns whether nothing was found.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::Few(ids) if ids.is_empty())
+    }
+
+    /// Returns what this look-up or the other one found.
+    pub(super) fn or(self, other: Self) -> Self {
+        if other.is_none() {
+            return self;
+        }
+        let (Self::Few(mut ids) | Self::Several(mut ids), Self::Few(more) | Self::Several(more)) =
+            (self, other)
+        else {
+            return Self::Many;
+        };
+        ids.extend(more);
+        ids.sort_unstable();
+        ids.dedup();
+        match ids.len() as u64 {
+            number if number <= FEW => Self::Few(ids),
+            number if number <= SEVERAL => Self::Several(ids),
+            _ => Self::Many,
+        }
+    }
+}
+
 /// Looks up the resources whose name or provider id contains the text.
 ///
 /// # Errors
@@ -38,7 +66,99 @@ pub(super) enum Found {
 /// The database is unavailable.
 pub(super) async fn resources_with<C: ConnectionTrait>(connection: &C, text: &str) -> Result<Found> {
     let condition = in_index(connection.get_database_backend(), text);
-    find(connection, condition, FEW, SEVERAL).await
+    find(connection, of_inventory(condition), (FEW, SEVERAL)).await
+}
+
+/// Looks up the resources whose address contains the text.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn resources_with_address<C: ConnectionTrait>(connection: &C, text: &str) -> Result<Found> {
+    let backend = connection.get_database_backend();
+    let column = provisioned::Column::Address;
+    let contains = if is_indexed(backend, text) {
+        like(column, text)
+    } else {
+        contains_ignoring_ascii_case(backend, column, text)
+    };
+    find(connection, of_addresses(contains), (FEW, SEVERAL)).await
+}
+
+/// Looks up the resources with an address, or with one below it if it names a module.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn resources_at<C: ConnectionTrait>(connection: &C, address: &str) -> Result<Found> {
+    find(
+        connection,
+        of_addresses(is_at(address)),
+        (FEW_OF_KIND, FEW_OF_KIND),
+    )
+    .await
+}
+
+/// Selects the resources whose name or provider id contains the text.
+pub(super) fn ids_with(backend: DbBackend, text: &str) -> SelectStatement {
+    of_inventory(in_resource(backend, text))
+}
+
+/// Selects the resources whose address contains the text.
+pub(super) fn ids_with_address(backend: DbBackend, text: &str) -> SelectStatement {
+    of_addresses(in_address(backend, text))
+}
+
+/// Selects the resources with an address, or with one below it if it names a module.
+pub(super) fn ids_at(address: &str) -> SelectStatement {
+    of_addresses(is_at(address))
+}
+
+/// Returns the condition that a spec has an address, or one below it if it names a module. Each alternative is a range of
+/// the index.
+pub(super) fn is_at(address: &str) -> Expr {
+    let column = || Expr::col((provisioned::Entity, provisioned::Column::Address));
+    let equal = column().eq(address);
+    module_prefixes(address).into_iter().fold(equal, |any, prefix| {
+        let end = past_all_with(&prefix);
+        any.or(column().gte(prefix).and(column().lt(end)))
+    })
+}
+
+/// Returns the least text that is greater than all texts with this prefix, which ends with an ASCII character.
+fn past_all_with(prefix: &str) -> String {
+    let mut end = prefix.to_owned();
+    if let Some(last) = end.pop() {
+        end.extend(char::from_u32(u32::from(last) + 1));
+    }
+    end
+}
+
+/// Returns the condition that the address of a spec contains the text.
+pub(super) fn in_address(backend: DbBackend, text: &str) -> Expr {
+    contains_ignoring_ascii_case(backend, provisioned::Column::Address, text)
+}
+
+/// Selects the ids of resources of the inventory.
+fn of_inventory(condition: Condition) -> SelectStatement {
+    Query::select()
+        .column((resources::Entity, resources::Column::Id))
+        .from(resources::Entity)
+        .cond_where(condition)
+        .take()
+}
+
+/// Selects the ids of the resources of specs. The first condition lets both databases use the index of addresses.
+fn of_addresses(condition: Expr) -> SelectStatement {
+    Query::select()
+        .expr_as(
+            Expr::col((provisioned::Entity, provisioned::Column::ResourceId)),
+            "id",
+        )
+        .from(provisioned::Entity)
+        .and_where(provisioned::Column::Address.is_not_null())
+        .and_where(condition)
+        .take()
 }
 
 /// Looks up the resources of a kind, a region or a source, or of several of these.
@@ -56,21 +176,16 @@ pub(super) async fn resources_of<C: ConnectionTrait>(
         .add_option(kind.map(|kind| resources::Column::Kind.eq(kind)))
         .add_option(region.map(|region| resources::Column::Region.eq(region)))
         .add_option(source.map(|source| resources::Column::Source.eq(source)));
-    find(connection, condition, FEW_OF_KIND, FEW_OF_KIND).await
+    find(connection, of_inventory(condition), (FEW_OF_KIND, FEW_OF_KIND)).await
 }
 
+/// Reads the ids that a select returns.
 async fn find<C: ConnectionTrait>(
     connection: &C,
-    condition: Condition,
-    few: u64,
-    several: u64,
+    mut select: SelectStatement,
+    (few, several): (u64, u64),
 ) -> Result<Found> {
-    let select = Query::select()
-        .column(resources::Column::Id)
-        .from(resources::Entity)
-        .cond_where(condition)
-        .limit(several + 1)
-        .to_owned();
+    select.limit(several + 1);
     let rows = connection.query_all(&select).await?;
     let number = rows.len() as u64;
     if number > several {
@@ -109,6 +224,15 @@ pub(super) async fn fields_with<C: ConnectionTrait>(connection: &C, text: &str) 
     Ok(fields)
 }
 
+/// Selects the ids of the resources that a source lists.
+pub(super) fn ids_of_source(source: &str) -> SelectStatement {
+    Query::select()
+        .column((resources::Entity, resources::Column::Id))
+        .from(resources::Entity)
+        .and_where(resources::Column::Source.eq(source))
+        .take()
+}
+
 /// Returns the condition that the name or the provider id contains the text.
 pub(super) fn in_resource(backend: DbBackend, text: &str) -> Condition {
     let contains = |column| contains_ignoring_ascii_case(backend, column, text);
@@ -120,20 +244,23 @@ pub(super) fn in_resource(backend: DbBackend, text: &str) -> Condition {
 /// Returns the same condition as [`in_resource`], in the form for which PostgreSQL has an index of trigrams. Without
 /// three letters or digits in a row, a text has no trigram, and such an index would be read as a whole.
 fn in_index(backend: DbBackend, text: &str) -> Condition {
-    if backend != DbBackend::Postgres || !has_trigram(text) {
+    if !is_indexed(backend, text) {
         return in_resource(backend, text);
     }
-    let pattern = format!("%{}%", escaped(&text.to_ascii_lowercase()));
-    let like = |column: resources::Column| {
-        let column = Expr::col(column.as_column_ref());
-        Expr::cust_with_exprs(
-            r#"lower($1 COLLATE "C") LIKE $2"#,
-            [column, Expr::val(pattern.as_str())],
-        )
-    };
     Condition::any()
-        .add(like(resources::Column::Name))
-        .add(like(resources::Column::ProviderId))
+        .add(like(resources::Column::Name, text))
+        .add(like(resources::Column::ProviderId, text))
+}
+
+fn is_indexed(backend: DbBackend, text: &str) -> bool {
+    backend == DbBackend::Postgres && has_trigram(text)
+}
+
+/// Returns the condition that a column contains the text, in the form for which PostgreSQL has an index of trigrams.
+fn like(column: impl ColumnTrait, text: &str) -> Expr {
+    let pattern = format!("%{}%", escaped(&text.to_ascii_lowercase()));
+    let column = Expr::col(column.as_column_ref());
+    Expr::cust_with_exprs(r#"lower($1 COLLATE "C") LIKE $2"#, [column, Expr::val(pattern)])
 }
 
 fn has_trigram(text: &str) -> bool {
@@ -156,6 +283,23 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_look_ups_find_each_resource_once() {
+        let [a, b] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let few = |ids: &[Uuid]| Found::Few(ids.to_vec());
+        assert_eq!(few(&[b]).or(few(&[a, b])), few(&[a, b]));
+        assert_eq!(few(&[a]).or(Found::Many), Found::Many);
+        assert_eq!(Found::Many.or(few(&[])), Found::Many);
+        let many: Vec<Uuid> = (0..600).map(Uuid::from_u128).collect();
+        assert_eq!(few(&[a]).or(Found::Several(many.clone())), Found::Several(many));
+    }
+
+    #[test]
+    fn the_range_of_a_module_ends_after_everything_below_it() {
+        assert_eq!(past_all_with("module.net."), "module.net/");
+        assert_eq!(past_all_with("module.net["), "module.net\\");
+    }
 
     #[test]
     fn wildcards_are_escaped() {

@@ -171,6 +171,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
         resource_kind,
         region,
         source: None,
+        address: None,
         search,
         detected_after: None,
         detected_before: None,

@@ -9,7 +9,7 @@ use crate::support::TestApp;
 use crate::support::cloud::{Listed, droplet};
 
 const RECORD: &str = "mutation($filter: ResourceFilter!) { recordBaseline(input: { filter: $filter }) {
-    count nodes { source spec specVersion resource { name } } } }";
+    count nodes { source { kind } spec specVersion resource { name } } } }";
 
 const MORE: &str = "mutation($filter: ResourceFilter!) { recordBaseline(input: { filter: $filter }) {
     count more skippedCount skipped { resourceId kind name reason } } }";

@@ -452,6 +452,90 @@ const BY_KIND_OR_REGION: [(&str, i64); 3] = [
     ),
 ];
 
+/// Gives all specs addresses in one module, and those of ten resources in a module below it.
+async fn make_addresses(t: &TestApp) {
+    let address = |module: &str, which: &str| {
+        format!(
+            "UPDATE cloud_provisioned SET address = (SELECT '{module}.digitalocean_droplet.' || r.provider_id \
+             FROM cloud_resources AS r WHERE r.id = cloud_provisioned.resource_id) WHERE resource_id IN \
+             (SELECT id FROM cloud_resources WHERE provider_id LIKE '{which}')"
+        )
+    };
+    for change in [
+        address("module.all", "%"),
+        address("module.all.module.few[\"a\"]", "fleet-71_"),
+        "ANALYZE".to_owned(),
+    ] {
+        t.database.execute(change).await.unwrap();
+    }
+    if t.database.is_postgres() {
+        t.database
+            .execute("VACUUM ANALYZE cloud_provisioned")
+            .await
+            .unwrap();
+    }
+}
+
+/// Pages by address with the greatest number of rows that a step of them may read: a look-up of resources ends after
+/// 2,001.
+const BY_ADDRESS: [(&str, i64); 4] = [
+    ("{ drifts(first: 10) { nodes { address terraformLines } } }", 40),
+    (
+        "{ drifts(first: 10, filter: { address: \"module.all.digitalocean_droplet.fleet-22\" }) { nodes { id } } }",
+        40,
+    ),
+    (
+        "{ drifts(first: 10, filter: { address: \"module.all.module.few\", status: [OPEN, STALE] }) { nodes { id } } }",
+        80,
+    ),
+    (
+        "{ drifts(first: 10, filter: { address: \"module.all\", status: [OPEN, STALE] }) { nodes { id } } }",
+        2_100,
+    ),
+];
+
+#[tokio::test]
+async fn a_larger_history_does_not_make_pages_by_address_read_more_rows() {
+    for size in [2_500, 5_000] {
+        let (t, log) = with_history(size).await;
+        make_addresses(&t).await;
+        read_little(&t, &log, &BY_ADDRESS).await;
+    }
+}
+
+/// A module of few resources and one of many have the drifts of a plain scan.
+#[tokio::test]
+async fn pages_by_address_have_the_rows_of_a_sorted_list() {
+    let (t, _) = with_history(2_500).await;
+    make_addresses(&t).await;
+    for (address, of) in [
+        ("module.all.module.few", "module.all.module.few[\"a\"].%"),
+        ("module.all", "module.all.%"),
+    ] {
+        let sql = format!(
+            "SELECT count(*) AS n FROM cloud_drift d JOIN cloud_provisioned p ON p.resource_id = d.resource_id \
+             WHERE d.status IN ('open', 'stale') AND p.address LIKE '{of}'"
+        );
+        let statement = Statement::from_string(t.db().backend(), sql);
+        let row = t.db().reader().query_one_raw(statement).await.unwrap().unwrap();
+        let wanted: i64 = row.try_get("", "n").unwrap();
+        assert!(wanted > 10);
+        let filter = json!({ "status": ["OPEN", "STALE"], "address": address });
+        let query =
+            "query($f: DriftFilter) { drifts(filter: $f, first: 200) { totalCount nodes { id address } } }";
+        let list = t.data(query, json!({ "f": filter })).await["drifts"].clone();
+        assert_eq!(list["totalCount"], wanted, "{address}");
+        let nodes = list["nodes"].as_array().unwrap();
+        assert_eq!(nodes.len() as i64, wanted.min(200));
+        let prefix = of.trim_end_matches('%');
+        assert!(
+            nodes
+                .iter()
+                .all(|node| node["address"].as_str().unwrap().starts_with(prefix))
+        );
+    }
+}
+
 /// Checks how many rows the queries read.
 async fn read_little(t: &TestApp, log: &Mutex<Vec<Statement>>, queries: &[(&str, i64)]) {
     for (query, most) in queries {

@@ -240,7 +240,7 @@ async fn the_count_in_the_header_drops_before_the_server_returns_the_new_count()
 }
 
 #[tokio::test]
-async fn the_dialog_warns_that_the_next_import_of_a_state_undoes_an_accept() {
+async fn an_accept_warns_that_the_next_apply_of_a_state_undoes_it() {
     let t = TestApp::new().await;
     t.later(drift_inbox::clock::Clock::System.now() - t.now());
     t.cloud_has([droplet("web-1").size("s-2"), droplet("web-2").size("s-2")])
@@ -254,7 +254,7 @@ async fn the_dialog_warns_that_the_next_import_of_a_state_undoes_an_accept() {
     browser
         .see_text(
             "[data-testid=accept-owner]",
-            "The next import of \u{201c}prod\u{201d} restores its own value",
+            "The next apply of \u{201c}prod\u{201d} sets the expected value again",
         )
         .await;
     browser.shoot("accept-owned-by-a-state").await;
@@ -263,4 +263,14 @@ async fn the_dialog_warns_that_the_next_import_of_a_state_undoes_an_accept() {
     about_to_accept(&served, &browser, "web-2", "size_slug").await;
     browser.see("[data-testid=accept-effect]").await;
     browser.see_none("[data-testid=accept-owner]").await;
+    browser.press(ESCAPE).await;
+    browser.see_none("[data-testid=notice] p").await;
+    about_to_accept(&served, &browser, "web-1", "size_slug").await;
+    browser.click(CONFIRM).await;
+    browser
+        .see_text("[data-testid=notice]", "The Terraform state prod owns this spec")
+        .await;
+    browser.shoot("accepted-owned-by-a-state").await;
+    browser.click("[data-testid=close-notice]").await;
+    browser.see_none("[data-testid=notice] p").await;
 }

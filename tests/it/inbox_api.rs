@@ -18,12 +18,13 @@ const FRAGMENTS: [(&str, &str); 6] = [
     ),
     (
         "...spec",
-        "fragment spec on ProvisionedSpec { __typename id spec specVersion source recordedBy recordedAt
+        "fragment spec on ProvisionedSpec { __typename id spec specVersion address source { __typename kind name lineage address serial recordedAt }
+            recordedBy recordedAt
             resource { id name } }",
     ),
     (
         "...drift",
-        "fragment drift on Drift { __typename id kind field expected actual status revision detectedAt resolvedAt
+        "fragment drift on Drift { __typename id kind address terraformLines field expected actual status revision detectedAt resolvedAt
             resolvedBy resolutionNote }",
     ),
     (

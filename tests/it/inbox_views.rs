@@ -11,6 +11,7 @@ use crate::support::browser::{Browser, ESCAPE};
 use crate::support::cloud::droplet;
 use crate::support::page::{DIALOG, ROW, TOTAL, about_to_accept, signed_in, three_differences};
 use crate::support::served::Served;
+use crate::support::state::droplets;
 
 /// Widths in pixels and colour schemes: a phone, a large screen, and a laptop in dark mode.
 const SCREENS: [(u32, &str); 3] = [(360, "light"), (1920, "light"), (1280, "dark")];
@@ -243,4 +244,47 @@ async fn ten_thousand_changes_scroll_without_rendering_them_all() {
     browser.run("window.scrollTo(0, 0)").await;
     browser.until(&format!("{rows} <= 500 && scrollY === 0")).await;
     browser.see(ROW).await;
+}
+
+#[tokio::test]
+async fn a_missing_resource_of_a_state_shows_its_address_and_the_commands() {
+    let t = TestApp::new().await;
+    t.later(drift_inbox::clock::Clock::System.now() - t.now());
+    t.cloud_has([droplet("web-1"), droplet("web-2")]).await;
+    t.import(&droplets("prod", 1, &[("web-1", "s-1")])).await;
+    t.cloud_has([droplet("web-2")]).await;
+    t.sweep().await;
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    browser
+        .see_text("[data-testid=address]", "digitalocean_droplet.web-1")
+        .await;
+    browser.click(&format!("{ROW} a.row-link")).await;
+    browser
+        .see_text("[data-testid=detail-address]", "digitalocean_droplet.web-1")
+        .await;
+    browser
+        .see_text(
+            "[data-testid=terraform-line]",
+            "terraform apply -target='digitalocean_droplet.web-1'",
+        )
+        .await;
+    browser
+        .see_text("[data-testid=spec]", "the Terraform state prod, serial 1")
+        .await;
+    browser.shoot("missing-with-commands").await;
+    // A long address is broken, so that the page is not wider than a phone.
+    let long = format!(
+        "UPDATE cloud_provisioned SET address = 'module.{}.a.b'",
+        "long_".repeat(40)
+    );
+    served.database.execute(long).await.unwrap();
+    browser.go("/").await;
+    browser.see_text("[data-testid=address]", "long_long").await;
+    look_at(&browser, "list-with-address").await;
+    browser.click(&format!("{ROW} a.row-link")).await;
+    browser
+        .see_text("[data-testid=detail-address]", "long_long")
+        .await;
+    look_at(&browser, "detail-with-address").await;
 }

@@ -1,10 +1,12 @@
 //! A filter of a subscription matches the same drifts as the filter of a list.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use drift_inbox::services::inbox::{self, DriftFilter, DriftTime, FilteredResource};
 use drift_inbox::services::page::PageRequest;
 use entity::cloud_drift::{DriftKind, DriftStatus};
-use entity::cloud_resources;
+use entity::{cloud_provisioned, cloud_resources};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -75,13 +77,49 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
         maybe(&["nyc3", "NYC3", "fra1", ""]),
         maybe(&["cloud", "Cloud", ""]),
         maybe(&[
-            "web", "E-1", "SS", "ß", "SSE", "İ", "i", "%", "_", "50%_", "*", "GRÖSSE", "rö", "size", "",
+            "module.net",
+            r#"module.net["a.b"]"#,
+            "digitalocean_droplet.x",
+            "module.nets",
+            "digitalocean_droplet",
+            "",
+        ]),
+        maybe(&[
+            "DIGITALOCEAN_droplet",
+            "net.",
+            "web",
+            "E-1",
+            "SS",
+            "ß",
+            "SSE",
+            "İ",
+            "i",
+            "%",
+            "_",
+            "50%_",
+            "*",
+            "GRÖSSE",
+            "rö",
+            "size",
+            "",
         ]),
         time(),
         time(),
     )
         .prop_map(
-            |(status, kind, field, resource_id, resource_kind, region, source, search, after, before)| {
+            |(
+                status,
+                kind,
+                field,
+                resource_id,
+                resource_kind,
+                region,
+                source,
+                address,
+                search,
+                after,
+                before,
+            )| {
                 DriftFilter {
                     status,
                     kind,
@@ -90,6 +128,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     resource_kind,
                     region,
                     source,
+                    address,
                     search,
                     detected_after: after,
                     detected_before: before,
@@ -106,6 +145,26 @@ async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
         .all(t.db().reader())
         .await
         .unwrap();
+    for (name, address) in [
+        ("straße", "module.net.digitalocean_droplet.web"),
+        ("50%_off", r#"module.net["a.b"].digitalocean_droplet.web"#),
+        ("WEB-1", "digitalocean_droplet.x"),
+    ] {
+        let sql = format!(
+            "UPDATE cloud_provisioned SET address = '{address}' WHERE resource_id IN \
+             (SELECT id FROM cloud_resources WHERE name = '{name}')"
+        );
+        t.database.execute(sql).await.unwrap();
+    }
+    let specs = cloud_provisioned::Entity::find()
+        .all(t.db().reader())
+        .await
+        .unwrap();
+    let addresses: HashMap<Uuid, String> = specs
+        .into_iter()
+        .filter_map(|spec| Some((spec.resource_id, spec.address?)))
+        .collect();
+    assert!(!addresses.is_empty());
     let place = |id: Uuid| {
         let row = resources.iter().find(|row| row.id == id).unwrap();
         FilteredResource {
@@ -115,6 +174,7 @@ async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
             name: row.name.clone().into(),
             region: row.region.clone(),
             source: row.source.clone(),
+            address: addresses.get(&id).cloned(),
         }
     };
     let mut times: Vec<_> = drifts.iter().map(|drift| drift.detected_at).collect();

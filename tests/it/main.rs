@@ -11,6 +11,7 @@
 mod absent_fields;
 mod acceptance;
 mod accounts;
+mod addresses;
 mod adverse_data;
 mod baseline;
 mod both_sides;

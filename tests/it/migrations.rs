@@ -90,6 +90,7 @@ const TABLES: [(&str, &[&str]); 19] = [
             "retired_at",
             "created_at",
             "not_compared",
+            "address",
         ],
     ),
     (
@@ -199,7 +200,7 @@ const TABLES: [(&str, &[&str]); 19] = [
     ("sweep_marks", &["id", "resource_id"]),
     (
         "terraform_states",
-        &["lineage", "serial", "imported_at", "imported_by"],
+        &["lineage", "serial", "imported_at", "imported_by", "file_lineage"],
     ),
 ];
 

@@ -12,9 +12,9 @@ use crate::support::graphql::stable;
 const ACCEPT: &str = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) {
     drift { id field expected actual status revision detectedAt resolvedAt resolvedBy resolutionNote
         resource { name provisioned { specVersion } events(first: 2) { nodes { type actor data } } } }
-    provisioned { id spec specVersion source recordedBy recordedAt } } }";
+    provisioned { id spec specVersion source { kind name } recordedBy recordedAt } } }";
 const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $input) { provisioned {
-    id spec specVersion source recordedBy recordedAt resource { name provisioned { specVersion }
+    id spec specVersion source { kind name } recordedBy recordedAt resource { name provisioned { specVersion }
         events(first: 1) { nodes { type actor data } } } } } }";
 
 /// Creates a server with two open drifts: the size and the region of web-1.

@@ -41,14 +41,14 @@ async fn the_list_has_every_open_drift() {
     assert_eq!(reply.header("content-type"), "application/json");
     let wanted = json!({ "drift": [
         { "id": missing.id, "resource_id": missing.resource_id, "resource_name": "web-2",
-          "resource_kind": "droplet", "source": "cloud", "field": "*", "expected": { "region": null }, "actual": null, "redacted": false,
-          "status": "open", "detected_at": "2027-01-01T12:00:02.000001Z" },
+          "resource_kind": "droplet", "source": "cloud", "address": null, "field": "*", "expected": { "region": null }, "actual": null, "redacted": false,
+          "status": "open", "revision": 1, "detected_at": "2027-01-01T12:00:02.000001Z" },
         { "id": region.id, "resource_id": region.resource_id, "resource_name": "web-1",
-          "resource_kind": "droplet", "source": "cloud", "field": "region", "expected": "fra1", "actual": "nyc3", "redacted": false,
-          "status": "open", "detected_at": "2027-01-01T12:00:01Z" },
+          "resource_kind": "droplet", "source": "cloud", "address": null, "field": "region", "expected": "fra1", "actual": "nyc3", "redacted": false,
+          "status": "open", "revision": 1, "detected_at": "2027-01-01T12:00:01Z" },
         { "id": n.id, "resource_id": n.resource_id, "resource_name": "web-1",
-          "resource_kind": "droplet", "source": "cloud", "field": "n", "expected": 7, "actual": u64::MAX, "redacted": false,
-          "status": "open", "detected_at": "2027-01-01T12:00:01Z" },
+          "resource_kind": "droplet", "source": "cloud", "address": null, "field": "n", "expected": 7, "actual": u64::MAX, "redacted": false,
+          "status": "open", "revision": 1, "detected_at": "2027-01-01T12:00:01Z" },
     ], "count": 3 });
     assert_eq!(reply.body, wanted);
 }

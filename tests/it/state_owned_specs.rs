@@ -9,9 +9,9 @@ use crate::support::cloud::droplet;
 use crate::support::state::droplets;
 
 const RECORD: &str = "mutation($input: RecordSpecInput!) { recordSpec(input: $input) {
-    provisioned { specVersion source } } }";
+    provisioned { specVersion source { kind name } } } }";
 const ACCEPT: &str = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) {
-    provisioned { source } ownedBy warning } }";
+    provisioned { source { name } } ownedBy { kind name lineage serial address } warning } }";
 
 /// Creates a server with two droplets. The state `l-1` declares another size for web-1.
 async fn with_a_state() -> TestApp {
@@ -42,7 +42,7 @@ async fn a_spec_of_a_state_is_replaced_only_with_take_over() {
     let taken = record(&t, true).await;
     assert_eq!(
         taken["data"]["recordSpec"]["provisioned"],
-        json!({ "specVersion": 2, "source": "api" })
+        json!({ "specVersion": 2, "source": { "kind": "API", "name": null } })
     );
     let summary = t.import(&droplets("l-1", 2, &[("web-1", "s-1")])).await;
     let refused: Vec<&str> = summary
@@ -65,7 +65,7 @@ async fn a_spec_that_left_its_state_is_replaced_without_take_over() {
     let recorded = record(&t, false).await;
     assert_eq!(
         recorded["data"]["recordSpec"]["provisioned"],
-        json!({ "specVersion": 3, "source": "api" })
+        json!({ "specVersion": 3, "source": { "kind": "API", "name": null } })
     );
 }
 
@@ -80,10 +80,10 @@ async fn an_accept_warns_that_the_next_import_of_the_state_undoes_it() {
         t.data(ACCEPT, input).await["acceptDrift"].take()
     };
     let owned = accept("web-1").await;
-    assert_eq!(
-        (&owned["ownedBy"], &owned["provisioned"]["source"]),
-        (&json!("terraform:l-1"), &json!("terraform:l-1"))
-    );
+    let source = json!({ "kind": "TERRAFORM_STATE", "name": "l-1", "lineage": "l-1", "serial": 1,
+        "address": "digitalocean_droplet.web-1" });
+    assert_eq!(owned["ownedBy"], source);
+    assert_eq!(owned["provisioned"]["source"]["name"], "l-1");
     assert!(
         owned["warning"].as_str().unwrap().contains("next import"),
         "{owned}"

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
+use crate::support::state::droplets;
 
 /// Returns the program in a clean environment, with its standard output and error in pipes.
 fn drift_inbox(arguments: &[&str]) -> Command {
@@ -218,6 +219,41 @@ droplet web-1  tags   env:prod  - env:prod  now
     assert_eq!(out, expected);
     assert!(err.contains("comparing with 1 spec"), "{err}");
     assert!(!err.contains('\u{1b}') && !err.contains('\r'), "{err:?}");
+}
+
+#[tokio::test]
+async fn detect_prints_addresses_in_the_last_column() {
+    let t = TestApp::today().await;
+    t.cloud_has([droplet("web-1").size("s-2"), droplet("web-2").size("s-2")])
+        .await;
+    t.import(&droplets("prod", 1, &[("web-1", "s-1")])).await;
+    t.record_spec("web-2", json!({ "size_slug": "s-1" })).await;
+    let run = async |arguments: &[&str]| {
+        let mut command = drift_inbox(&[&["detect"], arguments].concat());
+        command.env("DATABASE_URL", &t.database.url);
+        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
+        text_of(&run.await.unwrap()).0.to_owned()
+    };
+    let table = run(&[]).await;
+    let lines: Vec<&str> = table.lines().skip(1).collect();
+    assert_eq!(
+        lines[0],
+        "RESOURCE       FIELD      EXPECTED  ACTUAL  AGE  ADDRESS"
+    );
+    let of_state = "droplet web-1  size_slug  s-1       s-2     now  digitalocean_droplet.web-1";
+    assert!(lines.contains(&of_state), "{table}");
+    assert!(
+        lines.contains(&"droplet web-2  size_slug  s-1       s-2     now"),
+        "{table}"
+    );
+    let document: Value = serde_json::from_str(&run(&["--format", "json"]).await).unwrap();
+    let addresses: Vec<&Value> = document["drifts"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|drift| &drift["address"])
+        .collect();
+    assert!(addresses.contains(&&json!("digitalocean_droplet.web-1")) && addresses.contains(&&Value::Null));
 }
 
 #[tokio::test]

@@ -260,7 +260,10 @@ async fn specs_of_the_api_are_taken_over_only_with_take_over() {
     let events = t.event_rows(t.resource("api").await.id).await;
     let last = events.last().unwrap();
     assert_eq!(last.event_type, EventType::SpecRecorded);
-    assert_eq!(last.data, json!({"specVersion": 2, "source": "terraform:l-1"}));
+    let recorded = json!({
+        "specVersion": 2, "source": "terraform:l-1", "address": "digitalocean_droplet.api"
+    });
+    assert_eq!(last.data, recorded);
     // After that, the spec belongs to the state like any other spec.
     let again = t.import(&state).await;
     assert_eq!((counts(&again), again.taken_over.len()), ([0, 0, 3, 0], 0));

@@ -69,7 +69,7 @@ async fn the_refusal_of_a_spec_of_the_api_mentions_take_over() {
     assert_eq!(
         (&summary["takenOver"], &summary["refused"]),
         (
-            &json!([{"address": "digitalocean_droplet.web", "kind": "droplet", "providerId": "web-1", "from": "api"}]),
+            &json!([{"address": "digitalocean_droplet.web", "kind": "droplet", "providerId": "web-1", "from": "API"}]),
             &json!([])
         )
     );

@@ -12,8 +12,10 @@ use crate::support::cloud::droplet;
 use crate::support::fleet::fleet;
 use crate::support::{ADMIN, TestApp};
 
-const DRIFT: [&str; 17] = [
+const DRIFT: [&str; 19] = [
     "id",
+    "address",
+    "terraformLines",
     "kind",
     "field",
     "expected",
@@ -53,11 +55,12 @@ const RESOURCE: [&str; 20] = [
     "__typename",
     "n: name",
 ];
-const SPEC: [&str; 8] = [
+const SPEC: [&str; 9] = [
     "id",
     "spec",
     "specVersion",
-    "source",
+    "source { name address recordedAt __typename }",
+    "address",
     "recordedBy",
     "recordedAt",
     "__typename",
@@ -209,6 +212,16 @@ async fn inbox() -> TestApp {
     t.sweep().await;
     let unnamed = "UPDATE cloud_resources SET name = '', ip = '1.2.3.4' WHERE name = 'web-2'";
     t.database.execute(unnamed).await.unwrap();
+    for (name, address) in [
+        ("web-1", "module.a.digitalocean_droplet.b"),
+        ("web-2", r#"digitalocean_droplet.c["it"]"#),
+    ] {
+        let imported = format!(
+            "UPDATE cloud_provisioned SET source = 'terraform:prod', address = '{address}' WHERE resource_id IN \
+             (SELECT id FROM cloud_resources WHERE provider_id = '{name}')"
+        );
+        t.database.execute(imported).await.unwrap();
+    }
     t
 }
 

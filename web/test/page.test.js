@@ -32,9 +32,9 @@ test('a filter matches the shown view', () => {
 });
 
 test('a drift from an event is filtered as on the server', () => {
-  const drift = { kind: 'CHANGED', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7', source: 'lab' } };
+  const drift = { kind: 'CHANGED', address: 'module.net.aws_vpc.main', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7', source: 'lab' } };
   const passes = (search) => matches(drift, filterInput(parseRoute(search)));
-  for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?field=size_slug&type=changed', '?source=lab']) assert.ok(passes(search), search);
+  for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?q=NET.aws', '?field=size_slug&type=changed', '?source=lab']) assert.ok(passes(search), search);
   for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?source=la', '?view=history']) assert.ok(!passes(search), search);
 });
 

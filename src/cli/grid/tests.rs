@@ -1,6 +1,6 @@
 use anstyle::Style;
 
-use super::{Cell, Room, wrap, write_rows};
+use super::{Cell, Room, fit, wrap, write_rows, write_rows_with_notes};
 
 fn grid(width: Option<usize>, rows: &[[&str; 3]]) -> String {
     let rows: Vec<[Cell; 3]> = rows
@@ -60,4 +60,17 @@ fn text_is_wrapped_at_blanks_else_after_separators_else_at_any_character() {
 fn control_and_bidirectional_characters_become_blanks() {
     let text = grid(None, &[["a\u{1b}[2Jb", "c\nd", "e\u{202e}f"]]);
     assert_eq!(text, "a [2Jb  c d  e f\n");
+}
+
+#[test]
+fn a_note_is_written_as_a_whole_below_its_row() {
+    let cell = |text: &str| Cell::new(text, Style::new());
+    let rows = [[cell("a"), cell("b")], [cell("c"), cell("d")]];
+    let notes = [None, Some(cell("a note that is wider than the terminal"))];
+    let mut out = Vec::new();
+    let room = |width| Room { width };
+    write_rows_with_notes(&mut out, &rows, &notes, room(Some(10))).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text, "a  b\nc  d\n  a note that is wider than the terminal\n");
+    assert!(fit(&rows, room(Some(4))) && fit(&rows, room(None)) && !fit(&rows, room(Some(3))));
 }

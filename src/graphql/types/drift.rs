@@ -12,8 +12,9 @@ use crate::domain::redaction;
 use crate::error::{Error, Result};
 use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{ResourceById, SpecOf};
+use crate::graphql::loader::{AddressOf, ResourceById, SpecOf};
 use crate::provider::traits::MEMBER_NAMES;
+use crate::services::addresses;
 use crate::services::inbox::{DriftFilter, DriftTime, up_to_micros};
 
 /// The status of a drift.
@@ -58,7 +59,11 @@ pub(in crate::graphql) struct DriftFilterInput {
     region: Option<String>,
     /// The name of the source that lists the resource.
     source: Option<String>,
-    /// A substring of the resource's name, its provider id or the field name. ASCII letters match in either case.
+    /// The Terraform address of the resource, such as `aws_sqs_queue.jobs["eu"]`. The address of a module, such as
+    /// `module.net`, includes everything below it.
+    address: Option<String>,
+    /// A substring of the resource's name, its provider id, its address or the field name. ASCII letters match in
+    /// either case.
     search: Option<String>,
     /// Detected at or after this time.
     detected_after: Option<DateTime<Utc>>,
@@ -90,6 +95,7 @@ impl DriftFilterInput {
             resource_kind: self.resource_kind,
             region: self.region,
             source: self.source,
+            address: self.address,
             search: self.search,
             detected_after: self.detected_after.map(up_to_micros),
             detected_before: self.detected_before.map(up_to_micros),
@@ -157,6 +163,11 @@ fn is_redacted(drift: &cloud_drift::Model) -> bool {
 }
 
 impl Drift {
+    async fn load_address(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        let loaders = crate::graphql::loaders(ctx)?;
+        Ok(loaders.load_one(AddressOf(self.0.resource_id)).await?.flatten())
+    }
+
     async fn compared(&self, ctx: &Context<'_>) -> ApiResult<Changes> {
         let drift = &self.0;
         // Only a list or a map can have parts that the spec leaves open.
@@ -187,6 +198,21 @@ impl Drift {
         Ok(Resource(row.ok_or_else(|| {
             Error::Internal("the resource of a drift cannot be read".to_owned())
         })?))
+    }
+
+    /// The Terraform address of the resource, such as `aws_sqs_queue.jobs["eu"]`; null if no import recorded one.
+    async fn address(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        self.load_address(ctx).await
+    }
+
+    /// For an open drift of a missing resource with an address: the Terraform command that creates the resource again,
+    /// and the one that removes it from the state, quoted for a POSIX shell; at most 2. Otherwise empty.
+    async fn terraform_lines(&self, ctx: &Context<'_>) -> ApiResult<Vec<String>> {
+        if self.0.kind != cloud_drift::DriftKind::Missing {
+            return Ok(Vec::new());
+        }
+        let address = self.load_address(ctx).await?;
+        Ok(addresses::terraform_lines(&self.0, address.as_deref()))
     }
 
     /// Whether a field changed or the resource is missing.

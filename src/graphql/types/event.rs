@@ -52,8 +52,8 @@ impl ResourceEvent {
         &self.0.actor
     }
 
-    /// Details of the event: a JSON object with `driftId`, `field`, `expected`, `actual` and `specVersion` where
-    /// they apply.
+    /// Details of the event: a JSON object with `driftId`, `field`, `expected`, `actual`, `specVersion`, `source` and
+    /// `address` where they apply.
     async fn data(&self) -> Json {
         Json(self.0.data.clone())
     }

@@ -3,7 +3,7 @@
 use async_graphql::{ID, InputObject, SimpleObject};
 use serde_json::Value;
 
-use super::{Json, MAX_SHOWN};
+use super::{Json, MAX_SHOWN, SpecSourceKind};
 use crate::error::Error;
 use crate::provider::terraform::{self, State};
 use crate::services::imports::{self, ImportOptions};
@@ -118,8 +118,8 @@ pub(in crate::graphql) struct ImportTakenOver {
     kind: String,
     /// The provider's id of the resource.
     provider_id: String,
-    /// The previous source of the spec: `api` or `baseline`.
-    from: String,
+    /// The previous source of the spec.
+    from: SpecSourceKind,
 }
 
 /// An instance that was refused. Its spec did not change.
@@ -190,7 +190,7 @@ impl From<imports::ImportSummary> for ImportSummary {
             address: taken.address,
             kind: taken.kind,
             provider_id: taken.provider_id,
-            from: taken.from,
+            from: SpecSourceKind::without_state(&taken.from),
         });
         let closes = summary.closes.into_iter().map(|closing| ImportClosing {
             drift_id: closing.drift_id.into(),

@@ -16,6 +16,7 @@ mod resource;
 mod scalars;
 mod source;
 mod spec;
+mod spec_source;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
@@ -34,6 +35,7 @@ pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;
 pub(super) use source::Source;
 pub(super) use spec::ProvisionedSpec;
+pub(super) use spec_source::{SpecSource, SpecSourceKind};
 pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};

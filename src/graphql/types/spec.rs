@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned;
 
-use super::{Json, Resource};
+use super::{Json, Resource, SpecSource};
 use crate::domain::not_compared::NotCompared;
 use crate::error::Error;
 use crate::graphql::error::ApiResult;
@@ -49,9 +49,14 @@ impl ProvisionedSpec {
         self.0.spec_version
     }
 
-    /// The owner of the spec: `api`, `baseline`, or `terraform:` and the name of a Terraform state.
-    async fn source(&self) -> &str {
-        &self.0.source
+    /// What owns the spec, and which instance of a Terraform state it comes from.
+    async fn source(&self) -> SpecSource {
+        SpecSource(self.0.clone())
+    }
+
+    /// The Terraform address of the resource, such as `aws_sqs_queue.jobs["eu"]`; null if no import recorded one.
+    async fn address(&self) -> Option<&str> {
+        self.0.address.as_deref()
     }
 
     /// The user who recorded this version.

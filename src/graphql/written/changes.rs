@@ -88,11 +88,11 @@ fn parsed(cell: Option<&Cell>) -> Result<Value> {
     }
 }
 
-fn is_missing(drift: &Cells) -> bool {
+pub(super) fn is_missing(drift: &Cells) -> bool {
     text_at(drift, cloud_drift::Column::Kind) == DriftKind::Missing.to_value()
 }
 
-fn is_open(drift: &Cells) -> bool {
+pub(super) fn is_open(drift: &Cells) -> bool {
     text_at(drift, cloud_drift::Column::Status) == DriftStatus::Open.to_value()
 }
 

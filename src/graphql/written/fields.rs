@@ -16,9 +16,11 @@ pub(super) enum Form {
     NullIfEmpty,
     /// As a list of the strings of a JSON list.
     Texts,
+    /// A source as the name of its Terraform state, or as null.
+    StateName,
 }
 
-use Form::{Choice, NullIfEmpty, Plain, Texts};
+use Form::{Choice, NullIfEmpty, Plain, StateName, Texts};
 
 /// Returns the column of a field of a drift.
 pub(super) fn of_drift(field: &str) -> Option<(drift::Column, Form)> {
@@ -67,8 +69,18 @@ pub(super) fn of_spec(field: &str) -> Option<(spec::Column, Form)> {
         "id" => (spec::Column::Id, Plain),
         "spec" => (spec::Column::Spec, Plain),
         "specVersion" => (spec::Column::SpecVersion, Plain),
-        "source" => (spec::Column::Source, Plain),
+        "address" => (spec::Column::Address, Plain),
         "recordedBy" => (spec::Column::RecordedBy, Plain),
+        "recordedAt" => (spec::Column::RecordedAt, Plain),
+        _ => return None,
+    })
+}
+
+/// Returns the column of a field of the source of a spec. Its other fields are read from other tables.
+pub(super) fn of_source(field: &str) -> Option<(spec::Column, Form)> {
+    Some(match field {
+        "name" => (spec::Column::Source, StateName),
+        "address" => (spec::Column::Address, Plain),
         "recordedAt" => (spec::Column::RecordedAt, Plain),
         _ => return None,
     })

@@ -31,7 +31,7 @@ use crate::services::page::{Order, PageRequest};
 /// A page of drifts.
 pub(super) enum DriftList {
     /// Rows for the resolvers.
-    Rows(Connection<Drift>),
+    Rows(Box<Connection<Drift>>),
     /// The answer as JSON text.
     Written(Value),
 }
@@ -72,8 +72,8 @@ pub(super) async fn drifts(ctx: &Context<'_>, wanted: &Wanted<'_>) -> Result<Opt
         return Ok(None);
     };
     let reader = super::app(ctx)?.db().reader();
-    let resource = plan.resource_columns();
-    let page = inbox::list_cells(reader, wanted.filter, wanted.order, wanted.request, resource).await?;
+    let columns = (plan.resource_columns(), plan.reads_address());
+    let page = inbox::list_cells(reader, wanted.filter, wanted.order, wanted.request, columns).await?;
     let below = match Below::read(reader, &plan, &page, wanted.filter).await {
         Ok(Some(below)) => below,
         Ok(None) => return Ok(None),

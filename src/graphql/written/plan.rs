@@ -8,7 +8,8 @@ use super::fields::{self, Form};
 use super::selection::Selected;
 use crate::domain::stored_json::push_string;
 use crate::graphql::types::{
-    Connection, DEFAULT_PAGE, Drift, Edge, PageInfo, ProvisionedSpec, Resource, ResourceEvent, ValueChange,
+    Connection, DEFAULT_PAGE, Drift, Edge, PageInfo, ProvisionedSpec, Resource, ResourceEvent, SpecSource,
+    ValueChange,
 };
 use crate::services::inbox::DRIFT_CELLS;
 
@@ -28,6 +29,10 @@ pub(super) enum Part {
     Side(usize),
     /// Whether the drift is redacted.
     Redacted,
+    /// The address, which is the last cell of a drift.
+    Address,
+    /// The commands of Terraform for a missing resource.
+    TerraformLines,
     /// An object whose fields are cells of the same row.
     Same(Object),
     /// The spec in force, or null.
@@ -101,6 +106,8 @@ struct Reads {
     events: Vec<EventList>,
     counts: bool,
     changes: bool,
+    /// Whether the address is read.
+    address: bool,
 }
 
 /// The columns of the spec that the changes of a drift depend on.
@@ -132,6 +139,10 @@ impl Plan {
 
     pub(super) fn resource_columns(&self) -> &[resource::Column] {
         &self.reads.resource
+    }
+
+    pub(super) fn reads_address(&self) -> bool {
+        self.reads.address
     }
 
     pub(super) fn spec_columns(&self) -> Option<&[cloud_provisioned::Column]> {
@@ -245,6 +256,14 @@ impl<'d> Compiler<'d> {
                 "expected" => Part::Side(entity::cloud_drift::Column::Expected as usize),
                 "actual" => Part::Side(entity::cloud_drift::Column::Actual as usize),
                 "redacted" => Part::Redacted,
+                "address" => {
+                    this.reads.address = true;
+                    Part::Address
+                }
+                "terraformLines" => {
+                    this.reads.address = true;
+                    Part::TerraformLines
+                }
                 "changesTruncated" => {
                     this.reads.changes = true;
                     Part::ChangesTruncated
@@ -289,12 +308,22 @@ impl<'d> Compiler<'d> {
     fn spec(&mut self, selected: &Selected<'d>) -> Option<Object> {
         let key = || vec![cloud_provisioned::Column::ResourceId];
         self.reads.spec.get_or_insert_with(key);
-        self.object::<ProvisionedSpec, _>(selected, Part::TypeName, |this, field| {
-            let (column, form) = fields::of_spec(field.name)?;
-            let columns = this.reads.spec.as_mut()?;
-            let place = place_of(columns, column, |column| column as usize);
-            Some(Part::Cell(place, form))
+        self.object::<ProvisionedSpec, _>(selected, Part::TypeName, |this, field| match field.name {
+            "source" => Some(Part::Same(this.source(field)?)),
+            name => this.spec_cell(fields::of_spec(name)?),
         })
+    }
+
+    fn source(&mut self, selected: &Selected<'d>) -> Option<Object> {
+        self.object::<SpecSource, _>(selected, Part::TypeName, |this, field| {
+            this.spec_cell(fields::of_source(field.name)?)
+        })
+    }
+
+    fn spec_cell(&mut self, (column, form): (cloud_provisioned::Column, Form)) -> Option<Part> {
+        let columns = self.reads.spec.as_mut()?;
+        let place = place_of(columns, column, |column| column as usize);
+        Some(Part::Cell(place, form))
     }
 
     fn events(&mut self, selected: &Selected<'d>) -> Option<Part> {

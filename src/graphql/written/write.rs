@@ -1,17 +1,20 @@
 //! Writes rows as JSON text.
 
-use entity::cloud_drift;
+use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use serde_json::{Value, to_writer};
 use uuid::Uuid;
 
 use super::below::{Below, id_at, resource_of};
+use super::changes::{is_missing, is_open};
 use super::fields::Form;
 use super::plan::{ChangePart, EdgePart, Key as FieldKey, List, ListPart, Object, PagePart, Part, Plan};
 use crate::domain::changes::{ChangeKind, Changes, ValueChange};
+use crate::domain::imports::state_name;
 use crate::domain::redaction::{is_redacted_text, shown_text};
 use crate::domain::stored_json::push_string;
 use crate::error::{Error, Result};
 use crate::graphql::types::cursor;
+use crate::services::addresses::lines_of;
 use crate::services::cells::{Cell, Cells};
 use crate::services::page::{Key, Page};
 
@@ -97,6 +100,11 @@ impl<'p> Writer<'p> {
                 _ => this.null(),
             },
             Part::Redacted => this.bool(is_redacted(cells)),
+            Part::Address => this.cell(cells.last().unwrap_or(&Cell::Null), Form::Plain),
+            Part::TerraformLines => {
+                let lines = terraform_lines(cells);
+                this.items(&lines, |this, line| push_string(&mut this.out, line));
+            }
             Part::Same(object) => this.object(object, cells),
             Part::Spec(object) => match resource_of(cells).and_then(|id| below.specs.get(&id)) {
                 Some(spec) => this.object(object, spec),
@@ -155,6 +163,10 @@ impl<'p> Writer<'p> {
         match (cell, form) {
             (Cell::Text(text), Form::Choice) => push_string(&mut self.out, &text.to_ascii_uppercase()),
             (Cell::Text(text), Form::NullIfEmpty) if text.is_empty() => self.null(),
+            (Cell::Text(text), Form::StateName) => match state_name(text) {
+                Some(name) => push_string(&mut self.out, name),
+                None => self.null(),
+            },
             (Cell::Json(text), Form::Texts) => self.texts(text),
             (Cell::Text(text), _) => push_string(&mut self.out, text),
             (Cell::Json(text), _) => self.out.extend_from_slice(shown_text(text).as_bytes()),
@@ -202,6 +214,15 @@ impl<'p> Writer<'p> {
     fn null(&mut self) {
         self.out.extend_from_slice(b"null");
     }
+}
+
+/// Returns the commands of Terraform for a drift whose last cell is its address.
+fn terraform_lines(drift: &Cells) -> Vec<String> {
+    let address = match drift.last() {
+        Some(Cell::Text(address)) if is_missing(drift) && is_open(drift) => address,
+        _ => return Vec::new(),
+    };
+    lines_of(DriftKind::Missing, DriftStatus::Open, Some(address))
 }
 
 /// Returns whether a value of the drift is redacted.

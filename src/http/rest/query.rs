@@ -41,13 +41,14 @@ pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
             "resource_kind" => set(&mut filter.resource_kind, &name, value)?,
             "region" => set(&mut filter.region, &name, value)?,
             "source" => set(&mut filter.source, &name, value)?,
+            "address" => set(&mut filter.address, &name, value)?,
             "search" => set(&mut filter.search, &name, value)?,
             "detected_after" => set(&mut filter.detected_after, &name, time(&name, &value)?)?,
             "detected_before" => set(&mut filter.detected_before, &name, time(&name, &value)?)?,
             _ => {
                 return Err(unknown(
                     &name,
-                    "status, kind, field, resource_id, resource_kind, region, source, search, detected_after \
+                    "status, kind, field, resource_id, resource_kind, region, source, address, search, detected_after \
                      and detected_before",
                 ));
             }

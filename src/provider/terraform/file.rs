@@ -311,8 +311,11 @@ impl Reader {
         for Object(instance) in resource.instances {
             let address = match &instance.index_key {
                 None | Some(Value::Null) => base.clone(),
-                // JSON and Terraform quote strings in the same way.
-                Some(key) => format!("{base}[{key}]"),
+                // JSON and Terraform quote strings in the same way, except that a template starts with `${` or `%{`.
+                Some(key) => format!(
+                    "{base}[{}]",
+                    key.to_string().replace("${", "$${").replace("%{", "%%{")
+                ),
             };
             self.instance(AnyInstance {
                 address,

@@ -1,6 +1,6 @@
 //! One batch of an import.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::cloud_resources as resources;
 use sea_orm::DatabaseTransaction;
@@ -11,6 +11,7 @@ use super::closing::{PlannedSpec, closed_by};
 use super::result::BatchResult;
 use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn};
 use super::{Import, RefusedResource, TakenOver, declarations};
+use crate::domain::addresses::storable;
 use crate::domain::detection::is_unsynced;
 use crate::domain::imports::{ImportAction, import_action, may_be_taken_over};
 use crate::domain::not_compared::NotCompared;
@@ -18,6 +19,7 @@ use crate::domain::validation::{InvalidInput, check_spec};
 use crate::error::Result;
 use crate::provider::check_identity;
 use crate::provider::terraform::Desired;
+use crate::services::addresses;
 use crate::services::locks::{self, Lock};
 use crate::services::provisioning::{self, NewSpec};
 use crate::services::stored_specs::{StoredSpec, stored_specs_in_txn};
@@ -39,12 +41,13 @@ pub(super) async fn import_in_txn(
     }
     let known = known_or_new_in_txn(txn, import, &valid).await?;
     let before = stored_specs_in_txn(txn, known.values().map(|row| row.id), None).await?;
-    // Specs that do not change need no lock.
+    // Specs that do not change and have their address need no lock.
     let to_record: BTreeSet<Uuid> = valid
         .iter()
         .filter_map(|desired| Some((*desired, known.get(&key(desired))?)))
         .filter(|(desired, row)| {
             action_for(&before, row.id, desired, import).is_some_and(ImportAction::writes_version)
+                || addresses::is_due(before.get(&row.id), &import.source, &desired.address, false)
         })
         .map(|(_, row)| row.id)
         .collect();
@@ -78,10 +81,15 @@ pub(super) async fn import_in_txn(
     });
     batch.closes = closed_by(txn, import.now, changed.collect()).await?;
     if !import.dry_run {
+        let due = admitted
+            .iter()
+            .filter_map(|admitted| admitted.due_address(import));
+        let due: BTreeMap<Uuid, String> = due.collect();
         let records = admitted
             .into_iter()
             .filter_map(|admitted| admitted.record(import));
         provisioning::record_in_txn(txn, records.collect(), import.actor, import.now).await?;
+        addresses::write_in_txn(txn, &import.source, &due).await?;
     }
     Ok(batch)
 }
@@ -123,7 +131,15 @@ impl Admitted<'_> {
             spec: Value::Object(self.desired.spec.clone()),
             source: import.source.clone(),
             not_compared: self.desired.not_compared.clone(),
+            address: storable(&self.desired.address).map(str::to_owned),
         })
+    }
+
+    /// Returns the address to write apart from the spec, if any.
+    fn due_address(&self, import: &Import<'_>) -> Option<(Uuid, String)> {
+        let address = &self.desired.address;
+        let is_due = addresses::is_due(self.before.as_ref(), &import.source, address, self.record);
+        is_due.then(|| (self.row.id, address.clone()))
     }
 }
 

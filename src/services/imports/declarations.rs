@@ -312,6 +312,7 @@ async fn record_in_txn(
     let records = changed.into_iter().filter_map(|changed| {
         let before = changed.before.whole()?;
         let (source, not_compared) = (before.source.clone(), NotCompared::of(before));
+        let address = before.address.clone();
         let spec = Value::Object(changed.spec);
         Some(NewSpec {
             resource_id: changed.row.id,
@@ -319,6 +320,7 @@ async fn record_in_txn(
             before: Some(changed.before),
             spec,
             source,
+            address,
         })
     });
     provisioning::record_in_txn(txn, records.collect(), import.actor, import.now).await?;

@@ -2,7 +2,7 @@
 //! a page reads little more than its rows, however many statuses the filter has and however rare a searched text is.
 
 use entity::cloud_drift::{self as drift, DriftStatus};
-use entity::cloud_resources as resources;
+use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, Select};
 use uuid::Uuid;
@@ -18,10 +18,19 @@ const MAX_OF_FIELDS: usize = 24;
 
 /// What contains a searched text.
 struct Hits {
-    /// Resources by name or provider id.
+    /// Resources by name, provider id or address.
     resources: Found,
+    text: Text,
     /// Fields, of the field of the filter if it has one.
     fields: Vec<String>,
+}
+
+/// A searched text.
+#[derive(Clone)]
+struct Text {
+    text: String,
+    /// Whether an address contains it.
+    is_in_addresses: bool,
 }
 
 async fn hits<C: ConnectionTrait>(connection: &C, filter: &DriftFilter, text: &str) -> Result<Hits> {
@@ -29,8 +38,17 @@ async fn hits<C: ConnectionTrait>(connection: &C, filter: &DriftFilter, text: &s
     if let Some(only) = &filter.field {
         fields.retain(|field| field == only);
     }
-    let resources = search::resources_with(connection, text).await?;
-    Ok(Hits { resources, fields })
+    let by_address = search::resources_with_address(connection, text).await?;
+    let text_found = Text {
+        text: text.to_owned(),
+        is_in_addresses: !by_address.is_none(),
+    };
+    let resources = search::resources_with(connection, text).await?.or(by_address);
+    Ok(Hits {
+        resources,
+        text: text_found,
+        fields,
+    })
 }
 
 /// Returns the selects of a page. They have no row in common. Without selects, no drift matches.
@@ -47,17 +65,21 @@ pub(super) async fn of<C: ConnectionTrait>(
     let Some(text) = filter.searched() else {
         return without_search(connection, filter, time).await;
     };
-    let Hits { resources, fields } = hits(connection, filter, text).await?;
+    let Hits {
+        resources,
+        text,
+        fields,
+    } = hits(connection, filter, text).await?;
     let any = filter.without_search();
     let ids = match resources {
         Found::Few(ids) => ids,
-        Found::Several(ids) => return walks(connection, &any, text, &fields, Some(ids)).await,
-        Found::Many => return walks(connection, &any, text, &fields, None).await,
+        Found::Several(ids) => return walks(connection, &any, &text, &fields, Some(ids)).await,
+        Found::Many => return walks(connection, &any, &text, &fields, None).await,
     };
     let mut selects = Vec::new();
     if !ids.is_empty() {
         let select = any.select(backend);
-        selects.push(of_resources(backend, select, text, ids).filter(is_none_of(&fields)));
+        selects.push(of_resources(backend, select, &text, ids).filter(is_none_of(&fields)));
     }
     if fields.len() * filter.status.len() <= MAX_OF_FIELDS {
         for field in fields {
@@ -81,7 +103,7 @@ pub(super) async fn of<C: ConnectionTrait>(
 async fn walks<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
-    text: &str,
+    text: &Text,
     fields: &[String],
     among: Option<Vec<Uuid>>,
 ) -> Result<Vec<Select<drift::Entity>>> {
@@ -134,6 +156,19 @@ async fn by_look_up<C: ConnectionTrait>(
     filter: &DriftFilter,
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
+    if let Some(address) = &filter.address {
+        let of_drift = filter.without_address();
+        return Ok(match search::resources_at(connection, address).await? {
+            Found::Few(ids) => vec![of_drift.select(backend).filter(among(backend, ids))],
+            _ => by_status(&of_drift)
+                .map(|of_status| {
+                    of_status
+                        .select(backend)
+                        .filter(of_its_spec(search::is_at(address)))
+                })
+                .collect(),
+        });
+    }
     let is_of_resources =
         filter.resource_kind.is_some() || filter.region.is_some() || filter.source.is_some();
     if is_of_resources {
@@ -169,12 +204,16 @@ pub(in crate::services) async fn to_count<C: ConnectionTrait>(
     let Some(text) = filter.searched() else {
         return Ok((filter.select(backend), Vec::new()));
     };
-    let Hits { resources, fields } = hits(connection, filter, text).await?;
+    let Hits {
+        resources,
+        text,
+        fields,
+    } = hits(connection, filter, text).await?;
     let (Found::Few(ids) | Found::Several(ids)) = resources else {
         return Ok((filter.select(backend), Vec::new()));
     };
     let select = filter.without_search().select(backend);
-    let of_resources = of_resources(backend, select, text, ids).filter(is_none_of(&fields));
+    let of_resources = of_resources(backend, select, &text, ids).filter(is_none_of(&fields));
     let of_fields = fields.into_iter().map(|field| DriftFilter {
         field: Some(field),
         ..filter.without_search()
@@ -186,7 +225,7 @@ pub(in crate::services) async fn to_count<C: ConnectionTrait>(
 fn of_resources(
     backend: DbBackend,
     select: Select<drift::Entity>,
-    text: &str,
+    text: &Text,
     ids: Vec<Uuid>,
 ) -> Select<drift::Entity> {
     select
@@ -216,16 +255,34 @@ fn by_status(filter: &DriftFilter) -> impl Iterator<Item = DriftFilter> {
     })
 }
 
-/// Returns the condition that the name or the provider id of the drift's resource contains the text. It is a scalar
-/// subquery, because PostgreSQL would otherwise look up all such resources first.
-fn is_in_its_resource(backend: DbBackend, text: &str) -> Expr {
+/// Returns the condition that the name, the provider id or the address of the drift's resource contains the text. It
+/// consists of scalar subqueries, because PostgreSQL would otherwise look up all such resources first.
+fn is_in_its_resource(backend: DbBackend, text: &Text) -> Expr {
     let contains = Query::select()
-        .expr(Expr::from(search::in_resource(backend, text)))
+        .expr(Expr::from(search::in_resource(backend, &text.text)))
         .from(resources::Entity)
         .and_where(
             Expr::col((resources::Entity, resources::Column::Id))
                 .equals((drift::Entity, drift::Column::ResourceId)),
         )
         .take();
-    Expr::from(contains)
+    let in_resource = Expr::from(contains);
+    if text.is_in_addresses {
+        in_resource.or(of_its_spec(search::in_address(backend, &text.text)))
+    } else {
+        in_resource
+    }
+}
+
+/// Returns the condition that the spec of the drift's resource meets a condition.
+fn of_its_spec(condition: Expr) -> Expr {
+    let spec = Query::select()
+        .expr(condition)
+        .from(provisioned::Entity)
+        .and_where(
+            Expr::col((provisioned::Entity, provisioned::Column::ResourceId))
+                .equals((drift::Entity, drift::Column::ResourceId)),
+        )
+        .take();
+    Expr::from(spec)
 }

@@ -2,16 +2,14 @@
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
-use entity::cloud_resources as resources;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Query};
-use sea_orm::{
-    ActiveEnum as _, ColumnTrait, Condition, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Select,
-};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
+use sea_orm::{ActiveEnum as _, ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Select};
 use uuid::Uuid;
 
+use crate::domain::addresses::is_at;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
 use crate::services::resources::contains_ignoring_ascii_case;
-use crate::services::search::in_resource;
+use crate::services::search;
 
 /// A filter of drifts. A drift matches if it meets all conditions that are set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +28,9 @@ pub struct DriftFilter {
     pub region: Option<String>,
     /// Name of the source that lists the resource.
     pub source: Option<String>,
-    /// A substring of the resource's name, its provider id or the field. Case is ignored for ASCII letters.
+    /// Terraform address of the resource; the address of a module includes everything below it.
+    pub address: Option<String>,
+    /// A substring of the resource's name, its provider id, its address or the field. Case is ignored for ASCII letters.
     pub search: Option<String>,
     /// Detected at or after this time.
     pub detected_after: Option<DateTime<Utc>>,
@@ -49,6 +49,7 @@ impl Default for DriftFilter {
             resource_kind: None,
             region: None,
             source: None,
+            address: None,
             search: None,
             detected_after: None,
             detected_before: None,
@@ -74,6 +75,7 @@ impl DriftFilter {
             ("resourceKind", &self.resource_kind),
             ("region", &self.region),
             ("source", &self.source),
+            ("address", &self.address),
             ("search", &self.search),
         ];
         texts.into_iter().try_for_each(|(what, text)| {
@@ -116,6 +118,8 @@ pub struct FilteredResource {
     pub region: Option<String>,
     /// The name of the source that lists it.
     pub source: String,
+    /// The Terraform address of its spec.
+    pub address: Option<String>,
 }
 
 /// One condition of a filter.
@@ -127,6 +131,7 @@ enum Term<'f> {
     ResourceKind(&'f str),
     Region(&'f str),
     Source(&'f str),
+    Address(&'f str),
     DetectedFrom(DateTime<Utc>),
     DetectedBefore(DateTime<Utc>),
     Search(&'f str),
@@ -161,6 +166,14 @@ impl DriftFilter {
         self.search.as_deref().filter(|text| !text.is_empty())
     }
 
+    /// Returns this filter without its address.
+    pub(super) fn without_address(&self) -> Self {
+        Self {
+            address: None,
+            ..self.clone()
+        }
+    }
+
     /// Returns this filter without its search.
     pub(super) fn without_search(&self) -> Self {
         Self {
@@ -179,6 +192,7 @@ impl DriftFilter {
             self.resource_kind.as_deref().map(Term::ResourceKind),
             self.region.as_deref().map(Term::Region),
             self.source.as_deref().map(Term::Source),
+            self.address.as_deref().map(Term::Address),
             self.detected_after.map(Term::DetectedFrom),
             self.detected_before.map(Term::DetectedBefore),
             search.map(Term::Search),
@@ -193,11 +207,12 @@ impl Term<'_> {
         match *self {
             Self::ResourceKind(kind) => resource_kind().eq(kind),
             Self::Region(region) => resource_region().eq(region),
-            Self::Source(source) => resource_is(resources::Column::Source.eq(source).into()),
+            Self::Source(source) => resource_is_among(search::ids_of_source(source)),
             Self::Status(any) => {
                 let statuses = any.iter().map(|status| constant(status.to_value()));
                 Expr::col((drift::Entity, drift::Column::Status)).is_in(statuses)
             }
+            Self::Address(address) => resource_is_among(search::ids_at(address)),
             Self::Kind(kind) => Expr::col((drift::Entity, drift::Column::Kind)).eq(constant(kind.to_value())),
             Self::Field(field) => drift::Column::Field.eq(field),
             Self::Resource(id) => drift::Column::ResourceId.eq(id),
@@ -205,7 +220,9 @@ impl Term<'_> {
             Self::DetectedBefore(time) => drift::Column::DetectedAt.lt(time),
             Self::Search(text) => {
                 let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
-                field.or(resource_is(in_resource(backend, text)))
+                field
+                    .or(resource_is_among(search::ids_with(backend, text)))
+                    .or(resource_is_among(search::ids_with_address(backend, text)))
             }
         }
     }
@@ -219,6 +236,10 @@ impl Term<'_> {
             Self::ResourceKind(kind) => resource.kind == kind,
             Self::Region(region) => resource.region.as_deref() == Some(region),
             Self::Source(source) => resource.source == source,
+            Self::Address(wanted) => resource
+                .address
+                .as_deref()
+                .is_some_and(|address| is_at(address, wanted)),
             Self::DetectedFrom(time) => drift.detected_at >= time,
             Self::DetectedBefore(time) => drift.detected_at < time,
             Self::Search(text) => {
@@ -227,6 +248,7 @@ impl Term<'_> {
                 contains(&drift.field)
                     || contains(&resource.provider_id)
                     || resource.name.as_deref().is_some_and(contains)
+                    || resource.address.as_deref().is_some_and(contains)
             }
         }
     }
@@ -248,13 +270,8 @@ pub(in crate::services) fn resource_region() -> Expr {
     Expr::col((drift::Entity, Alias::new("resource_region")))
 }
 
-/// Returns the condition that the resource of the drift meets another condition.
-fn resource_is(condition: Condition) -> Expr {
-    let ids = Query::select()
-        .column((resources::Entity, resources::Column::Id))
-        .from(resources::Entity)
-        .cond_where(condition)
-        .take();
+/// Returns the condition that the resource of the drift is one of those that a select returns.
+fn resource_is_among(ids: SelectStatement) -> Expr {
     Expr::col((drift::Entity, drift::Column::ResourceId)).in_subquery(ids)
 }
 

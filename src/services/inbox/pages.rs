@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{DriftFilter, DriftTime, list, order_by};
 use crate::error::Result;
 use crate::services::page::PageRequest;
-use crate::services::resources;
+use crate::services::{addresses, resources};
 
 /// A drift with its resource.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct DriftWithResource {
     pub(crate) drift: cloud_drift::Model,
     /// The resource without its attributes; None if its row does not decode.
     pub(crate) resource: Option<cloud_resources::Model>,
+    /// The Terraform address of the resource, if an import recorded one.
+    pub(crate) address: Option<String>,
 }
 
 /// A reader of drifts, newest first. It holds one page in memory at a time.
@@ -56,12 +58,14 @@ impl DriftPages {
             .into_iter()
             .map(|resource| (resource.id, resource))
             .collect();
+        let addresses = addresses::of_resources(connection, &ids).await?;
         self.next = page.end.filter(|_| page.has_next).map(|end| PageRequest {
             after: Some(end),
             ..request
         });
         let rows = page.rows.into_iter().map(|(_, drift)| DriftWithResource {
             resource: resources.get(&drift.resource_id).cloned(),
+            address: addresses.get(&drift.resource_id).cloned(),
             drift,
         });
         Ok(Some(rows.collect()))

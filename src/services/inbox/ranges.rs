@@ -80,7 +80,8 @@ pub(super) async fn of<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
 ) -> Result<Option<Vec<Select<drift::Entity>>>> {
-    if filter.field.is_some() || filter.resource_id.is_some() || filter.kind == Some(DriftKind::Missing) {
+    let has_other_index = filter.field.is_some() || filter.resource_id.is_some() || filter.address.is_some();
+    if has_other_index || filter.kind == Some(DriftKind::Missing) {
         return Ok(None);
     }
     let statuses = filter.statuses();

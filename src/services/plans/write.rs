@@ -16,6 +16,7 @@ use super::known::Earlier;
 use super::notes;
 use super::outline::{PlanSummary, UndecidedInstance};
 use crate::db::ROWS_PER_INSERT;
+use crate::domain::addresses::storable as storable_address;
 use crate::domain::equality::number_text;
 use crate::domain::imports::{ImportAction, import_action};
 use crate::domain::inventory::ListedResource;
@@ -25,6 +26,7 @@ use crate::domain::validation::{InvalidInput, check_spec, is_beyond_64_bits};
 use crate::error::{Error, Result};
 use crate::provider::check_resource;
 use crate::provider::terraform_plan::{Instance, Sides};
+use crate::services::addresses;
 use crate::services::inventory::plan_rows;
 use crate::services::locks::{self, Lock};
 use crate::services::page;
@@ -264,7 +266,7 @@ async fn write_specs_in_txn(
 ) -> Result<()> {
     let ids: BTreeSet<Uuid> = rows.values().copied().collect();
     let mut before = stored_specs_in_txn(txn, ids, Some(Lock::Update)).await?;
-    let mut specs = Vec::new();
+    let (mut specs, mut due) = (Vec::new(), BTreeMap::new());
     for instance in instances {
         let Some(id) = rows.get(&instance.address) else {
             continue;
@@ -279,7 +281,16 @@ async fn write_specs_in_txn(
             written.summary.unchanged += 1;
             continue;
         }
-        match import_action(whole, &spec, &import.source, false) {
+        let action = import_action(whole, &spec, &import.source, false);
+        if addresses::is_due(
+            stored.as_ref(),
+            &import.source,
+            &instance.address,
+            action.writes_version(),
+        ) {
+            due.insert(*id, instance.address.clone());
+        }
+        match action {
             ImportAction::Refuse => {
                 let address = &instance.address;
                 let refused = format!("{address}: its spec belongs to another source");
@@ -299,10 +310,11 @@ async fn write_specs_in_txn(
             spec,
             source: import.source.clone(),
             not_compared: NotCompared::default(),
+            address: storable_address(&instance.address).map(str::to_owned),
         });
     }
     provisioning::record_in_txn(txn, specs, import.actor, import.now).await?;
-    Ok(())
+    addresses::write_in_txn(txn, &import.source, &due).await
 }
 
 /// Locks the rows of the instances of a state in the order of their ids, as sweeps and accepts do.

@@ -83,5 +83,6 @@ pub(crate) fn wanted_row(resource_id: Uuid, now: DateTime<Utc>) -> provisioned::
         retired_at: Set(None),
         created_at: Set(now),
         not_compared: Set(None),
+        address: Set(None),
     }
 }
