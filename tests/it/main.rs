@@ -39,6 +39,9 @@ mod graphiql;
 mod guards;
 #[path = "../../graphql-server/tests/it/http_client.rs"]
 mod http_client;
+mod import_plan_costs;
+mod import_plan_evidence;
+mod import_plan_secrets;
 mod import_plans;
 mod inbox_accept;
 mod inbox_api;
