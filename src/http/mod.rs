@@ -6,6 +6,7 @@ mod graphiql;
 mod health;
 mod plans;
 mod rest;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ pub struct HttpState {
     sockets: Arc<SocketSettings>,
     verifier: Arc<TokenVerifier>,
     kept: Arc<KeptAnswers>,
+    uploads: Arc<uploads::Uploads>,
 }
 
 impl HttpState {
@@ -52,6 +54,10 @@ impl HttpState {
         Self {
             app,
             schema,
+            uploads: Arc::new(uploads::Uploads::new(
+                limits.max_plan_uploads,
+                limits.plan_upload_timeout,
+            )),
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
             verifier: Arc::new(verifier),

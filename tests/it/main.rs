@@ -68,6 +68,7 @@ mod mutations_bounds;
 mod mutations_jobs;
 mod page_files;
 mod partial_listings;
+mod plan_uploads;
 mod pooler;
 mod replica_firewalls;
 mod request_shapes;
