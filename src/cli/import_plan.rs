@@ -8,12 +8,12 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::Args;
 
-use super::{Outcome, actor, connect, print, progress};
+use super::{Outcome, actor, connect, counted, print, progress};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, time_of_at_least};
 use crate::error::Result;
 use crate::provider::terraform_plan::{Limits, Spool};
-use crate::services::plans::{PlanOptions, PlanSummary, import_plan, refuse_plan};
+use crate::services::plans::{PlanOptions, PlanSummary, UndecidedInstance, import_plan, refuse_plan};
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 64 * 1024;
@@ -116,11 +116,11 @@ fn spooled(mut from: impl Read, shown: &str) -> Result<Spool, ReadError> {
 fn summary_text(summary: &PlanSummary) -> String {
     let mut lines = vec![
         format!(
-            "state {}, plan of {}: {} instances, {} specs recorded, {} changed, {} unchanged, {} refused",
+            "state {}, plan of {}: {}, {} recorded, {} changed, {} unchanged, {} refused",
             summary.state,
             summary.made_at.to_rfc3339(),
-            summary.instances,
-            summary.recorded,
+            counted(summary.instances, "instance"),
+            counted(summary.recorded, "spec"),
             summary.changed,
             summary.unchanged,
             summary.refused.len()
@@ -130,46 +130,28 @@ fn summary_text(summary: &PlanSummary) -> String {
             summary.open, summary.opened, summary.updated, summary.closed
         ),
     ];
-    let counted = [
-        (summary.gone, "gone from the provider"),
-        (summary.left, "left the state, so their specs are retired"),
-        (
-            summary.swallowed,
-            "fields whose live value was taken over into the state without a decision",
-        ),
-        (summary.skipped.data as u64, "data sources skipped"),
-        (summary.skipped.deposed as u64, "deposed objects skipped"),
-        (
-            summary.skipped.without_configuration as u64,
-            "instances without configuration skipped",
-        ),
-        (
-            summary.skipped.unreadable as u64,
-            "instances with an unknown form of address skipped",
-        ),
-    ];
-    let counted = counted.into_iter().filter(|(count, _)| *count > 0);
-    lines.extend(counted.map(|(count, what)| format!("{count} {what}")));
-    let refused = summary.refused.iter().take(MAX_SHOWN);
-    lines.extend(refused.map(|address| format!("not imported: {address}")));
-    for undecided in summary.undecided.iter().take(MAX_SHOWN) {
-        lines.push(format!(
-            "not compared, because the blocks may be dynamic (import with --with-plan): {}: {}",
-            undecided.address,
-            undecided.attributes.join(", ")
-        ));
-    }
-    for undeclared in summary.undeclared.iter().take(MAX_SHOWN) {
-        lines.push(format!(
-            "changed outside and not declared, so not compared (import with --with-plan): {}: {}",
-            undeclared.address,
-            undeclared.attributes.join(", ")
-        ));
-    }
-    let more = summary.undecided.len().saturating_sub(MAX_SHOWN);
-    if more > 0 {
-        lines.push(format!("not compared: {more} more instances"));
-    }
+    lines.extend(facts(summary));
+    let listed = |list: &[String], what: &str| -> Vec<String> {
+        let shown = list.iter().take(MAX_SHOWN).map(|one| format!("{what}: {one}"));
+        shown.chain(more(list.len(), what)).collect()
+    };
+    let attributes = |list: &[UndecidedInstance]| -> Vec<String> {
+        let line = |one: &UndecidedInstance| format!("{}: {}", one.address, one.attributes.join(", "));
+        list.iter().map(line).collect()
+    };
+    lines.extend(listed(&summary.refused, "not imported"));
+    lines.extend(listed(
+        &summary.undecided_missing,
+        "missing, and not decided whether the code still has it (import with --with-plan, or accept the drift)",
+    ));
+    lines.extend(listed(
+        &attributes(&summary.undecided),
+        "not compared, because the blocks may be dynamic (import with --with-plan)",
+    ));
+    lines.extend(listed(
+        &attributes(&summary.undeclared),
+        "changed outside and not declared, so not compared (import with --with-plan)",
+    ));
     let plain = |line: String| {
         line.chars()
             .filter(|letter| !letter.is_control())
@@ -177,4 +159,100 @@ fn summary_text(summary: &PlanSummary) -> String {
             + "\n"
     };
     lines.into_iter().map(plain).collect()
+}
+
+/// Returns the lines of what happened at least once.
+fn facts(summary: &PlanSummary) -> impl Iterator<Item = String> {
+    let skipped = summary.skipped;
+    let facts = [
+        (summary.gone, "instance", "gone from the provider"),
+        (
+            summary.left,
+            "instance",
+            "removed from the state: specs are retired",
+        ),
+        (
+            summary.swallowed,
+            "live value",
+            "written into the state without a decision, so that the plan shows no drift",
+        ),
+        (skipped.data as u64, "data source", "skipped"),
+        (skipped.deposed as u64, "deposed object", "skipped"),
+        (
+            skipped.without_configuration as u64,
+            "instance",
+            "without configuration skipped",
+        ),
+        (
+            skipped.unreadable as u64,
+            "instance",
+            "with an unknown form of address skipped",
+        ),
+    ];
+    let facts = facts.into_iter().filter(|(count, ..)| *count > 0);
+    facts.map(|(count, noun, what)| format!("{} {what}", counted(count, noun)))
+}
+
+/// Returns the line for what a list does not show.
+fn more(len: usize, what: &str) -> Option<String> {
+    let more = len.saturating_sub(MAX_SHOWN) as u64;
+    (more > 0).then(|| format!("{what}: {} more", counted(more, "instance")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_agree_with_their_nouns() {
+        let mut summary = PlanSummary {
+            state: "prod".to_owned(),
+            instances: 1,
+            recorded: 1,
+            gone: 1,
+            swallowed: 1,
+            ..PlanSummary::default()
+        };
+        let text = summary_text(&summary);
+        for one in [
+            "1 instance,",
+            "1 spec recorded",
+            "1 instance gone",
+            "1 live value written",
+        ] {
+            assert!(text.contains(one), "{one}: {text}");
+        }
+        (
+            summary.instances,
+            summary.recorded,
+            summary.gone,
+            summary.swallowed,
+        ) = (2, 0, 2, 2);
+        let text = summary_text(&summary);
+        for many in [
+            "2 instances,",
+            "0 specs recorded",
+            "2 instances gone",
+            "2 live values written",
+        ] {
+            assert!(text.contains(many), "{many}: {text}");
+        }
+    }
+
+    #[test]
+    fn no_list_is_shortened_silently() {
+        let names: Vec<String> = (0..=MAX_SHOWN).map(|number| format!("a{number}")).collect();
+        let undecided = |address: &String| UndecidedInstance {
+            address: address.clone(),
+            attributes: vec!["b".to_owned()],
+        };
+        let summary = PlanSummary {
+            refused: names.clone(),
+            undecided_missing: names.clone(),
+            undecided: names.iter().map(undecided).collect(),
+            undeclared: names.iter().map(undecided).collect(),
+            ..PlanSummary::default()
+        };
+        assert_eq!(summary_text(&summary).matches(": 1 instance more\n").count(), 4);
+    }
 }

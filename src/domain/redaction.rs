@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use entity::cloud_drift;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The only key of a redacted value.
 const KEY: &str = "drift-inbox:redacted";
@@ -44,7 +44,58 @@ pub fn shown_sides(drift: &cloud_drift::Model) -> (Value, Value) {
     (side(expected), side(actual))
 }
 
-/// Returns the value without digests: null for a redacted value, and `{"redacted": true}` for one inside of it.
+/// Returns the key under which a member of a value of a user is stored, whatever the key is, so that no such value is
+/// taken for a redacted one: the key of redacted values gets one more apostrophe, also if it has some already.
+pub(crate) fn plain_key(key: &str) -> Cow<'_, str> {
+    let rest = key.strip_prefix(KEY);
+    match rest.is_some_and(|rest| rest.bytes().all(|byte| byte == b'\'')) {
+        true => Cow::Owned(format!("{key}'")),
+        false => Cow::Borrowed(key),
+    }
+}
+
+/// Returns an object of a user as it is stored: with the keys of [`plain_key`] at every depth.
+pub(crate) fn plain_members(map: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
+    match map
+        .iter()
+        .any(|(key, value)| is_like_redacted(key) || has_key(value))
+    {
+        true => Cow::Owned(renamed(map)),
+        false => Cow::Borrowed(map),
+    }
+}
+
+fn is_like_redacted(key: &str) -> bool {
+    matches!(plain_key(key), Cow::Owned(_))
+}
+
+fn has_key(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .any(|(key, value)| is_like_redacted(key) || has_key(value)),
+        Value::Array(list) => list.iter().any(has_key),
+        _ => false,
+    }
+}
+
+fn renamed(map: &Map<String, Value>) -> Map<String, Value> {
+    let members = map.iter();
+    members
+        .map(|(key, value)| (plain_key(key).into_owned(), renamed_inside(value)))
+        .collect()
+}
+
+fn renamed_inside(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(renamed(map)),
+        Value::Array(list) => list.iter().map(renamed_inside).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Returns the value without digests: null for a redacted value, and `{"redacted": true}` for one inside of it. The data
+/// of an event with one redacted value shows neither, because the other one may be an earlier secret.
 pub fn shown(value: &Value) -> Cow<'_, Value> {
     if is_redacted(value) {
         return Cow::Owned(Value::Null);
@@ -90,6 +141,16 @@ fn hide_inside(value: &mut Value) {
         *value = json!({ "redacted": true });
         return;
     }
+    if let Value::Object(data) = &mut *value
+        && data.contains_key("driftId")
+        && hides(data.get("expected"), data.get("actual"))
+    {
+        for side in ["expected", "actual"] {
+            if let Some(side) = data.get_mut(side) {
+                *side = json!({ "redacted": true });
+            }
+        }
+    }
     match value {
         Value::Object(map) => map.values_mut().for_each(hide_inside),
         Value::Array(list) => list.iter_mut().for_each(hide_inside),
@@ -113,6 +174,35 @@ mod tests {
         let text: Value = serde_json::from_str(&shown_text(&spec.to_string())).unwrap();
         assert_eq!(text, expected);
         assert_eq!(shown_text("{\"size\":3}"), "{\"size\":3}");
+    }
+
+    #[test]
+    fn an_event_with_one_redacted_value_shows_neither() {
+        let data = json!({ "driftId": "x", "field": "it", "expected": "old", "actual": redacted("00") });
+        let hidden = json!({ "redacted": true });
+        let expected = json!({ "driftId": "x", "field": "it", "expected": hidden, "actual": hidden });
+        assert_eq!(*shown(&data), expected);
+        let text: Value = serde_json::from_str(&shown_text(&data.to_string())).unwrap();
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_value_of_a_user_is_never_taken_for_a_redacted_one() {
+        for apostrophes in ["", "'", "''"] {
+            let key = format!("{KEY}{apostrophes}");
+            let user = json!({ "tags": { &key: "00ff" }, "list": [{ &key: "00ff" }], &key: "00ff" });
+            let stored = plain_members(user.as_object().unwrap()).into_owned();
+            let more = format!("{key}'");
+            let expected = json!({ "tags": { &more: "00ff" }, "list": [{ &more: "00ff" }], &more: "00ff" });
+            let stored = Value::Object(stored);
+            assert_eq!(stored, expected);
+            assert!(!has_redacted(&stored));
+        }
+        let ordinary = json!({ "drift-inbox:redacted-by": 1 });
+        assert!(matches!(
+            plain_members(ordinary.as_object().unwrap()),
+            Cow::Borrowed(_)
+        ));
     }
 
     #[test]

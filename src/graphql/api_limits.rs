@@ -1,5 +1,7 @@
 //! The limits of this API.
 
+use std::time::Duration;
+
 use graphql_server::limits::RequestLimits;
 
 /// Maximum number of rows per page that can be configured.
@@ -12,6 +14,10 @@ pub struct ApiLimits {
     pub request: RequestLimits,
     /// Rows per page.
     pub max_page: u64,
+    /// Plans that are received and imported at the same time. Others wait.
+    pub max_plan_uploads: usize,
+    /// Time in which a plan must arrive, with the time for which it waits.
+    pub plan_upload_timeout: Duration,
 }
 
 impl Default for ApiLimits {
@@ -19,6 +25,8 @@ impl Default for ApiLimits {
         Self {
             request: RequestLimits::default(),
             max_page: 200,
+            max_plan_uploads: 4,
+            plan_upload_timeout: Duration::from_secs(600),
         }
     }
 }

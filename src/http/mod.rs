@@ -7,6 +7,7 @@ mod health;
 mod inventory;
 mod plans;
 mod rest;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub struct HttpState {
     sockets: Arc<SocketSettings>,
     verifier: Arc<TokenVerifier>,
     kept: Arc<KeptAnswers>,
+    uploads: Arc<uploads::Uploads>,
 }
 
 impl HttpState {
@@ -53,6 +55,10 @@ impl HttpState {
         Self {
             app,
             schema,
+            uploads: Arc::new(uploads::Uploads::new(
+                limits.max_plan_uploads,
+                limits.plan_upload_timeout,
+            )),
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
             verifier: Arc::new(verifier),

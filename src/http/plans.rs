@@ -4,27 +4,26 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use chrono::TimeDelta;
-use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::HttpState;
-use super::rest::{Admin, RestError, query};
+use super::rest::{Admin, query};
+use super::uploads::UploadError;
 use crate::error::Error;
-use crate::services::plans::{
-    Limits, PlanOptions, PlanSummary, Spool, UndecidedInstance, import_plan, refuse_plan,
-};
+use crate::services::plans::{PlanOptions, PlanSummary, UndecidedInstance, import_plan, refuse_plan};
 
 /// Imports the plan in the body. `?every=1d` is the expected time between two imports, `?allow_mass_retire=true`
-/// accepts a plan that lacks more than half of the instances.
+/// accepts a plan that lacks more than half of the instances. The body may be compressed with gzip.
 pub(super) async fn import(
     State(state): State<HttpState>,
     Admin(actor): Admin,
     name: Result<Path<String>, PathRejection>,
     uri: Uri,
+    headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, RestError> {
+) -> Result<Json<Value>, UploadError> {
     let Path(name) = name.map_err(|_| Error::NotFound("page"))?;
     let (allow_mass_retire, interval) = query::plan_options(&uri)?;
     let options = PlanOptions {
@@ -33,15 +32,13 @@ pub(super) async fn import(
         interval: interval.unwrap_or(TimeDelta::days(1)),
     };
     let (db, clock) = (state.app.db(), state.app.clock());
-    let mut spool = Spool::new(Limits::default());
-    let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| Error::BadUserInput("the body ended early".to_owned()))?;
-        if let Err(refusal) = spool.push(&piece) {
-            return Err(refuse_plan(db, clock, &options.state, refusal).await.into());
-        }
-    }
+    let upload = state.uploads.receive(&headers, body).await?;
+    let spool = match upload.plan {
+        Ok(spool) => spool,
+        Err(refusal) => return Err(refuse_plan(db, clock, &options.state, refusal).await.into()),
+    };
     let summary = import_plan(db, clock, actor.name(), spool, None, &options, |_, _| {}).await?;
+    drop(upload.permit);
     Ok(Json(to_json(&summary)))
 }
 
@@ -62,6 +59,7 @@ fn to_json(summary: &PlanSummary) -> Value {
         "refused": summary.refused,
         "not_compared": listed(&summary.undecided),
         "undeclared_changes": listed(&summary.undeclared),
+        "missing_not_decided": summary.undecided_missing,
         "swallowed": summary.swallowed,
         "opened": summary.opened,
         "updated": summary.updated,

@@ -6,6 +6,7 @@
 mod bytes;
 mod keys;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
@@ -20,6 +21,7 @@ use super::checks::{check_resource, check_slug};
 use super::traits;
 use crate::domain::digest::Digest;
 use crate::domain::inventory::ListedResource;
+use crate::domain::redaction::plain_members;
 use crate::domain::validation::InvalidInput;
 use crate::error::{Error, Result};
 
@@ -196,6 +198,17 @@ impl Spool {
     /// UPSTREAM_UNAVAILABLE if the temporary file cannot be written.
     pub(super) fn add(&mut self, kind: &str, resource: &ListedResource) -> Result<()> {
         let number = self.add_kind(kind);
+        let plain;
+        let resource = match plain_members(&resource.attrs) {
+            Cow::Borrowed(_) => resource,
+            Cow::Owned(attrs) => {
+                plain = ListedResource {
+                    attrs,
+                    ..resource.clone()
+                };
+                &plain
+            }
+        };
         let checked = check_resource(resource);
         self.record.clear();
         match &checked {

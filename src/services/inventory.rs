@@ -144,7 +144,7 @@ async fn apply(
             continue;
         }
         counts.resources += listed.len() as u64 - scan.foreign.count;
-        report_foreign(&kind, &scan.foreign, reports);
+        report_foreign(&kind, (applying.source, &scan.foreign), reports);
         unanswered.push((kind, scan.missing, scan.foreign.count == 0));
     }
     // Kinds with the fewest missing resources come first, because a kind with many may use up the remaining time.

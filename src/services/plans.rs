@@ -3,12 +3,15 @@
 //! One import of a state is one transaction, and a sweep of its resources follows. A plan that is no evidence changes
 //! nothing but the record that it was refused.
 
+mod hiding;
 mod kinds;
 mod known;
 mod notes;
 mod outline;
 mod write;
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,11 +19,10 @@ use entity::sources::SourceKind;
 use entity::terraform_plans as plans;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use self::known::{Earlier, digest_key, earlier_instances};
+use self::known::{Earlier, KnownBefore, digest_key, earlier_instances, known_before};
 pub use self::outline::{PlanSummary, UndecidedInstance};
 use self::write::Written;
 use super::detection::{Scope, detect_all};
@@ -32,7 +34,7 @@ use crate::domain::freshness::is_in_the_future;
 use crate::domain::imports::{SOURCE_TERRAFORM, is_mass_retire};
 use crate::domain::validation::storable;
 use crate::error::{Error, Result};
-use crate::provider::terraform_plan::{DigestKey, Instance, NormalPlan, Options, Plan};
+use crate::provider::terraform_plan::{DigestKey, Instance, NormalPlan, Options, Plan, Presence};
 pub use crate::provider::terraform_plan::{Limits, Refusal, Spool};
 
 /// Number of instances that are written at a time.
@@ -149,33 +151,55 @@ async fn import_in_txn(
     begin_in_txn(txn, import).await?;
     // The rows are locked before they are read, in the order in which sweeps and accepts lock them.
     write::lock_in_txn(txn, import.state).await?;
-    let earlier = Arc::new(earlier_instances(txn, import.state, &import.digest_key).await?);
-    let total = import.plan.outline().instances;
-    let mut written = Written::default();
+    let earlier = earlier_instances(txn, import.state).await?;
     let outline = import.plan.outline();
+    let mut written = Written::default();
     written.summary.made_at = outline.timestamp;
     written.summary.skipped = outline.skipped;
-    let (mut instances, reading) = read_instances(import, &earlier);
-    let mut chunk = Vec::with_capacity(CHUNK);
-    while instances.recv_many(&mut chunk, CHUNK).await > 0 {
-        let read: std::result::Result<Vec<Instance>, Refusal> = chunk.drain(..).collect();
-        write::write_in_txn(txn, import, &earlier, read?, &mut written).await?;
+    let mut reading = Some(read_chunk_in_txn(txn, import, &earlier, 0).await?);
+    let mut at = 0;
+    while let Some(chunk) = reading.take() {
+        // If the thread has panicked, the instances that it did not return have not left the state.
+        let chunk = chunk
+            .await
+            .map_err(|error| Error::Internal(format!("plan: {error}")))??;
+        at += CHUNK;
+        if at < import.plan.len() {
+            reading = Some(read_chunk_in_txn(txn, import, &earlier, at).await?);
+        }
+        write::write_in_txn(txn, import, &earlier, chunk, &mut written).await?;
         if let Ok(mut progress) = progress.lock() {
-            progress(written.resources.len(), total);
+            progress(written.resources.len(), outline.instances);
         }
     }
-    // If the thread has panicked, the instances that it did not send have not left the state.
-    reading
-        .await
-        .map_err(|error| Error::Internal(format!("plan: {error}")))?;
+    let leaving = leaving_in_txn(txn, import, &earlier, &mut written).await?;
+    write::retire_in_txn(txn, import, &leaving).await?;
+    removed_in_txn(txn, import, &earlier, &mut written).await?;
+    written.left = leaving;
+    kinds::note_kinds_in_txn(txn, import).await?;
+    Ok(written)
+}
+
+/// Returns the rows of the instances that left the state. An instance that is missing stays if `apply -refresh-only` has
+/// removed it from the state, but the code still has it; it also stays, and is named, if the plan does not say so.
+async fn leaving_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    earlier: &Earlier,
+    written: &mut Written,
+) -> Result<Vec<Uuid>> {
     let missing = write::missing_in_txn(txn, import.state).await?;
-    let leaving: Vec<Uuid> = earlier
-        .instances()
-        .filter(|(_, id)| !written.resources.contains(id))
-        // `apply -refresh-only` has removed the instance from the state, but the code still has it: its drift stays open.
-        .filter(|(address, id)| !(missing.contains(id) && import.plan.declares(address)))
-        .map(|(_, id)| id)
-        .collect();
+    let mut leaving = Vec::new();
+    for (address, id) in earlier.instances() {
+        if written.resources.contains(&id) {
+            continue;
+        }
+        match missing.contains(&id).then(|| import.plan.presence(address)) {
+            None | Some(Presence::Absent) => leaving.push(id),
+            Some(Presence::Declared) => {}
+            Some(Presence::Undecided) => written.summary.undecided_missing.push(address.to_owned()),
+        }
+    }
     if is_mass_retire(leaving.len(), earlier.len()) && !import.options.allow_mass_retire {
         return Err(refused(
             "MASS_RETIRE",
@@ -187,32 +211,73 @@ async fn import_in_txn(
             ),
         ));
     }
-    write::retire_in_txn(txn, import, &leaving).await?;
-    written.left = leaving;
-    kinds::note_kinds_in_txn(txn, import).await?;
-    Ok(written)
+    Ok(leaving)
 }
 
-/// Reads the instances of the plan in a thread of its own.
-fn read_instances(
+/// Records which instances of the state the configuration does not have, as a normal plan decided, so that a later import
+/// without one does not record them again.
+async fn removed_in_txn(
+    txn: &DatabaseTransaction,
     import: &Import<'_>,
-    earlier: &Arc<Earlier>,
-) -> (
-    mpsc::Receiver<std::result::Result<Instance, Refusal>>,
-    JoinHandle<()>,
-) {
-    let (sender, receiver) = mpsc::channel(CHUNK);
-    let (plan, earlier) = (Arc::clone(&import.plan), Arc::clone(earlier));
-    let reading = tokio::task::spawn_blocking(move || {
-        let previous = |address: &str| earlier.previous(address);
-        for instance in plan.instances(&previous) {
-            // The receiver is dropped if the transaction fails.
-            if sender.blocking_send(instance).is_err() {
-                break;
-            }
+    earlier: &Earlier,
+    written: &mut Written,
+) -> Result<()> {
+    let mut left = Vec::new();
+    for (address, id) in earlier.removed() {
+        if written.resources.contains(&id) {
+            continue;
         }
-    });
-    (receiver, reading)
+        if !import.plan.has(address) {
+            left.push(id);
+        } else if import.plan.removal(address).is_none() {
+            written.summary.skipped.without_configuration += 1;
+        }
+    }
+    notes::forget_in_txn(txn, &left).await?;
+    let removed = earlier.instances().chain(earlier.removed());
+    let removed = removed.filter(|(_, id)| !written.resources.contains(id));
+    let removed = removed.filter_map(|(address, id)| Some((address, id, import.plan.removal(address)?)));
+    notes::note_removed_in_txn(txn, import.state, removed.collect()).await
+}
+
+/// Instances of a plan, and what was known of them.
+struct ReadChunk {
+    instances: Vec<Instance>,
+    known: KnownBefore,
+}
+
+/// Returns the rows of the instances at these positions, by their addresses and by those before a move.
+fn rows_at(import: &Import<'_>, earlier: &Earlier, positions: Range<usize>) -> BTreeSet<Uuid> {
+    let mut rows = BTreeSet::new();
+    for (address, from) in import.plan.addresses(positions) {
+        rows.extend(earlier.resource(address));
+        rows.extend(from.and_then(|from| earlier.resource(from)));
+    }
+    rows
+}
+
+/// Reads the instances from a position, in a thread, while the instances before it are written.
+async fn read_chunk_in_txn(
+    txn: &DatabaseTransaction,
+    import: &Import<'_>,
+    earlier: &Earlier,
+    at: usize,
+) -> Result<JoinHandle<std::result::Result<ReadChunk, Refusal>>> {
+    let positions = at..import.plan.len().min(at + CHUNK);
+    let known = known_before(
+        txn,
+        rows_at(import, earlier, positions.clone()),
+        &import.digest_key,
+    )
+    .await?;
+    let plan = Arc::clone(&import.plan);
+    Ok(tokio::task::spawn_blocking(move || {
+        let previous = |address: &str| known.get(address).cloned();
+        let instances = plan
+            .instances_at(positions, &previous)
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(ReadChunk { instances, known })
+    }))
 }
 
 /// Locks the state, and records the plan. Refuses a plan that is older than the recorded one.

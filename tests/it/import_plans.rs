@@ -22,7 +22,7 @@ fn folder() -> PathBuf {
 }
 
 /// Reads a file of the folder, or its compressed form.
-fn file(name: &str) -> Option<Vec<u8>> {
+pub(crate) fn file(name: &str) -> Option<Vec<u8>> {
     if let Ok(plain) = std::fs::read(folder().join(name)) {
         return Some(plain);
     }
@@ -34,12 +34,12 @@ fn file(name: &str) -> Option<Vec<u8>> {
     Some(plain)
 }
 
-fn parsed(name: &str) -> Value {
+pub(crate) fn parsed(name: &str) -> Value {
     serde_json::from_slice(&file(name).unwrap()).unwrap()
 }
 
 /// The names of all plans, sorted.
-fn names() -> BTreeSet<String> {
+pub(crate) fn names() -> BTreeSet<String> {
     let files = std::fs::read_dir(folder()).unwrap();
     let names = files.filter_map(|file| {
         let name = file.unwrap().file_name().into_string().unwrap();
@@ -50,7 +50,7 @@ fn names() -> BTreeSet<String> {
     names
 }
 
-fn spool(bytes: &[u8]) -> Spool {
+pub(crate) fn spool(bytes: &[u8]) -> Spool {
     let mut spool = Spool::new(Limits::default());
     for piece in bytes.chunks(1_000) {
         spool.push(piece).unwrap();
@@ -58,7 +58,7 @@ fn spool(bytes: &[u8]) -> Spool {
     spool
 }
 
-fn options(state: &str) -> PlanOptions {
+pub(crate) fn options(state: &str) -> PlanOptions {
     PlanOptions {
         state: state.to_owned(),
         allow_mass_retire: false,
@@ -66,7 +66,12 @@ fn options(state: &str) -> PlanOptions {
     }
 }
 
-async fn import(t: &TestApp, state: &str, plan: &[u8], normal: Option<&[u8]>) -> Result<PlanSummary, String> {
+pub(crate) async fn import(
+    t: &TestApp,
+    state: &str,
+    plan: &[u8],
+    normal: Option<&[u8]>,
+) -> Result<PlanSummary, String> {
     let (plan, normal) = (spool(plan), normal.map(spool));
     let done = import_plan(
         t.db(),
@@ -85,7 +90,7 @@ async fn import(t: &TestApp, state: &str, plan: &[u8], normal: Option<&[u8]>) ->
 }
 
 /// Address and field of each open drift of a state.
-async fn open(t: &TestApp, state: &str) -> BTreeSet<(String, String)> {
+pub(crate) async fn open(t: &TestApp, state: &str) -> BTreeSet<(String, String)> {
     let tables = t.tables().await;
     let prefix = format!("{state}/");
     let address: BTreeMap<_, _> = tables
@@ -199,7 +204,7 @@ async fn a_normal_plan_decides_dynamic_blocks_defaults_and_ignored_changes() {
 }
 
 /// The text of all rows of the database.
-async fn dump(t: &TestApp) -> String {
+pub(crate) async fn dump(t: &TestApp) -> String {
     let backend = t.db().backend();
     let postgres = backend == sea_orm::DbBackend::Postgres;
     let names = if postgres {
@@ -253,7 +258,7 @@ const UNRECOGNIZABLE: [&str; 5] = [
 ];
 
 /// The secrets that were planted in a plan.
-fn secrets(name: &str) -> Vec<String> {
+pub(crate) fn secrets(name: &str) -> Vec<String> {
     let planted = parsed(&format!("{name}.secrets.json"));
     let planted = planted.as_array().unwrap().iter();
     let planted = planted.map(|secret| secret["value"].as_str().unwrap().to_owned());
@@ -398,7 +403,7 @@ async fn contents(t: &TestApp) -> Vec<String> {
 }
 
 /// A plan with one attribute for each of these instances.
-fn plan(made_at: &str, instances: &[&str]) -> Vec<u8> {
+pub(crate) fn plan(made_at: &str, instances: &[&str]) -> Vec<u8> {
     let resources: Vec<Value> = instances
         .iter()
         .map(|name| {

@@ -41,6 +41,9 @@ mod graphiql;
 mod guards;
 #[path = "../../graphql-server/tests/it/http_client.rs"]
 mod http_client;
+mod import_plan_costs;
+mod import_plan_evidence;
+mod import_plan_secrets;
 mod import_plans;
 mod inbox_accept;
 mod inbox_api;
@@ -70,6 +73,7 @@ mod mutations_bounds;
 mod mutations_jobs;
 mod page_files;
 mod partial_listings;
+mod plan_uploads;
 mod pooler;
 mod replica_firewalls;
 mod request_shapes;

@@ -138,6 +138,7 @@ async fn every_command_works_behind_a_pooler() {
             .with("DRIFT_JWT_SECRET", SECRET)
             .with("DRIFT_LISTEN", "127.0.0.1:0")
             .with("DRIFT_INVENTORY_FILE", "inventory.json")
+            .with("DRIFT_SOURCE", "lab")
             .with("DRIFT_DETECT_CRON", "off")
             .with("DRIFT_SYNC_CRON", "off")
             .with_file("inventory.json", INVENTORY)

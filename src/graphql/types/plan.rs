@@ -87,6 +87,9 @@ pub(in crate::graphql) struct PlanImportSummary {
     undeclared_changes: Vec<PlanNotCompared>,
     /// Number of instances with attributes that the plan cannot decide.
     not_compared_count: i32,
+    /// Missing instances that are no longer in the state, at most 200. The plan does not say whether the code still has
+    /// them, so their drifts stay open: import the state with a normal plan, or accept the drifts.
+    missing_not_decided: Vec<String>,
     /// Number of fields whose live value was taken over into the state without a decision.
     swallowed: i32,
     /// Number of drifts that this import opened.
@@ -139,6 +142,7 @@ impl From<PlanSummary> for PlanImportSummary {
             not_compared: shown(summary.undecided),
             undeclared_changes: shown(summary.undeclared),
             not_compared_count,
+            missing_not_decided: summary.undecided_missing.into_iter().take(MAX_SHOWN).collect(),
             swallowed: int(summary.swallowed),
             opened: int(summary.opened),
             updated: int(summary.updated),

@@ -14,6 +14,7 @@ use super::map::{self, Context};
 use super::paging::{ApiList, ListError, list};
 use super::run::{Run, TokenRefused};
 use crate::domain::inventory::ListedResource;
+use crate::domain::redaction::plain_members;
 use crate::provider::checks::check_resource;
 use crate::provider::{KindListing, Presence};
 
@@ -70,7 +71,7 @@ impl Confirming {
         Ok(match found {
             Ok(resource) if resource.provider_id != id => unknown("the response is about another resource"),
             Ok(resource) => match check_resource(&resource) {
-                Ok(()) => Presence::Exists(Box::new(resource)),
+                Ok(()) => exists(resource),
                 Err(why) => unknown(&why.to_string()),
             },
             Err(RequestError::NotFound) => Presence::Gone,
@@ -79,6 +80,11 @@ impl Confirming {
             Err(RequestError::Failed(why)) => unknown(&why),
         })
     }
+}
+
+fn exists(resource: ListedResource) -> Presence {
+    let attrs = plain_members(&resource.attrs).into_owned();
+    Presence::Exists(Box::new(ListedResource { attrs, ..resource }))
 }
 
 /// Lists the kind again to find a resource whose path is unknown. The path contains the id of the parent, which is not
@@ -99,9 +105,9 @@ async fn find_by_relisting(
         })
     };
     Ok(match relisted.get_or_try_init(list).await? {
-        Ok(listed) => listed.get(id).map_or(Presence::Gone, |resource| {
-            Presence::Exists(Box::new(resource.clone()))
-        }),
+        Ok(listed) => listed
+            .get(id)
+            .map_or(Presence::Gone, |resource| exists(resource.clone())),
         Err(why) => Presence::Unknown(why.clone()),
     })
 }

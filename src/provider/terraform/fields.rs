@@ -7,6 +7,7 @@ use super::instance::Instance;
 use super::schema::{EmptyMeaning, is_empty_value, meaning_if_empty};
 use crate::domain::equality::is_unset;
 use crate::domain::not_compared::NotCompared;
+use crate::domain::redaction::plain_members;
 use crate::provider::normalize;
 
 /// The block that contains the default node pool of a cluster. The pool is imported as a resource of its own.
@@ -335,7 +336,7 @@ pub(super) fn desired(
         || format!("do:{kind}:{}", provider_id.to_lowercase()),
         str::to_owned,
     );
-    let spec = reading.fields;
+    let spec = plain_members(&reading.fields).into_owned();
     let name = text(&spec, "name").map_or_else(|| provider_id.clone(), str::to_owned);
     let type_name = &instance.type_name;
     Desired {

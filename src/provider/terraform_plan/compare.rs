@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::configuration::{Attribute, Declared};
+use super::decisions::{Evidence, Verdict};
 use super::elements::{ResourceChange, StateResource};
 use super::instance::{Constant, Field, Instance};
 use super::keyed::{Digest, DigestKey};
@@ -15,7 +16,7 @@ use super::refusal::Refusal;
 use super::secret_names::{is_secret_attribute, is_write_only};
 use super::secret_texts::looks_secret;
 use super::sensitive::{Scrubber, has_mark};
-use super::values::{Shape, are_alike, entries, exact_text, is_filled_list_of_blocks, projected};
+use super::values::{Shape, are_alike, entries, exact_text, is_filled_list_of_blocks, projected, stored};
 
 /// Attributes that contain another one: if that one changed, the change is shown there.
 const MIRRORS: [(&str, &str); 3] = [
@@ -23,6 +24,12 @@ const MIRRORS: [(&str, &str); 3] = [
     ("terraform_labels", "labels"),
     ("effective_labels", "labels"),
 ];
+
+/// An attribute that is not declared, and compared as a whole.
+const WHOLE: Attribute = Attribute {
+    shape: Shape::Whole,
+    constant: None,
+};
 
 /// What is known about an instance besides its values.
 pub(super) struct Comparison<'c> {
@@ -130,13 +137,16 @@ impl Comparison<'_> {
         for name in self.undeclared(pair) {
             let changed = pair.changed(name);
             let has_blocks = [&pair.applied, &pair.live].map(|side| is_filled_list_of_blocks(side.get(name)));
-            match &pair.decision {
-                Some(decision) if changed && decision.undoes_undeclared(name) => {
+            let undone = changed.then(|| self.undone_undeclared(name, pair)).flatten();
+            match (undone, &pair.decision) {
+                (Some(verdict), _) => {
                     let sides = self.sides(name, pair, |value| projected(value, &Shape::Whole));
-                    fields.push(finished(name, sides, None, false));
+                    let mut field = self.decided(name, &WHOLE, pair, sides, None);
+                    field.verdict = Some(verdict);
+                    fields.push(field);
                 }
-                Some(_) => {}
-                None => {
+                (None, Some(_)) => {}
+                (None, None) => {
                     not_compared.extend(has_blocks.contains(&true).then(|| name.to_owned()));
                     undeclared_changes.extend(changed.then(|| name.to_owned()));
                 }
@@ -171,7 +181,9 @@ impl Comparison<'_> {
 
     /// Returns the applied and the live value of an attribute as they are compared.
     fn sides(&self, name: &str, pair: &Pair<'_>, form: impl Fn(&Value) -> Value) -> Values {
-        let (applied, live) = (form(pair.applied.get(name)), form(pair.live.get(name)));
+        let (raw_applied, raw_live) = (form(pair.applied.get(name)), form(pair.live.get(name)));
+        // Digests are those of the stored form, so that they equal the digests of what a later import reads.
+        let (applied, live) = (stored(&raw_applied), stored(&raw_live));
         let live_digest = self.key.digest(pair.kind, name, &live);
         let applied_digest = match applied == live {
             true => live_digest,
@@ -181,10 +193,10 @@ impl Comparison<'_> {
         let is_named = |value: &Value, side: &Side| is_secret_attribute(name, value, &side.values);
         let secret = is_marked(&pair.applied)
             || is_marked(&pair.live)
-            || is_named(&applied, &pair.applied)
-            || is_named(&live, &pair.live)
-            || self.scrubber.finds_in(&applied)
-            || self.scrubber.finds_in(&live);
+            || is_named(&raw_applied, &pair.applied)
+            || is_named(&raw_live, &pair.live)
+            || self.scrubber.finds_in(&raw_applied)
+            || self.scrubber.finds_in(&raw_live);
         Values {
             applied_digest,
             live_digest,
@@ -229,6 +241,7 @@ impl Comparison<'_> {
         constant: Option<Constant>,
     ) -> Field {
         let is_open = values.differ();
+        let evidence = self.evidence(name, pair, constant);
         let before = self.previous.and_then(|previous| previous.fields.get(name));
         let digest = |known: &Known| self.known_digest(known, name, attribute, pair.kind);
         let before = before.filter(|before| {
@@ -236,26 +249,65 @@ impl Comparison<'_> {
             // The state has the live value of an open drift: the expected value was not restored.
             let is_taken_over = is(before.open.as_ref());
             let is_put_back = before.accepted && !is_open && is(before.replaced.as_ref());
-            !is_put_back && (is_taken_over || is_in_force(before, constant))
+            is_taken_over || !is_put_back && is_in_force(before, constant)
         });
         let restored = (!is_open && before.is_none()).then(|| self.restored(name, attribute, pair, &values));
         if let Some(restored) = restored.flatten() {
-            return finished(name, restored, constant, false);
+            let mut field = finished(name, restored, constant, false);
+            field.verdict = Some(Verdict::Undone(evidence));
+            return field;
         }
         if let Some(before) = before {
             let digest = digest(&before.desired);
             values = values.with_desired(&before.desired, digest, self.scrubber, &attribute.shape);
         }
         let is_caught_up = constant.is_some_and(|constant| constant.equals_live);
-        let is_left_alone = pair
-            .decision
-            .as_ref()
-            .is_some_and(|decision| !decision.undoes(name));
+        let is_left_alone = match &pair.decision {
+            Some(decision) => !decision.undoes(name),
+            None => self
+                .earlier(name)
+                .is_some_and(|earlier| earlier.still_leaves(&evidence)),
+        };
         if is_caught_up || is_left_alone {
-            return finished(name, values.healed(), constant, false);
+            let is_noted = is_open || evidence.ignored.is_some();
+            let mut field = finished(name, values.healed(), constant, false);
+            field.followed = is_caught_up || pair.decision.is_some();
+            field.verdict = (is_left_alone && is_noted).then_some(Verdict::Left(evidence));
+            return field;
         }
         let swallowed = values.differ() && before.is_some_and(|before| !is_open || !before.accepted);
         finished(name, values, constant, swallowed)
+    }
+
+    /// Returns the exact values of an attribute, and the constant that the code does not apply.
+    fn evidence(&self, name: &str, pair: &Pair<'_>, constant: Option<Constant>) -> Evidence {
+        let exactly = |value: &Value| {
+            self.key
+                .digest(pair.kind, name, &Value::String(value.to_string()))
+        };
+        let ignored = constant.filter(|constant| !constant.equals_live);
+        Evidence {
+            applied: exactly(pair.applied.get(name)),
+            live: exactly(pair.live.get(name)),
+            ignored: ignored.map(|constant| constant.digest),
+        }
+    }
+
+    /// Returns what a normal plan of an earlier import decided about an attribute.
+    fn earlier(&self, name: &str) -> Option<&Verdict> {
+        self.previous?.fields.get(name)?.verdict.as_ref()
+    }
+
+    /// Returns the decision that the next apply would change back an attribute that is not declared.
+    fn undone_undeclared(&self, name: &str, pair: &Pair<'_>) -> Option<Verdict> {
+        let evidence = self.evidence(name, pair, None);
+        let is_undone = match &pair.decision {
+            Some(decision) => decision.undoes_undeclared(name),
+            None => self
+                .earlier(name)
+                .is_some_and(|earlier| earlier.still_undoes(&evidence)),
+        };
+        is_undone.then_some(Verdict::Undone(evidence))
     }
 
     fn known_digest(&self, known: &Known, name: &str, attribute: &Attribute, kind: &str) -> Digest {
@@ -270,7 +322,15 @@ impl Comparison<'_> {
     /// The order of blocks never counts.
     fn restored(&self, name: &str, attribute: &Attribute, pair: &Pair<'_>, loose: &Values) -> Option<Values> {
         let (applied, live) = (pair.applied.get(name), pair.live.get(name));
-        if applied == live || !pair.decision.as_ref()?.restores(name, applied, live) {
+        let restores = match &pair.decision {
+            Some(decision) => decision.restores(name, applied, live),
+            None => {
+                let evidence = self.evidence(name, pair, None);
+                self.earlier(name)
+                    .is_some_and(|earlier| earlier.undoes_exactly(&evidence))
+            }
+        };
+        if applied == live || !restores {
             return None;
         }
         let whole = self.sides(name, pair, |value| projected(value, &Shape::Whole));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::address::{Address, Key};
 use super::keyed::{Digest, DigestKey};
-use super::values::{Shape, projected};
+use super::values::{Shape, projected, stored};
 
 /// The configuration of a plan.
 #[derive(Default)]
@@ -69,14 +69,32 @@ impl Instances {
         }
     }
 
-    fn contains(&self, key: Option<&Key>) -> bool {
+    /// Returns whether there is an instance with this key.
+    fn presence(&self, key: Option<&Key>) -> Presence {
+        let is_in = |contains: Option<bool>| match contains {
+            Some(true) => Presence::Declared,
+            Some(false) => Presence::Absent,
+            None => Presence::Undecided,
+        };
         match (self, key) {
-            (Self::Unknown, _) => true,
-            (Self::Count(count), Some(Key::Number(index))) => count.is_none_or(|count| *index < count),
-            (Self::Each(keys), Some(Key::Text(key))) => keys.as_ref().is_none_or(|keys| keys.contains(key)),
-            _ => false,
+            (Self::Unknown, None) => Presence::Declared,
+            (Self::Unknown, Some(_)) => Presence::Undecided,
+            (Self::Count(count), Some(Key::Number(index))) => is_in(count.map(|count| *index < count)),
+            (Self::Each(keys), Some(Key::Text(key))) => is_in(keys.as_ref().map(|keys| keys.contains(key))),
+            _ => Presence::Absent,
         }
     }
+}
+
+/// Whether the configuration has an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Presence {
+    /// It has not.
+    Absent,
+    /// It has the resource, but `count` or `for_each` is an expression whose value the plan does not contain.
+    Undecided,
+    /// It has.
+    Declared,
 }
 
 fn keys_of(value: &Value) -> Option<BTreeSet<String>> {
@@ -93,21 +111,30 @@ fn keys_of(value: &Value) -> Option<BTreeSet<String>> {
 impl Configuration {
     /// Returns what is declared for an instance, or None if the configuration has no such instance.
     pub(super) fn find(&self, address: &Address) -> Option<&Declared> {
-        let mut module = &self.root;
+        let (resource, presence) = self.look_up(address)?;
+        (presence != Presence::Absent).then_some(resource)
+    }
+
+    /// Returns whether the configuration has an instance.
+    pub(super) fn presence(&self, address: &Address) -> Presence {
+        self.look_up(address)
+            .map_or(Presence::Absent, |(_, presence)| presence)
+    }
+
+    fn look_up(&self, address: &Address) -> Option<(&Declared, Presence)> {
+        let (mut module, mut presence) = (&self.root, Presence::Declared);
         for step in &address.modules {
             let call = module.calls.get(&step.name)?;
-            if !call.instances.contains(step.key.as_ref()) {
-                return None;
-            }
+            presence = presence.min(call.instances.presence(step.key.as_ref()));
             module = &call.module;
         }
         let resource = module
             .resources
             .get(&format!("{}.{}", address.kind, address.name))?;
-        resource
-            .instances
-            .contains(address.key.as_ref())
-            .then_some(resource)
+        Some((
+            resource,
+            presence.min(resource.instances.presence(address.key.as_ref())),
+        ))
     }
 }
 
@@ -119,7 +146,8 @@ pub(super) fn attributes(
 ) -> BTreeMap<String, Attribute> {
     let declared = expressions.iter().filter_map(|(name, expression)| {
         let shape = shape(expression)?;
-        let constant = constant(expression).map(|value| key.digest(kind, name, &projected(&value, &shape)));
+        let constant =
+            constant(expression).map(|value| key.digest(kind, name, &stored(&projected(&value, &shape))));
         Some((name.clone(), Attribute { shape, constant }))
     });
     declared.collect()

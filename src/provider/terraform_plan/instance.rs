@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::decisions::Verdict;
 use super::keyed::Digest;
 
 /// An instance of a resource, with both sides of each declared field.
@@ -49,6 +50,10 @@ pub struct Field {
     /// Whether the state took over a live value that nobody accepted, so that the plan shows no drift. If the code
     /// refers to other values, it may also have followed, which only a normal plan shows.
     pub swallowed: bool,
+    /// Whether the code has the value in force, so that an accept of this value no longer matters.
+    pub followed: bool,
+    /// What a normal plan of this or of an earlier import decided.
+    pub verdict: Option<Verdict>,
 }
 
 impl Field {

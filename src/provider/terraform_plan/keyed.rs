@@ -21,6 +21,15 @@ impl fmt::Display for Digest {
     }
 }
 
+impl Digest {
+    /// Parses 32 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hexadecimal = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = is_hexadecimal.then(|| u128::from_str_radix(text, 16).ok())?;
+        number.map(|number| Self(number.to_be_bytes()))
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -26,6 +26,8 @@ pub struct NormalPlan {
     changes: HashMap<String, Planned>,
     /// Addresses of the instances that the configuration no longer has.
     removed: HashSet<String>,
+    /// Addresses of the instances that the configuration has and the state has not.
+    created: HashSet<String>,
 }
 
 type Planned = BTreeMap<String, PlannedAttribute>;
@@ -96,6 +98,11 @@ impl NormalPlan {
         self.saw(resource).then_some(Decision(planned))
     }
 
+    /// Returns whether the configuration has an instance that is not in the state; None if the plan saw it in the state.
+    pub(super) fn creates(&self, address: &str) -> Option<bool> {
+        (!self.state.contains_key(address)).then(|| self.created.contains(address))
+    }
+
     /// Returns the addresses of the instances that the plan deletes, because the configuration does not have them.
     pub(super) fn removed(&self) -> impl Iterator<Item = &String> {
         self.removed.iter()
@@ -107,7 +114,7 @@ impl NormalPlan {
     }
 
     /// Returns whether the plan saw the same values.
-    fn saw(&self, resource: &StateResource<'_>) -> bool {
+    pub(super) fn saw(&self, resource: &StateResource<'_>) -> bool {
         let seen = self.state.get(&resource.address);
         seen.is_some_and(|seen| digest(resource).is_ok_and(|now| now == *seen))
     }
@@ -145,6 +152,9 @@ impl Sink for NormalPlan {
     fn planned(&mut self, change: &ResourceChange<'_>) -> Result<(), Refusal> {
         if change.deposed.is_none() && change.is_removal() {
             self.removed.insert(change.address.clone());
+        }
+        if change.mode == "managed" && change.is(&["create"]) {
+            self.created.insert(change.address.clone());
         }
         // A plan that deletes the instance does not say what it would undo.
         let decides = [

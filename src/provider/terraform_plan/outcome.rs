@@ -74,5 +74,7 @@ pub(super) fn finished(name: &str, values: Values, constant: Option<Constant>, s
         sides,
         constant,
         swallowed,
+        followed: false,
+        verdict: None,
     }
 }

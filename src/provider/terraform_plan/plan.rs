@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 
 use super::address::Address;
-use super::blocks::{Blocks, Place, Records};
+use super::blocks::{Place, Records};
 use super::compare::Comparison;
 use super::configuration::{Configuration, Declared};
-use super::document::{self, Sink};
+use super::document;
 use super::elements::{ResourceChange, StateResource};
 use super::instance::Instance;
-use super::keyed::DigestKey;
+use super::keyed::{Digest, DigestKey};
 use super::normal_plan::NormalPlan;
 use super::previous::Previous;
 use super::refusal::Refusal;
-use super::sensitive::{Scrubber, Secrets};
+use super::resources::Resources;
+use super::sensitive::Scrubber;
 use super::spool::Spool;
 
 /// How a plan is read.
@@ -54,12 +56,14 @@ pub struct Skipped {
 
 /// A plan after its first pass.
 pub struct Plan {
-    outline: Outline,
-    configuration: Configuration,
+    pub(super) outline: Outline,
+    pub(super) configuration: Configuration,
     scrubber: Scrubber,
-    resources: Resources,
-    options: Options,
-    normal: Option<NormalPlan>,
+    pub(super) resources: Resources,
+    pub(super) options: Options,
+    pub(super) normal: Option<NormalPlan>,
+    /// Addresses of the instances that the normal plan deletes, and digests of their applied values.
+    pub(super) removed: HashMap<String, Digest>,
 }
 
 impl Plan {
@@ -97,31 +101,11 @@ impl Plan {
             resources,
             options,
             normal: None,
+            removed: HashMap::new(),
         })
     }
 
-    /// Adds a normal plan of the same moment, which decides what a refresh-only plan cannot tell.
-    ///
-    /// # Errors
-    ///
-    /// A resource cannot be read.
-    pub fn with_normal_plan(mut self, normal: NormalPlan) -> Result<Self, Refusal> {
-        let mut removed = 0;
-        let mut state = Records::new(&self.resources.state);
-        for address in normal.removed() {
-            let Some(place) = self.resources.addresses.get(address) else {
-                continue;
-            };
-            let is_removed = normal.removes(&StateResource::parse(text(state.read(*place)?)?)?);
-            removed += usize::from(is_removed && self.declared(address).is_some());
-        }
-        self.outline.instances -= removed;
-        self.outline.skipped.without_configuration += removed;
-        self.normal = Some(normal);
-        Ok(self)
-    }
-
-    fn declared(&self, address: &str) -> Option<&Declared> {
+    pub(super) fn declared(&self, address: &str) -> Option<&Declared> {
         self.configuration.find(&Address::parse(address)?)
     }
 
@@ -130,21 +114,45 @@ impl Plan {
         &self.outline
     }
 
-    /// Returns whether the configuration has the instance at an address.
-    pub fn declares(&self, address: &str) -> bool {
-        let address = Address::parse(address);
-        address.is_some_and(|address| self.configuration.find(&address).is_some())
+    /// Returns the number of the resources that the state has or that are gone, with those that are skipped.
+    pub fn len(&self) -> usize {
+        self.resources.order.len() + self.resources.gone.len()
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the addresses of the resources at these positions: those of the state in the order of the file, then those
+    /// that are gone. With each, its address before it was moved.
+    pub fn addresses(&self, positions: Range<usize>) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let of_state = self.resources.order.iter().map(AsRef::as_ref);
+        let all = of_state.chain(self.resources.gone.iter().map(String::as_str));
+        let moved = &self.resources.moved;
+        all.skip(positions.start)
+            .take(positions.len())
+            .map(move |address| (address, moved.get(address).map(String::as_str)))
     }
 
     /// Returns the instances: those of the state in the order of the file, then those that are gone. `previous` returns
     /// what an earlier import knew of the instance at an address; a moved one is looked up at its previous address.
     pub fn instances<'p>(&'p self, previous: &'p dyn Fn(&str) -> Option<Previous>) -> Instances<'p> {
+        self.instances_at(0..self.len(), previous)
+    }
+
+    /// Returns the instances at these positions.
+    pub fn instances_at<'p>(
+        &'p self,
+        positions: Range<usize>,
+        previous: &'p dyn Fn(&str) -> Option<Previous>,
+    ) -> Instances<'p> {
         Instances {
             plan: self,
             previous,
             state: Records::new(&self.resources.state),
             drift: Records::new(&self.resources.changes),
-            next: 0,
+            positions,
         }
     }
 
@@ -172,101 +180,13 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// The resources of a plan, compressed.
-#[derive(Default)]
-struct Resources {
-    state: Blocks,
-    places: Vec<Place>,
-    addresses: HashMap<String, Place>,
-    changes: Blocks,
-    drift: HashMap<String, Place>,
-    /// Addresses of the instances that are gone, in the order of the file.
-    gone: Vec<String>,
-    skipped: Skipped,
-}
-
-impl Resources {
-    fn close(&mut self) {
-        self.state.close();
-        self.changes.close();
-    }
-
-    /// Returns the number of instances with a configuration, and of those that are skipped.
-    fn count(&self, configuration: &Configuration) -> (usize, Skipped) {
-        let (mut found, mut skipped) = (0, self.skipped);
-        for address in self.addresses.keys().chain(&self.gone) {
-            match Address::parse(address) {
-                None => skipped.unreadable += 1,
-                Some(address) if configuration.find(&address).is_none() => skipped.without_configuration += 1,
-                Some(_) => found += 1,
-            }
-        }
-        (found, skipped)
-    }
-}
-
-impl Sink for Resources {
-    fn state_resource(
-        &mut self,
-        text: &str,
-        resource: &StateResource<'_>,
-        secrets: &mut Secrets,
-    ) -> Result<(), Refusal> {
-        let values = resource.values()?;
-        secrets.note_marked(&values, &resource.marks()?);
-        secrets.note_named(&values);
-        if resource.mode != "managed" {
-            self.skipped.data += 1;
-        } else if resource.deposed_key.is_some() {
-            self.skipped.deposed += 1;
-        } else {
-            let place = self.state.append(text.as_bytes());
-            self.places.push(place);
-            if self.addresses.insert(resource.address.clone(), place).is_some() {
-                return Err(Refusal::NotAPlan);
-            }
-        }
-        Ok(())
-    }
-
-    fn drift(
-        &mut self,
-        text: &str,
-        change: &ResourceChange<'_>,
-        secrets: &mut Secrets,
-    ) -> Result<(), Refusal> {
-        for (side, marks) in [
-            (change.before()?, change.marks_before()?),
-            (change.after()?, change.marks_after()?),
-        ] {
-            secrets.note_marked(&side, &marks);
-            secrets.note_named(&side);
-        }
-        if change.mode != "managed" || change.deposed.is_some() {
-            return Ok(());
-        }
-        let place = self.changes.append(text.as_bytes());
-        if self.drift.insert(change.address.clone(), place).is_some() {
-            return Err(Refusal::NotAPlan);
-        }
-        if change.is(&["delete"]) {
-            self.gone.push(change.address.clone());
-        }
-        Ok(())
-    }
-
-    fn planned(&mut self, _: &ResourceChange<'_>) -> Result<(), Refusal> {
-        Ok(())
-    }
-}
-
 /// Returns the instances of a plan, one after the other.
 pub struct Instances<'p> {
     plan: &'p Plan,
     previous: &'p dyn Fn(&str) -> Option<Previous>,
     state: Records<'p>,
     drift: Records<'p>,
-    next: usize,
+    positions: Range<usize>,
 }
 
 impl Instances<'_> {
@@ -277,13 +197,6 @@ impl Instances<'_> {
         let Some(declared) = plan.declared(&resource.address) else {
             return Ok(None);
         };
-        if plan
-            .normal
-            .as_ref()
-            .is_some_and(|normal| normal.removes(&resource))
-        {
-            return Ok(None);
-        }
         let change = match plan.resources.drift.get(&resource.address) {
             Some(place) => Some(ResourceChange::parse(text(self.drift.read(*place)?)?)?),
             None => None,
@@ -294,6 +207,10 @@ impl Instances<'_> {
         let previous = from
             .and_then(self.previous)
             .or_else(|| (self.previous)(&resource.address));
+        let earlier = previous.as_ref().and_then(|previous| previous.removed);
+        if plan.is_removed(&resource, change.as_ref(), earlier)? {
+            return Ok(None);
+        }
         let comparison = plan.comparison(declared, previous.as_ref());
         comparison.of_state(&resource, change.as_ref()).map(Some)
     }
@@ -321,16 +238,13 @@ impl Iterator for Instances<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let plan = self.plan;
         loop {
-            let at = self.next;
-            self.next += 1;
-            let instance = match plan.resources.places.get(at) {
+            let at = self.positions.next()?;
+            let of_state = plan.resources.order.get(at);
+            let instance = match of_state.and_then(|address| plan.resources.addresses.get(address)) {
                 Some(place) => self.of_state(*place),
                 None => {
-                    let gone = plan
-                        .resources
-                        .gone
-                        .get(at.checked_sub(plan.resources.places.len())?)?;
-                    self.of_gone(gone)
+                    let gone = at.checked_sub(plan.resources.order.len())?;
+                    self.of_gone(plan.resources.gone.get(gone)?)
                 }
             };
             if let Some(instance) = instance.transpose() {
@@ -340,6 +254,6 @@ impl Iterator for Instances<'_> {
     }
 }
 
-fn text(record: &[u8]) -> Result<&str, Refusal> {
+pub(super) fn text(record: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(record).map_err(|_| Refusal::NotAPlan)
 }

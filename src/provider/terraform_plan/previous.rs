@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::decisions::Verdict;
 use super::keyed::Digest;
 
 /// A value, or the digest of a secret one.
@@ -31,6 +32,8 @@ impl fmt::Debug for Known {
 pub struct Previous {
     /// Fields by name.
     pub fields: BTreeMap<String, PreviousField>,
+    /// Digest of the applied values, if a normal plan decided that the configuration does not have the instance.
+    pub removed: Option<Digest>,
 }
 
 /// What an earlier import knew of a field.
@@ -46,4 +49,8 @@ pub struct PreviousField {
     pub accepted: bool,
     /// Value that the accepted one replaced. If the state has it again, an apply put it back.
     pub replaced: Option<Known>,
+    /// What a normal plan decided about the attribute.
+    pub verdict: Option<Verdict>,
+    /// Whether the values that were recorded before the field was secret are hidden.
+    pub hidden: bool,
 }

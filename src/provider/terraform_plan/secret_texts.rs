@@ -2,9 +2,56 @@
 
 use super::secret_names::is_password_like;
 
-/// Returns whether a text contains a private key, an address with a password, or an assignment to a name of a secret.
+/// Beginnings of tokens that services issue. What follows has at least [`MIN_TOKEN`] letters, digits, `_`, `-` or `.`.
+const TOKENS: [&str; 24] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xoxr-",
+    "xapp-",
+    "sk_live_",
+    "rk_live_",
+    "dop_v1_",
+    "doo_v1_",
+    "hvs.",
+    "SG.",
+    "AIza",
+    "npm_",
+    "pypi-",
+    "AGE-SECRET-KEY-",
+    // The head of a JSON Web Token: `{"` in Base64.
+    "eyJ",
+];
+/// Shortest rest of a token.
+const MIN_TOKEN: usize = 20;
+
+/// Returns whether a text contains a private key, a token of a known service, an address with a password, or an
+/// assignment to a name of a secret.
 pub(super) fn looks_secret(text: &str) -> bool {
-    text.contains("PRIVATE KEY-----") || has_address_with_password(text) || has_assignment(text)
+    text.contains("PRIVATE KEY-----")
+        || has_token(text)
+        || has_address_with_password(text)
+        || has_assignment(text)
+}
+
+fn has_token(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let mut words = text.split(|c| !is_part(c)).filter(|word| word.len() > MIN_TOKEN);
+    words.any(|word| {
+        let mut rests = TOKENS
+            .iter()
+            .filter_map(|begin| Some((begin, word.strip_prefix(begin)?)));
+        // The parts of a JSON Web Token are separated by dots.
+        rests.any(|(begin, rest)| rest.len() >= MIN_TOKEN && (*begin != "eyJ" || rest.contains('.')))
+    })
 }
 
 /// Finds `scheme://user:password@host`.
@@ -57,6 +104,8 @@ mod tests {
             "user: app\npassword: x\n",
             "{\"password\": \"x\" ",
             "-----BEGIN RSA PRIVATE KEY-----\nMII",
+            "deploy with ghp_abcdefghijklmnopqrstuvwxyz012345",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
         ] {
             assert!(looks_secret(text), "{text}");
         }
@@ -75,6 +124,10 @@ mod tests {
             "a=b",
             "-----BEGIN PUBLIC KEY-----",
             "==::",
+            "ghp_short",
+            "npm_config_registry",
+            "eyJhbGciOiJIUzI1NiJ9aaaaaaaaaaaa",
+            "my-ghp_abcdefghijklmnopqrstuvwxyz012345",
         ] {
             assert!(!looks_secret(text), "{text}");
         }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value};
 
 use super::strict::{self, MAX_DEPTH};
-use crate::domain::equality::{Canonical, canonical};
+use crate::domain::equality::{Canonical, canonical, number_text};
+use crate::domain::redaction::plain_key;
+use crate::domain::validation::is_beyond_64_bits;
 
 /// The entry that distinguishes the second and further equal blocks of a list, because lists are compared as sets.
 const COPY: &str = "(copy)";
@@ -74,6 +76,24 @@ pub(super) fn projected(value: &Value, shape: &Shape) -> Value {
             Value::Object(declared.collect())
         }
         (Shape::Blocks(_), other) => normalized(other),
+    }
+}
+
+/// Returns a value that both databases store without a change: integers beyond 64 bits become texts, U+0000 is replaced,
+/// and a key cannot be taken for that of a redacted value. A number and its text are loosely equal.
+pub(super) fn stored(value: &Value) -> Value {
+    let text = |text: &str| text.replace('\0', "\u{fffd}");
+    match value {
+        Value::Number(number) if is_beyond_64_bits(number) => Value::String(number_text(number)),
+        Value::String(string) => Value::String(text(string)),
+        Value::Array(list) => list.iter().map(stored).collect(),
+        Value::Object(map) => {
+            let members = map
+                .iter()
+                .map(|(key, value)| (plain_key(&text(key)).into_owned(), stored(value)));
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
     }
 }
 

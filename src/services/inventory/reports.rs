@@ -193,17 +193,20 @@ pub(super) fn note_ahead_of_time(kind: &str, began: DateTime<Utc>, reports: &mut
 }
 
 /// Reports that another source lists resources of the listing too. They are not written.
-pub(super) fn report_foreign(kind: &str, foreign: &Foreign, reports: &mut Reports) {
+pub(super) fn report_foreign(kind: &str, (name, foreign): (&str, &Foreign), reports: &mut Reports) {
     let (Some((id, source)), Some(report)) = (&foreign.first, reports.get_mut(kind)) else {
         return;
     };
-    let why = match foreign.count {
-        1 => format!("the source {source:?} lists the resource {id:?} too; only that source changes it"),
+    let listed = match foreign.count {
+        1 => format!("the source {source:?} lists the resource {id:?} too, and only that source changes it"),
         count => format!(
-            "other sources list {count} of these resources too, such as {id:?} of the source {source:?}; only they \
+            "other sources list {count} of these resources too, such as {id:?} of the source {source:?}, and only they \
              change them"
         ),
     };
+    let why = format!(
+        "{listed}. If it is the same source under a new name, run: drift-inbox sources rename {source:?} {name:?}"
+    );
     tracing::warn!(kind, why, "kind.foreign");
     report.outcome = KindOutcome::Incomplete;
     report.resources = report

@@ -1,20 +1,18 @@
 //! What earlier imports of a state recorded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
-use entity::{
-    cloud_provisioned as provisioned, cloud_resources as resources, installation_keys, plan_instances,
-};
+use entity::installation_keys;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, QueryResult, Statement};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::db::{Db, column, decodable, decode};
+use crate::db::{Db, column, lists};
 use crate::domain::redaction::digest_of;
 use crate::error::{Error, Result};
-use crate::provider::terraform_plan::{Digest, DigestKey, Known, Previous, PreviousField};
+use crate::provider::terraform_plan::{Digest, DigestKey, Evidence, Known, Previous, PreviousField, Verdict};
 
 /// Name of the key of the digests of secrets.
 const DIGESTS: &str = "digests_of_secrets";
@@ -54,29 +52,33 @@ pub(super) async fn digest_key(db: &Db) -> Result<DigestKey> {
     Ok(DigestKey::new(key.secret.as_bytes()))
 }
 
-/// The instances of a state before an import.
+/// The instances of a state before an import. Of each only the address and the row are kept, because a state may have
+/// many.
 #[derive(Default)]
 pub(super) struct Earlier {
-    instances: HashMap<String, (Uuid, Previous)>,
+    instances: HashMap<String, Uuid>,
+    /// Instances of the state that the configuration does not have, as a normal plan of an earlier import decided.
+    removed: HashMap<String, Uuid>,
 }
 
 impl Earlier {
-    /// Returns what was known of the instance at an address.
-    pub(super) fn previous(&self, address: &str) -> Option<Previous> {
-        self.instances.get(address).map(|(_, previous)| previous.clone())
-    }
-
     /// Returns the row of the instance at an address.
     pub(super) fn resource(&self, address: &str) -> Option<Uuid> {
-        self.instances.get(address).map(|(id, _)| *id)
+        let row = self.instances.get(address).or_else(|| self.removed.get(address));
+        row.copied()
     }
 
-    /// Returns addresses and rows of all instances, in the order of the rows.
+    /// Returns addresses and rows of all instances that the configuration had, in the order of the rows.
     pub(super) fn instances(&self) -> impl Iterator<Item = (&str, Uuid)> {
         let instances = self.instances.iter();
-        let mut instances: Vec<(&str, Uuid)> = instances.map(|(at, (id, _))| (at.as_str(), *id)).collect();
+        let mut instances: Vec<(&str, Uuid)> = instances.map(|(at, id)| (at.as_str(), *id)).collect();
         instances.sort_unstable_by_key(|(_, id)| *id);
         instances.into_iter()
+    }
+
+    /// Returns addresses and rows of the instances that the configuration did not have.
+    pub(super) fn removed(&self) -> impl Iterator<Item = (&str, Uuid)> {
+        self.removed.iter().map(|(address, id)| (address.as_str(), *id))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -84,50 +86,76 @@ impl Earlier {
     }
 }
 
-/// Reads what earlier imports of a state recorded.
+/// What earlier imports knew of some instances, by address.
+pub(super) type KnownBefore = HashMap<String, Previous>;
+
+/// Reads which instances of a state earlier imports recorded. Rows that do not decode are left out.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub(super) async fn earlier_instances<C: ConnectionTrait>(
-    connection: &C,
-    state: &str,
-    key: &DigestKey,
-) -> Result<Earlier> {
-    let of_state = plan_instances::Entity::find().filter(plan_instances::Column::State.eq(state));
-    let (instances, _) = decodable(of_state, connection).await?;
-    let rows_of_state = || {
-        sea_orm::sea_query::Query::select()
-            .column(plan_instances::Column::ResourceId)
-            .from(plan_instances::Entity)
-            .and_where(plan_instances::Column::State.eq(state))
-            .take()
+pub(super) async fn earlier_instances<C: ConnectionTrait>(connection: &C, state: &str) -> Result<Earlier> {
+    let backend = connection.get_database_backend();
+    let removed = match backend {
+        DbBackend::Postgres => "fields -> '*' ->> 'removed'",
+        _ => "CASE WHEN json_valid(fields) THEN fields ->> '$.\"*\".removed' END",
     };
-    let specs = provisioned::Entity::find()
-        .find_also_related(resources::Entity)
-        .filter(provisioned::Column::ResourceId.in_subquery(rows_of_state()))
-        .filter(provisioned::Column::RetiredAt.is_null());
-    let rows = connection
-        .query_all_raw(specs.build(connection.get_database_backend()))
-        .await?;
-    let mut in_force = HashMap::new();
-    for row in &rows {
-        let Some(spec) = decode::<provisioned::Model>(row, "A_") else {
+    let sql = format!(
+        "SELECT address, resource_id, {removed} IS NOT NULL AS removed FROM plan_instances WHERE state = $1"
+    );
+    let select = Statement::from_sql_and_values(backend, sql, [state.into()]);
+    let mut earlier = Earlier::default();
+    for row in connection.query_all_raw(select).await? {
+        let (address, id) = (column(&row, "", "address"), column(&row, "", "resource_id"));
+        let (Ok(address), Ok(id)) = (address, id) else {
             continue;
         };
-        let kind: String = column(row, "B_", "kind").unwrap_or_default();
-        in_force.insert(spec.resource_id, (kind, spec.spec));
+        match column(&row, "", "removed") {
+            Ok(true) => earlier.removed.insert(address, id),
+            _ => earlier.instances.insert(address, id),
+        };
     }
-    let of_instance = |instance: plan_instances::Model| {
-        let previous = in_force
-            .get(&instance.resource_id)
-            .map(|(kind, spec)| previous_of(key, kind, spec, &instance.fields))
-            .unwrap_or_default();
-        (instance.address, (instance.resource_id, previous))
+    Ok(earlier)
+}
+
+/// Reads what earlier imports knew of the instances in these rows.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn known_before<C: ConnectionTrait>(
+    connection: &C,
+    ids: BTreeSet<Uuid>,
+    key: &DigestKey,
+) -> Result<KnownBefore> {
+    if ids.is_empty() {
+        return Ok(KnownBefore::new());
+    }
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "SELECT i.address, i.fields, s.spec, r.kind FROM plan_instances AS i \
+         LEFT JOIN cloud_provisioned AS s ON s.resource_id = i.resource_id AND s.retired_at IS NULL \
+         LEFT JOIN cloud_resources AS r ON r.id = s.resource_id WHERE i.resource_id {}",
+        lists::in_list(backend)
+    );
+    let select = Statement::from_sql_and_values(backend, &sql, [lists::ids(backend, ids)]);
+    let rows = connection.query_all_raw(select).await?;
+    let of_instance = |row: &QueryResult| {
+        let address: String = column(row, "", "address").ok()?;
+        let recorded: Value = column(row, "", "fields").ok()?;
+        let in_force = || {
+            let spec: Option<Value> = column(row, "", "spec").ok()?;
+            let kind: Option<String> = column(row, "", "kind").ok()?;
+            Some(previous_of(key, &kind?, &spec?, &recorded))
+        };
+        let mut previous = in_force().unwrap_or_default();
+        let removed = recorded
+            .get("*")
+            .and_then(|decided| decided.get("removed")?.as_str());
+        previous.removed = removed.and_then(Digest::parse);
+        Some((address, previous))
     };
-    Ok(Earlier {
-        instances: instances.into_iter().map(of_instance).collect(),
-    })
+    Ok(rows.iter().filter_map(of_instance).collect())
 }
 
 /// Returns what is known of an instance: its spec in force, and the digests that the last import recorded. A value with
@@ -137,8 +165,9 @@ fn previous_of(key: &DigestKey, kind: &str, spec: &Value, recorded: &Value) -> P
     let fields = spec.as_object().unwrap_or(&no_fields).iter();
     let fields = fields.map(|(name, value)| {
         let of_field = recorded.get(name);
-        let digest = |what: &str| of_field.and_then(|field| parse(field.get(what)?.as_str()?));
-        let (desired, now) = match digest_of(value).and_then(parse) {
+        let text = |what: &str| of_field.and_then(|field| field.get(what)?.as_str());
+        let digest = |what: &str| text(what).and_then(Digest::parse);
+        let (desired, now) = match digest_of(value).and_then(Digest::parse) {
             Some(digest) => (Known::Digest(digest), digest),
             None => (Known::Value(value.clone()), key.digest(kind, name, value)),
         };
@@ -149,22 +178,21 @@ fn previous_of(key: &DigestKey, kind: &str, spec: &Value, recorded: &Value) -> P
         } else {
             digest("replaced")
         };
+        let undone = text("undone").and_then(Evidence::parse).map(Verdict::Undone);
+        let left = text("left").and_then(Evidence::parse).map(Verdict::Left);
         let field = PreviousField {
             desired,
             constant: digest("constant"),
             open: digest("open").map(Known::Digest),
             accepted: replaced.is_some(),
             replaced: replaced.map(Known::Digest),
+            verdict: undone.or(left),
+            hidden: of_field.is_some_and(|field| field.get("hidden") == Some(&Value::Bool(true))),
         };
         (name.clone(), field)
     });
     Previous {
         fields: fields.collect(),
+        removed: None,
     }
-}
-
-/// Parses a digest of 32 hexadecimal digits.
-fn parse(text: &str) -> Option<Digest> {
-    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
-    Some(Digest(number.to_be_bytes()))
 }

@@ -9,16 +9,18 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Import;
-use super::known::Earlier;
+use super::known::KnownBefore;
 use crate::db::ROWS_PER_INSERT;
 use crate::error::Result;
-use crate::provider::terraform_plan::{Digest, DigestKey, Field, Instance, Known, PreviousField, Sides};
+use crate::provider::terraform_plan::{
+    Digest, DigestKey, Field, Instance, Known, Previous, PreviousField, Sides, Verdict,
+};
 
 /// Records what the next import needs to know of these instances.
 pub(super) async fn note_instances_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
-    earlier: &Earlier,
+    known: &KnownBefore,
     instances: &[Instance],
     rows: &BTreeMap<String, Uuid>,
 ) -> Result<()> {
@@ -33,15 +35,9 @@ pub(super) async fn note_instances_in_txn(
     let noted: Vec<_> = instances
         .iter()
         .filter_map(|instance| {
-            let from = instance
-                .previous_address
-                .as_deref()
-                .and_then(|from| earlier.previous(from));
-            let previous = from
-                .or_else(|| earlier.previous(&instance.address))
-                .unwrap_or_default();
+            let previous = previous_of(known, instance);
             let fields = instance.fields.iter().map(|field| {
-                let before = previous.fields.get(&field.name);
+                let before = previous.and_then(|previous| previous.fields.get(&field.name));
                 let note = note_of(&import.digest_key, &instance.kind, field, before);
                 (field.name.clone(), note)
             });
@@ -73,9 +69,59 @@ pub(super) async fn note_instances_in_txn(
     Ok(())
 }
 
+/// Records instances that the configuration does not have, with the digests of their applied values.
+pub(super) async fn note_removed_in_txn(
+    txn: &DatabaseTransaction,
+    state: &str,
+    removed: Vec<(&str, Uuid, Digest)>,
+) -> Result<()> {
+    let rows = removed
+        .into_iter()
+        .map(|(address, id, applied)| plan_instances::ActiveModel {
+            resource_id: Set(id),
+            state: Set(state.to_owned()),
+            address: Set(address.to_owned()),
+            fields: Set(json!({ "*": { "removed": applied.to_string() } })),
+            not_compared: Set(json!([])),
+        });
+    let rows: Vec<_> = rows.collect();
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
+        plan_instances::Entity::insert_many(chunk.to_vec())
+            .on_conflict(
+                OnConflict::column(plan_instances::Column::ResourceId)
+                    .update_column(plan_instances::Column::Fields)
+                    .to_owned(),
+            )
+            .exec_without_returning(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Deletes what imports recorded of instances in these rows.
+pub(super) async fn forget_in_txn(txn: &DatabaseTransaction, rows: &[Uuid]) -> Result<()> {
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
+        plan_instances::Entity::delete_many()
+            .filter(plan_instances::Column::ResourceId.is_in(chunk.iter().copied()))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Returns what was known of an instance, at its address before a move or at its own.
+pub(super) fn previous_of<'k>(known: &'k KnownBefore, instance: &Instance) -> Option<&'k Previous> {
+    let from = instance
+        .previous_address
+        .as_ref()
+        .and_then(|from| known.get(from));
+    from.or_else(|| known.get(&instance.address))
+}
+
 /// Returns what the next import needs to know of a field, as digests: the recorded value (`desired`), the live value if it
-/// differs (`open`), the constant of the code that was equal to the state (`constant`), and the value that an accepted one
-/// replaced (`replaced`).
+/// differs (`open`), the constant of the code that was equal to the state (`constant`), the value that an accepted one
+/// replaced (`replaced`), and what a normal plan decided (`undone`, `left`); and whether earlier values of a secret field
+/// are hidden (`hidden`).
 fn note_of(key: &DigestKey, kind: &str, field: &Field, before: Option<&PreviousField>) -> Value {
     let shown = |value: &Value| key.digest(kind, &field.name, value);
     let (desired, live) = match &field.sides {
@@ -92,19 +138,34 @@ fn note_of(key: &DigestKey, kind: &str, field: &Field, before: Option<&PreviousF
         add("open", live);
     }
     let constant = match field.constant {
-        Some(constant) if constant.equals_applied => Some(constant.digest),
+        Some(constant) if constant.equals_applied || field.followed && constant.equals_live => {
+            Some(constant.digest)
+        }
         _ => before.and_then(|before| before.constant),
     };
     if let Some(constant) = constant {
         add("constant", constant);
     }
     // An accepted value stays in force until the code follows, or an apply puts the old one back.
-    let is_kept = before.filter(|before| match &before.desired {
-        Known::Value(value) => shown(value) == desired,
-        Known::Digest(digest) => *digest == desired,
-    });
+    let is_kept = before
+        .filter(|_| !field.followed)
+        .filter(|before| match &before.desired {
+            Known::Value(value) => shown(value) == desired,
+            Known::Digest(digest) => *digest == desired,
+        });
     if let Some(Known::Digest(replaced)) = is_kept.and_then(|before| before.replaced.as_ref()) {
         add("replaced", *replaced);
+    }
+    let verdict = match field.verdict {
+        Some(Verdict::Undone(evidence)) => Some(("undone", evidence)),
+        Some(Verdict::Left(evidence)) => Some(("left", evidence)),
+        None => None,
+    };
+    if let Some((what, evidence)) = verdict {
+        note.insert(what.to_owned(), json!(evidence.to_string()));
+    }
+    if field.redacted() {
+        note.insert("hidden".to_owned(), json!(true));
     }
     Value::Object(note)
 }

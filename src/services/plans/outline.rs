@@ -40,6 +40,9 @@ pub struct PlanSummary {
     /// Instances with changes from outside of attributes that the configuration does not declare. They are not compared,
     /// but the next apply may undo them.
     pub undeclared: Vec<UndecidedInstance>,
+    /// Missing instances that are no longer in the state, and of which the plan does not say whether the code still has
+    /// them. Their drifts stay open.
+    pub undecided_missing: Vec<String>,
     /// Numbers of what was skipped.
     pub skipped: Skipped,
     /// Fields whose live value `apply -refresh-only` has written into the state although nobody accepted it, so that the

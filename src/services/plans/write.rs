@@ -5,30 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{cloud_drift as drift, cloud_resources as resources, plan_instances};
 use sea_orm::sea_query::Query;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
+    QuerySelect, Statement,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Import;
 use super::known::Earlier;
 use super::notes;
 use super::outline::{PlanSummary, UndecidedInstance};
+use super::{Import, ReadChunk, hiding};
 use crate::db::ROWS_PER_INSERT;
 use crate::domain::addresses::storable as storable_address;
-use crate::domain::equality::number_text;
 use crate::domain::imports::{ImportAction, import_action};
 use crate::domain::inventory::ListedResource;
 use crate::domain::not_compared::NotCompared;
 use crate::domain::redaction::redacted;
-use crate::domain::validation::{InvalidInput, check_spec, is_beyond_64_bits};
+use crate::domain::validation::{InvalidInput, check_spec};
 use crate::error::{Error, Result};
 use crate::provider::check_resource;
 use crate::provider::terraform_plan::{Instance, Sides};
 use crate::services::addresses;
 use crate::services::inventory::plan_rows;
-use crate::services::locks::{self, Lock};
+use crate::services::locks::Lock;
 use crate::services::page;
 use crate::services::provisioning::{self, NewSpec};
 use crate::services::retirement;
@@ -56,11 +55,12 @@ pub(super) async fn write_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
     earlier: &Earlier,
-    instances: Vec<Instance>,
+    chunk: ReadChunk,
     written: &mut Written,
 ) -> Result<()> {
     let mut by_kind: BTreeMap<Kind, Vec<Instance>> = BTreeMap::new();
-    for instance in instances {
+    let known = &chunk.known;
+    for instance in chunk.instances {
         written.summary.gone += u64::from(instance.gone);
         let swallowed = instance.fields.iter().filter(|field| field.swallowed);
         written.summary.swallowed += swallowed.count() as u64;
@@ -96,7 +96,8 @@ pub(super) async fn write_in_txn(
         move_in_txn(txn, import, earlier, kind, &instances).await?;
         let rows = write_rows_in_txn(txn, import, kind, &instances).await?;
         write_specs_in_txn(txn, import, earlier, &instances, &rows, written).await?;
-        notes::note_instances_in_txn(txn, import, earlier, &instances, &rows).await?;
+        hiding::hide_in_txn(txn, import, known, &instances, &rows).await?;
+        notes::note_instances_in_txn(txn, import, known, &instances, &rows).await?;
         written.resources.extend(rows.values());
         written.summary.instances += instances.len() as u64;
     }
@@ -202,8 +203,8 @@ fn live(import: &Import<'_>, kind: (&str, &str), instance: &Instance) -> ListedR
     let attrs = instance.fields.iter().map(|field| {
         let live = match &field.sides {
             // What is gone keeps its last values.
-            Sides::Shown { desired, .. } if instance.gone => storable(desired),
-            Sides::Shown { live, .. } => storable(live),
+            Sides::Shown { desired, .. } if instance.gone => desired.clone(),
+            Sides::Shown { live, .. } => live.clone(),
             Sides::Redacted { live, .. } => redacted(live),
         };
         (field.name.clone(), live)
@@ -225,26 +226,11 @@ fn live(import: &Import<'_>, kind: (&str, &str), instance: &Instance) -> ListedR
     }
 }
 
-/// Returns a value that both databases store without a change: integers beyond 64 bits become texts, and U+0000 is
-/// replaced. A number and its text are loosely equal.
-fn storable(value: &Value) -> Value {
-    match value {
-        Value::Number(number) if is_beyond_64_bits(number) => Value::String(number_text(number)),
-        Value::String(text) => Value::String(text.replace('\0', "\u{fffd}")),
-        Value::Array(list) => list.iter().map(storable).collect(),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (key.replace('\0', "\u{fffd}"), storable(value)))
-            .collect(),
-        other => other.clone(),
-    }
-}
-
 /// Returns the desired side of an instance.
 fn desired(instance: &Instance) -> Map<String, Value> {
     let fields = instance.fields.iter().map(|field| {
         let desired = match &field.sides {
-            Sides::Shown { desired, .. } => storable(desired),
+            Sides::Shown { desired, .. } => desired.clone(),
             Sides::Redacted {
                 equal: true, live, ..
             } => redacted(live),
@@ -319,14 +305,14 @@ async fn write_specs_in_txn(
 
 /// Locks the rows of the instances of a state in the order of their ids, as sweeps and accepts do.
 pub(super) async fn lock_in_txn(txn: &DatabaseTransaction, state: &str) -> Result<()> {
-    let select = resources::Entity::find()
-        .select_only()
-        .column(resources::Column::Id)
-        .filter(resources::Column::Id.in_subquery(rows_of(state)))
-        .order_by_asc(resources::Column::Id);
-    let select = locks::locked(select, Lock::Update);
-    txn.query_all_raw(select.build(txn.get_database_backend()))
-        .await?;
+    if txn.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    // The rows are counted by the database, because a state may have many.
+    let lock = "SELECT count(*) FROM (SELECT id FROM cloud_resources WHERE id IN \
+        (SELECT resource_id FROM plan_instances WHERE state = $1) ORDER BY id FOR UPDATE) AS locked";
+    let lock = Statement::from_sql_and_values(DbBackend::Postgres, lock, [state.into()]);
+    txn.query_one_raw(lock).await?;
     Ok(())
 }
 
@@ -376,10 +362,7 @@ pub(super) async fn retire_in_txn(
         let foreign: BTreeSet<Uuid> = foreign.into_iter().map(|(id, _)| id).collect();
         let ended: Vec<Uuid> = chunk.iter().copied().filter(|id| !foreign.contains(id)).collect();
         plan_rows::end_in_txn(txn, import.state, &ended, import.now).await?;
-        plan_instances::Entity::delete_many()
-            .filter(plan_instances::Column::ResourceId.is_in(chunk.iter().copied()))
-            .exec(txn)
-            .await?;
+        notes::forget_in_txn(txn, chunk).await?;
     }
     Ok(())
 }

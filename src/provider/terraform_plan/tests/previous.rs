@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::builder::{Builder, is, plan, refers, rows};
-use crate::provider::terraform_plan::{Digest, Field, Known, NormalPlan, Previous, PreviousField, Sides};
+use crate::provider::terraform_plan::{
+    Digest, Field, Instance, Known, NormalPlan, Previous, PreviousField, Sides,
+};
 
 fn with(expression: Value, now: Value) -> Builder {
     plan().has("a", json!({ "it": expression }), json!({ "it": now }))
@@ -24,9 +26,12 @@ fn knew(desired: Value, constant: Option<Digest>, accepted: bool) -> Previous {
         open: None,
         accepted,
         replaced: None,
+        verdict: None,
+        hidden: false,
     };
     Previous {
         fields: [("it".to_owned(), field)].into(),
+        removed: None,
     }
 }
 
@@ -132,4 +137,105 @@ fn an_open_value_that_the_state_took_over_stays_open() {
     let before = |_: &str| Some(previous.clone());
     let instance = decided.instances(&before).next().unwrap().unwrap();
     assert!(!instance.fields[0].swallowed, "the next apply leaves it alone");
+}
+
+/// Returns what a later import knows of the field of an instance.
+fn learned(instance: &Instance) -> Previous {
+    let field = instance.fields.iter().find(|field| field.name == "it").unwrap();
+    let Sides::Shown { desired, .. } = &field.sides else {
+        panic!("it is redacted");
+    };
+    let mut previous = knew(desired.clone(), None, false);
+    let constant = field.constant.filter(|constant| constant.equals_applied);
+    let before = previous.fields.get_mut("it").unwrap();
+    before.verdict = field.verdict;
+    before.constant = constant.map(|constant| constant.digest);
+    previous
+}
+
+fn decided(plan: &mut Builder, after: &Value) -> Instance {
+    let now = plan
+        .at("/prior_state/values/root_module/resources/0/values")
+        .clone();
+    let normal = plan
+        .clone()
+        .changes(&[("net_thing.a", &["update"], now, after.clone())]);
+    plan.instances_with(&normal).remove(0)
+}
+
+#[test]
+fn an_undeclared_attribute_that_an_apply_changes_back_stays_compared_until_something_is_applied() {
+    let now = |live: i32| {
+        plan()
+            .has("a", json!({}), json!({ "it": live }))
+            .was("net_thing.a", json!({ "it": 1 }))
+    };
+    let first = decided(&mut now(2), &json!({ "it": 1 }));
+    assert_eq!(rows(std::slice::from_ref(&first)), ["net_thing.a: it"]);
+    let previous = learned(&first);
+    for live in [2, 3] {
+        let later = now(live).instances_after(&previous);
+        assert_eq!(rows(&later), ["net_thing.a: it"], "{live}");
+    }
+    let applied = plan()
+        .has("a", json!({}), json!({ "it": 5 }))
+        .was("net_thing.a", json!({ "it": 4 }));
+    assert_eq!(rows(&applied.instances_after(&previous)), [""; 0]);
+}
+
+#[test]
+fn an_ignored_attribute_stays_left_alone_while_its_constant_is_the_same() {
+    let mut first = drifted(is(json!(1)), json!(1), json!(2));
+    let instance = decided(&mut first, &json!({ "it": 2 }));
+    assert_eq!(rows(std::slice::from_ref(&instance)), [""; 0]);
+    let previous = learned(&instance);
+    for live in [2, 3] {
+        let later = drifted(is(json!(1)), json!(1), json!(live)).instances_after(&previous);
+        assert_eq!(rows(&later), [""; 0], "{live}");
+    }
+    let changed = drifted(is(json!(7)), json!(1), json!(3)).instances_after(&previous);
+    assert_eq!(
+        rows(&changed),
+        ["net_thing.a: it"],
+        "the code is no longer the same"
+    );
+    // Without a constant, the code may have followed one value. Another one is drift.
+    let mut first = drifted(refers(), json!(1), json!(2));
+    let previous = learned(&decided(&mut first, &json!({ "it": 2 })));
+    assert_eq!(
+        rows(&drifted(refers(), json!(1), json!(2)).instances_after(&previous)),
+        [""; 0]
+    );
+    let other = drifted(refers(), json!(1), json!(3)).instances_after(&previous);
+    assert_eq!(rows(&other), ["net_thing.a: it"]);
+}
+
+#[test]
+fn a_value_that_an_open_drift_had_is_not_put_back_by_an_apply() {
+    let mut previous = knew(json!(2), None, true);
+    let before = previous.fields.get_mut("it").unwrap();
+    before.replaced = Some(Known::Value(json!(1)));
+    let restored = field(&with(refers(), json!(1)), &previous);
+    assert!(
+        restored.sides == shown(json!(1), json!(1)),
+        "an apply has put it back"
+    );
+    previous.fields.get_mut("it").unwrap().open = Some(Known::Value(json!(1)));
+    let taken_over = field(&with(refers(), json!(1)), &previous);
+    assert!(taken_over.swallowed && taken_over.sides == shown(json!(2), json!(1)));
+}
+
+#[test]
+fn digests_are_those_of_the_stored_form() {
+    let raw = json!({ "a\u{0}": "b\u{0}", "drift-inbox:redacted": "00" });
+    let read = with(refers(), raw).instances().remove(0).fields.remove(0);
+    let Sides::Shown { desired, .. } = &read.sides else {
+        panic!("it is redacted");
+    };
+    assert!(!desired.to_string().contains("u0000"), "{desired}");
+    assert!(!crate::domain::redaction::is_redacted(desired));
+    let previous = knew(desired.clone(), None, true);
+    let raw = json!({ "a\u{0}": "b\u{0}", "drift-inbox:redacted": "00" });
+    let again = field(&with(refers(), raw), &previous);
+    assert!(!again.swallowed && again.sides == shown(desired.clone(), desired.clone()));
 }
