@@ -32,6 +32,9 @@ const READ: usize = 64 * 1024;
 struct First {
     provider: String,
     account: Option<String>,
+    /// Kinds that the lines must have. One without its end is incomplete, even if no line is of it.
+    #[serde(default)]
+    kinds: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +53,7 @@ pub struct LineReader {
     first: Option<First>,
     document: Option<Document>,
     complete: BTreeSet<String>,
+    /// Kinds that have a line, or must have one.
     listed: BTreeSet<String>,
     failed: Option<Error>,
 }
@@ -142,6 +146,7 @@ impl LineReader {
             let Object(first) = serde_json::from_slice::<Object<First>>(line)
                 .map_err(|why| format!("the first line must be {{\"provider\": \"NAME\"}}: {why}"))?;
             self.document = Some(Document::of(Some(first.provider.clone())));
+            self.listed.clone_from(&first.kinds);
             self.first = Some(first);
             return Ok(());
         };
@@ -292,6 +297,23 @@ mod tests {
             r#"no line {"complete": "volume"} ends this kind"#
         );
         assert!(!listing.exhaustive, "kinds without a line are left as they are");
+    }
+
+    #[tokio::test]
+    async fn a_kind_that_the_lines_must_have_is_incomplete_without_its_end() {
+        let text = format!(
+            "{{\"provider\": \"hetzner\", \"kinds\": [\"server\", \"volume\"]}}\n{SERVER}\n{COMPLETE}\n"
+        );
+        let cut_off = listing(&text).await.unwrap();
+        assert_eq!(outcome(&cut_off, "server"), "complete with 1");
+        assert_eq!(
+            outcome(&cut_off, "volume"),
+            r#"no line {"complete": "volume"} ends this kind"#
+        );
+        let whole = listing(&format!("{text}{{\"complete\": \"volume\"}}"))
+            .await
+            .unwrap();
+        assert_eq!(outcome(&whole, "volume"), "complete with 0");
     }
 
     #[tokio::test]

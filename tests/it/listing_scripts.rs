@@ -151,7 +151,7 @@ fn the_script_of_hetzner_lists_servers_and_volumes() {
     let (succeeded, lines) = hetzner(&[]);
     assert!(succeeded, "{lines}");
     let wanted = [
-        json!({ "provider": "hetzner", "account": "webshop" }),
+        json!({ "provider": "hetzner", "account": "webshop", "kinds": ["server", "volume"] }),
         json!({ "kind": "server", "providerId": "42", "name": "db-1", "status": "running", "region": "fsn1",
             "sizeSlug": "cx22", "ip": "203.0.113.5", "attrs": { "image": "debian-12", "labels": { "env": "prod" },
             "backups": true, "protection": { "delete": true, "rebuild": true } } }),
@@ -171,7 +171,7 @@ fn the_script_of_aws_lists_the_instances_and_volumes_of_all_regions() {
     let (succeeded, lines) = list("AWS", "aws", AWS, &[]);
     assert!(succeeded, "{lines}");
     let wanted = [
-        json!({ "provider": "aws", "account": "123456789012" }),
+        json!({ "provider": "aws", "account": "123456789012", "kinds": ["instance", "volume"] }),
         json!({ "kind": "instance", "providerId": "i-1", "name": "web-1", "status": "running", "sizeSlug": "t3.micro",
             "region": "eu-central-1", "ip": "203.0.113.9", "attrs": { "image": "ami-1", "subnet": "subnet-1",
             "tags": { "Name": "web-1", "env": "prod" }, "security_groups": ["sg-1", "sg-2"] } }),
@@ -183,7 +183,7 @@ fn the_script_of_aws_lists_the_instances_and_volumes_of_all_regions() {
     assert_eq!(parsed(&lines), wanted);
     // A region that cannot be listed leaves the kind incomplete.
     let (succeeded, lines) = list("AWS", "aws", AWS, &[("FAIL", "us-east-1")]);
-    assert!(!succeeded && !lines.contains("complete"), "{lines}");
+    assert!(!succeeded && !lines.contains("\"complete\""), "{lines}");
 }
 
 #[tokio::test]
@@ -200,6 +200,10 @@ async fn a_tool_that_fails_makes_no_resource_gone() {
         "{lines}{}",
         stored.output()
     );
+    // A tool that fails before its first line leaves the kind incomplete too.
+    let (succeeded, lines) = hetzner(&[("FAIL", "volume"), ("VOLUMES", "no")]);
+    let stored = store(&t, "hetzner", &lines);
+    assert!(!succeeded && stored.code == Some(1), "{lines}{}", stored.output());
     let (succeeded, lines) = hetzner(&[("FAIL", "server")]);
     let stored = store(&t, "hetzner", &lines);
     assert!(
