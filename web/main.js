@@ -242,6 +242,7 @@ live.addEventListener('drift', (event) => {
   if (event instanceof CustomEvent) changed(event.detail);
 });
 live.addEventListener('open', () => {
+  void sources.refresh();
   void list.refresh();
   void detail.refresh();
 });
