@@ -82,7 +82,7 @@ impl RunHandle {
 
 /// The work of a claimed run. A sync always has a source.
 enum Work {
-    Sync(Source, SyncOptions),
+    Sync(Box<Source>, SyncOptions),
     Detect(Scope, Option<Progress>),
 }
 
@@ -322,8 +322,8 @@ impl Jobs {
     fn work(&self, request: JobRequest) -> Result<Work> {
         match request {
             JobRequest::Detect { scope, progress } => Ok(Work::Detect(scope, progress)),
-            JobRequest::Sync(options) => Ok(Work::Sync(self.source(None)?.clone(), options)),
-            JobRequest::SyncOf(source, options) => Ok(Work::Sync(*source, options)),
+            JobRequest::Sync(options) => Ok(Work::Sync(Box::new(self.source(None)?.clone()), options)),
+            JobRequest::SyncOf(source, options) => Ok(Work::Sync(source, options)),
         }
     }
 

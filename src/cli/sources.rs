@@ -21,7 +21,7 @@ pub(super) struct SourcesArgs {
 #[derive(Debug, Subcommand)]
 enum SourcesCommand {
     /// Print the registered sources and their states; exits with 4 if the inventory of one is not recent
-    List(ListArgs),
+    List(Box<ListArgs>),
     /// Give a source a new name, after its setting was changed
     Rename(RenameArgs),
     /// End a source that no longer exists: retire its specs, and mark its resources as gone
