@@ -32,10 +32,10 @@ pub(super) struct ImportPlanArgs {
     /// ignored changes
     #[arg(long, value_name = "FILE")]
     with_plan: Option<PathBuf>,
-    /// Expected time between two imports; the state is overdue after twice this time
-    #[arg(long, value_name = "TIME", default_value = "1d")]
+    /// Expected time between two imports; the state is overdue after twice this time [default: as before, at first 1d]
+    #[arg(long, value_name = "TIME")]
     #[arg(value_parser = time_of_at_least(Duration::from_secs(60)))]
-    every: Duration,
+    every: Option<Duration>,
     /// Accept a plan that lacks more than half of the instances of the last import
     #[arg(long)]
     allow_mass_retire: bool,
@@ -67,7 +67,9 @@ pub(super) async fn run(args: &ImportPlanArgs) -> Outcome {
     let options = PlanOptions {
         state: args.state.clone(),
         allow_mass_retire: args.allow_mass_retire,
-        interval: TimeDelta::from_std(args.every).unwrap_or(TimeDelta::MAX),
+        interval: args
+            .every
+            .map(|every| TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX)),
     };
     let (progress, watched) = progress::of_import();
     let summary = import_plan(&db, &clock, &actor, plan, normal, &options, progress).await;

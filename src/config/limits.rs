@@ -61,14 +61,15 @@ pub(crate) struct LimitArgs {
     #[arg(long, env = "DRIFT_REQUEST_TIMEOUT", value_name = "TIME", value_parser = time_of_at_least(SHORTEST))]
     #[arg(default_value = shown(RequestLimits::default().request_timeout))]
     request_timeout: Duration,
-    /// Plans that are received and imported at the same time; others wait. Each may take 64 MiB of memory
-    #[arg(long, env = "DRIFT_MAX_PLAN_UPLOADS", value_name = "N", value_parser = number())]
-    #[arg(default_value_t = ApiLimits::default().max_plan_uploads)]
-    max_plan_uploads: usize,
-    /// Time in which the plan of an upload must arrive
-    #[arg(long, env = "DRIFT_PLAN_UPLOAD_TIMEOUT", value_name = "TIME", value_parser = time_of_at_least(SHORTEST))]
-    #[arg(default_value = shown(ApiLimits::default().plan_upload_timeout))]
-    plan_upload_timeout: Duration,
+    /// Plans and inventory lines that are received and stored at the same time; others wait. A plan may take 64 MiB of
+    /// memory
+    #[arg(long, env = "DRIFT_MAX_UPLOADS", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = ApiLimits::default().max_uploads)]
+    max_uploads: usize,
+    /// Time in which the body of an upload must arrive
+    #[arg(long, env = "DRIFT_UPLOAD_TIMEOUT", value_name = "TIME", value_parser = time_of_at_least(SHORTEST))]
+    #[arg(default_value = shown(ApiLimits::default().upload_timeout))]
+    upload_timeout: Duration,
 }
 
 impl LimitArgs {
@@ -90,8 +91,8 @@ impl LimitArgs {
         ApiLimits {
             request,
             max_page: self.max_page,
-            max_plan_uploads: self.max_plan_uploads,
-            plan_upload_timeout: self.plan_upload_timeout,
+            max_uploads: self.max_uploads,
+            upload_timeout: self.upload_timeout,
         }
     }
 }

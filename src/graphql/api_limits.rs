@@ -15,9 +15,9 @@ pub struct ApiLimits {
     /// Rows per page.
     pub max_page: u64,
     /// Plans that are received and imported at the same time. Others wait.
-    pub max_plan_uploads: usize,
+    pub max_uploads: usize,
     /// Time in which a plan must arrive, with the time for which it waits.
-    pub plan_upload_timeout: Duration,
+    pub upload_timeout: Duration,
 }
 
 impl Default for ApiLimits {
@@ -25,8 +25,8 @@ impl Default for ApiLimits {
         Self {
             request: RequestLimits::default(),
             max_page: 200,
-            max_plan_uploads: 4,
-            plan_upload_timeout: Duration::from_secs(600),
+            max_uploads: 4,
+            upload_timeout: Duration::from_secs(600),
         }
     }
 }

@@ -55,10 +55,7 @@ impl HttpState {
         Self {
             app,
             schema,
-            uploads: Arc::new(uploads::Uploads::new(
-                limits.max_plan_uploads,
-                limits.plan_upload_timeout,
-            )),
+            uploads: Arc::new(uploads::Uploads::new(limits.max_uploads, limits.upload_timeout)),
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
             verifier: Arc::new(verifier),

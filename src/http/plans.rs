@@ -5,14 +5,15 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
-use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::HttpState;
 use super::rest::{Admin, query};
-use super::uploads::UploadError;
+use super::uploads::{Broken, UploadError};
 use crate::error::Error;
-use crate::services::plans::{PlanOptions, PlanSummary, UndecidedInstance, import_plan, refuse_plan};
+use crate::services::plans::{
+    Limits, PlanOptions, PlanSummary, Refusal, Spool, UndecidedInstance, import_plan, refuse_plan,
+};
 
 /// Imports the plan in the body. `?every=1d` is the expected time between two imports, `?allow_mass_retire=true`
 /// accepts a plan that lacks more than half of the instances. The body may be compressed with gzip.
@@ -29,13 +30,19 @@ pub(super) async fn import(
     let options = PlanOptions {
         state: name,
         allow_mass_retire,
-        interval: interval.unwrap_or(TimeDelta::days(1)),
+        interval,
     };
     let (db, clock) = (state.app.db(), state.app.clock());
-    let upload = state.uploads.receive(&headers, body).await?;
-    let spool = match upload.plan {
+    let spool = Spool::new(Limits::default());
+    let upload = state.uploads.receive(&headers, body, spool).await?;
+    let spool = match upload.body {
         Ok(spool) => spool,
-        Err(refusal) => return Err(refuse_plan(db, clock, &options.state, refusal).await.into()),
+        Err(Broken::Body(why)) => return Err(Error::BadUserInput(why.to_owned()).into()),
+        Err(Broken::Sink(error)) => {
+            let refusal = error.downcast::<Refusal>();
+            let refusal = refusal.map_err(|error| Error::Internal(error.to_string()))?;
+            return Err(refuse_plan(db, clock, &options.state, refusal).await.into());
+        }
     };
     let summary = import_plan(db, clock, actor.name(), spool, None, &options, |_, _| {}).await?;
     drop(upload.permit);

@@ -1,6 +1,6 @@
-//! Receives the plan in the body of a request, piece by piece, plain or compressed with gzip.
+//! Receives plans and inventory lines in the bodies of requests, piece by piece, plain or compressed with gzip.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,27 +17,26 @@ use tokio::time::{Instant, timeout_at};
 
 use super::rest::RestError;
 use crate::error::Error;
-use crate::services::plans::{Limits, Refusal, Spool};
 
 /// Compressed bytes that are decompressed at a time. Other requests run in between, because they may become 1,000 times
 /// as many.
 const COMPRESSED_STEP: usize = 4 * 1024;
 
-/// Limits how many plans are received at the same time, and how long one may take.
+/// Limits how many uploads are received at the same time, and how long one may take.
 pub(super) struct Uploads {
     permits: Arc<Semaphore>,
     timeout: Duration,
 }
 
-/// A plan that has arrived. While it exists, it counts as one upload.
-pub(super) struct Upload {
-    pub(super) plan: Result<Spool, Refusal>,
+/// A body that has arrived. While it exists, it counts as one upload.
+pub(super) struct Upload<W> {
+    pub(super) body: Result<W, Broken>,
     pub(super) permit: OwnedSemaphorePermit,
 }
 
-/// Why a plan was not received.
+/// Why an upload was not received.
 pub(super) enum UploadError {
-    /// As many plans as allowed were received all the time.
+    /// As many uploads as allowed were received all the time.
     TooMany,
     /// The body did not arrive in time.
     TimedOut,
@@ -60,13 +59,13 @@ impl IntoResponse for UploadError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some((RETRY_AFTER, "60")),
                 "too_many_uploads",
-                "Other plans are being imported: send the plan again later.",
+                "Other uploads are being stored: send it again later.",
             ),
             Self::TimedOut => (
                 StatusCode::REQUEST_TIMEOUT,
                 None,
                 "upload_timeout",
-                "The plan did not arrive in time: send it compressed with gzip, or over a faster connection.",
+                "The body did not arrive in time: send it compressed with gzip, or over a faster connection.",
             ),
             Self::Encoding => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -94,52 +93,71 @@ impl Uploads {
         }
     }
 
-    /// Receives a plan. Waits first if as many plans as allowed are received.
-    pub(super) async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Upload, UploadError> {
-        let mut plan = Incoming::new(headers)?;
+    /// Receives a body into `sink`. Waits first if as many uploads as allowed are received.
+    pub(super) async fn receive<W: Write + Send>(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        sink: W,
+    ) -> Result<Upload<W>, UploadError> {
+        let mut incoming = Incoming::new(headers, sink)?;
         let until = Instant::now() + self.timeout;
         let permit = timeout_at(until, Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.map_err(|_| UploadError::TooMany)?;
         let permit = permit.map_err(|closed| Error::Internal(closed.to_string()))?;
-        let received = timeout_at(until, plan.read(body)).await;
+        let received = timeout_at(until, incoming.read(body)).await;
         let received = received.map_err(|_| UploadError::TimedOut)?;
-        match received.and_then(|()| plan.finish()) {
-            Ok(spool) => Ok(Upload {
-                plan: Ok(spool),
-                permit,
-            }),
-            Err(Broken::Refused(refusal)) => Ok(Upload {
-                plan: Err(refusal),
-                permit,
-            }),
-            Err(Broken::Body(why)) => Err(Error::BadUserInput(why.to_owned()).into()),
-        }
+        Ok(Upload {
+            body: received.and_then(|()| incoming.finish()),
+            permit,
+        })
     }
 }
 
 /// Why a body cannot be read.
-enum Broken {
-    Refused(Refusal),
+pub(super) enum Broken {
+    /// The sink refused it.
+    Sink(io::Error),
+    /// It is incomplete or not valid gzip.
     Body(&'static str),
 }
 
-/// The plan as it arrives.
-enum Incoming {
-    Plain(Spool),
-    Gzip(Box<MultiGzDecoder<Spool>>),
+/// The body as it arrives.
+enum Incoming<W: Write> {
+    Plain(W),
+    Gzip(Box<MultiGzDecoder<Sink<W>>>),
 }
 
-impl Incoming {
-    fn new(headers: &HeaderMap) -> Result<Self, UploadError> {
-        let spool = Spool::new(Limits::default());
+/// Marks the errors of the sink, which the decoder would mix with its own.
+struct Sink<W>(W);
+
+/// An error of the sink.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(io::Error);
+
+impl<W: Write> Write for Sink<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .write(bytes)
+            .map_err(|error| io::Error::other(Refused(error)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<W: Write> Incoming<W> {
+    fn new(headers: &HeaderMap, sink: W) -> Result<Self, UploadError> {
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
         let encoding = encodings.next().map(HeaderValue::as_bytes);
         match (
             encoding.map(<[u8]>::to_ascii_lowercase).as_deref(),
             encodings.next(),
         ) {
-            (None | Some(b"identity" | b""), None) => Ok(Self::Plain(spool)),
-            (Some(b"gzip" | b"x-gzip"), None) => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(spool)))),
+            (None | Some(b"identity" | b""), None) => Ok(Self::Plain(sink)),
+            (Some(b"gzip" | b"x-gzip"), None) => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Sink(sink))))),
             _ => Err(UploadError::Encoding),
         }
     }
@@ -149,10 +167,10 @@ impl Incoming {
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|_| Broken::Body("the body ended early"))?;
             match self {
-                Self::Plain(spool) => spool.push(&piece).map_err(Broken::Refused)?,
+                Self::Plain(sink) => sink.write_all(&piece).map_err(Broken::Sink)?,
                 Self::Gzip(decoder) => {
                     for part in piece.chunks(COMPRESSED_STEP) {
-                        decoder.write_all(part).map_err(|error| broken(&error))?;
+                        decoder.write_all(part).map_err(broken)?;
                         tokio::task::yield_now().await;
                     }
                 }
@@ -161,18 +179,18 @@ impl Incoming {
         Ok(())
     }
 
-    fn finish(self) -> Result<Spool, Broken> {
+    fn finish(self) -> Result<W, Broken> {
         match self {
-            Self::Plain(spool) => Ok(spool),
-            Self::Gzip(decoder) => decoder.finish().map_err(|error| broken(&error)),
+            Self::Plain(sink) => Ok(sink),
+            Self::Gzip(decoder) => decoder.finish().map(|Sink(sink)| sink).map_err(broken),
         }
     }
 }
 
-/// Returns the refusal that the spool had, or that the compression is broken.
-fn broken(error: &io::Error) -> Broken {
-    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>());
-    refusal.map_or(Broken::Body("the body is not complete gzip"), |refusal| {
-        Broken::Refused(*refusal)
-    })
+/// Returns whether the sink or the compression failed.
+fn broken(error: io::Error) -> Broken {
+    match error.downcast::<Refused>() {
+        Ok(Refused(error)) => Broken::Sink(error),
+        Err(_) => Broken::Body("the body is not complete gzip"),
+    }
 }

@@ -207,6 +207,17 @@ impl LineReader {
     }
 }
 
+impl io::Write for LineReader {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Lines that were read. They can be listed once.
 pub struct Lines {
     account: Option<Account>,

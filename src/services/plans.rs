@@ -48,7 +48,8 @@ pub struct PlanOptions {
     /// Whether more than half of the instances may have left the state.
     pub allow_mass_retire: bool,
     /// Expected time between two imports. A state is overdue after twice this time.
-    pub interval: TimeDelta,
+    /// If not set, it stays as it is, at first one day.
+    pub interval: Option<TimeDelta>,
 }
 
 /// A running import.
@@ -59,6 +60,8 @@ struct Import<'i> {
     plan: Arc<Plan>,
     digest_key: DigestKey,
     options: &'i PlanOptions,
+    /// Expected time between two imports.
+    interval: TimeDelta,
     now: DateTime<Utc>,
 }
 
@@ -127,6 +130,12 @@ async fn import(
         plan: Arc::new(plan),
         digest_key,
         options,
+        interval: match options.interval {
+            Some(interval) => interval,
+            None => sources::interval_of(db, &options.state)
+                .await?
+                .unwrap_or(TimeDelta::days(1)),
+        },
         now: clock.now(),
     };
     let progress = std::sync::Mutex::new(progress);
@@ -293,7 +302,7 @@ async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<
             ),
         ));
     }
-    let source = registration(import.state, Some(import.options.interval));
+    let source = registration(import.state, Some(import.interval));
     sources::register_in_txn(txn, &source, import.now).await?;
     let row = plans::ActiveModel {
         state: Set(import.state.to_owned()),
@@ -303,7 +312,7 @@ async fn begin_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> Result<
         attempted_at: Set(import.now),
         refusal: Set(None),
         refusal_reason: Set(None),
-        expected_interval: Set(Some(import.options.interval.num_seconds())),
+        expected_interval: Set(Some(import.interval.num_seconds())),
     };
     plans::Entity::insert(row.clone())
         .on_conflict(OnConflict::new().do_nothing().to_owned())

@@ -229,6 +229,14 @@ pub(super) async fn note_account_in_txn(
     Ok(())
 }
 
+/// Returns the expected time between two listings of a source, if it is registered with one.
+pub(super) async fn interval_of(db: &Db, name: &str) -> Result<Option<TimeDelta>> {
+    let row = find(db.reader(), name).await?;
+    Ok(row
+        .and_then(|row| row.expected_interval)
+        .and_then(TimeDelta::try_seconds))
+}
+
 async fn find<C: ConnectionTrait>(connection: &C, name: &str) -> Result<Option<sources::Model>> {
     let select = sources::Entity::find_by_id(name.to_owned());
     Ok(decodable(select, connection).await?.0.pop())

@@ -285,7 +285,7 @@ async fn a_drift_of_a_plan_has_the_address_of_its_instance() {
     let options = PlanOptions {
         state: "prod".to_owned(),
         allow_mass_retire: false,
-        interval: TimeDelta::days(1),
+        interval: None,
     };
     let plan = spool(&plan.to_string());
     import_plan(t.db(), t.app.clock(), ADMIN, plan, None, &options, |_, _| {})

@@ -282,7 +282,7 @@ async fn push(t: &TestApp, lines: &str) {
 }
 
 /// A refresh-only plan. The code declares the size 1.
-fn plan(made_at: DateTime<Utc>, instances: &[&str], size: u32) -> Value {
+pub(crate) fn plan(made_at: DateTime<Utc>, instances: &[&str], size: u32) -> Value {
     let of = |entry: fn(&str, u32) -> Value| -> Vec<Value> {
         instances.iter().map(|name| entry(name, size)).collect()
     };

@@ -62,7 +62,7 @@ pub(crate) fn options(state: &str) -> PlanOptions {
     PlanOptions {
         state: state.to_owned(),
         allow_mass_retire: false,
-        interval: TimeDelta::days(1),
+        interval: None,
     }
 }
 
@@ -359,7 +359,7 @@ async fn a_kind_of_two_states_is_overdue_when_the_first_of_them_is() {
     let t = TestApp::new().await;
     let plan = plan("2027-01-01T11:59:00Z", &["a"]);
     let hourly = PlanOptions {
-        interval: TimeDelta::hours(1),
+        interval: Some(TimeDelta::hours(1)),
         ..options("hourly")
     };
     import_plan(

@@ -205,3 +205,34 @@ async fn the_command_line_stores_lines_too() {
         json!([{ "name": "hetzner", "expectedInterval": 7200 }])
     );
 }
+
+#[tokio::test]
+async fn lines_may_be_compressed() {
+    let t = TestApp::new().await;
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let packed = gzip(lines(&[server("web-1", 2), complete("server")]).as_bytes());
+    let token = t.token(Some(crate::support::ADMIN), &["platform_admin"]);
+    let post = |encoding: &str, body: Vec<u8>| {
+        axum::http::Request::post(PATH)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-encoding", encoding)
+            .body(Body::from(body))
+            .unwrap()
+    };
+    let cut = packed[..packed.len() / 2].to_vec();
+    let reply = t.send(post("gzip", packed)).await;
+    assert_eq!(reply.status(), StatusCode::OK);
+    assert_eq!(t.resource("web-1").await.source, "hetzner");
+    t.later(TimeDelta::seconds(1));
+    let reply = t.send(post("gzip", cut)).await;
+    assert_eq!(reply.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let reply = t.send(post("br", Vec::new())).await;
+    assert_eq!(reply.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let data = t.data("{ sources { state reason } }", json!({})).await;
+    let reason = data["sources"][0]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("not complete gzip"), "{reason}");
+}

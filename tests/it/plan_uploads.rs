@@ -108,8 +108,8 @@ async fn a_compressed_body_has_the_limits_of_a_plain_one() {
 /// A server with these limits of uploads, on the database of the test.
 fn limited(t: TestApp, uploads: usize, timeout: Duration) -> TestApp {
     let limits = ApiLimits {
-        max_plan_uploads: uploads,
-        plan_upload_timeout: timeout,
+        max_uploads: uploads,
+        upload_timeout: timeout,
         ..ApiLimits::default()
     };
     let router = router(HttpState::new(t.app.clone(), verifier(), limits, true));

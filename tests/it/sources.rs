@@ -575,3 +575,24 @@ async fn without_one_known_source_the_next_listing_claims_the_inventory_of_its_a
         ["blue-1 of blue", "red-1 of red", "red-2 of red"]
     );
 }
+
+#[tokio::test]
+async fn an_import_without_an_interval_keeps_the_one_of_the_settings() {
+    let t = TestApp::today().await;
+    let registered = sources::Registration {
+        name: "prod".to_owned(),
+        kind: entity::sources::SourceKind::TerraformPlan,
+        schedule: None,
+        interval: Some(TimeDelta::hours(2)),
+    };
+    sources::register(t.db(), &[registered]).await.unwrap();
+    let plan = crate::faults_table::plan(t.now(), &["a"], 1).to_string();
+    for (query, expected) in [("", 7_200), ("?every=12h", 43_200), ("", 43_200)] {
+        let reply = t
+            .post_text(&format!("/api/v1/plans/prod{query}"), plan.clone())
+            .await;
+        assert_eq!(reply.status.as_u16(), 200, "{}", reply.body);
+        let data = t.data("{ sources { expectedInterval } }", json!({})).await;
+        assert_eq!(data["sources"][0]["expectedInterval"], json!(expected), "{query}");
+    }
+}

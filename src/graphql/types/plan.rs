@@ -26,8 +26,9 @@ pub(in crate::graphql) struct ImportTerraformPlanInput {
     #[graphql(default)]
     allow_mass_retire: bool,
     /// The expected time between two imports, in seconds. The state is overdue after twice this time.
-    #[graphql(default = 86_400, validator(minimum = 60))]
-    every_seconds: i32,
+    /// If absent, it stays as it is, at first one day.
+    #[graphql(validator(minimum = 60))]
+    every_seconds: Option<i32>,
 }
 
 impl ImportTerraformPlanInput {
@@ -35,7 +36,9 @@ impl ImportTerraformPlanInput {
         let options = PlanOptions {
             state: self.state,
             allow_mass_retire: self.allow_mass_retire,
-            interval: TimeDelta::seconds(self.every_seconds.into()),
+            interval: self
+                .every_seconds
+                .map(|seconds| TimeDelta::seconds(seconds.into())),
         };
         let normal = self.normal_plan.map(spooled).transpose()?;
         Ok((spooled(self.plan)?, normal, options))

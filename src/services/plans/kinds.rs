@@ -24,7 +24,7 @@ pub(super) async fn note_kinds_in_txn(txn: &DatabaseTransaction, import: &Import
             kind: Set(kind),
             completed_at: Set(Some(import.plan.outline().timestamp)),
             outcome: Set(Some(ListingOutcome::Complete)),
-            expected_interval: Set(Some(import.options.interval.num_seconds())),
+            expected_interval: Set(Some(import.interval.num_seconds())),
             ..Default::default()
         };
         kinds::Entity::insert(row)
