@@ -93,8 +93,7 @@ impl App {
     pub(crate) fn timetable(&self) -> Vec<(JobRequest, Schedule)> {
         let schedules = self.schedules();
         let syncs = self.jobs().sources().iter().filter_map(|source| {
-            let shared = schedules.sync.as_ref().filter(|_| source.interval.is_none());
-            let schedule = source.schedule.as_ref().or(shared)?;
+            let schedule = source.schedule.as_ref().or(schedules.sync.as_ref())?;
             Some((JobRequest::sync_of(source.clone()), schedule.clone()))
         });
         let sweeps = schedules

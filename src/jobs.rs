@@ -26,6 +26,7 @@ pub use self::source::Source;
 use crate::clock::Clock;
 use crate::db::{Db, WaitLimits};
 use crate::domain::freshness::MaxAge;
+use crate::domain::inventory::Place;
 use crate::domain::retention::Retention;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
@@ -218,6 +219,16 @@ impl Jobs {
         self.start(request).await?.wait().await
     }
 
+    /// Returns the place in the order of listings of one that begins now. Lines get it before the first of them is read,
+    /// because they may arrive after a later listing.
+    ///
+    /// # Errors
+    ///
+    /// The database is unavailable.
+    pub async fn place_of_listing(&self) -> Result<Place> {
+        inventory::draw(self.db()).await
+    }
+
     /// Stores lines that were sent as the inventory of a source, and waits until the run ends. `every` is the expected time
     /// between two listings; if not set, it stays as it is, at first one day.
     ///
@@ -231,9 +242,12 @@ impl Jobs {
         options: SyncOptions,
         every: Option<TimeDelta>,
     ) -> Result<Run> {
+        // Sorting many resources takes seconds.
+        let lines = tokio::task::spawn_blocking(move || lines.finish()).await;
+        let lines = lines.map_err(|error| Error::Internal(format!("inventory lines: {error}")))?;
         let source = Source {
             interval: Some(every.unwrap_or(TimeDelta::days(1))),
-            ..Source::new(Arc::new(lines.finish())).named(name)
+            ..Source::new(Arc::new(lines)).named(name)
         };
         if every.is_some() {
             sources::register(self.db(), &[source.registration()]).await?;

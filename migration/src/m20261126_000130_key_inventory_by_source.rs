@@ -25,6 +25,13 @@ impl MigrationTrait for Migration {
 
     async fn up(&self, m: &SchemaManager) -> Result<(), DbErr> {
         let db = m.get_connection();
+        if m.get_database_backend() == DbBackend::Postgres {
+            // All locks at once: a sync of a server of the previous release holds some of them and waits for others.
+            db.execute_unprepared(
+                "LOCK TABLE terraform_plans, inventory_kinds, cloud_resources, plan_instances IN ACCESS EXCLUSIVE MODE",
+            )
+            .await?;
+        }
         m.create_table(
             Table::create()
                 .table("sources")
@@ -122,14 +129,15 @@ const SPLIT_PLANS: [&str; 4] = [
      JOIN terraform_plans AS p ON p.state = i.state",
 ];
 
-/// Returns the name of the source whose syncs were recorded, or an empty text if there is not exactly one.
+/// Returns the name of the source whose syncs were recorded, or an empty text if there is not exactly one, or if a Terraform
+/// state has the same name.
 async fn only_source(m: &SchemaManager<'_>) -> Result<String, DbErr> {
-    let names =
-        "SELECT DISTINCT source FROM job_runs WHERE job = 'sync_inventory' AND source IS NOT NULL LIMIT 2";
+    let names = "SELECT DISTINCT r.source, p.state FROM job_runs AS r LEFT JOIN terraform_plans AS p \
+        ON p.state = r.source WHERE r.job = 'sync_inventory' AND r.source IS NOT NULL LIMIT 2";
     let names = Statement::from_string(m.get_database_backend(), names);
     let rows = m.get_connection().query_all_raw(names).await?;
     match rows.as_slice() {
-        [one] => one.try_get("", "source"),
+        [one] if one.try_get::<Option<String>>("", "state")?.is_none() => one.try_get("", "source"),
         _ => Ok(String::new()),
     }
 }

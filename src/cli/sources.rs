@@ -106,9 +106,17 @@ async fn list(args: &ListArgs) -> Outcome {
         return print_line("no source is registered: run drift-inbox sync or drift-inbox import-plan first");
     }
     let bold = Style::new().bold();
-    let head = ["NAME", "KIND", "STATE", "LAST SUCCESS", "REASON"].map(|name| Cell::new(name, bold));
-    let rows: Vec<[Cell; 5]> = std::iter::once(head).chain(sources.iter().map(cells)).collect();
+    let head = ["NAME", "KIND", "STATE", "LAST SUCCESS"].map(|name| Cell::new(name, bold));
+    let rows: Vec<[Cell; 4]> = std::iter::once(head).chain(sources.iter().map(cells)).collect();
     write_rows(&mut anstream::stdout(), &rows, Room::of_stdout())?;
+    for source in &sources {
+        if let Some(reason) = &source.reason {
+            print_line(format_args!("{}: {}", source.row.name, plain(reason)))?;
+        }
+    }
+    if sources.iter().any(|source| !source.state.is_recent()) {
+        print_line("A source that no longer exists is ended with: drift-inbox sources retire NAME")?;
+    }
     Ok(if sources.iter().all(|source| source.state.is_recent()) {
         ExitCode::SUCCESS
     } else {
@@ -116,14 +124,23 @@ async fn list(args: &ListArgs) -> Outcome {
     })
 }
 
-fn cells(source: &Source) -> [Cell; 5] {
-    let time = |at: Option<DateTime<Utc>>| at.map_or_else(|| "never".to_owned(), |at| at.to_rfc3339());
+/// Removes control characters, which a source may have sent.
+fn plain(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
+fn cells(source: &Source) -> [Cell; 4] {
+    let time = |at: Option<DateTime<Utc>>| {
+        at.map_or_else(
+            || "never".to_owned(),
+            |at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        )
+    };
     [
         source.row.name.clone(),
         source.kind_word().replace('_', "-"),
         source.state.word().to_owned(),
         time(source.last_success_at),
-        source.reason.clone().unwrap_or_default(),
     ]
     .map(|text| Cell::new(&text, Style::new()))
 }

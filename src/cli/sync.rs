@@ -7,24 +7,27 @@ use chrono::TimeDelta;
 use entity::job_runs::{self, JobOutcome};
 
 use super::args::SyncArgs;
-use super::{Failure, Outcome, configured, connect, counted, counts, print_line, progress, summary};
+use super::{Failure, Outcome, Sources, configured, connect, counted, counts, print_line, progress, summary};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::BadSetting;
 use crate::domain::freshness::MaxAge;
 use crate::domain::schedule::Schedules;
 use crate::jobs::{JobRequest, LineReader, Source};
-use crate::services::inventory::{SyncCounts, SyncOptions};
+use crate::services::inventory::{SyncCounts, SyncOptions, draw};
 
 pub(super) async fn run(args: SyncArgs) -> Outcome {
     if let (Some(file), Some(name)) = (args.from.clone(), args.inventory.source.clone()) {
         return store_lines(&args, file, &name).await;
     }
-    let mut listed = configured(&args.inventory)?.listed;
+    let Sources { mut listed, sent } = configured(&args.inventory)?;
     if let Some(name) = args.inventory.selected() {
         listed.retain(|source| source.name == name);
         if listed.is_empty() {
-            let why = format!("no source {name:?} that can be listed is in the file of DRIFT_SOURCES");
+            let why = format!(
+                "no account or file {name:?} is in the file of DRIFT_SOURCES; the lines of a source are stored with \
+                 --source {name:?} --from FILE"
+            );
             return Err(BadSetting::new("--source", why).into());
         }
     }
@@ -37,13 +40,25 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
         kinds: args.kinds.map(|kinds| kinds.into_iter().collect()),
         allow_mass_gone: args.allow_mass_gone,
         allow_other_account: args.allow_other_account,
-        account: None,
+        ..SyncOptions::default()
     };
     let schedules = Schedules::default();
     let app = App::with_sources(db, Clock::System, listed.clone(), schedules, MaxAge::default());
+    if args.inventory.is_from_file() {
+        app.register_sources(&sent).await?;
+    }
     let mut all_succeeded = true;
     for source in listed {
-        all_succeeded &= sync(&app, source, options.clone()).await?;
+        let name = source.name.clone();
+        match sync(&app, source, options.clone()).await {
+            Ok(succeeded) => all_succeeded &= succeeded,
+            Err(Failure::Failed(why)) => {
+                // The other sources are synced all the same.
+                eprintln!("drift-inbox: {name}: {why}");
+                all_succeeded = false;
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(if all_succeeded {
         ExitCode::SUCCESS
@@ -56,6 +71,7 @@ pub(super) async fn run(args: SyncArgs) -> Outcome {
 async fn store_lines(args: &SyncArgs, file: PathBuf, name: &str) -> Outcome {
     let db = connect(&args.database.resolve()?).await?;
     let shown = file.display().to_string();
+    let place = Some(draw(&db).await?);
     let watched = progress::of_sync();
     let read = tokio::task::spawn_blocking(move || -> std::io::Result<LineReader> {
         Ok(if file.as_os_str() == "-" {
@@ -71,6 +87,7 @@ async fn store_lines(args: &SyncArgs, file: PathBuf, name: &str) -> Outcome {
     let options = SyncOptions {
         allow_mass_gone: args.allow_mass_gone,
         allow_other_account: args.allow_other_account,
+        place,
         ..SyncOptions::default()
     };
     let every = args
@@ -78,6 +95,9 @@ async fn store_lines(args: &SyncArgs, file: PathBuf, name: &str) -> Outcome {
         .map(|every| TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX));
     let schedules = Schedules::default();
     let app = App::with_sources(db, Clock::System, Vec::new(), schedules, MaxAge::default());
+    if args.inventory.is_from_file() {
+        app.register_sources(&configured(&args.inventory)?.sent).await?;
+    }
     let run = app.jobs().run_lines(name, lines, options, every).await;
     watched.finish_and_clear();
     Ok(if print_run(&run?)? {

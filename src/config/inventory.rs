@@ -89,6 +89,11 @@ impl InventoryArgs {
         sources::read(sources)
     }
 
+    /// Returns whether the sources are in a file.
+    pub(crate) fn is_from_file(&self) -> bool {
+        self.sources.is_some()
+    }
+
     /// Returns the name of the source to sync, if the sources are in a file.
     pub(crate) fn selected(&self) -> Option<&str> {
         self.source.as_deref().filter(|_| self.sources.is_some())

@@ -61,7 +61,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<SourceConfig>> {
 }
 
 fn parse(text: &str, folder: &Path, now: DateTime<Utc>) -> Result<Vec<SourceConfig>, String> {
-    let document: Document = toml::from_str(text).map_err(|why| why.to_string().trim_end().to_owned())?;
+    // The text of the error would quote the line, which may have a token in the wrong place.
+    let document: Document = toml::from_str(text).map_err(|why| {
+        let before = why.span().and_then(|span| text.get(..span.start));
+        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        format!("line {line}: {}", why.message())
+    })?;
     let mut names = BTreeSet::new();
     let mut sources = Vec::new();
     for entry in document.source {
@@ -215,6 +220,14 @@ mod tests {
                 "{refused}"
             );
         }
+        let misplaced =
+            parsed("[[source]]\nname = \"a\"\nkind = \"digitalocean\"\ntoken = \"dop_v1_secret\"")
+                .unwrap_err();
+        assert!(
+            misplaced.starts_with("line 4: unknown field `token`"),
+            "{misplaced}"
+        );
+        assert!(!misplaced.contains("dop_v1_secret"), "{misplaced}");
         let twice = source("kind = \"file\"\npath = \"x\"").repeat(2);
         assert!(parsed(&twice).unwrap_err().contains("used twice"));
         assert!(

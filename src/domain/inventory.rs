@@ -42,13 +42,13 @@ pub(crate) enum Ownership {
     Foreign,
 }
 
-/// Returns whether the source `name` may write a stored resource that `owner` lists. A resource that is gone belongs to no
-/// source.
-pub(crate) fn ownership(owner: &str, gone: bool, name: &str) -> Ownership {
+/// Returns whether the source `name` may write a stored resource that `owner` lists. A resource that is gone or was never
+/// listed belongs to no source.
+pub(crate) fn ownership(owner: &str, is_listed: bool, name: &str) -> Ownership {
     match owner {
-        _ if owner == name => Ownership::Own,
         "" => Ownership::Unclaimed,
-        _ if gone => Ownership::Unclaimed,
+        _ if !is_listed => Ownership::Unclaimed,
+        _ if owner == name => Ownership::Own,
         _ => Ownership::Foreign,
     }
 }

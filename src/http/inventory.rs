@@ -13,7 +13,7 @@ use super::rest::{Admin, query};
 use super::uploads::{Broken, UploadError};
 use crate::error::Error;
 use crate::jobs::{LineReader, outcome_word};
-use crate::services::inventory::problem_of;
+use crate::services::inventory::{SyncOptions, problem_of};
 use crate::services::sources::check_name;
 
 /// Stores the lines in the body as the inventory of the source, and waits until the run ends. `?every=1h` is the expected
@@ -30,6 +30,10 @@ pub(super) async fn store(
     let Path(name) = name.map_err(|_| Error::NotFound("page"))?;
     check_name(&name)?;
     let (options, every) = query::sync_options(&uri)?;
+    let options = SyncOptions {
+        place: Some(state.app.jobs().place_of_listing().await?),
+        ..options
+    };
     let upload = state
         .uploads
         .receive(&headers, body, LineReader::default())

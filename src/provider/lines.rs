@@ -20,6 +20,10 @@ use super::json::{Object, UTF8_MARK};
 use super::{Account, InventoryProvider, KindListing, Listing, Presence};
 use crate::error::{Error, Result};
 
+/// Begin of each error.
+const PREFIX: &str = "inventory lines: ";
+/// Maximum number of rejected resources, whose reasons are kept in memory.
+const MAX_REJECTED: usize = 10_000;
 /// Longest line in bytes.
 const MAX_LINE: usize = 4 * 1024 * 1024;
 /// Maximum size of all lines in bytes.
@@ -98,8 +102,9 @@ impl LineReader {
 
     /// Records that the lines could not be read to their end.
     pub fn fail(&mut self, why: String) {
+        let why = why.strip_prefix(PREFIX).unwrap_or(&why);
         self.failed
-            .get_or_insert(Error::Upstream(format!("inventory lines: {why}")));
+            .get_or_insert(Error::Upstream(format!("{PREFIX}{why}")));
     }
 
     /// Returns the lines as a source.
@@ -162,7 +167,11 @@ impl LineReader {
         if !self.listed.contains(&entry.kind) {
             self.listed.insert(entry.kind.clone());
         }
-        document.add(entry).map_err(|error| error.public_message())
+        document.add(entry).map_err(|error| error.public_message())?;
+        if document.rejected() > MAX_REJECTED {
+            return Err(format!("more than {MAX_REJECTED} resources cannot be compared"));
+        }
+        Ok(())
     }
 
     fn into_listing(self) -> Result<(Listing, Refused)> {
@@ -210,7 +219,11 @@ impl LineReader {
 impl io::Write for LineReader {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push(bytes);
-        Ok(bytes.len())
+        match &self.failed {
+            // The rest of the lines need not be sent.
+            Some(error) => Err(io::Error::other(error.public_message())),
+            None => Ok(bytes.len()),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -16,7 +16,7 @@ use super::detection::scope::Scope;
 use super::inventory::UNCLAIMED;
 use super::job_runs;
 use super::resources::{has_spec, spec_sets};
-use super::sources::{self, StaleSource};
+use super::sources::{self, StaleSource, shown};
 use super::totals;
 use crate::db::{Db, column};
 use crate::domain::freshness::{MaxAge, StaleReason, stale_reason};
@@ -53,9 +53,16 @@ impl StaleKind {
             [] => String::new(),
             fields => format!(": {}", fields.join(", ")),
         };
-        let since = self.completed_at.map_or_else(String::new, |at| {
-            format!(" (last complete listing: {})", at.to_rfc3339())
-        });
+        let source = Some(self.source.as_str()).filter(|name| !name.is_empty());
+        let source = source.map(|name| format!("source {name}"));
+        let since = self
+            .completed_at
+            .map(|at| format!("last complete listing: {}", shown(at)));
+        let details: Vec<String> = source.into_iter().chain(since).collect();
+        let since = match details.as_slice() {
+            [] => String::new(),
+            details => format!(" ({})", details.join(", ")),
+        };
         let reason = self.reason.text();
         format!("{} of {} {reason}{fields}{since}", self.kind, self.provider)
     }
@@ -89,7 +96,15 @@ impl Freshness {
     /// out if its source is named with the same reason.
     pub(crate) fn problem(&self) -> Option<String> {
         if self.never_synced {
-            return Some("no sync has completed yet: run a sync first".to_owned());
+            let sources: Vec<String> = self
+                .sources
+                .iter()
+                .map(|source| format!("; {}", source.problem()))
+                .collect();
+            return Some(format!(
+                "no sync has completed yet: run a sync first{}",
+                sources.concat()
+            ));
         }
         let is_named = |kind: &&StaleKind| !self.is_of_refused_source(kind);
         let kinds: Vec<String> = self

@@ -49,6 +49,8 @@ pub struct SyncOptions {
     pub allow_other_account: bool,
     /// The account that the source must list; any if not set.
     pub account: Option<String>,
+    /// The place in the order of listings, if the listing began before the sync.
+    pub place: Option<Place>,
 }
 
 /// Name of the source of rows that no source has claimed: imports and releases without sources wrote them.
@@ -72,7 +74,10 @@ pub async fn sync(
     if let Some(account) = &account {
         check_account(db.reader(), source, &account.provider, Some(&account.id), options).await?;
     }
-    let place = draw(db).await?;
+    let place = match options.place {
+        Some(place) => place,
+        None => draw(db).await?,
+    };
     let mut listing = provider.list(options.kinds.as_ref(), place.began_at).await?;
     listing.account = account.map(|account| account.id);
     apply_listing(db, source, provider, &listing, place, options).await
@@ -259,7 +264,7 @@ async fn guarded_scan(
     unclaimed::keep_judged(applying, kind, &mut scan.missing).await?;
     // Resources that the last listing lacked too are not counted again, because confirming them may take several syncs.
     let newly_missing = scan.missing_and_seen().saturating_sub(last.unconfirmed);
-    check_mass_gone(kind, newly_missing, scan.present, options)?;
+    check_mass_gone((source, kind), newly_missing, scan.present, options)?;
     Ok(scan)
 }
 
@@ -302,13 +307,18 @@ fn listed_of<'l>(listing: &'l Listing, kind: &str) -> Result<Resources, &'l Kind
     }
 }
 
-fn check_mass_gone(kind: &str, gone: usize, present: usize, options: &SyncOptions) -> Result<()> {
+fn check_mass_gone(
+    (source, kind): (&str, &str),
+    gone: usize,
+    present: usize,
+    options: &SyncOptions,
+) -> Result<()> {
     if !is_mass_gone(gone, present) || options.allow_mass_gone {
         return Ok(());
     }
     Err(Error::Upstream(format!(
         "{gone} of {present} resources of the kind {kind} are no longer listed; nothing was changed. If \
-         that is intended, run: drift-inbox sync --allow-mass-gone"
+         that is intended, run: drift-inbox sync --source {source:?} --allow-mass-gone"
     )))
 }
 

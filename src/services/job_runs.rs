@@ -33,7 +33,7 @@ const STARTED_AHEAD: &str =
     "the start of this run is in the future, because the clock of its server was wrong: the run is ignored";
 
 /// Abandons the active runs that match `which` and whose last heartbeat is too old or too far in the future.
-async fn abandon_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
+pub(super) async fn abandon_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
     let dead = [
         (runs::Column::HeartbeatAt.lt(now - HEARTBEAT_LIMIT), STOPPED),
         (runs::Column::HeartbeatAt.gt(now + HEARTBEAT_LIMIT), AHEAD),

@@ -4,7 +4,7 @@ mod ending;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use entity::job_runs::{self as runs, Job, JobOutcome};
 use entity::sources::{self, SourceKind};
 use entity::terraform_plans as plans;
@@ -83,7 +83,7 @@ impl StaleSource {
         let reason = self.reason.as_deref().map(|why| format!(": {why}"));
         let since = self
             .last_success_at
-            .map(|at| format!(" (last success: {})", at.to_rfc3339()));
+            .map(|at| format!(" (last success: {})", shown(at)));
         format!(
             "source {} {}{}{}",
             self.name,
@@ -92,6 +92,11 @@ impl StaleSource {
             since.unwrap_or_default()
         )
     }
+}
+
+/// Returns a time for a message, in whole seconds.
+pub(super) fn shown(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Checks the name of a source.
@@ -173,7 +178,8 @@ pub(super) async fn ensure_in_txn(
         .is_some_and(|stored| stored.kind != registration.kind)
     {
         return Err(Error::BadUserInput(format!(
-            "{:?} is the name of a source of another kind: choose another name",
+            "{0:?} is the name of a source of another kind: choose another name, or end that source with: drift-inbox sources \
+             retire {0:?}",
             registration.name
         )));
     }
@@ -245,7 +251,7 @@ async fn find<C: ConnectionTrait>(connection: &C, name: &str) -> Result<Option<s
 /// Returns the maximum age of the listings of a source: twice its own interval, or `default` if it has none.
 pub(super) fn max_age_of(row: &sources::Model, default: &MaxAge, now: DateTime<Utc>) -> MaxAge {
     if let Some(interval) = row.expected_interval.and_then(TimeDelta::try_seconds) {
-        return MaxAge::Fixed(interval * 2);
+        return MaxAge::Fixed(interval.checked_mul(2).unwrap_or(TimeDelta::MAX));
     }
     let schedule = row.schedule.as_deref().map(|text| Schedule::parse(text, now));
     match schedule {

@@ -207,6 +207,26 @@ async fn the_command_line_stores_lines_too() {
 }
 
 #[tokio::test]
+async fn lines_that_began_before_a_stored_listing_do_not_replace_it() {
+    let t = TestApp::new().await;
+    let jobs = t.app.jobs().clone();
+    let place = jobs.place_of_listing().await.unwrap();
+    t.later(TimeDelta::minutes(5));
+    push(&t, &[server("web-1", 8), server("web-2", 2), complete("server")]).await;
+    let older =
+        drift_inbox::jobs::LineReader::read(lines(&[server("web-1", 2), complete("server")]).as_bytes());
+    let options = drift_inbox::services::inventory::SyncOptions {
+        place: Some(place),
+        ..Default::default()
+    };
+    let run = jobs.run_lines("hetzner", older, options, None).await.unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Failed));
+    assert!(run.error.unwrap().contains("later listings are already stored"));
+    assert!(!is_gone(&t, "web-2").await);
+    assert_eq!(t.resource("web-1").await.attrs, json!({ "cores": 8 }));
+}
+
+#[tokio::test]
 async fn lines_may_be_compressed() {
     let t = TestApp::new().await;
     let gzip = |bytes: &[u8]| {

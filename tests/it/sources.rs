@@ -519,7 +519,129 @@ async fn a_file_of_sources_is_synced_as_a_whole_or_by_name() {
     assert_eq!(retired.code, Some(0), "{}", retired.output());
     assert_eq!(present(&t).await, ["blue-1 of navy"]);
     let listed = program.run(&["sources", "list"]);
+    assert_eq!(listed.code, Some(4), "hetzner is expected: {}", listed.output());
+    let lines = "{\"provider\": \"hetzner\"}\n{\"complete\": \"server\"}\n";
+    let program = program.with_file("lines", lines);
+    let from = [
+        "sync",
+        "--sources",
+        "sources.toml",
+        "--source",
+        "hetzner",
+        "--from",
+        "lines",
+    ];
+    let stored = program.run(&from);
+    assert_eq!(stored.code, Some(0), "{}", stored.output());
+    let listed = program.run(&["sources", "list"]);
     assert_eq!(listed.code, Some(0), "{}", listed.output());
+    let data = t.data("{ sources { name expectedInterval } }", json!({})).await;
+    assert_eq!(
+        data["sources"][0],
+        json!({ "name": "hetzner", "expectedInterval": 3_600 })
+    );
+}
+
+#[tokio::test]
+async fn a_source_is_renamed_after_a_sync_under_its_new_name_and_with_runs_of_equal_ticks() {
+    let t = TestApp::new().await;
+    let (old, new) = (Team::new(&t, "old"), Team::new(&t, "new"));
+    for team in [&old, &new] {
+        // An inventory file names no account.
+        team.cloud.set_account(None);
+    }
+    old.has(&t, [droplet("one"), droplet("two")]).await;
+    new.cloud.set([droplet("one"), droplet("two")]);
+    let run = new.sync(&t).await;
+    let reason = run.counts["kinds"]["droplet"]["reason"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        reason.contains("drift-inbox sources rename \"old\" \"new\""),
+        "{reason}"
+    );
+    // Two servers have run the same tick under both names.
+    let tick = "UPDATE job_runs SET scheduled_for = started_at";
+    t.database.execute(tick).await.unwrap();
+    let same = "UPDATE job_runs SET scheduled_for = (SELECT min(started_at) FROM job_runs)";
+    t.database.execute(same).await.unwrap();
+    assert_eq!(sources::rename(t.db(), ADMIN, "old", "new").await.unwrap(), 2);
+    assert_eq!(present(&t).await, ["one of new", "two of new"]);
+    new.has(&t, [droplet("one")]).await;
+    assert_eq!(present(&t).await, ["one of new"]);
+    assert_eq!(states(&t).await, ["new OK"]);
+}
+
+#[tokio::test]
+async fn a_dead_run_does_not_keep_a_source_from_ending() {
+    let t = TestApp::new().await;
+    let red = Team::new(&t, "red");
+    red.has(&t, [droplet("red-1")]).await;
+    let request = drift_inbox::services::job_runs::RunRequest {
+        source: Some("red".to_owned()),
+        ..entity::job_runs::Job::SyncInventory.into()
+    };
+    drift_inbox::services::job_runs::claim(t.db(), request)
+        .await
+        .unwrap();
+    let active = sources::retire(t.db(), t.app.clock(), ADMIN, "red")
+        .await
+        .unwrap_err();
+    assert_eq!(active.code(), "JOB_ALREADY_RUNNING");
+    t.later(TimeDelta::minutes(2));
+    // No server has registered it, as after an upgrade.
+    t.database.execute("DELETE FROM sources").await.unwrap();
+    let ended = sources::retire(t.db(), t.app.clock(), ADMIN, "red")
+        .await
+        .unwrap();
+    assert_eq!(ended.resources, 1);
+    assert!(present(&t).await.is_empty());
+    let again = sources::retire(t.db(), t.app.clock(), ADMIN, "green")
+        .await
+        .unwrap_err();
+    assert_eq!(again.code(), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_import_by_a_program_that_names_a_source_is_judged_by_all_sources() {
+    let t = TestApp::new().await;
+    let (red, blue) = (Team::new(&t, "red"), Team::new(&t, "blue"));
+    blue.has(&t, [droplet("blue-1")]).await;
+    t.later(TimeDelta::minutes(1));
+    imported(&t, "new").await;
+    // The default of the column is the only source of the previous release.
+    t.database
+        .execute("UPDATE cloud_resources SET source = 'red' WHERE name = 'new'")
+        .await
+        .unwrap();
+    red.has(&t, [droplet("red-1")]).await;
+    assert_eq!(
+        t.resource("new").await.gone_at,
+        None,
+        "the other source was not listed since"
+    );
+    blue.has(&t, [droplet("blue-1"), droplet("new")]).await;
+    assert_eq!(
+        present(&t).await,
+        ["blue-1 of blue", "new of blue", "red-1 of red"]
+    );
+}
+
+#[tokio::test]
+async fn lines_of_other_kinds_do_not_keep_a_resource_from_being_missing() {
+    let t = TestApp::new().await;
+    let lines = "{\"provider\":\"digitalocean\"}\n{\"complete\":\"bucket\"}\n";
+    assert_eq!(
+        t.post_text("/api/v1/inventory/buckets", lines)
+            .await
+            .status
+            .as_u16(),
+        200
+    );
+    imported(&t, "deleted").await;
+    Team::new(&t, "red").has(&t, [droplet("red-1")]).await;
+    assert!(t.resource("deleted").await.gone_at.is_some());
 }
 
 /// Takes the database back to the previous release.

@@ -121,6 +121,11 @@ impl Document {
         }
     }
 
+    /// Returns the number of rejected resources.
+    pub(in crate::provider) fn rejected(&self) -> usize {
+        self.refused.len()
+    }
+
     /// Adds a kind, which may have no resources.
     pub(in crate::provider) fn add_kind(&mut self, kind: &str) {
         self.spool.add_kind(kind);

@@ -48,7 +48,7 @@ pub(super) async fn check_account<C: ConnectionTrait>(
         .one(connection)
         .await?;
     match other {
-        Some(stored) => Err(refused(account, stored.as_deref())),
+        Some(stored) => Err(refused(source, account, stored.as_deref())),
         None => Ok(()),
     }
 }
@@ -99,7 +99,7 @@ async fn check_only_source<C: ConnectionTrait>(
     }
 }
 
-fn refused(account: Option<&str>, stored: Option<&str>) -> Error {
+fn refused(source: &str, account: Option<&str>, stored: Option<&str>) -> Error {
     let this = match account {
         Some(account) => format!("the token belongs to account {account}"),
         None => "the inventory file names no account".to_owned(),
@@ -110,7 +110,7 @@ fn refused(account: Option<&str>, stored: Option<&str>) -> Error {
     };
     Error::Upstream(format!(
         "{this}, but the stored inventory {that}; nothing was changed. Use another database, or, to \
-         replace the stored inventory, run: drift-inbox sync --allow-other-account"
+         replace the stored inventory, run: drift-inbox sync --source {source:?} --allow-other-account"
     ))
 }
 

@@ -279,7 +279,7 @@ impl Kind<'_> {
         let (mut stored, nameless) = read(txn, select).await?;
         // The scan has reported the resources of other sources. One may have been claimed since.
         let is_foreign = |known: &StoredResource| {
-            ownership(&known.source, known.gone, self.source()) == Ownership::Foreign
+            ownership(&known.source, known.seen && !known.gone, self.source()) == Ownership::Foreign
         };
         let foreign: BTreeSet<String> = stored
             .extract_if(.., |known| is_foreign(known))

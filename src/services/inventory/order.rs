@@ -53,6 +53,12 @@ pub(super) async fn claim_listing_in_txn(
             .filter(of_kind(UNCLAIMED))
             .exec(txn)
             .await?;
+    } else {
+        // A server of the previous release has listed the kind again.
+        kinds::Entity::delete_many()
+            .filter(of_kind(UNCLAIMED))
+            .exec(txn)
+            .await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
     QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
 };
 use serde_json::Value;
@@ -66,7 +66,8 @@ impl Scan {
     /// Adds a stored row. `listed` is the position and the digest of its resource in the listing.
     fn add(&mut self, source: &str, row: &QueryResult, listed: Option<(usize, Digest)>) {
         let owner: String = column(row, "", "source").unwrap_or_default();
-        let own = match ownership(&owner, false, source) {
+        let seen = is_set(row, "first_seen_at");
+        let own = match ownership(&owner, seen, source) {
             Ownership::Own => true,
             Ownership::Unclaimed => false,
             Ownership::Foreign => {
@@ -79,7 +80,6 @@ impl Scan {
                 return;
             }
         };
-        let seen = is_set(row, "first_seen_at");
         let Ok(id) = column::<Uuid>(row, "", "id") else {
             self.nameless += u64::from(listed.is_none());
             return;
@@ -265,7 +265,11 @@ pub(super) async fn present_in_txn(
         .select_only()
         .column(resources::Column::Id)
         .filter(resources::Column::GoneAt.is_null())
-        .filter(resources::Column::Source.is_in([source, UNCLAIMED]))
+        .filter(
+            Condition::any()
+                .add(resources::Column::Source.is_in([source, UNCLAIMED]))
+                .add(resources::Column::FirstSeenAt.is_null()),
+        )
         .order_by_asc(resources::Column::Id)
         .lock(LockType::NoKeyUpdate);
     Ok(select.into_tuple().all(txn).await?)

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::UNCLAIMED;
 use super::apply_listing::Applying;
 use super::read_stored::Missing;
-use crate::db::lists;
+use crate::db::{decodable, lists};
 use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::Result;
 
@@ -127,9 +127,9 @@ enum Others {
 
 async fn others<C: ConnectionTrait>(connection: &C, applying: Applying<'_>, kind: &str) -> Result<Others> {
     let provider = &applying.listing.provider;
-    let registered: Vec<String> = sources::Entity::find()
+    let registered: Vec<(String, SourceKind)> = sources::Entity::find()
         .select_only()
-        .column(sources::Column::Name)
+        .columns([sources::Column::Name, sources::Column::Kind])
         .filter(sources::Column::Name.ne(applying.source))
         .filter(sources::Column::Kind.ne(SourceKind::TerraformPlan))
         .filter(
@@ -143,21 +143,24 @@ async fn others<C: ConnectionTrait>(connection: &C, applying: Applying<'_>, kind
     if registered.is_empty() {
         return Ok(Others::None);
     }
-    let listed: Vec<(Option<DateTime<Utc>>, Option<ListingOutcome>)> = kinds::Entity::find()
-        .select_only()
-        .columns([kinds::Column::ListingStartedAt, kinds::Column::Outcome])
-        .filter(kinds::Column::Source.is_in(registered.iter()))
-        .filter(kinds::Column::Provider.eq(provider))
-        .filter(kinds::Column::Kind.eq(kind))
-        .into_tuple()
-        .all(connection)
-        .await?;
-    let complete = listed
-        .iter()
-        .filter(|(_, outcome)| *outcome == Some(ListingOutcome::Complete));
-    let began: Vec<DateTime<Utc>> = complete.filter_map(|(began, _)| *began).collect();
-    Ok(match began.iter().min() {
-        Some(oldest) if began.len() == registered.len() => Others::Complete(*oldest),
-        _ => Others::Incomplete,
-    })
+    let listed = kinds::Entity::find()
+        .filter(kinds::Column::Source.is_in(registered.iter().map(|(name, _)| name)))
+        .filter(kinds::Column::Provider.eq(provider));
+    let (listed, _) = decodable(listed, connection).await?;
+    let mut oldest: Option<DateTime<Utc>> = None;
+    for (name, source_kind) in &registered {
+        let of_source = || listed.iter().filter(|row| row.source == *name);
+        match of_source().find(|row| row.kind == kind) {
+            Some(row) if row.outcome == Some(ListingOutcome::Complete) => {
+                let Some(began) = row.listing_started_at else {
+                    return Ok(Others::Incomplete);
+                };
+                oldest = Some(oldest.map_or(began, |oldest| oldest.min(began)));
+            }
+            // Lines list some kinds only.
+            None if *source_kind == SourceKind::Lines && of_source().next().is_some() => {}
+            _ => return Ok(Others::Incomplete),
+        }
+    }
+    Ok(oldest.map_or(Others::None, Others::Complete))
 }

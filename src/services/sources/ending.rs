@@ -1,13 +1,14 @@
 //! Ends and renames sources.
 
+use chrono::{DateTime, Utc};
 use entity::inventory_kinds as kinds;
 use entity::job_runs::{self as runs, Job};
 use entity::sources::{self, SourceKind};
 use entity::{cloud_resources as resources, plan_instances, terraform_plans as plans};
-use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel as _, PaginatorTrait as _, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel as _,
+    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::detection::{Scope, detect_all};
 use crate::services::inventory::plan_rows;
+use crate::services::job_runs;
 use crate::services::locks::Lock;
 use crate::services::retirement;
 use crate::services::stored_specs::stored_specs_in_txn;
@@ -40,12 +42,18 @@ pub struct Ended {
 ///
 /// NOT_FOUND if no such source is registered; JOB_ALREADY_RUNNING if a sync of it is active.
 pub async fn retire(db: &Db, clock: &Clock, actor: &str, name: &str) -> Result<Ended> {
-    let source = find(db.reader(), name).await?.ok_or(Error::NotFound("source"))?;
+    let source = find(db.reader(), name).await?;
+    if source.is_none() && !is_known(db.reader(), name).await? {
+        return Err(Error::NotFound("source"));
+    }
+    let is_plan = source.is_some_and(|source| source.kind == SourceKind::TerraformPlan);
     let mut ended = Ended::default();
     let mut after = Uuid::nil();
     loop {
         let (chunk, specs) = db
-            .write_txn(|txn| async move { retire_chunk_in_txn(&txn, clock, actor, name, after).await })
+            .write_txn(
+                |txn| async move { retire_chunk_in_txn(db, &txn, (clock.now(), actor), name, after).await },
+            )
             .await?;
         let Some(last) = chunk.last() else {
             break;
@@ -56,14 +64,13 @@ pub async fn retire(db: &Db, clock: &Clock, actor: &str, name: &str) -> Result<E
         let scope = Scope::Resources(chunk.into_iter().collect());
         detect_all(db, clock, &scope, |_| {}).await?;
     }
-    let source = &source;
     db.write_txn(|txn| async move {
-        is_idle_in_txn(&txn, &[name]).await?;
+        is_idle_in_txn(db, &txn, &[name]).await?;
         kinds::Entity::delete_many()
             .filter(kinds::Column::Source.eq(name))
             .exec(&*txn)
             .await?;
-        if source.kind == SourceKind::TerraformPlan {
+        if is_plan {
             plan_instances::Entity::delete_many()
                 .filter(plan_instances::Column::State.eq(name))
                 .exec(&*txn)
@@ -80,13 +87,13 @@ pub async fn retire(db: &Db, clock: &Clock, actor: &str, name: &str) -> Result<E
 /// Retires the specs of the next resources of a source, and marks the resources as gone. Returns their ids and the number
 /// of specs.
 async fn retire_chunk_in_txn(
+    db: &Db,
     txn: &DatabaseTransaction,
-    clock: &Clock,
-    actor: &str,
+    (now, actor): (DateTime<Utc>, &str),
     name: &str,
     after: Uuid,
 ) -> Result<(Vec<Uuid>, u64)> {
-    is_idle_in_txn(txn, &[name]).await?;
+    is_idle_in_txn(db, txn, &[name]).await?;
     let present: Vec<Uuid> = resources::Entity::find()
         .select_only()
         .column(resources::Column::Id)
@@ -104,7 +111,6 @@ async fn retire_chunk_in_txn(
         .filter(|stored| stored.is_active())
         .filter_map(|stored| stored.whole().cloned())
         .collect();
-    let now = clock.now();
     retirement::retire_in_txn(txn, &specs, actor, now).await?;
     plan_rows::end_in_txn(txn, name, &present, now).await?;
     Ok((present, specs.len() as u64))
@@ -122,27 +128,35 @@ pub async fn rename(db: &Db, actor: &str, old: &str, new: &str) -> Result<u64> {
     if old == new {
         return Err(Error::BadUserInput("the two names are equal".to_owned()));
     }
-    db.write_txn(|txn| async move { rename_in_txn(&txn, old, new).await })
+    db.write_txn(|txn| async move { rename_in_txn(db, &txn, old, new).await })
         .await?;
-    let mut renamed = 0;
+    let (mut renamed, mut after) = (0, Uuid::nil());
     loop {
-        let rows = db
-            .write_txn(|txn| async move { rename_resources_in_txn(&txn, old, new).await })
+        let ids = db
+            .write_txn(|txn| async move { rename_resources_in_txn(&txn, old, new, after).await })
             .await?;
-        renamed += rows;
-        if rows == 0 {
+        let Some(last) = ids.last() else {
             break;
-        }
+        };
+        after = *last;
+        renamed += ids.len() as u64;
     }
     tracing::info!(actor, old, new, resources = renamed, "source.renamed");
     Ok(renamed)
 }
 
-async fn rename_resources_in_txn(txn: &DatabaseTransaction, old: &str, new: &str) -> Result<u64> {
+/// Renames the source of the next resources, and returns their ids.
+async fn rename_resources_in_txn(
+    txn: &DatabaseTransaction,
+    old: &str,
+    new: &str,
+    after: Uuid,
+) -> Result<Vec<Uuid>> {
     let ids: Vec<Uuid> = resources::Entity::find()
         .select_only()
         .column(resources::Column::Id)
         .filter(resources::Column::Source.eq(old))
+        .filter(resources::Column::Id.gt(after))
         .order_by_asc(resources::Column::Id)
         .limit(CHUNK)
         .lock(LockType::NoKeyUpdate)
@@ -151,13 +165,14 @@ async fn rename_resources_in_txn(txn: &DatabaseTransaction, old: &str, new: &str
         .await?;
     let update = resources::Entity::update_many()
         .col_expr(resources::Column::Source, Expr::val(new))
-        .filter(resources::Column::Id.is_in(ids));
-    Ok(update.exec(txn).await?.rows_affected)
+        .filter(resources::Column::Id.is_in(ids.iter().copied()));
+    update.exec(txn).await?;
+    Ok(ids)
 }
 
 /// Renames the source, its listings and its runs, but not its resources.
-async fn rename_in_txn(txn: &DatabaseTransaction, old: &str, new: &str) -> Result<()> {
-    is_idle_in_txn(txn, &[old, new]).await?;
+async fn rename_in_txn(db: &Db, txn: &DatabaseTransaction, old: &str, new: &str) -> Result<()> {
+    is_idle_in_txn(db, txn, &[old, new]).await?;
     let source = find(txn, old).await?;
     if source
         .as_ref()
@@ -168,21 +183,21 @@ async fn rename_in_txn(txn: &DatabaseTransaction, old: &str, new: &str) -> Resul
                 .to_owned(),
         ));
     }
-    let has_resources = resources::Entity::find()
-        .filter(resources::Column::Source.eq(old))
-        .limit(1)
-        .one(txn)
-        .await?
-        .is_some();
-    let listings = |name: &str| kinds::Entity::find().filter(kinds::Column::Source.eq(name));
-    let has_listings = listings(old).count(txn).await? > 0;
-    if source.is_none() && !has_listings && !has_resources {
+    if source.is_none() && !is_known(txn, old).await? {
         return Err(Error::NotFound("source"));
     }
-    if has_listings && listings(new).count(txn).await? > 0 {
-        return Err(Error::BadUserInput(format!(
-            "the source {new:?} has listings of its own"
-        )));
+    // A sync under the new name, which found the resources of the old one, may have left listings of the same kinds.
+    let of_old: Vec<(String, String)> = kinds::Entity::find()
+        .select_only()
+        .columns([kinds::Column::Provider, kinds::Column::Kind])
+        .filter(kinds::Column::Source.eq(old))
+        .into_tuple()
+        .all(txn)
+        .await?;
+    for (provider, kind) in of_old {
+        kinds::Entity::delete_by_id((new.to_owned(), provider, kind))
+            .exec(txn)
+            .await?;
     }
     if let Some(source) = source {
         sources::Entity::delete_by_id(old).exec(txn).await?;
@@ -201,6 +216,7 @@ async fn rename_in_txn(txn: &DatabaseTransaction, old: &str, new: &str) -> Resul
         .filter(kinds::Column::Source.eq(old))
         .exec(txn)
         .await?;
+    forget_ticks_of_both_in_txn(txn, old, new).await?;
     runs::Entity::update_many()
         .col_expr(runs::Column::Source, Expr::val(new))
         .filter(runs::Column::Source.eq(old))
@@ -209,8 +225,45 @@ async fn rename_in_txn(txn: &DatabaseTransaction, old: &str, new: &str) -> Resul
     Ok(())
 }
 
+/// Removes the ticks of the runs of the old name for which the new name has a run too: a source has one run for a tick.
+async fn forget_ticks_of_both_in_txn(txn: &DatabaseTransaction, old: &str, new: &str) -> Result<()> {
+    let of_new = Query::select()
+        .column(runs::Column::ScheduledFor)
+        .from(runs::Entity)
+        .and_where(runs::Column::Job.eq(Job::SyncInventory))
+        .and_where(runs::Column::Source.eq(new))
+        .and_where(runs::Column::ScheduledFor.is_not_null())
+        .take();
+    runs::Entity::update_many()
+        .set(runs::ActiveModel {
+            scheduled_for: Set(None),
+            ..Default::default()
+        })
+        .filter(runs::Column::Source.eq(old))
+        .filter(runs::Column::ScheduledFor.in_subquery(of_new))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Returns whether resources or listings have this source.
+async fn is_known<C: ConnectionTrait>(connection: &C, name: &str) -> Result<bool> {
+    let resource = resources::Entity::find()
+        .select_only()
+        .column(resources::Column::Id)
+        .filter(resources::Column::Source.eq(name))
+        .limit(1);
+    if resource.into_tuple::<Uuid>().one(connection).await?.is_some() {
+        return Ok(true);
+    }
+    let listings = kinds::Entity::find().filter(kinds::Column::Source.eq(name));
+    Ok(listings.count(connection).await? > 0)
+}
+
 /// Fails with JOB_ALREADY_RUNNING if a sync of one of these sources is active.
-async fn is_idle_in_txn(txn: &DatabaseTransaction, names: &[&str]) -> Result<()> {
+async fn is_idle_in_txn(db: &Db, txn: &DatabaseTransaction, names: &[&str]) -> Result<()> {
+    let now = db.time(txn).await?;
+    job_runs::abandon_in_txn(txn, runs::Column::Job.eq(Job::SyncInventory), now).await?;
     let active = runs::Entity::find()
         .filter(runs::Column::Job.eq(Job::SyncInventory))
         .filter(runs::Column::FinishedAt.is_null())
