@@ -202,7 +202,7 @@ fn missing_database(config: &DatabaseConfig) -> Option<PathBuf> {
 
 fn no_database(path: &Path) -> String {
     format!(
-        "database {} not found: run drift-inbox sync first, or set DATABASE_URL",
+        "database {} not found: run drift-inbox sync or drift-inbox import-plan first, or set DATABASE_URL",
         path.display()
     )
 }

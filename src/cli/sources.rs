@@ -10,6 +10,7 @@ use super::grid::{Cell, Room, write_rows};
 use super::{Outcome, actor, connect, counted, print_line};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, MaxAgeArgs, SyncCronArgs};
+use crate::db::Db;
 use crate::services::sources::{self, Source};
 
 #[derive(Args, Debug)]
@@ -58,6 +59,9 @@ struct RetireArgs {
     /// Name of the source
     #[arg(value_name = "NAME")]
     name: String,
+    /// Retire it; without this flag, the command only prints what it would change
+    #[arg(long)]
+    yes: bool,
     /// Actor to record in the history of specs [default: USER@HOST]
     #[arg(long = "as", value_name = "EMAIL", value_parser = actor::parse)]
     actor: Option<String>,
@@ -85,6 +89,9 @@ pub(super) async fn run(args: &SourcesArgs) -> Outcome {
         }
         SourcesCommand::Retire(args) => {
             let db = connect(&args.database.resolve()?).await?;
+            if !args.yes {
+                return ask(&db, &args.name).await;
+            }
             let actor = args.actor.clone().unwrap_or_else(actor::user_and_host);
             let ended = sources::retire(&db, &Clock::System, &actor, &args.name).await?;
             db.close().await?;
@@ -96,6 +103,17 @@ pub(super) async fn run(args: &SourcesArgs) -> Outcome {
             ))
         }
     }
+}
+
+/// Prints what retiring a source would change. The command fails, so that a script notices that nothing was done.
+async fn ask(db: &Db, name: &str) -> Outcome {
+    let extent = sources::extent(db, name).await?;
+    print_line(format_args!(
+        "sources: {name} has {} and {} in force. To retire the specs and mark the resources as gone, add --yes",
+        counted(extent.resources, "resource"),
+        counted(extent.specs, "spec")
+    ))?;
+    Ok(ExitCode::FAILURE)
 }
 
 async fn list(args: &ListArgs) -> Outcome {
@@ -115,7 +133,7 @@ async fn list(args: &ListArgs) -> Outcome {
         }
     }
     if sources.iter().any(|source| !source.state.is_recent()) {
-        print_line("A source that no longer exists is ended with: drift-inbox sources retire NAME")?;
+        print_line("A source that no longer exists is ended with: drift-inbox sources retire NAME --yes")?;
     }
     Ok(if sources.iter().all(|source| source.state.is_recent()) {
         ExitCode::SUCCESS

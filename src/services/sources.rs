@@ -16,7 +16,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use self::ending::{Ended, rename, retire};
+pub use self::ending::{Ended, extent, rename, retire};
 use super::inventory;
 use crate::db::{Db, column, decodable};
 use crate::domain::freshness::{CLOCK_TOLERANCE, MaxAge};
@@ -179,7 +179,7 @@ pub(super) async fn ensure_in_txn(
     {
         return Err(Error::BadUserInput(format!(
             "{0:?} is the name of a source of another kind: choose another name, or end that source with: drift-inbox sources \
-             retire {0:?}",
+             retire {0:?} --yes",
             registration.name
         )));
     }

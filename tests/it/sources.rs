@@ -515,7 +515,15 @@ async fn a_file_of_sources_is_synced_as_a_whole_or_by_name() {
     );
     let renamed = program.run(&["sources", "rename", "blue", "navy"]);
     assert_eq!(renamed.code, Some(0), "{}", renamed.output());
-    let retired = program.run(&["sources", "retire", "red"]);
+    let asked = program.run(&["sources", "retire", "red"]);
+    assert_eq!(asked.code, Some(1), "{}", asked.output());
+    assert!(
+        asked.out.contains("red has 1 resource and 0 specs"),
+        "{}",
+        asked.out
+    );
+    assert_eq!(present(&t).await, ["blue-1 of navy", "red-1 of red"]);
+    let retired = program.run(&["sources", "retire", "red", "--yes"]);
     assert_eq!(retired.code, Some(0), "{}", retired.output());
     assert_eq!(present(&t).await, ["blue-1 of navy"]);
     let listed = program.run(&["sources", "list"]);

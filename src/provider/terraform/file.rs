@@ -150,7 +150,8 @@ fn read(file: File<'_>) -> Result<State, StateError> {
     }
     if file.planned_values.is_some() {
         return refused(
-            "this is a plan: import the state, or the output of `terraform show -json` without a plan",
+            "this is a plan: import it with `drift-inbox import-plan`, or import the output of `terraform show -json` \
+             without a plan",
         );
     }
     match (&file.version, &file.format_version) {

@@ -20,6 +20,7 @@ use crate::services::detection::{Scope, detect_all};
 use crate::services::inventory::plan_rows;
 use crate::services::job_runs;
 use crate::services::locks::Lock;
+use crate::services::resources::has_spec;
 use crate::services::retirement;
 use crate::services::stored_specs::stored_specs_in_txn;
 
@@ -33,6 +34,24 @@ pub struct Ended {
     pub resources: u64,
     /// Specs that are retired now.
     pub specs: u64,
+}
+
+/// Returns what [`retire`] would change.
+///
+/// # Errors
+///
+/// NOT_FOUND if no such source is registered or has resources or listings.
+pub async fn extent(db: &Db, name: &str) -> Result<Ended> {
+    let reader = db.reader();
+    if find(reader, name).await?.is_none() && !is_known(reader, name).await? {
+        return Err(Error::NotFound("source"));
+    }
+    let of_source = resources::Entity::find().filter(resources::Column::Source.eq(name));
+    let with_spec = of_source.clone().filter(has_spec());
+    Ok(Ended {
+        resources: of_source.count(reader).await?,
+        specs: with_spec.count(reader).await?,
+    })
 }
 
 /// Ends a source that no longer exists, as a decision of `actor`: its specs are retired, so that their drifts close, its
