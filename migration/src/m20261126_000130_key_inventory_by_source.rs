@@ -12,7 +12,7 @@ use sea_orm_migration::sea_orm::{DbBackend, Statement};
 #[derive(Debug, DeriveMigrationName)]
 pub(crate) struct Migration;
 
-const BY_SOURCE: &str = "ix_cloud_resources_source_provider_kind";
+const BY_SOURCE: &str = "ix_cloud_resources_source_id";
 /// The columns of `inventory_kinds` before this migration.
 const COLUMNS: &str = "provider, kind, account, listing_started_at, completed_at, outcome, listing_number, \
     numbered_at, unconfirmed, unread_fields, expected_interval";
@@ -58,7 +58,7 @@ impl MigrationTrait for Migration {
         ))
         .await?;
         db.execute_unprepared(&format!(
-            "CREATE INDEX {BY_SOURCE} ON cloud_resources (source, provider, kind)"
+            "CREATE INDEX {BY_SOURCE} ON cloud_resources (source, id)"
         ))
         .await?;
         if m.get_database_backend() == DbBackend::Sqlite {
@@ -101,7 +101,8 @@ impl MigrationTrait for Migration {
             db.execute_unprepared("ALTER TABLE inventory_kinds ADD PRIMARY KEY (provider, kind)")
                 .await?;
         }
-        db.execute_unprepared(&format!("DROP INDEX {BY_SOURCE}")).await?;
+        db.execute_unprepared(&format!("DROP INDEX IF EXISTS {BY_SOURCE}"))
+            .await?;
         db.execute_unprepared("ALTER TABLE cloud_resources DROP COLUMN source")
             .await?;
         let reason = Table::alter()

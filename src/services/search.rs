@@ -1,7 +1,7 @@
 //! Searches for a text. A search first looks up which few resources contain the text, so that the rows of a rare text
 //! are found by their resource, and those of a frequent text by walking the order of the page.
 
-use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
+use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
@@ -224,13 +224,16 @@ pub(super) async fn fields_with<C: ConnectionTrait>(connection: &C, text: &str) 
     Ok(fields)
 }
 
-/// Selects the ids of the resources that a source lists.
-pub(super) fn ids_of_source(source: &str) -> SelectStatement {
-    Query::select()
-        .column((resources::Entity, resources::Column::Id))
+/// Returns the source that lists the resource of a drift. It is looked up for each drift that is read: a list of all
+/// resources of a source would be as long as the inventory.
+pub(super) fn source_of_resource() -> Expr {
+    let id = Expr::col((resources::Entity, resources::Column::Id));
+    let source = Query::select()
+        .column((resources::Entity, resources::Column::Source))
         .from(resources::Entity)
-        .and_where(resources::Column::Source.eq(source))
-        .take()
+        .and_where(id.equals((drift::Entity, drift::Column::ResourceId)))
+        .take();
+    Expr::SubQuery(None, Box::new(source.into()))
 }
 
 /// Returns the condition that the name or the provider id contains the text.

@@ -207,7 +207,7 @@ impl Term<'_> {
         match *self {
             Self::ResourceKind(kind) => resource_kind().eq(kind),
             Self::Region(region) => resource_region().eq(region),
-            Self::Source(source) => resource_is_among(search::ids_of_source(source)),
+            Self::Source(source) => search::source_of_resource().eq(source),
             Self::Status(any) => {
                 let statuses = any.iter().map(|status| constant(status.to_value()));
                 Expr::col((drift::Entity, drift::Column::Status)).is_in(statuses)
