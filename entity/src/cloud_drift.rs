@@ -34,6 +34,54 @@ pub enum DriftKind {
     Missing,
 }
 
+/// Why a drift was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(32))",
+    rename_all = "snake_case"
+)]
+pub enum CloseReason {
+    /// The live value was made the expected one, or the spec of a missing resource was retired.
+    Accepted,
+    /// The live value was put back on purpose.
+    Reverted,
+    /// The live value changed and now equals the expected value.
+    Healed,
+    /// The expected value changed and now equals the live value.
+    SpecChanged,
+    /// The spec no longer names the field.
+    FieldRemoved,
+    /// The spec was retired.
+    SpecRetired,
+    /// The resource is gone: a drift of the whole resource replaces those of its fields.
+    ResourceGone,
+    /// The missing resource is listed again.
+    ResourceReturned,
+    /// An ignore rule covers the difference.
+    Ignored,
+    /// The difference is no longer compared: the spec leaves it open, or the live value cannot be read.
+    NotCompared,
+}
+
+/// How urgent a drift is, from the least to the most urgent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "snake_case"
+)]
+pub enum Severity {
+    /// Has no effect on the service, such as a description.
+    Low,
+    /// Every difference to which no rule applies.
+    Normal,
+    /// May cost data, money or availability.
+    High,
+    /// Opens the resource to everybody, or takes it away.
+    Critical,
+}
+
 /// One field of one resource whose live value differs from the expected value.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -66,6 +114,14 @@ pub struct Model {
     pub resolved_by: Option<String>,
     /// Note of that actor.
     pub resolution_note: Option<String>,
+    /// Why it was closed; null if it is open, or was closed by a release that did not record it.
+    pub close_reason: Option<CloseReason>,
+    /// The ignore rule that closed it.
+    pub closed_by_rule: Option<Uuid>,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// Name of the rule that decided the severity; null if no rule applies.
+    pub severity_rule: Option<String>,
     /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,

@@ -1,14 +1,15 @@
 //! Decides which changes a sweep writes for one resource. The detection service writes them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::cloud_drift::{self, DriftKind};
+use entity::cloud_drift::{self, CloseReason, DriftKind};
 use entity::{cloud_provisioned, cloud_resources};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::compare::{differences, is_known};
+use super::compare::{differences, is_known, live_value};
 use super::equality::loosely_equal;
 use super::not_compared::NotCompared;
 use super::traits::KindTraits;
@@ -54,6 +55,8 @@ pub enum Change {
         drift: Uuid,
         /// Field of the drift.
         field: String,
+        /// Why it is closed.
+        reason: CloseReason,
     },
 }
 
@@ -98,7 +101,7 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
             ..Plan::default()
         };
     }
-    plan_of(compared(pair), &pair.open)
+    plan_of(compared(pair), &pair.open, |row| close_reason(pair, row))
 }
 
 /// The result of comparing a spec with its resource, before open drifts are considered.
@@ -112,8 +115,13 @@ pub struct Compared {
     pub findings: Vec<Finding>,
 }
 
-/// Plans the changes for the result of a comparison; `open` are the open drifts of the resource.
-pub(crate) fn plan_of(compared: Compared, open: &[cloud_drift::Model]) -> Plan {
+/// Plans the changes for the result of a comparison; `open` are the open drifts of the resource. `reason` returns why a
+/// drift without a finding is closed.
+pub(crate) fn plan_of(
+    compared: Compared,
+    open: &[cloud_drift::Model],
+    reason: impl Fn(&cloud_drift::Model) -> CloseReason,
+) -> Plan {
     let mut plan = Plan {
         fields_compared: compared.fields_compared,
         unsynced: compared.unsynced,
@@ -135,10 +143,46 @@ pub(crate) fn plan_of(compared: Compared, open: &[cloud_drift::Model]) -> Plan {
         .map(|row| Change::Close {
             drift: row.id,
             field: row.field.clone(),
+            reason: reason(row),
         })
         .collect();
     plan.changes.extend(changes);
     plan
+}
+
+/// Returns why an open drift without a finding is closed.
+fn close_reason(pair: &Pair, row: &cloud_drift::Model) -> CloseReason {
+    if pair.spec.retired_at.is_some() {
+        return CloseReason::SpecRetired;
+    }
+    if row.kind == DriftKind::Missing {
+        return CloseReason::ResourceReturned;
+    }
+    if pair.resource.gone_at.is_some() {
+        return CloseReason::ResourceGone;
+    }
+    let Some(expected) = pair.spec.spec.get(&row.field) else {
+        return CloseReason::FieldRemoved;
+    };
+    if !is_known(&pair.resource, &row.field, &pair.traits) {
+        return CloseReason::NotCompared;
+    }
+    if !loosely_equal(expected, value_or_null(&row.expected)) {
+        return CloseReason::SpecChanged;
+    }
+    let live = live_value(&pair.resource, &row.field).unwrap_or(Cow::Owned(Value::Null));
+    if loosely_equal(&live, value_or_null(&row.actual)) {
+        // Neither value has changed, so it is the comparison that has.
+        CloseReason::NotCompared
+    } else {
+        CloseReason::Healed
+    }
+}
+
+/// Returns whether a drift is open that a comparison did not find again, so that it is to be closed.
+pub(crate) fn closes_any(compared: &Compared, open: &[cloud_drift::Model]) -> bool {
+    let found = |row: &cloud_drift::Model| compared.findings.iter().any(|finding| finding.field == row.field);
+    !compared.unsynced && !open.iter().all(found)
 }
 
 /// Returns whether the resource is settling and has been for less than [`SETTLING_LIMIT`].

@@ -137,6 +137,8 @@ pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<StateNamed>();
     loaders.clear::<EventsOf>();
     loaders.clear::<EventCountOf>();
+    loaders.clear::<RecurrenceOf>();
+    loaders.clear::<DriftById>();
     loaders.clear::<DriftsOf>();
     loaders.clear::<DriftCountOf>();
     loaders.clear::<SyncedAt>();
@@ -222,6 +224,14 @@ pub(super) struct EventsOf(pub(super) Uuid, pub(super) PageRequest);
 /// Key of the number of a resource's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct EventCountOf(pub(super) Uuid);
+
+/// Key of what came before a drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RecurrenceOf(pub(super) Uuid);
+
+/// Key of a drift by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct DriftById(pub(super) Uuid);
 
 /// Key of a page of a resource's drifts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -331,6 +341,30 @@ impl Loader<EventCountOf> for Batches {
             .iter()
             .map(|key| (*key, counts.get(&key.0).copied().unwrap_or_default()))
             .collect())
+    }
+}
+
+impl Loader<RecurrenceOf> for Batches {
+    type Value = inbox::Recurrence;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[RecurrenceOf]) -> Result<HashMap<RecurrenceOf, Self::Value>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let found = inbox::recurrences_of(&self.connection, &ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, found)| (RecurrenceOf(id), found))
+            .collect())
+    }
+}
+
+impl Loader<DriftById> for Batches {
+    type Value = cloud_drift::Model;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[DriftById]) -> Result<HashMap<DriftById, Self::Value>, ApiError> {
+        let rows = inbox::by_ids(&self.connection, keys.iter().map(|key| key.0)).await?;
+        Ok(rows.into_iter().map(|row| (DriftById(row.id), row)).collect())
     }
 }
 

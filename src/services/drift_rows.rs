@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
+use entity::cloud_drift::{self as drift, CloseReason, DriftKind, DriftStatus};
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{
@@ -108,7 +108,7 @@ pub(crate) async fn write_in_txn(
                 revision,
                 finding,
             } => updating.push((*drift, *revision, finding)),
-            Change::Close { drift, .. } => closing.push(*drift),
+            Change::Close { drift, reason, .. } => closing.push((*drift, *reason)),
         }
     }
     let closed = close_in_txn(txn, &closing, now).await?;
@@ -123,9 +123,10 @@ pub(crate) async fn write_in_txn(
                     event(*resource_id, EventType::DriftChanged, data)
                 }));
             }
-            Change::Close { drift, field } => {
+            Change::Close { drift, field, reason } => {
                 events.extend(closed.get(drift).map(|address| {
-                    let data = with_address(drift_data(*drift, field), address.as_deref());
+                    let data = json!({ "driftId": drift, "field": field, "reason": reason.to_value() });
+                    let data = with_address(data, address.as_deref());
                     event(*resource_id, EventType::DriftStale, data)
                 }));
             }
@@ -177,6 +178,7 @@ pub(crate) async fn accept_in_txn(
     row.resolved_at = Set(Some(now));
     row.resolved_by = Set(Some(accepting.actor.to_owned()));
     row.resolution_note = Set(accepting.note.map(str::to_owned));
+    row.close_reason = Set(Some(CloseReason::Accepted));
     let drift = row.update(txn).await?;
     events::append_in_txn(txn, vec![accepted], accepting.actor, now).await?;
     Ok(drift)
@@ -262,13 +264,22 @@ async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Findi
 }
 
 /// Closes open drifts as stale. Returns those that were still open.
-async fn close_in_txn(txn: &DatabaseTransaction, drifts: &[Uuid], now: DateTime<Utc>) -> Result<WrittenIds> {
-    let list = lists::rows(txn.get_database_backend(), &[("id", Type::Uuid)]);
+async fn close_in_txn(
+    txn: &DatabaseTransaction,
+    drifts: &[(Uuid, CloseReason)],
+    now: DateTime<Utc>,
+) -> Result<WrittenIds> {
+    let list = lists::rows(
+        txn.get_database_backend(),
+        &[("id", Type::Uuid), ("reason", Type::Text)],
+    );
     let sql = format!(
-        "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2 FROM {list} \
+        "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2, close_reason = v.reason FROM {list} \
          WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
     );
-    let rows = drifts.iter().map(|id| json!({ "id": lists::uuid(*id) }));
+    let rows = drifts
+        .iter()
+        .map(|(id, reason)| json!({ "id": lists::uuid(*id), "reason": reason.to_value() }));
     written_in_txn(txn, sql, rows.collect(), Some(now)).await
 }
 

@@ -4,6 +4,7 @@ mod branches;
 mod filter;
 mod pages;
 mod ranges;
+mod recurrences;
 
 use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
@@ -15,6 +16,7 @@ pub(crate) use self::filter::up_to_micros;
 pub use self::filter::{DriftFilter, FilteredResource};
 pub(super) use self::filter::{resource_kind, resource_region};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
+pub(crate) use self::recurrences::{Recurrence, recurrences_of};
 use super::cells::{Cells, Reader, is_known};
 use super::drift_rows::is_open;
 use super::page::{self, KeyColumns, Order, Page, PageRequest};
@@ -106,7 +108,7 @@ pub async fn list<C: ConnectionTrait>(
 }
 
 /// Number of the columns of a drift, with which each row of [`list_cells`] begins.
-pub(crate) const DRIFT_CELLS: usize = drift::Column::ResolutionNote as usize + 1;
+pub(crate) const DRIFT_CELLS: usize = drift::Column::SeverityRule as usize + 1;
 
 /// Returns one page of the drifts that match the filter, as cells: all columns of the drift in the order of the
 /// entity, then those of its resource that are given, the first of which must be its id, and then the address if it is
@@ -127,6 +129,8 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
         .with(drift::Column::iter(), |column| match column {
             drift::Column::Kind => Some(is_known::<drift::DriftKind>),
             drift::Column::Status => Some(is_known::<drift::DriftStatus>),
+            drift::Column::CloseReason => Some(is_known::<drift::CloseReason>),
+            drift::Column::Severity => Some(is_known::<drift::Severity>),
             _ => None,
         })
         .with(resource.iter().copied(), |_| None)

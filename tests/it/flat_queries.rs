@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
+use entity::cloud_drift::{self as drift, DriftKind, DriftStatus, Severity};
 use entity::cloud_resources as resources;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable as _, QueryFilter, Statement};
 use serde_json::{Value, json};
@@ -41,6 +41,10 @@ async fn history(t: &TestApp, ids: &[Uuid], count: usize) -> Vec<drift::Model> {
                 resolved_at: closed.then(|| at + TimeDelta::seconds((n % 3) as i64)),
                 resolved_by: None,
                 resolution_note: None,
+                close_reason: None,
+                closed_by_rule: None,
+                severity: Severity::Normal,
+                severity_rule: None,
             });
         }
     }

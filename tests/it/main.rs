@@ -17,6 +17,7 @@ mod baseline;
 mod both_sides;
 mod busy_database;
 mod chunks;
+mod close_reasons;
 mod commands;
 mod coverage;
 mod crashes;

@@ -110,6 +110,10 @@ const TABLES: [(&str, &[&str]); 19] = [
             "resolution_note",
             "resource_kind",
             "resource_region",
+            "close_reason",
+            "closed_by_rule",
+            "severity",
+            "severity_rule",
         ],
     ),
     (

@@ -1,5 +1,5 @@
 use chrono::Utc;
-use entity::cloud_drift::{self, DriftKind, DriftStatus};
+use entity::cloud_drift::{self, DriftKind, DriftStatus, Severity};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,6 +22,10 @@ fn columns_of(kind: DriftKind, expected: Value, actual: Value) -> (String, Strin
         resolved_at: None,
         resolved_by: None,
         resolution_note: None,
+        close_reason: None,
+        closed_by_rule: None,
+        severity: Severity::Normal,
+        severity_rule: None,
     };
     columns(&drift, &changes)
 }

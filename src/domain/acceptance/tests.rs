@@ -1,3 +1,4 @@
+use entity::cloud_drift::{CloseReason, Severity};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -59,6 +60,10 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         resolved_at: None,
         resolved_by: None,
         resolution_note: None,
+        close_reason: None,
+        closed_by_rule: None,
+        severity: Severity::Normal,
+        severity_rule: None,
     }
 }
 
@@ -109,10 +114,11 @@ fn updated(kind: DriftKind, field: &str, expected: Value, actual: Value) -> Opti
     })
 }
 
-fn closed(field: &str) -> Option<Change> {
+fn closed(field: &str, reason: CloseReason) -> Option<Change> {
     Some(Change::Close {
         drift: Uuid::from_u128(1),
         field: field.to_owned(),
+        reason,
     })
 }
 
@@ -209,7 +215,10 @@ fn a_changed_live_value_is_refused_and_updates_the_drift() {
         let refresh = updated(DriftKind::Changed, "size", json!(25), json!(null));
         assert_eq!(accept(&pair, seen), moved(json!(null), refresh));
         pair.resource.attrs = json!({"size": "25", "ipv6": false});
-        assert_eq!(accept(&pair, seen), moved(json!("25"), closed("size")));
+        assert_eq!(
+            accept(&pair, seen),
+            moved(json!("25"), closed("size", CloseReason::Healed))
+        );
     }
 }
 
@@ -241,7 +250,10 @@ fn a_field_of_a_gone_resource_is_refused_as_changed_even_if_it_was_absent() {
         let mut pair = swept(pair(json!({"size": 25}), live));
         pair.resource.gone_at = Some(now());
         for seen in [None, Some(3), Some(2)] {
-            assert_eq!(accept(&pair, seen), moved(json!(null), closed("size")));
+            assert_eq!(
+                accept(&pair, seen),
+                moved(json!(null), closed("size", CloseReason::ResourceGone))
+            );
         }
     }
 }
@@ -292,7 +304,10 @@ fn a_changed_live_value_is_reported_before_a_changed_spec() {
     let refresh = updated(DriftKind::Changed, "size", json!(26), json!(31));
     assert_eq!(accept(&pair, Some(3)), moved(json!(31), refresh));
     pair.spec.spec = json!({});
-    assert_eq!(accept(&pair, Some(3)), moved(json!(31), closed("size")));
+    assert_eq!(
+        accept(&pair, Some(3)),
+        moved(json!(31), closed("size", CloseReason::FieldRemoved))
+    );
 }
 
 #[test]
@@ -310,9 +325,15 @@ fn a_missing_resource_that_returned_is_refused_as_changed() {
     for seen in [None, Some(3), Some(2)] {
         let mut pair = vanished();
         pair.resource.gone_at = None;
-        assert_eq!(accept(&pair, seen), moved(json!(null), closed("*")));
+        assert_eq!(
+            accept(&pair, seen),
+            moved(json!(null), closed("*", CloseReason::ResourceReturned))
+        );
         pair.spec.spec = json!({"size": 26});
-        assert_eq!(accept(&pair, seen), moved(json!(null), closed("*")));
+        assert_eq!(
+            accept(&pair, seen),
+            moved(json!(null), closed("*", CloseReason::ResourceReturned))
+        );
     }
 }
 
@@ -326,7 +347,10 @@ fn a_missing_resource_whose_spec_changed_or_retired_is_refused() {
     let mut retired = vanished();
     retired.spec.retired_at = Some(now());
     assert_eq!(accept(&retired, Some(3)), refused(AcceptRefusal::SpecMoved));
-    assert_eq!(accept(&retired, Some(2)), moved(json!(null), closed("*")));
+    assert_eq!(
+        accept(&retired, Some(2)),
+        moved(json!(null), closed("*", CloseReason::SpecRetired))
+    );
 }
 
 fn fields() -> impl Strategy<Value = Map<String, Value>> {

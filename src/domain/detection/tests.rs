@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use entity::cloud_drift::DriftStatus;
+use entity::cloud_drift::{DriftStatus, Severity};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -27,6 +27,10 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         resolved_at: None,
         resolved_by: None,
         resolution_note: None,
+        close_reason: None,
+        closed_by_rule: None,
+        severity: Severity::Normal,
+        severity_rule: None,
     }
 }
 
@@ -53,10 +57,11 @@ fn missing(expected: Value) -> Finding {
     }
 }
 
-fn close(id: u128, field: &str) -> Change {
+fn close(id: u128, field: &str, reason: CloseReason) -> Change {
     Change::Close {
         drift: Uuid::from_u128(id),
         field: field.to_owned(),
+        reason,
     }
 }
 
@@ -142,16 +147,20 @@ fn a_drift_with_other_values_is_updated_to_its_next_revision() {
 #[test]
 fn a_drift_closes_when_values_agree_or_its_field_left_the_spec() {
     let open = [too_large()];
-    for (wanted, live) in [
-        (json!({"size": 25}), json!({"size": "25"})),
-        (json!({"size": 30}), json!({"size": 30})),
-        (json!({"ipv6": true}), json!({"size": 30, "ipv6": true})),
-        (json!({}), json!({"size": 30})),
-        (json!({"size": null}), json!({})),
-        (json!("no object"), json!({"size": 30})),
+    for (wanted, live, reason) in [
+        (json!({"size": 25}), json!({"size": "25"}), CloseReason::Healed),
+        (json!({"size": 30}), json!({"size": 30}), CloseReason::SpecChanged),
+        (
+            json!({"ipv6": true}),
+            json!({"size": 30, "ipv6": true}),
+            CloseReason::FieldRemoved,
+        ),
+        (json!({}), json!({"size": 30}), CloseReason::FieldRemoved),
+        (json!({"size": null}), json!({}), CloseReason::SpecChanged),
+        (json!("no object"), json!({"size": 30}), CloseReason::FieldRemoved),
     ] {
         let plan = plan(&pair(wanted.clone(), live, &open));
-        assert_eq!(plan.changes, [close(1, "size")], "{wanted}");
+        assert_eq!(plan.changes, [close(1, "size", reason)], "{wanted}");
     }
 }
 
@@ -167,8 +176,8 @@ fn drifts_close_before_others_change_each_in_order_of_fields() {
     assert_eq!(
         plan.changes,
         [
-            close(4, "a"),
-            close(2, "d"),
+            close(4, "a", CloseReason::Healed),
+            close(2, "d", CloseReason::FieldRemoved),
             Change::Open(changed("c", json!(1), json!(2))),
             Change::Open(changed("e", json!(1), json!(2))),
             update(1, 2, changed("z", json!(1), json!(3))),
@@ -185,7 +194,11 @@ fn a_gone_resource_has_one_missing_drift_instead_of_field_drifts() {
     let plan = plan(&gone);
     assert_eq!(
         plan.changes,
-        [close(2, "ipv6"), close(1, "size"), Change::Open(missing(wanted))]
+        [
+            close(2, "ipv6", CloseReason::ResourceGone),
+            close(1, "size", CloseReason::ResourceGone),
+            Change::Open(missing(wanted))
+        ]
     );
     assert_eq!((plan.fields_compared, plan.unsynced), (0, false));
 }
@@ -202,9 +215,18 @@ fn a_missing_drift_stays_open_until_the_resource_returns() {
     assert_eq!(plan(&pair).changes, []);
     pair.resource.gone_at = None;
     let differs = too_large();
-    assert_eq!(plan(&pair).changes, [close(1, "*"), Change::Open(differs)]);
+    assert_eq!(
+        plan(&pair).changes,
+        [
+            close(1, "*", CloseReason::ResourceReturned),
+            Change::Open(differs)
+        ]
+    );
     pair.resource.attrs = wanted;
-    assert_eq!(plan(&pair).changes, [close(1, "*")]);
+    assert_eq!(
+        plan(&pair).changes,
+        [close(1, "*", CloseReason::ResourceReturned)]
+    );
 }
 
 #[test]
@@ -243,9 +265,37 @@ fn a_retired_spec_opens_no_drift_and_closes_its_drifts() {
         pair.resource.first_seen_at = seen.then(now);
         pair.resource.gone_at = gone.then(now);
         let plan = plan(&pair);
-        assert_eq!(plan.changes, [close(2, "*"), close(1, "size")]);
+        assert_eq!(
+            plan.changes,
+            [
+                close(2, "*", CloseReason::SpecRetired),
+                close(1, "size", CloseReason::SpecRetired)
+            ]
+        );
         assert_eq!((plan.fields_compared, plan.unsynced), (0, false));
     }
+}
+
+#[test]
+fn a_drift_that_neither_value_explains_closes_as_no_longer_compared() {
+    let open = [changed("project_id", json!("a"), json!("b"))];
+    let mut unread = pair(json!({"project_id": "a"}), json!({}), &open);
+    unread.traits.unset_project_is_unread = true;
+    assert_eq!(
+        plan(&unread).changes,
+        [close(1, "project_id", CloseReason::NotCompared)]
+    );
+    let wanted = json!({"size": {"a": 1, "b": 2}});
+    let live = json!({"size": {"a": 1, "b": 3}});
+    let open = [changed("size", wanted["size"].clone(), live["size"].clone())];
+    let mut left_open = pair(wanted, live, &open);
+    let mut parts = NotCompared::default();
+    parts.add("size", vec![json!("b")]);
+    left_open.spec.not_compared = parts.to_column(1);
+    assert_eq!(
+        plan(&left_open).changes,
+        [close(1, "size", CloseReason::NotCompared)]
+    );
 }
 
 /// The state of a spec and its resource at one moment.
@@ -300,7 +350,7 @@ fn apply(open: &mut Vec<cloud_drift::Model>, changes: Vec<Change>, next_id: &mut
                 before.expected = Some(finding.expected);
                 before.actual = Some(finding.actual);
             }
-            Change::Close { drift, field } => {
+            Change::Close { drift, field, .. } => {
                 let closed = open.remove(find(open, drift));
                 assert_eq!(closed.field, field);
             }

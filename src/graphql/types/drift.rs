@@ -12,10 +12,10 @@ use crate::domain::redaction;
 use crate::error::{Error, Result};
 use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{AddressOf, ResourceById, SpecOf};
+use crate::graphql::loader::{AddressOf, DriftById, RecurrenceOf, ResourceById, SpecOf};
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::addresses;
-use crate::services::inbox::{DriftFilter, DriftTime, up_to_micros};
+use crate::services::inbox::{DriftFilter, DriftTime, Recurrence, up_to_micros};
 
 /// The status of a drift.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
@@ -39,6 +39,46 @@ pub(in crate::graphql) enum DriftKind {
     Changed,
     /// The resource is gone, and a spec is in force for it.
     Missing,
+}
+
+/// Why a drift was closed.
+#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[graphql(remote = "cloud_drift::CloseReason")]
+pub(in crate::graphql) enum CloseReason {
+    /// The live value was made the expected one, or the spec of a missing resource was retired.
+    Accepted,
+    /// The live value was put back on purpose.
+    Reverted,
+    /// The live value changed and now equals the expected value.
+    Healed,
+    /// The expected value changed and now equals the live value.
+    SpecChanged,
+    /// The spec no longer names the field.
+    FieldRemoved,
+    /// The spec was retired.
+    SpecRetired,
+    /// The resource is gone. A drift of the whole resource replaces those of its fields.
+    ResourceGone,
+    /// The missing resource is listed again.
+    ResourceReturned,
+    /// An ignore rule covers the difference.
+    Ignored,
+    /// The difference is no longer compared: the spec leaves it open, or the live value cannot be read.
+    NotCompared,
+}
+
+/// How urgent a drift is.
+#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[graphql(remote = "cloud_drift::Severity")]
+pub(in crate::graphql) enum Severity {
+    /// Has no effect on the service, such as a description.
+    Low,
+    /// Every difference to which no rule applies.
+    Normal,
+    /// May cost data, money or availability.
+    High,
+    /// Opens the resource to everybody, or takes it away.
+    Critical,
 }
 
 /// Selects drifts that match every condition. Absent fields do not restrict the selection, except `status`.
@@ -168,6 +208,13 @@ impl Drift {
         Ok(loaders.load_one(AddressOf(self.0.resource_id)).await?.flatten())
     }
 
+    async fn recurrence(&self, ctx: &Context<'_>) -> ApiResult<Recurrence> {
+        let loaders = crate::graphql::loaders(ctx)?;
+        let found = loaders.load_one(RecurrenceOf(self.0.id)).await?;
+        // A drift that was deleted meanwhile has none.
+        Ok(found.unwrap_or_default())
+    }
+
     async fn compared(&self, ctx: &Context<'_>) -> ApiResult<Changes> {
         let drift = &self.0;
         // Only a list or a map can have parts that the spec leaves open.
@@ -285,5 +332,35 @@ impl Drift {
     /// The note of the user who closed the drift; null if there is none.
     async fn resolution_note(&self) -> Option<&str> {
         self.0.resolution_note.as_deref()
+    }
+
+    /// Why the drift was closed; null if it is open, or was closed before reasons were recorded.
+    async fn close_reason(&self) -> Option<CloseReason> {
+        self.0.close_reason.map(Into::into)
+    }
+
+    /// How urgent the drift is.
+    async fn severity(&self) -> Severity {
+        self.0.severity.into()
+    }
+
+    /// The name of the rule that decided the severity; null if no rule applies.
+    async fn severity_rule(&self) -> Option<&str> {
+        self.0.severity_rule.as_deref()
+    }
+
+    /// The last earlier drift of the same field of the same resource; null if there is none.
+    async fn predecessor(&self, ctx: &Context<'_>) -> ApiResult<Option<Drift>> {
+        let loaders = crate::graphql::loaders(ctx)?;
+        let Some(previous) = self.recurrence(ctx).await?.previous else {
+            return Ok(None);
+        };
+        Ok(loaders.load_one(DriftById(previous)).await?.map(Drift))
+    }
+
+    /// How many drifts of this field of the resource were detected in the 30 days up to the detection of this one,
+    /// itself included.
+    async fn occurrences(&self, ctx: &Context<'_>) -> ApiResult<i64> {
+        Ok(self.recurrence(ctx).await?.occurrences)
     }
 }

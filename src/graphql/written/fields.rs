@@ -34,6 +34,9 @@ pub(super) fn of_drift(field: &str) -> Option<(drift::Column, Form)> {
         "resolvedAt" => (drift::Column::ResolvedAt, Plain),
         "resolvedBy" => (drift::Column::ResolvedBy, Plain),
         "resolutionNote" => (drift::Column::ResolutionNote, Plain),
+        "closeReason" => (drift::Column::CloseReason, Choice),
+        "severity" => (drift::Column::Severity, Choice),
+        "severityRule" => (drift::Column::SeverityRule, Plain),
         _ => return None,
     })
 }
@@ -100,7 +103,7 @@ pub(super) fn of_event(field: &str) -> Option<(event::Column, Form)> {
 
 #[cfg(test)]
 mod tests {
-    use entity::cloud_drift::{DriftKind, DriftStatus};
+    use entity::cloud_drift::{CloseReason, DriftKind, DriftStatus, Severity};
     use entity::cloud_resource_events::EventType;
     use sea_orm::{ActiveEnum, Iterable};
 
@@ -113,6 +116,8 @@ mod tests {
         let schema = crate::graphql::sdl();
         let texts = stored::<DriftKind>()
             .chain(stored::<DriftStatus>())
+            .chain(stored::<CloseReason>())
+            .chain(stored::<Severity>())
             .chain(stored::<EventType>());
         for text in texts {
             let name = text.to_ascii_uppercase();

@@ -16,7 +16,7 @@ use super::read::{self, Batch, Seen, Size};
 use super::scope::Scope;
 use crate::db::{Db, column, decode, lists};
 use crate::domain::compare_texts::compare_texts;
-use crate::domain::detection::{Compared, Pair};
+use crate::domain::detection::{self, Compared, Pair};
 use crate::domain::validation::is_comparable;
 use crate::error::Result;
 use crate::provider::traits;
@@ -87,6 +87,8 @@ pub(super) async fn compare(db: &Db, part: &Part, size: Size) -> Result<Gathered
     add_open_drifts(db, &mut gathered, batch.is_range).await?;
     add_seen(db, &mut gathered.compared, &batch);
     drop(batch);
+    unusual.extend(take_closing(&mut gathered.compared));
+    unusual.sort_unstable_by_key(|(id, _)| *id);
     for unusual in unusual.chunks(read::VALUES) {
         gather_values(db, unusual, &mut gathered).await?;
     }
@@ -110,6 +112,15 @@ fn add_seen(db: &Db, pairs: &mut [ComparedPair], batch: &Batch) {
         let row = rows.find(|row| read::resource_id(row) == Some(pair.resource_id));
         pair.seen = row.map(|row| read::seen(row, db.backend()));
     }
+}
+
+/// Removes the pairs of which a drift closes, and returns their resources. Why it closes depends on values.
+fn take_closing(pairs: &mut Vec<ComparedPair>) -> Vec<(Uuid, Seen)> {
+    let closing = |pair: &mut ComparedPair| detection::closes_any(&pair.compared, &pair.open);
+    let closing = pairs.extract_if(.., closing);
+    closing
+        .filter_map(|pair| Some((pair.resource_id, pair.seen?)))
+        .collect()
 }
 
 /// Adds the open drifts of each pair that was compared as texts. A pair with a drift that does not decode is removed and

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::read::Seen;
 use super::{Gathered, SweepCounts};
 use crate::domain::detection::{self, Plan};
-use entity::cloud_drift;
+use entity::cloud_drift::{self, CloseReason};
 
 /// Number of planned changes above which they are written.
 const LARGE: usize = 500;
@@ -55,7 +55,8 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
         left: gathered.skipped.clone(),
     };
     for pair in &gathered.compared {
-        let plan = detection::plan_of(pair.compared.clone(), &pair.open);
+        // A pair of which a drift closes was read as values, because the reason depends on them.
+        let plan = detection::plan_of(pair.compared.clone(), &pair.open, |_| CloseReason::NotCompared);
         planned.add(pair.resource_id, plan, |plan| Changing {
             resource_id: pair.resource_id,
             seen: pair.seen,

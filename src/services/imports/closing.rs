@@ -54,7 +54,7 @@ pub(super) async fn closed_by(
             listed_at: None,
         };
         for change in plan(&pair, now).changes {
-            if let Change::Close { drift, field } = change {
+            if let Change::Close { drift, field, .. } = change {
                 closes.push(closing(wanted.row, drift, field));
             }
         }
