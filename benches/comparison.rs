@@ -9,6 +9,7 @@
 )]
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use chrono::DateTime;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -138,6 +139,8 @@ fn pair(spec: Value) -> Pair {
         resource: resource(attributes()),
         open: Vec::new(),
         listed_at: None,
+        rules: Arc::default(),
+        ignored: Vec::new(),
         traits: KindTraits::default(),
     }
 }

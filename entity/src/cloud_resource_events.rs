@@ -18,6 +18,8 @@ pub enum EventType {
     DriftAccepted,
     /// A drift was closed without a decision.
     DriftStale,
+    /// An ignore rule covers a difference, or new values of one.
+    DifferenceIgnored,
     /// A spec was recorded.
     SpecRecorded,
     /// A spec was retired.

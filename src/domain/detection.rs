@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{self, CloseReason, DriftKind};
-use entity::{cloud_provisioned, cloud_resources};
+use entity::{cloud_provisioned, cloud_resources, ignored_differences};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::compare::{differences, is_known, live_value};
 use super::equality::loosely_equal;
+use super::ignore_rules::{FieldDifference, IgnoreRules};
 use super::not_compared::NotCompared;
 use super::traits::KindTraits;
 
@@ -33,6 +35,10 @@ pub struct Pair {
     pub listed_at: Option<DateTime<Utc>>,
     /// Properties of the resource's kind.
     pub traits: KindTraits,
+    /// The ignore rules in force.
+    pub rules: Arc<IgnoreRules>,
+    /// The differences of the resource that are ignored according to the database.
+    pub ignored: Vec<ignored_differences::Model>,
 }
 
 /// One change of the drifts of a resource.
@@ -57,6 +63,15 @@ pub enum Change {
         field: String,
         /// Why it is closed.
         reason: CloseReason,
+        /// The ignore rule that covers the difference.
+        rule: Option<Uuid>,
+    },
+    /// Records an ignored difference, or its new values or rule.
+    Ignore(Ignored),
+    /// Removes the record of a difference that is no longer ignored, or no longer differs.
+    Unignore {
+        /// Name of the field.
+        field: String,
     },
 }
 
@@ -73,6 +88,15 @@ pub struct Finding {
     pub actual: Value,
 }
 
+/// A difference that an ignore rule covers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ignored {
+    /// The rule.
+    pub rule: Uuid,
+    /// The difference.
+    pub finding: Finding,
+}
+
 /// The result of a sweep for one pair.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
@@ -82,7 +106,8 @@ pub struct Plan {
     pub unsynced: bool,
     /// Whether the resource is settling, so that its drifts are neither opened nor closed.
     pub settling: bool,
-    /// Changes to write: closed drifts first, then the others. Both are sorted by field.
+    /// Changes to write: closed drifts first, then the other changes of drifts, then those of ignored differences. Each
+    /// are sorted by field.
     pub changes: Vec<Change>,
 }
 
@@ -101,7 +126,63 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
             ..Plan::default()
         };
     }
-    plan_of(compared(pair), &pair.open, |row| close_reason(pair, row))
+    let mut compared = compared(pair);
+    let ignored = ignored(pair, &mut compared);
+    let rule_of = |row: &cloud_drift::Model| {
+        let covering = ignored.iter().find(|ignored| ignored.finding.field == row.field);
+        covering.map(|ignored| ignored.rule)
+    };
+    let mut plan = plan_of(compared, &pair.open, |row| match rule_of(row) {
+        Some(rule) => (CloseReason::Ignored, Some(rule)),
+        None => (close_reason(pair, row), None),
+    });
+    plan.changes.extend(changes_of_ignored(ignored, &pair.ignored));
+    plan
+}
+
+/// Moves the findings that ignore rules cover out of the result of a comparison, and returns them.
+fn ignored(pair: &Pair, compared: &mut Compared) -> Vec<Ignored> {
+    let open = NotCompared::of(&pair.spec);
+    let mut ignored = Vec::new();
+    compared.findings.retain(|finding| {
+        let difference = FieldDifference {
+            field: &finding.field,
+            expected: &finding.expected,
+            actual: &finding.actual,
+        };
+        let rule = pair.rules.covering(&pair.resource, &open, difference);
+        ignored.extend(rule.map(|rule| Ignored {
+            rule,
+            finding: finding.clone(),
+        }));
+        rule.is_none()
+    });
+    ignored
+}
+
+/// Returns the changes that bring the records of ignored differences up to date.
+fn changes_of_ignored(ignored: Vec<Ignored>, stored: &[ignored_differences::Model]) -> Vec<Change> {
+    let mut stored: BTreeMap<&str, &ignored_differences::Model> =
+        stored.iter().map(|row| (row.field.as_str(), row)).collect();
+    let is_new = |now: &Ignored, row: Option<&ignored_differences::Model>| {
+        row.is_none_or(|row| {
+            row.rule_id != now.rule
+                || !loosely_equal(value_or_null(&row.expected), &now.finding.expected)
+                || !loosely_equal(value_or_null(&row.actual), &now.finding.actual)
+        })
+    };
+    let recorded: Vec<Change> = ignored
+        .into_iter()
+        .filter(|now| {
+            let row = stored.remove(now.finding.field.as_str());
+            is_new(now, row)
+        })
+        .map(Change::Ignore)
+        .collect();
+    let ended = stored.into_keys().map(|field| Change::Unignore {
+        field: field.to_owned(),
+    });
+    ended.chain(recorded).collect()
 }
 
 /// The result of comparing a spec with its resource, before open drifts are considered.
@@ -115,12 +196,12 @@ pub struct Compared {
     pub findings: Vec<Finding>,
 }
 
-/// Plans the changes for the result of a comparison; `open` are the open drifts of the resource. `reason` returns why a
-/// drift without a finding is closed.
+/// Plans the changes of drifts for the result of a comparison; `open` are the open drifts of the resource. `reason` returns
+/// why a drift without a finding is closed, and the ignore rule that closes it.
 pub(crate) fn plan_of(
     compared: Compared,
     open: &[cloud_drift::Model],
-    reason: impl Fn(&cloud_drift::Model) -> CloseReason,
+    reason: impl Fn(&cloud_drift::Model) -> (CloseReason, Option<Uuid>),
 ) -> Plan {
     let mut plan = Plan {
         fields_compared: compared.fields_compared,
@@ -140,10 +221,14 @@ pub(crate) fn plan_of(
     // The remaining rows have no finding any more.
     plan.changes = open
         .values()
-        .map(|row| Change::Close {
-            drift: row.id,
-            field: row.field.clone(),
-            reason: reason(row),
+        .map(|row| {
+            let (reason, rule) = reason(row);
+            Change::Close {
+                drift: row.id,
+                field: row.field.clone(),
+                reason,
+                rule,
+            }
         })
         .collect();
     plan.changes.extend(changes);

@@ -17,6 +17,7 @@ pub mod equality;
 #[cfg(test)]
 mod fixtures;
 pub mod freshness;
+pub mod ignore_rules;
 pub mod imports;
 pub mod inventory;
 mod json_text;

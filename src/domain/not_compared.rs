@@ -13,11 +13,12 @@ use entity::cloud_provisioned;
 use serde_json::{Map, Value, json};
 
 use super::equality::loosely_equal;
+use super::ignore_rules;
 
 /// The uncompared parts of a spec, by field.
 ///
 /// A path is a list of steps. A string is a key of an object. An object selects the list members that have the same
-/// values at all of its keys.
+/// values at all of its keys. A list of one string is the token of an ignore rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotCompared(BTreeMap<String, Vec<Value>>);
 
@@ -134,6 +135,11 @@ fn remove(value: &mut Value, path: &[Value]) {
         ([Value::Object(chosen), rest @ ..], Value::Array(members)) if !rest.is_empty() => {
             for member in members.iter_mut().filter(|member| has(member, chosen)) {
                 remove(member, rest);
+            }
+        }
+        ([Value::Array(token), rest @ ..], value) => {
+            for selected in ignore_rules::removed(value, token, rest.is_empty()) {
+                remove(selected, rest);
             }
         }
         _ => {}

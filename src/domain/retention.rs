@@ -77,9 +77,10 @@ pub(crate) enum EventClass {
 /// Returns the retention class of an event type.
 pub(crate) fn event_class(event_type: EventType) -> EventClass {
     match event_type {
-        EventType::ResourceDiscovered | EventType::ResourceChanged | EventType::ResourceGone => {
-            EventClass::Resource
-        }
+        EventType::ResourceDiscovered
+        | EventType::ResourceChanged
+        | EventType::ResourceGone
+        | EventType::DifferenceIgnored => EventClass::Resource,
         EventType::DriftDetected | EventType::DriftChanged | EventType::DriftStale => EventClass::Drift,
         EventType::DriftAccepted | EventType::SpecRecorded | EventType::SpecRetired => EventClass::Decision,
     }

@@ -33,7 +33,9 @@ use super::error::ApiError;
 use crate::services::inbox::DriftFilter;
 use crate::services::inventory::ListedKind;
 use crate::services::page::{Page, PageRequest};
-use crate::services::{addresses, events, inbox, inventory, provisioning, resources, spec_sources};
+use crate::services::{
+    addresses, events, ignore_rules, ignored, inbox, inventory, provisioning, resources, spec_sources,
+};
 
 /// How long a load of one subscriber waits for the loads of the others, which received the changes at the same time.
 const GATHER: Duration = Duration::from_millis(5);
@@ -138,6 +140,8 @@ pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<EventsOf>();
     loaders.clear::<EventCountOf>();
     loaders.clear::<RecurrenceOf>();
+    loaders.clear::<RuleById>();
+    loaders.clear::<IgnoredCountOf>();
     loaders.clear::<DriftById>();
     loaders.clear::<DriftsOf>();
     loaders.clear::<DriftCountOf>();
@@ -232,6 +236,14 @@ pub(super) struct RecurrenceOf(pub(super) Uuid);
 /// Key of a drift by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DriftById(pub(super) Uuid);
+
+/// Key of an ignore rule by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RuleById(pub(super) Uuid);
+
+/// Key of the number of differences that a rule ignores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct IgnoredCountOf(pub(super) Uuid);
 
 /// Key of a page of a resource's drifts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -365,6 +377,31 @@ impl Loader<DriftById> for Batches {
     async fn load(&self, keys: &[DriftById]) -> Result<HashMap<DriftById, Self::Value>, ApiError> {
         let rows = inbox::by_ids(&self.connection, keys.iter().map(|key| key.0)).await?;
         Ok(rows.into_iter().map(|row| (DriftById(row.id), row)).collect())
+    }
+}
+
+impl Loader<RuleById> for Batches {
+    type Value = entity::ignore_rules::Model;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[RuleById]) -> Result<HashMap<RuleById, Self::Value>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let rows = ignore_rules::by_ids(&self.connection, &ids).await?;
+        Ok(rows.into_iter().map(|row| (RuleById(row.id), row)).collect())
+    }
+}
+
+impl Loader<IgnoredCountOf> for Batches {
+    type Value = i64;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[IgnoredCountOf]) -> Result<HashMap<IgnoredCountOf, i64>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let counts = ignored::counts_of(&self.connection, &ids).await?;
+        Ok(counts
+            .into_iter()
+            .map(|(id, count)| (IgnoredCountOf(id), count))
+            .collect())
     }
 }
 

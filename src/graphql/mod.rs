@@ -4,6 +4,7 @@ pub mod api_limits;
 mod arguments;
 mod error;
 mod guard;
+mod ignore_rules;
 mod loader;
 mod mutation;
 mod query;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::futures_util::stream::{self, BoxStream};
-use async_graphql::{Context, Request, Response, SDLExportOptions, Schema};
+use async_graphql::{Context, MergedObject, Request, Response, SDLExportOptions, Schema};
 use chrono::{DateTime, Utc};
 use graphql_server::extension::{Anonymous, guarded};
 use tokio::sync::oneshot;
@@ -26,7 +27,15 @@ use crate::domain::actor::Actor;
 use crate::error::{Error, Result};
 
 /// The schema of this server.
-pub(crate) type AppSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+pub(crate) type AppSchema = Schema<Query, Mutation, subscription::Subscription>;
+
+/// Read operations. They require the role `platform_viewer` or `platform_admin`.
+#[derive(Default, MergedObject)]
+pub struct Query(query::CoreQuery, ignore_rules::IgnoreRuleQuery);
+
+/// Write operations. They require the role `platform_admin`.
+#[derive(Default, MergedObject)]
+pub struct Mutation(mutation::CoreMutation, ignore_rules::IgnoreRuleMutation);
 
 /// Builds the schema that serves `app` within `limits`.
 pub fn schema(app: App, limits: &ApiLimits, introspection: bool) -> AppSchema {
@@ -52,8 +61,8 @@ pub fn sdl() -> String {
     builder().finish().sdl_with_options(options)
 }
 
-fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
-    Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
+fn builder() -> async_graphql::SchemaBuilder<Query, Mutation, subscription::Subscription> {
+    Schema::build(Query::default(), Mutation::default(), subscription::Subscription)
         .register_output_type::<types::Node>()
         .override_output_type_description::<DateTime<Utc>>(DATE_TIME)
 }

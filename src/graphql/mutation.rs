@@ -184,12 +184,13 @@ pub(super) struct SyncInventoryPayload {
     run: JobRun,
 }
 
-/// The mutations.
-pub struct Mutation;
+/// The mutations that have no file of their own.
+#[derive(Default)]
+pub(super) struct CoreMutation;
 
 /// Write operations. They require the role `platform_admin`.
 #[Object]
-impl Mutation {
+impl CoreMutation {
     /// Accepts a drift: makes the live value the expected one. For a missing resource, retires the spec. Fails
     /// with ALREADY_RESOLVED if the drift is not open, with LIVE_VALUE_MOVED if the live value or the revision
     /// has changed, and with SPEC_MOVED if the spec has changed.
@@ -419,13 +420,13 @@ impl Mutation {
     }
 }
 
-fn to_int(count: u64) -> i32 {
+pub(super) fn to_int(count: u64) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
 /// Returns the app and clears the loaders. The mutations of a document run one after the other, and the result of each
 /// must not contain rows that were loaded before it.
-fn app_with_fresh_loaders<'c>(ctx: &Context<'c>) -> Result<&'c App> {
+pub(super) fn app_with_fresh_loaders<'c>(ctx: &Context<'c>) -> Result<&'c App> {
     forget(&*super::loaders(ctx)?);
     super::app(ctx)
 }

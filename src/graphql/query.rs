@@ -6,17 +6,19 @@ use entity::job_runs::Job as JobKind;
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
-use super::loader::ResourceById;
+use super::loader::{ResourceById, RuleById};
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, Job, JobRun,
-    JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput,
-    Source, Total, Viewer, page_cost,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, IgnoreRule,
+    IgnoredDifference, Job, JobRun, JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource,
+    ResourceEvent, ResourceFilterInput, Source, Total, Viewer, page_cost,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
-use crate::services::{coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources};
+use crate::services::{
+    coverage, events, facets, forgetting, ignored, inbox, job_runs, provisioning, resources,
+};
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
 const COVERED_KINDS: usize = 25;
@@ -24,12 +26,13 @@ const COVERED_KINDS: usize = 25;
 /// Number of values used to compute the complexity of `driftFacets`.
 const FACET_VALUES: usize = 100;
 
-/// The queries.
-pub struct Query;
+/// The queries that have no file of their own.
+#[derive(Default)]
+pub(super) struct CoreQuery;
 
 /// Read operations. They require the role `platform_viewer` or `platform_admin`.
 #[Object]
-impl Query {
+impl CoreQuery {
     /// Returns the object with this id, of any type; null if there is none.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn node(
@@ -54,6 +57,12 @@ impl Query {
         }
         if let Some(forgotten) = forgetting::find(db, id).await? {
             return Ok(Some(Node::ForgottenResource(ForgottenResource(forgotten))));
+        }
+        if let Some(rule) = loaders.load_one(RuleById(id)).await? {
+            return Ok(Some(Node::IgnoreRule(IgnoreRule::new(rule))));
+        }
+        if let Some(difference) = ignored::find(db, id).await? {
+            return Ok(Some(Node::IgnoredDifference(IgnoredDifference(difference))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))

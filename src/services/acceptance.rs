@@ -1,5 +1,7 @@
 //! Accepts: they make the live value of a drift the expected one.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned as provisioned;
@@ -8,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::drift_rows;
+use super::ignore_rules;
 use super::inventory;
 use super::locks::{self, Lock};
 use super::provisioning;
@@ -92,6 +95,8 @@ async fn accept_in_txn(
         resource,
         open: vec![drift.clone()],
         listed_at,
+        rules: Arc::new(ignore_rules::in_force(txn).await?),
+        ignored: Vec::new(),
     };
     let acceptance = match decide_accept(&drift, &pair, accept.revision, now) {
         Ok(acceptance) => acceptance,
@@ -156,7 +161,9 @@ async fn refresh_in_txn(
     let (revision, status) = match &refresh {
         Some(Change::Update { revision, .. }) => (*revision, DriftStatus::Open),
         Some(Change::Close { .. }) => (drift.revision, DriftStatus::Stale),
-        Some(Change::Open(_)) | None => (drift.revision, drift.status),
+        Some(Change::Open(_) | Change::Ignore(_) | Change::Unignore { .. }) | None => {
+            (drift.revision, drift.status)
+        }
     };
     if let Some(change) = refresh {
         drift_rows::write_in_txn(txn, &[(drift.resource_id, &change)], now).await?;

@@ -27,7 +27,7 @@ pub use self::apply::{Applied, apply};
 pub use self::counts::SweepCounts;
 pub(crate) use self::counts::SweepReport;
 pub use self::gather::{Gathered, gather};
-pub(crate) use self::marks::{count_in_force, has_marked_changes};
+pub(crate) use self::marks::{add_in_txn as mark_in_txn, count_in_force, has_marked_changes};
 use self::parts::{Part, Parts};
 pub use self::plan::{Planned, plan};
 use self::read::Size;
@@ -37,7 +37,7 @@ use self::write::Written;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::services::drift_rows;
+use crate::services::{drift_rows, ignore_rules};
 
 /// Number of opened drifts after which the table of drifts is analyzed for the first time.
 const MANY_OPENED: u64 = 1_000;
@@ -58,6 +58,7 @@ pub async fn detect_all(
     scope: &Scope,
     mut progress: impl FnMut(&SweepCounts) + Send,
 ) -> Result<SweepCounts> {
+    ignore_rules::end_expired(db, clock.now()).await?;
     let mut sweep = Sweep::over(db, clock, &mut progress);
     match scope {
         Scope::Resources(_) => sweep.compare_scope(scope, false).await?,

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
+use super::ignored;
 use super::locks::{Lock, locked};
 use crate::db::lists::{self, Type};
 use crate::db::{Db, column, decodable};
@@ -31,6 +32,8 @@ pub(crate) struct Written {
     pub(crate) changed: u64,
     /// Drifts that became stale.
     pub(crate) staled: u64,
+    /// Ignored differences that were recorded.
+    pub(crate) ignored: u64,
 }
 
 /// The condition that a drift is open. The status is a literal, so that every plan can use the partial index.
@@ -100,6 +103,7 @@ pub(crate) async fn write_in_txn(
     now: DateTime<Utc>,
 ) -> Result<Written> {
     let (mut opening, mut updating, mut closing) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ignoring, mut no_longer_ignored) = (Vec::new(), Vec::new());
     for (resource_id, change) in changes {
         match change {
             Change::Open(finding) => opening.push((Uuid::now_v7(), *resource_id, finding)),
@@ -108,7 +112,11 @@ pub(crate) async fn write_in_txn(
                 revision,
                 finding,
             } => updating.push((*drift, *revision, finding)),
-            Change::Close { drift, reason, .. } => closing.push((*drift, *reason)),
+            Change::Close {
+                drift, reason, rule, ..
+            } => closing.push((*drift, *reason, *rule)),
+            Change::Ignore(difference) => ignoring.push((*resource_id, difference)),
+            Change::Unignore { field } => no_longer_ignored.push((*resource_id, field.as_str())),
         }
     }
     let closed = close_in_txn(txn, &closing, now).await?;
@@ -123,16 +131,26 @@ pub(crate) async fn write_in_txn(
                     event(*resource_id, EventType::DriftChanged, data)
                 }));
             }
-            Change::Close { drift, field, reason } => {
+            Change::Close {
+                drift,
+                field,
+                reason,
+                rule,
+            } => {
                 events.extend(closed.get(drift).map(|address| {
-                    let data = json!({ "driftId": drift, "field": field, "reason": reason.to_value() });
+                    let mut data = json!({ "driftId": drift, "field": field, "reason": reason.to_value() });
+                    if let (Some(data), Some(rule)) = (data.as_object_mut(), rule) {
+                        data.insert("ruleId".to_owned(), json!(rule));
+                    }
                     let data = with_address(data, address.as_deref());
                     event(*resource_id, EventType::DriftStale, data)
                 }));
             }
-            Change::Open(_) => {}
+            Change::Open(_) | Change::Ignore(_) | Change::Unignore { .. } => {}
         }
     }
+    let ignored = ignored::write_in_txn(txn, &ignoring, &no_longer_ignored, now).await?;
+    events.extend(ignored.events);
     events.extend(opening.iter().filter_map(|(id, resource_id, finding)| {
         let data = with_address(finding_data(*id, finding), opened.get(id)?.as_deref());
         Some(event(*resource_id, EventType::DriftDetected, data))
@@ -142,6 +160,7 @@ pub(crate) async fn write_in_txn(
         opened: opened.len() as u64,
         changed: updated.len() as u64,
         staled: closed.len() as u64,
+        ignored: ignored.recorded,
     })
 }
 
@@ -266,25 +285,26 @@ async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Findi
 /// Closes open drifts as stale. Returns those that were still open.
 async fn close_in_txn(
     txn: &DatabaseTransaction,
-    drifts: &[(Uuid, CloseReason)],
+    drifts: &[(Uuid, CloseReason, Option<Uuid>)],
     now: DateTime<Utc>,
 ) -> Result<WrittenIds> {
     let list = lists::rows(
         txn.get_database_backend(),
-        &[("id", Type::Uuid), ("reason", Type::Text)],
+        &[("id", Type::Uuid), ("reason", Type::Text), ("rule", Type::Uuid)],
     );
     let sql = format!(
-        "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2, close_reason = v.reason FROM {list} \
+        "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2, close_reason = v.reason, \
+         closed_by_rule = v.rule FROM {list} \
          WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
     );
-    let rows = drifts
-        .iter()
-        .map(|(id, reason)| json!({ "id": lists::uuid(*id), "reason": reason.to_value() }));
+    let rows = drifts.iter().map(|(id, reason, rule)| {
+        json!({ "id": lists::uuid(*id), "reason": reason.to_value(), "rule": rule.map(lists::uuid) })
+    });
     written_in_txn(txn, sql, rows.collect(), Some(now)).await
 }
 
 /// Runs a statement that writes a list of rows, and returns those that it wrote.
-async fn written_in_txn(
+pub(super) async fn written_in_txn(
     txn: &DatabaseTransaction,
     sql: String,
     rows: Vec<Value>,

@@ -1,7 +1,8 @@
 //! Use cases. A function reads rows, lets [`crate::domain`] decide what to change, and writes the changes.
 //!
 //! A function that takes a [`crate::db::Db`] owns its transactions. A function whose name ends in `_in_txn` runs in the
-//! transaction of its caller. Locks are always taken in this order: kind, resource, spec, drift.
+//! transaction of its caller. Locks are always taken in this order: kind, revision of the ignore rules, resource,
+//! spec, drift.
 
 pub mod acceptance;
 pub(crate) mod addresses;
@@ -16,6 +17,8 @@ pub(crate) mod facets;
 pub(crate) mod drift_events;
 pub(crate) mod forgetting;
 pub(crate) mod freshness;
+pub mod ignore_rules;
+pub(crate) mod ignored;
 pub mod imports;
 pub mod inbox;
 pub mod inventory;

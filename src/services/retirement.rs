@@ -6,6 +6,7 @@ use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use serde_json::json;
+use std::sync::Arc;
 use uuid::Uuid;
 
 use super::drift_rows;
@@ -85,6 +86,8 @@ async fn close_in_txn(
         resource,
         open,
         listed_at: None,
+        rules: Arc::default(),
+        ignored: Vec::new(),
     };
     let plan = plan(&pair, now);
     let changes: Vec<_> = plan.changes.iter().map(|change| (id, change)).collect();

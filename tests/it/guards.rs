@@ -81,6 +81,27 @@ const CALLS: &[(&str, &str, &str)] = &[
         "forgetResource",
         "forgetResource(input: { resourceId: $id }) { forgotten { kind } }",
     ),
+    ("Query", "ignoreRules", "ignoreRules { totalCount nodes { id } }"),
+    (
+        "Query",
+        "ignoredDifferences",
+        "ignoredDifferences { totalCount nodes { id } }",
+    ),
+    (
+        "Query",
+        "previewIgnoreRule",
+        "previewIgnoreRule(definition: { field: \"size_slug\" }) { openCount }",
+    ),
+    (
+        "Mutation",
+        "createIgnoreRule",
+        "createIgnoreRule(input: { definition: { field: \"size_slug\" }, reason: \"expected\" }) { closed }",
+    ),
+    (
+        "Mutation",
+        "endIgnoreRule",
+        "endIgnoreRule(input: { ruleId: $id }) { opened }",
+    ),
     ("Mutation", "detectDrift", "detectDrift { run { id } }"),
     ("Mutation", "syncInventory", "syncInventory { run { id } }"),
     ("Subscription", "driftChanged", "driftChanged { id }"),

@@ -42,6 +42,7 @@ mod graphiql;
 mod guards;
 #[path = "../../graphql-server/tests/it/http_client.rs"]
 mod http_client;
+mod ignore_rules;
 mod import_plan_costs;
 mod import_plan_evidence;
 mod import_plan_secrets;

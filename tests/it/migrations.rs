@@ -13,7 +13,41 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 19] = [
+const TABLES: [(&str, &[&str]); 22] = [
+    ("ignore_rule_revisions", &["id", "revision"]),
+    (
+        "ignore_rules",
+        &[
+            "id",
+            "name",
+            "definition",
+            "field",
+            "reason",
+            "owner",
+            "origin",
+            "created_by",
+            "created_at",
+            "expires_at",
+            "ended_at",
+            "ended_by",
+            "end_reason",
+            "hits",
+            "last_hit_at",
+        ],
+    ),
+    (
+        "ignored_differences",
+        &[
+            "id",
+            "resource_id",
+            "field",
+            "rule_id",
+            "expected",
+            "actual",
+            "ignored_at",
+            "changed_at",
+        ],
+    ),
     ("row_totals", &["id", "of_rows", "key", "n"]),
     (
         "drift_totals",

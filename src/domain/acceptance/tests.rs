@@ -3,6 +3,7 @@ use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 use super::super::detection::{Finding, Plan};
@@ -31,6 +32,8 @@ fn pair(wanted: Value, attrs: Value) -> Pair {
         resource: resource(attrs),
         open: Vec::new(),
         listed_at: Some(now()),
+        rules: Arc::default(),
+        ignored: Vec::new(),
     }
 }
 
@@ -119,6 +122,7 @@ fn closed(field: &str, reason: CloseReason) -> Option<Change> {
         drift: Uuid::from_u128(1),
         field: field.to_owned(),
         reason,
+        rule: None,
     })
 }
 

@@ -3,6 +3,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, json};
+use std::sync::Arc;
 
 use super::*;
 use crate::domain::detection::{Pair, Plan, plan, plan_of};
@@ -104,12 +105,14 @@ fn values(texts: &Texts<'_>, open: Option<Value>) -> Option<Pair> {
         resource,
         open: Vec::new(),
         listed_at: None,
+        rules: Arc::default(),
+        ignored: Vec::new(),
         traits: texts.traits,
     })
 }
 
 fn plan_without_open(compared: Compared) -> Plan {
-    plan_of(compared, &[], |drift| panic!("no drift is open: {drift:?}"))
+    plan_of(compared, &[], |drift| unreachable!("no drift is open: {drift:?}"))
 }
 
 proptest! {

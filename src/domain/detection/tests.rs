@@ -62,6 +62,7 @@ fn close(id: u128, field: &str, reason: CloseReason) -> Change {
         drift: Uuid::from_u128(id),
         field: field.to_owned(),
         reason,
+        rule: None,
     }
 }
 
@@ -82,6 +83,8 @@ fn pair(wanted: Value, attrs: Value, open: &[Finding]) -> Pair {
         open: rows.map(|(id, finding)| row(id, finding.clone())).collect(),
         listed_at: Some(now()),
         traits: KindTraits::PLAIN,
+        rules: Arc::default(),
+        ignored: Vec::new(),
     }
 }
 
@@ -350,6 +353,7 @@ fn apply(open: &mut Vec<cloud_drift::Model>, changes: Vec<Change>, next_id: &mut
                 before.expected = Some(finding.expected);
                 before.actual = Some(finding.actual);
             }
+            Change::Ignore(_) | Change::Unignore { .. } => unreachable!("there are no rules"),
             Change::Close { drift, field, .. } => {
                 let closed = open.remove(find(open, drift));
                 assert_eq!(closed.field, field);

@@ -12,12 +12,12 @@ use crate::domain::validation::check_time;
 use crate::error::{Error, Result};
 use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{DriftCountOf, EventCountOf};
-use crate::services::forgetting;
+use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
 use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
+use crate::services::{forgetting, ignore_rules, ignored};
 
 /// Number of rows of a page if neither `first` nor `last` is set.
 pub(in crate::graphql) const DEFAULT_PAGE: u64 = 50;
@@ -165,6 +165,10 @@ pub(in crate::graphql) enum Total {
     EventsOf(Uuid),
     /// Forgotten resources.
     Forgotten,
+    /// Ignore rules: those in force, those that ended, or all.
+    IgnoreRules(Option<bool>),
+    /// Ignored differences of one rule, or of all.
+    Ignored(Option<Uuid>),
     /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
 }
@@ -209,6 +213,9 @@ impl<T: OutputType> Connection<T> {
             Total::Drifts(filter) => inbox::count(db.reader(), filter).await?,
             Total::Resources(filter) => resources::count(db.reader(), filter).await?,
             Total::Forgotten => forgetting::count(db.reader()).await?,
+            Total::IgnoreRules(in_force) => ignore_rules::count(db.reader(), *in_force).await?,
+            Total::Ignored(Some(rule)) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
+            Total::Ignored(None) => ignored::count(db.reader(), None).await?,
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
             Total::DriftsOf(id, filter) => loaders
                 .load_one(DriftCountOf(*id, filter.clone()))

@@ -6,13 +6,13 @@ use entity::cloud_drift;
 use sea_orm::Iterable as _;
 use serde_json::Value;
 
-use super::{Json, Resource, ValueChange};
+use super::{IgnoreRule, Json, Resource, ValueChange};
 use crate::domain::changes::{Changes, changes_of};
 use crate::domain::redaction;
 use crate::error::{Error, Result};
 use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{AddressOf, DriftById, RecurrenceOf, ResourceById, SpecOf};
+use crate::graphql::loader::{AddressOf, DriftById, RecurrenceOf, ResourceById, RuleById, SpecOf};
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::addresses;
 use crate::services::inbox::{DriftFilter, DriftTime, Recurrence, up_to_micros};
@@ -337,6 +337,15 @@ impl Drift {
     /// Why the drift was closed; null if it is open, or was closed before reasons were recorded.
     async fn close_reason(&self) -> Option<CloseReason> {
         self.0.close_reason.map(Into::into)
+    }
+
+    /// The ignore rule that closed the drift; null if none did.
+    async fn closed_by_rule(&self, ctx: &Context<'_>) -> ApiResult<Option<IgnoreRule>> {
+        let Some(id) = self.0.closed_by_rule else {
+            return Ok(None);
+        };
+        let loaders = crate::graphql::loaders(ctx)?;
+        Ok(loaders.load_one(RuleById(id)).await?.map(IgnoreRule::new))
     }
 
     /// How urgent the drift is.

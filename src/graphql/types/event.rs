@@ -18,6 +18,8 @@ pub(in crate::graphql) enum ResourceEventType {
     DriftAccepted,
     /// A drift was closed without a decision.
     DriftStale,
+    /// An ignore rule covers a difference, or new values of one.
+    DifferenceIgnored,
     /// A new version of the spec was recorded.
     SpecRecorded,
     /// The spec was retired.
@@ -52,8 +54,8 @@ impl ResourceEvent {
         &self.0.actor
     }
 
-    /// Details of the event: a JSON object with `driftId`, `field`, `expected`, `actual`, `specVersion`, `source` and
-    /// `address` where they apply.
+    /// Details of the event: a JSON object with `driftId`, `field`, `expected`, `actual`, `specVersion`, `source`,
+    /// `address`, `reason` (of a closed drift) and `ruleId` where they apply.
     async fn data(&self) -> Json {
         Json(self.0.data.clone())
     }

@@ -9,6 +9,7 @@ mod event;
 mod facets;
 mod forgotten;
 mod freshness;
+mod ignore_rule;
 mod import;
 mod job_run;
 mod plan;
@@ -28,6 +29,10 @@ pub(super) use event::ResourceEvent;
 pub(super) use facets::DriftFacets;
 pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
+pub(super) use ignore_rule::{
+    CreateIgnoreRuleInput, CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule,
+    IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, ignored_page,
+};
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
@@ -63,4 +68,8 @@ pub(super) enum Node {
     JobRun(JobRun),
     /// The record of a forgotten resource.
     ForgottenResource(ForgottenResource),
+    /// An ignore rule.
+    IgnoreRule(IgnoreRule),
+    /// An ignored difference.
+    IgnoredDifference(IgnoredDifference),
 }

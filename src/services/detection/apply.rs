@@ -11,7 +11,7 @@ use super::plan::{Changing, LARGE_BYTES, counts_of};
 use super::{Planned, SweepCounts, read};
 use crate::db::{Db, lists};
 use crate::error::Result;
-use crate::services::drift_rows;
+use crate::services::{drift_rows, ignore_rules};
 
 /// Maximum number of changes in one transaction, if their values are not large. A resource with more changes has a
 /// transaction of its own.
@@ -69,11 +69,12 @@ async fn apply_in_txn(
     now: DateTime<Utc>,
 ) -> Result<Applied> {
     let own = OwnChanges::begin_in_txn(txn).await?;
+    let rules = ignore_rules::keep_revision_in_txn(txn).await?;
     let unchanged = lock_unchanged_in_txn(txn, changing).await?;
     let mut applied = Applied::default();
     let mut changes = Vec::new();
     for pair in changing {
-        if unchanged.contains(&pair.resource_id) {
+        if pair.rules == rules && unchanged.contains(&pair.resource_id) {
             applied.counts += counts_of(&pair.plan);
             changes.extend(pair.plan.changes.iter().map(|change| (pair.resource_id, change)));
         } else {
@@ -85,6 +86,7 @@ async fn apply_in_txn(
     applied.counts.opened = written.opened;
     applied.counts.changed = written.changed;
     applied.counts.staled = written.staled;
+    applied.counts.ignored = written.ignored;
     Ok(applied)
 }
 

@@ -20,6 +20,8 @@ pub struct SweepCounts {
     pub changed: u64,
     /// Drifts that became stale.
     pub staled: u64,
+    /// Differences that ignore rules keep out of the inbox since this sweep, or whose values changed.
+    pub ignored: u64,
     /// Resources that were left out because one of their rows does not decode.
     pub skipped: u64,
     /// Resources that are unsynced.
@@ -58,6 +60,7 @@ impl SweepCounts {
             opened: self.opened,
             changed: self.changed,
             staled: self.staled,
+            ignored: self.ignored,
             ..Self::default()
         }
     }
@@ -81,6 +84,7 @@ impl std::ops::AddAssign for SweepCounts {
         self.opened += more.opened;
         self.changed += more.changed;
         self.staled += more.staled;
+        self.ignored += more.ignored;
         self.skipped += more.skipped;
         self.unsynced += more.unsynced;
         self.settling += more.settling;

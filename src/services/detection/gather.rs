@@ -5,6 +5,7 @@
 //! as rows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use entity::cloud_drift;
 use entity::{cloud_provisioned as provisioned, cloud_resources};
@@ -14,13 +15,14 @@ use uuid::Uuid;
 use super::parts::{Part, Parts};
 use super::read::{self, Batch, Seen, Size};
 use super::scope::Scope;
-use crate::db::{Db, column, decode, lists};
+use crate::db::{Db, column, decode, lists, text_at};
 use crate::domain::compare_texts::compare_texts;
 use crate::domain::detection::{self, Compared, Pair};
+use crate::domain::ignore_rules::IgnoreRules;
 use crate::domain::validation::is_comparable;
 use crate::error::Result;
 use crate::provider::traits;
-use crate::services::{drift_rows, inventory};
+use crate::services::{drift_rows, ignore_rules, ignored, inventory};
 
 /// One batch of specs, as it was read.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +35,8 @@ pub struct Gathered {
     pub(super) skipped: Vec<Uuid>,
     /// Number of specs that were left out because the id of their resource does not decode.
     pub(super) nameless: u64,
+    /// The ignore rules that apply to the batch.
+    pub(super) rules: Arc<IgnoreRules>,
     /// What of the part was not read.
     pub(super) rest: Option<Part>,
     /// Size of the next batch.
@@ -68,10 +72,13 @@ pub async fn gather(db: &Db, scope: &Scope) -> Result<Option<Gathered>> {
 ///
 /// The database is unavailable.
 pub(super) async fn compare(db: &Db, part: &Part, size: Size) -> Result<Gathered> {
+    // The rules are read before the rows: a rule that ends later leaves marks, which another sweep reads.
+    let rules = Arc::new(ignore_rules::in_force(db.reader()).await?);
     let batch = read::batch(db, part, size).await?;
     let mut gathered = Gathered {
         rest: batch.rest.clone(),
         next: batch.next,
+        rules,
         ..Gathered::default()
     };
     let mut unusual = Vec::new();
@@ -79,15 +86,16 @@ pub(super) async fn compare(db: &Db, part: &Part, size: Size) -> Result<Gathered
         match read::resource_id(row) {
             None => gathered.nameless += 1,
             Some(id) => match compared(row, id) {
-                Some(pair) => gathered.compared.push(pair),
-                None => unusual.push((id, read::seen(row, db.backend()))),
+                Some(pair) if !may_be_ignored(&gathered.rules, row, &pair) => gathered.compared.push(pair),
+                _ => unusual.push((id, read::seen(row, db.backend()))),
             },
         }
     }
     add_open_drifts(db, &mut gathered, batch.is_range).await?;
-    add_seen(db, &mut gathered.compared, &batch);
+    let with_ignored = ids_with_ignored(db, &gathered).await?;
+    add_seen(db, &mut gathered.compared, &with_ignored, &batch);
     drop(batch);
-    unusual.extend(take_closing(&mut gathered.compared));
+    unusual.extend(take_unusual(&mut gathered.compared, &with_ignored));
     unusual.sort_unstable_by_key(|(id, _)| *id);
     for unusual in unusual.chunks(read::VALUES) {
         gather_values(db, unusual, &mut gathered).await?;
@@ -104,23 +112,45 @@ fn compared(row: &QueryResult, resource_id: Uuid) -> Option<ComparedPair> {
     })
 }
 
-/// Adds what is kept of the rows of pairs of which a drift may have to be changed.
-fn add_seen(db: &Db, pairs: &mut [ComparedPair], batch: &Batch) {
+/// Adds what is kept of the rows of pairs of which a drift or an ignored difference may have to be changed.
+fn add_seen(db: &Db, pairs: &mut [ComparedPair], with_ignored: &BTreeSet<Uuid>, batch: &Batch) {
     let mut rows = batch.rows.iter();
-    let differing = |pair: &&mut ComparedPair| !(pair.compared.findings.is_empty() && pair.open.is_empty());
-    for pair in pairs.iter_mut().filter(differing) {
+    let differing = |pair: &ComparedPair| !(pair.compared.findings.is_empty() && pair.open.is_empty());
+    let kept = pairs
+        .iter_mut()
+        .filter(|pair| differing(pair) || with_ignored.contains(&pair.resource_id));
+    for pair in kept {
         let row = rows.find(|row| read::resource_id(row) == Some(pair.resource_id));
         pair.seen = row.map(|row| read::seen(row, db.backend()));
     }
 }
 
-/// Removes the pairs of which a drift closes, and returns their resources. Why it closes depends on values.
-fn take_closing(pairs: &mut Vec<ComparedPair>) -> Vec<(Uuid, Seen)> {
-    let closing = |pair: &mut ComparedPair| detection::closes_any(&pair.compared, &pair.open);
-    let closing = pairs.extract_if(.., closing);
-    closing
+/// Returns whether a rule may cover a difference that was found. Whether it does depends on values.
+fn may_be_ignored(rules: &IgnoreRules, row: &QueryResult, pair: &ComparedPair) -> bool {
+    let kind = || text_at(row, read::KIND).flatten().unwrap_or_default();
+    let findings = &pair.compared.findings;
+    !rules.rules.is_empty() && findings.iter().any(|found| rules.may_cover(kind(), &found.field))
+}
+
+/// Removes the pairs of which a drift closes or a difference is ignored, and returns their resources. What to write about
+/// them depends on values.
+fn take_unusual(pairs: &mut Vec<ComparedPair>, with_ignored: &BTreeSet<Uuid>) -> Vec<(Uuid, Seen)> {
+    let is_unusual = |pair: &mut ComparedPair| {
+        with_ignored.contains(&pair.resource_id) || detection::closes_any(&pair.compared, &pair.open)
+    };
+    let unusual = pairs.extract_if(.., is_unusual);
+    unusual
         .filter_map(|pair| Some((pair.resource_id, pair.seen?)))
         .collect()
+}
+
+/// Returns those resources of the batch of which a difference is ignored.
+async fn ids_with_ignored(db: &Db, gathered: &Gathered) -> Result<BTreeSet<Uuid>> {
+    let pairs = &gathered.compared;
+    let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else {
+        return Ok(BTreeSet::new());
+    };
+    ignored::resources_between(db.reader(), &gathered.rules, first.resource_id, last.resource_id).await
 }
 
 /// Adds the open drifts of each pair that was compared as texts. A pair with a drift that does not decode is removed and
@@ -173,6 +203,7 @@ async fn gather_values(db: &Db, unusual: &[(Uuid, Seen)], gathered: &mut Gathere
             None => gathered.skipped.extend(pairs.remove(&resource).map(|_| resource)),
         }
     }
+    ignored::add(reader, &gathered.rules, &mut pairs).await?;
     inventory::add_listed_at(reader, pairs.values_mut()).await?;
     let with_seen = |(id, seen): &(Uuid, Seen)| Some((*seen, pairs.remove(id)?));
     gathered.pairs.extend(unusual.iter().filter_map(with_seen));
@@ -205,6 +236,8 @@ fn decode_pairs(rows: &[QueryResult], gathered: &mut Gathered) -> BTreeMap<Uuid,
                         resource,
                         open: Vec::new(),
                         listed_at: None,
+                        rules: Arc::clone(&gathered.rules),
+                        ignored: Vec::new(),
                     },
                 );
             }

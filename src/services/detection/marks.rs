@@ -200,22 +200,30 @@ impl Marks {
 
 /// Marks resources that a comparison of everything left to the next sweep.
 pub(super) async fn add(db: &Db, resources: &[Uuid]) -> Result<()> {
+    db.write_txn(|txn| async move { add_in_txn(&txn, resources).await })
+        .await
+}
+
+/// Marks resources, so that the next sweep compares them.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn add_in_txn(txn: &DatabaseTransaction, resources: &[Uuid]) -> Result<()> {
     if resources.is_empty() {
         return Ok(());
     }
-    let list = lists::rows(db.backend(), &[("resource_id", Type::Uuid)]);
-    let sql = &format!("INSERT INTO \"sweep_marks\" (resource_id) SELECT v.resource_id FROM {list}");
+    let backend = txn.get_database_backend();
+    let list = lists::rows(backend, &[("resource_id", Type::Uuid)]);
+    let sql = format!("INSERT INTO \"sweep_marks\" (resource_id) SELECT v.resource_id FROM {list}");
     let rows: Vec<_> = resources
         .iter()
         .map(|id| serde_json::json!({ "resource_id": lists::uuid(*id) }))
         .collect();
-    let rows = &serde_json::Value::Array(rows).to_string();
-    db.write_txn(|txn| async move {
-        let insert = Statement::from_sql_and_values(txn.get_database_backend(), sql, [rows.into()]);
-        txn.execute_raw(insert).await?;
-        Ok(())
-    })
-    .await
+    let rows = serde_json::Value::Array(rows).to_string();
+    let insert = Statement::from_sql_and_values(backend, sql, [rows.into()]);
+    txn.execute_raw(insert).await?;
+    Ok(())
 }
 
 /// Setting of a transaction of a sweep on PostgreSQL, which makes the triggers skip its changes.

@@ -35,6 +35,8 @@ pub(super) struct Changing {
     /// Ids and revisions of the open drifts, sorted.
     pub(super) open: Vec<(Uuid, i32)>,
     pub(super) plan: Plan,
+    /// Revision of the ignore rules that it was planned with.
+    pub(super) rules: i64,
 }
 
 impl Changing {
@@ -56,12 +58,15 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
     };
     for pair in &gathered.compared {
         // A pair of which a drift closes was read as values, because the reason depends on them.
-        let plan = detection::plan_of(pair.compared.clone(), &pair.open, |_| CloseReason::NotCompared);
+        let plan = detection::plan_of(pair.compared.clone(), &pair.open, |_| {
+            (CloseReason::NotCompared, None)
+        });
         planned.add(pair.resource_id, plan, |plan| Changing {
             resource_id: pair.resource_id,
             seen: pair.seen,
             open: versions(&pair.open),
             plan,
+            rules: gathered.rules.revision,
         });
     }
     for (seen, pair) in &gathered.pairs {
@@ -70,6 +75,7 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
             seen: Some(*seen),
             open: versions(&pair.open),
             plan,
+            rules: gathered.rules.revision,
         });
     }
     planned

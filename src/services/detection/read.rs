@@ -16,6 +16,8 @@ use crate::provider::traits;
 
 /// Pairs that are read as values with one statement.
 pub(super) const VALUES: usize = 200;
+/// Position of the kind in a row.
+pub(super) const KIND: usize = 6;
 /// Bytes of texts after which no further row is added to a batch.
 const LARGE: usize = 16 * 1024 * 1024;
 
@@ -143,7 +145,8 @@ fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Sta
     Statement::from_sql_and_values(backend, sql, [lists::ids(backend, ids)])
 }
 
-/// Selects specs with their resources: those in force, and retired ones with an open drift. [`texts`] reads the
+/// Selects specs with their resources: those in force, and retired ones with an open drift or an
+/// ignored difference. [`texts`] reads the
 /// columns by their positions. The fourth and the fifth column belong to the version only. The last one is null if the
 /// pair must be read as values: the spec is retired, the resource is settling or does not exist, or a column that is not
 /// compared may not decode.
@@ -171,7 +174,9 @@ fn select(backend: DbBackend, place: &str, limit: &str) -> String {
          CASE WHEN p.retired_at IS NULL AND r.settling_since IS NULL AND {checked} END \
          FROM cloud_provisioned p LEFT JOIN {resources} \
          WHERE {place} AND (p.retired_at IS NULL OR EXISTS (SELECT 1 FROM cloud_drift d \
-         WHERE d.resource_id BETWEEN p.resource_id AND p.resource_id AND d.status = 'open')) \
+         WHERE d.resource_id BETWEEN p.resource_id AND p.resource_id AND d.status = 'open') \
+         OR EXISTS (SELECT 1 FROM ignored_differences i \
+         WHERE i.resource_id BETWEEN p.resource_id AND p.resource_id)) \
          ORDER BY p.resource_id{limit}"
     )
 }
@@ -300,7 +305,7 @@ pub(super) fn texts(row: &QueryResult) -> Option<Texts<'_>> {
     if !checked.is_empty() && !times_decode(checked) {
         return None;
     }
-    let (provider, kind) = (text_at(row, 5)??, text_at(row, 6)??);
+    let (provider, kind) = (text_at(row, 5)??, text_at(row, KIND)??);
     Some(Texts {
         spec: json_at(row, 1)??,
         not_compared: json_at(row, 2)?,

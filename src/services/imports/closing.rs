@@ -1,6 +1,7 @@
 //! The open drifts that close because of an import.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
@@ -52,6 +53,8 @@ pub(super) async fn closed_by(
             // Without the time of a listing, drifts of a settling resource never count as closed here. Whether they
             // close is decided by the next sweep.
             listed_at: None,
+            rules: Arc::default(),
+            ignored: Vec::new(),
         };
         for change in plan(&pair, now).changes {
             if let Change::Close { drift, field, .. } = change {

@@ -1,0 +1,152 @@
+//! The queries and mutations of ignore rules.
+
+use async_graphql::{Context, ID, Object};
+
+use super::app;
+use super::arguments::parse_id;
+use super::error::ApiResult;
+use super::guard::{AtLeast, caller};
+use super::mutation::{app_with_fresh_loaders, to_int};
+use super::types::{
+    Connection, CreateIgnoreRuleInput, CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload,
+    IgnoreRule, IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, PageArgs, Total,
+    ignored_page, page_cost,
+};
+use crate::domain::actor::Role;
+use crate::services::ignore_rules;
+
+/// Number of drifts used to compute the complexity of a preview.
+const PREVIEWED: usize = 50;
+
+/// The queries of ignore rules.
+#[derive(Default)]
+pub(super) struct IgnoreRuleQuery;
+
+/// The queries of ignore rules.
+#[Object]
+impl IgnoreRuleQuery {
+    /// Lists ignore rules, newest first.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the arguments of the GraphQL field"
+    )]
+    async fn ignore_rules(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "True for the rules in force, false for those that ended; absent for both.")]
+        in_force: Option<bool>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<IgnoreRule>> {
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request(ctx, "u")?;
+        let page = ignore_rules::list(app(ctx)?.db().reader(), in_force, &request).await?;
+        Ok(Connection::new(
+            page,
+            "u",
+            Total::IgnoreRules(in_force),
+            IgnoreRule::new,
+        ))
+    }
+
+    /// Lists the differences that ignore rules keep out of the inbox now, newest first.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the arguments of the GraphQL field"
+    )]
+    async fn ignored_differences(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns only those of this rule.")] rule_id: Option<ID>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<IgnoredDifference>> {
+        let rule = rule_id.map(|id| parse_id(&id)).transpose()?;
+        let page = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        ignored_page(ctx, rule, &page).await
+    }
+
+    /// Returns what an ignore rule would have ignored: which open drifts it would close, and how many past ones it would
+    /// have kept out of the inbox. Changes nothing.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "PREVIEWED * child_complexity"
+    )]
+    async fn preview_ignore_rule(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What the rule would cover.")] definition: IgnoreRuleDefinitionInput,
+    ) -> ApiResult<IgnoreRulePreview> {
+        let app = app(ctx)?;
+        let definition = definition.parse()?;
+        let found = ignore_rules::backtest(app.db(), &definition, app.clock().now()).await?;
+        Ok(IgnoreRulePreview(found))
+    }
+}
+
+/// The mutations of ignore rules.
+#[derive(Default)]
+pub(super) struct IgnoreRuleMutation;
+
+/// The mutations of ignore rules.
+#[Object]
+impl IgnoreRuleMutation {
+    /// Begins an ignore rule: the differences that it covers open no drift, and the open drifts that it covers become STALE
+    /// with the reason IGNORED. When the rule ends, the differences come back. Try `previewIgnoreRule` first.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn create_ignore_rule(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The rule.")] input: CreateIgnoreRuleInput,
+    ) -> ApiResult<Option<CreateIgnoreRulePayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let new = input.parse()?;
+        let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await?;
+        Ok(Some(CreateIgnoreRulePayload {
+            rule: IgnoreRule::new(created.rule),
+            closed: created.drifts.map(to_int),
+        }))
+    }
+
+    /// Ends an ignore rule. Each difference that it covered and that still exists opens a drift again. A rule that has
+    /// ended stays as it is.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn end_ignore_rule(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The rule to end.")] input: EndIgnoreRuleInput,
+    ) -> ApiResult<Option<EndIgnoreRulePayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let id = parse_id(&input.rule_id)?;
+        let actor = caller(ctx)?.name();
+        let ended = ignore_rules::end(app.db(), app.clock(), actor, id, input.reason.as_deref()).await?;
+        Ok(Some(EndIgnoreRulePayload {
+            rule: IgnoreRule::new(ended.rule),
+            opened: ended.drifts.map(to_int),
+        }))
+    }
+}

@@ -1,0 +1,275 @@
+//! The differences that ignore rules keep out of the inbox now. Sweeps write them, with an event for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use entity::cloud_resource_events::EventType;
+use entity::{cloud_resources as resources, ignored_differences as ignored};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    Select, Statement,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::events::NewEvent;
+use super::page::{self, Order, Page, PageRequest};
+use crate::db::lists::{self, Type};
+use crate::db::{column, decodable};
+use crate::domain::detection::{Ignored, Pair, WHOLE_RESOURCE};
+use crate::domain::ignore_rules::IgnoreRules;
+use crate::error::Result;
+
+/// Returns the resources from one id to another of which a difference is ignored. Without rules there never was one.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn resources_between<C: ConnectionTrait>(
+    connection: &C,
+    rules: &IgnoreRules,
+    first: Uuid,
+    last: Uuid,
+) -> Result<BTreeSet<Uuid>> {
+    if rules.revision == 0 {
+        return Ok(BTreeSet::new());
+    }
+    let select = ignored::Entity::find()
+        .select_only()
+        .column(ignored::Column::ResourceId)
+        .filter(ignored::Column::ResourceId.gte(first))
+        .filter(ignored::Column::ResourceId.lte(last))
+        .build(connection.get_database_backend());
+    let rows = connection.query_all_raw(select).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| column(row, "", "resource_id").ok())
+        .collect())
+}
+
+/// Adds its ignored differences to each pair.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn add<C: ConnectionTrait>(
+    connection: &C,
+    rules: &IgnoreRules,
+    pairs: &mut BTreeMap<Uuid, Pair>,
+) -> Result<()> {
+    if rules.revision == 0 {
+        return Ok(());
+    }
+    let of_pairs = lists::among(
+        connection.get_database_backend(),
+        r#""ignored_differences"."resource_id""#,
+        pairs.keys().copied(),
+    );
+    let (rows, _) = decodable(ignored::Entity::find().filter(of_pairs), connection).await?;
+    for row in rows {
+        if let Some(pair) = pairs.get_mut(&row.resource_id) {
+            pair.ignored.push(row);
+        }
+    }
+    Ok(())
+}
+
+/// What was written about ignored differences.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The number of differences that were recorded.
+    pub(super) recorded: u64,
+    /// The events to append.
+    pub(super) events: Vec<NewEvent>,
+}
+
+/// Records ignored differences of locked resources, deletes the records of others, and counts the hits of the rules.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn write_in_txn(
+    txn: &DatabaseTransaction,
+    recorded: &[(Uuid, &Ignored)],
+    deleted: &[(Uuid, &str)],
+    now: DateTime<Utc>,
+) -> Result<Written> {
+    delete_in_txn(txn, deleted).await?;
+    if recorded.is_empty() {
+        return Ok(Written::default());
+    }
+    let backend = txn.get_database_backend();
+    let rows = recorded.iter().map(|(resource_id, ignored)| {
+        json!({
+            "id": lists::uuid(Uuid::now_v7()),
+            "resource_id": lists::uuid(*resource_id),
+            "field": ignored.finding.field,
+            "rule_id": lists::uuid(ignored.rule),
+            "expected": lists::json(backend, &ignored.finding.expected),
+            "actual": lists::json(backend, &ignored.finding.actual),
+        })
+    });
+    let list = lists::rows(
+        backend,
+        &[
+            ("id", Type::Uuid),
+            ("resource_id", Type::Uuid),
+            ("field", Type::Text),
+            ("rule_id", Type::Uuid),
+            ("expected", Type::Json),
+            ("actual", Type::Json),
+        ],
+    );
+    let sql = format!(
+        "INSERT INTO ignored_differences \
+         (id, resource_id, field, rule_id, expected, actual, ignored_at, changed_at) \
+         SELECT v.id, v.resource_id, v.field, v.rule_id, v.expected, v.actual, $2, $2 FROM {list} WHERE true \
+         ON CONFLICT (resource_id, field) DO UPDATE SET rule_id = excluded.rule_id, expected = excluded.expected, \
+         actual = excluded.actual, changed_at = excluded.changed_at"
+    );
+    execute_in_txn(txn, &sql, rows.collect(), Some(now)).await?;
+    count_hits_in_txn(txn, recorded, now).await?;
+    Ok(Written {
+        recorded: recorded.len() as u64,
+        events: recorded.iter().map(|(id, ignored)| event(*id, ignored)).collect(),
+    })
+}
+
+async fn delete_in_txn(txn: &DatabaseTransaction, deleted: &[(Uuid, &str)]) -> Result<()> {
+    if deleted.is_empty() {
+        return Ok(());
+    }
+    let list = lists::rows(
+        txn.get_database_backend(),
+        &[("resource_id", Type::Uuid), ("field", Type::Text)],
+    );
+    let sql = format!(
+        "DELETE FROM ignored_differences WHERE (resource_id, field) IN (SELECT v.resource_id, v.field FROM {list})"
+    );
+    let rows = deleted
+        .iter()
+        .map(|(id, field)| json!({ "resource_id": lists::uuid(*id), "field": field }));
+    execute_in_txn(txn, &sql, rows.collect(), None).await
+}
+
+/// Adds to the hits of each rule, in the order of their ids.
+async fn count_hits_in_txn(
+    txn: &DatabaseTransaction,
+    recorded: &[(Uuid, &Ignored)],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut hits: BTreeMap<Uuid, u32> = BTreeMap::new();
+    for (_, ignored) in recorded {
+        *hits.entry(ignored.rule).or_default() += 1;
+    }
+    let list = lists::rows(
+        txn.get_database_backend(),
+        &[("id", Type::Uuid), ("hits", Type::Integer)],
+    );
+    let sql = format!(
+        "UPDATE ignore_rules SET hits = ignore_rules.hits + v.hits, last_hit_at = $2 FROM {list} \
+         WHERE ignore_rules.id = v.id"
+    );
+    let rows = hits
+        .iter()
+        .map(|(id, hits)| json!({ "id": lists::uuid(*id), "hits": hits }));
+    execute_in_txn(txn, &sql, rows.collect(), Some(now)).await
+}
+
+async fn execute_in_txn(
+    txn: &DatabaseTransaction,
+    sql: &str,
+    rows: Vec<Value>,
+    now: Option<DateTime<Utc>>,
+) -> Result<()> {
+    let rows = Value::Array(rows).to_string();
+    let values = std::iter::once(rows.into()).chain(now.map(Into::into));
+    let statement = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+    txn.execute_raw(statement).await?;
+    Ok(())
+}
+
+/// Returns the event of an ignored difference. The expected value of a missing resource is its whole spec, which is not
+/// logged.
+fn event(resource_id: Uuid, ignored: &Ignored) -> NewEvent {
+    let finding = &ignored.finding;
+    let mut data = json!({ "field": finding.field, "ruleId": ignored.rule });
+    if let (Some(data), true) = (data.as_object_mut(), finding.field != WHOLE_RESOURCE) {
+        data.insert("expected".to_owned(), finding.expected.clone());
+        data.insert("actual".to_owned(), finding.actual.clone());
+    }
+    NewEvent {
+        resource_id,
+        event_type: EventType::DifferenceIgnored,
+        data,
+    }
+}
+
+/// Newest first.
+pub(crate) const NEWEST_FIRST: Order<ignored::Column> = Order {
+    time: Some(ignored::Column::IgnoredAt),
+    id: ignored::Column::Id,
+    descending: true,
+};
+
+/// Selects the ignored differences of resources that still exist: those of one rule, or of all.
+fn select(rule: Option<Uuid>) -> Select<ignored::Entity> {
+    let exists = Query::select()
+        .expr(Expr::cust("1"))
+        .from(resources::Entity)
+        .and_where(
+            Expr::col((resources::Entity, resources::Column::Id))
+                .equals((ignored::Entity, ignored::Column::ResourceId)),
+        )
+        .take();
+    let select = ignored::Entity::find().filter(Expr::exists(exists));
+    match rule {
+        Some(rule) => select.filter(ignored::Column::RuleId.eq(rule)),
+        None => select,
+    }
+}
+
+/// Returns one page of the ignored differences, newest first: those of one rule, or of all.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn list<C: ConnectionTrait>(
+    connection: &C,
+    rule: Option<Uuid>,
+    request: &PageRequest,
+) -> Result<Page<ignored::Model>> {
+    page::fetch(connection, select(rule), NEWEST_FIRST, request).await
+}
+
+/// Returns the number of ignored differences: those of one rule, or of all.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn count<C: ConnectionTrait>(connection: &C, rule: Option<Uuid>) -> Result<i64> {
+    page::count(connection, select(rule), ignored::Column::Id).await
+}
+
+/// Returns the number of ignored differences of each of these rules. Rules without any are left out.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn counts_of<C: ConnectionTrait>(
+    connection: &C,
+    rules: &[Uuid],
+) -> Result<Vec<(Uuid, i64)>> {
+    let of_rules = select(None).filter(ignored::Column::RuleId.is_in(rules.iter().copied()));
+    page::count_by_parent(connection, of_rules, ignored::Column::RuleId).await
+}
+
+/// Returns the ignored difference with this id.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<ignored::Model>> {
+    page::find_one(connection, ignored::Entity::find_by_id(id)).await
+}
