@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use super::import::ImportArgs;
 use super::import_plan::ImportPlanArgs;
+use super::rules::RulesArgs;
 use super::sources::SourcesArgs;
 use crate::config::{
     DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SyncCronArgs,
@@ -81,6 +82,9 @@ pub(super) enum Command {
     /// List the registered sources, or rename or retire one
     #[command(after_help = help_end())]
     Sources(SourcesArgs),
+    /// List ignore rules, or make them equal to a file
+    #[command(after_help = help_end())]
+    Rules(RulesArgs),
     /// Delete rows older than the retention settings, as the server does once a day
     #[command(after_help = help_end())]
     Purge(PurgeArgs),

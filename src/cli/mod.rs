@@ -9,6 +9,7 @@ mod import;
 mod import_plan;
 mod progress;
 mod purge;
+mod rules;
 mod serve;
 mod sources;
 mod sync;
@@ -107,6 +108,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::ImportPlan(args) => import_plan::run(&args).await,
         Command::Purge(args) => purge::run(&args).await,
         Command::Sources(args) => sources::run(&args).await,
+        Command::Rules(args) => rules::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {
@@ -333,4 +335,9 @@ mod tests {
         let sync = super::counts::<SyncCounts>(&run_with(json!({ "kinds": 1 })));
         assert!(matches!(sync, Err(Failure::Failed(_))));
     }
+}
+
+/// Removes control characters, which another program may have stored.
+fn plain(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }

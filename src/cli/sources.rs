@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::grid::{Cell, Room, write_rows};
-use super::{Outcome, actor, connect, counted, print_line};
+use super::{Outcome, actor, connect, counted, plain, print_line};
 use crate::clock::Clock;
 use crate::config::{DatabaseArgs, MaxAgeArgs, SyncCronArgs};
 use crate::db::Db;
@@ -140,11 +140,6 @@ async fn list(args: &ListArgs) -> Outcome {
     } else {
         ExitCode::from(EXIT_NOT_RECENT)
     })
-}
-
-/// Removes control characters, which a source may have sent.
-fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 fn cells(source: &Source) -> [Cell; 4] {

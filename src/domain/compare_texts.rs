@@ -8,7 +8,6 @@ use super::detection::{Compared, Finding, is_unsynced_by};
 use super::inventory::PROJECT_ID;
 use super::json_text::{self, members};
 use super::traits::KindTraits;
-use entity::cloud_drift::DriftKind;
 
 /// A spec in force and its resource, as they are stored. The resource is not settling.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +56,9 @@ pub fn compare_texts(texts: &Texts<'_>) -> Option<Compared> {
         });
     }
     if texts.is_gone {
-        return Some(Compared::missing(serde_json::from_str(texts.spec).ok()?));
+        let live = |field: &str| live_value(texts, &attrs, &mut 0, field)?.value();
+        let spec = serde_json::from_str(texts.spec).ok()?;
+        return Some(Compared::missing(spec, &texts.traits, &live));
     }
     let mut compared = Compared::default();
     let mut near = 0;
@@ -71,12 +72,11 @@ pub fn compare_texts(texts: &Texts<'_>) -> Option<Compared> {
             if open_parts.is_some() {
                 return None;
             }
-            compared.findings.push(Finding {
-                kind: DriftKind::Changed,
-                field: field.to_owned(),
-                expected: serde_json::from_str(expected).ok()?,
-                actual: live.value()?,
-            });
+            let of_field = |field: &str| live_value(texts, &attrs, &mut 0, field)?.value();
+            let (expected, actual) = (serde_json::from_str(expected).ok()?, live.value()?);
+            let field = field.to_owned();
+            let finding = Finding::changed(field, expected, actual, &texts.traits, &of_field);
+            compared.findings.push(finding);
         }
     }
     compared.findings.sort_unstable_by(|a, b| a.field.cmp(&b.field));

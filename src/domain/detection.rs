@@ -14,6 +14,7 @@ use super::compare::{differences, is_known, live_value};
 use super::equality::loosely_equal;
 use super::ignore_rules::{FieldDifference, IgnoreRules};
 use super::not_compared::NotCompared;
+use super::severity::{self, Rated, Rating};
 use super::traits::KindTraits;
 
 /// The field name of a drift of a missing resource.
@@ -55,6 +56,13 @@ pub enum Change {
         /// New values.
         finding: Finding,
     },
+    /// Gives an open drift another severity. Its values are the same.
+    Rate {
+        /// Id of the drift.
+        drift: Uuid,
+        /// The severity.
+        rating: Rating,
+    },
     /// Closes an open drift that the sweep did not find again.
     Close {
         /// Id of the drift.
@@ -86,6 +94,8 @@ pub struct Finding {
     pub expected: Value,
     /// Live value; null if it is unset or the resource is missing.
     pub actual: Value,
+    /// How urgent it is.
+    pub rating: Rating,
 }
 
 /// A difference that an ignore rule covers.
@@ -298,11 +308,13 @@ fn compared(pair: &Pair) -> Compared {
         return Compared::default();
     }
     if pair.resource.gone_at.is_some() {
-        return Compared::missing(pair.spec.spec.clone());
+        let live = |field: &str| live_value(&pair.resource, field).map(Cow::into_owned);
+        return Compared::missing(pair.spec.spec.clone(), &pair.traits, &live);
     }
     let Some(spec) = pair.spec.spec.as_object() else {
         return Compared::default();
     };
+    let live = |field: &str| live_value(&pair.resource, field).map(Cow::into_owned);
     let known = spec
         .keys()
         .filter(|field| is_known(&pair.resource, field, &pair.traits));
@@ -310,43 +322,89 @@ fn compared(pair: &Pair) -> Compared {
         fields_compared: known.count() as u64,
         findings: differences(spec, &NotCompared::of(&pair.spec), &pair.resource, &pair.traits)
             .into_iter()
-            .map(|d| Finding {
-                kind: DriftKind::Changed,
-                field: d.field,
-                expected: d.expected,
-                actual: d.actual,
-            })
+            .map(|d| Finding::changed(d.field, d.expected, d.actual, &pair.traits, &live))
             .collect(),
         ..Compared::default()
     }
 }
 
+/// Returns the live value of a field of a resource.
+pub(super) type LiveValues<'f> = &'f dyn Fn(&str) -> Option<Value>;
+
+impl Finding {
+    /// A field has changed.
+    pub(super) fn changed(
+        field: String,
+        expected: Value,
+        actual: Value,
+        traits: &KindTraits,
+        live: LiveValues<'_>,
+    ) -> Self {
+        Self::rated(DriftKind::Changed, field, (expected, actual), traits, live)
+    }
+
+    fn rated(
+        kind: DriftKind,
+        field: String,
+        (expected, actual): (Value, Value),
+        traits: &KindTraits,
+        live: LiveValues<'_>,
+    ) -> Self {
+        let rated = Rated {
+            kind,
+            field: &field,
+            expected: &expected,
+            actual: &actual,
+            live,
+        };
+        let rating = severity::rate(traits, &rated);
+        Self {
+            kind,
+            field,
+            expected,
+            actual,
+            rating,
+        }
+    }
+}
+
 impl Compared {
     /// The whole resource is missing.
-    pub(super) fn missing(spec: Value) -> Self {
+    pub(super) fn missing(spec: Value, traits: &KindTraits, live: LiveValues<'_>) -> Self {
+        let field = WHOLE_RESOURCE.to_owned();
         Self {
-            findings: vec![Finding {
-                kind: DriftKind::Missing,
-                field: WHOLE_RESOURCE.to_owned(),
-                expected: spec,
-                actual: Value::Null,
-            }],
+            findings: vec![Finding::rated(
+                DriftKind::Missing,
+                field,
+                (spec, Value::Null),
+                traits,
+                live,
+            )],
             ..Self::default()
         }
     }
 }
 
-/// Returns the change that records a finding. Returns None if the open row of the field has the same values.
+/// Returns the change that records a finding. Returns None if the open row of the field has the
+/// same values and severity.
 fn change_for(open: Option<&cloud_drift::Model>, finding: Finding) -> Option<Change> {
     let Some(row) = open else {
         return Some(Change::Open(finding));
     };
     let says_so = loosely_equal(value_or_null(&row.expected), &finding.expected)
         && loosely_equal(value_or_null(&row.actual), &finding.actual);
-    (!says_so).then(|| Change::Update {
+    if !says_so {
+        return Some(Change::Update {
+            drift: row.id,
+            revision: row.revision.saturating_add(1),
+            finding,
+        });
+    }
+    let Rating { severity, rule } = finding.rating;
+    let is_rated_so = row.severity == severity && row.severity_rule.as_deref() == rule;
+    (!is_rated_so).then_some(Change::Rate {
         drift: row.id,
-        revision: row.revision.saturating_add(1),
-        finding,
+        rating: finding.rating,
     })
 }
 

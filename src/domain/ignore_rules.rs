@@ -5,6 +5,7 @@
 //! covered parts are left out of both values is compared as always.
 
 mod definition;
+mod file;
 mod pointer;
 
 use entity::cloud_resources;
@@ -12,6 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use self::definition::{Between, Definition, FieldValue, MAX_LIVE_VALUES};
+pub use self::file::{FileRule, parse as parse_file};
 pub(crate) use self::pointer::removed;
 use self::pointer::{part, path};
 use super::not_compared::NotCompared;

@@ -26,6 +26,7 @@ pub mod not_compared;
 pub mod redaction;
 pub mod retention;
 pub mod schedule;
+pub mod severity;
 pub mod sources;
 pub(crate) mod stored_json;
 pub mod traits;

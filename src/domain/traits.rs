@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::listed::ListedResource;
+use super::severity::SeverityRule;
 
 /// Properties of one kind. The default is for kinds without special rules.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,8 @@ pub struct KindTraits {
     pub is_owned: fn(&ListedResource) -> bool,
     /// Returns the fields that change without an operator's decision, given the attributes of a resource.
     pub volatile_fields: fn(&Value) -> &'static [&'static str],
+    /// Rules for the severity of differences, in addition to those for any cloud.
+    pub severity_rules: &'static [SeverityRule],
 }
 
 impl KindTraits {
@@ -25,6 +28,7 @@ impl KindTraits {
         unset_project_is_unread: false,
         is_owned: |_| false,
         volatile_fields: |_| &[],
+        severity_rules: &[],
     };
 }
 

@@ -30,10 +30,6 @@ impl IgnoreRuleQuery {
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
     )]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "these are the arguments of the GraphQL field"
-    )]
     async fn ignore_rules(
         &self,
         ctx: &Context<'_>,
@@ -65,10 +61,6 @@ impl IgnoreRuleQuery {
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
-    )]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "these are the arguments of the GraphQL field"
     )]
     async fn ignored_differences(
         &self,

@@ -8,6 +8,7 @@ mod ignore_rules;
 mod loader;
 mod mutation;
 mod query;
+mod severity;
 mod subscription;
 mod types;
 mod written;
@@ -31,7 +32,11 @@ pub(crate) type AppSchema = Schema<Query, Mutation, subscription::Subscription>;
 
 /// Read operations. They require the role `platform_viewer` or `platform_admin`.
 #[derive(Default, MergedObject)]
-pub struct Query(query::CoreQuery, ignore_rules::IgnoreRuleQuery);
+pub struct Query(
+    query::CoreQuery,
+    ignore_rules::IgnoreRuleQuery,
+    severity::SeverityQuery,
+);
 
 /// Write operations. They require the role `platform_admin`.
 #[derive(Default, MergedObject)]

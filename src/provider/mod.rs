@@ -7,6 +7,7 @@ pub mod file;
 pub mod json;
 pub mod lines;
 pub mod normalize;
+pub mod presets;
 mod spool;
 pub mod terraform;
 pub mod terraform_plan;

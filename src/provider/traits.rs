@@ -7,7 +7,9 @@ use serde_json::Value;
 use crate::domain::changes::MemberNames;
 use crate::domain::equality::is_unset;
 use crate::domain::inventory::{ListedResource, PROJECT_ID};
+use crate::domain::severity::{GENERAL, SeverityRule, is_widened};
 use crate::domain::traits::KindTraits;
+use entity::cloud_drift::{DriftKind, Severity};
 
 /// The name of the provider DigitalOcean.
 pub const DIGITALOCEAN: &str = "digitalocean";
@@ -103,6 +105,63 @@ const fn volatile(volatile_fields: fn(&Value) -> &'static [&'static str]) -> Kin
     }
 }
 
+/// The resource serves users or holds data.
+const VITAL: SeverityRule = SeverityRule {
+    name: "vital resource missing",
+    description: "A resource that serves users or holds data no longer exists.",
+    severity: Severity::Critical,
+    applies: |rated| rated.kind == DriftKind::Missing,
+};
+
+const BACKUPS_OFF: SeverityRule = SeverityRule {
+    name: "backups switched off",
+    description: "Backups are expected and switched off.",
+    severity: Severity::High,
+    applies: |rated| rated.field == "backups" && !matches!(rated.actual, Value::Bool(true)),
+};
+
+/// Without trusted sources, a database accepts connections from every address. Source: DigitalOcean's documentation,
+/// "How to Secure PostgreSQL Managed Database Clusters".
+const SOURCES_REMOVED: SeverityRule = SeverityRule {
+    name: "database open to every address",
+    description: "The database has no trusted sources, so it accepts connections from every address.",
+    severity: Severity::Critical,
+    applies: |rated| rated.field == "rules" && is_unset(rated.actual),
+};
+
+const SOURCES_WIDENED: SeverityRule = SeverityRule {
+    name: "trusted source added",
+    description: "The database accepts connections from a source that is not expected.",
+    severity: Severity::High,
+    applies: |rated| rated.field == "rules" && is_widened(rated),
+};
+
+const UNPROTECTED: SeverityRule = SeverityRule {
+    name: "firewall covers other droplets",
+    description: "The droplets or tags that the firewall protects are not those that are expected.",
+    severity: Severity::High,
+    applies: |rated| matches!(rated.field, "droplet_ids" | "tags"),
+};
+
+const MAIN_RECORD: SeverityRule = SeverityRule {
+    name: "record of the domain itself or of its mail",
+    description: "The record has the name of the domain itself, or it is an MX record.",
+    severity: Severity::High,
+    applies: |rated| {
+        let is = |field: &str, value: &str| (rated.live)(field).is_some_and(|live| live == value);
+        matches!(rated.field, "data" | "type" | "name" | "priority" | "*")
+            && (is("name", "@") || is("type", "MX"))
+    },
+};
+
+/// Adds the rule that a missing resource of the kind is critical.
+const fn vital(rules: KindTraits) -> KindTraits {
+    KindTraits {
+        severity_rules: &[VITAL],
+        ..rules
+    }
+}
+
 /// The rows of all kinds.
 pub const KINDS: [Kind; 20] = [
     Kind {
@@ -111,6 +170,7 @@ pub const KINDS: [Kind; 20] = [
             // DigitalOcean moves an image's slug to newer images, but the droplet keeps the image that it was created
             // from. The autoscale pool is not chosen by an operator: the pool itself creates and deletes the droplet.
             volatile_fields: |_| &["image", AUTOSCALE_POOL_ID],
+            severity_rules: &[VITAL, BACKUPS_OFF],
             ..KindTraits::PLAIN
         },
         in_pools: true,
@@ -118,28 +178,34 @@ pub const KINDS: [Kind; 20] = [
         ..in_project("droplet", &["droplet"])
     },
     Kind {
-        rules: owned_if(|volume| is_of_kubernetes(volume) || volume.name.starts_with("pvc-")),
+        rules: vital(owned_if(|volume| {
+            is_of_kubernetes(volume) || volume.name.starts_with("pvc-")
+        })),
         declared_elsewhere: &[PROJECT_ID, "droplet_ids"],
         ..in_project("volume", &["volume"])
     },
     Kind {
-        rules: owned_if(is_of_kubernetes),
+        rules: vital(owned_if(is_of_kubernetes)),
         ..in_project("load_balancer", &["loadbalancer"])
     },
     Kind {
-        rules: volatile(database_version),
+        rules: vital(volatile(database_version)),
         ..in_project("database", &["dbaas"])
     },
     Kind {
         rules: KindTraits {
             // Every database has a firewall. A firewall without rules needs no spec.
             is_owned: |firewall| firewall.attrs.get("rules").is_none_or(is_unset),
+            severity_rules: &[SOURCES_REMOVED, SOURCES_WIDENED],
             ..never_settling()
         },
         ..default_row("database_firewall")
     },
     Kind {
-        rules: never_settling(),
+        rules: KindTraits {
+            severity_rules: &[VITAL, UNPROTECTED],
+            ..never_settling()
+        },
         ..default_row("firewall")
     },
     Kind {
@@ -149,19 +215,20 @@ pub const KINDS: [Kind; 20] = [
         ..default_row("vpc")
     },
     Kind {
-        rules: never_settling(),
+        rules: vital(never_settling()),
         lower_case_ids: true,
         ..in_project("domain", &["domain"])
     },
     Kind {
         rules: KindTraits {
             is_owned: |record| text(record, "type") == "SOA" || is_given_name_server(record),
+            severity_rules: &[MAIN_RECORD],
             ..never_settling()
         },
         ..default_row("domain_record")
     },
     Kind {
-        rules: volatile(cluster_version),
+        rules: vital(volatile(cluster_version)),
         ..in_project("kubernetes_cluster", &["kubernetes"])
     },
     default_row("kubernetes_node_pool"),
@@ -170,7 +237,10 @@ pub const KINDS: [Kind; 20] = [
         // Reserved IPs were called floating IPs before.
         ..in_project("reserved_ip", &["reservedip", "floatingip"])
     },
-    in_project("app", &["app"]),
+    Kind {
+        rules: vital(KindTraits::PLAIN),
+        ..in_project("app", &["app"])
+    },
     default_row("certificate"),
     default_row("cdn_endpoint"),
     Kind {
@@ -202,6 +272,19 @@ pub fn rules(provider: &str, kind_name: &str) -> KindTraits {
         unset_project_is_unread: provider == DIGITALOCEAN,
         ..kind(kind_name).rules
     }
+}
+
+/// Returns all rules for severities, the most severe first, each once.
+pub fn severity_rules() -> Vec<SeverityRule> {
+    let of_kinds = KINDS.iter().flat_map(|kind| kind.rules.severity_rules);
+    let mut rules: Vec<SeverityRule> = Vec::new();
+    for rule in GENERAL.iter().chain(of_kinds) {
+        if rules.iter().all(|known| known.name != rule.name) {
+            rules.push(*rule);
+        }
+    }
+    rules.sort_by_key(|rule| std::cmp::Reverse(rule.severity));
+    rules
 }
 
 fn flag(listed: &ListedResource, name: &str) -> bool {

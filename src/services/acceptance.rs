@@ -161,9 +161,8 @@ async fn refresh_in_txn(
     let (revision, status) = match &refresh {
         Some(Change::Update { revision, .. }) => (*revision, DriftStatus::Open),
         Some(Change::Close { .. }) => (drift.revision, DriftStatus::Stale),
-        Some(Change::Open(_) | Change::Ignore(_) | Change::Unignore { .. }) | None => {
-            (drift.revision, drift.status)
-        }
+        // The other changes are not about this drift, or do not change its values.
+        Some(_) | None => (drift.revision, drift.status),
     };
     if let Some(change) = refresh {
         drift_rows::write_in_txn(txn, &[(drift.resource_id, &change)], now).await?;

@@ -21,6 +21,7 @@ use super::locks::{Lock, locked};
 use crate::db::lists::{self, Type};
 use crate::db::{Db, column, decodable};
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
+use crate::domain::severity::Rating;
 use crate::error::Result;
 
 /// The number of drifts that were written.
@@ -103,7 +104,7 @@ pub(crate) async fn write_in_txn(
     now: DateTime<Utc>,
 ) -> Result<Written> {
     let (mut opening, mut updating, mut closing) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut ignoring, mut no_longer_ignored) = (Vec::new(), Vec::new());
+    let (mut ignoring, mut no_longer_ignored, mut rating) = (Vec::new(), Vec::new(), Vec::new());
     for (resource_id, change) in changes {
         match change {
             Change::Open(finding) => opening.push((Uuid::now_v7(), *resource_id, finding)),
@@ -115,12 +116,14 @@ pub(crate) async fn write_in_txn(
             Change::Close {
                 drift, reason, rule, ..
             } => closing.push((*drift, *reason, *rule)),
+            Change::Rate { drift, rating: rated } => rating.push((*drift, *rated)),
             Change::Ignore(difference) => ignoring.push((*resource_id, difference)),
             Change::Unignore { field } => no_longer_ignored.push((*resource_id, field.as_str())),
         }
     }
     let closed = close_in_txn(txn, &closing, now).await?;
     let updated = update_in_txn(txn, &updating).await?;
+    rate_in_txn(txn, &rating).await?;
     let opened = open_in_txn(txn, &opening, now).await?;
     let mut events = Vec::with_capacity(changes.len());
     for (resource_id, change) in changes {
@@ -146,7 +149,7 @@ pub(crate) async fn write_in_txn(
                     event(*resource_id, EventType::DriftStale, data)
                 }));
             }
-            Change::Open(_) | Change::Ignore(_) | Change::Unignore { .. } => {}
+            Change::Open(_) | Change::Rate { .. } | Change::Ignore(_) | Change::Unignore { .. } => {}
         }
     }
     let ignored = ignored::write_in_txn(txn, &ignoring, &no_longer_ignored, now).await?;
@@ -226,6 +229,8 @@ async fn open_in_txn(
             "field": finding.field,
             "expected": lists::json(backend, &finding.expected),
             "actual": lists::json(backend, &finding.actual),
+            "severity": finding.rating.severity.to_value(),
+            "severity_rule": finding.rating.rule,
         })
     });
     written_in_txn(txn, insert_open(backend), rows.collect(), Some(now)).await
@@ -244,12 +249,15 @@ pub fn insert_open(backend: DbBackend) -> String {
             ("field", Type::Text),
             ("expected", Type::Json),
             ("actual", Type::Json),
+            ("severity", Type::Text),
+            ("severity_rule", Type::Text),
         ],
     );
     format!(
         "INSERT INTO \"cloud_drift\" \
-         (id, resource_id, kind, field, expected, actual, revision, status, detected_at, resource_kind, resource_region) \
-         SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, 1, 'open', $2, r.kind, r.region \
+         (id, resource_id, kind, field, expected, actual, severity, severity_rule, \
+         revision, status, detected_at, resource_kind, resource_region) \
+         SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, v.severity, v.severity_rule, 1, 'open', $2, r.kind, r.region \
          FROM {list} LEFT JOIN cloud_resources AS r ON r.id = v.resource_id WHERE true \
          ON CONFLICT (resource_id, field) WHERE status = 'open' DO NOTHING RETURNING {RETURNED}"
     )
@@ -264,6 +272,8 @@ async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Findi
             "revision": revision,
             "expected": lists::json(backend, &finding.expected),
             "actual": lists::json(backend, &finding.actual),
+            "severity": finding.rating.severity.to_value(),
+            "severity_rule": finding.rating.rule,
         })
     });
     let list = lists::rows(
@@ -273,10 +283,37 @@ async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Findi
             ("revision", Type::Integer),
             ("expected", Type::Json),
             ("actual", Type::Json),
+            ("severity", Type::Text),
+            ("severity_rule", Type::Text),
         ],
     );
     let sql = format!(
-        "UPDATE \"cloud_drift\" SET expected = v.expected, actual = v.actual, revision = v.revision FROM {list} \
+        "UPDATE \"cloud_drift\" SET expected = v.expected, actual = v.actual, revision = v.revision, \
+         severity = v.severity, severity_rule = v.severity_rule FROM {list} \
+         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
+    );
+    written_in_txn(txn, sql, rows.collect(), None).await
+}
+
+/// Writes severities into open drifts, without events: neither value has changed.
+async fn rate_in_txn(txn: &DatabaseTransaction, ratings: &[(Uuid, Rating)]) -> Result<WrittenIds> {
+    let rows = ratings.iter().map(|(id, rating)| {
+        json!({
+            "id": lists::uuid(*id),
+            "severity": rating.severity.to_value(),
+            "severity_rule": rating.rule,
+        })
+    });
+    let list = lists::rows(
+        txn.get_database_backend(),
+        &[
+            ("id", Type::Uuid),
+            ("severity", Type::Text),
+            ("severity_rule", Type::Text),
+        ],
+    );
+    let sql = format!(
+        "UPDATE \"cloud_drift\" SET severity = v.severity, severity_rule = v.severity_rule FROM {list} \
          WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
     );
     written_in_txn(txn, sql, rows.collect(), None).await

@@ -1,5 +1,6 @@
 //! Ignore rules: their begin, their end, and what a rule would have ignored.
 
+mod apply;
 mod backtest;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,6 +13,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+pub use self::apply::{AppliedFile, FileAction, apply_file};
 pub use self::backtest::{Backtest, backtest};
 use super::detection::{Scope, detect_all, mark_in_txn};
 use super::drift_rows::is_open;
@@ -400,6 +402,25 @@ pub(crate) async fn list<C: ConnectionTrait>(
 /// The database is unavailable.
 pub(crate) async fn count<C: ConnectionTrait>(connection: &C, in_force: Option<bool>) -> Result<i64> {
     page::count(connection, select(in_force), rules::Column::Id).await
+}
+
+/// Returns the rules in force, oldest first, each with the number of differences that it ignores.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub async fn in_force_with_counts(db: &Db) -> Result<Vec<(rules::Model, i64)>> {
+    let select = select(Some(true)).order_by_asc(rules::Column::Id);
+    let (rows, _) = decodable(select, db.reader()).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let counts = super::ignored::counts_of(db.reader(), &ids).await?;
+    let count = |id: Uuid| {
+        counts
+            .iter()
+            .find(|(rule, _)| *rule == id)
+            .map_or(0, |(_, count)| *count)
+    };
+    Ok(rows.into_iter().map(|row| (row.clone(), count(row.id))).collect())
 }
 
 /// Returns the rules with these ids.

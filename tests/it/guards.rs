@@ -81,6 +81,7 @@ const CALLS: &[(&str, &str, &str)] = &[
         "forgetResource",
         "forgetResource(input: { resourceId: $id }) { forgotten { kind } }",
     ),
+    ("Query", "severityRules", "severityRules { name }"),
     ("Query", "ignoreRules", "ignoreRules { totalCount nodes { id } }"),
     (
         "Query",

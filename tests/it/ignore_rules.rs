@@ -214,7 +214,7 @@ async fn a_preview_counts_open_and_past_drifts_and_changes_nothing() {
     t.cloud_has(resources("large")).await;
     t.sweep().await;
     let preview = "query($d: IgnoreRuleDefinitionInput!) { previewIgnoreRule(definition: $d) { \
-         openCount resourceCount pastCount truncated open { resource { name } } } }";
+         openCount resourceCount pastCount truncated nodes { resource { name } } } }";
     let before = t.tables().await;
     let definition = json!({ "field": "size_slug", "namePattern": "web-*" });
     let found = t.data(preview, json!({ "d": definition })).await["previewIgnoreRule"].clone();
@@ -227,7 +227,7 @@ async fn a_preview_counts_open_and_past_drifts_and_changes_nothing() {
         ),
         (&json!(2), &json!(2), &json!(2), &json!(false))
     );
-    let shown: BTreeSet<&str> = found["open"]
+    let shown: BTreeSet<&str> = found["nodes"]
         .as_array()
         .unwrap()
         .iter()
@@ -521,4 +521,105 @@ impl TestApp {
             .unwrap();
         rows.into_iter().map(|row| (row.id, row.name)).collect()
     }
+}
+
+const FILE: &str = "[[rule]]\ntitle = \"sizes\"\nreason = \"resized at will\"\nfield = \"size_slug\"\n\
+    [[rule]]\ntitle = \"regions\"\nreason = \"moved\"\nfield = \"region\"\n";
+
+#[tokio::test]
+async fn the_rules_of_a_file_follow_the_file_and_others_stay() {
+    use drift_inbox::domain::ignore_rules::parse_file;
+    use drift_inbox::services::ignore_rules::{FileAction, apply_file};
+    let t = a_resized_droplet().await;
+    t.ignore(of_field("tags")).await;
+    let apply = async |text: &str, is_trial: bool| {
+        let rules = parse_file(text).unwrap();
+        let applied = apply_file(t.db(), t.app.clock(), ADMIN, &rules, is_trial)
+            .await
+            .unwrap();
+        (
+            applied
+                .rules
+                .into_iter()
+                .map(|(_, action)| action)
+                .collect::<Vec<_>>(),
+            applied.drifts,
+        )
+    };
+    use FileAction::{Begin, End, Keep, Replace};
+    let before = t.tables().await;
+    assert_eq!(apply(FILE, true).await, (vec![Begin, Begin], None));
+    assert_eq!(t.tables().await, before, "a trial changes nothing");
+    assert_eq!(apply(FILE, false).await, (vec![Begin, Begin], Some((1, 0))));
+    let before = t.tables().await;
+    assert_eq!(apply(FILE, false).await, (vec![Keep, Keep], Some((0, 0))));
+    assert_eq!(t.tables().await, before, "the same file changes nothing");
+    let other = FILE.replace("moved", "moved on");
+    assert_eq!(apply(&other, false).await, (vec![Keep, Replace], Some((0, 0))));
+    let shorter = other.split_once("[[rule]]\ntitle = \"regions").unwrap().1;
+    let shorter = format!("[[rule]]\ntitle = \"regions{shorter}");
+    assert_eq!(apply(&shorter, false).await, (vec![Keep, End], Some((0, 1))));
+    assert_eq!(t.inbox().await.len(), 1, "the size is a drift again");
+    let rules = t
+        .data("{ ignoreRules(inForce: true) { nodes { field } } }", json!({}))
+        .await;
+    let fields: BTreeSet<&str> = rules["ignoreRules"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|rule| rule["field"].as_str())
+        .collect();
+    assert_eq!(fields, BTreeSet::from(["region", "tags"]));
+}
+
+#[tokio::test]
+async fn the_commands_apply_list_and_end_rules() {
+    use crate::support::process::Program;
+    let program = Program::new().with_file("rules.toml", FILE);
+    let file = program.folder().join("rules.toml").display().to_string();
+    let run = |arguments: &[&str]| program.run(arguments);
+    let tried = run(&["rules", "apply", &file, "--dry-run"]);
+    assert_eq!(
+        (tried.code, tried.out.as_str()),
+        (Some(0), "+ sizes\n+ regions\nrules: 2 rules would change\n"),
+        "{}",
+        tried.err
+    );
+    let applied = run(&["rules", "apply", &file]);
+    assert!(
+        applied
+            .out
+            .ends_with("rules: 2 rules changed; 0 drifts closed, 0 drifts opened\n"),
+        "{}{}",
+        applied.out,
+        applied.err
+    );
+    let again = run(&["rules", "apply", &file]);
+    assert!(again.out.starts_with("= sizes\n= regions\n"), "{}", again.out);
+    let listed = run(&["rules", "list"]);
+    assert!(listed.out.contains("resized at will"), "{}", listed.out);
+    let id = listed
+        .out
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .to_owned();
+    assert_eq!(run(&["rules", "end", &id]).code, Some(0));
+    let presets = run(&["rules", "presets"]);
+    assert!(presets.out.contains("sameMinorVersion = true"), "{}", presets.out);
+    let mistake = Program::new().with_file("rules.toml", "[[rule]]\ntitle = \"a\"\n");
+    let refused = mistake.run(&[
+        "rules",
+        "apply",
+        &mistake.folder().join("rules.toml").display().to_string(),
+    ]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    assert!(
+        refused.err.contains("rule 1: reason is missing"),
+        "{}",
+        refused.err
+    );
 }

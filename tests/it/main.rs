@@ -87,6 +87,7 @@ mod schedule;
 mod schema;
 mod serving;
 mod settings;
+mod severity;
 mod smoke;
 mod socket_access;
 #[path = "../../graphql-server/tests/it/socket_client.rs"]

@@ -10,6 +10,7 @@ use super::super::detection::{Finding, Plan};
 use super::super::fixtures::{now, resource, spec};
 use super::super::traits::KindTraits;
 use super::*;
+use crate::domain::severity::Rating;
 
 fn plan(pair: &Pair) -> Plan {
     crate::domain::detection::plan(pair, now())
@@ -113,6 +114,13 @@ fn updated(kind: DriftKind, field: &str, expected: Value, actual: Value) -> Opti
             field: field.to_owned(),
             expected,
             actual,
+            rating: match kind {
+                DriftKind::Changed => Rating::default(),
+                DriftKind::Missing => Rating {
+                    severity: Severity::High,
+                    rule: Some("resource missing"),
+                },
+            },
         },
     })
 }

@@ -29,8 +29,8 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         resolution_note: None,
         close_reason: None,
         closed_by_rule: None,
-        severity: Severity::Normal,
-        severity_rule: None,
+        severity: finding.rating.severity,
+        severity_rule: finding.rating.rule.map(str::to_owned),
     }
 }
 
@@ -40,6 +40,7 @@ fn changed(field: &str, expected: Value, actual: Value) -> Finding {
         field: field.to_owned(),
         expected,
         actual,
+        rating: Rating::default(),
     }
 }
 
@@ -54,6 +55,10 @@ fn missing(expected: Value) -> Finding {
         field: "*".to_owned(),
         expected,
         actual: Value::Null,
+        rating: Rating {
+            severity: Severity::High,
+            rule: Some("resource missing"),
+        },
     }
 }
 
@@ -353,7 +358,9 @@ fn apply(open: &mut Vec<cloud_drift::Model>, changes: Vec<Change>, next_id: &mut
                 before.expected = Some(finding.expected);
                 before.actual = Some(finding.actual);
             }
-            Change::Ignore(_) | Change::Unignore { .. } => unreachable!("there are no rules"),
+            Change::Rate { .. } | Change::Ignore(_) | Change::Unignore { .. } => {
+                unreachable!("there are no rules")
+            }
             Change::Close { drift, field, .. } => {
                 let closed = open.remove(find(open, drift));
                 assert_eq!(closed.field, field);

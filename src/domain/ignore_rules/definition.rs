@@ -36,7 +36,7 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// Pattern of the name of the resource, with `*` and `?`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "namePattern", default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Id of the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ impl Definition {
             ("kind", &self.kind),
             ("region", &self.region),
             ("tag", &self.tag),
-            ("name", &self.name),
+            ("namePattern", &self.name),
             ("pointer", &self.pointer),
             ("livePattern", &self.live_pattern),
         ] {

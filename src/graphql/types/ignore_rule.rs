@@ -173,7 +173,7 @@ impl IgnoreRulePreview {
 
     /// The newest of these drifts, at most 50.
     #[graphql(complexity = "50 * child_complexity")]
-    async fn open(&self) -> Vec<Drift> {
+    async fn nodes(&self) -> Vec<Drift> {
         self.0.shown.iter().cloned().map(Drift).collect()
     }
 

@@ -24,7 +24,7 @@ pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use change::ValueChange;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
-pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
+pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, Severity};
 pub(super) use event::ResourceEvent;
 pub(super) use facets::DriftFacets;
 pub(super) use forgotten::ForgottenResource;

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::domain::severity::Rated;
 use crate::provider::{digitalocean, terraform};
 
 fn rules_of(kind: &str) -> KindTraits {
@@ -178,4 +179,87 @@ fn resources_maintained_by_another_part_of_the_cloud_are_owned() {
     for (kind, resource) in &not_owned {
         assert!(!(rules_of(kind).is_owned)(resource), "{kind} {resource:?}");
     }
+}
+
+fn rated(
+    kind: &str,
+    field: &str,
+    expected: Value,
+    actual: Value,
+    live: Value,
+) -> (Severity, Option<&'static str>) {
+    let drift = if field == "*" {
+        DriftKind::Missing
+    } else {
+        DriftKind::Changed
+    };
+    let rated = Rated {
+        kind: drift,
+        field,
+        expected: &expected,
+        actual: &actual,
+        live: &|field| live.get(field).cloned(),
+    };
+    let rating = crate::domain::severity::rate(&rules_of(kind), &rated);
+    (rating.severity, rating.rule)
+}
+
+#[test]
+fn differences_that_open_a_resource_or_take_it_away_are_urgent() {
+    use Severity::{Critical, High, Normal};
+    let trusted = |sources: &[&str]| -> Value {
+        sources
+            .iter()
+            .map(|source| json!({ "type": "droplet", "value": source }))
+            .collect()
+    };
+    let none = || json!({});
+    let apex = || json!({ "name": "@", "type": "A" });
+    let www = || json!({ "name": "www", "type": "A" });
+    let mail = || json!({ "name": "mail", "type": "MX" });
+    for (kind, field, expected, actual, live, severity) in [
+        ("droplet", "backups", json!(true), json!(false), none(), High),
+        ("droplet", "backups", json!(false), json!(true), none(), Normal),
+        ("droplet", "size_slug", json!("a"), json!("b"), none(), Normal),
+        (
+            "database_firewall",
+            "rules",
+            trusted(&["1"]),
+            json!([]),
+            none(),
+            Critical,
+        ),
+        (
+            "database_firewall",
+            "rules",
+            trusted(&["1"]),
+            trusted(&["1", "2"]),
+            none(),
+            High,
+        ),
+        (
+            "database_firewall",
+            "rules",
+            trusted(&["1", "2"]),
+            trusted(&["1"]),
+            none(),
+            Normal,
+        ),
+        ("firewall", "droplet_ids", json!([1]), json!([]), none(), High),
+        ("domain_record", "data", json!("a"), json!("b"), apex(), High),
+        ("domain_record", "data", json!("a"), json!("b"), mail(), High),
+        ("domain_record", "data", json!("a"), json!("b"), www(), Normal),
+        ("domain_record", "ttl", json!(1), json!(2), apex(), Normal),
+    ] {
+        assert_eq!(
+            rated(kind, field, expected, actual.clone(), live).0,
+            severity,
+            "{kind} {field} {actual}"
+        );
+    }
+    for kind in KINDS {
+        let (severity, rule) = rated(kind.name, "*", json!({}), json!(null), json!({}));
+        assert!(severity >= High, "{} is missing: {rule:?}", kind.name);
+    }
+    assert_eq!(rated("database", "*", json!({}), json!(null), none()).0, Critical);
 }

@@ -23,7 +23,7 @@ use crate::services::page;
 /// Name of the comparison in the table of upkeep. The number identifies the rules of comparison. Increase it with each
 /// change of a rule, so that the first sweep after an upgrade compares everything. The SQL of the migration finds the
 /// rows by the prefix of the name.
-const TASK: &str = "comparison of rules 1";
+const TASK: &str = "comparison of rules 2";
 /// How long sweeps may rely on marks after a comparison of everything.
 const VALID: TimeDelta = TimeDelta::days(1);
 /// Marks that are read with one statement.
