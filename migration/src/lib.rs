@@ -32,6 +32,7 @@ mod m20261126_000100_create_terraform_plans;
 mod m20261126_000110_find_states_by_id;
 mod m20261126_000120_record_addresses;
 mod m20261126_000130_key_inventory_by_source;
+mod m20261127_000200_create_notifications;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000110_find_states_by_id::Migration),
             Box::new(m20261126_000120_record_addresses::Migration),
             Box::new(m20261126_000130_key_inventory_by_source::Migration),
+            Box::new(m20261127_000200_create_notifications::Migration),
         ]
     }
 }
