@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use super::import::ImportArgs;
 use super::import_plan::ImportPlanArgs;
+use super::notify::NotifyArgs;
 use super::sources::SourcesArgs;
 use crate::config::{
     DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SyncCronArgs,
@@ -81,6 +82,9 @@ pub(super) enum Command {
     /// List the registered sources, or rename or retire one
     #[command(after_help = help_end())]
     Sources(SourcesArgs),
+    /// Manage the targets of notifications, test them, and print the delivery log
+    #[command(after_help = help_end())]
+    Notify(NotifyArgs),
     /// Delete rows older than the retention settings, as the server does once a day
     #[command(after_help = help_end())]
     Purge(PurgeArgs),
@@ -139,6 +143,8 @@ pub(super) struct ServeArgs {
     pub(super) max_age: MaxAgeArgs,
     #[command(flatten)]
     pub(super) retention: RetentionArgs,
+    #[command(flatten)]
+    pub(super) notify: crate::config::NotifyArgs,
 }
 
 #[derive(Args, Debug)]

@@ -7,6 +7,7 @@ mod detect;
 mod grid;
 mod import;
 mod import_plan;
+mod notify;
 mod progress;
 mod purge;
 mod serve;
@@ -107,6 +108,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::ImportPlan(args) => import_plan::run(&args).await,
         Command::Purge(args) => purge::run(&args).await,
         Command::Sources(args) => sources::run(&args).await,
+        Command::Notify(args) => notify::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {

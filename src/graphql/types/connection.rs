@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use async_graphql::connection::{CursorType, OpaqueCursor};
 use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 use entity::job_runs::Job;
+use entity::notification_deliveries::DeliveryState;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ use crate::graphql::loader::{DriftCountOf, EventCountOf};
 use crate::services::forgetting;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
+use crate::services::notifications;
 use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
 
@@ -167,6 +169,10 @@ pub(in crate::graphql) enum Total {
     Forgotten,
     /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
+    /// Targets of notifications.
+    NotificationTargets,
+    /// Messages to one target, or to all, in one state or in any.
+    NotificationDeliveries(Option<Uuid>, Option<DeliveryState>),
 }
 
 /// A page of a list.
@@ -210,6 +216,10 @@ impl<T: OutputType> Connection<T> {
             Total::Resources(filter) => resources::count(db.reader(), filter).await?,
             Total::Forgotten => forgetting::count(db.reader()).await?,
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
+            Total::NotificationTargets => notifications::count_targets(db.reader()).await?,
+            Total::NotificationDeliveries(target, state) => {
+                notifications::count(db.reader(), *target, *state).await?
+            }
             Total::DriftsOf(id, filter) => loaders
                 .load_one(DriftCountOf(*id, filter.clone()))
                 .await?

@@ -11,6 +11,7 @@ mod forgotten;
 mod freshness;
 mod import;
 mod job_run;
+mod notification;
 mod plan;
 mod resource;
 mod scalars;
@@ -30,6 +31,13 @@ pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
+pub(super) use notification::{
+    CreateNotificationTargetInput, CreateNotificationTargetPayload, DeleteNotificationTargetInput,
+    DeleteNotificationTargetPayload, NotificationDelivery, NotificationState, NotificationTarget,
+    ResendNotificationInput, ResendNotificationPayload, SendTestNotificationInput,
+    SendTestNotificationPayload, UpdateNotificationTargetInput, UpdateNotificationTargetPayload,
+    with_all_details, with_details,
+};
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;
@@ -63,4 +71,8 @@ pub(super) enum Node {
     JobRun(JobRun),
     /// The record of a forgotten resource.
     ForgottenResource(ForgottenResource),
+    /// A target of notifications.
+    NotificationTarget(NotificationTarget),
+    /// A message to a target of notifications.
+    NotificationDelivery(NotificationDelivery),
 }
