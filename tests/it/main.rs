@@ -71,6 +71,8 @@ mod migrations;
 mod mutations_api;
 mod mutations_bounds;
 mod mutations_jobs;
+mod notification_kills;
+mod notifications;
 mod page_files;
 mod partial_listings;
 mod plan_uploads;
