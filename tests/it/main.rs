@@ -73,6 +73,7 @@ mod mutations_bounds;
 mod mutations_jobs;
 mod notification_kills;
 mod notifications;
+mod notify_command;
 mod page_files;
 mod partial_listings;
 mod plan_uploads;
