@@ -52,7 +52,11 @@ impl PrivateTargets {
         match self {
             Self::Refuse => false,
             Self::Allow => true,
-            Self::Hosts(hosts) => hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)),
+            // In an address, brackets surround an IPv6 host. In the setting they are optional.
+            Self::Hosts(hosts) => {
+                let bare = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
+                hosts.iter().any(|allowed| bare(allowed) == bare(host))
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ use drift_inbox::graphql::api_limits::ApiLimits;
 use drift_inbox::http::{HttpState, router};
 use drift_inbox::outgoing::{Lookup, Outgoing, OutgoingSettings, PrivateTargets};
 use drift_inbox::scheduler::notify;
+use drift_inbox::services::job_runs::{self, Report};
+use entity::job_runs::{Job, JobOutcome};
 use futures_util::future::BoxFuture;
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, Statement};
 use serde_json::{Value, json};
@@ -559,6 +561,36 @@ async fn a_digest_comes_once_a_day_at_its_time() {
     assert_eq!(
         title(&digests[0]),
         "2 drifts are open, but the inventory is not up to date"
+    );
+}
+
+#[tokio::test]
+async fn transitions_of_an_active_sweep_wait_for_its_end_but_not_for_that_of_a_killed_one() {
+    let (t, receiver) = (app().await, Receiver::start().await);
+    target(&t, "WEBHOOK", receiver.url("/"), json!({})).await;
+    let other = job_runs::claim(t.db(), Job::DetectDrift).await.unwrap();
+    drift(&t, &["web-1"]).await;
+    notify(&t.app).await.unwrap();
+    assert!(receiver.take().is_empty());
+    let ended = Report {
+        outcome: JobOutcome::Succeeded,
+        counts: json!({}),
+        error: None,
+    };
+    job_runs::finish(t.db(), other.id, &ended).await.unwrap();
+    notify(&t.app).await.unwrap();
+    assert_eq!(receiver.take().len(), 1);
+
+    job_runs::claim(t.db(), Job::DetectDrift).await.unwrap();
+    drift(&t, &["web-2"]).await;
+    notify(&t.app).await.unwrap();
+    assert!(receiver.take().is_empty());
+    t.later(TimeDelta::seconds(31));
+    notify(&t.app).await.unwrap();
+    assert_eq!(
+        receiver.take().len(),
+        1,
+        "its process sends no heartbeats any more"
     );
 }
 

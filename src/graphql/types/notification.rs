@@ -19,6 +19,9 @@ use crate::outgoing::message_id;
 use crate::services::notifications::{self as service, NewTarget, Saved, TargetChange};
 use crate::services::page::{Key, Page};
 
+/// Complexity of the contents of a message, which may be large.
+const BODY_COST: usize = 200;
+
 /// What a target of notifications is.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "targets::TargetKind")]
@@ -326,6 +329,7 @@ impl NotificationDelivery {
     }
 
     /// The contents of the message: the JSON that a webhook gets.
+    #[graphql(complexity = "BODY_COST")]
     async fn body(&self) -> Json {
         Json(serde_json::from_str(&self.row.body).unwrap_or_default())
     }

@@ -200,12 +200,12 @@ async fn waits_for_sweep(db: &Db) -> Result<bool> {
     if !job_runs::is_active(db, Job::DetectDrift).await? {
         return Ok(false);
     }
-    let oldest = "SELECT min(occurred_at) AS oldest FROM notification_outbox";
+    let oldest = "SELECT occurred_at AS oldest FROM notification_outbox ORDER BY id LIMIT 1";
     let row = db
         .reader()
         .query_one_raw(Statement::from_string(db.backend(), oldest))
         .await?;
-    let oldest = row.and_then(|row| column::<Option<DateTime<Utc>>>(&row, "", "oldest").ok().flatten());
+    let oldest = row.and_then(|row| column::<DateTime<Utc>>(&row, "", "oldest").ok());
     let now = db.time(db.reader()).await?;
     Ok(oldest.is_some_and(|oldest| now - oldest < WAIT_FOR_SWEEP))
 }

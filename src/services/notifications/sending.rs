@@ -73,10 +73,10 @@ async fn attempt(db: &Db, outgoing: &Outgoing, claimed: &Claimed) -> Result<bool
     let Claimed { delivery, target, .. } = claimed;
     match &answer.problem {
         None => {
-            tracing::info!(target = target.name, message = %delivery.id, kind = ?delivery.kind, "notification.delivered")
+            tracing::info!(to = target.name, message = %delivery.id, kind = ?delivery.kind, "notification.delivered")
         }
         Some(problem) => tracing::warn!(
-            target = target.name, message = %delivery.id, attempt = delivery.attempts, problem, "notification.failed"
+            to = target.name, message = %delivery.id, attempt = delivery.attempts, problem, "notification.failed"
         ),
     }
     Ok(answer.problem.is_none())
