@@ -9,6 +9,7 @@ use crate::domain::schedule::{Schedule, Schedules};
 use crate::error::Result;
 use crate::jobs::{JobRequest, Jobs, Source};
 use crate::live::Live;
+use crate::outgoing::Outgoing;
 use crate::provider::InventoryProvider;
 use crate::services::detection::Scope;
 use crate::services::freshness::{self, Freshness};
@@ -19,6 +20,7 @@ use crate::services::sources::{self, Registration};
 #[derive(Clone)]
 pub struct App {
     inner: Arc<Inner>,
+    outgoing: Outgoing,
 }
 
 struct Inner {
@@ -71,7 +73,19 @@ impl App {
         };
         Self {
             inner: Arc::new(inner),
+            outgoing: Outgoing::default(),
         }
+    }
+
+    /// Returns the same app with other settings of outgoing requests.
+    #[must_use]
+    pub fn with_outgoing(self, outgoing: Outgoing) -> Self {
+        Self { outgoing, ..self }
+    }
+
+    /// Returns the sender of requests to the targets of notifications.
+    pub(crate) fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
     }
 
     /// Returns the database.

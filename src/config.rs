@@ -6,6 +6,7 @@
 mod http;
 mod inventory;
 mod limits;
+mod notifications;
 mod parsers;
 mod retention;
 mod schedules;
@@ -20,6 +21,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub(crate) use self::http::HttpArgs;
 pub(crate) use self::inventory::{InventoryArgs, InventoryConfig, SourceConfig};
+pub(crate) use self::notifications::NotifyArgs;
 pub(crate) use self::parsers::time_of_at_least;
 use self::parsers::{shown, switch};
 pub(crate) use self::retention::RetentionArgs;

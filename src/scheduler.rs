@@ -3,9 +3,13 @@
 //! tokio-cron-scheduler only provides the timer. It would let runs overlap, start them on every server and not wait for
 //! them at shutdown; [`crate::jobs`] prevents all of this.
 
+mod notifier;
+
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 
+use self::notifier::Notifier;
+pub use self::notifier::notify;
 use crate::app::App;
 use crate::domain::schedule::Schedule;
 use crate::error::Result;
@@ -16,10 +20,12 @@ use crate::services::job_runs::{HEARTBEAT_LIMIT, last_success};
 pub struct Scheduler {
     clock: JobScheduler,
     catching_up: JoinHandle<()>,
+    notifier: Notifier,
 }
 
 impl Scheduler {
-    /// Starts the schedules and, in the background, the overdue jobs: the sync before the sweep.
+    /// Starts the schedules, the sender of notifications and, in the background, the overdue jobs: the sync before the
+    /// sweep.
     pub async fn start(app: &App) -> Result<Self, JobSchedulerError> {
         let clock = JobScheduler::new().await?;
         for (request, schedule) in app.timetable() {
@@ -33,6 +39,7 @@ impl Scheduler {
             clock.add(tick).await?;
         }
         clock.start().await?;
+        let notifier = Notifier::start(app);
         let app = app.clone();
         let catching_up = tokio::spawn(async move {
             if catch_up(&app).await {
@@ -41,12 +48,17 @@ impl Scheduler {
                 catch_up(&app).await;
             }
         });
-        Ok(Self { clock, catching_up })
+        Ok(Self {
+            clock,
+            catching_up,
+            notifier,
+        })
     }
 
-    /// Stops the schedules. Active runs continue.
+    /// Stops the schedules and the sender of notifications. Active runs continue.
     pub async fn stop(mut self) -> Result<(), JobSchedulerError> {
         self.catching_up.abort();
+        self.notifier.stop().await;
         self.clock.shutdown().await
     }
 }

@@ -45,6 +45,8 @@ export function unreadParameters(search) {
     read.set('view', 'inbox');
     read.set('status', 'open');
   }
+  // Links in notifications name the revision that the drift had.
+  if (route.drift !== null) read.set('revision', new URLSearchParams(search).get('revision') ?? '');
   const same = (/** @type {string} */ one, /** @type {string} */ other) => one.trim().toLowerCase() === other.trim().toLowerCase();
   const unread = [...new URLSearchParams(search)].filter(([name, value]) => value.trim() !== '' && !same(value, read.get(name) ?? ''));
   return [...new Set(unread.map(([name]) => name))];

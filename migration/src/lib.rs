@@ -34,6 +34,7 @@ mod m20261126_000120_record_addresses;
 mod m20261126_000130_key_inventory_by_source;
 mod m20261127_000010_record_close_reasons;
 mod m20261127_000020_create_ignore_rules;
+mod m20261127_000200_create_notifications;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -77,6 +78,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000130_key_inventory_by_source::Migration),
             Box::new(m20261127_000010_record_close_reasons::Migration),
             Box::new(m20261127_000020_create_ignore_rules::Migration),
+            Box::new(m20261127_000200_create_notifications::Migration),
         ]
     }
 }

@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use super::import::ImportArgs;
 use super::import_plan::ImportPlanArgs;
+use super::notify::NotifyArgs;
 use super::rules::RulesArgs;
 use super::sources::SourcesArgs;
 use crate::config::{
@@ -85,6 +86,9 @@ pub(super) enum Command {
     /// List ignore rules, or make them equal to a file
     #[command(after_help = help_end())]
     Rules(RulesArgs),
+    /// Manage the targets of notifications, test them, and print the delivery log
+    #[command(after_help = help_end())]
+    Notify(NotifyArgs),
     /// Delete rows older than the retention settings, as the server does once a day
     #[command(after_help = help_end())]
     Purge(PurgeArgs),
@@ -143,6 +147,8 @@ pub(super) struct ServeArgs {
     pub(super) max_age: MaxAgeArgs,
     #[command(flatten)]
     pub(super) retention: RetentionArgs,
+    #[command(flatten)]
+    pub(super) notify: crate::config::NotifyArgs,
 }
 
 #[derive(Args, Debug)]

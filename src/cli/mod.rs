@@ -7,6 +7,7 @@ mod detect;
 mod grid;
 mod import;
 mod import_plan;
+mod notify;
 mod progress;
 mod purge;
 mod rules;
@@ -109,6 +110,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Purge(args) => purge::run(&args).await,
         Command::Sources(args) => sources::run(&args).await,
         Command::Rules(args) => rules::run(&args).await,
+        Command::Notify(args) => notify::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {

@@ -15,15 +15,17 @@ pub(super) async fn run(args: &PurgeArgs) -> Outcome {
         events,
         job_runs,
         forgotten,
+        notifications,
     } = purge(&db, &keep, &Clock::System).await?;
     db.close().await?;
     print_line(format_args!(
-        "purge: deleted {}, {}, {}, {}, {} and {}",
+        "purge: deleted {}, {}, {}, {}, {}, {} and {}",
         counted(resources, "resource"),
         counted(specs, "spec"),
         counted(drifts, "drift"),
         counted(events, "event"),
         counted(job_runs, "run"),
+        counted(notifications, "notification"),
         counted(forgotten, "record") + " of forgotten resources",
     ))
 }

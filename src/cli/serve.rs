@@ -43,7 +43,8 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     }
     let max_age = args.max_age.max_age(&args.schedule.sync);
     let db = connect(&database).await?.with_wait_limits(database.wait_limits);
-    let app = App::with_sources(db, Clock::System, sources.listed, schedules, max_age);
+    let app = App::with_sources(db, Clock::System, sources.listed, schedules, max_age)
+        .with_outgoing(args.notify.outgoing());
     app.register_sources(&sources.sent).await?;
     let state = http_state(&app, verifier, &args.http);
     let listener = bind(args.http.listen).await?;

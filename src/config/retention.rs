@@ -26,7 +26,7 @@ pub(crate) struct RetentionArgs {
     #[arg(long, env = "DRIFT_KEEP_EVENTS", value_name = "TIME|off", value_parser = keep)]
     #[arg(default_value = text(Retention::default().events))]
     keep_events: Keep,
-    /// How long to keep runs of syncs and sweeps; the newest run with each outcome is always kept
+    /// How long to keep runs of syncs and sweeps, and ended notifications; the newest run with each outcome is always kept
     #[arg(long, env = "DRIFT_KEEP_JOB_RUNS", value_name = "TIME|off", value_parser = keep)]
     #[arg(default_value = text(Retention::default().job_runs))]
     keep_job_runs: Keep,

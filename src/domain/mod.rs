@@ -23,6 +23,7 @@ pub mod inventory;
 mod json_text;
 mod listed;
 pub mod not_compared;
+pub mod notifications;
 pub mod redaction;
 pub mod retention;
 pub mod schedule;

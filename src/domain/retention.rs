@@ -15,7 +15,7 @@ pub struct Retention {
     pub gone_resources: Option<TimeDelta>,
     /// Events of resources, and stale drifts with their events.
     pub events: Option<TimeDelta>,
-    /// Runs of jobs that have ended.
+    /// Runs of jobs that have ended, and notifications that were delivered or given up.
     pub job_runs: Option<TimeDelta>,
     /// Accepted and reverted drifts, events of accepts and of specs, and records of forgotten resources.
     pub decisions: Option<TimeDelta>,

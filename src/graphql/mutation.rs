@@ -9,9 +9,12 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::forget;
 use super::types::{
-    Drift, ForgottenResource, ImportTerraformPlanInput, ImportTerraformPlanPayload,
-    ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
-    RecordBaselineInput, RecordBaselinePayload, Resource, SpecSource,
+    CreateNotificationTargetInput, CreateNotificationTargetPayload, DeleteNotificationTargetInput,
+    DeleteNotificationTargetPayload, Drift, ForgottenResource, ImportTerraformPlanInput,
+    ImportTerraformPlanPayload, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json,
+    ProvisionedSpec, RecordBaselineInput, RecordBaselinePayload, ResendNotificationInput,
+    ResendNotificationPayload, Resource, SendTestNotificationInput, SendTestNotificationPayload, SpecSource,
+    UpdateNotificationTargetInput, UpdateNotificationTargetPayload, with_details,
 };
 use crate::app::App;
 use crate::domain::actor::Role;
@@ -23,6 +26,7 @@ use crate::services::detection::Scope;
 use crate::services::forgetting::{Forget, forget_resource};
 use crate::services::imports::import_state;
 use crate::services::inventory::SyncOptions;
+use crate::services::notifications;
 use crate::services::plans::import_plan;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
@@ -417,6 +421,74 @@ impl CoreMutation {
         Ok(Some(SyncInventoryPayload {
             run: run(ctx, JobRequest::SyncOf(Box::new(source), options)).await?,
         }))
+    }
+
+    /// Creates a target of notifications: a webhook, an incoming webhook of Slack, or a heartbeat. The address must begin
+    /// with `https` and its host must be public, unless the setting DRIFT_NOTIFY_PRIVATE permits the host.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn create_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The target to create.")] input: CreateNotificationTargetInput,
+    ) -> ApiResult<Option<CreateNotificationTargetPayload>> {
+        let app = super::app(ctx)?;
+        let new = input.parse()?;
+        let saved = notifications::create(app.db(), app.outgoing(), caller(ctx)?.name(), &new).await?;
+        Ok(Some(saved.into()))
+    }
+
+    /// Changes a target of notifications, or rotates its secret.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn update_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The target and its changes.")] input: UpdateNotificationTargetInput,
+    ) -> ApiResult<Option<UpdateNotificationTargetPayload>> {
+        let app = super::app(ctx)?;
+        let (id, actor) = (parse_id(&input.target_id)?, caller(ctx)?.name());
+        let change = input.parse()?;
+        let saved = notifications::update(app.db(), app.outgoing(), actor, id, &change).await?;
+        Ok(Some(saved.into()))
+    }
+
+    /// Deletes a target of notifications with all its messages. Messages that were not delivered yet are lost.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn delete_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The target to delete.")] input: DeleteNotificationTargetInput,
+    ) -> ApiResult<Option<DeleteNotificationTargetPayload>> {
+        let id = parse_id(&input.target_id)?;
+        notifications::delete(super::app(ctx)?.db(), id).await?;
+        Ok(Some(DeleteNotificationTargetPayload { target_id: id.into() }))
+    }
+
+    /// Sends a test message to a target and waits for the answer, at most 10 seconds. The message is attempted once. For
+    /// the program behind a heartbeat, a test is a good sweep.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn send_test_notification(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The target.")] input: SendTestNotificationInput,
+    ) -> ApiResult<Option<SendTestNotificationPayload>> {
+        let app = super::app(ctx)?;
+        let (id, actor) = (parse_id(&input.target_id)?, caller(ctx)?.name());
+        let row = notifications::send_test(app.db(), app.outgoing(), actor, id).await?;
+        let delivery = with_details(app.db().reader(), vec![row]).await?.pop();
+        Ok(delivery.map(|delivery| SendTestNotificationPayload { delivery }))
+    }
+
+    /// Sends a message again, whatever became of it. It keeps its id, so that a receiver that knows it can ignore it.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn resend_notification(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The message to send again.")] input: ResendNotificationInput,
+    ) -> ApiResult<Option<ResendNotificationPayload>> {
+        let app = super::app(ctx)?;
+        let row = notifications::resend(app.db(), parse_id(&input.delivery_id)?).await?;
+        let delivery = with_details(app.db().reader(), vec![row]).await?.pop();
+        Ok(delivery.map(|delivery| ResendNotificationPayload { delivery }))
     }
 }
 

@@ -9,15 +9,16 @@ use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
     Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, IgnoreRule,
-    IgnoredDifference, Job, JobRun, JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource,
-    ResourceEvent, ResourceFilterInput, Source, Total, Viewer, page_cost,
+    IgnoredDifference, Job, JobRun, JobSchedule, KindCoverage, Node, NotificationDelivery, NotificationState,
+    NotificationTarget, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Source,
+    Total, Viewer, page_cost, with_all_details, with_details,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
 use crate::services::{
-    coverage, events, facets, forgetting, ignored, inbox, job_runs, provisioning, resources,
+    coverage, events, facets, forgetting, ignored, inbox, job_runs, notifications, provisioning, resources,
 };
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
@@ -63,6 +64,13 @@ impl CoreQuery {
         }
         if let Some(difference) = ignored::find(db, id).await? {
             return Ok(Some(Node::IgnoredDifference(IgnoredDifference(difference))));
+        }
+        if let Some(target) = notifications::find(db, id).await? {
+            return Ok(Some(Node::NotificationTarget(NotificationTarget(target))));
+        }
+        if let Some(row) = notifications::find_delivery(db, id).await? {
+            let delivery = with_details(db, vec![row]).await?.pop();
+            return Ok(delivery.map(Node::NotificationDelivery));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))
@@ -310,6 +318,73 @@ impl CoreQuery {
         let app = app(ctx)?;
         let page = job_runs::list(app.db(), job, &request).await?;
         Ok(Connection::new(page, "j", Total::JobRuns(job), JobRun))
+    }
+
+    /// Lists the targets of notifications, in the order in which they were created. Their addresses and secrets are not
+    /// shown.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    async fn notification_targets(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<NotificationTarget>> {
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request(ctx, "nt")?;
+        let page = notifications::page_of_targets(app(ctx)?.db().reader(), &request).await?;
+        Ok(Connection::new(
+            page,
+            "nt",
+            Total::NotificationTargets,
+            NotificationTarget,
+        ))
+    }
+
+    /// Lists the messages to targets of notifications with their attempts, newest first: the delivery log.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the arguments of the GraphQL field"
+    )]
+    async fn notification_deliveries(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns only messages to this target.")] target_id: Option<ID>,
+        #[graphql(desc = "Returns only messages in this state.")] state: Option<NotificationState>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<NotificationDelivery>> {
+        let target = target_id.as_ref().map(parse_id).transpose()?;
+        let state = state.map(Into::into);
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request(ctx, "nd")?;
+        let db = app(ctx)?.db().reader();
+        let page = notifications::list_deliveries(db, target, state, &request).await?;
+        let page = with_all_details(db, page).await?;
+        let total = Total::NotificationDeliveries(target, state);
+        Ok(Connection::new(page, "nd", total, |delivery| delivery))
     }
 }
 

@@ -194,6 +194,23 @@ pub(crate) async fn any_sync(db: &Db) -> Result<bool> {
     Ok(newest_start(successes(Job::SyncInventory), db).await?.is_some())
 }
 
+/// Returns whether a run of this job is active: it has not ended, and its process still sends heartbeats.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn is_active(db: &Db, job: Job) -> Result<bool> {
+    let now = db.time(db.reader()).await?;
+    let select = runs::Entity::find()
+        .select_only()
+        .column(runs::Column::Id)
+        .filter(runs::Column::Job.eq(job))
+        .filter(runs::Column::FinishedAt.is_null())
+        .filter(runs::Column::HeartbeatAt.between(now - HEARTBEAT_LIMIT, now + HEARTBEAT_LIMIT))
+        .limit(1);
+    Ok(select.into_tuple::<Uuid>().one(db.reader()).await?.is_some())
+}
+
 /// Returns the newest sweep that is neither narrowed nor skipped. A sweep that started in the future is ignored.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ pub mod inbox;
 pub mod inventory;
 pub mod job_runs;
 pub mod locks;
+pub mod notifications;
 pub mod page;
 pub mod plans;
 pub mod provisioning;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resource_events::{self as events, EventType};
-use entity::{cloud_resources as resources, forgotten_resources as forgotten, job_runs as runs, upkeep};
+use entity::{
+    cloud_resources as resources, forgotten_resources as forgotten, job_runs as runs,
+    notification_deliveries as deliveries, upkeep,
+};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query, SelectStatement};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable as _, QueryFilter,
@@ -16,6 +19,7 @@ use uuid::Uuid;
 
 use super::forgetting::{deletion_facts_in_txn, remove_in_txn};
 use super::locks::{self, Lock, locked};
+use super::notifications;
 use super::page::{self, Key, Order, PageRequest};
 use crate::clock::Clock;
 use crate::db::{Db, column};
@@ -46,6 +50,8 @@ pub struct Purged {
     pub job_runs: u64,
     /// Records of forgotten resources.
     pub forgotten: u64,
+    /// Notifications that were delivered or given up.
+    pub notifications: u64,
 }
 
 /// Purges old rows if the purge is due. Returns None if it is not due, another server runs it, or all rows are kept.
@@ -138,6 +144,8 @@ pub async fn purge(db: &Db, keep: &Retention, clock: &Clock) -> Result<Purged> {
     }
     if let Some(before) = cutoff(keep.job_runs, now) {
         purged.job_runs += purge_runs(db, before, now).await?;
+        let ended = notifications::purge_before(before);
+        purged.notifications += delete(db, deliveries::Column::Id, &ended).await?;
     }
     Ok(purged)
 }

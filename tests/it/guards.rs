@@ -105,6 +105,41 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     ("Mutation", "detectDrift", "detectDrift { run { id } }"),
     ("Mutation", "syncInventory", "syncInventory { run { id } }"),
+    (
+        "Query",
+        "notificationTargets",
+        "notificationTargets { totalCount nodes { id host } }",
+    ),
+    (
+        "Query",
+        "notificationDeliveries",
+        "notificationDeliveries { totalCount nodes { id state } }",
+    ),
+    (
+        "Mutation",
+        "createNotificationTarget",
+        r#"createNotificationTarget(input: { name: "one", kind: HEARTBEAT, url: "https://example.com/" }) { secret }"#,
+    ),
+    (
+        "Mutation",
+        "updateNotificationTarget",
+        "updateNotificationTarget(input: { targetId: $id }) { secret }",
+    ),
+    (
+        "Mutation",
+        "deleteNotificationTarget",
+        "deleteNotificationTarget(input: { targetId: $id }) { targetId }",
+    ),
+    (
+        "Mutation",
+        "sendTestNotification",
+        "sendTestNotification(input: { targetId: $id }) { delivery { id } }",
+    ),
+    (
+        "Mutation",
+        "resendNotification",
+        "resendNotification(input: { deliveryId: $id }) { delivery { id } }",
+    ),
     ("Subscription", "driftChanged", "driftChanged { id }"),
 ];
 
@@ -213,8 +248,8 @@ async fn a_viewer_may_read_but_not_change_anything() {
 
 #[tokio::test]
 async fn an_admin_may_do_everything() {
-    let t = TestApp::new().await;
     for roles in [vec!["platform_admin"], vec!["platform-viewer", "platform-admin"]] {
+        let t = TestApp::new().await;
         let token = t.token(Some(ADMIN), &roles);
         for call in CALLS {
             // The guard permits it; the unknown id is a separate error.

@@ -9,7 +9,7 @@ use drift_inbox::provider::traits::KINDS;
 
 /// The modules that each module of `src` may import, from the lowest layer to the highest. Unused permissions are
 /// errors.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("error", &["domain"]),
     ("clock", &[]),
@@ -17,7 +17,11 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("auth", &["domain"]),
     // The clock is needed because the API returns the end of a rate limit as a timestamp.
     ("provider", &["clock", "domain", "error"]),
-    ("services", &["clock", "db", "domain", "error", "provider"]),
+    ("outgoing", &["error"]),
+    (
+        "services",
+        &["clock", "db", "domain", "error", "outgoing", "provider"],
+    ),
     (
         "jobs",
         &["clock", "db", "domain", "error", "provider", "services"],
@@ -26,13 +30,15 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     (
         "app",
         &[
-            "clock", "db", "domain", "error", "jobs", "live", "provider", "services",
+            "clock", "db", "domain", "error", "jobs", "live", "outgoing", "provider", "services",
         ],
     ),
     ("scheduler", &["app", "domain", "error", "jobs", "services"]),
     (
         "graphql",
-        &["app", "domain", "error", "jobs", "live", "provider", "services"],
+        &[
+            "app", "domain", "error", "jobs", "live", "outgoing", "provider", "services",
+        ],
     ),
     (
         "http",
@@ -40,7 +46,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ),
     (
         "config",
-        &["auth", "clock", "db", "domain", "graphql", "provider"],
+        &["auth", "clock", "db", "domain", "graphql", "outgoing", "provider"],
     ),
     ("telemetry", &["config"]),
     (
@@ -56,6 +62,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
             "graphql",
             "http",
             "jobs",
+            "outgoing",
             "provider",
             "scheduler",
             "services",

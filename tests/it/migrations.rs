@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 22] = [
+const TABLES: [(&str, &[&str]); 27] = [
     ("ignore_rule_revisions", &["id", "revision"]),
     (
         "ignore_rules",
@@ -48,6 +48,61 @@ const TABLES: [(&str, &[&str]); 22] = [
             "changed_at",
         ],
     ),
+    (
+        "notification_targets",
+        &[
+            "id",
+            "name",
+            "kind",
+            "url",
+            "method",
+            "secret",
+            "previous_secret",
+            "previous_until",
+            "filter",
+            "digest_minute",
+            "digest_due_at",
+            "enabled",
+            "created_at",
+            "created_by",
+            "updated_at",
+            "updated_by",
+        ],
+    ),
+    (
+        "notification_outbox",
+        &["id", "type", "resource_id", "actor", "data", "occurred_at"],
+    ),
+    (
+        "notification_deliveries",
+        &[
+            "id",
+            "target_id",
+            "kind",
+            "body",
+            "state",
+            "attempts",
+            "created_at",
+            "next_attempt_at",
+            "give_up_at",
+            "ended_at",
+            "status_code",
+            "error",
+        ],
+    ),
+    (
+        "notification_attempts",
+        &[
+            "id",
+            "delivery_id",
+            "number",
+            "started_at",
+            "ended_at",
+            "status_code",
+            "error",
+        ],
+    ),
+    ("notified_sources", &["name", "state", "noted_at"]),
     ("row_totals", &["id", "of_rows", "key", "n"]),
     (
         "drift_totals",

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use async_graphql::connection::{CursorType, OpaqueCursor};
 use async_graphql::{Context, Object, OutputType, SimpleObject, TypeName};
 use entity::job_runs::Job;
+use entity::notification_deliveries::DeliveryState;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
+use crate::services::notifications;
 use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
 use crate::services::{forgetting, ignore_rules, ignored};
@@ -171,6 +173,10 @@ pub(in crate::graphql) enum Total {
     Ignored(Option<Uuid>),
     /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
+    /// Targets of notifications.
+    NotificationTargets,
+    /// Messages to one target, or to all, in one state or in any.
+    NotificationDeliveries(Option<Uuid>, Option<DeliveryState>),
 }
 
 /// A page of a list.
@@ -217,6 +223,10 @@ impl<T: OutputType> Connection<T> {
             Total::Ignored(Some(rule)) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
             Total::Ignored(None) => ignored::count(db.reader(), None).await?,
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
+            Total::NotificationTargets => notifications::count_targets(db.reader()).await?,
+            Total::NotificationDeliveries(target, state) => {
+                notifications::count(db.reader(), *target, *state).await?
+            }
             Total::DriftsOf(id, filter) => loaders
                 .load_one(DriftCountOf(*id, filter.clone()))
                 .await?

@@ -12,6 +12,7 @@ mod freshness;
 mod ignore_rule;
 mod import;
 mod job_run;
+mod notification;
 mod plan;
 mod resource;
 mod scalars;
@@ -35,6 +36,13 @@ pub(super) use ignore_rule::{
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
+pub(super) use notification::{
+    CreateNotificationTargetInput, CreateNotificationTargetPayload, DeleteNotificationTargetInput,
+    DeleteNotificationTargetPayload, NotificationDelivery, NotificationState, NotificationTarget,
+    ResendNotificationInput, ResendNotificationPayload, SendTestNotificationInput,
+    SendTestNotificationPayload, UpdateNotificationTargetInput, UpdateNotificationTargetPayload,
+    with_all_details, with_details,
+};
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
 pub(super) use scalars::Json;
@@ -50,10 +58,6 @@ const MAX_SHOWN: usize = 200;
 
 /// An object with an id.
 #[derive(Interface)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an interface needs the types themselves, and a request makes one value"
-)]
 #[graphql(field(name = "id", ty = "ID", desc = "The id: a UUID, unique across all types."))]
 pub(super) enum Node {
     /// A drift.
@@ -72,4 +76,8 @@ pub(super) enum Node {
     IgnoreRule(IgnoreRule),
     /// An ignored difference.
     IgnoredDifference(IgnoredDifference),
+    /// A target of notifications.
+    NotificationTarget(NotificationTarget),
+    /// A message to a target of notifications.
+    NotificationDelivery(NotificationDelivery),
 }
