@@ -16,6 +16,8 @@ pub enum EventType {
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
+    /// An accept was undone.
+    AcceptUndone,
     /// A drift was closed without a decision.
     DriftStale,
     /// A spec was recorded.

@@ -33,6 +33,8 @@ mod m20261126_000110_find_states_by_id;
 mod m20261126_000120_record_addresses;
 mod m20261126_000130_key_inventory_by_source;
 mod m20261127_000010_record_close_reasons;
+mod m20261127_000300_keep_spec_versions;
+mod m20261127_000310_link_accepts_to_versions;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -75,6 +77,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000120_record_addresses::Migration),
             Box::new(m20261126_000130_key_inventory_by_source::Migration),
             Box::new(m20261127_000010_record_close_reasons::Migration),
+            Box::new(m20261127_000300_keep_spec_versions::Migration),
+            Box::new(m20261127_000310_link_accepts_to_versions::Migration),
         ]
     }
 }

@@ -26,6 +26,8 @@ pub mod redaction;
 pub mod retention;
 pub mod schedule;
 pub mod sources;
+pub mod spec_history;
 pub(crate) mod stored_json;
 pub mod traits;
+pub mod undo;
 pub mod validation;

@@ -27,6 +27,7 @@ use crate::services::plans::import_plan;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
 use crate::services::sources;
+use crate::services::undo::{self, UndoAccept};
 
 /// How long a mutation waits for the run that it started.
 const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
@@ -60,6 +61,28 @@ pub(super) struct AcceptDriftPayload {
     warning: Option<String>,
 }
 
+/// Input of `undoAccept`.
+#[derive(InputObject)]
+pub(super) struct UndoAcceptInput {
+    /// The id of an accepted drift.
+    drift_id: ID,
+    /// The reason for the decision, at most 4096 bytes.
+    #[graphql(secret)]
+    reason: Option<String>,
+}
+
+/// Result of `undoAccept`.
+#[derive(SimpleObject)]
+pub(super) struct UndoAcceptPayload {
+    /// The drift. Its status is still `ACCEPTED`, and `undoneAt` is set.
+    drift: Drift,
+    /// The spec in force; null if it was retired since an earlier undo.
+    provisioned: Option<ProvisionedSpec>,
+    /// The open drift of the same field; null if the restored value does not differ from the live one, or cannot be
+    /// compared now. Then the next sweeps compare it.
+    open_drift: Option<Drift>,
+}
+
 /// Input of `recordSpec`.
 #[derive(InputObject)]
 pub(super) struct RecordSpecInput {
@@ -75,6 +98,9 @@ pub(super) struct RecordSpecInput {
     /// resource unless they use `takeOver`.
     #[graphql(default)]
     take_over: bool,
+    /// The reason for the change, at most 4096 bytes. The history of the spec shows it.
+    #[graphql(secret)]
+    reason: Option<String>,
 }
 
 /// Result of `recordSpec`.
@@ -216,6 +242,37 @@ impl Mutation {
         }))
     }
 
+    /// Undoes the accept of a drift: the spec gets a new version in which only the accepted field has the value that it had
+    /// before the accept. A spec that the accept retired is in force again. If the values differ, the difference is open
+    /// again as a new drift. Fails with SPEC_MOVED and a `reason` if a later change stands in the way: VALUE_CHANGED (with
+    /// `field` and the current `expected` value), TAKEN_OVER, RETIRED or RECORDED_AGAIN; with NOT_UNDOABLE if the drift was
+    /// not accepted (NOT_ACCEPTED) or the earlier version of the spec is not kept (VERSION_NOT_KEPT). An accept that is
+    /// undone already stays as it is.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn undo_accept(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The accept to undo.")] input: UndoAcceptInput,
+    ) -> ApiResult<Option<UndoAcceptPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let undo = UndoAccept {
+            drift_id: parse_id(&input.drift_id)?,
+            reason: input.reason,
+        };
+        let undone = undo::undo_accept(app.db(), caller(ctx)?.name(), &undo, app.clock().now()).await?;
+        let drift = undone.drifts.into_iter().next();
+        let drift = drift.ok_or_else(|| Error::Internal("an undone drift was not found".to_owned()))?;
+        Ok(Some(UndoAcceptPayload {
+            open_drift: undone
+                .open
+                .into_iter()
+                .find(|open| open.field == drift.field)
+                .map(Drift),
+            drift: Drift(drift),
+            provisioned: undone.provisioned.map(ProvisionedSpec),
+        }))
+    }
+
     /// Records the spec of a resource. Fails with SPEC_VERSION_CONFLICT if the version in force is not the
     /// expected one, and with SPEC_OWNED_BY_STATE if a Terraform state owns the spec and `takeOver` is false.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
@@ -231,6 +288,7 @@ impl Mutation {
             source: SOURCE_API.to_owned(),
             expected_version: input.expected_spec_version,
             take_over: input.take_over,
+            reason: input.reason,
         };
         let actor = caller(ctx)?.name();
         let recorded = provisioning::record_provisioned(app.db(), actor, &record, app.clock().now()).await?;

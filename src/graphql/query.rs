@@ -10,19 +10,25 @@ use super::loader::ResourceById;
 use super::types::{
     Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, Job, JobRun,
     JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput,
-    Source, Total, Viewer, page_cost,
+    Source, SpecDifference, Total, Viewer, page_cost,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
-use crate::services::{coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources};
+use crate::provider::traits::MEMBER_NAMES;
+use crate::services::{
+    coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources, spec_history,
+};
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
 const COVERED_KINDS: usize = 25;
 
 /// Number of values used to compute the complexity of `driftFacets`.
 const FACET_VALUES: usize = 100;
+
+/// Number of fields used to compute the complexity of `specDifference`.
+const COMPARED_FIELDS: usize = 25;
 
 /// The queries.
 pub struct Query;
@@ -185,6 +191,23 @@ impl Query {
             .load_one(ResourceById(parse_id(&id)?))
             .await?
             .map(Resource))
+    }
+
+    /// Returns the difference between two versions of the spec of a resource; null if one of them is not kept.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "COMPARED_FIELDS * child_complexity"
+    )]
+    async fn spec_difference(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a resource.")] resource_id: ID,
+        #[graphql(desc = "The first version, usually the earlier one.")] from: i32,
+        #[graphql(desc = "The second version.")] to: i32,
+    ) -> ApiResult<Option<SpecDifference>> {
+        let (db, resource) = (app(ctx)?.db().reader(), parse_id(&resource_id)?);
+        let found = spec_history::difference(db, resource, [from, to], &MEMBER_NAMES).await?;
+        Ok(found.map(Into::into))
     }
 
     /// Lists the records of resources that were deleted with `forgetResource`, newest first.

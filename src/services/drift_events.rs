@@ -14,10 +14,11 @@ use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
 /// The types of events about drifts. Their data has the id of the drift as `driftId`.
-pub(crate) const TRANSITIONS: [EventType; 4] = [
+pub(crate) const TRANSITIONS: [EventType; 5] = [
     EventType::DriftDetected,
     EventType::DriftChanged,
     EventType::DriftAccepted,
+    EventType::AcceptUndone,
     EventType::DriftStale,
 ];
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, CloseReason, DriftKind, DriftStatus};
+use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{
@@ -152,8 +153,10 @@ pub(crate) struct Accepting<'a> {
     pub(crate) actor: &'a str,
     /// The reason for the decision.
     pub(crate) note: Option<&'a str>,
-    /// The version of the spec that has the accepted value; None if the spec was retired.
-    pub(crate) spec_version: Option<i32>,
+    /// Whether the accept retired the spec.
+    pub(crate) is_retired: bool,
+    /// The version of the spec that the accept made.
+    pub(crate) spec_version: i32,
     /// The Terraform address of the resource.
     pub(crate) address: Option<&'a str>,
 }
@@ -166,10 +169,10 @@ pub(crate) async fn accept_in_txn(
     now: DateTime<Utc>,
 ) -> Result<drift::Model> {
     let mut data = drift_data(drift.id, &drift.field);
-    if let (Some(data), Some(version)) = (data.as_object_mut(), accepting.spec_version) {
+    if let Some(data) = data.as_object_mut().filter(|_| !accepting.is_retired) {
         data.insert("expected".to_owned(), drift.expected.clone().unwrap_or_default());
         data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
-        data.insert("specVersion".to_owned(), version.into());
+        data.insert("specVersion".to_owned(), accepting.spec_version.into());
     }
     let data = with_address(data, accepting.address);
     let accepted = event(drift.resource_id, EventType::DriftAccepted, data);
@@ -179,9 +182,55 @@ pub(crate) async fn accept_in_txn(
     row.resolved_by = Set(Some(accepting.actor.to_owned()));
     row.resolution_note = Set(accepting.note.map(str::to_owned));
     row.close_reason = Set(Some(CloseReason::Accepted));
+    row.spec_version = Set(Some(accepting.spec_version));
     let drift = row.update(txn).await?;
     events::append_in_txn(txn, vec![accepted], accepting.actor, now).await?;
     Ok(drift)
+}
+
+/// A decision to undo accepts of one resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undoing<'a> {
+    /// The person who decided.
+    pub(crate) actor: &'a str,
+    /// The reason for the decision.
+    pub(crate) reason: Option<&'a str>,
+    /// The version of the spec without the accepted values.
+    pub(crate) spec: &'a provisioned::Model,
+}
+
+/// Marks locked drifts as accepts that were undone, with their events.
+pub(crate) async fn undo_in_txn(
+    txn: &DatabaseTransaction,
+    drifts: Vec<drift::Model>,
+    undoing: Undoing<'_>,
+    now: DateTime<Utc>,
+) -> Result<Vec<drift::Model>> {
+    let mut events = Vec::with_capacity(drifts.len());
+    let mut undone = Vec::with_capacity(drifts.len());
+    for drift in drifts {
+        let mut data = drift_data(drift.id, &drift.field);
+        if let Some(data) = data.as_object_mut() {
+            if drift.kind == DriftKind::Changed {
+                let restored = undoing.spec.spec.get(&drift.field).cloned();
+                data.insert("expected".to_owned(), restored.unwrap_or_default());
+                data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
+            }
+            data.insert("specVersion".to_owned(), undoing.spec.spec_version.into());
+            if let Some(reason) = undoing.reason {
+                data.insert("reason".to_owned(), reason.into());
+            }
+        }
+        let data = with_address(data, undoing.spec.address.as_deref());
+        events.push(event(drift.resource_id, EventType::AcceptUndone, data));
+        let mut row = drift.into_active_model();
+        row.undone_at = Set(Some(now));
+        row.undone_by = Set(Some(undoing.actor.to_owned()));
+        row.undone_version = Set(Some(undoing.spec.spec_version));
+        undone.push(row.update(txn).await?);
+    }
+    events::append_in_txn(txn, events, undoing.actor, now).await?;
+    Ok(undone)
 }
 
 /// The ids of written drifts, with the Terraform addresses of their resources.

@@ -30,6 +30,8 @@ pub mod retention;
 pub mod retirement;
 pub(crate) mod search;
 pub mod sources;
+pub mod spec_history;
 pub(crate) mod spec_sources;
 pub(crate) mod stored_specs;
 mod totals;
+pub mod undo;

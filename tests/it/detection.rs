@@ -184,7 +184,10 @@ async fn a_drift_becomes_stale_when_the_live_value_equals_the_expected_value() {
     );
     let event = t.event_rows(drift.resource_id).await.pop().unwrap();
     assert_eq!(event.event_type, EventType::DriftStale);
-    assert_eq!(event.data, json!({ "driftId": drift.id, "field": "size_slug", "reason": "healed" }));
+    assert_eq!(
+        event.data,
+        json!({ "driftId": drift.id, "field": "size_slug", "reason": "healed" })
+    );
     t.cloud_has([droplet("web-1").size("large")]).await;
     assert_eq!(t.sweep().await.opened, 1, "a new drift is opened");
     assert_eq!(t.drifts().await.len(), 2);

@@ -24,6 +24,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "sources", "sources { name state }"),
     (
+        "Query",
+        "specDifference",
+        "specDifference(resourceId: $id, from: 1, to: 2) { fieldCount }",
+    ),
+    (
         "Mutation",
         "retireSource",
         r#"retireSource(input: { name: "none" }) { specs }"#,
@@ -65,6 +70,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "Mutation",
         "acceptDrift",
         "acceptDrift(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "undoAccept",
+        "undoAccept(input: { driftId: $id }) { drift { id } }",
     ),
     (
         "Mutation",

@@ -91,6 +91,7 @@ mod socket_access;
 #[path = "../../graphql-server/tests/it/socket_client.rs"]
 mod socket_client;
 mod sources;
+mod spec_history;
 mod state_owned_specs;
 mod statements;
 mod storms;
@@ -106,5 +107,6 @@ mod terraform_plan;
 mod terraform_secrets;
 mod totals;
 mod unconfirmed;
+mod undo;
 mod up_to_date;
 mod written_pages;

@@ -13,7 +13,27 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 19] = [
+const TABLES: [(&str, &[&str]); 21] = [
+    (
+        "spec_versions",
+        &[
+            "id",
+            "resource_id",
+            "spec_version",
+            "spec",
+            "not_compared",
+            "source",
+            "address",
+            "recorded_by",
+            "recorded_at",
+            "retired_at",
+            "superseded_at",
+        ],
+    ),
+    (
+        "spec_reasons",
+        &["resource_id", "spec_version", "reason", "recorded_at"],
+    ),
     ("row_totals", &["id", "of_rows", "key", "n"]),
     (
         "drift_totals",
@@ -114,6 +134,10 @@ const TABLES: [(&str, &[&str]); 19] = [
             "closed_by_rule",
             "severity",
             "severity_rule",
+            "spec_version",
+            "undone_at",
+            "undone_by",
+            "undone_version",
         ],
     ),
     (

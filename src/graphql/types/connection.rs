@@ -12,7 +12,7 @@ use crate::domain::validation::check_time;
 use crate::error::{Error, Result};
 use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{DriftCountOf, EventCountOf};
+use crate::graphql::loader::{DriftCountOf, EventCountOf, SpecVersionCountOf};
 use crate::services::forgetting;
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
@@ -163,6 +163,8 @@ pub(in crate::graphql) enum Total {
     Resources(ResourceFilter),
     /// Events of a resource.
     EventsOf(Uuid),
+    /// Versions of the spec of a resource.
+    SpecVersionsOf(Uuid),
     /// Forgotten resources.
     Forgotten,
     /// Runs of one job, or of all jobs.
@@ -212,6 +214,10 @@ impl<T: OutputType> Connection<T> {
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
             Total::DriftsOf(id, filter) => loaders
                 .load_one(DriftCountOf(*id, filter.clone()))
+                .await?
+                .unwrap_or_default(),
+            Total::SpecVersionsOf(id) => loaders
+                .load_one(SpecVersionCountOf(*id))
                 .await?
                 .unwrap_or_default(),
             Total::EventsOf(id) => loaders.load_one(EventCountOf(*id)).await?.unwrap_or_default(),

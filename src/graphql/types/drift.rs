@@ -334,6 +334,23 @@ impl Drift {
         self.0.resolution_note.as_deref()
     }
 
+    /// The version of the spec that the accept of this drift made; null if it was not accepted, or by a release that did
+    /// not record it.
+    async fn spec_version(&self) -> Option<i32> {
+        self.0.spec_version
+    }
+
+    /// When the accept was undone; null if it was not. Then the status stays `ACCEPTED`, and the difference is open again as
+    /// another drift.
+    async fn undone_at(&self) -> Option<DateTime<Utc>> {
+        self.0.undone_at
+    }
+
+    /// The user who undid the accept; null if it was not undone.
+    async fn undone_by(&self) -> Option<&str> {
+        self.0.undone_by.as_deref()
+    }
+
     /// Why the drift was closed; null if it is open, or was closed before reasons were recorded.
     async fn close_reason(&self) -> Option<CloseReason> {
         self.0.close_reason.map(Into::into)

@@ -16,6 +16,8 @@ pub(in crate::graphql) enum ResourceEventType {
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
+    /// The accept of a drift was undone.
+    AcceptUndone,
     /// A drift was closed without a decision.
     DriftStale,
     /// A new version of the spec was recorded.

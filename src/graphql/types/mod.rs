@@ -17,6 +17,7 @@ mod scalars;
 mod source;
 mod spec;
 mod spec_source;
+mod spec_version;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
@@ -36,6 +37,7 @@ pub(super) use scalars::Json;
 pub(super) use source::Source;
 pub(super) use spec::ProvisionedSpec;
 pub(super) use spec_source::{SpecSource, SpecSourceKind};
+pub(super) use spec_version::{SpecDifference, SpecVersion};
 pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};
