@@ -14,6 +14,7 @@ pub mod compare_texts;
 pub mod detection;
 pub(crate) mod digest;
 pub mod equality;
+pub mod explanation;
 #[cfg(test)]
 mod fixtures;
 pub mod freshness;

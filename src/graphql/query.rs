@@ -8,9 +8,9 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::ResourceById;
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, Job, JobRun,
-    JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput,
-    Source, SpecDifference, Total, Viewer, page_cost,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Explanation, ForgottenResource, Freshness,
+    Job, JobRun, JobSchedule, KindCoverage, Node, PageArgs, ProvisionedSpec, Resource, ResourceEvent,
+    ResourceFilterInput, Source, SpecDifference, Total, Viewer, page_cost,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
@@ -18,7 +18,7 @@ use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::{
-    coverage, events, facets, forgetting, inbox, job_runs, provisioning, resources, spec_history,
+    coverage, events, explanation, facets, forgetting, inbox, job_runs, provisioning, resources, spec_history,
 };
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
@@ -191,6 +191,23 @@ impl Query {
             .load_one(ResourceById(parse_id(&id)?))
             .await?
             .map(Resource))
+    }
+
+    /// Explains the comparison of a field of a resource, also if there is no drift: what was compared, both canonical forms,
+    /// and what decided. It compares the stored values now; null if there is no such resource.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "COMPARED_FIELDS + child_complexity"
+    )]
+    async fn explain(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a resource.")] resource_id: ID,
+        #[graphql(desc = "The name of the field; `*` for the whole resource.")] field: String,
+    ) -> ApiResult<Option<Explanation>> {
+        let (app, resource) = (app(ctx)?, parse_id(&resource_id)?);
+        let explained = explanation::of(app.db(), resource, &field, app.max_age()).await?;
+        Ok(explained.map(|explained| Explanation::new(field, explained)))
     }
 
     /// Returns the difference between two versions of the spec of a resource; null if one of them is not kept.

@@ -11,6 +11,7 @@ pub mod coverage;
 pub mod detection;
 pub mod drift_rows;
 pub mod events;
+pub(crate) mod explanation;
 pub(crate) mod facets;
 
 pub(crate) mod drift_events;

@@ -32,6 +32,7 @@ mod digitalocean_secrets;
 mod docs;
 mod docs_settings;
 mod drift_changes;
+mod explain;
 mod failing_disk;
 mod faults_table;
 mod flat_queries;

@@ -6,6 +6,7 @@ mod connection;
 mod coverage;
 mod drift;
 mod event;
+mod explanation;
 mod facets;
 mod forgotten;
 mod freshness;
@@ -26,6 +27,7 @@ pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, 
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder};
 pub(super) use event::ResourceEvent;
+pub(super) use explanation::Explanation;
 pub(super) use facets::DriftFacets;
 pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
