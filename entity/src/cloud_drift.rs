@@ -130,6 +130,12 @@ pub struct Model {
     pub undone_by: Option<String>,
     /// The version of the spec that the undo made.
     pub undone_version: Option<i32>,
+    /// When somebody noted the intent to put the live value back.
+    pub reverting_at: Option<DateTimeUtc>,
+    /// Actor who noted it.
+    pub reverting_by: Option<String>,
+    /// Note of that actor.
+    pub reverting_note: Option<String>,
     /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,

@@ -18,6 +18,12 @@ pub enum EventType {
     DriftAccepted,
     /// An accept was undone.
     AcceptUndone,
+    /// Somebody noted the intent to put the live value of a drift back.
+    RevertMarked,
+    /// The intent was withdrawn.
+    RevertUnmarked,
+    /// The live value of a drift was put back on purpose.
+    DriftReverted,
     /// A drift was closed without a decision.
     DriftStale,
     /// A spec was recorded.

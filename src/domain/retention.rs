@@ -84,6 +84,9 @@ pub(crate) fn event_class(event_type: EventType) -> EventClass {
         EventType::DriftDetected | EventType::DriftChanged | EventType::DriftStale => EventClass::Drift,
         EventType::DriftAccepted
         | EventType::AcceptUndone
+        | EventType::RevertMarked
+        | EventType::RevertUnmarked
+        | EventType::DriftReverted
         | EventType::SpecRecorded
         | EventType::SpecRetired => EventClass::Decision,
     }

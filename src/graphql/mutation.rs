@@ -26,6 +26,7 @@ use crate::services::inventory::SyncOptions;
 use crate::services::plans::import_plan;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
+use crate::services::reverting::note_revert;
 use crate::services::sources;
 use crate::services::undo::{self, UndoAccept};
 
@@ -81,6 +82,40 @@ pub(super) struct UndoAcceptPayload {
     /// The open drift of the same field; null if the restored value does not differ from the live one, or cannot be
     /// compared now. Then the next sweeps compare it.
     open_drift: Option<Drift>,
+}
+
+/// Input of `markReverting`.
+#[derive(InputObject)]
+pub(super) struct MarkRevertingInput {
+    /// The id of an open drift.
+    drift_id: ID,
+    /// How or why the live value is put back, at most 4096 bytes.
+    #[graphql(secret)]
+    note: Option<String>,
+}
+
+/// Result of `markReverting`.
+#[derive(SimpleObject)]
+pub(super) struct MarkRevertingPayload {
+    /// The drift, which is still open.
+    drift: Drift,
+}
+
+/// Input of `unmarkReverting`.
+#[derive(InputObject)]
+pub(super) struct UnmarkRevertingInput {
+    /// The id of an open drift.
+    drift_id: ID,
+    /// The reason, at most 4096 bytes.
+    #[graphql(secret)]
+    note: Option<String>,
+}
+
+/// Result of `unmarkReverting`.
+#[derive(SimpleObject)]
+pub(super) struct UnmarkRevertingPayload {
+    /// The drift, which is still open.
+    drift: Drift,
 }
 
 /// Input of `recordSpec`.
@@ -271,6 +306,36 @@ impl Mutation {
             drift: Drift(drift),
             provisioned: undone.provisioned.map(ProvisionedSpec),
         }))
+    }
+
+    /// Notes that you put the live value of an open drift back. Nothing is sent to the cloud. If a later sweep finds the values
+    /// equal, the drift becomes REVERTED instead of STALE, closed by you. Fails with ALREADY_RESOLVED if the drift is not
+    /// open.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn mark_reverting(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The drift and a note.")] input: MarkRevertingInput,
+    ) -> ApiResult<Option<MarkRevertingPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let by = (caller(ctx)?.name(), input.note.as_deref());
+        let (id, now) = (parse_id(&input.drift_id)?, app.clock().now());
+        let drift = note_revert(app.db(), by, id, true, now).await?;
+        Ok(Some(MarkRevertingPayload { drift: Drift(drift) }))
+    }
+
+    /// Withdraws the intent that `markReverting` noted. Fails with ALREADY_RESOLVED if the drift is not open.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn unmark_reverting(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The drift and the reason.")] input: UnmarkRevertingInput,
+    ) -> ApiResult<Option<UnmarkRevertingPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let by = (caller(ctx)?.name(), input.note.as_deref());
+        let (id, now) = (parse_id(&input.drift_id)?, app.clock().now());
+        let drift = note_revert(app.db(), by, id, false, now).await?;
+        Ok(Some(UnmarkRevertingPayload { drift: Drift(drift) }))
     }
 
     /// Records the spec of a resource. Fails with SPEC_VERSION_CONFLICT if the version in force is not the

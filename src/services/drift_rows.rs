@@ -112,6 +112,8 @@ pub(crate) async fn write_in_txn(
             Change::Close { drift, reason, .. } => closing.push((*drift, *reason)),
         }
     }
+    // Drifts that somebody put back on purpose are closed first. Those are no longer open for the statement after it.
+    let reverted = revert_in_txn(txn, &closing, now).await?;
     let closed = close_in_txn(txn, &closing, now).await?;
     let updated = update_in_txn(txn, &updating).await?;
     let opened = open_in_txn(txn, &opening, now).await?;
@@ -130,6 +132,10 @@ pub(crate) async fn write_in_txn(
                     let data = with_address(data, address.as_deref());
                     event(*resource_id, EventType::DriftStale, data)
                 }));
+                events.extend(reverted.get(drift).map(|address| {
+                    let data = with_address(drift_data(*drift, field), address.as_deref());
+                    event(*resource_id, EventType::DriftReverted, data)
+                }));
             }
             Change::Open(_) => {}
         }
@@ -142,7 +148,7 @@ pub(crate) async fn write_in_txn(
     Ok(Written {
         opened: opened.len() as u64,
         changed: updated.len() as u64,
-        staled: closed.len() as u64,
+        staled: (closed.len() + reverted.len()) as u64,
     })
 }
 
@@ -330,6 +336,52 @@ async fn close_in_txn(
         .iter()
         .map(|(id, reason)| json!({ "id": lists::uuid(*id), "reason": reason.to_value() }));
     written_in_txn(txn, sql, rows.collect(), Some(now)).await
+}
+
+/// Closes open drifts as reverted whose live value equals the expected one again, if somebody noted the intent. Returns
+/// those.
+async fn revert_in_txn(
+    txn: &DatabaseTransaction,
+    drifts: &[(Uuid, CloseReason)],
+    now: DateTime<Utc>,
+) -> Result<WrittenIds> {
+    let list = lists::rows(txn.get_database_backend(), &[("id", Type::Uuid)]);
+    let sql = format!(
+        "UPDATE \"cloud_drift\" SET status = 'reverted', resolved_at = $2, close_reason = 'reverted', \
+         resolved_by = reverting_by, resolution_note = reverting_note FROM {list} \
+         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' AND cloud_drift.reverting_by IS NOT NULL \
+         RETURNING {RETURNED}"
+    );
+    let put_back = |reason| matches!(reason, CloseReason::Healed | CloseReason::ResourceReturned);
+    let rows = drifts.iter().filter(|(_, reason)| put_back(*reason));
+    let rows = rows.map(|(id, _)| json!({ "id": lists::uuid(*id) }));
+    written_in_txn(txn, sql, rows.collect(), Some(now)).await
+}
+
+/// Notes or withdraws the intent to put the live value of a locked open drift back, with its event.
+pub(crate) async fn note_revert_in_txn(
+    txn: &DatabaseTransaction,
+    drift: drift::Model,
+    (actor, note): (&str, Option<&str>),
+    is_reverting: bool,
+    now: DateTime<Utc>,
+) -> Result<drift::Model> {
+    let mut data = drift_data(drift.id, &drift.field);
+    if let (Some(data), Some(note)) = (data.as_object_mut(), note) {
+        data.insert("reason".to_owned(), note.into());
+    }
+    let event_type = match is_reverting {
+        true => EventType::RevertMarked,
+        false => EventType::RevertUnmarked,
+    };
+    let noted = event(drift.resource_id, event_type, data);
+    let mut row = drift.into_active_model();
+    row.reverting_at = Set(is_reverting.then_some(now));
+    row.reverting_by = Set(is_reverting.then(|| actor.to_owned()));
+    row.reverting_note = Set(note.filter(|_| is_reverting).map(str::to_owned));
+    let drift = row.update(txn).await?;
+    events::append_in_txn(txn, vec![noted], actor, now).await?;
+    Ok(drift)
 }
 
 /// Runs a statement that writes a list of rows, and returns those that it wrote.

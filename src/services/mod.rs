@@ -29,6 +29,7 @@ pub mod recount;
 pub mod resources;
 pub mod retention;
 pub mod retirement;
+pub mod reverting;
 pub(crate) mod search;
 pub mod sources;
 pub mod spec_history;

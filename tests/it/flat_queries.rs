@@ -49,6 +49,9 @@ async fn history(t: &TestApp, ids: &[Uuid], count: usize) -> Vec<drift::Model> {
                 undone_at: None,
                 undone_by: None,
                 undone_version: None,
+                reverting_at: None,
+                reverting_by: None,
+                reverting_note: None,
             });
         }
     }

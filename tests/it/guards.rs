@@ -74,6 +74,16 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "Mutation",
+        "markReverting",
+        "markReverting(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "unmarkReverting",
+        "unmarkReverting(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
         "undoAccept",
         "undoAccept(input: { driftId: $id }) { drift { id } }",
     ),

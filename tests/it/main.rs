@@ -81,6 +81,7 @@ mod replica_firewalls;
 mod request_shapes;
 mod rest;
 mod retention;
+mod reverting;
 mod rolling_upgrade;
 mod run_sources;
 mod schedule;

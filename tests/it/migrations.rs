@@ -138,6 +138,9 @@ const TABLES: [(&str, &[&str]); 21] = [
             "undone_at",
             "undone_by",
             "undone_version",
+            "reverting_at",
+            "reverting_by",
+            "reverting_note",
         ],
     ),
     (

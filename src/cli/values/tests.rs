@@ -30,6 +30,9 @@ fn columns_of(kind: DriftKind, expected: Value, actual: Value) -> (String, Strin
         undone_at: None,
         undone_by: None,
         undone_version: None,
+        reverting_at: None,
+        reverting_by: None,
+        reverting_note: None,
     };
     columns(&drift, &changes)
 }

@@ -35,6 +35,9 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         undone_at: None,
         undone_by: None,
         undone_version: None,
+        reverting_at: None,
+        reverting_by: None,
+        reverting_note: None,
     }
 }
 

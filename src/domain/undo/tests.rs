@@ -72,6 +72,9 @@ impl World {
             undone_at: None,
             undone_by: None,
             undone_version: None,
+            reverting_at: None,
+            reverting_by: None,
+            reverting_note: None,
         };
         let acceptance = decide_accept(&drift, &self.pair, None, now()).unwrap();
         let before = self.pair.spec.clone();
