@@ -38,8 +38,8 @@ impl World {
 
     fn version(&self, version: i32) -> Option<SpecVersion> {
         let current = SpecVersion::from(self.pair.spec.clone());
-        let all = self.history.iter().chain([&current]);
-        all.cloned().find(|row| row.version == version)
+        let mut all = self.history.iter().chain([&current]);
+        all.find(|row| row.version == version).cloned()
     }
 
     /// Accepts the drift of a field, if it has one.
