@@ -340,7 +340,8 @@ async fn two_undos_of_one_resource_are_both_done() {
     let (t, drifts) = accepted(&["size_slug", "region"]).await;
     let (a, b) = (undoing(&t, &drifts[0]).await, undoing(&t, &drifts[1]).await);
     let (a, b) = together(&t, "web-1", a, b).await;
-    (a.unwrap(), b.unwrap());
+    a.unwrap();
+    b.unwrap();
     let spec = t.spec("web-1").await;
     assert_eq!(
         (spec.spec_version, &spec.spec["size_slug"], &spec.spec["region"]),
@@ -387,7 +388,8 @@ async fn an_undo_beside_an_accept_of_another_field_loses_neither() {
     let accepting =
         async move { drift_inbox::services::acceptance::accept_drift(&db, ADMIN, &accept, now).await };
     let (undone, accepted) = together(&t, "web-1", undoing(&t, &drifts[0]).await, accepting).await;
-    (undone.unwrap(), accepted.unwrap());
+    undone.unwrap();
+    accepted.unwrap();
     let spec = t.spec("web-1").await.spec;
     assert_eq!(
         (&spec["size_slug"], &spec["region"]),
