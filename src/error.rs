@@ -6,6 +6,7 @@ use sea_orm::{ActiveEnum as _, ConnAcquireErr, DbErr};
 use serde_json::Value;
 
 use crate::domain::retention::ForgetRefusal;
+use crate::domain::undo::UndoRefusal;
 use crate::domain::validation::InvalidInput;
 
 /// Result of a use case.
@@ -48,6 +49,9 @@ pub enum Error {
      again"
     )]
     SpecMoved,
+    /// The accept cannot be undone.
+    #[error("{}", undo_refusal_text(.0))]
+    NotUndoable(UndoRefusal),
     /// The spec has another version than the caller expects.
     #[error("the spec is at version {current}: reload it and try again")]
     SpecVersionConflict {
@@ -117,6 +121,8 @@ impl Error {
             Self::AlreadyResolved(_) => "ALREADY_RESOLVED",
             Self::LiveValueMoved { .. } => "LIVE_VALUE_MOVED",
             Self::SpecMoved => "SPEC_MOVED",
+            Self::NotUndoable(UndoRefusal::NotAccepted(_) | UndoRefusal::NotKept) => "NOT_UNDOABLE",
+            Self::NotUndoable(_) => "SPEC_MOVED",
             Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
             Self::SpecOwnedByState { .. } => "SPEC_OWNED_BY_STATE",
             Self::PlanRefused { .. } => "PLAN_REFUSED",
@@ -175,6 +181,36 @@ fn forget_refusal_text(why: &ForgetRefusal) -> String {
         ForgetRefusal::Decisions(decisions) => format!(
             "the resource has {decisions} recorded decisions: set includeHistory: true to delete them too"
         ),
+    }
+}
+
+fn undo_refusal_text(why: &UndoRefusal) -> String {
+    match why {
+        UndoRefusal::NotAccepted(status) => {
+            format!(
+                "only an accepted drift can be undone: this one is {}",
+                status_word(*status)
+            )
+        }
+        UndoRefusal::NotKept => {
+            "the version of the spec before this accept is not kept: record the spec that you want".to_owned()
+        }
+        UndoRefusal::Retired { at } => {
+            format!(
+                "the spec was retired at {}: record the spec that you want",
+                at.to_rfc3339()
+            )
+        }
+        UndoRefusal::TakenOver { source } => {
+            format!("{source} owns this spec since the accept: change it there")
+        }
+        UndoRefusal::ValueChanged { field, .. } => format!(
+            "the expected value of {field} has changed since this accept: undo the later change first, or record the \
+             spec that you want"
+        ),
+        UndoRefusal::RecordedAgain => {
+            "a spec was recorded after this accept: nothing is to be put in force again".to_owned()
+        }
     }
 }
 

@@ -122,6 +122,20 @@ pub struct Model {
     pub severity: Severity,
     /// Name of the rule that decided the severity; null if no rule applies.
     pub severity_rule: Option<String>,
+    /// The version of the spec that its accept made; null if it was not accepted, or by a release that did not record it.
+    pub spec_version: Option<i32>,
+    /// When its accept was undone.
+    pub undone_at: Option<DateTimeUtc>,
+    /// Actor who undid the accept.
+    pub undone_by: Option<String>,
+    /// The version of the spec that the undo made.
+    pub undone_version: Option<i32>,
+    /// When somebody noted the intent to put the live value back.
+    pub reverting_at: Option<DateTimeUtc>,
+    /// Actor who noted it.
+    pub reverting_by: Option<String>,
+    /// Note of that actor.
+    pub reverting_note: Option<String>,
     /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,

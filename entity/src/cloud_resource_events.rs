@@ -16,6 +16,14 @@ pub enum EventType {
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
+    /// An accept was undone.
+    AcceptUndone,
+    /// Somebody noted the intent to put the live value of a drift back.
+    RevertMarked,
+    /// The intent was withdrawn.
+    RevertUnmarked,
+    /// The live value of a drift was put back on purpose.
+    DriftReverted,
     /// A drift was closed without a decision.
     DriftStale,
     /// An ignore rule covers a difference, or new values of one.

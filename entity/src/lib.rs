@@ -30,6 +30,8 @@ pub mod resource_states;
 pub mod resource_totals;
 pub mod row_totals;
 pub mod sources;
+pub mod spec_reasons;
+pub mod spec_versions;
 pub mod sweep_marks;
 pub mod terraform_declarations;
 pub mod terraform_plans;

@@ -35,6 +35,9 @@ mod m20261126_000130_key_inventory_by_source;
 mod m20261127_000010_record_close_reasons;
 mod m20261127_000020_create_ignore_rules;
 mod m20261127_000200_create_notifications;
+mod m20261127_000300_keep_spec_versions;
+mod m20261127_000310_link_accepts_to_versions;
+mod m20261127_000320_note_reverts;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -79,6 +82,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000010_record_close_reasons::Migration),
             Box::new(m20261127_000020_create_ignore_rules::Migration),
             Box::new(m20261127_000200_create_notifications::Migration),
+            Box::new(m20261127_000300_keep_spec_versions::Migration),
+            Box::new(m20261127_000310_link_accepts_to_versions::Migration),
+            Box::new(m20261127_000320_note_reverts::Migration),
         ]
     }
 }

@@ -16,12 +16,14 @@ pub(super) async fn run(args: &PurgeArgs) -> Outcome {
         job_runs,
         forgotten,
         notifications,
+        spec_versions,
     } = purge(&db, &keep, &Clock::System).await?;
     db.close().await?;
     print_line(format_args!(
-        "purge: deleted {}, {}, {}, {}, {}, {} and {}",
+        "purge: deleted {}, {}, {}, {}, {}, {}, {} and {}",
         counted(resources, "resource"),
         counted(specs, "spec"),
+        counted(spec_versions, "version") + " of specs",
         counted(drifts, "drift"),
         counted(events, "event"),
         counted(job_runs, "run"),

@@ -30,7 +30,8 @@ pub(crate) struct RetentionArgs {
     #[arg(long, env = "DRIFT_KEEP_JOB_RUNS", value_name = "TIME|off", value_parser = keep)]
     #[arg(default_value = text(Retention::default().job_runs))]
     keep_job_runs: Keep,
-    /// How long to keep accepted drifts, recorded and retired specs, and records of forgotten resources
+    /// How long to keep accepted drifts, recorded and retired specs, earlier versions of specs, and records of forgotten
+    /// resources
     #[arg(long, env = "DRIFT_KEEP_DECISIONS", value_name = "TIME|off", value_parser = keep)]
     #[arg(default_value = text(Retention::default().decisions))]
     keep_decisions: Keep,

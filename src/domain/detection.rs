@@ -283,7 +283,7 @@ pub(crate) fn closes_any(compared: &Compared, open: &[cloud_drift::Model]) -> bo
 /// Returns whether the resource is settling and has been for less than [`SETTLING_LIMIT`].
 ///
 /// The duration ends at the last complete listing, because no later status is known.
-fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
+pub(super) fn is_settling(pair: &Pair, now: DateTime<Utc>) -> bool {
     let resource = &pair.resource;
     let Some(since) = resource.settling_since.filter(|_| resource.gone_at.is_none()) else {
         return false;

@@ -14,6 +14,7 @@ pub mod compare_texts;
 pub mod detection;
 pub(crate) mod digest;
 pub mod equality;
+pub mod explanation;
 #[cfg(test)]
 mod fixtures;
 pub mod freshness;
@@ -29,6 +30,8 @@ pub mod retention;
 pub mod schedule;
 pub mod severity;
 pub mod sources;
+pub mod spec_history;
 pub(crate) mod stored_json;
 pub mod traits;
+pub mod undo;
 pub mod validation;

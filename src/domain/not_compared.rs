@@ -63,6 +63,14 @@ impl NotCompared {
         self
     }
 
+    /// Takes the uncompared parts of a field from another version of the spec.
+    pub(crate) fn take_field(&mut self, field: &str, from: &Self) {
+        match from.0.get(field) {
+            Some(paths) => _ = self.0.insert(field.to_owned(), paths.clone()),
+            None => _ = self.0.remove(field),
+        }
+    }
+
     /// Returns the paths as texts, such as `spec.services[name=web].http_port`.
     pub fn texts(&self) -> Vec<String> {
         self.0

@@ -17,7 +17,8 @@ pub struct Retention {
     pub events: Option<TimeDelta>,
     /// Runs of jobs that have ended, and notifications that were delivered or given up.
     pub job_runs: Option<TimeDelta>,
-    /// Accepted and reverted drifts, events of accepts and of specs, and records of forgotten resources.
+    /// Accepted and reverted drifts, events of accepts and of specs, superseded versions of specs, and records of
+    /// forgotten resources.
     pub decisions: Option<TimeDelta>,
 }
 
@@ -82,7 +83,13 @@ pub(crate) fn event_class(event_type: EventType) -> EventClass {
         | EventType::ResourceGone
         | EventType::DifferenceIgnored => EventClass::Resource,
         EventType::DriftDetected | EventType::DriftChanged | EventType::DriftStale => EventClass::Drift,
-        EventType::DriftAccepted | EventType::SpecRecorded | EventType::SpecRetired => EventClass::Decision,
+        EventType::DriftAccepted
+        | EventType::AcceptUndone
+        | EventType::RevertMarked
+        | EventType::RevertUnmarked
+        | EventType::DriftReverted
+        | EventType::SpecRecorded
+        | EventType::SpecRetired => EventClass::Decision,
     }
 }
 
@@ -91,7 +98,7 @@ pub(crate) fn event_class(event_type: EventType) -> EventClass {
 pub(crate) fn is_decision(event_type: EventType, by_server: bool, data: &Value) -> bool {
     let source = data.get("source").and_then(Value::as_str).unwrap_or_default();
     match event_type {
-        EventType::DriftAccepted => true,
+        EventType::DriftAccepted | EventType::AcceptUndone => true,
         _ => event_class(event_type) == EventClass::Decision && !by_server && !source.starts_with(STATE),
     }
 }

@@ -6,6 +6,7 @@ use async_graphql::ErrorExtensionValues;
 
 use crate::domain::redaction::shown;
 use crate::domain::retention::ForgetRefusal;
+use crate::domain::undo::UndoRefusal;
 use crate::error::{Error, status_word};
 
 /// An error that is returned to a client.
@@ -49,12 +50,40 @@ impl From<ApiError> for async_graphql::Error {
             Error::SpecVersionConflict { current } => extensions.set("specVersion", *current),
             Error::PlanRefused { code, .. } => extensions.set("reason", *code),
             Error::NotForgettable(why) => extensions.set("reason", reason(why)),
+            Error::NotUndoable(why) => set_undo_refusal(&mut extensions, why),
             Error::SpecOwnedByState { source_name } => extensions.set("source", source_name.as_str()),
             _ => {}
         }
         response_error.extensions = Some(extensions);
         response_error
     }
+}
+
+fn set_undo_refusal(extensions: &mut ErrorExtensionValues, why: &UndoRefusal) {
+    let reason = match why {
+        UndoRefusal::NotAccepted(status) => {
+            extensions.set("currentStatus", status_word(*status).to_uppercase());
+            "NOT_ACCEPTED"
+        }
+        UndoRefusal::NotKept => "VERSION_NOT_KEPT",
+        UndoRefusal::Retired { at } => {
+            extensions.set("retiredAt", at.to_rfc3339());
+            "RETIRED"
+        }
+        UndoRefusal::TakenOver { source } => {
+            extensions.set("source", source.as_str());
+            "TAKEN_OVER"
+        }
+        UndoRefusal::ValueChanged { field, current } => {
+            let current = current.as_ref().map(|current| shown(current).into_owned());
+            let current = async_graphql::Value::from_json(current.unwrap_or_default());
+            extensions.set("field", field.as_str());
+            extensions.set("expected", current.unwrap_or_default());
+            "VALUE_CHANGED"
+        }
+        UndoRefusal::RecordedAgain => "RECORDED_AGAIN",
+    };
+    extensions.set("reason", reason);
 }
 
 fn reason(why: &ForgetRefusal) -> &'static str {

@@ -30,11 +30,13 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use crate::domain::spec_history::SpecVersion;
 use crate::services::inbox::DriftFilter;
 use crate::services::inventory::ListedKind;
 use crate::services::page::{Page, PageRequest};
 use crate::services::{
-    addresses, events, ignore_rules, ignored, inbox, inventory, provisioning, resources, spec_sources,
+    addresses, events, ignore_rules, ignored, inbox, inventory, provisioning, resources, spec_history,
+    spec_sources,
 };
 
 /// How long a load of one subscriber waits for the loads of the others, which received the changes at the same time.
@@ -145,6 +147,9 @@ pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<DriftById>();
     loaders.clear::<DriftsOf>();
     loaders.clear::<DriftCountOf>();
+    loaders.clear::<SpecVersionsOf>();
+    loaders.clear::<SpecVersionCountOf>();
+    loaders.clear::<DriftsOfVersion>();
     loaders.clear::<SyncedAt>();
 }
 
@@ -252,6 +257,18 @@ pub(super) struct DriftsOf(pub(super) Uuid, pub(super) DriftFilter, pub(super) P
 /// Key of the number of a resource's drifts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DriftCountOf(pub(super) Uuid, pub(super) DriftFilter);
+
+/// Key of a page of the versions of a resource's spec.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SpecVersionsOf(pub(super) Uuid, pub(super) PageRequest);
+
+/// Key of the number of versions of a resource's spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SpecVersionCountOf(pub(super) Uuid);
+
+/// Key of the drifts of a version of a resource's spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct DriftsOfVersion(pub(super) Uuid, pub(super) i32, pub(super) spec_history::DriftsOf);
 
 /// Key of the last complete listing of a kind by a source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -440,6 +457,57 @@ impl Loader<DriftCountOf> for Batches {
             );
         }
         Ok(counts)
+    }
+}
+
+impl Loader<SpecVersionsOf> for Batches {
+    type Value = Page<SpecVersion>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[SpecVersionsOf]) -> Result<HashMap<SpecVersionsOf, Self::Value>, ApiError> {
+        let requests: Vec<_> = keys.iter().map(|key| (key.0, key.1.clone())).collect();
+        let pages = spec_history::pages_of(&self.connection, &requests).await?;
+        let keyed = |((id, request), page)| (SpecVersionsOf(id, request), page);
+        Ok(pages.into_iter().map(keyed).collect())
+    }
+}
+
+impl Loader<SpecVersionCountOf> for Batches {
+    type Value = i64;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[SpecVersionCountOf]) -> Result<HashMap<SpecVersionCountOf, i64>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let counts = spec_history::counts_of(&self.connection, &ids).await?;
+        let count = |key: &SpecVersionCountOf| counts.get(&key.0).copied().unwrap_or_default();
+        Ok(keys.iter().map(|key| (*key, count(key))).collect())
+    }
+}
+
+impl Loader<DriftsOfVersion> for Batches {
+    type Value = Vec<cloud_drift::Model>;
+    type Error = ApiError;
+
+    async fn load(
+        &self,
+        keys: &[DriftsOfVersion],
+    ) -> Result<HashMap<DriftsOfVersion, Self::Value>, ApiError> {
+        let mut drifts: HashMap<DriftsOfVersion, Self::Value> =
+            keys.iter().map(|key| (*key, Vec::new())).collect();
+        for what in [spec_history::DriftsOf::Accepted, spec_history::DriftsOf::Undone] {
+            let wanted = keys.iter().filter(|key| key.2 == what);
+            let wanted: Vec<_> = wanted.map(|key| (key.0, key.1)).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let found = spec_history::drifts_of(&self.connection, what, &wanted).await?;
+            drifts.extend(
+                found
+                    .into_iter()
+                    .map(|((id, version), found)| (DriftsOfVersion(id, version, what), found)),
+            );
+        }
+        Ok(drifts)
     }
 }
 

@@ -30,7 +30,9 @@ use crate::services::notifications;
 use crate::services::plans::import_plan;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
 use crate::services::retirement::{RetireSpec, retire_spec};
+use crate::services::reverting::note_revert;
 use crate::services::sources;
+use crate::services::undo::{self, UndoAccept};
 
 /// How long a mutation waits for the run that it started.
 const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
@@ -64,6 +66,62 @@ pub(super) struct AcceptDriftPayload {
     warning: Option<String>,
 }
 
+/// Input of `undoAccept`.
+#[derive(InputObject)]
+pub(super) struct UndoAcceptInput {
+    /// The id of an accepted drift.
+    drift_id: ID,
+    /// The reason for the decision, at most 4096 bytes.
+    #[graphql(secret)]
+    reason: Option<String>,
+}
+
+/// Result of `undoAccept`.
+#[derive(SimpleObject)]
+pub(super) struct UndoAcceptPayload {
+    /// The drift. Its status is still `ACCEPTED`, and `undoneAt` is set.
+    drift: Drift,
+    /// The spec in force; null if it was retired since an earlier undo.
+    provisioned: Option<ProvisionedSpec>,
+    /// The open drift of the same field; null if the restored value does not differ from the live one, or cannot be
+    /// compared now. Then the next sweeps compare it.
+    open_drift: Option<Drift>,
+}
+
+/// Input of `markReverting`.
+#[derive(InputObject)]
+pub(super) struct MarkRevertingInput {
+    /// The id of an open drift.
+    drift_id: ID,
+    /// How or why the live value is put back, at most 4096 bytes.
+    #[graphql(secret)]
+    note: Option<String>,
+}
+
+/// Result of `markReverting`.
+#[derive(SimpleObject)]
+pub(super) struct MarkRevertingPayload {
+    /// The drift, which is still open.
+    drift: Drift,
+}
+
+/// Input of `unmarkReverting`.
+#[derive(InputObject)]
+pub(super) struct UnmarkRevertingInput {
+    /// The id of an open drift.
+    drift_id: ID,
+    /// The reason, at most 4096 bytes.
+    #[graphql(secret)]
+    note: Option<String>,
+}
+
+/// Result of `unmarkReverting`.
+#[derive(SimpleObject)]
+pub(super) struct UnmarkRevertingPayload {
+    /// The drift, which is still open.
+    drift: Drift,
+}
+
 /// Input of `recordSpec`.
 #[derive(InputObject)]
 pub(super) struct RecordSpecInput {
@@ -79,6 +137,9 @@ pub(super) struct RecordSpecInput {
     /// resource unless they use `takeOver`.
     #[graphql(default)]
     take_over: bool,
+    /// The reason for the change, at most 4096 bytes. The history of the spec shows it.
+    #[graphql(secret)]
+    reason: Option<String>,
 }
 
 /// Result of `recordSpec`.
@@ -221,6 +282,67 @@ impl CoreMutation {
         }))
     }
 
+    /// Undoes the accept of a drift: the spec gets a new version in which only the accepted field has the value that it had
+    /// before the accept. A spec that the accept retired is in force again. If the values differ, the difference is open
+    /// again as a new drift. Fails with SPEC_MOVED and a `reason` if a later change stands in the way: VALUE_CHANGED (with
+    /// `field` and the current `expected` value), TAKEN_OVER, RETIRED or RECORDED_AGAIN; with NOT_UNDOABLE if the drift was
+    /// not accepted (NOT_ACCEPTED) or the earlier version of the spec is not kept (VERSION_NOT_KEPT). An accept that is
+    /// undone already stays as it is.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn undo_accept(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The accept to undo.")] input: UndoAcceptInput,
+    ) -> ApiResult<Option<UndoAcceptPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let undo = UndoAccept {
+            drift_id: parse_id(&input.drift_id)?,
+            reason: input.reason,
+        };
+        let undone = undo::undo_accept(app.db(), caller(ctx)?.name(), &undo, app.clock().now()).await?;
+        let drift = undone.drifts.into_iter().next();
+        let drift = drift.ok_or_else(|| Error::Internal("an undone drift was not found".to_owned()))?;
+        Ok(Some(UndoAcceptPayload {
+            open_drift: undone
+                .open
+                .into_iter()
+                .find(|open| open.field == drift.field)
+                .map(Drift),
+            drift: Drift(drift),
+            provisioned: undone.provisioned.map(ProvisionedSpec),
+        }))
+    }
+
+    /// Notes that you put the live value of an open drift back. Nothing is sent to the cloud. If a later sweep finds the values
+    /// equal, the drift becomes REVERTED instead of STALE, closed by you. Fails with ALREADY_RESOLVED if the drift is not
+    /// open.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn mark_reverting(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The drift and a note.")] input: MarkRevertingInput,
+    ) -> ApiResult<Option<MarkRevertingPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let by = (caller(ctx)?.name(), input.note.as_deref());
+        let (id, now) = (parse_id(&input.drift_id)?, app.clock().now());
+        let drift = note_revert(app.db(), by, id, true, now).await?;
+        Ok(Some(MarkRevertingPayload { drift: Drift(drift) }))
+    }
+
+    /// Withdraws the intent that `markReverting` noted. Fails with ALREADY_RESOLVED if the drift is not open.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn unmark_reverting(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The drift and the reason.")] input: UnmarkRevertingInput,
+    ) -> ApiResult<Option<UnmarkRevertingPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let by = (caller(ctx)?.name(), input.note.as_deref());
+        let (id, now) = (parse_id(&input.drift_id)?, app.clock().now());
+        let drift = note_revert(app.db(), by, id, false, now).await?;
+        Ok(Some(UnmarkRevertingPayload { drift: Drift(drift) }))
+    }
+
     /// Records the spec of a resource. Fails with SPEC_VERSION_CONFLICT if the version in force is not the
     /// expected one, and with SPEC_OWNED_BY_STATE if a Terraform state owns the spec and `takeOver` is false.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
@@ -236,6 +358,7 @@ impl CoreMutation {
             source: SOURCE_API.to_owned(),
             expected_version: input.expected_spec_version,
             take_over: input.take_over,
+            reason: input.reason,
         };
         let actor = caller(ctx)?.name();
         let recorded = provisioning::record_provisioned(app.db(), actor, &record, app.clock().now()).await?;

@@ -8,17 +8,19 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, ForgottenResource, Freshness, IgnoreRule,
-    IgnoredDifference, Job, JobRun, JobSchedule, KindCoverage, Node, NotificationDelivery, NotificationState,
-    NotificationTarget, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Source,
-    Total, Viewer, page_cost, with_all_details, with_details,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Explanation, ForgottenResource, Freshness,
+    IgnoreRule, IgnoredDifference, Job, JobRun, JobSchedule, KindCoverage, Node, NotificationDelivery,
+    NotificationState, NotificationTarget, PageArgs, ProvisionedSpec, Resource, ResourceEvent,
+    ResourceFilterInput, Source, SpecDifference, Total, Viewer, page_cost, with_all_details, with_details,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
+use crate::provider::traits::MEMBER_NAMES;
 use crate::services::{
-    coverage, events, facets, forgetting, ignored, inbox, job_runs, notifications, provisioning, resources,
+    coverage, events, explanation, facets, forgetting, ignored, inbox, job_runs, notifications, provisioning,
+    resources, spec_history,
 };
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
@@ -26,6 +28,9 @@ const COVERED_KINDS: usize = 25;
 
 /// Number of values used to compute the complexity of `driftFacets`.
 const FACET_VALUES: usize = 100;
+
+/// Number of fields used to compute the complexity of `specDifference`.
+const COMPARED_FIELDS: usize = 25;
 
 /// The queries that have no file of their own.
 #[derive(Default)]
@@ -202,6 +207,40 @@ impl CoreQuery {
             .load_one(ResourceById(parse_id(&id)?))
             .await?
             .map(Resource))
+    }
+
+    /// Explains the comparison of a field of a resource, also if there is no drift: what was compared, both canonical forms,
+    /// and what decided. It compares the stored values now; null if there is no such resource.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "COMPARED_FIELDS + child_complexity"
+    )]
+    async fn explain(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a resource.")] resource_id: ID,
+        #[graphql(desc = "The name of the field; `*` for the whole resource.")] field: String,
+    ) -> ApiResult<Option<Explanation>> {
+        let (app, resource) = (app(ctx)?, parse_id(&resource_id)?);
+        let explained = explanation::of(app.db(), resource, &field, app.max_age()).await?;
+        Ok(explained.map(|explained| Explanation::new(field, explained)))
+    }
+
+    /// Returns the difference between two versions of the spec of a resource; null if one of them is not kept.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "COMPARED_FIELDS * child_complexity"
+    )]
+    async fn spec_difference(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a resource.")] resource_id: ID,
+        #[graphql(desc = "The first version, usually the earlier one.")] from: i32,
+        #[graphql(desc = "The second version.")] to: i32,
+    ) -> ApiResult<Option<SpecDifference>> {
+        let (db, resource) = (app(ctx)?.db().reader(), parse_id(&resource_id)?);
+        let found = spec_history::difference(db, resource, [from, to], &MEMBER_NAMES).await?;
+        Ok(found.map(Into::into))
     }
 
     /// Lists the records of resources that were deleted with `forgetResource`, newest first.

@@ -14,7 +14,7 @@ use super::ignore_rules;
 use super::inventory;
 use super::locks::{self, Lock};
 use super::provisioning;
-use super::retirement::retire_in_txn;
+use super::retirement::retire_one_in_txn;
 use super::spec_sources;
 use crate::db::Db;
 use crate::domain::acceptance::{AcceptRefusal, Acceptance, decide_accept};
@@ -112,19 +112,20 @@ async fn accept_in_txn(
         None => None,
     };
     let address = pair.spec.address.clone();
-    let provisioned = match acceptance {
+    let by = (actor, accept.note.as_deref());
+    let (provisioned, version) = match acceptance {
         Acceptance::Adopt(desired) => {
-            Some(provisioning::replace_in_txn(txn, pair.spec, desired, actor, now).await?)
+            let spec = provisioning::replace_in_txn(txn, pair.spec, desired, by, now).await?;
+            let version = spec.spec_version;
+            (Some(spec), version)
         }
-        Acceptance::Retire => {
-            retire_in_txn(txn, &[pair.spec], actor, now).await?;
-            None
-        }
+        Acceptance::Retire => (None, retire_one_in_txn(txn, pair.spec, by, now).await?),
     };
     let accepting = drift_rows::Accepting {
         actor,
         note: accept.note.as_deref(),
-        spec_version: provisioned.as_ref().map(|spec| spec.spec_version),
+        is_retired: provisioned.is_none(),
+        spec_version: version,
         address: address.as_deref(),
     };
     let drift = drift_rows::accept_in_txn(txn, drift, accepting, now).await?;

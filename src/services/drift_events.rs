@@ -14,10 +14,14 @@ use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
 /// The types of events about drifts. Their data has the id of the drift as `driftId`.
-pub(crate) const TRANSITIONS: [EventType; 4] = [
+pub(crate) const TRANSITIONS: [EventType; 8] = [
     EventType::DriftDetected,
     EventType::DriftChanged,
     EventType::DriftAccepted,
+    EventType::AcceptUndone,
+    EventType::RevertMarked,
+    EventType::RevertUnmarked,
+    EventType::DriftReverted,
     EventType::DriftStale,
 ];
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, CloseReason, DriftKind, DriftStatus};
+use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{
@@ -121,6 +122,8 @@ pub(crate) async fn write_in_txn(
             Change::Unignore { field } => no_longer_ignored.push((*resource_id, field.as_str())),
         }
     }
+    // Drifts that somebody put back on purpose are closed first. Those are no longer open for the statement after it.
+    let reverted = revert_in_txn(txn, &closing, now).await?;
     let closed = close_in_txn(txn, &closing, now).await?;
     let updated = update_in_txn(txn, &updating).await?;
     rate_in_txn(txn, &rating).await?;
@@ -148,6 +151,10 @@ pub(crate) async fn write_in_txn(
                     let data = with_address(data, address.as_deref());
                     event(*resource_id, EventType::DriftStale, data)
                 }));
+                events.extend(reverted.get(drift).map(|address| {
+                    let data = with_address(drift_data(*drift, field), address.as_deref());
+                    event(*resource_id, EventType::DriftReverted, data)
+                }));
             }
             Change::Open(_) | Change::Rate { .. } | Change::Ignore(_) | Change::Unignore { .. } => {}
         }
@@ -162,8 +169,8 @@ pub(crate) async fn write_in_txn(
     Ok(Written {
         opened: opened.len() as u64,
         changed: updated.len() as u64,
-        staled: closed.len() as u64,
         ignored: ignored.recorded,
+        staled: (closed.len() + reverted.len()) as u64,
     })
 }
 
@@ -174,8 +181,10 @@ pub(crate) struct Accepting<'a> {
     pub(crate) actor: &'a str,
     /// The reason for the decision.
     pub(crate) note: Option<&'a str>,
-    /// The version of the spec that has the accepted value; None if the spec was retired.
-    pub(crate) spec_version: Option<i32>,
+    /// Whether the accept retired the spec.
+    pub(crate) is_retired: bool,
+    /// The version of the spec that the accept made.
+    pub(crate) spec_version: i32,
     /// The Terraform address of the resource.
     pub(crate) address: Option<&'a str>,
 }
@@ -188,10 +197,10 @@ pub(crate) async fn accept_in_txn(
     now: DateTime<Utc>,
 ) -> Result<drift::Model> {
     let mut data = drift_data(drift.id, &drift.field);
-    if let (Some(data), Some(version)) = (data.as_object_mut(), accepting.spec_version) {
+    if let Some(data) = data.as_object_mut().filter(|_| !accepting.is_retired) {
         data.insert("expected".to_owned(), drift.expected.clone().unwrap_or_default());
         data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
-        data.insert("specVersion".to_owned(), version.into());
+        data.insert("specVersion".to_owned(), accepting.spec_version.into());
     }
     let data = with_address(data, accepting.address);
     let accepted = event(drift.resource_id, EventType::DriftAccepted, data);
@@ -201,9 +210,55 @@ pub(crate) async fn accept_in_txn(
     row.resolved_by = Set(Some(accepting.actor.to_owned()));
     row.resolution_note = Set(accepting.note.map(str::to_owned));
     row.close_reason = Set(Some(CloseReason::Accepted));
+    row.spec_version = Set(Some(accepting.spec_version));
     let drift = row.update(txn).await?;
     events::append_in_txn(txn, vec![accepted], accepting.actor, now).await?;
     Ok(drift)
+}
+
+/// A decision to undo accepts of one resource.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undoing<'a> {
+    /// The person who decided.
+    pub(crate) actor: &'a str,
+    /// The reason for the decision.
+    pub(crate) reason: Option<&'a str>,
+    /// The version of the spec without the accepted values.
+    pub(crate) spec: &'a provisioned::Model,
+}
+
+/// Marks locked drifts as accepts that were undone, with their events.
+pub(crate) async fn undo_in_txn(
+    txn: &DatabaseTransaction,
+    drifts: Vec<drift::Model>,
+    undoing: Undoing<'_>,
+    now: DateTime<Utc>,
+) -> Result<Vec<drift::Model>> {
+    let mut events = Vec::with_capacity(drifts.len());
+    let mut undone = Vec::with_capacity(drifts.len());
+    for drift in drifts {
+        let mut data = drift_data(drift.id, &drift.field);
+        if let Some(data) = data.as_object_mut() {
+            if drift.kind == DriftKind::Changed {
+                let restored = undoing.spec.spec.get(&drift.field).cloned();
+                data.insert("expected".to_owned(), restored.unwrap_or_default());
+                data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
+            }
+            data.insert("specVersion".to_owned(), undoing.spec.spec_version.into());
+            if let Some(reason) = undoing.reason {
+                data.insert("reason".to_owned(), reason.into());
+            }
+        }
+        let data = with_address(data, undoing.spec.address.as_deref());
+        events.push(event(drift.resource_id, EventType::AcceptUndone, data));
+        let mut row = drift.into_active_model();
+        row.undone_at = Set(Some(now));
+        row.undone_by = Set(Some(undoing.actor.to_owned()));
+        row.undone_version = Set(Some(undoing.spec.spec_version));
+        undone.push(row.update(txn).await?);
+    }
+    events::append_in_txn(txn, events, undoing.actor, now).await?;
+    Ok(undone)
 }
 
 /// The ids of written drifts, with the Terraform addresses of their resources.
@@ -338,6 +393,52 @@ async fn close_in_txn(
         json!({ "id": lists::uuid(*id), "reason": reason.to_value(), "rule": rule.map(lists::uuid) })
     });
     written_in_txn(txn, sql, rows.collect(), Some(now)).await
+}
+
+/// Closes open drifts as reverted whose live value equals the expected one again, if somebody noted the intent. Returns
+/// those.
+async fn revert_in_txn(
+    txn: &DatabaseTransaction,
+    drifts: &[(Uuid, CloseReason, Option<Uuid>)],
+    now: DateTime<Utc>,
+) -> Result<WrittenIds> {
+    let list = lists::rows(txn.get_database_backend(), &[("id", Type::Uuid)]);
+    let sql = format!(
+        "UPDATE \"cloud_drift\" SET status = 'reverted', resolved_at = $2, close_reason = 'reverted', \
+         resolved_by = reverting_by, resolution_note = reverting_note FROM {list} \
+         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' AND cloud_drift.reverting_by IS NOT NULL \
+         RETURNING {RETURNED}"
+    );
+    let put_back = |reason| matches!(reason, CloseReason::Healed | CloseReason::ResourceReturned);
+    let rows = drifts.iter().filter(|(_, reason, _)| put_back(*reason));
+    let rows = rows.map(|(id, ..)| json!({ "id": lists::uuid(*id) }));
+    written_in_txn(txn, sql, rows.collect(), Some(now)).await
+}
+
+/// Notes or withdraws the intent to put the live value of a locked open drift back, with its event.
+pub(crate) async fn note_revert_in_txn(
+    txn: &DatabaseTransaction,
+    drift: drift::Model,
+    (actor, note): (&str, Option<&str>),
+    is_reverting: bool,
+    now: DateTime<Utc>,
+) -> Result<drift::Model> {
+    let mut data = drift_data(drift.id, &drift.field);
+    if let (Some(data), Some(note)) = (data.as_object_mut(), note) {
+        data.insert("reason".to_owned(), note.into());
+    }
+    let event_type = match is_reverting {
+        true => EventType::RevertMarked,
+        false => EventType::RevertUnmarked,
+    };
+    let noted = event(drift.resource_id, event_type, data);
+    let mut row = drift.into_active_model();
+    row.reverting_at = Set(is_reverting.then_some(now));
+    row.reverting_by = Set(is_reverting.then(|| actor.to_owned()));
+    row.reverting_note = Set(note.filter(|_| is_reverting).map(str::to_owned));
+    let drift = row.update(txn).await?;
+    events::append_in_txn(txn, vec![noted], actor, now).await?;
+    Ok(drift)
 }
 
 /// Runs a statement that writes a list of rows, and returns those that it wrote.

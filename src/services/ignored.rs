@@ -273,3 +273,13 @@ pub(crate) async fn counts_of<C: ConnectionTrait>(
 pub(crate) async fn find<C: ConnectionTrait>(connection: &C, id: Uuid) -> Result<Option<ignored::Model>> {
     page::find_one(connection, ignored::Entity::find_by_id(id)).await
 }
+
+/// Returns the ignored differences of a resource.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn of<C: ConnectionTrait>(connection: &C, resource: Uuid) -> Result<Vec<ignored::Model>> {
+    let select = ignored::Entity::find().filter(ignored::Column::ResourceId.eq(resource));
+    Ok(decodable(select, connection).await?.0)
+}

@@ -16,13 +16,15 @@ use uuid::Uuid;
 use super::cells::{Cell, Cells, Reader};
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
+use super::spec_history::give_reason_in_txn;
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
 use crate::db::{Db, ROWS_PER_INSERT, decodable, lists, untested_first};
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::domain::not_compared::NotCompared;
 use crate::domain::redaction::has_redacted;
-use crate::domain::validation::check_spec;
+use crate::domain::undo::Restored;
+use crate::domain::validation::{MAX_TEXT_BYTES, check_spec, check_text};
 use crate::error::{Error, Result};
 
 /// A request to record a spec.
@@ -38,6 +40,8 @@ pub struct RecordSpec {
     pub expected_version: Option<i32>,
     /// Whether a spec that a Terraform state owns is replaced. The next import of that state then refuses the resource.
     pub take_over: bool,
+    /// The reason for the change.
+    pub reason: Option<String>,
 }
 
 /// Records the spec of a resource. Its version is 1, or one more than that of the previous spec, even if that spec is
@@ -58,6 +62,9 @@ pub async fn record_provisioned(
         return Err(Error::BadUserInput(
             "the spec contains a redacted value, which is not known: record the other fields, or accept its drift".to_owned(),
         ));
+    }
+    if let Some(reason) = &record.reason {
+        check_text("reason", reason, MAX_TEXT_BYTES)?;
     }
     db.write_txn(|txn| async move {
         // The lock is exclusive, because there may be no spec yet whose row could be locked.
@@ -89,7 +96,9 @@ pub async fn record_provisioned(
         };
         let recorded = record_in_txn(&txn, vec![spec], actor, now).await?;
         let none = || Error::Internal("a recorded spec was not found".to_owned());
-        recorded.into_iter().next().ok_or_else(none)
+        let recorded = recorded.into_iter().next().ok_or_else(none)?;
+        give_reason_in_txn(&txn, &recorded, record.reason.as_deref()).await?;
+        Ok(recorded)
     })
     .await
 }
@@ -197,12 +206,12 @@ async fn delete_undecodable_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec])
     Ok(())
 }
 
-/// Writes the next version of a locked spec.
+/// Writes the next version of a locked spec, with the reason for it.
 pub(crate) async fn replace_in_txn(
     txn: &DatabaseTransaction,
     before: provisioned::Model,
     spec: Value,
-    actor: &str,
+    (actor, reason): (&str, Option<&str>),
     now: DateTime<Utc>,
 ) -> Result<provisioned::Model> {
     check_spec(&spec)?;
@@ -214,7 +223,42 @@ pub(crate) async fn replace_in_txn(
     row.spec_version = Set(version);
     row.recorded_by = Set(actor.to_owned());
     row.recorded_at = Set(now);
-    Ok(row.update(txn).await?)
+    let spec = row.update(txn).await?;
+    give_reason_in_txn(txn, &spec, reason).await?;
+    Ok(spec)
+}
+
+/// Writes the next version of a locked spec, in which accepts are undone. The spec is in force again if an accept had
+/// retired it, with an event.
+pub(crate) async fn restore_in_txn(
+    txn: &DatabaseTransaction,
+    before: provisioned::Model,
+    restored: Restored,
+    (actor, reason): (&str, Option<&str>),
+    now: DateTime<Utc>,
+) -> Result<provisioned::Model> {
+    if restored.spec != before.spec {
+        check_spec(&restored.spec)?;
+    }
+    let version = before.spec_version + 1;
+    let mut row = before.into_active_model();
+    row.not_compared = Set(restored.not_compared.to_column(version));
+    row.spec = Set(restored.spec);
+    row.spec_version = Set(version);
+    row.recorded_by = Set(actor.to_owned());
+    row.recorded_at = Set(now);
+    row.retired_at = Set(None);
+    let spec = row.update(txn).await?;
+    give_reason_in_txn(txn, &spec, reason).await?;
+    if restored.was_retired {
+        let in_force = NewEvent {
+            resource_id: spec.resource_id,
+            event_type: EventType::SpecRecorded,
+            data: recorded_data(&spec),
+        };
+        events::append_in_txn(txn, vec![in_force], actor, now).await?;
+    }
+    Ok(spec)
 }
 
 /// Returns the specs in force of these resources, with one statement.

@@ -7,12 +7,12 @@ use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resource_events::{self as events, EventType};
 use entity::{
     cloud_resources as resources, forgotten_resources as forgotten, job_runs as runs,
-    notification_deliveries as deliveries, upkeep,
+    notification_deliveries as deliveries, spec_versions as versions, upkeep,
 };
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query, SelectStatement};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, Iterable as _, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
+    QueryOrder, QuerySelect, QueryTrait, Select, Statement,
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -52,6 +52,8 @@ pub struct Purged {
     pub forgotten: u64,
     /// Notifications that were delivered or given up.
     pub notifications: u64,
+    /// Superseded versions of specs.
+    pub spec_versions: u64,
 }
 
 /// Purges old rows if the purge is due. Returns None if it is not due, another server runs it, or all rows are kept.
@@ -162,7 +164,34 @@ async fn purge_decisions(db: &Db, before: DateTime<Utc>, purged: &mut Purged) ->
         .filter(forgotten::Column::ForgottenAt.lt(before))
         .order_by_asc(forgotten::Column::ForgottenAt);
     purged.forgotten += delete(db, forgotten::Column::Id, &old).await?;
-    Ok(())
+    let old = versions::Entity::find()
+        .filter(versions::Column::SupersededAt.lt(before))
+        .order_by_asc(versions::Column::SupersededAt);
+    purged.spec_versions += delete(db, versions::Column::Id, &old).await?;
+    purge_reasons(db, before).await
+}
+
+/// Deletes old reasons of versions that are not kept.
+async fn purge_reasons(db: &Db, before: DateTime<Utc>) -> Result<()> {
+    let sql = "DELETE FROM spec_reasons WHERE (resource_id, spec_version) IN \
+         (SELECT r.resource_id, r.spec_version FROM spec_reasons AS r WHERE r.recorded_at < $1 \
+         AND NOT EXISTS (SELECT 1 FROM spec_versions AS v WHERE v.resource_id = r.resource_id \
+         AND v.spec_version = r.spec_version) \
+         AND NOT EXISTS (SELECT 1 FROM cloud_provisioned AS p WHERE p.resource_id = r.resource_id \
+         AND p.spec_version = r.spec_version) ORDER BY r.recorded_at LIMIT $2)";
+    let at_most = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    loop {
+        let deleted = db
+            .write_txn(|txn| async move {
+                let values = [before.into(), at_most.into()];
+                let delete = Statement::from_sql_and_values(txn.get_database_backend(), sql, values);
+                Ok(txn.execute_raw(delete).await?.rows_affected())
+            })
+            .await?;
+        if deleted < BATCH {
+            return Ok(());
+        }
+    }
 }
 
 /// Deletes the rows of a query, in batches.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::drift_rows;
 use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
+use super::spec_history::give_reason_in_txn;
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
 use crate::db::Db;
 use crate::domain::detection::{Pair, plan};
@@ -103,6 +104,23 @@ pub async fn retire_in_txn(
     now: DateTime<Utc>,
 ) -> Result<()> {
     retire_for_in_txn(txn, specs, None, actor, now).await
+}
+
+/// Retires a locked spec, with the reason for it. Returns the version of the retired spec.
+pub(super) async fn retire_one_in_txn(
+    txn: &DatabaseTransaction,
+    spec: provisioned::Model,
+    (actor, reason): (&str, Option<&str>),
+    now: DateTime<Utc>,
+) -> Result<i32> {
+    retire_in_txn(txn, std::slice::from_ref(&spec), actor, now).await?;
+    let retired = provisioned::Model {
+        spec_version: spec.spec_version + 1,
+        recorded_at: now,
+        ..spec
+    };
+    give_reason_in_txn(txn, &retired, reason).await?;
+    Ok(retired.spec_version)
 }
 
 /// Retires locked specs. `state` is the Terraform state that the resources left, if an import retires them. The events

@@ -60,6 +60,7 @@ async fn a_record_is_logged_with_its_version_and_its_actor_but_not_its_spec() {
         source: "baseline".to_owned(),
         expected_version: None,
         take_over: false,
+        reason: None,
     };
     let recorded = record_provisioned(t.db(), "grace", &record, t.now())
         .await
@@ -175,6 +176,7 @@ async fn an_unknown_resource_is_not_found() {
         source: SOURCE_API.to_owned(),
         expected_version: Some(0),
         take_over: false,
+        reason: None,
     };
     let refused = record_provisioned(t.db(), ADMIN, &record, t.now()).await;
     assert!(matches!(refused, Err(Error::NotFound("resource"))), "{refused:?}");

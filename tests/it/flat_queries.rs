@@ -45,6 +45,13 @@ async fn history(t: &TestApp, ids: &[Uuid], count: usize) -> Vec<drift::Model> {
                 closed_by_rule: None,
                 severity: Severity::Normal,
                 severity_rule: None,
+                spec_version: None,
+                undone_at: None,
+                undone_by: None,
+                undone_version: None,
+                reverting_at: None,
+                reverting_by: None,
+                reverting_note: None,
             });
         }
     }

@@ -23,6 +23,12 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resources", "resources { totalCount nodes { id } }"),
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "sources", "sources { name state }"),
+    ("Query", "explain", "explain(resourceId: $id, field: \"name\") { verdict }"),
+    (
+        "Query",
+        "specDifference",
+        "specDifference(resourceId: $id, from: 1, to: 2) { fieldCount }",
+    ),
     (
         "Mutation",
         "retireSource",
@@ -65,6 +71,21 @@ const CALLS: &[(&str, &str, &str)] = &[
         "Mutation",
         "acceptDrift",
         "acceptDrift(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "markReverting",
+        "markReverting(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "unmarkReverting",
+        "unmarkReverting(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "undoAccept",
+        "undoAccept(input: { driftId: $id }) { drift { id } }",
     ),
     (
         "Mutation",

@@ -123,7 +123,7 @@ const DRIFTS: &str =
     events(first: 20) { nodes { type data } } } } } }";
 const RESOURCES: &str =
     "{ resources(first: 100) { nodes { name providerId urn region tags attrs provisioned { spec
-    notCompared } events(first: 20) { nodes { type data } } } } }";
+    notCompared } specVersions(first: 20) { nodes { spec } } events(first: 20) { nodes { type data } } } } }";
 
 /// All answers of the API.
 async fn answers(t: &TestApp) -> String {

@@ -291,6 +291,7 @@ async fn sweep_beside_records(t: &TestApp, times: usize) -> entity::job_runs::Mo
             source: SOURCE_API.to_owned(),
             expected_version: None,
             take_over: false,
+            reason: None,
         };
         tokio::task::block_in_place(|| {
             let record = record_provisioned(&beside, ADMIN, &record, now);
@@ -398,6 +399,7 @@ async fn recording(
         source: SOURCE_API.to_owned(),
         expected_version: None,
         take_over: false,
+        reason: None,
     };
     async move { record_provisioned(&db, ADMIN, &record, now).await }
 }

@@ -384,6 +384,7 @@ async fn record(t: &TestApp, resource_id: Uuid, committed: &AtomicI64, end: &Ato
         source: SOURCE_API.to_owned(),
         expected_version: None,
         take_over: false,
+        reason: None,
     };
     while !end.load(Ordering::SeqCst) {
         if let Ok(spec) = record_provisioned(t.db(), ADMIN, &record, t.now()).await {

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 27] = [
+const TABLES: [(&str, &[&str]); 29] = [
     ("ignore_rule_revisions", &["id", "revision"]),
     (
         "ignore_rules",
@@ -103,6 +103,26 @@ const TABLES: [(&str, &[&str]); 27] = [
         ],
     ),
     ("notified_sources", &["name", "state", "noted_at"]),
+    (
+        "spec_versions",
+        &[
+            "id",
+            "resource_id",
+            "spec_version",
+            "spec",
+            "not_compared",
+            "source",
+            "address",
+            "recorded_by",
+            "recorded_at",
+            "retired_at",
+            "superseded_at",
+        ],
+    ),
+    (
+        "spec_reasons",
+        &["resource_id", "spec_version", "reason", "recorded_at"],
+    ),
     ("row_totals", &["id", "of_rows", "key", "n"]),
     (
         "drift_totals",
@@ -203,6 +223,13 @@ const TABLES: [(&str, &[&str]); 27] = [
             "closed_by_rule",
             "severity",
             "severity_rule",
+            "spec_version",
+            "undone_at",
+            "undone_by",
+            "undone_version",
+            "reverting_at",
+            "reverting_by",
+            "reverting_note",
         ],
     ),
     (

@@ -169,7 +169,8 @@ fn connections_conform_to_relay() {
         assert_eq!(signature(fields(ty)), wanted, "{name}");
         let edge = named([("cursor", "String!".to_owned()), ("node", format!("{row}!"))]);
         assert_eq!(signature(fields(&types[&format!("{row}Edge")])), edge);
-        assert!(implements_node(&types[row]), "{row}");
+        // A version of a spec has no id of its own: the resource and the number of the version identify it.
+        assert!(row == "SpecVersion" || implements_node(&types[row]), "{row}");
     }
     let page_info = named([
         ("hasNextPage", "Boolean!".to_owned()),
@@ -187,7 +188,9 @@ fn every_list_of_nodes_is_a_connection_with_all_page_arguments() {
         for field in fields(ty) {
             let (place, returned) = (format!("{name}.{}", field.name.node), field.ty.node.to_string());
             let of = base(&returned);
-            if returned.starts_with('[') && field.name.node != "nodes" {
+            // A version of a spec has at most one drift for each of its fields.
+            let is_short = name == "SpecVersion";
+            if returned.starts_with('[') && field.name.node != "nodes" && !is_short {
                 assert!(
                     !types.get(of).is_some_and(implements_node),
                     "{place} is a plain list"

@@ -101,6 +101,7 @@ async fn record_specs(app: &App, account: &Account) -> Result<(), Failure> {
             source: SOURCE_API.to_owned(),
             expected_version: None,
             take_over: false,
+            reason: None,
         };
         record_provisioned(app.db(), OPERATOR, &record, app.clock().now()).await?;
     }

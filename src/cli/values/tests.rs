@@ -26,6 +26,13 @@ fn columns_of(kind: DriftKind, expected: Value, actual: Value) -> (String, Strin
         closed_by_rule: None,
         severity: Severity::Normal,
         severity_rule: None,
+        spec_version: None,
+        undone_at: None,
+        undone_by: None,
+        undone_version: None,
+        reverting_at: None,
+        reverting_by: None,
+        reverting_note: None,
     };
     columns(&drift, &changes)
 }

@@ -68,6 +68,13 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         closed_by_rule: None,
         severity: Severity::Normal,
         severity_rule: None,
+        spec_version: None,
+        undone_at: None,
+        undone_by: None,
+        undone_version: None,
+        reverting_at: None,
+        reverting_by: None,
+        reverting_note: None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::domain::validation::check_time;
 use crate::error::{Error, Result};
 use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf};
+use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
 use crate::services::notifications;
@@ -165,6 +165,8 @@ pub(in crate::graphql) enum Total {
     Resources(ResourceFilter),
     /// Events of a resource.
     EventsOf(Uuid),
+    /// Versions of the spec of a resource.
+    SpecVersionsOf(Uuid),
     /// Forgotten resources.
     Forgotten,
     /// Ignore rules: those in force, those that ended, or all.
@@ -229,6 +231,10 @@ impl<T: OutputType> Connection<T> {
             }
             Total::DriftsOf(id, filter) => loaders
                 .load_one(DriftCountOf(*id, filter.clone()))
+                .await?
+                .unwrap_or_default(),
+            Total::SpecVersionsOf(id) => loaders
+                .load_one(SpecVersionCountOf(*id))
                 .await?
                 .unwrap_or_default(),
             Total::EventsOf(id) => loaders.load_one(EventCountOf(*id)).await?.unwrap_or_default(),

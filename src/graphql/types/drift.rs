@@ -25,7 +25,7 @@ pub(in crate::graphql) enum DriftStatus {
     Open,
     /// The live value was made the expected value.
     Accepted,
-    /// The live value was put back on purpose. Reserved: no operation sets this status yet.
+    /// The live value was put back on purpose: `markReverting` noted the intent, and a later sweep found the values equal.
     Reverted,
     /// The drift was closed without a decision: the values no longer differ, or the field is no longer compared.
     Stale,
@@ -332,6 +332,38 @@ impl Drift {
     /// The note of the user who closed the drift; null if there is none.
     async fn resolution_note(&self) -> Option<&str> {
         self.0.resolution_note.as_deref()
+    }
+
+    /// The version of the spec that the accept of this drift made; null if it was not accepted, or by a release that did
+    /// not record it.
+    async fn spec_version(&self) -> Option<i32> {
+        self.0.spec_version
+    }
+
+    /// When a user noted the intent to put the live value back (`markReverting`); null if nobody did.
+    async fn reverting_at(&self) -> Option<DateTime<Utc>> {
+        self.0.reverting_at
+    }
+
+    /// The user who noted the intent to put the live value back; null if nobody did.
+    async fn reverting_by(&self) -> Option<&str> {
+        self.0.reverting_by.as_deref()
+    }
+
+    /// The note of that user; null if there is none.
+    async fn reverting_note(&self) -> Option<&str> {
+        self.0.reverting_note.as_deref()
+    }
+
+    /// When the accept was undone; null if it was not. Then the status stays `ACCEPTED`, and the difference is open again as
+    /// another drift.
+    async fn undone_at(&self) -> Option<DateTime<Utc>> {
+        self.0.undone_at
+    }
+
+    /// The user who undid the accept; null if it was not undone.
+    async fn undone_by(&self) -> Option<&str> {
+        self.0.undone_by.as_deref()
     }
 
     /// Why the drift was closed; null if it is open, or was closed before reasons were recorded.

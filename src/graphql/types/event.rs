@@ -16,6 +16,14 @@ pub(in crate::graphql) enum ResourceEventType {
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
+    /// The accept of a drift was undone.
+    AcceptUndone,
+    /// A user noted the intent to put the live value of a drift back.
+    RevertMarked,
+    /// The intent to put the live value of a drift back was withdrawn.
+    RevertUnmarked,
+    /// The live value of a drift was put back on purpose.
+    DriftReverted,
     /// A drift was closed without a decision.
     DriftStale,
     /// An ignore rule covers a difference, or new values of one.

@@ -6,6 +6,7 @@ mod connection;
 mod coverage;
 mod drift;
 mod event;
+mod explanation;
 mod facets;
 mod forgotten;
 mod freshness;
@@ -19,6 +20,7 @@ mod scalars;
 mod source;
 mod spec;
 mod spec_source;
+mod spec_version;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
@@ -27,6 +29,7 @@ pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, 
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, Severity};
 pub(super) use event::ResourceEvent;
+pub(super) use explanation::Explanation;
 pub(super) use facets::DriftFacets;
 pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
@@ -49,6 +52,7 @@ pub(super) use scalars::Json;
 pub(super) use source::Source;
 pub(super) use spec::ProvisionedSpec;
 pub(super) use spec_source::{SpecSource, SpecSourceKind};
+pub(super) use spec_version::{SpecDifference, SpecVersion};
 pub(super) use viewer::Viewer;
 
 use async_graphql::{ID, Interface};

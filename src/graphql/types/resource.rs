@@ -3,15 +3,18 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
 use entity::cloud_resources;
+use uuid::Uuid;
 
 use super::{
-    Connection, Drift, DriftFilterInput, Json, PageArgs, ProvisionedSpec, ResourceEvent, Total, page_cost,
+    Connection, Drift, DriftFilterInput, Json, PageArgs, ProvisionedSpec, ResourceEvent, SpecVersion, Total,
+    page_cost,
 };
 use crate::error::Error;
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{DriftsOf, EventsOf, SpecOf, SyncedAt};
+use crate::graphql::loader::{DriftsOf, EventsOf, SpecOf, SpecVersionsOf, SyncedAt};
 use crate::services::inventory;
 use crate::services::resources::{ResourceFilter, source_of};
+use crate::services::spec_history;
 
 /// Selects resources that match every condition. Absent fields do not restrict the selection.
 #[derive(Default, InputObject)]
@@ -211,6 +214,40 @@ impl Resource {
         ))
     }
 
+    /// All versions of the spec that are kept, newest first.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn spec_versions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<SpecVersion>> {
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        spec_history_of(ctx, self.0.id, &args).await
+    }
+
+    /// A version of the spec; null if it is not kept. If another program changed a spec and kept its version, the last one.
+    async fn spec_at(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The version: 1, 2, 3 and so on.")] version: i32,
+    ) -> ApiResult<Option<SpecVersion>> {
+        let page = SpecVersionsOf(self.0.id, spec_history::up_to(version));
+        let page = crate::graphql::loaders(ctx)?
+            .load_one(page)
+            .await?
+            .ok_or_else(no_page)?;
+        Ok(spec_history::only(page, version).map(SpecVersion))
+    }
+
     /// Events of the resource, newest first.
     #[graphql(complexity = "page_cost(first, last, child_complexity)")]
     async fn events(
@@ -239,6 +276,25 @@ impl Resource {
             ResourceEvent,
         ))
     }
+}
+
+/// Returns a page of the history of a resource's spec.
+pub(super) async fn spec_history_of(
+    ctx: &Context<'_>,
+    resource: Uuid,
+    args: &PageArgs,
+) -> ApiResult<Connection<SpecVersion>> {
+    let request = args.request(ctx, "v")?;
+    let page = crate::graphql::loaders(ctx)?
+        .load_one(SpecVersionsOf(resource, request))
+        .await?
+        .ok_or_else(no_page)?;
+    Ok(Connection::new(
+        page,
+        "v",
+        Total::SpecVersionsOf(resource),
+        SpecVersion,
+    ))
 }
 
 fn no_page() -> Error {

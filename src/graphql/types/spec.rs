@@ -4,7 +4,8 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned;
 
-use super::{Json, Resource, SpecSource};
+use super::resource::spec_history_of;
+use super::{Connection, Json, PageArgs, Resource, SpecSource, SpecVersion, page_cost};
 use crate::domain::not_compared::NotCompared;
 use crate::error::Error;
 use crate::graphql::error::ApiResult;
@@ -57,6 +58,26 @@ impl ProvisionedSpec {
     /// The Terraform address of the resource, such as `aws_sqs_queue.jobs["eu"]`; null if no import recorded one.
     async fn address(&self) -> Option<&str> {
         self.0.address.as_deref()
+    }
+
+    /// All versions of the spec that are kept, newest first.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn history(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<SpecVersion>> {
+        let args = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        };
+        spec_history_of(ctx, self.0.resource_id, &args).await
     }
 
     /// The user who recorded this version.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{cloud_drift as drift, cloud_resource_events as events};
+use entity::{cloud_drift as drift, cloud_resource_events as events, spec_versions as versions};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
     ColumnTrait, ConnectionTrait as _, DatabaseTransaction, EntityTrait, QueryFilter,
@@ -26,7 +26,7 @@ struct Secret<'i> {
     fields: BTreeSet<&'i str>,
 }
 
-/// Replaces the values that events and drifts have of fields that are secret now by their digests.
+/// Replaces the values that events, drifts and superseded versions of specs have of fields that are secret now by their digests.
 pub(super) async fn hide_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
@@ -55,7 +55,8 @@ pub(super) async fn hide_in_txn(
         return Ok(());
     }
     hide_events_in_txn(txn, &secrets).await?;
-    hide_drifts_in_txn(txn, &secrets).await
+    hide_drifts_in_txn(txn, &secrets).await?;
+    hide_versions_in_txn(txn, &secrets).await
 }
 
 async fn hide_events_in_txn(txn: &DatabaseTransaction, secrets: &BTreeMap<Uuid, Secret<'_>>) -> Result<()> {
@@ -119,6 +120,34 @@ async fn hide_drifts_in_txn(txn: &DatabaseTransaction, secrets: &BTreeMap<Uuid, 
             drift::Entity::update_many()
                 .set(hidden)
                 .filter(drift::Column::Id.eq(row.id))
+                .exec(txn)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// The current spec was recorded with digests before: its readable version is one of the superseded ones.
+async fn hide_versions_in_txn(txn: &DatabaseTransaction, secrets: &BTreeMap<Uuid, Secret<'_>>) -> Result<()> {
+    let of_resources = lists::among(
+        txn.get_database_backend(),
+        r#""spec_versions"."resource_id""#,
+        secrets.keys().copied(),
+    );
+    let (rows, _) = decodable(versions::Entity::find().filter(of_resources), txn).await?;
+    for mut row in rows {
+        let Some(secret) = secrets.get(&row.resource_id) else {
+            continue;
+        };
+        if secret.hide(WHOLE_RESOURCE, &mut row.spec) {
+            let hidden = versions::ActiveModel {
+                id: Unchanged(row.id),
+                spec: Set(row.spec),
+                ..Default::default()
+            };
+            versions::Entity::update_many()
+                .set(hidden)
+                .filter(versions::Column::Id.eq(row.id))
                 .exec(txn)
                 .await?;
         }

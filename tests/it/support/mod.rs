@@ -213,6 +213,7 @@ impl TestApp {
             source: SOURCE_API.to_owned(),
             expected_version,
             take_over: false,
+            reason: None,
         };
         record_provisioned(self.db(), ADMIN, &record, self.now()).await
     }

@@ -1,0 +1,41 @@
+//! The intent to put live values back. This program changes nothing in the cloud: a person does, and a later sweep closes
+//! the drift as reverted.
+
+use chrono::{DateTime, Utc};
+use entity::cloud_drift::{self as drift, DriftStatus};
+use uuid::Uuid;
+
+use super::drift_rows;
+use super::locks;
+use crate::db::Db;
+use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
+use crate::error::{Error, Result};
+
+/// Notes, as a decision of `actor`, that the live value of an open drift is being put back; or withdraws the intent if
+/// `is_reverting` is false. Withdrawing an intent that nobody noted changes nothing.
+///
+/// # Errors
+///
+/// NOT_FOUND if the drift does not exist; ALREADY_RESOLVED if it is not open; BAD_USER_INPUT if the note is not valid.
+pub async fn note_revert(
+    db: &Db,
+    (actor, note): (&str, Option<&str>),
+    id: Uuid,
+    is_reverting: bool,
+    now: DateTime<Utc>,
+) -> Result<drift::Model> {
+    if let Some(note) = note {
+        check_text("note", note, MAX_TEXT_BYTES)?;
+    }
+    db.write_txn(|txn| async move {
+        let drift = locks::drift_in_txn(&txn, id).await?;
+        if drift.status != DriftStatus::Open {
+            return Err(Error::AlreadyResolved(drift.status));
+        }
+        if !is_reverting && drift.reverting_by.is_none() {
+            return Ok(drift);
+        }
+        drift_rows::note_revert_in_txn(&txn, drift, (actor, note), is_reverting, now).await
+    })
+    .await
+}
