@@ -108,6 +108,7 @@ export class ListView {
     const { all, several } = this.#context.sources;
     this.#filters.showSources(all.map(({ name }) => name));
     if (this.#named === several) return;
+    this.element.classList.toggle('several-sources', several);
     this.#named = several;
     for (const page of this.#window.pages) if (page.rows !== null) this.#window.redraw(page);
   }

@@ -272,8 +272,10 @@ function textElement(lines) {
     if (hidden > 0) shown.append(h('div', { class: 'line skipped', text: plural(hidden, shown.childElementCount >= MOST_SHOWN ? 'more line' : 'unchanged line') }));
     hidden = 0;
   };
+  // A fold takes a line itself, so a single line is shown.
+  const folds = near.map((shown, at) => !shown && (near[at - 1] === false || near[at + 1] === false));
   lines.forEach(({ op, text }, at) => {
-    if (!near[at] || shown.childElementCount >= MOST_SHOWN) {
+    if (folds[at] || shown.childElementCount >= MOST_SHOWN) {
       hidden += 1;
       return;
     }
