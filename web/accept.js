@@ -2,14 +2,17 @@
 // change while it is open, the user has to confirm that they have seen the new value.
 
 import { ApiError, explain } from './api.js';
-import { announce, h, showNotice } from './dom.js';
-import { byteLength, fieldName, kindName, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
+import { announce, h, showNotice, showToast } from './dom.js';
+import { byteLength, fieldName, kindName, plural, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { ACCEPT, DETECT, DRIFT_ROW } from './queries.js';
-import { fullDifference, sideOf, specFields } from './values.js';
+import { comparison, sideOf, specDetails } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
 /** Maximum length of a note in bytes. */
 const LONGEST_NOTE = 4096;
+/** Time in milliseconds for which a drift that replaced another one in the dialog cannot be accepted, so that a key that
+ *  is pressed twice accepts only the drift that was shown. */
+const UNSEEN_MS = 400;
 
 export class AcceptDialog {
   #context;
@@ -18,18 +21,27 @@ export class AcceptDialog {
   #busy = false;
   /** Number of times the dialog was opened. A response may arrive after it was opened for another drift. */
   #opened = 0;
+  /** Whether the dialog shows the next drift after each accept. */
+  #review = false;
+  /** The number of drifts that this review has decided or skipped. */
+  #reviewed = 0;
+  /** Runs while the shown drift has replaced another one so recently that nobody can have seen it. @type {ReturnType<typeof setTimeout> | undefined} */
+  #appearing;
   /** Whether the user has seen the value that is shown. */
   #seen = true;
   /** Unsent notes by drift id, because a session may end while the user writes a note. @type {Map<string, string>} */
   #drafts = new Map();
   #content = h('div', { class: 'accept-content' });
   #message = h('div', { class: 'refusal', testid: 'refusal', role: 'alert' });
-  #note = h('textarea', { id: 'accept-note', testid: 'note', rows: '3', 'aria-describedby': 'accept-note-size', on: { input: () => this.#typed() } });
+  #note = h('textarea', { id: 'accept-note', testid: 'note', rows: '1', 'aria-describedby': 'accept-note-size', on: { input: () => this.#typed(), keydown: (event) => this.#noteKey(event) } });
   #size = h('span', { id: 'accept-note-size', class: 'hint' });
-  #review = h('button', { type: 'button', testid: 'accept-review', hidden: true, text: 'I have reviewed the new value', on: { click: () => this.#looked() } });
+  #look = h('button', { type: 'button', testid: 'accept-review', hidden: true, text: 'I have reviewed the new value', on: { click: () => this.#looked() } });
   #confirm = h('button', { type: 'submit', class: 'primary', testid: 'confirm-accept' });
   #cancel = h('button', { type: 'button', testid: 'cancel-accept', on: { click: () => this.element.close() } });
-  #noteField = h('div', { class: 'field' }, h('label', { for: 'accept-note', text: 'Note (optional)' }), this.#note, this.#size);
+  #skip = h('button', { type: 'button', class: 'quiet', testid: 'skip', hidden: true, text: 'Skip', on: { click: () => this.#next() } });
+  #title = h('h2', { id: 'accept-title', tabindex: '-1' });
+  #progress = h('span', { class: 'hint', testid: 'review-progress' });
+  #noteField = h('div', { class: 'field' }, h('label', { for: 'accept-note', text: 'Note' }), this.#note, this.#size);
 
   /** @param {Context} context */
   constructor(context) {
@@ -47,31 +59,77 @@ export class AcceptDialog {
             },
           },
         },
-        h('h2', { id: 'accept-title', text: 'Accept drift' }),
+        h('div', { class: 'dialog-head' }, this.#title, this.#progress),
         h('div', { class: 'dialog-body' }, this.#message, this.#content, this.#noteField),
-        h('div', { class: 'dialog-foot' }, this.#review, this.#cancel, this.#confirm),
+        h('div', { class: 'dialog-foot' }, this.#skip, this.#look, this.#cancel, this.#confirm),
       ),
     );
     this.element.addEventListener('close', () => this.#closed());
     // A key that is held down must not press several buttons.
     this.element.addEventListener('keydown', (event) => {
-      if (event.repeat && event.target instanceof HTMLButtonElement) event.preventDefault();
+      if (event.repeat && (event.key === 'Enter' || event.target instanceof HTMLButtonElement)) event.preventDefault();
     });
   }
 
   /**
    * @param {Drift} drift the drift as the page shows it
+   * @param {boolean} review whether to show the next drift after each decision
    */
-  open(drift) {
+  open(drift, review) {
+    this.#review = review;
+    this.#reviewed = 0;
+    clearTimeout(this.#appearing);
+    this.#appearing = undefined;
+    this.#begin(drift);
+    this.element.showModal();
+    this.#focus();
+  }
+
+  /** @param {Drift} drift */
+  #begin(drift) {
     this.#busy = false;
     this.#opened += 1;
     this.#message.replaceChildren();
     this.#note.value = this.#drafts.get(drift.id) ?? '';
     this.#show(drift, true);
-    this.element.showModal();
-    this.#note.focus();
+    this.#progress.textContent = this.#review ? `${plural(this.#reviewed, 'drift')} reviewed` : '';
     // The drift that the page shows may be outdated.
     void this.#lookUp(drift.id);
+  }
+
+  #focus() {
+    // The keyboard of a phone would cover the value.
+    if (window.matchMedia('(pointer: coarse)').matches) this.#title.focus({ preventScroll: true });
+    else this.#note.focus({ preventScroll: true });
+  }
+
+  /** Shows the next open drift of the list, or closes the dialog at its end. */
+  #next() {
+    const drift = this.#drift;
+    const next = drift === null ? null : this.#context.next(drift.id);
+    if (drift === null || next === null) {
+      this.element.close();
+      announce('No more drifts to review');
+      return;
+    }
+    this.#keepDraft();
+    this.#reviewed += 1;
+    clearTimeout(this.#appearing);
+    this.#appearing = setTimeout(() => {
+      this.#appearing = undefined;
+      this.#typed();
+    }, UNSEEN_MS);
+    this.#begin(next);
+    this.element.querySelector('.dialog-body')?.scrollTo({ top: 0 });
+    this.#focus();
+    announce(`Next: ${fieldName(next)} of ${resourceName(next.resource)}`);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #noteKey(event) {
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.repeat) return;
+    event.preventDefault();
+    void this.#send();
   }
 
   /** Closes the dialog, for example when the session has ended. */
@@ -80,10 +138,16 @@ export class AcceptDialog {
   }
 
   #closed() {
+    this.#keepDraft();
+    const drift = this.#drift;
+    this.#drift = null;
+    if (drift !== null && this.#reviewed > 0) this.#context.focus(drift.id);
+  }
+
+  #keepDraft() {
     if (this.#drift !== null && this.#drift.status === 'OPEN' && this.#note.value !== '') {
       this.#drafts.set(this.#drift.id, this.#note.value);
     }
-    this.#drift = null;
   }
 
   /**
@@ -95,19 +159,23 @@ export class AcceptDialog {
     this.#seen = seen;
     const { resource } = drift;
     const open = drift.status === 'OPEN';
+    this.#title.textContent = open ? (drift.kind === 'MISSING' ? 'Accept deletion?' : 'Accept live value?') : 'Drift';
     this.#content.replaceChildren(
       h('p', { class: 'crumbs' }, h('strong', { text: visibleLine(resourceName(resource)) }), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) })),
-      ...(open ? effect(drift) : [h('h3', { text: 'Difference' }), fullDifference(drift)]),
+      ...(open ? effect(drift) : [comparison(drift)]),
     );
     this.#noteField.hidden = !open;
     this.#confirm.hidden = !open;
-    this.#review.hidden = !open || seen;
-    this.#confirm.textContent = drift.kind === 'MISSING' ? 'Accept and retire the spec' : 'Accept this value';
+    this.#look.hidden = !open || seen;
+    this.#skip.hidden = !open || !this.#review;
+    this.#confirm.textContent = drift.kind === 'MISSING' ? 'Accept deletion' : 'Accept live value';
     this.#cancel.textContent = open ? 'Cancel' : 'Close';
     this.#typed();
   }
 
   #typed() {
+    // The note grows with its lines.
+    this.#note.rows = Math.min(this.#note.value.split('\n').length, 6);
     const bytes = byteLength(this.#note.value);
     const over = bytes > LONGEST_NOTE;
     this.#size.textContent = over
@@ -116,12 +184,12 @@ export class AcceptDialog {
         ? `${LONGEST_NOTE - bytes} bytes left`
         : '';
     this.#note.setAttribute('aria-invalid', String(over));
-    this.#confirm.disabled = over || this.#busy || !this.#seen;
+    this.#confirm.disabled = over || this.#busy || !this.#seen || this.#appearing !== undefined;
   }
 
   #looked() {
     this.#seen = true;
-    this.#review.hidden = true;
+    this.#look.hidden = true;
     this.#message.replaceChildren();
     this.#typed();
     this.#confirm.focus();
@@ -192,15 +260,13 @@ export class AcceptDialog {
     const opened = this.#opened;
     try {
       const { acceptDrift } = await this.#context.api.ask(ACCEPT, { input });
-      if (this.#opened === opened) {
-        this.#note.value = '';
-        this.#drift = null;
-        this.element.close();
-      }
       this.#drafts.delete(drift.id);
+      if (this.#opened === opened) this.#leave(drift);
       this.#context.changed(acceptDrift.drift);
+      const what = `${visibleLine(fieldName(drift))} of ${visibleLine(resourceName(drift.resource))}`;
       if (acceptDrift.warning !== null) showNotice(visibleLine(acceptDrift.warning));
-      announce(`Accepted ${fieldName(drift)} of ${resourceName(drift.resource)}`);
+      else if (!this.element.open) showToast(`Accepted ${what}.`, { label: 'Show', run: () => this.#context.router.go({ drift: drift.id }) });
+      announce(`Accepted ${what}`);
     } catch (error) {
       if (this.#opened === opened) this.#busy = false;
       await this.#refused(drift, error, () => this.element.open && this.#opened === opened);
@@ -208,6 +274,22 @@ export class AcceptDialog {
     if (this.#opened !== opened) return;
     this.#busy = false;
     this.#typed();
+  }
+
+  /**
+   * Leaves a drift that was accepted: shows the next one in a review, or else moves the focus to the next row.
+   * @param {Drift} drift
+   */
+  #leave(drift) {
+    this.#note.value = '';
+    if (this.#review && this.element.open) {
+      this.#next();
+      return;
+    }
+    const next = this.#context.next(drift.id);
+    this.#drift = null;
+    this.element.close();
+    if (next !== null) this.#context.focus(next.id);
   }
 
   /**
@@ -288,16 +370,11 @@ function change(drift) {
   const version = drift.resource.provisioned?.specVersion;
   const versions = version === undefined ? '' : `, spec version ${version} → ${version + 1}`;
   if (drift.kind === 'MISSING') {
-    return [
-      h('p', { testid: 'accept-effect', text: `The resource is gone. Accepting retires its spec${versions}.` }),
-      h('h3', { text: 'Spec to be retired' }),
-      specFields(drift.expected),
-    ];
+    return [comparison(drift), h('p', { class: 'hint', testid: 'accept-effect', text: `The spec is retired${versions}. The resource is then no longer expected.` }), specDetails(drift.expected, true)];
   }
   return [
-    h('h3', { testid: 'accept-effect', text: `New expected value${versions}` }),
-    h('div', { testid: 'accept-value' }, h('p', { class: 'desired-field' }, h('code', { text: visibleLine(drift.field) }), ':'), sideOf(drift, 'actual', 'New expected value')),
-    h('h3', { text: 'Difference' }),
-    fullDifference(drift),
+    h('div', { testid: 'accept-value' }, comparison(drift)),
+    h('p', { class: 'hint', testid: 'accept-effect', text: `The live value becomes the expected value${versions}.` }),
+    h('details', { class: 'new-value' }, h('summary', { text: 'New expected value' }), sideOf(drift, 'actual', 'New expected value')),
   ];
 }

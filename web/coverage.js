@@ -1,7 +1,7 @@
 // The coverage view: how many resources of each kind are managed.
 
 import { ApiError, explain } from './api.js';
-import { h } from './dom.js';
+import { h, screenReaderText } from './dom.js';
 import { kindName } from './format.js';
 import { skeleton } from './list.js';
 import { COVERAGE } from './queries.js';
@@ -18,9 +18,9 @@ export class CoverageView {
     this.#context = context;
     this.element = h(
       'section',
-      { class: 'pane wide-pane', 'aria-labelledby': 'coverage-title', hidden: true },
+      { class: 'pane', 'aria-labelledby': 'coverage-title', hidden: true },
       h('div', { class: 'pane-head' }, h('h2', { id: 'coverage-title', tabindex: '-1', text: 'Coverage' })),
-      h('p', { class: 'lead', text: 'How many resources of each kind have a spec. Unmanaged resources are not compared, so they never drift.' }),
+      h('p', { class: 'lead', text: 'How many resources of each kind have a spec. Unmanaged resources are not checked.' }),
       this.#content,
     );
   }
@@ -62,33 +62,46 @@ function nothing() {
 
 /** @param {KindCoverage[]} kinds */
 function table(kinds) {
-  const heads = ['Kind', 'Managed', 'Unmanaged', 'Owned', 'Drifted', 'Missing'];
+  // With soft hyphens, so that the table fits a phone.
+  const heads = ['Kind', 'Drifted', 'Missing', 'Man\u00adaged', 'Un\u00admanaged', 'Owned'];
+  const sorted = [...kinds].sort((a, b) => b.drifted + b.missing - (a.drifted + a.missing) || b.unmanaged - a.unmanaged || a.kind.localeCompare(b.kind, 'en'));
   return h(
     'div',
     { class: 'table-place', tabindex: '0', role: 'region', 'aria-label': 'Coverage by kind' },
     h(
       'table',
-      {},
-      h('thead', {}, h('tr', {}, ...heads.map((text, at) => h('th', { scope: 'col', class: at === 0 ? undefined : 'number', text })))),
-      h('tbody', {}, ...kinds.map(row)),
+      { class: 'coverage-table' },
+      h('thead', {}, h('tr', {}, ...heads.map((text, at) => h('th', { scope: 'col', class: at === 0 ? undefined : 'number', text })), h('th', { scope: 'col', class: 'share', text: 'Managed share' }))),
+      h('tbody', {}, ...sorted.map(row)),
     ),
   );
 }
 
 /** @param {KindCoverage} kind */
 function row(kind) {
-  const number = (/** @type {number} */ count) => h('td', { class: count === 0 ? 'number zero' : 'number', text: count.toLocaleString('en') });
-  const href = routeUrl({ view: 'inbox', filters: { ...NO_FILTERS, kind: kind.kind }, drift: null });
-  const drifted = kind.drifted + kind.missing > 0;
   const name = kindName(kind.kind);
+  const list = (/** @type {'' | import('./types.js').DriftKind} */ type) => routeUrl({ view: 'inbox', filters: { ...NO_FILTERS, kind: kind.kind, type }, drift: null });
+  const known = kind.managed + kind.unmanaged;
   return h(
     'tr',
     {},
-    h('th', { scope: 'row' }, drifted ? h('a', { href, 'data-route': true, text: name }) : name),
+    h('th', { scope: 'row', text: name }),
+    number(kind.drifted, list('CHANGED'), `${kind.drifted} drifted: ${name}`),
+    number(kind.missing, list('MISSING'), `${kind.missing} missing: ${name}`),
     number(kind.managed),
     number(kind.unmanaged),
     number(kind.owned),
-    number(kind.drifted),
-    number(kind.missing),
+    h('td', { class: 'share' }, known > 0 && h('progress', { value: String(kind.managed), max: String(known), 'aria-label': `${kind.managed} of ${known} managed: ${name}` })),
   );
+}
+
+/**
+ * @param {number} count
+ * @param {string} [href] the list of what is counted
+ * @param {string} [label]
+ */
+function number(count, href, label) {
+  if (count === 0) return h('td', { class: 'number zero' }, h('span', { 'aria-hidden': 'true', text: '–' }), screenReaderText('0'));
+  const text = count.toLocaleString('en');
+  return h('td', { class: 'number' }, href === undefined ? text : h('a', { href, 'data-route': true, 'aria-label': label, text }));
 }

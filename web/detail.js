@@ -8,7 +8,8 @@ import { summary } from './changes.js';
 import { skeleton } from './list.js';
 import { DRIFT, MORE_EVENTS } from './queries.js';
 import { routeUrl } from './router.js';
-import { briefDifference, fullDifference, sideOf, specFields, wholeValue } from './values.js';
+import { ticketText } from './ticket.js';
+import { briefDifference, comparison, sideOf, specDetails, wholeValue } from './values.js';
 /** @import { Context, Drift, DriftDetail, ResourceDetail, ResourceEvent, SiblingDrift } from './types.js' */
 
 /** @type {{ [type: string]: string }} */
@@ -105,6 +106,7 @@ export class DetailView {
     return h(
       'div',
       { class: 'detail-bar' },
+      this.#drift !== null && h('button', { type: 'button', class: 'quiet', testid: 'copy-text', title: 'Copy a text for a ticket', text: 'Copy as text', on: { click: (event) => void this.#copyText(event.currentTarget) } }),
       h('button', { type: 'button', class: 'quiet', testid: 'copy-link', text: 'Copy link', on: { click: (event) => void this.#copyLink(event.currentTarget) } }),
       h('button', { type: 'button', class: 'quiet', testid: 'close-detail', 'aria-keyshortcuts': 'Escape', text: 'Close', on: { click: this.#close } }),
     );
@@ -112,7 +114,16 @@ export class DetailView {
 
   /** @param {HTMLButtonElement} button */
   async #copyLink(button) {
-    await copy(button, `${location.origin}/?drift=${this.#id}`, 'Link to this drift', 'Link copied');
+    await copy(button, this.#link(), 'Link to this drift', 'Link copied');
+  }
+
+  /** @param {HTMLButtonElement} button */
+  async #copyText(button) {
+    if (this.#drift !== null) await copy(button, ticketText(this.#drift, this.#link()), 'Text of this drift', 'Text copied');
+  }
+
+  #link() {
+    return `${location.origin}/?drift=${this.#id}`;
   }
 
   /**
@@ -144,13 +155,13 @@ export class DetailView {
     this.element.replaceChildren(
       this.#bar(),
       this.#head(drift),
+      h('section', { class: 'part first', 'aria-label': 'Difference' }, comparison(drift), drift.kind === 'MISSING' ? specDetails(drift.expected) : !drift.redacted && more('raw', 'Raw JSON', both(drift))),
       this.#decision(drift),
       ...(drift.terraformLines.length > 0 ? [part('Put it right with Terraform', ...drift.terraformLines.map(command))] : []),
-      part('Difference', fullDifference(drift), drift.kind === 'MISSING' ? specFields(drift.expected) : both(drift)),
+      part('Timeline', this.#events(resource)),
+      ...this.#others(drift),
       part('Spec', spec(drift)),
       part('Resource', facts(resource), more('attrs', 'Attributes', wholeValue(resource.attrs, 'Attributes'))),
-      ...this.#others(drift),
-      part('Events', this.#events(resource)),
     );
     for (const details of this.element.querySelectorAll('details')) details.open = opened.has(details.className);
     if (first || hadFocus) this.focus();
@@ -164,16 +175,22 @@ export class DetailView {
       'header',
       { class: 'detail-head' },
       h(
+        'h2',
+        { tabindex: '-1' },
+        visibleLine(resourceName(resource)),
+        h('span', { class: 'title-field' }, screenReaderText(', '), visibleLine(fieldName(drift))),
+        ' ',
+        h('span', { class: `badge ${drift.status.toLowerCase()}`, testid: 'detail-status', text: STATUS[drift.status] }),
+      ),
+      h(
         'p',
         { class: 'crumbs' },
-        h('strong', { text: visibleLine(resourceName(resource)) }),
         h('span', { class: 'kind', text: kindName(resource.kind) }),
-        resource.region !== null && h('span', { class: 'region', text: resource.region }),
+        resource.region !== null && h('span', { class: 'region', text: visibleLine(resource.region) }),
         this.#context.sources.several && resource.source !== null && h('span', { class: 'source', testid: 'detail-source', text: visibleLine(resource.source) }),
+        h('span', { class: 'when' }, 'detected ', timeElement(drift.detectedAt), drift.revision > 1 && `, revision ${drift.revision}`),
       ),
       drift.address !== null && h('p', { class: 'address', testid: 'detail-address', text: visibleLine(drift.address) }),
-      h('h2', { tabindex: '-1' }, visibleLine(fieldName(drift)), ' ', h('span', { class: `badge ${drift.status.toLowerCase()}`, testid: 'detail-status', text: STATUS[drift.status] })),
-      h('p', { class: 'when' }, 'Detected ', timeElement(drift.detectedAt), `, revision ${drift.revision}`),
     );
   }
 
@@ -183,12 +200,12 @@ export class DetailView {
     if (!this.#context.session.canDecide) {
       return h('p', { class: 'note', testid: 'read-only', text: 'You have read access only. Accepting requires the role platform_admin.' });
     }
-    const word = drift.kind === 'MISSING' ? 'Accept and retire the spec…' : 'Accept the live value…';
+    const word = drift.kind === 'MISSING' ? 'Accept deletion…' : 'Accept live value…';
     return h(
       'div',
       { class: 'actions' },
-      h('button', { type: 'button', class: 'primary', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift) } }),
-      h('span', { class: 'hint', text: 'Or restore the expected value in the cloud: the next sweep then closes this drift.' }),
+      h('button', { type: 'button', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift, false) } }, h('kbd', { text: 'a', 'aria-hidden': 'true' })),
+      h('span', { class: 'hint', text: 'Or restore the expected value in the cloud. The next detection then closes this drift.' }),
     );
   }
 
@@ -231,7 +248,7 @@ export class DetailView {
   /** @param {ResourceDetail} resource */
   #events(resource) {
     const list = h('ol', { class: 'events', testid: 'events' }, ...resource.events.nodes.map(eventItem));
-    const button = h('button', { type: 'button', class: 'quiet', text: 'Older events' });
+    const button = h('button', { type: 'button', class: 'quiet', text: 'Earlier events' });
     const place = h('div', {}, list, resource.events.nodes.length === 0 && h('p', { text: 'There are no events yet.' }), button);
     let { hasNextPage, endCursor } = resource.events.pageInfo;
     button.hidden = !hasNextPage;
@@ -242,7 +259,7 @@ export class DetailView {
         const { nodes, pageInfo } = answer.resource.events;
         list.append(...nodes.map(eventItem));
         ({ hasNextPage, endCursor } = pageInfo);
-        button.textContent = 'Older events';
+        button.textContent = 'Earlier events';
       } catch (error) {
         button.textContent = `${explain(error)} Try again`;
       }
@@ -288,7 +305,10 @@ async function copy(button, text, label, done) {
     }, 2000);
   } catch {
     // Browsers refuse without HTTPS or permission. The user can then copy the text from a field.
-    const field = h('input', { class: 'link-field', type: 'text', readonly: true, value: text, 'aria-label': label });
+    const several = text.includes('\n');
+    const field = several
+      ? h('textarea', { class: 'link-field', rows: '6', readonly: true, text, 'aria-label': label })
+      : h('input', { class: 'link-field', type: 'text', readonly: true, value: text, 'aria-label': label });
     button.replaceWith(field);
     field.select();
     field.focus();

@@ -74,20 +74,63 @@ export function announce(text) {
   byId('announcer', HTMLElement).textContent = turn ? text : `${text}\u00a0`;
 }
 
+/** Time in milliseconds for which a toast is shown. */
+const TOAST_MS = 8000;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let leaving;
+
 /**
  * Shows a text in the corner of the page until the user closes it or another one is shown.
  * @param {string} text
  */
 export function showNotice(text) {
+  show(text, 'notice', null);
+}
+
+/**
+ * Shows the result of an action for a few seconds, with a button for what the user may do next. A warning that is shown
+ * stays instead.
+ * @param {string} text
+ * @param {{ label: string, run: () => void }} action
+ */
+export function showToast(text, action) {
   const notice = byId('notice', HTMLElement);
-  const close = h('button', { type: 'button', class: 'quiet', testid: 'close-notice', text: 'Close', on: { click: () => hideNotice() } });
+  if (!notice.hidden && !notice.classList.contains('toast')) return;
+  show(text, 'notice toast', action);
+  const leave = () => {
+    if (!notice.classList.contains('toast')) return;
+    // A toast that the user points at or has focused stays.
+    if (notice.matches(':hover, :focus-within')) leaving = setTimeout(leave, TOAST_MS);
+    else hideNotice();
+  };
+  leaving = setTimeout(leave, TOAST_MS);
+}
+
+/**
+ * @param {string} text
+ * @param {string} look
+ * @param {{ label: string, run: () => void } | null} action
+ */
+function show(text, look, action) {
+  const notice = byId('notice', HTMLElement);
+  clearTimeout(leaving);
+  const run = () => {
+    hideNotice();
+    action?.run();
+  };
   notice.hidden = false;
-  notice.replaceChildren(h('p', { text }), close);
+  notice.className = look;
+  notice.replaceChildren(
+    h('p', { text }),
+    ...(action === null ? [] : [h('button', { type: 'button', testid: 'notice-action', text: action.label, on: { click: run } })]),
+    h('button', { type: 'button', class: 'quiet', testid: 'close-notice', text: 'Close', on: { click: () => hideNotice() } }),
+  );
 }
 
 /** Removes the notice. */
 export function hideNotice() {
   const notice = byId('notice', HTMLElement);
+  clearTimeout(leaving);
   notice.hidden = true;
   notice.replaceChildren();
 }

@@ -1,7 +1,7 @@
-// The empty states of the list: nothing differs, no specs yet, no sweep yet, or the inbox is not up to date.
+// The empty states of the list: nothing differs, no specs yet, no detection yet, or the inbox is not up to date.
 
 import { explain } from './api.js';
-import { h } from './dom.js';
+import { h, screenReaderText } from './dom.js';
 import { kindName, plural, timeElement, visible, visibleLine } from './format.js';
 import { EMPTY_INBOX } from './queries.js';
 import { STATE_TEXTS, isRecent } from './sources.js';
@@ -67,29 +67,19 @@ async function describe(context, place) {
 function emptyInbox(managed, unmanaged, freshness, sync, sources) {
   const sweep = freshness.lastSweep;
   const title = (/** @type {string} */ text) => h('p', { class: 'state-title', text });
-  if (managed === 0 && unmanaged === 0) {
-    return [
-      title('There is no inventory yet.'),
-      h('p', {}, 'Start a sync on ', h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' }), ', or run ', h('code', { text: 'drift-inbox sync' }), '.'),
-    ];
-  }
+  if (managed === 0 && unmanaged === 0) return [title('There is no inventory yet.'), h('p', { text: 'Three steps lead to the first drifts.' }), steps(0)];
   if (managed === 0) {
     return [
       title('No specs have been recorded yet.'),
       h('p', { text: `The inventory has ${plural(unmanaged, 'resource')} without a spec. Drift is a difference between a resource and its spec.` }),
-      h(
-        'ul',
-        { class: 'ways' },
-        h('li', {}, 'From Terraform: ', h('code', { text: 'drift-inbox import-terraform terraform.tfstate' })),
-        h('li', {}, 'From the live values: the mutation ', h('code', { text: 'recordBaseline' }), ' in ', h('a', { href: '/graphiql', text: 'GraphiQL' })),
-        h('li', {}, 'For one resource: the mutation ', h('code', { text: 'recordSpec' })),
-      ),
+      steps(1),
     ];
   }
   if (sweep === null) {
     return [
-      title('No sweep has run yet.'),
-      h('p', {}, `${plural(managed, 'resource')} ${managed === 1 ? 'has a spec that has' : 'have specs that have'} not been compared yet. `, h('a', { href: '/?view=runs', 'data-route': true, text: 'Start a sweep' }), '.'),
+      title('No detection has run yet.'),
+      h('p', { text: `${plural(managed, 'resource')} ${managed === 1 ? 'has a spec that has' : 'have specs that have'} not been compared yet.` }),
+      steps(2),
     ];
   }
   const compared = Number(sweep.counts['resources'] ?? 0);
@@ -99,7 +89,7 @@ function emptyInbox(managed, unmanaged, freshness, sync, sources) {
   if (!freshness.vouched || compared < managed || failed(sweep) || doubts.length > 0) {
     return [
       title('No drift is known.'),
-      h('p', {}, 'The last sweep was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still running.' : `. It ${failed(sweep) ? `${how(sweep)}, and ` : ''}compared ${compared.toLocaleString('en')} of ${plural(managed, 'managed resource')}. `, runs()),
+      h('p', {}, 'The last detection was ', timeElement(sweep.startedAt), sweep.finishedAt === null ? ' and is still running.' : `. It ${failed(sweep) ? `${how(sweep)}, and ` : ''}compared ${compared.toLocaleString('en')} of ${plural(managed, 'managed resource')}. `, runs()),
       doubts.length > 0 && h('p', { text: 'There may be differences that have not been detected:' }),
       doubts.length > 0 && h('ul', { class: 'ways', testid: 'doubts' }, ...doubts),
       ...recentSources(sources),
@@ -108,9 +98,38 @@ function emptyInbox(managed, unmanaged, freshness, sync, sources) {
   }
   return [
     title('Nothing differs.'),
-    h('p', {}, `${managed === 1 ? 'The 1 managed resource matches its spec' : `All ${plural(managed, 'managed resource')} match their specs`}. `, 'The last sweep was ', timeElement(sweep.startedAt), ` and compared ${plural(compared, 'resource')}.`),
+    h('p', {}, `${managed === 1 ? 'The 1 managed resource matches its spec' : `All ${plural(managed, 'managed resource')} match their specs`}. `, 'The last detection was ', timeElement(sweep.startedAt), ` and compared ${plural(compared, 'resource')}.`),
     without,
   ];
+}
+
+/**
+ * Lists the steps of the first visit.
+ * @param {number} done the number of steps that are done
+ */
+function steps(done) {
+  const runs = (/** @type {string} */ text) => h('a', { href: '/?view=runs', 'data-route': true, text });
+  /** @type {[string, (HTMLElement | string)[]][]} */
+  const all = [
+    ['List the inventory', [h('code', { text: 'drift-inbox sync' }), ' or ', runs('Sync now')]],
+    [
+      'Record what you expect',
+      [h('code', { text: 'drift-inbox import-terraform terraform.tfstate' }), ' or, for the live values, the mutation ', h('code', { text: 'recordBaseline' }), ' in ', h('a', { href: '/graphiql', text: 'GraphiQL' })],
+    ],
+    ['Detect drift', [h('code', { text: 'drift-inbox detect' }), ' or ', runs('Detect now')]],
+  ];
+  return h(
+    'ol',
+    { class: 'steps' },
+    ...all.map(([what, how], at) =>
+      h(
+        'li',
+        { class: at < done ? 'done' : at === done ? 'current' : undefined, 'aria-current': at === done ? 'step' : undefined },
+        h('span', { class: 'step-number', 'aria-hidden': 'true', text: at < done ? '✓' : String(at + 1) }),
+        h('div', {}, h('strong', { text: what }), at < done && screenReaderText(' (done)'), h('p', {}, ...how)),
+      ),
+    ),
+  );
 }
 
 const WHY = {
@@ -142,8 +161,8 @@ function doubtsOf(freshness, sync, sources) {
   doubts.push(...kinds);
   if (freshness.neverSynced) doubts.push(h('li', { text: 'No sync has completed yet, so nothing can be compared.' }));
   if (freshness.neverListed > 0) doubts.push(h('li', { text: `${plural(freshness.neverListed, 'resource')} with a spec: no sync has listed ${freshness.neverListed === 1 ? 'it' : 'them'} yet.` }));
-  if (freshness.settling > 0) doubts.push(h('li', { text: `${plural(freshness.settling, 'resource')} with a spec: the last sweep did not compare ${freshness.settling === 1 ? 'it, because it is' : 'them, because they are'} settling.` }));
-  if (freshness.sweepOverdue) doubts.push(h('li', { text: 'The last sweep is older than the maximum age.' }));
+  if (freshness.settling > 0) doubts.push(h('li', { text: `${plural(freshness.settling, 'resource')} with a spec: the last detection did not compare ${freshness.settling === 1 ? 'it, because it is' : 'them, because they are'} settling.` }));
+  if (freshness.sweepOverdue) doubts.push(h('li', { text: 'The last detection is older than the maximum age.' }));
   const isNamed = unreliable.some(({ name }) => name === sync?.source);
   if (sync !== null && failed(sync) && !isNamed) doubts.push(h('li', { text: `The last sync ${how(sync)}, so the inventory may be outdated.` }));
   return doubts;

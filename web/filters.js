@@ -1,49 +1,43 @@
-// The filters above the list, with the number of drifts for each value.
+// The filters above the list: a search field that also takes `kind:droplet`, chips, and a panel with the values of each
+// dimension and their numbers of drifts.
 
-import { h } from './dom.js';
+import { DIMENSIONS, FIXED, chipsOf, readSearch, valueIn, withChip, withoutChip } from './chips.js';
+import { announce, h, screenReaderText } from './dom.js';
 import { kindName, visibleLine } from './format.js';
 import { NO_FILTERS } from './router.js';
-/** @import { Facets, FacetCount, Filters, Route, View } from './types.js' */
+/** @import { Chip, Dimension } from './chips.js' */
+/** @import { Facets, Filters, Route, View } from './types.js' */
 
 /** Time in milliseconds between the last key and the start of a search. */
 const TYPING = 250;
 
-/** @typedef {'kind' | 'region' | 'field'} FacetName */
-
-/** @type {[FacetName, string, string][]} */
-const FACETS = [
-  ['kind', 'Kind', 'All kinds'],
-  ['region', 'Region', 'All regions'],
-  ['field', 'Field', 'All fields'],
-];
+/** @typedef {{ value: string, label: string, count: number | null }} Choice */
 
 export class FilterBar {
   #route;
   #chosen;
-  #severalSources = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #typing;
+  /** @type {Facets | null} */
+  #facets = null;
+  /** @type {string[]} */
+  #sources = [];
   #search = h('input', {
     type: 'search',
     id: 'search',
     testid: 'search',
-    placeholder: 'Search names, ids, addresses and fields',
+    placeholder: 'Search, or filter such as kind:droplet region:fra1',
     autocomplete: 'off',
     spellcheck: 'false',
-    maxlength: '200',
+    maxlength: '400',
+    'aria-label': 'Search drifts',
+    'aria-describedby': 'search-problem',
     'aria-keyshortcuts': '/',
   });
-  /** @type {{ [name in FacetName | 'source' | 'type' | 'status']: HTMLSelectElement }} */
-  #selects = {
-    kind: this.#select('kind'),
-    region: this.#select('region'),
-    field: this.#select('field'),
-    source: this.#select('source'),
-    type: this.#select('type'),
-    status: this.#select('status'),
-  };
-  #bySource = this.#labelled('Source', this.#selects.source);
-  #clear = h('button', { type: 'button', class: 'quiet', testid: 'clear-filters', text: 'Clear', on: { click: () => this.clear() } });
+  #problem = h('p', { id: 'search-problem', class: 'hint search-problem', role: 'status' });
+  #panel = h('div', { id: 'filter-panel', class: 'filter-panel', testid: 'filter-panel', hidden: true });
+  #toggle = h('button', { type: 'button', testid: 'filter-toggle', 'aria-expanded': 'false', 'aria-controls': 'filter-panel', text: 'Filter', on: { click: () => this.#togglePanel() } });
+  #chips = h('ul', { class: 'chips', 'aria-label': 'Filters', hidden: true });
 
   /**
    * @param {Route} route
@@ -54,7 +48,7 @@ export class FilterBar {
     this.#chosen = chosen;
     this.#search.addEventListener('input', () => {
       clearTimeout(this.#typing);
-      this.#typing = setTimeout(() => this.#choose(), TYPING);
+      this.#typing = setTimeout(() => this.#read(false), TYPING);
     });
     this.element = h(
       'form',
@@ -65,64 +59,48 @@ export class FilterBar {
         on: {
           submit: (event) => {
             event.preventDefault();
-            clearTimeout(this.#typing);
-            this.#choose();
+            this.#read(true);
           },
         },
       },
-      this.#labelled('Search', this.#search, 'search'),
-      ...FACETS.map(([name, label]) => this.#labelled(label, this.#selects[name])),
-      this.#bySource,
-      this.#labelled('Difference', this.#selects.type),
-      this.#labelled('Status', this.#selects.status),
-      this.#clear,
+      h('div', { class: 'filter-line' }, this.#search, this.#toggle),
+      this.#problem,
+      this.#panel,
+      this.#chips,
     );
-    options(this.#selects.type, [
-      ['', 'Any difference'],
-      ['CHANGED', 'Changed field'],
-      ['MISSING', 'Missing resource'],
-    ]);
-    options(this.#selects.status, [
-      ['OPEN', 'Open'],
-      ['', 'All closed'],
-      ['ACCEPTED', 'Accepted'],
-      ['REVERTED', 'Reverted'],
-      ['STALE', 'Stale'],
-    ]);
-    this.showFacets(null);
-    this.showSources([]);
+    this.#panel.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape') return;
+      event.stopPropagation();
+      this.#togglePanel();
+      this.#toggle.focus();
+    });
   }
 
-  /** @param {string} name */
-  #select(name) {
-    return h('select', { id: `filter-${name}`, testid: `filter-${name}`, on: { change: () => this.#choose() } });
+  #togglePanel() {
+    this.#panel.hidden = !this.#panel.hidden;
+    this.#toggle.setAttribute('aria-expanded', String(!this.#panel.hidden));
+    this.#showPanel();
   }
 
   /**
-   * @param {string} label
-   * @param {HTMLElement} control
-   * @param {string} [more]
+   * Applies the search field.
+   * @param {boolean} done whether the last word is finished
    */
-  #labelled(label, control, more = '') {
-    return h('div', { class: `filter ${more}` }, h('label', { for: control.id, text: label }), control);
-  }
-
-  #choose() {
+  #read(done) {
     clearTimeout(this.#typing);
-    const status = /** @type {'OPEN' | Filters['status']} */ (this.#selects.status.value);
-    this.#chosen(status === 'OPEN' ? 'inbox' : 'history', {
-      kind: this.#selects.kind.value,
-      region: this.#selects.region.value,
-      field: this.#selects.field.value,
-      source: this.#selects.source.value,
-      type: /** @type {Filters['type']} */ (this.#selects.type.value),
-      status: status === 'OPEN' ? '' : status,
-      q: this.#search.value.trim(),
-    });
+    const { chips, words, kept, problem } = readSearch(this.#search.value, done);
+    if (chips.length > 0) this.#search.value = kept;
+    this.#problem.textContent = problem ?? '';
+    /** @type {{ view: View, filters: Filters }} */
+    const start = { view: this.#route.view, filters: { ...this.#route.filters, q: words } };
+    const { view, filters } = chips.reduce(withChip, start);
+    this.#chosen(view, filters);
   }
 
   clear() {
     clearTimeout(this.#typing);
+    this.#search.value = '';
+    this.#problem.textContent = '';
     this.#chosen(this.#route.view, NO_FILTERS);
     this.#search.focus();
   }
@@ -139,64 +117,129 @@ export class FilterBar {
   /** @param {Route} route */
   show(route) {
     this.#route = route;
-    const { filters } = route;
-    if (this.#search !== document.activeElement || this.#search.value.trim() !== filters.q) this.#search.value = filters.q;
-    for (const [name] of FACETS) choose(this.#selects[name], filters[name]);
-    choose(this.#selects.source, filters.source);
-    this.#showBySource();
-    this.#selects.type.value = filters.type;
-    this.#selects.status.value = route.view === 'inbox' ? 'OPEN' : filters.status;
-    this.#clear.hidden = !this.narrowed;
-    for (const [name, select] of Object.entries(this.#selects)) {
-      select.classList.toggle('active', name !== 'status' && select.value !== '');
-    }
+    // A field that is being typed into may hold an unfinished filter besides the words.
+    if (this.#search !== document.activeElement || readSearch(this.#search.value, false).words !== route.filters.q) this.#search.value = route.filters.q;
+    this.#showChips();
+    this.#showPanel();
   }
 
-  /**
-   * Offers the sources if there are several.
-   * @param {string[]} names
-   */
+  #showChips() {
+    const chips = chipsOf(this.#route);
+    this.#chips.hidden = chips.length === 0;
+    this.#toggle.textContent = chips.length === 0 ? 'Filter' : `Filter (${chips.length})`;
+    this.#chips.replaceChildren(
+      ...chips.map((chip) => this.#chip(chip)),
+      h('li', {}, h('button', { type: 'button', class: 'quiet', testid: 'clear-filters', text: 'Clear', on: { click: () => this.clear() } })),
+    );
+  }
+
+  /** @param {Chip} chip */
+  #chip({ dimension, value }) {
+    const text = visibleLine(labelOf(dimension, value));
+    const remove = () => {
+      const { view, filters } = withoutChip(this.#route, dimension);
+      this.#chosen(view, filters);
+      this.#search.focus();
+      announce(`Filter removed: ${DIMENSIONS[dimension]} ${text}`);
+    };
+    return h(
+      'li',
+      { class: 'chip', testid: 'chip' },
+      h('span', { class: 'chip-name', text: `${DIMENSIONS[dimension]}: ` }),
+      h('span', { class: 'chip-value', title: text, text }),
+      h('button', { type: 'button', class: 'chip-remove', testid: `remove-${dimension}`, 'aria-label': `Remove filter ${DIMENSIONS[dimension]} ${text}`, text: '×', on: { click: remove } }),
+    );
+  }
+
+  /** @param {string[]} names the names of the sources, which are offered if there are several */
   showSources(names) {
-    options(this.#selects.source, [['', 'All sources'], ...names.map((name) => /** @type {[string, string]} */ ([name, visibleLine(name)]))]);
-    this.#severalSources = names.length > 1;
-    choose(this.#selects.source, this.#route.filters.source);
-    this.#showBySource();
-  }
-
-  // An address may have a filter by source although there is only one source.
-  #showBySource() {
-    const shown = this.#severalSources || this.#route.filters.source !== '';
-    this.#bySource.hidden = !shown;
-    this.element.classList.toggle('with-source', shown);
+    this.#sources = names;
+    this.#showPanel();
   }
 
   /** @param {Facets | null} facets null until they are loaded */
   showFacets(facets) {
-    const lists = { kind: facets?.resourceKinds, region: facets?.regions, field: facets?.fields };
-    for (const [name, , all] of FACETS) {
-      const select = this.#selects[name];
-      /** @param {FacetCount} facet */
-      const label = ({ value, count }) => `${name === 'kind' ? kindName(value) : value === '*' ? '* (missing)' : value} (${count.toLocaleString('en')})`;
-      options(select, [['', all], ...(lists[name] ?? []).map((facet) => /** @type {[string, string]} */ ([facet.value, label(facet)]))]);
-      choose(select, this.#route.filters[name]);
+    this.#facets = facets;
+    this.#showPanel();
+  }
+
+  #showPanel() {
+    if (this.#panel.hidden) return;
+    const focused = this.#panel.contains(document.activeElement) ? document.activeElement : null;
+    const { dimension, value } = focused instanceof HTMLElement ? focused.dataset : {};
+    const scrolled = new Map([...this.#panel.querySelectorAll('fieldset')].map((group) => [group.className, group.querySelector('ul')?.scrollTop ?? 0]));
+    const sources = this.#sources.length > 1 ? this.#sources.map((name) => ({ value: name, label: name, count: null })) : [];
+    this.#panel.replaceChildren(
+      ...this.#group('kind', counted('kind', this.#facets?.resourceKinds)),
+      ...this.#group('region', counted('region', this.#facets?.regions)),
+      ...this.#group('field', counted('field', this.#facets?.fields)),
+      ...this.#group('source', sources),
+      ...this.#group('type', fixed('type')),
+      ...this.#group('status', fixed('status')),
+    );
+    for (const group of this.#panel.querySelectorAll('fieldset')) group.querySelector('ul')?.scrollTo({ top: scrolled.get(group.className) ?? 0 });
+    if (dimension !== undefined && value !== undefined) {
+      const again = this.#panel.querySelector(`[data-dimension="${CSS.escape(dimension)}"][data-value="${CSS.escape(value)}"]`);
+      if (again instanceof HTMLElement) again.focus({ preventScroll: true });
     }
+  }
+
+  /**
+   * @param {Dimension} dimension
+   * @param {Choice[]} choices
+   */
+  #group(dimension, choices) {
+    const chosen = valueIn(this.#route, dimension);
+    // A value that no drift has, such as one of a bookmark, stays visible.
+    const missing = chosen === '' || choices.some(({ value }) => value === chosen) ? [] : [{ value: chosen, label: labelOf(dimension, chosen), count: 0 }];
+    const all = [...missing, ...choices];
+    if (all.length === 0) return [];
+    return [h('fieldset', { class: `facet facet-${dimension}` }, h('legend', { text: DIMENSIONS[dimension] }), h('ul', {}, ...all.map((choice) => h('li', {}, this.#choice(dimension, choice, choice.value === chosen)))))];
+  }
+
+  /**
+   * @param {Dimension} dimension
+   * @param {Choice} choice
+   * @param {boolean} chosen
+   */
+  #choice(dimension, { value, label, count }, chosen) {
+    const choose = () => {
+      const { view, filters } = chosen && dimension !== 'status' ? withoutChip(this.#route, dimension) : withChip(this.#route, { dimension, value });
+      this.#chosen(view, filters);
+    };
+    return h(
+      'button',
+      { type: 'button', class: 'facet-value', testid: `facet-${dimension}`, 'data-dimension': dimension, 'data-value': value, 'aria-pressed': String(chosen), title: visibleLine(label), on: { click: choose } },
+      h('span', { class: 'facet-label', text: visibleLine(label) }),
+      count !== null && h('span', { class: 'facet-count', text: count.toLocaleString('en') }),
+      count !== null && screenReaderText(count === 1 ? ' drift' : ' drifts'),
+    );
   }
 }
 
 /**
- * @param {HTMLSelectElement} select
- * @param {[string, string][]} entries
+ * @param {Dimension} dimension
+ * @param {import('./types.js').FacetCount[] | undefined} counts
+ * @returns {Choice[]}
  */
-function options(select, entries) {
-  select.replaceChildren(...entries.map(([value, text]) => h('option', { value, text })));
+function counted(dimension, counts) {
+  return (counts ?? []).map(({ value, count }) => ({ value, label: labelOf(dimension, value), count }));
 }
 
 /**
- * Selects a value. Adds an option for it if no drift has the value.
- * @param {HTMLSelectElement} select
+ * @param {Dimension} dimension
+ * @returns {Choice[]}
+ */
+function fixed(dimension) {
+  return Object.entries(FIXED[dimension] ?? {}).map(([value, label]) => ({ value, label, count: null }));
+}
+
+/**
+ * @param {Dimension} dimension
  * @param {string} value
  */
-function choose(select, value) {
-  if (![...select.options].some((option) => option.value === value)) select.append(h('option', { value, text: value }));
-  select.value = value;
+function labelOf(dimension, value) {
+  if (dimension === 'kind') return kindName(value);
+  if (dimension === 'field' && value === '*') return '* (missing)';
+  return FIXED[dimension]?.[value] ?? value;
 }

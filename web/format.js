@@ -115,7 +115,7 @@ export function fieldName(drift) {
 /** @type {{ [status in DriftStatus]: string }} */
 export const STATUS = { OPEN: 'open', ACCEPTED: 'accepted', REVERTED: 'reverted', STALE: 'stale' };
 /** @type {{ [job in JobName]: string }} */
-export const JOB = { SYNC_INVENTORY: 'Sync', DETECT_DRIFT: 'Sweep' };
+export const JOB = { SYNC_INVENTORY: 'Sync', DETECT_DRIFT: 'Detection' };
 /** @type {{ [outcome in JobOutcome]: string }} */
 export const OUTCOME = {
   SUCCEEDED: 'succeeded',

@@ -1,6 +1,7 @@
 // Single-key shortcuts, and the dialog that lists them. They can be switched off, because speech input and accidental
 // key presses would trigger them.
 
+import { ACTIONS } from './actions.js';
 import { h } from './dom.js';
 
 const OFF_KEY = 'drift-inbox:keys-off';
@@ -13,7 +14,8 @@ const SEQUENCE = 1200;
 const HELP = [
   [['j', 'k'], 'Go to the next or previous drift'],
   [['Enter', 'o'], 'Open the drift'],
-  [['a'], 'Accept the drift'],
+  ...ACTIONS.map(({ key, help }) => /** @type {[string[], string]} */ ([[key], help])),
+  [['Enter'], 'In the dialog: accept the value that is shown'],
   [['Esc'], 'Close the drift or dialog'],
   [['/'], 'Search drifts'],
   [['g i', 'g h', 'g r', 'g c'], 'Go to Inbox, History, Runs or Coverage'],
@@ -99,7 +101,7 @@ export class Keys {
         'div',
         { class: 'dialog-body' },
         h('dl', { class: 'keys' }, ...HELP.map(([keys, what]) => h('div', {}, h('dt', {}, ...keys.map((key) => h('kbd', { text: key }))), h('dd', { text: what })))),
-        h('p', { class: 'check' }, box, h('label', { for: 'keys-on', text: 'Enable single-key shortcuts' })),
+        h('p', { class: 'check' }, box, h('label', { for: 'keys-on', text: 'Single-key shortcuts' })),
       ),
       h('div', { class: 'dialog-foot' }, h('button', { type: 'button', class: 'primary', text: 'Close', on: { click: () => dialog.close() } })),
     );

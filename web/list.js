@@ -3,11 +3,11 @@
 import { ApiError, explain } from './api.js';
 import { announce, h, screenReaderText } from './dom.js';
 import { FilterBar } from './filters.js';
-import { fieldName, kindName, plural, resolution, resourceName, timeElement, visibleLine } from './format.js';
+import { fieldName, kindName, plural, resolution, resourceName, visibleLine } from './format.js';
 import { FACETS, PAGE, TOTAL } from './queries.js';
 import { filterInput, matches, routeUrl } from './router.js';
 import { emptyState } from './empty_state.js';
-import { briefDifference } from './values.js';
+import { addressElement, columnNames, placeElements, rowElement } from './row.js';
 import { ListWindow } from './paged_list.js';
 /** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */
 
@@ -21,6 +21,8 @@ const COUNT_DELAY_MS = 1500;
 const MOST_AT_ONCE = 30;
 /** Maximum number of rows of the first page, including inserted rows. */
 const MOST_ON_FIRST_PAGE = 250;
+/** Number of rows below the reviewed one from which the next page is loaded. */
+const LOADED_AHEAD = 20;
 
 export class ListView {
   #context;
@@ -35,8 +37,12 @@ export class ListView {
   #total = h('span', { class: 'total', testid: 'total' });
   #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
   #pages = h('div', { class: 'pages', testid: 'list', tabindex: '-1' });
+  #columns = columnNames();
   #foot = h('div', { class: 'list-foot' });
-  /** The element of each row. A changed row is a new object with a new element. @type {WeakMap<Drift, HTMLElement>} */
+  /**
+   * The element of each row. A changed row is a new object with a new element.
+   * @type {WeakMap<Drift, { element: HTMLElement, inGroup: boolean }>}
+   */
   #elements = new WeakMap();
   /** @type {Map<string, ReturnType<typeof setTimeout>>} */
   #leaving = new Map();
@@ -74,6 +80,7 @@ export class ListView {
       h('div', { class: 'pane-head' }, this.#title, this.#total),
       this.#filters.element,
       h('div', { class: 'pill-place' }, this.#pill),
+      this.#columns,
       this.#pages,
       this.#foot,
     );
@@ -101,6 +108,7 @@ export class ListView {
     const { all, several } = this.#context.sources;
     this.#filters.showSources(all.map(({ name }) => name));
     if (this.#named === several) return;
+    this.element.classList.toggle('several-sources', several);
     this.#named = several;
     for (const page of this.#window.pages) if (page.rows !== null) this.#window.redraw(page);
   }
@@ -219,64 +227,37 @@ export class ListView {
     if (id) linkOf(page.element, id)?.focus({ preventScroll: true });
   }
 
-  /** @param {Drift[]} drifts */
+  /** @param {Drift[]} drifts the drifts of one resource */
   #group(drifts) {
-    const [{ resource, address }] = /** @type {[Drift]} */ (drifts);
-    const name = visibleLine(resourceName(resource));
+    const first = /** @type {Drift} */ (drifts[0]);
+    const several = drifts.length > 1;
     return h(
       'section',
-      { class: 'group', testid: 'group', 'data-resource-id': resource.id },
-      h(
-        'header',
-        { class: 'group-head' },
-        h('h3', { text: name }),
-        h('span', { class: 'kind', text: kindName(resource.kind) }),
-        resource.region !== null && h('span', { class: 'region', text: resource.region }),
-        name !== resource.providerId && !isIdOf(resource.providerId, address) && h('span', { class: 'provider-id', text: visibleLine(resource.providerId) }),
-        this.#context.sources.several && resource.source !== null && h('span', { class: 'source', testid: 'row-source', text: visibleLine(resource.source) }),
-        h('span', { class: 'group-count', text: plural(drifts.length, 'field') }),
-        address !== null && h('span', { class: 'address', testid: 'address', text: visibleLine(address) }),
-      ),
-      h('ul', { class: 'rows' }, ...drifts.map((drift) => this.#row(drift))),
+      { class: several ? 'group several' : 'group', testid: 'group', 'data-resource-id': first.resource.id },
+      several &&
+        h(
+          'header',
+          { class: 'group-head' },
+          h('h3', { text: visibleLine(resourceName(first.resource)) }),
+          h('span', { class: 'row-kind', text: kindName(first.resource.kind) }),
+          h('span', { class: 'group-count', text: plural(drifts.length, 'field') }),
+          addressElement(first.address),
+          h('span', { class: 'row-place' }, ...placeElements(first, this.#context)),
+        ),
+      h('ul', { class: 'rows' }, ...drifts.map((drift) => this.#row(drift, several))),
     );
   }
 
-  /** @param {Drift} drift */
-  #row(drift) {
+  /**
+   * @param {Drift} drift
+   * @param {boolean} inGroup
+   */
+  #row(drift, inGroup) {
     const known = this.#elements.get(drift);
-    if (known !== undefined) return known;
-    const { session } = this.#context;
-    const open = drift.status === 'OPEN';
-    const name = visibleLine(resourceName(drift.resource));
-    const field = visibleLine(fieldName(drift));
-    const element = h(
-      'li',
-      { class: `row ${drift.status.toLowerCase()}`, testid: 'row', 'data-drift-id': drift.id, 'data-status': drift.status },
-      h(
-        'a',
-        {
-          class: 'row-link',
-          href: routeUrl({ ...this.#route, drift: drift.id }),
-          on: { click: (/** @type {MouseEvent} */ event) => this.#open(event, drift) },
-        },
-        screenReaderText(`${name}, `),
-        field,
-      ),
-      h('span', { class: 'row-difference' }, briefDifference(drift)),
-      !open && h('span', { class: `badge ${drift.status.toLowerCase()}`, text: visibleLine(resolution(drift)) }),
-      timeElement(drift.resolvedAt ?? drift.detectedAt, { short: true, class: 'age' }),
-      open &&
-        session.canDecide &&
-        h('button', {
-          type: 'button',
-          class: 'row-accept',
-          testid: 'row-accept',
-          'aria-label': `Accept ${field} of ${name}`,
-          text: 'Accept',
-          on: { click: () => this.#context.accept(drift) },
-        }),
-    );
-    this.#elements.set(drift, element);
+    if (known?.inGroup === inGroup) return known.element;
+    const href = routeUrl({ ...this.#route, drift: drift.id });
+    const element = rowElement(drift, { context: this.#context, href, inGroup, open: (event) => this.#open(event, drift) });
+    this.#elements.set(drift, { element, inGroup });
     return element;
   }
 
@@ -303,6 +284,7 @@ export class ListView {
     const list = this.#window;
     this.#pages.setAttribute('aria-busy', String(list.loadingNext));
     const nothing = list.pages.every(({ rows }) => rows !== null && rows.length === 0);
+    this.#columns.hidden = nothing;
     if (this.#error !== null) return;
     if (list.loadingNext) {
       this.#foot.replaceChildren(skeleton(list.pages.length === 0 ? 8 : 2));
@@ -313,7 +295,7 @@ export class ListView {
     } else if (nothing) {
       this.#foot.replaceChildren(emptyState(this.#context, this.#route.view, this.#filters.narrowed, () => this.#filters.clear()));
     } else {
-      this.#foot.replaceChildren(h('p', { class: 'end', text: 'End of list.' }));
+      this.#foot.replaceChildren(h('p', { class: 'end', text: 'End of list' }));
     }
   }
 
@@ -374,7 +356,7 @@ export class ListView {
     if (same || page.rows === null) return true;
     page.rows = page.rows.map((known) => (known.id === drift.id ? drift : known));
     this.#window.redraw(page);
-    this.#elements.get(drift)?.classList.add('touched');
+    this.#elements.get(drift)?.element.classList.add('touched');
     const name = `${fieldName(drift)} of ${resourceName(drift.resource)}`;
     announce(drift.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(drift)}`);
     if (!this.#filter.status.includes(drift.status)) {
@@ -454,7 +436,7 @@ export class ListView {
       const rows = [...drifts.filter((drift) => !known.has(drift.id)).reverse(), ...first.rows];
       first.rows = rows.sort((a, b) => this.#time(b) - this.#time(a));
       this.#render(first);
-      for (const drift of drifts) this.#elements.get(drift)?.classList.add('touched');
+      for (const drift of drifts) this.#elements.get(drift)?.element.classList.add('touched');
       this.#showFoot();
       announce(plural(drifts.length, 'new drift'));
       return;
@@ -498,11 +480,36 @@ export class ListView {
     return id ? (this.#window.find(id)?.row ?? null) : null;
   }
 
+  /**
+   * Returns the first open drift below a row, or null if no loaded row below it is open.
+   * @param {string} id
+   * @returns {Drift | null}
+   */
+  openAfter(id) {
+    const rows = this.#inOrder(this.#window.rows);
+    const below = rows.slice(rows.findIndex((row) => row.id === id) + 1);
+    // The list does not scroll while a dialog covers it.
+    if (below.length < LOADED_AHEAD && this.#window.hasNext) void this.#window.loadNext();
+    return below.find((row) => row.id !== id && row.status === 'OPEN') ?? null;
+  }
+
+  /**
+   * Sorts rows as they are shown: those of one resource follow each other.
+   * @param {Drift[]} rows
+   */
+  #inOrder(rows) {
+    const shown = new Map([...this.#pages.querySelectorAll('[data-drift-id]')].map((row, at) => [row.getAttribute('data-drift-id'), at]));
+    return rows.filter(({ id }) => shown.has(id)).sort((a, b) => (shown.get(a.id) ?? 0) - (shown.get(b.id) ?? 0));
+  }
+
   /** @param {string} id */
   focusRow(id) {
     const link = linkOf(this.#pages, id);
     if (link === null) this.focusTitle();
-    else link.focus({ preventScroll: true });
+    else {
+      link.focus({ preventScroll: true });
+      link.closest('.row')?.scrollIntoView({ block: 'nearest' });
+    }
   }
 }
 
@@ -513,15 +520,6 @@ export class ListView {
  */
 function linkOf(within, id) {
   return within.querySelector(`[data-drift-id="${CSS.escape(id)}"] .row-link`);
-}
-
-/**
- * Returns whether the id of a resource is the name of its state and its address, as imports of plans make it.
- * @param {string} providerId
- * @param {string | null} address
- */
-function isIdOf(providerId, address) {
-  return address !== null && providerId.endsWith(`/${address}`);
 }
 
 /** @param {number} rows */

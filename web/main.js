@@ -1,6 +1,7 @@
 // Creates and connects the parts of the page.
 
 import { AcceptDialog } from './accept.js';
+import { ACTIONS } from './actions.js';
 import { Api, ApiError, askAs, explain } from './api.js';
 import { CoverageView } from './coverage.js';
 import { DetailView } from './detail.js';
@@ -33,7 +34,17 @@ let shownDrift = null;
 let listScroll = 0;
 
 /** @type {Context} */
-const context = { api, router, session, sources, accept: (drift) => dialog.open(drift), changed, counted };
+const context = {
+  api,
+  router,
+  session,
+  sources,
+  accept: (drift, review) => dialog.open(drift, review),
+  next: (id) => (router.route.drift === null ? list.openAfter(id) : null),
+  focus: (id) => list.focusRow(id),
+  changed,
+  counted,
+};
 const signIn = new SignIn(session);
 const list = new ListView(context);
 const detail = new DetailView(context, closeDetail);
@@ -120,7 +131,7 @@ const keys = new Keys({
   j: () => list.move(1),
   k: () => list.move(-1),
   o: openFocused,
-  a: acceptFocused,
+  ...Object.fromEntries(ACTIONS.map((action) => [action.key, () => act(action)])),
   Escape: () => {
     if (shownDrift !== null) closeDetail();
   },
@@ -140,9 +151,10 @@ function openFocused() {
   if (drift !== null) router.go({ drift: drift.id });
 }
 
-function acceptFocused() {
+/** @param {import('./actions.js').Action} action */
+function act(action) {
   const drift = list.focused ?? detail.drift;
-  if (drift !== null && drift.status === 'OPEN' && session.canDecide) dialog.open(drift);
+  if (drift !== null && action.applies(drift, context)) action.run(drift, context);
 }
 
 // Links within the page change the view without loading a new page.

@@ -5,8 +5,10 @@
 
 /** @type {readonly DriftStatus[]} */
 export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
+// The address of a module: `module.net["eu.west"].module.dns`. A key may contain dots, brackets and escaped quotes.
+const MODULE = /^module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?(?:\.module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?)*$/;
 /** @type {Filters} */
-export const NO_FILTERS = { kind: '', region: '', field: '', source: '', type: '', status: '', q: '' };
+export const NO_FILTERS = { kind: '', region: '', field: '', source: '', address: '', type: '', status: '', q: '' };
 
 /**
  * @param {string} search
@@ -26,6 +28,7 @@ export function parseRoute(search) {
       region: text('region'),
       field: text('field'),
       source: text('source'),
+      address: text('address'),
       type: type === 'CHANGED' || type === 'MISSING' ? type : '',
       status: resolved ?? '',
       q: text('q'),
@@ -79,6 +82,7 @@ export function filterInput({ view, filters }) {
   if (filters.region !== '') input.region = filters.region;
   if (filters.field !== '') input.field = filters.field;
   if (filters.source !== '') input.source = filters.source;
+  if (filters.address !== '') input.address = filters.address;
   if (filters.type !== '') input.kind = filters.type;
   if (filters.q !== '') input.search = filters.q;
   return input;
@@ -99,9 +103,23 @@ export function matches(drift, filter) {
     (filter.region === undefined || filter.region === resource.region) &&
     (filter.field === undefined || filter.field === drift.field) &&
     (filter.source === undefined || filter.source === resource.source) &&
+    (filter.address === undefined || isAt(drift.address, filter.address)) &&
     (filter.kind === undefined || filter.kind === drift.kind) &&
     [resource.name, resource.providerId, drift.address, drift.field].some((text) => lower(text).includes(searched))
   );
+}
+
+/**
+ * Returns whether an address is the wanted one, or is below it if the wanted one names a module.
+ * @param {string | null} address
+ * @param {string} wanted
+ */
+function isAt(address, wanted) {
+  if (address === null) return false;
+  if (address === wanted) return true;
+  if (!MODULE.test(wanted)) return false;
+  // A module without a key includes all instances that `count` or `for_each` made of it.
+  return address.startsWith(`${wanted}.`) || (!wanted.endsWith(']') && address.startsWith(`${wanted}[`));
 }
 
 export class Router extends EventTarget {

@@ -28,10 +28,14 @@ const COUNTS = {
   skipped: 'skipped',
   unsynced: 'unsynced',
   settling: 'settling',
-  moved: 'left to the next sweep',
+  moved: 'left to the next detection',
 };
 /** Names of the counts that are shown even if they are zero. */
 const ALWAYS = ['resources', 'fieldsCompared', 'opened', 'changed'];
+/** Names of the counts that say what a run changed. */
+const CHANGES = ['discovered', 'changed', 'gone', 'opened', 'staled'];
+/** Runs that take this long or longer show their duration, in milliseconds. */
+const LONG_MS = 10_000;
 
 export class RunsView {
   #context;
@@ -60,7 +64,7 @@ export class RunsView {
     this.#context = context;
     this.element = h(
       'section',
-      { class: 'pane wide-pane', 'aria-labelledby': 'runs-title', hidden: true },
+      { class: 'pane', 'aria-labelledby': 'runs-title', hidden: true },
       h('div', { class: 'pane-head' }, h('h2', { id: 'runs-title', tabindex: '-1', text: 'Runs' })),
       this.#schedules,
       this.#sources,
@@ -213,9 +217,11 @@ export class RunsView {
     const known = new Set([...this.#list.querySelectorAll('details')].map((details) => details.id));
     const opened = new Set([...this.#list.querySelectorAll('details[open]')].map((details) => details.id));
     const focused = this.#list.contains(document.activeElement) ? document.activeElement?.closest('details')?.id : undefined;
-    const rows = this.#runs.map(runElement);
+    const { failing, hours } = arranged(this.#runs);
+    const empty = h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'No job has run yet.' }));
     this.#list.replaceChildren(
-      rows.length === 0 ? h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'No job has run yet.' })) : h('ul', { class: 'run-list' }, ...rows),
+      ...(failing.length === 0 ? [] : [h('h3', { text: 'Needs attention' }), h('ul', { class: 'run-list failing' }, ...failing.map((run) => runElement(run, true)))]),
+      this.#runs.length === 0 ? empty : h('ul', { class: 'run-list' }, ...hours.map(hourElement)),
     );
     for (const details of this.#list.querySelectorAll('details')) if (known.has(details.id)) details.open = opened.has(details.id);
     const summary = focused ? this.#list.querySelector(`#${CSS.escape(focused)} summary`) : null;
@@ -292,26 +298,109 @@ function countsText(run) {
   return texts.join(', ');
 }
 
+/**
+ * Splits runs into those that need attention and the others by hour, newest first. The newest run of a job and a source
+ * needs attention if it did not succeed.
+ * @param {JobRun[]} runs newest first
+ */
+export function arranged(runs) {
+  /** @type {Set<string>} */
+  const seen = new Set();
+  /** @type {JobRun[]} */
+  const failing = [];
+  /** @type {Map<number, JobRun[]>} */
+  const hours = new Map();
+  for (const run of runs) {
+    const job = `${run.job} ${run.source ?? ''}`;
+    // A skipped run says nothing about the job, and a running one has not ended.
+    const isNewest = run.outcome !== null && run.outcome !== 'SKIPPED' && !seen.has(job);
+    if (isNewest) seen.add(job);
+    if (isNewest && run.outcome !== 'SUCCEEDED') {
+      failing.push(run);
+      continue;
+    }
+    const hour = Math.floor(Date.parse(run.startedAt) / 3_600_000);
+    hours.set(hour, [...(hours.get(hour) ?? []), run]);
+  }
+  return { failing, hours: [...hours.values()] };
+}
+
+/**
+ * Creates one row for the runs of an hour. The row opens to show each run.
+ * @param {JobRun[]} runs newest first
+ */
+function hourElement(runs) {
+  const newest = /** @type {JobRun} */ (runs[0]);
+  const oldest = /** @type {JobRun} */ (runs.at(-1));
+  const jobs = /** @type {JobName[]} */ (['SYNC_INVENTORY', 'DETECT_DRIFT']).flatMap((job) => {
+    const count = runs.filter((run) => run.job === job).length;
+    return count === 0 ? [] : [count === 1 ? JOB[job].toLowerCase() : `${count.toLocaleString('en')} ${JOB[job].toLowerCase()}s`];
+  });
+  const changes = CHANGES.flatMap((name) => {
+    const sum = runs.reduce((total, { counts }) => total + (typeof counts[name] === 'number' ? counts[name] : 0), 0);
+    return sum === 0 ? [] : [`${sum.toLocaleString('en')} ${COUNTS[name]}`];
+  });
+  const worst = runs.find(({ outcome }) => outcome !== 'SUCCEEDED') ?? newest;
+  return h(
+    'li',
+    { testid: 'run-hour' },
+    h(
+      'details',
+      { class: 'run-hour', id: `hour-${oldest.id}` },
+      h(
+        'summary',
+        {},
+        outcomeDot(worst),
+        h('span', { class: 'run-jobs', text: sentence(jobs.join(' and ')) }),
+        changes.length === 0 ? h('span', { class: 'run-counts soft', text: 'no changes' }) : h('strong', { class: 'run-counts', text: changes.join(', ') }),
+        timeElement(newest.startedAt, { class: 'age' }),
+      ),
+      h('ul', {}, ...runs.map((run) => runElement(run, false))),
+    ),
+  );
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** @param {JobRun} run */
-function runElement(run) {
+function outcomeDot(run) {
+  const text = run.outcome === null ? 'running' : OUTCOME[run.outcome];
+  return h('span', { class: `dot run-${text}`, title: text }, screenReaderText(`${text}: `));
+}
+
+/**
+ * @param {JobRun} run
+ * @param {boolean} advise whether to say what to do
+ */
+function runElement(run, advise) {
   const outcome = run.outcome === null ? 'running' : run.outcome.toLowerCase();
+  const took = run.finishedAt === null || Date.parse(run.finishedAt) - Date.parse(run.startedAt) < LONG_MS ? '' : duration(run.startedAt, run.finishedAt);
   return h(
     'li',
     { class: `run ${outcome}`, testid: 'run', 'data-run-id': run.id, 'data-outcome': run.outcome ?? 'RUNNING' },
     h(
       'div',
       { class: 'run-line' },
-      h('span', { class: `badge run-${outcome}`, text: run.outcome === null ? 'running' : OUTCOME[run.outcome] }),
-      h('strong', { text: JOB[run.job] }),
+      outcomeDot(run),
+      h('span', { class: 'run-jobs', text: run.outcome === 'SUCCEEDED' ? JOB[run.job] : `${JOB[run.job]} ${run.outcome === null ? 'running' : OUTCOME[run.outcome]}` }),
       h('span', { class: 'run-counts' }, countsText(run), run.source !== null && ` from ${visible(run.source)}`),
-      h('span', { class: 'run-how', text: trigger(run) }),
-      h('span', { class: 'run-took', text: run.finishedAt === null ? '' : duration(run.startedAt, run.finishedAt) }),
+      h('span', { class: 'run-how', text: [trigger(run), took].filter((text) => text !== '').join(', ') }),
       timeElement(run.startedAt, { class: 'age' }),
     ),
     run.error !== null && h('p', { class: 'run-error', text: visible(run.error) }),
+    advise && h('p', { class: 'run-advice hint', text: ADVICE[run.job] }),
     kindsElement(run),
   );
 }
+
+/** What to do about a run that did not succeed. @type {{ [job in JobName]: string }} */
+const ADVICE = {
+  SYNC_INVENTORY: 'Until a sync of this source succeeds, its live values may be outdated. Mend the cause and start a sync.',
+  DETECT_DRIFT: 'Until a detection succeeds, there may be differences that the inbox does not show. Mend the cause and start a detection.',
+};
 
 /** @param {JobRun} run */
 function trigger(run) {
@@ -329,7 +418,7 @@ function kindsElement(run) {
   const label = partial.length === 0 ? `${plural(entries.length, 'kind')}, all complete` : `${plural(entries.length, 'kind')}, ${partial.length} incomplete or not readable`;
   return h(
     'details',
-    { class: 'kinds', id: `kinds-${run.id}`, open: partial.length > 0 },
+    { class: 'kinds', id: `kinds-${run.id}`, open: partial.length > 0 && run.outcome !== 'SUCCEEDED' },
     h('summary', {}, label, screenReaderText(` of the ${JOB[run.job]}`)),
     h(
       'ul',

@@ -217,6 +217,7 @@ export interface Filters {
   region: string;
   field: string;
   source: string;
+  address: string;
   type: '' | DriftKind;
   /** Empty selects all statuses of the view. */
   status: '' | DriftStatus;
@@ -235,6 +236,7 @@ export interface DriftFilterInput {
   region?: string;
   field?: string;
   source?: string;
+  address?: string;
   kind?: DriftKind;
   search?: string;
 }
@@ -245,8 +247,12 @@ export interface Context {
   router: import('./router.js').Router;
   session: import('./session.js').Session;
   sources: import('./sources.js').Sources;
-  /** Opens the dialog that confirms an accept. */
-  accept(drift: Drift): void;
+  /** Opens the dialog that confirms an accept. In a review, the dialog shows the next drift after each decision. */
+  accept(drift: Drift, review: boolean): void;
+  /** Returns the first open drift below a row of the list; null if there is none or a detail view is open. */
+  next(id: string): Drift | null;
+  /** Moves the focus to the row of a drift. */
+  focus(id: string): void;
   /** Passes a changed drift to all parts of the page. */
   changed(drift: Drift): void;
   /** Reports the number of open drifts. */

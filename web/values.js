@@ -1,9 +1,10 @@
 // Creates the elements that show values and their differences.
 
-import { ExactNumber, isMap, printJson } from './json.js';
+import { ExactNumber, isMap, isSecret, printJson } from './json.js';
 import { grouped, inlineDiff, isUnset, summary } from './changes.js';
 import { h, screenReaderText } from './dom.js';
 import { inLine, plural, visible, visibleLine } from './format.js';
+import { comparedLines } from './lines.js';
 /** @import { Change, ChangedLine, ChangedSet, ChangedText, ChangedValue } from './changes.js' */
 /** @import { Drift, Json } from './types.js' */
 /** @typedef {Pick<Drift, 'kind' | 'expected' | 'actual' | 'redacted' | 'changes' | 'changesTruncated'>} Difference */
@@ -34,7 +35,7 @@ function shortened(text) {
 
 /**
  * @param {Json} value
- * @param {'removed' | 'added' | 'plain'} role
+ * @param {'expected' | 'live' | 'plain'} role
  * @param {boolean} brief
  */
 function valueElement(value, role, brief) {
@@ -49,15 +50,7 @@ function valueElement(value, role, brief) {
  * @returns {HTMLElement}
  */
 export function briefDifference(drift) {
-  if (drift.kind === 'MISSING') {
-    return h(
-      'span',
-      { class: 'difference' },
-      h('span', { class: 'value gone', text: 'resource is gone' }),
-      h('span', { class: 'path', text: ' expected ' }),
-      h('span', { class: 'value plain', text: shortened(visibleLine(summary(drift.expected))) }),
-    );
-  }
+  if (drift.kind === 'MISSING') return h('span', { class: 'difference' }, h('span', { class: 'gone', text: 'Deleted' }), ...identity(drift.expected).flatMap((text) => [' · ', text]));
   if (drift.redacted) return h('span', { class: 'difference' }, secretElement());
   const changes = grouped(drift.changes);
   const shown = changes.slice(0, IN_A_ROW).map((change) => h('span', { class: 'change' }, ...parts(change, null)));
@@ -68,6 +61,19 @@ export function briefDifference(drift) {
     ...(shown.length === 0 ? [h('span', { class: 'value plain', text: 'no difference' })] : shown),
     more > 0 && h('span', { class: 'more', text: `+${more}${drift.changesTruncated ? '+' : ''} more` }),
   );
+}
+
+/** Fields of a spec that tell at a glance which resource it describes. */
+const IDENTITY = ['type', 'size_slug', 'size', 'size_gigabytes', 'region'];
+
+/**
+ * Returns the short values of a spec that identify a deleted resource.
+ * @param {Json} spec
+ */
+function identity(spec) {
+  if (!isMap(spec)) return [];
+  const values = IDENTITY.map((key) => (Object.hasOwn(spec, key) ? (spec[key] ?? null) : null));
+  return values.filter((value) => !isUnset(value) && !isSecret(value) && (typeof value !== 'object' || value instanceof ExactNumber)).map((value) => visibleLine(shortened(summary(value))));
 }
 
 /**
@@ -98,9 +104,9 @@ function parts(change, whole) {
 function textParts(change, removed, added) {
   const first = change.lines.find((line) => line.op === 'added') ?? change.lines.find((line) => line.op === 'removed');
   return [
-    h('span', { class: 'value removed', text: `−${plural(removed, 'line')}` }),
+    h('span', { class: 'value expected', text: `−${plural(removed, 'line')}` }),
     ' ',
-    h('span', { class: 'value added', text: `+${plural(added, 'line')}` }),
+    h('span', { class: 'value live', text: `+${plural(added, 'line')}` }),
     ' ',
     h('span', { class: 'value plain', text: shortened(visibleLine(first?.text ?? '')) }),
   ];
@@ -114,16 +120,16 @@ function valueParts({ before, after }, brief) {
   const texts = typeof before === 'string' && typeof after === 'string';
   const shared = texts ? inlineDiff(before, after) : null;
   const arrow = [h('span', { class: 'arrow', 'aria-hidden': 'true', text: ' → ' }), screenReaderText(' expected, live value ')];
-  if (shared === null) return [valueElement(before, 'removed', brief), ...arrow, valueElement(after, 'added', brief)];
-  const whole = (/** @type {'removed' | 'added'} */ role, /** @type {string} */ middle) =>
+  if (shared === null) return [valueElement(before, 'expected', brief), ...arrow, valueElement(after, 'live', brief)];
+  const whole = (/** @type {'expected' | 'live'} */ role, /** @type {string} */ middle) =>
     h(
       'span',
       { class: `value ${role}` },
       inLine(shared.head),
-      middle === '' ? false : h(role === 'removed' ? 'del' : 'ins', { text: inLine(middle) }),
+      middle === '' ? false : h('mark', { text: inLine(middle) }),
       inLine(shared.tail),
     );
-  return [whole('removed', shared.before), ...arrow, whole('added', shared.after)];
+  return [whole('expected', shared.before), ...arrow, whole('live', shared.after)];
 }
 
 /**
@@ -133,8 +139,8 @@ function valueParts({ before, after }, brief) {
 function setParts({ added, removed }, brief) {
   const limit = brief ? IN_A_ROW : MOST_SHOWN;
   const members = [
-    ...removed.map((value) => ({ value, role: /** @type {const} */ ('removed'), sign: '−', word: 'removed ' })),
-    ...added.map((value) => ({ value, role: /** @type {const} */ ('added'), sign: '+', word: 'added ' })),
+    ...removed.map((value) => ({ value, role: /** @type {const} */ ('expected'), sign: '−', word: 'expected only ' })),
+    ...added.map((value) => ({ value, role: /** @type {const} */ ('live'), sign: '+', word: 'live only ' })),
   ];
   const shown = members.slice(0, limit).map(({ value, role, sign, word }) =>
     h(
@@ -157,9 +163,7 @@ function setParts({ added, removed }, brief) {
  * @param {Difference} drift
  */
 export function fullDifference(drift) {
-  if (drift.kind === 'MISSING') {
-    return h('p', { class: 'full-difference' }, 'The resource is gone. Its spec is:');
-  }
+  if (drift.kind === 'MISSING') return h('p', { class: 'full-difference' }, briefDifference(drift));
   if (drift.redacted) return h('p', { class: 'full-difference' }, 'The values differ: ', secretElement());
   const changes = grouped(drift.changes);
   return h(
@@ -169,6 +173,68 @@ export function fullDifference(drift) {
     drift.changesTruncated && h('li', { class: 'more', text: `Only the first ${drift.changes.length} changes are listed.` }),
     changes.length === 0 && h('li', { text: 'The values do not differ.' }),
   );
+}
+
+/**
+ * Shows a difference for a decision: two values below each other, or the lines that differ with the unchanged ones
+ * folded.
+ * @param {Difference} drift
+ * @returns {HTMLElement}
+ */
+export function comparison(drift) {
+  const { expected, actual } = drift;
+  if (drift.kind === 'MISSING' || drift.redacted) return fullDifference(drift);
+  const multiline = [expected, actual].some((value) => typeof value === 'string' && value.includes('\n'));
+  if (!isContainer(expected) && !isContainer(actual) && !multiline) return twoValues(expected, actual);
+  if (multiline) return h('div', { class: 'comparison' }, legend(), fullDifference(drift));
+  const lines = comparedLines(expected, actual);
+  // The comparison of the server may see a difference where the lines have none, such as in the order of a list.
+  const differ = lines.some(({ op }) => op !== 'same');
+  return h('div', { class: 'comparison' }, fullDifference(drift), ...(differ ? [legend(), textElement(lines)] : []));
+}
+
+/** @param {Json} value */
+function isContainer(value) {
+  return Array.isArray(value) || isMap(value);
+}
+
+/** Names the two sides of the lines. */
+function legend() {
+  return h('p', { class: 'legend', 'aria-hidden': 'true' }, h('span', { class: 'value expected', text: '− expected' }), ' ', h('span', { class: 'value live', text: '+ live' }));
+}
+
+/**
+ * Shows two simple values below each other, with the parts marked that differ.
+ * @param {Json} expected
+ * @param {Json} live
+ */
+function twoValues(expected, live) {
+  const plain = typeof expected === 'string' && typeof live === 'string' && !LOOKS_OTHER.test(expected) && !LOOKS_OTHER.test(live);
+  const shared = plain ? inlineDiff(expected, live) : null;
+  const side = (/** @type {string} */ label, /** @type {'expected' | 'live'} */ role, /** @type {Json} */ value, /** @type {string | undefined} */ middle) =>
+    h(
+      'div',
+      {},
+      h('dt', { text: label }),
+      h(
+        'dd',
+        {},
+        isUnset(value)
+          ? h('span', { class: `value unset ${role}`, text: value === null ? 'unset' : `unset (${printJson(value)})` })
+          : shared === null || middle === undefined
+            ? h('span', { class: `value ${role}`, text: visible(simpleText(value)) })
+            : h('span', { class: `value ${role}` }, inLine(shared.head), middle === '' ? false : h('mark', { text: inLine(middle) }), inLine(shared.tail)),
+      ),
+    );
+  return h('dl', { class: 'two-values' }, side('Expected', 'expected', expected, shared?.before), side('Live', 'live', live, shared?.after));
+}
+
+/**
+ * Returns a simple value as text. A text that could be mistaken for another value is quoted.
+ * @param {Json} value
+ */
+function simpleText(value) {
+  return typeof value === 'string' && !LOOKS_OTHER.test(value) ? value : printJson(value);
 }
 
 /**
@@ -195,7 +261,7 @@ function withContext({ lines, path }, { expected, actual, changesTruncated }) {
   return all;
 }
 
-/** @param {Line[]} lines */
+/** @param {(Line | import('./lines.js').ComparedLine)[]} lines */
 function textElement(lines) {
   const near = lines.map((_, at) =>
     lines.slice(Math.max(at - CONTEXT, 0), at + CONTEXT + 1).some((line) => line.op !== 'same'),
@@ -206,8 +272,10 @@ function textElement(lines) {
     if (hidden > 0) shown.append(h('div', { class: 'line skipped', text: plural(hidden, shown.childElementCount >= MOST_SHOWN ? 'more line' : 'unchanged line') }));
     hidden = 0;
   };
+  // A fold takes a line itself, so a single line is shown.
+  const folds = near.map((shown, at) => !shown && (near[at - 1] === false || near[at + 1] === false));
   lines.forEach(({ op, text }, at) => {
-    if (!near[at] || shown.childElementCount >= MOST_SHOWN) {
+    if (folds[at] || shown.childElementCount >= MOST_SHOWN) {
       hidden += 1;
       return;
     }
@@ -227,14 +295,11 @@ function textElement(lines) {
  * @param {string} label
  */
 export function wholeValue(value, label) {
-  const simple = value === null || typeof value !== 'object' || value instanceof ExactNumber;
-  // A text that could be mistaken for another value is quoted.
-  const text = simple && typeof value === 'string' && !LOOKS_OTHER.test(value) ? value : printJson(value);
   return h(
     'pre',
     // A long value scrolls, so the element must be reachable by keyboard.
     { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': label },
-    isUnset(value) ? h('span', { class: 'unset', text: value === null ? 'unset' : `unset (${printJson(value)})` }) : visible(text),
+    isUnset(value) ? h('span', { class: 'unset', text: value === null ? 'unset' : `unset (${printJson(value)})` }) : visible(simpleText(value)),
   );
 }
 
@@ -261,4 +326,14 @@ export function specFields(spec) {
       .sort()
       .map((key) => h('div', {}, h('dt', { text: visibleLine(key) }), h('dd', {}, valueElement(spec[key] ?? null, 'plain', false)))),
   );
+}
+
+/**
+ * Shows a spec behind a toggle with the number of its fields.
+ * @param {Json} spec
+ * @param {boolean} [retired]
+ */
+export function specDetails(spec, retired = false) {
+  const fields = isMap(spec) ? ` (${plural(Object.keys(spec).length, 'field')})` : '';
+  return h('details', { class: 'spec-fields' }, h('summary', { text: `${retired ? 'Spec to be retired' : 'Expected spec'}${fields}` }), specFields(spec));
 }

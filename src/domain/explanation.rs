@@ -241,6 +241,7 @@ pub fn sentence(verdict: Verdict, field: &str) -> &'static str {
         Verdict::EqualWithoutOpenParts => {
             "Both values have the same canonical form without the parts that the spec leaves open, so they are equal."
         }
+        Verdict::Ignored => "The canonical forms differ, but an ignore rule covers the difference.",
         Verdict::Different => "The canonical forms differ, so the field has drifted.",
     }
 }

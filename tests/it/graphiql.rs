@@ -56,7 +56,7 @@ async fn graphiql_runs_a_query_with_the_token_of_its_link_and_contacts_no_other_
     );
     assert_eq!(
         browser.texts(".graphiql-tab-button").await,
-        ["Inbox", "Accept", "Record"]
+        ["Inbox", "Accept", "Record", "Watch"]
     );
     browser.click(EXECUTE).await;
     browser.see_text(RESULT, "s-96vcpu-768gb").await;

@@ -3,7 +3,7 @@
 use entity::cloud_drift::DriftStatus;
 use serde_json::json;
 
-use crate::support::browser::{ENTER, ESCAPE};
+use crate::support::browser::{Browser, ENTER, ESCAPE};
 use crate::support::cloud::{Listed, droplet};
 use crate::support::page::{
     CONFIRM, DIALOG, REFUSAL, ROW, TOTAL, about_to_accept, row, signed_in, signed_in_as, three_differences,
@@ -273,4 +273,93 @@ async fn an_accept_warns_that_the_next_apply_of_a_state_undoes_it() {
     browser.shoot("accepted-owned-by-a-state").await;
     browser.click("[data-testid=close-notice]").await;
     browser.see_none("[data-testid=notice] p").await;
+}
+
+/// Returns the ids of the rows, in the order of the list.
+async fn listed(browser: &Browser) -> Vec<String> {
+    let ids = format!("return [...document.querySelectorAll('{ROW}')].map((row) => row.dataset.driftId)");
+    serde_json::from_value(browser.run(&ids).await).unwrap()
+}
+
+/// Returns the ids of the open drifts in the database.
+async fn open(served: &Served) -> Vec<String> {
+    let drifts = served.drifts().await.into_iter();
+    drifts
+        .filter(|drift| drift.status == DriftStatus::Open)
+        .map(|drift| drift.id.to_string())
+        .collect()
+}
+
+#[tokio::test]
+async fn enter_accepts_the_shown_value_and_the_next_row_has_the_focus() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    let ids = listed(&browser).await;
+    browser.press("j").await;
+    browser.press("a").await;
+    browser.see(DIALOG).await;
+    assert_eq!(open(&served).await.len(), 3);
+    browser.press(ENTER).await;
+    browser.see_none(DIALOG).await;
+    browser.see_text("[data-testid=notice]", "Accepted").await;
+    assert!(!open(&served).await.contains(&ids[0]));
+    browser
+        .until(&format!(
+            "document.activeElement.closest('[data-drift-id]')?.dataset.driftId === '{}'",
+            ids[1]
+        ))
+        .await;
+    browser.see_text(TOTAL, "2 open").await;
+    browser.click("[data-testid=notice-action]").await;
+    browser.see_text("[data-testid=detail-status]", "accepted").await;
+}
+
+#[tokio::test]
+async fn a_review_shows_each_drift_before_one_key_accepts_it() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    let ids = listed(&browser).await;
+    let drifts = served.drifts().await;
+    browser.press("j").await;
+    browser.press("A").await;
+    for (reviewed, id) in ids.iter().enumerate() {
+        let shown = drifts.iter().find(|drift| drift.id.to_string() == *id).unwrap();
+        browser.see_text(DIALOG, &shown.field).await;
+        browser
+            .see_text("[data-testid=review-progress]", &format!("{reviewed} drift"))
+            .await;
+        // A drift that replaced another one cannot be accepted before it was visible for a moment.
+        browser.see(&format!("{CONFIRM}:enabled")).await;
+        let left = open(&served).await;
+        assert_eq!(left.len(), 3 - reviewed);
+        assert!(left.contains(id));
+        browser.press(ENTER).await;
+    }
+    browser.see_none(DIALOG).await;
+    browser.see("[data-testid=empty]").await;
+    assert_eq!(open(&served).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_review_skips_a_drift_without_accepting_it() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    let ids = listed(&browser).await;
+    browser.press("j").await;
+    browser.press("A").await;
+    browser.see(DIALOG).await;
+    browser.click("[data-testid=skip]").await;
+    browser.see_text("[data-testid=review-progress]", "1 drift").await;
+    browser.press(ESCAPE).await;
+    browser.see_none(DIALOG).await;
+    browser
+        .until(&format!(
+            "document.activeElement.closest('[data-drift-id]')?.dataset.driftId === '{}'",
+            ids[1]
+        ))
+        .await;
+    assert_eq!(open(&served).await.len(), 3);
 }

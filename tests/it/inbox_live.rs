@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::support::cloud::{Listed, droplet};
-use crate::support::page::{ROW, TOTAL, row, signed_in, three_differences};
+use crate::support::page::{ROW, TOTAL, filter_by, row, signed_in, three_differences};
 
 #[tokio::test]
 async fn drifts_appear_change_and_disappear_without_a_reload() {
@@ -92,7 +92,7 @@ async fn drift_that_is_announced_before_the_first_page_is_not_lost() {
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
     browser.hold_back("query Page").await;
-    browser.choose("[data-testid=filter-kind]", "droplet").await;
+    filter_by(&browser, "kind", "droplet").await;
     browser.until("window.letGo").await;
     browser
         .run(

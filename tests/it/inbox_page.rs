@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::browser::{Browser, ENTER, ESCAPE};
 use crate::support::cloud::droplet;
-use crate::support::page::{CONFIRM, DIALOG, ROW, TOTAL, signed_in, three_differences};
+use crate::support::page::{CONFIRM, DIALOG, ROW, TOTAL, filter_by, signed_in, three_differences};
 use crate::support::process::Program;
 use crate::support::served::Served;
 use crate::support::{ADMIN, TestApp};
@@ -72,7 +72,7 @@ async fn drifts_of_the_demo_can_be_viewed_and_accepted() {
     assert_eq!(browser.texts(TOTAL).await, [format!("{all} open")]);
     browser.shoot("inbox").await;
 
-    browser.choose("[data-testid=filter-kind]", "firewall").await;
+    filter_by(&browser, "kind", "firewall").await;
     browser.until("location.search.includes('kind=firewall')").await;
     browser
         .until(&format!("document.querySelectorAll('{ROW}').length < {all}"))
@@ -114,7 +114,7 @@ async fn the_url_contains_the_filters_and_the_back_button_restores_them() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
-    browser.choose("[data-testid=filter-region]", "fra1").await;
+    filter_by(&browser, "region", "fra1").await;
     browser.see_text(TOTAL, "1 open").await;
     browser.run("history.back()").await;
     browser.see_text(TOTAL, "3 open").await;
@@ -128,6 +128,12 @@ async fn the_url_contains_the_filters_and_the_back_button_restores_them() {
     browser.press("WEB-1").await;
     browser.see_text(TOTAL, "2 open").await;
     assert!(browser.path().await.contains("q=WEB-1"));
+    browser.fill("[data-testid=search]", "region:fra1 data").await;
+    browser.see_text("[data-testid=chip]", "fra1").await;
+    browser.see_text(TOTAL, "1 open").await;
+    assert_eq!(browser.path().await, "/?region=fra1&q=data");
+    browser.click("[data-testid=remove-region]").await;
+    browser.until("location.search === '?q=data'").await;
     browser.fill("[data-testid=search]", "nothing is called so").await;
     browser.see("[data-testid=empty]").await;
     browser.shoot("inbox-nothing-found").await;
@@ -160,7 +166,7 @@ async fn jobs_show_their_results_and_are_started_by_a_button() {
     let browser = signed_in(&served).await;
     browser.press("g").await;
     browser.press("r").await;
-    browser.see("[data-testid=run]").await;
+    browser.see("[data-testid=run-hour]").await;
     let before = browser.count("[data-testid=run]").await;
     served.later(TimeDelta::seconds(1));
     browser.click("[data-testid=sync-now]").await;
@@ -256,7 +262,7 @@ async fn a_run_is_reported_as_started_even_if_it_cannot_be_followed() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.go("/?view=runs").await;
-    browser.see("[data-testid=run]").await;
+    browser.see("[data-testid=run-hour]").await;
     browser
         .run(
             "const ask = window.fetch;

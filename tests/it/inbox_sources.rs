@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::support::TestApp;
 use crate::support::browser::Browser;
 use crate::support::cloud::droplet;
-use crate::support::page::{ROW, signed_in, three_differences};
+use crate::support::page::{ROW, filter_by, signed_in, three_differences};
 use crate::support::served::Served;
 
 const STATES: &str = "[data-testid=source-states]";
@@ -77,8 +77,9 @@ async fn a_page_without_other_sources_names_none() {
     browser.go("/").await;
     browser.see(ROW).await;
     assert_eq!(browser.count("[data-testid=row-source]").await, 0);
-    let hidden = "getComputedStyle(document.querySelector('[data-testid=filter-source]').parentElement).display === 'none'";
-    browser.until(hidden).await;
+    browser.click("[data-testid=filter-toggle]").await;
+    browser.see("[data-testid=facet-kind]").await;
+    assert_eq!(browser.count("[data-testid=facet-source]").await, 0);
     browser
         .until(&format!("document.querySelector('{STATES}').hidden"))
         .await;
@@ -138,12 +139,12 @@ async fn the_list_is_filtered_by_source() {
     source(&served, "lab", SourceKind::File).await;
     let browser = signed_in(&served).await;
     browser.see_text("[data-testid=row-source]", "cloud").await;
-    browser.choose("[data-testid=filter-source]", "lab").await;
+    filter_by(&browser, "source", "lab").await;
     browser
         .see_text("[data-testid=empty]", "No drifts match these filters")
         .await;
     assert_eq!(browser.path().await, "/?source=lab");
-    browser.choose("[data-testid=filter-source]", "cloud").await;
+    filter_by(&browser, "source", "cloud").await;
     browser.see(ROW).await;
     assert_eq!(browser.count(ROW).await, 3);
 }

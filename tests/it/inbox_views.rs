@@ -40,6 +40,14 @@ async fn lists_and_details_are_accessible() {
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
     look_at(&browser, "view-inbox").await;
+    browser.click("[data-testid=filter-toggle]").await;
+    browser.click("[data-testid=facet-kind]").await;
+    browser.see("[data-testid=chip]").await;
+    look_at(&browser, "view-filters").await;
+    browser.click("[data-testid=clear-filters]").await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.click("[data-testid=filter-toggle]").await;
+    browser.run("document.activeElement.blur()").await;
     browser.press("j").await;
     browser.press("o").await;
     browser.see("[data-testid=events]").await;
@@ -61,6 +69,7 @@ async fn all_other_views_are_accessible() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.go("/?view=runs").await;
+    browser.click("[data-testid=run-hour] summary").await;
     browser.see("[data-testid=run]").await;
     look_at(&browser, "view-runs").await;
     browser.go("/?view=coverage").await;
@@ -168,7 +177,8 @@ async fn an_empty_inbox_shows_that_settling_resources_were_not_compared() {
     served.record_spec("web-2", json!({ "region": "fra1" })).await;
     served.sweep().await;
     let browser = signed_in(&served).await;
-    let not_compared = "1 resource with a spec: the last sweep did not compare it, because it is settling";
+    let not_compared =
+        "1 resource with a spec: the last detection did not compare it, because it is settling";
     browser.see_text("[data-testid=doubts]", not_compared).await;
     let text = browser.texts("[data-testid=empty]").await.concat();
     assert!(
@@ -214,7 +224,7 @@ async fn ten_thousand_changes_scroll_without_rendering_them_all() {
         let step = format!(
             "const rows = [...document.querySelectorAll('{ROW}')].map((row) => row.dataset.driftId);
              window.scrollTo(0, document.documentElement.scrollHeight);
-             return [rows, document.body.innerText.includes('End of list.')]"
+             return [rows, document.body.innerText.includes('End of list')]"
         );
         let step = browser.run(&step).await;
         let ids: Vec<String> = serde_json::from_value(step[0].clone()).unwrap();

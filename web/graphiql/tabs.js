@@ -74,4 +74,22 @@ mutation Record($resourceId: ID!, $version: Int) {
 `,
     variables: pretty({ resourceId: 'ID OF A RESOURCE', version: 0 }),
   },
+  {
+    query: `# Shows each drift as it is detected, changed or
+# closed, until you stop the subscription.
+subscription Watch {
+  driftChanged {
+    id
+    status
+    field
+    expected
+    actual
+    resource {
+      name
+      kind
+    }
+  }
+}
+`,
+  },
 ];

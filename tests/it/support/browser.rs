@@ -169,24 +169,6 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
-    /// Waits for an option in a list and selects it.
-    pub(crate) async fn choose(&self, css: &str, value: &str) {
-        self.until(&format!(
-            "document.querySelector({})?.querySelector('option[value={value}]')",
-            json!(css)
-        ))
-        .await;
-        // A script selects the option, because chromedriver leaves the list open after a click.
-        self.run(&format!(
-            "const list = document.querySelector({});
-             list.value = '{value}';
-             list.dispatchEvent(new Event('input', {{ bubbles: true }}));
-             list.dispatchEvent(new Event('change', {{ bubbles: true }}))",
-            json!(css)
-        ))
-        .await;
-    }
-
     /// Presses keys one after the other in the focused element.
     pub(crate) async fn press(&self, keys: impl AsRef<str>) {
         let mut actions = KeyActions::new("keyboard".to_owned());

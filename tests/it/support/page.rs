@@ -63,3 +63,17 @@ pub(crate) async fn about_to_accept(served: &Served, browser: &Browser, name: &s
     browser.click(&format!("{row} [data-testid=row-accept]")).await;
     browser.see(DIALOG).await;
 }
+
+/// Filters the list by a value in the filter panel.
+pub(crate) async fn filter_by(browser: &Browser, dimension: &str, value: &str) {
+    if browser
+        .count("[data-testid=filter-toggle][aria-expanded=true]")
+        .await
+        == 0
+    {
+        browser.click("[data-testid=filter-toggle]").await;
+    }
+    browser
+        .click(&format!("[data-testid=facet-{dimension}][data-value='{value}']"))
+        .await;
+}

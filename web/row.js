@@ -1,0 +1,99 @@
+// One line of the list: a drift.
+
+import { ROW_ACTIONS } from './actions.js';
+import { h, screenReaderText } from './dom.js';
+import { fieldName, kindName, resolution, resourceName, timeElement, visibleLine } from './format.js';
+import { briefDifference } from './values.js';
+/** @import { Context, Drift } from './types.js' */
+
+/**
+ * @typedef {{
+ *   context: Context,
+ *   href: string,
+ *   open: (event: MouseEvent) => void,
+ *   inGroup: boolean,
+ * }} RowOptions
+ * `inGroup`: a heading above the row names the resource.
+ */
+
+/** The names of the columns, in order. The place of the severity has no name. */
+const COLUMNS = ['Resource', 'Kind', 'Field', 'Expected → live', 'Region', 'Age'];
+
+/** Creates the names of the columns. They are decoration: each row says the same to screen readers. */
+export function columnNames() {
+  return h('div', { class: 'columns', 'aria-hidden': 'true' }, h('span', { class: 'row-severity' }), ...COLUMNS.map((text, at) => h('span', { class: `column-${at}`, text })));
+}
+
+/**
+ * @param {Drift} drift
+ * @param {RowOptions} options
+ */
+export function rowElement(drift, { context, href, open, inGroup }) {
+  const name = visibleLine(resourceName(drift.resource));
+  const isOpen = drift.status === 'OPEN';
+  return h(
+    'li',
+    { class: `row ${drift.status.toLowerCase()}`, testid: 'row', 'data-drift-id': drift.id, 'data-status': drift.status },
+    severityMark(drift),
+    h(
+      'span',
+      { class: 'row-resource' },
+      !inGroup && h('span', { class: 'row-name', title: name, 'aria-hidden': 'true', text: name }),
+      !inGroup && addressElement(drift.address),
+    ),
+    h('span', { class: 'row-kind', text: inGroup ? '' : kindName(drift.resource.kind) }),
+    h('a', { class: 'row-link', href, on: { click: open } }, screenReaderText(`${name}, `), visibleLine(fieldName(drift))),
+    h('span', { class: 'row-difference' }, briefDifference(drift)),
+    !isOpen && h('span', { class: `badge ${drift.status.toLowerCase()}`, text: visibleLine(resolution(drift)) }),
+    h('span', { class: 'row-place' }, ...(inGroup ? [] : placeElements(drift, context))),
+    timeElement(drift.resolvedAt ?? drift.detectedAt, { short: true, class: 'age' }),
+    h('span', { class: 'row-actions' }, ...actionButtons(drift, context)),
+  );
+}
+
+/**
+ * The place of the mark of the severity. It is empty for a drift without one.
+ * @param {Drift} drift
+ */
+function severityMark({ kind }) {
+  if (kind !== 'MISSING') return h('span', { class: 'row-severity' });
+  return h('span', { class: 'row-severity risk', title: 'The resource is missing' });
+}
+
+/** @param {string | null} address */
+export function addressElement(address) {
+  if (address === null) return null;
+  const text = visibleLine(address);
+  return h('span', { class: 'address', testid: 'address', title: text, text });
+}
+
+/**
+ * Names the region and, if there are several sources, the source.
+ * @param {Drift} drift
+ * @param {Context} context
+ */
+export function placeElements({ resource }, { sources }) {
+  return [
+    resource.region !== null && h('span', { class: 'region', text: visibleLine(resource.region) }),
+    sources.several && resource.source !== null && h('span', { class: 'source', testid: 'row-source', title: visibleLine(resource.source), text: visibleLine(resource.source) }),
+  ];
+}
+
+/**
+ * @param {Drift} drift
+ * @param {Context} context
+ */
+function actionButtons(drift, context) {
+  const what = `${visibleLine(fieldName(drift))} of ${visibleLine(resourceName(drift.resource))}`;
+  return ROW_ACTIONS.filter((action) => action.applies(drift, context)).map((action) =>
+    h('button', {
+      type: 'button',
+      class: 'row-action',
+      testid: `row-${action.name}`,
+      title: `${action.help} (${action.key})`,
+      'aria-label': `${action.label} ${what}`,
+      text: action.label,
+      on: { click: () => action.run(drift, context) },
+    }),
+  );
+}
