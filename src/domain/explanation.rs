@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::compare::{is_known, live_value};
 use super::detection::{Pair, WHOLE_RESOURCE, is_settling, is_unsynced};
 use super::equality::{canonical, number_text};
-use super::inventory::PROJECT_ID;
 use super::ignore_rules::FieldDifference;
+use super::inventory::PROJECT_ID;
 use super::not_compared::NotCompared;
 
 /// What decided about a field.

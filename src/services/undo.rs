@@ -9,10 +9,10 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryO
 use uuid::Uuid;
 
 use super::drift_rows::{self, Undoing};
-use super::{ignore_rules, ignored, inventory};
 use super::locks::{self, Lock, locked};
 use super::provisioning;
 use super::spec_history::{self, first_from, only, up_to};
+use super::{ignore_rules, ignored, inventory};
 use crate::db::{Db, decodable};
 use crate::domain::detection::{Pair, plan};
 use crate::domain::spec_history::SpecVersion;
