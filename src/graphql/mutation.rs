@@ -334,7 +334,7 @@ impl Mutation {
     ) -> ApiResult<Option<RecordBaselinePayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
-        let done = record_baseline(app.db(), actor, &input.filter.into(), now).await?;
+        let done = record_baseline(app.db(), actor, &input.filter.parse()?, now).await?;
         Ok(Some(done.into()))
     }
 

@@ -162,7 +162,7 @@ impl Query {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Resource>> {
-        let filter = filter.unwrap_or_default().into();
+        let filter = filter.unwrap_or_default().parse()?;
         let request = PageArgs {
             first,
             after,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub(super) use self::branches::to_count;
 pub(crate) use self::filter::up_to_micros;
-pub use self::filter::{DriftFilter, FilteredResource};
+pub use self::filter::{DriftChoices, DriftFilter, FilteredResource};
 pub(super) use self::filter::{resource_kind, resource_region};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
 use super::cells::{Cells, Reader, is_known};
@@ -158,7 +158,11 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
 }
 
 /// Returns the number of drifts that match the filter.
-pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the filter is not valid.
+pub async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
     filter.check()?;
     if let Some(total) = totals::count_drifts(connection, filter).await? {
         return Ok(total);

@@ -7,6 +7,7 @@ pub mod acceptance;
 pub(crate) mod addresses;
 pub mod baseline;
 pub(crate) mod cells;
+pub mod choices;
 pub mod coverage;
 pub mod detection;
 pub mod drift_rows;

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod change;
+mod condition;
 mod connection;
 mod coverage;
 mod drift;
