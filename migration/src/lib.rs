@@ -32,6 +32,8 @@ mod m20261126_000100_create_terraform_plans;
 mod m20261126_000110_find_states_by_id;
 mod m20261126_000120_record_addresses;
 mod m20261126_000130_key_inventory_by_source;
+mod m20261127_000100_record_causes;
+mod m20261127_000110_create_bulks;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -73,6 +75,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000110_find_states_by_id::Migration),
             Box::new(m20261126_000120_record_addresses::Migration),
             Box::new(m20261126_000130_key_inventory_by_source::Migration),
+            Box::new(m20261127_000100_record_causes::Migration),
+            Box::new(m20261127_000110_create_bulks::Migration),
         ]
     }
 }

@@ -9,9 +9,10 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::forget;
 use super::types::{
-    Drift, ForgottenResource, ImportTerraformPlanInput, ImportTerraformPlanPayload,
-    ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json, ProvisionedSpec,
-    RecordBaselineInput, RecordBaselinePayload, Resource, SpecSource,
+    AcceptDriftsInput, AcceptDriftsPayload, BulkRun, Drift, ForgottenResource, ImportTerraformPlanInput,
+    ImportTerraformPlanPayload, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json,
+    PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload, ProvisionedSpec, RecordBaselineInput,
+    RecordBaselinePayload, Resource, SpecSource,
 };
 use crate::app::App;
 use crate::domain::actor::Role;
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::jobs::JobRequest;
 use crate::services::acceptance::{self, AcceptDrift};
 use crate::services::baseline::record_baseline;
+use crate::services::bulks::{self, Decider};
 use crate::services::detection::Scope;
 use crate::services::forgetting::{Forget, forget_resource};
 use crate::services::imports::import_state;
@@ -214,6 +216,43 @@ impl Mutation {
             warning: accepted.warning,
             owned_by: accepted.owned_by.map(SpecSource),
         }))
+    }
+
+    /// Previews the accept of many drifts, and changes nothing: returns the drifts, what would change per resource, and a
+    /// token for `acceptDrifts`. The token stands for these drifts with these revisions. It is valid for an hour, for the
+    /// same user only.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn preview_accept_drifts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The drifts to accept.")] input: PreviewAcceptDriftsInput,
+    ) -> ApiResult<Option<PreviewAcceptDriftsPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let selected = input.parse()?;
+        let preview = bulks::preview_accept(app.db(), decider(ctx)?, &selected, app.clock().now()).await?;
+        Ok(Some(preview.into()))
+    }
+
+    /// Accepts the drifts of a preview, with one new version of each spec. A drift that has another revision or value by
+    /// now, or is closed, is left as it is, with the code of the error in `items`. Waits at most 25 seconds; after that, the
+    /// bulk continues in the background: query `bulkRun`. The same token again returns the same bulk, and continues it if
+    /// its server was stopped. Fails with NOT_FOUND if the caller has no such preview, and with PREVIEW_EXPIRED.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn accept_drifts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The preview to execute.")] input: AcceptDriftsInput,
+    ) -> ApiResult<Option<AcceptDriftsPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let (token, note) = (parse_id(&input.token)?, input.note.as_deref());
+        let bulk = bulks::begin(app.db(), decider(ctx)?, token, note, app.clock().now()).await?;
+        let work = app.jobs().execute_bulk(bulk);
+        if let Ok(done) = tokio::time::timeout(WAIT_FOR_JOB, work).await {
+            done.map_err(|error| Error::Internal(format!("a bulk ended: {error}")))??;
+        }
+        let run = bulks::find(app.db().reader(), token).await?;
+        let run = run.ok_or(Error::NotFound("preview"))?;
+        Ok(Some(AcceptDriftsPayload { run: BulkRun(run) }))
     }
 
     /// Records the spec of a resource. Fails with SPEC_VERSION_CONFLICT if the version in force is not the
@@ -417,6 +456,15 @@ impl Mutation {
             run: run(ctx, JobRequest::SyncOf(Box::new(source), options)).await?,
         }))
     }
+}
+
+/// Returns the caller as the one who decides about a bulk.
+fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
+    let caller = caller(ctx)?;
+    Ok(Decider {
+        name: caller.name(),
+        subject: caller.subject(),
+    })
 }
 
 fn to_int(count: u64) -> i32 {

@@ -197,6 +197,19 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
     page::fetch_many(connection, selects, order_by(DriftTime::DetectedAt, true)).await
 }
 
+/// Returns one page of drifts for each filter, newest first. One statement reads up to 200 pages.
+pub(crate) async fn pages<C: ConnectionTrait>(
+    connection: &C,
+    requests: &[(DriftFilter, PageRequest)],
+) -> Result<Vec<Page<drift::Model>>> {
+    let mut selects = Vec::with_capacity(requests.len());
+    for (filter, request) in requests {
+        filter.check()?;
+        selects.push((filter.select(connection.get_database_backend()), request.clone()));
+    }
+    page::fetch_many(connection, selects, order_by(DriftTime::DetectedAt, true)).await
+}
+
 /// Returns the number of drifts that match the filter, for each resource. Resources without such drifts are left out.
 pub(crate) async fn counts_of<C: ConnectionTrait>(
     connection: &C,

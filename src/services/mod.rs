@@ -6,6 +6,8 @@
 pub mod acceptance;
 pub(crate) mod addresses;
 pub mod baseline;
+pub mod bulks;
+pub(crate) mod causes;
 pub(crate) mod cells;
 pub mod choices;
 pub mod coverage;
@@ -17,6 +19,7 @@ pub(crate) mod facets;
 pub(crate) mod drift_events;
 pub(crate) mod forgetting;
 pub(crate) mod freshness;
+pub mod groups;
 pub mod imports;
 pub mod inbox;
 pub mod inventory;

@@ -212,8 +212,14 @@ fn of_choices(choices: &DriftChoices) -> Option<Condition> {
         source,
         address,
         provider,
+        groups,
     } = choices;
-    if !resource_id.is_any() || !source.is_any() || !address.is_any() || region.has_empty() {
+    if !groups.is_empty()
+        || !resource_id.is_any()
+        || !source.is_any()
+        || !address.is_any()
+        || region.has_empty()
+    {
         return None;
     }
     let mut all = Condition::all();

@@ -181,6 +181,7 @@ fn choices(ids: Vec<Uuid>) -> impl Strategy<Value = DriftChoices> {
                 source,
                 address,
                 provider,
+                groups: Vec::new(),
             },
         )
 }

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 19] = [
+const TABLES: [(&str, &[&str]); 21] = [
     ("row_totals", &["id", "of_rows", "key", "n"]),
     (
         "drift_totals",
@@ -110,6 +110,37 @@ const TABLES: [(&str, &[&str]); 19] = [
             "resolution_note",
             "resource_kind",
             "resource_region",
+            "cause",
+            "cause_revision",
+            "bulk_id",
+        ],
+    ),
+    (
+        "bulks",
+        &[
+            "id",
+            "action",
+            "actor",
+            "subject",
+            "created_at",
+            "expires_at",
+            "note",
+            "started_at",
+            "finished_at",
+        ],
+    ),
+    (
+        "bulk_items",
+        &[
+            "bulk_id",
+            "drift_id",
+            "resource_id",
+            "field",
+            "revision",
+            "outcome",
+            "code",
+            "message",
+            "spec_version",
         ],
     ),
     (

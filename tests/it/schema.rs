@@ -169,7 +169,8 @@ fn connections_conform_to_relay() {
         assert_eq!(signature(fields(ty)), wanted, "{name}");
         let edge = named([("cursor", "String!".to_owned()), ("node", format!("{row}!"))]);
         assert_eq!(signature(fields(&types[&format!("{row}Edge")])), edge);
-        assert!(implements_node(&types[row]), "{row}");
+        // A group is a result of its query, and is not stored.
+        assert!(row == "DriftGroup" || implements_node(&types[row]), "{row}");
     }
     let page_info = named([
         ("hasNextPage", "Boolean!".to_owned()),

@@ -16,6 +16,7 @@ use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{AddressOf, ResourceById, SpecOf};
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::addresses;
+use crate::services::groups::GroupKey;
 use crate::services::inbox::{DriftChoices, DriftFilter, DriftTime, up_to_micros};
 
 /// The status of a drift.
@@ -70,6 +71,8 @@ pub(in crate::graphql) struct DriftFilterInput {
     detected_after: Option<DateTime<Utc>>,
     /// Detected before this time.
     detected_before: Option<DateTime<Utc>>,
+    /// The key of a group of drifts, from `driftGroups`.
+    group: Option<ID>,
     /// Conditions with several values, and exclusions, for each property.
     #[graphql(name = "where")]
     conditions: Option<DriftConditions>,
@@ -142,6 +145,7 @@ impl DriftConditions {
             source: texts("source", self.source)?,
             address: texts("address", self.address)?,
             provider: texts("provider", self.provider)?,
+            groups: std::mem::take(&mut filter.choices.groups),
         };
         Ok(())
     }
@@ -178,6 +182,9 @@ impl DriftFilterInput {
             detected_before: self.detected_before.map(up_to_micros),
             choices: DriftChoices::default(),
         };
+        if let Some(group) = &self.group {
+            filter.choices.groups.push(GroupKey::parse(group)?);
+        }
         if let Some(conditions) = self.conditions {
             conditions.add_to(&mut filter, has_status)?;
         }

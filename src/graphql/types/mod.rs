@@ -1,6 +1,7 @@
 //! The types of the schema. Most of them are views of a database row.
 
 mod baseline;
+mod bulk;
 mod change;
 mod condition;
 mod connection;
@@ -10,6 +11,7 @@ mod event;
 mod facets;
 mod forgotten;
 mod freshness;
+mod group;
 mod import;
 mod job_run;
 mod plan;
@@ -21,6 +23,9 @@ mod spec_source;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
+pub(super) use bulk::{
+    AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
+};
 pub(super) use change::ValueChange;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
@@ -29,6 +34,7 @@ pub(super) use event::ResourceEvent;
 pub(super) use facets::DriftFacets;
 pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
+pub(super) use group::{DriftGroup, DriftGroupBy, by_or_cause};
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
@@ -64,4 +70,6 @@ pub(super) enum Node {
     JobRun(JobRun),
     /// The record of a forgotten resource.
     ForgottenResource(ForgottenResource),
+    /// A bulk.
+    BulkRun(BulkRun),
 }

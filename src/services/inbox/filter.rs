@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::domain::addresses::is_at;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
 use crate::services::choices::Choice;
+use crate::services::groups::GroupKey;
 use crate::services::resources::contains_ignoring_ascii_case;
 use crate::services::search;
 
@@ -58,6 +59,8 @@ pub struct DriftChoices {
     pub address: Choice<String>,
     /// Providers of resources.
     pub provider: Choice<String>,
+    /// The drift is in all of these groups.
+    pub groups: Vec<GroupKey>,
 }
 
 impl Default for DriftFilter {
@@ -353,6 +356,7 @@ impl DriftChoices {
         if !none_of.is_empty() {
             conditions.push(resource_is_among(search::ids_at(none_of)).not());
         }
+        conditions.extend(self.groups.iter().flat_map(|group| group.sql(backend)));
         conditions
     }
 
@@ -370,6 +374,7 @@ impl DriftChoices {
             && self.provider.permits(Some(resource.provider.as_str()))
             && self.address.any_of.as_ref().is_none_or(is_at_any)
             && !is_at_any(&self.address.none_of)
+            && self.groups.iter().all(|group| group.matches(drift, resource))
     }
 }
 

@@ -87,6 +87,7 @@ pub(super) async fn of<C: ConnectionTrait>(
     let choices = &filter.choices;
     let has_other_index = filter.field.is_some()
         || !choices.field.is_any()
+        || !choices.groups.is_empty()
         || filter.resource_id.is_some()
         || choices.resource_id.any_of.is_some()
         || filter.address.is_some()
