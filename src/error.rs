@@ -75,6 +75,9 @@ pub enum Error {
         /// Why, and which command to run.
         sentence: String,
     },
+    /// The preview of a bulk has expired.
+    #[error("the preview has expired: make a new one")]
+    PreviewExpired,
     /// The resource cannot be forgotten.
     #[error("{}", forget_refusal_text(.0))]
     NotForgettable(ForgetRefusal),
@@ -126,6 +129,7 @@ impl Error {
             Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
             Self::SpecOwnedByState { .. } => "SPEC_OWNED_BY_STATE",
             Self::PlanRefused { .. } => "PLAN_REFUSED",
+            Self::PreviewExpired => "PREVIEW_EXPIRED",
             Self::NotForgettable(_) => "NOT_FORGETTABLE",
             Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
             Self::Lagged => "SUBSCRIPTION_LAGGED",

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use entity::bulks::Model as Bulk;
 use entity::job_runs::{Job, JobOutcome, Model as Run};
 use futures_util::FutureExt as _;
 use sea_orm::ActiveEnum as _;
@@ -34,7 +35,7 @@ pub use crate::provider::lines::LineReader;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
 use crate::services::job_runs::{self, Report, RunRequest, TickClaim};
-use crate::services::{freshness, recount, retention, sources};
+use crate::services::{bulks, causes, freshness, recount, retention, sources};
 
 /// Interval between the heartbeats of a run.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -358,6 +359,14 @@ impl Jobs {
         joined(self.inner.tasks.spawn(start)).await
     }
 
+    /// Does a bulk that has begun, in a task that goes on if the caller is dropped.
+    pub(crate) fn execute_bulk(&self, bulk: Bulk) -> JoinHandle<Result<()>> {
+        let (db, clock) = (self.job_db(), self.inner.clock.clone());
+        self.inner
+            .tasks
+            .spawn(async move { bulks::execute(&db, &clock, &bulk).await })
+    }
+
     /// Begins the work of a claimed run.
     fn begin(&self, run: Run, work: Work) -> RunHandle {
         self.active().insert(run.id);
@@ -422,6 +431,7 @@ impl Jobs {
                 let freshness = freshness::of_scope(self.db(), &scope, &self.inner.max_age).await?;
                 let counts =
                     detection::detect_all(&self.job_db(), &self.inner.clock, &scope, progress).await?;
+                causes::fill(&self.job_db()).await?;
                 report::of_sweep(counts, freshness)
             }
         }

@@ -7,6 +7,8 @@
     reason = "the entity macro generates functions that are never called"
 )]
 
+pub mod bulk_items;
+pub mod bulks;
 pub mod cloud_drift;
 pub mod cloud_provisioned;
 pub mod cloud_resource_events;

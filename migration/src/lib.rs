@@ -34,6 +34,8 @@ mod m20261126_000120_record_addresses;
 mod m20261126_000130_key_inventory_by_source;
 mod m20261127_000010_record_close_reasons;
 mod m20261127_000020_create_ignore_rules;
+mod m20261127_000100_record_causes;
+mod m20261127_000110_create_bulks;
 mod m20261127_000200_create_notifications;
 mod m20261127_000300_keep_spec_versions;
 mod m20261127_000310_link_accepts_to_versions;
@@ -85,6 +87,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000300_keep_spec_versions::Migration),
             Box::new(m20261127_000310_link_accepts_to_versions::Migration),
             Box::new(m20261127_000320_note_reverts::Migration),
+            Box::new(m20261127_000100_record_causes::Migration),
+            Box::new(m20261127_000110_create_bulks::Migration),
         ]
     }
 }

@@ -41,6 +41,23 @@ pub(crate) fn among(backend: DbBackend, column: &str, ids: impl IntoIterator<Ite
     Expr::cust_with_values(condition, [list_of(list, ids)])
 }
 
+/// Returns the condition that a column, or another expression, is one of these texts, or with `is_in` false, that it is
+/// none of them or null. The databases find no rows by it, but test each row that they read.
+pub(crate) fn text_among(backend: DbBackend, column: Expr, texts: &[String], is_in: bool) -> Expr {
+    let condition = match (backend, is_in) {
+        (DbBackend::Postgres, true) => {
+            "($1 = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST($2 AS jsonb))))) IS TRUE"
+        }
+        (DbBackend::Postgres, false) => {
+            "($1 = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST($2 AS jsonb))))) IS NOT TRUE"
+        }
+        (_, true) => "(+? IN (SELECT value FROM json_each(?))) IS TRUE",
+        (_, false) => "(+? IN (SELECT value FROM json_each(?))) IS NOT TRUE",
+    };
+    let list = serde_json::Value::from(texts).to_string();
+    Expr::cust_with_exprs(condition, [column, Expr::val(list)])
+}
+
 /// Returns the SQL after a column for the condition that it is one of the ids of parameter 1. `= ANY` is not used,
 /// because PostgreSQL may compare each row with each id.
 pub(crate) fn in_list(backend: DbBackend) -> &'static str {

@@ -8,6 +8,7 @@ pub mod acceptance;
 pub mod actor;
 pub mod addresses;
 pub mod baseline;
+pub(crate) mod causes;
 pub mod changes;
 pub mod compare;
 pub mod compare_texts;

@@ -146,6 +146,7 @@ pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<IgnoredCountOf>();
     loaders.clear::<DriftById>();
     loaders.clear::<DriftsOf>();
+    loaders.clear::<DriftPage>();
     loaders.clear::<DriftCountOf>();
     loaders.clear::<SpecVersionsOf>();
     loaders.clear::<SpecVersionCountOf>();
@@ -253,6 +254,10 @@ pub(super) struct IgnoredCountOf(pub(super) Uuid);
 /// Key of a page of a resource's drifts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct DriftsOf(pub(super) Uuid, pub(super) DriftFilter, pub(super) PageRequest);
+
+/// Key of a page of the drifts that match a filter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct DriftPage(pub(super) DriftFilter, pub(super) PageRequest);
 
 /// Key of the number of a resource's drifts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -433,6 +438,17 @@ impl Loader<DriftsOf> for Batches {
             .map(|key| (key.0, key.1.clone(), key.2.clone()))
             .collect();
         let pages = inbox::pages_of(&self.connection, &requests).await?;
+        Ok(keys.iter().cloned().zip(pages).collect())
+    }
+}
+
+impl Loader<DriftPage> for Batches {
+    type Value = Page<cloud_drift::Model>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[DriftPage]) -> Result<HashMap<DriftPage, Self::Value>, ApiError> {
+        let requests: Vec<_> = keys.iter().map(|key| (key.0.clone(), key.1.clone())).collect();
+        let pages = inbox::pages(&self.connection, &requests).await?;
         Ok(keys.iter().cloned().zip(pages).collect())
     }
 }

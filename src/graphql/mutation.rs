@@ -9,9 +9,10 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::forget;
 use super::types::{
-    CreateNotificationTargetInput, CreateNotificationTargetPayload, DeleteNotificationTargetInput,
-    DeleteNotificationTargetPayload, Drift, ForgottenResource, ImportTerraformPlanInput,
-    ImportTerraformPlanPayload, ImportTerraformStateInput, ImportTerraformStatePayload, JobRun, Json,
+    AcceptDriftsInput, AcceptDriftsPayload, BulkRun, CreateNotificationTargetInput,
+    CreateNotificationTargetPayload, DeleteNotificationTargetInput, DeleteNotificationTargetPayload, Drift,
+    ForgottenResource, ImportTerraformPlanInput, ImportTerraformPlanPayload, ImportTerraformStateInput,
+    ImportTerraformStatePayload, JobRun, Json, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
     ProvisionedSpec, RecordBaselineInput, RecordBaselinePayload, ResendNotificationInput,
     ResendNotificationPayload, Resource, SendTestNotificationInput, SendTestNotificationPayload, SpecSource,
     UpdateNotificationTargetInput, UpdateNotificationTargetPayload, with_details,
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::jobs::JobRequest;
 use crate::services::acceptance::{self, AcceptDrift};
 use crate::services::baseline::record_baseline;
+use crate::services::bulks::{self, Decider};
 use crate::services::detection::Scope;
 use crate::services::forgetting::{Forget, forget_resource};
 use crate::services::imports::import_state;
@@ -343,6 +345,43 @@ impl CoreMutation {
         Ok(Some(UnmarkRevertingPayload { drift: Drift(drift) }))
     }
 
+    /// Previews the accept of many drifts, and changes nothing: returns the drifts, what would change per resource, and a
+    /// token for `acceptDrifts`. The token stands for these drifts with these revisions. It is valid for an hour, for the
+    /// same user only.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn preview_accept_drifts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The drifts to accept.")] input: PreviewAcceptDriftsInput,
+    ) -> ApiResult<Option<PreviewAcceptDriftsPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let selected = input.parse()?;
+        let preview = bulks::preview_accept(app.db(), decider(ctx)?, &selected, app.clock().now()).await?;
+        Ok(Some(preview.into()))
+    }
+
+    /// Accepts the drifts of a preview, with one new version of each spec. A drift that has another revision or value by
+    /// now, or is closed, is left as it is, with the code of the error in `items`. Waits at most 25 seconds; after that, the
+    /// bulk continues in the background: query `bulkRun`. The same token again returns the same bulk, and continues it if
+    /// its server was stopped. Fails with NOT_FOUND if the caller has no such preview, and with PREVIEW_EXPIRED.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn accept_drifts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The preview to execute.")] input: AcceptDriftsInput,
+    ) -> ApiResult<Option<AcceptDriftsPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let (token, note) = (parse_id(&input.token)?, input.note.as_deref());
+        let bulk = bulks::begin(app.db(), decider(ctx)?, token, note, app.clock().now()).await?;
+        let work = app.jobs().execute_bulk(bulk);
+        if let Ok(done) = tokio::time::timeout(WAIT_FOR_JOB, work).await {
+            done.map_err(|error| Error::Internal(format!("a bulk ended: {error}")))??;
+        }
+        let run = bulks::find(app.db().reader(), token).await?;
+        let run = run.ok_or(Error::NotFound("preview"))?;
+        Ok(Some(AcceptDriftsPayload { run: BulkRun(run) }))
+    }
+
     /// Records the spec of a resource. Fails with SPEC_VERSION_CONFLICT if the version in force is not the
     /// expected one, and with SPEC_OWNED_BY_STATE if a Terraform state owns the spec and `takeOver` is false.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
@@ -462,7 +501,7 @@ impl CoreMutation {
     ) -> ApiResult<Option<RecordBaselinePayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
-        let done = record_baseline(app.db(), actor, &input.filter.into(), now).await?;
+        let done = record_baseline(app.db(), actor, &input.filter.parse()?, now).await?;
         Ok(Some(done.into()))
     }
 
@@ -613,6 +652,15 @@ impl CoreMutation {
         let delivery = with_details(app.db().reader(), vec![row]).await?.pop();
         Ok(delivery.map(|delivery| ResendNotificationPayload { delivery }))
     }
+}
+
+/// Returns the caller as the one who decides about a bulk.
+fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
+    let caller = caller(ctx)?;
+    Ok(Decider {
+        name: caller.name(),
+        subject: caller.subject(),
+    })
 }
 
 pub(super) fn to_int(count: u64) -> i32 {

@@ -8,10 +8,11 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftOrder, Explanation, ForgottenResource, Freshness,
-    IgnoreRule, IgnoredDifference, Job, JobRun, JobSchedule, KindCoverage, Node, NotificationDelivery,
-    NotificationState, NotificationTarget, PageArgs, ProvisionedSpec, Resource, ResourceEvent,
-    ResourceFilterInput, Source, SpecDifference, Total, Viewer, page_cost, with_all_details, with_details,
+    BulkRun, Connection, Drift, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy, DriftOrder,
+    Explanation, ForgottenResource, Freshness, IgnoreRule, IgnoredDifference, Job, JobRun, JobSchedule,
+    KindCoverage, Node, NotificationDelivery, NotificationState, NotificationTarget, PageArgs,
+    ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Source, SpecDifference, Total, Viewer,
+    by_or_cause, page_cost, with_all_details, with_details,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
@@ -19,8 +20,8 @@ use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::{
-    coverage, events, explanation, facets, forgetting, ignored, inbox, job_runs, notifications, provisioning,
-    resources, spec_history,
+    bulks, coverage, events, explanation, facets, forgetting, groups, ignored, inbox, job_runs,
+    notifications, provisioning, resources, spec_history,
 };
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
@@ -76,6 +77,9 @@ impl CoreQuery {
         if let Some(row) = notifications::find_delivery(db, id).await? {
             let delivery = with_details(db, vec![row]).await?.pop();
             return Ok(delivery.map(Node::NotificationDelivery));
+        }
+        if let Some(bulk) = bulks::find(db, id).await? {
+            return Ok(Some(Node::BulkRun(BulkRun(bulk))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))
@@ -169,6 +173,66 @@ impl CoreQuery {
         Ok(DriftFacets(facets))
     }
 
+    /// Groups the selected drifts, those with the newest drifts first: many drifts with one cause are one row. Drifts of
+    /// missing resources are grouped by the kind of the resource. Values are equal as they are for comparisons, and
+    /// redacted values count as equal. A drift that a server of an earlier release wrote is a group of its own until the
+    /// next sweep.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "page_cost(first, last, child_complexity)"
+    )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the arguments of the GraphQL field"
+    )]
+    async fn drift_groups(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "What the drifts of a group have in common. Default: `[FIELD, EXPECTED, ACTUAL, KIND]`."
+        )]
+        by: Option<Vec<DriftGroupBy>>,
+        #[graphql(desc = "Selects the drifts.")] filter: Option<DriftFilterInput>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<DriftGroup>> {
+        let by = by_or_cause(by)?;
+        let filter = filter.unwrap_or_default().parse()?;
+        let request = PageArgs {
+            first,
+            after,
+            last,
+            before,
+        }
+        .request(ctx, "g-")?;
+        let page = groups::list(app(ctx)?.db().reader(), &filter, &by, &request).await?;
+        let view = |group| DriftGroup {
+            group,
+            filter: filter.clone(),
+        };
+        Ok(Connection::new(
+            page,
+            "g-",
+            Total::Groups(filter.clone(), by),
+            view,
+        ))
+    }
+
+    /// Returns the bulk with this id, which is the token of its preview; null if there is none, or its execution has not
+    /// begun.
+    #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
+    async fn bulk_run(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a bulk.")] id: ID,
+    ) -> ApiResult<Option<BulkRun>> {
+        let run = bulks::find(app(ctx)?.db().reader(), parse_id(&id)?).await?;
+        Ok(run.map(BulkRun))
+    }
+
     /// Lists the resources of the inventory, in the order in which they were added.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
@@ -184,7 +248,7 @@ impl CoreQuery {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Resource>> {
-        let filter = filter.unwrap_or_default().into();
+        let filter = filter.unwrap_or_default().parse()?;
         let request = PageArgs {
             first,
             after,

@@ -82,59 +82,179 @@ async fn accept_in_txn(
         .one(txn)
         .await?
         .ok_or(Error::NotFound("drift"))?;
-    let resource = locks::resource_in_txn(txn, resource_id, Lock::Share).await?;
-    let spec = locks::spec_in_txn(txn, resource_id, Lock::Update).await?;
-    let drift = locks::drift_in_txn(txn, accept.drift_id).await?;
-    let Some(spec) = spec else {
-        return Err(Error::SpecMoved);
+    let decision = Decision {
+        actor,
+        note: accept.note.as_deref(),
+        bulk: None,
+        now,
     };
-    let listed_at = inventory::listed_at(txn, &resource).await?;
-    let pair = Pair {
+    let seen = [(accept.drift_id, accept.revision)];
+    let done = accept_of_resource_in_txn(txn, decision, resource_id, &seen).await?;
+    let none = || Error::Internal("an accept has no outcome".to_owned());
+    let (_, outcome) = done.outcomes.into_iter().next().ok_or_else(none)?;
+    Ok(outcome.map(|drift| Accepted {
+        drift,
+        provisioned: done.provisioned,
+        owned_by: done.owned_by,
+        warning: done.warning,
+    }))
+}
+
+/// A decision to accept drifts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decision<'a> {
+    /// The person who decides.
+    pub(super) actor: &'a str,
+    /// The reason.
+    pub(super) note: Option<&'a str>,
+    /// The bulk that the decision is part of.
+    pub(super) bulk: Option<Uuid>,
+    pub(super) now: DateTime<Utc>,
+}
+
+/// What became of the drifts of one resource.
+#[derive(Debug, Default)]
+pub(super) struct Outcomes {
+    /// The drifts in the order of the request: accepted, or why not.
+    pub(super) outcomes: Vec<(Uuid, Result<cloud_drift::Model>)>,
+    /// The new spec; None if it was retired or nothing was accepted.
+    pub(super) provisioned: Option<provisioned::Model>,
+    /// The version that the accept made; 0 if nothing was accepted.
+    version: i32,
+    owned_by: Option<provisioned::Model>,
+    warning: Option<String>,
+}
+
+/// Accepts those drifts of one resource that are as the caller saw them, with one new version of its spec. `seen` has
+/// their ids in the order of their fields, with the revisions that the caller saw. A drift that has moved is brought up
+/// to date, and no reason to leave the others.
+///
+/// # Errors
+///
+/// NOT_FOUND if the resource does not exist; BAD_USER_INPUT if the new spec is not valid.
+pub(super) async fn accept_of_resource_in_txn(
+    txn: &DatabaseTransaction,
+    decision: Decision<'_>,
+    resource_id: Uuid,
+    seen: &[(Uuid, Option<i32>)],
+) -> Result<Outcomes> {
+    let mut done = Outcomes::default();
+    let resource = locks::resource_in_txn(txn, resource_id, Lock::Share).await?;
+    let Some(spec) = locks::spec_in_txn(txn, resource_id, Lock::Update).await? else {
+        done.outcomes = seen.iter().map(|(id, _)| (*id, Err(Error::SpecMoved))).collect();
+        return Ok(done);
+    };
+    let before = spec.clone();
+    let mut pair = Pair {
         traits: traits::rules(&resource.provider, &resource.kind),
+        listed_at: inventory::listed_at(txn, &resource).await?,
         spec,
         resource,
-        open: vec![drift.clone()],
-        listed_at,
+        open: Vec::new(),
         rules: Arc::new(ignore_rules::in_force(txn).await?),
         ignored: Vec::new(),
     };
-    let acceptance = match decide_accept(&drift, &pair, accept.revision, now) {
-        Ok(acceptance) => acceptance,
-        Err(AcceptRefusal::AlreadyResolved(status)) => return Err(Error::AlreadyResolved(status)),
-        Err(AcceptRefusal::SpecMoved) => return Err(Error::SpecMoved),
-        Err(AcceptRefusal::LiveValueMoved { actual, refresh }) => {
-            return Ok(Err(refresh_in_txn(txn, drift, refresh, actual, now).await?));
+    let (mut accepted, mut retires) = (Vec::new(), false);
+    for (id, revision) in seen {
+        let drift = match locks::drift_in_txn(txn, *id).await {
+            Err(error @ Error::NotFound(_)) => {
+                done.outcomes.push((*id, Err(error)));
+                continue;
+            }
+            drift => drift?,
+        };
+        pair.open = vec![drift.clone()];
+        let refusal = match decide_accept(&drift, &pair, *revision, decision.now) {
+            Ok(Acceptance::Adopt(desired)) => {
+                pair.spec.spec = desired;
+                None
+            }
+            Ok(Acceptance::Retire) => {
+                retires = true;
+                None
+            }
+            Err(refusal) => Some(refused_in_txn(txn, drift.clone(), refusal, decision.now).await?),
+        };
+        match refusal {
+            // The row is replaced by the accepted one below.
+            None => {
+                accepted.push(drift.clone());
+                done.outcomes.push((*id, Ok(drift)));
+            }
+            Some(error) => done.outcomes.push((*id, Err(error))),
         }
-    };
-    let owner = owning_state(&pair.spec).is_some().then(|| pair.spec.clone());
-    let warning = match &owner {
-        Some(spec) => Some(warning_in_txn(txn, spec, drift.kind).await?),
-        None => None,
-    };
-    let address = pair.spec.address.clone();
-    let by = (actor, accept.note.as_deref());
-    let (provisioned, version) = match acceptance {
-        Acceptance::Adopt(desired) => {
-            let spec = provisioning::replace_in_txn(txn, pair.spec, desired, by, now).await?;
-            let version = spec.spec_version;
-            (Some(spec), version)
+    }
+    if let Some(first) = accepted.first() {
+        let kind = first.kind;
+        let owner = owning_state(&before).is_some().then(|| before.clone());
+        if let Some(spec) = &owner {
+            done.warning = Some(warning_in_txn(txn, spec, kind).await?);
         }
-        Acceptance::Retire => (None, retire_one_in_txn(txn, pair.spec, by, now).await?),
-    };
+        let (provisioned, version) = write_in_txn(txn, decision, before, pair.spec.spec, retires).await?;
+        (done.provisioned, done.version) = (provisioned, version);
+        done.owned_by = owner.map(|before| done.provisioned.clone().unwrap_or(before));
+    }
+    close_in_txn(txn, decision, &mut done, accepted, pair.spec.address.as_deref()).await?;
+    Ok(done)
+}
+
+/// Returns the error of a refused accept. A drift that has moved is brought up to date.
+async fn refused_in_txn(
+    txn: &DatabaseTransaction,
+    drift: cloud_drift::Model,
+    refusal: AcceptRefusal,
+    now: DateTime<Utc>,
+) -> Result<Error> {
+    match refusal {
+        AcceptRefusal::AlreadyResolved(status) => Ok(Error::AlreadyResolved(status)),
+        AcceptRefusal::SpecMoved => Ok(Error::SpecMoved),
+        AcceptRefusal::LiveValueMoved { actual, refresh } => {
+            refresh_in_txn(txn, drift, refresh, actual, now).await
+        }
+    }
+}
+
+/// Writes the next version of a locked spec, or retires it. Returns the spec in force and the version that was made.
+async fn write_in_txn(
+    txn: &DatabaseTransaction,
+    decision: Decision<'_>,
+    before: provisioned::Model,
+    desired: Value,
+    retires: bool,
+) -> Result<(Option<provisioned::Model>, i32)> {
+    let (by, now) = ((decision.actor, decision.note), decision.now);
+    if retires {
+        return Ok((None, retire_one_in_txn(txn, before, by, now).await?));
+    }
+    let next = provisioning::replace_in_txn(txn, before, desired, by, now).await?;
+    let version = next.spec_version;
+    Ok((Some(next), version))
+}
+
+/// Closes the accepted drifts, each with its event.
+async fn close_in_txn(
+    txn: &DatabaseTransaction,
+    decision: Decision<'_>,
+    done: &mut Outcomes,
+    accepted: Vec<cloud_drift::Model>,
+    address: Option<&str>,
+) -> Result<()> {
     let accepting = drift_rows::Accepting {
-        actor,
-        note: accept.note.as_deref(),
-        is_retired: provisioned.is_none(),
-        spec_version: version,
-        address: address.as_deref(),
+        actor: decision.actor,
+        note: decision.note,
+        is_retired: done.provisioned.is_none(),
+        spec_version: done.version,
+        address,
+        bulk: decision.bulk,
     };
-    let drift = drift_rows::accept_in_txn(txn, drift, accepting, now).await?;
-    Ok(Ok(Accepted {
-        drift,
-        owned_by: owner.map(|before| provisioned.clone().unwrap_or(before)),
-        provisioned,
-        warning,
-    }))
+    for drift in accepted {
+        let drift = drift_rows::accept_in_txn(txn, drift, accepting, decision.now).await?;
+        let place = done.outcomes.iter_mut().find(|(id, _)| *id == drift.id);
+        if let Some((_, outcome)) = place {
+            *outcome = Ok(drift);
+        }
+    }
+    Ok(())
 }
 
 /// Returns what will undo the accept of a drift of a spec that a Terraform state owns.

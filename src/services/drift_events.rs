@@ -84,6 +84,7 @@ async fn resources_of<C: ConnectionTrait>(
         .select_only()
         .columns([
             resources::Column::Id,
+            resources::Column::Provider,
             resources::Column::Kind,
             resources::Column::ProviderId,
             resources::Column::Name,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, CloseReason, DriftKind, DriftStatus};
 use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
-use sea_orm::sea_query::{Expr, ExprTrait, IntoColumnRef, Query};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{
     ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
     DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select,
@@ -21,6 +21,7 @@ use super::ignored;
 use super::locks::{Lock, locked};
 use crate::db::lists::{self, Type};
 use crate::db::{Db, column, decodable};
+use crate::domain::causes::Cause;
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::domain::severity::Rating;
 use crate::error::Result;
@@ -187,6 +188,8 @@ pub(crate) struct Accepting<'a> {
     pub(crate) spec_version: i32,
     /// The Terraform address of the resource.
     pub(crate) address: Option<&'a str>,
+    /// The bulk that the decision is part of.
+    pub(crate) bulk: Option<Uuid>,
 }
 
 /// Closes a locked drift as accepted, with its event.
@@ -202,6 +205,9 @@ pub(crate) async fn accept_in_txn(
         data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
         data.insert("specVersion".to_owned(), accepting.spec_version.into());
     }
+    if let (Some(data), Some(bulk)) = (data.as_object_mut(), accepting.bulk) {
+        data.insert("bulkId".to_owned(), bulk.to_string().into());
+    }
     let data = with_address(data, accepting.address);
     let accepted = event(drift.resource_id, EventType::DriftAccepted, data);
     let mut row = drift.into_active_model();
@@ -212,6 +218,13 @@ pub(crate) async fn accept_in_txn(
     row.close_reason = Set(Some(CloseReason::Accepted));
     row.spec_version = Set(Some(accepting.spec_version));
     let drift = row.update(txn).await?;
+    if let Some(bulk) = accepting.bulk {
+        drift::Entity::update_many()
+            .col_expr(Alias::new("bulk_id"), Expr::val(bulk))
+            .filter(drift::Column::Id.eq(drift.id))
+            .exec(txn)
+            .await?;
+    }
     events::append_in_txn(txn, vec![accepted], accepting.actor, now).await?;
     Ok(drift)
 }
@@ -286,6 +299,7 @@ async fn open_in_txn(
             "actual": lists::json(backend, &finding.actual),
             "severity": finding.rating.severity.to_value(),
             "severity_rule": finding.rating.rule,
+            "cause": Cause::stored(finding.kind, &finding.expected, &finding.actual),
         })
     });
     written_in_txn(txn, insert_open(backend), rows.collect(), Some(now)).await
@@ -306,13 +320,15 @@ pub fn insert_open(backend: DbBackend) -> String {
             ("actual", Type::Json),
             ("severity", Type::Text),
             ("severity_rule", Type::Text),
+            ("cause", Type::Text),
         ],
     );
     format!(
         "INSERT INTO \"cloud_drift\" \
-         (id, resource_id, kind, field, expected, actual, severity, severity_rule, \
-         revision, status, detected_at, resource_kind, resource_region) \
-         SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, v.severity, v.severity_rule, 1, 'open', $2, r.kind, r.region \
+         (id, resource_id, kind, field, expected, actual, severity, severity_rule, revision, status, detected_at, \
+         resource_kind, resource_region, cause, cause_revision) \
+         SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, v.severity, v.severity_rule, 1, 'open', $2, \
+         r.kind, r.region, v.cause, CASE WHEN v.cause IS NULL THEN 0 ELSE 1 END \
          FROM {list} LEFT JOIN cloud_resources AS r ON r.id = v.resource_id WHERE true \
          ON CONFLICT (resource_id, field) WHERE status = 'open' DO NOTHING RETURNING {RETURNED}"
     )
@@ -329,6 +345,7 @@ async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Findi
             "actual": lists::json(backend, &finding.actual),
             "severity": finding.rating.severity.to_value(),
             "severity_rule": finding.rating.rule,
+            "cause": Cause::stored(finding.kind, &finding.expected, &finding.actual),
         })
     });
     let list = lists::rows(
@@ -340,12 +357,13 @@ async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Findi
             ("actual", Type::Json),
             ("severity", Type::Text),
             ("severity_rule", Type::Text),
+            ("cause", Type::Text),
         ],
     );
     let sql = format!(
         "UPDATE \"cloud_drift\" SET expected = v.expected, actual = v.actual, revision = v.revision, \
-         severity = v.severity, severity_rule = v.severity_rule FROM {list} \
-         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
+         severity = v.severity, severity_rule = v.severity_rule, cause = v.cause, cause_revision = v.revision \
+         FROM {list} WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
     );
     written_in_txn(txn, sql, rows.collect(), None).await
 }

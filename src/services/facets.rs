@@ -6,6 +6,7 @@ use sea_orm::{
     ConnectionTrait, FromQueryResult, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
 
+use super::choices::Choice;
 use super::inbox::{self, DriftFilter};
 use crate::error::Result;
 
@@ -24,11 +25,11 @@ pub(crate) struct FacetCount {
 /// The facets of the drifts that match a filter: at most 100 values per facet, most frequent first.
 #[derive(Clone, Debug)]
 pub(crate) struct DriftFacets {
-    /// Kinds of the resources. The kind in the filter is ignored.
+    /// Kinds of the resources. The kinds in the filter are ignored.
     pub resource_kinds: Vec<FacetCount>,
-    /// Regions of the resources. The region in the filter is ignored.
+    /// Regions of the resources. The regions in the filter are ignored.
     pub regions: Vec<FacetCount>,
-    /// Fields of the drifts. The field in the filter is ignored.
+    /// Fields of the drifts. The fields in the filter are ignored.
     pub fields: Vec<FacetCount>,
 }
 
@@ -39,18 +40,21 @@ pub(crate) struct DriftFacets {
 /// BAD_USER_INPUT if the filter is not valid.
 pub(crate) async fn of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<DriftFacets> {
     filter.check()?;
-    let any_kind = DriftFilter {
+    let mut any_kind = DriftFilter {
         resource_kind: None,
         ..filter.clone()
     };
-    let any_region = DriftFilter {
+    any_kind.choices.resource_kind = Choice::default();
+    let mut any_region = DriftFilter {
         region: None,
         ..filter.clone()
     };
-    let any_field = DriftFilter {
+    any_region.choices.region = Choice::default();
+    let mut any_field = DriftFilter {
         field: None,
         ..filter.clone()
     };
+    any_field.choices.field = Choice::default();
     Ok(DriftFacets {
         resource_kinds: count_values(connection, &any_kind, totals::Column::Kind).await?,
         regions: count_values(connection, &any_region, totals::Column::Region).await?,

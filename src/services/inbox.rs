@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub(super) use self::branches::to_count;
 pub(crate) use self::filter::up_to_micros;
-pub use self::filter::{DriftFilter, FilteredResource};
+pub use self::filter::{DriftChoices, DriftFilter, FilteredResource};
 pub(super) use self::filter::{resource_kind, resource_region};
 pub(crate) use self::pages::{DriftPages, DriftWithResource};
 pub(crate) use self::recurrences::{Recurrence, recurrences_of};
@@ -162,7 +162,11 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
 }
 
 /// Returns the number of drifts that match the filter.
-pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the filter is not valid.
+pub async fn count<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<i64> {
     filter.check()?;
     if let Some(total) = totals::count_drifts(connection, filter).await? {
         return Ok(total);
@@ -193,6 +197,19 @@ pub(crate) async fn pages_of<C: ConnectionTrait>(
             .select(connection.get_database_backend())
             .filter(drift::Column::ResourceId.eq(*resource));
         selects.push((select, request.clone()));
+    }
+    page::fetch_many(connection, selects, order_by(DriftTime::DetectedAt, true)).await
+}
+
+/// Returns one page of drifts for each filter, newest first. One statement reads up to 200 pages.
+pub(crate) async fn pages<C: ConnectionTrait>(
+    connection: &C,
+    requests: &[(DriftFilter, PageRequest)],
+) -> Result<Vec<Page<drift::Model>>> {
+    let mut selects = Vec::with_capacity(requests.len());
+    for (filter, request) in requests {
+        filter.check()?;
+        selects.push((filter.select(connection.get_database_backend()), request.clone()));
     }
     page::fetch_many(connection, selects, order_by(DriftTime::DetectedAt, true)).await
 }

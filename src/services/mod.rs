@@ -7,7 +7,10 @@
 pub mod acceptance;
 pub(crate) mod addresses;
 pub mod baseline;
+pub mod bulks;
+pub(crate) mod causes;
 pub(crate) mod cells;
+pub mod choices;
 pub mod coverage;
 pub mod detection;
 pub mod drift_rows;
@@ -18,6 +21,7 @@ pub(crate) mod facets;
 pub(crate) mod drift_events;
 pub(crate) mod forgetting;
 pub(crate) mod freshness;
+pub mod groups;
 pub mod ignore_rules;
 pub(crate) mod ignored;
 pub mod imports;

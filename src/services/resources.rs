@@ -11,6 +11,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::choices::Choice;
 use super::page::{self, Order, Page, PageRequest};
 use super::search::{self, Found};
 use super::{drift_rows, totals};
@@ -37,6 +38,47 @@ pub struct ResourceFilter {
     pub gone: Option<bool>,
     /// A substring of the name or the provider id. Case is ignored for ASCII letters.
     pub search: Option<String>,
+    /// Conditions with several values.
+    pub choices: ResourceChoices,
+}
+
+/// Conditions with several values, and exclusions. A resource without a region meets every exclusion of regions.
+#[derive(Clone, Debug, Default)]
+pub struct ResourceChoices {
+    /// Providers.
+    pub provider: Choice<String>,
+    /// Kinds within the provider.
+    pub kind: Choice<String>,
+    /// Region slugs.
+    pub region: Choice<String>,
+    /// Names of the sources.
+    pub source: Choice<String>,
+}
+
+impl ResourceChoices {
+    fn sql(&self, backend: DbBackend) -> Condition {
+        let texts = [
+            (resources::Column::Provider, &self.provider),
+            (resources::Column::Kind, &self.kind),
+            (resources::Column::Region, &self.region),
+            (resources::Column::Source, &self.source),
+        ];
+        let conditions = texts
+            .into_iter()
+            .flat_map(|(column, choice)| choice.sql(backend, &Expr::col((resources::Entity, column))));
+        conditions.fold(Condition::all(), Condition::add)
+    }
+
+    /// Returns the conditions on the columns of provider, kind and region of another table, which has an empty text for
+    /// no region. Returns None if it lacks a column.
+    pub(super) fn of_columns<C: ColumnTrait>(&self, [provider, kind, region]: [C; 3]) -> Option<Condition> {
+        if !self.source.is_any() || self.region.has_empty() {
+            return None;
+        }
+        let all = totals::with_choice(Condition::all(), provider, &self.provider);
+        let all = totals::with_choice(all, kind, &self.kind);
+        Some(totals::with_choice(all, region, &self.region))
+    }
 }
 
 /// Orders by id, which is the order in which the rows were created.
@@ -132,6 +174,11 @@ fn check(filter: &ResourceFilter) -> Result<()> {
     for (what, text) in texts {
         check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)?;
     }
+    let choices = &filter.choices;
+    choices.provider.check("provider")?;
+    choices.kind.check("kind")?;
+    choices.region.check("region")?;
+    choices.source.check("source")?;
     Ok(())
 }
 
@@ -162,6 +209,7 @@ pub(super) fn select<C: ConnectionTrait>(
 ) -> Result<Select<resources::Entity>> {
     check(filter)?;
     let mut condition = of_columns(filter)
+        .add(filter.choices.sql(connection.get_database_backend()))
         .add_option(filter.managed.map(managed))
         .add_option(filter.drifted.map(drifted));
     if let Some(text) = filter.search.as_ref().filter(|text| !text.is_empty()) {
@@ -198,6 +246,12 @@ fn of_states(filter: &ResourceFilter) -> Option<Condition> {
     {
         return None;
     }
+    let columns = [
+        states::Column::Provider,
+        states::Column::Kind,
+        states::Column::Region,
+    ];
+    let choices = filter.choices.of_columns(columns)?;
     let equal = |column: states::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text));
     let has_drift = |wanted| {
         let open = states::Column::OpenChanged
@@ -206,7 +260,7 @@ fn of_states(filter: &ResourceFilter) -> Option<Condition> {
         if wanted { open } else { open.not() }
     };
     let class = |managed| if managed { Class::Managed } else { Class::Unmanaged };
-    let conditions = Condition::all()
+    let conditions = choices
         .add_option(
             filter
                 .managed

@@ -6,6 +6,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
+use super::inbox::DriftFilter;
 use super::resources::contains_ignoring_ascii_case;
 use crate::db::column;
 use crate::domain::addresses::module_prefixes;
@@ -85,15 +86,15 @@ pub(super) async fn resources_with_address<C: ConnectionTrait>(connection: &C, t
     find(connection, of_addresses(contains), (FEW, SEVERAL)).await
 }
 
-/// Looks up the resources with an address, or with one below it if it names a module.
+/// Looks up the resources with one of these addresses, or with one below it if it names a module.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub(super) async fn resources_at<C: ConnectionTrait>(connection: &C, address: &str) -> Result<Found> {
+pub(super) async fn resources_at<C: ConnectionTrait>(connection: &C, addresses: &[String]) -> Result<Found> {
     find(
         connection,
-        of_addresses(is_at(address)),
+        of_addresses(is_at(addresses)),
         (FEW_OF_KIND, FEW_OF_KIND),
     )
     .await
@@ -109,20 +110,24 @@ pub(super) fn ids_with_address(backend: DbBackend, text: &str) -> SelectStatemen
     of_addresses(in_address(backend, text))
 }
 
-/// Selects the resources with an address, or with one below it if it names a module.
-pub(super) fn ids_at(address: &str) -> SelectStatement {
-    of_addresses(is_at(address))
+/// Selects the resources with one of these addresses, or with one below it if it names a module.
+pub(super) fn ids_at(addresses: &[String]) -> SelectStatement {
+    of_addresses(is_at(addresses))
 }
 
-/// Returns the condition that a spec has an address, or one below it if it names a module. Each alternative is a range of
-/// the index.
-pub(super) fn is_at(address: &str) -> Expr {
+/// Returns the condition that a spec has one of these addresses, or one below it if it names a module. Each alternative
+/// is a range of the index.
+pub(super) fn is_at(addresses: &[String]) -> Expr {
     let column = || Expr::col((provisioned::Entity, provisioned::Column::Address));
-    let equal = column().eq(address);
-    module_prefixes(address).into_iter().fold(equal, |any, prefix| {
-        let end = past_all_with(&prefix);
-        any.or(column().gte(prefix).and(column().lt(end)))
-    })
+    let any = Condition::any();
+    let any = addresses.iter().fold(any, |any, address| {
+        let any = any.add(column().eq(address.as_str()));
+        module_prefixes(address).into_iter().fold(any, |any, prefix| {
+            let end = past_all_with(&prefix);
+            any.add(column().gte(prefix).and(column().lt(end)))
+        })
+    });
+    any.into()
 }
 
 /// Returns the least text that is greater than all texts with this prefix, which ends with an ASCII character.
@@ -161,22 +166,37 @@ fn of_addresses(condition: Expr) -> SelectStatement {
         .take()
 }
 
-/// Looks up the resources of a kind, a region or a source, or of several of these.
+/// Looks up the resources that have the kinds, regions, sources and providers that a filter permits. Returns None if it
+/// permits all but some, of which there may be many.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
 pub(super) async fn resources_of<C: ConnectionTrait>(
     connection: &C,
-    kind: Option<&str>,
-    region: Option<&str>,
-    source: Option<&str>,
-) -> Result<Found> {
-    let condition = Condition::all()
-        .add_option(kind.map(|kind| resources::Column::Kind.eq(kind)))
-        .add_option(region.map(|region| resources::Column::Region.eq(region)))
-        .add_option(source.map(|source| resources::Column::Source.eq(source)));
-    find(connection, of_inventory(condition), (FEW_OF_KIND, FEW_OF_KIND)).await
+    filter: &DriftFilter,
+) -> Result<Option<Found>> {
+    use resources::Column::{Kind, Provider, Region, Source};
+    let choices = &filter.choices;
+    let texts = [
+        (Kind, &filter.resource_kind, &choices.resource_kind),
+        (Region, &filter.region, &choices.region),
+        (Source, &filter.source, &choices.source),
+        (Provider, &None, &choices.provider),
+    ];
+    let condition = texts
+        .into_iter()
+        .fold(Condition::all(), |all, (column, only, choice)| {
+            let any_of = choice.any_of.as_ref();
+            all.add_option(only.as_ref().map(|only| column.eq(only)))
+                .add_option(any_of.map(|any_of| column.is_in(any_of)))
+        });
+    if condition.is_empty() {
+        return Ok(None);
+    }
+    find(connection, of_inventory(condition), (FEW_OF_KIND, FEW_OF_KIND))
+        .await
+        .map(Some)
 }
 
 /// Reads the ids that a select returns.
@@ -227,13 +247,22 @@ pub(super) async fn fields_with<C: ConnectionTrait>(connection: &C, text: &str) 
 /// Returns the source that lists the resource of a drift. It is looked up for each drift that is read: a list of all
 /// resources of a source would be as long as the inventory.
 pub(super) fn source_of_resource() -> Expr {
+    of_resource(resources::Column::Source)
+}
+
+/// Returns the provider of the resource of a drift, like [`source_of_resource`].
+pub(super) fn provider_of_resource() -> Expr {
+    of_resource(resources::Column::Provider)
+}
+
+fn of_resource(column: resources::Column) -> Expr {
     let id = Expr::col((resources::Entity, resources::Column::Id));
-    let source = Query::select()
-        .column((resources::Entity, resources::Column::Source))
+    let value = Query::select()
+        .column((resources::Entity, column))
         .from(resources::Entity)
         .and_where(id.equals((drift::Entity, drift::Column::ResourceId)))
         .take();
-    Expr::SubQuery(None, Box::new(source.into()))
+    Expr::SubQuery(None, Box::new(value.into()))
 }
 
 /// Returns the condition that the name or the provider id contains the text.

@@ -1,5 +1,6 @@
 //! Totals that the database keeps, so that a count does not read the rows that it counts.
 
+use entity::cloud_drift::DriftStatus;
 use entity::job_runs::Job;
 use entity::resource_states::Class;
 use entity::{drift_totals as drifts, resource_totals as resources, row_totals as rows};
@@ -9,9 +10,10 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
+use super::choices::Choice;
 use super::coverage::KindCoverage;
 use super::facets::FacetCount;
-use super::inbox::DriftFilter;
+use super::inbox::{DriftChoices, DriftFilter};
 use super::resources::ResourceFilter;
 use crate::error::Result;
 
@@ -175,6 +177,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
         search,
         detected_after: None,
         detected_before: None,
+        choices,
     } = filter
     else {
         return None;
@@ -182,7 +185,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
     if search.as_deref().is_some_and(|text| !text.is_empty()) || region.as_deref() == Some("") {
         return None;
     }
-    let conditions = Condition::all()
+    let conditions = of_choices(choices)?
         .add_option(kind.as_ref().map(|kind| drifts::Column::DriftKind.eq(*kind)))
         .add_option(field.as_ref().map(|field| drifts::Column::Field.eq(field)))
         .add_option(resource_kind.as_ref().map(|kind| drifts::Column::Kind.eq(kind)))
@@ -199,6 +202,122 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
     Some(select)
 }
 
+/// Returns the conditions with several values, or None if `drift_totals` has no column for one of them.
+fn of_choices(choices: &DriftChoices) -> Option<Condition> {
+    let DriftChoices {
+        field,
+        resource_id,
+        resource_kind,
+        region,
+        source,
+        address,
+        provider,
+        groups,
+    } = choices;
+    if !groups.is_empty()
+        || !resource_id.is_any()
+        || !source.is_any()
+        || !address.is_any()
+        || region.has_empty()
+    {
+        return None;
+    }
+    let mut all = Condition::all();
+    for (column, choice) in [
+        (drifts::Column::Field, field),
+        (drifts::Column::Kind, resource_kind),
+        (drifts::Column::Region, region),
+        (drifts::Column::Provider, provider),
+    ] {
+        all = with_choice(all, column, choice);
+    }
+    Some(all)
+}
+
+/// Adds a condition with several values on a column that is never null.
+pub(super) fn with_choice(all: Condition, column: impl ColumnTrait, choice: &Choice<String>) -> Condition {
+    let any_of = choice.any_of.as_ref().map(|any_of| column.is_in(any_of));
+    let none_of = Some(&choice.none_of).filter(|none_of| !none_of.is_empty());
+    all.add_option(any_of)
+        .add_option(none_of.map(|none_of| column.is_not_in(none_of)))
+}
+
+/// Returns the fields of drifts that a filter permits, with its statuses. Returns None if there are more than `most`.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn fields<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    most: usize,
+) -> Result<Option<Vec<String>>> {
+    let conditions = with_choice(Condition::all(), drifts::Column::Field, &filter.choices.field);
+    let found: Vec<String> = of_all_columns(filter)
+        .column(drifts::Column::Field)
+        .filter(conditions)
+        .group_by(drifts::Column::Field)
+        .limit(most as u64 + 1)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(Some(found).filter(|found| found.len() <= most))
+}
+
+/// Returns the statuses, kinds and regions that drifts of a filter have together. Returns None if there are more than
+/// `most`, or the filter asks for an empty region.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn places<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+    most: usize,
+) -> Result<Option<Vec<(DriftStatus, String, String)>>> {
+    let choices = DriftChoices {
+        resource_kind: filter.choices.resource_kind.clone(),
+        region: filter.choices.region.clone(),
+        ..DriftChoices::default()
+    };
+    let Some(conditions) = of_choices(&choices) else {
+        return Ok(None);
+    };
+    if filter.region.as_deref() == Some("") {
+        return Ok(None);
+    }
+    let (kind, region) = (&filter.resource_kind, &filter.region);
+    let conditions = conditions
+        .add_option(kind.as_ref().map(|kind| drifts::Column::Kind.eq(kind)))
+        .add_option(region.as_ref().map(|region| drifts::Column::Region.eq(region)));
+    let place = [
+        drifts::Column::Status,
+        drifts::Column::Kind,
+        drifts::Column::Region,
+    ];
+    let found = of_all_columns(filter)
+        .columns(place)
+        .filter(conditions)
+        .group_by(drifts::Column::Status)
+        .group_by(drifts::Column::Kind)
+        .group_by(drifts::Column::Region)
+        .limit(most as u64 + 1)
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(Some(found).filter(|found| found.len() <= most))
+}
+
+/// Selects no column of the rows that count by all columns, with the statuses of a filter. Groups without drifts are
+/// left out.
+fn of_all_columns(filter: &DriftFilter) -> Select<drifts::Entity> {
+    drifts::Entity::find()
+        .select_only()
+        .filter(drifts::Column::Level.eq(BY_ALL_COLUMNS))
+        .filter(drifts::Column::Status.is_in(filter.status.iter().copied()))
+        .having(big_integer(drifts::Column::N.sum()).gt(0))
+}
+
 /// Selects the rows whose sum is the number of resources that match.
 fn of_resources(filter: &ResourceFilter) -> Option<Select<resources::Entity>> {
     let ResourceFilter {
@@ -210,6 +329,7 @@ fn of_resources(filter: &ResourceFilter) -> Option<Select<resources::Entity>> {
         drifted,
         gone,
         search,
+        choices,
     } = filter
     else {
         return None;
@@ -217,12 +337,18 @@ fn of_resources(filter: &ResourceFilter) -> Option<Select<resources::Entity>> {
     if search.as_deref().is_some_and(|text| !text.is_empty()) || region.as_deref() == Some("") {
         return None;
     }
+    let columns = [
+        resources::Column::Provider,
+        resources::Column::Kind,
+        resources::Column::Region,
+    ];
+    let choices = choices.of_columns(columns)?;
     let class = |managed| if managed { Class::Managed } else { Class::Unmanaged };
     let has_drift = resources::Column::Changed
         .eq(true)
         .or(resources::Column::Missing.eq(true));
     let drifted = drifted.map(|wanted| if wanted { has_drift } else { has_drift.not() });
-    let conditions = Condition::all()
+    let conditions = choices
         .add_option(
             provider
                 .as_ref()

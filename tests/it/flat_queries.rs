@@ -584,6 +584,39 @@ async fn a_larger_history_does_not_make_pages_by_kind_or_region_read_more_rows()
     }
 }
 
+/// Pages of several values, and of all but some.
+const BY_SEVERAL: [(&str, i64); 5] = [
+    (
+        "{ drifts(first: 10, filter: { status: [OPEN, STALE], where: { field: { in: [\"field_2\", \"field_1\"] } } }) { nodes { id } } }",
+        120,
+    ),
+    (
+        "{ drifts(first: 10, filter: { status: [STALE], where: { field: { notIn: [\"field_2\"] } } }) { nodes { id } } }",
+        120,
+    ),
+    (
+        "{ drifts(first: 10, filter: { status: [STALE], where: { region: { notIn: [\"nyc3\"] } } }) { nodes { id } } }",
+        120,
+    ),
+    (
+        "{ drifts(first: 10, filter: { status: [OPEN, STALE], where: { resourceKind: { in: [\"volume\", \"domain\"] } } }) { nodes { id } } }",
+        120,
+    ),
+    (
+        "{ drifts(first: 10, filter: { status: [STALE, ACCEPTED], where: { provider: { notIn: [\"digitalocean\"] } } }) { nodes { id } } }",
+        120,
+    ),
+];
+
+#[tokio::test]
+async fn a_larger_history_does_not_make_pages_of_several_values_read_more_rows() {
+    for size in [750, 1_500] {
+        let (t, log) = with_history(size).await;
+        make_kinds_and_regions(&t).await;
+        read_little(&t, &log, &BY_SEVERAL).await;
+    }
+}
+
 /// SQLite reports no numbers of rows, so the indexes are checked.
 #[tokio::test]
 async fn a_page_by_kind_or_region_reads_ranges_of_the_index_of_its_order() {

@@ -48,6 +48,18 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "coverage", "coverage { kind }"),
     ("Query", "freshness", "freshness { vouched }"),
     ("Query", "driftFacets", "driftFacets { fields { value } }"),
+    ("Query", "driftGroups", "driftGroups { totalCount nodes { key } }"),
+    ("Query", "bulkRun", "bulkRun(id: $id) { id }"),
+    (
+        "Mutation",
+        "previewAcceptDrifts",
+        "previewAcceptDrifts(input: { filter: {} }) { token }",
+    ),
+    (
+        "Mutation",
+        "acceptDrifts",
+        "acceptDrifts(input: { token: $id }) { run { id } }",
+    ),
     ("Query", "jobSchedules", "jobSchedules { job }"),
     (
         "Mutation",

@@ -368,3 +368,111 @@ async fn facets_list_the_hundred_most_frequent_values() {
         "equal counts are ordered by name"
     );
 }
+
+const WITH: &str =
+    "query($f: DriftFilter) { drifts(filter: $f) { totalCount nodes { field resource { name } } }
+    driftFacets(filter: $f) { fields { value } regions { value } } }";
+
+/// Lists the drifts of a filter as `name.field`.
+async fn named(t: &TestApp, filter: Value) -> Vec<String> {
+    let data = t.data(WITH, json!({ "f": filter })).await;
+    let nodes = data["drifts"]["nodes"].as_array().unwrap();
+    assert_eq!(data["drifts"]["totalCount"], nodes.len());
+    let name = |node: &Value| {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        format!("{}.{}", text(&node["resource"]["name"]), text(&node["field"]))
+    };
+    let mut names: Vec<String> = nodes.iter().map(name).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn filters_take_several_values_and_exclusions() {
+    let t = TestApp::new().await;
+    t.cloud_has([
+        droplet("a").region("fra1").size("large"),
+        droplet("b").region("nyc3").size("large"),
+        Listed::new("domain", "c").size("large"),
+    ])
+    .await;
+    for name in ["a", "b", "c"] {
+        t.record_spec(name, json!({ "size_slug": "small", "vpc_uuid": "v" }))
+            .await;
+    }
+    t.sweep().await;
+    let size = |names: &[&str]| -> Vec<String> { names.iter().map(|n| format!("{n}.size_slug")).collect() };
+    let only = |other: Value| {
+        let mut conditions = json!({ "field": { "notIn": ["vpc_uuid"] } });
+        let conditions_of = conditions.as_object_mut().unwrap();
+        conditions_of.extend(other.as_object().unwrap().clone());
+        json!({ "where": conditions })
+    };
+    // A resource without a region meets every exclusion of regions.
+    let filter = only(json!({ "region": { "notIn": ["fra1"] } }));
+    assert_eq!(named(&t, filter).await, size(&["b", "c"]));
+    let filter = only(json!({ "region": { "in": ["fra1", "nyc3"] } }));
+    assert_eq!(named(&t, filter).await, size(&["a", "b"]));
+    let filter = only(json!({ "resourceKind": { "in": ["droplet", "domain"], "notIn": ["domain"] } }));
+    assert_eq!(named(&t, filter).await, size(&["a", "b"]));
+    let filter = json!({ "field": "size_slug", "where": { "field": { "in": ["size_slug", "x"] }, "provider":
+        { "in": ["digitalocean", "aws"] } } });
+    assert_eq!(named(&t, filter).await, size(&["a", "b", "c"]));
+    let filter = json!({ "field": "vpc_uuid", "where": { "field": { "notIn": ["vpc_uuid"] } } });
+    assert!(named(&t, filter).await.is_empty());
+    let id = t.resource("a").await.id;
+    let filter = only(json!({ "resourceId": { "notIn": [id] }, "kind": { "in": ["CHANGED"] } }));
+    assert_eq!(named(&t, filter).await, size(&["b", "c"]));
+    // A condition on the status replaces the default.
+    t.accept(&t.open_drift("a", "size_slug").await).await.unwrap();
+    let filter = only(json!({ "status": { "notIn": ["OPEN"] } }));
+    assert_eq!(named(&t, filter).await, size(&["a"]));
+    let filter = only(json!({ "status": { "notIn": ["OPEN", "ACCEPTED", "STALE", "REVERTED"] } }));
+    assert!(named(&t, filter).await.is_empty());
+    let resources = "query($f: ResourceFilter) { resources(filter: $f) { totalCount nodes { name } } }";
+    for (conditions, managed, wanted) in [
+        (json!({ "region": { "notIn": ["fra1"] } }), true, vec!["b", "c"]),
+        (json!({ "kind": { "in": ["domain", "x"] } }), true, vec!["c"]),
+        (
+            json!({ "source": { "notIn": ["x"] }, "region": { "in": ["fra1", "nyc3"] } }),
+            true,
+            vec!["a", "b"],
+        ),
+        (json!({ "provider": { "notIn": ["digitalocean"] } }), true, vec![]),
+    ] {
+        for f in [
+            json!({ "where": conditions, "managed": managed }),
+            json!({ "where": conditions }),
+        ] {
+            let data = t.data(resources, json!({ "f": f })).await;
+            let nodes = data["resources"]["nodes"].as_array().unwrap();
+            let mut names: Vec<&str> = nodes.iter().filter_map(|node| node["name"].as_str()).collect();
+            names.sort_unstable();
+            assert_eq!(names, wanted, "{f}");
+            assert_eq!(data["resources"]["totalCount"], wanted.len());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_values_is_bounded_and_has_no_value_twice() {
+    let t = TestApp::new().await;
+    let many: Vec<String> = (0..101).map(|n| format!("f{n}")).collect();
+    for conditions in [
+        json!({ "field": { "in": [] } }),
+        json!({ "region": { "notIn": [] } }),
+        json!({ "status": { "in": [] } }),
+        json!({ "kind": { "notIn": ["MISSING", "MISSING"] } }),
+        json!({ "source": { "in": ["a", "a"] } }),
+        json!({ "field": { "notIn": many } }),
+        json!({ "resourceId": { "in": ["x"] } }),
+        json!({ "address": { "in": ["a\u{0}"] } }),
+    ] {
+        let code = t
+            .refusal(DRIFTS, json!({ "filter": { "where": conditions } }))
+            .await;
+        assert_eq!(code, "BAD_USER_INPUT", "{conditions}");
+    }
+    let filter = json!({ "where": { "field": { "in": null }, "region": null } });
+    assert!(named(&t, filter).await.is_empty());
+}

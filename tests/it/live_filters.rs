@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use drift_inbox::services::inbox::{self, DriftFilter, DriftTime, FilteredResource};
+use drift_inbox::services::choices::Choice;
+use drift_inbox::services::inbox::{self, DriftChoices, DriftFilter, DriftTime, FilteredResource};
 use drift_inbox::services::page::PageRequest;
 use entity::cloud_drift::{DriftKind, DriftStatus};
 use entity::{cloud_provisioned, cloud_resources};
@@ -49,6 +50,8 @@ async fn odd_cloud() -> TestApp {
     t.later(TimeDelta::seconds(1));
     t.cloud_has(names[1..].iter().copied().map(listed)).await;
     t.sweep().await;
+    let nowhere = "UPDATE cloud_resources SET region = NULL WHERE name IN ('STRASSE', 'web-1')";
+    t.database.execute(nowhere).await.unwrap();
     t
 }
 
@@ -132,13 +135,86 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     search,
                     detected_after: after,
                     detected_before: before,
+                    choices: DriftChoices::default(),
                 }
+            },
+        )
+}
+
+/// Generates conditions with several values. Most have a few values, and half of them exclude values.
+fn choices(ids: Vec<Uuid>) -> impl Strategy<Value = DriftChoices> {
+    fn of<T: Clone + std::fmt::Debug + 'static>(values: Vec<T>) -> impl Strategy<Value = Choice<T>> {
+        let list = |values: Vec<T>| {
+            let most = values.len();
+            prop::sample::subsequence(values, 1..=most)
+        };
+        (
+            prop::option::weighted(0.25, list(values.clone())),
+            prop::option::weighted(0.25, list(values)),
+        )
+            .prop_map(|(any_of, none_of)| Choice {
+                any_of,
+                none_of: none_of.unwrap_or_default(),
+            })
+    }
+    let texts = |listed: &[&str]| of(listed.iter().map(|text| (*text).to_owned()).collect());
+    (
+        texts(&["region", "Größe", "*", "50%", "size_slug", "'"]),
+        of(ids),
+        texts(&["droplet", "Droplet", "volume", "dns"]),
+        texts(&["nyc3", "NYC3", "fra1", ""]),
+        texts(&["cloud", "Cloud", ""]),
+        texts(&[
+            "module.net",
+            "digitalocean_droplet.x",
+            "module.nets",
+            r#"module.net["a.b"]"#,
+        ]),
+        texts(&["digitalocean", "aws"]),
+    )
+        .prop_map(
+            |(field, resource_id, resource_kind, region, source, address, provider)| DriftChoices {
+                field,
+                resource_id,
+                resource_kind,
+                region,
+                source,
+                address,
+                provider,
+                groups: Vec::new(),
             },
         )
 }
 
 #[tokio::test]
 async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
+    have_the_same_drifts(400, |filter, _| filter).await;
+}
+
+#[tokio::test]
+async fn a_subscription_and_a_list_with_several_values_have_the_same_drifts() {
+    have_the_same_drifts(600, |filter, choices| DriftFilter {
+        status: filter.status,
+        kind: filter.kind,
+        region: filter.region,
+        field: filter.field,
+        choices,
+        ..DriftFilter::default()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_subscription_and_a_list_with_several_values_and_other_conditions_have_the_same_drifts() {
+    have_the_same_drifts(400, |filter, choices| DriftFilter {
+        resource_id: None,
+        choices,
+        ..filter
+    })
+    .await;
+}
+
+async fn have_the_same_drifts(cases: usize, combine: impl Fn(DriftFilter, DriftChoices) -> DriftFilter) {
     let t = odd_cloud().await;
     let drifts = t.drifts().await;
     let resources = cloud_resources::Entity::find()
@@ -169,6 +245,7 @@ async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
         let row = resources.iter().find(|row| row.id == id).unwrap();
         FilteredResource {
             id,
+            provider: row.provider.clone(),
             kind: row.kind.clone(),
             provider_id: row.provider_id.clone(),
             name: row.name.clone().into(),
@@ -183,24 +260,36 @@ async fn a_subscription_and_a_list_with_one_filter_have_the_same_drifts() {
             .iter()
             .map(|drift| drift.detected_at + TimeDelta::microseconds(1)),
     );
-    let strategy = filters(resources.iter().map(|row| row.id).collect(), times);
+    let ids: Vec<Uuid> = resources.iter().map(|row| row.id).collect();
+    let strategy = (filters(ids.clone(), times), choices(ids));
     let (mut runner, mut sizes) = (TestRunner::deterministic(), std::collections::BTreeSet::new());
-    for _ in 0..400 {
-        let filter = strategy.new_tree(&mut runner).unwrap().current();
+    for case in 0..cases {
+        let (filter, choices) = strategy.new_tree(&mut runner).unwrap().current();
+        let filter = combine(filter, choices);
         let order = inbox::order_by(DriftTime::DetectedAt, true);
-        let page = inbox::list(t.db().reader(), &filter, order, &PageRequest::first(200))
-            .await
-            .unwrap();
-        let mut listed: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.id).collect();
         let mut received: Vec<Uuid> = drifts
             .iter()
             .filter(|drift| filter.matches(drift, &place(drift.resource_id)))
             .map(|drift| drift.id)
             .collect();
-        listed.sort();
         received.sort();
-        assert_eq!(listed, received, "{filter:?}");
+        let simplified = filter.clone().simplified();
+        let rest = if case % 2 == 0 { vec![&filter] } else { vec![] };
+        for filter in rest.into_iter().chain([&simplified]) {
+            let page = inbox::list(t.db().reader(), filter, order, &PageRequest::first(200))
+                .await
+                .unwrap();
+            let mut listed: Vec<Uuid> = page.rows.iter().map(|(_, drift)| drift.id).collect();
+            listed.sort();
+            assert_eq!(listed, received, "{filter:?}");
+            let matching = drifts
+                .iter()
+                .filter(|drift| filter.matches(drift, &place(drift.resource_id)));
+            assert_eq!(matching.count(), received.len(), "{filter:?}");
+        }
+        let counted = inbox::count(t.db().reader(), &simplified).await.unwrap();
+        assert_eq!(counted, received.len() as i64, "{simplified:?}");
         sizes.insert(received.len());
     }
-    assert!(sizes.len() > 8, "the numbers of matches hardly differ: {sizes:?}");
+    assert!(sizes.len() > 7, "the numbers of matches hardly differ: {sizes:?}");
 }

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 29] = [
+const TABLES: [(&str, &[&str]); 31] = [
     ("ignore_rule_revisions", &["id", "revision"]),
     (
         "ignore_rules",
@@ -230,6 +230,37 @@ const TABLES: [(&str, &[&str]); 29] = [
             "reverting_at",
             "reverting_by",
             "reverting_note",
+            "cause",
+            "cause_revision",
+            "bulk_id",
+        ],
+    ),
+    (
+        "bulks",
+        &[
+            "id",
+            "action",
+            "actor",
+            "subject",
+            "created_at",
+            "expires_at",
+            "note",
+            "started_at",
+            "finished_at",
+        ],
+    ),
+    (
+        "bulk_items",
+        &[
+            "bulk_id",
+            "drift_id",
+            "resource_id",
+            "field",
+            "revision",
+            "outcome",
+            "code",
+            "message",
+            "spec_version",
         ],
     ),
     (

@@ -308,6 +308,25 @@ async fn the_list_supports_the_filters_of_graphql() {
         assert_eq!(listed(&t, query).await, wanted, "{query}");
     }
     assert_eq!(listed(&t, "status=open&status=ACCEPTED").await.len(), 3);
+    assert_eq!(
+        listed(&t, "status=open&status=open&status=accepted").await.len(),
+        3
+    );
+    assert_eq!(listed(&t, "status_not=stale&status_not=reverted").await.len(), 3);
+    assert_eq!(listed(&t, "status_not=open&status_not=accepted").await.len(), 0);
+    let all = listed(&t, "status_not=reverted").await.len();
+    let some = listed(&t, "status_not=reverted&field=n&field=region").await.len();
+    let rest = listed(&t, "status_not=reverted&field_not=n&field_not=region")
+        .await
+        .len();
+    assert!(some > 0);
+    assert_eq!(some + rest, all);
+    assert_eq!(
+        listed(&t, "status_not=reverted&provider_not=digitalocean")
+            .await
+            .len(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -319,7 +338,10 @@ async fn the_error_of_an_unknown_or_malformed_parameter_contains_its_name() {
         ("kind=new", "kind"),
         ("resource_id=7", "resource_id"),
         ("detected_after=yesterday", "detected_after"),
-        ("region=fra1&region=nyc3", "region"),
+        ("region=fra1&region=fra1", "region"),
+        ("region_not=fra1&region_not=fra1", "region_not"),
+        ("search=a&search=b", "search"),
+        ("search_not=a", "search_not"),
         ("region=", "region"),
         ("search=%00", "search"),
     ] {

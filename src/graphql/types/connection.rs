@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf};
+use crate::services::groups::{self, GroupBy};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
 use crate::services::notifications;
@@ -161,6 +162,10 @@ pub(in crate::graphql) enum Total {
     Drifts(DriftFilter),
     /// Drifts of a resource.
     DriftsOf(Uuid, DriftFilter),
+    /// Groups of drifts.
+    Groups(DriftFilter, Vec<GroupBy>),
+    /// A list whose number of rows is known.
+    Known(i64),
     /// Resources.
     Resources(ResourceFilter),
     /// Events of a resource.
@@ -219,6 +224,8 @@ impl<T: OutputType> Connection<T> {
         let loaders = crate::graphql::loaders(ctx)?;
         let count = match &self.total {
             Total::Drifts(filter) => inbox::count(db.reader(), filter).await?,
+            Total::Groups(filter, by) => groups::count(db.reader(), filter, by).await?,
+            Total::Known(count) => *count,
             Total::Resources(filter) => resources::count(db.reader(), filter).await?,
             Total::Forgotten => forgetting::count(db.reader()).await?,
             Total::IgnoreRules(in_force) => ignore_rules::count(db.reader(), *in_force).await?,

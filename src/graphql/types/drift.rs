@@ -1,11 +1,12 @@
 //! Drifts and their filters.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object};
+use async_graphql::{Context, Enum, ID, InputObject, InputType, Object};
 use chrono::{DateTime, Utc};
 use entity::cloud_drift;
-use sea_orm::Iterable as _;
+use sea_orm::Iterable;
 use serde_json::Value;
 
+use super::condition::{Condition, texts};
 use super::{IgnoreRule, Json, Resource, ValueChange};
 use crate::domain::changes::{Changes, changes_of};
 use crate::domain::redaction;
@@ -15,7 +16,8 @@ use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{AddressOf, DriftById, RecurrenceOf, ResourceById, RuleById, SpecOf};
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::addresses;
-use crate::services::inbox::{DriftFilter, DriftTime, Recurrence, up_to_micros};
+use crate::services::groups::GroupKey;
+use crate::services::inbox::{DriftChoices, DriftFilter, DriftTime, Recurrence, up_to_micros};
 
 /// The status of a drift.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
@@ -109,6 +111,84 @@ pub(in crate::graphql) struct DriftFilterInput {
     detected_after: Option<DateTime<Utc>>,
     /// Detected before this time.
     detected_before: Option<DateTime<Utc>>,
+    /// The key of a group of drifts, from `driftGroups`.
+    group: Option<ID>,
+    /// Conditions with several values, and exclusions, for each property.
+    #[graphql(name = "where")]
+    conditions: Option<DriftConditions>,
+}
+
+/// Conditions with several values, and exclusions. A drift must meet all of them, and the other fields of the filter.
+#[derive(Default, InputObject)]
+pub(in crate::graphql) struct DriftConditions {
+    /// The status. With this condition, closed drifts are selected too unless it excludes them.
+    status: Option<Condition<DriftStatus>>,
+    /// Whether the drift is a changed field or a missing resource.
+    kind: Option<Condition<DriftKind>>,
+    /// The name of the field.
+    field: Option<Condition<String>>,
+    /// The id of the resource.
+    resource_id: Option<Condition<ID>>,
+    /// The kind of the resource.
+    resource_kind: Option<Condition<String>>,
+    /// The region slug of the resource. A resource without a region meets every `notIn`.
+    region: Option<Condition<String>>,
+    /// The name of the source that lists the resource.
+    source: Option<Condition<String>>,
+    /// The Terraform address of the resource; that of a module includes everything below it. A resource without an
+    /// address meets every `notIn`.
+    address: Option<Condition<String>>,
+    /// The cloud provider of the resource, such as `digitalocean`.
+    provider: Option<Condition<String>>,
+}
+
+/// Returns the values of an enum that a condition permits.
+fn permitted<T: InputType, U: PartialEq + Copy + From<T> + Iterable>(
+    what: &str,
+    condition: Option<Condition<T>>,
+) -> Result<Option<Vec<U>>> {
+    let Some(condition) = condition else {
+        return Ok(None);
+    };
+    let choice = condition.parse(what, |value| Ok(U::from(value)))?;
+    if choice.is_any() {
+        return Ok(None);
+    }
+    Ok(Some(
+        U::iter().filter(|value| choice.permits(Some(value))).collect(),
+    ))
+}
+
+impl DriftConditions {
+    /// Adds these conditions to a filter. `has_status` is whether the filter names its statuses.
+    fn add_to(self, filter: &mut DriftFilter, has_status: bool) -> Result<()> {
+        let statuses = permitted::<_, cloud_drift::DriftStatus>("status", self.status)?;
+        match statuses {
+            Some(statuses) if has_status => filter.status.retain(|status| statuses.contains(status)),
+            Some(statuses) => filter.status = statuses,
+            None => {}
+        }
+        if let Some(mut kinds) = permitted::<_, cloud_drift::DriftKind>("kind", self.kind)? {
+            kinds.retain(|kind| filter.kind.is_none_or(|only| only == *kind));
+            match kinds[..] {
+                [] => filter.status.clear(),
+                [only] => filter.kind = Some(only),
+                _ => {}
+            }
+        }
+        let ids = |condition: Condition<ID>| condition.parse("resourceId", |id| parse_id(&id));
+        filter.choices = DriftChoices {
+            field: texts("field", self.field)?,
+            resource_id: self.resource_id.map(ids).transpose()?.unwrap_or_default(),
+            resource_kind: texts("resourceKind", self.resource_kind)?,
+            region: texts("region", self.region)?,
+            source: texts("source", self.source)?,
+            address: texts("address", self.address)?,
+            provider: texts("provider", self.provider)?,
+            groups: std::mem::take(&mut filter.choices.groups),
+        };
+        Ok(())
+    }
 }
 
 impl DriftFilterInput {
@@ -127,7 +207,8 @@ impl DriftFilterInput {
             all.filter(|status| listed.contains(status)).collect()
         });
         let defaults = DriftFilter::default();
-        let filter = DriftFilter {
+        let has_status = status.is_some();
+        let mut filter = DriftFilter {
             status: status.unwrap_or(defaults.status),
             kind: self.kind.map(Into::into),
             field: self.field,
@@ -139,9 +220,16 @@ impl DriftFilterInput {
             search: self.search,
             detected_after: self.detected_after.map(up_to_micros),
             detected_before: self.detected_before.map(up_to_micros),
+            choices: DriftChoices::default(),
         };
+        if let Some(group) = &self.group {
+            filter.choices.groups.push(GroupKey::parse(group)?);
+        }
+        if let Some(conditions) = self.conditions {
+            conditions.add_to(&mut filter, has_status)?;
+        }
         filter.check()?;
-        Ok(filter)
+        Ok(filter.simplified())
     }
 }
 

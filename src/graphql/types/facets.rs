@@ -12,19 +12,19 @@ pub(in crate::graphql) struct DriftFacets(pub(in crate::graphql) facets::DriftFa
 /// first.
 #[Object]
 impl DriftFacets {
-    /// Kinds of the resources, at most 100, the most frequent first. The `resourceKind` of the filter is ignored
-    /// here.
+    /// Kinds of the resources, at most 100, the most frequent first. The kinds of resources in the filter are
+    /// ignored here.
     async fn resource_kinds(&self) -> Vec<FacetCount<'_>> {
         self.0.resource_kinds.iter().map(FacetCount).collect()
     }
 
-    /// Regions of the resources that have one, at most 100, the most frequent first. The `region` of the filter
-    /// is ignored here.
+    /// Regions of the resources that have one, at most 100, the most frequent first. The regions in the
+    /// filter are ignored here.
     async fn regions(&self) -> Vec<FacetCount<'_>> {
         self.0.regions.iter().map(FacetCount).collect()
     }
 
-    /// Names of the fields, at most 100, the most frequent first. The `field` of the filter is ignored here.
+    /// Names of the fields, at most 100, the most frequent first. The fields in the filter are ignored here.
     async fn fields(&self) -> Vec<FacetCount<'_>> {
         self.0.fields.iter().map(FacetCount).collect()
     }

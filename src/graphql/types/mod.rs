@@ -1,7 +1,9 @@
 //! The types of the schema. Most of them are views of a database row.
 
 mod baseline;
+mod bulk;
 mod change;
+mod condition;
 mod connection;
 mod coverage;
 mod drift;
@@ -10,6 +12,7 @@ mod explanation;
 mod facets;
 mod forgotten;
 mod freshness;
+mod group;
 mod ignore_rule;
 mod import;
 mod job_run;
@@ -24,6 +27,9 @@ mod spec_version;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
+pub(super) use bulk::{
+    AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
+};
 pub(super) use change::ValueChange;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
@@ -33,6 +39,7 @@ pub(super) use explanation::Explanation;
 pub(super) use facets::DriftFacets;
 pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
+pub(super) use group::{DriftGroup, DriftGroupBy, by_or_cause};
 pub(super) use ignore_rule::{
     CreateIgnoreRuleInput, CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule,
     IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, ignored_page,
@@ -84,4 +91,6 @@ pub(super) enum Node {
     NotificationTarget(NotificationTarget),
     /// A message to a target of notifications.
     NotificationDelivery(NotificationDelivery),
+    /// A bulk.
+    BulkRun(BulkRun),
 }

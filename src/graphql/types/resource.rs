@@ -5,15 +5,16 @@ use chrono::{DateTime, Utc};
 use entity::cloud_resources;
 use uuid::Uuid;
 
+use super::condition::{Condition, texts};
 use super::{
     Connection, Drift, DriftFilterInput, Json, PageArgs, ProvisionedSpec, ResourceEvent, SpecVersion, Total,
     page_cost,
 };
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftsOf, EventsOf, SpecOf, SpecVersionsOf, SyncedAt};
 use crate::services::inventory;
-use crate::services::resources::{ResourceFilter, source_of};
+use crate::services::resources::{ResourceChoices, ResourceFilter, source_of};
 use crate::services::spec_history;
 
 /// Selects resources that match every condition. Absent fields do not restrict the selection.
@@ -38,10 +39,32 @@ pub(in crate::graphql) struct ResourceFilterInput {
     gone: Option<bool>,
     /// A substring of the name or the provider id. ASCII letters match in either case.
     search: Option<String>,
+    /// Conditions with several values, and exclusions, for each property.
+    #[graphql(name = "where")]
+    conditions: Option<ResourceConditions>,
 }
 
-impl From<ResourceFilterInput> for ResourceFilter {
-    fn from(input: ResourceFilterInput) -> Self {
+/// Conditions with several values, and exclusions. A resource must meet all of them, and the other fields of the
+/// filter.
+#[derive(Default, InputObject)]
+pub(in crate::graphql) struct ResourceConditions {
+    /// The cloud provider.
+    provider: Option<Condition<String>>,
+    /// The kind within the provider.
+    kind: Option<Condition<String>>,
+    /// The region slug. A resource without a region meets every `notIn`.
+    region: Option<Condition<String>>,
+    /// The name of the source that lists the resource.
+    source: Option<Condition<String>>,
+}
+
+impl ResourceFilterInput {
+    /// Converts the filter for the service.
+    ///
+    /// # Errors
+    ///
+    /// BAD_USER_INPUT if a list of values is not valid.
+    pub(in crate::graphql) fn parse(self) -> Result<ResourceFilter> {
         let ResourceFilterInput {
             provider,
             kind,
@@ -51,8 +74,10 @@ impl From<ResourceFilterInput> for ResourceFilter {
             drifted,
             gone,
             search,
-        } = input;
-        Self {
+            conditions,
+        } = self;
+        let conditions = conditions.unwrap_or_default();
+        Ok(ResourceFilter {
             provider,
             kind,
             region,
@@ -61,7 +86,13 @@ impl From<ResourceFilterInput> for ResourceFilter {
             drifted,
             gone,
             search,
-        }
+            choices: ResourceChoices {
+                provider: texts("provider", conditions.provider)?,
+                kind: texts("kind", conditions.kind)?,
+                region: texts("region", conditions.region)?,
+                source: texts("source", conditions.source)?,
+            },
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{DriftKind, DriftStatus};
 
 use crate::error::{Error, Result, status_word};
+use crate::services::choices::Choice;
 use crate::services::inbox::{DriftFilter, up_to_micros};
 use crate::services::inventory::SyncOptions;
 
@@ -23,42 +24,106 @@ const STATUSES: [DriftStatus; 4] = [
     DriftStatus::Stale,
 ];
 
-/// Parses the filter of `GET /api/v1/drift`: the fields of GraphQL's `DriftFilter` in snake case. `status` may be
-/// repeated; the default is open drifts.
+/// Maximum number of values of one parameter.
+const MAX_VALUES: usize = 100;
+
+/// Parses the filter of `GET /api/v1/drift`: the fields of GraphQL's `DriftFilter` in snake case. A property may be
+/// repeated, and has one of its values then. A property with `_not` at its end has none of its values. The default is
+/// open drifts.
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT if a parameter is unknown, repeated, empty or malformed.
+/// BAD_USER_INPUT if a parameter is unknown, empty or malformed, or has a value twice.
 pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
     let mut filter = DriftFilter::default();
-    let mut statuses = Vec::new();
+    let (mut statuses, mut kinds) = (Choice::<DriftStatus>::default(), Choice::default());
     for (name, value) in pairs(uri)? {
-        match name.as_str() {
-            "status" => statuses.push(status(&value)?),
-            "kind" => set(&mut filter.kind, &name, kind(&value)?)?,
-            "field" => set(&mut filter.field, &name, value)?,
-            "resource_id" => set(&mut filter.resource_id, &name, parsed(&name, &value, "a UUID")?)?,
-            "resource_kind" => set(&mut filter.resource_kind, &name, value)?,
-            "region" => set(&mut filter.region, &name, value)?,
-            "source" => set(&mut filter.source, &name, value)?,
-            "address" => set(&mut filter.address, &name, value)?,
-            "search" => set(&mut filter.search, &name, value)?,
-            "detected_after" => set(&mut filter.detected_after, &name, time(&name, &value)?)?,
-            "detected_before" => set(&mut filter.detected_before, &name, time(&name, &value)?)?,
-            _ => {
-                return Err(unknown(
-                    &name,
-                    "status, kind, field, resource_id, resource_kind, region, source, address, search, detected_after \
-                     and detected_before",
-                ));
+        let (property, is_not) = match name.strip_suffix("_not") {
+            Some(property) => (property, true),
+            None => (name.as_str(), false),
+        };
+        let choices = &mut filter.choices;
+        let text = match property {
+            "status" => {
+                let status = status(&value)?;
+                // Clients of earlier releases may name a status twice.
+                if !statuses.any_of.iter().flatten().any(|listed| *listed == status) {
+                    add(&mut statuses, &name, is_not, status)?;
+                }
+                continue;
             }
-        }
+            "kind" => {
+                add(&mut kinds, &name, is_not, kind(&value)?)?;
+                continue;
+            }
+            "resource_id" => {
+                add(
+                    &mut choices.resource_id,
+                    &name,
+                    is_not,
+                    parsed(&name, &value, "a UUID")?,
+                )?;
+                continue;
+            }
+            "field" => &mut choices.field,
+            "resource_kind" => &mut choices.resource_kind,
+            "region" => &mut choices.region,
+            "source" => &mut choices.source,
+            "address" => &mut choices.address,
+            "provider" => &mut choices.provider,
+            _ => {
+                set_one(&mut filter, &name, value)?;
+                continue;
+            }
+        };
+        add(text, &name, is_not, value)?;
     }
-    if !statuses.is_empty() {
-        filter.status = statuses;
+    if !statuses.is_any() {
+        let all = STATUSES.into_iter();
+        filter.status = all.filter(|status| statuses.permits(Some(status))).collect();
+    }
+    let all = [DriftKind::Changed, DriftKind::Missing].into_iter();
+    let permitted: Vec<DriftKind> = all.filter(|kind| kinds.permits(Some(kind))).collect();
+    match permitted[..] {
+        [] => filter.status.clear(),
+        [only] => filter.kind = Some(only),
+        _ => {}
     }
     filter.check()?;
-    Ok(filter)
+    Ok(filter.simplified())
+}
+
+/// Sets a parameter that has one value.
+fn set_one(filter: &mut DriftFilter, name: &str, value: String) -> Result<()> {
+    match name {
+        "search" => set(&mut filter.search, name, value),
+        "detected_after" => set(&mut filter.detected_after, name, time(name, &value)?),
+        "detected_before" => set(&mut filter.detected_before, name, time(name, &value)?),
+        _ => Err(unknown(
+            name,
+            "status, kind, field, resource_id, resource_kind, region, source, address and provider, each also with \
+             _not, or search, detected_after and detected_before",
+        )),
+    }
+}
+
+/// Adds a value to a condition.
+fn add<T: PartialEq>(choice: &mut Choice<T>, name: &str, is_not: bool, value: T) -> Result<()> {
+    let list = if is_not {
+        &mut choice.none_of
+    } else {
+        choice.any_of.get_or_insert_default()
+    };
+    if list.contains(&value) {
+        return Err(Error::BadUserInput(format!("{name:?} has a value twice")));
+    }
+    if list.len() == MAX_VALUES {
+        return Err(Error::BadUserInput(format!(
+            "{name:?} has more than {MAX_VALUES} values"
+        )));
+    }
+    list.push(value);
+    Ok(())
 }
 
 /// Parses the revision of `POST /api/v1/drift/{id}/accept`.

@@ -7,7 +7,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, QueryFilter, Select};
 use uuid::Uuid;
 
-use super::{DriftFilter, DriftTime, ranges};
+use super::{DriftChoices, DriftFilter, DriftTime, ranges};
 use crate::db::lists;
 use crate::error::Result;
 use crate::services::search::{self, Found};
@@ -35,9 +35,7 @@ struct Text {
 
 async fn hits<C: ConnectionTrait>(connection: &C, filter: &DriftFilter, text: &str) -> Result<Hits> {
     let mut fields = search::fields_with(connection, text).await?;
-    if let Some(only) = &filter.field {
-        fields.retain(|field| field == only);
-    }
+    fields.retain(|field| filter.permits_field(field));
     let by_address = search::resources_with_address(connection, text).await?;
     let text_found = Text {
         text: text.to_owned(),
@@ -83,10 +81,7 @@ pub(super) async fn of<C: ConnectionTrait>(
     }
     if fields.len() * filter.status.len() <= MAX_OF_FIELDS {
         for field in fields {
-            let of_field = DriftFilter {
-                field: Some(field),
-                ..any.clone()
-            };
+            let of_field = any.with_field(field);
             selects.extend(by_status(&of_field).map(|of_status| of_status.select(backend)));
         }
     } else {
@@ -125,7 +120,7 @@ async fn walks<C: ConnectionTrait>(
         .add(drift::Column::Field.is_in(fields.iter().cloned()))
         .add(of_resource);
     // Each select has the fields and the ids as parameters, whose number is limited, so there are no ranges.
-    let selects = by_look_up(connection, filter).await?;
+    let selects = by_look_up(connection, filter, false).await?;
     Ok(selects
         .into_iter()
         .map(|select| select.filter(contains.clone()))
@@ -146,49 +141,58 @@ async fn without_search<C: ConnectionTrait>(
         is_sqlite && time == DriftTime::ResolvedAt && filter.statuses().contains(&DriftStatus::Open);
     match ranges::of(connection, filter).await? {
         Some(selects) if !is_walked => Ok(selects),
-        _ => by_look_up(connection, filter).await,
+        _ => by_look_up(connection, filter, true).await,
     }
 }
 
-/// Returns the selects without ranges.
+/// Returns the selects without ranges. With `by_field`, there may be one for each field that the filter permits.
 async fn by_look_up<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
+    by_field: bool,
 ) -> Result<Vec<Select<drift::Entity>>> {
     let backend = connection.get_database_backend();
-    if let Some(address) = &filter.address {
-        let of_drift = filter.without_address();
-        return Ok(match search::resources_at(connection, address).await? {
+    if let Some((addresses, of_drift)) = filter.split_addresses() {
+        return Ok(match search::resources_at(connection, &addresses).await? {
             Found::Few(ids) => vec![of_drift.select(backend).filter(among(backend, ids))],
             _ => by_status(&of_drift)
                 .map(|of_status| {
                     of_status
                         .select(backend)
-                        .filter(of_its_spec(search::is_at(address)))
+                        .filter(of_its_spec(search::is_at(&addresses)))
                 })
                 .collect(),
         });
     }
-    let is_of_resources =
-        filter.resource_kind.is_some() || filter.region.is_some() || filter.source.is_some();
-    if is_of_resources {
-        let found = search::resources_of(
-            connection,
-            filter.resource_kind.as_deref(),
-            filter.region.as_deref(),
-            filter.source.as_deref(),
-        );
-        if let Found::Few(ids) = found.await? {
-            return Ok(vec![filter.select(backend).filter(among(backend, ids))]);
-        }
+    let found = search::resources_of(connection, filter).await?;
+    if let Some(Found::Few(ids)) = found {
+        return Ok(vec![filter.select(backend).filter(among(backend, ids))]);
     }
+    let is_restricted = found.is_some() || filter.choices != DriftChoices::default();
     let mut selects = Vec::new();
     for of_status in by_status(filter) {
-        if !is_of_resources || totals::count_drifts(connection, &of_status).await? != Some(0) {
-            selects.push(of_status.select(backend));
+        if is_restricted && totals::count_drifts(connection, &of_status).await? == Some(0) {
+            continue;
+        }
+        match fields_of(connection, &of_status).await? {
+            Some(fields) if by_field => {
+                let each = fields.into_iter().map(|field| of_status.with_field(field));
+                selects.extend(each.map(|of_field| of_field.select(backend)));
+            }
+            _ => selects.push(of_status.select(backend)),
         }
     }
     Ok(selects)
+}
+
+/// Returns the fields of the drifts with the status of the filter that it permits, if it has a condition with several
+/// fields and these are few. An index has the drifts of each field in the order of a page.
+async fn fields_of<C: ConnectionTrait>(connection: &C, filter: &DriftFilter) -> Result<Option<Vec<String>>> {
+    if filter.field.is_some() || filter.choices.field.is_any() {
+        return Ok(None);
+    }
+    let statuses = filter.statuses().len().max(1);
+    totals::fields(connection, filter, MAX_OF_FIELDS / statuses).await
 }
 
 /// Returns a select and filters. The numbers of their rows add up to the number of drifts that match.
@@ -214,10 +218,9 @@ pub(in crate::services) async fn to_count<C: ConnectionTrait>(
     };
     let select = filter.without_search().select(backend);
     let of_resources = of_resources(backend, select, &text, ids).filter(is_none_of(&fields));
-    let of_fields = fields.into_iter().map(|field| DriftFilter {
-        field: Some(field),
-        ..filter.without_search()
-    });
+    let of_fields = fields
+        .into_iter()
+        .map(|field| filter.without_search().with_field(field));
     Ok((of_resources, of_fields.collect()))
 }
 

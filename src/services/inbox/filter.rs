@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use crate::domain::addresses::is_at;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text, check_time};
+use crate::services::choices::Choice;
+use crate::services::groups::GroupKey;
 use crate::services::resources::contains_ignoring_ascii_case;
 use crate::services::search;
 
@@ -36,6 +38,29 @@ pub struct DriftFilter {
     pub detected_after: Option<DateTime<Utc>>,
     /// Detected before this time.
     pub detected_before: Option<DateTime<Utc>>,
+    /// Conditions with several values.
+    pub choices: DriftChoices,
+}
+
+/// Conditions with several values, and exclusions. A resource without a region or an address meets every exclusion.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DriftChoices {
+    /// Names of fields.
+    pub field: Choice<String>,
+    /// Ids of resources.
+    pub resource_id: Choice<Uuid>,
+    /// Kinds of resources.
+    pub resource_kind: Choice<String>,
+    /// Regions of resources.
+    pub region: Choice<String>,
+    /// Names of sources.
+    pub source: Choice<String>,
+    /// Terraform addresses; the address of a module includes everything below it.
+    pub address: Choice<String>,
+    /// Providers of resources.
+    pub provider: Choice<String>,
+    /// The drift is in all of these groups.
+    pub groups: Vec<GroupKey>,
 }
 
 impl Default for DriftFilter {
@@ -53,6 +78,7 @@ impl Default for DriftFilter {
             search: None,
             detected_after: None,
             detected_before: None,
+            choices: DriftChoices::default(),
         }
     }
 }
@@ -81,6 +107,17 @@ impl DriftFilter {
         texts.into_iter().try_for_each(|(what, text)| {
             check_text(what, text.as_deref().unwrap_or_default(), MAX_TEXT_BYTES)
         })?;
+        let choices = [
+            ("field", &self.choices.field),
+            ("resourceKind", &self.choices.resource_kind),
+            ("region", &self.choices.region),
+            ("source", &self.choices.source),
+            ("address", &self.choices.address),
+            ("provider", &self.choices.provider),
+        ];
+        choices
+            .into_iter()
+            .try_for_each(|(what, choice)| choice.check(what))?;
         let times = [
             ("detectedAfter", self.detected_after),
             ("detectedBefore", self.detected_before),
@@ -108,6 +145,8 @@ pub(crate) fn up_to_micros(time: DateTime<Utc>) -> DateTime<Utc> {
 pub struct FilteredResource {
     /// Id of the resource.
     pub id: Uuid,
+    /// Its provider.
+    pub provider: String,
     /// Its kind.
     pub kind: String,
     /// Its id at the provider.
@@ -135,14 +174,53 @@ enum Term<'f> {
     DetectedFrom(DateTime<Utc>),
     DetectedBefore(DateTime<Utc>),
     Search(&'f str),
+    Choices(&'f DriftChoices),
 }
 
 impl DriftFilter {
     /// Selects the drifts that match.
     pub(in crate::services) fn select(&self, backend: DbBackend) -> Select<drift::Entity> {
-        self.terms().fold(drift::Entity::find(), |select, term| {
-            select.filter(term.sql(backend))
-        })
+        self.terms()
+            .flat_map(|term| term.sql(backend))
+            .fold(drift::Entity::find(), |select, condition| {
+                select.filter(condition)
+            })
+    }
+
+    /// Returns the same filter in its simplest form: a condition with one permitted value is that of one value, which an
+    /// index answers. A filter that nothing matches has no status.
+    #[must_use]
+    pub fn simplified(mut self) -> Self {
+        let choices = &mut self.choices;
+        let mut is_possible = choices.field.simplify(&mut self.field);
+        is_possible &= choices.resource_id.simplify(&mut self.resource_id);
+        is_possible &= choices.resource_kind.simplify(&mut self.resource_kind);
+        is_possible &= choices.region.simplify(&mut self.region);
+        is_possible &= choices.source.simplify(&mut self.source);
+        // Addresses are not simplified by equality: one address may include another one.
+        if self.address.is_none()
+            && let Some([only]) = choices.address.any_of.as_deref()
+        {
+            self.address = Some(only.clone());
+            choices.address.any_of = None;
+        }
+        if !is_possible {
+            self.status.clear();
+        }
+        self
+    }
+
+    /// Returns this filter for one field.
+    pub(super) fn with_field(&self, field: String) -> Self {
+        let mut filter = self.clone();
+        filter.field = Some(field);
+        filter.choices.field = Choice::default();
+        filter
+    }
+
+    /// Returns whether the filter permits a field with this name.
+    pub(super) fn permits_field(&self, field: &str) -> bool {
+        self.field.as_deref().is_none_or(|only| only == field) && self.choices.field.permits(Some(field))
     }
 
     /// Returns the statuses, each once.
@@ -166,12 +244,14 @@ impl DriftFilter {
         self.search.as_deref().filter(|text| !text.is_empty())
     }
 
-    /// Returns this filter without its address.
-    pub(super) fn without_address(&self) -> Self {
-        Self {
-            address: None,
-            ..self.clone()
-        }
+    /// Returns the addresses one of which the resource must have, with this filter without them.
+    pub(super) fn split_addresses(&self) -> Option<(Vec<String>, Self)> {
+        let mut filter = self.clone();
+        let addresses = match filter.address.take() {
+            Some(address) => vec![address],
+            None => filter.choices.address.any_of.take()?,
+        };
+        Some((addresses, filter))
     }
 
     /// Returns this filter without its search.
@@ -196,6 +276,7 @@ impl DriftFilter {
             self.detected_after.map(Term::DetectedFrom),
             self.detected_before.map(Term::DetectedBefore),
             search.map(Term::Search),
+            (self.choices != DriftChoices::default()).then_some(Term::Choices(&self.choices)),
         ]
         .into_iter()
         .flatten()
@@ -203,8 +284,9 @@ impl DriftFilter {
 }
 
 impl Term<'_> {
-    fn sql(&self, backend: DbBackend) -> Expr {
-        match *self {
+    fn sql(&self, backend: DbBackend) -> Vec<Expr> {
+        let one = match *self {
+            Self::Choices(choices) => return choices.sql(backend),
             Self::ResourceKind(kind) => resource_kind().eq(kind),
             Self::Region(region) => resource_region().eq(region),
             Self::Source(source) => search::source_of_resource().eq(source),
@@ -212,7 +294,7 @@ impl Term<'_> {
                 let statuses = any.iter().map(|status| constant(status.to_value()));
                 Expr::col((drift::Entity, drift::Column::Status)).is_in(statuses)
             }
-            Self::Address(address) => resource_is_among(search::ids_at(address)),
+            Self::Address(address) => resource_is_among(search::ids_at(&[address.to_owned()])),
             Self::Kind(kind) => Expr::col((drift::Entity, drift::Column::Kind)).eq(constant(kind.to_value())),
             Self::Field(field) => drift::Column::Field.eq(field),
             Self::Resource(id) => drift::Column::ResourceId.eq(id),
@@ -224,11 +306,13 @@ impl Term<'_> {
                     .or(resource_is_among(search::ids_with(backend, text)))
                     .or(resource_is_among(search::ids_with_address(backend, text)))
             }
-        }
+        };
+        vec![one]
     }
 
     fn matches(&self, drift: &drift::Model, resource: &FilteredResource) -> bool {
         match *self {
+            Self::Choices(choices) => choices.matches(drift, resource),
             Self::Status(any) => any.contains(&drift.status),
             Self::Kind(kind) => drift.kind == kind,
             Self::Field(field) => drift.field == field,
@@ -251,6 +335,46 @@ impl Term<'_> {
                     || resource.address.as_deref().is_some_and(contains)
             }
         }
+    }
+}
+
+impl DriftChoices {
+    fn sql(&self, backend: DbBackend) -> Vec<Expr> {
+        let field = Expr::col((drift::Entity, drift::Column::Field));
+        let mut conditions = self.field.sql(backend, &field);
+        conditions.extend(self.resource_id.sql(backend, r#""cloud_drift"."resource_id""#));
+        conditions.extend(self.resource_kind.sql(backend, &resource_kind()));
+        conditions.extend(self.region.sql(backend, &resource_region()));
+        conditions.extend(self.source.sql(backend, &search::source_of_resource()));
+        conditions.extend(self.provider.sql(backend, &search::provider_of_resource()));
+        let Choice { any_of, none_of } = &self.address;
+        conditions.extend(
+            any_of
+                .iter()
+                .map(|addresses| resource_is_among(search::ids_at(addresses))),
+        );
+        if !none_of.is_empty() {
+            conditions.push(resource_is_among(search::ids_at(none_of)).not());
+        }
+        conditions.extend(self.groups.iter().flat_map(|group| group.sql(backend)));
+        conditions
+    }
+
+    fn matches(&self, drift: &drift::Model, resource: &FilteredResource) -> bool {
+        let region = resource.region.as_deref();
+        let is_at_any = |listed: &Vec<String>| {
+            let address = resource.address.as_deref();
+            address.is_some_and(|address| listed.iter().any(|wanted| is_at(address, wanted)))
+        };
+        self.field.permits(Some(drift.field.as_str()))
+            && self.resource_id.permits(Some(&drift.resource_id))
+            && self.resource_kind.permits(Some(resource.kind.as_str()))
+            && self.region.permits(region)
+            && self.source.permits(Some(resource.source.as_str()))
+            && self.provider.permits(Some(resource.provider.as_str()))
+            && self.address.any_of.as_ref().is_none_or(is_at_any)
+            && !is_at_any(&self.address.none_of)
+            && self.groups.iter().all(|group| group.matches(drift, resource))
     }
 }
 

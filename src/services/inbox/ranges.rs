@@ -9,6 +9,8 @@ use super::DriftFilter;
 use super::filter::{constant, resource_kind, resource_region};
 use crate::db::column;
 use crate::error::Result;
+use crate::services::choices::Choice;
+use crate::services::totals;
 
 /// Maximum number of ranges of a page. The time to plan the statement of a page grows faster than their number.
 const MAX_RANGES: usize = 64;
@@ -48,12 +50,14 @@ struct Range {
 impl Range {
     /// Selects the drifts of this range that match the other conditions of the filter.
     fn select(&self, filter: &DriftFilter, backend: DbBackend) -> Select<drift::Entity> {
-        let of_status = DriftFilter {
+        let mut of_status = DriftFilter {
             status: vec![self.status],
             resource_kind: None,
             region: None,
             ..filter.clone()
         };
+        of_status.choices.resource_kind = Choice::default();
+        of_status.choices.region = Choice::default();
         let of_region = match &self.region {
             Some(region) => resource_region().eq(region.as_str()),
             None => resource_region().is_null(),
@@ -80,11 +84,21 @@ pub(super) async fn of<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
 ) -> Result<Option<Vec<Select<drift::Entity>>>> {
-    let has_other_index = filter.field.is_some() || filter.resource_id.is_some() || filter.address.is_some();
+    let choices = &filter.choices;
+    let has_other_index = filter.field.is_some()
+        || !choices.field.is_any()
+        || !choices.groups.is_empty()
+        || filter.resource_id.is_some()
+        || choices.resource_id.any_of.is_some()
+        || filter.address.is_some()
+        || choices.address.any_of.is_some();
     if has_other_index || filter.kind == Some(DriftKind::Missing) {
         return Ok(None);
     }
     let statuses = filter.statuses();
+    if !choices.resource_kind.is_any() || !choices.region.is_any() {
+        return of_several(connection, filter).await;
+    }
     let ranges = match (&filter.resource_kind, &filter.region) {
         (Some(kind), Some(region)) => {
             let range = |status| Range {
@@ -118,6 +132,33 @@ pub(super) async fn of<C: ConnectionTrait>(
     };
     let backend = connection.get_database_backend();
     Ok(ranges.map(|ranges: Vec<Range>| ranges.iter().map(|range| range.select(filter, backend)).collect()))
+}
+
+/// Returns one select for each range with drifts of a filter by several kinds or regions. The totals name the ranges.
+async fn of_several<C: ConnectionTrait>(
+    connection: &C,
+    filter: &DriftFilter,
+) -> Result<Option<Vec<Select<drift::Entity>>>> {
+    let backend = connection.get_database_backend();
+    let Some(places) = totals::places(connection, filter, MAX_RANGES).await? else {
+        return Ok(None);
+    };
+    let mut selects = Vec::with_capacity(places.len());
+    for (status, kind, region) in places {
+        // The totals have no region as an empty one.
+        let has_none = region.is_empty();
+        let mut range = Range {
+            status,
+            kind,
+            region: Some(region),
+        };
+        selects.push(range.select(filter, backend));
+        if has_none {
+            range.region = None;
+            selects.push(range.select(filter, backend));
+        }
+    }
+    Ok(Some(selects))
 }
 
 /// Returns the values that a statement selects, each with its status. Returns None if there are too many, or if one
