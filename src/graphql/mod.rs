@@ -11,6 +11,7 @@ mod query;
 mod severity;
 mod subscription;
 mod types;
+mod undo;
 mod written;
 
 use std::sync::{Arc, Mutex};
@@ -40,7 +41,11 @@ pub struct Query(
 
 /// Write operations. They require the role `platform_admin`.
 #[derive(Default, MergedObject)]
-pub struct Mutation(mutation::CoreMutation, ignore_rules::IgnoreRuleMutation);
+pub struct Mutation(
+    mutation::CoreMutation,
+    ignore_rules::IgnoreRuleMutation,
+    undo::UndoMutation,
+);
 
 /// Builds the schema that serves `app` within `limits`.
 pub fn schema(app: App, limits: &ApiLimits, introspection: bool) -> AppSchema {

@@ -1,16 +1,12 @@
 //! Records the causes of open drifts that a server of an earlier release wrote.
 
-use entity::cloud_drift::{self as drift, DriftStatus};
-use sea_orm::sea_query::{Expr, ExprTrait as _};
-use sea_orm::{
-    ActiveEnum as _, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, Statement,
-};
+use entity::cloud_drift as drift;
+use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::db::lists::{self, Type};
-use crate::db::{Db, ROWS_PER_INSERT, decodable};
+use crate::db::{Db, ROWS_PER_INSERT, column_at, decodable};
 use crate::domain::causes::Cause;
 use crate::domain::detection::value_or_null;
 use crate::error::Result;
@@ -21,31 +17,33 @@ use crate::error::Result;
 ///
 /// The database is unavailable.
 pub(crate) async fn fill(db: &Db) -> Result<()> {
-    let mut after = None;
+    let mut after = Uuid::nil();
     loop {
-        let drifts = without_cause(db, after).await?;
-        let Some(last) = drifts.last() else {
+        let ids = without_cause(db, after).await?;
+        let Some(last) = ids.last() else {
             return Ok(());
         };
-        after = Some(last.id);
-        write(db, &drifts).await?;
+        after = *last;
+        let drifts = drift::Entity::find().filter(lists::among(db.backend(), r#""cloud_drift"."id""#, ids));
+        write(db, &decodable(drifts, db.reader()).await?.0).await?;
     }
 }
 
-async fn without_cause(db: &Db, after: Option<Uuid>) -> Result<Vec<drift::Model>> {
-    // The text must be that of the index.
-    let mut select = drift::Entity::find()
-        .filter(
-            Expr::col((drift::Entity, drift::Column::Status))
-                .eq(Expr::Constant(DriftStatus::Open.to_value().into())),
-        )
-        .filter(Expr::cust("cause_revision <> revision"))
-        .order_by_asc(drift::Column::Id)
-        .limit(ROWS_PER_INSERT as u64);
-    if let Some(after) = after {
-        select = select.filter(drift::Column::Id.gt(after));
-    }
-    Ok(decodable(select, db.reader()).await?.0)
+/// Returns the ids of open drifts without a cause that follow an id. SQLite does not choose the partial index by itself, and
+/// would sort all open drifts.
+async fn without_cause(db: &Db, after: Uuid) -> Result<Vec<Uuid>> {
+    let index = match db.backend() {
+        DbBackend::Sqlite => " INDEXED BY ix_cloud_drift_without_cause",
+        _ => "",
+    };
+    let sql = format!(
+        "SELECT id FROM cloud_drift{index} WHERE status = 'open' AND cause_revision <> revision AND id > $1 \
+         ORDER BY id LIMIT {ROWS_PER_INSERT}"
+    );
+    let statement = Statement::from_sql_and_values(db.backend(), sql, [after.into()]);
+    let rows = db.reader().query_all_raw(statement).await?;
+    // Only another program can have written an id that does not decode.
+    Ok(rows.iter().filter_map(|row| column_at(row, 0)).collect())
 }
 
 async fn write(db: &Db, drifts: &[drift::Model]) -> Result<()> {

@@ -1,18 +1,22 @@
 //! Undo of accepts: gives the accepted fields of a spec back the values that they had before.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use entity::bulk_items::ItemOutcome;
 use entity::cloud_drift::{self as drift, DriftKind};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
+use super::bulks;
 use super::drift_rows::{self, Undoing};
 use super::locks::{self, Lock, locked};
 use super::provisioning;
 use super::spec_history::{self, first_from, only, up_to};
 use super::{ignore_rules, ignored, inventory};
+use crate::clock::Clock;
 use crate::db::{Db, decodable};
 use crate::domain::detection::{Pair, plan};
 use crate::domain::spec_history::SpecVersion;
@@ -63,6 +67,65 @@ pub async fn undo_accept(db: &Db, actor: &str, undo: &UndoAccept, now: DateTime<
         undo_in_txn(&txn, resource, &[undo.drift_id], by, now).await
     })
     .await
+}
+
+/// The result of undoing a bulk.
+#[derive(Debug, Default)]
+pub struct BulkUndone {
+    /// Number of drifts whose accepts are undone, those undone before included.
+    pub undone: u64,
+    /// The drifts whose accepts stand, each with the reason.
+    pub refused: Vec<(Uuid, Error)>,
+}
+
+/// Undoes the accepts of a bulk as a decision of `actor`: those of one resource together, with one new version of its spec.
+/// If a later change stands in the way of one, those of its resource stand. Accepts that are undone already stay as they are,
+/// so that a call that was interrupted can be repeated.
+///
+/// # Errors
+///
+/// NOT_FOUND if there is no such bulk; BAD_USER_INPUT if the reason is not valid; an error of the database, after which some
+/// resources may be undone.
+pub async fn undo_bulk(
+    db: &Db,
+    actor: &str,
+    bulk: Uuid,
+    reason: Option<&str>,
+    clock: &Clock,
+) -> Result<BulkUndone> {
+    check_text("reason", reason.unwrap_or_default(), MAX_TEXT_BYTES)?;
+    if bulks::find(db.reader(), bulk).await?.is_none() {
+        return Err(Error::NotFound("bulk"));
+    }
+    let mut by_resource: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+    for item in bulks::items_of(db.reader(), bulk, Some(ItemOutcome::Done)).await? {
+        by_resource
+            .entry(item.resource_id)
+            .or_default()
+            .push(item.drift_id);
+    }
+    let mut done = BulkUndone::default();
+    for (resource, ids) in &by_resource {
+        let undone = db
+            .write_txn(
+                |txn| async move { undo_in_txn(&txn, *resource, ids, (actor, reason), clock.now()).await },
+            )
+            .await;
+        match undone {
+            Ok(undone) => done.undone += undone.drifts.len() as u64,
+            Err(Error::NotUndoable(why)) => {
+                let refused = ids.iter().map(|id| (*id, Error::NotUndoable(why.clone())));
+                done.refused.extend(refused);
+            }
+            // The resource was forgotten, with its drifts.
+            Err(Error::NotFound(what)) => {
+                done.refused
+                    .extend(ids.iter().map(|id| (*id, Error::NotFound(what))));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
 }
 
 /// Undoes accepts of one resource together: the spec gets one new version, or none of them is undone. Accepts that are

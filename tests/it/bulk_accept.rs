@@ -393,3 +393,88 @@ async fn a_bulk_retires_the_specs_of_missing_resources_and_leaves_what_returned(
     assert!(t.spec("b").await.retired_at.is_none());
     assert!(t.inbox().await.is_empty());
 }
+
+#[tokio::test]
+async fn a_bulk_is_undone_with_one_version_per_resource_and_later_changes_stay() {
+    const UNDO: &str = "mutation($id: ID!) { undoBulk(input: {bulkId: $id, reason: \"too early\"}) { \
+         undone refused { driftId code } } }";
+    let t = TestApp::new().await;
+    let names = ["web-1", "web-2", "web-3"];
+    t.cloud_has(names.map(|name| droplet(name).size("large").region("fra1")))
+        .await;
+    for name in names {
+        t.record_spec(
+            name,
+            json!({ "size_slug": "small", "region": "nyc3", "ip": null }),
+        )
+        .await;
+    }
+    t.sweep().await;
+    let before = specs(&t).await;
+    let preview = preview_all(&t).await;
+    let accept = "mutation($token: ID!) { acceptDrifts(input: {token: $token}) { run { id } } }";
+    t.data(accept, json!({ "token": preview.bulk.id })).await;
+    assert!(t.inbox().await.is_empty());
+    // Somebody records another size for web-3 afterwards.
+    t.record_spec(
+        "web-3",
+        json!({ "size_slug": "huge", "region": "fra1", "ip": null }),
+    )
+    .await;
+    t.sweep().await;
+    let undone = t.data(UNDO, json!({ "id": preview.bulk.id })).await["undoBulk"].clone();
+    assert_eq!(undone["undone"], 4);
+    let codes: Vec<&Value> = undone["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|refused| &refused["code"])
+        .collect();
+    assert_eq!(codes, ["SPEC_MOVED", "SPEC_MOVED"]);
+    let after = specs(&t).await;
+    for name in ["web-1", "web-2"] {
+        let id = t.resource(name).await.id;
+        assert_eq!(after[&id].spec, before[&id].spec);
+        assert_eq!(
+            after[&id].spec_version,
+            before[&id].spec_version + 2,
+            "one version for both fields"
+        );
+    }
+    assert_eq!(
+        t.inbox().await.len(),
+        5,
+        "four fields again, and the size of web-3"
+    );
+    let again = t.data(UNDO, json!({ "id": preview.bulk.id })).await["undoBulk"].clone();
+    assert_eq!(again["undone"], 4);
+    assert_eq!(specs(&t).await, after, "a repeated undo changes nothing");
+    let unknown = t.refusal(UNDO, json!({ "id": Uuid::now_v7() })).await;
+    assert_eq!(unknown, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_undo_does_not_open_what_a_rule_ignores() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size("large")]).await;
+    t.record_spec("web-1", json!({ "size_slug": "small" })).await;
+    t.sweep().await;
+    let drift = t.open_drift("web-1", "size_slug").await;
+    t.accept(&drift).await.unwrap();
+    let rule = "mutation { createIgnoreRule(input: {definition: {field: \"size_slug\"}, reason: \"expected\"}) { rule { id } } }";
+    t.data(rule, json!({})).await;
+    let undo =
+        "mutation($id: ID!) { undoAccept(input: {driftId: $id}) { openDrift { id } provisioned { spec } } }";
+    let undone = t.data(undo, json!({ "id": drift.id })).await["undoAccept"].clone();
+    assert_eq!(
+        undone,
+        json!({ "openDrift": null, "provisioned": { "spec": { "size_slug": "small" } } })
+    );
+    let explain =
+        "query($id: ID!) { explain(resourceId: $id, field: \"size_slug\") { verdict ignoredBy { reason } } }";
+    let explained = t.data(explain, json!({ "id": drift.resource_id })).await["explain"].clone();
+    assert_eq!(
+        explained,
+        json!({ "verdict": "IGNORED", "ignoredBy": { "reason": "expected" } })
+    );
+}

@@ -60,6 +60,11 @@ const CALLS: &[(&str, &str, &str)] = &[
         "acceptDrifts",
         "acceptDrifts(input: { token: $id }) { run { id } }",
     ),
+    (
+        "Mutation",
+        "undoBulk",
+        "undoBulk(input: { bulkId: $id }) { undone }",
+    ),
     ("Query", "jobSchedules", "jobSchedules { job }"),
     (
         "Mutation",

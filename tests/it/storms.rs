@@ -283,6 +283,7 @@ async fn the_upsert_of_an_open_drift_can_run_a_thousand_times_on_one_connection(
             "field": "size_slug",
             "expected": value,
             "actual": null,
+            "severity": "normal",
         }]);
         let values = [rows.to_string().into(), t.now().into()];
         let insert = Statement::from_sql_and_values(backend, insert_open(backend), values);
