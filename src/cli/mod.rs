@@ -297,6 +297,11 @@ fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Removes control characters, which another program may have stored.
+fn plain(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
@@ -337,9 +342,4 @@ mod tests {
         let sync = super::counts::<SyncCounts>(&run_with(json!({ "kinds": 1 })));
         assert!(matches!(sync, Err(Failure::Failed(_))));
     }
-}
-
-/// Removes control characters, which another program may have stored.
-fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
 }

@@ -69,6 +69,10 @@ const MAX_SHOWN: usize = 200;
 
 /// An object with an id.
 #[derive(Interface)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an interface needs the types themselves, and a request makes one value"
+)]
 #[graphql(field(name = "id", ty = "ID", desc = "The id: a UUID, unique across all types."))]
 pub(super) enum Node {
     /// A drift.
