@@ -82,6 +82,8 @@ let leaving;
 /** @typedef {{ label: string, run: () => void, key?: string, testid?: string }} NoticeAction */
 /** The actions of the notice that is shown. @type {NoticeAction[]} */
 let offered = [];
+/** The text of the newest notice that stays. */
+let staying = '';
 
 /**
  * Shows a text in the corner of the page until the user closes it or another one is shown.
@@ -89,18 +91,22 @@ let offered = [];
  * @param {...NoticeAction} actions
  */
 export function showNotice(text, ...actions) {
+  staying = text;
   show(text, 'notice', actions);
 }
 
 /**
  * Shows the result of an action for a few seconds, with a button for each thing that the user may do next. A warning that
- * is shown stays instead.
+ * is shown stays, but the actions are those of the newest result, so that an undo never reverses an earlier one.
  * @param {string} text
  * @param {...NoticeAction} actions
  */
 export function showToast(text, ...actions) {
   const notice = byId('notice', HTMLElement);
-  if (!notice.hidden && !notice.classList.contains('toast')) return;
+  if (!notice.hidden && !notice.classList.contains('toast')) {
+    show(`${staying}${staying.endsWith('.') ? '' : '.'} ${text}`, 'notice', actions);
+    return;
+  }
   show(text, 'notice toast', actions);
   const leave = () => {
     if (!notice.classList.contains('toast')) return;
