@@ -264,8 +264,10 @@ export class AcceptDialog {
       if (this.#opened === opened) this.#leave(drift);
       this.#context.changed(acceptDrift.drift);
       const what = `${visibleLine(fieldName(drift))} of ${visibleLine(resourceName(drift.resource))}`;
-      if (acceptDrift.warning !== null) showNotice(visibleLine(acceptDrift.warning));
-      else if (!this.element.open) showToast(`Accepted ${what}.`, { label: 'Show', run: () => this.#context.router.go({ drift: drift.id }) });
+      const undo = { label: 'Undo', key: 'z', testid: 'notice-undo', run: () => this.#context.undo(acceptDrift.drift) };
+      const look = { label: 'Show', run: () => this.#context.router.go({ drift: drift.id }) };
+      if (acceptDrift.warning !== null) showNotice(visibleLine(acceptDrift.warning), undo);
+      else if (!this.element.open) showToast(`Accepted ${what}.`, undo, look);
       announce(`Accepted ${what}`);
     } catch (error) {
       if (this.#opened === opened) this.#busy = false;

@@ -32,10 +32,34 @@ export const ACTIONS = [
     applies: isDecidable,
     run: (drift, context) => context.accept(drift, true),
   },
+  {
+    name: 'ignore',
+    key: 'i',
+    label: 'Ignore',
+    help: 'Make a rule that ignores drifts such as this one',
+    applies: isDecidable,
+    run: (drift, context) => context.ignore(drift),
+  },
+  {
+    name: 'undo',
+    key: 'z',
+    label: 'Undo',
+    help: 'Undo the last decision, or the accept of the shown drift',
+    applies: (drift, { session }) => isUndoable(drift) && session.canDecide,
+    run: (drift, context) => context.undo(drift),
+  },
 ];
 
 /** The actions that have a button in each row. */
 export const ROW_ACTIONS = ACTIONS.filter(({ name }) => name === 'accept');
+
+/**
+ * Returns whether the accept of a drift may be undone.
+ * @param {Pick<Drift, 'status' | 'undoneAt'>} drift
+ */
+export function isUndoable({ status, undoneAt }) {
+  return status === 'ACCEPTED' && undoneAt === null;
+}
 
 /**
  * @param {Drift} drift

@@ -1,8 +1,9 @@
 // The detail view of one drift.
 
+import { ACTIONS } from './actions.js';
 import { ApiError, explain } from './api.js';
 import { announce, h, screenReaderText } from './dom.js';
-import { STATUS, fieldName, kindName, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
+import { STATUS, closeReasonText, fieldName, kindName, resolution, plural, severityText, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { printJson } from './json.js';
 import { summary } from './changes.js';
 import { skeleton } from './list.js';
@@ -18,6 +19,11 @@ const EVENTS = {
   DRIFT_CHANGED: 'drift changed',
   DRIFT_ACCEPTED: 'drift accepted',
   DRIFT_STALE: 'drift became stale',
+  DRIFT_REVERTED: 'drift reverted',
+  DIFFERENCE_IGNORED: 'difference ignored',
+  ACCEPT_UNDONE: 'accept undone',
+  REVERT_MARKED: 'revert planned',
+  REVERT_UNMARKED: 'plan to revert withdrawn',
   RESOURCE_CHANGED: 'resource changed',
   RESOURCE_DISCOVERED: 'resource discovered',
   RESOURCE_GONE: 'resource gone',
@@ -96,9 +102,9 @@ export class DetailView {
   onDriftChanged(drift) {
     const shown = this.#drift;
     if (shown === null) return;
-    const same = drift.id === shown.id && drift.revision === shown.revision && drift.status === shown.status;
+    const same = drift.id === shown.id && drift.revision === shown.revision && drift.status === shown.status && drift.undoneAt === shown.undoneAt;
     if (same || drift.resource.id !== shown.resource.id) return;
-    if (drift.id === shown.id) announce(drift.status === 'OPEN' ? 'The open drift changed' : `The drift was closed: ${resolution(drift)}`);
+    if (drift.id === shown.id && drift.undoneAt === shown.undoneAt) announce(drift.status === 'OPEN' ? 'The open drift changed' : `The drift was closed: ${resolution(drift)}`);
     void this.refresh();
   }
 
@@ -190,13 +196,29 @@ export class DetailView {
         this.#context.sources.several && resource.source !== null && h('span', { class: 'source', testid: 'detail-source', text: visibleLine(resource.source) }),
         h('span', { class: 'when' }, 'detected ', timeElement(drift.detectedAt), drift.revision > 1 && `, revision ${drift.revision}`),
       ),
+      this.#facts(drift),
       drift.address !== null && h('p', { class: 'address', testid: 'detail-address', text: visibleLine(drift.address) }),
+    );
+  }
+
+  /**
+   * Names the severity, and how often the field has drifted.
+   * @param {DriftDetail} drift
+   */
+  #facts(drift) {
+    const { occurrences, predecessor } = drift;
+    return h(
+      'p',
+      { class: 'crumbs' },
+      h('span', { class: `severity ${drift.severity.toLowerCase()}`, testid: 'detail-severity' }, screenReaderText('Severity: '), severityText(drift)),
+      occurrences > 1 && h('span', { class: 'hint', testid: 'occurrences', text: `${plural(occurrences, 'time')} in 30 days` }),
+      predecessor !== null && h('a', { href: routeUrl({ ...this.#context.router.route, drift: predecessor.id }), testid: 'predecessor', text: 'Earlier drift of this field', 'data-route': true }),
     );
   }
 
   /** @param {DriftDetail} drift */
   #decision(drift) {
-    if (drift.status !== 'OPEN') return resolved(drift);
+    if (drift.status !== 'OPEN') return h('div', {}, resolved(drift), this.#button('undo', drift));
     if (!this.#context.session.canDecide) {
       return h('p', { class: 'note', testid: 'read-only', text: 'You have read access only. Accepting requires the role platform_admin.' });
     }
@@ -205,8 +227,21 @@ export class DetailView {
       'div',
       { class: 'actions' },
       h('button', { type: 'button', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift, false) } }, h('kbd', { text: 'a', 'aria-hidden': 'true' })),
+      this.#button('ignore', drift),
       h('span', { class: 'hint', text: 'Or restore the expected value in the cloud. The next detection then closes this drift.' }),
     );
+  }
+
+  /**
+   * Creates the button of an action, if it applies.
+   * @param {string} name
+   * @param {DriftDetail} drift
+   */
+  #button(name, drift) {
+    const action = ACTIONS.find((one) => one.name === name);
+    if (action === undefined || !action.applies(drift, this.#context)) return null;
+    const text = name === 'undo' ? 'Undo accept' : `${action.label}…`;
+    return h('button', { type: 'button', testid: name, 'aria-keyshortcuts': action.key, text, on: { click: () => action.run(drift, this.#context) } }, h('kbd', { text: action.key, 'aria-hidden': 'true' }));
   }
 
   /** @param {DriftDetail} drift */
@@ -350,10 +385,14 @@ function noted({ resolutionNote }) {
 
 /** @param {DriftDetail} drift */
 function resolved(drift) {
+  const why = closeReasonText(drift);
   return h(
     'div',
     { class: 'note', testid: 'resolution' },
     h('p', {}, h('strong', { text: sentence(resolution(drift)) }), ' ', drift.resolvedAt !== null && timeElement(drift.resolvedAt)),
+    why !== '' && h('p', { testid: 'close-reason', text: why }),
+    drift.closedByRule !== null && h('p', { testid: 'closed-by-rule', text: `Ignored by a rule of ${visible(drift.closedByRule.createdBy)}: ${visible(drift.closedByRule.reason)}` }),
+    drift.undoneAt !== null && h('p', { testid: 'undone' }, h('strong', { text: `Accept undone by ${visible(drift.undoneBy ?? '')}` }), ' ', timeElement(drift.undoneAt)),
     drift.resolutionNote !== null && drift.resolutionNote !== '' && h('blockquote', { text: visible(drift.resolutionNote) }),
   );
 }

@@ -79,24 +79,35 @@ const TOAST_MS = 8000;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let leaving;
 
+/** @typedef {{ label: string, run: () => void, key?: string, testid?: string }} NoticeAction */
+/** The actions of the notice that is shown. @type {NoticeAction[]} */
+let offered = [];
+/** The text of the newest notice that stays. */
+let staying = '';
+
 /**
  * Shows a text in the corner of the page until the user closes it or another one is shown.
  * @param {string} text
+ * @param {...NoticeAction} actions
  */
-export function showNotice(text) {
-  show(text, 'notice', null);
+export function showNotice(text, ...actions) {
+  staying = text;
+  show(text, 'notice', actions);
 }
 
 /**
- * Shows the result of an action for a few seconds, with a button for what the user may do next. A warning that is shown
- * stays instead.
+ * Shows the result of an action for a few seconds, with a button for each thing that the user may do next. A warning that
+ * is shown stays, but the actions are those of the newest result, so that an undo never reverses an earlier one.
  * @param {string} text
- * @param {{ label: string, run: () => void }} action
+ * @param {...NoticeAction} actions
  */
-export function showToast(text, action) {
+export function showToast(text, ...actions) {
   const notice = byId('notice', HTMLElement);
-  if (!notice.hidden && !notice.classList.contains('toast')) return;
-  show(text, 'notice toast', action);
+  if (!notice.hidden && !notice.classList.contains('toast')) {
+    show(`${staying}${staying.endsWith('.') ? '' : '.'} ${text}`, 'notice', actions);
+    return;
+  }
+  show(text, 'notice toast', actions);
   const leave = () => {
     if (!notice.classList.contains('toast')) return;
     // A toast that the user points at or has focused stays.
@@ -107,22 +118,38 @@ export function showToast(text, action) {
 }
 
 /**
+ * Runs the action that the shown notice offers for a key.
+ * @param {string} key
+ * @returns {boolean} whether there was one
+ */
+export function runNoticeAction(key) {
+  const action = offered.find((one) => one.key === key);
+  if (action === undefined) return false;
+  hideNotice();
+  action.run();
+  return true;
+}
+
+/**
  * @param {string} text
  * @param {string} look
- * @param {{ label: string, run: () => void } | null} action
+ * @param {NoticeAction[]} actions
  */
-function show(text, look, action) {
+function show(text, look, actions) {
   const notice = byId('notice', HTMLElement);
   clearTimeout(leaving);
-  const run = () => {
-    hideNotice();
-    action?.run();
-  };
+  offered = actions;
   notice.hidden = false;
   notice.className = look;
   notice.replaceChildren(
     h('p', { text }),
-    ...(action === null ? [] : [h('button', { type: 'button', testid: 'notice-action', text: action.label, on: { click: run } })]),
+    ...actions.map(({ label, run, key, testid = 'notice-action' }) => {
+      const pressed = () => {
+        hideNotice();
+        run();
+      };
+      return h('button', { type: 'button', testid, 'aria-keyshortcuts': key, text: label, on: { click: pressed } }, key !== undefined && h('kbd', { text: key, 'aria-hidden': 'true' }));
+    }),
     h('button', { type: 'button', class: 'quiet', testid: 'close-notice', text: 'Close', on: { click: () => hideNotice() } }),
   );
 }
@@ -131,6 +158,7 @@ function show(text, look, action) {
 export function hideNotice() {
   const notice = byId('notice', HTMLElement);
   clearTimeout(leaving);
+  offered = [];
   notice.hidden = true;
   notice.replaceChildren();
 }

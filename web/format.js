@@ -133,6 +133,41 @@ export function resolution(drift) {
   return drift.resolvedBy === null ? STATUS[drift.status] : `${STATUS[drift.status]} by ${drift.resolvedBy}`;
 }
 
+/** @type {{ [severity in import('./types.js').Severity]: string }} */
+export const SEVERITY = { CRITICAL: 'Critical', HIGH: 'High', NORMAL: 'Normal', LOW: 'Low' };
+
+/**
+ * Names the severity and the rule that decided it, such as `Critical: a droplet is missing`.
+ * @param {Pick<Drift, 'severity' | 'severityRule'>} drift
+ */
+export function severityText({ severity, severityRule }) {
+  return severityRule === null ? SEVERITY[severity] : `${SEVERITY[severity]}: ${visibleLine(severityRule)}`;
+}
+
+/** Why a drift was closed, in words. @type {{ [reason in import('./types.js').CloseReason]: string }} */
+const CLOSED = {
+  ACCEPTED: 'The live value was made the expected one.',
+  FIELD_REMOVED: 'The spec no longer names the field.',
+  HEALED: 'The live value changed and equals the expected value.',
+  IGNORED: 'An ignore rule covers the difference.',
+  NOT_COMPARED: 'The difference is no longer compared.',
+  RESOURCE_GONE: 'The resource is missing. One drift of the whole resource replaces those of its fields.',
+  RESOURCE_RETURNED: 'The missing resource is listed again.',
+  REVERTED: 'The live value was put back on purpose.',
+  SPEC_CHANGED: 'The expected value changed and equals the live value.',
+  SPEC_RETIRED: 'The spec was retired.',
+};
+
+/**
+ * Says why a drift was closed; empty if it is not known.
+ * @param {Pick<Drift, 'kind' | 'closeReason'>} drift
+ */
+export function closeReasonText({ kind, closeReason }) {
+  if (closeReason === null) return '';
+  if (closeReason === 'ACCEPTED' && kind === 'MISSING') return 'The spec of the missing resource was retired.';
+  return CLOSED[closeReason];
+}
+
 // Control characters, direction marks and zero-width characters. With them, two different values could look the same.
 const INVISIBLE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\ufff9-\ufffb\p{Default_Ignorable_Code_Point}\p{Surrogate}]/gu;

@@ -5,8 +5,9 @@ import { ACTIONS } from './actions.js';
 import { Api, ApiError, askAs, explain } from './api.js';
 import { CoverageView } from './coverage.js';
 import { DetailView } from './detail.js';
-import { byId, h, hideNotice } from './dom.js';
+import { byId, h, hideNotice, runNoticeAction } from './dom.js';
 import { plural, refreshTimes, visibleLine } from './format.js';
+import { IgnoreDialog } from './ignore.js';
 import { Keys } from './keys.js';
 import { ListView } from './list.js';
 import { Live } from './live.js';
@@ -16,6 +17,7 @@ import { RunsView } from './runs.js';
 import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
 import { Sources, stateLines } from './sources.js';
+import { undoAccept } from './undo.js';
 /** @import { Context, Drift, View } from './types.js' */
 
 const session = new Session();
@@ -40,6 +42,12 @@ const context = {
   session,
   sources,
   accept: (drift, review) => dialog.open(drift, review),
+  undo: (drift) => void undoAccept(drift, context),
+  ignore: (drift) => ignoring.open(drift),
+  refresh: () => {
+    void list.refresh();
+    void detail.refresh();
+  },
   next: (id) => (router.route.drift === null ? list.openAfter(id) : null),
   focus: (id) => list.focusRow(id),
   changed,
@@ -51,6 +59,7 @@ const detail = new DetailView(context, closeDetail);
 const runs = new RunsView(context);
 const coverage = new CoverageView(context);
 const dialog = new AcceptDialog(context);
+const ignoring = new IgnoreDialog(context);
 
 const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, runs.element, coverage.element);
 const states = h('ul', { class: 'source-states', 'aria-label': 'Sources that are not up to date', testid: 'source-states', hidden: true });
@@ -144,7 +153,7 @@ const keys = new Keys({
   'g r': () => goTo('runs'),
   'g c': () => goTo('coverage'),
 });
-document.body.append(dialog.element, keys.help);
+document.body.append(dialog.element, ignoring.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -153,6 +162,8 @@ function openFocused() {
 
 /** @param {import('./actions.js').Action} action */
 function act(action) {
+  // The notice offers the newest decision.
+  if (runNoticeAction(action.key)) return;
   const drift = list.focused ?? detail.drift;
   if (drift !== null && action.applies(drift, context)) action.run(drift, context);
 }
@@ -207,6 +218,7 @@ function showSignedOut(reason) {
   live.stop();
   sources.stop();
   dialog.close();
+  ignoring.close();
   hideNotice();
   list.clear();
   detail.show(null);

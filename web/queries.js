@@ -3,7 +3,8 @@
 const CHANGES = 'changes { path line kind before after } changesTruncated';
 const ROW = `
   fragment Row on Drift {
-    id kind address field expected actual redacted ${CHANGES} status revision detectedAt resolvedAt resolvedBy resolutionNote
+    id kind address field expected actual redacted ${CHANGES} status revision severity severityRule
+    detectedAt resolvedAt resolvedBy resolutionNote closeReason undoneAt undoneBy
     resource {
       id kind name region providerId source
       provisioned { id specVersion source { name } recordedBy recordedAt }
@@ -35,7 +36,7 @@ export const DRIFT_ROW = `query DriftRow($id: ID!) { drift(id: $id) { ...Row } }
 
 export const DRIFT = `query DriftDetail($id: ID!) {
   drift(id: $id) {
-    ...Row terraformLines
+    ...Row terraformLines occurrences predecessor { id } closedByRule { id name reason createdBy }
     resource {
       provisioned { source { kind lineage serial } }
       provider urn sizeSlug status ip vpcUuid projectId tags attrs firstSeenAt syncedAt goneAt
@@ -53,6 +54,15 @@ export const MORE_EVENTS = `query MoreEvents($id: ID!, $after: String) {
 export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
   acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning }
 }${ROW}`;
+
+export const UNDO = `mutation Undo($input: UndoAcceptInput!) {
+  undoAccept(input: $input) { drift { ...Row } openDrift { id } }
+}${ROW}`;
+
+const PREVIEW = 'openCount resourceCount pastCount truncated';
+export const PREVIEW_RULE = `query PreviewRule($definition: IgnoreRuleDefinitionInput!) { previewIgnoreRule(definition: $definition) { ${PREVIEW} } }`;
+export const CREATE_RULE = 'mutation CreateRule($input: CreateIgnoreRuleInput!) { createIgnoreRule(input: $input) { closed rule { id } } }';
+export const END_RULE = 'mutation EndRule($input: EndIgnoreRuleInput!) { endIgnoreRule(input: $input) { opened rule { id } } }';
 
 export const DRIFT_CHANGED = `subscription DriftChanged($filter: DriftFilter) {
   driftChanged(filter: $filter) { ...Row }

@@ -2,7 +2,7 @@
 
 import { ROW_ACTIONS } from './actions.js';
 import { h, screenReaderText } from './dom.js';
-import { fieldName, kindName, resolution, resourceName, timeElement, visibleLine } from './format.js';
+import { fieldName, kindName, resolution, resourceName, severityText, timeElement, visibleLine } from './format.js';
 import { briefDifference } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
@@ -52,12 +52,14 @@ export function rowElement(drift, { context, href, open, inGroup }) {
 }
 
 /**
- * The place of the mark of the severity. It is empty for a drift without one.
+ * The mark of the severity: a shape for each, because some users cannot tell the colours apart. Normal has no shape.
  * @param {Drift} drift
  */
-function severityMark({ kind }) {
-  if (kind !== 'MISSING') return h('span', { class: 'row-severity' });
-  return h('span', { class: 'row-severity risk', title: 'The resource is missing' });
+function severityMark(drift) {
+  const { severity } = drift;
+  if (severity === 'NORMAL') return h('span', { class: 'row-severity', testid: 'severity', 'data-severity': severity });
+  const text = severityText(drift);
+  return h('span', { class: `row-severity ${severity.toLowerCase()}`, testid: 'severity', 'data-severity': severity, title: text }, screenReaderText(`${text}, `));
 }
 
 /** @param {string | null} address */

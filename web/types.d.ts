@@ -5,6 +5,18 @@ export type Json = null | boolean | number | string | ExactNumber | Json[] | { [
 
 export type DriftStatus = 'OPEN' | 'ACCEPTED' | 'REVERTED' | 'STALE';
 export type DriftKind = 'CHANGED' | 'MISSING';
+export type Severity = 'CRITICAL' | 'HIGH' | 'NORMAL' | 'LOW';
+export type CloseReason =
+  | 'ACCEPTED'
+  | 'FIELD_REMOVED'
+  | 'HEALED'
+  | 'IGNORED'
+  | 'NOT_COMPARED'
+  | 'RESOURCE_GONE'
+  | 'RESOURCE_RETURNED'
+  | 'REVERTED'
+  | 'SPEC_CHANGED'
+  | 'SPEC_RETIRED';
 export type JobName = 'SYNC_INVENTORY' | 'DETECT_DRIFT';
 export type JobOutcome = 'SUCCEEDED' | 'PARTIAL' | 'FAILED' | 'SKIPPED' | 'ABANDONED';
 
@@ -61,10 +73,17 @@ export interface Drift {
   changesTruncated: boolean;
   status: DriftStatus;
   revision: number;
+  severity: Severity;
+  /** The name of the rule that decided the severity, if one did. */
+  severityRule: string | null;
   detectedAt: string;
   resolvedAt: string | null;
   resolvedBy: string | null;
   resolutionNote: string | null;
+  /** Null while the drift is open, and for drifts of releases without reasons. */
+  closeReason: CloseReason | null;
+  undoneAt: string | null;
+  undoneBy: string | null;
   resource: ResourceHead;
 }
 
@@ -127,6 +146,11 @@ export interface ResourceDetail extends ResourceHead {
 export interface DriftDetail extends Drift {
   /** The Terraform commands that put an open drift of a missing resource right. */
   terraformLines: string[];
+  /** Drifts of this field in the 30 days up to the detection of this one, itself included. */
+  occurrences: number;
+  /** The last earlier drift of the same field. */
+  predecessor: { id: string } | null;
+  closedByRule: { id: string; name: string | null; reason: string; createdBy: string } | null;
   resource: ResourceDetail;
 }
 
@@ -249,6 +273,12 @@ export interface Context {
   sources: import('./sources.js').Sources;
   /** Opens the dialog that confirms an accept. In a review, the dialog shows the next drift after each decision. */
   accept(drift: Drift, review: boolean): void;
+  /** Undoes the accept of a drift. */
+  undo(drift: Drift): void;
+  /** Opens the dialog that makes an ignore rule for drifts such as this one. */
+  ignore(drift: Drift): void;
+  /** Loads the shown drifts again, after a decision that opens or closes several. */
+  refresh(): void;
   /** Returns the first open drift below a row of the list; null if there is none or a detail view is open. */
   next(id: string): Drift | null;
   /** Moves the focus to the row of a drift. */

@@ -271,6 +271,21 @@ async fn an_accept_warns_that_the_next_apply_of_a_state_undoes_it() {
         .see_text("[data-testid=notice]", "The Terraform state prod owns this spec")
         .await;
     browser.shoot("accepted-owned-by-a-state").await;
+    // The warning stays after the next accept, but the key undoes that one.
+    about_to_accept(&served, &browser, "web-2", "size_slug").await;
+    browser.click(CONFIRM).await;
+    browser
+        .see_text("[data-testid=notice]", "Accepted size_slug of web-2")
+        .await;
+    browser
+        .see_text("[data-testid=notice]", "The Terraform state prod owns this spec")
+        .await;
+    browser.press("z").await;
+    browser
+        .see_text("[data-testid=notice]", "Undid the accept of size_slug of web-2")
+        .await;
+    assert_eq!(served.spec("web-1").await.spec["size_slug"], "s-2");
+    assert_eq!(served.spec("web-2").await.spec["size_slug"], "s-1");
     browser.click("[data-testid=close-notice]").await;
     browser.see_none("[data-testid=notice] p").await;
 }

@@ -57,6 +57,7 @@ mod inbox_live;
 mod inbox_page;
 mod inbox_pages;
 mod inbox_sources;
+mod inbox_triage;
 mod inbox_views;
 mod incremental;
 mod interleavings;

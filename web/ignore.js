@@ -1,0 +1,226 @@
+// The dialog that makes an ignore rule from a drift. It shows what the rule would close before it can be made.
+
+import { ApiError, explain } from './api.js';
+import { announce, h, showNotice, showToast } from './dom.js';
+import { byteLength, fieldName, kindName, plural, resourceName, visibleLine } from './format.js';
+import { CREATE_RULE, END_RULE, PREVIEW_RULE } from './queries.js';
+/** @import { Context, Drift } from './types.js' */
+
+/** Maximum length of a reason in bytes. */
+const LONGEST_REASON = 4096;
+/** Time in milliseconds between the last key in the pattern and the preview. */
+const TYPING = 250;
+
+/**
+ * @typedef {{ kind: string, field: string, resourceId?: string, namePattern?: string }} Definition
+ * @typedef {{ openCount: number, resourceCount: number, pastCount: number, truncated: boolean }} Preview
+ */
+
+/**
+ * Returns what a rule covers: the field of the drift, of this resource or of those whose names match a pattern.
+ * @param {Drift} drift
+ * @param {string | null} pattern null for this resource only
+ * @returns {Definition}
+ */
+export function definitionOf({ field, resource }, pattern) {
+  const of = { kind: resource.kind, field };
+  return pattern === null ? { ...of, resourceId: resource.id } : { ...of, namePattern: pattern };
+}
+
+/**
+ * Says what a rule would close.
+ * @param {Preview} preview
+ */
+export function previewText({ openCount, resourceCount, pastCount, truncated }) {
+  const most = truncated ? 'at least ' : '';
+  const past = `It would have ignored ${most}${plural(pastCount, 'drift')} of the last 90 days.`;
+  return `Closes ${most}${plural(openCount, 'open drift')} of ${plural(resourceCount, 'resource')}. ${past}`;
+}
+
+/**
+ * Returns the end of a day in UTC, or null without a day.
+ * @param {string} day such as `2027-06-30`
+ */
+export function endOf(day) {
+  return day === '' ? null : `${day}T23:59:59Z`;
+}
+
+export class IgnoreDialog {
+  #context;
+  /** @type {Drift | null} */
+  #drift = null;
+  #busy = false;
+  /** Whether the preview of what the dialog would make is shown. */
+  #previewed = false;
+  #asking = new AbortController();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #typing;
+  #what = h('p', { class: 'crumbs' });
+  #message = h('div', { class: 'refusal', testid: 'ignore-refusal', role: 'alert' });
+  #reason = h('input', { id: 'ignore-reason', type: 'text', testid: 'ignore-reason', required: true, autocomplete: 'off', on: { input: () => this.#typed() } });
+  #one = h('input', { id: 'ignore-one', type: 'radio', name: 'ignore-scope', testid: 'ignore-one', on: { change: () => this.#define() } });
+  #many = h('input', { id: 'ignore-many', type: 'radio', name: 'ignore-scope', testid: 'ignore-many', on: { change: () => this.#define() } });
+  #oneLabel = h('label', { for: 'ignore-one' });
+  #manyLabel = h('label', { for: 'ignore-many' });
+  #pattern = h('input', { type: 'text', testid: 'ignore-pattern', 'aria-label': 'Pattern of the name, with * and ?', autocomplete: 'off', spellcheck: 'false', on: { input: () => this.#patternTyped() } });
+  #until = h('input', { id: 'ignore-until', type: 'date', testid: 'ignore-until' });
+  #effect = h('p', { class: 'hint', testid: 'ignore-preview', role: 'status' });
+  #confirm = h('button', { type: 'submit', class: 'primary', testid: 'confirm-ignore', text: 'Ignore' });
+
+  /** @param {Context} context */
+  constructor(context) {
+    this.#context = context;
+    this.element = h(
+      'dialog',
+      { class: 'dialog ignore', testid: 'ignore-dialog', 'aria-labelledby': 'ignore-title' },
+      h(
+        'form',
+        {
+          on: {
+            submit: (event) => {
+              event.preventDefault();
+              void this.#send();
+            },
+          },
+        },
+        h('div', { class: 'dialog-head' }, h('h2', { id: 'ignore-title', text: 'Ignore this difference?' })),
+        h(
+          'div',
+          { class: 'dialog-body' },
+          this.#message,
+          this.#what,
+          h('div', { class: 'field' }, h('label', { for: 'ignore-reason', text: 'Reason (required)' }), this.#reason),
+          h('div', { class: 'field', role: 'radiogroup', 'aria-label': 'Resources' }, h('p', { class: 'check' }, this.#one, this.#oneLabel), h('p', { class: 'check' }, this.#many, this.#manyLabel), this.#pattern),
+          h('div', { class: 'field' }, h('label', { for: 'ignore-until', text: 'Last day, in UTC (optional)' }), this.#until),
+          this.#effect,
+        ),
+        h('div', { class: 'dialog-foot' }, h('button', { type: 'button', testid: 'cancel-ignore', text: 'Cancel', on: { click: () => this.close() } }), this.#confirm),
+      ),
+    );
+    this.element.addEventListener('close', () => this.#closed());
+  }
+
+  /** @param {Drift} drift */
+  open(drift) {
+    const { resource } = drift;
+    this.#drift = drift;
+    this.#busy = false;
+    this.#message.replaceChildren();
+    this.#reason.value = '';
+    this.#until.value = '';
+    this.#one.checked = true;
+    this.#pattern.value = resource.name ?? '*';
+    this.#what.replaceChildren(h('strong', { text: visibleLine(resourceName(resource)) }), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) }));
+    this.#oneLabel.textContent = `Only ${visibleLine(resourceName(resource))}`;
+    this.#manyLabel.textContent = `Each ${kindName(resource.kind)} whose name matches a pattern`;
+    this.element.showModal();
+    this.#reason.focus();
+    this.#define();
+  }
+
+  /** Closes the dialog, for example when the session has ended. */
+  close() {
+    if (this.element.open) this.element.close();
+  }
+
+  #closed() {
+    clearTimeout(this.#typing);
+    this.#asking.abort();
+    const drift = this.#drift;
+    this.#drift = null;
+    if (drift !== null && this.#context.router.route.drift === null) this.#context.focus(drift.id);
+  }
+
+  #patternTyped() {
+    this.#outdated();
+    this.#typing = setTimeout(() => this.#define(), TYPING);
+  }
+
+  /** The shown preview is not that of the present definition any more. */
+  #outdated() {
+    clearTimeout(this.#typing);
+    this.#asking.abort();
+    this.#previewed = false;
+    this.#effect.textContent = 'Counting the drifts…';
+    this.#typed();
+  }
+
+  #typed() {
+    const over = byteLength(this.#reason.value) > LONGEST_REASON;
+    this.#reason.setAttribute('aria-invalid', String(over));
+    this.#confirm.disabled = this.#busy || !this.#previewed || over || this.#reason.value.trim() === '';
+  }
+
+  #define() {
+    this.#pattern.hidden = this.#one.checked;
+    this.#outdated();
+    void this.#preview();
+  }
+
+  /** @param {Drift} drift */
+  #definition(drift) {
+    return definitionOf(drift, this.#many.checked ? this.#pattern.value : null);
+  }
+
+  async #preview() {
+    const drift = this.#drift;
+    if (drift === null) return;
+    this.#asking = new AbortController();
+    const { signal } = this.#asking;
+    try {
+      const { previewIgnoreRule } = await this.#context.api.ask(PREVIEW_RULE, { definition: this.#definition(drift) }, signal);
+      if (signal.aborted) return;
+      this.#previewed = true;
+      this.#effect.textContent = previewText(previewIgnoreRule);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#effect.textContent = `The drifts could not be counted. ${explain(error)}`;
+    }
+    this.#typed();
+  }
+
+  async #send() {
+    const drift = this.#drift;
+    if (drift === null || this.#confirm.disabled) return;
+    this.#busy = true;
+    this.#typed();
+    this.#message.replaceChildren();
+    const expiresAt = endOf(this.#until.value);
+    const input = { definition: this.#definition(drift), reason: this.#reason.value.trim(), ...(expiresAt === null ? {} : { expiresAt }) };
+    try {
+      const { createIgnoreRule } = await this.#context.api.ask(CREATE_RULE, { input });
+      const next = this.#context.next(drift.id);
+      if (this.#drift === drift) this.close();
+      if (next !== null) this.#context.focus(next.id);
+      const { closed, rule } = createIgnoreRule;
+      const what = closed === null ? 'Made the rule. The next detection closes what it covers.' : `Ignored ${plural(closed, 'drift')}.`;
+      showToast(what, { label: 'Undo', key: 'z', testid: 'notice-undo', run: () => void endRule(rule.id, this.#context) });
+      announce(what);
+      this.#context.refresh();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const unknown = error.code === 'NETWORK' ? 'It is not known whether the rule was made.' : '';
+      if (this.#drift === drift) this.#message.replaceChildren(h('p', {}, h('strong', { text: unknown === '' ? 'Not ignored.' : unknown }), ` ${explain(error)}`));
+    }
+    if (this.#drift !== drift) return;
+    this.#busy = false;
+    this.#typed();
+  }
+}
+
+/**
+ * Ends a rule that was just made.
+ * @param {string} ruleId
+ * @param {Context} context
+ */
+async function endRule(ruleId, context) {
+  try {
+    const { endIgnoreRule } = await context.api.ask(END_RULE, { input: { ruleId } });
+    const { opened } = endIgnoreRule;
+    showNotice(opened === null ? 'The rule has ended. The next detection opens its drifts again.' : `The rule has ended. ${plural(opened, 'drift')} came back.`);
+    context.refresh();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.code !== 'UNAUTHENTICATED') showNotice(`The rule has not ended. ${explain(error)}`);
+  }
+}
