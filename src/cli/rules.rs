@@ -125,13 +125,14 @@ async fn apply(args: &ApplyArgs) -> Outcome {
             FileAction::Replace => "~",
             FileAction::End => "-",
             FileAction::Keep => "=",
+            FileAction::Expired => "x",
         };
         print_line(format_args!("{sign} {}", super::plain(title)))?;
     }
     let changed = applied
         .rules
         .iter()
-        .filter(|(_, action)| *action != FileAction::Keep);
+        .filter(|(_, action)| !matches!(action, FileAction::Keep | FileAction::Expired));
     let changed = counted(changed.count() as u64, "rule");
     match applied.drifts {
         _ if args.dry_run => print_line(format_args!("rules: {changed} would change")),

@@ -81,12 +81,12 @@ impl IgnoreRules {
     }
 }
 
-/// Returns the part of a value that a rule is about.
-fn part_of<'v>(definition: &Definition, value: &'v Value) -> &'v Value {
+/// Returns the part of a value that a rule is about; None if it is members of a list.
+fn part_of<'v>(definition: &Definition, value: &'v Value) -> Option<&'v Value> {
     definition
         .pointer
         .as_deref()
-        .map_or(value, |pointer| part(value, pointer))
+        .map_or(Some(value), |pointer| part(value, pointer))
 }
 
 #[cfg(test)]

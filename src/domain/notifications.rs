@@ -25,8 +25,12 @@ pub enum Transition {
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
-    /// A drift was closed without a decision.
+    /// A drift was closed: the values no longer differ, or an ignore rule covers the difference.
     DriftStale,
+    /// A drift was closed because its live value was put back on purpose.
+    DriftReverted,
+    /// The accept of a drift was undone.
+    AcceptUndone,
     /// A source could not be listed, or its plan was refused.
     SourceFailed,
     /// A source is overdue.
@@ -37,11 +41,13 @@ pub enum Transition {
 
 impl Transition {
     /// All transitions.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::DriftDetected,
         Self::DriftChanged,
         Self::DriftAccepted,
         Self::DriftStale,
+        Self::DriftReverted,
+        Self::AcceptUndone,
         Self::SourceFailed,
         Self::SourceOverdue,
         Self::SourceRecovered,
@@ -54,6 +60,8 @@ impl Transition {
             Self::DriftChanged => "drift_changed",
             Self::DriftAccepted => "drift_accepted",
             Self::DriftStale => "drift_stale",
+            Self::DriftReverted => "drift_reverted",
+            Self::AcceptUndone => "accept_undone",
             Self::SourceFailed => "source_failed",
             Self::SourceOverdue => "source_overdue",
             Self::SourceRecovered => "source_recovered",
@@ -71,7 +79,9 @@ impl Transition {
             Self::DriftDetected => "detected",
             Self::DriftChanged => "changed",
             Self::DriftAccepted => "accepted",
-            Self::DriftStale => "closed without a decision",
+            Self::DriftStale => "closed",
+            Self::DriftReverted => "put back",
+            Self::AcceptUndone => "accept undone",
             Self::SourceFailed => "could not be listed",
             Self::SourceOverdue => "is overdue",
             Self::SourceRecovered => "is up to date again",

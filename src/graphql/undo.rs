@@ -46,7 +46,8 @@ pub(super) struct UndoMutation;
 #[Object]
 impl UndoMutation {
     /// Undoes the accepts of a bulk, those of one resource together with one new version of its spec. If a later change
-    /// stands in the way of one of them, those of its resource stand and are listed in `refused`. It can be repeated.
+    /// stands in the way of one of them, those of its resource stand and are listed in `refused`. What of the bulk has not
+    /// been accepted yet is not accepted any more (BULK_UNDONE in its `items`). It can be repeated.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn undo_bulk(
         &self,

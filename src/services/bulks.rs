@@ -16,6 +16,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 pub use self::preview::{Preview, PreviewedResource, Selected, preview_accept};
+pub(crate) use self::run::cancel_in_txn;
 pub use self::run::{begin, execute};
 use crate::db::decodable;
 use crate::error::Result;

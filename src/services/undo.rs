@@ -79,7 +79,8 @@ pub struct BulkUndone {
 }
 
 /// Undoes the accepts of a bulk as a decision of `actor`: those of one resource together, with one new version of its spec.
-/// If a later change stands in the way of one, those of its resource stand. Accepts that are undone already stay as they are,
+/// If a later change stands in the way of one, those of its resource stand. What of the bulk has not been done yet is not done
+/// any more. Accepts that are undone already stay as they are,
 /// so that a call that was interrupted can be repeated.
 ///
 /// # Errors
@@ -98,7 +99,14 @@ pub async fn undo_bulk(
         return Err(Error::NotFound("bulk"));
     }
     let mut by_resource: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-    for item in bulks::items_of(db.reader(), bulk, Some(ItemOutcome::Done)).await? {
+    // What still waits is never done: the bulk may be running, or be continued later with its token.
+    let done = db
+        .write_txn(|txn| async move {
+            bulks::cancel_in_txn(&txn, bulk).await?;
+            bulks::items_of(&*txn, bulk, Some(ItemOutcome::Done)).await
+        })
+        .await?;
+    for item in done {
         by_resource
             .entry(item.resource_id)
             .or_default()
@@ -116,6 +124,15 @@ pub async fn undo_bulk(
             Err(Error::NotUndoable(why)) => {
                 let refused = ids.iter().map(|id| (*id, Error::NotUndoable(why.clone())));
                 done.refused.extend(refused);
+            }
+            Err(Error::BadUserInput(why)) => {
+                let refused = ids.iter().map(|id| (*id, Error::BadUserInput(why.clone())));
+                done.refused.extend(refused);
+            }
+            Err(Error::Internal(why)) => {
+                tracing::warn!(%resource, why, "a resource of a bulk cannot be undone");
+                done.refused
+                    .extend(ids.iter().map(|id| (*id, Error::Internal(why.clone()))));
             }
             // The resource was forgotten, with its drifts.
             Err(Error::NotFound(what)) => {

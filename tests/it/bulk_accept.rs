@@ -478,3 +478,33 @@ async fn an_undo_does_not_open_what_a_rule_ignores() {
         json!({ "verdict": "IGNORED", "ignoredBy": { "reason": "expected" } })
     );
 }
+
+#[tokio::test]
+async fn what_of_an_undone_bulk_was_not_accepted_yet_is_never_accepted() {
+    use drift_inbox::services::undo::undo_bulk;
+    let t = TestApp::new().await;
+    t.cloud_has(["web-1", "web-2"].map(|name| droplet(name).size("large")))
+        .await;
+    for name in ["web-1", "web-2"] {
+        t.record_spec(name, json!({ "size_slug": "small" })).await;
+    }
+    t.sweep().await;
+    let token = preview_all(&t).await.bulk.id;
+    // The server stops after it has begun the bulk; then somebody undoes it, and a client repeats its call.
+    bulks::begin(t.db(), ADA, token, None, t.now()).await.unwrap();
+    let undone = undo_bulk(t.db(), ADMIN, token, None, t.app.clock())
+        .await
+        .unwrap();
+    assert_eq!((undone.undone, undone.refused.len()), (0, 0));
+    let bulk = bulks::begin(t.db(), ADA, token, None, t.now()).await.unwrap();
+    bulks::execute(t.db(), &Clock::Manual(t.clock.clone()), &bulk)
+        .await
+        .unwrap();
+    assert_eq!(t.inbox().await.len(), 2);
+    let codes: Vec<Option<String>> = items(&t, token)
+        .await
+        .into_values()
+        .map(|item| item.code)
+        .collect();
+    assert_eq!(codes, vec![Some("BULK_UNDONE".to_owned()); 2]);
+}

@@ -560,6 +560,15 @@ async fn the_rules_of_a_file_follow_the_file_and_others_stay() {
     let shorter = format!("[[rule]]\ntitle = \"regions{shorter}");
     assert_eq!(apply(&shorter, false).await, (vec![Keep, End], Some((0, 1))));
     assert_eq!(t.inbox().await.len(), 1, "the size is a drift again");
+    let past = format!(
+        "{shorter}expires = \"2020-01-01T00:00:00Z\"
+"
+    );
+    assert_eq!(
+        apply(&past, true).await.0,
+        vec![End, FileAction::Expired],
+        "an expired rule is like none"
+    );
     let rules = t
         .data("{ ignoreRules(inForce: true) { nodes { field } } }", json!({}))
         .await;

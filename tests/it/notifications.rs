@@ -728,3 +728,37 @@ async fn delivered_messages_are_purged_and_undelivered_ones_are_kept() {
     assert_eq!(rows.count(t.db().reader()).await.unwrap(), 1);
     assert_eq!(count(&t, "notification_attempts").await, 1);
 }
+
+#[tokio::test]
+async fn a_drift_that_is_put_back_and_an_undone_accept_are_told() {
+    let (t, receiver) = (app().await, Receiver::start().await);
+    target(&t, "WEBHOOK", receiver.url("/hook"), json!({})).await;
+    drift(&t, &["web-1", "web-2"]).await;
+    notify(&t.app).await.unwrap();
+    assert_eq!(receiver.take().len(), 1);
+    let first = t.open_drift("web-1", "size_slug").await;
+    let mark = "mutation($id: ID!) { markReverting(input: {driftId: $id}) { drift { id } } }";
+    t.data(mark, json!({ "id": first.id })).await;
+    let second = t.open_drift("web-2", "size_slug").await;
+    t.accept(&second).await.unwrap();
+    let undo = "mutation($id: ID!) { undoAccept(input: {driftId: $id}) { drift { id } } }";
+    t.data(undo, json!({ "id": second.id })).await;
+    t.cloud_has([droplet("web-1").size("s-8vcpu-16gb"), droplet("web-2")])
+        .await;
+    t.sweep().await;
+    notify(&t.app).await.unwrap();
+    let told: BTreeSet<String> = receiver
+        .take()
+        .iter()
+        .flat_map(groups)
+        .map(|(transition, ..)| transition)
+        .collect();
+    for transition in [
+        "DRIFT_REVERTED",
+        "ACCEPT_UNDONE",
+        "DRIFT_ACCEPTED",
+        "DRIFT_DETECTED",
+    ] {
+        assert!(told.contains(transition), "{transition} in {told:?}");
+    }
+}

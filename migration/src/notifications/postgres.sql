@@ -4,7 +4,7 @@ AS $$ BEGIN
     IF EXISTS (SELECT 1 FROM notification_targets WHERE enabled AND kind <> 'heartbeat') THEN
         INSERT INTO notification_outbox (type, resource_id, actor, data, occurred_at)
         SELECT type, resource_id, actor, data, occurred_at FROM after
-        WHERE type IN ('drift_detected', 'drift_changed', 'drift_accepted', 'drift_stale')
+        WHERE type IN ('drift_detected', 'drift_changed', 'drift_accepted', 'drift_stale', 'drift_reverted', 'accept_undone')
         ORDER BY occurred_at, id;
     END IF;
     RETURN NULL;

@@ -1,5 +1,5 @@
 CREATE TRIGGER notify_of_event AFTER INSERT ON cloud_resource_events FOR EACH ROW
-    WHEN NEW.type IN ('drift_detected', 'drift_changed', 'drift_accepted', 'drift_stale')
+    WHEN NEW.type IN ('drift_detected', 'drift_changed', 'drift_accepted', 'drift_stale', 'drift_reverted', 'accept_undone')
         AND EXISTS (SELECT 1 FROM notification_targets WHERE enabled AND kind <> 'heartbeat')
 BEGIN
     INSERT INTO notification_outbox (type, resource_id, actor, data, occurred_at)

@@ -191,10 +191,21 @@ impl Definition {
 
     /// Returns whether the conditions on the values hold.
     fn holds_for(&self, resource: &cloud_resources::Model, difference: FieldDifference<'_>) -> bool {
-        let (expected, live) = (
+        let has_conditions = !self.live.is_empty()
+            || self.live_pattern.is_some()
+            || self.same_minor_version
+            || self.between.is_some();
+        if !has_conditions {
+            return true;
+        }
+        // A condition never holds for members of a list: it is not clear which of them must fulfil it.
+        let sides = (
             part_of(self, difference.expected),
             part_of(self, difference.actual),
         );
+        let (Some(expected), Some(live)) = sides else {
+            return false;
+        };
         let is_listed = self.live.is_empty() || self.live.iter().any(|value| loosely_equal(value, live));
         let matches =
             |pattern: &String| text(live).is_some_and(|text| WildMatch::new(pattern).matches(&text));

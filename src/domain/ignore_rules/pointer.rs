@@ -21,10 +21,13 @@ pub(super) fn path(pointer: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the part of a value at a pointer through maps; null if there is none.
-pub(super) fn part<'v>(value: &'v Value, pointer: &str) -> &'v Value {
-    let found = tokens(pointer).try_fold(value, |value, token| value.get(token));
-    found.unwrap_or(&Value::Null)
+/// Returns the part of a value at a pointer through maps, null if it is missing. Returns None if the pointer meets a list,
+/// because there it may select several members.
+pub(super) fn part<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
+    tokens(pointer).try_fold(value, |value, token| match value {
+        Value::Array(_) => None,
+        value => Some(value.get(token).unwrap_or(&Value::Null)),
+    })
 }
 
 /// Removes what the last token of a path selects from a value.

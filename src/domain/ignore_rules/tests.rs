@@ -296,3 +296,29 @@ proptest! {
         prop_assert_eq!(serde_json::from_value::<Definition>(stored).unwrap(), definition);
     }
 }
+
+#[test]
+fn a_condition_on_the_value_never_holds_for_members_of_a_list() {
+    let open = json!([{ "port": 22, "cidr": "0.0.0.0/0" }]);
+    let wanted = json!([{ "port": 22, "cidr": "10.0.0.0/8" }]);
+    for live in [json!(null), json!("0.0.0.0/0")] {
+        let definition = Definition {
+            pointer: Some("/port=22/cidr".to_owned()),
+            live: vec![live],
+            ..of_field("size")
+        };
+        assert_eq!(
+            covering(&[definition], json!({}), wanted.clone(), open.clone()),
+            None
+        );
+    }
+    let at_key = Definition {
+        pointer: Some("/a".to_owned()),
+        live: vec![json!(null)],
+        ..of_field("size")
+    };
+    assert_eq!(
+        covering(&[at_key], json!({}), json!({ "a": 1 }), json!({})),
+        Some(1)
+    );
+}

@@ -83,8 +83,12 @@ pub(in crate::graphql) enum NotificationTransition {
     DriftChanged,
     /// A drift was accepted.
     DriftAccepted,
-    /// A drift was closed without a decision.
+    /// A drift was closed: the values no longer differ, or an ignore rule covers the difference.
     DriftStale,
+    /// A drift was closed because its live value was put back on purpose.
+    DriftReverted,
+    /// The accept of a drift was undone.
+    AcceptUndone,
     /// A source could not be listed, or its plan was refused.
     SourceFailed,
     /// A source is overdue.
@@ -96,7 +100,7 @@ pub(in crate::graphql) enum NotificationTransition {
 /// Which transitions a target is told about.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct NotificationFilter {
-    /// The transitions, at most 7; empty for all.
+    /// The transitions, at most 9; empty for all.
     transitions: Vec<NotificationTransition>,
     /// The kinds of resources, at most 100; empty for all.
     resource_kinds: Vec<String>,

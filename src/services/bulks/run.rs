@@ -1,13 +1,14 @@
 //! Executes a preview, resource by resource.
 
 use chrono::{DateTime, Utc};
-use entity::bulk_items as items;
+use entity::bulk_items::{self as items, ItemOutcome};
 use entity::bulks;
 use entity::cloud_drift as drift;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction,
-    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Statement,
+    ActiveEnum as _, ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _,
+    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -211,3 +212,26 @@ async fn record_in_txn(txn: &DatabaseTransaction, bulk: Uuid, rows: Vec<Value>) 
     txn.execute_raw(statement).await?;
     Ok(())
 }
+
+/// Leaves what waits as it is, for good. A resource that is being done is waited for.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn cancel_in_txn(txn: &DatabaseTransaction, bulk: Uuid) -> Result<()> {
+    items::Entity::update_many()
+        .col_expr(items::Column::Outcome, Expr::val(ItemOutcome::Refused.to_value()))
+        .col_expr(items::Column::Code, Expr::val(CANCELLED))
+        .col_expr(
+            items::Column::Message,
+            Expr::val("the bulk was undone before this drift was accepted"),
+        )
+        .filter(items::Column::BulkId.eq(bulk))
+        .filter(items::Column::Outcome.is_null())
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// The code of a drift of a bulk that was undone before the drift was accepted.
+const CANCELLED: &str = "BULK_UNDONE";

@@ -24,6 +24,8 @@ pub enum FileAction {
     End,
     /// The rule is in force as it is in the file.
     Keep,
+    /// The time in the file has passed, so the rule does not begin.
+    Expired,
 }
 
 /// The result of applying a file.
@@ -49,7 +51,14 @@ pub async fn apply_file(
     is_trial: bool,
 ) -> Result<AppliedFile> {
     let now = clock.now();
-    let wanted: Vec<NewRule> = file.iter().map(new_rule).collect();
+    // A rule whose time has come is like one that the file lacks: it must not keep the others from being applied.
+    let is_past = |rule: &&FileRule| rule.expires_at.is_some_and(|time| time <= now);
+    let expired: Vec<_> = file
+        .iter()
+        .filter(is_past)
+        .map(|rule| (rule.title.clone(), FileAction::Expired))
+        .collect();
+    let wanted: Vec<NewRule> = file.iter().filter(|rule| !is_past(rule)).map(new_rule).collect();
     wanted.iter().try_for_each(|rule| rule.check(now))?;
     let wanted = &wanted;
     if is_trial {
@@ -60,6 +69,7 @@ pub async fn apply_file(
             rules: plan
                 .into_iter()
                 .map(|(title, action, _)| (title, action))
+                .chain(expired)
                 .collect(),
             drifts: None,
         });
@@ -69,7 +79,7 @@ pub async fn apply_file(
         .await?;
     let counts = sweep(db, clock, affected).await;
     Ok(AppliedFile {
-        rules: done,
+        rules: done.into_iter().chain(expired).collect(),
         drifts: counts.map(|counts| (counts.staled, counts.opened)),
     })
 }
@@ -137,7 +147,7 @@ async fn apply_in_txn(
     let ending = plan.iter().filter_map(|(_, action, id)| match action {
         FileAction::End => Some((*id, "it is no longer in the file")),
         FileAction::Replace => Some((*id, "it has changed in the file")),
-        FileAction::Begin | FileAction::Keep => None,
+        FileAction::Begin | FileAction::Keep | FileAction::Expired => None,
     });
     for (id, reason) in ending {
         if let Some(id) = id {

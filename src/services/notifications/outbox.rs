@@ -33,8 +33,8 @@ const WAIT_FOR_SWEEP: TimeDelta = TimeDelta::minutes(5);
 /// The type of the row for a good sweep.
 const SWEEP_SUCCEEDED: &str = "sweep_succeeded";
 /// The types of rows that this release knows, as SQL. Others are left to newer servers.
-const KNOWN: &str = "type IN ('drift_detected', 'drift_changed', 'drift_accepted', 'drift_stale', 'source_failed', \
-     'source_overdue', 'source_recovered', 'sweep_succeeded')";
+const KNOWN: &str = "type IN ('drift_detected', 'drift_changed', 'drift_accepted', 'drift_stale', 'drift_reverted', \
+     'accept_undone', 'source_failed', 'source_overdue', 'source_recovered', 'sweep_succeeded')";
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
