@@ -360,10 +360,11 @@ async fn update_in_txn(txn: &DatabaseTransaction, findings: &[(Uuid, i32, &Findi
             ("cause", Type::Text),
         ],
     );
+    let is_open = open_in_list(txn.get_database_backend());
     let sql = format!(
         "UPDATE \"cloud_drift\" SET expected = v.expected, actual = v.actual, revision = v.revision, \
          severity = v.severity, severity_rule = v.severity_rule, cause = v.cause, cause_revision = v.revision \
-         FROM {list} WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
+         FROM {list} WHERE cloud_drift.id = v.id AND {is_open} RETURNING {RETURNED}"
     );
     written_in_txn(txn, sql, rows.collect(), None).await
 }
@@ -385,9 +386,10 @@ async fn rate_in_txn(txn: &DatabaseTransaction, ratings: &[(Uuid, Rating)]) -> R
             ("severity_rule", Type::Text),
         ],
     );
+    let is_open = open_in_list(txn.get_database_backend());
     let sql = format!(
         "UPDATE \"cloud_drift\" SET severity = v.severity, severity_rule = v.severity_rule FROM {list} \
-         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
+         WHERE cloud_drift.id = v.id AND {is_open} RETURNING {RETURNED}"
     );
     written_in_txn(txn, sql, rows.collect(), None).await
 }
@@ -402,10 +404,11 @@ async fn close_in_txn(
         txn.get_database_backend(),
         &[("id", Type::Uuid), ("reason", Type::Text), ("rule", Type::Uuid)],
     );
+    let is_open = open_in_list(txn.get_database_backend());
     let sql = format!(
         "UPDATE \"cloud_drift\" SET status = 'stale', resolved_at = $2, close_reason = v.reason, \
          closed_by_rule = v.rule FROM {list} \
-         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' RETURNING {RETURNED}"
+         WHERE cloud_drift.id = v.id AND {is_open} RETURNING {RETURNED}"
     );
     let rows = drifts.iter().map(|(id, reason, rule)| {
         json!({ "id": lists::uuid(*id), "reason": reason.to_value(), "rule": rule.map(lists::uuid) })
@@ -421,10 +424,11 @@ async fn revert_in_txn(
     now: DateTime<Utc>,
 ) -> Result<WrittenIds> {
     let list = lists::rows(txn.get_database_backend(), &[("id", Type::Uuid)]);
+    let is_open = open_in_list(txn.get_database_backend());
     let sql = format!(
         "UPDATE \"cloud_drift\" SET status = 'reverted', resolved_at = $2, close_reason = 'reverted', \
          resolved_by = reverting_by, resolution_note = reverting_note FROM {list} \
-         WHERE cloud_drift.id = v.id AND cloud_drift.status = 'open' AND cloud_drift.reverting_by IS NOT NULL \
+         WHERE cloud_drift.id = v.id AND {is_open} AND cloud_drift.reverting_by IS NOT NULL \
          RETURNING {RETURNED}"
     );
     let put_back = |reason| matches!(reason, CloseReason::Healed | CloseReason::ResourceReturned);
@@ -457,6 +461,15 @@ pub(crate) async fn note_revert_in_txn(
     let drift = row.update(txn).await?;
     events::append_in_txn(txn, vec![noted], actor, now).await?;
     Ok(drift)
+}
+
+/// Returns the condition that a drift, which a statement joins to a list by its id, is open. The sign keeps SQLite from walking
+/// the index of all open drifts, and reading the whole list for each of them.
+fn open_in_list(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "+cloud_drift.status = 'open'",
+        _ => "cloud_drift.status = 'open'",
+    }
 }
 
 /// Runs a statement that writes a list of rows, and returns those that it wrote.

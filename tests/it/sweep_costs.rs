@@ -176,3 +176,48 @@ async fn a_sweep_writes_all_drifts_if_its_last_range_is_full() {
         assert_eq!(t.inbox().await.len(), 3);
     }
 }
+
+/// On SQLite, a list of open drifts is written by looking up each id. The index of all open drifts would be walked with the
+/// whole list for each of them.
+#[tokio::test]
+async fn lists_of_drifts_are_written_by_their_ids() {
+    let (t, log) = a_fleet_of(300).await;
+    if t.database.is_postgres() {
+        return;
+    }
+    t.sweep().await;
+    let changes = [
+        "UPDATE cloud_drift SET severity = 'low', actual = '1' WHERE field = 'size_slug'",
+        "UPDATE cloud_drift SET severity = 'low' WHERE field <> 'size_slug'",
+        "UPDATE cloud_provisioned SET spec = '{}' WHERE resource_id IN \
+         (SELECT id FROM cloud_resources WHERE provider_id LIKE '%50')",
+        "UPDATE upkeep SET started_at = NULL, finished_at = NULL",
+    ];
+    for sql in changes {
+        t.database.execute(sql).await.unwrap();
+    }
+    taken(&log);
+    t.sweep().await;
+    let statements = taken(&log);
+    let writes: Vec<_> = statements
+        .iter()
+        .filter(|statement| statement.sql.starts_with("UPDATE \"cloud_drift\""))
+        .collect();
+    assert!(writes.len() >= 3, "{:#?}", texts(&statements));
+    for write in writes {
+        let explain = Statement {
+            sql: format!("EXPLAIN QUERY PLAN {}", write.sql),
+            ..write.clone()
+        };
+        let rows = t.db().reader().query_all_raw(explain).await.unwrap();
+        let steps: Vec<String> = rows
+            .iter()
+            .map(|row| row.try_get("", "detail").unwrap())
+            .collect();
+        assert!(
+            !steps.iter().any(|step| step.contains("(status=?")),
+            "{}\n{steps:#?}",
+            write.sql
+        );
+    }
+}
