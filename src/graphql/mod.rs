@@ -2,13 +2,22 @@
 
 pub mod api_limits;
 mod arguments;
+mod bulks;
+mod drifts;
 mod error;
 mod guard;
 mod ignore_rules;
+mod imports;
+mod jobs;
 mod loader;
 mod mutation;
+mod notifications;
 mod query;
+mod resources;
+mod reverting;
 mod severity;
+mod sources;
+mod specs;
 mod subscription;
 mod types;
 mod undo;
@@ -35,6 +44,13 @@ pub(crate) type AppSchema = Schema<Query, Mutation, subscription::Subscription>;
 #[derive(Default, MergedObject)]
 pub struct Query(
     query::CoreQuery,
+    bulks::BulkQuery,
+    drifts::DriftQuery,
+    jobs::JobQuery,
+    notifications::NotificationQuery,
+    resources::ResourceQuery,
+    sources::SourceQuery,
+    specs::SpecQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
 );
@@ -42,7 +58,15 @@ pub struct Query(
 /// Write operations. They require the role `platform_admin`.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
-    mutation::CoreMutation,
+    bulks::BulkMutation,
+    drifts::DriftMutation,
+    imports::ImportMutation,
+    jobs::JobMutation,
+    notifications::NotificationMutation,
+    resources::ResourceMutation,
+    reverting::RevertingMutation,
+    sources::SourceMutation,
+    specs::SpecMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
 );
