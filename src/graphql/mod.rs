@@ -10,6 +10,7 @@ mod ignore_rules;
 mod imports;
 mod jobs;
 mod loader;
+mod members;
 mod mutation;
 mod notifications;
 mod query;
@@ -61,6 +62,7 @@ pub struct Mutation(
     bulks::BulkMutation,
     drifts::DriftMutation,
     imports::ImportMutation,
+    members::MemberMutation,
     jobs::JobMutation,
     notifications::NotificationMutation,
     resources::ResourceMutation,

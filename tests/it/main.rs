@@ -74,6 +74,7 @@ mod live;
 mod live_filters;
 mod loose_equality;
 mod lost_writes;
+mod members;
 mod migrations;
 mod mutations_api;
 mod mutations_bounds;

@@ -30,7 +30,7 @@ pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use bulk::{
     AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
 };
-pub(super) use change::ValueChange;
+pub(super) use change::{DriftMember, ValueChange};
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, Severity};
