@@ -45,6 +45,7 @@ mod graphiql;
 mod guards;
 #[path = "../../graphql-server/tests/it/http_client.rs"]
 mod http_client;
+mod ignore_rule_presets;
 mod ignore_rules;
 mod import_plan_costs;
 mod import_plan_evidence;
@@ -78,6 +79,7 @@ mod migrations;
 mod mutations_api;
 mod mutations_bounds;
 mod mutations_jobs;
+mod notification_filters;
 mod notification_kills;
 mod notifications;
 mod notify_command;
