@@ -6,6 +6,7 @@ import { Api, ApiError, askAs, explain } from './api.js';
 import { DetailView } from './detail.js';
 import { byId, h, hideNotice, runNoticeAction } from './dom.js';
 import { plural, refreshTimes, visibleLine } from './format.js';
+import { ExplainDialog } from './explain.js';
 import { IgnoreDialog } from './ignore.js';
 import { Keys } from './keys.js';
 import { ListView } from './list.js';
@@ -42,6 +43,7 @@ const context = {
   accept: (drift, review) => dialog.open(drift, review),
   undo: (drift) => void undoAccept(drift, context),
   ignore: (drift) => ignoring.open(drift),
+  explain: (resource, field) => explaining.open(resource, field),
   refresh: () => {
     void list.refresh();
     void detail.refresh();
@@ -57,6 +59,7 @@ const detail = new DetailView(context, closeDetail);
 const views = new Views(context);
 const dialog = new AcceptDialog(context);
 const ignoring = new IgnoreDialog(context);
+const explaining = new ExplainDialog(context);
 
 const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, views.element);
 const states = h('ul', { class: 'source-states', 'aria-label': 'Sources that are not up to date', testid: 'source-states', hidden: true });
@@ -142,8 +145,8 @@ const keys = new Keys({
     list.focusSearch();
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
-});
-document.body.append(dialog.element, ignoring.element, keys.help);
+}, () => views.keys);
+document.body.append(dialog.element, ignoring.element, explaining.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -209,6 +212,7 @@ function showSignedOut(reason) {
   sources.stop();
   dialog.close();
   ignoring.close();
+  explaining.close();
   hideNotice();
   list.clear();
   detail.show(null);

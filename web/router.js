@@ -8,6 +8,8 @@ import { viewOf } from './views.js';
 export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
 // The address of a module: `module.net["eu.west"].module.dns`. A key may contain dots, brackets and escaped quotes.
 const MODULE = /^module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?(?:\.module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?)*$/;
+/** A revision of a drift, as links in notifications name it. */
+const REVISION = /^[1-9]\d{0,8}$/;
 /** @type {Filters} */
 export const NO_FILTERS = { kind: '', region: '', field: '', source: '', address: '', type: '', status: '', q: '' };
 
@@ -37,6 +39,7 @@ export function parseRoute(search) {
       q: text('q'),
     },
     drift: text('drift') || null,
+    ...(text('drift') !== '' && REVISION.test(text('revision')) ? { revision: Number(text('revision')) } : {}),
   };
 }
 
@@ -51,8 +54,6 @@ export function unreadParameters(search) {
     read.set('view', 'inbox');
     read.set('status', 'open');
   }
-  // Links in notifications name the revision that the drift had.
-  if (route.drift !== null) read.set('revision', new URLSearchParams(search).get('revision') ?? '');
   const same = (/** @type {string} */ one, /** @type {string} */ other) => one.trim().toLowerCase() === other.trim().toLowerCase();
   const unread = [...new URLSearchParams(search)].filter(([name, value]) => value.trim() !== '' && !same(value, read.get(name) ?? ''));
   return [...new Set(unread.map(([name]) => name))];
@@ -72,6 +73,7 @@ export function routeUrl(route) {
     if (value !== '') query.set(name, value);
   }
   if (route.drift !== null) query.set('drift', route.drift);
+  if (route.drift !== null && route.revision !== undefined) query.set('revision', String(route.revision));
   const text = query.toString();
   return text === '' ? '/' : `/?${text}`;
 }
@@ -148,6 +150,8 @@ export class Router extends EventTarget {
    */
   go(change, how = {}) {
     const route = { ...this.route, ...change };
+    // The revision is that of the linked drift.
+    if (route.drift !== this.route.drift && change.revision === undefined) delete route.revision;
     const url = routeUrl(route);
     if (url === location.pathname + location.search) return;
     if (how.replace) history.replaceState(null, '', url);

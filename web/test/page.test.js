@@ -6,10 +6,10 @@ import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl, unreadParameter
 import { cleanToken, expiryOf } from '../session.js';
 import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
-import { VIEWS } from '../views.js';
+import { ALL_VIEWS, VIEWS } from '../views.js';
 
 test('an address is made from the view and read back', () => {
-  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
+  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x', '/?drift=x&revision=3'];
   for (const url of routes) assert.equal(routeUrl(parseRoute(url.slice(1))), url);
   assert.equal(parseRoute('?status=accepted').view, 'history');
   assert.equal(parseRoute('?view=nothing&type=odd&status=odd').view, 'inbox');
@@ -24,7 +24,8 @@ test('a parameter of the address that changes nothing is named', () => {
 
 test('views have different ids, titles and keys, and an address each', () => {
   for (const name of ['id', 'title', 'key']) assert.equal(new Set(VIEWS.map((view) => view[name])).size, VIEWS.length, name);
-  for (const { id, parameters = [] } of VIEWS) {
+  assert.deepEqual(ALL_VIEWS.filter(({ key }) => key === '').map(({ inNav }) => inNav), [false]);
+  for (const { id, parameters = [] } of ALL_VIEWS) {
     const own = parameters.map((name) => `&${name}=a+b`).join('');
     const url = id === 'inbox' ? '/' : `/?view=${id}${own}`;
     assert.equal(routeUrl(parseRoute(url.slice(1))), url);
