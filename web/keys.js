@@ -15,8 +15,12 @@ const HELP = [
   [['j', 'k'], 'Go to the next or previous drift'],
   [['Enter', 'o'], 'Open the drift'],
   ...ACTIONS.map(({ key, help }) => /** @type {[string[], string]} */ ([[key], help])),
-  [['Enter'], 'In the dialog: accept the value that is shown'],
-  [['Esc'], 'Close the drift or dialog'],
+  [['Enter'], 'In the dialog: accept what is shown'],
+  [['x', 'X'], 'Select the drift or cause, or all from the last selected one to it'],
+  [['*'], 'Select all drifts that match the filter'],
+  [['g'], 'Group by cause: one row for each cause. Enter opens it'],
+  [['v'], 'Open the saved views'],
+  [['Esc'], 'Clear the selection, or close the drift or dialog'],
   [['/'], 'Search drifts'],
   [['g i', 'g h', 'g r', 'g c'], 'Go to Inbox, History, Runs or Coverage'],
   [['?'], 'Show this help'],
@@ -32,9 +36,13 @@ function areOff() {
   }
 }
 
+/** @typedef {() => void | (() => void)} Action If its key may begin a sequence, it returns a function that takes it back. */
+
 export class Keys {
-  /** @type {{ [keys: string]: () => void }} */
+  /** @type {{ [keys: string]: Action }} */
   #actions;
+  /** Takes back the action of a key that has turned out to begin a sequence. */
+  #takeBack = () => {};
   #off = areOff();
   #before = '';
   /** The key that triggered an action and is still held down. */
@@ -42,7 +50,7 @@ export class Keys {
   #beforeAt = 0;
 
   /**
-   * @param {{ [keys: string]: () => void }} actions
+   * @param {{ [keys: string]: Action }} actions
    */
   constructor(actions) {
     this.#actions = { ...actions, '?': () => this.openHelp() };
@@ -72,14 +80,16 @@ export class Keys {
     }
     if (this.#off || isTyping(event.target)) return;
     const sequence = event.timeStamp - this.#beforeAt < SEQUENCE ? `${this.#before} ${event.key}` : event.key;
+    const isSequence = this.#actions[sequence] !== undefined && sequence !== event.key;
     const action = this.#actions[sequence] ?? this.#actions[event.key];
-    this.#before = event.key;
+    this.#before = isSequence ? '' : event.key;
     this.#beforeAt = event.timeStamp;
+    if (isSequence) this.#takeBack();
+    this.#takeBack = () => {};
     if (action === undefined) return;
-    this.#before = '';
     this.#held = event.key;
     event.preventDefault();
-    action();
+    this.#takeBack = action() ?? (() => {});
   }
 
   #helpDialog() {
