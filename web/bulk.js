@@ -31,10 +31,10 @@ export class BulkDialog {
   /** @type {Preview[] | null} */
   #previews = null;
   #busy = false;
-  /** The bulks of this batch whose execution has begun. @type {Set<string>} */
-  #begun = new Set();
-  /** The number of drifts that this dialog has accepted. */
-  #accepted = 0;
+  /** Whether the execution of a bulk of this batch has begun. */
+  #hasBegun = false;
+  /** The bulks that have begun and whose end is not known. @type {Set<string>} */
+  #unfinished = new Set();
   #asking = new AbortController();
   #title = h('h2', { id: 'bulk-title', tabindex: '-1' });
   #message = h('div', { class: 'refusal', testid: 'bulk-message', role: 'alert' });
@@ -77,8 +77,8 @@ export class BulkDialog {
   /** @param {Batch} batch */
   open(batch) {
     this.#batch = batch;
-    this.#begun = new Set();
-    this.#accepted = 0;
+    this.#hasBegun = false;
+    this.#unfinished.clear();
     this.#note.value = '';
     this.element.showModal();
     void this.#preview(batch);
@@ -93,7 +93,11 @@ export class BulkDialog {
     this.#asking.abort();
     const batch = this.#batch;
     this.#batch = null;
-    if (batch !== null && this.#begun.size > 0) this.#context.decided();
+    if (batch === null || !this.#hasBegun) return;
+    const bulks = [...this.#unfinished];
+    // They may go on without this page, so they can be undone too.
+    if (!this.#busy && bulks.length > 0) this.#context.decisions.add({ what: 'the interrupted accept', undo: () => undoBulks(bulks, this.#context) });
+    this.#context.decided();
   }
 
   /** @param {Batch} batch */
@@ -183,7 +187,8 @@ export class BulkDialog {
     try {
       for (const { token, drifts } of previews) {
         if (drifts.length === 0) continue;
-        this.#begun.add(token);
+        this.#hasBegun = true;
+        this.#unfinished.add(token);
         const before = runs.reduce((sum, run) => sum + run.total, 0);
         runs.push(await this.#execute(token, note, (run) => this.#showProgress(before + run.done + run.refused, total)));
       }
@@ -250,7 +255,7 @@ export class BulkDialog {
     const refused = runs.reduce((sum, run) => sum + run.refused, 0);
     const left = previews.reduce((sum, { matching, drifts, closed }) => sum + matching - closed - drifts.length, 0);
     const bulks = previews.filter(({ drifts }) => drifts.length > 0).map(({ token }) => token);
-    this.#accepted += done;
+    for (const token of bulks) this.#unfinished.delete(token);
     if (done > 0) {
       const what = `the accept of ${plural(done, 'drift')}`;
       this.#context.decisions.made(`Accepted ${plural(done, 'drift')}.`, { what, undo: () => undoBulks(bulks, this.#context) });

@@ -226,7 +226,7 @@ export class GroupList {
             testid: `cause-${action.name}`,
             title: `${action.label} all ${plural(count, 'drift')} (${action.key})`,
             'aria-label': `${action.label} all ${plural(count, 'drift')} of the cause ${field}`,
-            text: count === 1 ? action.label : `${action.label} ${count.toLocaleString('en')}`,
+            text: action.label,
             on: { click: () => action.many?.(this.batchOf(group), this.#context) },
           }),
         ),

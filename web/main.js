@@ -165,8 +165,10 @@ const keys = new Keys({
   x: () => list.selectFocused(false),
   X: () => list.selectFocused(true),
   '*': () => list.selectAll(),
-  g: () => (list.element.hidden ? undefined : list.toggleGroups()),
-  v: () => savedViews.open(),
+  g: () => (session.viewer === null || list.element.hidden ? undefined : list.toggleGroups()),
+  v: () => {
+    if (session.viewer !== null) savedViews.open();
+  },
   Escape: () => {
     if (!list.clearSelection() && shownDrift !== null) closeDetail();
   },

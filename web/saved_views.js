@@ -134,7 +134,7 @@ export class SavedViewsDialog {
       h('a', { href: addressOf(view.link), 'data-route': true, text: name, on: { click: () => this.close() } }),
       shared && h('span', { class: 'badge', text: isOwn ? 'shared' : `shared by ${visibleLine(view.author)}` }),
       h('span', { class: 'saved-view-actions' }, ...[
-        h('button', { type: 'button', class: 'quiet', testid: 'default-view', 'aria-pressed': String(isDefault), 'aria-label': `Open the inbox with ${name}`, text: isDefault ? 'Default' : 'Make default', on: { click: setDefault } }),
+        h('button', { type: 'button', class: 'quiet', testid: 'default-view', 'aria-pressed': String(isDefault), 'aria-label': `${isDefault ? 'Default' : 'Make default'}: ${name}`, text: isDefault ? 'Default' : 'Make default', on: { click: setDefault } }),
         canDelete && h('button', { type: 'button', class: 'quiet', testid: 'delete-view', 'aria-label': `Delete ${name}`, text: 'Delete', on: { click: () => void this.#change(DELETE_VIEW, { viewId }, `Deleted ${name}`) } }),
       ]),
     );
