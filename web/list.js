@@ -48,8 +48,8 @@ export class ListView {
    * @type {WeakMap<Drift, { element: HTMLElement, inGroup: boolean }>}
    */
   #elements = new WeakMap();
-  /** @type {Map<string, ReturnType<typeof setTimeout>>} */
-  #leaving = new Map();
+  /** @type {Set<ReturnType<typeof setTimeout>>} */
+  #leaving = new Set();
   /** @type {Map<string, Drift>} */
   #pendingChanges = new Map();
   /** @type {Set<string>} */
@@ -161,7 +161,7 @@ export class ListView {
 
   /** Loads the list again from the top. */
   reload() {
-    for (const timer of this.#leaving.values()) clearTimeout(timer);
+    for (const timer of this.#leaving) clearTimeout(timer);
     this.#leaving.clear();
     this.#pendingChanges.clear();
     this.#unseenNew.clear();
@@ -476,50 +476,61 @@ export class ListView {
     const changed = [...this.#pendingChanges.values()];
     this.#pendingChanges.clear();
     if (this.#shown === '' || this.#active.pages.length === 0) return;
-    for (const drift of changed) if (drift.status !== 'OPEN') this.#selection.remove(drift.id);
+    this.#selection.remove(changed.filter(({ status }) => status !== 'OPEN').map(({ id }) => id));
+    if (changed.length > 0) this.#countSoon();
     if (this.#route.group) {
       this.#groups.refreshSoon();
-      this.#countSoon();
       return;
     }
-    const fresh = changed.filter((drift) => !this.#update(drift) && this.#isNew(drift));
+    this.#update(changed);
+    const fresh = changed.filter((drift) => this.#window.find(drift.id) === null && this.#isNew(drift));
     if (fresh.length > 0) this.#addNew(fresh);
-    if (changed.length > 0) this.#countSoon();
   }
 
   /**
-   * @param {Drift} drift
-   * @returns {boolean} whether the list contained it
+   * Updates the rows of changed drifts. A bulk changes many at once, so each page is drawn once.
+   * @param {Drift[]} changed
    */
-  #update(drift) {
-    const found = this.#window.find(drift.id);
-    if (found === null) return false;
-    const { page, row } = found;
-    // Responses and events may arrive out of order.
-    if (drift.revision < row.revision || (row.status !== 'OPEN' && drift.status === 'OPEN')) return true;
-    const same = drift.revision === row.revision && drift.status === row.status;
-    if (same || page.rows === null) return true;
-    page.rows = page.rows.map((known) => (known.id === drift.id ? drift : known));
-    this.#window.redraw(page);
-    this.#elements.get(drift)?.element.classList.add('touched');
-    const name = `${fieldName(drift)} of ${resourceName(drift.resource)}`;
-    announce(drift.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(drift)}`);
-    if (!this.#lists(drift)) {
-      this.#countOut(row);
-      this.#leave(drift.id);
+  #update(changed) {
+    /** @type {Map<import('./paged_list.js').ListPage<Drift>, Map<string, Drift>>} */
+    const pages = new Map();
+    /** @type {Drift[]} */
+    const closed = [];
+    for (const drift of changed) {
+      const found = this.#window.find(drift.id);
+      if (found === null) continue;
+      const { page, row } = found;
+      // Responses and events may arrive out of order.
+      if (drift.revision < row.revision || (row.status !== 'OPEN' && drift.status === 'OPEN')) continue;
+      if (drift.revision === row.revision && drift.status === row.status) continue;
+      const rows = pages.get(page) ?? new Map();
+      pages.set(page, rows.set(drift.id, drift));
+      if (this.#lists(row) && !this.#lists(drift)) closed.push(drift);
     }
-    return true;
+    const updated = [...pages.values()].flatMap((rows) => [...rows.values()]);
+    for (const [page, rows] of pages) {
+      page.rows = (page.rows ?? []).map((known) => rows.get(known.id) ?? known);
+      this.#window.redraw(page);
+    }
+    for (const drift of updated) this.#elements.get(drift)?.element.classList.add('touched');
+    const [first] = updated;
+    if (first === undefined) return;
+    const name = `${fieldName(first)} of ${resourceName(first.resource)}`;
+    if (updated.length > 1) announce(`${plural(updated.length, 'drift')} changed`);
+    else announce(first.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(first)}`);
+    this.#countOut(closed.length);
+    this.#leave(updated.filter((drift) => !this.#lists(drift)).map(({ id }) => id));
   }
 
   /**
    * Decreases the count at once. The server's count replaces it later.
-   * @param {Drift} before the row before the change
+   * @param {number} closed the number of rows that the list does not have any more
    */
-  #countOut(before) {
-    if (this.#counted === null || !this.#lists(before)) return;
+  #countOut(closed) {
+    if (this.#counted === null || closed === 0) return;
     // A count that is still loading may be older than the change.
     this.#numbers.abort();
-    this.#showTotal(Math.max(this.#counted - 1, 0));
+    this.#showTotal(Math.max(this.#counted - closed, 0));
   }
 
   /** @param {Drift} drift */
@@ -527,27 +538,33 @@ export class ListView {
     return this.#filter.status?.includes(drift.status) ?? false;
   }
 
-  /** @param {string} id */
-  #leave(id) {
-    if (this.#leaving.has(id)) return;
+  /**
+   * Removes closed rows after a while.
+   * @param {string[]} ids
+   */
+  #leave(ids) {
+    if (ids.length === 0) return;
     const timer = setTimeout(() => {
-      this.#leaving.delete(id);
-      this.#remove(id);
+      this.#leaving.delete(timer);
+      this.#remove(ids);
     }, CLOSED_ROW_MS);
-    this.#leaving.set(id, timer);
+    this.#leaving.add(timer);
   }
 
-  /** @param {string} id */
-  #remove(id) {
-    const found = this.#window.find(id);
-    if (found === null) return;
-    const { page } = found;
-    const link = linkOf(this.#pages, id);
-    const next = link === document.activeElement ? (this.#neighbour(1) ?? this.#neighbour(-1)) : null;
-    page.rows = (page.rows ?? []).filter((row) => row.id !== id);
-    this.#window.redraw(page);
+  /** @param {string[]} ids */
+  #remove(ids) {
+    const focused = document.activeElement?.closest('[data-drift-id]')?.getAttribute('data-drift-id') ?? '';
+    const links = this.#links;
+    const at = links.findIndex((link) => idOf(/** @type {Element} */ (link.closest('.row'))) === focused);
+    const stays = (/** @type {HTMLElement} */ link) => !ids.includes(idOf(/** @type {Element} */ (link.closest('.row'))));
+    const next = ids.includes(focused) ? (links.slice(at + 1).find(stays) ?? links.slice(0, at).findLast(stays)) : null;
+    const pages = new Set(ids.map((id) => this.#window.find(id)?.page).filter((page) => page !== undefined));
+    for (const page of pages) {
+      page.rows = (page.rows ?? []).filter(({ id }) => !ids.includes(id));
+      this.#window.redraw(page);
+    }
     next?.focus({ preventScroll: true });
-    this.#showFoot();
+    if (pages.size > 0) this.#showFoot();
   }
 
   /** @param {Drift} drift */

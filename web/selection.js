@@ -80,11 +80,12 @@ export class Selection extends EventTarget {
   }
 
   /**
-   * Removes a drift that is closed.
-   * @param {string} id
+   * Removes drifts that are closed.
+   * @param {string[]} ids
    */
-  remove(id) {
-    if (this.#items.delete(id)) this.#changed(this.anchor);
+  remove(ids) {
+    const selected = ids.filter((id) => this.#items.delete(id));
+    if (selected.length > 0) this.#changed(this.anchor);
   }
 
   /** @param {string} anchor */

@@ -382,8 +382,9 @@ async fn more_than_a_thousand_drifts_are_accepted_in_turns() {
     browser.see("[data-testid=empty]").await;
     assert!(served.inbox().await.is_empty());
     browser.press("z").await;
-    browser.see_text(TOTAL, "200 open").await;
+    browser.see_text(NOTICE, "Undid the accept of 200 drifts").await;
     browser.press("z").await;
+    browser.see_text(NOTICE, "Undid the accept of 1,000 drifts").await;
     browser.see_text(TOTAL, "1,200 open").await;
 }
 
