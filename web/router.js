@@ -2,10 +2,13 @@
 // It never contains the token. A parameter with a minus before its name excludes its value: `-region=fra1`.
 
 import { DIMENSIONS, NAMES, knownValue } from './dimensions.js';
-/** @import { Chip, Drift, DriftFilterInput, DriftStatus, Filters, Route, View } from './types.js' */
+import { viewOf } from './views.js';
+/** @import { Chip, Drift, DriftFilterInput, DriftStatus, Filters, Route } from './types.js' */
 
 /** @type {readonly DriftStatus[]} */
 export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
+/** A revision of a drift, as links in notifications name it. */
+const REVISION = /^[1-9]\d{0,8}$/;
 /** @type {Filters} */
 export const NO_FILTERS = { chips: [], q: '' };
 /** Maximum number of chips of one dimension: the limit of the API. */
@@ -32,15 +35,18 @@ export function parseRoute(search) {
   const query = new URLSearchParams(search);
   const text = (/** @type {string} */ name) => (query.get(name) ?? '').trim();
   const chips = NAMES.flatMap((dimension) => [...chipsIn(query, dimension, false), ...chipsIn(query, dimension, true)]);
-  const named = ['history', 'runs', 'coverage'].find((known) => known === text('view'));
   const isClosed = chips.some(({ dimension, value, negated }) => dimension === 'status' && (negated || value !== 'open'));
-  const view = /** @type {View} */ (named ?? (isClosed ? 'history' : 'inbox'));
+  const row = viewOf(text('view'));
+  const view = row?.id ?? (isClosed ? 'history' : 'inbox');
+  const own = (row?.parameters ?? []).map((name) => [name, text(name)]).filter(([, value]) => value !== '');
   return {
     view,
+    ...(own.length === 0 ? {} : { own: Object.fromEntries(own) }),
     // The inbox has the open drifts, and the history all closed ones unless it has others: neither needs a chip.
     filters: { chips: chips.filter(({ dimension, value }) => dimension !== 'status' || (view !== 'inbox' && value !== 'closed')), q: text('q') },
     ...(text('group') === 'cause' ? { group: true } : {}),
     drift: text('drift') || null,
+    ...(text('drift') !== '' && REVISION.test(text('revision')) ? { revision: Number(text('revision')) } : {}),
   };
 }
 
@@ -67,8 +73,6 @@ export function unreadParameters(search) {
     read.set('view', 'inbox');
     read.set('status', 'open');
   }
-  // Links in notifications name the revision that the drift had.
-  if (route.drift !== null) read.set('revision', new URLSearchParams(search).get('revision') ?? '');
   const same = (/** @type {string} */ one, /** @type {string} */ other) => one.trim().toLowerCase() === other.trim().toLowerCase();
   const unread = [...new URLSearchParams(search)].filter(([name, value]) => value.trim() !== '' && !read.getAll(name).some((known) => same(value, known)));
   return [...new Set(unread.map(([name]) => name))];
@@ -84,7 +88,12 @@ export function routeUrl(route) {
     if (q !== '') query.set('q', q);
     if (route.group) query.set('group', 'cause');
   }
+  for (const name of viewOf(route.view)?.parameters ?? []) {
+    const value = route.own?.[name] ?? '';
+    if (value !== '') query.set(name, value);
+  }
   if (route.drift !== null) query.set('drift', route.drift);
+  if (route.drift !== null && route.revision !== undefined) query.set('revision', String(route.revision));
   const text = query.toString();
   return text === '' ? '/' : `/?${text}`;
 }
@@ -176,6 +185,8 @@ export class Router extends EventTarget {
    */
   go(change, how = {}) {
     const route = { ...this.route, ...change };
+    // The revision is that of the linked drift.
+    if (route.drift !== this.route.drift && change.revision === undefined) delete route.revision;
     const url = routeUrl(route);
     if (url === location.pathname + location.search) return;
     if (how.replace) history.replaceState(null, '', url);

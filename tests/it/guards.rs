@@ -131,6 +131,18 @@ const CALLS: &[(&str, &str, &str)] = &[
         "previewIgnoreRule",
         "previewIgnoreRule(definition: { field: \"size_slug\" }) { openCount }",
     ),
+    ("Query", "ignoreRulePresets", "ignoreRulePresets { name }"),
+    (
+        "Mutation",
+        "replaceIgnoreRule",
+        "replaceIgnoreRule(input: { ruleId: $id, rule: { definition: { field: \"size_slug\" }, reason: \"expected\" } })
+            { closed }",
+    ),
+    (
+        "Mutation",
+        "applyIgnoreRulePreset",
+        r#"applyIgnoreRulePreset(input: { name: "none" }) { closed }"#,
+    ),
     (
         "Mutation",
         "createIgnoreRule",
