@@ -42,6 +42,7 @@ mod m20261127_000310_link_accepts_to_versions;
 mod m20261127_000320_note_reverts;
 mod m20261127_001000_find_ignored_differences;
 mod m20261127_001010_record_accepted_members;
+mod m20261127_000800_create_saved_views;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -93,6 +94,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000110_create_bulks::Migration),
             Box::new(m20261127_001000_find_ignored_differences::Migration),
             Box::new(m20261127_001010_record_accepted_members::Migration),
+            Box::new(m20261127_000800_create_saved_views::Migration),
         ]
     }
 }

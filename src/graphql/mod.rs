@@ -16,6 +16,7 @@ mod notifications;
 mod query;
 mod resources;
 mod reverting;
+mod saved_views;
 mod severity;
 mod sources;
 mod specs;
@@ -54,9 +55,10 @@ pub struct Query(
     specs::SpecQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
+    saved_views::SavedViewQuery,
 );
 
-/// Write operations. They require the role `platform_admin`.
+/// Write operations. They require the role `platform_admin`, except for the saved views of the caller.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     bulks::BulkMutation,
@@ -71,6 +73,7 @@ pub struct Mutation(
     specs::SpecMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
+    saved_views::SavedViewMutation,
 );
 
 /// Builds the schema that serves `app` within `limits`.

@@ -38,6 +38,7 @@ pub mod resources;
 pub mod retention;
 pub mod retirement;
 pub mod reverting;
+pub mod saved_views;
 pub(crate) mod search;
 pub mod sources;
 pub mod spec_history;
