@@ -8,6 +8,7 @@ mod ignore_rules;
 mod loader;
 mod mutation;
 mod query;
+mod revert;
 mod severity;
 mod subscription;
 mod types;
@@ -37,6 +38,7 @@ pub struct Query(
     query::CoreQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
+    revert::RevertQuery,
 );
 
 /// Write operations. They require the role `platform_admin`.
