@@ -3,6 +3,7 @@
 
 import { ACTIONS } from './actions.js';
 import { h } from './dom.js';
+import { VIEWS } from './views.js';
 
 const OFF_KEY = 'drift-inbox:keys-off';
 /** Keys that repeat while they are held down. */
@@ -18,7 +19,7 @@ const HELP = [
   [['Enter'], 'In the dialog: accept the value that is shown'],
   [['Esc'], 'Close the drift or dialog'],
   [['/'], 'Search drifts'],
-  [['g i', 'g h', 'g r', 'g c'], 'Go to Inbox, History, Runs or Coverage'],
+  ...VIEWS.map(({ key, title }) => /** @type {[string[], string]} */ ([[`g ${key}`], `Go to ${title}`])),
   [['?'], 'Show this help'],
 ];
 

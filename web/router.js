@@ -1,7 +1,8 @@
 // The address of the page. It contains the view, the filters and the drift, so that users can share or bookmark them.
 // It never contains the token.
 
-/** @import { DriftFilterInput, DriftStatus, Filters, Route, View } from './types.js' */
+import { viewOf } from './views.js';
+/** @import { DriftFilterInput, DriftStatus, Filters, Route } from './types.js' */
 
 /** @type {readonly DriftStatus[]} */
 export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
@@ -20,9 +21,11 @@ export function parseRoute(search) {
   const status = text('status').toUpperCase();
   const resolved = RESOLVED.find((known) => known === status);
   const type = text('type').toUpperCase();
-  const named = ['history', 'runs', 'coverage'].find((known) => known === text('view'));
+  const view = viewOf(text('view')) ?? viewOf(resolved === undefined ? 'inbox' : 'history');
+  const own = (view?.parameters ?? []).map((name) => [name, text(name)]).filter(([, value]) => value !== '');
   return {
-    view: /** @type {View} */ (named ?? (resolved === undefined ? 'inbox' : 'history')),
+    view: view?.id ?? 'inbox',
+    ...(own.length === 0 ? {} : { own: Object.fromEntries(own) }),
     filters: {
       kind: text('kind'),
       region: text('region'),
@@ -63,6 +66,10 @@ export function routeUrl(route) {
     for (const [name, value] of Object.entries(route.filters)) {
       if (value !== '') query.set(name, name === 'type' || name === 'status' ? value.toLowerCase() : value);
     }
+  }
+  for (const name of viewOf(route.view)?.parameters ?? []) {
+    const value = route.own?.[name] ?? '';
+    if (value !== '') query.set(name, value);
   }
   if (route.drift !== null) query.set('drift', route.drift);
   const text = query.toString();

@@ -234,7 +234,8 @@ export interface Viewer {
   roles: ('PLATFORM_ADMIN' | 'PLATFORM_VIEWER')[];
 }
 
-export type View = 'inbox' | 'history' | 'runs' | 'coverage';
+/** The id of a row in views.js. */
+export type View = string;
 
 export interface Filters {
   kind: string;
@@ -251,6 +252,8 @@ export interface Filters {
 export interface Route {
   view: View;
   filters: Filters;
+  /** The values of the further parameters that the view reads from the address. */
+  own?: { [parameter: string]: string };
   drift: string | null;
 }
 

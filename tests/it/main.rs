@@ -54,6 +54,7 @@ mod inbox_accept;
 mod inbox_api;
 mod inbox_filters;
 mod inbox_live;
+mod inbox_nav;
 mod inbox_page;
 mod inbox_pages;
 mod inbox_sources;

@@ -6,6 +6,7 @@ import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl, unreadParameter
 import { cleanToken, expiryOf } from '../session.js';
 import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
+import { VIEWS } from '../views.js';
 
 test('an address is made from the view and read back', () => {
   const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
@@ -19,6 +20,16 @@ test('a parameter of the address that changes nothing is named', () => {
   assert.deepEqual(unread.map(unreadParameters), [['regoin'], ['status'], ['type'], ['view'], ['kind'], ['status'], ['kind']]);
   const read = ['', '?kind=droplet&region=fra1&field=tags&type=MISSING&q=+web+&drift=x', '?view=inbox&status=open', '?status=STALE', '?view=runs', '?kind='];
   for (const search of read) assert.deepEqual(unreadParameters(search), [], search);
+});
+
+test('views have different ids, titles and keys, and an address each', () => {
+  for (const name of ['id', 'title', 'key']) assert.equal(new Set(VIEWS.map((view) => view[name])).size, VIEWS.length, name);
+  for (const { id, parameters = [] } of VIEWS) {
+    const own = parameters.map((name) => `&${name}=a+b`).join('');
+    const url = id === 'inbox' ? '/' : `/?view=${id}${own}`;
+    assert.equal(routeUrl(parseRoute(url.slice(1))), url);
+    assert.deepEqual(unreadParameters(url.slice(1)), []);
+  }
 });
 
 test('an address never has a token', () => {
