@@ -29,6 +29,7 @@ pub mod not_compared;
 pub mod notifications;
 pub mod redaction;
 pub mod retention;
+pub mod revert;
 pub mod schedule;
 pub mod severity;
 pub mod sources;

@@ -17,6 +17,7 @@ mod query;
 mod resources;
 mod reverting;
 mod saved_views;
+mod revert;
 mod severity;
 mod sources;
 mod specs;
@@ -56,6 +57,7 @@ pub struct Query(
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
     saved_views::SavedViewQuery,
+    revert::RevertQuery,
 );
 
 /// Write operations. They require the role `platform_admin`, except for the saved views of the caller.

@@ -37,6 +37,7 @@ pub mod recount;
 pub mod resources;
 pub mod retention;
 pub mod retirement;
+pub mod revert_plan;
 pub mod reverting;
 pub mod saved_views;
 pub(crate) mod search;

@@ -23,6 +23,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resources", "resources { totalCount nodes { id } }"),
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "sources", "sources { name state }"),
+    (
+        "Query",
+        "planRevert",
+        "planRevert(driftId: $id) { fields { field } }",
+    ),
     ("Query", "explain", "explain(resourceId: $id, field: \"name\") { verdict }"),
     (
         "Query",

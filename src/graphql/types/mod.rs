@@ -19,6 +19,7 @@ mod job_run;
 mod notification;
 mod plan;
 mod resource;
+mod revert;
 mod scalars;
 mod source;
 mod spec;
@@ -56,6 +57,7 @@ pub(super) use notification::{
 };
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
+pub(super) use revert::RevertPlan;
 pub(super) use scalars::Json;
 pub(super) use source::Source;
 pub(super) use spec::ProvisionedSpec;
