@@ -55,7 +55,7 @@ export const ACTIONS = [
   },
   {
     name: 'versions',
-    key: 'v',
+    key: 'h',
     label: 'Spec history',
     help: 'Show every version of the spec',
     applies: () => true,
