@@ -41,6 +41,7 @@ mod m20261127_000300_keep_spec_versions;
 mod m20261127_000310_link_accepts_to_versions;
 mod m20261127_000320_note_reverts;
 mod m20261127_000800_create_saved_views;
+mod m20261127_001000_find_ignored_differences;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -91,6 +92,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000100_record_causes::Migration),
             Box::new(m20261127_000110_create_bulks::Migration),
             Box::new(m20261127_000800_create_saved_views::Migration),
+            Box::new(m20261127_001000_find_ignored_differences::Migration),
         ]
     }
 }
