@@ -41,6 +41,14 @@ export const ACTIONS = [
     run: (drift, context) => context.ignore(drift),
   },
   {
+    name: 'plan',
+    key: 'p',
+    label: 'How to revert',
+    help: 'Show the calls that put the expected value back',
+    applies: (drift) => drift.status === 'OPEN',
+    run: (drift, context) => context.plan(drift),
+  },
+  {
     name: 'undo',
     key: 'z',
     label: 'Undo',

@@ -11,6 +11,7 @@ import { Keys } from './keys.js';
 import { ListView } from './list.js';
 import { Live } from './live.js';
 import { Navigation, Views } from './navigation.js';
+import { PlanDialog } from './plan.js';
 import { VIEWER } from './queries.js';
 import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
 import { Session, expiryOf } from './session.js';
@@ -42,6 +43,7 @@ const context = {
   accept: (drift, review) => dialog.open(drift, review),
   undo: (drift) => void undoAccept(drift, context),
   ignore: (drift) => ignoring.open(drift),
+  plan: (drift) => planning.open(drift),
   refresh: () => {
     void list.refresh();
     void detail.refresh();
@@ -57,6 +59,7 @@ const detail = new DetailView(context, closeDetail);
 const views = new Views(context);
 const dialog = new AcceptDialog(context);
 const ignoring = new IgnoreDialog(context);
+const planning = new PlanDialog(context);
 
 const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, views.element);
 const states = h('ul', { class: 'source-states', 'aria-label': 'Sources that are not up to date', testid: 'source-states', hidden: true });
@@ -143,7 +146,7 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 });
-document.body.append(dialog.element, ignoring.element, keys.help);
+document.body.append(dialog.element, ignoring.element, planning.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -209,6 +212,7 @@ function showSignedOut(reason) {
   sources.stop();
   dialog.close();
   ignoring.close();
+  planning.close();
   hideNotice();
   list.clear();
   detail.show(null);

@@ -27,6 +27,7 @@ export const VIEWS = [
   { id: 'history', title: 'History', key: 'h' },
   { id: 'runs', title: 'Runs', key: 'r', load: () => import('./runs.js') },
   { id: 'coverage', title: 'Coverage', key: 'c', load: () => import('./coverage.js') },
+  { id: 'leftovers', title: 'Leftovers', key: 'l', parameters: ['days', 'state'], load: () => import('./leftovers.js') },
 ];
 
 /** @param {string} id */

@@ -5,6 +5,7 @@ mod arguments;
 mod error;
 mod guard;
 mod ignore_rules;
+mod leftovers;
 mod loader;
 mod mutation;
 mod query;
@@ -39,6 +40,7 @@ pub struct Query(
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
     revert::RevertQuery,
+    leftovers::LeftoverQuery,
 );
 
 /// Write operations. They require the role `platform_admin`.
