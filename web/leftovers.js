@@ -1,9 +1,10 @@
 // The view of leftovers: unmanaged resources that serve nothing, with their list prices.
 
-import { kindName, plural, resourceName, visible, visibleLine } from './format.js';
+import { kindName, resourceName, visible, visibleLine } from './format.js';
 import { LEFTOVERS, LEFTOVER_SUMMARY } from './queries.js';
+import { price, summaryText } from './wording.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
-/** @import { Context, Leftover, LeftoverSummary, Money, Route } from './types.js' */
+/** @import { Context, Leftover, LeftoverSummary, Route } from './types.js' */
 
 /** Choices of the age in days. @type {readonly [string, string][]} */
 const AGES = [
@@ -17,25 +18,6 @@ const DEFAULT_AGE = '7';
 /** @param {Context} context */
 export function create(context) {
   return new LeftoversView(context);
-}
-
-/**
- * Writes an amount such as `$50.00`.
- * @param {Money} money
- */
-export function price({ amount, currency }) {
-  return currency === 'USD' ? `$${amount}` : `${amount} ${currency}`;
-}
-
-/**
- * Says how many leftovers there are and what they cost.
- * @param {LeftoverSummary} summary
- */
-export function summaryText({ leftovers, unknown, unpriced, monthlyPrice }) {
-  const cost = leftovers === 0 ? '' : `, ${price(monthlyPrice)} per month at list price`;
-  const without = unpriced === 0 ? '' : ` (${unpriced.toLocaleString('en')} without a known price)`;
-  const more = unknown === 0 ? '' : `; not known for ${unknown.toLocaleString('en')}`;
-  return `${plural(leftovers, 'leftover')}${cost}${without}${more}`;
 }
 
 class LeftoversView extends View {
@@ -57,6 +39,7 @@ class LeftoversView extends View {
   }
 
   /**
+   * @override
    * @param {AbortSignal} signal
    * @param {Route} route
    */
@@ -68,6 +51,7 @@ class LeftoversView extends View {
     this.#summary = answer.leftoverSummary;
   }
 
+  /** @override */
   clear() {
     super.clear();
     this.#pages.clear();
@@ -81,6 +65,7 @@ class LeftoversView extends View {
     this.#context.router.go({ own: Object.fromEntries(entries) });
   }
 
+  /** @override */
   content() {
     const { days, filter } = this.#choice;
     const { rows } = this.#pages;

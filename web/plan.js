@@ -2,10 +2,11 @@
 
 import { explain } from './api.js';
 import { announce } from './dom.js';
-import { fieldName, kindName, relativeTime, resourceName, visible, visibleLine } from './format.js';
+import { fieldName, kindName, resourceName, visible, visibleLine } from './format.js';
 import { printJson } from './json.js';
 import { MARK_REVERTING, PLAN_REVERT, UNMARK_REVERTING } from './queries.js';
 import { html, loading, nothing, time } from './view.js';
+import { closes } from './wording.js';
 import { render } from './vendor/lit-html/lit-html.js';
 /** @import { Context, Drift, RevertCall, RevertPlan } from './types.js' */
 
@@ -195,15 +196,4 @@ export class PlanDialog {
     return html`<p class="hint" data-testid="plan-marked">Being reverted by ${visible(marked.revertingBy ?? '')} ${marked.revertingAt === null ? nothing : html`since ${time(marked.revertingAt)}`}</p>
       ${canDecide ? html`<button type="button" data-testid="unmark-reverting" ?disabled=${this.#busy} @click=${() => void this.#mark(false)}>Withdraw the mark</button>` : nothing}`;
   }
-}
-
-/**
- * Says which sweep closes the drift.
- * @param {RevertPlan['closing']} closing
- */
-export function closes({ source, nextSyncAt, nextSweepAt }) {
-  const from = source === null ? '' : ` of ${visible(source)}`;
-  const sync = nextSyncAt === null ? '' : ` (next one ${relativeTime(nextSyncAt)})`;
-  const sweep = nextSweepAt === null ? '' : ` (next one ${relativeTime(nextSweepAt)})`;
-  return `The drift closes with the first detection${sweep} after a complete listing${from}${sync} shows the expected value: as reverted if it is marked, otherwise as stale.`;
 }

@@ -297,7 +297,7 @@ export interface Context {
 export interface RevertCall {
   method: string;
   path: string;
-  body: unknown;
+  body: Json;
   effect: string;
   doctl: string | null;
   curl: string | null;
@@ -338,5 +338,5 @@ export interface Leftover {
   unknownBecause: string | null;
   since: string;
   monthlyPrice: Money | null;
-  resource: Pick<Resource, 'id' | 'kind' | 'name' | 'region' | 'providerId'>;
+  resource: Pick<ResourceHead, 'id' | 'kind' | 'name' | 'region' | 'providerId'>;
 }

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::support::cloud::{Listed, droplet};
+use crate::support::process::Program;
 use crate::support::{ADMIN, TestApp};
 
 const PLAN: &str = "query($drift: ID, $resource: ID, $fields: [String!]) {
@@ -168,4 +169,37 @@ async fn a_plan_says_when_the_drift_will_close() {
     drift_inbox::services::reverting::note_revert(t.db(), (ADMIN, None), drift.id, true, t.now())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn the_command_prints_the_plan_and_no_control_characters() {
+    let t = TestApp::today().await;
+    t.cloud_has([droplet("web-1").size("l")]).await;
+    t.record_spec("web-1", json!({ "size_slug": "s", "region": "ams3\u{1b}[2J", "name": "a\u{9b}b" }))
+        .await;
+    t.sweep().await;
+    let program = Program::new().with("DATABASE_URL", &t.database.url);
+    let run = async |field: &str| {
+        let drift = t.open_drift("web-1", field).await;
+        program.run(&["plan-revert", &drift.id.to_string()])
+    };
+    let ended = run("size_slug").await;
+    assert_eq!(ended.code, Some(0), "{}", ended.output());
+    for line in [
+        "2. POST /v2/droplets/web-1/actions",
+        "   {\"disk\":false,\"size\":\"s\",\"type\":\"resize\"}",
+        "   effect: the resource is powered off",
+        "   doctl compute droplet-action resize web-1 --size=s --wait",
+        "Nothing was sent. The sweep after the next complete listing closes the drift.",
+    ] {
+        assert!(ended.out.lines().any(|printed| printed == line), "{line}: {}", ended.out);
+    }
+    let region = run("region").await;
+    assert!(region.out.starts_with("region: A droplet stays in its region."), "{}", region.out);
+    for field in ["region", "name"] {
+        let out = run(field).await.out;
+        assert!(!out.contains(|letter: char| letter.is_control() && letter != '\n'), "{out:?}");
+    }
+    let none = program.run(&["plan-revert", &uuid::Uuid::now_v7().to_string()]);
+    assert_eq!(none.code, Some(1), "{}", none.output());
 }
