@@ -110,7 +110,7 @@ export class PlanDialog {
     this.#drift = null;
     this.#plan = null;
     render(nothing, this.element);
-    if (drift !== null) this.#context.focus(drift.id);
+    if (drift !== null && this.#context.router.route.drift === null) this.#context.focus(drift.id);
   }
 
   #draw() {

@@ -113,10 +113,17 @@ impl MigrationTrait for Migration {
             connection.execute_unprepared(&drop).await?;
         }
         if is_postgres {
-            connection.execute_unprepared("DROP FUNCTION mark_leftovers()").await?;
+            connection
+                .execute_unprepared("DROP FUNCTION mark_leftovers()")
+                .await?;
         }
-        m.drop_index(Index::drop().name("ix_cloud_resources_ip").table("cloud_resources").to_owned())
-            .await?;
+        m.drop_index(
+            Index::drop()
+                .name("ix_cloud_resources_ip")
+                .table("cloud_resources")
+                .to_owned(),
+        )
+        .await?;
         for table in ["leftover_checks", "leftover_marks", "leftovers"] {
             m.drop_table(Table::drop().table(table).to_owned()).await?;
         }

@@ -23,7 +23,10 @@ pub(super) async fn run(args: &PlanRevertArgs) -> Outcome {
     db.close().await?;
     match plan {
         Some(plan) => print(text(&plan).as_bytes()),
-        None => Err(Failure::Failed(format!("there is no drift with the id {}", args.id))),
+        None => Err(Failure::Failed(format!(
+            "there is no drift with the id {}",
+            args.id
+        ))),
     }
 }
 
@@ -35,7 +38,9 @@ fn text(plan: &RevertPlan) -> String {
         let line = match &field.result {
             FieldResult::Planned(FieldOutcome::Calls(_)) => continue,
             FieldResult::Planned(FieldOutcome::Cannot(_, why)) => format!("{name}: {why}"),
-            FieldResult::Equal => format!("{name}: the values are equal by now; the next sweep closes the drift."),
+            FieldResult::Equal => {
+                format!("{name}: the values are equal by now; the next sweep closes the drift.")
+            }
             FieldResult::NotExpected => format!("{name}: the spec no longer names the field."),
         };
         push(&mut text, &line);
@@ -45,13 +50,19 @@ fn text(plan: &RevertPlan) -> String {
         push(&mut text, &terraform.apply);
     }
     for (at, call) in plan.calls.iter().enumerate() {
-        push(&mut text, &format!("{}. {} {}", at + 1, call.method.word(), call.path));
+        push(
+            &mut text,
+            &format!("{}. {} {}", at + 1, call.method.word(), call.path),
+        );
         for line in lines_of(call) {
             push(&mut text, &format!("   {line}"));
         }
     }
     if !plan.calls.is_empty() {
-        push(&mut text, "Nothing was sent. The sweep after the next complete listing closes the drift.");
+        push(
+            &mut text,
+            "Nothing was sent. The sweep after the next complete listing closes the drift.",
+        );
     }
     text
 }
@@ -68,7 +79,9 @@ fn lines_of(call: &Call) -> Vec<String> {
     let mut lines: Vec<String> = call.body.iter().map(ToString::to_string).collect();
     lines.extend(effect.map(|effect| format!("effect: {effect}")));
     let placeholders = call.placeholders.iter();
-    lines.extend(placeholders.map(|placeholder| format!("replace {} by {}", placeholder.text, placeholder.meaning)));
+    lines.extend(
+        placeholders.map(|placeholder| format!("replace {} by {}", placeholder.text, placeholder.meaning)),
+    );
     lines.extend(Some(call.note.clone()).filter(|note| !note.is_empty()));
     lines.extend(call.command.clone().or_else(|| call.curl.clone()));
     lines

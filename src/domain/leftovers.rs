@@ -80,7 +80,11 @@ pub fn unknown_because(rule: &LeftoverRule, source: &str, listings: &[KindListin
         Some(own) if is_complete(own) => own,
         _ => return Some(format!("The newest listing of {kind} is not complete.")),
     };
-    if let Some(field) = own.unread_fields.iter().find(|field| rule.fields.contains(&field.as_str())) {
+    if let Some(field) = own
+        .unread_fields
+        .iter()
+        .find(|field| rule.fields.contains(&field.as_str()))
+    {
         return Some(format!("The newest listing of {kind} could not read {field}."));
     }
     for owner in rule.owner_kinds {
@@ -98,7 +102,10 @@ pub fn unknown_because(rule: &LeftoverRule, source: &str, listings: &[KindListin
             .iter()
             .filter(|listing| listing.source != source && listing.kind == *owner);
         if let Some(other) = others.into_iter().find(|listing| !is_complete(listing)) {
-            return Some(format!("The newest listing of {owner} by {} is not complete.", other.source));
+            return Some(format!(
+                "The newest listing of {owner} by {} is not complete.",
+                other.source
+            ));
         }
     }
     rule.unlisted
@@ -138,7 +145,9 @@ pub fn since(
 ) -> DateTime<Utc> {
     let first_seen = resource.first_seen_at.unwrap_or(now);
     match rule.owner {
-        Owner::Named(_) | Owner::Holder { .. } => owners.gone_at.map_or(first_seen, |gone| gone.max(first_seen)),
+        Owner::Named(_) | Owner::Holder { .. } => {
+            owners.gone_at.map_or(first_seen, |gone| gone.max(first_seen))
+        }
         // When the last user left is not stored.
         Owner::Users { .. } => now,
         Owner::Itself => match changed_at {
@@ -205,7 +214,11 @@ mod tests {
                 "machine was not listed with the newest disk.",
             ),
             (
-                vec![disks.clone(), machines(Complete, 5), listing("b", "machine", Incomplete, 9)],
+                vec![
+                    disks.clone(),
+                    machines(Complete, 5),
+                    listing("b", "machine", Incomplete, 9),
+                ],
                 "The newest listing of machine by b is not complete.",
             ),
             (
@@ -226,7 +239,11 @@ mod tests {
             assert_eq!(because(&listings).as_deref(), Some(why));
         }
         let older = listing("b", "machine", Complete, 1);
-        assert_eq!(because(&[disks, machines(Complete, 5), older]), None, "another source has its own time");
+        assert_eq!(
+            because(&[disks, machines(Complete, 5), older]),
+            None,
+            "another source has its own time"
+        );
     }
 
     #[test]
@@ -261,13 +278,21 @@ mod tests {
         assert_eq!(since(&disk, &own, none, None, later), first);
         assert_eq!(since(&disk, &own, none, Some(later), later), later);
         disk.revision = 4;
-        assert_eq!(since(&disk, &own, none, None, later), later, "its changes were deleted");
+        assert_eq!(
+            since(&disk, &own, none, None, later),
+            later,
+            "its changes were deleted"
+        );
         let named = rule(Owner::Named(|_| None), &[]);
         assert_eq!(since(&disk, &named, none, None, later), first);
         let gone = OwnerFacts {
             gone_at: Some(now()),
             ..none
         };
-        assert_eq!(since(&disk, &named, gone, None, later), first, "it was seen later");
+        assert_eq!(
+            since(&disk, &named, gone, None, later),
+            first,
+            "it was seen later"
+        );
     }
 }

@@ -6,7 +6,8 @@ use super::app;
 use super::error::ApiResult;
 use super::guard::AtLeast;
 use super::types::{
-    Connection, Leftover, LeftoverFilterInput, LeftoverSummary, ListPrice, PageArgs, Total, list_prices, page_cost,
+    Connection, Leftover, LeftoverFilterInput, LeftoverSummary, ListPrice, PageArgs, Total, list_prices,
+    page_cost,
 };
 use crate::domain::actor::Role;
 use crate::services::leftovers;
@@ -38,7 +39,9 @@ impl LeftoverQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Selects the leftovers.")] filter: Option<LeftoverFilterInput>,
-        #[graphql(desc = "Returns only those that have served nothing for at least this many days. Default: 7.")]
+        #[graphql(
+            desc = "Returns only those that have served nothing for at least this many days. Default: 7."
+        )]
         older_than_days: Option<i32>,
         #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
         first: Option<i32>,
@@ -57,7 +60,12 @@ impl LeftoverQuery {
         let filter = filter.unwrap_or_default().parse();
         let days = older_than_days.unwrap_or(DAYS).into();
         let page = leftovers::list(app.db(), &filter, days, &request, app.max_age()).await?;
-        Ok(Connection::new(page, "l", Total::Leftovers(filter, days), Leftover))
+        Ok(Connection::new(
+            page,
+            "l",
+            Total::Leftovers(filter, days),
+            Leftover,
+        ))
     }
 
     /// Counts the leftovers that `leftovers` lists, and sums their list prices.
@@ -69,7 +77,9 @@ impl LeftoverQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Selects the leftovers.")] filter: Option<LeftoverFilterInput>,
-        #[graphql(desc = "Counts only those that have served nothing for at least this many days. Default: 7.")]
+        #[graphql(
+            desc = "Counts only those that have served nothing for at least this many days. Default: 7."
+        )]
         older_than_days: Option<i32>,
     ) -> ApiResult<LeftoverSummary> {
         let app = app(ctx)?;

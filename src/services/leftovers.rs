@@ -89,7 +89,9 @@ async fn selection(db: &Db, filter: &LeftoverFilter, days: i64, max_age: &MaxAge
         check_text("filter", text, MAX_TEXT_BYTES)?;
     }
     if !(0..=MAX_DAYS).contains(&days) {
-        return Err(Error::BadUserInput(format!("olderThanDays must be from 0 to {MAX_DAYS}")));
+        return Err(Error::BadUserInput(format!(
+            "olderThanDays must be from 0 to {MAX_DAYS}"
+        )));
     }
     let stale = sources::list(db, max_age).await?.into_iter();
     let stale = stale.filter(|source| !source.state.is_recent());
@@ -105,7 +107,8 @@ async fn selection(db: &Db, filter: &LeftoverFilter, days: i64, max_age: &MaxAge
 impl Selection {
     fn select(&self) -> Select<leftovers::Entity> {
         let filter = &self.filter;
-        let equal = |column: resources::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text));
+        let equal =
+            |column: resources::Column, text: &Option<String>| text.as_ref().map(|text| column.eq(text));
         let of_resource = Condition::all()
             .add(
                 Expr::col((resources::Entity, resources::Column::Id))
@@ -175,7 +178,10 @@ pub async fn list(
     let found = super::resources::by_ids(db.reader(), &ids).await?;
     let rows = page.rows.into_iter().filter_map(|(key, row)| {
         // A resource that was deleted meanwhile is left out.
-        let resource = found.iter().find(|resource| resource.id == row.resource_id)?.clone();
+        let resource = found
+            .iter()
+            .find(|resource| resource.id == row.resource_id)?
+            .clone();
         let stale = selection.stale.iter().find(|(name, _)| *name == resource.source);
         let unknown_because = match (&row.state, stale) {
             (_, Some((name, state))) => Some(format!("The source {name} {state}.")),
@@ -217,7 +223,10 @@ pub async fn summary(db: &Db, filter: &LeftoverFilter, days: i64, max_age: &MaxA
             .select_only()
             .expr_as(Expr::cust("count(*)"), "rows_found")
             .expr_as(Expr::cust("count(monthly_micros)"), "priced")
-            .expr_as(Expr::cust("CAST(coalesce(sum(monthly_micros), 0) AS bigint)"), "micros")
+            .expr_as(
+                Expr::cust("CAST(coalesce(sum(monthly_micros), 0) AS bigint)"),
+                "micros",
+            )
             .build(reader.get_database_backend());
         let Some(row) = reader.query_one_raw(select).await? else {
             continue;

@@ -18,7 +18,11 @@ async fn one_key_shows_how_a_drift_is_reverted_and_another_notes_the_intent() {
     browser.see_text(PLAN, "The resource is powered off").await;
     let calls = browser.texts("[data-testid=plan-call]").await;
     assert_eq!(calls.len(), 3, "{calls:?}");
-    assert!(calls[1].contains("POST /v2/droplets/web-1/actions"), "{}", calls[1]);
+    assert!(
+        calls[1].contains("POST /v2/droplets/web-1/actions"),
+        "{}",
+        calls[1]
+    );
     browser
         .see_text(
             "[data-testid=plan-command]",

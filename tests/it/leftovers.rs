@@ -26,9 +26,15 @@ async fn listed(t: &TestApp, variables: Value) -> Value {
 
 /// The names of the leftovers in this state, whatever their age.
 async fn names(t: &TestApp, state: &str) -> BTreeSet<String> {
-    let answer = listed(t, json!({ "days": 0, "first": 500, "filter": { "state": state } })).await;
+    let answer = listed(
+        t,
+        json!({ "days": 0, "first": 200, "filter": { "state": state } }),
+    )
+    .await;
     let nodes = answer["leftovers"]["nodes"].as_array().unwrap().iter();
-    nodes.map(|node| node["resource"]["name"].as_str().unwrap().to_owned()).collect()
+    nodes
+        .map(|node| node["resource"]["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
@@ -63,7 +69,9 @@ fn with_ip(mut listed: Listed, ip: &str) -> Listed {
 }
 
 fn balancer(name: &str) -> Listed {
-    Listed::new("load_balancer", name).size("2").attr("type", "REGIONAL")
+    Listed::new("load_balancer", name)
+        .size("2")
+        .attr("type", "REGIONAL")
 }
 
 /// Resources that serve something, or about which nothing is said.
@@ -71,16 +79,24 @@ fn in_use() -> Vec<Listed> {
     let mut all: Vec<Listed> = (0..200)
         .map(|n| with_ip(droplet(&format!("web-{n:03}")), &format!("192.0.2.{n}")))
         .collect();
-    all[7] = all[7].clone().attr("ips", json!({ "public4": ["192.0.2.7", "198.51.100.7"] }));
+    all[7] = all[7]
+        .clone()
+        .attr("ips", json!({ "public4": ["192.0.2.7", "198.51.100.7"] }));
     all.extend((0..88).map(|n| volume(&format!("data-{n:03}"), Some(&format!("web-{n:03}")))));
     all.extend((0..70).map(|n| snapshot(&format!("of-web-{n:03}"), "droplet", &format!("web-{n:03}"))));
     all.push(snapshot("of-data", "volume", "data-001"));
     all.extend((0..26).map(|n| {
-        with_ip(Listed::new("reserved_ip", &format!("203.0.113.{n}")), &format!("203.0.113.{n}"))
-            .attr("droplet_id", format!("web-{n:03}"))
+        with_ip(
+            Listed::new("reserved_ip", &format!("203.0.113.{n}")),
+            &format!("203.0.113.{n}"),
+        )
+        .attr("droplet_id", format!("web-{n:03}"))
     }));
     all.extend((0..14).map(|n| balancer(&format!("lb-{n:03}")).attr("droplet_ids", json!(["web-001"]))));
-    all.extend((0..17).map(|n| Listed::new("firewall", &format!("fw-{n:03}")).attr("droplet_ids", json!(["web-001"]))));
+    all.extend(
+        (0..17)
+            .map(|n| Listed::new("firewall", &format!("fw-{n:03}")).attr("droplet_ids", json!(["web-001"]))),
+    );
     all.extend((0..40).map(|n| record(&format!("web-{n:03}"), "A", &format!("192.0.2.{n}"))));
     all.push(Listed::new("kubernetes_cluster", "main"));
     all
@@ -110,7 +126,9 @@ fn near_misses() -> Vec<Listed> {
 
 /// The 25 leftovers.
 fn planted() -> Vec<Listed> {
-    let mut all: Vec<Listed> = (0..8).map(|n| volume(&format!("lost-volume-{n}"), None)).collect();
+    let mut all: Vec<Listed> = (0..8)
+        .map(|n| volume(&format!("lost-volume-{n}"), None))
+        .collect();
     all.extend((0..4).map(|n| snapshot(&format!("lost-snapshot-{n}"), "droplet", &format!("never-{n}"))));
     all.push(snapshot("lost-snapshot-of-gone", "droplet", "gone-1"));
     all.push(snapshot("lost-snapshot-of-volume", "volume", "never-5"));
@@ -143,7 +161,8 @@ fn all() -> Vec<Listed> {
 async fn account() -> TestApp {
     let t = TestApp::new().await;
     t.cloud_has([all(), soon_gone()].concat()).await;
-    t.record_spec("managed-volume", json!({ "size_gigabytes": 100 })).await;
+    t.record_spec("managed-volume", json!({ "size_gigabytes": 100 }))
+        .await;
     t.cloud_has(all()).await;
     t.later(TimeDelta::days(40));
     t.sync().await;
@@ -154,15 +173,20 @@ async fn account() -> TestApp {
 async fn of_500_resources_exactly_the_25_planted_ones_are_leftovers() {
     let t = account().await;
     assert_eq!(all().len() + soon_gone().len(), 500);
-    let wanted: BTreeSet<String> = planted().iter().map(|listed| listed.resource.name.clone()).collect();
+    let wanted: BTreeSet<String> = planted()
+        .iter()
+        .map(|listed| listed.resource.name.clone())
+        .collect();
     assert_eq!(wanted.len(), 25);
     assert_eq!(names(&t, "LEFTOVER").await, wanted);
     assert_eq!(names(&t, "UNKNOWN").await, BTreeSet::new());
-    let answer = listed(&t, json!({ "days": 30, "first": 500 })).await;
+    let answer = listed(&t, json!({ "days": 30, "first": 200 })).await;
     assert_eq!(answer["leftovers"]["totalCount"], 25);
     let mut rules: BTreeMap<String, usize> = BTreeMap::new();
     for node in answer["leftovers"]["nodes"].as_array().unwrap() {
-        *rules.entry(node["rule"].as_str().unwrap().to_owned()).or_default() += 1;
+        *rules
+            .entry(node["rule"].as_str().unwrap().to_owned())
+            .or_default() += 1;
         assert!(node["why"].as_str().unwrap().ends_with('.'));
     }
     let counts = [
@@ -181,7 +205,10 @@ async fn of_500_resources_exactly_the_25_planted_ones_are_leftovers() {
         json!({ "leftovers": 25, "unknown": 0, "unpriced": 1, "monthlyPrice": { "amount": "148.90", "currency": "USD" },
             "checkedAt": answer["leftoverSummary"]["checkedAt"] })
     );
-    assert_eq!(listed(&t, json!({ "days": 41 })).await["leftovers"]["totalCount"], 0);
+    assert_eq!(
+        listed(&t, json!({ "days": 41 })).await["leftovers"]["totalCount"],
+        0
+    );
 }
 
 #[tokio::test]
@@ -192,7 +219,11 @@ async fn pages_and_filters_cover_all_leftovers_once() {
     loop {
         let page = listed(&t, json!({ "days": 0, "first": 7, "after": after })).await["leftovers"].clone();
         let nodes = page["nodes"].as_array().unwrap();
-        seen.extend(nodes.iter().map(|node| (node["since"].to_string(), node["id"].to_string())));
+        seen.extend(
+            nodes
+                .iter()
+                .map(|node| (node["since"].to_string(), node["id"].to_string())),
+        );
         if page["pageInfo"]["hasNextPage"] != true {
             break;
         }
@@ -242,12 +273,25 @@ async fn what_a_kind_that_was_not_listed_could_use_is_unknown() {
         assert_eq!(names(&t, "LEFTOVER").await, set(["lost", "old"]));
         t.cloud.unread([("droplet", listing)]);
         t.sync().await;
-        assert_eq!(names(&t, "LEFTOVER").await, set(["lost"]), "its own values say so");
+        assert_eq!(
+            names(&t, "LEFTOVER").await,
+            set(["lost"]),
+            "its own values say so"
+        );
         assert_eq!(names(&t, "UNKNOWN").await, set(["old"]));
         let answer = listed(&t, json!({ "days": 0, "filter": { "state": "UNKNOWN" } })).await;
         let node = &answer["leftovers"]["nodes"][0];
-        assert_eq!(node["unknownBecause"], "The newest listing of droplet is not complete.");
-        assert_eq!((&answer["leftoverSummary"]["leftovers"], &answer["leftoverSummary"]["unknown"]), (&json!(0), &json!(1)));
+        assert_eq!(
+            node["unknownBecause"],
+            "The newest listing of droplet is not complete."
+        );
+        assert_eq!(
+            (
+                &answer["leftoverSummary"]["leftovers"],
+                &answer["leftoverSummary"]["unknown"]
+            ),
+            (&json!(0), &json!(1))
+        );
         t.cloud.unread([]);
         t.sync().await;
         assert_eq!(names(&t, "LEFTOVER").await, set(["lost", "old"]));
@@ -260,12 +304,22 @@ async fn a_narrowed_sync_cannot_tell_what_other_kinds_use() {
     // web-9 was created after the last listing of droplets, and the snapshot was taken of it.
     t.later(TimeDelta::hours(1));
     let kinds = Some(["snapshot".to_owned()].into());
-    let options = SyncOptions { kinds, ..SyncOptions::default() };
-    t.cloud.set([small_account(), vec![snapshot("new", "droplet", "web-2")]].concat());
+    let options = SyncOptions {
+        kinds,
+        ..SyncOptions::default()
+    };
+    t.cloud
+        .set([small_account(), vec![snapshot("new", "droplet", "web-2")]].concat());
     t.app.jobs().run(JobRequest::Sync(options)).await.unwrap();
     assert_eq!(names(&t, "LEFTOVER").await, set(["lost"]));
     assert_eq!(names(&t, "UNKNOWN").await, set(["new", "old"]));
-    t.cloud.set([small_account(), vec![droplet("web-2"), snapshot("new", "droplet", "web-2")]].concat());
+    t.cloud.set(
+        [
+            small_account(),
+            vec![droplet("web-2"), snapshot("new", "droplet", "web-2")],
+        ]
+        .concat(),
+    );
     t.sync().await;
     assert_eq!(names(&t, "LEFTOVER").await, set(["lost", "old"]));
     assert_eq!(names(&t, "UNKNOWN").await, set([]));
@@ -279,7 +333,9 @@ async fn nothing_is_known_while_the_source_fails() {
     assert_eq!(names(&t, "LEFTOVER").await, set([]));
     assert_eq!(names(&t, "UNKNOWN").await, set(["lost", "old"]));
     let answer = listed(&t, json!({ "days": 0 })).await;
-    let because = answer["leftovers"]["nodes"][0]["unknownBecause"].as_str().unwrap();
+    let because = answer["leftovers"]["nodes"][0]["unknownBecause"]
+        .as_str()
+        .unwrap();
     assert!(because.starts_with("The source cloud "), "{because}");
     t.cloud.fail(None);
     t.sync().await;
@@ -290,18 +346,33 @@ async fn nothing_is_known_while_the_source_fails() {
 async fn the_age_counts_from_the_last_use() {
     let t = small().await;
     t.later(TimeDelta::days(50));
-    t.cloud.set([droplet("web-1"), volume("data", None), volume("lost", Some("web-1"))]);
+    t.cloud.set([
+        droplet("web-1"),
+        volume("data", None),
+        volume("lost", Some("web-1")),
+    ]);
     t.sync().await;
     assert_eq!(names(&t, "LEFTOVER").await, set(["data"]));
     let since = listed(&t, json!({ "days": 0 })).await["leftovers"]["nodes"][0]["since"].clone();
     assert_eq!(since, t.now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-    assert_eq!(listed(&t, json!({})).await["leftovers"]["totalCount"], 0, "the default is 7 days");
+    assert_eq!(
+        listed(&t, json!({})).await["leftovers"]["totalCount"],
+        0,
+        "the default is 7 days"
+    );
     t.later(TimeDelta::days(7));
     assert_eq!(listed(&t, json!({})).await["leftovers"]["totalCount"], 1);
     // Other changes do not make it younger.
-    t.cloud.set([droplet("web-1"), volume("data", None).tags(["a"]), volume("lost", Some("web-1"))]);
+    t.cloud.set([
+        droplet("web-1"),
+        volume("data", None).tags(["a"]),
+        volume("lost", Some("web-1")),
+    ]);
     t.sync().await;
-    assert_eq!(listed(&t, json!({})).await["leftovers"]["nodes"][0]["since"], since);
+    assert_eq!(
+        listed(&t, json!({})).await["leftovers"]["nodes"][0]["since"],
+        since
+    );
 }
 
 #[tokio::test]
@@ -309,21 +380,37 @@ async fn a_spec_makes_a_resource_managed_at_once() {
     let t = small().await;
     t.record_spec("lost", json!({ "size_gigabytes": 100 })).await;
     assert_eq!(names(&t, "LEFTOVER").await, set(["old"]));
-    assert_eq!(listed(&t, json!({ "days": 0 })).await["leftoverSummary"]["leftovers"], 1);
+    assert_eq!(
+        listed(&t, json!({ "days": 0 })).await["leftoverSummary"]["leftovers"],
+        1
+    );
 }
 
 #[tokio::test]
 async fn a_change_by_another_program_is_seen_by_the_next_check() {
     let t = small().await;
-    let empty = if t.database.is_postgres() { "'[]'::jsonb" } else { "'[]'" };
+    let empty = if t.database.is_postgres() {
+        "'[]'::jsonb"
+    } else {
+        "'[]'"
+    };
     let sql = match t.database.is_postgres() {
         true => format!("UPDATE cloud_resources SET attrs = jsonb_set(attrs, '{{droplet_ids}}', {empty}) WHERE name = 'data'"),
         false => "UPDATE cloud_resources SET attrs = json_set(attrs, '$.droplet_ids', json('[]')) WHERE name = 'data'".to_owned(),
     };
     t.database.execute(sql).await.unwrap();
-    assert!(drift_inbox::services::leftovers::check_if_due(t.db()).await.unwrap());
+    assert!(
+        drift_inbox::services::leftovers::check_if_due(t.db())
+            .await
+            .unwrap()
+    );
     assert_eq!(names(&t, "LEFTOVER").await, set(["data", "lost", "old"]));
-    assert!(!drift_inbox::services::leftovers::check_if_due(t.db()).await.unwrap(), "nothing has changed");
+    assert!(
+        !drift_inbox::services::leftovers::check_if_due(t.db())
+            .await
+            .unwrap(),
+        "nothing has changed"
+    );
 }
 
 #[tokio::test]
@@ -333,7 +420,10 @@ async fn a_check_that_was_interrupted_is_repeated() {
     t.sync().await;
     assert_eq!(names(&t, "LEFTOVER").await, set([]), "nothing is due");
     // The process died after the marks were deleted.
-    t.database.execute("UPDATE leftover_checks SET finished = false").await.unwrap();
+    t.database
+        .execute("UPDATE leftover_checks SET finished = false")
+        .await
+        .unwrap();
     t.sync().await;
     assert_eq!(names(&t, "LEFTOVER").await, set(["lost", "old"]));
 }
@@ -343,7 +433,10 @@ async fn two_checks_at_the_same_time_keep_what_both_find() {
     let t = small().await;
     let other = t.connect().await;
     for round in 0..5 {
-        t.database.execute("UPDATE leftover_checks SET finished = false").await.unwrap();
+        t.database
+            .execute("UPDATE leftover_checks SET finished = false")
+            .await
+            .unwrap();
         let one = drift_inbox::services::leftovers::check_if_due(t.db());
         let two = drift_inbox::services::leftovers::check_if_due(&other);
         let (one, two) = tokio::join!(one, two);
@@ -357,7 +450,11 @@ async fn what_unlisted_kinds_could_use_is_never_called_a_leftover() {
     let t = TestApp::new().await;
     let mut inside = droplet("web-1").attr("image", json!({ "id": 7 }));
     inside.resource.vpc_uuid = Some("used".to_owned());
-    let owners = [balancer("lb").attr("droplet_ids", json!([1])), Listed::new("database", "db"), Listed::new("kubernetes_cluster", "k")];
+    let owners = [
+        balancer("lb").attr("droplet_ids", json!([1])),
+        Listed::new("database", "db"),
+        Listed::new("kubernetes_cluster", "k"),
+    ];
     let named = |kind: &str, id: &str| {
         let mut listed = Listed::new(kind, id).attr("type", "custom");
         listed.resource.region = Some("nyc3".to_owned());
@@ -370,7 +467,8 @@ async fn what_unlisted_kinds_could_use_is_never_called_a_leftover() {
         named("image", "7"),
         named("image", "8"),
     ];
-    t.cloud_has([vec![inside], owners.to_vec(), others.to_vec()].concat()).await;
+    t.cloud_has([vec![inside], owners.to_vec(), others.to_vec()].concat())
+        .await;
     assert_eq!(names(&t, "LEFTOVER").await, set([]));
     assert_eq!(names(&t, "UNKNOWN").await, set(["empty", "8"]));
 }
@@ -396,7 +494,12 @@ async fn each_list_price_has_a_source_and_a_day() {
     let query = "{ listPrices { item unit monthlyPrice { amount currency } source since } }";
     let prices = t.data(query, json!({})).await["listPrices"].clone();
     for price in prices.as_array().unwrap() {
-        assert!(price["source"].as_str().unwrap().starts_with("https://docs.digitalocean.com/"));
+        assert!(
+            price["source"]
+                .as_str()
+                .unwrap()
+                .starts_with("https://docs.digitalocean.com/")
+        );
         assert!(chrono::NaiveDate::parse_from_str(price["since"].as_str().unwrap(), "%Y-%m-%d").is_ok());
     }
     assert_eq!(prices.as_array().unwrap().len(), 5);

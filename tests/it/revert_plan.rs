@@ -37,8 +37,11 @@ async fn resized() -> TestApp {
         ..droplet("web-1")
     };
     t.cloud_has([web]).await;
-    t.record_spec("web-1", json!({ "size_slug": "s", "tags": ["prod"], "region": "nyc3", "monitoring": true }))
-        .await;
+    t.record_spec(
+        "web-1",
+        json!({ "size_slug": "s", "tags": ["prod"], "region": "nyc3", "monitoring": true }),
+    )
+    .await;
     t.sweep().await;
     t
 }
@@ -57,16 +60,28 @@ async fn a_plan_has_the_calls_and_what_they_do_and_changes_nothing() {
                 { "path": "/v2/droplets/42/actions" }] }])
     );
     let call = &plan["calls"][1];
-    assert_eq!(call["body"], json!({ "type": "resize", "disk": false, "size": "s" }));
-    assert_eq!((&call["method"], &call["effect"]), (&json!("POST"), &json!("POWERS_OFF")));
-    assert_eq!(call["doctl"], "doctl compute droplet-action resize 42 --size=s --wait");
+    assert_eq!(
+        call["body"],
+        json!({ "type": "resize", "disk": false, "size": "s" })
+    );
+    assert_eq!(
+        (&call["method"], &call["effect"]),
+        (&json!("POST"), &json!("POWERS_OFF"))
+    );
+    assert_eq!(
+        call["doctl"],
+        "doctl compute droplet-action resize 42 --size=s --wait"
+    );
     assert_eq!(
         call["curl"],
         "curl --request POST --header \"Authorization: Bearer $DIGITALOCEAN_ACCESS_TOKEN\" --header 'Content-Type: \
          application/json' --data '{\"disk\":false,\"size\":\"s\",\"type\":\"resize\"}' \
          https://api.digitalocean.com/v2/droplets/42/actions"
     );
-    assert_eq!((&plan["terraform"], &plan["closing"]["source"]), (&Value::Null, &json!("cloud")));
+    assert_eq!(
+        (&plan["terraform"], &plan["closing"]["source"]),
+        (&Value::Null, &json!("cloud"))
+    );
     assert_eq!(t.tables().await, before, "a plan changes nothing");
 }
 
@@ -78,17 +93,26 @@ async fn all_open_drifts_of_a_resource_are_planned_together() {
     let outcomes = |plan: &Value| -> Vec<(String, String)> {
         let fields = plan["fields"].as_array().unwrap().iter();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        fields.map(|field| (text(&field["field"]), text(&field["outcome"]))).collect()
+        fields
+            .map(|field| (text(&field["field"]), text(&field["outcome"])))
+            .collect()
     };
     let of = |field: &str, outcome: &str| (field.to_owned(), outcome.to_owned());
     assert_eq!(
         outcomes(&all),
-        [of("monitoring", "CANNOT"), of("size_slug", "CALLS"), of("tags", "CALLS")]
+        [
+            of("monitoring", "CANNOT"),
+            of("size_slug", "CALLS"),
+            of("tags", "CALLS")
+        ]
     );
     assert_eq!(all["fields"][0]["obstacle"], "NO_CALL");
     assert_eq!(all["calls"].as_array().unwrap().len(), 4);
     let named = plan(&t, json!({ "resource": resource, "fields": ["region", "name"] })).await;
-    assert_eq!(outcomes(&named), [of("name", "NOT_EXPECTED"), of("region", "EQUAL")]);
+    assert_eq!(
+        outcomes(&named),
+        [of("name", "NOT_EXPECTED"), of("region", "EQUAL")]
+    );
     assert_eq!(named["calls"], json!([]));
 }
 
@@ -96,7 +120,10 @@ async fn all_open_drifts_of_a_resource_are_planned_together() {
 async fn the_commands_of_terraform_name_the_address() {
     let t = resized().await;
     let address = r#"module.web["it's"].digitalocean_droplet.node[0]"#;
-    let sql = format!("UPDATE cloud_provisioned SET address = '{}'", address.replace('\'', "''"));
+    let sql = format!(
+        "UPDATE cloud_provisioned SET address = '{}'",
+        address.replace('\'', "''")
+    );
     t.database.execute(sql).await.unwrap();
     let drift = t.open_drift("web-1", "tags").await;
     let plan = plan(&t, json!({ "drift": drift.id })).await;
@@ -114,7 +141,11 @@ async fn what_cannot_be_planned_says_why() {
     let none = plan(&t, json!({ "drift": uuid::Uuid::now_v7() })).await;
     assert_eq!(none, Value::Null);
     let drift = t.open_drift("web-1", "size_slug").await;
-    for variables in [json!({}), json!({ "drift": drift.id, "resource": drift.resource_id }), json!({ "drift": drift.id, "fields": ["a"] })] {
+    for variables in [
+        json!({}),
+        json!({ "drift": drift.id, "resource": drift.resource_id }),
+        json!({ "drift": drift.id, "fields": ["a"] }),
+    ] {
         assert_eq!(code(&t, variables).await, "BAD_USER_INPUT");
     }
     t.accept(&drift).await.unwrap();
@@ -138,14 +169,20 @@ async fn a_plan_never_shows_a_secret() {
     let resource = t.resource("web-1").await.id;
     let plan = plan(&t, json!({ "resource": resource, "fields": ["size_slug"] })).await;
     let field = &plan["fields"][0];
-    assert_eq!((&field["obstacle"], &field["expected"], &field["actual"]), (&json!("SECRET"), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&field["obstacle"], &field["expected"], &field["actual"]),
+        (&json!("SECRET"), &Value::Null, &Value::Null)
+    );
     assert!(!plan.to_string().contains("00ff"));
 }
 
 #[tokio::test]
 async fn the_calls_of_other_providers_are_not_known() {
     let t = resized().await;
-    t.database.execute("UPDATE cloud_resources SET provider = 'aws'").await.unwrap();
+    t.database
+        .execute("UPDATE cloud_resources SET provider = 'aws'")
+        .await
+        .unwrap();
     let drift = t.open_drift("web-1", "size_slug").await;
     let plan = plan(&t, json!({ "drift": drift.id })).await;
     assert_eq!(plan["fields"][0]["obstacle"], "UNKNOWN_PROVIDER");
@@ -175,8 +212,11 @@ async fn a_plan_says_when_the_drift_will_close() {
 async fn the_command_prints_the_plan_and_no_control_characters() {
     let t = TestApp::today().await;
     t.cloud_has([droplet("web-1").size("l")]).await;
-    t.record_spec("web-1", json!({ "size_slug": "s", "region": "ams3\u{1b}[2J", "name": "a\u{9b}b" }))
-        .await;
+    t.record_spec(
+        "web-1",
+        json!({ "size_slug": "s", "region": "ams3\u{1b}[2J", "name": "a\u{9b}b" }),
+    )
+    .await;
     t.sweep().await;
     let program = Program::new().with("DATABASE_URL", &t.database.url);
     let run = async |field: &str| {
@@ -192,13 +232,24 @@ async fn the_command_prints_the_plan_and_no_control_characters() {
         "   doctl compute droplet-action resize web-1 --size=s --wait",
         "Nothing was sent. The sweep after the next complete listing closes the drift.",
     ] {
-        assert!(ended.out.lines().any(|printed| printed == line), "{line}: {}", ended.out);
+        assert!(
+            ended.out.lines().any(|printed| printed == line),
+            "{line}: {}",
+            ended.out
+        );
     }
     let region = run("region").await;
-    assert!(region.out.starts_with("region: A droplet stays in its region."), "{}", region.out);
+    assert!(
+        region.out.starts_with("region: A droplet stays in its region."),
+        "{}",
+        region.out
+    );
     for field in ["region", "name"] {
         let out = run(field).await.out;
-        assert!(!out.contains(|letter: char| letter.is_control() && letter != '\n'), "{out:?}");
+        assert!(
+            !out.contains(|letter: char| letter.is_control() && letter != '\n'),
+            "{out:?}"
+        );
     }
     let none = program.run(&["plan-revert", &uuid::Uuid::now_v7().to_string()]);
     assert_eq!(none.code, Some(1), "{}", none.output());

@@ -188,7 +188,13 @@ mod tests {
 
     #[test]
     fn an_amount_has_two_digits_after_the_point() {
-        for (micros, amount) in [(0, "0.00"), (12_000_000, "12.00"), (140_400, "0.14"), (5_000, "0.01"), (4_999, "0.00")] {
+        for (micros, amount) in [
+            (0, "0.00"),
+            (12_000_000, "12.00"),
+            (140_400, "0.14"),
+            (5_000, "0.01"),
+            (4_999, "0.00"),
+        ] {
             assert_eq!(money(micros).amount, amount);
         }
     }

@@ -37,7 +37,9 @@ pub async fn check_if_due(db: &Db) -> Result<bool> {
     let mut ran = false;
     for provider in PROVIDERS {
         let listings = listings_of(db.reader(), provider).await?;
-        let stored = decodable(checks::Entity::find_by_id(provider.to_owned()), db.reader()).await?.0;
+        let stored = decodable(checks::Entity::find_by_id(provider.to_owned()), db.reader())
+            .await?
+            .0;
         let is_done = stored
             .first()
             .is_some_and(|check| check.finished && check.listings == verdicts(provider, &listings));
@@ -119,7 +121,9 @@ async fn begin(db: &Db, provider: &str) -> Result<i64> {
             .exec(&*txn)
             .await?;
         marks::Entity::delete_many().exec(&*txn).await?;
-        let row = decodable(checks::Entity::find_by_id(provider.to_owned()), &*txn).await?.0;
+        let row = decodable(checks::Entity::find_by_id(provider.to_owned()), &*txn)
+            .await?
+            .0;
         Ok(row.first().map_or(0, |row| row.number))
     })
     .await
@@ -149,7 +153,13 @@ async fn check_batch(
     let rows: Vec<_> = batch
         .iter()
         .map(|resource| {
-            let since = since(resource, rule, owners_of(resource), changed.get(&resource.id).copied(), now);
+            let since = since(
+                resource,
+                rule,
+                owners_of(resource),
+                changed.get(&resource.id).copied(),
+                now,
+            );
             row_of(resource, (rule, number), listings, since)
         })
         .collect();

@@ -45,7 +45,9 @@ pub(super) async fn of_owners<C: ConnectionTrait>(
     match rule.owner {
         Owner::Itself => Ok(BTreeMap::new()),
         Owner::Named(owner) => named(connection, provider, candidates, owner).await,
-        Owner::Holder { address, held } => holders(connection, provider, rule, candidates, (address, held)).await,
+        Owner::Holder { address, held } => {
+            holders(connection, provider, rule, candidates, (address, held)).await
+        }
         Owner::Users { key, refers } => users(connection, provider, rule, candidates, (key, refers)).await,
     }
 }

@@ -132,15 +132,35 @@ pub(super) fn compared_fields() -> BTreeMap<&'static str, BTreeSet<&'static str>
     let kinds: [(&str, &[Field], &[&str]); 20] = [
         ("droplet", compute::DROPLET, compute::OTHER_DROPLET_FIELDS),
         ("volume", compute::VOLUME, &[]),
-        ("load_balancer", network::LOAD_BALANCER, &["ip", "size_slug", "vpc_uuid", "project_id"]),
-        ("database", database::DATABASE, &["engine", "size_slug", "maintenance_window", "project_id"]),
+        (
+            "load_balancer",
+            network::LOAD_BALANCER,
+            &["ip", "size_slug", "vpc_uuid", "project_id"],
+        ),
+        (
+            "database",
+            database::DATABASE,
+            &["engine", "size_slug", "maintenance_window", "project_id"],
+        ),
         ("database_firewall", &[], &["rules"]),
-        ("firewall", &[], &["droplet_ids", "inbound_rules", "outbound_rules"]),
+        (
+            "firewall",
+            &[],
+            &["droplet_ids", "inbound_rules", "outbound_rules"],
+        ),
         ("vpc", network::VPC, &["ip"]),
         ("domain", &[], &["ttl", "project_id"]),
         ("domain_record", dns::RECORD, &["data", "type", "domain"]),
-        ("kubernetes_cluster", kubernetes::CLUSTER, &["ip", "vpc_uuid", "project_id"]),
-        ("kubernetes_node_pool", kubernetes::POOL, &["cluster_id", "size_slug"]),
+        (
+            "kubernetes_cluster",
+            kubernetes::CLUSTER,
+            &["ip", "vpc_uuid", "project_id"],
+        ),
+        (
+            "kubernetes_node_pool",
+            kubernetes::POOL,
+            &["cluster_id", "size_slug"],
+        ),
         ("reserved_ip", &[], &["droplet_id", "ip", "project_id"]),
         ("app", &[], &["spec", "project_id"]),
         ("certificate", &[], &["type", "dns_names"]),
@@ -155,7 +175,12 @@ pub(super) fn compared_fields() -> BTreeMap<&'static str, BTreeSet<&'static str>
         let own = fields.iter().map(|(name, _)| *name);
         // The name of a certificate takes the place of its id.
         let own = own.filter(|name| *name != "certificate_id");
-        (kind, own.chain(others.iter().copied()).chain(["name", "status"]).collect())
+        (
+            kind,
+            own.chain(others.iter().copied())
+                .chain(["name", "status"])
+                .collect(),
+        )
     });
     all.collect()
 }

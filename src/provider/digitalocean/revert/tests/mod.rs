@@ -138,7 +138,10 @@ fn check(call: &Call) -> usize {
     let path = call.path.split('?').next().unwrap();
     let segments: Vec<&str> = path.split('/').collect();
     let empty = Map::new();
-    let body = call.body.as_ref().map_or(&empty, |body| body.as_object().unwrap());
+    let body = call
+        .body
+        .as_ref()
+        .map_or(&empty, |body| body.as_object().unwrap());
     let rows = contract();
     let fits = |row: &Permitted| {
         let same = |(segment, wanted): (&&str, &&str)| match wanted.starts_with('{') {
@@ -168,18 +171,30 @@ fn check(call: &Call) -> usize {
 /// Checks the required properties of list members.
 fn check_members(body: &Map<String, Value>) {
     for (list, required) in [
-        ("forwarding_rules", &["entry_protocol", "entry_port", "target_protocol", "target_port"][..]),
+        (
+            "forwarding_rules",
+            &["entry_protocol", "entry_port", "target_protocol", "target_port"][..],
+        ),
         ("inbound_rules", &["protocol", "ports", "sources"]),
         ("outbound_rules", &["protocol", "ports", "destinations"]),
         ("rules", &["type", "value"]),
     ] {
         for member in body.get(list).and_then(Value::as_array).into_iter().flatten() {
             for name in required {
-                assert!(member.get(name).is_some(), "a member of {list} needs {name}: {member}");
+                assert!(
+                    member.get(name).is_some(),
+                    "a member of {list} needs {name}: {member}"
+                );
             }
         }
     }
-    for ids in ["droplet_ids", "droplet_id", "size_gigabytes", "num_nodes", "size_unit"] {
+    for ids in [
+        "droplet_ids",
+        "droplet_id",
+        "size_gigabytes",
+        "num_nodes",
+        "size_unit",
+    ] {
         for id in body.get(ids).into_iter().flat_map(|ids| match ids {
             Value::Array(ids) => ids.iter().collect(),
             one => vec![one],
@@ -205,19 +220,43 @@ fn what_cannot_be_put_back_says_why() {
         ("database", "version", json!("15"), Obstacle::OneWay),
         ("database", "storage_size_mib", json!(1), Obstacle::OneWay),
         ("kubernetes_cluster", "ha", json!(false), Obstacle::OneWay),
-        ("kubernetes_cluster", "version", json!("1.31.9-do.0"), Obstacle::OneWay),
+        (
+            "kubernetes_cluster",
+            "version",
+            json!("1.31.9-do.0"),
+            Obstacle::OneWay,
+        ),
         ("kubernetes_cluster", "sso", Value::Null, Obstacle::NoCall),
-        ("kubernetes_node_pool", "size_slug", json!("s-8"), Obstacle::NeedsReplacement),
-        ("kubernetes_node_pool", "min_nodes", json!(0), Obstacle::InvalidValue),
+        (
+            "kubernetes_node_pool",
+            "size_slug",
+            json!("s-8"),
+            Obstacle::NeedsReplacement,
+        ),
+        (
+            "kubernetes_node_pool",
+            "min_nodes",
+            json!(0),
+            Obstacle::InvalidValue,
+        ),
         ("app", "spec", json!({ "name": "shop" }), Obstacle::Secret),
-        ("certificate", "dns_names", json!(["a.example"]), Obstacle::NeedsReplacement),
+        (
+            "certificate",
+            "dns_names",
+            json!(["a.example"]),
+            Obstacle::NeedsReplacement,
+        ),
         ("image", "regions", json!(["ams3"]), Obstacle::OneWay),
         ("vpc", "default", json!(false), Obstacle::OneWay),
         ("domain_record", "data", Value::Null, Obstacle::InvalidValue),
         ("domain_record", "type", json!("A"), Obstacle::NeedsReplacement),
         ("uptime_check", "regions", json!([]), Obstacle::InvalidValue),
     ] {
-        assert_eq!(obstacle(&planned(&resource(kind), field, &expected)), Some(why), "{kind}.{field}");
+        assert_eq!(
+            obstacle(&planned(&resource(kind), field, &expected)),
+            Some(why),
+            "{kind}.{field}"
+        );
     }
 }
 
@@ -237,13 +276,22 @@ fn lists_are_put_back_member_by_member() {
         droplets[0].command.as_deref(),
         Some("doctl compute firewall add-droplets fw-1 --droplet-ids=3")
     );
-    let rule = |port: &str| json!({ "protocol": "tcp", "ports": port, "sources": { "addresses": ["0.0.0.0/0"] } });
-    let rules = calls(planned(&resource("firewall"), "inbound_rules", &json!([rule("22"), rule("all")])));
+    let rule =
+        |port: &str| json!({ "protocol": "tcp", "ports": port, "sources": { "addresses": ["0.0.0.0/0"] } });
+    let rules = calls(planned(
+        &resource("firewall"),
+        "inbound_rules",
+        &json!([rule("22"), rule("all")]),
+    ));
     let path = "/v2/firewalls/fw-1/rules".to_owned();
     assert_eq!(
         rules.iter().map(shown).collect::<Vec<_>>(),
         [
-            (Method::Post, path.clone(), json!({ "inbound_rules": [rule("0")] })),
+            (
+                Method::Post,
+                path.clone(),
+                json!({ "inbound_rules": [rule("0")] })
+            ),
             (Method::Delete, path, json!({ "inbound_rules": [rule("80")] })),
         ]
     );
@@ -257,13 +305,22 @@ fn lists_are_put_back_member_by_member() {
 #[test]
 fn a_call_that_replaces_the_whole_object_keeps_the_other_values() {
     let balancer = resource("load_balancer");
-    let fields = [("name", json!("front-2")), ("redirect_http_to_https", json!(true))];
+    let fields = [
+        ("name", json!("front-2")),
+        ("redirect_http_to_https", json!(true)),
+    ];
     let outcomes: Vec<Vec<Call>> = together(&balancer, &fields).into_iter().map(calls).collect();
     assert_eq!(outcomes[0], outcomes[1], "one call puts back both");
     let update = outcomes[0].last().unwrap();
     let body = update.body.as_ref().unwrap();
-    assert_eq!((&body["name"], &body["redirect_http_to_https"]), (&json!("front-2"), &json!(true)));
-    assert_eq!((&body["size_unit"], &body["droplet_ids"]), (&json!(2), &json!([1, 2])));
+    assert_eq!(
+        (&body["name"], &body["redirect_http_to_https"]),
+        (&json!("front-2"), &json!(true))
+    );
+    assert_eq!(
+        (&body["size_unit"], &body["droplet_ids"]),
+        (&json!(2), &json!([1, 2]))
+    );
     // The id of a certificate is not stored: it is read first and filled in.
     assert_eq!(
         (outcomes[0][0].method, outcomes[0][0].path.as_str()),
@@ -281,7 +338,10 @@ fn a_call_that_replaces_the_whole_object_keeps_the_other_values() {
 #[test]
 fn a_resize_says_that_the_droplet_is_off_meanwhile_and_a_rebuild_that_data_is_lost() {
     let resize = calls(planned(&resource("droplet"), "size_slug", &json!("s-1")));
-    let shown: Vec<(Effect, &Value)> = resize.iter().map(|call| (call.effect, &call.body.as_ref().unwrap()["type"])).collect();
+    let shown: Vec<(Effect, &Value)> = resize
+        .iter()
+        .map(|call| (call.effect, &call.body.as_ref().unwrap()["type"]))
+        .collect();
     assert_eq!(
         shown,
         [
@@ -293,7 +353,11 @@ fn a_resize_says_that_the_droplet_is_off_meanwhile_and_a_rebuild_that_data_is_lo
     let mut off = resource("droplet");
     off.status = Some("off".to_owned());
     assert_eq!(calls(planned(&off, "size_slug", &json!("s-1"))).len(), 1);
-    let rebuild = calls(planned(&off, "image", &json!({ "id": 7, "slug": "debian-13-x64" })));
+    let rebuild = calls(planned(
+        &off,
+        "image",
+        &json!({ "id": 7, "slug": "debian-13-x64" }),
+    ));
     assert_eq!(rebuild[0].effect, Effect::DestroysData);
     assert_eq!(rebuild[0].body, Some(json!({ "type": "rebuild", "image": 7 })));
 }
@@ -303,7 +367,10 @@ fn host_names_of_records_end_with_a_dot() {
     let record = resource("domain_record");
     let call = calls(planned(&record, "data", &json!("shop.example"))).remove(0);
     assert_eq!(call.path, "/v2/domains/shop.example/records/12");
-    assert_eq!(call.body, Some(json!({ "type": "CNAME", "data": "shop.example." })));
+    assert_eq!(
+        call.body,
+        Some(json!({ "type": "CNAME", "data": "shop.example." }))
+    );
     assert_eq!(
         call.command.as_deref(),
         Some(
@@ -321,9 +388,22 @@ fn arguments(line: &str) -> Vec<String> {
         "set -f; DIGITALOCEAN_ACCESS_TOKEN=t; doctl() {{ printf '%s\\0' \"$@\"; }}; curl() {{ printf '%s\\0' \"$@\"; }}; {line}"
     );
     let dir = tempfile::tempdir().unwrap();
-    let ran = Command::new("sh").arg("-c").arg(script).current_dir(dir.path()).output().unwrap();
-    assert!(ran.status.success(), "{line}: {}", String::from_utf8_lossy(&ran.stderr));
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{line} created a file");
+    let ran = Command::new("sh")
+        .arg("-c")
+        .arg(script)
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{line}: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "{line} created a file"
+    );
     let text = String::from_utf8(ran.stdout).unwrap();
     text.split_terminator('\0').map(str::to_owned).collect()
 }
@@ -348,7 +428,10 @@ fn a_shell_passes_hostile_values_on_unchanged() {
                 let text = arguments.join("\n");
                 let escaped = json!(HOSTILE).to_string();
                 let has = [HOSTILE, escaped.trim_matches('"'), &escape(HOSTILE)];
-                assert!(has.iter().any(|wanted| text.contains(wanted)) || !line.contains("pwned"), "{line}");
+                assert!(
+                    has.iter().any(|wanted| text.contains(wanted)) || !line.contains("pwned"),
+                    "{line}"
+                );
             }
             assert!(!call.path.contains([' ', '\'', '$', '`', ';']), "{}", call.path);
         }
@@ -364,6 +447,9 @@ fn what_cannot_be_pasted_safely_has_no_line() {
     }
     assert_eq!(doctl("compute tag create", &["--force"], &[]), None);
     assert_eq!(escape("../.."), "..%2F..");
-    assert_eq!((escape("."), escape("..")), ("%2E".to_owned(), "%2E%2E".to_owned()));
+    assert_eq!(
+        (escape("."), escape("..")),
+        ("%2E".to_owned(), "%2E%2E".to_owned())
+    );
     assert_eq!(escape("a b/ü?"), "a%20b%2F%C3%BC%3F");
 }

@@ -42,8 +42,16 @@ pub(super) const SAMPLES: &[(&str, &str, &str)] = &[
     ("load_balancer", "disable_lets_encrypt_dns_records", "true"),
     ("load_balancer", "http_idle_timeout_seconds", "90"),
     ("load_balancer", "firewall", r#"{"deny":["ip:198.51.100.1"]}"#),
-    ("load_balancer", "domains", r#"[{"name":"a.example","is_managed":true,"certificate_name":"a"}]"#),
-    ("load_balancer", "glb_settings", r#"{"target_port":80,"target_protocol":"http"}"#),
+    (
+        "load_balancer",
+        "domains",
+        r#"[{"name":"a.example","is_managed":true,"certificate_name":"a"}]"#,
+    ),
+    (
+        "load_balancer",
+        "glb_settings",
+        r#"{"target_port":80,"target_protocol":"http"}"#,
+    ),
     ("load_balancer", "target_load_balancer_ids", r#"["lb-2"]"#),
     ("load_balancer", "tls_cipher_policy", r#""STRONG""#),
     ("database", "region", r#""ams3""#),
@@ -53,13 +61,25 @@ pub(super) const SAMPLES: &[(&str, &str, &str)] = &[
     ("database", "version", r#""17""#),
     ("database", "num_nodes", "3"),
     ("database", "storage_size_mib", "122880"),
-    ("database", "maintenance_window", r#"{"day":"monday","hour":"13:00:00"}"#),
-    ("database_firewall", "rules", r#"[{"type":"ip_addr","value":"203.0.113.5"}]"#),
+    (
+        "database",
+        "maintenance_window",
+        r#"{"day":"monday","hour":"13:00:00"}"#,
+    ),
+    (
+        "database_firewall",
+        "rules",
+        r#"[{"type":"ip_addr","value":"203.0.113.5"}]"#,
+    ),
     ("database_firewall", "rules", "[]"),
     ("firewall", "name", r#""fw-2""#),
     ("firewall", "tags", r#"["new"]"#),
     ("firewall", "droplet_ids", "[3]"),
-    ("firewall", "inbound_rules", r#"[{"protocol":"icmp","sources":{"tags":["web"]}}]"#),
+    (
+        "firewall",
+        "inbound_rules",
+        r#"[{"protocol":"icmp","sources":{"tags":["web"]}}]"#,
+    ),
     (
         "firewall",
         "outbound_rules",
@@ -87,21 +107,49 @@ pub(super) const SAMPLES: &[(&str, &str, &str)] = &[
     ("kubernetes_cluster", "surge_upgrade", "false"),
     ("kubernetes_cluster", "registry_enabled", "true"),
     ("kubernetes_cluster", "registry_enabled", "false"),
-    ("kubernetes_cluster", "maintenance_policy", r#"{"start_time":"04:00","day":"any"}"#),
+    (
+        "kubernetes_cluster",
+        "maintenance_policy",
+        r#"{"start_time":"04:00","day":"any"}"#,
+    ),
     (
         "kubernetes_cluster",
         "control_plane_firewall",
         r#"{"enabled":true,"allowed_addresses":["198.51.100.0/24"]}"#,
     ),
-    ("kubernetes_cluster", "cluster_autoscaler_configuration", r#"{"expanders":["priority"]}"#),
+    (
+        "kubernetes_cluster",
+        "cluster_autoscaler_configuration",
+        r#"{"expanders":["priority"]}"#,
+    ),
     ("kubernetes_cluster", "sso", r#"{"enabled":true}"#),
     ("kubernetes_cluster", "routing_agent", r#"{"enabled":true}"#),
-    ("kubernetes_cluster", "amd_gpu_device_plugin", r#"{"enabled":true}"#),
-    ("kubernetes_cluster", "amd_gpu_device_metrics_exporter_plugin", r#"{"enabled":true}"#),
-    ("kubernetes_cluster", "nvidia_gpu_device_plugin", r#"{"enabled":true}"#),
-    ("kubernetes_cluster", "rdma_shared_dev_plugin", r#"{"enabled":true}"#),
+    (
+        "kubernetes_cluster",
+        "amd_gpu_device_plugin",
+        r#"{"enabled":true}"#,
+    ),
+    (
+        "kubernetes_cluster",
+        "amd_gpu_device_metrics_exporter_plugin",
+        r#"{"enabled":true}"#,
+    ),
+    (
+        "kubernetes_cluster",
+        "nvidia_gpu_device_plugin",
+        r#"{"enabled":true}"#,
+    ),
+    (
+        "kubernetes_cluster",
+        "rdma_shared_dev_plugin",
+        r#"{"enabled":true}"#,
+    ),
     ("kubernetes_cluster", "coredns_autoscaler", r#"{"enabled":true}"#),
-    ("kubernetes_cluster", "p2p_oci_registry_plugin", r#"{"enabled":true}"#),
+    (
+        "kubernetes_cluster",
+        "p2p_oci_registry_plugin",
+        r#"{"enabled":true}"#,
+    ),
     ("kubernetes_node_pool", "name", r#""workers-2""#),
     ("kubernetes_node_pool", "tags", r#"["new"]"#),
     ("kubernetes_node_pool", "count", "2"),
@@ -110,7 +158,11 @@ pub(super) const SAMPLES: &[(&str, &str, &str)] = &[
     ("kubernetes_node_pool", "min_nodes", "1"),
     ("kubernetes_node_pool", "max_nodes", "9"),
     ("kubernetes_node_pool", "labels", "null"),
-    ("kubernetes_node_pool", "taints", r#"[{"key":"k","value":"v","effect":"NoSchedule"}]"#),
+    (
+        "kubernetes_node_pool",
+        "taints",
+        r#"[{"key":"k","value":"v","effect":"NoSchedule"}]"#,
+    ),
     ("reserved_ip", "project_id", r#""p-2""#),
     ("reserved_ip", "droplet_id", "7"),
     ("reserved_ip", "droplet_id", "null"),
@@ -142,7 +194,11 @@ pub(super) const SAMPLES: &[(&str, &str, &str)] = &[
 /// Returns a resource of a kind with live values.
 pub(super) fn resource(kind: &str) -> cloud_resources::Model {
     let (id, size, attrs) = match kind {
-        "droplet" => ("42", Some("s-2vcpu-2gb"), json!({ "volume_ids": ["v-1"], "ipv6": false })),
+        "droplet" => (
+            "42",
+            Some("s-2vcpu-2gb"),
+            json!({ "volume_ids": ["v-1"], "ipv6": false }),
+        ),
         "volume" => ("v-1", None, json!({ "size_gigabytes": 10, "droplet_ids": [1] })),
         "load_balancer" => (
             "lb-1",
@@ -158,7 +214,11 @@ pub(super) fn resource(kind: &str) -> cloud_resources::Model {
             Some("db-s-1vcpu-1gb"),
             json!({ "engine": "pg", "version": "16", "num_nodes": 1, "storage_size_mib": 61440 }),
         ),
-        "database_firewall" => ("db-1", None, json!({ "rules": [{ "type": "tag", "value": "web" }] })),
+        "database_firewall" => (
+            "db-1",
+            None,
+            json!({ "rules": [{ "type": "tag", "value": "web" }] }),
+        ),
         "firewall" => (
             "fw-1",
             None,
@@ -172,7 +232,11 @@ pub(super) fn resource(kind: &str) -> cloud_resources::Model {
             None,
             json!({ "type": "CNAME", "domain": "shop.example", "data": "old.example", "ttl": 60 }),
         ),
-        "kubernetes_cluster" => ("k-1", None, json!({ "version": "1.33.1-do.0", "sso": { "enabled": false } })),
+        "kubernetes_cluster" => (
+            "k-1",
+            None,
+            json!({ "version": "1.33.1-do.0", "sso": { "enabled": false } }),
+        ),
         "kubernetes_node_pool" => (
             "np-1",
             Some("s-2vcpu-4gb"),
@@ -198,7 +262,11 @@ pub(super) fn resource(kind: &str) -> cloud_resources::Model {
         kind: kind.to_owned(),
         provider_id: id.to_owned(),
         urn: format!("do:{kind}:{id}"),
-        name: if kind == "domain_record" { "www".to_owned() } else { "one".to_owned() },
+        name: if kind == "domain_record" {
+            "www".to_owned()
+        } else {
+            "one".to_owned()
+        },
         region: Some("nyc3".to_owned()),
         size_slug: size.map(str::to_owned),
         status: Some("active".to_owned()),
