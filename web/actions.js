@@ -62,6 +62,14 @@ export const ACTIONS = [
     run: ({ resource }, { router }) => router.go({ view: 'resource', own: { id: resource.id }, drift: null }),
   },
   {
+    name: 'plan',
+    key: 'p',
+    label: 'How to revert',
+    help: 'Show the calls that put the expected value back',
+    applies: (drift) => drift.status === 'OPEN',
+    run: (drift, context) => context.plan(drift),
+  },
+  {
     name: 'undo',
     key: 'z',
     label: 'Undo',
