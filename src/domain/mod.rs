@@ -30,6 +30,7 @@ pub mod redaction;
 pub mod retention;
 pub mod schedule;
 pub mod severity;
+pub mod snooze;
 pub mod sources;
 pub mod spec_history;
 pub(crate) mod stored_json;

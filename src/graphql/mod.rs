@@ -2,6 +2,7 @@
 
 pub mod api_limits;
 mod arguments;
+mod decisions;
 mod error;
 mod guard;
 mod ignore_rules;
@@ -45,6 +46,7 @@ pub struct Mutation(
     mutation::CoreMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
+    decisions::DecisionMutation,
 );
 
 /// Builds the schema that serves `app` within `limits`.

@@ -37,7 +37,7 @@ use crate::services::sources;
 use crate::services::undo::{self, UndoAccept};
 
 /// How long a mutation waits for the run that it started.
-const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
+pub(super) const WAIT_FOR_JOB: Duration = Duration::from_secs(25);
 /// Maximum number of resources in the input of `detectDrift`.
 const MAX_RESOURCE_IDS: usize = 500;
 
@@ -372,7 +372,7 @@ impl CoreMutation {
     ) -> ApiResult<Option<AcceptDriftsPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let (token, note) = (parse_id(&input.token)?, input.note.as_deref());
-        let bulk = bulks::begin(app.db(), decider(ctx)?, token, note, app.clock().now()).await?;
+        let bulk = bulks::begin_accept(app.db(), decider(ctx)?, token, note, app.clock().now()).await?;
         let work = app.jobs().execute_bulk(bulk);
         if let Ok(done) = tokio::time::timeout(WAIT_FOR_JOB, work).await {
             done.map_err(|error| Error::Internal(format!("a bulk ended: {error}")))??;
@@ -655,7 +655,7 @@ impl CoreMutation {
 }
 
 /// Returns the caller as the one who decides about a bulk.
-fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
+pub(super) fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
     let caller = caller(ctx)?;
     Ok(Decider {
         name: caller.name(),

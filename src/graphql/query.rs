@@ -8,9 +8,9 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
-    BulkRun, Connection, Drift, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy, DriftOrder,
-    Explanation, ForgottenResource, Freshness, IgnoreRule, IgnoredDifference, Job, JobRun, JobSchedule,
-    KindCoverage, Node, NotificationDelivery, NotificationState, NotificationTarget, PageArgs,
+    BulkRun, Connection, Drift, DriftComment, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy,
+    DriftOrder, Explanation, ForgottenResource, Freshness, IgnoreRule, IgnoredDifference, Job, JobRun,
+    JobSchedule, KindCoverage, Node, NotificationDelivery, NotificationState, NotificationTarget, PageArgs,
     ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Source, SpecDifference, Total, Viewer,
     by_or_cause, page_cost, with_all_details, with_details,
 };
@@ -20,7 +20,7 @@ use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::{
-    bulks, coverage, events, explanation, facets, forgetting, groups, ignored, inbox, job_runs,
+    bulks, comments, coverage, events, explanation, facets, forgetting, groups, ignored, inbox, job_runs,
     notifications, provisioning, resources, spec_history,
 };
 
@@ -80,6 +80,9 @@ impl CoreQuery {
         }
         if let Some(bulk) = bulks::find(db, id).await? {
             return Ok(Some(Node::BulkRun(BulkRun(bulk))));
+        }
+        if let Some(comment) = comments::find(db, id).await? {
+            return Ok(Some(Node::DriftComment(DriftComment(comment))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))
@@ -170,7 +173,7 @@ impl CoreQuery {
     ) -> ApiResult<DriftFacets> {
         let filter = filter.unwrap_or_default().parse()?;
         let facets = facets::of(app(ctx)?.db().reader(), &filter).await?;
-        Ok(DriftFacets(facets))
+        Ok(DriftFacets(facets, filter))
     }
 
     /// Groups the selected drifts, those with the newest drifts first: many drifts with one cause are one row. Drifts of

@@ -21,13 +21,13 @@ struct UndoBulkInput {
 /// Result of `undoBulk`.
 #[derive(SimpleObject)]
 struct UndoBulkPayload {
-    /// The number of drifts whose accepts are undone, those undone before included.
+    /// The number of drifts for which the action is undone, those undone before included.
     undone: i32,
-    /// The drifts whose accepts stand, at most 1000.
+    /// The drifts for which it stands, at most 1000.
     refused: Vec<UndoRefused>,
 }
 
-/// A drift whose accept stands.
+/// A drift for which the action of a bulk stands.
 #[derive(SimpleObject)]
 struct UndoRefused {
     /// The id of the drift.
@@ -45,9 +45,10 @@ pub(super) struct UndoMutation;
 /// The mutation that undoes a bulk.
 #[Object]
 impl UndoMutation {
-    /// Undoes the accepts of a bulk, those of one resource together with one new version of its spec. If a later change
-    /// stands in the way of one of them, those of its resource stand and are listed in `refused`. What of the bulk has not
-    /// been accepted yet is not accepted any more (BULK_UNDONE in its `items`). It can be repeated.
+    /// Undoes a bulk. Accepts of one resource are undone together, with one new version of its spec: if a later change
+    /// stands in the way of one of them, those of its resource stand and are listed in `refused`. A snooze or an assignee
+    /// gives way to the one before, unless another decision was made since. Ignore rules end, and their differences come
+    /// back. What of the bulk has not been done yet is not done any more (BULK_UNDONE in its `items`). It can be repeated.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn undo_bulk(
         &self,

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::events::{self, NewEvent, SYSTEM};
 use super::ignored;
 use super::locks::{Lock, locked};
+use super::snoozes;
 use crate::db::lists::{self, Type};
 use crate::db::{Db, column, decodable};
 use crate::domain::causes::Cause;
@@ -167,6 +168,13 @@ pub(crate) async fn write_in_txn(
         Some(event(*resource_id, EventType::DriftDetected, data))
     }));
     events::append_in_txn(txn, events, SYSTEM, now).await?;
+    let moved: Vec<Uuid> = updated
+        .keys()
+        .chain(closed.keys())
+        .chain(reverted.keys())
+        .copied()
+        .collect();
+    snoozes::log_ended_in_txn(txn, &moved, now).await?;
     Ok(Written {
         opened: opened.len() as u64,
         changed: updated.len() as u64,
@@ -209,8 +217,9 @@ pub(crate) async fn accept_in_txn(
         data.insert("bulkId".to_owned(), bulk.to_string().into());
     }
     let data = with_address(data, accepting.address);
-    let accepted = event(drift.resource_id, EventType::DriftAccepted, data);
-    let mut row = drift.into_active_model();
+    let mut events = vec![event(drift.resource_id, EventType::DriftAccepted, data)];
+    let mut row = drift.clone().into_active_model();
+    events.extend(snoozes::close(&drift, &mut row));
     row.status = Set(DriftStatus::Accepted);
     row.resolved_at = Set(Some(now));
     row.resolved_by = Set(Some(accepting.actor.to_owned()));
@@ -225,7 +234,7 @@ pub(crate) async fn accept_in_txn(
             .exec(txn)
             .await?;
     }
-    events::append_in_txn(txn, vec![accepted], accepting.actor, now).await?;
+    events::append_in_txn(txn, events, accepting.actor, now).await?;
     Ok(drift)
 }
 

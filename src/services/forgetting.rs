@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resource_events::{self as events, EventType};
 use entity::{
-    cloud_provisioned as provisioned, cloud_resources as resources, forgotten_resources as forgotten,
-    ignored_differences,
+    bulk_items, cloud_provisioned as provisioned, cloud_resources as resources,
+    forgotten_resources as forgotten, ignored_differences,
 };
 use sea_orm::{
     ActiveEnum as _, ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
@@ -203,6 +203,10 @@ pub(super) async fn remove_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Re
     let drifts = drift::Entity::delete_many().filter(drift::Column::ResourceId.is_in(ids()));
     ignored_differences::Entity::delete_many()
         .filter(ignored_differences::Column::ResourceId.is_in(ids()))
+        .exec(txn)
+        .await?;
+    bulk_items::Entity::delete_many()
+        .filter(bulk_items::Column::ResourceId.is_in(ids()))
         .exec(txn)
         .await?;
     let events = events::Entity::delete_many().filter(events::Column::ResourceId.is_in(ids()));

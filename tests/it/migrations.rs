@@ -33,6 +33,7 @@ const TABLES: [(&str, &[&str]); 31] = [
             "end_reason",
             "hits",
             "last_hit_at",
+            "bulk_id",
         ],
     ),
     (
@@ -233,6 +234,14 @@ const TABLES: [(&str, &[&str]); 31] = [
             "cause",
             "cause_revision",
             "bulk_id",
+            "snoozed",
+            "snoozed_at",
+            "snoozed_by",
+            "snoozed_until",
+            "snoozed_until_change",
+            "snooze_reason",
+            "snooze_bulk_id",
+            "assignee",
         ],
     ),
     (
@@ -247,7 +256,12 @@ const TABLES: [(&str, &[&str]); 31] = [
             "note",
             "started_at",
             "finished_at",
+            "parameters",
         ],
+    ),
+    (
+        "drift_comments",
+        &["id", "drift_id", "author", "body", "created_at"],
     ),
     (
         "bulk_items",
@@ -261,6 +275,7 @@ const TABLES: [(&str, &[&str]); 31] = [
             "code",
             "message",
             "spec_version",
+            "before",
         ],
     ),
     (

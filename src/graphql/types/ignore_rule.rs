@@ -29,6 +29,8 @@ pub(in crate::graphql) struct IgnoreRuleDefinitionInput {
     name_pattern: Option<String>,
     /// The id of the resource.
     resource_id: Option<ID>,
+    /// The ids of the resources, at most 1000.
+    resource_ids: Option<Vec<ID>>,
     /// The live value that another field of the resource has.
     #[graphql(name = "where")]
     only_where: Option<FieldValueInput>,
@@ -77,6 +79,7 @@ impl IgnoreRuleDefinitionInput {
     pub(in crate::graphql) fn parse(self) -> Result<Definition> {
         let value = |json: Option<Json>| json.map_or(serde_json::Value::Null, |json| json.0);
         let live = not_empty("live", self.live)?.unwrap_or_default();
+        let resource_ids = not_empty("resourceIds", self.resource_ids)?.unwrap_or_default();
         Ok(Definition {
             source: self.source,
             kind: self.kind,
@@ -84,6 +87,7 @@ impl IgnoreRuleDefinitionInput {
             tag: self.tag,
             name: self.name_pattern,
             resource_id: self.resource_id.map(|id| parse_id(&id)).transpose()?,
+            resource_ids: resource_ids.iter().map(parse_id).collect::<Result<_>>()?,
             only_where: self.only_where.map(|other| FieldValue {
                 field: other.field,
                 value: value(other.value),
@@ -129,6 +133,7 @@ impl CreateIgnoreRuleInput {
             owner: self.owner,
             expires_at: self.expires_at,
             origin: Origin::Api,
+            bulk: None,
         })
     }
 }
@@ -278,6 +283,12 @@ impl IgnoreRule {
         };
         let loaders = crate::graphql::loaders(ctx)?;
         Ok(loaders.load_one(ResourceById(id)).await?.map(Resource))
+    }
+
+    /// The ids of the resources that the rule is about, at most 1000; empty if it does not list any.
+    async fn resource_ids(&self) -> Vec<ID> {
+        let ids = self.definition(|rule| Some(rule.resource_ids.clone()));
+        ids.unwrap_or_default().into_iter().map(Into::into).collect()
     }
 
     /// The field whose live value decides whether a resource is in scope; null if there is none.
