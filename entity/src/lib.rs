@@ -13,6 +13,8 @@ pub mod cloud_drift;
 pub mod cloud_provisioned;
 pub mod cloud_resource_events;
 pub mod cloud_resources;
+
+pub mod default_views;
 pub mod drift_comments;
 pub mod drift_totals;
 pub mod forgotten_resources;
@@ -32,6 +34,7 @@ pub mod plan_instances;
 pub mod resource_states;
 pub mod resource_totals;
 pub mod row_totals;
+pub mod saved_views;
 pub mod sources;
 pub mod spec_reasons;
 pub mod spec_versions;

@@ -43,6 +43,7 @@ mod m20261127_000320_note_reverts;
 mod m20261127_000400_snooze_and_assign;
 mod m20261127_000410_comment_drifts;
 mod m20261127_000420_decide_in_bulk;
+mod m20261127_000800_create_saved_views;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -95,6 +96,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000400_snooze_and_assign::Migration),
             Box::new(m20261127_000410_comment_drifts::Migration),
             Box::new(m20261127_000420_decide_in_bulk::Migration),
+            Box::new(m20261127_000800_create_saved_views::Migration),
         ]
     }
 }

@@ -9,6 +9,7 @@ mod ignore_rules;
 mod loader;
 mod mutation;
 mod query;
+mod saved_views;
 mod severity;
 mod subscription;
 mod types;
@@ -38,15 +39,17 @@ pub struct Query(
     query::CoreQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
+    saved_views::SavedViewQuery,
 );
 
-/// Write operations. They require the role `platform_admin`.
+/// Write operations. They require the role `platform_admin`, except for the saved views of the caller.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     mutation::CoreMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
     decisions::DecisionMutation,
+    saved_views::SavedViewMutation,
 );
 
 /// Builds the schema that serves `app` within `limits`.

@@ -124,7 +124,7 @@ pub(crate) async fn write_in_txn(
             Change::Unignore { field } => no_longer_ignored.push((*resource_id, field.as_str())),
         }
     }
-    // Drifts that somebody put back on purpose are closed first. Those are no longer open for the statement after it.
+    // Drifts that a user put back on purpose are closed first. Those are no longer open for the statement after it.
     let reverted = revert_in_txn(txn, &closing, now).await?;
     let closed = close_in_txn(txn, &closing, now).await?;
     let updated = update_in_txn(txn, &updating).await?;
@@ -425,7 +425,7 @@ async fn close_in_txn(
     written_in_txn(txn, sql, rows.collect(), Some(now)).await
 }
 
-/// Closes open drifts as reverted whose live value equals the expected one again, if somebody noted the intent. Returns
+/// Closes open drifts as reverted whose live value equals the expected one again, if a user noted the intent. Returns
 /// those.
 async fn revert_in_txn(
     txn: &DatabaseTransaction,

@@ -40,6 +40,7 @@ pub mod resources;
 pub mod retention;
 pub mod retirement;
 pub mod reverting;
+pub mod saved_views;
 pub(crate) mod search;
 pub mod snoozes;
 pub mod sources;

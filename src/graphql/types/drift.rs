@@ -80,7 +80,7 @@ pub(in crate::graphql) enum Severity {
     Normal,
     /// May cost data, money or availability.
     High,
-    /// Opens the resource to everybody, or takes it away.
+    /// Opens the resource to every address, or takes it away.
     Critical,
 }
 
@@ -444,12 +444,12 @@ impl Drift {
         self.0.spec_version
     }
 
-    /// When a user noted the intent to put the live value back (`markReverting`); null if nobody did.
+    /// When a user noted the intent to put the live value back (`markReverting`); null if no user did.
     async fn reverting_at(&self) -> Option<DateTime<Utc>> {
         self.0.reverting_at
     }
 
-    /// The user who noted the intent to put the live value back; null if nobody did.
+    /// The user who noted the intent to put the live value back; null if no user did.
     async fn reverting_by(&self) -> Option<&str> {
         self.0.reverting_by.as_deref()
     }

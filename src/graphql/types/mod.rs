@@ -51,8 +51,9 @@ pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
 pub(super) use group::{DriftGroup, DriftGroupBy, by_or_cause};
 pub(super) use ignore_rule::{
-    CreateIgnoreRuleInput, CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule,
-    IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, ignored_page,
+    ApplyIgnoreRulePresetInput, ApplyIgnoreRulePresetPayload, CreateIgnoreRuleInput, CreateIgnoreRulePayload,
+    EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule, IgnoreRuleDefinitionInput, IgnoreRulePreset,
+    IgnoreRulePreview, IgnoredDifference, ReplaceIgnoreRuleInput, ReplaceIgnoreRulePayload, ignored_page,
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
