@@ -159,7 +159,7 @@ export class ExplainDialog {
   #sides(one) {
     const json = (/** @type {Json} */ value) => visible(printJson(value));
     const version = one.specVersion === null ? '' : `, spec version ${one.specVersion}`;
-    const origin = one.actualFrom === null ? ', which has no such value' : one.actualFrom === 'ATTRIBUTE' ? ', attribute' : ', schema field';
+    const origin = one.actualFrom === null ? ', no such value' : one.actualFrom === 'ATTRIBUTE' ? ', attribute' : ', schema field';
     const equal = printJson(one.expectedForm) === printJson(one.actualForm);
     return html`<div class="both">
         <div class="side"><h3>Expected${one.inSpec ? version : ', not in the spec'}</h3><pre class="whole-value" tabindex="0" role="region" aria-label="Expected value" data-testid="explain-expected">${one.inSpec ? json(one.expected) : 'none'}</pre></div>

@@ -133,10 +133,10 @@ class NotificationsView extends View {
       ${target.previousSecretUntil === null || Date.parse(target.previousSecretUntil) < Date.now() ? nothing : html`<p class="hint" title=${exactTime(target.previousSecretUntil)}>The previous secret also signs, until ${time(target.previousSecretUntil)}</p>`}
       ${canDecide
         ? html`<div class="actions">
-            <button type="button" data-testid="test-target" ?disabled=${testing} @click=${() => void this.#test(target)}>${testing ? 'Sending…' : 'Send a test'}</button>
-            <button type="button" data-testid="edit-target" aria-keyshortcuts="e" @click=${() => this.#edit(target)}>Change…</button>
-            <button type="button" data-testid="switch-target" @click=${() => void this.#switch(target)}>${target.enabled ? 'Switch off' : 'Switch on'}</button>
-            <button type="button" data-testid="delete-target" @click=${() => this.#delete(target)}>Delete…</button>
+            <button type="button" class="quiet" data-testid="test-target" ?disabled=${testing} @click=${() => void this.#test(target)}>${testing ? 'Sending…' : 'Send a test'}</button>
+            <button type="button" class="quiet" data-testid="edit-target" aria-keyshortcuts="e" @click=${() => this.#edit(target)}>Change…</button>
+            <button type="button" class="quiet" data-testid="switch-target" @click=${() => void this.#switch(target)}>${target.enabled ? 'Switch off' : 'Switch on'}</button>
+            <button type="button" class="quiet" data-testid="delete-target" @click=${() => this.#delete(target)}>Delete…</button>
           </div>`
         : nothing}
     </li>`;

@@ -106,7 +106,7 @@ class ResourceView extends View {
         ${resource.open.nodes.map((drift) => html`<a href=${this.#link(drift.id)} data-route>open drift: ${visibleLine(fieldName(drift))}</a>`)}
       </p>
       ${rows.length === 0 ? empty('No spec was ever recorded for this resource.') : html`${this.#comparison(rows)}
-            <ol class="rule-list versions" data-testid="versions">${repeat(rows, ({ specVersion }) => specVersion, (version) => this.#version(version))}</ol>
+            <ol class="rule-list versions" data-testid="version-list">${repeat(rows, ({ specVersion }) => specVersion, (version) => this.#version(version))}</ol>
             ${this.#versions.foot()}`}`;
   }
 
@@ -148,7 +148,7 @@ class ResourceView extends View {
     if (kind === 'REMOVED') return html`<span class="soft">removed</span> ${value(before, 'expected')}`;
     const pair = (/** @type {Json} */ one, /** @type {Json} */ other) => html`${value(one, 'expected')}<span class="arrow" aria-hidden="true"> → </span><span class="visually-hidden"> then </span>${value(other, 'live')}`;
     if (changes.length === 0) return pair(before, after);
-    return html`${changes.map((part) => html`<span class="change">${part.path === '' ? nothing : html`<span class="path">${visibleLine(part.path)} </span>`}${part.kind === 'ADDED' ? html`<span class="soft">added </span>${value(part.after, 'live')}` : part.kind === 'REMOVED' ? html`<span class="soft">removed </span>${value(part.before, 'expected')}` : pair(part.before, part.after)}</span>`)}
+    return html`${changes.map((part) => html`<span class="change">${part.path === '' || part.path === '[]' ? nothing : html`<span class="path">${visibleLine(part.path)} </span>`}${part.kind === 'ADDED' ? html`<span class="soft">added </span>${value(part.after, 'live')}` : part.kind === 'REMOVED' ? html`<span class="soft">removed </span>${value(part.before, 'expected')}` : pair(part.before, part.after)}</span>`)}
       ${changesTruncated ? html`<span class="more">Only the first ${changes.length} changes are listed.</span>` : nothing}`;
   }
 

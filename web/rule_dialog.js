@@ -5,33 +5,12 @@ import { byteLength, kindName } from './format.js';
 import { endOf } from './ignore.js';
 import { CREATE_RULE, REPLACE_RULE } from './queries.js';
 import { RulePreview } from './rule_preview.js';
-import { conditions, definitionInput } from './rule_text.js';
+import { conditions, definitionInput, definitionOfForm } from './rule_text.js';
 import { html, nothing, render } from './view.js';
 /** @import { Context, IgnoreRule } from './types.js' */
 
 /** Maximum length of a reason in bytes. */
 const LONGEST_REASON = 4096;
-
-/** The conditions that the form has. Others of a changed rule are kept. */
-const TEXTS = /** @type {const} */ (['field', 'kind', 'namePattern', 'region', 'source', 'tag', 'pointer', 'livePattern']);
-
-/**
- * Returns the definition that the form describes.
- * @param {FormData} form
- * @param {{ [name: string]: unknown }} kept the definition of the changed rule
- * @returns {{ [name: string]: unknown }}
- */
-export function definitionOfForm(form, kept) {
-  const definition = { ...kept };
-  for (const name of TEXTS) {
-    const text = String(form.get(name) ?? '').trim();
-    if (text === '') delete definition[name];
-    else definition[name] = text;
-  }
-  if (form.get('sameMinorVersion') === null) delete definition['sameMinorVersion'];
-  else definition['sameMinorVersion'] = true;
-  return definition;
-}
 
 export class RuleDialog {
   #context;

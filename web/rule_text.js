@@ -85,3 +85,24 @@ export function mentions(rule, text) {
     .split(/\s+/)
     .every((word) => searched.includes(word));
 }
+
+/** The conditions that the form has. Others of a changed rule are kept. */
+const TEXTS = /** @type {const} */ (['field', 'kind', 'namePattern', 'region', 'source', 'tag', 'pointer', 'livePattern']);
+
+/**
+ * Returns the definition that the form describes.
+ * @param {FormData} form
+ * @param {{ [name: string]: unknown }} kept the definition of the changed rule
+ * @returns {{ [name: string]: unknown }}
+ */
+export function definitionOfForm(form, kept) {
+  const definition = { ...kept };
+  for (const name of TEXTS) {
+    const text = String(form.get(name) ?? '').trim();
+    if (text === '') delete definition[name];
+    else definition[name] = text;
+  }
+  if (form.get('sameMinorVersion') === null) delete definition['sameMinorVersion'];
+  else definition['sameMinorVersion'] = true;
+  return definition;
+}

@@ -247,7 +247,7 @@ class RulesView extends View {
           return html`<li class="rule preset" data-testid="preset">
             <div>
               <strong>${visibleLine(preset.name)}</strong> <code>${visibleLine(preset.field)}${visibleLine(preset.pointer ?? '')}</code> ${preset.kind === null ? nothing : html`<span class="kind">${kindName(preset.kind)}</span>`}
-              <p>${visible(preset.reason)}. <a href=${preset.source} rel="noreferrer" target="_blank">Documentation<span class="visually-hidden"> of ${preset.name}</span></a></p>
+              <p>${visible(preset.reason.charAt(0).toUpperCase() + preset.reason.slice(1))}. <a href=${preset.source} rel="noreferrer" target="_blank">Documentation<span class="visually-hidden"> of ${preset.name}</span></a></p>
               ${preset.rule === null ? html`<p class="hint">Would close ${most}${plural(preset.preview.openCount, 'open drift')}, and would have ignored ${most}${plural(preset.preview.pastCount, 'drift')} of the last 90 days.</p>` : nothing}
             </div>
             ${preset.rule !== null

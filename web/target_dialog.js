@@ -3,43 +3,9 @@
 import { ApiError, explain } from './api.js';
 import { SEVERITY } from './format.js';
 import { CREATE_TARGET, UPDATE_TARGET } from './queries.js';
-import { TARGET_KIND, TRANSITIONS, listOf } from './target_text.js';
+import { FILTER_LISTS, TARGET_KIND, TRANSITIONS, inputOfForm } from './target_text.js';
 import { html, nothing, render } from './view.js';
 /** @import { Context, NotificationTarget } from './types.js' */
-
-/** The lists of a filter: the name in the API, the label, an example. */
-const LISTS = /** @type {const} */ ([
-  ['resourceKinds', 'Kinds', 'droplet, volume'],
-  ['fields', 'Fields', 'size_slug, tags'],
-  ['regions', 'Regions', 'fra1, nyc3'],
-  ['sources', 'Sources', 'team-a'],
-]);
-
-/**
- * Returns the input that the form describes, except what stays as it is.
- * @param {FormData} form
- * @param {NotificationTarget | null} target the target to change
- * @returns {{ [name: string]: unknown }}
- */
-export function inputOfForm(form, target) {
-  const text = (/** @type {string} */ name) => String(form.get(name) ?? '').trim();
-  const kind = target?.kind ?? text('kind');
-  const url = text('url');
-  const digest = text('digestAt');
-  const severity = text('minSeverity');
-  const transitions = form.getAll('transitions').map(String);
-  const lists = LISTS.map(([name]) => /** @type {const} */ ([name, listOf(text(name))])).filter(([, values]) => values.length > 0);
-  // An empty text stands for resources without region, which the form cannot show: it is kept.
-  const without = target?.filter.regions.includes('') === true;
-  const regions = without ? { regions: ['', ...listOf(text('regions'))] } : {};
-  const filter = { ...(transitions.length === 0 ? {} : { transitions }), ...Object.fromEntries(lists), ...regions, ...(severity === '' ? {} : { minSeverity: severity }) };
-  return {
-    name: text('name'),
-    ...(url === '' ? {} : { url }),
-    ...(kind === 'HEARTBEAT' ? { method: text('method') } : { filter }),
-    ...(target === null ? { kind, ...(digest === '' || kind === 'HEARTBEAT' ? {} : { digestAt: digest }) } : { targetId: target.id, rotateSecret: form.get('rotateSecret') !== null, ...(kind === 'HEARTBEAT' ? {} : { digestAt: digest === '' ? null : digest }) }),
-  };
-}
 
 export class TargetDialog {
   #context;
@@ -186,7 +152,7 @@ export class TargetDialog {
       </div>
       <fieldset class="field checks"><legend>Transitions; none for all</legend>${Object.entries(TRANSITIONS).map(([name, text]) => html`<label class="check"><input type="checkbox" name="transitions" value=${name} ?checked=${filter?.transitions.some((one) => one === name) ?? false} />${text}</label>`)}</fieldset>
       <div class="form-grid">
-        ${LISTS.map(([name, label, example]) => html`<div class="field"><label for=${`target-${name}`}>${label}; none for all</label><input id=${`target-${name}`} name=${name} type="text" value=${(filter?.[name] ?? []).filter((value) => value !== '').join(', ')} placeholder=${example} autocomplete="off" spellcheck="false" data-testid=${`target-${name}`} /></div>`)}
+        ${FILTER_LISTS.map(([name, label, example]) => html`<div class="field"><label for=${`target-${name}`}>${label}; none for all</label><input id=${`target-${name}`} name=${name} type="text" value=${(filter?.[name] ?? []).filter((value) => value !== '').join(', ')} placeholder=${example} autocomplete="off" spellcheck="false" data-testid=${`target-${name}`} /></div>`)}
       </div>`;
   }
 }

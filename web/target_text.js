@@ -1,7 +1,7 @@
 // Targets of notifications and messages in words.
 
 import { SEVERITY, plural, visibleLine } from './format.js';
-/** @import { NotificationDelivery, NotificationFilter, TransitionName } from './types.js' */
+/** @import { NotificationDelivery, NotificationFilter, NotificationTarget, TransitionName } from './types.js' */
 
 /** The transitions in the order of the form. @type {{ [name in TransitionName]: string }} */
 export const TRANSITIONS = {
@@ -57,4 +57,38 @@ export function outcomeText({ state, attemptCount, statusCode, error }) {
   const answer = statusCode === null ? null : `status ${statusCode}`;
   const why = state === 'DELIVERED' || error === null ? answer : error;
   return why === null ? attempts : `${attempts}, ${state === 'DELIVERED' ? '' : 'last: '}${visibleLine(why)}`;
+}
+
+/** The lists of a filter: the name in the API, the label, an example. */
+export const FILTER_LISTS = /** @type {const} */ ([
+  ['resourceKinds', 'Kinds', 'droplet, volume'],
+  ['fields', 'Fields', 'size_slug, tags'],
+  ['regions', 'Regions', 'fra1, nyc3'],
+  ['sources', 'Sources', 'team-a'],
+]);
+
+/**
+ * Returns the input that the form describes, except what stays as it is.
+ * @param {FormData} form
+ * @param {NotificationTarget | null} target the target to change
+ * @returns {{ [name: string]: unknown }}
+ */
+export function inputOfForm(form, target) {
+  const text = (/** @type {string} */ name) => String(form.get(name) ?? '').trim();
+  const kind = target?.kind ?? text('kind');
+  const url = text('url');
+  const digest = text('digestAt');
+  const severity = text('minSeverity');
+  const transitions = form.getAll('transitions').map(String);
+  const lists = FILTER_LISTS.map(([name]) => /** @type {const} */ ([name, listOf(text(name))])).filter(([, values]) => values.length > 0);
+  // An empty text stands for resources without region, which the form cannot show: it is kept.
+  const without = target?.filter.regions.includes('') === true;
+  const regions = without ? { regions: ['', ...listOf(text('regions'))] } : {};
+  const filter = { ...(transitions.length === 0 ? {} : { transitions }), ...Object.fromEntries(lists), ...regions, ...(severity === '' ? {} : { minSeverity: severity }) };
+  return {
+    name: text('name'),
+    ...(url === '' ? {} : { url }),
+    ...(kind === 'HEARTBEAT' ? { method: text('method') } : { filter }),
+    ...(target === null ? { kind, ...(digest === '' || kind === 'HEARTBEAT' ? {} : { digestAt: digest }) } : { targetId: target.id, rotateSecret: form.get('rotateSecret') !== null, ...(kind === 'HEARTBEAT' ? {} : { digestAt: digest === '' ? null : digest }) }),
+  };
 }

@@ -44,6 +44,8 @@ mod m20261127_000400_snooze_and_assign;
 mod m20261127_000410_comment_drifts;
 mod m20261127_000420_decide_in_bulk;
 mod m20261127_000800_create_saved_views;
+mod m20261127_001000_find_ignored_differences;
+mod m20261127_001010_record_accepted_members;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -97,6 +99,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000410_comment_drifts::Migration),
             Box::new(m20261127_000420_decide_in_bulk::Migration),
             Box::new(m20261127_000800_create_saved_views::Migration),
+            Box::new(m20261127_001000_find_ignored_differences::Migration),
+            Box::new(m20261127_001010_record_accepted_members::Migration),
         ]
     }
 }

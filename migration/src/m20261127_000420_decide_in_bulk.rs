@@ -1,7 +1,8 @@
 //! Bulks that snooze, assign and ignore: what a bulk does (`parameters`), what its undo restores (`before`), and the
-//! bulk that made an ignore rule. Old bulks are found by the time at which they began, and the rows of a forgotten
-//! resource by its id.
+//! bulk that made an ignore rule. Old bulks are found by the time at which they began. A trigger deletes the rows of a
+//! forgotten resource, whichever program forgets it.
 
+use sea_orm_migration::sea_orm::DbBackend;
 use sea_orm_migration::{prelude::*, schema::*};
 
 #[derive(Debug, DeriveMigrationName)]
@@ -18,6 +19,14 @@ const INDEXES: [(&str, &str); 3] = [
         "ignore_rules (bulk_id) WHERE bulk_id IS NOT NULL",
     ),
 ];
+
+const SQLITE: &str = "CREATE TRIGGER forget_bulk_items AFTER DELETE ON cloud_resources BEGIN \
+     DELETE FROM bulk_items WHERE resource_id = OLD.id; END";
+
+const POSTGRES: &str = "CREATE FUNCTION forget_bulk_items() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+     DELETE FROM bulk_items WHERE resource_id IN (SELECT id FROM forgotten); RETURN NULL; END $$; \
+     CREATE TRIGGER forget_bulk_items AFTER DELETE ON cloud_resources REFERENCING OLD TABLE AS forgotten \
+     FOR EACH STATEMENT EXECUTE FUNCTION forget_bulk_items()";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -40,10 +49,20 @@ impl MigrationTrait for Migration {
                 .execute_unprepared(&format!("CREATE INDEX {name} ON {on}"))
                 .await?;
         }
+        let trigger = match m.get_database_backend() {
+            DbBackend::Sqlite => SQLITE,
+            _ => POSTGRES,
+        };
+        m.get_connection().execute_unprepared(trigger).await?;
         Ok(())
     }
 
     async fn down(&self, m: &SchemaManager) -> Result<(), DbErr> {
+        let drop = match m.get_database_backend() {
+            DbBackend::Sqlite => "DROP TRIGGER forget_bulk_items",
+            _ => "DROP FUNCTION forget_bulk_items() CASCADE",
+        };
+        m.get_connection().execute_unprepared(drop).await?;
         for (name, _) in INDEXES {
             m.get_connection()
                 .execute_unprepared(&format!("DROP INDEX {name}"))

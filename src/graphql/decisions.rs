@@ -3,9 +3,10 @@
 use async_graphql::{Context, Object};
 
 use super::arguments::parse_id;
+use super::bulks::decider;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
-use super::mutation::{WAIT_FOR_JOB, app_with_fresh_loaders, decider};
+use super::mutation::{WAIT_FOR_JOB, app_with_fresh_loaders};
 use super::types::{
     AddCommentInput, AddCommentPayload, AssignDriftInput, AssignDriftPayload, BulkRun, Drift, DriftComment,
     ExecuteBulkInput, ExecuteBulkPayload, PreviewBulkInput, PreviewBulkPayload, SnoozeDriftInput,

@@ -156,17 +156,16 @@ pub(super) async fn unsnooze_in_txn(
     Ok(drift)
 }
 
-/// Ends the snooze of a drift that is being closed. Returns the event, if the drift is snoozed.
-pub(super) fn close(drift: &drift::Model, row: &mut drift::ActiveModel) -> Option<NewEvent> {
+/// Returns the event of the end of the snooze of a drift that is being closed, if it is snoozed.
+pub(super) fn closed_event(drift: &drift::Model) -> Option<NewEvent> {
     drift.snoozed_at?;
-    clear(row);
     let mut data = Map::new();
     data.insert("end".to_owned(), SnoozeEnd::Closed.word().into());
     Some(event_of(drift, EventType::SnoozeEnded, data, None))
 }
 
 /// Empties the columns of a snooze.
-fn clear(row: &mut drift::ActiveModel) {
+pub(super) fn clear(row: &mut drift::ActiveModel) {
     row.snoozed = Set(false);
     row.snoozed_at = Set(None);
     row.snoozed_by = Set(None);

@@ -131,6 +131,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "Mutation",
+        "acceptDriftMembers",
+        "acceptDriftMembers(input: { driftId: $id, revision: 1, members: [1] }) { accepted { id } }",
+    ),
+    (
+        "Mutation",
         "markReverting",
         "markReverting(input: { driftId: $id }) { drift { id } }",
     ),

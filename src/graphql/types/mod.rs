@@ -33,7 +33,7 @@ pub(super) use bulk::{
     AcceptDriftsInput, AcceptDriftsPayload, BulkAction, BulkRun, PreviewAcceptDriftsInput,
     PreviewAcceptDriftsPayload,
 };
-pub(super) use change::ValueChange;
+pub(super) use change::{DriftMember, ValueChange};
 pub(super) use comment::DriftComment;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
@@ -77,6 +77,12 @@ use async_graphql::{ID, Interface};
 
 /// Maximum number of entries of a list without pages. A separate count field has the total.
 const MAX_SHOWN: usize = 200;
+
+/// Maximum number of sources in one answer.
+pub(super) const MAX_LISTED_SOURCES: usize = 1_000;
+
+/// Number of kinds used to compute the complexity of lists of kinds and sources: about the number of kinds of one provider.
+pub(super) const COVERED_KINDS: usize = 25;
 
 /// An object with an id.
 #[derive(Interface)]
