@@ -13,7 +13,9 @@ pub mod cloud_drift;
 pub mod cloud_provisioned;
 pub mod cloud_resource_events;
 pub mod cloud_resources;
+
 pub mod default_views;
+pub mod drift_comments;
 pub mod drift_totals;
 pub mod forgotten_resources;
 pub mod ignore_rule_revisions;

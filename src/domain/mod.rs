@@ -33,6 +33,7 @@ pub mod retention;
 pub mod revert;
 pub mod schedule;
 pub mod severity;
+pub mod snooze;
 pub mod sources;
 pub mod spec_history;
 pub(crate) mod stored_json;

@@ -13,6 +13,7 @@ use super::types::{
 use crate::domain::actor::Role;
 use crate::error::{Error, Result};
 use crate::services::bulks::{self, Decider};
+
 /// The queries of bulks.
 #[derive(Default)]
 pub(super) struct BulkQuery;
@@ -67,7 +68,7 @@ impl BulkMutation {
     ) -> ApiResult<Option<AcceptDriftsPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let (token, note) = (parse_id(&input.token)?, input.note.as_deref());
-        let bulk = bulks::begin(app.db(), decider(ctx)?, token, note, app.clock().now()).await?;
+        let bulk = bulks::begin_accept(app.db(), decider(ctx)?, token, note, app.clock().now()).await?;
         let work = app.jobs().execute_bulk(bulk);
         if let Ok(done) = tokio::time::timeout(WAIT_FOR_JOB, work).await {
             done.map_err(|error| Error::Internal(format!("a bulk ended: {error}")))??;
@@ -79,7 +80,7 @@ impl BulkMutation {
 }
 
 /// Returns the caller as the one who decides about a bulk.
-fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
+pub(super) fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
     let caller = caller(ctx)?;
     Ok(Decider {
         name: caller.name(),

@@ -82,6 +82,18 @@ fn set_undo_refusal(extensions: &mut ErrorExtensionValues, why: &UndoRefusal) {
             "VALUE_CHANGED"
         }
         UndoRefusal::RecordedAgain => "RECORDED_AGAIN",
+        UndoRefusal::Superseded {
+            field,
+            version,
+            recorded_by,
+        } => {
+            extensions.set("field", field.as_str());
+            extensions.set("specVersion", *version);
+            extensions.set("recordedBy", recorded_by.as_str());
+            "SUPERSEDED"
+        }
+        UndoRefusal::TooManySince => "TOO_MANY_VERSIONS",
+        UndoRefusal::DecidedAgain => "DECIDED_AGAIN",
     };
     extensions.set("reason", reason);
 }

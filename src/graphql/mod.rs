@@ -3,6 +3,7 @@
 pub mod api_limits;
 mod arguments;
 mod bulks;
+mod decisions;
 mod drifts;
 mod error;
 mod guard;
@@ -77,6 +78,7 @@ pub struct Mutation(
     specs::SpecMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
+    decisions::DecisionMutation,
     saved_views::SavedViewMutation,
 );
 

@@ -6,11 +6,13 @@
 
 pub mod acceptance;
 pub(crate) mod addresses;
+pub mod assignments;
 pub mod baseline;
 pub mod bulks;
 pub(crate) mod causes;
 pub(crate) mod cells;
 pub mod choices;
+pub mod comments;
 pub mod coverage;
 pub mod detection;
 pub mod drift_rows;
@@ -42,6 +44,7 @@ pub mod revert_plan;
 pub mod reverting;
 pub mod saved_views;
 pub(crate) mod search;
+pub mod snoozes;
 pub mod sources;
 pub mod spec_history;
 pub(crate) mod spec_sources;

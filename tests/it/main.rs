@@ -16,6 +16,7 @@ mod adverse_data;
 mod baseline;
 mod both_sides;
 mod bulk_accept;
+mod bulk_decisions;
 mod busy_database;
 mod chunks;
 mod close_reasons;
@@ -111,6 +112,7 @@ mod serving;
 mod settings;
 mod severity;
 mod smoke;
+mod snoozes;
 mod socket_access;
 #[path = "../../graphql-server/tests/it/socket_client.rs"]
 mod socket_client;

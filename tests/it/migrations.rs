@@ -51,6 +51,7 @@ const TABLES: [(&str, &[&str]); 36] = [
             "end_reason",
             "hits",
             "last_hit_at",
+            "bulk_id",
         ],
     ),
     (
@@ -251,6 +252,14 @@ const TABLES: [(&str, &[&str]); 36] = [
             "cause",
             "cause_revision",
             "bulk_id",
+            "snoozed",
+            "snoozed_at",
+            "snoozed_by",
+            "snoozed_until",
+            "snoozed_until_change",
+            "snooze_reason",
+            "snooze_bulk_id",
+            "assignee",
         ],
     ),
     (
@@ -279,7 +288,12 @@ const TABLES: [(&str, &[&str]); 36] = [
             "note",
             "started_at",
             "finished_at",
+            "parameters",
         ],
+    ),
+    (
+        "drift_comments",
+        &["id", "drift_id", "author", "body", "created_at"],
     ),
     (
         "bulk_items",
@@ -293,6 +307,7 @@ const TABLES: [(&str, &[&str]); 36] = [
             "code",
             "message",
             "spec_version",
+            "before",
         ],
     ),
     (

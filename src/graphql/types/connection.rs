@@ -13,7 +13,9 @@ use crate::domain::validation::check_time;
 use crate::error::{Error, Result};
 use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf};
+use crate::graphql::loader::{
+    CommentCountOf, DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf,
+};
 use crate::services::groups::{self, GroupBy};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
@@ -189,6 +191,8 @@ pub(in crate::graphql) enum Total {
     EventsOf(Uuid),
     /// Versions of the spec of a resource.
     SpecVersionsOf(Uuid),
+    /// Comments on a drift.
+    CommentsOf(Uuid),
     /// Forgotten resources.
     Forgotten,
     /// Ignore rules: those in force, those that ended, or all.
@@ -268,6 +272,7 @@ impl<T: OutputType> Connection<T> {
                 .load_one(SpecVersionCountOf(*id))
                 .await?
                 .unwrap_or_default(),
+            Total::CommentsOf(id) => loaders.load_one(CommentCountOf(*id)).await?.unwrap_or_default(),
             Total::EventsOf(id) => loaders.load_one(EventCountOf(*id)).await?.unwrap_or_default(),
         };
         Ok(i32::try_from(count).unwrap_or(i32::MAX))
