@@ -127,6 +127,11 @@ export class Views {
     if (this.#focus) this.focusTitle();
   }
 
+  /** What keys do in the current view. */
+  get keys() {
+    return this.#made.get(this.#current)?.keys ?? {};
+  }
+
   /** Moves the focus to the title of the current view, now or when it is loaded. */
   focusTitle() {
     const view = this.#made.get(this.#current);

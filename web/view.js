@@ -6,7 +6,7 @@ import { html, nothing, render } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
 /** @import { Connection, Route } from './types.js' */
 
-export { html, nothing, repeat };
+export { html, nothing, render, repeat };
 /** @typedef {import('lit-html').TemplateResult | typeof nothing | string} Content */
 
 /** Number of rows that `Pages` requests at once. */
@@ -61,6 +61,11 @@ export class View {
   /** @returns {Content} the content below the title, once the data is loaded */
   content() {
     return nothing;
+  }
+
+  /** @returns {{ [key: string]: () => void }} what keys do while the view is shown */
+  get keys() {
+    return {};
   }
 
   /** @returns {Content} buttons beside the title */
@@ -172,6 +177,19 @@ export class Pages {
     if (signal?.aborted) return;
     this.rows = page.nodes;
     this.#read(page);
+  }
+
+  /**
+   * Loads the other pages too, up to the limit of rows.
+   * @param {AbortSignal} signal
+   */
+  async rest(signal) {
+    while (this.#hasNext && this.rows.length < MOST_ROWS) {
+      const page = await this.#ask({ first: PAGE, after: this.#end }, signal);
+      if (signal.aborted) return;
+      this.rows = [...this.rows, ...page.nodes];
+      this.#read(page);
+    }
   }
 
   /** Loads the next page. */

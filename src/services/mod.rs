@@ -40,6 +40,7 @@ pub mod retention;
 pub mod retirement;
 pub mod revert_plan;
 pub mod reverting;
+pub mod saved_views;
 pub(crate) mod search;
 pub mod sources;
 pub mod spec_history;

@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 34] = [
+const TABLES: [(&str, &[&str]); 36] = [
     (
         "leftovers",
         &[
@@ -253,6 +253,20 @@ const TABLES: [(&str, &[&str]); 34] = [
             "bulk_id",
         ],
     ),
+    (
+        "saved_views",
+        &[
+            "id",
+            "subject",
+            "author",
+            "name",
+            "link",
+            "shared",
+            "created_at",
+            "updated_at",
+        ],
+    ),
+    ("default_views", &["subject", "view_id"]),
     (
         "bulks",
         &[
