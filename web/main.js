@@ -47,6 +47,7 @@ const context = {
   accept: (drift, review) => dialog.open(drift, review),
   undo: (drift) => void undoAccept(drift, context),
   ignore: (drift, cause) => ignoring.open(drift, cause),
+  plan: (drift) => planning.open(drift),
   acceptAll: (batch) => bulk.open(batch),
   decisions: new Decisions(),
   decided: () => {
@@ -54,7 +55,6 @@ const context = {
     context.refresh();
   },
   explain: (resource, field) => explaining.open(resource, field),
-  plan: (drift) => planning.open(drift),
   refresh: () => {
     void list.refresh();
     void detail.refresh();
@@ -177,7 +177,7 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 }, () => views.keys);
-document.body.append(dialog.element, ignoring.element, planning.element, explaining.element, bulk.element, savedViews.element, keys.help);
+document.body.append(dialog.element, ignoring.element, explaining.element, planning.element, bulk.element, savedViews.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
