@@ -5,7 +5,7 @@ import { h, screenReaderText } from './dom.js';
 import { kindName } from './format.js';
 import { skeleton } from './list.js';
 import { COVERAGE } from './queries.js';
-import { NO_FILTERS, routeUrl } from './router.js';
+import { filtersOf, routeUrl } from './router.js';
 /** @import { Context, KindCoverage } from './types.js' */
 
 /** @param {Context} context */
@@ -85,7 +85,7 @@ function table(kinds) {
 /** @param {KindCoverage} kind */
 function row(kind) {
   const name = kindName(kind.kind);
-  const list = (/** @type {'' | import('./types.js').DriftKind} */ type) => routeUrl({ view: 'inbox', filters: { ...NO_FILTERS, kind: kind.kind, type }, drift: null });
+  const list = (/** @type {import('./types.js').DriftKind} */ type) => routeUrl({ view: 'inbox', filters: filtersOf({ kind: kind.kind, type }), drift: null });
   const known = kind.managed + kind.unmanaged;
   return h(
     'tr',

@@ -3,6 +3,8 @@
 import { AcceptDialog } from './accept.js';
 import { ACTIONS } from './actions.js';
 import { Api, ApiError, askAs, explain } from './api.js';
+import { BulkDialog } from './bulk.js';
+import { Decisions } from './decisions.js';
 import { DetailView } from './detail.js';
 import { byId, h, hideNotice, runNoticeAction } from './dom.js';
 import { plural, refreshTimes, visibleLine } from './format.js';
@@ -14,6 +16,7 @@ import { Live } from './live.js';
 import { Navigation, Views } from './navigation.js';
 import { VIEWER } from './queries.js';
 import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
+import { SavedViewsDialog, defaultView } from './saved_views.js';
 import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
 import { Sources, stateLines } from './sources.js';
@@ -42,7 +45,13 @@ const context = {
   sources,
   accept: (drift, review) => dialog.open(drift, review),
   undo: (drift) => void undoAccept(drift, context),
-  ignore: (drift) => ignoring.open(drift),
+  ignore: (drift, cause) => ignoring.open(drift, cause),
+  acceptAll: (batch) => bulk.open(batch),
+  decisions: new Decisions(),
+  decided: () => {
+    list.clearSelection();
+    context.refresh();
+  },
   explain: (resource, field) => explaining.open(resource, field),
   refresh: () => {
     void list.refresh();
@@ -54,11 +63,14 @@ const context = {
   counted,
 };
 const signIn = new SignIn(session);
-const list = new ListView(context);
+const viewsButton = h('button', { type: 'button', class: 'quiet', testid: 'open-views', 'aria-keyshortcuts': 'v', title: 'Saved views (v)', text: 'Views', on: { click: () => savedViews.open() } });
+const list = new ListView(context, viewsButton);
 const detail = new DetailView(context, closeDetail);
 const views = new Views(context);
 const dialog = new AcceptDialog(context);
 const ignoring = new IgnoreDialog(context);
+const bulk = new BulkDialog(context);
+const savedViews = new SavedViewsDialog(context);
 const explaining = new ExplainDialog(context);
 
 const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, views.element);
@@ -125,9 +137,18 @@ function showUnreadParameters() {
   unread.textContent = `These parameters of the address are not valid and do not filter the list: ${names.join(', ')}.`;
 }
 
+/** Shows the view of the address, or the user's default view if the address names none. */
+async function showFirst() {
+  const isPlain = location.search === '';
+  const view = isPlain ? await defaultView(context).catch(report) : null;
+  if (isPlain && location.search !== '') return;
+  if (view) router.go(parseRoute(view.link), { replace: true });
+  showRoute();
+}
+
 /** @param {string} view */
 function goTo(view) {
-  router.go({ view, filters: NO_FILTERS, own: {}, drift: null });
+  router.go({ view, filters: NO_FILTERS, group: false, own: {}, drift: null });
   if (viewOf(view)?.load === undefined) list.focusTitle();
   else views.focusTitle();
 }
@@ -137,8 +158,15 @@ const keys = new Keys({
   k: () => list.move(-1),
   o: openFocused,
   ...Object.fromEntries(ACTIONS.map((action) => [action.key, () => act(action)])),
+  x: () => list.selectFocused(false),
+  X: () => list.selectFocused(true),
+  '*': () => list.selectAll(),
+  g: () => (session.viewer === null || list.element.hidden ? undefined : list.toggleGroups()),
+  v: () => {
+    if (session.viewer !== null) savedViews.open();
+  },
   Escape: () => {
-    if (shownDrift !== null) closeDetail();
+    if (!list.clearSelection() && shownDrift !== null) closeDetail();
   },
   '/': () => {
     if (list.element.hidden) goTo('inbox');
@@ -146,19 +174,26 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 }, () => views.keys);
-document.body.append(dialog.element, ignoring.element, explaining.element, keys.help);
+document.body.append(dialog.element, ignoring.element, explaining.element, bulk.element, savedViews.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
   if (drift !== null) router.go({ drift: drift.id });
+  else list.toggleFocusedGroup();
 }
 
 /** @param {import('./actions.js').Action} action */
 function act(action) {
   // The notice offers the newest decision.
   if (runNoticeAction(action.key)) return;
+  const batch = action.many === undefined || list.element.hidden ? null : list.batch;
+  if (batch !== null) {
+    action.many?.(batch, context);
+    return;
+  }
   const drift = list.focused ?? detail.drift;
   if (drift !== null && action.applies(drift, context)) action.run(drift, context);
+  else if (action.name === 'undo') context.decisions.undoLast();
 }
 
 // Links within the page change the view without loading a new page.
@@ -212,6 +247,9 @@ function showSignedOut(reason) {
   sources.stop();
   dialog.close();
   ignoring.close();
+  bulk.close();
+  savedViews.close();
+  context.decisions.clear();
   explaining.close();
   hideNotice();
   list.clear();
@@ -234,7 +272,7 @@ session.addEventListener('begin', () => {
   showUnreadParameters();
   showAccount();
   sources.start();
-  showRoute();
+  void showFirst();
   live.start();
 });
 session.addEventListener('end', (event) => showSignedOut(event instanceof CustomEvent ? event.detail : null));
@@ -269,10 +307,14 @@ window.addEventListener('hashchange', () => {
 });
 setInterval(refreshTimes, 30_000);
 
-/** @param {unknown} error */
+/**
+ * @param {unknown} error
+ * @returns {null}
+ */
 function report(error) {
   // The session handles API errors.
   if (!(error instanceof ApiError)) console.error(error);
+  return null;
 }
 
 /** Signs in with the token of this tab, if there is one. */

@@ -59,6 +59,32 @@ export const UNDO = `mutation Undo($input: UndoAcceptInput!) {
   undoAccept(input: $input) { drift { ...Row } openDrift { id } }
 }${ROW}`;
 
+const PREVIEWED = `id kind field expected actual redacted ${CHANGES} status revision severity severityRule`;
+export const BULK_PREVIEW = `mutation BulkPreview($input: PreviewAcceptDriftsInput!) {
+  previewAcceptDrifts(input: $input) {
+    token matching closed { driftId }
+    resources { retiresSpec warning resource { id kind name region providerId } drifts { drift { ${PREVIEWED} } } }
+  }
+}`;
+const BULK = 'id total done refused pending finishedAt';
+export const ACCEPT_PREVIEW = `mutation AcceptPreview($input: AcceptDriftsInput!) { acceptDrifts(input: $input) { run { ${BULK} } } }`;
+export const BULK_RUN = `query BulkRun($id: ID!) { bulkRun(id: $id) { ${BULK} } }`;
+export const BULK_REFUSED = 'query BulkRefused($id: ID!) { bulkRun(id: $id) { items(outcome: REFUSED) { driftId field code message } } }';
+export const UNDO_BULK = 'mutation UndoBulk($input: UndoBulkInput!) { undoBulk(input: $input) { undone refused { driftId code message } } }';
+
+export const GROUPS = `query Groups($filter: DriftFilter, $first: Int, $after: String, $before: String) {
+  driftGroups(filter: $filter, first: $first, after: $after, before: $before) {
+    nodes { key field resourceKind count resourceCount firstDetectedAt lastDetectedAt newest { ...Row } } ${PAGE_INFO}
+  }
+}${ROW}`;
+export const GROUP_TOTAL = 'query GroupTotal($filter: DriftFilter) { driftGroups(filter: $filter, first: 1) { totalCount } }';
+
+const VIEW = 'viewId name link author isOwn isDefault shared';
+export const SAVED_VIEWS = `query SavedViews { savedViews { ${VIEW} } }`;
+export const SAVE_VIEW = `mutation SaveView($input: SaveViewInput!) { saveView(input: $input) { view { ${VIEW} } } }`;
+export const DELETE_VIEW = 'mutation DeleteView($input: DeleteSavedViewInput!) { deleteSavedView(input: $input) { viewId } }';
+export const SET_DEFAULT_VIEW = 'mutation SetDefaultView($input: SetDefaultViewInput!) { setDefaultView(input: $input) { viewId } }';
+
 const PREVIEW = 'openCount resourceCount pastCount truncated';
 export const PREVIEW_RULE = `query PreviewRule($definition: IgnoreRuleDefinitionInput!) { previewIgnoreRule(definition: $definition) { ${PREVIEW} } }`;
 export const CREATE_RULE = 'mutation CreateRule($input: CreateIgnoreRuleInput!) { createIgnoreRule(input: $input) { closed rule { id } } }';

@@ -278,8 +278,12 @@ class RulesView extends View {
    */
   #made(closed, id) {
     const what = closed === null ? 'Made the rule. The next detection closes what it covers.' : `Made the rule. Ignored ${plural(closed, 'drift')}.`;
-    showToast(what, { label: 'Undo', key: 'z', testid: 'notice-undo', run: () => void endRule(id, this.#context).then(() => this.reload()) });
-    announce(what);
+    const undo = async () => {
+      const undone = await endRule(id, this.#context);
+      await this.reload();
+      return undone;
+    };
+    this.#context.decisions.made(what, { what: 'the rule', undo });
     this.#context.refresh();
   }
 

@@ -407,21 +407,24 @@ export interface Viewer {
 /** The id of a row in views.js. */
 export type View = string;
 
+/** A filter by one value, which the drifts have or, if it is negated, do not have. */
+export interface Chip {
+  dimension: import('./dimensions.js').Dimension;
+  value: string;
+  negated: boolean;
+}
+
 export interface Filters {
-  kind: string;
-  region: string;
-  field: string;
-  source: string;
-  address: string;
-  type: '' | DriftKind;
-  /** Empty selects all statuses of the view. */
-  status: '' | DriftStatus;
+  chips: Chip[];
+  /** What to search for; empty for no search. */
   q: string;
 }
 
 export interface Route {
   view: View;
   filters: Filters;
+  /** Whether the list shows one row for each cause. */
+  group?: boolean;
   /** The values of the further parameters that the view reads from the address. */
   own?: { [parameter: string]: string };
   drift: string | null;
@@ -430,14 +433,38 @@ export interface Route {
 }
 
 export interface DriftFilterInput {
-  status: DriftStatus[];
-  resourceKind?: string;
-  region?: string;
-  field?: string;
-  source?: string;
-  address?: string;
-  kind?: DriftKind;
+  status?: DriftStatus[];
+  where?: { [property: string]: { in?: string[]; notIn?: string[] } };
   search?: string;
+  /** The key of a group. */
+  group?: string;
+}
+
+/** Drifts of one cause. */
+export interface DriftGroup {
+  key: string;
+  field: string;
+  resourceKind: string;
+  count: number;
+  resourceCount: number;
+  firstDetectedAt: string;
+  lastDetectedAt: string;
+  /** Null if its row cannot be read. */
+  newest: Drift | null;
+}
+
+/** The drifts that a preview of a bulk has. */
+export type BulkInput = { filter: DriftFilterInput } | { driftIds: string[] };
+
+/** Several drifts to decide about at once. */
+export interface Batch {
+  /** Such as `3 selected drifts`. */
+  what: string;
+  /** The open drifts, as far as the page knows. */
+  count: number;
+  inputs: BulkInput[];
+  /** A drift with the cause that all have; null if they have several causes. */
+  example: Drift | null;
 }
 
 /** The objects and callbacks that the parts of the page share. */
@@ -450,8 +477,14 @@ export interface Context {
   accept(drift: Drift, review: boolean): void;
   /** Undoes the accept of a drift. */
   undo(drift: Drift): void;
-  /** Opens the dialog that makes an ignore rule for drifts such as this one. */
-  ignore(drift: Drift): void;
+  /** Opens the dialog that makes an ignore rule for drifts such as this one; with `cause`, for all of its cause. */
+  ignore(drift: Drift, cause?: boolean): void;
+  /** Opens the dialog that accepts several drifts. */
+  acceptAll(batch: Batch): void;
+  /** The decisions of this session, which can be undone. */
+  decisions: import('./decisions.js').Decisions;
+  /** Reports that several drifts were decided, so that none is selected any more. */
+  decided(): void;
   /** Opens the dialog that explains the comparison of a field; `*` is the whole resource. */
   explain(resource: Pick<ResourceHead, 'id' | 'name' | 'kind' | 'providerId'>, field: string): void;
   /** Loads the shown drifts again, after a decision that opens or closes several. */

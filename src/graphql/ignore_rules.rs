@@ -44,13 +44,7 @@ impl IgnoreRuleQuery {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<IgnoreRule>> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "u")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "u")?;
         let page = ignore_rules::list(app(ctx)?.db().reader(), in_force, &request).await?;
         Ok(Connection::new(
             page,
@@ -76,12 +70,7 @@ impl IgnoreRuleQuery {
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<IgnoredDifference>> {
         let rule = rule_id.map(|id| parse_id(&id)).transpose()?;
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let page = PageArgs::new(first, after, last, before);
         ignored_page(ctx, rule, &page).await
     }
 

@@ -2,13 +2,25 @@
 
 pub mod api_limits;
 mod arguments;
+mod bulks;
+mod drifts;
 mod error;
 mod guard;
 mod ignore_rules;
+mod imports;
+mod jobs;
 mod loader;
+mod members;
 mod mutation;
+mod notifications;
 mod query;
+mod resources;
+mod reverting;
+mod saved_views;
+mod revert;
 mod severity;
+mod sources;
+mod specs;
 mod subscription;
 mod types;
 mod undo;
@@ -35,16 +47,35 @@ pub(crate) type AppSchema = Schema<Query, Mutation, subscription::Subscription>;
 #[derive(Default, MergedObject)]
 pub struct Query(
     query::CoreQuery,
+    bulks::BulkQuery,
+    drifts::DriftQuery,
+    jobs::JobQuery,
+    notifications::NotificationQuery,
+    resources::ResourceQuery,
+    sources::SourceQuery,
+    specs::SpecQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
+    saved_views::SavedViewQuery,
+    revert::RevertQuery,
 );
 
-/// Write operations. They require the role `platform_admin`.
+/// Write operations. They require the role `platform_admin`, except for the saved views of the caller.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
-    mutation::CoreMutation,
+    bulks::BulkMutation,
+    drifts::DriftMutation,
+    imports::ImportMutation,
+    members::MemberMutation,
+    jobs::JobMutation,
+    notifications::NotificationMutation,
+    resources::ResourceMutation,
+    reverting::RevertingMutation,
+    sources::SourceMutation,
+    specs::SpecMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
+    saved_views::SavedViewMutation,
 );
 
 /// Builds the schema that serves `app` within `limits`.

@@ -259,12 +259,7 @@ impl IgnoreRule {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<IgnoredDifference>> {
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let page = PageArgs::new(first, after, last, before);
         ignored_page(ctx, Some(self.0.id), &page).await
     }
 

@@ -19,6 +19,7 @@ mod job_run;
 mod notification;
 mod plan;
 mod resource;
+mod revert;
 mod scalars;
 mod source;
 mod spec;
@@ -30,7 +31,7 @@ pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use bulk::{
     AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
 };
-pub(super) use change::ValueChange;
+pub(super) use change::{DriftMember, ValueChange};
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, Severity};
@@ -56,6 +57,7 @@ pub(super) use notification::{
 };
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
+pub(super) use revert::RevertPlan;
 pub(super) use scalars::Json;
 pub(super) use source::Source;
 pub(super) use spec::ProvisionedSpec;
@@ -67,6 +69,12 @@ use async_graphql::{ID, Interface};
 
 /// Maximum number of entries of a list without pages. A separate count field has the total.
 const MAX_SHOWN: usize = 200;
+
+/// Maximum number of sources in one answer.
+pub(super) const MAX_LISTED_SOURCES: usize = 1_000;
+
+/// Number of kinds used to compute the complexity of lists of kinds and sources: about the number of kinds of one provider.
+pub(super) const COVERED_KINDS: usize = 25;
 
 /// An object with an id.
 #[derive(Interface)]

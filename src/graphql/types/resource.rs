@@ -225,13 +225,7 @@ impl Resource {
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Drift>> {
         let filter = filter.unwrap_or_default().parse()?;
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "d-")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "d-")?;
         let page = DriftsOf(self.0.id, filter.clone(), request);
         let page = crate::graphql::loaders(ctx)?
             .load_one(page)
@@ -256,12 +250,7 @@ impl Resource {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<SpecVersion>> {
-        let args = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let args = PageArgs::new(first, after, last, before);
         spec_history_of(ctx, self.0.id, &args).await
     }
 
@@ -290,13 +279,7 @@ impl Resource {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ResourceEvent>> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "e")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "e")?;
         let page = crate::graphql::loaders(ctx)?
             .load_one(EventsOf(self.0.id, request))
             .await?;
