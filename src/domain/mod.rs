@@ -23,6 +23,7 @@ pub mod ignore_rules;
 pub mod imports;
 pub mod inventory;
 mod json_text;
+pub mod leftovers;
 mod listed;
 pub mod members;
 pub mod not_compared;

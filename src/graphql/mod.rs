@@ -9,6 +9,7 @@ mod guard;
 mod ignore_rules;
 mod imports;
 mod jobs;
+mod leftovers;
 mod loader;
 mod members;
 mod mutation;
@@ -58,6 +59,7 @@ pub struct Query(
     severity::SeverityQuery,
     saved_views::SavedViewQuery,
     revert::RevertQuery,
+    leftovers::LeftoverQuery,
 );
 
 /// Write operations. They require the role `platform_admin`, except for the saved views of the caller.

@@ -28,6 +28,7 @@ pub mod imports;
 pub mod inbox;
 pub mod inventory;
 pub mod job_runs;
+pub mod leftovers;
 pub mod locks;
 pub mod notifications;
 pub mod page;

@@ -28,6 +28,9 @@ const CALLS: &[(&str, &str, &str)] = &[
         "planRevert",
         "planRevert(driftId: $id) { fields { field } }",
     ),
+    ("Query", "leftovers", "leftovers { totalCount nodes { id } }"),
+    ("Query", "leftoverSummary", "leftoverSummary { leftovers }"),
+    ("Query", "listPrices", "listPrices { item }"),
     ("Query", "explain", "explain(resourceId: $id, field: \"name\") { verdict }"),
     (
         "Query",

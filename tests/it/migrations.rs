@@ -13,7 +13,25 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 33] = [
+const TABLES: [(&str, &[&str]); 36] = [
+    (
+        "leftovers",
+        &[
+            "id",
+            "resource_id",
+            "rule",
+            "state",
+            "unknown_because",
+            "since",
+            "monthly_micros",
+            "checked_by",
+        ],
+    ),
+    ("leftover_marks", &["id"]),
+    (
+        "leftover_checks",
+        &["provider", "number", "finished", "checked_at", "listings"],
+    ),
     ("ignore_rule_revisions", &["id", "revision"]),
     (
         "ignore_rules",

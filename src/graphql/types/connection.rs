@@ -17,6 +17,7 @@ use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf, SpecVer
 use crate::services::groups::{self, GroupBy};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
+use crate::services::leftovers::{self, LeftoverFilter};
 use crate::services::notifications;
 use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
@@ -194,6 +195,8 @@ pub(in crate::graphql) enum Total {
     IgnoreRules(Option<bool>),
     /// Ignored differences of one rule, or of all.
     Ignored(Option<Uuid>),
+    /// Leftovers that have served nothing for this many days.
+    Leftovers(LeftoverFilter, i64),
     /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
     /// Targets of notifications.
@@ -247,6 +250,11 @@ impl<T: OutputType> Connection<T> {
             Total::IgnoreRules(in_force) => ignore_rules::count(db.reader(), *in_force).await?,
             Total::Ignored(Some(rule)) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
             Total::Ignored(None) => ignored::count(db.reader(), None).await?,
+            Total::Leftovers(filter, days) => {
+                let max_age = crate::graphql::app(ctx)?.max_age();
+                let summary = leftovers::summary(db, filter, *days, max_age).await?;
+                summary.leftovers + summary.unknown
+            }
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
             Total::NotificationTargets => notifications::count_targets(db.reader()).await?,
             Total::NotificationDeliveries(target, state) => {

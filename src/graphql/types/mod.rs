@@ -16,6 +16,7 @@ mod group;
 mod ignore_rule;
 mod import;
 mod job_run;
+mod leftover;
 mod notification;
 mod plan;
 mod resource;
@@ -48,6 +49,7 @@ pub(super) use ignore_rule::{
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
+pub(super) use leftover::{Leftover, LeftoverFilterInput, LeftoverSummary, ListPrice, list_prices};
 pub(super) use notification::{
     CreateNotificationTargetInput, CreateNotificationTargetPayload, DeleteNotificationTargetInput,
     DeleteNotificationTargetPayload, NotificationDelivery, NotificationState, NotificationTarget,
