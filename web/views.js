@@ -33,7 +33,7 @@ export const ALL_VIEWS = [
     id: 'rules',
     title: 'Rules',
     key: 'u',
-    parameters: ['show', 'q', 'rule'],
+    parameters: ['show', 'rule'],
     help: [['n', 'Rules: make a rule'], ['e', 'Rules: change the rule'], ['x', 'Rules: end the rule']],
     load: () => import('./rules.js'),
   },
