@@ -5,6 +5,7 @@ const ROW = `
   fragment Row on Drift {
     id kind address field expected actual redacted ${CHANGES} status revision severity severityRule
     detectedAt resolvedAt resolvedBy resolutionNote closeReason undoneAt undoneBy
+    snoozed snoozedBy snoozedUntil snoozedUntilChange snoozeReason assignee
     resource {
       id kind name region providerId source
       provisioned { id specVersion source { name } recordedBy recordedAt }
@@ -54,6 +55,14 @@ export const MORE_EVENTS = `query MoreEvents($id: ID!, $after: String) {
 export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
   acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning }
 }${ROW}`;
+
+export const SNOOZE = `mutation Snooze($input: SnoozeDriftInput!) { snoozeDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const UNSNOOZE = `mutation Unsnooze($input: UnsnoozeDriftInput!) { unsnoozeDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const TAKE = `mutation Take($input: TakeDriftInput!) { takeDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const UNASSIGN = `mutation Unassign($input: UnassignDriftInput!) { unassignDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const ADD_COMMENT = 'mutation AddComment($input: AddCommentInput!) { addComment(input: $input) { comment { id } } }';
+export const PREVIEW_BULK = 'mutation PreviewBulk($input: PreviewBulkInput!) { previewBulk(input: $input) { token count matching } }';
+export const EXECUTE_BULK = 'mutation ExecuteBulk($input: ExecuteBulkInput!) { executeBulk(input: $input) { run { done refused pending } } }';
 
 export const UNDO = `mutation Undo($input: UndoAcceptInput!) {
   undoAccept(input: $input) { drift { ...Row } openDrift { id } }
@@ -174,6 +183,7 @@ export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(
 export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
 export const EMPTY_INBOX = `query Standing {
   coverage { managed unmanaged }
+  snoozed: drifts(filter: { snoozed: true }, first: 1) { totalCount }
   freshness { vouched neverSynced neverListed settling sweepOverdue stale { source provider kind completedAt reason fields } lastSweep { ${RUN} } }
   syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }
   sources { name kind state lastSuccessAt reason schedule expectedInterval }

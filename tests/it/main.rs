@@ -55,6 +55,7 @@ mod import_plans;
 mod inbox_accept;
 mod inbox_api;
 mod inbox_bulk;
+mod inbox_decisions;
 mod inbox_filters;
 mod inbox_history_view;
 mod inbox_leftovers;
