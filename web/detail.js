@@ -250,7 +250,6 @@ export class DetailView {
       this.#button('plan', drift),
       this.#button('snooze', drift),
       this.#button('take', drift),
-      h('span', { class: 'hint', text: 'Or restore the expected value in the cloud. The next detection then closes this drift.' }),
     );
   }
 
