@@ -52,7 +52,7 @@ export const MORE_EVENTS = `query MoreEvents($id: ID!, $after: String) {
 }`;
 
 export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
-  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning }
+  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning replayed }
 }${ROW}`;
 
 export const UNDO = `mutation Undo($input: UndoAcceptInput!) {
