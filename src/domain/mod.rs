@@ -24,6 +24,7 @@ pub mod imports;
 pub mod inventory;
 mod json_text;
 mod listed;
+pub mod measures;
 pub mod not_compared;
 pub mod notifications;
 pub mod redaction;

@@ -9,10 +9,13 @@ mod guard;
 mod ignore_rules;
 mod imports;
 mod jobs;
+mod limits;
 mod loader;
+mod measures;
 mod mutation;
 mod notifications;
 mod query;
+mod refusal;
 mod resources;
 mod reverting;
 mod severity;
@@ -47,6 +50,8 @@ pub struct Query(
     bulks::BulkQuery,
     drifts::DriftQuery,
     jobs::JobQuery,
+    limits::LimitQuery,
+    measures::MeasureQuery,
     notifications::NotificationQuery,
     resources::ResourceQuery,
     sources::SourceQuery,

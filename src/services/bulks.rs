@@ -25,7 +25,7 @@ use crate::error::Result;
 pub const MAX_DRIFTS: usize = 1_000;
 
 /// How long after a preview its execution may begin.
-const LIFETIME: TimeDelta = TimeDelta::hours(1);
+pub const LIFETIME: TimeDelta = TimeDelta::hours(1);
 
 /// The action of a bulk that accepts drifts.
 pub(crate) const ACCEPT: &str = "accept";

@@ -29,6 +29,7 @@ pub mod inbox;
 pub mod inventory;
 pub mod job_runs;
 pub mod locks;
+pub mod measures;
 pub mod notifications;
 pub mod page;
 pub mod plans;

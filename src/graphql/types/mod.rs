@@ -24,6 +24,7 @@ mod source;
 mod spec;
 mod spec_source;
 mod spec_version;
+mod stored;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
@@ -33,7 +34,7 @@ pub(super) use bulk::{
 pub(super) use change::ValueChange;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
-pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, Severity};
+pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, DriftStatus, Severity};
 pub(super) use event::ResourceEvent;
 pub(super) use explanation::Explanation;
 pub(super) use facets::DriftFacets;
