@@ -2,9 +2,10 @@
 // change while it is open, the user has to confirm that they have seen the new value.
 
 import { ApiError, explain } from './api.js';
-import { announce, h, showNotice, showToast } from './dom.js';
+import { announce, h } from './dom.js';
 import { byteLength, fieldName, kindName, plural, resolution, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { ACCEPT, DETECT, DRIFT_ROW } from './queries.js';
+import { undoAccept } from './undo.js';
 import { comparison, sideOf, specDetails } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
@@ -264,10 +265,12 @@ export class AcceptDialog {
       if (this.#opened === opened) this.#leave(drift);
       this.#context.changed(acceptDrift.drift);
       const what = `${visibleLine(fieldName(drift))} of ${visibleLine(resourceName(drift.resource))}`;
-      const undo = { label: 'Undo', key: 'z', testid: 'notice-undo', run: () => this.#context.undo(acceptDrift.drift) };
+      const decision = { what: `the accept of ${what}`, undo: () => undoAccept(acceptDrift.drift, this.#context) };
       const look = { label: 'Show', run: () => this.#context.router.go({ drift: drift.id }) };
-      if (acceptDrift.warning !== null) showNotice(visibleLine(acceptDrift.warning), undo);
-      else if (!this.element.open) showToast(`Accepted ${what}.`, undo, look);
+      const { decisions } = this.#context;
+      if (acceptDrift.warning !== null) decisions.made(visibleLine(acceptDrift.warning), decision, { isWarning: true });
+      else if (!this.element.open) decisions.made(`Accepted ${what}.`, decision, { actions: [look] });
+      else decisions.add(decision);
       announce(`Accepted ${what}`);
     } catch (error) {
       if (this.#opened === opened) this.#busy = false;

@@ -1,7 +1,8 @@
 // The actions on one drift: their keys, their names, and when they apply. Rows, the detail view, the keys and the help
 // read this list, so that a new action is added in one place.
 
-/** @import { Context, Drift } from './types.js' */
+import { showNotice } from './dom.js';
+/** @import { Batch, Context, Drift } from './types.js' */
 
 /**
  * @typedef {{
@@ -11,7 +12,9 @@
  *   help: string,
  *   applies: (drift: Drift, context: Context) => boolean,
  *   run: (drift: Drift, context: Context) => void,
+ *   many?: (batch: Batch, context: Context) => void,
  * }} Action
+ * `many`: what it does to the selected drifts, or to all of a cause.
  */
 
 /** @type {Action[]} */
@@ -23,6 +26,7 @@ export const ACTIONS = [
     help: 'Accept the live value of the drift',
     applies: isDecidable,
     run: (drift, context) => context.accept(drift, false),
+    many: (batch, context) => context.acceptAll(batch),
   },
   {
     name: 'review',
@@ -39,12 +43,29 @@ export const ACTIONS = [
     help: 'Make a rule that ignores drifts such as this one',
     applies: isDecidable,
     run: (drift, context) => context.ignore(drift),
+    many: ignoreCause,
+  },
+  {
+    name: 'explain',
+    key: 'e',
+    label: 'Explain',
+    help: 'Explain what was compared, for this field and the others of the resource',
+    applies: () => true,
+    run: ({ resource, field }, context) => context.explain(resource, field),
+  },
+  {
+    name: 'versions',
+    key: 'v',
+    label: 'Spec history',
+    help: 'Show every version of the spec',
+    applies: () => true,
+    run: ({ resource }, { router }) => router.go({ view: 'resource', own: { id: resource.id }, drift: null }),
   },
   {
     name: 'undo',
     key: 'z',
     label: 'Undo',
-    help: 'Undo the last decision, or the accept of the shown drift',
+    help: 'Undo the last decision and those before it, or the accept of the shown drift',
     applies: (drift, { session }) => isUndoable(drift) && session.canDecide,
     run: (drift, context) => context.undo(drift),
   },
@@ -67,4 +88,13 @@ export function isUndoable({ status, undoneAt }) {
  */
 function isDecidable(drift, { session }) {
   return drift.status === 'OPEN' && session.canDecide;
+}
+
+/**
+ * @param {Batch} batch
+ * @param {Context} context
+ */
+function ignoreCause({ example }, context) {
+  if (example !== null) context.ignore(example, true);
+  else showNotice('The selected drifts have several causes. An ignore rule is about one: press g to group by cause, and ignore each.');
 }

@@ -1,84 +1,73 @@
-// The filters of the list as chips, and as the words of the search field: `kind:droplet status:stale web`.
+// The filters of the list as chips, and as the words of the search field: `kind:droplet,volume -region:fra1 web`.
 
-import { NO_FILTERS } from './router.js';
-/** @import { Filters, View } from './types.js' */
+import { DIMENSIONS, isDimension, knownValue } from './dimensions.js';
+/** @import { Dimension } from './dimensions.js' */
+/** @import { Chip, Filters, View } from './types.js' */
 
-/**
- * A filter by one value. The server of today takes one value of each dimension and excludes none, so `chipsOf` makes no
- * negated chip, and `readSearch` reports one as a problem.
- * @typedef {{ dimension: Dimension, value: string, negated: boolean }} Chip
- * @typedef {'kind' | 'region' | 'field' | 'source' | 'address' | 'type' | 'status'} Dimension
- * @typedef {{ view: View, filters: Filters }} Narrowing
- */
-
-/** @type {{ [dimension in Dimension]: string }} */
-export const DIMENSIONS = { kind: 'Kind', region: 'Region', field: 'Field', source: 'Source', address: 'Address', type: 'Difference', status: 'Status' };
-/** The values of the dimensions that have a fixed list. @type {{ [dimension: string]: { [value: string]: string } }} */
-export const FIXED = {
-  type: { changed: 'Changed field', missing: 'Missing resource' },
-  status: { open: 'Open', closed: 'All closed', accepted: 'Accepted', reverted: 'Reverted', stale: 'Stale' },
-};
+/** @typedef {{ view: View, filters: Filters }} Narrowing */
 
 // A word: a text without spaces whose quoted parts may contain spaces.
 const WORD = /(?:[^\s"]|"[^"]*"?)+/g;
+// A value: a text without commas whose quoted parts may contain commas.
+const VALUE = /(?:[^,"]|"[^"]*"?)+/g;
 
 /**
- * @param {string} name
- * @returns {name is Dimension}
+ * @param {Chip} one
+ * @param {Chip} other
  */
-function isDimension(name) {
-  return Object.hasOwn(DIMENSIONS, name);
+export function isSame(one, other) {
+  return one.dimension === other.dimension && one.value === other.value && one.negated === other.negated;
 }
 
 /**
- * Returns the chips of the filters. The open drifts of the inbox have no chip.
- * @param {Narrowing} narrowing
- * @returns {Chip[]}
- */
-export function chipsOf({ view, filters }) {
-  const names = /** @type {Dimension[]} */ (Object.keys(DIMENSIONS));
-  return names.flatMap((dimension) => {
-    const value = valueIn({ view, filters }, dimension);
-    return value === '' || (dimension === 'status' && ['open', 'closed'].includes(value)) ? [] : [{ dimension, value, negated: false }];
-  });
-}
-
-/**
- * Returns the value that narrows a dimension; empty if none does.
+ * Returns the values that narrow a dimension, chosen or excluded. A list without a chip of the status has the open drifts
+ * in the inbox, and the closed ones in the history.
  * @param {Narrowing} narrowing
  * @param {Dimension} dimension
+ * @param {boolean} negated
  */
-export function valueIn({ view, filters }, dimension) {
-  if (dimension !== 'status') return dimension === 'type' ? filters.type.toLowerCase() : filters[dimension];
-  return view === 'inbox' ? 'open' : filters.status === '' ? 'closed' : filters.status.toLowerCase();
+export function valuesIn({ view, filters }, dimension, negated) {
+  const values = filters.chips.filter((chip) => chip.dimension === dimension && chip.negated === negated).map(({ value }) => value);
+  if (dimension !== 'status' || negated || values.length > 0) return values;
+  return [view === 'inbox' ? 'open' : 'closed'];
 }
 
 /**
- * Adds a chip. It replaces the one of the same dimension.
+ * Adds chips to those that there are. A chip that excludes a value replaces the one that chooses it, and the reverse.
  * @param {Narrowing} narrowing
- * @param {Pick<Chip, 'dimension' | 'value'>} chip
+ * @param {Chip[]} added
  * @returns {Narrowing}
  */
-export function withChip({ view, filters }, { dimension, value }) {
-  switch (dimension) {
-    case 'status': {
-      const status = value === 'open' || value === 'closed' ? '' : /** @type {Filters['status']} */ (value.toUpperCase());
-      return { view: value === 'open' ? 'inbox' : 'history', filters: { ...filters, status } };
-    }
-    case 'type':
-      return { view, filters: { ...filters, type: /** @type {Filters['type']} */ (value.toUpperCase()) } };
-    default:
-      return { view, filters: { ...filters, [dimension]: value } };
-  }
+export function withChips({ view, filters }, added) {
+  const isAdded = (/** @type {Chip} */ { dimension, value }) => added.some((chip) => chip.dimension === dimension && chip.value === value);
+  const different = added.filter((chip, at) => added.findIndex((other) => isSame(chip, other)) === at);
+  const chips = [...filters.chips.filter((chip) => !isAdded(chip)), ...different];
+  return added.some(({ dimension }) => dimension === 'status') ? inItsView({ ...filters, chips }) : { view, filters: { ...filters, chips } };
+}
+
+/**
+ * Returns the view that has the statuses of these chips: the inbox for the open drifts alone. `closed` is all of the
+ * history, which needs no chip.
+ * @param {Filters} filters
+ * @returns {Narrowing}
+ */
+function inItsView(filters) {
+  const others = filters.chips.filter(({ dimension }) => dimension !== 'status');
+  const statuses = filters.chips.filter(({ dimension, value, negated }) => dimension === 'status' && !(negated && (value === 'open' || value === 'closed')));
+  const excluded = filters.chips.filter((chip) => chip.dimension === 'status' && chip.negated);
+  const isOpen = statuses.length === 0 ? excluded.every(({ value }) => value !== 'open') : statuses.every(({ value, negated }) => value === 'open' && !negated);
+  if (isOpen) return { view: 'inbox', filters: { ...filters, chips: others } };
+  const all = statuses.some(({ value, negated }) => value === 'closed' && !negated);
+  return { view: 'history', filters: { ...filters, chips: all ? others : [...others, ...statuses] } };
 }
 
 /**
  * @param {Narrowing} narrowing
- * @param {Dimension} dimension
+ * @param {Chip} removed
  * @returns {Narrowing}
  */
-export function withoutChip({ view, filters }, dimension) {
-  return { view, filters: { ...filters, [dimension]: NO_FILTERS[dimension] } };
+export function withoutChip({ view, filters }, removed) {
+  return { view, filters: { ...filters, chips: filters.chips.filter((chip) => !isSame(chip, removed)) } };
 }
 
 /**
@@ -98,15 +87,17 @@ export function readSearch(text, done) {
   let problem = null;
   for (const { 0: word, index } of text.matchAll(WORD)) {
     const unfinished = !done && index + word.length === text.length;
-    const chip = chipOf(word);
-    if (chip === null) {
+    const read = chipsOfWord(word);
+    if (read === null) {
       words.push(word);
       continue;
     }
     if (unfinished) continue;
-    problem = problemOf(chip) ?? problem;
-    if (problemOf(chip) !== null) continue;
-    chips.push(chip);
+    if (typeof read === 'string') {
+      problem = read;
+      continue;
+    }
+    chips.push(...read);
     kept = kept.replace(word, '');
   }
   return { chips, words: words.join(' '), kept: chips.length === 0 ? text : kept.replace(/\s+/g, ' ').trimStart(), problem };
@@ -114,20 +105,26 @@ export function readSearch(text, done) {
 
 /**
  * @param {string} word
- * @returns {Chip | null} null if the word is one to search for
+ * @returns {Chip[] | string | null} why it is no filter; null if the word is one to search for
  */
-function chipOf(word) {
+function chipsOfWord(word) {
   const [, sign, name, rest] = /^(-?)([a-z]+):(.*)$/i.exec(word) ?? [];
   const dimension = (name ?? '').toLowerCase();
   if (!isDimension(dimension) || rest === undefined) return null;
-  const value = rest.length > 1 && rest.startsWith('"') && rest.endsWith('"') ? rest.slice(1, -1) : rest;
-  return { dimension, value: dimension in FIXED ? value.toLowerCase() : value, negated: sign === '-' };
+  const texts = rest.match(VALUE) ?? [];
+  if (texts.length === 0) return `${dimension}: needs a value.`;
+  /** @type {Chip[]} */
+  const chips = [];
+  for (const text of texts) {
+    const value = knownValue(dimension, text.length > 1 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text);
+    if (value === null) return problemOf(dimension);
+    chips.push({ dimension, value, negated: sign === '-' });
+  }
+  return chips;
 }
 
-/** @param {Chip} chip */
-function problemOf({ dimension, value, negated }) {
-  if (negated) return `The list cannot exclude a value, so -${dimension}:${value} does not filter it.`;
-  if (value.trim() === '') return `${dimension}: needs a value.`;
-  const known = FIXED[dimension];
-  return known === undefined || Object.hasOwn(known, value) ? null : `${dimension} is one of ${Object.keys(known).join(', ')}.`;
+/** @param {Dimension} dimension */
+function problemOf(dimension) {
+  const { values } = DIMENSIONS[dimension];
+  return values === undefined ? `${dimension}: needs a value.` : `${dimension} is one of ${Object.keys(values).join(', ')}.`;
 }

@@ -5,10 +5,15 @@ import { h, screenReaderText } from './dom.js';
 import { kindName } from './format.js';
 import { skeleton } from './list.js';
 import { COVERAGE } from './queries.js';
-import { NO_FILTERS, routeUrl } from './router.js';
+import { filtersOf, routeUrl } from './router.js';
 /** @import { Context, KindCoverage } from './types.js' */
 
-export class CoverageView {
+/** @param {Context} context */
+export function create(context) {
+  return new CoverageView(context);
+}
+
+class CoverageView {
   #context;
   #visible = false;
   #content = h('div', { testid: 'coverage' });
@@ -80,7 +85,7 @@ function table(kinds) {
 /** @param {KindCoverage} kind */
 function row(kind) {
   const name = kindName(kind.kind);
-  const list = (/** @type {'' | import('./types.js').DriftKind} */ type) => routeUrl({ view: 'inbox', filters: { ...NO_FILTERS, kind: kind.kind, type }, drift: null });
+  const list = (/** @type {import('./types.js').DriftKind} */ type) => routeUrl({ view: 'inbox', filters: filtersOf({ kind: kind.kind, type }), drift: null });
   const known = kind.managed + kind.unmanaged;
   return h(
     'tr',

@@ -1,12 +1,13 @@
-// The filters above the list: a search field that also takes `kind:droplet`, chips, and a panel with the values of each
-// dimension and their numbers of drifts.
+// The filters above the list: a search field that also takes `kind:droplet -region:fra1`, chips, and a panel with the
+// values of each dimension and their numbers of drifts.
 
-import { DIMENSIONS, FIXED, chipsOf, readSearch, valueIn, withChip, withoutChip } from './chips.js';
+import { isSame, readSearch, valuesIn, withChips, withoutChip } from './chips.js';
+import { DIMENSIONS, NAMES, labelOf } from './dimensions.js';
 import { announce, h, screenReaderText } from './dom.js';
-import { kindName, visibleLine } from './format.js';
+import { visibleLine } from './format.js';
 import { NO_FILTERS } from './router.js';
-/** @import { Chip, Dimension } from './chips.js' */
-/** @import { Facets, Filters, Route, View } from './types.js' */
+/** @import { Dimension } from './dimensions.js' */
+/** @import { Chip, Facets, Filters, Route, View } from './types.js' */
 
 /** Time in milliseconds between the last key and the start of a search. */
 const TYPING = 250;
@@ -26,10 +27,10 @@ export class FilterBar {
     type: 'search',
     id: 'search',
     testid: 'search',
-    placeholder: 'Search, or filter such as kind:droplet region:fra1',
+    placeholder: 'Search, or filter such as kind:droplet,volume -region:fra1',
     autocomplete: 'off',
     spellcheck: 'false',
-    maxlength: '400',
+    maxlength: '1000',
     'aria-label': 'Search drifts',
     'aria-describedby': 'search-problem',
     'aria-keyshortcuts': '/',
@@ -93,7 +94,7 @@ export class FilterBar {
     this.#problem.textContent = problem ?? '';
     /** @type {{ view: View, filters: Filters }} */
     const start = { view: this.#route.view, filters: { ...this.#route.filters, q: words } };
-    const { view, filters } = chips.reduce(withChip, start);
+    const { view, filters } = withChips(start, chips);
     this.#chosen(view, filters);
   }
 
@@ -111,7 +112,8 @@ export class FilterBar {
   }
 
   get narrowed() {
-    return Object.values(this.#route.filters).some((value) => value !== '');
+    const { chips, q } = this.#route.filters;
+    return q !== '' || chips.length > 0;
   }
 
   /** @param {Route} route */
@@ -124,7 +126,7 @@ export class FilterBar {
   }
 
   #showChips() {
-    const chips = chipsOf(this.#route);
+    const { chips } = this.#route.filters;
     this.#chips.hidden = chips.length === 0;
     this.#toggle.textContent = chips.length === 0 ? 'Filter' : `Filter (${chips.length})`;
     this.#chips.replaceChildren(
@@ -134,21 +136,27 @@ export class FilterBar {
   }
 
   /** @param {Chip} chip */
-  #chip({ dimension, value }) {
-    const text = visibleLine(labelOf(dimension, value));
+  #chip(chip) {
+    const { dimension, value, negated } = chip;
+    const { label } = DIMENSIONS[dimension];
+    const text = `${negated ? 'not ' : ''}${visibleLine(labelOf(dimension, value))}`;
     const remove = () => {
-      const { view, filters } = withoutChip(this.#route, dimension);
-      this.#chosen(view, filters);
+      this.#set(withoutChip(this.#route, chip));
       this.#search.focus();
-      announce(`Filter removed: ${DIMENSIONS[dimension]} ${text}`);
+      announce(`Filter removed: ${label} ${text}`);
     };
     return h(
       'li',
-      { class: 'chip', testid: 'chip' },
-      h('span', { class: 'chip-name', text: `${DIMENSIONS[dimension]}: ` }),
+      { class: negated ? 'chip negated' : 'chip', testid: 'chip' },
+      h('span', { class: 'chip-name', text: `${label}: ` }),
       h('span', { class: 'chip-value', title: text, text }),
-      h('button', { type: 'button', class: 'chip-remove', testid: `remove-${dimension}`, 'aria-label': `Remove filter ${DIMENSIONS[dimension]} ${text}`, text: '×', on: { click: remove } }),
+      h('button', { type: 'button', class: 'chip-remove', testid: `remove-${dimension}`, 'aria-label': `Remove filter ${label} ${text}`, text: '×', on: { click: remove } }),
     );
+  }
+
+  /** @param {{ view: View, filters: Filters }} narrowing */
+  #set({ view, filters }) {
+    this.#chosen(view, filters);
   }
 
   /** @param {string[]} names the names of the sources, which are offered if there are several */
@@ -166,22 +174,28 @@ export class FilterBar {
   #showPanel() {
     if (this.#panel.hidden) return;
     const focused = this.#panel.contains(document.activeElement) ? document.activeElement : null;
-    const { dimension, value } = focused instanceof HTMLElement ? focused.dataset : {};
+    const { dimension, value, sign } = focused instanceof HTMLElement ? focused.dataset : {};
     const scrolled = new Map([...this.#panel.querySelectorAll('fieldset')].map((group) => [group.className, group.querySelector('ul')?.scrollTop ?? 0]));
-    const sources = this.#sources.length > 1 ? this.#sources.map((name) => ({ value: name, label: name, count: null })) : [];
-    this.#panel.replaceChildren(
-      ...this.#group('kind', counted('kind', this.#facets?.resourceKinds)),
-      ...this.#group('region', counted('region', this.#facets?.regions)),
-      ...this.#group('field', counted('field', this.#facets?.fields)),
-      ...this.#group('source', sources),
-      ...this.#group('type', fixed('type')),
-      ...this.#group('status', fixed('status')),
-    );
+    this.#panel.replaceChildren(...NAMES.flatMap((name) => this.#group(name, this.#choices(name))));
     for (const group of this.#panel.querySelectorAll('fieldset')) group.querySelector('ul')?.scrollTo({ top: scrolled.get(group.className) ?? 0 });
     if (dimension !== undefined && value !== undefined) {
-      const again = this.#panel.querySelector(`[data-dimension="${CSS.escape(dimension)}"][data-value="${CSS.escape(value)}"]`);
+      const again = this.#panel.querySelector(`[data-dimension="${CSS.escape(dimension)}"][data-value="${CSS.escape(value)}"][data-sign="${sign}"]`);
       if (again instanceof HTMLElement) again.focus({ preventScroll: true });
     }
+  }
+
+  /**
+   * Returns the values that the panel offers for a dimension.
+   * @param {Dimension} dimension
+   * @returns {Choice[]}
+   */
+  #choices(dimension) {
+    const { values, facet } = DIMENSIONS[dimension];
+    if (values !== undefined) return Object.entries(values).map(([value, label]) => ({ value, label, count: null }));
+    const counts = facet === undefined ? undefined : this.#facets?.[facet];
+    if (counts !== undefined) return counts.map(({ value, count }) => ({ value, label: labelOf(dimension, value), count }));
+    if (dimension !== 'source' || this.#sources.length < 2) return [];
+    return this.#sources.map((name) => ({ value: name, label: name, count: null }));
   }
 
   /**
@@ -189,57 +203,41 @@ export class FilterBar {
    * @param {Choice[]} choices
    */
   #group(dimension, choices) {
-    const chosen = valueIn(this.#route, dimension);
-    // A value that no drift has, such as one of a bookmark, stays visible.
-    const missing = chosen === '' || choices.some(({ value }) => value === chosen) ? [] : [{ value: chosen, label: labelOf(dimension, chosen), count: 0 }];
-    const all = [...missing, ...choices];
+    const chosen = valuesIn(this.#route, dimension, false);
+    const excluded = valuesIn(this.#route, dimension, true);
+    // Values that no drift has, such as those of a bookmark, stay visible.
+    const missing = [...chosen, ...excluded].filter((value) => !choices.some((choice) => choice.value === value));
+    const all = [...missing.map((value) => ({ value, label: labelOf(dimension, value), count: 0 })), ...choices];
     if (all.length === 0) return [];
-    return [h('fieldset', { class: `facet facet-${dimension}` }, h('legend', { text: DIMENSIONS[dimension] }), h('ul', {}, ...all.map((choice) => h('li', {}, this.#choice(dimension, choice, choice.value === chosen)))))];
+    const items = all.map((choice) => h('li', {}, ...this.#choice(dimension, choice, chosen.includes(choice.value), excluded.includes(choice.value))));
+    return [h('fieldset', { class: `facet facet-${dimension}` }, h('legend', { text: DIMENSIONS[dimension].label }), h('ul', {}, ...items))];
   }
 
   /**
+   * Creates the two buttons of a value: one that chooses it, and one that excludes it.
    * @param {Dimension} dimension
    * @param {Choice} choice
-   * @param {boolean} chosen
+   * @param {boolean} isChosen
+   * @param {boolean} isExcluded
    */
-  #choice(dimension, { value, label, count }, chosen) {
-    const choose = () => {
-      const { view, filters } = chosen && dimension !== 'status' ? withoutChip(this.#route, dimension) : withChip(this.#route, { dimension, value });
-      this.#chosen(view, filters);
+  #choice(dimension, { value, label, count }, isChosen, isExcluded) {
+    const text = visibleLine(label);
+    const toggle = (/** @type {boolean} */ negated) => () => {
+      const chip = { dimension, value, negated };
+      const has = this.#route.filters.chips.some((other) => isSame(other, chip));
+      this.#set(has ? withoutChip(this.#route, chip) : withChips(this.#route, [chip]));
     };
-    return h(
-      'button',
-      { type: 'button', class: 'facet-value', testid: `facet-${dimension}`, 'data-dimension': dimension, 'data-value': value, 'aria-pressed': String(chosen), title: visibleLine(label), on: { click: choose } },
-      h('span', { class: 'facet-label', text: visibleLine(label) }),
-      count !== null && h('span', { class: 'facet-count', text: count.toLocaleString('en') }),
-      count !== null && screenReaderText(count === 1 ? ' drift' : ' drifts'),
-    );
+    const data = (/** @type {string} */ sign, /** @type {boolean} */ pressed) => ({ type: 'button', 'data-dimension': dimension, 'data-value': value, 'data-sign': sign, 'aria-pressed': String(pressed) });
+    return [
+      h(
+        'button',
+        { ...data('+', isChosen), class: 'facet-value', testid: `facet-${dimension}`, title: text, on: { click: toggle(false) } },
+        h('span', { class: 'facet-label', text }),
+        count !== null && h('span', { class: 'facet-count', text: count.toLocaleString('en') }),
+        count !== null && screenReaderText(count === 1 ? ' drift' : ' drifts'),
+      ),
+      // The view decides the status, so excluding a status is left to the search field.
+      dimension !== 'status' && h('button', { ...data('-', isExcluded), class: 'facet-not', testid: `facet-not-${dimension}`, title: `Exclude ${text}`, 'aria-label': `Exclude ${text}`, text: '−', on: { click: toggle(true) } }),
+    ];
   }
-}
-
-/**
- * @param {Dimension} dimension
- * @param {import('./types.js').FacetCount[] | undefined} counts
- * @returns {Choice[]}
- */
-function counted(dimension, counts) {
-  return (counts ?? []).map(({ value, count }) => ({ value, label: labelOf(dimension, value), count }));
-}
-
-/**
- * @param {Dimension} dimension
- * @returns {Choice[]}
- */
-function fixed(dimension) {
-  return Object.entries(FIXED[dimension] ?? {}).map(([value, label]) => ({ value, label, count: null }));
-}
-
-/**
- * @param {Dimension} dimension
- * @param {string} value
- */
-function labelOf(dimension, value) {
-  if (dimension === 'kind') return kindName(value);
-  if (dimension === 'field' && value === '*') return '* (missing)';
-  return FIXED[dimension]?.[value] ?? value;
 }

@@ -1,40 +1,34 @@
 // The dialog that makes an ignore rule from a drift. It shows what the rule would close before it can be made.
 
 import { ApiError, explain } from './api.js';
-import { announce, h, showNotice, showToast } from './dom.js';
+import { h } from './dom.js';
+import { summary } from './changes.js';
 import { byteLength, fieldName, kindName, plural, resourceName, visibleLine } from './format.js';
-import { CREATE_RULE, END_RULE, PREVIEW_RULE } from './queries.js';
+import { CREATE_RULE, END_RULE } from './queries.js';
+import { RulePreview } from './rule_preview.js';
 /** @import { Context, Drift } from './types.js' */
 
 /** Maximum length of a reason in bytes. */
 const LONGEST_REASON = 4096;
-/** Time in milliseconds between the last key in the pattern and the preview. */
-const TYPING = 250;
 
 /**
- * @typedef {{ kind: string, field: string, resourceId?: string, namePattern?: string }} Definition
- * @typedef {{ openCount: number, resourceCount: number, pastCount: number, truncated: boolean }} Preview
+ * @typedef {{ kind: string, field: string, resourceId?: string, namePattern?: string, live?: import('./types.js').Json[] }} Definition
+ * @typedef {'one' | 'cause' | 'many'} Scope
  */
 
 /**
- * Returns what a rule covers: the field of the drift, of this resource or of those whose names match a pattern.
+ * Returns what a rule covers: the field of the drift, of this resource, of those with the same live value, or of those whose
+ * names match a pattern.
  * @param {Drift} drift
- * @param {string | null} pattern null for this resource only
+ * @param {Scope} scope
+ * @param {string} pattern
  * @returns {Definition}
  */
-export function definitionOf({ field, resource }, pattern) {
+export function definitionOf({ field, kind, actual, resource }, scope, pattern) {
   const of = { kind: resource.kind, field };
-  return pattern === null ? { ...of, resourceId: resource.id } : { ...of, namePattern: pattern };
-}
-
-/**
- * Says what a rule would close.
- * @param {Preview} preview
- */
-export function previewText({ openCount, resourceCount, pastCount, truncated }) {
-  const most = truncated ? 'at least ' : '';
-  const past = `It would have ignored ${most}${plural(pastCount, 'drift')} of the last 90 days.`;
-  return `Closes ${most}${plural(openCount, 'open drift')} of ${plural(resourceCount, 'resource')}. ${past}`;
+  if (scope === 'one') return { ...of, resourceId: resource.id };
+  if (scope === 'many') return { ...of, namePattern: pattern };
+  return kind === 'MISSING' ? of : { ...of, live: [actual] };
 }
 
 /**
@@ -50,19 +44,19 @@ export class IgnoreDialog {
   /** @type {Drift | null} */
   #drift = null;
   #busy = false;
-  /** Whether the preview of what the dialog would make is shown. */
-  #previewed = false;
-  #asking = new AbortController();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #typing;
+  /** What the dialog would close. */
+  #preview;
   #what = h('p', { class: 'crumbs' });
   #message = h('div', { class: 'refusal', testid: 'ignore-refusal', role: 'alert' });
   #reason = h('input', { id: 'ignore-reason', type: 'text', testid: 'ignore-reason', required: true, autocomplete: 'off', on: { input: () => this.#typed() } });
   #one = h('input', { id: 'ignore-one', type: 'radio', name: 'ignore-scope', testid: 'ignore-one', on: { change: () => this.#define() } });
   #many = h('input', { id: 'ignore-many', type: 'radio', name: 'ignore-scope', testid: 'ignore-many', on: { change: () => this.#define() } });
+  #cause = h('input', { id: 'ignore-cause', type: 'radio', name: 'ignore-scope', testid: 'ignore-cause', on: { change: () => this.#define() } });
+  #causeLabel = h('label', { for: 'ignore-cause' });
+  #causeLine = h('p', { class: 'check' }, this.#cause, this.#causeLabel);
   #oneLabel = h('label', { for: 'ignore-one' });
   #manyLabel = h('label', { for: 'ignore-many' });
-  #pattern = h('input', { type: 'text', testid: 'ignore-pattern', 'aria-label': 'Pattern of the name, with * and ?', autocomplete: 'off', spellcheck: 'false', on: { input: () => this.#patternTyped() } });
+  #pattern = h('input', { type: 'text', testid: 'ignore-pattern', 'aria-label': 'Pattern of the name, with * and ?', autocomplete: 'off', spellcheck: 'false', on: { input: () => this.#define(true) } });
   #until = h('input', { id: 'ignore-until', type: 'date', testid: 'ignore-until' });
   #effect = h('p', { class: 'hint', testid: 'ignore-preview', role: 'status' });
   #confirm = h('button', { type: 'submit', class: 'primary', testid: 'confirm-ignore', text: 'Ignore' });
@@ -70,6 +64,7 @@ export class IgnoreDialog {
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
+    this.#preview = new RulePreview(context.api, () => this.#typed());
     this.element = h(
       'dialog',
       { class: 'dialog ignore', testid: 'ignore-dialog', 'aria-labelledby': 'ignore-title' },
@@ -90,7 +85,7 @@ export class IgnoreDialog {
           this.#message,
           this.#what,
           h('div', { class: 'field' }, h('label', { for: 'ignore-reason', text: 'Reason (required)' }), this.#reason),
-          h('div', { class: 'field', role: 'radiogroup', 'aria-label': 'Resources' }, h('p', { class: 'check' }, this.#one, this.#oneLabel), h('p', { class: 'check' }, this.#many, this.#manyLabel), this.#pattern),
+          h('div', { class: 'field', role: 'radiogroup', 'aria-label': 'Resources' }, h('p', { class: 'check' }, this.#one, this.#oneLabel), this.#causeLine, h('p', { class: 'check' }, this.#many, this.#manyLabel), this.#pattern),
           h('div', { class: 'field' }, h('label', { for: 'ignore-until', text: 'Last day, in UTC (optional)' }), this.#until),
           this.#effect,
         ),
@@ -100,15 +95,22 @@ export class IgnoreDialog {
     this.element.addEventListener('close', () => this.#closed());
   }
 
-  /** @param {Drift} drift */
-  open(drift) {
+  /**
+   * @param {Drift} drift
+   * @param {boolean} cause whether the rule is about all drifts of this cause
+   */
+  open(drift, cause = false) {
     const { resource } = drift;
     this.#drift = drift;
     this.#busy = false;
     this.#message.replaceChildren();
     this.#reason.value = '';
     this.#until.value = '';
-    this.#one.checked = true;
+    // A secret live value cannot be a condition, because the page does not have it.
+    this.#causeLine.hidden = drift.redacted;
+    if (cause && !drift.redacted) this.#cause.checked = true;
+    else this.#one.checked = true;
+    this.#causeLabel.textContent = drift.kind === 'MISSING' ? `Each missing ${kindName(resource.kind)}` : `Each ${kindName(resource.kind)} with the live value ${shortened(summary(drift.actual))}`;
     this.#pattern.value = resource.name ?? '*';
     this.#what.replaceChildren(h('strong', { text: visibleLine(resourceName(resource)) }), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) }));
     this.#oneLabel.textContent = `Only ${visibleLine(resourceName(resource))}`;
@@ -124,59 +126,28 @@ export class IgnoreDialog {
   }
 
   #closed() {
-    clearTimeout(this.#typing);
-    this.#asking.abort();
+    this.#preview.stop();
     const drift = this.#drift;
     this.#drift = null;
     if (drift !== null && this.#context.router.route.drift === null) this.#context.focus(drift.id);
   }
 
-  #patternTyped() {
-    this.#outdated();
-    this.#typing = setTimeout(() => this.#define(), TYPING);
-  }
-
-  /** The shown preview is not that of the present definition any more. */
-  #outdated() {
-    clearTimeout(this.#typing);
-    this.#asking.abort();
-    this.#previewed = false;
-    this.#effect.textContent = 'Counting the drifts…';
-    this.#typed();
-  }
-
   #typed() {
     const over = byteLength(this.#reason.value) > LONGEST_REASON;
     this.#reason.setAttribute('aria-invalid', String(over));
-    this.#confirm.disabled = this.#busy || !this.#previewed || over || this.#reason.value.trim() === '';
+    this.#effect.textContent = this.#preview.text;
+    this.#confirm.disabled = this.#busy || !this.#preview.ready || over || this.#reason.value.trim() === '';
   }
 
-  #define() {
-    this.#pattern.hidden = this.#one.checked;
-    this.#outdated();
-    void this.#preview();
+  /** @param {boolean} [typing] */
+  #define(typing = false) {
+    this.#pattern.hidden = !this.#many.checked;
+    if (this.#drift !== null) this.#preview.of(this.#definition(this.#drift), typing);
   }
 
   /** @param {Drift} drift */
   #definition(drift) {
-    return definitionOf(drift, this.#many.checked ? this.#pattern.value : null);
-  }
-
-  async #preview() {
-    const drift = this.#drift;
-    if (drift === null) return;
-    this.#asking = new AbortController();
-    const { signal } = this.#asking;
-    try {
-      const { previewIgnoreRule } = await this.#context.api.ask(PREVIEW_RULE, { definition: this.#definition(drift) }, signal);
-      if (signal.aborted) return;
-      this.#previewed = true;
-      this.#effect.textContent = previewText(previewIgnoreRule);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#effect.textContent = `The drifts could not be counted. ${explain(error)}`;
-    }
-    this.#typed();
+    return definitionOf(drift, this.#many.checked ? 'many' : this.#cause.checked ? 'cause' : 'one', this.#pattern.value);
   }
 
   async #send() {
@@ -194,9 +165,8 @@ export class IgnoreDialog {
       if (next !== null) this.#context.focus(next.id);
       const { closed, rule } = createIgnoreRule;
       const what = closed === null ? 'Made the rule. The next detection closes what it covers.' : `Ignored ${plural(closed, 'drift')}.`;
-      showToast(what, { label: 'Undo', key: 'z', testid: 'notice-undo', run: () => void endRule(rule.id, this.#context) });
-      announce(what);
-      this.#context.refresh();
+      this.#context.decisions.made(what, { what: 'the ignore rule', undo: () => endRule(rule.id, this.#context) });
+      this.#context.decided();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       const unknown = error.code === 'NETWORK' ? 'It is not known whether the rule was made.' : '';
@@ -208,19 +178,29 @@ export class IgnoreDialog {
   }
 }
 
+/** Maximum number of characters of a live value in a label. */
+const SHORT = 60;
+
+/** @param {string} text */
+function shortened(text) {
+  const line = visibleLine(text);
+  return line.length > SHORT ? `${line.slice(0, SHORT)}…` : line;
+}
+
 /**
  * Ends a rule that was just made.
  * @param {string} ruleId
  * @param {Context} context
+ * @returns {Promise<import('./decisions.js').Undone | null>}
  */
-async function endRule(ruleId, context) {
+export async function endRule(ruleId, context) {
   try {
     const { endIgnoreRule } = await context.api.ask(END_RULE, { input: { ruleId } });
     const { opened } = endIgnoreRule;
-    showNotice(opened === null ? 'The rule has ended. The next detection opens its drifts again.' : `The rule has ended. ${plural(opened, 'drift')} came back.`);
     context.refresh();
+    return { text: opened === null ? 'The rule has ended. The next detection opens its drifts again.' : `The rule has ended. ${plural(opened, 'drift')} came back.`, isProblem: false };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.code !== 'UNAUTHENTICATED') showNotice(`The rule has not ended. ${explain(error)}`);
+    return error.code === 'UNAUTHENTICATED' ? null : { text: `The rule has not ended. ${explain(error)}`, isProblem: true };
   }
 }

@@ -3,6 +3,7 @@
 
 import { ACTIONS } from './actions.js';
 import { h } from './dom.js';
+import { VIEWS } from './views.js';
 
 const OFF_KEY = 'drift-inbox:keys-off';
 /** Keys that repeat while they are held down. */
@@ -15,10 +16,15 @@ const HELP = [
   [['j', 'k'], 'Go to the next or previous drift'],
   [['Enter', 'o'], 'Open the drift'],
   ...ACTIONS.map(({ key, help }) => /** @type {[string[], string]} */ ([[key], help])),
-  [['Enter'], 'In the dialog: accept the value that is shown'],
-  [['Esc'], 'Close the drift or dialog'],
+  [['Enter'], 'In the dialog: accept what is shown'],
+  [['x', 'X'], 'Select the drift or cause, or all from the last selected one to it'],
+  [['*'], 'Select all drifts that match the filter'],
+  [['g'], 'Group by cause: one row for each cause. Enter opens it'],
+  [['v'], 'Open the saved views'],
+  [['Esc'], 'Clear the selection, or close the drift or dialog'],
   [['/'], 'Search drifts'],
-  [['g i', 'g h', 'g r', 'g c'], 'Go to Inbox, History, Runs or Coverage'],
+  ...VIEWS.map(({ key, title }) => /** @type {[string[], string]} */ ([[`g ${key}`], `Go to ${title}`])),
+  ...VIEWS.flatMap(({ help = [] }) => help.map(([key, what]) => /** @type {[string[], string]} */ ([[key], what]))),
   [['?'], 'Show this help'],
 ];
 
@@ -32,19 +38,27 @@ function areOff() {
   }
 }
 
+/** @typedef {() => void | (() => void)} Action If its key may begin a sequence, it returns a function that takes it back. */
+
 export class Keys {
-  /** @type {{ [keys: string]: () => void }} */
+  /** @type {{ [keys: string]: Action }} */
   #actions;
+  /** Takes back the action of a key that has turned out to begin a sequence. */
+  #takeBack = () => {};
   #off = areOff();
   #before = '';
   /** The key that triggered an action and is still held down. */
   #held = '';
   #beforeAt = 0;
 
+  #ofView;
+
   /**
-   * @param {{ [keys: string]: () => void }} actions
+   * @param {{ [keys: string]: Action }} actions
+   * @param {() => { [key: string]: () => void }} ofView returns the keys of the shown view, which come first
    */
-  constructor(actions) {
+  constructor(actions, ofView) {
+    this.#ofView = ofView;
     this.#actions = { ...actions, '?': () => this.openHelp() };
     this.help = this.#helpDialog();
     document.addEventListener('keydown', (event) => this.#pressed(event));
@@ -67,19 +81,21 @@ export class Keys {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (document.querySelector('dialog[open]') !== null) return;
     if (event.key === 'Escape') {
-      this.#actions['Escape']?.();
+      (this.#ofView()['Escape'] ?? this.#actions['Escape'])?.();
       return;
     }
     if (this.#off || isTyping(event.target)) return;
     const sequence = event.timeStamp - this.#beforeAt < SEQUENCE ? `${this.#before} ${event.key}` : event.key;
-    const action = this.#actions[sequence] ?? this.#actions[event.key];
-    this.#before = event.key;
+    const isSequence = this.#actions[sequence] !== undefined && sequence !== event.key;
+    const action = (isSequence ? this.#actions[sequence] : undefined) ?? this.#ofView()[event.key] ?? this.#actions[event.key];
+    this.#before = isSequence ? '' : event.key;
     this.#beforeAt = event.timeStamp;
+    if (isSequence) this.#takeBack();
+    this.#takeBack = () => {};
     if (action === undefined) return;
-    this.#before = '';
     this.#held = event.key;
     event.preventDefault();
-    action();
+    this.#takeBack = action() ?? (() => {});
   }
 
   #helpDialog() {

@@ -4,12 +4,14 @@ import { ApiError, explain } from './api.js';
 import { announce, h, screenReaderText } from './dom.js';
 import { FilterBar } from './filters.js';
 import { fieldName, kindName, plural, resolution, resourceName, visibleLine } from './format.js';
-import { FACETS, PAGE, TOTAL } from './queries.js';
+import { FACETS, GROUP_TOTAL, PAGE, TOTAL } from './queries.js';
 import { filterInput, matches, routeUrl } from './router.js';
 import { emptyState } from './empty_state.js';
+import { GroupList, idOf } from './groups.js';
 import { addressElement, columnNames, placeElements, rowElement } from './row.js';
 import { ListWindow } from './paged_list.js';
-/** @import { Context, Drift, DriftFilterInput, Route } from './types.js' */
+import { Selection, SelectionBar } from './selection.js';
+/** @import { Batch, Context, Drift, DriftFilterInput, DriftGroup, Route } from './types.js' */
 
 /** How long a closed row stays in the list, in milliseconds. */
 const CLOSED_ROW_MS = 5000;
@@ -38,14 +40,16 @@ export class ListView {
   #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
   #pages = h('div', { class: 'pages', testid: 'list', tabindex: '-1' });
   #columns = columnNames();
+  #grouping = h('button', { type: 'button', class: 'quiet', testid: 'group-by-cause', 'aria-pressed': 'false', 'aria-keyshortcuts': 'g', title: 'One row for each cause (g)', text: 'Group by cause', on: { click: () => void this.toggleGroups() } });
+  #selection = new Selection();
   #foot = h('div', { class: 'list-foot' });
   /**
    * The element of each row. A changed row is a new object with a new element.
    * @type {WeakMap<Drift, { element: HTMLElement, inGroup: boolean }>}
    */
   #elements = new WeakMap();
-  /** @type {Map<string, ReturnType<typeof setTimeout>>} */
-  #leaving = new Map();
+  /** @type {Set<ReturnType<typeof setTimeout>>} */
+  #leaving = new Set();
   /** @type {Map<string, Drift>} */
   #pendingChanges = new Map();
   /** @type {Set<string>} */
@@ -60,8 +64,11 @@ export class ListView {
   /** Settles when the first page is loaded. @type {Promise<void>} */
   #loading = Promise.resolve();
 
-  /** @param {Context} context */
-  constructor(context) {
+  /**
+   * @param {Context} context
+   * @param {...HTMLElement} buttons what else is in the head of the list
+   */
+  constructor(context, ...buttons) {
     this.#context = context;
     this.#route = context.router.route;
     this.#filter = filterInput(this.#route);
@@ -73,21 +80,45 @@ export class ListView {
       failed: (error) => this.#failed(error),
       outgrown: () => this.reload(),
     });
+    this.#groups = new GroupList(context, {
+      filter: () => this.#filter,
+      row: (drift) => this.#row(drift, false),
+      select: (event, id) => this.#clickedBox(event, id),
+      canDecide: () => this.#canSelect,
+      changed: () => this.#showFoot(),
+      drawn: () => this.#markRows(),
+      failed: (error) => this.#failed(error),
+    });
+    this.#bar = new SelectionBar(context, this.#selection, () => this.#selection.batch(this.#filter, this.#counted));
+    this.#selection.addEventListener('change', () => this.#showSelection());
     context.sources.addEventListener('change', () => this.#showSources());
     this.element = h(
       'section',
       { class: 'pane list-pane', 'aria-labelledby': 'view-title' },
-      h('div', { class: 'pane-head' }, this.#title, this.#total),
+      h('div', { class: 'pane-head' }, this.#title, this.#total, h('span', { class: 'pane-actions' }, this.#grouping, ...buttons)),
       this.#filters.element,
       h('div', { class: 'pill-place' }, this.#pill),
       this.#columns,
       this.#pages,
+      this.#groups.element,
       this.#foot,
+      this.#bar.element,
     );
   }
 
   /** @type {ListWindow<Drift>} */
   #window;
+  #groups;
+  #bar;
+
+  /** The rows that are shown: drifts or causes. @returns {ListWindow<any>} */
+  get #active() {
+    return this.#route.group ? this.#groups.window : this.#window;
+  }
+
+  get #canSelect() {
+    return this.#context.session.canDecide && this.#route.view === 'inbox';
+  }
 
   /** @param {Route} route */
   show(route) {
@@ -95,12 +126,16 @@ export class ListView {
     this.#filter = filterInput(route);
     this.#filters.show(route);
     this.#title.textContent = route.view === 'inbox' ? 'Inbox' : 'History';
-    const shown = JSON.stringify([route.view, route.filters]);
+    const grouped = route.group ?? false;
+    this.#pages.hidden = grouped;
+    this.#groups.element.hidden = !grouped;
+    this.#grouping.setAttribute('aria-pressed', String(grouped));
+    const shown = JSON.stringify([route.view, route.filters, grouped]);
     if (shown !== this.#shown) {
       this.#shown = shown;
       this.reload();
     }
-    this.#markCurrent();
+    this.#markRows();
   }
 
   // Groups name their source only if there are several.
@@ -126,7 +161,7 @@ export class ListView {
 
   /** Loads the list again from the top. */
   reload() {
-    for (const timer of this.#leaving.values()) clearTimeout(timer);
+    for (const timer of this.#leaving) clearTimeout(timer);
     this.#leaving.clear();
     this.#pendingChanges.clear();
     this.#unseenNew.clear();
@@ -134,9 +169,11 @@ export class ListView {
     this.#error = null;
     this.#total.textContent = '';
     this.#counted = null;
+    this.#selection.clear();
     this.#window.clear();
+    this.#groups.clear();
     window.scrollTo({ top: 0, behavior: 'instant' });
-    this.#loading = this.#window.loadNext().then(() => this.#countSoon(0));
+    this.#loading = this.#active.loadNext().then(() => this.#countSoon(0));
   }
 
   /** Clears the list, because another user may sign in. */
@@ -144,7 +181,9 @@ export class ListView {
     this.#shown = '';
     this.#numbers.abort();
     clearTimeout(this.#settling);
+    this.#selection.clear();
     this.#window.clear();
+    this.#groups.clear();
   }
 
   /** Loads the visible rows again and keeps the position. */
@@ -152,11 +191,11 @@ export class ListView {
     // A response that is still pending may be older than the change.
     await this.#loading;
     if (this.#shown === '') return;
-    if (this.#window.stalled) {
+    if (this.#active.stalled) {
       this.#error = null;
-      await this.#window.loadNext();
+      await this.#active.loadNext();
     }
-    await this.#window.refresh();
+    await (this.#route.group ? this.#groups.refresh() : this.#window.refresh());
     this.#countSoon(0);
   }
 
@@ -195,6 +234,10 @@ export class ListView {
     try {
       const { drifts } = await api.ask(TOTAL, { filter: this.#filter }, signal);
       this.#showTotal(drifts.totalCount);
+      if (this.#route.group) {
+        const { driftGroups } = await api.ask(GROUP_TOTAL, { filter: this.#filter }, signal);
+        this.#total.textContent += ` · ${plural(driftGroups.totalCount, 'cause')}`;
+      }
       const { driftFacets } = await api.ask(FACETS, { filter: this.#filter }, signal);
       if (!signal.aborted) this.#filters.showFacets(driftFacets);
     } catch (error) {
@@ -209,6 +252,7 @@ export class ListView {
     const what = this.#route.view === 'inbox' ? 'open' : 'closed';
     this.#total.textContent = `${count.toLocaleString('en')} ${what}`;
     if (this.#route.view === 'inbox' && !this.#filters.narrowed) this.#context.counted(count);
+    this.#showSelection();
   }
 
   /** @param {import('./paged_list.js').ListPage<Drift>} page */
@@ -223,7 +267,7 @@ export class ListView {
       else group.push(drift);
     }
     page.element.replaceChildren(...[...groups.values()].map((drifts) => this.#group(drifts)));
-    this.#markCurrent();
+    this.#markRows();
     if (id) linkOf(page.element, id)?.focus({ preventScroll: true });
   }
 
@@ -256,7 +300,8 @@ export class ListView {
     const known = this.#elements.get(drift);
     if (known?.inGroup === inGroup) return known.element;
     const href = routeUrl({ ...this.#route, drift: drift.id });
-    const element = rowElement(drift, { context: this.#context, href, inGroup, open: (event) => this.#open(event, drift) });
+    const select = this.#canSelect ? (/** @type {MouseEvent} */ event) => this.#clickedBox(event, drift.id) : null;
+    const element = rowElement(drift, { context: this.#context, href, inGroup, select, open: (event) => this.#open(event, drift) });
     this.#elements.set(drift, { element, inGroup });
     return element;
   }
@@ -266,22 +311,116 @@ export class ListView {
    * @param {Drift} drift
    */
   #open(event, drift) {
+    if (event.shiftKey && this.#canSelect && drift.status === 'OPEN') {
+      event.preventDefault();
+      this.#clickedBox(event, drift.id);
+      return;
+    }
     // Other clicks open a new tab.
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     this.#context.router.go({ drift: drift.id });
   }
 
-  #markCurrent() {
-    for (const link of this.#pages.querySelectorAll('.row-link')) {
-      const id = link.closest('[data-drift-id]')?.getAttribute('data-drift-id');
-      if (id === this.#route.drift) link.setAttribute('aria-current', 'true');
+  /** Marks the row of the shown drift, and the selected rows. */
+  #markRows() {
+    for (const link of this.element.querySelectorAll('.row-link')) {
+      const id = link.closest('[data-drift-id]')?.getAttribute('data-drift-id') ?? null;
+      if (id !== null && id === this.#route.drift) link.setAttribute('aria-current', 'true');
       else link.removeAttribute('aria-current');
+    }
+    for (const box of this.element.querySelectorAll('.row-select')) {
+      const row = box.closest('.row');
+      if (!(box instanceof HTMLInputElement) || row === null) continue;
+      box.checked = this.#selection.has(idOf(row));
+      row.classList.toggle('selected', box.checked);
     }
   }
 
+  #showSelection() {
+    this.element.classList.toggle('selecting', !this.#selection.isEmpty);
+    this.#bar.show(this.#selection.batch(this.#filter, this.#counted), this.#counted);
+    this.#markRows();
+  }
+
+  /** The rows that can be selected, in the order in which they are shown. */
+  get #selectable() {
+    /** @type {Map<string, Drift | DriftGroup>} */
+    const loaded = new Map();
+    for (const box of this.element.querySelectorAll('.row-select')) {
+      const row = box.closest('.row');
+      const id = row === null ? '' : idOf(row);
+      const item = this.#driftOf(id) ?? this.#groups.find(id);
+      if (item !== null) loaded.set(id, item);
+    }
+    return loaded;
+  }
+
+  /**
+   * @param {MouseEvent} event
+   * @param {string} id
+   */
+  #clickedBox(event, id) {
+    if (event.shiftKey) {
+      document.getSelection()?.removeAllRanges();
+      this.#selection.extend(id, this.#selectable);
+    } else this.#selection.toggle(id, this.#selectable);
+  }
+
+  /**
+   * Selects the row with the focus, or all rows between the last selected one and it.
+   * @param {boolean} extend
+   */
+  selectFocused(extend) {
+    const row = document.activeElement?.closest('.row') ?? this.element.querySelector('.row:has([aria-current])');
+    if (row === null || !this.#canSelect) return;
+    if (extend) this.#selection.extend(idOf(row), this.#selectable);
+    else this.#selection.toggle(idOf(row), this.#selectable);
+    announce(this.#selection.isEmpty ? 'Nothing is selected' : `${this.batch?.count ?? 0} selected`);
+  }
+
+  /** Selects all drifts that match the filter. */
+  selectAll() {
+    if (!this.#canSelect || this.#active.rows.length === 0) return;
+    this.#selection.selectAll();
+    announce(`All ${this.#counted ?? ''} drifts that match are selected`);
+  }
+
+  /** @returns {boolean} whether there was a selection */
+  clearSelection() {
+    const wasEmpty = this.#selection.isEmpty;
+    this.#selection.clear();
+    return !wasEmpty;
+  }
+
+  /** The selected drifts, or all of the cause whose row has the focus; null if there is neither. @returns {Batch | null} */
+  get batch() {
+    if (!this.#canSelect) return null;
+    if (!this.#selection.isEmpty) return this.#selection.batch(this.#filter, this.#counted);
+    const group = this.#groups.focused;
+    return group === null ? null : this.#groups.batchOf(group);
+  }
+
+  /**
+   * Shows one row for each cause, or one for each drift.
+   * @returns {() => void} takes it back
+   */
+  toggleGroups() {
+    const { router } = this.#context;
+    const was = this.#route.group ?? false;
+    const show = (/** @type {boolean} */ group) => router.go({ group }, { replace: true });
+    show(!was);
+    return () => show(was);
+  }
+
+  /** Opens the cause whose row has the focus, or closes it. */
+  toggleFocusedGroup() {
+    const group = this.#groups.focused;
+    if (group !== null) void this.#groups.toggle(group.key);
+  }
+
   #showFoot() {
-    const list = this.#window;
+    const list = this.#active;
     this.#pages.setAttribute('aria-busy', String(list.loadingNext));
     const nothing = list.pages.every(({ rows }) => rows !== null && rows.length === 0);
     this.#columns.hidden = nothing;
@@ -306,10 +445,10 @@ export class ListView {
     this.#pages.setAttribute('aria-busy', 'false');
     const retry = () => {
       this.#error = null;
-      if (this.#window.stalled) void this.#window.loadNext();
+      if (this.#active.stalled) void this.#active.loadNext();
       else {
         this.#showFoot();
-        this.#window.update();
+        this.#active.update();
       }
     };
     this.#foot.replaceChildren(
@@ -336,68 +475,96 @@ export class ListView {
   #applyChanges() {
     const changed = [...this.#pendingChanges.values()];
     this.#pendingChanges.clear();
-    if (this.#shown === '' || this.#window.pages.length === 0) return;
-    const fresh = changed.filter((drift) => !this.#update(drift) && this.#isNew(drift));
-    if (fresh.length > 0) this.#addNew(fresh);
+    if (this.#shown === '' || this.#active.pages.length === 0) return;
+    this.#selection.remove(changed.filter(({ status }) => status !== 'OPEN').map(({ id }) => id));
     if (changed.length > 0) this.#countSoon();
+    if (this.#route.group) {
+      this.#groups.refreshSoon();
+      return;
+    }
+    this.#update(changed);
+    const fresh = changed.filter((drift) => this.#window.find(drift.id) === null && this.#isNew(drift));
+    if (fresh.length > 0) this.#addNew(fresh);
   }
 
   /**
-   * @param {Drift} drift
-   * @returns {boolean} whether the list contained it
+   * Updates the rows of changed drifts. A bulk changes many at once, so each page is drawn once.
+   * @param {Drift[]} changed
    */
-  #update(drift) {
-    const found = this.#window.find(drift.id);
-    if (found === null) return false;
-    const { page, row } = found;
-    // Responses and events may arrive out of order.
-    if (drift.revision < row.revision || (row.status !== 'OPEN' && drift.status === 'OPEN')) return true;
-    const same = drift.revision === row.revision && drift.status === row.status;
-    if (same || page.rows === null) return true;
-    page.rows = page.rows.map((known) => (known.id === drift.id ? drift : known));
-    this.#window.redraw(page);
-    this.#elements.get(drift)?.element.classList.add('touched');
-    const name = `${fieldName(drift)} of ${resourceName(drift.resource)}`;
-    announce(drift.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(drift)}`);
-    if (!this.#filter.status.includes(drift.status)) {
-      this.#countOut(row);
-      this.#leave(drift.id);
+  #update(changed) {
+    /** @type {Map<import('./paged_list.js').ListPage<Drift>, Map<string, Drift>>} */
+    const pages = new Map();
+    /** @type {Drift[]} */
+    const closed = [];
+    for (const drift of changed) {
+      const found = this.#window.find(drift.id);
+      if (found === null) continue;
+      const { page, row } = found;
+      // Responses and events may arrive out of order.
+      if (drift.revision < row.revision || (row.status !== 'OPEN' && drift.status === 'OPEN')) continue;
+      if (drift.revision === row.revision && drift.status === row.status) continue;
+      const rows = pages.get(page) ?? new Map();
+      pages.set(page, rows.set(drift.id, drift));
+      if (this.#lists(row) && !this.#lists(drift)) closed.push(drift);
     }
-    return true;
+    const updated = [...pages.values()].flatMap((rows) => [...rows.values()]);
+    for (const [page, rows] of pages) {
+      page.rows = (page.rows ?? []).map((known) => rows.get(known.id) ?? known);
+      this.#window.redraw(page);
+    }
+    for (const drift of updated) this.#elements.get(drift)?.element.classList.add('touched');
+    const [first] = updated;
+    if (first === undefined) return;
+    const name = `${fieldName(first)} of ${resourceName(first.resource)}`;
+    if (updated.length > 1) announce(`${plural(updated.length, 'drift')} changed`);
+    else announce(first.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(first)}`);
+    this.#countOut(closed.length);
+    this.#leave(updated.filter((drift) => !this.#lists(drift)).map(({ id }) => id));
   }
 
   /**
    * Decreases the count at once. The server's count replaces it later.
-   * @param {Drift} before the row before the change
+   * @param {number} closed the number of rows that the list does not have any more
    */
-  #countOut(before) {
-    if (this.#counted === null || !this.#filter.status.includes(before.status)) return;
+  #countOut(closed) {
+    if (this.#counted === null || closed === 0) return;
     // A count that is still loading may be older than the change.
     this.#numbers.abort();
-    this.#showTotal(Math.max(this.#counted - 1, 0));
+    this.#showTotal(Math.max(this.#counted - closed, 0));
   }
 
-  /** @param {string} id */
-  #leave(id) {
-    if (this.#leaving.has(id)) return;
+  /** @param {Drift} drift */
+  #lists(drift) {
+    return this.#filter.status?.includes(drift.status) ?? false;
+  }
+
+  /**
+   * Removes closed rows after a while.
+   * @param {string[]} ids
+   */
+  #leave(ids) {
+    if (ids.length === 0) return;
     const timer = setTimeout(() => {
-      this.#leaving.delete(id);
-      this.#remove(id);
+      this.#leaving.delete(timer);
+      this.#remove(ids);
     }, CLOSED_ROW_MS);
-    this.#leaving.set(id, timer);
+    this.#leaving.add(timer);
   }
 
-  /** @param {string} id */
-  #remove(id) {
-    const found = this.#window.find(id);
-    if (found === null) return;
-    const { page } = found;
-    const link = linkOf(this.#pages, id);
-    const next = link === document.activeElement ? (this.#neighbour(1) ?? this.#neighbour(-1)) : null;
-    page.rows = (page.rows ?? []).filter((row) => row.id !== id);
-    this.#window.redraw(page);
+  /** @param {string[]} ids */
+  #remove(ids) {
+    const focused = document.activeElement?.closest('[data-drift-id]')?.getAttribute('data-drift-id') ?? '';
+    const links = this.#links;
+    const at = links.findIndex((link) => idOf(/** @type {Element} */ (link.closest('.row'))) === focused);
+    const stays = (/** @type {HTMLElement} */ link) => !ids.includes(idOf(/** @type {Element} */ (link.closest('.row'))));
+    const next = ids.includes(focused) ? (links.slice(at + 1).find(stays) ?? links.slice(0, at).findLast(stays)) : null;
+    const pages = new Set(ids.map((id) => this.#window.find(id)?.page).filter((page) => page !== undefined));
+    for (const page of pages) {
+      page.rows = (page.rows ?? []).filter(({ id }) => !ids.includes(id));
+      this.#window.redraw(page);
+    }
     next?.focus({ preventScroll: true });
-    this.#showFoot();
+    if (pages.size > 0) this.#showFoot();
   }
 
   /** @param {Drift} drift */
@@ -407,7 +574,7 @@ export class ListView {
 
   /** @param {Drift} drift */
   #isNew(drift) {
-    if (!matches(drift, this.#filter)) return false;
+    if (!matches(drift, this.#route)) return false;
     // A recent change is new, even if its time is before that of the first row because a clock is wrong.
     if ((this.#route.view === 'history' || drift.revision === 1) && Date.now() - this.#time(drift) < NEW_ROW_MS) return true;
     const newest = this.#window.pages[0]?.rows?.[0];
@@ -448,9 +615,10 @@ export class ListView {
     announce(plural(this.#unseenNew.size, 'new drift'));
   }
 
-  /** @returns {HTMLAnchorElement[]} */
+  /** @returns {HTMLElement[]} */
   get #links() {
-    return [...this.#pages.querySelectorAll('a.row-link')].filter((link) => link instanceof HTMLAnchorElement);
+    const shown = this.#route.group ? this.#groups.element : this.#pages;
+    return [...shown.querySelectorAll('.row-link')].filter((link) => link instanceof HTMLElement);
   }
 
   /** @param {1 | -1} step */
@@ -477,7 +645,13 @@ export class ListView {
   /** Returns the drift whose row has the focus. */
   get focused() {
     const id = document.activeElement?.closest('[data-drift-id]')?.getAttribute('data-drift-id');
-    return id ? (this.#window.find(id)?.row ?? null) : null;
+    return id ? this.#driftOf(id) : null;
+  }
+
+  /** @param {string} id */
+  #driftOf(id) {
+    if (!this.#route.group) return this.#window.find(id)?.row ?? null;
+    return this.#groups.drifts.find((drift) => drift.id === id) ?? null;
   }
 
   /**
@@ -486,10 +660,10 @@ export class ListView {
    * @returns {Drift | null}
    */
   openAfter(id) {
-    const rows = this.#inOrder(this.#window.rows);
+    const rows = this.#inOrder(this.#route.group ? this.#groups.drifts : this.#window.rows);
     const below = rows.slice(rows.findIndex((row) => row.id === id) + 1);
     // The list does not scroll while a dialog covers it.
-    if (below.length < LOADED_AHEAD && this.#window.hasNext) void this.#window.loadNext();
+    if (below.length < LOADED_AHEAD && this.#active.hasNext) void this.#active.loadNext();
     return below.find((row) => row.id !== id && row.status === 'OPEN') ?? null;
   }
 
@@ -498,13 +672,13 @@ export class ListView {
    * @param {Drift[]} rows
    */
   #inOrder(rows) {
-    const shown = new Map([...this.#pages.querySelectorAll('[data-drift-id]')].map((row, at) => [row.getAttribute('data-drift-id'), at]));
+    const shown = new Map([...this.element.querySelectorAll('[data-drift-id]')].map((row, at) => [row.getAttribute('data-drift-id'), at]));
     return rows.filter(({ id }) => shown.has(id)).sort((a, b) => (shown.get(a.id) ?? 0) - (shown.get(b.id) ?? 0));
   }
 
   /** @param {string} id */
   focusRow(id) {
-    const link = linkOf(this.#pages, id);
+    const link = linkOf(this.#route.group ? this.#groups.element : this.#pages, id);
     if (link === null) this.focusTitle();
     else {
       link.focus({ preventScroll: true });

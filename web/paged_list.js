@@ -126,7 +126,7 @@ export class ListWindow {
    * @param {() => void} change
    */
   keepPlace(change) {
-    const anchor = [...this.#container.querySelectorAll('[data-drift-id]')].find(
+    const anchor = [...this.#container.querySelectorAll('.row')].find(
       (row) => row.getBoundingClientRect().bottom > 120,
     );
     const before = anchor?.getBoundingClientRect().top ?? 0;

@@ -1,14 +1,31 @@
 // The address of the page. It contains the view, the filters and the drift, so that users can share or bookmark them.
-// It never contains the token.
+// It never contains the token. A parameter with a minus before its name excludes its value: `-region=fra1`.
 
-/** @import { DriftFilterInput, DriftStatus, Filters, Route, View } from './types.js' */
+import { DIMENSIONS, NAMES, knownValue } from './dimensions.js';
+import { viewOf } from './views.js';
+/** @import { Chip, Drift, DriftFilterInput, DriftStatus, Filters, Route } from './types.js' */
 
 /** @type {readonly DriftStatus[]} */
 export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
-// The address of a module: `module.net["eu.west"].module.dns`. A key may contain dots, brackets and escaped quotes.
-const MODULE = /^module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?(?:\.module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?)*$/;
+/** A revision of a drift, as links in notifications name it. */
+const REVISION = /^[1-9]\d{0,8}$/;
 /** @type {Filters} */
-export const NO_FILTERS = { kind: '', region: '', field: '', source: '', address: '', type: '', status: '', q: '' };
+export const NO_FILTERS = { chips: [], q: '' };
+/** Maximum number of chips of one dimension: the limit of the API. */
+const MOST_VALUES = 100;
+
+/**
+ * Returns filters with one value of each of these dimensions, for links.
+ * @param {{ [dimension in import('./dimensions.js').Dimension]?: string }} values
+ * @returns {Filters}
+ */
+export function filtersOf(values) {
+  const chips = NAMES.flatMap((dimension) => {
+    const value = knownValue(dimension, values[dimension] ?? '');
+    return value === null ? [] : [{ dimension, value, negated: false }];
+  });
+  return { chips, q: '' };
+}
 
 /**
  * @param {string} search
@@ -17,28 +34,36 @@ export const NO_FILTERS = { kind: '', region: '', field: '', source: '', address
 export function parseRoute(search) {
   const query = new URLSearchParams(search);
   const text = (/** @type {string} */ name) => (query.get(name) ?? '').trim();
-  const status = text('status').toUpperCase();
-  const resolved = RESOLVED.find((known) => known === status);
-  const type = text('type').toUpperCase();
-  const named = ['history', 'runs', 'coverage'].find((known) => known === text('view'));
+  const chips = NAMES.flatMap((dimension) => [...chipsIn(query, dimension, false), ...chipsIn(query, dimension, true)]);
+  const isClosed = chips.some(({ dimension, value, negated }) => dimension === 'status' && (negated || value !== 'open'));
+  const row = viewOf(text('view'));
+  const view = row?.id ?? (isClosed ? 'history' : 'inbox');
+  const own = (row?.parameters ?? []).map((name) => [name, text(name)]).filter(([, value]) => value !== '');
   return {
-    view: /** @type {View} */ (named ?? (resolved === undefined ? 'inbox' : 'history')),
-    filters: {
-      kind: text('kind'),
-      region: text('region'),
-      field: text('field'),
-      source: text('source'),
-      address: text('address'),
-      type: type === 'CHANGED' || type === 'MISSING' ? type : '',
-      status: resolved ?? '',
-      q: text('q'),
-    },
+    view,
+    ...(own.length === 0 ? {} : { own: Object.fromEntries(own) }),
+    // The inbox has the open drifts, and the history all closed ones unless it has others: neither needs a chip.
+    filters: { chips: chips.filter(({ dimension, value }) => dimension !== 'status' || (view !== 'inbox' && value !== 'closed')), q: text('q') },
+    ...(text('group') === 'cause' ? { group: true } : {}),
     drift: text('drift') || null,
+    ...(text('drift') !== '' && REVISION.test(text('revision')) ? { revision: Number(text('revision')) } : {}),
   };
 }
 
 /**
- * Returns the names of parameters that have no effect: unknown names, unknown values, and repeated names.
+ * @param {URLSearchParams} query
+ * @param {import('./dimensions.js').Dimension} dimension
+ * @param {boolean} negated
+ * @returns {Chip[]}
+ */
+function chipsIn(query, dimension, negated) {
+  const values = query.getAll(negated ? `-${dimension}` : dimension).map((value) => knownValue(dimension, value));
+  const different = [...new Set(values)].filter((value) => value !== null);
+  return different.slice(0, MOST_VALUES).map((value) => ({ dimension, value, negated }));
+}
+
+/**
+ * Returns the names of parameters that have no effect: unknown names, unknown values, and names that have one value.
  * @param {string} search
  */
 export function unreadParameters(search) {
@@ -48,10 +73,8 @@ export function unreadParameters(search) {
     read.set('view', 'inbox');
     read.set('status', 'open');
   }
-  // Links in notifications name the revision that the drift had.
-  if (route.drift !== null) read.set('revision', new URLSearchParams(search).get('revision') ?? '');
   const same = (/** @type {string} */ one, /** @type {string} */ other) => one.trim().toLowerCase() === other.trim().toLowerCase();
-  const unread = [...new URLSearchParams(search)].filter(([name, value]) => value.trim() !== '' && !same(value, read.get(name) ?? ''));
+  const unread = [...new URLSearchParams(search)].filter(([name, value]) => value.trim() !== '' && !read.getAll(name).some((known) => same(value, known)));
   return [...new Set(unread.map(([name]) => name))];
 }
 
@@ -60,66 +83,87 @@ export function routeUrl(route) {
   const query = new URLSearchParams();
   if (route.view !== 'inbox') query.set('view', route.view);
   if (route.view === 'inbox' || route.view === 'history') {
-    for (const [name, value] of Object.entries(route.filters)) {
-      if (value !== '') query.set(name, name === 'type' || name === 'status' ? value.toLowerCase() : value);
-    }
+    const { chips, q } = route.filters;
+    for (const { dimension, value, negated } of chips) query.append(negated ? `-${dimension}` : dimension, value);
+    if (q !== '') query.set('q', q);
+    if (route.group) query.set('group', 'cause');
+  }
+  for (const name of viewOf(route.view)?.parameters ?? []) {
+    const value = route.own?.[name] ?? '';
+    if (value !== '') query.set(name, value);
   }
   if (route.drift !== null) query.set('drift', route.drift);
+  if (route.drift !== null && route.revision !== undefined) query.set('revision', String(route.revision));
   const text = query.toString();
   return text === '' ? '/' : `/?${text}`;
 }
 
 /**
- * @param {Route} route
+ * Returns the statuses of the drifts that a list has.
+ * @param {Pick<Route, 'view' | 'filters'>} route
+ * @returns {DriftStatus[]}
+ */
+function statusesOf({ view, filters }) {
+  if (view === 'inbox') return ['OPEN'];
+  const of = (/** @type {boolean} */ negated) =>
+    filters.chips.filter((chip) => chip.dimension === 'status' && chip.negated === negated).map(({ value }) => /** @type {DriftStatus} */ (value.toUpperCase()));
+  const [chosen, excluded] = [of(false), of(true)];
+  return (chosen.length === 0 ? [...RESOLVED] : chosen).filter((status) => !excluded.includes(status));
+}
+
+/**
+ * @param {Pick<Route, 'view' | 'filters'>} route
  * @returns {DriftFilterInput}
  */
 export function filterInput({ view, filters }) {
-  /** @type {DriftFilterInput} */
-  const input = {
-    status: view === 'inbox' ? ['OPEN'] : filters.status === '' ? [...RESOLVED] : [filters.status],
+  const status = statusesOf({ view, filters });
+  /** @type {NonNullable<DriftFilterInput['where']>} */
+  const where = {};
+  for (const { dimension, value, negated } of filters.chips) {
+    const { condition, values } = DIMENSIONS[dimension];
+    if (condition === null) continue;
+    const list = negated ? 'notIn' : 'in';
+    const of = (where[condition] ??= {});
+    (of[list] ??= []).push(values === undefined ? value : value.toUpperCase());
+  }
+  // A list of statuses cannot be empty in the API, but no drift has a status that is excluded and chosen.
+  if (status.length === 0) where['status'] = { notIn: ['OPEN', ...RESOLVED] };
+  return {
+    ...(status.length === 0 ? {} : { status }),
+    ...(Object.keys(where).length === 0 ? {} : { where }),
+    ...(filters.q === '' ? {} : { search: filters.q }),
   };
-  if (filters.kind !== '') input.resourceKind = filters.kind;
-  if (filters.region !== '') input.region = filters.region;
-  if (filters.field !== '') input.field = filters.field;
-  if (filters.source !== '') input.source = filters.source;
-  if (filters.address !== '') input.address = filters.address;
-  if (filters.type !== '') input.kind = filters.type;
-  if (filters.q !== '') input.search = filters.q;
-  return input;
 }
 
 /**
  * Returns whether a drift matches a filter, by the rules of the server.
- * @param {import('./types.js').Drift} drift
- * @param {DriftFilterInput} filter
+ * @param {Drift} drift
+ * @param {Pick<Route, 'view' | 'filters'>} route
  */
-export function matches(drift, filter) {
+export function matches(drift, route) {
   const { resource } = drift;
   const lower = (/** @type {string | null} */ text) => (text ?? '').replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  const searched = lower(filter.search ?? '');
+  const searched = lower(route.filters.q);
   return (
-    filter.status.includes(drift.status) &&
-    (filter.resourceKind === undefined || filter.resourceKind === resource.kind) &&
-    (filter.region === undefined || filter.region === resource.region) &&
-    (filter.field === undefined || filter.field === drift.field) &&
-    (filter.source === undefined || filter.source === resource.source) &&
-    (filter.address === undefined || isAt(drift.address, filter.address)) &&
-    (filter.kind === undefined || filter.kind === drift.kind) &&
+    statusesOf(route).includes(drift.status) &&
+    NAMES.every((dimension) => DIMENSIONS[dimension].condition === null || permits(route.filters.chips.filter((chip) => chip.dimension === dimension), drift)) &&
     [resource.name, resource.providerId, drift.address, drift.field].some((text) => lower(text).includes(searched))
   );
 }
 
 /**
- * Returns whether an address is the wanted one, or is below it if the wanted one names a module.
- * @param {string | null} address
- * @param {string} wanted
+ * Returns whether the chips of one dimension permit a drift. A drift without a value meets every exclusion.
+ * @param {Chip[]} chips
+ * @param {Drift} drift
  */
-function isAt(address, wanted) {
-  if (address === null) return false;
-  if (address === wanted) return true;
-  if (!MODULE.test(wanted)) return false;
-  // A module without a key includes all instances that `count` or `for_each` made of it.
-  return address.startsWith(`${wanted}.`) || (!wanted.endsWith(']') && address.startsWith(`${wanted}[`));
+function permits(chips, drift) {
+  const has = (/** @type {Chip} */ { dimension, value: wanted }) => {
+    const { of, passes } = DIMENSIONS[dimension];
+    const value = of(drift);
+    return value !== null && (passes === undefined ? value === wanted : passes(value, wanted));
+  };
+  const chosen = chips.filter(({ negated }) => !negated);
+  return (chosen.length === 0 || chosen.some(has)) && !chips.some((chip) => chip.negated && has(chip));
 }
 
 export class Router extends EventTarget {
@@ -141,6 +185,8 @@ export class Router extends EventTarget {
    */
   go(change, how = {}) {
     const route = { ...this.route, ...change };
+    // The revision is that of the linked drift.
+    if (route.drift !== this.route.drift && change.revision === undefined) delete route.revision;
     const url = routeUrl(route);
     if (url === location.pathname + location.search) return;
     if (how.replace) history.replaceState(null, '', url);

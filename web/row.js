@@ -11,9 +11,10 @@ import { briefDifference } from './values.js';
  *   context: Context,
  *   href: string,
  *   open: (event: MouseEvent) => void,
+ *   select: ((event: MouseEvent) => void) | null,
  *   inGroup: boolean,
  * }} RowOptions
- * `inGroup`: a heading above the row names the resource.
+ * `select`: selects the row; null if it cannot be selected. `inGroup`: a heading above the row names the resource.
  */
 
 /** The names of the columns, in order. The place of the severity has no name. */
@@ -28,13 +29,14 @@ export function columnNames() {
  * @param {Drift} drift
  * @param {RowOptions} options
  */
-export function rowElement(drift, { context, href, open, inGroup }) {
+export function rowElement(drift, { context, href, open, select, inGroup }) {
   const name = visibleLine(resourceName(drift.resource));
   const isOpen = drift.status === 'OPEN';
   return h(
     'li',
     { class: `row ${drift.status.toLowerCase()}`, testid: 'row', 'data-drift-id': drift.id, 'data-status': drift.status },
     severityMark(drift),
+    isOpen && select !== null && selectBox(`${visibleLine(fieldName(drift))} of ${name}`, select),
     h(
       'span',
       { class: 'row-resource' },
@@ -55,11 +57,20 @@ export function rowElement(drift, { context, href, open, inGroup }) {
  * The mark of the severity: a shape for each, because some users cannot tell the colours apart. Normal has no shape.
  * @param {Drift} drift
  */
-function severityMark(drift) {
+export function severityMark(drift) {
   const { severity } = drift;
   if (severity === 'NORMAL') return h('span', { class: 'row-severity', testid: 'severity', 'data-severity': severity });
   const text = severityText(drift);
   return h('span', { class: `row-severity ${severity.toLowerCase()}`, testid: 'severity', 'data-severity': severity, title: text }, screenReaderText(`${text}, `));
+}
+
+/**
+ * Creates the box that selects a row. It covers the mark of the severity while it is visible.
+ * @param {string} what
+ * @param {(event: MouseEvent) => void} select
+ */
+export function selectBox(what, select) {
+  return h('input', { type: 'checkbox', class: 'row-select', testid: 'select', 'aria-label': `Select ${what}`, title: 'Select (x)', on: { click: select } });
 }
 
 /** @param {string | null} address */

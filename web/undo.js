@@ -31,6 +31,7 @@ export function undoProblem(error) {
  * Undoes an accept and says what became of the difference.
  * @param {Drift} drift
  * @param {Context} context
+ * @returns {Promise<null>}
  */
 export async function undoAccept(drift, context) {
   const what = `${visibleLine(fieldName(drift))} of ${visibleLine(resourceName(drift.resource))}`;
@@ -46,4 +47,5 @@ export async function undoAccept(drift, context) {
     if (!(error instanceof ApiError)) throw error;
     if (error.code !== 'UNAUTHENTICATED') showNotice(undoProblem(error));
   }
+  return null;
 }

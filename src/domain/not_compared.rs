@@ -84,6 +84,16 @@ impl NotCompared {
         loosely_equal(&self.compared_part(field, a), &self.compared_part(field, b))
     }
 
+    /// Returns the expected value of a field with the live values of its uncompared parts, so that putting it back leaves
+    /// these as they are.
+    pub(crate) fn completed(&self, field: &str, expected: &Value, live: &Value) -> Value {
+        let mut completed = expected.clone();
+        for path in self.0.get(field).into_iter().flatten().filter_map(Value::as_array) {
+            take(&mut completed, live, path);
+        }
+        completed
+    }
+
     /// Returns a value of a field without its uncompared parts.
     pub(crate) fn compared_part<'v>(&self, field: &str, value: &'v Value) -> Cow<'v, Value> {
         self.0
@@ -129,6 +139,33 @@ fn without<'v>(value: &'v Value, paths: &[Value]) -> Cow<'v, Value> {
         remove(&mut value, path);
     }
     Cow::Owned(value)
+}
+
+/// Takes the value at a path from `live`, unless there is one. Members of lists that a token selects are left as they are,
+/// because it is not known which of them belong together.
+fn take(value: &mut Value, live: &Value, path: &[Value]) {
+    match (path, value, live) {
+        ([Value::String(key)], Value::Object(map), Value::Object(live)) => {
+            if let (None, Some(part)) = (map.get(key), live.get(key)) {
+                map.insert(key.clone(), part.clone());
+            }
+        }
+        ([Value::String(key), rest @ ..], Value::Object(map), Value::Object(live)) => {
+            if let (Some(value), Some(live)) = (map.get_mut(key), live.get(key)) {
+                take(value, live, rest);
+            }
+        }
+        ([Value::Object(chosen), rest @ ..], Value::Array(members), Value::Array(live)) if !rest.is_empty() => {
+            let mut others = live.iter().filter(|member| has(member, chosen));
+            // Several live members with the same keys: which of them is meant is not known.
+            if let (Some(other), None) = (others.next(), others.next()) {
+                for member in members.iter_mut().filter(|member| has(member, chosen)) {
+                    take(member, other, rest);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Removes the value at a path. The recursion is as deep as the path is long.
@@ -217,6 +254,17 @@ mod tests {
             !not_compared.are_equal("other", &expected, &live),
             "another field has no uncompared parts"
         );
+    }
+
+    #[test]
+    fn an_expected_value_is_completed_with_the_live_uncompared_parts() {
+        let expected = json!({"services": [{"name": "web"}, {"name": "api"}]});
+        let live = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080, "env": "x"},
+            {"name": "api", "http_port": 9090}]});
+        let completed = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080}, {"name": "api"}]});
+        assert_eq!(app().completed("spec", &expected, &live), completed);
+        assert_eq!(app().completed("other", &expected, &live), expected);
+        assert_eq!(app().completed("spec", &Value::Null, &live), Value::Null);
     }
 
     #[test]

@@ -12,12 +12,15 @@ mod jobs;
 mod limits;
 mod loader;
 mod measures;
+mod members;
 mod mutation;
 mod notifications;
 mod query;
 mod refusal;
 mod resources;
 mod reverting;
+mod saved_views;
+mod revert;
 mod severity;
 mod sources;
 mod specs;
@@ -58,14 +61,17 @@ pub struct Query(
     specs::SpecQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
+    saved_views::SavedViewQuery,
+    revert::RevertQuery,
 );
 
-/// Write operations. They require the role `platform_admin`.
+/// Write operations. They require the role `platform_admin`, except for the saved views of the caller.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     bulks::BulkMutation,
     drifts::DriftMutation,
     imports::ImportMutation,
+    members::MemberMutation,
     jobs::JobMutation,
     notifications::NotificationMutation,
     resources::ResourceMutation,
@@ -74,6 +80,7 @@ pub struct Mutation(
     specs::SpecMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
+    saved_views::SavedViewMutation,
 );
 
 /// Builds the schema that serves `app` within `limits`.

@@ -8,6 +8,7 @@ pub mod json;
 pub mod lines;
 pub mod normalize;
 pub mod presets;
+pub(crate) mod revert;
 mod spool;
 pub mod terraform;
 pub mod terraform_plan;

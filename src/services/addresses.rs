@@ -95,6 +95,11 @@ pub(super) async fn write_in_txn(
     Ok(())
 }
 
+/// Returns whether Terraform would accept an address, and whether it is safe to paste into a terminal.
+pub(crate) fn is_usable(address: &str) -> bool {
+    !address.contains(char::is_control) && Address::parse(address).is_some()
+}
+
 /// Returns the commands of Terraform that put an open drift of a missing resource right: one creates the resource again,
 /// the other removes it from the state. Returns none for other drifts, and for addresses that Terraform would not accept.
 pub(crate) fn terraform_lines(drift: &cloud_drift::Model, address: Option<&str>) -> Vec<String> {
@@ -104,9 +109,7 @@ pub(crate) fn terraform_lines(drift: &cloud_drift::Model, address: Option<&str>)
 /// Returns what [`terraform_lines`] returns for a drift of this kind and status.
 pub(crate) fn lines_of(kind: DriftKind, status: DriftStatus, address: Option<&str>) -> Vec<String> {
     let is_open_and_missing = kind == DriftKind::Missing && status == DriftStatus::Open;
-    let address = address.filter(|address| {
-        is_open_and_missing && !address.contains(char::is_control) && Address::parse(address).is_some()
-    });
+    let address = address.filter(|address| is_open_and_missing && is_usable(address));
     let Some(word) = address.map(shell_word) else {
         return Vec::new();
     };

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
-use entity::{cloud_resources as resources, ignored_differences as ignored};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use entity::ignored_differences as ignored;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
     Select, Statement,
@@ -213,20 +212,11 @@ pub(crate) const NEWEST_FIRST: Order<ignored::Column> = Order {
     descending: true,
 };
 
-/// Selects the ignored differences of resources that still exist: those of one rule, or of all.
+/// Selects the ignored differences of one rule, or all.
 fn select(rule: Option<Uuid>) -> Select<ignored::Entity> {
-    let exists = Query::select()
-        .expr(Expr::cust("1"))
-        .from(resources::Entity)
-        .and_where(
-            Expr::col((resources::Entity, resources::Column::Id))
-                .equals((ignored::Entity, ignored::Column::ResourceId)),
-        )
-        .take();
-    let select = ignored::Entity::find().filter(Expr::exists(exists));
     match rule {
-        Some(rule) => select.filter(ignored::Column::RuleId.eq(rule)),
-        None => select,
+        Some(rule) => ignored::Entity::find().filter(ignored::Column::RuleId.eq(rule)),
+        None => ignored::Entity::find(),
     }
 }
 

@@ -23,6 +23,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("Query", "resources", "resources { totalCount nodes { id } }"),
     ("Query", "resource", "resource(id: $id) { id }"),
     ("Query", "sources", "sources { name state }"),
+    (
+        "Query",
+        "planRevert",
+        "planRevert(driftId: $id) { fields { field } }",
+    ),
     ("Query", "explain", "explain(resourceId: $id, field: \"name\") { verdict }"),
     (
         "Query",
@@ -91,6 +96,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "Mutation",
+        "acceptDriftMembers",
+        "acceptDriftMembers(input: { driftId: $id, revision: 1, members: [1] }) { accepted { id } }",
+    ),
+    (
+        "Mutation",
         "markReverting",
         "markReverting(input: { driftId: $id }) { drift { id } }",
     ),
@@ -137,6 +147,18 @@ const CALLS: &[(&str, &str, &str)] = &[
         "previewIgnoreRule",
         "previewIgnoreRule(definition: { field: \"size_slug\" }) { openCount }",
     ),
+    ("Query", "ignoreRulePresets", "ignoreRulePresets { name }"),
+    (
+        "Mutation",
+        "replaceIgnoreRule",
+        "replaceIgnoreRule(input: { ruleId: $id, rule: { definition: { field: \"size_slug\" }, reason: \"expected\" } })
+            { closed }",
+    ),
+    (
+        "Mutation",
+        "applyIgnoreRulePreset",
+        r#"applyIgnoreRulePreset(input: { name: "none" }) { closed }"#,
+    ),
     (
         "Mutation",
         "createIgnoreRule",
@@ -146,6 +168,22 @@ const CALLS: &[(&str, &str, &str)] = &[
         "Mutation",
         "endIgnoreRule",
         "endIgnoreRule(input: { ruleId: $id }) { opened }",
+    ),
+    ("Query", "savedViews", "savedViews { viewId name }"),
+    (
+        "Mutation",
+        "saveView",
+        r#"saveView(input: { name: "one", link: "kind=droplet" }) { view { viewId } }"#,
+    ),
+    (
+        "Mutation",
+        "deleteSavedView",
+        "deleteSavedView(input: { viewId: $id }) { viewId }",
+    ),
+    (
+        "Mutation",
+        "setDefaultView",
+        "setDefaultView(input: { viewId: $id }) { viewId }",
     ),
     ("Mutation", "detectDrift", "detectDrift { run { id } }"),
     ("Mutation", "syncInventory", "syncInventory { run { id } }"),
@@ -186,6 +224,9 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     ("Subscription", "driftChanged", "driftChanged { id }"),
 ];
+
+/// The mutations of what belongs to the caller and decides nothing about drifts.
+const OF_THE_CALLER: [&str; 3] = ["saveView", "deleteSavedView", "setDefaultView"];
 
 /// Lists the fields of the root types, as `(type, field)`.
 fn root_fields() -> Vec<(String, String)> {
@@ -279,12 +320,19 @@ async fn a_token_without_a_known_role_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_viewer_may_read_but_not_change_anything() {
+async fn a_viewer_may_read_but_change_only_the_own_views() {
     let t = TestApp::new().await;
     for role in ["platform_viewer", "platform-viewer"] {
         let token = t.token(None, &["other", role]);
         for call in CALLS {
-            let wanted = if call.0 == "Mutation" { "FORBIDDEN" } else { "" };
+            let wanted = match call {
+                ("Mutation", field, call) if OF_THE_CALLER.contains(field) => match call.contains("$id") {
+                    true => "NOT_FOUND",
+                    false => "",
+                },
+                ("Mutation", ..) => "FORBIDDEN",
+                _ => "",
+            };
             assert_eq!(code(&t, Some(&token), *call).await, wanted, "{role} {call:?}");
         }
     }

@@ -72,9 +72,7 @@ async fn a_run_is_published_when_it_begins_and_subscribers_choose_the_job() {
     let t = TestApp::new().await;
     let mut all = listen(&t, &t.router, Value::Null).await;
     let mut syncs = listen(&t, &t.router, json!("SYNC_INVENTORY")).await;
-    let active = claim(t.db(), Job::DetectDrift)
-        .await
-        .unwrap();
+    let active = claim(t.db(), Job::DetectDrift).await.unwrap();
     let begun = next(&mut all).await;
     assert_eq!(
         (

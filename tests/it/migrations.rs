@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 31] = [
+const TABLES: [(&str, &[&str]); 33] = [
     ("ignore_rule_revisions", &["id", "revision"]),
     (
         "ignore_rules",
@@ -235,6 +235,20 @@ const TABLES: [(&str, &[&str]); 31] = [
             "bulk_id",
         ],
     ),
+    (
+        "saved_views",
+        &[
+            "id",
+            "subject",
+            "author",
+            "name",
+            "link",
+            "shared",
+            "created_at",
+            "updated_at",
+        ],
+    ),
+    ("default_views", &["subject", "view_id"]),
     (
         "bulks",
         &[

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { chipsOf, readSearch, valueIn, withChip, withoutChip } from '../chips.js';
-import { filterInput, matches, parseRoute } from '../router.js';
+import { readSearch, valuesIn, withChips, withoutChip } from '../chips.js';
+import { NAMES } from '../dimensions.js';
+import { filterInput, matches, parseRoute, routeUrl } from '../router.js';
 
 const read = (text, done = true) => {
   const { chips, words, kept, problem } = readSearch(text, done);
-  return [chips.map(({ dimension, value }) => `${dimension}=${value}`).join(' '), words, kept.trim(), problem === null];
+  return [chips.map(({ dimension, value, negated }) => `${negated ? '-' : ''}${dimension}=${value}`).join(' '), words, kept.trim(), problem === null];
 };
 
 test('words and filters of a search are told apart', () => {
@@ -17,29 +18,64 @@ test('words and filters of a search are told apart', () => {
   assert.deepEqual(read('constructor:x'), ['', 'constructor:x', 'constructor:x', true]);
 });
 
+test('a filter takes several values, and excludes them after a minus', () => {
+  assert.deepEqual(read('kind:droplet,volume -region:fra1,nyc3 web'), ['kind=droplet kind=volume -region=fra1 -region=nyc3', 'web', 'web', true]);
+  assert.deepEqual(read('source:"a, b",c address:module.net["a,b"]'), ['source=a, b source=c address=module.net["a,b"]', '', '', true]);
+  assert.deepEqual(read('status:Open,STALE -type:missing'), ['status=open status=stale -type=missing', '', '', true]);
+});
+
 test('the last word filters only when it is finished', () => {
   assert.deepEqual(read('web kind:dro', false), ['', 'web', 'web kind:dro', true]);
   assert.deepEqual(read('kind:droplet ', false), ['kind=droplet', '', '', true]);
 });
 
-test('a filter that the list does not have is reported and does not become a word', () => {
-  for (const text of ['-region:fra1', 'status:closd', 'type:new', 'kind:']) assert.deepEqual(read(text), ['', '', text, false], text);
+test('a value that the list does not have is reported and does not become a word', () => {
+  for (const text of ['status:closd', 'type:new', 'kind:', 'kind:,', '-status:stale,x']) assert.deepEqual(read(text), ['', '', text, false], text);
 });
 
-test('a chip of each dimension narrows the list and is removed again', () => {
+const values = { kind: 'droplet', region: 'fra1', field: 'tags', source: 'lab', address: 'module.net', type: 'missing', status: 'stale' };
+
+test('a chip of each dimension narrows the list, is in the address, and is removed again', () => {
   const start = parseRoute('');
-  for (const [dimension, value] of [['kind', 'droplet'], ['region', 'fra1'], ['field', 'tags'], ['source', 'lab'], ['address', 'module.net'], ['type', 'missing'], ['status', 'stale']]) {
-    const narrowed = withChip(start, { dimension, value });
-    assert.deepEqual(chipsOf(narrowed), [{ dimension, value, negated: false }]);
-    assert.notDeepEqual(filterInput({ ...start, ...narrowed }), filterInput(start));
-    assert.deepEqual(chipsOf(withoutChip(narrowed, dimension)), []);
+  for (const dimension of NAMES) {
+    for (const negated of [false, true]) {
+      const chip = { dimension, value: values[dimension], negated };
+      const narrowed = withChips(start, [chip]);
+      assert.deepEqual(narrowed.filters.chips, [chip]);
+      assert.notDeepEqual(filterInput(narrowed), filterInput(start));
+      assert.deepEqual(parseRoute(routeUrl({ ...start, ...narrowed }).slice(1)).filters.chips, [chip]);
+      assert.deepEqual(withoutChip(narrowed, chip).filters.chips, []);
+    }
   }
-  assert.equal(valueIn(withChip(start, { dimension: 'status', value: 'closed' }), 'status'), 'closed');
-  assert.equal(withChip(parseRoute('?view=history'), { dimension: 'status', value: 'open' }).view, 'inbox');
+});
+
+test('excluding a value replaces choosing it', () => {
+  const start = parseRoute('?kind=droplet&kind=volume');
+  const chips = (narrowing) => narrowing.filters.chips.map(({ value, negated }) => `${negated ? '-' : ''}${value}`);
+  const excluded = withChips(start, [{ dimension: 'kind', value: 'droplet', negated: true }]);
+  assert.deepEqual(chips(excluded), ['volume', '-droplet']);
+  assert.deepEqual(chips(withChips(excluded, [{ dimension: 'kind', value: 'droplet', negated: false }])), ['volume', 'droplet']);
+});
+
+test('statuses decide between the inbox and the history', () => {
+  const add = (search, text) => {
+    const { view, filters } = withChips(parseRoute(search), readSearch(text, true).chips);
+    return [view, filters.chips.map(({ value, negated }) => `${negated ? '-' : ''}${value}`).join(' ')];
+  };
+  assert.deepEqual(add('', 'status:stale'), ['history', 'stale']);
+  assert.deepEqual(add('', 'status:open,stale'), ['history', 'open stale']);
+  assert.deepEqual(add('?status=stale', 'status:accepted'), ['history', 'stale accepted']);
+  assert.deepEqual(add('?view=history', 'status:open'), ['inbox', '']);
+  assert.deepEqual(add('?status=stale', 'status:closed'), ['history', '']);
+  assert.deepEqual(add('', '-status:open'), ['history', '']);
+  assert.deepEqual(add('', '-status:stale'), ['history', '-stale']);
+  assert.deepEqual(add('', '-status:closed'), ['inbox', '']);
+  assert.deepEqual(valuesIn(parseRoute(''), 'status', false), ['open']);
+  assert.deepEqual(valuesIn(parseRoute('?view=history'), 'status', false), ['closed']);
 });
 
 test('an address matches itself and, if it is a module, what is below it', () => {
-  const passes = (address, wanted) => matches({ kind: 'CHANGED', address, field: 'x', status: 'OPEN', resource: { kind: 'a', name: 'b', region: null, providerId: '7', source: null } }, { status: ['OPEN'], address: wanted });
+  const passes = (address, wanted) => matches({ kind: 'CHANGED', address, field: 'x', status: 'OPEN', resource: { kind: 'a', name: 'b', region: null, providerId: '7', source: null } }, { view: 'inbox', filters: { chips: [{ dimension: 'address', value: wanted, negated: false }], q: '' } });
   for (const [address, wanted] of [['a.b', 'a.b'], ['module.net.a.b', 'module.net'], ['module.net["eu.w"].a.b', 'module.net'], ['module.net["eu.w"].a.b', 'module.net["eu.w"]'], ['module.n[0].module.m.a.b', 'module.n[0].module.m']]) {
     assert.ok(passes(address, wanted), `${address} ${wanted}`);
   }

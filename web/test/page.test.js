@@ -2,23 +2,35 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
-import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
+import { filterInput, filtersOf, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
 import { cleanToken, expiryOf } from '../session.js';
 import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
+import { ALL_VIEWS, VIEWS } from '../views.js';
 
 test('an address is made from the view and read back', () => {
-  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
+  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x', '/?drift=x&revision=3', '/?kind=droplet&kind=volume&-region=fra1&group=cause', '/?view=history&-kind=droplet&status=open&status=stale'];
   for (const url of routes) assert.equal(routeUrl(parseRoute(url.slice(1))), url);
   assert.equal(parseRoute('?status=accepted').view, 'history');
   assert.equal(parseRoute('?view=nothing&type=odd&status=odd').view, 'inbox');
 });
 
 test('a parameter of the address that changes nothing is named', () => {
-  const unread = ['?regoin=fra1', '?status=closed', '?type=odd', '?view=nothing', '?kind=droplet&kind=volume', '?view=history&status=open', '?view=runs&kind=droplet'];
-  assert.deepEqual(unread.map(unreadParameters), [['regoin'], ['status'], ['type'], ['view'], ['kind'], ['status'], ['kind']]);
-  const read = ['', '?kind=droplet&region=fra1&field=tags&type=MISSING&q=+web+&drift=x', '?view=inbox&status=open', '?status=STALE', '?view=runs', '?kind='];
+  const unread = ['?regoin=fra1', '?status=closed', '?type=odd', '?view=nothing', '?q=a&q=b', '?-type=odd', '?view=runs&kind=droplet', '?group=field'];
+  assert.deepEqual(unread.map(unreadParameters), [['regoin'], ['status'], ['type'], ['view'], ['q'], ['-type'], ['kind'], ['group']]);
+  const read = ['', '?kind=droplet&region=fra1&field=tags&type=MISSING&q=+web+&drift=x', '?view=inbox&status=open', '?status=STALE', '?view=runs', '?kind=', '?kind=droplet&kind=volume&-region=fra1', '?view=history&status=open', '?group=cause'];
   for (const search of read) assert.deepEqual(unreadParameters(search), [], search);
+});
+
+test('views have different ids, titles and keys, and an address each', () => {
+  for (const name of ['id', 'title', 'key']) assert.equal(new Set(VIEWS.map((view) => view[name])).size, VIEWS.length, name);
+  assert.deepEqual(ALL_VIEWS.filter(({ key }) => key === '').map(({ inNav }) => inNav), [false]);
+  for (const { id, parameters = [] } of ALL_VIEWS) {
+    const own = parameters.map((name) => `&${name}=a+b`).join('');
+    const url = id === 'inbox' ? '/' : `/?view=${id}${own}`;
+    assert.equal(routeUrl(parseRoute(url.slice(1))), url);
+    assert.deepEqual(unreadParameters(url.slice(1)), []);
+  }
 });
 
 test('an address never has a token', () => {
@@ -26,16 +38,20 @@ test('an address never has a token', () => {
 });
 
 test('a filter matches the shown view', () => {
-  assert.deepEqual(filterInput(parseRoute('?kind=droplet&q=web')), { status: ['OPEN'], resourceKind: 'droplet', search: 'web' });
+  assert.deepEqual(filterInput(parseRoute('?kind=droplet&q=web')), { status: ['OPEN'], where: { resourceKind: { in: ['droplet'] } }, search: 'web' });
+  assert.deepEqual(filterInput(parseRoute('?kind=a&kind=b&-region=c&-type=missing')).where, { resourceKind: { in: ['a', 'b'] }, region: { notIn: ['c'] }, kind: { notIn: ['MISSING'] } });
   assert.deepEqual(filterInput(parseRoute('?view=history')).status, ['ACCEPTED', 'REVERTED', 'STALE']);
-  assert.deepEqual(filterInput({ view: 'history', filters: { ...NO_FILTERS, status: 'STALE' }, drift: null }), { status: ['STALE'] });
+  assert.deepEqual(filterInput(parseRoute('?-status=stale')).status, ['ACCEPTED', 'REVERTED']);
+  assert.deepEqual(filterInput({ view: 'history', filters: filtersOf({ status: 'stale' }), drift: null }), { status: ['STALE'] });
+  // No drift has a status that is chosen and excluded.
+  assert.deepEqual(filterInput(parseRoute('?status=stale&-status=stale')), { where: { status: { notIn: ['OPEN', 'ACCEPTED', 'REVERTED', 'STALE'] } } });
 });
 
 test('a drift from an event is filtered as on the server', () => {
   const drift = { kind: 'CHANGED', address: 'module.net.aws_vpc.main', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7', source: 'lab' } };
-  const passes = (search) => matches(drift, filterInput(parseRoute(search)));
-  for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?q=NET.aws', '?field=size_slug&type=changed', '?source=lab']) assert.ok(passes(search), search);
-  for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?source=la', '?view=history']) assert.ok(!passes(search), search);
+  const passes = (search) => matches(drift, parseRoute(search));
+  for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?q=NET.aws', '?field=size_slug&type=changed', '?source=lab', '?kind=volume&kind=droplet', '?-kind=volume', '?-region=fra1', '?status=open&status=stale']) assert.ok(passes(search), search);
+  for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?source=la', '?view=history', '?-kind=droplet', '?-type=changed', '?kind=droplet&-field=size_slug', '?-address=module.net']) assert.ok(!passes(search), search);
 });
 
 test('sources that are not up to date are ordered by their states', () => {

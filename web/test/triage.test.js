@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { isUndoable } from '../actions.js';
 import { ApiError } from '../api.js';
 import { closeReasonText, severityText } from '../format.js';
-import { definitionOf, endOf, previewText } from '../ignore.js';
+import { definitionOf, endOf } from '../ignore.js';
+import { previewText } from '../rule_preview.js';
 import { undoProblem } from '../undo.js';
 
 test('the severity names its rule', () => {
@@ -35,10 +36,12 @@ test('a refused undo is explained by its reason', () => {
   assert.match(undoProblem(new ApiError('NETWORK', 'no answer')), /not known/);
 });
 
-test('a rule covers the field of one resource, or of those with matching names', () => {
-  const drift = { field: '*', resource: { id: '7', kind: 'droplet' } };
-  assert.deepEqual(definitionOf(drift, null), { kind: 'droplet', field: '*', resourceId: '7' });
-  assert.deepEqual(definitionOf(drift, 'web-*'), { kind: 'droplet', field: '*', namePattern: 'web-*' });
+test('a rule covers the field of one resource, of those with the same live value, or of those with matching names', () => {
+  const drift = { field: 'size', kind: 'CHANGED', actual: 'large', resource: { id: '7', kind: 'droplet' } };
+  assert.deepEqual(definitionOf(drift, 'one', ''), { kind: 'droplet', field: 'size', resourceId: '7' });
+  assert.deepEqual(definitionOf(drift, 'many', 'web-*'), { kind: 'droplet', field: 'size', namePattern: 'web-*' });
+  assert.deepEqual(definitionOf(drift, 'cause', ''), { kind: 'droplet', field: 'size', live: ['large'] });
+  assert.deepEqual(definitionOf({ ...drift, field: '*', kind: 'MISSING', actual: null }, 'cause', ''), { kind: 'droplet', field: '*' });
 });
 
 test('the preview says what a rule closes, and the last day counts', () => {

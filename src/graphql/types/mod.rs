@@ -19,6 +19,7 @@ mod job_run;
 mod notification;
 mod plan;
 mod resource;
+mod revert;
 mod scalars;
 mod source;
 mod spec;
@@ -31,7 +32,7 @@ pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use bulk::{
     AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
 };
-pub(super) use change::ValueChange;
+pub(super) use change::{DriftMember, ValueChange};
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, DriftStatus, Severity};
@@ -42,8 +43,9 @@ pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
 pub(super) use group::{DriftGroup, DriftGroupBy, by_or_cause};
 pub(super) use ignore_rule::{
-    CreateIgnoreRuleInput, CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule,
-    IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, ignored_page,
+    ApplyIgnoreRulePresetInput, ApplyIgnoreRulePresetPayload, CreateIgnoreRuleInput, CreateIgnoreRulePayload,
+    EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule, IgnoreRuleDefinitionInput, IgnoreRulePreset,
+    IgnoreRulePreview, IgnoredDifference, ReplaceIgnoreRuleInput, ReplaceIgnoreRulePayload, ignored_page,
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
@@ -56,6 +58,7 @@ pub(super) use notification::{
 };
 pub(super) use plan::{ImportTerraformPlanInput, ImportTerraformPlanPayload};
 pub(super) use resource::{Resource, ResourceFilterInput};
+pub(super) use revert::RevertPlan;
 pub(super) use scalars::Json;
 pub(super) use source::Source;
 pub(super) use spec::ProvisionedSpec;

@@ -13,6 +13,7 @@ mod map;
 mod owners;
 mod paging;
 mod request_limits;
+pub(in crate::provider) mod revert;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
