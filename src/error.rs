@@ -131,7 +131,12 @@ impl Error {
             Self::AlreadyResolved(_) => "ALREADY_RESOLVED",
             Self::LiveValueMoved { .. } => "LIVE_VALUE_MOVED",
             Self::SpecMoved => "SPEC_MOVED",
-            Self::NotUndoable(UndoRefusal::NotAccepted(_) | UndoRefusal::NotKept) => "NOT_UNDOABLE",
+            Self::NotUndoable(
+                UndoRefusal::NotAccepted(_)
+                | UndoRefusal::NotKept
+                | UndoRefusal::TooManySince
+                | UndoRefusal::DecidedAgain,
+            ) => "NOT_UNDOABLE",
             Self::NotUndoable(_) => "SPEC_MOVED",
             Self::SpecVersionConflict { .. } => "SPEC_VERSION_CONFLICT",
             Self::SpecOwnedByState { .. } => "SPEC_OWNED_BY_STATE",
@@ -219,6 +224,20 @@ fn undo_refusal_text(why: &UndoRefusal) -> String {
             "the expected value of {field} has changed since this accept: undo the later change first, or record the \
              spec that you want"
         ),
+        UndoRefusal::Superseded {
+            field,
+            version,
+            recorded_by,
+        } => format!(
+            "version {version} of the spec, by {recorded_by}, has another value for {field}, and a later one has the \
+             accepted value again: record the spec that you want"
+        ),
+        UndoRefusal::TooManySince => {
+            "the spec has too many versions since this accept: record the spec that you want".to_owned()
+        }
+        UndoRefusal::DecidedAgain => {
+            "another decision about this drift was made since: it stays as it is".to_owned()
+        }
         UndoRefusal::RecordedAgain => {
             "a spec was recorded after this accept: nothing is to be put in force again".to_owned()
         }

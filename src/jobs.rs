@@ -35,7 +35,7 @@ pub use crate::provider::lines::LineReader;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
 use crate::services::job_runs::{self, Report, RunRequest, TickClaim};
-use crate::services::{bulks, causes, freshness, recount, retention, sources};
+use crate::services::{bulks, causes, freshness, leftovers, recount, retention, sources};
 
 /// Interval between the heartbeats of a run.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -417,7 +417,12 @@ impl Jobs {
                     account: source.account,
                     ..options
                 };
-                let synced = inventory::sync(&self.job_db(), &source.name, &*source.provider, &options).await;
+                let db = self.job_db();
+                let synced = inventory::sync(&db, &source.name, &*source.provider, &options).await;
+                // A sync that failed may have written kinds, too. The next sync repeats a check that failed.
+                if let Err(error) = leftovers::check_if_due(&db).await {
+                    tracing::error!(%error, "checking for leftovers failed");
+                }
                 report::of_sync(synced)
             }
             Work::Detect(scope, progress) => {

@@ -4,6 +4,7 @@
 //! them at shutdown; [`crate::jobs`] prevents all of this.
 
 mod notifier;
+mod snoozes;
 
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
@@ -21,11 +22,12 @@ pub struct Scheduler {
     clock: JobScheduler,
     catching_up: JoinHandle<()>,
     notifier: Notifier,
+    snoozes: JoinHandle<()>,
 }
 
 impl Scheduler {
-    /// Starts the schedules, the sender of notifications and, in the background, the overdue jobs: the sync before the
-    /// sweep.
+    /// Starts the schedules, the sender of notifications, the end of snoozes and, in the background, the overdue jobs: the
+    /// sync before the sweep.
     pub async fn start(app: &App) -> Result<Self, JobSchedulerError> {
         let clock = JobScheduler::new().await?;
         for (request, schedule) in app.timetable() {
@@ -40,6 +42,7 @@ impl Scheduler {
         }
         clock.start().await?;
         let notifier = Notifier::start(app);
+        let snoozes = tokio::spawn(snoozes::end_forever(app.clone()));
         let app = app.clone();
         let catching_up = tokio::spawn(async move {
             if catch_up(&app).await {
@@ -52,12 +55,14 @@ impl Scheduler {
             clock,
             catching_up,
             notifier,
+            snoozes,
         })
     }
 
     /// Stops the schedules and the sender of notifications. Active runs continue.
     pub async fn stop(mut self) -> Result<(), JobSchedulerError> {
         self.catching_up.abort();
+        self.snoozes.abort();
         self.notifier.stop().await;
         self.clock.shutdown().await
     }

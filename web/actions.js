@@ -55,11 +55,19 @@ export const ACTIONS = [
   },
   {
     name: 'versions',
-    key: 'v',
+    key: 'h',
     label: 'Spec history',
     help: 'Show every version of the spec',
     applies: () => true,
     run: ({ resource }, { router }) => router.go({ view: 'resource', own: { id: resource.id }, drift: null }),
+  },
+  {
+    name: 'plan',
+    key: 'p',
+    label: 'How to revert',
+    help: 'Show the calls that put the expected value back',
+    applies: (drift) => drift.status === 'OPEN',
+    run: (drift, context) => context.plan(drift),
   },
   {
     name: 'undo',

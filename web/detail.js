@@ -232,7 +232,7 @@ export class DetailView {
   #decision(drift) {
     if (drift.status !== 'OPEN') return h('div', {}, resolved(drift), this.#button('undo', drift));
     if (!this.#context.session.canDecide) {
-      return h('p', { class: 'note', testid: 'read-only', text: 'You have read access only. Accepting requires the role platform_admin.' });
+      return h('div', {}, h('p', { class: 'note', testid: 'read-only', text: 'You have read access only. Accepting requires the role platform_admin.' }), this.#button('plan', drift));
     }
     const word = drift.kind === 'MISSING' ? 'Accept deletion…' : 'Accept live value…';
     return h(
@@ -240,7 +240,7 @@ export class DetailView {
       { class: 'actions' },
       h('button', { type: 'button', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift, false) } }, h('kbd', { text: 'a', 'aria-hidden': 'true' })),
       this.#button('ignore', drift),
-      h('span', { class: 'hint', text: 'Or restore the expected value in the cloud. The next detection then closes this drift.' }),
+      this.#button('plan', drift),
     );
   }
 

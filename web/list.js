@@ -40,7 +40,7 @@ export class ListView {
   #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
   #pages = h('div', { class: 'pages', testid: 'list', tabindex: '-1' });
   #columns = columnNames();
-  #grouping = h('button', { type: 'button', class: 'quiet', testid: 'group-by-cause', 'aria-pressed': 'false', 'aria-keyshortcuts': 'g', title: 'One row for each cause (g)', text: 'Group by cause', on: { click: () => void this.toggleGroups() } });
+  #grouping = h('button', { type: 'button', class: 'quiet', testid: 'group-by-cause', 'aria-pressed': 'false', 'aria-keyshortcuts': 'g', title: 'One row for each cause (g)', text: 'By cause', on: { click: () => void this.toggleGroups() } });
   #selection = new Selection();
   #foot = h('div', { class: 'list-foot' });
   /**
@@ -129,6 +129,7 @@ export class ListView {
     const grouped = route.group ?? false;
     this.#pages.hidden = grouped;
     this.#groups.element.hidden = !grouped;
+    this.element.classList.toggle('can-select', this.#canSelect);
     this.#grouping.setAttribute('aria-pressed', String(grouped));
     const shown = JSON.stringify([route.view, route.filters, grouped]);
     if (shown !== this.#shown) {

@@ -14,6 +14,7 @@ import { Keys } from './keys.js';
 import { ListView } from './list.js';
 import { Live } from './live.js';
 import { Navigation, Views } from './navigation.js';
+import { PlanDialog } from './plan.js';
 import { VIEWER } from './queries.js';
 import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
 import { SavedViewsDialog, defaultView } from './saved_views.js';
@@ -46,6 +47,7 @@ const context = {
   accept: (drift, review) => dialog.open(drift, review),
   undo: (drift) => void undoAccept(drift, context),
   ignore: (drift, cause) => ignoring.open(drift, cause),
+  plan: (drift) => planning.open(drift),
   acceptAll: (batch) => bulk.open(batch),
   decisions: new Decisions(),
   decided: () => {
@@ -72,6 +74,7 @@ const ignoring = new IgnoreDialog(context);
 const bulk = new BulkDialog(context);
 const savedViews = new SavedViewsDialog(context);
 const explaining = new ExplainDialog(context);
+const planning = new PlanDialog(context);
 
 const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, views.element);
 const states = h('ul', { class: 'source-states', 'aria-label': 'Sources that are not up to date', testid: 'source-states', hidden: true });
@@ -174,7 +177,7 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 }, () => views.keys);
-document.body.append(dialog.element, ignoring.element, explaining.element, bulk.element, savedViews.element, keys.help);
+document.body.append(dialog.element, ignoring.element, explaining.element, planning.element, bulk.element, savedViews.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -251,6 +254,7 @@ function showSignedOut(reason) {
   savedViews.close();
   context.decisions.clear();
   explaining.close();
+  planning.close();
   hideNotice();
   list.clear();
   detail.show(null);

@@ -65,6 +65,15 @@ class NotificationsView extends View {
     this.#poll();
   }
 
+  /**
+   * @param {{ [parameter: string]: string }} before
+   * @param {{ [parameter: string]: string }} now
+   * @override
+   */
+  keeps(before, now) {
+    return before['target'] === now['target'] && before['state'] === now['state'];
+  }
+
   /** @override */
   clear() {
     super.clear();

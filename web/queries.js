@@ -178,3 +178,26 @@ export const EMPTY_INBOX = `query Standing {
   syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }
   sources { name kind state lastSuccessAt reason schedule expectedInterval }
 }`;
+
+export const PLAN_REVERT = `query PlanRevert($id: ID!) {
+  planRevert(driftId: $id) {
+    fields { field outcome obstacle explanation drift { id revertingBy revertingAt } }
+    calls { method path body effect doctl curl note source placeholders { text meaning } }
+    terraform { address plan apply }
+    closing { source nextSyncAt nextSweepAt }
+  }
+}`;
+
+export const MARK_REVERTING = 'mutation MarkReverting($input: MarkRevertingInput!) { markReverting(input: $input) { drift { id } } }';
+
+export const UNMARK_REVERTING = 'mutation UnmarkReverting($input: UnmarkRevertingInput!) { unmarkReverting(input: $input) { drift { id } } }';
+
+export const LEFTOVERS = `query Leftovers($filter: LeftoverFilter, $days: Int, $first: Int, $after: String) {
+  leftovers(filter: $filter, olderThanDays: $days, first: $first, after: $after) {
+    nodes { id why unknownBecause since monthlyPrice { amount currency } resource { id kind name region providerId } } ${PAGE_INFO}
+  }
+}`;
+
+export const LEFTOVER_SUMMARY = `query LeftoverSummary($days: Int) {
+  leftoverSummary(olderThanDays: $days) { leftovers unknown unpriced monthlyPrice { amount currency } checkedAt }
+}`;

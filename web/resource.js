@@ -61,6 +61,15 @@ class ResourceView extends View {
     this.#difference = (await api.ask(SPEC_DIFFERENCE, { id, from: first, to: second }, signal)).specDifference;
   }
 
+  /**
+   * @param {{ [parameter: string]: string }} before
+   * @param {{ [parameter: string]: string }} now
+   * @override
+   */
+  keeps(before, now) {
+    return before['id'] === now['id'];
+  }
+
   /** @override */
   clear() {
     super.clear();
@@ -74,7 +83,7 @@ class ResourceView extends View {
   get keys() {
     return {
       e: () => this.#explain(),
-      Escape: () => (this.#from === '' ? history.back() : this.#compare('', '')),
+      Escape: () => (this.#from === '' ? this.#context.router.go({ view: 'inbox', own: {} }) : this.#compare('', '')),
     };
   }
 

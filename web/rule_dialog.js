@@ -160,10 +160,10 @@ export class RuleDialog {
           ${kept.length === 0 ? nothing : html`<p class="hint" data-testid="rule-kept">Also, unchanged: ${kept.join('; ')}.</p>`}
           ${other('reason', 'Reason (required)', rule?.reason ?? '')}
           <div class="form-grid">${other('owner', 'Owner', rule?.owner ?? '')} ${other('name', 'Name of the rule', rule?.name ?? '')} ${other('until', 'Last day, in UTC', dayOf(rule?.expiresAt ?? null), 'date')}</div>
-          <p class="hint effect" data-testid="rule-preview" role="status">${this.#preview.text}</p>
           <datalist id="rule-kinds">${this.#kinds.map((kind) => html`<option value=${kind}>${kindName(kind)}</option>`)}</datalist>
         </div>
         <div class="dialog-foot">
+          <p class="hint effect" data-testid="rule-preview" role="status">${this.#preview.text}</p>
           <button type="button" @click=${() => this.close()}>Cancel</button>
           <button type="submit" class="primary" data-testid="save-rule" ?disabled=${!complete || this.#busy}>${rule === null ? 'Make the rule' : 'Replace the rule'}</button>
         </div>

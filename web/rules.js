@@ -37,8 +37,9 @@ class RulesView extends View {
   #total = 0;
   #show = '';
   #text = '';
-  /** The id of the open rule. */
+  /** The id of the open rule, and of the one that is being opened. */
   #open = '';
+  #asked = '';
   /** An open rule that is not in the loaded list. @type {IgnoreRule | null} */
   #linked = null;
 
@@ -53,7 +54,7 @@ class RulesView extends View {
       this.#total = ignoreRules.totalCount;
       return ignoreRules;
     }, () => this.update());
-    this.#ignored = new Pages(async (range, signal) => (await api.ask(IGNORED, { ...range, rule: this.#open }, signal)).ignoredDifferences, () => this.update());
+    this.#ignored = new Pages(async (range, signal) => (await api.ask(IGNORED, { ...range, rule: this.#asked }, signal)).ignoredDifferences, () => this.update());
     document.body.append(this.#dialog.element, this.#confirm.element);
   }
 
@@ -64,10 +65,9 @@ class RulesView extends View {
    */
   async load(signal, route) {
     const { api } = this.#context;
-    const { show = '', q = '', rule = '' } = route.own ?? {};
+    const { show = '', rule = '' } = route.own ?? {};
     this.#show = show;
-    this.#text = q;
-    this.#open = rule;
+    this.#asked = rule;
     if (show === 'presets') {
       this.#presets = (await api.ask(PRESETS, {}, signal)).ignoreRulePresets;
       return;
@@ -75,10 +75,23 @@ class RulesView extends View {
     await this.#rules.restart(signal);
     // The filter and the marks are about all rules in force.
     if (show !== 'ended') await this.#rules.rest(signal);
-    this.#linked = null;
-    if (rule === '') return;
-    if (!this.#rules.rows.some(({ id }) => id === rule)) this.#linked = (await api.ask(RULE, { id: rule }, signal)).node;
-    await this.#ignored.restart(signal);
+    const isListed = rule === '' || this.#rules.rows.some(({ id }) => id === rule);
+    const { node = null } = isListed ? {} : await api.ask(RULE, { id: rule }, signal);
+    // An id of another type has none of the fields.
+    const linked = node?.id === undefined ? null : node;
+    if (rule !== '') await this.#ignored.restart(signal);
+    if (signal.aborted) return;
+    this.#linked = linked;
+    this.#open = rule;
+  }
+
+  /**
+   * @param {{ [parameter: string]: string }} before
+   * @param {{ [parameter: string]: string }} now
+   * @override
+   */
+  keeps(before, now) {
+    return before['show'] === now['show'];
   }
 
   /** @override */
@@ -87,6 +100,8 @@ class RulesView extends View {
     this.#rules.clear();
     this.#ignored.clear();
     this.#presets = [];
+    this.#linked = null;
+    this.#text = '';
     this.#dialog.close();
     this.#confirm.close();
   }
@@ -138,7 +153,7 @@ class RulesView extends View {
   /** @override */
   actions() {
     const { canDecide } = this.#context.session;
-    return html`${this.#show === 'presets' ? nothing : html`<span class="total" data-testid="rule-total">${plural(this.#total, 'rule')}</span>`}
+    return html`${this.#show === 'presets' ? nothing : html`<span class="total" data-testid="rule-total">${plural(this.#show === 'attention' ? this.#shown.length : this.#total, 'rule')}</span>`}
       ${canDecide ? html`<button type="button" class="push" data-testid="new-rule" aria-keyshortcuts="n" @click=${() => void this.#new()}>New rule… <kbd aria-hidden="true">n</kbd></button>` : nothing}`;
   }
 

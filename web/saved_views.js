@@ -144,6 +144,7 @@ export class SavedViewsDialog {
    * @param {string} query
    * @param {{ [name: string]: unknown }} input
    * @param {string} done
+   * @returns {Promise<boolean>} whether it was changed
    */
   async #change(query, input, done) {
     this.#message.replaceChildren();
@@ -151,8 +152,10 @@ export class SavedViewsDialog {
       await this.#context.api.ask(query, { input });
       announce(done);
       await this.#load();
+      return true;
     } catch (error) {
       this.#failed('The view was not changed.', error);
+      return false;
     }
   }
 
@@ -160,7 +163,7 @@ export class SavedViewsDialog {
     const { route } = this.#context.router;
     const link = routeUrl({ ...route, drift: null }).slice(2);
     const input = { name: this.#name.value.trim(), link, isDefault: this.#default.checked, shared: this.#shared.checked };
-    await this.#change(SAVE_VIEW, input, `Saved ${input.name}`);
+    if (await this.#change(SAVE_VIEW, input, `Saved ${input.name}`)) this.#name.value = '';
   }
 
   /**

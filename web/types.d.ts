@@ -487,6 +487,8 @@ export interface Context {
   decided(): void;
   /** Opens the dialog that explains the comparison of a field; `*` is the whole resource. */
   explain(resource: Pick<ResourceHead, 'id' | 'name' | 'kind' | 'providerId'>, field: string): void;
+  /** Opens the dialog that shows how a drift is reverted. */
+  plan(drift: Drift): void;
   /** Loads the shown drifts again, after a decision that opens or closes several. */
   refresh(): void;
   /** Returns the first open drift below a row of the list; null if there is none or a detail view is open. */
@@ -497,4 +499,51 @@ export interface Context {
   changed(drift: Drift): void;
   /** Reports the number of open drifts. */
   counted(open: number): void;
+}
+
+export interface RevertCall {
+  method: string;
+  path: string;
+  body: Json;
+  effect: string;
+  doctl: string | null;
+  curl: string | null;
+  note: string;
+  source: string;
+  placeholders: { text: string; meaning: string }[];
+}
+
+export interface RevertPlan {
+  fields: {
+    field: string;
+    outcome: 'CALLS' | 'CANNOT' | 'EQUAL' | 'NOT_EXPECTED';
+    obstacle: string | null;
+    explanation: string | null;
+    drift: { id: string; revertingBy: string | null; revertingAt: string | null } | null;
+  }[];
+  calls: RevertCall[];
+  terraform: { address: string; plan: string; apply: string } | null;
+  closing: { source: string | null; nextSyncAt: string | null; nextSweepAt: string | null };
+}
+
+export interface Money {
+  amount: string;
+  currency: string;
+}
+
+export interface LeftoverSummary {
+  leftovers: number;
+  unknown: number;
+  unpriced: number;
+  monthlyPrice: Money;
+  checkedAt: string | null;
+}
+
+export interface Leftover {
+  id: string;
+  why: string;
+  unknownBecause: string | null;
+  since: string;
+  monthlyPrice: Money | null;
+  resource: Pick<ResourceHead, 'id' | 'kind' | 'name' | 'region' | 'providerId'>;
 }

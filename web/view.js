@@ -63,6 +63,15 @@ export class View {
     return nothing;
   }
 
+  /**
+   * Returns whether the content stays right until that of other parameters has arrived. By default it does not.
+   * @param {{ [parameter: string]: string }} _before
+   * @param {{ [parameter: string]: string }} _now
+   */
+  keeps(_before, _now) {
+    return false;
+  }
+
   /** @returns {{ [key: string]: () => void }} what keys do while the view is shown */
   get keys() {
     return {};
@@ -84,8 +93,7 @@ export class View {
     const changed = visible && (!this.visible || parameters !== this.#shown);
     this.visible = visible;
     if (!changed) return;
-    // The rows of other parameters would be wrong until the new ones have arrived.
-    if (parameters !== this.#shown) this.#loaded = false;
+    if (parameters !== this.#shown && !this.keeps(this.#route?.own ?? {}, route.own ?? {})) this.#loaded = false;
     this.#shown = parameters;
     void this.reload(route);
   }

@@ -33,7 +33,7 @@ export const ALL_VIEWS = [
     id: 'rules',
     title: 'Rules',
     key: 'u',
-    parameters: ['show', 'q', 'rule'],
+    parameters: ['show', 'rule'],
     help: [['n', 'Rules: make a rule'], ['e', 'Rules: change the rule'], ['x', 'Rules: end the rule']],
     load: () => import('./rules.js'),
   },
@@ -47,6 +47,7 @@ export const ALL_VIEWS = [
   },
   { id: 'runs', title: 'Runs', key: 'r', load: () => import('./runs.js') },
   { id: 'coverage', title: 'Coverage', key: 'c', load: () => import('./coverage.js') },
+  { id: 'leftovers', title: 'Leftovers', key: 'l', parameters: ['days', 'state'], load: () => import('./leftovers.js') },
   { id: 'resource', title: 'Spec history', key: '', inNav: false, parameters: ['id', 'from', 'to'], load: () => import('./resource.js') },
 ];
 

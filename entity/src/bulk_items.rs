@@ -41,6 +41,9 @@ pub struct Model {
     pub message: Option<String>,
     /// The version of the spec that the action made; null if the spec was retired.
     pub spec_version: Option<i32>,
+    /// What the undo of the bulk restores: a JSON object, such as the assignee before.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub before: Option<Json>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

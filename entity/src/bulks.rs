@@ -10,7 +10,7 @@ pub struct Model {
     /// UUIDv7, which is also the token of the preview.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What is done to the drifts: `accept`.
+    /// What is done to the drifts: `accept`, `snooze`, `assign` or `ignore`.
     pub action: String,
     /// The person who made the preview, and decides.
     pub actor: String,
@@ -26,6 +26,9 @@ pub struct Model {
     pub started_at: Option<DateTimeUtc>,
     /// When each item had an outcome.
     pub finished_at: Option<DateTimeUtc>,
+    /// How it is done: a JSON object, such as the end of a snooze.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub parameters: Option<Json>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

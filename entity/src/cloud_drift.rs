@@ -136,6 +136,22 @@ pub struct Model {
     pub reverting_by: Option<String>,
     /// Note of that actor.
     pub reverting_note: Option<String>,
+    /// Whether it is left out of the inbox for now. Only an open drift is.
+    pub snoozed: bool,
+    /// When it was snoozed; null if it is not, and the end of the last snooze is in the log.
+    pub snoozed_at: Option<DateTimeUtc>,
+    /// Actor who snoozed it.
+    pub snoozed_by: Option<String>,
+    /// When the snooze ends at the latest; null if only a change ends it.
+    pub snoozed_until: Option<DateTimeUtc>,
+    /// Whether a change of the expected or live value ends the snooze.
+    pub snoozed_until_change: bool,
+    /// The reason of that actor.
+    pub snooze_reason: Option<String>,
+    /// The bulk that snoozed it.
+    pub snooze_bulk_id: Option<Uuid>,
+    /// The user who takes care of it.
+    pub assignee: Option<String>,
     /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,

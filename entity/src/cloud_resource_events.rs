@@ -24,6 +24,16 @@ pub enum EventType {
     RevertUnmarked,
     /// The live value of a drift was put back on purpose.
     DriftReverted,
+    /// A drift was snoozed.
+    DriftSnoozed,
+    /// The snooze of a drift has ended.
+    SnoozeEnded,
+    /// A drift was assigned to a user.
+    DriftAssigned,
+    /// A drift is no longer assigned to a user.
+    DriftUnassigned,
+    /// A user wrote about a drift.
+    DriftCommented,
     /// A drift was closed without a decision.
     DriftStale,
     /// An ignore rule covers a difference, or new values of one.

@@ -39,6 +39,8 @@ pub struct Model {
     pub hits: i64,
     /// When it last did.
     pub last_hit_at: Option<DateTimeUtc>,
+    /// The bulk that made it.
+    pub bulk_id: Option<Uuid>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -40,6 +40,10 @@ mod m20261127_000200_create_notifications;
 mod m20261127_000300_keep_spec_versions;
 mod m20261127_000310_link_accepts_to_versions;
 mod m20261127_000320_note_reverts;
+mod m20261127_000400_snooze_and_assign;
+mod m20261127_000410_comment_drifts;
+mod m20261127_000420_decide_in_bulk;
+mod m20261127_000600_create_leftovers;
 mod m20261127_000800_create_saved_views;
 mod m20261127_001000_find_ignored_differences;
 mod m20261127_001010_record_accepted_members;
@@ -92,9 +96,13 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000320_note_reverts::Migration),
             Box::new(m20261127_000100_record_causes::Migration),
             Box::new(m20261127_000110_create_bulks::Migration),
+            Box::new(m20261127_000400_snooze_and_assign::Migration),
+            Box::new(m20261127_000410_comment_drifts::Migration),
+            Box::new(m20261127_000420_decide_in_bulk::Migration),
+            Box::new(m20261127_000600_create_leftovers::Migration),
+            Box::new(m20261127_000800_create_saved_views::Migration),
             Box::new(m20261127_001000_find_ignored_differences::Migration),
             Box::new(m20261127_001010_record_accepted_members::Migration),
-            Box::new(m20261127_000800_create_saved_views::Migration),
         ]
     }
 }

@@ -13,6 +13,7 @@ use clap_complete::Shell;
 use super::import::ImportArgs;
 use super::import_plan::ImportPlanArgs;
 use super::notify::NotifyArgs;
+use super::plan_revert::PlanRevertArgs;
 use super::rules::RulesArgs;
 use super::sources::SourcesArgs;
 use crate::config::{
@@ -86,6 +87,9 @@ pub(super) enum Command {
     /// List ignore rules, or make them equal to a file
     #[command(after_help = help_end())]
     Rules(RulesArgs),
+    /// Print the calls that put the live value of an open drift back, and send none of them
+    #[command(after_help = help_end())]
+    PlanRevert(PlanRevertArgs),
     /// Manage the targets of notifications, test them, and print the delivery log
     #[command(after_help = help_end())]
     Notify(NotifyArgs),

@@ -8,6 +8,7 @@ mod grid;
 mod import;
 mod import_plan;
 mod notify;
+mod plan_revert;
 mod progress;
 mod purge;
 mod rules;
@@ -110,6 +111,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Purge(args) => purge::run(&args).await,
         Command::Sources(args) => sources::run(&args).await,
         Command::Rules(args) => rules::run(&args).await,
+        Command::PlanRevert(args) => plan_revert::run(&args).await,
         Command::Notify(args) => notify::run(&args).await,
         Command::Token(args) => token(args),
         Command::Schema => print(crate::graphql::sdl().as_bytes()),

@@ -17,15 +17,17 @@ pub(super) async fn run(args: &PurgeArgs) -> Outcome {
         forgotten,
         notifications,
         spec_versions,
+        bulks,
     } = purge(&db, &keep, &Clock::System).await?;
     db.close().await?;
     print_line(format_args!(
-        "purge: deleted {}, {}, {}, {}, {}, {}, {} and {}",
+        "purge: deleted {}, {}, {}, {}, {}, {}, {}, {} and {}",
         counted(resources, "resource"),
         counted(specs, "spec"),
         counted(spec_versions, "version") + " of specs",
         counted(drifts, "drift"),
         counted(events, "event"),
+        counted(bulks, "bulk"),
         counted(job_runs, "run"),
         counted(notifications, "notification"),
         counted(forgotten, "record") + " of forgotten resources",

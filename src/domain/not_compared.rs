@@ -88,7 +88,13 @@ impl NotCompared {
     /// these as they are.
     pub(crate) fn completed(&self, field: &str, expected: &Value, live: &Value) -> Value {
         let mut completed = expected.clone();
-        for path in self.0.get(field).into_iter().flatten().filter_map(Value::as_array) {
+        for path in self
+            .0
+            .get(field)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_array)
+        {
             take(&mut completed, live, path);
         }
         completed
@@ -155,7 +161,9 @@ fn take(value: &mut Value, live: &Value, path: &[Value]) {
                 take(value, live, rest);
             }
         }
-        ([Value::Object(chosen), rest @ ..], Value::Array(members), Value::Array(live)) if !rest.is_empty() => {
+        ([Value::Object(chosen), rest @ ..], Value::Array(members), Value::Array(live))
+            if !rest.is_empty() =>
+        {
             let mut others = live.iter().filter(|member| has(member, chosen));
             // Several live members with the same keys: which of them is meant is not known.
             if let (Some(other), None) = (others.next(), others.next()) {
@@ -261,7 +269,8 @@ mod tests {
         let expected = json!({"services": [{"name": "web"}, {"name": "api"}]});
         let live = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080, "env": "x"},
             {"name": "api", "http_port": 9090}]});
-        let completed = json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080}, {"name": "api"}]});
+        let completed =
+            json!({"features": ["a"], "services": [{"name": "web", "http_port": 8080}, {"name": "api"}]});
         assert_eq!(app().completed("spec", &expected, &live), completed);
         assert_eq!(app().completed("other", &expected, &live), expected);
         assert_eq!(app().completed("spec", &Value::Null, &live), Value::Null);

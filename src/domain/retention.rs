@@ -17,8 +17,8 @@ pub struct Retention {
     pub events: Option<TimeDelta>,
     /// Runs of jobs that have ended, and notifications that were delivered or given up.
     pub job_runs: Option<TimeDelta>,
-    /// Accepted and reverted drifts, events of accepts and of specs, superseded versions of specs, and records of
-    /// forgotten resources.
+    /// Accepted and reverted drifts, events of accepts and of specs, comments, superseded versions of specs, bulks, and
+    /// records of forgotten resources.
     pub decisions: Option<TimeDelta>,
 }
 
@@ -82,12 +82,19 @@ pub(crate) fn event_class(event_type: EventType) -> EventClass {
         | EventType::ResourceChanged
         | EventType::ResourceGone
         | EventType::DifferenceIgnored => EventClass::Resource,
-        EventType::DriftDetected | EventType::DriftChanged | EventType::DriftStale => EventClass::Drift,
+        EventType::DriftDetected
+        | EventType::DriftChanged
+        | EventType::DriftStale
+        | EventType::DriftSnoozed
+        | EventType::SnoozeEnded
+        | EventType::DriftAssigned
+        | EventType::DriftUnassigned => EventClass::Drift,
         EventType::DriftAccepted
         | EventType::AcceptUndone
         | EventType::RevertMarked
         | EventType::RevertUnmarked
         | EventType::DriftReverted
+        | EventType::DriftCommented
         | EventType::SpecRecorded
         | EventType::SpecRetired => EventClass::Decision,
     }

@@ -172,7 +172,10 @@ mod tests {
 
     #[test]
     fn only_members_that_differ_are_added_and_removed() {
-        let change = member_change(&json!(["a", 2, { "x": 1, "y": null }]), &json!(["b", "2", { "x": "1" }]));
+        let change = member_change(
+            &json!(["a", 2, { "x": 1, "y": null }]),
+            &json!(["b", "2", { "x": "1" }]),
+        );
         assert_eq!((change.add, change.remove), (vec![json!("a")], vec![json!("b")]));
         let change = member_change(&json!(7), &Value::Null);
         assert_eq!((change.add, change.remove), (vec![json!(7)], vec![]));

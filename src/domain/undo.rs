@@ -1,13 +1,15 @@
 //! Decides whether accepts may be undone, and how that changes the spec.
 //!
 //! Only the accepted field gets back the value that it had before the accept, so that later accepts of other fields
-//! stay. If the field has changed since, a user or a source has decided about it again, and the undo is refused.
+//! stay. If a version since has another value of the field, a later decision stands in the way, also if the field has the
+//! accepted value again: the undo is refused.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::detection::WHOLE_RESOURCE;
 use super::equality::loosely_equal;
 use super::not_compared::NotCompared;
 use super::spec_history::SpecVersion;
@@ -60,6 +62,69 @@ pub enum UndoRefusal {
     },
     /// A spec was recorded after the accept retired it.
     RecordedAgain,
+    /// The field had another value since the accept, so a later version decided about it again.
+    Superseded {
+        /// Name of the field.
+        field: String,
+        /// The first version with another value.
+        version: i32,
+        /// Actor who recorded it.
+        recorded_by: String,
+    },
+    /// There are more versions since the accept than are read.
+    TooManySince,
+    /// Another decision about the drift was made since.
+    DecidedAgain,
+}
+
+/// A version of a spec after an accept, with the values of the accepted fields that it has.
+#[derive(Clone, Debug)]
+pub(crate) struct LaterVersion {
+    /// The version.
+    pub(crate) version: i32,
+    /// Actor who recorded it.
+    pub(crate) recorded_by: String,
+    /// Expected values by field; empty if the version is a retired one.
+    pub(crate) values: Map<String, Value>,
+}
+
+/// An accept of a field that was undone: the versions from the accept to the undo decided nothing in the end.
+#[derive(Clone, Debug)]
+pub(crate) struct UndoneAccept {
+    /// Name of the field; `*` for the retirement of the spec.
+    pub(crate) field: String,
+    /// The version that the accept made.
+    pub(crate) from: i32,
+    /// The version that the undo made.
+    pub(crate) to: i32,
+}
+
+/// What happened to a spec since an accept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Since {
+    /// The versions after the one that the accept made, in order; those before are left out.
+    pub(crate) versions: Vec<LaterVersion>,
+    /// The accepts that were undone.
+    pub(crate) undone: Vec<UndoneAccept>,
+}
+
+impl Since {
+    /// Returns the first version after `made` whose value of the field is not the accepted one, unless an undo took that
+    /// decision back.
+    fn superseding(&self, field: &str, made: i32, accepted: &Value) -> Option<&LaterVersion> {
+        let is_taken_back = |version: i32| {
+            self.undone.iter().any(|undone| {
+                let is_about_field = undone.field == field || undone.field == WHOLE_RESOURCE;
+                is_about_field && undone.from > made && (undone.from..undone.to).contains(&version)
+            })
+        };
+        self.versions.iter().find(|later| {
+            let value = later.values.get(field);
+            later.version > made
+                && !value.is_some_and(|value| loosely_equal(value, accepted))
+                && !is_taken_back(later.version)
+        })
+    }
 }
 
 /// Decides whether accepts of one resource may be undone together. Later accepts are undone first.
@@ -70,8 +135,10 @@ pub enum UndoRefusal {
 pub(crate) fn decide_undo(
     current: &cloud_provisioned::Model,
     accepted: &[Accepted<'_>],
+    since: Since,
 ) -> Result<Restored, UndoRefusal> {
     let mut undo = Undo {
+        since,
         spec: current.spec.clone(),
         not_compared: NotCompared::of(current),
         retired_at: current.retired_at,
@@ -91,6 +158,12 @@ pub(crate) fn decide_undo(
             DriftKind::Missing => undo.retirement(before, made)?,
             DriftKind::Changed => undo.value(&accepted.drift.field, before, made)?,
         }
+        // An earlier accept of the field may be undone together with this one.
+        undo.since.undone.push(UndoneAccept {
+            field: accepted.drift.field.clone(),
+            from: made.version,
+            to: i32::MAX,
+        });
     }
     Ok(Restored {
         spec: undo.spec,
@@ -101,6 +174,7 @@ pub(crate) fn decide_undo(
 
 /// The spec while accepts are being undone.
 struct Undo<'c> {
+    since: Since,
     current: &'c cloud_provisioned::Model,
     spec: Value,
     not_compared: NotCompared,
@@ -137,6 +211,14 @@ impl Undo<'_> {
             return Err(UndoRefusal::ValueChanged {
                 field: field.to_owned(),
                 current: current.cloned(),
+            });
+        }
+        let accepted = made.spec.get(field).unwrap_or(&Value::Null);
+        if let Some(later) = self.since.superseding(field, made.version, accepted) {
+            return Err(UndoRefusal::Superseded {
+                field: field.to_owned(),
+                version: later.version,
+                recorded_by: later.recorded_by.clone(),
             });
         }
         if let Some(spec) = self.spec.as_object_mut() {

@@ -14,6 +14,7 @@ use super::types::{
 use crate::domain::actor::Role;
 use crate::error::{Error, Result};
 use crate::services::bulks::{self, Decider};
+
 /// The queries of bulks.
 #[derive(Default)]
 pub(super) struct BulkQuery;
@@ -68,7 +69,7 @@ impl BulkMutation {
     ) -> ApiResult<Option<AcceptDriftsPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let (token, note) = (parse_id(&input.token)?, input.note.as_deref());
-        let begun = bulks::begin(app.db(), decider(ctx)?, token, note, app.clock().now()).await;
+        let begun = bulks::begin_accept(app.db(), decider(ctx)?, token, note, app.clock().now()).await;
         let bulk = match Outcome::of(ctx, begun, None)? {
             Outcome::Done(bulk) => bulk,
             Outcome::Refused(refusal, _) => {
@@ -92,7 +93,7 @@ impl BulkMutation {
 }
 
 /// Returns the caller as the one who decides about a bulk.
-fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
+pub(super) fn decider<'c>(ctx: &Context<'c>) -> Result<Decider<'c>> {
     let caller = caller(ctx)?;
     Ok(Decider {
         name: caller.name(),

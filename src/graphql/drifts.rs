@@ -161,7 +161,7 @@ impl DriftQuery {
     ) -> ApiResult<DriftFacets> {
         let filter = filter.unwrap_or_default().parse()?;
         let facets = facets::of(app(ctx)?.db().reader(), &filter).await?;
-        Ok(DriftFacets(facets))
+        Ok(DriftFacets(facets, filter))
     }
 
     /// Groups the selected drifts, those with the newest drifts first: many drifts with one cause are one row. Drifts of

@@ -56,6 +56,7 @@ impl From<ApiError> for async_graphql::Error {
         set(&mut extensions, "source", facts.source.map(Value::from));
         set(&mut extensions, "field", facts.field.map(Value::from));
         set(&mut extensions, "expected", facts.expected.map(json));
+        set(&mut extensions, "recordedBy", facts.recorded_by.map(Value::from));
         set(&mut extensions, "reason", facts.reason.map(Value::from));
         response_error.extensions = Some(extensions);
         response_error

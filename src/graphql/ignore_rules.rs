@@ -195,6 +195,7 @@ impl IgnoreRuleMutation {
             owner: input.owner,
             expires_at: preset.rule.expires_at,
             origin: Origin::Preset,
+            bulk: None,
         };
         let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await?;
         Ok(Some(ApplyIgnoreRulePresetPayload {

@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use chrono::{DateTime, Utc};
-use entity::{cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resources, terraform_states};
+use entity::{
+    cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resources, drift_comments, terraform_states,
+};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -35,8 +37,8 @@ use crate::services::inbox::DriftFilter;
 use crate::services::inventory::ListedKind;
 use crate::services::page::{Page, PageRequest};
 use crate::services::{
-    addresses, events, ignore_rules, ignored, inbox, inventory, provisioning, resources, spec_history,
-    spec_sources,
+    addresses, comments, events, ignore_rules, ignored, inbox, inventory, provisioning, resources,
+    spec_history, spec_sources,
 };
 
 /// How long a load of one subscriber waits for the loads of the others, which received the changes at the same time.
@@ -141,6 +143,8 @@ pub(super) fn forget(loaders: &Loaders) {
     loaders.clear::<StateNamed>();
     loaders.clear::<EventsOf>();
     loaders.clear::<EventCountOf>();
+    loaders.clear::<CommentsOf>();
+    loaders.clear::<CommentCountOf>();
     loaders.clear::<RecurrenceOf>();
     loaders.clear::<RuleById>();
     loaders.clear::<IgnoredCountOf>();
@@ -234,6 +238,14 @@ pub(super) struct EventsOf(pub(super) Uuid, pub(super) PageRequest);
 /// Key of the number of a resource's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct EventCountOf(pub(super) Uuid);
+
+/// Key of a page of the comments on a drift.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CommentsOf(pub(super) Uuid, pub(super) PageRequest);
+
+/// Key of the number of comments on a drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CommentCountOf(pub(super) Uuid);
 
 /// Key of what came before a drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -374,6 +386,31 @@ impl Loader<EventCountOf> for Batches {
         Ok(keys
             .iter()
             .map(|key| (*key, counts.get(&key.0).copied().unwrap_or_default()))
+            .collect())
+    }
+}
+
+impl Loader<CommentsOf> for Batches {
+    type Value = Page<drift_comments::Model>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[CommentsOf]) -> Result<HashMap<CommentsOf, Self::Value>, ApiError> {
+        let requests: Vec<(Uuid, PageRequest)> = keys.iter().map(|key| (key.0, key.1.clone())).collect();
+        let pages = comments::pages_of(&self.connection, &requests).await?;
+        Ok(keys.iter().cloned().zip(pages).collect())
+    }
+}
+
+impl Loader<CommentCountOf> for Batches {
+    type Value = i64;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[CommentCountOf]) -> Result<HashMap<CommentCountOf, i64>, ApiError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        let counts = comments::counts_of(&self.connection, &ids).await?;
+        Ok(counts
+            .into_iter()
+            .map(|(id, count)| (CommentCountOf(id), count))
             .collect())
     }
 }

@@ -3,12 +3,14 @@
 pub mod api_limits;
 mod arguments;
 mod bulks;
+mod decisions;
 mod drifts;
 mod error;
 mod guard;
 mod ignore_rules;
 mod imports;
 mod jobs;
+mod leftovers;
 mod limits;
 mod loader;
 mod measures;
@@ -18,9 +20,9 @@ mod notifications;
 mod query;
 mod refusal;
 mod resources;
+mod revert;
 mod reverting;
 mod saved_views;
-mod revert;
 mod severity;
 mod sources;
 mod specs;
@@ -63,6 +65,7 @@ pub struct Query(
     severity::SeverityQuery,
     saved_views::SavedViewQuery,
     revert::RevertQuery,
+    leftovers::LeftoverQuery,
 );
 
 /// Write operations. They require the role `platform_admin`, except for the saved views of the caller.
@@ -80,6 +83,7 @@ pub struct Mutation(
     specs::SpecMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
+    decisions::DecisionMutation,
     saved_views::SavedViewMutation,
 );
 

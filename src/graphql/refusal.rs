@@ -70,6 +70,7 @@ pub(super) struct Facts {
     pub(super) source: Option<String>,
     pub(super) retired_at: Option<DateTime<Utc>>,
     pub(super) since: Option<DateTime<Utc>>,
+    pub(super) recorded_by: Option<String>,
 }
 
 impl Facts {
@@ -119,6 +120,18 @@ impl Facts {
                 "VALUE_CHANGED"
             }
             UndoRefusal::RecordedAgain => "RECORDED_AGAIN",
+            UndoRefusal::Superseded {
+                field,
+                version,
+                recorded_by,
+            } => {
+                self.field = Some(field.clone());
+                self.spec_version = Some(*version);
+                self.recorded_by = Some(recorded_by.clone());
+                "SUPERSEDED"
+            }
+            UndoRefusal::TooManySince => "TOO_MANY_VERSIONS",
+            UndoRefusal::DecidedAgain => "DECIDED_AGAIN",
         });
     }
 }
@@ -214,7 +227,7 @@ impl Refusal {
         &self.message
     }
 
-    /// A more precise reason: for SPEC_MOVED of an undo VALUE_CHANGED, TAKEN_OVER, RETIRED or RECORDED_AGAIN; for NOT_UNDOABLE
+    /// A more precise reason: for SPEC_MOVED of an undo VALUE_CHANGED, TAKEN_OVER, RETIRED, RECORDED_AGAIN or SUPERSEDED; for NOT_UNDOABLE
     /// NOT_ACCEPTED or VERSION_NOT_KEPT; for NOT_FORGETTABLE STILL_THERE, SPEC_IN_FORCE or HAS_DECISIONS. Later releases may
     /// add others.
     async fn reason(&self) -> Option<&str> {
@@ -254,7 +267,8 @@ impl Refusal {
         self.facts.actual.clone().map(Json)
     }
 
-    /// The version of the spec in force when the mutation was refused; 0 if there was none.
+    /// The version of the spec in force when the mutation was refused, 0 if there was none; for SUPERSEDED, the version that stands
+    /// in the way.
     async fn spec_version(&self) -> Option<i32> {
         self.facts.spec_version
     }
@@ -262,6 +276,11 @@ impl Refusal {
     /// The source that owns the spec: `terraform:` and the name of the state.
     async fn source(&self) -> Option<&str> {
         self.facts.source.as_deref()
+    }
+
+    /// Who recorded the version of the spec that stands in the way of an undo.
+    async fn recorded_by(&self) -> Option<&str> {
+        self.facts.recorded_by.as_deref()
     }
 
     /// When the spec was retired.

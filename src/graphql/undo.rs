@@ -77,13 +77,13 @@ struct UndoBulkInput {
 /// Result of `undoBulk`.
 #[derive(SimpleObject)]
 struct UndoBulkPayload {
-    /// The number of drifts whose accepts are undone, those undone before included.
+    /// The number of drifts for which the action is undone, those undone before included.
     undone: i32,
-    /// The drifts whose accepts stand, at most 1000.
+    /// The drifts for which it stands, at most 1000.
     refused: Vec<UndoRefused>,
 }
 
-/// A drift whose accept stands.
+/// A drift for which the action of a bulk stands.
 #[derive(SimpleObject)]
 struct UndoRefused {
     /// The id of the drift.
@@ -106,7 +106,8 @@ impl UndoMutation {
     /// Undoes the accept of a drift: the spec gets a new version in which only the accepted field has the value that it had
     /// before the accept. A spec that the accept retired is in force again. If the values differ, the difference is open
     /// again as a new drift. Fails with SPEC_MOVED and a `reason` if a later change stands in the way: VALUE_CHANGED (with
-    /// `field` and the current `expected` value), TAKEN_OVER, RETIRED or RECORDED_AGAIN; with NOT_UNDOABLE if the drift was
+    /// `field` and the current `expected` value), TAKEN_OVER, RETIRED,
+    /// RECORDED_AGAIN or SUPERSEDED (the `specVersion` since that had another value); with NOT_UNDOABLE if the drift was
     /// not accepted (NOT_ACCEPTED) or the earlier version of the spec is not kept (VERSION_NOT_KEPT). An accept that is
     /// undone already stays as it is.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
@@ -128,9 +129,10 @@ impl UndoMutation {
         }))
     }
 
-    /// Undoes the accepts of a bulk, those of one resource together with one new version of its spec. If a later change
-    /// stands in the way of one of them, those of its resource stand and are listed in `refused`. What of the bulk has not
-    /// been accepted yet is not accepted any more (BULK_UNDONE in its `items`). It can be repeated.
+    /// Undoes a bulk. Accepts of one resource are undone together, with one new version of its spec: if a later change
+    /// stands in the way of one of them, those of its resource stand and are listed in `refused`. A snooze or an assignee
+    /// gives way to the one before, unless another decision was made since. Ignore rules end, and their differences come
+    /// back. What of the bulk has not been done yet is not done any more (BULK_UNDONE in its `items`). It can be repeated.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn undo_bulk(
         &self,

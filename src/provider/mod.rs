@@ -5,6 +5,7 @@ mod checks;
 pub mod digitalocean;
 pub mod file;
 pub mod json;
+pub(crate) mod leftovers;
 pub mod lines;
 pub mod normalize;
 pub mod presets;

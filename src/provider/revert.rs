@@ -18,7 +18,8 @@ pub(crate) fn outcomes(
     resource: &cloud_resources::Model,
     expected: &BTreeMap<String, Value>,
 ) -> BTreeMap<String, Outcome> {
-    let of_field = |(field, value): (&String, &Value)| (field.clone(), of_field(resource, expected, field, value));
+    let of_field =
+        |(field, value): (&String, &Value)| (field.clone(), of_field(resource, expected, field, value));
     expected.iter().map(of_field).collect()
 }
 
@@ -43,12 +44,22 @@ fn of_field(
     if resource.provider != DIGITALOCEAN {
         return Outcome::Cannot(
             Obstacle::UnknownProvider,
-            format!("The calls of the provider {} are not known here.", resource.provider).into(),
+            format!(
+                "The calls of the provider {} are not known here.",
+                resource.provider
+            )
+            .into(),
         );
     }
     match outcome(Target { resource, expected }, field) {
         // A body may have other values of the resource.
-        Outcome::Calls(calls) if calls.iter().any(|call| call.body.as_ref().is_some_and(has_redacted)) => secret(),
+        Outcome::Calls(calls)
+            if calls
+                .iter()
+                .any(|call| call.body.as_ref().is_some_and(has_redacted)) =>
+        {
+            secret()
+        }
         outcome => outcome,
     }
 }

@@ -223,7 +223,8 @@ pub(super) async fn accept_of_resource_in_txn(
     let (mut accepted, mut retires) = (Vec::new(), false);
     for (id, revision) in seen {
         let drift = match locks::drift_in_txn(txn, *id).await {
-            Err(error @ Error::NotFound(_)) => {
+            // Neither keeps the others from being accepted.
+            Err(error @ (Error::NotFound(_) | Error::Internal(_))) => {
                 done.outcomes.push((*id, Err(error)));
                 continue;
             }

@@ -39,7 +39,7 @@ use self::write::Written;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
-use crate::services::{drift_rows, ignore_rules};
+use crate::services::{drift_rows, ignore_rules, snoozes};
 
 /// Number of opened drifts after which the table of drifts is analyzed for the first time.
 const MANY_OPENED: u64 = 1_000;
@@ -61,6 +61,7 @@ pub async fn detect_all(
     mut progress: impl FnMut(&SweepCounts) + Send,
 ) -> Result<SweepCounts> {
     ignore_rules::end_expired(db, clock.now()).await?;
+    snoozes::end_due(db, clock.now()).await?;
     let mut sweep = Sweep::over(db, clock, &mut progress);
     match scope {
         Scope::Resources(_) => sweep.compare_scope(scope, false).await?,

@@ -14,7 +14,7 @@ use crate::db::{column, decodable, decode};
 use crate::error::Result;
 
 /// The types of events about drifts. Their data has the id of the drift as `driftId`.
-pub(crate) const TRANSITIONS: [EventType; 8] = [
+pub(crate) const TRANSITIONS: [EventType; 13] = [
     EventType::DriftDetected,
     EventType::DriftChanged,
     EventType::DriftAccepted,
@@ -22,6 +22,11 @@ pub(crate) const TRANSITIONS: [EventType; 8] = [
     EventType::RevertMarked,
     EventType::RevertUnmarked,
     EventType::DriftReverted,
+    EventType::DriftSnoozed,
+    EventType::SnoozeEnded,
+    EventType::DriftAssigned,
+    EventType::DriftUnassigned,
+    EventType::DriftCommented,
     EventType::DriftStale,
 ];
 

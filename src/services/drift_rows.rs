@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::events::{self, NewEvent, SYSTEM};
 use super::ignored;
 use super::locks::{Lock, locked};
+use super::snoozes;
 use crate::db::lists::{self, Type};
 use crate::db::{Db, column, decodable};
 use crate::domain::causes::Cause;
@@ -167,6 +168,13 @@ pub(crate) async fn write_in_txn(
         Some(event(*resource_id, EventType::DriftDetected, data))
     }));
     events::append_in_txn(txn, events, SYSTEM, now).await?;
+    let moved: Vec<Uuid> = updated
+        .keys()
+        .chain(closed.keys())
+        .chain(reverted.keys())
+        .copied()
+        .collect();
+    snoozes::log_ended_in_txn(txn, &moved, now).await?;
     Ok(Written {
         opened: opened.len() as u64,
         changed: updated.len() as u64,
@@ -199,9 +207,9 @@ pub(crate) async fn accept_in_txn(
     accepting: Accepting<'_>,
     now: DateTime<Utc>,
 ) -> Result<drift::Model> {
-    let accepted = accepted_event(&drift, accepting);
-    let row = accepted_row(drift, accepting, now);
-    let drift = row.update(txn).await?;
+    let mut events = vec![accepted_event(&drift, accepting)];
+    events.extend(snoozes::closed_event(&drift));
+    let drift = accepted_row(drift, accepting, now).update(txn).await?;
     if let Some(bulk) = accepting.bulk {
         drift::Entity::update_many()
             .col_expr(Alias::new("bulk_id"), Expr::val(bulk))
@@ -209,7 +217,7 @@ pub(crate) async fn accept_in_txn(
             .exec(txn)
             .await?;
     }
-    events::append_in_txn(txn, vec![accepted], accepting.actor, now).await?;
+    events::append_in_txn(txn, events, accepting.actor, now).await?;
     Ok(drift)
 }
 
@@ -260,6 +268,7 @@ fn accepted_row(drift: drift::Model, accepting: Accepting<'_>, now: DateTime<Utc
     row.resolution_note = Set(accepting.note.map(str::to_owned));
     row.close_reason = Set(Some(CloseReason::Accepted));
     row.spec_version = Set(Some(accepting.spec_version));
+    snoozes::clear(&mut row);
     row
 }
 

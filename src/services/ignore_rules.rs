@@ -71,6 +71,8 @@ pub struct NewRule {
     pub expires_at: Option<DateTime<Utc>>,
     /// What made it.
     pub origin: Origin,
+    /// The bulk that makes it.
+    pub bulk: Option<Uuid>,
 }
 
 impl NewRule {
@@ -166,7 +168,7 @@ async fn revision<C: ConnectionTrait>(connection: &C, lock: Option<Lock>) -> Res
 }
 
 /// Raises the revision of the set of rules, so that no sweep writes what it planned with the rules before.
-async fn raise_revision_in_txn(txn: &DatabaseTransaction) -> Result<()> {
+pub(super) async fn raise_revision_in_txn(txn: &DatabaseTransaction) -> Result<()> {
     revisions::Entity::update_many()
         .col_expr(
             revisions::Column::Revision,
@@ -197,7 +199,7 @@ pub async fn create(db: &Db, clock: &Clock, actor: &str, new: &NewRule) -> Resul
 }
 
 /// Inserts a rule and marks the resources whose open drifts it may cover, so that a crash does not lose them.
-async fn create_in_txn(
+pub(super) async fn create_in_txn(
     txn: &DatabaseTransaction,
     actor: &str,
     new: &NewRule,
@@ -230,6 +232,7 @@ async fn create_in_txn(
         end_reason: Set(None),
         hits: Set(0),
         last_hit_at: Set(None),
+        bulk_id: Set(new.bulk),
     };
     let row = row.insert(txn).await?;
     let mut affected = drift::Entity::find()
@@ -242,9 +245,44 @@ async fn create_in_txn(
             .inner_join(resources::Entity)
             .filter(resources::Column::Kind.eq(kind.as_str()));
     }
-    let affected = ids_in_txn(txn, affected).await?;
+    let mut affected = ids_in_txn(txn, affected).await?;
+    let named = &new.definition.resource_ids;
+    affected.retain(|id| named.is_empty() || named.contains(id));
     mark_in_txn(txn, &affected).await?;
     Ok((row, affected))
+}
+
+/// Ends the rules that a bulk made, as a decision of `actor`, and sweeps the resources whose differences they covered.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn end_of_bulk(
+    db: &Db,
+    clock: &Clock,
+    (actor, reason): (&str, Option<&str>),
+    bulk: Uuid,
+) -> Result<()> {
+    let now = clock.now();
+    let affected = db
+        .write_txn(|txn| async move {
+            raise_revision_in_txn(&txn).await?;
+            let made = rules::Entity::find()
+                .filter(rules::Column::BulkId.eq(bulk))
+                .filter(rules::Column::EndedAt.is_null())
+                .order_by_asc(rules::Column::Id);
+            let (made, _) = decodable(made, &*txn).await?;
+            let mut affected = Vec::new();
+            for rule in made {
+                affected.extend(end_in_txn(&txn, actor, rule.id, reason, now).await?.1);
+            }
+            affected.sort_unstable();
+            affected.dedup();
+            Ok(affected)
+        })
+        .await?;
+    sweep(db, clock, affected).await;
+    Ok(())
 }
 
 /// Ends a rule as a decision of `actor`, and sweeps the resources whose differences it covered. A rule that has ended
@@ -315,7 +353,11 @@ pub(super) async fn end_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
 }
 
 /// Sweeps resources. If that fails, the next sweep does it, because they are marked.
-async fn sweep(db: &Db, clock: &Clock, resources: Vec<Uuid>) -> Option<super::detection::SweepCounts> {
+pub(super) async fn sweep(
+    db: &Db,
+    clock: &Clock,
+    resources: Vec<Uuid>,
+) -> Option<super::detection::SweepCounts> {
     if resources.is_empty() {
         return Some(super::detection::SweepCounts::default());
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resource_events::{self as events, EventType};
 use entity::{
-    cloud_resources as resources, forgotten_resources as forgotten, job_runs as runs,
+    bulks, cloud_resources as resources, forgotten_resources as forgotten, job_runs as runs,
     notification_deliveries as deliveries, spec_versions as versions, upkeep,
 };
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, OnConflict, Query, SelectStatement};
@@ -54,6 +54,8 @@ pub struct Purged {
     pub notifications: u64,
     /// Superseded versions of specs.
     pub spec_versions: u64,
+    /// Bulks that were executed.
+    pub bulks: u64,
 }
 
 /// Purges old rows if the purge is due. Returns None if it is not due, another server runs it, or all rows are kept.
@@ -168,7 +170,24 @@ async fn purge_decisions(db: &Db, before: DateTime<Utc>, purged: &mut Purged) ->
         .filter(versions::Column::SupersededAt.lt(before))
         .order_by_asc(versions::Column::SupersededAt);
     purged.spec_versions += delete(db, versions::Column::Id, &old).await?;
-    purge_reasons(db, before).await
+    purge_reasons(db, before).await?;
+    purged.bulks += purge_bulks(db, before).await?;
+    Ok(())
+}
+
+/// Number of bulks that one transaction deletes. Each has up to 1,000 drifts, whose rows are deleted with it.
+const BULKS: u64 = 5;
+
+/// Deletes old bulks that have ended, or whose execution was never continued.
+async fn purge_bulks(db: &Db, before: DateTime<Utc>) -> Result<u64> {
+    let ended = Condition::any()
+        .add(bulks::Column::FinishedAt.is_null())
+        .add(bulks::Column::FinishedAt.lt(before));
+    let old = bulks::Entity::find()
+        .filter(bulks::Column::StartedAt.lt(before))
+        .filter(ended)
+        .order_by_asc(bulks::Column::StartedAt);
+    delete_by(db, bulks::Column::Id, &old, BULKS).await
 }
 
 /// Deletes old reasons of versions that are not kept.
@@ -196,9 +215,14 @@ async fn purge_reasons(db: &Db, before: DateTime<Utc>) -> Result<()> {
 
 /// Deletes the rows of a query, in batches.
 async fn delete<E: EntityTrait>(db: &Db, id: E::Column, old: &Select<E>) -> Result<u64> {
+    delete_by(db, id, old, BATCH).await
+}
+
+/// Deletes the rows of a query, in batches of this size.
+async fn delete_by<E: EntityTrait>(db: &Db, id: E::Column, old: &Select<E>, size: u64) -> Result<u64> {
     let mut deleted = 0;
     loop {
-        let batch = old.clone().select_only().column(id).limit(BATCH).into_query();
+        let batch = old.clone().select_only().column(id).limit(size).into_query();
         let rows = db
             .write_txn(|txn| {
                 let batch = E::delete_many().filter(id.in_subquery(batch.clone()));
@@ -206,7 +230,7 @@ async fn delete<E: EntityTrait>(db: &Db, id: E::Column, old: &Select<E>) -> Resu
             })
             .await?;
         deleted += rows;
-        if rows < BATCH {
+        if rows < size {
             return Ok(deleted);
         }
     }

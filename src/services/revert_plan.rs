@@ -109,7 +109,9 @@ pub async fn plan(db: &Db, wanted: &Wanted) -> Result<Option<RevertPlan>> {
         Wanted::Fields(id, fields) => (*id, fields.clone()),
     };
     if fields.as_ref().is_some_and(|fields| fields.len() > MAX_FIELDS) {
-        return Err(Error::BadUserInput(format!("at most {MAX_FIELDS} fields are planned together")));
+        return Err(Error::BadUserInput(format!(
+            "at most {MAX_FIELDS} fields are planned together"
+        )));
     }
     let Some(resource) = by_ids(reader, &[resource_id]).await?.into_iter().next() else {
         return Ok(None);
@@ -119,7 +121,10 @@ pub async fn plan(db: &Db, wanted: &Wanted) -> Result<Option<RevertPlan>> {
     Ok(Some(planned(resource, spec.as_ref(), open, fields)))
 }
 
-async fn active_spec<C: ConnectionTrait>(connection: &C, resource: Uuid) -> Result<Option<provisioned::Model>> {
+async fn active_spec<C: ConnectionTrait>(
+    connection: &C,
+    resource: Uuid,
+) -> Result<Option<provisioned::Model>> {
     let select = provisioned::Entity::find()
         .filter(provisioned::Column::ResourceId.eq(resource))
         .filter(provisioned::Column::RetiredAt.is_null());

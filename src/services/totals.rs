@@ -177,6 +177,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
         search,
         detected_after: None,
         detected_before: None,
+        snoozed: None,
         choices,
     } = filter
     else {
@@ -213,8 +214,15 @@ fn of_choices(choices: &DriftChoices) -> Option<Condition> {
         address,
         provider,
         groups,
-    } = choices;
+        severity: None,
+        assignee,
+        assigned: None,
+    } = choices
+    else {
+        return None;
+    };
     if !groups.is_empty()
+        || !assignee.is_any()
         || !resource_id.is_any()
         || !source.is_any()
         || !address.is_any()

@@ -3,22 +3,24 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use entity::bulk_items::ItemOutcome;
+use entity::bulk_items::{self, ItemOutcome};
 use entity::cloud_drift::{self as drift, DriftKind};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::bulks;
+use super::bulks::{self, Action};
 use super::detection::compare_locked_in_txn;
 use super::drift_rows::{self, Undoing};
+use super::ignore_rules;
 use super::locks::{self, Lock, locked};
 use super::provisioning;
 use super::spec_history::{self, first_from, only, up_to};
 use crate::clock::Clock;
 use crate::db::{Db, decodable};
 use crate::domain::spec_history::SpecVersion;
-use crate::domain::undo::{Accepted, UndoRefusal, decide_undo};
+use crate::domain::undo::{Accepted, LaterVersion, Since, UndoRefusal, UndoneAccept, decide_undo};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
@@ -71,16 +73,16 @@ pub async fn undo_accept(db: &Db, actor: &str, undo: &UndoAccept, now: DateTime<
 /// The result of undoing a bulk.
 #[derive(Debug, Default)]
 pub struct BulkUndone {
-    /// Number of drifts whose accepts are undone, those undone before included.
+    /// Number of drifts for which the action is undone, those undone before included.
     pub undone: u64,
-    /// The drifts whose accepts stand, each with the reason.
+    /// The drifts for which it stands, each with the reason.
     pub refused: Vec<(Uuid, Error)>,
 }
 
-/// Undoes the accepts of a bulk as a decision of `actor`: those of one resource together, with one new version of its spec.
-/// If a later change stands in the way of one, those of its resource stand. What of the bulk has not been done yet is not done
-/// any more. Accepts that are undone already stay as they are,
-/// so that a call that was interrupted can be repeated.
+/// Undoes a bulk as a decision of `actor`. The accepts of one resource are undone together, with one new version of its
+/// spec: if a later change stands in the way of one, those of its resource stand. A snooze or an assignee gives way to the
+/// one before, and ignore rules end. What of the bulk has not been done yet is not done any more. What is undone already
+/// stays as it is, so that a call that was interrupted can be repeated.
 ///
 /// # Errors
 ///
@@ -94,10 +96,9 @@ pub async fn undo_bulk(
     clock: &Clock,
 ) -> Result<BulkUndone> {
     check_text("reason", reason.unwrap_or_default(), MAX_TEXT_BYTES)?;
-    if bulks::find(db.reader(), bulk).await?.is_none() {
-        return Err(Error::NotFound("bulk"));
-    }
-    let mut by_resource: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+    let found = bulks::find(db.reader(), bulk).await?;
+    let row = found.ok_or(Error::NotFound("bulk"))?.bulk;
+    let action = Action::of(&row)?;
     // What still waits is never done: the bulk may be running, or be continued later with its token.
     let done = db
         .write_txn(|txn| async move {
@@ -105,43 +106,93 @@ pub async fn undo_bulk(
             bulks::items_of(&*txn, bulk, Some(ItemOutcome::Done)).await
         })
         .await?;
-    for item in done {
-        by_resource
-            .entry(item.resource_id)
-            .or_default()
-            .push(item.drift_id);
+    let by = (actor, reason);
+    let mut undone = BulkUndone::default();
+    if matches!(action, Action::Ignore(_)) {
+        ignore_rules::end_of_bulk(db, clock, by, bulk).await?;
+        undone.undone = done.len() as u64;
+        return Ok(undone);
     }
-    let mut done = BulkUndone::default();
-    for (resource, ids) in &by_resource {
-        let undone = db
-            .write_txn(
-                |txn| async move { undo_in_txn(&txn, *resource, ids, (actor, reason), clock.now()).await },
-            )
-            .await;
-        match undone {
-            Ok(undone) => done.undone += undone.drifts.len() as u64,
-            Err(Error::NotUndoable(why)) => {
-                let refused = ids.iter().map(|id| (*id, Error::NotUndoable(why.clone())));
-                done.refused.extend(refused);
-            }
-            Err(Error::BadUserInput(why)) => {
-                let refused = ids.iter().map(|id| (*id, Error::BadUserInput(why.clone())));
-                done.refused.extend(refused);
-            }
-            Err(Error::Internal(why)) => {
-                tracing::warn!(%resource, why, "a resource of a bulk cannot be undone");
-                done.refused
-                    .extend(ids.iter().map(|id| (*id, Error::Internal(why.clone()))));
-            }
-            // The resource was forgotten, with its drifts.
-            Err(Error::NotFound(what)) => {
-                done.refused
-                    .extend(ids.iter().map(|id| (*id, Error::NotFound(what))));
-            }
-            Err(error) => return Err(error),
+    let mut by_resource: BTreeMap<Uuid, Vec<bulk_items::Model>> = BTreeMap::new();
+    for item in done {
+        by_resource.entry(item.resource_id).or_default().push(item);
+    }
+    for (resource, items) in by_resource {
+        if action == Action::Accept {
+            undo_accepts(db, resource, &items, by, clock.now(), &mut undone).await?;
+        } else {
+            restore(db, (&row, &action), &items, by, clock.now(), &mut undone).await?;
         }
     }
-    Ok(done)
+    Ok(undone)
+}
+
+/// Undoes the accepts of a bulk in one resource.
+async fn undo_accepts(
+    db: &Db,
+    resource: Uuid,
+    items: &[bulk_items::Model],
+    by: (&str, Option<&str>),
+    now: DateTime<Utc>,
+    undone: &mut BulkUndone,
+) -> Result<()> {
+    let ids: Vec<Uuid> = items.iter().map(|item| item.drift_id).collect();
+    let ids = &ids;
+    let result = db
+        .write_txn(|txn| async move { undo_in_txn(&txn, resource, ids, by, now).await })
+        .await;
+    match result {
+        Ok(done) => undone.undone += done.drifts.len() as u64,
+        Err(error) => {
+            for id in ids {
+                match refusal(&error) {
+                    Some(why) => undone.refused.push((*id, why)),
+                    None => return Err(error),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Restores the snoozes or assignees of the drifts of a bulk in one resource, each on its own.
+async fn restore(
+    db: &Db,
+    what: (&entity::bulks::Model, &Action),
+    items: &[bulk_items::Model],
+    by: (&str, Option<&str>),
+    now: DateTime<Utc>,
+    undone: &mut BulkUndone,
+) -> Result<()> {
+    for item in items {
+        let restored = db
+            .write_txn(|txn| async move { bulks::restore_in_txn(&txn, what, item, by, now).await })
+            .await;
+        match restored {
+            Ok(()) => undone.undone += 1,
+            Err(error) => match refusal(&error) {
+                Some(why) => undone.refused.push((item.drift_id, why)),
+                None => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Returns why a drift of a bulk stays as it is; None if the error is one of the database, so that the undo cannot go on.
+fn refusal(error: &Error) -> Option<Error> {
+    match error {
+        Error::NotUndoable(why) => Some(Error::NotUndoable(why.clone())),
+        Error::BadUserInput(why) => Some(Error::BadUserInput(why.clone())),
+        Error::AlreadyResolved(status) => Some(Error::AlreadyResolved(*status)),
+        // The resource was forgotten, with its drifts.
+        Error::NotFound(what) => Some(Error::NotFound(what)),
+        Error::Internal(why) => {
+            tracing::warn!(why, "a drift of a bulk cannot be undone");
+            Some(Error::Internal(why.clone()))
+        }
+        _ => None,
+    }
 }
 
 /// Undoes accepts of one resource together: the spec gets one new version, or none of them is undone. Accepts that are
@@ -213,7 +264,8 @@ async fn write_in_txn(
         for drift in &drifts {
             accepted.push(with_versions_in_txn(txn, drift).await?);
         }
-        decide_undo(&before, &accepted).map_err(Error::NotUndoable)?
+        let since = since_in_txn(txn, &accepted).await?;
+        decide_undo(&before, &accepted, since).map_err(Error::NotUndoable)?
     };
     let spec = provisioning::restore_in_txn(txn, before, restored, by, now).await?;
     let undoing = Undoing {
@@ -241,4 +293,93 @@ async fn with_versions_in_txn<'d>(
         made = pages.remove(&requests[1]).and_then(|page| only(page, version));
     }
     Ok(Accepted { drift, before, made })
+}
+
+/// Maximum number of versions since an accept that are read.
+const MAX_VERSIONS: usize = 1_000;
+/// Number of versions that one statement reads, of at most 256 KiB each.
+const VERSIONS: u64 = 50;
+
+/// Reads what happened to the accepted fields of a spec since the first of these accepts: the later versions, and which
+/// later accepts were undone.
+async fn since_in_txn(txn: &DatabaseTransaction, accepted: &[Accepted<'_>]) -> Result<Since> {
+    let fields: Vec<&str> = accepted
+        .iter()
+        .filter(|accepted| accepted.drift.kind == DriftKind::Changed)
+        .map(|accepted| accepted.drift.field.as_str())
+        .collect();
+    let first = accepted
+        .iter()
+        .filter_map(|accepted| accepted.drift.spec_version)
+        .min();
+    let (Some(first), Some(one)) = (first, accepted.first()) else {
+        return Ok(Since::default());
+    };
+    if fields.is_empty() {
+        return Ok(Since::default());
+    }
+    let resource = one.drift.resource_id;
+    let mut since = Since::default();
+    let mut request = first_from(first.saturating_add(1));
+    request.limit = VERSIONS;
+    loop {
+        let mut pages = spec_history::pages_of(txn, &[(resource, request.clone())]).await?;
+        let Some(page) = pages.remove(&(resource, request.clone())) else {
+            break;
+        };
+        // A page that is read backward has the newest version first.
+        let (next, has_more) = (page.start, page.has_previous);
+        for (_, row) in page.rows.into_iter().rev() {
+            since.versions.push(later(row, &fields));
+        }
+        if since.versions.len() > MAX_VERSIONS {
+            return Err(Error::NotUndoable(UndoRefusal::TooManySince));
+        }
+        match next.filter(|_| has_more) {
+            Some(next) => request.before = Some(next),
+            None => break,
+        }
+    }
+    since.undone = undone_since_in_txn(txn, resource, first).await?;
+    Ok(since)
+}
+
+/// Keeps of a version what an undo needs.
+fn later(row: SpecVersion, fields: &[&str]) -> LaterVersion {
+    let mut values = match (row.retired_at, row.spec) {
+        (None, Value::Object(values)) => values,
+        _ => Map::new(),
+    };
+    values.retain(|field, _| fields.contains(&field.as_str()));
+    LaterVersion {
+        version: row.version,
+        recorded_by: row.recorded_by,
+        values,
+    }
+}
+
+/// Returns the accepts after a version of a spec that were undone.
+async fn undone_since_in_txn(
+    txn: &DatabaseTransaction,
+    resource: Uuid,
+    version: i32,
+) -> Result<Vec<UndoneAccept>> {
+    let rows: Vec<(String, i32, i32)> = drift::Entity::find()
+        .select_only()
+        .columns([
+            drift::Column::Field,
+            drift::Column::SpecVersion,
+            drift::Column::UndoneVersion,
+        ])
+        .filter(drift::Column::ResourceId.eq(resource))
+        .filter(drift::Column::SpecVersion.gt(version))
+        .filter(drift::Column::UndoneVersion.is_not_null())
+        .limit(MAX_VERSIONS as u64)
+        .into_tuple()
+        .all(txn)
+        .await?;
+    let undone = rows
+        .into_iter()
+        .map(|(field, from, to)| UndoneAccept { field, from, to });
+    Ok(undone.collect())
 }

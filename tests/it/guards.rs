@@ -28,6 +28,9 @@ const CALLS: &[(&str, &str, &str)] = &[
         "planRevert",
         "planRevert(driftId: $id) { fields { field } }",
     ),
+    ("Query", "leftovers", "leftovers { totalCount nodes { id } }"),
+    ("Query", "leftoverSummary", "leftoverSummary { leftovers }"),
+    ("Query", "listPrices", "listPrices { item }"),
     ("Query", "explain", "explain(resourceId: $id, field: \"name\") { verdict }"),
     (
         "Query",
@@ -69,6 +72,46 @@ const CALLS: &[(&str, &str, &str)] = &[
         "Mutation",
         "undoBulk",
         "undoBulk(input: { bulkId: $id }) { undone }",
+    ),
+    (
+        "Mutation",
+        "snoozeDrift",
+        "snoozeDrift(input: { driftId: $id, untilChange: true }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "unsnoozeDrift",
+        "unsnoozeDrift(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "assignDrift",
+        "assignDrift(input: { driftId: $id, assignee: \"bob\" }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "takeDrift",
+        "takeDrift(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "unassignDrift",
+        "unassignDrift(input: { driftId: $id }) { drift { id } }",
+    ),
+    (
+        "Mutation",
+        "addComment",
+        "addComment(input: { driftId: $id, body: \"text\" }) { comment { id } }",
+    ),
+    (
+        "Mutation",
+        "previewBulk",
+        "previewBulk(input: { filter: {}, action: UNASSIGN }) { token }",
+    ),
+    (
+        "Mutation",
+        "executeBulk",
+        "executeBulk(input: { token: $id }) { run { id } }",
     ),
     ("Query", "jobSchedules", "jobSchedules { job }"),
     (

@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use drift_inbox::db::Db;
 use drift_inbox::domain::ignore_rules::Definition;
+use drift_inbox::domain::snooze::Snooze;
+use drift_inbox::error::Error;
 use drift_inbox::services::detection::{Scope, apply, gather, plan};
 use drift_inbox::services::ignore_rules::{self, Changed, NewRule, Origin};
-use entity::cloud_drift::{CloseReason, DriftStatus};
+use drift_inbox::services::undo::{UndoAccept, undo_accept};
+use entity::cloud_drift::{self, CloseReason, DriftStatus};
 use entity::cloud_resource_events::EventType;
 use entity::ignored_differences;
 use proptest::prelude::RngExt as _;
@@ -43,6 +46,7 @@ impl TestApp {
             owner: None,
             expires_at: None,
             origin: Origin::Api,
+            bulk: None,
         };
         let created = ignore_rules::create(self.db(), self.app.clock(), ADMIN, &rule).await;
         created.unwrap()
@@ -470,7 +474,61 @@ fn unequal(expected: &Value, live: &Value, name: &str, rules: &[Definition]) -> 
     open
 }
 
-/// What is open is exactly what differs minus what is ignored, after any sequence of changes of values, specs and rules.
+/// An accept, with what its undo must restore.
+struct Decided {
+    drift: Uuid,
+    place: usize,
+    field: String,
+    spec: Value,
+}
+
+impl Decided {
+    /// Undoes the accept. If that is not refused, the field of the spec has its value before, and all others stay.
+    async fn undo(&self, t: &TestApp, specs: &mut [Value]) -> bool {
+        let undo = UndoAccept {
+            drift_id: self.drift,
+            reason: None,
+        };
+        match undo_accept(t.db(), ADMIN, &undo, t.now()).await {
+            Ok(_) if self.field == "*" => specs[self.place] = self.spec.clone(),
+            Ok(_) => specs[self.place][&self.field] = self.spec[&self.field].clone(),
+            Err(Error::NotUndoable(_)) => return false,
+            Err(error) => panic!("{error:?}"),
+        }
+        let stored = t.spec(NAMES[self.place]).await;
+        assert_eq!((&stored.spec, stored.retired_at), (&specs[self.place], None));
+        true
+    }
+}
+
+/// The snoozes that should last, by drift, each with the revision that the user saw.
+#[derive(Default)]
+struct Snoozes(std::collections::BTreeMap<Uuid, (Snooze, i32)>);
+
+impl Snoozes {
+    async fn add(&mut self, t: &TestApp, drift: &cloud_drift::Model, random: &mut TestRng) {
+        let until = random
+            .random_bool(0.5)
+            .then(|| t.now() + TimeDelta::hours(random.random_range(1..6)));
+        let snooze = Snooze {
+            until,
+            until_change: until.is_none() || random.random_bool(0.5),
+        };
+        t.snooze(drift, snooze).await.unwrap();
+        self.0.insert(drift.id, (snooze, drift.revision));
+    }
+
+    /// Returns whether an open drift should be snoozed.
+    fn contain(&self, t: &TestApp, drift: &cloud_drift::Model) -> bool {
+        self.0.get(&drift.id).is_some_and(|(snooze, seen)| {
+            snooze.until.is_none_or(|until| until > t.now())
+                && !(snooze.until_change && drift.revision != *seen)
+        })
+    }
+}
+
+/// What is open is exactly what differs minus what is ignored, after any sequence of changes of values, specs and rules,
+/// snoozes and undos. A drift is snoozed exactly as long as it should be.
 #[tokio::test]
 async fn what_is_open_is_what_differs_and_is_not_ignored() {
     let t = TestApp::new().await;
@@ -479,12 +537,14 @@ async fn what_is_open_is_what_differs_and_is_not_ignored() {
     t.cloud_has(live.iter().flatten().cloned()).await;
     let mut specs = vec![json!({}); NAMES.len()];
     let mut rules: Vec<(Changed, Definition)> = Vec::new();
+    let (mut accepts, mut snoozes): (Vec<Decided>, Snoozes) = Default::default();
+    let (mut undone, mut refused, mut were_snoozed) = (0, 0, 0);
     for name in NAMES {
         t.record_spec(name, json!({})).await;
     }
-    for step in 0..120 {
+    for step in 0..240 {
         let place = random.random_range(0..NAMES.len());
-        match random.random_range(0..6) {
+        match random.random_range(0..10) {
             0 | 1 => {
                 live[place] = random
                     .random_bool(0.8)
@@ -505,6 +565,20 @@ async fn what_is_open_is_what_differs_and_is_not_ignored() {
                 let rule = rules.remove(random.random_range(0..rules.len()));
                 t.end_rule(&rule.0).await;
             }
+            6 | 7 => {
+                let open = t.inbox().await;
+                if let Some(drift) = open.get(random.random_range(0..open.len().max(1))) {
+                    snoozes.add(&t, drift, &mut random).await;
+                }
+            }
+            8 => t.later(TimeDelta::hours(random.random_range(1..4))),
+            9 if !accepts.is_empty() => {
+                let accept = accepts.remove(random.random_range(0..accepts.len()));
+                match accept.undo(&t, &mut specs).await {
+                    true => undone += 1,
+                    false => refused += 1,
+                }
+            }
             _ => {
                 let open = t.inbox().await;
                 if let Some(drift) = open.first() {
@@ -515,7 +589,13 @@ async fn what_is_open_is_what_differs_and_is_not_ignored() {
                             .iter()
                             .position(|name| at[&drift.resource_id] == *name)
                             .unwrap();
-                        specs[place] = accepted.provisioned.map_or(Value::Null, |spec| spec.spec);
+                        let before = accepted.provisioned.map_or(Value::Null, |spec| spec.spec);
+                        accepts.push(Decided {
+                            drift: drift.id,
+                            place,
+                            field: drift.field.clone(),
+                            spec: std::mem::replace(&mut specs[place], before),
+                        });
                     }
                 }
             }
@@ -538,9 +618,19 @@ async fn what_is_open_is_what_differs_and_is_not_ignored() {
             expected.extend(open.into_iter().map(|field| ((*name).to_owned(), field)));
         }
         let names = t.resource_names().await;
-        let open: BTreeSet<(String, String)> = t
-            .inbox()
-            .await
+        let open = t.inbox().await;
+        for drift in &open {
+            assert_eq!(
+                drift.snoozed,
+                snoozes.contain(&t, drift),
+                "step {step}, {drift:?}"
+            );
+            were_snoozed += u32::from(drift.snoozed);
+        }
+        let closed = t.drifts().await;
+        let mut closed = closed.iter().filter(|drift| drift.status != DriftStatus::Open);
+        assert!(closed.all(|drift| !drift.snoozed && drift.snoozed_at.is_none()));
+        let open: BTreeSet<(String, String)> = open
             .into_iter()
             .map(|drift| (names[&drift.resource_id].clone(), drift.field))
             .collect();
@@ -554,6 +644,10 @@ async fn what_is_open_is_what_differs_and_is_not_ignored() {
             .await
             .iter()
             .any(|drift| drift.close_reason == Some(CloseReason::Ignored))
+    );
+    assert!(
+        undone > 5 && refused > 0 && were_snoozed > 50,
+        "{undone} {refused} {were_snoozed}"
     );
 }
 

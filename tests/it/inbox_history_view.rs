@@ -38,7 +38,7 @@ async fn each_version_is_compared_copied_and_its_accept_undone() {
     let open = row(&served, "web-1", "tags").await;
     browser.click(&format!("{open} .row-link")).await;
     browser.see("[data-testid=versions]").await;
-    browser.press("v").await;
+    browser.press("h").await;
     browser.see(VERSION).await;
     let texts = browser.texts(VERSION).await;
     assert_eq!(texts.len(), 3, "{texts:#?}");

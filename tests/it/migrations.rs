@@ -13,7 +13,25 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 33] = [
+const TABLES: [(&str, &[&str]); 36] = [
+    (
+        "leftovers",
+        &[
+            "id",
+            "resource_id",
+            "rule",
+            "state",
+            "unknown_because",
+            "since",
+            "monthly_micros",
+            "checked_by",
+        ],
+    ),
+    ("leftover_marks", &["id"]),
+    (
+        "leftover_checks",
+        &["provider", "number", "finished", "checked_at", "listings"],
+    ),
     ("ignore_rule_revisions", &["id", "revision"]),
     (
         "ignore_rules",
@@ -33,6 +51,7 @@ const TABLES: [(&str, &[&str]); 33] = [
             "end_reason",
             "hits",
             "last_hit_at",
+            "bulk_id",
         ],
     ),
     (
@@ -233,6 +252,14 @@ const TABLES: [(&str, &[&str]); 33] = [
             "cause",
             "cause_revision",
             "bulk_id",
+            "snoozed",
+            "snoozed_at",
+            "snoozed_by",
+            "snoozed_until",
+            "snoozed_until_change",
+            "snooze_reason",
+            "snooze_bulk_id",
+            "assignee",
         ],
     ),
     (
@@ -261,7 +288,12 @@ const TABLES: [(&str, &[&str]); 33] = [
             "note",
             "started_at",
             "finished_at",
+            "parameters",
         ],
+    ),
+    (
+        "drift_comments",
+        &["id", "drift_id", "author", "body", "created_at"],
     ),
     (
         "bulk_items",
@@ -275,6 +307,7 @@ const TABLES: [(&str, &[&str]); 33] = [
             "code",
             "message",
             "spec_version",
+            "before",
         ],
     ),
     (

@@ -33,6 +33,14 @@ fn columns_of(kind: DriftKind, expected: Value, actual: Value) -> (String, Strin
         reverting_at: None,
         reverting_by: None,
         reverting_note: None,
+        snoozed: false,
+        snoozed_at: None,
+        snoozed_by: None,
+        snoozed_until: None,
+        snoozed_until_change: false,
+        snooze_reason: None,
+        snooze_bulk_id: None,
+        assignee: None,
     };
     columns(&drift, &changes)
 }

@@ -38,6 +38,14 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         reverting_at: None,
         reverting_by: None,
         reverting_note: None,
+        snoozed: false,
+        snoozed_at: None,
+        snoozed_by: None,
+        snoozed_until: None,
+        snoozed_until_change: false,
+        snooze_reason: None,
+        snooze_bulk_id: None,
+        assignee: None,
     }
 }
 

@@ -15,6 +15,8 @@ use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_spec, check_
 
 /// Maximum number of live values that a rule lists.
 pub const MAX_LIVE_VALUES: usize = 100;
+/// Maximum number of ids of resources in one rule.
+pub(crate) const MAX_RESOURCES: usize = 1_000;
 /// Maximum number of tokens of a pointer.
 const MAX_TOKENS: usize = 32;
 
@@ -41,6 +43,9 @@ pub struct Definition {
     /// Id of the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<Uuid>,
+    /// Ids of the resources; all if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource_ids: Vec<Uuid>,
     /// The live value of another field of the resource.
     #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
     pub only_where: Option<FieldValue>,
@@ -122,6 +127,11 @@ impl Definition {
                 "live must have at most {MAX_LIVE_VALUES} values"
             )));
         }
+        if self.resource_ids.len() > MAX_RESOURCES {
+            return Err(InvalidInput::new(format!(
+                "resourceIds must have at most {MAX_RESOURCES} ids"
+            )));
+        }
         self.check_pointer()
     }
 
@@ -178,6 +188,7 @@ impl Definition {
                 .as_ref()
                 .is_none_or(|region| resource.region.as_ref() == Some(region))
             && self.resource_id.is_none_or(|id| id == resource.id)
+            && (self.resource_ids.is_empty() || self.resource_ids.contains(&resource.id))
             && matches(&self.name, &resource.name)
             && (self.tag.is_none()
                 || tags()

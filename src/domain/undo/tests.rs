@@ -14,6 +14,7 @@ use super::*;
 struct World {
     pair: Pair,
     history: Vec<SpecVersion>,
+    undone: Vec<UndoneAccept>,
 }
 
 impl World {
@@ -30,6 +31,7 @@ impl World {
         Self {
             pair,
             history: Vec::new(),
+            undone: Vec::new(),
         }
     }
 
@@ -77,6 +79,14 @@ impl World {
             reverting_at: None,
             reverting_by: None,
             reverting_note: None,
+            snoozed: false,
+            snoozed_at: None,
+            snoozed_by: None,
+            snoozed_until: None,
+            snoozed_until_change: false,
+            snooze_reason: None,
+            snooze_bulk_id: None,
+            assignee: None,
         };
         let acceptance = decide_accept(&drift, &self.pair, None, now()).unwrap();
         let before = self.pair.spec.clone();
@@ -104,7 +114,23 @@ impl World {
                 made: drift.spec_version.and_then(|version| self.version(version)),
             })
             .collect();
-        decide_undo(&self.pair.spec, &accepted)
+        decide_undo(&self.pair.spec, &accepted, self.since())
+    }
+
+    fn since(&self) -> Since {
+        let current = SpecVersion::from(self.pair.spec.clone());
+        let later = self.history.iter().chain([&current]).map(|row| LaterVersion {
+            version: row.version,
+            recorded_by: row.recorded_by.clone(),
+            values: match row.retired_at {
+                Some(_) => Map::new(),
+                None => row.spec.as_object().unwrap().clone(),
+            },
+        });
+        Since {
+            versions: later.collect(),
+            undone: self.undone.clone(),
+        }
     }
 
     fn undo(&mut self, drifts: &[&cloud_drift::Model]) -> Result<(), UndoRefusal> {
@@ -113,6 +139,11 @@ impl World {
         self.pair.spec.not_compared = restored.not_compared.to_column(self.pair.spec.spec_version);
         self.pair.spec.spec = restored.spec;
         self.pair.spec.retired_at = None;
+        self.undone.extend(drifts.iter().map(|drift| UndoneAccept {
+            field: drift.field.clone(),
+            from: drift.spec_version.unwrap(),
+            to: self.pair.spec.spec_version,
+        }));
         Ok(())
     }
 
@@ -181,13 +212,48 @@ fn an_undo_is_refused_if_a_later_change_stands_in_the_way() {
     };
     assert_eq!(world.decide(&[&size]), Err(refusal));
     world.record(json!({ "size": "30" }), "api");
-    assert!(
-        world.decide(&[&size]).is_ok(),
-        "the same value in another notation"
+    let refusal = UndoRefusal::Superseded {
+        field: "size".to_owned(),
+        version: 3,
+        recorded_by: world.pair.spec.recorded_by.clone(),
+    };
+    assert_eq!(
+        world.decide(&[&size]),
+        Err(refusal),
+        "the field left the spec in between"
     );
     world.supersede();
     world.pair.spec.retired_at = Some(now());
     assert_eq!(world.decide(&[&size]), Err(UndoRefusal::Retired { at: now() }));
+}
+
+#[test]
+fn a_value_that_was_recorded_again_on_purpose_stays() {
+    let mut world = drifted();
+    let size = world.accept("size").unwrap();
+    world.record(json!({ "size": "30", "list": ["c"] }), "api");
+    assert!(
+        world.decide(&[&size]).is_ok(),
+        "the same value in another notation is no other decision"
+    );
+    world.record(json!({ "size": 40, "list": ["c"] }), "api");
+    world.record(json!({ "size": 30, "list": ["c"] }), "api");
+    let refused = world.decide(&[&size]).unwrap_err();
+    assert!(
+        matches!(&refused, UndoRefusal::Superseded { field, version: 4, .. } if field == "size"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_later_accept_that_was_undone_does_not_stand_in_the_way() {
+    let mut world = drifted();
+    let first = world.accept("size").unwrap();
+    world.set("size", json!(31));
+    let second = world.accept("size").unwrap();
+    world.undo(&[&second]).unwrap();
+    world.undo(&[&first]).unwrap();
+    assert_eq!(world.pair.spec.spec["size"], json!(25));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::bulk_items::{self, ItemOutcome};
 use entity::cloud_drift;
+use uuid::Uuid;
 
 use super::drift::DriftStatus;
 use super::{Drift, DriftFilterInput, Resource};
@@ -15,7 +16,7 @@ use crate::graphql::refusal::Refusal;
 use crate::services::bulks::{self, MAX_DRIFTS, Preview, PreviewedResource, Selected};
 
 /// Number of rows used to compute the complexity of the lists of a bulk.
-const TYPICAL_ROWS: usize = 200;
+pub(super) const TYPICAL_ROWS: usize = 200;
 
 /// Input of `previewAcceptDrifts`. Set either `filter` or `driftIds`.
 #[derive(InputObject)]
@@ -33,19 +34,28 @@ impl PreviewAcceptDriftsInput {
     ///
     /// BAD_USER_INPUT if the selection is not valid.
     pub(in crate::graphql) fn parse(self) -> Result<Selected> {
-        match (self.filter, not_empty("driftIds", self.drift_ids)?) {
-            (Some(filter), None) => Ok(Selected::Filter(Box::new(filter.parse()?))),
-            (None, Some(ids)) if ids.len() > MAX_DRIFTS => Err(Error::BadUserInput(format!(
-                "driftIds has more than {MAX_DRIFTS} ids"
-            ))),
-            (None, Some(ids)) => {
-                let ids = ids.iter().map(parse_id).collect::<Result<_>>()?;
-                Ok(Selected::Drifts(ids))
-            }
-            _ => Err(Error::BadUserInput(
-                "set either filter or driftIds: filter: {} selects all open drifts".to_owned(),
-            )),
+        selected(self.filter, self.drift_ids)
+    }
+}
+
+/// Converts the selection of a bulk for the service.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the selection is not valid.
+pub(super) fn selected(filter: Option<DriftFilterInput>, drift_ids: Option<Vec<ID>>) -> Result<Selected> {
+    match (filter, not_empty("driftIds", drift_ids)?) {
+        (Some(filter), None) => Ok(Selected::Filter(Box::new(filter.parse()?))),
+        (None, Some(ids)) if ids.len() > MAX_DRIFTS => Err(Error::BadUserInput(format!(
+            "driftIds has more than {MAX_DRIFTS} ids"
+        ))),
+        (None, Some(ids)) => {
+            let ids = ids.iter().map(parse_id).collect::<Result<_>>()?;
+            Ok(Selected::Drifts(ids))
         }
+        _ => Err(Error::BadUserInput(
+            "set either filter or driftIds: filter: {} selects all open drifts".to_owned(),
+        )),
     }
 }
 
@@ -76,19 +86,24 @@ pub(in crate::graphql) struct ClosedDrift {
     status: DriftStatus,
 }
 
+impl From<(Uuid, cloud_drift::DriftStatus)> for ClosedDrift {
+    fn from((id, status): (Uuid, cloud_drift::DriftStatus)) -> Self {
+        Self {
+            drift_id: id.into(),
+            status: status.into(),
+        }
+    }
+}
+
 impl From<Preview> for PreviewAcceptDriftsPayload {
     fn from(preview: Preview) -> Self {
         let count: usize = preview.resources.iter().map(|of| of.drifts.len()).sum();
-        let closed = preview.closed.into_iter().map(|(id, status)| ClosedDrift {
-            drift_id: id.into(),
-            status: status.into(),
-        });
         Self {
             token: preview.bulk.id.into(),
             expires_at: preview.bulk.expires_at,
             count: i32::try_from(count).unwrap_or(i32::MAX),
             matching: i32::try_from(preview.matching).unwrap_or(i32::MAX),
-            closed: closed.collect(),
+            closed: preview.closed.into_iter().map(Into::into).collect(),
             resources: preview.resources.into_iter().map(AcceptPreviewResource).collect(),
         }
     }
@@ -99,6 +114,12 @@ impl From<Preview> for PreviewAcceptDriftsPayload {
 pub(in crate::graphql) struct PreviewedDrift {
     /// The drift with the revision and the values that the token stands for.
     drift: Drift,
+}
+
+impl From<cloud_drift::Model> for PreviewedDrift {
+    fn from(drift: cloud_drift::Model) -> Self {
+        Self { drift: Drift(drift) }
+    }
 }
 
 /// What a bulk would change of one resource.
@@ -118,10 +139,7 @@ impl AcceptPreviewResource {
 
     /// The drifts that would be accepted, by field; at most 1,000. The live value of each becomes the expected one.
     async fn drifts(&self) -> Vec<PreviewedDrift> {
-        let drifts = self.0.drifts.iter().cloned();
-        drifts
-            .map(|drift| PreviewedDrift { drift: Drift(drift) })
-            .collect()
+        self.0.drifts.iter().cloned().map(Into::into).collect()
     }
 
     /// The version of the spec in force; null if there is none.
@@ -166,6 +184,15 @@ pub(in crate::graphql) struct AcceptDriftsPayload {
 pub(in crate::graphql) enum BulkAction {
     /// Makes the live values the expected ones.
     Accept,
+    /// Snoozes the drifts.
+    Snooze,
+    /// Assigns the drifts to a user.
+    Assign,
+    /// Removes the assignees of the drifts.
+    Unassign,
+    /// Makes ignore rules: one for each field, which covers this field on the resources of the drifts. Differences that
+    /// appear there later are ignored, too, whatever their values.
+    Ignore,
 }
 
 /// What became of a drift of a bulk.
@@ -191,8 +218,14 @@ impl BulkRun {
     }
 
     /// What is done to the drifts.
-    async fn action(&self) -> BulkAction {
-        BulkAction::Accept
+    async fn action(&self) -> ApiResult<BulkAction> {
+        Ok(match bulks::Action::of(&self.0.bulk)? {
+            bulks::Action::Accept => BulkAction::Accept,
+            bulks::Action::Snooze(_) => BulkAction::Snooze,
+            bulks::Action::Assign(Some(_)) => BulkAction::Assign,
+            bulks::Action::Assign(None) => BulkAction::Unassign,
+            bulks::Action::Ignore(_) => BulkAction::Ignore,
+        })
     }
 
     /// The user who decided.

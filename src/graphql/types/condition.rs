@@ -2,7 +2,7 @@
 
 use async_graphql::{ID, InputObject, InputType};
 
-use super::drift::{DriftKind, DriftStatus};
+use super::drift::{DriftKind, DriftStatus, Severity};
 use crate::error::{Error, Result};
 use crate::graphql::arguments::not_empty;
 use crate::services::choices::Choice;
@@ -17,6 +17,7 @@ const MAX_VALUES: usize = 100;
 #[graphql(concrete(name = "IdCondition", params(ID)))]
 #[graphql(concrete(name = "DriftStatusCondition", params(DriftStatus)))]
 #[graphql(concrete(name = "DriftKindCondition", params(DriftKind)))]
+#[graphql(concrete(name = "SeverityCondition", params(Severity)))]
 pub(in crate::graphql) struct Condition<T: InputType> {
     /// The property has one of these values, at most 100.
     #[graphql(name = "in")]

@@ -13,10 +13,13 @@ use crate::domain::validation::check_time;
 use crate::error::{Error, Result};
 use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf};
+use crate::graphql::loader::{
+    CommentCountOf, DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf,
+};
 use crate::services::groups::{self, GroupBy};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::job_runs;
+use crate::services::leftovers::{self, LeftoverFilter};
 use crate::services::notifications;
 use crate::services::page::{Key, Page, PageRequest};
 use crate::services::resources::{self, ResourceFilter};
@@ -188,12 +191,16 @@ pub(in crate::graphql) enum Total {
     EventsOf(Uuid),
     /// Versions of the spec of a resource.
     SpecVersionsOf(Uuid),
+    /// Comments on a drift.
+    CommentsOf(Uuid),
     /// Forgotten resources.
     Forgotten,
     /// Ignore rules: those in force, those that ended, or all.
     IgnoreRules(Option<bool>),
     /// Ignored differences of one rule, or of all.
     Ignored(Option<Uuid>),
+    /// Leftovers that have served nothing for this many days.
+    Leftovers(LeftoverFilter, i64),
     /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
     /// Targets of notifications.
@@ -247,6 +254,11 @@ impl<T: OutputType> Connection<T> {
             Total::IgnoreRules(in_force) => ignore_rules::count(db.reader(), *in_force).await?,
             Total::Ignored(Some(rule)) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
             Total::Ignored(None) => ignored::count(db.reader(), None).await?,
+            Total::Leftovers(filter, days) => {
+                let max_age = crate::graphql::app(ctx)?.max_age();
+                let summary = leftovers::summary(db, filter, *days, max_age).await?;
+                summary.leftovers + summary.unknown
+            }
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
             Total::NotificationTargets => notifications::count_targets(db.reader()).await?,
             Total::NotificationDeliveries(target, state) => {
@@ -260,6 +272,7 @@ impl<T: OutputType> Connection<T> {
                 .load_one(SpecVersionCountOf(*id))
                 .await?
                 .unwrap_or_default(),
+            Total::CommentsOf(id) => loaders.load_one(CommentCountOf(*id)).await?.unwrap_or_default(),
             Total::EventsOf(id) => loaders.load_one(EventCountOf(*id)).await?.unwrap_or_default(),
         };
         Ok(i32::try_from(count).unwrap_or(i32::MAX))

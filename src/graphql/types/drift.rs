@@ -6,8 +6,11 @@ use entity::{cloud_drift, cloud_provisioned};
 use sea_orm::Iterable;
 use serde_json::Value;
 
+use super::comment::comments_of;
 use super::condition::{Condition, texts};
-use super::{DriftMember, IgnoreRule, Json, Resource, ValueChange};
+use super::{
+    Connection, DriftComment, DriftMember, IgnoreRule, Json, PageArgs, Resource, ValueChange, page_cost,
+};
 use crate::domain::changes::{Changes, changes_of};
 use crate::domain::members::members_of;
 use crate::domain::not_compared::NotCompared;
@@ -114,6 +117,10 @@ pub(in crate::graphql) struct DriftFilterInput {
     detected_after: Option<DateTime<Utc>>,
     /// Detected before this time.
     detected_before: Option<DateTime<Utc>>,
+    /// `true`: only snoozed drifts. `false`: only drifts that are not snoozed, as in the inbox of the page.
+    snoozed: Option<bool>,
+    /// `true`: only drifts that are assigned to a user. `false`: only those that are not.
+    assigned: Option<bool>,
     /// The key of a group of drifts, from `driftGroups`.
     group: Option<ID>,
     /// Conditions with several values, and exclusions, for each property.
@@ -143,6 +150,10 @@ pub(in crate::graphql) struct DriftConditions {
     address: Option<Condition<String>>,
     /// The cloud provider of the resource, such as `digitalocean`.
     provider: Option<Condition<String>>,
+    /// How urgent the drift is.
+    severity: Option<Condition<Severity>>,
+    /// The user to whom the drift is assigned. A drift without an assignee meets every `notIn`.
+    assignee: Option<Condition<String>>,
 }
 
 /// Returns the values of an enum that a condition permits.
@@ -188,6 +199,9 @@ impl DriftConditions {
             source: texts("source", self.source)?,
             address: texts("address", self.address)?,
             provider: texts("provider", self.provider)?,
+            severity: permitted::<_, cloud_drift::Severity>("severity", self.severity)?,
+            assignee: texts("assignee", self.assignee)?,
+            assigned: filter.choices.assigned,
             groups: std::mem::take(&mut filter.choices.groups),
         };
         Ok(())
@@ -231,7 +245,11 @@ impl DriftFilterInput {
             search: self.search,
             detected_after: self.detected_after.map(up_to_micros),
             detected_before: self.detected_before.map(up_to_micros),
-            choices: DriftChoices::default(),
+            snoozed: self.snoozed,
+            choices: DriftChoices {
+                assigned: self.assigned,
+                ..DriftChoices::default()
+            },
         };
         if let Some(group) = &self.group {
             filter.choices.groups.push(GroupKey::parse(group)?);
@@ -512,6 +530,56 @@ impl Drift {
     /// The name of the rule that decided the severity; null if no rule applies.
     async fn severity_rule(&self) -> Option<&str> {
         self.0.severity_rule.as_deref()
+    }
+
+    /// Whether the drift is snoozed: open, but left out of the inbox until the snooze ends.
+    async fn snoozed(&self) -> bool {
+        self.0.snoozed
+    }
+
+    /// When the drift was snoozed; null if it is not.
+    async fn snoozed_at(&self) -> Option<DateTime<Utc>> {
+        self.0.snoozed_at
+    }
+
+    /// The user who snoozed the drift; null if it is not snoozed.
+    async fn snoozed_by(&self) -> Option<&str> {
+        self.0.snoozed_by.as_deref()
+    }
+
+    /// The time at which the snooze ends at the latest; null if only a change ends it, or the drift is not snoozed.
+    async fn snoozed_until(&self) -> Option<DateTime<Utc>> {
+        self.0.snoozed_until
+    }
+
+    /// Whether a change of the expected or the live value ends the snooze.
+    async fn snoozed_until_change(&self) -> bool {
+        self.0.snoozed_until_change
+    }
+
+    /// The reason for the snooze; null if there is none, or the drift is not snoozed.
+    async fn snooze_reason(&self) -> Option<&str> {
+        self.0.snooze_reason.as_deref()
+    }
+
+    /// The user who takes care of the drift; null if it is not assigned.
+    async fn assignee(&self) -> Option<&str> {
+        self.0.assignee.as_deref()
+    }
+
+    /// Comments on the drift, oldest first.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn comments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<DriftComment>> {
+        let args = PageArgs::new(first, after, last, before);
+        comments_of(ctx, self.0.id, &args).await
     }
 
     /// The last earlier drift of the same field of the same resource; null if there is none.

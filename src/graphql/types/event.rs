@@ -26,6 +26,16 @@ pub(in crate::graphql) enum ResourceEventType {
     RevertUnmarked,
     /// The live value of a drift was put back on purpose.
     DriftReverted,
+    /// A drift was snoozed. `data` has `until` or `untilChange`.
+    DriftSnoozed,
+    /// The snooze of a drift has ended: `end` in `data` is `time`, `change`, `closed` or `user`.
+    SnoozeEnded,
+    /// A drift was assigned to the user `assignee` in `data`.
+    DriftAssigned,
+    /// A drift is no longer assigned to the user `assignee` in `data`.
+    DriftUnassigned,
+    /// A user wrote about a drift: `body` in `data`.
+    DriftCommented,
     /// A drift was closed without a decision.
     DriftStale,
     /// An ignore rule covers a difference, or new values of one.
@@ -64,7 +74,8 @@ impl ResourceEvent {
         &self.0.actor
     }
 
-    /// Details of the event as a JSON object.
+    /// Details of the event: a JSON object with `driftId`, `field`, `expected`, `actual`, `specVersion`, `source`,
+    /// `address`, `reason` (of a closed drift) and `ruleId` where they apply. The types name what else they have.
     #[graphql(deprecation = "Use `details`, which has types. This field stays for earlier clients.")]
     async fn data(&self) -> Json {
         Json(self.0.data.clone())

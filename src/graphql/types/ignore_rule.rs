@@ -146,6 +146,12 @@ impl IgnoreRule {
         Ok(loaders.load_one(ResourceById(id)).await?.map(Resource))
     }
 
+    /// The ids of the resources that the rule is about, at most 1000; empty if it does not list any.
+    async fn resource_ids(&self) -> Vec<ID> {
+        let ids = self.definition(|rule| Some(rule.resource_ids.clone()));
+        ids.unwrap_or_default().into_iter().map(Into::into).collect()
+    }
+
     /// The field whose live value decides whether a resource is in scope; null if there is none.
     #[graphql(name = "where")]
     async fn only_where(&self) -> Option<RuleFieldValue> {

@@ -3,9 +3,11 @@
 mod baseline;
 mod bulk;
 mod change;
+mod comment;
 mod condition;
 mod connection;
 mod coverage;
+mod decision;
 mod drift;
 mod event;
 mod explanation;
@@ -16,6 +18,7 @@ mod group;
 mod ignore_rule;
 mod import;
 mod job_run;
+mod leftover;
 mod notification;
 mod plan;
 mod resource;
@@ -30,11 +33,19 @@ mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use bulk::{
-    AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
+    AcceptDriftsInput, AcceptDriftsPayload, BulkAction, BulkRun, PreviewAcceptDriftsInput,
+    PreviewAcceptDriftsPayload,
 };
 pub(super) use change::{DriftMember, ValueChange};
+pub(super) use comment::DriftComment;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
+pub(super) use decision::{
+    AddCommentInput, AddCommentPayload, AssignDriftInput, AssignDriftPayload, ExecuteBulkInput,
+    ExecuteBulkPayload, PreviewBulkInput, PreviewBulkPayload, SnoozeDriftInput, SnoozeDriftPayload,
+    TakeDriftInput, TakeDriftPayload, UnassignDriftInput, UnassignDriftPayload, UnsnoozeDriftInput,
+    UnsnoozeDriftPayload,
+};
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, DriftStatus, Severity};
 pub(super) use event::ResourceEvent;
 pub(super) use explanation::Explanation;
@@ -49,6 +60,7 @@ pub(super) use ignore_rule::{
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
+pub(super) use leftover::{Leftover, LeftoverFilterInput, LeftoverSummary, ListPrice, list_prices};
 pub(super) use notification::{
     CreateNotificationTargetInput, CreateNotificationTargetPayload, DeleteNotificationTargetInput,
     DeleteNotificationTargetPayload, NotificationDelivery, NotificationState, NotificationTarget,
@@ -107,4 +119,6 @@ pub(super) enum Node {
     NotificationDelivery(NotificationDelivery),
     /// A bulk.
     BulkRun(BulkRun),
+    /// A comment on a drift.
+    DriftComment(DriftComment),
 }

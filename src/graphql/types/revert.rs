@@ -167,12 +167,16 @@ impl RevertField {
 
     /// The expected value; null if it is unset or redacted.
     async fn expected(&self) -> Option<Json> {
-        Some(self.0.expected.clone()).filter(|value| !value.is_null()).map(Json)
+        Some(self.0.expected.clone())
+            .filter(|value| !value.is_null())
+            .map(Json)
     }
 
     /// The live value, as the last listing returned it; null if it is unset or redacted.
     async fn actual(&self) -> Option<Json> {
-        Some(self.0.actual.clone()).filter(|value| !value.is_null()).map(Json)
+        Some(self.0.actual.clone())
+            .filter(|value| !value.is_null())
+            .map(Json)
     }
 
     /// How the field can be put back.
@@ -254,7 +258,13 @@ impl RevertPlan {
 
     /// The calls of all fields in order, each once, at most 200.
     async fn calls(&self) -> Vec<RevertCall> {
-        self.0.calls.iter().take(MAX_CALLS).cloned().map(RevertCall).collect()
+        self.0
+            .calls
+            .iter()
+            .take(MAX_CALLS)
+            .cloned()
+            .map(RevertCall)
+            .collect()
     }
 
     /// How Terraform puts the resource back; null if no Terraform state declares it.
@@ -275,7 +285,9 @@ impl RevertPlan {
             request.job() == Job::SyncInventory && source.is_some() && request.source() == source
         });
         let next_sync_at = of_source.and_then(|(_, schedule)| schedule.next_tick(now));
-        let sweep = timetable.iter().find(|(request, _)| request.job() == Job::DetectDrift);
+        let sweep = timetable
+            .iter()
+            .find(|(request, _)| request.job() == Job::DetectDrift);
         Ok(RevertClosing {
             source: self.0.source.clone(),
             next_sweep_at: sweep.and_then(|(_, schedule)| schedule.next_tick(next_sync_at.unwrap_or(now))),

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use axum::extract::Query;
 use axum::http::Uri;
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::cloud_drift::{DriftKind, DriftStatus};
+use entity::cloud_drift::{DriftKind, DriftStatus, Severity};
+use sea_orm::{ActiveEnum as _, Iterable as _};
 
 use crate::error::{Error, Result, status_word};
 use crate::services::choices::Choice;
@@ -41,6 +42,7 @@ pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
 fn filter_of(pairs: Vec<(String, String)>) -> Result<DriftFilter> {
     let mut filter = DriftFilter::default();
     let (mut statuses, mut kinds) = (Choice::<DriftStatus>::default(), Choice::default());
+    let mut severities = Choice::<Severity>::default();
     for (name, value) in pairs {
         let (property, is_not) = match name.strip_suffix("_not") {
             Some(property) => (property, true),
@@ -60,6 +62,10 @@ fn filter_of(pairs: Vec<(String, String)>) -> Result<DriftFilter> {
                 add(&mut kinds, &name, is_not, kind(&value)?)?;
                 continue;
             }
+            "severity" => {
+                add(&mut severities, &name, is_not, severity(&value)?)?;
+                continue;
+            }
             "resource_id" => {
                 add(
                     &mut choices.resource_id,
@@ -75,6 +81,7 @@ fn filter_of(pairs: Vec<(String, String)>) -> Result<DriftFilter> {
             "source" => &mut choices.source,
             "address" => &mut choices.address,
             "provider" => &mut choices.provider,
+            "assignee" => &mut choices.assignee,
             _ => {
                 set_one(&mut filter, &name, value)?;
                 continue;
@@ -85,6 +92,10 @@ fn filter_of(pairs: Vec<(String, String)>) -> Result<DriftFilter> {
     if !statuses.is_any() {
         let all = STATUSES.into_iter();
         filter.status = all.filter(|status| statuses.permits(Some(status))).collect();
+    }
+    if !severities.is_any() {
+        let permitted = Severity::iter().filter(|severity| severities.permits(Some(severity)));
+        filter.choices.severity = Some(permitted.collect());
     }
     let all = [DriftKind::Changed, DriftKind::Missing].into_iter();
     let permitted: Vec<DriftKind> = all.filter(|kind| kinds.permits(Some(kind))).collect();
@@ -128,11 +139,17 @@ fn set_one(filter: &mut DriftFilter, name: &str, value: String) -> Result<()> {
     match name {
         "search" => set(&mut filter.search, name, value),
         "detected_after" => set(&mut filter.detected_after, name, time(name, &value)?),
+        "snoozed" => set(&mut filter.snoozed, name, parsed(name, &value, "true or false")?),
+        "assigned" => set(
+            &mut filter.choices.assigned,
+            name,
+            parsed(name, &value, "true or false")?,
+        ),
         "detected_before" => set(&mut filter.detected_before, name, time(name, &value)?),
         _ => Err(unknown(
             name,
-            "status, kind, field, resource_id, resource_kind, region, source, address and provider, each also with \
-             _not, or search, detected_after and detected_before",
+            "status, kind, field, resource_id, resource_kind, region, source, address, provider, severity and \
+             assignee, each also with _not, or search, detected_after, detected_before, snoozed and assigned",
         )),
     }
 }
@@ -258,6 +275,11 @@ fn status(value: &str) -> Result<DriftStatus> {
         .into_iter()
         .find(|status| status_word(*status).eq_ignore_ascii_case(value));
     found.ok_or_else(|| Error::BadUserInput("status must be open, accepted, reverted or stale".to_owned()))
+}
+
+fn severity(value: &str) -> Result<Severity> {
+    let found = Severity::iter().find(|severity| severity.to_value().eq_ignore_ascii_case(value));
+    found.ok_or_else(|| Error::BadUserInput("severity must be low, normal, high or critical".to_owned()))
 }
 
 fn kind(value: &str) -> Result<DriftKind> {

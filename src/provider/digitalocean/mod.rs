@@ -8,6 +8,7 @@ mod client;
 mod confirm;
 mod fetch_owners;
 mod kinds;
+pub(crate) mod leftovers;
 mod listing;
 mod map;
 mod owners;

@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{ACCEPT, Decider, LIFETIME, MAX_DRIFTS};
+use super::{Action, Decider, LIFETIME, MAX_DRIFTS};
 use crate::db::{Db, ROWS_PER_INSERT};
 use crate::domain::imports::{owning_state, state_name, will_be_undone};
 use crate::error::{Error, Result};
@@ -60,20 +60,36 @@ pub struct PreviewedResource {
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT if the selection is not valid; NOT_FOUND if a drift does not exist.
+/// The same as of [`preview`].
 pub async fn preview_accept(
     db: &Db,
     decider: Decider<'_>,
     selected: &Selected,
     now: DateTime<Utc>,
 ) -> Result<Preview> {
+    preview(db, decider, selected, &Action::Accept, now).await
+}
+
+/// Stores a preview of doing something to drifts.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if the selection or the action is not valid; NOT_FOUND if a drift does not exist.
+pub async fn preview(
+    db: &Db,
+    decider: Decider<'_>,
+    selected: &Selected,
+    action: &Action,
+    now: DateTime<Utc>,
+) -> Result<Preview> {
+    action.check(now)?;
     let (drifts, matching) = select(db, selected).await?;
     let (open, closed): (Vec<_>, Vec<_>) = drifts
         .into_iter()
         .partition(|drift| drift.status == DriftStatus::Open);
     let bulk = bulks::Model {
         id: Uuid::now_v7(),
-        action: ACCEPT.to_owned(),
+        action: action.name().to_owned(),
         actor: decider.name.to_owned(),
         subject: decider.subject.to_owned(),
         created_at: now,
@@ -81,6 +97,7 @@ pub async fn preview_accept(
         note: None,
         started_at: None,
         finished_at: None,
+        parameters: action.parameters(),
     };
     let resources = by_resource(db, open).await?;
     let (row, listed) = (&bulk, &resources);
@@ -100,7 +117,7 @@ async fn select(db: &Db, selected: &Selected) -> Result<(Vec<drift::Model>, i64)
         Selected::Filter(filter) => {
             if filter.status.iter().any(|status| *status != DriftStatus::Open) {
                 return Err(Error::BadUserInput(
-                    "only open drifts can be accepted: omit status from the filter".to_owned(),
+                    "a bulk is about open drifts: omit status from the filter".to_owned(),
                 ));
             }
             let order = inbox::order_by(DriftTime::DetectedAt, true);
@@ -200,6 +217,7 @@ async fn store_in_txn(
             code: Set(None),
             message: Set(None),
             spec_version: Set(None),
+            before: Set(None),
         })
         .collect();
     for chunk in rows.chunks(ROWS_PER_INSERT) {

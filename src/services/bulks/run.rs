@@ -1,29 +1,24 @@
 //! Executes a preview, resource by resource.
 
 use chrono::{DateTime, Utc};
-use entity::bulk_items::{self as items, ItemOutcome};
 use entity::bulks;
 use entity::cloud_drift as drift;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveEnum as _, ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _,
-    DatabaseTransaction, EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Statement,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Decider;
+use super::items::{pending_in_txn, pending_resources, record_in_txn, refused};
+use super::{Action, Decider, decide, ignoring};
 use crate::clock::Clock;
-use crate::db::lists::{self, Type};
-use crate::db::{Db, decodable};
+use crate::db::{Db, decodable, lists};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 use crate::services::acceptance::{Decision, accept_of_resource_in_txn};
 use crate::services::locks::{self, Lock, locked};
-
-/// Number of resources whose ids are read at a time.
-const RESOURCES: u64 = 200;
 
 /// Begins the execution of a preview, and returns the bulk. If it has begun before, nothing changes: the first reason
 /// stays, and the execution may go on where it ended.
@@ -31,11 +26,37 @@ const RESOURCES: u64 = 200;
 /// # Errors
 ///
 /// NOT_FOUND if the decider has no such preview; PREVIEW_EXPIRED if it is too old; BAD_USER_INPUT if the note is not
-/// valid.
+/// valid, or if it is missing and the bulk makes ignore rules.
 pub async fn begin(
     db: &Db,
     decider: Decider<'_>,
     token: Uuid,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bulks::Model> {
+    begin_if(db, decider, (token, |_| true), note, now).await
+}
+
+/// Begins the execution of a preview of accepting drifts, as [`begin`] does.
+///
+/// # Errors
+///
+/// The same as of [`begin`]; NOT_FOUND also for a preview of something else.
+pub async fn begin_accept(
+    db: &Db,
+    decider: Decider<'_>,
+    token: Uuid,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<bulks::Model> {
+    let accepts = |action: &Action| *action == Action::Accept;
+    begin_if(db, decider, (token, accepts), note, now).await
+}
+
+async fn begin_if(
+    db: &Db,
+    decider: Decider<'_>,
+    (token, is_wanted): (Uuid, fn(&Action) -> bool),
     note: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<bulks::Model> {
@@ -48,11 +69,20 @@ pub async fn begin(
         let bulk = found
             .filter(|bulk| bulk.actor == decider.name && bulk.subject == decider.subject)
             .ok_or(Error::NotFound("preview"))?;
+        let action = Action::of(&bulk)?;
+        if !is_wanted(&action) {
+            return Err(Error::NotFound("preview"));
+        }
         if bulk.started_at.is_some() {
             return Ok(bulk);
         }
         if bulk.expires_at <= now {
             return Err(Error::PreviewExpired);
+        }
+        if matches!(action, Action::Ignore(_)) && note.is_none_or(|note| note.trim().is_empty()) {
+            return Err(Error::BadUserInput(
+                "note must not be empty: it is the reason of the ignore rules".to_owned(),
+            ));
         }
         let mut row = bulk.into_active_model();
         row.started_at = Set(Some(now));
@@ -62,43 +92,27 @@ pub async fn begin(
     .await
 }
 
-/// Does the rest of a bulk that has begun. Several servers may do so at the same time: the lock of each spec decides who
+/// Does the rest of a bulk that has begun. Several servers may do so at the same time: the locks of the rows decide who
 /// does a resource.
 ///
 /// # Errors
 ///
 /// The database is unavailable. Then the rest waits for the next execution.
 pub async fn execute(db: &Db, clock: &Clock, bulk: &bulks::Model) -> Result<()> {
+    let action = Action::of(bulk)?;
+    if let (Action::Ignore(terms), None) = (&action, bulk.finished_at) {
+        ignoring::execute(db, clock, bulk, terms).await?;
+    }
     while bulk.finished_at.is_none() {
         let resources = pending_resources(db, bulk.id).await?;
         if resources.is_empty() {
             return finish(db, bulk.id, clock.now()).await;
         }
         for resource in resources {
-            do_resource(db, bulk, resource, clock.now()).await?;
+            do_resource(db, bulk, &action, resource, clock.now()).await?;
         }
     }
     Ok(())
-}
-
-/// Returns the first resources of a bulk of which a drift waits. They are read from the database that is written to,
-/// because a reader may lag behind.
-async fn pending_resources(db: &Db, bulk: Uuid) -> Result<Vec<Uuid>> {
-    db.write_txn(|txn| async move {
-        let resources = items::Entity::find()
-            .select_only()
-            .column(items::Column::ResourceId)
-            .distinct()
-            .filter(items::Column::BulkId.eq(bulk))
-            .filter(items::Column::Outcome.is_null())
-            .order_by_asc(items::Column::ResourceId)
-            .limit(RESOURCES)
-            .into_tuple()
-            .all(&*txn)
-            .await?;
-        Ok(resources)
-    })
-    .await
 }
 
 async fn finish(db: &Db, bulk: Uuid, now: DateTime<Utc>) -> Result<()> {
@@ -115,9 +129,15 @@ async fn finish(db: &Db, bulk: Uuid, now: DateTime<Utc>) -> Result<()> {
 }
 
 /// Does the waiting drifts of one resource, and records what became of them.
-async fn do_resource(db: &Db, bulk: &bulks::Model, resource: Uuid, now: DateTime<Utc>) -> Result<()> {
+async fn do_resource(
+    db: &Db,
+    bulk: &bulks::Model,
+    action: &Action,
+    resource: Uuid,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let done = db
-        .write_txn(|txn| async move { do_in_txn(&txn, bulk, resource, now).await })
+        .write_txn(|txn| async move { do_in_txn(&txn, bulk, action, resource, now).await })
         .await;
     let error = match done {
         Err(error @ (Error::BadUserInput(_) | Error::NotFound(_) | Error::Internal(_))) => error,
@@ -127,7 +147,7 @@ async fn do_resource(db: &Db, bulk: &bulks::Model, resource: Uuid, now: DateTime
     tracing::warn!(%resource, %error, "a resource of a bulk is left as it is");
     let error = &error;
     db.write_txn(|txn| async move {
-        let waiting = pending_in_txn(&txn, bulk.id, resource).await?;
+        let waiting = pending_in_txn(&txn, bulk.id, Some(resource)).await?;
         let rows = waiting.iter().map(|item| refused(item.drift_id, error));
         record_in_txn(&txn, bulk.id, rows.collect()).await
     })
@@ -137,13 +157,35 @@ async fn do_resource(db: &Db, bulk: &bulks::Model, resource: Uuid, now: DateTime
 async fn do_in_txn(
     txn: &DatabaseTransaction,
     bulk: &bulks::Model,
+    action: &Action,
     resource: Uuid,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    let rows = match action {
+        Action::Accept => accept_in_txn(txn, bulk, resource, now).await?,
+        action => {
+            let waiting = pending_in_txn(txn, bulk.id, Some(resource)).await?;
+            let mut rows = Vec::with_capacity(waiting.len());
+            for item in &waiting {
+                rows.push(decide::decide_in_txn(txn, bulk, action, item, now).await?);
+            }
+            rows
+        }
+    };
+    record_in_txn(txn, bulk.id, rows).await
+}
+
+/// Accepts the waiting drifts of a resource, and returns what became of them.
+async fn accept_in_txn(
+    txn: &DatabaseTransaction,
+    bulk: &bulks::Model,
+    resource: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Vec<Value>> {
     // Who has these locks is alone with the resource: the drifts that wait are read after that.
     locks::resource_in_txn(txn, resource, Lock::Share).await?;
     locks::spec_in_txn(txn, resource, Lock::Update).await?;
-    let waiting = pending_in_txn(txn, bulk.id, resource).await?;
+    let waiting = pending_in_txn(txn, bulk.id, Some(resource)).await?;
     let seen: Vec<(Uuid, Option<i32>)> = waiting
         .iter()
         .map(|item| (item.drift_id, Some(item.revision)))
@@ -162,76 +204,5 @@ async fn do_in_txn(
         }
         Err(error) => refused(*id, error),
     });
-    record_in_txn(txn, bulk.id, rows.collect()).await
+    Ok(rows.collect())
 }
-
-/// Returns the waiting drifts of a resource, in the order of their fields.
-async fn pending_in_txn(txn: &DatabaseTransaction, bulk: Uuid, resource: Uuid) -> Result<Vec<items::Model>> {
-    let select = items::Entity::find()
-        .filter(items::Column::BulkId.eq(bulk))
-        .filter(items::Column::ResourceId.eq(resource))
-        .filter(items::Column::Outcome.is_null())
-        .order_by_asc(items::Column::Field);
-    let (waiting, skipped) = decodable(locked(select, Lock::Update), txn).await?;
-    match skipped {
-        0 => Ok(waiting),
-        _ => Err(Error::Internal("a row of a bulk cannot be read".to_owned())),
-    }
-}
-
-fn refused(drift: Uuid, error: &Error) -> Value {
-    json!({
-        "drift_id": lists::uuid(drift),
-        "outcome": "refused",
-        "code": error.code(),
-        "message": error.public_message(),
-    })
-}
-
-/// Records what became of drifts. An outcome never changes.
-async fn record_in_txn(txn: &DatabaseTransaction, bulk: Uuid, rows: Vec<Value>) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let backend = txn.get_database_backend();
-    let columns = [
-        ("drift_id", Type::Uuid),
-        ("outcome", Type::Text),
-        ("code", Type::Text),
-        ("message", Type::Text),
-        ("spec_version", Type::Integer),
-    ];
-    let sql = format!(
-        "UPDATE bulk_items SET outcome = v.outcome, code = v.code, message = v.message, \
-         spec_version = v.spec_version FROM {} \
-         WHERE bulk_items.bulk_id = $2 AND bulk_items.drift_id = v.drift_id AND bulk_items.outcome IS NULL",
-        lists::rows(backend, &columns)
-    );
-    let rows = Value::Array(rows).to_string();
-    let statement = Statement::from_sql_and_values(backend, sql, [rows.into(), bulk.into()]);
-    txn.execute_raw(statement).await?;
-    Ok(())
-}
-
-/// Leaves what waits as it is, for good. A resource that is being done is waited for.
-///
-/// # Errors
-///
-/// The database is unavailable.
-pub(crate) async fn cancel_in_txn(txn: &DatabaseTransaction, bulk: Uuid) -> Result<()> {
-    items::Entity::update_many()
-        .col_expr(items::Column::Outcome, Expr::val(ItemOutcome::Refused.to_value()))
-        .col_expr(items::Column::Code, Expr::val(CANCELLED))
-        .col_expr(
-            items::Column::Message,
-            Expr::val("the bulk was undone before this drift was accepted"),
-        )
-        .filter(items::Column::BulkId.eq(bulk))
-        .filter(items::Column::Outcome.is_null())
-        .exec(txn)
-        .await?;
-    Ok(())
-}
-
-/// The code of a drift of a bulk that was undone before the drift was accepted.
-const CANCELLED: &str = "BULK_UNDONE";

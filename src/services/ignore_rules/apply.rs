@@ -92,6 +92,7 @@ fn new_rule(rule: &FileRule) -> NewRule {
         owner: rule.owner.clone(),
         expires_at: rule.expires_at,
         origin: Origin::File,
+        bulk: None,
     }
 }
 

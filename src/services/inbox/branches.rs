@@ -179,7 +179,10 @@ async fn by_look_up<C: ConnectionTrait>(
                 let each = fields.into_iter().map(|field| of_status.with_field(field));
                 selects.extend(each.map(|of_field| of_field.select(backend)));
             }
-            _ => selects.push(of_status.select(backend)),
+            _ => {
+                let by_severity = of_status.by_severity().into_iter();
+                selects.extend(by_severity.map(|filter| filter.select(backend)));
+            }
         }
     }
     Ok(selects)

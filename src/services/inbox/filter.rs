@@ -1,7 +1,7 @@
 //! The filter of drifts. Each of its conditions has an SQL form and an equivalent test in memory.
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
-use entity::cloud_drift::{self as drift, DriftKind, DriftStatus};
+use entity::cloud_drift::{self as drift, DriftKind, DriftStatus, Severity};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
 use sea_orm::{ActiveEnum as _, ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, Select};
 use uuid::Uuid;
@@ -38,6 +38,8 @@ pub struct DriftFilter {
     pub detected_after: Option<DateTime<Utc>>,
     /// Detected before this time.
     pub detected_before: Option<DateTime<Utc>>,
+    /// Whether the drift is snoozed.
+    pub snoozed: Option<bool>,
     /// Conditions with several values.
     pub choices: DriftChoices,
 }
@@ -59,6 +61,12 @@ pub struct DriftChoices {
     pub address: Choice<String>,
     /// Providers of resources.
     pub provider: Choice<String>,
+    /// The drift has one of these severities; None permits all.
+    pub severity: Option<Vec<Severity>>,
+    /// Users to whom drifts are assigned.
+    pub assignee: Choice<String>,
+    /// Whether the drift is assigned to a user.
+    pub assigned: Option<bool>,
     /// The drift is in all of these groups.
     pub groups: Vec<GroupKey>,
 }
@@ -78,16 +86,29 @@ impl Default for DriftFilter {
             search: None,
             detected_after: None,
             detected_before: None,
+            snoozed: None,
             choices: DriftChoices::default(),
         }
     }
 }
 
 impl DriftFilter {
-    /// Returns whether the filter has no condition other than the statuses. Its SQL then contains no text from the
-    /// caller.
+    /// Returns whether the filter has no condition other than the statuses and whether drifts are snoozed. Its SQL then
+    /// contains no text from the caller.
     pub(super) fn is_of_statuses_only(&self) -> bool {
-        self.terms().all(|term| matches!(term, Term::Status(_)))
+        self.terms()
+            .all(|term| matches!(term, Term::Status(_) | Term::Snoozed(_)))
+    }
+
+    /// Returns this filter without snoozes, and its snoozed drifts, if it excludes these. Few drifts are snoozed, so a
+    /// difference costs less to count than all others.
+    pub(in crate::services) fn as_difference(&self) -> Option<[Self; 2]> {
+        (self.snoozed == Some(false)).then(|| {
+            [None, Some(true)].map(|snoozed| Self {
+                snoozed,
+                ..self.clone()
+            })
+        })
     }
 
     /// Checks that the texts and times can be passed to a database.
@@ -114,6 +135,7 @@ impl DriftFilter {
             ("source", &self.choices.source),
             ("address", &self.choices.address),
             ("provider", &self.choices.provider),
+            ("assignee", &self.choices.assignee),
         ];
         choices
             .into_iter()
@@ -174,6 +196,7 @@ enum Term<'f> {
     DetectedFrom(DateTime<Utc>),
     DetectedBefore(DateTime<Utc>),
     Search(&'f str),
+    Snoozed(bool),
     Choices(&'f DriftChoices),
 }
 
@@ -204,10 +227,33 @@ impl DriftFilter {
             self.address = Some(only.clone());
             choices.address.any_of = None;
         }
+        is_possible &= choices
+            .severity
+            .as_ref()
+            .is_none_or(|permitted| !permitted.is_empty());
         if !is_possible {
             self.status.clear();
         }
         self
+    }
+
+    /// Returns this filter for each severity that it names, if it names several. An index has the open drifts of each
+    /// severity in the order of a page.
+    pub(super) fn by_severity(self) -> Vec<Self> {
+        let Some(severities) = self
+            .choices
+            .severity
+            .clone()
+            .filter(|permitted| permitted.len() > 1)
+        else {
+            return vec![self];
+        };
+        let with = |severity| {
+            let mut filter = self.clone();
+            filter.choices.severity = Some(vec![severity]);
+            filter
+        };
+        severities.into_iter().map(with).collect()
     }
 
     /// Returns this filter for one field.
@@ -276,6 +322,7 @@ impl DriftFilter {
             self.detected_after.map(Term::DetectedFrom),
             self.detected_before.map(Term::DetectedBefore),
             search.map(Term::Search),
+            self.snoozed.map(Term::Snoozed),
             (self.choices != DriftChoices::default()).then_some(Term::Choices(&self.choices)),
         ]
         .into_iter()
@@ -300,6 +347,9 @@ impl Term<'_> {
             Self::Resource(id) => drift::Column::ResourceId.eq(id),
             Self::DetectedFrom(time) => drift::Column::DetectedAt.gte(time),
             Self::DetectedBefore(time) => drift::Column::DetectedAt.lt(time),
+            // As the conditions of partial indexes.
+            Self::Snoozed(true) => Expr::cust("\"cloud_drift\".\"snoozed\""),
+            Self::Snoozed(false) => Expr::cust("NOT \"cloud_drift\".\"snoozed\""),
             Self::Search(text) => {
                 let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
                 field
@@ -326,6 +376,7 @@ impl Term<'_> {
                 .is_some_and(|address| is_at(address, wanted)),
             Self::DetectedFrom(time) => drift.detected_at >= time,
             Self::DetectedBefore(time) => drift.detected_at < time,
+            Self::Snoozed(snoozed) => drift.snoozed == snoozed,
             Self::Search(text) => {
                 let needle = text.to_ascii_lowercase();
                 let contains = |text: &str| text.to_ascii_lowercase().contains(&needle);
@@ -357,6 +408,35 @@ impl DriftChoices {
             conditions.push(resource_is_among(search::ids_at(none_of)).not());
         }
         conditions.extend(self.groups.iter().flat_map(|group| group.sql(backend)));
+        conditions.extend(self.decided_sql(backend));
+        conditions
+    }
+
+    /// Returns the conditions on the severity and the assignee.
+    fn decided_sql(&self, backend: DbBackend) -> Vec<Expr> {
+        let severity = || Expr::col((drift::Entity, drift::Column::Severity));
+        let assignee = || Expr::col((drift::Entity, drift::Column::Assignee));
+        let mut conditions = Vec::new();
+        match self.severity.as_deref() {
+            Some([only]) => conditions.push(severity().eq(constant(only.to_value()))),
+            Some(any) => conditions.push(severity().is_in(any.iter().map(|one| constant(one.to_value())))),
+            None => {}
+        }
+        match &self.assignee {
+            // An index has the drifts of one user.
+            Choice {
+                any_of: Some(any_of),
+                none_of,
+            } if any_of.len() == 1 && none_of.is_empty() => {
+                conditions.push(assignee().eq(any_of[0].as_str()))
+            }
+            choice => conditions.extend(choice.sql(backend, &assignee())),
+        }
+        match self.assigned {
+            Some(true) => conditions.push(assignee().is_not_null()),
+            Some(false) => conditions.push(assignee().is_null()),
+            None => {}
+        }
         conditions
     }
 
@@ -375,6 +455,14 @@ impl DriftChoices {
             && self.address.any_of.as_ref().is_none_or(is_at_any)
             && !is_at_any(&self.address.none_of)
             && self.groups.iter().all(|group| group.matches(drift, resource))
+            && self
+                .severity
+                .as_ref()
+                .is_none_or(|any| any.contains(&drift.severity))
+            && self.assignee.permits(drift.assignee.as_deref())
+            && self
+                .assigned
+                .is_none_or(|assigned| assigned == drift.assignee.is_some())
     }
 }
 

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use super::IgnoreRule;
 use crate::domain::ignore_rules::{Between, Definition, FieldValue};
 use crate::error::Result;
-use crate::graphql::refusal::Refusal;
 use crate::graphql::arguments::{not_empty, parse_id};
+use crate::graphql::refusal::Refusal;
 use crate::graphql::types::Json;
 use crate::services::ignore_rules::{NewRule, Origin};
 
@@ -26,6 +26,8 @@ pub(in crate::graphql) struct IgnoreRuleDefinitionInput {
     name_pattern: Option<String>,
     /// The id of the resource.
     resource_id: Option<ID>,
+    /// The ids of the resources, at most 1000.
+    resource_ids: Option<Vec<ID>>,
     /// The live value that another field of the resource has.
     #[graphql(name = "where")]
     only_where: Option<FieldValueInput>,
@@ -74,6 +76,7 @@ impl IgnoreRuleDefinitionInput {
     pub(in crate::graphql) fn parse(self) -> Result<Definition> {
         let value = |json: Option<Json>| json.map_or(serde_json::Value::Null, |json| json.0);
         let live = not_empty("live", self.live)?.unwrap_or_default();
+        let resource_ids = not_empty("resourceIds", self.resource_ids)?.unwrap_or_default();
         Ok(Definition {
             source: self.source,
             kind: self.kind,
@@ -81,6 +84,7 @@ impl IgnoreRuleDefinitionInput {
             tag: self.tag,
             name: self.name_pattern,
             resource_id: self.resource_id.map(|id| parse_id(&id)).transpose()?,
+            resource_ids: resource_ids.iter().map(parse_id).collect::<Result<_>>()?,
             only_where: self.only_where.map(|other| FieldValue {
                 field: other.field,
                 value: value(other.value),
@@ -126,6 +130,7 @@ impl CreateIgnoreRuleInput {
             owner: self.owner,
             expires_at: self.expires_at,
             origin: Origin::Api,
+            bulk: None,
         })
     }
 }

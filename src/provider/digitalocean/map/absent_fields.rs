@@ -109,6 +109,25 @@ fn drift(type_name: &str, state: &Map<String, Value>, account: &Map<String, Valu
     differing(&desired(type_name, state), &account_of(type_name, account))
 }
 
+/// Returns the kind and the name of each field that a state with all attributes declares, or that its account has.
+pub(super) fn fields_of_full_accounts() -> BTreeSet<(&'static str, String)> {
+    let mut fields = BTreeSet::new();
+    for type_name in TYPES {
+        let exclusive = EXCLUSIVE.iter().filter(|(name, ..)| *name == type_name);
+        let omitted = exclusive.flat_map(|(_, one, other)| [*one, *other]);
+        for omitted in std::iter::once(&[][..]).chain(omitted) {
+            let state = full(type_name, "", omitted);
+            for desired in desired(type_name, &state) {
+                fields.extend(desired.spec.keys().map(|field| (desired.kind, field.clone())));
+            }
+            for (kind, resource) in listed(type_name, &state) {
+                fields.extend(resource.attrs.keys().map(|field| (kind, field.clone())));
+            }
+        }
+    }
+    fields
+}
+
 /// An attribute that may be empty.
 struct Case {
     path: String,

@@ -7,7 +7,7 @@ use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::Field;
 use crate::provider::normalize;
 
-const PROJECT: &[Field] = &[
+pub(super) const PROJECT: &[Field] = &[
     ("description", Shape::Plain),
     ("environment", Shape::Plain),
     ("is_default", Shape::Switch),
@@ -30,7 +30,7 @@ pub(in super::super) fn registry(item: &Value, _: &Context) -> Option<ListedReso
     Some(registry)
 }
 
-const UPTIME_CHECK: &[Field] = &[
+pub(super) const UPTIME_CHECK: &[Field] = &[
     ("type", Shape::Lower),
     ("target", Shape::Url),
     ("regions", Shape::Lower),

@@ -40,7 +40,7 @@ pub(in super::super) fn certificate(item: &Value, _: &Context) -> Option<ListedR
     Some(certificate)
 }
 
-const CDN_ENDPOINT: &[Field] = &[
+pub(super) const CDN_ENDPOINT: &[Field] = &[
     ("origin", Shape::Plain),
     ("endpoint", Shape::Plain),
     ("ttl", Shape::Plain),

@@ -6,7 +6,7 @@ use super::{Context, Shape, flag, id_text, items, named, pick, resource, text};
 use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, pick_fields};
 
-const DROPLET: &[Field] = &[
+pub(super) const DROPLET: &[Field] = &[
     (
         "image",
         Shape::Object(&[("id", Shape::Number), ("slug", Shape::Lower)]),
@@ -25,6 +25,23 @@ const FEATURES: [&str; 5] = [
     "monitoring",
     "private_networking",
     "droplet_agent",
+];
+
+/// Compared fields of a droplet that are not copied as they are.
+#[cfg(test)]
+pub(super) const OTHER_DROPLET_FIELDS: &[&str] = &[
+    "backups",
+    "ipv6",
+    "monitoring",
+    "private_networking",
+    "droplet_agent",
+    "public_networking",
+    "ips",
+    "ip",
+    "size_slug",
+    "vpc_uuid",
+    "project_id",
+    "autoscale_pool_id",
 ];
 
 pub(in super::super) fn droplet(item: &Value, _: &Context) -> Option<ListedResource> {
@@ -64,7 +81,7 @@ fn addresses(item: &Value, family: &str, kind: &str) -> Vec<String> {
         .collect()
 }
 
-const VOLUME: &[Field] = &[
+pub(super) const VOLUME: &[Field] = &[
     ("size_gigabytes", Shape::Plain),
     ("description", Shape::Plain),
     ("filesystem_type", Shape::Plain),
@@ -80,7 +97,7 @@ pub(in super::super) fn volume(item: &Value, _: &Context) -> Option<ListedResour
     Some(volume)
 }
 
-const SNAPSHOT: &[Field] = &[
+pub(super) const SNAPSHOT: &[Field] = &[
     ("regions", Shape::Lower),
     ("min_disk_size", Shape::Plain),
     ("size_gigabytes", Shape::Plain),
@@ -92,7 +109,7 @@ pub(in super::super) fn snapshot(item: &Value, _: &Context) -> Option<ListedReso
     named(item, "snapshot", SNAPSHOT)
 }
 
-const IMAGE: &[Field] = &[
+pub(super) const IMAGE: &[Field] = &[
     ("type", Shape::Plain),
     ("distribution", Shape::Plain),
     ("slug", Shape::Lower),

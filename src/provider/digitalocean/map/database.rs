@@ -10,7 +10,7 @@ use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, as_set, pick};
 use crate::provider::normalize;
 
-const DATABASE: &[Field] = &[
+pub(super) const DATABASE: &[Field] = &[
     ("version", Shape::Plain),
     ("num_nodes", Shape::Plain),
     ("private_network_uuid", Shape::Plain),

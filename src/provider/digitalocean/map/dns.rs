@@ -14,7 +14,7 @@ pub(in super::super) fn domain(item: &Value, _: &Context) -> Option<ListedResour
     Some(domain)
 }
 
-const RECORD: &[Field] = &[
+pub(super) const RECORD: &[Field] = &[
     ("ttl", Shape::Plain),
     ("priority", Shape::Plain),
     ("port", Shape::Plain),

@@ -9,7 +9,7 @@ use crate::provider::normalize;
 
 const SWITCH: &[Field] = &[("enabled", Shape::Switch)];
 
-const CLUSTER: &[Field] = &[
+pub(super) const CLUSTER: &[Field] = &[
     ("version", Shape::Plain),
     ("cluster_subnet", Shape::Plain),
     ("service_subnet", Shape::Plain),
@@ -60,7 +60,7 @@ pub(in super::super) fn cluster(item: &Value, _: &Context) -> Option<ListedResou
     Some(cluster)
 }
 
-const POOL: &[Field] = &[
+pub(super) const POOL: &[Field] = &[
     ("count", Shape::Plain),
     ("auto_scale", Shape::Switch),
     ("min_nodes", Shape::Plain),

@@ -126,6 +126,72 @@ impl ListedResource {
     }
 }
 
+/// Returns the names of the compared fields of each kind: the schema fields that its mapping sets, and its attributes.
+#[cfg(test)]
+pub(super) fn compared_fields() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let kinds: [(&str, &[Field], &[&str]); 20] = [
+        ("droplet", compute::DROPLET, compute::OTHER_DROPLET_FIELDS),
+        ("volume", compute::VOLUME, &[]),
+        (
+            "load_balancer",
+            network::LOAD_BALANCER,
+            &["ip", "size_slug", "vpc_uuid", "project_id"],
+        ),
+        (
+            "database",
+            database::DATABASE,
+            &["engine", "size_slug", "maintenance_window", "project_id"],
+        ),
+        ("database_firewall", &[], &["rules"]),
+        (
+            "firewall",
+            &[],
+            &["droplet_ids", "inbound_rules", "outbound_rules"],
+        ),
+        ("vpc", network::VPC, &["ip"]),
+        ("domain", &[], &["ttl", "project_id"]),
+        ("domain_record", dns::RECORD, &["data", "type", "domain"]),
+        (
+            "kubernetes_cluster",
+            kubernetes::CLUSTER,
+            &["ip", "vpc_uuid", "project_id"],
+        ),
+        (
+            "kubernetes_node_pool",
+            kubernetes::POOL,
+            &["cluster_id", "size_slug"],
+        ),
+        ("reserved_ip", &[], &["droplet_id", "ip", "project_id"]),
+        ("app", &[], &["spec", "project_id"]),
+        ("certificate", &[], &["type", "dns_names"]),
+        ("cdn_endpoint", certificates::CDN_ENDPOINT, &["certificate_name"]),
+        ("project", account::PROJECT, &["purpose"]),
+        ("snapshot", compute::SNAPSHOT, &[]),
+        ("image", compute::IMAGE, &[]),
+        ("registry", &[], &["subscription_tier_slug"]),
+        ("uptime_check", account::UPTIME_CHECK, &[]),
+    ];
+    let all = kinds.into_iter().map(|(kind, fields, others)| {
+        let own = fields.iter().map(|(name, _)| *name);
+        // The name of a certificate takes the place of its id.
+        let own = own.filter(|name| *name != "certificate_id");
+        (
+            kind,
+            own.chain(others.iter().copied())
+                .chain(["name", "status"])
+                .collect(),
+        )
+    });
+    all.collect()
+}
+
+/// Returns the kind and the name of each field that a Terraform state with all attributes declares, or that an account which
+/// matches it has.
+#[cfg(test)]
+pub(super) fn fields_of_full_accounts() -> BTreeSet<(&'static str, String)> {
+    absent_fields::fields_of_full_accounts()
+}
+
 /// Returns a mapped resource as JSON, without unset values.
 #[cfg(test)]
 fn shown(resource: Option<ListedResource>) -> Value {

@@ -8,7 +8,7 @@ use crate::domain::inventory::ListedResource;
 use crate::provider::digitalocean::map::shape::{Field, as_set};
 use crate::provider::normalize;
 
-const LOAD_BALANCER: &[Field] = &[
+pub(super) const LOAD_BALANCER: &[Field] = &[
     ("type", Shape::Plain),
     ("forwarding_rules", Shape::Object(FORWARDING_RULE)),
     ("health_check", Shape::Object(HEALTH_CHECK)),
@@ -138,7 +138,7 @@ fn firewall_rule(item: &Value, peers: &str) -> Value {
     Value::Object(rule)
 }
 
-const VPC: &[Field] = &[
+pub(super) const VPC: &[Field] = &[
     ("description", Shape::Plain),
     ("ip_range", Shape::Plain),
     ("default", Shape::Plain),

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::calls::{self, PROJECT as IN_PROJECT, call, derived, doctl, fixed, list, number, one, plain, switch, text};
+use super::calls::{
+    self, PROJECT as IN_PROJECT, call, derived, doctl, fixed, list, number, one, plain, switch, text,
+};
 use super::load_balancers::Certificates;
 use super::{Change, Fields, Rule, cannot, invalid};
 use crate::domain::equality::is_unset;
@@ -13,11 +15,17 @@ use crate::provider::normalize;
 pub(super) const VPC: Fields = &[
     ("name", Rule::By(update_vpc)),
     ("region", fixed("A VPC stays in its region.")),
-    ("ip", fixed("The range of addresses is chosen when a VPC is created.")),
+    (
+        "ip",
+        fixed("The range of addresses is chosen when a VPC is created."),
+    ),
     ("status", derived("VPCs have no status.")),
     ("project_id", IN_PROJECT),
     ("description", Rule::By(update_vpc)),
-    ("ip_range", fixed("The range of addresses is chosen when a VPC is created.")),
+    (
+        "ip_range",
+        fixed("The range of addresses is chosen when a VPC is created."),
+    ),
     ("default", Rule::By(make_default)),
 ];
 
@@ -89,14 +97,16 @@ pub(super) const CERTIFICATE: Fields = &[
     ("dns_names", fixed(CERTIFICATES_STAY)),
 ];
 
-const CERTIFICATES_STAY: &str =
-    "A certificate cannot be changed. Create a new one, select it where this one is used, and delete this one.";
+const CERTIFICATES_STAY: &str = "A certificate cannot be changed. Create a new one, select it where this one is used, and delete this one.";
 
 /// The fields of a CDN endpoint.
 pub(super) const CDN_ENDPOINT: Fields = &[
     ("name", fixed("The origin is chosen when an endpoint is created.")),
     ("status", derived("Endpoints have no status.")),
-    ("origin", fixed("The origin is chosen when an endpoint is created.")),
+    (
+        "origin",
+        fixed("The origin is chosen when an endpoint is created."),
+    ),
     ("endpoint", derived("DigitalOcean assigns the address.")),
     ("ttl", Rule::By(cdn_ttl)),
     ("custom_domain", Rule::By(cdn_domain)),
@@ -108,10 +118,14 @@ const CDN: &str = "DigitalOcean's API reference, \"CDN Endpoints\": Update a CDN
 fn cdn_ttl(change: &Change<'_>) -> Outcome {
     let id = change.target.id();
     one(number(change).map(|ttl| {
-        call(Method::Put, &["cdn", "endpoints", id], Some(json!({ "ttl": ttl })))
-            .doctl(doctl("compute cdn update", &[id], &[("ttl", ttl.to_string())]))
-            .note("Permitted are 60, 600, 3600, 86400 and 604800 seconds. Objects in the cache keep their time.")
-            .source(CDN)
+        call(
+            Method::Put,
+            &["cdn", "endpoints", id],
+            Some(json!({ "ttl": ttl })),
+        )
+        .doctl(doctl("compute cdn update", &[id], &[("ttl", ttl.to_string())]))
+        .note("Permitted are 60, 600, 3600, 86400 and 604800 seconds. Objects in the cache keep their time.")
+        .source(CDN)
     }))
 }
 
@@ -173,8 +187,9 @@ fn update_project(change: &Change<'_>) -> Outcome {
 
 fn default_project(change: &Change<'_>) -> Outcome {
     one(switch(change).and_then(|on| match on {
-        true => Ok(patch_project(change, json!(true), "is_default")
-            .note("New resources are placed into this project from now on. The default before loses the flag.")),
+        true => Ok(patch_project(change, json!(true), "is_default").note(
+            "New resources are placed into this project from now on. The default before loses the flag.",
+        )),
         false => Err(calls::one_way(
             "A default project loses the flag only when another project gets it.",
         )),
@@ -230,16 +245,23 @@ fn update_check(change: &Change<'_>) -> Outcome {
         Err(outcome) => return outcome,
     };
     if change.field == "target" && value.as_str() != Some(normalize::without_user(&plain(&value)).as_str()) {
-        return cannot(Obstacle::Secret, "The user and the password of the address are not stored here.");
+        return cannot(
+            Obstacle::Secret,
+            "The user and the password of the address are not stored here.",
+        );
     }
     let flag = match &value {
         Value::Array(regions) => list(regions),
         other => plain(other),
     };
     Outcome::Calls(vec![
-        call(Method::Put, &["uptime", "checks", id], Some(property(change, value)))
-            .doctl(doctl("monitoring uptime update", &[id], &[(change.field, flag)]))
-            .note("Properties that the body lacks stay as they are.")
-            .source("DigitalOcean's API reference, \"Uptime\": Update a Check"),
+        call(
+            Method::Put,
+            &["uptime", "checks", id],
+            Some(property(change, value)),
+        )
+        .doctl(doctl("monitoring uptime update", &[id], &[(change.field, flag)]))
+        .note("Properties that the body lacks stay as they are.")
+        .source("DigitalOcean's API reference, \"Uptime\": Update a Check"),
     ])
 }

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Change, Rule, cannot, invalid};
 use crate::domain::equality::is_unset;
-use crate::domain::revert::{Call, Effect, Method, Obstacle, Outcome, Placeholder, member_change, shell_argument};
+use crate::domain::revert::{
+    Call, Effect, Method, Obstacle, Outcome, Placeholder, member_change, shell_argument,
+};
 use crate::provider::digitalocean::address::ApiUrl;
 
 /// Where the facts about tags come from.
@@ -100,7 +102,9 @@ impl Call {
                 self.curl = None;
                 return self;
             };
-            line.push_str(&format!(" --header 'Content-Type: application/json' --data {body}"));
+            line.push_str(&format!(
+                " --header 'Content-Type: application/json' --data {body}"
+            ));
         }
         self.curl = url.map(|url| format!("{line} {url}"));
         self
@@ -197,7 +201,11 @@ fn project(change: &Change<'_>) -> Outcome {
             &["projects", &project, "resources"],
             Some(json!({ "resources": [urn] })),
         )
-        .doctl(doctl("projects resources assign", &[&project], &[("resource", urn.to_owned())]))
+        .doctl(doctl(
+            "projects resources assign",
+            &[&project],
+            &[("resource", urn.to_owned())],
+        ))
         .note("A resource is in one project: this moves it there.")
         .source(PROJECTS)
     }))
@@ -205,7 +213,11 @@ fn project(change: &Change<'_>) -> Outcome {
 
 /// Returns the calls that add and remove the tags that differ. `resource_type` is the word of the API for the kind, `by` the
 /// command of `doctl` for a tag, and whether it is added.
-pub(super) fn tags(change: &Change<'_>, resource_type: &str, by: fn(&str, &str, bool) -> Option<String>) -> Outcome {
+pub(super) fn tags(
+    change: &Change<'_>,
+    resource_type: &str,
+    by: fn(&str, &str, bool) -> Option<String>,
+) -> Outcome {
     let id = change.target.id();
     let body = json!({ "resources": [{ "resource_id": id, "resource_type": resource_type }] });
     let members = member_change(change.expected, &change.actual);

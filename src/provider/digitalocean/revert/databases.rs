@@ -17,7 +17,10 @@ pub(super) const DATABASE: Fields = &[
     ("status", derived("DigitalOcean sets the status.")),
     ("tags", Rule::By(tags)),
     ("project_id", PROJECT),
-    ("engine", fixed("The engine is chosen when a cluster is created. Restore its data into a new cluster.")),
+    (
+        "engine",
+        fixed("The engine is chosen when a cluster is created. Restore its data into a new cluster."),
+    ),
     ("version", Rule::By(upgrade)),
     ("num_nodes", Rule::By(resize)),
     (
@@ -69,7 +72,11 @@ fn resize(change: &Change<'_>) -> Outcome {
         body["storage_size_mib"] = after.into();
         flags.push(("storage-size-mib", after.to_string()));
     }
-    let effect = if grows { Effect::Irreversible } else { Effect::Replaced };
+    let effect = if grows {
+        Effect::Irreversible
+    } else {
+        Effect::Replaced
+    };
     Outcome::Calls(vec![
         call(Method::Put, &["databases", target.id(), "resize"], Some(body))
             .effect(effect)
@@ -102,7 +109,13 @@ fn upgrade(change: &Change<'_>) -> Outcome {
 }
 
 fn maintenance(change: &Change<'_>) -> Outcome {
-    let part = |name: &str| change.expected.get(name).filter(|part| !is_unset(part)).map(plain);
+    let part = |name: &str| {
+        change
+            .expected
+            .get(name)
+            .filter(|part| !is_unset(part))
+            .map(plain)
+    };
     let Some((day, hour)) = part("day").zip(part("hour")) else {
         return invalid(change, "a window with a day and an hour");
     };
@@ -113,7 +126,11 @@ fn maintenance(change: &Change<'_>) -> Outcome {
             &["databases", id, "maintenance"],
             Some(json!({ "day": day, "hour": hour })),
         )
-        .doctl(doctl("databases maintenance-window update", &[id], &[("day", day), ("hour", hour)]))
+        .doctl(doctl(
+            "databases maintenance-window update",
+            &[id],
+            &[("day", day), ("hour", hour)],
+        ))
         .note("Updates that wait are installed in the new window.")
         .source(DATABASES),
     ])
@@ -144,13 +161,17 @@ fn rules(change: &Change<'_>) -> Outcome {
     };
     let opens = rules.is_empty();
     Outcome::Calls(vec![
-        call(Method::Put, &["databases", id, "firewall"], Some(json!({ "rules": rules })))
-            .doctl(only_adds)
-            .note(if opens {
-                "Replaces all trusted sources. Without one, the database accepts connections from every address."
-            } else {
-                "Replaces all trusted sources. Descriptions of rules are not stored here, so they are lost."
-            })
-            .source("DigitalOcean's API reference, \"Databases\": Update Firewall Rules"),
+        call(
+            Method::Put,
+            &["databases", id, "firewall"],
+            Some(json!({ "rules": rules })),
+        )
+        .doctl(only_adds)
+        .note(if opens {
+            "Replaces all trusted sources. Without one, the database accepts connections from every address."
+        } else {
+            "Replaces all trusted sources. Descriptions of rules are not stored here, so they are lost."
+        })
+        .source("DigitalOcean's API reference, \"Databases\": Update Firewall Rules"),
     ])
 }

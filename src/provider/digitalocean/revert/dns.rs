@@ -48,7 +48,10 @@ fn update(change: &Change<'_>) -> Outcome {
     let target = change.target;
     let (domain, kind) = (plain(&target.live("domain")), plain(&target.live("type")));
     if domain.is_empty() || kind.is_empty() {
-        return cannot(Obstacle::InvalidValue, "The domain or the type of the record is not known.");
+        return cannot(
+            Obstacle::InvalidValue,
+            "The domain or the type of the record is not known.",
+        );
     }
     if is_unset(change.expected) && !NUMBERS[1..].contains(&change.field) {
         return cannot(

@@ -15,7 +15,9 @@ pub(super) const DROPLET: Fields = &[
     ("name", Rule::By(rename)),
     (
         "region",
-        fixed("A droplet stays in its region. Take a snapshot, and create a new droplet from it in the expected region."),
+        fixed(
+            "A droplet stays in its region. Take a snapshot, and create a new droplet from it in the expected region.",
+        ),
     ),
     ("size_slug", Rule::By(resize)),
     ("status", Rule::By(power)),
@@ -24,7 +26,10 @@ pub(super) const DROPLET: Fields = &[
         "ip",
         derived("DigitalOcean assigns the address. A reserved IP is the address that can be moved."),
     ),
-    ("vpc_uuid", fixed("A droplet stays in the VPC in which it was created.")),
+    (
+        "vpc_uuid",
+        fixed("A droplet stays in the VPC in which it was created."),
+    ),
     ("project_id", PROJECT),
     ("image", Rule::By(rebuild)),
     ("volume_ids", Rule::By(volumes)),
@@ -124,7 +129,11 @@ fn power(change: &Change<'_>) -> Outcome {
 
 fn tags(change: &Change<'_>) -> Outcome {
     calls::tags(change, "droplet", |id, tag, adds| {
-        let word = if adds { "compute droplet tag" } else { "compute droplet untag" };
+        let word = if adds {
+            "compute droplet tag"
+        } else {
+            "compute droplet untag"
+        };
         doctl(word, &[id], &[("tag-name", tag.to_owned())])
     })
 }
@@ -189,7 +198,11 @@ fn backups(change: &Change<'_>) -> Outcome {
         };
         act(change, json!({ "type": kind }))
             .doctl(command(change, word, &[]))
-            .note(if on { "Backups are billed. The default policy applies." } else { "" })
+            .note(if on {
+                "Backups are billed. The default policy applies."
+            } else {
+                ""
+            })
     }))
 }
 

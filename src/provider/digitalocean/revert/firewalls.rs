@@ -74,22 +74,35 @@ fn members(change: &Change<'_>, segment: &str, key: &str, flag: &str) -> Outcome
 
 fn rules(change: &Change<'_>) -> Outcome {
     let id = change.target.id();
-    let flag = if change.field == "inbound_rules" { "inbound-rules" } else { "outbound-rules" };
+    let flag = if change.field == "inbound_rules" {
+        "inbound-rules"
+    } else {
+        "outbound-rules"
+    };
     let step = |method, rules: &[Value], word: &str| {
         let rules: Vec<Value> = rules.iter().map(api_rule).collect();
-        call(method, &["firewalls", id, "rules"], Some(json!({ change.field: rules })))
-            .doctl(rule_list(&rules).and_then(|list| {
-                doctl(&format!("compute firewall {word}-rules"), &[id], &[(flag, list)])
-            }))
-            .source(FIREWALLS)
+        call(
+            method,
+            &["firewalls", id, "rules"],
+            Some(json!({ change.field: rules })),
+        )
+        .doctl(
+            rule_list(&rules)
+                .and_then(|list| doctl(&format!("compute firewall {word}-rules"), &[id], &[(flag, list)])),
+        )
+        .source(FIREWALLS)
     };
     let members = member_change(change.expected, &change.actual);
     Outcome::Calls(added_then_removed(
         &members,
-        |add| step(Method::Post, add, "add").note("The connections that the rules describe are permitted at once."),
+        |add| {
+            step(Method::Post, add, "add")
+                .note("The connections that the rules describe are permitted at once.")
+        },
         |remove| {
-            step(Method::Delete, remove, "remove")
-                .note("The connections that the rules describe are no longer permitted. Do not lock yourself out.")
+            step(Method::Delete, remove, "remove").note(
+                "The connections that the rules describe are no longer permitted. Do not lock yourself out.",
+            )
         },
     ))
 }
@@ -98,7 +111,9 @@ fn rules(change: &Change<'_>) -> Outcome {
 fn api_rule(rule: &Value) -> Value {
     let mut rule = rule.clone();
     if let Some(fields) = rule.as_object_mut() {
-        let is_all = fields.get("ports").is_none_or(|ports| is_unset(ports) || ports == "all");
+        let is_all = fields
+            .get("ports")
+            .is_none_or(|ports| is_unset(ports) || ports == "all");
         if is_all {
             fields.insert("ports".to_owned(), "0".into());
         }
@@ -124,7 +139,12 @@ fn rule_list(rules: &[Value]) -> Option<String> {
         let peers = rule.get("sources").or_else(|| rule.get("destinations"));
         for (key, word) in names {
             let values = peers.and_then(|peers| peers.get(key)).and_then(Value::as_array);
-            parts.extend(values.into_iter().flatten().map(|value| format!("{word}:{}", plain(value))));
+            parts.extend(
+                values
+                    .into_iter()
+                    .flatten()
+                    .map(|value| format!("{word}:{}", plain(value))),
+            );
         }
         if parts.iter().any(|part| part.contains([',', ' '])) {
             return None;

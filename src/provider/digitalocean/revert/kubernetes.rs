@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::calls::{self, PROJECT, call, derived, doctl, fixed, list, number, number_in, one, plain, switch, text};
+use super::calls::{
+    self, PROJECT, call, derived, doctl, fixed, list, number, number_in, one, plain, switch, text,
+};
 use super::{Change, Fields, Rule, cannot, invalid};
 use crate::domain::equality::is_unset;
 use crate::domain::revert::{Effect, Method, Obstacle, Outcome};
@@ -17,11 +19,20 @@ pub(super) const CLUSTER: Fields = &[
     ("status", derived("DigitalOcean sets the status.")),
     ("tags", Rule::By(update_tags)),
     ("ip", derived("DigitalOcean assigns the address.")),
-    ("vpc_uuid", fixed("A cluster stays in the VPC in which it was created.")),
+    (
+        "vpc_uuid",
+        fixed("A cluster stays in the VPC in which it was created."),
+    ),
     ("project_id", PROJECT),
     ("version", Rule::By(upgrade)),
-    ("cluster_subnet", fixed("The subnet is chosen when a cluster is created.")),
-    ("service_subnet", fixed("The subnet is chosen when a cluster is created.")),
+    (
+        "cluster_subnet",
+        fixed("The subnet is chosen when a cluster is created."),
+    ),
+    (
+        "service_subnet",
+        fixed("The subnet is chosen when a cluster is created."),
+    ),
     ("ha", Rule::By(enable_ha)),
     ("auto_upgrade", Rule::By(update_switch)),
     ("surge_upgrade", Rule::By(update_switch)),
@@ -47,10 +58,14 @@ fn update(change: &Change<'_>, value: Value, flag: Option<(&str, String)>) -> Ou
     body.insert(change.field.to_owned(), value);
     let command = flag.and_then(|flag| doctl("kubernetes cluster update", &[id], &[flag]));
     Outcome::Calls(vec![
-        call(Method::Put, &["kubernetes", "clusters", id], Some(Value::Object(body)))
-            .doctl(command)
-            .note("The name is required. Properties that the body lacks stay as they are.")
-            .source(CLUSTERS),
+        call(
+            Method::Put,
+            &["kubernetes", "clusters", id],
+            Some(Value::Object(body)),
+        )
+        .doctl(command)
+        .note("The name is required. Properties that the body lacks stay as they are.")
+        .source(CLUSTERS),
     ])
 }
 
@@ -67,7 +82,11 @@ fn update_tags(change: &Change<'_>) -> Outcome {
 }
 
 fn update_switch(change: &Change<'_>) -> Outcome {
-    let flag = if change.field == "auto_upgrade" { "auto-upgrade" } else { "surge-upgrade" };
+    let flag = if change.field == "auto_upgrade" {
+        "auto-upgrade"
+    } else {
+        "surge-upgrade"
+    };
     match switch(change) {
         Ok(on) => update(change, on.into(), Some((flag, on.to_string()))),
         Err(outcome) => outcome,
@@ -116,7 +135,11 @@ fn upgrade(change: &Change<'_>) -> Outcome {
             Some(json!({ "version": version })),
         )
         .effect(Effect::Irreversible)
-        .doctl(doctl("kubernetes cluster upgrade", &[id], &[("version", version)]))
+        .doctl(doctl(
+            "kubernetes cluster upgrade",
+            &[id],
+            &[("version", version)],
+        ))
         .note(
             "Replaces all nodes, one after another. Pods move, and data on the disks of nodes is lost. GET \
              /v2/kubernetes/clusters/ID/upgrades lists the possible versions.",
@@ -132,10 +155,14 @@ fn registry(change: &Change<'_>) -> Outcome {
             true => (Method::Post, "kubernetes cluster registry add"),
             false => (Method::Delete, "kubernetes cluster registry remove"),
         };
-        call(method, &["kubernetes", "registry"], Some(json!({ "cluster_uuids": [id] })))
-            .doctl(doctl(word, &[id], &[]))
-            .note("Adds the credentials of the account's registry to each namespace, or removes them.")
-            .source("DigitalOcean's API reference, \"Kubernetes\": Add and Remove Container Registry")
+        call(
+            method,
+            &["kubernetes", "registry"],
+            Some(json!({ "cluster_uuids": [id] })),
+        )
+        .doctl(doctl(word, &[id], &[]))
+        .note("Adds the credentials of the account's registry to each namespace, or removes them.")
+        .source("DigitalOcean's API reference, \"Kubernetes\": Add and Remove Container Registry")
     }))
 }
 
@@ -144,8 +171,10 @@ pub(super) const POOL: Fields = &[
     ("name", Rule::By(rename_pool)),
     (
         "size_slug",
-        fixed("All nodes of a pool have the size that was chosen when the pool was created. Create a pool of the expected \
-               size, and delete this one."),
+        fixed(
+            "All nodes of a pool have the size that was chosen when the pool was created. Create a pool of the expected \
+               size, and delete this one.",
+        ),
     ),
     ("status", derived("DigitalOcean sets the status.")),
     ("tags", Rule::By(pool_tags)),
@@ -184,7 +213,12 @@ fn update_pool(change: &Change<'_>, properties: Value, flags: &[(&str, String)],
 
 fn rename_pool(change: &Change<'_>) -> Outcome {
     match text(change) {
-        Ok(name) => update_pool(change, json!({ "name": name }), &[("name", name)], "Nodes keep their names."),
+        Ok(name) => update_pool(
+            change,
+            json!({ "name": name }),
+            &[("name", name)],
+            "Nodes keep their names.",
+        ),
         Err(outcome) => outcome,
     }
 }
@@ -192,7 +226,12 @@ fn rename_pool(change: &Change<'_>) -> Outcome {
 fn pool_tags(change: &Change<'_>) -> Outcome {
     let tags = change.expected.as_array().cloned().unwrap_or_default();
     let flags = [("tag", list(&tags))];
-    update_pool(change, json!({ "tags": tags }), &flags, "The droplets of the nodes get the tags.")
+    update_pool(
+        change,
+        json!({ "tags": tags }),
+        &flags,
+        "The droplets of the nodes get the tags.",
+    )
 }
 
 fn count(change: &Change<'_>) -> Outcome {
@@ -205,11 +244,19 @@ fn count(change: &Change<'_>) -> Outcome {
         true => "Nodes are drained and deleted. Pods move, and data on the disks of these nodes is lost.",
         false => "New nodes are created, and billed.",
     };
-    let planned = update_pool(change, json!({ "count": count }), &[("count", count.to_string())], note);
+    let planned = update_pool(
+        change,
+        json!({ "count": count }),
+        &[("count", count.to_string())],
+        note,
+    );
     match planned {
-        Outcome::Calls(calls) if shrinks => {
-            Outcome::Calls(calls.into_iter().map(|call| call.effect(Effect::DestroysData)).collect())
-        }
+        Outcome::Calls(calls) if shrinks => Outcome::Calls(
+            calls
+                .into_iter()
+                .map(|call| call.effect(Effect::DestroysData))
+                .collect(),
+        ),
         planned => planned,
     }
 }
@@ -221,7 +268,12 @@ fn auto_scale(change: &Change<'_>) -> Outcome {
     };
     if !on {
         let flags = [("auto-scale", "false".to_owned())];
-        return update_pool(change, json!({ "auto_scale": false }), &flags, "The pool keeps its number of nodes.");
+        return update_pool(
+            change,
+            json!({ "auto_scale": false }),
+            &flags,
+            "The pool keeps its number of nodes.",
+        );
     }
     let bound = |name: &str| number_in(&change.target.value(name)).filter(|nodes| *nodes > 0);
     let Some((least, most)) = bound("min_nodes").zip(bound("max_nodes")) else {
@@ -236,7 +288,12 @@ fn auto_scale(change: &Change<'_>) -> Outcome {
         ("max-nodes", most.to_string()),
     ];
     let body = json!({ "auto_scale": true, "min_nodes": least, "max_nodes": most });
-    update_pool(change, body, &flags, "The autoscaler sets the number of nodes from now on.")
+    update_pool(
+        change,
+        body,
+        &flags,
+        "The autoscaler sets the number of nodes from now on.",
+    )
 }
 
 fn bound(change: &Change<'_>) -> Outcome {
@@ -245,9 +302,16 @@ fn bound(change: &Change<'_>) -> Outcome {
         Err(outcome) => return outcome,
     };
     if nodes == 0 {
-        return invalid(change, "a number of nodes; a pool without autoscaling has no bounds");
+        return invalid(
+            change,
+            "a number of nodes; a pool without autoscaling has no bounds",
+        );
     }
-    let flag = if change.field == "min_nodes" { "min-nodes" } else { "max-nodes" };
+    let flag = if change.field == "min_nodes" {
+        "min-nodes"
+    } else {
+        "max-nodes"
+    };
     let mut body = Map::new();
     body.insert(change.field.to_owned(), nodes.into());
     update_pool(

@@ -12,8 +12,7 @@ use crate::domain::equality::is_unset;
 use crate::domain::revert::{Call, MemberChange, Method, Obstacle, Outcome, Placeholder, member_change};
 
 const UPDATE: &str = "DigitalOcean's API reference, \"Load Balancers\": Update a Load Balancer";
-const MEMBERS: &str =
-    "DigitalOcean's API reference, \"Load Balancers\": Add and Remove Droplets, Add and Remove Forwarding Rules";
+const MEMBERS: &str = "DigitalOcean's API reference, \"Load Balancers\": Add and Remove Droplets, Add and Remove Forwarding Rules";
 const CERTIFICATES: &str = "DigitalOcean's API reference, \"Certificates\"";
 
 /// The fields of a load balancer.
@@ -22,11 +21,20 @@ pub(super) const LOAD_BALANCER: Fields = &[
     ("region", fixed("A load balancer stays in its region.")),
     ("size_slug", Rule::By(resize)),
     ("status", derived("DigitalOcean sets the status.")),
-    ("tags", derived("Load balancers have no tags. The field tag selects droplets.")),
+    (
+        "tags",
+        derived("Load balancers have no tags. The field tag selects droplets."),
+    ),
     ("ip", derived("DigitalOcean assigns the address.")),
-    ("vpc_uuid", fixed("A load balancer stays in the VPC in which it was created.")),
+    (
+        "vpc_uuid",
+        fixed("A load balancer stays in the VPC in which it was created."),
+    ),
     ("project_id", PROJECT),
-    ("type", fixed("The type is chosen when a load balancer is created.")),
+    (
+        "type",
+        fixed("The type is chosen when a load balancer is created."),
+    ),
     ("forwarding_rules", Rule::By(forwarding_rules)),
     ("health_check", Rule::By(update)),
     ("sticky_sessions", Rule::By(update)),
@@ -41,8 +49,14 @@ pub(super) const LOAD_BALANCER: Fields = &[
     ("domains", Rule::By(update)),
     ("glb_settings", Rule::By(update)),
     ("target_load_balancer_ids", Rule::By(update)),
-    ("network", fixed("The network is chosen when a load balancer is created.")),
-    ("network_stack", fixed("The network stack is chosen when a load balancer is created.")),
+    (
+        "network",
+        fixed("The network is chosen when a load balancer is created."),
+    ),
+    (
+        "network_stack",
+        fixed("The network stack is chosen when a load balancer is created."),
+    ),
     ("tls_cipher_policy", Rule::By(update)),
 ];
 
@@ -114,7 +128,11 @@ fn whole(target: Target<'_>) -> (Map<String, Value>, Vec<Call>, Vec<Placeholder>
     }
     // Only one of the two is permitted. The one that is put back wins.
     if body.contains_key("tag") && body.contains_key("droplet_ids") {
-        let other = if target.expected.contains_key("droplet_ids") { "tag" } else { "droplet_ids" };
+        let other = if target.expected.contains_key("droplet_ids") {
+            "tag"
+        } else {
+            "droplet_ids"
+        };
         body.remove(other);
     }
     let mut certificates = Certificates::default();
@@ -136,7 +154,12 @@ pub(super) struct Certificates {
 impl Certificates {
     /// Replaces the names in the members of a list by placeholders of ids.
     pub(super) fn fill(&mut self, entries: &mut Value) {
-        for entry in entries.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        for entry in entries
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
             self.fill_entry(entry);
         }
     }
@@ -157,7 +180,10 @@ impl Certificates {
                     .source(CERTIFICATES),
             );
             self.placeholders.push(Placeholder {
-                meaning: format!("the id in the answer to GET /v2/certificates?name={}", escape(&name)),
+                meaning: format!(
+                    "the id in the answer to GET /v2/certificates?name={}",
+                    escape(&name)
+                ),
                 text: text.clone(),
             });
         }
@@ -183,7 +209,10 @@ fn droplets(change: &Change<'_>) -> Outcome {
     };
     Outcome::Calls(added_then_removed(
         &members,
-        |add| step(Method::Post, add, "add-droplets").note("The droplets get traffic when their health checks succeed."),
+        |add| {
+            step(Method::Post, add, "add-droplets")
+                .note("The droplets get traffic when their health checks succeed.")
+        },
         |remove| step(Method::Delete, remove, "remove-droplets").note("The droplets get no new connections."),
     ))
 }
@@ -209,7 +238,11 @@ fn forwarding_rules(change: &Change<'_>) -> Outcome {
     let MemberChange { add, remove } = member_change(change.expected, &change.actual);
     let port = |rule: &Value| rule.get("entry_port").cloned();
     // Two rules cannot have one port, and a load balancer needs a rule.
-    if remove.iter().any(|old| add.iter().any(|new| port(old) == port(new))) || is_unset(change.expected) {
+    if remove
+        .iter()
+        .any(|old| add.iter().any(|new| port(old) == port(new)))
+        || is_unset(change.expected)
+    {
         return update(change);
     }
     let mut certificates = Certificates::default();
@@ -222,7 +255,10 @@ fn forwarding_rules(change: &Change<'_>) -> Outcome {
             std::mem::take(&mut certificates.placeholders),
         );
         // The placeholder of a command would be taken literally.
-        let command = placeholders.is_empty().then(|| rule_command(word, id, &rules)).flatten();
+        let command = placeholders
+            .is_empty()
+            .then(|| rule_command(word, id, &rules))
+            .flatten();
         let call = call(
             method,
             &["load_balancers", id, "forwarding_rules"],
@@ -252,7 +288,10 @@ fn rule_command(word: &str, id: &str, rules: &Value) -> Option<String> {
         .iter()
         .filter_map(Value::as_object)
         .map(|rule| {
-            let parts: Vec<String> = rule.iter().map(|(key, value)| format!("{key}:{}", plain(value))).collect();
+            let parts: Vec<String> = rule
+                .iter()
+                .map(|(key, value)| format!("{key}:{}", plain(value)))
+                .collect();
             parts.join(",")
         })
         .collect();

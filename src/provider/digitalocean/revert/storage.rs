@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::calls::{self, PROJECT, call, derived, doctl, fixed, no_call, number, number_in, numeric, one, plain, text};
+use super::calls::{
+    self, PROJECT, call, derived, doctl, fixed, no_call, number, number_in, numeric, one, plain, text,
+};
 use super::droplets::attachment;
 use super::{Change, Fields, Rule, cannot};
 use crate::domain::equality::is_unset;
@@ -17,13 +19,18 @@ pub(super) const VOLUME: Fields = &[
     ("name", fixed("The API cannot rename a volume.")),
     (
         "region",
-        fixed("A volume stays in its region. Take a snapshot, and create a new volume from it in the expected region."),
+        fixed(
+            "A volume stays in its region. Take a snapshot, and create a new volume from it in the expected region.",
+        ),
     ),
     ("status", derived("The status follows from droplet_ids.")),
     ("tags", Rule::By(volume_tags)),
     ("project_id", PROJECT),
     ("size_gigabytes", Rule::By(grow)),
-    ("description", fixed("The API sets the description when a volume is created, and cannot change it.")),
+    (
+        "description",
+        fixed("The API sets the description when a volume is created, and cannot change it."),
+    ),
     (
         "filesystem_type",
         no_call("A volume is formatted when it is created, or in the droplet. Formatting destroys its data."),
@@ -36,12 +43,18 @@ pub(super) const VOLUME: Fields = &[
 ];
 
 fn volume_tags(change: &Change<'_>) -> Outcome {
-    calls::tags(change, "volume", |id, tag, adds| tag_command("volume", id, tag, adds))
+    calls::tags(change, "volume", |id, tag, adds| {
+        tag_command("volume", id, tag, adds)
+    })
 }
 
 /// Returns the command that adds a tag to a resource, or removes it.
 fn tag_command(resource_type: &str, id: &str, tag: &str, adds: bool) -> Option<String> {
-    let word = if adds { "compute tag apply" } else { "compute tag remove" };
+    let word = if adds {
+        "compute tag apply"
+    } else {
+        "compute tag remove"
+    };
     doctl(word, &[tag], &[("resource", format!("do:{resource_type}:{id}"))])
 }
 
@@ -75,7 +88,10 @@ fn attach(change: &Change<'_>) -> Outcome {
     let volume = change.target.id();
     let members = member_change(change.expected, &change.actual);
     if members.add.len() > 1 {
-        return cannot(Obstacle::InvalidValue, "A volume is attached to one droplet at a time.");
+        return cannot(
+            Obstacle::InvalidValue,
+            "A volume is attached to one droplet at a time.",
+        );
     }
     let removed = members.remove.iter().map(|droplet| (droplet, false));
     let steps = removed.chain(members.add.iter().map(|droplet| (droplet, true)));
@@ -115,14 +131,29 @@ fn assign(change: &Change<'_>) -> Outcome {
 /// The fields of a snapshot.
 pub(super) const SNAPSHOT: Fields = &[
     ("name", Rule::By(rename_snapshot)),
-    ("region", derived("The regions of a snapshot are in the field regions.")),
+    (
+        "region",
+        derived("The regions of a snapshot are in the field regions."),
+    ),
     ("status", derived("DigitalOcean sets the status.")),
     ("tags", Rule::By(snapshot_tags)),
     ("regions", Rule::By(transfer_snapshot)),
-    ("min_disk_size", derived("The size follows from the disk at the time of the snapshot.")),
-    ("size_gigabytes", derived("The size follows from the contents of the snapshot.")),
-    ("resource_id", derived("The source of a snapshot is part of its history.")),
-    ("resource_type", derived("The source of a snapshot is part of its history.")),
+    (
+        "min_disk_size",
+        derived("The size follows from the disk at the time of the snapshot."),
+    ),
+    (
+        "size_gigabytes",
+        derived("The size follows from the contents of the snapshot."),
+    ),
+    (
+        "resource_id",
+        derived("The source of a snapshot is part of its history."),
+    ),
+    (
+        "resource_type",
+        derived("The source of a snapshot is part of its history."),
+    ),
 ];
 
 fn is_of_droplet(change: &Change<'_>) -> bool {
@@ -132,7 +163,10 @@ fn is_of_droplet(change: &Change<'_>) -> bool {
 fn rename_snapshot(change: &Change<'_>) -> Outcome {
     match is_of_droplet(change) {
         true => update_image(change),
-        false => cannot(Obstacle::NeedsReplacement, "The API cannot rename the snapshot of a volume."),
+        false => cannot(
+            Obstacle::NeedsReplacement,
+            "The API cannot rename the snapshot of a volume.",
+        ),
     }
 }
 
@@ -156,15 +190,24 @@ fn transfer_snapshot(change: &Change<'_>) -> Outcome {
 /// The fields of an image.
 pub(super) const IMAGE: Fields = &[
     ("name", Rule::By(update_image)),
-    ("region", derived("The regions of an image are in the field regions.")),
+    (
+        "region",
+        derived("The regions of an image are in the field regions."),
+    ),
     ("status", derived("DigitalOcean sets the status.")),
     ("tags", Rule::By(image_tags)),
     ("type", derived("The type follows from how the image was made.")),
     ("distribution", Rule::By(update_image)),
     ("slug", derived("Only images of DigitalOcean have slugs.")),
     ("regions", Rule::By(transfer)),
-    ("min_disk_size", derived("The size follows from the contents of the image.")),
-    ("size_gigabytes", derived("The size follows from the contents of the image.")),
+    (
+        "min_disk_size",
+        derived("The size follows from the contents of the image."),
+    ),
+    (
+        "size_gigabytes",
+        derived("The size follows from the contents of the image."),
+    ),
     ("description", Rule::By(update_image)),
 ];
 
@@ -182,7 +225,9 @@ fn update_image(change: &Change<'_>) -> Outcome {
         call(
             Method::Put,
             &["images", id],
-            Some(Value::Object([(change.field.to_owned(), value.into())].into_iter().collect())),
+            Some(Value::Object(
+                [(change.field.to_owned(), value.into())].into_iter().collect(),
+            )),
         )
         .doctl(command)
         .note("Properties that the body does not name stay as they are.")
@@ -191,7 +236,9 @@ fn update_image(change: &Change<'_>) -> Outcome {
 }
 
 fn image_tags(change: &Change<'_>) -> Outcome {
-    calls::tags(change, "image", |id, tag, adds| tag_command("image", id, tag, adds))
+    calls::tags(change, "image", |id, tag, adds| {
+        tag_command("image", id, tag, adds)
+    })
 }
 
 fn transfer(change: &Change<'_>) -> Outcome {
