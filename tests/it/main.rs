@@ -59,6 +59,7 @@ mod inbox_filters;
 mod inbox_history_view;
 mod inbox_leftovers;
 mod inbox_live;
+mod inbox_measures;
 mod inbox_nav;
 mod inbox_notifications_view;
 mod inbox_page;

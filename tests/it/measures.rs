@@ -46,6 +46,14 @@ async fn add(t: &TestApp, name: &str, opened: &str, closed: Option<(i64, DriftSt
         reverting_at: None,
         reverting_by: None,
         reverting_note: None,
+        snoozed: false,
+        snoozed_at: None,
+        snoozed_by: None,
+        snoozed_until: None,
+        snoozed_until_change: false,
+        snooze_reason: None,
+        snooze_bulk_id: None,
+        assignee: None,
     };
     let inserted = row.clone().into_active_model().reset_all();
     let inserted = &inserted;
