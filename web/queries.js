@@ -53,7 +53,7 @@ export const MORE_EVENTS = `query MoreEvents($id: ID!, $after: String) {
 }`;
 
 export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
-  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning }
+  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning replayed }
 }${ROW}`;
 
 export const SNOOZE = `mutation Snooze($input: SnoozeDriftInput!) { snoozeDrift(input: $input) { drift { ...Row } } }${ROW}`;
@@ -211,3 +211,16 @@ export const LEFTOVERS = `query Leftovers($filter: LeftoverFilter, $days: Int, $
 export const LEFTOVER_SUMMARY = `query LeftoverSummary($days: Int) {
   leftoverSummary(olderThanDays: $days) { leftovers unknown unpriced monthlyPrice { amount currency } checkedAt }
 }`;
+
+export const MEASURES = `query Measures($from: DateTime!, $to: DateTime!) {
+  measures(from: $from, to: $to, groupBy: [SOURCE, KIND]) {
+    truncated groupCount
+    total { ...M days { date opened closed } }
+    groups { source kind ...M }
+  }
+}
+  fragment M on MeasureGroup {
+    opened closed
+    timeToResolve { count medianSeconds p90Seconds longestSeconds }
+    openAge { count medianSeconds p90Seconds longestSeconds }
+  }`;
