@@ -16,6 +16,9 @@ import { briefDifference } from './values.js';
  * `inGroup`: a heading above the row names the resource.
  */
 
+/** What the mark of a flapping field means. */
+export const FLAPPING = 'Flapping: in the week before, at least two drifts of this field opened and ended without a decision';
+
 /** The names of the columns, in order. The place of the severity has no name. */
 const COLUMNS = ['Resource', 'Kind', 'Field', 'Expected → live', 'Region', 'Age'];
 
@@ -43,7 +46,7 @@ export function rowElement(drift, { context, href, open, inGroup }) {
     ),
     h('span', { class: 'row-kind', text: inGroup ? '' : kindName(drift.resource.kind) }),
     h('a', { class: 'row-link', href, on: { click: open } }, screenReaderText(`${name}, `), visibleLine(fieldName(drift))),
-    h('span', { class: 'row-difference' }, briefDifference(drift)),
+    h('span', { class: 'row-difference' }, drift.flapping && flappingMark(), briefDifference(drift)),
     !isOpen && h('span', { class: `badge ${drift.status.toLowerCase()}`, text: visibleLine(resolution(drift)) }),
     h('span', { class: 'row-place' }, ...(inGroup ? [] : placeElements(drift, context))),
     timeElement(drift.resolvedAt ?? drift.detectedAt, { short: true, class: 'age' }),
@@ -60,6 +63,10 @@ function severityMark(drift) {
   if (severity === 'NORMAL') return h('span', { class: 'row-severity', testid: 'severity', 'data-severity': severity });
   const text = severityText(drift);
   return h('span', { class: `row-severity ${severity.toLowerCase()}`, testid: 'severity', 'data-severity': severity, title: text }, screenReaderText(`${text}, `));
+}
+
+function flappingMark() {
+  return h('span', { class: 'flapping-mark', testid: 'flapping', title: FLAPPING }, h('span', { 'aria-hidden': 'true', text: '↻' }), screenReaderText('flapping, '));
 }
 
 /** @param {string | null} address */

@@ -84,7 +84,36 @@ export interface Drift {
   closeReason: CloseReason | null;
   undoneAt: string | null;
   undoneBy: string | null;
+  /** Whether the field drifted and healed repeatedly in the week before. */
+  flapping: boolean;
   resource: ResourceHead;
+}
+
+/** A change of the account that a sync saw. */
+export interface AccountChange {
+  id: string;
+  type: 'APPEARED' | 'CHANGED' | 'GONE' | 'RETURNED';
+  kind: string;
+  region: string | null;
+  /** `*` if the whole resource appeared, is gone or returned. */
+  field: string;
+  before: Json;
+  after: Json;
+  hasValues: boolean;
+  redacted: boolean;
+  seenAt: string;
+  /** Null if the resource was deleted. */
+  resource: { id: string; name: string | null; providerId: string } | null;
+}
+
+/** An action from the log that the provider keeps. */
+export interface CloudAction {
+  id: string;
+  actionId: string;
+  type: string;
+  status: string;
+  startedAt: string;
+  completedAt: string | null;
 }
 
 export interface PageInfo {
@@ -151,6 +180,14 @@ export interface DriftDetail extends Drift {
   /** The last earlier drift of the same field. */
   predecessor: { id: string } | null;
   closedByRule: { id: string; name: string | null; reason: string; createdBy: string } | null;
+  /** Start of the last listing that showed the expected value, if it is known. */
+  lastSeenEqualAt: string | null;
+  /** Since when the difference is known to exist. */
+  firstSeenDifferentAt: string | null;
+  /** Null if an earlier release opened the drift. */
+  windowBasis: 'LIVE_CHANGED' | 'FIRST_LISTING' | 'SPEC_RECORDED' | 'NOT_RECORDED' | null;
+  /** Actions on the resource between these times. */
+  cloudActions: { nodes: CloudAction[] };
   resource: ResourceDetail;
 }
 
@@ -215,6 +252,8 @@ export interface KindCoverage {
   drifted: number;
   missing: number;
   owned: number;
+  /** Differences that open no drift until more sweeps have seen them. */
+  waiting: number;
 }
 
 export interface FacetCount {

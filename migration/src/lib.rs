@@ -40,6 +40,10 @@ mod m20261127_000200_create_notifications;
 mod m20261127_000300_keep_spec_versions;
 mod m20261127_000310_link_accepts_to_versions;
 mod m20261127_000320_note_reverts;
+mod m20261127_000500_keep_inventory_changes;
+mod m20261127_000510_record_windows;
+mod m20261127_000520_count_sweeps;
+mod m20261127_000530_create_cloud_actions;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -89,6 +93,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000320_note_reverts::Migration),
             Box::new(m20261127_000100_record_causes::Migration),
             Box::new(m20261127_000110_create_bulks::Migration),
+            Box::new(m20261127_000500_keep_inventory_changes::Migration),
+            Box::new(m20261127_000510_record_windows::Migration),
+            Box::new(m20261127_000520_count_sweeps::Migration),
+            Box::new(m20261127_000530_create_cloud_actions::Migration),
         ]
     }
 }

@@ -17,15 +17,19 @@ pub(super) async fn run(args: &PurgeArgs) -> Outcome {
         forgotten,
         notifications,
         spec_versions,
+        changes,
+        actions,
     } = purge(&db, &keep, &Clock::System).await?;
     db.close().await?;
     print_line(format_args!(
-        "purge: deleted {}, {}, {}, {}, {}, {}, {} and {}",
+        "purge: deleted {}, {}, {}, {}, {}, {}, {}, {}, {} and {}",
         counted(resources, "resource"),
         counted(specs, "spec"),
         counted(spec_versions, "version") + " of specs",
         counted(drifts, "drift"),
         counted(events, "event"),
+        counted(changes, "change") + " of resources",
+        counted(actions, "action"),
         counted(job_runs, "run"),
         counted(notifications, "notification"),
         counted(forgotten, "record") + " of forgotten resources",

@@ -5,6 +5,7 @@ mod arguments;
 mod error;
 mod guard;
 mod ignore_rules;
+mod inventory_changes;
 mod loader;
 mod mutation;
 mod query;
@@ -37,6 +38,7 @@ pub struct Query(
     query::CoreQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
+    inventory_changes::InventoryChangeQuery,
 );
 
 /// Write operations. They require the role `platform_admin`.

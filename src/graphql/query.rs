@@ -8,11 +8,11 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
-    BulkRun, Connection, Drift, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy, DriftOrder,
-    Explanation, ForgottenResource, Freshness, IgnoreRule, IgnoredDifference, Job, JobRun, JobSchedule,
-    KindCoverage, Node, NotificationDelivery, NotificationState, NotificationTarget, PageArgs,
-    ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Source, SpecDifference, Total, Viewer,
-    by_or_cause, page_cost, with_all_details, with_details,
+    BulkRun, CloudAction, Connection, Drift, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy,
+    DriftOrder, Explanation, ForgottenResource, Freshness, IgnoreRule, IgnoredDifference, InventoryChange,
+    Job, JobRun, JobSchedule, KindCoverage, Node, NotificationDelivery, NotificationState,
+    NotificationTarget, PageArgs, ProvisionedSpec, Resource, ResourceEvent, ResourceFilterInput, Source,
+    SpecDifference, Total, Viewer, by_or_cause, page_cost, with_all_details, with_details,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
@@ -20,8 +20,8 @@ use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::{
-    bulks, coverage, events, explanation, facets, forgetting, groups, ignored, inbox, job_runs,
-    notifications, provisioning, resources, spec_history,
+    bulks, cloud_actions, coverage, events, explanation, facets, forgetting, groups, ignored, inbox,
+    inventory_changes, job_runs, notifications, provisioning, resources, spec_history,
 };
 
 /// Number of kinds used to compute the complexity of `coverage`: about the number of kinds of one provider.
@@ -80,6 +80,12 @@ impl CoreQuery {
         }
         if let Some(bulk) = bulks::find(db, id).await? {
             return Ok(Some(Node::BulkRun(BulkRun(bulk))));
+        }
+        if let Some(action) = cloud_actions::find(db, id).await? {
+            return Ok(Some(Node::CloudAction(CloudAction(action))));
+        }
+        if let Some(change) = inventory_changes::find(db, id).await? {
+            return Ok(Some(Node::InventoryChange(InventoryChange(change))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))

@@ -177,6 +177,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
         search,
         detected_after: None,
         detected_before: None,
+        flapping: None,
         choices,
     } = filter
     else {

@@ -52,6 +52,10 @@ async fn history(t: &TestApp, ids: &[Uuid], count: usize) -> Vec<drift::Model> {
                 reverting_at: None,
                 reverting_by: None,
                 reverting_note: None,
+                last_seen_equal_at: None,
+                first_seen_different_at: None,
+                window_basis: None,
+                flapping: false,
             });
         }
     }

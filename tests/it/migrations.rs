@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 31] = [
+const TABLES: [(&str, &[&str]); 33] = [
     ("ignore_rule_revisions", &["id", "revision"]),
     (
         "ignore_rules",
@@ -46,6 +46,7 @@ const TABLES: [(&str, &[&str]); 31] = [
             "actual",
             "ignored_at",
             "changed_at",
+            "sweeps",
         ],
     ),
     (
@@ -233,6 +234,45 @@ const TABLES: [(&str, &[&str]); 31] = [
             "cause",
             "cause_revision",
             "bulk_id",
+            "last_seen_equal_at",
+            "first_seen_different_at",
+            "window_basis",
+            "flapping",
+        ],
+    ),
+    (
+        "inventory_changes",
+        &[
+            "id",
+            "resource_id",
+            "provider",
+            "kind",
+            "region",
+            "source",
+            "type",
+            "field",
+            "before",
+            "after",
+            "has_values",
+            "last_listed_at",
+            "seen_at",
+        ],
+    ),
+    (
+        "cloud_actions",
+        &[
+            "id",
+            "source",
+            "provider",
+            "number",
+            "type",
+            "status",
+            "ended",
+            "kind",
+            "provider_id",
+            "region",
+            "started_at",
+            "completed_at",
         ],
     ),
     (

@@ -33,6 +33,10 @@ fn columns_of(kind: DriftKind, expected: Value, actual: Value) -> (String, Strin
         reverting_at: None,
         reverting_by: None,
         reverting_note: None,
+        last_seen_equal_at: None,
+        first_seen_different_at: None,
+        window_basis: None,
+        flapping: false,
     };
     columns(&drift, &changes)
 }

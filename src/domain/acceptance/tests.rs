@@ -75,6 +75,10 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         reverting_at: None,
         reverting_by: None,
         reverting_note: None,
+        last_seen_equal_at: None,
+        first_seen_different_at: None,
+        window_basis: None,
+        flapping: false,
     }
 }
 

@@ -77,6 +77,10 @@ impl World {
             reverting_at: None,
             reverting_by: None,
             reverting_note: None,
+            last_seen_equal_at: None,
+            first_seen_different_at: None,
+            window_basis: None,
+            flapping: false,
         };
         let acceptance = decide_accept(&drift, &self.pair, None, now()).unwrap();
         let before = self.pair.spec.clone();

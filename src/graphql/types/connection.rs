@@ -14,8 +14,11 @@ use crate::error::{Error, Result};
 use crate::graphql::api_limits::LARGEST_PAGE;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf};
+use crate::services::cloud_actions::{self, ActionsOf};
 use crate::services::groups::{self, GroupBy};
+use crate::services::ignored::IgnoredFilter;
 use crate::services::inbox::{self, DriftFilter};
+use crate::services::inventory_changes::{self, ChangeFilter};
 use crate::services::job_runs;
 use crate::services::notifications;
 use crate::services::page::{Key, Page, PageRequest};
@@ -176,10 +179,14 @@ pub(in crate::graphql) enum Total {
     Forgotten,
     /// Ignore rules: those in force, those that ended, or all.
     IgnoreRules(Option<bool>),
-    /// Ignored differences of one rule, or of all.
-    Ignored(Option<Uuid>),
+    /// Ignored differences.
+    Ignored(IgnoredFilter),
     /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
+    /// Actions on a resource.
+    CloudActions(ActionsOf),
+    /// Changes that syncs saw.
+    Changes(ChangeFilter),
     /// Targets of notifications.
     NotificationTargets,
     /// Messages to one target, or to all, in one state or in any.
@@ -229,9 +236,14 @@ impl<T: OutputType> Connection<T> {
             Total::Resources(filter) => resources::count(db.reader(), filter).await?,
             Total::Forgotten => forgetting::count(db.reader()).await?,
             Total::IgnoreRules(in_force) => ignore_rules::count(db.reader(), *in_force).await?,
-            Total::Ignored(Some(rule)) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
-            Total::Ignored(None) => ignored::count(db.reader(), None).await?,
+            Total::Ignored(IgnoredFilter {
+                rule: Some(rule),
+                waiting: None,
+            }) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
+            Total::Ignored(filter) => ignored::count(db.reader(), *filter).await?,
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
+            Total::CloudActions(of) => cloud_actions::count(db.reader(), of).await?,
+            Total::Changes(filter) => inventory_changes::count(db.reader(), filter).await?,
             Total::NotificationTargets => notifications::count_targets(db.reader()).await?,
             Total::NotificationDeliveries(target, state) => {
                 notifications::count(db.reader(), *target, *state).await?
@@ -251,6 +263,18 @@ impl<T: OutputType> Connection<T> {
 }
 
 impl<T> Connection<T> {
+    /// Builds the only page of an empty list.
+    pub(in crate::graphql) fn none(order: &str) -> Self {
+        let empty: Page<T> = Page {
+            rows: Vec::new(),
+            start: None,
+            end: None,
+            has_next: false,
+            has_previous: false,
+        };
+        Self::new(empty, order, Total::Known(0), |row| row)
+    }
+
     /// Builds a page; `view` converts each row.
     pub(in crate::graphql) fn new<M>(
         page: Page<M>,

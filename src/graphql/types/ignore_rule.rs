@@ -12,7 +12,7 @@ use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{IgnoredCountOf, ResourceById, RuleById};
 use crate::services::ignore_rules::{Attention, Backtest, NewRule, Origin, attention};
-use crate::services::ignored;
+use crate::services::ignored::{self, IgnoredFilter};
 
 /// What an ignore rule covers. All conditions that are set must hold.
 #[derive(Default, InputObject)]
@@ -48,6 +48,9 @@ pub(in crate::graphql) struct IgnoreRuleDefinitionInput {
     same_minor_version: bool,
     /// Two fields of the resource between whose live values this live value must be.
     between: Option<BetweenFieldsInput>,
+    /// Makes the difference wait instead of ignoring it: it opens a drift when this many sweeps in a row have seen it, from
+    /// 2 to 1000. The count begins again when the values are equal. A drift that is already open stays open.
+    open_after_sweeps: Option<i32>,
 }
 
 /// A field and its live value.
@@ -96,6 +99,7 @@ impl IgnoreRuleDefinitionInput {
             between: self
                 .between
                 .map(|BetweenFieldsInput { min, max }| Between { min, max }),
+            open_after_sweeps: self.open_after_sweeps,
         })
     }
 }
@@ -322,6 +326,11 @@ impl IgnoreRule {
         fields.map_or_else(Vec::new, |Between { min, max }| vec![min, max])
     }
 
+    /// The number of sweeps in a row after which a difference opens a drift; null if the rule ignores it.
+    async fn open_after_sweeps(&self) -> Option<i32> {
+        self.definition(|rule| rule.open_after_sweeps)
+    }
+
     /// Why the difference is expected.
     async fn reason(&self) -> &str {
         &self.0.reason
@@ -399,7 +408,11 @@ impl IgnoreRule {
             last,
             before,
         };
-        ignored_page(ctx, Some(self.0.id), &page).await
+        let filter = IgnoredFilter {
+            rule: Some(self.0.id),
+            waiting: None,
+        };
+        ignored_page(ctx, filter, &page).await
     }
 
     /// Why the rule deserves a look, at most 3; empty if it does not.
@@ -411,19 +424,19 @@ impl IgnoreRule {
     }
 }
 
-/// Returns a page of ignored differences: those of one rule, or of all.
+/// Returns a page of ignored differences.
 pub(in crate::graphql) async fn ignored_page(
     ctx: &Context<'_>,
-    rule: Option<uuid::Uuid>,
+    filter: IgnoredFilter,
     page: &PageArgs,
 ) -> ApiResult<Connection<IgnoredDifference>> {
     let request = page.request(ctx, "g")?;
     let db = crate::graphql::app(ctx)?.db();
-    let page = ignored::list(db.reader(), rule, &request).await?;
+    let page = ignored::list(db.reader(), filter, &request).await?;
     Ok(Connection::new(
         page,
         "g",
-        Total::Ignored(rule),
+        Total::Ignored(filter),
         IgnoredDifference,
     ))
 }
@@ -505,6 +518,11 @@ impl IgnoredDifference {
     /// Since when the difference is ignored.
     async fn ignored_at(&self) -> DateTime<Utc> {
         self.0.ignored_at
+    }
+
+    /// How many sweeps in a row have seen the difference, if the rule only makes it wait; null if it is ignored.
+    async fn sweeps(&self) -> Option<i32> {
+        self.0.sweeps
     }
 
     /// When a value last changed.

@@ -3,6 +3,7 @@
 mod baseline;
 mod bulk;
 mod change;
+mod cloud_action;
 mod condition;
 mod connection;
 mod coverage;
@@ -15,6 +16,7 @@ mod freshness;
 mod group;
 mod ignore_rule;
 mod import;
+mod inventory_change;
 mod job_run;
 mod notification;
 mod plan;
@@ -31,6 +33,7 @@ pub(super) use bulk::{
     AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
 };
 pub(super) use change::ValueChange;
+pub(super) use cloud_action::CloudAction;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
 pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, Severity};
@@ -45,6 +48,7 @@ pub(super) use ignore_rule::{
     IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, ignored_page,
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
+pub(super) use inventory_change::{InventoryChange, InventoryChangeFilterInput};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
 pub(super) use notification::{
     CreateNotificationTargetInput, CreateNotificationTargetPayload, DeleteNotificationTargetInput,
@@ -97,4 +101,8 @@ pub(super) enum Node {
     NotificationDelivery(NotificationDelivery),
     /// A bulk.
     BulkRun(BulkRun),
+    /// An action on a resource.
+    CloudAction(CloudAction),
+    /// A change that a sync saw.
+    InventoryChange(InventoryChange),
 }

@@ -99,10 +99,15 @@ fn set_one(filter: &mut DriftFilter, name: &str, value: String) -> Result<()> {
         "search" => set(&mut filter.search, name, value),
         "detected_after" => set(&mut filter.detected_after, name, time(name, &value)?),
         "detected_before" => set(&mut filter.detected_before, name, time(name, &value)?),
+        "flapping" => match value.as_str() {
+            "true" => set(&mut filter.flapping, name, true),
+            "false" => set(&mut filter.flapping, name, false),
+            _ => Err(Error::BadUserInput("flapping must be true or false".to_owned())),
+        },
         _ => Err(unknown(
             name,
             "status, kind, field, resource_id, resource_kind, region, source, address and provider, each also with \
-             _not, or search, detected_after and detected_before",
+             _not, or search, detected_after, detected_before and flapping",
         )),
     }
 }

@@ -38,6 +38,8 @@ pub struct DriftFilter {
     pub detected_after: Option<DateTime<Utc>>,
     /// Detected before this time.
     pub detected_before: Option<DateTime<Utc>>,
+    /// Whether the field was flapping when the drift opened.
+    pub flapping: Option<bool>,
     /// Conditions with several values.
     pub choices: DriftChoices,
 }
@@ -78,6 +80,7 @@ impl Default for DriftFilter {
             search: None,
             detected_after: None,
             detected_before: None,
+            flapping: None,
             choices: DriftChoices::default(),
         }
     }
@@ -174,6 +177,7 @@ enum Term<'f> {
     DetectedFrom(DateTime<Utc>),
     DetectedBefore(DateTime<Utc>),
     Search(&'f str),
+    Flapping(bool),
     Choices(&'f DriftChoices),
 }
 
@@ -276,6 +280,7 @@ impl DriftFilter {
             self.detected_after.map(Term::DetectedFrom),
             self.detected_before.map(Term::DetectedBefore),
             search.map(Term::Search),
+            self.flapping.map(Term::Flapping),
             (self.choices != DriftChoices::default()).then_some(Term::Choices(&self.choices)),
         ]
         .into_iter()
@@ -300,6 +305,9 @@ impl Term<'_> {
             Self::Resource(id) => drift::Column::ResourceId.eq(id),
             Self::DetectedFrom(time) => drift::Column::DetectedAt.gte(time),
             Self::DetectedBefore(time) => drift::Column::DetectedAt.lt(time),
+            // The condition of the partial index.
+            Self::Flapping(true) => Expr::cust(r#""cloud_drift"."flapping""#),
+            Self::Flapping(false) => Expr::cust(r#"NOT "cloud_drift"."flapping""#),
             Self::Search(text) => {
                 let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
                 field
@@ -326,6 +334,7 @@ impl Term<'_> {
                 .is_some_and(|address| is_at(address, wanted)),
             Self::DetectedFrom(time) => drift.detected_at >= time,
             Self::DetectedBefore(time) => drift.detected_at < time,
+            Self::Flapping(wanted) => drift.flapping == wanted,
             Self::Search(text) => {
                 let needle = text.to_ascii_lowercase();
                 let contains = |text: &str| text.to_ascii_lowercase().contains(&needle);
