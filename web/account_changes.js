@@ -1,13 +1,11 @@
 // The view of changes: what syncs saw change in the whole account.
 
+import { TYPES, filterOf } from './account_filter.js';
 import { summary } from './changes.js';
 import { kindName, visibleLine } from './format.js';
 import { ACCOUNT_CHANGES } from './queries.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
 /** @import { AccountChange, Context, Route } from './types.js' */
-
-/** @type {{ [type in AccountChange['type']]: string }} */
-const TYPES = { APPEARED: 'appeared', CHANGED: 'changed', GONE: 'is gone', RETURNED: 'returned' };
 
 /** The conditions of the address, with their labels. */
 const TEXTS = /** @type {const} */ ([
@@ -123,17 +121,4 @@ function values({ before, after, hasValues, redacted }) {
 /** @param {string} text */
 function short(text) {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-}
-
-/**
- * Returns the filter of the parameters of the address. A type that does not exist filters nothing.
- * @param {{ [name: string]: string }} own
- */
-export function filterOf({ type = '', resource = '', kind, field, region, source }) {
-  const known = Object.keys(TYPES).find((one) => one === type.toUpperCase());
-  return {
-    ...(known === undefined ? {} : { type: [known] }),
-    ...(resource === '' ? {} : { resourceId: resource }),
-    ...Object.fromEntries(Object.entries({ kind, field, region, source }).filter(([, value]) => value !== undefined && value !== '')),
-  };
 }

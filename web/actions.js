@@ -41,6 +41,22 @@ export const ACTIONS = [
     run: (drift, context) => context.ignore(drift),
   },
   {
+    name: 'explain',
+    key: 'e',
+    label: 'Explain',
+    help: 'Explain what was compared, for this field and the others of the resource',
+    applies: () => true,
+    run: ({ resource, field }, context) => context.explain(resource, field),
+  },
+  {
+    name: 'versions',
+    key: 'v',
+    label: 'Spec history',
+    help: 'Show every version of the spec',
+    applies: () => true,
+    run: ({ resource }, { router }) => router.go({ view: 'resource', own: { id: resource.id }, drift: null }),
+  },
+  {
     name: 'undo',
     key: 'z',
     label: 'Undo',

@@ -8,7 +8,12 @@ import { COVERAGE } from './queries.js';
 import { NO_FILTERS, routeUrl } from './router.js';
 /** @import { Context, KindCoverage } from './types.js' */
 
-export class CoverageView {
+/** @param {Context} context */
+export function create(context) {
+  return new CoverageView(context);
+}
+
+class CoverageView {
   #context;
   #visible = false;
   #content = h('div', { testid: 'coverage' });

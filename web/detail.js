@@ -168,7 +168,7 @@ export class DetailView {
       ...(drift.terraformLines.length > 0 ? [part('Put it right with Terraform', ...drift.terraformLines.map(command))] : []),
       part('Timeline', windowNote(drift), this.#events(resource)),
       ...this.#others(drift),
-      part('Spec', spec(drift)),
+      part('Spec', spec(drift), h('div', { class: 'actions' }, this.#button('explain', drift), this.#button('versions', drift))),
       part('Resource', facts(resource), more('attrs', 'Attributes', wholeValue(resource.attrs, 'Attributes'))),
     );
     for (const details of this.element.querySelectorAll('details')) details.open = opened.has(details.className);
@@ -199,6 +199,7 @@ export class DetailView {
         h('span', { class: 'when' }, 'detected ', timeElement(drift.detectedAt), drift.revision > 1 && `, revision ${drift.revision}`),
       ),
       this.#facts(drift),
+      this.#newerRevision(drift),
       drift.address !== null && h('p', { class: 'address', testid: 'detail-address', text: visibleLine(drift.address) }),
     );
   }
@@ -217,6 +218,17 @@ export class DetailView {
       occurrences > 1 && h('span', { class: 'hint', testid: 'occurrences', text: `${plural(occurrences, 'time')} in 30 days` }),
       predecessor !== null && h('a', { href: routeUrl({ ...this.#context.router.route, drift: predecessor.id }), testid: 'predecessor', text: 'Earlier drift of this field', 'data-route': true }),
     );
+  }
+
+  /**
+   * Says that the drift has changed since the revision that the link names.
+   * @param {DriftDetail} drift
+   */
+  #newerRevision({ id, revision, status }) {
+    const { route } = this.#context.router;
+    if (route.drift !== id || route.revision === undefined || revision <= route.revision) return null;
+    const closed = status === 'OPEN' ? '' : ' It was closed since.';
+    return h('p', { class: 'note', testid: 'newer-revision', text: `The link is to revision ${route.revision}. This is revision ${revision}, so the values have changed since; the timeline has each change.${closed}` });
   }
 
   /** @param {DriftDetail} drift */
@@ -243,7 +255,7 @@ export class DetailView {
   #button(name, drift) {
     const action = ACTIONS.find((one) => one.name === name);
     if (action === undefined || !action.applies(drift, this.#context)) return null;
-    const text = name === 'undo' ? 'Undo accept' : `${action.label}…`;
+    const text = name === 'undo' ? 'Undo accept' : name === 'versions' ? action.label : `${action.label}…`;
     return h('button', { type: 'button', testid: name, 'aria-keyshortcuts': action.key, text, on: { click: () => action.run(drift, this.#context) } }, h('kbd', { text: action.key, 'aria-hidden': 'true' }));
   }
 

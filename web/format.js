@@ -102,7 +102,7 @@ export function kindName(kind) {
   return kind.replaceAll('_', ' ');
 }
 
-/** @param {ResourceHead} resource */
+/** @param {Pick<ResourceHead, 'name' | 'providerId'>} resource */
 export function resourceName(resource) {
   return resource.name ?? resource.providerId;
 }

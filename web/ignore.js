@@ -3,17 +3,15 @@
 import { ApiError, explain } from './api.js';
 import { announce, h, showNotice, showToast } from './dom.js';
 import { byteLength, fieldName, kindName, plural, resourceName, visibleLine } from './format.js';
-import { CREATE_RULE, END_RULE, PREVIEW_RULE } from './queries.js';
+import { CREATE_RULE, END_RULE } from './queries.js';
+import { RulePreview } from './rule_preview.js';
 /** @import { Context, Drift } from './types.js' */
 
 /** Maximum length of a reason in bytes. */
 const LONGEST_REASON = 4096;
-/** Time in milliseconds between the last key in the pattern and the preview. */
-const TYPING = 250;
 
 /**
  * @typedef {{ kind: string, field: string, resourceId?: string, namePattern?: string }} Definition
- * @typedef {{ openCount: number, resourceCount: number, pastCount: number, truncated: boolean }} Preview
  */
 
 /**
@@ -25,16 +23,6 @@ const TYPING = 250;
 export function definitionOf({ field, resource }, pattern) {
   const of = { kind: resource.kind, field };
   return pattern === null ? { ...of, resourceId: resource.id } : { ...of, namePattern: pattern };
-}
-
-/**
- * Says what a rule would close.
- * @param {Preview} preview
- */
-export function previewText({ openCount, resourceCount, pastCount, truncated }) {
-  const most = truncated ? 'at least ' : '';
-  const past = `It would have ignored ${most}${plural(pastCount, 'drift')} of the last 90 days.`;
-  return `Closes ${most}${plural(openCount, 'open drift')} of ${plural(resourceCount, 'resource')}. ${past}`;
 }
 
 /**
@@ -50,11 +38,8 @@ export class IgnoreDialog {
   /** @type {Drift | null} */
   #drift = null;
   #busy = false;
-  /** Whether the preview of what the dialog would make is shown. */
-  #previewed = false;
-  #asking = new AbortController();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #typing;
+  /** What the dialog would close. */
+  #preview;
   #what = h('p', { class: 'crumbs' });
   #message = h('div', { class: 'refusal', testid: 'ignore-refusal', role: 'alert' });
   #reason = h('input', { id: 'ignore-reason', type: 'text', testid: 'ignore-reason', required: true, autocomplete: 'off', on: { input: () => this.#typed() } });
@@ -62,7 +47,7 @@ export class IgnoreDialog {
   #many = h('input', { id: 'ignore-many', type: 'radio', name: 'ignore-scope', testid: 'ignore-many', on: { change: () => this.#define() } });
   #oneLabel = h('label', { for: 'ignore-one' });
   #manyLabel = h('label', { for: 'ignore-many' });
-  #pattern = h('input', { type: 'text', testid: 'ignore-pattern', 'aria-label': 'Pattern of the name, with * and ?', autocomplete: 'off', spellcheck: 'false', on: { input: () => this.#patternTyped() } });
+  #pattern = h('input', { type: 'text', testid: 'ignore-pattern', 'aria-label': 'Pattern of the name, with * and ?', autocomplete: 'off', spellcheck: 'false', on: { input: () => this.#define(true) } });
   #until = h('input', { id: 'ignore-until', type: 'date', testid: 'ignore-until' });
   #effect = h('p', { class: 'hint', testid: 'ignore-preview', role: 'status' });
   #confirm = h('button', { type: 'submit', class: 'primary', testid: 'confirm-ignore', text: 'Ignore' });
@@ -70,6 +55,7 @@ export class IgnoreDialog {
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
+    this.#preview = new RulePreview(context.api, () => this.#typed());
     this.element = h(
       'dialog',
       { class: 'dialog ignore', testid: 'ignore-dialog', 'aria-labelledby': 'ignore-title' },
@@ -124,59 +110,28 @@ export class IgnoreDialog {
   }
 
   #closed() {
-    clearTimeout(this.#typing);
-    this.#asking.abort();
+    this.#preview.stop();
     const drift = this.#drift;
     this.#drift = null;
     if (drift !== null && this.#context.router.route.drift === null) this.#context.focus(drift.id);
   }
 
-  #patternTyped() {
-    this.#outdated();
-    this.#typing = setTimeout(() => this.#define(), TYPING);
-  }
-
-  /** The shown preview is not that of the present definition any more. */
-  #outdated() {
-    clearTimeout(this.#typing);
-    this.#asking.abort();
-    this.#previewed = false;
-    this.#effect.textContent = 'Counting the drifts…';
-    this.#typed();
-  }
-
   #typed() {
     const over = byteLength(this.#reason.value) > LONGEST_REASON;
     this.#reason.setAttribute('aria-invalid', String(over));
-    this.#confirm.disabled = this.#busy || !this.#previewed || over || this.#reason.value.trim() === '';
+    this.#effect.textContent = this.#preview.text;
+    this.#confirm.disabled = this.#busy || !this.#preview.ready || over || this.#reason.value.trim() === '';
   }
 
-  #define() {
+  /** @param {boolean} [typing] */
+  #define(typing = false) {
     this.#pattern.hidden = this.#one.checked;
-    this.#outdated();
-    void this.#preview();
+    if (this.#drift !== null) this.#preview.of(this.#definition(this.#drift), typing);
   }
 
   /** @param {Drift} drift */
   #definition(drift) {
     return definitionOf(drift, this.#many.checked ? this.#pattern.value : null);
-  }
-
-  async #preview() {
-    const drift = this.#drift;
-    if (drift === null) return;
-    this.#asking = new AbortController();
-    const { signal } = this.#asking;
-    try {
-      const { previewIgnoreRule } = await this.#context.api.ask(PREVIEW_RULE, { definition: this.#definition(drift) }, signal);
-      if (signal.aborted) return;
-      this.#previewed = true;
-      this.#effect.textContent = previewText(previewIgnoreRule);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#effect.textContent = `The drifts could not be counted. ${explain(error)}`;
-    }
-    this.#typed();
   }
 
   async #send() {
@@ -213,7 +168,7 @@ export class IgnoreDialog {
  * @param {string} ruleId
  * @param {Context} context
  */
-async function endRule(ruleId, context) {
+export async function endRule(ruleId, context) {
   try {
     const { endIgnoreRule } = await context.api.ask(END_RULE, { input: { ruleId } });
     const { opened } = endIgnoreRule;

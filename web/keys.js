@@ -3,6 +3,7 @@
 
 import { ACTIONS } from './actions.js';
 import { h } from './dom.js';
+import { VIEWS } from './views.js';
 
 const OFF_KEY = 'drift-inbox:keys-off';
 /** Keys that repeat while they are held down. */
@@ -18,7 +19,8 @@ const HELP = [
   [['Enter'], 'In the dialog: accept the value that is shown'],
   [['Esc'], 'Close the drift or dialog'],
   [['/'], 'Search drifts'],
-  [['g i', 'g h', 'g r', 'g c'], 'Go to Inbox, History, Runs or Coverage'],
+  ...VIEWS.map(({ key, title }) => /** @type {[string[], string]} */ ([[`g ${key}`], `Go to ${title}`])),
+  ...VIEWS.flatMap(({ help = [] }) => help.map(([key, what]) => /** @type {[string[], string]} */ ([[key], what]))),
   [['?'], 'Show this help'],
 ];
 
@@ -41,10 +43,14 @@ export class Keys {
   #held = '';
   #beforeAt = 0;
 
+  #ofView;
+
   /**
    * @param {{ [keys: string]: () => void }} actions
+   * @param {() => { [key: string]: () => void }} ofView returns the keys of the shown view, which come first
    */
-  constructor(actions) {
+  constructor(actions, ofView) {
+    this.#ofView = ofView;
     this.#actions = { ...actions, '?': () => this.openHelp() };
     this.help = this.#helpDialog();
     document.addEventListener('keydown', (event) => this.#pressed(event));
@@ -67,12 +73,12 @@ export class Keys {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (document.querySelector('dialog[open]') !== null) return;
     if (event.key === 'Escape') {
-      this.#actions['Escape']?.();
+      (this.#ofView()['Escape'] ?? this.#actions['Escape'])?.();
       return;
     }
     if (this.#off || isTyping(event.target)) return;
     const sequence = event.timeStamp - this.#beforeAt < SEQUENCE ? `${this.#before} ${event.key}` : event.key;
-    const action = this.#actions[sequence] ?? this.#actions[event.key];
+    const action = (sequence === event.key ? undefined : this.#actions[sequence]) ?? this.#ofView()[event.key] ?? this.#actions[event.key];
     this.#before = event.key;
     this.#beforeAt = event.timeStamp;
     if (action === undefined) return;

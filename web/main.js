@@ -3,22 +3,23 @@
 import { AcceptDialog } from './accept.js';
 import { ACTIONS } from './actions.js';
 import { Api, ApiError, askAs, explain } from './api.js';
-import { CoverageView } from './coverage.js';
 import { DetailView } from './detail.js';
 import { byId, h, hideNotice, runNoticeAction } from './dom.js';
 import { plural, refreshTimes, visibleLine } from './format.js';
+import { ExplainDialog } from './explain.js';
 import { IgnoreDialog } from './ignore.js';
 import { Keys } from './keys.js';
 import { ListView } from './list.js';
 import { Live } from './live.js';
+import { Navigation, Views } from './navigation.js';
 import { VIEWER } from './queries.js';
 import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
-import { RunsView } from './runs.js';
 import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
 import { Sources, stateLines } from './sources.js';
 import { undoAccept } from './undo.js';
-/** @import { Context, Drift, View } from './types.js' */
+import { VIEWS, viewOf } from './views.js';
+/** @import { Context, Drift } from './types.js' */
 
 const session = new Session();
 // Done first, so that the token leaves the address even if later code fails.
@@ -28,8 +29,6 @@ const router = new Router();
 const api = new Api(session);
 const live = new Live(api);
 const sources = new Sources(api);
-/** @type {{ [view in View]: string }} */
-const TITLES = { inbox: 'Inbox', history: 'History', runs: 'Runs', coverage: 'Coverage' };
 let openCount = 0;
 /** @type {string | null} */
 let shownDrift = null;
@@ -44,6 +43,7 @@ const context = {
   accept: (drift, review) => dialog.open(drift, review),
   undo: (drift) => void undoAccept(drift, context),
   ignore: (drift) => ignoring.open(drift),
+  explain: (resource, field) => explaining.open(resource, field),
   refresh: () => {
     void list.refresh();
     void detail.refresh();
@@ -56,15 +56,15 @@ const context = {
 const signIn = new SignIn(session);
 const list = new ListView(context);
 const detail = new DetailView(context, closeDetail);
-const runs = new RunsView(context);
-const coverage = new CoverageView(context);
+const views = new Views(context);
 const dialog = new AcceptDialog(context);
 const ignoring = new IgnoreDialog(context);
+const explaining = new ExplainDialog(context);
 
-const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, runs.element, coverage.element);
+const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, views.element);
 const states = h('ul', { class: 'source-states', 'aria-label': 'Sources that are not up to date', testid: 'source-states', hidden: true });
 byId('main', HTMLElement).append(signIn.element, states, workspace);
-const nav = byId('nav', HTMLElement);
+const navigation = new Navigation(byId('nav', HTMLElement));
 const account = byId('account', HTMLElement);
 const connection = byId('connection', HTMLElement);
 const banner = byId('banner', HTMLElement);
@@ -85,7 +85,7 @@ function counted(count) {
 
 function showTitle() {
   const count = openCount > 0 && session.viewer !== null ? `(${openCount.toLocaleString('en')}) ` : '';
-  document.title = `${count}${session.viewer === null ? 'Sign in' : TITLES[router.route.view]} · Drift Inbox`;
+  document.title = `${count}${session.viewer === null ? 'Sign in' : viewOf(router.route.view)?.title} · Drift Inbox`;
 }
 
 function isNarrow() {
@@ -108,12 +108,8 @@ function showRoute() {
   if (isList) list.show(route);
   detail.show(shownDrift);
   if (shownDrift !== null && isNarrow()) window.scrollTo({ top: 0, behavior: 'instant' });
-  runs.show(route.view === 'runs');
-  coverage.show(route.view === 'coverage');
-  for (const link of nav.querySelectorAll('a[data-view]')) {
-    if (link.getAttribute('data-view') === route.view) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
-  }
+  views.show(route);
+  navigation.show(route.view);
   showTitle();
   if (closing && closed !== null && isList) list.focusRow(closed);
 }
@@ -129,11 +125,11 @@ function showUnreadParameters() {
   unread.textContent = `These parameters of the address are not valid and do not filter the list: ${names.join(', ')}.`;
 }
 
-/** @param {View} view */
+/** @param {string} view */
 function goTo(view) {
-  router.go({ view, filters: NO_FILTERS, drift: null });
-  const shown = view === 'runs' ? runs : view === 'coverage' ? coverage : list;
-  shown.focusTitle();
+  router.go({ view, filters: NO_FILTERS, own: {}, drift: null });
+  if (viewOf(view)?.load === undefined) list.focusTitle();
+  else views.focusTitle();
 }
 
 const keys = new Keys({
@@ -148,12 +144,9 @@ const keys = new Keys({
     if (list.element.hidden) goTo('inbox');
     list.focusSearch();
   },
-  'g i': () => goTo('inbox'),
-  'g h': () => goTo('history'),
-  'g r': () => goTo('runs'),
-  'g c': () => goTo('coverage'),
-});
-document.body.append(dialog.element, ignoring.element, keys.help);
+  ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
+}, () => views.keys);
+document.body.append(dialog.element, ignoring.element, explaining.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -219,15 +212,15 @@ function showSignedOut(reason) {
   sources.stop();
   dialog.close();
   ignoring.close();
+  explaining.close();
   hideNotice();
   list.clear();
   detail.show(null);
-  runs.clear();
-  coverage.clear();
+  views.clear();
   shownDrift = null;
   openCount = 0;
   workspace.hidden = true;
-  nav.hidden = true;
+  navigation.show(null);
   banner.replaceChildren();
   showAccount();
   showTitle();
@@ -237,7 +230,6 @@ function showSignedOut(reason) {
 session.addEventListener('begin', () => {
   signIn.hide();
   workspace.hidden = false;
-  nav.hidden = false;
   banner.replaceChildren(unread);
   showUnreadParameters();
   showAccount();

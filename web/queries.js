@@ -66,6 +66,73 @@ export const PREVIEW_RULE = `query PreviewRule($definition: IgnoreRuleDefinition
 export const CREATE_RULE = 'mutation CreateRule($input: CreateIgnoreRuleInput!) { createIgnoreRule(input: $input) { closed rule { id } } }';
 export const END_RULE = 'mutation EndRule($input: EndIgnoreRuleInput!) { endIgnoreRule(input: $input) { opened rule { id } } }';
 
+const RULE_FIELDS = `id name readable field kind source region tag namePattern resourceId resource { id name providerId }
+  where { field value } pointer live livePattern sameMinorVersion between openAfterSweeps reason owner origin createdBy createdAt
+  expiresAt endedAt endedBy endReason hits lastHitAt ignoredCount attention`;
+export const RULES = `query Rules($inForce: Boolean, $first: Int, $after: String) {
+  ignoreRules(inForce: $inForce, first: $first, after: $after) { totalCount nodes { ${RULE_FIELDS} } ${PAGE_INFO} }
+}`;
+export const RULE = `query Rule($id: ID!) { node(id: $id) { ... on IgnoreRule { ${RULE_FIELDS} } } }`;
+export const IGNORED = `query Ignored($rule: ID!, $first: Int, $after: String) {
+  ignoredDifferences(ruleId: $rule, first: $first, after: $after) {
+    nodes { id field expected actual redacted ignoredAt resource { id kind name region providerId source } } ${PAGE_INFO}
+  }
+}`;
+export const PRESETS = `query Presets {
+  ignoreRulePresets { name reason source kind field pointer rule { id } preview { openCount pastCount truncated } }
+}`;
+export const APPLY_PRESET = `mutation ApplyPreset($input: ApplyIgnoreRulePresetInput!) {
+  applyIgnoreRulePreset(input: $input) { closed rule { id } }
+}`;
+export const REPLACE_RULE = `mutation ReplaceRule($input: ReplaceIgnoreRuleInput!) {
+  replaceIgnoreRule(input: $input) { closed opened rule { id } }
+}`;
+
+const TARGET = `id name kind host method enabled digestAt nextDigestAt previousSecretUntil updatedAt updatedBy
+  filter { transitions resourceKinds fields regions sources minSeverity }`;
+const DELIVERY = `id messageId kind state attemptCount createdAt nextAttemptAt endedAt statusCode error target { id name }
+  attempts { number startedAt endedAt statusCode error }`;
+export const TARGETS = `query Targets { notificationTargets(first: 100) { nodes { ${TARGET} } } }`;
+export const DELIVERIES = `query Deliveries($target: ID, $state: NotificationState, $first: Int, $after: String) {
+  notificationDeliveries(targetId: $target, state: $state, first: $first, after: $after) { nodes { ${DELIVERY} } ${PAGE_INFO} }
+}`;
+export const DELIVERY_BODY = 'query DeliveryBody($id: ID!) { node(id: $id) { ... on NotificationDelivery { body } } }';
+export const CREATE_TARGET = 'mutation CreateTarget($input: CreateNotificationTargetInput!) { createNotificationTarget(input: $input) { secret target { id } } }';
+export const UPDATE_TARGET = 'mutation UpdateTarget($input: UpdateNotificationTargetInput!) { updateNotificationTarget(input: $input) { secret target { id } } }';
+export const DELETE_TARGET = 'mutation DeleteTarget($input: DeleteNotificationTargetInput!) { deleteNotificationTarget(input: $input) { targetId } }';
+export const TEST_TARGET = `mutation TestTarget($input: SendTestNotificationInput!) { sendTestNotification(input: $input) { delivery { ${DELIVERY} } } }`;
+export const RESEND = `mutation Resend($input: ResendNotificationInput!) { resendNotification(input: $input) { delivery { ${DELIVERY} } } }`;
+
+export const EXPLAIN = `query Explain($id: ID!, $field: String!) {
+  explain(resourceId: $id, field: $field) {
+    field verdict sentence inSpec expected actual redacted actualFrom expectedForm actualForm normalizations notCompared specVersion
+    staleReason staleSince ignoredBy { id name reason } openDrift { id kind field }
+  }
+}`;
+export const FIELDS = 'query Fields($id: ID!) { resource(id: $id) { attrs provisioned { spec } } }';
+export const RESOURCE_HEAD = `query ResourceHead($id: ID!) {
+  resource(id: $id) {
+    id kind name region providerId source
+    provisioned { id specVersion source { name } recordedBy recordedAt }
+    open: drifts(first: 20) { nodes { id kind field } }
+  }
+}`;
+const VERSION = 'specVersion recordedBy recordedAt reason retired supersededAt source { kind name address }';
+export const SPEC_VERSIONS = `query SpecVersions($id: ID!, $first: Int, $after: String) {
+  resource(id: $id) {
+    specVersions(first: $first, after: $after) {
+      nodes { ${VERSION} drifts { ...Row } undoneDrifts { id kind field } } ${PAGE_INFO}
+    }
+  }
+}${ROW}`;
+export const SPEC_AT = 'query SpecAt($id: ID!, $version: Int!) { resource(id: $id) { specAt(version: $version) { spec } } }';
+export const SPEC_DIFFERENCE = `query SpecDifference($id: ID!, $from: Int!, $to: Int!) {
+  specDifference(resourceId: $id, from: $from, to: $to) {
+    fieldCount from { specVersion } to { specVersion }
+    fields { field kind before after redacted ${CHANGES} }
+  }
+}`;
+
 export const DRIFT_CHANGED = `subscription DriftChanged($filter: DriftFilter) {
   driftChanged(filter: $filter) { ...Row }
 }${ROW}`;

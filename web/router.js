@@ -1,12 +1,15 @@
 // The address of the page. It contains the view, the filters and the drift, so that users can share or bookmark them.
 // It never contains the token.
 
-/** @import { DriftFilterInput, DriftStatus, Filters, Route, View } from './types.js' */
+import { viewOf } from './views.js';
+/** @import { DriftFilterInput, DriftStatus, Filters, Route } from './types.js' */
 
 /** @type {readonly DriftStatus[]} */
 export const RESOLVED = ['ACCEPTED', 'REVERTED', 'STALE'];
 // The address of a module: `module.net["eu.west"].module.dns`. A key may contain dots, brackets and escaped quotes.
 const MODULE = /^module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?(?:\.module\.[^.[]+(?:\[(?:"(?:[^"\\]|\\.)*"|[^"\]][^\]]*)\])?)*$/;
+/** A revision of a drift, as links in notifications name it. */
+const REVISION = /^[1-9]\d{0,8}$/;
 /** @type {Filters} */
 export const NO_FILTERS = { kind: '', region: '', field: '', source: '', address: '', type: '', status: '', q: '' };
 
@@ -20,9 +23,11 @@ export function parseRoute(search) {
   const status = text('status').toUpperCase();
   const resolved = RESOLVED.find((known) => known === status);
   const type = text('type').toUpperCase();
-  const named = ['history', 'runs', 'coverage'].find((known) => known === text('view'));
+  const view = viewOf(text('view')) ?? viewOf(resolved === undefined ? 'inbox' : 'history');
+  const own = (view?.parameters ?? []).map((name) => [name, text(name)]).filter(([, value]) => value !== '');
   return {
-    view: /** @type {View} */ (named ?? (resolved === undefined ? 'inbox' : 'history')),
+    view: view?.id ?? 'inbox',
+    ...(own.length === 0 ? {} : { own: Object.fromEntries(own) }),
     filters: {
       kind: text('kind'),
       region: text('region'),
@@ -34,6 +39,7 @@ export function parseRoute(search) {
       q: text('q'),
     },
     drift: text('drift') || null,
+    ...(text('drift') !== '' && REVISION.test(text('revision')) ? { revision: Number(text('revision')) } : {}),
   };
 }
 
@@ -48,8 +54,6 @@ export function unreadParameters(search) {
     read.set('view', 'inbox');
     read.set('status', 'open');
   }
-  // Links in notifications name the revision that the drift had.
-  if (route.drift !== null) read.set('revision', new URLSearchParams(search).get('revision') ?? '');
   const same = (/** @type {string} */ one, /** @type {string} */ other) => one.trim().toLowerCase() === other.trim().toLowerCase();
   const unread = [...new URLSearchParams(search)].filter(([name, value]) => value.trim() !== '' && !same(value, read.get(name) ?? ''));
   return [...new Set(unread.map(([name]) => name))];
@@ -64,7 +68,12 @@ export function routeUrl(route) {
       if (value !== '') query.set(name, name === 'type' || name === 'status' ? value.toLowerCase() : value);
     }
   }
+  for (const name of viewOf(route.view)?.parameters ?? []) {
+    const value = route.own?.[name] ?? '';
+    if (value !== '') query.set(name, value);
+  }
   if (route.drift !== null) query.set('drift', route.drift);
+  if (route.drift !== null && route.revision !== undefined) query.set('revision', String(route.revision));
   const text = query.toString();
   return text === '' ? '/' : `/?${text}`;
 }
@@ -141,6 +150,8 @@ export class Router extends EventTarget {
    */
   go(change, how = {}) {
     const route = { ...this.route, ...change };
+    // The revision is that of the linked drift.
+    if (route.drift !== this.route.drift && change.revision === undefined) delete route.revision;
     const url = routeUrl(route);
     if (url === location.pathname + location.search) return;
     if (how.replace) history.replaceState(null, '', url);

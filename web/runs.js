@@ -37,7 +37,12 @@ const CHANGES = ['discovered', 'changed', 'gone', 'opened', 'staled'];
 /** Runs that take this long or longer show their duration, in milliseconds. */
 const LONG_MS = 10_000;
 
-export class RunsView {
+/** @param {Context} context */
+export function create(context) {
+  return new RunsView(context);
+}
+
+class RunsView {
   #context;
   #visible = false;
   /** @type {JobRun[]} */

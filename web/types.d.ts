@@ -17,6 +17,178 @@ export type CloseReason =
   | 'REVERTED'
   | 'SPEC_CHANGED'
   | 'SPEC_RETIRED';
+export type RuleAttention = 'NEVER_HIT' | 'HIDES_MUCH' | 'EXPIRES_SOON';
+
+export interface IgnoreRule {
+  id: string;
+  name: string | null;
+  /** Whether the server can read what the rule covers. */
+  readable: boolean;
+  field: string;
+  kind: string | null;
+  source: string | null;
+  region: string | null;
+  tag: string | null;
+  namePattern: string | null;
+  resourceId: string | null;
+  resource: Pick<ResourceHead, 'id' | 'name' | 'providerId'> | null;
+  where: { field: string; value: Json } | null;
+  pointer: string | null;
+  live: Json[];
+  livePattern: string | null;
+  sameMinorVersion: boolean;
+  /** Two fields, or none. */
+  between: string[];
+  /** The sweeps after which a difference opens nevertheless; null if the rule ignores it. */
+  openAfterSweeps: number | null;
+  reason: string;
+  owner: string | null;
+  origin: string;
+  createdBy: string;
+  createdAt: string;
+  expiresAt: string | null;
+  endedAt: string | null;
+  endedBy: string | null;
+  endReason: string | null;
+  hits: number;
+  lastHitAt: string | null;
+  ignoredCount: number;
+  attention: RuleAttention[];
+}
+
+export interface IgnoredDifference {
+  id: string;
+  field: string;
+  expected: Json;
+  actual: Json;
+  redacted: boolean;
+  ignoredAt: string;
+  resource: ResourceHead | null;
+}
+
+export interface RulePreset {
+  name: string;
+  reason: string;
+  source: string;
+  kind: string | null;
+  field: string;
+  pointer: string | null;
+  rule: { id: string } | null;
+  preview: { openCount: number; pastCount: number; truncated: boolean };
+}
+
+export type TargetKind = 'WEBHOOK' | 'SLACK' | 'HEARTBEAT';
+export type TransitionName =
+  | 'DRIFT_DETECTED'
+  | 'DRIFT_CHANGED'
+  | 'DRIFT_ACCEPTED'
+  | 'DRIFT_STALE'
+  | 'DRIFT_REVERTED'
+  | 'ACCEPT_UNDONE'
+  | 'SOURCE_FAILED'
+  | 'SOURCE_OVERDUE'
+  | 'SOURCE_RECOVERED';
+
+export interface NotificationFilter {
+  transitions: TransitionName[];
+  resourceKinds: string[];
+  fields: string[];
+  regions: string[];
+  sources: string[];
+  minSeverity: Severity | null;
+}
+
+export interface NotificationTarget {
+  id: string;
+  name: string;
+  kind: TargetKind;
+  host: string;
+  method: 'GET' | 'POST';
+  enabled: boolean;
+  filter: NotificationFilter;
+  digestAt: string | null;
+  nextDigestAt: string | null;
+  previousSecretUntil: string | null;
+  updatedAt: string;
+  updatedBy: string;
+}
+
+export interface NotificationAttempt {
+  number: number;
+  startedAt: string;
+  endedAt: string | null;
+  statusCode: number | null;
+  error: string | null;
+}
+
+export interface NotificationDelivery {
+  id: string;
+  messageId: string;
+  target: { id: string; name: string };
+  kind: 'DRIFTS' | 'SOURCES' | 'DIGEST' | 'HEARTBEAT' | 'TEST';
+  state: 'PENDING' | 'DELIVERED' | 'FAILED';
+  attemptCount: number;
+  attempts: NotificationAttempt[];
+  createdAt: string;
+  nextAttemptAt: string | null;
+  endedAt: string | null;
+  statusCode: number | null;
+  error: string | null;
+}
+
+export interface Explanation {
+  field: string;
+  verdict: string;
+  sentence: string;
+  /** Whether the spec names the field. */
+  inSpec: boolean;
+  expected: Json;
+  actual: Json;
+  actualFrom: 'SCHEMA_FIELD' | 'ATTRIBUTE' | null;
+  expectedForm: Json;
+  actualForm: Json;
+  normalizations: string[];
+  notCompared: string[];
+  specVersion: number | null;
+  redacted: boolean;
+  staleReason: string | null;
+  staleSince: string | null;
+  ignoredBy: { id: string; name: string | null; reason: string } | null;
+  openDrift: Pick<Drift, 'id' | 'kind' | 'field'> | null;
+}
+
+export interface SpecVersion {
+  specVersion: number;
+  recordedBy: string;
+  recordedAt: string;
+  reason: string | null;
+  /** Whether the version ended the spec. */
+  retired: boolean;
+  /** Null for the newest version. */
+  supersededAt: string | null;
+  source: { kind: 'API' | 'BASELINE' | 'TERRAFORM_STATE' | 'TERRAFORM_PLAN'; name: string | null; address: string | null };
+  /** The drifts whose accepts made the version. */
+  drifts: Drift[];
+  undoneDrifts: Pick<Drift, 'id' | 'kind' | 'field'>[];
+}
+
+export interface SpecFieldChange {
+  field: string;
+  kind: 'ADDED' | 'REMOVED' | 'CHANGED';
+  before: Json;
+  after: Json;
+  redacted: boolean;
+  changes: ValueChange[];
+  changesTruncated: boolean;
+}
+
+export interface SpecDifference {
+  fieldCount: number;
+  from: { specVersion: number };
+  to: { specVersion: number };
+  fields: SpecFieldChange[];
+}
+
 export type JobName = 'SYNC_INVENTORY' | 'DETECT_DRIFT';
 export type JobOutcome = 'SUCCEEDED' | 'PARTIAL' | 'FAILED' | 'SKIPPED' | 'ABANDONED';
 
@@ -273,7 +445,8 @@ export interface Viewer {
   roles: ('PLATFORM_ADMIN' | 'PLATFORM_VIEWER')[];
 }
 
-export type View = 'inbox' | 'history' | 'runs' | 'coverage';
+/** The id of a row in views.js. */
+export type View = string;
 
 export interface Filters {
   kind: string;
@@ -290,7 +463,11 @@ export interface Filters {
 export interface Route {
   view: View;
   filters: Filters;
+  /** The values of the further parameters that the view reads from the address. */
+  own?: { [parameter: string]: string };
   drift: string | null;
+  /** The revision of the drift that the link names. */
+  revision?: number;
 }
 
 export interface DriftFilterInput {
@@ -316,6 +493,8 @@ export interface Context {
   undo(drift: Drift): void;
   /** Opens the dialog that makes an ignore rule for drifts such as this one. */
   ignore(drift: Drift): void;
+  /** Opens the dialog that explains the comparison of a field; `*` is the whole resource. */
+  explain(resource: Pick<ResourceHead, 'id' | 'name' | 'kind' | 'providerId'>, field: string): void;
   /** Loads the shown drifts again, after a decision that opens or closes several. */
   refresh(): void;
   /** Returns the first open drift below a row of the list; null if there is none or a detail view is open. */

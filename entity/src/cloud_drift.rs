@@ -96,7 +96,7 @@ pub enum Severity {
     Normal,
     /// May cost data, money or availability.
     High,
-    /// Opens the resource to everybody, or takes it away.
+    /// Opens the resource to every address, or takes it away.
     Critical,
 }
 
@@ -148,7 +148,7 @@ pub struct Model {
     pub undone_by: Option<String>,
     /// The version of the spec that the undo made.
     pub undone_version: Option<i32>,
-    /// When somebody noted the intent to put the live value back.
+    /// When a user noted the intent to put the live value back.
     pub reverting_at: Option<DateTimeUtc>,
     /// Actor who noted it.
     pub reverting_by: Option<String>,

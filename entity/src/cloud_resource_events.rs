@@ -18,7 +18,7 @@ pub enum EventType {
     DriftAccepted,
     /// An accept was undone.
     AcceptUndone,
-    /// Somebody noted the intent to put the live value of a drift back.
+    /// A user noted the intent to put the live value of a drift back.
     RevertMarked,
     /// The intent was withdrawn.
     RevertUnmarked,

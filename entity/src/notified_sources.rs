@@ -1,4 +1,4 @@
-//! `notified_sources`: the state of each source that notifications were last told about.
+//! `notified_sources`: the state of each source that was notified last.
 
 use sea_orm::entity::prelude::*;
 

@@ -44,6 +44,8 @@ mod m20261127_000500_keep_inventory_changes;
 mod m20261127_000510_record_windows;
 mod m20261127_000520_count_sweeps;
 mod m20261127_000530_create_cloud_actions;
+mod m20261127_001000_find_ignored_differences;
+mod m20261127_001010_record_accepted_members;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -97,6 +99,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000510_record_windows::Migration),
             Box::new(m20261127_000520_count_sweeps::Migration),
             Box::new(m20261127_000530_create_cloud_actions::Migration),
+            Box::new(m20261127_001000_find_ignored_differences::Migration),
+            Box::new(m20261127_001010_record_accepted_members::Migration),
         ]
     }
 }

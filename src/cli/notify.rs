@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anstyle::Style;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand, ValueEnum};
+use entity::cloud_drift::Severity;
 use entity::notification_deliveries::{self as deliveries, DeliveryState};
 use entity::notification_targets::{self as targets, TargetKind, TargetMethod};
 use sea_orm::ActiveEnum as _;
@@ -83,6 +84,9 @@ struct AddArgs {
     /// Only these sources and their resources [default: all]
     #[arg(long = "of-sources", value_delimiter = ',', value_name = "NAME,...")]
     of_sources: Vec<String>,
+    /// Only drifts that are at least this severe [default: all]
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    min_severity: Option<LeastSeverity>,
     /// Send a digest every day at this time in UTC, such as 08:00
     #[arg(long, value_name = "HH:MM", value_parser = minute)]
     digest_at: Option<i32>,
@@ -190,6 +194,30 @@ impl From<Kind> for TargetKind {
     }
 }
 
+/// The least severity of a drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LeastSeverity {
+    /// All drifts.
+    Low,
+    /// All but the least urgent drifts.
+    Normal,
+    /// Urgent drifts.
+    High,
+    /// The most urgent drifts.
+    Critical,
+}
+
+impl From<LeastSeverity> for Severity {
+    fn from(least: LeastSeverity) -> Self {
+        match least {
+            LeastSeverity::Low => Self::Low,
+            LeastSeverity::Normal => Self::Normal,
+            LeastSeverity::High => Self::High,
+            LeastSeverity::Critical => Self::Critical,
+        }
+    }
+}
+
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Switch {
@@ -279,6 +307,7 @@ async fn add(args: &AddArgs) -> Outcome {
             fields: args.fields.clone(),
             regions: args.regions.clone(),
             sources: args.of_sources.clone(),
+            min_severity: args.min_severity.map(Into::into),
         },
         digest_minute: args.digest_at,
         enabled: true,

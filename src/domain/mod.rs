@@ -25,6 +25,7 @@ pub mod inventory;
 pub(crate) mod inventory_changes;
 mod json_text;
 mod listed;
+pub mod members;
 pub mod not_compared;
 pub mod notifications;
 pub mod redaction;

@@ -1,11 +1,11 @@
-//! Notifications: what is told to which target, how it is grouped, and when a failed delivery is tried again.
+//! Notifications: which target is notified of what, how transitions are grouped, and when a failed delivery is tried again.
 
 mod digest;
 mod retries;
 pub(crate) mod slack;
 mod summary;
 
-use entity::cloud_drift::DriftKind;
+use entity::cloud_drift::{DriftKind, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ pub(crate) use self::retries::{GIVE_UP_AFTER, retry_delay};
 pub(crate) use self::summary::Summary;
 use super::sources::SourceState;
 
-/// What can be told to a target.
+/// What a target can be notified of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Transition {
@@ -109,7 +109,7 @@ pub(crate) fn source_transition(
     }
 }
 
-/// Which transitions a target is told about. An empty list selects everything. Unknown members are ignored, so that an
+/// Which transitions a target is notified of. An empty list selects everything. Unknown members are ignored, so that an
 /// older server can read the filter of a newer one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -129,17 +129,41 @@ pub struct Filter {
     /// Names of sources.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
+    /// Least severity of drifts; None for all. Sources have no severity.
+    #[serde(skip_serializing_if = "Option::is_none", with = "severity_word")]
+    pub min_severity: Option<Severity>,
+}
+
+/// The severity as its word in the database.
+mod severity_word {
+    use entity::cloud_drift::Severity;
+    use sea_orm::ActiveEnum as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(severity: &Option<Severity>, out: S) -> Result<S::Ok, S::Error> {
+        severity.map(|severity| severity.to_value()).serialize(out)
+    }
+
+    /// A word of a later release selects everything, so that no notification is lost.
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Severity>, D::Error> {
+        let word = Option::<String>::deserialize(from)?;
+        Ok(word.and_then(|word| Severity::try_from_value(&word).ok()))
+    }
 }
 
 impl Filter {
-    /// Returns whether a transition of a drift is told. What is unknown about a resource that was forgotten meanwhile is
-    /// taken to match, so that nothing is lost.
+    /// Returns whether a target is notified of a transition of a drift. What is unknown about a resource that was forgotten
+    /// meanwhile is taken to match, so that nothing is lost.
     pub(crate) fn matches(&self, happened: &Happened) -> bool {
         let resource = happened.resource.as_ref();
         let known = |list: &[String], value: Option<&str>| {
             list.is_empty() || value.is_none_or(|value| list.iter().any(|listed| listed == value))
         };
-        self.tells(happened.transition)
+        self.selects(happened.transition)
+            && self
+                .min_severity
+                .is_none_or(|least| happened.severity.is_none_or(|severity| severity >= least))
             && known(&self.resource_kinds, resource.map(|known| known.kind.as_str()))
             && known(&self.fields, Some(&happened.field))
             && known(
@@ -149,13 +173,13 @@ impl Filter {
             && known(&self.sources, resource.map(|known| known.source.as_str()))
     }
 
-    /// Returns whether a transition of a source is told.
+    /// Returns whether a target is notified of a transition of a source.
     pub(crate) fn matches_source(&self, transition: Transition, name: &str) -> bool {
-        self.tells(transition)
+        self.selects(transition)
             && (self.sources.is_empty() || self.sources.iter().any(|source| source == name))
     }
 
-    fn tells(&self, transition: Transition) -> bool {
+    fn selects(&self, transition: Transition) -> bool {
         self.transitions.is_empty() || self.transitions.contains(&transition)
     }
 }
@@ -192,6 +216,8 @@ pub(crate) struct Happened {
     pub(crate) kind: Option<DriftKind>,
     /// Revision of the drift; None if its row was deleted meanwhile.
     pub(crate) revision: Option<i32>,
+    /// Severity of the drift; None if its row was deleted meanwhile.
+    pub(crate) severity: Option<Severity>,
     /// Field of the drift.
     pub(crate) field: String,
     /// Expected value, as it is stored.

@@ -1,7 +1,7 @@
 //! Decides whether accepts may be undone, and how that changes the spec.
 //!
 //! Only the accepted field gets back the value that it had before the accept, so that later accepts of other fields
-//! stay. If the field has changed since, somebody has decided about it again, and the undo is refused.
+//! stay. If the field has changed since, a user or a source has decided about it again, and the undo is refused.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};

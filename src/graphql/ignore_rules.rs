@@ -8,12 +8,15 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::{app_with_fresh_loaders, to_int};
 use super::types::{
-    Connection, CreateIgnoreRuleInput, CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload,
-    IgnoreRule, IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, PageArgs, Total,
-    ignored_page, page_cost,
+    ApplyIgnoreRulePresetInput, ApplyIgnoreRulePresetPayload, Connection, CreateIgnoreRuleInput,
+    CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule, IgnoreRuleDefinitionInput,
+    IgnoreRulePreset, IgnoreRulePreview, IgnoredDifference, PageArgs, ReplaceIgnoreRuleInput,
+    ReplaceIgnoreRulePayload, Total, ignored_page, page_cost,
 };
 use crate::domain::actor::Role;
-use crate::services::ignore_rules;
+use crate::error::{Error, Result};
+use crate::provider::presets::{self, Preset};
+use crate::services::ignore_rules::{self, NewRule, Origin};
 use crate::services::ignored::IgnoredFilter;
 
 /// Number of drifts used to compute the complexity of a preview.
@@ -42,13 +45,7 @@ impl IgnoreRuleQuery {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<IgnoreRule>> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "u")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "u")?;
         let page = ignore_rules::list(app(ctx)?.db().reader(), in_force, &request).await?;
         Ok(Connection::new(
             page,
@@ -86,12 +83,7 @@ impl IgnoreRuleQuery {
             rule: rule_id.map(|id| parse_id(&id)).transpose()?,
             waiting,
         };
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let page = PageArgs::new(first, after, last, before);
         ignored_page(ctx, filter, &page).await
     }
 
@@ -111,6 +103,38 @@ impl IgnoreRuleQuery {
         let found = ignore_rules::backtest(app.db(), &definition, app.clock().now()).await?;
         Ok(IgnoreRulePreview(found))
     }
+
+    /// Lists the ignore rules that the program offers for what a cloud itself changes, at most 100. They are off until they
+    /// are applied.
+    #[graphql(
+        guard = "AtLeast(Role::PlatformViewer)",
+        complexity = "MAX_PRESETS * child_complexity"
+    )]
+    async fn ignore_rule_presets(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns only the preset with this name.")] name: Option<String>,
+    ) -> ApiResult<Vec<IgnoreRulePreset>> {
+        let mut presets = all_presets()?;
+        presets.retain(|preset| name.as_ref().is_none_or(|name| *name == preset.rule.title));
+        let names: Vec<&str> = presets.iter().map(|preset| preset.rule.title.as_str()).collect();
+        let in_force = ignore_rules::in_force_named(app(ctx)?.db().reader(), &names).await?;
+        let with_rule = presets.into_iter().map(|preset| IgnoreRulePreset {
+            in_force: in_force
+                .iter()
+                .find(|rule| rule.name.as_ref() == Some(&preset.rule.title))
+                .cloned(),
+            preset,
+        });
+        Ok(with_rule.collect())
+    }
+}
+
+/// Number of presets used to compute the complexity of their list.
+const MAX_PRESETS: usize = 10;
+
+fn all_presets() -> Result<Vec<Preset>> {
+    presets::ignore_rules().map_err(|error| Error::Internal(format!("the presets cannot be read: {error}")))
 }
 
 /// The mutations of ignore rules.
@@ -132,6 +156,52 @@ impl IgnoreRuleMutation {
         let new = input.parse()?;
         let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await?;
         Ok(Some(CreateIgnoreRulePayload {
+            rule: IgnoreRule::new(created.rule),
+            closed: created.drifts.map(to_int),
+        }))
+    }
+
+    /// Replaces an ignore rule by a changed one, in one step: the old rule ends and the new one begins. A difference that
+    /// both cover stays ignored.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn replace_ignore_rule(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The rule to replace, and the new one.")] input: ReplaceIgnoreRuleInput,
+    ) -> ApiResult<Option<ReplaceIgnoreRulePayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let (id, new) = (parse_id(&input.rule_id)?, input.rule.parse()?);
+        let replaced = ignore_rules::replace(app.db(), app.clock(), caller(ctx)?.name(), id, &new).await?;
+        Ok(Some(ReplaceIgnoreRulePayload {
+            rule: IgnoreRule::new(replaced.rule),
+            closed: replaced.drifts.map(|(closed, _)| to_int(closed)),
+            opened: replaced.drifts.map(|(_, opened)| to_int(opened)),
+        }))
+    }
+
+    /// Begins the rule of a preset. Fails with BAD_USER_INPUT if a rule of its name is in force, and with NOT_FOUND if there
+    /// is no preset of this name.
+    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
+    async fn apply_ignore_rule_preset(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The preset to apply.")] input: ApplyIgnoreRulePresetInput,
+    ) -> ApiResult<Option<ApplyIgnoreRulePresetPayload>> {
+        let app = app_with_fresh_loaders(ctx)?;
+        let preset = all_presets()?
+            .into_iter()
+            .find(|preset| preset.rule.title == input.name)
+            .ok_or(Error::NotFound("preset"))?;
+        let new = NewRule {
+            name: Some(preset.rule.title),
+            definition: preset.rule.definition,
+            reason: preset.rule.reason,
+            owner: input.owner,
+            expires_at: preset.rule.expires_at,
+            origin: Origin::Preset,
+        };
+        let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await?;
+        Ok(Some(ApplyIgnoreRulePresetPayload {
             rule: IgnoreRule::new(created.rule),
             closed: created.drifts.map(to_int),
         }))

@@ -35,13 +35,7 @@ impl InventoryChangeQuery {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<InventoryChange>> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "c")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "c")?;
         let filter = filter.unwrap_or_default().parse()?;
         let page = inventory_changes::list(app(ctx)?.db().reader(), &filter, &request).await?;
         Ok(Connection::new(

@@ -2,14 +2,24 @@
 
 pub mod api_limits;
 mod arguments;
+mod bulks;
+mod drifts;
 mod error;
 mod guard;
 mod ignore_rules;
+mod imports;
 mod inventory_changes;
+mod jobs;
 mod loader;
+mod members;
 mod mutation;
+mod notifications;
 mod query;
+mod resources;
+mod reverting;
 mod severity;
+mod sources;
+mod specs;
 mod subscription;
 mod types;
 mod undo;
@@ -36,6 +46,13 @@ pub(crate) type AppSchema = Schema<Query, Mutation, subscription::Subscription>;
 #[derive(Default, MergedObject)]
 pub struct Query(
     query::CoreQuery,
+    bulks::BulkQuery,
+    drifts::DriftQuery,
+    jobs::JobQuery,
+    notifications::NotificationQuery,
+    resources::ResourceQuery,
+    sources::SourceQuery,
+    specs::SpecQuery,
     ignore_rules::IgnoreRuleQuery,
     severity::SeverityQuery,
     inventory_changes::InventoryChangeQuery,
@@ -44,7 +61,16 @@ pub struct Query(
 /// Write operations. They require the role `platform_admin`.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
-    mutation::CoreMutation,
+    bulks::BulkMutation,
+    drifts::DriftMutation,
+    imports::ImportMutation,
+    members::MemberMutation,
+    jobs::JobMutation,
+    notifications::NotificationMutation,
+    resources::ResourceMutation,
+    reverting::RevertingMutation,
+    sources::SourceMutation,
+    specs::SpecMutation,
     ignore_rules::IgnoreRuleMutation,
     undo::UndoMutation,
 );

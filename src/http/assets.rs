@@ -14,9 +14,11 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 use super::rest;
 
 /// Content security policy: the page may load only files of this server. The page has an admin's token, so inline
-/// scripts and scripts of other servers are forbidden.
+/// scripts and scripts of other servers are forbidden. Only lit-html may turn text into HTML: it parses its templates
+/// through the Trusted Types policy of its name.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types lit-html";
 
 const CSS: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";

@@ -1,5 +1,7 @@
 //! Accepts: they make the live value of a drift the expected one.
 
+mod members;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,6 +11,7 @@ use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::members::{AcceptMembers, MAX_MEMBERS, MembersAccepted, accept_members_of};
 use super::drift_rows;
 use super::ignore_rules;
 use super::inventory;
@@ -75,13 +78,7 @@ async fn accept_in_txn(
     accept: &AcceptDrift,
     now: DateTime<Utc>,
 ) -> Result<Result<Accepted>> {
-    let resource_id = cloud_drift::Entity::find_by_id(accept.drift_id)
-        .select_only()
-        .column(cloud_drift::Column::ResourceId)
-        .into_tuple::<Uuid>()
-        .one(txn)
-        .await?
-        .ok_or(Error::NotFound("drift"))?;
+    let resource_id = resource_of_in_txn(txn, accept.drift_id).await?;
     let decision = Decision {
         actor,
         note: accept.note.as_deref(),
@@ -90,14 +87,18 @@ async fn accept_in_txn(
     };
     let seen = [(accept.drift_id, accept.revision)];
     let done = accept_of_resource_in_txn(txn, decision, resource_id, &seen).await?;
-    let none = || Error::Internal("an accept has no outcome".to_owned());
-    let (_, outcome) = done.outcomes.into_iter().next().ok_or_else(none)?;
-    Ok(outcome.map(|drift| Accepted {
-        drift,
-        provisioned: done.provisioned,
-        owned_by: done.owned_by,
-        warning: done.warning,
-    }))
+    done.only()
+}
+
+/// Returns the id of the resource of a drift.
+async fn resource_of_in_txn(txn: &DatabaseTransaction, drift: Uuid) -> Result<Uuid> {
+    cloud_drift::Entity::find_by_id(drift)
+        .select_only()
+        .column(cloud_drift::Column::ResourceId)
+        .into_tuple::<Uuid>()
+        .one(txn)
+        .await?
+        .ok_or(Error::NotFound("drift"))
 }
 
 /// A decision to accept drifts.
@@ -125,6 +126,20 @@ pub(super) struct Outcomes {
     warning: Option<String>,
 }
 
+impl Outcomes {
+    /// Returns the outcome of the only drift of the request.
+    fn only(self) -> Result<Result<Accepted>> {
+        let none = || Error::Internal("an accept has no outcome".to_owned());
+        let (_, outcome) = self.outcomes.into_iter().next().ok_or_else(none)?;
+        Ok(outcome.map(|drift| Accepted {
+            drift,
+            provisioned: self.provisioned,
+            owned_by: self.owned_by,
+            warning: self.warning,
+        }))
+    }
+}
+
 /// Accepts those drifts of one resource that are as the caller saw them, with one new version of its spec. `seen` has
 /// their ids in the order of their fields, with the revisions that the caller saw. A drift that has moved is brought up
 /// to date, and no reason to leave the others.
@@ -139,21 +154,11 @@ pub(super) async fn accept_of_resource_in_txn(
     seen: &[(Uuid, Option<i32>)],
 ) -> Result<Outcomes> {
     let mut done = Outcomes::default();
-    let resource = locks::resource_in_txn(txn, resource_id, Lock::Share).await?;
-    let Some(spec) = locks::spec_in_txn(txn, resource_id, Lock::Update).await? else {
+    let Some(mut pair) = locked_pair_in_txn(txn, resource_id).await? else {
         done.outcomes = seen.iter().map(|(id, _)| (*id, Err(Error::SpecMoved))).collect();
         return Ok(done);
     };
-    let before = spec.clone();
-    let mut pair = Pair {
-        traits: traits::rules(&resource.provider, &resource.kind),
-        listed_at: inventory::listed_at(txn, &resource).await?,
-        spec,
-        resource,
-        open: Vec::new(),
-        rules: Arc::new(ignore_rules::in_force(txn).await?),
-        ignored: Vec::new(),
-    };
+    let before = pair.spec.clone();
     let (mut accepted, mut retires) = (Vec::new(), false);
     for (id, revision) in seen {
         let drift = match locks::drift_in_txn(txn, *id).await {
@@ -196,6 +201,23 @@ pub(super) async fn accept_of_resource_in_txn(
     }
     close_in_txn(txn, decision, &mut done, accepted, pair.spec.address.as_deref()).await?;
     Ok(done)
+}
+
+/// Locks a resource and its spec, and returns them as a pair without drifts. Returns None if there is no spec.
+async fn locked_pair_in_txn(txn: &DatabaseTransaction, resource_id: Uuid) -> Result<Option<Pair>> {
+    let resource = locks::resource_in_txn(txn, resource_id, Lock::Share).await?;
+    let Some(spec) = locks::spec_in_txn(txn, resource_id, Lock::Update).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Pair {
+        traits: traits::rules(&resource.provider, &resource.kind),
+        listed_at: inventory::listed_at(txn, &resource).await?,
+        spec,
+        resource,
+        open: Vec::new(),
+        rules: Arc::new(ignore_rules::in_force(txn).await?),
+        ignored: Vec::new(),
+    }))
 }
 
 /// Returns the error of a refused accept. A drift that has moved is brought up to date.

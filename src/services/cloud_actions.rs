@@ -1,5 +1,7 @@
 //! The log of actions that a provider keeps, as the syncs read it. It names no user.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_actions as actions;
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -102,9 +104,14 @@ async fn store(db: &Db, source: &str, provider: &str, read: &[CloudAction]) -> R
                 .flatten()
                 .all(|time| check_time("action", time).is_ok())
     };
-    let rows: Vec<actions::ActiveModel> = read
+    // An action that begins while pages are read moves others to the next page, so that they are read twice.
+    let distinct: BTreeMap<i64, &CloudAction> = read
         .iter()
         .filter(is_storable)
+        .map(|action| (action.number, action))
+        .collect();
+    let rows: Vec<actions::ActiveModel> = distinct
+        .into_values()
         .map(|action| actions::ActiveModel {
             id: Set(Uuid::now_v7()),
             source: Set(source.to_owned()),

@@ -127,7 +127,7 @@ pub(crate) async fn write_in_txn(
             Change::Unignore { field } => no_longer_ignored.push((*resource_id, field.as_str())),
         }
     }
-    // Drifts that somebody put back on purpose are closed first. Those are no longer open for the statement after it.
+    // Drifts that a user put back on purpose are closed first. Those are no longer open for the statement after it.
     let reverted = revert_in_txn(txn, &closing, now).await?;
     let closed = close_in_txn(txn, &closing, now).await?;
     let updated = update_in_txn(txn, &updating).await?;
@@ -209,24 +209,8 @@ pub(crate) async fn accept_in_txn(
     accepting: Accepting<'_>,
     now: DateTime<Utc>,
 ) -> Result<drift::Model> {
-    let mut data = drift_data(drift.id, &drift.field);
-    if let Some(data) = data.as_object_mut().filter(|_| !accepting.is_retired) {
-        data.insert("expected".to_owned(), drift.expected.clone().unwrap_or_default());
-        data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
-        data.insert("specVersion".to_owned(), accepting.spec_version.into());
-    }
-    if let (Some(data), Some(bulk)) = (data.as_object_mut(), accepting.bulk) {
-        data.insert("bulkId".to_owned(), bulk.to_string().into());
-    }
-    let data = with_address(data, accepting.address);
-    let accepted = event(drift.resource_id, EventType::DriftAccepted, data);
-    let mut row = drift.into_active_model();
-    row.status = Set(DriftStatus::Accepted);
-    row.resolved_at = Set(Some(now));
-    row.resolved_by = Set(Some(accepting.actor.to_owned()));
-    row.resolution_note = Set(accepting.note.map(str::to_owned));
-    row.close_reason = Set(Some(CloseReason::Accepted));
-    row.spec_version = Set(Some(accepting.spec_version));
+    let accepted = accepted_event(&drift, accepting);
+    let row = accepted_row(drift, accepting, now);
     let drift = row.update(txn).await?;
     if let Some(bulk) = accepting.bulk {
         drift::Entity::update_many()
@@ -237,6 +221,56 @@ pub(crate) async fn accept_in_txn(
     }
     events::append_in_txn(txn, vec![accepted], accepting.actor, now).await?;
     Ok(drift)
+}
+
+/// Inserts a closed drift that records the accept of a part of a locked drift, with its event. The drift itself stays as
+/// it is. `accepted` is the expected value with that part.
+pub(crate) async fn accept_part_in_txn(
+    txn: &DatabaseTransaction,
+    drift: &drift::Model,
+    accepted: Value,
+    accepting: Accepting<'_>,
+    now: DateTime<Utc>,
+) -> Result<drift::Model> {
+    let part = drift::Model {
+        id: Uuid::now_v7(),
+        actual: Some(accepted),
+        ..drift.clone()
+    };
+    let event = accepted_event(&part, accepting);
+    let row = accepted_row(part, accepting, now).reset_all().insert(txn).await?;
+    drift::Entity::update_many()
+        .col_expr(Alias::new("split_from"), Expr::val(drift.id))
+        .filter(drift::Column::Id.eq(row.id))
+        .exec(txn)
+        .await?;
+    events::append_in_txn(txn, vec![event], accepting.actor, now).await?;
+    Ok(row)
+}
+
+fn accepted_event(drift: &drift::Model, accepting: Accepting<'_>) -> NewEvent {
+    let mut data = drift_data(drift.id, &drift.field);
+    if let Some(data) = data.as_object_mut().filter(|_| !accepting.is_retired) {
+        data.insert("expected".to_owned(), drift.expected.clone().unwrap_or_default());
+        data.insert("actual".to_owned(), drift.actual.clone().unwrap_or_default());
+        data.insert("specVersion".to_owned(), accepting.spec_version.into());
+    }
+    if let (Some(data), Some(bulk)) = (data.as_object_mut(), accepting.bulk) {
+        data.insert("bulkId".to_owned(), bulk.to_string().into());
+    }
+    let data = with_address(data, accepting.address);
+    event(drift.resource_id, EventType::DriftAccepted, data)
+}
+
+fn accepted_row(drift: drift::Model, accepting: Accepting<'_>, now: DateTime<Utc>) -> drift::ActiveModel {
+    let mut row = drift.into_active_model();
+    row.status = Set(DriftStatus::Accepted);
+    row.resolved_at = Set(Some(now));
+    row.resolved_by = Set(Some(accepting.actor.to_owned()));
+    row.resolution_note = Set(accepting.note.map(str::to_owned));
+    row.close_reason = Set(Some(CloseReason::Accepted));
+    row.spec_version = Set(Some(accepting.spec_version));
+    row
 }
 
 /// A decision to undo accepts of one resource.
@@ -445,7 +479,7 @@ async fn close_in_txn(
     written_in_txn(txn, sql, rows.collect(), Some(now)).await
 }
 
-/// Closes open drifts as reverted whose live value equals the expected one again, if somebody noted the intent. Returns
+/// Closes open drifts as reverted whose live value equals the expected one again, if a user noted the intent. Returns
 /// those.
 async fn revert_in_txn(
     txn: &DatabaseTransaction,

@@ -7,7 +7,6 @@ use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_resource_events::{self as events, EventType};
 use entity::{
     cloud_provisioned as provisioned, cloud_resources as resources, forgotten_resources as forgotten,
-    ignored_differences,
 };
 use sea_orm::{
     ActiveEnum as _, ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
@@ -201,10 +200,6 @@ pub(super) async fn remove_in_txn(txn: &DatabaseTransaction, ids: &[Uuid]) -> Re
     let ids = || ids.iter().copied();
     let specs = provisioned::Entity::delete_many().filter(provisioned::Column::ResourceId.is_in(ids()));
     let drifts = drift::Entity::delete_many().filter(drift::Column::ResourceId.is_in(ids()));
-    ignored_differences::Entity::delete_many()
-        .filter(ignored_differences::Column::ResourceId.is_in(ids()))
-        .exec(txn)
-        .await?;
     let events = events::Entity::delete_many().filter(events::Column::ResourceId.is_in(ids()));
     let rows = resources::Entity::delete_many().filter(resources::Column::Id.is_in(ids()));
     Ok(Removed {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod backtest;
+mod replace;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{cloud_drift as drift, cloud_resources as resources};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub use self::apply::{AppliedFile, FileAction, apply_file};
 pub use self::backtest::{Backtest, backtest};
+pub use self::replace::{Replaced, replace};
 use super::detection::{Scope, detect_all, mark_in_txn};
 use super::drift_rows::is_open;
 use super::events::SYSTEM;
@@ -421,6 +423,19 @@ pub async fn in_force_with_counts(db: &Db) -> Result<Vec<(rules::Model, i64)>> {
             .map_or(0, |(_, count)| *count)
     };
     Ok(rows.into_iter().map(|row| (row.clone(), count(row.id))).collect())
+}
+
+/// Returns the rules in force that have one of these names.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn in_force_named<C: ConnectionTrait>(
+    connection: &C,
+    names: &[&str],
+) -> Result<Vec<rules::Model>> {
+    let rows = select(Some(true)).filter(rules::Column::Name.is_in(names.iter().copied()));
+    Ok(decodable(rows, connection).await?.0)
 }
 
 /// Returns the rules with these ids.

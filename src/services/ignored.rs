@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
-use entity::{cloud_resources as resources, ignored_differences as ignored};
-use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
+use entity::ignored_differences as ignored;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
     Select, Statement,
@@ -273,20 +272,11 @@ pub(crate) struct IgnoredFilter {
     pub(crate) waiting: Option<bool>,
 }
 
-/// Selects ignored differences of resources that still exist.
+/// Selects ignored differences.
 fn select(filter: IgnoredFilter) -> Select<ignored::Entity> {
-    let exists = Query::select()
-        .expr(Expr::cust("1"))
-        .from(resources::Entity)
-        .and_where(
-            Expr::col((resources::Entity, resources::Column::Id))
-                .equals((ignored::Entity, ignored::Column::ResourceId)),
-        )
-        .take();
-    let select = ignored::Entity::find().filter(Expr::exists(exists));
     let select = match filter.rule {
-        Some(rule) => select.filter(ignored::Column::RuleId.eq(rule)),
-        None => select,
+        Some(rule) => ignored::Entity::find().filter(ignored::Column::RuleId.eq(rule)),
+        None => ignored::Entity::find(),
     };
     match filter.waiting {
         Some(true) => select.filter(ignored::Column::Sweeps.is_not_null()),

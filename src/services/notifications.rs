@@ -1,4 +1,4 @@
-//! Notifications: what happened is told to targets, at least once each.
+//! Notifications: targets are notified of transitions, at least once each.
 //!
 //! Triggers of the database write each transition to the outbox, in the transaction of the transition. One transaction
 //! turns the outbox into messages, at most one for each target and kind; a message is attempted under a lease until its

@@ -150,6 +150,9 @@ pub(crate) async fn without_attrs<C: ConnectionTrait>(
     connection: &C,
     ids: &[Uuid],
 ) -> Result<Vec<resources::Model>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let empty = match connection.get_database_backend() {
         DbBackend::Postgres => "CAST('{}' AS jsonb)",
         _ => "'{}'",

@@ -12,7 +12,7 @@ use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
 /// Notes, as a decision of `actor`, that the live value of an open drift is being put back; or withdraws the intent if
-/// `is_reverting` is false. Withdrawing an intent that nobody noted changes nothing.
+/// `is_reverting` is false. Withdrawing an intent that was not noted changes nothing.
 ///
 /// # Errors
 ///

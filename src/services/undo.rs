@@ -1,7 +1,6 @@
 //! Undo of accepts: gives the accepted fields of a spec back the values that they had before.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::bulk_items::ItemOutcome;
@@ -11,19 +10,17 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryO
 use uuid::Uuid;
 
 use super::bulks;
+use super::detection::compare_locked_in_txn;
 use super::drift_rows::{self, Undoing};
 use super::locks::{self, Lock, locked};
 use super::provisioning;
 use super::spec_history::{self, first_from, only, up_to};
-use super::{ignore_rules, ignored, inventory};
 use crate::clock::Clock;
 use crate::db::{Db, decodable};
-use crate::domain::detection::{Pair, plan};
 use crate::domain::spec_history::SpecVersion;
 use crate::domain::undo::{Accepted, UndoRefusal, decide_undo};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
-use crate::provider::traits;
 
 /// A request to undo the accept of a drift.
 #[derive(Clone, Debug)]
@@ -221,19 +218,7 @@ async fn write_in_txn(
         spec: &spec,
     };
     let drifts = drift_rows::undo_in_txn(txn, drifts, undoing, now).await?;
-    let pair = Pair {
-        traits: traits::rules(&resource.provider, &resource.kind),
-        listed_at: inventory::listed_at(txn, &resource).await?,
-        open: drift_rows::lock_open_of_in_txn(txn, resource.id).await?,
-        spec: spec.clone(),
-        rules: Arc::new(ignore_rules::in_force(txn).await?.without_delays()),
-        ignored: ignored::of(txn, resource.id).await?,
-        resource,
-    };
-    let plan = plan(&pair, now);
-    let id = spec.resource_id;
-    let changes: Vec<_> = plan.changes.iter().map(|change| (id, change)).collect();
-    drift_rows::write_in_txn(txn, &changes, now).await?;
+    compare_locked_in_txn(txn, resource, &spec, now).await?;
     Ok((spec, drifts))
 }
 

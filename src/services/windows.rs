@@ -17,8 +17,8 @@ use crate::domain::detection::Finding;
 use crate::domain::equality::loosely_equal;
 use crate::domain::not_compared::NotCompared;
 use crate::domain::windows::{
-    Change, EarlierVersion, ExpectedSince, FLAPPING_TIME, FLAPPING_TIMES, Facts, MAX_CHANGES, Window,
-    expected_since, is_flapping, window, window_of_missing,
+    Change, EarlierVersion, ExpectedSince, FLAPPING_TIME, Facts, MAX_CHANGES, Window, expected_since,
+    is_flapping, window, window_of_missing,
 };
 use crate::error::Result;
 
@@ -153,9 +153,9 @@ async fn specs_in_txn(
     let sql = format!(
         "SELECT v.n, p.recorded_at, p.created_at, p.spec_version, p.not_compared, r.first_seen_at, \
          (SELECT u.started_at FROM upkeep AS u WHERE u.task = '{SINCE}') AS recorded_since, \
-         (SELECT count(*) FROM (SELECT 1 FROM cloud_drift AS d WHERE d.resource_id = v.resource_id \
+         (SELECT count(*) FROM cloud_drift AS d WHERE d.resource_id = v.resource_id \
          AND d.field = v.field AND d.detected_at >= $2 AND d.status <> 'open' \
-         AND d.close_reason IN ('healed', 'resource_returned', 'reverted') LIMIT {FLAPPING_TIMES}) AS e) AS healed \
+         AND d.close_reason IN ('healed', 'resource_returned', 'reverted')) AS healed \
          FROM {} JOIN cloud_resources AS r ON r.id = v.resource_id \
          JOIN cloud_provisioned AS p ON p.resource_id = v.resource_id",
         list(backend)

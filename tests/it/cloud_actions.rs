@@ -30,8 +30,8 @@ async fn stored(account: &Account) -> Vec<i64> {
     numbers
 }
 
-const DRIFT: &str = "{ drifts { nodes { lastSeenEqualAt firstSeenDifferentAt
-    cloudActions { totalCount nodes { actionId type status region startedAt completedAt } }
+const DRIFT: &str = "{ drifts(first: 5) { nodes { lastSeenEqualAt firstSeenDifferentAt
+    cloudActions(first: 10) { totalCount nodes { actionId type status region startedAt completedAt } }
     resource { cloudActions(first: 10) { totalCount nodes { actionId type } } } } } }";
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_drift_has_the_actions_of_its_window() {
     t.sweep().await;
     let page = t.data(DRIFT, json!({})).await;
     let drift = &page["drifts"]["nodes"][0];
-    let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let text = |time: DateTime<Utc>| time.to_rfc3339();
     assert_eq!(
         drift["cloudActions"]["nodes"],
         json!([

@@ -369,6 +369,7 @@ async fn read_by(t: &TestApp, statements: &[Statement]) -> i64 {
                 "cloud_resources",
                 "cloud_provisioned",
                 "resource_states",
+                "ignored_differences",
             ] {
                 let whole =
                     |step: &&String| step.starts_with(&format!("SCAN {table}")) && !step.contains("USING");
@@ -618,6 +619,48 @@ async fn a_larger_history_does_not_make_pages_of_several_values_read_more_rows()
         let (t, log) = with_history(size).await;
         make_kinds_and_regions(&t).await;
         read_little(&t, &log, &BY_SEVERAL).await;
+    }
+}
+
+/// Lists of ignored differences, and what the end and the preview of a rule read.
+const OF_RULES: [(&str, i64); 3] = [
+    ("{ ignoredDifferences(first: 10) { nodes { field } } }", 40),
+    (
+        "{ previewIgnoreRule(definition: { field: \"field_4\", kind: \"none\" }) { openCount pastCount } }",
+        40,
+    ),
+    (
+        "mutation { endIgnoreRule(input: { ruleId: \"00000000-0000-0000-0000-000000000001\" }) { opened } }",
+        120,
+    ),
+];
+
+#[tokio::test]
+async fn more_ignored_differences_do_not_make_lists_of_them_read_more_rows() {
+    for size in [1_500, 4_500] {
+        let (t, log) = with_history(size).await;
+        let rule = "00000000-0000-0000-0000-000000000001";
+        let id = if t.database.is_postgres() {
+            format!("'{rule}'")
+        } else {
+            format!("x'{}'", rule.replace('-', ""))
+        };
+        for change in [
+            format!(
+                "INSERT INTO ignore_rules (id, definition, field, reason, origin, created_by, created_at) \
+                 SELECT {id}, '{{\"field\":\"rare\"}}', 'rare', 'expected', 'api', 'admin', min(first_seen_at) \
+                 FROM cloud_resources"
+            ),
+            format!(
+                "INSERT INTO ignored_differences (id, resource_id, field, rule_id, ignored_at, changed_at) \
+                 SELECT id, id, CASE WHEN provider_id LIKE '%77' THEN 'rare' ELSE 'often' END, {id}, first_seen_at, \
+                 first_seen_at FROM cloud_resources"
+            ),
+            "ANALYZE".to_owned(),
+        ] {
+            t.database.execute(change).await.unwrap();
+        }
+        read_little(&t, &log, &OF_RULES).await;
     }
 }
 

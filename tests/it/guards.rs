@@ -92,6 +92,11 @@ const CALLS: &[(&str, &str, &str)] = &[
     ),
     (
         "Mutation",
+        "acceptDriftMembers",
+        "acceptDriftMembers(input: { driftId: $id, revision: 1, members: [1] }) { accepted { id } }",
+    ),
+    (
+        "Mutation",
         "markReverting",
         "markReverting(input: { driftId: $id }) { drift { id } }",
     ),
@@ -131,6 +136,18 @@ const CALLS: &[(&str, &str, &str)] = &[
         "Query",
         "previewIgnoreRule",
         "previewIgnoreRule(definition: { field: \"size_slug\" }) { openCount }",
+    ),
+    ("Query", "ignoreRulePresets", "ignoreRulePresets { name }"),
+    (
+        "Mutation",
+        "replaceIgnoreRule",
+        "replaceIgnoreRule(input: { ruleId: $id, rule: { definition: { field: \"size_slug\" }, reason: \"expected\" } })
+            { closed }",
+    ),
+    (
+        "Mutation",
+        "applyIgnoreRulePreset",
+        r#"applyIgnoreRulePreset(input: { name: "none" }) { closed }"#,
     ),
     (
         "Mutation",

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use drift_inbox::db::Db;
 use drift_inbox::domain::ignore_rules::Definition;
 use drift_inbox::services::detection::{Scope, apply, gather, plan};
 use drift_inbox::services::ignore_rules::{self, Changed, NewRule, Origin};
@@ -241,6 +242,49 @@ async fn a_preview_counts_open_and_past_drifts_and_changes_nothing() {
         ..of_field("size_slug")
     };
     assert_eq!(t.ignore(like).await.drifts, Some(2));
+}
+
+/// A preview that held a connection while it asked for a second one would wait for other previews.
+#[tokio::test]
+async fn many_previews_share_one_connection() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size("large")]).await;
+    t.record_spec("web-1", json!({ "size_slug": "small" })).await;
+    t.sweep().await;
+    let small = Db::connect(&t.database.url, 1).await.unwrap();
+    let definition = of_field("size_slug");
+    let previews = (0..8).map(|_| ignore_rules::backtest(&small, &definition, t.now()));
+    for preview in futures_util::future::join_all(previews).await {
+        assert_eq!(preview.unwrap().open, 1);
+    }
+}
+
+/// Servers of the release before know neither rules nor ignored differences.
+#[tokio::test]
+async fn a_server_of_an_earlier_release_forgets_the_ignored_differences_too() {
+    let t = TestApp::new().await;
+    for name in ["web-1", "web-2"] {
+        t.cloud_has([droplet("web-1").size("large"), droplet("web-2").size("large")])
+            .await;
+        t.record_spec(name, json!({ "size_slug": "small" })).await;
+    }
+    t.ignore(of_field("size_slug")).await;
+    t.sweep().await;
+    assert_eq!(t.ignored().await.len(), 2);
+    for table in ["cloud_provisioned", "cloud_resource_events", "cloud_resources"] {
+        let column = if table == "cloud_resources" {
+            "id"
+        } else {
+            "resource_id"
+        };
+        let sql = format!(
+            "DELETE FROM {table} WHERE {column} IN (SELECT id FROM cloud_resources WHERE name = 'web-1')"
+        );
+        t.database.execute(sql).await.unwrap();
+    }
+    let left = t.ignored().await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].resource_id, t.resource("web-2").await.id);
 }
 
 #[tokio::test]

@@ -7,43 +7,24 @@ use sea_orm::{ActiveModelTrait as _, EntityTrait as _, IntoActiveModel as _, Set
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
-use crate::support::browser::{Browser, ESCAPE};
+use crate::support::browser::ESCAPE;
 use crate::support::cloud::droplet;
-use crate::support::page::{DIALOG, ROW, TOTAL, about_to_accept, signed_in, three_differences};
+use crate::support::page::{
+    DIALOG, ROW, SCREENS, TOTAL, about_to_accept, look_at, signed_in, three_differences,
+};
 use crate::support::served::Served;
 use crate::support::state::droplets;
-
-/// Widths in pixels and colour schemes: a phone, a large screen, and a laptop in dark mode.
-const SCREENS: [(u32, &str); 3] = [(360, "light"), (1920, "light"), (1280, "dark")];
-
-/// Checks a view on every screen size: no accessibility violation, and nothing outside the screen.
-async fn look_at(browser: &Browser, view: &str) {
-    for (width, scheme) in SCREENS {
-        browser.prefer(scheme).await;
-        browser.resize(width, 900).await;
-        let found = browser.axe().await;
-        assert!(found.is_empty(), "{view} at {width}, {scheme}: {found:#?}");
-        let wide = browser.run("return document.documentElement.scrollWidth").await;
-        assert!(
-            wide.as_u64().unwrap() <= width.into(),
-            "{view} is {wide} wide on {width}"
-        );
-        browser.shoot(&format!("{view}-{width}-{scheme}")).await;
-    }
-    browser.prefer("light").await;
-    browser.resize(1280, 900).await;
-}
 
 #[tokio::test]
 async fn lists_and_details_are_accessible() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
     browser.see_text(TOTAL, "3 open").await;
-    look_at(&browser, "view-inbox").await;
+    look_at(&browser, "view-inbox", &SCREENS).await;
     browser.click("[data-testid=filter-toggle]").await;
     browser.click("[data-testid=facet-kind]").await;
     browser.see("[data-testid=chip]").await;
-    look_at(&browser, "view-filters").await;
+    look_at(&browser, "view-filters", &SCREENS).await;
     browser.click("[data-testid=clear-filters]").await;
     browser.see_text(TOTAL, "3 open").await;
     browser.click("[data-testid=filter-toggle]").await;
@@ -51,17 +32,17 @@ async fn lists_and_details_are_accessible() {
     browser.press("j").await;
     browser.press("o").await;
     browser.see("[data-testid=events]").await;
-    look_at(&browser, "view-detail").await;
+    look_at(&browser, "view-detail", &SCREENS).await;
     browser.press(ESCAPE).await;
     about_to_accept(&served, &browser, "web-1", "tags").await;
-    look_at(&browser, "view-accept").await;
+    look_at(&browser, "view-accept", &SCREENS).await;
     browser.press(ESCAPE).await;
     browser.see_none(DIALOG).await;
     let drift = served.open_drift("web-1", "tags").await;
     served.accept(&drift).await.unwrap();
     browser.go("/?view=history").await;
     browser.see(ROW).await;
-    look_at(&browser, "view-history").await;
+    look_at(&browser, "view-history", &SCREENS).await;
 }
 
 #[tokio::test]
@@ -71,17 +52,17 @@ async fn all_other_views_are_accessible() {
     browser.go("/?view=runs").await;
     browser.click("[data-testid=run-hour] summary").await;
     browser.see("[data-testid=run]").await;
-    look_at(&browser, "view-runs").await;
+    look_at(&browser, "view-runs", &SCREENS).await;
     browser.go("/?view=coverage").await;
     browser.see_text("[data-testid=coverage]", "droplet").await;
-    look_at(&browser, "view-coverage").await;
+    look_at(&browser, "view-coverage", &SCREENS).await;
     browser.press("?").await;
     browser.see("[data-testid=help-dialog]").await;
-    look_at(&browser, "view-help").await;
+    look_at(&browser, "view-help", &SCREENS).await;
     browser.press(ESCAPE).await;
     browser.click("[data-testid=sign-out]").await;
     browser.see("[data-testid=sign-in-form]").await;
-    look_at(&browser, "view-signed-out").await;
+    look_at(&browser, "view-signed-out", &SCREENS).await;
 }
 
 #[tokio::test]
@@ -89,18 +70,18 @@ async fn an_empty_inbox_explains_the_next_step() {
     let served = Served::start(TestApp::new().await).await;
     let browser = signed_in(&served).await;
     browser.see_text("[data-testid=empty]", "drift-inbox sync").await;
-    look_at(&browser, "view-no-inventory").await;
+    look_at(&browser, "view-no-inventory", &SCREENS).await;
 
     served.cloud_has([droplet("web-1")]).await;
     browser.go("/").await;
     browser.see_text("[data-testid=empty]", "import-terraform").await;
-    look_at(&browser, "view-no-specs").await;
+    look_at(&browser, "view-no-specs", &SCREENS).await;
 
     served.record_spec("web-1", json!({ "region": "nyc3" })).await;
     served.sweep().await;
     browser.go("/").await;
     browser.see_text("[data-testid=empty]", "Nothing differs").await;
-    look_at(&browser, "view-nothing-differs").await;
+    look_at(&browser, "view-nothing-differs", &SCREENS).await;
 
     // web-2 has not been compared yet.
     served.cloud_has([droplet("web-1"), droplet("web-2")]).await;
@@ -126,7 +107,7 @@ async fn an_empty_inbox_explains_the_next_step() {
         !text.contains("Nothing differs") && !text.contains("match their specs"),
         "{text}"
     );
-    look_at(&browser, "view-sweep-failed").await;
+    look_at(&browser, "view-sweep-failed", &SCREENS).await;
 }
 
 #[tokio::test]
@@ -152,7 +133,7 @@ async fn an_empty_inbox_warns_if_the_inventory_is_overdue_or_incomplete() {
         !text.contains("Nothing differs") && !text.contains("match their specs"),
         "{text}"
     );
-    look_at(&browser, "view-overdue").await;
+    look_at(&browser, "view-overdue", &SCREENS).await;
 
     let unread = drift_inbox::provider::KindListing::NotReadable("no scope".to_owned());
     served.cloud.unread([("droplet", unread)]);
@@ -195,7 +176,7 @@ async fn an_unreachable_server_does_not_leave_a_blank_page() {
     browser.press("g").await;
     browser.press("h").await;
     browser.see("[data-testid=list-error]").await;
-    look_at(&browser, "view-unreachable").await;
+    look_at(&browser, "view-unreachable", &SCREENS).await;
     browser.offline(false).await;
     // The page reconnects without a click.
     browser.see("[data-testid=empty]").await;
@@ -291,10 +272,10 @@ async fn a_missing_resource_of_a_state_shows_its_address_and_the_commands() {
     served.database.execute(long).await.unwrap();
     browser.go("/").await;
     browser.see_text("[data-testid=address]", "long_long").await;
-    look_at(&browser, "list-with-address").await;
+    look_at(&browser, "list-with-address", &SCREENS).await;
     browser.click(&format!("{ROW} a.row-link")).await;
     browser
         .see_text("[data-testid=detail-address]", "long_long")
         .await;
-    look_at(&browser, "detail-with-address").await;
+    look_at(&browser, "detail-with-address", &SCREENS).await;
 }

@@ -147,19 +147,22 @@ async fn the_log_is_filtered_by_each_property() {
 #[tokio::test]
 async fn secrets_are_not_shown() {
     let t = TestApp::new().await;
-    let secret = |digest: &str| json!({ "drift-inbox:redacted": digest });
-    t.cloud_has([droplet("web-1").attr("password", "plain")]).await;
-    t.cloud_has([droplet("web-1").attr("password", secret("one"))])
-        .await;
-    t.cloud_has([droplet("web-1").attr("password", secret("two"))])
-        .await;
+    t.cloud_has([droplet("web-1").attr("password", "one")]).await;
+    t.cloud_has([droplet("web-1").attr("password", "two")]).await;
+    t.cloud_has([droplet("web-1").attr("password", "three")]).await;
+    // What an import of a plan stores in place of secrets. Only one side of the second change is known to be one.
+    for (side, value) in [("before", "one"), ("after", "three")] {
+        let sql = format!(
+            "UPDATE inventory_changes SET {side} = '{{\"drift-inbox:redacted\":\"{value}\"}}' \
+             WHERE CAST({side} AS text) LIKE '%{value}%'"
+        );
+        t.database.execute(sql).await.unwrap();
+    }
     let rows = log(&t, json!({ "field": "password" })).await;
     assert_eq!(rows.len(), 2);
     for row in rows {
-        assert_eq!(
-            (&row["before"], &row["after"], &row["redacted"]),
-            (&Value::Null, &Value::Null, &json!(true))
-        );
+        let shown = (&row["before"], &row["after"], &row["redacted"]);
+        assert_eq!(shown, (&Value::Null, &Value::Null, &json!(true)));
     }
 }
 

@@ -234,6 +234,7 @@ const TABLES: [(&str, &[&str]); 33] = [
             "cause",
             "cause_revision",
             "bulk_id",
+            "split_from",
             "last_seen_equal_at",
             "first_seen_different_at",
             "window_basis",

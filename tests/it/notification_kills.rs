@@ -100,7 +100,7 @@ async fn two_hundred_killed_servers_lose_no_notification() {
     );
     let ids: BTreeSet<&str> = distinct.iter().map(|(id, _)| *id).collect();
     assert_eq!(ids.len(), distinct.len());
-    let told: Vec<String> = distinct
+    let notified: Vec<String> = distinct
         .iter()
         .flat_map(|(_, body)| {
             let json: serde_json::Value = serde_json::from_str(body).unwrap();
@@ -112,6 +112,6 @@ async fn two_hundred_killed_servers_lose_no_notification() {
         })
         .map(|drift| drift["id"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(told.len(), KILLS, "each transition is in exactly one message");
-    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), wanted);
+    assert_eq!(notified.len(), KILLS, "each transition is in exactly one message");
+    assert_eq!(notified.into_iter().collect::<BTreeSet<_>>(), wanted);
 }

@@ -1,4 +1,4 @@
-//! Notifications: what is told to whom, the delivery log, retries, and the safety of outgoing requests.
+//! Notifications: which target is notified of what, the delivery log, retries, and the safety of outgoing requests.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -173,7 +173,7 @@ async fn a_webhook_gets_one_signed_message_for_each_sweep_with_its_causes_and_li
 }
 
 #[tokio::test]
-async fn nothing_is_written_for_nobody() {
+async fn without_a_receiver_nothing_is_written() {
     let (t, receiver) = (app().await, Receiver::start().await);
     drift(&t, &["web-1"]).await;
     assert_eq!(count(&t, "notification_outbox").await, 0, "no target");
@@ -408,7 +408,7 @@ async fn slack_gets_text_and_blocks_without_a_signature() {
 }
 
 #[tokio::test]
-async fn a_filter_limits_what_a_target_is_told() {
+async fn a_filter_limits_what_a_target_is_notified_of() {
     let (t, all, closed, other) = (
         app().await,
         Receiver::start().await,
@@ -504,7 +504,7 @@ async fn an_undelivered_heartbeat_is_replaced_by_a_newer_one() {
 }
 
 #[tokio::test]
-async fn a_source_is_told_when_it_fails_and_when_it_is_well_again() {
+async fn a_source_that_fails_and_recovers_is_notified() {
     let (t, receiver) = (app().await, Receiver::start().await);
     target(&t, "WEBHOOK", receiver.url("/"), json!({})).await;
     t.cloud_has([droplet("web-1")]).await;
@@ -616,8 +616,8 @@ async fn several_servers_make_each_message_once() {
         .map(|message| message.header("webhook-id"))
         .collect();
     assert_eq!(messages.len(), ids.len(), "no message was sent twice");
-    let told: BTreeSet<String> = messages.iter().flat_map(drift_ids).collect();
-    assert_eq!(told.len(), 5);
+    let notified: BTreeSet<String> = messages.iter().flat_map(drift_ids).collect();
+    assert_eq!(notified.len(), 5);
 }
 
 /// Returns the ids of the drifts that a message lists.
@@ -730,7 +730,7 @@ async fn delivered_messages_are_purged_and_undelivered_ones_are_kept() {
 }
 
 #[tokio::test]
-async fn a_drift_that_is_put_back_and_an_undone_accept_are_told() {
+async fn a_drift_that_is_put_back_and_an_undone_accept_are_notified() {
     let (t, receiver) = (app().await, Receiver::start().await);
     target(&t, "WEBHOOK", receiver.url("/hook"), json!({})).await;
     drift(&t, &["web-1", "web-2"]).await;
@@ -747,7 +747,7 @@ async fn a_drift_that_is_put_back_and_an_undone_accept_are_told() {
         .await;
     t.sweep().await;
     notify(&t.app).await.unwrap();
-    let told: BTreeSet<String> = receiver
+    let notified: BTreeSet<String> = receiver
         .take()
         .iter()
         .flat_map(groups)
@@ -759,6 +759,6 @@ async fn a_drift_that_is_put_back_and_an_undone_accept_are_told() {
         "DRIFT_ACCEPTED",
         "DRIFT_DETECTED",
     ] {
-        assert!(told.contains(transition), "{transition} in {told:?}");
+        assert!(notified.contains(transition), "{transition} in {notified:?}");
     }
 }

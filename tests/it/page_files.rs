@@ -57,7 +57,9 @@ async fn get(router: Router, path: &str, known: Option<&str>) -> File {
 /// Returns the path and the content of the page and of every file that is served under `/web/`.
 fn files() -> Vec<(String, String)> {
     let mut files = files_of("");
-    files.extend(files_of("graphiql/"));
+    for folder in ["graphiql/", "vendor/lit-html/", "vendor/lit-html/directives/"] {
+        files.extend(files_of(folder));
+    }
     // The two pages are served under other paths.
     for (path, _) in &mut files {
         if path == "/web/index.html" {
@@ -75,6 +77,7 @@ fn files_of(folder: &str) -> Vec<(String, String)> {
         .filter(|entry| entry.file_type().unwrap().is_file())
         .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
         .filter(|(name, _)| !name.starts_with('.') && !NOT_SERVED.contains(&name.as_str()))
+        .filter(|(name, _)| !name.ends_with(".d.ts") && name != "LICENSE")
         .map(|(name, path)| (format!("/web/{folder}{name}"), fs::read_to_string(path).unwrap()))
         .collect()
 }
@@ -126,7 +129,8 @@ async fn the_page_may_run_only_its_own_scripts() {
     assert_eq!(
         page.header("content-security-policy"),
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types lit-html"
     );
     assert!(!page.body.contains("style="), "the page has inline styles");
     assert_eq!(page.body.matches("<script").count(), 1);
@@ -156,6 +160,10 @@ async fn development_files_are_not_served() {
             "../Cargo.toml",
             "nothing.js",
             "test/json.test.js",
+            "vendor/README.md",
+            "vendor/vendor.json",
+            "vendor/lit-html/LICENSE",
+            "vendor/lit-html/lit-html.d.ts",
         ])
         .chain([
             "node_modules/axe-core/axe.min.js",

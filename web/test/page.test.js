@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { filterOf } from '../account_filter.js';
 import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
 import { NO_FILTERS, filterInput, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
 import { cleanToken, expiryOf } from '../session.js';
 import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
+import { ALL_VIEWS, VIEWS } from '../views.js';
 
 test('an address is made from the view and read back', () => {
-  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x'];
+  const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x', '/?drift=x&revision=3'];
   for (const url of routes) assert.equal(routeUrl(parseRoute(url.slice(1))), url);
   assert.equal(parseRoute('?status=accepted').view, 'history');
   assert.equal(parseRoute('?view=nothing&type=odd&status=odd').view, 'inbox');
@@ -19,6 +21,17 @@ test('a parameter of the address that changes nothing is named', () => {
   assert.deepEqual(unread.map(unreadParameters), [['regoin'], ['status'], ['type'], ['view'], ['kind'], ['status'], ['kind']]);
   const read = ['', '?kind=droplet&region=fra1&field=tags&type=MISSING&q=+web+&drift=x', '?view=inbox&status=open', '?status=STALE', '?view=runs', '?kind='];
   for (const search of read) assert.deepEqual(unreadParameters(search), [], search);
+});
+
+test('views have different ids, titles and keys, and an address each', () => {
+  for (const name of ['id', 'title', 'key']) assert.equal(new Set(VIEWS.map((view) => view[name])).size, VIEWS.length, name);
+  assert.deepEqual(ALL_VIEWS.filter(({ key }) => key === '').map(({ inNav }) => inNav), [false]);
+  for (const { id, parameters = [] } of ALL_VIEWS) {
+    const own = parameters.map((name) => `&${name}=a+b`).join('');
+    const url = id === 'inbox' ? '/' : `/?view=${id}${own}`;
+    assert.equal(routeUrl(parseRoute(url.slice(1))), url);
+    assert.deepEqual(unreadParameters(url.slice(1)), []);
+  }
 });
 
 test('an address never has a token', () => {
@@ -98,4 +111,9 @@ test('characters without width are shown in every Unicode plane', () => {
     ['a\ud800', 'a\\ud800'],
     ['é ü 😀 漢\n', 'é ü 😀 漢\n'],
   ]) assert.equal(visible(text), shown);
+});
+
+test('the address of the changes is their filter, and a type that does not exist filters nothing', () => {
+  assert.deepEqual(filterOf({ type: 'gone', kind: 'droplet', region: '' }), { type: ['GONE'], kind: 'droplet' });
+  assert.deepEqual(filterOf({ type: 'exploded', resource: '1' }), { resourceId: '1' });
 });

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { isUndoable } from '../actions.js';
 import { ApiError } from '../api.js';
 import { closeReasonText, severityText } from '../format.js';
-import { definitionOf, endOf, previewText } from '../ignore.js';
+import { definitionOf, endOf } from '../ignore.js';
+import { previewText } from '../rule_preview.js';
 import { undoProblem } from '../undo.js';
 
 test('the severity names its rule', () => {

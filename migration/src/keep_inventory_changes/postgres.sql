@@ -9,10 +9,10 @@ BEGIN
             WHEN r.first_seen_at < e.occurred_at THEN 'returned' ELSE 'appeared' END,
         coalesce(f.field, '*'), false, e.occurred_at
     FROM added AS e JOIN cloud_resources AS r ON r.id = e.resource_id
-    LEFT JOIN LATERAL (SELECT regexp_replace(name, '^attrs\.', '') AS field
+    LEFT JOIN LATERAL (SELECT regexp_replace(n.name, '^attrs\.', '') AS field
         FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(e.data -> 'fields') = 'array' THEN e.data -> 'fields'
-            ELSE '[]' END) AS name
-        WHERE name NOT IN ('urn', 'settling', 'owned')) AS f ON e.type = 'resource_changed'
+            ELSE '[]' END) AS n (name)
+        WHERE n.name NOT IN ('urn', 'settling', 'owned')) AS f ON e.type = 'resource_changed'
     WHERE e.type IN ('resource_discovered', 'resource_changed', 'resource_gone')
         AND (e.type <> 'resource_changed' OR f.field IS NOT NULL)
         AND NOT EXISTS (SELECT 1 FROM inventory_changes AS c

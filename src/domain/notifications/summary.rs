@@ -1,4 +1,4 @@
-//! Groups transitions by their cause, so that one message tells about all of them. Its size does not grow with their
+//! Groups transitions by their cause, so that one message contains all of them. Its size does not grow with their
 //! number.
 
 use std::collections::{BTreeMap, HashMap};

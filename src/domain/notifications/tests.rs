@@ -18,6 +18,7 @@ fn happened(n: usize, field: &str) -> Happened {
         drift_id: Some(Uuid::from_u128(n as u128)),
         kind: Some(DriftKind::Changed),
         revision: Some(1),
+        severity: Some(Severity::High),
         field: field.to_owned(),
         expected: Some(json!("a")),
         actual: Some(json!("b")),
@@ -214,4 +215,49 @@ fn texts_for_slack_cannot_contain_links_or_mentions_of_others() {
         "{text}"
     );
     assert!(text.contains("1 drift detected"), "{text}");
+}
+
+#[test]
+fn a_filter_has_a_least_severity_which_sources_and_deleted_drifts_pass() {
+    use entity::cloud_drift::Severity::{Critical, High, Low, Normal};
+    let least = |min_severity| Filter {
+        min_severity,
+        ..Filter::default()
+    };
+    for (severity, passes) in [
+        (None, true),
+        (Some(Low), true),
+        (Some(High), true),
+        (Some(Critical), false),
+    ] {
+        assert_eq!(
+            least(severity).matches(&happened(1, "size_slug")),
+            passes,
+            "{severity:?}"
+        );
+    }
+    let deleted = Happened {
+        severity: None,
+        ..happened(1, "size_slug")
+    };
+    assert!(least(Some(Critical)).matches(&deleted));
+    assert!(least(Some(Critical)).matches_source(Transition::SourceFailed, "team"));
+    // The stored form, with and without a severity, and one of a later release.
+    let stored = serde_json::to_value(least(Some(Normal))).unwrap();
+    assert_eq!(stored, json!({ "minSeverity": "normal" }));
+    assert_eq!(
+        serde_json::from_value::<Filter>(stored).unwrap(),
+        least(Some(Normal))
+    );
+    assert_eq!(serde_json::to_value(Filter::default()).unwrap(), json!({}));
+    for other in [
+        json!({}),
+        json!({ "minSeverity": "urgent" }),
+        json!({ "minSeverity": null }),
+    ] {
+        assert_eq!(
+            serde_json::from_value::<Filter>(other).unwrap(),
+            Filter::default()
+        );
+    }
 }

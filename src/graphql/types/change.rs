@@ -3,7 +3,7 @@
 use async_graphql::{Enum, Object};
 
 use super::Json;
-use crate::domain::changes;
+use crate::domain::{changes, members};
 
 /// The kind of a difference inside a field.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
@@ -48,5 +48,34 @@ impl ValueChange {
     /// The live value; null if the value was removed.
     async fn after(&self) -> Json {
         Json(self.0.after.clone())
+    }
+}
+
+/// The list that has a member.
+#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[graphql(remote = "members::MemberSide")]
+pub(in crate::graphql) enum MemberSide {
+    /// The live list has it, and the expected one does not.
+    Added,
+    /// The expected list has it, and the live one does not.
+    Removed,
+}
+
+/// A member that only one of two lists has.
+pub(in crate::graphql) struct DriftMember(pub(in crate::graphql) members::Member);
+
+/// A member that only one of two lists has.
+#[Object]
+impl DriftMember {
+    /// The list that has it.
+    async fn side(&self) -> MemberSide {
+        self.0.side.into()
+    }
+
+    /// The member; null if it is a null in the list.
+    async fn value(&self) -> Option<Json> {
+        Some(self.0.value.clone())
+            .filter(|value| !value.is_null())
+            .map(Json)
     }
 }

@@ -41,10 +41,10 @@ pub(in crate::graphql) fn page_cost(first: Option<i32>, last: Option<i32>, row: 
 
 /// The arguments of a connection.
 pub(in crate::graphql) struct PageArgs {
-    pub(in crate::graphql) first: Option<i32>,
-    pub(in crate::graphql) after: Option<String>,
-    pub(in crate::graphql) last: Option<i32>,
-    pub(in crate::graphql) before: Option<String>,
+    first: Option<i32>,
+    after: Option<String>,
+    last: Option<i32>,
+    before: Option<String>,
 }
 
 /// The contents of a cursor: a position in a list, and the name of the list's order.
@@ -57,6 +57,22 @@ struct Cursor {
 }
 
 impl PageArgs {
+    /// The arguments in the order of the schema. Each connection declares them, because the library has no arguments that
+    /// several fields share.
+    pub(in crate::graphql) fn new(
+        first: Option<i32>,
+        after: Option<String>,
+        last: Option<i32>,
+        before: Option<String>,
+    ) -> Self {
+        Self {
+            first,
+            after,
+            last,
+            before,
+        }
+    }
+
     /// Converts the arguments into a page request for the order with this name.
     ///
     /// # Errors

@@ -2,20 +2,25 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, InputType, Object};
 use chrono::{DateTime, Utc};
-use entity::cloud_drift;
+use entity::{cloud_drift, cloud_provisioned};
 use sea_orm::Iterable;
 use serde_json::Value;
 
 use super::condition::{Condition, texts};
 use super::resource::{actions_of, actions_page};
-use super::{CloudAction, Connection, IgnoreRule, Json, PageArgs, Resource, ValueChange, page_cost};
+use super::{
+    CloudAction, Connection, DriftMember, IgnoreRule, Json, PageArgs, Resource, ValueChange, page_cost,
+};
 use crate::domain::changes::{Changes, changes_of};
+use crate::domain::members::members_of;
+use crate::domain::not_compared::NotCompared;
 use crate::domain::redaction;
 use crate::error::{Error, Result};
 use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{AddressOf, DriftById, RecurrenceOf, ResourceById, RuleById, SpecOf};
 use crate::provider::traits::MEMBER_NAMES;
+use crate::services::acceptance::MAX_MEMBERS;
 use crate::services::addresses;
 use crate::services::groups::GroupKey;
 use crate::services::inbox::{DriftChoices, DriftFilter, DriftTime, Recurrence, up_to_micros};
@@ -96,7 +101,7 @@ pub(in crate::graphql) enum Severity {
     Normal,
     /// May cost data, money or availability.
     High,
-    /// Opens the resource to everybody, or takes it away.
+    /// Opens the resource to every address, or takes it away.
     Critical,
 }
 
@@ -302,6 +307,9 @@ impl DriftOrder {
     }
 }
 
+/// Number of members used to compute the complexity of `members`.
+const LISTED_MEMBERS: usize = 20;
+
 /// A difference between a spec and the inventory: a field whose live value differs from the expected value, or a
 /// missing resource.
 pub(in crate::graphql) struct Drift(pub(in crate::graphql) cloud_drift::Model);
@@ -323,16 +331,20 @@ impl Drift {
         Ok(found.unwrap_or_default())
     }
 
-    async fn compared(&self, ctx: &Context<'_>) -> ApiResult<Changes> {
+    /// Returns the spec of an open drift whose values can have parts that the spec leaves open: a list or a map.
+    async fn spec_with_parts(&self, ctx: &Context<'_>) -> ApiResult<Option<cloud_provisioned::Model>> {
         let drift = &self.0;
-        // Only a list or a map can have parts that the spec leaves open.
         let has_parts = matches!(drift.expected, Some(Value::Object(_) | Value::Array(_)));
-        let mut spec = None;
-        if has_parts && drift.status == cloud_drift::DriftStatus::Open {
-            let loaders = crate::graphql::loaders(ctx)?;
-            spec = loaders.load_one(SpecOf(drift.resource_id)).await?.flatten();
+        if !has_parts || drift.status != cloud_drift::DriftStatus::Open {
+            return Ok(None);
         }
-        Ok(changes_of(drift, spec.as_ref(), &MEMBER_NAMES))
+        let loaders = crate::graphql::loaders(ctx)?;
+        Ok(loaders.load_one(SpecOf(drift.resource_id)).await?.flatten())
+    }
+
+    async fn compared(&self, ctx: &Context<'_>) -> ApiResult<Changes> {
+        let spec = self.spec_with_parts(ctx).await?;
+        Ok(changes_of(&self.0, spec.as_ref(), &MEMBER_NAMES))
     }
 }
 
@@ -411,6 +423,24 @@ impl Drift {
         Ok(self.compared(ctx).await?.truncated)
     }
 
+    /// The members that only one of two lists has, at most 1000; null if the values are not lists, or are redacted.
+    /// `acceptDriftMembers` accepts some of them.
+    #[graphql(complexity = "LISTED_MEMBERS * child_complexity")]
+    async fn members(&self, ctx: &Context<'_>) -> ApiResult<Option<Vec<DriftMember>>> {
+        let not_compared = self.spec_with_parts(ctx).await?.as_ref().map(NotCompared::of);
+        let members = members_of(&self.0, &not_compared.unwrap_or_default());
+        Ok(members.map(|members| members.into_iter().take(MAX_MEMBERS).map(DriftMember).collect()))
+    }
+
+    /// The drift of which this one records the accept of some members; null if it was accepted as a whole or not at all.
+    async fn split_from(&self, ctx: &Context<'_>) -> ApiResult<Option<Drift>> {
+        let Some(drift) = self.recurrence(ctx).await?.split_from else {
+            return Ok(None);
+        };
+        let loaders = crate::graphql::loaders(ctx)?;
+        Ok(loaders.load_one(DriftById(drift)).await?.map(Drift))
+    }
+
     /// The status of the drift.
     async fn status(&self) -> DriftStatus {
         self.0.status.into()
@@ -448,12 +478,12 @@ impl Drift {
         self.0.spec_version
     }
 
-    /// When a user noted the intent to put the live value back (`markReverting`); null if nobody did.
+    /// When a user noted the intent to put the live value back (`markReverting`); null if no user did.
     async fn reverting_at(&self) -> Option<DateTime<Utc>> {
         self.0.reverting_at
     }
 
-    /// The user who noted the intent to put the live value back; null if nobody did.
+    /// The user who noted the intent to put the live value back; null if no user did.
     async fn reverting_by(&self) -> Option<&str> {
         self.0.reverting_by.as_deref()
     }
@@ -528,12 +558,7 @@ impl Drift {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<CloudAction>> {
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let page = PageArgs::new(first, after, last, before);
         let (Some(from), Some(to)) = (self.0.last_seen_equal_at, self.0.first_seen_different_at) else {
             return Ok(Connection::none("k"));
         };

@@ -156,13 +156,7 @@ impl DriftGroup {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Drift>> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "d-")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "d-")?;
         let mut filter = self.filter.clone();
         filter.choices.groups.push(self.group.key.clone());
         let loaders = crate::graphql::loaders(ctx)?;

@@ -1,168 +1,25 @@
 //! Ignore rules and the differences that they ignore.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+mod inputs;
+mod preset;
+
+use async_graphql::{Context, Enum, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::{ignore_rules, ignored_differences};
 
+pub(in crate::graphql) use self::inputs::{
+    ApplyIgnoreRulePresetInput, ApplyIgnoreRulePresetPayload, CreateIgnoreRuleInput, CreateIgnoreRulePayload,
+    EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRuleDefinitionInput, ReplaceIgnoreRuleInput,
+    ReplaceIgnoreRulePayload,
+};
+pub(in crate::graphql) use self::preset::IgnoreRulePreset;
 use super::{Connection, Drift, Json, PageArgs, Resource, Total, page_cost};
 use crate::domain::ignore_rules::{Between, Definition, FieldValue};
 use crate::domain::redaction;
-use crate::error::Result;
-use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{IgnoredCountOf, ResourceById, RuleById};
-use crate::services::ignore_rules::{Attention, Backtest, NewRule, Origin, attention};
+use crate::services::ignore_rules::{Attention, Backtest, attention};
 use crate::services::ignored::{self, IgnoredFilter};
-
-/// What an ignore rule covers. All conditions that are set must hold.
-#[derive(Default, InputObject)]
-pub(in crate::graphql) struct IgnoreRuleDefinitionInput {
-    /// The name of the source that lists the resource.
-    source: Option<String>,
-    /// The kind of the resource, such as `droplet`.
-    kind: Option<String>,
-    /// The region slug of the resource.
-    region: Option<String>,
-    /// A pattern that a tag of the resource matches, such as `team:*`. `*` stands for any text and `?` for one character.
-    tag: Option<String>,
-    /// A pattern that the name of the resource matches, such as `web-*`.
-    name_pattern: Option<String>,
-    /// The id of the resource.
-    resource_id: Option<ID>,
-    /// The live value that another field of the resource has.
-    #[graphql(name = "where")]
-    only_where: Option<FieldValueInput>,
-    /// The name of the field; `*` for missing resources.
-    field: String,
-    /// A JSON Pointer (RFC 6901) to the covered part of the field, such as `/autoscaling/max`. At a list, a token selects
-    /// members instead of a position: `*` all, `name=web` the objects with this value, any other token the texts that
-    /// match it as a pattern. The other parts of the field are still compared.
-    pointer: Option<String>,
-    /// Live values, one of which the field (or the part at `pointer`) must have; at most 100.
-    live: Option<Vec<Option<Json>>>,
-    /// A pattern that the live value matches.
-    live_pattern: Option<String>,
-    /// Whether expected and live value must be versions with the same major and minor number, so that only patch
-    /// releases are ignored.
-    #[graphql(default)]
-    same_minor_version: bool,
-    /// Two fields of the resource between whose live values this live value must be.
-    between: Option<BetweenFieldsInput>,
-    /// Makes the difference wait instead of ignoring it: it opens a drift when this many sweeps in a row have seen it, from
-    /// 2 to 1000. The count begins again when the values are equal. A drift that is already open stays open.
-    open_after_sweeps: Option<i32>,
-}
-
-/// A field and its live value.
-#[derive(InputObject)]
-struct FieldValueInput {
-    /// The name of the field.
-    field: String,
-    /// Its live value; null if it is unset.
-    value: Option<Json>,
-}
-
-/// Two fields with the limits of a value.
-#[derive(InputObject)]
-struct BetweenFieldsInput {
-    /// The name of the field with the smallest value.
-    min: String,
-    /// The name of the field with the largest value.
-    max: String,
-}
-
-impl IgnoreRuleDefinitionInput {
-    /// Converts the input.
-    ///
-    /// # Errors
-    ///
-    /// BAD_USER_INPUT if an id is not a UUID or a list is empty.
-    pub(in crate::graphql) fn parse(self) -> Result<Definition> {
-        let value = |json: Option<Json>| json.map_or(serde_json::Value::Null, |json| json.0);
-        let live = not_empty("live", self.live)?.unwrap_or_default();
-        Ok(Definition {
-            source: self.source,
-            kind: self.kind,
-            region: self.region,
-            tag: self.tag,
-            name: self.name_pattern,
-            resource_id: self.resource_id.map(|id| parse_id(&id)).transpose()?,
-            only_where: self.only_where.map(|other| FieldValue {
-                field: other.field,
-                value: value(other.value),
-            }),
-            field: self.field,
-            pointer: self.pointer,
-            live: live.into_iter().map(value).collect(),
-            live_pattern: self.live_pattern,
-            same_minor_version: self.same_minor_version,
-            between: self
-                .between
-                .map(|BetweenFieldsInput { min, max }| Between { min, max }),
-            open_after_sweeps: self.open_after_sweeps,
-        })
-    }
-}
-
-/// Input of `createIgnoreRule`.
-#[derive(InputObject)]
-pub(in crate::graphql) struct CreateIgnoreRuleInput {
-    /// What the rule covers.
-    definition: IgnoreRuleDefinitionInput,
-    /// Why the difference is expected, at most 4096 bytes.
-    reason: String,
-    /// A name that no other rule in force has.
-    name: Option<String>,
-    /// The person or team that answers for the rule.
-    owner: Option<String>,
-    /// When the rule ends by itself; absent if it stays until it is ended.
-    expires_at: Option<DateTime<Utc>>,
-}
-
-impl CreateIgnoreRuleInput {
-    /// Converts the input.
-    ///
-    /// # Errors
-    ///
-    /// BAD_USER_INPUT if an id is not a UUID or a list is empty.
-    pub(in crate::graphql) fn parse(self) -> Result<NewRule> {
-        Ok(NewRule {
-            name: self.name,
-            definition: self.definition.parse()?,
-            reason: self.reason,
-            owner: self.owner,
-            expires_at: self.expires_at,
-            origin: Origin::Api,
-        })
-    }
-}
-
-/// Input of `endIgnoreRule`.
-#[derive(InputObject)]
-pub(in crate::graphql) struct EndIgnoreRuleInput {
-    /// The id of the rule.
-    pub(in crate::graphql) rule_id: ID,
-    /// Why it ends, at most 4096 bytes.
-    pub(in crate::graphql) reason: Option<String>,
-}
-
-/// Result of `createIgnoreRule`.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct CreateIgnoreRulePayload {
-    /// The rule.
-    pub(in crate::graphql) rule: IgnoreRule,
-    /// The number of open drifts that it closed; null if the next detection closes them.
-    pub(in crate::graphql) closed: Option<i32>,
-}
-
-/// Result of `endIgnoreRule`.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct EndIgnoreRulePayload {
-    /// The rule.
-    pub(in crate::graphql) rule: IgnoreRule,
-    /// The number of drifts that came back; null if the next detection opens them.
-    pub(in crate::graphql) opened: Option<i32>,
-}
 
 /// What an ignore rule would have ignored.
 pub(in crate::graphql) struct IgnoreRulePreview(pub(in crate::graphql) Backtest);
@@ -275,6 +132,11 @@ impl IgnoreRule {
         self.definition(|rule| rule.name.clone())
     }
 
+    /// The id of the resource, also if it was deleted; null if the rule is not about one resource.
+    async fn resource_id(&self) -> Option<ID> {
+        self.definition(|rule| rule.resource_id).map(Into::into)
+    }
+
     /// The resource; null if the rule is not about one resource, or if the resource was deleted.
     async fn resource(&self, ctx: &Context<'_>) -> ApiResult<Option<Resource>> {
         let Some(id) = self.definition(|rule| rule.resource_id) else {
@@ -336,7 +198,7 @@ impl IgnoreRule {
         &self.0.reason
     }
 
-    /// The person or team that answers for the rule; null if nobody is named.
+    /// The person or team that answers for the rule; null if none is named.
     async fn owner(&self) -> Option<&str> {
         self.0.owner.as_deref()
     }
@@ -402,12 +264,7 @@ impl IgnoreRule {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<IgnoredDifference>> {
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let page = PageArgs::new(first, after, last, before);
         let filter = IgnoredFilter {
             rule: Some(self.0.id),
             waiting: None,

@@ -32,7 +32,7 @@ pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
 pub(super) use bulk::{
     AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
 };
-pub(super) use change::ValueChange;
+pub(super) use change::{DriftMember, ValueChange};
 pub(super) use cloud_action::CloudAction;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
@@ -44,8 +44,9 @@ pub(super) use forgotten::ForgottenResource;
 pub(super) use freshness::Freshness;
 pub(super) use group::{DriftGroup, DriftGroupBy, by_or_cause};
 pub(super) use ignore_rule::{
-    CreateIgnoreRuleInput, CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule,
-    IgnoreRuleDefinitionInput, IgnoreRulePreview, IgnoredDifference, ignored_page,
+    ApplyIgnoreRulePresetInput, ApplyIgnoreRulePresetPayload, CreateIgnoreRuleInput, CreateIgnoreRulePayload,
+    EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule, IgnoreRuleDefinitionInput, IgnoreRulePreset,
+    IgnoreRulePreview, IgnoredDifference, ReplaceIgnoreRuleInput, ReplaceIgnoreRulePayload, ignored_page,
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
 pub(super) use inventory_change::{InventoryChange, InventoryChangeFilterInput};
@@ -70,6 +71,12 @@ use async_graphql::{ID, Interface};
 
 /// Maximum number of entries of a list without pages. A separate count field has the total.
 const MAX_SHOWN: usize = 200;
+
+/// Maximum number of sources in one answer.
+pub(super) const MAX_LISTED_SOURCES: usize = 1_000;
+
+/// Number of kinds used to compute the complexity of lists of kinds and sources: about the number of kinds of one provider.
+pub(super) const COVERED_KINDS: usize = 25;
 
 /// An object with an id.
 #[derive(Interface)]

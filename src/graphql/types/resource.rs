@@ -252,13 +252,7 @@ impl Resource {
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Drift>> {
         let filter = filter.unwrap_or_default().parse()?;
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "d-")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "d-")?;
         let page = DriftsOf(self.0.id, filter.clone(), request);
         let page = crate::graphql::loaders(ctx)?
             .load_one(page)
@@ -283,12 +277,7 @@ impl Resource {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<SpecVersion>> {
-        let args = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let args = PageArgs::new(first, after, last, before);
         spec_history_of(ctx, self.0.id, &args).await
     }
 
@@ -318,12 +307,7 @@ impl Resource {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<CloudAction>> {
-        let page = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        };
+        let page = PageArgs::new(first, after, last, before);
         actions_page(ctx, actions_of(&self.0, None), &page).await
     }
 
@@ -338,13 +322,7 @@ impl Resource {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<ResourceEvent>> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "e")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "e")?;
         let page = crate::graphql::loaders(ctx)?
             .load_one(EventsOf(self.0.id, request))
             .await?;

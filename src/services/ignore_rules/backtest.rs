@@ -1,30 +1,26 @@
 //! What a rule would have ignored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{self as drift, DriftStatus};
-use entity::cloud_resources as resources;
-use futures_util::TryStreamExt as _;
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, StreamTrait,
-};
+use sea_orm::Iterable as _;
 use uuid::Uuid;
 
-use crate::db::{Db, decode};
+use crate::db::Db;
 use crate::domain::detection::value_or_null;
 use crate::domain::ignore_rules::{Definition, FieldDifference, IgnoreRule, IgnoreRules};
 use crate::domain::not_compared::NotCompared;
 use crate::error::Result;
-use crate::services::drift_rows::is_open;
+use crate::services::inbox::{DriftFilter, DriftPages, DriftWithResource};
 use crate::services::provisioning;
 
 /// How far back closed drifts are tested.
 const PAST: TimeDelta = TimeDelta::days(90);
 /// Maximum number of drifts that are tested, newest first.
-const MAX_TESTED: u64 = 20_000;
-/// Number of drifts that are tested at a time.
-const CHUNK: usize = 200;
+const MAX_TESTED: usize = 20_000;
+/// Number of drifts that are read and tested at a time.
+const PAGE: u64 = 500;
 /// Maximum number of open drifts that are shown.
 const SHOWN: usize = 50;
 
@@ -43,7 +39,8 @@ pub struct Backtest {
     pub truncated: bool,
 }
 
-/// Tests a rule against the open drifts of its field and those of the last 90 days, newest first, at most 20,000.
+/// Tests a rule against the drifts of its field: the open ones, and then those that closed and were detected in the last
+/// 90 days. Each are tested newest first, at most 20,000 together.
 ///
 /// # Errors
 ///
@@ -61,37 +58,38 @@ pub async fn backtest(db: &Db, definition: &Definition, now: DateTime<Utc>) -> R
             definition: definition.clone(),
         }],
     };
-    let recent = Condition::any()
-        .add(is_open())
-        .add(drift::Column::DetectedAt.gte(now - PAST));
-    let mut select = drift::Entity::find()
-        .find_also_related(resources::Entity)
-        .filter(drift::Column::Field.eq(definition.field.as_str()))
-        .filter(recent)
-        .order_by_desc(drift::Column::DetectedAt)
-        .order_by_desc(drift::Column::Id)
-        .limit(MAX_TESTED + 1);
-    if let Some(kind) = &definition.kind {
-        select = select.filter(resources::Column::Kind.eq(kind.as_str()));
+    let of_rule = DriftFilter {
+        field: Some(definition.field.clone()),
+        resource_id: definition.resource_id,
+        resource_kind: definition.kind.clone(),
+        region: definition.region.clone(),
+        source: definition.source.clone(),
+        ..DriftFilter::default()
+    };
+    let closed = DriftFilter {
+        status: DriftStatus::iter()
+            .filter(|status| *status != DriftStatus::Open)
+            .collect(),
+        detected_after: Some(now - PAST),
+        ..of_rule.clone()
+    };
+    let (mut found, mut untested) = (Found::default(), MAX_TESTED);
+    // Open drifts first, so that many closed ones do not leave out an open one. Read page by page: an open stream would
+    // hold a connection while the specs are read with another, and many previews could wait for each other.
+    for filter in [of_rule, closed] {
+        let mut pages = DriftPages::new(filter, PAGE);
+        while let Some(page) = pages.next(db.reader()).await? {
+            let tested = page.len().min(untested);
+            found.backtest.truncated |= page.len() > untested;
+            untested -= tested;
+            found
+                .test(db, &rules, page.into_iter().take(tested).collect())
+                .await?;
+            if found.backtest.truncated {
+                break;
+            }
+        }
     }
-    let select = select.build(db.backend());
-    let mut stream = StreamTrait::stream_raw(db.reader(), select).await?;
-    let (mut found, mut tested, mut chunk) = (Found::default(), 0, Vec::new());
-    while let Some(row) = stream.try_next().await? {
-        tested += 1;
-        if tested > MAX_TESTED {
-            found.backtest.truncated = true;
-            break;
-        }
-        if let (Some(drift), Some(resource)) = (decode(&row, "A_"), decode(&row, "B_")) {
-            chunk.push((drift, resource));
-        }
-        if chunk.len() == CHUNK {
-            found.test(db, &rules, std::mem::take(&mut chunk)).await?;
-        }
-    }
-    drop(stream);
-    found.test(db, &rules, chunk).await?;
     found.backtest.resources = i64::try_from(found.resources.len()).unwrap_or(i64::MAX);
     Ok(found.backtest)
 }
@@ -100,23 +98,21 @@ pub async fn backtest(db: &Db, definition: &Definition, now: DateTime<Utc>) -> R
 struct Found {
     backtest: Backtest,
     /// The resources of the open drifts that the rule covers.
-    resources: std::collections::BTreeSet<Uuid>,
+    resources: BTreeSet<Uuid>,
 }
 
 impl Found {
-    async fn test(
-        &mut self,
-        db: &Db,
-        rules: &IgnoreRules,
-        chunk: Vec<(drift::Model, resources::Model)>,
-    ) -> Result<()> {
-        let ids: Vec<Uuid> = chunk.iter().map(|(_, resource)| resource.id).collect();
+    async fn test(&mut self, db: &Db, rules: &IgnoreRules, page: Vec<DriftWithResource>) -> Result<()> {
+        let mut ids: Vec<Uuid> = page.iter().map(|found| found.drift.resource_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
         let specs = provisioning::active_specs_of(db.reader(), &ids).await?;
         let open: BTreeMap<Uuid, NotCompared> = specs
             .iter()
             .map(|spec| (spec.resource_id, NotCompared::of(spec)))
             .collect();
-        for (drift, resource) in chunk {
+        for DriftWithResource { drift, resource, .. } in page {
+            let Some(resource) = resource else { continue };
             let difference = FieldDifference {
                 field: &drift.field,
                 expected: value_or_null(&drift.expected),

@@ -15,6 +15,8 @@ pub(crate) struct Recurrence {
     pub(crate) previous: Option<Uuid>,
     /// How many drifts of the field were detected in the 30 days up to the detection of this one, itself included.
     pub(crate) occurrences: i64,
+    /// The drift of which this one records the accept of some members.
+    pub(crate) split_from: Option<Uuid>,
 }
 
 /// Returns what came before each of these drifts, with one statement. Drifts that do not exist are left out.
@@ -34,6 +36,7 @@ pub(crate) async fn recurrences_of<C: ConnectionTrait>(
         let recurrence = Recurrence {
             previous: column_at::<Option<Uuid>>(row, 1).flatten(),
             occurrences: column_at(row, 2)?,
+            split_from: column_at::<Option<Uuid>>(row, 3).flatten(),
         };
         Some((column_at(row, 0)?, recurrence))
     });
@@ -49,9 +52,10 @@ fn select(backend: DbBackend) -> String {
     };
     format!(
         "SELECT c.id, (SELECT d.id FROM cloud_drift d WHERE d.resource_id = c.resource_id AND d.field = c.field \
-         AND (d.detected_at, d.id) < (c.detected_at, c.id) ORDER BY d.detected_at DESC, d.id DESC LIMIT 1), \
+         AND d.split_from IS NULL AND (d.detected_at, d.id) < (c.detected_at, c.id) ORDER BY d.detected_at DESC, d.id DESC LIMIT 1), \
          (SELECT count(*) FROM cloud_drift d WHERE d.resource_id = c.resource_id AND d.field = c.field \
-         AND d.detected_at >= {month_before} AND (d.detected_at, d.id) <= (c.detected_at, c.id)) \
+         AND d.split_from IS NULL AND d.detected_at >= {month_before} \
+         AND (d.detected_at, d.id) <= (c.detected_at, c.id)), c.split_from \
          FROM cloud_drift c WHERE c.id {}",
         lists::in_list(backend)
     )

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::cloud_drift::DriftKind;
+use entity::cloud_drift::{DriftKind, Severity};
 use entity::job_runs::{Job, JobOutcome};
 use entity::notification_deliveries::DeliveryKind;
 use entity::notification_targets::{self as targets, TargetKind};
@@ -151,7 +151,7 @@ enum Row {
     Source(Transition, Value),
     /// A sweep that proves something.
     GoodSweep(Value),
-    /// Something that is not told.
+    /// Something of which no target is notified.
     Nothing,
 }
 
@@ -225,6 +225,7 @@ async fn next_rows(db: &Db, after: i64) -> Result<Vec<QueryResult>> {
 struct KnownDrift {
     kind: Option<DriftKind>,
     revision: Option<i32>,
+    severity: Option<Severity>,
     expected: Option<Value>,
     actual: Option<Value>,
 }
@@ -291,6 +292,7 @@ fn happened(
         drift_id,
         kind: drift.and_then(|drift| drift.kind),
         revision: drift.and_then(|drift| drift.revision),
+        severity: drift.and_then(|drift| drift.severity),
         field: data["field"].as_str().unwrap_or_default().to_owned(),
         expected,
         actual,
@@ -298,7 +300,8 @@ fn happened(
     }
 }
 
-/// Reads what is needed of drifts. The expected value of a missing resource is its whole spec, which is not told.
+/// Reads what is needed of drifts. The expected value of a missing resource is its whole spec, which messages do not
+/// contain.
 async fn known_drifts(db: &Db, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownDrift>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
@@ -306,7 +309,7 @@ async fn known_drifts(db: &Db, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownDrift>
     let side =
         |name: &str| format!("CASE WHEN d.field = '{WHOLE_RESOURCE}' THEN NULL ELSE d.{name} END AS {name}");
     let sql = format!(
-        "SELECT d.id, d.kind, d.revision, {}, {} FROM cloud_drift AS d WHERE d.id {}",
+        "SELECT d.id, d.kind, d.revision, d.severity, {}, {} FROM cloud_drift AS d WHERE d.id {}",
         side("expected"),
         side("actual"),
         lists::in_list(db.backend())
@@ -319,6 +322,7 @@ async fn known_drifts(db: &Db, ids: &[Uuid]) -> Result<HashMap<Uuid, KnownDrift>
         let known = KnownDrift {
             kind: column(row, "", "kind").ok(),
             revision: column(row, "", "revision").ok(),
+            severity: column(row, "", "severity").ok(),
             expected: value(row, "expected"),
             actual: value(row, "actual"),
         };

@@ -1,4 +1,4 @@
-//! Targets: who is told.
+//! Targets: the receivers of notifications.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -77,3 +77,37 @@ pub(crate) async fn filter_by(browser: &Browser, dimension: &str, value: &str) {
         .click(&format!("[data-testid=facet-{dimension}][data-value='{value}']"))
         .await;
 }
+
+/// Width in pixels and colour scheme.
+type Screen = (u32, &'static str);
+
+/// A phone, a large screen, and a laptop in dark mode: for the states of a view.
+pub(crate) const SCREENS: [Screen; 3] = [(360, "light"), (1920, "light"), (1280, "dark")];
+
+/// All widths in both schemes: for each view once.
+pub(crate) const ALL_SCREENS: [Screen; 6] = [
+    (390, "light"),
+    (390, "dark"),
+    (1280, "light"),
+    (1280, "dark"),
+    (1920, "light"),
+    (1920, "dark"),
+];
+
+/// Checks a view on screens: no accessibility violation, and nothing outside the screen. Stores a screenshot of each.
+pub(crate) async fn look_at(browser: &Browser, view: &str, screens: &[Screen]) {
+    for (width, scheme) in screens {
+        browser.prefer(scheme).await;
+        browser.resize(*width, 900).await;
+        let found = browser.axe().await;
+        assert!(found.is_empty(), "{view} at {width}, {scheme}: {found:#?}");
+        let wide = browser.run("return document.documentElement.scrollWidth").await;
+        assert!(
+            wide.as_u64().unwrap() <= u64::from(*width),
+            "{view} is {wide} wide on {width}"
+        );
+        browser.shoot(&format!("{view}-{width}-{scheme}")).await;
+    }
+    browser.prefer("light").await;
+    browser.resize(1280, 900).await;
+}

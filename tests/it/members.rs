@@ -1,0 +1,169 @@
+//! Accepts of some members of a list: the others stay open, and each accept can be undone.
+
+use drift_inbox::error::{Error, Result};
+use drift_inbox::services::acceptance::{AcceptMembers, MembersAccepted, accept_members_of};
+use drift_inbox::services::undo::{UndoAccept, undo_accept};
+use entity::cloud_drift::{self, DriftStatus};
+use entity::cloud_resource_events::EventType;
+use serde_json::{Value, json};
+
+use crate::support::cloud::droplet;
+use crate::support::{ADMIN, TestApp};
+
+/// A server on which the rules of web-1 should be a, b and c, and are b, x and y.
+async fn drifted() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").attr("rules", json!(["x", "b", "y"]))])
+        .await;
+    t.record_spec("web-1", json!({ "rules": ["a", "b", "c"], "region": "nyc3" }))
+        .await;
+    t.sweep().await;
+    t
+}
+
+async fn accept(t: &TestApp, drift: &cloud_drift::Model, members: &[Value]) -> Result<MembersAccepted> {
+    let accept = AcceptMembers {
+        drift_id: drift.id,
+        revision: drift.revision,
+        members: members.to_vec(),
+        note: Some("agreed".to_owned()),
+    };
+    accept_members_of(t.db(), ADMIN, &accept, t.now()).await
+}
+
+#[tokio::test]
+async fn accepted_members_are_expected_and_the_others_stay_open() {
+    let t = drifted().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let done = accept(&t, &drift, &[json!("y"), json!("a")]).await.unwrap();
+    let spec = t.spec("web-1").await;
+    assert_eq!(
+        (spec.spec_version, &spec.spec["rules"]),
+        (2, &json!(["b", "c", "y"]))
+    );
+    let open = t.open_drift("web-1", "rules").await;
+    assert_eq!((open.id, open.detected_at), (drift.id, drift.detected_at));
+    assert_eq!(open.revision, drift.revision + 1);
+    assert_eq!(open.expected, Some(json!(["b", "c", "y"])));
+    assert_eq!(open.actual, drift.actual);
+    assert_eq!(done.open, Some(open.clone()));
+    let record = done.accepted.drift;
+    assert_eq!(record.status, DriftStatus::Accepted);
+    assert_eq!(
+        (&record.expected, &record.actual),
+        (&drift.expected, &Some(json!(["b", "c", "y"])))
+    );
+    assert_eq!(record.spec_version, Some(2));
+    let events = t.events("web-1").await;
+    assert_eq!(
+        events[events.len() - 2..],
+        [EventType::DriftAccepted, EventType::DriftChanged]
+    );
+    let counts = t.sweep().await;
+    assert_eq!((counts.opened, counts.changed, counts.staled), (0, 0, 0));
+    // What is left can be accepted, and then the drift itself is closed.
+    let done = accept(&t, &open, &[json!("c"), json!("x")]).await.unwrap();
+    assert_eq!((done.open, done.accepted.drift.id), (None, drift.id));
+    assert!(t.inbox().await.is_empty());
+    assert_eq!(t.spec("web-1").await.spec["rules"], json!(["x", "b", "y"]));
+}
+
+#[tokio::test]
+async fn an_accept_of_members_is_undone_like_any_other() {
+    let t = drifted().await;
+    let before = t.spec("web-1").await.spec;
+    let drift = t.open_drift("web-1", "rules").await;
+    let first = accept(&t, &drift, &[json!("y")]).await.unwrap();
+    let open = first.open.unwrap();
+    let second = accept(&t, &open, &[json!("x")]).await.unwrap();
+    let undo = async |drift: &cloud_drift::Model| {
+        let undo = UndoAccept {
+            drift_id: drift.id,
+            reason: None,
+        };
+        undo_accept(t.db(), ADMIN, &undo, t.now()).await
+    };
+    // The second accept stands in the way of the first one.
+    let refused = undo(&first.accepted.drift).await;
+    assert!(matches!(refused, Err(Error::NotUndoable(_))), "{refused:?}");
+    let undone = undo(&second.accepted.drift).await.unwrap();
+    assert_eq!(undone.open.len(), 1);
+    assert_eq!(undone.open[0].id, drift.id);
+    undo(&first.accepted.drift).await.unwrap();
+    assert_eq!(t.spec("web-1").await.spec, before);
+    let open = t.open_drift("web-1", "rules").await;
+    assert_eq!(
+        (open.id, &open.expected, &open.actual),
+        (drift.id, &drift.expected, &drift.actual)
+    );
+    assert_eq!(t.sweep().await.changed, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_if_one_member_was_not_seen() {
+    let t = drifted().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let before = t.tables().await;
+    for members in [vec![json!("y"), json!("b")], vec![json!("y"), json!("z")], vec![]] {
+        let refused = accept(&t, &drift, &members).await;
+        assert!(matches!(refused, Err(Error::BadUserInput(_))), "{refused:?}");
+    }
+    assert_eq!(t.tables().await, before);
+    t.cloud_has([droplet("web-1").attr("rules", json!(["x", "b", "y", "z"]))])
+        .await;
+    let refused = accept(&t, &drift, &[json!("y")]).await;
+    assert!(
+        matches!(refused, Err(Error::LiveValueMoved { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(t.spec("web-1").await.spec_version, 1);
+    // The drift was brought up to date.
+    assert_eq!(t.open_drift("web-1", "rules").await.revision, drift.revision + 1);
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_list_is_accepted_as_a_whole() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").size("l")]).await;
+    t.record_spec("web-1", json!({ "size_slug": "s" })).await;
+    t.sweep().await;
+    let drift = t.open_drift("web-1", "size_slug").await;
+    let refused = accept(&t, &drift, &[json!("l")]).await;
+    assert!(matches!(refused, Err(Error::BadUserInput(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn of_two_accepts_at_once_one_sees_the_other() {
+    let t = drifted().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let (y, x) = ([json!("y")], [json!("x")]);
+    let (one, other) = tokio::join!(accept(&t, &drift, &y), accept(&t, &drift, &x));
+    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    assert_eq!(t.spec("web-1").await.spec_version, 2);
+    assert_eq!(t.sweep().await.changed, 0);
+}
+
+#[tokio::test]
+async fn the_api_lists_and_accepts_members() {
+    let t = drifted().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let members =
+        "query($id: ID!) { drift(id: $id) { members { side value } splitFrom { id } occurrences } }";
+    let found = t.data(members, json!({ "id": drift.id })).await["drift"].clone();
+    let listed = [("REMOVED", "a"), ("REMOVED", "c"), ("ADDED", "x"), ("ADDED", "y")];
+    let listed = listed.map(|(side, value)| json!({ "side": side, "value": value }));
+    assert_eq!(
+        found,
+        json!({ "members": listed, "splitFrom": null, "occurrences": 1 })
+    );
+    let accept = "mutation($input: AcceptDriftMembersInput!) { acceptDriftMembers(input: $input) {
+        accepted { id status splitFrom { id } predecessor { id } occurrences }
+        drift { status members { side value } occurrences } provisioned { specVersion } } }";
+    let input = json!({ "driftId": drift.id, "revision": drift.revision, "members": ["x", "c"] });
+    let done = t.data(accept, json!({ "input": input })).await["acceptDriftMembers"].clone();
+    assert_eq!(done["accepted"]["splitFrom"]["id"], json!(drift.id));
+    assert_eq!(done["drift"]["status"], "OPEN");
+    assert_eq!(done["drift"]["members"], json!([listed[0], listed[3]]));
+    assert_eq!(done["drift"]["occurrences"], 1);
+    assert_eq!(done["provisioned"]["specVersion"], 2);
+}
