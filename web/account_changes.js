@@ -94,12 +94,12 @@ class ChangesView extends View {
   #row(change) {
     const name = change.resource === null ? 'a deleted resource' : (change.resource.name ?? change.resource.providerId);
     const isWhole = change.field === '*';
-    const narrow = change.resource === null ? html`<span class="row-name">${name}</span>` : html`<button type="button" class="link row-name" title="Only the changes of this resource" @click=${() => this.#go({ ...this.#own, resource: change.resource?.id ?? '' })}>${visibleLine(name)}</button>`;
+    const narrow = change.resource === null ? html`<span class="change-name">${name}</span>` : html`<button type="button" class="change-name" title="Only the changes of this resource" @click=${() => this.#go({ ...this.#own, resource: change.resource?.id ?? '' })}>${visibleLine(name)}</button>`;
     return html`<li class="account-change" data-testid="account-change" data-type=${change.type}>
       ${narrow}
-      <span class="row-kind">${kindName(change.kind)}</span>
+      <span class="change-kind">${kindName(change.kind)}</span>
       <span class="change-what">${isWhole ? html`<span class=${`badge ${change.type.toLowerCase()}`}>${TYPES[change.type]}</span>` : html`<code>${visibleLine(change.field)}</code> ${values(change)}`}</span>
-      <span class="region">${change.region === null ? nothing : visibleLine(change.region)}</span>
+      <span class="change-region">${change.region === null ? nothing : visibleLine(change.region)}</span>
       ${time(change.seenAt)}
     </li>`;
   }

@@ -74,7 +74,7 @@ function waitingNote(kinds) {
   if (waiting.length === 0) return '';
   const total = waiting.reduce((sum, kind) => sum + kind.waiting, 0);
   const each = waiting.map((kind) => `${kindName(kind.kind)} ${kind.waiting.toLocaleString('en')}`).join(', ');
-  return h('p', { class: 'note', testid: 'waiting', text: `${plural(total, 'difference')} ${total === 1 ? 'waits' : 'wait'} until more sweeps have seen ${total === 1 ? 'it' : 'them'} (${each}). Rules make them wait.` });
+  return h('p', { class: 'note', testid: 'waiting', text: `${plural(total, 'difference')} ${total === 1 ? 'waits' : 'wait'} until more detections have seen ${total === 1 ? 'it' : 'them'} (${each}). Rules make them wait.` });
 }
 
 /** @param {KindCoverage[]} kinds */

@@ -155,7 +155,7 @@ export class RuleDialog {
             ${field('region', 'Region', rule?.region)} ${field('source', 'Source', rule?.source)}
             ${field('pointer', 'Part of the field', rule?.pointer, 'A JSON Pointer such as /k8s:*; empty for the whole field.')}
             ${field('livePattern', 'Live value', rule?.livePattern, 'A pattern with * and ?.')}
-            ${field('openAfterSweeps', 'Open after sweeps', rule?.openAfterSweeps?.toString(), 'From 2 to 1000: a difference waits until this many sweeps in a row have seen it. Empty to ignore it.')}
+            ${field('openAfterSweeps', 'Open after detections', rule?.openAfterSweeps?.toString(), 'From 2 to 1000: a difference waits until this many detections in a row have seen it. Empty to ignore it.')}
           </div>
           <p class="check"><input id="rule-minor" name="sameMinorVersion" type="checkbox" ?checked=${rule?.sameMinorVersion ?? false} @change=${() => this.#changed(false)} /><label for="rule-minor">Only if both values are versions that differ in the patch release</label></p>
           ${kept.length === 0 ? nothing : html`<p class="hint" data-testid="rule-kept">Also, unchanged: ${kept.join('; ')}.</p>`}

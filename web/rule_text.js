@@ -23,7 +23,7 @@ export function conditions(rule) {
     rule.livePattern !== null && `live value like ${visibleLine(rule.livePattern)}`,
     rule.sameMinorVersion && 'patch versions only',
     between.length === 2 && `between ${between.map(visibleLine).join(' and ')}`,
-    rule.openAfterSweeps !== null && `opens after ${rule.openAfterSweeps} sweeps in a row`,
+    rule.openAfterSweeps !== null && `opens after ${rule.openAfterSweeps} detections in a row`,
   ].filter((condition) => condition !== false);
 }
 

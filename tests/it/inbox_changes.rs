@@ -127,7 +127,7 @@ async fn the_coverage_says_what_waits() {
     browser
         .see_text(
             "[data-testid=waiting]",
-            "2 differences wait until more sweeps have seen them",
+            "2 differences wait until more detections have seen them",
         )
         .await;
     look_at(&browser, "coverage-waiting", &SCREENS).await;
