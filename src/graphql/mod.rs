@@ -11,15 +11,18 @@ mod ignore_rules;
 mod imports;
 mod jobs;
 mod leftovers;
+mod limits;
 mod loader;
+mod measures;
 mod members;
 mod mutation;
 mod notifications;
 mod query;
+mod refusal;
 mod resources;
+mod revert;
 mod reverting;
 mod saved_views;
-mod revert;
 mod severity;
 mod sources;
 mod specs;
@@ -52,6 +55,8 @@ pub struct Query(
     bulks::BulkQuery,
     drifts::DriftQuery,
     jobs::JobQuery,
+    limits::LimitQuery,
+    measures::MeasureQuery,
     notifications::NotificationQuery,
     resources::ResourceQuery,
     sources::SourceQuery,
