@@ -63,7 +63,7 @@ export class Decisions {
     if (!this.#made.includes(decision)) return;
     this.#made = this.#made.filter((other) => other !== decision);
     // One after another: the undo of an earlier decision must find that of a later one done.
-    this.#undoing = this.#undoing.then(async () => {
+    const undoing = this.#undoing.then(async () => {
       const undone = await decision.undo();
       if (undone === null) return;
       const before = this.#made.at(-1);
@@ -72,5 +72,7 @@ export class Decisions {
       else showToast(undone.text, ...next);
       announce(undone.text);
     });
+    // A failure of the page itself must not keep the other undos from running.
+    this.#undoing = undoing.catch((error) => console.error(error));
   }
 }
