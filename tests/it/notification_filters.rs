@@ -24,6 +24,11 @@ fn is_notified(event: EventType) -> bool {
         // An intent changes no drift, an ignored difference is expected, and specs and resources have no receiver: a drift
         // that they cause is notified.
         EventType::RevertMarked
+        | EventType::DriftSnoozed
+        | EventType::SnoozeEnded
+        | EventType::DriftAssigned
+        | EventType::DriftUnassigned
+        | EventType::DriftCommented
         | EventType::RevertUnmarked
         | EventType::DifferenceIgnored
         | EventType::SpecRecorded
