@@ -48,7 +48,7 @@ async fn what_syncs_saw_change_is_a_view_with_filters() {
     let served = Served::start(t).await;
     let browser = signed_in(&served).await;
     browser.press("g").await;
-    browser.press("l").await;
+    browser.press("d").await;
     browser.see(CHANGE).await;
     assert_eq!(browser.count(CHANGE).await, 5);
     let text = browser.texts(CHANGE).await.join("\n");

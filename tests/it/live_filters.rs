@@ -136,6 +136,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     detected_after: after,
                     detected_before: before,
                     flapping: None,
+                    snoozed: None,
                     choices: DriftChoices::default(),
                 }
             },
@@ -182,7 +183,7 @@ fn choices(ids: Vec<Uuid>) -> impl Strategy<Value = DriftChoices> {
                 source,
                 address,
                 provider,
-                groups: Vec::new(),
+                ..DriftChoices::default()
             },
         )
 }
