@@ -2,7 +2,7 @@
 
 import { ApiError, explain } from './api.js';
 import { h, screenReaderText } from './dom.js';
-import { kindName } from './format.js';
+import { kindName, plural } from './format.js';
 import { skeleton } from './list.js';
 import { COVERAGE } from './queries.js';
 import { filtersOf, routeUrl } from './router.js';
@@ -51,7 +51,7 @@ class CoverageView {
     if (this.#content.childElementCount === 0) this.#content.replaceChildren(skeleton(6));
     try {
       const { coverage } = await this.#context.api.ask(COVERAGE);
-      this.#content.replaceChildren(coverage.length === 0 ? nothing() : table(coverage));
+      this.#content.replaceChildren(...(coverage.length === 0 ? [nothing()] : [waitingNote(coverage), table(coverage)]));
     } catch (error) {
       if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') return;
       this.#content.replaceChildren(
@@ -63,6 +63,18 @@ class CoverageView {
 
 function nothing() {
   return h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'There is no inventory yet.' }), h('p', {}, 'Start a sync on ', h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' }), '.'));
+}
+
+/**
+ * Says how many differences wait, and of which kinds.
+ * @param {KindCoverage[]} kinds
+ */
+function waitingNote(kinds) {
+  const waiting = kinds.filter((kind) => kind.waiting > 0);
+  if (waiting.length === 0) return '';
+  const total = waiting.reduce((sum, kind) => sum + kind.waiting, 0);
+  const each = waiting.map((kind) => `${kindName(kind.kind)} ${kind.waiting.toLocaleString('en')}`).join(', ');
+  return h('p', { class: 'note', testid: 'waiting', text: `${plural(total, 'difference')} ${total === 1 ? 'waits' : 'wait'} until more detections have seen ${total === 1 ? 'it' : 'them'} (${each}). Rules make them wait.` });
 }
 
 /** @param {KindCoverage[]} kinds */

@@ -9,8 +9,10 @@ import { printJson } from './json.js';
 import { summary } from './changes.js';
 import { skeleton } from './list.js';
 import { DRIFT, MORE_EVENTS } from './queries.js';
+import { FLAPPING } from './row.js';
 import { routeUrl } from './router.js';
 import { ticketText } from './ticket.js';
+import { windowNote } from './window.js';
 import { briefDifference, comparison, sideOf, specDetails, wholeValue } from './values.js';
 /** @import { Context, Drift, DriftDetail, ResourceDetail, ResourceEvent, SiblingDrift } from './types.js' */
 
@@ -171,7 +173,7 @@ export class DetailView {
       ...careNotes(drift, this.#context),
       this.#decision(drift),
       ...(drift.terraformLines.length > 0 ? [part('Put it right with Terraform', ...drift.terraformLines.map(command))] : []),
-      part('Timeline', commentForm(drift, this.#context) ?? false, this.#events(resource)),
+      part('Timeline', windowNote(drift), commentForm(drift, this.#context) ?? false, this.#events(resource)),
       ...this.#others(drift),
       part('Spec', spec(drift), h('div', { class: 'actions' }, this.#button('explain', drift), this.#button('versions', drift))),
       part('Resource', facts(resource), more('attrs', 'Attributes', wholeValue(resource.attrs, 'Attributes'))),
@@ -219,6 +221,7 @@ export class DetailView {
       'p',
       { class: 'crumbs' },
       h('span', { class: `severity ${drift.severity.toLowerCase()}`, testid: 'detail-severity' }, screenReaderText('Severity: '), severityText(drift)),
+      drift.flapping && h('span', { class: 'badge flapping', testid: 'detail-flapping', title: FLAPPING, text: 'flapping' }),
       occurrences > 1 && h('span', { class: 'hint', testid: 'occurrences', text: `${plural(occurrences, 'time')} in 30 days` }),
       predecessor !== null && h('a', { href: routeUrl({ ...this.#context.router.route, drift: predecessor.id }), testid: 'predecessor', text: 'Earlier drift of this field', 'data-route': true }),
     );

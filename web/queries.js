@@ -4,7 +4,7 @@ const CHANGES = 'changes { path line kind before after } changesTruncated';
 const ROW = `
   fragment Row on Drift {
     id kind address field expected actual redacted ${CHANGES} status revision severity severityRule
-    detectedAt resolvedAt resolvedBy resolutionNote closeReason undoneAt undoneBy
+    detectedAt resolvedAt resolvedBy resolutionNote closeReason undoneAt undoneBy flapping
     snoozed snoozedBy snoozedUntil snoozedUntilChange snoozeReason assignee
     resource {
       id kind name region providerId source
@@ -37,7 +37,9 @@ export const DRIFT_ROW = `query DriftRow($id: ID!) { drift(id: $id) { ...Row } }
 
 export const DRIFT = `query DriftDetail($id: ID!) {
   drift(id: $id) {
-    ...Row terraformLines occurrences predecessor { id } closedByRule { id name reason createdBy }
+    ...Row lastSeenEqualAt firstSeenDifferentAt windowBasis
+    cloudActions(first: 10) { nodes { id actionId type status startedAt completedAt } }
+    terraformLines occurrences predecessor { id } closedByRule { id name reason createdBy }
     resource {
       provisioned { source { kind lineage serial } }
       provider urn sizeSlug status ip vpcUuid projectId tags attrs firstSeenAt syncedAt goneAt
@@ -100,7 +102,7 @@ export const CREATE_RULE = 'mutation CreateRule($input: CreateIgnoreRuleInput!) 
 export const END_RULE = 'mutation EndRule($input: EndIgnoreRuleInput!) { endIgnoreRule(input: $input) { opened rule { id } } }';
 
 const RULE_FIELDS = `id name readable field kind source region tag namePattern resourceId resource { id name providerId }
-  where { field value } pointer live livePattern sameMinorVersion between reason owner origin createdBy createdAt
+  where { field value } pointer live livePattern sameMinorVersion between openAfterSweeps reason owner origin createdBy createdAt
   expiresAt endedAt endedBy endReason hits lastHitAt ignoredCount attention`;
 export const RULES = `query Rules($inForce: Boolean, $first: Int, $after: String) {
   ignoreRules(inForce: $inForce, first: $first, after: $after) { totalCount nodes { ${RULE_FIELDS} } ${PAGE_INFO} }
@@ -180,7 +182,13 @@ export const RUN_BY_ID = `query Run($id: ID!) { node(id: $id) { ... on JobRun { 
 export const SYNC = `mutation Sync($input: SyncInventoryInput!) { syncInventory(input: $input) { run { ${RUN} } } }`;
 export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(input: $input) { run { ${RUN} } } }`;
 
-export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
+export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned waiting } }';
+export const ACCOUNT_CHANGES = `query AccountChanges($filter: InventoryChangeFilter, $first: Int, $after: String) {
+  changes(filter: $filter, first: $first, after: $after) {
+    nodes { id type kind region field before after hasValues redacted seenAt resource { id name providerId } } ${PAGE_INFO}
+  }
+}`;
+
 export const EMPTY_INBOX = `query Standing {
   coverage { managed unmanaged }
   snoozed: drifts(filter: { snoozed: true }, first: 1) { totalCount }

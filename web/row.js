@@ -18,6 +18,9 @@ import { briefDifference } from './values.js';
  * `select`: selects the row; null if it cannot be selected. `inGroup`: a heading above the row names the resource.
  */
 
+/** What the mark of a flapping field means. */
+export const FLAPPING = 'Flapping: in the week before, at least two drifts of this field opened and ended without a decision';
+
 /** The names of the columns, in order. The place of the severity has no name. */
 const COLUMNS = ['Resource', 'Kind', 'Field', 'Expected → live', 'Region', 'Age'];
 
@@ -46,7 +49,7 @@ export function rowElement(drift, { context, href, open, select, inGroup }) {
     ),
     h('span', { class: 'row-kind', text: inGroup ? '' : kindName(drift.resource.kind) }),
     h('a', { class: 'row-link', href, on: { click: open } }, screenReaderText(`${name}, `), visibleLine(fieldName(drift))),
-    h('span', { class: 'row-difference' }, briefDifference(drift)),
+    h('span', { class: 'row-difference' }, drift.flapping && flappingMark(), briefDifference(drift)),
     !isOpen && h('span', { class: `badge ${drift.status.toLowerCase()}`, text: visibleLine(resolution(drift)) }),
     isOpen && careElement(drift),
     h('span', { class: 'row-place' }, ...(inGroup ? [] : placeElements(drift, context))),
@@ -73,6 +76,10 @@ export function severityMark(drift) {
  */
 export function selectBox(what, select) {
   return h('input', { type: 'checkbox', class: 'row-select', testid: 'select', 'aria-label': `Select ${what}`, title: 'Select (x)', on: { click: select } });
+}
+
+function flappingMark() {
+  return h('span', { class: 'flapping-mark', testid: 'flapping', title: FLAPPING }, h('span', { 'aria-hidden': 'true', text: '↻' }), screenReaderText('flapping, '));
 }
 
 /** @param {string | null} address */

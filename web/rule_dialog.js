@@ -133,7 +133,7 @@ export class RuleDialog {
     const reason = this.#input('reason')?.value ?? rule?.reason ?? '';
     const over = byteLength(reason) > LONGEST_REASON;
     const complete = this.#preview.ready && reason.trim() !== '' && !over;
-    const kept = rule === null ? [] : conditions({ ...rule, source: null, region: null, namePattern: null, tag: null, livePattern: null, sameMinorVersion: false });
+    const kept = rule === null ? [] : conditions({ ...rule, source: null, region: null, namePattern: null, tag: null, livePattern: null, sameMinorVersion: false, openAfterSweeps: null });
     const field = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string | null | undefined} */ value, /** @type {string} */ hint = '') =>
       html`<div class="field">
         <label for=${`rule-${name}`}>${label}</label>
@@ -155,6 +155,7 @@ export class RuleDialog {
             ${field('region', 'Region', rule?.region)} ${field('source', 'Source', rule?.source)}
             ${field('pointer', 'Part of the field', rule?.pointer, 'A JSON Pointer such as /k8s:*; empty for the whole field.')}
             ${field('livePattern', 'Live value', rule?.livePattern, 'A pattern with * and ?.')}
+            ${field('openAfterSweeps', 'Open after detections', rule?.openAfterSweeps?.toString(), 'From 2 to 1000: a difference waits until this many detections in a row have seen it. Empty to ignore it.')}
           </div>
           <p class="check"><input id="rule-minor" name="sameMinorVersion" type="checkbox" ?checked=${rule?.sameMinorVersion ?? false} @change=${() => this.#changed(false)} /><label for="rule-minor">Only if both values are versions that differ in the patch release</label></p>
           ${kept.length === 0 ? nothing : html`<p class="hint" data-testid="rule-kept">Also, unchanged: ${kept.join('; ')}.</p>`}

@@ -23,6 +23,7 @@ export function conditions(rule) {
     rule.livePattern !== null && `live value like ${visibleLine(rule.livePattern)}`,
     rule.sameMinorVersion && 'patch versions only',
     between.length === 2 && `between ${between.map(visibleLine).join(' and ')}`,
+    rule.openAfterSweeps !== null && `opens after ${rule.openAfterSweeps} detections in a row`,
   ].filter((condition) => condition !== false);
 }
 
@@ -60,7 +61,7 @@ export function attentionTexts({ attention, ignoredCount, expiresAt }, now = Dat
  * @returns {{ [name: string]: unknown }}
  */
 export function definitionInput(rule) {
-  const { field, kind, source, region, tag, namePattern, resourceId, pointer, livePattern, sameMinorVersion, where, live, between } = rule;
+  const { field, kind, source, region, tag, namePattern, resourceId, pointer, livePattern, sameMinorVersion, where, live, between, openAfterSweeps } = rule;
   const set = Object.entries({ kind, source, region, tag, namePattern, resourceId, pointer, livePattern }).filter(([, value]) => value !== null);
   return {
     field,
@@ -69,6 +70,7 @@ export function definitionInput(rule) {
     ...(where === null ? {} : { where: { field: where.field, value: where.value } }),
     ...(live.length === 0 ? {} : { live }),
     ...(between.length === 2 ? { between: { min: between[0], max: between[1] } } : {}),
+    ...(openAfterSweeps === null ? {} : { openAfterSweeps }),
   };
 }
 
@@ -102,6 +104,9 @@ export function definitionOfForm(form, kept) {
     if (text === '') delete definition[name];
     else definition[name] = text;
   }
+  const sweeps = Number(String(form.get('openAfterSweeps') ?? '').trim());
+  if (sweeps > 0) definition['openAfterSweeps'] = sweeps;
+  else delete definition['openAfterSweeps'];
   if (form.get('sameMinorVersion') === null) delete definition['sameMinorVersion'];
   else definition['sameMinorVersion'] = true;
   return definition;

@@ -39,6 +39,8 @@ export interface IgnoreRule {
   sameMinorVersion: boolean;
   /** Two fields, or none. */
   between: string[];
+  /** The sweeps after which a difference opens nevertheless; null if the rule ignores it. */
+  openAfterSweeps: number | null;
   reason: string;
   owner: string | null;
   origin: string;
@@ -263,7 +265,36 @@ export interface Drift {
   snoozeReason: string | null;
   /** The user who takes care of it. */
   assignee: string | null;
+  /** Whether the field drifted and healed repeatedly in the week before. */
+  flapping: boolean;
   resource: ResourceHead;
+}
+
+/** A change of the account that a sync saw. */
+export interface AccountChange {
+  id: string;
+  type: 'APPEARED' | 'CHANGED' | 'GONE' | 'RETURNED';
+  kind: string;
+  region: string | null;
+  /** `*` if the whole resource appeared, is gone or returned. */
+  field: string;
+  before: Json;
+  after: Json;
+  hasValues: boolean;
+  redacted: boolean;
+  seenAt: string;
+  /** Null if the resource was deleted. */
+  resource: { id: string; name: string | null; providerId: string } | null;
+}
+
+/** An action from the log that the provider keeps. */
+export interface CloudAction {
+  id: string;
+  actionId: string;
+  type: string;
+  status: string;
+  startedAt: string;
+  completedAt: string | null;
 }
 
 export interface PageInfo {
@@ -330,6 +361,14 @@ export interface DriftDetail extends Drift {
   /** The last earlier drift of the same field. */
   predecessor: { id: string } | null;
   closedByRule: { id: string; name: string | null; reason: string; createdBy: string } | null;
+  /** Start of the last listing that showed the expected value, if it is known. */
+  lastSeenEqualAt: string | null;
+  /** Since when the difference is known to exist. */
+  firstSeenDifferentAt: string | null;
+  /** Null if an earlier release opened the drift. */
+  windowBasis: 'LIVE_CHANGED' | 'FIRST_LISTING' | 'SPEC_RECORDED' | 'NOT_RECORDED' | null;
+  /** Actions on the resource between these times. */
+  cloudActions: { nodes: CloudAction[] };
   resource: ResourceDetail;
 }
 
@@ -394,6 +433,8 @@ export interface KindCoverage {
   drifted: number;
   missing: number;
   owned: number;
+  /** Differences that open no drift until more sweeps have seen them. */
+  waiting: number;
 }
 
 export interface FacetCount {

@@ -45,6 +45,13 @@ export const ALL_VIEWS = [
     help: [['n', 'Notifications: add a target'], ['e', 'Notifications: change the target']],
     load: () => import('./notifications.js'),
   },
+  {
+    id: 'changes',
+    title: 'Changes',
+    key: 'd',
+    parameters: ['type', 'kind', 'field', 'region', 'source', 'resource'],
+    load: () => import('./account_changes.js'),
+  },
   { id: 'runs', title: 'Runs', key: 'r', load: () => import('./runs.js') },
   { id: 'coverage', title: 'Coverage', key: 'c', load: () => import('./coverage.js') },
   { id: 'leftovers', title: 'Leftovers', key: 'l', parameters: ['days', 'state'], load: () => import('./leftovers.js') },

@@ -64,6 +64,24 @@ pub enum CloseReason {
     NotCompared,
 }
 
+/// What the window of a drift is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "snake_case"
+)]
+pub enum WindowBasis {
+    /// A listing showed that the live value had changed.
+    LiveChanged,
+    /// The first listing that had the resource showed the different value.
+    FirstListing,
+    /// The expected value was recorded when the live value was already different.
+    SpecRecorded,
+    /// Neither is recorded.
+    NotRecorded,
+}
+
 /// How urgent a drift is, from the least to the most urgent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(
@@ -152,6 +170,14 @@ pub struct Model {
     pub snooze_bulk_id: Option<Uuid>,
     /// The user who takes care of it.
     pub assignee: Option<String>,
+    /// Start of the last listing that showed the expected value; null if none is known.
+    pub last_seen_equal_at: Option<DateTimeUtc>,
+    /// Since when the difference is known to exist; null if it is not known.
+    pub first_seen_different_at: Option<DateTimeUtc>,
+    /// What the window is known from; null if a release that records none opened the drift.
+    pub window_basis: Option<WindowBasis>,
+    /// Whether the field drifted and healed repeatedly shortly before the drift opened.
+    pub flapping: bool,
     /// Relation to the resource.
     #[sea_orm(belongs_to, from = "resource_id", to = "id")]
     pub resource: BelongsTo<super::cloud_resources::Entity>,

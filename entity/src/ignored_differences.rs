@@ -26,6 +26,8 @@ pub struct Model {
     pub ignored_at: DateTimeUtc,
     /// When a value last changed.
     pub changed_at: DateTimeUtc,
+    /// How many sweeps in a row have seen the difference, if the rule only makes it wait; null if it is ignored.
+    pub sweeps: Option<i32>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -9,6 +9,7 @@
 
 pub mod bulk_items;
 pub mod bulks;
+pub mod cloud_actions;
 pub mod cloud_drift;
 pub mod cloud_provisioned;
 pub mod cloud_resource_events;
@@ -22,6 +23,7 @@ pub mod ignore_rule_revisions;
 pub mod ignore_rules;
 pub mod ignored_differences;
 pub mod installation_keys;
+pub mod inventory_changes;
 pub mod inventory_kinds;
 pub mod inventory_listings;
 pub mod job_runs;

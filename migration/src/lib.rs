@@ -43,6 +43,10 @@ mod m20261127_000320_note_reverts;
 mod m20261127_000400_snooze_and_assign;
 mod m20261127_000410_comment_drifts;
 mod m20261127_000420_decide_in_bulk;
+mod m20261127_000500_keep_inventory_changes;
+mod m20261127_000510_record_windows;
+mod m20261127_000520_count_sweeps;
+mod m20261127_000530_create_cloud_actions;
 mod m20261127_000600_create_leftovers;
 mod m20261127_000800_create_saved_views;
 mod m20261127_001000_find_ignored_differences;
@@ -99,6 +103,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000400_snooze_and_assign::Migration),
             Box::new(m20261127_000410_comment_drifts::Migration),
             Box::new(m20261127_000420_decide_in_bulk::Migration),
+            Box::new(m20261127_000500_keep_inventory_changes::Migration),
+            Box::new(m20261127_000510_record_windows::Migration),
+            Box::new(m20261127_000520_count_sweeps::Migration),
+            Box::new(m20261127_000530_create_cloud_actions::Migration),
             Box::new(m20261127_000600_create_leftovers::Migration),
             Box::new(m20261127_000800_create_saved_views::Migration),
             Box::new(m20261127_001000_find_ignored_differences::Migration),

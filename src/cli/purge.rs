@@ -18,16 +18,20 @@ pub(super) async fn run(args: &PurgeArgs) -> Outcome {
         notifications,
         spec_versions,
         bulks,
+        changes,
+        actions,
     } = purge(&db, &keep, &Clock::System).await?;
     db.close().await?;
     print_line(format_args!(
-        "purge: deleted {}, {}, {}, {}, {}, {}, {}, {} and {}",
+        "purge: deleted {}, {}, {}, {}, {}, {}, {}, {}, {}, {} and {}",
         counted(resources, "resource"),
         counted(specs, "spec"),
         counted(spec_versions, "version") + " of specs",
         counted(drifts, "drift"),
         counted(events, "event"),
         counted(bulks, "bulk"),
+        counted(changes, "change") + " of resources",
+        counted(actions, "action"),
         counted(job_runs, "run"),
         counted(notifications, "notification"),
         counted(forgotten, "record") + " of forgotten resources",

@@ -137,6 +137,7 @@ fn results(run: &job_runs::Model) -> Result<String, Failure> {
         superseded,
         skipped,
         kinds,
+        actions,
     } = counts(run)?;
     let mut text = format!(
         "{}, {discovered} new, {changed} changed, {gone} gone",
@@ -158,6 +159,13 @@ fn results(run: &job_runs::Model) -> Result<String, Failure> {
         if let Some(note) = &report.note {
             text += &format!("\n  {kind}: {note}");
         }
+    }
+    let actions = actions.unwrap_or_default();
+    if let Some(why) = &actions.not_readable {
+        text += &format!("\n  actions: not readable: {why}");
+    }
+    if actions.truncated {
+        text += "\n  actions: there were more than a sync reads, so older ones are missing";
     }
     Ok(text)
 }

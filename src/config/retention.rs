@@ -22,7 +22,7 @@ pub(crate) struct RetentionArgs {
     #[arg(long, env = "DRIFT_KEEP_GONE_RESOURCES", value_name = "TIME|off", value_parser = keep)]
     #[arg(default_value = text(Retention::default().gone_resources))]
     keep_gone_resources: Keep,
-    /// How long to keep events of resources, and stale drifts with their events
+    /// How long to keep events and changes of resources, actions on them, and stale drifts with their events
     #[arg(long, env = "DRIFT_KEEP_EVENTS", value_name = "TIME|off", value_parser = keep)]
     #[arg(default_value = text(Retention::default().events))]
     keep_events: Keep,

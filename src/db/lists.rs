@@ -1,6 +1,7 @@
 //! Lists of ids and of rows as one parameter, so that the text of a statement does not depend on their length. Each
 //! database prepares and plans such a statement once.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Value};
 use uuid::Uuid;
@@ -16,6 +17,8 @@ pub(crate) enum Type {
     Integer,
     /// JSON, from [`json`]; null is SQL null.
     Json,
+    /// A time, from [`time`].
+    Time,
 }
 
 /// Makes PostgreSQL find the rows of the transaction by index. It keeps the plan of a statement, which it may have made
@@ -103,6 +106,7 @@ pub(crate) fn rows(backend: DbBackend, columns: &[(&str, Type)]) -> String {
                     Type::Text => "text",
                     Type::Integer => "integer",
                     Type::Json => "jsonb",
+                    Type::Time => "timestamptz",
                 };
                 format!("{name} {kind}")
             })
@@ -125,6 +129,11 @@ pub(crate) fn rows(backend: DbBackend, columns: &[(&str, Type)]) -> String {
 /// Returns a UUID as a cell of a list of rows.
 pub(crate) fn uuid(id: Uuid) -> serde_json::Value {
     id.simple().to_string().into()
+}
+
+/// Returns a time as a cell of a list of rows, with the text that SQLite stores for it as a parameter.
+pub(crate) fn time(time: DateTime<Utc>) -> serde_json::Value {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, false).into()
 }
 
 /// Returns JSON as a cell of a list of rows. SQLite stores its text.

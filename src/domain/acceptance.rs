@@ -135,7 +135,11 @@ fn desired_now<'p>(drift: &cloud_drift::Model, pair: &'p Pair) -> Option<&'p Val
 fn refresh(drift: &cloud_drift::Model, pair: &Pair, now: DateTime<Utc>) -> Option<Change> {
     plan(pair, now).changes.into_iter().find(|change| match change {
         Change::Update { drift: id, .. } | Change::Close { drift: id, .. } => *id == drift.id,
-        Change::Open(_) | Change::Rate { .. } | Change::Ignore(_) | Change::Unignore { .. } => false,
+        Change::Open(_)
+        | Change::Rate { .. }
+        | Change::Ignore(_)
+        | Change::Count { .. }
+        | Change::Unignore { .. } => false,
     })
 }
 

@@ -76,6 +76,13 @@ pub enum Change {
     },
     /// Records an ignored difference, or its new values or rule.
     Ignore(Ignored),
+    /// Counts another sweep that saw a difference that waits.
+    Count {
+        /// Name of the field.
+        field: String,
+        /// How many sweeps in a row have seen it.
+        sweeps: i32,
+    },
     /// Removes the record of a difference that is no longer ignored, or no longer differs.
     Unignore {
         /// Name of the field.
@@ -105,6 +112,8 @@ pub struct Ignored {
     pub rule: Uuid,
     /// The difference.
     pub finding: Finding,
+    /// How many sweeps in a row have seen the difference, if it only waits; None if it is ignored.
+    pub sweeps: Option<i32>,
 }
 
 /// The result of a sweep for one pair.
@@ -116,6 +125,8 @@ pub struct Plan {
     pub unsynced: bool,
     /// Whether the resource is settling, so that its drifts are neither opened nor closed.
     pub settling: bool,
+    /// Whether a difference waits until more sweeps have seen it, so that the next sweep must compare the resource again.
+    pub waiting: bool,
     /// Changes to write: closed drifts first, then the other changes of drifts, then those of ignored differences. Each
     /// are sorted by field.
     pub changes: Vec<Change>,
@@ -146,8 +157,19 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
         Some(rule) => (CloseReason::Ignored, Some(rule)),
         None => (close_reason(pair, row), None),
     });
+    plan.waiting = ignored.iter().any(|ignored| ignored.sweeps.is_some());
     plan.changes.extend(changes_of_ignored(ignored, &pair.ignored));
     plan
+}
+
+/// Returns how many sweeps in a row have seen a difference that a rule makes wait, this one included. None if that is
+/// enough, or if a drift of the field is open: it does not close in order to wait.
+fn waits(pair: &Pair, field: &str, open_after: i32) -> Option<i32> {
+    let stored = pair.ignored.iter().find(|row| row.field == field);
+    let before = stored.and_then(|row| row.sweeps).unwrap_or_default();
+    let sweeps = before.saturating_add(1);
+    let is_open = pair.open.iter().any(|drift| drift.field == field);
+    (!is_open && sweeps < open_after).then_some(sweeps)
 }
 
 /// Moves the findings that ignore rules cover out of the result of a comparison, and returns them.
@@ -160,12 +182,22 @@ fn ignored(pair: &Pair, compared: &mut Compared) -> Vec<Ignored> {
             expected: &finding.expected,
             actual: &finding.actual,
         };
-        let rule = pair.rules.covering(&pair.resource, &open, difference);
-        ignored.extend(rule.map(|rule| Ignored {
-            rule,
+        let Some(covered) = pair.rules.covering(&pair.resource, &open, difference) else {
+            return true;
+        };
+        let sweeps = match covered.open_after_sweeps {
+            Some(open_after) => match waits(pair, &finding.field, open_after) {
+                None => return true,
+                sweeps => sweeps,
+            },
+            None => None,
+        };
+        ignored.push(Ignored {
+            rule: covered.rule,
             finding: finding.clone(),
-        }));
-        rule.is_none()
+            sweeps,
+        });
+        false
     });
     ignored
 }
@@ -177,17 +209,23 @@ fn changes_of_ignored(ignored: Vec<Ignored>, stored: &[ignored_differences::Mode
     let is_new = |now: &Ignored, row: Option<&ignored_differences::Model>| {
         row.is_none_or(|row| {
             row.rule_id != now.rule
+                || row.sweeps.is_some() != now.sweeps.is_some()
                 || !loosely_equal(value_or_null(&row.expected), &now.finding.expected)
                 || !loosely_equal(value_or_null(&row.actual), &now.finding.actual)
         })
     };
     let recorded: Vec<Change> = ignored
         .into_iter()
-        .filter(|now| {
+        .filter_map(|now| {
             let row = stored.remove(now.finding.field.as_str());
-            is_new(now, row)
+            if is_new(&now, row) {
+                return Some(Change::Ignore(now));
+            }
+            Some(Change::Count {
+                sweeps: now.sweeps?,
+                field: now.finding.field,
+            })
         })
-        .map(Change::Ignore)
         .collect();
     let ended = stored.into_keys().map(|field| Change::Unignore {
         field: field.to_owned(),

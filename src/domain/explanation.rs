@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::compare::{is_known, live_value};
 use super::detection::{Pair, WHOLE_RESOURCE, is_settling, is_unsynced};
 use super::equality::{canonical, number_text};
-use super::ignore_rules::FieldDifference;
+use super::ignore_rules::{Covered, FieldDifference};
 use super::inventory::PROJECT_ID;
 use super::not_compared::NotCompared;
 
@@ -38,6 +38,8 @@ pub enum Verdict {
     EqualWithoutOpenParts,
     /// The values differ, and an ignore rule covers the difference.
     Ignored,
+    /// The values differ, and a rule makes the difference wait until more sweeps have seen it.
+    Waiting,
     /// The values differ.
     Different,
 }
@@ -96,12 +98,14 @@ pub fn explain(pair: &Pair, has_spec: bool, field: &str, now: DateTime<Utc>) -> 
     let compared = sides.map(|side| not_compared.compared_part(field, side));
     let are_equal = canonical(&compared[0]) == canonical(&compared[1]);
     let undecided = undecided(pair, has_spec, field, now);
-    let rule = match undecided {
+    let covered = match undecided {
         None if !are_equal => covering(pair, &not_compared, field, sides),
         _ => None,
     };
+    let is_waiting = covered.is_some_and(|covered| covered.open_after_sweeps.is_some());
     let verdict = match undecided {
-        None if rule.is_some() => Verdict::Ignored,
+        None if is_waiting => Verdict::Waiting,
+        None if covered.is_some() => Verdict::Ignored,
         Some(verdict) => verdict,
         None if !are_equal => Verdict::Different,
         None if canonical(sides[0]) == canonical(sides[1]) => Verdict::Equal,
@@ -117,7 +121,7 @@ pub fn explain(pair: &Pair, has_spec: bool, field: &str, now: DateTime<Utc>) -> 
         not_compared: not_compared.texts().into_iter().filter(prefixed).collect(),
         expected_form: form(&compared[0], None),
         actual_form: form(&compared[1], None),
-        rule,
+        rule: covered.map(|covered| covered.rule),
         normalizations: match are_equal {
             true => needed(&compared[0], &compared[1]),
             false => Vec::new(),
@@ -127,14 +131,21 @@ pub fn explain(pair: &Pair, has_spec: bool, field: &str, now: DateTime<Utc>) -> 
     }
 }
 
-/// Returns the ignore rule that covers a difference of the field.
-fn covering(pair: &Pair, open: &NotCompared, field: &str, [expected, actual]: [&Value; 2]) -> Option<Uuid> {
+/// Returns the ignore rule that covers a difference of the field. A difference with an open drift does not wait.
+fn covering(
+    pair: &Pair,
+    open: &NotCompared,
+    field: &str,
+    [expected, actual]: [&Value; 2],
+) -> Option<Covered> {
     let difference = FieldDifference {
         field,
         expected,
         actual,
     };
-    pair.rules.covering(&pair.resource, open, difference)
+    let covered = pair.rules.covering(&pair.resource, open, difference)?;
+    let is_open = pair.open.iter().any(|drift| drift.field == field);
+    (covered.open_after_sweeps.is_none() || !is_open).then_some(covered)
 }
 
 /// Returns why the values of a field are not compared now; None if they are. The order is that of a sweep.
@@ -242,6 +253,9 @@ pub fn sentence(verdict: Verdict, field: &str) -> &'static str {
             "Both values have the same canonical form without the parts that the spec leaves open, so they are equal."
         }
         Verdict::Ignored => "The canonical forms differ, but an ignore rule covers the difference.",
+        Verdict::Waiting => {
+            "The canonical forms differ, but a rule makes the difference wait until more sweeps have seen it."
+        }
         Verdict::Different => "The canonical forms differ, so the field has drifted.",
     }
 }

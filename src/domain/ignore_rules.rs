@@ -51,22 +51,35 @@ impl IgnoreRules {
         self.rules.iter().any(may_cover)
     }
 
+    /// Returns the rules without those that only make differences wait.
+    pub(crate) fn without_delays(mut self) -> Self {
+        self.rules
+            .retain(|rule| rule.definition.open_after_sweeps.is_none());
+        self
+    }
+
     /// Returns the rule that covers a difference; None if it opens a drift. If several rules cover it together, the last
-    /// one that was needed is returned. `open` are the parts that the spec leaves open.
+    /// one that was needed is returned. Rules that only make a difference wait count if the others do not cover it; of
+    /// several such rules of a whole field, the longest wait counts. `open` are the parts that the spec leaves open.
     pub(crate) fn covering(
         &self,
         resource: &cloud_resources::Model,
         open: &NotCompared,
         difference: FieldDifference<'_>,
-    ) -> Option<Uuid> {
-        let applying: Vec<&IgnoreRule> = self
-            .rules
-            .iter()
-            .filter(|rule| rule.definition.applies(resource, difference))
-            .collect();
-        let of_whole = applying.iter().find(|rule| rule.definition.pointer.is_none());
-        if let Some(rule) = of_whole {
-            return Some(rule.id);
+    ) -> Option<Covered> {
+        let applying = self.rules.iter();
+        let applying = applying.filter(|rule| rule.definition.applies(resource, difference));
+        let (delaying, ignoring): (Vec<&IgnoreRule>, Vec<&IgnoreRule>) =
+            applying.partition(|rule| rule.definition.open_after_sweeps.is_some());
+        let is_of_whole = |rule: &&&IgnoreRule| rule.definition.pointer.is_none();
+        let longest = || {
+            delaying
+                .iter()
+                .filter(is_of_whole)
+                .max_by_key(|rule| rule.definition.open_after_sweeps)
+        };
+        if let Some(rule) = ignoring.iter().find(is_of_whole) {
+            return Some(Covered::by(rule));
         }
         let FieldDifference {
             field,
@@ -74,10 +87,34 @@ impl IgnoreRules {
             actual,
         } = difference;
         let mut left_out = open.clone();
-        applying.iter().find_map(|rule| {
+        let mut needed = |rule: &&IgnoreRule| {
             left_out.add(field, path(rule.definition.pointer.as_deref()?));
-            left_out.are_equal(field, expected, actual).then_some(rule.id)
-        })
+            left_out
+                .are_equal(field, expected, actual)
+                .then(|| Covered::by(rule))
+        };
+        let by_ignoring = ignoring.iter().find_map(&mut needed);
+        by_ignoring
+            .or_else(|| longest().map(|rule| Covered::by(rule)))
+            .or_else(|| delaying.iter().find_map(needed))
+    }
+}
+
+/// The rule that covers a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    /// Its id.
+    pub(crate) rule: Uuid,
+    /// The number of sweeps in a row after which the difference opens a drift nevertheless; None if it is ignored.
+    pub(crate) open_after_sweeps: Option<i32>,
+}
+
+impl Covered {
+    fn by(rule: &IgnoreRule) -> Self {
+        Self {
+            rule: rule.id,
+            open_after_sweeps: rule.definition.open_after_sweeps,
+        }
     }
 }
 

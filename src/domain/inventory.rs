@@ -85,7 +85,7 @@ impl InventoryChange {
 
 /// Returns the changes that a complete listing of one kind makes. The ids in `listed` must be distinct.
 pub(crate) fn plan_kind<'l>(
-    stored: Vec<StoredResource>,
+    stored: &[StoredResource],
     listed: impl IntoIterator<Item = &'l ListedResource>,
     traits: &KindTraits,
 ) -> Vec<InventoryChange> {
@@ -94,7 +94,7 @@ pub(crate) fn plan_kind<'l>(
         .map(|resource| (resource.provider_id.as_str(), resource))
         .collect();
     let mut changes: Vec<InventoryChange> = stored
-        .into_iter()
+        .iter()
         .filter_map(|known| match listed.remove(known.provider_id.as_str()) {
             Some(now) => change_of(known, now, traits),
             None if known.gone => None,
@@ -106,13 +106,14 @@ pub(crate) fn plan_kind<'l>(
     changes
 }
 
-fn change_of(known: StoredResource, now: &ListedResource, traits: &KindTraits) -> Option<InventoryChange> {
+fn change_of(known: &StoredResource, now: &ListedResource, traits: &KindTraits) -> Option<InventoryChange> {
     let StoredResource { id, row, .. } = known;
+    let id = *id;
     let whole = || now.clone().completed(row.as_ref());
     if known.gone || !known.seen {
         return Some(InventoryChange::Discover(id, whole()));
     }
-    let fields = match &row {
+    let fields = match row {
         // Most rows are unchanged. Only unread fields need a copy of the listed resource with the stored values.
         Some(row) if now.unread_fields.is_empty() => changed_fields(row, now, traits),
         Some(row) => changed_fields(row, &whole(), traits),
@@ -127,7 +128,11 @@ fn change_of(known: StoredResource, now: &ListedResource, traits: &KindTraits) -
 
 /// Returns the names of the fields that differ. The comparison is loose: a list in another order, or a number that
 /// the database stores in another notation, causes no write.
-fn changed_fields(row: &cloud_resources::Model, now: &ListedResource, traits: &KindTraits) -> Vec<String> {
+pub(super) fn changed_fields(
+    row: &cloud_resources::Model,
+    now: &ListedResource,
+    traits: &KindTraits,
+) -> Vec<String> {
     let texts = [
         ("urn", Some(&row.urn), Some(&now.urn)),
         ("name", Some(&row.name), Some(&now.name)),
@@ -183,6 +188,10 @@ pub(crate) struct LastListing {
     pub applied: bool,
     /// Number of its unconfirmed resources. The next sync does not count them as newly missing.
     pub unconfirmed: usize,
+    /// Whether it could not read all fields.
+    pub has_unread_fields: bool,
+    /// Whether a complete listing was ever applied.
+    pub completed: bool,
 }
 
 impl LastListing {

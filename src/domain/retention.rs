@@ -13,7 +13,7 @@ const STATE: &str = "terraform:";
 pub struct Retention {
     /// Resources that are gone and have no spec in force.
     pub gone_resources: Option<TimeDelta>,
-    /// Events of resources, and stale drifts with their events.
+    /// Events and changes of resources, actions on them, and stale drifts with their events.
     pub events: Option<TimeDelta>,
     /// Runs of jobs that have ended, and notifications that were delivered or given up.
     pub job_runs: Option<TimeDelta>,

@@ -18,6 +18,7 @@ use crate::domain::actor::Role;
 use crate::error::{Error, Result};
 use crate::provider::presets::{self, Preset};
 use crate::services::ignore_rules::{self, NewRule, Origin};
+use crate::services::ignored::IgnoredFilter;
 
 /// Number of drifts used to compute the complexity of a preview.
 const PREVIEWED: usize = 50;
@@ -60,19 +61,31 @@ impl IgnoreRuleQuery {
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "page_cost(first, last, child_complexity)"
     )]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the arguments of the GraphQL field"
+    )]
     async fn ignored_differences(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Returns only those of this rule.")] rule_id: Option<ID>,
+        #[graphql(
+            desc = "True for those that wait until more sweeps have seen them, false for those that are ignored; absent for \
+                    both."
+        )]
+        waiting: Option<bool>,
         #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
         first: Option<i32>,
         #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<IgnoredDifference>> {
-        let rule = rule_id.map(|id| parse_id(&id)).transpose()?;
+        let filter = IgnoredFilter {
+            rule: rule_id.map(|id| parse_id(&id)).transpose()?,
+            waiting,
+        };
         let page = PageArgs::new(first, after, last, before);
-        ignored_page(ctx, rule, &page).await
+        ignored_page(ctx, filter, &page).await
     }
 
     /// Returns what an ignore rule would have ignored: which open drifts it would close, and how many past ones it would

@@ -21,7 +21,8 @@ use std::time::Duration;
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use chrono::{DateTime, Utc};
 use entity::{
-    cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resources, drift_comments, terraform_states,
+    cloud_actions, cloud_drift, cloud_provisioned, cloud_resource_events, cloud_resources, drift_comments,
+    terraform_states,
 };
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -33,6 +34,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use crate::domain::spec_history::SpecVersion;
+use crate::services::cloud_actions::{ActionsOf, pages_of as actions_of};
 use crate::services::inbox::DriftFilter;
 use crate::services::inventory::ListedKind;
 use crate::services::page::{Page, PageRequest};
@@ -247,6 +249,10 @@ pub(super) struct CommentsOf(pub(super) Uuid, pub(super) PageRequest);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CommentCountOf(pub(super) Uuid);
 
+/// Key of a page of actions of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CloudActionsOf(pub(super) ActionsOf, pub(super) PageRequest);
+
 /// Key of what came before a drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RecurrenceOf(pub(super) Uuid);
@@ -368,6 +374,17 @@ impl Loader<EventsOf> for Batches {
         let keys = self.with_beside(keys, |key, id| EventsOf(id, key.1.clone()));
         let requests: Vec<(Uuid, PageRequest)> = keys.iter().map(|key| (key.0, key.1.clone())).collect();
         let pages = events::pages_of(&self.connection, &requests).await?;
+        Ok(keys.iter().cloned().zip(pages).collect())
+    }
+}
+
+impl Loader<CloudActionsOf> for Batches {
+    type Value = Page<cloud_actions::Model>;
+    type Error = ApiError;
+
+    async fn load(&self, keys: &[CloudActionsOf]) -> Result<HashMap<CloudActionsOf, Self::Value>, ApiError> {
+        let requests: Vec<_> = keys.iter().map(|key| (key.0.clone(), key.1.clone())).collect();
+        let pages = actions_of(&self.connection, &requests).await?;
         Ok(keys.iter().cloned().zip(pages).collect())
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod guard;
 mod ignore_rules;
 mod imports;
+mod inventory_changes;
 mod jobs;
 mod leftovers;
 mod limits;
@@ -66,6 +67,7 @@ pub struct Query(
     saved_views::SavedViewQuery,
     revert::RevertQuery,
     leftovers::LeftoverQuery,
+    inventory_changes::InventoryChangeQuery,
 );
 
 /// Write operations. They require the role `platform_admin`, except for the saved views of the caller.

@@ -7,13 +7,15 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
-    BulkRun, Drift, DriftComment, ForgottenResource, IgnoreRule, IgnoredDifference, JobRun, Node,
-    NotificationTarget, ProvisionedSpec, Resource, ResourceEvent, Viewer, with_details,
+    BulkRun, CloudAction, Drift, DriftComment, ForgottenResource, IgnoreRule, IgnoredDifference,
+    InventoryChange, JobRun, Node, NotificationTarget, ProvisionedSpec, Resource, ResourceEvent, Viewer,
+    with_details,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::services::{
-    bulks, comments, events, forgetting, ignored, inbox, job_runs, notifications, provisioning,
+    bulks, cloud_actions, comments, events, forgetting, ignored, inbox, inventory_changes, job_runs,
+    notifications, provisioning,
 };
 
 /// The queries that have no file of their own.
@@ -66,6 +68,12 @@ impl CoreQuery {
         }
         if let Some(comment) = comments::find(db, id).await? {
             return Ok(Some(Node::DriftComment(DriftComment(comment))));
+        }
+        if let Some(action) = cloud_actions::find(db, id).await? {
+            return Ok(Some(Node::CloudAction(CloudAction(action))));
+        }
+        if let Some(change) = inventory_changes::find(db, id).await? {
+            return Ok(Some(Node::InventoryChange(InventoryChange(change))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))

@@ -1,5 +1,6 @@
 //! Sources of the inventory, and the import of Terraform states.
 
+pub mod actions;
 pub mod app_spec;
 mod checks;
 pub mod digitalocean;
@@ -19,9 +20,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::sources::SourceKind;
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
+use self::actions::ActionLog;
 use self::checks::check_slug;
 pub(crate) use self::checks::{check_identity, check_resource};
 pub(crate) use self::spool::Key;
@@ -108,6 +111,13 @@ pub trait InventoryProvider: Send + Sync {
         kinds: Option<&'a BTreeSet<String>>,
         now: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<Listing>>;
+
+    /// Reads the actions with a number above `after` from the log that the provider keeps. An optional capability: most
+    /// providers have no such log. Reads a limited number of actions, the newest ones, and never fails a sync.
+    fn actions(&self, after: i64) -> BoxFuture<'_, ActionLog> {
+        _ = after;
+        async { ActionLog::None }.boxed()
+    }
 
     /// Checks whether a resource that a complete listing lacks still exists: an item that is deleted while pages are
     /// read can hide another item. `last` has the stored attributes, which may contain the id of the parent that is

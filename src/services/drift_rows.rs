@@ -20,11 +20,13 @@ use super::events::{self, NewEvent, SYSTEM};
 use super::ignored;
 use super::locks::{Lock, locked};
 use super::snoozes;
+use super::windows::{self, Opening};
 use crate::db::lists::{self, Type};
 use crate::db::{Db, column, decodable};
 use crate::domain::causes::Cause;
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::domain::severity::Rating;
+use crate::domain::windows::Window;
 use crate::error::Result;
 
 /// The number of drifts that were written.
@@ -108,6 +110,7 @@ pub(crate) async fn write_in_txn(
 ) -> Result<Written> {
     let (mut opening, mut updating, mut closing) = (Vec::new(), Vec::new(), Vec::new());
     let (mut ignoring, mut no_longer_ignored, mut rating) = (Vec::new(), Vec::new(), Vec::new());
+    let mut counting = Vec::new();
     for (resource_id, change) in changes {
         match change {
             Change::Open(finding) => opening.push((Uuid::now_v7(), *resource_id, finding)),
@@ -121,6 +124,7 @@ pub(crate) async fn write_in_txn(
             } => closing.push((*drift, *reason, *rule)),
             Change::Rate { drift, rating: rated } => rating.push((*drift, *rated)),
             Change::Ignore(difference) => ignoring.push((*resource_id, difference)),
+            Change::Count { field, sweeps } => counting.push((*resource_id, field.as_str(), *sweeps)),
             Change::Unignore { field } => no_longer_ignored.push((*resource_id, field.as_str())),
         }
     }
@@ -129,7 +133,8 @@ pub(crate) async fn write_in_txn(
     let closed = close_in_txn(txn, &closing, now).await?;
     let updated = update_in_txn(txn, &updating).await?;
     rate_in_txn(txn, &rating).await?;
-    let opened = open_in_txn(txn, &opening, now).await?;
+    let windows = windows::of_in_txn(txn, &opening, now).await?;
+    let opened = open_in_txn(txn, &opening, &windows, now).await?;
     let mut events = Vec::with_capacity(changes.len());
     for (resource_id, change) in changes {
         match change {
@@ -158,9 +163,14 @@ pub(crate) async fn write_in_txn(
                     event(*resource_id, EventType::DriftReverted, data)
                 }));
             }
-            Change::Open(_) | Change::Rate { .. } | Change::Ignore(_) | Change::Unignore { .. } => {}
+            Change::Open(_)
+            | Change::Rate { .. }
+            | Change::Ignore(_)
+            | Change::Count { .. }
+            | Change::Unignore { .. } => {}
         }
     }
+    ignored::count_sweeps_in_txn(txn, &counting).await?;
     let ignored = ignored::write_in_txn(txn, &ignoring, &no_longer_ignored, now).await?;
     events.extend(ignored.events);
     events.extend(opening.iter().filter_map(|(id, resource_id, finding)| {
@@ -329,22 +339,35 @@ const RETURNED: &str = "cloud_drift.id, (SELECT p.address FROM cloud_provisioned
 async fn open_in_txn(
     txn: &DatabaseTransaction,
     findings: &[(Uuid, Uuid, &Finding)],
+    windows: &[Opening],
     now: DateTime<Utc>,
 ) -> Result<WrittenIds> {
     let backend = txn.get_database_backend();
-    let rows = findings.iter().map(|(id, resource_id, finding)| {
-        json!({
-            "id": lists::uuid(*id),
-            "resource_id": lists::uuid(*resource_id),
-            "kind": finding.kind.to_value(),
-            "field": finding.field,
-            "expected": lists::json(backend, &finding.expected),
-            "actual": lists::json(backend, &finding.actual),
-            "severity": finding.rating.severity.to_value(),
-            "severity_rule": finding.rating.rule,
-            "cause": Cause::stored(finding.kind, &finding.expected, &finding.actual),
-        })
-    });
+    let rows = findings
+        .iter()
+        .zip(windows)
+        .map(|((id, resource_id, finding), opening)| {
+            let Window {
+                last_seen_equal_at,
+                first_seen_different_at,
+                basis,
+            } = opening.window;
+            json!({
+                "last_seen_equal_at": last_seen_equal_at.map(lists::time),
+                "first_seen_different_at": first_seen_different_at.map(lists::time),
+                "window_basis": basis.to_value(),
+                "flapping": i32::from(opening.flapping),
+                "id": lists::uuid(*id),
+                "resource_id": lists::uuid(*resource_id),
+                "kind": finding.kind.to_value(),
+                "field": finding.field,
+                "expected": lists::json(backend, &finding.expected),
+                "actual": lists::json(backend, &finding.actual),
+                "severity": finding.rating.severity.to_value(),
+                "severity_rule": finding.rating.rule,
+                "cause": Cause::stored(finding.kind, &finding.expected, &finding.actual),
+            })
+        });
     written_in_txn(txn, insert_open(backend), rows.collect(), Some(now)).await
 }
 
@@ -364,14 +387,20 @@ pub fn insert_open(backend: DbBackend) -> String {
             ("severity", Type::Text),
             ("severity_rule", Type::Text),
             ("cause", Type::Text),
+            ("last_seen_equal_at", Type::Time),
+            ("first_seen_different_at", Type::Time),
+            ("window_basis", Type::Text),
+            ("flapping", Type::Integer),
         ],
     );
     format!(
         "INSERT INTO \"cloud_drift\" \
          (id, resource_id, kind, field, expected, actual, severity, severity_rule, revision, status, detected_at, \
-         resource_kind, resource_region, cause, cause_revision) \
+         resource_kind, resource_region, cause, cause_revision, last_seen_equal_at, first_seen_different_at, \
+         window_basis, flapping) \
          SELECT v.id, v.resource_id, v.kind, v.field, v.expected, v.actual, v.severity, v.severity_rule, 1, 'open', $2, \
-         r.kind, r.region, v.cause, CASE WHEN v.cause IS NULL THEN 0 ELSE 1 END \
+         r.kind, r.region, v.cause, CASE WHEN v.cause IS NULL THEN 0 ELSE 1 END, v.last_seen_equal_at, \
+         v.first_seen_different_at, v.window_basis, coalesce(v.flapping, 0) = 1 \
          FROM {list} LEFT JOIN cloud_resources AS r ON r.id = v.resource_id WHERE true \
          ON CONFLICT (resource_id, field) WHERE status = 'open' DO NOTHING RETURNING {RETURNED}"
     )

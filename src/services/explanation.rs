@@ -52,7 +52,7 @@ pub(crate) async fn of(db: &Db, resource: Uuid, field: &str, max_age: &MaxAge) -
         traits: traits::rules(&resource.provider, &resource.kind),
         listed_at: inventory::listed_at(reader, &resource).await?,
         spec: spec.clone().unwrap_or_else(|| no_spec(resource.id)),
-        open: Vec::new(),
+        open: open.clone(),
         rules: Arc::new(ignore_rules::in_force(reader).await?),
         ignored: Vec::new(),
         resource,

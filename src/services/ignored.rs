@@ -107,6 +107,7 @@ pub(super) async fn write_in_txn(
             "rule_id": lists::uuid(ignored.rule),
             "expected": lists::json(backend, &ignored.finding.expected),
             "actual": lists::json(backend, &ignored.finding.actual),
+            "sweeps": ignored.sweeps,
         })
     });
     let list = lists::rows(
@@ -118,14 +119,15 @@ pub(super) async fn write_in_txn(
             ("rule_id", Type::Uuid),
             ("expected", Type::Json),
             ("actual", Type::Json),
+            ("sweeps", Type::Integer),
         ],
     );
     let sql = format!(
         "INSERT INTO ignored_differences \
-         (id, resource_id, field, rule_id, expected, actual, ignored_at, changed_at) \
-         SELECT v.id, v.resource_id, v.field, v.rule_id, v.expected, v.actual, $2, $2 FROM {list} WHERE true \
+         (id, resource_id, field, rule_id, expected, actual, sweeps, ignored_at, changed_at) \
+         SELECT v.id, v.resource_id, v.field, v.rule_id, v.expected, v.actual, v.sweeps, $2, $2 FROM {list} WHERE true \
          ON CONFLICT (resource_id, field) DO UPDATE SET rule_id = excluded.rule_id, expected = excluded.expected, \
-         actual = excluded.actual, changed_at = excluded.changed_at"
+         actual = excluded.actual, sweeps = excluded.sweeps, changed_at = excluded.changed_at"
     );
     execute_in_txn(txn, &sql, rows.collect(), Some(now)).await?;
     count_hits_in_txn(txn, recorded, now).await?;
@@ -133,6 +135,55 @@ pub(super) async fn write_in_txn(
         recorded: recorded.len() as u64,
         events: recorded.iter().map(|(id, ignored)| event(*id, ignored)).collect(),
     })
+}
+
+/// Writes how many sweeps in a row have seen differences that wait.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn count_sweeps_in_txn(
+    txn: &DatabaseTransaction,
+    counted: &[(Uuid, &str, i32)],
+) -> Result<()> {
+    if counted.is_empty() {
+        return Ok(());
+    }
+    let list = lists::rows(
+        txn.get_database_backend(),
+        &[
+            ("resource_id", Type::Uuid),
+            ("field", Type::Text),
+            ("sweeps", Type::Integer),
+        ],
+    );
+    let sql = format!(
+        "UPDATE ignored_differences SET sweeps = v.sweeps FROM {list} \
+         WHERE ignored_differences.resource_id = v.resource_id AND ignored_differences.field = v.field"
+    );
+    let rows = counted.iter().map(
+        |(id, field, sweeps)| json!({ "resource_id": lists::uuid(*id), "field": field, "sweeps": sweeps }),
+    );
+    execute_in_txn(txn, &sql, rows.collect(), None).await
+}
+
+/// Returns how many differences of each kind wait until more sweeps have seen them, by provider and kind.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn count_waiting<C: ConnectionTrait>(
+    connection: &C,
+) -> Result<BTreeMap<(String, String), i64>> {
+    let sql = "SELECT r.provider, r.kind, count(*) AS n FROM ignored_differences AS i \
+         JOIN cloud_resources AS r ON r.id = i.resource_id WHERE i.sweeps IS NOT NULL GROUP BY r.provider, r.kind";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let rows = connection.query_all_raw(statement).await?;
+    let counted = rows.iter().filter_map(|row| {
+        let kind = (column(row, "", "provider").ok()?, column(row, "", "kind").ok()?);
+        Some((kind, column(row, "", "n").ok()?))
+    });
+    Ok(counted.collect())
 }
 
 async fn delete_in_txn(txn: &DatabaseTransaction, deleted: &[(Uuid, &str)]) -> Result<()> {
@@ -212,34 +263,48 @@ pub(crate) const NEWEST_FIRST: Order<ignored::Column> = Order {
     descending: true,
 };
 
-/// Selects the ignored differences of one rule, or all.
-fn select(rule: Option<Uuid>) -> Select<ignored::Entity> {
-    match rule {
+/// Which ignored differences to return.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IgnoredFilter {
+    /// Only those of this rule.
+    pub(crate) rule: Option<Uuid>,
+    /// Only those that wait until more sweeps have seen them, or only the others.
+    pub(crate) waiting: Option<bool>,
+}
+
+/// Selects ignored differences.
+fn select(filter: IgnoredFilter) -> Select<ignored::Entity> {
+    let select = match filter.rule {
         Some(rule) => ignored::Entity::find().filter(ignored::Column::RuleId.eq(rule)),
         None => ignored::Entity::find(),
+    };
+    match filter.waiting {
+        Some(true) => select.filter(ignored::Column::Sweeps.is_not_null()),
+        Some(false) => select.filter(ignored::Column::Sweeps.is_null()),
+        None => select,
     }
 }
 
-/// Returns one page of the ignored differences, newest first: those of one rule, or of all.
+/// Returns one page of the ignored differences, newest first.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
 pub(crate) async fn list<C: ConnectionTrait>(
     connection: &C,
-    rule: Option<Uuid>,
+    filter: IgnoredFilter,
     request: &PageRequest,
 ) -> Result<Page<ignored::Model>> {
-    page::fetch(connection, select(rule), NEWEST_FIRST, request).await
+    page::fetch(connection, select(filter), NEWEST_FIRST, request).await
 }
 
-/// Returns the number of ignored differences: those of one rule, or of all.
+/// Returns the number of ignored differences.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub(crate) async fn count<C: ConnectionTrait>(connection: &C, rule: Option<Uuid>) -> Result<i64> {
-    page::count(connection, select(rule), ignored::Column::Id).await
+pub(crate) async fn count<C: ConnectionTrait>(connection: &C, filter: IgnoredFilter) -> Result<i64> {
+    page::count(connection, select(filter), ignored::Column::Id).await
 }
 
 /// Returns the number of ignored differences of each of these rules. Rules without any are left out.
@@ -251,7 +316,8 @@ pub(crate) async fn counts_of<C: ConnectionTrait>(
     connection: &C,
     rules: &[Uuid],
 ) -> Result<Vec<(Uuid, i64)>> {
-    let of_rules = select(None).filter(ignored::Column::RuleId.is_in(rules.iter().copied()));
+    let of_rules =
+        select(IgnoredFilter::default()).filter(ignored::Column::RuleId.is_in(rules.iter().copied()));
     page::count_by_parent(connection, of_rules, ignored::Column::RuleId).await
 }
 

@@ -108,7 +108,7 @@ pub async fn list<C: ConnectionTrait>(
 }
 
 /// Number of the columns of a drift, with which each row of [`list_cells`] begins.
-pub(crate) const DRIFT_CELLS: usize = drift::Column::Assignee as usize + 1;
+pub(crate) const DRIFT_CELLS: usize = drift::Column::Flapping as usize + 1;
 
 /// Returns one page of the drifts that match the filter, as cells: all columns of the drift in the order of the
 /// entity, then those of its resource that are given, the first of which must be its id, and then the address if it is
@@ -131,6 +131,7 @@ pub(crate) async fn list_cells<C: ConnectionTrait>(
             drift::Column::Status => Some(is_known::<drift::DriftStatus>),
             drift::Column::CloseReason => Some(is_known::<drift::CloseReason>),
             drift::Column::Severity => Some(is_known::<drift::Severity>),
+            drift::Column::WindowBasis => Some(is_known::<drift::WindowBasis>),
             _ => None,
         })
         .with(resource.iter().copied(), |_| None)

@@ -12,6 +12,7 @@ mod order;
 pub(in crate::services) mod plan_rows;
 mod read_stored;
 mod reports;
+mod seen;
 mod unclaimed;
 mod write_changes;
 
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::ConnectionTrait;
 
 use self::account::{check_account, check_expected};
-use self::apply_listing::{Applying, Claimed};
+use self::apply_listing::{Applying, Claimed, Kind};
 use self::confirm::{Asking, Confirmed};
 pub(crate) use self::listed_at::{ListedKind, add_listed_at, kind_of, listed_at, synced_at_of};
 pub use self::order::draw;
@@ -32,8 +33,10 @@ use self::reports::{
 };
 use crate::db::Db;
 use crate::domain::inventory::{LastListing, Place, Precedence, is_mass_gone, precedence};
+use crate::domain::inventory_changes::Before;
 use crate::error::{Error, Result};
 use crate::provider::{InventoryProvider, KindListing, Listing, Resources, check_listing};
+use crate::services::cloud_actions;
 
 /// Maximum number of attempts to compare and claim the kinds while other syncs change them.
 const COMPARISONS: u32 = 5;
@@ -80,7 +83,12 @@ pub async fn sync(
     };
     let mut listing = provider.list(options.kinds.as_ref(), place.began_at).await?;
     listing.account = account.map(|account| account.id);
-    apply_listing(db, source, provider, &listing, place, options).await
+    let mut counts = apply_listing(db, source, provider, &listing, place, options).await?;
+    // After the resources, so that the log has what explains their changes.
+    if options.kinds.is_none() {
+        counts.actions = cloud_actions::read(db, source, provider, &listing.provider).await?;
+    }
+    Ok(counts)
 }
 
 /// Replaces the stored inventory with `listing`. `place` is its place in the order of listings. For each stored
@@ -125,7 +133,8 @@ async fn apply(
     reports: &mut Reports,
 ) -> Result<SyncCounts> {
     let mut counts = SyncCounts::default();
-    let (mut scans, claims) = compare_and_claim(applying, kinds, reports).await?;
+    let (mut scans, claims, seen) = compare_and_claim(applying, kinds, reports).await?;
+    let before = |kind: &str| before(applying.listing, &seen, kind);
     for (kind, claimed) in &claims {
         match claimed {
             Claimed::Yes => {}
@@ -142,7 +151,7 @@ async fn apply(
             continue;
         };
         counts.skipped += scan.nameless;
-        let of_kind = applying.of_kind(&kind);
+        let of_kind = applying.of_kind(&kind, before(&kind));
         let written = of_kind.write_listed(&listed, &scan.differing, &mut counts).await;
         if !incomplete_on_error(&kind, written, reports)? {
             supersede(&kind, &mut counts, reports);
@@ -157,8 +166,8 @@ async fn apply(
     let mut asking = Asking::new(provider);
     for (kind, mut missing, is_own) in unanswered {
         rotate(&mut missing, applying.place);
-        let confirmed =
-            confirm_and_finish(applying, &mut asking, &kind, (&missing, is_own), &mut counts).await;
+        let of_kind = applying.of_kind(&kind, before(&kind));
+        let confirmed = confirm_and_finish(of_kind, &mut asking, (&missing, is_own), &mut counts).await;
         match incomplete_on_error(&kind, confirmed, reports)? {
             Some(confirmed) => report_confirmed(&kind, &confirmed, &mut counts, reports),
             None => supersede(&kind, &mut counts, reports),
@@ -167,12 +176,24 @@ async fn apply(
     Ok(counts)
 }
 
-/// Compares every kind with the stored rows and claims all kinds. Repeats this while other syncs change the kinds.
+/// Returns what is known of the listing of a kind before this one. A kind that an exhaustive listing has for the first time
+/// had no resources before.
+fn before(listing: &Listing, seen: &BTreeMap<String, LastListing>, kind: &str) -> Before {
+    let last = seen.get(kind).copied().unwrap_or_default();
+    let is_first = !listing.exhaustive || !seen.values().any(|last| last.completed);
+    Before::of(&last, is_first)
+}
+
+/// Compares every kind with the stored rows and claims all kinds, and returns the last listings. Repeats this while other syncs change the kinds.
 async fn compare_and_claim(
     applying: Applying<'_>,
     kinds: &BTreeSet<String>,
     reports: &mut Reports,
-) -> Result<(BTreeMap<String, Scan>, BTreeMap<String, Claimed>)> {
+) -> Result<(
+    BTreeMap<String, Scan>,
+    BTreeMap<String, Claimed>,
+    BTreeMap<String, LastListing>,
+)> {
     let Applying {
         db,
         source,
@@ -195,7 +216,7 @@ async fn compare_and_claim(
         let mut scans = compare(applying, kinds, &seen, reports).await?;
         if let Some(claims) = applying.claim(kinds, &seen).await? {
             compare_again(applying, &mut scans, &seen, reports).await?;
-            return Ok((scans, claims));
+            return Ok((scans, claims, seen));
         }
     }
     Err(Error::Upstream(
@@ -271,13 +292,11 @@ async fn guarded_scan(
 /// Confirms the missing resources of a kind and finishes it. `is_own` is whether no other source lists a resource of the
 /// listing. Returns None if a newer listing has claimed the kind.
 async fn confirm_and_finish(
-    applying: Applying<'_>,
+    kind: Kind<'_>,
     asking: &mut Asking<'_>,
-    kind: &str,
     (missing, is_own): (&[Missing], bool),
     counts: &mut SyncCounts,
 ) -> Result<Option<Confirmed>> {
-    let kind = applying.of_kind(kind);
     let Some(confirmed) = asking.confirm(kind, missing, counts).await? else {
         return Ok(None);
     };

@@ -8,6 +8,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
     QueryResult, QuerySelect, QueryTrait, Statement,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::db::{column, decodable};
@@ -75,12 +76,14 @@ pub(crate) async fn listing_in_txn(
 }
 
 /// The columns that [`last_listing`] reads.
-pub(crate) const LAST_LISTING: [inventory_kinds::Column; 5] = [
+pub(crate) const LAST_LISTING: [inventory_kinds::Column; 7] = [
     inventory_kinds::Column::ListingNumber,
     inventory_kinds::Column::NumberedAt,
     inventory_kinds::Column::ListingStartedAt,
     inventory_kinds::Column::Outcome,
     inventory_kinds::Column::Unconfirmed,
+    inventory_kinds::Column::UnreadFields,
+    inventory_kinds::Column::CompletedAt,
 ];
 
 /// Decodes the last listing of a kind. A value that does not decode counts as unset, so that the next listing applies.
@@ -95,6 +98,8 @@ pub(crate) fn last_listing(row: &QueryResult) -> LastListing {
         unconfirmed: unconfirmed
             .and_then(|count| usize::try_from(count).ok())
             .unwrap_or(0),
+        has_unread_fields: column::<Option<Value>>(row, "", "unread_fields").ok() != Some(None),
+        completed: time("completed_at").is_some(),
     }
 }
 

@@ -17,7 +17,9 @@ use sea_orm::{
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::cloud_actions;
 use super::forgetting::{deletion_facts_in_txn, remove_in_txn};
+use super::inventory_changes;
 use super::locks::{self, Lock, locked};
 use super::notifications;
 use super::page::{self, Key, Order, PageRequest};
@@ -56,6 +58,10 @@ pub struct Purged {
     pub spec_versions: u64,
     /// Bulks that were executed.
     pub bulks: u64,
+    /// Changes that syncs saw.
+    pub changes: u64,
+    /// Actions of the logs that providers keep.
+    pub actions: u64,
 }
 
 /// Purges old rows if the purge is due. Returns None if it is not due, another server runs it, or all rows are kept.
@@ -138,6 +144,11 @@ pub async fn purge(db: &Db, keep: &Retention, clock: &Clock) -> Result<Purged> {
     }
     if let Some(before) = cutoff(keep.events, now) {
         purged.drifts += purge_drifts(db, DriftStatus::Stale, before).await?;
+        inventory_changes::begin_purge(db, before).await?;
+        let old = inventory_changes::before(before);
+        purged.changes += delete(db, entity::inventory_changes::Column::Id, &old).await?;
+        let old = cloud_actions::before(before);
+        purged.actions += delete(db, entity::cloud_actions::Column::Id, &old).await?;
         for event_type in EventType::iter() {
             purged.events += match event_class(event_type) {
                 EventClass::Resource => purge_events(db, event_type, before).await?,

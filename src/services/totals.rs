@@ -178,6 +178,7 @@ fn of_drifts(filter: &DriftFilter, level: Option<i32>) -> Option<Select<drifts::
         detected_after: None,
         detected_before: None,
         snoozed: None,
+        flapping: None,
         choices,
     } = filter
     else {

@@ -70,7 +70,7 @@ async fn a_thousand_resources_are_listed_in_the_fewest_calls() {
 
     // The account, and each list once with 200 items per page; an empty list has one page. Droplets with a GPU have
     // their own list, and node pools are part of their cluster. Then the records of each domain, the trusted sources of
-    // each database, the autoscale pools, and the resources of each project.
+    // each database, the autoscale pools, and the resources of each project. The log of actions comes last.
     let pages = |items: u64| items.div_ceil(200).max(1);
     let paged = [450, 2, 242, 12, 20, 8, 5, 1, 1, 1, 2, 5, 5, 5, 11, 5];
     let (databases_and_registries, records, databases) = (2, [201, 1, 0, 0, 0], 10);
@@ -81,7 +81,8 @@ async fn a_thousand_resources_are_listed_in_the_fewest_calls() {
         + records.into_iter().map(pages).sum::<u64>()
         + databases
         + pools
-        + projects;
+        + projects
+        + 1;
     assert_eq!(account.stub.requests().len() as u64, fewest);
     let requests = account.stub.requests();
     assert!(requests.iter().all(|request| request.method == "GET"));

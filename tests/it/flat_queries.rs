@@ -60,6 +60,10 @@ async fn history(t: &TestApp, ids: &[Uuid], count: usize) -> Vec<drift::Model> {
                 snooze_reason: None,
                 snooze_bulk_id: None,
                 assignee: None,
+                last_seen_equal_at: None,
+                first_seen_different_at: None,
+                window_basis: None,
+                flapping: false,
             });
         }
     }

@@ -54,6 +54,7 @@ const CALLS: &[(&str, &str, &str)] = &[
         "forgottenResources { totalCount nodes { kind } }",
     ),
     ("Query", "coverage", "coverage { kind }"),
+    ("Query", "changes", "changes { totalCount nodes { id } }"),
     ("Query", "freshness", "freshness { vouched }"),
     ("Query", "driftFacets", "driftFacets { fields { value } }"),
     ("Query", "driftGroups", "driftGroups { totalCount nodes { key } }"),

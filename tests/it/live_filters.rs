@@ -135,6 +135,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     search,
                     detected_after: after,
                     detected_before: before,
+                    flapping: None,
                     choices: DriftChoices::default(),
                 }
             },

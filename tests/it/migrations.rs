@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 36] = [
+const TABLES: [(&str, &[&str]); 39] = [
     (
         "leftovers",
         &[
@@ -65,6 +65,7 @@ const TABLES: [(&str, &[&str]); 36] = [
             "actual",
             "ignored_at",
             "changed_at",
+            "sweeps",
         ],
     ),
     (
@@ -260,6 +261,46 @@ const TABLES: [(&str, &[&str]); 36] = [
             "snooze_reason",
             "snooze_bulk_id",
             "assignee",
+            "split_from",
+            "last_seen_equal_at",
+            "first_seen_different_at",
+            "window_basis",
+            "flapping",
+        ],
+    ),
+    (
+        "inventory_changes",
+        &[
+            "id",
+            "resource_id",
+            "provider",
+            "kind",
+            "region",
+            "source",
+            "type",
+            "field",
+            "before",
+            "after",
+            "has_values",
+            "last_listed_at",
+            "seen_at",
+        ],
+    ),
+    (
+        "cloud_actions",
+        &[
+            "id",
+            "source",
+            "provider",
+            "number",
+            "type",
+            "status",
+            "ended",
+            "kind",
+            "provider_id",
+            "region",
+            "started_at",
+            "completed_at",
         ],
     ),
     (

@@ -12,7 +12,7 @@ use crate::support::cloud::droplet;
 use crate::support::fleet::fleet;
 use crate::support::{ADMIN, TestApp};
 
-const DRIFT: [&str; 19] = [
+const DRIFT: [&str; 23] = [
     "id",
     "address",
     "terraformLines",
@@ -26,6 +26,10 @@ const DRIFT: [&str; 19] = [
     "resolvedAt",
     "resolvedBy",
     "resolutionNote",
+    "lastSeenEqualAt",
+    "firstSeenDifferentAt",
+    "windowBasis",
+    "flapping",
     "__typename",
     "same: field",
     "changes { path line kind before after }",

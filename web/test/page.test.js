@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { filterOf } from '../account_filter.js';
 import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
 import { filterInput, filtersOf, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
 import { cleanToken, expiryOf } from '../session.js';
@@ -121,4 +122,9 @@ test('characters without width are shown in every Unicode plane', () => {
     ['a\ud800', 'a\\ud800'],
     ['é ü 😀 漢\n', 'é ü 😀 漢\n'],
   ]) assert.equal(visible(text), shown);
+});
+
+test('the address of the changes is their filter, and a type that does not exist filters nothing', () => {
+  assert.deepEqual(filterOf({ type: 'gone', kind: 'droplet', region: '' }), { type: ['GONE'], kind: 'droplet' });
+  assert.deepEqual(filterOf({ type: 'exploded', resource: '1' }), { resourceId: '1' });
 });

@@ -6,7 +6,7 @@ import { filterText, inputOfForm, listOf, outcomeText } from '../target_text.js'
 
 const RULE = {
   name: null, readable: true, field: 'size_slug', kind: null, source: null, region: null, tag: null, namePattern: null,
-  resourceId: null, resource: null, where: null, pointer: null, live: [], livePattern: null, sameMinorVersion: false, between: [],
+  resourceId: null, resource: null, where: null, pointer: null, live: [], livePattern: null, sameMinorVersion: false, between: [], openAfterSweeps: null,
   reason: 'expected', owner: null, origin: 'api', createdBy: 'alice', attention: [], ignoredCount: 0, expiresAt: null,
 };
 const form = (values) => {
@@ -34,13 +34,14 @@ test('each condition of a rule has words', () => {
 
 test('a changed rule keeps the conditions that the form does not have', () => {
   const rule = {
-    ...RULE, kind: 'droplet', namePattern: 'web-*', sameMinorVersion: true, resourceId: '1', live: [5],
+    ...RULE, kind: 'droplet', namePattern: 'web-*', sameMinorVersion: true, resourceId: '1', live: [5], openAfterSweeps: 3,
     where: { field: 'auto_scale', value: true }, between: ['min', 'max'],
   };
   const kept = { resourceId: '1', live: [5], where: { field: 'auto_scale', value: true }, between: { min: 'min', max: 'max' } };
-  assert.deepEqual(definitionInput(rule), { field: 'size_slug', kind: 'droplet', namePattern: 'web-*', sameMinorVersion: true, ...kept });
-  const changed = definitionOfForm(form({ field: ' size_slug ', kind: '', namePattern: 'db-*' }), definitionInput(rule));
-  assert.deepEqual(changed, { field: 'size_slug', namePattern: 'db-*', ...kept });
+  assert.deepEqual(definitionInput(rule), { field: 'size_slug', kind: 'droplet', namePattern: 'web-*', sameMinorVersion: true, openAfterSweeps: 3, ...kept });
+  const changed = definitionOfForm(form({ field: ' size_slug ', kind: '', namePattern: 'db-*', openAfterSweeps: '4' }), definitionInput(rule));
+  assert.deepEqual(changed, { field: 'size_slug', namePattern: 'db-*', openAfterSweeps: 4, ...kept });
+  assert.equal('openAfterSweeps' in definitionOfForm(form({ field: 'f', openAfterSweeps: '' }), definitionInput(rule)), false);
   assert.deepEqual(definitionOfForm(form({ field: '', sameMinorVersion: 'on' }), {}), { sameMinorVersion: true });
 });
 

@@ -41,6 +41,10 @@ fn columns_of(kind: DriftKind, expected: Value, actual: Value) -> (String, Strin
         snooze_reason: None,
         snooze_bulk_id: None,
         assignee: None,
+        last_seen_equal_at: None,
+        first_seen_different_at: None,
+        window_basis: None,
+        flapping: false,
     };
     columns(&drift, &changes)
 }

@@ -83,6 +83,10 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         snooze_reason: None,
         snooze_bulk_id: None,
         assignee: None,
+        last_seen_equal_at: None,
+        first_seen_different_at: None,
+        window_basis: None,
+        flapping: false,
     }
 }
 

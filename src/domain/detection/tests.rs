@@ -46,6 +46,10 @@ fn row(id: u128, finding: Finding) -> cloud_drift::Model {
         snooze_reason: None,
         snooze_bulk_id: None,
         assignee: None,
+        last_seen_equal_at: None,
+        first_seen_different_at: None,
+        window_basis: None,
+        flapping: false,
     }
 }
 
@@ -373,7 +377,7 @@ fn apply(open: &mut Vec<cloud_drift::Model>, changes: Vec<Change>, next_id: &mut
                 before.expected = Some(finding.expected);
                 before.actual = Some(finding.actual);
             }
-            Change::Rate { .. } | Change::Ignore(_) | Change::Unignore { .. } => {
+            Change::Rate { .. } | Change::Ignore(_) | Change::Count { .. } | Change::Unignore { .. } => {
                 unreachable!("there are no rules")
             }
             Change::Close { drift, field, .. } => {

@@ -176,7 +176,7 @@ proptest! {
     #[test]
     fn digests_are_equal_exactly_when_a_comparison_finds_no_change(before in resource(), after in resource()) {
         let same = Digest::of(&before, false) == Digest::of(&after, false);
-        let changes = plan_kind(vec![stored(before)], [&after], &KindTraits::PLAIN);
+        let changes = plan_kind(&[stored(before)], [&after], &KindTraits::PLAIN);
         prop_assert_eq!(same, changes.is_empty(), "{:?}", changes);
     }
 }

@@ -17,6 +17,8 @@ use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_spec, check_
 pub const MAX_LIVE_VALUES: usize = 100;
 /// Maximum number of ids of resources in one rule.
 pub(crate) const MAX_RESOURCES: usize = 1_000;
+/// Permitted numbers of sweeps after which a difference opens a drift.
+pub(crate) const OPEN_AFTER_SWEEPS: std::ops::RangeInclusive<i32> = 2..=1_000;
 /// Maximum number of tokens of a pointer.
 const MAX_TOKENS: usize = 32;
 
@@ -66,6 +68,9 @@ pub struct Definition {
     /// Fields of the resource between which the live value must be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub between: Option<Between>,
+    /// The rule ignores nothing for ever: a difference opens a drift when this many sweeps in a row have seen it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_after_sweeps: Option<i32>,
 }
 
 /// A field and its live value.
@@ -122,6 +127,15 @@ impl Definition {
         }
         let mut live = self.live.iter();
         live.try_for_each(|value| check_field("live", "value", value))?;
+        if self
+            .open_after_sweeps
+            .is_some_and(|sweeps| !OPEN_AFTER_SWEEPS.contains(&sweeps))
+        {
+            let (least, most) = (OPEN_AFTER_SWEEPS.start(), OPEN_AFTER_SWEEPS.end());
+            return Err(InvalidInput::new(format!(
+                "openAfterSweeps must be from {least} to {most}"
+            )));
+        }
         if self.live.len() > MAX_LIVE_VALUES {
             return Err(InvalidInput::new(format!(
                 "live must have at most {MAX_LIVE_VALUES} values"

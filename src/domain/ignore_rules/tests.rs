@@ -34,7 +34,7 @@ fn covering(definitions: &[Definition], attrs: Value, expected: Value, actual: V
     };
     rules
         .covering(&machine, &NotCompared::default(), difference)
-        .map(|id| id.as_u128())
+        .map(|covered| covered.rule.as_u128())
 }
 
 /// Returns whether a rule with this definition covers a change of the size from 1 to 2.

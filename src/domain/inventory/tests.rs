@@ -22,7 +22,7 @@ fn plan_kind<'l>(
     stored: Vec<StoredResource>,
     listed: impl IntoIterator<Item = &'l ListedResource>,
 ) -> Vec<InventoryChange> {
-    super::plan_kind(stored, listed, &TRAITS)
+    super::plan_kind(&stored, listed, &TRAITS)
 }
 
 fn listed(provider_id: &str) -> ListedResource {

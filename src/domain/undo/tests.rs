@@ -87,6 +87,10 @@ impl World {
             snooze_reason: None,
             snooze_bulk_id: None,
             assignee: None,
+            last_seen_equal_at: None,
+            first_seen_different_at: None,
+            window_basis: None,
+            flapping: false,
         };
         let acceptance = decide_accept(&drift, &self.pair, None, now()).unwrap();
         let before = self.pair.spec.clone();

@@ -16,8 +16,11 @@ use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{
     CommentCountOf, DriftCountOf, EventCountOf, IgnoredCountOf, SpecVersionCountOf,
 };
+use crate::services::cloud_actions::{self, ActionsOf};
 use crate::services::groups::{self, GroupBy};
+use crate::services::ignored::IgnoredFilter;
 use crate::services::inbox::{self, DriftFilter};
+use crate::services::inventory_changes::{self, ChangeFilter};
 use crate::services::job_runs;
 use crate::services::leftovers::{self, LeftoverFilter};
 use crate::services::notifications;
@@ -197,12 +200,16 @@ pub(in crate::graphql) enum Total {
     Forgotten,
     /// Ignore rules: those in force, those that ended, or all.
     IgnoreRules(Option<bool>),
-    /// Ignored differences of one rule, or of all.
-    Ignored(Option<Uuid>),
+    /// Ignored differences.
+    Ignored(IgnoredFilter),
     /// Leftovers that have served nothing for this many days.
     Leftovers(LeftoverFilter, i64),
     /// Runs of one job, or of all jobs.
     JobRuns(Option<Job>),
+    /// Actions on a resource.
+    CloudActions(ActionsOf),
+    /// Changes that syncs saw.
+    Changes(ChangeFilter),
     /// Targets of notifications.
     NotificationTargets,
     /// Messages to one target, or to all, in one state or in any.
@@ -252,14 +259,19 @@ impl<T: OutputType> Connection<T> {
             Total::Resources(filter) => resources::count(db.reader(), filter).await?,
             Total::Forgotten => forgetting::count(db.reader()).await?,
             Total::IgnoreRules(in_force) => ignore_rules::count(db.reader(), *in_force).await?,
-            Total::Ignored(Some(rule)) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
-            Total::Ignored(None) => ignored::count(db.reader(), None).await?,
+            Total::Ignored(IgnoredFilter {
+                rule: Some(rule),
+                waiting: None,
+            }) => loaders.load_one(IgnoredCountOf(*rule)).await?.unwrap_or_default(),
+            Total::Ignored(filter) => ignored::count(db.reader(), *filter).await?,
             Total::Leftovers(filter, days) => {
                 let max_age = crate::graphql::app(ctx)?.max_age();
                 let summary = leftovers::summary(db, filter, *days, max_age).await?;
                 summary.leftovers + summary.unknown
             }
             Total::JobRuns(job) => job_runs::count(db, *job).await?,
+            Total::CloudActions(of) => cloud_actions::count(db.reader(), of).await?,
+            Total::Changes(filter) => inventory_changes::count(db.reader(), filter).await?,
             Total::NotificationTargets => notifications::count_targets(db.reader()).await?,
             Total::NotificationDeliveries(target, state) => {
                 notifications::count(db.reader(), *target, *state).await?
@@ -280,6 +292,18 @@ impl<T: OutputType> Connection<T> {
 }
 
 impl<T> Connection<T> {
+    /// Builds the only page of an empty list.
+    pub(in crate::graphql) fn none(order: &str) -> Self {
+        let empty: Page<T> = Page {
+            rows: Vec::new(),
+            start: None,
+            end: None,
+            has_next: false,
+            has_previous: false,
+        };
+        Self::new(empty, order, Total::Known(0), |row| row)
+    }
+
     /// Builds a page; `view` converts each row.
     pub(in crate::graphql) fn new<M>(
         page: Page<M>,

@@ -44,4 +44,9 @@ impl KindCoverage {
     async fn missing(&self) -> i64 {
         self.0.missing
     }
+
+    /// Number of differences that a rule makes wait until more sweeps have seen them (`ignoredDifferences(waiting: true)`).
+    async fn waiting(&self) -> i64 {
+        self.0.waiting
+    }
 }

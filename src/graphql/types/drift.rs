@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::comment::comments_of;
 use super::condition::{Condition, texts};
+use super::resource::{actions_of, actions_page};
 use super::{
-    Connection, DriftComment, DriftMember, IgnoreRule, Json, PageArgs, Resource, ValueChange, page_cost,
+    CloudAction, Connection, DriftComment, DriftMember, IgnoreRule, Json, PageArgs, Resource, ValueChange,
+    page_cost,
 };
 use crate::domain::changes::{Changes, changes_of};
 use crate::domain::members::members_of;
@@ -75,6 +77,22 @@ pub(in crate::graphql) enum CloseReason {
     NotCompared,
 }
 
+/// What the window of a drift is known from.
+#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[graphql(remote = "cloud_drift::WindowBasis")]
+pub(in crate::graphql) enum WindowBasis {
+    /// A listing showed that the live value had changed. The change lies between `lastSeenEqualAt`, if it is known, and
+    /// `firstSeenDifferentAt`.
+    LiveChanged,
+    /// The first listing that had the resource already showed the different value. It ended at `firstSeenDifferentAt`.
+    FirstListing,
+    /// The live value did not change: the expected value was recorded at `firstSeenDifferentAt`, and the live value was
+    /// already different.
+    SpecRecorded,
+    /// Not recorded: the change is older than the log of changes, or an earlier release saw it or opened the drift.
+    NotRecorded,
+}
+
 /// How urgent a drift is.
 #[derive(Clone, Copy, Enum, PartialEq, Eq)]
 #[graphql(remote = "cloud_drift::Severity")]
@@ -121,6 +139,8 @@ pub(in crate::graphql) struct DriftFilterInput {
     snoozed: Option<bool>,
     /// `true`: only drifts that are assigned to a user. `false`: only those that are not.
     assigned: Option<bool>,
+    /// Drifts of a field that flapped when they opened (`Drift.flapping`), or only the others.
+    flapping: Option<bool>,
     /// The key of a group of drifts, from `driftGroups`.
     group: Option<ID>,
     /// Conditions with several values, and exclusions, for each property.
@@ -246,6 +266,7 @@ impl DriftFilterInput {
             detected_after: self.detected_after.map(up_to_micros),
             detected_before: self.detected_before.map(up_to_micros),
             snoozed: self.snoozed,
+            flapping: self.flapping,
             choices: DriftChoices {
                 assigned: self.assigned,
                 ..DriftChoices::default()
@@ -580,6 +601,55 @@ impl Drift {
     ) -> ApiResult<Connection<DriftComment>> {
         let args = PageArgs::new(first, after, last, before);
         comments_of(ctx, self.0.id, &args).await
+    }
+
+    /// The start of the last listing that showed the expected value; null if none is known (see `windowBasis`). The live
+    /// value changed after this time.
+    async fn last_seen_equal_at(&self) -> Option<DateTime<Utc>> {
+        self.0.last_seen_equal_at
+    }
+
+    /// Since when the difference is known to exist: when the sync wrote that first saw it, or when the expected value was
+    /// recorded (see `windowBasis`). Null if that is not recorded. It stays when the values of the drift change again.
+    async fn first_seen_different_at(&self) -> Option<DateTime<Utc>> {
+        self.0.first_seen_different_at
+    }
+
+    /// What the two times are known from. Null if an earlier release opened the drift.
+    async fn window_basis(&self) -> Option<WindowBasis> {
+        self.0.window_basis.map(Into::into)
+    }
+
+    /// Actions on the resource between `lastSeenEqualAt` and `firstSeenDifferentAt`, from the log that the provider keeps,
+    /// newest first; none if one of the times is not known. An action in this time may have made the change; the log says
+    /// neither that it did nor who began it.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn cloud_actions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<CloudAction>> {
+        let page = PageArgs::new(first, after, last, before);
+        let (Some(from), Some(to)) = (self.0.last_seen_equal_at, self.0.first_seen_different_at) else {
+            return Ok(Connection::none("k"));
+        };
+        let resource = crate::graphql::loaders(ctx)?
+            .load_one(ResourceById(self.0.resource_id))
+            .await?;
+        match resource {
+            Some(resource) => actions_page(ctx, actions_of(&resource, Some((from, to))), &page).await,
+            None => Ok(Connection::none("k")),
+        }
+    }
+
+    /// Whether the field was flapping when the drift opened: in the 7 days before, at least 2 drifts of it opened and ended
+    /// without a decision.
+    async fn flapping(&self) -> bool {
+        self.0.flapping
     }
 
     /// The last earlier drift of the same field of the same resource; null if there is none.

@@ -37,6 +37,8 @@ pub(in crate::graphql) enum Verdict {
     EqualWithoutOpenParts,
     /// The values differ, and an ignore rule covers the difference.
     Ignored,
+    /// The values differ, and a rule makes the difference wait until more sweeps have seen it.
+    Waiting,
     /// The values differ.
     Different,
 }

@@ -19,7 +19,7 @@ use crate::domain::redaction;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::{IgnoredCountOf, ResourceById, RuleById};
 use crate::services::ignore_rules::{Attention, Backtest, attention};
-use crate::services::ignored;
+use crate::services::ignored::{self, IgnoredFilter};
 
 /// What an ignore rule would have ignored.
 pub(in crate::graphql) struct IgnoreRulePreview(pub(in crate::graphql) Backtest);
@@ -194,6 +194,11 @@ impl IgnoreRule {
         fields.map_or_else(Vec::new, |Between { min, max }| vec![min, max])
     }
 
+    /// The number of sweeps in a row after which a difference opens a drift; null if the rule ignores it.
+    async fn open_after_sweeps(&self) -> Option<i32> {
+        self.definition(|rule| rule.open_after_sweeps)
+    }
+
     /// Why the difference is expected.
     async fn reason(&self) -> &str {
         &self.0.reason
@@ -266,7 +271,11 @@ impl IgnoreRule {
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<IgnoredDifference>> {
         let page = PageArgs::new(first, after, last, before);
-        ignored_page(ctx, Some(self.0.id), &page).await
+        let filter = IgnoredFilter {
+            rule: Some(self.0.id),
+            waiting: None,
+        };
+        ignored_page(ctx, filter, &page).await
     }
 
     /// Why the rule deserves a look, at most 3; empty if it does not.
@@ -278,19 +287,19 @@ impl IgnoreRule {
     }
 }
 
-/// Returns a page of ignored differences: those of one rule, or of all.
+/// Returns a page of ignored differences.
 pub(in crate::graphql) async fn ignored_page(
     ctx: &Context<'_>,
-    rule: Option<uuid::Uuid>,
+    filter: IgnoredFilter,
     page: &PageArgs,
 ) -> ApiResult<Connection<IgnoredDifference>> {
     let request = page.request(ctx, "g")?;
     let db = crate::graphql::app(ctx)?.db();
-    let page = ignored::list(db.reader(), rule, &request).await?;
+    let page = ignored::list(db.reader(), filter, &request).await?;
     Ok(Connection::new(
         page,
         "g",
-        Total::Ignored(rule),
+        Total::Ignored(filter),
         IgnoredDifference,
     ))
 }
@@ -372,6 +381,11 @@ impl IgnoredDifference {
     /// Since when the difference is ignored.
     async fn ignored_at(&self) -> DateTime<Utc> {
         self.0.ignored_at
+    }
+
+    /// How many sweeps in a row have seen the difference, if the rule only makes it wait; null if it is ignored.
+    async fn sweeps(&self) -> Option<i32> {
+        self.0.sweeps
     }
 
     /// When a value last changed.

@@ -3,6 +3,7 @@
 mod baseline;
 mod bulk;
 mod change;
+mod cloud_action;
 mod comment;
 mod condition;
 mod connection;
@@ -17,6 +18,7 @@ mod freshness;
 mod group;
 mod ignore_rule;
 mod import;
+mod inventory_change;
 mod job_run;
 mod leftover;
 mod notification;
@@ -37,6 +39,7 @@ pub(super) use bulk::{
     PreviewAcceptDriftsPayload,
 };
 pub(super) use change::{DriftMember, ValueChange};
+pub(super) use cloud_action::CloudAction;
 pub(super) use comment::DriftComment;
 pub(super) use connection::{Connection, DEFAULT_PAGE, Edge, PageArgs, PageInfo, Total, cursor, page_cost};
 pub(super) use coverage::KindCoverage;
@@ -59,6 +62,7 @@ pub(super) use ignore_rule::{
     IgnoreRulePreview, IgnoredDifference, ReplaceIgnoreRuleInput, ReplaceIgnoreRulePayload, ignored_page,
 };
 pub(super) use import::{ImportTerraformStateInput, ImportTerraformStatePayload};
+pub(super) use inventory_change::{InventoryChange, InventoryChangeFilterInput};
 pub(super) use job_run::{Job, JobRun, JobSchedule};
 pub(super) use leftover::{Leftover, LeftoverFilterInput, LeftoverSummary, ListPrice, list_prices};
 pub(super) use notification::{
@@ -121,4 +125,8 @@ pub(super) enum Node {
     BulkRun(BulkRun),
     /// A comment on a drift.
     DriftComment(DriftComment),
+    /// An action on a resource.
+    CloudAction(CloudAction),
+    /// A change that a sync saw.
+    InventoryChange(InventoryChange),
 }

@@ -7,15 +7,42 @@ use uuid::Uuid;
 
 use super::condition::{Condition, texts};
 use super::{
-    Connection, Drift, DriftFilterInput, Json, PageArgs, ProvisionedSpec, ResourceEvent, SpecVersion, Total,
-    page_cost,
+    CloudAction, Connection, Drift, DriftFilterInput, Json, PageArgs, ProvisionedSpec, ResourceEvent,
+    SpecVersion, Total, page_cost,
 };
 use crate::error::{Error, Result};
 use crate::graphql::error::ApiResult;
-use crate::graphql::loader::{DriftsOf, EventsOf, SpecOf, SpecVersionsOf, SyncedAt};
+use crate::graphql::loader::{CloudActionsOf, DriftsOf, EventsOf, SpecOf, SpecVersionsOf, SyncedAt};
+use crate::services::cloud_actions::ActionsOf;
 use crate::services::inventory;
 use crate::services::resources::{ResourceChoices, ResourceFilter, source_of};
 use crate::services::spec_history;
+
+/// Returns the actions on a resource; those that may have made a change between two times, if these are given.
+pub(in crate::graphql) fn actions_of(
+    resource: &cloud_resources::Model,
+    between: Option<(DateTime<Utc>, DateTime<Utc>)>,
+) -> ActionsOf {
+    ActionsOf {
+        provider: resource.provider.clone(),
+        kind: resource.kind.clone(),
+        provider_id: resource.provider_id.clone(),
+        between,
+    }
+}
+
+/// Returns a page of actions.
+pub(in crate::graphql) async fn actions_page(
+    ctx: &Context<'_>,
+    of: ActionsOf,
+    page: &PageArgs,
+) -> ApiResult<Connection<CloudAction>> {
+    let request = page.request(ctx, "k")?;
+    let loaders = crate::graphql::loaders(ctx)?;
+    let page = loaders.load_one(CloudActionsOf(of.clone(), request)).await?;
+    let page = page.ok_or_else(no_page)?;
+    Ok(Connection::new(page, "k", Total::CloudActions(of), CloudAction))
+}
 
 /// Selects resources that match every condition. Absent fields do not restrict the selection.
 #[derive(Default, InputObject)]
@@ -266,6 +293,22 @@ impl Resource {
             .await?
             .ok_or_else(no_page)?;
         Ok(spec_history::only(page, version).map(SpecVersion))
+    }
+
+    /// Actions on the resource from the log that the provider keeps, newest first; none if it keeps none, or the token may
+    /// not read it. The log names no user.
+    #[graphql(complexity = "page_cost(first, last, child_complexity)")]
+    async fn cloud_actions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns at most this many rows from the start of the list. Default: 50.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
+        #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Connection<CloudAction>> {
+        let page = PageArgs::new(first, after, last, before);
+        actions_page(ctx, actions_of(&self.0, None), &page).await
     }
 
     /// Events of the resource, newest first.

@@ -50,6 +50,10 @@ pub(super) fn of_drift(field: &str) -> Option<(drift::Column, Form)> {
         "closeReason" => (drift::Column::CloseReason, Choice),
         "severity" => (drift::Column::Severity, Choice),
         "severityRule" => (drift::Column::SeverityRule, Plain),
+        "lastSeenEqualAt" => (drift::Column::LastSeenEqualAt, Plain),
+        "firstSeenDifferentAt" => (drift::Column::FirstSeenDifferentAt, Plain),
+        "windowBasis" => (drift::Column::WindowBasis, Choice),
+        "flapping" => (drift::Column::Flapping, Plain),
         _ => return None,
     })
 }
@@ -116,7 +120,7 @@ pub(super) fn of_event(field: &str) -> Option<(event::Column, Form)> {
 
 #[cfg(test)]
 mod tests {
-    use entity::cloud_drift::{CloseReason, DriftKind, DriftStatus, Severity};
+    use entity::cloud_drift::{CloseReason, DriftKind, DriftStatus, Severity, WindowBasis};
     use entity::cloud_resource_events::EventType;
     use sea_orm::{ActiveEnum, Iterable};
 
@@ -131,6 +135,7 @@ mod tests {
             .chain(stored::<DriftStatus>())
             .chain(stored::<CloseReason>())
             .chain(stored::<Severity>())
+            .chain(stored::<WindowBasis>())
             .chain(stored::<EventType>());
         for text in texts {
             let name = text.to_ascii_uppercase();

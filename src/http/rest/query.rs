@@ -146,10 +146,15 @@ fn set_one(filter: &mut DriftFilter, name: &str, value: String) -> Result<()> {
             parsed(name, &value, "true or false")?,
         ),
         "detected_before" => set(&mut filter.detected_before, name, time(name, &value)?),
+        "flapping" => match value.as_str() {
+            "true" => set(&mut filter.flapping, name, true),
+            "false" => set(&mut filter.flapping, name, false),
+            _ => Err(Error::BadUserInput("flapping must be true or false".to_owned())),
+        },
         _ => Err(unknown(
             name,
             "status, kind, field, resource_id, resource_kind, region, source, address, provider, severity and \
-             assignee, each also with _not, or search, detected_after, detected_before, snoozed and assigned",
+             assignee, each also with _not, or search, detected_after, detected_before, snoozed, assigned and flapping",
         )),
     }
 }

@@ -3,6 +3,7 @@
 //! `listing` lists one kind, `run` requests the lists that it needs, `paging` checks that a list is complete, `client`
 //! sends and retries requests within `Limits`, and `map` keeps only the fields that are compared.
 
+mod actions;
 mod address;
 mod client;
 mod confirm;
@@ -35,6 +36,7 @@ use self::kinds::KINDS;
 use self::listing::KindResult;
 pub use self::request_limits::Limits;
 use self::run::{Run, TokenRefused};
+use super::actions::ActionLog;
 pub use super::traits::DIGITALOCEAN;
 use super::{Account, InventoryProvider, KindListing, Listing, Presence, Resources};
 use crate::clock::Clock;
@@ -173,6 +175,11 @@ impl InventoryProvider for DigitalOcean {
         now: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<Listing>> {
         self.list_all(kinds, now).boxed()
+    }
+
+    fn actions(&self, after: i64) -> BoxFuture<'_, ActionLog> {
+        let until = Instant::now() + self.client.limits.actions;
+        actions::read(&self.client, after, until).boxed()
     }
 
     fn confirm_gone<'a>(

@@ -10,7 +10,7 @@ use super::client::{Client, RequestError};
 use super::map::id_text;
 
 /// Items per page. DigitalOcean's API reference, "Links & Pagination": at most 200.
-const PER_PAGE: u64 = 200;
+pub(super) const PER_PAGE: u64 = 200;
 
 /// A list of the API.
 #[derive(Clone, Copy, Debug)]
@@ -51,9 +51,9 @@ impl ListError {
     }
 }
 
-struct Page {
-    items: Vec<Value>,
-    total: Option<u64>,
+pub(super) struct Page {
+    pub(super) items: Vec<Value>,
+    pub(super) total: Option<u64>,
 }
 
 /// Returns all items of a list.
@@ -121,7 +121,8 @@ async fn list_pages(
     })
 }
 
-async fn page(
+/// Returns the page of a list with this number, from 1.
+pub(super) async fn page(
     client: &Client,
     api_list: &ApiList<'_>,
     number: u64,

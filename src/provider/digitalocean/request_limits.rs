@@ -41,6 +41,8 @@ pub struct Limits {
     pub listing: Duration,
     /// Maximum time for confirming all resources that a listing lacks.
     pub confirming: Duration,
+    /// Maximum time for reading the log of actions.
+    pub actions: Duration,
     /// Maximum number of pages of one list.
     pub pages: u64,
     /// Maximum size of a decompressed body, in bytes.
@@ -62,6 +64,7 @@ impl Default for Limits {
             max_rate_limit_wait: Duration::from_secs(15 * 60),
             listing: Duration::from_secs(50 * 60),
             confirming: Duration::from_secs(15 * 60),
+            actions: Duration::from_secs(2 * 60),
             pages: 1000,
             body_bytes: 32 * 1024 * 1024,
         }

@@ -28,7 +28,7 @@ pub(in crate::services) async fn compare_locked_in_txn(
         listed_at: inventory::listed_at(txn, &resource).await?,
         open: drift_rows::lock_open_of_in_txn(txn, resource.id).await?,
         spec: spec.clone(),
-        rules: Arc::new(ignore_rules::in_force(txn).await?),
+        rules: Arc::new(ignore_rules::in_force(txn).await?.without_delays()),
         ignored: ignored::of(txn, resource.id).await?,
         resource,
     };

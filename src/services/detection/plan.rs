@@ -113,7 +113,7 @@ impl Planned {
     }
 
     fn add(&mut self, resource: Uuid, plan: Plan, changing: impl FnOnce(Plan) -> Changing) {
-        if plan.unsynced || plan.settling {
+        if plan.unsynced || plan.settling || plan.waiting {
             self.left.push(resource);
         }
         if plan.changes.is_empty() {

@@ -40,6 +40,8 @@ pub struct DriftFilter {
     pub detected_before: Option<DateTime<Utc>>,
     /// Whether the drift is snoozed.
     pub snoozed: Option<bool>,
+    /// Whether the field was flapping when the drift opened.
+    pub flapping: Option<bool>,
     /// Conditions with several values.
     pub choices: DriftChoices,
 }
@@ -87,6 +89,7 @@ impl Default for DriftFilter {
             detected_after: None,
             detected_before: None,
             snoozed: None,
+            flapping: None,
             choices: DriftChoices::default(),
         }
     }
@@ -197,6 +200,7 @@ enum Term<'f> {
     DetectedBefore(DateTime<Utc>),
     Search(&'f str),
     Snoozed(bool),
+    Flapping(bool),
     Choices(&'f DriftChoices),
 }
 
@@ -323,6 +327,7 @@ impl DriftFilter {
             self.detected_before.map(Term::DetectedBefore),
             search.map(Term::Search),
             self.snoozed.map(Term::Snoozed),
+            self.flapping.map(Term::Flapping),
             (self.choices != DriftChoices::default()).then_some(Term::Choices(&self.choices)),
         ]
         .into_iter()
@@ -350,6 +355,9 @@ impl Term<'_> {
             // As the conditions of partial indexes.
             Self::Snoozed(true) => Expr::cust("\"cloud_drift\".\"snoozed\""),
             Self::Snoozed(false) => Expr::cust("NOT \"cloud_drift\".\"snoozed\""),
+            // The condition of the partial index.
+            Self::Flapping(true) => Expr::cust(r#""cloud_drift"."flapping""#),
+            Self::Flapping(false) => Expr::cust(r#"NOT "cloud_drift"."flapping""#),
             Self::Search(text) => {
                 let field = contains_ignoring_ascii_case(backend, drift::Column::Field, text);
                 field
@@ -377,6 +385,7 @@ impl Term<'_> {
             Self::DetectedFrom(time) => drift.detected_at >= time,
             Self::DetectedBefore(time) => drift.detected_at < time,
             Self::Snoozed(snoozed) => drift.snoozed == snoozed,
+            Self::Flapping(wanted) => drift.flapping == wanted,
             Self::Search(text) => {
                 let needle = text.to_ascii_lowercase();
                 let contains = |text: &str| text.to_ascii_lowercase().contains(&needle);

@@ -89,6 +89,7 @@ pub(super) async fn of<C: ConnectionTrait>(
         || !choices.field.is_any()
         || !choices.groups.is_empty()
         || filter.resource_id.is_some()
+        || filter.flapping == Some(true)
         || choices.resource_id.any_of.is_some()
         || filter.address.is_some()
         || choices.address.any_of.is_some();

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::account::{check_account, take_over_in_txn};
 use super::order::claim_listing_in_txn;
 use super::read_stored::{Differing, of_listed, present_in_txn, read};
-use super::write_changes::{Plan, write_in_txn};
+use super::write_changes::{Plan, values_of, write_in_txn};
 use super::{SyncCounts, SyncOptions, listed_of};
 use crate::db::{Db, lists};
 use crate::domain::digest::Digest;
@@ -24,6 +24,7 @@ use crate::domain::inventory::{
     InventoryChange, LastListing, ListedResource, Ownership, Place, Precedence, StoredResource, ownership,
     plan_kind, precedence,
 };
+use crate::domain::inventory_changes::Before;
 use crate::error::Result;
 use crate::provider::{Key, KindListing, Listing, Resources, traits};
 use crate::services::{locks, sources};
@@ -134,8 +135,12 @@ impl<'a> Applying<'a> {
     }
 
     /// Returns the writer of a claimed kind.
-    pub(super) fn of_kind(self, kind: &'a str) -> Kind<'a> {
-        Kind { all: self, kind }
+    pub(super) fn of_kind(self, kind: &'a str, before: Before) -> Kind<'a> {
+        Kind {
+            all: self,
+            kind,
+            before,
+        }
     }
 }
 
@@ -144,6 +149,8 @@ impl<'a> Applying<'a> {
 pub(super) struct Kind<'a> {
     all: Applying<'a>,
     pub(super) kind: &'a str,
+    /// What is known of the listing before.
+    before: Before,
 }
 
 /// A listed resource and its digest.
@@ -245,7 +252,7 @@ impl Kind<'_> {
                 }
                 let plan = self.plan_in_txn(&txn, chunk).await?;
                 let (nameless, now) = (plan.nameless, self.db().time(&*txn).await?);
-                let written = write_in_txn(&txn, self.address(), plan, now).await?;
+                let written = write_in_txn(&txn, self.address(), (plan, self.before), now).await?;
                 Ok(Some((written, nameless)))
             })
             .await?;
@@ -293,10 +300,13 @@ impl Kind<'_> {
         let is_left_out = |id: &String| nameless.contains(id) || foreign.contains(id);
         let named = resources.filter(|resource| !is_left_out(&resource.provider_id));
         let traits = traits::rules(self.provider(), self.kind);
-        let changes = plan_kind(stored, named, &traits);
+        let named: Vec<&ListedResource> = named.collect();
+        let changes = plan_kind(&stored, named, &traits);
+        let values = values_of(&stored, &changes, &traits);
         let changed: BTreeSet<Uuid> = changes.iter().filter_map(InventoryChange::row).collect();
         Ok(Plan {
             changes,
+            values,
             same: known
                 .into_iter()
                 .filter(|(id, _)| !changed.contains(id))

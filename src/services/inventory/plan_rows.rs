@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
+use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::read_stored::{of_listed, present_in_txn, read};
-use super::write_changes::{Plan, write_in_txn as write_changes_in_txn};
+use super::write_changes::{Plan, values_of, write_in_txn as write_changes_in_txn};
 use crate::domain::inventory::{InventoryChange, ListedResource, plan_kind};
+use crate::domain::inventory_changes::Before;
 use crate::error::Result;
 use crate::provider::traits;
+use crate::services::page;
 
 /// Writes the resources of a state of one kind, those in `gone` as gone, and returns the ids of their rows.
 pub(in crate::services) async fn write_in_txn(
@@ -30,12 +33,14 @@ pub(in crate::services) async fn write_in_txn(
         !gone.contains(id) || !known.contains(id)
     });
     let traits = traits::rules(provider, kind);
-    let changes = plan_kind(stored, present, &traits);
+    let changes = plan_kind(&stored, present, &traits);
     let plan = Plan {
+        values: values_of(&stored, &changes, &traits),
         changes,
         ..Plan::default()
     };
-    write_changes_in_txn(txn, (state, provider, kind), plan, now).await?;
+    let before = before_in_txn(txn, (state, provider, kind)).await?;
+    write_changes_in_txn(txn, (state, provider, kind), (plan, before), now).await?;
     let select = of_listed(txn, provider, kind, ids())
         .select_only()
         .columns([resources::Column::ProviderId, resources::Column::Id]);
@@ -74,6 +79,27 @@ pub(in crate::services) async fn end_in_txn(
         ..Plan::default()
     };
     // Neither the provider nor the kind matters for rows that end.
-    write_changes_in_txn(txn, (state, &provider, &kind), plan, now).await?;
+    let before = before_in_txn(txn, (state, &provider, &kind)).await?;
+    write_changes_in_txn(txn, (state, &provider, &kind), (plan, before), now).await?;
     Ok(())
+}
+
+/// Returns what is known of the plan of the state before: the live values are those of its time.
+async fn before_in_txn(
+    txn: &DatabaseTransaction,
+    (state, provider, kind): (&str, &str, &str),
+) -> Result<Before> {
+    let last = kinds::Entity::find_by_id((state.to_owned(), provider.to_owned(), kind.to_owned()))
+        .select_only()
+        .columns([kinds::Column::CompletedAt, kinds::Column::Outcome])
+        .into_tuple::<(Option<DateTime<Utc>>, Option<ListingOutcome>)>()
+        .one(txn)
+        .await?;
+    let any = kinds::Entity::find().filter(kinds::Column::Source.eq(state));
+    let is_first = last.is_none() && page::count(txn, any, kinds::Column::Kind).await? == 0;
+    let (completed_at, outcome) = last.unwrap_or_default();
+    Ok(Before {
+        is_first,
+        listed_at: completed_at.filter(|_| outcome == Some(ListingOutcome::Complete)),
+    })
 }

@@ -12,6 +12,7 @@ use super::read_stored::Foreign;
 use crate::domain::validation::storable;
 use crate::error::{Error, Result};
 use crate::provider::{KindListing, Listing, Resources};
+use crate::services::cloud_actions::ActionReport;
 
 /// Maximum number of kinds in a text about problems.
 const MAX_PROBLEMS: usize = 3;
@@ -34,6 +35,9 @@ pub struct SyncCounts {
     pub skipped: u64,
     /// The report of each kind.
     pub kinds: BTreeMap<String, KindReport>,
+    /// What was read of the log of actions, if the provider keeps one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actions: Option<ActionReport>,
 }
 
 /// The result of a sync for one kind.

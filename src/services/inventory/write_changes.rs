@@ -12,23 +12,52 @@ use uuid::fmt::Simple;
 
 use super::SyncCounts;
 use super::read_stored::LISTED_DIGEST;
+use super::seen::{Seen, Values};
 use crate::domain::digest::Digest;
-use crate::domain::inventory::{InventoryChange, ListedResource, WHOLE_ROW};
+use crate::domain::inventory::{InventoryChange, ListedResource, StoredResource, WHOLE_ROW};
+use crate::domain::inventory_changes::{Before, field_changes};
 use crate::domain::traits::KindTraits;
 use crate::error::{Error, Result};
 use crate::provider::traits;
 use crate::services::events::{self, NewEvent, SYSTEM};
+use crate::services::inventory_changes;
 
 /// The changes that a chunk of a listing makes to the stored rows.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) changes: Vec<InventoryChange>,
+    /// The changed values of the rows among them that were stored before.
+    pub(super) values: BTreeMap<Uuid, Values>,
     /// Rows whose content equals the listed resource, with their ids at the provider.
     pub(super) same: Vec<(Uuid, String)>,
     /// The digests of the listed resources by their ids at the provider.
     pub(super) digests: BTreeMap<String, Digest>,
     /// Number of rows that cannot be written because their id does not decode.
     pub(super) nameless: u64,
+}
+
+/// Returns the changed values of the stored rows among these changes.
+pub(super) fn values_of(
+    stored: &[StoredResource],
+    changes: &[InventoryChange],
+    traits: &KindTraits,
+) -> BTreeMap<Uuid, Values> {
+    let rows: BTreeMap<Uuid, &StoredResource> = stored.iter().map(|known| (known.id, known)).collect();
+    let of_change = |change: &InventoryChange| {
+        let (id, listed) = match change {
+            InventoryChange::Discover(id, listed) | InventoryChange::Update { id, listed, .. } => {
+                (id, listed)
+            }
+            InventoryChange::Insert(_) | InventoryChange::Gone(_) => return None,
+        };
+        let known = rows.get(id)?;
+        let values = Values {
+            was_gone: known.gone && known.seen,
+            fields: field_changes(known, listed, traits),
+        };
+        Some((*id, values))
+    };
+    changes.iter().filter_map(of_change).collect()
 }
 
 /// The columns whose values come from a listing, and their types in PostgreSQL.
@@ -82,7 +111,7 @@ struct Same {
 pub(super) async fn write_in_txn(
     txn: &DatabaseTransaction,
     (source, provider, kind): (&str, &str, &str),
-    plan: Plan,
+    (plan, before): (Plan, Before),
     now: DateTime<Utc>,
 ) -> Result<SyncCounts> {
     let traits = traits::rules(provider, kind);
@@ -90,23 +119,31 @@ pub(super) async fn write_in_txn(
     let row = |id: Uuid, listed, whole_row| row(id, listed, &traits, digest, whole_row);
     let (mut inserted, mut updated, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     let mut happened = Vec::with_capacity(plan.changes.len());
+    let mut seen = Seen::default();
     for change in &plan.changes {
         let (resource_id, event_type, data) = match change {
             InventoryChange::Insert(listed) => {
                 let id = Uuid::now_v7();
                 inserted.push(row(id, listed, false));
+                seen.appeared(id, before.is_first);
                 (id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Discover(id, listed) => {
                 updated.push(row(*id, listed, false));
+                match plan.values.get(id).filter(|values| values.was_gone) {
+                    Some(values) => seen.returned(*id, values),
+                    None => seen.appeared(*id, before.is_first),
+                }
                 (*id, EventType::ResourceDiscovered, json!({}))
             }
             InventoryChange::Update { id, listed, fields } => {
                 updated.push(row(*id, listed, *fields == [WHOLE_ROW]));
+                seen.changed(*id, plan.values.get(id));
                 (*id, EventType::ResourceChanged, json!({ "fields": fields }))
             }
             InventoryChange::Gone(id) => {
                 gone.push(id.simple());
+                seen.gone(*id);
                 (*id, EventType::ResourceGone, json!({}))
             }
         };
@@ -131,6 +168,8 @@ pub(super) async fn write_in_txn(
     execute(txn, &update(backend), &updated, [now_value(), source.into()]).await?;
     execute(txn, &end(backend), &gone, [now_value()]).await?;
     execute(txn, &note(backend), &same, [source.into()]).await?;
+    // Before the events: a trigger keeps the changes of events that have none.
+    inventory_changes::write_in_txn(txn, seen.0, before.listed_at, now).await?;
     let counts = counts_of(&happened);
     events::append_in_txn(txn, happened, SYSTEM, now).await?;
     Ok(counts)

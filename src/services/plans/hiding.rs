@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entity::{cloud_drift as drift, cloud_resource_events as events, spec_versions as versions};
+use entity::{
+    cloud_drift as drift, cloud_resource_events as events, inventory_changes as changes,
+    spec_versions as versions,
+};
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
     ColumnTrait, ConnectionTrait as _, DatabaseTransaction, EntityTrait, QueryFilter,
@@ -26,7 +29,7 @@ struct Secret<'i> {
     fields: BTreeSet<&'i str>,
 }
 
-/// Replaces the values that events, drifts and superseded versions of specs have of fields that are secret now by their digests.
+/// Replaces the values that events, drifts, changes and superseded versions of specs have of fields that are secret now by their digests.
 pub(super) async fn hide_in_txn(
     txn: &DatabaseTransaction,
     import: &Import<'_>,
@@ -56,6 +59,7 @@ pub(super) async fn hide_in_txn(
     }
     hide_events_in_txn(txn, &secrets).await?;
     hide_drifts_in_txn(txn, &secrets).await?;
+    hide_changes_in_txn(txn, &secrets).await?;
     hide_versions_in_txn(txn, &secrets).await
 }
 
@@ -120,6 +124,38 @@ async fn hide_drifts_in_txn(txn: &DatabaseTransaction, secrets: &BTreeMap<Uuid, 
             drift::Entity::update_many()
                 .set(hidden)
                 .filter(drift::Column::Id.eq(row.id))
+                .exec(txn)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn hide_changes_in_txn(txn: &DatabaseTransaction, secrets: &BTreeMap<Uuid, Secret<'_>>) -> Result<()> {
+    let of_resources = lists::among(
+        txn.get_database_backend(),
+        r#""inventory_changes"."resource_id""#,
+        secrets.keys().copied(),
+    );
+    let (rows, _) = decodable(changes::Entity::find().filter(of_resources), txn).await?;
+    for mut row in rows {
+        let Some(secret) = secrets.get(&row.resource_id) else {
+            continue;
+        };
+        let mut changed = false;
+        for value in [&mut row.before, &mut row.after].into_iter().flatten() {
+            changed |= secret.hide(&row.field, value);
+        }
+        if changed {
+            let hidden = changes::ActiveModel {
+                id: Unchanged(row.id),
+                before: Set(row.before),
+                after: Set(row.after),
+                ..Default::default()
+            };
+            changes::Entity::update_many()
+                .set(hidden)
+                .filter(changes::Column::Id.eq(row.id))
                 .exec(txn)
                 .await?;
         }

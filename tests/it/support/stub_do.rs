@@ -198,7 +198,8 @@ fn received_request(request: &Request) -> ReceivedRequest {
 }
 
 /// Path, key of the list in a response, key of a single object in a response, id field, and whether the list has pages.
-const LISTS: [(&str, &str, &str, &str, bool); 17] = [
+const LISTS: [(&str, &str, &str, &str, bool); 18] = [
+    ("actions", "actions", "action", "id", true),
     ("droplets", "droplets", "droplet", "id", true),
     ("volumes", "volumes", "volume", "id", true),
     ("load_balancers", "load_balancers", "load_balancer", "id", true),

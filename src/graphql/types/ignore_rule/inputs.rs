@@ -47,6 +47,9 @@ pub(in crate::graphql) struct IgnoreRuleDefinitionInput {
     same_minor_version: bool,
     /// Two fields of the resource between whose live values this live value must be.
     between: Option<BetweenFieldsInput>,
+    /// Makes the difference wait instead of ignoring it: it opens a drift when this many sweeps in a row have seen it, from
+    /// 2 to 1000. The count begins again when the values are equal. A drift that is already open stays open.
+    open_after_sweeps: Option<i32>,
 }
 
 /// A field and its live value.
@@ -97,6 +100,7 @@ impl IgnoreRuleDefinitionInput {
             between: self
                 .between
                 .map(|BetweenFieldsInput { min, max }| Between { min, max }),
+            open_after_sweeps: self.open_after_sweeps,
         })
     }
 }

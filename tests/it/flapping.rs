@@ -1,0 +1,238 @@
+//! Fields that keep drifting: the mark, and the rules that make a difference wait for several sweeps.
+
+use chrono::TimeDelta;
+use entity::cloud_drift::DriftStatus;
+use entity::cloud_resource_events::EventType;
+use serde_json::{Value, json};
+
+use crate::support::TestApp;
+use crate::support::cloud::{Listed, droplet};
+
+fn big() -> Listed {
+    droplet("web-1").size("big")
+}
+
+async fn a_server() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1")]).await;
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
+    t.sweep().await;
+    t
+}
+
+/// Makes the size drift, and heal an hour later.
+async fn drift_and_heal(t: &TestApp) -> bool {
+    t.cloud_has([big()]).await;
+    t.sweep().await;
+    let flapping = t.open_drift("web-1", "size_slug").await.flapping;
+    t.later(TimeDelta::hours(1));
+    t.cloud_has([droplet("web-1")]).await;
+    t.sweep().await;
+    flapping
+}
+
+#[tokio::test]
+async fn the_third_drift_of_a_field_within_a_week_is_marked() {
+    let t = a_server().await;
+    assert!(!drift_and_heal(&t).await);
+    assert!(!drift_and_heal(&t).await);
+    assert!(drift_and_heal(&t).await);
+    // A week without.
+    t.later(TimeDelta::days(8));
+    assert!(!drift_and_heal(&t).await);
+    let query = "query($f: DriftFilter) { drifts(filter: $f) { totalCount nodes { flapping } } }";
+    for (flapping, count) in [(true, 1), (false, 3)] {
+        let filter = json!({ "status": ["STALE"], "flapping": flapping });
+        let page = t.data(query, json!({ "f": filter })).await;
+        assert_eq!(page["drifts"]["totalCount"], count);
+        let nodes = page["drifts"]["nodes"].as_array().unwrap();
+        assert_eq!(nodes.len(), usize::try_from(count).unwrap());
+        assert!(nodes.iter().all(|node| node["flapping"] == flapping));
+    }
+}
+
+#[tokio::test]
+async fn a_drift_that_was_decided_is_no_flapping() {
+    let t = a_server().await;
+    for size in ["one", "two", "three"] {
+        t.cloud_has([droplet("web-1").size(size)]).await;
+        t.sweep().await;
+        let drift = t.open_drift("web-1", "size_slug").await;
+        assert!(!drift.flapping);
+        t.accept(&drift).await.unwrap();
+    }
+}
+
+/// Makes differences of sizes wait.
+async fn wait(t: &TestApp, sweeps: i32) -> String {
+    let made = t
+        .data(
+            "mutation($n: Int) { createIgnoreRule(input: { reason: \"settles by itself\",
+                definition: { field: \"size_slug\", openAfterSweeps: $n } }) { closed rule { id openAfterSweeps } } }",
+            json!({ "n": sweeps }),
+        )
+        .await;
+    assert_eq!(made["createIgnoreRule"]["rule"]["openAfterSweeps"], sweeps);
+    made["createIgnoreRule"]["rule"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// The sweeps that saw each difference that waits, and the number of waiting ones in the coverage.
+async fn waiting(t: &TestApp) -> (Vec<Value>, i64) {
+    let found = t
+        .data(
+            "{ ignoredDifferences(waiting: true) { totalCount nodes { field sweeps expected actual } }
+               coverage { kind waiting } }",
+            json!({}),
+        )
+        .await;
+    let nodes = found["ignoredDifferences"]["nodes"].as_array().unwrap();
+    assert_eq!(found["ignoredDifferences"]["totalCount"], json!(nodes.len()));
+    let sweeps = nodes.iter().map(|node| node["sweeps"].clone()).collect();
+    let coverage = found["coverage"].as_array().unwrap();
+    (
+        sweeps,
+        coverage
+            .iter()
+            .map(|kind| kind["waiting"].as_i64().unwrap())
+            .sum(),
+    )
+}
+
+#[tokio::test]
+async fn a_difference_opens_when_enough_sweeps_in_a_row_saw_it() {
+    let t = a_server().await;
+    wait(&t, 3).await;
+    t.cloud_has([big()]).await;
+    // Sweeps that compare only what has changed count, too.
+    for sweeps in 1..=2 {
+        assert_eq!(t.sweep().await.opened, 0);
+        assert_eq!(waiting(&t).await, (vec![json!(sweeps)], 1));
+    }
+    assert!(t.inbox().await.is_empty());
+    assert_eq!(t.sweep().await.opened, 1);
+    assert_eq!(waiting(&t).await, (vec![], 0));
+    // The drift stays open, whatever the rule says.
+    assert_eq!(t.sweep().await.staled, 0);
+    assert_eq!(t.inbox().await.len(), 1);
+    let events = t.events("web-1").await;
+    let ignored = events
+        .iter()
+        .filter(|event| **event == EventType::DifferenceIgnored)
+        .count();
+    assert_eq!(ignored, 1);
+}
+
+#[tokio::test]
+async fn sweeps_of_everything_count_the_same_way() {
+    let t = a_server().await;
+    wait(&t, 3).await;
+    t.cloud_has([big()]).await;
+    for (sweeps, opened) in [(1, 0), (2, 0), (0, 1)] {
+        // After a day, a sweep compares everything.
+        t.later(TimeDelta::hours(25));
+        assert_eq!(t.sweep().await.opened, opened);
+        let expected = if sweeps == 0 { vec![] } else { vec![json!(sweeps)] };
+        assert_eq!(waiting(&t).await.0, expected);
+    }
+}
+
+#[tokio::test]
+async fn the_count_begins_again_when_the_values_were_equal() {
+    let t = a_server().await;
+    wait(&t, 2).await;
+    for _ in 0..3 {
+        t.cloud_has([big()]).await;
+        assert_eq!(t.sweep().await.opened, 0);
+        assert_eq!(waiting(&t).await, (vec![json!(1)], 1));
+        t.cloud_has([droplet("web-1")]).await;
+        t.sweep().await;
+        assert_eq!(waiting(&t).await, (vec![], 0));
+    }
+    // Another value is still a difference.
+    t.cloud_has([big()]).await;
+    t.sweep().await;
+    t.cloud_has([droplet("web-1").size("huge")]).await;
+    assert_eq!(t.sweep().await.opened, 1);
+    assert_eq!(
+        t.open_drift("web-1", "size_slug").await.actual,
+        Some(json!("huge"))
+    );
+}
+
+#[tokio::test]
+async fn a_rule_that_only_delays_closes_nothing_and_its_end_opens_what_waits() {
+    let t = a_server().await;
+    t.cloud_has([big()]).await;
+    t.sweep().await;
+    let rule = wait(&t, 2).await;
+    assert_eq!(t.inbox().await.len(), 1);
+    let preview = t
+        .data(
+            "{ previewIgnoreRule(definition: { field: \"size_slug\", openAfterSweeps: 5 }) { openCount pastCount } }",
+            json!({}),
+        )
+        .await;
+    assert_eq!(
+        preview["previewIgnoreRule"],
+        json!({ "openCount": 0, "pastCount": 0 })
+    );
+    t.cloud_has([droplet("web-1")]).await;
+    t.sweep().await;
+    t.cloud_has([big()]).await;
+    t.sweep().await;
+    let id = t.resource("web-1").await.id;
+    let explained = t
+        .data(
+            "query($id: ID!) { explain(resourceId: $id, field: \"size_slug\") { verdict } }",
+            json!({ "id": id }),
+        )
+        .await;
+    assert_eq!(explained["explain"]["verdict"], "WAITING");
+    assert!(t.inbox().await.is_empty());
+    let ended = t
+        .data(
+            "mutation($id: ID!) { endIgnoreRule(input: { ruleId: $id }) { opened } }",
+            json!({ "id": rule }),
+        )
+        .await;
+    assert_eq!(ended["endIgnoreRule"]["opened"], 1);
+    assert_eq!(t.inbox().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_undone_accept_does_not_wait() {
+    let t = a_server().await;
+    t.cloud_has([big()]).await;
+    t.sweep().await;
+    let drift = t.open_drift("web-1", "size_slug").await;
+    t.accept(&drift).await.unwrap();
+    wait(&t, 5).await;
+    let undo = "mutation($id: ID!) { undoAccept(input: { driftId: $id }) { drift { id } } }";
+    t.data(undo, json!({ "id": drift.id })).await;
+    assert_eq!(t.inbox().await.len(), 1);
+    t.sweep().await;
+    assert!(
+        t.drifts()
+            .await
+            .iter()
+            .any(|drift| drift.status == DriftStatus::Open)
+    );
+}
+
+#[tokio::test]
+async fn the_number_of_sweeps_is_checked() {
+    let t = a_server().await;
+    for sweeps in [-1, 0, 1, 1_001] {
+        let answer = t
+            .ask(
+                "query($n: Int) { previewIgnoreRule(definition: { field: \"f\", openAfterSweeps: $n }) { openCount } }",
+                json!({ "n": sweeps }),
+            )
+            .await;
+        assert!(answer.to_string().contains("BAD_USER_INPUT"), "{answer}");
+    }
+}

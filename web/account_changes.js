@@ -1,0 +1,124 @@
+// The view of changes: what syncs saw change in the whole account.
+
+import { TYPES, filterOf } from './account_filter.js';
+import { summary } from './changes.js';
+import { kindName, visibleLine } from './format.js';
+import { ACCOUNT_CHANGES } from './queries.js';
+import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
+/** @import { AccountChange, Context, Route } from './types.js' */
+
+/** The conditions of the address, with their labels. */
+const TEXTS = /** @type {const} */ ([
+  ['kind', 'Kind'],
+  ['field', 'Field'],
+  ['region', 'Region'],
+  ['source', 'Source'],
+]);
+
+/** @param {Context} context */
+export const create = (context) => new ChangesView(context);
+
+class ChangesView extends View {
+  #context;
+  #pages;
+  /** @type {{ [name: string]: string }} */
+  #own = {};
+
+  /** @param {Context} context */
+  constructor(context) {
+    super('changes', 'Changes', 'What the syncs saw change in the account, unmanaged resources included. A listing does not show who changed something.');
+    this.#context = context;
+    this.#pages = new Pages(async (range, signal) => (await context.api.ask(ACCOUNT_CHANGES, { ...range, filter: filterOf(this.#own) }, signal)).changes, () => this.update());
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @param {Route} route
+   * @override
+   */
+  async load(signal, route) {
+    this.#own = route.own ?? {};
+    await this.#pages.restart(signal);
+  }
+
+  /** @override */
+  clear() {
+    super.clear();
+    this.#pages.clear();
+  }
+
+  /** @override */
+  content() {
+    return html`${this.#form()} ${this.#pages.rows.length === 0 ? this.#none() : this.#list()} ${this.#pages.foot()}`;
+  }
+
+  #none() {
+    if (Object.keys(this.#own).length > 0) return empty('No change matches.', 'Remove a condition to see more.');
+    return empty('Nothing has changed yet.', 'The record begins with the first listing of each kind.');
+  }
+
+  #form() {
+    const { type = '', resource = '' } = this.#own;
+    return html`<form class="change-filters" role="search" aria-label="Filter the changes" @submit=${(/** @type {SubmitEvent} */ event) => this.#submit(event)}>
+      <label>Change <select name="type" .value=${type} @change=${(/** @type {Event} */ event) => submitOf(event)}>
+        <option value="">any</option>
+        ${Object.entries(TYPES).map(([value, text]) => html`<option value=${value.toLowerCase()} ?selected=${value.toLowerCase() === type}>${text}</option>`)}
+      </select></label>
+      ${TEXTS.map(([name, label]) => html`<label>${label} <input name=${name} type="text" .value=${this.#own[name] ?? ''} autocomplete="off" spellcheck="false"></label>`)}
+      <button type="submit">Filter</button>
+      ${resource === '' ? nothing : html`<button type="button" class="quiet" @click=${() => this.#go({ ...this.#own, resource: '' })}>All resources</button>`}
+    </form>`;
+  }
+
+  /** @param {SubmitEvent} event */
+  #submit(event) {
+    event.preventDefault();
+    if (!(event.currentTarget instanceof HTMLFormElement)) return;
+    const values = [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value).trim()]);
+    this.#go({ ...this.#own, ...Object.fromEntries(values) });
+  }
+
+  /** @param {{ [name: string]: string }} own */
+  #go(own) {
+    const set = Object.entries(own).filter(([, value]) => value !== '');
+    this.#context.router.go({ own: Object.fromEntries(set) });
+  }
+
+  #list() {
+    return html`<ol class="account-changes" data-testid="account-changes">
+      ${repeat(this.#pages.rows, (change) => change.id, (change) => this.#row(change))}
+    </ol>`;
+  }
+
+  /** @param {AccountChange} change */
+  #row(change) {
+    const name = change.resource === null ? 'a deleted resource' : (change.resource.name ?? change.resource.providerId);
+    const isWhole = change.field === '*';
+    const narrow = change.resource === null ? html`<span class="change-name">${name}</span>` : html`<button type="button" class="change-name" title="Only the changes of this resource" @click=${() => this.#go({ ...this.#own, resource: change.resource?.id ?? '' })}>${visibleLine(name)}</button>`;
+    return html`<li class="account-change" data-testid="account-change" data-type=${change.type}>
+      ${narrow}
+      <span class="change-kind">${kindName(change.kind)}</span>
+      <span class="change-what">${isWhole ? html`<span class=${`badge ${change.type.toLowerCase()}`}>${TYPES[change.type]}</span>` : html`<code>${visibleLine(change.field)}</code> ${values(change)}`}</span>
+      <span class="change-region">${change.region === null ? nothing : visibleLine(change.region)}</span>
+      ${time(change.seenAt)}
+    </li>`;
+  }
+}
+
+/** @param {Event} event */
+function submitOf(event) {
+  if (event.currentTarget instanceof HTMLSelectElement) event.currentTarget.form?.requestSubmit();
+}
+
+/** @param {AccountChange} change */
+function values({ before, after, hasValues, redacted }) {
+  if (redacted) return html`<span class="hint">changed; the values are secret</span>`;
+  if (!hasValues) return html`<span class="hint">changed; the values are not recorded</span>`;
+  const text = (/** @type {import('./types.js').Json} */ value) => short(visibleLine(summary(value)));
+  return html`<span class="event-values">${text(before)}<span aria-hidden="true"> → </span><span class="visually-hidden"> then </span>${text(after)}</span>`;
+}
+
+/** @param {string} text */
+function short(text) {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
