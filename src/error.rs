@@ -75,6 +75,12 @@ pub enum Error {
         /// Why, and which command to run.
         sentence: String,
     },
+    /// Another object has the name.
+    #[error("a rule with the name {name:?} is in force")]
+    NameInUse {
+        /// The name.
+        name: String,
+    },
     /// The preview of a bulk has expired.
     #[error("the preview has expired: make a new one")]
     PreviewExpired,
@@ -120,7 +126,8 @@ impl Error {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden { .. } => "FORBIDDEN",
             Self::NotFound(_) => "NOT_FOUND",
-            Self::BadUserInput(_) => "BAD_USER_INPUT",
+            // Errors of this name have had this code before refusals had types.
+            Self::BadUserInput(_) | Self::NameInUse { .. } => "BAD_USER_INPUT",
             Self::AlreadyResolved(_) => "ALREADY_RESOLVED",
             Self::LiveValueMoved { .. } => "LIVE_VALUE_MOVED",
             Self::SpecMoved => "SPEC_MOVED",

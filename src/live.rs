@@ -6,6 +6,7 @@
 
 mod event_window;
 mod feed;
+mod runs;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::feed::Feed;
+use self::runs::RunFeed;
+pub use self::runs::RunSubscription;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -41,6 +44,7 @@ pub struct Live {
     db: Db,
     clock: Clock,
     feed: Mutex<Option<mpsc::UnboundedSender<SubscribeRequest>>>,
+    runs: Arc<RunFeed>,
 }
 
 /// A request to subscribe.
@@ -53,6 +57,7 @@ impl Live {
     /// Creates the feed of this database.
     pub fn new(db: Db, clock: Clock) -> Self {
         Self {
+            runs: RunFeed::new(db.clone()),
             db,
             clock,
             feed: Mutex::default(),
@@ -73,6 +78,16 @@ impl Live {
             .send(SubscribeRequest { filter, answer })
             .map_err(|_| Error::Internal("the feed of drifts ended".to_owned()))?;
         answered.await.map_err(gone)?
+    }
+
+    /// Subscribes to the runs of jobs that begin or end. The subscription delivers the changes that are committed after this
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// The database is unavailable.
+    pub async fn subscribe_runs(&self) -> Result<RunSubscription> {
+        self.runs.subscribe().await
     }
 
     /// Returns the sender of requests to the task that polls. Starts the task if it is not running; it ends when this

@@ -1,8 +1,8 @@
 //! Outgoing requests of notifications: the only requests of the program that are not GET requests to a cloud.
 //!
-//! A target may be set by mistake, or by someone who wants this server to reach what they cannot. So a request goes only to
-//! public addresses, unless a setting allows the host, and the check is of the address that is connected to. No redirect
-//! is followed, no proxy is used, and the time and the size of an answer are limited.
+//! A target may be set by mistake, or by a user who wants this server to reach hosts that the user cannot reach. So a
+//! request goes only to public addresses, unless a setting allows the host, and the check is of the address that is
+//! connected to. No redirect is followed, no proxy is used, and the time and the size of an answer are limited.
 
 mod addresses;
 mod signature;

@@ -26,7 +26,7 @@ export class AcceptDialog {
   #review = false;
   /** The number of drifts that this review has decided or skipped. */
   #reviewed = 0;
-  /** Runs while the shown drift has replaced another one so recently that nobody can have seen it. @type {ReturnType<typeof setTimeout> | undefined} */
+  /** Runs while the shown drift has replaced another one so recently that the user cannot have seen it. @type {ReturnType<typeof setTimeout> | undefined} */
   #appearing;
   /** Whether the user has seen the value that is shown. */
   #seen = true;

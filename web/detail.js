@@ -2,6 +2,7 @@
 
 import { ACTIONS } from './actions.js';
 import { ApiError, explain } from './api.js';
+import { careNotes, careText, commentForm } from './comments.js';
 import { announce, h, screenReaderText } from './dom.js';
 import { STATUS, closeReasonText, fieldName, kindName, resolution, plural, severityText, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { printJson } from './json.js';
@@ -22,6 +23,11 @@ const EVENTS = {
   DRIFT_REVERTED: 'drift reverted',
   DIFFERENCE_IGNORED: 'difference ignored',
   ACCEPT_UNDONE: 'accept undone',
+  DRIFT_SNOOZED: 'drift snoozed',
+  SNOOZE_ENDED: 'snooze ended',
+  DRIFT_ASSIGNED: 'drift assigned',
+  DRIFT_UNASSIGNED: 'drift unassigned',
+  DRIFT_COMMENTED: 'comment',
   REVERT_MARKED: 'revert planned',
   REVERT_UNMARKED: 'plan to revert withdrawn',
   RESOURCE_CHANGED: 'resource changed',
@@ -162,9 +168,10 @@ export class DetailView {
       this.#bar(),
       this.#head(drift),
       h('section', { class: 'part first', 'aria-label': 'Difference' }, comparison(drift), drift.kind === 'MISSING' ? specDetails(drift.expected) : !drift.redacted && more('raw', 'Raw JSON', both(drift))),
+      ...careNotes(drift, this.#context),
       this.#decision(drift),
       ...(drift.terraformLines.length > 0 ? [part('Put it right with Terraform', ...drift.terraformLines.map(command))] : []),
-      part('Timeline', this.#events(resource)),
+      part('Timeline', commentForm(drift, this.#context) ?? false, this.#events(resource)),
       ...this.#others(drift),
       part('Spec', spec(drift), h('div', { class: 'actions' }, this.#button('explain', drift), this.#button('versions', drift))),
       part('Resource', facts(resource), more('attrs', 'Attributes', wholeValue(resource.attrs, 'Attributes'))),
@@ -241,6 +248,8 @@ export class DetailView {
       h('button', { type: 'button', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift, false) } }, h('kbd', { text: 'a', 'aria-hidden': 'true' })),
       this.#button('ignore', drift),
       this.#button('plan', drift),
+      this.#button('snooze', drift),
+      this.#button('take', drift),
     );
   }
 
@@ -252,7 +261,7 @@ export class DetailView {
   #button(name, drift) {
     const action = ACTIONS.find((one) => one.name === name);
     if (action === undefined || !action.applies(drift, this.#context)) return null;
-    const text = name === 'undo' ? 'Undo accept' : name === 'versions' ? action.label : `${action.label}…`;
+    const text = name === 'undo' ? 'Undo accept' : name === 'versions' ? action.label : name === 'take' ? action.label : `${action.label}…`;
     return h('button', { type: 'button', testid: name, 'aria-keyshortcuts': action.key, text, on: { click: () => action.run(drift, this.#context) } }, h('kbd', { text: action.key, 'aria-hidden': 'true' }));
   }
 
@@ -480,6 +489,7 @@ function eventItem(event) {
     field !== null &&
       compared &&
       h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), screenReaderText(' expected, live value '), visibleLine(short(summary(data['actual'])))),
+    careText(event) !== '' && h('span', { class: 'event-text', text: careText(event) }),
     version !== undefined && version !== null && h('span', { text: `spec version ${String(version)}` }),
     h('span', { class: 'by', text: event.actor === 'system' ? '' : `by ${visible(event.actor)}` }),
     timeElement(event.occurredAt, { class: 'age' }),

@@ -2,6 +2,7 @@
 // changed drifts read this table, so that a new property is one row.
 
 import { kindName } from './format.js';
+import { assigneeOf } from './me.js';
 /** @import { Drift, Facets } from './types.js' */
 
 /**
@@ -31,6 +32,9 @@ const TABLE = {
   field: { label: 'Field', condition: 'field', of: ({ field }) => field, facet: 'fields', name: (value) => (value === '*' ? '* (missing)' : value) },
   source: { label: 'Source', condition: 'source', of: ({ resource }) => resource.source },
   address: { label: 'Address', condition: 'address', of: ({ address }) => address, passes: isAt },
+  severity: { label: 'Severity', condition: 'severity', of: ({ severity }) => severity.toLowerCase(), values: { critical: 'Critical', high: 'High', normal: 'Normal', low: 'Low' } },
+  assignee: { label: 'Assignee', condition: 'assignee', of: ({ assignee }) => assignee ?? 'none', passes: (value, wanted) => value === assigneeOf(wanted) },
+  is: { label: 'Snooze', condition: null, of: ({ snoozed }) => (snoozed ? 'snoozed' : 'any'), values: { snoozed: 'Snoozed', any: 'Snoozed or not' } },
   type: { label: 'Difference', condition: 'kind', of: ({ kind }) => kind.toLowerCase(), values: { changed: 'Changed field', missing: 'Missing resource' } },
   status: { label: 'Status', condition: null, of: ({ status }) => status.toLowerCase(), values: { open: 'Open', closed: 'All closed', accepted: 'Accepted', reverted: 'Reverted', stale: 'Stale' } },
 };

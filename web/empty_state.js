@@ -45,15 +45,28 @@ function state(title, content) {
  */
 async function describe(context, place) {
   try {
-    const { coverage, freshness, syncs, sources } = await context.api.ask(EMPTY_INBOX);
+    const { coverage, freshness, syncs, sources, snoozed } = await context.api.ask(EMPTY_INBOX);
     /** @type {Pick<KindCoverage, 'managed' | 'unmanaged'>[]} */
     const kinds = coverage;
     const managed = kinds.reduce((sum, kind) => sum + kind.managed, 0);
     const unmanaged = kinds.reduce((sum, kind) => sum + kind.unmanaged, 0);
+    if (snoozed.totalCount > 0) {
+      place.replaceChildren(...allSnoozed(snoozed.totalCount));
+      return;
+    }
     place.replaceChildren(...emptyInbox(managed, unmanaged, freshness, syncs.nodes[0] ?? null, sources));
   } catch (error) {
     place.append(h('p', { text: explain(error) }));
   }
+}
+
+/**
+ * The inbox has no drift, but not all is well: the values of the snoozed drifts still differ.
+ * @param {number} count
+ */
+function allSnoozed(count) {
+  const link = h('a', { href: '/?is=snoozed', 'data-route': true, testid: 'show-snoozed', text: 'Show them' });
+  return [h('p', { class: 'state-title', text: `${plural(count, 'open drift')} ${count === 1 ? 'is' : 'are'} snoozed.` }), h('p', {}, 'No other drift is open. The values of the snoozed ones still differ. ', link)];
 }
 
 /**

@@ -112,7 +112,7 @@ export class IgnoreDialog {
     else this.#one.checked = true;
     this.#causeLabel.textContent = drift.kind === 'MISSING' ? `Each missing ${kindName(resource.kind)}` : `Each ${kindName(resource.kind)} with the live value ${shortened(summary(drift.actual))}`;
     this.#pattern.value = resource.name ?? '*';
-    this.#what.replaceChildren(h('strong', { text: visibleLine(resourceName(resource)) }), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) }));
+    this.#what.replaceChildren(...(cause ? [] : [h('strong', { text: visibleLine(resourceName(resource)) })]), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) }));
     this.#oneLabel.textContent = `Only ${visibleLine(resourceName(resource))}`;
     this.#manyLabel.textContent = `Each ${kindName(resource.kind)} whose name matches a pattern`;
     this.element.showModal();

@@ -7,12 +7,14 @@ import { BulkDialog } from './bulk.js';
 import { Decisions } from './decisions.js';
 import { DetailView } from './detail.js';
 import { byId, h, hideNotice, runNoticeAction } from './dom.js';
+import { take, takeAll } from './comments.js';
 import { plural, refreshTimes, visibleLine } from './format.js';
 import { ExplainDialog } from './explain.js';
 import { IgnoreDialog } from './ignore.js';
 import { Keys } from './keys.js';
 import { ListView } from './list.js';
 import { Live } from './live.js';
+import { setMe } from './me.js';
 import { Navigation, Views } from './navigation.js';
 import { PlanDialog } from './plan.js';
 import { VIEWER } from './queries.js';
@@ -20,6 +22,7 @@ import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
 import { SavedViewsDialog, defaultView } from './saved_views.js';
 import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
+import { SnoozeDialog, unsnoozeShown } from './snooze.js';
 import { Sources, stateLines } from './sources.js';
 import { undoAccept } from './undo.js';
 import { VIEWS, viewOf } from './views.js';
@@ -45,7 +48,11 @@ const context = {
   session,
   sources,
   accept: (drift, review) => dialog.open(drift, review),
-  undo: (drift) => void undoAccept(drift, context),
+  undo: (drift) => void (drift.snoozed ? unsnoozeShown(drift, context) : undoAccept(drift, context)),
+  snooze: (drift) => snoozing.open(drift),
+  snoozeAll: (batch) => snoozing.openAll(batch),
+  take: (drift) => void take(drift, context),
+  takeAll: (batch) => void takeAll(batch, context),
   ignore: (drift, cause) => ignoring.open(drift, cause),
   plan: (drift) => planning.open(drift),
   acceptAll: (batch) => bulk.open(batch),
@@ -72,6 +79,7 @@ const views = new Views(context);
 const dialog = new AcceptDialog(context);
 const ignoring = new IgnoreDialog(context);
 const bulk = new BulkDialog(context);
+const snoozing = new SnoozeDialog(context);
 const savedViews = new SavedViewsDialog(context);
 const explaining = new ExplainDialog(context);
 const planning = new PlanDialog(context);
@@ -177,7 +185,7 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 }, () => views.keys);
-document.body.append(dialog.element, ignoring.element, explaining.element, planning.element, bulk.element, savedViews.element, keys.help);
+document.body.append(dialog.element, ignoring.element, snoozing.element, planning.element, explaining.element, bulk.element, savedViews.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -250,6 +258,7 @@ function showSignedOut(reason) {
   sources.stop();
   dialog.close();
   ignoring.close();
+  snoozing.close();
   bulk.close();
   savedViews.close();
   context.decisions.clear();
@@ -270,6 +279,7 @@ function showSignedOut(reason) {
 }
 
 session.addEventListener('begin', () => {
+  setMe(session.viewer?.email ?? null);
   signIn.hide();
   workspace.hidden = false;
   banner.replaceChildren(unread);

@@ -5,6 +5,7 @@ const ROW = `
   fragment Row on Drift {
     id kind address field expected actual redacted ${CHANGES} status revision severity severityRule
     detectedAt resolvedAt resolvedBy resolutionNote closeReason undoneAt undoneBy
+    snoozed snoozedBy snoozedUntil snoozedUntilChange snoozeReason assignee
     resource {
       id kind name region providerId source
       provisioned { id specVersion source { name } recordedBy recordedAt }
@@ -52,8 +53,16 @@ export const MORE_EVENTS = `query MoreEvents($id: ID!, $after: String) {
 }`;
 
 export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
-  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning }
+  acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning replayed }
 }${ROW}`;
+
+export const SNOOZE = `mutation Snooze($input: SnoozeDriftInput!) { snoozeDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const UNSNOOZE = `mutation Unsnooze($input: UnsnoozeDriftInput!) { unsnoozeDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const TAKE = `mutation Take($input: TakeDriftInput!) { takeDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const UNASSIGN = `mutation Unassign($input: UnassignDriftInput!) { unassignDrift(input: $input) { drift { ...Row } } }${ROW}`;
+export const ADD_COMMENT = 'mutation AddComment($input: AddCommentInput!) { addComment(input: $input) { comment { id } } }';
+export const PREVIEW_BULK = 'mutation PreviewBulk($input: PreviewBulkInput!) { previewBulk(input: $input) { token count matching } }';
+export const EXECUTE_BULK = 'mutation ExecuteBulk($input: ExecuteBulkInput!) { executeBulk(input: $input) { run { done refused pending } } }';
 
 export const UNDO = `mutation Undo($input: UndoAcceptInput!) {
   undoAccept(input: $input) { drift { ...Row } openDrift { id } }
@@ -174,6 +183,7 @@ export const DETECT = `mutation Detect($input: DetectDriftInput!) { detectDrift(
 export const COVERAGE = 'query Coverage { coverage { provider kind managed unmanaged drifted missing owned } }';
 export const EMPTY_INBOX = `query Standing {
   coverage { managed unmanaged }
+  snoozed: drifts(filter: { snoozed: true }, first: 1) { totalCount }
   freshness { vouched neverSynced neverListed settling sweepOverdue stale { source provider kind completedAt reason fields } lastSweep { ${RUN} } }
   syncs: jobRuns(job: SYNC_INVENTORY, first: 1) { nodes { ${RUN} } }
   sources { name kind state lastSuccessAt reason schedule expectedInterval }
@@ -201,3 +211,16 @@ export const LEFTOVERS = `query Leftovers($filter: LeftoverFilter, $days: Int, $
 export const LEFTOVER_SUMMARY = `query LeftoverSummary($days: Int) {
   leftoverSummary(olderThanDays: $days) { leftovers unknown unpriced monthlyPrice { amount currency } checkedAt }
 }`;
+
+export const MEASURES = `query Measures($from: DateTime!, $to: DateTime!) {
+  measures(from: $from, to: $to, groupBy: [SOURCE, KIND]) {
+    truncated groupCount
+    total { ...M days { date opened closed } }
+    groups { source kind ...M }
+  }
+}
+  fragment M on MeasureGroup {
+    opened closed
+    timeToResolve { count medianSeconds p90Seconds longestSeconds }
+    openAge { count medianSeconds p90Seconds longestSeconds }
+  }`;

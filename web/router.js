@@ -2,6 +2,7 @@
 // It never contains the token. A parameter with a minus before its name excludes its value: `-region=fra1`.
 
 import { DIMENSIONS, NAMES, knownValue } from './dimensions.js';
+import { assigneeOf } from './me.js';
 import { viewOf } from './views.js';
 /** @import { Chip, Drift, DriftFilterInput, DriftStatus, Filters, Route } from './types.js' */
 
@@ -122,17 +123,32 @@ export function filterInput({ view, filters }) {
   for (const { dimension, value, negated } of filters.chips) {
     const { condition, values } = DIMENSIONS[dimension];
     if (condition === null) continue;
+    if (dimension === 'assignee' && value === 'none') continue;
     const list = negated ? 'notIn' : 'in';
     const of = (where[condition] ??= {});
-    (of[list] ??= []).push(values === undefined ? value : value.toUpperCase());
+    (of[list] ??= []).push(dimension === 'assignee' ? assigneeOf(value) : values === undefined ? value : value.toUpperCase());
   }
   // A list of statuses cannot be empty in the API, but no drift has a status that is excluded and chosen.
   if (status.length === 0) where['status'] = { notIn: ['OPEN', ...RESOLVED] };
+  const [snoozed, unassigned] = [snoozedIn({ view, filters }), filters.chips.find(({ dimension, value }) => dimension === 'assignee' && value === 'none')];
   return {
     ...(status.length === 0 ? {} : { status }),
+    ...(snoozed === null ? {} : { snoozed }),
+    ...(unassigned === undefined ? {} : { assigned: unassigned.negated }),
     ...(Object.keys(where).length === 0 ? {} : { where }),
     ...(filters.q === '' ? {} : { search: filters.q }),
   };
+}
+
+/**
+ * Returns whether a list has snoozed drifts only, or none of them; null if it has both. The inbox has none unless a chip
+ * says otherwise.
+ * @param {Pick<Route, 'view' | 'filters'>} route
+ */
+function snoozedIn({ view, filters }) {
+  const chip = filters.chips.find(({ dimension }) => dimension === 'is');
+  if (chip === undefined) return view === 'inbox' ? false : null;
+  return chip.value === 'snoozed' ? !chip.negated : null;
 }
 
 /**
@@ -146,6 +162,7 @@ export function matches(drift, route) {
   const searched = lower(route.filters.q);
   return (
     statusesOf(route).includes(drift.status) &&
+    snoozedIn(route) !== !drift.snoozed &&
     NAMES.every((dimension) => DIMENSIONS[dimension].condition === null || permits(route.filters.chips.filter((chip) => chip.dimension === dimension), drift)) &&
     [resource.name, resource.providerId, drift.address, drift.field].some((text) => lower(text).includes(searched))
   );

@@ -3,6 +3,7 @@
 import { ROW_ACTIONS } from './actions.js';
 import { h, screenReaderText } from './dom.js';
 import { fieldName, kindName, resolution, resourceName, severityText, timeElement, visibleLine } from './format.js';
+import { careMarks } from './snooze.js';
 import { briefDifference } from './values.js';
 /** @import { Context, Drift } from './types.js' */
 
@@ -47,6 +48,7 @@ export function rowElement(drift, { context, href, open, select, inGroup }) {
     h('a', { class: 'row-link', href, on: { click: open } }, screenReaderText(`${name}, `), visibleLine(fieldName(drift))),
     h('span', { class: 'row-difference' }, briefDifference(drift)),
     !isOpen && h('span', { class: `badge ${drift.status.toLowerCase()}`, text: visibleLine(resolution(drift)) }),
+    isOpen && careElement(drift),
     h('span', { class: 'row-place' }, ...(inGroup ? [] : placeElements(drift, context))),
     timeElement(drift.resolvedAt ?? drift.detectedAt, { short: true, class: 'age' }),
     h('span', { class: 'row-actions' }, ...actionButtons(drift, context)),
@@ -109,4 +111,13 @@ function actionButtons(drift, context) {
       on: { click: () => action.run(drift, context) },
     }),
   );
+}
+
+/**
+ * The marks of an open drift that is snoozed or assigned.
+ * @param {Drift} drift
+ */
+function careElement(drift) {
+  const marks = careMarks(drift);
+  return marks.length === 0 ? null : h('span', { class: 'row-care' }, ...marks);
 }

@@ -254,6 +254,15 @@ export interface Drift {
   closeReason: CloseReason | null;
   undoneAt: string | null;
   undoneBy: string | null;
+  /** Whether it is left out of the inbox for now. Only an open drift is. */
+  snoozed: boolean;
+  snoozedBy: string | null;
+  /** When the snooze ends at the latest; null if only a change ends it. */
+  snoozedUntil: string | null;
+  snoozedUntilChange: boolean;
+  snoozeReason: string | null;
+  /** The user who takes care of it. */
+  assignee: string | null;
   resource: ResourceHead;
 }
 
@@ -436,6 +445,10 @@ export interface DriftFilterInput {
   status?: DriftStatus[];
   where?: { [property: string]: { in?: string[]; notIn?: string[] } };
   search?: string;
+  /** Snoozed drifts only, or none of them; absent for both. */
+  snoozed?: boolean;
+  /** Drifts with an assignee only, or none of them; absent for both. */
+  assigned?: boolean;
   /** The key of a group. */
   group?: string;
 }
@@ -479,6 +492,14 @@ export interface Context {
   undo(drift: Drift): void;
   /** Opens the dialog that makes an ignore rule for drifts such as this one; with `cause`, for all of its cause. */
   ignore(drift: Drift, cause?: boolean): void;
+  /** Opens the dialog that snoozes a drift. */
+  snooze(drift: Drift): void;
+  /** Opens the dialog that snoozes several drifts. */
+  snoozeAll(batch: Batch): void;
+  /** Assigns a drift to the user, or to no user if it is assigned to this one. */
+  take(drift: Drift): void;
+  /** Assigns several drifts to the user. */
+  takeAll(batch: Batch): void;
   /** Opens the dialog that accepts several drifts. */
   acceptAll(batch: Batch): void;
   /** The decisions of this session, which can be undone. */

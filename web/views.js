@@ -48,6 +48,7 @@ export const ALL_VIEWS = [
   { id: 'runs', title: 'Runs', key: 'r', load: () => import('./runs.js') },
   { id: 'coverage', title: 'Coverage', key: 'c', load: () => import('./coverage.js') },
   { id: 'leftovers', title: 'Leftovers', key: 'l', parameters: ['days', 'state'], load: () => import('./leftovers.js') },
+  { id: 'measures', title: 'Measures', key: 'm', parameters: ['range'], load: () => import('./measures.js') },
   { id: 'resource', title: 'Spec history', key: '', inNav: false, parameters: ['id', 'from', 'to'], load: () => import('./resource.js') },
 ];
 

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::{
-    ObjectType, Pos, Request, Response, SchemaBuilder, ServerError, ServerResult, SubscriptionType,
+    Name, ObjectType, Pos, Request, Response, SchemaBuilder, ServerError, ServerResult, SubscriptionType,
     ValidationResult, Value, Variables,
     extensions::{
         Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextPrepareRequest,
@@ -30,6 +30,9 @@ use crate::{
 
 /// Maximum number of validation errors in a response. A document can have thousands.
 const MAX_ERRORS: usize = 20;
+
+/// The name of the extension with which a request asks what it costs, and of the one with the answer.
+const COST: &str = "cost";
 
 /// Marks a request without credentials, as data of the request. Its fields are refused before they read anything, so it
 /// does not wait for large queries, nor do they wait for it.
@@ -87,6 +90,8 @@ impl ExtensionFactory for Checks {
             text: OnceLock::new(),
             operation: OnceLock::new(),
             complexity: OnceLock::new(),
+            cost: OnceLock::new(),
+            wants_cost: OnceLock::new(),
             arguments: Arc::default(),
             order: OnceLock::new(),
             nulls: Nulls::default(),
@@ -103,6 +108,9 @@ struct RequestChecks {
     text: OnceLock<String>,
     operation: OnceLock<OperationType>,
     complexity: OnceLock<usize>,
+    /// The result of the validation, if the request asks what it costs.
+    cost: OnceLock<ValidationResult>,
+    wants_cost: OnceLock<()>,
     /// Positions of argument values in the document.
     arguments: Arc<OnceLock<Vec<Pos>>>,
     /// The order of the fields in the response.
@@ -111,8 +119,26 @@ struct RequestChecks {
 }
 
 impl RequestChecks {
+    /// Returns what a request costs, with the limits.
+    fn cost_of(&self, valid: &ValidationResult) -> Value {
+        let number = |name: &str, number: usize| (Name::new(name), Value::from(number as u64));
+        Value::Object(
+            [
+                number("complexity", valid.complexity),
+                number("maxComplexity", self.limits.max_complexity),
+                number("depth", valid.depth),
+                number("maxDepth", self.limits.max_depth),
+            ]
+            .into_iter()
+            .collect(),
+        )
+    }
+
     fn check(&self, registry: &Registry, request: &mut Request, variables: &Variables) -> ServerResult<()> {
         document::parse(request, &self.limits)?;
+        if request.extensions.get(COST) == Some(&Value::Boolean(true)) {
+            let _ = self.wants_cost.set(());
+        }
         let name = request.operation_name.clone();
         let text = request.query.clone();
         let document = request.parsed_query()?;
@@ -143,6 +169,9 @@ impl Extension for RequestChecks {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let mut response = next.run(ctx).await;
         codes::fill(&mut response, self.arguments.get().map_or(&[], Vec::as_slice));
+        if let Some(valid) = self.cost.get() {
+            response.extensions.insert(COST.to_owned(), self.cost_of(valid));
+        }
         response
     }
 
@@ -203,6 +232,9 @@ impl Extension for RequestChecks {
             self.shared.valid.put(text, valid);
         }
         let _ = self.complexity.set(valid.complexity);
+        if self.wants_cost.get().is_some() {
+            let _ = self.cost.set(valid);
+        }
         Ok(valid)
     }
 

@@ -5,6 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
+use entity::cloud_provisioned;
 use serde_json::Value;
 
 use super::compare::live_value;
@@ -77,6 +78,30 @@ pub(crate) fn decide_accept(
         }
         (DriftKind::Changed, None) => Err(AcceptRefusal::SpecMoved),
     }
+}
+
+/// Returns whether an accept by `actor` repeats the one that closed `drift`, and the result of that one still stands: the
+/// spec is the version that it made. Then the caller, who may have lost the first answer, gets it again. An accept without
+/// the revision that the caller saw is never a repetition, because it does not say which value it means.
+pub(crate) fn is_repetition(
+    drift: &cloud_drift::Model,
+    spec: &cloud_provisioned::Model,
+    actor: &str,
+    seen_revision: Option<i32>,
+) -> bool {
+    let is_same_decision = drift.status == DriftStatus::Accepted
+        && drift.resolved_by.as_deref() == Some(actor)
+        && seen_revision == Some(drift.revision)
+        && drift.undone_at.is_none();
+    let still_stands = match drift.kind {
+        DriftKind::Missing => spec.retired_at.is_some(),
+        DriftKind::Changed => {
+            let expected = spec.spec.get(&drift.field);
+            spec.retired_at.is_none()
+                && expected.is_some_and(|expected| loosely_equal(expected, value_or_null(&drift.actual)))
+        }
+    };
+    is_same_decision && still_stands && drift.spec_version == Some(spec.spec_version)
 }
 
 fn live_now(drift: &cloud_drift::Model, pair: &Pair) -> Value {

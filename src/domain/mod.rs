@@ -25,6 +25,7 @@ pub mod inventory;
 mod json_text;
 pub mod leftovers;
 mod listed;
+pub mod measures;
 pub mod members;
 pub mod not_compared;
 pub mod notifications;

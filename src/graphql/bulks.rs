@@ -7,6 +7,7 @@ use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::{WAIT_FOR_JOB, app_with_fresh_loaders};
+use super::refusal::Outcome;
 use super::types::{
     AcceptDriftsInput, AcceptDriftsPayload, BulkRun, PreviewAcceptDriftsInput, PreviewAcceptDriftsPayload,
 };
@@ -68,14 +69,26 @@ impl BulkMutation {
     ) -> ApiResult<Option<AcceptDriftsPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let (token, note) = (parse_id(&input.token)?, input.note.as_deref());
-        let bulk = bulks::begin_accept(app.db(), decider(ctx)?, token, note, app.clock().now()).await?;
+        let begun = bulks::begin_accept(app.db(), decider(ctx)?, token, note, app.clock().now()).await;
+        let bulk = match Outcome::of(ctx, begun, None)? {
+            Outcome::Done(bulk) => bulk,
+            Outcome::Refused(refusal, _) => {
+                return Ok(Some(AcceptDriftsPayload {
+                    run: None,
+                    refusal: Some(refusal),
+                }));
+            }
+        };
         let work = app.jobs().execute_bulk(bulk);
         if let Ok(done) = tokio::time::timeout(WAIT_FOR_JOB, work).await {
             done.map_err(|error| Error::Internal(format!("a bulk ended: {error}")))??;
         }
         let run = bulks::find(app.db().reader(), token).await?;
         let run = run.ok_or(Error::NotFound("preview"))?;
-        Ok(Some(AcceptDriftsPayload { run: BulkRun(run) }))
+        Ok(Some(AcceptDriftsPayload {
+            run: Some(BulkRun(run)),
+            refusal: None,
+        }))
     }
 }
 

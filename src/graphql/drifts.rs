@@ -1,12 +1,14 @@
 //! The queries and mutations of drifts.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object};
+use uuid::Uuid;
 
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::ResourceById;
 use super::mutation::app_with_fresh_loaders;
+use super::refusal::{Outcome, Refusal, current_drift, selects};
 use super::types::{
     Connection, Drift, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy, DriftOrder, PageArgs,
     ProvisionedSpec, SpecSource, Total, by_or_cause, page_cost,
@@ -14,11 +16,12 @@ use super::types::{
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
 use crate::domain::actor::Role;
-use crate::services::acceptance::{self, AcceptDrift};
+use crate::services::acceptance::{self, AcceptDrift, Accepted};
 use crate::services::{facets, groups, inbox};
 
 /// Number of values used to compute the complexity of `driftFacets`.
 const FACET_VALUES: usize = 100;
+
 /// Input of `acceptDrift`.
 #[derive(InputObject)]
 struct AcceptDriftInput {
@@ -33,17 +36,49 @@ struct AcceptDriftInput {
 }
 
 /// Result of `acceptDrift`.
-#[derive(SimpleObject)]
 struct AcceptDriftPayload {
-    /// The accepted drift.
-    drift: Drift,
-    /// The new version of the spec; null if the resource was missing and its spec was retired.
-    provisioned: Option<ProvisionedSpec>,
+    drift_id: Uuid,
+    outcome: Outcome<Accepted>,
+}
+
+/// Result of `acceptDrift`.
+#[Object]
+impl AcceptDriftPayload {
+    /// The accepted drift; if the accept was refused, the drift as it is now.
+    async fn drift(&self, ctx: &Context<'_>) -> ApiResult<Drift> {
+        match self.outcome.done() {
+            Some(accepted) => Ok(Drift(accepted.drift.clone())),
+            None => current_drift(ctx, self.drift_id).await,
+        }
+    }
+
+    /// The new version of the spec; null if the resource was missing and its spec was retired, or if the accept was refused.
+    async fn provisioned(&self) -> Option<ProvisionedSpec> {
+        self.outcome.done()?.provisioned.clone().map(ProvisionedSpec)
+    }
+
     /// The source of the spec if a Terraform state owns it. Otherwise null.
-    owned_by: Option<SpecSource>,
+    async fn owned_by(&self) -> Option<SpecSource> {
+        self.outcome.done()?.owned_by.clone().map(SpecSource)
+    }
+
     /// A warning that the next apply of Terraform will undo this accept unless the configuration follows, and what the
     /// next import of the state does; null if no state owns the spec.
-    warning: Option<String>,
+    async fn warning(&self) -> Option<&str> {
+        self.outcome.done()?.warning.as_deref()
+    }
+
+    /// Whether this is the answer to an earlier accept of the same user with the same revision, whose result still stands.
+    /// Then nothing has changed now, and the note of the earlier accept stays. Select this field to repeat an accept
+    /// whose answer was lost; without it, a repeated accept fails with ALREADY_RESOLVED.
+    async fn replayed(&self) -> bool {
+        self.outcome.done().is_some_and(|accepted| accepted.replayed)
+    }
+
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    async fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.refusal()
+    }
 }
 
 /// The queries of drifts.
@@ -194,14 +229,14 @@ impl DriftMutation {
             revision: input.revision,
             note: input.note,
         };
-        let accepted =
-            acceptance::accept_drift(app.db(), caller(ctx)?.name(), &accept, app.clock().now()).await?;
-        let provisioned = accepted.provisioned.map(ProvisionedSpec);
+        let (actor, now) = (caller(ctx)?.name(), app.clock().now());
+        let accepted = match selects(ctx, "replayed") {
+            true => acceptance::accept_drift_once(app.db(), actor, &accept, now).await,
+            false => acceptance::accept_drift(app.db(), actor, &accept, now).await,
+        };
         Ok(Some(AcceptDriftPayload {
-            drift: Drift(accepted.drift),
-            provisioned,
-            warning: accepted.warning,
-            owned_by: accepted.owned_by.map(SpecSource),
+            drift_id: accept.drift_id,
+            outcome: Outcome::of(ctx, accepted, Some(accept.drift_id))?,
         }))
     }
 }

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use async_graphql::ErrorExtensionValues;
+use async_graphql::{ErrorExtensionValues, InputType as _, Value};
 
-use crate::domain::redaction::shown;
-use crate::domain::retention::ForgetRefusal;
-use crate::domain::undo::UndoRefusal;
-use crate::error::{Error, status_word};
+use super::refusal::Facts;
+use crate::error::Error;
 
 /// An error that is returned to a client.
 ///
@@ -32,76 +30,45 @@ impl From<ApiError> for async_graphql::Error {
         let mut response_error = async_graphql::Error::new(error.public_message());
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code());
-        match &*error {
-            Error::AlreadyResolved(status) => {
-                extensions.set("currentStatus", status_word(*status).to_uppercase())
-            }
-            Error::LiveValueMoved {
-                actual,
-                revision,
-                status,
-            } => {
-                let actual = async_graphql::Value::from_json(shown(actual).into_owned()).unwrap_or_default();
-                extensions.set("actual", actual);
-                extensions.set("revision", *revision);
-                extensions.set("currentStatus", status_word(*status).to_uppercase());
-            }
-            Error::JobAlreadyRunning { since } => extensions.set("since", since.to_rfc3339()),
-            Error::SpecVersionConflict { current } => extensions.set("specVersion", *current),
-            Error::PlanRefused { code, .. } => extensions.set("reason", *code),
-            Error::NotForgettable(why) => extensions.set("reason", reason(why)),
-            Error::NotUndoable(why) => set_undo_refusal(&mut extensions, why),
-            Error::SpecOwnedByState { source_name } => extensions.set("source", source_name.as_str()),
-            _ => {}
-        }
+        let facts = Facts::of(&error);
+        set(
+            &mut extensions,
+            "currentStatus",
+            facts.status.map(|status| status.to_value()),
+        );
+        set(&mut extensions, "actual", facts.actual.map(json));
+        set(&mut extensions, "revision", facts.revision.map(Value::from));
+        set(
+            &mut extensions,
+            "since",
+            facts.since.map(|since| since.to_rfc3339().into()),
+        );
+        set(
+            &mut extensions,
+            "specVersion",
+            facts.spec_version.map(Value::from),
+        );
+        set(
+            &mut extensions,
+            "retiredAt",
+            facts.retired_at.map(|at| at.to_rfc3339().into()),
+        );
+        set(&mut extensions, "source", facts.source.map(Value::from));
+        set(&mut extensions, "field", facts.field.map(Value::from));
+        set(&mut extensions, "expected", facts.expected.map(json));
+        set(&mut extensions, "recordedBy", facts.recorded_by.map(Value::from));
+        set(&mut extensions, "reason", facts.reason.map(Value::from));
         response_error.extensions = Some(extensions);
         response_error
     }
 }
 
-fn set_undo_refusal(extensions: &mut ErrorExtensionValues, why: &UndoRefusal) {
-    let reason = match why {
-        UndoRefusal::NotAccepted(status) => {
-            extensions.set("currentStatus", status_word(*status).to_uppercase());
-            "NOT_ACCEPTED"
-        }
-        UndoRefusal::NotKept => "VERSION_NOT_KEPT",
-        UndoRefusal::Retired { at } => {
-            extensions.set("retiredAt", at.to_rfc3339());
-            "RETIRED"
-        }
-        UndoRefusal::TakenOver { source } => {
-            extensions.set("source", source.as_str());
-            "TAKEN_OVER"
-        }
-        UndoRefusal::ValueChanged { field, current } => {
-            let current = current.as_ref().map(|current| shown(current).into_owned());
-            let current = async_graphql::Value::from_json(current.unwrap_or_default());
-            extensions.set("field", field.as_str());
-            extensions.set("expected", current.unwrap_or_default());
-            "VALUE_CHANGED"
-        }
-        UndoRefusal::RecordedAgain => "RECORDED_AGAIN",
-        UndoRefusal::Superseded {
-            field,
-            version,
-            recorded_by,
-        } => {
-            extensions.set("field", field.as_str());
-            extensions.set("specVersion", *version);
-            extensions.set("recordedBy", recorded_by.as_str());
-            "SUPERSEDED"
-        }
-        UndoRefusal::TooManySince => "TOO_MANY_VERSIONS",
-        UndoRefusal::DecidedAgain => "DECIDED_AGAIN",
-    };
-    extensions.set("reason", reason);
+fn set(extensions: &mut ErrorExtensionValues, name: &str, value: Option<Value>) {
+    if let Some(value) = value {
+        extensions.set(name, value);
+    }
 }
 
-fn reason(why: &ForgetRefusal) -> &'static str {
-    match why {
-        ForgetRefusal::NotGone => "STILL_THERE",
-        ForgetRefusal::SpecInForce => "SPEC_IN_FORCE",
-        ForgetRefusal::Decisions(_) => "HAS_DECISIONS",
-    }
+fn json(value: serde_json::Value) -> Value {
+    Value::from_json(value).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::{app_with_fresh_loaders, to_int};
+use super::refusal::Outcome;
 use super::types::{
     ApplyIgnoreRulePresetInput, ApplyIgnoreRulePresetPayload, Connection, CreateIgnoreRuleInput,
     CreateIgnoreRulePayload, EndIgnoreRuleInput, EndIgnoreRulePayload, IgnoreRule, IgnoreRuleDefinitionInput,
@@ -141,10 +142,18 @@ impl IgnoreRuleMutation {
     ) -> ApiResult<Option<CreateIgnoreRulePayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let new = input.parse()?;
-        let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await?;
-        Ok(Some(CreateIgnoreRulePayload {
-            rule: IgnoreRule::new(created.rule),
-            closed: created.drifts.map(to_int),
+        let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await;
+        Ok(Some(match Outcome::of(ctx, created, None)? {
+            Outcome::Done(created) => CreateIgnoreRulePayload {
+                rule: Some(IgnoreRule::new(created.rule)),
+                closed: created.drifts.map(to_int),
+                refusal: None,
+            },
+            Outcome::Refused(refusal, _) => CreateIgnoreRulePayload {
+                rule: None,
+                closed: None,
+                refusal: Some(refusal),
+            },
         }))
     }
 

@@ -8,6 +8,7 @@ use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::app_with_fresh_loaders;
+use super::refusal::{Outcome, Refusal};
 use super::types::{Drift, Json, ProvisionedSpec, SpecSource};
 use crate::domain::actor::Role;
 use crate::services::acceptance::{self, AcceptMembers};
@@ -32,8 +33,9 @@ struct AcceptDriftMembersInput {
 struct AcceptDriftMembersPayload {
     /// The closed drift that records the accepted members. Its `actual` is the expected value with them. `undoAccept` takes its
     /// id. If no other member differed, it is the drift itself.
-    accepted: Drift,
-    /// The drift, which stays open with the other members; null if no other member differed.
+    /// Null if the accept was refused.
+    accepted: Option<Drift>,
+    /// The drift, which stays open with the other members; null if no other member differed, or if the accept was refused.
     drift: Option<Drift>,
     /// The new version of the spec.
     provisioned: Option<ProvisionedSpec>,
@@ -42,6 +44,8 @@ struct AcceptDriftMembersPayload {
     /// A warning that the next apply of Terraform will undo this accept unless the configuration follows; null if no state
     /// owns the spec.
     warning: Option<String>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    refusal: Option<Refusal>,
 }
 
 /// The mutation that accepts some members of a list.
@@ -73,13 +77,24 @@ impl MemberMutation {
             note: input.note,
         };
         let actor = caller(ctx)?.name();
-        let done = acceptance::accept_members_of(app.db(), actor, &accept, app.clock().now()).await?;
-        Ok(Some(AcceptDriftMembersPayload {
-            accepted: Drift(done.accepted.drift),
-            drift: done.open.map(Drift),
-            provisioned: done.accepted.provisioned.map(ProvisionedSpec),
-            owned_by: done.accepted.owned_by.map(SpecSource),
-            warning: done.accepted.warning,
+        let done = acceptance::accept_members_of(app.db(), actor, &accept, app.clock().now()).await;
+        Ok(Some(match Outcome::of(ctx, done, Some(accept.drift_id))? {
+            Outcome::Done(done) => AcceptDriftMembersPayload {
+                accepted: Some(Drift(done.accepted.drift)),
+                drift: done.open.map(Drift),
+                provisioned: done.accepted.provisioned.map(ProvisionedSpec),
+                owned_by: done.accepted.owned_by.map(SpecSource),
+                warning: done.accepted.warning,
+                refusal: None,
+            },
+            Outcome::Refused(refusal, _) => AcceptDriftMembersPayload {
+                accepted: None,
+                drift: None,
+                provisioned: None,
+                owned_by: None,
+                warning: None,
+                refusal: Some(refusal),
+            },
         }))
     }
 }

@@ -11,11 +11,14 @@ mod ignore_rules;
 mod imports;
 mod jobs;
 mod leftovers;
+mod limits;
 mod loader;
+mod measures;
 mod members;
 mod mutation;
 mod notifications;
 mod query;
+mod refusal;
 mod resources;
 mod revert;
 mod reverting;
@@ -52,6 +55,8 @@ pub struct Query(
     bulks::BulkQuery,
     drifts::DriftQuery,
     jobs::JobQuery,
+    limits::LimitQuery,
+    measures::MeasureQuery,
     notifications::NotificationQuery,
     resources::ResourceQuery,
     sources::SourceQuery,

@@ -1,12 +1,14 @@
 //! The queries and mutations of resources.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::forgotten_resources;
 
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::ResourceById;
 use super::mutation::app_with_fresh_loaders;
+use super::refusal::{Outcome, Refusal};
 use super::types::{
     COVERED_KINDS, Connection, Explanation, ForgottenResource, KindCoverage, PageArgs, Resource,
     ResourceFilterInput, Total, page_cost,
@@ -32,10 +34,22 @@ struct ForgetResourceInput {
 }
 
 /// Result of `forgetResource`.
-#[derive(SimpleObject)]
 struct ForgetResourcePayload {
-    /// The record of the deleted resource.
-    forgotten: ForgottenResource,
+    outcome: Outcome<forgotten_resources::Model>,
+}
+
+/// Result of `forgetResource`.
+#[Object]
+impl ForgetResourcePayload {
+    /// The record of the deleted resource; null if the mutation was refused.
+    async fn forgotten(&self) -> Option<ForgottenResource> {
+        self.outcome.done().cloned().map(ForgottenResource)
+    }
+
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    async fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.refusal()
+    }
 }
 
 /// The queries of resources.
@@ -149,9 +163,9 @@ impl ResourceMutation {
             note: input.note,
             include_history: input.include_history,
         };
-        let forgotten = forget_resource(app.db(), caller(ctx)?.name(), &forget, app.clock().now()).await?;
+        let forgotten = forget_resource(app.db(), caller(ctx)?.name(), &forget, app.clock().now()).await;
         Ok(Some(ForgetResourcePayload {
-            forgotten: ForgottenResource(forgotten),
+            outcome: Outcome::of(ctx, forgotten, None)?,
         }))
     }
 }

@@ -1,14 +1,16 @@
 //! The mutations of the intent to put live values back.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object};
+use uuid::Uuid;
 
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::app_with_fresh_loaders;
+use super::refusal::{Outcome, Refusal, current_drift};
 use super::types::Drift;
 use crate::domain::actor::Role;
-use crate::services::reverting::note_revert;
+use crate::services::reverting::{Noted, note_revert};
 /// Input of `markReverting`.
 #[derive(InputObject)]
 struct MarkRevertingInput {
@@ -20,10 +22,31 @@ struct MarkRevertingInput {
 }
 
 /// Result of `markReverting`.
-#[derive(SimpleObject)]
 struct MarkRevertingPayload {
-    /// The drift, which is still open.
-    drift: Drift,
+    drift_id: Uuid,
+    outcome: Outcome<Noted>,
+}
+
+/// Result of `markReverting`.
+#[Object]
+impl MarkRevertingPayload {
+    /// The drift, which is still open; if the mutation was refused, the drift as it is now.
+    async fn drift(&self, ctx: &Context<'_>) -> ApiResult<Drift> {
+        match self.outcome.done() {
+            Some(noted) => Ok(Drift(noted.drift.clone())),
+            None => current_drift(ctx, self.drift_id).await,
+        }
+    }
+
+    /// Whether the intent was noted before in the same way, and nothing has changed now.
+    async fn replayed(&self) -> bool {
+        self.outcome.done().is_some_and(|noted| noted.replayed)
+    }
+
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    async fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.refusal()
+    }
 }
 
 /// Input of `unmarkReverting`.
@@ -37,10 +60,31 @@ struct UnmarkRevertingInput {
 }
 
 /// Result of `unmarkReverting`.
-#[derive(SimpleObject)]
 struct UnmarkRevertingPayload {
-    /// The drift, which is still open.
-    drift: Drift,
+    drift_id: Uuid,
+    outcome: Outcome<Noted>,
+}
+
+/// Result of `unmarkReverting`.
+#[Object]
+impl UnmarkRevertingPayload {
+    /// The drift, which is still open; if the mutation was refused, the drift as it is now.
+    async fn drift(&self, ctx: &Context<'_>) -> ApiResult<Drift> {
+        match self.outcome.done() {
+            Some(noted) => Ok(Drift(noted.drift.clone())),
+            None => current_drift(ctx, self.drift_id).await,
+        }
+    }
+
+    /// Whether the intent was withdrawn before in the same way, and nothing has changed now.
+    async fn replayed(&self) -> bool {
+        self.outcome.done().is_some_and(|noted| noted.replayed)
+    }
+
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    async fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.refusal()
+    }
 }
 
 /// The mutations of the intent to put live values back.
@@ -61,9 +105,12 @@ impl RevertingMutation {
     ) -> ApiResult<Option<MarkRevertingPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let by = (caller(ctx)?.name(), input.note.as_deref());
-        let (id, now) = (parse_id(&input.drift_id)?, app.clock().now());
-        let drift = note_revert(app.db(), by, id, true, now).await?;
-        Ok(Some(MarkRevertingPayload { drift: Drift(drift) }))
+        let (drift_id, now) = (parse_id(&input.drift_id)?, app.clock().now());
+        let noted = note_revert(app.db(), by, drift_id, true, now).await;
+        Ok(Some(MarkRevertingPayload {
+            drift_id,
+            outcome: Outcome::of(ctx, noted, Some(drift_id))?,
+        }))
     }
 
     /// Withdraws the intent that `markReverting` noted. Fails with ALREADY_RESOLVED if the drift is not open.
@@ -75,8 +122,11 @@ impl RevertingMutation {
     ) -> ApiResult<Option<UnmarkRevertingPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let by = (caller(ctx)?.name(), input.note.as_deref());
-        let (id, now) = (parse_id(&input.drift_id)?, app.clock().now());
-        let drift = note_revert(app.db(), by, id, false, now).await?;
-        Ok(Some(UnmarkRevertingPayload { drift: Drift(drift) }))
+        let (drift_id, now) = (parse_id(&input.drift_id)?, app.clock().now());
+        let noted = note_revert(app.db(), by, drift_id, false, now).await;
+        Ok(Some(UnmarkRevertingPayload {
+            drift_id,
+            outcome: Outcome::of(ctx, noted, Some(drift_id))?,
+        }))
     }
 }

@@ -1,20 +1,25 @@
 //! The queries and mutations of specs.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::cloud_provisioned;
+use uuid::Uuid;
 
 use super::app;
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
+use super::loader::{ResourceById, SpecOf};
 use super::mutation::app_with_fresh_loaders;
+use super::refusal::{Outcome, Refusal};
 use super::types::{
     Json, ProvisionedSpec, RecordBaselineInput, RecordBaselinePayload, Resource, SpecDifference,
 };
 use crate::domain::actor::Role;
+use crate::error::Error;
 use crate::provider::traits::MEMBER_NAMES;
 use crate::services::baseline::record_baseline;
 use crate::services::provisioning::{self, RecordSpec, SOURCE_API};
-use crate::services::retirement::{RetireSpec, retire_spec};
+use crate::services::retirement::{RetireSpec, Retired, retire_spec};
 use crate::services::spec_history;
 
 /// Number of fields used to compute the complexity of `specDifference`.
@@ -40,10 +45,30 @@ struct RecordSpecInput {
 }
 
 /// Result of `recordSpec`.
-#[derive(SimpleObject)]
 struct RecordSpecPayload {
-    /// The spec in force.
-    provisioned: ProvisionedSpec,
+    resource_id: Uuid,
+    outcome: Outcome<cloud_provisioned::Model>,
+}
+
+/// Result of `recordSpec`.
+#[Object]
+impl RecordSpecPayload {
+    /// The spec in force. If the mutation was refused and no spec is in force, this field fails with the error of the refusal:
+    /// select `refusal` without it where that matters.
+    async fn provisioned(&self, ctx: &Context<'_>) -> ApiResult<ProvisionedSpec> {
+        if let Some(recorded) = self.outcome.done() {
+            return Ok(ProvisionedSpec(recorded.clone()));
+        }
+        let spec = super::loaders(ctx)?.load_one(SpecOf(self.resource_id)).await?;
+        spec.flatten()
+            .map(ProvisionedSpec)
+            .ok_or_else(|| self.outcome.error())
+    }
+
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    async fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.refusal()
+    }
 }
 
 /// Input of `retireSpec`.
@@ -56,12 +81,38 @@ struct RetireSpecInput {
 }
 
 /// Result of `retireSpec`.
-#[derive(SimpleObject)]
 struct RetireSpecPayload {
-    /// The resource, which has no spec in force any more.
-    resource: Resource,
-    /// The version of the retired spec. A spec recorded later gets the next version.
-    spec_version: i32,
+    resource_id: Uuid,
+    outcome: Outcome<Retired>,
+}
+
+/// Result of `retireSpec`.
+#[Object]
+impl RetireSpecPayload {
+    /// The resource, which has no spec in force any more; if the mutation was refused, as it is now.
+    async fn resource(&self, ctx: &Context<'_>) -> ApiResult<Resource> {
+        if let Some(retired) = self.outcome.done() {
+            return Ok(Resource(retired.resource.clone()));
+        }
+        let found = super::loaders(ctx)?
+            .load_one(ResourceById(self.resource_id))
+            .await?;
+        Ok(Resource(found.ok_or(Error::NotFound("resource"))?))
+    }
+
+    /// The version of the retired spec. A spec recorded later gets the next version. If the mutation was refused, the version
+    /// in force, 0 if there is none.
+    async fn spec_version(&self) -> i32 {
+        match &self.outcome {
+            Outcome::Done(retired) => retired.version,
+            Outcome::Refused(refusal, _) => refusal.version_in_force(),
+        }
+    }
+
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    async fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.refusal()
+    }
 }
 
 /// The queries of specs.
@@ -114,9 +165,10 @@ impl SpecMutation {
             reason: input.reason,
         };
         let actor = caller(ctx)?.name();
-        let recorded = provisioning::record_provisioned(app.db(), actor, &record, app.clock().now()).await?;
+        let recorded = provisioning::record_provisioned(app.db(), actor, &record, app.clock().now()).await;
         Ok(Some(RecordSpecPayload {
-            provisioned: ProvisionedSpec(recorded),
+            resource_id: record.resource_id,
+            outcome: Outcome::of(ctx, recorded, None)?,
         }))
     }
 
@@ -134,10 +186,11 @@ impl SpecMutation {
             resource_id: parse_id(&input.resource_id)?,
             expected_version: input.expected_spec_version,
         };
-        let retired = retire_spec(app.db(), caller(ctx)?.name(), retire, app.clock().now()).await?;
+        let resource_id = retire.resource_id;
+        let retired = retire_spec(app.db(), caller(ctx)?.name(), retire, app.clock().now()).await;
         Ok(Some(RetireSpecPayload {
-            resource: Resource(retired.resource),
-            spec_version: retired.version,
+            resource_id,
+            outcome: Outcome::of(ctx, retired, None)?,
         }))
     }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError};
 use async_graphql::futures_util::Stream;
 use async_graphql::futures_util::stream;
 use async_graphql::{Context, Subscription};
-use entity::cloud_drift;
+use entity::{cloud_drift, job_runs};
 
 use super::error::{ApiError, ApiResult};
 use super::guard::AtLeast;
 use super::loader::{BatchLoaders, Current};
-use super::types::{Drift, DriftFilterInput};
+use super::types::{Drift, DriftFilterInput, Job, JobRun};
 use super::{Begun, app};
 use crate::domain::actor::Role;
 use crate::error::Error;
@@ -44,6 +44,32 @@ impl Subscription {
         Ok(stream::unfold(drifts, |mut drifts| async move {
             let drift = drifts.next().await?;
             Some((drift, drifts))
+        }))
+    }
+
+    /// Returns each run of a job that begins or ends, on any server or by a command. Slow readers are disconnected with
+    /// SUBSCRIPTION_LAGGED; they can query `jobRuns` to catch up.
+    #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
+    async fn job_run_changed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Returns only runs of this job.")] job: Option<Job>,
+    ) -> Result<impl Stream<Item = ApiResult<JobRun>>, ApiError> {
+        let job: Option<job_runs::Job> = job.map(Into::into);
+        let runs = app(ctx)?.live().subscribe_runs().await?;
+        begun(ctx);
+        Ok(stream::unfold(Some(runs), move |runs| async move {
+            let mut runs = runs?;
+            loop {
+                match runs.next().await? {
+                    Ok(run) if job.is_none_or(|job| job == run.job) => {
+                        return Some((Ok(JobRun(Arc::unwrap_or_clone(run))), Some(runs)));
+                    }
+                    Ok(_) => {}
+                    // The reader may have missed a change, so nothing follows.
+                    Err(error) => return Some((Err(ApiError::from(error)), None)),
+                }
+            }
         }))
     }
 }

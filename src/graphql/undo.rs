@@ -1,15 +1,16 @@
 //! The mutations that undo decisions.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use uuid::Uuid;
 
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::{app_with_fresh_loaders, to_int};
+use super::refusal::{Outcome, Refusal, current_drift};
 use super::types::{Drift, ProvisionedSpec};
 use crate::domain::actor::Role;
-use crate::error::Error;
-use crate::services::undo::{self, UndoAccept};
+use crate::services::undo::{self, UndoAccept, Undone};
 
 /// Input of `undoAccept`.
 #[derive(InputObject)]
@@ -22,15 +23,46 @@ struct UndoAcceptInput {
 }
 
 /// Result of `undoAccept`.
-#[derive(SimpleObject)]
 struct UndoAcceptPayload {
-    /// The drift. Its status is still `ACCEPTED`, and `undoneAt` is set.
-    drift: Drift,
-    /// The spec in force; null if it was retired since an earlier undo.
-    provisioned: Option<ProvisionedSpec>,
+    drift_id: Uuid,
+    outcome: Outcome<Undone>,
+}
+
+/// Result of `undoAccept`.
+#[Object]
+impl UndoAcceptPayload {
+    /// The drift. Its status is still `ACCEPTED`, and `undoneAt` is set. If the undo was refused, the drift as it is now.
+    async fn drift(&self, ctx: &Context<'_>) -> ApiResult<Drift> {
+        let undone = self.outcome.done();
+        match undone.and_then(|undone| undone.drifts.first()) {
+            Some(drift) => Ok(Drift(drift.clone())),
+            None => current_drift(ctx, self.drift_id).await,
+        }
+    }
+
+    /// The spec in force; null if it was retired since an earlier undo, or if the undo was refused.
+    async fn provisioned(&self) -> Option<ProvisionedSpec> {
+        self.outcome.done()?.provisioned.clone().map(ProvisionedSpec)
+    }
+
     /// The open drift of the same field; null if the restored value does not differ from the live one, or cannot be
     /// compared now. Then the next sweeps compare it.
-    open_drift: Option<Drift>,
+    async fn open_drift(&self) -> Option<Drift> {
+        let undone = self.outcome.done()?;
+        let field = &undone.drifts.first()?.field;
+        let open = undone.open.iter().find(|open| open.field == *field);
+        open.cloned().map(Drift)
+    }
+
+    /// Whether the accept was undone before, and nothing has changed now.
+    async fn replayed(&self) -> bool {
+        self.outcome.done().is_some_and(|undone| undone.replayed)
+    }
+
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    async fn refusal(&self) -> Option<&Refusal> {
+        self.outcome.refusal()
+    }
 }
 
 /// Input of `undoBulk`.
@@ -60,6 +92,8 @@ struct UndoRefused {
     code: String,
     /// The error as a sentence.
     message: String,
+    /// The error with what has moved; null if the server failed.
+    refusal: Option<Refusal>,
 }
 
 /// The mutations that undo decisions.
@@ -83,21 +117,15 @@ impl UndoMutation {
         #[graphql(desc = "The accept to undo.")] input: UndoAcceptInput,
     ) -> ApiResult<Option<UndoAcceptPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
+        let drift_id = parse_id(&input.drift_id)?;
         let undo = UndoAccept {
-            drift_id: parse_id(&input.drift_id)?,
+            drift_id,
             reason: input.reason,
         };
-        let undone = undo::undo_accept(app.db(), caller(ctx)?.name(), &undo, app.clock().now()).await?;
-        let drift = undone.drifts.into_iter().next();
-        let drift = drift.ok_or_else(|| Error::Internal("an undone drift was not found".to_owned()))?;
+        let undone = undo::undo_accept(app.db(), caller(ctx)?.name(), &undo, app.clock().now()).await;
         Ok(Some(UndoAcceptPayload {
-            open_drift: undone
-                .open
-                .into_iter()
-                .find(|open| open.field == drift.field)
-                .map(Drift),
-            drift: Drift(drift),
-            provisioned: undone.provisioned.map(ProvisionedSpec),
+            drift_id,
+            outcome: Outcome::of(ctx, undone, Some(drift_id))?,
         }))
     }
 
@@ -123,7 +151,8 @@ impl UndoMutation {
                 .map(|(drift, error)| UndoRefused {
                     drift_id: drift.into(),
                     code: error.code().to_owned(),
-                    message: error.public_message().to_string(),
+                    message: error.public_message(),
+                    refusal: Refusal::of_item(&error, drift),
                 })
                 .collect(),
         }))

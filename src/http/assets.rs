@@ -24,6 +24,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The files of the page. A debug build reads them from the folder for each request, so that a reload shows changes.
 #[derive(RustEmbed)]
@@ -53,8 +54,28 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
     answer(&name, content_type, &headers).await
 }
 
+/// The operations that GraphiQL, the docs and the tests share.
+#[derive(RustEmbed)]
+#[folder = "operations/"]
+#[include = "*.graphql"]
+#[exclude = "*/*"]
+struct Operations;
+
+/// Serves an operation as text.
+pub(super) async fn operation(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    answer_with(Operations::get(&name), TEXT, &headers).await
+}
+
 async fn answer(name: &str, content_type: &'static str, headers: &HeaderMap) -> Response {
-    let Some(file) = Web::get(name) else {
+    answer_with(Web::get(name), content_type, headers).await
+}
+
+async fn answer_with(
+    file: Option<EmbeddedFile>,
+    content_type: &'static str,
+    headers: &HeaderMap,
+) -> Response {
+    let Some(file) = file else {
         return rest::not_found().await.into_response();
     };
     let tag = entity_tag(&file);

@@ -2,6 +2,7 @@
 
 mod assets;
 mod auth;
+mod export;
 mod graphiql;
 mod health;
 mod inventory;
@@ -140,12 +141,15 @@ pub fn router(state: HttpState) -> Router {
     let routes = Router::new()
         .route("/", get(assets::page))
         .route("/web/{*name}", get(assets::asset))
+        .route("/operations/{name}", get(assets::operation))
         .route("/graphiql", get(graphiql::page))
         .route("/graphiql/{part}", get(graphiql::part))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/api/v1/drift", get(rest::list_drift))
         .route("/api/v1/drift/{id}/accept", post(rest::accept_drift))
+        .route("/export/drifts.csv", get(export::csv))
+        .route("/export/drifts.json", get(export::json))
         .route("/api/v1/plans/{state}", post(plans::import))
         .route("/api/v1/inventory/{source}", post(inventory::store))
         .fallback(rest::not_found)

@@ -107,7 +107,7 @@ impl IntoResponse for RestError {
 }
 
 /// Runs `work` with the request timeout.
-async fn in_time<T>(state: &HttpState, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn in_time<T>(state: &HttpState, work: impl Future<Output = Result<T>>) -> Result<T> {
     let limited = tokio::time::timeout(state.limits.request_timeout, work).await;
     limited.unwrap_or(Err(Error::TimedOut))
 }

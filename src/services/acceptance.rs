@@ -20,7 +20,7 @@ use super::provisioning;
 use super::retirement::retire_one_in_txn;
 use super::spec_sources;
 use crate::db::Db;
-use crate::domain::acceptance::{AcceptRefusal, Acceptance, decide_accept};
+use crate::domain::acceptance::{AcceptRefusal, Acceptance, decide_accept, is_repetition};
 use crate::domain::detection::{Change, Pair};
 use crate::domain::imports::{owning_state, state_name, will_be_undone};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
@@ -49,6 +49,8 @@ pub struct Accepted {
     pub owned_by: Option<provisioned::Model>,
     /// What will undo the accept, if a Terraform state owns the spec.
     pub warning: Option<String>,
+    /// Whether this is the answer to an earlier, equal accept.
+    pub replayed: bool,
 }
 
 /// Accepts a drift as a decision of `actor`.
@@ -64,12 +66,70 @@ pub async fn accept_drift(
     accept: &AcceptDrift,
     now: DateTime<Utc>,
 ) -> Result<Accepted> {
-    if let Some(note) = &accept.note {
-        check_text("note", note, MAX_TEXT_BYTES)?;
-    }
+    check_note(accept)?;
     // The transaction returns LIVE_VALUE_MOVED as a value, because the updated drift must be committed nevertheless.
     db.write_txn(|txn| async move { accept_in_txn(&txn, actor, accept, now).await })
         .await?
+}
+
+/// Accepts a drift like [`accept_drift`]. If the same actor has accepted it with the same revision, and the result of that
+/// accept still stands, returns it again instead of ALREADY_RESOLVED, and changes nothing. So a caller that lost the first
+/// answer can repeat the call. The first note stays.
+///
+/// # Errors
+///
+/// The same as those of [`accept_drift`].
+pub async fn accept_drift_once(
+    db: &Db,
+    actor: &str,
+    accept: &AcceptDrift,
+    now: DateTime<Utc>,
+) -> Result<Accepted> {
+    check_note(accept)?;
+    db.write_txn(|txn| async move {
+        match repeated_in_txn(&txn, actor, accept).await? {
+            Some(first) => Ok(Ok(first)),
+            None => accept_in_txn(&txn, actor, accept, now).await,
+        }
+    })
+    .await?
+}
+
+fn check_note(accept: &AcceptDrift) -> Result<()> {
+    match &accept.note {
+        Some(note) => Ok(check_text("note", note, MAX_TEXT_BYTES)?),
+        None => Ok(()),
+    }
+}
+
+/// Returns the result of an earlier accept that this one repeats, if it still stands. The locks make concurrent
+/// repetitions wait for the first one.
+async fn repeated_in_txn(
+    txn: &DatabaseTransaction,
+    actor: &str,
+    accept: &AcceptDrift,
+) -> Result<Option<Accepted>> {
+    let resource_id = resource_of_in_txn(txn, accept.drift_id).await?;
+    locks::resource_in_txn(txn, resource_id, Lock::Share).await?;
+    let Some(spec) = locks::spec_in_txn(txn, resource_id, Lock::Update).await? else {
+        return Ok(None);
+    };
+    let drift = locks::drift_in_txn(txn, accept.drift_id).await?;
+    if !is_repetition(&drift, &spec, actor, accept.revision) {
+        return Ok(None);
+    }
+    let is_owned = owning_state(&spec).is_some();
+    let warning = match is_owned {
+        true => Some(warning_in_txn(txn, &spec, drift.kind).await?),
+        false => None,
+    };
+    Ok(Some(Accepted {
+        drift,
+        owned_by: is_owned.then(|| spec.clone()),
+        provisioned: Some(spec).filter(|spec| spec.retired_at.is_none()),
+        warning,
+        replayed: true,
+    }))
 }
 
 async fn accept_in_txn(
@@ -136,6 +196,7 @@ impl Outcomes {
             provisioned: self.provisioned,
             owned_by: self.owned_by,
             warning: self.warning,
+            replayed: false,
         }))
     }
 }

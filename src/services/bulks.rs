@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 pub const MAX_DRIFTS: usize = 1_000;
 
 /// How long after a preview its execution may begin.
-const LIFETIME: TimeDelta = TimeDelta::hours(1);
+pub const LIFETIME: TimeDelta = TimeDelta::hours(1);
 
 /// What a bulk does to its drifts.
 #[derive(Clone, Debug, PartialEq, Eq)]

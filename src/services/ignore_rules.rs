@@ -211,9 +211,7 @@ pub(super) async fn create_in_txn(
             .filter(rules::Column::EndedAt.is_null())
             .filter(rules::Column::Name.eq(name));
         if page::count(txn, same, rules::Column::Id).await? > 0 {
-            return Err(Error::BadUserInput(format!(
-                "a rule with the name {name:?} is in force"
-            )));
+            return Err(Error::NameInUse { name: name.clone() });
         }
     }
     let definition = serde_json::to_value(&new.definition)

@@ -32,6 +32,7 @@ pub mod inventory;
 pub mod job_runs;
 pub mod leftovers;
 pub mod locks;
+pub mod measures;
 pub mod notifications;
 pub mod page;
 pub mod plans;

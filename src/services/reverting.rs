@@ -11,8 +11,18 @@ use crate::db::Db;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
+/// The result of noting or withdrawing an intent.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// The drift, which is open.
+    pub drift: drift::Model,
+    /// Whether an earlier, equal call has done it, and nothing has changed now.
+    pub replayed: bool,
+}
+
 /// Notes, as a decision of `actor`, that the live value of an open drift is being put back; or withdraws the intent if
-/// `is_reverting` is false. Withdrawing an intent that was not noted changes nothing.
+/// `is_reverting` is false. An intent that the same actor noted before with the same note stays as it is, and so does a
+/// drift without an intent that is withdrawn.
 ///
 /// # Errors
 ///
@@ -23,7 +33,7 @@ pub async fn note_revert(
     id: Uuid,
     is_reverting: bool,
     now: DateTime<Utc>,
-) -> Result<drift::Model> {
+) -> Result<Noted> {
     if let Some(note) = note {
         check_text("note", note, MAX_TEXT_BYTES)?;
     }
@@ -32,10 +42,15 @@ pub async fn note_revert(
         if drift.status != DriftStatus::Open {
             return Err(Error::AlreadyResolved(drift.status));
         }
-        if !is_reverting && drift.reverting_by.is_none() {
-            return Ok(drift);
-        }
-        drift_rows::note_revert_in_txn(&txn, drift, (actor, note), is_reverting, now).await
+        let replayed = match is_reverting {
+            true => drift.reverting_by.as_deref() == Some(actor) && drift.reverting_note.as_deref() == note,
+            false => drift.reverting_by.is_none(),
+        };
+        let drift = match replayed {
+            true => drift,
+            false => drift_rows::note_revert_in_txn(&txn, drift, (actor, note), is_reverting, now).await?,
+        };
+        Ok(Noted { drift, replayed })
     })
     .await
 }

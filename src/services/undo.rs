@@ -42,6 +42,8 @@ pub struct Undone {
     pub provisioned: Option<provisioned::Model>,
     /// The open drifts of the same fields, ordered by field. Empty if the values do not differ.
     pub open: Vec<drift::Model>,
+    /// Whether everything was undone before, and nothing has changed now.
+    pub replayed: bool,
 }
 
 /// Undoes the accept of a drift as a decision of `actor`. An accept that is undone already stays as it is.
@@ -210,7 +212,8 @@ pub(crate) async fn undo_in_txn(
     let (mut done, to_undo): (Vec<_>, Vec<_>) =
         drifts.into_iter().partition(|drift| drift.undone_at.is_some());
     let (id, mut current) = (resource.id, spec);
-    if !to_undo.is_empty() {
+    let replayed = to_undo.is_empty();
+    if !replayed {
         let before = current.ok_or(Error::NotUndoable(UndoRefusal::NotKept))?;
         let (spec, undone) = write_in_txn(txn, resource, before, to_undo, by, now).await?;
         done.extend(undone);
@@ -224,6 +227,7 @@ pub(crate) async fn undo_in_txn(
         drifts: done,
         provisioned: current.filter(|spec| spec.retired_at.is_none()),
         open,
+        replayed,
     })
 }
 

@@ -415,7 +415,7 @@ async fn a_bulk_is_undone_with_one_version_per_resource_and_later_changes_stay()
     let accept = "mutation($token: ID!) { acceptDrifts(input: {token: $token}) { run { id } } }";
     t.data(accept, json!({ "token": preview.bulk.id })).await;
     assert!(t.inbox().await.is_empty());
-    // Somebody records another size for web-3 afterwards.
+    // Another size is recorded for web-3 afterwards.
     t.record_spec(
         "web-3",
         json!({ "size_slug": "huge", "region": "fra1", "ip": null }),
@@ -490,7 +490,7 @@ async fn what_of_an_undone_bulk_was_not_accepted_yet_is_never_accepted() {
     }
     t.sweep().await;
     let token = preview_all(&t).await.bulk.id;
-    // The server stops after it has begun the bulk; then somebody undoes it, and a client repeats its call.
+    // The server stops after it has begun the bulk; then a user undoes it, and a client repeats its call.
     bulks::begin(t.db(), ADA, token, None, t.now()).await.unwrap();
     let undone = undo_bulk(t.db(), ADMIN, token, None, t.app.clock())
         .await

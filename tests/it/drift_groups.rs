@@ -185,7 +185,7 @@ async fn a_drift_without_a_cause_is_a_group_of_its_own_until_the_next_sweep() {
     assert_eq!((found.len(), &found[0]["actual"]), (1, &json!(27)));
 }
 
-/// What a group has in common must not tell whether two secrets are equal.
+/// What a group has in common must not reveal whether two secrets are equal.
 #[tokio::test]
 async fn redacted_values_are_in_one_group() {
     let t = one_cause().await;

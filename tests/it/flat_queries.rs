@@ -400,7 +400,7 @@ async fn read_by(t: &TestApp, statements: &[Statement]) -> i64 {
 }
 
 /// Queries with the greatest number of rows that a step of them may read.
-const QUERIES: [(&str, i64); 11] = [
+const QUERIES: [(&str, i64); 12] = [
     (
         "{ drifts(first: 10, filter: { status: [ACCEPTED, STALE, REVERTED] }) { nodes { id } } }",
         40,
@@ -435,6 +435,12 @@ const QUERIES: [(&str, i64); 11] = [
     ),
     ("{ resources(filter: { managed: false }) { totalCount } }", 120),
     ("{ forgottenResources { totalCount } }", 120),
+    // No drift of the history is in this range.
+    (
+        "{ measures(from: \"2020-01-01T00:00:00Z\", to: \"2020-12-01T00:00:00Z\", groupBy: [SOURCE, KIND],
+            filter: { status: [STALE, ACCEPTED, REVERTED] }) { total { opened closed } } }",
+        40,
+    ),
     (
         "{ coverage { kind unmanaged } driftFacets(filter: { status: [STALE, ACCEPTED] }) { fields { count } } }",
         120,

@@ -173,6 +173,12 @@ const CALLS: &[(&str, &str, &str)] = &[
         "forgetResource(input: { resourceId: $id }) { forgotten { kind } }",
     ),
     ("Query", "severityRules", "severityRules { name }"),
+    ("Query", "limits", "limits { depth }"),
+    (
+        "Query",
+        "measures",
+        r#"measures(from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z") { total { opened } }"#,
+    ),
     ("Query", "ignoreRules", "ignoreRules { totalCount nodes { id } }"),
     (
         "Query",

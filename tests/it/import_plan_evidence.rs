@@ -117,7 +117,7 @@ async fn a_drift_back_to_the_replaced_value_is_seen_after_the_code_has_followed(
         .unwrap();
     let drift = t.inbox().await.remove(0);
     t.accept(&drift).await.unwrap();
-    // The code follows and is applied. Then somebody changes the value back, and `apply -refresh-only` takes it over.
+    // The code follows and is applied. Then a user changes the value back, and `apply -refresh-only` takes it over.
     let followed = import(&t, "prod", &bytes(&sized(2, &is(&two), &one, &two)), None)
         .await
         .unwrap();

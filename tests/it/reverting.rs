@@ -61,7 +61,8 @@ async fn a_drift_without_a_mark_or_closed_for_another_reason_is_stale() {
         if unmark {
             let drift = note_revert(t.db(), ("grace", None), id, false, t.now())
                 .await
-                .unwrap();
+                .unwrap()
+                .drift;
             assert_eq!((drift.reverting_by, drift.reverting_at), (None, None));
         }
         if heal {

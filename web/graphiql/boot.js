@@ -4,7 +4,7 @@ import { parseJson } from '../json.js';
 import { Session } from '../session.js';
 import { EventParser } from '../sse.js';
 import { storageWithoutTokens } from './storage.js';
-import { TABS } from './tabs.js';
+import { loadTabs } from './tabs.js';
 
 /** @typedef {{ query: string, variables?: unknown, operationName?: string | null }} Parameters */
 /** @typedef {{ headers?: { [name: string]: unknown }, documentAST?: { definitions: readonly any[] } }} Options */
@@ -129,7 +129,7 @@ function nameEditors(container) {
   }
 }
 
-function start() {
+async function start() {
   const { React, ReactDOM, GraphiQL } = /** @type {any} */ (window);
   if (!React || !ReactDOM || !GraphiQL) {
     explain(
@@ -139,6 +139,7 @@ function start() {
     );
     return;
   }
+  const tabs = await loadTabs();
   byId('bar').hidden = false;
 
   const container = byId('graphiql');
@@ -156,7 +157,7 @@ function start() {
         key: generation,
         fetcher,
         storage,
-        defaultTabs: TABS,
+        defaultTabs: tabs,
         defaultEditorToolsVisibility: 'variables',
         isHeadersEditorEnabled: true,
         shouldPersistHeaders: false,
@@ -178,10 +179,10 @@ function start() {
 let started = false;
 
 // Runs after the deferred scripts, whether or not they loaded.
-function begin() {
+async function begin() {
   started = true;
   try {
-    start();
+    await start();
   } catch (error) {
     console.error(error);
     explain('GraphiQL could not be started.', String(error));
@@ -190,7 +191,7 @@ function begin() {
 
 // Done immediately: the token must not stay in the address while other scripts load.
 session.takeTokenFromAddress();
-document.addEventListener('DOMContentLoaded', begin);
+document.addEventListener('DOMContentLoaded', () => void begin());
 setTimeout(() => {
   if (!started) explain(`Still loading GraphiQL from ${document.documentElement.dataset['from']}.`, ...WITHOUT_GRAPHIQL);
 }, LOADING_TIMEOUT);

@@ -33,7 +33,7 @@ test('a value that the list does not have is reported and does not become a word
   for (const text of ['status:closd', 'type:new', 'kind:', 'kind:,', '-status:stale,x']) assert.deepEqual(read(text), ['', '', text, false], text);
 });
 
-const values = { kind: 'droplet', region: 'fra1', field: 'tags', source: 'lab', address: 'module.net', type: 'missing', status: 'stale' };
+const values = { severity: 'high', assignee: 'bob@example.com', is: 'any', kind: 'droplet', region: 'fra1', field: 'tags', source: 'lab', address: 'module.net', type: 'missing', status: 'stale' };
 
 test('a chip of each dimension narrows the list, is in the address, and is removed again', () => {
   const start = parseRoute('');

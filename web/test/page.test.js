@@ -38,7 +38,10 @@ test('an address never has a token', () => {
 });
 
 test('a filter matches the shown view', () => {
-  assert.deepEqual(filterInput(parseRoute('?kind=droplet&q=web')), { status: ['OPEN'], where: { resourceKind: { in: ['droplet'] } }, search: 'web' });
+  assert.deepEqual(filterInput(parseRoute('?kind=droplet&q=web')), { status: ['OPEN'], snoozed: false, where: { resourceKind: { in: ['droplet'] } }, search: 'web' });
+  assert.deepEqual(filterInput(parseRoute('?is=snoozed')), { status: ['OPEN'], snoozed: true });
+  assert.deepEqual(filterInput(parseRoute('?is=any')), { status: ['OPEN'] });
+  assert.deepEqual(filterInput(parseRoute('?-assignee=none&assignee=me')), { status: ['OPEN'], snoozed: false, assigned: true, where: { assignee: { in: ['operator'] } } });
   assert.deepEqual(filterInput(parseRoute('?kind=a&kind=b&-region=c&-type=missing')).where, { resourceKind: { in: ['a', 'b'] }, region: { notIn: ['c'] }, kind: { notIn: ['MISSING'] } });
   assert.deepEqual(filterInput(parseRoute('?view=history')).status, ['ACCEPTED', 'REVERTED', 'STALE']);
   assert.deepEqual(filterInput(parseRoute('?-status=stale')).status, ['ACCEPTED', 'REVERTED']);
@@ -48,7 +51,11 @@ test('a filter matches the shown view', () => {
 });
 
 test('a drift from an event is filtered as on the server', () => {
-  const drift = { kind: 'CHANGED', address: 'module.net.aws_vpc.main', field: 'size_slug', status: 'OPEN', resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7', source: 'lab' } };
+  const drift = { kind: 'CHANGED', address: 'module.net.aws_vpc.main', field: 'size_slug', status: 'OPEN', severity: 'HIGH', assignee: null, snoozed: true, resource: { kind: 'droplet', name: 'Web-É', region: null, providerId: '7', source: 'lab' } };
+  assert.ok(!matches(drift, parseRoute('')), 'the inbox leaves snoozed drifts out');
+  for (const search of ['?is=snoozed', '?is=any', '?is=any&severity=high', '?is=any&assignee=none']) assert.ok(matches(drift, parseRoute(search)), search);
+  for (const search of ['?-is=snoozed', '?is=any&-severity=high', '?is=any&assignee=me']) assert.ok(!matches(drift, parseRoute(search)), search);
+  drift.snoozed = false;
   const passes = (search) => matches(drift, parseRoute(search));
   for (const search of ['', '?kind=droplet', '?q=web', '?q=SLUG', '?q=7', '?q=NET.aws', '?field=size_slug&type=changed', '?source=lab', '?kind=volume&kind=droplet', '?-kind=volume', '?-region=fra1', '?status=open&status=stale']) assert.ok(passes(search), search);
   for (const search of ['?kind=volume', '?region=fra1', '?q=é', '?type=missing', '?source=la', '?view=history', '?-kind=droplet', '?-type=changed', '?kind=droplet&-field=size_slug', '?-address=module.net']) assert.ok(!passes(search), search);

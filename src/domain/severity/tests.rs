@@ -49,7 +49,7 @@ fn a_port_that_everybody_can_reach_is_critical_and_a_web_port_high() {
             json!([office(), port("443", &["0.0.0.0/0", "::/0"])]),
             Severity::High,
         ),
-        // Everybody was expected already, or nobody is admitted.
+        // All addresses were expected already, or none is admitted.
         (
             json!([port("22", &["0.0.0.0/0"])]),
             json!([port("22", &["0.0.0.0/0", "10.0.0.0/8"])]),

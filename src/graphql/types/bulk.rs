@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::graphql::arguments::{not_empty, parse_id};
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::ResourceById;
+use crate::graphql::refusal::Refusal;
 use crate::services::bulks::{self, MAX_DRIFTS, Preview, PreviewedResource, Selected};
 
 /// Number of rows used to compute the complexity of the lists of a bulk.
@@ -172,8 +173,10 @@ pub(in crate::graphql) struct AcceptDriftsInput {
 /// Result of `acceptDrifts`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct AcceptDriftsPayload {
-    /// The bulk. `finishedAt` is null if it is still active.
-    pub(in crate::graphql) run: BulkRun,
+    /// The bulk. `finishedAt` is null if it is still active. Null if the mutation was refused.
+    pub(in crate::graphql) run: Option<BulkRun>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// What a bulk does to its drifts.
@@ -340,6 +343,12 @@ impl BulkItem {
     /// The message of the error if the drift was refused; otherwise null.
     async fn message(&self) -> Option<&str> {
         self.0.message.as_deref()
+    }
+
+    /// Why the drift was refused, with the drift as it is now; null if it was not refused, or because the server failed.
+    async fn refusal(&self) -> Option<Refusal> {
+        let (code, message) = (self.0.code.as_deref()?, self.0.message.as_deref()?);
+        Refusal::stored(code, message, self.0.drift_id)
     }
 
     /// The version of the spec that has the accepted value; null if the drift was not accepted or the spec was retired.

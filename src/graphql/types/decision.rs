@@ -7,6 +7,7 @@ use super::bulk::{ClosedDrift, PreviewedDrift, TYPICAL_ROWS, selected};
 use super::{BulkAction, BulkRun, Drift, DriftComment, DriftFilterInput, Resource};
 use crate::domain::snooze::Snooze;
 use crate::error::{Error, Result};
+use crate::graphql::refusal::Refusal;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::ResourceById;
 use crate::services::bulks::{Action, Preview, PreviewedResource, RuleTerms, Selected};
@@ -251,6 +252,8 @@ pub(in crate::graphql) struct ExecuteBulkInput {
 /// Result of `executeBulk`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ExecuteBulkPayload {
-    /// The bulk. `finishedAt` is null if it is still active.
-    pub(in crate::graphql) run: BulkRun,
+    /// The bulk. `finishedAt` is null if it is still active. Null if the mutation was refused.
+    pub(in crate::graphql) run: Option<BulkRun>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }

@@ -26,7 +26,7 @@ use crate::services::groups::GroupKey;
 use crate::services::inbox::{DriftChoices, DriftFilter, DriftTime, Recurrence, up_to_micros};
 
 /// The status of a drift.
-#[derive(Clone, Copy, Enum, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
 #[graphql(remote = "cloud_drift::DriftStatus")]
 pub(in crate::graphql) enum DriftStatus {
     /// The values differ, and no decision has been recorded.
@@ -209,6 +209,14 @@ impl DriftConditions {
 }
 
 impl DriftFilterInput {
+    /// Selects drifts of every status, unless the filter names statuses.
+    pub(in crate::graphql) fn default_to_every_status(&mut self) {
+        let of_conditions = self.conditions.as_ref().and_then(|of| of.status.as_ref());
+        if self.status.is_none() && of_conditions.is_none() {
+            self.status = Some(cloud_drift::DriftStatus::iter().map(Into::into).collect());
+        }
+    }
+
     /// Converts the filter for the inbox service. The filter is checked here, so that only this field fails, and not
     /// all fields that are loaded in the same batch.
     ///

@@ -28,6 +28,7 @@ mod source;
 mod spec;
 mod spec_source;
 mod spec_version;
+mod stored;
 mod viewer;
 
 pub(super) use baseline::{RecordBaselineInput, RecordBaselinePayload};
@@ -45,7 +46,7 @@ pub(super) use decision::{
     TakeDriftInput, TakeDriftPayload, UnassignDriftInput, UnassignDriftPayload, UnsnoozeDriftInput,
     UnsnoozeDriftPayload,
 };
-pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, Severity};
+pub(super) use drift::{Drift, DriftFilterInput, DriftOrder, DriftStatus, Severity};
 pub(super) use event::ResourceEvent;
 pub(super) use explanation::Explanation;
 pub(super) use facets::DriftFacets;

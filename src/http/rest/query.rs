@@ -36,10 +36,14 @@ const MAX_VALUES: usize = 100;
 ///
 /// BAD_USER_INPUT if a parameter is unknown, empty or malformed, or has a value twice.
 pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
+    filter_of(pairs(uri)?)
+}
+
+fn filter_of(pairs: Vec<(String, String)>) -> Result<DriftFilter> {
     let mut filter = DriftFilter::default();
     let (mut statuses, mut kinds) = (Choice::<DriftStatus>::default(), Choice::default());
     let mut severities = Choice::<Severity>::default();
-    for (name, value) in pairs(uri)? {
+    for (name, value) in pairs {
         let (property, is_not) = match name.strip_suffix("_not") {
             Some(property) => (property, true),
             None => (name.as_str(), false),
@@ -102,6 +106,32 @@ pub(super) fn drift_filter(uri: &Uri) -> Result<DriftFilter> {
     }
     filter.check()?;
     Ok(filter.simplified())
+}
+
+/// Parses the filter of `GET /export/drifts.csv`: `from` and `to`, between which the drifts were detected, and the other
+/// parameters of [`drift_filter`] but the times. The default is drifts of every status.
+///
+/// # Errors
+///
+/// BAD_USER_INPUT if a parameter is unknown, empty or malformed, or has a value twice.
+pub(in crate::http) fn export_filter(uri: &Uri) -> Result<DriftFilter> {
+    let (times, others): (Vec<_>, Vec<_>) = pairs(uri)?
+        .into_iter()
+        .partition(|(name, _)| ["from", "to"].contains(&name.as_str()));
+    let names_status = others.iter().any(|(name, _)| name.starts_with("status"));
+    let mut filter = filter_of(others)?;
+    if !names_status && !filter.status.is_empty() {
+        filter.status = STATUSES.to_vec();
+    }
+    for (name, value) in times {
+        let time = time(&name, &value)?;
+        match name.as_str() {
+            "from" => set(&mut filter.detected_after, &name, time)?,
+            _ => set(&mut filter.detected_before, &name, time)?,
+        }
+    }
+    filter.check()?;
+    Ok(filter)
 }
 
 /// Sets a parameter that has one value.

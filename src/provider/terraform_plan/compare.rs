@@ -382,7 +382,7 @@ impl Comparison<'_> {
 }
 
 /// Returns whether the value that was in force before still is: it was accepted, or the constant of the code is
-/// unchanged and was seen equal to the state, so that only somebody else can have changed the state.
+/// unchanged and was seen equal to the state, so that only another writer can have changed the state.
 fn is_in_force(before: &PreviousField, constant: Option<Constant>) -> bool {
     let is_unchanged = constant.is_some_and(|now| before.constant == Some(now.digest) && !now.equals_applied);
     before.accepted || is_unchanged

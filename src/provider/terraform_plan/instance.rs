@@ -47,7 +47,7 @@ pub struct Field {
     pub sides: Sides,
     /// The constant of the configuration, if it is one.
     pub constant: Option<Constant>,
-    /// Whether the state took over a live value that nobody accepted, so that the plan shows no drift. If the code
+    /// Whether the state took over a live value that no user accepted, so that the plan shows no drift. If the code
     /// refers to other values, it may also have followed, which only a normal plan shows.
     pub swallowed: bool,
     /// Whether the code has the value in force, so that an accept of this value no longer matters.

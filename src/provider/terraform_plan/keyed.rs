@@ -1,5 +1,5 @@
-//! Digests of values, made with a secret key: they tell whether a secret changed, and nobody without the key can guess
-//! the secret from them.
+//! Digests of values, made with a secret key: they show whether a secret changed, and without the key the secret cannot
+//! be guessed from them.
 
 use std::fmt;
 

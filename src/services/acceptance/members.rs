@@ -142,6 +142,7 @@ async fn accept_in_txn(
             owned_by: owner.map(|_| spec.clone()),
             provisioned: Some(spec),
             warning,
+            replayed: false,
         },
         open: Some(left),
     }))

@@ -45,7 +45,7 @@ pub struct PlanSummary {
     pub undecided_missing: Vec<String>,
     /// Numbers of what was skipped.
     pub skipped: Skipped,
-    /// Fields whose live value `apply -refresh-only` has written into the state although nobody accepted it, so that the
+    /// Fields whose live value `apply -refresh-only` has written into the state although no user accepted it, so that the
     /// plan shows no drift.
     pub swallowed: u64,
     /// Drifts that were opened.

@@ -7,6 +7,7 @@ use super::IgnoreRule;
 use crate::domain::ignore_rules::{Between, Definition, FieldValue};
 use crate::error::Result;
 use crate::graphql::arguments::{not_empty, parse_id};
+use crate::graphql::refusal::Refusal;
 use crate::graphql::types::Json;
 use crate::services::ignore_rules::{NewRule, Origin};
 
@@ -146,10 +147,12 @@ pub(in crate::graphql) struct EndIgnoreRuleInput {
 /// Result of `createIgnoreRule`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct CreateIgnoreRulePayload {
-    /// The rule.
-    pub(in crate::graphql) rule: IgnoreRule,
-    /// The number of open drifts that it closed; null if the next detection closes them.
+    /// The rule; null if it was refused.
+    pub(in crate::graphql) rule: Option<IgnoreRule>,
+    /// The number of open drifts that it closed; null if the next detection closes them, or if the rule was refused.
     pub(in crate::graphql) closed: Option<i32>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// Result of `endIgnoreRule`.

@@ -1,0 +1,95 @@
+//! Snoozes, assignees and comments on the inbox page.
+
+use serde_json::json;
+
+use crate::support::ADMIN;
+use crate::support::browser::{Browser, ENTER, ESCAPE};
+use crate::support::page::{ROW, TOTAL, row, signed_in, three_differences};
+
+const SNOOZE: &str = "[data-testid=snooze-dialog]";
+const NOTICE: &str = "[data-testid=notice]";
+
+/// Moves the focus to a row of the list.
+async fn focus(browser: &Browser, row: &str) {
+    let link = json!(format!("{row} .row-link"));
+    browser.see(row).await;
+    browser.run(&format!("document.querySelector({link}).focus()")).await;
+}
+
+#[tokio::test]
+async fn a_drift_is_snoozed_in_two_keys_and_comes_back_with_one() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    let size = row(&served, "web-1", "size_slug").await;
+    focus(&browser, &size).await;
+    browser.press("s").await;
+    browser.see(SNOOZE).await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.shoot("snooze-dialog").await;
+    browser.press(ENTER).await;
+    browser.see_none(SNOOZE).await;
+    browser.see_text(NOTICE, "Snoozed until").await;
+    browser.see_text(TOTAL, "2 open").await;
+    browser.see_none(&size).await;
+    browser.press("z").await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.see(&size).await;
+    assert!(!served.open_drift("web-1", "size_slug").await.snoozed);
+}
+
+#[tokio::test]
+async fn snoozed_drifts_are_shown_by_a_filter_and_an_inbox_of_them_is_not_all_well() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.press("*").await;
+    browser.press("s").await;
+    browser.see(SNOOZE).await;
+    browser.click("[data-testid=snooze-change]").await;
+    browser.click("[data-testid=confirm-snooze]").await;
+    browser.see_none(SNOOZE).await;
+    browser.see_text("[data-testid=empty]", "3 open drifts are snoozed").await;
+    browser.shoot("snoozed-all").await;
+    browser.click("[data-testid=show-snoozed]").await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.see("[data-testid=row-snoozed]").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.shoot("snoozed-list").await;
+    browser.resize(390, 800).await;
+    browser.shoot("snoozed-list-phone").await;
+    browser.resize(1920, 1080).await;
+    browser.prefer("dark").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.shoot("snoozed-list-dark").await;
+    browser.press("z").await;
+    browser.see_none(ROW).await;
+    assert!(served.inbox().await.iter().all(|drift| !drift.snoozed));
+}
+
+#[tokio::test]
+async fn a_drift_is_taken_with_one_key_and_commented_on() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    let size = row(&served, "web-1", "size_slug").await;
+    focus(&browser, &size).await;
+    browser.press("t").await;
+    browser.see(&format!("{size} [data-testid=row-assignee]")).await;
+    assert_eq!(
+        served.open_drift("web-1", "size_slug").await.assignee.as_deref(),
+        Some(ADMIN)
+    );
+    browser.click(&format!("{size} .row-link")).await;
+    browser.see_text("[data-testid=assignee]", ADMIN).await;
+    browser.fill("[data-testid=comment]", "asked the shop").await;
+    browser.click("[data-testid=add-comment]").await;
+    browser.see_text("[data-testid=events]", "asked the shop").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.shoot("comment").await;
+    browser.prefer("dark").await;
+    browser.resize(390, 800).await;
+    browser.shoot("comment-phone-dark").await;
+    browser.press(ESCAPE).await;
+    browser.resize(1280, 800).await;
+    browser.go("/?assignee=me").await;
+    browser.see_text(TOTAL, "1 open").await;
+    browser.see(&size).await;
+}
