@@ -13,7 +13,9 @@ const NOTICE: &str = "[data-testid=notice]";
 async fn focus(browser: &Browser, row: &str) {
     let link = json!(format!("{row} .row-link"));
     browser.see(row).await;
-    browser.run(&format!("document.querySelector({link}).focus()")).await;
+    browser
+        .run(&format!("document.querySelector({link}).focus()"))
+        .await;
 }
 
 #[tokio::test]
@@ -47,7 +49,9 @@ async fn snoozed_drifts_are_shown_by_a_filter_and_an_inbox_of_them_is_not_all_we
     browser.click("[data-testid=snooze-change]").await;
     browser.click("[data-testid=confirm-snooze]").await;
     browser.see_none(SNOOZE).await;
-    browser.see_text("[data-testid=empty]", "3 open drifts are snoozed").await;
+    browser
+        .see_text("[data-testid=empty]", "3 open drifts are snoozed")
+        .await;
     browser.shoot("snoozed-all").await;
     browser.click("[data-testid=show-snoozed]").await;
     browser.see_text(TOTAL, "3 open").await;

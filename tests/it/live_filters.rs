@@ -135,6 +135,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     search,
                     detected_after: after,
                     detected_before: before,
+                    snoozed: None,
                     choices: DriftChoices::default(),
                 }
             },
@@ -181,7 +182,7 @@ fn choices(ids: Vec<Uuid>) -> impl Strategy<Value = DriftChoices> {
                 source,
                 address,
                 provider,
-                groups: Vec::new(),
+                ..DriftChoices::default()
             },
         )
 }

@@ -7,9 +7,9 @@ use super::bulk::{ClosedDrift, PreviewedDrift, TYPICAL_ROWS, selected};
 use super::{BulkAction, BulkRun, Drift, DriftComment, DriftFilterInput, Resource};
 use crate::domain::snooze::Snooze;
 use crate::error::{Error, Result};
-use crate::graphql::refusal::Refusal;
 use crate::graphql::error::ApiResult;
 use crate::graphql::loader::ResourceById;
+use crate::graphql::refusal::Refusal;
 use crate::services::bulks::{Action, Preview, PreviewedResource, RuleTerms, Selected};
 
 /// Input of `snoozeDrift`. Set `until`, `untilChange`, or both.
