@@ -124,7 +124,7 @@ export class TargetDialog {
         </div>
         <div class="field">
           <label for="target-url">Address</label>
-          <input id="target-url" name="url" type="text" inputmode="url" ?required=${target === null} placeholder=${target === null ? 'https://…' : `unchanged (${target.host})`} autocomplete="off" spellcheck="false" aria-describedby="target-url-hint" data-testid="target-url" />
+          <input id="target-url" name="url" type="text" inputmode="url" ?required=${target === null} placeholder=${target === null ? 'begins with https' : `unchanged (${target.host})`} autocomplete="off" spellcheck="false" aria-describedby="target-url-hint" data-testid="target-url" />
           <p class="hint" id="target-url-hint">It is a secret, so only its host is shown later.</p>
         </div>
         ${heartbeat ? this.#heartbeat(target) : this.#filter(target)}
