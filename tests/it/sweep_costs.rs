@@ -74,6 +74,8 @@ async fn a_sweep_reads_each_range_once() {
                 .any(|t| statement.sql.contains(t))
         })
         .filter(|statement| !statement.sql.contains("DISTINCT"))
+        // Reads by id what is recorded of the drifts that open, which are those of several ranges.
+        .filter(|statement| !statement.sql.contains("recorded_since"))
         .collect();
     assert!(reads.len() >= 8, "{:#?}", texts(&statements));
     for read in reads {
