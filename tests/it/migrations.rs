@@ -234,6 +234,7 @@ const TABLES: [(&str, &[&str]); 34] = [
             "cause",
             "cause_revision",
             "bulk_id",
+            "split_from",
             "snoozed",
             "snoozed_at",
             "snoozed_by",
