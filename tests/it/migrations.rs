@@ -253,6 +253,7 @@ const TABLES: [(&str, &[&str]); 39] = [
             "cause",
             "cause_revision",
             "bulk_id",
+            "split_from",
             "snoozed",
             "snoozed_at",
             "snoozed_by",
