@@ -40,10 +40,10 @@ mod m20261127_000200_create_notifications;
 mod m20261127_000300_keep_spec_versions;
 mod m20261127_000310_link_accepts_to_versions;
 mod m20261127_000320_note_reverts;
+mod m20261127_000600_create_leftovers;
+mod m20261127_000800_create_saved_views;
 mod m20261127_001000_find_ignored_differences;
 mod m20261127_001010_record_accepted_members;
-mod m20261127_000800_create_saved_views;
-mod m20261127_000600_create_leftovers;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};

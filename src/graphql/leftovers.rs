@@ -49,13 +49,7 @@ impl LeftoverQuery {
         #[graphql(desc = "Returns at most this many rows from the end of the list.")] last: Option<i32>,
         #[graphql(desc = "Returns only rows before this cursor.")] before: Option<String>,
     ) -> ApiResult<Connection<Leftover>> {
-        let request = PageArgs {
-            first,
-            after,
-            last,
-            before,
-        }
-        .request(ctx, "l")?;
+        let request = PageArgs::new(first, after, last, before).request(ctx, "l")?;
         let app = app(ctx)?;
         let filter = filter.unwrap_or_default().parse();
         let days = older_than_days.unwrap_or(DAYS).into();

@@ -75,7 +75,9 @@ async fn leftovers_are_listed_with_their_reasons_and_prices() {
     browser.see_text(SUMMARY, "4 leftovers").await;
     choose(&browser, "leftover-state", "unknown").await;
     browser.see_text(ROW, "experiment").await;
-    browser.see_text(ROW, "The source does not list load_balancer.").await;
+    browser
+        .see_text(ROW, "The source does not list load_balancer.")
+        .await;
     look_at(&browser, "leftovers-unknown", &SCREENS).await;
     let address = browser.run("return location.search").await;
     assert_eq!(address, json!("?view=leftovers&days=0&state=unknown"));
