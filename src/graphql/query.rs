@@ -7,12 +7,14 @@ use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
-    BulkRun, Drift, ForgottenResource, IgnoreRule, IgnoredDifference, JobRun, Node, NotificationTarget,
-    ProvisionedSpec, Resource, ResourceEvent, Viewer, with_details,
+    BulkRun, Drift, ForgottenResource, IgnoreRule, IgnoredDifference, JobRun, Leftover, Node,
+    NotificationTarget, ProvisionedSpec, Resource, ResourceEvent, Viewer, with_details,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;
-use crate::services::{bulks, events, forgetting, ignored, inbox, job_runs, notifications, provisioning};
+use crate::services::{
+    bulks, events, forgetting, ignored, inbox, job_runs, leftovers, notifications, provisioning,
+};
 
 /// The queries that have no file of their own.
 #[derive(Default)]
@@ -61,6 +63,9 @@ impl CoreQuery {
         }
         if let Some(bulk) = bulks::find(db, id).await? {
             return Ok(Some(Node::BulkRun(BulkRun(bulk))));
+        }
+        if let Some(leftover) = leftovers::find(app.db(), id, app.max_age()).await? {
+            return Ok(Some(Node::Leftover(Leftover(leftover))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))

@@ -108,4 +108,6 @@ pub(super) enum Node {
     NotificationDelivery(NotificationDelivery),
     /// A bulk.
     BulkRun(BulkRun),
+    /// A leftover.
+    Leftover(Leftover),
 }
