@@ -89,7 +89,7 @@ class LeftoversView extends View {
 function table(rows) {
   return html`<div class="table-place" tabindex="0" role="region" aria-label="Leftovers">
     <table class="leftover-table">
-      <thead><tr><th scope="col">Resource</th><th scope="col">Why</th><th scope="col">Unused since</th><th scope="col" class="number">Per month</th></tr></thead>
+      <thead><tr><th scope="col">Resource</th><th scope="col" class="number">Per month</th><th scope="col">Why</th><th scope="col">Unused since</th></tr></thead>
       <tbody>${repeat(rows, ({ id }) => id, row)}</tbody>
     </table>
   </div>`;
@@ -99,8 +99,8 @@ function table(rows) {
 function row({ resource, why, unknownBecause, since, monthlyPrice }) {
   return html`<tr data-testid="leftover">
     <th scope="row"><span class="leftover-name">${visibleLine(resourceName(resource))}</span><span class="crumbs"><span class="kind">${kindName(resource.kind)}</span>${resource.region === null ? nothing : html`<span class="region">${visibleLine(resource.region)}</span>`}</span></th>
+    <td class="number">${monthlyPrice === null ? html`<span class="hint">not known</span>` : price(monthlyPrice)}</td>
     <td>${why}${unknownBecause === null ? nothing : html` <span class="hint">${visible(unknownBecause)}</span>`}</td>
     <td>${time(since)}</td>
-    <td class="number">${monthlyPrice === null ? html`<span class="hint">not known</span>` : price(monthlyPrice)}</td>
   </tr>`;
 }

@@ -169,7 +169,7 @@ export class PlanDialog {
    * @param {string} line
    */
   #line(what, line) {
-    return html`<div class="command" data-testid="plan-command"><span class="hint">${what}:</span><code>${visibleLine(line)}</code><button type="button" class="quiet" data-testid="copy-plan-command" aria-label=${`Copy the command: ${what}`} @click=${() => void this.#copy(line)}>${this.#copied === line ? 'Copied' : 'Copy'}</button></div>`;
+    return html`<div class="command" data-testid="plan-command"><span class="hint">${what}:</span><code>${visibleLine(line)}</code><button type="button" class="quiet" data-testid="copy-plan-command" aria-label=${`${this.#copied === line ? 'Copied' : 'Copy'} the command: ${what}`} @click=${() => void this.#copy(line)}>${this.#copied === line ? 'Copied' : 'Copy'}</button></div>`;
   }
 
   /** @param {string} line */

@@ -8,13 +8,13 @@ use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
     BulkRun, CloudAction, Drift, DriftComment, ForgottenResource, IgnoreRule, IgnoredDifference,
-    InventoryChange, JobRun, Node, NotificationTarget, ProvisionedSpec, Resource, ResourceEvent, Viewer,
+    InventoryChange, JobRun, Leftover, Node, NotificationTarget, ProvisionedSpec, Resource, ResourceEvent, Viewer,
     with_details,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::services::{
-    bulks, cloud_actions, comments, events, forgetting, ignored, inbox, inventory_changes, job_runs,
+    bulks, cloud_actions, comments, events, forgetting, ignored, inbox, inventory_changes, job_runs, leftovers,
     notifications, provisioning,
 };
 
@@ -74,6 +74,9 @@ impl CoreQuery {
         }
         if let Some(change) = inventory_changes::find(db, id).await? {
             return Ok(Some(Node::InventoryChange(InventoryChange(change))));
+        }
+        if let Some(leftover) = leftovers::find(app.db(), id, app.max_age()).await? {
+            return Ok(Some(Node::Leftover(Leftover(leftover))));
         }
         let run = job_runs::shown(app.db(), id).await?;
         Ok(run.map(|run| Node::JobRun(JobRun(run))))

@@ -150,6 +150,40 @@ impl Selection {
     }
 }
 
+impl Selection {
+    fn show(&self, row: leftovers::Model, resource: resources::Model) -> Shown {
+        let stale = self.stale.iter().find(|(name, _)| *name == resource.source);
+        let unknown_because = match (&row.state, stale) {
+            (_, Some((name, state))) => Some(format!("The source {name} {state}.")),
+            (LeftoverState::Unknown, None) => row.unknown_because.clone(),
+            (LeftoverState::Leftover, None) => None,
+        };
+        Shown {
+            row,
+            resource,
+            unknown_because,
+        }
+    }
+}
+
+/// Returns the leftover with this id; None if there is none, or it is managed by now.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub async fn find(db: &Db, id: Uuid, max_age: &MaxAge) -> Result<Option<Shown>> {
+    let selection = selection(db, &LeftoverFilter::default(), 0, max_age).await?;
+    let select = selection.select().filter(leftovers::Column::Id.eq(id));
+    let Some(row) = page::find_one(db.reader(), select).await? else {
+        return Ok(None);
+    };
+    let found = super::resources::by_ids(db.reader(), &[row.resource_id]).await?;
+    Ok(found
+        .into_iter()
+        .next()
+        .map(|resource| selection.show(row, resource)))
+}
+
 fn exists(condition: Condition) -> Expr {
     Expr::exists(
         Query::select()
@@ -176,24 +210,10 @@ pub async fn list(
     let page = page::fetch(db.reader(), selection.select(), OLDEST_FIRST, request).await?;
     let ids: Vec<Uuid> = page.rows.iter().map(|(_, row)| row.resource_id).collect();
     let found = super::resources::by_ids(db.reader(), &ids).await?;
+    // A resource that was deleted meanwhile is left out.
     let rows = page.rows.into_iter().filter_map(|(key, row)| {
-        // A resource that was deleted meanwhile is left out.
-        let resource = found
-            .iter()
-            .find(|resource| resource.id == row.resource_id)?
-            .clone();
-        let stale = selection.stale.iter().find(|(name, _)| *name == resource.source);
-        let unknown_because = match (&row.state, stale) {
-            (_, Some((name, state))) => Some(format!("The source {name} {state}.")),
-            (LeftoverState::Unknown, None) => row.unknown_because.clone(),
-            (LeftoverState::Leftover, None) => None,
-        };
-        let shown = Shown {
-            row,
-            resource,
-            unknown_because,
-        };
-        Some((key, shown))
+        let resource = found.iter().find(|resource| resource.id == row.resource_id)?;
+        Some((key, selection.show(row, resource.clone())))
     });
     Ok(Page {
         rows: rows.collect(),

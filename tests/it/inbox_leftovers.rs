@@ -71,6 +71,8 @@ async fn leftovers_are_listed_with_their_reasons_and_prices() {
     browser.see_text(SUMMARY, "$55.75").await;
     look_at(&browser, "leftovers", &ALL_SCREENS).await;
     browser.resize(1280, 900).await;
+    // The clock of the tests stands still.
+    served.later(TimeDelta::minutes(1));
     choose(&browser, "leftover-days", "0").await;
     browser.see_text(SUMMARY, "4 leftovers").await;
     choose(&browser, "leftover-state", "unknown").await;

@@ -201,8 +201,8 @@ async fn a_plan_says_when_the_drift_will_close() {
     let drift = t.open_drift("web-1", "tags").await;
     let closing = plan(&t, json!({ "drift": drift.id })).await["closing"].clone();
     assert_eq!(closing["source"], "cloud");
-    assert_eq!(closing["nextSyncAt"], "2027-01-01T12:05:00Z");
-    assert_eq!(closing["nextSweepAt"], "2027-01-01T12:10:00Z");
+    assert_eq!(closing["nextSyncAt"], "2027-01-01T12:05:00+00:00");
+    assert_eq!(closing["nextSweepAt"], "2027-01-01T12:10:00+00:00");
     drift_inbox::services::reverting::note_revert(t.db(), (ADMIN, None), drift.id, true, t.now())
         .await
         .unwrap();

@@ -102,7 +102,7 @@ pub(in crate::graphql) struct Leftover(pub(in crate::graphql) Shown);
 #[Object]
 impl Leftover {
     /// The id of the leftover. It changes when the resource served something in between.
-    async fn id(&self) -> ID {
+    pub(in crate::graphql) async fn id(&self) -> ID {
         self.0.row.id.into()
     }
 

@@ -129,4 +129,6 @@ pub(super) enum Node {
     CloudAction(CloudAction),
     /// A change that a sync saw.
     InventoryChange(InventoryChange),
+    /// A leftover.
+    Leftover(Leftover),
 }
