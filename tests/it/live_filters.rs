@@ -133,6 +133,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     source,
                     address,
                     search,
+                    snoozed: None,
                     detected_after: after,
                     detected_before: before,
                     choices: DriftChoices::default(),
@@ -181,7 +182,7 @@ fn choices(ids: Vec<Uuid>) -> impl Strategy<Value = DriftChoices> {
                 source,
                 address,
                 provider,
-                groups: Vec::new(),
+                ..DriftChoices::default()
             },
         )
 }
