@@ -13,7 +13,7 @@ use crate::support::TestApp;
 use crate::support::db::TestDb;
 
 /// Each table and its columns.
-const TABLES: [(&str, &[&str]); 36] = [
+const TABLES: [(&str, &[&str]); 37] = [
     (
         "leftovers",
         &[

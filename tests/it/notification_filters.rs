@@ -21,9 +21,14 @@ fn is_notified(event: EventType) -> bool {
         | EventType::AcceptUndone
         | EventType::DriftReverted
         | EventType::DriftStale => true,
-        // An intent changes no drift, an ignored difference is expected, and specs and resources have no receiver: a drift
+        // An intent, a snooze, an assignee and a comment close no drift, an ignored difference is expected, and specs and resources have no receiver: a drift
         // that they cause is notified.
         EventType::RevertMarked
+        | EventType::DriftSnoozed
+        | EventType::SnoozeEnded
+        | EventType::DriftAssigned
+        | EventType::DriftUnassigned
+        | EventType::DriftCommented
         | EventType::RevertUnmarked
         | EventType::DifferenceIgnored
         | EventType::SpecRecorded
