@@ -100,6 +100,18 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// Returns the word that the database has.
+    pub fn word(self) -> String {
+        self.to_value()
+    }
+
+    /// Returns the severity with this word; None for a word of another release.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::try_from_value(&word.to_owned()).ok()
+    }
+}
+
 /// One field of one resource whose live value differs from the expected value.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -137,18 +137,17 @@ pub struct Filter {
 /// The severity as its word in the database.
 mod severity_word {
     use entity::cloud_drift::Severity;
-    use sea_orm::ActiveEnum as _;
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
     #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub(super) fn serialize<S: Serializer>(severity: &Option<Severity>, out: S) -> Result<S::Ok, S::Error> {
-        severity.map(|severity| severity.to_value()).serialize(out)
+        severity.map(Severity::word).serialize(out)
     }
 
     /// A word of a later release selects everything, so that no notification is lost.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Severity>, D::Error> {
         let word = Option::<String>::deserialize(from)?;
-        Ok(word.and_then(|word| Severity::try_from_value(&word).ok()))
+        Ok(word.and_then(|word| Severity::of_word(&word)))
     }
 }
 

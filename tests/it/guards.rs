@@ -266,6 +266,7 @@ const CALLS: &[(&str, &str, &str)] = &[
         "resendNotification",
         "resendNotification(input: { deliveryId: $id }) { delivery { id } }",
     ),
+    ("Subscription", "jobRunChanged", "jobRunChanged { id }"),
     ("Subscription", "driftChanged", "driftChanged { id }"),
 ];
 

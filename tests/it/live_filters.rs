@@ -133,6 +133,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     source,
                     address,
                     search,
+                    snoozed: None,
                     detected_after: after,
                     detected_before: before,
                     flapping: None,

@@ -132,7 +132,7 @@ async fn events_have_typed_details() {
     );
     assert_eq!(
         details("SPEC_RECORDED"),
-        json!({ "specVersion": 2, "source": "api" })
+        json!({ "specVersion": 1, "source": "api" })
     );
     assert_eq!(details("RESOURCE_CHANGED"), json!({ "fields": ["size_slug"] }));
     // Everything that the old field has is in the typed one.

