@@ -8,14 +8,14 @@ use super::guard::{AtLeast, caller};
 use super::loader::{ResourceById, RuleById};
 use super::types::{
     BulkRun, CloudAction, Drift, DriftComment, ForgottenResource, IgnoreRule, IgnoredDifference,
-    InventoryChange, JobRun, Leftover, Node, NotificationTarget, ProvisionedSpec, Resource, ResourceEvent, Viewer,
-    with_details,
+    InventoryChange, JobRun, Leftover, Node, NotificationTarget, ProvisionedSpec, Resource, ResourceEvent,
+    Viewer, with_details,
 };
 use super::{app, loaders};
 use crate::domain::actor::Role;
 use crate::services::{
-    bulks, cloud_actions, comments, events, forgetting, ignored, inbox, inventory_changes, job_runs, leftovers,
-    notifications, provisioning,
+    bulks, cloud_actions, comments, events, forgetting, ignored, inbox, inventory_changes, job_runs,
+    leftovers, notifications, provisioning,
 };
 
 /// The queries that have no file of their own.
