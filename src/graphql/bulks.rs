@@ -75,7 +75,7 @@ impl BulkMutation {
             Outcome::Refused(refusal, _) => {
                 return Ok(Some(AcceptDriftsPayload {
                     run: None,
-                    refusal: Some(refusal),
+                    refusal: Some(*refusal),
                 }));
             }
         };

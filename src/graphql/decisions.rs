@@ -143,7 +143,7 @@ impl DecisionMutation {
             Outcome::Refused(refusal, _) => {
                 return Ok(Some(ExecuteBulkPayload {
                     run: None,
-                    refusal: Some(refusal),
+                    refusal: Some(*refusal),
                 }));
             }
         };

@@ -165,7 +165,7 @@ impl IgnoreRuleMutation {
             Outcome::Refused(refusal, _) => CreateIgnoreRulePayload {
                 rule: None,
                 closed: None,
-                refusal: Some(refusal),
+                refusal: Some(*refusal),
             },
         }))
     }

@@ -93,7 +93,7 @@ impl MemberMutation {
                 provisioned: None,
                 owned_by: None,
                 warning: None,
-                refusal: Some(refusal),
+                refusal: Some(*refusal),
             },
         }))
     }

@@ -294,7 +294,7 @@ pub(super) enum Outcome<T> {
     /// The mutation was done.
     Done(T),
     /// The mutation was refused, and the document selects the refusal.
-    Refused(Refusal, ApiError),
+    Refused(Box<Refusal>, ApiError),
 }
 
 impl<T> Outcome<T> {
@@ -309,7 +309,7 @@ impl<T> Outcome<T> {
             Err(error) => error,
         };
         match Refusal::of(&error, drift).filter(|_| selects(ctx, "refusal")) {
-            Some(refusal) => Ok(Self::Refused(refusal, error.into())),
+            Some(refusal) => Ok(Self::Refused(Box::new(refusal), error.into())),
             None => Err(error.into()),
         }
     }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use drift_inbox::services::choices::Choice;
 use drift_inbox::services::inbox::{self, DriftChoices, DriftFilter, DriftTime, FilteredResource};
 use drift_inbox::services::page::PageRequest;
-use entity::cloud_drift::{DriftKind, DriftStatus};
+use entity::cloud_drift::{DriftKind, DriftStatus, Severity};
 use entity::{cloud_provisioned, cloud_resources};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -52,7 +52,21 @@ async fn odd_cloud() -> TestApp {
     t.sweep().await;
     let nowhere = "UPDATE cloud_resources SET region = NULL WHERE name IN ('STRASSE', 'web-1')";
     t.database.execute(nowhere).await.unwrap();
+    for change in [
+        "SET snoozed = true, snoozed_until_change = true WHERE status = 'open' AND field = 'region'",
+        "SET flapping = true WHERE field = 'size_slug' OR field = '*'",
+        "SET assignee = 'ada@example.com' WHERE field = 'size_slug'",
+        "SET assignee = 'bob' WHERE field = 'Größe'",
+        "SET severity = 'low' WHERE field = 'Größe'",
+    ] {
+        let changed = t.database.execute(format!("UPDATE cloud_drift {change}")).await;
+        assert_ne!(changed.unwrap(), 0, "{change}");
+    }
     t
+}
+
+fn maybe_bool() -> impl Strategy<Value = Option<bool>> {
+    prop::option::weighted(0.15, any::<bool>())
 }
 
 /// Generates filters from values that occur and values that do not.
@@ -107,7 +121,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
             "",
         ]),
         time(),
-        time(),
+        (time(), maybe_bool(), maybe_bool()),
     )
         .prop_map(
             |(
@@ -121,7 +135,7 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                 address,
                 search,
                 after,
-                before,
+                (before, snoozed, flapping),
             )| {
                 DriftFilter {
                     status,
@@ -133,11 +147,10 @@ fn filters(ids: Vec<Uuid>, times: Vec<chrono::DateTime<chrono::Utc>>) -> impl St
                     source,
                     address,
                     search,
-                    snoozed: None,
+                    snoozed,
                     detected_after: after,
                     detected_before: before,
-                    flapping: None,
-                    snoozed: None,
+                    flapping,
                     choices: DriftChoices::default(),
                 }
             },
@@ -174,9 +187,15 @@ fn choices(ids: Vec<Uuid>) -> impl Strategy<Value = DriftChoices> {
             r#"module.net["a.b"]"#,
         ]),
         texts(&["digitalocean", "aws"]),
+        texts(&["ada@example.com", "Ada@example.com", "bob"]),
+        maybe_bool(),
+        prop::option::weighted(
+            0.2,
+            prop::sample::subsequence(vec![Severity::Low, Severity::Normal, Severity::High], 1..=3),
+        ),
     )
         .prop_map(
-            |(field, resource_id, resource_kind, region, source, address, provider)| DriftChoices {
+            |(
                 field,
                 resource_id,
                 resource_kind,
@@ -184,6 +203,20 @@ fn choices(ids: Vec<Uuid>) -> impl Strategy<Value = DriftChoices> {
                 source,
                 address,
                 provider,
+                assignee,
+                assigned,
+                severity,
+            )| DriftChoices {
+                field,
+                resource_id,
+                resource_kind,
+                region,
+                source,
+                address,
+                provider,
+                assignee,
+                assigned,
+                severity,
                 ..DriftChoices::default()
             },
         )

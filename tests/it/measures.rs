@@ -54,6 +54,10 @@ async fn add(t: &TestApp, name: &str, opened: &str, closed: Option<(i64, DriftSt
         snooze_reason: None,
         snooze_bulk_id: None,
         assignee: None,
+        last_seen_equal_at: None,
+        first_seen_different_at: None,
+        window_basis: None,
+        flapping: false,
     };
     let inserted = row.clone().into_active_model().reset_all();
     let inserted = &inserted;

@@ -95,10 +95,6 @@ pub(super) const COVERED_KINDS: usize = 25;
 
 /// An object with an id.
 #[derive(Interface)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an interface needs the types themselves, and a request makes one value"
-)]
 #[graphql(field(name = "id", ty = "ID", desc = "The id: a UUID, unique across all types."))]
 pub(super) enum Node {
     /// A drift.
