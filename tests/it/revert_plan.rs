@@ -190,8 +190,8 @@ async fn the_calls_of_other_providers_are_not_known() {
 
 #[tokio::test]
 async fn a_plan_says_when_the_drift_will_close() {
-    let sync = drift_inbox::domain::schedule::Schedule::parse("*/5 * * * *", t.now()).unwrap();
     let t = resized().await;
+    let sync = drift_inbox::domain::schedule::Schedule::parse("*/5 * * * *", t.now()).unwrap();
     let schedules = drift_inbox::domain::schedule::Schedules {
         sync: Some(sync.clone()),
         detect: Some(sync),
