@@ -266,6 +266,9 @@ pub(crate) async fn active_specs_of<C: ConnectionTrait>(
     connection: &C,
     resources: &[Uuid],
 ) -> Result<Vec<provisioned::Model>> {
+    if resources.is_empty() {
+        return Ok(Vec::new());
+    }
     let select = provisioned::Entity::find()
         .filter(provisioned::Column::ResourceId.is_in(resources.iter().copied()))
         .filter(provisioned::Column::RetiredAt.is_null());
