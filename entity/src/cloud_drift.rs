@@ -101,6 +101,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All severities, from the least to the most urgent.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Normal, Self::High, Self::Critical];
+
     /// Returns the word that the database has.
     pub fn word(self) -> String {
         self.to_value()

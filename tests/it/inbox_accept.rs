@@ -1,5 +1,6 @@
 //! Accepting drifts on the inbox page: only values that the page has shown are accepted.
 
+use drift_inbox::services::acceptance::{AcceptDrift, accept_drift};
 use entity::cloud_drift::DriftStatus;
 use serde_json::json;
 
@@ -73,8 +74,15 @@ async fn the_server_refuses_the_later_of_two_accepts() {
     browser.until("window.lookedUp").await;
     // The page reads no more events, so only the refusal reports the other accept.
     browser.run("TextDecoder.prototype.decode = () => ''").await;
-    let drift = served.open_drift("data-1", "size_gigabytes").await;
-    served.accept(&drift).await.unwrap();
+    // By another user: an accept that the same user repeats gets its first answer again.
+    let accept = AcceptDrift {
+        drift_id: served.open_drift("data-1", "size_gigabytes").await.id,
+        revision: None,
+        note: None,
+    };
+    accept_drift(served.db(), "grace@example.com", &accept, served.now())
+        .await
+        .unwrap();
     browser.click(CONFIRM).await;
     browser.see_text(REFUSAL, "already closed").await;
     browser.see_none(CONFIRM).await;

@@ -8,7 +8,6 @@ use axum::extract::Query;
 use axum::http::Uri;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::cloud_drift::{DriftKind, DriftStatus, Severity};
-use sea_orm::{ActiveEnum as _, Iterable as _};
 
 use crate::error::{Error, Result, status_word};
 use crate::services::choices::Choice;
@@ -94,7 +93,9 @@ fn filter_of(pairs: Vec<(String, String)>) -> Result<DriftFilter> {
         filter.status = all.filter(|status| statuses.permits(Some(status))).collect();
     }
     if !severities.is_any() {
-        let permitted = Severity::iter().filter(|severity| severities.permits(Some(severity)));
+        let permitted = Severity::ALL
+            .into_iter()
+            .filter(|severity| severities.permits(Some(severity)));
         filter.choices.severity = Some(permitted.collect());
     }
     let all = [DriftKind::Changed, DriftKind::Missing].into_iter();
@@ -283,7 +284,7 @@ fn status(value: &str) -> Result<DriftStatus> {
 }
 
 fn severity(value: &str) -> Result<Severity> {
-    let found = Severity::iter().find(|severity| severity.to_value().eq_ignore_ascii_case(value));
+    let found = Severity::of_word(&value.to_ascii_lowercase());
     found.ok_or_else(|| Error::BadUserInput("severity must be low, normal, high or critical".to_owned()))
 }
 

@@ -189,12 +189,17 @@ pub(super) const POOL: Fields = &[
 
 /// Returns the call that changes properties of a pool.
 fn update_pool(change: &Change<'_>, properties: Value, flags: &[(&str, String)], note: &str) -> Outcome {
+    let Value::Object(mut body) = properties else {
+        return cannot(
+            Obstacle::InvalidValue,
+            "The expected value is not one that the API accepts.",
+        );
+    };
     let (cluster, id) = (plain(&change.target.live("cluster_id")), change.target.id());
     if cluster.is_empty() {
         return cannot(Obstacle::InvalidValue, "The cluster of the pool is not known.");
     }
-    let mut body = properties;
-    body["name"] = change.target.value("name");
+    body.insert("name".to_owned(), change.target.value("name"));
     let command = match flags {
         [] => None,
         flags => doctl("kubernetes cluster node-pool update", &[&cluster, id], flags),
@@ -203,7 +208,7 @@ fn update_pool(change: &Change<'_>, properties: Value, flags: &[(&str, String)],
         call(
             Method::Put,
             &["kubernetes", "clusters", &cluster, "node_pools", id],
-            Some(body),
+            Some(Value::Object(body)),
         )
         .doctl(command)
         .note(note)

@@ -130,8 +130,11 @@ fn app_answer(state: &Map<String, Value>) -> Value {
     let is_known = |block: &Value| block.as_array().is_some_and(|blocks| !blocks.is_empty());
     if let Some(all) = spec.as_object_mut() {
         if blocks.and_then(|spec| spec.get("domain")).is_some_and(is_known) {
-            for domain in all["domains"].as_array_mut().into_iter().flatten() {
-                domain["domain"] = domain["name"].take();
+            let blocks = all["domains"].as_array_mut().into_iter().flatten();
+            for domain in blocks.filter_map(Value::as_object_mut) {
+                if let Some(name) = domain.remove("name") {
+                    domain.insert("domain".to_owned(), name);
+                }
             }
         } else {
             let names = names.into_iter().flatten();
