@@ -85,7 +85,10 @@ export class GroupList {
   async refresh() {
     clearTimeout(this.#settling);
     const { signal } = this.window;
-    for (const [key, opened] of [...this.#opened]) await this.#load(key, { ...opened, rows: [], end: null });
+    for (const [key, opened] of [...this.#opened]) {
+      // The user may have closed it meanwhile.
+      if (this.#opened.has(key)) await this.#load(key, { ...opened, rows: [], end: null });
+    }
     if (signal.aborted) return;
     await this.window.refresh();
     if (signal.aborted) return;

@@ -108,9 +108,10 @@ export class IgnoreDialog {
     this.#until.value = '';
     // A secret live value cannot be a condition, because the page does not have it.
     this.#causeLine.hidden = drift.redacted;
-    if (cause && !drift.redacted) this.#cause.checked = true;
+    // A rule for a cause of missing resources has no condition: it would cover every resource of the kind that goes missing.
+    if (cause && !drift.redacted && drift.kind !== 'MISSING') this.#cause.checked = true;
     else this.#one.checked = true;
-    this.#causeLabel.textContent = drift.kind === 'MISSING' ? `Each missing ${kindName(resource.kind)}` : `Each ${kindName(resource.kind)} with the live value ${shortened(summary(drift.actual))}`;
+    this.#causeLabel.textContent = drift.kind === 'MISSING' ? `Each missing ${kindName(resource.kind)} of all regions, now and later` : `Each ${kindName(resource.kind)} with the live value ${shortened(summary(drift.actual))}, in all regions`;
     this.#pattern.value = resource.name ?? '*';
     this.#what.replaceChildren(...(cause ? [] : [h('strong', { text: visibleLine(resourceName(resource)) })]), h('span', { class: 'kind', text: kindName(resource.kind) }), h('code', { text: visibleLine(fieldName(drift)) }));
     this.#oneLabel.textContent = `Only ${visibleLine(resourceName(resource))}`;
@@ -161,7 +162,11 @@ export class IgnoreDialog {
     try {
       const { createIgnoreRule } = await this.#context.api.ask(CREATE_RULE, { input });
       const next = this.#context.next(drift.id);
-      if (this.#drift === drift) this.close();
+      if (this.#drift === drift) {
+        // The closed dialog would focus the row of the drift again.
+        this.#drift = null;
+        this.close();
+      }
       if (next !== null) this.#context.focus(next.id);
       const { closed, rule } = createIgnoreRule;
       const what = closed === null ? 'Made the rule. The next detection closes what it covers.' : `Ignored ${plural(closed, 'drift')}.`;

@@ -111,7 +111,8 @@ export class SavedViewsDialog {
       if (signal.aborted) return;
       this.#views = savedViews;
       this.#show();
-      this.#list.querySelector('a')?.focus();
+      // A name that is being typed is not interrupted.
+      if (document.activeElement?.closest('form') === null) this.#list.querySelector('a')?.focus();
     } catch (error) {
       if (!signal.aborted) this.#failed('The views could not be loaded.', error);
     }

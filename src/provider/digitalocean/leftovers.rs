@@ -169,7 +169,8 @@ pub(crate) const RULES: [LeftoverRule; 8] = [
         name: "EMPTY_VPC",
         kind: "vpc",
         why: "No droplet, load balancer, database or Kubernetes cluster is in it.",
-        is_candidate: |_| true,
+        // A region always has a default network, which cannot be deleted.
+        is_candidate: |vpc| vpc.attrs.get("default") != Some(&Value::Bool(true)),
         fields: &[],
         owner: Owner::Users {
             key: |vpc| vpc.provider_id.clone(),

@@ -45,10 +45,21 @@ impl TestDb {
                 let template = TEMPLATE.get_or_init(|| template(&server)).await;
                 Self::on(server, &format!("TEMPLATE {template}")).await
             }
-            _ => Self::create().await,
+            _ => {
+                let database = Self::create().await;
+                database.write(SQLITE_TEMPLATE.get_or_init(sqlite_template).await);
+                database
+            }
         };
         let db = database.connect_and_migrate().await;
         (database, db)
+    }
+
+    /// Writes the file of a database of SQLite.
+    fn write(&self, file: &[u8]) {
+        if let Place::Sqlite { _folder: folder } = &self.place {
+            std::fs::write(folder.path().join("test.db"), file).unwrap();
+        }
     }
 
     async fn on(server: String, like: &str) -> Self {
@@ -78,6 +89,20 @@ impl TestDb {
 /// The name of a migrated database of PostgreSQL. The databases of the tests are copies of it, because a copy takes less
 /// time than the migrations.
 static TEMPLATE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+
+/// The file of a migrated database of SQLite.
+static SQLITE_TEMPLATE: tokio::sync::OnceCell<Vec<u8>> = tokio::sync::OnceCell::const_new();
+
+async fn sqlite_template() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("template.db");
+    let db = Db::connect(&format!("sqlite://{}?mode=rwc", file.display()), 1)
+        .await
+        .unwrap();
+    db.migrate().await.unwrap();
+    db.close().await.unwrap();
+    std::fs::read(file).unwrap()
+}
 
 /// Creates a migrated database, and returns its name. It is not deleted, because tests do not know which is the last.
 async fn template(server: &str) -> String {

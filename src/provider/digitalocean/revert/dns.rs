@@ -106,7 +106,12 @@ fn api_value(field: &str, kind: &str, value: &Value) -> Value {
     match (field, value) {
         (field, unset) if NUMBERS.contains(&field) && is_unset(unset) => json!(0),
         ("data", Value::String(host)) if ["CNAME", "MX", "NS", "SRV", "CAA"].contains(&kind) => {
-            json!(format!("{}.", host.trim_end_matches('.')))
+            // The domain itself, and addresses such as that of a report about certificates, are no host names.
+            match host.as_str() {
+                "@" => value.clone(),
+                other if other.contains(':') => value.clone(),
+                host => json!(format!("{}.", host.trim_end_matches('.'))),
+            }
         }
         ("tag", unset) if is_unset(unset) => json!(""),
         (_, value) => value.clone(),

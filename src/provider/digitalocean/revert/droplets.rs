@@ -110,10 +110,15 @@ fn resize(change: &Change<'_>) -> Outcome {
             "The droplet must be off. The disk keeps its size, because a larger disk can never become smaller. DigitalOcean \
              refuses a size whose disk is smaller than that of the droplet.",
         );
-    Outcome::Calls(match is_off(change) {
-        true => vec![resize],
-        false => vec![shut_down(change), resize, power_on(change)],
-    })
+    if is_off(change) {
+        return Outcome::Calls(vec![resize]);
+    }
+    let mut calls = vec![shut_down(change), resize];
+    // A droplet that is expected to be off stays off, if both fields are put back together.
+    if change.target.value("status").as_str() != Some("off") {
+        calls.push(power_on(change));
+    }
+    Outcome::Calls(calls)
 }
 
 fn power(change: &Change<'_>) -> Outcome {

@@ -7,7 +7,7 @@ use super::calls::{
 };
 use super::{Change, Fields, Rule, cannot, invalid};
 use crate::domain::equality::is_unset;
-use crate::domain::revert::{Effect, Method, Obstacle, Outcome};
+use crate::domain::revert::{Call, Effect, Method, Obstacle, Outcome};
 
 const CLUSTERS: &str = "DigitalOcean's API reference, \"Kubernetes\": Update a Kubernetes Cluster";
 const POOLS: &str = "DigitalOcean's API reference, \"Kubernetes\": Update a Node Pool";
@@ -134,15 +134,15 @@ fn upgrade(change: &Change<'_>) -> Outcome {
             &["kubernetes", "clusters", id, "upgrade"],
             Some(json!({ "version": version })),
         )
-        .effect(Effect::Irreversible)
+        .effect(Effect::DestroysData)
         .doctl(doctl(
             "kubernetes cluster upgrade",
             &[id],
             &[("version", version)],
         ))
         .note(
-            "Replaces all nodes, one after another. Pods move, and data on the disks of nodes is lost. GET \
-             /v2/kubernetes/clusters/ID/upgrades lists the possible versions.",
+            "Replaces all nodes, one after another. Pods move, and data on the disks of nodes is lost. It cannot be \
+             undone. GET /v2/kubernetes/clusters/ID/upgrades lists the possible versions.",
         )
         .source("DigitalOcean's API reference, \"Kubernetes\": Upgrade a Kubernetes Cluster"))
     }))
@@ -161,7 +161,13 @@ fn registry(change: &Change<'_>) -> Outcome {
             Some(json!({ "cluster_uuids": [id] })),
         )
         .doctl(doctl(word, &[id], &[]))
-        .note("Adds the credentials of the account's registry to each namespace, or removes them.")
+        .note(match on {
+            true => "Adds the credentials of the account's registry to each namespace.",
+            false => {
+                "Removes the credentials of the account's registry from each namespace. Pods that start later cannot pull \
+                 its private images."
+            }
+        })
         .source("DigitalOcean's API reference, \"Kubernetes\": Add and Remove Container Registry")
     }))
 }
@@ -293,12 +299,28 @@ fn auto_scale(change: &Change<'_>) -> Outcome {
         ("max-nodes", most.to_string()),
     ];
     let body = json!({ "auto_scale": true, "min_nodes": least, "max_nodes": most });
-    update_pool(
+    let planned = update_pool(
         change,
         body,
         &flags,
         "The autoscaler sets the number of nodes from now on.",
-    )
+    );
+    within(change, most, planned)
+}
+
+/// Returns the calls with their effect, if nodes are deleted because the pool has more than this many.
+fn within(change: &Change<'_>, most: u64, planned: Outcome) -> Outcome {
+    let has_more = number_in(&change.target.live("count")).is_some_and(|nodes| nodes > most);
+    match planned {
+        Outcome::Calls(calls) if has_more => Outcome::Calls(calls.into_iter().map(deletes_nodes).collect()),
+        planned => planned,
+    }
+}
+
+/// Notes that the call deletes nodes.
+fn deletes_nodes(call: Call) -> Call {
+    call.effect(Effect::DestroysData)
+        .note("Nodes are drained and deleted. Pods move, and data on the disks of these nodes is lost.")
 }
 
 fn bound(change: &Change<'_>) -> Outcome {
@@ -312,19 +334,22 @@ fn bound(change: &Change<'_>) -> Outcome {
             "a number of nodes; a pool without autoscaling has no bounds",
         );
     }
-    let flag = if change.field == "min_nodes" {
-        "min-nodes"
-    } else {
-        "max-nodes"
-    };
-    let mut body = Map::new();
-    body.insert(change.field.to_owned(), nodes.into());
-    update_pool(
+    // Both bounds in one call: a maximum below the minimum of the moment would be refused.
+    let (mut body, mut flags) = (Map::new(), Vec::new());
+    for (field, flag) in [("min_nodes", "min-nodes"), ("max_nodes", "max-nodes")] {
+        if let Some(nodes) = number_in(&change.target.value(field)).filter(|nodes| *nodes > 0) {
+            body.insert(field.to_owned(), nodes.into());
+            flags.push((flag, nodes.to_string()));
+        }
+    }
+    let most = number_in(&change.target.value("max_nodes")).unwrap_or(nodes);
+    let planned = update_pool(
         change,
         Value::Object(body),
-        &[(flag, nodes.to_string())],
+        &flags,
         "The autoscaler may create or delete nodes at once.",
-    )
+    );
+    within(change, most, planned)
 }
 
 fn labels(change: &Change<'_>) -> Outcome {
