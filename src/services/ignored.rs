@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
 use entity::ignored_differences as ignored;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
-    Select, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect,
+    QueryTrait, Select, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -20,16 +21,28 @@ use crate::domain::detection::{Ignored, Pair, WHOLE_RESOURCE};
 use crate::domain::ignore_rules::IgnoreRules;
 use crate::error::Result;
 
-/// Returns the resources from one id to another of which a difference is ignored. Without rules there never was one.
+/// The condition that the resource has an id from `first` to `last`.
+pub(super) fn between(first: Uuid, last: Uuid) -> Expr {
+    ignored::Column::ResourceId
+        .gte(first)
+        .and(ignored::Column::ResourceId.lte(last))
+}
+
+/// The condition that the resource has one of these ids.
+pub(super) fn among(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Expr {
+    lists::among(backend, r#""ignored_differences"."resource_id""#, ids)
+}
+
+/// Returns the resources of which a difference is ignored, of those that the condition selects. Without rules there never
+/// was one.
 ///
 /// # Errors
 ///
 /// The database is unavailable.
-pub(super) async fn resources_between<C: ConnectionTrait>(
+pub(super) async fn resources<C: ConnectionTrait>(
     connection: &C,
     rules: &IgnoreRules,
-    first: Uuid,
-    last: Uuid,
+    of: Expr,
 ) -> Result<BTreeSet<Uuid>> {
     if rules.revision == 0 {
         return Ok(BTreeSet::new());
@@ -37,8 +50,7 @@ pub(super) async fn resources_between<C: ConnectionTrait>(
     let select = ignored::Entity::find()
         .select_only()
         .column(ignored::Column::ResourceId)
-        .filter(ignored::Column::ResourceId.gte(first))
-        .filter(ignored::Column::ResourceId.lte(last))
+        .filter(of)
         .build(connection.get_database_backend());
     let rows = connection.query_all_raw(select).await?;
     Ok(rows
@@ -60,11 +72,7 @@ pub(super) async fn add<C: ConnectionTrait>(
     if rules.revision == 0 {
         return Ok(());
     }
-    let of_pairs = lists::among(
-        connection.get_database_backend(),
-        r#""ignored_differences"."resource_id""#,
-        pairs.keys().copied(),
-    );
+    let of_pairs = among(connection.get_database_backend(), pairs.keys().copied());
     let (rows, _) = decodable(ignored::Entity::find().filter(of_pairs), connection).await?;
     for row in rows {
         if let Some(pair) = pairs.get_mut(&row.resource_id) {

@@ -352,10 +352,10 @@ async fn with_history(count: usize) -> (TestApp, Arc<Mutex<Vec<Statement>>>) {
     (t, log)
 }
 
-/// Returns the greatest number of rows that a step of the statements read: rows of PostgreSQL; on SQLite 0, after a
+/// Returns the greatest number of rows that a step of the statements read, and its statement: rows of PostgreSQL; on SQLite 0, after a
 /// check that no step scans a whole table.
-async fn read_by(t: &TestApp, statements: &[Statement]) -> i64 {
-    let mut most = 0;
+async fn read_by(t: &TestApp, statements: &[Statement]) -> (i64, String) {
+    let mut most = (0, String::new());
     for statement in statements {
         let explain = |how: &str| Statement {
             sql: format!("{how} {}", statement.sql),
@@ -396,7 +396,10 @@ async fn read_by(t: &TestApp, statements: &[Statement]) -> i64 {
         while let Some(node) = nodes.pop() {
             let loops = node["Actual Loops"].as_i64().unwrap();
             let dropped = node["Rows Removed by Filter"].as_i64().unwrap_or(0);
-            most = most.max((node["Actual Rows"].as_i64().unwrap() + dropped) * loops);
+            let read = (node["Actual Rows"].as_i64().unwrap() + dropped) * loops;
+            if read > most.0 {
+                most = (read, statement.sql.clone());
+            }
             nodes.extend(node["Plans"].as_array().into_iter().flatten());
         }
     }
@@ -579,10 +582,12 @@ async fn read_little(t: &TestApp, log: &Mutex<Vec<Statement>>, queries: &[(&str,
                     .iter()
                     .any(|word| statement.sql.starts_with(word))
             })
+            // Sweeps lock rows in transactions with settings of the planner that an explanation here does not have.
+            .filter(|statement| !statement.sql.contains(" FOR NO KEY UPDATE"))
             .collect();
         assert!(!of_rows.is_empty(), "{query}");
-        let read = read_by(t, &of_rows).await;
-        assert!(read <= *most, "{query}: {read}");
+        let (read, statement) = read_by(t, &of_rows).await;
+        assert!(read <= *most, "{query}: {read}\n{statement}");
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) async fn compare(db: &Db, part: &Part, size: Size) -> Result<Gathered
         }
     }
     add_open_drifts(db, &mut gathered, batch.is_range).await?;
-    let with_ignored = ids_with_ignored(db, &gathered).await?;
+    let with_ignored = ids_with_ignored(db, &gathered, batch.is_range).await?;
     add_seen(db, &mut gathered.compared, &with_ignored, &batch);
     drop(batch);
     unusual.extend(take_unusual(&mut gathered.compared, &with_ignored));
@@ -145,12 +145,17 @@ fn take_unusual(pairs: &mut Vec<ComparedPair>, with_ignored: &BTreeSet<Uuid>) ->
 }
 
 /// Returns those resources of the batch of which a difference is ignored.
-async fn ids_with_ignored(db: &Db, gathered: &Gathered) -> Result<BTreeSet<Uuid>> {
+async fn ids_with_ignored(db: &Db, gathered: &Gathered, is_range: bool) -> Result<BTreeSet<Uuid>> {
     let pairs = &gathered.compared;
     let (Some(first), Some(last)) = (pairs.first(), pairs.last()) else {
         return Ok(BTreeSet::new());
     };
-    ignored::resources_between(db.reader(), &gathered.rules, first.resource_id, last.resource_id).await
+    let of = if is_range {
+        ignored::between(first.resource_id, last.resource_id)
+    } else {
+        ignored::among(db.backend(), pairs.iter().map(|pair| pair.resource_id))
+    };
+    ignored::resources(db.reader(), &gathered.rules, of).await
 }
 
 /// Adds the open drifts of each pair that was compared as texts. A pair with a drift that does not decode is removed and
