@@ -100,6 +100,20 @@ pub enum Severity {
     Critical,
 }
 
+impl DriftKind {
+    /// Returns the word that the database has.
+    pub fn word(self) -> String {
+        self.to_value()
+    }
+}
+
+impl CloseReason {
+    /// Returns the word that the database has.
+    pub fn word(self) -> String {
+        self.to_value()
+    }
+}
+
 impl Severity {
     /// All severities, from the least to the most urgent.
     pub const ALL: [Self; 4] = [Self::Low, Self::Normal, Self::High, Self::Critical];

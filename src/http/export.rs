@@ -6,8 +6,8 @@ use axum::http::Uri;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
+use entity::cloud_drift::CloseReason;
 use futures_util::{StreamExt as _, stream};
-use sea_orm::ActiveEnum as _;
 use serde_json::{Map, Value, json};
 
 use super::HttpState;
@@ -166,19 +166,19 @@ fn values(row: &DriftWithResource) -> Map<String, Value> {
         json!(of_resource.map(|resource| &resource.region)),
         json!(of_resource.and_then(source_of)),
         json!(address),
-        json!(drift.kind.to_value()),
+        json!(drift.kind.word()),
         json!(drift.field),
         json!(expected),
         json!(actual),
         json!(hides(drift.expected.as_ref(), drift.actual.as_ref())),
-        json!(drift.severity.to_value()),
+        json!(drift.severity.word()),
         json!(status_word(drift.status)),
         json!(drift.revision),
         json!(time(Some(drift.detected_at))),
         json!(time(drift.resolved_at)),
         json!(drift.resolved_by),
         json!(drift.resolution_note),
-        json!(drift.close_reason.map(|reason| reason.to_value())),
+        json!(drift.close_reason.map(CloseReason::word)),
         json!(drift.spec_version),
         json!(time(drift.undone_at)),
         json!(drift.undone_by),
