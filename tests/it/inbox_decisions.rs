@@ -43,7 +43,11 @@ async fn a_drift_is_snoozed_in_two_keys_and_comes_back_with_one() {
 async fn snoozed_drifts_are_shown_by_a_filter_and_an_inbox_of_them_is_not_all_well() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;
+    browser.see(ROW).await;
     browser.press("*").await;
+    browser
+        .see_text("[data-testid=selected-count]", "3 selected")
+        .await;
     browser.press("s").await;
     browser.see(SNOOZE).await;
     browser.click("[data-testid=snooze-change]").await;
