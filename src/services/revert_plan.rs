@@ -42,7 +42,7 @@ pub enum Wanted {
 pub struct RevertPlan {
     /// The resource, as it is stored.
     pub resource: resources::Model,
-    /// The fields, by name, at most [`MAX_FIELDS`].
+    /// The fields, by name, at most 100.
     pub fields: Vec<PlannedField>,
     /// The calls of all fields in order, each once.
     pub calls: Vec<Call>,

@@ -1,7 +1,7 @@
 //! Snoozes: they leave open drifts out of the inbox for a while. Whether a drift is snoozed is a column, so that no answer
 //! depends on the time at which it is read: [`end_due`] writes the end of a snooze whose time has passed. A change of a
 //! value, or the closing of the drift, ends a snooze in the transaction of that change, by a trigger of the database;
-//! [`log_ended_in_txn`] then writes the event.
+//! `log_ended_in_txn` then writes the event.
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift as drift;
