@@ -1,6 +1,7 @@
 // The actions on one drift: their keys, their names, and when they apply. Rows, the detail view, the keys and the help
 // read this list, so that a new action is added in one place.
 
+import { isUnset } from './changes.js';
 import { showNotice } from './dom.js';
 /** @import { Batch, Context, Drift } from './types.js' */
 
@@ -35,6 +36,14 @@ export const ACTIONS = [
     help: 'Review this and the following drifts one after another',
     applies: isDecidable,
     run: (drift, context) => context.accept(drift, true),
+  },
+  {
+    name: 'members',
+    key: 'm',
+    label: 'Accept members',
+    help: 'Accept some members of a list, and leave the others open',
+    applies: (drift, context) => isDecidable(drift, context) && hasMembers(drift),
+    run: (drift, context) => context.members(drift),
   },
   {
     name: 'ignore',
@@ -106,6 +115,15 @@ export const ROW_ACTIONS = ACTIONS.filter(({ name }) => name === 'accept');
  */
 export function isUndoable({ status, undoneAt }) {
   return status === 'ACCEPTED' && undoneAt === null;
+}
+
+/**
+ * Returns whether both values are lists, one of which may be unset. The server says which members differ.
+ * @param {Drift} drift
+ */
+function hasMembers({ kind, redacted, expected, actual }) {
+  const isList = (/** @type {import('./types.js').Json} */ value) => Array.isArray(value) || isUnset(value);
+  return kind === 'CHANGED' && !redacted && isList(expected) && isList(actual) && (Array.isArray(expected) || Array.isArray(actual));
 }
 
 /**

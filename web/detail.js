@@ -249,6 +249,7 @@ export class DetailView {
       'div',
       { class: 'actions' },
       h('button', { type: 'button', testid: 'accept', 'aria-keyshortcuts': 'a', text: word, on: { click: () => this.#context.accept(drift, false) } }, h('kbd', { text: 'a', 'aria-hidden': 'true' })),
+      this.#button('members', drift),
       this.#button('ignore', drift),
       this.#button('plan', drift),
       this.#button('snooze', drift),

@@ -97,7 +97,7 @@ export class ExplainDialog {
       const names = new Set(['*', this.#field, ...SCHEMA_FIELDS, ...keys(resource.attrs), ...keys(resource.provisioned?.spec ?? null)]);
       this.#fields = [...names].sort();
     } catch (error) {
-      // The field that was asked for is explained all the same.
+      // The requested field is explained nevertheless.
       this.#problem = `The other fields could not be listed. ${explainError(error)}`;
     }
     this.#draw();

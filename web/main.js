@@ -16,6 +16,7 @@ import { ListView } from './list.js';
 import { Live } from './live.js';
 import { setMe } from './me.js';
 import { Navigation, Views } from './navigation.js';
+import { MembersDialog } from './members.js';
 import { PlanDialog } from './plan.js';
 import { VIEWER } from './queries.js';
 import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
@@ -54,6 +55,7 @@ const context = {
   take: (drift) => void take(drift, context),
   takeAll: (batch) => void takeAll(batch, context),
   ignore: (drift, cause) => ignoring.open(drift, cause),
+  members: (drift) => choosing.open(drift),
   plan: (drift) => planning.open(drift),
   acceptAll: (batch) => bulk.open(batch),
   decisions: new Decisions(),
@@ -82,6 +84,7 @@ const bulk = new BulkDialog(context);
 const snoozing = new SnoozeDialog(context);
 const savedViews = new SavedViewsDialog(context);
 const explaining = new ExplainDialog(context);
+const choosing = new MembersDialog(context);
 const planning = new PlanDialog(context);
 
 const workspace = h('div', { class: 'workspace', hidden: true }, list.element, detail.element, views.element);
@@ -185,7 +188,7 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 }, () => views.keys);
-document.body.append(dialog.element, ignoring.element, snoozing.element, planning.element, explaining.element, bulk.element, savedViews.element, keys.help);
+document.body.append(dialog.element, ignoring.element, snoozing.element, choosing.element, planning.element, explaining.element, bulk.element, savedViews.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -263,6 +266,7 @@ function showSignedOut(reason) {
   savedViews.close();
   context.decisions.clear();
   explaining.close();
+  choosing.close();
   planning.close();
   hideNotice();
   list.clear();

@@ -58,6 +58,12 @@ export const ACCEPT = `mutation Accept($input: AcceptDriftInput!) {
   acceptDrift(input: $input) { drift { ...Row } provisioned { specVersion } warning replayed }
 }${ROW}`;
 
+export const MEMBERS = 'query Members($id: ID!) { drift(id: $id) { id status revision members { side value } } }';
+
+export const ACCEPT_MEMBERS = `mutation AcceptMembers($input: AcceptDriftMembersInput!) {
+  acceptDriftMembers(input: $input) { accepted { id } drift { id } warning }
+}`;
+
 export const SNOOZE = `mutation Snooze($input: SnoozeDriftInput!) { snoozeDrift(input: $input) { drift { ...Row } } }${ROW}`;
 export const UNSNOOZE = `mutation Unsnooze($input: UnsnoozeDriftInput!) { unsnoozeDrift(input: $input) { drift { ...Row } } }${ROW}`;
 export const TAKE = `mutation Take($input: TakeDriftInput!) { takeDrift(input: $input) { drift { ...Row } } }${ROW}`;

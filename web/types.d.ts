@@ -549,6 +549,8 @@ export interface Context {
   decided(): void;
   /** Opens the dialog that explains the comparison of a field; `*` is the whole resource. */
   explain(resource: Pick<ResourceHead, 'id' | 'name' | 'kind' | 'providerId'>, field: string): void;
+  /** Opens the dialog that accepts some members of a list. */
+  members(drift: Drift): void;
   /** Opens the dialog that shows how a drift is reverted. */
   plan(drift: Drift): void;
   /** Loads the shown drifts again, after a decision that opens or closes several. */
@@ -561,6 +563,12 @@ export interface Context {
   changed(drift: Drift): void;
   /** Reports the number of open drifts. */
   counted(open: number): void;
+}
+
+/** A member that only one of two lists has. */
+export interface DriftMember {
+  side: 'ADDED' | 'REMOVED';
+  value: Json;
 }
 
 export interface RevertCall {

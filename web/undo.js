@@ -13,6 +13,7 @@ const REFUSALS = {
   RETIRED: 'The spec was retired since.',
   RECORDED_AGAIN: 'A spec was recorded again since the accept retired it.',
   NOT_ACCEPTED: 'The drift was not accepted.',
+  SUPERSEDED: 'A later version of the spec had another value of the field.',
   VERSION_NOT_KEPT: 'The earlier version of the spec is not kept any more.',
 };
 

@@ -1,23 +1,19 @@
-//! The mutations about open drifts other than accepts: snoozes, assignees, comments and bulks.
+//! The mutations about open drifts other than accepts: snoozes, assignees and comments.
 
 use async_graphql::{Context, Object};
 
 use super::arguments::parse_id;
-use super::bulks::decider;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
-use super::mutation::{WAIT_FOR_JOB, app_with_fresh_loaders};
-use super::refusal::Outcome;
+use super::mutation::app_with_fresh_loaders;
 use super::types::{
-    AddCommentInput, AddCommentPayload, AssignDriftInput, AssignDriftPayload, BulkRun, Drift, DriftComment,
-    ExecuteBulkInput, ExecuteBulkPayload, PreviewBulkInput, PreviewBulkPayload, SnoozeDriftInput,
-    SnoozeDriftPayload, TakeDriftInput, TakeDriftPayload, UnassignDriftInput, UnassignDriftPayload,
-    UnsnoozeDriftInput, UnsnoozeDriftPayload,
+    AddCommentInput, AddCommentPayload, AssignDriftInput, AssignDriftPayload, Drift, DriftComment,
+    SnoozeDriftInput, SnoozeDriftPayload, TakeDriftInput, TakeDriftPayload, UnassignDriftInput,
+    UnassignDriftPayload, UnsnoozeDriftInput, UnsnoozeDriftPayload,
 };
 use crate::domain::actor::Role;
 use crate::domain::snooze::Snooze;
-use crate::error::Error;
-use crate::services::{assignments, bulks, comments, snoozes};
+use crate::services::{assignments, comments, snoozes};
 
 /// The mutations about open drifts other than accepts.
 #[derive(Default)]
@@ -27,7 +23,7 @@ pub(super) struct DecisionMutation;
 #[Object]
 impl DecisionMutation {
     /// Snoozes an open drift until a time, until its expected or live value changes, or until whichever comes first. The
-    /// drift stays OPEN: the values still differ. A drift that is snoozed already is snoozed anew. Fails with
+    /// drift stays OPEN: the values still differ. The snooze replaces an earlier one. Fails with
     /// ALREADY_RESOLVED if the drift is not open, and with LIVE_VALUE_MOVED if it has another revision.
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn snooze_drift(
@@ -105,57 +101,6 @@ impl DecisionMutation {
         let comment = comments::add(app.db(), author, id, &input.body, app.clock().now()).await?;
         Ok(Some(AddCommentPayload {
             comment: DriftComment(comment),
-        }))
-    }
-
-    /// Previews a decision about many drifts, and changes nothing: returns the drifts and a token for `executeBulk`. The
-    /// token stands for this decision about these drifts with these revisions. It is valid for an hour, for the same user
-    /// only.
-    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
-    async fn preview_bulk(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The decision and the drifts.")] input: PreviewBulkInput,
-    ) -> ApiResult<Option<PreviewBulkPayload>> {
-        let app = app_with_fresh_loaders(ctx)?;
-        let (selected, action) = input.parse()?;
-        let decider = decider(ctx)?;
-        let preview = bulks::preview(app.db(), decider, &selected, &action, app.clock().now()).await?;
-        Ok(Some(preview.into()))
-    }
-
-    /// Executes a preview of `previewBulk` or `previewAcceptDrifts`. A drift that has another revision by now, or is
-    /// closed, is left as it is, with the code of the error in `items`. Waits at most 25 seconds; after that, the bulk
-    /// continues in the background: query `bulkRun`. The same token again returns the same bulk, and continues it if its
-    /// server was stopped. `undoBulk` undoes it. Fails with NOT_FOUND if the caller has no such preview, and with
-    /// PREVIEW_EXPIRED.
-    #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
-    async fn execute_bulk(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The preview to execute.")] input: ExecuteBulkInput,
-    ) -> ApiResult<Option<ExecuteBulkPayload>> {
-        let app = app_with_fresh_loaders(ctx)?;
-        let (token, note) = (parse_id(&input.token)?, input.note.as_deref());
-        let begun = bulks::begin(app.db(), decider(ctx)?, token, note, app.clock().now()).await;
-        let bulk = match Outcome::of(ctx, begun, None)? {
-            Outcome::Done(bulk) => bulk,
-            Outcome::Refused(refusal, _) => {
-                return Ok(Some(ExecuteBulkPayload {
-                    run: None,
-                    refusal: Some(*refusal),
-                }));
-            }
-        };
-        let work = app.jobs().execute_bulk(bulk);
-        if let Ok(done) = tokio::time::timeout(WAIT_FOR_JOB, work).await {
-            done.map_err(|error| Error::Internal(format!("a bulk ended: {error}")))??;
-        }
-        let run = bulks::find(app.db().reader(), token).await?;
-        let run = run.ok_or(Error::NotFound("preview"))?;
-        Ok(Some(ExecuteBulkPayload {
-            run: Some(BulkRun(run)),
-            refusal: None,
         }))
     }
 }

@@ -42,11 +42,14 @@ impl MeasureQuery {
         #[graphql(desc = "Selects the drifts. Default: drifts of every status.")] filter: Option<
             DriftFilterInput,
         >,
-        #[graphql(default, desc = "Divides the measures into groups.")] group_by: Vec<MeasureGroupBy>,
+        #[graphql(desc = "Divides the measures into groups. Default: no groups.")] group_by: Option<
+            Vec<MeasureGroupBy>,
+        >,
     ) -> ApiResult<Measures> {
         let app = app(ctx)?;
         let mut filter = filter.unwrap_or_default();
         filter.default_to_every_status();
+        let group_by = group_by.unwrap_or_default();
         let by = By {
             source: group_by.contains(&MeasureGroupBy::Source),
             kind: group_by.contains(&MeasureGroupBy::Kind),

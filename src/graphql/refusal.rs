@@ -46,7 +46,8 @@ pub(super) enum RefusalCode {
     BadUserInput,
 }
 
-/// Why a mutation was refused, and what has moved. A refused mutation changes nothing that you asked for. Fields that do not
+/// Why a mutation was refused, and what has moved. A refused mutation has no effect, except that an
+/// outdated drift may be updated. Fields that do not
 /// apply to the code are null. Only a document that selects `refusal` gets refusals as data; otherwise they are errors
 /// with the same code.
 #[derive(Clone, Debug)]
@@ -212,7 +213,8 @@ impl Refusal {
     }
 }
 
-/// Why a mutation was refused, and what has moved. A refused mutation changes nothing that you asked for. Fields that do not
+/// Why a mutation was refused, and what has moved. A refused mutation has no effect, except that an
+/// outdated drift may be updated. Fields that do not
 /// apply to the code are null. Only a document that selects `refusal` gets refusals as data; otherwise they are errors
 /// with the same code.
 #[Object]

@@ -26,7 +26,7 @@ pub const MAX_GROUPS: usize = 100;
 pub struct Measured {
     /// The measures of all drifts that the filter selects.
     pub total: Group,
-    /// The same by group, those with the most drifts first; empty if no grouping is asked for.
+    /// The same by group, those with the most drifts first; empty without grouping.
     pub groups: Vec<Group>,
     /// Number of groups, also of those that are left out.
     pub group_count: usize,

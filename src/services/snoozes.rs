@@ -53,7 +53,7 @@ pub(super) struct Snoozing<'a> {
     pub(super) bulk: Option<Uuid>,
 }
 
-/// Snoozes an open drift as a decision of `actor`. It stays open. A drift that is snoozed already is snoozed anew.
+/// Snoozes an open drift as a decision of `actor`. It stays open. The snooze replaces an earlier one.
 ///
 /// # Errors
 ///

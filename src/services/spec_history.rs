@@ -96,7 +96,7 @@ pub(super) fn first_from(version: i32) -> PageRequest {
     }
 }
 
-/// Returns the version of a page that [`up_to`] or [`first_from`] requested, if it is the one that was asked for.
+/// Returns the version of a page that [`up_to`] or [`first_from`] requested, if it is the requested one.
 pub(crate) fn only(page: Page<SpecVersion>, version: i32) -> Option<SpecVersion> {
     let mut rows = page.rows.into_iter().map(|(_, row)| row);
     rows.find(|row| row.version == version)

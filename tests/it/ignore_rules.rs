@@ -248,7 +248,7 @@ async fn a_preview_counts_open_and_past_drifts_and_changes_nothing() {
     assert_eq!(t.ignore(like).await.drifts, Some(2));
 }
 
-/// A preview that held a connection while it asked for a second one would wait for other previews.
+/// Previews that need two connections at a time would wait for each other.
 #[tokio::test]
 async fn many_previews_share_one_connection() {
     let t = TestApp::new().await;

@@ -4,9 +4,11 @@ use serde_json::json;
 
 use crate::support::ADMIN;
 use crate::support::browser::{Browser, ENTER, ESCAPE};
-use crate::support::page::{ROW, TOTAL, row, signed_in, three_differences};
+use crate::support::cloud::{Listed, droplet};
+use crate::support::page::{ALL_SCREENS, ROW, TOTAL, look_at, row, signed_in, three_differences};
 
 const SNOOZE: &str = "[data-testid=snooze-dialog]";
+const MEMBERS: &str = "[data-testid=members-dialog]";
 const NOTICE: &str = "[data-testid=notice]";
 
 /// Moves the focus to a row of the list.
@@ -100,4 +102,47 @@ async fn a_drift_is_taken_with_one_key_and_commented_on() {
     browser.go("/?assignee=me").await;
     browser.see_text(TOTAL, "1 open").await;
     browser.see(&size).await;
+}
+
+#[tokio::test]
+async fn some_members_of_a_list_are_accepted_and_the_others_stay_open() {
+    let served = three_differences().await;
+    let volume = Listed::new("volume", "data-1").region("fra1");
+    served
+        .cloud_has([
+            droplet("web-1").attr("rules", json!(["x", "b", "y"])),
+            droplet("web-2"),
+            volume,
+        ])
+        .await;
+    served.record_spec("web-1", json!({ "rules": ["a", "b"] })).await;
+    served.sweep().await;
+    let before = served.spec("web-1").await.spec;
+    let drift = served.open_drift("web-1", "rules").await;
+    let browser = signed_in(&served).await;
+    let rules = row(&served, "web-1", "rules").await;
+    focus(&browser, &rules).await;
+    browser.press("m").await;
+    browser.see_text(MEMBERS, "Members that differ").await;
+    assert_eq!(browser.texts("[data-testid=member]").await.len(), 3);
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    look_at(&browser, "members-dialog", &ALL_SCREENS).await;
+    browser.resize(1280, 900).await;
+    // The first member is the removed one, the second the first added one.
+    browser.click("#member-0").await;
+    browser.click("#member-1").await;
+    browser
+        .see_text("[data-testid=confirm-members]", "Accept 2 members")
+        .await;
+    browser.click("[data-testid=confirm-members]").await;
+    browser
+        .see_text(NOTICE, "Accepted 2 members: rules of web-1. The others stay open")
+        .await;
+    let open = served.open_drift("web-1", "rules").await;
+    assert_eq!((open.id, &open.expected), (drift.id, &Some(json!(["b", "x"]))));
+    browser.press("z").await;
+    browser
+        .see_text(NOTICE, "Undid the accept of rules of web-1")
+        .await;
+    assert_eq!(served.spec("web-1").await.spec, before);
 }
