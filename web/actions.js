@@ -2,7 +2,6 @@
 // read this list, so that a new action is added in one place.
 
 import { isUnset } from './changes.js';
-import { showNotice } from './dom.js';
 /** @import { Batch, Context, Drift } from './types.js' */
 
 /**
@@ -27,7 +26,7 @@ export const ACTIONS = [
     help: 'Accept the live value of the drift',
     applies: isDecidable,
     run: (drift, context) => context.accept(drift, false),
-    many: (batch, context) => context.acceptAll(batch),
+    many: (batch, context) => context.decideAll('accept', batch),
   },
   {
     name: 'review',
@@ -52,7 +51,7 @@ export const ACTIONS = [
     help: 'Make a rule that ignores drifts such as this one',
     applies: isDecidable,
     run: (drift, context) => context.ignore(drift),
-    many: ignoreCause,
+    many: ignoreAll,
   },
   {
     name: 'snooze',
@@ -61,7 +60,7 @@ export const ACTIONS = [
     help: 'Leave the drift out of the inbox for a while',
     applies: isDecidable,
     run: (drift, context) => context.snooze(drift),
-    many: (batch, context) => context.snoozeAll(batch),
+    many: (batch, context) => context.decideAll('snooze', batch),
   },
   {
     name: 'take',
@@ -135,10 +134,14 @@ function isDecidable(drift, { session }) {
 }
 
 /**
+ * Ignores a cause by its live value with one rule, and selected drifts with rules for exactly these.
  * @param {Batch} batch
  * @param {Context} context
  */
-function ignoreCause({ example }, context) {
-  if (example !== null) context.ignore(example, true);
-  else showNotice('The selected drifts have several causes. An ignore rule is about one: press g to group by cause, and ignore each.');
+function ignoreAll(batch, context) {
+  const { example, count, inputs } = batch;
+  const isCause = example !== null && example.kind !== 'MISSING' && !example.redacted && inputs.every((input) => 'filter' in input);
+  if (isCause) context.ignore(example, true);
+  else if (example !== null && count === 1) context.ignore(example);
+  else context.decideAll('ignore', batch);
 }

@@ -1,35 +1,36 @@
-// The dialog that accepts several drifts: a preview by cause, one confirmation, and what became of each drift.
+// The dialog that decides about several drifts: a preview by cause, one confirmation, and what became of each drift.
 
 import { ApiError, explain } from './api.js';
-import { causesOf } from './causes.js';
-import { announce, h, showNotice } from './dom.js';
-import { byteLength, fieldName, kindName, plural, resourceName, visibleLine } from './format.js';
-import { ACCEPT_PREVIEW, BULK_PREVIEW, BULK_REFUSED, BULK_RUN, UNDO_BULK } from './queries.js';
-import { briefDifference } from './values.js';
-/** @import { Batch, Context, Drift } from './types.js' */
+import { BULK_ACTIONS } from './bulk_actions.js';
+import { causeElements, hasSameDrifts, read, refusedElement, scopeText, sumOf } from './bulk_preview.js';
+import { execute, undoBulks } from './bulk_run.js';
+import { announce, h } from './dom.js';
+import { byteLength, plural } from './format.js';
+import { BULK_REFUSED } from './queries.js';
+/** @import { BulkAction, Terms } from './bulk_actions.js' */
+/** @import { Preview, Refused } from './bulk_preview.js' */
+/** @import { Run } from './bulk_run.js' */
+/** @import { Batch, BulkActionName, Context } from './types.js' */
 
 /** Maximum length of a note in bytes. */
 const LONGEST_NOTE = 4096;
-/** Maximum number of causes in the preview, and of resources of each. */
-const MOST_CAUSES = 50;
-const MOST_NAMES = 100;
 /** Maximum number of refused drifts that are listed. */
 const MOST_REFUSED = 100;
-/** Time in milliseconds between two looks at a bulk that is being executed. */
-const LOOK = 400;
 
 /**
- * @typedef {{ token: string, drifts: Drift[], matching: number, closed: number, warnings: number, retired: number }} Preview
- * @typedef {{ total: number, done: number, refused: number, pending: number, finishedAt: string | null }} Run
- * @typedef {{ driftId: string, field: string, code: string, message: string }} Refused
+ * @typedef {{ action: BulkAction, terms: Terms, batch: Batch }} Task
+ * @typedef {{ previews: Preview[], chosen: string, terms: { [name: string]: unknown } }} Previewed
+ * `chosen`, `terms`: the terms that the previews have.
  */
 
 export class BulkDialog {
   #context;
-  /** @type {Batch | null} */
-  #batch = null;
-  /** @type {Preview[] | null} */
-  #previews = null;
+  /** The fields of the terms, by action. @type {Map<BulkAction, Terms>} */
+  #terms = new Map();
+  /** What is decided about what; null while the dialog is closed. @type {Task | null} */
+  #task = null;
+  /** @type {Previewed | null} */
+  #previewed = null;
   #busy = false;
   /** Whether the execution of a bulk of this batch has begun. */
   #hasBegun = false;
@@ -38,10 +39,14 @@ export class BulkDialog {
   #asking = new AbortController();
   #title = h('h2', { id: 'bulk-title', tabindex: '-1' });
   #message = h('div', { class: 'refusal', testid: 'bulk-message', role: 'alert' });
-  #content = h('div', { class: 'bulk-content', testid: 'bulk-preview' });
+  #summary = h('p', { class: 'bulk-summary', testid: 'bulk-summary' });
+  #remarks = h('div');
+  #causes = h('div', { class: 'bulk-content', testid: 'bulk-preview' });
   #note = h('input', { id: 'bulk-note', type: 'text', testid: 'bulk-note', autocomplete: 'off', on: { input: () => this.#typed() } });
-  #noteField = h('div', { class: 'field' }, h('label', { for: 'bulk-note', text: 'Note' }), this.#note);
-  #progress = h('progress', { testid: 'bulk-progress', 'aria-label': 'Accepted drifts', hidden: true });
+  #noteLabel = h('label', { for: 'bulk-note' });
+  #fields = h('fieldset', { class: 'bulk-fields' });
+  #body = h('div', { class: 'dialog-body' });
+  #progress = h('progress', { testid: 'bulk-progress', 'aria-label': 'Drifts that are done', hidden: true });
   #count = h('p', { class: 'hint', testid: 'bulk-count', role: 'status' });
   #confirm = h('button', { type: 'submit', class: 'primary', testid: 'confirm-bulk' });
   #cancel = h('button', { type: 'button', testid: 'cancel-bulk', on: { click: () => this.close() } });
@@ -49,6 +54,7 @@ export class BulkDialog {
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
+    for (const action of Object.values(BULK_ACTIONS)) this.#terms.set(action, action.terms(() => this.#typed()));
     this.element = h(
       'dialog',
       { class: 'dialog bulk', testid: 'bulk-dialog', 'aria-labelledby': 'bulk-title' },
@@ -63,8 +69,8 @@ export class BulkDialog {
           },
         },
         h('div', { class: 'dialog-head' }, this.#title),
-        h('div', { class: 'dialog-body' }, this.#message, this.#content, this.#noteField, this.#progress, this.#count),
-        h('div', { class: 'dialog-foot' }, this.#cancel, this.#confirm),
+        this.#body,
+        h('div', { class: 'dialog-foot' }, h('div', { class: 'effect' }, this.#progress, this.#count), this.#cancel, this.#confirm),
       ),
     );
     this.element.addEventListener('close', () => this.#closed());
@@ -74,14 +80,27 @@ export class BulkDialog {
     });
   }
 
-  /** @param {Batch} batch */
-  open(batch) {
-    this.#batch = batch;
+  /**
+   * @param {BulkActionName} name
+   * @param {Batch} batch
+   */
+  open(name, batch) {
+    const action = BULK_ACTIONS[name];
+    const terms = /** @type {Terms} */ (this.#terms.get(action));
+    this.#task = { action, terms, batch };
     this.#hasBegun = false;
     this.#unfinished.clear();
     this.#note.value = '';
+    this.#note.required = action.needsNote;
+    this.#noteLabel.textContent = action.noteLabel;
+    terms.reset();
+    const note = h('div', { class: 'field' }, this.#noteLabel, this.#note);
+    this.#fields.replaceChildren(...(terms.element === null ? [note] : action.needsNote ? [note, terms.element] : [terms.element, note]));
+    // Fields that the user has to see are not below a long list.
+    const parts = terms.element === null ? [this.#causes, this.#fields] : [this.#fields, this.#causes];
+    this.#body.replaceChildren(this.#message, this.#summary, this.#remarks, ...parts);
     this.element.showModal();
-    void this.#preview(batch);
+    void this.#preview(this.#task);
   }
 
   /** Closes the dialog, for example when the session has ended. */
@@ -91,71 +110,84 @@ export class BulkDialog {
 
   #closed() {
     this.#asking.abort();
-    const batch = this.#batch;
-    this.#batch = null;
-    if (batch === null || !this.#hasBegun) return;
+    const task = this.#task;
+    this.#task = null;
+    if (task === null || !this.#hasBegun) return;
     const bulks = [...this.#unfinished];
+    const { noun } = task.action;
     // They may go on without this page, so they can be undone too.
-    if (!this.#busy && bulks.length > 0) this.#context.decisions.add({ what: 'the interrupted accept', undo: () => undoBulks(bulks, this.#context) });
+    if (!this.#busy && bulks.length > 0) this.#context.decisions.add({ what: `the interrupted ${noun}`, undo: () => undoBulks(bulks, noun, this.#context) });
     this.#context.decided();
   }
 
-  /** @param {Batch} batch */
-  async #preview(batch) {
+  /** @param {Task} task */
+  async #preview(task) {
     this.#asking.abort();
     this.#asking = new AbortController();
     const { signal } = this.#asking;
-    this.#previews = null;
+    this.#previewed = null;
     this.#busy = false;
-    this.#title.textContent = `Accept ${batch.what}?`;
+    this.#title.textContent = `${task.action.verb} ${task.batch.what}?`;
     this.#message.replaceChildren();
-    this.#content.replaceChildren(h('p', { class: 'hint', text: 'Loading what would change…' }));
+    this.#summary.textContent = '';
+    this.#remarks.replaceChildren();
+    this.#causes.replaceChildren(h('p', { class: 'hint', text: 'Loading what would change…' }));
     this.#count.textContent = '';
     this.#progress.hidden = true;
-    this.#noteField.hidden = false;
+    this.#fields.hidden = false;
     this.#cancel.textContent = 'Cancel';
     this.#confirm.hidden = false;
-    this.#confirm.textContent = 'Accept';
+    this.#confirm.textContent = task.action.verb;
     this.#typed();
-    this.#note.focus({ preventScroll: true });
+    if (task.terms.focus === null) this.#note.focus({ preventScroll: true });
+    else task.terms.focus();
     try {
-      /** @type {Preview[]} */
-      const previews = [];
-      for (const input of batch.inputs) {
-        const { previewAcceptDrifts } = await this.#context.api.ask(BULK_PREVIEW, { input }, signal);
-        previews.push(read(previewAcceptDrifts));
-      }
-      if (signal.aborted) return;
-      this.#previews = previews;
-      this.#show(previews);
+      const previewed = await this.#ask(task, signal);
+      if (!signal.aborted) this.#show(task, previewed);
     } catch (error) {
       if (signal.aborted) return;
-      this.#content.replaceChildren();
+      this.#causes.replaceChildren();
       this.#showMessage('The preview could not be loaded.', explain(error));
     }
   }
 
-  /** @param {Preview[]} previews */
-  #show(previews) {
-    const drifts = previews.flatMap((preview) => preview.drifts);
-    const sum = (/** @type {(preview: Preview) => number} */ of) => previews.reduce((total, preview) => total + of(preview), 0);
-    const causes = causesOf(drifts);
-    const left = sum(({ matching }) => matching) - sum(({ closed }) => closed) - drifts.length;
-    this.#title.textContent = drifts.length === 1 ? 'Accept 1 live value?' : `Accept ${drifts.length.toLocaleString('en')} live values?`;
-    this.#content.replaceChildren(
+  /**
+   * @param {Task} task
+   * @param {AbortSignal} signal
+   * @returns {Promise<Previewed>}
+   */
+  async #ask({ action, terms: chosenTerms, batch }, signal) {
+    const [chosen, terms] = [chosenTerms.chosen(), chosenTerms.read()];
+    const previews = [];
+    for (const drifts of batch.inputs) {
+      const { preview } = await this.#context.api.ask(action.query, { input: { ...drifts, ...action.input, ...terms } }, signal);
+      previews.push(read(preview));
+    }
+    return { previews, chosen, terms };
+  }
+
+  /**
+   * @param {Task} task
+   * @param {Previewed} previewed
+   */
+  #show({ action, batch }, previewed) {
+    this.#previewed = previewed;
+    const sum = sumOf(previewed.previews);
+    const { drifts, left, closed, retired } = sum;
+    const next = batch.inputs.every(action.hasTurns) ? 'They are shown after these, at most 1,000 at a time.' : `At most 1,000 can be decided at a time: filter the list to reach ${left === 1 ? 'it' : 'them'}.`;
+    this.#title.textContent = action.title(drifts.length);
+    this.#remarks.replaceChildren(
       ...[
-        h('p', { class: 'bulk-summary', testid: 'bulk-summary', text: `${plural(drifts.length, 'drift')} of ${plural(resources(drifts), 'resource')}, ${plural(causes.length, 'cause')}. The live values become the expected ones.` }),
-        left > 0 && h('p', { class: 'note', testid: 'bulk-left', text: `${plural(left, 'more drift')} ${left === 1 ? 'matches' : 'match'}. They are shown after these, at most 1,000 at a time.` }),
-        sum(({ closed }) => closed) > 0 && h('p', { class: 'hint', text: `${plural(sum(({ closed }) => closed), 'selected drift')} ${sum(({ closed }) => closed) === 1 ? 'is' : 'are'} closed already.` }),
-        sum(({ retired }) => retired) > 0 && h('p', { class: 'hint', text: `${plural(sum(({ retired }) => retired), 'spec')} of missing resources will be retired.` }),
-        sum(({ warnings }) => warnings) > 0 && h('p', { class: 'warning', testid: 'bulk-warning', text: `Terraform states own the specs of ${plural(sum(({ warnings }) => warnings), 'resource')}. The next apply undoes these accepts unless the configuration has the live values.` }),
-        h('ul', { class: 'causes' }, ...causes.slice(0, MOST_CAUSES).map((cause) => causeElement(cause))),
-        causes.length > MOST_CAUSES && h('p', { class: 'hint', text: `${plural(causes.length - MOST_CAUSES, 'more cause')}` }),
+        left > 0 && h('p', { class: 'note', testid: 'bulk-left', text: `${plural(left, 'more drift')} ${left === 1 ? 'matches' : 'match'}. ${next}` }),
+        closed > 0 && h('p', { class: 'hint', testid: 'bulk-closed', text: `${plural(closed, 'selected drift')} ${closed === 1 ? 'is' : 'are'} closed already.` }),
+        retired > 0 && h('p', { class: 'hint', text: `${plural(retired, 'spec')} of missing resources will be retired.` }),
+        ...action.warnings(sum).map((text) => h('p', { class: 'warning', testid: 'bulk-warning', text })),
       ].filter((element) => element !== false),
     );
-    this.#confirm.textContent = drifts.length === 1 ? 'Accept 1 drift' : `Accept ${drifts.length.toLocaleString('en')} drifts`;
+    this.#causes.replaceChildren(...causeElements(drifts).filter((element) => element !== false));
+    this.#confirm.textContent = `${action.verb} ${plural(drifts.length, 'drift')}`;
     this.#typed();
-    announce(`Preview: ${plural(drifts.length, 'drift')}, ${plural(causes.length, 'cause')}`);
+    announce(`Preview: ${this.#summary.textContent}`);
   }
 
   /**
@@ -164,74 +196,89 @@ export class BulkDialog {
    */
   #showMessage(title, text) {
     this.#message.replaceChildren(h('p', {}, h('strong', { text: title }), ` ${text}`));
+    this.#body.scrollTop = 0;
   }
 
+  /** Shows the effect of the chosen terms, and whether they can be confirmed. */
   #typed() {
+    const [task, previewed] = [this.#task, this.#previewed];
+    if (task === null) return;
+    const { action, terms } = task;
     const over = byteLength(this.#note.value) > LONGEST_NOTE;
-    const nothing = this.#previews === null || this.#previews.every(({ drifts }) => drifts.length === 0);
     this.#note.setAttribute('aria-invalid', String(over));
-    this.#confirm.disabled = this.#busy || over || nothing;
+    const lacksNote = action.needsNote && this.#note.value.trim() === '';
+    const nothing = previewed === null || previewed.previews.every(({ drifts }) => drifts.length === 0);
+    this.#confirm.disabled = !terms.isValid() || over || lacksNote || nothing || this.#busy;
+    // A bulk that has begun keeps its terms.
+    this.#fields.disabled = this.#busy || this.#unfinished.size > 0;
+    if (previewed === null) return;
+    const sum = sumOf(previewed.previews);
+    const effect = action.effect(sum, terms.chosen() === previewed.chosen ? previewed.terms : terms.read());
+    this.#summary.textContent = `${scopeText(sum.drifts)} ${effect}`;
   }
 
   async #send() {
-    const [batch, previews] = [this.#batch, this.#previews];
-    if (batch === null || previews === null || this.#confirm.disabled) return;
+    const [task, shown] = [this.#task, this.#previewed];
+    if (task === null || shown === null || this.#confirm.disabled) return;
     this.#busy = true;
     this.#typed();
     this.#message.replaceChildren();
-    const note = this.#note.value.trim();
-    const total = previews.reduce((sum, { drifts }) => sum + drifts.length, 0);
-    /** @type {Run[]} */
-    const runs = [];
-    this.#showProgress(0, total);
     try {
+      const previewed = await this.#inForce(task, shown);
+      if (previewed === null) return;
+      const { previews } = previewed;
+      const total = sumOf(previews).drifts.length;
+      /** @type {Run[]} */
+      const runs = [];
+      this.#showProgress(0, total);
       for (const { token, drifts } of previews) {
         if (drifts.length === 0) continue;
         this.#hasBegun = true;
         this.#unfinished.add(token);
         const before = runs.reduce((sum, run) => sum + run.total, 0);
-        runs.push(await this.#execute(token, note, (run) => this.#showProgress(before + run.done + run.refused, total)));
+        runs.push(await execute(this.#context.api, token, this.#note.value.trim(), (run) => this.#showProgress(before + run.done + run.refused, total)));
       }
-      await this.#finished(batch, previews, runs);
+      await this.#finished(task, previews, runs);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      // The same token goes on where it was interrupted.
-      this.#showMessage('The accept was interrupted.', `${explain(error)} What was accepted stays accepted. Accept again to go on.`);
+      if (this.#task !== task) return;
       this.#busy = false;
+      if (error.code === 'PREVIEW_EXPIRED') {
+        // Nothing of this bulk has begun, so what would be decided is shown again.
+        this.#unfinished.clear();
+        await this.#preview(task);
+        this.#showMessage('The preview had expired.', 'This is a new one.');
+        return;
+      }
+      // The same token goes on where it was interrupted.
+      this.#showMessage(`The ${task.action.noun} was interrupted.`, `${explain(error)} What is done stays done. Press ${task.action.verb} again to go on.`);
       this.#typed();
+      // Its fields lost the focus when they were disabled.
+      this.#confirm.focus();
     }
   }
 
   /**
-   * Executes a preview, and reports its progress until it is finished.
-   * @param {string} token
-   * @param {string} note
-   * @param {(run: Run) => void} progress
-   * @returns {Promise<Run>}
+   * Returns previews with the chosen terms. If the drifts are not those that the user has seen, they are shown instead, and
+   * the result is null.
+   * @param {Task} task
+   * @param {Previewed} shown
+   * @returns {Promise<Previewed | null>}
    */
-  async #execute(token, note, progress) {
-    const { api } = this.#context;
-    const input = { token, ...(note === '' ? {} : { note }) };
-    let isAnswered = false;
-    const answer = api.ask(ACCEPT_PREVIEW, { input }).finally(() => {
-      isAnswered = true;
-    });
-    const look = async () => {
-      const { bulkRun } = await api.ask(BULK_RUN, { id: token });
-      if (bulkRun !== null) progress(bulkRun);
-      return bulkRun;
-    };
-    // A failed look is no failed accept: the answer to the accept itself reports that.
-    while (!(await settledWithin(answer, LOOK)) && !isAnswered) await look().catch(() => null);
-    const { acceptDrifts } = await answer;
-    /** @type {Run} */
-    let run = acceptDrifts.run;
-    while (run.finishedAt === null) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK));
-      run = (await look()) ?? run;
+  async #inForce(task, shown) {
+    if (task.terms.chosen() === shown.chosen) return shown;
+    const { signal } = this.#asking;
+    const previewed = await this.#ask(task, signal);
+    if (signal.aborted) return null;
+    if (hasSameDrifts(previewed.previews, shown.previews)) {
+      this.#previewed = previewed;
+      return previewed;
     }
-    progress(run);
-    return run;
+    this.#busy = false;
+    this.#show(task, previewed);
+    this.#showMessage('The drifts have changed.', `Look at them again, then press ${task.action.verb}.`);
+    this.#confirm.focus({ preventScroll: true });
+    return null;
   }
 
   /**
@@ -246,140 +293,58 @@ export class BulkDialog {
   }
 
   /**
-   * @param {Batch} batch
+   * @param {Task} task
    * @param {Preview[]} previews
    * @param {Run[]} runs
    */
-  async #finished(batch, previews, runs) {
+  async #finished(task, previews, runs) {
+    const { action, batch } = task;
     const done = runs.reduce((sum, run) => sum + run.done, 0);
     const refused = runs.reduce((sum, run) => sum + run.refused, 0);
-    const left = previews.reduce((sum, { matching, drifts, closed }) => sum + matching - closed - drifts.length, 0);
+    const { left } = sumOf(previews);
     const bulks = previews.filter(({ drifts }) => drifts.length > 0).map(({ token }) => token);
     for (const token of bulks) this.#unfinished.delete(token);
     if (done > 0) {
-      const what = `the accept of ${plural(done, 'drift')}`;
-      this.#context.decisions.made(`Accepted ${plural(done, 'drift')}.`, { what, undo: () => undoBulks(bulks, this.#context) });
+      const what = `the ${action.noun} of ${plural(done, 'drift')}`;
+      this.#context.decisions.made(`${action.done} ${plural(done, 'drift')}.`, { what, undo: () => undoBulks(bulks, action.noun, this.#context) });
     }
-    if (this.#batch !== batch) {
+    if (this.#task !== task) {
       this.#context.decided();
       return;
     }
-    if (refused > 0) await this.#showRefused(previews, bulks, done);
-    // The next ones are previewed in their turn. If none of these was accepted, the rest would not be either.
-    else if (left > 0 && done > 0) await this.#preview(batch);
+    if (refused > 0) await this.#showRefused(action, previews, bulks, done);
+    // The next ones are previewed in their turn. If nothing was done about these, nothing would be done about the rest.
+    else if (left > 0 && done > 0 && batch.inputs.every(action.hasTurns)) await this.#preview(task);
     else this.close();
   }
 
   /**
    * Lists the drifts that were left as they are.
+   * @param {BulkAction} action
    * @param {Preview[]} previews
    * @param {string[]} bulks
    * @param {number} done
    */
-  async #showRefused(previews, bulks, done) {
+  async #showRefused(action, previews, bulks, done) {
     /** @type {Refused[]} */
     const refused = [];
     for (const id of bulks) {
       const { bulkRun } = await this.#context.api.ask(BULK_REFUSED, { id });
       refused.push(...(bulkRun?.items ?? []));
     }
-    const drifts = new Map(previews.flatMap((preview) => preview.drifts).map((drift) => [drift.id, drift]));
-    this.#previews = null;
-    this.#title.textContent = `Accepted ${plural(done, 'drift')}`;
-    this.#content.replaceChildren(
+    this.#previewed = null;
+    this.#title.textContent = `${action.done} ${plural(done, 'drift')}`;
+    this.#summary.textContent = '';
+    this.#remarks.replaceChildren();
+    this.#causes.replaceChildren(
       h('p', { testid: 'bulk-refused', text: `${plural(refused.length, 'drift')} moved meanwhile and ${refused.length === 1 ? 'was' : 'were'} left as ${refused.length === 1 ? 'it is' : 'they are'}.` }),
-      h(
-        'ul',
-        { class: 'refused' },
-        ...refused.slice(0, MOST_REFUSED).map(({ driftId, field, message }) => {
-          const drift = drifts.get(driftId);
-          return h('li', {}, h('strong', { text: drift === undefined ? '' : visibleLine(resourceName(drift.resource)) }), h('code', { text: visibleLine(field) }), h('span', { class: 'soft', text: message }));
-        }),
-      ),
+      refusedElement(refused.slice(0, MOST_REFUSED), sumOf(previews).drifts),
     );
-    this.#noteField.hidden = true;
+    this.#fields.hidden = true;
     this.#progress.hidden = true;
     this.#count.textContent = refused.length > MOST_REFUSED ? `${plural(refused.length - MOST_REFUSED, 'more drift')}` : '';
     this.#confirm.hidden = true;
     this.#cancel.textContent = 'Close';
     this.#cancel.focus();
   }
-}
-
-/**
- * Returns whether a promise settles within a time.
- * @param {Promise<unknown>} promise
- * @param {number} ms
- * @returns {Promise<boolean>}
- */
-function settledWithin(promise, ms) {
-  const settled = promise.then(
-    () => true,
-    () => true,
-  );
-  return Promise.race([settled, new Promise((resolve) => setTimeout(resolve, ms, false))]);
-}
-
-/** @param {any} answer */
-function read({ token, matching, closed, resources: of }) {
-  /** @type {any[]} */
-  const resources = of;
-  return {
-    token,
-    matching,
-    closed: closed.length,
-    warnings: resources.filter(({ warning }) => warning !== null).length,
-    retired: resources.filter(({ retiresSpec }) => retiresSpec).length,
-    drifts: resources.flatMap(({ resource, drifts }) => drifts.map((/** @type {any} */ { drift }) => ({ ...drift, resource }))),
-  };
-}
-
-/** @param {Drift[]} drifts */
-function resources(drifts) {
-  return new Set(drifts.map(({ resource }) => resource.id)).size;
-}
-
-/** @param {Drift[]} drifts the drifts of one cause */
-function causeElement(drifts) {
-  const first = /** @type {Drift} */ (drifts[0]);
-  const names = drifts.slice(0, MOST_NAMES).map(({ resource }) => visibleLine(resourceName(resource)));
-  const more = drifts.length - names.length;
-  const brief = names.slice(0, 3).join(', ');
-  return h(
-    'li',
-    { class: 'bulk-cause', testid: 'bulk-cause' },
-    h('p', { class: 'bulk-cause-head' }, h('code', { text: visibleLine(fieldName(first)) }), h('span', { class: 'kind', text: kindName(first.resource.kind) }), h('span', { class: 'soft', text: plural(drifts.length, 'resource') })),
-    h('p', { class: 'bulk-difference' }, briefDifference(first)),
-    drifts.length <= 3 ? h('p', { class: 'hint', text: brief }) : h('details', {}, h('summary', { text: `${brief} and ${(drifts.length - 3).toLocaleString('en')} more` }), h('p', { class: 'hint', text: `${names.join(', ')}${more > 0 ? ` and ${more.toLocaleString('en')} more` : ''}` })),
-  );
-}
-
-/**
- * Undoes bulks, the newest first.
- * @param {string[]} bulks
- * @param {Context} context
- * @returns {Promise<import('./decisions.js').Undone | null>}
- */
-async function undoBulks(bulks, context) {
-  let undone = 0;
-  /** @type {{ message: string }[]} */
-  const refused = [];
-  try {
-    for (const bulkId of [...bulks].reverse()) {
-      const { undoBulk } = await context.api.ask(UNDO_BULK, { input: { bulkId } });
-      undone += undoBulk.undone;
-      refused.push(...undoBulk.refused);
-    }
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    if (error.code === 'UNAUTHENTICATED') return null;
-    showNotice(`Not undone. ${explain(error)}`, { label: 'Try again', run: () => context.decisions.retry({ what: 'the accept', undo: () => undoBulks(bulks, context) }) });
-    return null;
-  } finally {
-    context.refresh();
-  }
-  const [first] = refused;
-  if (first === undefined) return { text: `Undid the accept of ${plural(undone, 'drift')}.`, isProblem: false };
-  const stand = `${plural(refused.length, 'accept')} ${refused.length === 1 ? 'stands' : 'stand'}: ${first.message}${refused.length > 1 ? ', and others' : ''}`;
-  return { text: `Undid the accept of ${plural(undone, 'drift')}. ${stand}.`, isProblem: true };
 }

@@ -1,11 +1,12 @@
 // Who takes care of a drift, and what users write about it.
 
 import { ApiError, explain } from './api.js';
+import { execute, undoBulks } from './bulk_run.js';
 import { announce, h, showNotice } from './dom.js';
-import { byteLength, fieldName, resourceName, visible, visibleLine } from './format.js';
+import { byteLength, fieldName, plural, resourceName, visible, visibleLine } from './format.js';
 import { me } from './me.js';
-import { ADD_COMMENT, TAKE, UNASSIGN } from './queries.js';
-import { decideAll, snoozeText, undoAll, unsnoozeShown } from './snooze.js';
+import { ADD_COMMENT, PREVIEW_TAKE, TAKE, UNASSIGN } from './queries.js';
+import { snoozeText, unsnoozeShown } from './snooze.js';
 /** @import { Batch, Context, Drift } from './types.js' */
 
 /** Maximum length of a comment in bytes. */
@@ -37,9 +38,16 @@ export async function take(drift, context) {
  */
 export async function takeAll(batch, context) {
   try {
-    const { bulks, done } = await decideAll(batch.inputs, { action: 'ASSIGN', assignee: me() }, '', context);
+    /** @type {string[]} */
+    const bulks = [];
+    let done = 0;
+    for (const input of batch.inputs) {
+      const { previewBulk } = await context.api.ask(PREVIEW_TAKE, { input: { ...input, action: 'ASSIGN', assignee: me() } });
+      bulks.push(previewBulk.token);
+      done += (await execute(context.api, previewBulk.token, '')).done;
+    }
     const what = done === 1 ? '1 drift is' : `${done.toLocaleString('en')} drifts are`;
-    context.decisions.made(`${what} assigned to you.`, { what: 'the assignment', undo: () => undoAll(bulks, context) });
+    context.decisions.made(`${what} assigned to you.`, { what: `the assignment of ${plural(done, 'drift')}`, undo: () => undoBulks(bulks, 'assignment', context) });
     context.decided();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

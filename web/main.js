@@ -51,13 +51,12 @@ const context = {
   accept: (drift, review) => dialog.open(drift, review),
   undo: (drift) => void (drift.snoozed ? unsnoozeShown(drift, context) : undoAccept(drift, context)),
   snooze: (drift) => snoozing.open(drift),
-  snoozeAll: (batch) => snoozing.openAll(batch),
   take: (drift) => void take(drift, context),
   takeAll: (batch) => void takeAll(batch, context),
   ignore: (drift, cause) => ignoring.open(drift, cause),
   members: (drift) => choosing.open(drift),
   plan: (drift) => planning.open(drift),
-  acceptAll: (batch) => bulk.open(batch),
+  decideAll: (name, batch) => bulk.open(name, batch),
   decisions: new Decisions(),
   decided: () => {
     list.clearSelection();

@@ -69,22 +69,22 @@ export const UNSNOOZE = `mutation Unsnooze($input: UnsnoozeDriftInput!) { unsnoo
 export const TAKE = `mutation Take($input: TakeDriftInput!) { takeDrift(input: $input) { drift { ...Row } } }${ROW}`;
 export const UNASSIGN = `mutation Unassign($input: UnassignDriftInput!) { unassignDrift(input: $input) { drift { ...Row } } }${ROW}`;
 export const ADD_COMMENT = 'mutation AddComment($input: AddCommentInput!) { addComment(input: $input) { comment { id } } }';
-export const PREVIEW_BULK = 'mutation PreviewBulk($input: PreviewBulkInput!) { previewBulk(input: $input) { token count matching } }';
-export const EXECUTE_BULK = 'mutation ExecuteBulk($input: ExecuteBulkInput!) { executeBulk(input: $input) { run { done refused pending } } }';
-
 export const UNDO = `mutation Undo($input: UndoAcceptInput!) {
   undoAccept(input: $input) { drift { ...Row } openDrift { id } }
 }${ROW}`;
 
-const PREVIEWED = `id kind field expected actual redacted ${CHANGES} status revision severity severityRule`;
-export const BULK_PREVIEW = `mutation BulkPreview($input: PreviewAcceptDriftsInput!) {
-  previewAcceptDrifts(input: $input) {
-    token matching closed { driftId }
-    resources { retiresSpec warning resource { id kind name region providerId } drifts { drift { ${PREVIEWED} } } }
-  }
+const PREVIEWED = `id kind field expected actual redacted ${CHANGES} status revision severity severityRule snoozed`;
+const PREVIEWED_RESOURCE = `resource { id kind name region providerId } drifts { drift { ${PREVIEWED} } }`;
+export const PREVIEW_ACCEPT = `mutation PreviewAccept($input: PreviewAcceptDriftsInput!) {
+  preview: previewAcceptDrifts(input: $input) { token matching closed { driftId } resources { retiresSpec warning ${PREVIEWED_RESOURCE} } }
 }`;
+export const PREVIEW_BULK = `mutation PreviewBulk($input: PreviewBulkInput!) {
+  preview: previewBulk(input: $input) { token matching fields closed { driftId } resources { ${PREVIEWED_RESOURCE} } }
+}`;
+/** The preview of a decision that is executed without being shown. */
+export const PREVIEW_TAKE = 'mutation PreviewTake($input: PreviewBulkInput!) { previewBulk(input: $input) { token } }';
 const BULK = 'id total done refused pending finishedAt';
-export const ACCEPT_PREVIEW = `mutation AcceptPreview($input: AcceptDriftsInput!) { acceptDrifts(input: $input) { run { ${BULK} } } }`;
+export const EXECUTE_BULK = `mutation ExecuteBulk($input: ExecuteBulkInput!) { executeBulk(input: $input) { run { ${BULK} } } }`;
 export const BULK_RUN = `query BulkRun($id: ID!) { bulkRun(id: $id) { ${BULK} } }`;
 export const BULK_REFUSED = 'query BulkRefused($id: ID!) { bulkRun(id: $id) { items(outcome: REFUSED) { driftId field code message } } }';
 export const UNDO_BULK = 'mutation UndoBulk($input: UndoBulkInput!) { undoBulk(input: $input) { undone refused { driftId code message } } }';

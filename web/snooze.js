@@ -1,11 +1,11 @@
-// Snoozes: the dialog that leaves drifts out of the inbox for a while, their marks, and their undo.
+// Snoozes: the dialog that leaves a drift out of the inbox for a while, their marks, and their undo.
 
 import { ApiError, explain } from './api.js';
 import { h, showNotice } from './dom.js';
-import { byteLength, fieldName, plural, resourceName, visible, visibleLine } from './format.js';
-import { EXECUTE_BULK, PREVIEW_BULK, SNOOZE, UNDO_BULK, UNSNOOZE } from './queries.js';
+import { byteLength, fieldName, resourceName, visible, visibleLine } from './format.js';
+import { SNOOZE, UNSNOOZE } from './queries.js';
 /** @import { Undone } from './decisions.js' */
-/** @import { Batch, BulkInput, Context, Drift } from './types.js' */
+/** @import { Context, Drift } from './types.js' */
 
 /** Maximum length of a reason in bytes. */
 const LONGEST_REASON = 4096;
@@ -51,23 +51,58 @@ function nameOf(drift) {
   return `${visibleLine(fieldName(drift))} of ${visibleLine(resourceName(drift.resource))}`;
 }
 
+/** The choice when a snooze ends. */
+export class EndChoice {
+  #choices;
+
+  /** @param {string} prefix of the ids, because several dialogs have this choice */
+  constructor(prefix) {
+    this.#choices = PRESETS.map((preset) => ({ preset, input: h('input', { id: `${prefix}-${preset.id}`, type: 'radio', name: `${prefix}-end`, testid: `${prefix}-${preset.id}`, value: preset.id }) }));
+    const rows = this.#choices.map(({ preset, input }) => h('p', { class: 'check' }, input, h('label', { for: input.id, text: preset.label })));
+    this.element = h('div', { class: 'field', role: 'radiogroup', 'aria-label': 'End of the snooze' }, ...rows);
+  }
+
+  /** @returns {{ preset: Preset, input: HTMLInputElement }} */
+  get #chosen() {
+    const found = this.#choices.find(({ input }) => input.checked) ?? this.#choices[0];
+    if (found === undefined) throw new Error('there are no ends of a snooze');
+    return found;
+  }
+
+  /** The id of the chosen preset. */
+  get id() {
+    return this.#chosen.preset.id;
+  }
+
+  /** Chooses the first preset. */
+  reset() {
+    for (const [at, { input }] of this.#choices.entries()) input.checked = at === 0;
+  }
+
+  focus() {
+    this.#chosen.input.focus({ preventScroll: true });
+  }
+
+  /** Returns the end, counted from now. */
+  read() {
+    return this.#chosen.preset.end(new Date());
+  }
+}
+
 export class SnoozeDialog {
   #context;
   /** @type {Drift | null} */
   #drift = null;
-  /** @type {Batch | null} */
-  #batch = null;
   #busy = false;
   #what = h('p', { class: 'crumbs' });
   #message = h('div', { class: 'refusal', testid: 'snooze-refusal', role: 'alert' });
-  #choices = PRESETS.map(({ id }) => h('input', { id: `snooze-${id}`, type: 'radio', name: 'snooze-end', testid: `snooze-${id}`, value: id }));
+  #end = new EndChoice('snooze');
   #reason = h('input', { id: 'snooze-reason', type: 'text', testid: 'snooze-reason', autocomplete: 'off', on: { input: () => this.#typed() } });
   #confirm = h('button', { type: 'submit', class: 'primary', testid: 'confirm-snooze', text: 'Snooze' });
 
   /** @param {Context} context */
   constructor(context) {
     this.#context = context;
-    const rows = PRESETS.map(({ id, label }, at) => h('p', { class: 'check' }, /** @type {HTMLElement} */ (this.#choices[at]), h('label', { for: `snooze-${id}`, text: label })));
     this.element = h(
       'dialog',
       { class: 'dialog snooze', testid: 'snooze-dialog', 'aria-labelledby': 'snooze-title' },
@@ -87,7 +122,7 @@ export class SnoozeDialog {
           { class: 'dialog-body' },
           this.#message,
           this.#what,
-          h('div', { class: 'field', role: 'radiogroup', 'aria-label': 'End of the snooze' }, ...rows),
+          this.#end.element,
           h('div', { class: 'field' }, h('label', { for: 'snooze-reason', text: 'Reason' }), this.#reason),
           h('p', { class: 'hint', text: 'The drift stays open. The inbox leaves it out until then: the filter is:snoozed shows it.' }),
         ),
@@ -100,28 +135,14 @@ export class SnoozeDialog {
   /** @param {Drift} drift */
   open(drift) {
     this.#drift = drift;
-    this.#batch = null;
     this.#what.replaceChildren(h('strong', { text: visibleLine(resourceName(drift.resource)) }), h('code', { text: visibleLine(fieldName(drift)) }));
-    this.#show();
-  }
-
-  /** @param {Batch} batch */
-  openAll(batch) {
-    this.#drift = null;
-    this.#batch = batch;
-    this.#what.replaceChildren(h('strong', { text: batch.what }));
-    this.#show();
-  }
-
-  #show() {
     this.#busy = false;
     this.#message.replaceChildren();
     this.#reason.value = '';
-    const [first] = this.#choices;
-    if (first !== undefined) first.checked = true;
+    this.#end.reset();
     this.#typed();
     this.element.showModal();
-    first?.focus();
+    this.#end.focus();
   }
 
   /** Closes the dialog, for example when the session has ended. */
@@ -132,7 +153,6 @@ export class SnoozeDialog {
   #closed() {
     const drift = this.#drift;
     this.#drift = null;
-    this.#batch = null;
     if (drift !== null && this.#context.router.route.drift === null) this.#context.focus(drift.id);
   }
 
@@ -143,17 +163,14 @@ export class SnoozeDialog {
   }
 
   async #send() {
-    const [drift, batch] = [this.#drift, this.#batch];
-    const preset = PRESETS.find((_, at) => this.#choices[at]?.checked);
-    if (preset === undefined || this.#confirm.disabled) return;
+    const drift = this.#drift;
+    if (drift === null || this.#confirm.disabled) return;
     this.#busy = true;
     this.#typed();
     this.#message.replaceChildren();
-    const end = preset.end(new Date());
     const reason = this.#reason.value.trim();
     try {
-      if (drift !== null) await this.#snooze(drift, end, reason);
-      else if (batch !== null) await this.#snoozeAll(batch, end, reason);
+      await this.#snooze(drift, this.#end.read(), reason);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.#message.replaceChildren(h('p', {}, h('strong', { text: error.code === 'NETWORK' ? 'It is not known whether the drift is snoozed.' : 'Not snoozed.' }), ` ${explain(error)}`));
@@ -177,63 +194,6 @@ export class SnoozeDialog {
     this.#context.decisions.made(`${snoozeText(snoozeDrift.drift)}: ${nameOf(drift)}.`, { what: `the snooze of ${nameOf(drift)}`, undo: () => unsnooze(drift, this.#context) });
     this.#context.refresh();
   }
-
-  /**
-   * @param {Batch} batch
-   * @param {End} end
-   * @param {string} reason
-   */
-  async #snoozeAll(batch, end, reason) {
-    const { bulks, done, refused } = await decideAll(batch.inputs, { action: 'SNOOZE', ...end }, reason, this.#context);
-    this.close();
-    const left = refused === 0 ? '' : ` ${plural(refused, 'drift')} had changed and stayed as ${refused === 1 ? 'it was' : 'they were'}.`;
-    this.#context.decisions.made(`Snoozed ${plural(done, 'drift')}.${left}`, { what: `the snooze of ${plural(done, 'drift')}`, undo: () => undoAll(bulks, this.#context) }, { isWarning: refused > 0 });
-    this.#context.decided();
-  }
-}
-
-/**
- * Previews and executes a decision about drifts in two steps, so that no drift that moved in between is decided.
- * @param {BulkInput[]} inputs
- * @param {{ action: string, until?: string, untilChange?: boolean, assignee?: string }} decision
- * @param {string} note
- * @param {Context} context
- */
-export async function decideAll(inputs, decision, note, context) {
-  /** @type {string[]} */
-  const bulks = [];
-  let [done, refused] = [0, 0];
-  for (const input of inputs) {
-    const { previewBulk } = await context.api.ask(PREVIEW_BULK, { input: { ...input, ...decision } });
-    const { executeBulk } = await context.api.ask(EXECUTE_BULK, { input: { token: previewBulk.token, ...(note === '' ? {} : { note }) } });
-    bulks.push(previewBulk.token);
-    done += executeBulk.run.done;
-    refused += executeBulk.run.refused;
-  }
-  return { bulks, done, refused };
-}
-
-/**
- * Undoes bulks, the newest first.
- * @param {string[]} bulks
- * @param {Context} context
- * @returns {Promise<Undone>}
- */
-export async function undoAll(bulks, context) {
-  let [undone, refused] = [0, 0];
-  try {
-    for (const bulkId of bulks.toReversed()) {
-      const { undoBulk } = await context.api.ask(UNDO_BULK, { input: { bulkId } });
-      undone += undoBulk.undone;
-      refused += undoBulk.refused.length;
-    }
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return { text: `Not all is undone. ${explain(error)}`, isProblem: true };
-  }
-  context.refresh();
-  const left = refused === 0 ? '' : ` ${plural(refused, 'drift')} ${refused === 1 ? 'was' : 'were'} decided again since.`;
-  return { text: `Undid the decision about ${plural(undone, 'drift')}.${left}`, isProblem: refused > 0 };
 }
 
 /**

@@ -510,6 +510,8 @@ export interface DriftGroup {
 /** The drifts that a preview of a bulk has. */
 export type BulkInput = { filter: DriftFilterInput } | { driftIds: string[] };
 
+export type BulkActionName = 'accept' | 'ignore' | 'snooze';
+
 /** Several drifts to decide about at once. */
 export interface Batch {
   /** Such as `3 selected drifts`. */
@@ -535,14 +537,12 @@ export interface Context {
   ignore(drift: Drift, cause?: boolean): void;
   /** Opens the dialog that snoozes a drift. */
   snooze(drift: Drift): void;
-  /** Opens the dialog that snoozes several drifts. */
-  snoozeAll(batch: Batch): void;
   /** Assigns a drift to the user, or to no user if it is assigned to this one. */
   take(drift: Drift): void;
   /** Assigns several drifts to the user. */
   takeAll(batch: Batch): void;
-  /** Opens the dialog that accepts several drifts. */
-  acceptAll(batch: Batch): void;
+  /** Opens the dialog that shows what a decision about several drifts would do, and executes it. */
+  decideAll(name: BulkActionName, batch: Batch): void;
   /** The decisions of this session, which can be undone. */
   decisions: import('./decisions.js').Decisions;
   /** Reports that several drifts were decided, so that none is selected any more. */

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use entity::cloud_drift::DriftStatus;
-use sea_orm::{ConnectionTrait as _, Statement};
+use entity::ignore_rules;
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
 use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::browser::{Browser, ENTER, ESCAPE};
 use crate::support::cloud::{Listed, droplet};
-use crate::support::page::{ROW, TOTAL, row, signed_in, signed_in_as, three_differences};
+use crate::support::page::{
+    ALL_SCREENS, ROW, TOTAL, look_at, row, signed_in, signed_in_as, three_differences,
+};
 use crate::support::served::Served;
 
 const CAUSE: &str = "[data-testid=cause]";
@@ -417,12 +420,100 @@ async fn a_cause_is_ignored_with_one_rule() {
         open.iter().filter(|drift| drift.field == "monitoring").count(),
         30
     );
-    // A selection of several causes has no one rule.
-    browser.go("/").await;
-    browser.see_text(TOTAL, "200 open").await;
+}
+
+#[tokio::test]
+async fn two_causes_are_ignored_after_a_preview_and_come_back_with_one_key() {
+    let served = two_hundred_drifts().await;
+    let browser = signed_in(&served).await;
+    browser.go("/?field=monitoring&field=size_slug").await;
+    browser.see_text(TOTAL, "65 open").await;
     browser.press("*").await;
     browser.press("i").await;
-    browser.see_text(NOTICE, "several causes").await;
+    browser
+        .see_text(SUMMARY, "65 drifts of 35 resources, 2 causes. 2 ignore rules")
+        .await;
+    assert_eq!(browser.count("[data-testid=bulk-cause]").await, 2);
+    look_at(&browser, "bulk-ignore", &ALL_SCREENS).await;
+    // Without a reason, nothing is ignored.
+    browser.see(&format!("{CONFIRM}:disabled")).await;
+    browser.press(ENTER).await;
+    let rules = || async {
+        ignore_rules::Entity::find()
+            .all(served.db().reader())
+            .await
+            .unwrap()
+    };
+    assert!(rules().await.is_empty());
+    browser
+        .fill("[data-testid=bulk-note]", "resized by the autoscaler")
+        .await;
+    browser.fill("[data-testid=bulk-owner]", "shop").await;
+    browser
+        .run("const day = document.querySelector('[data-testid=bulk-until]'); day.value = '2999-12-31'; day.dispatchEvent(new Event('input'))")
+        .await;
+    browser.see_text(CONFIRM, "Ignore 65 drifts").await;
+    browser.click(CONFIRM).await;
+    browser.see_none(BULK).await;
+    browser.see_text(NOTICE, "Ignored 65 drifts").await;
+    browser.see("[data-testid=empty]").await;
+    assert_eq!(served.inbox().await.len(), 135);
+    let made = rules().await;
+    assert_eq!(made.len(), 2, "one for each field");
+    assert!(made.iter().all(|rule| {
+        rule.reason == "resized by the autoscaler"
+            && rule.owner.as_deref() == Some("shop")
+            && rule.expires_at.is_some()
+    }));
+    browser.press("z").await;
+    browser.see_text(NOTICE, "Undid the ignore of 65 drifts").await;
+    browser.see_text(TOTAL, "65 open").await;
+    assert_eq!(served.inbox().await.len(), 200);
+    assert!(rules().await.iter().all(|rule| rule.ended_at.is_some()));
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_snooze_of_many_shows_what_it_is_about_before_anything_is_written() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    browser.press("*").await;
+    browser.press("s").await;
+    browser
+        .see_text(SUMMARY, "3 drifts of 2 resources, 3 causes. Snoozed until ")
+        .await;
+    browser.see_text(CONFIRM, "Snooze 3 drifts").await;
+    look_at(&browser, "bulk-snooze", &ALL_SCREENS).await;
+    let snoozed = || async { served.inbox().await.iter().filter(|drift| drift.snoozed).count() };
+    assert_eq!(snoozed().await, 0, "the preview writes nothing");
+    // Another end is another decision about the same drifts.
+    browser.click("[data-testid=bulk-snooze-change]").await;
+    browser.see_text(SUMMARY, "Snoozed until a value changes.").await;
+    // A drift that changes meanwhile is not snoozed unseen.
+    let data_1 = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 400);
+    served
+        .cloud_has([droplet("web-1"), droplet("web-2"), data_1])
+        .await;
+    served.sweep().await;
+    browser.press(ENTER).await;
+    browser
+        .see_text("[data-testid=bulk-message]", "The drifts have changed")
+        .await;
+    browser.see_text("[data-testid=bulk-preview]", "400").await;
+    assert_eq!(snoozed().await, 0);
+    browser.press(ENTER).await;
+    browser.see_none(BULK).await;
+    browser.see_text(NOTICE, "Snoozed 3 drifts").await;
+    browser.see("[data-testid=empty]").await;
+    assert_eq!(snoozed().await, 3);
+    browser.press("z").await;
+    browser.see_text(NOTICE, "Undid the snooze of 3 drifts").await;
+    browser.see_text(TOTAL, "3 open").await;
+    assert_eq!(snoozed().await, 0);
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
 #[tokio::test]

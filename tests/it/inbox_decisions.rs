@@ -51,10 +51,10 @@ async fn snoozed_drifts_are_shown_by_a_filter_and_an_inbox_of_them_is_not_all_we
         .see_text("[data-testid=selected-count]", "3 selected")
         .await;
     browser.press("s").await;
-    browser.see(SNOOZE).await;
-    browser.click("[data-testid=snooze-change]").await;
-    browser.click("[data-testid=confirm-snooze]").await;
-    browser.see_none(SNOOZE).await;
+    browser.see("[data-testid=confirm-bulk]:enabled").await;
+    browser.click("[data-testid=bulk-snooze-change]").await;
+    browser.click("[data-testid=confirm-bulk]").await;
+    browser.see_none("[data-testid=bulk-dialog]").await;
     browser
         .see_text("[data-testid=empty]", "3 open drifts are snoozed")
         .await;

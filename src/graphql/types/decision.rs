@@ -233,7 +233,6 @@ impl BulkPreviewResource {
     }
 
     /// The drifts, by field; at most 1,000.
-    #[graphql(complexity = "5 * child_complexity")]
     async fn drifts(&self) -> Vec<PreviewedDrift> {
         self.0.drifts.iter().cloned().map(Into::into).collect()
     }
