@@ -70,6 +70,23 @@ export class Api {
   }
 
   /**
+   * Downloads a file that the server has outside GraphQL. It may be long, so there is no time limit.
+   * @param {string} path
+   * @returns {Promise<Blob>}
+   */
+  async download(path) {
+    const token = this.#session.token;
+    try {
+      const response = await fetch(path, { headers: { Authorization: `Bearer ${token}` } }).catch((error) => Promise.reject(unreachable(error)));
+      if (!response.ok) throw errorOf(response, await response.text());
+      return await response.blob().catch((error) => Promise.reject(unreachable(error)));
+    } catch (error) {
+      this.#noticed(error, token);
+      throw error;
+    }
+  }
+
+  /**
    * @param {unknown} error
    * @param {string | null} token
    */
@@ -183,6 +200,7 @@ function errorOf(response, text) {
   const error = Array.isArray(result?.errors) ? result.errors[0] : undefined;
   if (error !== undefined) return new ApiError(String(error.extensions?.code), String(error.message), error.extensions);
   if (response.status === 401) return new ApiError('UNAUTHENTICATED', 'The token is not valid.');
+  if (response.status === 403) return new ApiError('FORBIDDEN', 'The token does not have the role.');
   if ([502, 503, 504].includes(response.status)) return new ApiError('NETWORK', `The server cannot be reached (${response.status}).`);
   return new ApiError('BAD_ANSWER', `Unexpected response from the server: ${response.status} ${response.statusText}`);
 }

@@ -1,5 +1,7 @@
 // The view of measures: how much drift opened and closed, and how long it stayed, as small charts and tables.
 
+import { ApiError, explain } from './api.js';
+import { announce, h, showNotice } from './dom.js';
 import { kindName, plural, visibleLine } from './format.js';
 import { MEASURES } from './queries.js';
 import { svg } from './vendor/lit-html/lit-html.js';
@@ -18,10 +20,9 @@ const RANGES = ['7', '30', '90', '365'];
 const DEFAULT_RANGE = '30';
 const DAY_MS = 86_400_000;
 
-/** Sizes in the units of the chart. */
+/** Sizes in the units of the chart, whose width is that of the page. */
 const WIDTH = 720;
-const HEIGHT = 120;
-const BOTTOM = 16;
+const HEIGHT = 100;
 
 /** @param {Context} context */
 export function create(context) {
@@ -33,6 +34,9 @@ class MeasuresView extends View {
   #range = DEFAULT_RANGE;
   /** @type {Measures | null} */
   #measures = null;
+  /** The range that is shown. */
+  #days = { from: '', to: '' };
+  #downloading = false;
 
   /** @param {Context} context */
   constructor(context) {
@@ -51,7 +55,9 @@ class MeasuresView extends View {
     // The range ends with today.
     const to = new Date(Math.floor(Date.now() / DAY_MS) * DAY_MS + DAY_MS);
     const from = new Date(to.getTime() - Number(this.#range) * DAY_MS);
-    this.#measures = (await this.#context.api.ask(MEASURES, { from: from.toISOString(), to: to.toISOString() }, signal)).measures;
+    const days = { from: from.toISOString(), to: to.toISOString() };
+    this.#measures = (await this.#context.api.ask(MEASURES, days, signal)).measures;
+    this.#days = days;
   }
 
   /** @override */
@@ -70,6 +76,7 @@ class MeasuresView extends View {
         <label>Range <select data-testid="measure-range" @change=${(/** @type {any} */ event) => this.#choose(event.target.value)}>
           ${RANGES.map((range) => html`<option value=${range} ?selected=${range === this.#range}>${range} days</option>`)}
         </select></label>
+        ${this.#context.session.canDecide ? this.#downloads() : nothing}
       </form>
       ${measures.truncated ? html`<p role="status">There are more drifts than are counted: these numbers are lower bounds. Choose a shorter range.</p>` : nothing}
       <dl class="measure-figures" data-testid="measure-figures">
@@ -80,6 +87,31 @@ class MeasuresView extends View {
       <div class="measure-charts">${chart('Opened', total.days, ({ opened }) => opened)} ${chart('Closed', total.days, ({ closed }) => closed)}</div>
       ${groupTable(measures)} ${dayTable(total.days)}
     `;
+  }
+
+  /** The export of the drifts behind the measures, which only platform_admin may have. */
+  #downloads() {
+    const button = (/** @type {'csv' | 'json'} */ format) => html`<button type="button" data-testid=${`download-${format}`} title=${`Download as ${format.toUpperCase()}`} ?disabled=${this.#downloading} @click=${() => void this.#download(format)}>${format.toUpperCase()}</button>`;
+    return html`<span class="measure-downloads" role="group" aria-label="Download the drifts detected in the range"><span class="soft">Drifts detected in the range</span> ${button('csv')} ${button('json')}</span>`;
+  }
+
+  /** @param {'csv' | 'json'} format */
+  async #download(format) {
+    this.#downloading = true;
+    this.update();
+    try {
+      const { from, to } = this.#days;
+      const parameters = new URLSearchParams({ from, to });
+      const file = await this.#context.api.download(`/export/drifts.${format}?${parameters}`);
+      save(file, `drifts-${from.slice(0, 10)}-to-${lastDay(to)}.${format}`);
+      announce('The file was downloaded');
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code !== 'UNAUTHENTICATED') showNotice(`The file could not be downloaded. ${explain(error)}`);
+    } finally {
+      this.#downloading = false;
+      if (this.visible) this.update();
+    }
   }
 
   /** @param {string} range */
@@ -109,28 +141,45 @@ export function time(seconds) {
 }
 
 /**
- * A chart with one bar for each day. The table of days has the same numbers.
+ * Returns the last day of a range that ends at midnight.
+ * @param {string} to
+ */
+function lastDay(to) {
+  return new Date(Date.parse(to) - DAY_MS).toISOString().slice(0, 10);
+}
+
+/**
+ * Saves a file in the browser. A plain link to the export would not send the token.
+ * @param {Blob} file
+ * @param {string} name
+ */
+function save(file, name) {
+  const href = URL.createObjectURL(file);
+  h('a', { href, download: name }).click();
+  // The browser may begin to read the file only after this turn.
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}
+
+/**
+ * A chart with one bar for each day. The table of days has the same numbers. The labels are text beside the drawing, because
+ * the drawing takes the width of the page, and text inside it would shrink with it.
  * @param {string} name
  * @param {Day[]} days
  * @param {(day: Day) => number} count
  */
 function chart(name, days, count) {
-  const most = Math.max(1, ...days.map(count));
+  const most = Math.max(...days.map(count), 0);
   const step = WIDTH / Math.max(1, days.length);
-  const height = (/** @type {number} */ value) => (value / most) * (HEIGHT - BOTTOM - 12);
+  const height = (/** @type {number} */ value) => (value / Math.max(1, most)) * (HEIGHT - 4);
   const sum = days.reduce((total, day) => total + count(day), 0);
   const label = `${name}: ${plural(sum, 'drift')} in ${plural(days.length, 'day')}, at most ${most} a day`;
   return html`<figure class="measure-chart">
-    <figcaption>${name}</figcaption>
-    <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label=${label} data-testid="measure-chart">
-      <line class="axis" x1="0" x2=${WIDTH} y1=${HEIGHT - BOTTOM} y2=${HEIGHT - BOTTOM}></line>
-      ${days.map(
-        (day, place) => svg`<rect class="bar" x=${place * step + step * 0.1} width=${step * 0.8} y=${HEIGHT - BOTTOM - height(count(day))} height=${height(count(day))}></rect>`,
-      )}
-      <text class="label" x="0" y=${HEIGHT - 2}>${days[0]?.date ?? ''}</text>
-      <text class="label" x=${WIDTH} y=${HEIGHT - 2} text-anchor="end">${days.at(-1)?.date ?? ''}</text>
-      <text class="label" x="0" y="10">${most}</text>
+    <figcaption>${name} <span class="soft">at most ${most.toLocaleString('en')} a day</span></figcaption>
+    <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label=${label} data-testid="measure-chart">
+      <line class="axis" x1="0" x2=${WIDTH} y1=${HEIGHT} y2=${HEIGHT}></line>
+      ${days.map((day, place) => svg`<rect class="bar" x=${place * step + step * 0.1} width=${step * 0.8} y=${HEIGHT - height(count(day))} height=${height(count(day))}></rect>`)}
     </svg>
+    <p class="measure-ends" aria-hidden="true"><span>${days[0]?.date ?? ''}</span><span>${days.at(-1)?.date ?? ''}</span></p>
   </figure>`;
 }
 

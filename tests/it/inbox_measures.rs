@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
-use crate::support::page::{ALL_SCREENS, look_at, signed_in};
+use crate::support::page::{ALL_SCREENS, look_at, signed_in, signed_in_as};
 use crate::support::served::Served;
 
 const FIGURES: &str = "[data-testid=measure-figures]";
@@ -48,4 +48,37 @@ async fn measures_have_charts_and_the_same_numbers_as_tables() {
         browser.run("return location.search").await,
         json!("?view=measures&range=7")
     );
+}
+
+#[tokio::test]
+async fn the_drifts_of_the_range_are_downloaded_with_the_token_of_the_page() {
+    let served = measured().await;
+    let browser = signed_in(&served).await;
+    browser.go("/?view=measures").await;
+    browser.see("[data-testid=download-csv]").await;
+    // The test keeps what the page would save.
+    let keep = "const make = URL.createObjectURL; \
+        URL.createObjectURL = (blob) => { void blob.text().then((text) => { window.saved = text; }); return make(blob); }; \
+        HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; }";
+    browser.run(keep).await;
+    browser.click("[data-testid=download-csv]").await;
+    browser.until("window.saved !== undefined").await;
+    let csv = browser.run("return window.saved").await;
+    let lines: Vec<&str> = csv.as_str().unwrap().trim_end().split("\r\n").collect();
+    assert!(lines[0].starts_with("id,resource_id,"), "{csv}");
+    assert_eq!(lines.len(), 3, "{csv}");
+    let name = browser.run("return window.savedAs").await;
+    assert!(name.as_str().unwrap().ends_with(".csv"), "{name}");
+    browser.see("[data-testid=download-json]:not(:disabled)").await;
+    browser.run("window.saved = undefined").await;
+    browser.click("[data-testid=download-json]").await;
+    browser.until("window.saved !== undefined").await;
+    let count = browser.run("return JSON.parse(window.saved).count").await;
+    assert_eq!(count, json!(2));
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+    // The export needs a role that a viewer does not have.
+    let viewer = signed_in_as(&served, &["platform_viewer"]).await;
+    viewer.go("/?view=measures").await;
+    viewer.see(FIGURES).await;
+    viewer.see_none("[data-testid=download-csv]").await;
 }
