@@ -95,7 +95,7 @@ function emptyInbox(managed, unmanaged, freshness, sync, sources) {
       steps(2),
     ];
   }
-  const compared = Number(sweep.counts['resources'] ?? 0);
+  const compared = sweep.sweepCounts?.resources ?? 0;
   const runs = () => h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' });
   const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} ${unmanaged === 1 ? 'has' : 'have'} no spec. ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' }));
   const doubts = doubtsOf(freshness, sync, sources);

@@ -1,8 +1,7 @@
-// Subscribes to drift changes. Dispatches three events: 'drift' for each changed drift, 'open' when the stream is open
+// Keeps a subscription open. Dispatches three events: 'next' for each change, with its data, 'open' when the stream is open
 // (views then load their data again), and 'state' when the connection changes.
 
 import { ApiError, isAbort } from './api.js';
-import { DRIFT_CHANGED } from './queries.js';
 /** @import { Api } from './api.js' */
 
 /** @typedef {'off' | 'connecting' | 'live' | 'reconnecting' | 'offline' | 'paused'} LiveState */
@@ -13,12 +12,13 @@ const LONGEST_DELAY = 30_000;
 const SILENCE = 40_000;
 /** Milliseconds after which a hidden tab disconnects, because a browser allows six connections to a server. */
 const HIDDEN = 60_000;
-const STATUSES = ['OPEN', 'ACCEPTED', 'REVERTED', 'STALE'];
 
 export class Live extends EventTarget {
   /** @type {LiveState} */
   state = 'off';
   #api;
+  #query;
+  #variables;
   /** Ends the subscription with all its connections. */
   #run = new AbortController();
   /** Ends the current connection. */
@@ -28,10 +28,16 @@ export class Live extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #hiding;
 
-  /** @param {Api} api */
-  constructor(api) {
+  /**
+   * @param {Api} api
+   * @param {string} query the subscription
+   * @param {{ [name: string]: unknown }} [variables]
+   */
+  constructor(api, query, variables = {}) {
     super();
     this.#api = api;
+    this.#query = query;
+    this.#variables = variables;
     document.addEventListener('visibilitychange', () => this.#onVisibilityChange());
     window.addEventListener('online', () => this.#wake());
     window.addEventListener('offline', () => this.#attempt.abort());
@@ -105,8 +111,8 @@ export class Live extends EventTarget {
     };
     try {
       await this.#api.listen(
-        DRIFT_CHANGED,
-        { filter: { status: STATUSES } },
+        this.#query,
+        this.#variables,
         {
           received,
           opened: () => {
@@ -116,7 +122,7 @@ export class Live extends EventTarget {
             // Views load their data only now: later changes arrive as events, and the data contains earlier changes.
             this.dispatchEvent(new Event('open'));
           },
-          next: (data) => this.dispatchEvent(new CustomEvent('drift', { detail: data.driftChanged })),
+          next: (data) => this.dispatchEvent(new CustomEvent('next', { detail: data })),
         },
         attempt.signal,
       );

@@ -18,7 +18,7 @@ import { setMe } from './me.js';
 import { Navigation, Views } from './navigation.js';
 import { MembersDialog } from './members.js';
 import { PlanDialog } from './plan.js';
-import { VIEWER } from './queries.js';
+import { DRIFT_CHANGED, VIEWER } from './queries.js';
 import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
 import { SavedViewsDialog, defaultView } from './saved_views.js';
 import { Session, expiryOf } from './session.js';
@@ -29,13 +29,16 @@ import { undoAccept } from './undo.js';
 import { VIEWS, viewOf } from './views.js';
 /** @import { Context, Drift } from './types.js' */
 
+/** The statuses of the drifts whose changes are shown: all. */
+const STATUSES = ['OPEN', 'ACCEPTED', 'REVERTED', 'STALE'];
+
 const session = new Session();
 // Done first, so that the token leaves the address even if later code fails.
 let tokenFromLink = session.takeTokenFromAddress();
 
 const router = new Router();
 const api = new Api(session);
-const live = new Live(api);
+const live = new Live(api, DRIFT_CHANGED, { filter: { status: STATUSES } });
 const sources = new Sources(api);
 let openCount = 0;
 /** @type {string | null} */
@@ -309,8 +312,8 @@ router.addEventListener('change', showRoute);
 router.addEventListener('change', showUnreadParameters);
 live.addEventListener('state', showConnection);
 sources.addEventListener('change', showSources);
-live.addEventListener('drift', (event) => {
-  if (event instanceof CustomEvent) changed(event.detail);
+live.addEventListener('next', (event) => {
+  if (event instanceof CustomEvent) changed(event.detail.driftChanged);
 });
 live.addEventListener('open', () => {
   void sources.refresh();

@@ -13,7 +13,9 @@ const ROW = `
   }`;
 
 const PAGE_INFO = 'pageInfo { hasNextPage hasPreviousPage startCursor endCursor }';
-const RUN = 'id job source trigger scheduledFor startedAt finishedAt outcome counts error';
+const RUN = `id job source trigger scheduledFor startedAt finishedAt outcome error
+  syncCounts { resources discovered changed gone superseded skipped kinds { kind outcome resources reason } }
+  sweepCounts { resources fieldsCompared opened changed staled skipped unsynced settling moved }`;
 const SIBLING = `id kind field expected actual redacted ${CHANGES} status detectedAt resolvedAt resolvedBy resolutionNote`;
 const EVENTS = `nodes { id type actor data occurredAt } ${PAGE_INFO}`;
 
@@ -181,6 +183,8 @@ export const DRIFT_CHANGED = `subscription DriftChanged($filter: DriftFilter) {
 export const RUNS = `query Runs($job: Job, $first: Int, $after: String) {
   jobRuns(job: $job, first: $first, after: $after) { nodes { ${RUN} } ${PAGE_INFO} }
 }`;
+
+export const RUN_CHANGED = `subscription RunChanged { jobRunChanged { ${RUN} } }`;
 
 export const SCHEDULES = 'query Schedules { jobSchedules { job source cron nextRunAt } }';
 export const SOURCES = 'query Sources { sources { name kind state lastSuccessAt reason schedule expectedInterval } }';

@@ -1,21 +1,20 @@
-// The runs view: schedules and runs of the jobs.
+// The runs view: schedules and runs of the jobs. A subscription reports each run that begins or ends.
 
 import { ApiError, explain } from './api.js';
 import { announce, h, screenReaderText } from './dom.js';
 import { JOB, OUTCOME, duration, kindName, plural, timeElement, visible, visibleLine } from './format.js';
-import { isMap } from './json.js';
 import { skeleton } from './list.js';
-import { DETECT, RUNS, RUN_BY_ID, SCHEDULES, SYNC } from './queries.js';
+import { Live } from './live.js';
+import { DETECT, RUNS, RUN_BY_ID, RUN_CHANGED, SCHEDULES, SYNC } from './queries.js';
 import { sourcesTable } from './sources.js';
-/** @import { Context, JobName, JobRun, JobSchedule, Json, Source } from './types.js' */
+/** @import { Context, JobName, JobRun, JobSchedule, Source, SyncKind } from './types.js' */
 
 const PAGE = 25;
-/** Interval in milliseconds between two requests while a run is active. */
-const POLL = 1500;
-/** Interval in milliseconds between two requests while no run is active. */
+/** Interval in milliseconds between two requests while the subscription is down. */
 const REFRESH = 15_000;
+/** States of the subscription in which nothing reports the runs. A hidden tab waits until it is shown. */
+const DOWN = ['reconnecting', 'offline', 'off'];
 
-/** @type {{ [name: string]: string }} */
 const COUNTS = {
   resources: 'resources',
   discovered: 'discovered',
@@ -30,9 +29,10 @@ const COUNTS = {
   settling: 'settling',
   moved: 'left to the next detection',
 };
-/** Names of the counts that are shown even if they are zero. */
+/** @typedef {keyof typeof COUNTS} CountName */
+/** Names of the counts that are shown even if they are zero. @type {CountName[]} */
 const ALWAYS = ['resources', 'fieldsCompared', 'opened', 'changed'];
-/** Names of the counts that say what a run changed. */
+/** Names of the counts that say what a run changed. @type {CountName[]} */
 const CHANGES = ['discovered', 'changed', 'gone', 'opened', 'staled'];
 /** Runs that take this long or longer show their duration, in milliseconds. */
 const LONG_MS = 10_000;
@@ -50,8 +50,11 @@ class RunsView {
   /** @type {string | null} */
   #end = null;
   #hasNext = false;
+  #live;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** Goes on with the look at a run that changed, by the id of the run. @type {Map<string, () => void>} */
+  #wakes = new Map();
   /** @type {JobSchedule[]} */
   #timetable = [];
   /** The buttons of the sources, by name. @type {Map<string, HTMLButtonElement>} */
@@ -77,6 +80,12 @@ class RunsView {
       this.#list,
       h('div', { class: 'list-foot' }, this.#more),
     );
+    this.#live = new Live(context.api, RUN_CHANGED);
+    this.#live.addEventListener('open', () => void this.refresh());
+    this.#live.addEventListener('next', (event) => {
+      if (event instanceof CustomEvent) this.#changed(event.detail.jobRunChanged);
+    });
+    this.#live.addEventListener('state', () => this.#refreshLater());
     context.sources.addEventListener('change', () => {
       if (this.#timetable.length > 0) this.#showSchedules();
       this.#showSources();
@@ -88,11 +97,15 @@ class RunsView {
     this.element.hidden = !visible;
     if (visible && !this.#visible) {
       if (this.#runs.length === 0) this.#list.replaceChildren(skeleton(5));
+      this.#visible = true;
       void this.refresh();
       void this.#context.sources.refresh();
+      this.#live.start();
     }
     this.#visible = visible;
-    if (!visible) clearTimeout(this.#timer);
+    if (visible) return;
+    this.#live.stop();
+    clearTimeout(this.#timer);
   }
 
   focusTitle() {
@@ -101,8 +114,9 @@ class RunsView {
   }
 
   clear() {
-    clearTimeout(this.#timer);
     this.#visible = false;
+    this.#live.stop();
+    clearTimeout(this.#timer);
     this.#runs = [];
     this.#message.replaceChildren();
     this.#list.replaceChildren();
@@ -137,8 +151,40 @@ class RunsView {
       );
       return;
     }
-    const running = this.#runs.some((run) => run.outcome === null);
-    this.#timer = setTimeout(() => void this.refresh(), running ? POLL : REFRESH);
+    this.#refreshLater();
+  }
+
+  /** While the subscription is down, the runs are loaded from time to time. */
+  #refreshLater() {
+    clearTimeout(this.#timer);
+    if (this.#visible && DOWN.includes(this.#live.state)) this.#timer = setTimeout(() => void this.refresh(), REFRESH);
+  }
+
+  /**
+   * Shows a run that began or ended.
+   * @param {JobRun} run
+   */
+  #changed(run) {
+    this.#wakes.get(run.id)?.();
+    if (!this.#visible) return;
+    const others = this.#runs.filter(({ id }) => id !== run.id);
+    this.#runs = [run, ...others].sort((a, b) => Date.parse(b.startedAt) - Date.parse(a.startedAt));
+    this.#showSchedules();
+    this.#draw();
+    if (run.outcome === null) return;
+    void this.#loadSchedules();
+    if (run.job === 'SYNC_INVENTORY') void this.#context.sources.refresh();
+  }
+
+  /** The end of a run may be that of the tick that was next. */
+  async #loadSchedules() {
+    try {
+      this.#timetable = (await this.#context.api.ask(SCHEDULES)).jobSchedules;
+      if (this.#visible) this.#showSchedules();
+    } catch (error) {
+      // The next run, or the view when it is shown again, loads them.
+      if (!(error instanceof ApiError)) throw error;
+    }
   }
 
   async #loadMore() {
@@ -248,7 +294,6 @@ class RunsView {
     const { api } = this.#context;
     button.disabled = true;
     this.#showMessage(`${JOB[job]}${source === null ? '' : ` of ${visibleLine(source)}`} started…`);
-    const soon = setTimeout(() => void this.refresh(), 300);
     let begun = false;
     try {
       const answer = await (job === 'SYNC_INVENTORY' ? api.ask(SYNC, { input: { source } }) : api.ask(DETECT, { input: {} }));
@@ -257,10 +302,9 @@ class RunsView {
     } catch (error) {
       if (this.#context.session.viewer !== null) this.#showMessage(begun ? `${explain(error)} The ${JOB[job].toLowerCase()} continues on the server. Its result appears below when it ends.` : refusal(job, error));
     }
-    clearTimeout(soon);
     button.disabled = false;
     if (job === 'SYNC_INVENTORY') void this.#context.sources.refresh();
-    if (this.#visible) void this.refresh();
+    if (this.#visible && this.#live.state !== 'live') void this.refresh();
   }
 
   /**
@@ -270,12 +314,27 @@ class RunsView {
   async #finished(job, run) {
     let now = run;
     while (now.outcome === null) {
-      await new Promise((resolve) => setTimeout(resolve, POLL));
       now = (await this.#context.api.ask(RUN_BY_ID, { id: run.id })).node;
+      if (now.outcome === null) await this.#change(run.id);
     }
     const text = `${JOB[job]} ${OUTCOME[now.outcome]}: ${now.error ?? countsText(now)}`;
     this.#showMessage(text);
     announce(text);
+  }
+
+  /**
+   * Waits until a run changes. The subscription may be down or closed, so the wait ends after a while.
+   * @param {string} id
+   */
+  async #change(id) {
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, REFRESH);
+      this.#wakes.set(id, () => {
+        clearTimeout(timer);
+        resolve(undefined);
+      });
+    });
+    this.#wakes.delete(id);
   }
 }
 
@@ -293,12 +352,25 @@ function refusal(job, error) {
   return `${JOB[job]} did not start: ${explain(error)}`;
 }
 
+/**
+ * Returns a count of a run; null if its job does not count that, or the count is not known.
+ * @param {JobRun} run
+ * @param {CountName} name
+ * @returns {number | null}
+ */
+function countOf({ syncCounts, sweepCounts }, name) {
+  /** @type {{ [name in CountName]?: number | null }} */
+  const counts = syncCounts ?? sweepCounts ?? {};
+  return counts[name] ?? null;
+}
+
 /** @param {JobRun} run */
 function countsText(run) {
-  const texts = Object.entries(COUNTS).flatMap(([name, word]) => {
-    const count = run.counts[name];
-    if (typeof count !== 'number' || (count === 0 && !ALWAYS.includes(name))) return [];
-    return [name === 'resources' ? plural(count, 'resource') : `${count.toLocaleString('en')} ${word}`];
+  const names = /** @type {CountName[]} */ (Object.keys(COUNTS));
+  const texts = names.flatMap((name) => {
+    const count = countOf(run, name);
+    if (count === null || (count === 0 && !ALWAYS.includes(name))) return [];
+    return [name === 'resources' ? plural(count, 'resource') : `${count.toLocaleString('en')} ${COUNTS[name]}`];
   });
   return texts.join(', ');
 }
@@ -342,7 +414,7 @@ function hourElement(runs) {
     return count === 0 ? [] : [count === 1 ? JOB[job].toLowerCase() : `${count.toLocaleString('en')} ${JOB[job].toLowerCase()}s`];
   });
   const changes = CHANGES.flatMap((name) => {
-    const sum = runs.reduce((total, { counts }) => total + (typeof counts[name] === 'number' ? counts[name] : 0), 0);
+    const sum = runs.reduce((total, run) => total + (countOf(run, name) ?? 0), 0);
     return sum === 0 ? [] : [`${sum.toLocaleString('en')} ${COUNTS[name]}`];
   });
   const worst = runs.find(({ outcome }) => outcome !== 'SUCCEEDED') ?? newest;
@@ -416,38 +488,27 @@ function trigger(run) {
 
 /** @param {JobRun} run */
 function kindsElement(run) {
-  const { kinds } = run.counts;
-  if (!isMap(kinds) || Object.keys(kinds).length === 0) return null;
-  const entries = Object.keys(kinds).sort().map((kind) => ({ kind, report: reportOf(kinds[kind]) }));
-  const partial = entries.filter(({ report }) => report.outcome !== 'complete');
-  const label = partial.length === 0 ? `${plural(entries.length, 'kind')}, all complete` : `${plural(entries.length, 'kind')}, ${partial.length} incomplete or not readable`;
+  const kinds = (run.syncCounts?.kinds ?? []).toSorted((a, b) => (a.kind < b.kind ? -1 : 1));
+  if (kinds.length === 0) return null;
+  const partial = kinds.filter(({ outcome }) => outcome !== 'COMPLETE');
+  const label = partial.length === 0 ? `${plural(kinds.length, 'kind')}, all complete` : `${plural(kinds.length, 'kind')}, ${partial.length} incomplete or not readable`;
   return h(
     'details',
     { class: 'kinds', id: `kinds-${run.id}`, open: partial.length > 0 && run.outcome !== 'SUCCEEDED' },
     h('summary', {}, label, screenReaderText(` of the ${JOB[run.job]}`)),
-    h(
-      'ul',
-      { class: 'kind-list' },
-      ...[...partial, ...entries.filter((entry) => !partial.includes(entry))].map(({ kind, report }) =>
-        h(
-          'li',
-          { class: report.outcome },
-          h('span', { class: 'kind', text: kindName(kind) }),
-          h('span', { class: 'kind-outcome', text: report.outcome.replaceAll('_', ' ') }),
-          report.resources !== null && h('span', { text: plural(report.resources, 'resource') }),
-          report.reason !== null && h('span', { class: 'reason', text: visible(report.reason) }),
-        ),
-      ),
-    ),
+    h('ul', { class: 'kind-list' }, ...partial.map(kindElement), ...kinds.filter((kind) => !partial.includes(kind)).map(kindElement)),
   );
 }
 
-/** @param {Json | undefined} value */
-function reportOf(value) {
-  const report = isMap(value) ? value : {};
-  return {
-    outcome: typeof report['outcome'] === 'string' ? report['outcome'] : 'unknown',
-    resources: typeof report['resources'] === 'number' ? report['resources'] : null,
-    reason: typeof report['reason'] === 'string' ? report['reason'] : null,
-  };
+/** @param {SyncKind} kind */
+function kindElement({ kind, outcome, resources, reason }) {
+  const word = (outcome ?? 'unknown').toLowerCase();
+  return h(
+    'li',
+    { class: word },
+    h('span', { class: 'kind', text: kindName(kind) }),
+    h('span', { class: 'kind-outcome', text: word.replaceAll('_', ' ') }),
+    resources !== null && h('span', { text: plural(resources, 'resource') }),
+    reason !== null && h('span', { class: 'reason', text: visible(reason) }),
+  );
 }

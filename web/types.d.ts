@@ -372,6 +372,37 @@ export interface DriftDetail extends Drift {
   resource: ResourceDetail;
 }
 
+/** A count is null if the run failed before it was known. */
+export interface SyncCounts {
+  resources: number | null;
+  discovered: number | null;
+  changed: number | null;
+  gone: number | null;
+  superseded: number | null;
+  skipped: number | null;
+  kinds: SyncKind[];
+}
+
+export interface SyncKind {
+  kind: string;
+  /** Null if the server does not know what a later release wrote. */
+  outcome: 'COMPLETE' | 'INCOMPLETE' | 'NOT_READABLE' | 'SUPERSEDED' | null;
+  resources: number | null;
+  reason: string | null;
+}
+
+export interface SweepCounts {
+  resources: number | null;
+  fieldsCompared: number | null;
+  opened: number | null;
+  changed: number | null;
+  staled: number | null;
+  skipped: number | null;
+  unsynced: number | null;
+  settling: number | null;
+  moved: number | null;
+}
+
 export interface JobRun {
   id: string;
   job: JobName;
@@ -381,7 +412,10 @@ export interface JobRun {
   startedAt: string;
   finishedAt: string | null;
   outcome: JobOutcome | null;
-  counts: { [key: string]: Json };
+  /** What a sync did; null for a detection, and until the run has ended. */
+  syncCounts: SyncCounts | null;
+  /** What a detection did; null for a sync, and until the run has ended. */
+  sweepCounts: SweepCounts | null;
   error: string | null;
 }
 

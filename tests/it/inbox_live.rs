@@ -112,3 +112,28 @@ async fn drift_that_is_announced_before_the_first_page_is_not_lost() {
         .see_text(&row(&served, "web-2", "region").await, "tor1")
         .await;
 }
+
+#[tokio::test]
+async fn a_run_appears_without_polling() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    let log = "window.asked = []; const send = window.fetch; \
+        window.fetch = (url, init) => { window.asked.push(JSON.parse(init.body).query.match(/\\w+ (\\w+)/)[1]); return send(url, init); }";
+    browser.run(log).await;
+    browser.press("gr").await;
+    browser.see("[data-testid=run-hour]").await;
+    // The runs are loaded when the view is shown, and when the subscription is open.
+    let loads = "window.asked.filter((name) => name === 'Runs').length";
+    browser
+        .until(&format!("window.asked.includes('RunChanged') && {loads} === 2"))
+        .await;
+    let runs = browser.count("[data-testid=run]").await;
+    served.sweep().await;
+    browser
+        .until(&format!(
+            "document.querySelectorAll('[data-testid=run]').length === {}",
+            runs + 1
+        ))
+        .await;
+    assert_eq!(browser.run(&format!("return {loads}")).await, json!(2));
+}

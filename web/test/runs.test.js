@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { arranged } from '../runs.js';
 
-const run = (id, job, startedAt, outcome, source = null) => ({ id, job, source, startedAt: `2026-01-01T${startedAt}:00Z`, outcome, counts: {} });
+const run = (id, job, startedAt, outcome, source = null) => ({ id, job, source, startedAt: `2026-01-01T${startedAt}:00Z`, outcome, syncCounts: null, sweepCounts: null });
 
 test('the newest run of a job and source needs attention if it did not succeed; the others are grouped by hour', () => {
   const { failing, hours } = arranged([
