@@ -33,6 +33,8 @@ export class GroupList {
   #options;
   /** The causes that are open, with their loaded drifts. @type {Map<string, Opened>} */
   #opened = new Map();
+  /** The requests for drifts of causes, by cause. @type {Map<string, AbortController>} */
+  #loads = new Map();
   /** The row that had the focus last, and its place, so that the focus can move on when it disappears. */
   #place = { id: '', at: 0 };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -70,6 +72,7 @@ export class GroupList {
 
   clear() {
     clearTimeout(this.#settling);
+    for (const key of [...this.#loads.keys()]) this.#stopLoading(key);
     this.#opened.clear();
     this.#place = { id: '', at: 0 };
     this.window.clear();
@@ -144,12 +147,26 @@ export class GroupList {
    * @param {string} key
    */
   async toggle(key) {
+    const wasLoading = this.#stopLoading(key);
     if (this.#opened.delete(key)) {
       this.#draw(key);
       return;
     }
+    // It was to open, and now it is not.
+    if (wasLoading) return;
     await this.#load(key, { rows: [], end: null, hasNext: false });
-    announce(`${plural(this.#opened.get(key)?.rows.length ?? 0, 'drift')} shown`);
+    const opened = this.#opened.get(key);
+    if (opened !== undefined) announce(`${plural(opened.rows.length, 'drift')} shown`);
+  }
+
+  /**
+   * Drops the answer to the request for the drifts of a cause.
+   * @param {string} key
+   * @returns {boolean} whether there was a request
+   */
+  #stopLoading(key) {
+    this.#loads.get(key)?.abort();
+    return this.#loads.delete(key);
   }
 
   /**
@@ -158,15 +175,22 @@ export class GroupList {
    * @param {Opened} from
    */
   async #load(key, from) {
-    const { signal } = this.window;
+    this.#stopLoading(key);
+    const load = new AbortController();
+    this.#loads.set(key, load);
+    // The list may get another filter, or the cause may be closed, before the answer arrives.
+    const signal = AbortSignal.any([load.signal, this.window.signal]);
     const filter = { ...this.#options.filter(), group: key };
     const orderBy = { field: 'DETECTED_AT', direction: 'DESC' };
     try {
       const { drifts } = await this.#context.api.ask(PAGE, { filter, orderBy, first: FIRST, after: from.end, before: null }, signal);
+      if (signal.aborted) return;
       this.#opened.set(key, { rows: [...from.rows, ...drifts.nodes], end: drifts.pageInfo.endCursor, hasNext: drifts.pageInfo.hasNextPage });
       this.#draw(key);
     } catch (error) {
       if (!signal.aborted) this.#options.failed(error);
+    } finally {
+      if (this.#loads.get(key) === load) this.#loads.delete(key);
     }
   }
 

@@ -125,7 +125,23 @@ export class Keys {
   }
 }
 
-/** @param {EventTarget | null} target */
+/** Types of inputs that take no text, and no keys other than Space, arrows and Enter. */
+const WITHOUT_TEXT = ['button', 'checkbox', 'color', 'file', 'image', 'radio', 'range', 'reset', 'submit'];
+
+/**
+ * Returns whether keys are text, or choose from a list.
+ * @param {EventTarget | null} target
+ */
 function isTyping(target) {
-  return target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable]') !== null;
+  const field = target instanceof HTMLElement ? target.closest('input, textarea, select, [contenteditable]') : null;
+  return field !== null && takesText(field.localName, field.getAttribute('type'));
+}
+
+/**
+ * Returns whether an editable element takes text. An input of an unknown type does.
+ * @param {string} name
+ * @param {string | null} type
+ */
+export function takesText(name, type) {
+  return name !== 'input' || !WITHOUT_TEXT.includes((type ?? 'text').toLowerCase());
 }

@@ -8,7 +8,7 @@ import { FACETS, GROUP_TOTAL, PAGE, TOTAL } from './queries.js';
 import { filterInput, matches, routeUrl } from './router.js';
 import { emptyState } from './empty_state.js';
 import { GroupList, idOf } from './groups.js';
-import { addressElement, columnNames, placeElements, rowElement } from './row.js';
+import { addressElement, columnNames, looksAlike, placeElements, rowElement } from './row.js';
 import { ListWindow } from './paged_list.js';
 import { Selection, SelectionBar } from './selection.js';
 /** @import { Batch, Context, Drift, DriftFilterInput, DriftGroup, Route } from './types.js' */
@@ -477,7 +477,7 @@ export class ListView {
     const changed = [...this.#pendingChanges.values()];
     this.#pendingChanges.clear();
     if (this.#shown === '' || this.#active.pages.length === 0) return;
-    this.#selection.remove(changed.filter(({ status }) => status !== 'OPEN').map(({ id }) => id));
+    this.#selection.remove(changed.filter((drift) => !this.#lists(drift)).map(({ id }) => id));
     if (changed.length > 0) this.#countSoon();
     if (this.#route.group) {
       this.#groups.refreshSoon();
@@ -503,7 +503,9 @@ export class ListView {
       const { page, row } = found;
       // Responses and events may arrive out of order.
       if (drift.revision < row.revision || (row.status !== 'OPEN' && drift.status === 'OPEN')) continue;
-      if (drift.revision === row.revision && drift.status === row.status) continue;
+      // Snoozes and assignees leave the revision as it is. Of two states of one revision, the one that arrives last stays: each
+      // change is also an event, so the last event has the last state.
+      if (looksAlike(drift, row)) continue;
       const rows = pages.get(page) ?? new Map();
       pages.set(page, rows.set(drift.id, drift));
       if (this.#lists(row) && !this.#lists(drift)) closed.push(drift);
@@ -536,7 +538,7 @@ export class ListView {
 
   /** @param {Drift} drift */
   #lists(drift) {
-    return this.#filter.status?.includes(drift.status) ?? false;
+    return matches(drift, this.#route);
   }
 
   /**

@@ -59,6 +59,26 @@ export function rowElement(drift, { context, href, open, select, inGroup }) {
 }
 
 /**
+ * Returns whether the rows of two states of a drift look alike.
+ * @param {Drift} one
+ * @param {Drift} other
+ */
+export function looksAlike(one, other) {
+  return JSON.stringify(look(one)) === JSON.stringify(look(other));
+}
+
+/**
+ * Returns everything that the row of a drift shows. The values follow from the revision.
+ * @param {Drift} drift
+ */
+function look(drift) {
+  const { revision, status, address, severity, severityRule, flapping, detectedAt, resolvedAt, resolvedBy, closeReason, undoneAt } = drift;
+  const { snoozed, snoozedUntil, snoozedUntilChange, assignee, resource } = drift;
+  const care = [snoozed, snoozedUntil, snoozedUntilChange, assignee];
+  return [revision, status, address, severity, severityRule, flapping, detectedAt, resolvedAt, resolvedBy, closeReason, undoneAt, care, resource.name, resource.region, resource.source];
+}
+
+/**
  * The mark of the severity: a shape for each, because some users cannot tell the colours apart. Normal has no shape.
  * @param {Drift} drift
  */

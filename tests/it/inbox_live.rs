@@ -114,6 +114,27 @@ async fn drift_that_is_announced_before_the_first_page_is_not_lost() {
 }
 
 #[tokio::test]
+async fn what_another_user_snoozes_or_takes_is_shown_at_once() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    browser.see_text(TOTAL, "3 open").await;
+    let size = row(&served, "web-1", "size_slug").await;
+    let of = json!({ "id": served.open_drift("web-1", "size_slug").await.id });
+    let assign = "mutation($id: ID!) { assignDrift(input: { driftId: $id, assignee: \"grace@example.com\" }) { drift { id } } }";
+    served.data(assign, of.clone()).await;
+    browser
+        .see_text(&format!("{size} [data-testid=row-assignee]"), "grace")
+        .await;
+    let snooze =
+        "mutation($id: ID!) { snoozeDrift(input: { driftId: $id, untilChange: true }) { drift { id } } }";
+    served.data(snooze, of).await;
+    browser.see(&format!("{size} [data-testid=row-snoozed]")).await;
+    // The inbox has no snoozed drifts.
+    browser.see_text(TOTAL, "2 open").await;
+    browser.see_none(&size).await;
+}
+
+#[tokio::test]
 async fn a_run_appears_without_polling() {
     let served = three_differences().await;
     let browser = signed_in(&served).await;

@@ -3,11 +3,27 @@ import { test } from 'node:test';
 
 import { filterOf } from '../account_filter.js';
 import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
+import { takesText } from '../keys.js';
+import { looksAlike } from '../row.js';
 import { filterInput, filtersOf, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
 import { cleanToken, expiryOf } from '../session.js';
 import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
 import { ALL_VIEWS, VIEWS } from '../views.js';
+
+test('only fields that take text keep the keys of the page', () => {
+  for (const type of ['checkbox', 'radio', 'button', 'submit', 'CHECKBOX']) assert.ok(!takesText('input', type), type);
+  for (const type of [null, 'text', 'search', 'date', 'number', 'unheard-of']) assert.ok(takesText('input', type), String(type));
+  for (const name of ['textarea', 'select', 'div']) assert.ok(takesText(name, null), name);
+});
+
+test('a row looks different after every change that it shows', () => {
+  const resource = { id: 'r', name: 'web-1', region: 'fra1', source: 'cloud' };
+  const drift = { revision: 1, status: 'OPEN', severity: 'NORMAL', snoozed: false, snoozedUntil: null, snoozedUntilChange: false, assignee: null, resource };
+  assert.ok(looksAlike(drift, { ...drift, snoozeReason: 'not in the row' }));
+  const changes = [{ revision: 2 }, { status: 'STALE' }, { severity: 'HIGH' }, { snoozed: true }, { snoozedUntil: '2027-01-01T00:00:00Z' }, { assignee: 'ada' }, { resource: { ...resource, name: 'web-2' } }];
+  for (const change of changes) assert.ok(!looksAlike(drift, { ...drift, ...change }), JSON.stringify(change));
+});
 
 test('an address is made from the view and read back', () => {
   const routes = ['/', '/?view=history&status=stale', '/?kind=droplet&region=fra1&field=tags&source=lab&type=missing&q=a+b%26c&drift=1', '/?view=runs', '/?drift=x', '/?drift=x&revision=3', '/?kind=droplet&kind=volume&-region=fra1&group=cause', '/?view=history&-kind=droplet&status=open&status=stale'];
