@@ -75,11 +75,13 @@ pub enum Error {
         /// Why, and which command to run.
         sentence: String,
     },
-    /// Another object has the name.
-    #[error("a rule with the name {name:?} is in force")]
-    NameInUse {
-        /// The name.
-        name: String,
+    /// The request is valid, but what is stored stands in its way.
+    #[error("{sentence}")]
+    Conflict {
+        /// What stands in the way, for programs.
+        conflict: Conflict,
+        /// What stands in the way, and what helps.
+        sentence: String,
     },
     /// The preview of a bulk has expired.
     #[error("the preview has expired: make a new one")]
@@ -119,6 +121,33 @@ pub enum Error {
     Internal(String),
 }
 
+/// What is stored and stands in the way of a valid request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another object has the name.
+    NameInUse,
+    /// There are as many objects as there may be.
+    LimitReached,
+    /// The ignore rule has ended.
+    RuleEnded,
+    /// The target of notifications is switched off.
+    TargetOff,
+    /// A newer serial of the Terraform state was imported.
+    OlderState,
+    /// More than half of the resources of the Terraform state left it.
+    MassRetire,
+}
+
+impl Conflict {
+    /// Returns the error of this conflict.
+    pub(crate) fn because(self, sentence: impl Into<String>) -> Error {
+        Error::Conflict {
+            conflict: self,
+            sentence: sentence.into(),
+        }
+    }
+}
+
 impl Error {
     /// Returns the public code of this error.
     pub fn code(&self) -> &'static str {
@@ -126,8 +155,8 @@ impl Error {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden { .. } => "FORBIDDEN",
             Self::NotFound(_) => "NOT_FOUND",
-            // Errors of this name have had this code before refusals had types.
-            Self::BadUserInput(_) | Self::NameInUse { .. } => "BAD_USER_INPUT",
+            // Conflicts have had this code before refusals had types, and clients of earlier releases expect it.
+            Self::BadUserInput(_) | Self::Conflict { .. } => "BAD_USER_INPUT",
             Self::AlreadyResolved(_) => "ALREADY_RESOLVED",
             Self::LiveValueMoved { .. } => "LIVE_VALUE_MOVED",
             Self::SpecMoved => "SPEC_MOVED",

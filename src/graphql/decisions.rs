@@ -6,6 +6,7 @@ use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::app_with_fresh_loaders;
+use super::refusal::{Refusal, decided};
 use super::types::{
     AddCommentInput, AddCommentPayload, AssignDriftInput, AssignDriftPayload, Drift, DriftComment,
     SnoozeDriftInput, SnoozeDriftPayload, TakeDriftInput, TakeDriftPayload, UnassignDriftInput,
@@ -38,8 +39,9 @@ impl DecisionMutation {
             until: input.until,
             until_change: input.until_change,
         };
-        let drift = snoozes::snooze_drift(app.db(), by, seen, snooze, app.clock().now()).await?;
-        Ok(Some(SnoozeDriftPayload { drift: Drift(drift) }))
+        let drift = snoozes::snooze_drift(app.db(), by, seen, snooze, app.clock().now()).await;
+        let (drift, refusal) = decided(ctx, drift, seen.0).await?;
+        Ok(Some(SnoozeDriftPayload { drift, refusal }))
     }
 
     /// Ends the snooze of a drift, which undoes `snoozeDrift`. A drift that is not snoozed stays as it is.
@@ -63,8 +65,8 @@ impl DecisionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The drift and the user.")] input: AssignDriftInput,
     ) -> ApiResult<Option<AssignDriftPayload>> {
-        let drift = assign(ctx, &input.drift_id, Some(&input.assignee)).await?;
-        Ok(Some(AssignDriftPayload { drift }))
+        let (drift, refusal) = assign(ctx, &input.drift_id, Some(&input.assignee)).await?;
+        Ok(Some(AssignDriftPayload { drift, refusal }))
     }
 
     /// Assigns an open drift to you. Fails with ALREADY_RESOLVED if the drift is not open.
@@ -74,8 +76,8 @@ impl DecisionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The drift.")] input: TakeDriftInput,
     ) -> ApiResult<Option<TakeDriftPayload>> {
-        let drift = assign(ctx, &input.drift_id, Some(caller(ctx)?.name())).await?;
-        Ok(Some(TakeDriftPayload { drift }))
+        let (drift, refusal) = assign(ctx, &input.drift_id, Some(caller(ctx)?.name())).await?;
+        Ok(Some(TakeDriftPayload { drift, refusal }))
     }
 
     /// Removes the assignee of an open drift. Fails with ALREADY_RESOLVED if the drift is not open.
@@ -85,8 +87,8 @@ impl DecisionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The drift.")] input: UnassignDriftInput,
     ) -> ApiResult<Option<UnassignDriftPayload>> {
-        let drift = assign(ctx, &input.drift_id, None).await?;
-        Ok(Some(UnassignDriftPayload { drift }))
+        let (drift, refusal) = assign(ctx, &input.drift_id, None).await?;
+        Ok(Some(UnassignDriftPayload { drift, refusal }))
     }
 
     /// Adds a comment to a drift, open or closed. It is also an event of the resource.
@@ -105,9 +107,13 @@ impl DecisionMutation {
     }
 }
 
-async fn assign(ctx: &Context<'_>, id: &async_graphql::ID, assignee: Option<&str>) -> ApiResult<Drift> {
+async fn assign(
+    ctx: &Context<'_>,
+    id: &async_graphql::ID,
+    assignee: Option<&str>,
+) -> ApiResult<(Drift, Option<Refusal>)> {
     let app = app_with_fresh_loaders(ctx)?;
     let (id, actor) = (parse_id(id)?, caller(ctx)?.name());
-    let drift = assignments::assign_drift(app.db(), actor, id, assignee, app.clock().now()).await?;
-    Ok(Drift(drift))
+    let drift = assignments::assign_drift(app.db(), actor, id, assignee, app.clock().now()).await;
+    decided(ctx, drift, id).await
 }

@@ -156,17 +156,11 @@ impl IgnoreRuleMutation {
         let app = app_with_fresh_loaders(ctx)?;
         let new = input.parse()?;
         let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await;
-        Ok(Some(match Outcome::of(ctx, created, None)? {
-            Outcome::Done(created) => CreateIgnoreRulePayload {
-                rule: Some(IgnoreRule::new(created.rule)),
-                closed: created.drifts.map(to_int),
-                refusal: None,
-            },
-            Outcome::Refused(refusal, _) => CreateIgnoreRulePayload {
-                rule: None,
-                closed: None,
-                refusal: Some(*refusal),
-            },
+        let (created, refusal) = Outcome::of(ctx, created, None)?.into_parts();
+        Ok(Some(CreateIgnoreRulePayload {
+            closed: created.as_ref().and_then(|created| created.drifts.map(to_int)),
+            rule: created.map(|created| IgnoreRule::new(created.rule)),
+            refusal,
         }))
     }
 
@@ -180,11 +174,14 @@ impl IgnoreRuleMutation {
     ) -> ApiResult<Option<ReplaceIgnoreRulePayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let (id, new) = (parse_id(&input.rule_id)?, input.rule.parse()?);
-        let replaced = ignore_rules::replace(app.db(), app.clock(), caller(ctx)?.name(), id, &new).await?;
+        let replaced = ignore_rules::replace(app.db(), app.clock(), caller(ctx)?.name(), id, &new).await;
+        let (replaced, refusal) = Outcome::of(ctx, replaced, None)?.into_parts();
+        let drifts = replaced.as_ref().and_then(|replaced| replaced.drifts);
         Ok(Some(ReplaceIgnoreRulePayload {
-            rule: IgnoreRule::new(replaced.rule),
-            closed: replaced.drifts.map(|(closed, _)| to_int(closed)),
-            opened: replaced.drifts.map(|(_, opened)| to_int(opened)),
+            closed: drifts.map(|(closed, _)| to_int(closed)),
+            opened: drifts.map(|(_, opened)| to_int(opened)),
+            rule: replaced.map(|replaced| IgnoreRule::new(replaced.rule)),
+            refusal,
         }))
     }
 
@@ -210,10 +207,12 @@ impl IgnoreRuleMutation {
             origin: Origin::Preset,
             bulk: None,
         };
-        let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await?;
+        let created = ignore_rules::create(app.db(), app.clock(), caller(ctx)?.name(), &new).await;
+        let (created, refusal) = Outcome::of(ctx, created, None)?.into_parts();
         Ok(Some(ApplyIgnoreRulePresetPayload {
-            rule: IgnoreRule::new(created.rule),
-            closed: created.drifts.map(to_int),
+            closed: created.as_ref().and_then(|created| created.drifts.map(to_int)),
+            rule: created.map(|created| IgnoreRule::new(created.rule)),
+            refusal,
         }))
     }
 

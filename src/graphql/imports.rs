@@ -5,6 +5,7 @@ use async_graphql::{Context, Object};
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::app_with_fresh_loaders;
+use super::refusal::Outcome;
 use super::types::{
     ImportTerraformPlanInput, ImportTerraformPlanPayload, ImportTerraformStateInput,
     ImportTerraformStatePayload,
@@ -22,7 +23,8 @@ impl ImportMutation {
     /// Imports a Terraform state: records the specs of its resources with the source `terraform:` and the name of
     /// the state, and retires the specs of resources that left it. Passwords, tokens and other secrets are not
     /// stored. A spec of another source does not change and its instance is refused, except that `takeOver` takes
-    /// over specs of `api` and `baseline`.
+    /// over specs of `api` and `baseline`. The import is refused with a `reason` if a newer serial was imported (OLDER), or if
+    /// more than half of the resources left the state and `allowMassRetire` is false (MASS_RETIRE).
     #[graphql(guard = "AtLeast(Role::PlatformAdmin)")]
     async fn import_terraform_state(
         &self,
@@ -32,9 +34,11 @@ impl ImportMutation {
         let app = app_with_fresh_loaders(ctx)?;
         let (state, options) = input.parse()?;
         let (actor, now) = (caller(ctx)?.name(), app.clock().now());
-        let summary = import_state(app.db(), actor, &state, &options, now, |_, _| {}).await?;
+        let summary = import_state(app.db(), actor, &state, &options, now, |_, _| {}).await;
+        let (summary, refusal) = Outcome::of(ctx, summary, None)?.into_parts();
         Ok(Some(ImportTerraformStatePayload {
-            summary: summary.into(),
+            summary: summary.map(Into::into),
+            refusal,
         }))
     }
 
@@ -51,10 +55,17 @@ impl ImportMutation {
     ) -> ApiResult<Option<ImportTerraformPlanPayload>> {
         let app = app_with_fresh_loaders(ctx)?;
         let actor = caller(ctx)?.name();
-        let (plan, normal, options) = input.parse()?;
-        let summary = import_plan(app.db(), app.clock(), actor, plan, normal, &options, |_, _| {}).await?;
+        // A plan that is too large is refused while it is parsed.
+        let summary = match input.parse() {
+            Ok((plan, normal, options)) => {
+                import_plan(app.db(), app.clock(), actor, plan, normal, &options, |_, _| {}).await
+            }
+            Err(error) => Err(error),
+        };
+        let (summary, refusal) = Outcome::of(ctx, summary, None)?.into_parts();
         Ok(Some(ImportTerraformPlanPayload {
-            summary: summary.into(),
+            summary: summary.map(Into::into),
+            refusal,
         }))
     }
 }

@@ -1,13 +1,14 @@
 //! The queries and mutations of jobs.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
-use entity::job_runs::Job as JobKind;
+use entity::job_runs::{Job as JobKind, Model as Run};
 
 use super::app;
 use super::arguments::{not_empty, parse_id};
 use super::error::ApiResult;
 use super::guard::AtLeast;
 use super::mutation::{WAIT_FOR_JOB, app_with_fresh_loaders};
+use super::refusal::{Outcome, Refusal};
 use super::types::{Connection, Job, JobRun, JobSchedule, MAX_LISTED_SOURCES, PageArgs, Total, page_cost};
 use crate::domain::actor::Role;
 use crate::domain::schedule::Schedule;
@@ -45,8 +46,10 @@ struct SyncInventoryInput {
 /// Result of `syncInventory`.
 #[derive(SimpleObject)]
 struct SyncInventoryPayload {
-    /// The run. Its outcome is null if the run is still active.
+    /// The run. Its outcome is null if the run is still active. If the sync was refused, the run that is active instead.
     run: JobRun,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    refusal: Option<Refusal>,
 }
 
 /// The queries of jobs.
@@ -137,7 +140,7 @@ impl JobMutation {
             },
         )
         .await?;
-        Ok(Some(DetectDriftPayload { run }))
+        Ok(Some(DetectDriftPayload { run: JobRun(run) }))
     }
 
     /// Starts a sync: lists a source of the inventory and stores the result. Waits at most 25 seconds for the
@@ -155,13 +158,23 @@ impl JobMutation {
             kinds,
             ..SyncOptions::default()
         };
+        let name = source.name.clone();
+        let synced = run(ctx, JobRequest::SyncOf(Box::new(source), options)).await;
+        let (run, refusal) = match Outcome::of(ctx, synced, None)? {
+            Outcome::Done(run) => (run, None),
+            Outcome::Refused(refusal, error) => {
+                let active = job_runs::last_sync(app(ctx)?.db(), &name).await?;
+                (active.ok_or(error)?, Some(*refusal))
+            }
+        };
         Ok(Some(SyncInventoryPayload {
-            run: run(ctx, JobRequest::SyncOf(Box::new(source), options)).await?,
+            run: JobRun(run),
+            refusal,
         }))
     }
 }
 
-async fn run(ctx: &Context<'_>, request: JobRequest) -> ApiResult<JobRun> {
+async fn run(ctx: &Context<'_>, request: JobRequest) -> Result<Run> {
     let handle = app_with_fresh_loaders(ctx)?.jobs().start(request).await?;
-    Ok(JobRun(handle.wait_at_most(WAIT_FOR_JOB).await?))
+    handle.wait_at_most(WAIT_FOR_JOB).await
 }

@@ -6,6 +6,7 @@ use super::app;
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
+use super::refusal::Outcome;
 use super::types::{
     Connection, CreateNotificationTargetInput, CreateNotificationTargetPayload,
     DeleteNotificationTargetInput, DeleteNotificationTargetPayload, NotificationDelivery, NotificationState,
@@ -95,8 +96,8 @@ impl NotificationMutation {
     ) -> ApiResult<Option<CreateNotificationTargetPayload>> {
         let app = app(ctx)?;
         let new = input.parse()?;
-        let saved = notifications::create(app.db(), app.outgoing(), caller(ctx)?.name(), &new).await?;
-        Ok(Some(saved.into()))
+        let saved = notifications::create(app.db(), app.outgoing(), caller(ctx)?.name(), &new).await;
+        Ok(Some(Outcome::of(ctx, saved, None)?.into()))
     }
 
     /// Changes a target of notifications, or rotates its secret.
@@ -109,8 +110,8 @@ impl NotificationMutation {
         let app = app(ctx)?;
         let (id, actor) = (parse_id(&input.target_id)?, caller(ctx)?.name());
         let change = input.parse()?;
-        let saved = notifications::update(app.db(), app.outgoing(), actor, id, &change).await?;
-        Ok(Some(saved.into()))
+        let saved = notifications::update(app.db(), app.outgoing(), actor, id, &change).await;
+        Ok(Some(Outcome::of(ctx, saved, None)?.into()))
     }
 
     /// Deletes a target of notifications with all its messages. Messages that were not delivered yet are lost.
@@ -148,8 +149,11 @@ impl NotificationMutation {
         #[graphql(desc = "The message to send again.")] input: ResendNotificationInput,
     ) -> ApiResult<Option<ResendNotificationPayload>> {
         let app = app(ctx)?;
-        let row = notifications::resend(app.db(), parse_id(&input.delivery_id)?).await?;
-        let delivery = with_details(app.db().reader(), vec![row]).await?.pop();
-        Ok(delivery.map(|delivery| ResendNotificationPayload { delivery }))
+        let row = notifications::resend(app.db(), parse_id(&input.delivery_id)?).await;
+        let (row, refusal) = Outcome::of(ctx, row, None)?.into_parts();
+        let rows = row.into_iter().collect();
+        let delivery = with_details(app.db().reader(), rows).await?.pop();
+        let known = delivery.is_some() || refusal.is_some();
+        Ok(known.then_some(ResendNotificationPayload { delivery, refusal }))
     }
 }

@@ -5,6 +5,7 @@
 
 use async_graphql::{Context, Enum, Object};
 use chrono::{DateTime, Utc};
+use entity::cloud_drift;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use super::types::{Drift, DriftStatus, Json};
 use crate::domain::redaction::shown;
 use crate::domain::retention::ForgetRefusal;
 use crate::domain::undo::UndoRefusal;
-use crate::error::Error;
+use crate::error::{Conflict, Error};
 
 /// Why a mutation was refused.
 #[derive(Clone, Copy, Debug, Enum, PartialEq, Eq)]
@@ -38,8 +39,23 @@ pub(super) enum RefusalCode {
     BulkUndone,
     /// The resource cannot be forgotten: see `reason`.
     NotForgettable,
-    /// An ignore rule in force has the same name. Without `refusal`, the code of this error is BAD_USER_INPUT.
+    /// Another ignore rule in force, or another target of notifications, has the name. Without `refusal`, the code of this
+    /// error is BAD_USER_INPUT.
     NameInUse,
+    /// There are as many saved views of the user, or targets of notifications, as there may be. Without `refusal`, the code
+    /// of this error is BAD_USER_INPUT.
+    LimitReached,
+    /// The ignore rule that is to be replaced has ended. Without `refusal`, the code of this error is BAD_USER_INPUT.
+    RuleEnded,
+    /// The target of the message is switched off. Without `refusal`, the code of this error is BAD_USER_INPUT.
+    TargetOff,
+    /// A sync of the source is active: see `since`.
+    JobAlreadyRunning,
+    /// The plan is no evidence of the live state: see `reason`.
+    PlanRefused,
+    /// The state is older than the imported one, or lacks most of its resources: see `reason`. Without `refusal`, the code
+    /// of this error is BAD_USER_INPUT.
+    StateRefused,
     /// The resource or the drift was deleted meanwhile.
     NotFound,
     /// The resource cannot have the spec: see `message`.
@@ -47,7 +63,7 @@ pub(super) enum RefusalCode {
 }
 
 /// Why a mutation was refused, and what has moved. A refused mutation has no effect, except that an
-/// outdated drift may be updated. Fields that do not
+/// outdated drift may be updated, and that an import that a newer one stops keeps what it has written. Fields that do not
 /// apply to the code are null. Only a document that selects `refusal` gets refusals as data; otherwise they are errors
 /// with the same code.
 #[derive(Clone, Debug)]
@@ -93,6 +109,14 @@ impl Facts {
             Error::PlanRefused { code, .. } => facts.reason = Some(code),
             Error::NotForgettable(why) => facts.reason = Some(reason(why)),
             Error::NotUndoable(why) => facts.add_undo(why),
+            Error::Conflict {
+                conflict: Conflict::OlderState,
+                ..
+            } => facts.reason = Some("OLDER"),
+            Error::Conflict {
+                conflict: Conflict::MassRetire,
+                ..
+            } => facts.reason = Some("MASS_RETIRE"),
             Error::SpecOwnedByState { source_name } => facts.source = Some(source_name.clone()),
             _ => {}
         }
@@ -149,13 +173,19 @@ impl RefusalCode {
     /// Returns the code of a refusal; None if the error is not about the state that the caller saw.
     fn of(error: &Error) -> Option<Self> {
         match error {
-            Error::NameInUse { .. } => Some(Self::NameInUse),
+            Error::Conflict { conflict, .. } => Some(match conflict {
+                Conflict::NameInUse => Self::NameInUse,
+                Conflict::LimitReached => Self::LimitReached,
+                Conflict::RuleEnded => Self::RuleEnded,
+                Conflict::TargetOff => Self::TargetOff,
+                Conflict::OlderState | Conflict::MassRetire => Self::StateRefused,
+            }),
             Error::NotFound(_) | Error::BadUserInput(_) => None,
             other => Self::parse(other.code()),
         }
     }
 
-    /// Parses the code of a stored outcome.
+    /// Parses the code of an error or of a stored outcome.
     fn parse(code: &str) -> Option<Self> {
         Some(match code {
             "ALREADY_RESOLVED" => Self::AlreadyResolved,
@@ -166,6 +196,8 @@ impl RefusalCode {
             "SPEC_OWNED_BY_STATE" => Self::SpecOwnedByState,
             "PREVIEW_EXPIRED" => Self::PreviewExpired,
             "BULK_UNDONE" => Self::BulkUndone,
+            "JOB_ALREADY_RUNNING" => Self::JobAlreadyRunning,
+            "PLAN_REFUSED" => Self::PlanRefused,
             "NOT_FORGETTABLE" => Self::NotForgettable,
             "NOT_FOUND" => Self::NotFound,
             "BAD_USER_INPUT" => Self::BadUserInput,
@@ -214,7 +246,7 @@ impl Refusal {
 }
 
 /// Why a mutation was refused, and what has moved. A refused mutation has no effect, except that an
-/// outdated drift may be updated. Fields that do not
+/// outdated drift may be updated, and that an import that a newer one stops keeps what it has written. Fields that do not
 /// apply to the code are null. Only a document that selects `refusal` gets refusals as data; otherwise they are errors
 /// with the same code.
 #[Object]
@@ -230,8 +262,8 @@ impl Refusal {
     }
 
     /// A more precise reason: for SPEC_MOVED of an undo VALUE_CHANGED, TAKEN_OVER, RETIRED, RECORDED_AGAIN or SUPERSEDED; for NOT_UNDOABLE
-    /// NOT_ACCEPTED or VERSION_NOT_KEPT; for NOT_FORGETTABLE STILL_THERE, SPEC_IN_FORCE or HAS_DECISIONS. Later releases may
-    /// add others.
+    /// NOT_ACCEPTED or VERSION_NOT_KEPT; for NOT_FORGETTABLE STILL_THERE, SPEC_IN_FORCE or HAS_DECISIONS; for STATE_REFUSED
+    /// OLDER or MASS_RETIRE; for PLAN_REFUSED those of `importTerraformPlan`. Later releases may add others.
     async fn reason(&self) -> Option<&str> {
         self.facts.reason
     }
@@ -285,6 +317,11 @@ impl Refusal {
         self.facts.recorded_by.as_deref()
     }
 
+    /// When the sync began that is active.
+    async fn since(&self) -> Option<DateTime<Utc>> {
+        self.facts.since
+    }
+
     /// When the spec was retired.
     async fn retired_at(&self) -> Option<DateTime<Utc>> {
         self.facts.retired_at
@@ -316,6 +353,14 @@ impl<T> Outcome<T> {
         }
     }
 
+    /// Returns what was done and the refusal. One of them is None.
+    pub(super) fn into_parts(self) -> (Option<T>, Option<Refusal>) {
+        match self {
+            Self::Done(done) => (Some(done), None),
+            Self::Refused(refusal, _) => (None, Some(*refusal)),
+        }
+    }
+
     /// Returns what was done; None if the mutation was refused.
     pub(super) fn done(&self) -> Option<&T> {
         match self {
@@ -344,6 +389,24 @@ impl<T> Outcome<T> {
 /// Returns whether the document selects this field of the payload.
 pub(super) fn selects(ctx: &Context<'_>, field: &str) -> bool {
     ctx.look_ahead().field(field).exists()
+}
+
+/// Returns the drift that a mutation was about, and the refusal. If it was refused, the drift as it is now.
+///
+/// # Errors
+///
+/// Those of [`Outcome::of`] and [`current_drift`].
+pub(super) async fn decided(
+    ctx: &Context<'_>,
+    result: Result<cloud_drift::Model, Error>,
+    id: Uuid,
+) -> ApiResult<(Drift, Option<Refusal>)> {
+    let (done, refusal) = Outcome::of(ctx, result, Some(id))?.into_parts();
+    let drift = match done {
+        Some(drift) => Drift(drift),
+        None => current_drift(ctx, id).await?,
+    };
+    Ok((drift, refusal))
 }
 
 /// Loads a drift that a mutation was refused for, as it is now.

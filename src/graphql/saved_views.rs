@@ -8,6 +8,7 @@ use super::app;
 use super::arguments::parse_id;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
+use super::refusal::{Outcome, Refusal};
 use crate::domain::actor::Role;
 use crate::services::saved_views::{self, NewView};
 
@@ -85,8 +86,10 @@ struct SaveViewInput {
 /// Result of `saveView`.
 #[derive(SimpleObject)]
 struct SaveViewPayload {
-    /// The view.
-    view: SavedView,
+    /// The view; null if it was refused.
+    view: Option<SavedView>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    refusal: Option<Refusal>,
 }
 
 /// Input of `deleteSavedView`.
@@ -139,9 +142,10 @@ impl SavedViewMutation {
             shared: input.shared,
             is_default: input.is_default,
         };
-        let (saved, is_default) = saved_views::save(app.db(), user, &new, app.clock().now()).await?;
-        let view = SavedView::new(saved, user.subject(), is_default);
-        Ok(Some(SaveViewPayload { view }))
+        let saved = saved_views::save(app.db(), user, &new, app.clock().now()).await;
+        let (saved, refusal) = Outcome::of(ctx, saved, None)?.into_parts();
+        let view = saved.map(|(row, is_default)| SavedView::new(row, user.subject(), is_default));
+        Ok(Some(SaveViewPayload { view, refusal }))
     }
 
     /// Deletes a saved view of the caller. A user with the role `platform_admin` may delete each shared view. Fails with

@@ -6,6 +6,7 @@ use super::app;
 use super::error::ApiResult;
 use super::guard::{AtLeast, caller};
 use super::mutation::{app_with_fresh_loaders, to_int};
+use super::refusal::{Outcome, Refusal};
 use super::types::{COVERED_KINDS, Freshness, MAX_LISTED_SOURCES, Source};
 use crate::domain::actor::Role;
 use crate::services::{job_runs, resources, sources};
@@ -19,10 +20,12 @@ struct RetireSourceInput {
 /// Result of `retireSource`.
 #[derive(SimpleObject)]
 struct RetireSourcePayload {
-    /// The number of its resources, which are gone now.
+    /// The number of its resources, which are gone now; 0 if the mutation was refused.
     resources: i32,
-    /// The number of its specs, which are retired now.
+    /// The number of its specs, which are retired now; 0 if the mutation was refused.
     specs: i32,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    refusal: Option<Refusal>,
 }
 
 /// Input of `renameSource`.
@@ -37,8 +40,10 @@ struct RenameSourceInput {
 /// Result of `renameSource`.
 #[derive(SimpleObject)]
 struct RenameSourcePayload {
-    /// The number of its resources.
+    /// The number of its resources, which have the new name now; 0 if the mutation was refused.
     resources: i32,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    refusal: Option<Refusal>,
 }
 
 /// The queries of sources.
@@ -93,10 +98,13 @@ impl SourceMutation {
         #[graphql(desc = "The source to end.")] input: RetireSourceInput,
     ) -> ApiResult<Option<RetireSourcePayload>> {
         let app = app_with_fresh_loaders(ctx)?;
-        let ended = sources::retire(app.db(), app.clock(), caller(ctx)?.name(), &input.name).await?;
+        let ended = sources::retire(app.db(), app.clock(), caller(ctx)?.name(), &input.name).await;
+        let (ended, refusal) = Outcome::of(ctx, ended, None)?.into_parts();
+        let ended = ended.unwrap_or_default();
         Ok(Some(RetireSourcePayload {
             resources: to_int(ended.resources),
             specs: to_int(ended.specs),
+            refusal,
         }))
     }
 
@@ -109,9 +117,11 @@ impl SourceMutation {
         #[graphql(desc = "The source and its new name.")] input: RenameSourceInput,
     ) -> ApiResult<Option<RenameSourcePayload>> {
         let app = app_with_fresh_loaders(ctx)?;
-        let resources = sources::rename(app.db(), caller(ctx)?.name(), &input.name, &input.new_name).await?;
+        let resources = sources::rename(app.db(), caller(ctx)?.name(), &input.name, &input.new_name).await;
+        let (resources, refusal) = Outcome::of(ctx, resources, None)?.into_parts();
         Ok(Some(RenameSourcePayload {
-            resources: to_int(resources),
+            resources: to_int(resources.unwrap_or_default()),
+            refusal,
         }))
     }
 }

@@ -78,7 +78,7 @@ impl IntoResponse for RestError {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 json!({ "error": "plan_refused", "reason": code, "message": sentence }),
             ),
-            Error::BadUserInput(why) => (
+            Error::BadUserInput(why) | Error::Conflict { sentence: why, .. } => (
                 StatusCode::BAD_REQUEST,
                 json!({ "error": "bad_request", "message": why }),
             ),

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::db::{Db, column, decodable};
 use crate::domain::ignore_rules::{Definition, IgnoreRule, IgnoreRules};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text, check_time};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 
 /// A rule with no hit after this time is listed as never hit.
 const TIME_TO_HIT: TimeDelta = TimeDelta::days(30);
@@ -184,7 +184,7 @@ pub(super) async fn raise_revision_in_txn(txn: &DatabaseTransaction) -> Result<(
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT if the rule is not valid, or if a rule in force has its name.
+/// BAD_USER_INPUT if the rule is not valid; a conflict if a rule in force has its name.
 pub async fn create(db: &Db, clock: &Clock, actor: &str, new: &NewRule) -> Result<Changed> {
     let now = clock.now();
     new.check(now)?;
@@ -211,7 +211,7 @@ pub(super) async fn create_in_txn(
             .filter(rules::Column::EndedAt.is_null())
             .filter(rules::Column::Name.eq(name));
         if page::count(txn, same, rules::Column::Id).await? > 0 {
-            return Err(Error::NameInUse { name: name.clone() });
+            return Err(Conflict::NameInUse.because(format!("a rule with the name {name:?} is in force")));
         }
     }
     let definition = serde_json::to_value(&new.definition)

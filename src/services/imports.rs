@@ -29,7 +29,7 @@ use crate::db::Db;
 use crate::domain::addresses::storable;
 use crate::domain::imports::is_mass_retire;
 use crate::domain::validation::check_text;
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::provider::terraform::{PROVIDER, State};
 
 mod batch;
@@ -81,8 +81,8 @@ struct Import<'i> {
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT if the state has no valid lineage or name, if a newer serial was already imported, or if more than
-/// half of its resources left it and `allow_mass_retire` is not set. Then nothing changes. Also BAD_USER_INPUT if an
+/// BAD_USER_INPUT if the state has no valid lineage or name; a conflict if a newer serial was already imported, or if more
+/// than half of its resources left it and `allow_mass_retire` is not set. Then nothing changes. Also a conflict if an
 /// import of a newer serial starts meanwhile. Then the batches that are already written remain.
 pub async fn import_state(
     db: &Db,
@@ -202,7 +202,7 @@ async fn begin(db: &Db, import: &Import<'_>, state: &State, options: &ImportOpti
             } else {
                 String::new()
             };
-            return Err(Error::BadUserInput(format!(
+            return Err(Conflict::MassRetire.because(format!(
                 "{} of {before} resources of the last import are missing from this state; nothing was \
                  recorded. If that is intended, import it with --allow-mass-retire (in the API: \
                  allowMassRetire){advice}",
@@ -259,7 +259,7 @@ async fn note_version_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
 
 fn check_serial(serial: Option<i64>, before: Option<&states::Model>) -> Result<()> {
     match (serial, before.and_then(|state| state.serial)) {
-        (Some(now), Some(before)) if now < before => Err(Error::BadUserInput(format!(
+        (Some(now), Some(before)) if now < before => Err(Conflict::OlderState.because(format!(
             "the state has serial {now}, but serial {before} was already imported; nothing was recorded. \
              {ANOTHER_STATE}"
         ))),
@@ -273,7 +273,7 @@ async fn check_newest_in_txn(txn: &DatabaseTransaction, import: &Import<'_>) -> 
     let select = states::Entity::find_by_id(import.lineage.clone());
     let state = locks::locked(select, Lock::Share).one(txn).await?;
     match (import.serial, state.and_then(|state| state.serial)) {
-        (Some(own), Some(newest)) if newest > own => Err(Error::BadUserInput(format!(
+        (Some(own), Some(newest)) if newest > own => Err(Conflict::OlderState.because(format!(
             "the import of serial {own} was stopped, because serial {newest} of the same state is being \
              imported"
         ))),

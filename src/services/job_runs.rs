@@ -234,6 +234,31 @@ pub(crate) async fn last_sweep(db: &Db) -> Result<Option<runs::Model>> {
     Ok(newest.pop())
 }
 
+/// Returns the newest sync of a source that was not skipped, with or without an end. A run without a source was started by
+/// an older server and may be of any source.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn last_sync(db: &Db, source: &str) -> Result<Option<runs::Model>> {
+    let of_source = Condition::any()
+        .add(runs::Column::Source.eq(source))
+        .add(runs::Column::Source.is_null());
+    let not_skipped = Condition::any()
+        .add(runs::Column::Outcome.is_null())
+        .add(runs::Column::Outcome.ne(JobOutcome::Skipped));
+    let select = runs::Entity::find()
+        .filter(runs::Column::Job.eq(Job::SyncInventory))
+        .filter(of_source)
+        .filter(not_skipped)
+        .order_by_desc(runs::Column::StartedAt)
+        .limit(1);
+    let mut newest = decodable(select, db.reader()).await?.0;
+    let now = db.time(db.reader()).await?;
+    newest.iter_mut().for_each(|run| present(run, now));
+    Ok(newest.pop())
+}
+
 pub(crate) const NEWEST_FIRST: Order<runs::Column> = Order {
     time: Some(runs::Column::StartedAt),
     id: runs::Column::Id,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::db::{Db, decodable};
 use crate::domain::actor::Actor;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 
 /// Maximum number of views of one user, and of shared views that are listed.
 pub const MAX_VIEWS: u64 = 50;
@@ -88,7 +88,8 @@ pub async fn list<C: ConnectionTrait>(connection: &C, subject: &str) -> Result<V
 ///
 /// # Errors
 ///
-/// BAD_USER_INPUT if the view is not valid or the user has too many; FORBIDDEN if a user who may not decide shares it.
+/// BAD_USER_INPUT if the view is not valid; a conflict if the user has too many; FORBIDDEN if a user who may not decide
+/// shares it.
 pub async fn save(db: &Db, user: &Actor, new: &NewView, now: DateTime<Utc>) -> Result<(views::Model, bool)> {
     new.check()?;
     may_share(user, new.shared)?;
@@ -97,7 +98,7 @@ pub async fn save(db: &Db, user: &Actor, new: &NewView, now: DateTime<Utc>) -> R
             .filter(views::Column::Subject.eq(user.subject()))
             .filter(views::Column::Name.ne(new.name.as_str()));
         if others.count(&*txn).await? >= MAX_VIEWS {
-            return Err(bad(&format!(
+            return Err(Conflict::LimitReached.because(format!(
                 "there are {MAX_VIEWS} saved views already: delete one first"
             )));
         }

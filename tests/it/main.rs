@@ -107,6 +107,7 @@ mod partial_listings;
 mod plan_uploads;
 mod pooler;
 mod refusals;
+mod refusals_everywhere;
 mod replica_firewalls;
 mod request_shapes;
 mod rest;

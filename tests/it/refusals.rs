@@ -13,7 +13,7 @@ use crate::support::cloud::droplet;
 use crate::support::together::together;
 use crate::support::{ADMIN, TestApp};
 
-const REFUSAL: &str = "refusal { code reason currentStatus revision field expected actual specVersion source \
+const REFUSAL: &str = "refusal { code reason currentStatus revision field expected actual specVersion source since \
     drift { field status revision actual } }";
 
 /// Creates a server with two open drifts: the size and the region of web-1.
@@ -37,7 +37,7 @@ fn accept(drift: &cloud_drift::Model) -> AcceptDrift {
 
 /// Runs a mutation without `refusal`, which must fail, and then with it, which must not. Both must say the same. Returns
 /// the payload without nulls.
-async fn refused(t: &TestApp, mutation: &str, input: Value, shown: &str) -> Value {
+pub(crate) async fn refused(t: &TestApp, mutation: &str, input: Value, shown: &str) -> Value {
     let capital = mutation[..1].to_uppercase() + &mutation[1..];
     let document = |fields: &str| {
         format!("mutation($input: {capital}Input!) {{ {mutation}(input: $input) {{ {fields} }} }}")
@@ -50,12 +50,11 @@ async fn refused(t: &TestApp, mutation: &str, input: Value, shown: &str) -> Valu
     assert_eq!(new.get("errors"), None, "{mutation}: {new}");
     let mut payload = new["data"][mutation].clone();
     let refusal = payload["refusal"].as_object_mut().unwrap();
-    let code = if refusal["code"] == "NAME_IN_USE" {
-        json!("BAD_USER_INPUT")
-    } else {
-        refusal["code"].clone()
+    let code = match refusal["code"].as_str().unwrap() {
+        "NAME_IN_USE" | "LIMIT_REACHED" | "RULE_ENDED" | "TARGET_OFF" | "STATE_REFUSED" => "BAD_USER_INPUT",
+        same => same,
     };
-    assert_eq!(codes(&old), [code.as_str().unwrap()], "{mutation}");
+    assert_eq!(codes(&old), [code], "{mutation}");
     let extensions = &old["errors"][0]["extensions"];
     for fact in [
         "reason",

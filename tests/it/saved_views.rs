@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use drift_inbox::domain::actor::{Actor, Role};
-use drift_inbox::error::Error;
+use drift_inbox::error::{Conflict, Error};
 use drift_inbox::services::saved_views::{self, MAX_VIEWS, NewView};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -116,7 +116,14 @@ async fn names_links_and_the_number_of_views_are_limited() {
         save(&t, &ada, view(&format!("view {n}"), "")).await;
     }
     let refused = saved_views::save(t.db(), &ada, &view("one more", ""), t.now()).await;
-    assert!(matches!(refused, Err(Error::BadUserInput(_))));
+    let limit = matches!(
+        &refused,
+        Err(Error::Conflict {
+            conflict: Conflict::LimitReached,
+            ..
+        })
+    );
+    assert!(limit, "{refused:?}");
     save(&t, &ada, view("view 7", "kind=volume")).await;
     save(&t, &user("bob", Role::PlatformViewer), view("one more", "")).await;
     assert_eq!(seen(&t, &ada).await.0.len() as u64, MAX_VIEWS);

@@ -242,6 +242,61 @@ fn mutations_take_one_input_and_return_a_payload_that_may_be_null() {
     }
 }
 
+/// Mutations that are refused for no reason that a client must expect, with what happens instead.
+const NEVER_REFUSED: [(&str, &str); 12] = [
+    ("addComment", "each drift takes comments, also a closed one"),
+    ("deleteNotificationTarget", "each target can be deleted"),
+    ("deleteSavedView", "each view of the caller can be deleted"),
+    ("detectDrift", "sweeps may run at the same time"),
+    ("endIgnoreRule", "a rule that has ended stays as it is"),
+    (
+        "previewAcceptDrifts",
+        "it changes nothing, and lists the closed drifts",
+    ),
+    ("previewBulk", "it changes nothing, and lists the closed drifts"),
+    ("recordBaseline", "it lists the skipped resources"),
+    (
+        "sendTestNotification",
+        "the delivery says what became of the message",
+    ),
+    (
+        "setDefaultView",
+        "each view that the caller sees can be the default",
+    ),
+    ("undoBulk", "it lists the drifts for which the bulk stands"),
+    ("unsnoozeDrift", "a drift that is not snoozed stays as it is"),
+];
+
+#[test]
+fn every_mutation_that_can_be_refused_says_so_in_the_same_way() {
+    let types = types(&sdl());
+    let mut without = Vec::new();
+    for mutation in fields(&types["Mutation"]) {
+        let payload = &types[&mutation.ty.node.to_string()];
+        let Some(refusal) = fields(payload).find(|field| field.name.node == "refusal") else {
+            without.push(mutation.name.node.as_str());
+            continue;
+        };
+        let name = &mutation.name.node;
+        assert_eq!(refusal.ty.node.to_string(), "Refusal", "{name}");
+        assert!(refusal.arguments.is_empty(), "{name}");
+        let described = refusal.description.as_ref().map(|text| text.node.as_str());
+        assert_eq!(
+            described,
+            Some(
+                "Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error."
+            ),
+            "{name}"
+        );
+    }
+    without.sort_unstable();
+    assert_eq!(
+        without,
+        NEVER_REFUSED.map(|(name, _)| name),
+        "give the payload a refusal, or list the mutation with what happens instead"
+    );
+}
+
 #[test]
 fn every_type_with_an_id_except_viewer_is_a_node() {
     for (name, ty) in &types(&sdl()) {

@@ -32,8 +32,10 @@ pub(in crate::graphql) struct SnoozeDriftInput {
 /// Result of `snoozeDrift`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct SnoozeDriftPayload {
-    /// The drift, which is still OPEN.
+    /// The drift, which is still OPEN; if the mutation was refused, the drift as it is now.
     pub(in crate::graphql) drift: Drift,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// Input of `unsnoozeDrift`.
@@ -65,8 +67,10 @@ pub(in crate::graphql) struct AssignDriftInput {
 /// Result of `assignDrift`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct AssignDriftPayload {
-    /// The drift.
+    /// The drift; if the mutation was refused, the drift as it is now.
     pub(in crate::graphql) drift: Drift,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// Input of `takeDrift`.
@@ -79,8 +83,10 @@ pub(in crate::graphql) struct TakeDriftInput {
 /// Result of `takeDrift`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct TakeDriftPayload {
-    /// The drift.
+    /// The drift; if the mutation was refused, the drift as it is now.
     pub(in crate::graphql) drift: Drift,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// Input of `unassignDrift`.
@@ -93,8 +99,10 @@ pub(in crate::graphql) struct UnassignDriftInput {
 /// Result of `unassignDrift`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct UnassignDriftPayload {
-    /// The drift.
+    /// The drift; if the mutation was refused, the drift as it is now.
     pub(in crate::graphql) drift: Drift,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// Input of `addComment`.

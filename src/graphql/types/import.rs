@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Json, MAX_SHOWN, SpecSourceKind};
 use crate::error::Error;
+use crate::graphql::refusal::Refusal;
 use crate::provider::terraform::{self, State};
 use crate::services::imports::{self, ImportOptions};
 
@@ -54,8 +55,10 @@ impl ImportTerraformStateInput {
 /// Result of `importTerraformState`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportTerraformStatePayload {
-    /// The summary of the import.
-    pub(in crate::graphql) summary: ImportSummary,
+    /// The summary of the import; null if it was refused.
+    pub(in crate::graphql) summary: Option<ImportSummary>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// The summary of an import. After a dry run, what the import would do.

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Json, MAX_SHOWN};
 use crate::error::Error;
+use crate::graphql::refusal::Refusal;
 use crate::provider::terraform_plan::{Limits, Spool};
 use crate::services::plans::{PlanOptions, PlanSummary, UndecidedInstance};
 
@@ -58,8 +59,10 @@ fn spooled(Json(plan): Json) -> Result<Spool, Error> {
 /// Result of `importTerraformPlan`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ImportTerraformPlanPayload {
-    /// The summary of the import.
-    pub(in crate::graphql) summary: PlanImportSummary,
+    /// The summary of the import; null if it was refused.
+    pub(in crate::graphql) summary: Option<PlanImportSummary>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// The summary of an import of a plan, and of the sweep of its resources.

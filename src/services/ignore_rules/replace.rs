@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{NewRule, create_in_txn, end_in_txn, sweep};
 use crate::clock::Clock;
 use crate::db::{Db, decodable};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::services::locks::{Lock, locked};
 
 /// The reason of a rule that ended because another one replaced it.
@@ -28,8 +28,8 @@ pub struct Replaced {
 ///
 /// # Errors
 ///
-/// NOT_FOUND if there is no rule with this id; BAD_USER_INPUT if it has ended, or if the new rule is not valid or has the
-/// name of another one in force.
+/// NOT_FOUND if there is no rule with this id; BAD_USER_INPUT if the new rule is not valid; a conflict if the old one has
+/// ended, or if another one in force has the name of the new one.
 pub async fn replace(db: &Db, clock: &Clock, actor: &str, id: Uuid, new: &NewRule) -> Result<Replaced> {
     let now = clock.now();
     new.check(now)?;
@@ -56,9 +56,7 @@ async fn replace_in_txn(
     let old = decodable(select, txn).await?.0.pop();
     let old = old.ok_or(Error::NotFound("ignore rule"))?;
     if old.ended_at.is_some() {
-        return Err(Error::BadUserInput(
-            "the rule has ended: make a new one".to_owned(),
-        ));
+        return Err(Conflict::RuleEnded.because("the rule has ended: make a new one"));
     }
     let (_, mut affected) = end_in_txn(txn, actor, id, Some(REPLACED), now).await?;
     let (rule, more) = create_in_txn(txn, actor, new, now).await?;

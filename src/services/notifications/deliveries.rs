@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::targets::find as find_target;
 use crate::db::{Db, decodable, lists};
 use crate::domain::notifications::{GIVE_UP_AFTER, retry_delay};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::outgoing::{Answer, TIME_LIMIT};
 use crate::services::page::{self, Order, Page, PageRequest};
 
@@ -239,7 +239,7 @@ fn next_attempt(delivery: &deliveries::Model, answer: &Answer, now: DateTime<Utc
 ///
 /// # Errors
 ///
-/// NOT_FOUND if it does not exist; BAD_USER_INPUT if its target is switched off.
+/// NOT_FOUND if it does not exist; a conflict if its target is switched off.
 pub(crate) async fn resend(db: &Db, id: Uuid) -> Result<deliveries::Model> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
@@ -249,9 +249,7 @@ pub(crate) async fn resend(db: &Db, id: Uuid) -> Result<deliveries::Model> {
             .await?
             .ok_or_else(missing)?;
         if !target.enabled {
-            return Err(Error::BadUserInput(
-                "the target is switched off: enable it first".to_owned(),
-            ));
+            return Err(Conflict::TargetOff.because("the target is switched off: enable it first"));
         }
         let row = deliveries::ActiveModel {
             id: Set(id),

@@ -16,7 +16,7 @@ use super::MAX_TARGETS;
 use crate::db::{Db, decodable};
 use crate::domain::notifications::{Filter, next_digest};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
-use crate::error::{Error, Result};
+use crate::error::{Conflict, Error, Result};
 use crate::outgoing::{Outgoing, SigningSecret, TargetUrl};
 use crate::services::page::{self, Order, Page, PageRequest};
 
@@ -108,7 +108,7 @@ pub(crate) async fn create(db: &Db, outgoing: &Outgoing, actor: &str, new: &NewT
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
         if targets::Entity::find().count(&*txn).await? >= MAX_TARGETS {
-            return Err(bad(&format!(
+            return Err(Conflict::LimitReached.because(format!(
                 "there are {MAX_TARGETS} targets already: delete one first"
             )));
         }
@@ -319,7 +319,9 @@ fn filter_json(filter: &Filter) -> Result<Value> {
 
 fn name_taken(error: DbErr) -> Error {
     match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => bad("another target has this name"),
+        Some(SqlErr::UniqueConstraintViolation(_)) => {
+            Conflict::NameInUse.because("another target has this name")
+        }
         _ => error.into(),
     }
 }

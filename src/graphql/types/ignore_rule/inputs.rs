@@ -180,12 +180,14 @@ pub(in crate::graphql) struct ReplaceIgnoreRuleInput {
 /// Result of `replaceIgnoreRule`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ReplaceIgnoreRulePayload {
-    /// The new rule.
-    pub(in crate::graphql) rule: IgnoreRule,
-    /// The number of open drifts that closed; null if the next detection closes them.
+    /// The new rule; null if it was refused. Then the old one stays as it is.
+    pub(in crate::graphql) rule: Option<IgnoreRule>,
+    /// The number of open drifts that closed; null if the next detection closes them, or if the rule was refused.
     pub(in crate::graphql) closed: Option<i32>,
-    /// The number of drifts that came back; null if the next detection opens them.
+    /// The number of drifts that came back; null if the next detection opens them, or if the rule was refused.
     pub(in crate::graphql) opened: Option<i32>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// Input of `applyIgnoreRulePreset`.
@@ -200,8 +202,10 @@ pub(in crate::graphql) struct ApplyIgnoreRulePresetInput {
 /// Result of `applyIgnoreRulePreset`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ApplyIgnoreRulePresetPayload {
-    /// The rule.
-    pub(in crate::graphql) rule: IgnoreRule,
-    /// The number of open drifts that it closed; null if the next detection closes them.
+    /// The rule; null if it was refused.
+    pub(in crate::graphql) rule: Option<IgnoreRule>,
+    /// The number of open drifts that it closed; null if the next detection closes them, or if the rule was refused.
     pub(in crate::graphql) closed: Option<i32>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }

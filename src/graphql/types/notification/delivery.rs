@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{NotificationKind, NotificationState, NotificationTarget};
 use crate::graphql::error::ApiResult;
+use crate::graphql::refusal::Refusal;
 use crate::graphql::types::Json;
 use crate::outgoing::message_id;
 use crate::services::notifications as service;
@@ -153,8 +154,10 @@ pub(in crate::graphql) struct ResendNotificationInput {
 /// Result of `resendNotification`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct ResendNotificationPayload {
-    /// The message, which is pending again.
-    pub(in crate::graphql) delivery: NotificationDelivery,
+    /// The message, which is pending again; null if the mutation was refused.
+    pub(in crate::graphql) delivery: Option<NotificationDelivery>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    pub(in crate::graphql) refusal: Option<Refusal>,
 }
 
 /// Adds the targets and the attempts to messages. Runs two statements. A message whose target was deleted meanwhile is

@@ -7,6 +7,8 @@ use entity::notification_targets as targets;
 use super::{NotificationFilter, NotificationFilterInput, NotificationMethod, NotificationTargetKind};
 use crate::domain::notifications as rules;
 use crate::error::{Error, Result};
+use crate::graphql::refusal::{Outcome, Refusal};
+use crate::outgoing::SigningSecret;
 use crate::services::notifications::{self as service, NewTarget, Saved, TargetChange};
 
 /// A target of notifications. Its address and its secret are never shown.
@@ -177,17 +179,22 @@ fn minute_of_day(text: &str) -> Result<i32> {
 /// Result of `createNotificationTarget`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct CreateNotificationTargetPayload {
-    /// The target.
-    target: NotificationTarget,
+    /// The target; null if it was refused.
+    target: Option<NotificationTarget>,
     /// The secret of the signatures, which is not shown again; null if the target is not a webhook.
     secret: Option<String>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    refusal: Option<Refusal>,
 }
 
-impl From<Saved> for CreateNotificationTargetPayload {
-    fn from(saved: Saved) -> Self {
+impl From<Outcome<Saved>> for CreateNotificationTargetPayload {
+    fn from(outcome: Outcome<Saved>) -> Self {
+        let (saved, refusal) = outcome.into_parts();
+        let secret = saved.as_ref().and_then(|saved| saved.secret.as_ref());
         Self {
-            target: NotificationTarget(saved.target),
-            secret: saved.secret.map(|secret| secret.exposed()),
+            secret: secret.map(SigningSecret::exposed),
+            target: saved.map(|saved| NotificationTarget(saved.target)),
+            refusal,
         }
     }
 }
@@ -195,17 +202,22 @@ impl From<Saved> for CreateNotificationTargetPayload {
 /// Result of `updateNotificationTarget`.
 #[derive(SimpleObject)]
 pub(in crate::graphql) struct UpdateNotificationTargetPayload {
-    /// The target.
-    target: NotificationTarget,
+    /// The target; null if the change was refused.
+    target: Option<NotificationTarget>,
     /// The new secret of the signatures, which is not shown again; null if the secret was not rotated.
     secret: Option<String>,
+    /// Why the mutation was refused; null if it was done. Select it to get a refusal as data instead of an error.
+    refusal: Option<Refusal>,
 }
 
-impl From<Saved> for UpdateNotificationTargetPayload {
-    fn from(saved: Saved) -> Self {
+impl From<Outcome<Saved>> for UpdateNotificationTargetPayload {
+    fn from(outcome: Outcome<Saved>) -> Self {
+        let (saved, refusal) = outcome.into_parts();
+        let secret = saved.as_ref().and_then(|saved| saved.secret.as_ref());
         Self {
-            target: NotificationTarget(saved.target),
-            secret: saved.secret.map(|secret| secret.exposed()),
+            secret: secret.map(SigningSecret::exposed),
+            target: saved.map(|saved| NotificationTarget(saved.target)),
+            refusal,
         }
     }
 }
