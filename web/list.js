@@ -4,10 +4,11 @@ import { ApiError, explain } from './api.js';
 import { announce, h, screenReaderText } from './dom.js';
 import { FilterBar } from './filters.js';
 import { fieldName, kindName, plural, resolution, resourceName, visibleLine } from './format.js';
-import { FACETS, GROUP_TOTAL, PAGE, TOTAL } from './queries.js';
+import { PAGE } from './queries.js';
 import { filterInput, matches, routeUrl } from './router.js';
 import { emptyState } from './empty_state.js';
 import { GroupList, idOf } from './groups.js';
+import { ListCounts } from './list_counts.js';
 import { addressElement, columnNames, looksAlike, placeElements, rowElement } from './row.js';
 import { ListWindow } from './paged_list.js';
 import { Selection, SelectionBar } from './selection.js';
@@ -17,8 +18,6 @@ import { Selection, SelectionBar } from './selection.js';
 const CLOSED_ROW_MS = 5000;
 /** Maximum age of a new row in milliseconds. The server sends changes at most two minutes late. */
 const NEW_ROW_MS = 180_000;
-/** Delay in milliseconds between a change and the next request for the counts. */
-const COUNT_DELAY_MS = 1500;
 /** Maximum number of new rows that are inserted at once. If there are more, only their number is shown. */
 const MOST_AT_ONCE = 30;
 /** Maximum number of rows of the first page, including inserted rows. */
@@ -36,7 +35,6 @@ export class ListView {
   #shown = '';
   #named = false;
   #title = h('h2', { id: 'view-title', tabindex: '-1' });
-  #total = h('span', { class: 'total', testid: 'total' });
   #pill = h('button', { type: 'button', class: 'pill', testid: 'new-pill', hidden: true, on: { click: () => this.reload() } });
   #pages = h('div', { class: 'pages', testid: 'list', tabindex: '-1' });
   #columns = columnNames();
@@ -56,11 +54,6 @@ export class ListView {
   #unseenNew = new Set();
   /** @type {unknown} */
   #error = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #settling;
-  #numbers = new AbortController();
-  /** The total above the list; null until it is loaded. @type {number | null} */
-  #counted = null;
   /** Settles when the first page is loaded. @type {Promise<void>} */
   #loading = Promise.resolve();
 
@@ -89,13 +82,18 @@ export class ListView {
       drawn: () => this.#markRows(),
       failed: (error) => this.#failed(error),
     });
-    this.#bar = new SelectionBar(context, this.#selection, () => this.#selection.batch(this.#filter, this.#counted));
+    this.#counts = new ListCounts(context, {
+      shown: () => ({ route: this.#route, filter: this.#filter }),
+      counted: (total) => this.#counted(total),
+      facets: (facets) => this.#filters.showFacets(facets),
+    });
+    this.#bar = new SelectionBar(context, this.#selection, () => this.#selection.batch(this.#filter, this.#counts.total));
     this.#selection.addEventListener('change', () => this.#showSelection());
     context.sources.addEventListener('change', () => this.#showSources());
     this.element = h(
       'section',
       { class: 'pane list-pane', 'aria-labelledby': 'view-title' },
-      h('div', { class: 'pane-head' }, this.#title, this.#total, h('span', { class: 'pane-actions' }, this.#grouping, ...buttons)),
+      h('div', { class: 'pane-head' }, this.#title, this.#counts.element, h('span', { class: 'pane-actions' }, this.#grouping, ...buttons)),
       this.#filters.element,
       h('div', { class: 'pill-place' }, this.#pill),
       this.#columns,
@@ -110,6 +108,7 @@ export class ListView {
   #window;
   #groups;
   #bar;
+  #counts;
 
   /** The rows that are shown: drifts or causes. @returns {ListWindow<any>} */
   get #active() {
@@ -168,20 +167,18 @@ export class ListView {
     this.#unseenNew.clear();
     this.#pill.hidden = true;
     this.#error = null;
-    this.#total.textContent = '';
-    this.#counted = null;
+    this.#counts.clear();
     this.#selection.clear();
     this.#window.clear();
     this.#groups.clear();
     window.scrollTo({ top: 0, behavior: 'instant' });
-    this.#loading = this.#active.loadNext().then(() => this.#countSoon(0));
+    this.#loading = this.#active.loadNext().then(() => this.#counts.askSoon(0));
   }
 
   /** Clears the list, because another user may sign in. */
   clear() {
     this.#shown = '';
-    this.#numbers.abort();
-    clearTimeout(this.#settling);
+    this.#counts.clear();
     this.#selection.clear();
     this.#window.clear();
     this.#groups.clear();
@@ -197,7 +194,7 @@ export class ListView {
       await this.#active.loadNext();
     }
     await (this.#route.group ? this.#groups.refresh() : this.#window.refresh());
-    this.#countSoon(0);
+    this.#counts.askSoon(0);
   }
 
   focusSearch() {
@@ -220,39 +217,9 @@ export class ListView {
     return drifts;
   }
 
-  // Counting is slow, so it starts after the page has loaded.
-  /** @param {number} wait */
-  #countSoon(wait = COUNT_DELAY_MS) {
-    clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => void this.#count(), wait);
-  }
-
-  async #count() {
-    this.#numbers.abort();
-    this.#numbers = new AbortController();
-    const { signal } = this.#numbers;
-    const { api } = this.#context;
-    try {
-      const { drifts } = await api.ask(TOTAL, { filter: this.#filter }, signal);
-      this.#showTotal(drifts.totalCount);
-      if (this.#route.group) {
-        const { driftGroups } = await api.ask(GROUP_TOTAL, { filter: this.#filter }, signal);
-        this.#total.textContent += ` · ${plural(driftGroups.totalCount, 'cause')}`;
-      }
-      const { driftFacets } = await api.ask(FACETS, { filter: this.#filter }, signal);
-      if (!signal.aborted) this.#filters.showFacets(driftFacets);
-    } catch (error) {
-      // The list works without counts and reports an unreachable server itself.
-      if (!(error instanceof ApiError) && !signal.aborted) throw error;
-    }
-  }
-
-  /** @param {number} count */
-  #showTotal(count) {
-    this.#counted = count;
-    const what = this.#route.view === 'inbox' ? 'open' : 'closed';
-    this.#total.textContent = `${count.toLocaleString('en')} ${what}`;
-    if (this.#route.view === 'inbox' && !this.#filters.narrowed) this.#context.counted(count);
+  /** @param {number} total */
+  #counted(total) {
+    if (this.#route.view === 'inbox' && !this.#filters.narrowed) this.#context.counted(total);
     this.#showSelection();
   }
 
@@ -340,7 +307,7 @@ export class ListView {
 
   #showSelection() {
     this.element.classList.toggle('selecting', !this.#selection.isEmpty);
-    this.#bar.show(this.#selection.batch(this.#filter, this.#counted), this.#counted);
+    this.#bar.show(this.#selection.batch(this.#filter, this.#counts.total), this.#counts.total);
     this.#markRows();
   }
 
@@ -384,7 +351,7 @@ export class ListView {
   selectAll() {
     if (!this.#canSelect || this.#active.rows.length === 0) return;
     this.#selection.selectAll();
-    announce(`All ${this.#counted ?? ''} drifts that match are selected`);
+    announce(`All ${this.#counts.total ?? ''} drifts that match are selected`);
   }
 
   /** @returns {boolean} whether there was a selection */
@@ -397,7 +364,7 @@ export class ListView {
   /** The selected drifts, or all of the cause whose row has the focus; null if there is neither. @returns {Batch | null} */
   get batch() {
     if (!this.#canSelect) return null;
-    if (!this.#selection.isEmpty) return this.#selection.batch(this.#filter, this.#counted);
+    if (!this.#selection.isEmpty) return this.#selection.batch(this.#filter, this.#counts.total);
     const group = this.#groups.focused;
     return group === null ? null : this.#groups.batchOf(group);
   }
@@ -478,7 +445,7 @@ export class ListView {
     this.#pendingChanges.clear();
     if (this.#shown === '' || this.#active.pages.length === 0) return;
     this.#selection.remove(changed.filter((drift) => !this.#lists(drift)).map(({ id }) => id));
-    if (changed.length > 0) this.#countSoon();
+    if (changed.length > 0) this.#counts.askSoon();
     if (this.#route.group) {
       this.#groups.refreshSoon();
       return;
@@ -521,19 +488,8 @@ export class ListView {
     const name = `${fieldName(first)} of ${resourceName(first.resource)}`;
     if (updated.length > 1) announce(`${plural(updated.length, 'drift')} changed`);
     else announce(first.status === 'OPEN' ? `${name} changed` : `${name}: ${resolution(first)}`);
-    this.#countOut(closed.length);
+    this.#counts.decrease(closed.length);
     this.#leave(updated.filter((drift) => !this.#lists(drift)).map(({ id }) => id));
-  }
-
-  /**
-   * Decreases the count at once. The server's count replaces it later.
-   * @param {number} closed the number of rows that the list does not have any more
-   */
-  #countOut(closed) {
-    if (this.#counted === null || closed === 0) return;
-    // A count that is still loading may be older than the change.
-    this.#numbers.abort();
-    this.#showTotal(Math.max(this.#counted - closed, 0));
   }
 
   /** @param {Drift} drift */
