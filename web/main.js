@@ -25,7 +25,7 @@ import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
 import { SnoozeDialog, unsnoozeShown } from './snooze.js';
 import { Sources, stateLines } from './sources.js';
-import { undoAccept } from './undo.js';
+import { undoShown } from './undo.js';
 import { VIEWS, viewOf } from './views.js';
 /** @import { Context, Drift } from './types.js' */
 
@@ -49,7 +49,7 @@ const context = {
   session,
   sources,
   accept: (drift, review) => dialog.open(drift, review),
-  undo: (drift) => void (drift.snoozed ? unsnoozeShown(drift, context) : undoAccept(drift, context)),
+  undo: (drift) => void (drift.snoozed ? unsnoozeShown(drift, context) : undoShown(drift, context)),
   snooze: (drift) => snoozing.open(drift),
   snoozeAll: (batch) => snoozing.openAll(batch),
   take: (drift) => void take(drift, context),

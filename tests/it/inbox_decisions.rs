@@ -5,7 +5,9 @@ use serde_json::json;
 use crate::support::ADMIN;
 use crate::support::browser::{Browser, ENTER, ESCAPE};
 use crate::support::cloud::{Listed, droplet};
-use crate::support::page::{ALL_SCREENS, ROW, TOTAL, look_at, row, signed_in, three_differences};
+use crate::support::page::{
+    ALL_SCREENS, ROW, TOTAL, about_to_accept, look_at, row, signed_in, three_differences,
+};
 use crate::support::served::Served;
 
 const SNOOZE: &str = "[data-testid=snooze-dialog]";
@@ -207,6 +209,43 @@ async fn the_focus_and_a_link_that_is_being_copied_stay_while_the_drift_changes(
     browser
         .until("document.activeElement.matches('[data-testid=detail] [data-testid=snooze]')")
         .await;
+}
+
+#[tokio::test]
+async fn an_undo_without_an_answer_is_tried_again_before_an_earlier_decision() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    for name in ["web-1", "data-1"] {
+        let field = if name == "web-1" {
+            "size_slug"
+        } else {
+            "size_gigabytes"
+        };
+        about_to_accept(&served, &browser, name, field).await;
+        browser.click("[data-testid=confirm-accept]").await;
+        browser.see_none("[data-testid=accept-dialog]").await;
+        served.later(chrono::TimeDelta::minutes(1));
+    }
+    browser
+        .run(
+            "window.reach = window.fetch;
+             window.fetch = (address, options) => options.body.includes('undoAccept') ? Promise.reject(new TypeError('lost')) : window.reach(address, options);",
+        )
+        .await;
+    browser.press("z").await;
+    browser.see_text(NOTICE, "not known").await;
+    browser.see_text(NOTICE, "Try again").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.shoot("undo-again").await;
+    browser.run("window.fetch = window.reach").await;
+    browser.press("z").await;
+    browser
+        .see_text(NOTICE, "Undid the accept of size_gigabytes")
+        .await;
+    assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
+    assert_ne!(served.spec("web-1").await.spec["size_slug"], "s-96vcpu-768gb");
+    browser.press("z").await;
+    browser.see_text(NOTICE, "Undid the accept of size_slug").await;
 }
 
 #[tokio::test]
