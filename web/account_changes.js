@@ -1,9 +1,11 @@
 // The view of changes: what syncs saw change in the whole account.
 
 import { TYPES, filterOf } from './account_filter.js';
-import { summary } from './changes.js';
-import { kindName, visibleLine } from './format.js';
+import { isUnset, summary } from './changes.js';
+import { kindName, visible, visibleLine } from './format.js';
+import { isMap, printJson } from './json.js';
 import { ACCOUNT_CHANGES } from './queries.js';
+import { briefChange } from './values.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
 /** @import { AccountChange, Context, Route } from './types.js' */
 
@@ -15,6 +17,9 @@ const TEXTS = /** @type {const} */ ([
   ['source', 'Source'],
 ]);
 
+/** Maximum number of characters of a value that its row shows in any case. */
+const SHORT = 120;
+
 /** @param {Context} context */
 export const create = (context) => new ChangesView(context);
 
@@ -23,6 +28,8 @@ class ChangesView extends View {
   #pages;
   /** @type {{ [name: string]: string }} */
   #own = {};
+  /** The ids of the changes whose whole values are shown. @type {Set<string>} */
+  #whole = new Set();
 
   /** @param {Context} context */
   constructor(context) {
@@ -45,6 +52,7 @@ class ChangesView extends View {
   clear() {
     super.clear();
     this.#pages.clear();
+    this.#whole.clear();
   }
 
   /** @override */
@@ -90,6 +98,23 @@ class ChangesView extends View {
     </ol>`;
   }
 
+  /**
+   * Both values behind a toggle, if the row does not show all of them.
+   * @param {AccountChange} change
+   */
+  #wholeValues({ id, field, before, after, hasValues, redacted }) {
+    if (redacted || !hasValues || ![before, after].some(isLong)) return nothing;
+    const toggled = (/** @type {Event} */ { currentTarget }) => {
+      if (!(currentTarget instanceof HTMLDetailsElement) || currentTarget.open === this.#whole.has(id)) return;
+      if (currentTarget.open) this.#whole.add(id);
+      else this.#whole.delete(id);
+      this.update();
+    };
+    const side = (/** @type {string} */ title, /** @type {import('./types.js').Json} */ value) =>
+      html`<div class="side"><h3>${title}</h3><pre class="whole-value" tabindex="0" role="region" aria-label=${`${title}: ${visibleLine(field)}`}>${isUnset(value) ? 'unset' : visible(typeof value === 'string' ? value : printJson(value))}</pre></div>`;
+    return html`<details class="change-whole" data-testid="whole-values" @toggle=${toggled}><summary>Whole values<span class="visually-hidden"> of ${visibleLine(field)}</span></summary>${this.#whole.has(id) ? html`<div class="both">${side('Before', before)}${side('After', after)}</div>` : nothing}</details>`;
+  }
+
   /** @param {AccountChange} change */
   #row(change) {
     const name = change.resource === null ? 'a deleted resource' : (change.resource.name ?? change.resource.providerId);
@@ -98,7 +123,7 @@ class ChangesView extends View {
     return html`<li class="account-change" data-testid="account-change" data-type=${change.type}>
       ${narrow}
       <span class="change-kind">${kindName(change.kind)}</span>
-      <span class="change-what">${isWhole ? html`<span class=${`badge ${change.type.toLowerCase()}`}>${TYPES[change.type]}</span>` : html`<code>${visibleLine(change.field)}</code> ${values(change)}`}</span>
+      <span class="change-what">${isWhole ? html`<span class=${`badge ${change.type.toLowerCase()}`}>${TYPES[change.type]}</span>` : html`<code>${visibleLine(change.field)}</code> ${values(change)} ${this.#wholeValues(change)}`}</span>
       <span class="change-region">${change.region === null ? nothing : visibleLine(change.region)}</span>
       ${time(change.seenAt)}
     </li>`;
@@ -114,11 +139,13 @@ function submitOf(event) {
 function values({ before, after, hasValues, redacted }) {
   if (redacted) return html`<span class="hint">changed; the values are secret</span>`;
   if (!hasValues) return html`<span class="hint">changed; the values are not recorded</span>`;
-  const text = (/** @type {import('./types.js').Json} */ value) => short(visibleLine(summary(value)));
-  return html`<span class="event-values">${text(before)}<span aria-hidden="true"> → </span><span class="visually-hidden"> then </span>${text(after)}</span>`;
+  return html`<span class="event-values">${briefChange(before, after)}</span>`;
 }
 
-/** @param {string} text */
-function short(text) {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+/**
+ * Returns whether a row may show only parts of a value.
+ * @param {import('./types.js').Json} value
+ */
+function isLong(value) {
+  return isMap(value) || (Array.isArray(value) && summary(value).length > SHORT) || (typeof value === 'string' && (value.length > SHORT || value.includes('\n')));
 }

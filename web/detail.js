@@ -6,14 +6,13 @@ import { careNotes, careText, commentForm } from './comments.js';
 import { announce, h, replaceOthers, screenReaderText } from './dom.js';
 import { STATUS, closeReasonText, fieldName, kindName, resolution, plural, severityText, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { printJson } from './json.js';
-import { summary } from './changes.js';
 import { skeleton } from './list.js';
 import { DRIFT, MORE_EVENTS } from './queries.js';
 import { FLAPPING } from './row.js';
 import { routeUrl } from './router.js';
 import { ticketText } from './ticket.js';
 import { windowNote } from './window.js';
-import { briefDifference, comparison, sideOf, specDetails, wholeValue } from './values.js';
+import { briefComparison, briefDifference, comparison, sideOf, specDetails, wholeValue } from './values.js';
 /** @import { Context, Drift, DriftDetail, ResourceDetail, ResourceEvent, SiblingDrift } from './types.js' */
 
 /** @type {{ [type: string]: string }} */
@@ -46,6 +45,7 @@ export class DetailView {
   #id = null;
   /** @type {DriftDetail | null} */
   #drift = null;
+  #asking = new AbortController();
   /** The drift as text that the pane shows; empty if it shows none. */
   #drawn = '';
   /** Whether the pane names the source. */
@@ -54,7 +54,6 @@ export class DetailView {
   #kept = new Map();
   /** Comment forms with text by drift id, so that a comment is not lost when the user looks at another drift. @type {Map<string, HTMLElement>} */
   #comments = new Map();
-  #asking = new AbortController();
 
   /**
    * @param {Context} context
@@ -77,12 +76,12 @@ export class DetailView {
   /** @param {string | null} id */
   show(id) {
     this.element.hidden = id === null;
-    this.#keepComment();
     if (id === this.#id) return;
+    this.#keepComment();
     this.#id = id;
+    this.#drift = null;
     this.#drawn = '';
     this.#kept.clear();
-    this.#drift = null;
     this.#asking.abort();
     if (id === null) {
       this.element.replaceChildren();
@@ -92,6 +91,7 @@ export class DetailView {
     this.element.scrollTop = 0;
     void this.refresh();
   }
+
   #keepComment() {
     const form = this.#kept.get('comment');
     if (this.#id === null || form === undefined) return;
@@ -114,7 +114,6 @@ export class DetailView {
     return made;
   }
 
-
   focus() {
     const heading = this.element.querySelector('h2');
     if (heading instanceof HTMLElement) heading.focus({ preventScroll: true });
@@ -135,11 +134,12 @@ export class DetailView {
       else this.element.querySelector('[data-testid=not-renewed]')?.remove();
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.code === 'UNAUTHENTICATED')) return;
-      else if (this.#drawn !== '') this.#notRenewed(explain(error));
       if (error instanceof ApiError && error.code === 'BAD_USER_INPUT') this.#showMessage('This drift does not exist.', 'The id in the link is not valid.');
+      else if (this.#drawn !== '') this.#notRenewed(explain(error));
       else this.#showMessage('The drift could not be loaded.', explain(error), () => void this.refresh());
     }
   }
+
   /**
    * Says above a drift that it may be outdated. It stays, because the user may be writing about it.
    * @param {string} why
@@ -149,7 +149,6 @@ export class DetailView {
     const retry = h('button', { type: 'button', text: 'Try again', on: { click: () => void this.refresh() } });
     this.element.querySelector('.detail-bar')?.after(h('div', { class: 'note', role: 'alert', testid: 'not-renewed' }, h('p', { text: `What is shown may be outdated, because the drift could not be loaded again. ${why}` }), retry));
   }
-
 
   /** @param {Drift} drift */
   onDriftChanged(drift) {
@@ -190,8 +189,8 @@ export class DetailView {
    * @param {string} text
    * @param {() => void} [retry]
    */
-    this.#drawn = '';
   #showMessage(title, text, retry) {
+    this.#drawn = '';
     this.element.replaceChildren(
       this.#bar(),
       h(
@@ -237,6 +236,7 @@ export class DetailView {
     }
     this.element.scrollTop = first ? 0 : scrolled;
   }
+
   /** @param {DriftDetail} drift */
   #timeline(drift) {
     const section = this.#part('timeline', () => h('section', { class: 'part' }));
@@ -244,7 +244,6 @@ export class DetailView {
     replaceOthers(section, h('h3', { text: 'Timeline' }), windowNote(drift), form, this.#events(drift.resource));
     return section;
   }
-
 
   /** @param {DriftDetail} drift */
   #head(drift) {
@@ -392,6 +391,7 @@ export class DetailView {
     return place;
   }
 }
+
 /**
  * Returns the selector of the element that takes the place of this one when the pane is drawn again; null if it has no
  * such.
@@ -405,7 +405,6 @@ function selectorOf(element) {
   const { parentElement } = element;
   return parentElement instanceof HTMLDetailsElement ? `details[class="${CSS.escape(parentElement.className)}"] > summary` : null;
 }
-
 
 /**
  * @param {string} title
@@ -569,17 +568,12 @@ function eventItem(event) {
     field !== null && h('code', { text: visibleLine(field) }),
     field !== null &&
       compared &&
-      h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), screenReaderText(' expected, live value '), visibleLine(short(summary(data['actual'])))),
+      h('span', { class: 'event-values' }, briefComparison(data['expected'] ?? null, data['actual'] ?? null)),
     careText(event) !== '' && h('span', { class: 'event-text', text: careText(event) }),
     version !== undefined && version !== null && h('span', { text: `spec version ${String(version)}` }),
     h('span', { class: 'by', text: event.actor === 'system' ? '' : `by ${visible(event.actor)}` }),
     timeElement(event.occurredAt, { class: 'age' }),
     Object.keys(data).length > 0 && h('details', { class: `event-${event.id}` }, h('summary', {}, 'data', screenReaderText(` of ${event.type.toLowerCase()}`)), h('pre', { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': 'Data of the event', text: visible(printJson(data)) })),
   );
-}
-
-/** @param {string} text */
-function short(text) {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
