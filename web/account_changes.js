@@ -1,10 +1,11 @@
 // The view of changes: what syncs saw change in the whole account.
 
+import { ApiError, isAbort } from './api.js';
 import { TYPES, filterOf } from './account_filter.js';
 import { isUnset, summary } from './changes.js';
-import { kindName, visible, visibleLine } from './format.js';
+import { kindName, kindOf, visible, visibleLine } from './format.js';
 import { isMap, printJson } from './json.js';
-import { ACCOUNT_CHANGES } from './queries.js';
+import { ACCOUNT_CHANGES, COVERAGE } from './queries.js';
 import { briefChange } from './values.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
 /** @import { AccountChange, Context, Route } from './types.js' */
@@ -30,6 +31,8 @@ class ChangesView extends View {
   #own = {};
   /** The ids of the changes whose whole values are shown. @type {Set<string>} */
   #whole = new Set();
+  /** @type {string[]} */
+  #kinds = [];
 
   /** @param {Context} context */
   constructor(context) {
@@ -45,7 +48,21 @@ class ChangesView extends View {
    */
   async load(signal, route) {
     this.#own = route.own ?? {};
-    await this.#pages.restart(signal);
+    await Promise.all([this.#pages.restart(signal), this.#loadKinds(signal)]);
+  }
+
+  /**
+   * Loads the kinds of the inventory for suggestions, once. An error leaves them out, because any kind can be typed.
+   * @param {AbortSignal} signal
+   */
+  async #loadKinds(signal) {
+    if (this.#kinds.length > 0) return;
+    try {
+      const { coverage } = await this.#context.api.ask(COVERAGE, {}, signal);
+      this.#kinds = [...new Set(coverage.map((/** @type {{ kind: string }} */ { kind }) => kind))].sort();
+    } catch (error) {
+      if (!(error instanceof ApiError) && !isAbort(error)) throw error;
+    }
   }
 
   /** @override */
@@ -53,6 +70,7 @@ class ChangesView extends View {
     super.clear();
     this.#pages.clear();
     this.#whole.clear();
+    this.#kinds = [];
   }
 
   /** @override */
@@ -72,7 +90,8 @@ class ChangesView extends View {
         <option value="">any</option>
         ${Object.entries(TYPES).map(([value, text]) => html`<option value=${value.toLowerCase()} ?selected=${value.toLowerCase() === type}>${text}</option>`)}
       </select></label>
-      ${TEXTS.map(([name, label]) => html`<label>${label} <input name=${name} type="text" .value=${this.#own[name] ?? ''} autocomplete="off" spellcheck="false"></label>`)}
+      ${TEXTS.map(([name, label]) => html`<label>${label} <input name=${name} type="text" .value=${this.#own[name] ?? ''} autocomplete="off" spellcheck="false" list=${name === 'kind' ? 'change-kinds' : nothing}></label>`)}
+      <datalist id="change-kinds">${this.#kinds.map((kind) => html`<option value=${kind}>${kindName(kind)}</option>`)}</datalist>
       <button type="submit">Filter</button>
       ${resource === '' ? nothing : html`<button type="button" class="quiet" @click=${() => this.#go({ ...this.#own, resource: '' })}>All resources</button>`}
     </form>`;
@@ -82,7 +101,7 @@ class ChangesView extends View {
   #submit(event) {
     event.preventDefault();
     if (!(event.currentTarget instanceof HTMLFormElement)) return;
-    const values = [...new FormData(event.currentTarget)].map(([name, value]) => [name, String(value).trim()]);
+    const values = [...new FormData(event.currentTarget)].map(([name, value]) => [name, name === 'kind' ? kindOf(String(value), this.#kinds) : String(value).trim()]);
     this.#go({ ...this.#own, ...Object.fromEntries(values) });
   }
 

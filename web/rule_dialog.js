@@ -73,7 +73,7 @@ export class RuleDialog {
 
   #definition() {
     const rule = this.#task?.rule ?? null;
-    return definitionOfForm(this.#form, rule === null ? {} : definitionInput(rule));
+    return definitionOfForm(this.#form, rule === null ? {} : definitionInput(rule), this.#kinds);
   }
 
   /** Says why the number of detections is not valid; empty if it is. */

@@ -1,7 +1,7 @@
 // Ignore rules in words.
 
 import { printJson } from './json.js';
-import { plural, relativeTime, resourceName, visibleLine } from './format.js';
+import { kindOf, plural, relativeTime, resourceName, visibleLine } from './format.js';
 /** @import { IgnoreRule, Json } from './types.js' */
 
 /**
@@ -111,14 +111,15 @@ const TEXTS = /** @type {const} */ (['field', 'kind', 'namePattern', 'region', '
  * Returns the definition that the form describes.
  * @param {FormData} form
  * @param {{ [name: string]: unknown }} kept the definition of the changed rule
+ * @param {readonly string[]} [kinds] the known kinds
  * @returns {{ [name: string]: unknown }}
  */
-export function definitionOfForm(form, kept) {
+export function definitionOfForm(form, kept, kinds) {
   const definition = { ...kept };
   for (const name of TEXTS) {
     const text = String(form.get(name) ?? '').trim();
     if (text === '') delete definition[name];
-    else definition[name] = text;
+    else definition[name] = name === 'kind' ? kindOf(text, kinds) : text;
   }
   const sweeps = String(form.get('openAfterSweeps') ?? '').trim();
   if (sweeps === '') delete definition['openAfterSweeps'];

@@ -117,6 +117,34 @@ async fn a_row_shows_the_part_of_a_long_value_that_changed() {
 }
 
 #[tokio::test]
+async fn the_filter_of_kinds_takes_the_name_that_the_page_shows() {
+    let t = today().await;
+    t.cloud_has([
+        Listed::new("load_balancer", "lb-1").attr("ip", "192.0.2.9"),
+        droplet("web-1"),
+    ])
+    .await;
+    t.later(TimeDelta::minutes(40));
+    t.cloud_has([
+        Listed::new("load_balancer", "lb-1").attr("ip", "192.0.2.10"),
+        droplet("web-1").size("s-8vcpu-16gb"),
+    ])
+    .await;
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    for (name, kind) in [("load balancer", "load_balancer"), ("Droplet", "droplet")] {
+        browser.go("/?view=changes").await;
+        see_count(&browser, 2).await;
+        assert_eq!(browser.count("#change-kinds option").await, 2);
+        browser.fill("[name=kind]", name).await;
+        browser.click(".change-filters button[type=submit]").await;
+        see_count(&browser, 1).await;
+        let address = browser.run("return location.search").await;
+        assert_eq!(address, json!(format!("?view=changes&kind={kind}")));
+    }
+}
+
+#[tokio::test]
 async fn a_drift_shows_when_it_came_into_being_and_that_it_flaps() {
     let t = today().await;
     t.cloud_has([droplet("web-1")]).await;
