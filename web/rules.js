@@ -145,7 +145,9 @@ class RulesView extends View {
 
   /** The rules that match the text, in the order of the server. */
   get #shown() {
-    const rows = this.#linked === null ? this.#rules.rows : [this.#linked, ...this.#rules.rows];
+    const linked = this.#linked;
+    // 'Show more' may have loaded the linked rule too.
+    const rows = linked === null || this.#rules.rows.some(({ id }) => id === linked.id) ? this.#rules.rows : [linked, ...this.#rules.rows];
     const listed = this.#show === 'attention' ? rows.filter(({ attention }) => attention.length > 0) : rows;
     return this.#text === '' ? listed : listed.filter((rule) => mentions(rule, this.#text));
   }

@@ -165,6 +165,38 @@ async fn a_number_of_detections_that_is_not_valid_is_refused_at_its_field() {
 }
 
 #[tokio::test]
+async fn a_linked_rule_is_listed_once() {
+    let served = three_differences().await;
+    for number in 0..60 {
+        let definition = json!({ "field": format!("field_{number}") });
+        make_rule(&served, definition, "expected").await;
+        served.later(TimeDelta::seconds(1));
+    }
+    let all = rules(&served).await;
+    for rule in &all {
+        let end = "mutation($id: ID!) { endIgnoreRule(input: { ruleId: $id }) { rule { id } } }";
+        served.data(end, json!({ "id": rule.id })).await;
+    }
+    let oldest = all.last().unwrap().id;
+    let browser = signed_in(&served).await;
+    browser
+        .go(&format!("/?view=rules&show=ended&rule={oldest}"))
+        .await;
+    browser.see("[data-testid=rule-detail]").await;
+    assert_eq!(browser.count(RULE).await, 51);
+    browser.click("[data-testid=show-more]").await;
+    browser.see_none("[data-testid=show-more]").await;
+    browser
+        .until(&format!("document.querySelectorAll('{RULE}').length === 60"))
+        .await;
+    browser
+        .until(&format!(
+            "document.querySelectorAll('[data-rule=\"{oldest}\"]').length === 1"
+        ))
+        .await;
+}
+
+#[tokio::test]
 async fn rules_are_filtered_and_those_that_need_a_look_are_marked() {
     let served = three_differences().await;
     make_rule(
