@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { filterOf } from '../account_filter.js';
 import { byteLength, duration, kindOf, relativeTime, shortAge, visible, visibleLine } from '../format.js';
 import { filterInput, filtersOf, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
+import { addressText } from '../saved_views.js';
 import { cleanToken, expiryOf } from '../session.js';
 import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
@@ -139,4 +140,10 @@ test('a kind is found by the name that the page shows', () => {
   assert.equal(kindOf('aws::ec2', ['AWS::EC2']), 'AWS::EC2');
   assert.equal(kindOf('Machine', ['Machine', 'machine']), 'Machine');
   assert.equal(kindOf(''), '');
+});
+
+test('the address of a view is described with its spaces and plus signs', () => {
+  const address = routeUrl(parseRoute('?q=web+one+%2B+two&kind=load_balancer'));
+  assert.equal(addressText(address), 'kind=load_balancer&q=web one + two');
+  assert.equal(addressText('/'), 'All open drifts');
 });
