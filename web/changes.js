@@ -156,7 +156,17 @@ function rule(map) {
 /** @param {{ [key: string]: Json }} end */
 function endsOf(end) {
   const keys = Object.keys(end).filter((key) => !isUnset(end[key]));
-  return keys.map((key) => (key === 'addresses' ? summary(end[key]) : `${key} ${summary(end[key])}`)).join(', ');
+  return keys.map((key) => (key === 'addresses' ? summary(everyoneFirst(end[key])) : `${key} ${summary(end[key])}`)).join(', ');
+}
+
+/**
+ * Puts the addresses that stand for everyone first, so that they are visible where the text is cut.
+ * @param {Json | undefined} addresses
+ */
+function everyoneFirst(addresses) {
+  if (!Array.isArray(addresses)) return addresses;
+  const isEveryone = (/** @type {Json} */ address) => address === '0.0.0.0/0' || address === '::/0';
+  return [...addresses.filter(isEveryone), ...addresses.filter((address) => !isEveryone(address))];
 }
 
 /**

@@ -92,19 +92,26 @@ export function commentForm(drift, context) {
   };
   text.addEventListener('input', check);
   const send = async () => {
+    const hadFocus = form.contains(document.activeElement);
     button.disabled = true;
+    text.readOnly = true;
     try {
       await context.api.ask(ADD_COMMENT, { input: { driftId: drift.id, body: text.value } });
       text.value = '';
+      problem.textContent = '';
+      // The browser takes the focus from the button, because it is disabled.
+      if (hadFocus && (document.activeElement === document.body || form.contains(document.activeElement))) text.focus({ preventScroll: true });
       announce('The comment was added');
       context.refresh();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       problem.textContent = `The comment was not added. ${explain(error)}`;
       button.disabled = false;
+    } finally {
+      text.readOnly = false;
     }
   };
-  return h(
+  const form = h(
     'form',
     {
       class: 'comment-form',
@@ -119,6 +126,7 @@ export function commentForm(drift, context) {
     problem,
     button,
   );
+  return form;
 }
 
 /**

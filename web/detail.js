@@ -3,17 +3,16 @@
 import { ACTIONS } from './actions.js';
 import { ApiError, explain } from './api.js';
 import { careNotes, careText, commentForm } from './comments.js';
-import { announce, h, screenReaderText } from './dom.js';
+import { announce, h, replaceOthers, screenReaderText } from './dom.js';
 import { STATUS, closeReasonText, fieldName, kindName, resolution, plural, severityText, resourceName, timeElement, visible, visibleLine } from './format.js';
 import { printJson } from './json.js';
-import { summary } from './changes.js';
 import { skeleton } from './list.js';
 import { DRIFT, MORE_EVENTS } from './queries.js';
 import { FLAPPING } from './row.js';
 import { routeUrl } from './router.js';
 import { ticketText } from './ticket.js';
 import { windowNote } from './window.js';
-import { briefDifference, comparison, sideOf, specDetails, wholeValue } from './values.js';
+import { briefComparison, briefDifference, comparison, sideOf, specDetails, wholeValue } from './values.js';
 /** @import { Context, Drift, DriftDetail, ResourceDetail, ResourceEvent, SiblingDrift } from './types.js' */
 
 /** @type {{ [type: string]: string }} */
@@ -47,6 +46,14 @@ export class DetailView {
   /** @type {DriftDetail | null} */
   #drift = null;
   #asking = new AbortController();
+  /** The drift as text that the pane shows; empty if it shows none. */
+  #drawn = '';
+  /** Whether the pane names the source. */
+  #named = false;
+  /** Parts of the pane that stay when the same drift is drawn again, because users type in them. @type {Map<string, HTMLElement>} */
+  #kept = new Map();
+  /** Comment forms with text by drift id, so that a comment is not lost when the user looks at another drift. @type {Map<string, HTMLElement>} */
+  #comments = new Map();
 
   /**
    * @param {Context} context
@@ -56,7 +63,7 @@ export class DetailView {
     this.#context = context;
     this.#close = close;
     context.sources.addEventListener('change', () => {
-      if (this.#drift !== null) this.#draw(this.#drift);
+      if (this.#drift !== null && this.#named !== context.sources.several) this.#draw(this.#drift);
     });
     this.element = h('section', { class: 'pane detail-pane', testid: 'detail', 'aria-label': 'Drift', hidden: true });
   }
@@ -70,8 +77,11 @@ export class DetailView {
   show(id) {
     this.element.hidden = id === null;
     if (id === this.#id) return;
+    this.#keepComment();
     this.#id = id;
     this.#drift = null;
+    this.#drawn = '';
+    this.#kept.clear();
     this.#asking.abort();
     if (id === null) {
       this.element.replaceChildren();
@@ -80,6 +90,28 @@ export class DetailView {
     this.element.replaceChildren(this.#bar(), skeleton(6));
     this.element.scrollTop = 0;
     void this.refresh();
+  }
+
+  #keepComment() {
+    const form = this.#kept.get('comment');
+    if (this.#id === null || form === undefined) return;
+    if (form.querySelector('textarea')?.value.trim()) this.#comments.set(this.#id, form);
+    else this.#comments.delete(this.#id);
+  }
+
+  /**
+   * Returns a part of the pane that stays as long as the same drift is shown.
+   * @template {HTMLElement | null} T
+   * @param {string} name
+   * @param {() => T} make
+   * @returns {T | HTMLElement}
+   */
+  #part(name, make) {
+    const kept = this.#kept.get(name);
+    if (kept !== undefined) return kept;
+    const made = make();
+    if (made !== null) this.#kept.set(name, made);
+    return made;
   }
 
   focus() {
@@ -98,12 +130,24 @@ export class DetailView {
       const { drift } = await this.#context.api.ask(DRIFT, { id }, signal);
       if (signal.aborted) return;
       if (drift === null) this.#showMessage('This drift does not exist.', 'The link may be incomplete or belong to another server, or the drift may have been deleted.');
-      else this.#draw(drift);
+      else if (JSON.stringify(drift) !== this.#drawn) this.#draw(drift);
+      else this.element.querySelector('[data-testid=not-renewed]')?.remove();
     } catch (error) {
       if (signal.aborted || (error instanceof ApiError && error.code === 'UNAUTHENTICATED')) return;
       if (error instanceof ApiError && error.code === 'BAD_USER_INPUT') this.#showMessage('This drift does not exist.', 'The id in the link is not valid.');
+      else if (this.#drawn !== '') this.#notRenewed(explain(error));
       else this.#showMessage('The drift could not be loaded.', explain(error), () => void this.refresh());
     }
+  }
+
+  /**
+   * Says above a drift that it may be outdated. It stays, because the user may be writing about it.
+   * @param {string} why
+   */
+  #notRenewed(why) {
+    this.element.querySelector('[data-testid=not-renewed]')?.remove();
+    const retry = h('button', { type: 'button', text: 'Try again', on: { click: () => void this.refresh() } });
+    this.element.querySelector('.detail-bar')?.after(h('div', { class: 'note', role: 'alert', testid: 'not-renewed' }, h('p', { text: `What is shown may be outdated, because the drift could not be loaded again. ${why}` }), retry));
   }
 
   /** @param {Drift} drift */
@@ -146,6 +190,7 @@ export class DetailView {
    * @param {() => void} [retry]
    */
   #showMessage(title, text, retry) {
+    this.#drawn = '';
     this.element.replaceChildren(
       this.#bar(),
       h(
@@ -161,26 +206,43 @@ export class DetailView {
   /** @param {DriftDetail} drift */
   #draw(drift) {
     const first = this.#drift?.id !== drift.id;
-    const hadFocus = this.element.contains(document.activeElement);
+    const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    const alike = focused === null ? null : selectorOf(focused);
     const opened = new Set([...this.element.querySelectorAll('details[open]')].map((details) => details.className));
     const scrolled = this.element.scrollTop;
     this.#drift = drift;
-    const { resource } = drift;
-    this.element.replaceChildren(
-      this.#bar(),
+    this.#drawn = JSON.stringify(drift);
+    this.#named = this.#context.sources.several;
+    const { resource, terraformLines } = drift;
+    replaceOthers(
+      this.element,
+      this.#part('bar', () => this.#bar()),
       this.#head(drift),
       h('section', { class: 'part first', 'aria-label': 'Difference' }, comparison(drift), drift.kind === 'MISSING' ? specDetails(drift.expected) : !drift.redacted && more('raw', 'Raw JSON', both(drift))),
       ...careNotes(drift, this.#context),
       this.#decision(drift),
-      ...(drift.terraformLines.length > 0 ? [part('Put it right with Terraform', ...drift.terraformLines.map(command))] : []),
-      part('Timeline', windowNote(drift), commentForm(drift, this.#context) ?? false, this.#events(resource)),
+      terraformLines.length > 0 && this.#part(`commands ${JSON.stringify(terraformLines)}`, () => part('Put it right with Terraform', ...terraformLines.map(command))),
+      this.#timeline(drift),
       ...this.#others(drift),
       part('Spec', spec(drift), h('div', { class: 'actions' }, this.#button('explain', drift), this.#button('versions', drift))),
       part('Resource', facts(resource), more('attrs', 'Attributes', wholeValue(resource.attrs, 'Attributes'))),
     );
     for (const details of this.element.querySelectorAll('details')) details.open = opened.has(details.className);
-    if (first || hadFocus) this.focus();
+    if (first) this.focus();
+    else if (focused !== null && document.activeElement !== focused) {
+      const same = alike === null ? null : this.element.querySelector(alike);
+      if (same instanceof HTMLElement) same.focus({ preventScroll: true });
+      else this.focus();
+    }
     this.element.scrollTop = first ? 0 : scrolled;
+  }
+
+  /** @param {DriftDetail} drift */
+  #timeline(drift) {
+    const section = this.#part('timeline', () => h('section', { class: 'part' }));
+    const form = this.#part('comment', () => (this.#context.session.canDecide ? (this.#comments.get(drift.id) ?? commentForm(drift, this.#context)) : null));
+    replaceOthers(section, h('h3', { text: 'Timeline' }), windowNote(drift), form, this.#events(drift.resource));
+    return section;
   }
 
   /** @param {DriftDetail} drift */
@@ -328,6 +390,20 @@ export class DetailView {
     });
     return place;
   }
+}
+
+/**
+ * Returns the selector of the element that takes the place of this one when the pane is drawn again; null if it has no
+ * such.
+ * @param {Element} element
+ */
+function selectorOf(element) {
+  const testid = element.getAttribute('data-testid');
+  if (testid !== null) return `[data-testid="${CSS.escape(testid)}"]`;
+  const href = element.getAttribute('href');
+  if (href !== null) return `a[href="${CSS.escape(href)}"]`;
+  const { parentElement } = element;
+  return parentElement instanceof HTMLDetailsElement ? `details[class="${CSS.escape(parentElement.className)}"] > summary` : null;
 }
 
 /**
@@ -492,17 +568,12 @@ function eventItem(event) {
     field !== null && h('code', { text: visibleLine(field) }),
     field !== null &&
       compared &&
-      h('span', { class: 'event-values' }, visibleLine(short(summary(data['expected']))), h('span', { 'aria-hidden': 'true', text: ' → ' }), screenReaderText(' expected, live value '), visibleLine(short(summary(data['actual'])))),
+      h('span', { class: 'event-values' }, briefComparison(data['expected'] ?? null, data['actual'] ?? null)),
     careText(event) !== '' && h('span', { class: 'event-text', text: careText(event) }),
     version !== undefined && version !== null && h('span', { text: `spec version ${String(version)}` }),
     h('span', { class: 'by', text: event.actor === 'system' ? '' : `by ${visible(event.actor)}` }),
     timeElement(event.occurredAt, { class: 'age' }),
     Object.keys(data).length > 0 && h('details', { class: `event-${event.id}` }, h('summary', {}, 'data', screenReaderText(` of ${event.type.toLowerCase()}`)), h('pre', { class: 'whole-value', tabindex: '0', role: 'region', 'aria-label': 'Data of the event', text: visible(printJson(data)) })),
   );
-}
-
-/** @param {string} text */
-function short(text) {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 

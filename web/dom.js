@@ -62,6 +62,21 @@ export function byId(id, type) {
   return element;
 }
 
+/**
+ * Replaces the children of an element, except those that stay. They are not moved, so the user can go on typing in them.
+ * @param {Element} parent
+ * @param {...Child} children those that stay have the same order as before
+ */
+export function replaceOthers(parent, ...children) {
+  const nodes = children.filter(isNode);
+  for (const child of [...parent.childNodes]) if (!nodes.includes(child)) child.remove();
+  let next = parent.firstChild;
+  for (const node of nodes) {
+    if (node === next) next = next.nextSibling;
+    else parent.insertBefore(typeof node === 'string' ? document.createTextNode(node) : node, next);
+  }
+}
+
 let turn = false;
 
 /**

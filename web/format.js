@@ -102,6 +102,19 @@ export function kindName(kind) {
   return kind.replaceAll('_', ' ');
 }
 
+/**
+ * Returns the kind of a name that a user has typed: `Load balancer` becomes `load_balancer`. A known kind comes first,
+ * because kinds of other clouds may have capital letters.
+ * @param {string} name
+ * @param {readonly string[]} [known]
+ */
+export function kindOf(name, known = []) {
+  const text = name.trim();
+  if (known.includes(text)) return text;
+  const plain = (/** @type {string} */ one) => one.toLowerCase().replaceAll(/[\s_-]+/g, '_');
+  return known.find((kind) => plain(kind) === plain(text)) ?? (/[\s]|^[A-Z][a-z]+$/.test(text) ? plain(text) : text);
+}
+
 /** @param {Pick<ResourceHead, 'name' | 'providerId'>} resource */
 export function resourceName(resource) {
   return resource.name ?? resource.providerId;

@@ -1,8 +1,9 @@
 // The view of leftovers: unmanaged resources that serve nothing, with their list prices.
 
 import { kindName, resourceName, visible, visibleLine } from './format.js';
+import { LEFTOVER_PROVIDERS } from './leftover_queries.js';
 import { LEFTOVERS, LEFTOVER_SUMMARY } from './queries.js';
-import { price, summaryText } from './wording.js';
+import { notCheckedText, price, summaryText } from './wording.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
 /** @import { Context, Leftover, LeftoverSummary, Route } from './types.js' */
 
@@ -26,6 +27,8 @@ class LeftoversView extends View {
   #choice = { days: 7, filter: { state: 'LEFTOVER' } };
   /** @type {LeftoverSummary | null} */
   #summary = null;
+  /** The providers with rules, and those of the inventory. @type {{ checked: string[], inventory: string[] }} */
+  #providers = { checked: [], inventory: [] };
   /** @type {Pages<Leftover>} */
   #pages = new Pages(
     async (range, signal) => (await this.#context.api.ask(LEFTOVERS, { ...range, ...this.#choice }, signal)).leftovers,
@@ -47,8 +50,10 @@ class LeftoversView extends View {
     const { days = DEFAULT_AGE, state = '' } = route.own ?? {};
     const known = AGES.some(([value]) => value === days) ? days : DEFAULT_AGE;
     this.#choice = { days: Number(known), filter: { state: state === 'unknown' ? 'UNKNOWN' : 'LEFTOVER' } };
-    const [answer] = await Promise.all([this.#context.api.ask(LEFTOVER_SUMMARY, { days: this.#choice.days }, signal), this.#pages.restart(signal)]);
+    const { api } = this.#context;
+    const [answer, { leftoverSummary, coverage }] = await Promise.all([api.ask(LEFTOVER_SUMMARY, { days: this.#choice.days }, signal), api.ask(LEFTOVER_PROVIDERS, {}, signal), this.#pages.restart(signal)]);
     this.#summary = answer.leftoverSummary;
+    this.#providers = { checked: leftoverSummary.providers, inventory: coverage.map((/** @type {{ provider: string }} */ { provider }) => provider) };
   }
 
   /** @override */
@@ -56,6 +61,7 @@ class LeftoversView extends View {
     super.clear();
     this.#pages.clear();
     this.#summary = null;
+    this.#providers = { checked: [], inventory: [] };
   }
 
   /** @param {{ days?: string, state?: string }} change */
@@ -69,6 +75,9 @@ class LeftoversView extends View {
   content() {
     const { days, filter } = this.#choice;
     const { rows } = this.#pages;
+    const { checked, inventory } = this.#providers;
+    const notChecked = notCheckedText(checked, inventory);
+    if (notChecked !== '' && !inventory.some((provider) => checked.includes(provider))) return empty('These resources are not checked for leftovers.', notChecked);
     return html`
       <form class="leftover-choices" @submit=${(/** @type {Event} */ event) => event.preventDefault()}>
         <label>Unused <select data-testid="leftover-days" @change=${(/** @type {any} */ event) => this.#choose({ days: event.target.value })}>
@@ -80,7 +89,8 @@ class LeftoversView extends View {
         </select></label>
       </form>
       ${this.#summary === null ? nothing : html`<p class="leftover-summary" role="status" data-testid="leftover-summary">${summaryText(this.#summary)}${this.#summary.checkedAt === null ? nothing : html` · checked ${time(this.#summary.checkedAt)}`}</p>`}
-      ${rows.length === 0 ? empty('There is nothing here.', 'No unmanaged resource meets these conditions.') : table(rows)} ${this.#pages.foot()}
+      ${notChecked === '' ? nothing : html`<p class="note" data-testid="not-checked">${notChecked}</p>`}
+      ${rows.length === 0 ? empty('There is nothing here.', `No unmanaged resource${notChecked === '' ? '' : ' that is checked'} meets these conditions.`) : table(rows)} ${this.#pages.foot()}
     `;
   }
 }

@@ -4,6 +4,7 @@ import { AcceptDialog } from './accept.js';
 import { ACTIONS } from './actions.js';
 import { Api, ApiError, askAs, explain } from './api.js';
 import { BulkDialog } from './bulk.js';
+import { ConfirmDialog } from './confirm.js';
 import { Decisions } from './decisions.js';
 import { DetailView } from './detail.js';
 import { byId, h, hideNotice, runNoticeAction } from './dom.js';
@@ -25,7 +26,7 @@ import { Session, expiryOf } from './session.js';
 import { SignIn } from './signin.js';
 import { SnoozeDialog, unsnoozeShown } from './snooze.js';
 import { Sources, stateLines } from './sources.js';
-import { undoAccept } from './undo.js';
+import { undoShown } from './undo.js';
 import { VIEWS, viewOf } from './views.js';
 /** @import { Context, Drift } from './types.js' */
 
@@ -52,7 +53,7 @@ const context = {
   session,
   sources,
   accept: (drift, review) => dialog.open(drift, review),
-  undo: (drift) => void (drift.snoozed ? unsnoozeShown(drift, context) : undoAccept(drift, context)),
+  undo: (drift) => void (drift.snoozed ? unsnoozeShown(drift, context) : undoShown(drift, context)),
   snooze: (drift) => snoozing.open(drift),
   take: (drift) => void take(drift, context),
   takeAll: (batch) => void takeAll(batch, context),
@@ -84,7 +85,8 @@ const dialog = new AcceptDialog(context);
 const ignoring = new IgnoreDialog(context);
 const bulk = new BulkDialog(context);
 const snoozing = new SnoozeDialog(context);
-const savedViews = new SavedViewsDialog(context);
+const confirming = new ConfirmDialog();
+const savedViews = new SavedViewsDialog(context, confirming);
 const explaining = new ExplainDialog(context);
 const choosing = new MembersDialog(context);
 const planning = new PlanDialog(context);
@@ -190,7 +192,7 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 }, () => views.keys);
-document.body.append(dialog.element, ignoring.element, snoozing.element, choosing.element, planning.element, explaining.element, bulk.element, savedViews.element, keys.help);
+document.body.append(dialog.element, ignoring.element, snoozing.element, choosing.element, planning.element, explaining.element, bulk.element, savedViews.element, confirming.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;

@@ -4,7 +4,7 @@ import { ApiError, explain } from './api.js';
 import { fieldName, kindName, plural, resourceName, visibleLine } from './format.js';
 import { summary } from './changes.js';
 import { ACCEPT_MEMBERS, MEMBERS, UNDO } from './queries.js';
-import { undoProblem } from './undo.js';
+import { canTryAgain, undoProblem } from './undo.js';
 import { html, loading, nothing } from './view.js';
 import { render } from './vendor/lit-html/lit-html.js';
 /** @import { Context, Drift, DriftMember } from './types.js' */
@@ -108,7 +108,7 @@ export class MembersDialog {
       return { text: `Undid the accept of ${what}.`, isProblem: false };
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      return error.code === 'UNAUTHENTICATED' ? null : { text: undoProblem(error), isProblem: true };
+      return error.code === 'UNAUTHENTICATED' ? null : { text: undoProblem(error), isProblem: true, again: canTryAgain(error) };
     }
   }
 

@@ -123,7 +123,7 @@ class NotificationsView extends View {
 
   /** @override */
   content() {
-    if (this.#targets.length === 0) return empty('There is no target of notifications.', 'A target is a webhook, a Slack channel, or a heartbeat that a monitor expects after each good sweep.');
+    if (this.#targets.length === 0) return empty('There is no target of notifications.', 'A target is a webhook, a Slack channel, or a heartbeat that a monitor expects after each good detection.');
     return html`<ul class="targets" data-testid="targets">${repeat(this.#targets, ({ id }) => id, (target) => this.#card(target))}</ul>
       ${this.#deliveries()}`;
   }
@@ -137,7 +137,7 @@ class NotificationsView extends View {
         <h3>${visibleLine(target.name)}</h3>
         <span class="kind">${TARGET_KIND[target.kind]}</span> <span class="host">${visibleLine(target.host)}</span> ${target.enabled ? nothing : html`<span class="badge" data-testid="target-off">off</span>`}
       </div>
-      <p class="target-filter" data-testid="target-filter">${target.kind === 'HEARTBEAT' ? `Called with ${target.method} after each good sweep` : `Receives ${filterText(target.filter)}`}${target.digestAt === null ? '' : ` · digest daily at ${target.digestAt} UTC`}</p>
+      <p class="target-filter" data-testid="target-filter">${target.kind === 'HEARTBEAT' ? `Called with ${target.method} after each good detection` : `Receives ${filterText(target.filter)}`}${target.digestAt === null ? '' : ` · digest daily at ${target.digestAt} UTC`}</p>
       ${target.nextDigestAt === null || !target.enabled ? nothing : html`<p class="hint">Next digest ${time(target.nextDigestAt)}</p>`}
       ${target.previousSecretUntil === null || Date.parse(target.previousSecretUntil) < Date.now() ? nothing : html`<p class="hint" title=${exactTime(target.previousSecretUntil)}>The previous secret also signs, until ${time(target.previousSecretUntil)}</p>`}
       ${canDecide

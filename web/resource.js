@@ -8,7 +8,7 @@ import { STATUS, fieldName, kindName, resourceName, visible, visibleLine } from 
 import { printJson } from './json.js';
 import { RESOURCE_HEAD, SPEC_AT, SPEC_DIFFERENCE, SPEC_VERSIONS } from './queries.js';
 import { NO_FILTERS, routeUrl } from './router.js';
-import { undoAccept } from './undo.js';
+import { undoShown } from './undo.js';
 import { isUndoable } from './actions.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
 /** @import { Context, Drift, Json, ResourceHead, Route, SpecDifference, SpecFieldChange, SpecVersion } from './types.js' */
@@ -194,7 +194,7 @@ class ResourceView extends View {
 
   /** @param {Drift} drift */
   async #undo(drift) {
-    await undoAccept(drift, this.#context);
+    await undoShown(drift, this.#context);
     await this.reload();
   }
 

@@ -5,7 +5,7 @@ import { byteLength, kindName } from './format.js';
 import { endOf } from './ignore.js';
 import { CREATE_RULE, REPLACE_RULE } from './queries.js';
 import { RulePreview } from './rule_preview.js';
-import { conditions, definitionInput, definitionOfForm } from './rule_text.js';
+import { LEAST_DETECTIONS, MOST_DETECTIONS, conditions, definitionInput, definitionOfForm, waitingProblem } from './rule_text.js';
 import { html, nothing, render } from './view.js';
 /** @import { Context, IgnoreRule } from './types.js' */
 
@@ -73,13 +73,19 @@ export class RuleDialog {
 
   #definition() {
     const rule = this.#task?.rule ?? null;
-    return definitionOfForm(this.#form, rule === null ? {} : definitionInput(rule));
+    return definitionOfForm(this.#form, rule === null ? {} : definitionInput(rule), this.#kinds);
+  }
+
+  /** Says why the number of detections is not valid; empty if it is. */
+  get #waitingProblem() {
+    const input = this.#input('openAfterSweeps');
+    return input === null ? '' : waitingProblem(input.value, input.validity.badInput);
   }
 
   /** @param {boolean} typing */
   #changed(typing) {
     const definition = this.#definition();
-    if (definition['field'] === undefined) {
+    if (definition['field'] === undefined || this.#waitingProblem !== '') {
       this.#preview.stop();
       this.#draw();
     } else this.#preview.of(definition, typing);
@@ -89,7 +95,7 @@ export class RuleDialog {
   async #submitted(event) {
     event.preventDefault();
     const task = this.#task;
-    if (task === null || this.#busy || !this.#preview.ready) return;
+    if (task === null || this.#busy || !this.#preview.ready || this.#waitingProblem !== '') return;
     const form = this.#form;
     const text = (/** @type {string} */ name) => String(form.get(name) ?? '').trim();
     const end = text('until');
@@ -155,7 +161,7 @@ export class RuleDialog {
             ${field('region', 'Region', rule?.region)} ${field('source', 'Source', rule?.source)}
             ${field('pointer', 'Part of the field', rule?.pointer, 'A JSON Pointer such as /k8s:*; empty for the whole field.')}
             ${field('livePattern', 'Live value', rule?.livePattern, 'A pattern with * and ?.')}
-            ${field('openAfterSweeps', 'Open after detections', rule?.openAfterSweeps?.toString(), 'From 2 to 1000: a difference waits until this many detections in a row have seen it. Empty to ignore it.')}
+            ${this.#waitingField(rule)}
           </div>
           <p class="check"><input id="rule-minor" name="sameMinorVersion" type="checkbox" ?checked=${rule?.sameMinorVersion ?? false} @change=${() => this.#changed(false)} /><label for="rule-minor">Only if both values are versions that differ in the patch release</label></p>
           ${kept.length === 0 ? nothing : html`<p class="hint" data-testid="rule-kept">Also, unchanged: ${kept.join('; ')}.</p>`}
@@ -171,6 +177,17 @@ export class RuleDialog {
       </form>`,
       this.element,
     );
+  }
+
+  /** @param {IgnoreRule | null} rule */
+  #waitingField(rule) {
+    const problem = this.#waitingProblem;
+    return html`<div class="field">
+      <label for="rule-openAfterSweeps">Open after detections</label>
+      <input id="rule-openAfterSweeps" name="openAfterSweeps" type="number" min=${LEAST_DETECTIONS} max=${MOST_DETECTIONS} step="1" value=${rule?.openAfterSweeps ?? ''} autocomplete="off" data-testid="rule-openAfterSweeps" aria-invalid=${String(problem !== '')} aria-describedby="rule-openAfterSweeps-problem rule-openAfterSweeps-hint" @input=${() => this.#changed(true)} />
+      <p class="field-problem" id="rule-openAfterSweeps-problem" role="alert" data-testid="rule-openAfterSweeps-problem">${problem}</p>
+      <p class="hint" id="rule-openAfterSweeps-hint">From ${LEAST_DETECTIONS} to ${MOST_DETECTIONS}: a difference waits until this many detections in a row have seen it. Empty to ignore it.</p>
+    </div>`;
   }
 }
 

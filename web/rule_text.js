@@ -1,7 +1,7 @@
 // Ignore rules in words.
 
 import { printJson } from './json.js';
-import { plural, relativeTime, resourceName, visibleLine } from './format.js';
+import { kindOf, plural, relativeTime, resourceName, visibleLine } from './format.js';
 /** @import { IgnoreRule, Json } from './types.js' */
 
 /**
@@ -88,6 +88,22 @@ export function mentions(rule, text) {
     .every((word) => searched.includes(word));
 }
 
+/** The numbers of detections that a rule can wait for. */
+export const LEAST_DETECTIONS = 2;
+export const MOST_DETECTIONS = 1000;
+
+/**
+ * Says why this is not a number of detections that a rule can wait for; empty if it is one, or if the rule does not wait.
+ * @param {string} text
+ * @param {boolean} [unreadable] whether the field has a text that the browser does not hand out, because it is no number
+ */
+export function waitingProblem(text, unreadable = false) {
+  const trimmed = text.trim();
+  if (trimmed === '' && !unreadable) return '';
+  const isWhole = /^\d+$/.test(trimmed) && Number(trimmed) >= LEAST_DETECTIONS && Number(trimmed) <= MOST_DETECTIONS;
+  return isWhole ? '' : `This must be a whole number from ${LEAST_DETECTIONS} to ${MOST_DETECTIONS}, or empty for a rule that ignores the difference.`;
+}
+
 /** The conditions that the form has. Others of a changed rule are kept. */
 const TEXTS = /** @type {const} */ (['field', 'kind', 'namePattern', 'region', 'source', 'tag', 'pointer', 'livePattern']);
 
@@ -95,18 +111,20 @@ const TEXTS = /** @type {const} */ (['field', 'kind', 'namePattern', 'region', '
  * Returns the definition that the form describes.
  * @param {FormData} form
  * @param {{ [name: string]: unknown }} kept the definition of the changed rule
+ * @param {readonly string[]} [kinds] the known kinds
  * @returns {{ [name: string]: unknown }}
  */
-export function definitionOfForm(form, kept) {
+export function definitionOfForm(form, kept, kinds) {
   const definition = { ...kept };
   for (const name of TEXTS) {
     const text = String(form.get(name) ?? '').trim();
     if (text === '') delete definition[name];
-    else definition[name] = text;
+    else definition[name] = name === 'kind' ? kindOf(text, kinds) : text;
   }
-  const sweeps = Number(String(form.get('openAfterSweeps') ?? '').trim());
-  if (sweeps > 0) definition['openAfterSweeps'] = sweeps;
-  else delete definition['openAfterSweeps'];
+  const sweeps = String(form.get('openAfterSweeps') ?? '').trim();
+  if (sweeps === '') delete definition['openAfterSweeps'];
+  // What is not a number stays, and the server refuses it. Without the condition, the rule would ignore for good.
+  else definition['openAfterSweeps'] = /^-?\d+$/.test(sweeps) ? Number(sweeps) : sweeps;
   if (form.get('sameMinorVersion') === null) delete definition['sameMinorVersion'];
   else definition['sameMinorVersion'] = true;
   return definition;

@@ -10,7 +10,7 @@ import { RuleDialog } from './rule_dialog.js';
 import { attentionTexts, conditions, mentions, ruleName } from './rule_text.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
 import { explain, ApiError } from './api.js';
-import { summary } from './changes.js';
+import { briefComparison } from './values.js';
 /** @import { Context, IgnoreRule, IgnoredDifference, Route, RulePreset } from './types.js' */
 
 /** The lists of the view, by the parameter `show`. */
@@ -145,7 +145,9 @@ class RulesView extends View {
 
   /** The rules that match the text, in the order of the server. */
   get #shown() {
-    const rows = this.#linked === null ? this.#rules.rows : [this.#linked, ...this.#rules.rows];
+    const linked = this.#linked;
+    // 'Show more' may have loaded the linked rule too.
+    const rows = linked === null || this.#rules.rows.some(({ id }) => id === linked.id) ? this.#rules.rows : [linked, ...this.#rules.rows];
     const listed = this.#show === 'attention' ? rows.filter(({ attention }) => attention.length > 0) : rows;
     return this.#text === '' ? listed : listed.filter((rule) => mentions(rule, this.#text));
   }
@@ -247,9 +249,8 @@ class RulesView extends View {
 
   /** @param {IgnoredDifference} one */
   #difference({ resource, field, expected, actual, redacted, ignoredAt }) {
-    const value = (/** @type {import('./types.js').Json} */ json) => short(visibleLine(summary(json)));
     return html`<strong>${resource === null ? 'deleted resource' : visibleLine(resourceName(resource))}</strong> ${resource === null ? nothing : html`<span class="kind">${kindName(resource.kind)}</span>`}
-      ${field === '*' ? 'missing' : redacted ? 'secret, not shown' : html`<span class="value expected">${value(expected)}</span><span class="arrow" aria-hidden="true"> → </span><span class="visually-hidden"> expected, live value </span><span class="value live">${value(actual)}</span>`}
+      ${field === '*' ? 'missing' : redacted ? 'secret, not shown' : briefComparison(expected, actual)}
       ${time(ignoredAt)}`;
   }
 
@@ -354,9 +355,4 @@ class RulesView extends View {
     }
     return this.#kinds;
   }
-}
-
-/** @param {string} text */
-function short(text) {
-  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

@@ -20,6 +20,14 @@ export function addressOf(link) {
 }
 
 /**
+ * Describes an address of the page in words that are easy to read.
+ * @param {string} address
+ */
+export function addressText(address) {
+  return address === '/' ? 'All open drifts' : visibleLine(decodeURIComponent(address.slice(2).replaceAll('+', ' ')));
+}
+
+/**
  * Returns the view with which the inbox opens; null if there is none.
  * @param {Context} context
  * @returns {Promise<SavedView | null>}
@@ -34,6 +42,7 @@ export class SavedViewsDialog {
   /** @type {SavedView[]} */
   #views = [];
   #asking = new AbortController();
+  #confirm;
   #list = h('ul', { class: 'saved-views', testid: 'saved-views' });
   #message = h('div', { class: 'refusal', testid: 'view-message', role: 'alert' });
   #name = h('input', { id: 'view-name', type: 'text', testid: 'view-name', maxlength: '100', required: true, autocomplete: 'off' });
@@ -42,9 +51,13 @@ export class SavedViewsDialog {
   #shared = h('input', { id: 'view-shared', type: 'checkbox', testid: 'view-shared' });
   #sharing = h('p', { class: 'check' }, this.#shared, h('label', { for: 'view-shared', text: 'All users see it' }));
 
-  /** @param {Context} context */
-  constructor(context) {
+  /**
+   * @param {Context} context
+   * @param {import('./confirm.js').ConfirmDialog} confirm asks before a view is deleted
+   */
+  constructor(context, confirm) {
     this.#context = context;
+    this.#confirm = confirm;
     this.element = h(
       'dialog',
       { class: 'dialog views', testid: 'views-dialog', 'aria-labelledby': 'views-title' },
@@ -83,7 +96,7 @@ export class SavedViewsDialog {
     const { route } = router;
     const isList = route.view === 'inbox' || route.view === 'history';
     const address = routeUrl({ ...route, drift: null });
-    this.#link.textContent = address === '/' ? 'All open drifts' : visibleLine(decodeURIComponent(address.slice(2)));
+    this.#link.textContent = addressText(address);
     this.#name.value = '';
     this.#default.checked = false;
     this.#shared.checked = false;
@@ -99,6 +112,7 @@ export class SavedViewsDialog {
 
   /** Closes the dialog, for example when the session has ended. */
   close() {
+    this.#confirm.close();
     if (this.element.open) this.element.close();
   }
 
@@ -136,9 +150,26 @@ export class SavedViewsDialog {
       shared && h('span', { class: 'badge', text: isOwn ? 'shared' : `shared by ${visibleLine(view.author)}` }),
       h('span', { class: 'saved-view-actions' }, ...[
         h('button', { type: 'button', class: 'quiet', testid: 'default-view', 'aria-pressed': String(isDefault), 'aria-label': `${isDefault ? 'Default' : 'Make default'}: ${name}`, text: isDefault ? 'Default' : 'Make default', on: { click: setDefault } }),
-        canDelete && h('button', { type: 'button', class: 'quiet', testid: 'delete-view', 'aria-label': `Delete ${name}`, text: 'Delete', on: { click: () => void this.#change(DELETE_VIEW, { viewId }, `Deleted ${name}`) } }),
+        canDelete && h('button', { type: 'button', class: 'quiet', testid: 'delete-view', 'aria-label': `Delete ${name}`, text: 'Delete', on: { click: () => this.#delete(view) } }),
       ]),
     );
+  }
+
+  /** @param {SavedView} view */
+  #delete({ viewId, author, isDefault, isOwn, shared, ...view }) {
+    const name = visibleLine(view.name);
+    const others = shared ? ` All users see it${isOwn ? '' : `, and ${visibleLine(author)} saved it`}: it is deleted for all of them.` : '';
+    this.#confirm.ask({
+      title: 'Delete this view?',
+      text: `${name}: only the name and the filters are deleted, no drift. A deleted view cannot be brought back.${others}${isDefault ? ' The inbox then opens with all drifts.' : ''}`,
+      confirm: 'Delete the view',
+      run: async () => {
+        await this.#context.api.ask(DELETE_VIEW, { input: { viewId } });
+        this.#confirm.close();
+        announce(`Deleted ${name}`);
+        await this.#load();
+      },
+    });
   }
 
   /**

@@ -139,7 +139,7 @@ export class TargetDialog {
 
   /** @param {NotificationTarget | null} target */
   #heartbeat(target) {
-    return html`<p class="hint">It is called after each good sweep: one that compared everything with an inventory that is complete and recent.</p>
+    return html`<p class="hint">It is called after each good detection: one that compared everything with an inventory that is complete and recent.</p>
       <div class="field"><label for="target-method">Method</label><select id="target-method" name="method">${['POST', 'GET'].map((method) => html`<option value=${method} ?selected=${target?.method === method}>${method}</option>`)}</select></div>`;
   }
 

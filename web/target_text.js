@@ -1,6 +1,6 @@
 // Targets of notifications and messages in words.
 
-import { SEVERITY, plural, visibleLine } from './format.js';
+import { SEVERITY, kindOf, plural, visibleLine } from './format.js';
 /** @import { NotificationDelivery, NotificationFilter, NotificationTarget, TransitionName } from './types.js' */
 
 /** The transitions in the order of the form. @type {{ [name in TransitionName]: string }} */
@@ -80,7 +80,7 @@ export function inputOfForm(form, target) {
   const digest = text('digestAt');
   const severity = text('minSeverity');
   const transitions = form.getAll('transitions').map(String);
-  const lists = FILTER_LISTS.map(([name]) => /** @type {const} */ ([name, listOf(text(name))])).filter(([, values]) => values.length > 0);
+  const lists = FILTER_LISTS.map(([name]) => /** @type {const} */ ([name, name === 'resourceKinds' ? listOf(text(name)).map((kind) => kindOf(kind)) : listOf(text(name))])).filter(([, values]) => values.length > 0);
   // An empty text stands for resources without region, which the form cannot show: it is kept.
   const without = target?.filter.regions.includes('') === true;
   const regions = without ? { regions: ['', ...listOf(text('regions'))] } : {};

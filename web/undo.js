@@ -17,6 +17,19 @@ const REFUSALS = {
   VERSION_NOT_KEPT: 'The earlier version of the spec is not kept any more.',
 };
 
+/** Codes after which a decision may stand or not: without an answer, or with one that does not say. */
+const UNCERTAIN = ['NETWORK', 'REQUEST_TIMEOUT', 'INTERNAL_SERVER_ERROR', 'BAD_ANSWER'];
+/** Codes of a server that has done nothing and may do it later. */
+const LATER = ['DATABASE_BUSY', 'DATABASE_READ_ONLY', 'RATE_LIMITED'];
+
+/**
+ * Returns whether an undo that failed with this error can be tried again, because the server has not refused it.
+ * @param {ApiError} error
+ */
+export function canTryAgain({ code }) {
+  return UNCERTAIN.includes(code) || LATER.includes(code);
+}
+
 /**
  * Explains why an accept was not undone.
  * @param {unknown} error
@@ -24,7 +37,7 @@ const REFUSALS = {
 export function undoProblem(error) {
   const reason = error instanceof ApiError && ['SPEC_MOVED', 'NOT_UNDOABLE'].includes(error.code) ? String(error.extensions['reason']) : '';
   if (Object.hasOwn(REFUSALS, reason)) return `Not undone. ${REFUSALS[reason]}`;
-  if (error instanceof ApiError && error.code === 'NETWORK') return `${explain(error)} It is not known whether the accept was undone.`;
+  if (error instanceof ApiError && UNCERTAIN.includes(error.code)) return `${explain(error)} It is not known whether the accept was undone.`;
   return `Not undone. ${explain(error)}`;
 }
 
@@ -32,7 +45,7 @@ export function undoProblem(error) {
  * Undoes an accept and says what became of the difference.
  * @param {Drift} drift
  * @param {Context} context
- * @returns {Promise<null>}
+ * @returns {Promise<import('./decisions.js').Undone | null>} null if it was said already
  */
 export async function undoAccept(drift, context) {
   const what = `${visibleLine(fieldName(drift))} of ${visibleLine(resourceName(drift.resource))}`;
@@ -46,7 +59,18 @@ export async function undoAccept(drift, context) {
     context.refresh();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.code !== 'UNAUTHENTICATED') showNotice(undoProblem(error));
+    return error.code === 'UNAUTHENTICATED' ? null : { text: undoProblem(error), isProblem: true, again: canTryAgain(error) };
   }
   return null;
+}
+
+/**
+ * Undoes the accept that the page shows.
+ * @param {Drift} drift
+ * @param {Context} context
+ */
+export async function undoShown(drift, context) {
+  const undone = await undoAccept(drift, context);
+  if (undone === null) return;
+  showNotice(undone.text, ...(undone.again ? [{ label: 'Try again', key: 'z', testid: 'notice-undo', run: () => void undoShown(drift, context) }] : []));
 }

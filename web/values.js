@@ -4,14 +4,18 @@ import { ExactNumber, isMap, isSecret, printJson } from './json.js';
 import { grouped, inlineDiff, isUnset, summary } from './changes.js';
 import { h, screenReaderText } from './dom.js';
 import { inLine, plural, visible, visibleLine } from './format.js';
+import { differences } from './differences.js';
 import { comparedLines } from './lines.js';
 /** @import { Change, ChangedLine, ChangedSet, ChangedText, ChangedValue } from './changes.js' */
 /** @import { Drift, Json } from './types.js' */
 /** @typedef {Pick<Drift, 'kind' | 'expected' | 'actual' | 'redacted' | 'changes' | 'changesTruncated'>} Difference */
 /** @typedef {ChangedLine | { op: 'same', text: string }} Line */
+/** @typedef {{ between: string, removed: string, added: string, most: number }} Style The words for screen readers, and the maximum number of changes, and of members of a set */
 
-/** Maximum number of changes, and of members of a set, in a row of the list. */
-const IN_A_ROW = 3;
+/** A row of the list. @type {Style} */
+const ROW = { between: ' expected, live value ', removed: 'expected only ', added: 'live only ', most: 3 };
+/** What changed over time. @type {Style} */
+const OVER_TIME = { between: ' then ', removed: 'removed ', added: 'added ', most: 8 };
 /** Maximum number of characters of a value in a row of the list. The detail view shows all. */
 const SHORT = 160;
 /** Number of unchanged lines that are shown before and after a changed line. */
@@ -52,15 +56,42 @@ function valueElement(value, role, brief) {
 export function briefDifference(drift) {
   if (drift.kind === 'MISSING') return h('span', { class: 'difference' }, h('span', { class: 'gone', text: 'Deleted' }), ...identity(drift.expected).flatMap((text) => [' · ', text]));
   if (drift.redacted) return h('span', { class: 'difference' }, secretElement());
-  const changes = grouped(drift.changes);
-  const shown = changes.slice(0, IN_A_ROW).map((change) => h('span', { class: 'change' }, ...parts(change, null)));
+  return briefChanges(grouped(drift.changes), drift.changesTruncated, 'no difference', ROW);
+}
+
+/**
+ * @param {Change[]} changes
+ * @param {boolean} truncated
+ * @param {string} none the text if there are no changes
+ * @param {Style} style
+ */
+function briefChanges(changes, truncated, none, style) {
+  const shown = changes.slice(0, style.most).map((change) => h('span', { class: 'change' }, ...parts(change, null, style)));
   const more = changes.length - shown.length;
   return h(
     'span',
     { class: 'difference' },
-    ...(shown.length === 0 ? [h('span', { class: 'value plain', text: 'no difference' })] : shown),
-    more > 0 && h('span', { class: 'more', text: `+${more}${drift.changesTruncated ? '+' : ''} more` }),
+    ...(shown.length === 0 ? [h('span', { class: 'value plain', text: none })] : shown),
+    more > 0 && h('span', { class: 'more', text: `+${more}${truncated ? '+' : ''} more` }),
   );
+}
+
+/**
+ * Shows in a few lines how a value changed over time.
+ * @param {Json} before
+ * @param {Json} after
+ */
+export function briefChange(before, after) {
+  return briefChanges(grouped(differences(before, after)), false, 'changed in a part that is not shown', OVER_TIME);
+}
+
+/**
+ * Shows in a few lines the difference between an expected and a live value that the server has not compared.
+ * @param {Json} expected
+ * @param {Json} live
+ */
+export function briefComparison(expected, live) {
+  return briefChanges(grouped(differences(expected, live)), false, 'a difference in a part that is not shown', { ...ROW, most: OVER_TIME.most });
 }
 
 /** Fields of a spec that tell at a glance which resource it describes. */
@@ -79,16 +110,17 @@ function identity(spec) {
 /**
  * @param {Change} change
  * @param {Difference | null} whole the drift for a full difference; null for a brief one
+ * @param {Style} [style]
  * @returns {(HTMLElement | string | false)[]}
  */
-function parts(change, whole) {
+function parts(change, whole, style = ROW) {
   const brief = whole === null;
   const path = change.path !== '' && h('span', { class: 'path', text: `${visibleLine(change.path)} ` });
   switch (change.form) {
     case 'value':
-      return [path, ...valueParts(change, brief)];
+      return [path, ...valueParts(change, brief, style)];
     case 'set':
-      return [path, ...setParts(change, brief)];
+      return [path, ...setParts(change, brief ? style : { ...style, most: MOST_SHOWN }, brief)];
     case 'text': {
       const count = (/** @type {Line['op']} */ op) => change.lines.filter((line) => line.op === op).length;
       return brief ? [path, ...textParts(change, count('removed'), count('added'))] : [path, textElement(withContext(change, whole))];
@@ -115,11 +147,12 @@ function textParts(change, removed, added) {
 /**
  * @param {ChangedValue} change
  * @param {boolean} brief
+ * @param {Style} style
  */
-function valueParts({ before, after }, brief) {
+function valueParts({ before, after }, brief, { between }) {
   const texts = typeof before === 'string' && typeof after === 'string';
   const shared = texts ? inlineDiff(before, after) : null;
-  const arrow = [h('span', { class: 'arrow', 'aria-hidden': 'true', text: ' → ' }), screenReaderText(' expected, live value ')];
+  const arrow = [h('span', { class: 'arrow', 'aria-hidden': 'true', text: ' → ' }), screenReaderText(between)];
   if (shared === null) return [valueElement(before, 'expected', brief), ...arrow, valueElement(after, 'live', brief)];
   const whole = (/** @type {'expected' | 'live'} */ role, /** @type {string} */ middle) =>
     h(
@@ -134,15 +167,16 @@ function valueParts({ before, after }, brief) {
 
 /**
  * @param {ChangedSet} change
+ * @param {Style} style
  * @param {boolean} brief
  */
-function setParts({ added, removed }, brief) {
-  const limit = brief ? IN_A_ROW : MOST_SHOWN;
-  const members = [
-    ...removed.map((value) => ({ value, role: /** @type {const} */ ('expected'), sign: '−', word: 'expected only ' })),
-    ...added.map((value) => ({ value, role: /** @type {const} */ ('live'), sign: '+', word: 'live only ' })),
-  ];
-  const shown = members.slice(0, limit).map(({ value, role, sign, word }) =>
+function setParts({ added, removed }, style, brief) {
+  // Members of both sides are shown, even if one side has many.
+  const gone = removed.slice(0, Math.max(style.most - added.length, Math.ceil(style.most / 2)));
+  const shown = [
+    ...gone.map((value) => ({ value, role: /** @type {const} */ ('expected'), sign: '−', word: style.removed })),
+    ...added.slice(0, style.most - gone.length).map((value) => ({ value, role: /** @type {const} */ ('live'), sign: '+', word: style.added })),
+  ].map(({ value, role, sign, word }) =>
     h(
       'span',
       { class: `member ${role}` },
@@ -151,7 +185,7 @@ function setParts({ added, removed }, brief) {
       valueElement(value, role, brief),
     ),
   );
-  const more = members.length - shown.length;
+  const more = added.length + removed.length - shown.length;
   return [
     ...shown,
     more > 0 && h('span', { class: 'more', text: `+${more} more` }),

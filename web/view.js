@@ -184,6 +184,7 @@ export class Pages {
     const page = await this.#ask({ first: PAGE, after: null }, signal);
     if (signal?.aborted) return;
     this.rows = page.nodes;
+    this.#error = null;
     this.#read(page);
   }
 
@@ -214,7 +215,8 @@ export class Pages {
         this.#read(page);
       }
     } catch (error) {
-      this.#error = error;
+      // The list may have begun again meanwhile.
+      if (this.#end === after) this.#error = error;
     }
     this.#busy = false;
     this.#changed();

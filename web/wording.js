@@ -22,6 +22,24 @@ export function summaryText({ leftovers, unknown, unpriced, monthlyPrice }) {
   return `${plural(leftovers, 'leftover')}${cost}${without}${more}`;
 }
 
+/** @type {{ [provider: string]: string }} */
+const PROVIDERS = { digitalocean: 'DigitalOcean', aws: 'AWS', google: 'Google Cloud', gcp: 'Google Cloud', azure: 'Azure' };
+
+/** @param {Iterable<string>} providers */
+function providerNames(providers) {
+  return [...new Set([...providers].map((one) => (Object.hasOwn(PROVIDERS, one) ? PROVIDERS[one] : visible(one))))].sort().join(', ');
+}
+
+/**
+ * Names the providers of the inventory whose resources are not checked for leftovers; empty if there are none.
+ * @param {string[]} checked the providers with rules
+ * @param {string[]} inventory the providers of the inventory
+ */
+export function notCheckedText(checked, inventory) {
+  const others = inventory.filter((provider) => !checked.includes(provider));
+  return others.length === 0 ? '' : `There are rules for ${providerNames(checked)} only. Not checked: resources of ${providerNames(others)}.`;
+}
+
 /**
  * Says which sweep closes the drift.
  * @param {RevertPlan['closing']} closing

@@ -180,7 +180,7 @@ enum Kind {
     Webhook,
     /// An incoming webhook of Slack, or of a program with the same format.
     Slack,
-    /// An address that is called after each good sweep.
+    /// An address that is called after each good detection.
     Heartbeat,
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn print_open(
 ) -> std::result::Result<(), Failure> {
     let with_source = has_several_sources(db.reader()).await?;
     let bold = Style::new().bold();
-    let head = ["RESOURCE", "FIELD", "EXPECTED", "ACTUAL", "AGE", "ADDRESS"];
+    let head = ["RESOURCE", "FIELD", "EXPECTED", "LIVE", "AGE", "ADDRESS"];
     let mut head = Some(head.map(|name| Cell::new(name, bold)));
     let mut pages = open_drifts();
     while let Some(page) = pages.next(db.reader()).await? {

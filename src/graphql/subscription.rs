@@ -24,9 +24,9 @@ pub struct Subscription;
 /// `platform_viewer` or `platform_admin`.
 #[Subscription]
 impl Subscription {
-    /// Returns each drift that is detected, changed, accepted or becomes stale, with its values after the change.
-    /// Without a status filter, open drifts only. Slow readers are disconnected with SUBSCRIPTION_LAGGED; they
-    /// can query `drifts` to catch up.
+    /// Returns each drift that is detected, changed, accepted, reverted or becomes stale, with its values after the
+    /// change; also one that is snoozed, assigned or commented on. Without a status filter, open drifts only. Slow readers
+    /// are disconnected with SUBSCRIPTION_LAGGED; they can query `drifts` to catch up.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn drift_changed(
         &self,

@@ -71,6 +71,80 @@ async fn what_syncs_saw_change_is_a_view_with_filters() {
 }
 
 #[tokio::test]
+async fn a_row_shows_the_part_of_a_long_value_that_changed() {
+    let t = today().await;
+    let rule = |ports: &str, addresses: Vec<String>| json!({ "protocol": "tcp", "ports": ports, "sources": { "addresses": addresses } });
+    let offices = |more: &[&str]| {
+        let all = (1..30).map(|number| format!("198.51.100.{number}/32"));
+        all.chain(more.iter().map(|&one| one.to_owned())).collect()
+    };
+    let rules = |more: &[&str]| json!([rule("443", offices(&[])), rule("22", offices(more))]);
+    let firewall = |more: &[&str]| Listed::new("firewall", "bastion").attr("inbound_rules", rules(more));
+    let spec = |count: u32| {
+        let long = "x".repeat(90);
+        json!({ "domains": [{ "domain": "gifts.example.com", "type": "PRIMARY" }], "name": long,
+            "services": [{ "name": "web", "instance_count": count }] })
+    };
+    let app = |count| Listed::new("app", "gift-cards").attr("spec", spec(count));
+    t.cloud_has([firewall(&[]), app(1)]).await;
+    t.later(TimeDelta::minutes(40));
+    t.cloud_has([firewall(&["0.0.0.0/0"]), app(3)]).await;
+    t.later(TimeDelta::minutes(5));
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    for width in [1280, 390] {
+        browser.resize(width, 900).await;
+        browser.go("/?view=changes&type=changed").await;
+        see_count(&browser, 2).await;
+        let text = browser.texts(CHANGE).await.join("\n");
+        assert!(text.contains("0.0.0.0/0"), "{text}");
+        assert!(!text.contains("198.51.100"), "only what changed: {text}");
+        assert!(text.contains("services[web].instance_count"), "{text}");
+        let cut = "[...document.querySelectorAll('.change-what')].some((what) => what.scrollWidth > what.clientWidth + 1)";
+        assert_eq!(
+            browser.run(&format!("return {cut}")).await,
+            json!(false),
+            "{width}"
+        );
+    }
+    look_at(&browser, "changes-parts", &ALL_SCREENS[..4]).await;
+    // All of it is one click away.
+    browser.click("[data-testid=whole-values] summary").await;
+    browser
+        .see_text("[data-testid=whole-values] .whole-value", "instance_count")
+        .await;
+    look_at(&browser, "changes-whole", &SCREENS).await;
+}
+
+#[tokio::test]
+async fn the_filter_of_kinds_takes_the_name_that_the_page_shows() {
+    let t = today().await;
+    t.cloud_has([
+        Listed::new("load_balancer", "lb-1").attr("ip", "192.0.2.9"),
+        droplet("web-1"),
+    ])
+    .await;
+    t.later(TimeDelta::minutes(40));
+    t.cloud_has([
+        Listed::new("load_balancer", "lb-1").attr("ip", "192.0.2.10"),
+        droplet("web-1").size("s-8vcpu-16gb"),
+    ])
+    .await;
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    for (name, kind) in [("load balancer", "load_balancer"), ("Droplet", "droplet")] {
+        browser.go("/?view=changes").await;
+        see_count(&browser, 2).await;
+        assert_eq!(browser.count("#change-kinds option").await, 2);
+        browser.fill("[name=kind]", name).await;
+        browser.click(".change-filters button[type=submit]").await;
+        see_count(&browser, 1).await;
+        let address = browser.run("return location.search").await;
+        assert_eq!(address, json!(format!("?view=changes&kind={kind}")));
+    }
+}
+
+#[tokio::test]
 async fn a_drift_shows_when_it_came_into_being_and_that_it_flaps() {
     let t = today().await;
     t.cloud_has([droplet("web-1")]).await;

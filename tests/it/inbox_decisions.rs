@@ -5,7 +5,10 @@ use serde_json::json;
 use crate::support::ADMIN;
 use crate::support::browser::{Browser, ENTER, ESCAPE};
 use crate::support::cloud::{Listed, droplet};
-use crate::support::page::{ALL_SCREENS, ROW, TOTAL, look_at, row, signed_in, three_differences};
+use crate::support::page::{
+    ALL_SCREENS, ROW, TOTAL, about_to_accept, look_at, row, signed_in, three_differences,
+};
+use crate::support::served::Served;
 
 const SNOOZE: &str = "[data-testid=snooze-dialog]";
 const MEMBERS: &str = "[data-testid=members-dialog]";
@@ -102,6 +105,147 @@ async fn a_drift_is_taken_with_one_key_and_commented_on() {
     browser.go("/?assignee=me").await;
     browser.see_text(TOTAL, "1 open").await;
     browser.see(&size).await;
+}
+
+/// Assigns the drift of a row to another user.
+async fn assigned_to_bob(served: &Served, name: &str, field: &str) {
+    let id = served.open_drift(name, field).await.id;
+    let assign = "mutation($id: ID!) { assignDrift(input: { driftId: $id, assignee: \"bob@example.com\" }) { drift { id } } }";
+    served.data(assign, json!({ "id": id })).await;
+}
+
+#[tokio::test]
+async fn a_comment_that_is_being_typed_stays_while_the_drift_changes() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    let size = row(&served, "web-1", "size_slug").await;
+    browser.click(&format!("{size} .row-link")).await;
+    let comment = "document.querySelector('[data-testid=comment]')";
+    let typing = format!("document.activeElement === {comment}");
+    browser.fill("[data-testid=comment]", "we resized").await;
+    browser.run(&format!("{comment}.setSelectionRange(3, 3)")).await;
+
+    // Another user assigns it, and its values change.
+    assigned_to_bob(&served, "web-1", "size_slug").await;
+    browser
+        .see_text("[data-testid=assignee]", "bob@example.com")
+        .await;
+    browser.until(&typing).await;
+    browser.press("tat ").await;
+    let changed = droplet("web-1").size("s-8vcpu-16gb");
+    let volume = Listed::new("volume", "data-1")
+        .region("fra1")
+        .attr("size_gigabytes", 100);
+    served.cloud_has([changed, droplet("web-2"), volume]).await;
+    served.sweep().await;
+    browser.see_text("[data-testid=detail]", "s-8vcpu-16gb").await;
+    browser.until(&typing).await;
+    browser.press("ta ").await;
+    let typed = browser.run(&format!("return {comment}.value")).await;
+    assert_eq!(typed, json!("we tat ta resized"));
+    let drift = served.open_drift("web-1", "size_slug").await;
+    assert_eq!(drift.assignee.as_deref(), Some("bob@example.com"));
+
+    // The server cannot be reached for a while.
+    browser.offline(true).await;
+    browser
+        .see("[data-testid=connection]:not([data-state=live])")
+        .await;
+    browser.offline(false).await;
+    browser.see("[data-testid=connection][data-state=live]").await;
+    browser.until(&typing).await;
+    browser.shoot("comment-kept").await;
+    // Another drift in between.
+    browser.press(ESCAPE).await;
+    let region = row(&served, "data-1", "size_gigabytes").await;
+    browser.click(&format!("{region} .row-link")).await;
+    browser
+        .until(&format!("{comment} !== null && {comment}.value === ''"))
+        .await;
+    browser.click(&format!("{size} .row-link")).await;
+    browser
+        .until(&format!("{comment}?.value === 'we tat ta resized'"))
+        .await;
+    browser.click("[data-testid=add-comment]").await;
+    browser
+        .see_text("[data-testid=events]", "we tat ta resized")
+        .await;
+    browser
+        .until(&format!("{comment}.value === '' && {typing}"))
+        .await;
+}
+
+#[tokio::test]
+async fn the_focus_and_a_link_that_is_being_copied_stay_while_the_drift_changes() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    let size = row(&served, "web-1", "size_slug").await;
+    browser.click(&format!("{size} .row-link")).await;
+    browser.see("[data-testid=comment]").await;
+    // A browser that refuses to copy gets the link in a field.
+    browser
+        .run("navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))")
+        .await;
+    browser.click("[data-testid=copy-link]").await;
+    browser
+        .until("document.activeElement.matches('.link-field')")
+        .await;
+    assigned_to_bob(&served, "web-1", "size_slug").await;
+    browser
+        .see_text("[data-testid=assignee]", "bob@example.com")
+        .await;
+    browser
+        .until("document.activeElement.matches('.link-field') && document.activeElement.selectionEnd > 0")
+        .await;
+    // A button is drawn again and keeps the focus.
+    browser
+        .run("document.querySelector('[data-testid=snooze]').focus()")
+        .await;
+    assigned_to_bob(&served, "web-1", "tags").await;
+    let changed = droplet("web-1").size("s-8vcpu-16gb");
+    served.cloud_has([changed, droplet("web-2")]).await;
+    served.sweep().await;
+    browser.see_text("[data-testid=detail]", "s-8vcpu-16gb").await;
+    browser
+        .until("document.activeElement.matches('[data-testid=detail] [data-testid=snooze]')")
+        .await;
+}
+
+#[tokio::test]
+async fn an_undo_without_an_answer_is_tried_again_before_an_earlier_decision() {
+    let served = three_differences().await;
+    let browser = signed_in(&served).await;
+    for name in ["web-1", "data-1"] {
+        let field = if name == "web-1" {
+            "size_slug"
+        } else {
+            "size_gigabytes"
+        };
+        about_to_accept(&served, &browser, name, field).await;
+        browser.click("[data-testid=confirm-accept]").await;
+        browser.see_none("[data-testid=accept-dialog]").await;
+        served.later(chrono::TimeDelta::minutes(1));
+    }
+    browser
+        .run(
+            "window.reach = window.fetch;
+             window.fetch = (address, options) => options.body.includes('undoAccept') ? Promise.reject(new TypeError('lost')) : window.reach(address, options);",
+        )
+        .await;
+    browser.press("z").await;
+    browser.see_text(NOTICE, "not known").await;
+    browser.see_text(NOTICE, "Try again").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.shoot("undo-again").await;
+    browser.run("window.fetch = window.reach").await;
+    browser.press("z").await;
+    browser
+        .see_text(NOTICE, "Undid the accept of size_gigabytes")
+        .await;
+    assert_eq!(served.spec("data-1").await.spec["size_gigabytes"], 50);
+    assert_ne!(served.spec("web-1").await.spec["size_slug"], "s-96vcpu-768gb");
+    browser.press("z").await;
+    browser.see_text(NOTICE, "Undid the accept of size_slug").await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The view of leftovers.
 
 use chrono::TimeDelta;
+use sea_orm::EntityTrait as _;
+use sea_orm::sea_query::Expr;
 use serde_json::json;
 
 use crate::support::TestApp;
@@ -95,4 +97,31 @@ async fn an_account_without_leftovers_says_so() {
     browser.go("/?view=leftovers").await;
     browser.see_text("[data-testid=empty]", "nothing").await;
     assert_eq!(browser.axe().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn resources_of_a_provider_without_rules_are_not_said_to_be_checked() {
+    let t = TestApp::new().await;
+    t.later(drift_inbox::clock::Clock::System.now() - t.now());
+    t.cloud_has([droplet("web-1")]).await;
+    let change_all = async |provider: &str| {
+        let column = entity::cloud_resources::Column::Provider;
+        entity::cloud_resources::Entity::update_many()
+            .col_expr(column, Expr::value(provider))
+            .exec(t.db().reader())
+            .await
+            .unwrap();
+    };
+    change_all("aws").await;
+    let answer = t.data("{ leftoverSummary { providers } }", json!({})).await;
+    assert_eq!(answer["leftoverSummary"]["providers"], json!(["digitalocean"]));
+    let served = Served::start(t).await;
+    let browser = signed_in(&served).await;
+    browser.go("/?view=leftovers").await;
+    browser.see_text("[data-testid=empty]", "not checked").await;
+    browser
+        .see_text("[data-testid=empty]", "rules for DigitalOcean only")
+        .await;
+    browser.see_text("[data-testid=empty]", "AWS").await;
+    look_at(&browser, "leftovers-not-checked", &SCREENS).await;
 }

@@ -128,6 +128,75 @@ async fn a_rule_is_made_changed_and_ended_with_keys() {
 }
 
 #[tokio::test]
+async fn a_number_of_detections_that_is_not_valid_is_refused_at_its_field() {
+    let served = three_differences().await;
+    make_rule(
+        &served,
+        json!({ "field": "size_slug", "openAfterSweeps": 3 }),
+        "settles by itself",
+    )
+    .await;
+    let browser = signed_in(&served).await;
+    browser.go("/?view=rules").await;
+    browser.click(&format!("{RULE} .rule-head")).await;
+    browser.click("[data-testid=edit-rule]").await;
+    browser.see("[data-testid=save-rule]:not([disabled])").await;
+    let problem = "[data-testid=rule-openAfterSweeps-problem]";
+    // A word as a user types it: the browser hands out an empty text for some of them.
+    for typed in ["0", "-3", "3,", "--", "1001"] {
+        browser
+            .run("document.querySelector('[data-testid=rule-openAfterSweeps]').select()")
+            .await;
+        browser.press(typed).await;
+        browser.see_text(problem, "whole number from 2 to 1000").await;
+        browser.see("[data-testid=save-rule][disabled]").await;
+    }
+    look_at(&browser, "rules-detections", &[(390, "light"), (1280, "dark")]).await;
+    browser
+        .run("document.querySelector('[data-testid=rule-openAfterSweeps]').select()")
+        .await;
+    browser.press("4").await;
+    browser.see_none(problem).await;
+    browser.see("[data-testid=save-rule]:not([disabled])").await;
+    browser.click("[data-testid=save-rule]").await;
+    browser.see_none(DIALOG).await;
+    browser.see_text(RULE, "opens after 4 detections").await;
+    assert_eq!(rules(&served).await[0].definition["openAfterSweeps"], 4);
+}
+
+#[tokio::test]
+async fn a_linked_rule_is_listed_once() {
+    let served = three_differences().await;
+    for number in 0..60 {
+        let definition = json!({ "field": format!("field_{number}") });
+        make_rule(&served, definition, "expected").await;
+        served.later(TimeDelta::seconds(1));
+    }
+    let all = rules(&served).await;
+    for rule in &all {
+        let end = "mutation($id: ID!) { endIgnoreRule(input: { ruleId: $id }) { rule { id } } }";
+        served.data(end, json!({ "id": rule.id })).await;
+    }
+    let oldest = all.last().unwrap().id;
+    let browser = signed_in(&served).await;
+    browser
+        .go(&format!("/?view=rules&show=ended&rule={oldest}"))
+        .await;
+    browser.see("[data-testid=rule-detail]").await;
+    assert_eq!(browser.count(RULE).await, 51);
+    browser.click("[data-testid=show-more]").await;
+    browser.see_none("[data-testid=show-more]").await;
+    browser
+        .until(&format!("document.querySelectorAll('{RULE}').length === 60"))
+        .await;
+    browser
+        .until(&format!(
+            "document.querySelectorAll('[data-rule=\"{oldest}\"]').length === 1"
+        ))
+        .await;
+}
+
+#[tokio::test]
 async fn rules_are_filtered_and_those_that_need_a_look_are_marked() {
     let served = three_differences().await;
     make_rule(

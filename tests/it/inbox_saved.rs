@@ -1,10 +1,11 @@
 //! Filters with several values and exclusions on the inbox page, and saved views.
 
-use crate::support::browser::ENTER;
+use crate::support::browser::{ENTER, ESCAPE};
 use crate::support::page::{ROW, TOTAL, filter_by, signed_in, signed_in_as, three_differences};
 
 const CHIP: &str = "[data-testid=chip]";
 const VIEWS: &str = "[data-testid=views-dialog]";
+const CONFIRM: &str = "[data-testid=confirm-dialog]";
 const VIEW: &str = "[data-testid=saved-view]";
 
 #[tokio::test]
@@ -95,7 +96,17 @@ async fn a_saved_view_has_a_name_and_a_link_and_the_default_one_opens_at_start()
     browser
         .see(&format!("{VIEW} [data-testid=default-view][aria-pressed=false]"))
         .await;
+    // A view is deleted after a question, which Escape answers with no.
     browser.click("[data-testid=delete-view]").await;
+    browser.see_text(CONFIRM, "Volumes by cause").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.shoot("saved-views-delete").await;
+    browser.press(ESCAPE).await;
+    browser.see_none(CONFIRM).await;
+    browser.see_text(VIEW, "Volumes by cause").await;
+    browser.click("[data-testid=delete-view]").await;
+    browser.click("[data-testid=confirm]").await;
+    browser.see_none(CONFIRM).await;
     browser.see_text(VIEWS, "No view has been saved yet").await;
     browser.go("/").await;
     browser.see_text(TOTAL, "3 open").await;
@@ -112,5 +123,9 @@ async fn an_admin_shares_a_view() {
     browser.click("[data-testid=view-shared]").await;
     browser.click("[data-testid=save-view]").await;
     browser.see_text(VIEW, "shared").await;
+    browser.click("[data-testid=delete-view]").await;
+    browser.see_text(CONFIRM, "All users see it").await;
+    browser.press(ESCAPE).await;
+    browser.see_none(CONFIRM).await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }

@@ -213,7 +213,7 @@ async fn detect_prints_a_table_and_its_progress_to_standard_error() {
     let (out, err) = text_of(&output);
     let expected = "\
 detect: succeeded: 1 resource up to date, 2 fields compared, 1 drift opened, 0 changed, 0 closed
-RESOURCE       FIELD  EXPECTED  ACTUAL      AGE
+RESOURCE       FIELD  EXPECTED  LIVE        AGE
 droplet web-1  tags   env:prod  - env:prod  now
 ";
     assert_eq!(out, expected);
@@ -236,14 +236,11 @@ async fn detect_prints_addresses_in_the_last_column() {
     };
     let table = run(&[]).await;
     let lines: Vec<&str> = table.lines().skip(1).collect();
-    assert_eq!(
-        lines[0],
-        "RESOURCE       FIELD      EXPECTED  ACTUAL  AGE  ADDRESS"
-    );
-    let of_state = "droplet web-1  size_slug  s-1       s-2     now  digitalocean_droplet.web-1";
+    assert_eq!(lines[0], "RESOURCE       FIELD      EXPECTED  LIVE  AGE  ADDRESS");
+    let of_state = "droplet web-1  size_slug  s-1       s-2   now  digitalocean_droplet.web-1";
     assert!(lines.contains(&of_state), "{table}");
     assert!(
-        lines.contains(&"droplet web-2  size_slug  s-1       s-2     now"),
+        lines.contains(&"droplet web-2  size_slug  s-1       s-2   now"),
         "{table}"
     );
     let document: Value = serde_json::from_str(&run(&["--format", "json"]).await).unwrap();

@@ -2,13 +2,14 @@
 
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import * as leftoverQueries from '../leftover_queries.js';
 import * as queries from '../queries.js';
 
 const FOLDER = new URL('../../operations/page/', import.meta.url);
 
 /** Returns the files with their texts: one for each operation of the page. */
 export function documents() {
-  return new Map(Object.entries(queries).map(([name, text]) => [`${name.toLowerCase().replaceAll('_', '-')}.graphql`, `${dedent(text)}\n`]));
+  return new Map(Object.entries({ ...queries, ...leftoverQueries }).map(([name, text]) => [`${name.toLowerCase().replaceAll('_', '-')}.graphql`, `${dedent(text)}\n`]));
 }
 
 /** @param {string} text */

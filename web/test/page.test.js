@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { filterOf } from '../account_filter.js';
-import { byteLength, duration, relativeTime, shortAge, visible, visibleLine } from '../format.js';
+import { byteLength, duration, kindOf, relativeTime, shortAge, visible, visibleLine } from '../format.js';
 import { takesText } from '../keys.js';
 import { looksAlike } from '../row.js';
 import { filterInput, filtersOf, matches, parseRoute, routeUrl, unreadParameters } from '../router.js';
+import { addressText } from '../saved_views.js';
 import { cleanToken, expiryOf } from '../session.js';
 import { every, notOk } from '../sources.js';
 import { EventParser } from '../sse.js';
@@ -143,4 +144,22 @@ test('characters without width are shown in every Unicode plane', () => {
 test('the address of the changes is their filter, and a type that does not exist filters nothing', () => {
   assert.deepEqual(filterOf({ type: 'gone', kind: 'droplet', region: '' }), { type: ['GONE'], kind: 'droplet' });
   assert.deepEqual(filterOf({ type: 'exploded', resource: '1' }), { resourceId: '1' });
+});
+
+test('a kind is found by the name that the page shows', () => {
+  assert.equal(kindOf('load balancer'), 'load_balancer');
+  assert.equal(kindOf(' Droplet '), 'droplet');
+  assert.equal(kindOf('aws_s3_bucket'), 'aws_s3_bucket');
+  assert.equal(kindOf('aws s3 bucket', ['aws_s3_bucket']), 'aws_s3_bucket');
+  // Kinds of other sources are kept as they are written.
+  assert.equal(kindOf('AwsBucket'), 'AwsBucket');
+  assert.equal(kindOf('aws::ec2', ['AWS::EC2']), 'AWS::EC2');
+  assert.equal(kindOf('Machine', ['Machine', 'machine']), 'Machine');
+  assert.equal(kindOf(''), '');
+});
+
+test('the address of a view is described with its spaces and plus signs', () => {
+  const address = routeUrl(parseRoute('?q=web+one+%2B+two&kind=load_balancer'));
+  assert.equal(addressText(address), 'kind=load_balancer&q=web one + two');
+  assert.equal(addressText('/'), 'All open drifts');
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { attentionTexts, conditions, definitionInput, definitionOfForm, mentions, ruleName } from '../rule_text.js';
+import { attentionTexts, conditions, definitionInput, definitionOfForm, mentions, ruleName, waitingProblem } from '../rule_text.js';
 import { filterText, inputOfForm, listOf, outcomeText } from '../target_text.js';
 
 const RULE = {
@@ -43,6 +43,15 @@ test('a changed rule keeps the conditions that the form does not have', () => {
   assert.deepEqual(changed, { field: 'size_slug', namePattern: 'db-*', openAfterSweeps: 4, ...kept });
   assert.equal('openAfterSweeps' in definitionOfForm(form({ field: 'f', openAfterSweeps: '' }), definitionInput(rule)), false);
   assert.deepEqual(definitionOfForm(form({ field: '', sameMinorVersion: 'on' }), {}), { sameMinorVersion: true });
+});
+
+test('a number of detections that is not valid is refused and never dropped, because the rule would then ignore for good', () => {
+  for (const text of ['three', '0', '-3', '3,', '1', '1001', '2.5', '1e1']) {
+    assert.notEqual(definitionOfForm(form({ field: 'f', openAfterSweeps: text }), { openAfterSweeps: 5 }).openAfterSweeps, undefined, text);
+    assert.match(waitingProblem(text), /whole number from 2 to 1000/, text);
+  }
+  assert.match(waitingProblem('', true), /whole number/, 'a text that the number field does not hand out');
+  for (const text of ['', '2', ' 1000 ']) assert.equal(waitingProblem(text), '', text);
 });
 
 test('a rule that needs a look says why, and is found by its words', () => {

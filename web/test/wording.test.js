@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { closes, price, summaryText } from '../wording.js';
+import { closes, notCheckedText, price, summaryText } from '../wording.js';
 
 const usd = (amount) => ({ amount, currency: 'USD' });
 
@@ -17,4 +17,10 @@ test('the plan says which detection closes the drift', () => {
   const text = closes({ source: null, nextSyncAt: null, nextSweepAt: null });
   assert.equal(text, 'The drift closes with the first detection after a complete listing shows the expected value: as reverted if it is marked, otherwise as stale.');
   assert.match(closes({ source: 'lab', nextSyncAt: null, nextSweepAt: null }), /a complete listing of lab shows/);
+});
+
+test('providers without rules are named as not checked', () => {
+  assert.equal(notCheckedText(['digitalocean'], ['digitalocean', 'digitalocean']), '');
+  assert.equal(notCheckedText(['digitalocean'], []), '');
+  assert.equal(notCheckedText(['digitalocean'], ['aws', 'digitalocean', 'aws', 'lab']), 'There are rules for DigitalOcean only. Not checked: resources of AWS, lab.');
 });

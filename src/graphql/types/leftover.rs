@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::leftovers as rows;
 
 use super::Resource;
-use crate::provider::leftovers::{prices, rule};
+use crate::provider::leftovers::{PROVIDERS, prices, rule};
 use crate::services::leftovers::{self, Shown};
 
 /// Whether a resource is known to be a leftover.
@@ -179,6 +179,11 @@ impl LeftoverSummary {
     /// When the last check ended; null if there was none yet. A check follows each sync that changes something.
     async fn checked_at(&self) -> Option<DateTime<Utc>> {
         self.0.checked_at
+    }
+
+    /// The providers that have rules, such as `digitalocean`. Resources of other providers are not checked.
+    async fn providers(&self) -> [&'static str; PROVIDERS.len()] {
+        PROVIDERS
     }
 }
 
