@@ -4,7 +4,7 @@ import { ApiError, explain } from './api.js';
 import { BULK_ACTIONS } from './bulk_actions.js';
 import { causeElements, hasSameDrifts, read, refusedElement, scopeText, sumOf } from './bulk_preview.js';
 import { execute, undoBulks } from './bulk_run.js';
-import { announce, h } from './dom.js';
+import { announce, h, showNotice } from './dom.js';
 import { byteLength, plural } from './format.js';
 import { BULK_REFUSED } from './queries.js';
 /** @import { BulkAction, Terms } from './bulk_actions.js' */
@@ -18,7 +18,8 @@ const LONGEST_NOTE = 4096;
 const MOST_REFUSED = 100;
 
 /**
- * @typedef {{ action: BulkAction, terms: Terms, batch: Batch }} Task
+ * @typedef {{ action: BulkAction, terms: Terms, batch: Batch, unfinished: Set<string> }} Task
+ * `unfinished`: the bulks that have begun and whose end is not known.
  * @typedef {{ previews: Preview[], chosen: string, terms: { [name: string]: unknown } }} Previewed
  * `chosen`, `terms`: the terms that the previews have.
  */
@@ -34,8 +35,6 @@ export class BulkDialog {
   #busy = false;
   /** Whether the execution of a bulk of this batch has begun. */
   #hasBegun = false;
-  /** The bulks that have begun and whose end is not known. @type {Set<string>} */
-  #unfinished = new Set();
   #asking = new AbortController();
   #title = h('h2', { id: 'bulk-title', tabindex: '-1' });
   #message = h('div', { class: 'refusal', testid: 'bulk-message', role: 'alert' });
@@ -87,9 +86,8 @@ export class BulkDialog {
   open(name, batch) {
     const action = BULK_ACTIONS[name];
     const terms = /** @type {Terms} */ (this.#terms.get(action));
-    this.#task = { action, terms, batch };
+    this.#task = { action, terms, batch, unfinished: new Set() };
     this.#hasBegun = false;
-    this.#unfinished.clear();
     this.#note.value = '';
     this.#note.required = action.needsNote;
     this.#noteLabel.textContent = action.noteLabel;
@@ -113,11 +111,17 @@ export class BulkDialog {
     const task = this.#task;
     this.#task = null;
     if (task === null || !this.#hasBegun) return;
-    const bulks = [...this.#unfinished];
-    const { noun } = task.action;
-    // They may go on without this page, so they can be undone too.
-    if (!this.#busy && bulks.length > 0) this.#context.decisions.add({ what: `the interrupted ${noun}`, undo: () => undoBulks(bulks, noun, this.#context) });
+    if (!this.#busy) this.#keepInterrupted(task);
     this.#context.decided();
+  }
+
+  /**
+   * Lets the user undo bulks that were interrupted. They may go on without this page.
+   * @param {Task} task
+   */
+  #keepInterrupted({ action: { noun }, unfinished }) {
+    const bulks = [...unfinished];
+    if (bulks.length > 0) this.#context.decisions.add({ what: `the interrupted ${noun}`, undo: () => undoBulks(bulks, noun, this.#context) });
   }
 
   /** @param {Task} task */
@@ -210,7 +214,7 @@ export class BulkDialog {
     const nothing = previewed === null || previewed.previews.every(({ drifts }) => drifts.length === 0);
     this.#confirm.disabled = !terms.isValid() || over || lacksNote || nothing || this.#busy;
     // A bulk that has begun keeps its terms.
-    this.#fields.disabled = this.#busy || this.#unfinished.size > 0;
+    this.#fields.disabled = this.#busy || task.unfinished.size > 0;
     if (previewed === null) return;
     const sum = sumOf(previewed.previews);
     const effect = action.effect(sum, terms.chosen() === previewed.chosen ? previewed.terms : terms.read());
@@ -223,6 +227,7 @@ export class BulkDialog {
     this.#busy = true;
     this.#typed();
     this.#message.replaceChildren();
+    const note = this.#note.value.trim();
     try {
       const previewed = await this.#inForce(task, shown);
       if (previewed === null) return;
@@ -234,18 +239,25 @@ export class BulkDialog {
       for (const { token, drifts } of previews) {
         if (drifts.length === 0) continue;
         this.#hasBegun = true;
-        this.#unfinished.add(token);
+        task.unfinished.add(token);
         const before = runs.reduce((sum, run) => sum + run.total, 0);
-        runs.push(await execute(this.#context.api, token, this.#note.value.trim(), (run) => this.#showProgress(before + run.done + run.refused, total)));
+        const progress = (/** @type {Run} */ run) => this.#task === task && this.#showProgress(before + run.done + run.refused, total);
+        runs.push(await execute(this.#context.api, token, note, progress));
       }
       await this.#finished(task, previews, runs);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (this.#task !== task) return;
+      if (this.#task !== task) {
+        // The user has closed the dialog, which may be open for another batch.
+        this.#keepInterrupted(task);
+        if (error.code !== 'UNAUTHENTICATED') showNotice(`The ${task.action.noun} was interrupted. ${explain(error)} What is done stays done.`);
+        this.#context.refresh();
+        return;
+      }
       this.#busy = false;
       if (error.code === 'PREVIEW_EXPIRED') {
         // Nothing of this bulk has begun, so what would be decided is shown again.
-        this.#unfinished.clear();
+        task.unfinished.clear();
         await this.#preview(task);
         this.#showMessage('The preview had expired.', 'This is a new one.');
         return;
@@ -303,13 +315,21 @@ export class BulkDialog {
     const refused = runs.reduce((sum, run) => sum + run.refused, 0);
     const { left } = sumOf(previews);
     const bulks = previews.filter(({ drifts }) => drifts.length > 0).map(({ token }) => token);
-    for (const token of bulks) this.#unfinished.delete(token);
+    for (const token of bulks) task.unfinished.delete(token);
+    const isShown = this.#task === task;
+    // An open dialog lists the refused drifts, and previews those that are left.
+    const more = [
+      !isShown && refused > 0 && `${plural(refused, 'drift')} moved meanwhile and ${refused === 1 ? 'was left as it is' : 'were left as they are'}.`,
+      !isShown && left > 0 && `${plural(left, 'more drift')} ${left === 1 ? 'matches' : 'match'}.`,
+    ].filter((text) => text !== false);
+    const text = [`${action.done} ${plural(done, 'drift')}.`, ...more].join(' ');
     if (done > 0) {
       const what = `the ${action.noun} of ${plural(done, 'drift')}`;
-      this.#context.decisions.made(`${action.done} ${plural(done, 'drift')}.`, { what, undo: () => undoBulks(bulks, action.noun, this.#context) });
-    }
-    if (this.#task !== task) {
-      this.#context.decided();
+      this.#context.decisions.made(text, { what, undo: () => undoBulks(bulks, action.noun, this.#context) }, { isWarning: more.length > 0 });
+    } else if (!isShown) showNotice(text);
+    if (!isShown) {
+      // Another selection may have been made since, so it stays.
+      this.#context.refresh();
       return;
     }
     if (refused > 0) await this.#showRefused(action, previews, bulks, done);

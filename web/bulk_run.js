@@ -1,9 +1,9 @@
 // Executes decisions about many drifts, and undoes them.
 
 import { ApiError, explain } from './api.js';
-import { showNotice } from './dom.js';
 import { plural } from './format.js';
 import { BULK_RUN, EXECUTE_BULK, UNDO_BULK } from './queries.js';
+import { canTryAgain } from './undo.js';
 /** @import { Undone } from './decisions.js' */
 /** @import { Context } from './types.js' */
 
@@ -78,9 +78,8 @@ export async function undoBulks(bulks, noun, context) {
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.code === 'UNAUTHENTICATED') return null;
-    const again = { what: `the ${noun}`, undo: () => undoBulks(bulks, noun, context) };
-    showNotice(`Not undone. ${explain(error)}`, { label: 'Try again', run: () => context.decisions.retry(again) });
-    return null;
+    // The undo of a bulk goes on where it was interrupted.
+    return { text: `Not undone. ${explain(error)}`, isProblem: true, again: canTryAgain(error) };
   } finally {
     context.refresh();
   }

@@ -37,22 +37,48 @@ export async function take(drift, context) {
  * @param {Context} context
  */
 export async function takeAll(batch, context) {
+  /** @type {string[]} */
+  const bulks = [];
+  let [done, refused, left] = [0, 0, 0];
+  /** @type {ApiError | null} */
+  let problem = null;
   try {
-    /** @type {string[]} */
-    const bulks = [];
-    let done = 0;
     for (const input of batch.inputs) {
       const { previewBulk } = await context.api.ask(PREVIEW_TAKE, { input: { ...input, action: 'ASSIGN', assignee: me() } });
+      const seen = previewBulk.resources.reduce((/** @type {number} */ sum, /** @type {{ drifts: unknown[] }} */ { drifts }) => sum + drifts.length, 0);
+      left += Math.max(previewBulk.matching - seen, 0);
+      if (seen === 0) continue;
       bulks.push(previewBulk.token);
-      done += (await execute(context.api, previewBulk.token, '')).done;
+      const run = await execute(context.api, previewBulk.token, '');
+      done += run.done;
+      refused += run.refused;
     }
-    const what = done === 1 ? '1 drift is' : `${done.toLocaleString('en')} drifts are`;
-    context.decisions.made(`${what} assigned to you.`, { what: `the assignment of ${plural(done, 'drift')}`, undo: () => undoBulks(bulks, 'assignment', context) });
-    context.decided();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.code !== 'UNAUTHENTICATED') showNotice(`The assignees have not changed. ${explain(error)}`);
+    if (error.code === 'UNAUTHENTICATED') return;
+    problem = error;
   }
+  const text = takenText({ done, refused, left, problem });
+  // An interrupted bulk may have assigned drifts without an answer, so it can be undone too.
+  if (bulks.length > 0) context.decisions.made(text, { what: `the assignment of ${plural(done, 'drift')}`, undo: () => undoBulks(bulks, 'assignment', context) }, { isWarning: problem !== null || refused + left > 0 });
+  else showNotice(text);
+  context.decided();
+}
+
+/**
+ * Says what became of the assignment of many drifts.
+ * @param {{ done: number, refused: number, left: number, problem: ApiError | null }} outcome
+ */
+export function takenText({ done, refused, left, problem }) {
+  const are = (/** @type {number} */ count) => `${plural(count, 'drift')} ${count === 1 ? 'is' : 'are'}`;
+  return [
+    `${are(done)} assigned to you.`,
+    refused > 0 && `${are(refused)} not, because ${refused === 1 ? 'it' : 'they'} moved meanwhile.`,
+    left > 0 && `${plural(left, 'more drift')} ${left === 1 ? 'matches' : 'match'}: at most 1,000 are assigned at a time. Press t again.`,
+    problem !== null && `The rest failed: ${explain(problem)}`,
+  ]
+    .filter((part) => part !== false)
+    .join(' ');
 }
 
 /**

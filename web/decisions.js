@@ -43,15 +43,6 @@ export class Decisions {
     this.#made = [...this.#made, decision].slice(-MOST);
   }
 
-  /**
-   * Tries again to undo a decision.
-   * @param {Decision} decision
-   */
-  retry(decision) {
-    this.add(decision);
-    this.#undo(decision);
-  }
-
   /** Undoes the newest decision. Does nothing if there is none. */
   undoLast() {
     const last = this.#newest;

@@ -23,6 +23,7 @@ const REFRESH_DELAY_MS = 1500;
  *   select: ((event: MouseEvent, id: string) => void),
  *   canDecide: () => boolean,
  *   changed: () => void,
+ *   refreshed: () => void,
  *   drawn: () => void,
  *   failed: (error: unknown) => void,
  * }} Options
@@ -95,6 +96,7 @@ export class GroupList {
     if (signal.aborted) return;
     await this.window.refresh();
     if (signal.aborted) return;
+    this.#options.refreshed();
     const rows = this.#rows;
     const isLost = document.activeElement === null || document.activeElement === document.body;
     if (!isLost || this.#place.id === '' || rows.some((row) => idOf(row) === this.#place.id)) return;
@@ -277,4 +279,12 @@ export class GroupList {
  */
 export function idOf(row) {
   return row.getAttribute('data-drift-id') ?? row.getAttribute('data-group-key') ?? '';
+}
+
+/**
+ * Returns the key of the cause below which a row is shown; null for other rows.
+ * @param {Element | null} row
+ */
+export function causeKeyOf(row) {
+  return row?.closest('.cause')?.querySelector('[data-group-key]')?.getAttribute('data-group-key') ?? null;
 }

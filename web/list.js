@@ -7,12 +7,12 @@ import { fieldName, kindName, plural, resolution, resourceName, visibleLine } fr
 import { PAGE } from './queries.js';
 import { filterInput, matches, routeUrl } from './router.js';
 import { emptyState } from './empty_state.js';
-import { GroupList, idOf } from './groups.js';
+import { GroupList, causeKeyOf, idOf } from './groups.js';
 import { ListCounts } from './list_counts.js';
 import { addressElement, columnNames, looksAlike, placeElements, rowElement } from './row.js';
 import { ListWindow } from './paged_list.js';
 import { Selection, SelectionBar } from './selection.js';
-/** @import { Batch, Context, Drift, DriftFilterInput, DriftGroup, Route } from './types.js' */
+/** @import { Batch, Context, Drift, DriftFilterInput, Route } from './types.js' */
 
 /** How long a closed row stays in the list, in milliseconds. */
 const CLOSED_ROW_MS = 5000;
@@ -79,6 +79,7 @@ export class ListView {
       select: (event, id) => this.#clickedBox(event, id),
       canDecide: () => this.#canSelect,
       changed: () => this.#showFoot(),
+      refreshed: () => this.#selection.update((key) => this.#groups.find(key)),
       drawn: () => this.#markRows(),
       failed: (error) => this.#failed(error),
     });
@@ -313,13 +314,13 @@ export class ListView {
 
   /** The rows that can be selected, in the order in which they are shown. */
   get #selectable() {
-    /** @type {Map<string, Drift | DriftGroup>} */
+    /** @type {Map<string, import('./selection.js').Item>} */
     const loaded = new Map();
     for (const box of this.element.querySelectorAll('.row-select')) {
       const row = box.closest('.row');
       const id = row === null ? '' : idOf(row);
       const item = this.#driftOf(id) ?? this.#groups.find(id);
-      if (item !== null) loaded.set(id, item);
+      if (item !== null) loaded.set(id, { item, cause: causeKeyOf(row) });
     }
     return loaded;
   }
@@ -341,7 +342,7 @@ export class ListView {
    */
   selectFocused(extend) {
     const row = document.activeElement?.closest('.row') ?? this.element.querySelector('.row:has([aria-current])');
-    if (row === null || !this.#canSelect) return;
+    if (row === null || !this.#canSelect || this.element.hidden) return;
     if (extend) this.#selection.extend(idOf(row), this.#selectable);
     else this.#selection.toggle(idOf(row), this.#selectable);
     announce(this.#selection.isEmpty ? 'Nothing is selected' : `${this.batch?.count ?? 0} selected`);
@@ -349,7 +350,7 @@ export class ListView {
 
   /** Selects all drifts that match the filter. */
   selectAll() {
-    if (!this.#canSelect || this.#active.rows.length === 0) return;
+    if (!this.#canSelect || this.element.hidden || this.#active.rows.length === 0) return;
     this.#selection.selectAll();
     announce(`All ${this.#counts.total ?? ''} drifts that match are selected`);
   }
@@ -593,7 +594,7 @@ export class ListView {
    * @param {1 | -1} step
    */
   move(step) {
-    const link = this.#neighbour(step);
+    const link = this.element.hidden ? null : this.#neighbour(step);
     if (link === null) return;
     const id = link.closest('.row')?.getAttribute('data-drift-id');
     if (this.#route.drift !== null && id) this.#context.router.go({ drift: id }, { replace: true });

@@ -105,6 +105,7 @@ function changed(drift) {
   list.onDriftChanged(drift);
   detail.onDriftChanged(drift);
   dialog.onDriftChanged(drift);
+  snoozing.onDriftChanged(drift);
 }
 
 /** @param {number} count */

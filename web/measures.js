@@ -84,8 +84,9 @@ class MeasuresView extends View {
         ${figure('Half closed within', time(total.timeToResolve.medianSeconds))} ${figure('90 % closed within', time(total.timeToResolve.p90Seconds))}
         ${figure('Half of the open are older than', time(total.openAge.medianSeconds))}
       </dl>
+      <p class="hint">Snoozed drifts are open, and are counted here. The inbox leaves them out.</p>
       <div class="measure-charts">${chart('Opened', total.days, ({ opened }) => opened)} ${chart('Closed', total.days, ({ closed }) => closed)}</div>
-      ${groupTable(measures)} ${dayTable(total.days)}
+      ${groupTable(measures, this.#context.sources.several)} ${dayTable(total.days)}
     `;
   }
 
@@ -183,16 +184,19 @@ function chart(name, days, count) {
   </figure>`;
 }
 
-/** @param {Measures} measures */
-function groupTable({ groups, groupCount }) {
+/**
+ * @param {Measures} measures
+ * @param {boolean} several whether there is more than one source
+ */
+function groupTable({ groups, groupCount }, several) {
   if (groups.length === 0) return nothing;
   const more = groupCount - groups.length;
-  return html`<h3>By source and kind</h3>
+  return html`<h3>By ${several ? 'source and ' : ''}kind</h3>
     <div class="table-place" tabindex="0" role="region" aria-label="Measures by source and kind">
       <table class="measure-table">
-        <thead><tr><th scope="col">Source</th><th scope="col">Kind</th><th scope="col">Opened</th><th scope="col">Closed</th><th scope="col">Half closed within</th><th scope="col">Open now</th></tr></thead>
+        <thead><tr>${several ? html`<th scope="col">Source</th>` : nothing}<th scope="col">Kind</th><th scope="col">Opened</th><th scope="col">Closed</th><th scope="col">Half closed within</th><th scope="col">Open now</th></tr></thead>
         <tbody>${groups.map(
-          (group) => html`<tr data-testid="measure-group"><th scope="row">${group.source === '' ? 'no source' : visibleLine(group.source ?? '')}</th><td>${kindName(group.kind ?? '')}</td><td>${group.opened}</td><td>${group.closed}</td><td>${time(group.timeToResolve.medianSeconds)}</td><td>${group.openAge.count}</td></tr>`,
+          (group) => html`<tr data-testid="measure-group">${several ? html`<td>${group.source === '' ? 'no source' : visibleLine(group.source ?? '')}</td>` : nothing}<th scope="row">${kindName(group.kind ?? '')}</th><td>${group.opened}</td><td>${group.closed}</td><td>${time(group.timeToResolve.medianSeconds)}</td><td>${group.openAge.count}</td></tr>`,
         )}</tbody>
       </table>
     </div>

@@ -84,7 +84,7 @@ export const PREVIEW_BULK = `mutation PreviewBulk($input: PreviewBulkInput!) {
   preview: previewBulk(input: $input) { token matching fields closed { driftId } resources { ${PREVIEWED_RESOURCE} } }
 }`;
 /** The preview of a decision that is executed without being shown. */
-export const PREVIEW_TAKE = 'mutation PreviewTake($input: PreviewBulkInput!) { previewBulk(input: $input) { token } }';
+export const PREVIEW_TAKE = 'mutation PreviewTake($input: PreviewBulkInput!) { previewBulk(input: $input) { token matching resources { drifts { drift { id } } } } }';
 const BULK = 'id total done refused pending finishedAt';
 export const EXECUTE_BULK = `mutation ExecuteBulk($input: ExecuteBulkInput!) { executeBulk(input: $input) { run { ${BULK} } } }`;
 export const BULK_RUN = `query BulkRun($id: ID!) { bulkRun(id: $id) { ${BULK} } }`;

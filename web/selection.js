@@ -9,11 +9,14 @@ import { plural } from './format.js';
 /** Maximum number of ids in one preview. */
 const MOST_IDS = 1000;
 
-/** @typedef {Drift | DriftGroup} Item */
+/**
+ * @typedef {{ item: Drift | DriftGroup, cause: string | null }} Item
+ * A row that can be selected. `cause`: the key of the cause to which the row belongs, if the list shows causes.
+ */
 
 /**
  * Tells a cause from a drift.
- * @param {Item} item
+ * @param {Drift | DriftGroup} item
  * @returns {item is DriftGroup}
  */
 function isGroup(item) {
@@ -88,6 +91,20 @@ export class Selection extends EventTarget {
     if (selected.length > 0) this.#changed(this.anchor);
   }
 
+  /**
+   * Takes over the counts of the selected causes, and selects those no more that have no drifts.
+   * @param {(key: string) => DriftGroup | null} find
+   */
+  update(find) {
+    for (const [key, { item }] of [...this.#items]) {
+      if (!isGroup(item)) continue;
+      const now = find(key);
+      if (now === null) this.#items.delete(key);
+      else this.#items.set(key, { item: now, cause: key });
+    }
+    this.#changed(this.anchor);
+  }
+
   /** @param {string} anchor */
   #changed(anchor) {
     this.anchor = anchor;
@@ -106,8 +123,9 @@ export class Selection extends EventTarget {
       return { what, count: total ?? 0, inputs: [{ filter }], example: null };
     }
     const items = [...this.#items.values()];
-    const groups = items.filter(isGroup);
-    const drifts = items.flatMap((item) => (isGroup(item) ? [] : [item]));
+    const groups = items.flatMap(({ item }) => (isGroup(item) ? [item] : []));
+    // The drifts of a selected cause are decided about with it.
+    const drifts = items.flatMap(({ item, cause }) => (isGroup(item) || (cause !== null && this.#items.has(cause)) ? [] : [item]));
     const ids = drifts.map(({ id }) => id);
     /** @type {BulkInput[]} */
     const inputs = groups.map(({ key }) => ({ filter: { ...filter, group: key } }));

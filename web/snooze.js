@@ -94,6 +94,8 @@ export class SnoozeDialog {
   /** @type {Drift | null} */
   #drift = null;
   #busy = false;
+  /** The number of times that the dialog was opened. */
+  #opened = 0;
   #what = h('p', { class: 'crumbs' });
   #message = h('div', { class: 'refusal', testid: 'snooze-refusal', role: 'alert' });
   #end = new EndChoice('snooze');
@@ -134,6 +136,7 @@ export class SnoozeDialog {
 
   /** @param {Drift} drift */
   open(drift) {
+    this.#opened += 1;
     this.#drift = drift;
     this.#what.replaceChildren(h('strong', { text: visibleLine(resourceName(drift.resource)) }), h('code', { text: visibleLine(fieldName(drift)) }));
     this.#busy = false;
@@ -150,6 +153,14 @@ export class SnoozeDialog {
     if (this.element.open) this.element.close();
   }
 
+  /**
+   * Takes over a change of the drift, so that the next attempt is about what is shown now.
+   * @param {Drift} drift
+   */
+  onDriftChanged(drift) {
+    if (this.#drift?.id === drift.id) this.#drift = drift;
+  }
+
   #closed() {
     const drift = this.#drift;
     this.#drift = null;
@@ -163,7 +174,7 @@ export class SnoozeDialog {
   }
 
   async #send() {
-    const drift = this.#drift;
+    const [drift, opened] = [this.#drift, this.#opened];
     if (drift === null || this.#confirm.disabled) return;
     this.#busy = true;
     this.#typed();
@@ -173,8 +184,14 @@ export class SnoozeDialog {
       await this.#snooze(drift, this.#end.read(), reason);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#message.replaceChildren(h('p', {}, h('strong', { text: error.code === 'NETWORK' ? 'It is not known whether the drift is snoozed.' : 'Not snoozed.' }), ` ${explain(error)}`));
+      const [problem, why] = [error.code === 'NETWORK' ? 'It is not known whether the drift is snoozed.' : 'Not snoozed.', explain(error)];
+      if (this.#opened !== opened) {
+        if (error.code !== 'UNAUTHENTICATED') showNotice(`${nameOf(drift)}: ${problem} ${why}`);
+        return;
+      }
+      this.#message.replaceChildren(h('p', {}, h('strong', { text: problem }), ` ${why}`));
     }
+    if (this.#opened !== opened) return;
     this.#busy = false;
     this.#typed();
   }
@@ -187,9 +204,14 @@ export class SnoozeDialog {
   async #snooze(drift, end, reason) {
     const input = { driftId: drift.id, revision: drift.revision, ...end, ...(reason === '' ? {} : { reason }) };
     const { snoozeDrift } = await this.#context.api.ask(SNOOZE, { input });
-    const next = this.#context.next(drift.id);
-    this.close();
-    if (next !== null) this.#context.focus(next.id);
+    // The user may have closed the dialog meanwhile, and opened it for another drift.
+    if (this.#drift?.id === drift.id) {
+      const next = this.#context.next(drift.id);
+      // The row of the drift disappears, so the focus does not return to it.
+      this.#drift = null;
+      this.close();
+      if (next !== null) this.#context.focus(next.id);
+    }
     this.#context.changed(snoozeDrift.drift);
     this.#context.decisions.made(`${snoozeText(snoozeDrift.drift)}: ${nameOf(drift)}.`, { what: `the snooze of ${nameOf(drift)}`, undo: () => unsnooze(drift, this.#context) });
     this.#context.refresh();

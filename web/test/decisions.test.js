@@ -18,7 +18,7 @@ class FakeElement {
 globalThis.HTMLElement = FakeElement;
 globalThis.document = { createElement: () => new FakeElement(), getElementById: () => new FakeElement() };
 
-test('decisions are undone from the newest to the oldest, one after another, and each once', async () => {
+test('decisions are undone from the newest to the oldest, one after another, and each once', { timeout: 30_000 }, async () => {
   const decisions = new Decisions();
   const done = [];
   const decision = (name, ms) => ({
@@ -35,7 +35,7 @@ test('decisions are undone from the newest to the oldest, one after another, and
   decisions.undoLast();
   decisions.undoLast();
   decisions.undoLast();
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  while (done.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(done, ['second begins', 'second ends', 'first begins', 'first ends']);
 });
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { filterOf } from '../account_filter.js';
+import { ApiError } from '../api.js';
+import { takenText } from '../comments.js';
 import { byteLength, duration, kindOf, relativeTime, shortAge, visible, visibleLine } from '../format.js';
 import { takesText } from '../keys.js';
 import { looksAlike } from '../row.js';
@@ -162,4 +164,12 @@ test('the address of a view is described with its spaces and plus signs', () => 
   const address = routeUrl(parseRoute('?q=web+one+%2B+two&kind=load_balancer'));
   assert.equal(addressText(address), 'kind=load_balancer&q=web one + two');
   assert.equal(addressText('/'), 'All open drifts');
+});
+
+test('the result of taking many drifts names those that were left', () => {
+  const taken = (/** @type {object} */ more) => takenText({ done: 1000, refused: 0, left: 0, problem: null, ...more });
+  assert.equal(taken({}), '1,000 drifts are assigned to you.');
+  assert.equal(taken({ done: 1, refused: 1 }), '1 drift is assigned to you. 1 drift is not, because it moved meanwhile.');
+  assert.match(taken({ left: 300 }), /300 more drifts match/);
+  assert.match(taken({ problem: new ApiError('NETWORK', 'The server cannot be reached.') }), /The rest failed: The server cannot be reached\.$/);
 });

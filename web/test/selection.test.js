@@ -6,7 +6,8 @@ import { addressOf } from '../saved_views.js';
 import { Selection } from '../selection.js';
 
 const drift = (id, actual = 1, more = {}) => ({ id, kind: 'CHANGED', field: 'size', expected: 0, actual, redacted: false, resource: { id: `r${id}`, kind: 'droplet' }, ...more });
-const loaded = new Map(['a', 'b', 'c', 'd'].map((id) => [id, drift(id)]));
+const row = (item, cause = null) => ({ item, cause });
+const loaded = new Map(['a', 'b', 'c', 'd'].map((id) => [id, row(drift(id))]));
 const FILTER = { status: ['OPEN'] };
 const ids = (selection) => selection.batch(FILTER, 9).inputs;
 
@@ -39,7 +40,7 @@ test('all that match are selected by the filter, and the loaded ones without a r
 test('a selection has an example only if its drifts have one cause', () => {
   const example = (...rows) => {
     const selection = new Selection();
-    const all = new Map(rows.map((row) => [row.key ?? row.id, row]));
+    const all = new Map(rows.map((item) => [item.key ?? item.id, row(item)]));
     for (const id of all.keys()) selection.toggle(id, all);
     return selection.batch(FILTER, 9).example?.id ?? null;
   };
@@ -53,8 +54,8 @@ test('a selection has an example only if its drifts have one cause', () => {
 });
 
 test('a large selection is divided, and causes are selected by their keys', () => {
-  const many = new Map(Array.from({ length: 1500 }, (_, n) => [`${n}`, drift(`${n}`)]));
-  many.set('k', { key: 'k', count: 40, newest: drift('x', 2) });
+  const many = new Map(Array.from({ length: 1500 }, (_, n) => [`${n}`, row(drift(`${n}`))]));
+  many.set('k', row({ key: 'k', count: 40, newest: drift('x', 2) }, 'k'));
   const selection = new Selection();
   selection.toggle('0', many);
   selection.extend('k', many);
@@ -62,6 +63,30 @@ test('a large selection is divided, and causes are selected by their keys', () =
   assert.equal(count, 1540);
   assert.deepEqual(inputs[0], { filter: { status: ['OPEN'], group: 'k' } });
   assert.deepEqual(inputs.slice(1).map(({ driftIds }) => driftIds.length), [1000, 500]);
+});
+
+test('a drift that is selected with its cause is counted once', () => {
+  const cause = { key: 'k', count: 2, newest: drift('a') };
+  const rows = new Map([['k', row(cause, 'k')], ['a', row(drift('a'), 'k')], ['b', row(drift('b'), 'other')]]);
+  const selection = new Selection();
+  for (const id of rows.keys()) selection.toggle(id, rows);
+  const { count, inputs } = selection.batch(FILTER, 9);
+  assert.equal(count, 3);
+  assert.deepEqual(inputs, [{ filter: { status: ['OPEN'], group: 'k' } }, { driftIds: ['b'] }]);
+  // Without the cause, the drift is selected by itself.
+  selection.toggle('k', rows);
+  assert.deepEqual(ids(selection), [{ driftIds: ['a', 'b'] }]);
+});
+
+test('selected causes take over new counts, and those without drifts are dropped', () => {
+  const rows = new Map(['k', 'l'].map((key) => [key, row({ key, count: 2, newest: drift(key) }, key)]));
+  const selection = new Selection();
+  selection.toggle('k', rows);
+  selection.toggle('l', rows);
+  selection.update((key) => (key === 'k' ? { key, count: 5, newest: drift(key) } : null));
+  assert.equal(selection.batch(FILTER, 9).count, 5);
+  selection.update(() => null);
+  assert.ok(selection.isEmpty);
 });
 
 test('causes are the same field and values of the same kind, the largest first', () => {
