@@ -1,8 +1,7 @@
 // The view of leftovers: unmanaged resources that serve nothing, with their list prices.
 
 import { kindName, resourceName, visible, visibleLine } from './format.js';
-import { LEFTOVER_PROVIDERS } from './leftover_queries.js';
-import { LEFTOVERS, LEFTOVER_SUMMARY } from './queries.js';
+import { LEFTOVERS, LEFTOVER_PROVIDERS, LEFTOVER_SUMMARY } from './queries.js';
 import { notCheckedText, price, summaryText } from './wording.js';
 import { Pages, View, empty, html, nothing, repeat, time } from './view.js';
 /** @import { Context, Leftover, LeftoverSummary, Route } from './types.js' */

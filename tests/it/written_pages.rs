@@ -426,13 +426,11 @@ async fn the_list_of_the_inbox_page_is_written_with_one_statement_for_each_table
     let t = TestApp::over(db, database);
     fleet(t.db(), 3, t.now()).await;
     t.sweep().await;
-    let queries = include_str!("../../web/queries.js");
-    let part = |start: &str, end: &str| queries.split_once(start).unwrap().1.split_once(end).unwrap().0;
-    let changes = part("const CHANGES = '", "'");
-    let row = part("const ROW = `", "`;").replace("${CHANGES}", changes);
-    let page = part("export const PAGE = `", "`;")
-        .replace("${PAGE_INFO}", part("const PAGE_INFO = '", "'"))
-        .replace("${ROW}", &row);
+    let page = [
+        include_str!("../../operations/page/page.graphql"),
+        include_str!("../../operations/page/fragments/row.graphql"),
+    ]
+    .concat();
     seen.lock().unwrap().clear();
     t.data(&page, json!({ "first": 50 })).await;
     let statements = std::mem::take(&mut *seen.lock().unwrap());
