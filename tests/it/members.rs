@@ -100,6 +100,49 @@ async fn an_accept_of_members_is_undone_like_any_other() {
 }
 
 #[tokio::test]
+async fn what_is_not_compared_in_a_member_that_stays_is_not_compared_afterwards() {
+    let t = TestApp::new().await;
+    let (web, api) = (json!({ "name": "web", "port": 8080 }), json!({ "name": "api" }));
+    let (a, b) = (json!({ "name": "a" }), json!({ "name": "b" }));
+    let has = async |rules: [&Value; 4]| {
+        t.cloud_has([droplet("web-1").attr("rules", json!(rules))]).await;
+    };
+    has([&web, &api, &a, &b]).await;
+    t.record_spec("web-1", json!({ "rules": [{ "name": "web" }, api] }))
+        .await;
+    let open = json!({ "specVersion": 1, "paths": { "rules": [[{ "name": "web" }, "port"]] } });
+    let sql = format!("UPDATE cloud_provisioned SET not_compared = '{open}'");
+    t.database.execute(sql).await.unwrap();
+    assert_eq!(t.sweep().await.opened, 1);
+    let drift = t.open_drift("web-1", "rules").await;
+    let first = accept(&t, &drift, std::slice::from_ref(&a)).await.unwrap();
+    assert_eq!(
+        t.spec("web-1").await.spec["rules"],
+        json!([{ "name": "web" }, api, a])
+    );
+    let left = "query($id: ID!) { drift(id: $id) { members { side value } } }";
+    let of_b = json!([{ "side": "ADDED", "value": b }]);
+    let answer = t.data(left, json!({ "id": drift.id })).await;
+    assert_eq!(
+        answer["drift"]["members"], of_b,
+        "only what was not accepted differs"
+    );
+    let counts = t.sweep().await;
+    assert_eq!((counts.opened, counts.changed, counts.staled), (0, 0, 0));
+    // It is still so after the undo, and when the other member is gone.
+    let undo = UndoAccept {
+        drift_id: first.accepted.drift.id,
+        reason: None,
+    };
+    undo_accept(t.db(), ADMIN, &undo, t.now()).await.unwrap();
+    let answer = t.data(left, json!({ "id": drift.id })).await;
+    assert_eq!(answer["drift"]["members"].as_array().unwrap().len(), 2);
+    has([&web, &api, &api, &web]).await;
+    t.sweep().await;
+    assert!(t.inbox().await.is_empty(), "{:?}", t.inbox().await);
+}
+
+#[tokio::test]
 async fn nothing_is_accepted_if_one_member_was_not_seen() {
     let t = drifted().await;
     let drift = t.open_drift("web-1", "rules").await;
