@@ -19,6 +19,7 @@ use super::provisioning;
 use super::spec_history::{self, first_from, only, up_to};
 use crate::clock::Clock;
 use crate::db::{Db, decodable};
+use crate::domain::detection::Decided;
 use crate::domain::spec_history::SpecVersion;
 use crate::domain::undo::{Accepted, LaterVersion, Since, UndoRefusal, UndoneAccept, decide_undo};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
@@ -249,8 +250,8 @@ async fn lock_drifts_in_txn(
     }
 }
 
-/// Writes the next version of the spec and marks the drifts. Then does what a sweep of the resource would do, so that the
-/// differences are open again when the transaction ends.
+/// Writes the next version of the spec and marks the drifts. Then compares the resource, so that the differences of the undone
+/// fields are open again when the transaction ends: all of them, if a retirement is undone.
 async fn write_in_txn(
     txn: &DatabaseTransaction,
     resource: resources::Model,
@@ -274,7 +275,12 @@ async fn write_in_txn(
         spec: &spec,
     };
     let drifts = drift_rows::undo_in_txn(txn, drifts, undoing, now).await?;
-    compare_locked_in_txn(txn, resource, &spec, now).await?;
+    let fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
+    let decided = match drifts.iter().any(|drift| drift.kind == DriftKind::Missing) {
+        true => Decided::All,
+        false => Decided::Fields(&fields),
+    };
+    compare_locked_in_txn(txn, resource, &spec, decided, now).await?;
     Ok((spec, drifts))
 }
 

@@ -13,6 +13,7 @@ use super::{
 use crate::db::Db;
 use crate::domain::acceptance::{Acceptance, decide_accept};
 use crate::domain::compare::live_value;
+use crate::domain::detection::Decided;
 use crate::domain::imports::owning_state;
 use crate::domain::members::{MembersRefusal, accept_members};
 use crate::domain::not_compared::NotCompared;
@@ -136,7 +137,8 @@ async fn accept_in_txn(
         bulk: None,
     };
     let record = drift_rows::accept_part_in_txn(txn, &drift, made.expected, accepting, now).await?;
-    compare_locked_in_txn(txn, pair.resource, &spec, now).await?;
+    let decided = Decided::Fields(std::slice::from_ref(&drift.field));
+    compare_locked_in_txn(txn, pair.resource, &spec, decided, now).await?;
     let left = locks::drift_in_txn(txn, drift.id).await?;
     Ok(Ok(MembersAccepted {
         accepted: Accepted {
