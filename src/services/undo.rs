@@ -19,7 +19,6 @@ use super::provisioning;
 use super::spec_history::{self, first_from, only, up_to};
 use crate::clock::Clock;
 use crate::db::{Db, decodable};
-use crate::domain::detection::Decided;
 use crate::domain::spec_history::SpecVersion;
 use crate::domain::undo::{Accepted, LaterVersion, Since, UndoRefusal, UndoneAccept, decide_undo};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
@@ -275,12 +274,7 @@ async fn write_in_txn(
         spec: &spec,
     };
     let drifts = drift_rows::undo_in_txn(txn, drifts, undoing, now).await?;
-    let fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
-    let decided = match drifts.iter().any(|drift| drift.kind == DriftKind::Missing) {
-        true => Decided::All,
-        false => Decided::Fields(&fields),
-    };
-    compare_locked_in_txn(txn, resource, &spec, decided, now).await?;
+    compare_locked_in_txn(txn, resource, &spec, (by.0, &drifts), now).await?;
     Ok((spec, drifts))
 }
 

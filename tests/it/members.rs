@@ -1,5 +1,6 @@
 //! Accepts of some members of a list: the others stay open, and each accept can be undone.
 
+use drift_inbox::domain::snooze::Snooze;
 use drift_inbox::error::{Error, Result};
 use drift_inbox::services::acceptance::{AcceptMembers, MembersAccepted, accept_members_of};
 use drift_inbox::services::undo::{UndoAccept, undo_accept};
@@ -140,6 +141,62 @@ async fn what_is_not_compared_in_a_member_that_stays_is_not_compared_afterwards(
     has([&web, &api, &api, &web]).await;
     t.sweep().await;
     assert!(t.inbox().await.is_empty(), "{:?}", t.inbox().await);
+}
+
+#[tokio::test]
+async fn the_change_of_what_is_left_is_that_of_the_user_and_ends_no_snooze() {
+    let t = drifted().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let until_change = Snooze {
+        until: None,
+        until_change: true,
+    };
+    let drift = t.snooze(&drift, until_change).await.unwrap();
+    let done = accept(&t, &drift, &[json!("y")]).await.unwrap();
+    let open = done.open.unwrap();
+    let is_kept = |open: &cloud_drift::Model| {
+        (
+            open.snoozed,
+            open.snoozed_until_change,
+            open.snoozed_at,
+            open.snooze_reason.clone(),
+        )
+    };
+    assert_eq!(is_kept(&open), is_kept(&drift));
+    assert!(open.snoozed && open.revision == drift.revision + 1);
+    let last = async || {
+        let mut events = t.event_rows(open.resource_id).await;
+        let last = events.pop().unwrap();
+        (
+            last.event_type,
+            last.actor,
+            last.data["driftId"].clone(),
+            last.data["decidedDriftId"].clone(),
+        )
+    };
+    let record = done.accepted.drift.id;
+    let by_user = (
+        EventType::DriftChanged,
+        ADMIN.to_owned(),
+        json!(drift.id),
+        json!(record),
+    );
+    assert_eq!(last().await, by_user);
+    let undo = UndoAccept {
+        drift_id: record,
+        reason: None,
+    };
+    undo_accept(t.db(), ADMIN, &undo, t.now()).await.unwrap();
+    assert_eq!(last().await, by_user);
+    let open = t.open_drift("web-1", "rules").await;
+    assert_eq!(is_kept(&open), is_kept(&drift));
+    assert_eq!(t.ends("web-1").await, Vec::<Value>::new());
+    // The cloud still ends it.
+    t.cloud_has([droplet("web-1").attr("rules", json!(["x", "b"]))])
+        .await;
+    t.sweep().await;
+    assert_eq!(t.ends("web-1").await, [json!("change")]);
+    assert!(!t.open_drift("web-1", "rules").await.snoozed);
 }
 
 #[tokio::test]

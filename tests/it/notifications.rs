@@ -173,6 +173,35 @@ async fn a_webhook_gets_one_signed_message_for_each_sweep_with_its_causes_and_li
 }
 
 #[tokio::test]
+async fn an_accept_of_some_members_is_one_transition() {
+    let (t, receiver) = (app().await, Receiver::start().await);
+    t.cloud_has([droplet("web-1").attr("rules", json!(["a", "b"]))])
+        .await;
+    t.record_spec("web-1", json!({ "rules": [] })).await;
+    t.sweep().await;
+    target(&t, "WEBHOOK", receiver.url("/"), json!({})).await;
+    let rules = t.open_drift("web-1", "rules").await;
+    let accept = "mutation($input: AcceptDriftMembersInput!) { acceptDriftMembers(input: $input) { accepted { id } } }";
+    let input = json!({ "driftId": rules.id, "revision": rules.revision, "members": ["a"] });
+    let done = t.data(accept, json!({ "input": input })).await;
+    let transitions = async || {
+        notify(&t.app).await.unwrap();
+        let messages = receiver.take();
+        messages.iter().flat_map(groups).collect::<Vec<_>>()
+    };
+    let one = |word: &str| [(word.to_owned(), "rules".to_owned(), 1)];
+    assert_eq!(transitions().await, one("DRIFT_ACCEPTED"));
+    let undo = "mutation($id: ID!) { undoAccept(input: { driftId: $id }) { drift { id } } }";
+    let id = &done["acceptDriftMembers"]["accepted"]["id"];
+    t.data(undo, json!({ "id": id })).await;
+    assert_eq!(transitions().await, one("ACCEPT_UNDONE"));
+    t.cloud_has([droplet("web-1").attr("rules", json!(["a", "b", "c"]))])
+        .await;
+    t.sweep().await;
+    assert_eq!(transitions().await, one("DRIFT_CHANGED"));
+}
+
+#[tokio::test]
 async fn without_a_receiver_nothing_is_written() {
     let (t, receiver) = (app().await, Receiver::start().await);
     drift(&t, &["web-1"]).await;

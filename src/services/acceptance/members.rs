@@ -13,7 +13,6 @@ use super::{
 use crate::db::Db;
 use crate::domain::acceptance::{Acceptance, decide_accept};
 use crate::domain::compare::live_value;
-use crate::domain::detection::Decided;
 use crate::domain::imports::owning_state;
 use crate::domain::members::{MembersRefusal, accept_members};
 use crate::domain::not_compared::NotCompared;
@@ -137,7 +136,7 @@ async fn accept_in_txn(
         bulk: None,
     };
     let record = drift_rows::accept_part_in_txn(txn, &drift, made.expected, accepting, now).await?;
-    let decided = Decided::Fields(std::slice::from_ref(&drift.field));
+    let decided = (actor, std::slice::from_ref(&record));
     compare_locked_in_txn(txn, pair.resource, &spec, decided, now).await?;
     let left = locks::drift_in_txn(txn, drift.id).await?;
     Ok(Ok(MembersAccepted {

@@ -19,6 +19,7 @@ use crate::domain::detection::WHOLE_RESOURCE;
 use crate::domain::notifications::{Filter, Happened, KnownResource, Summary, Transition};
 use crate::error::Result;
 use crate::services::detection::SweepReport;
+use crate::services::drift_rows::DECIDED;
 use crate::services::events::SYSTEM;
 use crate::services::{job_runs, resources};
 
@@ -248,6 +249,8 @@ async fn decode(db: &Db, rows: &[QueryResult]) -> Result<Vec<Row>> {
                 | Transition::SourceOverdue
                 | Transition::SourceRecovered),
             ) => Row::Source(transition, data),
+            // The decision itself is notified.
+            Some(Transition::DriftChanged) if data.get(DECIDED).is_some() => Row::Nothing,
             Some(transition) => Row::Drift(Box::new(happened(row, transition, &data, &drifts))),
             None => Row::Nothing,
         });
