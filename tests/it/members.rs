@@ -200,6 +200,28 @@ async fn the_change_of_what_is_left_is_that_of_the_user_and_ends_no_snooze() {
 }
 
 #[tokio::test]
+async fn no_drift_is_returned_as_open_if_a_rule_covers_what_is_left() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").attr("rules", json!(["a", "b", "k8s:1"]))])
+        .await;
+    t.record_spec("web-1", json!({ "rules": ["a"] })).await;
+    let rule = "mutation { createIgnoreRule(input: { reason: \"of the cluster\",
+        definition: { field: \"rules\", pointer: \"/k8s:*\" } }) { rule { id } } }";
+    t.data(rule, json!({})).await;
+    t.sweep().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let accept = "mutation($input: AcceptDriftMembersInput!) { acceptDriftMembers(input: $input) {
+        accepted { status } drift { id } } }";
+    let input = json!({ "driftId": drift.id, "revision": drift.revision, "members": ["b"] });
+    let done = t.data(accept, json!({ "input": input })).await["acceptDriftMembers"].clone();
+    assert_eq!(
+        done,
+        json!({ "accepted": { "status": "ACCEPTED" }, "drift": null })
+    );
+    assert!(t.inbox().await.is_empty());
+}
+
+#[tokio::test]
 async fn nothing_is_accepted_if_one_member_was_not_seen() {
     let t = drifted().await;
     let drift = t.open_drift("web-1", "rules").await;

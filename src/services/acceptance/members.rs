@@ -1,7 +1,7 @@
 //! Accepts of some members of a list: the others still differ.
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift::{self, DriftKind};
+use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
@@ -147,7 +147,8 @@ async fn accept_in_txn(
             warning,
             replayed: false,
         },
-        open: Some(left),
+        // An ignore rule may cover all that is left.
+        open: Some(left).filter(|left| left.status == DriftStatus::Open),
     }))
 }
 
