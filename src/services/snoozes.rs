@@ -219,11 +219,11 @@ pub async fn end_due(db: &Db, now: DateTime<Utc>) -> Result<u64> {
     }
 }
 
-/// Ends one batch of snoozes. Another server may do so at the same time: the condition is read again under the lock of
-/// each row.
+/// Ends one batch of snoozes. Another server may do so at the same time, or a user may snooze a drift again: the condition is
+/// read again under the lock of each row. PostgreSQL then reads only that of the update again, not that of the selection.
 async fn end_due_in_txn(txn: &DatabaseTransaction, now: DateTime<Utc>) -> Result<u64> {
     let end = format!(
-        "UPDATE cloud_drift SET {CLEARED} WHERE snoozed AND id IN (SELECT d.id FROM cloud_drift AS d \
+        "UPDATE cloud_drift SET {CLEARED} WHERE snoozed AND snoozed_until <= $1 AND id IN (SELECT d.id FROM cloud_drift AS d \
          WHERE d.snoozed AND d.snoozed_until <= $1 ORDER BY d.snoozed_until LIMIT {BATCH}) \
          RETURNING id, resource_id, field, status"
     );
