@@ -624,6 +624,23 @@ async fn transitions_of_an_active_sweep_wait_for_its_end_but_not_for_that_of_a_k
 }
 
 #[tokio::test]
+async fn a_row_of_a_newer_release_keeps_no_transition_from_waiting_for_a_sweep() {
+    let (t, receiver) = (app().await, Receiver::start().await);
+    target(&t, "WEBHOOK", receiver.url("/"), json!({})).await;
+    let newer = "INSERT INTO notification_outbox (type, data, occurred_at) \
+                 VALUES ('of_a_newer_release', '{}', '2026-12-31T12:00:00+00:00')";
+    t.database.execute(newer).await.unwrap();
+    job_runs::claim(t.db(), Job::DetectDrift).await.unwrap();
+    drift(&t, &["web-1"]).await;
+    notify(&t.app).await.unwrap();
+    assert!(receiver.take().is_empty(), "the sweep may find more");
+    t.later(TimeDelta::seconds(31));
+    notify(&t.app).await.unwrap();
+    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(count(&t, "notification_outbox").await, 1);
+}
+
+#[tokio::test]
 async fn several_servers_make_each_message_once() {
     let (t, receiver) = (app().await, Receiver::start().await);
     target(&t, "WEBHOOK", receiver.url("/"), json!({})).await;
