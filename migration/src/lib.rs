@@ -51,6 +51,7 @@ mod m20261127_000600_create_leftovers;
 mod m20261127_000800_create_saved_views;
 mod m20261127_001000_find_ignored_differences;
 mod m20261127_001010_record_accepted_members;
+mod m20261127_001020_forget_with_own_rights;
 mod unknown_migrations;
 
 pub use unknown_migrations::{is_pending, up};
@@ -111,6 +112,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_000800_create_saved_views::Migration),
             Box::new(m20261127_001000_find_ignored_differences::Migration),
             Box::new(m20261127_001010_record_accepted_members::Migration),
+            Box::new(m20261127_001020_forget_with_own_rights::Migration),
         ]
     }
 }

@@ -186,6 +186,7 @@ fn json_drift(row: &DriftWithResource) -> Value {
         drift,
         resource,
         address,
+        ..
     } = row;
     let kind = match drift.kind {
         DriftKind::Changed => "CHANGED",

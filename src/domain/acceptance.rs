@@ -8,6 +8,7 @@ use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned;
 use serde_json::Value;
 
+use super::actor::Actor;
 use super::compare::live_value;
 use super::detection::{Change, Pair, plan, value_or_null};
 use super::equality::loosely_equal;
@@ -82,7 +83,8 @@ pub(crate) fn decide_accept(
 
 /// Returns whether an accept by `actor` repeats the one that closed `drift`, and the result of that one still stands: the
 /// spec is the version that it made. Then the caller, who may have lost the first answer, gets it again. An accept without
-/// the revision that the caller saw is never a repetition, because it does not say which value it means.
+/// the revision that the caller saw is never a repetition, because it does not say which value it means. Nor is one by a caller
+/// without an email: all of them have one name, so another one may have made the first decision.
 pub(crate) fn is_repetition(
     drift: &cloud_drift::Model,
     spec: &cloud_provisioned::Model,
@@ -91,6 +93,7 @@ pub(crate) fn is_repetition(
 ) -> bool {
     let is_same_decision = drift.status == DriftStatus::Accepted
         && drift.resolved_by.as_deref() == Some(actor)
+        && !Actor::is_shared_name(actor)
         && seen_revision == Some(drift.revision)
         && drift.undone_at.is_none();
     let still_stands = match drift.kind {

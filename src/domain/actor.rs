@@ -241,6 +241,11 @@ impl Actor {
         }
     }
 
+    /// Returns whether this name, which an action recorded, stands for any caller without an email.
+    pub(crate) fn is_shared_name(name: &str) -> bool {
+        name == OPERATOR
+    }
+
     /// Returns the roles, lowest first.
     pub fn roles(&self) -> &BTreeSet<Role> {
         &self.roles

@@ -132,8 +132,46 @@ pub struct Plan {
     pub changes: Vec<Change>,
 }
 
+/// Who compares a pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Occasion<'f> {
+    /// A sweep: it counts for the differences that wait until several sweeps have seen them.
+    Sweep,
+    /// A decision about these fields, or about all. Their differences open at once. The others that wait keep waiting, and it
+    /// counts for none of them.
+    Decision(Decided<'f>),
+}
+
+/// The fields that a decision is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Decided<'f> {
+    /// All fields, because the whole spec was decided.
+    All,
+    /// The fields with these names.
+    Fields(&'f [String]),
+}
+
+impl Occasion<'_> {
+    fn opens_at_once(self, name: &str) -> bool {
+        match self {
+            Self::Sweep => false,
+            Self::Decision(Decided::All) => true,
+            Self::Decision(Decided::Fields(fields)) => fields.iter().any(|field| field == name),
+        }
+    }
+
+    const fn is_sweep(self) -> bool {
+        matches!(self, Self::Sweep)
+    }
+}
+
 /// Decides which changes to write for one pair. A sweep over unchanged data yields no change.
 pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
+    plan_on(pair, Occasion::Sweep, now)
+}
+
+/// Decides which changes to write for one pair on this occasion.
+pub(crate) fn plan_on(pair: &Pair, occasion: Occasion<'_>, now: DateTime<Utc>) -> Plan {
     let resource = &pair.resource;
     if is_unsynced(resource.first_seen_at, resource.gone_at) && pair.spec.retired_at.is_none() {
         return Plan {
@@ -148,7 +186,7 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
         };
     }
     let mut compared = compared(pair);
-    let ignored = ignored(pair, &mut compared);
+    let ignored = ignored(pair, occasion, &mut compared);
     let rule_of = |row: &cloud_drift::Model| {
         let covering = ignored.iter().find(|ignored| ignored.finding.field == row.field);
         covering.map(|ignored| ignored.rule)
@@ -158,23 +196,28 @@ pub fn plan(pair: &Pair, now: DateTime<Utc>) -> Plan {
         None => (close_reason(pair, row), None),
     });
     plan.waiting = ignored.iter().any(|ignored| ignored.sweeps.is_some());
-    plan.changes.extend(changes_of_ignored(ignored, &pair.ignored));
+    plan.changes
+        .extend(changes_of_ignored(ignored, &pair.ignored, occasion));
     plan
 }
 
 /// Returns how many sweeps in a row have seen a difference that a rule makes wait, this one included. None if that is
 /// enough, or if a drift of the field is open: it does not close in order to wait.
-fn waits(pair: &Pair, field: &str, open_after: i32) -> Option<i32> {
+fn waits(pair: &Pair, occasion: Occasion<'_>, field: &str, open_after: i32) -> Option<i32> {
     let stored = pair.ignored.iter().find(|row| row.field == field);
     let before = stored.and_then(|row| row.sweeps).unwrap_or_default();
-    let sweeps = before.saturating_add(1);
     let is_open = pair.open.iter().any(|drift| drift.field == field);
+    if !occasion.is_sweep() {
+        return (!is_open).then_some(before);
+    }
+    let sweeps = before.saturating_add(1);
     (!is_open && sweeps < open_after).then_some(sweeps)
 }
 
 /// Moves the findings that ignore rules cover out of the result of a comparison, and returns them.
-fn ignored(pair: &Pair, compared: &mut Compared) -> Vec<Ignored> {
+fn ignored(pair: &Pair, occasion: Occasion<'_>, compared: &mut Compared) -> Vec<Ignored> {
     let open = NotCompared::of(&pair.spec);
+    let without_delays = (!occasion.is_sweep()).then(|| pair.rules.as_ref().clone().without_delays());
     let mut ignored = Vec::new();
     compared.findings.retain(|finding| {
         let difference = FieldDifference {
@@ -182,11 +225,15 @@ fn ignored(pair: &Pair, compared: &mut Compared) -> Vec<Ignored> {
             expected: &finding.expected,
             actual: &finding.actual,
         };
-        let Some(covered) = pair.rules.covering(&pair.resource, &open, difference) else {
+        let rules = match &without_delays {
+            Some(rules) if occasion.opens_at_once(&finding.field) => rules,
+            _ => pair.rules.as_ref(),
+        };
+        let Some(covered) = rules.covering(&pair.resource, &open, difference) else {
             return true;
         };
         let sweeps = match covered.open_after_sweeps {
-            Some(open_after) => match waits(pair, &finding.field, open_after) {
+            Some(open_after) => match waits(pair, occasion, &finding.field, open_after) {
                 None => return true,
                 sweeps => sweeps,
             },
@@ -202,8 +249,12 @@ fn ignored(pair: &Pair, compared: &mut Compared) -> Vec<Ignored> {
     ignored
 }
 
-/// Returns the changes that bring the records of ignored differences up to date.
-fn changes_of_ignored(ignored: Vec<Ignored>, stored: &[ignored_differences::Model]) -> Vec<Change> {
+/// Returns the changes that bring the records of ignored differences up to date. Only a sweep records what waits.
+fn changes_of_ignored(
+    ignored: Vec<Ignored>,
+    stored: &[ignored_differences::Model],
+    occasion: Occasion<'_>,
+) -> Vec<Change> {
     let mut stored: BTreeMap<&str, &ignored_differences::Model> =
         stored.iter().map(|row| (row.field.as_str(), row)).collect();
     let is_new = |now: &Ignored, row: Option<&ignored_differences::Model>| {
@@ -218,6 +269,9 @@ fn changes_of_ignored(ignored: Vec<Ignored>, stored: &[ignored_differences::Mode
         .into_iter()
         .filter_map(|now| {
             let row = stored.remove(now.finding.field.as_str());
+            if now.sweeps.is_some() && !occasion.is_sweep() {
+                return None;
+            }
             if is_new(&now, row) {
                 return Some(Change::Ignore(now));
             }

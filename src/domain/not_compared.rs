@@ -4,7 +4,8 @@
 //! state, for example, does not show whether the configuration or the cloud chose the port of an app. The value in a
 //! spec cannot mark such a part, because in a baseline a missing key means that the key must be unset. So the spec
 //! stores the paths of its uncompared parts, and both values are compared without them. An accept makes the whole live
-//! value the expected one, so the field has no uncompared parts afterwards.
+//! value the expected one, so the field has no uncompared parts afterwards. An accept of some members of a list keeps them,
+//! because the other members are still those of the spec.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -56,10 +57,13 @@ impl NotCompared {
         (!self.0.is_empty()).then(|| json!({ "specVersion": spec_version, "paths": self.0 }))
     }
 
-    /// Keeps only the uncompared parts of fields that have the same value in the next version of the spec.
-    pub fn for_next_version(mut self, before: &Value, after: &Value) -> Self {
-        self.0
-            .retain(|field, _| after.get(field).is_some() && before.get(field) == after.get(field));
+    /// Keeps only the uncompared parts of fields that have the same value in the next version of the spec, and those of
+    /// `partly`, a field of which only a part has a new value.
+    pub fn for_next_version(mut self, before: &Value, after: &Value, partly: Option<&str>) -> Self {
+        self.0.retain(|field, _| {
+            let is_same = before.get(field) == after.get(field) || partly == Some(field);
+            after.get(field).is_some() && is_same
+        });
         self
     }
 
@@ -287,14 +291,18 @@ mod tests {
         assert_eq!(NotCompared::default().to_column(1), None);
         let renamed = json!({"spec": 1, "name": "store"});
         assert_eq!(
-            not_compared.clone().for_next_version(&row.spec, &renamed),
+            not_compared.clone().for_next_version(&row.spec, &renamed, None),
             not_compared
         );
         let accepted = json!({"spec": 2, "name": "shop"});
-        assert_eq!(
-            not_compared.clone().for_next_version(&row.spec, &accepted),
-            NotCompared::default()
-        );
+        let next = |partly| {
+            not_compared
+                .clone()
+                .for_next_version(&row.spec, &accepted, partly)
+        };
+        assert_eq!(next(None), NotCompared::default());
+        assert_eq!(next(Some("name")), NotCompared::default());
+        assert_eq!(next(Some("spec")), not_compared);
         assert_eq!(
             not_compared.texts(),
             [

@@ -27,7 +27,7 @@ pub(super) struct MeasureQuery;
 #[Object]
 impl MeasureQuery {
     /// Measures how much drift was opened and closed in a range of time, how long it stayed, and how old the open drift is.
-    /// Drifts that were deleted by the retention are not counted.
+    /// Drifts that were deleted by the retention are not counted, and neither are the records of accepts of some members.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
         complexity = "READ + child_complexity"

@@ -35,7 +35,8 @@ struct AcceptDriftMembersPayload {
     /// id. If no other member differed, it is the drift itself.
     /// Null if the accept was refused.
     accepted: Option<Drift>,
-    /// The drift, which stays open with the other members; null if no other member differed, or if the accept was refused.
+    /// The drift, which stays open with the other members; null if no other member differed, if an ignore rule covers all
+    /// that is left, or if the accept was refused.
     drift: Option<Drift>,
     /// The new version of the spec.
     provisioned: Option<ProvisionedSpec>,

@@ -21,7 +21,7 @@ use crate::services::resources::source_of;
 const BATCH: u64 = 500;
 
 /// The columns, in the order of the CSV file. The JSON file has the same names.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "id",
     "resource_id",
     "resource_name",
@@ -46,6 +46,7 @@ const COLUMNS: [&str; 24] = [
     "spec_version",
     "undone_at",
     "undone_by",
+    "split_from",
 ];
 
 /// `GET /export/drifts.json`: the drifts as `{"drifts": [...], "count": N}`, newest first.
@@ -154,6 +155,7 @@ fn values(row: &DriftWithResource) -> Map<String, Value> {
         drift,
         resource,
         address,
+        split_from,
     } = row;
     let (expected, actual) = shown_sides(drift);
     let of_resource = resource.as_ref();
@@ -182,6 +184,7 @@ fn values(row: &DriftWithResource) -> Map<String, Value> {
         json!(drift.spec_version),
         json!(time(drift.undone_at)),
         json!(drift.undone_by),
+        json!(split_from),
     ];
     COLUMNS.map(str::to_owned).into_iter().zip(values).collect()
 }

@@ -185,6 +185,7 @@ fn to_json(row: &DriftWithResource) -> Value {
         drift,
         resource,
         address,
+        ..
     } = row;
     let (expected, actual) = shown_sides(drift);
     json!({

@@ -310,7 +310,7 @@ async fn write_in_txn(
     if retires {
         return Ok((None, retire_one_in_txn(txn, before, by, now).await?));
     }
-    let next = provisioning::replace_in_txn(txn, before, desired, by, now).await?;
+    let next = provisioning::replace_in_txn(txn, before, (desired, None), by, now).await?;
     let version = next.spec_version;
     Ok((Some(next), version))
 }

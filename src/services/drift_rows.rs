@@ -29,6 +29,9 @@ use crate::domain::severity::Rating;
 use crate::domain::windows::Window;
 use crate::error::Result;
 
+/// The detail of an event about an open drift that names the drift whose decision has caused it.
+pub(crate) const DECIDED: &str = "decidedDriftId";
+
 /// The number of drifts that were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
@@ -191,6 +194,55 @@ pub(crate) async fn write_in_txn(
         ignored: ignored.recorded,
         staled: (closed.len() + reverted.len()) as u64,
     })
+}
+
+/// The update of an open drift that follows from a decision of a user about a part of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Following<'a> {
+    /// The open drift.
+    pub(crate) open: &'a drift::Model,
+    /// Its new revision.
+    pub(crate) revision: i32,
+    /// Its new values. The live one has not changed.
+    pub(crate) finding: &'a Finding,
+    /// The closed drift that records the decision.
+    pub(crate) decided: Uuid,
+}
+
+/// Writes updates of locked open drifts of one resource that follow from a decision of `actor`, with their events. Each event
+/// names the drift that records the decision, which has its own event and its own message. A snooze until a change stays,
+/// because no live value has changed.
+pub(crate) async fn follow_in_txn(
+    txn: &DatabaseTransaction,
+    resource_id: Uuid,
+    updates: &[Following<'_>],
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let rows: Vec<_> = updates
+        .iter()
+        .map(|update| (update.open.id, update.revision, update.finding))
+        .collect();
+    let written = update_in_txn(txn, &rows).await?;
+    let snoozed = updates.iter().filter(|update| update.open.snoozed);
+    let snoozed: Vec<Uuid> = snoozed.map(|update| update.open.id).collect();
+    if !snoozed.is_empty() {
+        // A trigger has ended them with the new revision.
+        drift::Entity::update_many()
+            .col_expr(drift::Column::Snoozed, Expr::val(true))
+            .filter(drift::Column::Id.is_in(snoozed))
+            .exec(txn)
+            .await?;
+    }
+    let events = updates.iter().filter_map(|update| {
+        let mut data = finding_data(update.open.id, update.finding);
+        if let Some(data) = data.as_object_mut() {
+            data.insert(DECIDED.to_owned(), json!(update.decided));
+        }
+        let data = with_address(data, written.get(&update.open.id)?.as_deref());
+        Some(event(resource_id, EventType::DriftChanged, data))
+    });
+    events::append_in_txn(txn, events.collect(), actor, now).await
 }
 
 /// A decision to accept a drift.

@@ -145,7 +145,8 @@ fn sample(row: Row, part: Part, now: DateTime<Utc>) -> Option<Sample> {
     })
 }
 
-/// Selects the drifts of one status in the order of an index.
+/// Selects the drifts of one status in the order of an index. The records of accepted members are left out: they were never
+/// open, and the drift that they belong to counts when it is closed.
 fn rows_of<C: ConnectionTrait>(
     connection: &C,
     filter: &DriftFilter,
@@ -178,6 +179,7 @@ fn rows_of<C: ConnectionTrait>(
             Expr::col((resources::Entity, resources::Column::Id))
                 .equals((drift::Entity, drift::Column::ResourceId)),
         )
+        .and_where(Expr::col((drift::Entity, Alias::new("split_from"))).is_null())
         .order_by((drift::Entity, time), order.clone())
         .order_by((drift::Entity, drift::Column::Id), order);
     if !matches!(part, Part::Open) {

@@ -206,17 +206,18 @@ async fn delete_undecodable_in_txn(txn: &DatabaseTransaction, specs: &[NewSpec])
     Ok(())
 }
 
-/// Writes the next version of a locked spec, with the reason for it.
+/// Writes the next version of a locked spec, with the reason for it. Parts that are not compared stay so in the fields whose
+/// values stay, and in `partly`, a field whose value changes only in part.
 pub(crate) async fn replace_in_txn(
     txn: &DatabaseTransaction,
     before: provisioned::Model,
-    spec: Value,
+    (spec, partly): (Value, Option<&str>),
     (actor, reason): (&str, Option<&str>),
     now: DateTime<Utc>,
 ) -> Result<provisioned::Model> {
     check_spec(&spec)?;
     let version = before.spec_version + 1;
-    let not_compared = NotCompared::of(&before).for_next_version(&before.spec, &spec);
+    let not_compared = NotCompared::of(&before).for_next_version(&before.spec, &spec, partly);
     let mut row = before.into_active_model();
     row.not_compared = Set(not_compared.to_column(version));
     row.spec = Set(spec);

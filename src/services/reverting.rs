@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::drift_rows;
 use super::locks;
 use crate::db::Db;
+use crate::domain::actor::Actor;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
@@ -22,7 +23,7 @@ pub struct Noted {
 
 /// Notes, as a decision of `actor`, that the live value of an open drift is being put back; or withdraws the intent if
 /// `is_reverting` is false. An intent that the same actor noted before with the same note stays as it is, and so does a
-/// drift without an intent that is withdrawn.
+/// drift without an intent that is withdrawn. Callers without an email have one name, so the intent of one is noted anew.
 ///
 /// # Errors
 ///
@@ -43,7 +44,11 @@ pub async fn note_revert(
             return Err(Error::AlreadyResolved(drift.status));
         }
         let replayed = match is_reverting {
-            true => drift.reverting_by.as_deref() == Some(actor) && drift.reverting_note.as_deref() == note,
+            true => {
+                drift.reverting_by.as_deref() == Some(actor)
+                    && drift.reverting_note.as_deref() == note
+                    && !Actor::is_shared_name(actor)
+            }
             false => drift.reverting_by.is_none(),
         };
         let drift = match replayed {

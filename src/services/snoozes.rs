@@ -5,23 +5,26 @@
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift as drift;
-use entity::cloud_resource_events::EventType;
+use entity::cloud_resource_events::{self as log, EventType};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ConnectionTrait as _, DatabaseTransaction, IntoActiveModel as _,
-    QueryResult, Statement,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction,
+    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QueryResult, Statement,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks;
-use crate::db::{Db, column, lists};
+use crate::db::{Db, column, decodable, lists};
 use crate::domain::snooze::{Outdated, Snooze, SnoozeEnd, check_seen};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 
 /// Maximum number of snoozes that one transaction ends.
 const BATCH: u64 = 500;
+
+/// The detail of an event that names the bulk whose undo has caused it.
+const UNDONE: &str = "undoneBulkId";
 
 /// The columns of a snooze, emptied.
 const CLEARED: &str = "snoozed = false, snoozed_at = NULL, snoozed_by = NULL, snoozed_until = NULL, \
@@ -51,6 +54,8 @@ pub(super) struct Snoozing<'a> {
     pub(super) snooze: Snooze,
     /// The bulk that the decision is part of.
     pub(super) bulk: Option<Uuid>,
+    /// The bulk whose undo restores this snooze.
+    pub(super) undone: Option<Uuid>,
 }
 
 /// Snoozes an open drift as a decision of `actor`. It stays open. The snooze replaces an earlier one.
@@ -73,6 +78,7 @@ pub async fn snooze_drift(
         reason,
         snooze,
         bulk: None,
+        undone: None,
     };
     db.write_txn(|txn| async move {
         let drift = locks::drift_in_txn(&txn, id).await?;
@@ -97,7 +103,7 @@ pub async fn unsnooze_drift(
     db.write_txn(|txn| async move {
         let drift = locks::drift_in_txn(&txn, id).await?;
         match drift.snoozed {
-            true => unsnooze_in_txn(&txn, drift, (actor, reason), now).await,
+            true => unsnooze_in_txn(&txn, drift, (actor, reason), None, now).await,
             false => Ok(drift),
         }
     })
@@ -116,6 +122,7 @@ pub(super) async fn snooze_in_txn(
         reason,
         snooze: Snooze { until, until_change },
         bulk,
+        undone,
     } = snoozing;
     let mut data = Map::new();
     data.insert("untilChange".to_owned(), until_change.into());
@@ -124,6 +131,9 @@ pub(super) async fn snooze_in_txn(
     }
     if let Some(bulk) = bulk {
         data.insert("bulkId".to_owned(), bulk.to_string().into());
+    }
+    if let Some(undone) = undone {
+        data.insert(UNDONE.to_owned(), undone.to_string().into());
     }
     let event = event_of(&drift, EventType::DriftSnoozed, data, reason);
     let mut row = drift.into_active_model();
@@ -139,21 +149,73 @@ pub(super) async fn snooze_in_txn(
     Ok(drift)
 }
 
-/// Ends the snooze of a locked drift as a decision, with its event.
+/// Ends the snooze of a locked drift as a decision, with its event: that of a user, or the undo of the bulk `undone`.
 pub(super) async fn unsnooze_in_txn(
     txn: &DatabaseTransaction,
     drift: drift::Model,
     (actor, reason): (&str, Option<&str>),
+    undone: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<drift::Model> {
     let mut data = Map::new();
     data.insert("end".to_owned(), SnoozeEnd::User.word().into());
+    if let Some(undone) = undone {
+        data.insert(UNDONE.to_owned(), undone.to_string().into());
+    }
     let event = event_of(&drift, EventType::SnoozeEnded, data, reason);
     let mut row = drift.into_active_model();
     clear(&mut row);
     let drift = row.update(txn).await?;
     events::append_in_txn(txn, vec![event], actor, now).await?;
     Ok(drift)
+}
+
+/// What became of the snooze of a bulk that a drift no longer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Since {
+    /// It ended by itself.
+    Ended,
+    /// The bulk was undone.
+    Undone,
+    /// Someone ended it, or made another snooze.
+    DecidedAgain,
+}
+
+/// Reads from the log what became of the snooze of a bulk, which began at `from`, of a drift that is not snoozed.
+pub(super) async fn since_bulk_in_txn(
+    txn: &DatabaseTransaction,
+    drift: &drift::Model,
+    bulk: Uuid,
+    from: DateTime<Utc>,
+) -> Result<Since> {
+    let select = log::Entity::find()
+        .filter(log::Column::ResourceId.eq(drift.resource_id))
+        .filter(log::Column::EventType.is_in([EventType::DriftSnoozed, EventType::SnoozeEnded]))
+        .filter(log::Column::OccurredAt.gte(from))
+        .order_by_desc(log::Column::OccurredAt)
+        .order_by_desc(log::Column::Id);
+    for event in decodable(select, txn).await?.0 {
+        let id = |name: &str| {
+            event
+                .data
+                .get(name)
+                .and_then(|id| Uuid::try_parse(id.as_str()?).ok())
+        };
+        let is_user = || event.data.get("end") == Some(&SnoozeEnd::User.word().into());
+        if id("driftId") != Some(drift.id) {
+            continue;
+        }
+        match (event.event_type, id(UNDONE)) {
+            (_, Some(undone)) if undone == bulk => return Ok(Since::Undone),
+            // The undo of another bulk.
+            (_, Some(_)) => {}
+            (EventType::DriftSnoozed, None) if id("bulkId") == Some(bulk) => break,
+            (EventType::DriftSnoozed, None) => return Ok(Since::DecidedAgain),
+            (_, None) if is_user() => return Ok(Since::DecidedAgain),
+            _ => {}
+        }
+    }
+    Ok(Since::Ended)
 }
 
 /// Returns the event of the end of the snooze of a drift that is being closed, if it is snoozed.
@@ -219,11 +281,11 @@ pub async fn end_due(db: &Db, now: DateTime<Utc>) -> Result<u64> {
     }
 }
 
-/// Ends one batch of snoozes. Another server may do so at the same time: the condition is read again under the lock of
-/// each row.
+/// Ends one batch of snoozes. Another server may do so at the same time, or a user may snooze a drift again: the condition is
+/// read again under the lock of each row. PostgreSQL then reads only that of the update again, not that of the selection.
 async fn end_due_in_txn(txn: &DatabaseTransaction, now: DateTime<Utc>) -> Result<u64> {
     let end = format!(
-        "UPDATE cloud_drift SET {CLEARED} WHERE snoozed AND id IN (SELECT d.id FROM cloud_drift AS d \
+        "UPDATE cloud_drift SET {CLEARED} WHERE snoozed AND snoozed_until <= $1 AND id IN (SELECT d.id FROM cloud_drift AS d \
          WHERE d.snoozed AND d.snoozed_until <= $1 ORDER BY d.snoozed_until LIMIT {BATCH}) \
          RETURNING id, resource_id, field, status"
     );

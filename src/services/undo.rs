@@ -249,8 +249,8 @@ async fn lock_drifts_in_txn(
     }
 }
 
-/// Writes the next version of the spec and marks the drifts. Then does what a sweep of the resource would do, so that the
-/// differences are open again when the transaction ends.
+/// Writes the next version of the spec and marks the drifts. Then compares the resource, so that the differences of the undone
+/// fields are open again when the transaction ends: all of them, if a retirement is undone.
 async fn write_in_txn(
     txn: &DatabaseTransaction,
     resource: resources::Model,
@@ -274,7 +274,7 @@ async fn write_in_txn(
         spec: &spec,
     };
     let drifts = drift_rows::undo_in_txn(txn, drifts, undoing, now).await?;
-    compare_locked_in_txn(txn, resource, &spec, now).await?;
+    compare_locked_in_txn(txn, resource, &spec, (by.0, &drifts), now).await?;
     Ok((spec, drifts))
 }
 

@@ -5,7 +5,7 @@ use drift_inbox::domain::snooze::Snooze;
 use drift_inbox::error::Error;
 use drift_inbox::services::bulks::{self, Action, Decider, RuleTerms, Selected};
 use drift_inbox::services::undo::{BulkUndone, undo_bulk};
-use drift_inbox::services::{assignments, retention};
+use drift_inbox::services::{assignments, retention, snoozes};
 use entity::bulk_items::ItemOutcome;
 use entity::cloud_drift::{self, CloseReason};
 use entity::{bulk_items, cloud_resources, ignore_rules};
@@ -171,6 +171,61 @@ async fn a_bulk_leaves_what_moved_and_its_undo_what_was_decided_since() {
         .find(|drift| drift.id == drifts[2].id)
         .unwrap();
     assert_eq!(third.snoozed_until, later.until);
+}
+
+#[tokio::test]
+async fn the_undo_of_a_bulk_restores_the_snooze_before_also_if_that_of_the_bulk_has_ended() {
+    let (t, drifts) = drifted().await;
+    let for_hours = |hours: i64| Snooze {
+        until: Some(t.now() + TimeDelta::hours(hours)),
+        until_change: false,
+    };
+    let (long, short) = (for_hours(48), for_hours(3));
+    t.snooze(&drifts[0], long).await.unwrap();
+    t.snooze(&drifts[1], short).await.unwrap();
+    let ids: Vec<Uuid> = drifts.iter().take(5).map(|drift| drift.id).collect();
+    let bulk = t.bulk(&ids, &Action::Snooze(for_hours(24))).await.bulk.id;
+    // A user wakes the third one, and snoozes the fourth one again.
+    snoozes::unsnooze_drift(t.db(), (ADMIN, None), ids[2], t.now())
+        .await
+        .unwrap();
+    snoozes::snooze_drift(t.db(), (ADMIN, None), (ids[3], None), for_hours(1), t.now())
+        .await
+        .unwrap();
+    t.later(TimeDelta::hours(25));
+    snoozes::end_due(t.db(), t.now()).await.unwrap();
+    assert!(t.inbox().await.iter().all(|drift| !drift.snoozed));
+    for _ in 0..2 {
+        let undone = t.undo_bulk(bulk).await;
+        assert_eq!(undone.undone, 3);
+        let mut refused: Vec<_> = undone
+            .refused
+            .iter()
+            .map(|(id, error)| (*id, error.code()))
+            .collect();
+        refused.sort_unstable();
+        let mut decided = [(ids[2], "NOT_UNDOABLE"), (ids[3], "NOT_UNDOABLE")];
+        decided.sort_unstable();
+        assert_eq!(refused, decided);
+        let open = t.inbox().await;
+        let snoozed: Vec<_> = open.iter().filter(|drift| drift.snoozed).collect();
+        assert_eq!(snoozed.len(), 1);
+        assert_eq!((snoozed[0].id, snoozed[0].snoozed_until), (ids[0], long.until));
+    }
+    // The undo itself is no decision that stands in the way of another call.
+    let bulk = t.bulk(&ids[1..2], &until_change()).await.bulk.id;
+    for _ in 0..2 {
+        let undone = t.undo_bulk(bulk).await;
+        assert_eq!((undone.undone, undone.refused.len()), (1, 0));
+    }
+    snoozes::unsnooze_drift(t.db(), (ADMIN, None), ids[0], t.now())
+        .await
+        .unwrap();
+    let bulk = t.bulk(&ids[..1], &until_change()).await.bulk.id;
+    snoozes::unsnooze_drift(t.db(), (ADMIN, None), ids[0], t.now())
+        .await
+        .unwrap();
+    assert_eq!(t.undo_bulk(bulk).await.refused.len(), 1);
 }
 
 #[tokio::test]

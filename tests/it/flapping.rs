@@ -224,6 +224,82 @@ async fn an_undone_accept_does_not_wait() {
 }
 
 #[tokio::test]
+async fn a_decision_about_one_field_opens_no_other_that_waits() {
+    let t = TestApp::new().await;
+    t.cloud_has([big().region("ams3").attr("rules", json!(["a", "b"]))])
+        .await;
+    t.record_spec("web-1", json!({ "region": "nyc3", "rules": [] }))
+        .await;
+    t.sweep().await;
+    // The size waits, and one sweep has seen it.
+    wait(&t, 3).await;
+    let spec = json!({ "region": "nyc3", "rules": [], "size_slug": "s-1vcpu-1gb" });
+    t.record_spec("web-1", spec).await;
+    assert_eq!(t.sweep().await.opened, 0);
+    let waits = (vec![json!(1)], 1);
+    assert_eq!(waiting(&t).await, waits);
+    let open = async || {
+        let open = t.inbox().await;
+        open.into_iter().map(|drift| drift.field).collect::<Vec<_>>()
+    };
+    // Some members, an accept and its undo.
+    let rules = t.open_drift("web-1", "rules").await;
+    let accept =
+        "mutation($input: AcceptDriftMembersInput!) { acceptDriftMembers(input: $input) { drift { id } } }";
+    let input = json!({ "driftId": rules.id, "revision": rules.revision, "members": ["a"] });
+    t.data(accept, json!({ "input": input })).await;
+    assert_eq!(open().await, ["region", "rules"]);
+    assert_eq!(waiting(&t).await, waits);
+    let region = t.open_drift("web-1", "region").await;
+    t.accept(&region).await.unwrap();
+    assert_eq!(open().await, ["rules"]);
+    let undo = "mutation($id: ID!) { undoAccept(input: { driftId: $id }) { openDrift { field } } }";
+    let undone = t.data(undo, json!({ "id": region.id })).await;
+    assert_eq!(undone["undoAccept"]["openDrift"]["field"], "region");
+    assert_eq!(open().await, ["region", "rules"]);
+    assert_eq!(waiting(&t).await, waits, "only sweeps count");
+    // The next sweeps count on.
+    assert_eq!(t.sweep().await.opened, 0);
+    assert_eq!(waiting(&t).await, (vec![json!(2)], 1));
+    assert_eq!(t.sweep().await.opened, 1);
+    assert_eq!(open().await, ["region", "rules", "size_slug"]);
+}
+
+#[tokio::test]
+async fn a_difference_that_no_sweep_has_seen_does_not_open_with_a_decision_about_another() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").region("ams3")]).await;
+    t.record_spec("web-1", json!({ "region": "nyc3", "size_slug": "s-1vcpu-1gb" }))
+        .await;
+    t.sweep().await;
+    wait(&t, 2).await;
+    let region = t.open_drift("web-1", "region").await;
+    t.accept(&region).await.unwrap();
+    t.cloud_has([big().region("ams3")]).await;
+    let undo = "mutation($id: ID!) { undoAccept(input: { driftId: $id }) { openDrift { field } } }";
+    t.data(undo, json!({ "id": region.id })).await;
+    assert_eq!(t.inbox().await.len(), 1);
+    assert_eq!(waiting(&t).await, (vec![], 0));
+    assert_eq!(t.sweep().await.opened, 0);
+    assert_eq!(waiting(&t).await, (vec![json!(1)], 1));
+    assert_eq!(t.sweep().await.opened, 1);
+}
+
+#[tokio::test]
+async fn no_field_waits_after_the_undo_of_a_retirement() {
+    let t = a_server().await;
+    t.cloud_has([droplet("web-2")]).await;
+    t.sweep().await;
+    let missing = t.open_drift("web-1", "*").await;
+    t.accept(&missing).await.unwrap();
+    wait(&t, 5).await;
+    t.cloud_has([big(), droplet("web-2")]).await;
+    let undo = "mutation($id: ID!) { undoAccept(input: { driftId: $id }) { openDrift { field } } }";
+    t.data(undo, json!({ "id": missing.id })).await;
+    t.open_drift("web-1", "size_slug").await;
+}
+
+#[tokio::test]
 async fn the_number_of_sweeps_is_checked() {
     let t = a_server().await;
     for sweeps in [-1, 0, 1, 1_001] {

@@ -446,6 +446,43 @@ async fn two_checks_at_the_same_time_keep_what_both_find() {
 }
 
 #[tokio::test]
+async fn a_check_stops_when_a_later_one_has_begun() {
+    let t = small().await;
+    // The later one begins after the first batch.
+    let begin = "UPDATE leftover_checks SET number = number + 1";
+    let trigger = match t.database.is_postgres() {
+        true => format!(
+            "CREATE FUNCTION later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {begin}; RETURN NULL; END $$; \
+             CREATE TRIGGER later AFTER INSERT ON leftovers FOR EACH STATEMENT EXECUTE FUNCTION later()"
+        ),
+        false => format!("CREATE TRIGGER later AFTER INSERT ON leftovers BEGIN {begin}; END"),
+    };
+    for sql in [
+        "DELETE FROM leftovers",
+        "UPDATE leftover_checks SET finished = false",
+        &trigger,
+    ] {
+        t.database.execute(sql).await.unwrap();
+    }
+    drift_inbox::services::leftovers::check_if_due(t.db())
+        .await
+        .unwrap();
+    assert_eq!(
+        names(&t, "LEFTOVER").await.len(),
+        1,
+        "the later one may have decided against the others"
+    );
+    let drop = match t.database.is_postgres() {
+        true => "DROP FUNCTION later() CASCADE",
+        false => "DROP TRIGGER later",
+    };
+    t.database.execute(drop).await.unwrap();
+    // The later check, which was interrupted, is repeated.
+    t.sync().await;
+    assert_eq!(names(&t, "LEFTOVER").await, set(["lost", "old"]));
+}
+
+#[tokio::test]
 async fn what_unlisted_kinds_could_use_is_never_called_a_leftover() {
     let t = TestApp::new().await;
     let mut inside = droplet("web-1").attr("image", json!({ "id": 7 }));

@@ -254,6 +254,50 @@ async fn the_history_is_exported_as_json_and_as_csv_without_formulas() {
 }
 
 #[tokio::test]
+async fn a_drift_whose_members_are_accepted_one_by_one_is_one_drift() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").attr("rules", json!(["a", "b"]))])
+        .await;
+    t.record_spec("web-1", json!({ "rules": [] })).await;
+    t.sweep().await;
+    t.later(TimeDelta::hours(1));
+    let accept =
+        "mutation($input: AcceptDriftMembersInput!) { acceptDriftMembers(input: $input) { drift { id } } }";
+    let one = async |member: &str| {
+        let drift = t.open_drift("web-1", "rules").await;
+        let input = json!({ "driftId": drift.id, "revision": drift.revision, "members": [member] });
+        t.data(accept, json!({ "input": input })).await;
+        drift.id
+    };
+    let query = "{ measures(from: \"2027-01-01T00:00:00Z\", to: \"2027-01-02T00:00:00Z\") {
+        total { opened closed openAge { count } timeToResolve { count longestSeconds } } } }";
+    let measured = async || t.data(query, json!({})).await["measures"]["total"].clone();
+    let id = one("a").await;
+    assert_eq!(
+        measured().await,
+        json!({ "opened": 1, "closed": 0, "openAge": { "count": 1 },
+            "timeToResolve": { "count": 0, "longestSeconds": null } })
+    );
+    t.later(TimeDelta::hours(1));
+    one("b").await;
+    assert_eq!(
+        measured().await,
+        json!({ "opened": 1, "closed": 1, "openAge": { "count": 0 },
+            "timeToResolve": { "count": 1, "longestSeconds": 7_200.0 } })
+    );
+    let exported = t.call_as_admin("GET", "/export/drifts.json").await.body;
+    let drifts = exported["drifts"].as_array().unwrap().iter();
+    let mut split: Vec<(bool, Value)> = drifts
+        .map(|drift| (drift["id"] == json!(id), drift["split_from"].clone()))
+        .collect();
+    split.sort_by_key(|(is_drift, _)| *is_drift);
+    assert_eq!(split, [(false, json!(id)), (true, Value::Null)]);
+    let (_, text) = csv(&t, "/export/drifts.csv").await;
+    assert!(text.lines().next().unwrap().ends_with(",split_from"), "{text}");
+    assert_eq!(text.matches(&format!(",{id}\r\n")).count(), 1, "{text}");
+}
+
+#[tokio::test]
 async fn an_export_has_all_batches_and_refuses_unknown_parameters_and_callers() {
     let t = TestApp::new().await;
     t.cloud_has([droplet("web-1")]).await;

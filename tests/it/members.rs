@@ -1,5 +1,6 @@
 //! Accepts of some members of a list: the others stay open, and each accept can be undone.
 
+use drift_inbox::domain::snooze::Snooze;
 use drift_inbox::error::{Error, Result};
 use drift_inbox::services::acceptance::{AcceptMembers, MembersAccepted, accept_members_of};
 use drift_inbox::services::undo::{UndoAccept, undo_accept};
@@ -97,6 +98,127 @@ async fn an_accept_of_members_is_undone_like_any_other() {
         (drift.id, &drift.expected, &drift.actual)
     );
     assert_eq!(t.sweep().await.changed, 0);
+}
+
+#[tokio::test]
+async fn what_is_not_compared_in_a_member_that_stays_is_not_compared_afterwards() {
+    let t = TestApp::new().await;
+    let (web, api) = (json!({ "name": "web", "port": 8080 }), json!({ "name": "api" }));
+    let (a, b) = (json!({ "name": "a" }), json!({ "name": "b" }));
+    let has = async |rules: [&Value; 4]| {
+        t.cloud_has([droplet("web-1").attr("rules", json!(rules))]).await;
+    };
+    has([&web, &api, &a, &b]).await;
+    t.record_spec("web-1", json!({ "rules": [{ "name": "web" }, api] }))
+        .await;
+    let open = json!({ "specVersion": 1, "paths": { "rules": [[{ "name": "web" }, "port"]] } });
+    let sql = format!("UPDATE cloud_provisioned SET not_compared = '{open}'");
+    t.database.execute(sql).await.unwrap();
+    assert_eq!(t.sweep().await.opened, 1);
+    let drift = t.open_drift("web-1", "rules").await;
+    let first = accept(&t, &drift, std::slice::from_ref(&a)).await.unwrap();
+    assert_eq!(
+        t.spec("web-1").await.spec["rules"],
+        json!([{ "name": "web" }, api, a])
+    );
+    let left = "query($id: ID!) { drift(id: $id) { members { side value } } }";
+    let of_b = json!([{ "side": "ADDED", "value": b }]);
+    let answer = t.data(left, json!({ "id": drift.id })).await;
+    assert_eq!(
+        answer["drift"]["members"], of_b,
+        "only what was not accepted differs"
+    );
+    let counts = t.sweep().await;
+    assert_eq!((counts.opened, counts.changed, counts.staled), (0, 0, 0));
+    // It is still so after the undo, and when the other member is gone.
+    let undo = UndoAccept {
+        drift_id: first.accepted.drift.id,
+        reason: None,
+    };
+    undo_accept(t.db(), ADMIN, &undo, t.now()).await.unwrap();
+    let answer = t.data(left, json!({ "id": drift.id })).await;
+    assert_eq!(answer["drift"]["members"].as_array().unwrap().len(), 2);
+    has([&web, &api, &api, &web]).await;
+    t.sweep().await;
+    assert!(t.inbox().await.is_empty(), "{:?}", t.inbox().await);
+}
+
+#[tokio::test]
+async fn the_change_of_what_is_left_is_that_of_the_user_and_ends_no_snooze() {
+    let t = drifted().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let until_change = Snooze {
+        until: None,
+        until_change: true,
+    };
+    let drift = t.snooze(&drift, until_change).await.unwrap();
+    let done = accept(&t, &drift, &[json!("y")]).await.unwrap();
+    let open = done.open.unwrap();
+    let is_kept = |open: &cloud_drift::Model| {
+        (
+            open.snoozed,
+            open.snoozed_until_change,
+            open.snoozed_at,
+            open.snooze_reason.clone(),
+        )
+    };
+    assert_eq!(is_kept(&open), is_kept(&drift));
+    assert!(open.snoozed && open.revision == drift.revision + 1);
+    let last = async || {
+        let mut events = t.event_rows(open.resource_id).await;
+        let last = events.pop().unwrap();
+        (
+            last.event_type,
+            last.actor,
+            last.data["driftId"].clone(),
+            last.data["decidedDriftId"].clone(),
+        )
+    };
+    let record = done.accepted.drift.id;
+    let by_user = (
+        EventType::DriftChanged,
+        ADMIN.to_owned(),
+        json!(drift.id),
+        json!(record),
+    );
+    assert_eq!(last().await, by_user);
+    let undo = UndoAccept {
+        drift_id: record,
+        reason: None,
+    };
+    undo_accept(t.db(), ADMIN, &undo, t.now()).await.unwrap();
+    assert_eq!(last().await, by_user);
+    let open = t.open_drift("web-1", "rules").await;
+    assert_eq!(is_kept(&open), is_kept(&drift));
+    assert_eq!(t.ends("web-1").await, Vec::<Value>::new());
+    // The cloud still ends it.
+    t.cloud_has([droplet("web-1").attr("rules", json!(["x", "b"]))])
+        .await;
+    t.sweep().await;
+    assert_eq!(t.ends("web-1").await, [json!("change")]);
+    assert!(!t.open_drift("web-1", "rules").await.snoozed);
+}
+
+#[tokio::test]
+async fn no_drift_is_returned_as_open_if_a_rule_covers_what_is_left() {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").attr("rules", json!(["a", "b", "k8s:1"]))])
+        .await;
+    t.record_spec("web-1", json!({ "rules": ["a"] })).await;
+    let rule = "mutation { createIgnoreRule(input: { reason: \"of the cluster\",
+        definition: { field: \"rules\", pointer: \"/k8s:*\" } }) { rule { id } } }";
+    t.data(rule, json!({})).await;
+    t.sweep().await;
+    let drift = t.open_drift("web-1", "rules").await;
+    let accept = "mutation($input: AcceptDriftMembersInput!) { acceptDriftMembers(input: $input) {
+        accepted { status } drift { id } } }";
+    let input = json!({ "driftId": drift.id, "revision": drift.revision, "members": ["b"] });
+    let done = t.data(accept, json!({ "input": input })).await["acceptDriftMembers"].clone();
+    assert_eq!(
+        done,
+        json!({ "accepted": { "status": "ACCEPTED" }, "drift": null })
+    );
+    assert!(t.inbox().await.is_empty());
 }
 
 #[tokio::test]

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use drift_inbox::db::Db;
+use drift_inbox::services::bulks::Action;
+use drift_inbox::services::comments;
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::support::TestApp;
+use crate::retention::rows;
+use crate::support::cloud::droplet;
 use crate::support::db::TestDb;
+use crate::support::{ADMIN, TestApp};
 
 /// Each table and its columns.
 const TABLES: [(&str, &[&str]); 39] = [
@@ -669,4 +673,87 @@ async fn a_row_inserted_by_another_program_gets_the_column_defaults() {
     assert_eq!(t.spec("web-1").await.source, "api");
     let counts = t.sweep().await;
     assert_eq!((counts.resources, counts.opened, counts.skipped), (1, 1, 0));
+}
+
+/// The tables whose rows belong to drifts and resources without a foreign key.
+const PARTS: [&str; 6] = [
+    "drift_comments",
+    "bulk_items",
+    "ignored_differences",
+    "spec_versions",
+    "spec_reasons",
+    "inventory_changes",
+];
+
+/// Creates a server with rows in each of [`PARTS`].
+async fn with_parts() -> TestApp {
+    let t = TestApp::new().await;
+    t.cloud_has([droplet("web-1").region("ams3").size("m")]).await;
+    t.cloud_has([droplet("web-1").region("ams3").size("l")]).await;
+    t.record_spec("web-1", json!({})).await;
+    let record =
+        "mutation($input: RecordSpecInput!) { recordSpec(input: $input) { provisioned { specVersion } } }";
+    let spec = json!({ "region": "nyc3", "size_slug": "s" });
+    let input = json!({ "resourceId": t.resource("web-1").await.id, "spec": spec, "reason": "agreed" });
+    t.data(record, json!({ "input": input })).await;
+    let rule = "mutation { createIgnoreRule(input: { reason: \"known\", definition: { field: \"size_slug\" } }) { closed } }";
+    t.data(rule, json!({})).await;
+    t.sweep().await;
+    let id = t.open_drift("web-1", "region").await.id;
+    comments::add(t.db(), ADMIN, id, "asked the shop", t.now())
+        .await
+        .unwrap();
+    t.bulk(&[id], &Action::Assign(Some(ADMIN.to_owned()))).await;
+    for table in PARTS {
+        assert!(rows(&t, table).await > 0, "{table}");
+    }
+    t.database.execute("DELETE FROM leftover_marks").await.unwrap();
+    t
+}
+
+#[tokio::test]
+async fn whichever_program_deletes_rows_deletes_what_belongs_to_them() {
+    let schema = |name: &str| {
+        let tables = [
+            "cloud_drift",
+            "cloud_provisioned",
+            "cloud_resource_events",
+            "cloud_resources",
+        ];
+        tables
+            .map(|table| format!("DELETE FROM {name}{table}"))
+            .join("; ")
+    };
+    let mut cases = vec![schema("")];
+    if with_parts().await.database.is_postgres() {
+        let rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON cloud_drift, cloud_provisioned, cloud_resource_events, \
+                      cloud_resources TO pg_monitor; SET ROLE pg_monitor";
+        cases.extend([
+            format!("{rights}; {}", schema("")),
+            format!("SET search_path = pg_catalog; {}", schema("public.")),
+            format!("SET session_replication_role = replica; {}", schema("")),
+            "TRUNCATE cloud_resources CASCADE".to_owned(),
+        ]);
+    }
+    for deletes in cases {
+        let t = with_parts().await;
+        t.database.execute(deletes.as_str()).await.unwrap();
+        assert_eq!(rows(&t, "cloud_resources").await, 0, "{deletes}");
+        for table in PARTS {
+            assert_eq!(rows(&t, table).await, 0, "{table}: {deletes}");
+        }
+        assert!(rows(&t, "leftover_marks").await > 0, "{deletes}");
+    }
+}
+
+#[tokio::test]
+async fn the_comments_of_emptied_drifts_are_deleted() {
+    let t = with_parts().await;
+    let empty = match t.database.is_postgres() {
+        true => "TRUNCATE cloud_drift",
+        false => "DELETE FROM cloud_drift",
+    };
+    t.database.execute(empty).await.unwrap();
+    assert_eq!(rows(&t, "drift_comments").await, 0);
+    assert!(rows(&t, "bulk_items").await > 0, "the resource is still there");
 }

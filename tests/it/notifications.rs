@@ -173,6 +173,35 @@ async fn a_webhook_gets_one_signed_message_for_each_sweep_with_its_causes_and_li
 }
 
 #[tokio::test]
+async fn an_accept_of_some_members_is_one_transition() {
+    let (t, receiver) = (app().await, Receiver::start().await);
+    t.cloud_has([droplet("web-1").attr("rules", json!(["a", "b"]))])
+        .await;
+    t.record_spec("web-1", json!({ "rules": [] })).await;
+    t.sweep().await;
+    target(&t, "WEBHOOK", receiver.url("/"), json!({})).await;
+    let rules = t.open_drift("web-1", "rules").await;
+    let accept = "mutation($input: AcceptDriftMembersInput!) { acceptDriftMembers(input: $input) { accepted { id } } }";
+    let input = json!({ "driftId": rules.id, "revision": rules.revision, "members": ["a"] });
+    let done = t.data(accept, json!({ "input": input })).await;
+    let transitions = async || {
+        notify(&t.app).await.unwrap();
+        let messages = receiver.take();
+        messages.iter().flat_map(groups).collect::<Vec<_>>()
+    };
+    let one = |word: &str| [(word.to_owned(), "rules".to_owned(), 1)];
+    assert_eq!(transitions().await, one("DRIFT_ACCEPTED"));
+    let undo = "mutation($id: ID!) { undoAccept(input: { driftId: $id }) { drift { id } } }";
+    let id = &done["acceptDriftMembers"]["accepted"]["id"];
+    t.data(undo, json!({ "id": id })).await;
+    assert_eq!(transitions().await, one("ACCEPT_UNDONE"));
+    t.cloud_has([droplet("web-1").attr("rules", json!(["a", "b", "c"]))])
+        .await;
+    t.sweep().await;
+    assert_eq!(transitions().await, one("DRIFT_CHANGED"));
+}
+
+#[tokio::test]
 async fn without_a_receiver_nothing_is_written() {
     let (t, receiver) = (app().await, Receiver::start().await);
     drift(&t, &["web-1"]).await;
@@ -592,6 +621,23 @@ async fn transitions_of_an_active_sweep_wait_for_its_end_but_not_for_that_of_a_k
         1,
         "its process sends no heartbeats any more"
     );
+}
+
+#[tokio::test]
+async fn a_row_of_a_newer_release_keeps_no_transition_from_waiting_for_a_sweep() {
+    let (t, receiver) = (app().await, Receiver::start().await);
+    target(&t, "WEBHOOK", receiver.url("/"), json!({})).await;
+    let newer = "INSERT INTO notification_outbox (type, data, occurred_at) \
+                 VALUES ('of_a_newer_release', '{}', '2026-12-31T12:00:00+00:00')";
+    t.database.execute(newer).await.unwrap();
+    job_runs::claim(t.db(), Job::DetectDrift).await.unwrap();
+    drift(&t, &["web-1"]).await;
+    notify(&t.app).await.unwrap();
+    assert!(receiver.take().is_empty(), "the sweep may find more");
+    t.later(TimeDelta::seconds(31));
+    notify(&t.app).await.unwrap();
+    assert_eq!(receiver.take().len(), 1);
+    assert_eq!(count(&t, "notification_outbox").await, 1);
 }
 
 #[tokio::test]

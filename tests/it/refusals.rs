@@ -324,6 +324,35 @@ async fn an_accept_is_replayed_only_to_its_actor_and_while_its_result_stands() {
 }
 
 #[tokio::test]
+async fn callers_without_an_email_get_no_answers_of_each_other() {
+    let t = drifted().await;
+    let size = t.open_drift("web-1", "size_slug").await;
+    let token = t.token(None, &["platform_admin"]);
+    let ask = async |query: &str, input: Value| {
+        let answer = t.ask_as(Some(&token), query, json!({ "input": input })).await;
+        let errors: Vec<String> = codes(&answer).into_iter().map(str::to_owned).collect();
+        (errors, answer["data"].clone())
+    };
+    let mark = "mutation($input: MarkRevertingInput!) { markReverting(input: $input) { replayed } }";
+    for _ in 0..2 {
+        let (errors, done) = ask(mark, json!({ "driftId": size.id })).await;
+        assert_eq!(
+            (errors.len(), &done["markReverting"]["replayed"]),
+            (0, &json!(false))
+        );
+    }
+    let accept = "mutation($input: AcceptDriftInput!) { acceptDrift(input: $input) { replayed } }";
+    let input = |note: &str| json!({ "driftId": size.id, "revision": 1, "note": note });
+    let (errors, done) = ask(accept, input("mine")).await;
+    assert_eq!(
+        (errors.len(), &done["acceptDrift"]["replayed"]),
+        (0, &json!(false))
+    );
+    let (errors, _) = ask(accept, input("theirs")).await;
+    assert_eq!(errors, ["ALREADY_RESOLVED"]);
+}
+
+#[tokio::test]
 async fn the_accept_of_a_missing_resource_is_replayed_while_its_spec_is_retired() {
     let t = drifted().await;
     t.cloud_has([]).await;

@@ -10,6 +10,7 @@ use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
 use crate::support::cloud::droplet;
+use crate::support::together::behind;
 use crate::support::{ADMIN, TestApp};
 
 const UNTIL_CHANGE: Snooze = Snooze {
@@ -152,6 +153,31 @@ async fn a_snooze_ends_at_its_time_without_a_sweep_and_once() {
     t.later(TimeDelta::hours(3));
     t.sweep().await;
     assert!(!t.row(&size).await.snoozed, "a sweep ends it too");
+}
+
+#[tokio::test]
+async fn a_snooze_that_is_renewed_while_its_end_is_written_stays() {
+    let t = drifted().await;
+    let size = t.open_drift("web-1", "size_slug").await;
+    t.snooze_for(&size, 1).await;
+    t.later(TimeDelta::hours(2));
+    let (db, now) = (t.db().clone(), t.now());
+    let until = now + TimeDelta::hours(3);
+    let renew = format!(
+        "UPDATE cloud_drift SET snoozed_until = '{}' WHERE field = 'size_slug'",
+        until.to_rfc3339()
+    );
+    let ended = behind(
+        &t,
+        "web-1",
+        renew,
+        async move { snoozes::end_due(&db, now).await },
+    )
+    .await;
+    assert_eq!(ended.unwrap(), 0);
+    let row = t.row(&size).await;
+    assert_eq!((row.snoozed, row.snoozed_until), (true, Some(until)));
+    assert!(t.ends("web-1").await.is_empty());
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ impl World {
         self.supersede();
         match acceptance {
             Acceptance::Adopt(spec) => {
-                let kept = NotCompared::of(&before).for_next_version(&before.spec, &spec);
+                let kept = NotCompared::of(&before).for_next_version(&before.spec, &spec, None);
                 self.pair.spec.not_compared = kept.to_column(self.pair.spec.spec_version);
                 self.pair.spec.spec = spec;
             }

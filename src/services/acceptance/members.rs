@@ -1,15 +1,15 @@
 //! Accepts of some members of a list: the others still differ.
 
 use chrono::{DateTime, Utc};
-use entity::cloud_drift::{self, DriftKind};
+use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::warning_in_txn;
 use super::{
     Accepted, Decision, accept_of_resource_in_txn, locked_pair_in_txn, refused_in_txn, resource_of_in_txn,
 };
-use super::{warning_in_txn, write_in_txn};
 use crate::db::Db;
 use crate::domain::acceptance::{Acceptance, decide_accept};
 use crate::domain::compare::live_value;
@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::services::detection::compare_locked_in_txn;
 use crate::services::drift_rows::{self, Accepting};
 use crate::services::locks;
+use crate::services::provisioning;
 
 /// Maximum number of members that one request accepts.
 pub const MAX_MEMBERS: usize = 1_000;
@@ -123,18 +124,20 @@ async fn accept_in_txn(
         Some(spec) => Some(warning_in_txn(txn, spec, drift.kind).await?),
         None => None,
     };
-    let (provisioned, version) = write_in_txn(txn, decision, before, desired, false).await?;
-    let spec = provisioned.ok_or_else(|| Error::Internal("an accept of members made no spec".to_owned()))?;
+    let next = (desired, Some(drift.field.as_str()));
+    let by = (decision.actor, decision.note);
+    let spec = provisioning::replace_in_txn(txn, before, next, by, now).await?;
     let accepting = Accepting {
         actor: decision.actor,
         note: decision.note,
         is_retired: false,
-        spec_version: version,
+        spec_version: spec.spec_version,
         address: spec.address.as_deref(),
         bulk: None,
     };
     let record = drift_rows::accept_part_in_txn(txn, &drift, made.expected, accepting, now).await?;
-    compare_locked_in_txn(txn, pair.resource, &spec, now).await?;
+    let decided = (actor, std::slice::from_ref(&record));
+    compare_locked_in_txn(txn, pair.resource, &spec, decided, now).await?;
     let left = locks::drift_in_txn(txn, drift.id).await?;
     Ok(Ok(MembersAccepted {
         accepted: Accepted {
@@ -144,7 +147,8 @@ async fn accept_in_txn(
             warning,
             replayed: false,
         },
-        open: Some(left),
+        // An ignore rule may cover all that is left.
+        open: Some(left).filter(|left| left.status == DriftStatus::Open),
     }))
 }
 

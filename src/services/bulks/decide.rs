@@ -6,7 +6,6 @@ use entity::bulks;
 use entity::cloud_drift::{self as drift, DriftStatus};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::Action;
 use super::items::refused;
@@ -14,7 +13,7 @@ use crate::db::lists;
 use crate::domain::snooze::{Snooze, check_seen};
 use crate::domain::undo::UndoRefusal;
 use crate::error::{Error, Result};
-use crate::services::snoozes::{Snoozing, snooze_in_txn, unsnooze_in_txn};
+use crate::services::snoozes::{Since, Snoozing, since_bulk_in_txn, snooze_in_txn, unsnooze_in_txn};
 use crate::services::{assignments, locks};
 
 /// Snoozes or assigns a drift as it is in the preview, and returns what became of it for [`super::items::record_in_txn`].
@@ -44,6 +43,7 @@ pub(super) async fn decide_in_txn(
                 reason: bulk.note.as_deref(),
                 snooze: *snooze,
                 bulk: Some(bulk.id),
+                undone: None,
             };
             snooze_in_txn(txn, drift, snoozing, now).await?;
             before
@@ -85,9 +85,7 @@ pub(in crate::services) async fn restore_in_txn(
     }
     let before = item.before.clone().unwrap_or_default();
     match action {
-        Action::Snooze(_) => {
-            restore_snooze_in_txn(txn, bulk.id, drift, (item.revision, &before), by, now).await
-        }
+        Action::Snooze(_) => restore_snooze_in_txn(txn, bulk, drift, (item.revision, &before), by, now).await,
         Action::Assign(assignee) => {
             let assigned = drift.assignee.as_deref();
             let restored = before.get("assignee").and_then(Value::as_str);
@@ -103,22 +101,27 @@ pub(in crate::services) async fn restore_in_txn(
     }
 }
 
-/// Restores the snooze before, if it would still last. Otherwise the drift is not snoozed any more.
+/// Restores the snooze before, if it would still last, also if that of the bulk has ended by itself. Otherwise the drift is not
+/// snoozed any more.
 async fn restore_snooze_in_txn(
     txn: &DatabaseTransaction,
-    bulk: Uuid,
+    bulk: &bulks::Model,
     drift: drift::Model,
     (revision, before): (i32, &Value),
     by: (&str, Option<&str>),
     now: DateTime<Utc>,
 ) -> Result<()> {
-    if !drift.snoozed {
-        return Ok(());
-    }
     let snooze: Option<Snooze> = before
         .get("snooze")
         .and_then(|snooze| serde_json::from_value(snooze.clone()).ok());
-    if drift.snooze_bulk_id != Some(bulk) {
+    if !drift.snoozed {
+        let from = bulk.started_at.unwrap_or(bulk.created_at);
+        match since_bulk_in_txn(txn, &drift, bulk.id, from).await? {
+            Since::Ended => {}
+            Since::Undone => return Ok(()),
+            Since::DecidedAgain => return Err(Error::NotUndoable(UndoRefusal::DecidedAgain)),
+        }
+    } else if drift.snooze_bulk_id != Some(bulk.id) {
         // Undone before.
         return match Snooze::of(&drift) == snooze {
             true => Ok(()),
@@ -134,12 +137,14 @@ async fn restore_snooze_in_txn(
                 reason: before.get("reason").and_then(Value::as_str),
                 snooze,
                 bulk: None,
+                undone: Some(bulk.id),
             };
             snooze_in_txn(txn, drift, snoozing, now).await?;
         }
-        None => {
-            unsnooze_in_txn(txn, drift, by, now).await?;
+        None if drift.snoozed => {
+            unsnooze_in_txn(txn, drift, by, Some(bulk.id), now).await?;
         }
+        None => {}
     }
     Ok(())
 }

@@ -316,7 +316,7 @@ async fn record_in_txn(
         let spec = Value::Object(changed.spec);
         Some(NewSpec {
             resource_id: changed.row.id,
-            not_compared: not_compared.for_next_version(&before.spec, &spec),
+            not_compared: not_compared.for_next_version(&before.spec, &spec, None),
             before: Some(changed.before),
             spec,
             source,

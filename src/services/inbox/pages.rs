@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use entity::cloud_drift::DriftStatus;
 use entity::{cloud_drift, cloud_resources};
 use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
+use super::recurrences::split_from_of;
 use super::{DriftFilter, DriftTime, list, order_by};
 use crate::error::Result;
 use crate::services::page::PageRequest;
@@ -20,6 +22,8 @@ pub(crate) struct DriftWithResource {
     pub(crate) resource: Option<cloud_resources::Model>,
     /// The Terraform address of the resource, if an import recorded one.
     pub(crate) address: Option<String>,
+    /// The drift of which this one records the accept of some members.
+    pub(crate) split_from: Option<Uuid>,
 }
 
 /// A reader of drifts, newest first. It holds one page in memory at a time.
@@ -59,6 +63,9 @@ impl DriftPages {
             .map(|resource| (resource.id, resource))
             .collect();
         let addresses = addresses::of_resources(connection, &ids).await?;
+        let accepted = page.rows.iter().map(|(_, drift)| drift);
+        let accepted = accepted.filter(|drift| drift.status == DriftStatus::Accepted);
+        let split_from = split_from_of(connection, accepted.map(|drift| drift.id).collect()).await?;
         self.next = page.end.filter(|_| page.has_next).map(|end| PageRequest {
             after: Some(end),
             ..request
@@ -66,6 +73,7 @@ impl DriftPages {
         let rows = page.rows.into_iter().map(|(_, drift)| DriftWithResource {
             resource: resources.get(&drift.resource_id).cloned(),
             address: addresses.get(&drift.resource_id).cloned(),
+            split_from: split_from.get(&drift.id).copied(),
             drift,
         });
         Ok(Some(rows.collect()))

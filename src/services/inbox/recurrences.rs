@@ -43,6 +43,30 @@ pub(crate) async fn recurrences_of<C: ConnectionTrait>(
     Ok(found.collect())
 }
 
+/// Returns of which drifts these accepted ones record the accept of some members. Those that record the accept of a whole drift
+/// are left out.
+pub(super) async fn split_from_of<C: ConnectionTrait>(
+    connection: &C,
+    accepted: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Uuid>> {
+    if accepted.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = connection.get_database_backend();
+    let sql = format!(
+        "SELECT c.id, c.split_from FROM cloud_drift c WHERE c.split_from IS NOT NULL AND c.id {}",
+        lists::in_list(backend)
+    );
+    let ids = lists::ids(backend, accepted);
+    let rows = connection
+        .query_all_raw(Statement::from_sql_and_values(backend, sql, [ids]))
+        .await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((column_at(row, 0)?, column_at(row, 1)?)))
+        .collect())
+}
+
 /// Both subqueries read the index by resource and time of detection.
 fn select(backend: DbBackend) -> String {
     let month_before = match backend {

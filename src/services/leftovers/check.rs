@@ -2,7 +2,7 @@
 //!
 //! It runs after a sync, if a resource or what is known about the listings has changed since the last check. It deletes the
 //! marks of changes before it reads the resources, so a change during the check makes the next one due. Each check has a
-//! number: of two checks at the same time, the later one decides.
+//! number: of two checks at the same time, the later one decides, and the earlier one stops.
 
 use std::collections::BTreeSet;
 
@@ -22,6 +22,7 @@ use crate::db::{Db, decodable};
 use crate::domain::leftovers::{KindListing, LeftoverRule, is_leftover, since, unknown_because};
 use crate::error::Result;
 use crate::provider::leftovers::{PROVIDERS, rules};
+use crate::services::locks::{Lock, locked};
 
 /// Why the leftovers of a check are unknown that ran beside a listing.
 const LISTED_MEANWHILE: &str = "A listing was applied during the check. The next check decides.";
@@ -94,7 +95,9 @@ async fn check(db: &Db, provider: &str, listings: &[KindListing]) -> Result<()> 
             let batch = facts::next_batch(db.reader(), (provider, rule.kind), after.as_deref()).await?;
             let Some(last) = batch.last() else { break };
             after = Some(last.provider_id.clone());
-            check_batch(db, provider, (rule, number), listings, batch).await?;
+            if !check_batch(db, provider, (rule, number), listings, batch).await? {
+                return Ok(());
+            }
         }
     }
     end(db, provider, number, listings).await
@@ -129,20 +132,22 @@ async fn begin(db: &Db, provider: &str) -> Result<i64> {
     .await
 }
 
+/// Checks a batch. Returns false, and writes nothing, if a later check has begun: it decides, and may already have decided
+/// against what this one has read.
 async fn check_batch(
     db: &Db,
     provider: &str,
     (rule, number): (&LeftoverRule, i64),
     listings: &[KindListing],
     mut batch: Vec<resources::Model>,
-) -> Result<()> {
+) -> Result<bool> {
     let reader = db.reader();
     batch.retain(|resource| {
         let is_listed = resource.first_seen_at.is_some() && resource.gone_at.is_none();
         is_listed && !resource.owned && (rule.is_candidate)(resource)
     });
     if batch.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let owners = facts::of_owners(reader, provider, rule, &batch).await?;
     let owners_of = |resource: &resources::Model| owners.get(&resource.id).copied().unwrap_or_default();
@@ -164,10 +169,16 @@ async fn check_batch(
         })
         .collect();
     if rows.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     let rows = &rows;
     db.write_txn(|txn| async move {
+        // With the lock, a later check begins when these rows are there, and deletes those that it does not find.
+        let current = checks::Entity::find_by_id(provider.to_owned());
+        let current = decodable(locked(current, Lock::Share), &*txn).await?.0;
+        if current.first().is_none_or(|check| check.number != number) {
+            return Ok(false);
+        }
         // A row that a later check has written stays, and one that stays a leftover keeps its time.
         let update = OnConflict::column(leftovers::Column::ResourceId)
             .update_columns([
@@ -186,7 +197,7 @@ async fn check_batch(
             .on_conflict(update)
             .exec_without_returning(&*txn)
             .await?;
-        Ok(())
+        Ok(true)
     })
     .await
 }

@@ -19,6 +19,7 @@ use crate::domain::detection::WHOLE_RESOURCE;
 use crate::domain::notifications::{Filter, Happened, KnownResource, Summary, Transition};
 use crate::error::Result;
 use crate::services::detection::SweepReport;
+use crate::services::drift_rows::DECIDED;
 use crate::services::events::SYSTEM;
 use crate::services::{job_runs, resources};
 
@@ -200,7 +201,9 @@ async fn waits_for_sweep(db: &Db) -> Result<bool> {
     if !job_runs::is_active(db, Job::DetectDrift).await? {
         return Ok(false);
     }
-    let oldest = "SELECT occurred_at AS oldest FROM notification_outbox ORDER BY id LIMIT 1";
+    // A row that this release does not know is left to newer servers, so its age says nothing.
+    let oldest =
+        format!("SELECT occurred_at AS oldest FROM notification_outbox WHERE {KNOWN} ORDER BY id LIMIT 1");
     let row = db
         .reader()
         .query_one_raw(Statement::from_string(db.backend(), oldest))
@@ -248,6 +251,8 @@ async fn decode(db: &Db, rows: &[QueryResult]) -> Result<Vec<Row>> {
                 | Transition::SourceOverdue
                 | Transition::SourceRecovered),
             ) => Row::Source(transition, data),
+            // The decision itself is notified.
+            Some(Transition::DriftChanged) if data.get(DECIDED).is_some() => Row::Nothing,
             Some(transition) => Row::Drift(Box::new(happened(row, transition, &data, &drifts))),
             None => Row::Nothing,
         });
