@@ -154,9 +154,10 @@ export class DetailView {
   onDriftChanged(drift) {
     const shown = this.#drift;
     if (shown === null) return;
-    const same = drift.id === shown.id && drift.revision === shown.revision && drift.status === shown.status && drift.undoneAt === shown.undoneAt;
+    const parts = /** @type {const} */ (['id', 'revision', 'status', 'undoneAt', 'assignee', 'snoozed', 'snoozedUntil']);
+    const same = parts.every((part) => drift[part] === shown[part]);
     if (same || drift.resource.id !== shown.resource.id) return;
-    if (drift.id === shown.id && drift.undoneAt === shown.undoneAt) announce(drift.status === 'OPEN' ? 'The open drift changed' : `The drift was closed: ${resolution(drift)}`);
+    if (drift.id === shown.id && (drift.revision !== shown.revision || drift.status !== shown.status)) announce(drift.status === 'OPEN' ? 'The open drift changed' : `The drift was closed: ${resolution(drift)}`);
     void this.refresh();
   }
 

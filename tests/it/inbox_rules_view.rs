@@ -18,6 +18,7 @@ const RULE: &str = "[data-testid=rule]";
 const DIALOG: &str = "[data-testid=rule-dialog]";
 const PREVIEW: &str = "[data-testid=rule-preview]";
 const NOTICE: &str = "[data-testid=notice]";
+const SELECT_DETECTIONS: &str = "const field = document.querySelector('[data-testid=rule-openAfterSweeps]'); field.focus(); field.select()";
 const CREATE: &str =
     "mutation($input: CreateIgnoreRuleInput!) { createIgnoreRule(input: $input) { rule { id } } }";
 
@@ -142,19 +143,15 @@ async fn a_number_of_detections_that_is_not_valid_is_refused_at_its_field() {
     browser.click("[data-testid=edit-rule]").await;
     browser.see("[data-testid=save-rule]:not([disabled])").await;
     let problem = "[data-testid=rule-openAfterSweeps-problem]";
-    // A word as a user types it: the browser hands out an empty text for some of them.
-    for typed in ["0", "-3", "3,", "--", "1001"] {
-        browser
-            .run("document.querySelector('[data-testid=rule-openAfterSweeps]').select()")
-            .await;
+    // The browser hands out an empty text for what is not a number.
+    for typed in ["0", "-3", "--", "e", "1001", "2.5"] {
+        browser.run(SELECT_DETECTIONS).await;
         browser.press(typed).await;
         browser.see_text(problem, "whole number from 2 to 1000").await;
         browser.see("[data-testid=save-rule][disabled]").await;
     }
     look_at(&browser, "rules-detections", &[(390, "light"), (1280, "dark")]).await;
-    browser
-        .run("document.querySelector('[data-testid=rule-openAfterSweeps]').select()")
-        .await;
+    browser.run(SELECT_DETECTIONS).await;
     browser.press("4").await;
     browser.see_none(problem).await;
     browser.see("[data-testid=save-rule]:not([disabled])").await;

@@ -181,7 +181,7 @@ impl LeftoverSummary {
         self.0.checked_at
     }
 
-    /// The providers that have rules, such as `digitalocean`. Resources of other providers are not checked.
+    /// The providers that have rules, such as `digitalocean`; at most 10. Resources of other providers are not checked.
     async fn providers(&self) -> [&'static str; PROVIDERS.len()] {
         PROVIDERS
     }
