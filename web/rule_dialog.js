@@ -170,7 +170,7 @@ export class RuleDialog {
           <datalist id="rule-kinds">${this.#kinds.map((kind) => html`<option value=${kind}>${kindName(kind)}</option>`)}</datalist>
         </div>
         <div class="dialog-foot">
-          <p class="hint effect" data-testid="rule-preview" role="status">${this.#preview.text}</p>
+          <p class="hint effect" data-testid="rule-preview" role="status">${this.#waitingProblem === '' ? this.#preview.text : '“Open after detections” is not valid.'}</p>
           <button type="button" @click=${() => this.close()}>Cancel</button>
           <button type="submit" class="primary" data-testid="save-rule" ?disabled=${!complete || this.#busy}>${rule === null ? 'Make the rule' : 'Replace the rule'}</button>
         </div>
