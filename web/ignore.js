@@ -6,6 +6,7 @@ import { summary } from './changes.js';
 import { byteLength, fieldName, kindName, plural, resourceName, visibleLine } from './format.js';
 import { CREATE_RULE, END_RULE } from './queries.js';
 import { RulePreview } from './rule_preview.js';
+import { canTryAgain } from './undo.js';
 /** @import { Context, Drift } from './types.js' */
 
 /** Maximum length of a reason in bytes. */
@@ -206,6 +207,6 @@ export async function endRule(ruleId, context) {
     return { text: opened === null ? 'The rule has ended. The next detection opens its drifts again.' : `The rule has ended. ${plural(opened, 'drift')} came back.`, isProblem: false };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return error.code === 'UNAUTHENTICATED' ? null : { text: `The rule has not ended. ${explain(error)}`, isProblem: true };
+    return error.code === 'UNAUTHENTICATED' ? null : { text: `The rule has not ended. ${explain(error)}`, isProblem: true, again: canTryAgain(error) };
   }
 }

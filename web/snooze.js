@@ -4,6 +4,7 @@ import { ApiError, explain } from './api.js';
 import { h, showNotice } from './dom.js';
 import { byteLength, fieldName, resourceName, visible, visibleLine } from './format.js';
 import { SNOOZE, UNSNOOZE } from './queries.js';
+import { canTryAgain } from './undo.js';
 /** @import { Undone } from './decisions.js' */
 /** @import { Context, Drift } from './types.js' */
 
@@ -232,7 +233,7 @@ export async function unsnooze(drift, context) {
     return { text: `${nameOf(drift)} is in the inbox again.`, isProblem: false };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return error.code === 'UNAUTHENTICATED' ? null : { text: `The snooze has not ended. ${explain(error)}`, isProblem: true };
+    return error.code === 'UNAUTHENTICATED' ? null : { text: `The snooze has not ended. ${explain(error)}`, isProblem: true, again: canTryAgain(error) };
   }
 }
 
