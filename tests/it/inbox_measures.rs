@@ -36,7 +36,7 @@ async fn measures_have_charts_and_the_same_numbers_as_tables() {
     let bars = "return [...document.querySelectorAll('[data-testid=measure-chart]')].map((chart) => \
         [...chart.querySelectorAll('rect')].filter((bar) => Number(bar.getAttribute('height')) > 0).length).join()";
     assert_eq!(browser.run(bars).await, json!("1,1"));
-    browser.see_text("[data-testid=measure-group]", "Droplet").await;
+    browser.see_text("[data-testid=measure-group]", "droplet").await;
     look_at(&browser, "measures", &ALL_SCREENS).await;
     let choose = "const list = document.querySelector('[data-testid=measure-range]'); list.value = '7'; \
         list.dispatchEvent(new Event('change', { bubbles: true }))";
