@@ -74,7 +74,7 @@ export function takenText({ done, refused, left, problem }) {
   return [
     `${are(done)} assigned to you.`,
     refused > 0 && `${are(refused)} not, because ${refused === 1 ? 'it' : 'they'} moved meanwhile.`,
-    left > 0 && `${plural(left, 'more drift')} ${left === 1 ? 'matches' : 'match'}: at most 1,000 are assigned at a time. Press t again.`,
+    left > 0 && `${plural(left, 'more drift')} ${left === 1 ? 'matches' : 'match'}: at most 1,000 are assigned at a time. Filter the list to reach ${left === 1 ? 'it' : 'them'}.`,
     problem !== null && `The rest failed: ${explain(problem)}`,
   ]
     .filter((part) => part !== false)

@@ -79,7 +79,7 @@ export class ListView {
       select: (event, id) => this.#clickedBox(event, id),
       canDecide: () => this.#canSelect,
       changed: () => this.#showFoot(),
-      refreshed: () => this.#selection.update((key) => this.#groups.find(key)),
+      refreshed: () => this.#selection.update((key) => this.#groups.find(key) ?? (this.#groups.window.isLoaded ? null : undefined)),
       drawn: () => this.#markRows(),
       failed: (error) => this.#failed(error),
     });

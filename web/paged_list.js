@@ -70,6 +70,11 @@ export class ListWindow {
     this.#container.replaceChildren();
   }
 
+  /** Whether the rows of all pages are loaded: those of distant pages are dropped until they are near again. */
+  get isLoaded() {
+    return this.pages.every(({ rows }) => rows !== null);
+  }
+
   /** @returns {Row[]} all loaded rows */
   get rows() {
     return this.pages.flatMap((page) => page.rows ?? []);

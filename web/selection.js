@@ -93,14 +93,15 @@ export class Selection extends EventTarget {
 
   /**
    * Takes over the counts of the selected causes, and selects those no more that have no drifts.
-   * @param {(key: string) => DriftGroup | null} find
+   * @param {(key: string) => DriftGroup | null | undefined} find returns null for a cause without drifts, and undefined for one
+   *   whose row is not loaded
    */
   update(find) {
     for (const [key, { item }] of [...this.#items]) {
       if (!isGroup(item)) continue;
       const now = find(key);
       if (now === null) this.#items.delete(key);
-      else this.#items.set(key, { item: now, cause: key });
+      else if (now !== undefined) this.#items.set(key, { item: now, cause: key });
     }
     this.#changed(this.anchor);
   }

@@ -22,8 +22,9 @@ pub struct Noted {
 }
 
 /// Notes, as a decision of `actor`, that the live value of an open drift is being put back; or withdraws the intent if
-/// `is_reverting` is false. An intent that the same actor noted before with the same note stays as it is, and so does a
-/// drift without an intent that is withdrawn. Callers without an email have one name, so the intent of one is noted anew.
+/// `is_reverting` is false. A call that repeats an earlier one of the same actor with the same note changes nothing, and
+/// neither does the withdrawal of an intent that was not noted. Callers without an email cannot be told apart, so each of
+/// their calls notes the intent again.
 ///
 /// # Errors
 ///

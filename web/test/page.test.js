@@ -170,6 +170,6 @@ test('the result of taking many drifts names those that were left', () => {
   const taken = (/** @type {object} */ more) => takenText({ done: 1000, refused: 0, left: 0, problem: null, ...more });
   assert.equal(taken({}), '1,000 drifts are assigned to you.');
   assert.equal(taken({ done: 1, refused: 1 }), '1 drift is assigned to you. 1 drift is not, because it moved meanwhile.');
-  assert.match(taken({ left: 300 }), /300 more drifts match/);
+  assert.match(taken({ left: 300 }), /300 more drifts match: .* Filter the list to reach them\.$/);
   assert.match(taken({ problem: new ApiError('NETWORK', 'The server cannot be reached.') }), /The rest failed: The server cannot be reached\.$/);
 });

@@ -85,6 +85,9 @@ test('selected causes take over new counts, and those without drifts are dropped
   selection.toggle('l', rows);
   selection.update((key) => (key === 'k' ? { key, count: 5, newest: drift(key) } : null));
   assert.equal(selection.batch(FILTER, 9).count, 5);
+  // The row of a cause that is scrolled far away is not loaded.
+  selection.update(() => undefined);
+  assert.equal(selection.batch(FILTER, 9).count, 5);
   selection.update(() => null);
   assert.ok(selection.isEmpty);
 });
