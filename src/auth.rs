@@ -3,10 +3,15 @@
 //! A token identifies an [`Actor`], whose roles define its permissions. A caller without an `Authorization` header is
 //! anonymous. A caller with an invalid token is rejected, and never treated as anonymous.
 
+mod authenticator;
 mod bearer;
 mod claims;
 mod compact;
+mod discovery;
 mod issue;
+mod issuer;
+mod keys;
+mod proxy;
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -17,8 +22,13 @@ use crate::domain::actor::{Actor, RoleAliases, RolesClaim};
 use claims::Policy;
 use compact::Compact;
 
+pub use authenticator::Authenticator;
 pub use bearer::bearer_token;
+pub use discovery::IssuerUrl;
 pub use issue::{IssueError, NewToken, issue};
+pub use issuer::{Issuer, IssuerSettings, IssuerState};
+pub use keys::SignatureAlgorithm;
+pub use proxy::{ProxySettings, TrustedProxy, UnsafeProxy};
 
 /// Minimum length of the shared secret in bytes: the output size of HMAC-SHA-256. A shorter secret is easier to guess
 /// than a signature is to forge.

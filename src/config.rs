@@ -11,6 +11,7 @@ mod parsers;
 mod retention;
 mod schedules;
 mod secrets;
+mod sign_in;
 mod sources;
 mod tokens;
 
@@ -28,6 +29,7 @@ pub(crate) use self::retention::RetentionArgs;
 pub(crate) use self::schedules::{MaxAgeArgs, ScheduleArgs, SyncCronArgs};
 pub(crate) use self::secrets::secrets_help;
 use self::secrets::{secret, secret_in_file, variable};
+pub(crate) use self::sign_in::SignInArgs;
 pub(crate) use self::tokens::{TokenArgs, TokenConfig};
 use crate::db::{WaitLimits, check_address};
 

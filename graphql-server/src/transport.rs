@@ -5,7 +5,7 @@
 
 mod accept;
 mod body;
-mod connection;
+pub mod connection;
 mod extract;
 pub mod graphql_api;
 pub mod origin;

@@ -21,6 +21,14 @@ const TYPES: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
 /// Maximum length of a key id.
 const MAX_KEY_ID: usize = 256;
 
+/// The header of a token without unsupported fields.
+pub(super) struct Header {
+    /// Name of the algorithm.
+    pub(super) algorithm: String,
+    /// Id of the key.
+    pub(super) key_id: Option<String>,
+}
+
 /// The parts of a token in compact form.
 pub(super) struct Compact<'a> {
     signed: &'a str,
@@ -61,12 +69,15 @@ impl<'a> Compact<'a> {
         }
     }
 
-    /// Checks that the header names this algorithm and has no unsupported field.
-    pub(super) fn check_header(&self, algorithm: &str) -> Result<(), InvalidToken> {
+    /// Returns the header, which selects among the keys of an issuer. It is not protected until the signature is
+    /// checked.
+    pub(super) fn header(&self) -> Result<Header, InvalidToken> {
         let header = object(self.header, "the header is not a JSON object")?;
-        if header.get("alg").and_then(Value::as_str) != Some(algorithm) {
-            return Err(InvalidToken::new("the header names another algorithm"));
-        }
+        let algorithm = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(InvalidToken::new("the header names another algorithm"))?
+            .to_owned();
         if REFUSED_FIELDS.iter().any(|name| header.contains_key(*name)) {
             return Err(InvalidToken::new("the header has an unsupported field"));
         }
@@ -75,6 +86,15 @@ impl<'a> Compact<'a> {
         }
         if !header.get("kid").is_none_or(is_key_id) {
             return Err(InvalidToken::new("the header has an invalid key id"));
+        }
+        let key_id = header.get("kid").and_then(Value::as_str).map(str::to_owned);
+        Ok(Header { algorithm, key_id })
+    }
+
+    /// Checks that the header names this algorithm and has no unsupported field.
+    pub(super) fn check_header(&self, algorithm: &str) -> Result<(), InvalidToken> {
+        if self.header()?.algorithm != algorithm {
+            return Err(InvalidToken::new("the header names another algorithm"));
         }
         Ok(())
     }

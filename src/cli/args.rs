@@ -17,8 +17,8 @@ use super::plan_revert::PlanRevertArgs;
 use super::rules::RulesArgs;
 use super::sources::SourcesArgs;
 use crate::config::{
-    DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SyncCronArgs,
-    TokenArgs, secrets_help, time_of_at_least,
+    DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SignInArgs,
+    SyncCronArgs, TokenArgs, secrets_help, time_of_at_least,
 };
 
 /// Minimum interval between changes of the demo's account.
@@ -144,7 +144,7 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     pub(super) http: HttpArgs,
     #[command(flatten)]
-    pub(super) token: TokenArgs,
+    pub(super) sign_in: SignInArgs,
     #[command(flatten)]
     pub(super) schedule: ScheduleArgs,
     #[command(flatten)]

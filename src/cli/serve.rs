@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::ServeArgs;
 use super::{Failure, Outcome, configured, connect, print_line};
 use crate::app::App;
-use crate::auth::TokenVerifier;
+use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::{BadSetting, HttpArgs};
 use crate::http::{HttpState, router};
@@ -25,7 +25,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
-    let (database, verifier) = (args.database.resolve()?, args.token.resolve()?.verifier()?);
+    let (database, authenticator) = (args.database.resolve()?, args.sign_in.resolve()?);
     let mut schedules = args.schedule.schedules(args.retention.retention());
     let sources = configured(&args.inventory)?;
     if args.inventory.selected().is_some() {
@@ -46,15 +46,18 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let app = App::with_sources(db, Clock::System, sources.listed, schedules, max_age)
         .with_outgoing(args.notify.outgoing());
     app.register_sources(&sources.sent).await?;
-    let state = http_state(&app, verifier, &args.http);
+    if let Some(issuer) = authenticator.issuer().cloned() {
+        tokio::spawn(async move { issuer.keep_current().await });
+    }
+    let state = http_state(&app, authenticator, &args.http);
     let listener = bind(args.http.listen).await?;
     print_line(format_args!("listening on http://{}", listener.local_addr()?))?;
     until(signals.received(), app, state, listener).await
 }
 
 /// Builds the state of the HTTP server.
-pub(super) fn http_state(app: &App, verifier: TokenVerifier, http: &HttpArgs) -> HttpState {
-    HttpState::new(app.clone(), verifier, http.limits(), http.introspection).with_sockets(http.sockets())
+pub(super) fn http_state(app: &App, authenticator: impl Into<Authenticator>, http: &HttpArgs) -> HttpState {
+    HttpState::new(app.clone(), authenticator, http.limits(), http.introspection).with_sockets(http.sockets())
 }
 
 pub(super) async fn bind(listen: SocketAddr) -> Result<TcpListener, Failure> {

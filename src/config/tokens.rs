@@ -50,17 +50,38 @@ impl TokenArgs {
     /// # Errors
     /// The secret is not set or too short.
     pub(crate) fn resolve(&self) -> Result<TokenConfig> {
-        let secret = secret("DRIFT_JWT_SECRET", "DRIFT_JWT_SECRET_FILE")?;
         let why = "is not set; set it to a shared secret of at least 32 bytes";
+        self.resolve_optional()?
+            .ok_or_else(|| BadSetting::new("DRIFT_JWT_SECRET", why))
+    }
+
+    /// Reads the secret and returns all token settings. `None` without a secret.
+    ///
+    /// # Errors
+    /// The secret is too short.
+    pub(crate) fn resolve_optional(&self) -> Result<Option<TokenConfig>> {
+        let Some(secret) = secret("DRIFT_JWT_SECRET", "DRIFT_JWT_SECRET_FILE")? else {
+            return Ok(None);
+        };
         let config = TokenConfig {
-            secret: secret.ok_or_else(|| BadSetting::new("DRIFT_JWT_SECRET", why))?,
+            secret,
             issuer: self.jwt_issuer.clone(),
             audience: self.jwt_audience.clone(),
-            roles_claim: self.roles_claim.clone(),
-            aliases: self.role_aliases.clone().unwrap_or_default(),
+            roles_claim: self.roles_claim(),
+            aliases: self.aliases(),
         };
         config.verifier()?;
-        Ok(config)
+        Ok(Some(config))
+    }
+
+    /// Returns the claim that contains the roles.
+    pub(super) fn roles_claim(&self) -> RolesClaim {
+        self.roles_claim.clone()
+    }
+
+    /// Returns the further names of the roles.
+    pub(super) fn aliases(&self) -> RoleAliases {
+        self.role_aliases.clone().unwrap_or_default()
     }
 }
 

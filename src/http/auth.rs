@@ -1,19 +1,22 @@
 //! Authentication of requests.
 
+use std::net::IpAddr;
+
 use axum::http::HeaderMap;
 
 use super::HttpState;
-use crate::auth::{InvalidToken, Session, bearer_token};
+use crate::auth::{InvalidToken, Session};
 
 impl HttpState {
-    /// Returns the session of the bearer token, or `None` without a token. An invalid token is an error, never an
-    /// anonymous caller.
-    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Session>, InvalidToken> {
-        let caller = bearer_token(headers).and_then(|token| {
-            token
-                .map(|token| self.verifier.session(token, self.app.clock().now()))
-                .transpose()
-        });
-        caller.inspect_err(|error| tracing::info!(reason = error.reason(), "a token was rejected"))
+    /// Returns the session of the caller of a request from the address `peer`, or `None` without credentials. Invalid
+    /// credentials are an error, never an anonymous caller.
+    pub(super) async fn caller(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+    ) -> Result<Option<Session>, InvalidToken> {
+        let now = self.app.clock().now();
+        let caller = self.authenticator.caller(headers, peer, now).await;
+        caller.inspect_err(|error| tracing::info!(reason = error.reason(), "credentials were rejected"))
     }
 }

@@ -8,6 +8,7 @@ use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::HttpState;
+use crate::auth::IssuerState;
 
 /// Maximum time of the readiness check.
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,7 +19,7 @@ pub(super) async fn live() -> Json<Value> {
 }
 
 /// Readiness: the database responds, has every table and accepts writes. With `?sources`, also the inventory of each source
-/// is recent. The names and states need no token; the reasons do.
+/// is recent. With an issuer, its keys are known. The names and states need no token; the reasons do.
 pub(super) async fn ready(State(state): State<HttpState>, uri: Uri) -> (StatusCode, Json<Value>) {
     let (status, mut answer) = database(&state).await;
     let with_sources = uri.query().is_some_and(|query| {
@@ -26,12 +27,28 @@ pub(super) async fn ready(State(state): State<HttpState>, uri: Uri) -> (StatusCo
             .split('&')
             .any(|pair| pair.split('=').next() == Some("sources"))
     });
+    let status = status.max(issuer(&state, &mut answer));
     if !with_sources || status != StatusCode::OK {
         return (status, Json(answer));
     }
     let (status, sources) = sources(&state).await;
     answer["sources"] = sources;
     (status, Json(answer))
+}
+
+/// Adds the state of the issuer, if one is configured. The server is not ready only if nobody can sign in: without any
+/// key of the issuer, and without another way.
+fn issuer(state: &HttpState, answer: &mut Value) -> StatusCode {
+    let Some(issuer) = state.authenticator.issuer() else {
+        return StatusCode::OK;
+    };
+    let known = issuer.state();
+    answer["issuer"] = json!(known.text());
+    if known == IssuerState::NoKeys && !state.authenticator.has_other_than_issuer() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    }
 }
 
 async fn sources(state: &HttpState) -> (StatusCode, Value) {

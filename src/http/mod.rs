@@ -10,6 +10,7 @@ mod plans;
 mod rest;
 mod uploads;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::{Request as GraphqlRequest, Response};
@@ -30,7 +31,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 
 use crate::app::App;
-use crate::auth::{Session, TokenVerifier};
+use crate::auth::{Authenticator, Session};
 use crate::graphql::AppSchema;
 use crate::graphql::api_limits::ApiLimits;
 
@@ -44,14 +45,19 @@ pub struct HttpState {
     schema: AppSchema,
     limits: Arc<RequestLimits>,
     sockets: Arc<SocketSettings>,
-    verifier: Arc<TokenVerifier>,
+    authenticator: Arc<Authenticator>,
     kept: Arc<KeptAnswers>,
     uploads: Arc<uploads::Uploads>,
 }
 
 impl HttpState {
-    /// Creates the state that serves `app` to callers whose tokens `verifier` accepts.
-    pub fn new(app: App, verifier: TokenVerifier, limits: ApiLimits, introspection: bool) -> Self {
+    /// Creates the state that serves `app` to callers whose credentials `authenticator` accepts.
+    pub fn new(
+        app: App,
+        authenticator: impl Into<Authenticator>,
+        limits: ApiLimits,
+        introspection: bool,
+    ) -> Self {
         let schema = crate::graphql::schema(app.clone(), &limits, introspection);
         Self {
             app,
@@ -59,7 +65,7 @@ impl HttpState {
             uploads: Arc::new(uploads::Uploads::new(limits.max_uploads, limits.upload_timeout)),
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
-            verifier: Arc::new(verifier),
+            authenticator: Arc::new(authenticator.into()),
             kept: Arc::default(),
         }
     }
@@ -77,8 +83,13 @@ impl HttpState {
 impl GraphqlApi for HttpState {
     type Caller = Option<Session>;
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Self::Caller, Unauthenticated> {
-        self.caller(headers).map_err(|_| Unauthenticated)
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<IpAddr>,
+    ) -> Result<Self::Caller, Unauthenticated> {
+        let caller = self.caller(headers, peer).await;
+        caller.map_err(|_| Unauthenticated)
     }
 
     async fn execute(&self, caller: Self::Caller, request: GraphqlRequest) -> Response {

@@ -12,6 +12,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use entity::cloud_drift::DriftStatus;
 use futures_util::{StreamExt as _, stream};
+use graphql_server::transport::connection::ClientConnection;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -120,7 +121,8 @@ impl FromRequestParts<HttpState> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, RestError> {
         let caller = state
-            .caller(&parts.headers)
+            .caller(&parts.headers, ClientConnection::of(&parts.extensions).peer())
+            .await
             .map_err(|_| Error::Unauthenticated)?
             .ok_or(Error::Unauthenticated)?
             .actor;

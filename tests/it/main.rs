@@ -101,6 +101,7 @@ mod notification_filters;
 mod notification_kills;
 mod notifications;
 mod notify_command;
+mod oidc;
 mod operations;
 mod page_files;
 mod partial_listings;

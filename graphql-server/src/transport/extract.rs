@@ -13,6 +13,7 @@ use super::{
     Deadline,
     accept::{self, Accepted, Events},
     body,
+    connection::ClientConnection,
     graphql_api::{GraphqlApi, Unauthenticated},
     params,
     reply::Refusal,
@@ -54,7 +55,9 @@ impl<A: GraphqlApi> FromRequestParts<A> for Caller<A> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &A) -> Result<Self, Refusal> {
-        let caller = api.authenticate(&parts.headers).await;
+        let caller = api
+            .authenticate(&parts.headers, ClientConnection::of(&parts.extensions).peer())
+            .await;
         caller
             .map(Self)
             .map_err(|Unauthenticated| Refusal::unauthenticated())

@@ -1,6 +1,7 @@
 //! The interface between the transports and the API that they serve.
 
 use std::future::Future;
+use std::net::IpAddr;
 
 use async_graphql::{Request, Response as Outcome};
 use axum::http::HeaderMap;
@@ -19,7 +20,7 @@ pub trait GraphqlApi: Clone + Send + Sync + 'static {
     /// The caller of a request, which may be anonymous.
     type Caller: Clone + Send + Sync + 'static;
 
-    /// Authenticates the caller.
+    /// Authenticates the caller of a request from the address `peer`. Tests without a connection have no address.
     ///
     /// # Errors
     ///
@@ -27,6 +28,7 @@ pub trait GraphqlApi: Clone + Send + Sync + 'static {
     fn authenticate(
         &self,
         headers: &HeaderMap,
+        peer: Option<IpAddr>,
     ) -> impl Future<Output = Result<Self::Caller, Unauthenticated>> + Send;
 
     /// Executes one request.

@@ -1,6 +1,7 @@
 //! Listens on a TCP port and serves connections. `axum::serve` is not used, because it has no timeout for the head of a
 //! request.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +44,8 @@ impl Default for Timeouts {
 /// Serves until `stop`, then closes sockets and event streams, and waits for active requests at most `timeouts.drain`.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, timeouts: Timeouts) {
     let (open, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
-    while let Some((stream, place)) = next(&listener, &places, &stop).await {
-        let connection = ClientConnection::new(stop.clone(), place, open.token());
+    while let Some((stream, peer, place)) = next(&listener, &places, &stop).await {
+        let connection = ClientConnection::new(peer.ip(), stop.clone(), place, open.token());
         tokio::spawn(serve_connection(
             stream,
             router.clone(),
@@ -90,7 +91,7 @@ async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     loop {
         let accepted = async {
             let place = Arc::clone(places).acquire_owned().await.ok()?;
@@ -101,7 +102,7 @@ async fn next(
             accepted = accepted => accepted?,
         };
         match accepted {
-            Ok((stream, _)) => return Some((stream, place)),
+            Ok((stream, peer)) => return Some((stream, peer, place)),
             Err(error) => {
                 // The process most likely has no free file descriptors, so other connections must end first.
                 tracing::warn!(%error, "accepting a connection failed");

@@ -61,9 +61,9 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
         );
         return Err(Refusal::new(StatusCode::FORBIDDEN, message));
     }
-    let caller = api.authenticate(request.headers()).await;
-    let caller = caller.map_err(|Unauthenticated| Refusal::unauthenticated())?;
     let connection = ClientConnection::of(request.extensions());
+    let caller = api.authenticate(request.headers(), connection.peer()).await;
+    let caller = caller.map_err(|Unauthenticated| Refusal::unauthenticated())?;
     let (mut head, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
     let upgrade = upgrade.map_err(|refused| Refusal::new(refused.status(), refused.body_text()))?;
@@ -82,6 +82,7 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
             ready: None,
             expired: future::pending().boxed(),
             upgrade_caller: caller,
+            peer: connection.peer(),
             caller: None,
             socket,
             api,
@@ -111,6 +112,8 @@ struct Session<A: GraphqlApi> {
     socket: WebSocket,
     /// The caller that the upgrade request authenticated, which may be anonymous.
     upgrade_caller: A::Caller,
+    /// Address of the client.
+    peer: Option<std::net::IpAddr>,
     /// The authenticated caller, after `connection_init`.
     caller: Option<A::Caller>,
     expired: BoxFuture<'static, ()>,
@@ -205,7 +208,7 @@ impl<A: GraphqlApi> Session<A> {
         }
         let caller = match credentials(payload.unwrap_or_default()) {
             Ok(None) => Ok(self.upgrade_caller.clone()),
-            Ok(Some(headers)) => self.api.authenticate(&headers).await,
+            Ok(Some(headers)) => self.api.authenticate(&headers, self.peer).await,
             Err(Unauthenticated) => Err(Unauthenticated),
         };
         let Ok(caller) = caller else {

@@ -218,7 +218,11 @@ pub(crate) fn router() -> Router {
 impl GraphqlApi for Toy {
     type Caller = String;
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<String, Unauthenticated> {
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        _: Option<std::net::IpAddr>,
+    ) -> Result<String, Unauthenticated> {
         match headers.get("authorization").map(|value| value.as_bytes()) {
             None => Ok("anonymous".to_owned()),
             Some(b"Bearer good") => Ok("good".to_owned()),
