@@ -9,6 +9,7 @@ use crate::domain::schedule::{Schedule, Schedules};
 use crate::error::Result;
 use crate::jobs::{JobRequest, Jobs, Source};
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::provider::InventoryProvider;
 use crate::services::detection::Scope;
@@ -30,6 +31,7 @@ struct Inner {
     schedules: Schedules,
     jobs: Jobs,
     live: Live,
+    metrics: Metrics,
 }
 
 impl App {
@@ -63,9 +65,12 @@ impl App {
         schedules: Schedules,
         max_age: MaxAge,
     ) -> Self {
+        let metrics = Metrics::new();
+        let jobs = Jobs::new(db.clone(), clock.clone(), sources, max_age.clone(), &schedules);
         let inner = Inner {
             live: Live::new(db.clone(), clock.clone()),
-            jobs: Jobs::new(db.clone(), clock.clone(), sources, max_age.clone(), &schedules),
+            jobs: jobs.counted_by(metrics.clone()),
+            metrics,
             db,
             clock,
             max_age,
@@ -91,6 +96,11 @@ impl App {
     /// Returns the database.
     pub fn db(&self) -> &Db {
         &self.inner.db
+    }
+
+    /// Returns the counters of this process.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     /// Returns the clock.

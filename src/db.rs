@@ -3,6 +3,7 @@
 mod address;
 mod contention;
 mod file;
+mod lane;
 pub(crate) mod lists;
 mod pooler;
 mod pools;
@@ -11,6 +12,7 @@ mod rows;
 mod search_index;
 mod time;
 mod untested;
+mod usage;
 mod version;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub(crate) use self::address::{check_address, sqlite_file};
 pub use self::contention::WaitLimits;
 use self::contention::retry;
 use self::file::SqliteFile;
+use self::lane::Lane;
 use self::pools::Pools;
 pub use self::probe::NotReady;
 pub(crate) use self::rows::{
@@ -63,6 +66,7 @@ pub struct Db {
     /// Whether a pooler gives each transaction another connection of PostgreSQL.
     pooled: bool,
     wait_limits: WaitLimits,
+    lane: Lane,
     committed: Arc<Notify>,
     last_commit: Arc<watch::Sender<Option<Instant>>>,
     probing: Arc<Mutex<()>>,
@@ -88,10 +92,10 @@ impl Db {
         } else {
             pools::postgres(url, max_connections).await?
         };
-        Self::from_pools(pools).await
+        Self::from_pools(pools, max_connections).await
     }
 
-    async fn from_pools(pools: Pools) -> Result<Self> {
+    async fn from_pools(pools: Pools, max_connections: u32) -> Result<Self> {
         Ok(Self {
             closed: pools::closed(&pools.read).await?,
             read: pools.read,
@@ -101,6 +105,7 @@ impl Db {
             file: pools.file,
             pooled: pools.pooled,
             wait_limits: WaitLimits::default(),
+            lane: Lane::new(max_connections),
             committed: Arc::default(),
             time: Clock::System,
             last_commit: Arc::new(watch::Sender::new(None)),

@@ -17,6 +17,7 @@ use entity::job_runs::{Job, JobOutcome, Model as Run};
 use futures_util::FutureExt as _;
 use sea_orm::ActiveEnum as _;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -31,6 +32,7 @@ use crate::domain::inventory::Place;
 use crate::domain::retention::Retention;
 use crate::domain::schedule::Schedules;
 use crate::error::{Error, Result};
+use crate::metrics::Metrics;
 pub use crate::provider::lines::LineReader;
 use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
@@ -114,6 +116,7 @@ impl Work {
 #[derive(Clone)]
 pub struct Jobs {
     inner: Arc<Inner>,
+    metrics: Metrics,
 }
 
 struct Inner {
@@ -149,7 +152,14 @@ impl Jobs {
         };
         Self {
             inner: Arc::new(inner),
+            metrics: Metrics::new(),
         }
+    }
+
+    /// Returns the same runner, which counts its runs in `metrics`.
+    #[must_use]
+    pub(crate) fn counted_by(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Returns the sources that this process can list.
@@ -389,6 +399,7 @@ impl Jobs {
     /// Does the work while heartbeats are sent, and records the outcome of the run.
     async fn supervise(&self, run: Uuid, job: Job, work: Work) -> Result<Run> {
         tracing::info!(?job, %run, "job.started");
+        let began = Instant::now();
         // The heartbeats have a separate task, so that work that blocks a thread does not stop them.
         let stop = CancellationToken::new();
         let mut heartbeats = tokio::spawn(send_heartbeats(self.db().clone(), run, stop.clone()));
@@ -406,6 +417,10 @@ impl Jobs {
         };
         stop.cancel();
         let row = job_runs::finish(&self.job_db(), run, &report).await?;
+        if let Some(outcome) = &row.outcome {
+            self.metrics
+                .ran(&job.to_value(), &outcome.to_value(), began.elapsed());
+        }
         tracing::info!(?job, %run, outcome = ?row.outcome, counts = %row.counts, error = row.error, "job.finished");
         Ok(row)
     }

@@ -25,6 +25,8 @@ pub const QUERY_TOO_COSTLY: &str = "QUERY_TOO_COSTLY";
 pub const RATE_LIMITED: &str = "RATE_LIMITED";
 /// The request exceeded the timeout.
 pub const REQUEST_TIMEOUT: &str = "REQUEST_TIMEOUT";
+/// The caller has reached a limit of their own: requests in a minute, requests at the same time, or open streams.
+pub const TOO_MANY_REQUESTS: &str = "TOO_MANY_REQUESTS";
 /// The credentials are missing or invalid.
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 

@@ -17,6 +17,7 @@ use async_graphql::{
 };
 
 use crate::{
+    answer_size::AnswerSize,
     codes::{
         self, BAD_USER_INPUT, GRAPHQL_VALIDATION_FAILED, INTROSPECTION_DISABLED,
         OPERATION_RESOLUTION_FAILURE, QUERY_TOO_COSTLY, RATE_LIMITED,
@@ -94,6 +95,7 @@ impl ExtensionFactory for Checks {
             wants_cost: OnceLock::new(),
             arguments: Arc::default(),
             order: OnceLock::new(),
+            size: AnswerSize::new(self.limits.max_answer_bytes),
             nulls: Nulls::default(),
         })
     }
@@ -115,6 +117,7 @@ struct RequestChecks {
     arguments: Arc<OnceLock<Vec<Pos>>>,
     /// The order of the fields in the response.
     order: OnceLock<Order>,
+    size: AnswerSize,
     nulls: Nulls,
 }
 
@@ -256,8 +259,18 @@ impl Extension for RequestChecks {
                 }
             }
         }
-        let mut response = next.run(ctx, operation_name).await;
+        let executed = tokio::select! {
+            response = next.run(ctx, operation_name) => Some(response),
+            () = self.size.exceeded() => None,
+        };
         drop(admitted);
+        let Some(mut response) = executed else {
+            let message = format!(
+                "the answer is larger than {} bytes: select fewer fields or smaller pages",
+                self.limits.max_answer_bytes
+            );
+            return Response::from_errors(vec![codes::error(QUERY_TOO_COSTLY, message, None)]);
+        };
         self.nulls.finish(&mut response);
         if let Some(order) = self.order.get() {
             order.sort(&mut response.data);
@@ -273,6 +286,9 @@ impl Extension for RequestChecks {
     ) -> ServerResult<Option<Value>> {
         let (path, ty) = (info.path_node, info.return_type);
         let result = next.run(ctx, info).await;
+        if let Ok(Some(value)) = &result {
+            self.size.add(&ctx.schema_env.registry, ty, value).await;
+        }
         Ok(self.nulls.settle(path, ty, result))
     }
 }

@@ -37,6 +37,8 @@ pub struct RequestLimits {
     /// Depth of nested introspection lists (`fields`, `interfaces`, ...): each level multiplies the size of the
     /// response by the size of the schema.
     pub max_introspection_lists: usize,
+    /// Size of an answer in bytes, about: the texts and the JSON in it, and a few bytes for each other value.
+    pub max_answer_bytes: usize,
     /// Time from the request's head to the end of its execution.
     pub request_timeout: Duration,
 }
@@ -57,6 +59,7 @@ impl Default for RequestLimits {
             max_fragments: 100,
             max_fragment_chain: 20,
             max_introspection_lists: 2,
+            max_answer_bytes: 16 * 1024 * 1024,
             request_timeout: Duration::from_secs(30),
         }
     }

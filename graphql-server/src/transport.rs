@@ -6,10 +6,11 @@
 mod accept;
 mod body;
 pub mod connection;
-mod extract;
+pub mod extract;
 pub mod graphql_api;
 pub mod origin;
 mod params;
+mod places;
 mod repeat;
 pub mod reply;
 mod run;
@@ -110,7 +111,7 @@ async fn posted<A: GraphqlApi>(
     _: JsonBody,
     Caller(caller): Caller<A>,
     connection: ClientConnection,
-    Posted(request): Posted,
+    Posted(request, _memory): Posted,
 ) -> Result<Response, Refusal> {
     let sender = Sender {
         caller,
@@ -194,9 +195,13 @@ async fn execute<A: GraphqlApi>(
         (Err(error), None) => return Ok(reply::no_stream(&Outcome::from_errors(vec![error]))),
     };
     let Some(media_type) = plain else {
+        let place = api
+            .callers()
+            .stream(&api.key(&caller, connection.peer()))
+            .map_err(Refusal::limited)?;
         let expired = api.expired(&caller);
         let outcomes = run::outcomes(api, caller, prepared, deadline).await;
-        return Ok(sse::answer(outcomes, expired, connection));
+        return Ok(sse::answer(outcomes, expired, connection, place));
     };
     let request = match &repeatable {
         Some(repeatable) => repeatable.watched(prepared.request),

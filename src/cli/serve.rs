@@ -9,7 +9,7 @@ use futures_util::future;
 use graphql_server::transport::server;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::args::ServeArgs;
 use super::{Failure, Outcome, configured, connect, print_line};
@@ -17,11 +17,13 @@ use crate::app::App;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::{BadSetting, HttpArgs};
-use crate::http::{HttpState, router};
+use crate::http::{HttpState, metrics_router, router};
 use crate::scheduler::Scheduler;
 
 /// Maximum time for jobs and requests to end after a signal. The process ends within 10 seconds.
 const DRAIN: Duration = Duration::from_secs(8);
+/// Maximum number of connections to the metrics.
+const METRICS_CONNECTIONS: usize = 32;
 
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
@@ -51,8 +53,38 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     }
     let state = http_state(&app, authenticator, &args.http);
     let listener = bind(args.http.listen).await?;
+    let metrics = match args.http.metrics_listen {
+        Some(listen) => Some(serve_metrics(listen, state.clone()).await?),
+        None => None,
+    };
     print_line(format_args!("listening on http://{}", listener.local_addr()?))?;
-    until(signals.received(), app, state, listener).await
+    let ended = until(signals.received(), app, state, listener).await;
+    drop(metrics);
+    ended
+}
+
+/// Serves the metrics until the returned guard is dropped.
+async fn serve_metrics(listen: SocketAddr, state: HttpState) -> Result<DropGuard, Failure> {
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener
+        .map_err(|why| Failure::Failed(format!("DRIFT_METRICS_LISTEN: cannot listen on {listen}: {why}")))?;
+    print_line(format_args!(
+        "metrics on http://{}/metrics",
+        listener.local_addr()?
+    ))?;
+    let stop = CancellationToken::new();
+    let limits = server::ConnectionLimits {
+        connections: METRICS_CONNECTIONS,
+        anonymous: METRICS_CONNECTIONS,
+        ..server::ConnectionLimits::default()
+    };
+    tokio::spawn(server::serve(
+        listener,
+        metrics_router(state),
+        stop.clone(),
+        limits,
+    ));
+    Ok(stop.drop_guard())
 }
 
 /// Builds the state of the HTTP server.
@@ -102,9 +134,9 @@ pub(super) async fn until(
     let scheduler = Scheduler::start(&app)
         .await
         .map_err(|why| Failure::Failed(why.to_string()))?;
-    let timeouts = server::Timeouts {
+    let timeouts = server::ConnectionLimits {
         drain: DRAIN,
-        ..server::Timeouts::default()
+        ..server::ConnectionLimits::default()
     };
     let http = tokio::spawn(server::serve(listener, router(state), stopping.clone(), timeouts));
     stop.await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::{ArgAction, Args};
 use graphql_server::transport::{origin::Origin, socket_settings::SocketSettings};
 
-use super::limits::LimitArgs;
+use super::limits::{CallerLimitArgs, LimitArgs};
 use super::parsers::switch;
 use crate::graphql::api_limits::ApiLimits;
 
@@ -22,6 +22,9 @@ pub(crate) struct HttpArgs {
     )]
     #[arg(value_parser = address)]
     pub(crate) listen: SocketAddr,
+    /// Address and port for Prometheus, which needs no token: keep it from users. Without it, there are no metrics
+    #[arg(long, env = "DRIFT_METRICS_LISTEN", value_name = "ADDR:PORT", value_parser = address)]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Allow introspection of the GraphQL schema
     #[arg(
         long,
@@ -42,12 +45,17 @@ pub(crate) struct HttpArgs {
     allowed_origins: Vec<Origin>,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    callers: CallerLimitArgs,
 }
 
 impl HttpArgs {
-    /// Returns the limits of one request.
+    /// Returns the limits of requests and callers.
     pub(crate) fn limits(&self) -> ApiLimits {
-        self.limits.limits()
+        ApiLimits {
+            callers: self.callers.limits(),
+            ..self.limits.limits()
+        }
     }
 
     /// Returns the settings of sockets.

@@ -1,9 +1,11 @@
 //! Settings of the limits of one request.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use graphql_server::callers::CallerLimits;
 use graphql_server::limits::RequestLimits;
 
 use super::parsers::{shown, time_of_at_least};
@@ -53,6 +55,10 @@ pub(crate) struct LimitArgs {
     #[arg(long, env = "DRIFT_MAX_ROOT_FIELDS", value_name = "N", value_parser = number())]
     #[arg(default_value_t = RequestLimits::default().max_root_fields)]
     max_root_fields: usize,
+    /// Bytes of the texts and the JSON in an answer
+    #[arg(long, env = "DRIFT_MAX_ANSWER_BYTES", value_name = "N", value_parser = number())]
+    #[arg(default_value_t = RequestLimits::default().max_answer_bytes)]
+    max_answer_bytes: usize,
     /// Rows of one page, from 1 to 1000
     #[arg(long, env = "DRIFT_MAX_PAGE", value_name = "N", default_value_t = ApiLimits::default().max_page)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=LARGEST_PAGE))]
@@ -85,6 +91,7 @@ impl LimitArgs {
             max_fields: self.max_fields,
             max_aliases: self.max_aliases,
             max_root_fields: self.max_root_fields,
+            max_answer_bytes: self.max_answer_bytes,
             request_timeout: self.request_timeout,
             ..RequestLimits::default()
         };
@@ -93,6 +100,42 @@ impl LimitArgs {
             max_page: self.max_page,
             max_uploads: self.max_uploads,
             upload_timeout: self.upload_timeout,
+            ..ApiLimits::default()
+        }
+    }
+}
+
+/// Limits of one caller.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits of one caller")]
+pub(crate) struct CallerLimitArgs {
+    /// Requests of one user in a minute
+    #[arg(long, env = "DRIFT_USER_REQUESTS_PER_MINUTE", value_name = "N")]
+    #[arg(default_value_t = CallerLimits::default().user_per_minute)]
+    user_requests_per_minute: NonZeroU32,
+    /// Requests without a valid token from one address in a minute
+    #[arg(long, env = "DRIFT_ADDRESS_REQUESTS_PER_MINUTE", value_name = "N")]
+    #[arg(default_value_t = CallerLimits::default().address_per_minute)]
+    address_requests_per_minute: NonZeroU32,
+    /// Requests of one caller that are executed at the same time; others wait
+    #[arg(long, env = "DRIFT_CALLER_REQUESTS", value_name = "N")]
+    #[arg(default_value_t = CallerLimits::default().simultaneous)]
+    caller_requests: NonZeroU32,
+    /// WebSockets and event streams of one caller
+    #[arg(long, env = "DRIFT_CALLER_STREAMS", value_name = "N")]
+    #[arg(default_value_t = CallerLimits::default().streams)]
+    caller_streams: NonZeroU32,
+}
+
+impl CallerLimitArgs {
+    /// Returns the limits.
+    pub(crate) fn limits(&self) -> CallerLimits {
+        CallerLimits {
+            user_per_minute: self.user_requests_per_minute,
+            address_per_minute: self.address_requests_per_minute,
+            simultaneous: self.caller_requests,
+            streams: self.caller_streams,
+            ..CallerLimits::default()
         }
     }
 }

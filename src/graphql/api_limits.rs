@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use graphql_server::callers::CallerLimits;
 use graphql_server::limits::RequestLimits;
 
 /// Maximum number of rows per page that can be configured.
@@ -12,6 +13,8 @@ pub(crate) const LARGEST_PAGE: u64 = 1000;
 pub struct ApiLimits {
     /// The limits that apply to every schema.
     pub request: RequestLimits,
+    /// The limits of one caller.
+    pub callers: CallerLimits,
     /// Rows per page.
     pub max_page: u64,
     /// Plans that are received and imported at the same time. Others wait.
@@ -24,6 +27,7 @@ impl Default for ApiLimits {
     fn default() -> Self {
         Self {
             request: RequestLimits::default(),
+            callers: CallerLimits::default(),
             max_page: 200,
             max_uploads: 4,
             upload_timeout: Duration::from_secs(600),

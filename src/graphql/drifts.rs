@@ -10,8 +10,8 @@ use super::loader::ResourceById;
 use super::mutation::app_with_fresh_loaders;
 use super::refusal::{Outcome, Refusal, current_drift, selects};
 use super::types::{
-    Connection, Drift, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy, DriftOrder, PageArgs,
-    ProvisionedSpec, SpecSource, Total, by_or_cause, page_cost,
+    Connection, Drift, DriftFacets, DriftFilterInput, DriftGroup, DriftGroupBy, DriftOrder, MANY_ROWS,
+    PageArgs, ProvisionedSpec, SpecSource, Total, by_or_cause, page_cost,
 };
 use super::written::{self, DriftList, Wanted};
 use super::{app, loaders};
@@ -152,7 +152,7 @@ impl DriftQuery {
     /// `resourceKind` of the filter, the list of regions its `region` and the list of fields its `field`.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
-        complexity = "FACET_VALUES * child_complexity"
+        complexity = "MANY_ROWS / 2 + FACET_VALUES * child_complexity"
     )]
     async fn drift_facets(
         &self,
@@ -160,7 +160,8 @@ impl DriftQuery {
         #[graphql(desc = "Selects the drifts.")] filter: Option<DriftFilterInput>,
     ) -> ApiResult<DriftFacets> {
         let filter = filter.unwrap_or_default().parse()?;
-        let facets = facets::of(app(ctx)?.db().reader(), &filter).await?;
+        let db = app(ctx)?.db();
+        let facets = db.in_lane(facets::of(db.reader(), &filter)).await?;
         Ok(DriftFacets(facets, filter))
     }
 
@@ -193,7 +194,10 @@ impl DriftQuery {
         let by = by_or_cause(by)?;
         let filter = filter.unwrap_or_default().parse()?;
         let request = PageArgs::new(first, after, last, before).request(ctx, "g-")?;
-        let page = groups::list(app(ctx)?.db().reader(), &filter, &by, &request).await?;
+        let db = app(ctx)?.db();
+        let page = db
+            .in_lane(groups::list(db.reader(), &filter, &by, &request))
+            .await?;
         let view = |group| DriftGroup {
             group,
             filter: filter.clone(),

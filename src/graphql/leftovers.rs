@@ -79,7 +79,8 @@ impl LeftoverQuery {
         let app = app(ctx)?;
         let filter = filter.unwrap_or_default().parse();
         let days = older_than_days.unwrap_or(DAYS).into();
-        let summary = leftovers::summary(app.db(), &filter, days, app.max_age()).await?;
+        let summary = leftovers::summary(app.db(), &filter, days, app.max_age());
+        let summary = app.db().in_lane(summary).await?;
         Ok(LeftoverSummary(summary))
     }
 

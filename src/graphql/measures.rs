@@ -7,7 +7,7 @@ use super::app;
 use super::error::ApiResult;
 use super::guard::AtLeast;
 use super::mutation::to_int;
-use super::types::DriftFilterInput;
+use super::types::{DriftFilterInput, MANY_ROWS};
 use crate::domain::actor::Role;
 use crate::domain::measures::{By, Day, Durations, Group};
 use crate::services::measures::{self, Measured};
@@ -16,8 +16,6 @@ use crate::services::measures::{self, Measured};
 const TYPICAL_GROUPS: usize = 10;
 /// Number of days used to compute the complexity of the measures.
 const TYPICAL_DAYS: usize = 30;
-/// Complexity of the drifts that are read for the measures.
-const READ: usize = 1_000;
 
 /// The query of measures.
 #[derive(Default)]
@@ -30,7 +28,7 @@ impl MeasureQuery {
     /// Drifts that were deleted by the retention are not counted, and neither are the records of accepts of some members.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
-        complexity = "READ + child_complexity"
+        complexity = "MANY_ROWS + child_complexity"
     )]
     async fn measures(
         &self,
@@ -55,7 +53,9 @@ impl MeasureQuery {
             kind: group_by.contains(&MeasureGroupBy::Kind),
         };
         let now = app.db().time(app.db().reader()).await?;
-        let measured = measures::of(app.db(), &filter.parse()?, (from, to), by, now).await?;
+        let filter = filter.parse()?;
+        let measured = measures::of(app.db(), &filter, (from, to), by, now);
+        let measured = app.db().in_lane(measured).await?;
         Ok(Measures { measured, from, to })
     }
 }

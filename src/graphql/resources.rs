@@ -10,7 +10,7 @@ use super::loader::ResourceById;
 use super::mutation::app_with_fresh_loaders;
 use super::refusal::{Outcome, Refusal};
 use super::types::{
-    COVERED_KINDS, Connection, Explanation, ForgottenResource, KindCoverage, PageArgs, Resource,
+    COVERED_KINDS, Connection, Explanation, ForgottenResource, KindCoverage, MANY_ROWS, PageArgs, Resource,
     ResourceFilterInput, Total, page_cost,
 };
 use super::{app, loaders};
@@ -132,10 +132,11 @@ impl ResourceQuery {
     /// Returns how many resources of each kind are managed: one entry for each kind that has resources.
     #[graphql(
         guard = "AtLeast(Role::PlatformViewer)",
-        complexity = "COVERED_KINDS * child_complexity"
+        complexity = "MANY_ROWS + COVERED_KINDS * child_complexity"
     )]
     async fn coverage(&self, ctx: &Context<'_>) -> ApiResult<Vec<KindCoverage>> {
-        let kinds = coverage::by_kind(app(ctx)?.db().reader()).await?;
+        let db = app(ctx)?.db();
+        let kinds = db.in_lane(coverage::by_kind(db.reader())).await?;
         Ok(kinds.into_iter().map(KindCoverage).collect())
     }
 }

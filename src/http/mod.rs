@@ -1,11 +1,13 @@
 //! The HTTP server and its routes.
 
+mod admission;
 mod assets;
 mod auth;
 mod export;
 mod graphiql;
 mod health;
 mod inventory;
+mod metrics;
 mod plans;
 mod rest;
 mod uploads;
@@ -17,9 +19,12 @@ use async_graphql::{Request as GraphqlRequest, Response};
 use axum::Router;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use futures_util::stream::BoxStream;
+use graphql_server::bodies::Bodies;
+use graphql_server::callers::{CallerKey, Callers};
+use graphql_server::codes::code_of;
 use graphql_server::kept::KeptAnswers;
 use graphql_server::limits::RequestLimits;
 use graphql_server::transport::graphql_api::{GraphqlApi, Unauthenticated};
@@ -48,6 +53,8 @@ pub struct HttpState {
     authenticator: Arc<Authenticator>,
     kept: Arc<KeptAnswers>,
     uploads: Arc<uploads::Uploads>,
+    callers: Arc<Callers>,
+    bodies: Arc<Bodies>,
 }
 
 impl HttpState {
@@ -63,6 +70,8 @@ impl HttpState {
             app,
             schema,
             uploads: Arc::new(uploads::Uploads::new(limits.max_uploads, limits.upload_timeout)),
+            callers: Arc::new(Callers::new(limits.callers)),
+            bodies: Arc::default(),
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
             authenticator: Arc::new(authenticator.into()),
@@ -92,9 +101,36 @@ impl GraphqlApi for HttpState {
         caller.map_err(|_| Unauthenticated)
     }
 
-    async fn execute(&self, caller: Self::Caller, request: GraphqlRequest) -> Response {
+    fn key(&self, caller: &Self::Caller, peer: Option<IpAddr>) -> CallerKey {
+        match caller {
+            Some(session) => CallerKey::User(session.actor.subject().to_owned()),
+            None => CallerKey::of_address(peer),
+        }
+    }
+
+    fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
+    async fn execute(&self, caller: Self::Caller, mut request: GraphqlRequest) -> Response {
         let actor = caller.map(|session| session.actor);
-        crate::graphql::execute(&self.schema, &self.app, actor, request).await
+        // Clients without a token could make up any number of names.
+        let operation = match actor {
+            Some(_) => operation_name(&mut request),
+            None => Some("anonymous".to_owned()),
+        };
+        let answer = crate::graphql::execute(&self.schema, &self.app, actor, request).await;
+        let code = answer
+            .errors
+            .first()
+            .map(|error| code_of(error).unwrap_or("none"));
+        let operation = operation.as_deref().unwrap_or("unnamed");
+        self.app.metrics().executed(operation, code.unwrap_or("OK"));
+        answer
     }
 
     async fn subscribe(&self, caller: Self::Caller, request: GraphqlRequest) -> BoxStream<'static, Response> {
@@ -146,9 +182,33 @@ impl GraphqlApi for HttpState {
     }
 }
 
+/// Returns the name of the operation that a request executes.
+fn operation_name(request: &mut GraphqlRequest) -> Option<String> {
+    if let Some(name) = &request.operation_name {
+        return Some(name.clone());
+    }
+    // The transport has parsed the document already.
+    let document = request.parsed_query().ok()?;
+    let (name, _) = document.operations.iter().next()?;
+    name.map(ToString::to_string)
+}
+
+pub use self::metrics::router as metrics_router;
+
 /// Returns all routes.
 pub fn router(state: HttpState) -> Router {
-    let graphql = transport::route(state.clone());
+    // Requests to these routes are counted for their callers.
+    let counted = Router::new()
+        .route("/api/v1/drift", get(rest::list_drift))
+        .route("/api/v1/drift/{id}/accept", post(rest::accept_drift))
+        .route("/export/drifts.csv", get(export::csv))
+        .route("/export/drifts.json", get(export::json))
+        .route("/api/v1/plans/{state}", post(plans::import))
+        .route("/api/v1/inventory/{source}", post(inventory::store))
+        .method_not_allowed_fallback(rest::method_not_allowed)
+        // It answers every method itself.
+        .route("/graphql", transport::route(state.clone()))
+        .layer(from_fn_with_state(state.clone(), admission::admit));
     let routes = Router::new()
         .route("/", get(assets::page))
         .route("/web/{*name}", get(assets::asset))
@@ -157,16 +217,11 @@ pub fn router(state: HttpState) -> Router {
         .route("/graphiql/{part}", get(graphiql::part))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
-        .route("/api/v1/drift", get(rest::list_drift))
-        .route("/api/v1/drift/{id}/accept", post(rest::accept_drift))
-        .route("/export/drifts.csv", get(export::csv))
-        .route("/export/drifts.json", get(export::json))
-        .route("/api/v1/plans/{state}", post(plans::import))
-        .route("/api/v1/inventory/{source}", post(inventory::store))
-        .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
-        .with_state(state)
-        .route("/graphql", graphql);
+        .merge(counted)
+        .fallback(rest::not_found)
+        .layer(from_fn_with_state(state.clone(), metrics::count))
+        .with_state(state);
     with_layers(routes)
 }
 

@@ -12,11 +12,13 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use entity::cloud_drift::DriftStatus;
 use futures_util::{StreamExt as _, stream};
-use graphql_server::transport::connection::ClientConnection;
+use graphql_server::transport::extract::Known;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::HttpState;
+use super::admission::KnownCaller;
+use crate::auth::Session;
 use crate::domain::actor::{Actor, Role};
 use crate::domain::redaction::{hides, shown, shown_sides};
 use crate::error::{Error, Result, status_word};
@@ -119,13 +121,11 @@ pub(super) struct Admin(pub(super) Actor);
 impl FromRequestParts<HttpState> for Admin {
     type Rejection = RestError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, RestError> {
-        let caller = state
-            .caller(&parts.headers, ClientConnection::of(&parts.extensions).peer())
-            .await
-            .map_err(|_| Error::Unauthenticated)?
-            .ok_or(Error::Unauthenticated)?
-            .actor;
+    async fn from_request_parts(parts: &mut Parts, _: &HttpState) -> Result<Self, RestError> {
+        let known = parts.extensions.get::<KnownCaller>();
+        let Some(Known(Ok(Some(Session { actor: caller, .. })))) = known.cloned() else {
+            return Err(RestError(Error::Unauthenticated));
+        };
         if caller.may_write() {
             Ok(Self(caller))
         } else {

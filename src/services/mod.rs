@@ -36,6 +36,7 @@ pub mod leftovers;
 pub mod locks;
 pub mod measures;
 pub mod notifications;
+pub(crate) mod observed;
 pub mod page;
 pub mod plans;
 pub mod provisioning;

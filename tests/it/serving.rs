@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use entity::job_runs::JobOutcome;
-use graphql_server::transport::server::{Timeouts, serve};
+use graphql_server::transport::server::{ConnectionLimits, serve};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_util::sync::CancellationToken;
@@ -196,9 +196,10 @@ async fn a_client_with_an_incomplete_request_head_is_disconnected() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, short) = (CancellationToken::new(), Duration::from_millis(100));
-    let limits = Timeouts {
+    let limits = ConnectionLimits {
         head: short,
         drain: short,
+        ..ConnectionLimits::default()
     };
     let serving = tokio::spawn(serve(listener, t.router.clone(), stop.clone(), limits));
     for head in [

@@ -1,4 +1,4 @@
-//! Reads request bodies up to a limit.
+//! Reads request bodies up to a limit, within the memory that all bodies share.
 
 use std::time::Duration;
 
@@ -12,29 +12,51 @@ use axum::{
 use futures_util::StreamExt;
 
 use super::reply::Refusal;
+use crate::bodies::{Bodies, NoMemory, Reserved};
 
 /// Limits for discarding the rest of a body that is too large. A client that is disconnected while it sends sees a
 /// broken connection instead of the error response.
 const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
+/// Memory in bytes for a body whose length is not known. It grows with the body.
+const UNANNOUNCED: usize = 16 * 1024;
 
-/// Returns the body if it has at most `limit` bytes.
-pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
+/// Returns the body if it has at most `limit` bytes, with its memory.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bodies: &Bodies,
+    is_signed_in: bool,
+    limit: usize,
+) -> Result<(Vec<u8>, Reserved), Refusal> {
     let mut stream = body.into_data_stream();
-    let announced = headers
+    let announced: Option<usize> = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut bytes = Vec::new();
-    let mut too_big = announced.is_some_and(|length: usize| length > limit);
-    while !too_big && let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| broken())?;
-        too_big = bytes.len() + chunk.len() > limit;
-        if !too_big {
-            bytes.extend_from_slice(&chunk);
-        }
-    }
+    let mut too_big = announced.is_some_and(|length| length > limit);
     if !too_big {
-        return Ok(bytes);
+        // A client without credentials could announce bodies that it never sends.
+        let expected = announced.filter(|_| is_signed_in);
+        let expected = expected.unwrap_or(UNANNOUNCED.min(limit));
+        let mut memory = bodies
+            .reserve(is_signed_in, expected)
+            .await
+            .map_err(|NoMemory| Refusal::no_memory())?;
+        let mut bytes = Vec::new();
+        while !too_big && let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| broken())?;
+            too_big = bytes.len() + chunk.len() > limit;
+            if !too_big {
+                memory
+                    .grow(bytes.len() + chunk.len())
+                    .map_err(|NoMemory| Refusal::no_memory())?;
+                bytes.extend_from_slice(&chunk);
+            }
+        }
+        if !too_big {
+            memory.shrink(bytes.len());
+            return Ok((bytes, memory));
+        }
     }
     // A client that sends `Expect` has not sent its body yet.
     if !headers.contains_key(EXPECT) {

@@ -5,7 +5,7 @@ use async_graphql_axum::GraphQLRequest;
 use axum::{
     body::Body,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{StatusCode, request::Parts},
+    http::{Extensions, HeaderMap, StatusCode, request::Parts},
 };
 use tokio::time::timeout_at;
 
@@ -18,6 +18,7 @@ use super::{
     params,
     reply::Refusal,
 };
+use crate::{bodies::Reserved, callers::CallerKey};
 
 impl<S: Sync> FromRequestParts<S> for Accepted {
     type Rejection = Refusal;
@@ -48,6 +49,36 @@ impl<S: Sync> FromRequestParts<S> for JsonBody {
     }
 }
 
+/// What a layer in front of the endpoint found out about the caller of a request, as an extension of the request. The
+/// endpoint then does not authenticate the caller a second time.
+#[derive(Clone, Debug)]
+pub struct Known<C>(pub Result<C, Unauthenticated>);
+
+/// Returns the caller of a request.
+///
+/// # Errors
+///
+/// The credentials are invalid.
+pub(super) async fn caller<A: GraphqlApi>(
+    api: &A,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<A::Caller, Unauthenticated> {
+    if let Some(Known(known)) = extensions.get::<Known<A::Caller>>() {
+        return known.clone();
+    }
+    let connection = ClientConnection::of(extensions);
+    let caller = api.authenticate(headers, connection.peer()).await?;
+    if matches!(api.key(&caller, None), CallerKey::User(_)) {
+        connection.signed_in();
+    }
+    Ok(caller)
+}
+
+/// Whether the caller of a request has valid credentials.
+#[derive(Clone, Copy)]
+struct IsSignedIn(bool);
+
 /// The caller, who may be anonymous.
 pub(super) struct Caller<A: GraphqlApi>(pub(super) A::Caller);
 
@@ -55,12 +86,12 @@ impl<A: GraphqlApi> FromRequestParts<A> for Caller<A> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, api: &A) -> Result<Self, Refusal> {
-        let caller = api
-            .authenticate(&parts.headers, ClientConnection::of(&parts.extensions).peer())
-            .await;
-        caller
-            .map(Self)
-            .map_err(|Unauthenticated| Refusal::unauthenticated())
+        let caller = caller(api, &parts.headers, &parts.extensions)
+            .await
+            .map_err(|Unauthenticated| Refusal::unauthenticated())?;
+        let is_signed_in = matches!(api.key(&caller, None), CallerKey::User(_));
+        parts.extensions.insert(IsSignedIn(is_signed_in));
+        Ok(Self(caller))
     }
 }
 
@@ -75,17 +106,20 @@ impl<S: Sync> FromRequestParts<S> for Queried {
     }
 }
 
-/// The GraphQL request in the body.
-pub(super) struct Posted(pub(super) GraphqlRequest);
+/// The GraphQL request in the body, and the memory that the body takes until the request has been answered.
+pub(super) struct Posted(pub(super) GraphqlRequest, pub(super) Reserved);
 
 impl<A: GraphqlApi> FromRequest<A> for Posted {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &A) -> Result<Self, Refusal> {
         let deadline = request.extensions().get::<Deadline>().copied();
+        let is_signed_in = request.extensions().get::<IsSignedIn>();
+        let is_signed_in = is_signed_in.is_some_and(|IsSignedIn(is)| *is);
         let (parts, body) = request.into_parts();
-        let read = body::read(&parts.headers, body, api.limits().max_body_bytes);
-        let bytes = match deadline {
+        let most = api.limits().max_body_bytes;
+        let read = body::read(&parts.headers, body, api.bodies(), is_signed_in, most);
+        let (bytes, memory) = match deadline {
             Some(Deadline(deadline)) => timeout_at(deadline, read)
                 .await
                 .map_err(|_| Refusal::slow_body())??,
@@ -96,6 +130,6 @@ impl<A: GraphqlApi> FromRequest<A> for Posted {
         let request = GraphQLRequest::<Refusal>::from_request(request, &())
             .await?
             .into_inner();
-        Ok(Self(params::without_empty_name(request)))
+        Ok(Self(params::without_empty_name(request), memory))
     }
 }

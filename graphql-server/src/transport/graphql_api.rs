@@ -8,6 +8,8 @@ use axum::http::HeaderMap;
 use futures_util::stream::BoxStream;
 
 use super::socket_settings::SocketSettings;
+use crate::bodies::Bodies;
+use crate::callers::{CallerKey, Callers};
 use crate::kept::KeptAnswers;
 use crate::limits::RequestLimits;
 
@@ -30,6 +32,16 @@ pub trait GraphqlApi: Clone + Send + Sync + 'static {
         headers: &HeaderMap,
         peer: Option<IpAddr>,
     ) -> impl Future<Output = Result<Self::Caller, Unauthenticated>> + Send;
+
+    /// Returns who the requests of a caller from the address `peer` count for.
+    fn key(&self, caller: &Self::Caller, peer: Option<IpAddr>) -> CallerKey;
+
+    /// Returns the limits of callers. The requests of HTTP are counted by a layer in front of the endpoint, because other
+    /// routes count too; requests inside a socket and streams are counted by the endpoint.
+    fn callers(&self) -> &Callers;
+
+    /// Returns the budget for bodies.
+    fn bodies(&self) -> &Bodies;
 
     /// Executes one request.
     fn execute(&self, caller: Self::Caller, request: Request) -> impl Future<Output = Outcome> + Send;

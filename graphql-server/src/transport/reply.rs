@@ -6,17 +6,18 @@ use async_graphql::{ParseRequestError, Response as Outcome, Value};
 use axum::{
     body::{Body, Bytes},
     http::{
-        HeaderValue, StatusCode,
-        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE},
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
 use serde::ser::Error as _;
 
-use super::accept::MediaType;
+use super::accept::{self, MediaType};
+use crate::callers::Limited;
 use crate::codes::{
     self, BAD_REQUEST, INTERNAL_SERVER_ERROR, INTERNAL_TEXT, PERSISTED_QUERY_NOT_SUPPORTED, RATE_LIMITED,
-    REQUEST_TIMEOUT, UNAUTHENTICATED,
+    REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAUTHENTICATED,
 };
 use crate::json_text::write_value;
 
@@ -26,7 +27,7 @@ pub(super) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: String,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
@@ -44,7 +45,7 @@ impl Refusal {
     pub(super) fn method(allow: &'static str, message: impl Into<String>) -> Self {
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, message);
         Self {
-            header: Some((ALLOW, allow)),
+            header: Some((ALLOW, HeaderValue::from_static(allow))),
             ..refusal
         }
     }
@@ -56,7 +57,7 @@ impl Refusal {
             status: StatusCode::UNAUTHORIZED,
             code: UNAUTHENTICATED,
             message: "the bearer token is invalid".to_owned(),
-            header: Some((WWW_AUTHENTICATE, "Bearer")),
+            header: Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
         }
     }
 
@@ -72,6 +73,25 @@ impl Refusal {
     /// Returns the message for clients.
     pub(super) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Creates a rejection with status 429: the caller has reached a limit.
+    pub(super) fn limited(limited: Limited) -> Self {
+        Self {
+            code: TOO_MANY_REQUESTS,
+            header: Some((RETRY_AFTER, limited.retry_after.into())),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, limited.message)
+        }
+    }
+
+    /// Creates a rejection with status 503: all memory for bodies is used.
+    pub(super) fn no_memory() -> Self {
+        let message = "too many request bodies are being received: try again";
+        Self {
+            code: RATE_LIMITED,
+            header: Some((RETRY_AFTER, HeaderValue::from_static("5"))),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
     }
 
     /// Creates a rejection with status 408: the body did not arrive in time.
@@ -95,9 +115,7 @@ impl IntoResponse for Refusal {
         let mut response = encode(self.status, MediaType::Json, &outcome);
         response.extensions_mut().insert(Refused);
         if let Some((name, value)) = self.header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -151,6 +169,16 @@ pub(super) fn timed_out(media_type: MediaType) -> Response {
     outcome(&timed_out_outcome(), media_type)
 }
 
+/// Returns the response of the endpoint to a request with these headers of a caller who has reached a limit.
+pub fn too_many(limited: Limited, headers: &HeaderMap) -> Response {
+    let media_type = accept::negotiate(headers).plain.unwrap_or(MediaType::Json);
+    let mut response = Refusal::limited(limited).into_response();
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+    response
+}
+
 /// Returns the response to a request whose handler panicked, for tower-http's `CatchPanicLayer::custom`.
 ///
 /// The message of the panic is only logged.
@@ -174,6 +202,7 @@ fn status_of(outcome: &Outcome) -> StatusCode {
         Some(INTERNAL_SERVER_ERROR) => StatusCode::INTERNAL_SERVER_ERROR,
         Some(RATE_LIMITED) => StatusCode::SERVICE_UNAVAILABLE,
         Some(REQUEST_TIMEOUT) => StatusCode::GATEWAY_TIMEOUT,
+        Some(TOO_MANY_REQUESTS) => StatusCode::TOO_MANY_REQUESTS,
         Some(UNAUTHENTICATED) => StatusCode::UNAUTHORIZED,
         _ => StatusCode::BAD_REQUEST,
     }

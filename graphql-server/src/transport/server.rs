@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header::HOST;
+use axum::http::{StatusCode, Version};
+use axum::response::{IntoResponse as _, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -15,63 +18,95 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::ClientConnection;
+use super::places::Places;
 
-/// Maximum number of connections; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 4096;
+/// Maximum size of the head of a request in bytes. It includes the query string of a GET request.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// Time limits for clients.
+/// Limits of connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
+pub struct ConnectionLimits {
     /// Maximum time to send the head of a request.
     pub head: Duration,
+    /// Maximum time in which a client reads nothing while data is sent to it.
+    pub write: Duration,
     /// Maximum time to finish active requests when the server stops.
     pub drain: Duration,
+    /// Maximum number of connections; further ones wait to be accepted.
+    pub connections: usize,
+    /// Maximum number of connections without valid credentials. Beyond it, the oldest of the address that has most of
+    /// them is closed.
+    pub anonymous: usize,
+    /// The same for WebSockets, of which each may have a large message under way.
+    pub anonymous_sockets: usize,
 }
 
-impl Default for Timeouts {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(20),
+            write: Duration::from_secs(60),
             drain: Duration::from_secs(8),
+            connections: 4096,
+            anonymous: 1024,
+            anonymous_sockets: 128,
         }
     }
 }
 
-/// Serves until `stop`, then closes sockets and event streams, and waits for active requests at most `timeouts.drain`.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, timeouts: Timeouts) {
-    let (open, places) = (TaskTracker::new(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
-    while let Some((stream, peer, place)) = next(&listener, &places, &stop).await {
+/// Serves until `stop`, then closes sockets and event streams, and waits for active requests at most `limits.drain`.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, limits: ConnectionLimits) {
+    let (open, free) = (
+        TaskTracker::new(),
+        Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
+    );
+    let places = Places::new(limits.anonymous, limits.anonymous_sockets);
+    while let Some((stream, peer, place)) = next(&listener, &free, &stop).await {
+        let place = places.enter(peer.ip(), place);
         let connection = ClientConnection::new(peer.ip(), stop.clone(), place, open.token());
-        tokio::spawn(serve_connection(
-            stream,
-            router.clone(),
-            connection,
-            timeouts.head,
-        ));
+        tokio::spawn(serve_connection(stream, router.clone(), connection, limits));
     }
     drop(listener);
     open.close();
-    if tokio::time::timeout(timeouts.drain, open.wait()).await.is_err() {
+    if tokio::time::timeout(limits.drain, open.wait()).await.is_err() {
         tracing::warn!("requests did not end in time: closing their connections");
     }
 }
 
 /// Serves one connection until it ends or is upgraded. It does not use hyper-util's GracefulShutdown, which does not
 /// support connections that can be upgraded.
-async fn serve_connection(stream: TcpStream, router: Router, connection: ClientConnection, head: Duration) {
+async fn serve_connection(
+    stream: TcpStream,
+    router: Router,
+    connection: ClientConnection,
+    limits: ConnectionLimits,
+) {
     let (service, stopping) = (TowerToHyperService::new(router), connection.stopping());
+    let closed = connection.closed();
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.write));
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let has_one_host = request.headers().get_all(HOST).iter().count() == 1;
+        let misses_host = request.version() == Version::HTTP_11 && !has_one_host;
         request.extensions_mut().insert(connection.clone());
-        service.call(request)
+        let answer = (!misses_host).then(|| service.call(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => Ok(bad_host()),
+            }
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
-        .serve_connection(TokioIo::new(stream), service)
+        .header_read_timeout(limits.head)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
         .with_upgrades();
     let mut served = pin!(served);
     let ended = tokio::select! {
@@ -80,10 +115,19 @@ async fn serve_connection(stream: TcpStream, router: Router, connection: ClientC
             served.as_mut().graceful_shutdown();
             served.await
         }
+        // Dropping the connection closes it.
+        () = closed => return,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Returns the response to a request of HTTP/1.1 that does not have exactly one header `Host`, as RFC 9112 requires: a
+/// proxy in front may have read another one.
+fn bad_host() -> Response {
+    let why = "the request must have exactly one header Host\n";
+    (StatusCode::BAD_REQUEST, why).into_response()
 }
 
 /// Accepts the next connection when a place is free. `None` when the server stops.

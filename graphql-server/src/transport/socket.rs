@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response as Outcome};
+use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{self, FromRequestParts as _};
 use axum::http::header::{AUTHORIZATION, HeaderValue, UPGRADE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -23,9 +23,11 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use self::message::ClientMessage;
 use self::operations::Operations;
 use super::connection::ClientConnection;
+use super::extract;
 use super::graphql_api::{GraphqlApi, Unauthenticated};
 use super::origin::is_allowed;
 use super::reply::Refusal;
+use crate::callers::{CallerKey, Ticket};
 use crate::codes::{self, RATE_LIMITED};
 use crate::document::prepare;
 
@@ -38,6 +40,7 @@ const MAX_REASON: usize = 123;
 
 const GOING_AWAY: u16 = 1001;
 const TOO_BIG: u16 = 1009;
+const TRY_AGAIN_LATER: u16 = 1013;
 const BAD_REQUEST: u16 = 4400;
 const UNAUTHORIZED: u16 = 4401;
 const FORBIDDEN: u16 = 4403;
@@ -53,7 +56,10 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Opens a socket.
-pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> Result<Response, Refusal> {
+pub(super) async fn open<A: GraphqlApi>(
+    api: &A,
+    request: axum::extract::Request,
+) -> Result<Response, Refusal> {
     if !is_allowed(request.headers(), &api.sockets().allowed_origins) {
         let message = format!(
             "the origin is not allowed to open a WebSocket: add it to {}",
@@ -62,8 +68,9 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
         return Err(Refusal::new(StatusCode::FORBIDDEN, message));
     }
     let connection = ClientConnection::of(request.extensions());
-    let caller = api.authenticate(request.headers(), connection.peer()).await;
+    let caller = extract::caller(api, request.headers(), request.extensions()).await;
     let caller = caller.map_err(|Unauthenticated| Refusal::unauthenticated())?;
+    connection.becomes_socket();
     let (mut head, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
     let upgrade = upgrade.map_err(|refused| Refusal::new(refused.status(), refused.body_text()))?;
@@ -80,14 +87,18 @@ pub(super) async fn open<A: GraphqlApi>(api: &A, request: extract::Request) -> R
             operations: Operations::new(),
             last_message: Instant::now(),
             ready: None,
-            expired: future::pending().boxed(),
+            expired: future::pending().boxed().shared(),
             upgrade_caller: caller,
-            peer: connection.peer(),
+            connection: connection.clone(),
             caller: None,
+            place: None,
             socket,
             api,
         };
-        session.run(supported).await;
+        tokio::select! {
+            () = session.run(supported) => {}
+            () = connection.closed() => {}
+        }
         drop(connection);
     }))
 }
@@ -112,11 +123,12 @@ struct Session<A: GraphqlApi> {
     socket: WebSocket,
     /// The caller that the upgrade request authenticated, which may be anonymous.
     upgrade_caller: A::Caller,
-    /// Address of the client.
-    peer: Option<std::net::IpAddr>,
+    connection: ClientConnection,
     /// The authenticated caller, after `connection_init`.
     caller: Option<A::Caller>,
-    expired: BoxFuture<'static, ()>,
+    /// The place of the socket among those of the caller.
+    place: Option<Ticket>,
+    expired: future::Shared<BoxFuture<'static, ()>>,
     stop: future::Shared<BoxFuture<'static, ()>>,
     operations: Operations,
     /// Set while a subscription starts. No message is read meanwhile.
@@ -208,13 +220,21 @@ impl<A: GraphqlApi> Session<A> {
         }
         let caller = match credentials(payload.unwrap_or_default()) {
             Ok(None) => Ok(self.upgrade_caller.clone()),
-            Ok(Some(headers)) => self.api.authenticate(&headers, self.peer).await,
+            Ok(Some(headers)) => self.api.authenticate(&headers, self.connection.peer()).await,
             Err(Unauthenticated) => Err(Unauthenticated),
         };
         let Ok(caller) = caller else {
             return end(FORBIDDEN, "the bearer token is invalid");
         };
-        self.expired = self.api.expired(&caller).boxed();
+        let key = self.api.key(&caller, self.connection.peer());
+        match self.api.callers().stream(&key) {
+            Ok(place) => self.place = Some(place),
+            Err(limited) => return end(TRY_AGAIN_LATER, limited.message),
+        }
+        if matches!(key, CallerKey::User(_)) {
+            self.connection.signed_in();
+        }
+        self.expired = self.api.expired(&caller).boxed().shared();
         self.caller = Some(caller);
         self.write(message::ack()).await
     }
@@ -233,6 +253,7 @@ impl<A: GraphqlApi> Session<A> {
             let refused = message::error(&id, &Outcome::from_errors(vec![error]));
             return self.write(refused).await;
         }
+        let key = self.api.key(&caller, self.connection.peer());
         let prepared = match prepare(request, self.api.limits()) {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -241,7 +262,7 @@ impl<A: GraphqlApi> Session<A> {
             }
         };
         let subscribes = prepared.operation == Some(OperationType::Subscription);
-        let begun = self.operations.start(id, &self.api, caller, prepared);
+        let begun = self.operations.start(id, &self.api, caller, key, prepared);
         self.ready = subscribes.then_some(begun);
         Ok(())
     }
@@ -262,7 +283,11 @@ impl<A: GraphqlApi> Session<A> {
     /// Sends a message. A client that reads too slowly is disconnected. When the server stops, the client has only
     /// [`CLOSE_TIMEOUT`] to read the message.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        let (silence, stop) = (self.api.sockets().silence, self.stop.clone());
+        let (silence, stop, expired) = (
+            self.api.sockets().silence,
+            self.stop.clone(),
+            self.expired.clone(),
+        );
         let stopped = async {
             stop.await;
             sleep(CLOSE_TIMEOUT).await;
@@ -270,6 +295,7 @@ impl<A: GraphqlApi> Session<A> {
         tokio::select! {
             sent = self.socket.send(message) => sent.map_err(|_| End::Gone),
             () = sleep(silence) => Err(End::Gone),
+            () = expired => end(FORBIDDEN, "token expired"),
             () = stopped => Err(End::Gone),
         }
     }

@@ -12,29 +12,37 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::time::sleep;
+use tokio_util::sync::DropGuard;
 
 use super::connection::ClientConnection;
 use super::reply;
+use crate::callers::Ticket;
 
 /// Interval between keep-alive messages. Proxies close idle connections, some after 15 seconds.
 const KEEP_ALIVE: Duration = Duration::from_secs(12);
+/// Time in which a client must read the end of the stream after its credentials have expired.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Disables the buffering of the stream in nginx.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Streams the results of an operation until it ends, the credentials expire or the server stops.
+/// Streams the results of an operation until it ends, the credentials expire or the server stops. The stream takes a
+/// `place` of the caller.
 ///
 /// An operation that failed before execution is rejected without a stream, as in the reference server.
 pub(super) fn answer(
     mut outcomes: BoxStream<'static, Outcome>,
     expired: impl Future<Output = ()> + Send + 'static,
     connection: ClientConnection,
+    place: Ticket,
 ) -> Response {
     let first = outcomes.next().now_or_never().flatten();
     if let Some(refused) = first.as_ref().filter(|first| reply::is_request_error(first)) {
         return reply::no_stream(refused);
     }
-    let end = select(expired.boxed(), connection.stopping().boxed()).map(|_: Either<_, _>| ());
+    let expired = expired.boxed().shared();
+    let late = connection.close_after(expired.clone(), CLOSE_TIMEOUT);
+    let end = select(expired, connection.stopping().boxed()).map(|_: Either<_, _>| ());
     let events = Events {
         outcomes: AssertUnwindSafe(stream::iter(first).chain(outcomes))
             .catch_unwind()
@@ -43,6 +51,8 @@ pub(super) fn answer(
         end: end.boxed(),
         done: false,
         _connection: connection,
+        _place: place,
+        _late: late,
     };
     let body = stream::unfold(events, |mut events| async move {
         let event = events.next().await?;
@@ -62,6 +72,9 @@ struct Events {
     end: BoxFuture<'static, ()>,
     done: bool,
     _connection: ClientConnection,
+    _place: Ticket,
+    /// Closes the connection of a client that does not read the end.
+    _late: DropGuard,
 }
 
 impl Events {

@@ -5,6 +5,7 @@
     reason = "a test that cannot continue has failed"
 )]
 
+mod connections;
 mod http_client;
 mod http_graphql;
 mod http_graphql_documents;

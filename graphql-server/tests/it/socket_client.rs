@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::{SinkExt as _, StreamExt as _};
-use graphql_server::transport::server::{Timeouts, serve};
+use graphql_server::transport::server::{ConnectionLimits, serve};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -29,7 +29,12 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = serve(listener, router.clone(), stop.clone(), Timeouts::default());
+        let serving = serve(
+            listener,
+            router.clone(),
+            stop.clone(),
+            ConnectionLimits::default(),
+        );
         Self {
             address,
             serving: tokio::spawn(serving),

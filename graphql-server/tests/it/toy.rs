@@ -1,5 +1,6 @@
 //! A small schema with every behaviour that the endpoint has to handle.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{
@@ -11,6 +12,8 @@ use async_graphql::{
 };
 use axum::{Router, http::HeaderMap};
 use graphql_server::{
+    bodies::Bodies,
+    callers::{CallerKey, CallerLimits, Callers},
     extension::guarded,
     limits::RequestLimits,
     transport::{
@@ -19,6 +22,8 @@ use graphql_server::{
         socket_settings::SocketSettings,
     },
 };
+
+use tokio_util::sync::CancellationToken;
 
 use crate::http_client::{Reply, post, send};
 
@@ -171,6 +176,11 @@ pub(crate) struct Ticks;
 
 #[Subscription]
 impl Ticks {
+    /// Sends large events without end.
+    async fn flood(&self) -> impl Stream<Item = String> {
+        stream::repeat("x".repeat(100_000))
+    }
+
     async fn ticks(&self) -> impl Stream<Item = i32> {
         stream::iter([1, 2])
     }
@@ -191,6 +201,10 @@ pub(crate) struct Toy {
     pub(crate) schema: ToySchema,
     limits: RequestLimits,
     pub(crate) sockets: SocketSettings,
+    pub(crate) callers: Arc<Callers>,
+    pub(crate) bodies: Arc<Bodies>,
+    /// Ends the credentials of every caller.
+    pub(crate) expiry: CancellationToken,
 }
 
 impl Toy {
@@ -200,6 +214,9 @@ impl Toy {
             schema: schema.finish(),
             limits,
             sockets: SocketSettings::default(),
+            callers: Arc::new(Callers::new(CallerLimits::default())),
+            bodies: Arc::default(),
+            expiry: CancellationToken::new(),
         }
     }
 
@@ -230,6 +247,21 @@ impl GraphqlApi for Toy {
         }
     }
 
+    fn key(&self, caller: &String, peer: Option<std::net::IpAddr>) -> CallerKey {
+        match caller.as_str() {
+            "anonymous" => CallerKey::of_address(peer),
+            name => CallerKey::User(name.to_owned()),
+        }
+    }
+
+    fn callers(&self) -> &Callers {
+        &self.callers
+    }
+
+    fn bodies(&self) -> &Bodies {
+        &self.bodies
+    }
+
     async fn execute(&self, caller: String, request: async_graphql::Request) -> async_graphql::Response {
         self.schema.execute(request.data(caller)).await
     }
@@ -243,7 +275,7 @@ impl GraphqlApi for Toy {
     }
 
     fn expired(&self, _: &String) -> impl Future<Output = ()> + Send + 'static {
-        std::future::pending()
+        self.expiry.clone().cancelled_owned()
     }
 
     fn limits(&self) -> &RequestLimits {

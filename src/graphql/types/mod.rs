@@ -93,6 +93,12 @@ pub(super) const MAX_LISTED_SOURCES: usize = 1_000;
 /// Number of kinds used to compute the complexity of lists of kinds and sources: about the number of kinds of one provider.
 pub(super) const COVERED_KINDS: usize = 25;
 
+/// Complexity of a field that reads many rows to return a few: about the time of the database, compared with a page.
+pub(super) const MANY_ROWS: usize = 1_000;
+
+/// Complexity of a field with a whole object as JSON, whose values do not count one by one.
+pub(super) const WHOLE_OBJECT: usize = 10;
+
 /// An object with an id.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "The id: a UUID, unique across all types."))]

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::cloud_resources;
 use uuid::Uuid;
 
+use super::WHOLE_OBJECT;
 use super::condition::{Condition, texts};
 use super::{
     CloudAction, Connection, Drift, DriftFilterInput, Json, PageArgs, ProvisionedSpec, ResourceEvent,
@@ -202,6 +203,7 @@ impl Resource {
     }
 
     /// All attributes of the resource: a JSON object with the fields that have no field of their own here.
+    #[graphql(complexity = "WHOLE_OBJECT")]
     async fn attrs(&self) -> Json {
         Json(self.0.attrs.clone())
     }

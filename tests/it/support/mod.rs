@@ -295,8 +295,13 @@ impl TestApp {
 
     /// Issues a token with these roles.
     pub(crate) fn token(&self, email: Option<&str>, roles: &[&str]) -> String {
+        self.token_of("user-1", email, roles)
+    }
+
+    /// Issues a token for the user with the id `subject`.
+    pub(crate) fn token_of(&self, subject: &str, email: Option<&str>, roles: &[&str]) -> String {
         let new = NewToken {
-            subject: "user-1".to_owned(),
+            subject: subject.to_owned(),
             email: email.map(str::to_owned),
             roles: roles.iter().map(ToString::to_string).collect(),
             ttl: std::time::Duration::from_secs(3600),

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use drift_inbox::clock::Clock;
-use graphql_server::transport::server::{self, Timeouts};
+use graphql_server::transport::server::{self, ConnectionLimits};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,12 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
-        let serving = server::serve(listener, t.router.clone(), stop.clone(), Timeouts::default());
+        let serving = server::serve(
+            listener,
+            t.router.clone(),
+            stop.clone(),
+            ConnectionLimits::default(),
+        );
         Self {
             address,
             serving: tokio::spawn(serving),

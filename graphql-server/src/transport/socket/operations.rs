@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 
 use async_graphql::Response as Outcome;
+use async_graphql::parser::types::OperationType;
 use futures_util::FutureExt as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
@@ -12,6 +13,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::message;
+use crate::callers::CallerKey;
+use crate::codes::{self, TOO_MANY_REQUESTS};
 use crate::document::Prepared;
 use crate::transport::graphql_api::GraphqlApi;
 use crate::transport::reply;
@@ -67,12 +70,14 @@ impl Operations {
         self.running.contains_key(id)
     }
 
-    /// Starts an operation. The receiver is notified when it has begun.
+    /// Starts an operation. It takes a place among the requests of the caller `key` until it has ended; a subscription
+    /// until it has begun. The receiver is notified when it has begun.
     pub(super) fn start<A: GraphqlApi>(
         &mut self,
         id: String,
         api: &A,
         caller: A::Caller,
+        key: CallerKey,
         prepared: Prepared,
     ) -> oneshot::Receiver<()> {
         self.number += 1;
@@ -83,15 +88,28 @@ impl Operations {
             queue: self.sender.clone(),
         };
         let api = api.clone();
+        let subscribes = prepared.operation == Some(OperationType::Subscription);
         let task = tokio::spawn(async move {
             let deadline = Instant::now() + api.limits().request_timeout;
+            let counted = match api.callers().request(&key).await {
+                Ok(counted) => counted,
+                Err(limited) => {
+                    let error = codes::error(TOO_MANY_REQUESTS, limited.message, None);
+                    let refused = Outcome::from_errors(vec![error]);
+                    // The receiver may have been dropped.
+                    _ = begun.send(());
+                    return sender.send_all(stream::iter([refused]).boxed()).await;
+                }
+            };
             let started = AssertUnwindSafe(outcomes(&api, caller, prepared, deadline)).catch_unwind();
             let outcomes = started
                 .await
                 .unwrap_or_else(|panic| stream::iter([reply::panicked_outcome(&*panic)]).boxed());
             // The receiver may have been dropped.
             _ = begun.send(());
+            let counted = (!subscribes).then_some(counted);
             sender.send_all(outcomes).await;
+            drop(counted);
         });
         let running = Running {
             number: self.number,
