@@ -26,6 +26,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
     let (database, authenticator) = (args.database.resolve()?, args.sign_in.resolve()?);
+    let page_client = args.sign_in.page_client()?;
     let mut schedules = args.schedule.schedules(args.retention.retention());
     let sources = configured(&args.inventory)?;
     if args.inventory.selected().is_some() {
@@ -49,7 +50,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     if let Some(issuer) = authenticator.issuer().cloned() {
         tokio::spawn(async move { issuer.keep_current().await });
     }
-    let state = http_state(&app, authenticator, &args.http);
+    let state = http_state(&app, authenticator, &args.http).with_page_client(page_client);
     let listener = bind(args.http.listen).await?;
     print_line(format_args!("listening on http://{}", listener.local_addr()?))?;
     until(signals.received(), app, state, listener).await
