@@ -1,5 +1,5 @@
 // Renews the session of a user who signed in at an issuer, before its token ends. Dispatches 'problem' whenever a renewal
-// failed for a reason that may pass, and 'renewed' is dispatched by the session.
+// failed for a reason that may pass. The session dispatches 'renewed' after one that succeeded.
 
 import { ApiError, askAs, explain } from './api.js';
 import { SignInProblem } from './oidc.js';
